@@ -1,0 +1,57 @@
+# statefleet: the few commands one needs. `make help` lists them.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+DATE     ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+IMAGE    ?= statefleet:$(VERSION)
+
+info    := github.com/prometheus/common/version
+ldflags := -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
+
+.DEFAULT_GOAL := all
+.PHONY: all build demo test unit race lint generate bench e2e fuzz image help
+
+all: build test ## Build the binary and run all checks
+
+build: ## Build bin/statefleet
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/statefleet ./cmd/statefleet
+
+demo: build ## Run three shards on a simulated cluster, no cluster needed
+	go run ./benchmarks/demo --binary bin/statefleet
+
+test: lint race e2e ## Lint, all tests with the race detector, end-to-end tests on a real control plane
+
+unit: ## Unit and conformance tests, quickly
+	go test ./...
+
+race: ## Unit and conformance tests with the race detector
+	go test -race ./...
+
+lint: ## gofmt, go vet and golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	go vet ./...
+	cd test && go vet ./...
+	go tool -modfile=lint.mod golangci-lint run
+
+generate: ## Write what is generated from the list of kinds
+	go test ./manifests -run Generated -update
+
+bench: ## Go benchmarks of all packages
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## Run every fuzz target for FUZZTIME (default 10s)
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-10s} $$pkg || exit 1; \
+	  done; \
+	done
+
+e2e: ## End-to-end tests against a real kube-apiserver and etcd (first build: some minutes)
+	cd test && go test -timeout 30m ./...
+
+image: ## Build the container image
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
