@@ -1,0 +1,140 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Event is one frame of a watch. Object is, for Protobuf, the message inside
+// the envelope, and valid until the next frame is read.
+type Event struct {
+	// Type is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; for ERROR the object
+	// is a metav1.Status.
+	Type     string
+	Encoding Encoding
+	Object   []byte
+	// Size is the number of bytes that the frame took on the wire.
+	Size int
+}
+
+// EventReader reads the frames of a watch. It is used by one goroutine.
+type EventReader struct {
+	br   *bufio.Reader
+	json *json.Decoder // nil until the first byte says that it is JSON
+	buf  []byte
+	read bool
+}
+
+// NewEventReader returns a reader of the frames in r.
+func NewEventReader(r io.Reader) *EventReader {
+	return &EventReader{br: bufio.NewReaderSize(r, 16<<10)}
+}
+
+// Next reads the next frame. io.EOF means that the watch ended between frames.
+// Of the other errors, those that are an ErrFrame concern this frame only, and
+// Next may be called again.
+func (e *EventReader) Next() (Event, error) {
+	if !e.read {
+		first, err := e.br.Peek(1)
+		if err != nil {
+			return Event{}, err
+		}
+		// A length of more than 16 MiB, which JSON's brace would be, is no frame's.
+		if first[0] == '{' || first[0] == '\n' || first[0] == ' ' {
+			e.json = json.NewDecoder(e.br)
+		}
+		e.read = true
+	}
+	if e.json != nil {
+		return e.nextJSON()
+	}
+	return e.nextProtobuf()
+}
+
+// ErrFrame is what errors of a single frame wrap: the frame's bounds were
+// sound, its content was not.
+var ErrFrame = errors.New("bad watch frame")
+
+// Field numbers of metav1.WatchEvent.
+const (
+	eventType   = 1
+	eventObject = 2
+)
+
+func (e *EventReader) nextProtobuf() (Event, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(e.br, head[:]); err != nil {
+		return Event{}, err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > MaxObject {
+		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
+	}
+	if cap(e.buf) < int(size) || cap(e.buf) > 1<<20 && size < 1<<16 {
+		e.buf = make([]byte, max(int(size), 16<<10))
+	}
+	e.buf = e.buf[:size]
+	if _, err := io.ReadFull(e.br, e.buf); err != nil {
+		return Event{}, unexpected(err)
+	}
+	ev := Event{Encoding: Protobuf, Size: len(head) + len(e.buf)}
+	if err := ev.open(e.buf); err != nil {
+		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
+	}
+	return ev, nil
+}
+
+func (ev *Event) open(frame []byte) error {
+	kind, err := messageField(frame, eventType)
+	if err != nil {
+		return err
+	}
+	extension, err := messageField(frame, eventObject)
+	if err != nil {
+		return err
+	}
+	envelope, err := messageField(extension, rawExtensionRaw)
+	if err != nil {
+		return err
+	}
+	ev.Type = eventTypeName(kind)
+	ev.Object, err = Open(envelope)
+	return err
+}
+
+// eventTypeName spares an allocation for the types there are.
+func eventTypeName(b []byte) string {
+	switch string(b) {
+	case "ADDED":
+		return "ADDED"
+	case "MODIFIED":
+		return "MODIFIED"
+	case "DELETED":
+		return "DELETED"
+	case "BOOKMARK":
+		return "BOOKMARK"
+	case "ERROR":
+		return "ERROR"
+	}
+	return string(b)
+}
+
+func (e *EventReader) nextJSON() (Event, error) {
+	var frame struct {
+		Type   string          `json:"type"`
+		Object json.RawMessage `json:"object"`
+	}
+	before := e.json.InputOffset()
+	if err := e.json.Decode(&frame); err != nil {
+		return Event{}, err
+	}
+	ev := Event{Type: frame.Type, Encoding: JSON, Object: frame.Object, Size: int(e.json.InputOffset() - before)}
+	if len(frame.Object) == 0 || frame.Object[0] != '{' {
+		return ev, fmt.Errorf("%w: no object", ErrFrame)
+	}
+	return ev, nil
+}

@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+var (
+	errJSON     = errors.New("json: not an object of the API")
+	errJSONEnds = errors.New("json: truncated")
+)
+
+// maxDepth bounds the nesting of values that are stepped over.
+const maxDepth = 1000
+
+// members calls visit for each member of the JSON object that b begins with:
+// the name with its quotes as it stands there, and the value. It returns how
+// many bytes the object takes.
+func members(b []byte, visit func(name, value []byte) error) (int, error) {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return 0, errJSON
+	}
+	i = space(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1, nil
+	}
+	for {
+		nameEnd, err := skipString(b, i)
+		if err != nil {
+			return 0, err
+		}
+		colon := space(b, nameEnd)
+		if colon >= len(b) || b[colon] != ':' {
+			return 0, errJSON
+		}
+		from := space(b, colon+1)
+		to, err := skipValue(b, from)
+		if err != nil {
+			return 0, err
+		}
+		if err := visit(b[i:nameEnd], b[from:to]); err != nil {
+			return 0, err
+		}
+		i = space(b, to)
+		switch {
+		case i >= len(b):
+			return 0, errJSONEnds
+		case b[i] == '}':
+			return i + 1, nil
+		case b[i] != ',':
+			return 0, errJSON
+		}
+		i = space(b, i+1)
+	}
+}
+
+// elements calls visit for each element of the JSON array b.
+func elements(b []byte, visit func(value []byte) error) error {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '[' {
+		return errJSON
+	}
+	i = space(b, i+1)
+	if i < len(b) && b[i] == ']' {
+		return nil
+	}
+	for {
+		to, err := skipValue(b, i)
+		if err != nil {
+			return err
+		}
+		if err := visit(b[i:to]); err != nil {
+			return err
+		}
+		i = space(b, to)
+		switch {
+		case i >= len(b):
+			return errJSONEnds
+		case b[i] == ']':
+			return nil
+		case b[i] != ',':
+			return errJSON
+		}
+		i = space(b, i+1)
+	}
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipString returns the end of the string that begins at i.
+func skipString(b []byte, i int) (int, error) {
+	if i >= len(b) || b[i] != '"' {
+		return 0, errJSON
+	}
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i + 1, nil
+		case '\\':
+			i++
+		}
+	}
+	return 0, errJSONEnds
+}
+
+// skipValue returns the end of the value that begins at i. It checks no more
+// than it needs to find the end: the decoder behind it checks the rest.
+func skipValue(b []byte, i int) (int, error) {
+	depth := 0
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			end, err := skipString(b, i)
+			if err != nil || depth == 0 {
+				return end, err
+			}
+			i = end
+			continue
+		case '{', '[':
+			if depth++; depth > maxDepth {
+				return 0, errJSON
+			}
+		case '}', ']':
+			if depth--; depth < 0 {
+				return 0, errJSON
+			}
+			if depth == 0 {
+				return i + 1, nil
+			}
+		default:
+			if depth == 0 {
+				return skipScalar(b, i)
+			}
+		}
+		i++
+	}
+	return 0, errJSONEnds
+}
+
+// skipScalar returns the end of a number, true, false or null.
+func skipScalar(b []byte, i int) (int, error) {
+	from := i
+	for i < len(b) && bytes.IndexByte([]byte(",}] \n\t\r:\"{["), b[i]) < 0 {
+		i++
+	}
+	if i == from {
+		return 0, errJSON
+	}
+	return i, nil
+}
+
+// text returns the content of a JSON string; a null or any other value has none.
+func text(value []byte) ([]byte, error) {
+	if len(value) < 2 || value[0] != '"' {
+		return nil, nil
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	var s string
+	if err := json.Unmarshal(value, &s); err != nil {
+		return nil, err
+	}
+	return []byte(s), nil
+}
+
+// jsonMeta finds the identity of an object in JSON.
+func jsonMeta(object []byte) (Meta, error) {
+	var m Meta
+	_, err := members(object, func(name, value []byte) error {
+		if string(name) != `"metadata"` || value[0] != '{' {
+			return nil
+		}
+		_, err := members(value, m.setJSON)
+		return err
+	})
+	return m, err
+}
+
+func (m *Meta) setJSON(name, value []byte) error {
+	var err error
+	switch string(name) {
+	case `"name"`:
+		m.Name, err = text(value)
+	case `"namespace"`:
+		m.Namespace, err = text(value)
+	case `"uid"`:
+		m.UID, err = text(value)
+	case `"resourceVersion"`:
+		m.ResourceVersion, err = text(value)
+	case `"annotations"`:
+		if bytes.Contains(value, []byte(initialEventsEnd)) && value[0] == '{' {
+			_, err = members(value, func(key, v []byte) error {
+				if string(key) == `"`+initialEventsEnd+`"` && string(v) == `"true"` {
+					m.InitialEventsEnd = true
+				}
+				return nil
+			})
+		}
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MaxObject bounds the bytes of a single object or frame: an API server keeps
+// objects to a few MiB, so more means that the stream can't be trusted.
+const MaxObject = 64 << 20
+
+// ReadList reads the body of a list and calls visit with the bytes of one item
+// after another; they are valid until visit returns. An item is handed out
+// as soon as it has arrived, so that no more than one is held at a time. The
+// list's metadata may come before or after the items; it is complete when
+// ReadList returns nil. A body that ends early gives io.ErrUnexpectedEOF.
+func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+	br := bufio.NewReaderSize(r, 32<<10)
+	head, err := br.Peek(len(magic))
+	switch {
+	case err == nil && string(head) == magic:
+		_, _ = br.Discard(len(magic))
+		return readProtobufList(br, visit)
+	case len(head) > 0 && (head[0] == '{' || head[0] == ' ' || head[0] == '\n'):
+		return readJSONList(br, visit)
+	case err != nil:
+		return metav1.ListMeta{}, unexpected(err)
+	}
+	return metav1.ListMeta{}, fmt.Errorf("list is neither protobuf nor JSON: it begins with %q", head)
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// listReader reads the fields of nested protobuf messages from a stream.
+type listReader struct {
+	r    *bufio.Reader
+	left uint64 // bytes of the message being read
+	buf  []byte
+}
+
+// readProtobufList reads a runtime.Unknown whose raw field is the list.
+func readProtobufList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
+	var meta metav1.ListMeta
+	l := listReader{r: br}
+	for {
+		number, kind, err := l.tag()
+		if errors.Is(err, io.EOF) {
+			return meta, errTruncated // the raw field never came
+		}
+		if err != nil {
+			return meta, err
+		}
+		length, err := l.length(kind)
+		if err != nil {
+			return meta, err
+		}
+		if number != unknownRaw {
+			if _, err := io.CopyN(io.Discard, br, int64(length)); err != nil {
+				return meta, unexpected(err)
+			}
+			continue
+		}
+		l.left = length
+		err = l.items(&meta, visit)
+		if err == nil {
+			_, err = io.Copy(io.Discard, br) // content type and encoding follow
+		}
+		return meta, err
+	}
+}
+
+// Field numbers that all lists share.
+const (
+	listMetadata = 1
+	listItems    = 2
+)
+
+func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) error) error {
+	for l.left > 0 {
+		number, kind, err := l.tag()
+		if err != nil {
+			return unexpected(err)
+		}
+		length, err := l.length(kind)
+		if err != nil {
+			return err
+		}
+		if length > l.left || length > MaxObject {
+			return fmt.Errorf("protobuf: a list's field of %d bytes", length)
+		}
+		l.left -= length
+		value, err := l.bytes(int(length))
+		if err != nil {
+			return err
+		}
+		switch number {
+		case listMetadata:
+			err = meta.Unmarshal(value)
+		case listItems:
+			err = visit(Protobuf, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listReader) tag() (number, kind uint64, err error) {
+	tag, err := binary.ReadUvarint(l)
+	return tag >> 3, tag & 7, err
+}
+
+func (l *listReader) length(kind uint64) (uint64, error) {
+	if kind != wireBytes {
+		return 0, fmt.Errorf("protobuf: wire type %d in a list", kind)
+	}
+	n, err := binary.ReadUvarint(l)
+	if n > 1<<62 {
+		return 0, errTruncated
+	}
+	return n, unexpected(err)
+}
+
+// ReadByte makes the varints of tags and lengths count as read.
+func (l *listReader) ReadByte() (byte, error) {
+	if l.left > 0 {
+		l.left--
+	}
+	return l.r.ReadByte()
+}
+
+func (l *listReader) bytes(n int) ([]byte, error) {
+	if cap(l.buf) < n {
+		l.buf = make([]byte, n+n/4)
+	}
+	l.buf = l.buf[:n]
+	_, err := io.ReadFull(l.r, l.buf)
+	return l.buf, unexpected(err)
+}
+
+// readJSONList reads the members of a JSON list from the stream, items one by one.
+func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
+	var meta metav1.ListMeta
+	dec := json.NewDecoder(br)
+	if err := expect(dec, json.Delim('{')); err != nil {
+		return meta, err
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return meta, unexpected(err)
+		}
+		switch name {
+		case "metadata":
+			err = dec.Decode(&meta)
+		case "items":
+			err = readJSONItems(dec, visit)
+		default:
+			var other json.RawMessage
+			err = dec.Decode(&other)
+		}
+		if err != nil {
+			return meta, unexpected(err)
+		}
+	}
+	return meta, expect(dec, json.Delim('}'))
+}
+
+func readJSONItems(dec *json.Decoder, visit func(Encoding, []byte) error) error {
+	start, err := dec.Token()
+	if err != nil || start == nil { // null stands for no items
+		return err
+	}
+	if start != json.Delim('[') {
+		return fmt.Errorf("json: items are no list but %v", start)
+	}
+	var item json.RawMessage
+	for dec.More() {
+		item = item[:0]
+		if err := dec.Decode(&item); err != nil {
+			return err
+		}
+		if err := visit(JSON, item); err != nil {
+			return err
+		}
+	}
+	return expect(dec, json.Delim(']'))
+}
+
+func expect(dec *json.Decoder, want json.Delim) error {
+	got, err := dec.Token()
+	if err != nil {
+		return unexpected(err)
+	}
+	if got != want {
+		return fmt.Errorf("json: %v where %v was expected", got, want)
+	}
+	return nil
+}

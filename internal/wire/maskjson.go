@@ -1,0 +1,61 @@
+package wire
+
+// appendJSON appends what the node keeps of a JSON value: members of objects by
+// name, through lists as if they were single. Values that are no objects, where
+// an object is expected, stay as they are for the decoder to judge.
+func (n *node) appendJSON(dst, value []byte) ([]byte, error) {
+	i := space(value, 0)
+	if i >= len(value) {
+		return dst, errJSONEnds
+	}
+	switch value[i] {
+	case '[':
+		return n.appendJSONList(dst, value[i:])
+	case '{':
+		return n.appendJSONObject(dst, value[i:])
+	default:
+		return append(dst, value[i:]...), nil
+	}
+}
+
+func (n *node) appendJSONList(dst, value []byte) ([]byte, error) {
+	dst = append(dst, '[')
+	first := true
+	err := elements(value, func(element []byte) error {
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		var err error
+		dst, err = n.appendJSON(dst, element)
+		return err
+	})
+	return append(dst, ']'), err
+}
+
+func (n *node) appendJSONObject(dst, value []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	first := true
+	_, err := members(value, func(name, member []byte) error {
+		key, err := text(name)
+		if err != nil || n.without[string(key)] {
+			return err
+		}
+		child := n.byName[string(key)]
+		if child == nil && !n.all {
+			return nil
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(append(dst, name...), ':')
+		if child == nil || child.all && child.without == nil {
+			dst = append(dst, member...)
+			return nil
+		}
+		dst, err = child.appendJSON(dst, member)
+		return err
+	})
+	return append(dst, '}'), err
+}

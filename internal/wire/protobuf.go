@@ -1,0 +1,137 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Encoding is the form of an object's bytes.
+type Encoding uint8
+
+// The encodings.
+const (
+	Protobuf Encoding = iota
+	JSON
+)
+
+// String returns the encoding's name.
+func (e Encoding) String() string {
+	if e == JSON {
+		return "json"
+	}
+	return "protobuf"
+}
+
+// magic begins every protobuf message of the API outside of watch frames.
+const magic = "k8s\x00"
+
+// Protobuf wire types; groups (3 and 4) don't occur in Kubernetes' messages.
+const (
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
+)
+
+var (
+	errTruncated = errors.New("protobuf: truncated message")
+	errMagic     = errors.New("protobuf: no k8s envelope")
+)
+
+// field is one field of a message as it stands in the bytes.
+type field struct {
+	number uint64
+	kind   uint64 // wire type
+	value  []byte // content of a length-delimited field
+	size   int    // bytes of the whole field, tag included
+	head   int    // bytes before value: tag and length
+}
+
+// nextField reads the field that b begins with.
+func nextField(b []byte) (field, error) {
+	tag, n := binary.Uvarint(b)
+	if n <= 0 {
+		return field{}, errTruncated
+	}
+	f := field{number: tag >> 3, kind: tag & 7, head: n}
+	if f.number == 0 {
+		return field{}, errors.New("protobuf: field number 0")
+	}
+	switch f.kind {
+	case wireVarint:
+		_, m := binary.Uvarint(b[n:])
+		if m <= 0 {
+			return field{}, errTruncated
+		}
+		f.size = n + m
+	case wireFixed64:
+		f.size = n + 8
+	case wireFixed32:
+		f.size = n + 4
+	case wireBytes:
+		length, m := binary.Uvarint(b[n:])
+		if m <= 0 || length > uint64(len(b)-n-m) {
+			return field{}, errTruncated
+		}
+		f.head = n + m
+		f.size = f.head + int(length)
+		f.value = b[f.head:f.size]
+	default:
+		return field{}, fmt.Errorf("protobuf: wire type %d", f.kind)
+	}
+	if f.size > len(b) {
+		return field{}, errTruncated
+	}
+	return f, nil
+}
+
+// messageField returns the content of a length-delimited field of b, nil when
+// there is none; of several the last counts, as it does for a decoder.
+func messageField(b []byte, number uint64) ([]byte, error) {
+	var found []byte
+	for len(b) > 0 {
+		f, err := nextField(b)
+		if err != nil {
+			return nil, err
+		}
+		if f.number == number && f.kind == wireBytes {
+			found = f.value
+		}
+		b = b[f.size:]
+	}
+	return found, nil
+}
+
+// Field numbers of runtime.Unknown and metav1.RawExtension.
+const (
+	unknownTypeMeta = 1
+	unknownRaw      = 2
+	rawExtensionRaw = 1
+)
+
+// Open returns the message inside a protobuf envelope ("k8s\0" and
+// runtime.Unknown), a part of b.
+func Open(b []byte) ([]byte, error) {
+	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
+		return nil, errMagic
+	}
+	return messageField(b[len(magic):], unknownRaw)
+}
+
+// kindOf returns the kind named by the type of a protobuf envelope, "" when
+// there is none.
+func kindOf(envelope []byte) string {
+	if len(envelope) < len(magic) {
+		return ""
+	}
+	typeMeta, err := messageField(envelope[len(magic):], unknownTypeMeta)
+	if err != nil {
+		return ""
+	}
+	kind, err := messageField(typeMeta, 2)
+	if err != nil {
+		return ""
+	}
+	return string(kind)
+}
