@@ -1,0 +1,145 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+)
+
+// podTimeout bounds one attempt to read the pod, so that a connection that hangs is tried again.
+const podTimeout = 15 * time.Second
+
+// Discovery follows the StatefulSet that owns this process's pod and derives the [Assignment] from it: the
+// ordinal from the pod's name (less spec.ordinals.start), the total from spec.replicas.
+//
+// RBAC, all in the pod's own namespace: list and watch on the one StatefulSet (apps, statefulsets; a rule
+// with its resourceNames suffices, as it is asked for by name), and get on the one pod. Without the right to
+// get the pod, the StatefulSet's name is taken from the pod's.
+//
+// The fields must not change once Run was called; one Run at a time.
+type Discovery struct {
+	// Client reads the pod and the StatefulSet. Required.
+	Client kubernetes.Interface
+
+	// Namespace of the pod and of its StatefulSet (--pod-namespace). Required.
+	Namespace string
+
+	// Pod is the pod's name, ending in its ordinal (--pod). Required.
+	Pod string
+
+	// Logger receives what is found and what fails, once per change. Default: no log.
+	Logger *slog.Logger
+
+	// Backoff spaces the attempts while the API server cannot be used. Default, when Duration is 0: from
+	// 0.5 s doubling to 30 s, with jitter. Tests shorten it.
+	Backoff wait.Backoff
+}
+
+// Run finds the StatefulSet and follows it by name until ctx ends, then returns nil; labels play no part.
+//
+// changed gets the first assignment and every one that differs from the one before, always on Run's own
+// goroutine. While changed runs, the StatefulSet is not followed further, so long work belongs elsewhere.
+// An ordinal outside 0 to Total-1 is delivered too: such a replica owns nothing by the table, and is about
+// to be removed.
+//
+// The last assignment stays valid while the API server is away, when the StatefulSet is deleted, has
+// replicas 0 or more than [MaxTotal]: each is logged and waited out. An error is returned only for what
+// waiting cannot mend: a missing field, a pod name without an ordinal, a pod that is controlled by
+// something other than a StatefulSet.
+func (d *Discovery) Run(ctx context.Context, changed func(Assignment)) error {
+	stem, ordinal, err := d.identity()
+	if err != nil {
+		return err
+	}
+	log := d.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	log = log.With("namespace", d.Namespace, "pod", d.Pod)
+	name, err := d.findStatefulSet(ctx, stem, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	log = log.With("statefulset", name)
+	f := &follower{
+		name:    name,
+		ordinal: ordinal,
+		changed: changed,
+		log:     log,
+		lists:   outage{log: log, what: "list the StatefulSet"},
+		watches: outage{log: log, what: "watch the StatefulSet"},
+	}
+	f.run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
+	return nil
+}
+
+func (d *Discovery) identity() (stem string, ordinal int, err error) {
+	switch {
+	case d.Client == nil:
+		return "", 0, errors.New("discovery of shards needs a client of the API server")
+	case d.Namespace == "":
+		return "", 0, errors.New("--pod-namespace must name the namespace of the pod")
+	}
+	if stem, ordinal, err = Ordinal(d.Pod); err != nil {
+		return "", 0, fmt.Errorf("--pod: %w", err)
+	}
+	return stem, ordinal, nil
+}
+
+// findStatefulSet asks the pod for its controller, again and again while the API server is away.
+func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (string, error) {
+	var name string
+	api := outage{log: log, what: "read the pod"}
+	err := d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+		attempt, cancel := context.WithTimeout(ctx, podTimeout)
+		defer cancel()
+		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			log.Info("pod cannot be read, its name tells the StatefulSet", "statefulset", stem, "err", err)
+			name = stem
+			return true, nil
+		}
+		api.saw(ctx, err)
+		if err != nil {
+			return false, nil
+		}
+		name, err = controller(pod, stem)
+		return true, err
+	})
+	return name, err
+}
+
+// controller returns the name of the StatefulSet that controls the pod. A pod without any controller, such
+// as one left behind by a StatefulSet that is being made anew, is taken for one of the set named by the stem.
+func controller(pod *corev1.Pod, stem string) (string, error) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return stem, nil
+	}
+	group, err := schema.ParseGroupVersion(owner.APIVersion)
+	if err != nil || group.Group != appsv1.GroupName || owner.Kind != "StatefulSet" {
+		return "", fmt.Errorf("--pod: pod %s/%s is controlled by %s %s (%s), not by a StatefulSet: its ordinal means nothing; "+
+			"use --shard and --total-shards", pod.Namespace, pod.Name, owner.Kind, owner.Name, owner.APIVersion)
+	}
+	return owner.Name, nil
+}
+
+func (d *Discovery) backoff() wait.Backoff {
+	if d.Backoff.Duration > 0 {
+		return d.Backoff
+	}
+	return wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 30 * time.Second}
+}

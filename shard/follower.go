@@ -1,0 +1,152 @@
+package shard
+
+import (
+	"context"
+	"log/slog"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// follower is the store behind the reflector of one StatefulSet. It keeps no object, only the assignment it
+// last delivered. The reflector calls it from the goroutine that runs it.
+type follower struct {
+	name    string // of the StatefulSet
+	ordinal int    // the number at the end of the pod's name
+	changed func(Assignment)
+	log     *slog.Logger
+	lists   outage
+	watches outage // apart from lists: the right to do the one does not come with the other
+
+	last  Assignment // Total 0: none yet
+	state condition
+}
+
+// run blocks until ctx ends. The reflector's own log lines are dropped: it writes one for each attempt that
+// fails, where outage writes one for each change.
+func (f *follower) run(ctx context.Context, sets appsclient.StatefulSetInterface, backoff wait.Backoff) {
+	quiet := klog.Logger{}
+	reflector := cache.NewReflectorWithOptions(f.listWatch(sets), &appsv1.StatefulSet{}, f,
+		cache.ReflectorOptions{Name: "shard discovery", Logger: &quiet, Backoff: &backoff})
+	reflector.RunWithContext(klog.NewContext(ctx, quiet))
+}
+
+// listWatch asks for the one StatefulSet by its name and logs outages.
+func (f *follower) listWatch(sets appsclient.StatefulSetInterface) cache.ListerWatcher {
+	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, f.name).String()
+	return plainList{&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			opts.FieldSelector = selector
+			list, err := sets.List(ctx, opts)
+			f.lists.saw(ctx, err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			opts.FieldSelector = selector
+			w, err := sets.Watch(ctx, opts)
+			f.watches.saw(ctx, err)
+			return w, err
+		},
+	}}
+}
+
+// plainList keeps the reflector from asking for a streamed list. For one object that saves nothing, and a
+// server that does not know it may leave the client waiting for the end of the list.
+type plainList struct{ *cache.ListWatch }
+
+// IsWatchListSemanticsUnSupported is what client-go's watchlist package asks for.
+func (plainList) IsWatchListSemanticsUnSupported() bool { return true }
+
+// observe delivers the assignment that follows from set, if it is a new one.
+func (f *follower) observe(set *appsv1.StatefulSet) {
+	next := Assignment{Ordinal: f.ordinal, Total: 1} // the API's default for spec.replicas
+	if set.Spec.Replicas != nil {
+		next.Total = int(*set.Spec.Replicas)
+	}
+	if set.Spec.Ordinals != nil {
+		next.Ordinal -= int(set.Spec.Ordinals.Start)
+	}
+	switch {
+	case next.Total < 1:
+		f.keep("scaled to 0", "StatefulSet is scaled to 0")
+		return
+	case next.Total > MaxTotal:
+		f.keep("too large", "StatefulSet has more replicas than a fleet may have", "replicas", next.Total, "max", MaxTotal)
+		return
+	}
+	back := f.state.turns("followed")
+	if next == f.last {
+		if back {
+			f.log.Info("StatefulSet is followed again, the assignment is unchanged")
+		}
+		return
+	}
+	f.last = next
+	if next.Ordinal < 0 || next.Ordinal >= next.Total {
+		f.log.Warn("pod is outside the StatefulSet's replicas and owns nothing", "shard", next.Ordinal, "total", next.Total)
+	} else {
+		f.log.Info("shard assigned", "shard", next.Ordinal, "total", next.Total)
+	}
+	f.changed(next)
+}
+
+// keep logs, once, why the last assignment stays although the StatefulSet says something else.
+func (f *follower) keep(state, message string, args ...any) {
+	if !f.state.turns(state) {
+		return
+	}
+	if f.last.Total == 0 {
+		f.log.Warn(message+"; waiting", args...)
+		return
+	}
+	f.log.Warn(message+"; keeping the assignment", append(args, "shard", f.last.Ordinal, "total", f.last.Total)...)
+}
+
+func (f *follower) gone() { f.keep("gone", "StatefulSet does not exist") }
+
+// mine filters by name once more: not everything that answers like an API server knows field selectors.
+func (f *follower) mine(obj any) (*appsv1.StatefulSet, bool) {
+	set, ok := obj.(*appsv1.StatefulSet)
+	return set, ok && set.Name == f.name
+}
+
+// Add implements [cache.ReflectorStore].
+func (f *follower) Add(obj any) error {
+	if set, ok := f.mine(obj); ok {
+		f.observe(set)
+	}
+	return nil
+}
+
+// Update implements [cache.ReflectorStore].
+func (f *follower) Update(obj any) error { return f.Add(obj) }
+
+// Delete implements [cache.ReflectorStore].
+func (f *follower) Delete(obj any) error {
+	if _, ok := f.mine(obj); ok {
+		f.gone()
+	}
+	return nil
+}
+
+// Replace implements [cache.ReflectorStore].
+func (f *follower) Replace(list []any, _ string) error {
+	for _, obj := range list {
+		if set, ok := f.mine(obj); ok {
+			f.observe(set)
+			return nil
+		}
+	}
+	f.gone()
+	return nil
+}
+
+// Resync implements [cache.ReflectorStore]; there is nothing to do.
+func (f *follower) Resync() error { return nil }
