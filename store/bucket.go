@@ -1,0 +1,113 @@
+package store
+
+import (
+	"iter"
+	"math/bits"
+)
+
+const (
+	// slotsPerBucket makes pages of 10 to 30 kB of most families: smaller ones
+	// compress badly, larger ones cost more to open for one changed line.
+	slotsPerBucket = 64
+	// bucketText closes a bucket to new objects early when they are large, so
+	// that work on one bucket stays short.
+	bucketText = 2 << 20
+	// roomy is how many free slots make it worth to open a settled bucket for
+	// a new object, rather than to start another.
+	roomy = slotsPerBucket / 4
+)
+
+// role is what a change of shard means for the objects of a bucket.
+type role uint8
+
+const (
+	staying  role = iota // served now and after the change
+	leaving              // served now, dropped by Commit
+	arriving             // held only, served after Commit
+	roles
+)
+
+// bucket holds up to slotsPerBucket objects and one page per family. The
+// store's mutex guards it.
+type bucket struct {
+	store  *Store
+	number uint32 // index in the store's table
+	born   uint64 // orders buckets by age
+	role   role
+
+	used   uint64 // bit per slot
+	slots  []slot
+	pages  []*sheet // per family; nil without text; nil slice once discarded
+	totals totals
+
+	listed *listed // in the budget, guarded by its mutex
+}
+
+// slot is one object of a bucket.
+type slot struct {
+	id      ID
+	hash    uint64
+	version uint64
+	source  uint32
+	round   uint32 // the store's round when last put or named by Retain
+	prints  prints
+}
+
+// place says where an object is: bucket number and slot.
+type place uint32
+
+func placeOf(b *bucket, slot int) place { return place(b.number*slotsPerBucket + uint32(slot)) }
+
+func (p place) bucket() uint32 { return uint32(p) / slotsPerBucket }
+func (p place) slot() int      { return int(p % slotsPerBucket) }
+
+func (b *bucket) count() int { return bits.OnesCount64(b.used) }
+
+// room is how many more objects fit.
+func (b *bucket) room() int {
+	if b.totals.text >= bucketText {
+		return 0
+	}
+	return slotsPerBucket - b.count()
+}
+
+// hot says that most of the text is raw: a new object costs little here.
+func (b *bucket) hot() bool { return b.totals.raw*2 >= b.totals.text }
+
+// open says that new objects may go here.
+func (b *bucket) open() bool {
+	room := b.room()
+	return room >= roomy || room > 0 && b.hot()
+}
+
+// take reserves the lowest free slot; there must be one.
+func (b *bucket) take() int {
+	i := bits.TrailingZeros64(^b.used)
+	b.used |= 1 << i
+	if i == len(b.slots) {
+		b.slots = append(b.slots, slot{})
+	}
+	return i
+}
+
+// families is the union of the families the slots of the mask have text in.
+func (b *bucket) families(mask uint64) prints {
+	present := make(prints, bitmapWords(len(b.pages)))
+	for i := range slotsOf(mask) {
+		for w := range min(len(present), len(b.slots[i].prints)) {
+			present[w] |= b.slots[i].prints[w]
+		}
+	}
+	return present
+}
+
+// slotsOf goes through the bits of a mask from the lowest.
+func slotsOf(mask uint64) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for ; mask != 0; mask &= mask - 1 {
+			if !yield(bits.TrailingZeros64(mask)) {
+				return
+			}
+		}
+	}
+}

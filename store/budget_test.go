@@ -1,0 +1,83 @@
+package store
+
+import (
+	"sync"
+	"testing"
+)
+
+func TestRawBytesStayWithinBudget(t *testing.T) {
+	const limit = 60_000
+	budget := NewBudget(limit)
+	stores := []*Store{New(testFamilies(10), budget), New(testFamilies(4), budget)}
+	check := func() {
+		t.Helper()
+		if got := budget.RawBytes(); got > limit {
+			t.Fatalf("%d raw bytes", got)
+		}
+		equal(t, "the stores' sum", stores[0].Stats().RawBytes+stores[1].Stats().RawBytes, budget.RawBytes())
+	}
+	for n := range 1000 {
+		putValue(stores[n%2], n, 1)
+		check()
+	}
+	for n := range 1000 {
+		if n%3 == 0 {
+			stores[n%2].Delete(testID(n))
+		} else {
+			putValue(stores[n%2], n, 2)
+		}
+		check()
+	}
+	stores[0].Begin(everything, even)
+	check()
+	stores[0].Retain(0, func(func(ID) bool) {})
+	check()
+	verify(t, stores[0])
+	verify(t, stores[1])
+}
+
+func TestRawBytesStayWithinBudgetOfManyWriters(t *testing.T) {
+	const limit = 100_000
+	budget := NewBudget(limit)
+	var writers sync.WaitGroup
+	stores := []*Store{New(testFamilies(10), budget), New(testFamilies(4), budget)}
+	for w := range 4 {
+		writers.Go(func() {
+			for n := range 300 {
+				putValue(stores[w%2], w*1000+n%200, uint64(n))
+			}
+		})
+	}
+	writers.Wait()
+	if got := budget.RawBytes(); got > limit {
+		t.Errorf("%d raw bytes", got)
+	}
+	for _, s := range stores {
+		verify(t, s)
+		equal(t, "Objects", s.Stats().Objects, 400)
+	}
+}
+
+func TestLoadPacksEveryPageOnce(t *testing.T) {
+	const families, buckets = 10, 20
+	s := New(testFamilies(families), NewBudget(150_000)) // a few buckets' worth
+	fill(s, 0, buckets*slotsPerBucket, 1)
+	if packs := s.Stats().Packs; packs == 0 {
+		t.Error("the budget was never exceeded")
+	}
+	equal(t, "Unpacks", s.Stats().Unpacks, 0)
+	Collect(Text, s).GzipSize()
+	equal(t, "Packs", s.Stats().Packs, families*buckets)
+}
+
+func TestTheLeastRecentlyWrittenBucketIsPacked(t *testing.T) {
+	s := New(testFamilies(3), NewBudget(1<<30))
+	fill(s, 0, 3*slotsPerBucket, 1)
+	putValue(s, 0, 2) // the first bucket is the latest written now
+	s.budget.limit = s.budget.RawBytes() - 1
+	s.budget.enforce()
+	for n, raw := range []bool{true, false, true} {
+		equal(t, "a raw page in the bucket", s.table[n].totals.raw > 0, raw)
+	}
+	verify(t, s)
+}

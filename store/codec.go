@@ -1,0 +1,97 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// The two efforts of packing. Text that is still changing is packed fast, text
+// that has settled is worth more.
+const (
+	fastLevel = 1
+	hardLevel = 6
+)
+
+// codec packs and unpacks pages. A flate writer is 0.5 to 1 MB and a reader
+// 50 kB, so both are pooled and reset for every page: nothing in a page refers
+// to an earlier one. The zero value is ready; safe for concurrent use.
+type codec struct {
+	fast, hard, readers sync.Pool
+}
+
+type deflater struct {
+	*flate.Writer
+	out bytes.Buffer
+}
+
+type inflater struct {
+	flate.Resetter
+	io.Reader
+	in bytes.Reader
+}
+
+// deflate packs text with the lengths of its slots. The result is a run of
+// deflate blocks that ends in a sync flush: on a byte boundary and without a
+// final block, so that runs concatenate.
+func (c *codec) deflate(text []byte, lens []uint32, hard bool) *packed {
+	pool, level := &c.fast, fastLevel
+	if hard {
+		pool, level = &c.hard, hardLevel
+	}
+	d, _ := pool.Get().(*deflater)
+	if d == nil {
+		d = new(deflater)
+		d.Writer, _ = flate.NewWriter(&d.out, level) // fails for unknown levels only
+	}
+	defer pool.Put(d)
+
+	d.out.Reset()
+	d.Writer.Reset(&d.out)
+	_, _ = d.Write(text) // a bytes.Buffer takes everything
+	_ = d.Flush()
+
+	deflated := d.out.Len()
+	var stack [slotsPerBucket * 3]byte
+	return &packed{
+		buf:      joined(d.out.Bytes(), appendLens(stack[:0], lens)),
+		deflated: uint32(deflated),
+		size:     uint32(len(text)),
+		crc:      crc32.ChecksumIEEE(text),
+		shift:    crcShift(len(text)),
+		hard:     hard,
+	}
+}
+
+// joined is a and b in memory of exactly their length.
+func joined(a, b []byte) []byte {
+	buf := make([]byte, len(a)+len(b))
+	copy(buf[copy(buf, a):], b)
+	return buf
+}
+
+// inflate unpacks p into dst, which must have p.size bytes. It fails only when
+// memory was corrupted.
+func (c *codec) inflate(dst []byte, p *packed) error {
+	r, _ := c.readers.Get().(*inflater)
+	if r == nil {
+		r = new(inflater)
+		fr := flate.NewReader(&r.in)
+		r.Reader, r.Resetter = fr, fr.(flate.Resetter)
+	}
+	defer c.readers.Put(r)
+
+	r.in.Reset(p.data())
+	defer r.in.Reset(nil)
+	if err := r.Resetter.Reset(&r.in, nil); err != nil {
+		return fmt.Errorf("reset inflater: %w", err)
+	}
+	if _, err := io.ReadFull(r, dst); err != nil {
+		return fmt.Errorf("inflate page of %d bytes: %w", len(dst), err)
+	}
+	return nil
+}

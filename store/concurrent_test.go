@@ -1,0 +1,240 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	concurrentFamilies = 6
+	stableObjects      = 300 // in both shards, never deleted: 0 to 299
+	volatileObjects    = 600 // the others: come, go, and change shard
+	scrapes            = 40
+)
+
+// Stable objects are in both shards. Of the others, even ones are in the first
+// and odd ones in the second.
+func inFirst(hash uint64) bool  { return hash < stableObjects || hash%2 == 0 }
+func inSecond(hash uint64) bool { return hash < stableObjects || hash%2 == 1 }
+
+// TestEveryScrapeSeesWholeObjects runs everything at once. Each object writes
+// its version into a line of every family, so that a scrape that mixes two
+// versions, or moves, or misses an object shows.
+func TestEveryScrapeSeesWholeObjects(t *testing.T) {
+	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
+	fill(s, 0, stableObjects, 1)
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	forever := func(work func(turn uint64)) {
+		others.Go(func() {
+			for turn := uint64(2); ; turn++ {
+				select {
+				case <-stop:
+					return
+				default:
+					work(turn)
+				}
+			}
+		})
+	}
+	forever(func(turn uint64) { putVersion(s, rand.IntN(stableObjects), turn) })
+	forever(func(turn uint64) { putVersion(s, stableObjects+rand.IntN(volatileObjects), turn) })
+	forever(func(turn uint64) { s.Delete(testID(stableObjects + rand.IntN(volatileObjects))) })
+	forever(func(turn uint64) { s.Sweep(0, time.Unix(int64(turn), 0)) })
+	forever(func(turn uint64) { s.Has(testID(3), turn); s.Stats() })
+	forever(func(turn uint64) { reshard(s, turn) })
+	forever(func(turn uint64) {
+		s.Retain(0, func(yield func(ID) bool) {
+			for n := 0; n < stableObjects+volatileObjects && yield(testID(n)); n++ {
+				if n > stableObjects && n%7 == 0 {
+					n++ // one that goes
+				}
+			}
+		})
+	})
+	var scrapers sync.WaitGroup
+	for i := range 2 {
+		scrapers.Go(func() {
+			for n := range scrapes {
+				if err := wholeObjects(s, i+n); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	scrapers.Wait()
+	close(stop)
+	others.Wait()
+	verify(t, s)
+}
+
+func reshard(s *Store, turn uint64) {
+	now, next := inFirst, inSecond
+	if turn%2 == 0 {
+		now, next = next, now
+	}
+	s.Begin(now, next)
+	switch turn % 5 {
+	case 0: // replaced by the next Begin
+	case 1:
+		s.Abort()
+	default:
+		s.Commit()
+	}
+}
+
+func putVersion(s *Store, n int, version uint64) {
+	s.Put(Object{ID: testID(n), Hash: uint64(n), Version: version}, linesOf(textsOf(s, n, version)...))
+}
+
+// wholeObjects scrapes once and says what is wrong.
+func wholeObjects(s *Store, turn int) error {
+	var text []byte
+	var out bytes.Buffer
+	page := Collect(Text, s)
+	defer page.Release()
+	if turn%2 == 0 {
+		if err := page.WriteText(&out); err != nil {
+			return err
+		}
+		text = out.Bytes()
+	} else {
+		size := page.GzipSize()
+		if err := page.WriteGzip(&out); err != nil {
+			return err
+		}
+		if int64(out.Len()) != size {
+			return fmt.Errorf("GzipSize() = %d, %d bytes written", size, out.Len())
+		}
+		r, err := gzip.NewReader(&out)
+		if err != nil {
+			return err
+		}
+		if text, err = io.ReadAll(r); err != nil {
+			return err
+		}
+	}
+	return checkVersions(string(text))
+}
+
+func checkVersions(text string) error {
+	versions := map[string][]string{} // per object, one per family
+	for l := range strings.Lines(text) {
+		if !strings.HasPrefix(l, "#") {
+			object := strings.Split(l, `"`)[1]
+			versions[object] = append(versions[object], l[strings.LastIndexByte(l, ' '):])
+		}
+	}
+	for object, seen := range versions {
+		if len(seen) != concurrentFamilies || len(slices.Compact(slices.Clone(seen))) != 1 {
+			return fmt.Errorf("object %s: versions %q, want %d that are the same", object, seen, concurrentFamilies)
+		}
+	}
+	for n := range stableObjects {
+		if _, there := versions[strconv.Itoa(n)]; !there {
+			return fmt.Errorf("object %d is missing", n)
+		}
+	}
+	return nil
+}
+
+// TestCommitIsAtomicToReaders goes to and fro between two shards that share no
+// object: every scrape must show one or the other, complete.
+func TestCommitIsAtomicToReaders(t *testing.T) {
+	const objects, turns = 200, 20
+	s := New(testFamilies(2), NewBudget(50_000))
+	put := func(parity int) {
+		for n := parity; n < objects; n += 2 {
+			putVersion(s, n, 1)
+		}
+	}
+	put(0)
+	done := make(chan struct{})
+	var scraper sync.WaitGroup
+	scraper.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := oneShard(s, objects/2); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range turns {
+		s.Begin(even, odd)
+		put(1)
+		s.Commit()
+		s.Begin(odd, even)
+		put(0)
+		s.Commit()
+	}
+	close(done)
+	scraper.Wait()
+	verify(t, s)
+}
+
+func oneShard(s *Store, objects int) error {
+	var out bytes.Buffer
+	if err := Collect(Text, s).WriteText(&out); err != nil {
+		return err
+	}
+	parity := map[byte]int{}
+	for l := range strings.Lines(out.String()) {
+		if number, found := strings.CutPrefix(l, `kube_test_family_00{object="`); found {
+			number, _, _ = strings.Cut(number, `"`)
+			parity[number[len(number)-1]%2]++
+		}
+	}
+	if len(parity) != 1 || parity[0]+parity[1] != objects {
+		return fmt.Errorf("%d even and %d odd objects", parity[0], parity[1])
+	}
+	return nil
+}
+
+// TestRetainNeverShrinksThePage relists under scrapes: what exists all the time
+// is on every page.
+func TestRetainNeverShrinksThePage(t *testing.T) {
+	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
+	fill(s, 0, stableObjects, 1)
+	done := make(chan struct{})
+	var scraper sync.WaitGroup
+	scraper.Go(func() {
+		for turn := 0; ; turn++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := wholeObjects(s, turn); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for turn := range 10 {
+		var listed []ID
+		for n := range stableObjects {
+			putVersion(s, n, uint64(turn))
+			listed = append(listed, testID(n))
+		}
+		fill(s, 1000, 1050, 1) // gone by the next list
+		s.Retain(0, slices.Values(listed))
+	}
+	close(done)
+	scraper.Wait()
+	equal(t, "Objects", s.Stats().Objects, stableObjects)
+}

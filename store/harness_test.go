@@ -1,0 +1,238 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	kgzip "github.com/klauspost/compress/gzip"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testFamilies are n families whose headers differ between the formats for
+// every third.
+func testFamilies(n int) []Family {
+	families := make([]Family, n)
+	for i := range families {
+		name := fmt.Sprintf("kube_test_family_%02d", i)
+		families[i] = Family{
+			Name:              name,
+			TextHeader:        fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s gauge\n", name, name),
+			OpenMetricsHeader: fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s gauge\n", name, name),
+		}
+		if i%3 == 0 {
+			families[i].OpenMetricsHeader = fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s info\n", name, name)
+		}
+	}
+	return families
+}
+
+// linesOf joins the text of an object's families.
+func linesOf(texts ...string) *Lines {
+	l := new(Lines)
+	for _, text := range texts {
+		l.Buf = append(l.Buf, text...)
+		l.Ends = append(l.Ends, len(l.Buf))
+	}
+	return l
+}
+
+func testID(n int) ID { return NewID(fmt.Sprintf("00000000-0000-4000-8000-%012x", n), "", "") }
+
+// line is a sample of a test family.
+func line(family, object int, label string, value uint64) string {
+	return fmt.Sprintf("kube_test_family_%02d{object=\"%d\",label=%q} %d\n", family, object, label, value)
+}
+
+// content is a page taken apart: family name to its sample lines, sorted.
+type content map[string][]string
+
+// parsePage fails on a family that comes twice, or without a header, or with a
+// header only, or in the wrong order.
+func parsePage(t testing.TB, f Format, text string, families []Family) content {
+	t.Helper()
+	if f == OpenMetrics {
+		var whole bool
+		if text, whole = strings.CutSuffix(text, "# EOF\n"); !whole {
+			t.Fatalf("page does not end with # EOF: %q", text[max(0, len(text)-50):])
+		}
+	}
+	page := content{}
+	for _, family := range families {
+		header := string(family.TextHeader)
+		if f == OpenMetrics {
+			header = string(family.OpenMetricsHeader)
+		}
+		body, found := strings.CutPrefix(text, header)
+		if !found {
+			continue
+		}
+		end := strings.Index(body, "# ")
+		if end < 0 {
+			end = len(body)
+		}
+		lines := strings.SplitAfter(body[:end], "\n")
+		lines = lines[:len(lines)-1]
+		if len(lines) == 0 {
+			t.Fatalf("family %s has a header and no line", family.Name)
+		}
+		slices.Sort(lines)
+		page[family.Name] = lines
+		text = body[end:]
+	}
+	if text != "" {
+		t.Fatalf("page goes on with %.200q after all families", text)
+	}
+	return page
+}
+
+// readPage reads the page in every encoding, checks that they agree and that
+// the sizes are exact, and returns it.
+func readPage(t testing.TB, f Format, p *Page, families []Family) content {
+	t.Helper()
+	var text, packed bytes.Buffer
+	if err := p.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.Size(), int64(text.Len()); got != want {
+		t.Fatalf("Size() = %d, but %d bytes were written", got, want)
+	}
+	size := p.GzipSize()
+	if err := p.WriteGzip(&packed); err != nil {
+		t.Fatal(err)
+	}
+	if got := int64(packed.Len()); got != size {
+		t.Fatalf("GzipSize() = %d, but %d bytes were written", size, got)
+	}
+	if unpacked := gunzip(t, packed.Bytes()); !bytes.Equal(unpacked, text.Bytes()) {
+		t.Fatalf("gzip holds other text: %d bytes, want %d", len(unpacked), text.Len())
+	}
+	return parsePage(t, f, text.String(), families)
+}
+
+// gunzip reads exactly one gzip member with two readers that must agree.
+func gunzip(t testing.TB, packed []byte) []byte {
+	t.Helper()
+	in := bytes.NewReader(packed)
+	std, err := gzip.NewReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	std.Multistream(false)
+	text, err := io.ReadAll(std)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Len() != 0 {
+		t.Fatalf("%d bytes after the first gzip member", in.Len())
+	}
+	other, err := kgzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherText, err := io.ReadAll(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(text, otherText) {
+		t.Fatal("two gzip readers disagree")
+	}
+	return text
+}
+
+func equalContent(t testing.TB, got, want content) {
+	t.Helper()
+	if maps.EqualFunc(got, want, slices.Equal) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !slices.Equal(got[name], want[name]) {
+			t.Errorf("family %s has %d lines, want %d:\n%.600q\nwant\n%.600q",
+				name, len(got[name]), len(want[name]), got[name], want[name])
+		}
+	}
+	t.Fatalf("%d families, want %d", len(got), len(want))
+}
+
+// verify recomputes what the store keeps running.
+func verify(t testing.TB, s *Store) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sums [roles]totals
+	objects := 0
+	for n, b := range s.table {
+		if b == nil {
+			continue
+		}
+		sum := totals{objects: b.count(), buckets: 1}
+		for f, sh := range b.pages {
+			sum.add(weigh(sh))
+			verifySheet(t, b, f, sh)
+		}
+		if sum != b.totals {
+			t.Fatalf("bucket %d: totals %+v, want %+v", n, b.totals, sum)
+		}
+		if b.count() == 0 {
+			t.Fatalf("bucket %d is empty", n)
+		}
+		for i := range slotsOf(b.used) {
+			objects++
+			if found, slot, held := s.find(b.slots[i].id); !held || found != b || slot != i {
+				t.Fatalf("bucket %d slot %d: the index says otherwise", n, i)
+			}
+		}
+		if l := b.listed; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
+			t.Fatalf("bucket %d: the budget knows %d bytes (listed: %t), want %d", n, l.raw, l.element != nil, sum.raw)
+		}
+		sums[b.role].add(sum)
+	}
+	if sums != s.totals {
+		t.Fatalf("totals %+v, want %+v", s.totals, sums)
+	}
+	if objects != len(s.index) {
+		t.Fatalf("%d objects in buckets, %d in the index", objects, len(s.index))
+	}
+}
+
+// verifySheet compares a page with the fingerprints of the slots.
+func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
+	t.Helper()
+	var lens []uint32
+	if sh != nil {
+		text, size := []byte(nil), sh.size()
+		if r := sh.raw.Load(); r != nil {
+			text, lens = r.text, r.lens
+		}
+		if p := sh.packed.Load(); p != nil {
+			lens = p.lens()
+			unpacked := make([]byte, p.size)
+			if err := b.store.budget.inflate(unpacked, p); err != nil {
+				t.Fatal(err)
+			}
+			if text != nil && !bytes.Equal(text, unpacked) {
+				t.Fatalf("bucket %d family %d: the forms differ", b.number, f)
+			}
+		}
+		sum := 0
+		for _, n := range lens {
+			sum += int(n)
+		}
+		if sum != size || size == 0 {
+			t.Fatalf("bucket %d family %d: the slots have %d bytes, the page %d", b.number, f, sum, size)
+		}
+	}
+	for i := range slotsPerBucket {
+		has := i < len(b.slots) && b.slots[i].prints.has(f)
+		if text := i < len(lens) && lens[i] > 0; has != text {
+			t.Fatalf("bucket %d family %d slot %d: text %t, fingerprint %t", b.number, f, i, text, has)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"crypto/sha256"
+	"testing"
+)
+
+func TestNewID(t *testing.T) {
+	hashed := func(text string) ID { sum := sha256.Sum256([]byte(text)); return ID(sum[:16]) }
+	for _, test := range []struct {
+		uid, namespace, name string
+		want                 ID
+	}{
+		{"00112233-4455-6677-8899-aabbccddeeff", "ns", "name",
+			ID{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}},
+		{"00112233-4455-6677-8899-AABBCCDDEEFF", "ns", "name", hashed("uid\x0000112233-4455-6677-8899-AABBCCDDEEFF")},
+		{"0011223344556677-8899-aabbccddeeff--", "ns", "name", hashed("uid\x000011223344556677-8899-aabbccddeeff--")},
+		{"00112233-4455-6677-8899-aabbccddeefg", "ns", "name", hashed("uid\x0000112233-4455-6677-8899-aabbccddeefg")},
+		{"short", "ns", "name", hashed("uid\x00short")},
+		{"", "ns", "name", hashed("name\x00ns\x00name")},
+		{"", "", "name", hashed("name\x00\x00name")},
+		{"", "", "", hashed("name\x00\x00")},
+	} {
+		equal(t, "NewID of "+test.uid, NewID(test.uid, test.namespace, test.name), test.want)
+		equal(t, "NewIDBytes of "+test.uid, NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
+	}
+}
+
+func TestNewIDMakesNoGarbage(t *testing.T) {
+	uid, namespace, name := []byte("00112233-4455-6677-8899-aabbccddeeff"), []byte("ns"), []byte("name")
+	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewIDBytes(uid, namespace, name) }), 0)
+	equal(t, "allocations without", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
+}
+
+func FuzzNewID(f *testing.F) {
+	f.Add("00112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddeefe")
+	f.Add("a", "A")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if got, want := NewID(a, "n", "m"), NewIDBytes([]byte(a), []byte("n"), []byte("m")); got != want {
+			t.Errorf("NewID %s, NewIDBytes %s", got, want)
+		}
+		if a != b && NewID(a, "", "") == NewID(b, "", "") {
+			t.Errorf("%q and %q have the same ID", a, b)
+		}
+	})
+}

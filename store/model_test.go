@@ -1,0 +1,216 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// model is what a Store promises, without any of its machinery.
+type model struct {
+	families  []Family
+	objects   map[ID]modelObject
+	now, next func(uint64) bool
+}
+
+type modelObject struct {
+	Object
+	texts []string
+}
+
+func (m *model) served(o Object) bool { return m.now == nil || m.now(o.Hash) }
+
+func (m *model) put(o Object, texts []string) {
+	if held, ok := m.objects[o.ID]; ok && o.Version != 0 && o.Version < held.Version {
+		return
+	}
+	m.objects[o.ID] = modelObject{o, texts}
+	m.drop(func(o Object) bool { return m.now != nil && !m.now(o.Hash) && !m.next(o.Hash) })
+}
+
+func (m *model) drop(gone func(o Object) bool) int {
+	before := len(m.objects)
+	maps.DeleteFunc(m.objects, func(_ ID, o modelObject) bool { return gone(o.Object) })
+	return before - len(m.objects)
+}
+
+func (m *model) finish(stays func(uint64) bool) {
+	if m.now != nil {
+		m.drop(func(o Object) bool { return !stays(o.Hash) })
+	}
+	m.now, m.next = nil, nil
+}
+
+func (m *model) content() content {
+	page := content{}
+	for _, o := range m.objects {
+		for f, text := range o.texts {
+			if text != "" && m.served(o.Object) {
+				page[m.families[f].Name] = append(page[m.families[f].Name], text)
+			}
+		}
+	}
+	for _, lines := range page {
+		slices.Sort(lines)
+	}
+	return page
+}
+
+// simulation drives a store and the model with the same random operations.
+type simulation struct {
+	t       *testing.T
+	rng     *rand.Rand
+	store   *Store
+	model   *model
+	clock   time.Time
+	version uint64
+}
+
+const simulatedObjects = 400
+
+func (s *simulation) put() {
+	n := s.rng.IntN(simulatedObjects)
+	s.version++
+	o := Object{ID: testID(n), Hash: uint64(n % 16), Version: s.version, Source: uint32(n % 3)}
+	switch s.rng.IntN(10) {
+	case 0:
+		o.Version = 0
+	case 1:
+		o.Version -= min(s.version-1, uint64(s.rng.IntN(200))) // perhaps older
+	}
+	texts := make([]string, len(s.model.families))
+	for f := range texts {
+		if f%4 == 3 && s.rng.IntN(20) > 0 || s.rng.IntN(9) == 0 {
+			continue // a family that is rare
+		}
+		label := string(make([]byte, s.rng.IntN(3)*s.rng.IntN(40)))
+		texts[f] = line(f, n, label, uint64(s.rng.IntN(3)))
+	}
+	s.store.Put(o, linesOf(texts...))
+	s.model.put(o, texts)
+}
+
+func (s *simulation) delete() {
+	id := testID(s.rng.IntN(simulatedObjects))
+	s.store.Delete(id)
+	delete(s.model.objects, id)
+}
+
+func (s *simulation) retain() {
+	source, share := uint32(s.rng.IntN(3)), s.rng.IntN(10)
+	named := map[ID]bool{testID(simulatedObjects + 1): true} // one nobody knows
+	for id := range s.model.objects {
+		if s.rng.IntN(10) < 9 || share == 0 {
+			named[id] = true
+		}
+	}
+	want := s.model.drop(func(o Object) bool { return o.Source == source && !named[o.ID] })
+	if got := s.store.Retain(source, maps.Keys(named)); got != want {
+		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
+	}
+}
+
+func (s *simulation) begin() {
+	// Mostly the shard grows or shrinks; sometimes it is any other.
+	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
+	now := func(hash uint64) bool { return hash >= a/4 && hash < max(b, 12) }
+	next := func(hash uint64) bool { return hash >= c && hash < d }
+	s.store.Begin(now, next)
+	s.model.now, s.model.next = now, next
+	s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+}
+
+func (s *simulation) sweep() {
+	s.clock = s.clock.Add(time.Duration(s.rng.IntN(20)) * time.Second)
+	s.store.Sweep(time.Duration(s.rng.IntN(30))*time.Second, s.clock)
+}
+
+func (s *simulation) step() {
+	switch n := s.rng.IntN(1000); {
+	case n < 700:
+		s.put()
+	case n < 900:
+		s.delete()
+	case n < 906:
+		s.retain()
+	case n < 912:
+		s.begin()
+	case n < 917:
+		s.store.Commit()
+		s.model.finish(s.model.next)
+	case n < 920:
+		s.store.Abort()
+		s.model.finish(s.model.now)
+	default:
+		s.sweep()
+	}
+}
+
+func (s *simulation) check(older *Page, olderContent content) (*Page, content) {
+	s.t.Helper()
+	format := Format(s.rng.IntN(int(formats)))
+	page := Collect(format, s.store)
+	want := s.model.content()
+	if s.rng.IntN(2) == 0 {
+		page.GzipSize() // some pages only get a packed form here
+	}
+	if s.rng.IntN(2) == 0 {
+		equalContent(s.t, readPage(s.t, format, page, s.model.families), want)
+	}
+	if older != nil { // was checked or not then: what it holds must be as it was
+		format := Text
+		if len(older.sheets) > 0 && older.sheets[len(older.sheets)-1] == s.store.budget.end {
+			format = OpenMetrics
+		}
+		equalContent(s.t, readPage(s.t, format, older, s.model.families), olderContent)
+	}
+	verify(s.t, s.store)
+	if raw, limit := s.store.Stats().RawBytes, s.store.budget.limit; raw > limit {
+		s.t.Fatalf("%d raw bytes, the limit is %d", raw, limit)
+	}
+	return page, want
+}
+
+func TestStoreIsWhatTheModelSays(t *testing.T) {
+	steps := 1000
+	if testing.Short() {
+		steps = 300
+	}
+	for _, limit := range []int64{0, 20_000, 1 << 30} {
+		t.Run(fmt.Sprintf("raw limit %d", limit), func(t *testing.T) {
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			families := testFamilies(9)
+			s := &simulation{
+				t:     t,
+				rng:   rand.New(rand.NewPCG(seed, 1)),
+				store: New(families, NewBudget(limit)),
+				model: &model{families: families, objects: map[ID]modelObject{}},
+				clock: time.Unix(1_700_000_000, 0),
+			}
+			var older *Page
+			var was content
+			for i := range steps {
+				s.step()
+				if i%20 == 0 {
+					older, was = s.check(older, was)
+				}
+			}
+			objects := 0
+			for _, o := range s.model.objects {
+				if s.model.served(o.Object) {
+					objects++
+				}
+				if !s.store.Has(o.ID, o.Version) && o.Version != 0 {
+					t.Errorf("Has(%s, %d) = false", o.ID, o.Version)
+				}
+			}
+			if got := s.store.Stats().Objects; got != objects {
+				t.Errorf("Stats().Objects = %d, want %d", got, objects)
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// sheet is the text of one family for the objects of one bucket: what a page
+// is at one moment. It has one or two forms, raw and packed, and never none.
+//
+// A sheet that anybody but its bucket can see is final: its text never changes
+// again, forms may come and go. A change of such a page makes a new sheet. A
+// reader loads raw first; when that is nil, packed is there.
+type sheet struct {
+	raw    atomic.Pointer[raw]
+	packed atomic.Pointer[packed]
+}
+
+// raw is text that can be edited. The fields but packing are guarded by the
+// store's mutex until the sheet is final, then text and lens are read-only.
+type raw struct {
+	text []byte   // lines in slot order
+	lens []uint32 // bytes per slot; slots past the end have none
+
+	home    *bucket // where the sheet belongs, to publish the packed form
+	family  int
+	epoch   uint64 // the store's when this was made: a later one means it was collected
+	frozen  bool   // somebody packs it: final
+	written int64  // the time of the first sweep after the last write, 0 before that
+
+	packing sync.Mutex // held while the text is packed, so that it is packed once
+}
+
+// packed is deflated text; immutable. The lengths of the slots ride behind the
+// deflated bytes.
+type packed struct {
+	buf      []byte
+	deflated uint32 // bytes of buf that are deflated text
+	size     uint32 // bytes of text
+	crc      uint32 // CRC-32 of the text
+	shift    uint32 // crcShift(size)
+	hard     bool   // at hardLevel
+}
+
+func (p *packed) data() []byte { return p.buf[:p.deflated] }
+
+func (p *packed) lens() []uint32 { return parseLens(p.buf[p.deflated:]) }
+
+// size is the length of the text in bytes.
+func (sh *sheet) size() int {
+	if r := sh.raw.Load(); r != nil {
+		return len(r.text)
+	}
+	return int(sh.packed.Load().size)
+}
+
+// fixed is a final sheet in both forms: headers and the like.
+func fixed(text []byte, c *codec) *sheet {
+	sh := new(sheet)
+	sh.raw.Store(&raw{text: text, frozen: true})
+	sh.packed.Store(c.deflate(text, nil, false))
+	return sh
+}
+
+func (r *raw) len(slot int) int {
+	if slot < len(r.lens) {
+		return int(r.lens[slot])
+	}
+	return 0
+}
+
+// splice replaces the text of a slot. The capacity must suffice.
+func (r *raw) splice(slot int, text []byte) {
+	if slot >= len(r.lens) {
+		r.lens = append(r.lens, make([]uint32, slot+1-len(r.lens))...)
+	}
+	start := 0
+	for _, n := range r.lens[:slot] {
+		start += int(n)
+	}
+	r.text = slices.Replace(r.text, start, start+int(r.lens[slot]), text...)
+	r.lens[slot] = uint32(len(text))
+}
+
+// cut removes the text of all slots of the mask.
+func (r *raw) cut(mask uint64) {
+	kept, at := 0, 0
+	for slot, n := range r.lens {
+		if mask>>slot&1 == 1 {
+			r.lens[slot] = 0
+		} else {
+			kept += copy(r.text[kept:], r.text[at:at+int(n)])
+		}
+		at += int(n)
+	}
+	r.text = r.text[:kept]
+}
+
+// appendLens appends the lengths of slots as uvarints.
+func appendLens(dst []byte, lens []uint32) []byte {
+	for _, n := range lens {
+		dst = binary.AppendUvarint(dst, uint64(n))
+	}
+	return dst
+}
+
+func parseLens(src []byte) []uint32 {
+	lens := make([]uint32, 0, slotsPerBucket)
+	for len(src) > 0 {
+		n, width := binary.Uvarint(src)
+		lens = append(lens, uint32(n))
+		src = src[max(width, 1):]
+	}
+	return lens
+}

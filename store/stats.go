@@ -1,0 +1,80 @@
+package store
+
+// Stats describes a store at one moment.
+type Stats struct {
+	Objects  int // served
+	Arriving int // held for a change of shard, not served yet
+	Buckets  int
+
+	Pages       int // with text
+	RawPages    int // of them with raw text; some have both forms
+	PackedPages int // of them with deflated text
+
+	TextBytes   int64 // text of the objects served, without headers
+	RawBytes    int64 // memory of raw pages, counted by the Budget
+	PackedBytes int64 // memory of packed pages
+
+	Packs     uint64 // pages deflated
+	Unpacks   uint64 // pages inflated to be changed
+	Changed   uint64 // Puts that changed text
+	Unchanged uint64 // Puts that changed none
+	Older     uint64 // Puts ignored because a newer version was held
+}
+
+// totals are the running sums behind Stats, per bucket and per role.
+type totals struct {
+	objects, buckets, pages, rawPages, packedPages int
+
+	text, raw, packed int64
+}
+
+func (t *totals) add(d totals) {
+	t.objects += d.objects
+	t.buckets += d.buckets
+	t.pages += d.pages
+	t.rawPages += d.rawPages
+	t.packedPages += d.packedPages
+	t.text += d.text
+	t.raw += d.raw
+	t.packed += d.packed
+}
+
+func (t totals) negative() totals {
+	var n totals
+	n.objects, n.buckets = -t.objects, -t.buckets
+	n.pages, n.rawPages, n.packedPages = -t.pages, -t.rawPages, -t.packedPages
+	n.text, n.raw, n.packed = -t.text, -t.raw, -t.packed
+	return n
+}
+
+// weigh is what a page adds to the totals.
+func weigh(sh *sheet) (t totals) {
+	if sh == nil {
+		return t
+	}
+	t.pages, t.text = 1, int64(sh.size())
+	if r := sh.raw.Load(); r != nil {
+		t.rawPages, t.raw = 1, int64(cap(r.text))
+	}
+	if p := sh.packed.Load(); p != nil {
+		t.packedPages, t.packed = 1, int64(len(p.buf))
+	}
+	return t
+}
+
+// Stats reads running totals: it costs the same whatever the store holds.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all totals
+	for _, t := range s.totals {
+		all.add(t)
+	}
+	st := s.counts
+	st.Arriving = s.totals[arriving].objects
+	st.Objects = all.objects - st.Arriving
+	st.Buckets, st.Pages, st.RawPages, st.PackedPages = all.buckets, all.pages, all.rawPages, all.packedPages
+	st.TextBytes = all.text - s.totals[arriving].text
+	st.RawBytes, st.PackedBytes = all.raw, all.packed
+	return st
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"slices"
+	"sync"
+)
+
+// Store holds the rendered lines of the objects of one resource. All methods
+// may be called concurrently.
+type Store struct {
+	families []Family
+	headers  [formats][]*sheet // per family
+	budget   *Budget
+
+	change sync.Mutex // held by Begin, Commit, Abort and by merging: who sorts objects into buckets
+
+	mu      sync.Mutex // guards all below and everything reachable, except final sheets
+	index   map[ID]place
+	table   []*bucket // by number, with holes
+	vacant  []uint32  // the holes
+	current [roles]*bucket
+	born    uint64 // buckets ever made
+	epoch   uint64 // collections; see raw.epoch
+	round   uint32 // Retains; see slot.round
+	hints   []int  // per family: size of its page in the last bucket that was filled
+
+	hardened int // number of the bucket that harden looked at last
+
+	now, next func(hash uint64) bool // both nil outside of a change of shard
+
+	totals [roles]totals
+	counts Stats // the counters only
+}
+
+// New returns an empty store for objects with these families. Stores that share
+// a budget share its bound and its pools; nil gives the store one of its own.
+func New(families []Family, budget *Budget) *Store {
+	if budget == nil {
+		budget = NewBudget(defaultRawBytes)
+	}
+	s := &Store{
+		families: slices.Clone(families),
+		budget:   budget,
+		index:    make(map[ID]place),
+		hints:    make([]int, len(families)),
+	}
+	for _, f := range families {
+		text := fixed(f.TextHeader, &budget.codec)
+		open := text
+		if string(f.OpenMetricsHeader) != string(f.TextHeader) {
+			open = fixed(f.OpenMetricsHeader, &budget.codec)
+		}
+		s.headers[Text] = append(s.headers[Text], text)
+		s.headers[OpenMetrics] = append(s.headers[OpenMetrics], open)
+	}
+	return s
+}
+
+// Has says whether the object is held at this version or a newer one, so that
+// it need not be decoded again. An unknown version (0) is never held.
+func (s *Store) Has(id ID, version uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, i, held := s.find(id)
+	return held && version != 0 && b.slots[i].version >= version
+}
+
+// Put adds an object or takes its new version over. It is ignored when a newer
+// version is held, and while a change of shard is under way when the object is
+// in neither shard (one that was held goes). The caller may reuse l.
+func (s *Store) Put(o Object, l *Lines) {
+	var stack [160]uint64
+	fresh := appendPrints(stack[:0], l, len(s.families))
+	s.mu.Lock()
+	s.put(o, l, fresh)
+	s.mu.Unlock()
+	s.budget.enforce()
+}
+
+func (s *Store) put(o Object, l *Lines, fresh prints) {
+	b, i, held := s.find(o.ID)
+	if held && o.Version != 0 && o.Version < b.slots[i].version {
+		s.counts.Older++
+		return
+	}
+	role, mine := s.roleOf(o.Hash)
+	switch {
+	case !mine && held:
+		s.remove(b, 1<<i)
+		return
+	case !mine:
+		return
+	case held && b.role != role: // not sorted yet
+		s.move(b, 1<<i, s.target(role))
+		b, i, _ = s.find(o.ID)
+	case !held:
+		b = s.target(role)
+		i = b.take()
+		s.index[o.ID] = placeOf(b, i)
+		s.account(b, totals{objects: 1})
+	}
+	slot := &b.slots[i]
+	slot.id, slot.hash, slot.version, slot.source, slot.round = o.ID, o.Hash, o.Version, o.Source, s.round
+	s.write(b, i, l, fresh)
+	if !held && b.count() == slotsPerBucket {
+		s.learn(b)
+	}
+}
+
+// write brings the pages up to date whose family differs from what is held.
+func (s *Store) write(b *bucket, i int, l *Lines, fresh prints) {
+	slot := &b.slots[i]
+	if slices.Equal(slot.prints, fresh) {
+		s.counts.Unchanged++
+		return
+	}
+	s.counts.Changed++
+	held := slot.prints
+	atFresh := bitmapWords(len(s.families)) // where the hash of the next family is
+	atHeld := atFresh
+	for f := range s.families {
+		is, was := fresh.has(f), held.has(f)
+		if is != was || is && fresh[atFresh] != held[atHeld] {
+			s.edit(b, f, i, l.family(f))
+		}
+		if is {
+			atFresh++
+		}
+		if was {
+			atHeld++
+		}
+	}
+	if len(held) == len(fresh) {
+		copy(held, fresh)
+	} else {
+		slot.prints = slices.Clone(fresh)
+	}
+	s.budget.note(b, true)
+}
+
+// Delete forgets the object. An unknown one is fine.
+func (s *Store) Delete(id ID) {
+	s.mu.Lock()
+	if b, i, held := s.find(id); held {
+		s.remove(b, 1<<i)
+	}
+	s.mu.Unlock()
+	s.budget.enforce()
+}
+
+// find looks an object up.
+func (s *Store) find(id ID) (b *bucket, slot int, held bool) {
+	p, held := s.index[id]
+	if !held {
+		return nil, 0, false
+	}
+	return s.table[p.bucket()], p.slot(), true
+}

@@ -1,0 +1,248 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func everything(uint64) bool { return true }
+
+func ids(numbers ...int) []ID {
+	var all []ID
+	for _, n := range numbers {
+		all = append(all, testID(n))
+	}
+	return all
+}
+
+// fill puts objects first to last-1, each with one line in each family.
+func fill(s *Store, first, last int, value uint64) {
+	for n := first; n < last; n++ {
+		putValue(s, n, value)
+	}
+}
+
+func putValue(s *Store, n int, value uint64) {
+	s.Put(Object{ID: testID(n), Hash: uint64(n)}, linesOf(textsOf(s, n, value)...))
+}
+
+func textsOf(s *Store, n int, value uint64) []string {
+	texts := make([]string, len(s.families))
+	for f := range texts {
+		texts[f] = line(f, n, "", value)
+	}
+	return texts
+}
+
+// served are the numbers of the objects on the page, from its first family.
+func served(t testing.TB, s *Store) []string {
+	t.Helper()
+	page := readPage(t, Text, Collect(Text, s), s.families)
+	var numbers []string
+	for _, line := range page[s.families[0].Name] {
+		numbers = append(numbers, strings.Split(line, `"`)[1])
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+func equal[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestOlderVersionNeverReplacesNewer(t *testing.T) {
+	const old, current, unknown = 7, 8, 0
+	for _, test := range []struct {
+		name      string
+		held, put uint64
+		replaced  bool
+	}{
+		{"older", current, old, false},
+		{"same", current, current, true},
+		{"newer", old, current, true},
+		{"unknown after known", current, unknown, true},
+		{"known after unknown", unknown, old, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := New(testFamilies(1), nil)
+			s.Put(Object{ID: testID(1), Version: test.held}, linesOf("before 1\n"))
+			s.Put(Object{ID: testID(1), Version: test.put}, linesOf("after 1\n"))
+			page := readPage(t, Text, Collect(Text, s), s.families)
+			equal(t, "replaced", page[s.families[0].Name][0] == "after 1\n", test.replaced)
+			if !test.replaced {
+				equal(t, "Older", s.Stats().Older, 1)
+			}
+		})
+	}
+}
+
+func TestHas(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	s.Put(Object{ID: testID(1), Version: 5}, linesOf("a 1\n"))
+	s.Put(Object{ID: testID(2)}, linesOf("b 1\n"))
+	for _, test := range []struct {
+		object  int
+		version uint64
+		want    bool
+	}{
+		{1, 4, true}, {1, 5, true}, {1, 6, false}, {1, 0, false},
+		{2, 1, false}, {2, 0, false}, {3, 1, false},
+	} {
+		equal(t, fmt.Sprint(test), s.Has(testID(test.object), test.version), test.want)
+	}
+}
+
+func TestUnchangedUpdateTouchesNoPage(t *testing.T) {
+	for _, limit := range []int64{0, 1 << 20} { // pages packed, pages raw
+		s := New(testFamilies(5), NewBudget(limit))
+		fill(s, 0, 10, 1)
+		before, pages := s.Stats(), slices.Clone(s.table[0].pages)
+		s.Put(Object{ID: testID(3), Version: 9}, linesOf(textsOf(s, 3, 1)...))
+		after := s.Stats()
+		before.Unchanged++
+		equal(t, "Stats", after, before)
+		equal(t, "pages are the same", slices.Equal(pages, s.table[0].pages), true)
+		equal(t, "the version advanced", s.Has(testID(3), 9), true)
+	}
+}
+
+func TestUpdateTouchesOnlyPagesOfChangedFamilies(t *testing.T) {
+	s := New(testFamilies(5), NewBudget(0))
+	fill(s, 0, 10, 1)
+	pages := slices.Clone(s.table[0].pages)
+	texts := textsOf(s, 3, 1)
+	texts[2], texts[4] = line(2, 3, "", 5), ""
+	s.Put(Object{ID: testID(3)}, linesOf(texts...))
+	for f, sh := range s.table[0].pages {
+		equal(t, fmt.Sprintf("page %d is the same", f), sh == pages[f], f != 2 && f != 4)
+	}
+	verify(t, s)
+}
+
+func TestFamilyWithoutLinesHasNoPageAndNoHeader(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	s.Put(Object{ID: testID(1)}, linesOf("", line(1, 1, "", 1)))
+	s.Put(Object{ID: testID(2)}, linesOf()) // held, though it has no line at all
+	equal(t, "Objects", s.Stats().Objects, 2)
+	equal(t, "Pages", s.Stats().Pages, 1)
+	equal(t, "families", len(readPage(t, Text, Collect(Text, s), s.families)), 1)
+
+	s.Put(Object{ID: testID(1)}, linesOf("", "", line(2, 1, "", 1)))
+	equal(t, "Pages after the family changed", s.Stats().Pages, 1)
+	s.Delete(testID(1))
+	equal(t, "Pages at the end", s.Stats().Pages, 0)
+	equal(t, "Size at the end", Collect(Text, s).Size(), 0)
+	verify(t, s)
+}
+
+func TestLinesThatContradictThemselves(t *testing.T) {
+	for _, l := range []*Lines{
+		{Buf: []byte("a 1\n"), Ends: []int{9}},
+		{Buf: []byte("a 1\n"), Ends: []int{4, 2}},
+		{Buf: []byte("a 1\n"), Ends: []int{-1, 4}},
+		{Buf: []byte("a 1\n"), Ends: []int{4, 4, 4, 4, 4, 4}},
+	} {
+		s := New(testFamilies(2), nil)
+		s.Put(Object{ID: testID(1)}, l)
+		verify(t, s)
+		equal(t, "Objects", s.Stats().Objects, 1)
+	}
+}
+
+func TestLinesReset(t *testing.T) {
+	l := linesOf("a 1\n", "b 1\n")
+	l.Reset()
+	equal(t, "len(Buf)", len(l.Buf), 0)
+	equal(t, "len(Ends)", len(l.Ends), 0)
+	equal(t, "memory is kept", cap(l.Buf) >= 8, true)
+}
+
+func TestDeleteOfUnknownObject(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	s.Delete(testID(1))
+	fill(s, 0, 2, 1)
+	s.Delete(testID(7))
+	equal(t, "Objects", s.Stats().Objects, 2)
+}
+
+func TestRetainRemovesOnlyWhatItsSourceHas(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(0))
+	for n := range 200 {
+		s.Put(Object{ID: testID(n), Source: uint32(n % 2)}, linesOf(textsOf(s, n, 1)...))
+	}
+	equal(t, "gone", s.Retain(1, slices.Values(ids(1, 3, 5, 999))), 97)
+	equal(t, "Objects", s.Stats().Objects, 103)
+	equal(t, "gone from an empty source", s.Retain(8, slices.Values(ids())), 0)
+	equal(t, "gone with an empty list", s.Retain(0, slices.Values(ids())), 100)
+	equal(t, "served", strings.Join(served(t, s), " "), "1 3 5")
+	verify(t, s)
+}
+
+func TestObjectPutDuringRetainStays(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	fill(s, 0, 3, 1)
+	gone := s.Retain(0, func(yield func(ID) bool) {
+		putValue(s, 9, 1) // unknown when the list was made
+		yield(testID(2))
+	})
+	equal(t, "gone", gone, 2)
+	equal(t, "served", strings.Join(served(t, s), " "), "2 9")
+}
+
+func TestNewObjectsReuseFreeSlots(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 5*slotsPerBucket, 1)
+	for n := range 100 {
+		s.Delete(testID(n * 3))
+	}
+	fill(s, 1000, 1100, 1)
+	equal(t, "Buckets", s.Stats().Buckets, 5)
+	equal(t, "Objects", s.Stats().Objects, 5*slotsPerBucket)
+	verify(t, s)
+}
+
+func TestChurnLeavesSettledBucketsAlone(t *testing.T) {
+	s := New(testFamilies(3), NewBudget(0)) // everything is packed at once
+	fill(s, 0, 10*slotsPerBucket, 1)
+	for n := range 20 { // a few holes in every bucket
+		s.Delete(testID(n * slotsPerBucket / 2))
+	}
+	unpacks := s.Stats().Unpacks
+	var pages []*sheet
+	for _, b := range s.table[:10] {
+		pages = append(pages, b.pages...)
+	}
+	fill(s, 1000, 1010, 1)
+	for n := 1000; n < 1010; n++ {
+		s.Delete(testID(n))
+	}
+	for i, b := range s.table[:10] {
+		equal(t, "pages are the same", slices.Equal(pages[i*3:i*3+3], b.pages), true)
+	}
+	if s.Stats().Unpacks == unpacks {
+		t.Error("the churn went nowhere")
+	}
+}
+
+func TestLargeObjectsFillABucketEarly(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	huge := strings.Repeat(line(0, 0, "x", 1), 20_000) // some 800 kB
+	for n := range 10 {
+		s.Put(Object{ID: testID(n)}, linesOf(huge))
+	}
+	if got := s.Stats().Buckets; got < 3 {
+		t.Errorf("%d buckets", got)
+	}
+	for _, b := range s.table {
+		if b.totals.text > bucketText+int64(len(huge)) {
+			t.Errorf("a bucket has %d bytes", b.totals.text)
+		}
+	}
+	equal(t, "lines", len(readPage(t, Text, Collect(Text, s), s.families)[s.families[0].Name]), 200_000)
+	verify(t, s)
+}

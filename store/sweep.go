@@ -1,0 +1,97 @@
+package store
+
+import "time"
+
+// A sweep looks at hardenLook buckets for pages to pack harder and packs some
+// hardenLeast plus one in hardenShare of all, at less than 0.1 ms each. All
+// pages take a few hundred sweeps.
+const (
+	hardenLook  = 64
+	hardenLeast = 32
+	hardenShare = 128
+)
+
+// Sweep does what can wait: it packs the pages that were not written for quiet,
+// merges buckets that are half empty, and packs some settled pages harder.
+// The owner calls it every few seconds and says what time it is; quiet should
+// be long enough (a minute) that a page which is written often is not opened
+// for each write.
+func (s *Store) Sweep(quiet time.Duration, now time.Time) {
+	at := now.UnixNano()
+	due := func(r *raw) bool {
+		if r.written == 0 {
+			r.written = at
+		}
+		return at-r.written >= int64(quiet)
+	}
+	for _, b := range s.rawBuckets() {
+		s.packBucket(b, due)
+	}
+	s.merge()
+	s.harden()
+}
+
+// rawBuckets are those with a raw page.
+func (s *Store) rawBuckets() []*bucket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*bucket
+	for _, b := range s.table {
+		if b != nil && b.totals.raw > 0 {
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// harden packs some pages once more, harder: text is read more often than it
+// changes, but packing hard takes twice the time.
+func (s *Store) harden() {
+	look, pages := s.hardenable()
+	left := hardenLeast + pages/hardenShare
+	for i := 0; i < look && left > 0; i++ {
+		if b := s.nextToHarden(); b != nil {
+			left -= s.hardenBucket(b)
+		}
+	}
+}
+
+// hardenable is how many buckets one sweep looks at, and how many packed pages
+// there are in all.
+func (s *Store) hardenable() (look, pages int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.totals {
+		pages += t.packedPages
+	}
+	return min(len(s.table), hardenLook), pages
+}
+
+// nextToHarden goes round the buckets; nil for a hole in the table.
+func (s *Store) nextToHarden() *bucket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hardened = (s.hardened + 1) % len(s.table)
+	return s.table[s.hardened]
+}
+
+// merge moves the objects of half-empty buckets together, two buckets at a
+// time. While a change of shard is being prepared it does nothing.
+func (s *Store) merge() {
+	if !s.change.TryLock() {
+		return
+	}
+	defer s.change.Unlock()
+	var into [roles]*bucket
+	s.eachBucket(func(b *bucket) {
+		if b.count() > slotsPerBucket/2 {
+			return
+		}
+		dst := into[b.role]
+		if dst != nil && dst.pages != nil && dst.role == b.role && dst.room() >= b.count() && dst.totals.text+b.totals.text <= bucketText {
+			s.move(b, b.used, dst)
+			b = dst
+		}
+		into[b.role] = b
+	})
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func TestSweepPacksOnlyQuietPages(t *testing.T) {
+	const quiet = time.Minute
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 10, 1)
+	at := func(seconds int) { s.Sweep(quiet, noon.Add(time.Duration(seconds)*time.Second)) }
+	at(0) // the first sweep after a write counts as its time
+	equal(t, "RawPages at once", s.Stats().RawPages, 3)
+	at(59)
+	equal(t, "RawPages before", s.Stats().RawPages, 3)
+	texts := textsOf(s, 4, 1)
+	texts[1] = line(1, 4, "", 2)
+	s.Put(Object{ID: testID(4)}, linesOf(texts...))
+	at(60)
+	equal(t, "RawPages of which one was written", s.Stats().RawPages, 1)
+	equal(t, "PackedPages", s.Stats().PackedPages, 2)
+	at(119)
+	equal(t, "RawPages still", s.Stats().RawPages, 1)
+	at(120)
+	equal(t, "RawPages at the end", s.Stats().RawPages, 0)
+	equal(t, "RawBytes", s.Stats().RawBytes, 0)
+	verify(t, s)
+}
+
+func TestSweepMergesHalfEmptyBuckets(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 8*slotsPerBucket, 1)
+	for n := range 8 * slotsPerBucket {
+		if n%4 != 0 {
+			s.Delete(testID(n))
+		}
+	}
+	equal(t, "Buckets before", s.Stats().Buckets, 8)
+	s.Sweep(0, noon)
+	equal(t, "Buckets after", s.Stats().Buckets, 2)
+	equal(t, "Objects", len(served(t, s)), 2*slotsPerBucket)
+	verify(t, s)
+}
+
+func TestSweepDoesNotMergeAcrossRoles(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 20, 1)
+	s.Begin(belowThree, even)
+	s.Sweep(0, noon)
+	equal(t, "Buckets", s.Stats().Buckets, 3)
+	s.Commit()
+	s.Sweep(0, noon)
+	equal(t, "Buckets", s.Stats().Buckets, 1)
+	verify(t, s)
+}
+
+func TestSweepPacksHarderInTime(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 500, 1)
+	s.Sweep(0, noon)
+	want := readPage(t, Text, Collect(Text, s), s.families)
+	for range 10 {
+		s.Sweep(0, noon)
+	}
+	for _, b := range s.table {
+		for f, sh := range b.pages {
+			if !sh.packed.Load().hard {
+				t.Errorf("bucket %d family %d is not packed hard", b.number, f)
+			}
+		}
+	}
+	equalContent(t, readPage(t, Text, Collect(Text, s), s.families), want)
+	verify(t, s)
+}
+
+// A page that was asked for its size must be written with that size even when
+// the sweeper packs harder between.
+func TestGzipSizeHoldsWhileTheSweeperPacksHarder(t *testing.T) {
+	s := New(testFamilies(3), nil)
+	fill(s, 0, 500, 1)
+	page := Collect(Text, s)
+	page.GzipSize()
+	for range 10 {
+		s.Sweep(0, noon)
+	}
+	readPage(t, Text, page, s.families)
+}
