@@ -1,0 +1,112 @@
+package resources
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Allowlist says which labels or annotations of which kinds become labels of
+// metrics. The zero Allowlist allows none.
+type Allowlist struct {
+	byResource map[string]*keys
+	every      *keys // for kinds not named, from the resource "*"
+}
+
+// keys are the keys allowed for one kind.
+type keys struct {
+	all      bool
+	exact    map[string]bool
+	patterns []pattern
+}
+
+// pattern is a key with one star in it.
+type pattern struct{ prefix, suffix string }
+
+// ParseAllowlist reads the grammar of --metric-labels-allowlist and
+// --metric-annotations-allowlist: entries `resource=[key,key]` separated by
+// commas. A resource or key may be `*`, which stands for all, in a key only
+// as the first; a key may hold one star. The errors name the entry at fault.
+func ParseAllowlist(entries []string) (Allowlist, error) {
+	a := Allowlist{byResource: map[string]*keys{}}
+	rest := strings.Join(entries, ",")
+	for rest != "" {
+		resource, after, ok := strings.Cut(rest, "=[")
+		if !ok {
+			return Allowlist{}, fmt.Errorf("%q: want resource=[key,key]", rest)
+		}
+		list, next, ok := strings.Cut(after, "]")
+		if !ok {
+			return Allowlist{}, fmt.Errorf("%q: no ] behind the keys", rest)
+		}
+		if next != "" && next[0] != ',' {
+			return Allowlist{}, fmt.Errorf("%q: want a comma behind ]", next)
+		}
+		rest = strings.TrimPrefix(next, ",")
+		if err := a.add(strings.TrimSpace(resource), list); err != nil {
+			return Allowlist{}, err
+		}
+	}
+	return a, nil
+}
+
+// Resources returns the kinds named, sorted, without "*".
+func (a Allowlist) Resources() []string {
+	names := make([]string, 0, len(a.byResource))
+	for name := range a.byResource {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (a *Allowlist) add(resource, list string) error {
+	if resource == "" || strings.ContainsAny(resource, "[],=") {
+		return fmt.Errorf("%q is no resource", resource)
+	}
+	k := &keys{exact: map[string]bool{}}
+	for i, key := range strings.Split(list, ",") {
+		key = strings.TrimSpace(key)
+		switch strings.Count(key, "*") {
+		case 0:
+			if key != "" {
+				k.exact[key] = true
+			}
+		case 1:
+			prefix, suffix, _ := strings.Cut(key, "*")
+			if prefix+suffix != "" {
+				k.patterns = append(k.patterns, pattern{prefix, suffix})
+			} else if i == 0 {
+				k.all = true
+			}
+		default:
+			return fmt.Errorf("%s: key %q holds more than one star", resource, key)
+		}
+	}
+	if resource == "*" {
+		a.every = k
+	} else {
+		a.byResource[resource] = k
+	}
+	return nil
+}
+
+// keys returns what is allowed for a kind, nil when it is not named.
+func (a Allowlist) keys(resource string) *keys {
+	if k, ok := a.byResource[resource]; ok {
+		return k
+	}
+	return a.every
+}
+
+func (k *keys) allow(key string) bool {
+	if k.all || k.exact[key] {
+		return true
+	}
+	for _, p := range k.patterns {
+		if len(key) >= len(p.prefix)+len(p.suffix) && strings.HasPrefix(key, p.prefix) && strings.HasSuffix(key, p.suffix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+package resources
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseAllowlist(t *testing.T) {
+	f := func(entries []string, resource string, allowed, refused string) {
+		t.Helper()
+		a, err := ParseAllowlist(entries)
+		if err != nil {
+			t.Errorf("%v: %v", entries, err)
+			return
+		}
+		k := a.keys(resource)
+		for _, key := range strings.Fields(allowed) {
+			if k == nil || !k.allow(key) {
+				t.Errorf("%v does not allow %s of %s", entries, key, resource)
+			}
+		}
+		for _, key := range strings.Fields(refused) {
+			if k != nil && k.allow(key) {
+				t.Errorf("%v allows %s of %s", entries, key, resource)
+			}
+		}
+	}
+	f(nil, "pods", "", "app")
+	f([]string{"pods=[app,tier]"}, "pods", "app tier", "ap apps other")
+	f([]string{"pods=[app,tier]"}, "nodes", "", "app")
+	f([]string{"pods=[app],nodes=[zone]"}, "nodes", "zone", "app")
+	f([]string{"pods=[app]", "nodes=[zone]"}, "nodes", "zone", "app")
+	f([]string{" pods=[ app , tier ]"}, "pods", "app tier", "")
+	f([]string{"pods=[*]"}, "pods", "app any/thing", "")
+	f([]string{"pods=[app,*]"}, "pods", "app", "other")
+	f([]string{"pods=[example.com/*]"}, "pods", "example.com/ example.com/a", "example.co example.org/a")
+	f([]string{"pods=[*-id]"}, "pods", "-id team-id", "team-ids")
+	f([]string{"pods=[a*z]"}, "pods", "az abz", "a z za")
+	f([]string{"pods=[aa*a]"}, "pods", "aaa", "aa")
+	f([]string{"*=[app]"}, "anything", "app", "other")
+	f([]string{"*=[app],pods=[tier]"}, "pods", "tier", "app")
+	f([]string{"pods=[]"}, "pods", "", "app")
+	f([]string{"pods=[a],pods=[b]"}, "pods", "b", "a")
+}
+
+func TestParseAllowlistErrorsNameTheEntry(t *testing.T) {
+	f := func(entry, part string) {
+		t.Helper()
+		_, err := ParseAllowlist([]string{"nodes=[zone]", entry})
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: error %v, want one with %q", entry, err, part)
+		}
+	}
+	f("pods", `"pods"`)
+	f("pods=app", `"pods=app"`)
+	f("pods=[app", "app")
+	f("pods=[app]nodes=[zone]", "comma")
+	f("=[app]", "no resource")
+	f("a,b=[app]", `"a,b"`)
+	f("pods=[a*b*c]", `"a*b*c"`)
+	f("pods=[**]", `"**"`)
+}
+
+func TestAllowlistResources(t *testing.T) {
+	a, err := ParseAllowlist([]string{"pods=[a],*=[b],nodes=[c]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.Resources(), []string{"nodes", "pods"}; !slices.Equal(got, want) {
+		t.Errorf("resources %v, want %v", got, want)
+	}
+}
+
+// FuzzParseAllowlist: no input panics, and what is accepted allows the keys that
+// it names.
+func FuzzParseAllowlist(f *testing.F) {
+	for _, s := range []string{"", "pods=[app,tier]", "*=[*],nodes=[a*b]", "pods=[", "=[]", "pods=[a]]", "pods=[a],", "a=[=[]"} {
+		f.Add(s, "app")
+	}
+	f.Fuzz(func(t *testing.T, text, key string) {
+		a, err := ParseAllowlist([]string{text})
+		if err != nil {
+			return
+		}
+		for _, resource := range a.Resources() {
+			if resource == "" || strings.ContainsAny(resource, "[],=") {
+				t.Errorf("%q: resource %q", text, resource)
+			}
+			k := a.keys(resource)
+			if k == nil {
+				t.Fatalf("%q: nothing for %q", text, resource)
+			}
+			for exact := range k.exact {
+				if !k.allow(exact) {
+					t.Errorf("%q does not allow its own key %q", text, exact)
+				}
+			}
+			k.allow(key)
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package resources
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// catalogued is a line of testdata/catalogue.tsv: a family as dashboards know it.
+type catalogued struct {
+	resource, groupVersion, family, kind string
+	labels                               []string // alternatives of comma-separated names
+	stability                            string
+	optIn, isDefault                     bool
+}
+
+func readCatalogue(t testing.TB) []catalogued {
+	t.Helper()
+	var all []catalogued
+	lines := strings.Split(strings.TrimSpace(string(readFile(t, "testdata/catalogue.tsv"))), "\n")
+	for _, line := range lines[1:] {
+		f := strings.Split(line, "\t")
+		all = append(all, catalogued{
+			resource: f[0], groupVersion: f[1], family: f[2], kind: f[3], labels: strings.Split(f[4], " | "),
+			stability: f[5], optIn: f[6] == "yes", isDefault: f[7] == "yes",
+		})
+	}
+	return all
+}
+
+// TestFamiliesFollowCatalogue: every kind has the families that the catalogue
+// lists for it, in that order, and says the same of them.
+func TestFamiliesFollowCatalogue(t *testing.T) {
+	byResource := map[string][]catalogued{}
+	for _, c := range readCatalogue(t) {
+		byResource[c.resource] = append(byResource[c.resource], c)
+	}
+	seen := map[string]bool{}
+	for _, k := range All() {
+		listed := byResource[k.Name()]
+		if len(listed) == 0 {
+			t.Errorf("%s is not in the catalogue", k.Name())
+		}
+		var names, want []string
+		for _, f := range k.Families() {
+			if seen[f.Name] {
+				t.Errorf("%s is there twice", f.Name)
+			}
+			seen[f.Name] = true
+			names = append(names, f.Name)
+		}
+		for _, c := range listed {
+			want = append(want, c.family)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%s has the families\n%v, want\n%v", k.Name(), names, want)
+			continue
+		}
+		for i, c := range listed {
+			c.compare(t, k, k.Families()[i])
+		}
+	}
+}
+
+func (c catalogued) compare(t *testing.T, k Kind, f Family) {
+	t.Helper()
+	if gv := k.Resource.GroupVersion().String(); gv != c.groupVersion || k.Default != c.isDefault {
+		t.Errorf("%s: %s, default %v; want %s, %v", k.Name(), gv, k.Default, c.groupVersion, c.isDefault)
+	}
+	if got := textType(f); got != c.kind {
+		t.Errorf("%s has type %s, want %s", f.Name, got, c.kind)
+	}
+	if f.Stability.String() != c.stability || f.OptIn != c.optIn {
+		t.Errorf("%s: %s, opt-in %v; want %s, %v", f.Name, f.Stability, f.OptIn, c.stability, c.optIn)
+	}
+}
+
+func textType(f Family) string {
+	header := strings.Fields(string(f.TextHeader()))
+	return header[len(header)-1]
+}
+
+func TestKindsAreSortedByName(t *testing.T) {
+	if !slices.IsSortedFunc(All(), func(a, b Kind) int { return strings.Compare(a.Name(), b.Name()) }) {
+		t.Error("All is not sorted by name")
+	}
+}
+
+// TestLabelsFollowCatalogue: the labels that are rendered of the fixtures'
+// objects are those of the catalogue, in its order.
+func TestLabelsFollowCatalogue(t *testing.T) {
+	labels := map[string][]string{}
+	for _, c := range readCatalogue(t) {
+		labels[c.family] = c.labels
+	}
+	kinds := kindsByName()
+	var l Lines
+	checked := 0
+	for _, f := range readFixtures(t) {
+		for _, o := range f.objects {
+			k := kinds[o.resource]
+			if k.renderer == nil {
+				continue
+			}
+			if err := mustRenderer(t, k, everything(t)).Render(wire.JSON, o.raw[wire.JSON], &l); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(l.Buf)) {
+				family, names := readLabelNames(t, line)
+				if !slices.ContainsFunc(labels[family], func(alternative string) bool { return isListed(names, alternative) }) {
+					t.Fatalf("%s has the labels %v, want one of %v", family, names, labels[family])
+				}
+				checked++
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no line was checked")
+	}
+}
+
+// readLabelNames returns the name of a line's family and those of its labels.
+func readLabelNames(t *testing.T, line string) (family string, names []string) {
+	t.Helper()
+	family, rest, _ := strings.Cut(line, "{")
+	for !strings.HasPrefix(rest, "}") {
+		name, after, _ := strings.Cut(rest, `="`)
+		_, after, err := unescape(after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest = strings.TrimPrefix(after, ",")
+		names = append(names, name)
+	}
+	return family, names
+}
+
+// isListed compares names with a list of the catalogue, whose last entry may
+// stand for any number of labels with that beginning, such as label_*.
+func isListed(names []string, list string) bool {
+	want := strings.Split(list, ",")
+	last := len(want) - 1
+	prefix, open := strings.CutSuffix(want[last], "*")
+	if !open {
+		return slices.Equal(names, want)
+	}
+	return len(names) >= last && slices.Equal(names[:last], want[:last]) &&
+		!slices.ContainsFunc(names[last:], func(name string) bool { return !strings.HasPrefix(name, prefix) })
+}

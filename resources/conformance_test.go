@@ -1,0 +1,149 @@
+package resources
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// minFixtures guards against a test that passes because it found nothing to do:
+// the number of fixtures whose kinds are all known.
+const minFixtures = 1
+
+// TestConformance compares what is rendered of each fixture's objects with the
+// lines that the fixture lists, in both encodings.
+func TestConformance(t *testing.T) {
+	kinds := kindsByName()
+	ran := 0
+	for _, f := range readFixtures(t) {
+		if f.options.PeerDialect {
+			// The fixture cronjobs-dialect holds schedules that another exporter
+			// reads differently from the CronJob controller; ours follows the
+			// controller. See TestCronScheduleFollowsController.
+			continue
+		}
+		known := !slices.ContainsFunc(f.options.Resources, func(name string) bool { return kinds[name].renderer == nil })
+		if !known {
+			continue
+		}
+		ran++
+		for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
+			t.Run(f.name+"/"+enc.String(), func(t *testing.T) { f.check(t, kinds, enc) })
+		}
+	}
+	t.Logf("%d fixtures", ran)
+	if ran < minFixtures {
+		t.Errorf("%d fixtures ran, want at least %d", ran, minFixtures)
+	}
+}
+
+func kindsByName() map[string]Kind {
+	kinds := map[string]Kind{}
+	for _, k := range All() {
+		kinds[k.Name()] = k
+	}
+	return kinds
+}
+
+func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
+	got := newPage()
+	filter := f.options.filter(t)
+	renderers := map[string]*Renderer{}
+	var lines, uncut Lines
+	for _, o := range f.objects {
+		k := kinds[o.resource]
+		if !f.options.selects(k, o.namespace) {
+			continue
+		}
+		r := renderers[k.Name()]
+		if r == nil {
+			r = mustRenderer(t, k, filter)
+			renderers[k.Name()] = r
+		}
+		if err := r.Render(enc, o.raw[enc], &lines); err != nil {
+			t.Fatalf("%s: %v", o.raw[wire.JSON], err)
+		}
+		if err := got.add(r.Families(), lines); err != nil {
+			t.Error(err)
+		}
+		// Cutting the fields that nobody reads must not change a line.
+		renderUncut(t, r, enc, o.raw[enc], &uncut)
+		if string(lines.Buf) != string(uncut.Buf) {
+			t.Errorf("with and without mask:\n%s\n%s", lines.Buf, uncut.Buf)
+		}
+	}
+	f.compare(t, got)
+}
+
+func mustRenderer(t testing.TB, k Kind, f Filter) *Renderer {
+	t.Helper()
+	r, err := k.Renderer(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// renderUncut renders the object from its full bytes.
+func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Lines) {
+	t.Helper()
+	l.Reset()
+	if err := r.render(enc, raw, &scratch{out: Out{lines: l}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// add reads the lines of one object as they would stand on a page: each
+// family's behind its header.
+func (p *page) add(families []Family, l Lines) error {
+	from := 0
+	for i, f := range families {
+		text := string(l.Buf[from:l.Ends[i]])
+		from = l.Ends[i]
+		if text == "" {
+			continue
+		}
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, f.Name+"{") {
+				return fmt.Errorf("%q is no sample of %s", line, f.Name)
+			}
+		}
+		if err := p.read(string(f.TextHeader()) + text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f fixture) compare(t *testing.T, got page) {
+	t.Helper()
+	for _, series := range got.twice {
+		t.Errorf("twice: %s", series)
+	}
+	for _, series := range slices.Sorted(maps.Keys(f.want.values)) {
+		want := f.want.values[series]
+		value, ok := got.values[series]
+		switch {
+		case !ok:
+			t.Errorf("missing: %s %v", series, want)
+		case value != want && (value == value || want == want):
+			t.Errorf("%s is %v, want %v", series, value, want)
+		}
+	}
+	for _, series := range slices.Sorted(maps.Keys(got.values)) {
+		name, _, _ := strings.Cut(series, "{")
+		compared := len(f.options.Families) == 0 || slices.Contains(f.options.Families, name)
+		if _, ok := f.want.values[series]; !ok && compared {
+			t.Errorf("unexpected: %s %v", series, got.values[series])
+		}
+	}
+	for family, want := range f.want.types {
+		if got := got.types[family]; got != want {
+			t.Errorf("%s has type %q, want %q", family, got, want)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package resources
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	batchv1 "k8s.io/api/batch/v1"
+)
+
+func cronJobs() Kind {
+	return For(definition[batchv1.CronJob]{
+		resource:   batchv1.SchemeGroupVersion.WithResource("cronjobs"),
+		namespaced: true,
+		identity:   named[batchv1.CronJob]("cronjob"),
+		reads: `spec.schedule spec.timeZone spec.concurrencyPolicy spec.suspend spec.startingDeadlineSeconds
+			spec.successfulJobsHistoryLimit spec.failedJobsHistoryLimit
+			status.active status.lastScheduleTime status.lastSuccessfulTime`,
+		families: []family[batchv1.CronJob]{
+			annotationsFamily[batchv1.CronJob](Alpha, "kube_cronjob_annotations", "cron job"),
+			labelsFamily[batchv1.CronJob](Stable, "kube_cronjob_labels", "cron job"),
+			gauge(Stable, "kube_cronjob_info", "Always 1; tells the cron job's schedule, time zone and concurrency policy.", cronJobInfo),
+			createdFamily[batchv1.CronJob](Stable, "kube_cronjob_created", "cron job"),
+			gauge(Stable, "kube_cronjob_status_active", "Number of the cron job's jobs that are running.", func(c *batchv1.CronJob, m *Out) { m.Int(int64(len(c.Status.Active))) }),
+			gauge(Stable, "kube_cronjob_status_last_schedule_time", "Time for which a job was last created, in unix seconds.", func(c *batchv1.CronJob, m *Out) { m.TimePtr(c.Status.LastScheduleTime) }),
+			gauge(Stable, "kube_cronjob_status_last_successful_time", "Time when one of the cron job's jobs last completed, in unix seconds.", func(c *batchv1.CronJob, m *Out) { m.TimePtr(c.Status.LastSuccessfulTime) }),
+			gauge(Stable, "kube_cronjob_spec_suspend", "Whether the cron job is suspended, 1 or 0.", func(c *batchv1.CronJob, m *Out) { m.Bool(suspended(c)) }),
+			gauge(Stable, "kube_cronjob_spec_starting_deadline_seconds", "Time by which a job may start late before it is skipped, in seconds.", func(c *batchv1.CronJob, m *Out) { Opt(m, c.Spec.StartingDeadlineSeconds) }),
+			gauge(Stable, "kube_cronjob_next_schedule_time", "Time for which the next job is to be created, in unix seconds; not while the cron job is suspended.", nextSchedule),
+			gauge(Alpha, "kube_cronjob_schedule_invalid", "Always 1; there while the cron job's schedule or time zone can not be understood.", func(c *batchv1.CronJob, m *Out) {
+				if _, err := cronSchedule(c); err != nil {
+					m.Value(1)
+				}
+			}),
+			resourceVersionFamily[batchv1.CronJob](Stable, "kube_cronjob_metadata_resource_version", "cron job"),
+			gauge(Alpha, "kube_cronjob_spec_successful_job_history_limit", "Number of succeeded jobs that are kept.", func(c *batchv1.CronJob, m *Out) { Opt(m, c.Spec.SuccessfulJobsHistoryLimit) }),
+			gauge(Alpha, "kube_cronjob_spec_failed_job_history_limit", "Number of failed jobs that are kept.", func(c *batchv1.CronJob, m *Out) { Opt(m, c.Spec.FailedJobsHistoryLimit) }),
+		},
+	})
+}
+
+func suspended(c *batchv1.CronJob) bool { return c.Spec.Suspend != nil && *c.Spec.Suspend }
+
+func cronJobInfo(c *batchv1.CronJob, m *Out) {
+	zone := "local"
+	if c.Spec.TimeZone != nil {
+		zone = *c.Spec.TimeZone
+	}
+	m.Sample(1, "schedule", c.Spec.Schedule, "concurrency_policy", string(c.Spec.ConcurrencyPolicy), "timezone", zone)
+}
+
+// nextSchedule counts from the last run, or from the creation when there was
+// none, and not from now: the number changes only when the object does.
+func nextSchedule(c *batchv1.CronJob, m *Out) {
+	from := c.CreationTimestamp.Time
+	if c.Status.LastScheduleTime != nil {
+		from = c.Status.LastScheduleTime.Time
+	}
+	if suspended(c) || from.IsZero() {
+		return
+	}
+	schedule, err := cronSchedule(c)
+	if err != nil {
+		return
+	}
+	if next := schedule.Next(from); !next.IsZero() { // zero for dates that never come
+		m.Int(next.Unix())
+	}
+}
+
+var errNoSchedule = errors.New("a zone without a schedule")
+
+// cronSchedule reads the schedule as the CronJob controller does: in the time
+// zone of the spec or else in the local one, unless the schedule begins with a
+// zone of its own (TZ= or CRON_TZ=), which then holds. Both day fields restricted
+// means either, Sunday is 0 and not 7, and an empty zone is UTC.
+func cronSchedule(c *batchv1.CronJob) (cron.Schedule, error) {
+	var zone *time.Location
+	if c.Spec.TimeZone != nil {
+		var err error
+		if zone, err = time.LoadLocation(*c.Spec.TimeZone); err != nil {
+			return nil, err
+		}
+	}
+	text := c.Spec.Schedule
+	ownZone := strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ=")
+	if ownZone && !strings.Contains(text, " ") {
+		return nil, errNoSchedule // the parser would panic
+	}
+	schedule, err := cron.ParseStandard(text)
+	if fields, ok := schedule.(*cron.SpecSchedule); ok && zone != nil && !ownZone {
+		fields.Location = zone
+	}
+	return schedule, err
+}

@@ -1,0 +1,88 @@
+package resources
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+func deployments() Kind {
+	return For(definition[appsv1.Deployment]{
+		resource:   appsv1.SchemeGroupVersion.WithResource("deployments"),
+		namespaced: true,
+		identity:   named[appsv1.Deployment]("deployment"),
+		reads: `spec.replicas spec.paused spec.strategy.rollingUpdate
+			status.replicas status.readyReplicas status.availableReplicas status.unavailableReplicas status.updatedReplicas
+			status.terminatingReplicas status.observedGeneration
+			status.conditions.type status.conditions.status status.conditions.reason`,
+		families: []family[appsv1.Deployment]{
+			gauge(Alpha, "kube_deployment_owner", "Always 1; names an owner of the deployment by kind and name.", deploymentOwner),
+			createdFamily[appsv1.Deployment](Stable, "kube_deployment_created", "deployment"),
+			gauge(Stable, "kube_deployment_status_replicas", "Number of pods that belong to the deployment and are not being deleted.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.Replicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_ready", "Number of the deployment's pods that are ready.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.ReadyReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_available", "Number of the deployment's pods that are available.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.AvailableReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of pods that the deployment lacks to have all available.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.UnavailableReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_updated", "Number of the deployment's pods that have its newest template.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.UpdatedReplicas)) }),
+			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, m *Out) { Opt(m, d.Status.TerminatingReplicas) }),
+			gauge(Stable, "kube_deployment_status_observed_generation", "Generation of the deployment that its controller has seen.", func(d *appsv1.Deployment, m *Out) { m.Int(d.Status.ObservedGeneration) }),
+			gauge(Stable, "kube_deployment_status_condition", "Conditions of the deployment, 1 for the status that a condition has.", deploymentConditions),
+			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, m *Out) { Opt(m, d.Spec.Replicas) }),
+			gauge(Stable, "kube_deployment_spec_paused", "Whether the deployment is paused, 1 or 0.", func(d *appsv1.Deployment, m *Out) { m.Bool(d.Spec.Paused) }),
+			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Number of pods that may be unavailable during a rolling update.", func(d *appsv1.Deployment, m *Out) {
+				if u := d.Spec.Strategy.RollingUpdate; u != nil {
+					scaled(m, u.MaxUnavailable, d.Spec.Replicas, false)
+				}
+			}),
+			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_surge", "Number of pods that a rolling update may run beyond the number wanted.", func(d *appsv1.Deployment, m *Out) {
+				if u := d.Spec.Strategy.RollingUpdate; u != nil {
+					scaled(m, u.MaxSurge, d.Spec.Replicas, true)
+				}
+			}),
+			generationFamily[appsv1.Deployment](Stable, "kube_deployment_metadata_generation", "deployment"),
+			deletionFamily[appsv1.Deployment](Alpha, "kube_deployment_deletion_timestamp", "deployment"),
+			annotationsFamily[appsv1.Deployment](Alpha, "kube_deployment_annotations", "deployment"),
+			labelsFamily[appsv1.Deployment](Stable, "kube_deployment_labels", "deployment"),
+		},
+	})
+}
+
+// deploymentOwner differs from ownerFamily in that it does not tell the
+// controller among the owners.
+func deploymentOwner(d *appsv1.Deployment, m *Out) {
+	if len(d.OwnerReferences) == 0 {
+		m.Sample(1, "owner_kind", "", "owner_name", "")
+	}
+	for _, ref := range d.OwnerReferences {
+		m.Once(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
+	}
+}
+
+func deploymentConditions(d *appsv1.Deployment, m *Out) {
+	for _, c := range d.Status.Conditions {
+		m.conditionStatus(c.Status, "status", "reason", deploymentReason(c.Reason), "condition", string(c.Type))
+	}
+}
+
+// deploymentReason keeps the number of series bounded: reasons that the
+// Deployment controller does not give become "unknown".
+func deploymentReason(reason string) string {
+	switch reason {
+	case "", "ReplicaSetUpdated", "ReplicaSetCreateError", "NewReplicaSetCreated", "FoundNewReplicaSet",
+		"NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused", "DeploymentResumed",
+		"MinimumReplicasAvailable", "MinimumReplicasUnavailable":
+		return reason
+	}
+	return "unknown"
+}
+
+// scaled appends a number of pods that may be given as a percentage of replicas.
+func scaled(m *Out, v *intstr.IntOrString, replicas *int32, roundUp bool) {
+	if v == nil || replicas == nil {
+		return
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(v, int(*replicas), roundUp)
+	if err != nil {
+		m.Skip()
+		return
+	}
+	m.Int(int64(n))
+}

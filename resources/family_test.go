@@ -1,0 +1,81 @@
+package resources
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+)
+
+func TestHeaders(t *testing.T) {
+	f := func(fam Family, text, openMetrics string) {
+		t.Helper()
+		fam.Help = "Help."
+		if got := strings.ReplaceAll(string(fam.TextHeader()), "\n", "|"); got != text {
+			t.Errorf("text header %s, want %s", got, text)
+		}
+		if got := strings.ReplaceAll(string(fam.OpenMetricsHeader()), "\n", "|"); got != openMetrics {
+			t.Errorf("OpenMetrics header %s, want %s", got, openMetrics)
+		}
+	}
+	f(Family{Name: "a_b"}, "# HELP a_b Help.|# TYPE a_b gauge|", "# HELP a_b Help.|# TYPE a_b gauge|")
+	f(Family{Name: "a_total", Type: Counter}, "# HELP a_total Help.|# TYPE a_total counter|", "# HELP a Help.|# TYPE a counter|")
+	f(Family{Name: "a_info", Type: Info}, "# HELP a_info Help.|# TYPE a_info gauge|", "# HELP a Help.|# TYPE a info|")
+	f(Family{Name: "a_info"}, "# HELP a_info Help.|# TYPE a_info gauge|", "# HELP a_info Help.|# TYPE a_info gauge|")
+	f(Family{Name: "a", Type: StateSet}, "# HELP a Help.|# TYPE a gauge|", "# HELP a Help.|# TYPE a stateset|")
+}
+
+// TestHelpTexts: each is one line of plain sentences.
+func TestHelpTexts(t *testing.T) {
+	plain := regexp.MustCompile(`^[A-Z][^"\\\n]*\.$`)
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			if !plain.MatchString(f.Help) {
+				t.Errorf("%s: %q", f.Name, f.Help)
+			}
+		}
+	}
+}
+
+// TestOpenMetricsNamesAreDistinct: what OpenMetrics cuts from the names of
+// counters and infos leaves no two families with one name.
+func TestOpenMetricsNamesAreDistinct(t *testing.T) {
+	seen := map[string]string{}
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			name := strings.Fields(string(f.OpenMetricsHeader()))[2]
+			if other, ok := seen[name]; ok {
+				t.Errorf("%s and %s share the name %s", f.Name, other, name)
+			}
+			seen[name] = f.Name
+		}
+	}
+}
+
+// TestPromlint applies the linter's rules to all families. Names that break a
+// rule and have to, because dashboards know them, are listed.
+func TestPromlint(t *testing.T) {
+	compatible := map[string]string{}
+	var page bytes.Buffer
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			page.Write(f.TextHeader())
+			page.WriteString(f.Name + "{} 1\n")
+		}
+	}
+	problems, err := promlint.New(&page).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if compatible[p.Metric] != p.Text {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+		delete(compatible, p.Metric)
+	}
+	for name := range compatible {
+		t.Errorf("%s is listed and breaks no rule", name)
+	}
+}

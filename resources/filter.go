@@ -1,0 +1,110 @@
+package resources
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/dlclark/regexp2"
+)
+
+// Filter says which families are rendered and which labels and annotations
+// they carry. The zero Filter selects every family that is not opt-in. Filters
+// are immutable and safe for concurrent use.
+type Filter struct {
+	allow, deny, optIn []matcher
+	// Labels and Annotations are the allowlists of the families that copy an
+	// object's labels and annotations; such a family is left out for kinds
+	// that its list does not name.
+	Labels, Annotations Allowlist
+}
+
+// Selection is the input of NewFilter: lists of regular expressions over
+// family names, not anchored, as the flags of the same names hold them.
+type Selection struct {
+	Allow, Deny, OptIn  []string
+	Labels, Annotations Allowlist
+}
+
+// matchTimeout bounds one match of a pattern that the linear-time engine can't run.
+const matchTimeout = time.Second
+
+type matcher interface {
+	matches(name string) (bool, error)
+}
+
+// NewFilter compiles a selection. Patterns are RE2; one that RE2 can't express
+// (look-around, back references) runs with a backtracking engine whose time is
+// bounded. The error names the flag and the pattern at fault.
+func NewFilter(s Selection) (Filter, error) {
+	if len(s.Allow) > 0 && len(s.Deny) > 0 {
+		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
+	}
+	f := Filter{Labels: s.Labels, Annotations: s.Annotations}
+	for _, list := range []struct {
+		flag     string
+		patterns []string
+		into     *[]matcher
+	}{
+		{"--metric-allowlist", s.Allow, &f.allow},
+		{"--metric-denylist", s.Deny, &f.deny},
+		{"--metric-opt-in-list", s.OptIn, &f.optIn},
+	} {
+		for _, p := range list.patterns {
+			m, err := compile(p)
+			if err != nil {
+				return Filter{}, fmt.Errorf("%s: pattern %q: %w", list.flag, p, err)
+			}
+			*list.into = append(*list.into, m)
+		}
+	}
+	return f, nil
+}
+
+// Selects reports whether the family is to be rendered. A pattern that runs out
+// of time counts as no match for the lists that admit, as a match for the one
+// that denies: when in doubt, less is exposed.
+func (f Filter) Selects(fam Family) bool {
+	if fam.OptIn && !anyMatch(f.optIn, fam.Name, false) {
+		return false
+	}
+	if len(f.allow) > 0 {
+		return anyMatch(f.allow, fam.Name, false)
+	}
+	return !anyMatch(f.deny, fam.Name, true)
+}
+
+func anyMatch(list []matcher, name string, onError bool) bool {
+	for _, m := range list {
+		ok, err := m.matches(name)
+		if err != nil {
+			ok = onError
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+type linear struct{ *regexp.Regexp }
+
+func (l linear) matches(name string) (bool, error) { return l.MatchString(name), nil }
+
+type backtracking struct{ *regexp2.Regexp }
+
+func (b backtracking) matches(name string) (bool, error) { return b.MatchString(name) }
+
+func compile(p string) (matcher, error) {
+	re, err := regexp.Compile(p)
+	if err == nil {
+		return linear{re}, nil
+	}
+	re2, err2 := regexp2.Compile(p, regexp2.None)
+	if err2 != nil {
+		return nil, err
+	}
+	re2.MatchTimeout = matchTimeout
+	return backtracking{re2}, nil
+}

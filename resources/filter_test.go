@@ -1,0 +1,125 @@
+package resources
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFilterSelects(t *testing.T) {
+	f := func(s Selection, name string, optIn, want bool) {
+		t.Helper()
+		filter, err := NewFilter(s)
+		if err != nil {
+			t.Errorf("%+v: %v", s, err)
+			return
+		}
+		if got := filter.Selects(Family{Name: name, OptIn: optIn}); got != want {
+			t.Errorf("%+v selects %s: %v", s, name, got)
+		}
+	}
+	list := func(patterns ...string) []string { return patterns }
+
+	f(Selection{}, "kube_pod_info", false, true)
+	f(Selection{}, "kube_pod_extra", true, false)
+
+	f(Selection{Allow: list("kube_pod_info")}, "kube_pod_info", false, true)
+	f(Selection{Allow: list("kube_pod_info")}, "kube_node_info", false, false)
+	f(Selection{Allow: list("a", "_node_")}, "kube_node_info", false, true)
+	f(Selection{Deny: list("kube_pod_info")}, "kube_pod_info", false, false)
+	f(Selection{Deny: list("kube_pod_info")}, "kube_node_info", false, true)
+
+	// Patterns are not anchored.
+	f(Selection{Deny: list("kube_resourcequota")}, "kube_resourcequota_created", false, false)
+	f(Selection{Deny: list("^kube_resourcequota$")}, "kube_resourcequota_created", false, true)
+
+	// An opt-in family is asked for by --metric-opt-in-list alone, and the
+	// other lists hold for it too.
+	f(Selection{OptIn: list("kube_pod_extra")}, "kube_pod_extra", true, true)
+	f(Selection{Allow: list("kube_pod_extra")}, "kube_pod_extra", true, false)
+	f(Selection{OptIn: list("extra"), Allow: list("kube_node")}, "kube_pod_extra", true, false)
+	f(Selection{OptIn: list("extra"), Deny: list("kube_pod")}, "kube_pod_extra", true, false)
+	f(Selection{OptIn: list("extra")}, "kube_pod_info", false, true)
+
+	// Look-around is beyond RE2.
+	f(Selection{Allow: list("^kube_(?!pod)")}, "kube_node_info", false, true)
+	f(Selection{Allow: list("^kube_(?!pod)")}, "kube_pod_info", false, false)
+	f(Selection{Deny: list("_(?=info$)")}, "kube_pod_info", false, false)
+	f(Selection{Deny: list(`(.)\1`)}, "kube_pod_spec", false, true)
+	f(Selection{Deny: list(`(.)\1`)}, "kube_pod_class", false, false)
+}
+
+func TestNewFilterErrorsNameFlagAndPattern(t *testing.T) {
+	f := func(s Selection, parts ...string) {
+		t.Helper()
+		_, err := NewFilter(s)
+		for _, part := range parts {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("%+v: error %v, want one with %q", s, err, part)
+			}
+		}
+	}
+	f(Selection{Allow: []string{"ok", "(bad"}}, "--metric-allowlist", `"(bad"`)
+	f(Selection{Deny: []string{"[z-a]"}}, "--metric-denylist", `"[z-a]"`)
+	f(Selection{OptIn: []string{"*"}}, "--metric-opt-in-list", `"*"`)
+	f(Selection{Allow: []string{"a"}, Deny: []string{"b"}}, "--metric-allowlist", "--metric-denylist", "exclude")
+}
+
+// undecided is a pattern that runs out of time.
+type undecided struct{}
+
+func (undecided) matches(string) (bool, error) { return false, errNoSchedule }
+
+// TestUndecidedPatternExposesLess: when it is not known whether a pattern
+// matches, the family is left out.
+func TestUndecidedPatternExposesLess(t *testing.T) {
+	pattern := []matcher{undecided{}}
+	for name, f := range map[string]Filter{"allow": {allow: pattern}, "deny": {deny: pattern}, "opt-in": {optIn: pattern}} {
+		if f.Selects(Family{Name: "kube_pod_info", OptIn: name == "opt-in"}) {
+			t.Errorf("%s: the family is shown", name)
+		}
+	}
+}
+
+// TestFilterChoosesFamilies: a renderer has the families that its filter
+// selects, in the kind's order, and its lines hold no others.
+func TestFilterChoosesFamilies(t *testing.T) {
+	filter, err := NewFilter(Selection{Allow: []string{"_status_", "_info$"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range All() {
+		var want []string
+		for _, f := range k.Families() {
+			if filter.Selects(f) {
+				want = append(want, f.Name)
+			}
+		}
+		var got []string
+		for _, f := range mustRenderer(t, k, filter).Families() {
+			got = append(got, f.Name)
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s renders %v, want %v", k.Name(), got, want)
+		}
+	}
+}
+
+// TestAllowlistsEnableFamilies: label and annotation families are there for the
+// kinds that the allowlists name, and for no others.
+func TestAllowlistsEnableFamilies(t *testing.T) {
+	labels, err := ParseAllowlist([]string{"jobs=[app]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range All() {
+		for _, f := range mustRenderer(t, k, Filter{Labels: labels}).Families() {
+			if strings.HasSuffix(f.Name, "_annotations") || strings.HasSuffix(f.Name, "_labels") && f.Name != "kube_job_labels" {
+				t.Errorf("%s is there without being allowed", f.Name)
+			}
+		}
+	}
+	families := mustRenderer(t, kindsByName()["jobs"], Filter{Labels: labels}).Families()
+	if families[0].Name != "kube_job_labels" {
+		t.Errorf("first family of jobs is %s", families[0].Name)
+	}
+}

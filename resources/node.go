@@ -1,0 +1,104 @@
+package resources
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func nodes() Kind {
+	return For(definition[corev1.Node]{
+		resource: corev1.SchemeGroupVersion.WithResource("nodes"),
+		identity: clusterScoped[corev1.Node]("node"),
+		reads: `spec.providerID spec.podCIDR spec.podCIDRs spec.unschedulable spec.taints.key spec.taints.value spec.taints.effect
+			status.allocatable status.capacity status.conditions.type status.conditions.status status.addresses
+			status.nodeInfo.kernelVersion status.nodeInfo.osImage status.nodeInfo.containerRuntimeVersion
+			status.nodeInfo.kubeletVersion status.nodeInfo.systemUUID`,
+		families: []family[corev1.Node]{
+			annotationsFamily[corev1.Node](Alpha, "kube_node_annotations", "node"),
+			createdFamily[corev1.Node](Stable, "kube_node_created", "node"),
+			deletionFamily[corev1.Node](Alpha, "kube_node_deletion_timestamp", "node"),
+			gauge(Stable, "kube_node_info", "Always 1; tells the node's versions, identifiers and internal address.", nodeInfo),
+			labelsFamily[corev1.Node](Stable, "kube_node_labels", "node"),
+			reading("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
+			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, m *Out) {
+				for _, cidr := range n.Spec.PodCIDRs {
+					m.Once(1, "pod_cidr", cidr)
+				}
+			}),
+			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, m *Out) {
+				for i := range n.Spec.Taints {
+					t := &n.Spec.Taints[i]
+					m.Once(1, "key", t.Key, "value", t.Value, "effect", string(t.Effect))
+				}
+			}),
+			gauge(Stable, "kube_node_spec_unschedulable", "Whether the node is closed to new pods, 1 or 0.", func(n *corev1.Node, m *Out) { m.Bool(n.Spec.Unschedulable) }),
+			gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Allocatable) }),
+			gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Capacity) }),
+			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, m *Out) {
+				for i := range n.Status.Conditions {
+					c := &n.Status.Conditions[i]
+					m.conditionStatus(c.Status, "status", "condition", string(c.Type))
+				}
+			}),
+			gauge(Alpha, "kube_node_status_addresses", "Always 1; names an address of the node and its type.", func(n *corev1.Node, m *Out) {
+				for i := range n.Status.Addresses {
+					a := &n.Status.Addresses[i]
+					m.Once(1, "type", string(a.Type), "address", a.Address)
+				}
+			}),
+		},
+	})
+}
+
+func nodeInfo(n *corev1.Node, m *Out) {
+	var internalIP string
+	for i := range n.Status.Addresses {
+		if a := &n.Status.Addresses[i]; a.Type == corev1.NodeInternalIP {
+			internalIP = a.Address // the last one is what existing queries see
+		}
+	}
+	info := &n.Status.NodeInfo
+	m.Sample(1,
+		"kernel_version", info.KernelVersion,
+		"os_image", info.OSImage,
+		"container_runtime_version", info.ContainerRuntimeVersion,
+		"kubelet_version", info.KubeletVersion,
+		"kubeproxy_version", "deprecated",
+		"provider_id", n.Spec.ProviderID,
+		"pod_cidr", n.Spec.PodCIDR,
+		"system_uuid", info.SystemUUID,
+		"internal_ip", internalIP)
+}
+
+// nodeRolePrefix begins the labels that give a node its roles, as kubectl shows them.
+const nodeRolePrefix = "node-role.kubernetes.io/"
+
+func nodeRoles(n *corev1.Node, m *Out) {
+	var few [4]string
+	roles := few[:0]
+	for key := range n.Labels {
+		if role, ok := strings.CutPrefix(key, nodeRolePrefix); ok {
+			roles = append(roles, role)
+		}
+	}
+	slices.Sort(roles)
+	for _, role := range roles {
+		m.Once(1, "role", role)
+	}
+}
+
+// nodeResources shows all amounts of a node to 1/1000, unlike those of containers.
+func nodeResources(m *Out, list corev1.ResourceList) {
+	var few [fewResources]corev1.ResourceName
+	for _, name := range sortedResources(few[:0], list) {
+		u, ok := unitOf(name)
+		if name == corev1.ResourcePods {
+			u, ok = unit{name: "integer"}, true
+		}
+		if ok {
+			m.Once(milliValue(list[name]), "resource", resourceLabel(name), "unit", u.name)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package resources
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cespare/xxhash/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const maxFloat = math.MaxFloat64
+
+// Lines is the text of one object: Buf holds the lines of all enabled families
+// one after another, and the lines of family i end at Ends[i]. It is reused
+// from object to object; see Reset.
+type Lines struct {
+	Buf  []byte
+	Ends []int
+	// Skipped counts samples left out because the object's own data gave no
+	// usable value (a series named twice, an entry without its source).
+	Skipped int
+}
+
+// Reset empties l and keeps its memory.
+func (l *Lines) Reset() { l.Buf, l.Ends, l.Skipped = l.Buf[:0], l.Ends[:0], 0 }
+
+// Out writes the samples of one object. The functions of a family get it with
+// the family's name and the object's identity labels already set; each call of
+// Value or Sample appends one line. It is used by one goroutine at a time.
+type Out struct {
+	lines    *Lines
+	name     string
+	identity []byte
+	start    int // where the family's lines begin
+	// index holds the series of the family's lines before indexed, by hash; see seen.
+	index   map[uint64]struct{}
+	indexed int
+	keys    []string // scratch of entries
+}
+
+// identify sets the labels that every line of the object begins with.
+func (m *Out) identify(pairs ...string) {
+	m.identity = m.identity[:0]
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m.identity = appendLabel(m.identity, pairs[i], pairs[i+1])
+	}
+}
+
+// begin starts a family.
+func (m *Out) begin(name string) {
+	m.name, m.start, m.indexed = name, len(m.lines.Buf), len(m.lines.Buf)
+	if len(m.index) > 0 {
+		clear(m.index)
+	}
+}
+
+// Value appends a sample with the identity labels only.
+func (m *Out) Value(v float64) { m.Sample(v) }
+
+// Sample appends a sample with the identity labels followed by the labels
+// given as name, value, name, value. Invalid UTF-8 in a value is replaced.
+func (m *Out) Sample(v float64, labels ...string) {
+	b := m.open()
+	for i := 0; i+1 < len(labels); i += 2 {
+		b = appendLabel(b, labels[i], labels[i+1])
+	}
+	m.end(b, v)
+}
+
+// open returns the lines with the beginning of a new one behind them, to which
+// labels can be appended; the line counts once end is called.
+func (m *Out) open() []byte {
+	b := append(m.lines.Buf, m.name...)
+	b = append(b, '{')
+	return append(b, m.identity...)
+}
+
+func (m *Out) end(b []byte, v float64) {
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
+	}
+	b = append(b, '}', ' ')
+	b = appendValue(b, v)
+	m.lines.Buf = append(b, '\n')
+}
+
+// Once is Sample for families where an object's own data can name one series
+// twice: the first wins, the others are counted as skipped, because a page on
+// which a series stands twice is refused as a whole.
+func (m *Out) Once(v float64, labels ...string) {
+	at := len(m.lines.Buf)
+	m.Sample(v, labels...)
+	if m.seen(at) {
+		m.lines.Buf = m.lines.Buf[:at]
+		m.Skip()
+	}
+}
+
+// fewLines is how many bytes of lines are searched one by one.
+const fewLines = 4 << 10
+
+// seen reports whether the series of the line at the end of the family, which
+// begins at at, stands before it already. The few lines of ordinary objects are
+// compared; what an object may hold without limit is indexed, or a single pod
+// with 100,000 tolerations would take minutes.
+func (m *Out) seen(at int) bool {
+	series := lineSeries(m.lines.Buf[at:])
+	if earlier := m.lines.Buf[m.start:at]; len(earlier) <= fewLines {
+		for len(earlier) > 0 {
+			if bytes.HasPrefix(earlier, series) {
+				return true
+			}
+			earlier = earlier[bytes.IndexByte(earlier, '\n')+1:]
+		}
+		return false
+	}
+	if m.index == nil {
+		m.index = map[uint64]struct{}{}
+	}
+	for m.indexed < at {
+		rest := m.lines.Buf[m.indexed:at]
+		line := rest[:bytes.IndexByte(rest, '\n')+1]
+		m.index[xxhash.Sum64(lineSeries(line))] = struct{}{}
+		m.indexed += len(line)
+	}
+	_, ok := m.index[xxhash.Sum64(series)]
+	return ok
+}
+
+// lineSeries returns a line without its value.
+func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' ')+1] }
+
+// Skip counts a sample that the object's data gave no usable value for.
+func (m *Out) Skip() { m.lines.Skipped++ }
+
+// Int appends n with the identity labels and those given.
+func (m *Out) Int(n int64, labels ...string) { m.Sample(float64(n), labels...) }
+
+// Bool appends 1 or 0 with the identity labels and those given.
+func (m *Out) Bool(b bool, labels ...string) { m.Sample(boolValue(b), labels...) }
+
+// Time appends t in unix seconds; nothing when t is unset.
+func (m *Out) Time(t metav1.Time, labels ...string) {
+	if !t.IsZero() {
+		m.Sample(float64(t.Unix()), labels...)
+	}
+}
+
+// TimePtr is Time for optional fields.
+func (m *Out) TimePtr(t *metav1.Time, labels ...string) {
+	if t != nil {
+		m.Time(*t, labels...)
+	}
+}
+
+// Opt appends *n; nothing when n is nil.
+func Opt[N int32 | int64](m *Out, n *N, labels ...string) {
+	if n != nil {
+		m.Sample(float64(*n), labels...)
+	}
+}
+
+// OptBool appends *b as 1 or 0; nothing when b is nil.
+func (m *Out) OptBool(b *bool, labels ...string) {
+	if b != nil {
+		m.Bool(*b, labels...)
+	}
+}
+
+// OneOf appends a sample for each of all with the label set to it: 1 for the
+// one that is current, 0 for the others.
+func (m *Out) OneOf(label, current string, all ...string) {
+	for _, v := range all {
+		m.Bool(v == current, label, v)
+	}
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func boolString(b bool) string { return strconv.FormatBool(b) }
+
+// appendLabel appends name="value", with a comma behind it.
+func appendLabel(dst []byte, name, value string) []byte {
+	return appendLabelValue(append(dst, name...), value)
+}
+
+// appendLabelValue appends what stands behind a label's name.
+func appendLabelValue(dst []byte, value string) []byte {
+	dst = append(dst, '=', '"')
+	switch {
+	case isPlain(value):
+		dst = append(dst, value...)
+	case utf8.ValidString(value):
+		dst = appendEscaped(dst, value)
+	default:
+		dst = appendEscaped(dst, strings.ToValidUTF8(value, "\uFFFD"))
+	}
+	return append(dst, '"', ',')
+}
+
+// isPlain reports whether s, as nearly all values, is ASCII that stands for itself.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '\n' {
+			return false
+		}
+	}
+	return true
+}

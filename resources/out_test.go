@@ -1,0 +1,130 @@
+package resources
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// written returns what write appends for a family "m" of an object with the
+// identity id="x".
+func written(write func(m *Out)) (text string, skipped int) {
+	var l Lines
+	m := Out{lines: &l}
+	m.identify("id", "x")
+	m.begin("m")
+	write(&m)
+	return string(l.Buf), l.Skipped
+}
+
+func TestOut(t *testing.T) {
+	f := func(write func(m *Out), want ...string) {
+		t.Helper()
+		text, _ := written(write)
+		var lines []string
+		for line := range strings.Lines(text) {
+			lines = append(lines, strings.TrimSuffix(strings.TrimPrefix(line, `m{id="x"`), "\n"))
+		}
+		if strings.Join(lines, "|") != strings.Join(want, "|") {
+			t.Errorf("got %q, want %q", lines, want)
+		}
+	}
+	at := metav1.Unix(1700000000, 0)
+	yes, n := true, int32(-7)
+
+	f(func(m *Out) { m.Value(1.5) }, `} 1.5`)
+	f(func(m *Out) { m.Sample(1, "a", "b", "c", "") }, `,a="b",c=""} 1`)
+	f(func(m *Out) { m.Sample(1, "a", "\"\\\n\r") }, `,a="\"\\\n`+"\r"+`"} 1`)
+	f(func(m *Out) { m.Sample(1, "a", "x\xffy") }, `,a="x�y"} 1`)
+	f(func(m *Out) { m.Int(math.MaxInt32) }, `} 2147483647`)
+	f(func(m *Out) { m.Bool(true); m.Bool(false) }, `} 1`, `} 0`)
+	f(func(m *Out) { m.Time(at) }, `} 1700000000`)
+	f(func(m *Out) { m.Time(metav1.Time{}); m.TimePtr(nil); m.TimePtr(&metav1.Time{}) })
+	f(func(m *Out) { m.TimePtr(&at, "a", "b") }, `,a="b"} 1700000000`)
+	f(func(m *Out) { m.Time(metav1.NewTime(time.Unix(0, 0))) }, `} 0`)
+	f(func(m *Out) { Opt[int32](m, nil); Opt(m, &n) }, `} -7`)
+	f(func(m *Out) { m.OptBool(nil); m.OptBool(&yes) }, `} 1`)
+	f(func(m *Out) { m.OneOf("phase", "b", "a", "b") }, `,phase="a"} 0`, `,phase="b"} 1`)
+	f(func(m *Out) { m.conditionStatus(corev1.ConditionFalse, "status", "type", "Ready") },
+		`,type="Ready",status="true"} 0`, `,type="Ready",status="false"} 1`, `,type="Ready",status="unknown"} 0`)
+}
+
+// TestSampleWithoutLabels: the braces stay empty when there is no label at all.
+func TestSampleWithoutLabels(t *testing.T) {
+	var l Lines
+	m := Out{lines: &l}
+	m.begin("m")
+	m.Value(1)
+	if string(l.Buf) != "m{} 1\n" {
+		t.Errorf("got %q", l.Buf)
+	}
+}
+
+// TestOnceWritesASeriesOnce: the first sample wins and the others are counted,
+// whatever their values.
+func TestOnceWritesASeriesOnce(t *testing.T) {
+	text, skipped := written(func(m *Out) {
+		m.Once(1, "a", "x")
+		m.Once(2, "a", "y")
+		m.Once(3, "a", "x")
+		m.Once(4, "a", `x"} 1`)
+	})
+	want := "m{id=\"x\",a=\"x\"} 1\nm{id=\"x\",a=\"y\"} 2\nm{id=\"x\",a=\"x\\\"} 1\"} 4\n"
+	if text != want || skipped != 1 {
+		t.Errorf("%d skipped, text\n%swant\n%s", skipped, text, want)
+	}
+}
+
+// TestOnceConcernsOneFamily: a series of the family before is no repetition.
+func TestOnceConcernsOneFamily(t *testing.T) {
+	text, skipped := written(func(m *Out) {
+		m.Once(1)
+		m.begin("m")
+		m.Once(2)
+	})
+	if skipped != 0 || strings.Count(text, "\n") != 2 {
+		t.Errorf("%d skipped:\n%s", skipped, text)
+	}
+}
+
+func TestAppendValue(t *testing.T) {
+	for _, v := range []float64{
+		0, 1, -1, 0.1, 1.7e9, 1e14, 1e15, 1e16, 1 << 53, 1<<53 + 2, -1e15, 1e21, 1e-9, 0.30000000000000004,
+		math.MaxFloat64, math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1), math.NaN(), math.MaxInt64, math.MinInt64,
+	} {
+		text := string(appendValue(nil, v))
+		back, err := strconv.ParseFloat(text, 64)
+		if err != nil || back != v && back == back {
+			t.Errorf("%v is written as %s", v, text)
+		}
+		if v == math.Trunc(v) && math.Abs(v) < 1e15 && strings.ContainsAny(text, ".eE") {
+			t.Errorf("whole number %v is written as %s", v, text)
+		}
+	}
+}
+
+// FuzzLabelEscaping: a label value reads back as it was, but for bytes that are
+// no UTF-8, and never ends its line.
+func FuzzLabelEscaping(f *testing.F) {
+	for _, s := range []string{"", "plain", `a"b\c`, "a\nb", `\n`, "\xff", "trailing\\", `x"} 1`} {
+		f.Add(s, 1.5)
+	}
+	f.Fuzz(func(t *testing.T, value string, number float64) {
+		text, _ := written(func(m *Out) { m.Sample(number, "a", value) })
+		line, ok := strings.CutSuffix(text, "\n")
+		if !ok || strings.Contains(line, "\n") || !utf8.ValidString(line) {
+			t.Fatalf("no line: %q", text)
+		}
+		series, back, err := parseSample(line)
+		want := "m{a=" + strconv.Quote(strings.ToValidUTF8(value, "\uFFFD")) + `,id="x"}`
+		if err != nil || series != want || back != number && number == number {
+			t.Fatalf("%q reads as %s %v, error %v", line, series, back, err)
+		}
+	})
+}

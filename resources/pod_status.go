@@ -1,0 +1,136 @@
+package resources
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// otherReason stands for a reason that a family does not tell apart.
+const otherReason = "Other"
+
+// podReasons are the reasons that kube_pod_status_reason tells apart.
+var podReasons = [...]string{
+	"Evicted", "NodeAffinity", "NodeLost", "PreemptionByScheduler", "SchedulingGated",
+	"Shutdown", "TerminationByKubelet", "UnexpectedAdmissionError",
+}
+
+// podStatusFamilies are the families of what became of the pod.
+func podStatusFamilies() []family[corev1.Pod] {
+	return []family[corev1.Pod]{
+		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, m *Out) { m.TimePtr(p.Status.StartTime) }),
+		gauge(Stable, "kube_pod_status_phase", "Phase of the pod, 1 for the current one.", func(p *corev1.Pod, m *Out) {
+			if phase := p.Status.Phase; phase != "" {
+				m.OneOf("phase", string(phase), "Pending", "Succeeded", "Failed", "Unknown", "Running")
+			}
+		}),
+		gauge(Alpha, "kube_pod_status_qos_class", "Quality of service class of the pod, 1 for the current one.", func(p *corev1.Pod, m *Out) {
+			if class := p.Status.QOSClass; class != "" {
+				m.OneOf("qos_class", string(class), "BestEffort", "Burstable", "Guaranteed")
+			}
+		}),
+		gauge(Stable, "kube_pod_status_ready", "Whether the pod is ready, 1 for the status that its condition Ready has.", podCondition(corev1.PodReady)),
+		gauge(Alpha, "kube_pod_status_ready_time", "Time when the pod became ready, in unix seconds; only while it is.", podConditionTime(corev1.PodReady, corev1.ConditionTrue)),
+		gauge(Alpha, "kube_pod_status_initialized_time", "Time when all of the pod's init containers had ended well, in unix seconds.", podConditionTime(corev1.PodInitialized, corev1.ConditionTrue)),
+		gauge(Alpha, "kube_pod_status_container_ready_time", "Time when all of the pod's containers became ready, in unix seconds; only while they are.", podConditionTime(corev1.ContainersReady, corev1.ConditionTrue)),
+		gauge(Alpha, "kube_pod_status_reason", "Always 1; names a reason for the pod's state that the pod, a condition or an ended container gives, as far as it is one of the known.", podStatusReason),
+		gauge(Alpha, "kube_pod_status_disruption_reason", "Always 1; names the reason for which the pod is about to be terminated by a disruption.", podDisruptionReason),
+		gauge(Stable, "kube_pod_status_scheduled", "Whether the pod is scheduled, 1 for the status that its condition PodScheduled has.", podCondition(corev1.PodScheduled)),
+		gauge(Stable, "kube_pod_status_scheduled_time", "Time when the pod was given to a node, in unix seconds.", podConditionTime(corev1.PodScheduled, corev1.ConditionTrue)),
+		gauge(Stable, "kube_pod_status_unschedulable", "Always 1; stands for a pod that no node was found for.", func(p *corev1.Pod, m *Out) {
+			if podHas(p, corev1.PodScheduled, corev1.ConditionFalse) != nil {
+				m.Value(1)
+			}
+		}),
+		gauge(Alpha, "kube_pod_status_unscheduled_time", "Time since which no node is found for the pod, in unix seconds; only while that is so.", podConditionTime(corev1.PodScheduled, corev1.ConditionFalse)),
+	}
+}
+
+// podHas returns the condition if it is there with that status, else nil.
+func podHas(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; c.Type == t && c.Status == status {
+			return c
+		}
+	}
+	return nil
+}
+
+func podCondition(t corev1.PodConditionType) func(*corev1.Pod, *Out) {
+	return func(p *corev1.Pod, m *Out) {
+		for i := range p.Status.Conditions {
+			if c := &p.Status.Conditions[i]; c.Type == t {
+				m.conditionStatus(c.Status, "condition")
+			}
+		}
+	}
+}
+
+func podConditionTime(t corev1.PodConditionType, status corev1.ConditionStatus) func(*corev1.Pod, *Out) {
+	return func(p *corev1.Pod, m *Out) {
+		if c := podHas(p, t, status); c != nil {
+			m.Time(c.LastTransitionTime)
+		}
+	}
+}
+
+// podCompletionTime counts the containers that have ended even while others run on.
+func podCompletionTime(p *corev1.Pod, m *Out) {
+	var last time.Time
+	for i := range p.Status.ContainerStatuses {
+		if ended := p.Status.ContainerStatuses[i].State.Terminated; ended != nil && ended.FinishedAt.After(last) {
+			last = ended.FinishedAt.Time
+		}
+	}
+	if !last.IsZero() {
+		m.Value(float64(last.Unix()))
+	}
+}
+
+func podStatusReason(p *corev1.Pod, m *Out) {
+	known := p.Status.Reason == ""
+	for _, reason := range podReasons {
+		known = known || reason == p.Status.Reason
+		if podNamesReason(p, reason) {
+			m.Sample(1, "reason", reason)
+		}
+	}
+	if !known {
+		m.Sample(1, "reason", otherReason)
+	}
+}
+
+// podNamesReason leaves init containers out, as existing queries expect.
+func podNamesReason(p *corev1.Pod, reason string) bool {
+	if p.Status.Reason == reason {
+		return true
+	}
+	for i := range p.Status.Conditions {
+		if p.Status.Conditions[i].Reason == reason {
+			return true
+		}
+	}
+	for i := range p.Status.ContainerStatuses {
+		if ended := p.Status.ContainerStatuses[i].State.Terminated; ended != nil && ended.Reason == reason {
+			return true
+		}
+	}
+	return false
+}
+
+// podDisruptionReason heeds the condition whatever its status, as existing
+// queries expect.
+func podDisruptionReason(p *corev1.Pod, m *Out) {
+	for i := range p.Status.Conditions {
+		c := &p.Status.Conditions[i]
+		if c.Type != corev1.DisruptionTarget {
+			continue
+		}
+		switch c.Reason {
+		case "PreemptionByScheduler", "DeletionByTaintManager", "EvictionByEvictionAPI", "DeletionByPodGC", "TerminationByKubelet":
+			m.Once(1, "reason", c.Reason)
+		default:
+			m.Once(1, "reason", otherReason)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package resources
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// TestPodFamiliesAllocateNothing: the garbage of a rendered pod is the decoder's,
+// but for the seconds of its two tolerations.
+func TestPodFamiliesAllocateNothing(t *testing.T) {
+	const tolerated = 2
+	p := typicalPod(t)
+	families := slices.Concat(podContainers().families(), podInitContainers().families(),
+		podSpecFamilies(), podStatusFamilies(), podPlacementFamilies())
+	var l Lines
+	m := Out{lines: &l}
+	got := testing.AllocsPerRun(100, func() {
+		l.Reset()
+		m.identify("namespace", p.Namespace, "pod", p.Name)
+		for _, f := range families {
+			m.begin(f.Name)
+			f.write(p, &m)
+		}
+	})
+	if got > tolerated {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestReuseLeavesNothingBehind: an object that is decoded into the memory of
+// another one gives the lines that it gives alone.
+func TestReuseLeavesNothingBehind(t *testing.T) {
+	for _, k := range All() {
+		objects := newRandomObjects(7)
+		shared := mustRenderer(t, k, everything(t))
+		var got, want Lines
+		for range 40 {
+			raw := encodings(t, objects.next(t, k))
+			for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
+				if err := shared.Render(enc, raw[enc], &got); err != nil {
+					t.Fatal(err)
+				}
+				if err := mustRenderer(t, k, everything(t)).Render(enc, raw[enc], &want); err != nil {
+					t.Fatal(err)
+				}
+				if string(got.Buf) != string(want.Buf) {
+					t.Fatalf("%s, %s: %s", k.Name(), enc, firstDifference(string(got.Buf), string(want.Buf)))
+				}
+			}
+		}
+	}
+}
+
+// TestReusedPodIsEmpty: the memory that is kept refers to nothing.
+func TestReusedPodIsEmpty(t *testing.T) {
+	p := typicalPod(t)
+	reusePod(p)
+	if p.Size() != (&corev1.Pod{}).Size() || p.Name != "" {
+		t.Errorf("left: %v", p)
+	}
+	volumes := p.Spec.Volumes[:cap(p.Spec.Volumes)]
+	if len(volumes) == 0 {
+		t.Error("no memory is kept")
+	}
+	for i := range volumes {
+		if !reflect.ValueOf(volumes[i]).IsZero() {
+			t.Errorf("left: %v", volumes[i])
+		}
+	}
+}
+
+// TestLongListsHaveNoRepetitions: beyond the lines that are compared one by one,
+// a series still stands there once, also one from the beginning of the list.
+func TestLongListsHaveNoRepetitions(t *testing.T) {
+	const distinct = 5000
+	var p corev1.Pod
+	for i := range 2 * distinct {
+		p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Key: strconv.Itoa(i % distinct)})
+	}
+	raw, err := p.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := NewFilter(Selection{Allow: []string{"tolerations|service_account"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mustRenderer(t, pods(), filter)
+	var l Lines
+	for range 2 { // the index starts anew with each object
+		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
+			t.Fatal(err)
+		}
+		page := newPage()
+		if err := page.add(r.Families(), l); err != nil {
+			t.Fatal(err)
+		}
+		if len(page.twice) > 0 || len(page.values) != distinct+1 || l.Skipped != distinct {
+			t.Errorf("%d series and %d skipped of %d tolerations, twice: %v", len(page.values), l.Skipped, 2*distinct, page.twice)
+		}
+	}
+}
+
+// TestLongListsMixSampleAndOnce: Once heeds the lines that Sample wrote.
+func TestLongListsMixSampleAndOnce(t *testing.T) {
+	text, skipped := written(func(m *Out) {
+		for i := range 1000 {
+			m.Sample(1, "a", strconv.Itoa(i))
+		}
+		for i := range 1001 {
+			m.Once(2, "a", strconv.Itoa(i))
+		}
+	})
+	if skipped != 1000 || strings.Count(text, "\n") != 1001 {
+		t.Errorf("%d skipped, %d lines", skipped, strings.Count(text, "\n"))
+	}
+}

@@ -1,0 +1,74 @@
+package resources
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// unit is how an amount of a named resource is shown.
+type unit struct {
+	name  string
+	milli bool // fractions of 1/1000 are shown; otherwise whole numbers
+}
+
+// unitOf returns the unit label of a resource of containers and nodes. ok is
+// false for names that Kubernetes gives no meaning to.
+func unitOf(name corev1.ResourceName) (u unit, ok bool) {
+	switch name {
+	case corev1.ResourceCPU:
+		return unit{"core", true}, true
+	case corev1.ResourceMemory, corev1.ResourceStorage, corev1.ResourceEphemeralStorage:
+		return unit{"byte", false}, true
+	}
+	s := string(name)
+	switch {
+	case strings.HasPrefix(s, corev1.ResourceHugePagesPrefix), strings.HasPrefix(s, corev1.ResourceAttachableVolumesPrefix):
+		return unit{"byte", false}, true
+	case strings.HasPrefix(s, corev1.DefaultResourceRequestsPrefix):
+		return unit{}, false // how quotas name an extended resource
+	case strings.Contains(s, "/") && !strings.Contains(s, corev1.ResourceDefaultNamespacePrefix):
+		return unit{"integer", false}, true
+	}
+	return unit{}, false
+}
+
+// resourceLabel makes a resource name into the value of the resource label:
+// what a label name could not hold becomes an underscore.
+func resourceLabel(name corev1.ResourceName) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+			return r
+		}
+		return '_'
+	}, string(name))
+}
+
+// milliValue is the quantity rounded up to 1/1000; to a whole number when it
+// is too large to be counted in thousandths.
+func milliValue(q resource.Quantity) float64 {
+	if whole := q.Value(); whole > resource.MaxMilliValue {
+		return float64(whole)
+	}
+	return float64(q.MilliValue()) / 1000
+}
+
+// wholeValue is the quantity rounded up to a whole number.
+func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
+
+// fewResources is how many resources a list usually holds at most: callers of
+// sortedResources keep room for as many on their stack.
+const fewResources = 8
+
+// sortedResources appends the names of a list in order, so that an object's
+// text is the same each time it is rendered.
+func sortedResources(names []corev1.ResourceName, list corev1.ResourceList) []corev1.ResourceName {
+	for name := range list {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,70 @@
+package resources
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// TestAmounts: both ways to show a quantity round up, and a number too large to
+// be counted in the unit asked for shows as the next coarser one or as 0.
+func TestAmounts(t *testing.T) {
+	f := func(text string, wantMilli, wantWhole float64) {
+		t.Helper()
+		q := resource.MustParse(text)
+		if got := milliValue(q); got != wantMilli {
+			t.Errorf("%s to 1/1000 is %v, want %v", text, got, wantMilli)
+		}
+		if got := wholeValue(q); got != wantWhole {
+			t.Errorf("%s as a whole number is %v, want %v", text, got, wantWhole)
+		}
+	}
+	f("0", 0, 0)
+	f("1", 1, 1)
+	f("100n", 0.001, 1)
+	f("1500u", 0.002, 1)
+	f("1500m", 1.5, 2)
+	f("1999.5m", 2, 2)
+	f("-1500m", -1.5, -2)
+	f("1.5Gi", 1.5*(1<<30), 1.5*(1<<30))
+	f("9007199254740993", 9007199254740994, 9007199254740992) // a float64 holds neither
+	f("9223372036854776", 9223372036854776, 9223372036854776)
+	f("8Ei", 1<<63, 1<<63) // saturates
+	f("10E", 0, 0)         // beyond 64 bits
+}
+
+func TestUnitOf(t *testing.T) {
+	f := func(name, wantUnit string, wantMilli bool) {
+		t.Helper()
+		u, ok := unitOf(corev1.ResourceName(name))
+		if ok != (wantUnit != "") || u.name != wantUnit || u.milli != wantMilli {
+			t.Errorf("%s has unit %+v (%v), want %q", name, u, ok, wantUnit)
+		}
+	}
+	f("cpu", "core", true)
+	f("memory", "byte", false)
+	f("storage", "byte", false)
+	f("ephemeral-storage", "byte", false)
+	f("hugepages-1Gi", "byte", false)
+	f("attachable-volumes-csi-x", "byte", false)
+	f("nvidia.com/gpu", "integer", false)
+	f("kubernetes.io/batteries", "", false)
+	f("sub.kubernetes.io/batteries", "", false)
+	f("requests.nvidia.com/gpu", "", false)
+	f("gadgets", "", false)
+	f("", "", false)
+}
+
+func TestResourceLabel(t *testing.T) {
+	f := func(name, want string) {
+		t.Helper()
+		if got := resourceLabel(corev1.ResourceName(name)); got != want {
+			t.Errorf("%s becomes %s, want %s", name, got, want)
+		}
+	}
+	f("cpu", "cpu")
+	f("ephemeral-storage", "ephemeral_storage")
+	f("vendor.example/sr-iov_Net.a", "vendor_example_sr_iov_Net_a")
+	f("größe", "gr__e")
+}

@@ -1,0 +1,159 @@
+package resources
+
+import (
+	"encoding/json"
+	"math/rand"
+	"reflect"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/randfill"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// words are the texts that random objects are made of: those that families look
+// for and those that need care on a page.
+var words = []string{
+	"", "a", "b.example.com/two", "plain", "Camel-Case", `quote " and \`, "two\nlines", "\xff\xfe", "ünïcode", "42", lastApplied,
+	"cpu", "memory", "pods", "storage", "example.com/gpu", "hugepages-2Mi", "node-role.kubernetes.io/worker",
+	"*/5 * * * *", "@daily", "Europe/Berlin", "TZ=", "Always", "ClusterIP", "LoadBalancer", "Guaranteed", "NodeLost", "10.0.0.1",
+}
+
+// fieldWords are the texts of fields whose values families compare, by the
+// field's name in Go.
+var fieldWords = map[string][]string{
+	"Status": {"True", "False", "Unknown", ""},
+	"Type": {
+		"Ready", "Available", "Progressing", "Complete", "Failed", "Suspended", "Initialized", "PodScheduled", "ContainersReady",
+		"Object", "Pods", "Resource", "ContainerResource", "External", "DisruptionTarget", "InternalIP", "ExternalIP", "Container", "Pod", "LoadBalancer", "other",
+	},
+	"Reason": {
+		"BackoffLimitExceeded", "Evicted", "Unschedulable", "CrashLoopBackOff", "OOMKilled", "Error", "Completed", "NodeLost",
+		"MinimumReplicasAvailable", "SchedulingGated", "other", "",
+	},
+	"Phase": {"Pending", "Running", "Succeeded", "Failed", "Active", "Terminating", "Bound", "Lost", "Available", "Released", "other"},
+}
+
+// randomObjects makes objects of every sort of content, the same for the same seed.
+type randomObjects struct {
+	rand *rand.Rand
+	fill *randfill.Filler
+}
+
+func newRandomObjects(seed int64) *randomObjects {
+	r := &randomObjects{rand: rand.New(rand.NewSource(seed))}
+	r.fill = randfill.NewWithSeed(seed).NilChance(0.2).NumElements(0, 3).Funcs(
+		func(t *metav1.Time, c randfill.Continue) {
+			if *t = (metav1.Time{}); c.Intn(5) > 0 {
+				t.Time = time.Unix(c.Int63n(1<<33), 0)
+			}
+		},
+		func(t *metav1.MicroTime, c randfill.Continue) {
+			t.Time = time.Unix(c.Int63n(1<<33), 1000*c.Int63n(1e6))
+		},
+		func(q *resource.Quantity, c randfill.Continue) {
+			texts := []string{"0", "1", "-3", "100m", "1500u", "1n", "2Gi", "9E", "10E", "123456789012345678901234567890", "0.5"}
+			*q = resource.MustParse(texts[c.Intn(len(texts))])
+		},
+		func(v *intstr.IntOrString, c randfill.Continue) {
+			values := []intstr.IntOrString{intstr.FromInt32(c.Int31n(100)), intstr.FromString("25%"), intstr.FromString("lots")}
+			*v = values[c.Intn(len(values))]
+		},
+		func(e *runtime.RawExtension, c randfill.Continue) { *e = runtime.RawExtension{Raw: []byte(`{"a":1}`)} },
+		func(f *metav1.FieldsV1, c randfill.Continue) { *f = *metav1.NewFieldsV1(`{"f:a":{}}`) },
+	)
+	return r
+}
+
+// apiObject is what generated API types can do.
+type apiObject interface {
+	runtime.Object
+	Marshal() ([]byte, error)
+}
+
+// next returns a random object of the kind.
+func (r *randomObjects) next(t testing.TB, k Kind) apiObject {
+	t.Helper()
+	for gvk := range scheme.Scheme.AllKnownTypes() {
+		if plural, _ := meta.UnsafeGuessKindToResource(gvk); plural == k.Resource {
+			o, err := scheme.Scheme.New(gvk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.fill.Fill(o)
+			r.write(reflect.ValueOf(o).Elem())
+			return o.(apiObject)
+		}
+	}
+	t.Fatalf("no type for %v", k.Resource)
+	return nil
+}
+
+func (r *randomObjects) pick(from []string) string { return from[r.rand.Intn(len(from))] }
+
+// write replaces every string below v by one of the words.
+func (r *randomObjects) write(v reflect.Value) {
+	switch v.Interface().(type) {
+	case metav1.Time, metav1.MicroTime, resource.Quantity, intstr.IntOrString, runtime.RawExtension, metav1.FieldsV1:
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(r.pick(words))
+	case reflect.Pointer:
+		if !v.IsNil() {
+			r.write(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			r.write(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Field(i)
+			if special := fieldWords[v.Type().Field(i).Name]; f.Kind() == reflect.String && special != nil {
+				f.SetString(r.pick(special))
+			} else {
+				r.write(f)
+			}
+		}
+	case reflect.Map:
+		r.writeMap(v)
+	}
+}
+
+func (r *randomObjects) writeMap(v reflect.Value) {
+	if v.IsNil() {
+		return
+	}
+	values := v.MapRange()
+	entries := reflect.MakeMap(v.Type())
+	for values.Next() {
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		value.Set(values.Value())
+		r.write(key)
+		r.write(value)
+		entries.SetMapIndex(key, value)
+	}
+	v.Set(entries)
+}
+
+// encodings returns the object as an API server sends it.
+func encodings(t testing.TB, o apiObject) (raw [2][]byte) {
+	t.Helper()
+	var err error
+	if raw[wire.Protobuf], err = o.Marshal(); err != nil {
+		t.Fatal(err)
+	}
+	if raw[wire.JSON], err = json.Marshal(o); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}

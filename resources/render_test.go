@@ -1,0 +1,207 @@
+package resources
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// TestRenderEndsEveryFamily: a family's lines stand between its end and the end of
+// the one before, and each line is a sample of that family.
+func TestRenderEndsEveryFamily(t *testing.T) {
+	for _, k := range All() {
+		r := mustRenderer(t, k, everything(t))
+		objects := newRandomObjects(4)
+		var l Lines
+		for range 10 {
+			if err := r.Render(wire.Protobuf, encodings(t, objects.next(t, k))[wire.Protobuf], &l); err != nil {
+				t.Fatal(err)
+			}
+			if len(l.Ends) != len(r.Families()) || l.Ends[len(l.Ends)-1] != len(l.Buf) {
+				t.Fatalf("%s: %d ends for %d families, %v for %d bytes", k.Name(), len(l.Ends), len(r.Families()), l.Ends, len(l.Buf))
+			}
+			page := newPage()
+			if err := page.add(r.Families(), l); err != nil {
+				t.Fatalf("%s: %v", k.Name(), err)
+			}
+		}
+	}
+}
+
+// TestSkippedSamplesAreCounted: data that gives no usable value costs its sample,
+// not the object.
+func TestSkippedSamplesAreCounted(t *testing.T) {
+	f := func(resource string, o apiObject, skipped int, line string) {
+		t.Helper()
+		r := mustRenderer(t, kindsByName()[resource], Filter{})
+		var l Lines
+		if err := r.Render(wire.Protobuf, encodings(t, o)[wire.Protobuf], &l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Skipped != skipped || !strings.Contains(string(l.Buf), line) {
+			t.Errorf("%d skipped, want %d and %s in\n%s", l.Skipped, skipped, line, l.Buf)
+		}
+	}
+	one, lots := resource.MustParse("1"), intstr.FromString("lots")
+	external := autoscalingv2.MetricSpec{Type: "External", External: &autoscalingv2.ExternalMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "q"}, Target: autoscalingv2.MetricTarget{Value: &one},
+	}}
+	f("horizontalpodautoscalers", &autoscalingv2.HorizontalPodAutoscaler{
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{Metrics: []autoscalingv2.MetricSpec{{Type: "Object"}, external, external}},
+	}, 2, `metric_name="q"`)
+	f("horizontalpodautoscalers", &autoscalingv2.HorizontalPodAutoscaler{
+		Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentMetrics: []autoscalingv2.MetricStatus{{Type: "Pods"}}},
+	}, 1, "kube_horizontalpodautoscaler_info")
+	var replicas int32 = 3
+	f("deployments", &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas, Strategy: appsv1.DeploymentStrategy{
+		RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &lots},
+	}}}, 1, "kube_deployment_spec_replicas")
+}
+
+// TestResourceVersionIsShownWhenItIsANumber: the API promises no more than that
+// it is opaque.
+func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
+	family := resourceVersionFamily[appsv1.Deployment](Stable, "m", "deployment")
+	f := func(version, want string) {
+		t.Helper()
+		o := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
+		if text, _ := written(func(m *Out) { family.write(o, m) }); text != want {
+			t.Errorf("%q gives %q, want %q", version, text, want)
+		}
+	}
+	f("42", "m{id=\"x\"} 42\n")
+	f("1e3", "m{id=\"x\"} 1000\n")
+	f("", "")
+	f("abc", "")
+	f("NaN", "")
+	f("-Inf", "")
+	f("1e999", "")
+}
+
+// TestPanicCostsOneObject: the renderer goes on working after a family panicked.
+func TestPanicCostsOneObject(t *testing.T) {
+	k := For(definition[appsv1.Deployment]{
+		resource: appsv1.SchemeGroupVersion.WithResource("deployments"),
+		identity: named[appsv1.Deployment]("deployment"),
+		families: []family[appsv1.Deployment]{
+			gauge(Stable, "m", "Help.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(1 / len(d.Name))) }),
+		},
+	})
+	r := mustRenderer(t, k, Filter{})
+	var l Lines
+	err := r.Render(wire.Protobuf, nil, &l)
+	if err == nil || !strings.Contains(err.Error(), "divide by zero") {
+		t.Errorf("error %v, want one that names the cause", err)
+	}
+	named := encodings(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}})
+	if err := r.Render(wire.Protobuf, named[wire.Protobuf], &l); err != nil || !strings.HasSuffix(string(l.Buf), "} 1\n") {
+		t.Errorf("error %v, lines %s", err, l.Buf)
+	}
+}
+
+// TestWrongFieldNameIsAnError: a declaration that names a field which does not
+// exist is found when the renderer is made.
+func TestWrongFieldNameIsAnError(t *testing.T) {
+	k := For(definition[appsv1.Deployment]{
+		resource: appsv1.SchemeGroupVersion.WithResource("deployments"), reads: "spec.replicaz",
+	})
+	if _, err := k.Renderer(Filter{}); err == nil || !strings.Contains(err.Error(), "spec.replicaz") {
+		t.Errorf("error %v, want one that names the field", err)
+	}
+}
+
+// TestRenderIsConcurrent: one renderer serves several goroutines.
+func TestRenderIsConcurrent(t *testing.T) {
+	k := kindsByName()["jobs"]
+	r := mustRenderer(t, k, everything(t))
+	objects := newRandomObjects(5)
+	var raws, want [][]byte
+	for range 20 {
+		var l Lines
+		raw := encodings(t, objects.next(t, k))[wire.Protobuf]
+		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
+			t.Fatal(err)
+		}
+		raws, want = append(raws, raw), append(want, l.Buf)
+	}
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			var l Lines
+			var err error
+			for i, raw := range raws {
+				if e := r.Render(wire.Protobuf, raw, &l); e != nil || string(l.Buf) != string(want[i]) {
+					err = fmt.Errorf("object %d: error %v, lines %s", i, e, l.Buf)
+				}
+			}
+			done <- err
+		}()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// FuzzRender gives the renderers of all kinds bytes that nobody checked: an error
+// or lines that can stand on a page, and no panic, not even one that Render
+// would have recovered from.
+func FuzzRender(f *testing.F) {
+	for _, fixture := range readFixtures(f) {
+		for _, o := range fixture.objects[:1] {
+			f.Add(o.raw[wire.Protobuf], false)
+			f.Add(o.raw[wire.JSON], true)
+		}
+	}
+	var renderers []*Renderer
+	for _, k := range All() {
+		renderers = append(renderers, mustRenderer(f, k, everything(f)))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, isJSON bool) {
+		enc := wire.Protobuf
+		if isJSON {
+			enc = wire.JSON
+		}
+		for _, r := range renderers {
+			fuzzOne(t, r, enc, raw)
+		}
+	})
+}
+
+func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Fatalf("%s: %v\n%s", r.Families()[0].Name, p, debug.Stack())
+		}
+	}()
+	var l Lines
+	if err := r.render(enc, raw, &scratch{out: Out{lines: &l}}); err == nil {
+		// Full bytes that decode: what the mask leaves must decode alike.
+		var cut Lines
+		if err := r.Render(enc, raw, &cut); err != nil {
+			t.Fatalf("%s: decodes in full, and cut: %v", r.Families()[0].Name, err)
+		}
+		if string(cut.Buf) != string(l.Buf) {
+			t.Fatalf("cut and full differ:\n%s", firstDifference(string(cut.Buf), string(l.Buf)))
+		}
+	}
+	var lines Lines
+	if r.Render(enc, raw, &lines) != nil {
+		return
+	}
+	page := newPage()
+	if err := page.add(r.Families(), lines); err != nil || len(page.twice) > 0 {
+		t.Fatalf("error %v, twice: %v", err, page.twice)
+	}
+}
