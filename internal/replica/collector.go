@@ -1,0 +1,133 @@
+package replica
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// collector shows the state of the stores and Sources when it is asked.
+type collector struct {
+	replica *Replica
+	budget  *store.Budget
+
+	kinds  []kindMetric
+	phase  *prometheus.Desc
+	event  *prometheus.Desc
+	ready  *prometheus.Desc
+	share  *prometheus.Desc
+	rawAll *prometheus.Desc
+}
+
+// kindMetric is a number of each kind's store.
+type kindMetric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(store.Stats) float64
+}
+
+func newCollector(r *Replica, budget *store.Budget) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	perKind := func(t prometheus.ValueType, name, help string, of func(store.Stats) float64) kindMetric {
+		return kindMetric{desc(name, help, "resource"), t, of}
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	return &collector{
+		replica: r,
+		budget:  budget,
+		kinds: []kindMetric{
+			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
+			perKind(gauge, "statefleet_objects_arriving", "Number of objects held for a change of shard and not served yet.", func(s store.Stats) float64 { return float64(s.Arriving) }),
+			perKind(gauge, "statefleet_pages", "Number of pages with text.", func(s store.Stats) float64 { return float64(s.Pages) }),
+			perKind(gauge, "statefleet_pages_raw", "Number of pages whose text is held uncompressed.", func(s store.Stats) float64 { return float64(s.RawPages) }),
+			perKind(gauge, "statefleet_pages_packed", "Number of pages whose text is held compressed.", func(s store.Stats) float64 { return float64(s.PackedPages) }),
+			perKind(gauge, "statefleet_page_text_bytes", "Bytes of exposition text served, uncompressed, without headers.", func(s store.Stats) float64 { return float64(s.TextBytes) }),
+			perKind(gauge, "statefleet_page_raw_bytes", "Bytes of memory that uncompressed pages take.", func(s store.Stats) float64 { return float64(s.RawBytes) }),
+			perKind(gauge, "statefleet_page_packed_bytes", "Bytes of memory that compressed pages take.", func(s store.Stats) float64 { return float64(s.PackedBytes) }),
+			perKind(counter, "statefleet_pages_packs_total", "Number of times a page was compressed.", func(s store.Stats) float64 { return float64(s.Packs) }),
+			perKind(counter, "statefleet_pages_unpacks_total", "Number of times a page was inflated to be changed.", func(s store.Stats) float64 { return float64(s.Unpacks) }),
+			perKind(counter, "statefleet_updates_changed_total", "Number of object versions whose text differed from the one before.", func(s store.Stats) float64 { return float64(s.Changed) }),
+			perKind(counter, "statefleet_updates_unchanged_total", "Number of object versions whose text was that of the one before.", func(s store.Stats) float64 { return float64(s.Unchanged) }),
+			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Older) }),
+		},
+		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
+		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
+		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
+		share:  desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
+		rawAll: desc("statefleet_store_raw_bytes", "Bytes of uncompressed pages in all stores, which --store.raw-bytes bounds."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, k := range c.kinds {
+		ch <- k.desc
+	}
+	for _, d := range []*prometheus.Desc{c.phase, c.event, c.ready, c.share, c.rawAll} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, k := range c.replica.kinds {
+		stats := k.store.Stats()
+		for _, m := range c.kinds {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name())
+		}
+	}
+	gauge(c.rawAll, float64(c.budget.RawBytes()))
+	gauge(c.ready, boolValue(c.replica.Ready() == nil))
+	f := c.replica.current()
+	if f == nil {
+		gauge(c.share, 0)
+		return
+	}
+	gauge(c.share, c.replica.held.Load().Share())
+	for name, st := range f.statuses() {
+		for _, p := range watch.Phases() {
+			gauge(c.phase, boolValue(st.Phase == p), name, string(p))
+		}
+		seconds := 0.0
+		if !st.LastEvent.IsZero() {
+			seconds = float64(st.LastEvent.UnixMilli()) / 1000
+		}
+		gauge(c.event, seconds, name)
+	}
+}
+
+// statuses returns the status of each kind. Of several Sources of one kind
+// the phase that is furthest from Synced counts, and the oldest event.
+func (f *following) statuses() map[string]watch.Status {
+	rank := map[watch.Phase]int{watch.Synced: 0, watch.Absent: 1, watch.Forbidden: 2, watch.Pending: 3}
+	all := map[string]watch.Status{}
+	for _, s := range f.sources {
+		name, st := s.Resource.Resource, s.Status()
+		old, ok := all[name]
+		if !ok {
+			all[name] = st
+			continue
+		}
+		if rank[st.Phase] > rank[old.Phase] {
+			old.Phase = st.Phase
+		}
+		if st.LastEvent.Before(old.LastEvent) {
+			old.LastEvent = st.LastEvent
+		}
+		all[name] = old
+	}
+	return all
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,284 @@
+package replica
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
+)
+
+func TestUnionOfShardsIsTheUnshardedPage(t *testing.T) {
+	w := newWorld(t)
+	for i := range 200 {
+		w.pod(i, "n0")
+		w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: fmt.Sprintf("j%d", i), UID: uid(10000 + i)}})
+	}
+	all := w.start(nil)
+	all.assign(0, 1)
+	shards := make([]*run, 3)
+	for i := range shards {
+		shards[i] = w.start(nil)
+		shards[i].assign(i, 3)
+	}
+	all.waitReady()
+	for i, s := range shards {
+		s.waitReady()
+		if len(s.samples()) == 0 {
+			t.Errorf("shard %d is empty", i)
+		}
+	}
+	for i := range 100 {
+		w.pod(i, "n1")
+		w.removePod(100 + i)
+	}
+	eventually(t, "events on every page", func() bool {
+		union := []string{}
+		for _, s := range shards {
+			union = append(union, s.samples()...)
+		}
+		slices.Sort(union)
+		want := all.samples()
+		return len(podsOn(want)) == 100 && slices.Equal(union, want)
+	})
+	decoded := 0.0
+	for _, s := range shards {
+		decoded += s.value("statefleet_objects_processed_total", "outcome", "rendered")
+	}
+	// Each version of an object is rendered on one shard, at most once more when
+	// the list already held what the watch brings again.
+	if most := all.value("statefleet_objects_processed_total", "outcome", "rendered") * 1.1; decoded > most {
+		t.Errorf("three shards rendered %v objects, one renders %v", decoded, most)
+	}
+}
+
+// TestShardChangesWithoutAGap: whatever belongs to a replica before and after a
+// change is on each of its pages once, and no page shows less than that.
+func TestShardChangesWithoutAGap(t *testing.T) {
+	w := newWorld(t)
+	const pods = 500
+	for i := range pods {
+		w.pod(i, "n0")
+	}
+	r := w.start(nil)
+	steps := []shard.Assignment{{Ordinal: 0, Total: 2}, {Ordinal: 0, Total: 3}, {Ordinal: 0, Total: 5}, {Ordinal: 0, Total: 2}, {Ordinal: 0, Total: 1}, {Ordinal: 0, Total: 4}}
+	r.Assign(steps[0])
+	r.waitReady()
+	now := expected(steps[0], pods)
+	if got := podsOn(r.samples()); !maps.Equal(got, now) {
+		t.Fatalf("%d pods at the start, want %d", len(got), len(now))
+	}
+	for _, step := range steps[1:] {
+		next := expected(step, pods)
+		r.Assign(step)
+		eventually(t, "change to "+step.String(), func() bool {
+			got := podsOn(r.samples())
+			if !maps.Equal(got, now) && !maps.Equal(got, next) {
+				t.Fatalf("a page of %d pods is neither the old set of %d nor the new one of %d", len(got), len(now), len(next))
+			}
+			return maps.Equal(got, next)
+		})
+		now = next
+	}
+	if r.value("statefleet_objects_processed_total", "outcome", "unchanged") == 0 {
+		t.Error("objects that were held were decoded again")
+	}
+}
+
+func expected(a shard.Assignment, pods int) map[string]bool {
+	all := map[string]bool{}
+	for i := range pods {
+		if a.Ranges().Contains(shard.Hash(string(uid(i)))) {
+			all[string(uid(i))] = true
+		}
+	}
+	return all
+}
+
+func TestChangeDuringAChangeEndsInTheLastOne(t *testing.T) {
+	w := newWorld(t)
+	for i := range 300 {
+		w.pod(i, "n0")
+	}
+	r := w.start(nil)
+	r.assign(1, 2)
+	r.waitReady()
+	for _, total := range []int{7, 3, 2, 9, 4} {
+		r.assign(1, total)
+	}
+	want := expected(shard.Assignment{Ordinal: 1, Total: 4}, 300)
+	eventually(t, "the last assignment", func() bool { return maps.Equal(podsOn(r.samples()), want) })
+	w.pod(1000, "n0")
+	w.removePod(0)
+	all := expected(shard.Assignment{Ordinal: 1, Total: 4}, 300)
+	delete(all, string(uid(0)))
+	if (shard.Assignment{Ordinal: 1, Total: 4}).Ranges().Contains(shard.Hash(string(uid(1000)))) {
+		all[string(uid(1000))] = true
+	}
+	eventually(t, "events after the changes", func() bool { return maps.Equal(podsOn(r.samples()), all) })
+}
+
+func TestOrdinalOutsideOfTheFleetServesOn(t *testing.T) {
+	w := newWorld(t)
+	for i := range 100 {
+		w.pod(i, "n0")
+	}
+	r := w.start(nil)
+	r.assign(2, 2)
+	if r.Ready() == nil {
+		t.Fatal("ready without a shard")
+	}
+	r.assign(2, 3)
+	r.waitReady()
+	want := podsOn(r.samples())
+	r.assign(2, 2)
+	r.assign(2, 1)
+	w.pod(500, "n0") // something that has to come through, wherever it belongs
+	eventually(t, "pages unchanged", func() bool {
+		got := podsOn(r.samples())
+		delete(got, string(uid(500)))
+		return maps.Equal(got, want)
+	})
+}
+
+func TestNotReadyUntilEveryKindIsSynced(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	hold := make(chan struct{})
+	bend := func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/jobs") {
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	}
+	w.bend.Store(&bend)
+	r := w.start(nil)
+	r.assign(0, 1)
+	eventually(t, "pods there, jobs not", func() bool {
+		err := r.Ready()
+		return err != nil && err.Error() == "not synced yet: jobs"
+	})
+	close(hold)
+	r.waitReady()
+}
+
+func TestForbiddenKindDoesNotHoldTheOthersBack(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/jobs") {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(http.StatusForbidden)
+		_, _ = rw.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`))
+		return true
+	}
+	w.bend.Store(&bend)
+	r := w.start(nil)
+	r.assign(0, 1)
+	r.waitReady()
+	eventually(t, "the pod", func() bool { return len(podsOn(r.samples())) == 1 })
+	if r.value("statefleet_resource_phase", "phase", "forbidden") != 1 {
+		t.Error("no self-metric says that a kind is forbidden")
+	}
+	w.bend.Store(nil)
+	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
+	eventually(t, "the job once it is allowed", func() bool {
+		return slices.ContainsFunc(r.samples(), func(l string) bool { return strings.HasPrefix(l, "kube_job_info") })
+	})
+}
+
+func TestUnreadableObjectCostsItselfOnly(t *testing.T) {
+	w := newWorld(t)
+	const list = `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[
+		{"metadata":{"name":"good","namespace":"a","uid":"u1","resourceVersion":"5"}},
+		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"},
+		{"metadata":{"name":"fine","namespace":"a","uid":"u3","resourceVersion":"7"}}]}`
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		if r.URL.Query().Get("watch") != "" {
+			http.Error(rw, "no", http.StatusUnprocessableEntity)
+			return true
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte(list))
+		return true
+	}
+	w.bend.Store(&bend)
+	r := w.start(nil)
+	r.assign(0, 1)
+	r.waitReady()
+	if got := podsOn(r.samples()); len(got) != 2 || !got["u1"] || !got["u3"] {
+		t.Errorf("pods %v", got)
+	}
+	if r.value("statefleet_objects_processed_total", "outcome", "failed") == 0 {
+		t.Error("the unreadable object was not counted")
+	}
+}
+
+func TestNamespacesAndNodes(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   func(i int) bool
+	}{
+		"namespaces":  {func(o *Options) { o.Namespaces = []string{"ns0", "ns2"} }, func(i int) bool { return i%3 != 1 }},
+		"denied":      {func(o *Options) { o.NamespacesDenied = []string{"ns0"} }, func(i int) bool { return i%3 != 0 }},
+		"node":        {func(o *Options) { o.Node = "n1" }, func(i int) bool { return i%2 == 1 }},
+		"unscheduled": {func(o *Options) { o.TrackUnscheduled = true }, func(i int) bool { return i%2 == 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			want := map[string]bool{}
+			for i := range 30 {
+				w.pod(i, []string{"", "n1"}[i%2])
+				if c.want(i) {
+					want[string(uid(i))] = true
+				}
+			}
+			w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns1", UID: "ns1"}})
+			r := w.start(c.change)
+			r.assign(0, 1)
+			r.waitReady()
+			lines := r.samples()
+			if got := podsOn(lines); !maps.Equal(got, want) {
+				t.Errorf("pods %v, want %v", got, want)
+			}
+			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "kube_namespace_") }) {
+				t.Error("namespaces, which have no namespace, are missing")
+			}
+		})
+	}
+}
+
+func TestObjectLimit(t *testing.T) {
+	w := newWorld(t)
+	for i := range 30 {
+		w.pod(i, "n0")
+	}
+	r := w.start(func(o *Options) {
+		o.ObjectLimit = 10
+		o.Kinds = slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return k.Name() != "pods" })
+	})
+	r.assign(0, 1)
+	r.waitReady()
+	if got := len(podsOn(r.samples())); got != 10 {
+		t.Errorf("%d pods, want 10", got)
+	}
+	if v := r.value("statefleet_objects_processed_total", "outcome", "over_limit"); v < 20 {
+		t.Errorf("%v objects counted over the limit", v)
+	}
+}

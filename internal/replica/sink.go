@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"iter"
+	"log/slog"
+	"strconv"
+	"sync"
+
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// maxIdleLines bounds the buffer that is kept from one object to the next.
+const maxIdleLines = 1 << 20
+
+// anyVersion is the oldest version there is.
+const anyVersion = 1
+
+// sink renders what one Source reads into its kind's store.
+type sink struct {
+	kind   *kind
+	source uint32
+	lines  resources.Lines
+}
+
+// Put implements watch.Sink.
+func (s *sink) Put(o watch.Object) {
+	k := s.kind
+	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
+	version := parseVersion(o.ResourceVersion)
+	if k.store.Has(id, version) {
+		k.counters.unchanged.Inc()
+		return
+	}
+	if k.full() && !k.store.Has(id, anyVersion) {
+		k.counters.overLimit.Inc()
+		return
+	}
+	if err := k.renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
+		// Its last good state would be taken for the present one.
+		k.store.Delete(id)
+		k.counters.failed.Inc()
+		k.unreadable.Do(func() {
+			k.logger.Warn("an object could not be rendered and is left out; further ones are only counted",
+				"namespace", string(o.Namespace), "name", string(o.Name), "err", err)
+		})
+		return
+	}
+	k.counters.rendered.Inc()
+	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
+	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
+		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
+	if cap(s.lines.Buf) > maxIdleLines {
+		s.lines = resources.Lines{}
+	}
+}
+
+// Delete implements watch.Sink.
+func (s *sink) Delete(o watch.Object) {
+	s.kind.store.Delete(store.NewIDBytes(o.UID, o.Namespace, o.Name))
+}
+
+// Retain implements watch.Sink.
+func (s *sink) Retain(all []*watch.Handle) {
+	gone := s.kind.store.Retain(s.source, ids(all))
+	s.kind.counters.vanished.Add(float64(gone))
+}
+
+func ids(all []*watch.Handle) iter.Seq[store.ID] {
+	return func(yield func(store.ID) bool) {
+		for _, h := range all {
+			if !yield(store.NewID(h.UID, h.Namespace, h.Name)) {
+				return
+			}
+		}
+	}
+}
+
+// parseVersion reads a resourceVersion as the number that it is on every known
+// API server; 0 where it is none, and then no version counts as older.
+func parseVersion(rv []byte) uint64 {
+	v, err := strconv.ParseUint(string(rv), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+// kind is one enabled kind: its renderer, its store and the Sources that fill it.
+type kind struct {
+	resources.Kind
+	renderer   *resources.Renderer
+	store      *store.Store
+	limit      int64
+	counters   *counters
+	logger     *slog.Logger
+	unreadable sync.Once
+	scopes     []scope
+}
+
+// full reports whether no further object may be held.
+func (k *kind) full() bool {
+	if k.limit == 0 {
+		return false
+	}
+	s := k.store.Stats()
+	return int64(s.Objects+s.Arriving) >= k.limit
+}
+
+// families returns the store's view of the families that a renderer writes.
+func families(r *resources.Renderer) []store.Family {
+	all := make([]store.Family, 0, len(r.Families()))
+	for _, f := range r.Families() {
+		all = append(all, store.Family{Name: f.Name, TextHeader: f.TextHeader(), OpenMetricsHeader: f.OpenMetricsHeader()})
+	}
+	return all
+}

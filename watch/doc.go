@@ -1,0 +1,14 @@
+// Package watch follows the objects of API resources with client-go's
+// reflector and throws away what a replica does not own before it is decoded.
+//
+// A Source follows one resource, in one namespace or in all. Its reads of
+// lists and watches look at the raw bytes of one object at a time: whose UID
+// does not hash into the owned ranges is skipped; whatever is owned is handed
+// to the Sink at once, as bytes, and what the reflector gets to keep in its
+// place is a Handle of namespace, name, UID and resourceVersion. So neither an
+// object nor a page of a list outlives the moment in which it was read, also
+// while the reflector joins the pages of a list. The reflector brings streamed
+// lists (KEP-3157) with paged lists as fallback, resumption, relists and backoff.
+//
+// The Sink has the state; a Source only tells it what the API server said.
+package watch

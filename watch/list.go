@@ -1,0 +1,123 @@
+package watch
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// hash is the shard hash of an object. Without a UID, which only odd servers
+// leave out, namespace and name stand in for it.
+func hash(m wire.Meta) uint64 {
+	if len(m.UID) > 0 {
+		return shard.HashBytes(m.UID)
+	}
+	return shard.Hash(string(m.Namespace) + "/" + string(m.Name))
+}
+
+// List is what the reflector calls without a context of its own.
+func (s *Source) List(o metav1.ListOptions) (runtime.Object, error) {
+	return s.ListWithContext(context.Background(), o)
+}
+
+// Watch is what the reflector calls without a context of its own.
+func (s *Source) Watch(o metav1.ListOptions) (apiwatch.Interface, error) {
+	return s.WatchWithContext(context.Background(), o)
+}
+
+// ListWithContext reads one page of a list for the reflector. Its items are in
+// the Sink when it returns; the list holds their handles.
+func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	if !s.CachedReads && o.ResourceVersion == "0" {
+		o.ResourceVersion = ""
+	}
+	list := &handleList{}
+	body, err := s.open(ctx, o)
+	if err == nil {
+		list.ListMeta, err = s.readList(ctx, body, list)
+	}
+	s.counters.listed(err)
+	s.state.answered(s.logger, "list", err)
+	if err != nil {
+		return nil, err
+	}
+	s.counters.serverSharded.Set(boolValue(list.ShardInfo != nil))
+	return list, nil
+}
+
+func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleList) (metav1.ListMeta, error) {
+	defer func() { _ = body.Close() }()
+	return wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.stopped {
+			return context.Canceled
+		}
+		h, err := s.put(enc, raw)
+		if err != nil {
+			// Its bounds were sound: the others of the list are worth having.
+			s.counters.bad.Inc()
+			s.logger.Warn("an object of the list is unreadable and was skipped", "err", err)
+			return nil
+		}
+		if h != nil {
+			list.Items = append(list.Items, h)
+		}
+		return ctx.Err()
+	})
+}
+
+// open sends a list or watch request and returns the body of a good answer. A
+// server that can't read the shardSelector is asked again without it: it is an
+// alpha feature (KEP-5866) whose grammar may change, and the filter on our side
+// makes the result the same.
+func (s *Source) open(ctx context.Context, o metav1.ListOptions) (io.ReadCloser, error) {
+	o.FieldSelector = s.FieldSelector
+	if !s.rejectsSelector() {
+		o.ShardSelector = s.Selector()
+	}
+	body, err := s.request(ctx, o)
+	if err == nil || o.ShardSelector == "" || !isSelectorError(err) {
+		return body, err
+	}
+	s.logger.Info("the API server rejects the shard selector; it is left out from here on", "err", err)
+	s.mu.Lock()
+	s.noSelector = true
+	s.mu.Unlock()
+	o.ShardSelector = ""
+	return s.request(ctx, o)
+}
+
+func (s *Source) rejectsSelector() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.noSelector
+}
+
+func isSelectorError(err error) bool {
+	return (apierrors.IsInternalError(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err)) &&
+		strings.Contains(strings.ToLower(err.Error()), "shard")
+}
+
+func (s *Source) request(ctx context.Context, o metav1.ListOptions) (io.ReadCloser, error) {
+	segments := []string{"/apis", s.Resource.Group, s.Resource.Version}
+	if s.Resource.Group == "" {
+		segments = []string{"/api", s.Resource.Version}
+	}
+	if s.Namespace != "" {
+		segments = append(segments, "namespaces", s.Namespace)
+	}
+	segments = append(segments, s.Resource.Resource)
+	return s.Client.Get().AbsPath(segments...).
+		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"}).
+		Stream(ctx)
+}

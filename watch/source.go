@@ -1,0 +1,167 @@
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// Object is one version of an owned object as it came from the API server.
+// Its slices are valid until the call that it is given to returns.
+type Object struct {
+	wire.Meta
+	// Hash is the shard hash of the object's UID, or of its namespace and name
+	// when it has no UID.
+	Hash uint64
+	// Raw are the object's bytes: for Protobuf the message inside the envelope.
+	// Put has them, Delete need not.
+	Raw      []byte
+	Encoding wire.Encoding
+}
+
+// Sink takes what a Source reads. It is called by one goroutine at a time for
+// each Source, and its methods can't fail: whatever is wrong with an object is
+// the Sink's to count.
+type Sink interface {
+	// Put adds or updates an object. Versions may come again, and older ones
+	// after newer ones when API servers differ in age; they are to be ignored.
+	Put(o Object)
+	// Delete removes an object.
+	Delete(o Object)
+	// Retain says that a complete list held these objects and no others.
+	Retain(all []*Handle)
+}
+
+// Options say what a Source follows.
+type Options struct {
+	// Client sends the requests; see NewClient. Sources share one.
+	Client rest.Interface
+	// Resource is the resource that is listed and watched.
+	Resource schema.GroupVersionResource
+	// Namespace restricts the Source to one namespace; "" means all.
+	Namespace string
+	// FieldSelector restricts the objects on the server's side; "" means all.
+	FieldSelector string
+	// CachedReads lets the first list be as old as an API server's cache
+	// happens to be, which spares etcd a read.
+	CachedReads bool
+	// Owned decides by an object's Hash whether it is held. It is called for
+	// every object on the wire and may change its mind between calls.
+	Owned func(hash uint64) bool
+	// Selector returns the shardSelector sent with every request (KEP-5866); ""
+	// sends none. Servers that don't know it send everything.
+	Selector func() string
+	// Sink takes the owned objects.
+	Sink Sink
+	// Metrics count; sources share one.
+	Metrics *Metrics
+	// Logger gets a line for each change of the Source's state.
+	Logger *slog.Logger
+}
+
+// Source follows the objects of one resource. Make one with NewSource.
+type Source struct {
+	Options
+	counters *counters
+	logger   *slog.Logger
+	state    state
+
+	// mu makes sure that nothing reaches the Sink once Run has returned, or
+	// from a watch that was closed: a late version would bring back an object
+	// that a newer list no longer had.
+	mu      sync.Mutex
+	stopped bool
+	// noSelector is set once a server rejects the shardSelector.
+	noSelector bool
+}
+
+// NewSource returns a Source that starts with Run.
+func NewSource(o Options) *Source {
+	s := &Source{Options: o, counters: o.Metrics.counters(o.Resource.Resource)}
+	s.logger = o.Logger.With("resource", o.Resource.Resource)
+	if o.Namespace != "" {
+		s.logger = s.logger.With("namespace", o.Namespace)
+	}
+	return s
+}
+
+// Run follows the resource until ctx ends; nothing reaches the Sink after it
+// has returned. It is called once.
+func (s *Source) Run(ctx context.Context) {
+	quiet := logr.FromSlogHandler(debugHandler{s.logger.Handler()})
+	r := cache.NewReflectorWithOptions(s, &Handle{}, reflectorStore{s}, cache.ReflectorOptions{
+		Name:            "statefleet/" + s.Resource.Resource,
+		TypeDescription: s.Resource.Resource,
+		Logger:          &quiet,
+	})
+	r.RunWithContext(klog.NewContext(ctx, quiet))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+}
+
+// put gives an object to the Sink if it is owned. The caller holds s.mu.
+func (s *Source) put(enc wire.Encoding, raw []byte) (*Handle, error) {
+	meta, err := wire.ReadMeta(enc, raw)
+	if err != nil {
+		return nil, err
+	}
+	h := hash(meta)
+	if !s.Owned(h) {
+		s.counters.ignored.Inc()
+		return nil, nil
+	}
+	s.counters.owned.Inc()
+	s.Sink.Put(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
+	return newHandle(meta), nil
+}
+
+// remove takes an object from the Sink. The caller holds s.mu.
+func (s *Source) remove(enc wire.Encoding, raw []byte) (*Handle, error) {
+	meta, err := wire.ReadMeta(enc, raw)
+	if err != nil {
+		return nil, err
+	}
+	h := hash(meta)
+	if !s.Owned(h) {
+		s.counters.ignored.Inc()
+		return nil, nil
+	}
+	s.counters.owned.Inc()
+	s.Sink.Delete(Object{Meta: meta, Hash: h})
+	return newHandle(meta), nil
+}
+
+// reflectorStore is what the reflector believes to fill. Objects are already
+// in the Sink when it hears of them; what is left for it is the moment in which
+// a list is complete.
+type reflectorStore struct{ s *Source }
+
+func (r reflectorStore) Add(any) error    { return nil }
+func (r reflectorStore) Update(any) error { return nil }
+func (r reflectorStore) Delete(any) error { return nil }
+func (r reflectorStore) Resync() error    { return nil }
+
+func (r reflectorStore) Replace(items []any, _ string) error {
+	handles := make([]*Handle, 0, len(items))
+	for _, item := range items {
+		if h, ok := item.(*Handle); ok {
+			handles = append(handles, h)
+		}
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.s.stopped {
+		r.s.Sink.Retain(handles)
+		r.s.state.synced(r.s.logger, len(handles))
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/shard"
+)
+
+func jsonUnmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
+
+func TestSourceFollowsTheCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		setup
+		simulator.Options
+	}{
+		"streamed list, protobuf": {},
+		"streamed list, JSON":     {setup: setup{json: true}},
+		"paged list, protobuf":    {Options: simulator.Options{NoWatchList: true}},
+		"paged list, JSON":        {setup: setup{json: true}, Options: simulator.Options{NoWatchList: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, c.Options)
+			for i := range 1200 { // more than two pages
+				w.pod(i, "n0")
+			}
+			source, rec := w.start(c.setup)
+			w.converge(rec, "the list")
+			eventually(t, "synced", func() bool { return source.Status().Phase == Synced })
+			w.pod(1, "n1")
+			w.pod(5000, "n2")
+			w.remove(2)
+			w.converge(rec, "events")
+			w.cluster.CloseWatches()
+			w.pod(3, "n3")
+			w.remove(4)
+			w.converge(rec, "events after a cut")
+		})
+	}
+}
+
+func TestRelistFindsWhatWasMissed(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	for i := range 20 {
+		w.pod(i, "n0")
+	}
+	_, rec := w.start(setup{})
+	w.converge(rec, "the list")
+	var away atomic.Bool
+	away.Store(true)
+	w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
+		if away.Load() {
+			http.Error(rw, "away", http.StatusServiceUnavailable)
+		}
+		return away.Load()
+	})
+	w.cluster.CloseWatches()
+	w.server.CloseClientConnections()
+	for i := range 10 {
+		w.remove(i)
+	}
+	w.pod(11, "n1")
+	w.cluster.Compact() // the watch can't be resumed: 410 Gone
+	away.Store(false)
+	w.converge(rec, "the relist")
+}
+
+func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
+	for _, serverSide := range []bool{false, true} {
+		t.Run(fmt.Sprintf("server-side sharding %v", serverSide), func(t *testing.T) {
+			w := newWorld(t, simulator.Options{ShardSelector: serverSide, NoWatchList: true})
+			table, err := shard.NewTable(3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 300 {
+				w.pod(i, "n0")
+			}
+			mine := table.Ranges(1)
+			owned := func(uid, _ string) bool { return !mine.Contains(shard.Hash(uid)) }
+			maps.DeleteFunc(w.want, owned)
+			share := len(w.want)
+			_, rec := w.start(setup{ranges: mine, selector: true})
+			w.converge(rec, "the list")
+			for i := range 300 {
+				w.pod(i, "n1")
+			}
+			maps.DeleteFunc(w.want, owned)
+			w.converge(rec, "updates")
+			got := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "owned"}))
+			ignored := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"}))
+			if got != 2*share {
+				t.Errorf("owned %d, want %d", got, 2*share)
+			}
+			if serverSide != (ignored == 0) {
+				t.Errorf("%d objects of others arrived with server-side sharding %v", ignored, serverSide)
+			}
+			if v := w.value("statefleet_watch_list_sharded", nil); (v == 1) != serverSide {
+				t.Errorf("statefleet_watch_list_sharded %v", v)
+			}
+		})
+	}
+}
+
+func TestRejectedSelectorIsLeftOut(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("shardSelector") == "" {
+			return false
+		}
+		answer(rw, http.StatusInternalServerError, "InternalError", "invalid shard selector")
+		return true
+	})
+	w.pod(1, "n0")
+	_, rec := w.start(setup{ranges: shard.Ranges{{Start: 1, End: 0}}, selector: true})
+	w.converge(rec, "the list without a selector")
+}
+
+func TestForbiddenAndAbsentAreRetried(t *testing.T) {
+	for phase, status := range map[Phase]int{Forbidden: http.StatusForbidden, Absent: http.StatusNotFound} {
+		t.Run(string(phase), func(t *testing.T) {
+			w := newWorld(t, simulator.Options{})
+			w.pod(1, "n0")
+			var refuse atomic.Bool
+			refuse.Store(true)
+			w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
+				if refuse.Load() {
+					answer(rw, status, http.StatusText(status), "no")
+				}
+				return refuse.Load()
+			})
+			source, rec := w.start(setup{})
+			eventually(t, "refused", func() bool { return source.Status().Phase == phase })
+			if st := source.Status(); st.Synced || st.Err == nil {
+				t.Errorf("status %+v", st)
+			}
+			refuse.Store(false)
+			w.converge(rec, "after the refusal")
+			eventually(t, "synced", func() bool { return source.Status().Phase == Synced })
+			if v := w.value("kube_state_metrics_list_total", map[string]string{"result": "error"}); v < 1 {
+				t.Errorf("%v failed lists counted", v)
+			}
+		})
+	}
+}
+
+func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
+	for name, garbage := range map[string]string{
+		"frame that is no message": "\x00\x00\x00\x04\xff\xff\xff\xff",
+		"truncated frame":          "\x00\x00\x01\x00short",
+		"huge frame":               "\x7f\xff\xff\xff",
+		"not JSON":                 "{{{{",
+		"nothing":                  "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, simulator.Options{})
+			w.pod(1, "n0")
+			var served atomic.Int32
+			w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Query().Get("watch") == "" || served.Add(1) > 2 {
+					return false
+				}
+				_, _ = rw.Write([]byte(garbage))
+				return true
+			})
+			_, rec := w.start(setup{})
+			w.converge(rec, "the list after garbage")
+			w.pod(2, "n1")
+			w.converge(rec, "events after garbage")
+		})
+	}
+}
+
+func TestNothingReachesTheSinkAfterRun(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	for i := range 500 {
+		w.pod(i, "n0")
+	}
+	source, rec := w.source(setup{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for i := range 500 {
+			w.pod(i, "n1")
+			if rec.count(func(r *recorder) int { return r.puts }) > 50 {
+				cancel()
+			}
+		}
+		cancel()
+	}()
+	source.Run(ctx)
+	before := rec.count(func(r *recorder) int { return r.puts })
+	w.server.CloseClientConnections()
+	if after := rec.count(func(r *recorder) int { return r.puts }); after != before {
+		t.Errorf("%d puts after Run returned", after-before)
+	}
+}
+
+func TestSkippedFramesMoveTheReflectorOn(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	w.pod(0, "n0")
+	none := shard.Ranges{{Start: 0, End: 1}}
+	source, _ := w.start(setup{ranges: none})
+	eventually(t, "synced", func() bool { return source.Status().Phase == Synced })
+	for i := range 2 * progressAfter {
+		w.pod(i%10, fmt.Sprint(i))
+	}
+	eventually(t, "all ignored", func() bool {
+		return w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"}) >= 2*progressAfter
+	})
+	var from atomic.Value
+	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+		if q := r.URL.Query(); q.Get("watch") != "" {
+			from.CompareAndSwap(nil, q.Get("resourceVersion"))
+		}
+		return false
+	})
+	w.cluster.CloseWatches()
+	eventually(t, "a new watch", func() bool { return from.Load() != nil })
+	if rv, _ := from.Load().(string); len(rv) < 4 {
+		t.Errorf("the watch was resumed at %q, %d events ago", rv, w.cluster.ResourceVersion())
+	}
+}
+
+func answer(rw http.ResponseWriter, code int, reason, message string) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(code)
+	_, _ = fmt.Fprintf(rw, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`,
+		strings.ReplaceAll(reason, " ", ""), message, code)
+}

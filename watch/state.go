@@ -1,0 +1,98 @@
+package watch
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Phase is how far a Source has come.
+type Phase string
+
+// The phases. Forbidden and Absent are retried for ever; they are no reason to
+// withhold the metrics of other resources.
+const (
+	Pending   Phase = "pending"   // no list was complete yet
+	Synced    Phase = "synced"    // a list was complete, and is followed
+	Forbidden Phase = "forbidden" // the API server refuses the list or watch
+	Absent    Phase = "absent"    // the API server does not have the resource
+)
+
+// Phases returns all phases.
+func Phases() []Phase { return []Phase{Pending, Synced, Forbidden, Absent} }
+
+// Status describes a Source at one moment.
+type Status struct {
+	Phase Phase
+	// Synced says that a list was complete at some time; what it held is served
+	// whatever the phase is now.
+	Synced bool
+	// Err is why the last request failed; nil when it did not.
+	Err error
+	// LastEvent is when the API server was last heard of: the end of a list, an
+	// event or a bookmark.
+	LastEvent time.Time
+}
+
+// Status returns the Source's status. It may be called at any time.
+func (s *Source) Status() Status {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	st := s.state.status
+	if st.Phase == "" {
+		st.Phase = Pending
+	}
+	return st
+}
+
+// state is a Status under change, and what was last logged of it.
+type state struct {
+	mu     sync.Mutex
+	status Status
+	logged string
+}
+
+// answered notes the outcome of a request. It is logged when it is another
+// than the one before.
+func (s *state) answered(logger *slog.Logger, verb string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Err = err
+	if err == nil {
+		s.logged = ""
+		return
+	}
+	what := "the API server can't be read; it is tried again"
+	switch {
+	case apierrors.IsForbidden(err):
+		s.status.Phase, what = Forbidden, "not allowed to read the resource; its metrics are missing until that changes"
+	case apierrors.IsNotFound(err):
+		s.status.Phase, what = Absent, "the API server does not have the resource; its metrics are missing until it does"
+	case apierrors.IsInvalid(err) && verb == "watch":
+		return // a server without streamed lists; the reflector lists instead
+	}
+	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
+		s.logged = key
+		logger.Warn(what, "verb", verb, "err", err)
+	}
+}
+
+// synced notes that a list was complete.
+func (s *state) synced(logger *slog.Logger, objects int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status.Phase != Synced {
+		logger.Info("synced", "objects", objects)
+	}
+	s.status.Phase, s.status.Synced, s.status.LastEvent = Synced, true, time.Now()
+}
+
+// event notes that the API server was heard of.
+func (s *state) event() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.LastEvent = now
+}

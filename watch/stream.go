@@ -1,0 +1,172 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/json"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// WatchWithContext opens a watch for the reflector.
+func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
+	o.Watch = true
+	if s.CachedReads && o.SendInitialEvents != nil && o.ResourceVersion == "" {
+		o.ResourceVersion = "0"
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	body, err := s.open(ctx, o)
+	s.counters.watched(err)
+	s.state.answered(s.logger, "watch", err)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	d := &stream{
+		source:  s,
+		body:    body,
+		cancel:  cancel,
+		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
+		initial: o.SendInitialEvents != nil && *o.SendInitialEvents,
+	}
+	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
+	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
+}
+
+// progressAfter is how many frames in a row may be skipped before the reflector
+// is told how far the watch has come. Bookmarks do that too, about once a
+// minute; a server without them must not make us resume from long ago.
+const progressAfter = 1000
+
+// stream reads the frames of one watch.
+type stream struct {
+	source *Source
+	body   io.ReadCloser
+	cancel context.CancelFunc
+	events *wire.EventReader
+	closed atomic.Bool
+
+	initial bool // the initial events of a streamed list are still coming
+	skipped int  // frames since the reflector last heard of us
+}
+
+// Decode returns the next event that the reflector has to hear of. The Sink
+// has heard of it already.
+func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
+	for {
+		ev, err := d.events.Next()
+		if err != nil {
+			return "", nil, d.failed(err)
+		}
+		switch ev.Type {
+		case string(apiwatch.Added), string(apiwatch.Modified), string(apiwatch.Deleted):
+			h, err := d.take(ev)
+			if err != nil {
+				return "", nil, d.failed(err)
+			}
+			if h != nil {
+				d.skipped = 0
+				return d.eventType(ev.Type, h), h, nil
+			}
+		case string(apiwatch.Bookmark):
+			return d.bookmark(ev)
+		case string(apiwatch.Error):
+			return d.status(ev)
+		default:
+			d.source.counters.bad.Inc()
+		}
+	}
+}
+
+// eventType is the event's own type, or Bookmark for the handles that take only
+// says how far the watch has come.
+func (d *stream) eventType(t string, h *Handle) apiwatch.EventType {
+	if h.Name == "" {
+		return apiwatch.Bookmark
+	}
+	return apiwatch.EventType(t)
+}
+
+// take gives the event to the Sink. It returns nil for objects that are not
+// owned, but now and then a handle without a name that carries the version only.
+func (d *stream) take(ev wire.Event) (*Handle, error) {
+	s := d.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || d.closed.Load() {
+		return nil, io.EOF
+	}
+	s.state.event()
+	apply := s.put
+	if ev.Type == string(apiwatch.Deleted) {
+		apply = s.remove
+	}
+	h, err := apply(ev.Encoding, ev.Object)
+	if h != nil || err != nil {
+		return h, err
+	}
+	if d.skipped++; d.skipped < progressAfter || d.initial {
+		return nil, nil
+	}
+	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
+	return &Handle{ResourceVersion: string(meta.ResourceVersion)}, err
+}
+
+func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, error) {
+	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
+	if err != nil {
+		return "", nil, d.failed(err)
+	}
+	if meta.InitialEventsEnd {
+		d.initial = false
+	}
+	d.skipped = 0
+	d.source.state.event()
+	return apiwatch.Bookmark, newHandle(meta), nil
+}
+
+// status passes on what the server says went wrong with the watch.
+func (d *stream) status(ev wire.Event) (apiwatch.EventType, runtime.Object, error) {
+	status := &metav1.Status{}
+	var err error
+	if ev.Encoding == wire.Protobuf {
+		err = status.Unmarshal(ev.Object)
+	} else {
+		err = json.UnmarshalCaseSensitivePreserveInts(ev.Object, status)
+	}
+	if err != nil {
+		return "", nil, d.failed(fmt.Errorf("status of a failed watch: %w", err))
+	}
+	return apiwatch.Error, status, nil
+}
+
+// failed counts what is unreadable. The error ends the watch, and the reflector
+// lists again: skipping the frame instead could lose a deletion for ever.
+func (d *stream) failed(err error) error {
+	if d.closed.Load() || errors.Is(err, context.Canceled) {
+		return io.EOF
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		d.source.counters.bad.Inc()
+	}
+	return err
+}
+
+// Close ends the watch: once it has returned, nothing of it reaches the Sink.
+func (d *stream) Close() {
+	d.closed.Store(true)
+	d.cancel()
+	_ = d.body.Close()
+	d.source.mu.Lock()
+	defer d.source.mu.Unlock()
+}
