@@ -1,0 +1,177 @@
+package main
+
+import (
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	logflag "github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/common/version"
+
+	"github.com/statefleet/statefleet/web"
+)
+
+// flags are the values of the command line as they were given; settings checks them.
+type flags struct {
+	apiserver, kubeconfig string
+	apiQPS                float64
+	apiBurst              int
+	useAPIServerCache     bool
+
+	host, telemetryHost string
+	port, telemetryPort uint16
+	listenAddresses     []string
+	webConfigFile       string
+	timeouts            web.Timeouts
+	gzip, gzipSet       bool
+
+	resources            []string
+	namespaces, denied   []string
+	node                 string
+	trackUnscheduled     bool
+	objectLimit          int64
+	allow, deny, optIn   []string
+	labels, annotations  []string
+	shard, totalShards   int
+	shardSet, totalSet   bool
+	pod, podNamespace    string
+	rawBytes             int64
+	autoMemLimit         bool
+	autoMemLimitFraction float64
+
+	log promslog.Config
+}
+
+const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
+kube-state-metrics. Each replica of a fleet exposes its share of the objects; a single one exposes all.
+
+Lists may be separated by commas or given by repeating the flag.`
+
+// parse reads the command line. done tells that it asked for something that parse has answered, such as --help.
+func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
+	app := kingpin.New("statefleet", description)
+	app.UsageWriter(stdout).ErrorWriter(stderr)
+	app.Terminate(func(int) { done = true })
+	app.Version(version.Print("statefleet"))
+	app.HelpFlag.Help("Show this text.").Short('h')
+	app.VersionFlag.Help("Show the version and how it was built.")
+	f = &flags{timeouts: web.DefaultTimeouts()}
+	f.declare(app)
+	f.log.Writer = stderr
+	if args, err = plainBooleans(app, args); err == nil {
+		_, err = app.Parse(args)
+	}
+	if done {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, usageError{err}
+	}
+	return f, false, nil
+}
+
+func (f *flags) declare(app *kingpin.Application) {
+	var sections sections
+	f.declareAPI(sections.add(app, "API server"))
+	f.declareSharding(sections.add(app, "Sharding"))
+	f.declareObjects(sections.add(app, "Objects"))
+	f.declareMetrics(sections.add(app, "Metrics"))
+	f.declareHTTP(sections.add(app, "HTTP"))
+	f.declareMemory(sections.add(app, "Memory"))
+	f.declareLog(sections.add(app, "Log"))
+	sections.use(app)
+}
+
+func (f *flags) declareAPI(s *section) {
+	s.flag("kubeconfig", "File with the access to the API server; default: the service account of the pod.").
+		PlaceHolder("FILE").StringVar(&f.kubeconfig)
+	s.flag("apiserver", "URL of the API server, overriding the one in --kubeconfig.").PlaceHolder("URL").StringVar(&f.apiserver)
+	s.value("kube-api-qps", "Requests a second to the API server, on average.", positive(&f.apiQPS, 1e6)).Default("100")
+	s.value("kube-api-burst", "Requests to the API server at once.", whole(&f.apiBurst, 1)).Default("200")
+	s.flag("use-apiserver-cache", "Let the first lists be as old as the API server's cache: cheaper for etcd, possibly stale.").
+		BoolVar(&f.useAPIServerCache)
+}
+
+func (f *flags) declareSharding(s *section) {
+	s.flag("pod", "Name of this pod, of a StatefulSet, from the downward API. The number at its end is the shard, the "+
+		"StatefulSet's replicas are the shards in total, followed as they change. Wins over --shard and --total-shards.").
+		PlaceHolder("NAME").StringVar(&f.pod)
+	s.flag("pod-namespace", "Namespace of this pod, from the downward API. Needed with --pod.").PlaceHolder("NS").
+		StringVar(&f.podNamespace)
+	s.value("shard", "The shard that this replica exposes, counted from 0, when it does not follow a StatefulSet.",
+		whole(&f.shard, math.MinInt32)).Default("0").IsSetByUser(&f.shardSet)
+	s.value("total-shards", "The number of shards, when the replica does not follow a StatefulSet.",
+		whole(&f.totalShards, math.MinInt32)).Default("1").IsSetByUser(&f.totalSet)
+}
+
+func (f *flags) declareObjects(s *section) {
+	s.flag("resources", "Kinds of objects to expose, by their plural; default: "+defaultResources()+".").
+		PlaceHolder("KIND,...").HintAction(knownResources).StringsVar(&f.resources)
+	s.flag("namespaces", "Namespaces to expose; default: all.").PlaceHolder("NS,...").StringsVar(&f.namespaces)
+	s.flag("namespaces-denylist", "Namespaces to leave out.").PlaceHolder("NS,...").StringsVar(&f.denied)
+	s.flag("node", "Of pods, expose those of this node only; for a DaemonSet, from the downward API.").
+		PlaceHolder("NAME").StringVar(&f.node)
+	s.flag("track-unscheduled-pods", "Of pods, expose those without a node only; the complement of --node.").
+		BoolVar(&f.trackUnscheduled)
+	s.value("object-limit", "Objects to hold of each kind at most; what is beyond is left out and counted. 0: no limit.",
+		whole(&f.objectLimit, 0)).Default("0")
+}
+
+func (f *flags) declareMetrics(s *section) {
+	s.flag("metric-allowlist", "Patterns of the metric families to expose, no others. Patterns are regular expressions that "+
+		"match anywhere in the name unless anchored with ^ and $.").PlaceHolder("RE,...").StringsVar(&f.allow)
+	s.flag("metric-denylist", "Patterns of the metric families to leave out. Excludes --metric-allowlist.").
+		PlaceHolder("RE,...").StringsVar(&f.deny)
+	s.flag("metric-opt-in-list", "Patterns of the families to expose that are off by default.").
+		PlaceHolder("RE,...").StringsVar(&f.optIn)
+	s.flag("metric-labels-allowlist", "Labels of objects to expose as labels of the kind's *_labels family, such as "+
+		"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * stands for all others.").
+		PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.labels)
+	s.flag("metric-annotations-allowlist", "Annotations of objects to expose as labels of the kind's *_annotations family, "+
+		"written as for --metric-labels-allowlist.").PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.annotations)
+}
+
+func (f *flags) declareHTTP(s *section) {
+	s.flag("host", "Address to expose the metrics on; default: all.").Default("::").StringVar(&f.host)
+	s.value("port", "Port to expose the metrics on.", whole(&f.port, 0)).Default("8080")
+	s.flag("telemetry-host", "Address to expose metrics about statefleet itself on; default: all.").Default("::").
+		StringVar(&f.telemetryHost)
+	s.value("telemetry-port", "Port to expose metrics about statefleet itself on.", whole(&f.telemetryPort, 0)).Default("8081")
+	s.flag("web.listen-address", "Addresses to expose the metrics on, instead of --host and --port.").
+		PlaceHolder("HOST:PORT").StringsVar(&f.listenAddresses)
+	s.flag("web.config.file", "File with TLS and basic authentication for all ports; see the exporter-toolkit of Prometheus.").
+		PlaceHolder("FILE").StringVar(&f.webConfigFile)
+	s.flag("enable-gzip-encoding", "Accepted for compatibility: clients that accept gzip always get it.").
+		Default("true").IsSetByUser(&f.gzipSet).BoolVar(&f.gzip)
+	for _, t := range []struct {
+		name, help string
+		value      *time.Duration
+	}{
+		{"server-read-header-timeout", "Time for a client to send the headers of a request.", &f.timeouts.ReadHeader},
+		{"server-read-timeout", "Time for a client to send a request.", &f.timeouts.Read},
+		{"server-write-timeout", "Time for a client to read an answer.", &f.timeouts.Write},
+		{"server-idle-timeout", "Time a connection may wait for its next request.", &f.timeouts.Idle},
+	} {
+		s.value(t.name, t.help+" 0: any.", duration(t.value)).Default(t.value.String())
+	}
+}
+
+func (f *flags) declareMemory(s *section) {
+	s.value("store.raw-bytes", "Bound on exposition text held uncompressed because it changed lately.", size(&f.rawBytes)).
+		Default("32MiB")
+	s.flag("auto-gomemlimit", "Set the Go runtime's memory limit by that of the container; GOMEMLIMIT in the environment wins.").
+		Default("true").BoolVar(&f.autoMemLimit)
+	s.value("auto-gomemlimit-ratio", "Share of the container's limit to set, above 0 and up to 1.",
+		positive(&f.autoMemLimitFraction, 1)).Default("0.9")
+}
+
+func (f *flags) declareLog(s *section) {
+	f.log.Level, f.log.Format = promslog.NewLevel(), promslog.NewFormat()
+	s.value(logflag.LevelFlagName, "Least severity to log: "+strings.Join(promslog.LevelFlagOptions, ", ")+".", f.log.Level).
+		Default("info").HintOptions(promslog.LevelFlagOptions...)
+	s.value(logflag.FormatFlagName, "Form of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".", f.log.Format).
+		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
+}

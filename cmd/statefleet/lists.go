@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// plainBooleans rewrites --flag=true and --flag=false, which kube-state-metrics accepts, to --flag and --no-flag, which
+// kingpin does.
+func plainBooleans(app *kingpin.Application, args []string) ([]string, error) {
+	boolean := map[string]bool{}
+	for _, f := range app.Model().Flags {
+		boolean["--"+f.Name] = f.IsBoolFlag()
+	}
+	var plain []string
+	for i, arg := range args {
+		if arg == "--" {
+			return append(plain, args[i:]...), nil
+		}
+		name, value, assigned := strings.Cut(arg, "=")
+		if !assigned || !boolean[name] {
+			plain = append(plain, arg)
+			continue
+		}
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is neither true nor false", name, value)
+		}
+		if !on {
+			name = "--no-" + strings.TrimPrefix(name, "--")
+		}
+		plain = append(plain, name)
+	}
+	return plain, nil
+}
+
+// splitNames takes names that were repeated or separated by commas apart; each is there once.
+func splitNames(values []string) []string {
+	var list []string
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.TrimSpace(name); name != "" && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
+
+// splitPatterns takes regular expressions apart. Commas within brackets, such as in kube_.{2,4}_info, belong to them.
+func splitPatterns(values []string) []string {
+	var list []string
+	for _, v := range values {
+		for v != "" {
+			end := patternEnd(v)
+			if p := strings.TrimSpace(v[:end]); p != "" {
+				list = append(list, p)
+			}
+			v = strings.TrimPrefix(v[end:], ",")
+		}
+	}
+	return list
+}
+
+// patternEnd returns where the first pattern of v ends: at a comma or at the end.
+func patternEnd(v string) int {
+	depth := 0
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '\\':
+			i++ // the next character has no meaning
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		case ',':
+			if depth <= 0 {
+				return i
+			}
+		}
+	}
+	return len(v)
+}

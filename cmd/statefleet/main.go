@@ -1,0 +1,61 @@
+// Command statefleet exposes the state of Kubernetes objects as Prometheus metrics: one replica of a fleet, or the
+// whole of it. See statefleet --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something outside of the command line is wrong
+	exitUsage   = 2 // the command line is wrong
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program: it ends with ctx, SIGINT or SIGTERM, and returns the exit status. What was asked for goes to
+// stdout, errors and logs go to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+	f, done, err := parse(args, stdout, stderr)
+	if err != nil || done {
+		return status(stderr, err)
+	}
+	s, err := f.settings()
+	if err != nil {
+		return status(stderr, usageError{err})
+	}
+	p, err := build(ctx, s)
+	if err != nil {
+		return status(stderr, err)
+	}
+	return status(stderr, p.run(ctx))
+}
+
+// usageError is an error of the command line.
+type usageError struct{ error }
+
+// status reports err, if any, and returns the exit status it stands for.
+func status(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "statefleet: error: %v (see statefleet --help)\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "statefleet: error: %v\n", err)
+	return exitFailure
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs testdata/script: command lines, what they print and how they end.
+func TestScripts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, taken, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TAKEN", taken)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"usage":   ends(exitUsage),
+			"failure": ends(exitFailure),
+		},
+	})
+}
+
+// ends returns the script command "NAME REGEXP ARGS...": statefleet with these arguments ends with the status, an error on
+// standard error that the expression matches, and nothing on standard output.
+func ends(status int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: NAME regexp args...")
+		}
+		err := ts.Exec("statefleet", args[1:]...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != status {
+			ts.Fatalf("%q: %v, want status %s", args[1:], err, strconv.Itoa(status))
+		}
+		if out := ts.ReadFile("stdout"); out != "" {
+			ts.Fatalf("%q: printed %q", args[1:], out)
+		}
+		message := ts.ReadFile("stderr")
+		if ok, err := regexp.MatchString("(?s)^statefleet: error: .*"+args[0], message); err != nil || !ok {
+			ts.Fatalf("%q: the error is %q, want %q", args[1:], message, args[0])
+		}
+	}
+}

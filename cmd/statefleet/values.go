@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// named is a flag's value whose errors name the flag.
+type named struct {
+	kingpin.Value
+	flag string
+}
+
+// Set implements [kingpin.Value].
+func (n named) Set(s string) error {
+	if err := n.Value.Set(s); err != nil {
+		return fmt.Errorf("--%s: %w", n.flag, err)
+	}
+	return nil
+}
+
+// parsed is a flag's value that a function reads.
+type parsed[T any] struct {
+	into *T
+	read func(string) (T, error)
+}
+
+// Set implements [kingpin.Value].
+func (p parsed[T]) Set(s string) (err error) {
+	*p.into, err = p.read(strings.TrimSpace(s))
+	return err
+}
+
+// String implements [kingpin.Value].
+func (p parsed[T]) String() string { return fmt.Sprint(*p.into) }
+
+// whole reads an integer of at least low that fits T.
+func whole[T int | int64 | uint16](into *T, low int64) kingpin.Value {
+	high := int64(math.MaxInt32)
+	if T(0)-1 > 0 {
+		high = math.MaxUint16
+	}
+	return parsed[T]{into, func(s string) (T, error) {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < low || n > high {
+			return 0, fmt.Errorf("%q is no whole number from %d to %d", s, low, high)
+		}
+		return T(n), nil
+	}}
+}
+
+// positive reads a number above 0 and up to high.
+func positive(into *float64, high float64) kingpin.Value {
+	return parsed[float64]{into, func(s string) (float64, error) {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(x > 0 && x <= high) {
+			return 0, fmt.Errorf("%q is no number above 0 and up to %g", s, high)
+		}
+		return x, nil
+	}}
+}
+
+// duration reads a time span, such as 1m30s; 0 stands for no bound.
+func duration(into *time.Duration) kingpin.Value {
+	return parsed[time.Duration]{into, func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return 0, fmt.Errorf("%q is no time span, such as 1m30s", s)
+		}
+		return d, nil
+	}}
+}
+
+// size reads a number of bytes, such as 32MiB, 32Mi, 50MB or 1048576.
+func size(into *int64) kingpin.Value {
+	return parsed[int64]{into, func(s string) (int64, error) {
+		q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
+		if err != nil || q.Sign() < 0 {
+			return 0, fmt.Errorf("%q is no number of bytes, such as 32MiB", s)
+		}
+		return q.Value(), nil
+	}}
+}

@@ -1,0 +1,32 @@
+package web
+
+import (
+	"io"
+
+	"github.com/statefleet/statefleet/store"
+)
+
+// Exporter is what the handlers show. All methods may be called concurrently and do not wait for the API server.
+type Exporter interface {
+	// Ready is nil when all that must be served is held; otherwise its text is a sentence that says what is missing.
+	Ready() error
+	// Resources returns the names of the kinds that are exported, such as "pods".
+	Resources() []string
+	// Collect takes a snapshot of the kinds that include admits.
+	Collect(format store.Format, include func(resource string) bool) Page
+}
+
+// Page is a snapshot of exposition text, as [store.Page] is. It is used by one goroutine and asked for one encoding only,
+// so that the work for the other is not done. Its writes should be large: each becomes a write to the network.
+type Page interface {
+	// GzipSize is the exact number of bytes that WriteGzip writes.
+	GzipSize() int64
+	// WriteGzip writes the text as one gzip member.
+	WriteGzip(w io.Writer) error
+	// Size is the exact number of bytes that WriteText writes.
+	Size() int64
+	// WriteText writes the text as it is.
+	WriteText(w io.Writer) error
+	// Release ends the use of the page.
+	Release()
+}

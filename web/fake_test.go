@@ -1,0 +1,129 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/statefleet/statefleet/store"
+)
+
+// fakeExporter exports one info family for each of two kinds.
+type fakeExporter struct {
+	unready  atomic.Pointer[string]
+	released atomic.Int64
+	// replace, when set, is the page that Collect returns.
+	replace Page
+}
+
+func (f *fakeExporter) Ready() error {
+	if reason := f.unready.Load(); reason != nil {
+		return errors.New(*reason)
+	}
+	return nil
+}
+
+func (f *fakeExporter) Resources() []string { return []string{"jobs", "pods"} }
+
+func (f *fakeExporter) Collect(format store.Format, include func(string) bool) Page {
+	if f.replace != nil {
+		return f.replace
+	}
+	var text bytes.Buffer
+	for _, kind := range []struct{ resource, family string }{{"jobs", "kube_job"}, {"pods", "kube_pod"}} {
+		if !include(kind.resource) {
+			continue
+		}
+		if format == store.OpenMetrics {
+			text.WriteString("# TYPE " + kind.family + " info\n")
+		} else {
+			text.WriteString("# TYPE " + kind.family + "_info gauge\n")
+		}
+		text.WriteString(kind.family + "_info{namespace=\"default\"} 1\n")
+	}
+	if format == store.OpenMetrics {
+		text.WriteString("# EOF\n")
+	}
+	return &fakePage{text: text.Bytes(), released: &f.released}
+}
+
+// fakePage is a page of one write.
+type fakePage struct {
+	text     []byte
+	released *atomic.Int64
+}
+
+func (p *fakePage) packed() []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(p.text)
+	_ = z.Close()
+	return b.Bytes()
+}
+
+func (p *fakePage) GzipSize() int64 { return int64(len(p.packed())) }
+
+func (p *fakePage) WriteGzip(w io.Writer) error {
+	_, err := w.Write(p.packed())
+	return err
+}
+
+func (p *fakePage) Size() int64 { return int64(len(p.text)) }
+
+func (p *fakePage) WriteText(w io.Writer) error {
+	_, err := w.Write(p.text)
+	return err
+}
+
+func (p *fakePage) Release() { p.released.Add(1) }
+
+// newHandler returns the handler of an exporter and the registry of its self-metrics.
+func newHandler(t *testing.T, e Exporter) (http.Handler, *prometheus.Registry) {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	h, err := Handler(e, r, "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, r
+}
+
+// ask sends one request to a handler; headers are pairs of name and value.
+func ask(h http.Handler, method, target string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// body reads a response to its end, inflated when it says that it is packed.
+func body(t *testing.T, r *http.Response) string {
+	t.Helper()
+	defer r.Body.Close()
+	var from io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from = z
+	}
+	b, err := io.ReadAll(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,71 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// Handler returns the handler of the port that is scraped: the page of metrics, the health paths and a landing page
+// that shows version. Its self-metrics are registered with r; a second handler on the same registry is an error.
+func Handler(e Exporter, r prometheus.Registerer, version string) (http.Handler, error) {
+	metrics, err := newScrapeMetrics(r)
+	if err != nil {
+		return nil, fmt.Errorf("metrics about scrapes: %w", err)
+	}
+	return newMux(&scraper{exporter: e, metrics: metrics}, e, toolkit.LandingConfig{
+		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
+		Version:     version,
+	}, "the metrics of this shard's objects")
+}
+
+// TelemetryHandler returns the handler of the port for metrics about the process itself, taken from g, with the same
+// health paths and landing page as [Handler]. What goes wrong while gathering is logged.
+func TelemetryHandler(e Exporter, g prometheus.Gatherer, log *slog.Logger, version string) (http.Handler, error) {
+	page := promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
+		EnableOpenMetrics: true,
+	})
+	return newMux(page, e, toolkit.LandingConfig{
+		Description: "Metrics about statefleet itself",
+		Version:     version,
+	}, "the metrics of this process")
+}
+
+// newMux routes what both ports have in common. Patterns with GET admit HEAD too and answer 405 to every other method.
+func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, what string) (*http.ServeMux, error) {
+	landing.Name = "statefleet"
+	landing.Profiling = "false"
+	landing.Links = []toolkit.LandingLinks{
+		{Address: "/metrics", Text: "Metrics", Description: what},
+		{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},
+		{Address: "/livez", Text: "Live", Description: "whether the process is alive"},
+	}
+	page, err := toolkit.NewLandingPage(landing)
+	if err != nil {
+		return nil, fmt.Errorf("landing page: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /livez", alive)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := e.Ready(); err != nil {
+			notReady(w, err)
+			return
+		}
+		alive(w, r)
+	})
+	mux.Handle("GET /{$}", page)
+	return mux, nil
+}
+
+func alive(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "ok\n") // a client that left needs no answer
+}

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// handlers returns the handlers of both ports; they answer alike but for the page of metrics.
+func handlers(t *testing.T, e Exporter) map[string]http.Handler {
+	t.Helper()
+	main, registry := newHandler(t, e)
+	telemetry, err := TelemetryHandler(e, registry, quiet(), "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]http.Handler{"main": main, "telemetry": telemetry}
+}
+
+func TestHealth(t *testing.T) {
+	e := &fakeExporter{}
+	for port, h := range handlers(t, e) {
+		e.unready.Store(nil)
+		for _, path := range []string{"/healthz", "/livez", "/readyz"} {
+			if r := ask(h, "GET", path); r.StatusCode != http.StatusOK || body(t, r) != "ok\n" {
+				t.Errorf("%s: %s when ready: status %d", port, path, r.StatusCode)
+			}
+		}
+		reason := "API server does not answer, pods are missing"
+		e.unready.Store(&reason)
+		for path, want := range map[string]int{"/healthz": 200, "/livez": 200, "/readyz": 503} {
+			if r := ask(h, "GET", path); r.StatusCode != want {
+				t.Errorf("%s: %s when not ready: status %d, want %d", port, path, r.StatusCode, want)
+			}
+		}
+		if text := body(t, ask(h, "GET", "/readyz")); !strings.Contains(text, reason) {
+			t.Errorf("%s: the reason is missing: %q", port, text)
+		}
+	}
+}
+
+func TestLandingPage(t *testing.T) {
+	for port, h := range handlers(t, &fakeExporter{}) {
+		r := ask(h, "GET", "/")
+		text := body(t, r)
+		if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("%s: status %d, Content-Type %q", port, r.StatusCode, r.Header.Get("Content-Type"))
+		}
+		for _, want := range []string{"statefleet", "1.2.3", `href="/metrics"`, `href="/readyz"`} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in the page", port, want)
+			}
+		}
+		if strings.Contains(text, "debug/pprof") {
+			t.Errorf("%s: links to profiles that are not served", port)
+		}
+		if r := ask(h, "GET", "/nothing"); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: unknown path: status %d", port, r.StatusCode)
+		}
+	}
+}
+
+func TestTelemetryShowsTheRegistry(t *testing.T) {
+	h := handlers(t, &fakeExporter{})
+	ask(h["main"], "GET", "/metrics")
+	r := ask(h["telemetry"], "GET", "/metrics", "Accept", prometheus3)
+	if text := body(t, r); !strings.Contains(text, `statefleet_scrapes_total{code="200"`) || !strings.HasSuffix(text, "# EOF\n") {
+		t.Errorf("unexpected page: %q", text)
+	}
+}
+
+func TestTwoHandlersOnOneRegistryAreAnError(t *testing.T) {
+	_, registry := newHandler(t, &fakeExporter{})
+	if _, err := Handler(&fakeExporter{}, registry, ""); err == nil {
+		t.Error("no error")
+	}
+	if _, err := Handler(&fakeExporter{}, prometheus.NewRegistry(), ""); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,233 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+func TestPageAsPrometheusAsksForIt(t *testing.T) {
+	e := &fakeExporter{}
+	h, _ := newHandler(t, e)
+	r := ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	if r.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", r.StatusCode)
+	}
+	for name, want := range map[string]string{
+		"Content-Type":     open100 + withUTF8,
+		"Content-Encoding": "gzip",
+		"Vary":             "Accept, Accept-Encoding",
+	} {
+		if got := r.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Header.Get("Content-Length"); got != strconv.Itoa(len(sent)) {
+		t.Errorf("Content-Length %s, sent %d", got, len(sent))
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(sent)))
+	if text := body(t, r); !strings.HasSuffix(text, "\n# EOF\n") || !strings.Contains(text, "# TYPE kube_pod info\n") {
+		t.Errorf("not OpenMetrics: %q", text)
+	}
+	if n := e.released.Load(); n != 1 {
+		t.Errorf("page released %d times", n)
+	}
+}
+
+func TestPageInPlainText(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	r := ask(h, "GET", "/metrics")
+	if got := r.Header.Get("Content-Type"); got != text004 {
+		t.Errorf("Content-Type %q", got)
+	}
+	if got := r.Header.Get("Content-Encoding"); got != "" {
+		t.Errorf("Content-Encoding %q", got)
+	}
+	text := body(t, r)
+	if got := r.Header.Get("Content-Length"); got != strconv.Itoa(len(text)) {
+		t.Errorf("Content-Length %s, sent %d", got, len(text))
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != 2 || families["kube_pod_info"] == nil || families["kube_job_info"] == nil {
+		t.Errorf("families %v", families)
+	}
+}
+
+func TestHeadHasTheHeadersOfGet(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	for _, encoding := range []string{"gzip", "identity"} {
+		headers := []string{"Accept", prometheus3, "Accept-Encoding", encoding}
+		get, head := ask(h, "GET", "/metrics", headers...), ask(h, "HEAD", "/metrics", headers...)
+		if got := body(t, &http.Response{Header: http.Header{}, Body: head.Body}); got != "" {
+			t.Errorf("%s: HEAD has a body: %q", encoding, got)
+		}
+		for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Vary"} {
+			if g, h := get.Header.Get(name), head.Header.Get(name); g != h {
+				t.Errorf("%s: %s: GET %q, HEAD %q", encoding, name, g, h)
+			}
+		}
+	}
+}
+
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+		for _, path := range []string{"/metrics", "/readyz", "/"} {
+			r := ask(h, method, path)
+			if r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: status %d, Allow %q", method, path, r.StatusCode, r.Header.Get("Allow"))
+			}
+		}
+	}
+}
+
+func TestSelectionOfResources(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	for query, want := range map[string]string{
+		"":                                            "jobs pods",
+		"?resources=pods":                             "pods",
+		"?resources=pods,jobs":                        "jobs pods",
+		"?resources=pods&resources=jobs":              "jobs pods",
+		"?resources=":                                 "jobs pods",
+		"?resources=%20pods%20,":                      "pods",
+		"?exclude_resources=pods":                     "jobs",
+		"?exclude_resources=pods,jobs":                "",
+		"?exclude_resources=pods&resources=pods":      "",
+		"?exclude_resources=jobs&resources=jobs,pods": "pods",
+	} {
+		text := body(t, ask(h, "GET", "/metrics"+query))
+		var got []string
+		for _, kind := range []string{"job", "pod"} {
+			if strings.Contains(text, "kube_"+kind+"_info{") {
+				got = append(got, kind+"s")
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: got %v, want %q", query, got, want)
+		}
+	}
+}
+
+func TestUnknownResourceIsNamed(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	for query, wants := range map[string]string{
+		"resources=pods,pots":    `resources: "pots" is not exported here; exported are jobs, pods`,
+		"exclude_resources=pots": `exclude_resources: "pots"`,
+		"resources=%zz":          "query string",
+	} {
+		r := ask(h, "GET", "/metrics?"+query)
+		if text := body(t, r); r.StatusCode != http.StatusBadRequest || !strings.Contains(text, wants) {
+			t.Errorf("%s: status %d, %q", query, r.StatusCode, text)
+		}
+	}
+}
+
+func TestNoPageUntilReady(t *testing.T) {
+	e := &fakeExporter{}
+	reason := "jobs are not listed yet"
+	e.unready.Store(&reason)
+	h, _ := newHandler(t, e)
+	for _, method := range []string{"GET", "HEAD"} {
+		r := ask(h, method, "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: status %d, Retry-After %q", method, r.StatusCode, r.Header.Get("Retry-After"))
+		}
+		if got := r.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" || r.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: Content-Type %q, Content-Encoding %q", method, got, r.Header.Get("Content-Encoding"))
+		}
+		if text := body(t, r); !strings.Contains(text, reason) {
+			t.Errorf("%s: the reason is missing: %q", method, text)
+		}
+	}
+	e.unready.Store(nil)
+	if r := ask(h, "GET", "/metrics"); r.StatusCode != http.StatusOK {
+		t.Errorf("once ready: status %d", r.StatusCode)
+	}
+}
+
+// brokenPage announces ten bytes and fails after three.
+type brokenPage struct{ fakePage }
+
+func (brokenPage) Size() int64 { return 10 }
+
+func (brokenPage) WriteText(w io.Writer) error {
+	_, _ = io.WriteString(w, "abc")
+	return errors.New("broken")
+}
+
+func TestPageCutShortIsNeverTakenForWhole(t *testing.T) {
+	e := &fakeExporter{}
+	e.replace = &brokenPage{fakePage{released: &e.released}}
+	h, registry := newHandler(t, e)
+	s := httptest.NewServer(h)
+	defer s.Close()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get(s.URL + "/metrics")
+	if err == nil {
+		defer r.Body.Close()
+		_, err = io.ReadAll(r.Body)
+	}
+	if err == nil {
+		t.Error("the client saw no error")
+	}
+	const want = "# HELP statefleet_scrape_write_errors_total Pages that were not written to their end: the client left or was too slow.\n" +
+		"# TYPE statefleet_scrape_write_errors_total counter\nstatefleet_scrape_write_errors_total 1\n"
+	s.Close() // waits for the handler
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_scrape_write_errors_total"); err != nil {
+		t.Error(err)
+	}
+	if n := e.released.Load(); n != 1 {
+		t.Errorf("page released %d times", n)
+	}
+}
+
+func TestScrapesAreCounted(t *testing.T) {
+	e := &fakeExporter{}
+	h, registry := newHandler(t, e)
+	ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	ask(h, "GET", "/metrics?resources=none")
+	reason := "not yet"
+	e.unready.Store(&reason)
+	ask(h, "GET", "/metrics")
+	const want = `# HELP statefleet_scrapes_total Requests for the page by what was negotiated and by status code of the answer.
+# TYPE statefleet_scrapes_total counter
+statefleet_scrapes_total{code="200",encoding="gzip",format="openmetrics"} 2
+statefleet_scrapes_total{code="400",encoding="identity",format="text"} 1
+statefleet_scrapes_total{code="503",encoding="identity",format="text"} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_scrapes_total"); err != nil {
+		t.Error(err)
+	}
+	for _, histogram := range []string{"statefleet_scrape_duration_seconds", "statefleet_scrape_body_bytes"} {
+		if n, err := testutil.GatherAndCount(registry, histogram); n != 1 || err != nil {
+			t.Errorf("%s: %d series, %v", histogram, n, err)
+		}
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
+	}
+}

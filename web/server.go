@@ -1,0 +1,102 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxHeaderBytes bounds what a client may send before it is answered; Prometheus sends less than 1 KiB.
+const maxHeaderBytes = 64 << 10
+
+// Timeouts bound what a client can hold up. Zero means no bound, except for Grace.
+type Timeouts struct {
+	ReadHeader time.Duration // from the connection's first byte to the end of the request's headers
+	Read       time.Duration // of the whole request
+	Write      time.Duration // from the end of the request's headers to the end of the answer
+	Idle       time.Duration // between requests on one connection; longer than the scrape interval saves handshakes
+	Grace      time.Duration // for answers under way when the server is told to stop; zero cuts them off
+}
+
+// DefaultTimeouts suit Prometheus' default intervals and pages of some hundred megabytes.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		ReadHeader: 5 * time.Second,
+		Read:       time.Minute,
+		Write:      time.Minute,
+		Idle:       5 * time.Minute,
+		Grace:      15 * time.Second,
+	}
+}
+
+// Server serves one handler on some listeners.
+type Server struct {
+	// Listeners are closed by Run. Required.
+	Listeners []net.Listener
+	// Handler answers the requests. Required.
+	Handler http.Handler
+	// ConfigFile names the web configuration file with TLS and basic authentication, which is read anew as it changes;
+	// empty for neither. Authentication covers the health paths too. Check it with ValidateConfig first.
+	ConfigFile string
+	// Timeouts, see DefaultTimeouts.
+	Timeouts Timeouts
+	// Logger gets the addresses and what goes wrong with connections. Required.
+	Logger *slog.Logger
+}
+
+// ValidateConfig reads a web configuration file and what it refers to; empty is valid.
+func ValidateConfig(file string) error { return toolkit.Validate(file) }
+
+// Run serves until ctx ends, then lets the answers under way finish for Timeouts.Grace, and returns nil. It returns an
+// error when a listener fails, having stopped the others.
+func (s Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.Listeners {
+		// One server each: the toolkit installs its authentication in the server that it is given.
+		g.Go(func() error { return s.serve(ctx, l) })
+	}
+	return g.Wait()
+}
+
+func (s Server) serve(ctx context.Context, l net.Listener) error {
+	defer l.Close() // the toolkit leaves it open when the configuration is at fault
+	server := &http.Server{
+		Handler:           s.Handler,
+		ReadHeaderTimeout: s.Timeouts.ReadHeader,
+		ReadTimeout:       s.Timeouts.Read,
+		WriteTimeout:      s.Timeouts.Write,
+		IdleTimeout:       s.Timeouts.Idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() {
+		failed <- toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile}, s.Logger)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	stop(ctx, server, s.Timeouts.Grace)
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// stop ends a server: at once for connections that wait for a request, after grace for those that are being answered.
+func stop(ctx context.Context, server *http.Server, grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // closing what is left can only fail for connections that are gone
+	}
+}
