@@ -1,0 +1,125 @@
+// Command demo runs a fleet of statefleet shards on a simulated cluster, so
+// that one can see it work without a cluster: pods and jobs come and go, every
+// shard serves its part, and a summary shows what each of them costs.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options are the demo's flags.
+type options struct {
+	binary     string
+	shards     int
+	pods       int
+	port       int
+	jobsPerSec float64
+	updates    float64
+	seed       uint64
+	every      time.Duration
+	duration   time.Duration
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	app := kingpin.New("demo", "Runs statefleet on a simulated cluster.")
+	app.Terminate(nil)
+	app.UsageWriter(stderr).ErrorWriter(stderr)
+	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
+	app.Flag("shards", "Number of shards.").Default("3").IntVar(&o.shards)
+	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("3000").IntVar(&o.pods)
+	app.Flag("port", "Port of the first shard's metrics; its telemetry and the other shards follow.").Default("18080").IntVar(&o.port)
+	app.Flag("jobs-per-second", "Jobs that are created, run and deleted each second.").Default("5").Float64Var(&o.jobsPerSec)
+	app.Flag("updates-per-second", "Status updates of pods each second.").Default("50").Float64Var(&o.updates)
+	app.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
+	app.Flag("every", "Time between two summaries.").Default("5s").DurationVar(&o.every)
+	app.Flag("duration", "Time after which the demo ends by itself; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
+	_, err := app.Parse(args)
+	if err == nil && (o.shards < 1 || o.pods < 1 || o.every <= 0) {
+		err = fmt.Errorf("--shards, --pods and --every have to be above zero")
+	}
+	return o, err
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "demo:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	if err := demo(ctx, o, stdout); err != nil {
+		_, _ = fmt.Fprintln(stderr, "demo:", err)
+		return 1
+	}
+	return 0
+}
+
+func demo(ctx context.Context, o options, out io.Writer) error {
+	start := time.Now()
+	spec := simulator.Scale(o.pods)
+	spec.Seed = o.seed
+	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
+	if err := cluster.Populate(spec); err != nil {
+		return err
+	}
+	url, stopServer, err := cluster.Start("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer stopServer()
+	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), url, time.Since(start).Seconds())
+
+	dir, err := os.MkdirTemp("", "statefleet-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fleet, err := startFleet(ctx, o, kubeconfig, dir)
+	if err != nil {
+		return err
+	}
+	defer fleet.wait()
+	defer cancel() // before wait: the shards end with the context
+
+	churned := make(chan struct{})
+	go func() {
+		defer close(churned)
+		churn := simulator.Churn{JobsPerSecond: o.jobsPerSec, StatusUpdatesPerSecond: o.updates, Seed: o.seed}
+		if err := churn.Run(ctx, cluster); err != nil && ctx.Err() == nil {
+			say(out, "The churn has ended: %v", err)
+		}
+	}()
+	defer func() { <-churned }()
+	defer cancel()
+	return fleet.watch(ctx, o, out, start)
+}
+
+func say(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format+"\n", args...)
+}

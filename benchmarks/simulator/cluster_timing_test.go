@@ -1,0 +1,115 @@
+package simulator
+
+import (
+	"io"
+	"net/http"
+	"runtime"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// benchmarked is a cluster of 2,000 pods.
+func benchmarked(b *testing.B) *Cluster {
+	b.Helper()
+	c := New(Options{})
+	if err := c.Populate(Scale(2_000)); err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+func BenchmarkPopulate(b *testing.B) {
+	b.ReportAllocs()
+	var before, after runtime.MemStats
+	s := Scale(2_000)
+	for b.Loop() {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		c := New(Options{})
+		if err := c.Populate(s); err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(c.Len()), "heapB/object")
+	}
+}
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct {
+	header http.Header
+	bytes  int64
+}
+
+func (s *sink) Header() http.Header { return s.header }
+func (s *sink) WriteHeader(int)     {}
+func (s *sink) Write(p []byte) (int, error) {
+	s.bytes += int64(len(p))
+	return len(p), nil
+}
+
+func benchmarkList(b *testing.B, accept, query string) {
+	c := benchmarked(b)
+	handler := c.Handler()
+	request, err := http.NewRequest(http.MethodGet, "/api/v1/pods"+query, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	request.Header.Set("Accept", accept)
+	b.ReportAllocs()
+	var w *sink
+	for b.Loop() {
+		w = &sink{header: http.Header{}}
+		handler.ServeHTTP(w, request)
+	}
+	b.SetBytes(w.bytes)
+}
+
+func BenchmarkListProtobuf(b *testing.B) { benchmarkList(b, "application/vnd.kubernetes.protobuf", "") }
+func BenchmarkListOfOneNode(b *testing.B) {
+	benchmarkList(b, "application/vnd.kubernetes.protobuf", "?fieldSelector=spec.nodeName=node-00001.eu-west-1b")
+}
+func BenchmarkListJSON(b *testing.B) { benchmarkList(b, "application/json", "") }
+
+// BenchmarkEvent is one update of a pod, sent to eight watchers over sockets.
+func BenchmarkEvent(b *testing.B) {
+	c := benchmarked(b)
+	server, err := c.Serve("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Stop()
+	watchers := make(chan int64)
+	const n = 8
+	for range n {
+		request, err := http.NewRequest(http.MethodGet, server.URL()+"/api/v1/pods?watch=true&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		request.Header.Set("Accept", "application/vnd.kubernetes.protobuf")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			b.Fatal(err)
+		}
+		go func() {
+			defer response.Body.Close()
+			got, _ := io.Copy(io.Discard, response.Body) // ends with the server
+			watchers <- got
+		}()
+	}
+	name := c.Names("pods")[0]
+	p := &corev1.Pod{}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Namespace, p.Name = name.Namespace, name.Name
+		if err := c.Modify(p, func() { p.Status.Message = "changed" }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	server.Stop()
+	for range n {
+		<-watchers
+	}
+	http.DefaultClient.CloseIdleConnections()
+}

@@ -1,0 +1,53 @@
+package simulator
+
+import (
+	"bufio"
+	"slices"
+
+	"github.com/munnerz/goautoneg"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// form is a wire form of the API. Errors of the writer are left to its Flush;
+// what the methods return is a failure to encode.
+type form interface {
+	mediaType() string
+	streamType() string
+	writeObject(w *bufio.Writer, kind Kind, o *object) error
+	writeList(w *bufio.Writer, kind Kind, meta metav1.ListMeta, items snapshot) error
+	writeEvent(w *bufio.Writer, kind Kind, typ watch.EventType, e *event) error
+	// writeMessage and writeMessageEvent are for what is not in the store:
+	// statuses, discovery documents and bookmarks.
+	writeMessage(w *bufio.Writer, gvk schema.GroupVersionKind, m message) error
+	writeMessageEvent(w *bufio.Writer, typ watch.EventType, gvk schema.GroupVersionKind, m message) error
+}
+
+// message is an API type with a protobuf form.
+type message interface {
+	runtime.Object
+	Marshal() ([]byte, error)
+}
+
+// negotiate picks the form for an Accept header the way a kube-apiserver
+// does: the first clause by weight that names a known type; JSON when the
+// client does not care. ok is false when nothing acceptable is known.
+func negotiate(accept string) (f form, ok bool) {
+	if accept == "" {
+		return jsonForm{}, true
+	}
+	for _, clause := range goautoneg.ParseAccept(accept) {
+		if clause.Params["as"] != "" || !slices.Contains([]string{"", "watch"}, clause.Params["stream"]) {
+			continue // tables and the like are not simulated
+		}
+		switch clause.Type + "/" + clause.SubType {
+		case runtime.ContentTypeJSON, "application/*", "*/*":
+			return jsonForm{}, true
+		case runtime.ContentTypeProtobuf:
+			return protobufForm{}, true
+		}
+	}
+	return nil, false
+}

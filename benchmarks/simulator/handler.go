@@ -1,0 +1,89 @@
+package simulator
+
+import (
+	"net/http"
+)
+
+// handler answers HTTP requests and counts what it serves, for itself and for
+// the cluster.
+type handler struct {
+	*Cluster
+	own traffic
+}
+
+func (c *Cluster) newHandler() *handler { return &handler{Cluster: c, own: newTraffic(c.kinds)} }
+
+// Handler serves the API. It may be mounted anywhere at the root of a server;
+// Start does that as well.
+func (c *Cluster) Handler() http.Handler { return c.newHandler() }
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := h.answers.begin(w)
+	defer h.answers.end(a)
+	if err := h.serve(a, r); err != nil {
+		a.fail(err)
+	}
+}
+
+func (h *handler) serve(a *answer, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return errReadOnly(r.Method)
+	}
+	switch r.URL.Path {
+	case "/readyz", "/livez", "/healthz":
+		a.head(http.StatusOK, "text/plain; charset=utf-8")
+		_, _ = a.WriteString("ok")
+		return nil
+	case "/version":
+		return a.version()
+	}
+	form, ok := negotiate(r.Header.Get("Accept"))
+	if !ok {
+		return errNotAcceptable()
+	}
+	a.form = form
+	if r.URL.Path == "/api" || r.URL.Path == "/apis" {
+		return h.serveGroups(a, r.URL.Path)
+	}
+	at, ok := parsePath(r.URL.Path)
+	switch {
+	case !ok:
+		return h.serveGroup(a, r.URL.Path)
+	case at.Resource == "":
+		return h.serveResources(a, at)
+	}
+	return h.serveResource(a, r, at)
+}
+
+// serveResource answers get, list and watch.
+func (h *handler) serveResource(a *answer, r *http.Request, at location) error {
+	collection := h.collections[at.GroupVersionResource]
+	if collection == nil || len(at.rest) > 0 || (at.namespace != "" && !collection.kind.Namespaced) {
+		return errUnknownPath()
+	}
+	if collection.kind.Namespaced && at.namespace == "" && at.name != "" {
+		return errUnknownPath()
+	}
+	options, err := parseListOptions(r, !h.options.NoWatchList)
+	if err != nil {
+		return err
+	}
+	count := counts{h.own[at.Resource], h.total[at.Resource]}
+	a.counts = count
+	if at.name != "" && !options.Watch {
+		count.each(func(c *counters) { c.gets.Add(1) })
+		return a.object(collection, at.objectKey)
+	}
+	selected, err := newSelector(collection.kind, at.objectKey, options, h.options.ShardSelector)
+	if err != nil {
+		return err
+	}
+	if !options.Watch {
+		count.each(func(c *counters) { c.lists.Add(1) })
+		return a.list(collection, selected, options)
+	}
+	count.each(func(c *counters) { c.watches.Add(1) })
+	w := watcher{collection: collection, selected: selected, options: options, answer: a, bookmarks: h.options.BookmarkInterval}
+	return w.run(r.Context(), h.closingChannel())
+}

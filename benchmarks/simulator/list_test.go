@@ -1,0 +1,311 @@
+package simulator
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+func names(pods []corev1.Pod) []string {
+	var all []string
+	for _, p := range pods {
+		all = append(all, p.Namespace+"/"+p.Name)
+	}
+	return all
+}
+
+func listPods(t *testing.T, set kubernetes.Interface, namespace string, options metav1.ListOptions) *corev1.PodList {
+	t.Helper()
+	list, err := set.CoreV1().Pods(namespace).List(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// eachForm runs the test with a client of each content type.
+func eachForm(t *testing.T, c *Cluster, test func(t *testing.T, set kubernetes.Interface)) {
+	for name, content := range forms() {
+		t.Run(name, func(t *testing.T) { test(t, serve(t, c, content)) })
+	}
+}
+
+func TestListIsOrderedAndComplete(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 100)
+	if err := c.Delete(pod("ns-0", "pod-0000")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, pod("ns-1", "a-late-one"))
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		list := listPods(t, set, "", metav1.ListOptions{})
+		got := names(list.Items)
+		if len(got) != 100 || !slices.IsSorted(got) || slices.Contains(got, "ns-0/pod-0000") || !slices.Contains(got, "ns-1/a-late-one") {
+			t.Errorf("listed %v", got)
+		}
+		if want := formatVersion(c.ResourceVersion()); list.ResourceVersion != want {
+			t.Errorf("resourceVersion %s, want %s", list.ResourceVersion, want)
+		}
+		p := list.Items[1]
+		if p.UID == "" || p.ResourceVersion == "" || p.Spec.Containers[0].Image != "example/app:1" || p.Labels["app"] != p.Name {
+			t.Errorf("listed %+v", p)
+		}
+	})
+}
+
+func TestListSelects(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 9)
+	unscheduled := pod("ns-0", "unscheduled")
+	unscheduled.Spec.NodeName = ""
+	put(t, c, unscheduled, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		f := func(namespace, fields, labels string, want int) {
+			t.Helper()
+			list := listPods(t, set, namespace, metav1.ListOptions{FieldSelector: fields, LabelSelector: labels})
+			if len(list.Items) != want {
+				t.Errorf("namespace %q, fields %q, labels %q: got %v, want %d", namespace, fields, labels, names(list.Items), want)
+			}
+		}
+		f("", "", "", 10)
+		f("ns-0", "", "", 4)
+		f("ns", "", "", 0)
+		f("", "metadata.namespace=ns-0", "", 4)
+		f("", "metadata.namespace!=ns-0", "", 6)
+		f("", "metadata.namespace!=ns-0,metadata.namespace!=ns-1", "", 3)
+		f("", "metadata.name=pod-0000", "", 1)
+		f("ns-0", "metadata.name=pod-0000", "", 1)
+		f("ns-1", "metadata.name=pod-0000", "", 0)
+		f("ns-0", "metadata.namespace=ns-1,metadata.name=pod-0001", "", 0)
+		f("", "metadata.name!=pod-0000", "", 9)
+		f("", "spec.nodeName=node-1", "", 9)
+		f("", "spec.nodeName=", "", 1)
+		f("", "spec.nodeName!=", "", 9)
+		f("", "", "app=pod-0001", 1)
+		f("", "", "app in (pod-0001,pod-0002),app!=pod-0002", 1)
+		f("ns-0", "", "app=pod-0001", 0)
+
+		_, err := set.CoreV1().Pods("").List(context.Background(), metav1.ListOptions{FieldSelector: "spec.hostname=x"})
+		if !apierrors.IsBadRequest(err) {
+			t.Errorf("unknown field: %v", err)
+		}
+		_, err = set.CoreV1().Nodes().List(context.Background(), metav1.ListOptions{FieldSelector: "spec.nodeName=x"})
+		if !apierrors.IsBadRequest(err) {
+			t.Errorf("field of another kind: %v", err)
+		}
+		nodes, err := set.CoreV1().Nodes().List(context.Background(), metav1.ListOptions{FieldSelector: "metadata.namespace!=ns-0"})
+		if err != nil || len(nodes.Items) != 1 {
+			t.Errorf("nodes outside a namespace: %v, %v", nodes, err)
+		}
+	})
+}
+
+// pages reads a whole list page by page; between runs after each page.
+func pages(t *testing.T, set kubernetes.Interface, options metav1.ListOptions, between func()) (all []string, versions []string) {
+	t.Helper()
+	for {
+		list := listPods(t, set, "", options)
+		all = append(all, names(list.Items)...)
+		versions = append(versions, list.ResourceVersion)
+		if list.Continue == "" {
+			return all, slices.Compact(versions)
+		}
+		options.Continue = list.Continue
+		between()
+	}
+}
+
+func TestPagesAreOneConsistentList(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 95)
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		want := names(listPods(t, set, "", metav1.ListOptions{}).Items)
+		churn := func() {
+			put(t, c, pod("ns-2", "zz-new"), pod("ns-1", "pod-0004"))
+			if err := c.Delete(pod("ns-2", "zz-new")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, versions := pages(t, set, metav1.ListOptions{Limit: 10}, churn)
+		if !slices.Equal(got, want) || len(versions) != 1 {
+			t.Errorf("got %d pods %v at versions %v, want %d", len(got), got, versions, len(want))
+		}
+		list := listPods(t, set, "", metav1.ListOptions{Limit: 10})
+		if list.RemainingItemCount == nil || *list.RemainingItemCount != int64(len(want)-10) {
+			t.Errorf("remainingItemCount %v", list.RemainingItemCount)
+		}
+		if list := listPods(t, set, "", metav1.ListOptions{Limit: 10, ResourceVersion: "0"}); len(list.Items) != len(want) {
+			t.Errorf("the watch cache ignores limit, got %d", len(list.Items))
+		}
+		if list := listPods(t, set, "ns-1", metav1.ListOptions{Limit: 10}); len(list.Items) != 10 || list.Items[0].Namespace != "ns-1" {
+			t.Errorf("page of a namespace: %v", names(list.Items))
+		}
+	})
+}
+
+func TestContinueAfterTheHistoryIsGone(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 20)
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		first := listPods(t, set, "", metav1.ListOptions{Limit: 5})
+		put(t, c, pod("ns-0", "pod-0000"))
+		c.Compact()
+		_, err := set.CoreV1().Pods("").List(context.Background(), metav1.ListOptions{Limit: 5, Continue: first.Continue})
+		if !apierrors.IsResourceExpired(err) {
+			t.Fatalf("got %v, want 410 Expired", err)
+		}
+		status, ok := err.(apierrors.APIStatus)
+		if !ok || status.Status().Code != http.StatusGone || status.Status().Continue == "" {
+			t.Fatalf("got %+v, want a token to read on with", err)
+		}
+		rest := listPods(t, set, "", metav1.ListOptions{Continue: status.Status().Continue})
+		if len(rest.Items) != 15 {
+			t.Errorf("read on with %v", names(rest.Items))
+		}
+	})
+}
+
+func TestListResourceVersions(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 3)
+	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		ctx := context.Background()
+		future := &metav1.ListOptions{ResourceVersion: "999999"}
+		// The answer has a Retry-After, which the client would heed.
+		err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(future, metav1.ParameterCodec).MaxRetries(0).Do(ctx).Error()
+		if !apierrors.IsTimeout(err) || !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+			t.Errorf("future version: %v", err)
+		}
+		exact := metav1.ListOptions{ResourceVersionMatch: metav1.ResourceVersionMatchExact, ResourceVersion: "4"}
+		if list := listPods(t, set, "", exact); list.ResourceVersion != "4" || len(list.Items) != 3 {
+			t.Errorf("version that is still true: %s %v", list.ResourceVersion, names(list.Items))
+		}
+		exact.ResourceVersion = "3"
+		if _, err := set.CoreV1().Pods("").List(ctx, exact); !apierrors.IsResourceExpired(err) {
+			t.Errorf("past version: %v", err)
+		}
+		for _, options := range []metav1.ListOptions{{Continue: "no token"}, {Continue: "e30"}, {ResourceVersion: "one"}} {
+			if _, err := set.CoreV1().Pods("").List(ctx, options); !apierrors.IsBadRequest(err) {
+				t.Errorf("%+v: %v", options, err)
+			}
+		}
+		if _, err := set.CoreV1().Pods("").List(ctx, metav1.ListOptions{ResourceVersionMatch: "Exact"}); !apierrors.IsInvalid(err) {
+			t.Errorf("match without version: %v", err)
+		}
+	})
+}
+
+func TestShardsAddUpToTheWhole(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	putPods(t, c, 300)
+	thirds := []string{
+		"shardRange(object.metadata.uid, '0x0000000000000000', '0x5555555555555555')",
+		"shardRange(object.metadata.uid, '0x5555555555555555', '0xaaaaaaaaaaaaaaaa')",
+		"shardRange(object.metadata.uid, '0xaaaaaaaaaaaaaaaa', '0x10000000000000000')",
+	}
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		var all []string
+		for _, text := range thirds {
+			list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
+			if list.ShardInfo == nil || list.ShardInfo.Selector != text {
+				t.Errorf("shardInfo %v, want %s", list.ShardInfo, text)
+			}
+			if n := len(list.Items); n < 60 || n > 140 {
+				t.Errorf("a third of 300 pods has %d", n)
+			}
+			all = append(all, names(list.Items)...)
+			paged, _ := pages(t, set, metav1.ListOptions{ShardSelector: text, Limit: 7}, func() {})
+			if !slices.Equal(paged, names(list.Items)) {
+				t.Errorf("pages have %v, the list %v", paged, names(list.Items))
+			}
+		}
+		slices.Sort(all)
+		if want := names(listPods(t, set, "", metav1.ListOptions{}).Items); !slices.Equal(all, want) {
+			t.Errorf("the shards have %d pods, the cluster %d", len(all), len(want))
+		}
+		for _, watch := range []bool{false, true} {
+			options := metav1.ListOptions{ShardSelector: "shardRange(", Watch: watch}
+			err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).Do(context.Background()).Error()
+			status, ok := err.(apierrors.APIStatus)
+			if !ok || status.Status().Code != http.StatusInternalServerError || !strings.HasPrefix(status.Status().Message, "invalid shard selector") {
+				t.Errorf("malformed selector, watch %t: %v", watch, err)
+			}
+		}
+	})
+}
+
+func TestShardSelectorIsIgnoredUnlessSwitchedOn(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 10)
+	set := serve(t, c, rest.ContentConfig{})
+	for _, text := range []string{lowerHalf, "malformed"} {
+		list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
+		if len(list.Items) != 10 || list.ShardInfo != nil {
+			t.Errorf("%s: %d pods, shardInfo %v", text, len(list.Items), list.ShardInfo)
+		}
+	}
+}
+
+func FuzzParseContinue(f *testing.F) {
+	f.Add(continueToken{APIVersion: continueVersion, ResourceVersion: 3}.after(snapshot{{objectKey: objectKey{"ns", "pod"}}}))
+	f.Add("e30")
+	f.Fuzz(func(t *testing.T, text string) {
+		token, err := parseContinue(text)
+		if err != nil {
+			return
+		}
+		if again, err := parseContinue(token.String()); err != nil || again.last() != token.last() {
+			t.Fatalf("%q: %+v became %+v, %v", text, token, again, err)
+		}
+	})
+}
+
+// TestAnyRequestIsAnswered feeds odd paths and parameters: the answer is an
+// error status, never a crash and never a hang.
+func TestAnyRequestIsAnswered(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	putPods(t, c, 3)
+	f := func(target string, want int) {
+		t.Helper()
+		recorder := httptest.NewRecorder()
+		c.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		if recorder.Code != want {
+			t.Errorf("%s: %d %s, want %d", target, recorder.Code, recorder.Body, want)
+		}
+	}
+	f("/readyz", 200)
+	f("/version", 200)
+	f("/", 404)
+	f("/api/v1/", 200)
+	f("/api/v2", 404)
+	f("/api/v2/pods", 404)
+	f("/api/v1/podz", 404)
+	f("/api/v1/pods/x", 404)
+	f("/api/v1/namespaces/ns-0/pods/x", 404)
+	f("/api/v1/namespaces/ns-0/pods/pod-0000", 200)
+	f("/api/v1/namespaces/ns-0/pods/pod-0000/log", 404)
+	f("/api/v1/namespaces/ns-0/nodes", 404)
+	f("/api/v1/namespaces/ns-0/", 404)
+	f("/api/v1/pods?limit=x", 400)
+	f("/api/v1/pods?limit=-1", 200)
+	f("/api/v1/pods?fieldSelector=x", 400)
+	f("/api/v1/pods?labelSelector=((", 400)
+	f("/api/v1/pods?sendInitialEvents=true", 422)
+	f("/api/v1/pods?watch=1&sendInitialEvents=true", 422)
+	f("/api/v1/pods?watch=1&resourceVersion=x", 400)
+	f("/apis/apps", 200)
+	f("/apis/unknown", 404)
+	f("/apis/apps/v1/deployments", 200)
+	f("/apis/apps/v1beta1/deployments", 404)
+	f("/openapi/v3", 404)
+}

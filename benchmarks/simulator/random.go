@@ -1,0 +1,41 @@
+package simulator
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// newRandom returns the generator of all that looks random here: the same for
+// the same seed, on every machine.
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5eed)) }
+
+// randomUID returns a version 4 UUID (RFC 9562), which uids of API objects are.
+func randomUID(r *rand.Rand) types.UID {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], r.Uint64())
+	binary.BigEndian.PutUint64(b[8:], r.Uint64())
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 36)
+	for i, c := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		text = append(text, digits[c>>4], digits[c&15])
+	}
+	return types.UID(text)
+}
+
+// randomSuffix returns n letters and digits as the API server appends to
+// generated names: no vowels and nothing easily mistaken.
+func randomSuffix(r *rand.Rand, n int) string {
+	const alphabet = "bcdfghjklmnpqrstvwxz2456789"
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return string(text)
+}

@@ -1,0 +1,203 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+// reflect runs a reflector of pods until the test ends.
+func reflect(t *testing.T, set kubernetes.Interface, tweak func(*metav1.ListOptions), pageSize int64) cache.Store {
+	t.Helper()
+	lw := cache.NewFilteredListWatchFromClient(set.CoreV1().RESTClient(), "pods", "", tweak)
+	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+	r := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, set), &corev1.Pod{}, store, cache.ReflectorOptions{})
+	r.WatchListPageSize = pageSize
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.RunWithContext(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return store
+}
+
+// mirrors is true when the store has exactly the pods of the cluster, in
+// their present states.
+func mirrors(t *testing.T, c *Cluster, store cache.Store) bool {
+	t.Helper()
+	var got, want []string
+	for _, item := range store.List() {
+		p, ok := item.(*corev1.Pod)
+		if !ok {
+			t.Fatalf("stored %T", item)
+		}
+		got = append(got, p.Namespace+"/"+p.Name+"@"+p.ResourceVersion)
+	}
+	collection, err := c.collectionOf(&corev1.Pod{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, _, _ := collection.state()
+	for _, o := range items {
+		want = append(want, o.namespace+"/"+o.name+"@"+formatVersion(o.resourceVersion))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	return slices.Equal(got, want)
+}
+
+// change adds, updates and deletes pods.
+func change(t *testing.T, c *Cluster, round int) {
+	t.Helper()
+	for i := range 20 {
+		put(t, c, pod("ns-0", fmt.Sprintf("pod-%04d", 3*i)), pod("ns-1", fmt.Sprintf("round-%d-%d", round, i)))
+		if i%2 == 0 {
+			if err := c.Delete(pod("ns-1", fmt.Sprintf("round-%d-%d", round, i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestReflectorMirrorsTheCluster(t *testing.T) {
+	ways := map[string]struct {
+		options  Options
+		pageSize int64
+		watch    bool // the initial state comes as a watch
+	}{
+		"watch-list":     {watch: true},
+		"one list":       {options: Options{NoWatchList: true}},
+		"paged list":     {options: Options{NoWatchList: true}, pageSize: 7},
+		"watch-list TLS": {options: Options{TLS: true}, watch: true},
+	}
+	for way, settings := range ways {
+		for form, content := range forms() {
+			t.Run(way+" "+form, func(t *testing.T) {
+				c := New(settings.options)
+				putPods(t, c, 60)
+				store := reflect(t, serve(t, c, content), func(*metav1.ListOptions) {}, settings.pageSize)
+				eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
+				if lists := c.Traffic()["pods"].Lists; (lists == 0) != settings.watch {
+					t.Errorf("%d lists", lists)
+				}
+				change(t, c, 1)
+				eventually(t, "changes", func() bool { return mirrors(t, c, store) })
+			})
+		}
+	}
+}
+
+func TestReflectorResumesWhereItWasCutOff(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 60)
+	server, err := c.Serve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Stop() })
+	store := reflect(t, client(t, server, forms()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+	eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
+	for round := range 3 {
+		// A watch that ends without an event makes client-go list again.
+		change(t, c, 2*round)
+		eventually(t, "changes", func() bool { return mirrors(t, c, store) })
+		c.CloseWatches()
+		change(t, c, 2*round+1)
+		eventually(t, "changes after the watch was closed", func() bool { return mirrors(t, c, store) })
+	}
+	server.Stop()
+	change(t, c, 6)
+	restarted, err := c.Serve(server.URL()[len("http://"):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(restarted.Stop)
+	eventually(t, "changes while the server was away", func() bool { return mirrors(t, c, store) })
+	if got := server.Traffic()["pods"].Events + restarted.Traffic()["pods"].Events; got >= 2*60+7*50 {
+		t.Errorf("%d events: the state was sent again", got)
+	}
+}
+
+func TestReflectorRelistsAfterTheLogHasOverflown(t *testing.T) {
+	for way, options := range map[string]Options{"watch-list": {LogEvents: 8}, "list": {LogEvents: 8, NoWatchList: true}} {
+		t.Run(way, func(t *testing.T) {
+			c := New(options)
+			putPods(t, c, 60)
+			server, err := c.Serve("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := reflect(t, client(t, server, forms()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+			eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
+			server.Stop()
+			change(t, c, 1) // 50 events, the log holds 8
+			restarted, err := c.Serve(server.URL()[len("http://"):])
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(restarted.Stop)
+			eventually(t, "state after 410 Gone", func() bool { return mirrors(t, c, store) })
+		})
+	}
+}
+
+func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	putPods(t, c, 90)
+	set := serve(t, c, forms()["protobuf"])
+	var shards []cache.Store
+	for _, text := range []string{lowerHalf, upperHalf} {
+		shards = append(shards, reflect(t, set, func(o *metav1.ListOptions) { o.ShardSelector = text }, 0))
+	}
+	together := func() bool {
+		whole := cache.NewStore(cache.MetaNamespaceKeyFunc)
+		n := 0
+		for _, shard := range shards {
+			for _, item := range shard.List() {
+				n++
+				if err := whole.Add(item); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return n == len(whole.List()) && mirrors(t, c, whole)
+	}
+	eventually(t, "initial state", together)
+	change(t, c, 1)
+	eventually(t, "changes", together)
+	for i, shard := range shards {
+		if n := len(shard.List()); n < 25 || n > 85 {
+			t.Errorf("half %d has %d of %d pods", i, n, c.Len())
+		}
+	}
+}
+
+func TestReflectorOfOneNode(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 5)
+	set := serve(t, c, forms()["protobuf"])
+	store := reflect(t, set, func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", "node-2").String()
+	}, 0)
+	p := pod("ns-0", "pod-0000")
+	if err := c.Modify(p, func() { p.Spec.NodeName = "node-2" }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pod has come", func() bool { return len(store.List()) == 1 })
+	if err := c.Delete(p); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pod has gone", func() bool { return len(store.List()) == 0 })
+}

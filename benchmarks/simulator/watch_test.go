@@ -1,0 +1,302 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+func watchPods(t *testing.T, set kubernetes.Interface, namespace string, options metav1.ListOptions) watch.Interface {
+	t.Helper()
+	w, err := set.CoreV1().Pods(namespace).Watch(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+	return w
+}
+
+// next is the next event, or fails after a minute.
+func next(t *testing.T, w watch.Interface) watch.Event {
+	t.Helper()
+	select {
+	case e, open := <-w.ResultChan():
+		if !open {
+			t.Fatal("the watch has ended")
+		}
+		return e
+	case <-time.After(time.Minute):
+		t.Fatal("no event within a minute")
+	}
+	return watch.Event{}
+}
+
+// expect is the next event, of a type and a pod.
+func expect(t *testing.T, w watch.Interface, typ watch.EventType, name string) *corev1.Pod {
+	t.Helper()
+	e := next(t, w)
+	p, ok := e.Object.(*corev1.Pod)
+	if !ok || e.Type != typ || p.Name != name {
+		t.Fatalf("got %s %+v, want %s %s", e.Type, e.Object, typ, name)
+	}
+	return p
+}
+
+func ended(t *testing.T, w watch.Interface) {
+	t.Helper()
+	select {
+	case e, open := <-w.ResultChan():
+		if open {
+			t.Fatalf("got %s %+v, want the end", e.Type, e.Object)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the watch has not ended within a minute")
+	}
+}
+
+func TestWatchFollowsAList(t *testing.T) {
+	for name, content := range forms() {
+		t.Run(name, func(t *testing.T) {
+			c := New(Options{})
+			putPods(t, c, 3)
+			set := serve(t, c, content)
+			list := listPods(t, set, "", metav1.ListOptions{})
+			added := pod("ns-0", "new")
+			put(t, c, added) // between list and watch
+			w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+			if p := expect(t, w, watch.Added, "new"); p.UID != added.UID || p.ResourceVersion != added.ResourceVersion {
+				t.Errorf("got %+v, want %+v", p, added)
+			}
+			err := c.Modify(added, func() { added.Status.Phase = corev1.PodSucceeded })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := expect(t, w, watch.Modified, "new"); p.Status.Phase != corev1.PodSucceeded {
+				t.Errorf("phase %s", p.Status.Phase)
+			}
+			if err := c.Delete(pod("ns-0", "new")); err != nil {
+				t.Fatal(err)
+			}
+			if p := expect(t, w, watch.Deleted, "new"); p.ResourceVersion != formatVersion(c.ResourceVersion()) || p.UID != added.UID {
+				t.Errorf("deleted %+v", p)
+			}
+			replaced := pod("ns-0", "pod-0000")
+			replaced.UID = "other"
+			put(t, c, replaced)
+			expect(t, w, watch.Deleted, "pod-0000")
+			if p := expect(t, w, watch.Added, "pod-0000"); p.UID != "other" {
+				t.Errorf("replaced by %s", p.UID)
+			}
+		})
+	}
+}
+
+func TestWatchListEndsWithABookmark(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 7)
+	yes := true
+	options := metav1.ListOptions{SendInitialEvents: &yes, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, AllowWatchBookmarks: true}
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		w := watchPods(t, set, "", options)
+		for range 7 {
+			if e := next(t, w); e.Type != watch.Added {
+				t.Fatalf("got %s, want ADDED", e.Type)
+			}
+		}
+		mark := expect(t, w, watch.Bookmark, "")
+		if mark.ResourceVersion != formatVersion(c.ResourceVersion()) || mark.Annotations[metav1.InitialEventsAnnotationKey] != "true" {
+			t.Errorf("bookmark %+v", mark.ObjectMeta)
+		}
+		put(t, c, pod("ns-0", "pod-0000"))
+		expect(t, w, watch.Modified, "pod-0000")
+	})
+}
+
+func TestPeriodicBookmarksCarryTheClusterVersion(t *testing.T) {
+	c := New(Options{BookmarkInterval: time.Millisecond})
+	set := serve(t, c, rest.ContentConfig{})
+	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // other resources move it on
+	w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "1", AllowWatchBookmarks: true})
+	mark := expect(t, w, watch.Bookmark, "")
+	if mark.ResourceVersion != "2" || mark.Annotations != nil {
+		t.Errorf("bookmark %+v", mark.ObjectMeta)
+	}
+}
+
+func TestWatchSeesObjectsComeAndGoThroughItsSelector(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	p := pod("ns-0", "p")
+	p.Spec.NodeName = ""
+	p.UID = "fixed"
+	put(t, c, p)
+	version := formatVersion(c.ResourceVersion())
+	move := func(change func()) {
+		t.Helper()
+		if err := c.Modify(p, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		here := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: version, FieldSelector: "spec.nodeName=node-1"})
+		labelled := watchPods(t, set, "ns-0", metav1.ListOptions{ResourceVersion: version, LabelSelector: "app=other"})
+		lower := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: version, ShardSelector: lowerHalf})
+		upper := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: version, ShardSelector: upperHalf})
+		elsewhere := watchPods(t, set, "ns-1", metav1.ListOptions{ResourceVersion: version})
+
+		move(func() { p.Spec.NodeName = "node-1" })
+		expect(t, here, watch.Added, "p")
+		move(func() { p.Labels = map[string]string{"app": "other"} })
+		expect(t, here, watch.Modified, "p")
+		expect(t, labelled, watch.Added, "p")
+		move(func() { p.Labels, p.Spec.NodeName = nil, "" })
+		gone := expect(t, here, watch.Deleted, "p")
+		if gone.Spec.NodeName != "node-1" || gone.ResourceVersion != p.ResourceVersion {
+			t.Errorf("left as %+v", gone)
+		}
+		expect(t, labelled, watch.Deleted, "p")
+		mine, other := lower, upper
+		if hash64("fixed")>>63 == 1 {
+			mine, other = upper, lower
+		}
+		for range 3 {
+			expect(t, mine, watch.Modified, "p")
+		}
+		version = p.ResourceVersion
+		c.CloseWatches()
+		ended(t, other)
+		ended(t, elsewhere)
+	})
+}
+
+func TestWatchBehindTheLogIsGone(t *testing.T) {
+	c := New(Options{LogEvents: 4})
+	putPods(t, c, 10)
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "3"})
+		e := next(t, w)
+		if err := apierrors.FromObject(e.Object); e.Type != watch.Error || !apierrors.IsResourceExpired(err) {
+			t.Fatalf("got %s %+v, want 410 Expired", e.Type, e.Object)
+		}
+		ended(t, w)
+		// The four latest events are held: versions 8 to 11.
+		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "7"})
+		expect(t, w, watch.Added, "pod-0006")
+		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "999"})
+		e = next(t, w)
+		if err := apierrors.FromObject(e.Object); !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+			t.Fatalf("got %s %+v, want a version that is too large", e.Type, e.Object)
+		}
+	})
+}
+
+func TestEventLogIsBoundedInBytes(t *testing.T) {
+	c := New(Options{LogBytes: 10_000})
+	p := pod("ns", "p")
+	for range 1000 {
+		put(t, c, p)
+	}
+	collection, err := c.collectionOf(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(collection.log.events); n == 0 || n > 40 || collection.log.bytes > 10_000 {
+		t.Errorf("%d events of %d bytes are held", n, collection.log.bytes)
+	}
+}
+
+func TestWatchTimesOut(t *testing.T) {
+	c := New(Options{})
+	one := int64(1)
+	set := serve(t, c, rest.ContentConfig{})
+	ended(t, watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "1", TimeoutSeconds: &one}))
+}
+
+func TestWatchOfOneObject(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 4)
+	set := serve(t, c, rest.ContentConfig{})
+	w, err := set.CoreV1().RESTClient().Get().Resource("pods").Namespace("ns-0").Name("pod-0003").
+		VersionedParams(&metav1.ListOptions{Watch: true, ResourceVersion: "0"}, metav1.ParameterCodec).Watch(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	expect(t, w, watch.Added, "pod-0003")
+	put(t, c, pod("ns-0", "pod-0000"), pod("ns-0", "pod-0003"))
+	expect(t, w, watch.Modified, "pod-0003")
+}
+
+// TestSlowWatcherIsCutOff has a client that does not read while the log turns
+// over: its watch ends instead of being buffered.
+func TestSlowWatcherIsCutOff(t *testing.T) {
+	c := New(Options{LogEvents: 8})
+	server, err := c.Serve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	response, err := http.Get(server.URL() + "/api/v1/pods?watch=true&resourceVersion=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	big := pod("ns", "big")
+	big.Annotations = map[string]string{"filler": string(make([]byte, 1<<20))}
+	for range 64 { // MiB, far more than the sockets buffer
+		put(t, c, big)
+	}
+	if _, err := io.Copy(io.Discard, response.Body); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+}
+
+func TestTrafficIsCountedPerListener(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 5)
+	first, err := c.Serve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Stop()
+	second, err := c.Serve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Stop()
+	set := client(t, first, forms()["json"])
+	listPods(t, set, "", metav1.ListOptions{})
+	if _, err := set.CoreV1().Pods("ns-0").Get(context.Background(), "pod-0000", metav1.GetOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "0"})
+	for range 5 {
+		next(t, w)
+	}
+	got := first.Traffic()["pods"]
+	if got.Lists != 1 || got.Gets != 1 || got.Watches != 1 || got.Events < 5 || got.Bytes < 1000 {
+		t.Errorf("counted %+v", got)
+	}
+	if other := Sum(second.Traffic()); other != (Traffic{}) {
+		t.Errorf("the other listener counted %+v", other)
+	}
+	if total := c.Traffic()["pods"]; total != first.Traffic()["pods"] {
+		t.Errorf("the cluster counted %+v, its listener %+v", total, got)
+	}
+	resources := slices.Sorted(maps.Keys(c.Traffic()))
+	if len(resources) != len(Kinds()) {
+		t.Errorf("%d resources are counted, %d served", len(resources), len(Kinds()))
+	}
+}

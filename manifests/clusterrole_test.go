@@ -1,0 +1,76 @@
+// Package manifests holds what runs statefleet in a cluster. Its tests keep the
+// parts that follow from the list of kinds in step with it.
+package manifests
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+// clusterRole is the least that reading every kind takes: list and watch, one
+// rule for each API group.
+func clusterRole(kinds []resources.Kind) []byte {
+	groups := map[string][]string{}
+	for _, k := range kinds {
+		groups[k.Resource.Group] = append(groups[k.Resource.Group], k.Name())
+	}
+	var b bytes.Buffer
+	b.WriteString(`# Generated from the list of kinds by "make generate".
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: statefleet
+  labels:
+    app.kubernetes.io/name: statefleet
+rules:
+`)
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		fmt.Fprintf(&b, "  - apiGroups: [%q]\n    resources:\n", group)
+		for _, r := range slices.Sorted(slices.Values(groups[group])) {
+			fmt.Fprintf(&b, "      - %s\n", r)
+		}
+		b.WriteString("    verbs: [list, watch]\n")
+	}
+	return b.Bytes()
+}
+
+func TestClusterRoleIsGenerated(t *testing.T) {
+	const file = "base/clusterrole.yaml"
+	want := clusterRole(resources.All())
+	if *update {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs from the list of kinds; run make generate", file)
+	}
+}
+
+// TestNothingCanBeWritten holds the promise that the exporter reads only.
+func TestNothingCanBeWritten(t *testing.T) {
+	for _, file := range []string{"base/clusterrole.yaml", "base/role.yaml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"create", "update", "patch", "delete", "deletecollection", "*", "escalate", "bind", "impersonate"} {
+			if bytes.Contains(b, []byte(verb)) {
+				t.Errorf("%s grants %s", file, verb)
+			}
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// Kubeconfig writes a kubeconfig for the bearer of a token and returns its path. The file goes with the test.
+func (c *Cluster) Kubeconfig(t testing.TB, token string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := c.writeKubeconfig(path, token); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Token asks the API server for a token of a service account, which must exist (TokenRequest API). It lasts an hour.
+func (c *Cluster) Token(t testing.TB, namespace, account string) string {
+	t.Helper()
+	request, err := c.Client().CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), account,
+		&authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("token for %s/%s: %v", namespace, account, err)
+	}
+	return request.Status.Token
+}
+
+// BoundToken makes a service account that is bound to one ClusterRole and nothing else, and returns a token of it.
+// Namespace and account are created if they do not exist.
+func (c *Cluster) BoundToken(t testing.TB, namespace, account, clusterRole string) string {
+	t.Helper()
+	if err := c.bind(t.Context(), namespace, account, clusterRole); err != nil {
+		t.Fatalf("binding %s/%s to ClusterRole %s: %v", namespace, account, clusterRole, err)
+	}
+	return c.Token(t, namespace, account)
+}
+
+func (c *Cluster) bind(ctx context.Context, namespace, account, clusterRole string) error {
+	client := c.Client()
+	_, err := client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	_, err = client.CoreV1().ServiceAccounts(namespace).Create(ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%s-%s", namespace, account, clusterRole)},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account}},
+	}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// writeKubeconfig carries the certificate inside, so that the file can be used from anywhere.
+func (c *Cluster) writeKubeconfig(path, token string) error {
+	ca, err := os.ReadFile(c.caFile())
+	if err != nil {
+		return err
+	}
+	const name = "test"
+	config := clientcmdapi.NewConfig()
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.URL(), CertificateAuthorityData: ca}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	config.CurrentContext = name
+	return clientcmd.WriteToFile(*config, path)
+}

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// theFleetFollowsItsStatefulSet lets the real controller make the pods of the manifests' StatefulSet and runs a process
+// for each, as a kubelet would. Then it scales: the others must change their shards without a restart, and while they do,
+// each must serve something at every scrape.
+func (w *world) theFleetFollowsItsStatefulSet(t *testing.T) {
+	defer w.cluster.StartControllers(t, "statefulset-controller")()
+	whole := w.one(t)
+	whole.WaitReady(t)
+	var replicas []*fleet.Replica
+	for ordinal := range shards {
+		replicas = append(replicas, w.pod(t, ordinal))
+	}
+	for _, replica := range replicas {
+		replica.WaitReady(t)
+	}
+	waitSame(t, whole, replicas)
+
+	watched := watchForEmptyPages(t, replicas)
+	w.scale(t, shards+1)
+	grown := append(replicas[:shards:shards], w.pod(t, shards))
+	grown[shards].WaitReady(t)
+	waitShards(t, grown)
+	waitSame(t, whole, grown)
+
+	w.scale(t, shards)
+	grown[shards].Kill()
+	waitShards(t, replicas)
+	waitSame(t, whole, replicas)
+	watched()
+	for ordinal, replica := range replicas {
+		if !replica.Running() {
+			t.Errorf("replica %d ended with exit code %d", ordinal, replica.ExitCode())
+		}
+	}
+}
+
+// pod waits for the pod of an ordinal and starts its process.
+func (w *world) pod(t *testing.T, ordinal int) *fleet.Replica {
+	t.Helper()
+	name := fmt.Sprintf("%s-%d", setName, ordinal)
+	fleet.Eventually(t, "the controller creates pod "+name, func(ctx context.Context) error {
+		_, err := w.cluster.Client().CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	return w.one(t, "--pod="+name, "--pod-namespace="+namespace)
+}
+
+func (w *world) scale(t *testing.T, replicas int) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := w.cluster.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), setName, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitShards waits until each replica says in its self-metrics that it is its ordinal's part of all of them.
+func waitShards(t *testing.T, replicas []*fleet.Replica) {
+	t.Helper()
+	fleet.Eventually(t, fmt.Sprintf("all replicas know that they are %d", len(replicas)), func(ctx context.Context) error {
+		for ordinal, replica := range replicas {
+			page, err := replica.SelfMetrics(ctx)
+			if err != nil {
+				return err
+			}
+			total, _ := page.Sum(fleet.TotalShards, nil)
+			shard, _ := page.Sum(fleet.ShardOrdinal, nil)
+			if int(total) != len(replicas) || int(shard) != ordinal {
+				return fmt.Errorf("replica %d says that it is shard %v of %v", ordinal, shard, total)
+			}
+		}
+		return nil
+	})
+}
+
+// watchForEmptyPages scrapes each replica over and over until the returned function is called, which fails the test if any
+// scrape of any replica failed or had no sample of a pod.
+func watchForEmptyPages(t *testing.T, replicas []*fleet.Replica) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var group sync.WaitGroup
+	for ordinal, replica := range replicas {
+		group.Go(func() {
+			for scrapes := 0; ; scrapes++ {
+				page, err := replica.Page(ctx)
+				if ctx.Err() != nil {
+					t.Logf("replica %d: %d scrapes", ordinal, scrapes)
+					return
+				}
+				if err == nil && len(objects(page, "pods")) == 0 {
+					err = errors.New("no pod on the page")
+				}
+				if err != nil {
+					t.Errorf("scrape %d of replica %d: %v", scrapes, ordinal, err)
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		group.Wait()
+	}
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// looks is how often the pages are looked at while the API server is away.
+const looks = 10
+
+func (w *world) anOutageIsSurvived(t *testing.T) {
+	whole, parts := w.one(t), w.three(t)
+	whole.WaitReady(t)
+	waitSame(t, whole, parts)
+	before := whole.Scrape(t)
+
+	end := w.outage(t)
+	for range looks {
+		if diff := fleet.Diff(before, whole.Scrape(t)); diff != "" {
+			t.Fatalf("the page changed while the API server was away:\n%s", diff)
+		}
+		if err := same(t.Context(), whole, parts); err != nil {
+			t.Fatalf("while the API server was away: %v", err)
+		}
+		for _, path := range []string{"/livez", "/readyz"} {
+			if status := statusOf(t, whole, path); status != http.StatusOK {
+				t.Fatalf("%s answers %d while the API server is away", path, status)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	end()
+
+	pod := w.createPod(t, "after-outage", 0)
+	seen(t, parts, "pod created after the outage", func(page string) bool { return strings.Contains(page, string(pod.UID)) })
+	waitSame(t, whole, parts)
+	w.deletePod(t, pod)
+	seen(t, parts, "pod deleted after the outage", func(page string) bool { return !strings.Contains(page, string(pod.UID)) })
+	waitSame(t, whole, parts)
+}
+
+func (w *world) anOutageAtStartIsAwaited(t *testing.T) {
+	end := w.outage(t)
+	replica := w.one(t)
+	fleet.Eventually(t, "replica answers without an API server", func(ctx context.Context) error {
+		_, err := replica.Get(ctx, replica.URL+"/livez")
+		return err
+	})
+	fleet.Eventually(t, "the log names the API server that is tried", func(context.Context) error {
+		if !strings.Contains(replica.Log(), strings.TrimPrefix(w.cluster.URL(), "https://")) {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	for path, want := range map[string]int{
+		"/livez": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/metrics": http.StatusServiceUnavailable,
+	} {
+		if status := statusOf(t, replica, path); status != want {
+			t.Errorf("%s answers %d before the first sync, want %d", path, status, want)
+		}
+	}
+	end()
+	replica.WaitReady(t)
+	if found, want := len(objects(replica.Scrape(t), "pods")), w.count(t, "pods"); found != want {
+		t.Errorf("ready with %d pods, the cluster has %d", found, want)
+	}
+}
+
+// outage stops the API server until end is called, or until the test is over: the next one needs it.
+func (w *world) outage(t *testing.T) (end func()) {
+	t.Helper()
+	w.cluster.Stop()
+	end = sync.OnceFunc(func() {
+		if err := w.cluster.Start(nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(end)
+	return end
+}
+
+func statusOf(t *testing.T, replica *fleet.Replica, path string) int {
+	t.Helper()
+	answer, err := replica.Get(t.Context(), replica.URL+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Status
+}

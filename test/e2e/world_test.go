@@ -1,0 +1,112 @@
+// Package e2e runs the exporter's binary against a real control plane, with the rights that the manifests give it.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/statefleet/statefleet/test/controlplane"
+	"github.com/statefleet/statefleet/test/fleet"
+	"github.com/statefleet/statefleet/test/manifest"
+	"github.com/statefleet/statefleet/test/seed"
+)
+
+const (
+	shards     = 3
+	seededPods = 300 // enough for the shares of three shards to be near a third
+	namespace  = "statefleet"
+	account    = "statefleet"
+	setName    = "statefleet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestEndToEnd runs every check on one control plane. Each starts its own replicas, and leaves the cluster as it found it
+// but for objects of its own.
+func TestEndToEnd(t *testing.T) {
+	w := newWorld(t)
+	t.Run("ManifestsAreAcceptedAndSettle", w.manifestsAreAcceptedAndSettle)
+	t.Run("ShardsTogetherAreTheWhole", w.shardsTogetherAreTheWhole)
+	t.Run("ServerSideFilteringChangesTrafficNotPages", w.serverSideFilteringChangesTrafficNotPages)
+	t.Run("ChangesAreVisibleWithinASecond", w.changesAreVisibleWithinASecond)
+	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
+	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
+	t.Run("AForbiddenKindIsNamedAndTheRestServed", w.aForbiddenKindIsNamed)
+	t.Run("TheFleetFollowsItsStatefulSet", w.theFleetFollowsItsStatefulSet)
+}
+
+// world is what the checks share: a cluster with the manifests applied and objects of every kind.
+type world struct {
+	cluster *controlplane.Cluster
+	// kubeconfig of the manifests' service account, which has no other rights than theirs.
+	kubeconfig string
+}
+
+func newWorld(t *testing.T) *world {
+	if _, err := fleet.Build(); err != nil { // first, because it fails sooner than a cluster starts
+		t.Fatal(err)
+	}
+	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
+	w := &world{cluster: cluster}
+	w.apply(t, manifest.Base)
+	if err := seed.All(t.Context(), cluster.Client(), seededPods); err != nil {
+		t.Fatal(err)
+	}
+	w.kubeconfig = cluster.Kubeconfig(t, cluster.Token(t, namespace, account))
+	return w
+}
+
+// one starts an unsharded replica; the flags come after those that all replicas have.
+func (w *world) one(t *testing.T, flags ...string) *fleet.Replica {
+	t.Helper()
+	return fleet.Start(t, append([]string{
+		"--kubeconfig=" + w.kubeconfig,
+		"--metric-labels-allowlist=pods=[*],nodes=[*],namespaces=[*],deployments=[*]",
+		"--metric-annotations-allowlist=pods=[*]",
+	}, flags...)...)
+}
+
+// shard starts one of several replicas.
+func (w *world) shard(t *testing.T, ordinal, total int) *fleet.Replica {
+	t.Helper()
+	return w.one(t, "--shard="+strconv.Itoa(ordinal), "--total-shards="+strconv.Itoa(total))
+}
+
+// three starts all shards of a fleet and waits until they are ready.
+func (w *world) three(t *testing.T) []*fleet.Replica {
+	t.Helper()
+	var replicas []*fleet.Replica
+	for ordinal := range shards {
+		replicas = append(replicas, w.shard(t, ordinal, shards))
+	}
+	for _, replica := range replicas {
+		replica.WaitReady(t)
+	}
+	return replicas
+}
+
+// same compares what the fleet serves with what one unsharded replica serves.
+func same(ctx context.Context, whole *fleet.Replica, parts []*fleet.Replica) error {
+	union, err := fleet.UnionOf(ctx, parts)
+	if err != nil {
+		return err
+	}
+	page, err := whole.Page(ctx)
+	if err != nil {
+		return err
+	}
+	if diff := fleet.Diff(page, union); diff != "" {
+		return errors.New("the union of the shards is not the whole:\n" + diff)
+	}
+	return nil
+}
+
+// waitSame waits until the cluster's last changes have arrived everywhere.
+func waitSame(t *testing.T, whole *fleet.Replica, parts []*fleet.Replica) {
+	t.Helper()
+	fleet.Eventually(t, "shards are together the whole", func(ctx context.Context) error { return same(ctx, whole, parts) })
+}

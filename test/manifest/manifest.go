@@ -1,0 +1,104 @@
+// Package manifest builds the kustomize folders of this repository and applies them to a cluster, the way
+// "kubectl apply -k" does it, without kubectl.
+package manifest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/statefleet/statefleet/test/process"
+)
+
+// Folders of the repository that hold a kustomization.
+const (
+	Base               = "manifests/base"
+	PrometheusOperator = "manifests/prometheus-operator"
+)
+
+const fieldManager = "statefleet-test"
+
+// Build returns the objects of a kustomization, in the order in which they can be applied. The folder is relative to the
+// repository's root.
+func Build(folder string) ([]*unstructured.Unstructured, error) {
+	root, err := process.Root()
+	if err != nil {
+		return nil, err
+	}
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionLegacy // namespaces and CRDs first
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), filepath.Join(root, folder))
+	if err != nil {
+		return nil, fmt.Errorf("kustomize build %s: %w", folder, err)
+	}
+	var objects []*unstructured.Unstructured
+	for _, resource := range resources.Resources() {
+		content, err := resource.Map()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
+		}
+		objects = append(objects, &unstructured.Unstructured{Object: content})
+	}
+	return objects, nil
+}
+
+// Applier applies objects to one cluster.
+type Applier struct {
+	client dynamic.Interface
+	mapper meta.RESTMapper
+}
+
+// NewApplier makes an Applier for the cluster that config connects to.
+func NewApplier(config *rest.Config) (*Applier, error) {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	typed, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Applier{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(typed.Discovery()))}, nil
+}
+
+// Apply applies one object by server-side apply and returns what the API server made of it. An unknown field is an error.
+func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	resource, err := a.resource(object)
+	if err != nil {
+		return nil, err
+	}
+	data, err := object.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	options := metav1.PatchOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict}
+	applied, err := resource.Patch(ctx, object.GetName(), "application/apply-patch+yaml", data, options)
+	if err != nil {
+		return nil, fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return applied, nil
+}
+
+// resource is the endpoint of an object's kind. The mapper asks the cluster again for a kind that it does not know yet.
+func (a *Applier) resource(object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	kind := object.GroupVersionKind()
+	mapping, err := a.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, err
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		return a.client.Resource(mapping.Resource).Namespace(object.GetNamespace()), nil
+	}
+	return a.client.Resource(mapping.Resource), nil
+}

@@ -1,0 +1,80 @@
+package process
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Build compiles the command in the folder pkg (relative to this module's root) and returns the path of the binary. The
+// binary is kept in the user's cache folder, one per checkout and set of flags, where the go command finds it up to date
+// next time: that takes about two seconds instead of half a minute of linking. Concurrent calls, from other processes too,
+// wait for each other.
+func Build(pkg string, flags ...string) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, pkg)
+	binary, err := cachePath(dir, flags)
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(binary + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", dir, err, out)
+	}
+	return binary, nil
+}
+
+// Root is the root folder of the repository, found from where this file was compiled.
+func Root() (string, error) {
+	root, err := moduleRoot()
+	return filepath.Dir(root), err
+}
+
+func moduleRoot() (string, error) {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		return "", fmt.Errorf("cannot tell where the test module is: built with -trimpath? (%q)", file)
+	}
+	return filepath.Dir(filepath.Dir(file)), nil
+}
+
+func cachePath(dir string, flags []string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for built binaries: %w", err)
+	}
+	sum := sha256.Sum256([]byte(dir + "\x00" + strings.Join(flags, "\x00")))
+	cache = filepath.Join(cache, "statefleet-test", hex.EncodeToString(sum[:6]))
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, filepath.Base(dir)), nil
+}
+
+// lock takes an exclusive lock on a file that it creates, and returns what releases it.
+func lock(path string) (func(), error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return func() { file.Close() }, nil // closing releases the lock
+}

@@ -1,0 +1,66 @@
+package process_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/statefleet/statefleet/test/process"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStopEndsTheChildAndKeepsItsLog(t *testing.T) {
+	p, err := process.Start("sleeper", "/bin/sh", []string{"-c", "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.01; done"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(p.Log(), "hello"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("no greeting, log: %q", p.Log())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := p.Stop(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if p.Running() || p.ExitCode() != 0 || !strings.Contains(p.Log(), "bye") {
+		t.Fatalf("running %v, exit code %d, log %q", p.Running(), p.ExitCode(), p.Log())
+	}
+}
+
+func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
+	p, err := process.Start("deaf", "/bin/sh", []string{"-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(p.Log(), "up") && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := p.Stop(50 * time.Millisecond); err == nil || p.Running() {
+		t.Fatalf("want an error and no process, got %v, running %v", err, p.Running())
+	}
+}
+
+func TestStartSaysWhatIsMissing(t *testing.T) {
+	_, err := process.Start("absent", "/no/such/program", nil, nil)
+	if err == nil || !strings.Contains(err.Error(), "starting absent") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestFreePortsAreDifferent(t *testing.T) {
+	ports, err := process.FreePorts("127.0.0.1", 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for _, port := range ports {
+		if seen[port] {
+			t.Fatalf("port %d twice in %v", port, ports)
+		}
+		seen[port] = true
+	}
+}

@@ -1,0 +1,51 @@
+package seed_test
+
+import (
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/statefleet/statefleet/test/controlplane"
+	"github.com/statefleet/statefleet/test/seed"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestRealAPIServerAcceptsEveryKind seeds a real API server and finds an object of each kind, with its status if it has
+// one: a status that validation silently dropped would make the end-to-end tests compare less than they say.
+func TestRealAPIServerAcceptsEveryKind(t *testing.T) {
+	cluster := controlplane.Start(t, controlplane.Options{})
+	if err := seed.All(t.Context(), cluster.Client(), 8); err != nil {
+		t.Fatal(err)
+	}
+	client := dynamic.NewForConfigOrDie(cluster.Config())
+	stateless := []string{"limitranges", "services"}
+	for _, kind := range seed.Kinds() {
+		list, err := client.Resource(kind).List(t.Context(), metav1.ListOptions{})
+		if err != nil || len(list.Items) == 0 {
+			t.Errorf("%s: %d objects, error %v", kind.Resource, len(list.Items), err)
+			continue
+		}
+		last := list.Items[len(list.Items)-1]
+		if status, ok := last.Object["status"].(map[string]any); !slices.Contains(stateless, kind.Resource) && (!ok || len(status) == 0) {
+			t.Errorf("%s %s has no status", kind.Resource, last.GetName())
+		}
+	}
+}
+
+func TestKindsAreNamedOnce(t *testing.T) {
+	seen := map[schema.GroupVersionResource]bool{}
+	for _, kind := range seed.Kinds() {
+		if seen[kind] {
+			t.Errorf("%s twice", kind)
+		}
+		seen[kind] = true
+	}
+	if len(seen) != 15 {
+		t.Errorf("%d kinds, want 15", len(seen))
+	}
+}
