@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
@@ -100,12 +101,12 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fleet, err := startFleet(ctx, o, kubeconfig, dir)
+	shards, err := fleet.Start(ctx, fleet.Options{Binary: o.binary, Kubeconfig: kubeconfig, Shards: o.shards, Port: o.port, Dir: dir})
 	if err != nil {
 		return err
 	}
-	defer fleet.wait()
-	defer cancel() // before wait: the shards end with the context
+	defer shards.Wait()
+	defer cancel() // before Wait: the shards end with the context
 
 	churned := make(chan struct{})
 	go func() {
@@ -117,7 +118,7 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}()
 	defer func() { <-churned }()
 	defer cancel()
-	return fleet.watch(ctx, o, out, start)
+	return watch(ctx, shards, o, out, start)
 }
 
 func say(out io.Writer, format string, args ...any) {

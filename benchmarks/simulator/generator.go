@@ -81,6 +81,14 @@ func (g *generator) ago(d time.Duration) metav1.Time {
 	return metav1.NewTime(g.spec.Now.Add(-d).Truncate(time.Second))
 }
 
+// after is d later than a time, but not in the future.
+func (g *generator) after(t metav1.Time, d time.Duration) metav1.Time {
+	if later := t.Add(d); later.Before(g.spec.Now) {
+		return metav1.NewTime(later)
+	}
+	return g.ago(0)
+}
+
 func (g *generator) within(most time.Duration) time.Duration {
 	return time.Duration(g.random.Int64N(int64(most)))
 }

@@ -54,7 +54,7 @@ func (g *generator) makeJobs() {
 		case n < 13:
 			state = podFailed
 		}
-		job, pod := g.job(i, state)
+		job, pod := g.job(i, g.ago(time.Minute+g.within(24*time.Hour)), state)
 		g.put(job)
 		g.put(pod)
 	}
@@ -62,7 +62,7 @@ func (g *generator) makeJobs() {
 
 // job makes a Job and its pod. Three in four belong to a CronJob, if there is
 // any.
-func (g *generator) job(i int, state podState) (*batchv1.Job, *corev1.Pod) {
+func (g *generator) job(i int, born metav1.Time, state podState) (*batchv1.Job, *corev1.Pod) {
 	namespace := g.namespace(i)
 	name := fmt.Sprintf("%s-task-%d-%s", appName(i), i, randomSuffix(g.random, 5))
 	var owners []metav1.OwnerReference
@@ -74,7 +74,7 @@ func (g *generator) job(i int, state podState) (*batchv1.Job, *corev1.Pod) {
 	w := g.jobWorkload(i, namespace, name)
 	job := &batchv1.Job{ObjectMeta: g.meta(namespace, name, nil)}
 	job.OwnerReferences = owners
-	job.CreationTimestamp = g.ago(time.Minute + g.within(24*time.Hour))
+	job.CreationTimestamp = born
 	w.labels = maps.Clone(w.labels)
 	w.labels[batchv1.ControllerUidLabel], w.labels[batchv1.JobNameLabel] = string(job.UID), name
 	w.template.Labels, job.Labels = w.labels, w.labels
@@ -84,21 +84,18 @@ func (g *generator) job(i int, state podState) (*batchv1.Job, *corev1.Pod) {
 		Parallelism: &one, Completions: &one, BackoffLimit: &limit, Suspend: &manual, CompletionMode: &mode,
 		Selector: w.labelSelector(), Template: w.template,
 	}
-	setJobStatus(job, state, g.spec.Now)
+	g.jobStatus(job, state)
 	g.applied(&job.ObjectMeta, w, 1, job)
 
 	meta := g.owned(w, name+"-"+randomSuffix(g.random, 5), controlledBy(batchVersion, "Job", job.ObjectMeta))
-	meta.GenerateName, meta.CreationTimestamp = name+"-", job.CreationTimestamp
+	meta.GenerateName, meta.CreationTimestamp = name+"-", born
 	return job, g.pod(w, meta, g.anyNode(), state)
 }
 
-// setJobStatus is the status of a Job whose one pod is in the given state.
-func setJobStatus(job *batchv1.Job, state podState, now time.Time) {
+// jobStatus is the status of a Job whose one pod is in the given state.
+func (g *generator) jobStatus(job *batchv1.Job, state podState) {
 	started := job.CreationTimestamp
-	finished := metav1.NewTime(now.Truncate(time.Second))
-	if soon := started.Add(45 * time.Second); soon.Before(finished.Time) {
-		finished = metav1.NewTime(soon)
-	}
+	finished := g.after(started, 45*time.Second)
 	ready, none := int32(1), int32(0)
 	job.Status = batchv1.JobStatus{StartTime: &started, Ready: &none, UncountedTerminatedPods: &batchv1.UncountedTerminatedPods{}}
 	condition := func(typ batchv1.JobConditionType, reason, message string) {

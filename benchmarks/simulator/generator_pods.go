@@ -45,12 +45,7 @@ func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, 
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: *w.podSpec}
 	pod.Annotations = w.template.Annotations
 	if state != podUnschedulable {
-		pod.Spec.NodeName = node.name
-		pod.Annotations = maps.Clone(pod.Annotations)
-		address := g.address()
-		pod.Annotations["cni.example.com/network-status"] = fmt.Sprintf(`[{"name":"default","interface":"eth0","ips":[%q],"mac":"0a:58:%02x:%02x:%02x:%02x","default":true}]`,
-			address, g.random.IntN(256), g.random.IntN(256), g.random.IntN(256), g.random.IntN(256))
-		pod.Status.PodIP = address
+		g.place(pod, node)
 	}
 	g.podStatus(pod, node, state)
 	if w.statusFields == nil {
@@ -58,18 +53,29 @@ func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, 
 	}
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{
 		managed("kube-controller-manager", "v1", "", pod.CreationTimestamp, w.specFields),
-		managed("kubelet", "v1", "status", metav1.NewTime(pod.CreationTimestamp.Add(9*time.Second)), w.statusFields),
+		managed("kubelet", "v1", "status", g.after(pod.CreationTimestamp, 9*time.Second), w.statusFields),
 	}
 	return pod
 }
 
+// place schedules the pod and gives it an address.
+func (g *generator) place(pod *corev1.Pod, node nodeIdentity) {
+	pod.Spec.NodeName = node.name
+	pod.Status.PodIP = g.address()
+	pod.Annotations = maps.Clone(pod.Annotations)
+	if pod.Annotations == nil {
+		pod.Annotations = map[string]string{}
+	}
+	pod.Annotations["cni.example.com/network-status"] = fmt.Sprintf(`[{"name":"default","interface":"eth0","ips":[%q],"mac":"0a:58:%02x:%02x:%02x:%02x","default":true}]`,
+		pod.Status.PodIP, g.random.IntN(256), g.random.IntN(256), g.random.IntN(256), g.random.IntN(256))
+}
+
+// podStatus gives a placed pod the status of a state.
 func (g *generator) podStatus(pod *corev1.Pod, node nodeIdentity, state podState) {
 	born := pod.CreationTimestamp
 	status := &pod.Status
-	status.QOSClass = corev1.PodQOSBurstable
-	status.Phase = corev1.PodPending
+	*status = corev1.PodStatus{PodIP: status.PodIP, QOSClass: corev1.PodQOSBurstable, Phase: corev1.PodPending}
 	if state == podUnschedulable {
-		status.PodIP = ""
 		status.Conditions = []corev1.PodCondition{{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: born,
 			Message: "0/500 nodes are available: 500 Insufficient cpu. preemption: 0/500 nodes are available: 500 No preemption victims found for incoming pod.",
@@ -78,7 +84,7 @@ func (g *generator) podStatus(pod *corev1.Pod, node nodeIdentity, state podState
 	}
 	status.HostIP, status.HostIPs = node.address, []corev1.HostIP{{IP: node.address}}
 	status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
-	started := metav1.NewTime(born.Add(time.Second))
+	started := g.after(born, time.Second)
 	status.StartTime = &started
 	switch state {
 	case podRunning, podCrashing:
@@ -88,9 +94,9 @@ func (g *generator) podStatus(pod *corev1.Pod, node nodeIdentity, state podState
 	case podFailed:
 		status.Phase, status.Reason, status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
 	}
-	status.Conditions = podConditions(born, state)
+	status.Conditions = g.podConditions(born, state)
 	for _, c := range pod.Spec.InitContainers {
-		s := g.containerStatus(c, born, podSucceeded)
+		s := g.containerStatus(c, pod, podSucceeded)
 		s.Ready = true
 		status.InitContainerStatuses = append(status.InitContainerStatuses, s)
 	}
@@ -99,11 +105,11 @@ func (g *generator) podStatus(pod *corev1.Pod, node nodeIdentity, state podState
 		if state == podCrashing && i > 0 {
 			of = podRunning
 		}
-		status.ContainerStatuses = append(status.ContainerStatuses, g.containerStatus(c, born, of))
+		status.ContainerStatuses = append(status.ContainerStatuses, g.containerStatus(c, pod, of))
 	}
 }
 
-func podConditions(born metav1.Time, state podState) []corev1.PodCondition {
+func (g *generator) podConditions(born metav1.Time, state podState) []corev1.PodCondition {
 	ready, reason, up := corev1.ConditionTrue, "", corev1.ConditionTrue
 	switch state {
 	case podCreating:
@@ -113,7 +119,7 @@ func podConditions(born metav1.Time, state podState) []corev1.PodCondition {
 	case podSucceeded:
 		ready, reason, up = corev1.ConditionFalse, "PodCompleted", corev1.ConditionFalse
 	}
-	later := func(d time.Duration) metav1.Time { return metav1.NewTime(born.Add(d)) }
+	later := func(d time.Duration) metav1.Time { return g.after(born, d) }
 	return []corev1.PodCondition{
 		{Type: corev1.PodReadyToStartContainers, Status: up, LastTransitionTime: later(4 * time.Second)},
 		{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: later(5 * time.Second)},
@@ -123,9 +129,9 @@ func podConditions(born metav1.Time, state podState) []corev1.PodCondition {
 	}
 }
 
-func (g *generator) containerStatus(c corev1.Container, born metav1.Time, state podState) corev1.ContainerStatus {
-	id := fmt.Sprintf("containerd://%016x%016x%016x%016x", g.random.Uint64(), g.random.Uint64(), g.random.Uint64(), g.random.Uint64())
-	started := metav1.NewTime(born.Add(3 * time.Second))
+func (g *generator) containerStatus(c corev1.Container, pod *corev1.Pod, state podState) corev1.ContainerStatus {
+	id := "containerd://" + digestOf(string(pod.UID)+c.Name) // the same in all states of the pod
+	started := g.after(pod.CreationTimestamp, 3*time.Second)
 	up := state == podRunning
 	s := corev1.ContainerStatus{
 		Name: c.Name, Image: c.Image, ImageID: imageID(c.Image), ContainerID: id, Ready: up, Started: &up,
@@ -133,7 +139,7 @@ func (g *generator) containerStatus(c corev1.Container, born metav1.Time, state 
 	}
 	ended := func(code int32, reason string) *corev1.ContainerStateTerminated {
 		return &corev1.ContainerStateTerminated{
-			ExitCode: code, Reason: reason, StartedAt: started, FinishedAt: metav1.NewTime(started.Add(41 * time.Second)), ContainerID: id,
+			ExitCode: code, Reason: reason, StartedAt: started, FinishedAt: g.after(started, 41*time.Second), ContainerID: id,
 		}
 	}
 	switch state {
@@ -158,10 +164,12 @@ func (g *generator) containerStatus(c corev1.Container, born metav1.Time, state 
 	return s
 }
 
-// imageID is a digest that follows from the image.
-func imageID(image string) string {
-	h := hash64(image)
-	return fmt.Sprintf("%s@sha256:%016x%016x%016x%016x", image, h, h*3, h*5, h*7)
+func imageID(image string) string { return image + "@sha256:" + digestOf(image) }
+
+// digestOf is 64 hexadecimal digits that follow from the text.
+func digestOf(text string) string {
+	h := hash64(text)
+	return fmt.Sprintf("%016x%016x%016x%016x", h, h*3, h*5, h*7)
 }
 
 // anyNode is where a pod runs that may run anywhere.

@@ -1,0 +1,160 @@
+package simulator
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// churned drives a small cluster through simulated time.
+func churned(t *testing.T, c Churn, seconds int) *Cluster {
+	t.Helper()
+	cluster := New(Options{})
+	if err := cluster.Populate(Scale(100)); err != nil {
+		t.Fatal(err)
+	}
+	driver, err := newChurnDriver(c, cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
+	for range seconds * int(time.Second/churnTick) {
+		if err := driver.step(now); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(churnTick)
+	}
+	return cluster
+}
+
+func TestChurnMakesTheDocumentedNumberOfEvents(t *testing.T) {
+	f := func(what string, c Churn, want uint64) {
+		t.Helper()
+		const seconds = 60
+		quiet := churned(t, Churn{}, 1).ResourceVersion()
+		got := (churned(t, c, seconds).ResourceVersion() - quiet) / seconds
+		// Jobs of the last quarter minute are not through yet.
+		if got > want || got < want-want/4 {
+			t.Errorf("%s: %d events a second, want %d", what, got, want)
+		}
+	}
+	f("jobs", Churn{JobsPerSecond: 2, JobRuns: time.Second, JobStays: time.Second}, 20)
+	f("updates", Churn{StatusUpdatesPerSecond: 20}, 20)
+	f("heartbeats", Churn{HeartbeatsPerSecond: 30}, 31)
+	f("all", Churn{JobsPerSecond: 2, StatusUpdatesPerSecond: 20, JobRuns: time.Second, JobStays: time.Second}, 40)
+}
+
+func TestChurnIsSteady(t *testing.T) {
+	c := Churn{JobsPerSecond: 5, JobRuns: 2 * time.Second, JobStays: 3 * time.Second}
+	half, full := churned(t, c, 20), churned(t, c, 40)
+	// Five a second that live for 6.3 seconds.
+	before := Scale(100).Total()
+	for _, cluster := range []*Cluster{half, full} {
+		if jobs := (cluster.Len() - before) / 2; jobs < 28 || jobs > 34 {
+			t.Errorf("%d jobs live", jobs)
+		}
+	}
+	var phases [4]int
+	for _, name := range full.Names("pods") {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+		if err := full.Get(pod); err != nil {
+			t.Fatal(err)
+		}
+		if pod.OwnerReferences[0].Kind != "Job" {
+			continue
+		}
+		if (pod.Spec.NodeName == "") != (pod.Status.PodIP == "") || (pod.Status.PodIP == "") != (pod.Status.HostIP == "") {
+			t.Errorf("%s on node %q has address %q at %q", pod.Name, pod.Spec.NodeName, pod.Status.PodIP, pod.Status.HostIP)
+		}
+		switch {
+		case pod.Spec.NodeName == "":
+			phases[0]++
+		case pod.Status.Phase == corev1.PodPending:
+			phases[1]++
+		case pod.Status.Phase == corev1.PodRunning:
+			phases[2]++
+		case pod.Status.Phase == corev1.PodSucceeded:
+			phases[3]++
+		}
+	}
+	for phase, n := range phases {
+		if n == 0 {
+			t.Errorf("no pod of a job in phase %d of 4: %v", phase, phases)
+		}
+	}
+	for _, name := range full.Names("jobs") {
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+		if err := full.Get(job); err != nil {
+			t.Fatal(err)
+		}
+		if s := job.Status; s.Active+s.Succeeded+s.Failed != 1 || (s.Succeeded == 1) != (s.CompletionTime != nil) {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+func TestChurnIsDeterministicInSimulatedTime(t *testing.T) {
+	c := Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 20, HeartbeatsPerSecond: 5, Seed: 3}
+	first, again := churned(t, c, 5), churned(t, c, 5)
+	for gvr, collection := range first.collections {
+		items, _, _ := collection.state()
+		others, _, _ := again.collections[gvr].state()
+		if len(items) != len(others) {
+			t.Fatalf("%d and %d %s", len(items), len(others), gvr.Resource)
+		}
+		for i, o := range items {
+			if string(o.raw) != string(others[i].raw) {
+				t.Errorf("%s %s/%s differs", gvr.Resource, o.namespace, o.name)
+			}
+		}
+	}
+}
+
+func TestChurnEndsWithItsContext(t *testing.T) {
+	cluster := New(Options{})
+	if err := cluster.Populate(Scale(20)); err != nil {
+		t.Fatal(err)
+	}
+	before := cluster.ResourceVersion()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Churn{JobsPerSecond: 50, StatusUpdatesPerSecond: 100}.Run(ctx, cluster) }()
+	eventually(t, "change", func() bool { return cluster.ResourceVersion() > before+20 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChurnOutlivesWhatOthersDelete(t *testing.T) {
+	cluster := New(Options{})
+	if err := cluster.Populate(Scale(20)); err != nil {
+		t.Fatal(err)
+	}
+	driver, err := newChurnDriver(Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 50, HeartbeatsPerSecond: 50}, cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
+	for range 600 {
+		for obj := range map[Object]string{&corev1.Pod{}: "pods", &batchv1.Job{}: "jobs", &corev1.Node{}: "nodes"} {
+			collection, err := cluster.collectionOf(obj)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if items, _, _ := collection.state(); len(items) > 0 {
+				if err := collection.remove(items[0].objectKey); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := driver.step(now); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(churnTick)
+	}
+}
