@@ -14,9 +14,10 @@ const defaultRawBytes = 32 << 20
 // the page too many. It also owns the flate writers and readers. Safe for
 // concurrent use.
 type Budget struct {
-	codec
-	buffers
-	end   *sheet // the last line of OpenMetrics
+	codec   codec
+	buffers buffers
+	end     *sheet // the last line of OpenMetrics
+
 	limit int64
 	raw   atomic.Int64 // written under mu
 

@@ -18,10 +18,10 @@ type gather struct {
 }
 
 // buffers is a pool of the memory of gathers.
-type buffers struct{ sync.Pool }
+type buffers struct{ pool sync.Pool }
 
 func (b *buffers) gather(w io.Writer) *gather {
-	memory, _ := b.Get().(*[writeBytes]byte)
+	memory, _ := b.pool.Get().(*[writeBytes]byte)
 	if memory == nil {
 		memory = new([writeBytes]byte)
 	}
@@ -44,4 +44,10 @@ func (g *gather) flush() {
 		_, g.err = g.w.Write(g.memory[:g.filled])
 		g.filled = 0
 	}
+}
+
+// release gives the memory back to the pool.
+func (g *gather) release(b *buffers) {
+	b.pool.Put(g.memory)
+	g.memory = nil
 }

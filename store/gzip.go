@@ -36,8 +36,8 @@ func (p *Page) GzipSize() int64 {
 // WriteGzip writes the page as one gzip member.
 func (p *Page) WriteGzip(w io.Writer) error {
 	p.GzipSize()
-	out := p.budget.gather(w)
-	defer p.budget.buffers.Put(out.memory)
+	out := p.budget.buffers.gather(w)
+	defer out.release(&p.budget.buffers)
 	out.write(gzipHeader[:])
 	for _, packed := range p.packed {
 		out.write(packed.data())

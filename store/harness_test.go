@@ -214,7 +214,7 @@ func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
 		if p := sh.packed.Load(); p != nil {
 			lens = p.lens()
 			unpacked := make([]byte, p.size)
-			if err := b.store.budget.inflate(unpacked, p); err != nil {
+			if err := b.store.budget.codec.inflate(unpacked, p); err != nil {
 				t.Fatal(err)
 			}
 			if text != nil && !bytes.Equal(text, unpacked) {

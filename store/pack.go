@@ -18,7 +18,7 @@ func (sh *sheet) pack() *packed {
 		return p
 	}
 	s := r.home.store
-	p := s.budget.deflate(r.text, r.lens, false)
+	p := s.budget.codec.deflate(r.text, r.lens, false)
 	s.publish(r.home, r.family, sh, p)
 	return p
 }
@@ -92,10 +92,10 @@ func (s *Store) hardenBucket(b *bucket) (done int) {
 			continue
 		}
 		text = slices.Grow(text[:0], int(p.size))[:p.size]
-		if s.budget.inflate(text, p) != nil {
+		if s.budget.codec.inflate(text, p) != nil {
 			continue // memory corrupted; whoever needs the page will say so
 		}
-		s.publish(b, f, sh, s.budget.deflate(text, p.lens(), true))
+		s.publish(b, f, sh, s.budget.codec.deflate(text, p.lens(), true))
 		done++
 	}
 	return done

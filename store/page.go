@@ -1,5 +1,7 @@
 package store
 
+import "slices"
+
 // Format is an exposition format.
 type Format int
 
@@ -34,6 +36,7 @@ func Collect(f Format, stores ...*Store) *Page {
 	var pages [][]*sheet
 	for _, s := range stores {
 		pages = s.snapshot(pages[:0])
+		p.sheets = slices.Grow(p.sheets, (len(pages)+1)*len(s.families)+1)
 		for i, header := range s.headers[f] {
 			bare := true
 			for _, bucket := range pages {

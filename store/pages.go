@@ -117,7 +117,7 @@ func (s *Store) load(sh *sheet, dst []byte) ([]byte, []uint32) {
 	}
 	s.counts.Unpacks++
 	p := sh.packed.Load()
-	if err := s.budget.inflate(dst, p); err != nil {
+	if err := s.budget.codec.inflate(dst, p); err != nil {
 		panic("store: memory corrupted: " + err.Error()) // we deflated it ourselves
 	}
 	return dst, p.lens()

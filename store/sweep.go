@@ -88,7 +88,7 @@ func (s *Store) merge() {
 			return
 		}
 		dst := into[b.role]
-		if dst != nil && dst.pages != nil && dst.role == b.role && dst.room() >= b.count() && dst.totals.text+b.totals.text <= bucketText {
+		if dst != nil && dst.pages != nil && dst.room() >= b.count() && dst.totals.text+b.totals.text <= bucketText {
 			s.move(b, b.used, dst)
 			b = dst
 		}
