@@ -67,10 +67,7 @@ func (d *Discovery) Run(ctx context.Context, changed func(Assignment)) error {
 	}
 	log = log.With("namespace", d.Namespace, "pod", d.Pod)
 	name, err := d.findStatefulSet(ctx, stem, log)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if err != nil || name == "" {
 		return err
 	}
 	log = log.With("statefulset", name)
@@ -99,7 +96,8 @@ func (d *Discovery) identity() (stem string, ordinal int, err error) {
 	return stem, ordinal, nil
 }
 
-// findStatefulSet asks the pod for its controller, again and again while the API server is away.
+// findStatefulSet asks the pod for its controller, again and again while the API server is away; "" when ctx
+// ends before there was an answer.
 func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (string, error) {
 	var name string
 	api := outage{log: log, what: "read the pod"}
@@ -119,6 +117,9 @@ func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.
 		name, err = controller(pod, stem)
 		return true, err
 	})
+	if wait.Interrupted(err) {
+		return "", nil
+	}
 	return name, err
 }
 

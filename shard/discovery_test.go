@@ -132,10 +132,10 @@ func TestLastAssignmentStays(t *testing.T) {
 			r := start(t, "fleet-1", set("fleet", 3))
 			r.want(Assignment{1, 3})
 			disturb(r)
-			r.logged("keeping the assignment", 1)
+			r.logged("keeping the assignment")
 			if name == "deleted" {
 				r.create(set("fleet", 3))
-				r.logged("the assignment is unchanged", 1)
+				r.logged("the assignment is unchanged")
 			}
 			r.update(set("fleet", 4))
 			r.want(Assignment{1, 4}) // the disturbance itself delivered nothing
@@ -145,7 +145,7 @@ func TestLastAssignmentStays(t *testing.T) {
 
 func TestStatefulSetThatAppearsLater(t *testing.T) {
 	r := start(t, "fleet-1")
-	r.logged("StatefulSet does not exist; waiting", 1)
+	r.logged("StatefulSet does not exist; waiting")
 	r.create(set("fleet", 2))
 	r.want(Assignment{1, 2})
 }
@@ -166,8 +166,8 @@ func TestOutageIsRiddenOutAndLoggedOnce(t *testing.T) {
 		}
 	}
 	for _, what := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
-		r.logged("cannot "+what+"; trying again", 1)
-		r.logged("can "+what+" again", 1)
+		r.logged("cannot " + what + "; trying again")
+		r.logged("can " + what + " again")
 	}
 }
 

@@ -118,13 +118,13 @@ func start(t *testing.T, podName string, objects ...runtime.Object) *rig {
 
 func await[T any](t *testing.T, from <-chan T, what string) T {
 	t.Helper()
+	var got T
 	select {
-	case got := <-from:
-		return got
+	case got = <-from:
 	case <-time.After(patience):
 		t.Fatalf("timed out waiting for %s", what)
-		panic("unreachable")
 	}
+	return got
 }
 
 // want takes the next assignment that is delivered.
@@ -137,15 +137,15 @@ func (r *rig) want(want Assignment) Assignment {
 	return got
 }
 
-// logged waits until text was logged, and fails if that was not so many times.
-func (r *rig) logged(text string, times int) {
+// logged waits until text was logged, and fails if that was not exactly once.
+func (r *rig) logged(text string) {
 	r.t.Helper()
 	deadline := time.Now().Add(patience)
-	for strings.Count(r.log.String(), text) < times && time.Now().Before(deadline) {
+	for !strings.Contains(r.log.String(), text) && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
-	if got := strings.Count(r.log.String(), text); got != times {
-		r.t.Fatalf("%q was logged %d times, want %d:\n%s", text, got, times, r.log.String())
+	if n := strings.Count(r.log.String(), text); n != 1 {
+		r.t.Fatalf("%q was logged %d times, want once:\n%s", text, n, r.log.String())
 	}
 }
 

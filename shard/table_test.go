@@ -156,7 +156,7 @@ func TestSharesAreEven(t *testing.T) {
 }
 
 func TestRangeCountIsBounded(t *testing.T) {
-	for _, n := range append(totals(), 512) {
+	for _, n := range append(totals(), 400) {
 		table := mustTable(t, n)
 		for ordinal := range n {
 			if got, bound := len(table.Ranges(ordinal)), max(1, ordinal); got > bound {
