@@ -60,6 +60,9 @@ func (m *Out) entries(prefix string, values map[string]string, allowed func(key 
 	m.keys = keys
 }
 
+// everyKey is for the families that no allowlist restricts.
+func everyKey(string) bool { return true }
+
 // fewKeys is how many keys distinctEntries takes: it compares each with each.
 const fewKeys = 64
 

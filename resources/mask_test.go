@@ -7,7 +7,12 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-const randomObjectsPerKind = 250
+// Of each kind at least fewRandomObjects are rendered, and more until each of its
+// families has had a sample, but no more than manyRandomObjects.
+const (
+	fewRandomObjects  = 40
+	manyRandomObjects = 400
+)
 
 // everything selects all families there are, with all labels and annotations.
 func everything(t testing.TB) Filter {
@@ -37,7 +42,7 @@ func TestMaskKeepsWhatFamiliesRead(t *testing.T) {
 			for _, f := range r.Families() {
 				silent[f.Name] = true
 			}
-			for range randomObjectsPerKind {
+			for i := 0; i < fewRandomObjects || i < manyRandomObjects && len(silent) > 0; i++ {
 				raw := encodings(t, objects.next(t, k))
 				for enc, bytes := range raw {
 					enc := wire.Encoding(enc)

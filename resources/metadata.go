@@ -25,6 +25,12 @@ func clusterScoped[T any, P object[T]](label string) func(*T, *Out) {
 	return func(o *T, m *Out) { m.identify(label, P(o).GetName()) }
 }
 
+// withEmptyNamespace is clusterScoped for the kinds whose families have carried
+// an empty namespace label from the beginning.
+func withEmptyNamespace[T any, P object[T]](label string) func(*T, *Out) {
+	return func(o *T, m *Out) { m.identify("namespace", "", label, P(o).GetName()) }
+}
+
 // createdFamily declares NAME_created.
 func createdFamily[T any, P object[T]](level Stability, name, what string) family[T] {
 	return gauge(level, name, "Time when the "+what+" was created, in unix seconds.", func(o *T, m *Out) {

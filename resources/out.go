@@ -87,14 +87,23 @@ func (m *Out) end(b []byte, v float64) {
 	m.lines.Buf = append(b, '\n')
 }
 
-// Once is Sample for families where an object's own data can name one series
-// twice: the first wins, the others are counted as skipped, because a page on
-// which a series stands twice is refused as a whole.
-func (m *Out) Once(v float64, labels ...string) {
+// Distinct is Sample for families where an object may name one series more than
+// once, and rightly so: it appends the first and reports false for the others. A
+// page on which a series stands twice is refused as a whole.
+func (m *Out) Distinct(v float64, labels ...string) bool {
 	at := len(m.lines.Buf)
 	m.Sample(v, labels...)
 	if m.seen(at) {
 		m.lines.Buf = m.lines.Buf[:at]
+		return false
+	}
+	return true
+}
+
+// Once is Distinct for families where a repetition is a fault in the object's
+// data: it is counted as skipped.
+func (m *Out) Once(v float64, labels ...string) {
+	if !m.Distinct(v, labels...) {
 		m.Skip()
 	}
 }
@@ -186,6 +195,14 @@ func boolValue(b bool) float64 {
 }
 
 func boolString(b bool) string { return strconv.FormatBool(b) }
+
+// optBoolString is boolString for optional fields, empty when b is nil.
+func optBoolString(b *bool) string {
+	if b == nil {
+		return ""
+	}
+	return boolString(*b)
+}
 
 // appendLabel appends name="value", with a comma behind it.
 func appendLabel(dst []byte, name, value string) []byte {

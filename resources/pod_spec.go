@@ -45,7 +45,7 @@ func podPlacementFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_tolerations", "Always 1; names a toleration of the pod.", podTolerations),
 		optIn(reading("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; carries the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, m *Out) {
-			m.entries("nodeselector_", p.Spec.NodeSelector, func(string) bool { return true })
+			m.entries("nodeselector_", p.Spec.NodeSelector, everyKey)
 		}))),
 		gauge(Alpha, "kube_pod_service_account", "Always 1; names the service account of the pod.", func(p *corev1.Pod, m *Out) {
 			m.Sample(1, "service_account", p.Spec.ServiceAccountName)
@@ -133,6 +133,8 @@ func podClaims(p *corev1.Pod, m *Out, value func(readOnly bool) float64) {
 	}
 }
 
+// podTolerations shows each toleration once: controllers add some that are there
+// already.
 func podTolerations(p *corev1.Pod, m *Out) {
 	for i := range p.Spec.Tolerations {
 		t := &p.Spec.Tolerations[i]
@@ -140,6 +142,6 @@ func podTolerations(p *corev1.Pod, m *Out) {
 		if t.TolerationSeconds != nil {
 			seconds = strconv.FormatInt(*t.TolerationSeconds, 10)
 		}
-		m.Once(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect), "toleration_seconds", seconds)
+		m.Distinct(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect), "toleration_seconds", seconds)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/randfill"
@@ -32,7 +33,7 @@ var fieldWords = map[string][]string{
 	"Status": {"True", "False", "Unknown", ""},
 	"Type": {
 		"Ready", "Available", "Progressing", "Complete", "Failed", "Suspended", "Initialized", "PodScheduled", "ContainersReady",
-		"Object", "Pods", "Resource", "ContainerResource", "External", "DisruptionTarget", "InternalIP", "ExternalIP", "Container", "Pod", "LoadBalancer", "other",
+		"Object", "Pods", "Resource", "ContainerResource", "External", "DisruptionTarget", "InternalIP", "ExternalIP", "Container", "Pod", "LoadBalancer", "Approved", "Denied", "other",
 	},
 	"Reason": {
 		"BackoffLimitExceeded", "Evicted", "Unschedulable", "CrashLoopBackOff", "OOMKilled", "Error", "Completed", "NodeLost",
@@ -45,11 +46,14 @@ var fieldWords = map[string][]string{
 type randomObjects struct {
 	rand *rand.Rand
 	fill *randfill.Filler
+	kind schema.GroupVersionKind // of the resource last asked for
+	of   schema.GroupVersionResource
 }
 
 func newRandomObjects(seed int64) *randomObjects {
 	r := &randomObjects{rand: rand.New(rand.NewSource(seed))}
 	r.fill = randfill.NewWithSeed(seed).NilChance(0.2).NumElements(0, 3).Funcs(
+		func(*string, randfill.Continue) {}, // see write
 		func(t *metav1.Time, c randfill.Continue) {
 			if *t = (metav1.Time{}); c.Intn(5) > 0 {
 				t.Time = time.Unix(c.Int63n(1<<33), 0)
@@ -81,19 +85,27 @@ type apiObject interface {
 // next returns a random object of the kind.
 func (r *randomObjects) next(t testing.TB, k Kind) apiObject {
 	t.Helper()
+	if r.of != k.Resource {
+		r.kind, r.of = kindOf(t, k.Resource), k.Resource
+	}
+	o, err := scheme.Scheme.New(r.kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fill.Fill(o)
+	r.write(reflect.ValueOf(o).Elem())
+	return o.(apiObject)
+}
+
+func kindOf(t testing.TB, resource schema.GroupVersionResource) schema.GroupVersionKind {
+	t.Helper()
 	for gvk := range scheme.Scheme.AllKnownTypes() {
-		if plural, _ := meta.UnsafeGuessKindToResource(gvk); plural == k.Resource {
-			o, err := scheme.Scheme.New(gvk)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.fill.Fill(o)
-			r.write(reflect.ValueOf(o).Elem())
-			return o.(apiObject)
+		if plural, _ := meta.UnsafeGuessKindToResource(gvk); plural == resource {
+			return gvk
 		}
 	}
-	t.Fatalf("no type for %v", k.Resource)
-	return nil
+	t.Fatalf("no type for %v", resource)
+	return schema.GroupVersionKind{}
 }
 
 func (r *randomObjects) pick(from []string) string { return from[r.rand.Intn(len(from))] }

@@ -65,7 +65,7 @@ kube_pod_spec_volumes_persistentvolumeclaims_info{namespace="",pod="p",uid="",vo
 kube_pod_spec_volumes_persistentvolumeclaims_readonly{namespace="",pod="p",uid="",volume="",persistentvolumeclaim="",ephemeral="false"} 0
 kube_pod_spec_volumes_persistentvolumeclaims_readonly{namespace="",pod="p",uid="",volume="",persistentvolumeclaim="p-",ephemeral="true"} 0
 kube_pod_tolerations{namespace="",pod="p",uid="",key="",operator="",value="",effect="",toleration_seconds=""} 1
-`, 2)
+`, 1)
 
 	// States without times and reasons.
 	f(pods(), `_state_started$|terminated|completion|_time$`, `{"metadata":{"name":"p"},"status":{

@@ -171,16 +171,25 @@ func text(value []byte) ([]byte, error) {
 	return []byte(s), nil
 }
 
-// jsonMeta finds the identity of an object in JSON.
+// errFound ends a search; it is no failure.
+var errFound = errors.New("found")
+
+// jsonMeta finds the identity of an object in JSON. It reads no further than
+// the metadata, which stands before what is large.
 func jsonMeta(object []byte) (Meta, error) {
 	var m Meta
 	_, err := members(object, func(name, value []byte) error {
 		if string(name) != `"metadata"` || value[0] != '{' {
 			return nil
 		}
-		_, err := members(value, m.setJSON)
-		return err
+		if _, err := members(value, m.setJSON); err != nil {
+			return err
+		}
+		return errFound
 	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
 	return m, err
 }
 

@@ -56,7 +56,7 @@ func readProtobufList(br *bufio.Reader, visit func(Encoding, []byte) error) (met
 	for {
 		number, kind, err := l.tag()
 		if errors.Is(err, io.EOF) {
-			return meta, errTruncated // the raw field never came
+			return meta, io.ErrUnexpectedEOF // the raw field never came
 		}
 		if err != nil {
 			return meta, err
@@ -128,7 +128,7 @@ func (l *listReader) length(kind uint64) (uint64, error) {
 	}
 	n, err := binary.ReadUvarint(l)
 	if n > 1<<62 {
-		return 0, errTruncated
+		return 0, fmt.Errorf("protobuf: a list's field of %d bytes", n)
 	}
 	return n, unexpected(err)
 }

@@ -25,8 +25,8 @@ type node struct {
 // Option changes a Mask.
 type Option struct{ path, key string }
 
-// Without cuts one entry of a map of strings, such as an annotation, wherever
-// the mask keeps the map.
+// Without cuts one entry of a map of strings, such as an annotation, when a path
+// of the mask names the map.
 func Without(path, key string) Option { return Option{path, key} }
 
 // NewMask makes a mask of a struct type of the API and the JSON paths of the

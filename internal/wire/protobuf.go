@@ -26,6 +26,10 @@ func (e Encoding) String() string {
 // magic begins every protobuf message of the API outside of watch frames.
 const magic = "k8s\x00"
 
+// maxNumber is the largest field number that protobuf allows. Decoders keep
+// numbers in 32 bits, so that larger ones would be other fields to them.
+const maxNumber = 1<<29 - 1
+
 // Protobuf wire types; groups (3 and 4) don't occur in Kubernetes' messages.
 const (
 	wireVarint  = 0
@@ -55,8 +59,8 @@ func nextField(b []byte) (field, error) {
 		return field{}, errTruncated
 	}
 	f := field{number: tag >> 3, kind: tag & 7, head: n}
-	if f.number == 0 {
-		return field{}, errors.New("protobuf: field number 0")
+	if f.number == 0 || f.number > maxNumber {
+		return field{}, fmt.Errorf("protobuf: field number %d", f.number)
 	}
 	switch f.kind {
 	case wireVarint:
@@ -105,7 +109,6 @@ func messageField(b []byte, number uint64) ([]byte, error) {
 
 // Field numbers of runtime.Unknown and metav1.RawExtension.
 const (
-	unknownTypeMeta = 1
 	unknownRaw      = 2
 	rawExtensionRaw = 1
 )
@@ -117,21 +120,4 @@ func Open(b []byte) ([]byte, error) {
 		return nil, errMagic
 	}
 	return messageField(b[len(magic):], unknownRaw)
-}
-
-// kindOf returns the kind named by the type of a protobuf envelope, "" when
-// there is none.
-func kindOf(envelope []byte) string {
-	if len(envelope) < len(magic) {
-		return ""
-	}
-	typeMeta, err := messageField(envelope[len(magic):], unknownTypeMeta)
-	if err != nil {
-		return ""
-	}
-	kind, err := messageField(typeMeta, 2)
-	if err != nil {
-		return ""
-	}
-	return string(kind)
 }

@@ -1,0 +1,43 @@
+package resources
+
+import (
+	certificatesv1 "k8s.io/api/certificates/v1"
+)
+
+func certificateSigningRequests() Kind {
+	return For(definition[certificatesv1.CertificateSigningRequest]{
+		resource: certificatesv1.SchemeGroupVersion.WithResource("certificatesigningrequests"),
+		identity: func(r *certificatesv1.CertificateSigningRequest, m *Out) {
+			m.identify("certificatesigningrequest", r.Name, "signer_name", r.Spec.SignerName)
+		},
+		reads: `spec.signerName status.conditions.type status.certificate`,
+		families: []family[certificatesv1.CertificateSigningRequest]{
+			annotationsFamily[certificatesv1.CertificateSigningRequest](Alpha, "kube_certificatesigningrequest_annotations", "request"),
+			labelsFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_labels", "request"),
+			createdFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_created", "request"),
+			gauge(Stable, "kube_certificatesigningrequest_condition", "Number of the request's conditions that say it was approved or denied or has failed.", certificateConditions),
+			gauge(Stable, "kube_certificatesigningrequest_cert_length", "Length of the certificate that was issued, in bytes; 0 before that.", func(r *certificatesv1.CertificateSigningRequest, m *Out) {
+				m.Int(int64(len(r.Status.Certificate)))
+			}),
+		},
+	})
+}
+
+// certificateConditions counts conditions by type. Their status does not matter:
+// one that is there holds.
+func certificateConditions(r *certificatesv1.CertificateSigningRequest, m *Out) {
+	var approved, denied, failed int64
+	for i := range r.Status.Conditions {
+		switch r.Status.Conditions[i].Type {
+		case certificatesv1.CertificateApproved:
+			approved++
+		case certificatesv1.CertificateDenied:
+			denied++
+		case certificatesv1.CertificateFailed:
+			failed++
+		}
+	}
+	m.Int(approved, "condition", "approved")
+	m.Int(denied, "condition", "denied")
+	m.Int(failed, "condition", "failed")
+}

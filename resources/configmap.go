@@ -1,0 +1,21 @@
+package resources
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// configMaps read the metadata only: the values never get past the mask.
+func configMaps() Kind {
+	return For(definition[corev1.ConfigMap]{
+		resource:   corev1.SchemeGroupVersion.WithResource("configmaps"),
+		namespaced: true,
+		identity:   named[corev1.ConfigMap]("configmap"),
+		families: []family[corev1.ConfigMap]{
+			annotationsFamily[corev1.ConfigMap](Alpha, "kube_configmap_annotations", "config map"),
+			labelsFamily[corev1.ConfigMap](Stable, "kube_configmap_labels", "config map"),
+			gauge(Stable, "kube_configmap_info", "Always 1; stands for the config map's existence.", func(c *corev1.ConfigMap, m *Out) { m.Value(1) }),
+			createdFamily[corev1.ConfigMap](Stable, "kube_configmap_created", "config map"),
+			resourceVersionFamily[corev1.ConfigMap](Alpha, "kube_configmap_metadata_resource_version", "config map"),
+		},
+	})
+}

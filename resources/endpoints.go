@@ -1,0 +1,55 @@
+//nolint:staticcheck // The API is deprecated and still served; clusters watch it until it is gone.
+package resources
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func endpoints() Kind {
+	return For(definition[corev1.Endpoints]{
+		resource:   corev1.SchemeGroupVersion.WithResource("endpoints"),
+		namespaced: true,
+		optional:   true,
+		identity:   named[corev1.Endpoints]("endpoint"),
+		reads: `subsets.addresses.ip subsets.notReadyAddresses.ip
+			subsets.ports.name subsets.ports.port subsets.ports.protocol`,
+		families: []family[corev1.Endpoints]{
+			gauge(Stable, "kube_endpoint_info", "Always 1; stands for the existence of the endpoints.", func(e *corev1.Endpoints, m *Out) { m.Value(1) }),
+			createdFamily[corev1.Endpoints](Stable, "kube_endpoint_created", "endpoints object"),
+			annotationsFamily[corev1.Endpoints](Alpha, "kube_endpoint_annotations", "endpoints object"),
+			labelsFamily[corev1.Endpoints](Stable, "kube_endpoint_labels", "endpoints object"),
+			gauge(Stable, "kube_endpoint_address", "Always 1; names an address of the endpoints, a port on it and whether it is ready.", endpointAddresses),
+			gauge(Stable, "kube_endpoint_ports", "Always 1; names a port of the endpoints.", endpointPorts),
+		},
+	})
+}
+
+func endpointAddresses(e *corev1.Endpoints, m *Out) {
+	for i := range e.Subsets {
+		s := &e.Subsets[i]
+		for j := range s.Ports {
+			port := &s.Ports[j]
+			number := strconv.Itoa(int(port.Port))
+			endpointAddressList(m, port, number, s.Addresses, "true")
+			endpointAddressList(m, port, number, s.NotReadyAddresses, "false")
+		}
+	}
+}
+
+func endpointAddressList(m *Out, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
+	for i := range addresses {
+		m.Once(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
+	}
+}
+
+// endpointPorts shows each port once, in however many subsets it is.
+func endpointPorts(e *corev1.Endpoints, m *Out) {
+	for i := range e.Subsets {
+		ports := e.Subsets[i].Ports
+		for j := range ports {
+			m.Distinct(1, "port_name", ports[j].Name, "port_protocol", string(ports[j].Protocol), "port_number", strconv.Itoa(int(ports[j].Port)))
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package resources
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/ptr"
+)
+
+func endpointSlices() Kind {
+	return For(definition[discoveryv1.EndpointSlice]{
+		resource:   discoveryv1.SchemeGroupVersion.WithResource("endpointslices"),
+		namespaced: true,
+		identity: func(s *discoveryv1.EndpointSlice, m *Out) {
+			m.identify("endpointslice", s.Name, "namespace", s.Namespace)
+		},
+		reads: `addressType endpoints.addresses endpoints.hostname endpoints.nodeName endpoints.zone
+			endpoints.conditions.ready endpoints.conditions.serving endpoints.conditions.terminating
+			endpoints.targetRef.kind endpoints.targetRef.name endpoints.targetRef.namespace
+			endpoints.hints.forZones.name
+			ports.name ports.port ports.protocol`,
+		families: []family[discoveryv1.EndpointSlice]{
+			gauge(Alpha, "kube_endpointslice_info", "Always 1; names the type of the slice's addresses.", func(s *discoveryv1.EndpointSlice, m *Out) {
+				m.Sample(1, "addresstype", string(s.AddressType))
+			}),
+			createdFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_created", "slice"),
+			gauge(Alpha, "kube_endpointslice_endpoints_hints", "Always 1; names a zone whose traffic an endpoint is meant for.", endpointHints),
+			gauge(Alpha, "kube_endpointslice_endpoints", "Always 1; names an address of an endpoint, its conditions, what it stands for and where it is.", sliceEndpoints),
+			gauge(Alpha, "kube_endpointslice_ports", "Always 1; names a port of the slice's endpoints.", slicePorts),
+			annotationsFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_annotations", "slice"),
+			labelsFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_labels", "slice"),
+		},
+	})
+}
+
+// endpointHints names an endpoint by its first address, which is the one that
+// traffic goes to.
+func endpointHints(s *discoveryv1.EndpointSlice, m *Out) {
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		if e.Hints == nil || len(e.Addresses) == 0 {
+			continue
+		}
+		for _, zone := range e.Hints.ForZones {
+			m.Once(1, "address", e.Addresses[0], "for_zone", zone.Name)
+		}
+	}
+}
+
+func sliceEndpoints(s *discoveryv1.EndpointSlice, m *Out) {
+	var nothing corev1.ObjectReference
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		target := e.TargetRef
+		if target == nil {
+			target = &nothing
+		}
+		for _, address := range e.Addresses {
+			m.Once(1,
+				"ready", optBoolString(e.Conditions.Ready),
+				"serving", optBoolString(e.Conditions.Serving),
+				"hostname", ptr.Deref(e.Hostname, ""),
+				"terminating", optBoolString(e.Conditions.Terminating),
+				"targetref_kind", target.Kind,
+				"targetref_name", target.Name,
+				"targetref_namespace", target.Namespace,
+				"endpoint_nodename", ptr.Deref(e.NodeName, ""),
+				"endpoint_zone", ptr.Deref(e.Zone, ""),
+				"address", address)
+		}
+	}
+}
+
+func slicePorts(s *discoveryv1.EndpointSlice, m *Out) {
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		var number string
+		if p.Port != nil {
+			number = strconv.Itoa(int(*p.Port))
+		}
+		m.Once(1, "port_name", ptr.Deref(p.Name, ""), "port_protocol", string(ptr.Deref(p.Protocol, "")), "port_number", number)
+	}
+}

@@ -1,0 +1,24 @@
+package resources
+
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/utils/ptr"
+)
+
+func validatingAdmissionPolicies() Kind {
+	return For(definition[admissionregistrationv1.ValidatingAdmissionPolicy]{
+		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("validatingadmissionpolicies"),
+		identity: withEmptyNamespace[admissionregistrationv1.ValidatingAdmissionPolicy]("validatingadmissionpolicy"),
+		reads:    `spec.paramKind spec.failurePolicy`,
+		families: []family[admissionregistrationv1.ValidatingAdmissionPolicy]{
+			gauge(Alpha, "kube_validatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters and what a failure leads to.", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, m *Out) {
+				param := ptr.Deref(p.Spec.ParamKind, admissionregistrationv1.ParamKind{})
+				m.Sample(1,
+					"param_api_version", param.APIVersion,
+					"param_kind", param.Kind,
+					"failure_policy", string(ptr.Deref(p.Spec.FailurePolicy, "")))
+			}),
+			createdFamily[admissionregistrationv1.ValidatingAdmissionPolicy](Alpha, "kube_validatingadmissionpolicy_created", "policy"),
+		},
+	})
+}
