@@ -46,6 +46,8 @@ type Options struct {
 	Client rest.Interface
 	// Resource is the resource that is listed and watched.
 	Resource schema.GroupVersionResource
+	// Name names the resource in logs and self-metrics; "" stands for its plural.
+	Name string
 	// Namespace restricts the Source to one namespace; "" means all.
 	Namespace string
 	// FieldSelector restricts the objects on the server's side; "" means all.
@@ -85,8 +87,11 @@ type Source struct {
 
 // NewSource returns a Source that starts with Run.
 func NewSource(o Options) *Source {
-	s := &Source{Options: o, counters: o.Metrics.counters(o.Resource.Resource)}
-	s.logger = o.Logger.With("resource", o.Resource.Resource)
+	if o.Name == "" {
+		o.Name = o.Resource.Resource
+	}
+	s := &Source{Options: o, counters: o.Metrics.counters(o.Name)}
+	s.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
 		s.logger = s.logger.With("namespace", o.Namespace)
 	}
@@ -98,8 +103,8 @@ func NewSource(o Options) *Source {
 func (s *Source) Run(ctx context.Context) {
 	quiet := logr.FromSlogHandler(debugHandler{s.logger.Handler()})
 	r := cache.NewReflectorWithOptions(s, &Handle{}, reflectorStore{s}, cache.ReflectorOptions{
-		Name:            "statefleet/" + s.Resource.Resource,
-		TypeDescription: s.Resource.Resource,
+		Name:            "statefleet/" + s.Name,
+		TypeDescription: s.Name,
 		Logger:          &quiet,
 	})
 	r.RunWithContext(klog.NewContext(ctx, quiet))

@@ -1,6 +1,9 @@
 package web
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNegotiateEncoding(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -37,4 +40,14 @@ func TestNegotiateEncoding(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzNegotiateEncoding(f *testing.F) {
+	f.Add("gzip;q=0.5, *;q=0")
+	f.Fuzz(func(t *testing.T, accept string) {
+		named := strings.Contains(strings.ToLower(accept), "gzip") || strings.Contains(accept, "*")
+		if got := negotiateEncoding([]string{accept}); got != identity && (got != gzipped || !named) {
+			t.Errorf("%q: %q was not asked for", accept, got)
+		}
+	})
 }

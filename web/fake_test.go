@@ -96,34 +96,36 @@ func newHandler(t *testing.T, e Exporter) (http.Handler, *prometheus.Registry) {
 	return h, r
 }
 
+// answer is what a handler answered.
+type answer struct {
+	status int
+	header http.Header
+	sent   string // the body as it was sent
+	text   string // the body, inflated when it was packed
+}
+
 // ask sends one request to a handler; headers are pairs of name and value.
-func ask(h http.Handler, method, target string, headers ...string) *http.Response {
-	r := httptest.NewRequest(method, target, nil)
+func ask(t *testing.T, h http.Handler, method, target string, headers ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-// body reads a response to its end, inflated when it says that it is packed.
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	defer r.Body.Close()
-	var from io.Reader = r.Body
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(r.Body)
+	a := answer{status: w.Code, header: w.Header(), sent: w.Body.String(), text: w.Body.String()}
+	if a.sent != "" && a.header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(w.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		from = z
+		text, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.text = string(text)
 	}
-	b, err := io.ReadAll(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return a
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -24,18 +24,18 @@ func TestHealth(t *testing.T) {
 	for port, h := range handlers(t, e) {
 		e.unready.Store(nil)
 		for _, path := range []string{"/healthz", "/livez", "/readyz"} {
-			if r := ask(h, "GET", path); r.StatusCode != http.StatusOK || body(t, r) != "ok\n" {
-				t.Errorf("%s: %s when ready: status %d", port, path, r.StatusCode)
+			if r := ask(t, h, "GET", path); r.status != http.StatusOK || r.text != "ok\n" {
+				t.Errorf("%s: %s when ready: status %d", port, path, r.status)
 			}
 		}
 		reason := "API server does not answer, pods are missing"
 		e.unready.Store(&reason)
 		for path, want := range map[string]int{"/healthz": 200, "/livez": 200, "/readyz": 503} {
-			if r := ask(h, "GET", path); r.StatusCode != want {
-				t.Errorf("%s: %s when not ready: status %d, want %d", port, path, r.StatusCode, want)
+			if r := ask(t, h, "GET", path); r.status != want {
+				t.Errorf("%s: %s when not ready: status %d, want %d", port, path, r.status, want)
 			}
 		}
-		if text := body(t, ask(h, "GET", "/readyz")); !strings.Contains(text, reason) {
+		if text := ask(t, h, "GET", "/readyz").text; !strings.Contains(text, reason) {
 			t.Errorf("%s: the reason is missing: %q", port, text)
 		}
 	}
@@ -43,10 +43,10 @@ func TestHealth(t *testing.T) {
 
 func TestLandingPage(t *testing.T) {
 	for port, h := range handlers(t, &fakeExporter{}) {
-		r := ask(h, "GET", "/")
-		text := body(t, r)
-		if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
-			t.Errorf("%s: status %d, Content-Type %q", port, r.StatusCode, r.Header.Get("Content-Type"))
+		r := ask(t, h, "GET", "/")
+		text := r.text
+		if r.status != http.StatusOK || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
+			t.Errorf("%s: status %d, Content-Type %q", port, r.status, r.header.Get("Content-Type"))
 		}
 		for _, want := range []string{"statefleet", "1.2.3", `href="/metrics"`, `href="/readyz"`} {
 			if !strings.Contains(text, want) {
@@ -56,17 +56,17 @@ func TestLandingPage(t *testing.T) {
 		if strings.Contains(text, "debug/pprof") {
 			t.Errorf("%s: links to profiles that are not served", port)
 		}
-		if r := ask(h, "GET", "/nothing"); r.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: unknown path: status %d", port, r.StatusCode)
+		if r := ask(t, h, "GET", "/nothing"); r.status != http.StatusNotFound {
+			t.Errorf("%s: unknown path: status %d", port, r.status)
 		}
 	}
 }
 
 func TestTelemetryShowsTheRegistry(t *testing.T) {
 	h := handlers(t, &fakeExporter{})
-	ask(h["main"], "GET", "/metrics")
-	r := ask(h["telemetry"], "GET", "/metrics", "Accept", prometheus3)
-	if text := body(t, r); !strings.Contains(text, `statefleet_scrapes_total{code="200"`) || !strings.HasSuffix(text, "# EOF\n") {
+	ask(t, h["main"], "GET", "/metrics")
+	r := ask(t, h["telemetry"], "GET", "/metrics", "Accept", prometheus3)
+	if text := r.text; !strings.Contains(text, `statefleet_scrapes_total{code="200"`) || !strings.HasSuffix(text, "# EOF\n") {
 		t.Errorf("unexpected page: %q", text)
 	}
 }

@@ -18,28 +18,23 @@ import (
 func TestPageAsPrometheusAsksForIt(t *testing.T) {
 	e := &fakeExporter{}
 	h, _ := newHandler(t, e)
-	r := ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
-	if r.StatusCode != http.StatusOK {
-		t.Fatalf("status %d", r.StatusCode)
+	r := ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	if r.status != http.StatusOK {
+		t.Fatalf("status %d", r.status)
 	}
 	for name, want := range map[string]string{
 		"Content-Type":     open100 + withUTF8,
 		"Content-Encoding": "gzip",
 		"Vary":             "Accept, Accept-Encoding",
 	} {
-		if got := r.Header.Get(name); got != want {
+		if got := r.header.Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
-	sent, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
+	if got := r.header.Get("Content-Length"); got != strconv.Itoa(len(r.sent)) {
+		t.Errorf("Content-Length %s, sent %d", got, len(r.sent))
 	}
-	if got := r.Header.Get("Content-Length"); got != strconv.Itoa(len(sent)) {
-		t.Errorf("Content-Length %s, sent %d", got, len(sent))
-	}
-	r.Body = io.NopCloser(strings.NewReader(string(sent)))
-	if text := body(t, r); !strings.HasSuffix(text, "\n# EOF\n") || !strings.Contains(text, "# TYPE kube_pod info\n") {
+	if text := r.text; !strings.HasSuffix(text, "\n# EOF\n") || !strings.Contains(text, "# TYPE kube_pod info\n") {
 		t.Errorf("not OpenMetrics: %q", text)
 	}
 	if n := e.released.Load(); n != 1 {
@@ -49,15 +44,15 @@ func TestPageAsPrometheusAsksForIt(t *testing.T) {
 
 func TestPageInPlainText(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
-	r := ask(h, "GET", "/metrics")
-	if got := r.Header.Get("Content-Type"); got != text004 {
+	r := ask(t, h, "GET", "/metrics")
+	if got := r.header.Get("Content-Type"); got != text004 {
 		t.Errorf("Content-Type %q", got)
 	}
-	if got := r.Header.Get("Content-Encoding"); got != "" {
+	if got := r.header.Get("Content-Encoding"); got != "" {
 		t.Errorf("Content-Encoding %q", got)
 	}
-	text := body(t, r)
-	if got := r.Header.Get("Content-Length"); got != strconv.Itoa(len(text)) {
+	text := r.text
+	if got := r.header.Get("Content-Length"); got != strconv.Itoa(len(text)) {
 		t.Errorf("Content-Length %s, sent %d", got, len(text))
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -74,12 +69,12 @@ func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	for _, encoding := range []string{"gzip", "identity"} {
 		headers := []string{"Accept", prometheus3, "Accept-Encoding", encoding}
-		get, head := ask(h, "GET", "/metrics", headers...), ask(h, "HEAD", "/metrics", headers...)
-		if got := body(t, &http.Response{Header: http.Header{}, Body: head.Body}); got != "" {
-			t.Errorf("%s: HEAD has a body: %q", encoding, got)
+		get, head := ask(t, h, "GET", "/metrics", headers...), ask(t, h, "HEAD", "/metrics", headers...)
+		if head.sent != "" {
+			t.Errorf("%s: HEAD has a body: %q", encoding, head.sent)
 		}
 		for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Vary"} {
-			if g, h := get.Header.Get(name), head.Header.Get(name); g != h {
+			if g, h := get.header.Get(name), head.header.Get(name); g != h {
 				t.Errorf("%s: %s: GET %q, HEAD %q", encoding, name, g, h)
 			}
 		}
@@ -90,9 +85,9 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
 		for _, path := range []string{"/metrics", "/readyz", "/"} {
-			r := ask(h, method, path)
-			if r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "GET, HEAD" {
-				t.Errorf("%s %s: status %d, Allow %q", method, path, r.StatusCode, r.Header.Get("Allow"))
+			r := ask(t, h, method, path)
+			if r.status != http.StatusMethodNotAllowed || r.header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: status %d, Allow %q", method, path, r.status, r.header.Get("Allow"))
 			}
 		}
 	}
@@ -112,7 +107,7 @@ func TestSelectionOfResources(t *testing.T) {
 		"?exclude_resources=pods&resources=pods":      "",
 		"?exclude_resources=jobs&resources=jobs,pods": "pods",
 	} {
-		text := body(t, ask(h, "GET", "/metrics"+query))
+		text := ask(t, h, "GET", "/metrics"+query).text
 		var got []string
 		for _, kind := range []string{"job", "pod"} {
 			if strings.Contains(text, "kube_"+kind+"_info{") {
@@ -132,9 +127,9 @@ func TestUnknownResourceIsNamed(t *testing.T) {
 		"exclude_resources=pots": `exclude_resources: "pots"`,
 		"resources=%zz":          "query string",
 	} {
-		r := ask(h, "GET", "/metrics?"+query)
-		if text := body(t, r); r.StatusCode != http.StatusBadRequest || !strings.Contains(text, wants) {
-			t.Errorf("%s: status %d, %q", query, r.StatusCode, text)
+		r := ask(t, h, "GET", "/metrics?"+query)
+		if text := r.text; r.status != http.StatusBadRequest || !strings.Contains(text, wants) {
+			t.Errorf("%s: status %d, %q", query, r.status, text)
 		}
 	}
 }
@@ -145,20 +140,20 @@ func TestNoPageUntilReady(t *testing.T) {
 	e.unready.Store(&reason)
 	h, _ := newHandler(t, e)
 	for _, method := range []string{"GET", "HEAD"} {
-		r := ask(h, method, "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
-		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: status %d, Retry-After %q", method, r.StatusCode, r.Header.Get("Retry-After"))
+		r := ask(t, h, method, "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
+			t.Errorf("%s: status %d, Retry-After %q", method, r.status, r.header.Get("Retry-After"))
 		}
-		if got := r.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" || r.Header.Get("Content-Encoding") != "" {
-			t.Errorf("%s: Content-Type %q, Content-Encoding %q", method, got, r.Header.Get("Content-Encoding"))
+		if got := r.header.Get("Content-Type"); got != "text/plain; charset=utf-8" || r.header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: Content-Type %q, Content-Encoding %q", method, got, r.header.Get("Content-Encoding"))
 		}
-		if text := body(t, r); !strings.Contains(text, reason) {
+		if text := r.text; !strings.Contains(text, reason) {
 			t.Errorf("%s: the reason is missing: %q", method, text)
 		}
 	}
 	e.unready.Store(nil)
-	if r := ask(h, "GET", "/metrics"); r.StatusCode != http.StatusOK {
-		t.Errorf("once ready: status %d", r.StatusCode)
+	if r := ask(t, h, "GET", "/metrics"); r.status != http.StatusOK {
+		t.Errorf("once ready: status %d", r.status)
 	}
 }
 
@@ -180,12 +175,7 @@ func TestPageCutShortIsNeverTakenForWhole(t *testing.T) {
 	defer s.Close()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
-	r, err := client.Get(s.URL + "/metrics")
-	if err == nil {
-		defer r.Body.Close()
-		_, err = io.ReadAll(r.Body)
-	}
-	if err == nil {
+	if _, _, err := fetch(t, client, s.URL+"/metrics"); err == nil {
 		t.Error("the client saw no error")
 	}
 	const want = "# HELP statefleet_scrape_write_errors_total Pages that were not written to their end: the client left or was too slow.\n" +
@@ -202,12 +192,12 @@ func TestPageCutShortIsNeverTakenForWhole(t *testing.T) {
 func TestScrapesAreCounted(t *testing.T) {
 	e := &fakeExporter{}
 	h, registry := newHandler(t, e)
-	ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
-	ask(h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
-	ask(h, "GET", "/metrics?resources=none")
+	ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
+	ask(t, h, "GET", "/metrics?resources=none")
 	reason := "not yet"
 	e.unready.Store(&reason)
-	ask(h, "GET", "/metrics")
+	ask(t, h, "GET", "/metrics")
 	const want = `# HELP statefleet_scrapes_total Requests for the page by what was negotiated and by status code of the answer.
 # TYPE statefleet_scrapes_total counter
 statefleet_scrapes_total{code="200",encoding="gzip",format="openmetrics"} 2

@@ -16,12 +16,12 @@ import (
 // maxHeaderBytes bounds what a client may send before it is answered; Prometheus sends less than 1 KiB.
 const maxHeaderBytes = 64 << 10
 
-// Timeouts bound what a client can hold up. Zero means no bound, except for Grace.
+// Timeouts bound what a client can hold up. Zero means no bound, unless said otherwise.
 type Timeouts struct {
 	ReadHeader time.Duration // from the connection's first byte to the end of the request's headers
 	Read       time.Duration // of the whole request
 	Write      time.Duration // from the end of the request's headers to the end of the answer
-	Idle       time.Duration // between requests on one connection; longer than the scrape interval saves handshakes
+	Idle       time.Duration // between requests on one connection; longer than the scrape interval saves handshakes; zero: as Read
 	Grace      time.Duration // for answers under way when the server is told to stop; zero cuts them off
 }
 
@@ -66,7 +66,7 @@ func (s Server) Run(ctx context.Context) error {
 }
 
 func (s Server) serve(ctx context.Context, l net.Listener) error {
-	defer l.Close() // the toolkit leaves it open when the configuration is at fault
+	defer func() { _ = l.Close() }() // the toolkit leaves it open when the configuration is at fault
 	server := &http.Server{
 		Handler:           s.Handler,
 		ReadHeaderTimeout: s.Timeouts.ReadHeader,

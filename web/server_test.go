@@ -31,10 +31,7 @@ func start(t *testing.T, s Server, n int) *running {
 	t.Helper()
 	r := &running{ended: make(chan error, 1)}
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := listen(t)
 		s.Listeners = append(s.Listeners, l)
 		r.addresses = append(r.addresses, l.Addr().String())
 	}
@@ -57,31 +54,43 @@ func (r *running) wait(t *testing.T) error {
 	}
 }
 
-// get fetches a page over a connection of its own.
-func get(t *testing.T, address, user, password string) (status int, text string, err error) {
+// fetch returns what a URL answers.
+func fetch(t *testing.T, client *http.Client, url string) (status int, text string, err error) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	request, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+address+"/metrics", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if user != "" {
-		request.SetBasicAuth(user, password)
 	}
 	r, err := client.Do(request)
 	if err != nil {
 		return 0, "", err
 	}
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }()
 	b, err := io.ReadAll(r.Body)
 	return r.StatusCode, string(b), err
+}
+
+// get fetches a path over a connection of its own.
+func (r *running) get(t *testing.T, address, path string) (status int, text string, err error) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	return fetch(t, client, "http://"+address+path)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func TestServerOnSeveralListeners(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	r := start(t, Server{Handler: h, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
-		if status, text, err := get(t, address, "", ""); status != 200 || !strings.Contains(text, "kube_pod_info") {
+		if status, text, err := r.get(t, address, "/metrics"); status != 200 || !strings.Contains(text, "kube_pod_info") {
 			t.Errorf("%s: %d %q %v", address, status, text, err)
 		}
 	}
@@ -89,17 +98,14 @@ func TestServerOnSeveralListeners(t *testing.T) {
 	if err := r.wait(t); err != nil {
 		t.Errorf("end: %v", err)
 	}
-	if _, err := net.DialTimeout("tcp", r.addresses[0], patience); err == nil {
+	if _, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.addresses[0]); err == nil {
 		t.Error("the listener is still open")
 	}
 }
 
 func TestServerEndsWhenOneListenerFails(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	_ = l.Close()
 	r := start(t, Server{Listeners: []net.Listener{l}, Handler: h, Timeouts: DefaultTimeouts()}, 1)
 	if err := r.wait(t); err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
@@ -159,7 +165,7 @@ func TestShutdownFinishesTheAnswerUnderWay(t *testing.T) {
 // dial opens a connection and asks for the uncompressed page without reading the answer.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, patience)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,7 @@ func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {
 	r := start(t, Server{Handler: h, Timeouts: Timeouts{Write: 2 * time.Second}}, 1)
 	dial(t, r.addresses[0]) // and never reads
 	<-page.begun
-	status, _, err := health(t, r.addresses[0])
+	status, _, err := r.get(t, r.addresses[0], "/readyz")
 	if status != 200 || err != nil {
 		t.Errorf("another client: %d, %v", status, err)
 	}
@@ -221,18 +227,6 @@ func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {
 	}
 }
 
-func health(t *testing.T, address string) (int, string, error) {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	r, err := client.Get("http://" + address + "/readyz")
-	if err != nil {
-		return 0, "", err
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	return r.StatusCode, string(b), err
-}
-
 // webConfig holds one user.
 const webConfig = "basic_auth_users:\n  ali: $2a$04$kCdomzmhrpgXaQcic21oTOCYBjDLqcwk4SwRfGJ9J1I4XBqbEr5f6 # open sesame\n"
 
@@ -247,10 +241,10 @@ func TestBasicAuthenticationFromTheConfigurationFile(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	r := start(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
-		if status, _, err := get(t, address, "", ""); status != http.StatusUnauthorized {
+		if status, _, err := r.get(t, address, "/metrics"); status != http.StatusUnauthorized {
 			t.Errorf("without a password: %d, %v", status, err)
 		}
-		if status, text, err := get(t, address, "ali", "open sesame"); status != 200 || !strings.Contains(text, "kube_pod_info") {
+		if status, text, err := r.get(t, "ali:open%20sesame@"+address, "/metrics"); status != 200 || !strings.Contains(text, "kube_pod_info") {
 			t.Errorf("with the password: %d, %v", status, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // CronJobs name time zones, and the image has no files of them
 )
 
 // Exit statuses.
@@ -51,11 +52,11 @@ func status(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	code, hint := exitFailure, ""
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "statefleet: error: %v (see statefleet --help)\n", err)
-		return exitUsage
+		code, hint = exitUsage, " (see statefleet --help)"
 	}
-	fmt.Fprintf(stderr, "statefleet: error: %v\n", err)
-	return exitFailure
+	_, _ = fmt.Fprintf(stderr, "statefleet: error: %v%s\n", err, hint) // there is no other place to say it
+	return code
 }

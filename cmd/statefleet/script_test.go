@@ -13,11 +13,11 @@ import (
 
 // TestScripts runs testdata/script: command lines, what they print and how they end.
 func TestScripts(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() }) // the scripts run after this function has returned
 	_, taken, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -2,160 +2,53 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/http"
+	"math"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 
-	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/web"
 )
 
-// process is everything that runs, made and bound but not started.
-type process struct {
-	*settings
-	replica   *replica.Replica
-	shards    *shardMetrics
-	discovery *shard.Discovery // nil: the assignment is static
-	servers   []web.Server
-}
-
-// build makes a process. Its errors are the last that are known before something starts: files and ports.
-func build(ctx context.Context, s *settings) (p *process, err error) {
-	klog.SetSlogLogger(s.logger.With("component", "client-go"))
-	if err := web.ValidateConfig(s.webConfigFile); err != nil {
-		return nil, fmt.Errorf("--web.config.file: %w", err)
-	}
-	config, err := s.apiConfig()
-	if err != nil {
-		return nil, err
-	}
-	listeners, err := listen(ctx, append([]address{s.telemetry}, s.listen...))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			closeAll(listeners)
-		}
-	}()
-	registry, err := newRegistry()
-	if err != nil {
-		return nil, err
-	}
-	p = &process{settings: s}
-	if err := p.makeReplica(config, registry); err != nil {
-		return nil, err
-	}
-	return p, p.makeServers(registry, listeners[0], listeners[1:])
-}
-
-// listen binds all addresses, or none.
-func listen(ctx context.Context, addresses []address) ([]net.Listener, error) {
-	var listeners []net.Listener
-	for _, a := range addresses {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.hostPort)
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("%s: %w", a.flag, err)
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners, nil
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		_ = l.Close() // nothing was accepted
-	}
-}
-
-func (p *process) makeReplica(config *rest.Config, registry *prometheus.Registry) (err error) {
-	if p.shards, err = newShardMetrics(registry); err != nil {
-		return err
-	}
-	p.replica, err = replica.New(replica.Options{
-		Config:            config,
-		Kinds:             p.kinds,
-		Filter:            p.filter,
-		Namespaces:        p.namespaces,
-		NamespacesDenied:  p.denied,
-		Node:              p.node,
-		TrackUnscheduled:  p.trackUnscheduled,
-		UseAPIServerCache: p.useAPIServerCache,
-		ObjectLimit:       p.objectLimit,
-		RawBytes:          p.rawBytes,
-		Logger:            p.logger,
-		Registerer:        registry,
-	})
-	if err != nil {
-		return p.apiError(err)
-	}
-	if p.pod == "" {
-		return nil
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return p.apiError(err)
-	}
-	p.discovery = &shard.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Logger: p.logger}
-	return nil
-}
-
-// exporter shows the replica to the web.
-type exporter struct{ *replica.Replica }
-
-// Collect implements [web.Exporter].
-func (e exporter) Collect(f store.Format, include func(resource string) bool) web.Page {
-	return e.Replica.Collect(f, include)
-}
-
-func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
-	show := exporter{p.replica}
-	main, err := web.Handler(show, registry, release())
-	if err != nil {
-		return err
-	}
-	self, err := web.TelemetryHandler(show, registry, p.logger, release())
-	if err != nil {
-		return err
-	}
-	server := func(h http.Handler, name string, listeners ...net.Listener) web.Server {
-		return web.Server{
-			Listeners:  listeners,
-			Handler:    h,
-			ConfigFile: p.webConfigFile,
-			Timeouts:   p.timeouts,
-			Logger:     p.logger.With("server", name),
-		}
-	}
-	p.servers = []web.Server{server(main, "metrics", metrics...), server(self, "telemetry", telemetry)}
-	return nil
-}
+// stragglers is how long the end of the process waits, once the last answer is written, for what has nothing left to do:
+// client-go sleeps out its backoff of up to a minute when the API server is away. With the grace of the servers it has to
+// stay below the 30 s that Kubernetes gives a pod.
+const stragglers = 10 * time.Second
 
 // run runs the process until ctx ends or a part of it fails.
 func (p *process) run(ctx context.Context) error {
 	p.announce()
-	g, ctx := errgroup.WithContext(ctx)
+	p.limitMemory()
+	g, running := errgroup.WithContext(ctx)
+	var serving sync.WaitGroup
 	for _, s := range p.servers {
-		g.Go(func() error { return s.Run(ctx) })
+		serving.Add(1)
+		g.Go(func() error {
+			defer serving.Done()
+			return s.Run(running)
+		})
 	}
-	g.Go(func() error { return p.replica.Run(ctx) })
-	g.Go(func() error { return p.follow(ctx) })
-	if err := g.Wait(); err != nil {
+	g.Go(func() error { return p.replica.Run(running) })
+	g.Go(func() error { return p.follow(running) })
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+
+	<-running.Done()
+	p.logger.Info("stopping")
+	serving.Wait()
+	select {
+	case err := <-ended:
 		return err
+	case <-time.After(stragglers):
+		p.logger.Warn("the API server's clients have not stopped yet; ending without them")
 	}
-	p.logger.Info("stopped")
-	return nil
+	if toldTo := ctx.Err() != nil; toldTo {
+		return nil
+	}
+	return context.Cause(running)
 }
 
 // follow gives the replica its shard, and each new one.
@@ -184,10 +77,18 @@ func (p *process) announce() {
 	if p.gzipSet && !p.gzip {
 		p.logger.Warn("--enable-gzip-encoding=false has no effect: clients that accept gzip always get it")
 	}
+}
+
+// limitMemory sets the limit of the Go runtime, which then collects garbage harder before the container's is reached.
+func (p *process) limitMemory() {
 	if !p.autoMemLimit {
 		return
 	}
-	if _, err := memlimit.Set(memlimit.WithRatio(p.autoMemLimitFraction), memlimit.WithLogger(p.logger)); err != nil {
-		p.logger.Warn("--auto-gomemlimit: the memory limit is not set", "err", err)
+	limit, err := memlimit.Set(memlimit.WithRatio(p.autoMemLimitFraction))
+	switch {
+	case err != nil:
+		p.logger.Warn("--auto-gomemlimit: no memory limit is set", "err", err)
+	case limit < math.MaxInt64:
+		p.logger.Info("memory limit of the Go runtime", "bytes", limit)
 	}
 }

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/store"
@@ -9,8 +11,7 @@ import (
 
 // collector shows the state of the stores and Sources when it is asked.
 type collector struct {
-	replica *Replica
-	budget  *store.Budget
+	replica atomic.Pointer[Replica]
 
 	kinds  []kindMetric
 	phase  *prometheus.Desc
@@ -27,7 +28,7 @@ type kindMetric struct {
 	of   func(store.Stats) float64
 }
 
-func newCollector(r *Replica, budget *store.Budget) *collector {
+func newCollector() *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
@@ -36,8 +37,6 @@ func newCollector(r *Replica, budget *store.Budget) *collector {
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	return &collector{
-		replica: r,
-		budget:  budget,
 		kinds: []kindMetric{
 			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
 			perKind(gauge, "statefleet_objects_arriving", "Number of objects held for a change of shard and not served yet.", func(s store.Stats) float64 { return float64(s.Arriving) }),
@@ -73,56 +72,35 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	r := c.replica.Load()
+	if r == nil {
+		return
+	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, k := range c.replica.kinds {
+	for _, k := range r.current() {
 		stats := k.store.Stats()
 		for _, m := range c.kinds {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name())
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
-	}
-	gauge(c.rawAll, float64(c.budget.RawBytes()))
-	gauge(c.ready, boolValue(c.replica.Ready() == nil))
-	f := c.replica.current()
-	if f == nil {
-		gauge(c.share, 0)
-		return
-	}
-	gauge(c.share, c.replica.held.Load().Share())
-	for name, st := range f.statuses() {
+		st := k.status()
 		for _, p := range watch.Phases() {
-			gauge(c.phase, boolValue(st.Phase == p), name, string(p))
+			gauge(c.phase, boolValue(st.Phase == p), k.Name, string(p))
 		}
 		seconds := 0.0
 		if !st.LastEvent.IsZero() {
 			seconds = float64(st.LastEvent.UnixMilli()) / 1000
 		}
-		gauge(c.event, seconds, name)
+		gauge(c.event, seconds, k.Name)
 	}
-}
-
-// statuses returns the status of each kind. Of several Sources of one kind
-// the phase that is furthest from Synced counts, and the oldest event.
-func (f *following) statuses() map[string]watch.Status {
-	rank := map[watch.Phase]int{watch.Synced: 0, watch.Absent: 1, watch.Forbidden: 2, watch.Pending: 3}
-	all := map[string]watch.Status{}
-	for _, s := range f.sources {
-		name, st := s.Resource.Resource, s.Status()
-		old, ok := all[name]
-		if !ok {
-			all[name] = st
-			continue
-		}
-		if rank[st.Phase] > rank[old.Phase] {
-			old.Phase = st.Phase
-		}
-		if st.LastEvent.Before(old.LastEvent) {
-			old.LastEvent = st.LastEvent
-		}
-		all[name] = old
+	gauge(c.rawAll, float64(r.budget.RawBytes()))
+	gauge(c.ready, boolValue(r.Ready() == nil))
+	share := 0.0
+	if held := r.held.Load(); held != nil {
+		share = held.Share()
 	}
-	return all
+	gauge(c.share, share)
 }
 
 func boolValue(b bool) float64 {

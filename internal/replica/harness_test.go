@@ -92,11 +92,11 @@ func (w *world) start(change func(*Options)) *run {
 	w.t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	o := Options{
-		Config:     &rest.Config{Host: w.server.URL, QPS: 1000, Burst: 1000},
-		Kinds:      resources.All(),
-		RawBytes:   1 << 20,
-		Logger:     slog.New(slog.DiscardHandler),
-		Registerer: registry,
+		Config:   &rest.Config{Host: w.server.URL, QPS: 1000, Burst: 1000},
+		Kinds:    builtin(w.t, resources.All()),
+		RawBytes: 1 << 20,
+		Logger:   slog.New(slog.DiscardHandler),
+		Metrics:  NewMetrics(registry),
 	}
 	if change != nil {
 		change(&o)
@@ -105,6 +105,7 @@ func (w *world) start(change func(*Options)) *run {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	o.Metrics.Show(r)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -115,6 +116,15 @@ func (w *world) start(change func(*Options)) *run {
 		}
 	})
 	return &run{Replica: r, t: w.t, registry: registry}
+}
+
+func builtin(t *testing.T, kinds []resources.Kind) []Kind {
+	t.Helper()
+	all, err := Builtin(kinds, resources.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func (r *run) assign(shardNumber, total int) {

@@ -2,17 +2,25 @@ package replica
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/statefleet/statefleet/watch"
 )
 
-// metrics count what happens to the objects that are owned.
-type metrics struct {
+// Metrics are the self-metrics of a process. The numbers of stores and Sources
+// are those of the Replica that was shown last.
+type Metrics struct {
+	watch          *watch.Metrics
+	collector      *collector
 	objects        *prometheus.CounterVec
 	skippedSamples *prometheus.CounterVec
 	vanished       *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
+// NewMetrics registers the self-metrics with r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		watch:     watch.NewMetrics(r),
+		collector: newCollector(),
 		objects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_objects_processed_total",
 			Help: "Number of owned objects read, by what was done: rendered, unchanged (held already, not decoded), failed (could not be decoded, left out) or over_limit (left out because of the object limit).",
@@ -26,9 +34,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Number of objects removed because a complete list no longer had them; their deletion was missed or belonged to a change of shard.",
 		}, []string{"resource"}),
 	}
-	r.MustRegister(m.objects, m.skippedSamples, m.vanished)
+	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.collector)
 	return m
 }
+
+// Show makes the numbers of stores and Sources those of r. It may be called at
+// any time.
+func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }
 
 // counters are the metrics of one kind, looked up once.
 type counters struct {
@@ -36,7 +48,7 @@ type counters struct {
 	skippedSamples, vanished               prometheus.Counter
 }
 
-func (m *metrics) counters(resource string) *counters {
+func (m *Metrics) counters(resource string) *counters {
 	outcome := func(o string) prometheus.Counter { return m.objects.WithLabelValues(resource, o) }
 	return &counters{
 		rendered:       outcome("rendered"),

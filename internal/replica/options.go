@@ -4,9 +4,11 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -15,10 +17,8 @@ type Options struct {
 	// Config reaches the API server. Its rate limits should let all kinds start
 	// together: two requests for each.
 	Config *rest.Config
-	// Kinds are the enabled kinds, in the order of the page.
-	Kinds []resources.Kind
-	// Filter selects the families, labels and annotations.
-	Filter resources.Filter
+	// Kinds are the enabled kinds, in the order of the page; see SetKinds.
+	Kinds []Kind
 	// Namespaces are the namespaces that namespaced kinds are followed in, each
 	// with requests of its own; none means all.
 	Namespaces []string
@@ -36,17 +36,49 @@ type Options struct {
 	RawBytes int64
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
-	// Registerer gets the self-metrics.
-	Registerer prometheus.Registerer
+	// Metrics are the self-metrics; Replicas that follow one another share them.
+	Metrics *Metrics
+}
+
+// Kind is one kind of object that a Replica follows and shows.
+type Kind struct {
+	// Name names the kind in flags, URLs and self-metrics: a plural.
+	Name string
+	// Resource is what is listed and watched.
+	Resource schema.GroupVersionResource
+	// Namespaced kinds are restricted by the namespace options.
+	Namespaced bool
+	// Renderer makes the lines.
+	Renderer Renderer
+}
+
+// Renderer turns raw objects of one kind into lines; see resources.Renderer. It
+// is safe for concurrent use.
+type Renderer interface {
+	Families() []resources.Family
+	Render(enc wire.Encoding, raw []byte, l *resources.Lines) error
+}
+
+// Builtin returns built-in kinds with the families that f selects.
+func Builtin(kinds []resources.Kind, f resources.Filter) ([]Kind, error) {
+	all := make([]Kind, 0, len(kinds))
+	for _, k := range kinds {
+		r, err := k.Renderer(f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Kind{Name: k.Name(), Resource: k.Resource, Namespaced: k.Namespaced, Renderer: r})
+	}
+	return all, nil
 }
 
 // scope is one way to ask for a kind's objects: each has a Source of its own.
 type scope struct{ namespace, fieldSelector string }
 
 // scopes returns the requests that together cover what is wanted of a kind.
-func (o *Options) scopes(k resources.Kind) []scope {
+func (o *Options) scopes(k Kind) []scope {
 	var terms []string
-	if k.Name() == "pods" {
+	if k.Resource == corev1.SchemeGroupVersion.WithResource("pods") {
 		switch {
 		case o.TrackUnscheduled:
 			terms = append(terms, "spec.nodeName=")

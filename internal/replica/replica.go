@@ -1,13 +1,12 @@
 package replica
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -16,139 +15,79 @@ import (
 	"github.com/statefleet/statefleet/watch"
 )
 
-// How often the replica looks after its stores, and for how long a page has to
-// be quiet before it is packed.
-const (
-	sweepEvery = 5 * time.Second
-	quietAfter = time.Minute
-	syncPoll   = 50 * time.Millisecond
-)
-
 // Replica exports the objects of one shard. Make one with New, run it with Run;
 // the other methods may be called at any time by any goroutine.
 type Replica struct {
-	options      Options
-	logger       *slog.Logger
-	client       rest.Interface
-	watchMetrics *watch.Metrics
-	kinds        []*kind
+	options Options
+	logger  *slog.Logger
+	client  rest.Interface
+	budget  *store.Budget
 
 	// held is what the Sources keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
-	assigned chan shard.Assignment // the newest assignment not taken up yet
+	assigned latest[shard.Assignment]
+	wanted   latest[[]Kind]
 
-	mu        sync.Mutex
-	following *following // nil before the first assignment
-	ready     bool       // a page was complete once, and has been since
+	mu    sync.Mutex
+	kinds []*kind // replaced, never changed
+	begun bool    // there was a first assignment
+	ready bool    // a page was complete once, and has been since
 }
 
-// New returns a Replica. It fails when the options don't fit together.
+// New returns a Replica. It fails when the way to the API server is no good.
 func New(o Options) (*Replica, error) {
 	client, err := watch.NewClient(o.Config)
 	if err != nil {
 		return nil, err
 	}
 	r := &Replica{
-		options:      o,
-		logger:       o.Logger,
-		client:       client,
-		watchMetrics: watch.NewMetrics(o.Registerer),
-		assigned:     make(chan shard.Assignment, 1),
+		options:  o,
+		logger:   o.Logger,
+		client:   client,
+		budget:   store.NewBudget(o.RawBytes),
+		assigned: newLatest[shard.Assignment](),
+		wanted:   newLatest[[]Kind](),
 	}
-	budget := store.NewBudget(o.RawBytes)
-	metrics := newMetrics(o.Registerer)
 	for _, k := range o.Kinds {
-		renderer, err := k.Renderer(o.Filter)
-		if err != nil {
-			return nil, err
-		}
-		r.kinds = append(r.kinds, &kind{
-			Kind:     k,
-			renderer: renderer,
-			store:    store.New(families(renderer), budget),
-			limit:    o.ObjectLimit,
-			counters: metrics.counters(k.Name()),
-			logger:   o.Logger.With("resource", k.Name()),
-			scopes:   o.scopes(k),
-		})
+		r.kinds = append(r.kinds, r.newKind(k))
 	}
-	o.Registerer.MustRegister(newCollector(r, budget))
 	return r, nil
 }
 
 // Assign tells the replica its shard. The first call starts it; later ones
 // change what it serves, without a gap. Assign does not wait.
-func (r *Replica) Assign(a shard.Assignment) {
+func (r *Replica) Assign(a shard.Assignment) { r.assigned.put(a) }
+
+// SetKinds replaces the kinds that are followed, in the order of the page. Those
+// that stay, by name and resource, keep what they hold; new ones are shown once
+// they are complete. SetKinds does not wait.
+func (r *Replica) SetKinds(kinds []Kind) { r.wanted.put(kinds) }
+
+// latest hands the newest of several values to a receiver that may be busy.
+type latest[T any] chan T
+
+func newLatest[T any]() latest[T] { return make(latest[T], 1) }
+
+func (l latest[T]) put(v T) {
 	for {
 		select {
-		case r.assigned <- a:
+		case l <- v:
 			return
 		default:
 		}
-		select { // an assignment that was not taken up is out of date now
-		case <-r.assigned:
+		select { // a value that was not taken is out of date now
+		case <-l:
 		default:
 		}
 	}
 }
 
-// Run follows the API server until ctx ends and everything it started has ended.
-func (r *Replica) Run(ctx context.Context) error {
-	var first shard.Assignment
-	select {
-	case <-ctx.Done():
-		return nil
-	case first = <-r.assigned:
-	}
-	for first.Ranges() == nil {
-		r.logger.Warn("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", first.Ordinal, "total", first.Total)
-		select {
-		case <-ctx.Done():
-			return nil
-		case first = <-r.assigned:
-		}
-	}
-	g := ranges{first.Ranges(), first.Ranges()}
-	r.logger.Info("starting", "shard", first.String(), "share", g.now.Share())
-	r.held.Store(&g.now)
-	r.setFollowing(r.follow(ctx))
-	defer func() { r.current().stop() }()
-	return r.loop(ctx, g)
-}
-
-func (r *Replica) loop(ctx context.Context, g ranges) error {
-	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(syncPoll)
-	defer sweep.Stop()
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case a := <-r.assigned:
-			g = r.change(ctx, g, a)
-		case <-poll.C:
-			if g.changing() || !r.isReady() {
-				g = r.settle(g)
-			}
-		case now := <-sweep.C:
-			for _, k := range r.kinds {
-				k.store.Sweep(quietAfter, now)
-			}
-		}
-	}
-}
-
-func (r *Replica) setFollowing(f *following) {
+// current returns the kinds of this moment.
+func (r *Replica) current() []*kind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.following = f
-}
-
-func (r *Replica) current() *following {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.following
+	return r.kinds
 }
 
 func (r *Replica) isReady() bool {
@@ -168,31 +107,44 @@ func (r *Replica) Ready() error {
 	switch {
 	case r.ready:
 		return nil
-	case r.following == nil:
+	case !r.begun:
 		return errNoShard
 	}
-	if err := r.following.missing(); err != nil {
-		return err
+	if names := incomplete(r.kinds); len(names) > 0 {
+		return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
 	}
-	return fmt.Errorf("synced, about to serve")
+	return errors.New("synced, about to serve")
 }
 
-// Resources returns the names of the enabled kinds.
+// incomplete returns the names of the kinds that have to be waited for.
+func incomplete(kinds []*kind) []string {
+	var names []string
+	for _, k := range kinds {
+		if !k.late && !k.complete() {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// Resources returns the names of the kinds.
 func (r *Replica) Resources() []string {
-	names := make([]string, len(r.kinds))
-	for i, k := range r.kinds {
-		names[i] = k.Name()
+	var names []string
+	for _, k := range r.current() {
+		names = append(names, k.Name)
 	}
 	return names
 }
 
 // Collect returns the page of the kinds that include admits, as it is now.
 func (r *Replica) Collect(f store.Format, include func(resource string) bool) *store.Page {
+	r.mu.Lock()
 	var stores []*store.Store
 	for _, k := range r.kinds {
-		if include(k.Name()) {
+		if !k.late && include(k.Name) {
 			stores = append(stores, k.store)
 		}
 	}
+	r.mu.Unlock()
 	return store.Collect(f, stores...)
 }

@@ -271,7 +271,7 @@ func TestObjectLimit(t *testing.T) {
 	}
 	r := w.start(func(o *Options) {
 		o.ObjectLimit = 10
-		o.Kinds = slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return k.Name() != "pods" })
+		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
 	})
 	r.assign(0, 1)
 	r.waitReady()
@@ -281,4 +281,34 @@ func TestObjectLimit(t *testing.T) {
 	if v := r.value("statefleet_objects_processed_total", "outcome", "over_limit"); v < 20 {
 		t.Errorf("%v objects counted over the limit", v)
 	}
+}
+
+func TestKindsComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
+	all := builtin(t, resources.All())
+	only := func(names ...string) []Kind {
+		return slices.DeleteFunc(slices.Clone(all), func(k Kind) bool { return !slices.Contains(names, k.Name) })
+	}
+	has := func(r *run, prefix string) bool {
+		return slices.ContainsFunc(r.samples(), func(l string) bool { return strings.HasPrefix(l, prefix) })
+	}
+	r := w.start(func(o *Options) { o.Kinds = only("pods") })
+	r.assign(0, 1)
+	r.waitReady()
+	rendered := r.value("statefleet_objects_processed_total", "resource", "pods")
+	r.SetKinds(only("pods", "jobs"))
+	eventually(t, "the job", func() bool {
+		if !has(r, "kube_pod_info") || r.Ready() != nil {
+			t.Fatal("pods are gone while jobs come")
+		}
+		return has(r, "kube_job_info")
+	})
+	if now := r.value("statefleet_objects_processed_total", "resource", "pods"); now != rendered {
+		t.Errorf("pods were rendered again: %v, before %v", now, rendered)
+	}
+	r.assign(0, 2)
+	r.SetKinds(only("jobs"))
+	eventually(t, "pods to go", func() bool { return !has(r, "kube_pod_info") })
 }

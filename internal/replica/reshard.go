@@ -6,6 +6,12 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
+// ranges are the parts of the hash ring that matter to a replica: what it serves
+// now, and what it will serve once a change that is under way is done.
+type ranges struct{ now, next shard.Ranges }
+
+func (g ranges) changing() bool { return !g.now.Equal(g.next) }
+
 // change begins to move from what is served now to what a says.
 func (r *Replica) change(ctx context.Context, g ranges, a shard.Assignment) ranges {
 	next := a.Ranges()
@@ -19,33 +25,34 @@ func (r *Replica) change(ctx context.Context, g ranges, a shard.Assignment) rang
 		return g
 	}
 	r.logger.Info("the shard changes", "shard", a.String(), "gained", next.Minus(g.now).Share(), "lost", g.now.Minus(next).Share())
-	if !r.isReady() {
-		// Nothing is served yet, so nothing has to be kept.
-		g.now = next
+	ready := r.isReady()
+	if !ready {
+		g.now = next // nothing is served yet, so nothing has to be kept
 	}
-	before := g.now.Union(g.next)
+	before := *r.held.Load()
 	g.next = next
-	for _, k := range r.kinds {
+	for _, k := range r.current() {
 		k.store.Begin(g.now.Contains, g.next.Contains)
 	}
 	held := g.now.Union(g.next)
-	gained := len(held.Minus(before)) > 0 || !r.isReady()
 	r.held.Store(&held)
-	if gained {
+	if len(held.Minus(before)) > 0 {
 		// The filter is wide before the list begins, so that nothing that happens
 		// meanwhile is lost; what is held already is not decoded again.
-		r.current().stop()
-		r.setFollowing(r.follow(ctx))
+		for _, k := range r.current() {
+			r.follow(ctx, k)
+		}
 	}
 	return r.settle(g)
 }
 
 // settle ends a change, or the start, once everything that it waits for is held.
 func (r *Replica) settle(g ranges) ranges {
-	if r.current().missing() != nil {
+	kinds := r.current()
+	if len(incomplete(kinds)) > 0 {
 		return g
 	}
-	for _, k := range r.kinds {
+	for _, k := range kinds {
 		k.store.Commit()
 	}
 	if g.changing() {

@@ -2,9 +2,7 @@ package replica
 
 import (
 	"iter"
-	"log/slog"
 	"strconv"
-	"sync"
 
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
@@ -37,7 +35,7 @@ func (s *sink) Put(o watch.Object) {
 		k.counters.overLimit.Inc()
 		return
 	}
-	if err := k.renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
+	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
 		// Its last good state would be taken for the present one.
 		k.store.Delete(id)
 		k.counters.failed.Inc()
@@ -85,34 +83,4 @@ func parseVersion(rv []byte) uint64 {
 		return 0
 	}
 	return v
-}
-
-// kind is one enabled kind: its renderer, its store and the Sources that fill it.
-type kind struct {
-	resources.Kind
-	renderer   *resources.Renderer
-	store      *store.Store
-	limit      int64
-	counters   *counters
-	logger     *slog.Logger
-	unreadable sync.Once
-	scopes     []scope
-}
-
-// full reports whether no further object may be held.
-func (k *kind) full() bool {
-	if k.limit == 0 {
-		return false
-	}
-	s := k.store.Stats()
-	return int64(s.Objects+s.Arriving) >= k.limit
-}
-
-// families returns the store's view of the families that a renderer writes.
-func families(r *resources.Renderer) []store.Family {
-	all := make([]store.Family, 0, len(r.Families()))
-	for _, f := range r.Families() {
-		all = append(all, store.Family{Name: f.Name, TextHeader: f.TextHeader(), OpenMetricsHeader: f.OpenMetricsHeader()})
-	}
-	return all
 }

@@ -1,0 +1,143 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// kind is a Kind at work: its store and the Sources that fill it. The fields
+// below mu change when the Sources are started anew.
+type kind struct {
+	Kind
+	store      *store.Store
+	limit      int64
+	counters   *counters
+	logger     *slog.Logger
+	unreadable sync.Once
+	scopes     []scope
+
+	// late is set on a kind that came while others were served already: it is
+	// not shown, and nobody waits for it, until it is complete. It belongs to
+	// the Replica's loop and is changed under the Replica's mutex.
+	late bool
+
+	mu      sync.Mutex
+	sources []*watch.Source
+	cancel  context.CancelFunc
+	running *sync.WaitGroup
+}
+
+func (r *Replica) newKind(k Kind) *kind {
+	return &kind{
+		Kind:     k,
+		store:    store.New(families(k.Renderer), r.budget),
+		limit:    r.options.ObjectLimit,
+		counters: r.options.Metrics.counters(k.Name),
+		logger:   r.logger.With("resource", k.Name),
+		scopes:   r.options.scopes(k),
+	}
+}
+
+// families returns the store's view of the families that a renderer writes.
+func families(r Renderer) []store.Family {
+	all := make([]store.Family, 0, len(r.Families()))
+	for _, f := range r.Families() {
+		all = append(all, store.Family{Name: f.Name, TextHeader: f.TextHeader(), OpenMetricsHeader: f.OpenMetricsHeader()})
+	}
+	return all
+}
+
+// full reports whether no further object may be held.
+func (k *kind) full() bool {
+	if k.limit == 0 {
+		return false
+	}
+	s := k.store.Stats()
+	return int64(s.Objects+s.Arriving) >= k.limit
+}
+
+// follow starts the kind's Sources, one for each scope, after ending those
+// that run. They hold what r.held says, at every moment.
+func (r *Replica) follow(ctx context.Context, k *kind) {
+	k.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var sources []*watch.Source
+	running := new(sync.WaitGroup)
+	for i, sc := range k.scopes {
+		s := watch.NewSource(watch.Options{
+			Client:        r.client,
+			Resource:      k.Resource,
+			Name:          k.Name,
+			Namespace:     sc.namespace,
+			FieldSelector: sc.fieldSelector,
+			CachedReads:   r.options.UseAPIServerCache,
+			Owned:         r.owned,
+			Selector:      func() string { return r.held.Load().Selector() },
+			Sink:          &sink{kind: k, source: uint32(i)},
+			Metrics:       r.options.Metrics.watch,
+			Logger:        r.logger,
+		})
+		sources = append(sources, s)
+		running.Go(func() { s.Run(ctx) })
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sources, k.cancel, k.running = sources, cancel, running
+}
+
+func (r *Replica) owned(hash uint64) bool { return r.held.Load().Contains(hash) }
+
+// stop ends the Sources and waits until nothing of them reaches the store.
+func (k *kind) stop() {
+	k.mu.Lock()
+	cancel, running := k.cancel, k.running
+	k.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		running.Wait()
+	}
+}
+
+// status returns the status of the Sources taken together. Of several, the
+// phase that is furthest from Synced counts, and the oldest event.
+func (k *kind) status() watch.Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	rank := map[watch.Phase]int{watch.Synced: 0, watch.Absent: 1, watch.Forbidden: 2, watch.Pending: 3}
+	all := watch.Status{Phase: watch.Pending}
+	for i, s := range k.sources {
+		st := s.Status()
+		if i == 0 {
+			all = st
+			continue
+		}
+		if rank[st.Phase] > rank[all.Phase] {
+			all.Phase = st.Phase
+		}
+		if st.LastEvent.Before(all.LastEvent) {
+			all.LastEvent = st.LastEvent
+		}
+	}
+	return all
+}
+
+// complete reports whether the store holds all that there is. Sources that the
+// API server refuses, or whose resource it does not have, are no reason to wait.
+func (k *kind) complete() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.sources {
+		st := s.Status()
+		if !st.Synced && st.Phase != watch.Forbidden && st.Phase != watch.Absent {
+			return false
+		}
+	}
+	return len(k.sources) > 0
+}
+
+var _ Renderer = (*resources.Renderer)(nil)
