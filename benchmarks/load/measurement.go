@@ -82,16 +82,16 @@ func (m *measurement) run(ctx context.Context) (*result, error) {
 	if r.Gzip, err = m.meanScrape(ctx, shard, "gzip"); err != nil {
 		return nil, err
 	}
+	if self, err = shard.Self(ctx); err != nil {
+		return nil, err
+	}
+	r.Steady.ResidentMiB = self.Sum("process_resident_memory_bytes") / mebi
 	if r.Identity, err = m.meanScrape(ctx, shard, "identity"); err != nil {
 		return nil, err
 	}
 	if err := m.page(ctx, shard, r); err != nil {
 		return nil, err
 	}
-	if self, err = shard.Self(ctx); err != nil {
-		return nil, err
-	}
-	r.Steady.ResidentMiB = self.Sum("process_resident_memory_bytes") / mebi
 	r.Steady.ThirdOfTextMiB = float64(r.TextBytes)/3/mebi + 60
 	r.ScrapeRatio = r.StandardGzip.CPUSeconds / max(r.Gzip.CPUSeconds, 1e-4)
 	m.say("steady %.0f MiB; gzip scrape %.1f ms CPU, %.0f times less than compress/gzip", r.Steady.ResidentMiB, r.Gzip.CPUSeconds*1e3, r.ScrapeRatio)

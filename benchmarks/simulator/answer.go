@@ -31,10 +31,6 @@ const (
 // when they end.
 type answerPool struct{ buffers sync.Pool }
 
-func newAnswerPool() *answerPool {
-	return &answerPool{buffers: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, answerBuffer) }}}
-}
-
 func (p *answerPool) begin(w http.ResponseWriter) *answer {
 	a := &answer{to: w, controller: http.NewResponseController(w), form: jsonForm{}}
 	buffer, ok := p.buffers.Get().(*bufio.Writer)
@@ -51,7 +47,7 @@ func (p *answerPool) begin(w http.ResponseWriter) *answer {
 func (p *answerPool) end(a *answer) {
 	_ = a.Flush() // nothing can be told to a client that is gone
 	a.extendDeadline()
-	a.Writer.Reset(nil)
+	a.Reset(nil)
 	p.buffers.Put(a.Writer)
 }
 

@@ -70,7 +70,7 @@ func New(options Options) *Cluster {
 		kinds:       Kinds(),
 		collections: map[schema.GroupVersionResource]*collection{},
 		byKind:      map[schema.GroupVersionKind]*collection{},
-		answers:     newAnswerPool(),
+		answers:     &answerPool{},
 		uids:        newRandom(options.Seed),
 		closing:     make(chan struct{}),
 	}

@@ -52,7 +52,7 @@ func (s *sink) Write(p []byte) (int, error) {
 func benchmarkList(b *testing.B, accept, query string) {
 	c := benchmarked(b)
 	handler := c.Handler()
-	request, err := http.NewRequest(http.MethodGet, "/api/v1/pods"+query, nil)
+	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/api/v1/pods"+query, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,18 +83,18 @@ func BenchmarkEvent(b *testing.B) {
 	watchers := make(chan int64)
 	const n = 8
 	for range n {
-		request, err := http.NewRequest(http.MethodGet, server.URL()+"/api/v1/pods?watch=true&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", nil)
+		request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL()+"/api/v1/pods?watch=true&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", nil)
 		if err != nil {
 			b.Fatal(err)
 		}
 		request.Header.Set("Accept", "application/vnd.kubernetes.protobuf")
-		response, err := http.DefaultClient.Do(request)
+		response, err := http.DefaultClient.Do(request) //nolint:bodyclose // by the goroutine below
 		if err != nil {
 			b.Fatal(err)
 		}
 		go func() {
-			defer response.Body.Close()
 			got, _ := io.Copy(io.Discard, response.Body) // ends with the server
+			_ = response.Body.Close()
 			watchers <- got
 		}()
 	}

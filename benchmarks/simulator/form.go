@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// form is a wire form of the API. Errors of the writer are left to its Flush;
-// what the methods return is a failure to encode.
+// form is a wire form of the API. The methods return failures to encode; the
+// writer keeps its own errors until it is flushed.
 type form interface {
 	mediaType() string
 	streamType() string

@@ -76,7 +76,7 @@ func (jsonForm) writeList(w *bufio.Writer, kind Kind, meta metav1.ListMeta, item
 			_ = w.WriteByte(',')
 		}
 		if _, err := w.Write(text); err != nil {
-			return nil // the client is gone; Flush says so
+			return err
 		}
 	}
 	_, _ = w.WriteString("]}\n")

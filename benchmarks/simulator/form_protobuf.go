@@ -78,7 +78,7 @@ func (protobufForm) writeList(w *bufio.Writer, kind Kind, meta metav1.ListMeta, 
 	for _, o := range items {
 		_, _ = w.Write(appendFieldHead(w.AvailableBuffer(), field2, len(o.raw)))
 		if _, err := w.Write(o.raw); err != nil {
-			return nil // the client is gone; Flush says so
+			return err
 		}
 	}
 	_, _ = w.WriteString(protobufTrailer)

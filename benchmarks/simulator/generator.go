@@ -49,13 +49,17 @@ type generator struct {
 	addresses  uint32
 	workloads  []*workload // that services, autoscalers and budgets select
 	cronJobs   []cronJob
+	suffixes   uint64
+
+	ownedFields map[string]*metav1.FieldsV1 // by shape
 }
 
 func newGenerator(s Spec, yield func(Object) bool) *generator {
 	if s.Now.IsZero() {
 		s.Now = time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
 	}
-	return &generator{spec: s, random: newRandom(s.Seed), yield: yield}
+	random := newRandom(s.Seed)
+	return &generator{spec: s, random: random, yield: yield, suffixes: random.Uint64N(1 << 32), ownedFields: map[string]*metav1.FieldsV1{}}
 }
 
 func (g *generator) put(obj Object) {
@@ -101,6 +105,19 @@ func (g *generator) namespace(i int) string {
 		return "default"
 	}
 	return g.namespaces[i%len(g.namespaces)]
+}
+
+// suffix ends a generated name. None comes twice in 14 million.
+func (g *generator) suffix() string {
+	g.suffixes++
+	const step = 7_919_393 // shares no factor with the number of suffixes
+	n := g.suffixes * step
+	text := make([]byte, 5)
+	for i := range text {
+		text[i] = suffixAlphabet[n%uint64(len(suffixAlphabet))]
+		n /= uint64(len(suffixAlphabet))
+	}
+	return string(text)
 }
 
 // pick chooses one at random.

@@ -71,9 +71,9 @@ func (g *generator) makeAccess() {
 }
 
 func (g *generator) makeSigningRequests() {
-	for i := range g.spec.CertificateSigningRequests {
+	for range g.spec.CertificateSigningRequests {
 		request := &certificatesv1.CertificateSigningRequest{
-			ObjectMeta: g.meta("", fmt.Sprintf("csr-%s-%d", randomSuffix(g.random, 5), i), nil),
+			ObjectMeta: g.meta("", fmt.Sprintf("csr-%s", g.suffix()), nil),
 			Spec: certificatesv1.CertificateSigningRequestSpec{
 				Request:    []byte("-----BEGIN CERTIFICATE REQUEST-----\n" + randomSuffix(g.random, 600) + "\n-----END CERTIFICATE REQUEST-----\n"),
 				SignerName: certificatesv1.KubeletServingSignerName, Username: "system:node:" + g.anyNode().name,

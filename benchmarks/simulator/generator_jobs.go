@@ -64,7 +64,7 @@ func (g *generator) makeJobs() {
 // any.
 func (g *generator) job(i int, born metav1.Time, state podState) (*batchv1.Job, *corev1.Pod) {
 	namespace := g.namespace(i)
-	name := fmt.Sprintf("%s-task-%d-%s", appName(i), i, randomSuffix(g.random, 5))
+	name := fmt.Sprintf("%s-task-%d-%s", appName(i), i, g.suffix())
 	var owners []metav1.OwnerReference
 	if len(g.cronJobs) > 0 && i%4 != 0 {
 		owner := g.cronJobs[i%len(g.cronJobs)]
@@ -87,7 +87,7 @@ func (g *generator) job(i int, born metav1.Time, state podState) (*batchv1.Job, 
 	g.jobStatus(job, state)
 	g.applied(&job.ObjectMeta, w, 1, job)
 
-	meta := g.owned(w, name+"-"+randomSuffix(g.random, 5), controlledBy(batchVersion, "Job", job.ObjectMeta))
+	meta := g.owned(w, name+"-"+g.suffix(), controlledBy(batchVersion, "Job", job.ObjectMeta))
 	meta.GenerateName, meta.CreationTimestamp = name+"-", born
 	return job, g.pod(w, meta, g.anyNode(), state)
 }

@@ -11,28 +11,28 @@ import (
 )
 
 // managed is an entry of metadata.managedFields for what fields describes.
-func managed(manager, apiVersion, subresource string, at metav1.Time, fields []byte) metav1.ManagedFieldsEntry {
+func managed(manager, apiVersion, subresource string, at metav1.Time, fields *metav1.FieldsV1) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
 		Manager:     manager,
 		Operation:   metav1.ManagedFieldsOperationUpdate,
 		APIVersion:  apiVersion,
 		Time:        &at,
 		FieldsType:  "FieldsV1",
-		FieldsV1:    &metav1.FieldsV1{Raw: fields},
+		FieldsV1:    fields,
 		Subresource: subresource,
 	}
 }
 
 // ownedFields is the FieldsV1 of a manager that has set the given top-level
 // fields of obj, which is anything that encodes as a JSON object.
-func ownedFields[T any](obj T, top ...string) []byte {
-	text, err := json.Marshal(obj)
-	if err != nil {
-		return []byte("{}")
-	}
+func ownedFields[T any](obj T, top ...string) *metav1.FieldsV1 {
 	var all map[string]any
-	if err := json.Unmarshal(text, &all); err != nil {
-		return []byte("{}")
+	text, err := json.Marshal(obj)
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil { // not for API objects
+		return metav1.NewFieldsV1("{}")
 	}
 	maps.DeleteFunc(all, func(name string, _ any) bool { return !slices.Contains(top, name) })
 	if meta, ok := all["metadata"].(map[string]any); ok {
@@ -41,7 +41,18 @@ func ownedFields[T any](obj T, top ...string) []byte {
 			return !slices.Contains([]string{"labels", "annotations", "ownerReferences", "generateName"}, name)
 		})
 	}
-	return appendFields(nil, all)
+	return metav1.NewFieldsV1(string(appendFields(nil, all)))
+}
+
+// fields makes the fields of a shape once: they cost more than the rest of an
+// object.
+func (g *generator) fields(shape string, of func() *metav1.FieldsV1) *metav1.FieldsV1 {
+	made := g.ownedFields[shape]
+	if made == nil {
+		made = of()
+		g.ownedFields[shape] = made
+	}
+	return made
 }
 
 // appendFields appends the set of fields of a decoded JSON value: "f:" and

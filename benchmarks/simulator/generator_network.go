@@ -57,7 +57,7 @@ func (g *generator) makeServices() {
 func (g *generator) putEndpoints(w *workload, service *corev1.Service) {
 	httpName, port, tcp, ready := "http", int32(8080), corev1.ProtocolTCP, true
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  g.meta(w.namespace, service.Name+"-"+randomSuffix(g.random, 5), map[string]string{discoveryv1.LabelServiceName: service.Name}),
+		ObjectMeta:  g.meta(w.namespace, service.Name+"-"+g.suffix(), map[string]string{discoveryv1.LabelServiceName: service.Name}),
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Ports:       []discoveryv1.EndpointPort{{Name: &httpName, Port: &port, Protocol: &tcp}},
 	}

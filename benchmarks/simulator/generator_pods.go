@@ -40,7 +40,7 @@ func (g *generator) anyState() podState {
 func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, state podState) *corev1.Pod {
 	if w.podSpec == nil {
 		spec := w.admitted()
-		w.podSpec, w.specFields = &spec, ownedFields(&corev1.Pod{ObjectMeta: meta, Spec: w.template.Spec}, "metadata", "spec")
+		w.podSpec = &spec
 	}
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: *w.podSpec}
 	pod.Annotations = w.template.Annotations
@@ -48,12 +48,13 @@ func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, 
 		g.place(pod, node)
 	}
 	g.podStatus(pod, node, state)
-	if w.statusFields == nil {
-		w.statusFields = ownedFields(pod, "status")
-	}
+	specFields := g.fields(w.shape+" pod", func() *metav1.FieldsV1 {
+		return ownedFields(&corev1.Pod{ObjectMeta: meta, Spec: w.template.Spec}, "metadata", "spec")
+	})
+	statusFields := g.fields(w.shape+" pod status", func() *metav1.FieldsV1 { return ownedFields(pod, "status") })
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{
-		managed("kube-controller-manager", "v1", "", pod.CreationTimestamp, w.specFields),
-		managed("kubelet", "v1", "status", g.after(pod.CreationTimestamp, 9*time.Second), w.statusFields),
+		managed("kube-controller-manager", "v1", "", pod.CreationTimestamp, specFields),
+		managed("kubelet", "v1", "status", g.after(pod.CreationTimestamp, 9*time.Second), statusFields),
 	}
 	return pod
 }
@@ -193,7 +194,7 @@ func (g *generator) plan(w *workload, pods int) {
 // replicaPods makes the planned pods, with generated names.
 func (g *generator) replicaPods(w *workload, prefix string, owner metav1.OwnerReference, labels map[string]string) {
 	for _, state := range w.states {
-		meta := g.owned(w, prefix+"-"+randomSuffix(g.random, 5), owner)
+		meta := g.owned(w, prefix+"-"+g.suffix(), owner)
 		meta.GenerateName, meta.Labels = prefix+"-", labels
 		g.put(g.pod(w, meta, g.anyNode(), state))
 	}

@@ -23,9 +23,8 @@ type workload struct {
 	replicas, ready int32
 	states          []podState // of the pods
 
-	// What the pods share, from the first one made.
-	podSpec                  *corev1.PodSpec
-	specFields, statusFields []byte // of managedFields
+	shape   string          // workloads of one shape set the same fields
+	podSpec *corev1.PodSpec // of all pods, from the first one made
 }
 
 func (g *generator) workload(i int, namespace, name, apiVersion, kind string) *workload {
@@ -39,6 +38,7 @@ func (g *generator) workload(i int, namespace, name, apiVersion, kind string) *w
 	}
 	maps.Copy(labels, selector)
 	w := &workload{namespace: namespace, name: name, apiVersion: apiVersion, kind: kind, selector: selector, labels: labels}
+	w.shape = fmt.Sprintf("%s %d", kind, i%templateShapes)
 	w.template = g.template(i, w)
 	return w
 }
@@ -59,6 +59,10 @@ func controlledBy(apiVersion, kind string, meta metav1.ObjectMeta) metav1.OwnerR
 	yes := true
 	return metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: meta.Name, UID: meta.UID, Controller: &yes, BlockOwnerDeletion: &yes}
 }
+
+// templateShapes is after how many templates the containers and their fields
+// repeat: the least common multiple of the moduli below.
+const templateShapes = 20
 
 func (g *generator) template(i int, w *workload) corev1.PodTemplateSpec {
 	grace, uid, yes := int64(30), int64(10001), true

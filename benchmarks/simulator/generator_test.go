@@ -125,8 +125,8 @@ func TestGeneratedPodsAreOfRealisticSize(t *testing.T) {
 		}
 		pods, asProtobuf, asJSON = pods+1, asProtobuf+p.Size(), asJSON+len(text)
 		for _, entry := range p.ManagedFields {
-			if !json.Valid(entry.FieldsV1.Raw) {
-				t.Fatalf("managedFields of %s are not JSON: %s", p.Name, entry.FieldsV1.Raw)
+			if !json.Valid(entry.FieldsV1.GetRawBytes()) {
+				t.Fatalf("managedFields of %s are not JSON: %s", p.Name, entry.FieldsV1.GetRawString())
 			}
 		}
 	}

@@ -29,9 +29,11 @@ func (g *generator) applied(meta *metav1.ObjectMeta, w *workload, revision int, 
 		"meta.helm.sh/release-namespace":                   w.namespace,
 		"kubectl.kubernetes.io/last-applied-configuration": fmt.Sprintf(`{"kind":%q,"spec":{"containers":%s}}`, w.kind, last),
 	}
+	setFields := g.fields(w.shape, func() *metav1.FieldsV1 { return ownedFields(obj, "metadata", "spec") })
+	statusFields := g.fields(w.shape+" status", func() *metav1.FieldsV1 { return ownedFields(obj, "status") })
 	meta.ManagedFields = []metav1.ManagedFieldsEntry{
-		managed("helm", w.apiVersion, "", meta.CreationTimestamp, ownedFields(obj, "metadata", "spec")),
-		managed("kube-controller-manager", w.apiVersion, "status", g.ago(g.within(1000*time.Hour)), ownedFields(obj, "status")),
+		managed("helm", w.apiVersion, "", meta.CreationTimestamp, setFields),
+		managed("kube-controller-manager", w.apiVersion, "status", g.ago(g.within(1000*time.Hour)), statusFields),
 	}
 }
 
@@ -54,7 +56,7 @@ func (g *generator) makeDaemonSets() {
 		g.put(set)
 		owner := controlledBy(appsVersion, "DaemonSet", set.ObjectMeta)
 		for _, node := range g.nodes[:onNodes] {
-			meta := g.owned(w, w.name+"-"+randomSuffix(g.random, 5), owner)
+			meta := g.owned(w, w.name+"-"+g.suffix(), owner)
 			meta.GenerateName = w.name + "-"
 			g.put(g.pod(w, meta, node, podRunning))
 		}

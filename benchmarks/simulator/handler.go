@@ -13,8 +13,7 @@ type handler struct {
 
 func (c *Cluster) newHandler() *handler { return &handler{Cluster: c, own: newTraffic(c.kinds)} }
 
-// Handler serves the API. It may be mounted anywhere at the root of a server;
-// Start does that as well.
+// Handler serves the API at the root of a server, for callers that have one.
 func (c *Cluster) Handler() http.Handler { return c.newHandler() }
 
 // ServeHTTP implements http.Handler.

@@ -278,7 +278,7 @@ func TestAnyRequestIsAnswered(t *testing.T) {
 	f := func(target string, want int) {
 		t.Helper()
 		recorder := httptest.NewRecorder()
-		c.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		c.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
 		if recorder.Code != want {
 			t.Errorf("%s: %d %s, want %d", target, recorder.Code, recorder.Body, want)
 		}

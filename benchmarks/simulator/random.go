@@ -29,13 +29,15 @@ func randomUID(r *rand.Rand) types.UID {
 	return types.UID(text)
 }
 
+// suffixAlphabet has no vowels and nothing that is easily mistaken.
+const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"
+
 // randomSuffix returns n letters and digits as the API server appends to
-// generated names: no vowels and nothing easily mistaken.
+// generated names.
 func randomSuffix(r *rand.Rand, n int) string {
-	const alphabet = "bcdfghjklmnpqrstvwxz2456789"
 	text := make([]byte, n)
 	for i := range text {
-		text[i] = alphabet[r.IntN(len(alphabet))]
+		text[i] = suffixAlphabet[r.IntN(len(suffixAlphabet))]
 	}
 	return string(text)
 }

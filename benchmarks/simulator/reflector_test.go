@@ -201,3 +201,34 @@ func TestReflectorOfOneNode(t *testing.T) {
 	}
 	eventually(t, "the pod has gone", func() bool { return len(store.List()) == 0 })
 }
+
+// TestReflectorsMirrorUnderChurn has lists, pages and watches begin while
+// everything changes: nothing may be lost between them.
+func TestReflectorsMirrorUnderChurn(t *testing.T) {
+	for way, noWatchList := range map[string]bool{"watch-list": false, "paged list": true} {
+		t.Run(way, func(t *testing.T) {
+			c := New(Options{NoWatchList: noWatchList})
+			if err := c.Populate(Scale(100)); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			churn := Churn{JobsPerSecond: 100, StatusUpdatesPerSecond: 500, JobRuns: 1, JobStays: 1}
+			go func() { done <- churn.Run(ctx, c) }()
+			set := serve(t, c, forms()["protobuf"])
+			var stores []cache.Store
+			for range 5 {
+				version := c.ResourceVersion()
+				stores = append(stores, reflect(t, set, func(*metav1.ListOptions) {}, 10))
+				eventually(t, "change", func() bool { return c.ResourceVersion() > version+100 })
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			for _, store := range stores {
+				eventually(t, "the state after the change", func() bool { return mirrors(t, c, store) })
+			}
+		})
+	}
+}

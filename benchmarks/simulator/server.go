@@ -56,13 +56,13 @@ func (c *Cluster) Serve(addr string) (*Server, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
-	listener, err := net.Listen("tcp", addr)
+	ctx, cancel := context.WithCancel(context.Background())
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("listen for the simulated API: %w", err)
 	}
-	s := &Server{endpoint: endpoint{url: "http://" + listener.Addr().String()}, handler: c.newHandler()}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s := &Server{endpoint: endpoint{url: "http://" + listener.Addr().String()}, handler: c.newHandler(), cancel: cancel}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -247,12 +247,18 @@ func TestSlowWatcherIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Stop()
-	response, err := http.Get(server.URL() + "/api/v1/pods?watch=true&resourceVersion=1")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL()+"/api/v1/pods?watch=true&resourceVersion=1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	defer http.DefaultClient.CloseIdleConnections()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = response.Body.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
 	big := pod("ns", "big")
 	big.Annotations = map[string]string{"filler": string(make([]byte, 1<<20))}
 	for range 64 { // MiB, far more than the sockets buffer

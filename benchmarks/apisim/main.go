@@ -1,0 +1,142 @@
+// Command apisim serves a simulated Kubernetes API with a generated cluster
+// behind it: something to point an exporter at without a cluster.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Exit codes.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+)
+
+// config is what the flags say.
+type config struct {
+	listen, kubeconfig string
+	spec               simulator.Spec
+	churn              simulator.Churn
+	options            simulator.Options
+}
+
+// run serves until ctx ends or a signal asks to stop.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	config, done, err := parse(args, stdout, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "apisim: %v\n", err)
+		return exitUsage
+	}
+	if done {
+		return exitOK
+	}
+	if err := serve(ctx, config, stdout); err != nil {
+		_, _ = fmt.Fprintf(stderr, "apisim: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// parse reads the flags; done is true when they only ask for help.
+func parse(args []string, stdout, stderr io.Writer) (c config, done bool, err error) {
+	app := kingpin.New("apisim", "Serve a simulated Kubernetes API with a generated cluster.")
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
+	app.HelpFlag.Short('h')
+
+	app.Flag("listen", "Address to serve on.").Default("127.0.0.1:6443").StringVar(&c.listen)
+	app.Flag("kubeconfig", "Write a kubeconfig for the simulated API to this file.").StringVar(&c.kubeconfig)
+	pods := app.Flag("pods", "Pods of workloads; everything else is in proportion, 57,000 objects for 20,000 pods.").Default("1000").Int()
+	jobs := app.Flag("jobs", "Jobs, each with one pod more. -1: a tenth of the pods.").Default("-1").Int()
+	nodes := app.Flag("nodes", "Nodes. -1: one for 40 pods.").Default("-1").Int()
+	seed := app.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64()
+	app.Flag("churn-jobs", "Jobs a second that are created, run and deleted.").Default("0").Float64Var(&c.churn.JobsPerSecond)
+	app.Flag("churn-updates", "Status updates of pods a second.").Default("0").Float64Var(&c.churn.StatusUpdatesPerSecond)
+	app.Flag("churn-heartbeats", "Node leases a second that are renewed. A tenth of the nodes is real.").Default("0").Float64Var(&c.churn.HeartbeatsPerSecond)
+	app.Flag("churn-job-runs", "How long such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
+	app.Flag("churn-job-stays", "How long such a job stays when it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
+	app.Flag("shard-selector", "Honour shardSelector, as a server with the gate ShardedListAndWatch does.").BoolVar(&c.options.ShardSelector)
+	watchList := app.Flag("watch-list", "Stream initial states over watches.").Default("true").Bool()
+	app.Flag("tls", "Serve HTTPS with a certificate made at start; the kubeconfig has it.").BoolVar(&c.options.TLS)
+	app.Flag("bookmark-interval", "Time between two bookmarks of a watch.").Default("1m").DurationVar(&c.options.BookmarkInterval)
+	app.Flag("log-events", "Events kept for each resource; older watches get 410 Gone.").Default("16384").IntVar(&c.options.LogEvents)
+
+	if _, err := app.Parse(args); err != nil || done {
+		return c, done, err
+	}
+	c.spec = simulator.Scale(*pods)
+	if *jobs >= 0 {
+		c.spec.Jobs = *jobs
+	}
+	if *nodes >= 0 {
+		c.spec.Nodes = *nodes
+	}
+	c.spec.Now = time.Now()
+	c.spec.Seed, c.churn.Seed, c.options.Seed = *seed, *seed+1, *seed+2
+	c.options.NoWatchList = !*watchList
+	return c, false, c.check(*pods)
+}
+
+// check refuses what the simulator would silently replace by a default.
+func (c config) check(pods int) error {
+	switch {
+	case pods < 0:
+		return fmt.Errorf("--pods=%d: must not be negative", pods)
+	case c.churn.JobsPerSecond < 0:
+		return fmt.Errorf("--churn-jobs=%g: must not be negative", c.churn.JobsPerSecond)
+	case c.churn.StatusUpdatesPerSecond < 0:
+		return fmt.Errorf("--churn-updates=%g: must not be negative", c.churn.StatusUpdatesPerSecond)
+	case c.churn.HeartbeatsPerSecond < 0:
+		return fmt.Errorf("--churn-heartbeats=%g: must not be negative", c.churn.HeartbeatsPerSecond)
+	case c.churn.JobRuns <= 0:
+		return fmt.Errorf("--churn-job-runs=%s: must be positive", c.churn.JobRuns)
+	case c.churn.JobStays <= 0:
+		return fmt.Errorf("--churn-job-stays=%s: must be positive", c.churn.JobStays)
+	case c.options.BookmarkInterval <= 0:
+		return fmt.Errorf("--bookmark-interval=%s: must be positive", c.options.BookmarkInterval)
+	case c.options.LogEvents <= 0:
+		return fmt.Errorf("--log-events=%d: must be positive", c.options.LogEvents)
+	}
+	return nil
+}
+
+// serve makes the cluster and serves it until ctx ends.
+func serve(ctx context.Context, c config, stdout io.Writer) error {
+	cluster := simulator.New(c.options)
+	if err := cluster.Populate(c.spec); err != nil {
+		return err
+	}
+	server, err := cluster.Serve(c.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	defer server.Stop()
+	if c.kubeconfig != "" {
+		if err := cluster.WriteKubeconfig(c.kubeconfig); err != nil {
+			return fmt.Errorf("--kubeconfig: %w", err)
+		}
+	}
+	_, _ = fmt.Fprintf(stdout, "Serving %d objects, %d of them pods, at %s\n", cluster.Len(), len(cluster.Names("pods")), server.URL())
+	before := cluster.ResourceVersion()
+
+	err = c.churn.Run(ctx, cluster) // until ctx ends
+
+	sent := simulator.Sum(server.Traffic())
+	_, _ = fmt.Fprintf(stdout, "Served %d lists, %d watches, %d gets and %d watch events, %d bytes; the cluster changed %d times\n",
+		sent.Lists, sent.Watches, sent.Gets, sent.Events, sent.Bytes, cluster.ResourceVersion()-before)
+	return err
+}
