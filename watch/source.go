@@ -106,6 +106,7 @@ func (s *Source) Run(ctx context.Context) {
 		Name:            "statefleet/" + s.Name,
 		TypeDescription: s.Name,
 		Logger:          &quiet,
+		Clock:           endingClock{ctx: ctx},
 	})
 	r.RunWithContext(klog.NewContext(ctx, quiet))
 	s.mu.Lock()

@@ -202,6 +202,28 @@ func TestNothingReachesTheSinkAfterRun(t *testing.T) {
 	}
 }
 
+func TestRunEndsAtOnceWhileTheServerIsAway(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	source, _ := w.source(setup{})
+	w.server.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		source.Run(ctx)
+	}()
+	eventually(t, "refused", func() bool { return source.Status().Err != nil })
+	cancel()
+	eventually(t, "the end of Run", func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 func TestSkippedFramesMoveTheReflectorOn(t *testing.T) {
 	w := newWorld(t, simulator.Options{})
 	w.pod(0, "n0")
