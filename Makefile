@@ -36,6 +36,7 @@ lint: ## gofmt, go vet and golangci-lint
 
 generate: ## Write what is generated from the list of kinds
 	go test ./manifests -run Generated -update
+	go test ./resources -run MetricsReference -update
 
 bench: ## Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...

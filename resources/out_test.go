@@ -81,6 +81,19 @@ func TestOnceWritesASeriesOnce(t *testing.T) {
 	}
 }
 
+// TestDistinctCountsNothing: what an object may name twice is shown once and is no
+// fault.
+func TestDistinctCountsNothing(t *testing.T) {
+	text, skipped := written(func(m *Out) {
+		if !m.Distinct(1, "a", "x") || m.Distinct(2, "a", "x") {
+			t.Error("which sample was written is not told")
+		}
+	})
+	if want := "m{id=\"x\",a=\"x\"} 1\n"; text != want || skipped != 0 {
+		t.Errorf("%d skipped, text %s, want %s", skipped, text, want)
+	}
+}
+
 // TestOnceConcernsOneFamily: a series of the family before is no repetition.
 func TestOnceConcernsOneFamily(t *testing.T) {
 	text, skipped := written(func(m *Out) {

@@ -41,7 +41,7 @@ func TestReuseLeavesNothingBehind(t *testing.T) {
 		objects := newRandomObjects(7)
 		shared := mustRenderer(t, k, everything(t))
 		var got, want Lines
-		for range 40 {
+		for range 15 {
 			raw := encodings(t, objects.next(t, k))
 			for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
 				if err := shared.Render(enc, raw[enc], &got); err != nil {

@@ -28,9 +28,12 @@ var words = []string{
 }
 
 // fieldWords are the texts of fields whose values families compare, by the
-// field's name in Go.
+// field's name in Go, with that of its type where this matters.
 var fieldWords = map[string][]string{
-	"Status": {"True", "False", "Unknown", ""},
+	"Status":              {"True", "False", "Unknown", ""},
+	"ResourceVersion":     {"42", "9007199254740993", "other"},
+	"PodCondition.Type":   {"Ready", "ContainersReady", "Initialized", "PodScheduled", "DisruptionTarget", "other"},
+	"PodCondition.Reason": {"Unschedulable", "SchedulingGated", "other", ""},
 	"Type": {
 		"Ready", "Available", "Progressing", "Complete", "Failed", "Suspended", "Initialized", "PodScheduled", "ContainersReady",
 		"Object", "Pods", "Resource", "ContainerResource", "External", "DisruptionTarget", "InternalIP", "ExternalIP", "Container", "Pod", "LoadBalancer", "Approved", "Denied", "other",
@@ -129,9 +132,8 @@ func (r *randomObjects) write(v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			f := v.Field(i)
-			if special := fieldWords[v.Type().Field(i).Name]; f.Kind() == reflect.String && special != nil {
-				f.SetString(r.pick(special))
+			if f := v.Field(i); f.Kind() == reflect.String {
+				f.SetString(r.pick(wordsFor(v.Type(), v.Type().Field(i).Name)))
 			} else {
 				r.write(f)
 			}
@@ -139,6 +141,15 @@ func (r *randomObjects) write(v reflect.Value) {
 	case reflect.Map:
 		r.writeMap(v)
 	}
+}
+
+func wordsFor(t reflect.Type, field string) []string {
+	for _, name := range []string{t.Name() + "." + field, field} {
+		if special := fieldWords[name]; special != nil {
+			return special
+		}
+	}
+	return words
 }
 
 func (r *randomObjects) writeMap(v reflect.Value) {

@@ -140,7 +140,7 @@ func TestRenderIsConcurrent(t *testing.T) {
 			var err error
 			for i, raw := range raws {
 				if e := r.Render(wire.Protobuf, raw, &l); e != nil || string(l.Buf) != string(want[i]) {
-					err = fmt.Errorf("object %d: error %v, lines %s", i, e, l.Buf)
+					err = fmt.Errorf("object %d: error %w, lines %s", i, e, l.Buf)
 				}
 			}
 			done <- err

@@ -33,9 +33,9 @@ func TestNoSecretValueIsEverHeld(t *testing.T) {
 			Manager: "m", FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:` + secretKey + `":{}}}`),
 		}},
 	}
-	texts, bytes := map[string]string{secretKey: secretValue}, map[string][]byte{secretKey: []byte(secretValue)}
-	secret := encodings(t, &corev1.Secret{ObjectMeta: meta, Type: "Opaque", StringData: texts, Data: bytes})
-	configMap := encodings(t, &corev1.ConfigMap{ObjectMeta: meta, Data: texts, BinaryData: bytes})
+	texts, binaries := map[string]string{secretKey: secretValue}, map[string][]byte{secretKey: []byte(secretValue)}
+	secret := encodings(t, &corev1.Secret{ObjectMeta: meta, Type: "Opaque", StringData: texts, Data: binaries})
+	configMap := encodings(t, &corev1.ConfigMap{ObjectMeta: meta, Data: texts, BinaryData: binaries})
 
 	for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
 		holdsNothing(t, secrets(), enc, secret[enc])

@@ -27,26 +27,32 @@ func TestZeroObjectRenders(t *testing.T) {
 	}
 }
 
-// TestUnusualObjects renders objects as no well-behaved client writes them. The
-// lines expected are those of the families that the pattern selects.
+// rendersAs checks the lines that an object gives of the families that the
+// pattern selects, and how many samples are skipped.
+func rendersAs(t *testing.T, k Kind, families, object, want string, wantSkipped int) {
+	t.Helper()
+	filter, err := NewFilter(Selection{Allow: []string{families}, Labels: everything(t).Labels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l Lines
+	if err := mustRenderer(t, k, filter).Render(wire.JSON, []byte(object), &l); err != nil {
+		t.Errorf("%s: %v", object, err)
+		return
+	}
+	if want = strings.TrimLeft(want, "\n"); string(l.Buf) != want {
+		t.Errorf("%s\ngot:\n%s\nwant:\n%s", object, l.Buf, want)
+	}
+	if l.Skipped != wantSkipped {
+		t.Errorf("%s\n%d skipped, want %d", object, l.Skipped, wantSkipped)
+	}
+}
+
+// TestUnusualObjects renders objects as no well-behaved client writes them.
 func TestUnusualObjects(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()
-		filter, err := NewFilter(Selection{Allow: []string{families}, Labels: everything(t).Labels})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var l Lines
-		if err := mustRenderer(t, k, filter).Render(wire.JSON, []byte(object), &l); err != nil {
-			t.Errorf("%s: %v", object, err)
-			return
-		}
-		if want = strings.TrimLeft(want, "\n"); string(l.Buf) != want {
-			t.Errorf("%s\ngot:\n%s\nwant:\n%s", object, l.Buf, want)
-		}
-		if l.Skipped != wantSkipped {
-			t.Errorf("%s\n%d skipped, want %d", object, l.Skipped, wantSkipped)
-		}
+		rendersAs(t, k, families, object, want, wantSkipped)
 	}
 
 	// Lists of nothing.

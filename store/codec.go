@@ -51,7 +51,7 @@ func (c *codec) deflate(text []byte, lens []uint32, hard bool) *packed {
 	defer pool.Put(d)
 
 	d.out.Reset()
-	d.Writer.Reset(&d.out)
+	d.Reset(&d.out)
 	_, _ = d.Write(text) // a bytes.Buffer takes everything
 	_ = d.Flush()
 
@@ -87,7 +87,7 @@ func (c *codec) inflate(dst []byte, p *packed) error {
 
 	r.in.Reset(p.data())
 	defer r.in.Reset(nil)
-	if err := r.Resetter.Reset(&r.in, nil); err != nil {
+	if err := r.Reset(&r.in, nil); err != nil {
 		return fmt.Errorf("reset inflater: %w", err)
 	}
 	if _, err := io.ReadFull(r, dst); err != nil {

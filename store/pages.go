@@ -118,7 +118,7 @@ func (s *Store) load(sh *sheet, dst []byte) ([]byte, []uint32) {
 	s.counts.Unpacks++
 	p := sh.packed.Load()
 	if err := s.budget.codec.inflate(dst, p); err != nil {
-		panic("store: memory corrupted: " + err.Error()) // we deflated it ourselves
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // we deflated it ourselves; nothing that is held can be trusted
 	}
 	return dst, p.lens()
 }

@@ -64,13 +64,6 @@ func fixed(text []byte, c *codec) *sheet {
 	return sh
 }
 
-func (r *raw) len(slot int) int {
-	if slot < len(r.lens) {
-		return int(r.lens[slot])
-	}
-	return 0
-}
-
 // splice replaces the text of a slot. The capacity must suffice.
 func (r *raw) splice(slot int, text []byte) {
 	if slot >= len(r.lens) {

@@ -27,6 +27,7 @@ var podResource = corev1.SchemeGroupVersion.WithResource("pods")
 
 // recorder is a Sink that keeps the newest version of each object.
 type recorder struct {
+	t       *testing.T
 	mu      sync.Mutex
 	objects map[string]string // UID to node name, a stand-in for the content
 	puts    int
@@ -36,16 +37,20 @@ type recorder struct {
 func (r *recorder) Put(o Object) {
 	var pod corev1.Pod
 	if o.Encoding == wire.JSON {
-		if err := jsonUnmarshal(o.Raw, &pod); err != nil {
-			panic(err)
-		}
-	} else if err := pod.Unmarshal(o.Raw); err != nil {
-		panic(err)
+		r.check(jsonUnmarshal(o.Raw, &pod))
+	} else {
+		r.check(pod.Unmarshal(o.Raw))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.puts++
 	r.objects[string(o.UID)] = pod.Spec.NodeName
+}
+
+func (r *recorder) check(err error) {
+	if err != nil {
+		r.t.Errorf("unreadable object: %v", err)
+	}
 }
 
 func (r *recorder) Delete(o Object) {
@@ -183,7 +188,7 @@ func (w *world) source(s setup) (*Source, *recorder) {
 	if s.resource != "" {
 		resource.Resource = s.resource
 	}
-	rec := &recorder{objects: map[string]string{}}
+	rec := &recorder{t: w.t, objects: map[string]string{}}
 	return NewSource(Options{
 		Client:   client,
 		Resource: resource,

@@ -70,7 +70,7 @@ func (s *Shard) Scrape(ctx context.Context, encoding string) (Scrape, error) {
 	}
 	defer func() { _ = body.Close() }()
 	var samples sampleCounter
-	var sink io.Writer = io.Discard
+	sink := io.Discard
 	if encoding == "identity" {
 		sink = &samples
 	}

@@ -85,7 +85,6 @@ type run struct {
 	*Replica
 	t        *testing.T
 	registry *prometheus.Registry
-	log      *bytes.Buffer
 }
 
 func (w *world) start(change func(*Options)) *run {

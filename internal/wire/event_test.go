@@ -60,7 +60,7 @@ func TestEvents(t *testing.T) {
 			if strings.Join(got, ", ") != want {
 				t.Errorf("%s: %s", enc, strings.Join(got, ", "))
 			}
-			if _, err := r.Next(); err != io.EOF {
+			if _, err := r.Next(); !errors.Is(err, io.EOF) {
 				t.Errorf("%s: error %v at the end", enc, err)
 			}
 			if whole := len(bytes.Join(frames, nil)); size < whole-len(frames) || size > whole {
@@ -99,7 +99,7 @@ func TestEventsOfTruncatedStream(t *testing.T) {
 				_, err = r.Next()
 			}
 			between := n == 0 || n == len(first) || enc == JSON && (n == len(first)-1 || n == len(stream)-1)
-			if between != (err == io.EOF) || !between && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if between != errors.Is(err, io.EOF) || !between && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatalf("%s, %d of %d bytes: error %v", enc, n, len(stream), err)
 			}
 			if whole := n / (len(first) - 1); frames > whole {

@@ -15,42 +15,42 @@ var (
 const maxDepth = 1000
 
 // members calls visit for each member of the JSON object that b begins with:
-// the name with its quotes as it stands there, and the value. It returns how
-// many bytes the object takes.
-func members(b []byte, visit func(name, value []byte) error) (int, error) {
+// the name with its quotes as it stands there, and the value. What follows the
+// object is not looked at.
+func members(b []byte, visit func(name, value []byte) error) error {
 	i := space(b, 0)
 	if i >= len(b) || b[i] != '{' {
-		return 0, errJSON
+		return errJSON
 	}
 	i = space(b, i+1)
 	if i < len(b) && b[i] == '}' {
-		return i + 1, nil
+		return nil
 	}
 	for {
 		nameEnd, err := skipString(b, i)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		colon := space(b, nameEnd)
 		if colon >= len(b) || b[colon] != ':' {
-			return 0, errJSON
+			return errJSON
 		}
 		from := space(b, colon+1)
 		to, err := skipValue(b, from)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := visit(b[i:nameEnd], b[from:to]); err != nil {
-			return 0, err
+			return err
 		}
 		i = space(b, to)
 		switch {
 		case i >= len(b):
-			return 0, errJSONEnds
+			return errJSONEnds
 		case b[i] == '}':
-			return i + 1, nil
+			return nil
 		case b[i] != ',':
-			return 0, errJSON
+			return errJSON
 		}
 		i = space(b, i+1)
 	}
@@ -178,11 +178,11 @@ var errFound = errors.New("found")
 // the metadata, which stands before what is large.
 func jsonMeta(object []byte) (Meta, error) {
 	var m Meta
-	_, err := members(object, func(name, value []byte) error {
+	err := members(object, func(name, value []byte) error {
 		if string(name) != `"metadata"` || value[0] != '{' {
 			return nil
 		}
-		if _, err := members(value, m.setJSON); err != nil {
+		if err := members(value, m.setJSON); err != nil {
 			return err
 		}
 		return errFound
@@ -206,7 +206,7 @@ func (m *Meta) setJSON(name, value []byte) error {
 		m.ResourceVersion, err = text(value)
 	case `"annotations"`:
 		if bytes.Contains(value, []byte(initialEventsEnd)) && value[0] == '{' {
-			_, err = members(value, func(key, v []byte) error {
+			err = members(value, func(key, v []byte) error {
 				if string(key) == `"`+initialEventsEnd+`"` && string(v) == `"true"` {
 					m.InitialEventsEnd = true
 				}

@@ -36,7 +36,7 @@ func (n *node) appendJSONList(dst, value []byte) ([]byte, error) {
 func (n *node) appendJSONObject(dst, value []byte) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
-	_, err := members(value, func(name, member []byte) error {
+	err := members(value, func(name, member []byte) error {
 		key, err := text(name)
 		if err != nil || n.without[string(key)] {
 			return err

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 )
@@ -66,7 +67,7 @@ func BenchmarkEvents(b *testing.B) {
 				for err == nil {
 					_, err = r.Next()
 				}
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}

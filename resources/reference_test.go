@@ -1,0 +1,135 @@
+package resources
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+const referenceFile = "../docs/metrics.md"
+
+const referenceHead = `# Metrics
+
+<!-- Generated from the list of kinds by "make generate". -->
+
+What each kind of object is exported as. The names, labels and values are those
+of kube-state-metrics; the texts are ours and stand on the page as HELP.
+
+- **Labels** stand in the order of the page. A star stands for any number of
+  labels, one for each key of a Kubernetes label, annotation or other map; keys
+  become label names as ` + "`app.kubernetes.io/name`" + ` becomes ` + "`label_app_kubernetes_io_name`" + `.
+  Where "or" separates two lists, a sample has the one or the other.
+- Families that end in ` + "`_labels`" + ` or ` + "`_annotations`" + ` are there for the kinds that
+  ` + "`--metric-labels-allowlist`" + ` or ` + "`--metric-annotations-allowlist`" + ` names, with the
+  keys that it allows; ` + "`kube_volumeattachment_labels`" + ` is always there, with all.
+- **Opt-in** families are there when ` + "`--metric-opt-in-list`" + ` matches their name.
+- **Stability** is in the terms of Kubernetes' own metrics: name, labels and
+  meaning of a STABLE family do not change, those of an ALPHA family may.
+- A time that has not come, and most other fields that an object does not set,
+  give no sample.
+
+`
+
+// TestMetricsReference: the reference lists what is rendered. With -update it is
+// written anew.
+func TestMetricsReference(t *testing.T) {
+	want := referenceHead + reference(All(), renderedLabels(t))
+	if *update {
+		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := string(readFile(t, referenceFile)); got != want {
+		t.Errorf("%s differs from the list of kinds; run make generate:\n%s", referenceFile, firstDifference(got, want))
+	}
+}
+
+func reference(kinds []Kind, labels map[string][]string) string {
+	var b strings.Builder
+	for _, k := range kinds {
+		fmt.Fprintf(&b, "- [%s](#%[1]s)%s\n", k.Name(), map[bool]string{false: ", when named by `--resources`"}[k.Default])
+	}
+	for _, k := range kinds {
+		scope := "cluster-scoped"
+		if k.Namespaced {
+			scope = "namespaced"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\nAPI `%s`, %s.\n\n", k.Name(), k.Resource.GroupVersion(), scope)
+		b.WriteString("| Name | Type | Labels | Stability | Opt-in | Meaning |\n| --- | --- | --- | --- | --- | --- |\n")
+		for _, f := range k.Families() {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", f.Name, f.Type, strings.Join(labels[f.Name], "<br>or "),
+				f.Stability, map[bool]string{true: "yes"}[f.OptIn], f.Help)
+		}
+	}
+	return b.String()
+}
+
+// renderedLabels returns the labels of each family as the fixtures' objects show
+// them: one list of names, more where samples differ in their labels.
+func renderedLabels(t *testing.T) map[string][]string {
+	t.Helper()
+	labels := map[string][]string{}
+	renderers := map[string]*Renderer{}
+	for _, k := range All() {
+		renderers[k.Name()] = mustRenderer(t, k, everything(t))
+	}
+	var l Lines
+	for _, f := range readFixtures(t) {
+		for _, o := range f.objects {
+			r := renderers[o.resource]
+			if r == nil {
+				t.Fatalf("%s: unknown resource %s", f.name, o.resource)
+			}
+			if err := r.Render(wire.JSON, o.raw[wire.JSON], &l); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(l.Buf)) {
+				family, names := readLabelNames(t, line)
+				if list := labelList(names); !slices.Contains(labels[family], list) {
+					labels[family] = append(labels[family], list)
+				}
+			}
+		}
+	}
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			if labels[f.Name] = withoutBare(labels[f.Name]); len(labels[f.Name]) == 0 {
+				t.Errorf("no fixture has a sample of %s", f.Name)
+			}
+		}
+	}
+	return labels
+}
+
+// labelList writes names as the reference does: those made of an object's keys
+// as one with a star.
+func labelList(names []string) string {
+	var list []string
+	for _, name := range names {
+		for _, prefix := range []string{"label_", "annotation_", "metadata_", "nodeselector_"} {
+			if strings.HasPrefix(name, prefix) {
+				name = prefix + "*"
+			}
+		}
+		if name = "`" + name + "`"; !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// withoutBare leaves out the lists that another one with a star includes.
+func withoutBare(lists []string) []string {
+	return slices.DeleteFunc(slices.Clone(lists), func(list string) bool {
+		return slices.ContainsFunc(lists, func(other string) bool {
+			return strings.HasPrefix(other, list+", ") && strings.HasSuffix(other, "_*`")
+		})
+	})
+}
