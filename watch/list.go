@@ -62,7 +62,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 		if s.stopped {
 			return context.Canceled
 		}
-		h, err := s.put(enc, raw)
+		h, err := s.apply(s.Sink.Put, enc, raw)
 		if err != nil {
 			// Its bounds were sound: the others of the list are worth having.
 			s.counters.bad.Inc()
@@ -81,7 +81,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 // alpha feature (KEP-5866) whose grammar may change, and the filter on our side
 // makes the result the same.
 func (s *Source) open(ctx context.Context, o metav1.ListOptions) (io.ReadCloser, error) {
-	o.FieldSelector = s.FieldSelector
+	o.FieldSelector, o.LabelSelector = s.FieldSelector, s.LabelSelector
 	if !s.rejectsSelector() {
 		o.ShardSelector = s.Selector()
 	}

@@ -21,8 +21,8 @@ type Object struct {
 	// Hash is the shard hash of the object's UID, or of its namespace and name
 	// when it has no UID.
 	Hash uint64
-	// Raw are the object's bytes: for Protobuf the message inside the envelope.
-	// Put has them, Delete need not.
+	// Raw are the object's bytes, for Protobuf the message inside the envelope;
+	// for Delete those of its last state.
 	Raw      []byte
 	Encoding wire.Encoding
 }
@@ -52,6 +52,11 @@ type Options struct {
 	Namespace string
 	// FieldSelector restricts the objects on the server's side; "" means all.
 	FieldSelector string
+	// LabelSelector restricts the objects on the server's side; "" means all.
+	LabelSelector string
+	// Wanted decides by namespace whether an object is held; nil means that all
+	// are. It is asked like Owned is.
+	Wanted func(namespace []byte) bool
 	// CachedReads lets the first list be as old as an API server's cache
 	// happens to be, which spares etcd a read.
 	CachedReads bool
@@ -114,35 +119,20 @@ func (s *Source) Run(ctx context.Context) {
 	s.stopped = true
 }
 
-// put gives an object to the Sink if it is owned. The caller holds s.mu.
-func (s *Source) put(enc wire.Encoding, raw []byte) (*Handle, error) {
+// apply gives an object to a method of the Sink if it is to be held. It returns
+// nil for one that is not. The caller holds s.mu.
+func (s *Source) apply(to func(Object), enc wire.Encoding, raw []byte) (*Handle, error) {
 	meta, err := wire.ReadMeta(enc, raw)
 	if err != nil {
 		return nil, err
 	}
 	h := hash(meta)
-	if !s.Owned(h) {
+	if !s.Owned(h) || s.Wanted != nil && !s.Wanted(meta.Namespace) {
 		s.counters.ignored.Inc()
 		return nil, nil
 	}
 	s.counters.owned.Inc()
-	s.Sink.Put(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
-	return newHandle(meta), nil
-}
-
-// remove takes an object from the Sink. The caller holds s.mu.
-func (s *Source) remove(enc wire.Encoding, raw []byte) (*Handle, error) {
-	meta, err := wire.ReadMeta(enc, raw)
-	if err != nil {
-		return nil, err
-	}
-	h := hash(meta)
-	if !s.Owned(h) {
-		s.counters.ignored.Inc()
-		return nil, nil
-	}
-	s.counters.owned.Inc()
-	s.Sink.Delete(Object{Meta: meta, Hash: h})
+	to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
 	return newHandle(meta), nil
 }
 

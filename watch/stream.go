@@ -107,11 +107,11 @@ func (d *stream) take(ev wire.Event) (*Handle, error) {
 		return nil, io.EOF
 	}
 	s.state.event()
-	apply := s.put
+	to := s.Sink.Put
 	if ev.Type == string(apiwatch.Deleted) {
-		apply = s.remove
+		to = s.Sink.Delete
 	}
-	h, err := apply(ev.Encoding, ev.Object)
+	h, err := s.apply(to, ev.Encoding, ev.Object)
 	if h != nil || err != nil {
 		return h, err
 	}

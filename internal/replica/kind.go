@@ -68,6 +68,10 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 	ctx, cancel := context.WithCancel(ctx)
 	var sources []*watch.Source
 	running := new(sync.WaitGroup)
+	var wanted func([]byte) bool
+	if k.Namespaced && r.selection != nil {
+		wanted = r.selection.wants
+	}
 	for i, sc := range k.scopes {
 		s := watch.NewSource(watch.Options{
 			Client:        r.client,
@@ -76,6 +80,7 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 			Namespace:     sc.namespace,
 			FieldSelector: sc.fieldSelector,
 			CachedReads:   r.options.UseAPIServerCache,
+			Wanted:        wanted,
 			Owned:         r.owned,
 			Selector:      func() string { return r.held.Load().Selector() },
 			Sink:          &sink{kind: k, source: uint32(i)},

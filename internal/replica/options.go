@@ -3,8 +3,10 @@ package replica
 import (
 	"log/slog"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -24,6 +26,10 @@ type Options struct {
 	Namespaces []string
 	// NamespacesDenied are left out of all namespaces, by field selector.
 	NamespacesDenied []string
+	// NamespaceSelector, when set, selects namespaces by their labels instead,
+	// followed as they change. Everything that follows from a change is listed
+	// anew, at the cost of a list but not of decoding it.
+	NamespaceSelector labels.Selector
 	// Node restricts pods to those of one node; "" means all.
 	Node string
 	// TrackUnscheduled restricts pods to those without a node.
@@ -32,6 +38,9 @@ type Options struct {
 	UseAPIServerCache bool
 	// ObjectLimit bounds the objects held of each kind; 0 means no limit.
 	ObjectLimit int64
+	// HoldDeleted keeps the last state of an object that is deleted on the page
+	// until a scrape has seen it, but no longer than this; 0 removes it at once.
+	HoldDeleted time.Duration
 	// RawBytes bounds the page text that is held uncompressed.
 	RawBytes int64
 	// Logger gets what an operator should know.

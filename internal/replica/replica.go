@@ -26,13 +26,14 @@ type Replica struct {
 	// held is what the Sources keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
-	assigned latest[shard.Assignment]
-	wanted   latest[[]Kind]
+	assigned  latest[shard.Assignment]
+	wanted    latest[[]Kind]
+	selection *selection // nil unless namespaces are selected by label
 
-	mu    sync.Mutex
-	kinds []*kind // replaced, never changed
-	begun bool    // there was a first assignment
-	ready bool    // a page was complete once, and has been since
+	mu      sync.Mutex
+	kinds   []*kind // replaced, never changed
+	waiting error   // why nothing is followed yet
+	ready   bool    // a page was complete once, and has been since
 }
 
 // New returns a Replica. It fails when the way to the API server is no good.
@@ -48,7 +49,9 @@ func New(o Options) (*Replica, error) {
 		budget:   store.NewBudget(o.RawBytes),
 		assigned: newLatest[shard.Assignment](),
 		wanted:   newLatest[[]Kind](),
+		waiting:  errNoShard,
 	}
+	r.selection = r.selectNamespaces()
 	for _, k := range o.Kinds {
 		r.kinds = append(r.kinds, r.newKind(k))
 	}
@@ -96,7 +99,10 @@ func (r *Replica) isReady() bool {
 	return r.ready
 }
 
-var errNoShard = errors.New("no shard assigned yet")
+var (
+	errNoShard      = errors.New("no shard assigned yet")
+	errNoNamespaces = errors.New("the selected namespaces are not listed yet")
+)
 
 // Ready returns nil when the replica serves all of its shard; else an error
 // that says what it waits for. Once ready it stays so: while the API server is
@@ -107,8 +113,8 @@ func (r *Replica) Ready() error {
 	switch {
 	case r.ready:
 		return nil
-	case !r.begun:
-		return errNoShard
+	case r.waiting != nil:
+		return r.waiting
 	}
 	if names := incomplete(r.kinds); len(names) > 0 {
 		return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))

@@ -11,6 +11,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
@@ -311,4 +313,41 @@ func TestKindsComeAndGo(t *testing.T) {
 	r.assign(0, 2)
 	r.SetKinds(only("jobs"))
 	eventually(t, "pods to go", func() bool { return !has(r, "kube_pod_info") })
+}
+
+func TestNamespaceSelectorIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	label := func(ns, team string) {
+		w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns, UID: types.UID(ns), Labels: map[string]string{"team": team}}})
+	}
+	label("ns0", "a")
+	label("ns1", "b")
+	label("ns2", "a")
+	for i := range 30 {
+		w.pod(i, "n0")
+	}
+	want := func(remainders ...int) map[string]bool {
+		all := map[string]bool{}
+		for i := range 30 {
+			if slices.Contains(remainders, i%3) {
+				all[string(uid(i))] = true
+			}
+		}
+		return all
+	}
+	r := w.start(func(o *Options) { o.NamespaceSelector = labels.SelectorFromSet(labels.Set{"team": "a"}) })
+	r.assign(0, 1)
+	r.waitReady()
+	if got := podsOn(r.samples()); !maps.Equal(got, want(0, 2)) {
+		t.Fatalf("%d pods at the start", len(got))
+	}
+	label("ns1", "a")
+	eventually(t, "a namespace that is selected now", func() bool { return maps.Equal(podsOn(r.samples()), want(0, 1, 2)) })
+	label("ns0", "b")
+	eventually(t, "a namespace that is selected no more", func() bool { return maps.Equal(podsOn(r.samples()), want(1, 2)) })
+	w.cluster.CloseWatches()
+	w.removePod(1)
+	left := want(1, 2)
+	delete(left, string(uid(1)))
+	eventually(t, "events after that", func() bool { return maps.Equal(podsOn(r.samples()), left) })
 }

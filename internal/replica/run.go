@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
@@ -14,6 +15,9 @@ const (
 	sweepEvery = 5 * time.Second
 	quietAfter = time.Minute
 	syncPoll   = 50 * time.Millisecond
+	// gatherNamespaces is how long further changes of the selected namespaces
+	// are waited for: each costs a list of every kind.
+	gatherNamespaces = time.Second
 )
 
 // Run follows the API server until ctx ends and everything it started has ended.
@@ -25,6 +29,15 @@ func (r *Replica) Run(ctx context.Context) error {
 	g := ranges{first.Ranges(), first.Ranges()}
 	r.logger.Info("starting", "shard", first.String(), "share", g.now.Share())
 	r.held.Store(&g.now)
+	if r.selection != nil {
+		var running sync.WaitGroup
+		defer running.Wait()
+		running.Go(func() { r.selection.source.Run(ctx) })
+		r.waitFor(errNoNamespaces)
+		if !r.selection.wait(ctx) {
+			return nil
+		}
+	}
 	for _, k := range r.current() {
 		r.follow(ctx, k)
 	}
@@ -33,10 +46,14 @@ func (r *Replica) Run(ctx context.Context) error {
 			k.stop()
 		}
 	}()
-	r.mu.Lock()
-	r.begun = true
-	r.mu.Unlock()
+	r.waitFor(nil)
 	return r.loop(ctx, g)
+}
+
+func (r *Replica) waitFor(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = err
 }
 
 // firstShard waits for an assignment that gives the replica something to do.
@@ -58,10 +75,22 @@ func (r *Replica) loop(ctx context.Context, g ranges) error {
 	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(syncPoll)
 	defer sweep.Stop()
 	defer poll.Stop()
+	var selected latest[struct{}]
+	if r.selection != nil {
+		selected = r.selection.changed
+	}
+	var relist <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-selected:
+			if relist == nil {
+				relist = time.After(gatherNamespaces)
+			}
+		case <-relist:
+			relist = nil
+			r.followSelected(ctx)
 		case a := <-r.assigned:
 			g = r.change(ctx, g, a)
 		case kinds := <-r.wanted:
@@ -73,6 +102,18 @@ func (r *Replica) loop(ctx context.Context, g ranges) error {
 			}
 		case now := <-sweep.C:
 			r.sweep(now)
+		}
+	}
+}
+
+// followSelected lists the namespaced kinds anew, for other namespaces than
+// before. What is held already is not decoded again, what belongs to none of
+// them any more goes when the list is complete.
+func (r *Replica) followSelected(ctx context.Context) {
+	r.logger.Info("the selected namespaces have changed")
+	for _, k := range r.current() {
+		if k.Namespaced {
+			r.follow(ctx, k)
 		}
 	}
 }
