@@ -151,6 +151,7 @@ func (s *Store) learn(b *bucket) {
 func (s *Store) remove(b *bucket, mask uint64) {
 	for i := range slotsOf(mask) {
 		delete(s.index, b.slots[i].id)
+		delete(s.expiring, b.slots[i].id)
 	}
 	s.cut(b, mask)
 }

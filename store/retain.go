@@ -4,7 +4,7 @@ import "iter"
 
 // Retain takes a complete list of what a source has: every other object of that
 // source goes. It returns how many went. An object that is put while Retain
-// runs stays.
+// runs stays, and so does one that Expire holds.
 func (s *Store) Retain(source uint32, ids iter.Seq[ID]) int {
 	s.mu.Lock()
 	s.round++
@@ -49,7 +49,8 @@ func (s *Store) unnamed(source, round uint32) []ID {
 			continue
 		}
 		for i := range slotsOf(b.used) {
-			if sl := &b.slots[i]; sl.passed(source, round) {
+			sl := &b.slots[i]
+			if _, expiring := s.expiring[sl.id]; !expiring && sl.passed(source, round) {
 				ids = append(ids, sl.id)
 			}
 		}

@@ -26,6 +26,8 @@ type Store struct {
 
 	hardened int // number of the bucket that harden looked at last
 
+	expiring map[ID]int64 // objects held to be seen once more, and until when
+
 	now, next func(hash uint64) bool // both nil outside of a change of shard
 
 	totals [roles]totals
@@ -43,6 +45,7 @@ func New(families []Family, budget *Budget) *Store {
 		budget:   budget,
 		index:    make(map[ID]place),
 		hints:    make([]int, len(families)),
+		expiring: make(map[ID]int64),
 	}
 	for _, f := range families {
 		text := fixed(f.TextHeader, &budget.codec)
@@ -100,6 +103,9 @@ func (s *Store) put(o Object, l *Lines, fresh prints) {
 		s.account(b, totals{objects: 1})
 	}
 	slot := &b.slots[i]
+	if o.Version > slot.version {
+		delete(s.expiring, o.ID)
+	}
 	slot.id, slot.hash, slot.version, slot.source, slot.round = o.ID, o.Hash, o.Version, o.Source, s.round
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
@@ -115,6 +121,7 @@ func (s *Store) write(b *bucket, i int, l *Lines, fresh prints) {
 		return
 	}
 	s.counts.Changed++
+	slot.changed = uint32(s.epoch)
 	held := slot.prints
 	atFresh := bitmapWords(len(s.families)) // where the hash of the next family is
 	atHeld := atFresh

@@ -11,12 +11,13 @@ const (
 	hardenShare = 128
 )
 
-// Sweep does what can wait: it packs the pages that were not written for quiet,
+// Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not written for quiet,
 // merges buckets that are half empty, and packs some settled pages harder.
 // The owner calls it every few seconds and says what time it is; quiet should
 // be long enough (a minute) that a page which is written often is not opened
 // for each write.
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
+	s.bury(now)
 	at := now.UnixNano()
 	due := func(r *raw) bool {
 		if r.written == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
@@ -20,11 +21,14 @@ type kind struct {
 	logger     *slog.Logger
 	unreadable sync.Once
 	scopes     []scope
+	hold       time.Duration // how long a deleted object may stay to be seen
 
 	// late is set on a kind that came while others were served already: it is
 	// not shown, and nobody waits for it, until it is complete. It belongs to
 	// the Replica's loop and is changed under the Replica's mutex.
 	late bool
+
+	departed departed
 
 	mu      sync.Mutex
 	sources []*watch.Source
@@ -40,6 +44,7 @@ func (r *Replica) newKind(k Kind) *kind {
 		counters: r.options.Metrics.counters(k.Name),
 		logger:   r.logger.With("resource", k.Name),
 		scopes:   r.options.scopes(k),
+		hold:     r.options.HoldDeleted,
 	}
 }
 

@@ -168,6 +168,7 @@ func (r *Replica) sweep(now time.Time) {
 	before := r.budget.RawBytes()
 	for _, k := range r.current() {
 		k.store.Sweep(quietAfter, now)
+		k.forget()
 	}
 	if before-r.budget.RawBytes() >= worthFreeing {
 		debug.FreeOSMemory()

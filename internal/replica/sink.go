@@ -45,6 +45,7 @@ func (s *sink) Put(o watch.Object) {
 		})
 		return
 	}
+	k.displace(o, id)
 	k.counters.rendered.Inc()
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
@@ -56,7 +57,13 @@ func (s *sink) Put(o watch.Object) {
 
 // Delete implements watch.Sink.
 func (s *sink) Delete(o watch.Object) {
-	s.kind.store.Delete(store.NewIDBytes(o.UID, o.Namespace, o.Name))
+	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
+	if s.kind.hold == 0 {
+		s.kind.store.Delete(id)
+		return
+	}
+	s.Put(o)
+	s.kind.expire(o, id)
 }
 
 // Retain implements watch.Sink.

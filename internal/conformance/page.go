@@ -1,0 +1,149 @@
+// Package conformance compares expositions with the lines that a fixture
+// expects, for the tests of the packages that write them.
+package conformance
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Page is a parsed exposition: what a scraper makes of the text.
+type Page struct {
+	Values map[string]float64 // by series, spelled as ParseSample does
+	Types  map[string]string  // by family
+	Twice  []string           // series that stood there before
+}
+
+// NewPage returns an empty page.
+func NewPage() Page { return Page{Values: map[string]float64{}, Types: map[string]string{}} }
+
+// Read adds the lines of text to p.
+func (p *Page) Read(text string) error {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(rest, " ")
+			p.Types[name] = kind
+			continue
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		series, value, err := ParseSample(line)
+		if err != nil {
+			return fmt.Errorf("line %q: %w", line, err)
+		}
+		if _, ok := p.Values[series]; ok {
+			p.Twice = append(p.Twice, series)
+		}
+		p.Values[series] = value
+	}
+	return nil
+}
+
+// ParseSample reads one line of the text format without timestamp. The series
+// it returns is equal for equal series, however they are spelled.
+func ParseSample(line string) (series string, value float64, err error) {
+	name, rest, ok := strings.Cut(line, "{")
+	if !ok {
+		return "", 0, fmt.Errorf("no labels")
+	}
+	var labels []string
+	for !strings.HasPrefix(rest, "}") {
+		label, after, ok := strings.Cut(rest, `="`)
+		if !ok {
+			return "", 0, fmt.Errorf("no label at %q", rest)
+		}
+		text, after, err := Unescape(after)
+		if err != nil {
+			return "", 0, err
+		}
+		labels = append(labels, label+"="+strconv.Quote(text))
+		rest = strings.TrimPrefix(after, ",")
+		if rest == after && !strings.HasPrefix(rest, "}") {
+			return "", 0, fmt.Errorf("no comma at %q", rest)
+		}
+	}
+	slices.Sort(labels)
+	for i := 1; i < len(labels); i++ {
+		if before, _, _ := strings.Cut(labels[i-1], "="); strings.HasPrefix(labels[i], before+"=") {
+			return "", 0, fmt.Errorf("label %s twice", before)
+		}
+	}
+	value, err = strconv.ParseFloat(strings.TrimPrefix(rest, "} "), 64)
+	return name + "{" + strings.Join(labels, ",") + "}", value, err
+}
+
+// Unescape reads a label value up to the quote that ends it.
+func Unescape(s string) (value, rest string, err error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return b.String(), s[i+1:], nil
+		case '\n':
+			return "", "", fmt.Errorf("line feed in %q", s)
+		case '\\':
+			i++
+			if i == len(s) {
+				return "", "", fmt.Errorf("no end of %q", s)
+			}
+			at := strings.IndexByte(`\"n`, s[i])
+			if at < 0 {
+				return "", "", fmt.Errorf("unknown escape in %q", s)
+			}
+			b.WriteByte("\\\"\n"[at])
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return "", "", fmt.Errorf("no end of %q", s)
+}
+
+// AddFamily reads the lines of one object's family as they would stand on a
+// page: behind their header, which a family without lines has none of.
+func (p *Page) AddFamily(name, header, lines string) error {
+	if lines == "" {
+		return nil
+	}
+	for line := range strings.Lines(lines) {
+		if !strings.HasPrefix(line, name+"{") {
+			return fmt.Errorf("%q is no sample of %s", line, name)
+		}
+	}
+	return p.Read(header + lines)
+}
+
+// Diff tells what is missing, unexpected or different on p, one line for each.
+// Samples that want does not have count only if compared admits their family.
+func (p *Page) Diff(want Page, compared func(family string) bool) []string {
+	var diff []string
+	for _, series := range p.Twice {
+		diff = append(diff, "twice: "+series)
+	}
+	for _, series := range slices.Sorted(maps.Keys(want.Values)) {
+		w := want.Values[series]
+		got, ok := p.Values[series]
+		switch {
+		case !ok:
+			diff = append(diff, fmt.Sprintf("missing: %s %v", series, w))
+		case got != w && (got == got || w == w):
+			diff = append(diff, fmt.Sprintf("%s is %v, want %v", series, got, w))
+		}
+	}
+	for _, series := range slices.Sorted(maps.Keys(p.Values)) {
+		name, _, _ := strings.Cut(series, "{")
+		if _, ok := want.Values[series]; !ok && compared(name) {
+			diff = append(diff, fmt.Sprintf("unexpected: %s %v", series, p.Values[series]))
+		}
+	}
+	for _, family := range slices.Sorted(maps.Keys(want.Types)) {
+		if got := p.Types[family]; got != want.Types[family] {
+			diff = append(diff, fmt.Sprintf("%s has type %q, want %q", family, got, want.Types[family]))
+		}
+	}
+	return diff
+}
