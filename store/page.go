@@ -1,7 +1,5 @@
 package store
 
-import "slices"
-
 // Format is an exposition format.
 type Format int
 
@@ -28,26 +26,27 @@ type Page struct {
 
 // Collect takes a snapshot of the stores, in the given order. Each store is
 // taken at one moment, so an object is there once, whole, and in one version
-// in all its families; Commit is seen entirely or not at all. The mutex of a
-// store is held as long as it takes to copy a pointer per page. Nothing is
+// in all its families; Commit is seen entirely or not at all. A family that
+// several stores have is one group, where the first of them has it. The mutex
+// of a store is held as long as it takes to copy a pointer per page. Nothing is
 // deflated or inflated yet: that depends on what the page is asked for.
 func Collect(f Format, stores ...*Store) *Page {
 	p := &Page{budget: budgetOf(stores)}
-	var pages [][]*sheet
-	for _, s := range stores {
-		pages = s.snapshot(pages[:0])
-		p.sheets = slices.Grow(p.sheets, (len(pages)+1)*len(s.families)+1)
-		for i, header := range s.headers[f] {
-			bare := true
-			for _, bucket := range pages {
-				if bucket[i] == nil {
-					continue
-				}
-				if bare {
-					p.add(header)
-					bare = false
-				}
-				p.add(bucket[i])
+	taken := make([][][]*sheet, len(stores))
+	shared := map[string][]position{} // where each family is
+	most := 1
+	for n, s := range stores {
+		taken[n] = s.snapshot(nil)
+		most += (len(taken[n]) + 1) * len(s.families)
+		for i, family := range s.families {
+			shared[family.Name] = append(shared[family.Name], position{n, i})
+		}
+	}
+	p.sheets = make([]*sheet, 0, most)
+	for n, s := range stores {
+		for i, family := range s.families {
+			if all := shared[family.Name]; all[0] == (position{n, i}) {
+				p.group(s.headers[f][i], all, taken)
 			}
 		}
 	}
@@ -56,6 +55,27 @@ func Collect(f Format, stores ...*Store) *Page {
 	}
 	return p
 }
+
+// group adds the pages of a family from all places that it has among the taken
+// ones, behind its header; nothing when there is no page.
+func (p *Page) group(header *sheet, places []position, taken [][][]*sheet) {
+	bare := true
+	for _, at := range places {
+		for _, bucket := range taken[at.store] {
+			if bucket[at.family] == nil {
+				continue
+			}
+			if bare {
+				p.add(header)
+				bare = false
+			}
+			p.add(bucket[at.family])
+		}
+	}
+}
+
+// position is where a family is among several stores.
+type position struct{ store, family int }
 
 // budgetOf is the budget whose pools serve a page of these stores.
 func budgetOf(stores []*Store) *Budget {
