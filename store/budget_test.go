@@ -70,8 +70,19 @@ func TestLoadPacksEveryPageOnce(t *testing.T) {
 	equal(t, "Packs", s.Stats().Packs, families*buckets)
 }
 
+func TestFullBucketIsPackedAtOnceWhileTheStoreLoads(t *testing.T) {
+	s := New(testFamilies(3), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket+1, 1)
+	equal(t, "RawPages", s.Stats().RawPages, 3) // those of the second bucket
+	s.Commit()
+	fill(s, 1000, 2*slotsPerBucket, 1)
+	equal(t, "RawPages once loaded", s.Stats().RawPages, 9)
+	verify(t, s)
+}
+
 func TestTheLeastRecentlyWrittenBucketIsPacked(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
+	s.Commit() // loaded
 	fill(s, 0, 3*slotsPerBucket, 1)
 	putValue(s, 0, 2) // the first bucket is the latest written now
 	s.budget.limit = s.budget.RawBytes() - 1

@@ -12,13 +12,15 @@ func (s *Store) Begin(now, next func(hash uint64) bool) {
 	s.change.Lock()
 	defer s.change.Unlock()
 	s.mu.Lock()
-	s.now, s.next = now, next
+	s.now, s.next, s.loading = now, next, true
 	s.mu.Unlock()
 	s.eachBucket(s.sort)
 }
 
 // Commit ends the change of shard at once: what had been arriving is served,
-// what had been leaving is dropped. Without a change it does nothing.
+// what had been leaving is dropped. Without a change it does no more than to say
+// that the store is loaded: from here a bucket that fills is not packed at once,
+// because what is new is likely to change again.
 func (s *Store) Commit() { s.finish(leaving) }
 
 // Abort ends the change of shard the other way: what had been arriving is
@@ -30,7 +32,7 @@ func (s *Store) finish(dropped role) {
 	defer s.change.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now, s.next = nil, nil
+	s.now, s.next, s.loading = nil, nil, false
 	for _, b := range s.table {
 		switch {
 		case b == nil:

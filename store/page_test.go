@@ -60,6 +60,7 @@ func TestIdentityScrapeDeflatesNothing(t *testing.T) {
 
 func TestGzipScrapeDeflatesAPageOnceAndKeepsBothForms(t *testing.T) {
 	s := New(testFamilies(4), nil)
+	s.Commit() // loaded
 	fill(s, 0, 100, 1)
 	for range 3 {
 		Collect(OpenMetrics, s).GzipSize()

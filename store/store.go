@@ -29,6 +29,7 @@ type Store struct {
 	expiring map[ID]int64 // objects held to be seen once more, and until when
 
 	now, next func(hash uint64) bool // both nil outside of a change of shard
+	loading   bool                   // until the first Commit or Abort, and during a change
 
 	totals [roles]totals
 	counts Stats // the counters only
@@ -46,6 +47,7 @@ func New(families []Family, budget *Budget) *Store {
 		index:    make(map[ID]place),
 		hints:    make([]int, len(families)),
 		expiring: make(map[ID]int64),
+		loading:  true,
 	}
 	for _, f := range families {
 		text := fixed(f.TextHeader, &budget.codec)
@@ -75,24 +77,30 @@ func (s *Store) Put(o Object, l *Lines) {
 	var stack [160]uint64
 	fresh := appendPrints(stack[:0], l, len(s.families))
 	s.mu.Lock()
-	s.put(o, l, fresh)
+	full := s.put(o, l, fresh)
 	s.mu.Unlock()
+	if full != nil {
+		s.packBucket(full, func(*raw) bool { return true })
+	}
 	s.budget.enforce()
 }
 
-func (s *Store) put(o Object, l *Lines, fresh prints) {
+// put returns the bucket that was filled by the object while the store loads:
+// while a list comes in, a full bucket is as good as settled, and to pack it at
+// once keeps the text of all objects from being there raw.
+func (s *Store) put(o Object, l *Lines, fresh prints) (full *bucket) {
 	b, i, held := s.find(o.ID)
 	if held && o.Version != 0 && o.Version < b.slots[i].version {
 		s.counts.Older++
-		return
+		return nil
 	}
 	role, mine := s.roleOf(o.Hash)
 	switch {
 	case !mine && held:
 		s.remove(b, 1<<i)
-		return
+		return nil
 	case !mine:
-		return
+		return nil
 	case held && b.role != role: // not sorted yet
 		s.move(b, 1<<i, s.target(role))
 		b, i, _ = s.find(o.ID)
@@ -110,7 +118,11 @@ func (s *Store) put(o Object, l *Lines, fresh prints) {
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
 		s.learn(b)
+		if s.loading {
+			return b
+		}
 	}
+	return nil
 }
 
 // write brings the pages up to date whose family differs from what is held.
