@@ -25,7 +25,7 @@ import (
 
 const (
 	readyWithin = 2 * time.Minute // far more than it takes: the machine may be busy
-	anyAttempt  = 3 // start attempts, should another program take a port in between
+	anyAttempt  = 3               // start attempts, should another program take a port in between
 )
 
 // Cluster is a running control plane. Config, Client and the token methods may be called concurrently; methods that

@@ -41,8 +41,8 @@ func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if value, n := self.Sum(fleet.ResourceState, map[string]string{"resource": withheld, "phase": "forbidden"}); value != 1 || n != 1 {
-		t.Errorf("%s of %s: %v in %d samples, want 1 in 1", fleet.ResourceState, withheld, value, n)
+	if value, n := self.Sum(fleet.ResourcePhase, map[string]string{"resource": withheld, "phase": "forbidden"}); value != 1 || n != 1 {
+		t.Errorf("%s of %s: %v in %d samples, want 1 in 1", fleet.ResourcePhase, withheld, value, n)
 	}
 
 	w.cluster.BoundToken(t, namespace, "restricted", account)

@@ -19,6 +19,13 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 	whole.WaitReady(t)
 	waitSame(t, whole, parts)
 
+	self, err := whole.SelfMetrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if forbidden, n := self.Sum(fleet.ResourcePhase, map[string]string{"phase": "forbidden"}); forbidden != 0 || n < len(seed.Kinds()) {
+		t.Errorf("the manifests forbid %v of %d kinds", forbidden, n)
+	}
 	page := whole.Scrape(t)
 	for _, kind := range seed.Kinds() {
 		if count := len(objects(page, kind.Resource)); count != w.count(t, kind.Resource) {
@@ -27,8 +34,9 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 	}
 	owners := map[string]int{}
 	for ordinal, part := range parts {
+		page := part.Scrape(t)
 		for _, kind := range seed.Kinds() {
-			for object := range objects(part.Scrape(t), kind.Resource) {
+			for object := range objects(page, kind.Resource) {
 				key := kind.Resource + " " + object
 				if other, ok := owners[key]; ok {
 					t.Errorf("%s is on shards %d and %d", key, other, ordinal)
@@ -44,44 +52,51 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 func (w *world) serverSideFilteringChangesTrafficNotPages(t *testing.T) {
 	total := w.count(t, "pods")
 	filtered := w.three(t)
-	owned := 0
-	for ordinal, replica := range filtered {
-		mine, others := readPods(t, replica)
-		if others != 0 {
-			t.Errorf("shard %d got %d pods of other shards from a server that filters", ordinal, others)
+	with := readings(t, filtered)
+	for ordinal, pods := range with {
+		if pods.Ignored != 0 {
+			t.Errorf("shard %d of a server that filters: %+v, want nothing to ignore", ordinal, pods)
 		}
-		if mine < total/5 || mine > total/2 {
-			t.Errorf("shard %d got %d of %d pods, want about a third", ordinal, mine, total)
+		if pods.Owned < total/5 || pods.Owned > total/2 {
+			t.Errorf("shard %d got %d of %d pods, want about a third", ordinal, pods.Owned, total)
 		}
-		owned += mine
 	}
-	if owned != total {
-		t.Errorf("the shards decoded %d pods together, the cluster has %d", owned, total)
-	}
-
 	w.filterOnServer(t, false)
 	t.Cleanup(func() { w.filterOnServer(t, true) })
 	unfiltered := w.three(t)
-	for ordinal, replica := range unfiltered {
-		mine, others := readPods(t, replica)
-		if mine+others != total {
-			t.Errorf("shard %d got %d+%d pods from a server that does not filter, want all %d", ordinal, mine, others, total)
+	for ordinal, pods := range readings(t, unfiltered) {
+		if pods.Owned+pods.Ignored != total {
+			t.Errorf("shard %d of a server that does not filter: %+v, want all %d pods", ordinal, pods, total)
 		}
-		if before, _ := readPods(t, filtered[ordinal]); mine != before {
-			t.Errorf("shard %d decoded %d pods without the server's filter, %d with it", ordinal, mine, before)
+		if pods.Owned != with[ordinal].Owned {
+			t.Errorf("shard %d owns %d pods without the server's filter, %d with it", ordinal, pods.Owned, with[ordinal].Owned)
 		}
 		fleet.Eventually(t, "same page with and without server-side filtering", func(ctx context.Context) error {
-			return samePage(ctx, filtered[ordinal], replica)
+			return samePage(ctx, filtered[ordinal], unfiltered[ordinal])
 		})
 	}
 }
 
-// filterOnServer restarts the API server with server-side sharding on or off.
-func (w *world) filterOnServer(t *testing.T, on bool) {
+// readings are the replicas' self-metrics about pods, which must agree among themselves: what is owned is decoded once and
+// served, and what is not owned is never decoded.
+func readings(t *testing.T, replicas []*fleet.Replica) []fleet.Reading {
 	t.Helper()
-	if err := w.cluster.Restart(controlplane.Sharding(on)); err != nil {
-		t.Fatal(err)
+	var all []fleet.Reading
+	for ordinal, replica := range replicas {
+		self, err := replica.SelfMetrics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pods := self.Reading("pods")
+		if pods.Decoded != pods.Owned || pods.Served != pods.Owned {
+			t.Errorf("shard %d decodes and serves other pods than those it owns: %+v", ordinal, pods)
+		}
+		if onPage := len(objects(replica.Scrape(t), "pods")); pods.Served != onPage {
+			t.Errorf("shard %d says that it serves %d pods, its page has %d", ordinal, pods.Served, onPage)
+		}
+		all = append(all, pods)
 	}
+	return all
 }
 
 func samePage(ctx context.Context, a, b *fleet.Replica) error {
@@ -99,14 +114,12 @@ func samePage(ctx context.Context, a, b *fleet.Replica) error {
 	return nil
 }
 
-// readPods is how many pods a replica has decoded, and how many it has skipped undecoded.
-func readPods(t *testing.T, replica *fleet.Replica) (owned, ignored int) {
+// filterOnServer restarts the API server with server-side sharding on or off.
+func (w *world) filterOnServer(t *testing.T, on bool) {
 	t.Helper()
-	page, err := replica.SelfMetrics(t.Context())
-	if err != nil {
+	if err := w.cluster.Restart(controlplane.Sharding(on)); err != nil {
 		t.Fatal(err)
 	}
-	return page.Read("pods", fleet.Owned), page.Read("pods", fleet.Ignored)
 }
 
 // count is the number of objects of a resource in the cluster.

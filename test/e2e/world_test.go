@@ -31,6 +31,7 @@ func TestEndToEnd(t *testing.T) {
 	w := newWorld(t)
 	t.Run("ManifestsAreAcceptedAndSettle", w.manifestsAreAcceptedAndSettle)
 	t.Run("ShardsTogetherAreTheWhole", w.shardsTogetherAreTheWhole)
+	t.Run("PagesTellTheTruth", w.pagesTellTheTruth)
 	t.Run("ServerSideFilteringChangesTrafficNotPages", w.serverSideFilteringChangesTrafficNotPages)
 	t.Run("ChangesAreVisibleWithinASecond", w.changesAreVisibleWithinASecond)
 	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
@@ -70,18 +71,13 @@ func (w *world) one(t *testing.T, flags ...string) *fleet.Replica {
 	}, flags...)...)
 }
 
-// shard starts one of several replicas.
-func (w *world) shard(t *testing.T, ordinal, total int) *fleet.Replica {
-	t.Helper()
-	return w.one(t, "--shard="+strconv.Itoa(ordinal), "--total-shards="+strconv.Itoa(total))
-}
-
 // three starts all shards of a fleet and waits until they are ready.
-func (w *world) three(t *testing.T) []*fleet.Replica {
+func (w *world) three(t *testing.T, flags ...string) []*fleet.Replica {
 	t.Helper()
 	var replicas []*fleet.Replica
 	for ordinal := range shards {
-		replicas = append(replicas, w.shard(t, ordinal, shards))
+		shard := []string{"--shard=" + strconv.Itoa(ordinal), "--total-shards=" + strconv.Itoa(shards)}
+		replicas = append(replicas, w.one(t, append(shard, flags...)...))
 	}
 	for _, replica := range replicas {
 		replica.WaitReady(t)

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 const (
 	// Patience is how long a test waits for something that takes a moment: far more than it should take, because the
 	// machine may be busy.
-	Patience = 60 * time.Second
+	Patience = 2 * time.Minute
 
 	// Tick is how long a test waits before it looks again.
 	Tick = 20 * time.Millisecond
@@ -41,8 +42,9 @@ type Replica struct {
 	client *http.Client
 }
 
-// Build compiles the exporter, with the race detector if the test runs with it, and returns the binary's path.
-func Build() (string, error) { return process.Build("../cmd/statefleet", process.RaceFlags()...) }
+// Build compiles the exporter, with the race detector if the test runs with it, and returns the binary's path. It does so
+// once: all replicas of a test run are the same program, whatever happens to the sources meanwhile.
+var Build = sync.OnceValues(func() (string, error) { return process.Build("../cmd/statefleet", process.RaceFlags()...) })
 
 // Start runs the exporter with the given flags, besides those for its ports, until the end of the test. It does not wait
 // until the replica is ready. The log of a replica is shown if the test fails.
@@ -124,12 +126,6 @@ func readBody(response *http.Response) (string, error) {
 	}
 	body, err := io.ReadAll(unzipped)
 	return string(body), err
-}
-
-// Ready tells whether /readyz says so.
-func (r *Replica) Ready(ctx context.Context) bool {
-	answer, err := r.Get(ctx, r.URL+"/readyz")
-	return err == nil && answer.Status == http.StatusOK
 }
 
 // WaitReady waits until /readyz says that the replica is ready, and ends the test if it never does.

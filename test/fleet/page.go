@@ -3,7 +3,6 @@ package fleet
 import (
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -119,9 +118,6 @@ func Diff(want, got Page) string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// Families are the names of the page's families, sorted.
-func (p Page) Families() []string { return slices.Sorted(maps.Keys(p.Headers)) }
 
 func series(name string, metric *dto.Metric) string {
 	labels := make([]string, 0, len(metric.Label))

@@ -11,12 +11,38 @@ const (
 	TotalShards  = "kube_state_metrics_total_shards"
 	ShardOrdinal = "kube_state_metrics_shard_ordinal"
 
-	// ResourceState is 1 for the state, label phase, in which a resource is.
-	ResourceState = "statefleet_resource_state"
+	// ResourcePhase is 1 for the phase in which a resource is, and 0 for the others.
+	ResourcePhase = "statefleet_resource_phase"
+
+	// Objects is the number of objects served, by resource.
+	Objects = "statefleet_objects"
+
+	// Processed counts what was decoded, by resource and outcome.
+	Processed = "statefleet_objects_processed_total"
 )
 
-// Read is the number of objects of a resource that the replica has read from the API server, owned or ignored.
-func (p Page) Read(resource, shard string) int {
-	sum, _ := p.Sum(ObjectsRead, map[string]string{"resource": resource, "shard": shard})
-	return int(sum)
+// Reading is what a replica says about the objects of one resource.
+type Reading struct {
+	Owned   int // read from the API server and in its shard
+	Ignored int // read and thrown away, because other shards have them
+	Decoded int // decoded, whatever came of it
+	Served  int // on its page
+}
+
+// Reading reads the self-metrics of a resource.
+func (p Page) Reading(resource string) Reading {
+	of := func(name string, labels ...string) int {
+		match := map[string]string{"resource": resource}
+		for i := 0; i < len(labels); i += 2 {
+			match[labels[i]] = labels[i+1]
+		}
+		sum, _ := p.Sum(name, match)
+		return int(sum)
+	}
+	return Reading{
+		Owned:   of(ObjectsRead, "shard", Owned),
+		Ignored: of(ObjectsRead, "shard", Ignored),
+		Decoded: of(Processed, "outcome", "rendered") + of(Processed, "outcome", "failed"),
+		Served:  of(Objects),
+	}
 }
