@@ -75,8 +75,8 @@ func TestFullBucketIsPackedAtOnceWhileTheStoreLoads(t *testing.T) {
 	fill(s, 0, slotsPerBucket+1, 1)
 	equal(t, "RawPages", s.Stats().RawPages, 3) // those of the second bucket
 	s.Commit()
-	fill(s, 1000, 2*slotsPerBucket, 1)
-	equal(t, "RawPages once loaded", s.Stats().RawPages, 9)
+	fill(s, slotsPerBucket+1, 3*slotsPerBucket, 1)
+	equal(t, "RawPages once loaded", s.Stats().RawPages, 6)
 	verify(t, s)
 }
 
