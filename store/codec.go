@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
@@ -21,7 +22,7 @@ const (
 // 50 kB, so both are pooled and reset for every page: nothing in a page refers
 // to an earlier one. The zero value is ready; safe for concurrent use.
 type codec struct {
-	fast, hard, readers sync.Pool
+	fast, hard, readers, texts sync.Pool
 }
 
 type deflater struct {
@@ -74,9 +75,33 @@ func joined(a, b []byte) []byte {
 	return buf
 }
 
+// scratch is memory for so many bytes, to be given back to texts.
+func (c *codec) scratch(size int) *[]byte {
+	b, _ := c.texts.Get().(*[]byte)
+	if b == nil {
+		b = new([]byte)
+	}
+	*b = slices.Grow((*b)[:0], size)[:size]
+	return b
+}
+
 // inflate unpacks p into dst, which must have p.size bytes. It fails only when
 // memory was corrupted.
 func (c *codec) inflate(dst []byte, p *packed) error {
+	if p.patch == nil {
+		return c.inflateData(dst, p)
+	}
+	base := c.scratch(int(p.patch.base))
+	defer c.texts.Put(base)
+	if err := c.inflateData(*base, p); err != nil {
+		return err
+	}
+	p.patch.apply(dst, *base, parseLens(p.buf[p.deflated:]))
+	return nil
+}
+
+// inflateData unpacks what was packed, without changes since.
+func (c *codec) inflateData(dst []byte, p *packed) error {
 	r, _ := c.readers.Get().(*inflater)
 	if r == nil {
 		r = new(inflater)

@@ -8,9 +8,12 @@ import "slices"
 // pack gives the sheet its packed form and returns it. The sheet is final. The
 // raw form stays.
 func (sh *sheet) pack() *packed {
-	r := sh.raw.Load()
-	if p := sh.packed.Load(); p != nil || r == nil {
-		return sh.packed.Load() // r is nil only after packed was set
+	r := sh.raw.Load() // before packed: it is nil only after packed was set
+	switch p := sh.packed.Load(); {
+	case p != nil && p.patch != nil:
+		return p.patch.merge(sh)
+	case p != nil:
+		return p
 	}
 	r.packing.Lock()
 	defer r.packing.Unlock()
@@ -88,7 +91,7 @@ func (s *Store) hardenBucket(b *bucket) (done int) {
 			continue
 		}
 		p := sh.packed.Load()
-		if p.hard {
+		if p.hard || p.patch != nil {
 			continue
 		}
 		text = slices.Grow(text[:0], int(p.size))[:p.size]

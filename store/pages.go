@@ -9,11 +9,11 @@ import (
 // on one or two buckets.
 
 // target is the bucket that takes the next object of this role: the current
-// one, else the newest that is open, else a new one. So churn stays in a few
+// one until it is full, else the newest that is open, else a new one. So churn stays in a few
 // hot buckets, and settled ones are left alone.
 func (s *Store) target(r role) *bucket {
 	best := s.current[r]
-	if best == nil || best.role != r || !best.open() || best.pages == nil {
+	if best == nil || best.role != r || best.room() == 0 || best.pages == nil {
 		best = nil
 		for _, b := range s.table {
 			if b != nil && b.role == r && (best == nil || b.born > best.born) && b.open() {
@@ -64,6 +64,9 @@ func (s *Store) setRole(b *bucket, r role) {
 
 // edit replaces the text of one object in one page.
 func (s *Store) edit(b *bucket, f, slot int, text []byte) {
+	if s.amend(b, f, 1<<slot, text) {
+		return
+	}
 	s.rewrite(b, f, len(text), func(r *raw) { r.splice(slot, text) })
 }
 
@@ -162,7 +165,7 @@ func (s *Store) cut(b *bucket, mask uint64) {
 	if b.used&^mask != 0 {
 		present := b.families(mask)
 		for f := range b.pages {
-			if present.has(f) {
+			if present.has(f) && !s.amend(b, f, mask, nil) {
 				s.rewrite(b, f, 0, func(r *raw) { r.cut(mask) })
 			}
 		}

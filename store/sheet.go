@@ -33,7 +33,7 @@ type raw struct {
 	packing sync.Mutex // held while the text is packed, so that it is packed once
 }
 
-// packed is deflated text; immutable. The lengths of the slots ride behind the
+// packed is deflated text, maybe with a few changes on top; immutable. The lengths of the slots ride behind the
 // deflated bytes.
 type packed struct {
 	buf      []byte
@@ -42,11 +42,30 @@ type packed struct {
 	crc      uint32 // CRC-32 of the text
 	shift    uint32 // crcShift(size)
 	hard     bool   // at hardLevel
+
+	// patch, when there is one, is what has changed since: size and lens are
+	// then those of the text with the changes, the other fields without.
+	patch *patch
 }
 
+// data are the deflated bytes; of no use while there is a patch.
 func (p *packed) data() []byte { return p.buf[:p.deflated] }
 
-func (p *packed) lens() []uint32 { return parseLens(p.buf[p.deflated:]) }
+func (p *packed) lens() []uint32 {
+	lens := parseLens(p.buf[p.deflated:])
+	if p.patch != nil {
+		lens = p.patch.lensOver(lens)
+	}
+	return lens
+}
+
+// memory is what the page takes.
+func (p *packed) memory() int {
+	if p.patch == nil {
+		return len(p.buf)
+	}
+	return len(p.buf) + p.patch.bytes
+}
 
 // size is the length of the text in bytes.
 func (sh *sheet) size() int {

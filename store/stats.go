@@ -57,7 +57,7 @@ func weigh(sh *sheet) (t totals) {
 		t.rawPages, t.raw = 1, int64(cap(r.text))
 	}
 	if p := sh.packed.Load(); p != nil {
-		t.packedPages, t.packed = 1, int64(len(p.buf))
+		t.packedPages, t.packed = 1, int64(p.memory())
 	}
 	return t
 }

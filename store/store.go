@@ -117,6 +117,7 @@ func (s *Store) put(o Object, l *Lines, fresh prints) (full *bucket) {
 	slot.id, slot.hash, slot.version, slot.source, slot.round = o.ID, o.Hash, o.Version, o.Source, s.round
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
+		s.current[role] = nil // holes that it gets later are not for churn
 		s.learn(b)
 		if s.loading {
 			return b

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket, 1) // packed, because the store loads
+	s.Commit()
+	for n := range maxPatches {
+		putValue(s, n, 2)
+	}
+	equal(t, "Unpacks", s.Stats().Unpacks, 0)
+	equal(t, "RawPages", s.Stats().RawPages, 0)
+	verify(t, s)
+	before := Collect(Text, s)
+
+	putValue(s, maxPatches, 2) // one too many
+	equal(t, "RawPages", s.Stats().RawPages, 2)
+	verify(t, s)
+
+	var text bytes.Buffer // the page that was collected is the one of before
+	if err := before.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for n := range slotsPerBucket {
+		want := textsOf(s, n, 1)[0]
+		if n < maxPatches {
+			want = textsOf(s, n, 2)[0]
+		}
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("not on the page: %s", want)
+		}
+	}
+}
+
+func TestScrapePacksTheChangesOfAPage(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket, 1)
+	s.Commit()
+	packs := s.Stats().Packs
+	putValue(s, 3, 2)
+	putValue(s, 5, 2)
+	s.Delete(testID(7))
+	for range 2 { // the second has nothing left to do
+		Collect(Text, s).GzipSize()
+		equal(t, "Packs", s.Stats().Packs, packs+2)
+		equal(t, "RawPages", s.Stats().RawPages, 0)
+		verify(t, s)
+	}
+	equal(t, "Objects", s.Stats().Objects, slotsPerBucket-1)
+}
+
+func TestPageIsGoneWhenItsLastTextIs(t *testing.T) {
+	s := New(testFamilies(1), NewBudget(0))
+	fill(s, 0, 3, 1)
+	s.Put(Object{ID: testID(9)}, linesOf("")) // holds the bucket, has no text
+	for n := range 3 {
+		s.Delete(testID(n))
+	}
+	equal(t, "Pages", s.Stats().Pages, 0)
+	verify(t, s)
+}
