@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -127,7 +128,7 @@ func readLabelNames(t *testing.T, line string) (family string, names []string) {
 	family, rest, _ := strings.Cut(line, "{")
 	for !strings.HasPrefix(rest, "}") {
 		name, after, _ := strings.Cut(rest, `="`)
-		_, after, err := unescape(after)
+		_, after, err := conformance.Unescape(after)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,12 +1,10 @@
 package resources
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"testing"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -50,7 +48,7 @@ func kindsByName() map[string]Kind {
 }
 
 func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
-	got := newPage()
+	got := conformance.NewPage()
 	filter := f.options.filter(t)
 	renderers := map[string]*Renderer{}
 	var lines, uncut Lines
@@ -67,7 +65,7 @@ func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
 		if err := r.Render(enc, o.raw[enc], &lines); err != nil {
 			t.Fatalf("%s: %v", o.raw[wire.JSON], err)
 		}
-		if err := got.add(r.Families(), lines); err != nil {
+		if err := addLines(&got, r.Families(), lines); err != nil {
 			t.Error(err)
 		}
 		// Cutting the fields that nobody reads must not change a line.
@@ -97,53 +95,24 @@ func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Li
 	}
 }
 
-// add reads the lines of one object as they would stand on a page: each
-// family's behind its header.
-func (p *page) add(families []Family, l Lines) error {
+// addLines reads the lines of one object as they would stand on a page.
+func addLines(p *conformance.Page, families []Family, l Lines) error {
 	from := 0
 	for i, f := range families {
-		text := string(l.Buf[from:l.Ends[i]])
-		from = l.Ends[i]
-		if text == "" {
-			continue
-		}
-		for line := range strings.Lines(text) {
-			if !strings.HasPrefix(line, f.Name+"{") {
-				return fmt.Errorf("%q is no sample of %s", line, f.Name)
-			}
-		}
-		if err := p.read(string(f.TextHeader()) + text); err != nil {
+		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Buf[from:l.Ends[i]])); err != nil {
 			return err
 		}
+		from = l.Ends[i]
 	}
 	return nil
 }
 
-func (f fixture) compare(t *testing.T, got page) {
+func (f fixture) compare(t *testing.T, got conformance.Page) {
 	t.Helper()
-	for _, series := range got.twice {
-		t.Errorf("twice: %s", series)
+	compared := func(family string) bool {
+		return len(f.options.Families) == 0 || slices.Contains(f.options.Families, family)
 	}
-	for _, series := range slices.Sorted(maps.Keys(f.want.values)) {
-		want := f.want.values[series]
-		value, ok := got.values[series]
-		switch {
-		case !ok:
-			t.Errorf("missing: %s %v", series, want)
-		case value != want && (value == value || want == want):
-			t.Errorf("%s is %v, want %v", series, value, want)
-		}
-	}
-	for _, series := range slices.Sorted(maps.Keys(got.values)) {
-		name, _, _ := strings.Cut(series, "{")
-		compared := len(f.options.Families) == 0 || slices.Contains(f.options.Families, name)
-		if _, ok := f.want.values[series]; !ok && compared {
-			t.Errorf("unexpected: %s %v", series, got.values[series])
-		}
-	}
-	for family, want := range f.want.types {
-		if got := got.types[family]; got != want {
-			t.Errorf("%s has type %q, want %q", family, got, want)
-		}
+	for _, d := range got.Diff(f.want, compared) {
+		t.Error(d)
 	}
 }

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"strconv"
+	"strings"
 )
 
 // Type is the metric type of a family, in OpenMetrics' terms.
@@ -68,7 +69,7 @@ func (f Family) TextHeader() []byte {
 	if kind == Info || kind == StateSet {
 		kind = Gauge
 	}
-	return header(f.Name, f.Help, kind)
+	return header(f.Name, textHelp.Replace(f.Help), kind)
 }
 
 // OpenMetricsHeader returns the HELP and TYPE lines of OpenMetrics 1.0, where a
@@ -81,8 +82,15 @@ func (f Family) OpenMetricsHeader() []byte {
 	case Info:
 		name = trimSuffix(name, "_info")
 	}
-	return header(name, f.Help, f.Type)
+	return header(name, openMetricsHelp.Replace(f.Help), f.Type)
 }
+
+// The formats differ in what they escape in HELP: a parser of the text format
+// may refuse an escaped quote.
+var (
+	textHelp        = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	openMetricsHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+)
 
 func trimSuffix(name, suffix string) string {
 	if n := len(name) - len(suffix); n > 0 && name[n:] == suffix {
@@ -94,7 +102,7 @@ func trimSuffix(name, suffix string) string {
 func header(name, help string, kind Type) []byte {
 	b := append([]byte("# HELP "), name...)
 	b = append(b, ' ')
-	b = appendEscaped(b, help)
+	b = append(b, help...)
 	b = append(b, "\n# TYPE "...)
 	b = append(b, name...)
 	b = append(b, ' ')
@@ -136,8 +144,7 @@ func reading[T any](path string, f family[T]) family[T] {
 }
 
 // appendEscaped appends s as the text format wants label values: backslash,
-// double quote and line feed escaped. OpenMetrics reads it alike, and HELP text
-// of ours holds none of the three.
+// double quote and line feed escaped. OpenMetrics reads it alike.
 func appendEscaped(dst []byte, s string) []byte {
 	from := 0
 	for i := 0; i < len(s); i++ {

@@ -27,6 +27,18 @@ func TestHeaders(t *testing.T) {
 	f(Family{Name: "a", Type: StateSet}, "# HELP a Help.|# TYPE a gauge|", "# HELP a Help.|# TYPE a stateset|")
 }
 
+// TestHelpIsEscaped: the help of custom resources' families is the user's.
+func TestHelpIsEscaped(t *testing.T) {
+	fam := Family{Name: "a", Help: "say \"x\"\n\\"}
+	const text, openMetrics = `# HELP a say "x"\n\\`, `# HELP a say \"x\"\n\\`
+	if got, _, _ := strings.Cut(string(fam.TextHeader()), "\n"); got != text {
+		t.Errorf("got %s, want %s", got, text)
+	}
+	if got, _, _ := strings.Cut(string(fam.OpenMetricsHeader()), "\n"); got != openMetrics {
+		t.Errorf("got %s, want %s", got, openMetrics)
+	}
+}
+
 // TestHelpTexts: each is one line of plain sentences.
 func TestHelpTexts(t *testing.T) {
 	plain := regexp.MustCompile(`^[A-Z][^"\\\n]*\.$`)

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -28,7 +29,7 @@ type fixture struct {
 	name    string
 	options fixtureOptions
 	objects []fixtureObject
-	want    page
+	want    conformance.Page
 }
 
 // fixtureOptions are those of the folder's README that concern built-in kinds.
@@ -69,8 +70,8 @@ func readFixtures(t testing.TB) []fixture {
 
 func readFixture(t testing.TB, base string) fixture {
 	t.Helper()
-	f := fixture{name: filepath.Base(base), want: newPage()}
-	if err := f.want.read(string(readFile(t, base+".prom"))); err != nil {
+	f := fixture{name: filepath.Base(base), want: conformance.NewPage()}
+	if err := f.want.Read(string(readFile(t, base+".prom"))); err != nil {
 		t.Fatalf("%s: %v", f.name, err)
 	}
 	options, err := os.ReadFile(base + ".opts.yaml")

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/statefleet/statefleet/internal/conformance"
 )
 
 func TestLabelName(t *testing.T) {
@@ -33,7 +35,7 @@ func entriesOf(t testing.TB, values map[string]string) (names, pairs []string) {
 	_, rest, _ := strings.Cut(text, `id="x"`)
 	for strings.HasPrefix(rest, ",") {
 		name, after, _ := strings.Cut(rest[1:], `="`)
-		value, after, err := unescape(after)
+		value, after, err := conformance.Unescape(after)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}

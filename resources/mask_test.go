@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -55,11 +56,11 @@ func TestMaskKeepsWhatFamiliesRead(t *testing.T) {
 					if string(cut.Buf) != string(full.Buf) {
 						t.Fatalf("%s: cut and full differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
 					}
-					page := newPage()
-					if err := page.add(r.Families(), cut); err != nil || len(page.twice) > 0 {
-						t.Fatalf("error %v, series twice: %v\n%s", err, page.twice, raw[wire.JSON])
+					page := conformance.NewPage()
+					if err := addLines(&page, r.Families(), cut); err != nil || len(page.Twice) > 0 {
+						t.Fatalf("error %v, series twice: %v\n%s", err, page.Twice, raw[wire.JSON])
 					}
-					for name := range page.types {
+					for name := range page.Types {
 						delete(silent, name)
 					}
 				}

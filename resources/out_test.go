@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/conformance"
 )
 
 // written returns what write appends for a family "m" of an object with the
@@ -134,7 +136,7 @@ func FuzzLabelEscaping(f *testing.F) {
 		if !ok || strings.Contains(line, "\n") || !utf8.ValidString(line) {
 			t.Fatalf("no line: %q", text)
 		}
-		series, back, err := parseSample(line)
+		series, back, err := conformance.ParseSample(line)
 		want := "m{a=" + strconv.Quote(strings.ToValidUTF8(value, "\uFFFD")) + `,id="x"}`
 		if err != nil || series != want || back != number && number == number {
 			t.Fatalf("%q reads as %s %v, error %v", line, series, back, err)

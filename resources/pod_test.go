@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -98,12 +99,12 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
 			t.Fatal(err)
 		}
-		page := newPage()
-		if err := page.add(r.Families(), l); err != nil {
+		page := conformance.NewPage()
+		if err := addLines(&page, r.Families(), l); err != nil {
 			t.Fatal(err)
 		}
-		if len(page.twice) > 0 || len(page.values) != distinct+1 || l.Skipped != 0 {
-			t.Errorf("%d series and %d skipped of %d tolerations, twice: %v", len(page.values), l.Skipped, 2*distinct, page.twice)
+		if len(page.Twice) > 0 || len(page.Values) != distinct+1 || l.Skipped != 0 {
+			t.Errorf("%d series and %d skipped of %d tolerations, twice: %v", len(page.Values), l.Skipped, 2*distinct, page.Twice)
 		}
 	}
 }

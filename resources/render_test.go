@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/statefleet/statefleet/internal/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -29,8 +30,8 @@ func TestRenderEndsEveryFamily(t *testing.T) {
 			if len(l.Ends) != len(r.Families()) || l.Ends[len(l.Ends)-1] != len(l.Buf) {
 				t.Fatalf("%s: %d ends for %d families, %v for %d bytes", k.Name(), len(l.Ends), len(r.Families()), l.Ends, len(l.Buf))
 			}
-			page := newPage()
-			if err := page.add(r.Families(), l); err != nil {
+			page := conformance.NewPage()
+			if err := addLines(&page, r.Families(), l); err != nil {
 				t.Fatalf("%s: %v", k.Name(), err)
 			}
 		}
@@ -195,8 +196,8 @@ func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
 	if enc == wire.JSON && fullErr == nil && string(lines.Buf) != string(full.Buf) {
 		t.Fatalf("cut and full differ:\n%s", firstDifference(string(lines.Buf), string(full.Buf)))
 	}
-	page := newPage()
-	if err := page.add(r.Families(), lines); err != nil || len(page.twice) > 0 {
-		t.Fatalf("error %v, twice: %v", err, page.twice)
+	page := conformance.NewPage()
+	if err := addLines(&page, r.Families(), lines); err != nil || len(page.Twice) > 0 {
+		t.Fatalf("error %v, twice: %v", err, page.Twice)
 	}
 }

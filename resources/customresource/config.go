@@ -1,0 +1,233 @@
+package customresource
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"maps"
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+const (
+	configKind    = "CustomResourceStateMetrics"
+	defaultPrefix = "kube_customresource"
+	wildcard      = "*"
+)
+
+// Config is a configuration that was found to be right. It is immutable and
+// safe for concurrent use.
+type Config struct{ entries []*entry }
+
+// entry is one element of spec.resources.
+type entry struct {
+	gvk     schema.GroupVersionKind // version and kind may be the wildcard
+	plural  string                  // resourcePlural, "" when not given
+	metrics []*metric
+}
+
+// matches reports whether the entry is for that kind.
+func (e *entry) matches(gvk schema.GroupVersionKind) bool {
+	return e.gvk.Group == gvk.Group &&
+		(e.gvk.Version == gvk.Version || e.gvk.Version == wildcard) &&
+		(e.gvk.Kind == gvk.Kind || e.gvk.Kind == wildcard)
+}
+
+// pinned reports whether the entry names an API resource completely, so that it
+// can be followed without a definition.
+func (e *entry) pinned() bool { return e.plural != "" && e.gvk.Version != wildcard }
+
+// Parse reads a configuration: YAML, of which several documents count as one.
+// It is strict. The error joins up to 20 faults, each with its place and line,
+// such as "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …".
+func Parse(r io.Reader) (*Config, error) {
+	p := parser{config: &Config{}, families: map[string]*familyOrigin{}, plurals: map[schema.GroupVersionKind]string{}}
+	decoder := yaml.NewDecoder(bufio.NewReader(r))
+	found := false
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range document.Content {
+			if root := (field{seen: &p.reading}).below("", node); !root.isNull() {
+				found = true
+				p.document(root)
+			}
+		}
+	}
+	if !found {
+		return nil, errors.New("spec.resources: missing, the configuration is empty")
+	}
+	p.finish()
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return p.config, nil
+}
+
+// parser builds a Config.
+type parser struct {
+	reading
+	config   *Config
+	families map[string]*familyOrigin
+	plurals  map[schema.GroupVersionKind]string
+}
+
+// familyOrigin is a family and what its metrics agree on.
+type familyOrigin struct {
+	*resources.Family
+	place string
+	kind  string // type of its metrics
+	// labelled says that each state set's label is called as the family, which
+	// makes the family a state set in OpenMetrics' terms too.
+	labelled bool
+}
+
+func (p *parser) document(root field) {
+	root.object(
+		may("kind", func(f field) {
+			if got := f.text(); got != configKind {
+				f.fail("%q is unknown; %s is expected", got, configKind)
+			}
+		}),
+		must("spec", func(f field) {
+			f.object(must("resources", func(f field) {
+				for _, e := range f.elements() {
+					p.resource(e)
+				}
+			}))
+		}),
+	)
+}
+
+// resourceFields are what an entry hands on to its metrics.
+type resourceFields struct {
+	prefix     string
+	common     map[string]string
+	labelsFrom map[string]path
+}
+
+func (p *parser) resource(f field) {
+	e := &entry{}
+	given := resourceFields{prefix: defaultPrefix}
+	f.object(
+		must("groupVersionKind", func(f field) { e.gvk = readGVK(f) }),
+		may("resourcePlural", func(f field) { e.plural = p.readPlural(f, e.gvk) }),
+		may("metricNamePrefix", func(f field) { given.prefix = f.text() }),
+		may("commonLabels", func(f field) { given.common = readCommonLabels(f) }),
+		may("labelsFromPath", func(f field) { given.labelsFrom = readLabelsFromPath(f, false) }),
+		may("errorLogV", field.level),
+		must("metrics", func(f field) {
+			all := f.elements()
+			if len(all) == 0 {
+				f.fail("names no metrics")
+			}
+			for _, each := range all {
+				if m := p.metric(each, given); m != nil {
+					e.metrics = append(e.metrics, m)
+				}
+			}
+		}),
+	)
+	p.config.entries = append(p.config.entries, e)
+}
+
+func readGVK(f field) schema.GroupVersionKind {
+	gvk := schema.GroupVersionKind{}
+	f.object(
+		must("group", func(f field) {
+			if gvk.Group = f.required(); gvk.Group == wildcard {
+				f.fail("only version and kind may be %q", wildcard)
+			}
+		}),
+		must("version", func(f field) { gvk.Version = f.required() }),
+		must("kind", func(f field) { gvk.Kind = f.required() }),
+	)
+	return gvk
+}
+
+var pluralName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+
+func (p *parser) readPlural(f field, gvk schema.GroupVersionKind) string {
+	plural := f.text()
+	if plural == "" {
+		return ""
+	}
+	before, known := p.plurals[gvk]
+	switch {
+	case gvk.Kind == wildcard:
+		f.fail("names one kind, but groupVersionKind.kind is %q", wildcard)
+	case !pluralName.MatchString(plural):
+		f.fail("%q is no name of an API resource: lower case letters, digits and hyphens", plural)
+	case known && before != plural:
+		f.fail("%q here, but %q in an entry before for the same groupVersionKind", plural, before)
+	}
+	p.plurals[gvk] = plural
+	return plural
+}
+
+func readCommonLabels(f field) map[string]string {
+	labels := map[string]string{}
+	members, _ := f.members()
+	for _, m := range members {
+		checkLabel(m.field, m.name)
+		labels[m.name] = m.text()
+	}
+	return labels
+}
+
+// readLabelsFromPath reads label names and paths. Only labels of a single value
+// may have an empty path, which is the value itself.
+func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
+	labels := map[string]path{}
+	members, _ := f.members()
+	for _, m := range members {
+		checkLabel(m.field, m.name)
+		p := readPath(m.field)
+		if len(p) == 0 && !mayBeEmpty {
+			m.fail("an empty path is the whole object, which is no label")
+		}
+		labels[m.name] = p
+	}
+	return labels
+}
+
+func checkLabel(f field, name string) {
+	switch {
+	case name == "":
+		f.fail("a label needs a name")
+	case labelName(name) == metricName:
+		f.fail("the label %s is the metric's own name", metricName)
+	}
+}
+
+func readPath(f field) path {
+	var p path
+	for _, step := range f.elements() {
+		s, err := newSegment(step.text())
+		if err != nil {
+			step.fail("%w", err)
+		}
+		p = append(p, s)
+	}
+	return p
+}
+
+// joined returns what is given, overridden by what is given nearer.
+func joined[V any](given, nearer map[string]V) map[string]V {
+	all := maps.Clone(given)
+	if all == nil {
+		return nearer
+	}
+	maps.Copy(all, nearer)
+	return all
+}

@@ -1,0 +1,181 @@
+package customresource
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestBadConfigurations holds the error of each configuration in bad.txtar
+// against the text that follows it there.
+func TestBadConfigurations(t *testing.T) {
+	const name = "testdata/bad.txtar"
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(archive.Files); i += 2 {
+		config, want := archive.Files[i], &archive.Files[i+1]
+		t.Run(strings.TrimSuffix(config.Name, ".yaml"), func(t *testing.T) {
+			c, err := Parse(strings.NewReader(string(config.Data)))
+			if err == nil || c != nil {
+				t.Fatalf("it was taken: %v", c)
+			}
+			got := err.Error() + "\n"
+			if *update {
+				want.Data = []byte(got)
+			} else if diff := cmp.Diff(string(want.Data), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if *update {
+		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestEveryFaultNamesItsPlace: all lines of all golden errors but those of the
+// YAML reader begin with a place and a line.
+func TestEveryFaultNamesItsPlace(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/bad.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := 0
+	for _, f := range archive.Files {
+		if !strings.HasSuffix(f.Name, ".err") {
+			continue
+		}
+		for line := range strings.Lines(string(f.Data)) {
+			faults++
+			place, _, _ := strings.Cut(line, ": ")
+			if !strings.Contains(place, "(line ") && place != "yaml" && place != "spec.resources" {
+				t.Errorf("%s: %s", f.Name, line)
+			}
+		}
+	}
+	if faults < 40 {
+		t.Errorf("only %d faults", faults)
+	}
+}
+
+// wrap makes a configuration of one resource with the metrics given in flow style.
+func wrap(metrics string) string {
+	return "spec:\n  resources:\n  - groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics: [" + metrics + "]\n"
+}
+
+func TestConfigurationsThatAreTaken(t *testing.T) {
+	f := func(config string, families ...string) {
+		t.Helper()
+		c, err := Parse(strings.NewReader(config))
+		if err != nil {
+			t.Errorf("%s\n%v", config, err)
+			return
+		}
+		var got []string
+		for _, e := range c.entries {
+			for _, m := range e.metrics {
+				got = append(got, m.family.Name+" "+m.family.Type.String())
+			}
+		}
+		if diff := cmp.Diff(families, got); diff != "" {
+			t.Errorf("%s\n%s", config, diff)
+		}
+	}
+	// What tools that write configurations leave in: nulls and empty texts.
+	f(wrap(`{name: x, help: null, commonLabels: null, labelsFromPath: null, errorLogV: 0,
+		each: {type: Gauge, stateSet: null, info: null, gauge: {path: [spec], labelFromKey: "", valueFrom: null, nilIsZero: false}}}`),
+		"kube_customresource_x gauge")
+	f("kind: CustomResourceStateMetrics\nspec: {resources: []}")
+	// A metric of one name may be there twice, for other labels.
+	f(wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}, {name: x, each: {type: gauge, gauge: {valueFrom: [b]}}}`),
+		"kube_customresource_x gauge", "kube_customresource_x gauge")
+	// Several documents, empty ones among them, and anchors.
+	f("---\n"+wrap(`&m {name: x, each: {type: Gauge, gauge: {path: &p [a, "0"], valueFrom: *p}}}`)+"---\n---\n"+wrap(`{<<: {name: z, each: {type: Gauge, gauge: {path: [0]}}}, name: y}`),
+		"kube_customresource_x gauge", "kube_customresource_y gauge")
+	// The types that OpenMetrics has a form for, and those that it shows as gauges.
+	f(wrap(`{name: x_info, each: {type: Info, info: {labelsFromPath: {a: [b]}}}}`), "kube_customresource_x_info info")
+	f(wrap(`{name: x, each: {type: Info, info: {labelFromKey: a, path: [b]}}}`), "kube_customresource_x gauge")
+	f(wrap(`{name: x_info, each: {type: Info, info: {labelsFromPath: {a: [b]}}}}, {name: x, each: {type: Gauge, gauge: {path: [a]}}}`),
+		"kube_customresource_x_info gauge", "kube_customresource_x gauge")
+	f(wrap(`{name: x, each: {type: StateSet, stateSet: {path: [a], labelName: x, list: [b]}}}`), "kube_customresource_x gauge")
+	f(wrap(`{name: x, each: {type: StateSet, stateSet: {path: [a], labelName: kube_customresource_x, list: [b, 1, true, ""]}}}`),
+		"kube_customresource_x stateset")
+}
+
+// TestHelpOfAFamilyIsTheFirst: on a page a family has one help.
+func TestHelpOfAFamilyIsTheFirst(t *testing.T) {
+	c := mustParse(t, wrap(`{name: x, help: first, each: {type: Gauge, gauge: {path: [a]}}}`)+"---\n"+
+		wrap(`{name: x, help: second, each: {type: Gauge, gauge: {path: [a]}}}`))
+	r := newRenderer(c.entries[0].gvk, c.entries, resources.Filter{})
+	if len(r.families) != 1 || r.families[0].Help != "first" {
+		t.Errorf("got %v", r.families)
+	}
+}
+
+// TestAliasesDontMultiply: a small file can't grow into one that takes the
+// memory of the machine.
+func TestAliasesDontMultiply(t *testing.T) {
+	metric := `{name: x, each: {type: Gauge, gauge: {path: [a]}}}`
+	var b strings.Builder
+	b.WriteString("spec:\n  resources:\n  - &r\n    groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics:\n    - &m " + metric + "\n")
+	for range 2000 {
+		b.WriteString("    - *m\n")
+	}
+	for range 2000 {
+		b.WriteString("  - *r\n")
+	}
+	_, err := Parse(strings.NewReader(b.String()))
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(maxFields)) {
+		t.Errorf("got %v", err)
+	}
+	// Anchors that hold themselves.
+	for _, config := range []string{
+		"spec: &s\n  <<: *s\n  resources: []",
+		"spec: {resources: &r [*r]}",
+		"&a\nspec: *a",
+		"spec:\n  resources: &r\n  - <<: *r",
+	} {
+		if _, err := Parse(strings.NewReader(config)); err == nil {
+			t.Errorf("%s: taken", config)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	archive, err := txtar.ParseFile("testdata/bad.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range archive.Files {
+		f.Add(string(file.Data))
+	}
+	f.Add(readFile(f, fixtureDir+"/widgets.crs.yaml"))
+	f.Add(readFile(f, fixtureDir+"/mixed.crs.yaml"))
+	f.Fuzz(func(t *testing.T, config string) {
+		c, err := Parse(strings.NewReader(config))
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v, error %v", c, err)
+		}
+		if err != nil {
+			return
+		}
+		// What is taken can be used.
+		for _, k := range c.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}) {
+			if len(k.Renderer.Families()) == 0 {
+				t.Errorf("%s has no families", k.Name)
+			}
+		}
+	})
+}

@@ -1,0 +1,253 @@
+package customresource
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// patience is how long something may take that takes a moment.
+const patience = 30 * time.Second
+
+// followed is a running Follower and what it said.
+type followed struct {
+	t       *testing.T
+	changes chan []Kind
+	log     *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// follow runs a Follower until the test ends.
+func follow(t *testing.T, client rest.Interface, config string) *followed {
+	t.Helper()
+	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
+	follower := NewFollower(FollowerOptions{
+		Config:  mustParse(t, config),
+		Client:  client,
+		Metrics: watch.NewMetrics(prometheus.NewPedanticRegistry()),
+		Logger:  slog.New(slog.NewTextHandler(f.log, nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		follower.Run(ctx, func(kinds []Kind) { f.changes <- kinds })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return f
+}
+
+// next returns the next set of kinds and their names.
+func (f *followed) next() ([]Kind, string) {
+	f.t.Helper()
+	select {
+	case kinds := <-f.changes:
+		names := make([]string, len(kinds))
+		for i, k := range kinds {
+			names[i] = k.Name
+			if k.Namespaced {
+				names[i] += " namespaced"
+			}
+		}
+		return kinds, strings.Join(names, ", ")
+	case <-time.After(patience):
+		f.t.Fatalf("no change; the log is\n%s", f.log)
+		return nil, ""
+	}
+}
+
+func (f *followed) wantNext(want string) []Kind {
+	f.t.Helper()
+	kinds, got := f.next()
+	if got != want {
+		f.t.Fatalf("got %q, want %q", got, want)
+	}
+	return kinds
+}
+
+func (f *followed) waitFor(what string, holds func() bool) {
+	f.t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			f.t.Fatalf("%s: not so; the log is\n%s", what, f.log)
+		}
+	}
+}
+
+// TestFollowerFollowsDefinitions that come, change and go.
+func TestFollowerFollowsDefinitions(t *testing.T) {
+	a, client := newAPI(t)
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	a.put("other.example.com", "others", "Other", "Cluster", "v1")
+	f := follow(t, client, entryOf("*", "*", "", "x"))
+	first := f.wantNext("as.v1.a.example.com namespaced")
+
+	a.put("a.example.com", "bs", "B", "Cluster", "v1", "v2")
+	second := f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com, bs.v2.a.example.com")
+	if first[0] != second[0] {
+		t.Error("what did not change is another Kind")
+	}
+	a.put("a.example.com", "bs", "B", "Cluster", "v2")
+	third := f.wantNext("as.v1.a.example.com namespaced, bs.v2.a.example.com")
+	if third[1] != second[2] {
+		t.Error("what did not change is another Kind")
+	}
+	a.remove("as.a.example.com")
+	f.wantNext("bs.v2.a.example.com")
+	a.remove("bs.a.example.com")
+	f.wantNext("")
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	again := f.wantNext("as.v1.a.example.com namespaced")
+	if again[0] == first[0] {
+		t.Error("what went and came again is the same Kind")
+	}
+	if n := len(f.changes); n > 0 {
+		t.Errorf("%d changes more", n)
+	}
+}
+
+// TestFollowerAlwaysCalls, so that its caller need not wait for ever.
+func TestFollowerAlwaysCalls(t *testing.T) {
+	_, client := newAPI(t)
+	f := follow(t, client, entryOf("v1", "A", "", "x"))
+	f.wantNext("")
+	f.waitFor("the log names what is left out", func() bool {
+		return strings.Contains(f.log.String(), "a.example.com/v1 A")
+	})
+}
+
+// TestFollowerIgnoresWhatMakesNoDifference: one change of a definition that
+// counts is heard of, none of those before it.
+func TestFollowerIgnoresWhatMakesNoDifference(t *testing.T) {
+	a, client := newAPI(t)
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	f := follow(t, client, entryOf("v1", "*", "", "x"))
+	f.wantNext("as.v1.a.example.com namespaced")
+	a.put("a.example.com", "as", "A", "Namespaced", "v1", "v2")
+	a.put("other.example.com", "others", "Other", "Namespaced", "v1")
+	a.put("a.example.com", "bs", "B", "Namespaced", "v2")
+	time.Sleep(2 * quietFor) // they may count, and be found to change nothing
+	a.put("a.example.com", "cs", "C", "Namespaced", "v1")
+	f.wantNext("as.v1.a.example.com namespaced, cs.v1.a.example.com namespaced")
+}
+
+// TestFollowerWithoutRight: entries that say all that is needed work when
+// definitions may not be listed; the others follow once they may.
+func TestFollowerWithoutRight(t *testing.T) {
+	a, client := newAPI(t)
+	a.put("a.example.com", "bs", "B", "Namespaced", "v1")
+	a.set(func() { a.forbidden = true })
+	f := follow(t, client, entryOf("v1", "A", "resourcePlural: as", "x")+entryOf("*", "B", "", "y")+entryOf("v1", "C", "", "z"))
+	f.wantNext("as.v1.a.example.com namespaced")
+	f.waitFor("one line tells it", func() bool {
+		log := f.log.String()
+		return strings.Count(log, "can't be read; only") == 1 && strings.Contains(log, "a.example.com/* B") && strings.Contains(log, "a.example.com/v1 C")
+	})
+	a.set(func() { a.forbidden = false })
+	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
+}
+
+// TestFollowerAsksForTheScope of resources without a definition.
+func TestFollowerAsksForTheScope(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/apis/a.example.com/v1"] = `{"kind":"APIResourceList","groupVersion":"a.example.com/v1","resources":[
+		{"name":"as/status","namespaced":true,"kind":"A"},{"name":"as","namespaced":false,"kind":"A"}]}`
+	f := follow(t, client, entryOf("v1", "A", "resourcePlural: as", "x")+entryOf("v1", "B", "resourcePlural: bs", "x"))
+	f.wantNext("as.v1.a.example.com, bs.v1.a.example.com namespaced")
+	asked := a.count("/apis/a.example.com/v1")
+	a.put("a.example.com", "cs", "C", "Namespaced", "v1")
+	a.put("a.example.com", "bs", "B", "Cluster", "v1")
+	f.wantNext("as.v1.a.example.com, bs.v1.a.example.com")
+	if again := a.count("/apis/a.example.com/v1"); again != asked {
+		t.Errorf("asked %d times for what was known", again-asked)
+	}
+}
+
+// TestScopesAskAgain for what the API server did not know, and only for that.
+func TestScopesAskAgain(t *testing.T) {
+	a, client := newAPI(t)
+	entries := mustParse(t, entryOf("v1", "A", "resourcePlural: as", "x")).entries
+	s := newScopes(client)
+	if d := s.find(t.Context(), entries); len(d) != 1 || !d[0].Namespaced {
+		t.Errorf("got %v", d)
+	}
+	if now := time.Now(); s.due(now) || !s.due(now.Add(2*askAgainAfter)) {
+		t.Error("it is asked again at once, or never")
+	}
+	for _, bad := range []string{"", "no JSON", `{"resources":[{"name":"others"}]}`, `[]`} {
+		a.set(func() { a.discovery["/apis/a.example.com/v1"] = bad })
+		if d := s.find(t.Context(), entries); len(d) != 1 || !d[0].Namespaced {
+			t.Errorf("%q: got %v", bad, d)
+		}
+	}
+	a.set(func() { a.discovery["/apis/a.example.com/v1"] = `{"resources":[{"name":"as"}]}` })
+	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*askAgainAfter)) {
+		t.Errorf("got %v", d)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if d := newScopes(client).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
+		t.Errorf("got %v", d)
+	}
+}
+
+// TestDefinitionsSink: an unreadable definition is left out, and what a list
+// does not have is gone.
+func TestDefinitionsSink(t *testing.T) {
+	var log lockedBuffer
+	s := newDefinitions(slog.New(slog.NewTextHandler(&log, nil)))
+	put := func(name, raw string) {
+		o := watch.Object{Raw: []byte(raw), Encoding: wire.JSON}
+		o.Name = []byte(name)
+		s.Put(o)
+	}
+	const good = `{"spec":{"group":"a.example.com","names":{"kind":"A","plural":"as"},"versions":[{"name":"v1","served":true}]}}`
+	put("as", good)
+	put("bs", strings.ReplaceAll(good, `"as"`, `"bs"`))
+	all, generation := s.take()
+	if len(all) != 2 || all[0].Plural != "as" || generation != 2 {
+		t.Fatalf("got %v, %d", all, generation)
+	}
+	put("as", good)
+	if s.state().generation != generation {
+		t.Error("the same definition counts as a change")
+	}
+	put("as", "garbage")
+	if all, _ := s.take(); len(all) != 1 || all[0].Plural != "bs" || !strings.Contains(log.String(), "unreadable") {
+		t.Errorf("got %v", all)
+	}
+	s.Retain([]*watch.Handle{{Name: "as"}})
+	if all, _ := s.take(); len(all) != 0 {
+		t.Errorf("got %v", all)
+	}
+}

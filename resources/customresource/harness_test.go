@@ -1,0 +1,169 @@
+package customresource
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/watch"
+)
+
+const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+// api is an API server that has definitions, and discovery of what a test says.
+type api struct {
+	mu        sync.Mutex
+	version   int
+	objects   map[string]string // the definitions' JSON by name
+	events    []event
+	forbidden bool
+	discovery map[string]string // answers by path
+	asked     map[string]int    // requests by path
+}
+
+type event struct {
+	version int
+	frame   string
+}
+
+// newAPI returns a server and a client of it.
+func newAPI(t *testing.T) (*api, rest.Interface) {
+	t.Helper()
+	a := &api{version: 1, objects: map[string]string{}, discovery: map[string]string{}, asked: map[string]int{}}
+	server := httptest.NewServer(a)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	config := &rest.Config{Host: server.URL, QPS: 1000, Burst: 1000}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	config.Transport = transport
+	t.Cleanup(transport.CloseIdleConnections)
+	client, err := watch.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, client
+}
+
+// put adds or changes the definition plural.group; versions are those served.
+func (a *api) put(group, plural, kind, scope string, versions ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.version++
+	name := plural + "." + group
+	var list []string
+	for _, v := range versions {
+		list = append(list, fmt.Sprintf(`{"name":%q,"served":true}`, v))
+	}
+	object := fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":%q,"uid":%q,"resourceVersion":"%d"},
+		"spec":{"group":%q,"scope":%q,"names":{"kind":%q,"plural":%q},"versions":[%s]}}`,
+		name, name, a.version, group, scope, kind, plural, strings.Join(list, ","))
+	kindOfEvent := "ADDED"
+	if _, known := a.objects[name]; known {
+		kindOfEvent = "MODIFIED"
+	}
+	a.objects[name] = object
+	a.send(kindOfEvent, object)
+}
+
+func (a *api) remove(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.version++
+	a.send("DELETED", a.objects[name])
+	delete(a.objects, name)
+}
+
+func (a *api) send(kind, object string) {
+	a.events = append(a.events, event{a.version, fmt.Sprintf(`{"type":%q,"object":%s}`+"\n", kind, object)})
+}
+
+func (a *api) set(change func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change()
+}
+
+func (a *api) count(path string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked[path]
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	a.asked[r.URL.Path]++
+	answer, known := a.discovery[r.URL.Path]
+	forbidden := a.forbidden
+	a.mu.Unlock()
+	query := r.URL.Query()
+	switch {
+	case known:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(answer))
+	case r.URL.Path != definitionsPath:
+		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+	case forbidden:
+		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+	case query.Get("sendInitialEvents") != "":
+		fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
+	case query.Get("watch") != "":
+		a.watch(w, r)
+	default:
+		a.list(w)
+	}
+}
+
+func fail(w http.ResponseWriter, code int, reason metav1.StatusReason) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Reason: reason, Code: int32(code),
+	})
+}
+
+func (a *api) list(w http.ResponseWriter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var items []string
+	for _, o := range a.objects {
+		items = append(items, o)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"kind":"CustomResourceDefinitionList","apiVersion":"apiextensions.k8s.io/v1","metadata":{"resourceVersion":"%d"},"items":[%s]}`,
+		a.version, strings.Join(items, ","))
+}
+
+// watch sends what happened since a version until the client or the server goes.
+func (a *api) watch(w http.ResponseWriter, r *http.Request) {
+	since, _ := strconv.Atoi(r.URL.Query().Get("resourceVersion"))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	for {
+		a.mu.Lock()
+		for _, e := range a.events {
+			if e.version > since {
+				since = e.version
+				_, _ = w.Write([]byte(e.frame))
+			}
+		}
+		a.mu.Unlock()
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package customresource
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// label is one label of a sample.
+type label struct{ name, value string }
+
+// labels are the labels of a sample; where a name stands twice, the later wins.
+type labels []label
+
+// settle sorts the labels by name and leaves one of each name.
+func (l labels) settle() labels {
+	slices.SortStableFunc(l, func(a, b label) int { return strings.Compare(a.name, b.name) })
+	kept := l[:0]
+	for i := range l {
+		if i+1 == len(l) || l[i].name != l[i+1].name {
+			kept = append(kept, l[i])
+		}
+	}
+	return kept
+}
+
+// labelSource says where labels come from: what is fixed, the maps that are
+// copied, and single values. Each wins over those before it.
+type labelSource struct {
+	fixed labels
+	maps  []mapSource
+	paths []pathSource
+}
+
+type mapSource struct {
+	prefix string
+	path   path
+}
+
+type pathSource struct {
+	name string
+	path path
+}
+
+// newLabelSource joins fixed labels with those read from paths. A key that
+// begins with a star copies a map, and so does one that ends with a star, with
+// what stands before it as the prefix. Maps are copied in falling order of their
+// keys, so that the plain star comes last and wins.
+func newLabelSource(fixed map[string]string, from map[string]path) labelSource {
+	var s labelSource
+	for _, name := range slices.Sorted(maps.Keys(fixed)) {
+		s.fixed = append(s.fixed, label{labelName(name), fixed[name]})
+	}
+	keys := slices.Sorted(maps.Keys(from))
+	for _, key := range slices.Backward(keys) {
+		if prefix, isMap := copies(key); isMap {
+			s.maps = append(s.maps, mapSource{prefix, from[key]})
+		}
+	}
+	for _, key := range keys {
+		if _, isMap := copies(key); !isMap {
+			s.paths = append(s.paths, pathSource{labelName(key), from[key]})
+		}
+	}
+	return s
+}
+
+// copies reports whether a key of labelsFromPath copies a map, and with what prefix.
+func copies(key string) (prefix string, ok bool) {
+	if strings.HasPrefix(key, "*") {
+		return "", true
+	}
+	return strings.CutSuffix(key, "*")
+}
+
+// append appends the labels that v gives. What is missing gives no label; an
+// empty text gives an empty one.
+func (s *labelSource) append(l labels, v *value) labels {
+	l = append(l, s.fixed...)
+	for _, m := range s.maps {
+		from := m.path.get(v)
+		if !from.isObject() {
+			continue
+		}
+		for i := range from.items {
+			name := labelName(m.prefix + from.items[i].name)
+			if name != metricName {
+				l = append(l, label{name, from.items[i].label()})
+			}
+		}
+	}
+	for _, p := range s.paths {
+		if from := p.path.get(v); !from.isNull() {
+			l = append(l, label{p.name, from.label()})
+		}
+	}
+	return l
+}
+
+// reach returns the paths that the labels are read from.
+func (s *labelSource) reach() []path {
+	var all []path
+	for _, m := range s.maps {
+		all = append(all, m.path)
+	}
+	for _, p := range s.paths {
+		all = append(all, p.path)
+	}
+	return all
+}
+
+// metricName is the label that holds a sample's own name; no other may be
+// called so.
+const metricName = "__name__"
+
+// labelName makes a name into one that Prometheus takes in every format: what
+// is not allowed becomes an underscore.
+func labelName(s string) string {
+	if s == "" || s[0] >= '0' && s[0] <= '9' {
+		return labelName("_" + s)
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+}

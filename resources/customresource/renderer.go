@@ -1,0 +1,152 @@
+package customresource
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
+)
+
+// maxLines bounds the text of one object. Labels copied from a map stand on
+// each of an object's samples, so that an object of a megabyte could be written
+// to ask for terabytes.
+const maxLines = 16 << 20
+
+var (
+	errEncoding = errors.New("custom resources are read as JSON only")
+	errTooLarge = fmt.Errorf("the object gives more than %d bytes of metrics", maxLines)
+)
+
+// Renderer turns the objects of one kind of custom resource into lines. It is
+// immutable and safe for concurrent use.
+type Renderer struct {
+	gvk      schema.GroupVersionKind
+	families []resources.Family
+	metrics  [][]*metric // of each family
+	shape    shape
+	pool     sync.Pool // of *samples
+}
+
+// newRenderer makes the renderer of a kind from the entries that name it.
+func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter) *Renderer {
+	r := &Renderer{gvk: gvk}
+	place := map[string]int{}
+	for _, e := range entries {
+		for _, m := range e.metrics {
+			if !f.Selects(*m.family) {
+				continue
+			}
+			i, ok := place[m.family.Name]
+			if !ok {
+				i = len(r.families)
+				place[m.family.Name] = i
+				r.families = append(r.families, *m.family)
+				r.metrics = append(r.metrics, nil)
+			}
+			r.metrics[i] = append(r.metrics[i], m)
+			m.each.reach(&r.shape)
+			for _, p := range m.labels.reach() {
+				r.shape.add(p)
+			}
+		}
+	}
+	return r
+}
+
+// Families returns the families rendered, in order: Lines.Ends has one entry for each.
+func (r *Renderer) Families() []resources.Family { return r.families }
+
+// Render replaces what l holds by the lines of the object in raw, which has to
+// be JSON. An error says that the bytes are no object, or one that asks for more
+// text than an object may have; l is then to be ignored. A value that can't be
+// used costs its sample and is counted in l.Skipped.
+func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
+	s, ok := r.pool.Get().(*samples)
+	if !ok {
+		s = &samples{}
+	}
+	// As with built-in kinds: what nobody thought of costs one object, no more.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("rendering: %v", p)
+		}
+		s.release()
+		r.pool.Put(s)
+	}()
+	l.Reset()
+	if enc != wire.JSON {
+		return errEncoding
+	}
+	object, err := decode(raw, &r.shape)
+	if err != nil {
+		return err
+	}
+	s.lines, s.full = l, false
+	resources.Write(l, r.families, func(i int, out *resources.Out) {
+		s.out = out
+		for _, m := range r.metrics[i] {
+			s.base = m.labels.append(s.base[:0], object).settle()
+			s.reserved = r.reserved()
+			m.each.write(object, s)
+		}
+	})
+	if s.full {
+		return errTooLarge
+	}
+	return nil
+}
+
+// reserved are the labels that no configuration changes.
+func (r *Renderer) reserved() [3]label {
+	return [3]label{
+		{"customresource_group", r.gvk.Group},
+		{"customresource_kind", r.gvk.Kind},
+		{"customresource_version", r.gvk.Version},
+	}
+}
+
+// samples writes the samples of one object after another.
+type samples struct {
+	out      *resources.Out
+	lines    *resources.Lines
+	full     bool // the object has more lines than it may have
+	reserved [3]label
+	base     labels // of all samples of the metric
+	own      labels // of one sample; scratch of source.own
+	joined   labels
+	pairs    []string
+}
+
+// write appends a sample unless its series stands there already.
+func (s *samples) write(v float64, own labels) {
+	if s.full {
+		return
+	}
+	s.joined = append(append(append(s.joined[:0], s.base...), own...), s.reserved[:]...).settle()
+	s.pairs = s.pairs[:0]
+	for _, l := range s.joined {
+		s.pairs = append(s.pairs, l.name, l.value)
+	}
+	s.out.Once(v, s.pairs...)
+	s.full = len(s.lines.Buf) > maxLines
+}
+
+// maxIdleLabels bounds the scratch that is kept from one object to the next.
+const maxIdleLabels = 1 << 10
+
+// release lets go of everything that belongs to an object.
+func (s *samples) release() {
+	if cap(s.base)+cap(s.own)+cap(s.joined) > maxIdleLabels {
+		*s = samples{}
+		return
+	}
+	s.out, s.lines = nil, nil
+	for _, l := range []labels{s.base, s.own, s.joined} {
+		clear(l[:cap(l)])
+	}
+	clear(s.pairs[:cap(s.pairs)])
+}

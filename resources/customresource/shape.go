@@ -1,0 +1,68 @@
+package customresource
+
+// shape says which parts of an object are decoded: what the paths of a
+// configuration can reach. Everything else is stepped over in the bytes.
+type shape struct {
+	all      bool // everything below is decoded
+	named    map[string]*shape
+	elements *shape // of a list, one for all
+}
+
+func (s *shape) child(name string) *shape {
+	c := s.named[name]
+	if c == nil {
+		if s.named == nil {
+			s.named = map[string]*shape{}
+		}
+		c = &shape{}
+		s.named[name] = c
+	}
+	return c
+}
+
+func (s *shape) element() *shape {
+	if s.elements == nil {
+		s.elements = &shape{}
+	}
+	return s.elements
+}
+
+// add adds what p reaches, and all below it.
+func (s *shape) add(p path) {
+	s.at(p, func(end *shape) { end.all = true })
+}
+
+// at calls visit with each place that p may end at: a step that is a number is
+// an index where the object has a list and a name where it has none.
+func (s *shape) at(p path, visit func(*shape)) {
+	if len(p) == 0 {
+		visit(s)
+		return
+	}
+	switch step, rest := p[0], p[1:]; step.kind {
+	case byElement:
+		e := s.element()
+		e.child(step.name).all = true
+		e.at(rest, visit)
+	case byMatch:
+		s.child(step.name).all = true
+	default:
+		s.child(step.name).at(rest, visit)
+		if step.isIndex {
+			s.element().at(rest, visit)
+		}
+	}
+}
+
+// addEach adds what the paths reach from where p ends, or from each element
+// when that is a list. With byKey the end is a map whose members are needed
+// whatever their names.
+func (s *shape) addEach(p path, byKey bool, paths ...path) {
+	s.at(p, func(end *shape) {
+		end.all = end.all || byKey
+		for _, sub := range paths {
+			end.add(sub)
+			end.element().add(sub)
+		}
+	})
+}

@@ -1,0 +1,201 @@
+package customresource
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// valueKind is the kind of a JSON value.
+type valueKind uint8
+
+const (
+	nullValue valueKind = iota
+	boolValue
+	numberValue
+	textValue
+	listValue
+	objectValue
+)
+
+// value is a JSON value. Its methods take a nil value for null, so that a path
+// that leads nowhere needs no test of its own.
+type value struct {
+	kind  valueKind
+	text  string // of a text its content, of a number or boolean the literal
+	items []item // of a list its elements, of an object its members
+}
+
+// item is an element of a list, or a member of an object with its name.
+type item struct {
+	name string
+	value
+}
+
+func (v *value) isNull() bool   { return v == nil || v.kind == nullValue }
+func (v *value) isList() bool   { return v != nil && v.kind == listValue }
+func (v *value) isObject() bool { return v != nil && v.kind == objectValue }
+
+// member returns a member of an object; of several with one name the last, as
+// decoders do.
+func (v *value) member(name string) *value {
+	for i := len(v.items) - 1; i >= 0; i-- {
+		if v.items[i].name == name {
+			return &v.items[i].value
+		}
+	}
+	return nil
+}
+
+// element returns an element of a list, counted from the end when i is negative.
+func (v *value) element(i int) *value {
+	if i < 0 {
+		i += len(v.items)
+	}
+	if i < 0 || i >= len(v.items) {
+		return nil
+	}
+	return &v.items[i].value
+}
+
+// equals compares a scalar with a text of the configuration; numbers by value,
+// so that 1 equals 1.0.
+func (v *value) equals(want string) bool {
+	switch {
+	case v.isNull():
+		return false
+	case v.kind == textValue:
+		return v.text == want
+	case v.kind == boolValue:
+		b, err := strconv.ParseBool(want)
+		return err == nil && strconv.FormatBool(b) == v.text
+	case v.kind == numberValue:
+		if v.text == want {
+			return true
+		}
+		a, errA := strconv.ParseFloat(v.text, 64)
+		b, errB := strconv.ParseFloat(want, 64)
+		return errA == nil && errB == nil && a == b
+	}
+	return false
+}
+
+// label returns the value as it stands in a label. Lists and objects, which
+// nobody should put there, are written as Go prints them: dashboards may know
+// them so.
+func (v *value) label() string {
+	switch {
+	case v.isNull():
+		return "<nil>"
+	case v.kind == numberValue:
+		return numberLabel(v.text)
+	case v.kind != listValue && v.kind != objectValue:
+		return v.text
+	}
+	return string(v.appendLabel(nil))
+}
+
+func (v *value) appendLabel(dst []byte) []byte {
+	switch v.kind {
+	case listValue:
+		dst = append(dst, '[')
+		for i := range v.items {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = v.items[i].appendLabel(dst)
+		}
+		return append(dst, ']')
+	case objectValue:
+		members := slices.Clone(v.items)
+		slices.SortStableFunc(members, func(a, b item) int { return strings.Compare(a.name, b.name) })
+		dst = append(dst, "map["...)
+		for i := range members {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = append(append(dst, members[i].name...), ':')
+			dst = members[i].appendLabel(dst)
+		}
+		return append(dst, ']')
+	}
+	return append(dst, v.label()...)
+}
+
+// numberLabel writes integers as they are and other numbers in their shortest form.
+func numberLabel(literal string) string {
+	if _, err := strconv.ParseInt(literal, 10, 64); err == nil {
+		return literal
+	}
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		return literal
+	}
+	return fmt.Sprint(f)
+}
+
+// float returns the value as that of a gauge. ok is false when it can't be
+// read as a number.
+func (v *value) float() (f float64, ok bool) {
+	switch {
+	case v.isNull():
+		return 0, false
+	case v.kind == boolValue:
+		return truth(v.text == "true"), true
+	case v.kind == numberValue:
+		f, err := strconv.ParseFloat(v.text, 64)
+		return f, err == nil
+	case v.kind == textValue:
+		return textFloat(v.text)
+	}
+	return 0, false
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// maxQuantity bounds the text that is read as a quantity. The library's time
+// grows with the square of the digits.
+const maxQuantity = 64
+
+// textFloat reads the texts that stand for a number: the words of conditions,
+// numbers, RFC 3339 times (as unix seconds), percentages (as a fraction) and
+// quantities of Kubernetes ("250m", "1.5Gi").
+func textFloat(s string) (float64, bool) {
+	switch strings.ToLower(s) {
+	case "true", "yes":
+		return 1, true
+	case "false", "no", "unknown":
+		return 0, true
+	}
+	// Before the quantities, because those saturate at 2^63 and would compute
+	// every digit of a number with a huge exponent.
+	f, err := strconv.ParseFloat(s, 64)
+	if err == nil {
+		return f, true
+	}
+	if errors.Is(err, strconv.ErrRange) || len(s) > maxQuantity {
+		return 0, false
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return float64(t.Unix()), true
+	}
+	if digits, ok := strings.CutSuffix(s, "%"); ok {
+		f, err := strconv.ParseFloat(digits, 64)
+		return f / 100, err == nil
+	}
+	q, err := resource.ParseQuantity(s)
+	if err != nil {
+		return 0, false
+	}
+	return q.AsApproximateFloat64(), true
+}
