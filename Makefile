@@ -10,7 +10,7 @@ info    := github.com/prometheus/common/version
 ldflags := -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint generate bench e2e fuzz image help
+.PHONY: all build demo test unit race lint generate bench load e2e fuzz image help
 
 all: build test ## Build the binary and run all checks
 
@@ -40,6 +40,9 @@ generate: ## Write what is generated from the list of kinds
 
 bench: ## Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
+
+load: build ## Measure what a shard costs on a simulated cluster (three minutes)
+	go run ./benchmarks/load --binary bin/statefleet
 
 fuzz: ## Run every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$(go list ./...); do \

@@ -50,7 +50,7 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	if err != nil {
 		return nil, err
 	}
-	s.counters.serverSharded.Set(boolValue(list.ShardInfo != nil))
+	s.counters.serverSharded().Set(boolValue(list.ShardInfo != nil))
 	return list, nil
 }
 

@@ -29,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		bad:     counter("statefleet_watch_unreadable_total", "Number of objects and watch frames that could not be read.", "resource"),
 		serverSharded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "statefleet_watch_list_sharded",
-			Help: "Whether the API server filtered the last list by the shard selector, 1 or 0.",
+			Help: "Whether the API server filtered the last list by the shard selector, 1 or 0; absent while lists are streamed, which do not say it.",
 		}, []string{"resource"}),
 	}
 	r.MustRegister(m.serverSharded)
@@ -40,7 +40,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 type counters struct {
 	listOK, listErr, watchOK, watchErr prometheus.Counter
 	owned, ignored, bytes, bad         prometheus.Counter
-	serverSharded                      prometheus.Gauge
+
+	// serverSharded is made by the first list: a streamed list does not say
+	// whether it was filtered, and 0 would be taken for "it was not".
+	serverSharded func() prometheus.Gauge
 }
 
 func (m *Metrics) counters(resource string) *counters {
@@ -53,7 +56,7 @@ func (m *Metrics) counters(resource string) *counters {
 		ignored:       m.objects.WithLabelValues(resource, "ignored"),
 		bytes:         m.bytes.WithLabelValues(resource),
 		bad:           m.bad.WithLabelValues(resource),
-		serverSharded: m.serverSharded.WithLabelValues(resource),
+		serverSharded: func() prometheus.Gauge { return m.serverSharded.WithLabelValues(resource) },
 	}
 }
 
