@@ -37,6 +37,7 @@ lint: ## gofmt, go vet and golangci-lint
 generate: ## Write what is generated from the list of kinds
 	go test ./manifests -run Generated -update
 	go test ./resources -run MetricsReference -update
+	go test ./cmd/statefleet -run ConfigurationReference -update
 
 bench: ## Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...

@@ -19,7 +19,7 @@ import (
 // podTimeout bounds one attempt to read the pod, so that a connection that hangs is tried again.
 const podTimeout = 15 * time.Second
 
-// Discovery follows the StatefulSet that owns this process's pod and derives the [Assignment] from it: the
+// Discovery follows the StatefulSet that owns this process's pod and derives from it what is [Wanted]: the
 // ordinal from the pod's name (less spec.ordinals.start), the total from spec.replicas.
 //
 // RBAC, all in the pod's own namespace: list and watch on the one StatefulSet (apps, statefulsets; a rule
@@ -47,30 +47,38 @@ type Discovery struct {
 
 // Run finds the StatefulSet and follows it by name until ctx ends, then returns nil; labels play no part.
 //
-// changed gets the first assignment and every one that differs from the one before, always on Run's own
-// goroutine. While changed runs, the StatefulSet is not followed further, so long work belongs elsewhere.
-// An ordinal outside 0 to Total-1 is delivered too: such a replica owns nothing by the table, and is about
-// to be removed.
+// changed gets what is wanted first and whenever it differs from before, always on Run's own goroutine. While
+// changed runs, the StatefulSet is not followed further, so long work belongs elsewhere. An ordinal outside 0
+// to Total-1 is delivered too: such a replica owns nothing by the table, and is about to be removed.
 //
-// The last assignment stays valid while the API server is away, when the StatefulSet is deleted, has
+// What was wanted last stays valid while the API server is away, when the StatefulSet is deleted, has
 // replicas 0 or more than [MaxTotal]: each is logged and waited out. An error is returned only for what
 // waiting cannot mend: a missing field, a pod name without an ordinal, a pod that is controlled by
 // something other than a StatefulSet.
-func (d *Discovery) Run(ctx context.Context, changed func(Assignment)) error {
-	stem, ordinal, err := d.identity()
+func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
+	stem, _, err := d.identity()
 	if err != nil {
 		return err
 	}
-	log := d.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	log = log.With("namespace", d.Namespace, "pod", d.Pod)
-	name, err := d.findStatefulSet(ctx, stem, log)
+	name, err := d.findStatefulSet(ctx, stem, d.log())
 	if err != nil || name == "" {
 		return err
 	}
-	log = log.With("statefulset", name)
+	d.follow(ctx, name, changed)
+	return nil
+}
+
+func (d *Discovery) log() *slog.Logger {
+	if d.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
+}
+
+// follow follows the named StatefulSet until ctx ends.
+func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted)) {
+	_, ordinal, _ := Ordinal(d.Pod) // identity has checked it
+	log := d.log().With("statefulset", name)
 	f := &follower{
 		name:    name,
 		ordinal: ordinal,
@@ -80,7 +88,6 @@ func (d *Discovery) Run(ctx context.Context, changed func(Assignment)) error {
 		watches: outage{log: log, what: "watch the StatefulSet"},
 	}
 	f.run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
-	return nil
 }
 
 func (d *Discovery) identity() (stem string, ordinal int, err error) {

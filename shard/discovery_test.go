@@ -193,7 +193,7 @@ func TestExpiredWatchListsAgain(t *testing.T) {
 }
 
 func TestGarbageFromTheServerIsIgnored(t *testing.T) {
-	f := &follower{name: "fleet", changed: func(a Assignment) { t.Errorf("delivered %v", a) }, log: discard()}
+	f := &follower{name: "fleet", changed: func(a Wanted) { t.Errorf("delivered %v", a) }, log: discard()}
 	for _, obj := range []any{nil, 7, pod("fleet", nil), (*metav1.Status)(nil), set("other", 3)} {
 		if err := errors.Join(f.Add(obj), f.Update(obj), f.Delete(obj), f.Replace([]any{obj}, "1")); err != nil {
 			t.Errorf("%v: %v", obj, err)
@@ -215,7 +215,7 @@ func TestRunRefusesWhatWaitingCannotMend(t *testing.T) {
 		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-7d9f8b-12345"}, []string{"--pod", "ReplicaSet", "--total-shards"}},
 		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-1"}, []string{"--pod", "apps.kruise.io/v1beta1", "--total-shards"}},
 	} {
-		err := c.discovery.Run(t.Context(), func(a Assignment) { t.Errorf("delivered %v", a) })
+		err := c.discovery.Run(t.Context(), func(a Wanted) { t.Errorf("delivered %v", a) })
 		if err == nil || slices.ContainsFunc(c.want, func(s string) bool { return !strings.Contains(err.Error(), s) }) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
@@ -230,7 +230,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := Discovery{Client: client, Namespace: namespace, Pod: "fleet-0"}
-	if err := d.Run(ctx, func(Assignment) {}); err != nil {
+	if err := d.Run(ctx, func(Wanted) {}); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
 }

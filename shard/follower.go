@@ -15,17 +15,17 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// follower is the store behind the reflector of one StatefulSet. It keeps no object, only the assignment it
+// follower is the store behind the reflector of one StatefulSet. It keeps no object, only what it
 // last delivered. The reflector calls it from the goroutine that runs it.
 type follower struct {
 	name    string // of the StatefulSet
 	ordinal int    // the number at the end of the pod's name
-	changed func(Assignment)
+	changed func(Wanted)
 	log     *slog.Logger
 	lists   outage
 	watches outage // apart from lists: the right to do the one does not come with the other
 
-	last  Assignment // Total 0: none yet
+	last  Wanted // Total 0: none yet
 	state condition
 }
 
@@ -64,9 +64,14 @@ type plainList struct{ *cache.ListWatch }
 // IsWatchListSemanticsUnSupported is what client-go's watchlist package asks for.
 func (plainList) IsWatchListSemanticsUnSupported() bool { return true }
 
-// observe delivers the assignment that follows from set, if it is a new one.
+// observe delivers what set wants, if that is something new.
 func (f *follower) observe(set *appsv1.StatefulSet) {
-	next := Assignment{Ordinal: f.ordinal, Total: 1} // the API's default for spec.replicas
+	next := Wanted{
+		Assignment: Assignment{Ordinal: f.ordinal, Total: 1}, // the API's default for spec.replicas
+		Set:        set.UID,
+		Revision:   set.Generation,
+		OneByOne:   set.Spec.PodManagementPolicy == appsv1.OrderedReadyPodManagement,
+	}
 	if set.Spec.Replicas != nil {
 		next.Total = int(*set.Spec.Replicas)
 	}
@@ -89,11 +94,7 @@ func (f *follower) observe(set *appsv1.StatefulSet) {
 		return
 	}
 	f.last = next
-	if next.Ordinal < 0 || next.Ordinal >= next.Total {
-		f.log.Warn("pod is outside the StatefulSet's replicas and owns nothing", "shard", next.Ordinal, "total", next.Total)
-	} else {
-		f.log.Info("shard assigned", "shard", next.Ordinal, "total", next.Total)
-	}
+	f.log.Info("replicas wanted", "total", next.Total, "ordinal", next.Ordinal)
 	f.changed(next)
 }
 

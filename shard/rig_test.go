@@ -88,11 +88,11 @@ func (r *rig) run() {
 	ended := make(chan error, 1)
 	var inside atomic.Int32
 	go func() {
-		ended <- r.d.Run(ctx, func(a Assignment) {
+		ended <- r.d.Run(ctx, func(w Wanted) {
 			if inside.Add(1) != 1 {
 				r.t.Error("changed runs twice at a time")
 			}
-			r.got <- a
+			r.got <- w.Assignment
 			inside.Add(-1)
 		})
 	}()

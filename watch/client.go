@@ -12,13 +12,19 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// accept asks for protobuf and takes JSON: custom resources have nothing else.
-const accept = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+// What an API server is asked to answer with.
+const (
+	// AcceptBoth prefers protobuf and takes JSON, for kinds that can be read
+	// from either.
+	AcceptBoth = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	// AcceptJSON is for kinds that are read as JSON only.
+	AcceptJSON = runtime.ContentTypeJSON
+)
 
 // NewClient returns a client for Sources. Its requests are not bound to a group
 // or version, and the only type it decodes is the Status of a failed request.
 // The rate limits are those of config.
-func NewClient(config *rest.Config) (rest.Interface, error) {
+func NewClient(config *rest.Config, accept string) (rest.Interface, error) {
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	c := rest.CopyConfig(config)

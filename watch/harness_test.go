@@ -177,7 +177,7 @@ func (w *world) source(s setup) (*Source, *recorder) {
 	if s.json {
 		config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} }
 	}
-	client, err := NewClient(config)
+	client, err := NewClient(config, AcceptBoth)
 	if err != nil {
 		w.t.Fatal(err)
 	}

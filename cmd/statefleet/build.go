@@ -7,23 +7,19 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/web"
 )
 
 // process is everything that runs, made and bound but not started.
 type process struct {
 	*settings
-	replica   *replica.Replica
-	shards    *shardMetrics
-	discovery *shard.Discovery // nil: the assignment is static
-	servers   []web.Server
+	generations *reloader
+	fleet       *shard.Coordinator // nil: the assignment is static
+	servers     []web.Server
 }
 
 // build makes a process. Its errors are the last that are known before something starts: files and ports.
@@ -50,7 +46,10 @@ func build(ctx context.Context, s *settings) (p *process, err error) {
 		return nil, err
 	}
 	p = &process{settings: s}
-	if err := p.makeReplica(config, registry); err != nil {
+	if err := p.makeReloader(registry); err != nil {
+		return nil, err
+	}
+	if err := p.makeFleet(config, registry); err != nil {
 		return nil, err
 	}
 	return p, p.makeServers(registry, listeners[0], listeners[1:])
@@ -76,58 +75,28 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-func (p *process) makeReplica(config *rest.Config, registry *prometheus.Registry) (err error) {
-	if p.shards, err = newShardMetrics(registry); err != nil {
+func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
+	r := &reloader{shown: replica.NewMetrics(registry), level: p.log.Level}
+	p.generations = r
+	if r.metrics, err = newReloadMetrics(registry, p.files); err != nil {
 		return err
 	}
-	kinds, err := replica.Builtin(p.kinds, p.filter)
+	r.make = func(s *settings) (*generation, error) { return newGeneration(s, r.shown) }
+	first, err := r.make(p.settings)
 	if err != nil {
 		return err
 	}
-	metrics := replica.NewMetrics(registry)
-	p.replica, err = replica.New(replica.Options{
-		Config:            config,
-		Kinds:             kinds,
-		Namespaces:        p.namespaces,
-		NamespacesDenied:  p.denied,
-		Node:              p.node,
-		TrackUnscheduled:  p.trackUnscheduled,
-		UseAPIServerCache: p.useAPIServerCache,
-		ObjectLimit:       p.objectLimit,
-		RawBytes:          p.rawBytes,
-		Logger:            p.logger,
-		Metrics:           metrics,
-	})
-	if err != nil {
-		return p.apiError(err)
-	}
-	metrics.Show(p.replica)
-	if p.pod == "" {
-		return nil
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return p.apiError(err)
-	}
-	p.discovery = &shard.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Logger: p.logger}
+	r.serving.Store(first)
+	r.shown.Show(first.replica)
 	return nil
 }
 
-// exporter shows the replica to the web.
-type exporter struct{ *replica.Replica }
-
-// Collect implements [web.Exporter].
-func (e exporter) Collect(f store.Format, include func(resource string) bool) web.Page {
-	return e.Replica.Collect(f, include)
-}
-
 func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
-	show := exporter{p.replica}
-	main, err := web.Handler(show, registry, release())
+	main, err := web.Handler(p.generations, registry, release())
 	if err != nil {
 		return err
 	}
-	self, err := web.TelemetryHandler(show, registry, p.logger, release())
+	self, err := web.TelemetryHandler(p.generations, registry, p.logger, release())
 	if err != nil {
 		return err
 	}

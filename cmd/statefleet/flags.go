@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"strings"
 	"time"
@@ -16,6 +18,8 @@ import (
 
 // flags are the values of the command line as they were given; settings checks them.
 type flags struct {
+	config string
+
 	apiserver, kubeconfig string
 	apiQPS                float64
 	apiBurst              int
@@ -25,24 +29,35 @@ type flags struct {
 	port, telemetryPort uint16
 	listenAddresses     []string
 	webConfigFile       string
+	tlsConfig           string
 	timeouts            web.Timeouts
 	gzip, gzipSet       bool
 
 	resources            []string
 	namespaces, denied   []string
+	namespacesSelector   string
 	node                 string
 	trackUnscheduled     bool
 	objectLimit          int64
+	holdDeleted          time.Duration
 	allow, deny, optIn   []string
 	labels, annotations  []string
+	custom, customFile   string
+	customOnly           bool
 	shard, totalShards   int
 	shardSet, totalSet   bool
 	pod, podNamespace    string
+	drainTimeout         time.Duration
 	rawBytes             int64
 	autoMemLimit         bool
 	autoMemLimitFraction float64
 
 	log promslog.Config
+
+	origins origins           // of what a configuration file says
+	files   []file            // as they were read
+	values  map[string]string // of all flags, as text
+	fixed   func(flag string) bool
 }
 
 const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
@@ -50,7 +65,8 @@ kube-state-metrics. Each replica of a fleet exposes its share of the objects; a 
 
 Lists may be separated by commas or given by repeating the flag.`
 
-// parse reads the command line. done tells that it asked for something that parse has answered, such as --help.
+// parse reads the command line and the files that it names. done tells that it asked for something that parse has
+// answered, such as --help. The flags are never nil: with an error they hold the files that were read before it.
 func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
 	app := kingpin.New("statefleet", description)
 	app.UsageWriter(stdout).ErrorWriter(stderr)
@@ -59,30 +75,50 @@ func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err er
 	app.HelpFlag.Help("Show this text.").Short('h')
 	app.VersionFlag.Help("Show the version and how it was built.")
 	f = &flags{timeouts: web.DefaultTimeouts()}
-	f.declare(app)
+	f.fixed = f.declare(app).fixed
 	f.log.Writer = stderr
 	if args, err = plainBooleans(app, args); err == nil {
-		_, err = app.Parse(args)
+		if args, err = f.readConfig(app, args); err == nil {
+			_, err = app.Parse(args)
+		}
 	}
 	if done {
-		return nil, true, nil
+		return f, true, nil
+	}
+	if err == nil {
+		err = f.readCustomConfig()
+	}
+	if unreadable := new(fs.PathError); errors.As(err, &unreadable) {
+		return f, false, err
 	}
 	if err != nil {
-		return nil, false, usageError{err}
+		return f, false, usageError{f.origins.explain(err)}
+	}
+	f.values = map[string]string{}
+	for _, m := range app.Model().Flags {
+		f.values[m.Name] = m.String()
 	}
 	return f, false, nil
 }
 
-func (f *flags) declare(app *kingpin.Application) {
+func (f *flags) declare(app *kingpin.Application) sections {
 	var sections sections
+	f.declareGeneral(sections.add(app, "Configuration"))
 	f.declareAPI(sections.add(app, "API server"))
 	f.declareSharding(sections.add(app, "Sharding"))
 	f.declareObjects(sections.add(app, "Objects"))
 	f.declareMetrics(sections.add(app, "Metrics"))
+	f.declareCustom(sections.add(app, "Custom resources"))
 	f.declareHTTP(sections.add(app, "HTTP"))
 	f.declareMemory(sections.add(app, "Memory"))
 	f.declareLog(sections.add(app, "Log"))
 	sections.use(app)
+	return sections
+}
+
+func (f *flags) declareGeneral(s *section) {
+	s.flag(configFlag, "YAML file with settings: the names of flags without the dashes in front, and their values. Flags on the "+
+		"command line win. The file is read anew when it changes and on SIGHUP.").PlaceHolder("FILE").StringVar(&f.config)
 }
 
 func (f *flags) declareAPI(s *section) {
@@ -93,6 +129,7 @@ func (f *flags) declareAPI(s *section) {
 	s.value("kube-api-burst", "Requests to the API server at once.", whole(&f.apiBurst, 1)).Default("200")
 	s.flag("use-apiserver-cache", "Let the first lists be as old as the API server's cache: cheaper for etcd, possibly stale.").
 		BoolVar(&f.useAPIServerCache)
+	s.fix("kubeconfig", "apiserver")
 }
 
 func (f *flags) declareSharding(s *section) {
@@ -105,6 +142,10 @@ func (f *flags) declareSharding(s *section) {
 		whole(&f.shard, math.MinInt32)).Default("0").IsSetByUser(&f.shardSet)
 	s.value("total-shards", "The number of shards, when the replica does not follow a StatefulSet.",
 		whole(&f.totalShards, math.MinInt32)).Default("1").IsSetByUser(&f.totalSet)
+	s.value("drain-timeout", "Time to go on serving, once asked to stop, until the fleet has taken over what this replica serves; with "+
+		"--pod, and when the StatefulSet shrinks. The pod's grace period has to be longer. 0: stop at once.",
+		duration(&f.drainTimeout)).Default("90s")
+	s.fix(s.names...)
 }
 
 func (f *flags) declareObjects(s *section) {
@@ -112,6 +153,8 @@ func (f *flags) declareObjects(s *section) {
 		PlaceHolder("KIND,...").HintAction(knownResources).StringsVar(&f.resources)
 	s.flag("namespaces", "Namespaces to expose; default: all.").PlaceHolder("NS,...").StringsVar(&f.namespaces)
 	s.flag("namespaces-denylist", "Namespaces to leave out.").PlaceHolder("NS,...").StringsVar(&f.denied)
+	s.flag("namespaces-selector", "Label selector of the namespaces to expose, followed as their labels change, such as "+
+		"team in (a, b),env!=dev. Excludes --namespaces.").PlaceHolder("SELECTOR").StringVar(&f.namespacesSelector)
 	s.flag("node", "Of pods, expose those of this node only; for a DaemonSet, from the downward API.").
 		PlaceHolder("NAME").StringVar(&f.node)
 	s.flag("track-unscheduled-pods", "Of pods, expose those without a node only; the complement of --node.").
@@ -127,11 +170,21 @@ func (f *flags) declareMetrics(s *section) {
 		PlaceHolder("RE,...").StringsVar(&f.deny)
 	s.flag("metric-opt-in-list", "Patterns of the families to expose that are off by default.").
 		PlaceHolder("RE,...").StringsVar(&f.optIn)
-	s.flag("metric-labels-allowlist", "Labels of objects to expose as labels of the kind's *_labels family, such as "+
+	s.flag(labelsFlag, "Labels of objects to expose as labels of the kind's *_labels family, such as "+
 		"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * stands for all others.").
 		PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.labels)
-	s.flag("metric-annotations-allowlist", "Annotations of objects to expose as labels of the kind's *_annotations family, "+
+	s.flag(annotationsFlag, "Annotations of objects to expose as labels of the kind's *_annotations family, "+
 		"written as for --metric-labels-allowlist.").PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.annotations)
+	s.value("metric.hold-deleted", "Keep the last state of a deleted object on the page until a scrape has seen it, for this long "+
+		"at most, so that what lives between two scrapes is not lost. 0: remove it at once.", duration(&f.holdDeleted)).Default("0s")
+}
+
+func (f *flags) declareCustom(s *section) {
+	s.flag(customFlag, "What to expose of custom resources: the YAML of kube-state-metrics, "+
+		"CustomResourceStateMetrics.").PlaceHolder("YAML").StringVar(&f.custom)
+	s.flag(customFileFlag, "File with the same, instead. It is read anew when it changes and on SIGHUP.").
+		PlaceHolder("FILE").StringVar(&f.customFile)
+	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
 }
 
 func (f *flags) declareHTTP(s *section) {
@@ -144,6 +197,7 @@ func (f *flags) declareHTTP(s *section) {
 		PlaceHolder("HOST:PORT").StringsVar(&f.listenAddresses)
 	s.flag("web.config.file", "File with TLS and basic authentication for all ports; see the exporter-toolkit of Prometheus.").
 		PlaceHolder("FILE").StringVar(&f.webConfigFile)
+	s.flag("tls-config", "The same, under the name that kube-state-metrics gives to it.").PlaceHolder("FILE").StringVar(&f.tlsConfig)
 	s.flag("enable-gzip-encoding", "Accepted for compatibility: clients that accept gzip always get it.").
 		Default("true").IsSetByUser(&f.gzipSet).BoolVar(&f.gzip)
 	for _, t := range []struct {
@@ -157,6 +211,7 @@ func (f *flags) declareHTTP(s *section) {
 	} {
 		s.value(t.name, t.help+" 0: any.", duration(t.value)).Default(t.value.String())
 	}
+	s.fix(s.names...)
 }
 
 func (f *flags) declareMemory(s *section) {
@@ -166,6 +221,7 @@ func (f *flags) declareMemory(s *section) {
 		Default("true").BoolVar(&f.autoMemLimit)
 	s.value("auto-gomemlimit-ratio", "Share of the container's limit to set, above 0 and up to 1.",
 		positive(&f.autoMemLimitFraction, 1)).Default("0.9")
+	s.fix("auto-gomemlimit", "auto-gomemlimit-ratio")
 }
 
 func (f *flags) declareLog(s *section) {
@@ -174,4 +230,5 @@ func (f *flags) declareLog(s *section) {
 		Default("info").HintOptions(promslog.LevelFlagOptions...)
 	s.value(logflag.FormatFlagName, "Form of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".", f.log.Format).
 		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
+	s.fix(logflag.FormatFlagName)
 }

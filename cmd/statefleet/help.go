@@ -12,6 +12,7 @@ type section struct {
 	app   *kingpin.Application
 	title string
 	names []string
+	still []string // those that cannot change while the program runs
 }
 
 // flag declares a flag whose value kingpin knows how to read.
@@ -27,6 +28,9 @@ func (s *section) value(name, help string, v kingpin.Value) *kingpin.FlagClause 
 	return f
 }
 
+// fix tells that the flags keep the values that they start with: a reload that changes one is refused.
+func (s *section) fix(names ...string) { s.still = append(s.still, names...) }
+
 // sections are shown in the order in which they were added, after the flags that are in none.
 type sections []*section
 
@@ -34,6 +38,11 @@ func (all *sections) add(app *kingpin.Application, title string) *section {
 	s := &section{app: app, title: title}
 	*all = append(*all, s)
 	return s
+}
+
+// fixed reports whether the flag keeps the value that it starts with.
+func (all sections) fixed(flag string) bool {
+	return slices.ContainsFunc(all, func(s *section) bool { return slices.Contains(s.still, flag) })
 }
 
 // use makes --help of app show the sections.

@@ -22,24 +22,29 @@ const (
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program: it ends with ctx, SIGINT or SIGTERM, and returns the exit status. What was asked for goes to
+// run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files anew on SIGHUP, and returns the exit status. What was asked for goes to
 // stdout, errors and logs go to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
-	f, done, err := parse(args, stdout, stderr)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	s, _, done, err := load(args, stdout, stderr)
 	if err != nil || done {
 		return status(stderr, err)
 	}
-	s, err := f.settings()
-	if err != nil {
-		return status(stderr, usageError{err})
-	}
 	p, err := build(ctx, s)
 	if err != nil {
-		return status(stderr, err)
+		return status(stderr, s.origins.explain(err))
+	}
+	p.generations.hangup = hangup
+	p.generations.load = func() (*settings, []file, error) {
+		s, files, _, err := load(args, io.Discard, stderr)
+		return s, files, err
 	}
 	return status(stderr, p.run(ctx))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -11,10 +12,12 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(leakChecked{m}, map[string]func(){"statefleet": main}) }
 
-// leakChecked runs the tests and then looks for goroutines that they left.
+// leakChecked runs the tests in UTC, in which CronJobs without a zone are reckoned then, and looks for goroutines that they
+// left.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
+	time.Local = time.UTC
 	code := m.M.Run()
 	if code != 0 {
 		return code

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,23 +89,28 @@ func (p *program) end(t *testing.T) {
 	}
 }
 
-// get returns the status and body of a page; the connection is closed, so that it holds up no shutdown.
+// get returns the status and body of a page.
 func (p *program) get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	status, text, err := p.fetch(t.Context(), "http://"+address+path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return status, text
+}
+
+func (p *program) fetch(ctx context.Context, url string) (status int, text string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
 	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(b)
+	return response.StatusCode, string(b), err
 }
 
 // page waits until the program is ready and returns the sample lines of its page, sorted.
@@ -118,6 +124,10 @@ func (p *program) page(t *testing.T) []string {
 	if status != http.StatusOK {
 		t.Fatalf("status %d: %s", status, text)
 	}
+	return sampleLines(text)
+}
+
+func sampleLines(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "#") {
@@ -126,6 +136,20 @@ func (p *program) page(t *testing.T) []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// samples are the sample lines of a page, sorted, for pages to be compared.
+func samples(text string) string { return strings.Join(sampleLines(text), "") }
+
+// serveAPI serves an API that is bent until the test ends, and returns the flag that leads there.
+func serveAPI(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return "--apiserver=" + s.URL
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -9,42 +9,44 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// run runs the process until ctx ends or a part of it fails.
+// run runs the process until ctx ends and what it serves has been taken over, or until a part of it fails.
 func (p *process) run(ctx context.Context) error {
 	p.announce()
 	p.tuneMemory()
-	g, ctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, serving := errgroup.WithContext(serving)
 	for _, s := range p.servers {
-		g.Go(func() error { return s.Run(ctx) })
+		g.Go(func() error { return s.Run(serving) })
 	}
-	g.Go(func() error { return p.replica.Run(ctx) })
-	g.Go(func() error { return p.follow(ctx) })
-	<-ctx.Done()
+	p.generations.run(serving, g)
+	g.Go(func() error { return p.follow(serving) })
+	select {
+	case <-serving.Done():
+	case <-ctx.Done():
+		p.drain(serving)
+		stop()
+	}
 	p.logger.Info("stopping")
 	return g.Wait()
 }
 
 // follow gives the replica its shard, and each new one.
 func (p *process) follow(ctx context.Context) error {
-	assign := func(a shard.Assignment) {
-		p.shards.set(a)
-		p.replica.Assign(a)
+	if p.fleet != nil {
+		return p.fleet.Run(ctx)
 	}
-	if p.discovery == nil {
-		assign(p.assignment)
-		return nil
-	}
-	return p.discovery.Run(ctx, assign)
+	p.generations.Follow(shard.Alone(p.assignment))
+	return nil
 }
 
 // announce logs what is about to run, and what of the command line has less effect than it may seem.
 func (p *process) announce() {
-	var names []string
-	for _, k := range p.kinds {
-		names = append(names, k.Name())
+	p.logger.Info("starting statefleet", "version", release(), "resources", strings.Join(p.names(), ","))
+	if p.customOnly && len(p.resources) > 0 {
+		p.logger.Warn("--resources has no effect with --custom-resource-state-only")
 	}
-	p.logger.Info("starting statefleet", "version", release(), "resources", strings.Join(names, ","))
-	if p.discovery != nil && (p.shardSet || p.totalSet) {
+	if p.fleet != nil && (p.shardSet || p.totalSet) {
 		p.logger.Warn("--pod wins over --shard and --total-shards", "pod", p.pod)
 	}
 	if p.gzipSet && !p.gzip {

@@ -3,16 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/prometheus/common/promslog"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -21,26 +22,39 @@ type settings struct {
 	*flags
 	kinds      []resources.Kind
 	filter     resources.Filter
-	assignment shard.Assignment // without --pod
+	selector   labels.Selector        // of namespaces; nil: all, or those that are named
+	customized *customresource.Config // nil: no custom resources
+	assignment shard.Assignment       // without --pod
 	listen     []address
 	telemetry  address
 	logger     *slog.Logger
 }
 
-// address is where to listen, and the flags that say so.
-type address struct{ flag, hostPort string }
-
 // settings checks everything that can be known to be wrong without looking beyond the command line. Errors name the flag.
 func (f *flags) settings() (*settings, error) {
 	s := &settings{flags: f, logger: promslog.New(&f.log)}
 	for _, step := range []func() error{
-		s.chooseKinds, s.chooseMetrics, s.checkNamespaces, s.checkNode, s.chooseShard, s.chooseAddresses,
+		s.chooseKinds, s.chooseMetrics, s.chooseCustom, s.checkNamespaces, s.chooseNamespaces, s.checkNode, s.chooseShard,
+		s.chooseAddresses, s.chooseTLS,
 	} {
 		if err := step(); err != nil {
-			return nil, err
+			return nil, f.origins.explain(err)
 		}
 	}
 	return s, nil
+}
+
+// load reads and checks the command line and the files that it names, as parse and settings do. The files are returned
+// with an error, too.
+func load(args []string, stdout, stderr io.Writer) (s *settings, files []file, done bool, err error) {
+	f, done, err := parse(args, stdout, stderr)
+	if err != nil || done {
+		return nil, f.files, done, err
+	}
+	if s, err = f.settings(); err != nil {
+		return nil, f.files, false, usageError{err}
+	}
+	return s, f.files, false, nil
 }
 
 func (s *settings) chooseKinds() error {
@@ -51,11 +65,20 @@ func (s *settings) chooseKinds() error {
 		}
 	}
 	for _, k := range resources.All() {
-		if len(wanted) == 0 && k.Default || slices.Contains(wanted, k.Name()) {
+		if !s.customOnly && (len(wanted) == 0 && k.Default || slices.Contains(wanted, k.Name())) {
 			s.kinds = append(s.kinds, k)
 		}
 	}
 	return nil
+}
+
+// names returns the names of the kinds that are built in.
+func (s *settings) names() []string {
+	var names []string
+	for _, k := range s.kinds {
+		names = append(names, k.Name())
+	}
+	return names
 }
 
 func knownResource(flag, name string) error {
@@ -84,11 +107,11 @@ func defaultResources() string {
 }
 
 func (s *settings) chooseMetrics() error {
-	labels, err := allowlist("--metric-labels-allowlist", s.labels)
+	byLabel, err := allowlist("--"+labelsFlag, s.labels)
 	if err != nil {
 		return err
 	}
-	annotations, err := allowlist("--metric-annotations-allowlist", s.annotations)
+	byAnnotation, err := allowlist("--"+annotationsFlag, s.annotations)
 	if err != nil {
 		return err
 	}
@@ -96,10 +119,26 @@ func (s *settings) chooseMetrics() error {
 		Allow:       splitPatterns(s.allow),
 		Deny:        splitPatterns(s.deny),
 		OptIn:       splitPatterns(s.optIn),
-		Labels:      labels,
-		Annotations: annotations,
+		Labels:      byLabel,
+		Annotations: byAnnotation,
 	})
 	return err // names the flag
+}
+
+func (s *settings) chooseCustom() (err error) {
+	switch {
+	case s.custom == "" && s.customFile == "" && s.customOnly:
+		return fmt.Errorf("--custom-resource-state-only needs --%s or --%s", customFlag, customFileFlag)
+	case s.customFile != "":
+		if s.customized, err = customresource.Parse(strings.NewReader(s.custom)); err != nil {
+			return fmt.Errorf("--%s: %s: %w", customFileFlag, s.customFile, err)
+		}
+	case s.custom != "":
+		if s.customized, err = customresource.Parse(strings.NewReader(s.custom)); err != nil {
+			return fmt.Errorf("--%s: %w", customFlag, err)
+		}
+	}
+	return nil
 }
 
 func allowlist(flag string, entries []string) (resources.Allowlist, error) {
@@ -128,6 +167,20 @@ func (s *settings) checkNamespaces() error {
 			return fmt.Errorf("--namespaces and --namespaces-denylist both name %q", name)
 		}
 	}
+	return nil
+}
+
+func (s *settings) chooseNamespaces() error {
+	selector, err := labels.Parse(s.namespacesSelector)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--namespaces-selector: %w", err)
+	case selector.Empty():
+		return nil
+	case len(s.namespaces) > 0:
+		return errors.New("--namespaces and --namespaces-selector exclude each other")
+	}
+	s.selector = selector
 	return nil
 }
 
@@ -174,31 +227,4 @@ func (s *settings) chooseShard() (err error) {
 		return fmt.Errorf("--pod: %w", err)
 	}
 	return nil
-}
-
-func (s *settings) chooseAddresses() error {
-	s.telemetry = address{"--telemetry-host, --telemetry-port", hostPort(s.telemetryHost, s.telemetryPort)}
-	for _, a := range s.listenAddresses {
-		_, port, err := net.SplitHostPort(a)
-		if err != nil {
-			return fmt.Errorf("--web.listen-address: %w", err)
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return fmt.Errorf("--web.listen-address: %q has no port between 0 and 65535", a)
-		}
-		s.listen = append(s.listen, address{"--web.listen-address", a})
-	}
-	if len(s.listen) == 0 {
-		s.listen = []address{{"--host, --port", hostPort(s.host, s.port)}}
-	}
-	return nil
-}
-
-// hostPort joins an address and a port. The unspecified IPv6 address stands for all addresses of the machine, whether or
-// not it speaks IPv6.
-func hostPort(host string, port uint16) string {
-	if host == "::" {
-		host = ""
-	}
-	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }

@@ -25,9 +25,16 @@ func (n named) Set(s string) error {
 	return nil
 }
 
+// form is how the value of a flag is written in a configuration file.
+type form struct {
+	name string   // for people to read
+	tags []string // of YAML scalars that may be one
+}
+
 // parsed is a flag's value that a function reads.
 type parsed[T any] struct {
 	into *T
+	form form
 	read func(string) (T, error)
 }
 
@@ -40,13 +47,15 @@ func (p parsed[T]) Set(s string) (err error) {
 // String implements [kingpin.Value].
 func (p parsed[T]) String() string { return fmt.Sprint(*p.into) }
 
+func (p parsed[T]) written() form { return p.form }
+
 // whole reads an integer of at least low that fits T.
 func whole[T int | int64 | uint16](into *T, low int64) kingpin.Value {
 	high := int64(math.MaxInt32)
 	if T(0)-1 > 0 {
 		high = math.MaxUint16
 	}
-	return parsed[T]{into, func(s string) (T, error) {
+	return parsed[T]{into, form{"whole number", []string{"!!int"}}, func(s string) (T, error) {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < low || n > high {
 			return 0, fmt.Errorf("%q is no whole number from %d to %d", s, low, high)
@@ -57,7 +66,7 @@ func whole[T int | int64 | uint16](into *T, low int64) kingpin.Value {
 
 // positive reads a number above 0 and up to high.
 func positive(into *float64, high float64) kingpin.Value {
-	return parsed[float64]{into, func(s string) (float64, error) {
+	return parsed[float64]{into, form{"number", []string{"!!int", "!!float"}}, func(s string) (float64, error) {
 		x, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(x > 0 && x <= high) {
 			return 0, fmt.Errorf("%q is no number above 0 and up to %g", s, high)
@@ -68,7 +77,7 @@ func positive(into *float64, high float64) kingpin.Value {
 
 // duration reads a time span, such as 1m30s; 0 stands for no bound.
 func duration(into *time.Duration) kingpin.Value {
-	return parsed[time.Duration]{into, func(s string) (time.Duration, error) {
+	return parsed[time.Duration]{into, form{"time span", []string{"!!str", "!!int"}}, func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
 			return 0, fmt.Errorf("%q is no time span, such as 1m30s", s)
@@ -79,7 +88,7 @@ func duration(into *time.Duration) kingpin.Value {
 
 // size reads a number of bytes, such as 32MiB, 32Mi, 50MB or 1048576.
 func size(into *int64) kingpin.Value {
-	return parsed[int64]{into, func(s string) (int64, error) {
+	return parsed[int64]{into, form{"number of bytes", []string{"!!str", "!!int"}}, func(s string) (int64, error) {
 		q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
 		if err != nil || q.Sign() < 0 {
 			return 0, fmt.Errorf("%q is no number of bytes, such as 32MiB", s)

@@ -67,9 +67,13 @@ func (k *kind) full() bool {
 }
 
 // follow starts the kind's Sources, one for each scope, after ending those
-// that run. They hold what r.held says, at every moment.
+// that run. They hold what r.held says, at every moment. Nothing is listed while
+// that is nothing, since no selector says so.
 func (r *Replica) follow(ctx context.Context, k *kind) {
 	k.stop()
+	if len(*r.held.Load()) == 0 {
+		return
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var sources []*watch.Source
 	running := new(sync.WaitGroup)
@@ -77,9 +81,13 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 	if k.Namespaced && r.selection != nil {
 		wanted = r.selection.wants
 	}
+	client := r.client
+	if k.JSON {
+		client = r.json
+	}
 	for i, sc := range k.scopes {
 		s := watch.NewSource(watch.Options{
-			Client:        r.client,
+			Client:        client,
 			Resource:      k.Resource,
 			Name:          k.Name,
 			Namespace:     sc.namespace,

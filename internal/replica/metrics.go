@@ -38,6 +38,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// Watch returns the self-metrics of Sources, for those that serve no kind.
+func (m *Metrics) Watch() *watch.Metrics { return m.watch }
+
 // Show makes the numbers of stores and Sources those of r. It may be called at
 // any time.
 func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }

@@ -57,6 +57,8 @@ type Kind struct {
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
+	// JSON kinds are asked for as JSON only; their Renderer reads nothing else.
+	JSON bool
 	// Renderer makes the lines.
 	Renderer Renderer
 }

@@ -21,24 +21,32 @@ type Replica struct {
 	options Options
 	logger  *slog.Logger
 	client  rest.Interface
+	json    rest.Interface // for kinds that are read as JSON only
 	budget  *store.Budget
 
 	// held is what the Sources keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
-	assigned  latest[shard.Assignment]
+	// settled is the plan that is followed, once all that it asks for is held.
+	settled atomic.Pointer[shard.Plan]
+
+	assigned  latest[shard.Plan]
 	wanted    latest[[]Kind]
 	selection *selection // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
 	kinds   []*kind // replaced, never changed
 	waiting error   // why nothing is followed yet
-	ready   bool    // a page was complete once, and has been since
+	ready   bool    // a page was complete, and has been since
 }
 
 // New returns a Replica. It fails when the way to the API server is no good.
 func New(o Options) (*Replica, error) {
-	client, err := watch.NewClient(o.Config)
+	client, err := watch.NewClient(o.Config, watch.AcceptBoth)
+	if err != nil {
+		return nil, err
+	}
+	jsonClient, err := watch.NewClient(o.Config, watch.AcceptJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +54,9 @@ func New(o Options) (*Replica, error) {
 		options:  o,
 		logger:   o.Logger,
 		client:   client,
+		json:     jsonClient,
 		budget:   store.NewBudget(o.RawBytes),
-		assigned: newLatest[shard.Assignment](),
+		assigned: newLatest[shard.Plan](),
 		wanted:   newLatest[[]Kind](),
 		waiting:  errNoShard,
 	}
@@ -58,9 +67,8 @@ func New(o Options) (*Replica, error) {
 	return r, nil
 }
 
-// Assign tells the replica its shard. The first call starts it; later ones
-// change what it serves, without a gap. Assign does not wait.
-func (r *Replica) Assign(a shard.Assignment) { r.assigned.put(a) }
+// Assign is Follow for a replica that coordinates with nobody.
+func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Alone(a)) }
 
 // SetKinds replaces the kinds that are followed, in the order of the page. Those
 // that stay, by name and resource, keep what they hold; new ones are shown once
@@ -101,12 +109,14 @@ func (r *Replica) isReady() bool {
 
 var (
 	errNoShard      = errors.New("no shard assigned yet")
+	errNothing      = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
 	errNoNamespaces = errors.New("the selected namespaces are not listed yet")
 )
 
 // Ready returns nil when the replica serves all of its shard; else an error
 // that says what it waits for. Once ready it stays so: while the API server is
-// away, or the shard changes, what is known is served on.
+// away, or the shard changes, what is known is served on. Only when it comes to
+// own nothing it is not ready any more.
 func (r *Replica) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -129,29 +129,6 @@ func TestChangeDuringAChangeEndsInTheLastOne(t *testing.T) {
 	eventually(t, "events after the changes", func() bool { return maps.Equal(podsOn(r.samples()), all) })
 }
 
-func TestOrdinalOutsideOfTheFleetServesOn(t *testing.T) {
-	w := newWorld(t)
-	for i := range 100 {
-		w.pod(i, "n0")
-	}
-	r := w.start(nil)
-	r.assign(2, 2)
-	if r.Ready() == nil {
-		t.Fatal("ready without a shard")
-	}
-	r.assign(2, 3)
-	r.waitReady()
-	want := podsOn(r.samples())
-	r.assign(2, 2)
-	r.assign(2, 1)
-	w.pod(500, "n0") // something that has to come through, wherever it belongs
-	eventually(t, "pages unchanged", func() bool {
-		got := podsOn(r.samples())
-		delete(got, string(uid(500)))
-		return maps.Equal(got, want)
-	})
-}
-
 func TestNotReadyUntilEveryKindIsSynced(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1, "n0")

@@ -6,65 +6,135 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// ranges are the parts of the hash ring that matter to a replica: what it serves
-// now, and what it will serve once a change that is under way is done.
-type ranges struct{ now, next shard.Ranges }
+// course is where a replica stands on its way to a plan: it moves to what the
+// plan serves first, and only then prepares what the plan changes to.
+type course struct {
+	plan      shard.Plan
+	goal, end shard.Ranges // what the plan serves, and what it changes to
+	now, next shard.Ranges // what is served, and what is held to be served next
+	held      bool         // all of now and next is held; that stays so
+}
 
-func (g ranges) changing() bool { return !g.now.Equal(g.next) }
+// begin is the course of a replica that serves nothing yet.
+func begin(p shard.Plan) course {
+	now, next := p.Now(), p.Next()
+	return course{plan: p, goal: now, end: next, now: now, next: next}
+}
 
-// change begins to move from what is served now to what a says.
-func (r *Replica) change(ctx context.Context, g ranges, a shard.Assignment) ranges {
-	next := a.Ranges()
-	switch {
-	case next == nil:
-		// This replica is about to be stopped. Until then its objects are better
-		// served than missing: their new owners may not have them yet.
-		r.logger.Info("this replica's ordinal is outside of the fleet now; serving its shard until it is stopped", "shard", a.String())
-		return g
-	case next.Equal(g.next):
-		return g
+// turn makes the replica follow another plan.
+func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
+	known := c.plan
+	known.Due = p.Due
+	c.plan = p
+	if p == known {
+		return c
 	}
-	r.logger.Info("the shard changes", "shard", a.String(), "gained", next.Minus(g.now).Share(), "lost", g.now.Minus(next).Share())
-	ready := r.isReady()
-	if !ready {
-		g.now = next // nothing is served yet, so nothing has to be kept
+	c.goal, c.end = p.Now(), p.Next()
+	r.settled.Store(nil)
+	if !r.isReady() && !c.now.Equal(c.goal) && !(c.held && c.next.Equal(c.goal)) {
+		c.now, c.held = c.goal, false // nothing is served yet, so nothing has to be kept
+		r.waitFor(idle(c))
 	}
-	before := *r.held.Load()
-	g.next = next
+	return r.settle(ctx, r.prepare(ctx, c))
+}
+
+// idle is why a replica that owns nothing is not ready.
+func idle(c course) error {
+	if len(c.now) == 0 {
+		return errNothing
+	}
+	return nil
+}
+
+// prepare begins to hold what comes next, besides what is served.
+func (r *Replica) prepare(ctx context.Context, c course) course {
+	next := c.end
+	if !c.now.Equal(c.goal) {
+		next = c.goal
+	}
+	if c.held && next.Equal(c.next) {
+		return c
+	}
+	if !next.Equal(c.next) {
+		r.logger.Info("the shard changes", "gained", next.Minus(c.now).Share(), "lost", c.now.Minus(next).Share())
+	}
+	c.next, c.held = next, false
 	for _, k := range r.current() {
-		k.store.Begin(g.now.Contains, g.next.Contains)
+		c.sort(k)
 	}
-	held := g.now.Union(g.next)
+	before, held := *r.held.Load(), c.now.Union(c.next)
 	r.held.Store(&held)
-	if len(held.Minus(before)) > 0 {
+	if len(held) == 0 || len(held.Minus(before)) > 0 {
 		// The filter is wide before the list begins, so that nothing that happens
 		// meanwhile is lost; what is held already is not decoded again.
 		for _, k := range r.current() {
 			r.follow(ctx, k)
 		}
 	}
-	return r.settle(g)
+	return c
 }
 
-// settle ends a change, or the start, once everything that it waits for is held.
-func (r *Replica) settle(g ranges) ranges {
-	kinds := r.current()
-	if len(incomplete(kinds)) > 0 {
-		return g
+// sort makes the kind's store tell what is served from what is held only.
+func (c course) sort(k *kind) { k.store.Begin(c.now.Contains, c.next.Contains) }
+
+// settle goes as far on the course as what is held allows.
+func (r *Replica) settle(ctx context.Context, c course) course {
+	owns := len(c.now)+len(c.next) > 0
+	if owns && !c.held && len(incomplete(r.current())) > 0 {
+		return c
 	}
-	for _, k := range kinds {
+	c.held = true
+	if !c.now.Equal(c.goal) {
+		return r.settle(ctx, r.prepare(ctx, r.switchOver(c)))
+	}
+	if c.now.Equal(c.next) {
+		c = r.switchOver(c)
+	}
+	r.show(c)
+	plan := c.plan
+	r.settled.Store(&plan)
+	return c
+}
+
+// switchOver serves what was prepared, from one moment to the next.
+func (r *Replica) switchOver(c course) course {
+	for _, k := range r.current() {
 		k.store.Commit()
 	}
-	if g.changing() {
-		r.logger.Info("the shard has changed", "share", g.next.Share())
+	if !c.now.Equal(c.next) {
+		r.logger.Info("the shard has changed", "share", c.next.Share())
 	}
-	g.now = g.next
-	r.held.Store(&g.now)
+	c.now = c.next
+	held := c.now
+	r.held.Store(&held)
+	r.show(c)
+	return c
+}
+
+// show makes the replica ready, or not ready again because it owns nothing.
+func (r *Replica) show(c course) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ready {
-		r.logger.Info("ready")
+	r.waiting = idle(c)
+	if ready := r.waiting == nil; ready != r.ready {
+		r.ready = ready
+		r.logger.Info("readiness has changed", "ready", ready)
 	}
-	r.ready = true
-	return g
 }
+
+// Follow makes the replica serve and hold what the plan says; see shard.Member.
+// The first call starts it. Follow does not wait.
+func (r *Replica) Follow(p shard.Plan) { r.assigned.put(p) }
+
+// Holds reports whether everything that the plan asks for is held; see
+// shard.Member.
+func (r *Replica) Holds(p shard.Plan) bool {
+	settled := r.settled.Load()
+	if settled == nil {
+		return false
+	}
+	p.Due = settled.Due
+	return *settled == p
+}
+
+var _ shard.Member = (*Replica)(nil)

@@ -22,13 +22,15 @@ const (
 
 // Run follows the API server until ctx ends and everything it started has ended.
 func (r *Replica) Run(ctx context.Context) error {
-	first, ok := r.firstShard(ctx)
+	first, ok := r.firstPlan(ctx)
 	if !ok {
 		return nil
 	}
-	g := ranges{first.Ranges(), first.Ranges()}
-	r.logger.Info("starting", "shard", first.String(), "share", g.now.Share())
-	r.held.Store(&g.now)
+	r.settled.Store(nil)
+	c := begin(first)
+	held := c.now.Union(c.next)
+	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active, "share", held.Share())
+	r.held.Store(&held)
 	if r.selection != nil {
 		var running sync.WaitGroup
 		defer running.Wait()
@@ -39,6 +41,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		}
 	}
 	for _, k := range r.current() {
+		c.sort(k)
 		r.follow(ctx, k)
 	}
 	defer func() {
@@ -46,8 +49,8 @@ func (r *Replica) Run(ctx context.Context) error {
 			k.stop()
 		}
 	}()
-	r.waitFor(nil)
-	return r.loop(ctx, g)
+	r.waitFor(idle(c))
+	return r.loop(ctx, c)
 }
 
 func (r *Replica) waitFor(err error) {
@@ -56,22 +59,24 @@ func (r *Replica) waitFor(err error) {
 	r.waiting = err
 }
 
-// firstShard waits for an assignment that gives the replica something to do.
-func (r *Replica) firstShard(ctx context.Context) (shard.Assignment, bool) {
+// firstPlan waits for a plan that gives the replica something to do.
+func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 	for {
 		select {
 		case <-ctx.Done():
-			return shard.Assignment{}, false
-		case a := <-r.assigned:
-			if a.Ranges() != nil {
-				return a, true
+			return shard.Plan{}, false
+		case p := <-r.assigned:
+			if len(p.Now())+len(p.Next()) > 0 {
+				return p, true
 			}
-			r.logger.Warn("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", a.Ordinal, "total", a.Total)
+			r.settled.Store(&p)
+			r.waitFor(errNothing)
+			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
 	}
 }
 
-func (r *Replica) loop(ctx context.Context, g ranges) error {
+func (r *Replica) loop(ctx context.Context, c course) error {
 	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(syncPoll)
 	defer sweep.Stop()
 	defer poll.Stop()
@@ -91,17 +96,19 @@ func (r *Replica) loop(ctx context.Context, g ranges) error {
 		case <-relist:
 			relist = nil
 			r.followSelected(ctx)
-		case a := <-r.assigned:
-			g = r.change(ctx, g, a)
+		case p := <-r.assigned:
+			c = r.turn(ctx, c, p)
 		case kinds := <-r.wanted:
-			r.replaceKinds(ctx, g, kinds)
+			c = r.replaceKinds(ctx, c, kinds)
 		case <-poll.C:
 			r.admit()
-			if g.changing() || !r.isReady() {
-				g = r.settle(g)
+			if r.settled.Load() == nil {
+				c = r.settle(ctx, c)
 			}
 		case now := <-sweep.C:
-			r.sweep(now)
+			if !c.plan.Due { // the switch must not wait for it
+				r.sweep(now)
+			}
 		}
 	}
 }
@@ -119,7 +126,7 @@ func (r *Replica) followSelected(ctx context.Context) {
 }
 
 // replaceKinds starts and ends what differs from the kinds that are followed.
-func (r *Replica) replaceKinds(ctx context.Context, g ranges, wanted []Kind) {
+func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) course {
 	old := map[string]*kind{}
 	for _, k := range r.current() {
 		old[k.Name] = k
@@ -133,8 +140,8 @@ func (r *Replica) replaceKinds(ctx context.Context, g ranges, wanted []Kind) {
 		}
 		k := r.newKind(w)
 		k.late = r.isReady()
-		if g.changing() {
-			k.store.Begin(g.now.Contains, g.next.Contains)
+		if !c.now.Equal(c.next) {
+			c.sort(k)
 		}
 		kinds, fresh = append(kinds, k), append(fresh, k)
 	}
@@ -148,6 +155,11 @@ func (r *Replica) replaceKinds(ctx context.Context, g ranges, wanted []Kind) {
 	for _, k := range fresh {
 		r.follow(ctx, k)
 	}
+	if !r.isReady() && len(fresh) > 0 {
+		c.held = false // it is not ready before it holds these too
+		r.settled.Store(nil)
+	}
+	return c
 }
 
 // admit shows the late kinds that are complete by now.

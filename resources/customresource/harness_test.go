@@ -48,7 +48,7 @@ func newAPI(t *testing.T) (*api, rest.Interface) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	config.Transport = transport
 	t.Cleanup(transport.CloseIdleConnections)
-	client, err := watch.NewClient(config)
+	client, err := watch.NewClient(config, watch.AcceptBoth)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const widgetDefinition = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com, uid: d, resourceVersion: "1"}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets}
+  versions: [{name: v1, served: true, storage: true}]
+`
+
+const widget = `
+apiVersion: example.com/v1
+kind: Widget
+metadata: {namespace: default, name: a, uid: w, resourceVersion: "2"}
+spec: {size: 7}
+`
+
+// widgetMetrics is a configuration with one family.
+func widgetMetrics(family string) string {
+	return `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: example.com, version: v1, kind: Widget}
+    metricNamePrefix: widget
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - name: ` + family + `
+      help: Size of the widget.
+      each: {type: Gauge, gauge: {path: [spec, size]}}
+`
+}
+
+// widgetLine is the line that a widget gives.
+func widgetLine(family string) string {
+	return "widget_" + family + `{customresource_group="example.com",customresource_kind="Widget",customresource_version="v1",name="a"} 7` + "\n"
+}
+
+func (p *program) shows(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	eventually(t, "the page is "+strings.Join(want, ""), func() bool {
+		got = p.page(t)
+		return slices.Equal(got, want)
+	})
+}
+
+func TestCustomResourcesComeWithTheirDefinitions(t *testing.T) {
+	api, flag := newExactAPI(t)
+	config := filepath.Join(t.TempDir(), "crs.yaml")
+	writeFile(t, config, widgetMetrics("size"))
+	p := start(t, flag, "--custom-resource-state-config-file="+config, "--custom-resource-state-only", "--resources=pods")
+	p.shows(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, []byte(widgetDefinition), plurals)
+	addCustom(t, api, []byte(widget), plurals)
+	p.shows(t, widgetLine("size"))
+
+	known := map[string]string{widgetLine("size"): "before", widgetLine("inches"): "after"}
+	s := p.scrape(t, known)
+	defer s.end()
+	writeFile(t, config, widgetMetrics("inches"))
+	hangUp(t)
+	p.reloads(t, served, 1)
+	p.shows(t, widgetLine("inches"))
+	writeFile(t, config, "kind: CustomResourceStateMetrics\nspec: {}\n")
+	hangUp(t)
+	p.reloads(t, refused, 1)
+	s.sees(t, "before", "after")
+	for _, want := range []string{"--resources has no effect", "the configuration is refused", "spec.resources"} {
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, p.log.String())
+		}
+	}
+	if want := `type="customresourceconfig"} 0`; !strings.Contains(p.self(t), want) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}
+
+// What is configured inline is exported beside what is built in.
+func TestInlineCustomResources(t *testing.T) {
+	api, flag := newExactAPI(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, []byte(widgetDefinition), plurals)
+	addCustom(t, api, []byte(widget), plurals)
+	indented := strings.ReplaceAll(widgetMetrics("size"), "\n", "\n  ")
+	p := start(t, flag, written(t, "resources: [pods]\ncustom-resource-state-config: |"+indented+"\n"))
+	if got := p.page(t); !slices.Equal(got, []string{widgetLine("size")}) {
+		t.Errorf("the page is %q", got)
+	}
+	if _, text := p.get(t, p.metrics, "/metrics?resources=widgets.v1.example.com"); !strings.Contains(text, widgetLine("size")) {
+		t.Errorf("the page of one resource is %q", text)
+	}
+	if status, _ := p.get(t, p.metrics, "/metrics?resources=pods"); status != 200 {
+		t.Errorf("pods: status %d", status)
+	}
+}
+
+// Namespaces are selected by their labels, and followed as these change.
+func TestNamespacesAreSelectedByLabels(t *testing.T) {
+	c, api := cluster(t)
+	p := start(t, api, "--resources=jobs,namespaces", "--namespaces-selector=test=yes")
+	lines := p.page(t)
+	if jobs, namespaces := count(lines, "kube_job_"), count(lines, "kube_namespace_created{"); jobs != 0 || namespaces != len(c.Names("namespaces")) {
+		t.Errorf("%d series of jobs and %d namespaces without a namespace that is selected", jobs, namespaces)
+	}
+	selected, want := c.Names("jobs")[0].Namespace, 0
+	for _, job := range c.Names("jobs") {
+		if job.Namespace == selected {
+			want++
+		}
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: selected}}
+	if err := c.Modify(namespace, func() { namespace.Labels = map[string]string{"test": "yes"} }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the jobs of the namespace are there", func() bool { return count(p.page(t), "kube_job_info{") == want })
+}

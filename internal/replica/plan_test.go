@@ -1,0 +1,206 @@
+package replica
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
+)
+
+const planned = 300 // pods
+
+// plannedWorld has pods enough for each of some replicas to own a part.
+func plannedWorld(t *testing.T) *world {
+	w := newWorld(t)
+	for i := range planned {
+		w.pod(i, "n0")
+	}
+	return w
+}
+
+func plan(ordinal, active, target int) shard.Plan {
+	return shard.Plan{Ordinal: ordinal, Active: active, Target: target}
+}
+
+func (r *run) waitHolds(p shard.Plan) {
+	r.t.Helper()
+	eventually(r.t, "the plan is held", func() bool { return r.Holds(p) })
+}
+
+// serves fails unless the page has the pods of a shard and no others.
+func (r *run) serves(ordinal, total int) {
+	r.t.Helper()
+	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, planned)
+	if got := podsOn(r.samples()); !maps.Equal(got, want) {
+		r.t.Errorf("%d pods on the page, want the %d of shard %d of %d", len(got), len(want), ordinal, total)
+	}
+}
+
+func (r *run) waitServes(ordinal, total int) {
+	r.t.Helper()
+	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, planned)
+	eventually(r.t, "another shard is served", func() bool { return maps.Equal(podsOn(r.samples()), want) })
+}
+
+func TestWhatIsPreparedIsNotServedBeforeTheSwitch(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(0, 3, 3))
+	r.waitReady()
+	r.Follow(plan(0, 3, 2))
+	r.waitHolds(plan(0, 3, 2))
+	r.serves(0, 3)
+	if r.value("statefleet_objects_arriving", "resource", "pods") == 0 {
+		t.Error("nothing was prepared")
+	}
+	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
+	r.Follow(plan(0, 2, 2))
+	r.waitServes(0, 2)
+	r.waitHolds(plan(0, 2, 2))
+	if now := r.value("statefleet_objects_processed_total", "outcome", "rendered"); now != rendered {
+		t.Errorf("%v objects were rendered at the switch", now-rendered)
+	}
+}
+
+func TestNewcomerIsNotReadyBeforeTheSwitch(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(2, 2, 2))
+	eventually(t, "a reason", func() bool { return r.Ready() != nil && strings.Contains(r.Ready().Error(), "outside of the fleet") })
+	r.Follow(plan(2, 2, 3))
+	r.waitHolds(plan(2, 2, 3))
+	if err := r.Ready(); err == nil {
+		t.Error("ready before the fleet has changed over")
+	}
+	if n := len(podsOn(r.samples())); n > 0 {
+		t.Errorf("%d pods on the page before the switch", n)
+	}
+	r.Follow(plan(2, 3, 3))
+	r.waitReady()
+	r.serves(2, 3)
+}
+
+func TestLeaverServesUntilTheSwitchAndMayComeBack(t *testing.T) {
+	w := plannedWorld(t)
+	r := w.start(nil)
+	r.Follow(plan(2, 3, 3))
+	r.waitReady()
+	r.Follow(plan(2, 3, 2))
+	r.waitHolds(plan(2, 3, 2))
+	r.serves(2, 3)
+	r.Follow(plan(2, 2, 2))
+	eventually(t, "not ready without a shard", func() bool { return r.Ready() != nil })
+	if n := len(podsOn(r.samples())); n > 0 {
+		t.Errorf("%d pods on the page after the switch", n)
+	}
+	requests := make(chan string, 100)
+	bend := func(_ http.ResponseWriter, r *http.Request) bool {
+		requests <- r.URL.Path
+		return false
+	}
+	w.bend.Store(&bend)
+	w.cluster.CloseWatches()
+	w.pod(1000, "n0")
+	if len(requests) > 0 {
+		t.Errorf("%s was asked for by a replica that owns nothing", <-requests)
+	}
+	w.removePod(1000)
+	w.bend.Store(nil)
+	r.Follow(plan(2, 2, 3))
+	r.waitHolds(plan(2, 2, 3))
+	r.Follow(plan(2, 3, 3))
+	r.waitReady()
+	r.serves(2, 3)
+}
+
+func TestCancelledChangeLeavesEverythingAsItWas(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(0, 4, 4))
+	r.waitReady()
+	r.Follow(plan(0, 4, 1))
+	r.waitHolds(plan(0, 4, 1))
+	r.Follow(plan(0, 4, 4))
+	r.waitHolds(plan(0, 4, 4))
+	r.serves(0, 4)
+	if n := r.value("statefleet_objects_arriving", "resource", "pods"); n > 0 {
+		t.Errorf("%v pods are still held for a change that is off", n)
+	}
+}
+
+// TestMissedSwitchIsMadeUp: a replica that hears of a switch only with the next change serves what is active first.
+func TestMissedSwitchIsMadeUp(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(0, 4, 4))
+	r.waitReady()
+	r.Follow(plan(0, 4, 3))
+	r.waitHolds(plan(0, 4, 3))
+	r.Follow(plan(0, 3, 1))
+	r.waitServes(0, 3)
+	r.waitHolds(plan(0, 3, 1))
+	r.serves(0, 3)
+	r.Follow(plan(0, 5, 2)) // a topology that was edited, of which nothing is held
+	r.waitServes(0, 5)
+	r.waitHolds(plan(0, 5, 2))
+	r.serves(0, 5)
+}
+
+func TestRestartInTheMiddleHoldsBothAtOnce(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(0, 3, 2))
+	r.waitReady()
+	r.serves(0, 3)
+	if !r.Holds(plan(0, 3, 2)) {
+		t.Error("ready before it holds what is next")
+	}
+	r.Follow(plan(0, 2, 2))
+	r.waitServes(0, 2)
+}
+
+func TestNamedInstantAloneChangesNothing(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(0, 3, 2))
+	r.waitReady()
+	due := plan(0, 3, 2)
+	due.Due = true
+	r.Follow(due)
+	if !r.Holds(due) || !r.Holds(plan(0, 3, 2)) {
+		t.Error("what is held is not known any more")
+	}
+	r.serves(0, 3)
+}
+
+func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {
+	w := plannedWorld(t)
+	hold := make(chan struct{})
+	bend := func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/jobs") {
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	}
+	w.bend.Store(&bend)
+	all := builtin(t, resources.All())
+	var pods, both []Kind
+	for _, k := range all {
+		if k.Name == "pods" {
+			pods = append(pods, k)
+		}
+		if k.Name == "pods" || k.Name == "jobs" {
+			both = append(both, k)
+		}
+	}
+	r := w.start(func(o *Options) { o.Kinds = pods })
+	r.Follow(plan(1, 1, 2))
+	r.waitHolds(plan(1, 1, 2))
+	r.SetKinds(both)
+	eventually(t, "the plan is not held any more", func() bool { return !r.Holds(plan(1, 1, 2)) })
+	r.Follow(plan(1, 2, 2))
+	eventually(t, "jobs are waited for", func() bool { return r.Ready() != nil && r.Ready().Error() == "not synced yet: jobs" })
+	close(hold)
+	r.waitReady()
+	r.serves(1, 2)
+}

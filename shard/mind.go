@@ -1,0 +1,143 @@
+package shard
+
+import "time"
+
+const (
+	// firstWord is how long a replica that has never known a topology leaves it to others to restore one that
+	// is missing: they know what is served.
+	firstWord = time.Second
+	// oldNews is how long a replica takes it that it knows less than the one who chose the target.
+	oldNews = 2 * time.Minute
+)
+
+// view is what a replica sees of its fleet at one moment.
+type view struct {
+	wanted Wanted            // Total 0: not known yet
+	known  bool              // whether it is known if there is an object for the topology
+	usable bool              // there is one, and this replica may read and write it
+	data   map[string]string // of that object
+	now    time.Time
+}
+
+// mind is what a replica keeps in mind from one view to the next. All its decisions are functions of that and
+// of the view.
+type mind struct {
+	incarnation string
+
+	plan     Plan      // Ordinal and all 0: none yet
+	last     Topology  // the last one that could be followed, as it was read; zero while alone
+	alone    bool      // the fleet cannot coordinate, as this replica sees it
+	switched int64     // generation whose switch was made; it is not taken back, whatever the clock does
+	empty    time.Time // since when there has been no topology to follow
+	lagging  time.Time // since when the topology has been ahead of the StatefulSet
+	problem  string    // why the topology cannot be followed; "" when it can
+}
+
+// look brings the plan up to date.
+func (m *mind) look(v view) {
+	if v.wanted.Total == 0 || !v.known {
+		return
+	}
+	m.problem = ""
+	if !v.usable {
+		m.alone, m.last = true, Topology{}
+		m.goAlone(v)
+		return
+	}
+	t, err := ParseTopology(v.data[topologyKey])
+	switch {
+	case err != nil:
+		m.problem = err.Error()
+		if m.empty.IsZero() {
+			m.empty = v.now
+		}
+		if m.last.Generation == 0 {
+			m.goAlone(v)
+			return
+		}
+		t = m.last
+	case m.alone && t.outdated(v.wanted):
+		m.goAlone(v)
+		return
+	default:
+		m.alone, m.last, m.empty = false, t, time.Time{}
+	}
+	m.plan = m.follow(t, v).Plan(v.wanted.Ordinal, v.now)
+}
+
+// follow returns the topology as it counts for this replica, which never goes back on a switch.
+func (m *mind) follow(t Topology, v view) Topology {
+	if t.At(v.now) != t {
+		m.switched = t.Generation
+	}
+	if t.Generation == m.switched {
+		return t.switched()
+	}
+	return t
+}
+
+// goAlone plans by what is wanted. A replica outside of that keeps what it has until it is stopped: the new
+// owners may not have it yet.
+func (m *mind) goAlone(v view) {
+	if v.wanted.Ranges() != nil {
+		m.plan = Alone(v.wanted.Assignment)
+	}
+}
+
+// report returns what this replica has to tell the others, if they do not know it yet.
+func (m *mind) report(v view, holds bool) (Report, bool) {
+	t := m.last
+	ordinal := v.wanted.Ordinal
+	if m.problem != "" || !v.usable || t.Target == 0 || ordinal < 0 || ordinal >= t.Target {
+		return Report{}, false
+	}
+	is := Report{Generation: t.Generation, Target: t.Target, Holds: holds, Incarnation: m.incarnation}
+	was := parseReports(v.data)[ordinal]
+	if !holds { // as silence would say
+		return is, was.Holds && was.Generation == is.Generation && was.Target == is.Target
+	}
+	return is, !was.says(is)
+}
+
+// propose returns the topology that this replica would write.
+func (m *mind) propose(v view) (Topology, bool) {
+	if v.wanted.Total == 0 || !v.known || v.data == nil {
+		return Topology{}, false
+	}
+	s := Step{Wanted: v.wanted, Reports: parseReports(v.data), Now: v.now, Alone: m.alone}
+	t, err := ParseTopology(v.data[topologyKey])
+	switch {
+	case err == nil:
+		s.Wanted.Revision = m.revision(t, v)
+		return t.Next(s)
+	case m.last.Generation != 0:
+		return m.restored(v, s), true
+	case v.now.Sub(m.empty) < firstWord && !m.empty.IsZero():
+		return Topology{}, false
+	}
+	return Topology{}.Next(s)
+}
+
+// restored is the last topology that was known, to be written again. Who holds what is asked anew.
+func (m *mind) restored(v view, s Step) Topology {
+	t := m.follow(m.last, v)
+	t.Generation = after(max(t.Generation, newest(s.Reports)))
+	t.SwitchAt = time.Time{}
+	return t
+}
+
+// revision is that of the StatefulSet, unless the topology has been ahead of it for longer than any delay can
+// explain.
+func (m *mind) revision(t Topology, v view) int64 {
+	if t.Set != v.wanted.Set || t.Revision <= v.wanted.Revision {
+		m.lagging = time.Time{}
+		return v.wanted.Revision
+	}
+	if m.lagging.IsZero() {
+		m.lagging = v.now
+	}
+	if v.now.Sub(m.lagging) < oldNews {
+		return v.wanted.Revision
+	}
+	return t.Revision
+}

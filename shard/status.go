@@ -1,0 +1,108 @@
+package shard
+
+import (
+	"context"
+	"time"
+)
+
+// Status is what a replica knows of its fleet.
+type Status struct {
+	Ordinal     int
+	Wanted      int  // replicas that the StatefulSet wants
+	Coordinated bool // whether the fleet changes over together, as far as this replica can tell
+	Generation  int64
+	Active      int       // replicas in the table that is served by
+	Target      int       // replicas in the table that is being prepared; 0 when nothing is
+	Since       time.Time // when that began; zero when nothing is being prepared
+	Transitions Transitions
+
+	recorded int // replicas that serve or are to serve, by the topology as it is written, whatever the clock says
+}
+
+// Transitions counts the changes that this replica has seen come to an end.
+type Transitions struct {
+	Completed int
+	Cancelled int // the StatefulSet went back to what was served already
+	Replaced  int // by another target
+}
+
+// Status returns the present status; the zero Status before anything is known. It may be called at any time.
+func (c *Coordinator) Status() Status {
+	if s := c.status.Load(); s != nil {
+		return *s
+	}
+	return Status{}
+}
+
+// leaving reports whether the replica is about to be removed and others are going to take over what it serves.
+// It stays until the switch is written down, and not only come by its own clock: that may be ahead, and then
+// nobody would tell the others.
+func (s Status) leaving() bool {
+	return s.Coordinated && s.Ordinal >= s.Wanted && s.Ordinal < s.recorded
+}
+
+// Drain waits while the replica serves what others are about to take over, because the fleet is to shrink, but
+// not beyond ctx. It returns at once when this replica is to come back or nobody will take over. The error is
+// that of ctx.
+func (c *Coordinator) Drain(ctx context.Context) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for c.Status().leaving() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// note publishes what has changed.
+func (l *loop) note(before mind, v view) {
+	m := &l.mind
+	s := l.Status()
+	s.Transitions.count(before.last, m.last)
+	s.Ordinal, s.Wanted = v.wanted.Ordinal, v.wanted.Total
+	s.Coordinated = v.usable && !m.alone
+	s.Generation, s.Active = m.last.Generation, m.plan.Active
+	s.recorded = max(m.last.Active, m.last.Target)
+	s.Target, s.Since = 0, time.Time{}
+	if m.plan.Changing() {
+		s.Target, s.Since = m.plan.Target, m.last.Since
+	}
+	if s == l.Status() {
+		return
+	}
+	l.logPlan(before)
+	if m.problem != before.problem && m.problem != "" {
+		l.log.Warn("the fleet's topology cannot be followed; it will be written anew", "err", m.problem)
+	}
+	l.status.Store(&s)
+}
+
+func (l *loop) logPlan(before mind) {
+	p, was := l.mind.plan, before.plan
+	switch {
+	case p.Active == was.Active && p.Target == was.Target:
+	case p.Changing():
+		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "generation", l.mind.last.Generation)
+	default:
+		l.log.Info("shard assigned", "shard", p.Ordinal, "total", p.Active)
+	}
+}
+
+// count notes how a change has ended, if one has.
+func (n *Transitions) count(was, is Topology) {
+	switch {
+	case was.Target == 0 || is.Generation == 0:
+	case is.Generation == was.Generation && is.Target == 0:
+		n.Completed++
+	case is.Generation == was.Generation:
+	case is.Active == was.Target:
+		n.Completed++
+	case is.Target == 0:
+		n.Cancelled++
+	default:
+		n.Replaced++
+	}
+}
