@@ -57,7 +57,7 @@ type Coordinator struct {
 
 // Run coordinates until ctx ends, then returns nil. Errors are those of [Discovery.Run].
 func (c *Coordinator) Run(ctx context.Context) error {
-	stem, _, err := c.identity()
+	stem, err := c.identity()
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (l *loop) run(ctx context.Context, news <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			if l.writing {
-				<-l.written
+				l.log.Debug("the last write of the topology has ended with the replica", "err", <-l.written)
 			}
 			return
 		case <-news:

@@ -56,7 +56,7 @@ type Discovery struct {
 // waiting cannot mend: a missing field, a pod name without an ordinal, a pod that is controlled by
 // something other than a StatefulSet.
 func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
-	stem, _, err := d.identity()
+	stem, err := d.identity()
 	if err != nil {
 		return err
 	}
@@ -90,17 +90,18 @@ func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted
 	f.run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
 }
 
-func (d *Discovery) identity() (stem string, ordinal int, err error) {
+// identity checks who this replica is and returns the stem of its pod's name.
+func (d *Discovery) identity() (stem string, err error) {
 	switch {
 	case d.Client == nil:
-		return "", 0, errors.New("discovery of shards needs a client of the API server")
+		return "", errors.New("discovery of shards needs a client of the API server")
 	case d.Namespace == "":
-		return "", 0, errors.New("--pod-namespace must name the namespace of the pod")
+		return "", errors.New("--pod-namespace must name the namespace of the pod")
 	}
-	if stem, ordinal, err = Ordinal(d.Pod); err != nil {
-		return "", 0, fmt.Errorf("--pod: %w", err)
+	if stem, _, err = Ordinal(d.Pod); err != nil {
+		return "", fmt.Errorf("--pod: %w", err)
 	}
-	return stem, ordinal, nil
+	return stem, nil
 }
 
 // findStatefulSet asks the pod for its controller, again and again while the API server is away; "" when ctx

@@ -337,7 +337,7 @@ func (s *simulation) meddle() {
 
 func simRuns() int {
 	if testing.Short() {
-		return 10
+		return 3
 	}
-	return 40
+	return 10
 }

@@ -39,9 +39,9 @@ func (r *run) serves(ordinal, total int) {
 	}
 }
 
-func (r *run) waitServes(ordinal, total int) {
+func (r *run) waitServes(total int) {
 	r.t.Helper()
-	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, planned)
+	want := expected(shard.Assignment{Ordinal: 0, Total: total}, planned)
 	eventually(r.t, "another shard is served", func() bool { return maps.Equal(podsOn(r.samples()), want) })
 }
 
@@ -57,7 +57,7 @@ func TestWhatIsPreparedIsNotServedBeforeTheSwitch(t *testing.T) {
 	}
 	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
 	r.Follow(plan(0, 2, 2))
-	r.waitServes(0, 2)
+	r.waitServes(2)
 	r.waitHolds(plan(0, 2, 2))
 	if now := r.value("statefleet_objects_processed_total", "outcome", "rendered"); now != rendered {
 		t.Errorf("%v objects were rendered at the switch", now-rendered)
@@ -136,11 +136,11 @@ func TestMissedSwitchIsMadeUp(t *testing.T) {
 	r.Follow(plan(0, 4, 3))
 	r.waitHolds(plan(0, 4, 3))
 	r.Follow(plan(0, 3, 1))
-	r.waitServes(0, 3)
+	r.waitServes(3)
 	r.waitHolds(plan(0, 3, 1))
 	r.serves(0, 3)
 	r.Follow(plan(0, 5, 2)) // a topology that was edited, of which nothing is held
-	r.waitServes(0, 5)
+	r.waitServes(5)
 	r.waitHolds(plan(0, 5, 2))
 	r.serves(0, 5)
 }
@@ -154,7 +154,7 @@ func TestRestartInTheMiddleHoldsBothAtOnce(t *testing.T) {
 		t.Error("ready before it holds what is next")
 	}
 	r.Follow(plan(0, 2, 2))
-	r.waitServes(0, 2)
+	r.waitServes(2)
 }
 
 func TestNamedInstantAloneChangesNothing(t *testing.T) {

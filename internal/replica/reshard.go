@@ -31,7 +31,8 @@ func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
 	}
 	c.goal, c.end = p.Now(), p.Next()
 	r.settled.Store(nil)
-	if !r.isReady() && !c.now.Equal(c.goal) && !(c.held && c.next.Equal(c.goal)) {
+	prepared := c.held && c.next.Equal(c.goal)
+	if !r.isReady() && !prepared && !c.now.Equal(c.goal) {
 		c.now, c.held = c.goal, false // nothing is served yet, so nothing has to be kept
 		r.waitFor(idle(c))
 	}
