@@ -10,7 +10,7 @@ info    := github.com/prometheus/common/version
 ldflags := -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint generate bench load e2e fuzz image help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench load e2e fuzz image help
 
 all: build test ## Build the binary and run all checks
 
@@ -20,7 +20,7 @@ build: ## Build bin/statefleet
 demo: build ## Run three shards on a simulated cluster, no cluster needed
 	go run ./benchmarks/demo --binary bin/statefleet
 
-test: lint race e2e ## Lint, all tests with the race detector, end-to-end tests on a real control plane
+test: lint race chart-test rules-test e2e ## Lint, all tests with the race detector, charts, alerts, end-to-end tests on a real control plane
 
 unit: ## Unit and conformance tests, quickly
 	go test ./...
@@ -34,10 +34,19 @@ lint: ## gofmt, go vet and golangci-lint
 	cd test && go vet ./...
 	go tool -modfile=lint.mod golangci-lint run
 
-generate: ## Write what is generated from the list of kinds
+chart-test: ## Render the chart and the overlays and check every object
+	cd manifests/test && go vet ./... && go test ./...
+
+rules-test: ## Check and test the alerting rules with promtool (first build: some minutes)
+	go tool -modfile=promtool.mod promtool check rules --lint=all --lint-fatal manifests/mixin/rules.yaml manifests/mixin/tests/dashboard.rules
+	go tool -modfile=promtool.mod promtool test rules manifests/mixin/tests/*.yaml
+
+generate: ## Write what is generated from the kinds, flags and values
 	go test ./manifests -run Generated -update
 	go test ./resources -run MetricsReference -update
 	go test ./cmd/statefleet -run ConfigurationReference -update
+	go test ./manifests/chart ./manifests/mixin -run Generated -update
+	cd manifests/test && go test . -run TestChartRenders -update
 
 bench: ## Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
@@ -59,4 +68,4 @@ image: ## Build the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

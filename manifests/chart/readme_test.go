@@ -1,0 +1,192 @@
+// Package chart is a Helm chart. Its test keeps the table of values in the README in step with values.yaml; what the chart
+// renders is tested in manifests/test.
+package chart
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+// value is a documented key of values.yaml.
+type value struct {
+	path string // a.b
+	text string // the comment above it
+}
+
+// documented reads the keys with a "# --" comment above them. It relies on block style with two spaces for each level, which
+// is how the file is written.
+func documented(values []byte) []value {
+	var (
+		all  []value
+		path []string
+		text string
+	)
+	for line := range strings.Lines(string(values)) {
+		content := strings.TrimSpace(line)
+		if comment, ok := strings.CutPrefix(content, "# --"); ok {
+			text = strings.TrimSpace(comment)
+			continue
+		}
+		key, _, ok := strings.Cut(content, ":")
+		if !ok || strings.HasPrefix(content, "#") || strings.HasPrefix(content, "-") {
+			continue
+		}
+		level := (len(line) - len(strings.TrimLeft(line, " "))) / 2
+		path = append(path[:min(level, len(path))], key)
+		if text != "" {
+			all = append(all, value{strings.Join(path, "."), text})
+			text = ""
+		}
+	}
+	return all
+}
+
+// lookup returns the value at a path.
+func lookup(tree map[string]any, path string) (any, bool) {
+	first, rest, nested := strings.Cut(path, ".")
+	v, ok := tree[first]
+	if !nested || !ok {
+		return v, ok
+	}
+	sub, _ := v.(map[string]any)
+	return lookup(sub, rest)
+}
+
+// undocumented returns the paths of values that neither they nor what they are part of, nor all that they consist of, is
+// documented.
+func undocumented(tree map[string]any, prefix string, known map[string]bool) []string {
+	var missing []string
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
+		path := prefix + key
+		if known[path] {
+			continue
+		}
+		if sub, ok := tree[key].(map[string]any); ok && len(sub) > 0 {
+			missing = append(missing, undocumented(sub, path+".", known)...)
+			continue
+		}
+		missing = append(missing, path)
+	}
+	return missing
+}
+
+const head = `# statefleet, the chart
+
+<!-- Generated from values.yaml by "make generate". -->
+
+` + "```" + `
+helm install statefleet manifests/chart --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
+` + "```" + `
+
+It makes a StatefulSet with a headless Service, a ServiceAccount with the least rights that the exposed kinds need, a
+PodDisruptionBudget, and on demand a PodMonitor or ServiceMonitor, a NetworkPolicy and a HorizontalPodAutoscaler.
+
+**Coming from the kube-state-metrics chart:** keep your values and set ` + "`image`" + `. What has the same name means the same. What cannot be honoured
+ends the rendering with a message that says what to do. Different defaults: three replicas, a PodDisruptionBudget, a startup probe, a PodMonitor
+instead of a ServiceMonitor, requests and limits, and ` + "`selfMonitor.enabled`" + `.
+
+With ` + "`rbac.useClusterRole=false`" + ` and ` + "`namespaces`" + ` nothing outside of these namespaces can be read. Cluster-scoped kinds such as nodes
+are left out then.
+
+| Value | Default | Meaning |
+| --- | --- | --- |
+`
+
+func TestReadmeIsGenerated(t *testing.T) {
+	source := read(t, "values.yaml")
+	var tree map[string]any
+	if err := yaml.UnmarshalStrict(source, &tree); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString(head)
+	known := map[string]bool{}
+	for _, v := range documented(source) {
+		known[v.path] = true
+		given, ok := lookup(tree, v.path)
+		if !ok {
+			t.Fatalf("values.yaml: the comment %q is not above a value; found %s", v.text, v.path)
+		}
+		text, err := json.Marshal(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", v.path, text, strings.ReplaceAll(v.text, "|", `\|`))
+	}
+	for _, path := range undocumented(tree, "", known) {
+		t.Errorf("values.yaml: %s is not documented", path)
+	}
+	const file = "README.md"
+	if *update {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(read(t, file), b.Bytes()) {
+		t.Errorf("%s differs from values.yaml; run make generate", file)
+	}
+}
+
+// TestSchemaKnowsEveryValue: the schema and values.yaml have the same keys, where the schema does not allow any.
+func TestSchemaKnowsEveryValue(t *testing.T) {
+	var tree map[string]any
+	if err := yaml.UnmarshalStrict(read(t, "values.yaml"), &tree); err != nil {
+		t.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(read(t, "values.schema.json"), &s); err != nil {
+		t.Fatal(err)
+	}
+	if !s.closed() {
+		t.Error("the schema allows values that nothing reads")
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Properties)) {
+		if _, ok := tree[key]; !ok {
+			t.Errorf("values.yaml lacks %s, which the schema has", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
+		sub, known := s.Properties[key]
+		if !known {
+			t.Errorf("the schema lacks %s", key)
+		}
+		given, ok := tree[key].(map[string]any)
+		if !ok || !sub.closed() {
+			continue
+		}
+		for name := range given {
+			if _, ok := sub.Properties[name]; !ok {
+				t.Errorf("the schema lacks %s.%s", key, name)
+			}
+		}
+	}
+}
+
+// schema is what the test reads of a JSON schema.
+type schema struct {
+	Properties map[string]schema `json:"properties"`
+	Additional json.RawMessage   `json:"additionalProperties"`
+}
+
+// closed tells whether the schema excludes properties that it does not name.
+func (s schema) closed() bool { return string(s.Additional) == "false" }
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,44 @@
+{{/* An endpoint of a monitor. The argument: the root, the port, the port's own settings, and the labels to drop. */}}
+{{- define "statefleet.endpoint" -}}
+{{- $root := index . 0 -}}
+{{- $monitor := $root.Values.prometheus.monitor -}}
+{{- $common := pick $monitor "interval" "scrapeTimeout" "proxyUrl" "honorLabels" "relabelings" "metricRelabelings" -}}
+{{- $set := mergeOverwrite (deepCopy $common) (index . 2 | default dict) -}}
+- port: {{ index . 1 }}
+  path: /metrics
+  honorLabels: {{ $set.honorLabels }}
+  {{- range $key := list "interval" "scrapeTimeout" "proxyUrl" "scheme" }}
+  {{- with get $set $key }}
+  {{ $key }}: {{ . }}
+  {{- end }}
+  {{- end }}
+  {{- if hasKey $set "enableHttp2" }}
+  enableHttp2: {{ $set.enableHttp2 }}
+  {{- end }}
+  {{- with $set.tlsConfig }}
+  tlsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $set.bearerTokenSecret }}
+  bearerTokenSecret:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  relabelings:
+    {{- with $set.relabelings }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    - action: replace
+      sourceLabels: [__meta_kubernetes_pod_name]
+      targetLabel: instance
+    {{- if not $monitor.jobLabel }}
+    - action: replace
+      replacement: {{ $monitor.job }}
+      targetLabel: job
+    {{- end }}
+    - action: labeldrop
+      regex: {{ index . 3 }}
+  {{- with $set.metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

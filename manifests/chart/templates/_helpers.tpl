@@ -1,0 +1,133 @@
+{{- define "statefleet.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Names of pods end in a number, and the topology object's in -topology: 50 characters leave room for both. */}}
+{{- define "statefleet.fullname" -}}
+{{- $name := include "statefleet.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "statefleet.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- define "statefleet.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "statefleet.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "statefleet.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "statefleet.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels of all objects. The chart's own win, so that no key is there twice. */}}
+{{- define "statefleet.labels" -}}
+{{- $labels := include "statefleet.selectorLabels" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $labels "app.kubernetes.io/component" "metrics" -}}
+{{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $release := ternary (dict "release" .Release.Name) (dict) .Values.releaseLabel -}}
+{{- merge $labels $release (.Values.customLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Labels of the pods. Not the chart's version: it would restart the fleet when nothing of it changed. */}}
+{{- define "statefleet.podLabels" -}}
+{{- $labels := include "statefleet.selectorLabels" . | fromYaml -}}
+{{- merge $labels (.Values.podLabels | default dict) (.Values.customLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Name, namespace and labels of an object in the release's namespace. */}}
+{{- define "statefleet.metadata" -}}
+name: {{ include "statefleet.fullname" . }}
+namespace: {{ include "statefleet.namespace" . }}
+labels:
+  {{- include "statefleet.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "statefleet.image" -}}
+{{- $image := .Values.image -}}
+{{- with coalesce .Values.global.imageRegistry $image.registry }}{{ . }}/{{ end }}
+{{- $image.repository }}:{{ $image.tag | default (printf "v%s" .Chart.AppVersion) }}
+{{- with $image.sha }}@sha256:{{ . }}{{ end }}
+{{- end }}
+
+{{/* Secrets as a list of objects, from objects or names. The argument is a list. */}}
+{{- define "statefleet.pullSecrets" -}}
+{{- range . }}
+- name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* A list, or names separated by commas, as names separated by commas. */}}
+{{- define "statefleet.commaList" -}}
+{{- if kindIs "string" . }}{{ . | nospace }}{{ else }}{{ join "," . }}{{ end }}
+{{- end }}
+
+{{/* The kinds to expose, as JSON: {"names": [...]}. */}}
+{{- define "statefleet.collectors" -}}
+{{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
+{{- $names := .Values.collectors | default list -}}
+{{- if not $names -}}
+  {{- range $name, $kind := $known -}}
+    {{- if and $kind.default (or $.Values.rbac.useClusterRole $kind.namespaced) -}}
+      {{- $names = append $names $name -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- $chosen := list -}}
+{{- range concat $names (.Values.collectorsExtra | default list) | uniq | sortAlpha -}}
+  {{- $kind := get $known . -}}
+  {{- if has . ($.Values.collectorsExclude | default list) -}}
+  {{- else if not $kind -}}
+    {{- fail (printf "collectors: %q is no kind that statefleet knows; it knows %s" . (keys $known | sortAlpha | join ", ")) -}}
+  {{- else if not (or $.Values.rbac.useClusterRole $kind.namespaced) -}}
+    {{- fail (printf "collectors: %s is cluster-scoped and cannot be read with rbac.useClusterRole=false; leave it out" .) -}}
+  {{- else -}}
+    {{- $chosen = append $chosen . -}}
+  {{- end -}}
+{{- end -}}
+{{- if not $chosen -}}
+  {{- fail "collectors: nothing is left to expose" -}}
+{{- end -}}
+{{- dict "names" $chosen | toJson -}}
+{{- end }}
+
+{{/* Rules to list and watch the kinds to expose, one for each API group. */}}
+{{- define "statefleet.rules" -}}
+{{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
+{{- $groups := dict -}}
+{{- range (include "statefleet.collectors" . | fromJson).names -}}
+  {{- $group := (get $known .).group -}}
+  {{- $_ := set $groups $group (append (get $groups $group | default list) .) -}}
+{{- end -}}
+{{- range $group, $names := $groups }}
+- apiGroups: [{{ $group | quote }}]
+  resources:
+    {{- toYaml $names | nindent 4 }}
+  verbs: [list, watch]
+{{- end }}
+{{- if and .Values.customResourceState.enabled .Values.rbac.useClusterRole }}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- end }}
+{{- with .Values.rbac.extraRules }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "statefleet.customResourceStateName" -}}
+{{- .Values.customResourceState.name | default (printf "%s-customresourcestate-config" (include "statefleet.fullname" .)) }}
+{{- end }}

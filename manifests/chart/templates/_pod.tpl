@@ -1,0 +1,160 @@
+{{- define "statefleet.podSpec" -}}
+serviceAccountName: {{ include "statefleet.serviceAccountName" . }}
+automountServiceAccountToken: {{ .Values.serviceAccount.automountServiceAccountToken }}
+terminationGracePeriodSeconds: {{ int64 .Values.terminationGracePeriodSeconds }}
+{{- with concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
+imagePullSecrets:
+  {{- include "statefleet.pullSecrets" . | trim | nindent 2 }}
+{{- end }}
+{{- if .Values.hostNetwork }}
+hostNetwork: true
+{{- end }}
+dnsPolicy: {{ .Values.dnsPolicy }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.securityContext.enabled }}
+securityContext:
+  {{- omit .Values.securityContext "enabled" | toYaml | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- $own := dict "labelSelector" (dict "matchLabels" (include "statefleet.selectorLabels" $ | fromYaml)) }}
+  {{- range . }}
+  - {{- merge (deepCopy .) $own | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- with .Values.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: statefleet
+    {{- include "statefleet.container" . | nindent 4 }}
+  {{- with .Values.containers }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if or .Values.customResourceState.enabled .Values.volumes }}
+volumes:
+  {{- if .Values.customResourceState.enabled }}
+  - name: customresourcestate-config
+    configMap:
+      name: {{ include "statefleet.customResourceStateName" . }}
+  {{- end }}
+  {{- with .Values.volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "statefleet.container" -}}
+image: {{ include "statefleet.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args:
+  {{- include "statefleet.args" . | trim | nindent 2 }}
+env:
+  - name: POD_NAME
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  - name: POD_NAMESPACE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.namespace
+  {{- with .Values.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  - name: http-metrics
+    containerPort: {{ .Values.service.port }}
+  - name: telemetry
+    containerPort: {{ .Values.selfMonitor.telemetryPort }}
+{{- if .Values.startupProbe.enabled }}
+startupProbe:
+  {{- include "statefleet.probe" (list "/livez" .Values.startupProbe) | nindent 2 }}
+{{- end }}
+livenessProbe:
+  {{- include "statefleet.probe" (list "/livez" .Values.livenessProbe) | nindent 2 }}
+readinessProbe:
+  {{- include "statefleet.probe" (list "/readyz" .Values.readinessProbe) | nindent 2 }}
+{{- with .Values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.containerSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if or .Values.customResourceState.enabled .Values.volumeMounts }}
+volumeMounts:
+  {{- if .Values.customResourceState.enabled }}
+  - name: customresourcestate-config
+    mountPath: /etc/customresourcestate
+    readOnly: true
+  {{- end }}
+  {{- with .Values.volumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A probe of the page's port: the argument is its path, and fields of the probe, which win. */}}
+{{- define "statefleet.probe" -}}
+{{- $given := omit (last .) "enabled" -}}
+{{- $get := dict "path" (first .) "port" "http-metrics" -}}
+{{- mergeOverwrite $get (omit (get $given "httpGet" | default dict) "path" "port") | dict "httpGet" | merge (omit $given "httpGet") | toYaml }}
+{{- end }}
+
+{{- define "statefleet.args" -}}
+- --port={{ .Values.service.port }}
+{{- with .Values.selfMonitor.telemetryHost }}
+- --telemetry-host={{ . }}
+{{- end }}
+- --telemetry-port={{ .Values.selfMonitor.telemetryPort }}
+- --pod=$(POD_NAME)
+- --pod-namespace=$(POD_NAMESPACE)
+- --resources={{ join "," (include "statefleet.collectors" . | fromJson).names }}
+{{- with .Values.namespaces }}
+- --namespaces={{ include "statefleet.commaList" . }}
+{{- end }}
+{{- with .Values.namespacesDenylist }}
+- --namespaces-denylist={{ include "statefleet.commaList" . }}
+{{- end }}
+{{- with .Values.metricAllowlist }}
+- {{ printf "--metric-allowlist=%s" (join "," .) | quote }}
+{{- end }}
+{{- with .Values.metricDenylist }}
+- {{ printf "--metric-denylist=%s" (join "," .) | quote }}
+{{- end }}
+{{- with .Values.metricOptInList }}
+- {{ printf "--metric-opt-in-list=%s" (join "," .) | quote }}
+{{- end }}
+{{- with .Values.metricLabelsAllowlist }}
+- {{ printf "--metric-labels-allowlist=%s" (join "," .) | quote }}
+{{- end }}
+{{- with .Values.metricAnnotationsAllowList }}
+- {{ printf "--metric-annotations-allowlist=%s" (join "," .) | quote }}
+{{- end }}
+{{- if .Values.customResourceState.enabled }}
+- --custom-resource-state-config-file=/etc/customresourcestate/{{ .Values.customResourceState.key }}
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}

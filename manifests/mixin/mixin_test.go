@@ -1,0 +1,233 @@
+// Package mixin holds alerts, recording rules and a dashboard for a fleet. Its tests keep them in step with the metrics that
+// exist and with the runbooks. What the rules say is tested by promtool, see tests.
+package mixin
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+const runbooks = "https://github.com/statefleet/statefleet/blob/main/docs/operations.md#"
+
+// ruleFile is what this test reads of a rules file; promtool checks the rest.
+type ruleFile struct {
+	Groups []struct {
+		Name  string `json:"name"`
+		Rules []rule `json:"rules"`
+	} `json:"groups"`
+}
+
+type rule struct {
+	Record      string            `json:"record"`
+	Alert       string            `json:"alert"`
+	Expr        string            `json:"expr"`
+	For         string            `json:"for"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+func (f ruleFile) rules() []rule {
+	var all []rule
+	for _, g := range f.Groups {
+		all = append(all, g.Rules...)
+	}
+	return all
+}
+
+// TestPrometheusRuleIsGenerated: the operator's object has the groups of the plain file.
+func TestPrometheusRuleIsGenerated(t *testing.T) {
+	const file = "prometheusrule.yaml"
+	want := prometheusRule(read(t, "rules.yaml"))
+	if *update {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(read(t, file), want) {
+		t.Errorf("%s differs from rules.yaml; run make generate", file)
+	}
+	var object struct {
+		APIVersion string         `json:"apiVersion"`
+		Kind       string         `json:"kind"`
+		Metadata   map[string]any `json:"metadata"`
+		Spec       ruleFile       `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict(want, &object); err != nil {
+		t.Fatal(err)
+	}
+	if got, plain := len(object.Spec.rules()), len(rules(t)); got != plain {
+		t.Errorf("%s has %d rules, rules.yaml has %d", file, got, plain)
+	}
+}
+
+// prometheusRule puts the groups of a rules file, as they are written, under the operator's object.
+func prometheusRule(rules []byte) []byte {
+	var b strings.Builder
+	b.WriteString(`# Generated from rules.yaml by "make generate".
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: statefleet
+  labels:
+    app.kubernetes.io/name: statefleet
+spec:
+`)
+	_, groups, _ := strings.Cut(string(rules), "\ngroups:")
+	for line := range strings.Lines("groups:" + groups) {
+		if strings.TrimSpace(line) != "" {
+			b.WriteString("  ")
+		}
+		b.WriteString(line)
+	}
+	return []byte(b.String())
+}
+
+// TestEveryAlertTellsWhatToDo: a severity, both texts, and a runbook that exists.
+func TestEveryAlertTellsWhatToDo(t *testing.T) {
+	manual := string(read(t, "../../docs/operations.md"))
+	alerts := map[string]bool{}
+	for _, r := range rules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		alerts[r.Alert] = true
+		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
+			t.Errorf("%s: severity %q", r.Alert, s)
+		}
+		for _, text := range []string{"summary", "description"} {
+			if !strings.HasSuffix(r.Annotations[text], ".") {
+				t.Errorf("%s: %s is no sentence: %q", r.Alert, text, r.Annotations[text])
+			}
+		}
+		if want := runbooks + strings.ToLower(r.Alert); r.Annotations["runbook_url"] != want {
+			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
+		}
+		if !strings.Contains(manual, "\n### "+r.Alert+"\n") {
+			t.Errorf("docs/operations.md has no section %s", r.Alert)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(manual, -1) {
+		if !alerts[m[1]] {
+			t.Errorf("docs/operations.md describes %s, which is no alert", m[1])
+		}
+	}
+}
+
+// TestEveryAlertIsTested: promtool is asked for each alert at a time when it fires and at one when it does not.
+func TestEveryAlertIsTested(t *testing.T) {
+	fires, silent := map[string]bool{}, map[string]bool{}
+	files, err := filepath.Glob("tests/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		var tests struct {
+			Tests []struct {
+				Alerts []struct {
+					Alert    string            `json:"alertname"`
+					Expected []json.RawMessage `json:"exp_alerts"`
+				} `json:"alert_rule_test"`
+			} `json:"tests"`
+		}
+		if err := yaml.Unmarshal(read(t, file), &tests); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, test := range tests.Tests {
+			for _, a := range test.Alerts {
+				fires[a.Alert] = fires[a.Alert] || len(a.Expected) > 0
+				silent[a.Alert] = silent[a.Alert] || len(a.Expected) == 0
+			}
+		}
+	}
+	for _, r := range rules(t) {
+		if r.Alert != "" && (!fires[r.Alert] || !silent[r.Alert]) {
+			t.Errorf("%s: tested while firing: %t, while silent: %t", r.Alert, fires[r.Alert], silent[r.Alert])
+		}
+	}
+}
+
+// TestMetricsExist: rules, dashboard and manual name only metrics that the program has, or that a rule records.
+func TestMetricsExist(t *testing.T) {
+	exist := selfMetrics(t)
+	for _, k := range resources.All() {
+		for _, f := range k.Families() {
+			exist[f.Name] = true
+		}
+	}
+	recorded := map[string]bool{}
+	for _, r := range rules(t) {
+		recorded[r.Record] = true
+	}
+	histogramPart := regexp.MustCompile(`_(bucket|count|sum)$`)
+	names := regexp.MustCompile(`\b(statefleet:\w+:\w+|(?:statefleet|kube_state_metrics|kube)_[a-z0-9_]+)\b`)
+	for _, file := range []string{"rules.yaml", "dashboard.json", "../../docs/operations.md"} {
+		found := map[string]bool{}
+		for _, name := range names.FindAllString(string(read(t, file)), -1) {
+			found[name] = true
+		}
+		if len(found) < 10 {
+			t.Errorf("%s names %d metrics: is the pattern right?", file, len(found))
+		}
+		for _, name := range slices.Sorted(maps.Keys(found)) {
+			plain := histogramPart.ReplaceAllString(name, "")
+			if !exist[name] && !exist[plain] && !recorded[name] {
+				t.Errorf("%s names %s, which does not exist", file, name)
+			}
+		}
+	}
+}
+
+// selfMetrics are the names of metrics that the program's source declares: string literals that are such a name.
+func selfMetrics(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	literal := regexp.MustCompile(`"((?:statefleet|kube_state_metrics)_[a-z0-9_]+)"`)
+	for _, folder := range []string{"cmd", "internal", "resources", "shard", "store", "watch", "web"} {
+		err := filepath.WalkDir(filepath.Join("../..", folder), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			for _, m := range literal.FindAllSubmatch(read(t, path), -1) {
+				names[string(m[1])] = true
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+func rules(t *testing.T) []rule {
+	t.Helper()
+	var file ruleFile
+	if err := yaml.UnmarshalStrict(read(t, "rules.yaml"), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.rules()
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,144 @@
+package test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/lint"
+	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	"sigs.k8s.io/yaml"
+)
+
+const chartFolder = "../chart"
+
+// valuesFiles are the cases: a name and the values.
+func valuesFiles(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(chartFolder, "tests/values/*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no values files:", err)
+	}
+	cases := map[string]map[string]any{}
+	for _, file := range files {
+		cases[strings.TrimSuffix(filepath.Base(file), ".yaml")] = values(t, file)
+	}
+	return cases
+}
+
+func values(t *testing.T, file string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]any{}
+	if err := yaml.UnmarshalStrict(text, &given); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return given
+}
+
+// render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and left out.
+func render(t *testing.T, given map[string]any) ([]byte, error) {
+	t.Helper()
+	chart, err := loader.Load(chartFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := common.ReleaseOptions{Name: "statefleet", Namespace: "statefleet", IsInstall: true, Revision: 1}
+	all, err := util.ToRenderValues(chart, given, release, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	files, err := engine.Render(chart, all)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if filepath.Ext(name) == ".yaml" && !empty([]byte(files[name])) {
+			b.WriteString("---\n" + strings.Trim(files[name], "\n") + "\n")
+		}
+	}
+	return b.Bytes(), nil
+}
+
+func TestChartLints(t *testing.T) {
+	for name, given := range valuesFiles(t) {
+		for _, message := range lint.RunAll(chartFolder, given, "statefleet").Messages {
+			if message.Severity >= support.WarningSev {
+				t.Errorf("%s: %s", name, message)
+			}
+		}
+	}
+}
+
+// TestChartRenders renders the chart with each file of values. The results are kept in chart/tests/rendered, for reviews and
+// for the tests that apply them to an API server; -update writes them.
+func TestChartRenders(t *testing.T) {
+	for name, given := range valuesFiles(t) {
+		t.Run(name, func(t *testing.T) {
+			got, err := render(t, given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkNames(t, decode(t, got))
+			file := filepath.Join(chartFolder, "tests/rendered", name+".yaml")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s differs from what the chart renders; run make generate", file)
+			}
+		})
+	}
+}
+
+// TestChartRefusesWhatItCannotDo: the rendering ends with a message that names the value.
+func TestChartRefusesWhatItCannotDo(t *testing.T) {
+	for given, want := range map[string]string{
+		`{autosharding: {enabled: false}, replicas: 2}`:                               "autosharding.enabled=false",
+		`{autosharding: {enabled: false}, autoscaling: {enabled: true}, replicas: 1}`: "autosharding.enabled=false",
+		`{metricAllowlist: [a], metricDenylist: [b]}`:                                 "metricAllowlist and metricDenylist",
+		`{rbac: {useClusterRole: false}}`:                                             "needs namespaces",
+		`{rbac: {useClusterRole: false}, namespaces: a, collectors: [nodes]}`:         "nodes is cluster-scoped",
+		`{collectors: [pod]}`:                                                         `"pod" is no kind`,
+		`{collectors: [pods], collectorsExclude: [pods]}`:                             "nothing is left",
+		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                "not an image of statefleet",
+		`{service: {type: NodePort}}`:                                                 "service.type=NodePort",
+		`{networkPolicy: {flavor: cilium}}`:                                           "networkPolicy.flavor=cilium",
+		`{kubeRBACProxy: {enabled: true}}`:                                            "kubeRBACProxy.enabled=true is not supported",
+		`{authFilter: {enabled: true}}`:                                               "authFilter.enabled=true is not supported",
+		`{kubeconfig: {enabled: true}}`:                                               "kubeconfig.enabled=true is not supported",
+		`{verticalPodAutoscaler: {enabled: true}}`:                                    "verticalPodAutoscaler.enabled=true is not supported",
+		`{podSecurityPolicy: {enabled: true}}`:                                        "podSecurityPolicy.enabled=true is not supported",
+		`{prometheus: {monitor: {enabled: true, targetLabels: [a]}}}`:                 "prometheus.monitor.targetLabels",
+		`{replicas: three}`:                                                           "replicas",
+		`{replica: 3}`:                                                                "replica",
+		`{prometheus: {monitor: {kind: Probe}}}`:                                      "kind",
+		`{service: {port: 70000}}`:                                                    "port",
+	} {
+		var v map[string]any
+		if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+			t.Fatalf("%s: %v", given, err)
+		}
+		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one about %q", given, err, want)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+// Package test renders the Helm chart and the kustomize overlays as helm and kustomize do, and checks every object against
+// the types of the Kubernetes API. It is a module of its own, so that helm is no dependency of statefleet.
+package test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"slices"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+var update = flag.Bool("update", false, "write the rendered files")
+
+// objects are decoded manifests in their order.
+type objects []runtime.Object
+
+// decode reads YAML documents into their Go types. A field that the type does not have, or that is there twice, ends the test.
+func decode(t *testing.T, documents []byte) objects {
+	t.Helper()
+	types := runtime.NewScheme()
+	if err := errors.Join(scheme.AddToScheme(types), monitoringv1.AddToScheme(types)); err != nil {
+		t.Fatal(err)
+	}
+	decoder := serializer.NewCodecFactory(types, serializer.EnableStrict).UniversalDeserializer()
+	var all objects
+	for reader := yaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(documents))); ; {
+		document := make([]byte, len(documents)+1)
+		n, err := reader.Read(document)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if empty(document[:n]) {
+			continue
+		}
+		object, _, err := decoder.Decode(document[:n], nil, nil)
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, document[:n])
+		}
+		all = append(all, object)
+	}
+}
+
+// empty tells whether a document has comments and separators only.
+func empty(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the object of a type and name; the test ends when there is none.
+func find[T metav1.Object](t *testing.T, all objects, name string) T {
+	t.Helper()
+	for _, object := range all {
+		if o, ok := object.(T); ok && o.GetName() == name {
+			return o
+		}
+	}
+	var none T
+	t.Fatalf("there is no %T %s", none, name)
+	return none
+}
+
+// kinds are the kinds of objects that there are, sorted, each once.
+func kinds(all objects) []string {
+	var names []string
+	for _, object := range all {
+		names = append(names, object.GetObjectKind().GroupVersionKind().Kind)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// checkNames ends the test when two objects have the same kind, namespace and name.
+func checkNames(t *testing.T, all objects) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, object := range all {
+		o, err := meta.Accessor(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := object.GetObjectKind().GroupVersionKind().Kind + " " + o.GetNamespace() + "/" + o.GetName()
+		if seen[id] {
+			t.Errorf("%s is there twice", id)
+		}
+		seen[id] = true
+	}
+}

@@ -1,0 +1,180 @@
+package test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// build does what "kubectl kustomize manifests/FOLDER" does.
+func build(t *testing.T, folder string) objects {
+	t.Helper()
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("..", folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := built.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := decode(t, text)
+	checkNames(t, all)
+	return all
+}
+
+func TestKustomizationsBuild(t *testing.T) {
+	for _, folder := range []string{"base", "prometheus-operator"} {
+		build(t, folder)
+	}
+	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
+	if err != nil || len(overlays) == 0 {
+		t.Fatal("no overlays:", err)
+	}
+	for _, overlay := range overlays {
+		build(t, filepath.Join("overlays", filepath.Base(filepath.Dir(overlay))))
+	}
+}
+
+func TestSingleHasOneReplica(t *testing.T) {
+	if set := find[*appsv1.StatefulSet](t, build(t, "overlays/single"), "statefleet"); *set.Spec.Replicas != 1 {
+		t.Errorf("%d replicas", *set.Spec.Replicas)
+	}
+}
+
+// TestDaemonSetAndStatefulSetShareOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither
+// selects the other's pods.
+func TestDaemonSetAndStatefulSetShareOut(t *testing.T) {
+	all := build(t, "overlays/daemonset")
+	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
+	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
+	if args := nodes.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--resources=pods") || !slices.Contains(args, "--node=$(NODE_NAME)") {
+		t.Errorf("arguments of the DaemonSet: %q", args)
+	}
+	if args := rest.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--track-unscheduled-pods") {
+		t.Errorf("arguments of the StatefulSet: %q", args)
+	}
+	if *rest.Spec.Replicas != 1 {
+		t.Errorf("%d replicas, so DaemonSet and StatefulSet disagree on the number of shards", *rest.Spec.Replicas)
+	}
+	if image, want := nodes.Spec.Template.Spec.Containers[0].Image, rest.Spec.Template.Spec.Containers[0].Image; image != want {
+		t.Errorf("the DaemonSet runs %s, the StatefulSet %s", image, want)
+	}
+	if selects(nodes.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) || selects(rest.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) {
+		t.Error("one selects the other's pods")
+	}
+	if !selects(nodes.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) || !selects(rest.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) {
+		t.Error("one does not select its own pods")
+	}
+}
+
+func selects(selector, labels map[string]string) bool {
+	for k, v := range selector {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// TestNamespacedGrantsRolesOnly: nothing is granted in all namespaces, neither by the overlay nor by the chart, and what is
+// exposed is what is granted.
+func TestNamespacedGrantsRolesOnly(t *testing.T) {
+	text, err := render(t, values(t, "../chart/tests/values/namespaced.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name       string
+		all        objects
+		namespaces []string
+	}{
+		{"overlay", build(t, "overlays/namespaced"), []string{"default"}},
+		{"chart", decode(t, text), []string{"team-a", "team-b"}},
+	} {
+		for _, kind := range kinds(c.all) {
+			if strings.HasPrefix(kind, "Cluster") {
+				t.Errorf("%s: has a %s", c.name, kind)
+			}
+		}
+		args := find[*appsv1.StatefulSet](t, c.all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		if want := "--namespaces=" + strings.Join(c.namespaces, ","); !slices.Contains(args, want) {
+			t.Errorf("%s: no %s among %q", c.name, want, args)
+		}
+		var granted []string
+		for _, object := range c.all {
+			role, ok := object.(*rbacv1.Role)
+			if !ok || role.Name != "statefleet-objects" {
+				continue
+			}
+			granted = append(granted, role.Namespace)
+			if got, want := listed(role.Rules), exposed(args); !slices.Equal(got, want) {
+				t.Errorf("%s: namespace %s grants %q, exposed are %q", c.name, role.Namespace, got, want)
+			}
+		}
+		if !slices.Equal(granted, c.namespaces) {
+			t.Errorf("%s: grants in %q, want %q", c.name, granted, c.namespaces)
+		}
+		for _, object := range c.all {
+			binding, ok := object.(*rbacv1.RoleBinding)
+			if ok && (len(binding.Subjects) != 1 || binding.Subjects[0].Name != "statefleet" || binding.Subjects[0].Namespace != "statefleet") {
+				t.Errorf("%s: %s/%s binds %v", c.name, binding.Namespace, binding.Name, binding.Subjects)
+			}
+		}
+	}
+}
+
+// listed are the resources that may be listed and watched, and nothing else done to, sorted.
+func listed(rules []rbacv1.PolicyRule) []string {
+	var names []string
+	for _, rule := range rules {
+		if slices.Equal(rule.Verbs, []string{"list", "watch"}) {
+			names = append(names, rule.Resources...)
+		} else {
+			names = append(names, "more than list and watch")
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// exposed are the values of --resources, sorted.
+func exposed(args []string) []string {
+	for _, arg := range args {
+		if list, ok := strings.CutPrefix(arg, "--resources="); ok {
+			names := strings.Split(list, ",")
+			slices.Sort(names)
+			return names
+		}
+	}
+	return nil
+}
+
+// TestExposedIsGranted: whatever the values are, the roles of the chart allow the kinds that its arguments name.
+func TestExposedIsGranted(t *testing.T) {
+	for name, given := range valuesFiles(t) {
+		if name == "namespaced" {
+			continue // see TestNamespacedGrantsRolesOnly
+		}
+		text, err := render(t, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := decode(t, text)
+		release := "statefleet"
+		if override, ok := given["fullnameOverride"].(string); ok {
+			release = override
+		}
+		args := find[*appsv1.StatefulSet](t, all, release).Spec.Template.Spec.Containers[0].Args
+		granted := listed(find[*rbacv1.ClusterRole](t, all, release).Rules)
+		granted = slices.DeleteFunc(granted, func(r string) bool { return r == "customresourcedefinitions" || r == "widgets" })
+		if want := exposed(args); !slices.Equal(granted, want) {
+			t.Errorf("%s: grants %q, exposed are %q", name, granted, want)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// TestProgramTakesTheArguments starts the program with the arguments of each workload. Without an API server it cannot go
+// further than to say so; a wrong flag or value ends it before.
+func TestProgramTakesTheArguments(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "statefleet")
+	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
+	compile.Dir = "../.."
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cases := map[string]corev1.PodSpec{}
+	for _, folder := range []string{"base", "overlays/single", "overlays/daemonset", "overlays/namespaced"} {
+		podSpecs(cases, folder, build(t, folder))
+	}
+	for name, given := range valuesFiles(t) {
+		text, err := render(t, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		podSpecs(cases, "chart "+name, decode(t, text))
+	}
+	const absent = "no-such-kubeconfig"
+	for name, spec := range cases {
+		var args []string
+		for _, arg := range spec.Containers[0].Args {
+			// The file with custom resources is a mount, which is not here.
+			if !strings.HasPrefix(arg, "--custom-resource-state-config-file=") {
+				args = append(args, strings.NewReplacer("$(POD_NAME)", "statefleet-0", "$(POD_NAMESPACE)", "a", "$(NODE_NAME)", "n").Replace(arg))
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		out, err := exec.CommandContext(ctx, program, append(args, "--kubeconfig="+absent)...).CombinedOutput()
+		cancel()
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || !strings.Contains(string(out), absent) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func podSpecs(into map[string]corev1.PodSpec, name string, all objects) {
+	for _, object := range all {
+		switch o := object.(type) {
+		case *appsv1.StatefulSet:
+			into[name+" "+o.Name] = o.Spec.Template.Spec
+		case *appsv1.DaemonSet:
+			into[name+" "+o.Name] = o.Spec.Template.Spec
+		}
+	}
+}
+
+// TestChartIsTheBase: without values, the chart runs what the base runs, with the same rights on its own fleet.
+func TestChartIsTheBase(t *testing.T) {
+	text, err := render(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, base := decode(t, text), build(t, "base")
+	got, want := pod(t, chart), pod(t, base)
+	got.Containers[0].Args = slices.DeleteFunc(got.Containers[0].Args, func(arg string) bool { return strings.HasPrefix(arg, "--resources=") })
+	got.Containers[0].Image, want.Containers[0].Image = "", ""
+	for i := range got.TopologySpreadConstraints {
+		got.TopologySpreadConstraints[i].LabelSelector = want.TopologySpreadConstraints[i].LabelSelector
+	}
+	got.DNSPolicy = want.DNSPolicy // the default, which the base leaves out
+	equal(t, "pod", got, want)
+	equal(t, "own role", find[*rbacv1.Role](t, chart, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
+	equal(t, "ports", find[*corev1.Service](t, chart, "statefleet").Spec.Ports, find[*corev1.Service](t, base, "statefleet").Spec.Ports)
+	gotSet, wantSet := find[*appsv1.StatefulSet](t, chart, "statefleet"), find[*appsv1.StatefulSet](t, base, "statefleet")
+	equal(t, "replicas", gotSet.Spec.Replicas, wantSet.Spec.Replicas)
+	equal(t, "pod management", gotSet.Spec.PodManagementPolicy, wantSet.Spec.PodManagementPolicy)
+	find[*corev1.ConfigMap](t, chart, "statefleet-topology")
+	find[*corev1.ConfigMap](t, base, "statefleet-topology")
+}
+
+func pod(t *testing.T, all objects) corev1.PodSpec {
+	t.Helper()
+	return find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec
+}
+
+func equal[T any](t *testing.T, what string, chart, base T) {
+	t.Helper()
+	if difference := cmp.Diff(base, chart); difference != "" {
+		t.Errorf("%s: base (-) and chart (+) differ:\n%s", what, difference)
+	}
+}
