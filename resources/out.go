@@ -22,10 +22,15 @@ type Lines struct {
 	// Skipped counts samples left out because the object's own data gave no
 	// usable value (a series named twice, an entry without its source).
 	Skipped int
+	// Failed are the families, by index, that have no lines because their
+	// function could not cope with the object.
+	Failed []int
 }
 
 // Reset empties l and keeps its memory.
-func (l *Lines) Reset() { l.Buf, l.Ends, l.Skipped = l.Buf[:0], l.Ends[:0], 0 }
+func (l *Lines) Reset() {
+	l.Buf, l.Ends, l.Skipped, l.Failed = l.Buf[:0], l.Ends[:0], 0, l.Failed[:0]
+}
 
 // Out writes the samples of one object. The functions of a family get it with
 // the family's name and the object's identity labels already set; each call of

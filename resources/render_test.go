@@ -3,6 +3,7 @@ package resources
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,24 +89,36 @@ func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
 	f("1e999", "")
 }
 
-// TestPanicCostsOneObject: the renderer goes on working after a family panicked.
-func TestPanicCostsOneObject(t *testing.T) {
+// TestPanicCostsOneFamily: a family that cannot cope with an object is missing
+// for that object only, and named.
+func TestPanicCostsOneFamily(t *testing.T) {
 	k := For(definition[appsv1.Deployment]{
 		resource: appsv1.SchemeGroupVersion.WithResource("deployments"),
 		identity: named[appsv1.Deployment]("deployment"),
 		families: []family[appsv1.Deployment]{
-			gauge(Stable, "m", "Help.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(1 / len(d.Name))) }),
+			gauge(Stable, "before", "Help.", func(_ *appsv1.Deployment, m *Out) { m.Value(2) }),
+			gauge(Stable, "breaks", "Help.", func(d *appsv1.Deployment, m *Out) {
+				m.Value(3)
+				m.Int(int64(1 / len(d.Name)))
+			}),
+			gauge(Stable, "behind", "Help.", func(_ *appsv1.Deployment, m *Out) { m.Value(4) }),
 		},
 	})
 	r := mustRenderer(t, k, Filter{})
 	var l Lines
-	err := r.Render(wire.Protobuf, nil, &l)
-	if err == nil || !strings.Contains(err.Error(), "divide by zero") {
-		t.Errorf("error %v, want one that names the cause", err)
+	if err := r.Render(wire.Protobuf, nil, &l); err != nil {
+		t.Fatal(err)
 	}
-	named := encodings(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}})
-	if err := r.Render(wire.Protobuf, named[wire.Protobuf], &l); err != nil || !strings.HasSuffix(string(l.Buf), "} 1\n") {
-		t.Errorf("error %v, lines %s", err, l.Buf)
+	text := string(l.Buf)
+	if !strings.Contains(text, "before{") || strings.Contains(text, "breaks{") || !strings.Contains(text, "behind{") || len(l.Ends) != 3 {
+		t.Errorf("lines %s, ends %v", l.Buf, l.Ends)
+	}
+	if !slices.Equal(l.Failed, []int{1}) {
+		t.Errorf("failed families %v, want the second", l.Failed)
+	}
+	whole := encodings(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}})
+	if err := r.Render(wire.Protobuf, whole[wire.Protobuf], &l); err != nil || len(l.Failed) > 0 || !strings.Contains(string(l.Buf), "breaks{") {
+		t.Errorf("error %v, failed %v, lines %s", err, l.Failed, l.Buf)
 	}
 }
 
@@ -195,6 +208,9 @@ func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
 	// too short, so that senseless bytes decode differently once they were cut.
 	if enc == wire.JSON && fullErr == nil && string(lines.Buf) != string(full.Buf) {
 		t.Fatalf("cut and full differ:\n%s", firstDifference(string(lines.Buf), string(full.Buf)))
+	}
+	if len(full.Failed)+len(lines.Failed) > 0 {
+		t.Fatalf("%s: families %v failed", r.Families()[0].Name, append(full.Failed, lines.Failed...))
 	}
 	page := conformance.NewPage()
 	if err := addLines(&page, r.Families(), lines); err != nil || len(page.Twice) > 0 {

@@ -37,8 +37,8 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	if !ok {
 		s = &scratch{}
 	}
-	// A decoder or a family that meets data nobody thought of must cost one
-	// object, not the process: the page of all others is worth more.
+	// A decoder that meets data nobody thought of must cost one object, not the
+	// process: the page of all others is worth more.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("rendering: %v", p)
@@ -58,6 +58,18 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 type enabled[T any] struct {
 	name  string
 	write func(o *T, m *Out)
+}
+
+// contained writes the family's lines. A function that meets data nobody
+// thought of costs its family for this object; the others are worth having.
+func (e enabled[T]) contained(family int, o *T, m *Out) {
+	defer func() {
+		if recover() != nil {
+			m.lines.Buf = m.lines.Buf[:m.start]
+			m.lines.Failed = append(m.lines.Failed, family)
+		}
+	}()
+	e.write(o, m)
 }
 
 func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Renderer, error) {
@@ -97,9 +109,9 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Render
 		}
 		m := &s.out
 		d.identity(o, m)
-		for _, w := range writers {
+		for i, w := range writers {
 			m.begin(w.name)
-			w.write(o, m)
+			w.contained(i, o, m)
 			m.lines.Ends = append(m.lines.Ends, len(m.lines.Buf))
 		}
 		if d.reuse != nil {

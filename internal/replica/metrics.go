@@ -14,6 +14,7 @@ type Metrics struct {
 	objects        *prometheus.CounterVec
 	skippedSamples *prometheus.CounterVec
 	vanished       *prometheus.CounterVec
+	failedFamilies *prometheus.CounterVec
 }
 
 // NewMetrics registers the self-metrics with r.
@@ -34,7 +35,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Number of objects removed because a complete list no longer had them; their deletion was missed or belonged to a change of shard.",
 		}, []string{"resource"}),
 	}
-	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.collector)
+	m.failedFamilies = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_family_failures_total",
+		Help: "Number of times a metric family could not be rendered for an object, whose other families are there.",
+	}, []string{"resource", "family"})
+	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.failedFamilies, m.collector)
 	return m
 }
 
@@ -49,6 +54,7 @@ func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }
 type counters struct {
 	rendered, unchanged, failed, overLimit prometheus.Counter
 	skippedSamples, vanished               prometheus.Counter
+	familyFailed                           func(family string)
 }
 
 func (m *Metrics) counters(resource string) *counters {
@@ -60,5 +66,6 @@ func (m *Metrics) counters(resource string) *counters {
 		overLimit:      outcome("over_limit"),
 		skippedSamples: m.skippedSamples.WithLabelValues(resource),
 		vanished:       m.vanished.WithLabelValues(resource),
+		familyFailed:   func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
 	}
 }

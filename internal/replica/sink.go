@@ -48,6 +48,9 @@ func (s *sink) Put(o watch.Object) {
 	k.displace(o, id)
 	k.counters.rendered.Inc()
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
+	for _, family := range s.lines.Failed {
+		k.counters.familyFailed(k.Renderer.Families()[family].Name)
+	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
 	if cap(s.lines.Buf) > maxIdleLines {
