@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/dlclark/regexp2"
@@ -14,6 +15,7 @@ import (
 // are immutable and safe for concurrent use.
 type Filter struct {
 	allow, deny, optIn []matcher
+	skipZero           bool
 	// Labels and Annotations are the allowlists of the families that copy an
 	// object's labels and annotations; such a family is left out for kinds
 	// that its list does not name.
@@ -25,6 +27,26 @@ type Filter struct {
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
+	// SkipZeroStateSets leaves out, for the families that sparseStateSets names,
+	// the rows of the states that an object is not in.
+	SkipZeroStateSets bool
+}
+
+// sparseStateSets are the families whose rows with the value 0 no common
+// dashboard or alert needs: they sum, or compare with 1.
+func sparseStateSets() []string {
+	return []string{
+		"kube_namespace_status_phase",
+		"kube_persistentvolume_status_phase",
+		"kube_persistentvolumeclaim_status_phase",
+		"kube_pod_status_phase",
+		"kube_pod_status_qos_class",
+	}
+}
+
+// sparse reports whether rows with the value 0 of the family are left out.
+func (f Filter) sparse(family string) bool {
+	return f.skipZero && slices.Contains(sparseStateSets(), family)
 }
 
 // matchTimeout bounds one match of a pattern that the linear-time engine can't run.
@@ -41,7 +63,7 @@ func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
 	}
-	f := Filter{Labels: s.Labels, Annotations: s.Annotations}
+	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets}
 	for _, list := range []struct {
 		flag     string
 		patterns []string

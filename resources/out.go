@@ -39,7 +39,8 @@ type Out struct {
 	lines    *Lines
 	name     string
 	identity []byte
-	start    int // where the family's lines begin
+	sparse   bool // whether OneOf leaves out what is 0
+	start    int  // where the family's lines begin
 	// index holds the series of the family's lines before indexed, by hash; see seen.
 	index   map[uint64]struct{}
 	indexed int
@@ -55,8 +56,9 @@ func (m *Out) identify(pairs ...string) {
 }
 
 // begin starts a family.
-func (m *Out) begin(name string) {
-	m.name, m.start, m.indexed = name, len(m.lines.Buf), len(m.lines.Buf)
+func (m *Out) begin(name string, sparse bool) {
+	m.name, m.sparse = name, sparse
+	m.start, m.indexed = len(m.lines.Buf), len(m.lines.Buf)
 	if len(m.index) > 0 {
 		clear(m.index)
 	}
@@ -188,6 +190,9 @@ func (m *Out) OptBool(b *bool, labels ...string) {
 // one that is current, 0 for the others.
 func (m *Out) OneOf(label, current string, all ...string) {
 	for _, v := range all {
+		if m.sparse && v != current {
+			continue
+		}
 		m.Bool(v == current, label, v)
 	}
 }

@@ -20,7 +20,7 @@ func written(write func(m *Out)) (text string, skipped int) {
 	var l Lines
 	m := Out{lines: &l}
 	m.identify("id", "x")
-	m.begin("m")
+	m.begin("m", false)
 	write(&m)
 	return string(l.Buf), l.Skipped
 }
@@ -61,7 +61,7 @@ func TestOut(t *testing.T) {
 func TestSampleWithoutLabels(t *testing.T) {
 	var l Lines
 	m := Out{lines: &l}
-	m.begin("m")
+	m.begin("m", false)
 	m.Value(1)
 	if string(l.Buf) != "m{} 1\n" {
 		t.Errorf("got %q", l.Buf)
@@ -100,7 +100,7 @@ func TestDistinctCountsNothing(t *testing.T) {
 func TestOnceConcernsOneFamily(t *testing.T) {
 	text, skipped := written(func(m *Out) {
 		m.Once(1)
-		m.begin("m")
+		m.begin("m", false)
 		m.Once(2)
 	})
 	if skipped != 0 || strings.Count(text, "\n") != 2 {

@@ -26,7 +26,7 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 		l.Reset()
 		m.identify("namespace", p.Namespace, "pod", p.Name)
 		for _, f := range families {
-			m.begin(f.Name)
+			m.begin(f.Name, false)
 			f.write(p, &m)
 		}
 	})

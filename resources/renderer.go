@@ -56,8 +56,9 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 
 // enabled is one family that a renderer writes.
 type enabled[T any] struct {
-	name  string
-	write func(o *T, m *Out)
+	name   string
+	sparse bool
+	write  func(o *T, m *Out)
 }
 
 // contained writes the family's lines. A function that meets data nobody
@@ -86,7 +87,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Render
 		}
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
-		writers = append(writers, enabled[T]{fam.Name, write})
+		writers = append(writers, enabled[T]{fam.Name, f.sparse(fam.Name), write})
 	}
 	m, err := mask[T](reads)
 	if err != nil {
@@ -110,7 +111,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Render
 		m := &s.out
 		d.identity(o, m)
 		for i, w := range writers {
-			m.begin(w.name)
+			m.begin(w.name, w.sparse)
 			w.contained(i, o, m)
 			m.lines.Ends = append(m.lines.Ends, len(m.lines.Buf))
 		}

@@ -7,7 +7,7 @@ func Write(l *Lines, families []Family, write func(i int, m *Out)) {
 	l.Reset()
 	m := Out{lines: l}
 	for i, f := range families {
-		m.begin(f.Name)
+		m.begin(f.Name, false)
 		write(i, &m)
 		l.Ends = append(l.Ends, len(l.Buf))
 	}

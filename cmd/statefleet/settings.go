@@ -121,6 +121,8 @@ func (s *settings) chooseMetrics() error {
 		OptIn:       splitPatterns(s.optIn),
 		Labels:      byLabel,
 		Annotations: byAnnotation,
+
+		SkipZeroStateSets: s.skipZero,
 	})
 	return err // names the flag
 }
