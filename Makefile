@@ -37,7 +37,10 @@ lint: ## gofmt, go vet and golangci-lint
 chart-test: ## Render the chart and the overlays and check every object
 	cd manifests/test && go vet ./... && go test ./...
 
-rules-test: ## Check and test the alerting rules with promtool (first build: some minutes)
+rules-test: ## Check a whole page and the alerting rules with promtool (first build: some minutes)
+	@mkdir -p bin
+	go run ./benchmarks/page > bin/page.prom
+	go tool -modfile=promtool.mod promtool check metrics < bin/page.prom
 	go tool -modfile=promtool.mod promtool check rules --lint=all --lint-fatal manifests/mixin/rules.yaml manifests/mixin/tests/dashboard.rules
 	go tool -modfile=promtool.mod promtool test rules manifests/mixin/tests/*.yaml
 
