@@ -114,6 +114,25 @@ func older(a, b *corev1.ConfigMap) bool {
 	return a.UID == b.UID && errA == nil && errB == nil && x < y
 }
 
+// probe changes nothing, and fails when the object may not be written.
+func (b *board) probe(ctx context.Context) error {
+	_, err := b.api.Patch(ctx, b.name, types.MergePatchType, []byte(`{}`), metav1.PatchOptions{FieldManager: fieldManager})
+	return err
+}
+
+// refresh reads the object past the watch, which may be out of order without knowing it. What fails here is for
+// the watch to notice.
+func (b *board) refresh(ctx context.Context) error {
+	object, err := b.api.Get(ctx, b.name, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		b.put(object)
+	case apierrors.IsNotFound(err):
+		b.gone()
+	}
+	return errNotWritten
+}
+
 // propose writes the topology, if nobody has written to the object since it was read.
 func (b *board) propose(ctx context.Context, read *corev1.ConfigMap, t Topology) error {
 	next := read.DeepCopy()

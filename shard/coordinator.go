@@ -20,11 +20,16 @@ const (
 	writeTimeout = 10 * time.Second
 	retryWrite   = time.Second      // after a write that failed
 	retryDenied  = 30 * time.Second // after one that is not allowed
+	// refreshEvery bounds, well within lead, how late a replica can hear of the instant of the switch while its
+	// watch is broken or about to be made anew.
+	refreshEvery = lead / 3
 )
 
 var (
 	errForbidden = errors.New("it may not be read")
 	errMissing   = errors.New("there is no such object")
+
+	errNotWritten = errors.New("nothing was written")
 )
 
 // Member is the replica that a [Coordinator] tells what to serve. Its methods do not wait.
@@ -107,6 +112,7 @@ type loop struct {
 	denied  error      // why the last one was refused, as long as none succeeds
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
+	read    time.Time  // when the object was last read past the watch
 }
 
 func (l *loop) run(ctx context.Context, news <-chan struct{}) {
@@ -146,6 +152,10 @@ func (l *loop) step(ctx context.Context) {
 	if l.writing || object == nil || v.now.Before(l.next) {
 		return
 	}
+	if l.denied != nil { // there may be nothing to write that would show that it is allowed again
+		l.write(ctx, l.board.probe)
+		return
+	}
 	if r, ok := l.mind.report(v, l.Member.Holds(l.mind.plan)); ok {
 		l.write(ctx, func(ctx context.Context) error { return l.board.report(ctx, v.wanted.Ordinal, r) })
 		return
@@ -153,6 +163,11 @@ func (l *loop) step(ctx context.Context) {
 	if t, ok := l.mind.propose(v); ok && object.ResourceVersion != l.acted {
 		l.acted = object.ResourceVersion
 		l.write(ctx, func(ctx context.Context) error { return l.board.propose(ctx, object, t) })
+		return
+	}
+	if p := l.mind.plan; p.Changing() && !p.Due && v.now.Sub(l.read) > refreshEvery {
+		l.read = v.now
+		l.write(ctx, l.board.refresh)
 	}
 }
 
@@ -167,7 +182,7 @@ func (l *loop) view() (*corev1.ConfigMap, view) {
 		err = l.denied
 	}
 	v.usable = err == nil
-	if object != nil {
+	if v.data = map[string]string{}; object != nil && object.Data != nil {
 		v.data = object.Data
 	}
 	if known {
@@ -185,7 +200,7 @@ func (l *loop) logAlone(err error) {
 	}
 }
 
-// write starts a write. There is one at a time, and none holds the loop up.
+// write starts a write, or a read. There is one at a time, and none holds the loop up.
 func (l *loop) write(ctx context.Context, what func(ctx context.Context) error) {
 	l.writing = true
 	go func() {
@@ -200,6 +215,8 @@ func (l *loop) wrote(err error) {
 	switch {
 	case err == nil:
 		l.denied = nil
+		return
+	case errors.Is(err, errNotWritten):
 		return
 	case apierrors.IsConflict(err): // another one was quicker; what it wrote is on its way here
 		return

@@ -18,5 +18,6 @@
 // The table is a protocol. Replicas of different versions meet in every rollout and must cut alike, so a
 // change to the cuts is a breaking change; a test pins them.
 //
-// Everything but [Discovery] is a pure function or an immutable value and safe for concurrent use.
+// Everything but [Discovery] and [Coordinator] is a pure function or an immutable value and safe for concurrent
+// use.
 package shard

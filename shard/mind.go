@@ -30,7 +30,7 @@ type mind struct {
 	switched int64     // generation whose switch was made; it is not taken back, whatever the clock does
 	empty    time.Time // since when there has been no topology to follow
 	lagging  time.Time // since when the topology has been ahead of the StatefulSet
-	problem  string    // why the topology cannot be followed; "" when it can
+	problem  error     // why the topology cannot be followed; nil when it can
 }
 
 // look brings the plan up to date.
@@ -38,7 +38,7 @@ func (m *mind) look(v view) {
 	if v.wanted.Total == 0 || !v.known {
 		return
 	}
-	m.problem = ""
+	m.problem = nil
 	if !v.usable {
 		m.alone, m.last = true, Topology{}
 		m.goAlone(v)
@@ -47,7 +47,7 @@ func (m *mind) look(v view) {
 	t, err := ParseTopology(v.data[topologyKey])
 	switch {
 	case err != nil:
-		m.problem = err.Error()
+		m.problem = err
 		if m.empty.IsZero() {
 			m.empty = v.now
 		}
@@ -88,7 +88,7 @@ func (m *mind) goAlone(v view) {
 func (m *mind) report(v view, holds bool) (Report, bool) {
 	t := m.last
 	ordinal := v.wanted.Ordinal
-	if m.problem != "" || !v.usable || t.Target == 0 || ordinal < 0 || ordinal >= t.Target {
+	if m.problem != nil || !v.usable || t.Target == 0 || ordinal < 0 || ordinal >= t.Target {
 		return Report{}, false
 	}
 	is := Report{Generation: t.Generation, Target: t.Target, Holds: holds, Incarnation: m.incarnation}
@@ -101,7 +101,7 @@ func (m *mind) report(v view, holds bool) (Report, bool) {
 
 // propose returns the topology that this replica would write.
 func (m *mind) propose(v view) (Topology, bool) {
-	if v.wanted.Total == 0 || !v.known || v.data == nil {
+	if v.wanted.Total == 0 || !v.known {
 		return Topology{}, false
 	}
 	s := Step{Wanted: v.wanted, Reports: parseReports(v.data), Now: v.now, Alone: m.alone}

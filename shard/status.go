@@ -45,6 +45,9 @@ func (s Status) leaving() bool {
 // not beyond ctx. It returns at once when this replica is to come back or nobody will take over. The error is
 // that of ctx.
 func (c *Coordinator) Drain(ctx context.Context) error {
+	if c.Status().leaving() {
+		c.log().Info("asked to stop; serving on until others have taken over")
+	}
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for c.Status().leaving() {
@@ -63,21 +66,20 @@ func (l *loop) note(before mind, v view) {
 	s := l.Status()
 	s.Transitions.count(before.last, m.last)
 	s.Ordinal, s.Wanted = v.wanted.Ordinal, v.wanted.Total
-	s.Coordinated = v.usable && !m.alone
+	s.Coordinated = v.usable && !m.alone && m.last.Generation != 0
 	s.Generation, s.Active = m.last.Generation, m.plan.Active
 	s.recorded = max(m.last.Active, m.last.Target)
 	s.Target, s.Since = 0, time.Time{}
 	if m.plan.Changing() {
 		s.Target, s.Since = m.plan.Target, m.last.Since
 	}
-	if s == l.Status() {
-		return
+	if s != l.Status() {
+		l.status.Store(&s)
+		l.logPlan(before)
 	}
-	l.logPlan(before)
-	if m.problem != before.problem && m.problem != "" {
-		l.log.Warn("the fleet's topology cannot be followed; it will be written anew", "err", m.problem)
+	if m.problem != nil && before.problem == nil {
+		l.log.Info("the fleet's topology cannot be followed; it will be written", "err", m.problem)
 	}
-	l.status.Store(&s)
 }
 
 func (l *loop) logPlan(before mind) {

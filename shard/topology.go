@@ -19,6 +19,8 @@ const (
 	lastGeneration = 1 << 53
 )
 
+var errNoTopology = errors.New("there is none yet")
+
 // Topology is what a fleet agrees on: by which table it serves, and by which it is about to. It lives in one
 // object of the API server and changes by compare-and-swap only. It is a value; its methods are pure.
 type Topology struct {
@@ -43,7 +45,7 @@ type Topology struct {
 func ParseTopology(text string) (Topology, error) {
 	var t Topology
 	if text == "" {
-		return Topology{}, errors.New("there is none yet")
+		return Topology{}, errNoTopology
 	}
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
 		return Topology{}, fmt.Errorf("it cannot be read: %w", err)

@@ -37,9 +37,8 @@ func (p *process) drain(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.drainTimeout)
 	defer cancel()
-	p.logger.Info("asked to stop; serving on if others are to take over, until they have", "timeout", p.drainTimeout)
 	if err := p.fleet.Drain(ctx); err != nil {
-		p.logger.Warn("stopping before others have taken over", "err", err)
+		p.logger.Warn("stopping before others have taken over", "timeout", p.drainTimeout)
 	}
 }
 

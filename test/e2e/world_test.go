@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
 	t.Run("AForbiddenKindIsNamedAndTheRestServed", w.aForbiddenKindIsNamed)
 	t.Run("TheFleetFollowsItsStatefulSet", w.theFleetFollowsItsStatefulSet)
+	t.Run("TheFleetMovesAsOne", w.theFleetMovesAsOne)
 }
 
 // world is what the checks share: a cluster with the manifests applied and objects of every kind.

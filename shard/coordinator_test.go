@@ -1,0 +1,401 @@
+package shard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+)
+
+var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
+
+// puppet is a Member that holds what it is told to hold.
+type puppet struct {
+	mu    sync.Mutex
+	plans []Plan
+	holds bool
+}
+
+func (p *puppet) Follow(next Plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plans = append(p.plans, next)
+}
+
+func (p *puppet) Holds(Plan) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.holds
+}
+
+func (p *puppet) hold(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holds = yes
+}
+
+// plan is the last one it was told, but for Due.
+func (p *puppet) plan() Plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.plans) == 0 {
+		return Plan{}
+	}
+	last := p.plans[len(p.plans)-1]
+	last.Due = false
+	return last
+}
+
+// party is a fleet of Coordinators on one fake API, which gives versions to ConfigMaps and refuses outdated writes as a real one does.
+type party struct {
+	t       *testing.T
+	client  *fake.Clientset
+	version int
+	mu      sync.Mutex
+	set     int64 // revision of the StatefulSet
+}
+
+type guest struct {
+	*Coordinator
+	puppet
+	log  lockedBuffer
+	stop func()
+}
+
+func newParty(t *testing.T, replicas int32, objects ...runtime.Object) *party {
+	p := &party{t: t, version: 1}
+	p.client = fake.NewClientset(append(objects, p.replicas(replicas))...)
+	p.client.PrependReactor("update", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		next := a.(k8stesting.UpdateAction).GetObject().(*corev1.ConfigMap).DeepCopy()
+		return p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			if now.ResourceVersion != next.ResourceVersion {
+				return nil, apierrors.NewConflict(configMaps.GroupResource(), next.Name, errors.New("outdated"))
+			}
+			return next, nil
+		})
+	})
+	p.client.PrependReactor("patch", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		var patch corev1.ConfigMap
+		if err := json.Unmarshal(a.(k8stesting.PatchAction).GetPatch(), &patch); err != nil || a.(k8stesting.PatchAction).GetPatchType() != types.MergePatchType {
+			t.Errorf("patch %s: %v", a.(k8stesting.PatchAction).GetPatch(), err)
+		}
+		return p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			next := now.DeepCopy()
+			if next.Data == nil {
+				next.Data = map[string]string{}
+			}
+			maps.Copy(next.Data, patch.Data)
+			return next, nil
+		})
+	})
+	return p
+}
+
+// write changes the object of the topology, one writer at a time.
+func (p *party) write(change func(*corev1.ConfigMap) (*corev1.ConfigMap, error)) (bool, runtime.Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+	if err != nil {
+		return true, nil, err
+	}
+	next, err := change(now.(*corev1.ConfigMap))
+	if err != nil {
+		return true, nil, err
+	}
+	p.version++
+	next.ResourceVersion = strconv.Itoa(p.version)
+	return true, next.DeepCopy(), p.client.Tracker().Update(configMaps, next, namespace)
+}
+
+func (p *party) replicas(n int32) runtime.Object {
+	s := set("fleet", n)
+	p.set++
+	s.UID, s.Generation = "set", p.set
+	return s
+}
+
+func (p *party) scale(n int32) {
+	p.t.Helper()
+	if err := p.client.Tracker().Update(statefulSets, p.replicas(n), namespace); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func board0() *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "fleet-topology", ResourceVersion: "1"}}
+}
+
+func boardWith(t Topology) *corev1.ConfigMap {
+	b := board0()
+	b.Data = map[string]string{topologyKey: t.String()}
+	return b
+}
+
+// join starts the replica of an ordinal; it ends with the test.
+func (p *party) join(ordinal int) *guest {
+	g := &guest{}
+	g.Coordinator = &Coordinator{
+		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal),
+			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: 10 * time.Millisecond}},
+		Member: &g.puppet,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	g.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			p.t.Errorf("Run: %v", err)
+		}
+		if p.t.Failed() {
+			p.t.Logf("replica %d:\n%s", ordinal, g.log.String())
+		}
+	})
+	p.t.Cleanup(g.stop)
+	return g
+}
+
+func (p *party) topology() Topology {
+	now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+	if err != nil {
+		return Topology{}
+	}
+	t, _ := ParseTopology(now.(*corev1.ConfigMap).Data[topologyKey])
+	return t
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func (g *guest) waitPlan(t *testing.T, want Plan) {
+	t.Helper()
+	until(t, fmt.Sprintf("plan %+v", want), func() bool { return g.plan() == want })
+}
+
+func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
+	p := newParty(t, 2, board0())
+	a, b := p.join(0), p.join(1)
+	a.waitPlan(t, Plan{0, 2, 2, false})
+	b.waitPlan(t, Plan{1, 2, 2, false})
+	until(t, "a topology", func() bool { return p.topology().Active == 2 })
+	p.scale(3)
+	a.waitPlan(t, Plan{0, 2, 3, false})
+	c := p.join(2)
+	c.waitPlan(t, Plan{2, 2, 3, false})
+	if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.Since.IsZero() {
+		t.Errorf("status %+v", s)
+	}
+	a.hold(true)
+	c.hold(true)
+	until(t, "two reports", func() bool {
+		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+		return err == nil && len(parseReports(now.(*corev1.ConfigMap).Data)) == 2
+	})
+	if s := p.topology(); !s.SwitchAt.IsZero() {
+		t.Errorf("%v before the last replica holds", s)
+	}
+	b.hold(true)
+	for i, g := range []*guest{a, b, c} {
+		g.waitPlan(t, Plan{i, 3, 3, false})
+	}
+	until(t, "the switch is written down", func() bool { return p.topology().Active == 3 && p.topology().Target == 0 })
+	until(t, "the change is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
+}
+
+func TestRestartTakesBackWhatTheReplicaHeld(t *testing.T) {
+	growing := Topology{Generation: 4, Active: 1, Target: 2, Set: "set", Revision: 1}
+	board := boardWith(growing)
+	board.Data[reportKey(0)] = Report{Generation: 4, Target: 2, Holds: true, Incarnation: "before"}.String()
+	p := newParty(t, 2, board)
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 1, 2, false})
+	until(t, "the report is taken back", func() bool {
+		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+		return err == nil && !parseReports(now.(*corev1.ConfigMap).Data)[0].Holds
+	})
+}
+
+func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
+	p := newParty(t, 2)
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 2, 2, false})
+	p.scale(3)
+	a.waitPlan(t, Plan{0, 3, 3, false})
+	if a.Status().Coordinated {
+		t.Error("coordinated without a topology")
+	}
+	if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "there is no such object") {
+		t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
+	}
+	if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
+	p.scale(5)
+	a.waitPlan(t, Plan{0, 3, 5, false})
+	if err := p.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
+		t.Fatal(err)
+	}
+	a.waitPlan(t, Plan{0, 5, 5, false})
+}
+
+func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {
+	p := newParty(t, 3)
+	a := p.join(2)
+	a.waitPlan(t, Plan{2, 3, 3, false})
+	p.scale(2)
+	until(t, "the news", func() bool { return a.Status().Wanted == 2 })
+	a.waitPlan(t, Plan{2, 3, 3, false})
+	if err := a.Drain(t.Context()); err != nil {
+		t.Errorf("a replica that is alone waits: %v", err)
+	}
+}
+
+func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
+	for _, verb := range []string{"list", "update"} {
+		t.Run(verb, func(t *testing.T) {
+			p := newParty(t, 2, board0())
+			var mended sync.Map
+			p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+				_, allowed := mended.Load(verb)
+				return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
+			})
+			a := p.join(0)
+			a.waitPlan(t, Plan{0, 2, 2, false})
+			until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "cannot be used") })
+			p.scale(4)
+			a.waitPlan(t, Plan{0, 4, 4, false})
+			mended.Store(verb, true)
+			if verb == "list" { // writes are tried again much later
+				until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
+			}
+			if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
+				t.Errorf("%d warnings:\n%s", n, a.log.String())
+			}
+		})
+	}
+}
+
+func TestOutageChangesNothing(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 2, 2, false})
+	for _, verb := range []string{"update", "patch"} {
+		failures := 3
+		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+			failures--
+			return failures >= 0, nil, apierrors.NewServiceUnavailable("away")
+		})
+	}
+	p.scale(1)
+	a.waitPlan(t, Plan{0, 2, 1, false})
+	a.hold(true)
+	a.waitPlan(t, Plan{0, 1, 1, false})
+}
+
+func TestDrainWaitsForTheSwitch(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	a, b := p.join(0), p.join(1)
+	a.waitPlan(t, Plan{0, 2, 2, false})
+	b.waitPlan(t, Plan{1, 2, 2, false})
+	if err := b.Drain(t.Context()); err != nil {
+		t.Errorf("a replica that is to come back waits: %v", err)
+	}
+	p.scale(1)
+	b.waitPlan(t, Plan{1, 2, 1, false})
+	short, cancel := context.WithTimeout(t.Context(), 3*look)
+	defer cancel()
+	if err := b.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it did not wait: %v", err)
+	}
+	a.hold(true)
+	if err := b.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := p.topology(); got.Active != 1 {
+		t.Errorf("it ended with %v", got)
+	}
+}
+
+func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
+	b := &board{name: "fleet-topology", news: make(chan struct{}, 1)}
+	version := func(v, data string) *corev1.ConfigMap {
+		object := board0()
+		object.ResourceVersion, object.Data = v, map[string]string{"v": data}
+		return object
+	}
+	for _, object := range []any{version("9", "new"), version("10", "newer"), version("9", "new"), nil, pod("fleet", nil)} {
+		if err := errors.Join(b.Add(object), b.Update(object)); err != nil {
+			t.Error(err)
+		}
+	}
+	if object, known, err := b.read(); err != nil || !known || object.Data["v"] != "newer" {
+		t.Errorf("%v, %v, %v", object, known, err)
+	}
+	if err := b.Replace(nil, ""); err != nil {
+		t.Error(err)
+	}
+	if _, known, err := b.read(); !known || !errors.Is(err, errMissing) {
+		t.Errorf("%v, %v", known, err)
+	}
+}
+
+func TestNamedSwitchNeedsNoAPIServer(t *testing.T) {
+	named := Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(time.Second), Set: "set", Revision: 1}
+	p := newParty(t, 3, boardWith(named))
+	p.client.PrependReactor("update", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewServiceUnavailable("away")
+	})
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 2, 3, false})
+	a.waitPlan(t, Plan{0, 3, 3, false})
+	if time.Now().Before(named.SwitchAt) {
+		t.Error("changed over before the instant")
+	}
+	if got := p.topology(); got.Active != 2 {
+		t.Errorf("somebody wrote %v", got)
+	}
+}
+
+// TestBrokenWatchDoesNotDelayTheSwitch: a replica whose watch says nothing any more hears of the switch in time.
+func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
+	p := newParty(t, 3, boardWith(Topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1}))
+	p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+		return true, watch.NewRaceFreeFake(), nil
+	})
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 2, 3, false})
+	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		next := now.DeepCopy()
+		next.Data[topologyKey] = Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(lead), Set: "set", Revision: 1}.String()
+		return next, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a.waitPlan(t, Plan{0, 3, 3, false})
+}
