@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,10 +28,10 @@ type board struct {
 	watches outage
 	news    chan<- struct{} // told of each change
 
-	mu        sync.Mutex
-	known     bool // it was read, or found missing, or may not be read
-	forbidden bool
-	object    *corev1.ConfigMap // nil when there is none; never changed
+	mu      sync.Mutex
+	known   bool              // it was read, or found missing, or may not be read
+	refused time.Time         // since when it may not be read; zero when it may
+	object  *corev1.ConfigMap // nil when there is none; never changed
 }
 
 // read returns what is known of the object. The error says why it cannot be used, nil as well while it is not
@@ -39,8 +40,8 @@ func (b *board) read() (object *corev1.ConfigMap, known bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.forbidden:
-		return nil, b.known, errForbidden
+	case b.object == nil && !b.refused.IsZero(), !b.refused.IsZero() && time.Since(b.refused) > refusedFor:
+		return b.object, true, errForbidden
 	case b.known && b.object == nil:
 		return nil, true, errMissing
 	}
@@ -60,7 +61,7 @@ func (b *board) listWatch() cache.ListerWatcher {
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			opts.FieldSelector = selector
 			list, err := b.api.List(ctx, opts)
-			if !b.refused(ctx, err) {
+			if err == nil || !b.forbids(ctx, err) {
 				b.lists.saw(ctx, err)
 			}
 			return list, err
@@ -68,7 +69,7 @@ func (b *board) listWatch() cache.ListerWatcher {
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			opts.FieldSelector = selector
 			w, err := b.api.Watch(ctx, opts)
-			if err == nil || !b.refused(ctx, err) { // a list alone would go out of date
+			if !b.forbids(ctx, err) { // a list alone would go out of date
 				b.watches.saw(ctx, err)
 			}
 			return w, err
@@ -76,15 +77,19 @@ func (b *board) listWatch() cache.ListerWatcher {
 	}}
 }
 
-// refused notes whether the object may be read, and reports whether it may not: that has a log line of its own.
-func (b *board) refused(ctx context.Context, err error) bool {
+// forbids notes whether the object may be read, and reports whether it may not: that has a log line of its own.
+func (b *board) forbids(ctx context.Context, err error) bool {
 	forbidden := apierrors.IsForbidden(err)
 	if ctx.Err() != nil || err != nil && !forbidden {
 		return false
 	}
 	b.mu.Lock()
-	b.forbidden = forbidden
-	b.known = b.known || forbidden
+	switch {
+	case !forbidden:
+		b.refused = time.Time{}
+	case b.refused.IsZero():
+		b.refused = time.Now()
+	}
 	b.mu.Unlock()
 	poke(b.news)
 	return forbidden
@@ -149,6 +154,18 @@ func (b *board) propose(ctx context.Context, read *corev1.ConfigMap, t Topology)
 	written, err := b.api.Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
 	if err == nil {
 		b.put(written)
+	}
+	return err
+}
+
+// probe finds out whether the object may be written, and leaves it as it is.
+func (b *board) probe(ctx context.Context, read *corev1.ConfigMap) error {
+	if _, err := b.api.Patch(ctx, b.name, types.MergePatchType, []byte(`{}`), metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
+		return err
+	}
+	_, err := b.api.Update(ctx, read.DeepCopy(), metav1.UpdateOptions{FieldManager: fieldManager})
+	if apierrors.IsConflict(err) {
+		return nil
 	}
 	return err
 }

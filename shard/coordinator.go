@@ -19,7 +19,10 @@ const (
 	look         = 50 * time.Millisecond // how often the member is asked what it holds
 	writeTimeout = 10 * time.Second
 	retryWrite   = time.Second      // after a write that failed
-	retryDenied  = 30 * time.Second // after one that is not allowed
+	retryDenied  = 10 * time.Second // after one that is not allowed
+	// refusedFor is how long the API server may refuse before the fleet takes it for meant: one that has just
+	// started refuses everything until it has read its roles.
+	refusedFor = 30 * time.Second
 	// refreshEvery bounds, well within lead, how late a replica can hear of the instant of the switch while its
 	// watch is broken or about to be made anew.
 	refreshEvery = lead / 3
@@ -109,7 +112,8 @@ type loop struct {
 
 	writing bool       // a write is under way
 	written chan error // its result
-	denied  error      // why the last one was refused, as long as none succeeds
+	refused time.Time  // since when writes are refused; zero when they are not
+	denied  error      // why they are, once that is taken for meant
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
 	read    time.Time  // when the object was last read past the watch
@@ -150,6 +154,10 @@ func (l *loop) step(ctx context.Context) {
 		l.Member.Follow(p)
 	}
 	if l.writing || object == nil || v.now.Before(l.next) {
+		return
+	}
+	if l.denied != nil {
+		l.write(ctx, func(ctx context.Context) error { return l.board.probe(ctx, object) })
 		return
 	}
 	if l.denied != nil { // there may be nothing to write that would show that it is allowed again
@@ -214,20 +222,32 @@ func (l *loop) wrote(err error) {
 	l.writing = false
 	switch {
 	case err == nil:
-		l.denied = nil
+		l.denied, l.refused = nil, time.Time{}
 		return
 	case errors.Is(err, errNotWritten):
 		return
 	case apierrors.IsConflict(err): // another one was quicker; what it wrote is on its way here
 		return
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		l.denied = err
-		l.next = time.Now().Add(retryDenied)
+		l.refuse(err)
 	default:
 		l.log.Warn("cannot write the fleet's topology; trying again", "err", err)
 		l.next = time.Now().Add(retryWrite)
 	}
 	l.acted = ""
+}
+
+// refuse notes that a write is not allowed. A replica that knows of no topology goes alone at once, others when
+// that lasts.
+func (l *loop) refuse(err error) {
+	now := time.Now()
+	if l.refused.IsZero() {
+		l.refused = now
+	}
+	l.next = now.Add(retryWrite)
+	if l.denied != nil || l.mind.last.Generation == 0 || now.Sub(l.refused) > refusedFor {
+		l.denied, l.next = err, now.Add(retryDenied)
+	}
 }
 
 // poke tells a receiver that may be busy that there is something new.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,10 +47,10 @@ func (p *puppet) Holds(Plan) bool {
 	return p.holds
 }
 
-func (p *puppet) hold(yes bool) {
+func (p *puppet) hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holds = yes
+	p.holds = true
 }
 
 // plan is the last one it was told, but for Due.
@@ -210,8 +211,8 @@ func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
 	if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.Since.IsZero() {
 		t.Errorf("status %+v", s)
 	}
-	a.hold(true)
-	c.hold(true)
+	a.hold()
+	c.hold()
 	until(t, "two reports", func() bool {
 		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 		return err == nil && len(parseReports(now.(*corev1.ConfigMap).Data)) == 2
@@ -219,7 +220,7 @@ func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
 	if s := p.topology(); !s.SwitchAt.IsZero() {
 		t.Errorf("%v before the last replica holds", s)
 	}
-	b.hold(true)
+	b.hold()
 	for i, g := range []*guest{a, b, c} {
 		g.waitPlan(t, Plan{i, 3, 3, false})
 	}
@@ -291,9 +292,7 @@ func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 			p.scale(4)
 			a.waitPlan(t, Plan{0, 4, 4, false})
 			mended.Store(verb, true)
-			if verb == "list" { // writes are tried again much later
-				until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
-			}
+			until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
 			if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
 				t.Errorf("%d warnings:\n%s", n, a.log.String())
 			}
@@ -314,7 +313,7 @@ func TestOutageChangesNothing(t *testing.T) {
 	}
 	p.scale(1)
 	a.waitPlan(t, Plan{0, 2, 1, false})
-	a.hold(true)
+	a.hold()
 	a.waitPlan(t, Plan{0, 1, 1, false})
 }
 
@@ -333,7 +332,7 @@ func TestDrainWaitsForTheSwitch(t *testing.T) {
 	if err := b.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it did not wait: %v", err)
 	}
-	a.hold(true)
+	a.hold()
 	if err := b.Drain(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -398,4 +397,35 @@ func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.waitPlan(t, Plan{0, 3, 3, false})
+}
+
+// TestPassingRefusalChangesNothing: an API server that has just started refuses for a moment what it will allow.
+func TestPassingRefusalChangesNothing(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	a := p.join(0)
+	a.waitPlan(t, Plan{0, 2, 2, false})
+	for _, verb := range []string{"update", "patch"} {
+		refusals := 2
+		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+			refusals--
+			return refusals >= 0, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet"))
+		})
+	}
+	a.hold(true)
+	p.scale(1)
+	a.waitPlan(t, Plan{0, 1, 1, false})
+	if got, want := a.plans, []Plan{{0, 2, 2, false}, {0, 2, 1, false}, {0, 2, 1, true}, {0, 1, 1, false}}; !slices.Equal(got, want) {
+		t.Errorf("plans %v, want %v", got, want)
+	}
+	b := &board{name: "fleet-topology", news: make(chan struct{}, 1), object: board0(), known: true}
+	if forbidden := apierrors.NewForbidden(schema.GroupResource{}, "", nil); !b.forbids(t.Context(), forbidden) {
+		t.Error("a refusal is not noticed")
+	}
+	if _, _, err := b.read(); err != nil {
+		t.Errorf("a refusal of a moment: %v", err)
+	}
+	b.refused = time.Now().Add(-2 * refusedFor)
+	if _, _, err := b.read(); !errors.Is(err, errForbidden) {
+		t.Errorf("a refusal that lasts: %v", err)
+	}
 }

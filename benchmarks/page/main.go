@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,10 +58,10 @@ func page(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	defer func() { <-done }()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer cancel()
+	running.Go(func() { _ = r.Run(ctx) }) // ends with its context, without an error
 	r.Assign(shard.Assignment{Ordinal: 0, Total: 1})
 	for r.Ready() != nil {
 		select {
