@@ -119,12 +119,6 @@ func older(a, b *corev1.ConfigMap) bool {
 	return a.UID == b.UID && errA == nil && errB == nil && x < y
 }
 
-// probe changes nothing, and fails when the object may not be written.
-func (b *board) probe(ctx context.Context) error {
-	_, err := b.api.Patch(ctx, b.name, types.MergePatchType, []byte(`{}`), metav1.PatchOptions{FieldManager: fieldManager})
-	return err
-}
-
 // refresh reads the object past the watch, which may be out of order without knowing it. What fails here is for
 // the watch to notice.
 func (b *board) refresh(ctx context.Context) error {

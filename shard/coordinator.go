@@ -156,12 +156,8 @@ func (l *loop) step(ctx context.Context) {
 	if l.writing || object == nil || v.now.Before(l.next) {
 		return
 	}
-	if l.denied != nil {
-		l.write(ctx, func(ctx context.Context) error { return l.board.probe(ctx, object) })
-		return
-	}
 	if l.denied != nil { // there may be nothing to write that would show that it is allowed again
-		l.write(ctx, l.board.probe)
+		l.write(ctx, func(ctx context.Context) error { return l.board.probe(ctx, object) })
 		return
 	}
 	if r, ok := l.mind.report(v, l.Member.Holds(l.mind.plan)); ok {

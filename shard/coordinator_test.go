@@ -411,7 +411,7 @@ func TestPassingRefusalChangesNothing(t *testing.T) {
 			return refusals >= 0, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet"))
 		})
 	}
-	a.hold(true)
+	a.hold()
 	p.scale(1)
 	a.waitPlan(t, Plan{0, 1, 1, false})
 	if got, want := a.plans, []Plan{{0, 2, 2, false}, {0, 2, 1, false}, {0, 2, 1, true}, {0, 1, 1, false}}; !slices.Equal(got, want) {
