@@ -41,7 +41,7 @@ func (b *board) read() (object *corev1.ConfigMap, known bool, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case b.object == nil && !b.refused.IsZero(), !b.refused.IsZero() && time.Since(b.refused) > refusedFor:
-		return b.object, true, errForbidden
+		return nil, true, errForbidden
 	case b.known && b.object == nil:
 		return nil, true, errMissing
 	}

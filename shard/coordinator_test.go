@@ -414,6 +414,7 @@ func TestPassingRefusalChangesNothing(t *testing.T) {
 	a.hold()
 	p.scale(1)
 	a.waitPlan(t, Plan{0, 1, 1, false})
+	a.stop()
 	if got, want := a.plans, []Plan{{0, 2, 2, false}, {0, 2, 1, false}, {0, 2, 1, true}, {0, 1, 1, false}}; !slices.Equal(got, want) {
 		t.Errorf("plans %v, want %v", got, want)
 	}

@@ -56,13 +56,14 @@ func (k *kubelet) sync(ctx context.Context) {
 		replica, stopping := k.replicas[uid], k.stopping[uid]
 		k.mu.Unlock()
 		switch {
-		case replica == nil && pod.DeletionTimestamp == nil:
-			k.start(ctx, pod)
-		case !stopping && !replica.Running(): // it crashed
-			k.restart(pod)
-		case pod.DeletionTimestamp != nil && !stopping:
+		case pod.DeletionTimestamp != nil && stopping:
+		case pod.DeletionTimestamp != nil:
 			k.stop(ctx, pod, replica)
-		case pod.DeletionTimestamp == nil:
+		case replica == nil:
+			k.start(ctx, pod)
+		case !replica.Running(): // it crashed
+			k.restart(pod)
+		default:
 			k.tell(ctx, pod, isReady(ctx, replica))
 		}
 	}
