@@ -133,12 +133,25 @@ func (r *Replica) Ready() error {
 }
 
 // incomplete returns the names of the kinds that have to be waited for.
+//
+// When none has been listed, all are: an API server that has just started
+// refuses for a moment everything that it allows, and what is served must not
+// be nothing for that.
 func incomplete(kinds []*kind) []string {
-	var names []string
+	var names, waited []string
+	listed := len(kinds) == 0
 	for _, k := range kinds {
-		if !k.late && !k.complete() {
+		listed = listed || k.status().Synced
+		if k.late {
+			continue
+		}
+		waited = append(waited, k.Name)
+		if !k.complete() {
 			names = append(names, k.Name)
 		}
+	}
+	if !listed {
+		return waited
 	}
 	return names
 }
