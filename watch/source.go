@@ -88,6 +88,16 @@ type Source struct {
 	stopped bool
 	// noSelector is set once a server rejects the shardSelector.
 	noSelector bool
+	// replaced is closed by the next Replace, when somebody waits for it.
+	replaced chan struct{}
+}
+
+// awaitReplace returns what is closed once the reflector has replaced its list.
+func (s *Source) awaitReplace() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replaced = make(chan struct{})
+	return s.replaced
 }
 
 // NewSource returns a Source that starts with Run.
@@ -155,6 +165,10 @@ func (r reflectorStore) Replace(items []any, _ string) error {
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
+	if r.s.replaced != nil {
+		close(r.s.replaced)
+		r.s.replaced = nil
+	}
 	if !r.s.stopped {
 		r.s.Sink.Retain(handles)
 		r.s.state.synced(r.s.logger, len(handles))

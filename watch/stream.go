@@ -36,6 +36,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		source:  s,
 		body:    body,
 		cancel:  cancel,
+		ctx:     ctx,
 		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
 		initial: o.SendInitialEvents != nil && *o.SendInitialEvents,
 	}
@@ -56,6 +57,9 @@ type stream struct {
 	events *wire.EventReader
 	closed atomic.Bool
 
+	ctx      context.Context // ends with Close
+	replaced <-chan struct{} // closed when the list that was streamed is in the Sink; see bookmark
+
 	initial bool // the initial events of a streamed list are still coming
 	skipped int  // frames since the reflector last heard of us
 }
@@ -63,6 +67,13 @@ type stream struct {
 // Decode returns the next event that the reflector has to hear of. The Sink
 // has heard of it already.
 func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
+	if d.replaced != nil {
+		select {
+		case <-d.replaced:
+		case <-d.ctx.Done():
+		}
+		d.replaced = nil
+	}
 	for {
 		ev, err := d.events.Next()
 		if err != nil {
@@ -128,7 +139,9 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 		return "", nil, d.failed(err)
 	}
 	if meta.InitialEventsEnd {
-		d.initial = false
+		// What comes next must not reach the Sink before the list does: the list
+		// does not name it, and would take it away again.
+		d.initial, d.replaced = false, d.source.awaitReplace()
 	}
 	d.skipped = 0
 	d.source.state.event()
