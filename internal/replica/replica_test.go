@@ -374,3 +374,20 @@ func TestNewObjectTakesThePlaceOfADeletedOne(t *testing.T) {
 		t.Errorf("%d jobs of one name", shown)
 	}
 }
+
+// TestObjectsCreatedDuringTheFirstListStay: what comes right behind a streamed
+// list is not taken for something that the list lacks.
+func TestObjectsCreatedDuringTheFirstListStay(t *testing.T) {
+	for range 5 {
+		w := newWorld(t)
+		for i := range 200 {
+			w.pod(i, "n0")
+		}
+		r := w.start(nil)
+		r.assign(0, 1)
+		for i := range 100 {
+			w.pod(200+i, "n0")
+		}
+		eventually(t, "all pods", func() bool { return len(podsOn(r.samples())) == 300 })
+	}
+}
