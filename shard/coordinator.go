@@ -81,6 +81,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		log:         log,
 		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36)},
 		written:     make(chan error, 1),
+		selected:    make(chan struct{}, 1),
 		board: &board{
 			name:    name + "-topology",
 			api:     c.Client.CoreV1().ConfigMaps(c.Namespace),
@@ -95,9 +96,21 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		c.follow(ctx, name, func(w Wanted) {
 			l.wanted.Store(&w)
 			poke(news)
+			poke(l.selected)
 		})
 	})
 	running.Go(func() { l.board.run(ctx, c.backoff()) })
+	if c.Standby {
+		l.roster = &roster{
+			set:     name,
+			api:     c.Client.CoreV1().Pods(c.Namespace),
+			lists:   outage{log: log, what: "list the fleet's pods"},
+			watches: outage{log: log, what: "watch the fleet's pods"},
+			news:    news,
+			log:     log,
+		}
+		running.Go(func() { l.followPods(ctx) })
+	}
 	l.run(ctx, news)
 	return nil
 }
@@ -109,6 +122,9 @@ type loop struct {
 	mind   mind
 	wanted atomic.Pointer[Wanted]
 	board  *board
+	roster *roster // nil unless replicas stand by for one another
+
+	selected chan struct{} // the StatefulSet's selector may have changed
 
 	writing bool       // a write is under way
 	written chan error // its result
@@ -186,6 +202,13 @@ func (l *loop) view() (*corev1.ConfigMap, view) {
 		err = l.denied
 	}
 	v.usable = err == nil
+	if l.roster != nil {
+		all, known, denied := l.roster.read(v.wanted.Start)
+		v.standby = !denied
+		if known {
+			v.peers = all
+		}
+	}
 	if v.data = map[string]string{}; object != nil && object.Data != nil {
 		v.data = object.Data
 	}

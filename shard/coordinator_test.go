@@ -152,10 +152,15 @@ func boardWith(t Topology) *corev1.ConfigMap {
 }
 
 // join starts the replica of an ordinal; it ends with the test.
-func (p *party) join(ordinal int) *guest {
+func (p *party) join(ordinal int) *guest { return p.start(ordinal, false) }
+
+// joinStandby does, in a fleet whose replicas stand by for one another.
+func (p *party) joinStandby(ordinal int) *guest { return p.start(ordinal, true) }
+
+func (p *party) start(ordinal int, standby bool) *guest {
 	g := &guest{}
 	g.Coordinator = &Coordinator{
-		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal),
+		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: 10 * time.Millisecond}},
 		Member: &g.puppet,
 	}
@@ -201,13 +206,13 @@ func (g *guest) waitPlan(t *testing.T, want Plan) {
 func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
 	p := newParty(t, 2, board0())
 	a, b := p.join(0), p.join(1)
-	a.waitPlan(t, Plan{0, 2, 2, false})
-	b.waitPlan(t, Plan{1, 2, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
 	until(t, "a topology", func() bool { return p.topology().Active == 2 })
 	p.scale(3)
-	a.waitPlan(t, Plan{0, 2, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
 	c := p.join(2)
-	c.waitPlan(t, Plan{2, 2, 3, false})
+	c.waitPlan(t, Plan{Ordinal: 2, Active: 2, Target: 3})
 	if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.Since.IsZero() {
 		t.Errorf("status %+v", s)
 	}
@@ -222,7 +227,7 @@ func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
 	}
 	b.hold()
 	for i, g := range []*guest{a, b, c} {
-		g.waitPlan(t, Plan{i, 3, 3, false})
+		g.waitPlan(t, Plan{Ordinal: i, Active: 3, Target: 3})
 	}
 	until(t, "the switch is written down", func() bool { return p.topology().Active == 3 && p.topology().Target == 0 })
 	until(t, "the change is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
@@ -234,7 +239,7 @@ func TestRestartTakesBackWhatTheReplicaHeld(t *testing.T) {
 	board.Data[reportKey(0)] = Report{Generation: 4, Target: 2, Holds: true, Incarnation: "before"}.String()
 	p := newParty(t, 2, board)
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 1, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 2})
 	until(t, "the report is taken back", func() bool {
 		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 		return err == nil && !parseReports(now.(*corev1.ConfigMap).Data)[0].Holds
@@ -244,9 +249,9 @@ func TestRestartTakesBackWhatTheReplicaHeld(t *testing.T) {
 func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 	p := newParty(t, 2)
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 2, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
 	p.scale(3)
-	a.waitPlan(t, Plan{0, 3, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 	if a.Status().Coordinated {
 		t.Error("coordinated without a topology")
 	}
@@ -258,20 +263,20 @@ func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 	}
 	until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
 	p.scale(5)
-	a.waitPlan(t, Plan{0, 3, 5, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 5})
 	if err := p.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
 		t.Fatal(err)
 	}
-	a.waitPlan(t, Plan{0, 5, 5, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 5, Target: 5})
 }
 
 func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {
 	p := newParty(t, 3)
 	a := p.join(2)
-	a.waitPlan(t, Plan{2, 3, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
 	p.scale(2)
 	until(t, "the news", func() bool { return a.Status().Wanted == 2 })
-	a.waitPlan(t, Plan{2, 3, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
 	if err := a.Drain(t.Context()); err != nil {
 		t.Errorf("a replica that is alone waits: %v", err)
 	}
@@ -287,10 +292,10 @@ func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 				return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
 			})
 			a := p.join(0)
-			a.waitPlan(t, Plan{0, 2, 2, false})
+			a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
 			until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "cannot be used") })
 			p.scale(4)
-			a.waitPlan(t, Plan{0, 4, 4, false})
+			a.waitPlan(t, Plan{Ordinal: 0, Active: 4, Target: 4})
 			mended.Store(verb, true)
 			until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
 			if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
@@ -303,7 +308,7 @@ func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 func TestOutageChangesNothing(t *testing.T) {
 	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 2, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
 	for _, verb := range []string{"update", "patch"} {
 		failures := 3
 		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
@@ -312,21 +317,21 @@ func TestOutageChangesNothing(t *testing.T) {
 		})
 	}
 	p.scale(1)
-	a.waitPlan(t, Plan{0, 2, 1, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 1})
 	a.hold()
-	a.waitPlan(t, Plan{0, 1, 1, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
 }
 
 func TestDrainWaitsForTheSwitch(t *testing.T) {
 	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
 	a, b := p.join(0), p.join(1)
-	a.waitPlan(t, Plan{0, 2, 2, false})
-	b.waitPlan(t, Plan{1, 2, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
 	if err := b.Drain(t.Context()); err != nil {
 		t.Errorf("a replica that is to come back waits: %v", err)
 	}
 	p.scale(1)
-	b.waitPlan(t, Plan{1, 2, 1, false})
+	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
 	short, cancel := context.WithTimeout(t.Context(), 3*look)
 	defer cancel()
 	if err := b.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
@@ -371,8 +376,8 @@ func TestNamedSwitchNeedsNoAPIServer(t *testing.T) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 2, 3, false})
-	a.waitPlan(t, Plan{0, 3, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 	if time.Now().Before(named.SwitchAt) {
 		t.Error("changed over before the instant")
 	}
@@ -388,7 +393,7 @@ func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
 		return true, watch.NewRaceFreeFake(), nil
 	})
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 2, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
 	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 		next := now.DeepCopy()
 		next.Data[topologyKey] = Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(lead), Set: "set", Revision: 1}.String()
@@ -396,14 +401,14 @@ func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	a.waitPlan(t, Plan{0, 3, 3, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 }
 
 // TestPassingRefusalChangesNothing: an API server that has just started refuses for a moment what it will allow.
 func TestPassingRefusalChangesNothing(t *testing.T) {
 	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
 	a := p.join(0)
-	a.waitPlan(t, Plan{0, 2, 2, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
 	for _, verb := range []string{"update", "patch"} {
 		refusals := 2
 		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
@@ -413,9 +418,9 @@ func TestPassingRefusalChangesNothing(t *testing.T) {
 	}
 	a.hold()
 	p.scale(1)
-	a.waitPlan(t, Plan{0, 1, 1, false})
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
 	a.stop()
-	if got, want := a.plans, []Plan{{0, 2, 2, false}, {0, 2, 1, false}, {0, 2, 1, true}, {0, 1, 1, false}}; !slices.Equal(got, want) {
+	if got, want := a.plans, []Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, Due: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
 		t.Errorf("plans %v, want %v", got, want)
 	}
 	b := &board{name: "fleet-topology", news: make(chan struct{}, 1), object: board0(), known: true}

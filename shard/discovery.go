@@ -40,6 +40,9 @@ type Discovery struct {
 	// Logger receives what is found and what fails, once per change. Default: no log.
 	Logger *slog.Logger
 
+	// Standby has the replicas stand by for one another (--shard.standby). It needs a [Coordinator].
+	Standby bool
+
 	// Backoff spaces the attempts while the API server cannot be used. Default, when Duration is 0: from
 	// 0.5 s doubling to 30 s, with jitter. Tests shorten it.
 	Backoff wait.Backoff

@@ -76,7 +76,12 @@ func (f *follower) observe(set *appsv1.StatefulSet) {
 		next.Total = int(*set.Spec.Replicas)
 	}
 	if set.Spec.Ordinals != nil {
-		next.Ordinal -= int(set.Spec.Ordinals.Start)
+		next.Start = int(set.Spec.Ordinals.Start)
+		next.Ordinal -= next.Start
+	}
+	// One that cannot be read selects every pod; those of the fleet are told by their names then.
+	if selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector); err == nil {
+		next.Selector = selector.String()
 	}
 	switch {
 	case next.Total < 1:

@@ -17,6 +17,9 @@ type view struct {
 	usable bool              // there is one, and this replica may read and write it
 	data   map[string]string // of that object
 	now    time.Time
+
+	standby bool  // replicas stand by for one another
+	peers   peers // with that, the replicas that there are; nil: not known yet
 }
 
 // mind is what a replica keeps in mind from one view to the next. All its decisions are functions of that and
@@ -31,13 +34,22 @@ type mind struct {
 	empty    time.Time // since when there has been no topology to follow
 	lagging  time.Time // since when the topology has been ahead of the StatefulSet
 	problem  error     // why the topology cannot be followed; nil when it can
+	duty     duty      // with standby
 }
 
 // look brings the plan up to date.
 func (m *mind) look(v view) {
-	if v.wanted.Total == 0 || !v.known {
+	if v.wanted.Total == 0 || !v.known || v.standby && v.peers == nil {
 		return
 	}
+	m.decide(v)
+	if m.plan.Active > 0 {
+		m.standBy(v)
+	}
+}
+
+// decide brings the tables of the plan up to date.
+func (m *mind) decide(v view) {
 	m.problem = nil
 	if !v.usable {
 		m.alone, m.last = true, Topology{}

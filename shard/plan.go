@@ -13,16 +13,66 @@ type Plan struct {
 	Active  int  // replicas in the table to serve by
 	Target  int  // replicas in the table to hold by as well; that of Active when nothing changes
 	Due     bool // the instant of the switch is named: it comes within seconds
+
+	// Standby is set in a fleet where each replica also holds the shard of its neighbour, the one with the
+	// ordinal before its own (before 0 comes the last), by the active table as by the target's.
+	Standby bool
+	// Covers is set while the replica serves the neighbour's shard, and Covered while its own is served by the
+	// replica that stands by for it. Both are by the active table, and need Standby.
+	Covers, Covered bool
 }
 
 // Alone returns the plan of a replica that goes by an assignment and coordinates with nobody.
 func Alone(a Assignment) Plan { return Plan{Ordinal: a.Ordinal, Active: a.Total, Target: a.Total} }
 
-// Now returns what the replica serves, nil for nothing. Like [Plan.Next] it makes the table anew at each call.
-func (p Plan) Now() Ranges { return Assignment{p.Ordinal, p.Active}.Ranges() }
+// Shards are what one plan asks a replica to hold: by the active table and by the target's, its own shard and,
+// with Standby, the neighbour's. nil is nothing; without a change the second two are the first two.
+type Shards struct{ Own, Neighbour, NextOwn, NextNeighbour Ranges }
 
-// Next returns what the replica will serve after the change; what [Plan.Now] does when there is none.
-func (p Plan) Next() Ranges { return Assignment{p.Ordinal, p.Target}.Ranges() }
+// Shards makes the tables that the plan speaks of, anew at each call.
+func (p Plan) Shards() Shards {
+	var s Shards
+	s.Own, s.Neighbour = p.by(p.Active)
+	s.NextOwn, s.NextNeighbour = s.Own, s.Neighbour
+	if p.Changing() {
+		s.NextOwn, s.NextNeighbour = p.by(p.Target)
+	}
+	return s
+}
+
+// by returns what the replica holds by the table for total replicas.
+func (p Plan) by(total int) (own, neighbour Ranges) {
+	table, err := NewTable(total)
+	if err != nil {
+		return nil, nil
+	}
+	own = table.Ranges(p.Ordinal)
+	if p.Standby && own != nil && total > 1 {
+		neighbour = table.Ranges(before(p.Ordinal, total))
+	}
+	return own, neighbour
+}
+
+// before is the ordinal before one, in a ring of so many.
+func before(ordinal, total int) int { return (ordinal + total - 1) % total }
+
+// List returns the four of them.
+func (s Shards) List() []Ranges { return []Ranges{s.Own, s.Neighbour, s.NextOwn, s.NextNeighbour} }
+
+// All returns everything that is to be held.
+func (s Shards) All() Ranges { return s.Own.Union(s.Neighbour).Union(s.NextOwn).Union(s.NextNeighbour) }
+
+// Serves returns those of the shards that the plan has the replica serve.
+func (p Plan) Serves(s Shards) []Ranges {
+	var served []Ranges
+	if !p.Covered {
+		served = append(served, s.Own)
+	}
+	if p.Covers {
+		served = append(served, s.Neighbour)
+	}
+	return served
+}
 
 // Changing reports whether the plan is one of a fleet that changes.
 func (p Plan) Changing() bool { return p.Active != p.Target }

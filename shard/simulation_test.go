@@ -33,6 +33,8 @@ type simulation struct {
 	pods    [simMost]*simPod
 	broken  [simHashes]time.Time // since when it is not on one page
 	worst   time.Duration
+
+	standby bool // replicas stand by for one another; see standby_test.go
 	log     []string
 }
 
@@ -53,6 +55,9 @@ type simPod struct {
 	holds    time.Time    // when it holds all of its plan
 	deleted  time.Time    // zero: not told to stop
 	restarts time.Time    // zero: runs
+
+	probed   time.Time // when the kubelet looks next
+	reported bool      // the pod's condition Ready
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -104,23 +109,27 @@ func (s *simulation) tick() {
 		default:
 			if p.deleted.IsZero() && ordinal >= s.wanted.Total {
 				p.deleted = s.now
+				s.version++
 			}
 			s.run(ordinal, p)
-			if !p.deleted.IsZero() && (!s.leaving(p) || s.now.Sub(p.deleted) > 90*time.Second) && s.now.Sub(p.deleted) > simLag {
+			s.probe(p)
+			if !p.deleted.IsZero() && (!s.needed(p) || s.now.Sub(p.deleted) > 90*time.Second) && s.now.Sub(p.deleted) > simLag {
 				s.say("%d ends", ordinal)
 				s.pods[ordinal] = nil
+				s.version++
 			}
 		}
 	}
 	s.audit()
 }
 
-// leaving is what the Coordinator's status says.
-func (s *simulation) leaving(p *simPod) bool {
+// needed is what the Coordinator's status says.
+func (s *simulation) needed(p *simPod) bool {
 	return Status{
 		Ordinal: p.seen.wanted.Ordinal, Wanted: p.seen.wanted.Total, Coordinated: p.seen.usable && !p.mind.alone,
 		recorded: max(p.mind.last.Active, p.mind.last.Target),
-	}.leaving()
+		Standby:  p.plan.Standby, relieved: p.mind.relieved(p.seen),
+	}.needed()
 }
 
 // run is one moment of a replica's life.
@@ -131,6 +140,7 @@ func (s *simulation) run(ordinal int, p *simPod) {
 		}
 		p.seen = view{wanted: s.wanted, known: true, usable: s.data != nil, data: maps.Clone(s.data)}
 		p.seen.wanted.Ordinal = ordinal
+		p.seen.standby, p.seen.peers = s.standby, s.peers()
 		p.acts = s.now
 	}
 	if p.write != nil && s.now.After(p.written) {
@@ -197,6 +207,10 @@ func (s *simulation) settle(ordinal int, p *simPod) {
 
 // audit counts on how many pages each object is.
 func (s *simulation) audit() {
+	if s.standby {
+		s.auditStandby()
+		return
+	}
 	var active Topology
 	if t, err := ParseTopology(s.data[topologyKey]); err == nil {
 		active = t.At(s.now)
@@ -222,8 +236,8 @@ func (s *simulation) audit() {
 }
 
 // atEnd waits for rest and holds the fleet to what is wanted.
-func (s *simulation) atEnd() {
-	for range (oldNews + 2*time.Minute) / simTick { // an edited revision is believed for a while
+func (s *simulation) atEnd(rest time.Duration) {
+	for range rest / simTick {
 		s.tick()
 	}
 	for ordinal := range simMost {
@@ -242,6 +256,7 @@ func (s *simulation) crash() {
 	if p := s.pods[ordinal]; p != nil && p.deleted.IsZero() {
 		s.say("%d crashes", ordinal)
 		s.pods[ordinal] = s.newPod()
+		s.version++
 	}
 }
 
@@ -261,7 +276,7 @@ func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
 				s.scale(1 + s.random.IntN(simMost))
 			}
 		}
-		s.atEnd()
+		s.atEnd(time.Minute)
 		worst = max(worst, s.worst)
 		if s.worst > simWindow {
 			t.Errorf("an object was on two pages, or on none, for %s", s.worst)
@@ -293,7 +308,7 @@ func TestFleetRecoversFromWhateverIsDoneToItsTopology(t *testing.T) {
 			s.data = map[string]string{}
 			s.version++
 		}
-		s.atEnd()
+		s.atEnd(oldNews + 2*time.Minute) // an edited revision is believed for a while
 		if t.Failed() {
 			for _, line := range s.log {
 				t.Log(line)

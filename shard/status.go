@@ -16,7 +16,12 @@ type Status struct {
 	Since       time.Time // when that began; zero when nothing is being prepared
 	Transitions Transitions
 
-	recorded int // replicas that serve or are to serve, by the topology as it is written, whatever the clock says
+	Standby bool // whether replicas stand by for one another
+	Covers  bool // whether this replica serves the shard of the one before it
+	Covered bool // whether the one after it serves the shard of this replica
+
+	relieved bool // with Standby, another serves this replica's shard, or none can
+	recorded int  // replicas that serve or are to serve, by the topology as it is written, whatever the clock says
 }
 
 // Transitions counts the changes that this replica has seen come to an end.
@@ -41,16 +46,23 @@ func (s Status) leaving() bool {
 	return s.Coordinated && s.Ordinal >= s.Wanted && s.Ordinal < s.recorded
 }
 
-// Drain waits while the replica serves what others are about to take over, because the fleet is to shrink, but
-// not beyond ctx. It returns at once when this replica is to come back or nobody will take over. The error is
+// needed reports whether the replica has to serve on although it was asked to stop.
+func (s Status) needed() bool { return s.leaving() || s.Standby && !s.relieved }
+
+// HandsOver reports whether another replica stands by to take over from this one when it is asked to stop. It
+// does as soon as the pod of this one is not ready.
+func (s Status) HandsOver() bool { return s.Standby && !s.leaving() }
+
+// Drain waits while the replica serves what others are about to take over, because the fleet is to shrink or
+// because another stands by, but not beyond ctx. It returns at once when nobody will take over. The error is
 // that of ctx.
 func (c *Coordinator) Drain(ctx context.Context) error {
-	if c.Status().leaving() {
+	if c.Status().needed() {
 		c.log().Info("asked to stop; serving on until others have taken over")
 	}
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	for c.Status().leaving() {
+	for c.Status().needed() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -73,6 +85,8 @@ func (l *loop) note(before mind, v view) {
 	if m.plan.Changing() {
 		s.Target, s.Since = m.plan.Target, m.last.Since
 	}
+	s.Standby, s.Covers, s.Covered = m.plan.Standby, m.plan.Covers, m.plan.Covered
+	s.relieved = m.relieved(v)
 	if s != l.Status() {
 		l.status.Store(&s)
 		l.logPlan(before)
@@ -84,6 +98,12 @@ func (l *loop) note(before mind, v view) {
 
 func (l *loop) logPlan(before mind) {
 	p, was := l.mind.plan, before.plan
+	if p.Covers != was.Covers {
+		l.log.Info("standing by", "serves_neighbour", p.Covers)
+	}
+	if p.Covered != was.Covered {
+		l.log.Info("another replica stands by for this one", "serves_in_its_place", p.Covered)
+	}
 	switch {
 	case p.Active == was.Active && p.Target == was.Target:
 	case p.Changing():

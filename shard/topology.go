@@ -120,6 +120,10 @@ type Wanted struct {
 	// (podManagementPolicy OrderedReady). The fleet can then grow by one replica at a time only, since new
 	// replicas are not ready before the switch.
 	OneByOne bool
+	// Start is its spec.ordinals.start: replicas are counted from there in the names of pods, and from 0 here.
+	Start int
+	// Selector is its spec.selector, as text: it selects the pods of the fleet.
+	Selector string
 }
 
 // Step is what a replica knows when it asks for the next step.

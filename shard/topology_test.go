@@ -126,20 +126,20 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 		now      time.Time
 		want     Plan
 	}{
-		{Topology{Generation: 1, Active: 3}, 1, noon, Plan{1, 3, 3, false}},
-		{growing, 1, noon, Plan{1, 3, 5, false}},
-		{named, 1, noon.Add(-time.Second), Plan{1, 3, 5, true}},
-		{named, 1, noon.Add(-time.Hour), Plan{1, 3, 5, false}},
-		{named, 1, noon, Plan{1, 5, 5, false}},
-		{named, 4, noon, Plan{4, 5, 5, false}},
+		{Topology{Generation: 1, Active: 3}, 1, noon, Plan{Ordinal: 1, Active: 3, Target: 3}},
+		{growing, 1, noon, Plan{Ordinal: 1, Active: 3, Target: 5}},
+		{named, 1, noon.Add(-time.Second), Plan{Ordinal: 1, Active: 3, Target: 5, Due: true}},
+		{named, 1, noon.Add(-time.Hour), Plan{Ordinal: 1, Active: 3, Target: 5}},
+		{named, 1, noon, Plan{Ordinal: 1, Active: 5, Target: 5}},
+		{named, 4, noon, Plan{Ordinal: 4, Active: 5, Target: 5}},
 	} {
 		if got := c.topology.Plan(c.ordinal, c.now); got != c.want {
 			t.Errorf("%v at %v: %+v, want %+v", c.topology, c.now, got, c.want)
 		}
 	}
 	newcomer := growing.Plan(4, noon)
-	if len(newcomer.Now()) != 0 || len(newcomer.Next()) == 0 {
-		t.Errorf("a newcomer serves %v and prepares %v", newcomer.Now(), newcomer.Next())
+	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.NextOwn) == 0 {
+		t.Errorf("a newcomer serves %v and prepares %v", s.Own, s.NextOwn)
 	}
 }
 

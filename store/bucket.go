@@ -17,23 +17,16 @@ const (
 	roomy = slotsPerBucket / 4
 )
 
-// role is what a change of shard means for the objects of a bucket.
-type role uint8
-
-const (
-	staying  role = iota // served now and after the change
-	leaving              // served now, dropped by Commit
-	arriving             // held only, served after Commit
-	roles
-)
-
 // bucket holds up to slotsPerBucket objects and one page per family. The
 // store's mutex guards it.
 type bucket struct {
 	store  *Store
 	number uint32 // index in the store's table
 	born   uint64 // orders buckets by age
-	role   role
+
+	division *division // that the bucket was sorted by; an older one than the store's while Divide is at work
+	part     Part      // of all its objects, by that division
+	shown    bool
 
 	used   uint64 // bit per slot
 	slots  []slot

@@ -28,7 +28,7 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 		}
 		check()
 	}
-	stores[0].Begin(everything, even)
+	begin(stores[0], everything, even)
 	check()
 	stores[0].Retain(0, func(func(ID) bool) {})
 	check()
@@ -74,7 +74,7 @@ func TestFullBucketIsPackedAtOnceWhileTheStoreLoads(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket+1, 1)
 	equal(t, "RawPages", s.Stats().RawPages, 3) // those of the second bucket
-	s.Commit()
+	s.Loaded()
 	fill(s, slotsPerBucket+1, 3*slotsPerBucket, 1)
 	equal(t, "RawPages once loaded", s.Stats().RawPages, 6)
 	verify(t, s)
@@ -82,7 +82,7 @@ func TestFullBucketIsPackedAtOnceWhileTheStoreLoads(t *testing.T) {
 
 func TestTheLeastRecentlyWrittenBucketIsPacked(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
-	s.Commit() // loaded
+	s.Loaded()
 	fill(s, 0, 3*slotsPerBucket, 1)
 	putValue(s, 0, 2) // the first bucket is the latest written now
 	s.budget.limit = s.budget.RawBytes() - 1

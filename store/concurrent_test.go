@@ -83,13 +83,13 @@ func reshard(s *Store, turn uint64) {
 	if turn%2 == 0 {
 		now, next = next, now
 	}
-	s.Begin(now, next)
+	begin(s, now, next)
 	switch turn % 5 {
-	case 0: // replaced by the next Begin
+	case 0: // replaced by the next
 	case 1:
-		s.Abort()
+		abort(s, now)
 	default:
-		s.Commit()
+		commit(s, next)
 	}
 }
 
@@ -148,9 +148,9 @@ func checkVersions(text string) error {
 	return nil
 }
 
-// TestCommitIsAtomicToReaders goes to and fro between two shards that share no
+// TestShowIsAtomicToReaders goes to and fro between two shards that share no
 // object: every scrape must show one or the other, complete.
-func TestCommitIsAtomicToReaders(t *testing.T) {
+func TestShowIsAtomicToReaders(t *testing.T) {
 	const objects, turns = 200, 20
 	s := New(testFamilies(2), NewBudget(50_000))
 	put := func(parity int) {
@@ -175,12 +175,12 @@ func TestCommitIsAtomicToReaders(t *testing.T) {
 		}
 	})
 	for range turns {
-		s.Begin(even, odd)
+		begin(s, even, odd)
 		put(1)
-		s.Commit()
-		s.Begin(odd, even)
+		commit(s, odd)
+		begin(s, odd, even)
 		put(0)
-		s.Commit()
+		commit(s, even)
 	}
 	close(done)
 	scraper.Wait()

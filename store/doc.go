@@ -21,6 +21,10 @@
 // computed from those of the pages. An identity scrape inflates and keeps
 // nothing.
 //
+// What is held need not be shown: Divide sorts objects into parts by their shard
+// hash, and Show changes at once which parts a page has. So what another replica
+// serves for the moment is at hand, compressed, when it has to be served here.
+//
 // # Invariants
 //
 //   - A sheet has at least one form at any time.
@@ -32,10 +36,8 @@
 //   - A collected page shows each store at one moment. No object is there
 //     twice, in part, or in two versions, whatever moves meanwhile.
 //   - What is held is never replaced by an older version.
-//   - Outside of a change of shard every bucket is served. During one, an
-//     object is in a bucket of its role (staying, leaving, arriving) from the
-//     moment that Begin or a Put looked at it, and Commit and Abort only drop
-//     buckets and change roles.
+//   - All objects of a bucket belong to one part of the shard, by the division
+//     that the bucket was sorted by. Show only marks buckets.
 //   - The raw bytes of all stores of a Budget are within its limit when no call
 //     is under way.
 //
@@ -43,12 +45,12 @@
 //
 // In the order in which they may be taken:
 //
-//  1. Store.change: who sorts objects into buckets as a whole: Begin, Commit,
-//     Abort, and the merging of a sweep, which gives way to the others.
+//  1. Store.change: who sorts objects into buckets as a whole: Divide, Show,
+//     and the merging of a sweep, which gives way to the others.
 //  2. raw.packing: one deflates the sheet, others wait for the result.
 //  3. Store.mu: index, buckets, pages. Held for work on one bucket (or two, when
 //     objects move), never while text is deflated. Collect holds it for a copy
-//     of pointers; Commit and Abort for the removal of what goes from the index.
+//     of pointers, Show for a mark on each bucket.
 //  4. Budget.mu: the list of buckets with raw pages.
 //
 // Deflating, which is what takes long, needs none but raw.packing. Buckets are

@@ -166,7 +166,7 @@ func verify(t testing.TB, s *Store) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var sums [roles]totals
+	var shown, hidden totals
 	objects := 0
 	for n, b := range s.table {
 		if b == nil {
@@ -192,13 +192,31 @@ func verify(t testing.TB, s *Store) {
 		if l := b.listed; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
 			t.Fatalf("bucket %d: the budget knows %d bytes (listed: %t), want %d", n, l.raw, l.element != nil, sum.raw)
 		}
-		sums[b.role].add(sum)
+		verifyPart(t, s, b)
+		if b.shown {
+			shown.add(sum)
+		} else {
+			hidden.add(sum)
+		}
 	}
-	if sums != s.totals {
-		t.Fatalf("totals %+v, want %+v", s.totals, sums)
+	if shown != s.shownTotals || hidden != s.hiddenTotals {
+		t.Fatalf("totals %+v and %+v, want %+v and %+v", s.shownTotals, s.hiddenTotals, shown, hidden)
 	}
 	if objects != len(s.index) {
 		t.Fatalf("%d objects in buckets, %d in the index", objects, len(s.index))
+	}
+}
+
+// verifyPart checks that all objects of a bucket belong where the bucket does.
+func verifyPart(t testing.TB, s *Store, b *bucket) {
+	t.Helper()
+	if b.division != s.division || b.shown != s.shown.has(b.part) {
+		t.Fatalf("bucket %d was not sorted, or is not shown as its part is", b.number)
+	}
+	for i := range slotsOf(b.used) {
+		if p, held := s.division.part(b.slots[i].hash); !held || p != b.part {
+			t.Fatalf("bucket %d slot %d: belongs to part %d (%t), not %d", b.number, i, p, held, b.part)
+		}
 	}
 }
 
@@ -235,4 +253,36 @@ func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
 			t.Fatalf("bucket %d family %d slot %d: text %t, fingerprint %t", b.number, f, i, text, has)
 		}
 	}
+}
+
+// The parts of a change of shard: what is in the shard now is in parts 1 and 3,
+// what is in the next one in 2 and 3.
+const (
+	nowParts  Parts = 1<<1 | 1<<3
+	nextParts Parts = 1<<2 | 1<<3
+)
+
+// begin divides for a change from one shard to another, and shows the first.
+func begin(s *Store, now, next func(hash uint64) bool) {
+	s.Divide(func(hash uint64) (p Part, held bool) {
+		if now(hash) {
+			p |= 1
+		}
+		if next(hash) {
+			p |= 2
+		}
+		return p, p != 0
+	}, nowParts)
+}
+
+// commit shows the next shard and drops what is not in it.
+func commit(s *Store, next func(hash uint64) bool) {
+	s.Show(nextParts)
+	abort(s, next)
+}
+
+// abort drops what is not in the shard.
+func abort(s *Store, shard func(hash uint64) bool) {
+	s.Divide(func(hash uint64) (Part, bool) { return 0, shard(hash) }, 1)
+	s.Loaded()
 }

@@ -118,9 +118,21 @@ func (s *simulation) begin() {
 	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
 	now := func(hash uint64) bool { return hash >= a/4 && hash < max(b, 12) }
 	next := func(hash uint64) bool { return hash >= c && hash < d }
-	s.store.Begin(now, next)
+	begin(s.store, now, next)
 	s.model.now, s.model.next = now, next
 	s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+}
+
+// finish ends the change of shard, if there is one; from there everything is
+// held.
+func (s *simulation) finish(shard func(uint64) bool, how func(*Store, func(uint64) bool)) {
+	if shard == nil {
+		return
+	}
+	how(s.store, shard)
+	s.store.Divide(undivided, 1)
+	s.store.Loaded()
+	s.model.finish(shard)
 }
 
 func (s *simulation) sweep() {
@@ -139,11 +151,9 @@ func (s *simulation) step() {
 	case n < 912:
 		s.begin()
 	case n < 917:
-		s.store.Commit()
-		s.model.finish(s.model.next)
+		s.finish(s.model.next, commit)
 	case n < 920:
-		s.store.Abort()
-		s.model.finish(s.model.now)
+		s.finish(s.model.now, abort)
 	default:
 		s.sweep()
 	}

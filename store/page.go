@@ -90,7 +90,7 @@ func (p *Page) add(sh *sheet) {
 	p.size += int64(sh.size())
 }
 
-// snapshot appends the pages of each bucket that is served. From here their
+// snapshot appends the pages of each bucket that is shown. From here their
 // sheets are final.
 func (s *Store) snapshot(pages [][]*sheet) [][]*sheet {
 	s.mu.Lock()
@@ -99,7 +99,7 @@ func (s *Store) snapshot(pages [][]*sheet) [][]*sheet {
 	families := len(s.families)
 	all := make([]*sheet, 0, len(s.table)*families)
 	for _, b := range s.table {
-		if b != nil && b.role != arriving {
+		if b != nil && b.shown {
 			start := len(all)
 			all = append(all, b.pages...)
 			pages = append(pages, all[start:])

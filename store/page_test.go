@@ -60,7 +60,7 @@ func TestIdentityScrapeDeflatesNothing(t *testing.T) {
 
 func TestGzipScrapeDeflatesAPageOnceAndKeepsBothForms(t *testing.T) {
 	s := New(testFamilies(4), nil)
-	s.Commit() // loaded
+	s.Loaded()
 	fill(s, 0, 100, 1)
 	for range 3 {
 		Collect(OpenMetrics, s).GzipSize()
@@ -84,8 +84,8 @@ func TestSnapshotStaysAsItWas(t *testing.T) {
 	page := Collect(Text, s)
 	fill(s, 0, 120, 2)
 	s.Delete(testID(5))
-	s.Begin(everything, even)
-	s.Commit()
+	begin(s, everything, even)
+	commit(s, even)
 	s.Sweep(0, noon)
 	equalContent(t, readPage(t, Text, page, s.families), want)
 }

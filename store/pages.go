@@ -8,29 +8,29 @@ import (
 // The methods here change pages. All are called with s.mu held, and each works
 // on one or two buckets.
 
-// target is the bucket that takes the next object of this role: the current
+// target is the bucket that takes the next object of this part: the current
 // one until it is full, else the newest that is open, else a new one. So churn stays in a few
 // hot buckets, and settled ones are left alone.
-func (s *Store) target(r role) *bucket {
-	best := s.current[r]
-	if best == nil || best.role != r || best.room() == 0 || best.pages == nil {
+func (s *Store) target(p Part) *bucket {
+	best := s.current[p]
+	if best == nil || !s.in(best, p) || best.room() == 0 || best.pages == nil {
 		best = nil
 		for _, b := range s.table {
-			if b != nil && b.role == r && (best == nil || b.born > best.born) && b.open() {
+			if b != nil && s.in(b, p) && (best == nil || b.born > best.born) && b.open() {
 				best = b
 			}
 		}
 	}
 	if best == nil {
-		best = s.newBucket(r)
+		best = s.newBucket(p)
 	}
-	s.current[r] = best
+	s.current[p] = best
 	return best
 }
 
-func (s *Store) newBucket(r role) *bucket {
+func (s *Store) newBucket(p Part) *bucket {
 	s.born++
-	b := &bucket{store: s, born: s.born, role: r, pages: make([]*sheet, len(s.families)), listed: new(listed)}
+	b := &bucket{store: s, born: s.born, pages: make([]*sheet, len(s.families)), listed: new(listed)}
 	if n := len(s.vacant); n > 0 {
 		b.number, s.vacant = s.vacant[n-1], s.vacant[:n-1]
 		s.table[b.number] = b
@@ -38,6 +38,7 @@ func (s *Store) newBucket(r role) *bucket {
 		b.number = uint32(len(s.table))
 		s.table = append(s.table, b)
 	}
+	s.assign(b, p)
 	s.account(b, totals{buckets: 1})
 	return b
 }
@@ -53,13 +54,7 @@ func (s *Store) discard(b *bucket) {
 
 func (s *Store) account(b *bucket, d totals) {
 	b.totals.add(d)
-	s.totals[b.role].add(d)
-}
-
-func (s *Store) setRole(b *bucket, r role) {
-	s.totals[b.role].add(b.totals.negative())
-	b.role = r
-	s.totals[r].add(b.totals)
+	s.totalsOf(b).add(d)
 }
 
 // edit replaces the text of one object in one page.

@@ -9,7 +9,7 @@ import (
 func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1) // packed, because the store loads
-	s.Commit()
+	s.Loaded()
 	for n := range maxPatches {
 		putValue(s, n, 2)
 	}
@@ -40,7 +40,7 @@ func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
 func TestScrapePacksTheChangesOfAPage(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
-	s.Commit()
+	s.Loaded()
 	packs := s.Stats().Packs
 	putValue(s, 3, 2)
 	putValue(s, 5, 2)

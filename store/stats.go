@@ -2,15 +2,15 @@ package store
 
 // Stats describes a store at one moment.
 type Stats struct {
-	Objects  int // served
-	Arriving int // held for a change of shard, not served yet
-	Buckets  int
+	Objects int // shown
+	Hidden  int // held, not shown
+	Buckets int
 
 	Pages       int // with text
 	RawPages    int // of them with raw text; some have both forms
 	PackedPages int // of them with deflated text
 
-	TextBytes   int64 // text of the objects served, without headers
+	TextBytes   int64 // text of the objects shown, without headers
 	RawBytes    int64 // memory of raw pages, counted by the Budget
 	PackedBytes int64 // memory of packed pages
 
@@ -21,7 +21,7 @@ type Stats struct {
 	Older     uint64 // Puts ignored because a newer version was held
 }
 
-// totals are the running sums behind Stats, per bucket and per role.
+// totals are the running sums behind Stats, per bucket, and of what is shown and hidden.
 type totals struct {
 	objects, buckets, pages, rawPages, packedPages int
 
@@ -62,19 +62,24 @@ func weigh(sh *sheet) (t totals) {
 	return t
 }
 
+// totalsOf is where the totals of a bucket belong.
+func (s *Store) totalsOf(b *bucket) *totals {
+	if b.shown {
+		return &s.shownTotals
+	}
+	return &s.hiddenTotals
+}
+
 // Stats reads running totals: it costs the same whatever the store holds.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all totals
-	for _, t := range s.totals {
-		all.add(t)
-	}
+	all := s.shownTotals
+	all.add(s.hiddenTotals)
 	st := s.counts
-	st.Arriving = s.totals[arriving].objects
-	st.Objects = all.objects - st.Arriving
+	st.Objects, st.Hidden = s.shownTotals.objects, s.hiddenTotals.objects
 	st.Buckets, st.Pages, st.RawPages, st.PackedPages = all.buckets, all.pages, all.rawPages, all.packedPages
-	st.TextBytes = all.text - s.totals[arriving].text
+	st.TextBytes = s.shownTotals.text
 	st.RawBytes, st.PackedBytes = all.raw, all.packed
 	return st
 }

@@ -12,13 +12,13 @@ type Store struct {
 	headers  [formats][]*sheet // per family
 	budget   *Budget
 
-	change sync.Mutex // held by Begin, Commit, Abort and by merging: who sorts objects into buckets
+	change sync.Mutex // held by Divide, Show and by merging: who sorts objects into buckets
 
 	mu      sync.Mutex // guards all below and everything reachable, except final sheets
 	index   map[ID]place
 	table   []*bucket // by number, with holes
 	vacant  []uint32  // the holes
-	current [roles]*bucket
+	current [MaxParts]*bucket
 	born    uint64 // buckets ever made
 	epoch   uint64 // collections; see raw.epoch
 	round   uint32 // Retains; see slot.round
@@ -28,11 +28,12 @@ type Store struct {
 
 	expiring map[ID]int64 // objects held to be seen once more, and until when
 
-	now, next func(hash uint64) bool // both nil outside of a change of shard
-	loading   bool                   // until the first Commit or Abort, and during a change
+	division *division
+	shown    Parts
+	loading  bool // objects arrive in bulk
 
-	totals [roles]totals
-	counts Stats // the counters only
+	shownTotals, hiddenTotals totals
+	counts                    Stats // the counters only
 }
 
 // New returns an empty store for objects with these families. Stores that share
@@ -47,6 +48,8 @@ func New(families []Family, budget *Budget) *Store {
 		index:    make(map[ID]place),
 		hints:    make([]int, len(families)),
 		expiring: make(map[ID]int64),
+		division: &division{undivided},
+		shown:    1,
 		loading:  true,
 	}
 	for _, f := range families {
@@ -71,8 +74,8 @@ func (s *Store) Has(id ID, version uint64) bool {
 }
 
 // Put adds an object or takes its new version over. It is ignored when a newer
-// version is held, and while a change of shard is under way when the object is
-// in neither shard (one that was held goes). The caller may reuse l.
+// version is held, and when the division gives the object no part
+// (one that was held goes). The caller may reuse l.
 func (s *Store) Put(o Object, l *Lines) {
 	var stack [160]uint64
 	fresh := appendPrints(stack[:0], l, len(s.families))
@@ -94,18 +97,18 @@ func (s *Store) put(o Object, l *Lines, fresh prints) (full *bucket) {
 		s.counts.Older++
 		return nil
 	}
-	role, mine := s.roleOf(o.Hash)
+	part, mine := s.division.part(o.Hash)
 	switch {
 	case !mine && held:
 		s.remove(b, 1<<i)
 		return nil
 	case !mine:
 		return nil
-	case held && b.role != role: // not sorted yet
-		s.move(b, 1<<i, s.target(role))
+	case held && !s.in(b, part): // not sorted yet
+		s.move(b, 1<<i, s.target(part))
 		b, i, _ = s.find(o.ID)
 	case !held:
-		b = s.target(role)
+		b = s.target(part)
 		i = b.take()
 		s.index[o.ID] = placeOf(b, i)
 		s.account(b, totals{objects: 1})
@@ -117,7 +120,7 @@ func (s *Store) put(o Object, l *Lines, fresh prints) (full *bucket) {
 	slot.id, slot.hash, slot.version, slot.source, slot.round = o.ID, o.Hash, o.Version, o.Source, s.round
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
-		s.current[role] = nil // holes that it gets later are not for churn
+		s.current[part] = nil // holes that it gets later are not for churn
 		s.learn(b)
 		if s.loading {
 			return b

@@ -62,10 +62,7 @@ func (s *Store) harden() {
 func (s *Store) hardenable() (look, pages int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.totals {
-		pages += t.packedPages
-	}
-	return min(len(s.table), hardenLook), pages
+	return min(len(s.table), hardenLook), s.shownTotals.packedPages + s.hiddenTotals.packedPages
 }
 
 // nextToHarden goes round the buckets; nil for a hole in the table.
@@ -77,22 +74,22 @@ func (s *Store) nextToHarden() *bucket {
 }
 
 // merge moves the objects of half-empty buckets together, two buckets at a
-// time. While a change of shard is being prepared it does nothing.
+// time. While objects are sorted into parts it does nothing.
 func (s *Store) merge() {
 	if !s.change.TryLock() {
 		return
 	}
 	defer s.change.Unlock()
-	var into [roles]*bucket
+	var into [MaxParts]*bucket
 	s.eachBucket(func(b *bucket) {
 		if b.count() > slotsPerBucket/2 {
 			return
 		}
-		dst := into[b.role]
+		dst := into[b.part]
 		if dst != nil && dst.pages != nil && dst.room() >= b.count() && dst.totals.text+b.totals.text <= bucketText {
 			s.move(b, b.used, dst)
 			b = dst
 		}
-		into[b.role] = b
+		into[b.part] = b
 	})
 }

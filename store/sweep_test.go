@@ -45,13 +45,13 @@ func TestSweepMergesHalfEmptyBuckets(t *testing.T) {
 	verify(t, s)
 }
 
-func TestSweepDoesNotMergeAcrossRoles(t *testing.T) {
+func TestSweepDoesNotMergeAcrossParts(t *testing.T) {
 	s := New(testFamilies(3), nil)
 	fill(s, 0, 20, 1)
-	s.Begin(belowThree, even)
+	begin(s, belowThree, even)
 	s.Sweep(0, noon)
 	equal(t, "Buckets", s.Stats().Buckets, 3)
-	s.Commit()
+	commit(s, even)
 	s.Sweep(0, noon)
 	equal(t, "Buckets", s.Stats().Buckets, 1)
 	verify(t, s)

@@ -41,7 +41,7 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 		o.ResourceVersion = ""
 	}
 	list := &handleList{}
-	body, err := s.open(ctx, o)
+	body, _, err := s.open(ctx, o)
 	if err == nil {
 		list.ListMeta, err = s.readList(ctx, body, list)
 	}
@@ -50,7 +50,7 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	if err != nil {
 		return nil, err
 	}
-	s.counters.serverSharded().Set(boolValue(list.ShardInfo != nil))
+	s.counters.sharded(list.ShardInfo != nil)
 	return list, nil
 }
 
@@ -62,7 +62,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 		if s.stopped {
 			return context.Canceled
 		}
-		h, err := s.apply(s.Sink.Put, enc, raw)
+		h, _, err := s.apply(s.Sink.Put, enc, raw)
 		if err != nil {
 			// Its bounds were sound: the others of the list are worth having.
 			s.counters.bad.Inc()
@@ -76,25 +76,31 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 	})
 }
 
-// open sends a list or watch request and returns the body of a good answer. A
-// server that can't read the shardSelector is asked again without it: it is an
-// alpha feature (KEP-5866) whose grammar may change, and the filter on our side
-// makes the result the same.
-func (s *Source) open(ctx context.Context, o metav1.ListOptions) (io.ReadCloser, error) {
+// open sends a list or watch request and returns the body of a good answer, and
+// the shardSelector that it was asked with. A server that can't read that is
+// asked again without it: it is an alpha feature (KEP-5866) whose grammar may
+// change, and the filter on our side makes the result the same.
+func (s *Source) open(ctx context.Context, o metav1.ListOptions) (body io.ReadCloser, selector string, err error) {
+	return s.openAs(ctx, o, "")
+}
+
+// openAs does so for a media type; "" is what the client prefers.
+func (s *Source) openAs(ctx context.Context, o metav1.ListOptions, accept string) (body io.ReadCloser, selector string, err error) {
 	o.FieldSelector, o.LabelSelector = s.FieldSelector, s.LabelSelector
 	if !s.rejectsSelector() {
 		o.ShardSelector = s.Selector()
 	}
-	body, err := s.request(ctx, o)
+	body, err = s.request(ctx, o, accept)
 	if err == nil || o.ShardSelector == "" || !isSelectorError(err) {
-		return body, err
+		return body, o.ShardSelector, err
 	}
 	s.logger.Info("the API server rejects the shard selector; it is left out from here on", "err", err)
 	s.mu.Lock()
 	s.noSelector = true
 	s.mu.Unlock()
 	o.ShardSelector = ""
-	return s.request(ctx, o)
+	body, err = s.request(ctx, o, accept)
+	return body, "", err
 }
 
 func (s *Source) rejectsSelector() bool {
@@ -108,7 +114,7 @@ func isSelectorError(err error) bool {
 		strings.Contains(strings.ToLower(err.Error()), "shard")
 }
 
-func (s *Source) request(ctx context.Context, o metav1.ListOptions) (io.ReadCloser, error) {
+func (s *Source) request(ctx context.Context, o metav1.ListOptions, accept string) (io.ReadCloser, error) {
 	segments := []string{"/apis", s.Resource.Group, s.Resource.Version}
 	if s.Resource.Group == "" {
 		segments = []string{"/api", s.Resource.Version}
@@ -117,7 +123,10 @@ func (s *Source) request(ctx context.Context, o metav1.ListOptions) (io.ReadClos
 		segments = append(segments, "namespaces", s.Namespace)
 	}
 	segments = append(segments, s.Resource.Resource)
-	return s.Client.Get().AbsPath(segments...).
-		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"}).
-		Stream(ctx)
+	r := s.Client.Get().AbsPath(segments...).
+		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
+	if accept != "" {
+		r.SetHeader("Accept", accept)
+	}
+	return r.Stream(ctx)
 }

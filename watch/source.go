@@ -130,20 +130,22 @@ func (s *Source) Run(ctx context.Context) {
 }
 
 // apply gives an object to a method of the Sink if it is to be held. It returns
-// nil for one that is not. The caller holds s.mu.
-func (s *Source) apply(to func(Object), enc wire.Encoding, raw []byte) (*Handle, error) {
+// nil for one that is not, and whether its hash is one of ours. The caller holds s.mu.
+func (s *Source) apply(to func(Object), enc wire.Encoding, raw []byte) (handle *Handle, ours bool, err error) {
 	meta, err := wire.ReadMeta(enc, raw)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	h := hash(meta)
-	if !s.Owned(h) || s.Wanted != nil && !s.Wanted(meta.Namespace) {
+	ours = s.Owned(h)
+	if !ours || s.Wanted != nil && !s.Wanted(meta.Namespace) {
 		s.counters.ignored.Inc()
-		return nil, nil
+		s.counters.ignoredBytes.Add(float64(len(raw)))
+		return nil, ours, nil
 	}
 	s.counters.owned.Inc()
 	to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
-	return newHandle(meta), nil
+	return newHandle(meta), true, nil
 }
 
 // reflectorStore is what the reflector believes to fill. Objects are already

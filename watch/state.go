@@ -26,6 +26,8 @@ func Phases() []Phase { return []Phase{Pending, Synced, Forbidden, Absent} }
 // Status describes a Source at one moment.
 type Status struct {
 	Phase Phase
+	// Since is when the phase began; zero while it is the first.
+	Since time.Time
 	// Synced says that a list was complete at some time; what it held is served
 	// whatever the phase is now.
 	Synced bool
@@ -67,15 +69,24 @@ func (s *state) answered(logger *slog.Logger, verb string, err error) {
 	what := "the API server can't be read; it is tried again"
 	switch {
 	case apierrors.IsForbidden(err):
-		s.status.Phase, what = Forbidden, "not allowed to read the resource; its metrics are missing until that changes"
+		s.enter(Forbidden)
+		what = "not allowed to read the resource; its metrics are missing until that changes"
 	case apierrors.IsNotFound(err):
-		s.status.Phase, what = Absent, "the API server does not have the resource; its metrics are missing until it does"
+		s.enter(Absent)
+		what = "the API server does not have the resource; its metrics are missing until it does"
 	case apierrors.IsInvalid(err) && verb == "watch":
 		return // a server without streamed lists; the reflector lists instead
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
 		logger.Warn(what, "verb", verb, "err", err)
+	}
+}
+
+// enter changes the phase.
+func (s *state) enter(p Phase) {
+	if s.status.Phase != p {
+		s.status.Phase, s.status.Since = p, time.Now()
 	}
 }
 
@@ -86,7 +97,8 @@ func (s *state) synced(logger *slog.Logger, objects int) {
 	if s.status.Phase != Synced {
 		logger.Info("synced", "objects", objects)
 	}
-	s.status.Phase, s.status.Synced, s.status.LastEvent = Synced, true, time.Now()
+	s.enter(Synced)
+	s.status.Synced, s.status.LastEvent = true, time.Now()
 }
 
 // event notes that the API server was heard of.

@@ -25,7 +25,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		o.ResourceVersion = "0"
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	body, err := s.open(ctx, o)
+	body, selector, err := s.open(ctx, o)
 	s.counters.watched(err)
 	s.state.answered(s.logger, "watch", err)
 	if err != nil {
@@ -39,6 +39,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		ctx:     ctx,
 		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
 		initial: o.SendInitialEvents != nil && *o.SendInitialEvents,
+		filter:  newFiltering(s, selector),
 	}
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
@@ -62,6 +63,7 @@ type stream struct {
 
 	initial bool // the initial events of a streamed list are still coming
 	skipped int  // frames since the reflector last heard of us
+	filter  *filtering
 }
 
 // Decode returns the next event that the reflector has to hear of. The Sink
@@ -122,9 +124,13 @@ func (d *stream) take(ev wire.Event) (*Handle, error) {
 	if ev.Type == string(apiwatch.Deleted) {
 		to = s.Sink.Delete
 	}
-	h, err := s.apply(to, ev.Encoding, ev.Object)
-	if h != nil || err != nil {
-		return h, err
+	h, ours, err := s.apply(to, ev.Encoding, ev.Object)
+	if err != nil {
+		return nil, err
+	}
+	d.filter.saw(ours)
+	if h != nil {
+		return h, nil
 	}
 	if d.skipped++; d.skipped < progressAfter || d.initial {
 		return nil, nil
@@ -142,6 +148,7 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 		// What comes next must not reach the Sink before the list does: the list
 		// does not name it, and would take it away again.
 		d.initial, d.replaced = false, d.source.awaitReplace()
+		d.filter.listed()
 	}
 	d.skipped = 0
 	d.source.state.event()

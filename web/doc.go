@@ -13,6 +13,9 @@
 //	/livez    the same; it never depends on the API server, an outage there must not restart the fleet
 //	/readyz   the page would be served now; otherwise 503 and the reason
 //
+// [AuthFilter] puts itself in front of a handler and admits whom the API server knows and allows, to every path but those for
+// health.
+//
 // [Server] puts a handler on listeners until a context ends. It knows TLS and basic authentication from the web
 // configuration file that all Prometheus exporters share.
 package web

@@ -8,12 +8,14 @@ import (
 
 // Exporter is what the handlers show. All methods may be called concurrently and do not wait for the API server.
 type Exporter interface {
-	// Ready is nil when all that must be served is held; otherwise its text is a sentence that says what is missing.
+	// Ready is nil when all that must be served is held; otherwise its text is a sentence that says what is missing. That
+	// is not to say that it is served: another replica may do so.
 	Ready() error
 	// Resources returns the names of the kinds that are exported, such as "pods".
 	Resources() []string
-	// Collect takes a snapshot of the kinds that include admits.
-	Collect(format store.Format, include func(resource string) bool) Page
+	// Collect takes a snapshot of the kinds that include admits. The error, a sentence, says why there is nothing to be
+	// served now; it is Ready's when that has one.
+	Collect(format store.Format, include func(resource string) bool) (Page, error)
 }
 
 // Page is a snapshot of exposition text, as [store.Page] is. It is used by one goroutine and asked for one encoding only,

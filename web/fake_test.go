@@ -33,9 +33,12 @@ func (f *fakeExporter) Ready() error {
 
 func (f *fakeExporter) Resources() []string { return []string{"jobs", "pods"} }
 
-func (f *fakeExporter) Collect(format store.Format, include func(string) bool) Page {
+func (f *fakeExporter) Collect(format store.Format, include func(string) bool) (Page, error) {
+	if err := f.Ready(); err != nil {
+		return nil, err
+	}
 	if f.replace != nil {
-		return f.replace
+		return f.replace, nil
 	}
 	var text bytes.Buffer
 	for _, kind := range []struct{ resource, family string }{{"jobs", "kube_job"}, {"pods", "kube_pod"}} {
@@ -52,7 +55,7 @@ func (f *fakeExporter) Collect(format store.Format, include func(string) bool) P
 	if format == store.OpenMetrics {
 		text.WriteString("# EOF\n")
 	}
-	return &fakePage{text: text.Bytes(), released: &f.released}
+	return &fakePage{text: text.Bytes(), released: &f.released}, nil
 }
 
 // fakePage is a page of one write.
@@ -89,7 +92,7 @@ func (p *fakePage) Release() { p.released.Add(1) }
 func newHandler(t *testing.T, e Exporter) (http.Handler, *prometheus.Registry) {
 	t.Helper()
 	r := prometheus.NewRegistry()
-	h, err := Handler(e, r, "1.2.3")
+	h, err := Handler(e, r, Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

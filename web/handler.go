@@ -5,42 +5,60 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// Handler returns the handler of the port that is scraped: the page of metrics, the health paths and a landing page
-// that shows version. Its self-metrics are registered with r; a second handler on the same registry is an error.
-func Handler(e Exporter, r prometheus.Registerer, version string) (http.Handler, error) {
+// Handler returns the handler of the port that is scraped: the page of metrics, the health paths and a landing page. Its
+// self-metrics are registered with r; a second handler on the same registry is an error.
+func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, error) {
 	metrics, err := newScrapeMetrics(r)
 	if err != nil {
 		return nil, fmt.Errorf("metrics about scrapes: %w", err)
 	}
-	return newMux(&scraper{exporter: e, metrics: metrics}, e, toolkit.LandingConfig{
+	rejected, err := newRejected(r, "metrics")
+	if err != nil {
+		return nil, fmt.Errorf("metrics about scrapes: %w", err)
+	}
+	page := limited(&scraper{exporter: e, metrics: metrics}, o.MaxRequests, rejected)
+	return newMux(page, e, toolkit.LandingConfig{
 		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
-		Version:     version,
+		Version:     o.Version,
+		Profiling:   "false",
 	}, "the metrics of this shard's objects")
 }
 
-// TelemetryHandler returns the handler of the port for metrics about the process itself, taken from g, with the same
+// TelemetryHandler returns the handler of the port for metrics about the process itself, those of r, with the same
 // health paths and landing page as [Handler]. What goes wrong while gathering is logged.
-func TelemetryHandler(e Exporter, g prometheus.Gatherer, log *slog.Logger, version string) (http.Handler, error) {
-	page := promhttp.HandlerFor(g, promhttp.HandlerOpts{
+func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Options) (http.Handler, error) {
+	rejected, err := newRejected(r, "telemetry")
+	if err != nil {
+		return nil, fmt.Errorf("metrics about scrapes: %w", err)
+	}
+	page := promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
 		EnableOpenMetrics: true,
 	})
-	return newMux(page, e, toolkit.LandingConfig{
+	mux, err := newMux(limited(page, o.MaxRequests, rejected), e, toolkit.LandingConfig{
 		Description: "Metrics about statefleet itself",
-		Version:     version,
+		Version:     o.Version,
+		Profiling:   strconv.FormatBool(o.Profiling),
 	}, "the metrics of this process")
+	if err != nil {
+		return nil, err
+	}
+	if o.Profiling {
+		addProfiles(mux)
+	}
+	return mux, nil
 }
 
 // newMux routes what both ports have in common. Patterns with GET admit HEAD too and answer 405 to every other method.
 func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, what string) (*http.ServeMux, error) {
 	landing.Name = "statefleet"
-	landing.Profiling = "false"
 	landing.Links = []toolkit.LandingLinks{
 		{Address: "/metrics", Text: "Metrics", Description: what},
 		{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},

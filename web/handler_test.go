@@ -12,7 +12,7 @@ import (
 func handlers(t *testing.T, e Exporter) map[string]http.Handler {
 	t.Helper()
 	main, registry := newHandler(t, e)
-	telemetry, err := TelemetryHandler(e, registry, quiet(), "1.2.3")
+	telemetry, err := TelemetryHandler(e, registry, quiet(), Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +73,10 @@ func TestTelemetryShowsTheRegistry(t *testing.T) {
 
 func TestTwoHandlersOnOneRegistryAreAnError(t *testing.T) {
 	_, registry := newHandler(t, &fakeExporter{})
-	if _, err := Handler(&fakeExporter{}, registry, ""); err == nil {
+	if _, err := Handler(&fakeExporter{}, registry, Options{}); err == nil {
 		t.Error("no error")
 	}
-	if _, err := Handler(&fakeExporter{}, prometheus.NewRegistry(), ""); err != nil {
+	if _, err := Handler(&fakeExporter{}, prometheus.NewRegistry(), Options{}); err != nil {
 		t.Error(err)
 	}
 }

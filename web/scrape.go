@@ -30,11 +30,11 @@ func (s *scraper) answer(w http.ResponseWriter, r *http.Request, f form, enc enc
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return http.StatusBadRequest
 	}
-	if err := s.exporter.Ready(); err != nil {
+	page, err := s.exporter.Collect(f.format, selected.include)
+	if err != nil {
 		notReady(w, err)
 		return http.StatusServiceUnavailable
 	}
-	page := s.exporter.Collect(f.format, selected.include)
 	defer page.Release()
 	size, write := page.Size, page.WriteText
 	if enc == gzipped {

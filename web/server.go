@@ -40,23 +40,25 @@ func DefaultTimeouts() Timeouts {
 type Server struct {
 	// Listeners are closed by Run. Required.
 	Listeners []net.Listener
-	// Handler answers the requests. Required.
+	// Handler answers the requests. Required: http.DefaultServeMux, to which other packages add what they like, is never served.
 	Handler http.Handler
 	// ConfigFile names the web configuration file with TLS and basic authentication, which is read anew as it changes;
 	// empty for neither. Authentication covers the health paths too. Check it with ValidateConfig first.
 	ConfigFile string
+	// Passwords is what ValidateConfig says of the file. With it, requests are answered 503 while the file names no users.
+	Passwords bool
 	// Timeouts, see DefaultTimeouts.
 	Timeouts Timeouts
 	// Logger gets the addresses and what goes wrong with connections. Required.
 	Logger *slog.Logger
 }
 
-// ValidateConfig reads a web configuration file and what it refers to; empty is valid.
-func ValidateConfig(file string) error { return toolkit.Validate(file) }
-
 // Run serves until ctx ends, then lets the answers under way finish for Timeouts.Grace, and returns nil. It returns an
 // error when a listener fails, having stopped the others.
 func (s Server) Run(ctx context.Context) error {
+	if s.Passwords && s.Handler != nil {
+		s.Handler = insist(s.Handler, s.ConfigFile)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.Listeners {
 		// One server each: the toolkit installs its authentication in the server that it is given.
@@ -67,6 +69,9 @@ func (s Server) Run(ctx context.Context) error {
 
 func (s Server) serve(ctx context.Context, l net.Listener) error {
 	defer func() { _ = l.Close() }() // the toolkit leaves it open when the configuration is at fault
+	if s.Handler == nil {
+		return errors.New("a server has no handler")
+	}
 	server := &http.Server{
 		Handler:           s.Handler,
 		ReadHeaderTimeout: s.Timeouts.ReadHeader,
@@ -74,7 +79,9 @@ func (s Server) serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      s.Timeouts.Write,
 		IdleTimeout:       s.Timeouts.Idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+		// "OPTIONS *" is for the handler, as all else is: it decides who may ask.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() {

@@ -202,7 +202,7 @@ func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {
 	page := &hugePage{fakePage{released: &e.released}, make(chan struct{}, 1)}
 	e.replace = page
 	registry := prometheus.NewRegistry()
-	h, err := Handler(e, registry, "")
+	h, err := Handler(e, registry, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,11 +235,12 @@ func TestBasicAuthenticationFromTheConfigurationFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(webConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := ValidateConfig(file); err != nil {
-		t.Fatal(err)
+	passwords, err := ValidateConfig(file)
+	if err != nil || !passwords {
+		t.Fatal(passwords, err)
 	}
 	h, _ := newHandler(t, &fakeExporter{})
-	r := start(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, 2)
+	r := start(t, Server{Handler: h, ConfigFile: file, Passwords: passwords, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
 		if status, _, err := r.get(t, address, "/metrics"); status != http.StatusUnauthorized {
 			t.Errorf("without a password: %d, %v", status, err)
@@ -259,7 +260,7 @@ func TestBrokenConfigurationFileEndsTheServer(t *testing.T) {
 	if err := os.WriteFile(file, []byte("no_such_key: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := ValidateConfig(file); err == nil {
+	if _, err := ValidateConfig(file); err == nil {
 		t.Error("valid")
 	}
 	r := start(t, Server{Handler: http.NotFoundHandler(), ConfigFile: file}, 1)

@@ -14,8 +14,8 @@ type storeExporter struct {
 	store *store.Store
 }
 
-func (e *storeExporter) Collect(f store.Format, _ func(string) bool) Page {
-	return store.Collect(f, e.store)
+func (e *storeExporter) Collect(f store.Format, _ func(string) bool) (Page, error) {
+	return store.Collect(f, e.store), nil
 }
 
 func TestPageOfAStore(t *testing.T) {

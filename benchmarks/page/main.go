@@ -70,7 +70,11 @@ func page(ctx context.Context, out io.Writer) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return r.Collect(store.Text, func(string) bool { return true }).WriteText(out)
+	page, err := r.Collect(store.Text, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	return page.WriteText(out)
 }
 
 // everything is every kind with every family, labels and annotations included.

@@ -37,6 +37,18 @@ func hostPort(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
+// chooseSockets leaves the addresses to systemd.
+func (s *settings) chooseSockets() error {
+	switch {
+	case !s.systemdSocket:
+		return nil
+	case len(s.listenAddresses) > 0:
+		return errors.New("--web.systemd-socket and --web.listen-address exclude each other")
+	}
+	s.listen = nil
+	return nil
+}
+
 // chooseTLS makes --web.config.file of the name that kube-state-metrics gives to it.
 func (s *settings) chooseTLS() error {
 	if s.tlsConfig == "" || s.tlsConfig == s.webConfigFile {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 
@@ -19,60 +18,46 @@ type process struct {
 	*settings
 	generations *reloader
 	fleet       *shard.Coordinator // nil: the assignment is static
+	auth        *web.AuthFilter    // nil: everybody may read
+	passwords   bool               // the web configuration file asks for them
 	servers     []web.Server
 }
 
 // build makes a process. Its errors are the last that are known before something starts: files and ports.
 func build(ctx context.Context, s *settings) (p *process, err error) {
 	klog.SetSlogLogger(s.logger.With("component", "client-go"))
-	if err := web.ValidateConfig(s.webConfigFile); err != nil {
-		return nil, fmt.Errorf("--web.config.file: %w", err)
+	passwords, err := s.checkWebConfig()
+	if err != nil {
+		return nil, err
 	}
 	config, err := s.apiConfig()
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := listen(ctx, append([]address{s.telemetry}, s.listen...))
+	telemetry, metrics, err := s.bind(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			closeAll(listeners)
+			closeAll(append(metrics, telemetry))
 		}
 	}()
 	registry, err := newRegistry()
 	if err != nil {
 		return nil, err
 	}
-	p = &process{settings: s}
+	p = &process{settings: s, passwords: passwords}
 	if err := p.makeReloader(registry); err != nil {
 		return nil, err
 	}
 	if err := p.makeFleet(config, registry); err != nil {
 		return nil, err
 	}
-	return p, p.makeServers(registry, listeners[0], listeners[1:])
-}
-
-// listen binds all addresses, or none.
-func listen(ctx context.Context, addresses []address) ([]net.Listener, error) {
-	var listeners []net.Listener
-	for _, a := range addresses {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.hostPort)
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("%s: %w", a.flag, err)
-		}
-		listeners = append(listeners, l)
+	if err := p.makeAuth(config, registry); err != nil {
+		return nil, err
 	}
-	return listeners, nil
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		_ = l.Close() // nothing was accepted
-	}
+	return p, p.makeServers(registry, telemetry, metrics)
 }
 
 func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
@@ -92,19 +77,24 @@ func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
 }
 
 func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
-	main, err := web.Handler(p.generations, registry, release())
+	options := web.Options{Version: release(), MaxRequests: p.maxRequests, Profiling: p.profiling}
+	main, err := web.Handler(p.generations, registry, options)
 	if err != nil {
 		return err
 	}
-	self, err := web.TelemetryHandler(p.generations, registry, p.logger, release())
+	self, err := web.TelemetryHandler(p.generations, registry, p.logger, options)
 	if err != nil {
 		return err
 	}
 	server := func(h http.Handler, name string, listeners ...net.Listener) web.Server {
+		if p.auth != nil {
+			h = p.auth.Protect(h)
+		}
 		return web.Server{
 			Listeners:  listeners,
 			Handler:    h,
 			ConfigFile: p.webConfigFile,
+			Passwords:  p.passwords,
 			Timeouts:   p.timeouts,
 			Logger:     p.logger.With("server", name),
 		}

@@ -24,12 +24,17 @@ type flags struct {
 	apiQPS                float64
 	apiBurst              int
 	useAPIServerCache     bool
+	checkEvery            time.Duration
 
 	host, telemetryHost string
 	port, telemetryPort uint16
 	listenAddresses     []string
 	webConfigFile       string
 	tlsConfig           string
+	systemdSocket       bool
+	authFilter          bool
+	profiling           bool
+	maxRequests         int
 	timeouts            web.Timeouts
 	gzip, gzipSet       bool
 
@@ -49,6 +54,7 @@ type flags struct {
 	shardSet, totalSet   bool
 	pod, podNamespace    string
 	drainTimeout         time.Duration
+	standby              bool
 	rawBytes             int64
 	autoMemLimit         bool
 	autoMemLimitFraction float64
@@ -130,6 +136,8 @@ func (f *flags) declareAPI(s *section) {
 	s.value("kube-api-burst", "Requests to the API server at once.", whole(&f.apiBurst, 1)).Default("200")
 	s.flag("use-apiserver-cache", "Let the first lists be as old as the API server's cache: cheaper for etcd, possibly stale.").
 		BoolVar(&f.useAPIServerCache)
+	s.value("consistency.check-interval", "Time between two comparisons of what is held of a kind with a list of the metadata of what there is. A kind "+
+		"that differs is listed anew. 0: never.", duration(&f.checkEvery)).Default("1h")
 	s.fix("kubeconfig", "apiserver")
 }
 
@@ -143,8 +151,11 @@ func (f *flags) declareSharding(s *section) {
 		whole(&f.shard, math.MinInt32)).Default("0").IsSetByUser(&f.shardSet)
 	s.value("total-shards", "The number of shards, when the replica does not follow a StatefulSet.",
 		whole(&f.totalShards, math.MinInt32)).Default("1").IsSetByUser(&f.totalSet)
+	s.flag("shard.standby", "Hold the shard of the replica before this one as well, and serve it while that one's pod is not ready; with "+
+		"--pod, and the same for all replicas. Nothing is missing then while one replica is away, at up to twice the memory.").
+		BoolVar(&f.standby)
 	s.value("drain-timeout", "Time to go on serving, once asked to stop, until the fleet has taken over what this replica serves; with "+
-		"--pod, and when the StatefulSet shrinks. The pod's grace period has to be longer. 0: stop at once.",
+		"--pod, when the StatefulSet shrinks or with --shard.standby. The pod's grace period has to be longer. 0: stop at once.",
 		duration(&f.drainTimeout)).Default("90s")
 	s.fix(s.names...)
 }
@@ -198,9 +209,16 @@ func (f *flags) declareHTTP(s *section) {
 	s.value("telemetry-port", "Port to expose metrics about statefleet itself on.", whole(&f.telemetryPort, 0)).Default("8081")
 	s.flag("web.listen-address", "Addresses to expose the metrics on, instead of --host and --port.").
 		PlaceHolder("HOST:PORT").StringsVar(&f.listenAddresses)
+	s.flag("web.systemd-socket", "Expose the metrics on the sockets that systemd passes (Linux), instead of addresses and ports.").
+		BoolVar(&f.systemdSocket)
 	s.flag("web.config.file", "File with TLS and basic authentication for all ports; see the exporter-toolkit of Prometheus.").
 		PlaceHolder("FILE").StringVar(&f.webConfigFile)
 	s.flag("tls-config", "The same, under the name that kube-state-metrics gives to it.").PlaceHolder("FILE").StringVar(&f.tlsConfig)
+	s.flag("auth-filter", "Answer only bearers of a token that the API server accepts and allows to get the path, on all ports and paths but "+
+		"/healthz, /livez and /readyz. See docs/security.md for the rights that it takes.").BoolVar(&f.authFilter)
+	s.value("web.max-requests", "Requests for a page of metrics to answer at once, on each port; what is beyond is answered 503. 0: any number.",
+		whole(&f.maxRequests, 0)).Default("40")
+	s.flag("telemetry.pprof", "Show profiles of the Go runtime on the telemetry port, below /debug/pprof/.").BoolVar(&f.profiling)
 	s.flag("enable-gzip-encoding", "Accepted for compatibility: clients that accept gzip always get it.").
 		Default("true").IsSetByUser(&f.gzipSet).BoolVar(&f.gzip)
 	for _, t := range []struct {

@@ -24,10 +24,14 @@ func (p *process) makeFleet(config *rest.Config, registry *prometheus.Registry) 
 		return p.apiError(err)
 	}
 	p.fleet = &shard.Coordinator{
-		Discovery: shard.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Logger: p.logger},
+		Discovery: shard.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Standby: p.standby, Logger: p.logger},
 		Member:    p.generations,
 	}
-	return registry.Register(newFleetMetrics(p.fleet.Status, true))
+	metrics := newFleetMetrics(p.fleet.Status, true)
+	if p.standby {
+		metrics.gauges = append(metrics.gauges, standbyGauges()...)
+	}
+	return registry.Register(metrics)
 }
 
 // drain waits until what this replica serves has been taken over, if it is to be.
@@ -35,6 +39,7 @@ func (p *process) drain(ctx context.Context) {
 	if p.fleet == nil || p.drainTimeout == 0 {
 		return
 	}
+	p.generations.handOver(p.fleet.Status().HandsOver())
 	ctx, cancel := context.WithTimeout(ctx, p.drainTimeout)
 	defer cancel()
 	if err := p.fleet.Drain(ctx); err != nil {
@@ -59,10 +64,23 @@ type fleetGauge struct {
 	of   func(shard.Status) float64
 }
 
-func newFleetMetrics(status func() shard.Status, followed bool) *fleetMetrics {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// standbyGauges are those of a fleet whose replicas stand by for one another.
+func standbyGauges() []fleetGauge {
+	return []fleetGauge{
+		{desc("statefleet_standby_active", "Whether this replica holds the shard of the one before it as well, 1 or 0; 0 while the fleet's pods cannot be read."),
+			func(s shard.Status) float64 { return truth(s.Standby) }},
+		{desc("statefleet_standby_covers", "Whether this replica serves the shard of the one before it, whose pod is not ready, 1 or 0."),
+			func(s shard.Status) float64 { return truth(s.Covers) }},
+		{desc("statefleet_standby_covered", "Whether the replica after this one serves the shard of this one, whose pod is not ready, 1 or 0."),
+			func(s shard.Status) float64 { return truth(s.Covered) }},
 	}
+}
+
+func newFleetMetrics(status func() shard.Status, followed bool) *fleetMetrics {
 	return &fleetMetrics{
 		status:   status,
 		followed: followed,

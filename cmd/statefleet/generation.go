@@ -54,6 +54,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		UseAPIServerCache: s.useAPIServerCache,
 		ObjectLimit:       s.objectLimit,
 		HoldDeleted:       s.holdDeleted,
+		CheckEvery:        s.checkEvery,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,
 		Metrics:           metrics,
@@ -149,15 +150,36 @@ func (g *generation) ready() error {
 }
 
 // live shows the generation that is served now to the web. It implements [web.Exporter].
-type live struct{ serving atomic.Pointer[generation] }
+type live struct {
+	serving atomic.Pointer[generation]
+	leaving atomic.Bool // another replica is to take over
+}
+
+var errLeaving = errors.New("stopping; another replica is about to serve this shard")
+
+// handOver makes this replica not ready, for another to take over, if there is one. What it serves is served on.
+func (l *live) handOver(leaving bool) { l.leaving.Store(leaving) }
 
 // Ready implements [web.Exporter].
-func (l *live) Ready() error { return l.serving.Load().ready() }
+func (l *live) Ready() error {
+	if l.leaving.Load() {
+		return errLeaving
+	}
+	return l.serving.Load().ready()
+}
 
 // Resources implements [web.Exporter].
 func (l *live) Resources() []string { return l.serving.Load().replica.Resources() }
 
 // Collect implements [web.Exporter].
-func (l *live) Collect(f store.Format, include func(resource string) bool) web.Page {
-	return l.serving.Load().replica.Collect(f, include)
+func (l *live) Collect(f store.Format, include func(resource string) bool) (web.Page, error) {
+	g := l.serving.Load()
+	if err := g.ready(); err != nil {
+		return nil, err
+	}
+	page, err := g.replica.Collect(f, include)
+	if err != nil { // not the page: nil in it would not be nil here
+		return nil, err
+	}
+	return page, nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/web"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -49,7 +51,7 @@ func TestConfigurationReference(t *testing.T) {
 // reference writes a table for each section of the flags.
 func reference() string {
 	app := kingpin.New("statefleet", "")
-	declared := new(flags).declare(app)
+	declared := (&flags{timeouts: web.DefaultTimeouts()}).declare(app)
 	models := map[string]*kingpin.FlagModel{}
 	for _, m := range app.Model().Flags {
 		models[m.Name] = m

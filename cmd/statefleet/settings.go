@@ -35,7 +35,7 @@ func (f *flags) settings() (*settings, error) {
 	s := &settings{flags: f, logger: promslog.New(&f.log)}
 	for _, step := range []func() error{
 		s.chooseKinds, s.chooseMetrics, s.chooseCustom, s.checkNamespaces, s.chooseNamespaces, s.checkNode, s.chooseShard,
-		s.chooseAddresses, s.chooseTLS,
+		s.chooseAddresses, s.chooseSockets, s.chooseTLS,
 	} {
 		if err := step(); err != nil {
 			return nil, f.origins.explain(err)
@@ -209,6 +209,9 @@ func (s *settings) checkNode() error {
 }
 
 func (s *settings) chooseShard() (err error) {
+	if s.standby && s.pod == "" {
+		return errors.New("--shard.standby needs --pod: replicas stand by for one another in a StatefulSet")
+	}
 	if s.pod == "" && s.podNamespace == "" {
 		s.assignment, err = shard.Static(s.shard, s.totalShards)
 		return err // names the flag

@@ -72,7 +72,8 @@ func TestDefaults(t *testing.T) {
 	if s.assignment.Ordinal != 0 || s.assignment.Total != 1 {
 		t.Errorf("assignment %v", s.assignment)
 	}
-	if s.rawBytes != 32<<20 || s.apiQPS != 100 || s.apiBurst != 200 || !s.autoMemLimit || s.autoMemLimitFraction != 0.9 {
+	if s.rawBytes != 32<<20 || s.apiQPS != 100 || s.apiBurst != 200 || !s.autoMemLimit || s.autoMemLimitFraction != 0.9 ||
+		s.maxRequests != 40 || s.authFilter || s.profiling || s.systemdSocket {
 		t.Errorf("unexpected defaults: %+v", s.flags)
 	}
 	for _, k := range s.kinds {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -18,6 +19,7 @@ type collector struct {
 	event  *prometheus.Desc
 	ready  *prometheus.Desc
 	share  *prometheus.Desc
+	served *prometheus.Desc
 	rawAll *prometheus.Desc
 }
 
@@ -39,7 +41,7 @@ func newCollector() *collector {
 	return &collector{
 		kinds: []kindMetric{
 			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
-			perKind(gauge, "statefleet_objects_arriving", "Number of objects held for a change of shard and not served yet.", func(s store.Stats) float64 { return float64(s.Arriving) }),
+			perKind(gauge, "statefleet_objects_hidden", "Number of objects held and not served: for a change of shard, or while another replica serves them.", func(s store.Stats) float64 { return float64(s.Hidden) }),
 			perKind(gauge, "statefleet_pages", "Number of pages with text.", func(s store.Stats) float64 { return float64(s.Pages) }),
 			perKind(gauge, "statefleet_pages_raw", "Number of pages whose text is held uncompressed.", func(s store.Stats) float64 { return float64(s.RawPages) }),
 			perKind(gauge, "statefleet_pages_packed", "Number of pages whose text is held compressed.", func(s store.Stats) float64 { return float64(s.PackedPages) }),
@@ -56,6 +58,7 @@ func newCollector() *collector {
 		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
 		share:  desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
+		served: desc("statefleet_shard_share_served", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
 		rawAll: desc("statefleet_store_raw_bytes", "Bytes of uncompressed pages in all stores, which --store.raw-bytes bounds."),
 	}
 }
@@ -65,7 +68,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.phase, c.event, c.ready, c.share, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
 		ch <- d
 	}
 }
@@ -96,11 +99,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.rawAll, float64(r.budget.RawBytes()))
 	gauge(c.ready, boolValue(r.Ready() == nil))
-	share := 0.0
-	if held := r.held.Load(); held != nil {
-		share = held.Share()
+	share := func(of *shard.Ranges) float64 {
+		if of == nil {
+			return 0
+		}
+		return of.Share()
 	}
-	gauge(c.share, share)
+	gauge(c.share, share(r.held.Load()))
+	gauge(c.served, share(r.shown.Load()))
 }
 
 func boolValue(b bool) float64 {

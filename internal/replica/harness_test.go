@@ -136,11 +136,14 @@ func (r *run) waitReady() {
 	eventually(r.t, "ready", func() bool { return r.Ready() == nil })
 }
 
-// samples returns the page's sample lines, sorted; a line that stands on it
-// twice is an error.
+// samples returns the page's sample lines, sorted, none when there is no page; a
+// line that stands on it twice is an error.
 func (r *run) samples() []string {
 	r.t.Helper()
-	page := r.Collect(store.Text, func(string) bool { return true })
+	page, err := r.Collect(store.Text, func(string) bool { return true })
+	if err != nil {
+		return nil
+	}
 	var body bytes.Buffer
 	if err := page.WriteGzip(&body); err != nil {
 		r.t.Fatal(err)

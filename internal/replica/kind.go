@@ -22,6 +22,7 @@ type kind struct {
 	unreadable sync.Once
 	scopes     []scope
 	hold       time.Duration // how long a deleted object may stay to be seen
+	patience   time.Duration // how long a refusal is taken for one that passes
 
 	// late is set on a kind that came while others were served already: it is
 	// not shown, and nobody waits for it, until it is complete. It belongs to
@@ -29,6 +30,7 @@ type kind struct {
 	late bool
 
 	departed departed
+	mended   map[store.Version]bool // what the last check had listed anew; belongs to checkKinds
 
 	mu      sync.Mutex
 	sources []*watch.Source
@@ -45,6 +47,7 @@ func (r *Replica) newKind(k Kind) *kind {
 		logger:   r.logger.With("resource", k.Name),
 		scopes:   r.options.scopes(k),
 		hold:     r.options.HoldDeleted,
+		patience: r.options.Patience,
 	}
 }
 
@@ -63,7 +66,7 @@ func (k *kind) full() bool {
 		return false
 	}
 	s := k.store.Stats()
-	return int64(s.Objects+s.Arriving) >= k.limit
+	return int64(s.Objects+s.Hidden) >= k.limit
 }
 
 // follow starts the kind's Sources, one for each scope, after ending those
@@ -144,14 +147,18 @@ func (k *kind) status() watch.Status {
 	return all
 }
 
-// complete reports whether the store holds all that there is. Sources that the
-// API server refuses, or whose resource it does not have, are no reason to wait.
+// complete reports whether the store holds all that there is. Sources whose
+// resource the API server does not have are no reason to wait, nor are those that
+// it has refused for a while: one that has just started refuses what it allows
+// until it has read its roles.
 func (k *kind) complete() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, s := range k.sources {
-		st := s.Status()
-		if !st.Synced && st.Phase != watch.Forbidden && st.Phase != watch.Absent {
+		switch st := s.Status(); {
+		case st.Synced, st.Phase == watch.Absent:
+		case st.Phase == watch.Forbidden && time.Since(st.Since) >= k.patience:
+		default:
 			return false
 		}
 	}

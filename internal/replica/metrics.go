@@ -15,6 +15,8 @@ type Metrics struct {
 	skippedSamples *prometheus.CounterVec
 	vanished       *prometheus.CounterVec
 	failedFamilies *prometheus.CounterVec
+	checks         *prometheus.CounterVec
+	differences    *prometheus.CounterVec
 }
 
 // NewMetrics registers the self-metrics with r.
@@ -39,7 +41,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "statefleet_family_failures_total",
 		Help: "Number of times a metric family could not be rendered for an object, whose other families are there.",
 	}, []string{"resource", "family"})
-	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.failedFamilies, m.collector)
+	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_consistency_checks_total",
+		Help: "Number of times what is held of a resource was compared with what there is, by the result: equal, repaired (listed anew), hopeless (that was done before for the same), skipped (not synced, or the shard changed) or failed.",
+	}, []string{"resource", "result"})
+	m.differences = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_consistency_differences_total",
+		Help: "Number of objects that a consistency check found missing or outdated (missing), or held although they are gone (surplus).",
+	}, []string{"resource", "difference"})
+	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.failedFamilies, m.checks, m.differences, m.collector)
 	return m
 }
 
@@ -54,6 +64,8 @@ func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }
 type counters struct {
 	rendered, unchanged, failed, overLimit prometheus.Counter
 	skippedSamples, vanished               prometheus.Counter
+	missing, surplus                       prometheus.Counter
+	checks                                 func(result string) prometheus.Counter
 	familyFailed                           func(family string)
 }
 
@@ -66,6 +78,9 @@ func (m *Metrics) counters(resource string) *counters {
 		overLimit:      outcome("over_limit"),
 		skippedSamples: m.skippedSamples.WithLabelValues(resource),
 		vanished:       m.vanished.WithLabelValues(resource),
+		missing:        m.differences.WithLabelValues(resource, "missing"),
+		surplus:        m.differences.WithLabelValues(resource, "surplus"),
+		checks:         func(result string) prometheus.Counter { return m.checks.WithLabelValues(resource, result) },
 		familyFailed:   func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
 	}
 }

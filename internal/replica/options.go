@@ -41,6 +41,14 @@ type Options struct {
 	// HoldDeleted keeps the last state of an object that is deleted on the page
 	// until a scrape has seen it, but no longer than this; 0 removes it at once.
 	HoldDeleted time.Duration
+	// Patience is how long a kind that the API server refuses is waited for; 0
+	// means 10 seconds.
+	Patience time.Duration
+	// CheckEvery is how often what is held of a kind is compared with what there
+	// is; 0 means never.
+	CheckEvery time.Duration
+	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
+	CheckGrace time.Duration
 	// RawBytes bounds the page text that is held uncompressed.
 	RawBytes int64
 	// Logger gets what an operator should know.

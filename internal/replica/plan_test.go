@@ -52,7 +52,7 @@ func TestWhatIsPreparedIsNotServedBeforeTheSwitch(t *testing.T) {
 	r.Follow(plan(0, 3, 2))
 	r.waitHolds(plan(0, 3, 2))
 	r.serves(0, 3)
-	if r.value("statefleet_objects_arriving", "resource", "pods") == 0 {
+	if r.value("statefleet_objects_hidden", "resource", "pods") == 0 {
 		t.Error("nothing was prepared")
 	}
 	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
@@ -123,7 +123,7 @@ func TestCancelledChangeLeavesEverythingAsItWas(t *testing.T) {
 	r.Follow(plan(0, 4, 4))
 	r.waitHolds(plan(0, 4, 4))
 	r.serves(0, 4)
-	if n := r.value("statefleet_objects_arriving", "resource", "pods"); n > 0 {
+	if n := r.value("statefleet_objects_hidden", "resource", "pods"); n > 0 {
 		t.Errorf("%v pods are still held for a change that is off", n)
 	}
 }
@@ -168,6 +168,86 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 		t.Error("what is held is not known any more")
 	}
 	r.serves(0, 3)
+}
+
+// standby is the plan of replica 0 of 3, which holds the shard of 2 as well.
+func standby(covers, covered bool) shard.Plan {
+	p := plan(0, 3, 3)
+	p.Standby, p.Covers, p.Covered = true, covers, covered
+	return p
+}
+
+func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(standby(false, false))
+	r.waitReady()
+	r.serves(0, 3)
+	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
+	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+	for range 3 {
+		r.Follow(standby(true, false))
+		eventually(t, "both shards are served", func() bool { return maps.Equal(podsOn(r.samples()), both) })
+		r.Follow(standby(false, false))
+		r.waitServes(3)
+	}
+	if now := r.value("statefleet_objects_processed_total", "outcome", "rendered"); now != rendered {
+		t.Errorf("%v objects were read again", now-rendered)
+	}
+	if held, served := r.value("statefleet_shard_share", "", ""), r.value("statefleet_shard_share_served", "", ""); held < 0.6 || served > 0.4 {
+		t.Errorf("share held %v, served %v", held, served)
+	}
+	if !r.Holds(standby(true, false)) || r.Holds(plan(0, 3, 3)) {
+		t.Error("what is held depends on what is served")
+	}
+}
+
+func TestCoveredReplicaIsReadyAndServesNothing(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(standby(false, true))
+	r.waitReady()
+	if err := r.Serves(); err == nil || !strings.Contains(err.Error(), "another replica") {
+		t.Errorf("Serves() = %v", err)
+	}
+	if lines := r.samples(); len(lines) > 0 {
+		t.Errorf("a page with %d samples", len(lines))
+	}
+	r.Follow(standby(false, false))
+	eventually(t, "it serves", func() bool { return r.Serves() == nil })
+	r.serves(0, 3)
+	r.Follow(standby(false, true))
+	eventually(t, "it gives up", func() bool { return r.Serves() != nil })
+	if err := r.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+}
+
+func TestStandbyThroughAChangeOfTheFleet(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(standby(false, false))
+	r.waitReady()
+	growing := standby(false, false)
+	growing.Target = 4 // the neighbour is 3 then
+	r.Follow(growing)
+	r.waitHolds(growing)
+	growing.Covers = true // half-way
+	r.Follow(growing)
+	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+	eventually(t, "both shards are served", func() bool { return maps.Equal(podsOn(r.samples()), both) })
+	grown := standby(false, false)
+	grown.Active, grown.Target = 4, 4
+	r.Follow(grown)
+	r.waitServes(4)
+	r.waitHolds(grown)
+	grown.Covers = true
+	r.Follow(grown)
+	both = expected(shard.Assignment{Ordinal: 0, Total: 4}, planned)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 3, Total: 4}, planned))
+	eventually(t, "both shards of four are served", func() bool { return maps.Equal(podsOn(r.samples()), both) })
+	if n := r.value("statefleet_objects_hidden", "", ""); n != 0 {
+		t.Errorf("%v objects are held for nothing", n)
+	}
 }
 
 func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -27,21 +28,32 @@ type Replica struct {
 	// held is what the Sources keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
+	// shown is what is served.
+	shown atomic.Pointer[shard.Ranges]
+
 	// settled is the plan that is followed, once all that it asks for is held.
 	settled atomic.Pointer[shard.Plan]
 
 	assigned  latest[shard.Plan]
 	wanted    latest[[]Kind]
+	repair    chan *kind // to be listed anew
 	selection *selection // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
 	kinds   []*kind // replaced, never changed
 	waiting error   // why nothing is followed yet
-	ready   bool    // a page was complete, and has been since
+	ready   bool    // all that is to be held was, and has been served since but for what others serve
+	serving bool    // something is shown
 }
 
 // New returns a Replica. It fails when the way to the API server is no good.
 func New(o Options) (*Replica, error) {
+	if o.Patience == 0 {
+		o.Patience = defaultPatience
+	}
+	if o.CheckGrace == 0 {
+		o.CheckGrace = checkGrace
+	}
 	client, err := watch.NewClient(o.Config, watch.AcceptBoth)
 	if err != nil {
 		return nil, err
@@ -58,6 +70,7 @@ func New(o Options) (*Replica, error) {
 		budget:   store.NewBudget(o.RawBytes),
 		assigned: newLatest[shard.Plan](),
 		wanted:   newLatest[[]Kind](),
+		repair:   make(chan *kind),
 		waiting:  errNoShard,
 	}
 	r.selection = r.selectNamespaces()
@@ -107,13 +120,18 @@ func (r *Replica) isReady() bool {
 	return r.ready
 }
 
+// defaultPatience is longer than an API server that starts takes to read its
+// roles, and no longer than people wait who do not allow a kind.
+const defaultPatience = 10 * time.Second
+
 var (
 	errNoShard      = errors.New("no shard assigned yet")
 	errNothing      = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
 	errNoNamespaces = errors.New("the selected namespaces are not listed yet")
+	errCovered      = errors.New("another replica serves this shard until the pod of this one is ready")
 )
 
-// Ready returns nil when the replica serves all of its shard; else an error
+// Ready returns nil when the replica can serve all of its shard; else an error
 // that says what it waits for. Once ready it stays so: while the API server is
 // away, or the shard changes, what is known is served on. Only when it comes to
 // own nothing it is not ready any more.
@@ -165,15 +183,42 @@ func (r *Replica) Resources() []string {
 	return names
 }
 
-// Collect returns the page of the kinds that include admits, as it is now.
-func (r *Replica) Collect(f store.Format, include func(resource string) bool) *store.Page {
+// Collect returns the page of the kinds that include admits, as it is now. The
+// error says why there is none to be served.
+func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Page, error) {
+	if err := r.Serves(); err != nil {
+		return nil, err
+	}
+	page := store.Collect(f, r.shownStores(include)...)
+	if err := r.Serves(); err != nil { // it may have come to an end just before
+		page.Release()
+		return nil, err
+	}
+	return page, nil
+}
+
+// Serves returns nil while the replica serves what is its to serve; else an
+// error that says why not, which is Ready's unless another replica does it.
+func (r *Replica) Serves() error {
+	if err := r.Ready(); err != nil {
+		return err
+	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.serving {
+		return errCovered
+	}
+	return nil
+}
+
+func (r *Replica) shownStores(include func(resource string) bool) []*store.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var stores []*store.Store
 	for _, k := range r.kinds {
 		if !k.late && include(k.Name) {
 			stores = append(stores, k.store)
 		}
 	}
-	r.mu.Unlock()
-	return store.Collect(f, stores...)
+	return stores
 }

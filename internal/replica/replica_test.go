@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,20 +154,59 @@ func TestNotReadyUntilEveryKindIsSynced(t *testing.T) {
 	r.waitReady()
 }
 
+// refuse answers as an API server does that does not allow something.
+func refuse(w http.ResponseWriter) bool {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`))
+	return true
+}
+
+// An API server that has just started refuses some of what it allows.
+func TestKindThatIsRefusedForAMomentIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	var refused atomic.Int32
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/pods") && refused.Add(1) <= 2 && refuse(rw)
+	}
+	w.bend.Store(&bend)
+	r := w.start(func(o *Options) { o.Patience = time.Hour })
+	r.assign(0, 1)
+	r.waitReady()
+	if n := len(podsOn(r.samples())); n != 1 || refused.Load() <= 2 {
+		t.Errorf("ready with %d pods of 1, after %d requests for pods", n, refused.Load())
+	}
+}
+
+func TestNotReadyWhileEverythingIsRefused(t *testing.T) {
+	w := newWorld(t)
+	var refused atomic.Int32
+	bend := func(rw http.ResponseWriter, _ *http.Request) bool {
+		refused.Add(1)
+		return refuse(rw)
+	}
+	w.bend.Store(&bend)
+	r := w.start(func(o *Options) { o.Patience = time.Millisecond })
+	r.assign(0, 1)
+	eventually(t, "every kind was refused", func() bool {
+		return r.value("statefleet_resource_phase", "phase", "forbidden") == float64(len(resources.All()))
+	})
+	if r.Ready() == nil {
+		t.Error("ready with nothing")
+	}
+	w.bend.Store(nil)
+	r.waitReady()
+}
+
 func TestForbiddenKindDoesNotHoldTheOthersBack(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1, "n0")
 	bend := func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/jobs") {
-			return false
-		}
-		rw.Header().Set("Content-Type", "application/json")
-		rw.WriteHeader(http.StatusForbidden)
-		_, _ = rw.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`))
-		return true
+		return strings.HasSuffix(r.URL.Path, "/jobs") && refuse(rw)
 	}
 	w.bend.Store(&bend)
-	r := w.start(nil)
+	r := w.start(func(o *Options) { o.Patience = time.Millisecond })
 	r.assign(0, 1)
 	r.waitReady()
 	eventually(t, "the pod", func() bool { return len(podsOn(r.samples())) == 1 })

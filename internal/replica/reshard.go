@@ -2,70 +2,93 @@ package replica
 
 import (
 	"context"
+	"slices"
 
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
 )
 
-// course is where a replica stands on its way to a plan: it moves to what the
-// plan serves first, and only then prepares what the plan changes to.
+// course is where a replica stands on its way to a plan. It serves nothing that
+// it does not hold completely, and gives nothing up that it serves before it
+// serves what the plan says.
 type course struct {
-	plan      shard.Plan
-	goal, end shard.Ranges // what the plan serves, and what it changes to
-	now, next shard.Ranges // what is served, and what is held to be served next
-	held      bool         // all of now and next is held; that stays so
-}
-
-// begin is the course of a replica that serves nothing yet.
-func begin(p shard.Plan) course {
-	now, next := p.Now(), p.Next()
-	return course{plan: p, goal: now, end: next, now: now, next: next}
+	plan   shard.Plan
+	shards shard.Shards // of the plan
+	parts  parts        // that the stores are divided into
+	shown  shard.Ranges // what is served
+	held   shard.Ranges // what the Sources keep
+	whole  shard.Ranges // of that, what is known to be complete
 }
 
 // turn makes the replica follow another plan.
 func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
-	known := c.plan
-	known.Due = p.Due
+	if tables(p) != tables(c.plan) {
+		c.shards = p.Shards()
+		r.settled.Store(nil)
+	}
 	c.plan = p
-	if p == known {
-		return c
-	}
-	c.goal, c.end = p.Now(), p.Next()
-	r.settled.Store(nil)
-	prepared := c.held && c.next.Equal(c.goal)
-	if !r.isReady() && !prepared && !c.now.Equal(c.goal) {
-		c.now, c.held = c.goal, false // nothing is served yet, so nothing has to be kept
-		r.waitFor(idle(c))
-	}
-	return r.settle(ctx, r.prepare(ctx, c))
+	return r.advance(ctx, c)
 }
 
-// idle is why a replica that owns nothing is not ready.
-func idle(c course) error {
-	if len(c.now) == 0 {
-		return errNothing
-	}
-	return nil
+// tables is what of a plan says what has to be held.
+func tables(p shard.Plan) shard.Plan {
+	p.Due, p.Covers, p.Covered = false, false, false
+	return p
 }
 
-// prepare begins to hold what comes next, besides what is served.
-func (r *Replica) prepare(ctx context.Context, c course) course {
-	next := c.end
-	if !c.now.Equal(c.goal) {
-		next = c.goal
+// goal is what the plan has the replica serve.
+func (c course) goal() (goal shard.Ranges) {
+	for _, shard := range c.plan.Serves(c.shards) {
+		goal = goal.Union(shard)
 	}
-	if c.held && next.Equal(c.next) {
-		return c
+	return goal
+}
+
+// advance goes as far on the course as what is held allows.
+func (r *Replica) advance(ctx context.Context, c course) course {
+	goal := c.goal()
+	for {
+		held := c.shards.All().Union(c.shown)
+		switch served := c.plan.Serves(c.shards); {
+		case !goal.Equal(c.shown) && len(goal.Minus(c.whole)) == 0 && c.parts.have(served):
+			c = r.serve(c, served, goal)
+		case !held.Equal(c.held) || !c.parts.have(c.shards.List()):
+			c = r.hold(ctx, c, held)
+		case !c.whole.Equal(c.held) && len(incomplete(r.current())) == 0:
+			c.whole = c.held
+		default:
+			r.arrive(c, goal)
+			return c
+		}
 	}
-	if !next.Equal(c.next) {
-		r.logger.Info("the shard changes", "gained", next.Minus(c.now).Share(), "lost", c.now.Minus(next).Share())
+}
+
+// serve shows what is held, from one moment to the next.
+func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) course {
+	r.logger.Info("what is served changes", "share", goal.Share(), "before", c.shown.Share())
+	if len(goal) == 0 {
+		r.setServing(false) // first: nobody is to take an empty page for a true one
 	}
-	c.next, c.held = next, false
+	for _, k := range r.current() {
+		k.store.Show(c.parts.of(shards...))
+	}
+	c.shown = goal
+	return c
+}
+
+// hold makes the replica hold these ranges, besides what it holds of them.
+func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course {
+	gained := held.Minus(c.held)
+	if len(gained) > 0 {
+		r.logger.Info("more is to be held", "share", held.Share(), "gained", gained.Share())
+	}
+	c.held, c.whole = held, c.whole.Intersect(held)
+	c.parts = divide(append(c.shards.List(), c.shown)...)
+	r.held.Store(&held)
 	for _, k := range r.current() {
 		c.sort(k)
 	}
-	before, held := *r.held.Load(), c.now.Union(c.next)
-	r.held.Store(&held)
-	if len(held) == 0 || len(held.Minus(before)) > 0 {
+	if len(held) == 0 || len(gained) > 0 {
 		// The filter is wide before the list begins, so that nothing that happens
 		// meanwhile is lost; what is held already is not decoded again.
 		for _, k := range r.current() {
@@ -76,51 +99,39 @@ func (r *Replica) prepare(ctx context.Context, c course) course {
 }
 
 // sort makes the kind's store tell what is served from what is held only.
-func (c course) sort(k *kind) { k.store.Begin(c.now.Contains, c.next.Contains) }
+func (c course) sort(k *kind) { k.store.Divide(c.parts.part, c.parts.of(c.shown)) }
 
-// settle goes as far on the course as what is held allows.
-func (r *Replica) settle(ctx context.Context, c course) course {
-	owns := len(c.now)+len(c.next) > 0
-	if owns && !c.held && len(incomplete(r.current())) > 0 {
-		return c
+// arrive says how far the replica has come: whether it is ready, whether it
+// serves, and whether it holds all that the plan asks for.
+func (r *Replica) arrive(c course, goal shard.Ranges) {
+	complete := c.whole.Equal(c.held)
+	if complete {
+		for _, k := range r.current() {
+			if !k.late {
+				k.store.Loaded()
+			}
+		}
+		plan := tables(c.plan)
+		r.settled.Store(&plan)
 	}
-	c.held = true
-	if !c.now.Equal(c.goal) {
-		return r.settle(ctx, r.prepare(ctx, r.switchOver(c)))
-	}
-	if c.now.Equal(c.next) {
-		c = r.switchOver(c)
-	}
-	r.show(c)
-	plan := c.plan
-	r.settled.Store(&plan)
-	return c
-}
-
-// switchOver serves what was prepared, from one moment to the next.
-func (r *Replica) switchOver(c course) course {
-	for _, k := range r.current() {
-		k.store.Commit()
-	}
-	if !c.now.Equal(c.next) {
-		r.logger.Info("the shard has changed", "share", c.next.Share())
-	}
-	c.now = c.next
-	held := c.now
-	r.held.Store(&held)
-	r.show(c)
-	return c
-}
-
-// show makes the replica ready, or not ready again because it owns nothing.
-func (r *Replica) show(c course) {
+	r.shown.Store(&c.shown)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waiting = idle(c)
-	if ready := r.waiting == nil; ready != r.ready {
+	r.waiting = nil
+	if len(c.shards.Own) == 0 {
+		r.waiting = errNothing
+	}
+	r.serving = len(c.shown) > 0
+	if ready := r.waiting == nil && (r.ready || complete && c.shown.Equal(goal)); ready != r.ready {
 		r.ready = ready
 		r.logger.Info("readiness has changed", "ready", ready)
 	}
+}
+
+func (r *Replica) setServing(serving bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serving = serving
 }
 
 // Follow makes the replica serve and hold what the plan says; see shard.Member.
@@ -131,11 +142,55 @@ func (r *Replica) Follow(p shard.Plan) { r.assigned.put(p) }
 // shard.Member.
 func (r *Replica) Holds(p shard.Plan) bool {
 	settled := r.settled.Load()
-	if settled == nil {
-		return false
-	}
-	p.Due = settled.Due
-	return *settled == p
+	return settled != nil && *settled == tables(p)
 }
 
 var _ shard.Member = (*Replica)(nil)
+
+// parts are sets of hashes that the stores can tell from one another. The part
+// of a hash is a number with one bit for each set that it is in.
+type parts []shard.Ranges
+
+// divide makes parts of at most five sets.
+func divide(sets ...shard.Ranges) parts {
+	var all parts
+	for _, set := range sets {
+		if len(set) > 0 && !all.have([]shard.Ranges{set}) {
+			all = append(all, set)
+		}
+	}
+	return all
+}
+
+// part is what store.Divide asks for.
+func (p parts) part(hash uint64) (part store.Part, held bool) {
+	for i, set := range p {
+		if set.Contains(hash) {
+			part |= 1 << i
+		}
+	}
+	return part, part != 0
+}
+
+func (p parts) index(set shard.Ranges) int { return slices.IndexFunc(p, set.Equal) }
+
+// have reports whether all these sets, but for empty ones, can be told.
+func (p parts) have(sets []shard.Ranges) bool {
+	for _, set := range sets {
+		if len(set) > 0 && p.index(set) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// of returns the parts whose hashes are in one of the sets.
+func (p parts) of(sets ...shard.Ranges) store.Parts {
+	var bits store.Part
+	for _, set := range sets {
+		if i := p.index(set); i >= 0 {
+			bits |= 1 << i
+		}
+	}
+	return store.PartsOf(func(part store.Part) bool { return part&bits != 0 })
+}

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,10 +28,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		return nil
 	}
 	r.settled.Store(nil)
-	c := begin(first)
-	held := c.now.Union(c.next)
-	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active, "share", held.Share())
-	r.held.Store(&held)
+	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active)
 	if r.selection != nil {
 		var running sync.WaitGroup
 		defer running.Wait()
@@ -40,17 +38,25 @@ func (r *Replica) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	for _, k := range r.current() {
-		c.sort(k)
-		r.follow(ctx, k)
-	}
 	defer func() {
 		for _, k := range r.current() {
 			k.stop()
 		}
 	}()
-	r.waitFor(idle(c))
-	return r.loop(ctx, c)
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	tidying.Go(func() { r.keepTidy(ctx) })
+	if r.options.CheckEvery > 0 {
+		tidying.Go(func() { r.checkKinds(ctx) })
+	}
+	c := course{plan: first, shards: first.Shards()}
+	r.held.Store(new(shard.Ranges)) // nothing yet
+	select {                        // whoever sets kinds before there is a plan wants these waited for
+	case kinds := <-r.wanted:
+		c = r.replaceKinds(ctx, c, kinds)
+	default:
+	}
+	return r.loop(ctx, r.advance(ctx, c))
 }
 
 func (r *Replica) waitFor(err error) {
@@ -66,10 +72,11 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 		case <-ctx.Done():
 			return shard.Plan{}, false
 		case p := <-r.assigned:
-			if len(p.Now())+len(p.Next()) > 0 {
+			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			r.settled.Store(&p)
+			nothing := tables(p)
+			r.settled.Store(&nothing)
 			r.waitFor(errNothing)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
@@ -77,8 +84,7 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 }
 
 func (r *Replica) loop(ctx context.Context, c course) error {
-	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(syncPoll)
-	defer sweep.Stop()
+	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
 	var selected latest[struct{}]
 	if r.selection != nil {
@@ -100,15 +106,30 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			c = r.turn(ctx, c, p)
 		case kinds := <-r.wanted:
 			c = r.replaceKinds(ctx, c, kinds)
+		case k := <-r.repair:
+			if slices.Contains(r.current(), k) {
+				r.follow(ctx, k)
+			}
 		case <-poll.C:
 			r.admit()
 			if r.settled.Load() == nil {
-				c = r.settle(ctx, c)
+				c = r.advance(ctx, c)
 			}
+		}
+	}
+}
+
+// keepTidy sweeps until ctx ends. It has a goroutine of its own, since a change of
+// what is served must not wait for it.
+func (r *Replica) keepTidy(ctx context.Context) {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case now := <-sweep.C:
-			if !c.plan.Due { // the switch must not wait for it
-				r.sweep(now)
-			}
+			r.sweep(now)
 		}
 	}
 }
@@ -140,9 +161,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		}
 		k := r.newKind(w)
 		k.late = r.isReady()
-		if !c.now.Equal(c.next) {
-			c.sort(k)
-		}
+		c.sort(k)
 		kinds, fresh = append(kinds, k), append(fresh, k)
 	}
 	r.mu.Lock()
@@ -156,7 +175,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		r.follow(ctx, k)
 	}
 	if !r.isReady() && len(fresh) > 0 {
-		c.held = false // it is not ready before it holds these too
+		c.whole = nil // it is not ready before it holds these too
 		r.settled.Store(nil)
 	}
 	return c
@@ -167,7 +186,10 @@ func (r *Replica) admit() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
-		k.late = k.late && !k.complete()
+		if k.late && k.complete() {
+			k.late = false
+			k.store.Loaded()
+		}
 	}
 }
 

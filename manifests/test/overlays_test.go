@@ -47,6 +47,18 @@ func TestSingleHasOneReplica(t *testing.T) {
 	}
 }
 
+func TestStandbyMayFollowItsPods(t *testing.T) {
+	all := build(t, "overlays/standby")
+	if args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--shard.standby") {
+		t.Errorf("arguments %q", args)
+	}
+	rules := find[*rbacv1.Role](t, all, "statefleet").Rules
+	at := slices.IndexFunc(rules, func(r rbacv1.PolicyRule) bool { return slices.Equal(r.Resources, []string{"pods"}) })
+	if at < 0 || !slices.Equal(rules[at].Verbs, []string{"get", "list", "watch"}) {
+		t.Errorf("rules %v", rules)
+	}
+}
+
 // TestDaemonSetAndStatefulSetShareOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither
 // selects the other's pods.
 func TestDaemonSetAndStatefulSetShareOut(t *testing.T) {

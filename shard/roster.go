@@ -1,0 +1,204 @@
+package shard
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// peer is what is known of a replica from its pod.
+type peer struct {
+	ready   bool // its condition Ready is true
+	leaving bool // it is being deleted
+}
+
+// peers are the replicas that there are, by ordinal.
+type peers map[int]peer
+
+// roster follows the fleet's own pods, for replicas that stand by for one another. It keeps no pod, only what
+// a peer is.
+type roster struct {
+	set     string // name of the StatefulSet
+	api     coreclient.PodInterface
+	lists   outage
+	watches outage
+	news    chan<- struct{} // told of each change
+	refusal condition       // for the log
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	known   bool
+	refused time.Time       // since when the pods may not be read; zero when they may
+	pods    map[string]peer // by the pod's name; replaced, never changed
+}
+
+// followPods follows the pods that the StatefulSet selects, until ctx ends. A selector is for the life of a
+// StatefulSet, but one of the same name may come after it.
+func (l *loop) followPods(ctx context.Context) {
+	for ctx.Err() == nil {
+		if w := l.wanted.Load(); w != nil {
+			l.followSelected(ctx, w.Selector)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.selected:
+		}
+	}
+}
+
+// followSelected does so until the StatefulSet selects others.
+func (l *loop) followSelected(ctx context.Context, selector string) {
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() { l.roster.run(ctx, selector, l.backoff()) })
+	for l.wanted.Load().Selector == selector {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.selected:
+		}
+	}
+}
+
+// read returns the peers of a StatefulSet whose ordinals begin at start. Not known are they before the first
+// list; denied when they may not be listed, and have not been.
+func (r *roster) read(start int) (all peers, known, denied bool) {
+	r.mu.Lock()
+	pods, known, refused := r.pods, r.known, r.refused
+	r.mu.Unlock()
+	if !known {
+		return nil, false, !refused.IsZero() && time.Since(refused) > refusedFor
+	}
+	all = peers{}
+	for name, p := range pods {
+		if stem, number, err := Ordinal(name); err == nil && stem == r.set && name == stem+"-"+strconv.Itoa(number) {
+			all[number-start] = p
+		}
+	}
+	return all, true, false
+}
+
+// run follows the pods that a label selector selects until ctx ends.
+func (r *roster) run(ctx context.Context, selector string, backoff wait.Backoff) {
+	quiet := klog.Logger{}
+	reflector := cache.NewReflectorWithOptions(r.listWatch(selector), &corev1.Pod{}, r,
+		cache.ReflectorOptions{Name: "fleet pods", Logger: &quiet, Backoff: &backoff})
+	reflector.RunWithContext(klog.NewContext(ctx, quiet))
+}
+
+func (r *roster) listWatch(selector string) cache.ListerWatcher {
+	return plainList{&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			opts.LabelSelector = selector
+			list, err := r.api.List(ctx, opts)
+			if !r.forbids(ctx, err) {
+				r.lists.saw(ctx, err)
+			}
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			opts.LabelSelector = selector
+			w, err := r.api.Watch(ctx, opts)
+			r.watches.saw(ctx, err)
+			return w, err
+		},
+	}}
+}
+
+// forbids notes whether the pods may be listed, and reports whether they may not.
+func (r *roster) forbids(ctx context.Context, err error) bool {
+	forbidden := apierrors.IsForbidden(err)
+	if ctx.Err() != nil || err != nil && !forbidden {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !forbidden:
+		r.refused = time.Time{}
+		r.refusal.turns("")
+	case r.refused.IsZero():
+		r.refused = time.Now()
+		if r.refusal.turns("refused") {
+			r.log.Warn("the fleet's pods cannot be listed, which standing by needs", "err", err)
+		}
+	}
+	return forbidden
+}
+
+// change replaces what is known by what edit makes of it.
+func (r *roster) change(edit func(pods map[string]peer)) {
+	r.mu.Lock()
+	pods := maps.Clone(r.pods)
+	if pods == nil {
+		pods = map[string]peer{}
+	}
+	edit(pods)
+	r.pods = pods
+	r.mu.Unlock()
+	poke(r.news)
+}
+
+func peerOf(pod *corev1.Pod) peer {
+	p := peer{leaving: pod.DeletionTimestamp != nil}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			p.ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	return p
+}
+
+// Add implements [cache.ReflectorStore].
+func (r *roster) Add(obj any) error {
+	if pod, ok := obj.(*corev1.Pod); ok {
+		r.change(func(pods map[string]peer) { pods[pod.Name] = peerOf(pod) })
+	}
+	return nil
+}
+
+// Update implements [cache.ReflectorStore].
+func (r *roster) Update(obj any) error { return r.Add(obj) }
+
+// Delete implements [cache.ReflectorStore].
+func (r *roster) Delete(obj any) error {
+	if pod, ok := obj.(*corev1.Pod); ok {
+		r.change(func(pods map[string]peer) { delete(pods, pod.Name) })
+	}
+	return nil
+}
+
+// Replace implements [cache.ReflectorStore].
+func (r *roster) Replace(list []any, _ string) error {
+	r.mu.Lock()
+	r.known = true
+	r.mu.Unlock()
+	r.change(func(pods map[string]peer) {
+		clear(pods)
+		for _, obj := range list {
+			if pod, ok := obj.(*corev1.Pod); ok {
+				pods[pod.Name] = peerOf(pod)
+			}
+		}
+	})
+	return nil
+}
+
+// Resync implements [cache.ReflectorStore]; there is nothing to do.
+func (r *roster) Resync() error { return nil }

@@ -1,0 +1,143 @@
+package shard
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+)
+
+var podResource = corev1.SchemeGroupVersion.WithResource("pods")
+
+// fleetPod is a pod of the fleet as the kubelet and the StatefulSet controller leave it.
+func fleetPod(name string, ready, leaving bool) *corev1.Pod {
+	p := pod(name, owner("apps/v1", "StatefulSet", "fleet"))
+	condition := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse}
+	if ready {
+		condition.Status = corev1.ConditionTrue
+	}
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, condition}
+	if leaving {
+		p.DeletionTimestamp, p.Finalizers = &metav1.Time{Time: noon}, []string{"test"}
+	}
+	return p
+}
+
+// becomes changes a pod until the guest has heard of it: the fake API loses what happens between a list and its watch.
+func (p *party) becomes(g *guest, next *corev1.Pod, want Plan) {
+	p.t.Helper()
+	until(p.t, "a plan that follows from "+next.Name, func() bool {
+		if err := p.client.Tracker().Update(podResource, next, namespace); err != nil {
+			p.t.Fatal(err)
+		}
+		return g.plan() == want
+	})
+}
+
+func TestReplicaStandsByForTheOneBeforeIt(t *testing.T) {
+	p := newParty(t, 3, boardWith(Topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
+		fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false), fleetPod("fleet-2", true, false),
+		fleetPod("fleet-01", false, false), fleetPod("other-0", false, false), fleetPod("fleet-x-0", false, false))
+	g := p.joinStandby(1)
+	rest := Plan{Ordinal: 1, Active: 3, Target: 3, Standby: true}
+	covers, covered := rest, rest
+	covers.Covers, covered.Covered = true, true
+	g.waitPlan(t, rest)
+	p.becomes(g, fleetPod("fleet-0", false, false), covers)
+	if s := g.Status(); !s.Standby || !s.Covers || s.Covered {
+		t.Errorf("status %+v", s)
+	}
+	p.becomes(g, fleetPod("fleet-0", true, false), rest)
+	p.becomes(g, fleetPod("fleet-0", true, true), covers)
+	p.becomes(g, fleetPod("fleet-0", true, false), rest)
+	p.becomes(g, fleetPod("fleet-1", false, false), covered)
+	p.becomes(g, fleetPod("fleet-2", false, false), rest) // nobody else could
+	p.becomes(g, fleetPod("fleet-2", true, false), covered)
+	p.becomes(g, fleetPod("fleet-1", true, false), rest)
+}
+
+func TestDrainWaitsForTheOneThatStandsBy(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+		fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false))
+	g := p.joinStandby(0)
+	rest := Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true}
+	covers, covered := rest, rest
+	covers.Covers, covered.Covered = true, true
+	g.waitPlan(t, covers)
+	drained := make(chan error, 1)
+	go func() { drained <- g.Drain(t.Context()) }()
+	if !g.Status().HandsOver() {
+		t.Error("nobody is to take over")
+	}
+	p.becomes(g, fleetPod("fleet-0", false, false), rest) // and fleet-1 is not ready yet
+	select {
+	case err := <-drained:
+		t.Fatal("drained with nobody to take over: ", err)
+	default:
+	}
+	p.becomes(g, fleetPod("fleet-1", true, false), covered)
+	if err := await(t, drained, "the end of the drain"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDrainDoesNotWaitForOneThatLeavesToo(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+		fleetPod("fleet-0", true, true), fleetPod("fleet-1", true, true))
+	g := p.joinStandby(0)
+	g.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true})
+	if err := g.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFleetWhosePodsMayNotBeReadDoesNotStandBy(t *testing.T) {
+	r := &roster{set: "fleet", news: make(chan struct{}, 1), log: discard()}
+	forbidden := apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+	if !r.forbids(t.Context(), forbidden) {
+		t.Fatal("the refusal was not noted")
+	}
+	if _, known, denied := r.read(0); known || denied {
+		t.Errorf("known %t, denied %t at once: an API server that starts refuses everything", known, denied)
+	}
+	r.refused = time.Now().Add(-refusedFor - time.Second)
+	if _, known, denied := r.read(0); known || !denied {
+		t.Errorf("known %t, denied %t after a while", known, denied)
+	}
+	r.forbids(t.Context(), nil)
+	if _, _, denied := r.read(0); denied {
+		t.Error("still denied when it is allowed")
+	}
+}
+
+func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
+	p := newParty(t, 2, board0())
+	p.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+	})
+	g := p.joinStandby(0)
+	until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot be listed") })
+	time.Sleep(100 * time.Millisecond) // several attempts
+	if n := strings.Count(g.log.String(), "cannot be listed"); n != 1 {
+		t.Errorf("%d lines in the log", n)
+	}
+}
+
+func TestRosterCountsFromTheFirstOrdinal(t *testing.T) {
+	r := &roster{set: "fleet", news: make(chan struct{}, 1), log: discard()}
+	if err := r.Replace([]any{fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false)}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(fleetPod("fleet-6", false, false)); err != nil {
+		t.Fatal(err)
+	}
+	all, known, _ := r.read(5)
+	if !known || len(all) != 1 || !all[0].ready {
+		t.Errorf("peers %v, known %t", all, known)
+	}
+}

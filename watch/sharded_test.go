@@ -1,0 +1,162 @@
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/shard"
+)
+
+const sharded = "statefleet_watch_sharded_by_server"
+
+// oneOfThree is the second shard of three.
+func oneOfThree(t *testing.T) shard.Ranges {
+	t.Helper()
+	table, err := shard.NewTable(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table.Ranges(1)
+}
+
+// pods puts pods with these numbers and leaves of w.want what the ranges hold.
+func (w *world) pods(from, to int, node string, ranges shard.Ranges) {
+	w.t.Helper()
+	for i := from; i < to; i++ {
+		w.pod(i, node)
+	}
+	maps.DeleteFunc(w.want, func(uid, _ string) bool { return !ranges.Contains(shard.Hash(uid)) })
+}
+
+func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
+	for _, o := range []simulator.Options{
+		{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true},
+	} {
+		t.Run(fmt.Sprintf("server-side sharding %v, streamed lists %v", o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+			w := newWorld(t, o)
+			mine := oneOfThree(t)
+			w.pods(0, 300, "n0", mine)
+			share := len(w.want)
+			source, rec := w.start(setup{ranges: mine, selector: true})
+			w.converge(rec, "the list")
+			eventually(t, "synced", func() bool { return source.Status().Phase == Synced })
+			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
+				t.Errorf("%s %v after the list", sharded, v)
+			}
+			w.pods(0, 300, "n1", mine)
+			w.converge(rec, "updates")
+			got := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "owned"}))
+			if got != 2*share {
+				t.Errorf("owned %d, want %d", got, 2*share)
+			}
+			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
+			if o.ShardSelector != (ignored == 0) {
+				t.Errorf("%v objects of others arrived", ignored)
+			}
+			waste, received := w.value("statefleet_watch_ignored_bytes_total", nil), w.value("statefleet_watch_received_bytes_total", nil)
+			if o.ShardSelector != (waste == 0) || waste >= received || !o.ShardSelector && waste < received/3 {
+				t.Errorf("%v bytes of others in %v", waste, received)
+			}
+			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
+				t.Errorf("%s %v", sharded, v)
+			}
+		})
+	}
+}
+
+// TestServersThatDiffer has one server that honours the selector and one that
+// ignores it in front of the same cluster, and answers by turns.
+func TestServersThatDiffer(t *testing.T) {
+	for _, noWatchList := range []bool{false, true} {
+		t.Run(fmt.Sprintf("streamed lists %v", !noWatchList), func(t *testing.T) {
+			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
+			handler := w.cluster.Handler()
+			var requests atomic.Int32
+			w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+				ignoring := requests.Add(1)%2 == 1
+				if ignoring {
+					handler.ServeHTTP(rw, withoutSelector(r))
+				}
+				return ignoring
+			})
+			mine := oneOfThree(t)
+			w.pods(0, 1200, "n0", mine) // more than two pages
+			_, rec := w.start(setup{ranges: mine, selector: true})
+			w.converge(rec, "the list")
+			for round := range 3 {
+				w.cluster.CloseWatches()
+				if round == 1 {
+					w.cluster.Compact() // and a list
+				}
+				node := fmt.Sprint("n", round+1)
+				w.pods(round, 1200+round, node, mine) // some are new
+				w.remove(round)
+				w.converge(rec, "events of round "+node)
+			}
+			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
+			if n := requests.Load(); n < 4 || ignored == 0 {
+				t.Errorf("%d requests and %v objects of others: not both servers were asked", n, ignored)
+			}
+		})
+	}
+}
+
+// withoutSelector is how a server that does not know the parameter reads a request.
+func withoutSelector(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	query := r.URL.Query()
+	query.Del("shardSelector")
+	r.URL = &url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+	return r
+}
+
+func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
+	const unknown = -1
+	selector := "mine"
+	f := func(what string, want float64, watch func(*filtering), sent string) {
+		t.Helper()
+		selector = "mine"
+		m := NewMetrics(prometheus.NewRegistry())
+		s := &Source{Options: Options{Selector: func() string { return selector }}, counters: m.counters("pods")}
+		watch(newFiltering(s, sent))
+		got := float64(unknown)
+		if testutil.CollectAndCount(m.sharded) > 0 {
+			got = testutil.ToFloat64(m.sharded)
+		}
+		if got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	saw := func(ours bool, n int) func(*filtering) {
+		return func(f *filtering) {
+			for range n {
+				f.saw(ours)
+			}
+		}
+	}
+	then := func(steps ...func(*filtering)) func(*filtering) {
+		return func(f *filtering) {
+			for _, step := range steps {
+				step(f)
+			}
+		}
+	}
+	listed := (*filtering).listed
+	narrowed := func(*filtering) { selector = "less" }
+	f("not asked", 0, then(saw(true, 100), listed), "")
+	f("an empty list", unknown, listed, "mine")
+	f("a few events", unknown, saw(true, convincing-1), "mine")
+	f("many events", 1, saw(true, convincing), "mine")
+	f("a list of ours", 1, then(saw(true, 1), listed), "mine")
+	f("a list with one of others", 0, then(saw(true, 50), saw(false, 1), saw(true, 50), listed), "mine")
+	f("one of others after the list", 0, then(saw(true, 50), listed, saw(false, 1), saw(true, 50)), "mine")
+	f("what was given up since", 1, then(saw(true, 50), listed, narrowed, saw(false, 50)), "mine")
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+)
+
+const (
+	serverTLS = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
+	clientTLS = serverTLS + "  client_auth_type: RequireAndVerifyClientCert\n"
+)
+
+func TestWebConfigurationsThatAreRight(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	for text, want := range map[string]bool{
+		"{}":                                 false,
+		"rate_limit: {}":                     false,
+		webConfig:                            true,
+		serverTLS:                            false,
+		clientTLS:                            false, // with the authorities of the system
+		serverTLS + webConfig:                true,
+		serverTLS + "  min_version: TLS13\n": false,
+		serverTLS + "  max_version: TLS12\n": false,
+		serverTLS + "  min_version: TLS10\n  max_version: TLS11\n": false,
+		clientTLS + "  client_ca_file: cert.pem\n":                 false,
+		"http_server_config: {http2: false}\n" + serverTLS:         false,
+	} {
+		passwords, err := ValidateConfig(put(t, dir, "web.yml", text))
+		if err != nil || passwords != want {
+			t.Errorf("%q: passwords %v, %v", text, passwords, err)
+		}
+	}
+	if passwords, err := ValidateConfig(""); err != nil || passwords {
+		t.Errorf("no file: passwords %v, %v", passwords, err)
+	}
+}
+
+// What is wrong is said in words that name the file and what is in it, and without showing a secret.
+func TestWebConfigurationsThatAreWrong(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: other})))
+	put(t, dir, "garbage.pem", "hunter2")
+	put(t, dir, "nothing.pem", "")
+	if err := os.Mkdir(dir+"/folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	with := func(certificate, key string) string {
+		return "tls_server_config:\n  cert_file: " + certificate + "\n  key_file: " + key + "\n"
+	}
+	for text, want := range map[string]string{
+		"":                                           "empty",
+		"# later\n":                                  "empty",
+		"basic_auth_users:\n":                        "basic_auth_users: names nobody",
+		"basic_auth_users: {}\n":                     "basic_auth_users: names nobody",
+		"basic_auth_users: {ali: hunter2}\n":         "hashedSecret",
+		"basic_auth_user: {ali: hunter2}\n":          "basic_auth_user not found",
+		with("cert.pem", "other.pem"):                "private key type does not match",
+		with("garbage.pem", "key.pem"):               "failed to find any PEM data in certificate",
+		with("cert.pem", "garbage.pem"):              "failed to find any PEM data in key",
+		with("cert.pem", "absent.pem"):               "key_file",
+		with("cert.pem", "folder"):                   "key_file",
+		with("folder", "key.pem"):                    "cert_file",
+		"tls_server_config: {cert_file: cert.pem}\n": "missing one of key or key_file",
+		serverTLS + "  min_version: TLS13\n  max_version: TLS12\n":              "min_version TLS 1.3 is above max_version TLS 1.2",
+		serverTLS + "  max_version: TLS11\n":                                    "min_version TLS 1.2 is above max_version TLS 1.1",
+		serverTLS + "  min_version: TLS14\n":                                    "unknown TLS version",
+		clientTLS + "  client_ca_file: garbage.pem\n":                           "there is no certificate",
+		clientTLS + "  client_ca_file: nothing.pem\n":                           "there is no certificate",
+		clientTLS + "  client_ca_file: absent.pem\n":                            "absent.pem",
+		serverTLS + "  client_ca_file: cert.pem\n":                              "without a Client Auth Policy",
+		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem": "Sometimes",
+	} {
+		file := put(t, dir, "web.yml", text)
+		_, err := ValidateConfig(file)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v, want %q and the name of the file", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: the error shows a secret: %v", text, err)
+		}
+	}
+}
+
+// A file that is being written has no users for a moment.
+func TestUsersThatAreGoneLetNobodyIn(t *testing.T) {
+	file := put(t, t.TempDir(), "web.yml", webConfig)
+	passwords, err := ValidateConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := newHandler(t, &fakeExporter{})
+	r := start(t, Server{Handler: h, ConfigFile: file, Passwords: passwords, Timeouts: DefaultTimeouts()}, 1)
+	for _, text := range []string{"", "{}\n", "basic_auth_users: {}\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, who := range []string{"", "ali:open%20sesame@"} {
+			status, body, err := r.get(t, who+r.addresses[0], "/metrics")
+			if err != nil || status != http.StatusServiceUnavailable || strings.Contains(body, "kube_") {
+				t.Errorf("%q, %q: %d, %v", text, who, status, err)
+			}
+		}
+	}
+	if err := os.WriteFile(file, []byte(webConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, err := r.get(t, "ali:open%20sesame@"+r.addresses[0], "/metrics"); status != http.StatusOK {
+		t.Errorf("once they are back: %d, %v", status, err)
+	}
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"context"
+	"fmt"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"k8s.io/client-go/rest"
+)
+
+// Requests a second, and at once, for each of the two kinds of reviews. What is remembered needs none.
+const (
+	reviewQPS   = 20
+	reviewBurst = 50
+)
+
+// user is who bears a token, in the API server's words.
+type user = authenticationv1.UserInfo
+
+// reviewer decides about callers. Its methods may be called concurrently.
+type reviewer interface {
+	// authenticate returns who bears a token, and whether the token is accepted.
+	authenticate(ctx context.Context, token string) (user, bool, error)
+	// allows reports whether a user may get a path.
+	allows(ctx context.Context, u user, path string) (bool, error)
+}
+
+// apiReviewer asks the API server, by TokenReview and SubjectAccessReview.
+type apiReviewer struct {
+	tokens authenticationclient.TokenReviewInterface
+	access authorizationclient.SubjectAccessReviewInterface
+}
+
+// newAPIReviewer does not share the rate limit of others that use the same configuration.
+func newAPIReviewer(config *rest.Config) (*apiReviewer, error) {
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil
+	tokens, err := authenticationclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("client for token reviews: %w", err)
+	}
+	access, err := authorizationclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("client for access reviews: %w", err)
+	}
+	return &apiReviewer{tokens.TokenReviews(), access.SubjectAccessReviews()}, nil
+}
+
+func (a *apiReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	review, err := a.tokens.Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return user{}, false, fmt.Errorf("token review: %w", err)
+	}
+	return review.Status.User, review.Status.Authenticated, nil
+}
+
+func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
+	extra := make(map[string]authorizationv1.ExtraValue, len(u.Extra))
+	for k, v := range u.Extra {
+		extra[k] = authorizationv1.ExtraValue(v)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:                  u.Username,
+		UID:                   u.UID,
+		Groups:                u.Groups,
+		Extra:                 extra,
+		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: path, Verb: "get"},
+	}}
+	review, err := a.access.Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("access review: %w", err)
+	}
+	return review.Status.Allowed && !review.Status.Denied, nil
+}
+
+// noReviewer fails with the error that kept the API server from being asked at all.
+type noReviewer struct{ err error }
+
+func (n noReviewer) authenticate(context.Context, string) (user, bool, error) {
+	return user{}, false, n.err
+}
+
+func (n noReviewer) allows(context.Context, user, string) (bool, error) { return false, n.err }

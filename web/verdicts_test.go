@@ -1,0 +1,174 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// calls counts what was asked.
+type calls struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *calls) add(question string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[question]++
+}
+
+func (c *calls) of(question string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[question]
+}
+
+func TestVerdictsAreRememberedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reviews := &fakeReviewer{}
+		f, _, _ := newFilter(t, reviews)
+		h := protected(t, f)["metrics"]
+		began := time.Now()
+		for _, step := range []struct {
+			at                  time.Duration
+			tokens, may, mayNot int // reviews so far
+		}{
+			{0, 1, 1, 1},
+			{29 * time.Second, 1, 1, 1},
+			{31 * time.Second, 1, 1, 2},  // a no is over
+			{59 * time.Second, 1, 1, 2},  // all is remembered
+			{61 * time.Second, 2, 1, 3},  // tokens are over, and the second no
+			{299 * time.Second, 3, 1, 4}, // tokens, and a no
+			{301 * time.Second, 3, 2, 4}, // a yes is over
+		} {
+			time.Sleep(step.at - time.Since(began))
+			for range 3 {
+				for token, want := range map[string]int{"prometheus": 200, "guest": 403, "stranger": 401} {
+					if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-"+token); a.status != want {
+						t.Errorf("%s, %s: status %d, want %d", step.at, token, a.status, want)
+					}
+				}
+			}
+			for _, token := range []string{"prometheus", "guest", "stranger"} {
+				if n := reviews.authentications.of("key-of-" + token); n != step.tokens {
+					t.Errorf("%s: token of %s was reviewed %d times, want %d", step.at, token, n, step.tokens)
+				}
+			}
+			if may, mayNot := reviews.rules.of("prometheus /metrics"), reviews.rules.of("guest /metrics"); may != step.may || mayNot != step.mayNot {
+				t.Errorf("%s: access was reviewed %d and %d times, want %d and %d", step.at, may, mayNot, step.may, step.mayNot)
+			}
+		}
+	})
+}
+
+func TestManyCallersAtOnceAreOneReview(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reviews := &fakeReviewer{wait: func(context.Context) { time.Sleep(time.Second) }}
+		f, _, _ := newFilter(t, reviews)
+		h := protected(t, f)["metrics"]
+		var asking sync.WaitGroup
+		for range 50 {
+			asking.Go(func() {
+				if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+					t.Errorf("status %d", a.status)
+				}
+			})
+		}
+		asking.Wait()
+		if n, m := reviews.authentications.of("key-of-prometheus"), reviews.rules.of("prometheus /metrics"); n != 1 || m != 1 {
+			t.Errorf("%d token reviews, %d access reviews", n, m)
+		}
+	})
+}
+
+func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _, _ := newFilter(t, &fakeReviewer{wait: func(ctx context.Context) { <-ctx.Done() }})
+		h := protected(t, f)["metrics"]
+		began := time.Now()
+		a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		if took := time.Since(began); a.status != http.StatusServiceUnavailable || took != reviewTimeout {
+			t.Errorf("status %d after %s", a.status, took)
+		}
+	})
+}
+
+// A caller that leaves must not make the review fail for those who wait for it too.
+func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v verdicts[string]
+		v.yes.limit, v.yes.lasts = 1, time.Minute
+		leaving, leave := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		for _, ctx := range []context.Context{leaving, t.Context()} {
+			asking.Go(func() {
+				value, ok, err := v.of(ctx, digest{}, time.Minute, func(ctx context.Context) (string, bool, error) {
+					time.Sleep(time.Second)
+					return "value", true, ctx.Err()
+				})
+				if value != "value" || !ok || err != nil {
+					t.Errorf("%q, %v, %v", value, ok, err)
+				}
+			})
+			synctest.Wait()
+		}
+		leave()
+		asking.Wait()
+	})
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	reviews := &fakeReviewer{}
+	f, _, _ := newFilter(t, reviews)
+	h := protected(t, f)["metrics"]
+	for range 2 {
+		ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		for i := range 3 * maxVerdicts {
+			ask(t, h, "GET", "/metrics", "Authorization", fmt.Sprintf("Bearer stranger-%d", i))
+			ask(t, h, "GET", fmt.Sprintf("/path-%d", i), "Authorization", "Bearer key-of-guest")
+		}
+	}
+	for what, n := range map[string]int{
+		"refused tokens": len(f.users.no.entries), "refused paths": len(f.rights.no.entries),
+	} {
+		if n != maxVerdicts {
+			t.Errorf("%d %s are remembered, want %d", n, what, maxVerdicts)
+		}
+	}
+	if n, m := reviews.authentications.of("key-of-prometheus"), reviews.rules.of("prometheus /metrics"); n != 1 || m != 1 {
+		t.Errorf("strangers have pushed out who may: %d token reviews, %d access reviews", n, m)
+	}
+}
+
+func TestFullMemoryForgetsWhatIsOverFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := memory[int]{lasts: time.Minute, limit: 3}
+		key := func(i int) digest { return sha256.Sum256([]byte{byte(i)}) }
+		m.put(key(1), 1)
+		time.Sleep(30 * time.Second)
+		m.put(key(2), 2)
+		m.put(key(3), 3)
+		time.Sleep(30 * time.Second)
+		m.put(key(4), 4)
+		m.put(key(4), 5) // takes no room
+		got := map[int]int{}
+		for i := range 5 {
+			if v, ok := m.get(key(i)); ok {
+				got[i] = v
+			}
+		}
+		if want := map[int]int{2: 2, 3: 3, 4: 5}; !maps.Equal(got, want) {
+			t.Errorf("remembered are %v, want %v", got, want)
+		}
+	})
+}
