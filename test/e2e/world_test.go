@@ -37,6 +37,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
 	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
 	t.Run("AForbiddenKindIsNamedAndTheRestServed", w.aForbiddenKindIsNamed)
+	t.Run("CallersAreChecked", w.callersAreChecked)
 	t.Run("TheFleetFollowsItsStatefulSet", w.theFleetFollowsItsStatefulSet)
 	t.Run("TheFleetMovesAsOne", w.theFleetMovesAsOne)
 }

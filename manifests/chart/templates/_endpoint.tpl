@@ -19,9 +19,19 @@
   tlsConfig:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with $set.authorization }}
+  authorization:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- with $set.bearerTokenSecret }}
   bearerTokenSecret:
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if and $root.Values.authFilter.enabled (not $set.authorization) (not $set.bearerTokenSecret) }}
+  {{- if eq $monitor.kind "PodMonitor" }}
+  {{- fail "authFilter.enabled=true: a PodMonitor needs the token that Prometheus shows; set prometheus.monitor.http.authorization and prometheus.monitor.metrics.authorization, or prometheus.monitor.kind=ServiceMonitor, which sends Prometheus' own" }}
+  {{- end }}
+  bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
   {{- end }}
   relabelings:
     {{- with $set.relabelings }}

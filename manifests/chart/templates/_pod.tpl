@@ -154,6 +154,9 @@ volumeMounts:
 {{- if .Values.customResourceState.enabled }}
 - --custom-resource-state-config-file=/etc/customresourcestate/{{ .Values.customResourceState.key }}
 {{- end }}
+{{- if .Values.authFilter.enabled }}
+- --auth-filter
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -1,0 +1,146 @@
+package test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// TestAuthFilterHasTheRightsThatItNeeds: overlay and chart turn it on, let the program ask the API server and nothing else beyond
+// the base, and have a role for readers.
+func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
+	text, err := render(t, values(t, "../chart/tests/values/auth-filter.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := build(t, "base")
+	for name, all := range map[string]objects{"overlay": build(t, "overlays/auth-filter"), "chart": decode(t, text)} {
+		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		if !slices.Contains(args, "--auth-filter") {
+			t.Errorf("%s: arguments %q", name, args)
+		}
+		equal(t, name+": own role", find[*rbacv1.Role](t, all, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
+		equal(t, name+": role of the filter", find[*rbacv1.ClusterRole](t, all, "statefleet-auth-filter").Rules, []rbacv1.PolicyRule{
+			{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
+			{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
+		})
+		equal(t, name+": role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
+			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
+		})
+		equal(t, name+": who has the role of the filter", find[*rbacv1.ClusterRoleBinding](t, all, "statefleet-auth-filter").Subjects,
+			[]rbacv1.Subject{{Kind: "ServiceAccount", Name: "statefleet", Namespace: "statefleet"}})
+	}
+}
+
+// TestAuthFilterIsOffUnlessAskedFor: nobody gets a right that the program does not use.
+func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
+	text, err := render(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, all := range map[string]objects{"base": build(t, "base"), "chart": decode(t, text)} {
+		if args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args; slices.Contains(args, "--auth-filter") {
+			t.Errorf("%s: arguments %q", name, args)
+		}
+		for _, object := range all {
+			if role, ok := object.(*rbacv1.ClusterRole); ok && role.Name != "statefleet" {
+				t.Errorf("%s: has ClusterRole %s", name, role.Name)
+			}
+		}
+	}
+}
+
+// TestNoManifestWritesButTheTopology: whatever is installed, nothing can be written but the fleet's own ConfigMap. Reviews are
+// "created" without being stored.
+func TestNoManifestWritesButTheTopology(t *testing.T) {
+	all := map[string]objects{"base": build(t, "base")}
+	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, overlay := range overlays {
+		name := "overlays/" + filepath.Base(filepath.Dir(overlay))
+		all[name] = build(t, name)
+	}
+	for name, given := range valuesFiles(t) {
+		text, err := render(t, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["chart "+name] = decode(t, text)
+	}
+	for name, objects := range all {
+		for _, object := range objects {
+			for _, rule := range rules(object) {
+				if verbs := beyondReading(rule); len(verbs) > 0 {
+					t.Errorf("%s grants %q on %q", name, verbs, rule.Resources)
+				}
+			}
+		}
+	}
+}
+
+func rules(object runtime.Object) []rbacv1.PolicyRule {
+	switch o := object.(type) {
+	case *rbacv1.Role:
+		return o.Rules
+	case *rbacv1.ClusterRole:
+		return o.Rules
+	default:
+		return nil
+	}
+}
+
+// beyondReading are the verbs of a rule that neither read nor are known to be harmless.
+func beyondReading(rule rbacv1.PolicyRule) []string {
+	allowed := []string{"get", "list", "watch"}
+	switch {
+	case slices.Equal(rule.Resources, []string{"configmaps"}) && len(rule.ResourceNames) == 1 && strings.HasSuffix(rule.ResourceNames[0], "-topology"):
+		allowed = append(allowed, "update", "patch")
+	case slices.Equal(rule.Resources, []string{"tokenreviews"}), slices.Equal(rule.Resources, []string{"subjectaccessreviews"}):
+		allowed = []string{"create"}
+	}
+	return slices.DeleteFunc(slices.Clone(rule.Verbs), func(verb string) bool { return slices.Contains(allowed, verb) })
+}
+
+// TestMonitorsSendAToken: the one that is given, else Prometheus' own where the monitor can say so.
+func TestMonitorsSendAToken(t *testing.T) {
+	rendered := func(given string) objects {
+		t.Helper()
+		var v map[string]any
+		if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+			t.Fatal(err)
+		}
+		text, err := render(t, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decode(t, text)
+	}
+	service := find[*monitoringv1.ServiceMonitor](t, rendered(`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
+		http: {bearerTokenSecret: {name: a, key: b}}}}}`), "statefleet").Spec.Endpoints
+	if page := service[0]; page.BearerTokenSecret == nil || page.BearerTokenSecret.Name != "a" || page.BearerTokenFile != "" {
+		t.Errorf("ServiceMonitor, a token is given: %+v", page)
+	}
+	if own := service[1]; own.BearerTokenFile != "/var/run/secrets/kubernetes.io/serviceaccount/token" {
+		t.Errorf("ServiceMonitor, no token is given: %+v", own)
+	}
+	pods := find[*monitoringv1.PodMonitor](t, rendered(`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true,
+		http: {authorization: {credentials: {name: a, key: b}}}, metrics: {authorization: {credentials: {name: c, key: d}}}}}}`), "statefleet")
+	for i, want := range []string{"a", "c"} {
+		if got := pods.Spec.PodMetricsEndpoints[i].Authorization; got == nil || got.Credentials.Name != want {
+			t.Errorf("PodMonitor, endpoint %d: %+v", i, got)
+		}
+	}
+	open := find[*monitoringv1.ServiceMonitor](t, rendered(`{prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`), "statefleet")
+	if file := open.Spec.Endpoints[0].BearerTokenFile; file != "" {
+		t.Errorf("without the filter, a token is sent all the same: %s", file)
+	}
+}
