@@ -129,6 +129,9 @@ volumeMounts:
 - --telemetry-port={{ .Values.selfMonitor.telemetryPort }}
 - --pod=$(POD_NAME)
 - --pod-namespace=$(POD_NAMESPACE)
+{{- if .Values.standby.enabled }}
+- --shard.standby
+{{- end }}
 - --resources={{ join "," (include "statefleet.collectors" . | fromJson).names }}
 {{- with .Values.namespaces }}
 - --namespaces={{ include "statefleet.commaList" . }}
