@@ -20,7 +20,7 @@ build: ## Build bin/statefleet
 demo: build ## Run three shards on a simulated cluster, no cluster needed
 	go run ./benchmarks/demo --binary bin/statefleet
 
-test: lint race chart-test rules-test ## Lint, all tests with the race detector, charts, alerts; make e2e has the end-to-end tests
+test: lint race chart-test rules-test e2e ## Lint, all tests with the race detector, charts, alerts, end-to-end tests
 
 unit: ## Unit and conformance tests, quickly
 	go test ./...
