@@ -16,9 +16,9 @@ func certificateSigningRequests() Kind {
 			labelsFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_labels", "request"),
 			createdFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_created", "request"),
 			gauge(Stable, "kube_certificatesigningrequest_condition", "Number of the request's conditions that say it was approved or denied or has failed.", certificateConditions),
-			gauge(Stable, "kube_certificatesigningrequest_cert_length", "Length of the certificate that was issued, in bytes; 0 before that.", func(r *certificatesv1.CertificateSigningRequest, m *Out) {
+			measured(Bytes, gauge(Stable, "kube_certificatesigningrequest_cert_length", "Length of the certificate that was issued, in bytes; 0 before that.", func(r *certificatesv1.CertificateSigningRequest, m *Out) {
 				m.Int(int64(len(r.Status.Certificate)))
-			}),
+			})),
 		},
 	})
 }

@@ -57,6 +57,9 @@ type Family struct {
 	Help string
 	// Type is the type in OpenMetrics; see TextHeader for the text format.
 	Type Type
+	// Unit is what the number is measured in. It is for the reference: the page
+	// tells it by name and Help.
+	Unit Unit
 	// Stability is the level promised for name, labels and meaning.
 	Stability Stability
 	// OptIn families are rendered only when they are asked for by name.
@@ -72,17 +75,22 @@ func (f Family) TextHeader() []byte {
 	return header(f.Name, textHelp.Replace(f.Help), kind)
 }
 
-// OpenMetricsHeader returns the HELP and TYPE lines of OpenMetrics 1.0, where a
-// counter's or an info's family is named without the suffix of its samples.
+// OpenMetricsHeader returns the HELP and TYPE lines of OpenMetrics 1.0.
 func (f Family) OpenMetricsHeader() []byte {
-	name := f.Name
+	return header(f.OpenMetricsName(), openMetricsHelp.Replace(f.Help), f.Type)
+}
+
+// OpenMetricsName returns the family's name in OpenMetrics, where that of a
+// counter or an info lacks the suffix of its samples.
+func (f Family) OpenMetricsName() string {
 	switch f.Type {
 	case Counter:
-		name = trimSuffix(name, "_total")
+		return trimSuffix(f.Name, "_total")
 	case Info:
-		name = trimSuffix(name, "_info")
+		return trimSuffix(f.Name, "_info")
+	default:
+		return f.Name
 	}
-	return header(name, openMetricsHelp.Replace(f.Help), f.Type)
 }
 
 // The formats differ in what they escape in HELP: a parser of the text format
@@ -123,12 +131,12 @@ type family[T any] struct {
 
 // gauge declares a family whose value may go up and down.
 func gauge[T any](level Stability, name, help string, write func(o *T, m *Out)) family[T] {
-	return family[T]{Family: Family{Name: name, Help: help, Type: Gauge, Stability: level}, write: write}
+	return family[T]{Family: Family{Name: name, Help: help, Type: Gauge, Unit: unitOfName(name), Stability: level}, write: write}
 }
 
 // counter declares a family whose value only grows; its name ends in _total.
 func counter[T any](level Stability, name, help string, write func(o *T, m *Out)) family[T] {
-	return family[T]{Family: Family{Name: name, Help: help, Type: Counter, Stability: level}, write: write}
+	return family[T]{Family: Family{Name: name, Help: help, Type: Counter, Unit: unitOfName(name), Stability: level}, write: write}
 }
 
 // optIn marks a family that is rendered only when it is asked for by name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -124,7 +125,11 @@ func compile(p string) (matcher, error) {
 		return linear{re}, nil
 	}
 	re2, err2 := regexp2.Compile(p, regexp2.None)
-	if err2 != nil {
+	var unknown *syntax.Error
+	switch {
+	case err2 != nil && errors.As(err, &unknown) && unknown.Code == syntax.ErrInvalidPerlOp:
+		return nil, err2 // look-around is no fault
+	case err2 != nil:
 		return nil, err
 	}
 	re2.MatchTimeout = matchTimeout

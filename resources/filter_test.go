@@ -61,6 +61,7 @@ func TestNewFilterErrorsNameFlagAndPattern(t *testing.T) {
 	f(Selection{Allow: []string{"ok", "(bad"}}, "--metric-allowlist", `"(bad"`)
 	f(Selection{Deny: []string{"[z-a]"}}, "--metric-denylist", `"[z-a]"`)
 	f(Selection{OptIn: []string{"*"}}, "--metric-opt-in-list", `"*"`)
+	f(Selection{Deny: []string{"(?!pod)(job"}}, `"(?!pod)(job"`, "missing closing )")
 	f(Selection{Allow: []string{"a"}, Deny: []string{"b"}}, "--metric-allowlist", "--metric-denylist", "exclude")
 }
 

@@ -32,18 +32,18 @@ func horizontalPodAutoscalers() Kind {
 				}
 				Opt(m, h.Spec.MinReplicas)
 			}),
-			gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets),
-			gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation from the target below which the autoscaler does not scale down, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			measured(unitByLabel("metric_name"), gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets)),
+			measured(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation from the target below which the autoscaler does not scale down, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
 				if b := h.Spec.Behavior; b != nil {
 					tolerance(m, b.ScaleDown)
 				}
-			}),
-			gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation from the target below which the autoscaler does not scale up, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			})),
+			measured(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation from the target below which the autoscaler does not scale up, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
 				if b := h.Spec.Behavior; b != nil {
 					tolerance(m, b.ScaleUp)
 				}
-			}),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_target_metric", "Value of a metric that the autoscaler last saw, in the metric's own unit or, for utilization, in percent.", hpaCurrent),
+			})),
+			measured(unitByLabel("metric_name"), gauge(Stable, "kube_horizontalpodautoscaler_status_target_metric", "Value of a metric that the autoscaler last saw, in the metric's own unit or, for utilization, in percent.", hpaCurrent)),
 			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) { m.Int(int64(h.Status.CurrentReplicas)) }),
 			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) { m.Int(int64(h.Status.DesiredReplicas)) }),
 			annotationsFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_annotations", "autoscaler"),

@@ -11,7 +11,7 @@ func limitRanges() Kind {
 		identity:   named[corev1.LimitRange]("limitrange"),
 		reads:      `spec.limits`,
 		families: []family[corev1.LimitRange]{
-			gauge(Stable, "kube_limitrange", "Limit that the limit range sets for a resource, in cores, bytes or pieces; for a ratio, the quotient of limit and request.", limitRangeLimits),
+			measured(unitByLabel("resource"), gauge(Stable, "kube_limitrange", "Limit that the limit range sets for a resource, in cores, bytes or pieces; for a ratio, the quotient of limit and request.", limitRangeLimits)),
 			createdFamily[corev1.LimitRange](Stable, "kube_limitrange_created", "limit range"),
 		},
 	})

@@ -34,8 +34,8 @@ func nodes() Kind {
 				}
 			}),
 			gauge(Stable, "kube_node_spec_unschedulable", "Whether the node is closed to new pods, 1 or 0.", func(n *corev1.Node, m *Out) { m.Bool(n.Spec.Unschedulable) }),
-			gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Allocatable) }),
-			gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Capacity) }),
+			measured(unitByLabel("unit"), gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Allocatable) })),
+			measured(unitByLabel("unit"), gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Capacity) })),
 			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, m *Out) {
 				for i := range n.Status.Conditions {
 					c := &n.Status.Conditions[i]

@@ -64,6 +64,15 @@ func (m *Out) begin(name string, sparse bool) {
 	}
 }
 
+// contain is deferred by what writes a family. A function that meets data nobody
+// thought of costs its family for this object; the others are worth having.
+func (m *Out) contain(family int) {
+	if recover() != nil {
+		m.lines.Buf = m.lines.Buf[:m.start]
+		m.lines.Failed = append(m.lines.Failed, family)
+	}
+}
+
 // Value appends a sample with the identity labels only.
 func (m *Out) Value(v float64) { m.Sample(v) }
 

@@ -52,11 +52,11 @@ func containerStatusReads(prefix string) string {
 func (c containers) families() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.what+".", c.info),
-		gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.what+" may use at most, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits })),
-		gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.what+" asks for, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests })),
-		gauge(c.later, c.prefix+"state_started", "Time when the "+c.what+" was started, in unix seconds; none while it waits.", c.time(containerStarted)),
+		measured(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.what+" may use at most, in the unit that its label names.",
+			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits }))),
+		measured(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.what+" asks for, in the unit that its label names.",
+			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests }))),
+		measured(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.what+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
 		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.what+" ended before its last restart.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.LastTerminationState.Terminated) })),
 		gauge(Alpha, c.prefix+"status_last_terminated_exitcode", "Exit code with which the "+c.what+" ended before its last restart.",

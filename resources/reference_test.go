@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -22,6 +23,9 @@ const referenceHead = `# Metrics
 What each kind of object is exported as. The names, labels and values are those
 of kube-state-metrics; the texts are ours and stand on the page as HELP.
 
+- **Unit** is – for plain numbers: counts, 1 or 0 for what is so or is not, and 1
+  where only the labels tell something. Unix seconds count from 1970. "By" stands
+  before the label that says what a sample is measured in.
 - **Labels** stand in the order of the page. A star stands for any number of
   labels, one for each key of a Kubernetes label, annotation or other map; keys
   become label names as ` + "`app.kubernetes.io/name`" + ` becomes ` + "`label_app_kubernetes_io_name`" + `.
@@ -62,10 +66,10 @@ func reference(kinds []Kind, labels map[string][]string) string {
 			scope = "namespaced"
 		}
 		fmt.Fprintf(&b, "\n## %s\n\nAPI `%s`, %s.\n\n", k.Name(), k.Resource.GroupVersion(), scope)
-		b.WriteString("| Name | Type | Labels | Stability | Opt-in | Meaning |\n| --- | --- | --- | --- | --- | --- |\n")
+		b.WriteString("| Name | Type | Unit | Labels | Stability | Opt-in | Meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, f := range k.Families() {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", f.Name, f.Type, strings.Join(labels[f.Name], "<br>or "),
-				f.Stability, map[bool]string{true: "yes"}[f.OptIn], f.Help)
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Type, cmp.Or(f.Unit, "–"),
+				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], f.Help)
 		}
 	}
 	return b.String()
@@ -76,6 +80,25 @@ func reference(kinds []Kind, labels map[string][]string) string {
 func renderedLabels(t *testing.T) map[string][]string {
 	t.Helper()
 	labels := map[string][]string{}
+	eachLine(t, func(line string) {
+		family, names := readLabelNames(t, line)
+		if list := labelList(names); !slices.Contains(labels[family], list) {
+			labels[family] = append(labels[family], list)
+		}
+	})
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			if labels[f.Name] = withoutBare(labels[f.Name]); len(labels[f.Name]) == 0 {
+				t.Errorf("no fixture has a sample of %s", f.Name)
+			}
+		}
+	}
+	return labels
+}
+
+// eachLine calls visit with every line that all families give of the fixtures' objects.
+func eachLine(t *testing.T, visit func(line string)) {
+	t.Helper()
 	renderers := map[string]*Renderer{}
 	for _, k := range All() {
 		renderers[k.Name()] = mustRenderer(t, k, everything(t))
@@ -91,21 +114,10 @@ func renderedLabels(t *testing.T) map[string][]string {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(string(l.Buf)) {
-				family, names := readLabelNames(t, line)
-				if list := labelList(names); !slices.Contains(labels[family], list) {
-					labels[family] = append(labels[family], list)
-				}
+				visit(line)
 			}
 		}
 	}
-	for _, k := range All() {
-		for _, f := range k.Families() {
-			if labels[f.Name] = withoutBare(labels[f.Name]); len(labels[f.Name]) == 0 {
-				t.Errorf("no fixture has a sample of %s", f.Name)
-			}
-		}
-	}
-	return labels
 }
 
 // labelList writes names as the reference does: those made of an object's keys

@@ -61,15 +61,9 @@ type enabled[T any] struct {
 	write  func(o *T, m *Out)
 }
 
-// contained writes the family's lines. A function that meets data nobody
-// thought of costs its family for this object; the others are worth having.
+// contained writes the family's lines, or none if its function panics.
 func (e enabled[T]) contained(family int, o *T, m *Out) {
-	defer func() {
-		if recover() != nil {
-			m.lines.Buf = m.lines.Buf[:m.start]
-			m.lines.Failed = append(m.lines.Failed, family)
-		}
-	}()
+	defer m.contain(family)
 	e.write(o, m)
 }
 

@@ -12,10 +12,10 @@ func resourceQuotas() Kind {
 		reads:      `status.hard status.used`,
 		families: []family[corev1.ResourceQuota]{
 			createdFamily[corev1.ResourceQuota](Stable, "kube_resourcequota_created", "resource quota"),
-			gauge(Stable, "kube_resourcequota", "Amount of a resource that the quota admits (hard) or sees in use (used), in cores, bytes or pieces.", func(q *corev1.ResourceQuota, m *Out) {
+			measured(unitByLabel("resource"), gauge(Stable, "kube_resourcequota", "Amount of a resource that the quota admits (hard) or sees in use (used), in cores, bytes or pieces.", func(q *corev1.ResourceQuota, m *Out) {
 				resourceQuotaAmounts(m, "hard", q.Status.Hard)
 				resourceQuotaAmounts(m, "used", q.Status.Used)
-			}),
+			})),
 			annotationsFamily[corev1.ResourceQuota](Alpha, "kube_resourcequota_annotations", "resource quota"),
 			labelsFamily[corev1.ResourceQuota](Stable, "kube_resourcequota_labels", "resource quota"),
 		},

@@ -2,13 +2,17 @@ package resources
 
 // Write replaces what l holds by the lines of one object of a kind that has no
 // Go type here. For each of the families it calls write with the family's index
-// and an Out that sets no identity labels.
+// and an Out that sets no identity labels. A write that panics costs its family.
 func Write(l *Lines, families []Family, write func(i int, m *Out)) {
 	l.Reset()
 	m := Out{lines: l}
+	contained := func(i int) {
+		defer m.contain(i)
+		write(i, &m)
+	}
 	for i, f := range families {
 		m.begin(f.Name, false)
-		write(i, &m)
+		contained(i)
 		l.Ends = append(l.Ends, len(l.Buf))
 	}
 }

@@ -30,7 +30,7 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 	}
 	begin(stores[0], everything, even)
 	check()
-	stores[0].Retain(0, func(func(ID) bool) {})
+	stores[0].Retain(0, 0, func(func(ID) bool) {})
 	check()
 	verify(t, stores[0])
 	verify(t, stores[1])

@@ -53,7 +53,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	forever(func(turn uint64) { s.Has(testID(3), turn); s.Stats() })
 	forever(func(turn uint64) { reshard(s, turn) })
 	forever(func(turn uint64) {
-		s.Retain(0, func(yield func(ID) bool) {
+		s.Retain(0, 0, func(yield func(ID) bool) {
 			for n := 0; n < stableObjects+volatileObjects && yield(testID(n)); n++ {
 				if n > stableObjects && n%7 == 0 {
 					n++ // one that goes
@@ -232,7 +232,7 @@ func TestRetainNeverShrinksThePage(t *testing.T) {
 			listed = append(listed, testID(n))
 		}
 		fill(s, 1000, 1050, 1) // gone by the next list
-		s.Retain(0, slices.Values(listed))
+		s.Retain(0, 0, slices.Values(listed))
 	}
 	close(done)
 	scraper.Wait()

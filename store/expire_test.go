@@ -24,7 +24,7 @@ func TestExpiringObjectStaysUntilItWasSeen(t *testing.T) {
 	if count(s) != 1 || !s.Expiring(ID{2}) {
 		t.Error("an object goes before it was seen")
 	}
-	if n := s.Retain(0, func(func(ID) bool) {}); n != 0 || count(s) != 1 {
+	if n := s.Retain(0, 0, func(func(ID) bool) {}); n != 0 || count(s) != 1 {
 		t.Error("a list removes what is held to be seen")
 	}
 	s.Put(object(2, 1), text("f{} 2\n"))

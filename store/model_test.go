@@ -108,7 +108,7 @@ func (s *simulation) retain() {
 		}
 	}
 	want := s.model.drop(func(o Object) bool { return o.Source == source && !named[o.ID] })
-	if got := s.store.Retain(source, maps.Keys(named)); got != want {
+	if got := s.store.Retain(source, 0, maps.Keys(named)); got != want {
 		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
 	}
 }

@@ -178,7 +178,7 @@ func FuzzGzipAssembly(f *testing.F) {
 			t.Errorf("the plain text differs (%v)", err)
 		}
 		verify(t, s)
-		s.Retain(0, func(func(ID) bool) {}) // takes its bytes out of the budget
+		s.Retain(0, 0, func(func(ID) bool) {}) // takes its bytes out of the budget
 		equal(t, "raw bytes at the end", budget.RawBytes(), 0)
 	})
 }

@@ -2,10 +2,11 @@ package store
 
 import "iter"
 
-// Retain takes a complete list of what a source has: every other object of that
-// source goes. It returns how many went. An object that is put while Retain
-// runs stays, and so does one that Expire holds.
-func (s *Store) Retain(source uint32, ids iter.Seq[ID]) int {
+// Retain takes a complete list of what a source had at a version, 0 when that is
+// unknown: every other object of that source goes. It returns how many went. An
+// object that is put while Retain runs stays, and so does one that is newer than
+// the list, which cannot know of it, and one that Expire holds.
+func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
 	s.mu.Lock()
 	s.round++
 	round := s.round
@@ -22,7 +23,7 @@ func (s *Store) Retain(source uint32, ids iter.Seq[ID]) int {
 	gone := 0
 	for _, id := range s.unnamed(source, round) {
 		s.mu.Lock()
-		if b, i, held := s.find(id); held && b.slots[i].passed(source, round) {
+		if b, i, held := s.find(id); held && b.slots[i].passed(source, round) && (version == 0 || b.slots[i].version <= version) {
 			s.remove(b, 1<<i)
 			gone++
 		}

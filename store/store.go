@@ -73,6 +73,14 @@ func (s *Store) Has(id ID, version uint64) bool {
 	return held && version != 0 && b.slots[i].version >= version
 }
 
+// Known says whether any version of the object is held.
+func (s *Store) Known(id ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, held := s.index[id]
+	return held
+}
+
 // Put adds an object or takes its new version over. It is ignored when a newer
 // version is held, and when the division gives the object no part
 // (one that was held goes). The caller may reuse l.

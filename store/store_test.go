@@ -175,10 +175,10 @@ func TestRetainRemovesOnlyWhatItsSourceHas(t *testing.T) {
 	for n := range 200 {
 		s.Put(Object{ID: testID(n), Source: uint32(n % 2)}, linesOf(textsOf(s, n, 1)...))
 	}
-	equal(t, "gone", s.Retain(1, slices.Values(ids(1, 3, 5, 999))), 97)
+	equal(t, "gone", s.Retain(1, 0, slices.Values(ids(1, 3, 5, 999))), 97)
 	equal(t, "Objects", s.Stats().Objects, 103)
-	equal(t, "gone from an empty source", s.Retain(8, slices.Values(ids())), 0)
-	equal(t, "gone with an empty list", s.Retain(0, slices.Values(ids())), 100)
+	equal(t, "gone from an empty source", s.Retain(8, 0, slices.Values(ids())), 0)
+	equal(t, "gone with an empty list", s.Retain(0, 0, slices.Values(ids())), 100)
 	equal(t, "served", strings.Join(served(t, s), " "), "1 3 5")
 	verify(t, s)
 }
@@ -186,7 +186,7 @@ func TestRetainRemovesOnlyWhatItsSourceHas(t *testing.T) {
 func TestObjectPutDuringRetainStays(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	fill(s, 0, 3, 1)
-	gone := s.Retain(0, func(yield func(ID) bool) {
+	gone := s.Retain(0, 0, func(yield func(ID) bool) {
 		putValue(s, 9, 1) // unknown when the list was made
 		yield(testID(2))
 	})

@@ -59,7 +59,7 @@ func (r *recorder) Delete(o Object) {
 	delete(r.objects, string(o.UID))
 }
 
-func (r *recorder) Retain(all []*Handle) {
+func (r *recorder) Retain(all []*Handle, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.retains++

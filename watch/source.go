@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -36,8 +38,9 @@ type Sink interface {
 	Put(o Object)
 	// Delete removes an object.
 	Delete(o Object)
-	// Retain says that a complete list held these objects and no others.
-	Retain(all []*Handle)
+	// Retain says that a complete list, made at a resourceVersion, held these
+	// objects and no others.
+	Retain(all []*Handle, resourceVersion string)
 }
 
 // Options say what a Source follows.
@@ -66,6 +69,10 @@ type Options struct {
 	// Selector returns the shardSelector sent with every request (KEP-5866); ""
 	// sends none. Servers that don't know it send everything.
 	Selector func() string
+	// Backoff spaces the requests while the API server cannot be used. Default,
+	// when Duration is 0: from 0.5 s doubling to 10 s, and up to half as much again
+	// by chance.
+	Backoff wait.Backoff
 	// Sink takes the owned objects.
 	Sink Sink
 	// Metrics count; sources share one.
@@ -105,6 +112,9 @@ func NewSource(o Options) *Source {
 	if o.Name == "" {
 		o.Name = o.Resource.Resource
 	}
+	if o.Backoff.Duration == 0 {
+		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
+	}
 	s := &Source{Options: o, counters: o.Metrics.counters(o.Name)}
 	s.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
@@ -122,6 +132,7 @@ func (s *Source) Run(ctx context.Context) {
 		TypeDescription: s.Name,
 		Logger:          &quiet,
 		Clock:           endingClock{ctx: ctx},
+		Backoff:         &s.Backoff,
 	})
 	r.RunWithContext(klog.NewContext(ctx, quiet))
 	s.mu.Lock()
@@ -158,7 +169,7 @@ func (r reflectorStore) Update(any) error { return nil }
 func (r reflectorStore) Delete(any) error { return nil }
 func (r reflectorStore) Resync() error    { return nil }
 
-func (r reflectorStore) Replace(items []any, _ string) error {
+func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 	handles := make([]*Handle, 0, len(items))
 	for _, item := range items {
 		if h, ok := item.(*Handle); ok {
@@ -172,7 +183,7 @@ func (r reflectorStore) Replace(items []any, _ string) error {
 		r.s.replaced = nil
 	}
 	if !r.s.stopped {
-		r.s.Sink.Retain(handles)
+		r.s.Sink.Retain(handles, resourceVersion)
 		r.s.state.synced(r.s.logger, len(handles))
 	}
 	return nil

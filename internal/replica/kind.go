@@ -29,8 +29,9 @@ type kind struct {
 	// the Replica's loop and is changed under the Replica's mutex.
 	late bool
 
-	departed departed
-	mended   map[store.Version]bool // what the last check had listed anew; belongs to checkKinds
+	names  names
+	graves graves
+	mended map[store.Version]bool // what the last check had listed anew; belongs to checkKinds
 
 	mu      sync.Mutex
 	sources []*watch.Source
@@ -99,6 +100,7 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 			Wanted:        wanted,
 			Owned:         r.owned,
 			Selector:      func() string { return r.held.Load().Selector() },
+			Backoff:       r.options.Backoff,
 			Sink:          &sink{kind: k, source: uint32(i)},
 			Metrics:       r.options.Metrics.watch,
 			Logger:        r.logger,

@@ -87,7 +87,7 @@ func (s *selection) set(name string, selected bool) {
 }
 
 // Retain implements watch.Sink.
-func (s *selection) Retain(all []*watch.Handle) {
+func (s *selection) Retain(all []*watch.Handle, _ string) {
 	names := make(map[string]bool, len(all))
 	for _, h := range all {
 		names[h.Name] = true

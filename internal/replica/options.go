@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/wire"
@@ -41,6 +42,9 @@ type Options struct {
 	// HoldDeleted keeps the last state of an object that is deleted on the page
 	// until a scrape has seen it, but no longer than this; 0 removes it at once.
 	HoldDeleted time.Duration
+	// Backoff spaces the requests for a kind while the API server cannot be used;
+	// see watch.Options.
+	Backoff wait.Backoff
 	// Patience is how long a kind that the API server refuses is waited for; 0
 	// means 10 seconds.
 	Patience time.Duration

@@ -27,12 +27,23 @@ func (s *sink) Put(o watch.Object) {
 	k := s.kind
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
 	version := parseVersion(o.ResourceVersion)
-	if k.store.Has(id, version) {
+	if k.store.Has(id, version) || k.graves.buried(id, version) {
 		k.counters.unchanged.Inc()
 		return
 	}
-	if k.full() && !k.store.Has(id, anyVersion) {
+	s.put(o, id)
+}
+
+// put renders an object into the store, if there is room.
+func (s *sink) put(o watch.Object, id store.ID) {
+	k := s.kind
+	version := parseVersion(o.ResourceVersion)
+	if k.full() && !k.store.Known(id) {
 		k.counters.overLimit.Inc()
+		return
+	}
+	if !k.claim(o, id, version) {
+		k.counters.unchanged.Inc()
 		return
 	}
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
@@ -45,7 +56,6 @@ func (s *sink) Put(o watch.Object) {
 		})
 		return
 	}
-	k.displace(o, id)
 	k.counters.rendered.Inc()
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
 	for _, family := range s.lines.Failed {
@@ -61,17 +71,25 @@ func (s *sink) Put(o watch.Object) {
 // Delete implements watch.Sink.
 func (s *sink) Delete(o watch.Object) {
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
-	if s.kind.hold == 0 {
-		s.kind.store.Delete(id)
+	k, version := s.kind, parseVersion(o.ResourceVersion)
+	if k.graves.buried(id, version) {
+		return // and held no longer than until then
+	}
+	k.graves.bury(id, version)
+	if k.hold == 0 {
+		k.disclaim(o, id)
+		k.store.Delete(id)
 		return
 	}
-	s.Put(o)
-	s.kind.expire(o, id)
+	if !k.store.Has(id, version) {
+		s.put(o, id)
+	}
+	k.expire(id)
 }
 
 // Retain implements watch.Sink.
-func (s *sink) Retain(all []*watch.Handle) {
-	gone := s.kind.store.Retain(s.source, ids(all))
+func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
+	gone := s.kind.store.Retain(s.source, parseVersion(resourceVersion), ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
 }
 
@@ -87,7 +105,7 @@ func ids(all []*watch.Handle) iter.Seq[store.ID] {
 
 // parseVersion reads a resourceVersion as the number that it is on every known
 // API server; 0 where it is none, and then no version counts as older.
-func parseVersion(rv []byte) uint64 {
+func parseVersion[T string | []byte](rv T) uint64 {
 	v, err := strconv.ParseUint(string(rv), 10, 64)
 	if err != nil {
 		return 0

@@ -114,6 +114,7 @@ type resourceFields struct {
 	prefix     string
 	common     map[string]string
 	labelsFrom map[string]path
+	verbosity  int32
 }
 
 func (p *parser) resource(f field) {
@@ -125,7 +126,7 @@ func (p *parser) resource(f field) {
 		may("metricNamePrefix", func(f field) { given.prefix = f.text() }),
 		may("commonLabels", func(f field) { given.common = readCommonLabels(f) }),
 		may("labelsFromPath", func(f field) { given.labelsFrom = readLabelsFromPath(f, false) }),
-		may("errorLogV", field.level),
+		may("errorLogV", func(f field) { given.verbosity = f.verbosity() }),
 		must("metrics", func(f field) {
 			all := f.elements()
 			if len(all) == 0 {

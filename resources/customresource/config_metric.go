@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -19,16 +20,17 @@ const (
 // metric reads an element of a resource's metrics; nil when it has a fault that
 // leaves nothing to go on with.
 func (p *parser) metric(f field, given resourceFields) *metric {
-	var name, help string
+	var name, help, place string
+	verbosity := given.verbosity
 	var common map[string]string
 	var labelsFrom map[string]path
 	var one eachFields
 	f.object(
-		must("name", func(f field) { name = readName(f, given.prefix) }),
+		must("name", func(f field) { name, place = readName(f, given.prefix), f.String() }),
 		may("help", func(f field) { help = f.text() }),
 		may("commonLabels", func(f field) { common = readCommonLabels(f) }),
 		may("labelsFromPath", func(f field) { labelsFrom = readLabelsFromPath(f, false) }),
-		may("errorLogV", field.level),
+		may("errorLogV", func(f field) { verbosity = cmp.Or(f.verbosity(), verbosity) }),
 		must("each", func(f field) { one.read(f) }),
 	)
 	if name == "" || one.each == nil {
@@ -36,6 +38,8 @@ func (p *parser) metric(f field, given resourceFields) *metric {
 	}
 	return &metric{
 		family: p.family(f, name, help, one),
+		place:  place,
+		level:  level(verbosity),
 		labels: newLabelSource(joined(given.common, common), joined(given.labelsFrom, labelsFrom)),
 		each:   one.each,
 	}

@@ -118,7 +118,7 @@ func TestConfigurationsThatAreTaken(t *testing.T) {
 func TestHelpOfAFamilyIsTheFirst(t *testing.T) {
 	c := mustParse(t, wrap(`{name: x, help: first, each: {type: Gauge, gauge: {path: [a]}}}`)+"---\n"+
 		wrap(`{name: x, help: second, each: {type: Gauge, gauge: {path: [a]}}}`))
-	r := newRenderer(c.entries[0].gvk, c.entries, resources.Filter{})
+	r := newRenderer(c.entries[0].gvk, c.entries, resources.Filter{}, silent())
 	if len(r.families) != 1 || r.families[0].Help != "first" {
 		t.Errorf("got %v", r.families)
 	}
@@ -172,7 +172,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		// What is taken can be used.
-		for _, k := range c.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}) {
+		for _, k := range c.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent()) {
 			if len(k.Renderer.Families()) == 0 {
 				t.Errorf("%s has no families", k.Name)
 			}

@@ -67,7 +67,7 @@ func (f fixture) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := mustParse(t, f.config).Kinds(f.definitions, filter)
+	kinds := mustParse(t, f.config).Kinds(f.definitions, filter, silent())
 	got := conformance.NewPage()
 	var lines resources.Lines
 	for _, o := range f.objects {

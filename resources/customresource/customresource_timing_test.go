@@ -28,7 +28,7 @@ func largeObject() []byte {
 
 func BenchmarkRender(b *testing.B) {
 	config := mustParse(b, readFile(b, fixtureDir+"/widgets.crs.yaml"))
-	r := newRenderer(config.entries[0].gvk, config.entries[:1], resources.Filter{})
+	r := newRenderer(config.entries[0].gvk, config.entries[:1], resources.Filter{}, silent())
 	raw := largeObject()
 	var l resources.Lines
 	b.SetBytes(int64(len(raw)))
@@ -45,7 +45,7 @@ func BenchmarkRender(b *testing.B) {
 
 func BenchmarkDecode(b *testing.B) {
 	config := mustParse(b, readFile(b, fixtureDir+"/widgets.crs.yaml"))
-	r := newRenderer(config.entries[0].gvk, config.entries[:1], resources.Filter{})
+	r := newRenderer(config.entries[0].gvk, config.entries[:1], resources.Filter{}, silent())
 	raw := largeObject()
 	for name, s := range map[string]*shape{"what is read": &r.shape, "everything": everything()} {
 		b.Run(name, func(b *testing.B) {

@@ -56,7 +56,7 @@ func (s *definitions) Delete(o watch.Object) {
 }
 
 // Retain implements watch.Sink.
-func (s *definitions) Retain(all []*watch.Handle) {
+func (s *definitions) Retain(all []*watch.Handle, _ string) {
 	listed := make(map[string]bool, len(all))
 	for _, h := range all {
 		listed[h.Name] = true

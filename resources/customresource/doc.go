@@ -15,6 +15,7 @@
 //	  - groupVersionKind: {group: myteam.io, version: v1, kind: Foo}
 //	    metricNamePrefix: myteam_foo   # default kube_customresource; "" for none
 //	    resourcePlural: foos           # for an API without a CustomResourceDefinition
+//	    errorLogV: 0                   # more than 0: faults are logged at debug level
 //	    commonLabels: {team: a}        # on every sample
 //	    labelsFromPath:                # on every sample, read from the object
 //	      name: [metadata, name]
@@ -22,8 +23,9 @@
 //	    metrics:
 //	    - name: ready
 //	      help: Foos that are ready.
-//	      commonLabels: {}             # these two win over the resource's
+//	      commonLabels: {}             # these three win over the resource's
 //	      labelsFromPath: {}
+//	      errorLogV: 0                 # unless it is 0
 //	      each:
 //	        type: Gauge                # or StateSet, or Info
 //	        gauge:
@@ -49,6 +51,11 @@
 // Where kube-state-metrics overwrites or repeats, this package merges: entries
 // with the same or overlapping groupVersionKind are joined, several metrics of
 // one name are one family, and a series that one object names twice is written
-// once. errorLogV is accepted and means nothing: a value that can't be used is
-// counted, not logged.
+// once. A family that a built-in kind has is refused; see [Config.CheckNames].
+//
+// A value that can't be used is counted, and a line in the log says what is wrong
+// with which metric: once for each metric, kind and reason, however many objects
+// there are. errorLogV, of the metric or else of the resource, is the line's
+// level: info when it is 0, debug when it is more. A path that leads nowhere is
+// logged alike, but not counted, because most fields are optional.
 package customresource

@@ -112,7 +112,7 @@ func (f *Follower) due(now time.Time) bool {
 func (f *Follower) resolve(ctx context.Context, changed func([]Kind)) {
 	all, generation := f.definitions.take()
 	undefined := f.Config.undefined(all)
-	kinds := f.Config.Kinds(append(all, f.scopes.find(ctx, undefined)...), f.Filter)
+	kinds := f.Config.Kinds(append(all, f.scopes.find(ctx, undefined)...), f.Filter, f.Logger)
 	if ctx.Err() != nil {
 		return
 	}

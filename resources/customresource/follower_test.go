@@ -246,7 +246,7 @@ func TestDefinitionsSink(t *testing.T) {
 	if all, _ := s.take(); len(all) != 1 || all[0].Plural != "bs" || !strings.Contains(log.String(), "unreadable") {
 		t.Errorf("got %v", all)
 	}
-	s.Retain([]*watch.Handle{{Name: "as"}})
+	s.Retain([]*watch.Handle{{Name: "as"}}, "")
 	if all, _ := s.take(); len(all) != 0 {
 		t.Errorf("got %v", all)
 	}

@@ -3,6 +3,7 @@ package customresource
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/statefleet/statefleet/watch"
 )
+
+// silent is a logger for tests that don't read the log.
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -40,13 +41,9 @@ type Kind struct {
 	Renderer *Renderer
 }
 
-func newKind(r schema.GroupVersionResource, namespaced bool, renderer *Renderer) Kind {
-	return Kind{
-		Name:       r.Resource + "." + r.Version + "." + r.Group,
-		Resource:   r,
-		Namespaced: namespaced,
-		Renderer:   renderer,
-	}
+// nameOf returns the Name of a resource's kind.
+func nameOf(r schema.GroupVersionResource) string {
+	return r.Resource + "." + r.Version + "." + r.Group
 }
 
 // Kinds returns the kinds that the configuration and the definitions give, in
@@ -55,8 +52,9 @@ func newKind(r schema.GroupVersionResource, namespaced bool, renderer *Renderer)
 //
 // A kind of which there is no definition is there as well when its entry gives
 // a resourcePlural and no wildcard; it is taken to be namespaced. Kinds of which
-// f selects no family are left out.
-func (c *Config) Kinds(definitions []Definition, f resources.Filter) []Kind {
+// f selects no family are left out. What the kinds' objects lack is logged to
+// logger.
+func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slog.Logger) []Kind {
 	var kinds []Kind
 	add := func(gvk schema.GroupVersionKind, plural string, namespaced bool) {
 		entries := c.entriesOf(gvk)
@@ -64,8 +62,10 @@ func (c *Config) Kinds(definitions []Definition, f resources.Filter) []Kind {
 		if len(entries) == 0 || slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == gvr }) {
 			return
 		}
-		if r := newRenderer(gvk, entries, f); len(r.families) > 0 {
-			kinds = append(kinds, newKind(gvr, namespaced, r))
+		k := Kind{Name: nameOf(gvr), Resource: gvr, Namespaced: namespaced}
+		k.Renderer = newRenderer(gvk, entries, f, logger.With("resource", k.Name))
+		if len(k.Renderer.families) > 0 {
+			kinds = append(kinds, k)
 		}
 	}
 	for _, d := range definitions {

@@ -27,7 +27,7 @@ func TestKinds(t *testing.T) {
 	f := func(config string, want ...string) {
 		t.Helper()
 		var got []string
-		for _, k := range mustParse(t, config).Kinds(definitions, resources.Filter{}) {
+		for _, k := range mustParse(t, config).Kinds(definitions, resources.Filter{}, silent()) {
 			s := fmt.Sprintf("%s %v %s:", k.Name, k.Namespaced, k.Renderer.gvk.Kind)
 			for _, fam := range k.Renderer.Families() {
 				s += " " + fam.Name
@@ -69,7 +69,7 @@ func TestFilteredFamiliesCostNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return config.Kinds(definitions, f)
+		return config.Kinds(definitions, f, silent())
 	}
 	if k := kinds("_y$"); len(k) != 1 || len(k[0].Renderer.Families()) != 1 || k[0].Renderer.shape.named["status"] != nil {
 		t.Errorf("got %v", k)

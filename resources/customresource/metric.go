@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"iter"
+	"log/slog"
 
 	"github.com/statefleet/statefleet/resources"
 )
@@ -10,6 +11,8 @@ import (
 // a family. It is immutable.
 type metric struct {
 	family *resources.Family // shared by all metrics of the name
+	place  string            // where the configuration names it
+	level  slog.Level        // at which its faults are logged
 	labels labelSource
 	each   each
 }
@@ -77,11 +80,12 @@ func (g *gauge) write(object *value, s *samples) {
 	for member, v := range g.all(object) {
 		at := g.valueFrom.get(v)
 		if at.isNull() && !g.nilIsZero {
+			s.miss(v)
 			continue
 		}
 		f, ok := at.float()
 		if !ok && !at.isNull() {
-			s.out.Skip()
+			s.skip(noNumber)
 			continue
 		}
 		s.write(f, g.own(s, member, v))
@@ -103,10 +107,11 @@ func (t *stateSet) write(object *value, s *samples) {
 	for _, v := range t.all(object) {
 		at := t.valueFrom.get(v)
 		if at.isNull() {
+			s.miss(v)
 			continue
 		}
 		if at.kind != textValue {
-			s.out.Skip()
+			s.skip(noText)
 			continue
 		}
 		own := append(t.own(s, nil, v), label{name: t.labelName})

@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -38,13 +39,15 @@ func (r *reading) err() error { return errors.Join(r.faults...) }
 // fail notes that the field is wrong. Reading goes on, so that all faults of a
 // file are told at once.
 func (f field) fail(format string, args ...any) {
-	if f.place == "" {
-		f.place = "the configuration"
-	}
 	if len(f.seen.faults) < maxFaults {
 		what := fmt.Errorf(format, args...)
-		f.seen.faults = append(f.seen.faults, fmt.Errorf("%s (line %d): %w", f.place, f.node.Line, what))
+		f.seen.faults = append(f.seen.faults, fmt.Errorf("%s: %w", f, what))
 	}
+}
+
+// String returns the place for people to read, with its line.
+func (f field) String() string {
+	return fmt.Sprintf("%s (line %d)", cmp.Or(f.place, "the configuration"), f.node.Line)
 }
 
 func (f field) below(place string, node *yaml.Node) field {
@@ -232,12 +235,14 @@ func (f field) boolean() bool {
 	return b
 }
 
-// level checks a log verbosity.
-func (f field) level() {
+// verbosity returns a log verbosity, as klog counts them.
+func (f field) verbosity() int32 {
 	var n int32
 	if f.node.Kind != yaml.ScalarNode || f.node.ShortTag() != "!!int" || f.node.Decode(&n) != nil || n < 0 {
 		f.fail("a whole number from 0 is expected")
+		return 0
 	}
+	return n
 }
 
 func (f field) texts() []string {

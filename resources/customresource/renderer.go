@@ -3,6 +3,7 @@ package customresource
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,18 +23,19 @@ var (
 )
 
 // Renderer turns the objects of one kind of custom resource into lines. It is
-// immutable and safe for concurrent use.
+// safe for concurrent use.
 type Renderer struct {
 	gvk      schema.GroupVersionKind
 	families []resources.Family
-	metrics  [][]*metric // of each family
+	metrics  [][]*reported // of each family
 	shape    shape
+	logger   *slog.Logger
 	pool     sync.Pool // of *samples
 }
 
 // newRenderer makes the renderer of a kind from the entries that name it.
-func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter) *Renderer {
-	r := &Renderer{gvk: gvk}
+func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter, logger *slog.Logger) *Renderer {
+	r := &Renderer{gvk: gvk, logger: logger}
 	place := map[string]int{}
 	for _, e := range entries {
 		for _, m := range e.metrics {
@@ -47,7 +49,7 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 				r.families = append(r.families, *m.family)
 				r.metrics = append(r.metrics, nil)
 			}
-			r.metrics[i] = append(r.metrics[i], m)
+			r.metrics[i] = append(r.metrics[i], &reported{metric: m})
 			m.each.reach(&r.shape)
 			for _, p := range m.labels.reach() {
 				r.shape.add(p)
@@ -63,7 +65,7 @@ func (r *Renderer) Families() []resources.Family { return r.families }
 // Render replaces what l holds by the lines of the object in raw, which has to
 // be JSON. An error says that the bytes are no object, or one that asks for more
 // text than an object may have; l is then to be ignored. A value that can't be
-// used costs its sample and is counted in l.Skipped.
+// used costs its sample, is counted in l.Skipped, and logged the first time.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	s, ok := r.pool.Get().(*samples)
 	if !ok {
@@ -91,7 +93,9 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 		for _, m := range r.metrics[i] {
 			s.base = m.labels.append(s.base[:0], object).settle()
 			s.reserved = r.reserved()
+			s.found = 0
 			m.each.write(object, s)
+			r.report(m, s.found, raw)
 		}
 	})
 	if s.full {
@@ -113,7 +117,8 @@ func (r *Renderer) reserved() [3]label {
 type samples struct {
 	out      *resources.Out
 	lines    *resources.Lines
-	full     bool // the object has more lines than it may have
+	full     bool   // the object has more lines than it may have
+	found    faults // of the metric
 	reserved [3]label
 	base     labels // of all samples of the metric
 	own      labels // of one sample; scratch of source.own
@@ -131,7 +136,9 @@ func (s *samples) write(v float64, own labels) {
 	for _, l := range s.joined {
 		s.pairs = append(s.pairs, l.name, l.value)
 	}
-	s.out.Once(v, s.pairs...)
+	if !s.out.Distinct(v, s.pairs...) {
+		s.skip(repeated)
+	}
 	s.full = len(s.lines.Buf) > maxLines
 }
 

@@ -22,7 +22,7 @@ const reserved = `customresource_group="a.example.com",customresource_kind="A",c
 
 func newTestRenderer(t testing.TB, config string) *Renderer {
 	t.Helper()
-	return newRenderer(exampleGVK, mustParse(t, config).entries, resources.Filter{})
+	return newRenderer(exampleGVK, mustParse(t, config).entries, resources.Filter{}, silent())
 }
 
 // render returns the lines of an object without prefix and reserved labels, and
@@ -228,8 +228,8 @@ func FuzzRender(f *testing.F) {
 	f.Add([]byte(`{"spec":{"replicas":3,"slots":[{"slot":9,"value":true}]},"status":{"values":{"a":{"v":"1.5Gi"}},"conditions":[{"type":"Ready","status":"True"}]}}`))
 	f.Add([]byte(`{"metadata":{"labels":{"a-b":"1","a_b":"2"}},"status":{"regions":[{"used":1,"tags":{"\n":"\u0000"}}]}}`))
 	config := mustParse(f, readFile(f, fixtureDir+"/widgets.crs.yaml")+"---\n"+readFile(f, fixtureDir+"/mixed.crs.yaml"))
-	r := newRenderer(exampleGVK, config.entries, resources.Filter{})
-	full := newRenderer(exampleGVK, config.entries, resources.Filter{})
+	r := newRenderer(exampleGVK, config.entries, resources.Filter{}, silent())
+	full := newRenderer(exampleGVK, config.entries, resources.Filter{}, silent())
 	full.shape = shape{all: true}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var l, all resources.Lines
@@ -242,6 +242,9 @@ func FuzzRender(f *testing.F) {
 				t.Fatal(err)
 			}
 			return
+		}
+		if len(l.Failed) > 0 {
+			t.Fatalf("families %v failed", l.Failed)
 		}
 		if string(l.Buf) != string(all.Buf) || l.Skipped != all.Skipped {
 			t.Fatalf("%s\nwith everything decoded\n%s", l.Buf, all.Buf)

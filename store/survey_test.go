@@ -1,0 +1,105 @@
+package store
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// surveyed joins the text of all pages by family.
+func surveyed(s *Store) (text map[string]string, memory int64) {
+	text = map[string]string{}
+	for p := range s.Texts() {
+		text[p.Family] += string(p.Text)
+		memory += p.Memory
+	}
+	return text, memory
+}
+
+func TestTextsAreThoseOfThePage(t *testing.T) {
+	families := testFamilies(3)
+	s := New(families, nil)
+	for i := range 150 { // three buckets
+		s.Put(Object{ID: testID(i), Hash: uint64(i)}, linesOf(line(0, i, "a", 1), "", line(2, i, "b", 2)))
+	}
+	want := readPage(t, Text, Collect(Text, s), families)
+	check := func(when string) {
+		t.Helper()
+		text, memory := surveyed(s)
+		if len(text) != 2 {
+			t.Errorf("%s: %d families, want 2", when, len(text))
+		}
+		for name, lines := range want {
+			got := strings.SplitAfter(strings.TrimSuffix(text[name], "\n"), "\n")
+			if len(got) != len(lines) || len(text[name]) != len(strings.Join(lines, "")) {
+				t.Errorf("%s: %s has %d lines, the page has %d", when, name, len(got), len(lines))
+			}
+		}
+		if st := s.Stats(); memory != st.RawBytes+st.PackedBytes {
+			t.Errorf("%s: memory %d, want %d", when, memory, st.RawBytes+st.PackedBytes)
+		}
+	}
+	check("raw")
+	now := time.Now()
+	s.Sweep(0, now)
+	s.Sweep(0, now.Add(time.Second))
+	if st := s.Stats(); st.RawPages != 0 {
+		t.Fatalf("%d pages are raw after the sweep", st.RawPages)
+	}
+	check("packed")
+	for range s.Texts() {
+		break // the caller may stop
+	}
+}
+
+func TestTextsShowWhatIsShown(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	for i := range 10 {
+		s.Put(Object{ID: testID(i), Hash: uint64(i)}, linesOf(line(0, i, "a", 1)))
+	}
+	s.Divide(func(hash uint64) (Part, bool) { return Part(hash % 2), true }, 1<<1)
+	text, _ := surveyed(s)
+	if n := strings.Count(text["kube_test_family_00"], "\n"); n != 5 {
+		t.Errorf("%d lines, want those of the 5 objects that are shown", n)
+	}
+}
+
+// What is held only to be seen by a scrape has not been seen by a survey.
+func TestTextsAreNoScrape(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
+	surveyed(s)
+	s.Expire(testID(1), time.Now().Add(time.Hour))
+	if !s.Expiring(testID(1)) {
+		t.Error("the object is gone before a page was collected")
+	}
+}
+
+func TestTextsWhileTheStoreChanges(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(4<<10))
+	var running sync.WaitGroup
+	stop := make(chan struct{})
+	running.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			s.Put(Object{ID: testID(i % 300), Version: uint64(i + 1)}, linesOf(line(0, i%300, "a", uint64(i)), line(1, i%300, "b", 1)))
+			if i%7 == 0 {
+				s.Delete(testID(i % 11))
+			}
+		}
+	})
+	for range 200 {
+		for p := range s.Texts() {
+			if len(p.Text) == 0 || p.Text[len(p.Text)-1] != '\n' || !strings.HasPrefix(string(p.Text), p.Family) {
+				t.Fatalf("a page of %s is %.80q", p.Family, p.Text)
+			}
+		}
+	}
+	close(stop)
+	running.Wait()
+}
