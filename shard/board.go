@@ -27,6 +27,7 @@ type board struct {
 	lists   outage
 	watches outage
 	news    chan<- struct{} // told of each change
+	heard   heard
 
 	mu      sync.Mutex
 	known   bool              // it was read, or found missing, or may not be read
@@ -97,6 +98,7 @@ func (b *board) forbids(ctx context.Context, err error) bool {
 
 // put takes over what the API server says, unless something newer is known.
 func (b *board) put(object *corev1.ConfigMap) {
+	b.heard.now()
 	b.mu.Lock()
 	if b.object == nil || !older(object, b.object) {
 		b.object, b.known = object, true
@@ -106,6 +108,7 @@ func (b *board) put(object *corev1.ConfigMap) {
 }
 
 func (b *board) gone() {
+	b.heard.now()
 	b.mu.Lock()
 	b.object, b.known = nil, true
 	b.mu.Unlock()

@@ -60,7 +60,8 @@ type Coordinator struct {
 	Member Member
 
 	status atomic.Pointer[Status]
-	alone  condition // why the fleet is not coordinated, for the log
+	work   atomic.Pointer[loop] // nil until the StatefulSet is found
+	alone  condition            // why the fleet is not coordinated, for the log
 }
 
 // Run coordinates until ctx ends, then returns nil. Errors are those of [Discovery.Run].
@@ -78,6 +79,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	news := make(chan struct{}, 1)
 	l := &loop{
 		Coordinator: c,
+		name:        name,
 		log:         log,
 		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36)},
 		written:     make(chan error, 1),
@@ -97,7 +99,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 			l.wanted.Store(&w)
 			poke(news)
 			poke(l.selected)
-		})
+		}, &l.heard)
 	})
 	running.Go(func() { l.board.run(ctx, c.backoff()) })
 	if c.Standby {
@@ -111,6 +113,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		}
 		running.Go(func() { l.followPods(ctx) })
 	}
+	c.work.Store(l) // whole
 	l.run(ctx, news)
 	return nil
 }
@@ -118,9 +121,11 @@ func (c *Coordinator) Run(ctx context.Context) error {
 // loop is a Coordinator at work. Its fields belong to the goroutine that runs it, but for wanted and board.
 type loop struct {
 	*Coordinator
+	name   string // of the StatefulSet
 	log    *slog.Logger
 	mind   mind
 	wanted atomic.Pointer[Wanted]
+	heard  heard // of the StatefulSet
 	board  *board
 	roster *roster // nil unless replicas stand by for one another
 

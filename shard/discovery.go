@@ -67,7 +67,7 @@ func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
 	if err != nil || name == "" {
 		return err
 	}
-	d.follow(ctx, name, changed)
+	d.follow(ctx, name, changed, nil)
 	return nil
 }
 
@@ -78,8 +78,8 @@ func (d *Discovery) log() *slog.Logger {
 	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
 }
 
-// follow follows the named StatefulSet until ctx ends.
-func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted)) {
+// follow follows the named StatefulSet until ctx ends, and notes in set when it is heard of.
+func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted), set *heard) {
 	_, ordinal, _ := Ordinal(d.Pod) // identity has checked it
 	log := d.log().With("statefulset", name)
 	f := &follower{
@@ -87,6 +87,7 @@ func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted
 		ordinal: ordinal,
 		changed: changed,
 		log:     log,
+		heard:   set,
 		lists:   outage{log: log, what: "list the StatefulSet"},
 		watches: outage{log: log, what: "watch the StatefulSet"},
 	}

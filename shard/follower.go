@@ -22,6 +22,7 @@ type follower struct {
 	ordinal int    // the number at the end of the pod's name
 	changed func(Wanted)
 	log     *slog.Logger
+	heard   *heard
 	lists   outage
 	watches outage // apart from lists: the right to do the one does not come with the other
 
@@ -125,6 +126,7 @@ func (f *follower) mine(obj any) (*appsv1.StatefulSet, bool) {
 
 // Add implements [cache.ReflectorStore].
 func (f *follower) Add(obj any) error {
+	f.heard.now()
 	if set, ok := f.mine(obj); ok {
 		f.observe(set)
 	}
@@ -136,6 +138,7 @@ func (f *follower) Update(obj any) error { return f.Add(obj) }
 
 // Delete implements [cache.ReflectorStore].
 func (f *follower) Delete(obj any) error {
+	f.heard.now()
 	if _, ok := f.mine(obj); ok {
 		f.gone()
 	}
@@ -144,6 +147,7 @@ func (f *follower) Delete(obj any) error {
 
 // Replace implements [cache.ReflectorStore].
 func (f *follower) Replace(list []any, _ string) error {
+	f.heard.now()
 	for _, obj := range list {
 		if set, ok := f.mine(obj); ok {
 			f.observe(set)

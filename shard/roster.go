@@ -36,7 +36,8 @@ type roster struct {
 	lists   outage
 	watches outage
 	news    chan<- struct{} // told of each change
-	refusal condition       // for the log
+	heard   heard
+	refusal condition // for the log
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -144,6 +145,7 @@ func (r *roster) forbids(ctx context.Context, err error) bool {
 
 // change replaces what is known by what edit makes of it.
 func (r *roster) change(edit func(pods map[string]peer)) {
+	r.heard.now()
 	r.mu.Lock()
 	pods := maps.Clone(r.pods)
 	if pods == nil {

@@ -24,15 +24,23 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 		return nil, fmt.Errorf("metrics about scrapes: %w", err)
 	}
 	page := limited(&scraper{exporter: e, metrics: metrics}, o.MaxRequests, rejected)
-	return newMux(page, e, toolkit.LandingConfig{
+	landing := toolkit.LandingConfig{
 		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
 		Version:     o.Version,
 		Profiling:   "false",
-	}, "the metrics of this shard's objects")
+	}
+	if o.FleetPort != 0 {
+		landing.Links = []toolkit.LandingLinks{fleetLink(o.FleetPort)}
+	}
+	mux, err := newMux(page, e, landing, "the metrics of this shard's objects", nil)
+	if err == nil && o.FleetPort != 0 {
+		mux.Handle("GET "+fleetPath, leadTo(o.FleetPort))
+	}
+	return mux, err
 }
 
 // TelemetryHandler returns the handler of the port for metrics about the process itself, those of r, with the same
-// health paths and landing page as [Handler]. What goes wrong while gathering is logged.
+// health paths as [Handler], and the fleet page or else a landing page. What goes wrong while gathering is logged.
 func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Options) (http.Handler, error) {
 	rejected, err := newRejected(r, "telemetry")
 	if err != nil {
@@ -46,7 +54,7 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 		Description: "Metrics about statefleet itself",
 		Version:     o.Version,
 		Profiling:   strconv.FormatBool(o.Profiling),
-	}, "the metrics of this process")
+	}, "the metrics of this process", o.Fleet)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +64,15 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 	return mux, nil
 }
 
-// newMux routes what both ports have in common. Patterns with GET admit HEAD too and answer 405 to every other method.
-func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, what string) (*http.ServeMux, error) {
+// newMux routes what both ports have in common. Patterns with GET admit HEAD too and answer 405 to every other method. home stands
+// in place of the landing page, unless it is nil.
+func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, what string, home http.Handler) (*http.ServeMux, error) {
 	landing.Name = "statefleet"
-	landing.Links = []toolkit.LandingLinks{
-		{Address: "/metrics", Text: "Metrics", Description: what},
-		{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},
-		{Address: "/livez", Text: "Live", Description: "whether the process is alive"},
-	}
+	landing.Links = append(landing.Links,
+		toolkit.LandingLinks{Address: "/metrics", Text: "Metrics", Description: what},
+		toolkit.LandingLinks{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},
+		toolkit.LandingLinks{Address: "/livez", Text: "Live", Description: "whether the process is alive"},
+	)
 	page, err := toolkit.NewLandingPage(landing)
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)
@@ -79,7 +88,13 @@ func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, wha
 		}
 		alive(w, r)
 	})
-	mux.Handle("GET /{$}", page)
+	if home == nil {
+		mux.Handle("GET /{$}", page)
+		return mux, nil
+	}
+	for _, path := range []string{"/{$}", fleetPath, fleetPath + "/"} {
+		mux.Handle("GET "+path, home)
+	}
 	return mux, nil
 }
 

@@ -20,6 +20,7 @@ type process struct {
 	fleet       *shard.Coordinator // nil: the assignment is static
 	auth        *web.AuthFilter    // nil: everybody may read
 	passwords   bool               // the web configuration file asks for them
+	page        *page
 	servers     []web.Server
 }
 
@@ -78,7 +79,10 @@ func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
 
 func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
 	options := web.Options{Version: release(), MaxRequests: p.maxRequests, Profiling: p.profiling}
-	main, err := web.Handler(p.generations, registry, options)
+	if err := p.addFleetPage(&options, registry, telemetry); err != nil {
+		return err
+	}
+	main, err := web.Handler(p.page.scrapes, registry, options)
 	if err != nil {
 		return err
 	}

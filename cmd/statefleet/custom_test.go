@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,60 @@ func TestCustomResourcesComeWithTheirDefinitions(t *testing.T) {
 	}
 	if want := `type="customresourceconfig"} 0`; !strings.Contains(p.self(t), want) {
 		t.Errorf("the metrics lack %s", want)
+	}
+}
+
+// builtinName configures a family that is called as one of the pods.
+func builtinName() string {
+	return strings.Replace(widgetMetrics("info"), "metricNamePrefix: widget", "metricNamePrefix: kube_pod", 1)
+}
+
+// A family that is called as a built-in one is refused while the built-in one is exported.
+func TestCustomFamiliesAreNotMergedIntoBuiltInOnes(t *testing.T) {
+	api, flag := newExactAPI(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, []byte(widgetDefinition), plurals)
+	addCustom(t, api, []byte(widget), plurals)
+	config := filepath.Join(t.TempDir(), "crs.yaml")
+	writeFile(t, config, widgetMetrics("size"))
+	p := start(t, flag, "--custom-resource-state-config-file="+config, "--resources=pods")
+	p.shows(t, widgetLine("size"))
+	writeFile(t, config, builtinName())
+	hangUp(t)
+	p.reloads(t, refused, 1)
+	p.shows(t, widgetLine("size"))
+	const why = "spec.resources[0].metrics[0].name (line 9): kube_pod_info clashes with kube_pod_info of the built-in kind pods"
+	if !strings.Contains(p.log.String(), why) {
+		t.Errorf("the log does not say %q:\n%s", why, p.log.String())
+	}
+	for _, free := range []string{"--custom-resource-state-only", "--resources=jobs"} {
+		p := start(t, flag, "--custom-resource-state-config-file="+config, free)
+		p.shows(t, strings.Replace(widgetLine("info"), "widget_", "kube_pod_", 1))
+		p.end(t)
+	}
+}
+
+// What is wrong with a custom resource is counted, and told where and as loud as its configuration says.
+func TestFaultsOfCustomResourcesAreLogged(t *testing.T) {
+	api, flag := newExactAPI(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, []byte(widgetDefinition), plurals)
+	addCustom(t, api, []byte(strings.Replace(widget, "size: 7", "size: large", 1)), plurals)
+	const count = `statefleet_samples_skipped_total{resource="widgets.v1.example.com"}`
+	line := regexp.MustCompile(`level=(\w+) .*resource=widgets.v1.example.com metric=widget_size configured="spec.resources\[0\].metrics\[0\].name \(line 8\)" ` +
+		`namespace=default name=a reason="the value can't be read as a number"`)
+	for errorLogV, want := range map[string]string{"0": "INFO", "4": "DEBUG"} {
+		config := written(t, "custom-resource-state-only: true\nlog.level: debug\ncustom-resource-state-config: |"+
+			strings.ReplaceAll(widgetMetrics("size")+"      errorLogV: "+errorLogV+"\n", "\n", "\n  ")+"\n")
+		p := start(t, flag, config)
+		p.shows(t)
+		if got := p.selfValue(t, count); got != 1 {
+			t.Errorf("%s is %v, want 1", count, got)
+		}
+		if found := line.FindAllStringSubmatch(p.log.String(), -1); len(found) != 1 || found[0][1] != want {
+			t.Errorf("errorLogV %s: %q, want one line of level %s in\n%s", errorLogV, found, want, p.log.String())
+		}
+		p.end(t)
 	}
 }
 

@@ -70,19 +70,39 @@ type flags struct {
 const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
 kube-state-metrics. Each replica of a fleet exposes its share of the objects; a single one exposes all.
 
-Lists may be separated by commas or given by repeating the flag.`
+Lists may be separated by commas or given by repeating the flag.
+
+"statefleet estimate" tells what a fleet takes and how many replicas to run; see statefleet estimate --help.`
+
+// command is what a command line may ask for. All commands have the flags of the exporter.
+type command struct {
+	name, description string
+	declare           func(*section) // declares flags of its own; nil: there are none
+}
+
+// parse reads the command line of the exporter.
+func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
+	return command{name: "statefleet", description: description}.parse(args, stdout, stderr)
+}
 
 // parse reads the command line and the files that it names. done tells that it asked for something that parse has
 // answered, such as --help. The flags are never nil: with an error they hold the files that were read before it.
-func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
-	app := kingpin.New("statefleet", description)
+func (c command) parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
+	app := kingpin.New(c.name, c.description)
 	app.UsageWriter(stdout).ErrorWriter(stderr)
 	app.Terminate(func(int) { done = true })
 	app.Version(version.Print("statefleet"))
 	app.HelpFlag.Help("Show this text.").Short('h')
 	app.VersionFlag.Help("Show the version and how it was built.")
 	f = &flags{timeouts: web.DefaultTimeouts()}
-	f.fixed = f.declare(app).fixed
+	declared := f.declare(app)
+	if c.declare != nil {
+		own := &section{app: app, title: "Estimate"}
+		c.declare(own)
+		declared = append(sections{own}, declared...)
+		declared.use(app)
+	}
+	f.fixed = declared.fixed
 	f.log.Writer = stderr
 	if args, err = plainBooleans(app, args); err == nil {
 		if args, err = f.readConfig(app, args); err == nil {

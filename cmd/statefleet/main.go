@@ -25,6 +25,13 @@ func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stder
 // run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files anew on SIGHUP, and returns the exit status. What was asked for goes to
 // stdout, errors and logs go to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if completesCommand(args) {
+		_, _ = fmt.Fprintln(stdout, estimateCommand)
+		return exitOK
+	}
+	if rest, ok := asksForEstimate(args); ok {
+		return estimate(ctx, rest, stdout, stderr)
+	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -21,6 +21,10 @@ func (p *process) run(ctx context.Context) error {
 	}
 	p.generations.run(serving, g)
 	g.Go(func() error { return p.follow(serving) })
+	g.Go(func() error {
+		p.page.census.run(serving)
+		return nil
+	})
 	select {
 	case <-serving.Done():
 	case <-ctx.Done():

@@ -127,19 +127,25 @@ func (s *settings) chooseMetrics() error {
 	return err // names the flag
 }
 
-func (s *settings) chooseCustom() (err error) {
-	switch {
-	case s.custom == "" && s.customFile == "" && s.customOnly:
-		return fmt.Errorf("--custom-resource-state-only needs --%s or --%s", customFlag, customFileFlag)
-	case s.customFile != "":
-		if s.customized, err = customresource.Parse(strings.NewReader(s.custom)); err != nil {
-			return fmt.Errorf("--%s: %s: %w", customFileFlag, s.customFile, err)
+func (s *settings) chooseCustom() error {
+	if s.custom == "" && s.customFile == "" {
+		if s.customOnly {
+			return fmt.Errorf("--custom-resource-state-only needs --%s or --%s", customFlag, customFileFlag)
 		}
-	case s.custom != "":
-		if s.customized, err = customresource.Parse(strings.NewReader(s.custom)); err != nil {
-			return fmt.Errorf("--%s: %w", customFlag, err)
-		}
+		return nil
 	}
+	from := "--" + customFlag
+	if s.customFile != "" {
+		from = "--" + customFileFlag + ": " + s.customFile
+	}
+	config, err := customresource.Parse(strings.NewReader(s.custom))
+	if err == nil {
+		err = config.CheckNames(s.kinds, s.filter)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	s.customized = config
 	return nil
 }
 

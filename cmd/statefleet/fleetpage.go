@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/web/fleetpage"
+)
+
+// page puts together what the fleet page shows.
+type page struct {
+	*process
+	scrapes *scrapeLog
+	census  *census
+	numbers prometheus.Gatherer
+}
+
+// addFleetPage makes the page, and puts it and the way to it into the options.
+func (p *process) addFleetPage(o *web.Options, registry *prometheus.Registry, telemetry net.Listener) (err error) {
+	p.page = &page{
+		process: p,
+		scrapes: &scrapeLog{Exporter: p.generations},
+		census:  &census{take: p.takeCensus, asked: make(chan struct{}, 1)},
+		numbers: registry,
+	}
+	if at, ok := telemetry.Addr().(*net.TCPAddr); ok {
+		o.FleetPort = at.Port
+	}
+	o.Fleet, err = fleetpage.New(fleetpage.Options{Overview: p.page.overview, Profiling: o.Profiling})
+	return err
+}
+
+func (p *process) takeCensus(ctx context.Context) (replica.Census, error) {
+	return p.generations.serving.Load().replica.Census(ctx)
+}
+
+func (p *page) overview() fleetpage.Overview {
+	o := fleetpage.Overview{At: time.Now(), Version: release(), Scrapes: p.scrapes.overview()}
+	fleet := p.assignment.Overview()
+	if p.fleet != nil {
+		fleet = p.fleet.Overview()
+	}
+	o.Fleet = fleetView(fleet, p.fleet != nil, p.standby)
+	held := p.generations.serving.Load().replica.Overview()
+	o.Replica = replicaView(held, fleet.Status, p.generations.Ready())
+	o.Replica.Pod = p.pod
+	numbers := selfNumbers(p.numbers)
+	o.Replica.Resident, o.Replica.Started = numbers.resident, numbers.started
+	counted, running := p.census.latest(o.At)
+	o.Census = censusView(counted, running)
+	for _, k := range held.Kinds {
+		o.Kinds = append(o.Kinds, kindView(k, counted, numbers.sharded))
+	}
+	return o
+}
+
+func fleetView(f shard.Overview, followed, standby bool) fleetpage.Fleet {
+	v := fleetpage.Fleet{
+		Followed:    followed,
+		StatefulSet: f.StatefulSet,
+		Coordinated: f.Coordinated,
+		Generation:  f.Generation,
+		Active:      f.Active,
+		Target:      f.Target,
+		Wanted:      f.Wanted,
+		Since:       f.Since,
+		SwitchAt:    f.SwitchAt,
+		Transitions: fleetpage.Transitions(f.Transitions),
+		Standby:     f.Standby,
+
+		StandbyAsked: followed && standby,
+	}
+	if f.Problem != nil {
+		v.Problem = f.Problem.Error()
+	}
+	if f.StatefulSet != "" {
+		v.Sources = []fleetpage.Source{
+			{What: "StatefulSet " + f.StatefulSet, Heard: f.SetHeard},
+			{What: "ConfigMap " + f.Topology, Heard: f.TopologyHeard},
+		}
+		if standby {
+			v.Sources = append(v.Sources, fleetpage.Source{What: "its pods", Heard: f.PodsHeard})
+		}
+	}
+	for _, r := range f.Replicas {
+		v.Members = append(v.Members, fleetpage.Member{
+			Ordinal: r.Ordinal, Self: r.Self, Pod: r.Pod, State: fleetpage.PodState(r.State), Server: r.Server, Holds: r.Holds,
+			Own: ringView(r.Own), Next: ringView(r.Next),
+		})
+	}
+	return v
+}
+
+func ringView(r shard.Ranges) (ring fleetpage.Ring) {
+	for _, a := range r {
+		ring = append(ring, fleetpage.Arc(a))
+	}
+	return ring
+}
+
+func replicaView(o replica.Overview, s shard.Status, unready error) fleetpage.Replica {
+	v := fleetpage.Replica{
+		Ordinal:  s.Ordinal,
+		Ready:    unready == nil,
+		Serving:  o.Serves == nil,
+		Standby:  s.Standby && s.Active > 1,
+		Covers:   s.Covers,
+		Covered:  s.Covered,
+		Shown:    ringView(o.Shown),
+		Held:     ringView(o.Held),
+		RawBytes: o.RawBytes,
+		RawLimit: o.RawLimit,
+	}
+	switch {
+	case unready != nil:
+		v.Reason = unready.Error()
+	case o.Serves != nil:
+		v.Reason = o.Serves.Error()
+	}
+	return v
+}
+
+func kindView(k replica.KindOverview, counted *replica.Census, sharded map[string]bool) fleetpage.Kind {
+	v := fleetpage.Kind{
+		Name:        k.Name,
+		Phase:       string(k.Phase),
+		Since:       k.Since,
+		Heard:       k.LastEvent,
+		Objects:     k.Objects,
+		Hidden:      k.Hidden,
+		Series:      -1,
+		TextBytes:   k.TextBytes,
+		RawBytes:    k.RawBytes,
+		PackedBytes: k.PackedBytes,
+	}
+	if k.Err != nil {
+		v.Err = k.Err.Error()
+	}
+	if counted != nil {
+		v.Series = 0
+		if i := slices.IndexFunc(counted.Kinds, func(c replica.Count) bool { return c.Name == k.Name }); i >= 0 {
+			v.Series = counted.Kinds[i].Series
+		}
+	}
+	if is, known := sharded[k.Name]; known {
+		v.Sharded = &is
+	}
+	return v
+}
+
+func censusView(c *replica.Census, running bool) *fleetpage.Census {
+	if c == nil {
+		return nil
+	}
+	counts := func(of []replica.Count) []fleetpage.Count {
+		all := make([]fleetpage.Count, len(of))
+		for i, n := range of {
+			all[i] = fleetpage.Count(n)
+		}
+		return all
+	}
+	return &fleetpage.Census{
+		At: c.At, Seconds: c.Took.Seconds(), Running: running, All: fleetpage.Count(c.All),
+		Families: counts(c.Families), FamilyTotal: c.FamilyTotal,
+		Namespaces: counts(c.Namespaces), NamespaceTotal: c.NamespaceTotal,
+	}
+}

@@ -1,0 +1,93 @@
+package capacity
+
+import (
+	"bytes"
+	_ "embed" // for costs.yaml
+	"fmt"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed costs.yaml
+var costsFile []byte
+
+// Costs are what was measured of statefleet, see costs.yaml.
+type Costs struct {
+	Process Process              `yaml:"process"`
+	Scrape  Scrape               `yaml:"scrape"`
+	Assumed Assumed              `yaml:"assumed"`
+	Kinds   map[string]KindCosts `yaml:"kinds"`
+}
+
+// Process is what a replica takes beside what is on its page. Sizes are in bytes.
+type Process struct {
+	Base    float64 `yaml:"base"`    // resident without objects
+	Object  float64 `yaml:"object"`  // of the index, for each object
+	Garbage float64 `yaml:"garbage"` // resident bytes for each byte in use
+
+	// Event is the text that waits to be packed for each owned event a second,
+	// but no more than the part Touched of all text.
+	Event   float64 `yaml:"event"`
+	Touched float64 `yaml:"touched"`
+
+	Idle         time.Duration `yaml:"idle"`         // CPU a second when nothing happens
+	OwnedEvent   time.Duration `yaml:"ownedEvent"`   // CPU
+	ForeignEvent time.Duration `yaml:"foreignEvent"` // CPU, of an event that belongs to another replica
+
+	MetadataBytes float64 `yaml:"metadataBytes"` // of an object in a consistency check
+}
+
+// Scrape is what a scrape with gzip takes.
+type Scrape struct {
+	Fixed     time.Duration `yaml:"fixed"`
+	PerMB     time.Duration `yaml:"perMB"`     // CPU for each 1,000,000 bytes of gzip
+	PerEvent  time.Duration `yaml:"perEvent"`  // CPU to pack what an event since the last one has changed
+	Transfer  float64       `yaml:"transfer"`  // bytes of gzip a second, on the network
+	Inflating float64       `yaml:"inflating"` // bytes of text a second, by the one who scrapes
+}
+
+// Assumed is what an estimate from numbers takes for granted.
+type Assumed struct {
+	EventsPerPod float64 `yaml:"eventsPerPod"` // a second
+	Containers   float64 `yaml:"containers"`   // of a pod, init containers included
+}
+
+// KindCosts are those of one kind in the cluster that was measured.
+type KindCosts struct {
+	PerPod float64 `yaml:"perPod"` // objects of the kind for each pod
+	Size   `yaml:",inline"`
+}
+
+// Measured returns the costs.
+func Measured() (Costs, error) {
+	var c Costs
+	decoder := yaml.NewDecoder(bytes.NewReader(costsFile))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&c); err != nil {
+		return Costs{}, fmt.Errorf("costs.yaml: %w", err)
+	}
+	return c, nil
+}
+
+// Proportion is a cluster in the proportions of the one that was measured.
+// Numbers that are given, by kind, count instead; pods are among them.
+func (c Costs) Proportion(given map[string]int, kinds []string) []Kind {
+	var all []Kind
+	for name, k := range c.Kinds {
+		if !slices.Contains(kinds, name) {
+			continue
+		}
+		n, ok := given[name]
+		if !ok {
+			n = int(k.PerPod*float64(given["pods"]) + 0.5)
+		}
+		counted := Kind{Name: name, Objects: n, Size: k.Size}
+		if name == "pods" {
+			counted.Containers = c.Assumed.Containers
+		}
+		all = append(all, counted)
+	}
+	return all
+}

@@ -1,0 +1,91 @@
+package capacity
+
+import "time"
+
+// Load is what a fleet has to carry.
+type Load struct {
+	Kinds []Kind
+	// Events are those of all kinds together, a second.
+	Events float64
+	// Interval is the time between two scrapes of a replica.
+	Interval time.Duration
+	// Check is the time between two consistency checks; 0: never.
+	Check time.Duration
+	// Standby makes each replica hold the shard of the one before it, too.
+	Standby bool
+	// RawBytes bounds the text that is held uncompressed.
+	RawBytes int64
+}
+
+// Total is what all objects take together.
+type Total struct {
+	Objects int
+	Size    // of all
+}
+
+// Total adds up the kinds.
+func (l Load) Total() Total {
+	var t Total
+	for _, k := range l.Kinds {
+		n := float64(k.Objects)
+		t.Objects += k.Objects
+		t.Series += n * k.Size.Series
+		t.Text += n * k.Size.Text
+		t.Gzip += n * k.Size.Gzip
+		t.Memory += n * k.Size.Memory
+	}
+	return t
+}
+
+// Replica is what each of the replicas of a fleet takes.
+type Replica struct {
+	Replicas int
+	// Objects, Series, Text and Gzip are those of its page; sizes in bytes.
+	Objects, Series, Text, Gzip float64
+	// Memory is what stays resident, in bytes, while objects change.
+	Memory float64
+	// CPU is what it uses on average, in cores; EventCPU the part of it that
+	// 1,000 events a second of the cluster would use.
+	CPU, EventCPU float64
+	// ScrapeCPU is the part of a scrape, ScrapeTime how long it lasts until the
+	// one who scrapes has inflated the page.
+	ScrapeCPU, ScrapeTime time.Duration
+	// CheckBytes a second are received for consistency checks.
+	CheckBytes float64
+}
+
+// Replica returns what each of n replicas takes.
+func (c Costs) Replica(l Load, n int) Replica {
+	total := l.Total()
+	page := 1 / float64(n) // the part that is on the page
+	held := page
+	if l.Standby {
+		held = min(2*page, 1)
+	}
+	r := Replica{
+		Replicas: n,
+		Objects:  page * float64(total.Objects),
+		Series:   page * total.Series,
+		Text:     page * total.Text,
+		Gzip:     page * total.Gzip,
+	}
+	inUse := held * (total.Memory + c.Process.Object*float64(total.Objects))
+	raw := min(held*l.Events*c.Process.Event, held*total.Text*c.Process.Touched, float64(l.RawBytes))
+	r.Memory = c.Process.Base + c.Process.Garbage*inUse + raw
+
+	event := held*c.Process.OwnedEvent.Seconds() + (1-held)*c.Process.ForeignEvent.Seconds()
+	r.EventCPU = 1000 * event
+	changed := held * l.Events * l.Interval.Seconds() * c.Scrape.PerEvent.Seconds()
+	r.ScrapeCPU = c.Scrape.Fixed + duration(r.Gzip/1e6*c.Scrape.PerMB.Seconds()+changed)
+	r.ScrapeTime = r.ScrapeCPU + duration(r.Gzip/c.Scrape.Transfer+r.Text/c.Scrape.Inflating)
+	r.CPU = c.Process.Idle.Seconds() + l.Events*event
+	if l.Interval > 0 {
+		r.CPU += r.ScrapeCPU.Seconds() / l.Interval.Seconds()
+	}
+	if l.Check > 0 {
+		r.CheckBytes = float64(total.Objects) * c.Process.MetadataBytes / l.Check.Seconds()
+	}
+	return r
+}
+
+func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
