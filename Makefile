@@ -7,10 +7,10 @@ DATE     ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 IMAGE    ?= statefleet:$(VERSION)
 
 info    := github.com/prometheus/common/version
-ldflags := -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
+ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench load e2e fuzz image help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare bench-guard bench-baseline gobench load e2e page-test audit fuzz vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -20,7 +20,7 @@ build: ## Build bin/statefleet
 demo: build ## Run three shards on a simulated cluster, no cluster needed
 	go run ./benchmarks/demo --binary bin/statefleet
 
-test: lint race chart-test rules-test e2e ## Lint, all tests with the race detector, charts, alerts, end-to-end tests
+test: lint race chart-test rules-test bench-guard e2e ## Lint, all tests with the race detector, charts, alerts, allocations, end-to-end tests
 
 unit: ## Unit and conformance tests, quickly
 	go test ./...
@@ -51,11 +51,26 @@ generate: ## Write what is generated from the kinds, flags and values
 	go test ./manifests/chart ./manifests/mixin -run Generated -update
 	cd manifests/test && go test . -run TestChartRenders -update
 
-bench: ## Go benchmarks of all packages
+BENCH_SCALE ?= 20k
+load := go run ./benchmarks/load --commit=$(VERSION) --pods=$(subst k,000,$(BENCH_SCALE))
+
+bench: build ## Measure everything there are targets for on a simulated cluster, BENCH_SCALE=20k or 100k pods (ten minutes at 20k)
+	$(load) targets
+
+bench-compare: build ## Another exporter beside ours: BIN=path ARGS='further flags, or a whole command line with templates'
+	$(load) compare --other='$(BIN)' --other-args='$(ARGS)'
+
+bench-guard: ## Fail when Go benchmarks allocate, or an object takes, a tenth more than benchmarks/guard/baseline.txt says
+	go run ./benchmarks/guard
+
+bench-baseline: ## Accept what they allocate now
+	go run ./benchmarks/guard --update
+
+gobench: ## Go benchmarks of all packages, with times
 	go test -run '^$$' -bench . -benchmem ./...
 
-load: build ## Measure what a shard costs on a simulated cluster (three minutes)
-	go run ./benchmarks/load --binary bin/statefleet
+load: build ## Measure a fleet of SHARDS (default 1) on a simulated cluster, each shard and the sum
+	$(load) fleet --shards=$(or $(SHARDS),1)
 
 fuzz: ## Run every fuzz target for FUZZTIME (default 10s)
 	@for pkg in $$(go list ./...); do \
@@ -67,8 +82,44 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 10s)
 e2e: ## End-to-end tests against a real kube-apiserver and etcd (first build: some minutes)
 	cd test && go test -timeout 30m ./...
 
+audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (ten minutes)
+	@mkdir -p bin
+	cd test && STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 60m -v ./e2e -run TestAudit; \
+	  status=$$?; cat $(CURDIR)/bin/audit.txt; exit $$status
+
+CHROMIUM ?= /usr/bin/chromium
+IMAGES   ?= bin/images
+
+page-test: build ## The fleet page in a real Chromium; IMAGES=docs/images renews the screenshots in the docs
+	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-liberation; } \
+	  || { echo "page-test: there is no $(CHROMIUM); install Chromium, or say CHROMIUM=path"; exit 1; }
+	go build -o bin/apisim ./benchmarks/apisim
+	cd test/page && npm ci --no-audit --no-fund && IMAGES=$(abspath $(IMAGES)) CHROMIUM=$(CHROMIUM) npm test
+
 image: ## Build the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
 
+vuln: ## Check what the modules are, and look for known vulnerabilities in the code that is called (reaches out to vuln.go.dev)
+	go mod verify
+	go tool -modfile=vuln.mod govulncheck ./...
+
+# The same commit gives the same bytes, whoever makes them, with the same versions of Go and gzip.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+release: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
+release: BRANCH = $(VERSION)
+release: ## Archives of static binaries, their SBOMs and checksums in dist/, reproducible
+	@test -z "$$(git status --porcelain --untracked-files=no)" || { echo "release: the tree has changes that are not committed"; exit 1; }
+	rm -rf dist
+	set -e; for arch in amd64 arm64; do \
+	  name=statefleet-$(VERSION:v%=%).linux-$$arch; mkdir -p dist/$$name; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o dist/$$name/statefleet ./cmd/statefleet; \
+	  cp LICENSE README.md CHANGELOG.md dist/$$name/; chmod 644 dist/$$name/*.md dist/$$name/LICENSE; chmod 755 dist/$$name/statefleet; \
+	  go tool -modfile=sbom.mod cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
+	    -version $(VERSION) -output dist/$$name.cdx.json dist/$$name/statefleet; \
+	  tar -C dist --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -cf - $$name | gzip -9n > dist/$$name.tar.gz; \
+	  rm -r dist/$$name; \
+	done
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

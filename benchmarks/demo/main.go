@@ -101,7 +101,9 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	shards, err := fleet.Start(ctx, fleet.Options{Binary: o.binary, Kubeconfig: kubeconfig, Shards: o.shards, Port: o.port, Dir: dir})
+	shards, err := fleet.Start(ctx, fleet.Options{
+		Command: fleet.Default(o.binary), Kubeconfig: func(int) string { return kubeconfig }, Shards: o.shards, Port: o.port, Dir: dir,
+	})
 	if err != nil {
 		return err
 	}

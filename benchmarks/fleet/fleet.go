@@ -1,5 +1,5 @@
-// Package fleet runs shards of statefleet as processes on this machine, for the
-// demo and for measurements, and reads what they say of themselves.
+// Package fleet runs shards of an exporter as processes on this machine, for
+// the demo and for measurements, and reads what they cost and say of themselves.
 package fleet
 
 import (
@@ -22,10 +22,10 @@ const stopGrace = 10 * time.Second
 
 // Options say which shards to run.
 type Options struct {
-	// Binary is the statefleet binary.
-	Binary string
-	// Kubeconfig reaches the cluster.
-	Kubeconfig string
+	// Command is what each shard runs.
+	Command Command
+	// Kubeconfig is the file by which a shard reaches the cluster.
+	Kubeconfig func(shard int) string
 	// Shards is the number of shards that share the cluster.
 	Shards int
 	// Only runs that many of them, the first ones; 0 means all.
@@ -35,8 +35,6 @@ type Options struct {
 	Port int
 	// Dir takes the logs.
 	Dir string
-	// Args are further arguments for each shard.
-	Args []string
 }
 
 // Fleet is the running shards.
@@ -80,16 +78,18 @@ func (f *Fleet) start(ctx context.Context, o Options, i int) error {
 	if err != nil {
 		return fmt.Errorf("port of shard %d: %w", i, err)
 	}
+	words, err := o.Command.at(Place{
+		Kubeconfig: o.Kubeconfig(i), Port: metrics, TelemetryPort: telemetry, Shard: i, Shards: o.Shards,
+	})
+	if err != nil {
+		return err
+	}
 	log := filepath.Join(o.Dir, fmt.Sprintf("shard-%d.log", i))
 	file, err := os.Create(log)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, o.Binary, append([]string{
-		"--kubeconfig=" + o.Kubeconfig, "--host=127.0.0.1", "--telemetry-host=127.0.0.1",
-		fmt.Sprintf("--port=%d", metrics), fmt.Sprintf("--telemetry-port=%d", telemetry),
-		fmt.Sprintf("--shard=%d", i), fmt.Sprintf("--total-shards=%d", o.Shards),
-	}, o.Args...)...)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Stdout, cmd.Stderr = file, file
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopGrace
@@ -100,6 +100,7 @@ func (f *Fleet) start(ctx context.Context, o Options, i int) error {
 		return errors.Join(err, file.Close())
 	}
 	f.Shards = append(f.Shards, &Shard{
+		Base:      fmt.Sprintf("http://127.0.0.1:%d", metrics),
 		Metrics:   fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics),
 		Telemetry: fmt.Sprintf("http://127.0.0.1:%d/metrics", telemetry),
 		PID:       cmd.Process.Pid,

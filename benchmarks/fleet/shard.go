@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 
 // Shard is one running shard.
 type Shard struct {
+	// Base is the URL of the port that its metrics are on.
+	Base string
 	// Metrics and Telemetry are the URLs of its two pages.
 	Metrics, Telemetry string
 	// PID is its process.
@@ -54,6 +57,15 @@ func (s Self) Sum(name string, label ...string) float64 {
 	return sum
 }
 
+// Answers reports whether a path of the port with the metrics answers 200.
+func (s *Shard) Answers(ctx context.Context, path string) bool {
+	body, err := get(ctx, s.Base+path, "identity")
+	if err != nil {
+		return false
+	}
+	return body.Close() == nil
+}
+
 // Scrape is the outcome of one scrape.
 type Scrape struct {
 	Bytes  int64
@@ -84,13 +96,17 @@ type sampleCounter struct {
 	inLine bool
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It must not be what a scrape waits for.
 func (c *sampleCounter) Write(p []byte) (int, error) {
-	for _, b := range p {
-		if !c.inLine && b != '#' {
+	for rest := p; len(rest) > 0; {
+		if !c.inLine && rest[0] != '#' {
 			c.n++
 		}
-		c.inLine = b != '\n'
+		end := bytes.IndexByte(rest, '\n')
+		if c.inLine = end < 0; c.inLine {
+			break
+		}
+		rest = rest[end+1:]
 	}
 	return len(p), nil
 }

@@ -1,123 +1,198 @@
-// Command load measures what a shard costs on a simulated cluster: start-up,
-// memory, scrapes of an unchanged and of a churning cluster, and events. Times
-// of a shared machine are noisy; compare figures of one run with each other.
+// Command load measures what an exporter of the cluster's state costs, on a
+// simulated cluster: start-up, memory, scrapes and events. Times of a shared
+// machine are noisy; compare figures of one run with each other.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
+// Exit codes.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+)
+
 // options are the flags.
 type options struct {
-	binary   string
-	pods     int
-	shards   int
-	only     int
-	seed     uint64
-	scrapes  int
-	settle   time.Duration
-	churnFor time.Duration
-	jobs     float64
-	updates  float64
-	sharding bool
+	what string // the command
+
+	binary, arguments string
+	other, otherArgs  string
+	otherReady        string
+	results, commit   string
+
+	pods         int
+	shards, only int
+	seed         uint64
+	sharding     bool
+
+	starts, rounds int
+	scrapes        int
+	churnScrapesN  int
+	touchRate      float64
+
+	atRest, settle, warm, window, every time.Duration
+
+	jobs, updates, heartbeats float64
+
+	command, otherCommand fleet.Command
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
-	app := kingpin.New("load", "Measures statefleet on a simulated cluster; prints JSON.")
-	app.Terminate(nil)
-	app.UsageWriter(stderr).ErrorWriter(stderr)
-	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
-	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
-	app.Flag("shards", "Number of shards that the cluster is divided into.").Default("1").IntVar(&o.shards)
-	app.Flag("only", "Number of shards to run; 0 means all.").Default("0").IntVar(&o.only)
+const (
+	whatTargets = "targets"
+	whatCompare = "compare"
+	whatFleet   = "fleet"
+)
+
+func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
+	app := kingpin.New("load", "Measures exporters of a cluster's state on a simulated cluster.")
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
+	app.HelpFlag.Short('h')
+	app.Flag("binary", "The exporter that is measured.").Default("bin/statefleet").StringVar(&o.binary)
+	app.Flag("args", "Its further arguments; with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, {{.Shard}} and {{.Shards}}, its whole command line.").StringVar(&o.arguments)
+	app.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
+	app.Flag("commit", "What the results name as the commit.").StringVar(&o.commit)
+	app.Flag("pods", "Pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
 	app.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
-	app.Flag("scrapes", "Number of scrapes that each scrape figure is the mean of.").Default("10").IntVar(&o.scrapes)
-	app.Flag("settle", "Time between the start and the steady figures; pages are packed when they were quiet for a minute.").Default("90s").DurationVar(&o.settle)
-	app.Flag("churn", "Time to measure events for; 0 leaves that out.").Default("60s").DurationVar(&o.churnFor)
-	app.Flag("jobs-per-second", "Jobs that are created, run and deleted each second of churn.").Default("20").Float64Var(&o.jobs)
-	app.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.updates)
 	app.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.sharding)
-	_, err := app.Parse(args)
-	if err == nil && (o.shards < 1 || o.pods < 1 || o.scrapes < 1 || o.only > o.shards) {
-		err = fmt.Errorf("--shards, --pods and --scrapes have to be above zero, --only at most --shards")
+	app.Flag("scrapes", "Scrapes of an unchanged store with gzip; a quarter of that without.").Default("20").IntVar(&o.scrapes)
+	app.Flag("churn-scrapes", "Scrapes under churn.").Default("3").IntVar(&o.churnScrapesN)
+	app.Flag("every", "Time between two of them.").Default("30s").DurationVar(&o.every)
+	app.Flag("at-rest", "Time without work after which a start or a change is taken to be over.").Default("1s").DurationVar(&o.atRest)
+	app.Flag("settle", "Time at rest before scrapes and memory are measured; pages are packed when they were quiet for a minute.").Default("75s").DurationVar(&o.settle)
+	app.Flag("warm", "Time of churn before it is measured, for the same reason.").Default("75s").DurationVar(&o.warm)
+	app.Flag("window", "Time of churn without scrapes that is measured.").Default("60s").DurationVar(&o.window)
+	app.Flag("touch-rate", "Objects changed each second for scrapes after a change.").Default("5000").Float64Var(&o.touchRate)
+	app.Flag("jobs-per-second", "Jobs created, run and deleted each second of churn.").Default("20").Float64Var(&o.jobs)
+	app.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.updates)
+	app.Flag("heartbeats-per-second", "Node leases renewed each second of churn; a tenth of the nodes is real.").Default("0").Float64Var(&o.heartbeats)
+
+	targets := app.Command(whatTargets, "One shard, 1 of 4, 1 of 8: everything that there are targets for.")
+	targets.Flag("starts", "Starts of each that the figures for synchronising are the median of.").Default("3").IntVar(&o.starts)
+	compare := app.Command(whatCompare, "Another exporter beside it, by turns.")
+	compare.Flag("other", "The other exporter's binary.").Required().StringVar(&o.other)
+	compare.Flag("other-args", "Its arguments, as for --args.").StringVar(&o.otherArgs)
+	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
+	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
+	fleets := app.Command(whatFleet, "A fleet: each shard and the sum.")
+	for _, c := range []*kingpin.CmdClause{compare, fleets} {
+		c.Flag("shards", "Shards that the cluster is divided into.").Default("1").IntVar(&o.shards)
+		c.Flag("only", "Shards to run; 0 means all.").Default("0").IntVar(&o.only)
 	}
-	return o, err
+	o.what, err = app.Parse(args)
+	if done {
+		return o, true, nil
+	}
+	if err != nil {
+		return o, false, err
+	}
+	return o, false, o.check()
+}
+
+// check refuses what can't be measured, and makes the command lines.
+func (o *options) check() (err error) {
+	if o.command, err = fleet.ParseCommand(o.binary, o.arguments); err != nil {
+		return fmt.Errorf("--args: %w", err)
+	}
+	if o.otherCommand, err = fleet.ParseCommand(o.other, o.otherArgs); err != nil {
+		return fmt.Errorf("--other-args: %w", err)
+	}
+	if o.what == whatTargets {
+		o.shards, o.rounds = 1, 1
+	} else {
+		o.starts = 1
+	}
+	if o.what == whatFleet {
+		o.rounds = 1
+	}
+	for name, n := range map[string]int{
+		"--pods": o.pods, "--shards": o.shards, "--scrapes": o.scrapes, "--churn-scrapes": o.churnScrapesN, "--starts": o.starts, "--rounds": o.rounds,
+	} {
+		if n < 1 {
+			return fmt.Errorf("%s=%d: must be above zero", name, n)
+		}
+	}
+	if o.only < 0 || o.only > o.shards {
+		return fmt.Errorf("--only=%d: must be from 0 to --shards", o.only)
+	}
+	for name, d := range map[string]time.Duration{"--at-rest": o.atRest, "--window": o.window, "--every": o.every} {
+		if d <= 0 {
+			return fmt.Errorf("%s=%s: must be above zero", name, d)
+		}
+	}
+	return nil
+}
+
+// running is how many shards run.
+func (o *options) running() int {
+	if o.only > 0 {
+		return o.only
+	}
+	return o.shards
+}
+
+// exporter is the one that is measured.
+func (o *options) exporter() exporter {
+	return exporter{name: "statefleet", command: o.command, ready: "/readyz"}
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	o, done, err := parse(args, stdout, stderr)
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "load:", err)
-		return 2
+		return exitUsage
+	}
+	if done {
+		return exitOK
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	result, err := measure(ctx, o, stderr)
-	if err != nil {
+	if err := load(ctx, o, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintln(stderr, "load:", err)
-		return 1
+		return exitFailure
 	}
-	enc := json.NewEncoder(stdout)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(result); err != nil {
-		return 1
-	}
-	return 0
+	return exitOK
 }
 
-// measure runs the cluster in this process and the shards in theirs, so that
-// the figures of the shards hold nothing of the cluster.
-func measure(ctx context.Context, o options, progress io.Writer) (*result, error) {
-	spec := simulator.Scale(o.pods)
-	spec.Seed = o.seed
-	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: o.sharding})
-	if err := cluster.Populate(spec); err != nil {
-		return nil, err
-	}
-	server, err := cluster.Serve("")
+// load runs the cluster in this process and the shards in theirs, so that the
+// figures of the shards hold nothing of the cluster.
+func load(ctx context.Context, o options, out, progress io.Writer) error {
+	b, err := newBench(o, progress)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer server.Stop()
-	_, _ = fmt.Fprintf(progress, "cluster of %d objects\n", cluster.Len())
-
-	dir, err := os.MkdirTemp("", "statefleet-load-")
+	r := &report{Conditions: b.conditions(), pods: o.pods}
+	name := o.what + "-" + strings.Replace(fmt.Sprintf("%d.", o.pods), "000.", "k", 1)
+	name = strings.TrimSuffix(name, ".")
+	switch o.what {
+	case whatTargets:
+		if r.Outcome, err = b.targets(ctx); err == nil {
+			r.Targets = r.Outcome.judge(o.pods)
+		}
+	case whatCompare:
+		r.Comparison, err = b.compare(ctx, exporter{name: "other", command: o.otherCommand, ready: o.otherReady})
+	case whatFleet:
+		r.Run, err = b.with(ctx, b.exporter(), o.shards, o.running(), b.all(ctx)...)
+		name = fmt.Sprintf("%s-%d", name, o.shards)
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	start := time.Now()
-	f, err := fleet.Start(ctx, fleet.Options{
-		Binary: o.binary, Kubeconfig: kubeconfig, Dir: dir,
-		Shards: o.shards, Only: o.only,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer f.Wait()
-	defer cancel()
-	m := &measurement{options: o, cluster: cluster, fleet: f, progress: progress, start: start}
-	return m.run(ctx)
+	r.write(out)
+	return r.save(o.results, name)
 }

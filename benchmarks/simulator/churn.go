@@ -22,6 +22,9 @@ type Churn struct {
 	// JobRuns is how long a Job runs, JobStays how long it stays when it has
 	// ended. Defaults: 5 s and 10 s.
 	JobRuns, JobStays time.Duration
+	// Tidy removes the Jobs that live at the end, with their pods; else they stay
+	// as they are.
+	Tidy bool
 	// Seed is for names and choices. Two churns of one cluster need two seeds.
 	Seed uint64
 }
@@ -31,7 +34,7 @@ const churnTick = 20 * time.Millisecond
 
 // Run drives the change until ctx ends, in the caller's goroutine, and then
 // returns nil. What a rate asks for and the machine cannot do within a second
-// is left out. Jobs that live at the end stay as they are.
+// is left out.
 func (c Churn) Run(ctx context.Context, cluster *Cluster) error {
 	driver, err := newChurnDriver(c, cluster)
 	if err != nil {
@@ -42,7 +45,10 @@ func (c Churn) Run(ctx context.Context, cluster *Cluster) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			if !c.Tidy {
+				return nil
+			}
+			return driver.removeJobs()
 		case now := <-ticker.C:
 			if err := driver.step(now); err != nil {
 				return fmt.Errorf("churn: %w", err)

@@ -117,3 +117,16 @@ func (d *churnDriver) removeJob(j livingJob) error {
 	}
 	return d.cluster.Delete(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: j.job.Namespace, Name: j.job.Name}})
 }
+
+// removeJobs removes those that are on their way.
+func (d *churnDriver) removeJobs() error {
+	for i := range d.stages {
+		for _, j := range d.stages[i].waiting {
+			if err := ignoreNotFound(d.removeJob(j)); err != nil {
+				return err
+			}
+		}
+		d.stages[i].waiting = nil
+	}
+	return nil
+}

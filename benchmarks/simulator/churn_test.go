@@ -130,6 +130,22 @@ func TestChurnEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestTidyChurnLeavesNothing(t *testing.T) {
+	cluster := New(Options{})
+	if err := cluster.Populate(Scale(20)); err != nil {
+		t.Fatal(err)
+	}
+	objects, before := cluster.Len(), cluster.ResourceVersion()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Churn{JobsPerSecond: 100, Tidy: true}.Run(ctx, cluster) }()
+	eventually(t, "change", func() bool { return cluster.ResourceVersion() > before+20 })
+	cancel()
+	if err := <-done; err != nil || cluster.Len() != objects {
+		t.Errorf("%d objects of %d, %v", cluster.Len(), objects, err)
+	}
+}
+
 func TestChurnOutlivesWhatOthersDelete(t *testing.T) {
 	cluster := New(Options{})
 	if err := cluster.Populate(Scale(20)); err != nil {

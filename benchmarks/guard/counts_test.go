@@ -1,0 +1,73 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const output = `goos: linux
+pkg: github.com/statefleet/statefleet/store
+BenchmarkPutNew         	   20000	     34229 ns/op	 237.93 MB/s	   25087 B/op	      11 allocs/op
+BenchmarkGzip/clean     	      30	  12493437 ns/op	      2030.5 packed-B/object	  453692 B/op	      81 allocs/op
+PASS
+ok  	github.com/statefleet/statefleet/store	9.5s
+pkg: github.com/statefleet/statefleet/shard
+BenchmarkHash 	     200	        41.66 ns/op	       0 B/op	       0 allocs/op
+`
+
+func TestCountsAreReadAndKept(t *testing.T) {
+	c := counts{}
+	if err := c.read(strings.NewReader(output)); err != nil {
+		t.Fatal(err)
+	}
+	const want = `shard BenchmarkHash allocs/op 0
+store BenchmarkGzip/clean allocs/op 81
+store BenchmarkGzip/clean packed-B/object 2030.5
+store BenchmarkPutNew allocs/op 11
+`
+	if c.String() != want {
+		t.Errorf("got\n%s", c)
+	}
+	again, err := parseCounts(strings.NewReader(want))
+	if err != nil || again.String() != want {
+		t.Errorf("parsed\n%s, %v", again, err)
+	}
+}
+
+func TestBadBaseline(t *testing.T) {
+	for _, bad := range []string{"a b\n", "\n", "5\n"} {
+		if _, err := parseCounts(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	f := func(what string, before, now counts, regressions, remarks []string) {
+		t.Helper()
+		r, m := before.compare(now)
+		if !slices.Equal(r, regressions) || !slices.Equal(m, remarks) {
+			t.Errorf("%s: %q, %q", what, r, m)
+		}
+	}
+	f("the same", counts{"a": 10, "b": 0}, counts{"a": 10, "b": 0}, nil, nil)
+	f("a tenth more", counts{"a": 10}, counts{"a": 11}, nil, nil)
+	f("more", counts{"a": 10}, counts{"a": 11.1}, []string{"a: 11.1, was 10"}, nil)
+	f("from nothing", counts{"a": 0}, counts{"a": 1}, []string{"a: 1, was 0"}, nil)
+	f("gone", counts{"a": 0}, counts{}, []string{"a: no longer measured"}, nil)
+	f("new", counts{}, counts{"a": 0}, []string{"a: not in the baseline"}, nil)
+	f("less", counts{"a": 10}, counts{"a": 5}, nil, []string{"a: 5, was 10; make bench-baseline keeps it there"})
+}
+
+func TestUsage(t *testing.T) {
+	f := func(want int, message string, args ...string) {
+		t.Helper()
+		var stdout, stderr strings.Builder
+		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+		}
+	}
+	f(0, "--baseline", "--help")
+	f(2, "--nonsense", "--nonsense")
+}

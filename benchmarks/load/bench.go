@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+// bench is the cluster that everything is measured on.
+type bench struct {
+	options
+	cluster  *simulator.Cluster
+	progress io.Writer
+	touches  uint64 // seeds so far
+}
+
+// newBench makes the cluster. Its event log is long, so that nothing that is
+// slow to follow has to list again.
+func newBench(o options, progress io.Writer) (*bench, error) {
+	b := &bench{options: o, progress: progress}
+	spec := simulator.Scale(o.pods)
+	spec.Seed = o.seed
+	b.cluster = simulator.New(simulator.Options{
+		Seed: o.seed, ShardSelector: o.sharding, LogEvents: 1 << 20, LogBytes: 1 << 30,
+	})
+	start := time.Now()
+	if err := b.cluster.Populate(spec); err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory()
+	b.say("cluster of %d objects, made in %.1f s", b.cluster.Len(), time.Since(start).Seconds())
+	return b, nil
+}
+
+func (b *bench) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
+}
+
+// with opens a session, lets it sync, and goes on with what follows.
+func (b *bench) with(ctx context.Context, e exporter, shards, running int, steps ...func(*session, *result) error) (*result, error) {
+	s, err := b.open(ctx, e, shards, running)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	r, err := s.sync(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.name, err)
+	}
+	for _, step := range steps {
+		if err := step(s, r); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+	}
+	return r, nil
+}
+
+// foreignShards divide the cluster so that one shard owns next to nothing.
+const foreignShards = 256
+
+// outcome is everything that one run of the targets measures.
+type outcome struct {
+	Starts       [][]*result // of one shard, of 1 of 4 and of 1 of 8, each repeated
+	One, Quarter *result
+	Foreign      *result // the cost of events that other shards own
+}
+
+// targets measures all that the targets are about. Starts are repeated, the
+// three kinds of them by turns, and count with their median.
+func (b *bench) targets(ctx context.Context) (*outcome, error) {
+	shares := []int{1, 4, 8}
+	o := &outcome{Starts: make([][]*result, len(shares))}
+	own := b.exporter()
+	for range b.starts {
+		for i, shards := range shares {
+			r, err := b.with(ctx, own, shards, 1)
+			if err != nil {
+				return nil, err
+			}
+			o.Starts[i] = append(o.Starts[i], r)
+		}
+	}
+	var err error
+	if o.Foreign, err = b.with(ctx, own, foreignShards, 1, func(s *session, r *result) error { return s.foreign(ctx, r) }); err != nil {
+		return nil, err
+	}
+	o.Quarter, err = b.with(ctx, own, 4, 1,
+		func(s *session, r *result) error { return s.settled(ctx, r) },
+		func(s *session, r *result) error { return s.churn(ctx, r, 0) })
+	if err != nil {
+		return nil, err
+	}
+	o.One, err = b.with(ctx, own, 1, 1, b.all(ctx)...)
+	return o, err
+}
+
+// all are the measurements of a fleet in the order in which each finds what it
+// expects: at rest, changed, churning.
+func (b *bench) all(ctx context.Context) []func(*session, *result) error {
+	const percentScrapes = 3
+	percent, everything, anew := simulator.Touch{Share: 0.01}, simulator.Touch{Share: 1}, simulator.Touch{Share: 1, Replace: true}
+	return []func(*session, *result) error{
+		func(s *session, r *result) error { return s.settled(ctx, r) },
+		func(s *session, r *result) error {
+			return s.changed(ctx, r, "1 % changed", percent, percentScrapes, func(f *figures) **scrapes { return &f.OnePercent })
+		},
+		func(s *session, r *result) error {
+			return s.changed(ctx, r, "every status changed", everything, 1, func(f *figures) **scrapes { return &f.Everything })
+		},
+		func(s *session, r *result) error {
+			return s.changed(ctx, r, "every object replaced", anew, 1, func(f *figures) **scrapes { return &f.Replaced })
+		},
+		func(s *session, r *result) error { return s.churn(ctx, r, s.churnScrapesN) },
+	}
+}
+
+// foreign measures events that belong to others, many of them, since one costs
+// little.
+func (s *session) foreign(ctx context.Context, r *result) error {
+	if err := s.idle(ctx, r, s.window/6); err != nil {
+		return err
+	}
+	c := simulator.Churn{StatusUpdatesPerSecond: 10 * s.updates, Seed: s.seed + 8}
+	err := s.churning(ctx, c, func(ctx context.Context) error {
+		if err := pause(ctx, s.window/10); err != nil {
+			return err
+		}
+		return s.events(ctx, r, s.window/2)
+	})
+	if err == nil {
+		s.say("  events of others: %.0f/s, %.1f us of CPU each", r.Sum.Churn.EventsPerSecond, r.Sum.Churn.MicrosecondsPerEvent)
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/watch"
+)
+
+// asExporter makes the test binary an exporter for the harness to measure.
+const asExporter = "STATEFLEET_TEST_EXPORTER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asExporter) != "" {
+		if err := export(os.Args[1:]); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// export is the least that the harness needs of an exporter: it lists pods and
+// serves a page that says how many bytes that took.
+func export(args []string) error {
+	flags := flag.NewFlagSet("exporter", flag.ContinueOnError)
+	kubeconfig := flags.String("kubeconfig", "", "")
+	port := flags.Int("port", 0, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		return err
+	}
+	client, err := watch.NewClient(config, watch.AcceptBoth)
+	if err != nil {
+		return err
+	}
+	body, err := listPods(client)
+	if err != nil {
+		return err
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, "# TYPE listed_bytes gauge\nlisted_bytes %d\n", len(body))
+	})
+	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", *port), ReadHeaderTimeout: time.Second}
+	return server.ListenAndServe()
+}
+
+func listPods(client rest.Interface) ([]byte, error) {
+	return client.Get().AbsPath("/api", corev1.SchemeGroupVersion.Version, "pods").DoRaw(context.Background())
+}
+
+// short are flags that make a measurement of nothing much take seconds.
+func short(t *testing.T, further ...string) []string {
+	t.Setenv(asExporter, "1")
+	return append([]string{
+		"--pods=30", "--results=" + t.TempDir(), "--binary=" + os.Args[0], "--args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}",
+		"--at-rest=200ms", "--settle=10ms", "--warm=10ms", "--window=100ms", "--every=10ms", "--scrapes=2", "--churn-scrapes=2", "--touch-rate=100000",
+	}, further...)
+}
+
+func TestFleetIsMeasured(t *testing.T) {
+	args := short(t, "fleet", "--shards=2")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, want := range []string{"of them pods", "sum", "shard 0", "shard 1", "series", "gzip scrape, every object replaced"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	for _, name := range []string{"fleet-30-2.md", "fleet-30-2.json"} {
+		dir := strings.TrimPrefix(args[1], "--results=")
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+}
+
+func TestTargetsHaveARowEach(t *testing.T) {
+	args := short(t, "targets", "--starts=1")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len((&outcome{
+		Starts: [][]*result{{{}}, {{}}, {{}}}, One: full(), Foreign: full(),
+	}).judge(20_000)) {
+		t.Errorf("%d rows in\n%s", rows, &stdout)
+	}
+}
+
+func TestExporterThatEndsIsNamed(t *testing.T) {
+	args := short(t, "fleet")
+	for i := range args {
+		args[i] = strings.Replace(args[i], "-kubeconfig", "-no-such-flag", 1)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitFailure || !strings.Contains(stderr.String(), "no-such-flag") {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	f := func(want int, message string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), args, &stdout, &stderr)
+		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+			t.Errorf("%q: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
+		}
+	}
+	f(exitOK, "--churn-scrapes", "--help")
+	f(exitUsage, "--nonsense", "targets", "--nonsense")
+	f(exitUsage, "--pods", "targets", "--pods=0")
+	f(exitUsage, "--starts", "targets", "--starts=0")
+	f(exitUsage, "--other", "compare")
+	f(exitUsage, "--rounds", "compare", "--other=x", "--rounds=0")
+	f(exitUsage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
+	f(exitUsage, "--args", "fleet", "--args={{.Nothing}}")
+	f(exitUsage, "--shards", "fleet", "--shards=0")
+	f(exitUsage, "--only", "fleet", "--only=2")
+	f(exitUsage, "--window", "fleet", "--window=0s")
+	f(exitUsage, "--at-rest", "fleet", "--at-rest=0s")
+	f(exitUsage, "--every", "fleet", "--every=-1s")
+	f(exitFailure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
+}
