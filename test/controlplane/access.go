@@ -19,8 +19,14 @@ import (
 // Kubeconfig writes a kubeconfig for the bearer of a token and returns its path. The file goes with the test.
 func (c *Cluster) Kubeconfig(t testing.TB, token string) string {
 	t.Helper()
+	return c.KubeconfigVia(t, token, c.Address())
+}
+
+// KubeconfigVia is Kubeconfig for one who connects to another host and port of loopback, from where the API server is reached.
+func (c *Cluster) KubeconfigVia(t testing.TB, token, address string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := c.writeKubeconfig(path, token); err != nil {
+	if err := c.writeKubeconfig(path, token, address); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -71,14 +77,14 @@ func (c *Cluster) bind(ctx context.Context, namespace, account, clusterRole stri
 }
 
 // writeKubeconfig carries the certificate inside, so that the file can be used from anywhere.
-func (c *Cluster) writeKubeconfig(path, token string) error {
+func (c *Cluster) writeKubeconfig(path, token, address string) error {
 	ca, err := os.ReadFile(c.caFile())
 	if err != nil {
 		return err
 	}
 	const name = "test"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.URL(), CertificateAuthorityData: ca}
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: "https://" + address, CertificateAuthorityData: ca}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	config.CurrentContext = name

@@ -63,8 +63,11 @@ func Start(t testing.TB, options Options) *Cluster {
 	return c
 }
 
+// Address is the host and port of the API server.
+func (c *Cluster) Address() string { return "127.0.0.1:" + strconv.Itoa(c.ports.secure) }
+
 // URL is the address of the API server.
-func (c *Cluster) URL() string { return "https://127.0.0.1:" + strconv.Itoa(c.ports.secure) }
+func (c *Cluster) URL() string { return "https://" + c.Address() }
 
 // Config is how the cluster's administrator connects: no client-side throttling, protobuf for built-in kinds.
 func (c *Cluster) Config() *rest.Config {

@@ -33,6 +33,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("ShardsTogetherAreTheWhole", w.shardsTogetherAreTheWhole)
 	t.Run("PagesTellTheTruth", w.pagesTellTheTruth)
 	t.Run("ServerSideFilteringChangesTrafficNotPages", w.serverSideFilteringChangesTrafficNotPages)
+	t.Run("AShardReceivesItsShareOfTheBytes", w.aShardReceivesItsShareOfTheBytes)
 	t.Run("ChangesAreVisibleWithinASecond", w.changesAreVisibleWithinASecond)
 	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
 	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
@@ -45,8 +46,8 @@ func TestEndToEnd(t *testing.T) {
 // world is what the checks share: a cluster with the manifests applied and objects of every kind.
 type world struct {
 	cluster *controlplane.Cluster
-	// kubeconfig of the manifests' service account, which has no other rights than theirs.
-	kubeconfig string
+	// token of the manifests' service account, which has no other rights than theirs, and a kubeconfig with it.
+	token, kubeconfig string
 }
 
 func newWorld(t *testing.T) *world {
@@ -59,7 +60,8 @@ func newWorld(t *testing.T) *world {
 	if err := seed.All(t.Context(), cluster.Client(), seededPods); err != nil {
 		t.Fatal(err)
 	}
-	w.kubeconfig = cluster.Kubeconfig(t, cluster.Token(t, namespace, account))
+	w.token = cluster.Token(t, namespace, account)
+	w.kubeconfig = cluster.Kubeconfig(t, w.token)
 	return w
 }
 

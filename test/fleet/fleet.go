@@ -50,10 +50,6 @@ var Build = sync.OnceValues(func() (string, error) { return process.Build("../cm
 // until the replica is ready. The log of a replica is shown if the test fails.
 func Start(t testing.TB, flags ...string) *Replica {
 	t.Helper()
-	binary, err := Build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ports, err := process.FreePorts(loopback, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -62,29 +58,42 @@ func Start(t testing.TB, flags ...string) *Replica {
 		"--host=" + loopback, "--port=" + strconv.Itoa(ports[0]),
 		"--telemetry-host=" + loopback, "--telemetry-port=" + strconv.Itoa(ports[1]),
 	}, flags...)
-	child, err := process.Start("statefleet", binary, args, nil)
+	r, err := Launch(address(ports[0]), address(ports[1]), args)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Replica{Process: child, URL: address(ports[0]), Telemetry: address(ports[1]), client: &http.Client{
+	t.Cleanup(func() { r.End(t, strings.Join(flags, " ")) })
+	return r
+}
+
+// Launch runs the exporter with flags that make it listen at the given URLs. The caller calls End.
+func Launch(url, telemetry string, flags []string) (*Replica, error) {
+	binary, err := Build()
+	if err != nil {
+		return nil, err
+	}
+	child, err := process.Start("statefleet", binary, flags, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Replica{Process: child, URL: url, Telemetry: telemetry, client: &http.Client{
 		Transport: &http.Transport{DisableCompression: true},
 		Timeout:   10 * time.Second,
-	}}
-	t.Cleanup(func() { r.end(t, flags) })
-	return r
+	}}, nil
 }
 
 func address(port int) string { return "http://" + net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
-// end stops the process and shows what it said if the test has failed.
-func (r *Replica) end(t testing.TB, flags []string) {
+// End stops the process, and shows what it said if the test has failed. The name tells it from others.
+func (r *Replica) End(t testing.TB, name string) {
+	t.Helper()
 	r.client.CloseIdleConnections()
 	r.Kill()
 	if t.Failed() {
-		t.Logf("log of statefleet %s:\n%s", strings.Join(flags, " "), r.Log())
+		t.Logf("log of statefleet %s:\n%s", name, r.Log())
 	}
 	if strings.Contains(r.Log(), "WARNING: DATA RACE") {
-		t.Errorf("data race in statefleet %s:\n%s", strings.Join(flags, " "), r.Log())
+		t.Errorf("data race in statefleet %s:\n%s", name, r.Log())
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 const (
 	Base               = "manifests/base"
 	PrometheusOperator = "manifests/prometheus-operator"
+	Standby            = "manifests/overlays/standby"
 )
 
 const fieldManager = "statefleet-test"

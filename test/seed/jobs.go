@@ -43,14 +43,19 @@ func (s *seeder) jobs(ctx context.Context) error {
 }
 
 func (s *seeder) newJob(ctx context.Context, name string, by metav1.OwnerReference, status batchv1.JobStatus) (*batchv1.Job, error) {
-	job := &batchv1.Job{
+	job := NewJob(name)
+	job.Status = status
+	job.OwnerReferences = []metav1.OwnerReference{by}
+	return putStatus(ctx, s.client.BatchV1().Jobs(Batch), job)
+}
+
+// NewJob is a job in namespace Batch that nobody has begun with.
+func NewJob(name string) *batchv1.Job {
+	return &batchv1.Job{
 		ObjectMeta: meta(Batch, name),
 		Spec: batchv1.JobSpec{Parallelism: ptr(int32(1)), Completions: ptr(int32(1)), BackoffLimit: ptr(int32(3)),
 			ActiveDeadlineSeconds: ptr(int64(900)), Template: jobTemplate()},
-		Status: status,
 	}
-	job.OwnerReferences = []metav1.OwnerReference{by}
-	return putStatus(ctx, s.client.BatchV1().Jobs(Batch), job)
 }
 
 func jobTemplate() corev1.PodTemplateSpec {

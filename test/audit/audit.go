@@ -1,0 +1,202 @@
+// Package audit holds a fleet to its promise that every object of the cluster is on exactly one page: it fetches the pages
+// of all replicas at the same time, ten times a second and more often while something is wrong, and compares what they
+// have together with what the cluster has.
+//
+// The page of every replica that answers 200 counts, whether its pod is Ready or not: that is what Prometheus scrapes.
+package audit
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	every   = 100 * time.Millisecond
+	again   = 20 * time.Millisecond // instead, while something is wrong
+	timeout = 2 * time.Second       // of one page
+	settles = 5 * time.Second       // within which the last look finds nothing wrong, or what it finds counts
+)
+
+// Page is where a replica serves its page.
+type Page struct {
+	// Name is the replica's, for reports.
+	Name string
+	// URL is without path.
+	URL string
+}
+
+// Options say what is audited.
+type Options struct {
+	Cluster *Cluster
+	// Pages are those of the replicas that run at present. It may be called from another goroutine.
+	Pages func() []Page
+	// Late is how long an object that is new or deleted may take to its page, or from it.
+	Late time.Duration
+	// Allow is what is no fault.
+	Allow Allowance
+}
+
+// Audit is one that runs. Its methods may be called concurrently.
+type Audit struct {
+	o      Options
+	client *http.Client
+	stop   func() // looking, at once
+
+	ends atomic.Pointer[time.Time] // when the audit is to be over, if it is to be
+	over chan struct{}             // closed when it is
+
+	tracker *tracker
+	rounds  int
+	last    time.Time
+	slowest time.Duration
+
+	mu    sync.Mutex
+	kills []time.Time
+}
+
+// Start starts to look at the pages, until Stop or the end of the test. It returns when they have been looked at once.
+func Start(t testing.TB, o Options) *Audit {
+	a := &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1},
+		Timeout:   timeout,
+	}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	looked := make(chan struct{})
+	working.Go(func() {
+		defer close(a.over)
+		a.run(ctx, sync.OnceFunc(func() { close(looked) }))
+	})
+	a.stop = sync.OnceFunc(func() {
+		cancel()
+		working.Wait()
+		a.client.CloseIdleConnections()
+	})
+	t.Cleanup(a.stop)
+	<-looked
+	return a
+}
+
+// Killed tells the audit that a replica is killed now.
+func (a *Audit) Killed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kills = append(a.kills, time.Now())
+}
+
+// Stop ends the audit as soon as nothing is wrong, or after a few seconds: an object that has just been deleted may have left
+// its page before its end is heard of.
+func (a *Audit) Stop() Report {
+	end := time.Now().Add(settles)
+	a.ends.Store(&end)
+	<-a.over
+	a.stop()
+	r := judge(a.tracker.end(), a.o.Allow, a.kills)
+	r.Samples, r.Single, r.Slowest = a.rounds, a.tracker.single, a.slowest
+	return r
+}
+
+func (a *Audit) run(ctx context.Context, looked func()) {
+	defer looked()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		r := a.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if a.rounds++; !a.last.IsZero() {
+			a.slowest = max(a.slowest, r.start.Sub(a.last))
+		}
+		a.last = r.start
+		pause, wrong := every, a.tracker.add(r, a.o.Cluster.lives())
+		if wrong {
+			pause = again
+		}
+		looked()
+		if end := a.ends.Load(); end != nil && (!wrong || time.Now().After(*end)) {
+			return
+		}
+		next.Reset(time.Until(r.start.Add(pause)))
+	}
+}
+
+// look fetches all pages in parallel.
+func (a *Audit) look(ctx context.Context) round {
+	r := round{pages: map[string][]string{}, start: time.Now()}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, page := range a.o.Pages() {
+		group.Go(func() {
+			keys, err := a.fetch(ctx, page.URL+"/metrics?resources=jobs,pods")
+			if err != nil {
+				return // no page, or none that anybody could read
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, key := range keys {
+				r.pages[key] = append(r.pages[key], page.Name)
+			}
+		})
+	}
+	group.Wait()
+	r.end = time.Now()
+	return r
+}
+
+// fetch returns the keys of the objects on a page.
+func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	response, err := a.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, response.Status)
+	}
+	var body io.Reader = response.Body
+	if response.Header.Get("Content-Encoding") == "gzip" {
+		if body, err = gzip.NewReader(body); err != nil {
+			return nil, err
+		}
+	}
+	if err := objects(body, func(key string) { keys = append(keys, key) }); err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
+	return keys, err
+}
+
+// Complete returns an error unless every object of the cluster is on exactly one page, as far as the last look has seen.
+func Complete(ctx context.Context, o Options) error {
+	a := &Audit{o: o, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: timeout}}
+	defer a.client.CloseIdleConnections()
+	r, wrong := a.look(ctx), 0
+	lives := o.Cluster.lives()
+	for key, l := range lives {
+		if n := len(r.pages[key]); l.gone.IsZero() && time.Since(l.came) > o.Late && n != 1 {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d objects are not on exactly one page", wrong, len(lives))
+	}
+	return nil
+}

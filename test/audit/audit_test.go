@@ -1,0 +1,58 @@
+package audit
+
+import (
+	"compress/gzip"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// serve serves a page with the named pods, or 503 if there are none.
+func serve(t *testing.T, name string, uids ...string) Page {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(uids) == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		zipped := gzip.NewWriter(w)
+		defer zipped.Close()
+		for _, uid := range uids {
+			_, _ = zipped.Write([]byte(`kube_pod_info{namespace="shop",uid="` + uid + `"} 1` + "\n"))
+		}
+	}))
+	t.Cleanup(server.Close)
+	return Page{Name: name, URL: server.URL}
+}
+
+func TestCompleteIsEveryObjectOnOnePage(t *testing.T) {
+	there := life{came: time.Now().Add(-time.Hour)}
+	f := func(complete bool, pages ...Page) {
+		t.Helper()
+		err := Complete(t.Context(), Options{
+			Cluster: &Cluster{objects: map[string]life{"pod u1": there, "pod u2": there}},
+			Pages:   func() []Page { return pages }, Late: late,
+		})
+		if (err == nil) != complete {
+			t.Errorf("got %v", err)
+		}
+	}
+	f(true, serve(t, "a", "u1"), serve(t, "b", "u2"))
+	f(true, serve(t, "a", "u1", "u2"), serve(t, "b"))
+	f(false, serve(t, "a", "u1"), serve(t, "b"))
+	f(false, serve(t, "a", "u1", "u2"), serve(t, "b", "u2"))
+}
+
+func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
+	there := life{came: time.Now().Add(-time.Hour)}
+	page := serve(t, "a", "u1")
+	a := Start(t, Options{
+		Cluster: &Cluster{objects: map[string]life{"pod u1": there}},
+		Pages:   func() []Page { return []Page{page} }, Late: late,
+	})
+	if r := a.Stop(); r.Samples == 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
+		t.Errorf("got %s", r.Line("none"))
+	}
+}

@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// forgetAfter is how long a deleted object is remembered: longer than any page may be behind.
+const forgetAfter = time.Minute
+
+// Cluster follows which pods and jobs there are. All methods may be called concurrently.
+type Cluster struct {
+	mu      sync.Mutex
+	objects map[string]life
+}
+
+// life is when an object was heard to come and to go; it is there as long as gone is zero.
+type life struct{ came, gone time.Time }
+
+// Follow follows the cluster that config connects to until the end of the test.
+func Follow(t testing.TB, config *rest.Config) *Cluster {
+	t.Helper()
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Cluster{objects: map[string]life{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	factory := metadatainformer.NewSharedInformerFactory(client, 0)
+	for resource, key := range map[string]func(metav1.Object) string{
+		"pods": func(o metav1.Object) string { return "pod " + string(o.GetUID()) },
+		"jobs": func(o metav1.Object) string { return "job " + o.GetNamespace() + " " + o.GetName() },
+	} {
+		gvr := corev1.SchemeGroupVersion.WithResource(resource)
+		if resource == "jobs" {
+			gvr = batchv1.SchemeGroupVersion.WithResource(resource)
+		}
+		_, err := factory.ForResource(gvr).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(object any) { c.note(object, key, false) },
+			DeleteFunc: func(object any) { c.note(object, key, true) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	t.Cleanup(func() {
+		cancel()
+		factory.Shutdown()
+	})
+	return c
+}
+
+func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
+	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = last.Obj
+	}
+	o, ok := object.(metav1.Object)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen, now := c.objects[key(o)], time.Now()
+	if gone {
+		seen.gone = now
+	} else {
+		seen = life{came: now}
+	}
+	c.objects[key(o)] = seen
+}
+
+// lives are all objects that are there, or were until lately.
+func (c *Cluster) lives() map[string]life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.objects, func(_ string, l life) bool { return !l.gone.IsZero() && time.Since(l.gone) > forgetAfter })
+	return maps.Clone(c.objects)
+}

@@ -1,0 +1,70 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestJudgeAllowsWhatIsPromisedAndNoMore(t *testing.T) {
+	kill := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	allow := Allowance{Doubled: 250 * ms, Unseen: time.Second}
+	fault := func(k kind, from, to time.Duration) Fault {
+		return Fault{kind: k, What: k.String(), Page: "a", From: kill.Add(from), To: kill.Add(to)}
+	}
+	f := func(fault Fault, kills []time.Time, missing, doubled, ghosts int) {
+		t.Helper()
+		r := judge([]Fault{fault}, allow, kills)
+		if len(r.Missing) != missing || len(r.Doubled) != doubled || len(r.Ghosts) != ghosts {
+			t.Errorf("%v: %d missing, %d doubled, %d ghosts", fault, len(r.Missing), len(r.Doubled), len(r.Ghosts))
+		}
+	}
+	kills := []time.Time{kill.Add(-time.Hour), kill}
+	f(fault(doubled, 0, 250*ms), nil, 0, 0, 0)
+	f(fault(doubled, 0, 251*ms), nil, 0, 1, 0)
+	f(fault(missing, 10*ms, 20*ms), nil, 1, 0, 0)
+	f(fault(missing, 10*ms, 1000*ms), kills, 0, 0, 0)
+	f(fault(missing, 10*ms, 1001*ms), kills, 1, 0, 0) // too long
+	f(fault(missing, -10*ms, 500*ms), kills, 1, 0, 0) // from before the kill
+	f(fault(missing, 2*time.Second, 2100*ms), kills, 1, 0, 0)
+	f(fault(ghost, 0, 20*ms), kills, 0, 0, 1)
+}
+
+func TestLineSaysWhatIsOutsideAndWhatReallyWas(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := judge([]Fault{
+		{kind: doubled, Page: "a", From: at, To: at.Add(40 * ms)},
+		{kind: missing, Page: "a", From: at, To: at.Add(300 * ms)},
+		{kind: missing, Page: "b", From: at, To: at.Add(200 * ms)},
+	}, Allowance{Doubled: 250 * ms}, nil)
+	r.Samples = 7
+	const want = "scenario=rollout missing=2 doubled=0 worst_missing_ms=300 worst_double_ms=40 samples=7"
+	if got := r.Line("rollout"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if details := r.Details(); !strings.Contains(details, "gap of a: 300ms") || !strings.Contains(details, "gap of b: 200ms") {
+		t.Errorf("details: %s", details)
+	}
+}
+
+func TestObjectsOfAPage(t *testing.T) {
+	const page = `# HELP kube_job_info Always 1.
+# TYPE kube_job_info gauge
+kube_job_info{namespace="batch",job_name="a"} 1
+# HELP kube_job_created When.
+kube_job_created{namespace="batch",job_name="never-looked-at"} 1
+# HELP kube_pod_info Always 1.
+kube_pod_info{namespace="shop",pod="b",uid="u1",node=""} 1
+kube_pod_info{namespace="shop",pod="c",uid="u2",node=""} 1
+# HELP kube_pod_later What comes later is not read.
+kube_pod_info{namespace="shop",pod="d",uid="u3",node=""} 1
+`
+	var got []string
+	if err := objects(strings.NewReader(page), func(key string) { got = append(got, key) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"job batch a", "pod u1", "pod u2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/statefleet/statefleet/test/seed"
+)
+
+const (
+	// churning is how the names of pods and jobs begin that come and go.
+	churning = "churn-"
+
+	churnEvery = 40 * time.Millisecond
+	churnAlive = 30
+)
+
+// passing is an object that will not stay.
+type passing struct {
+	name string
+	job  bool
+}
+
+// churn makes and deletes pods and jobs until the end of the test.
+func (w *world) churn(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	working.Go(func() {
+		var alive []passing
+		client := w.cluster.Client()
+		for i := 0; ctx.Err() == nil; i++ {
+			next := passing{name: fmt.Sprint(churning, i), job: i%2 == 0}
+			if err := next.create(ctx, client, i); err == nil {
+				alive = append(alive, next)
+			}
+			if len(alive) > churnAlive {
+				at := rand.IntN(len(alive))
+				if err := alive[at].delete(ctx, client); err == nil {
+					alive = append(alive[:at], alive[at+1:]...)
+				}
+			}
+			time.Sleep(churnEvery)
+		}
+		for _, last := range alive { // the next check finds the cluster as it was
+			_ = last.delete(context.Background(), client)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		working.Wait()
+	})
+}
+
+func (p passing) create(ctx context.Context, client kubernetes.Interface, i int) error {
+	if p.job {
+		_, err := client.BatchV1().Jobs(seed.Batch).Create(ctx, seed.NewJob(p.name), metav1.CreateOptions{})
+		return err
+	}
+	_, err := seed.PutPod(ctx, client, seed.NewPod(p.name, i))
+	return err
+}
+
+func (p passing) delete(ctx context.Context, client kubernetes.Interface) error {
+	now, background := int64(0), metav1.DeletePropagationBackground
+	options := metav1.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}
+	if p.job {
+		return client.BatchV1().Jobs(seed.Batch).Delete(ctx, p.name, options)
+	}
+	return client.CoreV1().Pods(seed.Shop).Delete(ctx, p.name, options)
+}

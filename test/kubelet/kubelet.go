@@ -1,0 +1,169 @@
+// Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers: each with an address of
+// its own from 127.0.0.0/8, its arguments and probes as the pod says, its state written to the API server, SIGTERM and the
+// grace period when it is deleted, and another process when it dies.
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// Options say which pods are run, and how.
+type Options struct {
+	Client kubernetes.Interface
+
+	// Namespace and Selector name the pods: only those that the label selector selects are run.
+	Namespace, Selector string
+
+	// Node is the name of the node to which pods are bound. It must exist.
+	Node string
+
+	// Flags are given to each process after the pod's own arguments: how it reaches the API server.
+	Flags []string
+
+	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
+	Notice time.Duration
+}
+
+// Kubelet runs pods. All methods may be called concurrently.
+type Kubelet struct {
+	o       Options
+	t       testing.TB
+	working sync.WaitGroup
+	network int // the second byte of all addresses, so that two tests do not meet
+
+	mu    sync.Mutex
+	pods  map[types.UID]*pod
+	count int // pods that were ever run
+	ended []*pod
+}
+
+// Run runs pods until the end of the test.
+func Run(t testing.TB, o Options) *Kubelet {
+	t.Helper()
+	k := &Kubelet{o: o, t: t, network: 16 + rand.IntN(200), pods: map[types.UID]*pod{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	factory := informers.NewSharedInformerFactoryWithOptions(o.Client, 0, informers.WithNamespace(o.Namespace),
+		informers.WithTweakListOptions(func(list *metav1.ListOptions) { list.LabelSelector = o.Selector }))
+	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { k.see(ctx, object) },
+		UpdateFunc: func(_, object any) { k.see(ctx, object) },
+		DeleteFunc: k.forget,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	factory.Start(ctx.Done())
+	t.Cleanup(func() {
+		cancel()
+		factory.Shutdown()
+		k.working.Wait()
+		k.report()
+	})
+	return k
+}
+
+// see starts a pod that is new, and tells one that runs that it is to end.
+func (k *Kubelet) see(ctx context.Context, object any) {
+	seen, ok := object.(*corev1.Pod)
+	if !ok || ctx.Err() != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.pods[seen.UID]
+	if p == nil {
+		p = k.newPod(seen)
+		k.pods[seen.UID] = p
+		k.working.Go(func() {
+			p.run(ctx)
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			delete(k.pods, seen.UID)
+			k.ended = append(k.ended, p)
+		})
+	}
+	if seen.DeletionTimestamp != nil {
+		p.end(time.Duration(*seen.DeletionGracePeriodSeconds) * time.Second)
+	}
+}
+
+// forget kills the process of a pod that was deleted by force.
+func (k *Kubelet) forget(object any) {
+	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = last.Obj
+	}
+	gone, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if p := k.pods[gone.UID]; p != nil {
+		p.end(0)
+	}
+}
+
+func (k *Kubelet) newPod(seen *corev1.Pod) *pod {
+	k.count++
+	return &pod{
+		k:    k,
+		spec: seen.DeepCopy(),
+		ip:   fmt.Sprintf("127.%d.%d.%d", k.network, k.count/250, k.count%250+1),
+		told: make(chan time.Duration, 1),
+	}
+}
+
+// Replica is a process of a pod.
+type Replica struct {
+	Pod string
+	*fleet.Replica
+}
+
+// Running are the processes that may answer, by name of their pods.
+func (k *Kubelet) Running() []Replica {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []Replica
+	for _, p := range k.pods {
+		if replica := p.current(); replica != nil {
+			all = append(all, Replica{Pod: p.spec.Name, Replica: replica})
+		}
+	}
+	slices.SortFunc(all, func(a, b Replica) int { return strings.Compare(a.Pod, b.Pod) })
+	return all
+}
+
+// Replica is the process of the pod of that name, or nil if there is none.
+func (k *Kubelet) Replica(pod string) *fleet.Replica {
+	for _, replica := range k.Running() {
+		if replica.Pod == pod {
+			return replica.Replica
+		}
+	}
+	return nil
+}
+
+// report shows what the processes said if the test has failed.
+func (k *Kubelet) report() {
+	for _, p := range k.ended {
+		for _, replica := range p.processes {
+			replica.End(k.t, p.spec.Name+" at "+p.ip)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// pod is one that this kubelet runs. Its run method owns the process.
+type pod struct {
+	k    *Kubelet
+	spec *corev1.Pod
+	ip   string
+	told chan time.Duration // to end, within this time; sent once
+
+	once sync.Once // of telling
+
+	mu        sync.Mutex
+	processes []*fleet.Replica // the last one is the present one
+	ready     bool             // as written to the API server
+	written   bool             // whether anything is
+}
+
+// end tells the pod to end within grace. Only the first time counts.
+func (p *pod) end(grace time.Duration) { p.once.Do(func() { p.told <- grace }) }
+
+func (p *pod) current() *fleet.Replica {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.processes) == 0 {
+		return nil
+	}
+	return p.processes[len(p.processes)-1]
+}
+
+// run runs the pod's process, and another one when it dies, until the pod is deleted or ctx ends.
+func (p *pod) run(ctx context.Context) {
+	p.bind(ctx)
+	for {
+		p.tell(ctx, false)
+		replica, err := p.start()
+		if err != nil {
+			p.k.t.Errorf("%s: %v", p.spec.Name, err)
+			return
+		}
+		switch grace, why := p.watch(ctx, replica); why {
+		case died:
+			select {
+			case <-time.After(p.k.o.Notice):
+			case <-ctx.Done():
+				return
+			}
+		case deleted:
+			p.stop(ctx, replica, grace)
+			return
+		case over:
+			replica.Kill()
+			return
+		}
+	}
+}
+
+// bind does what the scheduler does.
+func (p *pod) bind(ctx context.Context) {
+	if p.spec.Spec.NodeName != "" {
+		return
+	}
+	bound := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: p.spec.Name, UID: p.spec.UID}, Target: corev1.ObjectReference{Kind: "Node", Name: p.k.o.Node}}
+	p.retry(ctx, func() error {
+		return p.k.o.Client.CoreV1().Pods(p.spec.Namespace).Bind(ctx, bound, metav1.CreateOptions{})
+	})
+}
+
+// start starts the process of the pod's first container. Its flags are the container's arguments, and the addresses that a
+// container would have to itself.
+func (p *pod) start() (*fleet.Replica, error) {
+	flags := append(p.args(), "--host="+p.ip, "--telemetry-host="+p.ip)
+	flags = append(flags, p.k.o.Flags...)
+	replica, err := fleet.Launch(p.url("http-metrics"), p.url("telemetry"), flags)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.processes = append(p.processes, replica)
+	return replica, nil
+}
+
+func (p *pod) url(port string) string {
+	for _, declared := range p.spec.Spec.Containers[0].Ports {
+		if declared.Name == port {
+			return "http://" + net.JoinHostPort(p.ip, strconv.Itoa(int(declared.ContainerPort)))
+		}
+	}
+	return fmt.Sprintf("http://%s/no-port-called-%s", p.ip, port)
+}
+
+// args are the container's arguments with $(NAME) replaced by what the environment has under that name.
+func (p *pod) args() []string {
+	container := p.spec.Spec.Containers[0]
+	var pairs []string
+	for _, variable := range container.Env {
+		value := variable.Value
+		if from := variable.ValueFrom; from != nil && from.FieldRef != nil {
+			value = map[string]string{"metadata.name": p.spec.Name, "metadata.namespace": p.spec.Namespace}[from.FieldRef.FieldPath]
+		}
+		pairs = append(pairs, "$("+variable.Name+")", value)
+	}
+	expand := strings.NewReplacer(pairs...)
+	var args []string
+	for _, arg := range container.Args {
+		args = append(args, expand.Replace(arg))
+	}
+	return args
+}
+
+// reason is why a process is not watched any more.
+type reason int
+
+const (
+	died    reason = iota // it has ended by itself, or was killed
+	deleted               // its pod is to end
+	over                  // so is the test
+)
+
+// watch probes the process and writes down whether it is ready, until there is a reason to stop.
+func (p *pod) watch(ctx context.Context, replica *fleet.Replica) (time.Duration, reason) {
+	probes := p.newProber(replica)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, over
+		case grace := <-p.told:
+			return grace, deleted
+		case <-replica.Done():
+			return 0, died
+		case <-timer.C:
+			ready, next := probes.probe(ctx)
+			p.tell(ctx, ready)
+			timer.Reset(next)
+		}
+	}
+}
+
+// stop sends SIGTERM, and deletes the pod for good when the process has ended.
+func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration) {
+	if grace == 0 {
+		replica.Kill()
+	} else if err := replica.Stop(grace); err != nil {
+		p.k.t.Errorf("%s: %v", p.spec.Name, err)
+	}
+	now := int64(0)
+	options := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.spec.UID}}
+	p.retry(ctx, func() error { return p.k.o.Client.CoreV1().Pods(p.spec.Namespace).Delete(ctx, p.spec.Name, options) })
+}

@@ -1,0 +1,46 @@
+package prometheus
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery/kubernetes"
+
+	"github.com/statefleet/statefleet/test/process"
+)
+
+// shipped is the configuration under test, in the repository.
+const shipped = "manifests/prometheus/scrape-config.yaml"
+
+// load reads the shipped configuration. Only how the API server is reached and how often is scraped are not as shipped.
+func load(o Options) (*config.Config, error) {
+	root, err := process.Root()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(root, shipped))
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(global(o.Interval)+string(text), o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shipped, err)
+	}
+	for _, scrape := range cfg.ScrapeConfigs {
+		for _, sd := range scrape.ServiceDiscoveryConfigs {
+			pods, ok := sd.(*kubernetes.SDConfig)
+			if !ok {
+				return nil, fmt.Errorf("%s: %s discovers by %s, not by kubernetes", shipped, scrape.JobName, sd.Name())
+			}
+			pods.KubeConfig = o.Kubeconfig
+		}
+	}
+	return cfg, nil
+}
+
+func global(interval time.Duration) string {
+	return fmt.Sprintf("global: {scrape_interval: %[1]s, scrape_timeout: %[1]s}\n", interval)
+}

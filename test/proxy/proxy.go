@@ -1,0 +1,132 @@
+// Package proxy stands between clients and a server of a test: it passes bytes on, counts them, and cuts connections when it
+// is told to.
+package proxy
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Proxy passes TCP connections on. All methods may be called concurrently.
+type Proxy struct {
+	listener net.Listener
+	target   string
+	received atomic.Int64
+	working  sync.WaitGroup
+
+	mu     sync.Mutex
+	open   map[net.Conn]struct{}
+	closed bool
+	refuse bool
+}
+
+// Start listens on a free port of loopback until the end of the test, and passes connections on to target, a host and port.
+func Start(t testing.TB, target string) *Proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{listener: listener, target: target, open: map[net.Conn]struct{}{}}
+	p.working.Go(p.accept)
+	t.Cleanup(p.stop)
+	return p
+}
+
+// Address is the host and port to connect to.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
+// Received is the number of bytes that clients have received.
+func (p *Proxy) Received() int64 { return p.received.Load() }
+
+// Cut closes all connections, of which there were n. New ones are accepted again at once.
+func (p *Proxy) Cut() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.open {
+		conn.Close()
+	}
+	return len(p.open) / 2
+}
+
+// Refuse closes all connections, and all new ones at once until it is called with false.
+func (p *Proxy) Refuse(on bool) {
+	p.mu.Lock()
+	p.refuse = on
+	p.mu.Unlock()
+	if on {
+		p.Cut()
+	}
+}
+
+func (p *Proxy) stop() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.listener.Close()
+	p.Cut()
+	p.working.Wait()
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.working.Go(func() { p.pass(client) })
+	}
+}
+
+func (p *Proxy) pass(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if !p.add(client, server) {
+		return
+	}
+	defer p.remove(client, server)
+	var up sync.WaitGroup
+	up.Go(func() {
+		_, _ = io.Copy(server, client)
+		server.Close() // ends the other direction too: nobody here needs half-open connections
+	})
+	_, _ = io.Copy(client, io.TeeReader(server, (*counter)(&p.received)))
+	client.Close()
+	up.Wait()
+}
+
+// add remembers a connection's two ends, unless connections are not wanted now.
+func (p *Proxy) add(ends ...net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.refuse {
+		return false
+	}
+	for _, end := range ends {
+		p.open[end] = struct{}{}
+	}
+	return true
+}
+
+func (p *Proxy) remove(ends ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, end := range ends {
+		delete(p.open, end)
+	}
+}
+
+// counter counts the bytes that are written to it.
+type counter atomic.Int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	(*atomic.Int64)(c).Add(int64(len(b)))
+	return len(b), nil
+}
