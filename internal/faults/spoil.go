@@ -120,7 +120,7 @@ func (f *frames) Write(p []byte) (int, error) {
 // next takes a whole frame off what is pending: a length and as many bytes, or a
 // line of JSON.
 func (f *frames) next() []byte {
-	size := 0
+	var size int
 	if strings.Contains(f.Header().Get("Content-Type"), "protobuf") {
 		if len(f.pending) < 4 {
 			return nil

@@ -215,7 +215,7 @@ func (w *witness) shows(p shard.Plan) bool {
 }
 
 // steps is how many changes a scenario makes; STATEFLEET_STEPS asks for more.
-func steps(t *testing.T) int {
+func steps() int {
 	if n, err := strconv.Atoi(os.Getenv("STATEFLEET_STEPS")); err == nil {
 		return n
 	}
@@ -273,7 +273,7 @@ func TestEachFault(t *testing.T) {
 // page is checked.
 func (c *chronicle) live(witnesses ...*witness) {
 	c.t.Helper()
-	for i := range steps(c.t) / max(len(witnesses), 1) {
+	for i := range steps() / max(len(witnesses), 1) {
 		c.step()
 		switch c.random.IntN(60) {
 		case 0:
