@@ -99,10 +99,13 @@ test("light and dark, wide and 360 pixels", async () => {
     for (const width of [1180, 360]) {
       const page = await open(0, {scheme, width, height: width > 400 ? 900 : 740});
       papers.add(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width, `${scheme}: it scrolls sideways`);
+      const widest = () => page.evaluate(() => document.documentElement.scrollWidth);
+      assert.equal(await widest(), width, `${scheme}: it scrolls sideways`);
       assert.deepEqual(await page.evaluate(contrasts), [], `${scheme}, ${width}: weak contrast`);
       if (width > 400 && scheme === "light") await shoot(page, "fleet-page");
       if (width === 360 && scheme === "dark") await shoot(page, "fleet-page-phone");
+      await page.evaluate(() => { for (const name of document.querySelectorAll("tbody th, h1 b")) name.firstChild.data = "x".repeat(200); });
+      assert.equal(await widest(), width, `${scheme}: it scrolls sideways with long names`);
       await page.close();
     }
   }
