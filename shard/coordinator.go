@@ -131,6 +131,8 @@ type loop struct {
 
 	selected chan struct{} // the StatefulSet's selector may have changed
 
+	unusable error // why the object cannot be used; nil when it can
+
 	writing bool       // a write is under way
 	written chan error // its result
 	refused time.Time  // since when writes are refused; zero when they are not
@@ -170,6 +172,9 @@ func (l *loop) step(ctx context.Context) {
 	object, v := l.view()
 	before := l.mind
 	l.mind.look(v)
+	if v.known && (v.usable || l.mind.alone) {
+		l.logAlone(l.unusable)
+	}
 	l.note(before, v)
 	if p := l.mind.plan; p != before.plan {
 		l.Member.Follow(p)
@@ -217,9 +222,7 @@ func (l *loop) view() (*corev1.ConfigMap, view) {
 	if v.data = map[string]string{}; object != nil && object.Data != nil {
 		v.data = object.Data
 	}
-	if known {
-		l.logAlone(err)
-	}
+	l.unusable = err
 	return object, v
 }
 

@@ -6,6 +6,9 @@ const (
 	// firstWord is how long a replica that has never known a topology leaves it to others to restore one that
 	// is missing: they know what is served.
 	firstWord = time.Second
+	// absence is how long a topology that was known is followed although its object is gone: whoever deleted it
+	// may be about to apply it again, and until then nobody can tell the others what it does.
+	absence = 30 * time.Second
 	// oldNews is how long a replica takes it that it knows less than the one who chose the target.
 	oldNews = 2 * time.Minute
 )
@@ -32,6 +35,7 @@ type mind struct {
 	alone    bool      // the fleet cannot coordinate, as this replica sees it
 	switched int64     // generation whose switch was made; it is not taken back, whatever the clock does
 	empty    time.Time // since when there has been no topology to follow
+	lost     time.Time // since when there has been no object that could be used
 	lagging  time.Time // since when the topology has been ahead of the StatefulSet
 	problem  error     // why the topology cannot be followed; nil when it can
 	duty     duty      // with standby
@@ -52,10 +56,10 @@ func (m *mind) look(v view) {
 func (m *mind) decide(v view) {
 	m.problem = nil
 	if !v.usable {
-		m.alone, m.last = true, Topology{}
-		m.goAlone(v)
+		m.lose(v)
 		return
 	}
+	m.lost = time.Time{}
 	t, err := ParseTopology(v.data[topologyKey])
 	switch {
 	case err != nil:
@@ -86,6 +90,19 @@ func (m *mind) follow(t Topology, v view) Topology {
 		return t.switched()
 	}
 	return t
+}
+
+// lose goes on without an object: by the topology that was known, and alone when it stays away.
+func (m *mind) lose(v view) {
+	if m.lost.IsZero() {
+		m.lost = v.now
+	}
+	if m.last.Generation != 0 && v.now.Sub(m.lost) < absence {
+		m.plan = m.follow(m.last, v).Plan(v.wanted.Ordinal, v.now)
+		return
+	}
+	m.alone, m.last = true, Topology{}
+	m.goAlone(v)
 }
 
 // goAlone plans by what is wanted. A replica outside of that keeps what it has until it is stopped: the new

@@ -84,15 +84,14 @@ type interruption struct {
 	// interrupt returns the number of replicas that are wanted in the end.
 	interrupt func(t *testing.T, s *stage, a *audit.Audit) int
 	standby   bool
-	late      time.Duration
 	// short is the step, from 1, at which the short form has it too.
 	short int
 }
 
 func interruptions() []interruption {
 	return []interruption{
-		{name: "new-replica-killed", interrupt: killing(4), standby: true, short: 2},
-		{name: "old-replica-killed", interrupt: killing(1), standby: true, short: 3},
+		{name: "new-replica-killed", interrupt: killing(4), standby: true},
+		{name: "old-replica-killed", interrupt: killing(1), standby: true},
 		{name: "target-changed", interrupt: retarget, short: 1},
 		{name: "topology-deleted", interrupt: deleteTopology},
 		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), short: 4},

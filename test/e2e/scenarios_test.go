@@ -119,7 +119,7 @@ func interrupted(standby bool) []scenario {
 		}
 		for i, step := range steps() {
 			all = append(all, scenario{
-				name: fmt.Sprintf("%s-%s", way.name, step.name), replicas: 3, standby: standby, late: way.late, short: way.short == i+1,
+				name: fmt.Sprintf("%s-%s", way.name, step.name), replicas: 3, standby: standby, short: way.short == i+1,
 				act: func(t *testing.T, s *stage, a *audit.Audit) int {
 					s.scale(t, 5)
 					s.await(t, step)

@@ -54,22 +54,30 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, registry := &Server{}, prometheus.NewRegistry()
-	if s.db, err = tsdb.Open(t.TempDir(), o.Log, registry, storage(), nil); err != nil {
+	registry := prometheus.NewRegistry()
+	s := open(t, o.Log, registry)
+	if err := s.run(t, o, cfg, registry); err != nil {
 		t.Fatal(err)
 	}
-	s.engine = promql.NewEngine(promql.EngineOpts{
-		Logger: o.Log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: parser.NewParser(parser.Options{}),
-	})
+	return s
+}
+
+// open makes storage and query engine, which live until the end of the test.
+func open(t testing.TB, log *slog.Logger, registry *prometheus.Registry) *Server {
+	t.Helper()
+	db, err := tsdb.Open(t.TempDir(), log, registry, storage(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{db: db, engine: promql.NewEngine(promql.EngineOpts{
+		Logger: log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: parser.NewParser(parser.Options{}),
+	})}
 	t.Cleanup(func() {
 		_ = s.engine.Close()
 		if err := s.db.Close(); err != nil {
 			t.Errorf("closing Prometheus' storage: %v", err)
 		}
 	})
-	if err := s.run(t, o, cfg, registry); err != nil {
-		t.Fatal(err)
-	}
 	return s
 }
 
