@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"go.uber.org/goleak"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// samples are the samples of the compared families, in one form.
+func samples(t *testing.T, page io.Reader) []string {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, name := range names() {
+		for _, m := range families[name].GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			slices.Sort(labels)
+			all = append(all, fmt.Sprint(name, labels, " ", m.GetGauge().GetValue()+m.GetCounter().GetValue()+m.GetUntyped().GetValue()))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// served runs one of the two here until it is ready, and takes its page.
+func served(t *testing.T, as, kubeconfig string) []string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := listener.Addr().(*net.TCPAddr)
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- serve(ctx, as, kubeconfig, at.Port, time.Hour) }()
+	url := fmt.Sprintf("http://%s/metrics", at)
+	var lines []string
+	for deadline := time.Now().Add(30 * time.Second); len(lines) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !answers(t, fmt.Sprintf("http://%s/readyz", at)) {
+			continue
+		}
+		if lines, err = page(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	return samples(t, strings.NewReader(strings.Join(lines, "\n")+"\n"))
+}
+
+func answers(t *testing.T, url string) bool {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+}
+
+// ours is the page of statefleet.
+func ours(t *testing.T, url string) []string {
+	t.Helper()
+	kinds, err := replica.Builtin(resources.All(), resources.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := replica.New(replica.Options{
+		Config: &rest.Config{Host: url, QPS: 1000, Burst: 1000}, Kinds: kinds, RawBytes: 1 << 20,
+		Logger: slog.New(slog.DiscardHandler), Metrics: replica.NewMetrics(prometheus.NewRegistry()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	r.Assign(shard.Assignment{Ordinal: 0, Total: 1})
+	for deadline := time.Now().Add(30 * time.Second); r.Ready() != nil && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	collected, err := r.Collect(store.Text, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := collected.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return samples(t, &b)
+}
+
+// TestAllShowTheSame is what makes the comparison one.
+func TestAllShowTheSame(t *testing.T) {
+	cluster := simulator.New(simulator.Options{Seed: 1})
+	if err := cluster.Populate(simulator.Scale(100)); err != nil {
+		t.Fatal(err)
+	}
+	url, stop, err := cluster.Start("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	want := ours(t, url)
+	if pods := len(cluster.Names("pods")); len(want) < 9*pods {
+		t.Fatalf("%d samples of %d pods", len(want), pods)
+	}
+	for _, as := range []string{asRegistry, asCollector} {
+		if got := served(t, as, kubeconfig); !slices.Equal(got, want) {
+			t.Errorf("%s: %d samples, want %d; the first is %.300q, want %.300q", as, len(got), len(want), slices.Concat(got, []string{"none"})[0], want[0])
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	f := func(want int, message string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+		}
+	}
+	f(0, "--jobs-per-second", "compare", "--help")
+	f(2, "--nonsense", "--nonsense")
+	f(2, "--pods", "compare", "--pods=0")
+	f(2, "--refresh", "serve", "--as=registry", "--kubeconfig=x", "--port=1", "--refresh=0s")
+	f(1, "no-such-file", "serve", "--as=registry", "--kubeconfig=/no-such-file", "--port=1")
+}
