@@ -115,6 +115,7 @@ func TestCustomFamiliesAreNotMergedIntoBuiltInOnes(t *testing.T) {
 	if !strings.Contains(p.log.String(), why) {
 		t.Errorf("the log does not say %q:\n%s", why, p.log.String())
 	}
+	p.end(t)
 	for _, free := range []string{"--custom-resource-state-only", "--resources=jobs"} {
 		p := start(t, flag, "--custom-resource-state-config-file="+config, free)
 		p.shows(t, strings.Replace(widgetLine("info"), "widget_", "kube_pod_", 1))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,65 +11,80 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const briefPod = `namespace="default",pod="brief",`
+// briefPod is a pod of the simulated cluster that lives for a moment.
+func briefPod() *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "brief"}}
+}
 
-// TestHoldDeleted: the last state of a pod that lives between two scrapes is on the next one, and gone after it; without
-// the flag nobody sees it. A pod whose last state was scraped already goes at once.
+// The last state of a pod that lives between two scrapes is on the next one, and gone after it.
 func TestHoldDeleted(t *testing.T) {
 	c, api := cluster(t)
-	held, plain := start(t, api, "--resources=pods", "--metric.hold-deleted=1h"), start(t, api, "--resources=pods")
-	before := held.page(t)
-	if got := plain.page(t); !slices.Equal(got, before) {
-		t.Fatal("the pages differ while nothing is deleted")
+	p := start(t, api, "--resources=pods", "--metric.hold-deleted=1h")
+	before := p.page(t)
+	pod := briefPod()
+	p.reads(t, 3, func() error {
+		return errors.Join(c.Put(pod), c.Modify(pod, func() { pod.Status.Phase = corev1.PodSucceeded }), c.Delete(pod))
+	})
+	labels := `{namespace="default",pod="brief",uid="` + string(pod.UID) + `",`
+	added := without(p.page(t), before)
+	if !slices.Contains(added, "kube_pod_status_phase"+labels+`phase="Succeeded"} 1`+"\n") {
+		t.Errorf("the next scrape lacks the last phase of the pod: %q", added)
 	}
-	events := 0
-	do := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		events++
+	if slices.ContainsFunc(added, func(line string) bool { return !strings.Contains(line, labels[:len(labels)-1]) }) {
+		t.Errorf("there is more than that pod: %q", added)
 	}
-	podsRead := map[*program]int{held: held.podsRead(t), plain: plain.podsRead(t)}
-	haveRead := func() {
-		t.Helper()
-		for p, since := range podsRead {
-			eventually(t, "all events are read", func() bool { return p.podsRead(t) == since+events })
-		}
-	}
+	eventually(t, "the pod is gone once it was seen", func() bool { return slices.Equal(p.page(t), before) })
+}
 
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "brief"}}
-	do(c.Put(pod))
-	do(c.Modify(pod, func() { pod.Status.Phase = corev1.PodSucceeded }))
-	do(c.Delete(pod))
-	haveRead()
-	if got := plain.page(t); !slices.Equal(got, before) {
-		t.Errorf("without the flag %q is on the page", without(got, before))
+// A pod whose last state was scraped while it lived is not held: it goes without a further scrape.
+func TestWhatWasSeenIsNotHeld(t *testing.T) {
+	c, api := cluster(t)
+	p := start(t, api, "--resources=pods", "--metric.hold-deleted=1h")
+	before, pods := p.page(t), p.selfValue(t, podsServed)
+	pod := briefPod()
+	if err := c.Put(pod); err != nil {
+		t.Fatal(err)
 	}
-	lines := held.page(t)
-	if added := without(lines, before); !slices.Contains(added, `kube_pod_status_phase{`+briefPod+`uid="`+string(pod.UID)+`",phase="Succeeded"} 1`+"\n") ||
-		slices.ContainsFunc(added, func(line string) bool { return !strings.Contains(line, briefPod) }) {
-		t.Errorf("the next scrape sees %q of a pod that was deleted", added)
-	}
-	eventually(t, "the pod is gone once it was seen", func() bool { return slices.Equal(held.page(t), before) })
-
-	pod.UID = ""
-	do(c.Put(pod))
-	haveRead()
-	if added := without(held.page(t), before); len(added) == 0 {
+	eventually(t, "the pod is there", func() bool { return p.selfValue(t, podsServed) == pods+1 })
+	if added := without(p.page(t), before); len(added) == 0 {
 		t.Error("a pod that lives is not on the page")
 	}
-	do(c.Delete(pod))
-	haveRead()
-	if got := held.page(t); !slices.Equal(got, before) {
-		t.Errorf("%q is still there, though the scrape before has seen it", without(got, before))
+	if err := c.Delete(pod); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pod is gone", func() bool { return p.selfValue(t, podsServed) == pods })
+	if got := p.page(t); !slices.Equal(got, before) {
+		t.Errorf("%q is still there", without(got, before))
 	}
 }
 
-// podsRead returns how many pods the program has read from its API server, each event counted.
-func (p *program) podsRead(t *testing.T) int {
+// Without the flag a pod that is gone goes without a scrape.
+func TestDeletedIsNotHeldByDefault(t *testing.T) {
+	c, api := cluster(t)
+	p := start(t, api, "--resources=pods")
+	before, pods := p.page(t), p.selfValue(t, podsServed)
+	pod := briefPod()
+	p.reads(t, 2, func() error { return errors.Join(c.Put(pod), c.Delete(pod)) })
+	eventually(t, "the pod is gone", func() bool { return p.selfValue(t, podsServed) == pods })
+	if got := p.page(t); !slices.Equal(got, before) {
+		t.Errorf("%q is on the page", without(got, before))
+	}
+}
+
+// Series of the program's metrics about itself.
+const (
+	podsServed = `statefleet_objects{resource="pods"}`
+	podsRead   = `statefleet_watch_objects_total{resource="pods",shard="owned"}`
+)
+
+// reads makes changes to pods and waits until the program has read that many events of them.
+func (p *program) reads(t *testing.T, events float64, change func() error) {
 	t.Helper()
-	return int(p.selfValue(t, `statefleet_watch_objects_total{resource="pods",shard="owned"}`))
+	before := p.selfValue(t, podsRead)
+	if err := change(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the events are read", func() bool { return p.selfValue(t, podsRead) == before+events })
 }
 
 // selfValue returns the value of a series of the program's metrics about itself; 0 when it is not there.
