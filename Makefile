@@ -49,6 +49,7 @@ generate: ## Write what is generated from the kinds, flags and values
 	go test ./resources -run MetricsReference -update
 	go test ./cmd/statefleet -run ConfigurationReference -update
 	go test ./manifests/chart ./manifests/mixin -run Generated -update
+	go test ./internal/capacity -run Generated -update
 	cd manifests/test && go test . -run TestChartRenders -update
 
 BENCH_SCALE ?= 20k
@@ -103,18 +104,22 @@ vuln: ## Check what the modules are, and look for known vulnerabilities in the c
 	go mod verify
 	go tool -modfile=vuln.mod govulncheck ./...
 
+# It writes its own hash into what it makes, and so has to be the same everywhere, too.
+bin/cyclonedx-gomod: sbom.mod
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -modfile=sbom.mod -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
 # The same commit gives the same bytes, whoever makes them, with the same versions of Go and gzip.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 release: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 release: BRANCH = $(VERSION)
-release: ## Archives of static binaries, their SBOMs and checksums in dist/, reproducible
+release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and checksums in dist/, reproducible
 	@test -z "$$(git status --porcelain --untracked-files=no)" || { echo "release: the tree has changes that are not committed"; exit 1; }
 	rm -rf dist
 	set -e; for arch in amd64 arm64; do \
 	  name=statefleet-$(VERSION:v%=%).linux-$$arch; mkdir -p dist/$$name; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o dist/$$name/statefleet ./cmd/statefleet; \
 	  cp LICENSE README.md CHANGELOG.md dist/$$name/; chmod 644 dist/$$name/*.md dist/$$name/LICENSE; chmod 755 dist/$$name/statefleet; \
-	  go tool -modfile=sbom.mod cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
+	  GOPROXY=off bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
 	    -version $(VERSION) -output dist/$$name.cdx.json dist/$$name/statefleet; \
 	  tar -C dist --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) -cf - $$name | gzip -9n > dist/$$name.tar.gz; \
 	  rm -r dist/$$name; \

@@ -30,7 +30,7 @@ type estimateFlags struct {
 }
 
 func (e *estimateFlags) declare(s *section) {
-	s.value(podsKind, "Number of pods, those of jobs included. Without a cluster to read, all else is in proportion: 2.3 further objects for each.",
+	s.value(podsKind, "Number of pods, those of jobs included. Without a cluster to read, all else is in proportion.",
 		whole(&e.pods, 0)).PlaceHolder("N").IsSetByUser(&e.podsSet)
 	s.value("jobs", "Number of jobs.", whole(&e.jobs, 0)).PlaceHolder("N").IsSetByUser(&e.jobsSet)
 	s.value("nodes", "Number of nodes.", whole(&e.nodes, 0)).PlaceHolder("N").IsSetByUser(&e.nodesSet)
@@ -71,7 +71,7 @@ func (e *estimator) count() error {
 			e.given[n.kind] = n.value
 		}
 	}
-	for _, entry := range splitNames(e.estimateFlags.objects) {
+	for _, entry := range splitNames(e.objects) {
 		kind, text, _ := strings.Cut(entry, "=")
 		if err := knownResource("--objects", kind); err != nil {
 			return err

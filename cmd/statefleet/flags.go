@@ -82,7 +82,7 @@ type command struct {
 
 // parse reads the command line of the exporter.
 func parse(args []string, stdout, stderr io.Writer) (f *flags, done bool, err error) {
-	return command{name: "statefleet", description: description}.parse(args, stdout, stderr)
+	return command{name: programName, description: description}.parse(args, stdout, stderr)
 }
 
 // parse reads the command line and the files that it names. done tells that it asked for something that parse has

@@ -20,21 +20,22 @@ const (
 	exitUsage   = 2 // the command line is wrong
 )
 
+const programName = "statefleet"
+
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files anew on SIGHUP, and returns the exit status. What was asked for goes to
 // stdout, errors and logs go to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if completesCommand(args) {
-		_, _ = fmt.Fprintln(stdout, estimateCommand)
-		return exitOK
-	}
-	if rest, ok := asksForEstimate(args); ok {
-		return estimate(ctx, rest, stdout, stderr)
-	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if rest, ok := asksForEstimate(args); ok {
+		return status(stderr, estimateName, estimate(ctx, rest, stdout, stderr))
+	}
+	if completesCommand(args) {
+		return status(stderr, programName, writeLine(stdout, estimateCommand))
+	}
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -42,32 +43,32 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	s, _, done, err := load(args, stdout, stderr)
 	if err != nil || done {
-		return status(stderr, err)
+		return status(stderr, programName, err)
 	}
 	p, err := build(ctx, s)
 	if err != nil {
-		return status(stderr, s.origins.explain(err))
+		return status(stderr, programName, s.origins.explain(err))
 	}
 	p.generations.hangup = hangup
 	p.generations.load = func() (*settings, []file, error) {
 		s, files, _, err := load(args, io.Discard, stderr)
 		return s, files, err
 	}
-	return status(stderr, p.run(ctx))
+	return status(stderr, programName, p.run(ctx))
 }
 
 // usageError is an error of the command line.
 type usageError struct{ error }
 
-// status reports err, if any, and returns the exit status it stands for.
-func status(stderr io.Writer, err error) int {
+// status reports err, if any, and returns the exit status it stands for. name is what was called, for its help.
+func status(stderr io.Writer, name string, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	code, hint := exitFailure, ""
 	var usage usageError
 	if errors.As(err, &usage) {
-		code, hint = exitUsage, " (see statefleet --help)"
+		code, hint = exitUsage, " (see "+name+" --help)"
 	}
 	_, _ = fmt.Fprintf(stderr, "statefleet: error: %v%s\n", err, hint) // there is no other place to say it
 	return code

@@ -13,6 +13,9 @@ import (
 //go:embed costs.yaml
 var costsFile []byte
 
+// podsKind is the kind that others are in proportion to.
+const podsKind = "pods"
+
 // Costs are what was measured of statefleet, see costs.yaml.
 type Costs struct {
 	Process Process              `yaml:"process"`
@@ -41,11 +44,16 @@ type Process struct {
 
 // Scrape is what a scrape with gzip takes.
 type Scrape struct {
-	Fixed     time.Duration `yaml:"fixed"`
-	PerMB     time.Duration `yaml:"perMB"`     // CPU for each 1,000,000 bytes of gzip
-	PerEvent  time.Duration `yaml:"perEvent"`  // CPU to pack what an event since the last one has changed
-	Transfer  float64       `yaml:"transfer"`  // bytes of gzip a second, on the network
-	Inflating float64       `yaml:"inflating"` // bytes of text a second, by the one who scrapes
+	Fixed time.Duration `yaml:"fixed"` // CPU
+	PerMB time.Duration `yaml:"perMB"` // CPU for each 1,000,000 bytes of gzip
+
+	// PerEvent is the CPU to pack what an event since the last scrape has changed,
+	// but no more than PerChangedMB for each 1,000,000 bytes of text, when all did.
+	PerEvent     time.Duration `yaml:"perEvent"`
+	PerChangedMB time.Duration `yaml:"perChangedMB"`
+
+	Transfer  float64 `yaml:"transfer"`  // bytes of gzip a second, on the network
+	Inflating float64 `yaml:"inflating"` // bytes of text a second, by the one who scrapes
 }
 
 // Assumed is what an estimate from numbers takes for granted.
@@ -81,13 +89,23 @@ func (c Costs) Proportion(given map[string]int, kinds []string) []Kind {
 		}
 		n, ok := given[name]
 		if !ok {
-			n = int(k.PerPod*float64(given["pods"]) + 0.5)
+			n = int(k.PerPod*float64(given[podsKind]) + 0.5)
 		}
 		counted := Kind{Name: name, Objects: n, Size: k.Size}
-		if name == "pods" {
+		if name == podsKind {
 			counted.Containers = c.Assumed.Containers
 		}
 		all = append(all, counted)
 	}
 	return all
+}
+
+// Events is how many changes a second such a cluster has, when nobody tells.
+func (c Costs) Events(kinds []Kind) float64 {
+	for _, k := range kinds {
+		if k.Name == podsKind {
+			return c.Assumed.EventsPerPod * float64(k.Objects)
+		}
+	}
+	return 0
 }

@@ -56,7 +56,7 @@ func readCluster(t *testing.T, spec simulator.Spec, sample int64) []Kind {
 }
 
 // scaled is a small cluster.
-func scaled() simulator.Spec { return simulator.Scale(1000) }
+func scaled() simulator.Spec { return simulator.Scale(600) }
 
 // TestCosts: the sizes in costs.yaml are those that the code has, measured on another cluster. With -update they are written anew.
 func TestCosts(t *testing.T) {

@@ -1,6 +1,9 @@
 package capacity
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Load is what a fleet has to carry.
 type Load struct {
@@ -70,12 +73,12 @@ func (c Costs) Replica(l Load, n int) Replica {
 		Gzip:     page * total.Gzip,
 	}
 	inUse := held * (total.Memory + c.Process.Object*float64(total.Objects))
-	raw := min(held*l.Events*c.Process.Event, held*total.Text*c.Process.Touched, float64(l.RawBytes))
+	raw := min(held*l.Events*c.Process.Event, held*total.Text*c.Process.Touched, c.Process.Garbage*float64(l.RawBytes))
 	r.Memory = c.Process.Base + c.Process.Garbage*inUse + raw
 
 	event := held*c.Process.OwnedEvent.Seconds() + (1-held)*c.Process.ForeignEvent.Seconds()
 	r.EventCPU = 1000 * event
-	changed := held * l.Events * l.Interval.Seconds() * c.Scrape.PerEvent.Seconds()
+	changed := min(page*l.Events*l.Interval.Seconds()*c.Scrape.PerEvent.Seconds(), r.Text/1e6*c.Scrape.PerChangedMB.Seconds())
 	r.ScrapeCPU = c.Scrape.Fixed + duration(r.Gzip/1e6*c.Scrape.PerMB.Seconds()+changed)
 	r.ScrapeTime = r.ScrapeCPU + duration(r.Gzip/c.Scrape.Transfer+r.Text/c.Scrape.Inflating)
 	r.CPU = c.Process.Idle.Seconds() + l.Events*event
@@ -86,6 +89,13 @@ func (c Costs) Replica(l Load, n int) Replica {
 		r.CheckBytes = float64(total.Objects) * c.Process.MetadataBytes / l.Check.Seconds()
 	}
 	return r
+}
+
+// Requests are what to ask Kubernetes for: CPU and memory as quantities, rounded up.
+func (r Replica) Requests() (cpu, memory string) {
+	const cpuStep, memoryStep = 50, 32 // thousandths of a core, MiB
+	up := func(n float64, step int) int { return (int(n)/step + 1) * step }
+	return fmt.Sprintf("%dm", up(1000*r.CPU, cpuStep)), fmt.Sprintf("%dMi", up(r.Memory/(1<<20), memoryStep))
 }
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

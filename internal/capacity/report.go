@@ -73,14 +73,14 @@ func sum(t *tabwriter.Writer, name string, of Total) {
 func left(name string) string { return fmt.Sprintf("%-33s", name) }
 
 func (r Report) fleets(t *tabwriter.Writer, fit Replica) {
-	out(t, "REPLICAS\tEACH: SERIES\tTEXT\tGZIP\tMEMORY\tCPU\tPER 1,000 EVENTS/S\tSCRAPE CPU\tTIME\t\t\n")
+	out(t, "REPLICAS\tEACH: SERIES\tTEXT\tGZIP\tMEMORY\tCPU\tPER 1,000 EVENTS/S\tSCRAPE: CPU\tTIME\t\n")
 	for _, n := range around(fit.Replicas, r.Load.Standby) {
 		one := r.Costs.Replica(r.Load, n)
 		note := r.Limits.Exceeds(one)
 		if note == "" && n == fit.Replicas {
 			note = "recommended"
 		}
-		out(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\t\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip), Bytes(one.Memory),
+		out(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip), Bytes(one.Memory),
 			cores(one.CPU), cores(one.EventCPU), millis(one.ScrapeCPU.Seconds()), millis(one.ScrapeTime.Seconds()), note)
 	}
 }
@@ -101,7 +101,7 @@ func (r Report) assumptions(fit Replica) string {
 	add := func(format string, args ...any) { lines = append(lines, "- "+fmt.Sprintf(format, args...)+"\n") }
 	r.assumeObjects(add)
 	l, a := r.Load, r.Costs
-	add("%.4g events a second in the whole cluster. A replica reads all and drops what it does not own; API servers that shard spare it that.", l.Events)
+	add("%s events a second in the whole cluster. A replica reads all and drops what it does not own; API servers that shard spare it that.", count(l.Events))
 	add("A scrape with gzip every %s; its time is CPU, %s/s of network and inflating %s/s where it is read.", l.Interval, Bytes(a.Scrape.Transfer), Bytes(a.Scrape.Inflating))
 	add("Memory is what stays resident; %.0f %% of a limit is for it. A scrape may take %.0f %% of its timeout.", 100*memoryPart, 100*timeoutPart)
 	if l.Standby {
@@ -110,7 +110,7 @@ func (r Report) assumptions(fit Replica) string {
 	if l.Check > 0 {
 		add("Consistency checks every %s receive %s/s on each replica (metadata of all objects); with an API server that shards, only of its own.", l.Check, Bytes(fit.CheckBytes))
 	}
-	add("Custom resources are not counted. CPU is of the machine that docs/capacity.md names; Memory and CPU were within 30 %% of what was measured there.")
+	add("Custom resources are not counted. CPU is of the machine that docs/capacity.md names; memory and CPU were within 30 %% of what was measured there.")
 	return strings.Join(lines, "")
 }
 
@@ -120,7 +120,7 @@ func (r Report) assumeObjects(add func(string, ...any)) {
 		sampled += k.Sampled
 	}
 	for _, k := range r.Load.Kinds {
-		if k.Name != "pods" || k.Objects == 0 {
+		if k.Name != podsKind || k.Objects == 0 {
 			continue
 		}
 		switch {
