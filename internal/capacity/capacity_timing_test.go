@@ -7,6 +7,10 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/wire"
@@ -54,4 +58,35 @@ func BenchmarkInflate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkMetadata: what a consistency check needs to read an object of a list of metadata, on one core.
+func BenchmarkMetadata(b *testing.B) {
+	var list metav1.PartialObjectMetadataList
+	for o := range simulator.Scale(100).Objects() {
+		list.Items = append(list.Items, *meta.AsPartialObjectMetadata(o))
+	}
+	list.APIVersion, list.Kind = "meta.k8s.io/v1", "PartialObjectMetadataList"
+	scheme := runtime.NewScheme()
+	if err := metav1.AddMetaToScheme(scheme); err != nil {
+		b.Fatal(err)
+	}
+	var body bytes.Buffer
+	if err := protobuf.NewSerializer(scheme, scheme).Encode(&list, &body); err != nil {
+		b.Fatal(err)
+	}
+	objects := 0
+	for b.Loop() {
+		objects = 0
+		_, err := wire.ReadList(bytes.NewReader(body.Bytes()), func(enc wire.Encoding, raw []byte) error {
+			_, err := wire.ReadMeta(enc, raw)
+			objects++
+			return err
+		})
+		if err != nil || objects != len(list.Items) {
+			b.Fatalf("%d of %d objects: %v", objects, len(list.Items), err)
+		}
+	}
+	b.ReportMetric(float64(body.Len())/float64(objects), "B/object")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*objects), "ns/object")
 }

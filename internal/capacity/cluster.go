@@ -36,7 +36,8 @@ type Kind struct {
 	Sampled int
 	// Containers is the mean number of containers, of pods.
 	Containers float64
-	// Problem says why the kind is not counted; "" when it is.
+	// Problem says why the kind is not counted, as the API server does, such as
+	// Forbidden; "" when it is.
 	Problem string
 }
 
@@ -62,8 +63,7 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 		n, err := c.count(ctx, k.Resource, namespace, sample)
 		switch {
 		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
-			counted.Problem = string(apierrors.ReasonForError(err))
-			return counted, nil
+			return Kind{Name: k.Name(), Problem: string(apierrors.ReasonForError(err))}, nil
 		case err != nil:
 			return counted, fmt.Errorf("list %s: %w", k.Name(), err)
 		}
