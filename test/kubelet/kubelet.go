@@ -49,14 +49,15 @@ type Kubelet struct {
 
 	mu    sync.Mutex
 	pods  map[types.UID]*pod
-	count int // pods that were ever run
+	gone  map[types.UID]bool // pods that have ended; what is still heard of them starts nothing
+	count int                // pods that were ever run
 	ended []*pod
 }
 
 // Run runs pods until the end of the test.
 func Run(t testing.TB, o Options) *Kubelet {
 	t.Helper()
-	k := &Kubelet{o: o, t: t, network: 16 + rand.IntN(200), pods: map[types.UID]*pod{}}
+	k := &Kubelet{o: o, t: t, network: 16 + rand.IntN(200), pods: map[types.UID]*pod{}, gone: map[types.UID]bool{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	factory := informers.NewSharedInformerFactoryWithOptions(o.Client, 0, informers.WithNamespace(o.Namespace),
 		informers.WithTweakListOptions(func(list *metav1.ListOptions) { list.LabelSelector = o.Selector }))
@@ -86,8 +87,16 @@ func (k *Kubelet) see(ctx context.Context, object any) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p := k.pods[seen.UID]
-	if p == nil {
+	p, leaving := k.pods[seen.UID], seen.DeletionTimestamp != nil
+	switch {
+	case p == nil && k.gone[seen.UID]:
+		return // the last that is heard of it
+	case p == nil && leaving: // it never ran
+		k.gone[seen.UID] = true
+		p = k.newPod(seen)
+		k.working.Go(func() { p.remove(ctx) })
+		return
+	case p == nil:
 		p = k.newPod(seen)
 		k.pods[seen.UID] = p
 		k.working.Go(func() {
@@ -95,10 +104,11 @@ func (k *Kubelet) see(ctx context.Context, object any) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			delete(k.pods, seen.UID)
+			k.gone[seen.UID] = true
 			k.ended = append(k.ended, p)
 		})
 	}
-	if seen.DeletionTimestamp != nil {
+	if leaving {
 		p.end(time.Duration(*seen.DeletionGracePeriodSeconds) * time.Second)
 	}
 }

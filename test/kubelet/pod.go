@@ -157,9 +157,14 @@ func (p *pod) watch(ctx context.Context, replica *fleet.Replica) (time.Duration,
 func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration) {
 	if grace == 0 {
 		replica.Kill()
-	} else if err := replica.Stop(grace); err != nil {
+	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" { // the signal ends one that has hardly begun
 		p.k.t.Errorf("%s: %v", p.spec.Name, err)
 	}
+	p.remove(ctx)
+}
+
+// remove deletes the pod for good.
+func (p *pod) remove(ctx context.Context) {
 	now := int64(0)
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.spec.UID}}
 	p.retry(ctx, func() error { return p.k.o.Client.CoreV1().Pods(p.spec.Namespace).Delete(ctx, p.spec.Name, options) })
