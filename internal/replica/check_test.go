@@ -3,7 +3,6 @@ package replica
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -104,19 +103,7 @@ func TestCheckGivesUpOnWhatCannotBeMended(t *testing.T) {
 	const list = `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[
 		{"metadata":{"name":"good","namespace":"a","uid":"u1","resourceVersion":"5"}},
 		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"}]}`
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/pods") {
-			return false
-		}
-		if r.URL.Query().Get("watch") != "" {
-			http.Error(rw, "no", http.StatusUnprocessableEntity)
-			return true
-		}
-		rw.Header().Set("Content-Type", "application/json")
-		_, _ = rw.Write([]byte(list))
-		return true
-	}
-	w.bend.Store(&bend)
+	w.listsPods(list)
 	r := w.checked(nil)
 	eventually(t, "nothing more is tried", func() bool { return r.checks(checkHopeless) > 0 })
 	repairs := r.checks(checkRepaired)

@@ -74,6 +74,24 @@ func (w *world) removePod(i int) {
 	}
 }
 
+// listsPods has the server answer lists of pods with this text, and refuse watches of
+// them.
+func (w *world) listsPods(list string) {
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		if r.URL.Query().Get("watch") != "" {
+			http.Error(rw, "no", http.StatusUnprocessableEntity)
+			return true
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte(list))
+		return true
+	}
+	w.bend.Store(&bend)
+}
+
 // uid is a UUID that looks as random as real ones, which the hash relies on.
 func uid(i int) types.UID {
 	r := rand.New(rand.NewPCG(uint64(i), 1))

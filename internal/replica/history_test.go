@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
@@ -363,5 +362,3 @@ func TestFleetThroughFaults(t *testing.T) {
 	c.cluster.CloseWatches()
 	t.Logf("%d changes, %v, converged in %s", c.steps, c.injector.Counts(), c.converge(fleet[:total]...).Round(time.Millisecond))
 }
-
-var _ http.Handler = (*faults.Injector)(nil)

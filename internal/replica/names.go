@@ -32,7 +32,7 @@ func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if old, known := k.names.byHash[key]; known && old != id {
-		if k.store.Has(old, max(version, anyVersion)) && version != 0 {
+		if k.store.Has(old, version) {
 			return false
 		}
 		k.store.Delete(old)

@@ -226,19 +226,7 @@ func TestUnreadableObjectCostsItselfOnly(t *testing.T) {
 		{"metadata":{"name":"good","namespace":"a","uid":"u1","resourceVersion":"5"}},
 		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"},
 		{"metadata":{"name":"fine","namespace":"a","uid":"u3","resourceVersion":"7"}}]}`
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/pods") {
-			return false
-		}
-		if r.URL.Query().Get("watch") != "" {
-			http.Error(rw, "no", http.StatusUnprocessableEntity)
-			return true
-		}
-		rw.Header().Set("Content-Type", "application/json")
-		_, _ = rw.Write([]byte(list))
-		return true
-	}
-	w.bend.Store(&bend)
+	w.listsPods(list)
 	r := w.start(nil)
 	r.assign(0, 1)
 	r.waitReady()

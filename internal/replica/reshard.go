@@ -38,8 +38,8 @@ func tables(p shard.Plan) shard.Plan {
 
 // goal is what the plan has the replica serve.
 func (c course) goal() (goal shard.Ranges) {
-	for _, shard := range c.plan.Serves(c.shards) {
-		goal = goal.Union(shard)
+	for _, served := range c.plan.Serves(c.shards) {
+		goal = goal.Union(served)
 	}
 	return goal
 }

@@ -12,9 +12,6 @@ import (
 // maxIdleLines bounds the buffer that is kept from one object to the next.
 const maxIdleLines = 1 << 20
 
-// anyVersion is the oldest version there is.
-const anyVersion = 1
-
 // sink renders what one Source reads into its kind's store.
 type sink struct {
 	kind   *kind
@@ -31,13 +28,12 @@ func (s *sink) Put(o watch.Object) {
 		k.counters.unchanged.Inc()
 		return
 	}
-	s.put(o, id)
+	s.put(o, id, version)
 }
 
 // put renders an object into the store, if there is room.
-func (s *sink) put(o watch.Object, id store.ID) {
+func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	k := s.kind
-	version := parseVersion(o.ResourceVersion)
 	if k.full() && !k.store.Known(id) {
 		k.counters.overLimit.Inc()
 		return
@@ -82,7 +78,7 @@ func (s *sink) Delete(o watch.Object) {
 		return
 	}
 	if !k.store.Has(id, version) {
-		s.put(o, id)
+		s.put(o, id, version)
 	}
 	k.expire(id)
 }
