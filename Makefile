@@ -18,7 +18,8 @@ build: ## Build bin/statefleet
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/statefleet ./cmd/statefleet
 
 demo: build ## Run three shards on a simulated cluster, no cluster needed
-	go run ./benchmarks/demo --binary bin/statefleet
+	@go build -o bin/demo ./benchmarks/demo
+	@bin/demo --binary bin/statefleet
 
 test: lint race chart-test rules-test bench-guard e2e ## Lint, all tests with the race detector, charts, alerts, allocations, end-to-end tests
 
@@ -92,8 +93,10 @@ CHROMIUM ?= /usr/bin/chromium
 IMAGES   ?= bin/images
 
 page-test: build ## The fleet page in a real Chromium; IMAGES=docs/images renews the screenshots in the docs
-	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-liberation; } \
-	  || { echo "page-test: there is no $(CHROMIUM); install Chromium, or say CHROMIUM=path"; exit 1; }
+	@missing="$$(test -x $(CHROMIUM) || echo chromium fonts-liberation) $$(command -v npm >/dev/null || echo nodejs npm)"; \
+	  test "$$missing" = " " || { test "$$(id -u)" = 0 && echo "installing $$missing" && apt-get update -q >/dev/null && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing >/dev/null && test -x $(CHROMIUM); } \
+	  || { echo "page-test: needs Chromium (CHROMIUM=path says where; there is none at $(CHROMIUM)), Node 18 or later and npm"; exit 1; }
 	go build -o bin/apisim ./benchmarks/apisim
 	cd test/page && npm ci --no-audit --no-fund && IMAGES=$(abspath $(IMAGES)) CHROMIUM=$(CHROMIUM) npm test
 

@@ -48,7 +48,7 @@ async function open(ordinal, {scheme = "light", width = 1180, height = 900} = {}
   return page;
 }
 
-const shoot = (page, name) => page.screenshot({path: join(images, name + ".png")});
+const shoot = (part, name) => part.screenshot({path: join(images, name + ".png")});
 const text = page => page.locator("main").innerText();
 const shows = (page, pattern) => until(`the page shows ${pattern}`, async () => pattern.test(await text(page)));
 
@@ -102,7 +102,10 @@ test("light and dark, wide and 360 pixels", async () => {
       const widest = () => page.evaluate(() => document.documentElement.scrollWidth);
       assert.equal(await widest(), width, `${scheme}: it scrolls sideways`);
       assert.deepEqual(await page.evaluate(contrasts), [], `${scheme}, ${width}: weak contrast`);
-      if (width > 400 && scheme === "light") await shoot(page, "fleet-page");
+      if (width > 400 && scheme === "light") {
+        await shoot(page, "fleet-page");
+        await shoot(page.locator("section", {has: page.locator("#cardinality")}), "fleet-page-cardinality");
+      }
       if (width === 360 && scheme === "dark") await shoot(page, "fleet-page-phone");
       await page.evaluate(() => { for (const name of document.querySelectorAll("tbody th, h1 b")) name.firstChild.data = "x".repeat(200); });
       assert.equal(await widest(), width, `${scheme}: it scrolls sideways with long names`);

@@ -40,8 +40,8 @@ func example() Overview {
 			Recent: Recent{Scrapes: 8, MeanSeconds: .02, MaxSeconds: 1.5, MeanBytes: 900 << 10},
 		},
 		Kinds: []Kind{
-			{Name: "jobs", Phase: Synced, Heard: noon, Objects: 10, Series: 120, TextBytes: 5000, PackedBytes: 800},
-			{Name: "pods", Phase: Synced, Heard: noon, Objects: 12345, Hidden: 17, Series: 1349201, TextBytes: 1 << 30, Sharded: &sharded},
+			{Name: "jobs", Phase: Synced, Heard: noon.Add(-50 * time.Second), Objects: 10, Series: 120, TextBytes: 5000, PackedBytes: 800},
+			{Name: "pods", Phase: Synced, Heard: noon.Add(-3 * time.Second), Objects: 12345, Hidden: 17, Series: 1349201, TextBytes: 1 << 30, Sharded: &sharded},
 			{Name: "leases", Phase: "absent", Heard: noon, Series: -1},
 			{Name: "secrets", Phase: "forbidden", Err: "no rule", Since: noon.Add(-time.Hour), Series: 0},
 		},
@@ -129,6 +129,7 @@ func TestPageShowsWhatThereIs(t *testing.T) {
 		"ConfigMap statefleet-topology 9 s ago", "its pods never",
 		`M0 0H500V10H0z`, `M250 0H500V10H250zM750 0H1000V10H750z`, "50.0 % of the ring, from 0x0000000000000000 to 0x8000000000000000",
 		"21.3 ms", "958 KiB gzip", "1.50 s", "12,345", "1,349,201", "1.00 GiB", "covers the one before it",
+		"3 s <small>since the last event", "at most 50 s, of jobs",
 		"no rule", "as counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
 	} {
 		if !strings.Contains(page, want) {
@@ -197,7 +198,7 @@ func TestNothingIsKnownYet(t *testing.T) {
 	o := Overview{At: noon, Replica: Replica{Reason: "no shard assigned yet"}}
 	h := serving(t, o)
 	_, page := get(t, h, "/")
-	for _, want := range []string{"This replica is not ready: no shard assigned yet.", "not known yet", "No kind is followed yet", "Not counted yet", "none yet"} {
+	for _, want := range []string{"This replica is not ready: no shard assigned yet.", "not known yet", "No kind is followed yet", "Not counted yet", "none yet", "nothing heard yet"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
 		}
