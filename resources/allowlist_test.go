@@ -1,9 +1,11 @@
 package resources
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestParseAllowlist(t *testing.T) {
@@ -97,6 +99,33 @@ func FuzzParseAllowlist(f *testing.F) {
 				}
 			}
 			k.allow(key)
+		}
+	})
+}
+
+// FuzzAllowlistKeys: the keys of an entry allow what they say, a star standing for
+// any text and nothing else having a meaning.
+func FuzzAllowlistKeys(f *testing.F) {
+	f.Add("app, tier", "app")
+	f.Add("a*b,*", "ab")
+	f.Add("*", "anything")
+	f.Add(" *.io/x ", "example.io/x")
+	f.Fuzz(func(t *testing.T, list, key string) {
+		a, err := ParseAllowlist([]string{"pods=[" + list + "]"})
+		if err != nil || strings.Contains(list, "]") || !utf8.ValidString(list+key) {
+			return
+		}
+		want := false
+		for i, each := range strings.Split(list, ",") {
+			each = strings.TrimSpace(each)
+			expression := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(each), `\*`, ".*") + "$"
+			// A star alone stands for all only where it comes first.
+			if each != "" && (each != "*" || i == 0) {
+				want = want || regexp.MustCompile(expression).MatchString(key)
+			}
+		}
+		if got := a.keys("pods").allow(key); got != want {
+			t.Errorf("[%s] and %q: %v, want %v", list, key, got, want)
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package shard
 
 import (
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,4 +90,65 @@ func TestSelectorIsBounded(t *testing.T) {
 	if !seen[true] || !seen[false] {
 		t.Errorf("the totals of this test must lie on both sides of the bound, got %v", seen)
 	}
+}
+
+// FuzzSelector: what the server reads is the set that was written, unless nothing is asked for.
+func FuzzSelector(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("0123456789abcdef0123456789abcdef"))
+	f.Add([]byte("\x01aaaaaaa\x80bbbbbbb\x80ccccccc\x00ddddddd"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		own := decodeRanges(data).Union(nil)
+		text := own.Selector()
+		if text == "" {
+			if len(own) > 0 && !own.Equal(All()) && len(own) < 80 { // of less than 100 bytes each
+				t.Fatalf("%v: no selector", own)
+			}
+			return
+		}
+		parse(t, text)
+		var read Ranges
+		for _, part := range strings.Split(text, " || ") {
+			m := term.FindStringSubmatch(part)
+			start, _ := strconv.ParseUint(m[1], 0, 64)
+			end, err := strconv.ParseUint(m[2], 0, 64)
+			if m[2] == endOfRing {
+				end, err = 0, nil
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			read = append(read, Range{start, end})
+		}
+		if !read.Equal(own) {
+			t.Fatalf("%v became %s", own, text)
+		}
+	})
+}
+
+// FuzzTable: every hash has one owner, and a table with one replica more gives hashes to the new one only.
+func FuzzTable(f *testing.F) {
+	f.Add(uint8(1), uint64(0))
+	f.Add(uint8(3), uint64(1<<63))
+	f.Add(uint8(100), uint64(math.MaxUint64))
+	var tables []Table
+	for n := 1; n <= 101; n++ {
+		tables = append(tables, mustTable(f, n))
+	}
+	f.Fuzz(func(t *testing.T, total uint8, hash uint64) {
+		n := int(total)%100 + 1
+		table, grown := tables[n-1], tables[n]
+		owner := table.Owner(hash)
+		for ordinal := range n {
+			if table.Ranges(ordinal).Contains(hash) != (ordinal == owner) {
+				t.Fatalf("of %d replicas %d owns %#x, and so does %d", n, owner, hash, ordinal)
+			}
+		}
+		if owner < 0 || owner >= n {
+			t.Fatalf("of %d replicas none owns %#x", n, hash)
+		}
+		if next := grown.Owner(hash); next != owner && next != n {
+			t.Fatalf("from %d replicas to one more, %#x goes from %d to %d", n, hash, owner, next)
+		}
+	})
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -42,12 +44,47 @@ func TestNegotiateEncoding(t *testing.T) {
 	}
 }
 
+// FuzzNegotiateEncoding: gzip goes only to who named it or everything, and a well-formed header is read as RFC 9110 says.
 func FuzzNegotiateEncoding(f *testing.F) {
 	f.Add("gzip;q=0.5, *;q=0")
+	f.Add("identity, gzip;q=0.9, br")
 	f.Fuzz(func(t *testing.T, accept string) {
+		got := negotiateEncoding([]string{accept})
 		named := strings.Contains(strings.ToLower(accept), "gzip") || strings.Contains(accept, "*")
-		if got := negotiateEncoding([]string{accept}); got != identity && (got != gzipped || !named) {
+		if got != identity && (got != gzipped || !named) {
 			t.Errorf("%q: %q was not asked for", accept, got)
 		}
+		if want, ok := bestEncoding(accept); ok && got != want {
+			t.Errorf("%q: got %q, want %q", accept, got, want)
+		}
 	})
+}
+
+var weighted = regexp.MustCompile(`^[ \t]*([-!#$%&'*+.^_\x60|~0-9A-Za-z]+)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?[ \t]*$`)
+
+// bestEncoding reads a header by the grammar; false when it is not well-formed or names a coding twice.
+func bestEncoding(accept string) (encoding, bool) {
+	quality := map[string]float64{}
+	for _, clause := range strings.Split(accept, ",") {
+		m := weighted.FindStringSubmatch(clause)
+		if m == nil {
+			return "", false
+		}
+		name, q := strings.TrimPrefix(strings.ToLower(m[1]), "x-"), 1.0
+		if _, twice := quality[name]; twice {
+			return "", false
+		}
+		if m[2] != "" {
+			q, _ = strconv.ParseFloat(m[2], 64)
+		}
+		quality[name] = q
+	}
+	packed, given := quality["gzip"]
+	if !given {
+		packed = quality["*"]
+	}
+	if packed > 0 && packed >= quality["identity"] {
+		return gzipped, true
+	}
+	return identity, true
 }

@@ -2,6 +2,8 @@ package web
 
 import (
 	"mime"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,10 +83,13 @@ func TestNegotiateJoinsRepeatedHeaders(t *testing.T) {
 	}
 }
 
+// FuzzNegotiate: whatever is asked for, the answer is one of our types and, where the header is well-formed, the one
+// that another reader of media types finds the best.
 func FuzzNegotiate(f *testing.F) {
 	f.Add(prometheus3)
 	f.Add(prometheus3Proto)
 	f.Add("*/*;q=0.9, text/plain; escaping=values;;=,")
+	f.Add("text/*;q=0.5, application/openmetrics-text; version=0.0.1")
 	known := map[string]bool{text004: true, text100: true, open001: true, open100: true}
 	f.Fuzz(func(t *testing.T, accept string) {
 		got := negotiate([]string{accept}).contentType()
@@ -95,5 +100,39 @@ func FuzzNegotiate(f *testing.F) {
 		if _, _, err := mime.ParseMediaType(got); err != nil {
 			t.Fatalf("%q: %v", got, err)
 		}
+		if want, ok := bestType(accept); ok && base != want {
+			t.Fatalf("%q: got %q, want %q", accept, base, want)
+		}
 	})
+}
+
+// bestType reads a header with the standard library; false when it can't be read without doubt.
+func bestType(accept string) (string, bool) {
+	means := map[string]string{
+		"*/*": text004, "text/*": text004, "text/plain": text004, "text/plain 0.0.4": text004, "text/plain 1.0.0": text100,
+		"application/openmetrics-text": open001, "application/openmetrics-text 0.0.1": open001, "application/openmetrics-text 1.0.0": open100,
+	}
+	quality := map[string]float64{}
+	for _, clause := range strings.Split(accept, ",") {
+		name, parameters, err := mime.ParseMediaType(clause)
+		if err != nil || strings.ContainsAny(clause, `"*\`) && !strings.Contains(clause, "/*") {
+			return "", false
+		}
+		q := 1.0
+		if text, given := parameters["q"]; given {
+			if !regexp.MustCompile(`^(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$`).MatchString(text) {
+				return "", false
+			}
+			q, _ = strconv.ParseFloat(text, 64)
+		}
+		offer := means[strings.TrimSpace(name+" "+parameters["version"])]
+		quality[offer] = max(quality[offer], q)
+	}
+	best, most := text004, 0.0
+	for _, offer := range []string{open100, open001, text100, text004} { // of equals the first
+		if q := quality[offer]; q > most {
+			best, most = offer, q
+		}
+	}
+	return best, true
 }

@@ -73,14 +73,36 @@ func patternEnd(v string) int {
 		switch v[i] {
 		case '\\':
 			i++ // the next character has no meaning
-		case '(', '[', '{':
+		case '[':
+			i += classEnd(v[i:])
+		case '(', '{':
 			depth++
-		case ')', ']', '}':
+		case ')', '}':
 			depth--
 		case ',':
 			if depth <= 0 {
 				return i
 			}
+		}
+	}
+	return len(v)
+}
+
+// classEnd returns where the character class that v begins with ends: at a bracket
+// that is neither the first character in it nor part of a name such as [:alpha:].
+func classEnd(v string) int {
+	i := len("[")
+	if strings.HasPrefix(v[i:], "^") {
+		i++
+	}
+	for first := i; i < len(v); i++ {
+		switch name := strings.Index(v[i:], ":]"); {
+		case v[i] == '\\':
+			i++
+		case name > 0 && strings.HasPrefix(v[i:], "[:"):
+			i += name + 1
+		case v[i] == ']' && i > first:
+			return i
 		}
 	}
 	return len(v)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"io"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +22,11 @@ func TestSplitPatterns(t *testing.T) {
 		{[]string{"kube_.{2,4}_info,b"}, []string{"kube_.{2,4}_info", "b"}},
 		{[]string{"(a|b,c),d"}, []string{"(a|b,c)", "d"}},
 		{[]string{"[,],d"}, []string{"[,]", "d"}},
+		{[]string{"[(],d"}, []string{"[(]", "d"}},
+		{[]string{"[])],d"}, []string{"[])]", "d"}},
+		{[]string{"[^],],d"}, []string{"[^],]", "d"}},
+		{[]string{"[[:alpha:],],d"}, []string{"[[:alpha:],]", "d"}},
+		{[]string{`[\],],d`}, []string{`[\],]`, "d"}},
 		{[]string{`\(,b`}, []string{`\(`, "b"}},
 		{[]string{`a\,b`}, []string{`a\,b`}},
 		{[]string{`a\`}, []string{`a\`}},
@@ -31,14 +38,26 @@ func TestSplitPatterns(t *testing.T) {
 	}
 }
 
+// FuzzSplitPatterns: nothing but commas and space gets lost, no pattern is empty, which would match everything, and two
+// lists are the patterns of one and then of the other. (A brace may stand for itself, which nobody can know.)
 func FuzzSplitPatterns(f *testing.F) {
-	f.Add("a,b{1,2},[,]")
-	f.Add(`\,(`)
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, p := range splitPatterns([]string{s}) {
-			if p == "" {
-				t.Errorf("%q: an empty pattern, which would match everything", s)
-			}
+	f.Add("a,b{1,2},[,]", "c")
+	f.Add(`\,(`, "")
+	f.Add("[(],a", "[^],)],b")
+	bare := strings.NewReplacer(",", "", " ", "").Replace
+	f.Fuzz(func(t *testing.T, a, b string) {
+		both := splitPatterns([]string{a + "," + b})
+		if slices.Contains(both, "") {
+			t.Errorf("%q: an empty pattern", a+","+b)
+		}
+		if joined := strings.Join(both, ""); bare(strings.Join(strings.Fields(joined), "")) != bare(strings.Join(strings.Fields(a+b), "")) {
+			t.Errorf("%q became %q", a+","+b, both)
+		}
+		if _, err := regexp.Compile(a); err != nil || strings.ContainsAny(a, "{}") || strings.Contains(a, `\Q`) {
+			return
+		}
+		if apart := splitPatterns([]string{a, b}); !slices.Equal(both, apart) {
+			t.Errorf("%q and %q: %q together, %q apart", a, b, both, apart)
 		}
 	})
 }

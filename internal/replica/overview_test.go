@@ -134,10 +134,17 @@ func TestNamespaceOf(t *testing.T) {
 	}
 }
 
+// FuzzNamespaceOf: no line panics, and of a line with any values in front and behind the namespace is the one it was given.
 func FuzzNamespaceOf(f *testing.F) {
-	f.Add([]byte(`kube_pod_info{pod="b\\",namespace="a"} 1`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		if got := namespaceOf(line); len(got) > len(line) {
+	f.Add([]byte(`kube_pod_info{pod="b\\",namespace="a"} 1`), `b\`, "a", "c")
+	f.Add([]byte(`x{`), `",namespace="no`, "\n", `"`)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	f.Fuzz(func(t *testing.T, any []byte, before, namespace, after string) {
+		if got := namespaceOf(any); len(got) > len(any) {
+			t.Errorf("%q of %q", got, any)
+		}
+		line := `kube_x{a="` + escape.Replace(before) + `",namespace="` + escape.Replace(namespace) + `",z="` + escape.Replace(after) + `"} 1`
+		if got := namespaceOf([]byte(line)); string(got) != escape.Replace(namespace) {
 			t.Errorf("%q of %q", got, line)
 		}
 	})
