@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -62,6 +63,8 @@ type Coordinator struct {
 	status atomic.Pointer[Status]
 	work   atomic.Pointer[loop] // nil until the StatefulSet is found
 	alone  condition            // why the fleet is not coordinated, for the log
+
+	patience time.Duration // shortened by tests; see mind
 }
 
 // Run coordinates until ctx ends, then returns nil. Errors are those of [Discovery.Run].
@@ -71,7 +74,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return err
 	}
 	log := c.log()
-	name, err := c.findStatefulSet(ctx, stem, log)
+	name, uid, err := c.findStatefulSet(ctx, stem, log)
 	if err != nil || name == "" {
 		return err
 	}
@@ -81,7 +84,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		Coordinator: c,
 		name:        name,
 		log:         log,
-		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36)},
+		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36), pod: uid, patience: cmp.Or(c.patience, firstLook)},
 		written:     make(chan error, 1),
 		selected:    make(chan struct{}, 1),
 		board: &board{
@@ -172,8 +175,11 @@ func (l *loop) step(ctx context.Context) {
 	object, v := l.view()
 	before := l.mind
 	l.mind.look(v)
-	if v.known && (v.usable || l.mind.alone) {
+	switch {
+	case v.known && (v.usable || l.mind.alone):
 		l.logAlone(l.unusable)
+	case v.absent && before.lost.IsZero() && l.mind.plan.Active == 0:
+		l.log.Info("the fleet's topology is not there; waiting for it", "longest", l.mind.patience)
 	}
 	l.note(before, v)
 	if p := l.mind.plan; p != before.plan {
@@ -211,7 +217,7 @@ func (l *loop) view() (*corev1.ConfigMap, view) {
 	if err == nil {
 		err = l.denied
 	}
-	v.usable = err == nil
+	v.usable, v.absent = err == nil, errors.Is(err, errMissing)
 	if l.roster != nil {
 		all, known, denied := l.roster.read(v.wanted.Start)
 		v.standby = !denied

@@ -162,7 +162,8 @@ func (p *party) start(ordinal int, standby bool) *guest {
 	g.Coordinator = &Coordinator{
 		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: 10 * time.Millisecond}},
-		Member: &g.puppet,
+		Member:   &g.puppet,
+		patience: 10 * time.Millisecond,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -296,8 +297,17 @@ func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 	if !m.alone {
 		t.Error("not alone when the object stays away")
 	}
-	m = mind{incarnation: "y"}
-	at(2*time.Minute, alone)
+	m = mind{incarnation: "y", patience: firstLook}
+	v.absent = true
+	at(2*time.Minute, Plan{}) // others may go by one
+	at(2*time.Minute+firstLook-1, Plan{})
+	at(2*time.Minute+firstLook, alone)
+	m = mind{incarnation: "z", patience: firstLook}
+	v.absent = false // it may not be read, and never will
+	at(3*time.Minute, alone)
+	m, v.usable = mind{incarnation: "a", patience: firstLook}, true
+	at(4*time.Minute, Plan{}) // it is there, empty: others will write it
+	at(4*time.Minute+firstWord, alone)
 }
 
 func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {

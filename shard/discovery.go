@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
@@ -63,7 +64,7 @@ func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
 	if err != nil {
 		return err
 	}
-	name, err := d.findStatefulSet(ctx, stem, d.log())
+	name, _, err := d.findStatefulSet(ctx, stem, d.log())
 	if err != nil || name == "" {
 		return err
 	}
@@ -109,11 +110,10 @@ func (d *Discovery) identity() (stem string, err error) {
 }
 
 // findStatefulSet asks the pod for its controller, again and again while the API server is away; "" when ctx
-// ends before there was an answer.
-func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (string, error) {
-	var name string
+// ends before there was an answer. It returns the pod's UID as well, "" when the pod cannot be read.
+func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (name string, uid types.UID, err error) {
 	api := outage{log: log, what: "read the pod"}
-	err := d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)
 		defer cancel()
 		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
@@ -126,13 +126,14 @@ func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.
 		if err != nil {
 			return false, nil
 		}
+		uid = pod.UID
 		name, err = controller(pod, stem)
 		return true, err
 	})
 	if wait.Interrupted(err) {
-		return "", nil
+		return "", "", nil
 	}
-	return name, err
+	return name, uid, err
 }
 
 // controller returns the name of the StatefulSet that controls the pod. A pod without any controller, such

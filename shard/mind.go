@@ -1,11 +1,19 @@
 package shard
 
-import "time"
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 const (
 	// firstWord is how long a replica that has never known a topology leaves it to others to restore one that
 	// is missing: they know what is served.
 	firstWord = time.Second
+	// firstLook is how long such a replica waits for the object itself, which somebody may be about to apply again.
+	// Others follow what it said for longer (absence), so whoever has waited in vain doubles objects rather than
+	// leaving them out.
+	firstLook = 10 * time.Second
 	// absence is how long a topology that was known is followed although its object is gone: whoever deleted it
 	// may be about to apply it again, and until then nobody can tell the others what it does.
 	absence = 30 * time.Second
@@ -18,6 +26,7 @@ type view struct {
 	wanted Wanted            // Total 0: not known yet
 	known  bool              // whether it is known if there is an object for the topology
 	usable bool              // there is one, and this replica may read and write it
+	absent bool              // there is none, and it may be read
 	data   map[string]string // of that object
 	now    time.Time
 
@@ -29,6 +38,8 @@ type view struct {
 // of the view.
 type mind struct {
 	incarnation string
+	pod         types.UID     // of this replica; "" when it is not known
+	patience    time.Duration // that of a replica that has never known a topology; firstLook, in a test less
 
 	plan     Plan      // Ordinal and all 0: none yet
 	last     Topology  // the last one that could be followed, as it was read; zero while alone
@@ -68,7 +79,9 @@ func (m *mind) decide(v view) {
 			m.empty = v.now
 		}
 		if m.last.Generation == 0 {
-			m.goAlone(v)
+			if !m.hesitates(v, m.empty, min(firstWord, m.patience)) {
+				m.goAlone(v)
+			}
 			return
 		}
 		t = m.last
@@ -101,8 +114,17 @@ func (m *mind) lose(v view) {
 		m.plan = m.follow(m.last, v).Plan(v.wanted.Ordinal, v.now)
 		return
 	}
+	if v.absent && m.hesitates(v, m.lost, m.patience) {
+		return
+	}
 	m.alone, m.last = true, Topology{}
 	m.goAlone(v)
+}
+
+// hesitates reports whether a replica that has no plan yet leaves it to others to say what is served, for so long
+// since there has been nothing that says it.
+func (m *mind) hesitates(v view, since time.Time, patience time.Duration) bool {
+	return m.plan.Active == 0 && v.now.Sub(since) < patience
 }
 
 // goAlone plans by what is wanted. A replica outside of that keeps what it has until it is stopped: the new
@@ -120,7 +142,7 @@ func (m *mind) report(v view, holds bool) (Report, bool) {
 	if m.problem != nil || !v.usable || t.Target == 0 || ordinal < 0 || ordinal >= t.Target {
 		return Report{}, false
 	}
-	is := Report{Generation: t.Generation, Target: t.Target, Holds: holds, Incarnation: m.incarnation}
+	is := Report{Generation: t.Generation, Target: t.Target, Holds: holds, Incarnation: m.incarnation, Pod: m.pod}
 	was := parseReports(v.data)[ordinal]
 	if !holds { // as silence would say
 		return is, was.Holds && was.Generation == is.Generation && was.Target == is.Target

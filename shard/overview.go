@@ -71,8 +71,9 @@ func (c *Coordinator) Overview() Overview {
 		Status: c.Status(), StatefulSet: l.name, Topology: l.board.name,
 		SetHeard: l.heard.time(), TopologyHeard: l.board.heard.time(),
 	}
-	reports := o.readBoard(l.board)
-	v := view{}
+	data := o.readBoard(l.board)
+	reports := parseReports(data)
+	v := view{data: data}
 	if w := l.wanted.Load(); w != nil {
 		v.wanted = *w
 	}
@@ -88,8 +89,8 @@ func (c *Coordinator) Overview() Overview {
 	return o
 }
 
-// readBoard takes from the object what is not in the status, and returns the reports.
-func (o *Overview) readBoard(b *board) map[int]Report {
+// readBoard takes from the object what is not in the status, and returns its data.
+func (o *Overview) readBoard(b *board) map[string]string {
 	object, known, err := b.read()
 	o.Problem = err
 	if object == nil {
@@ -106,7 +107,7 @@ func (o *Overview) readBoard(b *board) map[int]Report {
 	if t.Generation == o.Generation {
 		o.SwitchAt = t.SwitchAt
 	}
-	return parseReports(object.Data)
+	return object.Data
 }
 
 // Overview is that of a replica that coordinates with nobody.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Plan is what one replica serves, and what it holds besides for the change that is under way. Plans are
@@ -86,12 +88,14 @@ type Report struct {
 	Holds bool `json:"holds"`
 	// Incarnation names the process, so that people can tell a restart.
 	Incarnation string `json:"incarnation"`
+	// Pod is the UID of the replica's pod; "" when it may not be read.
+	Pod types.UID `json:"pod,omitempty"`
 }
 
 // String is the text that is written.
 func (r Report) String() string { return compact(r) }
 
-// says reports whether two reports mean the same, whichever process gave them.
+// says reports whether two reports mean the same, whichever process of the pod gave them.
 func (r Report) says(o Report) bool {
 	r.Incarnation = o.Incarnation
 	return r == o
@@ -108,14 +112,22 @@ func reportKey(ordinal int) string { return reportPrefix + strconv.Itoa(ordinal)
 // parseReports reads the reports among the object's data; what is none is left out, as if it had not been given.
 func parseReports(data map[string]string) map[int]Report {
 	reports := map[int]Report{}
-	for key, text := range data {
+	for key := range data {
 		number, ok := strings.CutPrefix(key, reportPrefix)
 		ordinal, err := strconv.Atoi(number)
-		var r Report
-		if !ok || err != nil || reportKey(ordinal) != key || json.Unmarshal([]byte(text), &r) != nil {
+		if !ok || err != nil || reportKey(ordinal) != key {
 			continue
 		}
-		reports[ordinal] = r
+		if r, ok := parseReport(data, ordinal); ok {
+			reports[ordinal] = r
+		}
 	}
 	return reports
+}
+
+// parseReport reads that of one replica.
+func parseReport(data map[string]string, ordinal int) (r Report, ok bool) {
+	text, there := data[reportKey(ordinal)]
+	ok = there && json.Unmarshal([]byte(text), &r) == nil
+	return r, ok
 }

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -21,7 +22,9 @@ import (
 
 // peer is what is known of a replica from its pod.
 type peer struct {
+	uid     types.UID
 	ready   bool // its condition Ready is true
+	first   bool // it runs for the first time, and has never been ready
 	leaving bool // it is being deleted
 }
 
@@ -158,13 +161,25 @@ func (r *roster) change(edit func(pods map[string]peer)) {
 }
 
 func peerOf(pod *corev1.Pod) peer {
-	p := peer{leaving: pod.DeletionTimestamp != nil}
+	p := peer{uid: pod.UID, leaving: pod.DeletionTimestamp != nil}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			p.ready = c.Status == corev1.ConditionTrue
+			p.first = c.Status == corev1.ConditionFalse && begun(pod.Status.ContainerStatuses, c.LastTransitionTime)
 		}
 	}
 	return p
+}
+
+// begun reports whether all containers of a pod run for the first time, and have begun since it became not ready:
+// then it has not been ready in between.
+func begun(containers []corev1.ContainerStatus, unready metav1.Time) bool {
+	for _, c := range containers {
+		if c.State.Running == nil || c.RestartCount > 0 || c.State.Running.StartedAt.Time.Before(unready.Time) {
+			return false
+		}
+	}
+	return len(containers) > 0
 }
 
 // Add implements [cache.ReflectorStore].

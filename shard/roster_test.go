@@ -128,6 +128,34 @@ func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
 	}
 }
 
+func TestPodThatHasNeverBeenReady(t *testing.T) {
+	container := func(began time.Duration, restarts int32) corev1.ContainerStatus {
+		return corev1.ContainerStatus{RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(began))}}}
+	}
+	waits := corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
+	for name, c := range map[string]struct {
+		is         corev1.ConditionStatus // of Ready, since noon
+		containers []corev1.ContainerStatus
+		first      bool
+	}{
+		"it has just begun":         {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), container(0, 0)}, true},
+		"it is ready":               {corev1.ConditionTrue, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"it was ready":              {corev1.ConditionFalse, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"its node is lost":          {corev1.ConditionUnknown, []corev1.ContainerStatus{container(time.Second, 0)}, false},
+		"its process is another":    {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 1)}, false},
+		"a container has not begun": {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), waits}, false},
+		"none has":                  {corev1.ConditionFalse, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := peerOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "u"}, Status: corev1.PodStatus{ContainerStatuses: c.containers,
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: c.is, LastTransitionTime: metav1.NewTime(noon)}}}})
+			if want := (peer{uid: "u", ready: c.is == corev1.ConditionTrue, first: c.first}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
 func TestRosterCountsFromTheFirstOrdinal(t *testing.T) {
 	r := &roster{set: "fleet", news: make(chan struct{}, 1), log: discard()}
 	if err := r.Replace([]any{fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false)}, ""); err != nil {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -31,6 +34,7 @@ type simulation struct {
 	data    map[string]string // nil: the object was deleted
 	wanted  Wanted
 	pods    [simMost]*simPod
+	pod     int                  // pods so far
 	broken  [simHashes]time.Time // since when it is not on one page
 	worst   time.Duration
 
@@ -58,6 +62,7 @@ type simPod struct {
 
 	probed   time.Time // when the kubelet looks next
 	reported bool      // the pod's condition Ready
+	first    bool      // it runs for the first time, and was never reported ready
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -88,8 +93,20 @@ func (s *simulation) scale(n int) {
 	s.version++
 }
 
+// newPod is a pod that the StatefulSet's controller has made.
 func (s *simulation) newPod() *simPod {
-	return &simPod{skew: s.upTo(6*time.Second) - 3*time.Second, held: map[int]bool{}, mind: mind{incarnation: "x"}, restarts: s.now.Add(s.upTo(3 * time.Second))}
+	s.pod++
+	p := s.newProcess(types.UID(strconv.Itoa(s.pod)))
+	p.first = true
+	return p
+}
+
+// newProcess is another one in a pod.
+func (s *simulation) newProcess(pod types.UID) *simPod {
+	return &simPod{
+		skew: s.upTo(6*time.Second) - 3*time.Second, held: map[int]bool{},
+		mind: mind{incarnation: "x", pod: pod, patience: firstLook}, restarts: s.now.Add(s.upTo(3 * time.Second)),
+	}
 }
 
 // tick moves time on by one step.
@@ -138,7 +155,7 @@ func (s *simulation) run(ordinal int, p *simPod) {
 		if p.version = s.version; p.hears.Before(s.now) {
 			p.hears = s.now.Add(s.upTo(simLag)) // of the next one
 		}
-		p.seen = view{wanted: s.wanted, known: true, usable: s.data != nil, data: maps.Clone(s.data)}
+		p.seen = view{wanted: s.wanted, known: true, usable: s.data != nil, absent: s.data == nil, data: maps.Clone(s.data)}
 		p.seen.wanted.Ordinal = ordinal
 		p.seen.standby, p.seen.peers = s.standby, s.peers()
 		p.acts = s.now
@@ -255,7 +272,7 @@ func (s *simulation) crash() {
 	ordinal := s.random.IntN(simMost)
 	if p := s.pods[ordinal]; p != nil && p.deleted.IsZero() {
 		s.say("%d crashes", ordinal)
-		s.pods[ordinal] = s.newPod()
+		s.pods[ordinal] = s.newProcess(p.mind.pod)
 		s.version++
 	}
 }

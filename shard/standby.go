@@ -11,6 +11,9 @@ const overlap = 100 * time.Millisecond
 //	The shard of ordinal i is served by i. Only when its pod is not up, and the pod of the one after it is, that
 //	one serves it.
 //
+// A pod is up when it is ready. One that has never been is, too, once it has reported that it holds its part: it
+// serves from the switch on, and would otherwise have its shard served by another until its first probe.
+//
 // Every replica comes to the same from the same pods, whoever it is.
 type duty struct {
 	active         int  // the table that it is for
@@ -46,7 +49,13 @@ func linger(served, ought bool, since *time.Time, now time.Time) bool {
 // the others have taken over.
 func (v view) up(ordinal int) bool {
 	p := v.peers[ordinal]
-	return p.ready && (!p.leaving || ordinal >= v.wanted.Total)
+	return (p.ready || p.first && v.prepared(ordinal, p)) && (!p.leaving || ordinal >= v.wanted.Total)
+}
+
+// prepared reports whether the replica in a pod has said that it holds its part, of whichever table.
+func (v view) prepared(ordinal int, p peer) bool {
+	r, ok := parseReport(v.data, ordinal)
+	return ok && r.Holds && r.Pod != "" && r.Pod == p.uid
 }
 
 // standBy adds to the plan what the replica serves in the place of others, and others in its place.

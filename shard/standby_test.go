@@ -23,8 +23,8 @@ func (s *simulation) probe(p *simPod) {
 		return
 	}
 	p.probed = time.Time{}
-	if ready := p.ready && !s.now.Before(p.holds); ready != p.reported {
-		p.reported = ready
+	if ready := p.ready; ready != p.reported {
+		p.reported, p.first = ready, p.first && !ready
 		s.version++
 	}
 }
@@ -33,7 +33,7 @@ func (s *simulation) peers() peers {
 	all := peers{}
 	for ordinal, p := range s.pods {
 		if p != nil {
-			all[ordinal] = peer{ready: p.reported, leaving: !p.deleted.IsZero()}
+			all[ordinal] = peer{uid: p.mind.pod, ready: p.reported, first: p.first && p.restarts.IsZero(), leaving: !p.deleted.IsZero()}
 		}
 	}
 	return all
@@ -53,11 +53,17 @@ func (s *simulation) pages(h int) (n int) {
 	return n
 }
 
+// prepared reports whether it is written down that the replica of an ordinal holds its part.
+func (s *simulation) prepared(ordinal int) bool {
+	r, ok := parseReport(s.data, ordinal)
+	return ok && r.Holds && r.Pod == s.pods[ordinal].mind.pod
+}
+
 // servable reports whether the replica of an ordinal, or the one that stands by for it, is able to serve.
 func (s *simulation) servable(ordinal, total int) bool {
 	owner, other := s.pods[ordinal], s.pods[(ordinal+1)%total]
 	able := func(p *simPod) bool { return p != nil && p.restarts.IsZero() && p.ready }
-	return able(owner) || total > 1 && able(other) && other.reported && other.deleted.IsZero()
+	return able(owner) || total > 1 && able(other) && (other.reported || other.first && s.prepared((ordinal+1)%total)) && other.deleted.IsZero()
 }
 
 func (s *simulation) auditStandby() {
@@ -152,7 +158,7 @@ func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
 		}
 		for ordinal := range total {
 			s.say("%d crashes", ordinal)
-			s.pods[ordinal] = s.newPod()
+			s.pods[ordinal] = s.newProcess(s.pods[ordinal].mind.pod)
 			s.version++
 			for range 20 * time.Second / simTick {
 				s.tick()
@@ -197,6 +203,42 @@ func TestDuty(t *testing.T) {
 			m.look(v)
 			if p := m.plan; !p.Standby || p.Covers != c.covers || p.Covered != c.covered {
 				t.Errorf("plan %+v", p)
+			}
+		})
+	}
+}
+
+// A replica that is new serves from the switch on, whether or not its pod has been probed since.
+func TestNewReplicaServesFromTheSwitch(t *testing.T) {
+	grown := Topology{Generation: 5, Active: 3, Set: "u", Revision: 7}
+	report := func(r Report) map[string]string {
+		return map[string]string{topologyKey: grown.String(), reportKey(2): r.String()}
+	}
+	holds := Report{Generation: 5, Target: 3, Holds: true, Pod: "new"}
+	for name, c := range map[string]struct {
+		report Report
+		peer   peer
+		itself bool
+	}{
+		"it holds its part":              {report: holds, peer: peer{uid: "new", first: true}, itself: true},
+		"it has held it for longer":      {report: Report{Generation: 4, Target: 9, Holds: true, Pod: "new"}, peer: peer{uid: "new", first: true}, itself: true},
+		"it has not said so":             {peer: peer{uid: "new", first: true}},
+		"it holds nothing any more":      {report: Report{Generation: 5, Target: 3, Pod: "new"}, peer: peer{uid: "new", first: true}},
+		"another pod had its name":       {report: holds, peer: peer{uid: "newer", first: true}},
+		"its pod cannot be told":         {report: Report{Generation: 5, Target: 3, Holds: true}, peer: peer{first: true}},
+		"it has been ready, or restarts": {report: holds, peer: peer{uid: "new"}},
+		"it is being deleted":            {report: holds, peer: peer{uid: "new", first: true, leaving: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
+			for ordinal, want := range []Plan{{Covers: !c.itself}, {}, {Covered: !c.itself}} {
+				m := mind{incarnation: "x"}
+				w := wants(3)
+				w.Ordinal = ordinal
+				m.look(view{wanted: w, known: true, usable: true, data: report(c.report), standby: true, peers: all, now: noon})
+				if p := m.plan; p.Covers != want.Covers || p.Covered != want.Covered {
+					t.Errorf("replica %d: plan %+v", ordinal, p)
+				}
 			}
 		})
 	}

@@ -26,8 +26,19 @@ type pod struct {
 
 	mu        sync.Mutex
 	processes []*fleet.Replica // the last one is the present one
-	ready     bool             // as written to the API server
-	written   bool             // whether anything is
+
+	// What was written to the API server last, and whether anything was. They belong to run.
+	state   state
+	written bool
+}
+
+// state is what of a pod changes.
+type state struct {
+	running  bool
+	began    metav1.Time // the process that runs
+	restarts int
+	ready    bool
+	since    metav1.Time // ready, or not
 }
 
 // end tells the pod to end within grace. Only the first time counts.
@@ -45,14 +56,17 @@ func (p *pod) current() *fleet.Replica {
 // run runs the pod's process, and another one when it dies, until the pod is deleted or ctx ends.
 func (p *pod) run(ctx context.Context) {
 	p.bind(ctx)
-	for {
-		p.tell(ctx, false)
+	now := state{}
+	for ; ; now.restarts++ {
+		now.running, now.ready = false, false
+		p.tell(ctx, now)
 		replica, err := p.start()
 		if err != nil {
 			p.k.t.Errorf("%s: %v", p.spec.Name, err)
 			return
 		}
-		switch grace, why := p.watch(ctx, replica); why {
+		now.running, now.began = true, metav1.Now()
+		switch grace, why := p.watch(ctx, replica, now); why {
 		case died:
 			select {
 			case <-time.After(p.k.o.Notice):
@@ -133,7 +147,7 @@ const (
 )
 
 // watch probes the process and writes down whether it is ready, until there is a reason to stop.
-func (p *pod) watch(ctx context.Context, replica *fleet.Replica) (time.Duration, reason) {
+func (p *pod) watch(ctx context.Context, replica *fleet.Replica, now state) (time.Duration, reason) {
 	probes := p.newProber(replica)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -146,8 +160,9 @@ func (p *pod) watch(ctx context.Context, replica *fleet.Replica) (time.Duration,
 		case <-replica.Done():
 			return 0, died
 		case <-timer.C:
-			ready, next := probes.probe(ctx)
-			p.tell(ctx, ready)
+			var next time.Duration
+			now.ready, next = probes.probe(ctx)
+			p.tell(ctx, now)
 			timer.Reset(next)
 		}
 	}

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,26 @@ func TestURLsAreOfThePodsOwnAddress(t *testing.T) {
 	for port, want := range map[string]string{"http-metrics": "http://127.20.0.1:18080", "telemetry": "http://127.20.0.1:18081"} {
 		if got := somePod().url(port); got != want {
 			t.Errorf("%s: got %s, want %s", port, got, want)
+		}
+	}
+}
+
+// What replicas tell from a status is as a kubelet writes it.
+func TestStatusTellsAFirstStartFromARestart(t *testing.T) {
+	began, since := metav1.NewTime(time.Unix(2000, 0)), metav1.NewTime(time.Unix(1000, 0))
+	for name, c := range map[string]struct {
+		now     state
+		running bool
+	}{
+		"not begun": {state{since: since}, false},
+		"begun":     {state{running: true, began: began, since: since}, true},
+		"again":     {state{running: true, began: began, since: since, restarts: 1}, true},
+	} {
+		is := somePod().status(c.now, since)
+		container, ready := is.ContainerStatuses[0], is.Conditions[2]
+		if running := container.State.Running; (running != nil) != c.running || running != nil && !running.StartedAt.Equal(&began) ||
+			int(container.RestartCount) != c.now.restarts || ready.Status != corev1.ConditionFalse || !ready.LastTransitionTime.Equal(&since) {
+			t.Errorf("%s: %+v, %+v", name, container, ready)
 		}
 	}
 }

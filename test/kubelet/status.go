@@ -14,8 +14,11 @@ import (
 )
 
 // tell writes the pod's status if it is not so already. What does not arrive is written the next time.
-func (p *pod) tell(ctx context.Context, ready bool) {
-	if p.written && p.ready == ready {
+func (p *pod) tell(ctx context.Context, now state) {
+	if now.since = p.state.since; !p.written || now.ready != p.state.ready {
+		now.since = metav1.Now()
+	}
+	if p.written && now == p.state {
 		return
 	}
 	pods := p.k.o.Client.CoreV1().Pods(p.spec.Namespace)
@@ -23,30 +26,33 @@ func (p *pod) tell(ctx context.Context, ready bool) {
 	if err != nil || known.UID != p.spec.UID {
 		return
 	}
-	known.Status = p.status(ready)
+	known.Status = p.status(now, known.CreationTimestamp)
 	if _, err := pods.UpdateStatus(ctx, known, metav1.UpdateOptions{}); err == nil {
-		p.written, p.ready = true, ready
+		p.written, p.state = true, now
 	}
 }
 
-func (p *pod) status(ready bool) corev1.PodStatus {
-	now := metav1.Now()
+func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
 	is := corev1.ConditionFalse
-	if ready {
+	if now.ready {
 		is = corev1.ConditionTrue
 	}
 	container := p.spec.Spec.Containers[0]
+	process := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
+	if now.running {
+		process = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now.began}}
+	}
 	return corev1.PodStatus{
-		Phase: corev1.PodRunning, StartTime: &now,
+		Phase: corev1.PodRunning, StartTime: &created,
 		PodIP: p.ip, PodIPs: []corev1.PodIP{{IP: p.ip}},
 		Conditions: []corev1.PodCondition{
-			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: now},
-			{Type: corev1.ContainersReady, Status: is, LastTransitionTime: now},
-			{Type: corev1.PodReady, Status: is, LastTransitionTime: now},
+			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: created},
+			{Type: corev1.ContainersReady, Status: is, LastTransitionTime: now.since},
+			{Type: corev1.PodReady, Status: is, LastTransitionTime: now.since},
 		},
 		ContainerStatuses: []corev1.ContainerStatus{{
-			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: ready, Started: &ready, RestartCount: int32(len(p.processes)),
-			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
+			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: now.ready, Started: &now.ready, RestartCount: int32(now.restarts),
+			State: process,
 		}},
 	}
 }
