@@ -158,6 +158,13 @@ type setup struct {
 func (w *world) start(s setup) (*Source, *recorder) {
 	w.t.Helper()
 	source, rec := w.source(s)
+	w.run(source)
+	return source, rec
+}
+
+// run runs a Source until the test ends.
+func (w *world) run(source *Source) {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -168,7 +175,6 @@ func (w *world) start(s setup) (*Source, *recorder) {
 		cancel()
 		<-done
 	})
-	return source, rec
 }
 
 func (w *world) source(s setup) (*Source, *recorder) {

@@ -40,10 +40,11 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	if !s.CachedReads && o.ResourceVersion == "0" {
 		o.ResourceVersion = ""
 	}
+	s.begins()
 	list := &handleList{}
 	body, _, err := s.open(ctx, o)
 	if err == nil {
-		list.ListMeta, err = s.readList(ctx, body, list)
+		list.ListMeta, err = s.readList(ctx, body, s.Owned, func(h *Handle) { list.Items = append(list.Items, h) })
 	}
 	s.counters.listed(err)
 	s.state.answered(s.logger, "list", err)
@@ -54,7 +55,9 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	return list, nil
 }
 
-func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleList) (metav1.ListMeta, error) {
+// readList gives those of a list's objects to the Sink that are owned, by what is asked first and by the Options as
+// well, and then to visit.
+func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(hash uint64) bool, visit func(*Handle)) (metav1.ListMeta, error) {
 	defer func() { _ = body.Close() }()
 	return wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		s.mu.Lock()
@@ -62,7 +65,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 		if s.stopped {
 			return context.Canceled
 		}
-		h, _, err := s.apply(s.Sink.Put, enc, raw)
+		h, _, err := s.apply(s.Sink.Put, owned, enc, raw)
 		if err != nil {
 			// Its bounds were sound: the others of the list are worth having.
 			s.counters.bad.Inc()
@@ -70,25 +73,27 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, list *handleL
 			return nil
 		}
 		if h != nil {
-			list.Items = append(list.Items, h)
+			visit(h)
 		}
 		return ctx.Err()
 	})
 }
 
-// open sends a list or watch request and returns the body of a good answer, and
-// the shardSelector that it was asked with. A server that can't read that is
-// asked again without it: it is an alpha feature (KEP-5866) whose grammar may
-// change, and the filter on our side makes the result the same.
+// open sends a list or watch request for all that is owned and returns the body of
+// a good answer, and the shardSelector that it was asked with.
 func (s *Source) open(ctx context.Context, o metav1.ListOptions) (body io.ReadCloser, selector string, err error) {
+	o.ShardSelector = s.Selector()
 	return s.openAs(ctx, o, "")
 }
 
-// openAs does so for a media type; "" is what the client prefers.
+// openAs does so for a shardSelector and a media type; "" is what the client
+// prefers. A server that can't read the selector is asked again without it: it is
+// an alpha feature (KEP-5866) whose grammar may change, and the filter on our side
+// makes the result the same.
 func (s *Source) openAs(ctx context.Context, o metav1.ListOptions, accept string) (body io.ReadCloser, selector string, err error) {
 	o.FieldSelector, o.LabelSelector = s.FieldSelector, s.LabelSelector
-	if !s.rejectsSelector() {
-		o.ShardSelector = s.Selector()
+	if s.rejectsSelector() {
+		o.ShardSelector = ""
 	}
 	body, err = s.request(ctx, o, accept)
 	if err == nil || o.ShardSelector == "" || !isSelectorError(err) {

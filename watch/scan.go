@@ -23,7 +23,7 @@ const acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataL
 // Nothing reaches the Sink. It may be called while the Source runs; an error means
 // that the list was not complete.
 func (s *Source) Scan(ctx context.Context, visit func(o Object)) error {
-	o := metav1.ListOptions{Limit: scanPage}
+	o := metav1.ListOptions{Limit: scanPage, ShardSelector: s.Selector()}
 	for {
 		next, err := s.scanPage(ctx, o, visit)
 		if err != nil {

@@ -97,6 +97,10 @@ type Source struct {
 	noSelector bool
 	// replaced is closed by the next Replace, when somebody waits for it.
 	replaced chan struct{}
+	// listed is set while the last list that was begun is complete.
+	listed bool
+	stream *stream     // the watch that is read; nil before the first
+	opened chan string // told of the next watch that is opened; see reopen
 }
 
 // awaitReplace returns what is closed once the reflector has replaced its list.
@@ -142,13 +146,13 @@ func (s *Source) Run(ctx context.Context) {
 
 // apply gives an object to a method of the Sink if it is to be held. It returns
 // nil for one that is not, and whether its hash is one of ours. The caller holds s.mu.
-func (s *Source) apply(to func(Object), enc wire.Encoding, raw []byte) (handle *Handle, ours bool, err error) {
+func (s *Source) apply(to func(Object), owned func(hash uint64) bool, enc wire.Encoding, raw []byte) (handle *Handle, ours bool, err error) {
 	meta, err := wire.ReadMeta(enc, raw)
 	if err != nil {
 		return nil, false, err
 	}
 	h := hash(meta)
-	ours = s.Owned(h)
+	ours = owned(h) && s.Owned(h)
 	if !ours || s.Wanted != nil && !s.Wanted(meta.Namespace) {
 		s.counters.ignored.Inc()
 		s.counters.ignoredBytes.Add(float64(len(raw)))
@@ -182,6 +186,8 @@ func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 		close(r.s.replaced)
 		r.s.replaced = nil
 	}
+	r.s.listed = true
+	r.s.opens(listedAnew)
 	if !r.s.stopped {
 		r.s.Sink.Retain(handles, resourceVersion)
 		r.s.state.synced(r.s.logger, len(handles))

@@ -24,6 +24,10 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	if s.CachedReads && o.SendInitialEvents != nil && o.ResourceVersion == "" {
 		o.ResourceVersion = "0"
 	}
+	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
+	if initial {
+		s.begins()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	body, selector, err := s.open(ctx, o)
 	s.counters.watched(err)
@@ -38,9 +42,10 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		cancel:  cancel,
 		ctx:     ctx,
 		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
-		initial: o.SendInitialEvents != nil && *o.SendInitialEvents,
+		initial: initial,
 		filter:  newFiltering(s, selector),
 	}
+	s.watches(d, selector, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
 }
@@ -124,7 +129,7 @@ func (d *stream) take(ev wire.Event) (*Handle, error) {
 	if ev.Type == string(apiwatch.Deleted) {
 		to = s.Sink.Delete
 	}
-	h, ours, err := s.apply(to, ev.Encoding, ev.Object)
+	h, ours, err := s.apply(to, s.Owned, ev.Encoding, ev.Object)
 	if err != nil {
 		return nil, err
 	}

@@ -33,10 +33,12 @@ type kind struct {
 	graves graves
 	mended map[store.Version]bool // what the last check had listed anew; belongs to checkKinds
 
-	mu      sync.Mutex
-	sources []*watch.Source
-	cancel  context.CancelFunc
-	running *sync.WaitGroup
+	mu        sync.Mutex
+	sources   []*watch.Source
+	acquiring int // Sources that do not hold yet what was gained
+	spawn     func(work func(ctx context.Context))
+	cancel    context.CancelFunc
+	running   *sync.WaitGroup
 }
 
 func (r *Replica) newKind(k Kind) *kind {
@@ -110,7 +112,8 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.sources, k.cancel, k.running = sources, cancel, running
+	k.sources, k.acquiring, k.cancel, k.running = sources, 0, cancel, running
+	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
 }
 
 func (r *Replica) owned(hash uint64) bool { return r.held.Load().Contains(hash) }
@@ -156,6 +159,9 @@ func (k *kind) status() watch.Status {
 func (k *kind) complete() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.acquiring > 0 {
+		return false
+	}
 	for _, s := range k.sources {
 		switch st := s.Status(); {
 		case st.Synced, st.Phase == watch.Absent:

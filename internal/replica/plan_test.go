@@ -3,7 +3,9 @@ package replica
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/statefleet/statefleet/resources"
@@ -283,4 +285,35 @@ func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {
 	close(hold)
 	r.waitReady()
 	r.serves(1, 2)
+}
+
+// What is held is not asked for again: on an API server that shards, the lists of a change bring what is gained.
+func TestChangeListsWhatIsGained(t *testing.T) {
+	w := plannedWorld(t)
+	r := w.start(nil)
+	r.Follow(plan(0, 3, 3))
+	r.waitReady()
+	for i := range planned { // client-go lists anew after a short watch that brought nothing
+		w.pod(i, "n1")
+	}
+	eventually(t, "updates", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	bend := func(_ http.ResponseWriter, req *http.Request) bool {
+		if q := req.URL.Query(); strings.HasSuffix(req.URL.Path, "/pods") && q.Get("watch") == "" {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[q.Get("shardSelector")] = true
+		}
+		return false
+	}
+	w.bend.Store(&bend)
+	r.Follow(plan(0, 3, 2))
+	r.waitHolds(plan(0, 3, 2))
+	s := plan(0, 3, 2).Shards()
+	mu.Lock()
+	defer mu.Unlock()
+	if want := s.NextOwn.Minus(s.Own).Selector(); len(asked) != 1 || !asked[want] {
+		t.Errorf("lists of %v, want %q only", slices.Collect(maps.Keys(asked)), want)
+	}
 }

@@ -78,7 +78,7 @@ func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) cour
 
 // hold makes the replica hold these ranges, besides what it holds of them.
 func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course {
-	gained := held.Minus(c.held)
+	gained, follows := held.Minus(c.held), len(c.held) > 0
 	if len(gained) > 0 {
 		r.logger.Info("more is to be held", "share", held.Share(), "gained", gained.Share())
 	}
@@ -88,10 +88,10 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 	for _, k := range r.current() {
 		c.sort(k)
 	}
-	if len(held) == 0 || len(gained) > 0 {
-		// The filter is wide before the list begins, so that nothing that happens
-		// meanwhile is lost; what is held already is not decoded again.
-		for _, k := range r.current() {
+	for _, k := range r.current() {
+		// The filter is wide before anything is listed, so that nothing that happens
+		// meanwhile is lost.
+		if len(held) == 0 || len(gained) > 0 && !(follows && r.acquire(k, gained)) {
 			r.follow(ctx, k)
 		}
 	}

@@ -1,0 +1,62 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/watch"
+)
+
+const acquireAgain = time.Second
+
+// acquire has the kind's Sources hold what is gained besides what they hold. It reports false when they have to be
+// started anew for that: none runs, one is not synced, or they are at it already.
+func (r *Replica) acquire(k *kind, gained shard.Ranges) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.sources) == 0 || k.acquiring > 0 {
+		return false
+	}
+	for _, s := range k.sources {
+		if s.Status().Phase != watch.Synced {
+			return false
+		}
+	}
+	gain := watch.Gain{Owned: gained.Contains, Selector: gained.Selector()}
+	for _, s := range k.sources {
+		k.acquiring++
+		k.spawn(func(ctx context.Context) { r.acquireFrom(ctx, k, s, gain) })
+	}
+	return true
+}
+
+// acquireFrom tries until the gain is complete, ctx ends, or the kind has to be listed anew.
+func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gain watch.Gain) {
+	for {
+		err := s.Acquire(ctx, gain)
+		switch {
+		case err == nil:
+			k.acquired()
+			return
+		case errors.Is(err, watch.ErrNotListed):
+			select {
+			case r.repair <- k:
+			case <-ctx.Done():
+			}
+			return
+		case ctx.Err() == nil:
+			k.logger.Warn("what is gained could not be listed; trying again", "err", err)
+		}
+		if !pause(ctx, acquireAgain) {
+			return
+		}
+	}
+}
+
+func (k *kind) acquired() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.acquiring--
+}

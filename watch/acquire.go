@@ -1,0 +1,128 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Gain is what a Source comes to own besides what it owns already.
+type Gain struct {
+	// Owned decides by an object's hash, as that of Options does.
+	Owned func(hash uint64) bool
+	// Selector is the shardSelector for it; "" when it would be too long.
+	Selector string
+}
+
+var (
+	// ErrNotListed is returned by Acquire while the Source has no complete list, or has begun another: then all that
+	// is owned has to be listed.
+	ErrNotListed = errors.New("the resource is being listed")
+
+	errBehind = errors.New("the API server's answer is older than what is known")
+)
+
+// Acquire puts into the Sink what the Source has come to own, and leaves what it holds as it is. The Options' Owned
+// and Selector must have grown before. The watch goes on from where it is with the wider selector, and only then is
+// the gain listed, so that whatever happens meanwhile comes with the watch. It blocks until the gain is complete, and
+// may be called while the Source runs, by one goroutine at a time. After an error but ErrNotListed it may be tried again.
+func (s *Source) Acquire(ctx context.Context, gain Gain) error {
+	from, err := s.reopen(ctx)
+	if err != nil || from == listedAnew {
+		return err
+	}
+	o := metav1.ListOptions{Limit: scanPage, ShardSelector: gain.Selector}
+	for {
+		page, err := s.acquirePage(ctx, o, gain.Owned)
+		if err == nil && o.Continue == "" && older(page.ResourceVersion, from) {
+			err = errBehind
+		}
+		s.counters.listed(err)
+		if err != nil {
+			return fmt.Errorf("list what is gained of %s: %w", s.Name, err)
+		}
+		s.counters.sharded(page.ShardInfo != nil)
+		if page.Continue == "" {
+			return nil
+		}
+		o.Continue = page.Continue
+	}
+}
+
+func (s *Source) acquirePage(ctx context.Context, o metav1.ListOptions, owned func(hash uint64) bool) (metav1.ListMeta, error) {
+	body, _, err := s.openAs(ctx, o, "")
+	if err != nil {
+		return metav1.ListMeta{}, err
+	}
+	return s.readList(ctx, body, owned, func(*Handle) {})
+}
+
+// older compares versions; those that are no numbers are not.
+func older(a, b string) bool {
+	x, errA := strconv.ParseUint(a, 10, 64)
+	y, errB := strconv.ParseUint(b, 10, 64)
+	return errA == nil && errB == nil && x < y
+}
+
+// listedAnew stands for the version of a watch where the reflector has listed everything instead.
+const listedAnew = "listed anew"
+
+// reopen has the watch opened anew, and returns the version that it goes on from.
+func (s *Source) reopen(ctx context.Context) (from string, err error) {
+	s.mu.Lock()
+	if !s.listed || s.stopped {
+		s.mu.Unlock()
+		return "", ErrNotListed
+	}
+	opened := make(chan string, 1)
+	s.opened = opened
+	current := s.stream
+	s.mu.Unlock()
+	if current != nil {
+		current.cut()
+	}
+	select {
+	case from = <-opened:
+		return from, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// begins notes that a list begins. The caller does not hold s.mu.
+func (s *Source) begins() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed = false
+}
+
+// opens notes a watch that goes on from a version, or that a list is complete. The caller holds s.mu.
+func (s *Source) opens(from string) {
+	if s.opened != nil {
+		s.opened <- from
+		s.opened = nil
+	}
+}
+
+// watches notes the watch that is read from now on. One that was asked for less than is owned by now is cut at once.
+func (s *Source) watches(d *stream, selector, from string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stream = d
+	switch {
+	case d.initial:
+	case selector != "" && selector != s.Selector():
+		d.cut()
+	default:
+		s.opens(from)
+	}
+}
+
+// cut ends the watch as if the API server had. What it has not read yet comes again.
+func (d *stream) cut() {
+	d.closed.Store(true)
+	d.cancel()
+}
