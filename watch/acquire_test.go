@@ -188,7 +188,7 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 	w.convergeHeld(t, g, "the list")
 	eventually(t, "synced", func() bool { return g.Status().Phase == Synced })
 	old := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodGet, "/api/v1/pods", nil)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods", nil)
 	w.cluster.Handler().ServeHTTP(old, request)
 	for i := range 50 {
 		w.pod(i, "n1")

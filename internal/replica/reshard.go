@@ -91,7 +91,10 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 	for _, k := range r.current() {
 		// The filter is wide before anything is listed, so that nothing that happens
 		// meanwhile is lost.
-		if len(held) == 0 || len(gained) > 0 && !(follows && r.acquire(k, gained)) {
+		switch {
+		case len(held) > 0 && len(gained) == 0:
+		case len(held) > 0 && follows && r.acquire(k, gained):
+		default:
 			r.follow(ctx, k)
 		}
 	}
