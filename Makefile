@@ -10,7 +10,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare bench-guard bench-baseline gobench load e2e page-test audit fuzz vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit fuzz vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -61,6 +61,29 @@ bench: build ## Measure everything there are targets for on a simulated cluster,
 
 bench-compare: build ## Another exporter beside ours: BIN=path ARGS='further flags, or a whole command line with templates'
 	$(load) compare --other='$(BIN)' --other-args='$(ARGS)'
+
+architectures: build ## Three ways to export a cluster's state side by side, ours among them, at BENCH_SCALE (six minutes); renews the table in docs
+	go run ./benchmarks/architectures --commit=$(VERSION) --pods=$(subst k,000,$(BENCH_SCALE)) --docs=docs/architecture.md
+
+# The parts of the curves, each some five minutes. What is measured of a commit is kept below bin, so that a run that was
+# broken off goes on with the parts that lack. Consistency checks come once an hour, some fleets would be met by one.
+curve_single = curve --size=1000 --size=5000 --size=20000 --size=50000 --fleet=1 --window=40s
+curve_large  = curve --size=200000 --fleet=1 --window=40s
+curve_shards = curve --size=100000 --fleet=1 --fleet=2 --fleet=4 --fleet=8 --window=40s
+curve_server = curve --size=100000 --fleet=2 --fleet=4 --fleet=8 --server-sharding --window=40s
+curve_rates  = rates --pods=5000 --rate=100 --rate=400 --rate=1000 --rate=2000 --rate=4000 --window=20s
+curve_parts  = single large shards server rates
+CURVES      ?= bin/curves/$(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+.PRECIOUS: $(CURVES)/%.json
+$(CURVES)/%.json: | build
+	go run ./benchmarks/load $(curve_$*) --args=--consistency.check-interval=0 --scrapes=40 --commit=$(VERSION) --results=$(@D) --name=$*
+
+curve: $(CURVES)/$(PART).json ## One PART of the curves: single, large, shards, server or rates
+
+curves: $(curve_parts:%=$(CURVES)/%.json) ## Fleets and clusters of many sizes (25 minutes, resumed where it was broken off); fits costs.yaml, draws docs/images
+	go run ./benchmarks/curves $^
+	$(MAKE) generate
 
 bench-guard: ## Fail when Go benchmarks allocate, or an object takes, a tenth more than benchmarks/guard/baseline.txt says
 	go run ./benchmarks/guard

@@ -52,7 +52,7 @@ func samples(t *testing.T, page io.Reader) []string {
 	return all
 }
 
-// served runs one of the two here until it is ready, and takes its page.
+// served runs one of the others here until it is ready, and takes its page.
 func served(t *testing.T, as, kubeconfig string) []string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -153,10 +153,32 @@ func TestAllShowTheSame(t *testing.T) {
 	if pods := len(cluster.Names("pods")); len(want) < 9*pods {
 		t.Fatalf("%d samples of %d pods", len(want), pods)
 	}
-	for _, as := range []string{asRegistry, asCollector} {
+	for _, as := range []string{asRegistry, asCleared, asCollector} {
 		if got := served(t, as, kubeconfig); !slices.Equal(got, want) {
 			t.Errorf("%s: %d samples, want %d; the first is %.300q, want %.300q", as, len(got), len(want), slices.Concat(got, []string{"none"})[0], want[0])
 		}
+	}
+}
+
+func TestAgeOfACount(t *testing.T) {
+	h := &history{}
+	for range 3 {
+		h.changed()
+	}
+	second := h.times[0].Add(time.Second)
+	h.times[1], h.times[2] = second, second.Add(time.Second)
+	f := func(count int32, at time.Time, want time.Duration) {
+		t.Helper()
+		if got := h.age(count, at); got != want {
+			t.Errorf("%d is %s old, want %s", count, got, want)
+		}
+	}
+	f(firstRestarts, second.Add(5*time.Second), 5*time.Second)
+	f(firstRestarts+1, second.Add(5*time.Second), 4*time.Second)
+	f(firstRestarts+2, second.Add(5*time.Second), 0) // still true
+	f(firstRestarts, second.Add(-time.Millisecond), 0)
+	if next := h.next(); next != firstRestarts+3 {
+		t.Errorf("next is %d", next)
 	}
 }
 

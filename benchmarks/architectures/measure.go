@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -31,6 +26,7 @@ func architectures(self, binary string) []architecture {
 	}
 	return []architecture{
 		{"cache, copied into a registry every 10 s", serve(asRegistry)},
+		{"the same, registry cleared before each copy", serve(asCleared)},
 		{"cache, collected for each scrape", serve(asCollector)},
 		{"statefleet", fleet.Default(binary, "--resources=pods,jobs", "--metric-allowlist=^("+strings.Join(names(), "|")+")$")},
 	}
@@ -38,178 +34,131 @@ func architectures(self, binary string) []architecture {
 
 // row is what is found of one architecture.
 type row struct {
-	series    int64
-	restMiB   float64
-	scrape    time.Duration // mean
-	scrapeCPU time.Duration // mean
-	stale     time.Duration // the longest of several
-	ghosts    int64         // series that are left of objects that are gone
-	afterMiB  float64       // when they are gone
+	Name   string
+	Series int64
+	// RestMiB stays resident when nothing changes and a scrape comes now and then,
+	// PeakMiB was the most from the start until then.
+	RestMiB, PeakMiB float64
+	IdleMillis       float64 // CPU a second when nothing happens
+	ScrapeMillis     float64 // mean, gzip
+	ScrapeCPUMillis  float64 // mean
+	StaleSeconds     float64 // the longest of several
+	FewestSeries     int64   // on any page while nothing was deleted
+	BusyMillis       float64 // CPU a second while Jobs come and go
+	GoneSeries       int64   // series that are left of objects that are gone
+	AfterMiB         float64 // resident when they are gone
+}
+
+// subject is an architecture while it runs.
+type subject struct {
+	architecture
+	row
+	shard  *fleet.Shard
+	server *simulator.Server
+	fleet  *fleet.Fleet
+	cancel context.CancelFunc
 }
 
 type measurement struct {
 	options
-	cluster *simulator.Cluster
+	cluster  *simulator.Cluster
+	progress io.Writer
+	events   float64 // a second, while Jobs came and went
 }
 
-func (m measurement) measure(ctx context.Context, a architecture) (r row, err error) {
+// measure runs all of them side by side, so that they wait together. What is
+// timed is done by one after the other.
+func (m *measurement) measure(ctx context.Context, all []architecture) ([]row, error) {
 	dir, err := os.MkdirTemp("", "statefleet-architectures-")
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	server, err := m.cluster.Serve("")
-	if err != nil {
-		return r, err
+	var subjects []*subject
+	defer func() {
+		for _, s := range subjects {
+			s.stop()
+		}
+	}()
+	for i, a := range all {
+		s, err := m.start(ctx, a, filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+		subjects = append(subjects, s)
 	}
-	defer server.Stop()
+	for _, step := range []struct {
+		name string
+		run  func(context.Context, []*subject) error
+	}{{"memory and scrapes", m.rest}, {"staleness", m.staleness}, {"objects that come and go", m.growth}} {
+		_, _ = fmt.Fprintln(m.progress, step.name)
+		if err := step.run(ctx, subjects); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), ended(subjects))
+		}
+	}
+	var rows []row
+	for _, s := range subjects {
+		rows = append(rows, s.row)
+	}
+	return rows, nil
+}
+
+// ended is why processes have ended before they were told to.
+func ended(subjects []*subject) error {
+	var all []error
+	for _, s := range subjects {
+		select {
+		case err := <-s.fleet.Failed():
+			all = append(all, fmt.Errorf("%s: %w", s.name, err))
+		default:
+		}
+	}
+	return errors.Join(all...)
+}
+
+// start starts the process, and waits until it is ready.
+func (m measurement) start(ctx context.Context, a architecture, dir string) (s *subject, err error) {
+	_, _ = fmt.Fprintln(m.progress, a.name)
+	s = &subject{architecture: a, row: row{Name: a.name}}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if s.server, err = m.cluster.Serve(""); err != nil {
+		return nil, err
+	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			s.stop()
+		}
+	}()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	if err := m.cluster.WriteKubeconfig(kubeconfig); err != nil {
-		return r, err
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	f, err := fleet.Start(ctx, fleet.Options{Command: a.command, Kubeconfig: func(int) string { return kubeconfig }, Shards: 1, Dir: dir})
+	s.fleet, err = fleet.Start(ctx, fleet.Options{Command: a.command, Kubeconfig: func(int) string { return kubeconfig }, Shards: 1, Dir: dir})
 	if err != nil {
-		cancel()
-		return r, err
+		return nil, err
 	}
-	defer f.Wait()
-	defer cancel()
-	shard := f.Shards[0]
-	for !shard.Answers(ctx, "/readyz") {
+	s.shard = s.fleet.Shards[0]
+	for !s.shard.Answers(ctx, "/readyz") {
 		select {
-		case err := <-f.Failed():
-			return r, err
+		case err := <-s.fleet.Failed():
+			return nil, err
 		case <-ctx.Done():
-			return r, ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	for _, step := range []func(context.Context, *fleet.Shard, *row) error{m.rest, m.staleness, m.ghosts} {
-		if err := step(ctx, shard, &r); err != nil {
-			return r, fmt.Errorf("%s: %w", a.name, err)
-		}
-	}
-	return r, nil
+	return s, nil
 }
 
-// rest measures scrapes and memory when nothing changes.
-func (m measurement) rest(ctx context.Context, shard *fleet.Shard, r *row) error {
-	if err := pause(ctx, m.settle); err != nil {
-		return err
+func (s *subject) stop() {
+	s.cancel()
+	if s.fleet != nil {
+		s.fleet.Wait()
 	}
-	if _, err := shard.Scrape(ctx, "gzip"); err != nil {
-		return err
-	}
-	before, err := shard.Usage()
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	for range m.scrapes {
-		if _, err := shard.Scrape(ctx, "gzip"); err != nil {
-			return err
-		}
-	}
-	r.scrape = time.Since(start) / time.Duration(m.scrapes)
-	after, err := shard.Usage()
-	if err != nil {
-		return err
-	}
-	r.scrapeCPU = (after.CPU - before.CPU) / time.Duration(m.scrapes)
-	r.restMiB = float64(after.Resident) / (1 << 20)
-	plain, err := shard.Scrape(ctx, "identity")
-	r.series = plain.Series
-	return err
-}
-
-// staleness restarts a container several times and looks how long pages go on
-// showing the count of before: the longest time from the change to the start of
-// the last scrape that did.
-func (m measurement) staleness(ctx context.Context, shard *fleet.Shard, r *row) error {
-	name := m.cluster.Names("pods")[0]
-	for n := range m.changes {
-		if err := pause(ctx, time.Duration(n)*3*time.Second/2); err != nil { // at other moments of the interval
-			return err
-		}
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
-		restarts := int32(1_000_001 + n) // found nowhere else
-		err := m.cluster.Modify(pod, func() { pod.Status.ContainerStatuses[0].RestartCount = restarts })
-		if err != nil {
-			return err
-		}
-		changed := time.Now()
-		for {
-			started := time.Now()
-			shown, err := shows(ctx, shard, restarts)
-			if err != nil {
-				return err
-			}
-			if shown {
-				break
-			}
-			r.stale = max(r.stale, started.Sub(changed))
-			if err := pause(ctx, 20*time.Millisecond); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// shows reports whether a page has the sample.
-func shows(ctx context.Context, shard *fleet.Shard, restarts int32) (bool, error) {
-	lines, err := page(ctx, shard.Metrics)
-	for _, line := range lines {
-		if name, value, ok := strings.Cut(line, "} "); ok && strings.HasPrefix(name, "kube_pod_container_status_restarts_total{") {
-			if v, err := strconv.ParseFloat(value, 64); err == nil && v == float64(restarts) {
-				return true, nil
-			}
-		}
-	}
-	return false, err
-}
-
-// page returns the samples of a page.
-func page(ctx context.Context, url string) ([]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var samples []string
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		if !strings.HasPrefix(lines.Text(), "#") {
-			samples = append(samples, lines.Text())
-		}
-	}
-	return samples, lines.Err()
-}
-
-// ghosts lets many Jobs come and go, and counts what is left of them.
-func (m measurement) ghosts(ctx context.Context, shard *fleet.Shard, r *row) error {
-	churning, cancel := context.WithTimeout(ctx, m.churn)
-	defer cancel()
-	c := simulator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
-	if err := c.Run(churning, m.cluster); err != nil {
-		return err
-	}
-	if err := pause(ctx, m.settle); err != nil {
-		return err
-	}
-	plain, err := shard.Scrape(ctx, "identity")
-	if err != nil {
-		return err
-	}
-	r.ghosts = plain.Series - r.series
-	u, err := shard.Usage()
-	r.afterMiB = float64(u.Resident) / (1 << 20)
-	return err
+	s.server.Stop()
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -218,15 +167,5 @@ func pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-time.After(d):
 		return nil
-	}
-}
-
-// print is the table, as Markdown.
-func print(out io.Writer, all []architecture, rows []row) {
-	_, _ = fmt.Fprintln(out, "| architecture | series | resident, MiB | gzip scrape, ms | its CPU, ms | staleness, s | series of gone objects | resident then, MiB |")
-	_, _ = fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")
-	for i, r := range rows {
-		_, _ = fmt.Fprintf(out, "| %s | %d | %.0f | %.1f | %.1f | %.2f | %d | %.0f |\n", all[i].name, r.series, r.restMiB,
-			float64(r.scrape.Microseconds())/1e3, float64(r.scrapeCPU.Microseconds())/1e3, r.stale.Seconds(), r.ghosts, r.afterMiB)
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
@@ -23,6 +26,7 @@ import (
 // The architectures that are served here.
 const (
 	asRegistry  = "registry"  // values are copied from a cache into a registry every few seconds
+	asCleared   = "cleared"   // the same, into a registry that is emptied before
 	asCollector = "collector" // metrics are made of a cache for each scrape
 )
 
@@ -43,11 +47,13 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	if err != nil {
 		return err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(withoutManagedFields))
 	c := caches{factory.Core().V1().Pods().Lister(), factory.Batch().V1().Jobs().Lister()}
 	registry := prometheus.NewRegistry()
 	var ready atomic.Bool
-	go func() {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() {
 		factory.StartWithContext(ctx)
 		factory.WaitForCacheSync(ctx.Done())
 		if as == asCollector {
@@ -55,11 +61,11 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 			ready.Store(true)
 			return
 		}
-		gauges := newGauges(registry)
+		gauges := newGauges(registry, as == asCleared)
 		gauges.copy(c)
 		ready.Store(true)
 		gauges.keepCopying(ctx, c, refresh)
-	}()
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -75,6 +81,15 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	}
 	factory.Shutdown()
 	return nil
+}
+
+// withoutManagedFields is what everybody does who keeps objects in a cache: no
+// metric is made of these fields, and they are a large part of an object.
+func withoutManagedFields(o any) (any, error) {
+	if m, err := meta.Accessor(o); err == nil {
+		m.SetManagedFields(nil)
+	}
+	return o, nil
 }
 
 // each gives every cached object to the functions.
@@ -101,11 +116,15 @@ func (c caches) each(pod func(i int, value float64, labels ...string), job func(
 }
 
 // gauges are the registry's vectors. A label set that was set once stays: the
-// registry does not know which object it was of.
-type gauges struct{ pods, jobs []*prometheus.GaugeVec }
+// registry does not know which object it was of. Clearing all before each copy
+// ends that, at the price of pages that lack what is not copied yet.
+type gauges struct {
+	pods, jobs []*prometheus.GaugeVec
+	clear      bool
+}
 
-func newGauges(r prometheus.Registerer) gauges {
-	var g gauges
+func newGauges(r prometheus.Registerer, clear bool) gauges {
+	g := gauges{clear: clear}
 	vector := func(name string, labels []string) *prometheus.GaugeVec {
 		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: name}, labels)
 		r.MustRegister(v)
@@ -121,6 +140,11 @@ func newGauges(r prometheus.Registerer) gauges {
 }
 
 func (g gauges) copy(c caches) {
+	if g.clear {
+		for _, v := range slices.Concat(g.pods, g.jobs) {
+			v.Reset()
+		}
+	}
 	_ = c.each( // listing a cache does not fail
 		func(i int, value float64, labels ...string) { g.pods[i].WithLabelValues(labels...).Set(value) },
 		func(i int, value float64, labels ...string) { g.jobs[i].WithLabelValues(labels...).Set(value) })
@@ -158,7 +182,7 @@ func newCollector(c caches) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range append(append([]*prometheus.Desc(nil), c.pods...), c.jobs...) {
+	for _, d := range slices.Concat(c.pods, c.jobs) {
 		ch <- d
 	}
 }

@@ -43,6 +43,15 @@ func (s *Shard) Usage() (Usage, error) {
 	return u, err
 }
 
+// OwnUsage is that of this program; zero where the kernel does not say.
+func OwnUsage() Usage {
+	u, err := (&Shard{PID: os.Getpid()}).Usage()
+	if err != nil {
+		return Usage{}
+	}
+	return u
+}
+
 // cpuTime reads utime and stime of /proc/PID/stat. The program's name, which
 // may hold anything, ends with the last parenthesis.
 func cpuTime(stat []byte) (time.Duration, error) {

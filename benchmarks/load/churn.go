@@ -40,6 +40,10 @@ func (s *session) churn(ctx context.Context, r *result, scrapes int) error {
 	if err != nil {
 		return err
 	}
+	return s.churnMemory(r)
+}
+
+func (s *session) churnMemory(r *result) error {
 	now, err := s.read()
 	if err != nil {
 		return err
@@ -70,7 +74,8 @@ func (s *session) events(ctx context.Context, r *result, window time.Duration) e
 	for i := range r.PerShard {
 		cpu := (after.usage[i].CPU - before.usage[i].CPU).Seconds()
 		r.PerShard[i].Churn = &churn{
-			Events: events, EventsPerSecond: events / after.at.Sub(before.at).Seconds(),
+			ReceivedBytes: float64(after.bytes[i] - before.bytes[i]),
+			Events:        events, EventsPerSecond: events / after.at.Sub(before.at).Seconds(),
 			CPUSeconds: cpu, MicrosecondsPerEvent: cpu / max(events, 1) * 1e6,
 		}
 	}

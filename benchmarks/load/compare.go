@@ -95,6 +95,7 @@ func measures() []measure {
 		}},
 		measure{"events of the cluster", "/s", churning(func(c *churn) float64 { return c.EventsPerSecond })},
 		measure{"CPU for an event of the cluster", "us", churning(func(c *churn) float64 { return c.MicrosecondsPerEvent })},
+		measure{"bytes from the API server for an event of the cluster", "kB", churning(func(c *churn) float64 { return c.ReceivedBytes / max(c.Events, 1) / 1e3 })},
 		measure{"all CPU from one scrape to the next, churn", "ms", churning(func(c *churn) float64 { return c.IntervalCPUSeconds * 1e3 })},
 	)
 }

@@ -9,13 +9,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -50,6 +51,10 @@ type options struct {
 
 	jobs, updates, heartbeats float64
 
+	name          string
+	sizes, fleets []int
+	rates         []int
+
 	command, otherCommand fleet.Command
 }
 
@@ -57,6 +62,8 @@ const (
 	whatTargets = "targets"
 	whatCompare = "compare"
 	whatFleet   = "fleet"
+	whatCurve   = "curve"
+	whatRates   = "rates"
 )
 
 func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
@@ -94,6 +101,14 @@ func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err e
 		c.Flag("shards", "Shards that the cluster is divided into.").Default("1").IntVar(&o.shards)
 		c.Flag("only", "Shards to run; 0 means all.").Default("0").IntVar(&o.only)
 	}
+	curves := app.Command(whatCurve, "Fleets of several sizes, side by side.")
+	curves.Flag("size", "Pods of a cluster; may be given several times.").Required().IntsVar(&o.sizes)
+	curves.Flag("fleet", "Shards of a fleet, one such on each cluster; may be given several times.").Required().IntsVar(&o.fleets)
+	rates := app.Command(whatRates, "A shard that owns next to nothing, and events that come at several rates.")
+	rates.Flag("rate", "Status updates a second; may be given several times.").Required().IntsVar(&o.rates)
+	for _, c := range []*kingpin.CmdClause{curves, rates} {
+		c.Flag("name", "Name of the results.").Required().StringVar(&o.name)
+	}
 	o.what, err = app.Parse(args)
 	if done {
 		return o, true, nil
@@ -112,13 +127,14 @@ func (o *options) check() (err error) {
 	if o.otherCommand, err = fleet.ParseCommand(o.other, o.otherArgs); err != nil {
 		return fmt.Errorf("--other-args: %w", err)
 	}
-	if o.what == whatTargets {
-		o.shards, o.rounds = 1, 1
-	} else {
+	if o.what != whatTargets {
 		o.starts = 1
 	}
-	if o.what == whatFleet {
+	if o.what != whatCompare {
 		o.rounds = 1
+	}
+	if o.what != whatCompare && o.what != whatFleet {
+		o.shards = 1
 	}
 	for name, n := range map[string]int{
 		"--pods": o.pods, "--shards": o.shards, "--scrapes": o.scrapes, "--churn-scrapes": o.churnScrapesN, "--starts": o.starts, "--rounds": o.rounds,
@@ -129,6 +145,11 @@ func (o *options) check() (err error) {
 	}
 	if o.only < 0 || o.only > o.shards {
 		return fmt.Errorf("--only=%d: must be from 0 to --shards", o.only)
+	}
+	for name, all := range map[string][]int{"--size": o.sizes, "--fleet": o.fleets, "--rate": o.rates} {
+		if i := slices.IndexFunc(all, func(n int) bool { return n < 1 }); i >= 0 {
+			return fmt.Errorf("%s=%d: must be above zero", name, all[i])
+		}
 	}
 	for name, d := range map[string]time.Duration{"--at-rest": o.atRest, "--window": o.window, "--every": o.every} {
 		if d <= 0 {
@@ -172,13 +193,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // load runs the cluster in this process and the shards in theirs, so that the
 // figures of the shards hold nothing of the cluster.
 func load(ctx context.Context, o options, out, progress io.Writer) error {
+	if o.what == whatCurve {
+		return o.curve(ctx, out, progress)
+	}
 	b, err := newBench(o, progress)
 	if err != nil {
 		return err
 	}
-	r := &report{Conditions: b.conditions(), pods: o.pods}
-	name := o.what + "-" + strings.Replace(fmt.Sprintf("%d.", o.pods), "000.", "k", 1)
-	name = strings.TrimSuffix(name, ".")
+	r := &findings{Conditions: b.conditions(), pods: o.pods}
+	name := o.what + "-" + report.Thousands(o.pods)
 	switch o.what {
 	case whatTargets:
 		if r.Outcome, err = b.targets(ctx); err == nil {
@@ -186,6 +209,9 @@ func load(ctx context.Context, o options, out, progress io.Writer) error {
 		}
 	case whatCompare:
 		r.Comparison, err = b.compare(ctx, exporter{name: "other", command: o.otherCommand, ready: o.otherReady})
+	case whatRates:
+		r.Runs, err = b.foreignRates(ctx)
+		name = o.name
 	case whatFleet:
 		r.Run, err = b.with(ctx, b.exporter(), o.shards, o.running(), b.all(ctx)...)
 		name = fmt.Sprintf("%s-%d", name, o.shards)

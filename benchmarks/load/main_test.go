@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/statefleet/statefleet/internal/capacity"
 	"github.com/statefleet/statefleet/watch"
 )
 
@@ -95,6 +98,39 @@ func TestFleetIsMeasured(t *testing.T) {
 	}
 }
 
+func TestCurveHasARunOfEachFleet(t *testing.T) {
+	f := func(want []capacity.Run, further ...string) {
+		t.Helper()
+		args := short(t, append(further, "--name=x")...)
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+			t.Fatalf("exit code %d: %s", code, &stderr)
+		}
+		body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "x.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got findings
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatal(err)
+		}
+		var shapes []capacity.Run
+		for _, r := range got.Runs {
+			if r.SyncBytes <= 0 || r.Memory <= 0 && r.Running == 0 || r.Events <= 0 {
+				t.Errorf("%+v", r)
+			}
+			shapes = append(shapes, capacity.Run{Pods: r.Pods, Shards: r.Shards, Running: r.Running, ServerSharded: r.ServerSharded})
+		}
+		if !slices.Equal(shapes, want) {
+			t.Errorf("%+v, want %+v", shapes, want)
+		}
+	}
+	f([]capacity.Run{{Pods: 22, Shards: 1}, {Pods: 22, Shards: 2}, {Pods: 33, Shards: 1}, {Pods: 33, Shards: 2}},
+		"curve", "--size=20", "--size=30", "--fleet=1", "--fleet=2")
+	f([]capacity.Run{{Pods: 33, Shards: 2, ServerSharded: true}}, "curve", "--size=30", "--fleet=2", "--server-sharding")
+	f([]capacity.Run{{Pods: 33, Shards: foreignShards, Running: 1}, {Pods: 33, Shards: foreignShards, Running: 1}}, "rates", "--rate=1000", "--rate=2000")
+}
+
 func TestTargetsHaveARowEach(t *testing.T) {
 	args := short(t, "targets", "--starts=1")
 	var stdout, stderr bytes.Buffer
@@ -140,6 +176,9 @@ func TestExitCodes(t *testing.T) {
 	f(exitUsage, "--only", "fleet", "--only=2")
 	f(exitUsage, "--window", "fleet", "--window=0s")
 	f(exitUsage, "--at-rest", "fleet", "--at-rest=0s")
+	f(exitUsage, "--size", "curve", "--fleet=1", "--name=x")
+	f(exitUsage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
+	f(exitUsage, "--rate", "rates", "--rate=-1", "--name=x")
 	f(exitUsage, "--every", "fleet", "--every=-1s")
 	f(exitFailure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
 }

@@ -54,6 +54,7 @@ type scrapes struct {
 type churn struct {
 	Events, EventsPerSecond float64 // of the cluster, in the window without scrapes
 	CPUSeconds              float64 // in that window
+	ReceivedBytes           float64 // from the API server in that window
 	MicrosecondsPerEvent    float64
 	// Gzip are scrapes in the window after it, with what the time between them
 	// cost beyond what the window without scrapes did.
@@ -128,6 +129,7 @@ func (c *churn) with(other *churn) *churn {
 		Events:               c.Events,
 		EventsPerSecond:      c.EventsPerSecond,
 		CPUSeconds:           c.CPUSeconds + other.CPUSeconds,
+		ReceivedBytes:        c.ReceivedBytes + other.ReceivedBytes,
 		MicrosecondsPerEvent: c.MicrosecondsPerEvent + other.MicrosecondsPerEvent,
 		Gzip:                 c.Gzip.with(other.Gzip),
 		IntervalCPUSeconds:   c.IntervalCPUSeconds + other.IntervalCPUSeconds,

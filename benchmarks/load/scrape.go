@@ -14,6 +14,12 @@ func (s *session) settled(ctx context.Context, r *result) error {
 	if err := s.idle(ctx, r, s.settle); err != nil {
 		return err
 	}
+	return s.scraped(ctx, r, max(1, s.scrapes/4))
+}
+
+// scraped measures scrapes between which nothing changes, and the memory that an
+// exporter has then.
+func (s *session) scraped(ctx context.Context, r *result, identity int) error {
 	if err := s.quiet(ctx, r, "gzip", s.scrapes, func(f *figures) **scrapes { return &f.Gzip }); err != nil {
 		return err
 	}
@@ -24,7 +30,6 @@ func (s *session) settled(ctx context.Context, r *result) error {
 	for i := range r.PerShard {
 		r.PerShard[i].RestMiB = float64(now.usage[i].Resident) / mebi
 	}
-	identity := max(1, s.scrapes/4)
 	if err := s.quiet(ctx, r, "identity", identity, func(f *figures) **scrapes { return &f.Identity }); err != nil {
 		return err
 	}

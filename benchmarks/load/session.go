@@ -162,14 +162,14 @@ func (s *session) ready(ctx context.Context) bool {
 
 // sync measures from the start until everything is there.
 func (s *session) sync(ctx context.Context) (*result, error) {
-	own := ownUsage()
+	own := fleet.OwnUsage()
 	synced, err := s.rest(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &result{
 		Exporter: s.name, Pods: s.pods, Objects: s.cluster.Len(), Shards: s.shards, Running: s.running,
-		ServerCPUSeconds: (ownUsage().CPU - own.CPU).Seconds(),
+		ServerCPUSeconds: (fleet.OwnUsage().CPU - own.CPU).Seconds(),
 	}
 	for i, u := range synced.usage {
 		r.PerShard = append(r.PerShard, figures{

@@ -99,6 +99,7 @@ func (e *estimator) run(ctx context.Context, stdout io.Writer) (err error) {
 func (e *estimator) load(kinds []capacity.Kind) capacity.Load {
 	l := capacity.Load{
 		Kinds: kinds, Events: e.events, Interval: e.interval, Check: e.checkEvery, Standby: e.standby, RawBytes: e.rawBytes,
+		ServerSharded: e.serverSharding,
 	}
 	if l.Events == 0 {
 		l.Events = e.costs.Events(kinds)

@@ -27,6 +27,7 @@ type estimateFlags struct {
 
 	interval, timeout    time.Duration
 	memoryLimit, maxPage int64
+	serverSharding       bool
 }
 
 func (e *estimateFlags) declare(s *section) {
@@ -37,6 +38,7 @@ func (e *estimateFlags) declare(s *section) {
 	s.flag("objects", "Number of objects of other kinds, such as configmaps=5000,services=300.").PlaceHolder("KIND=N,...").
 		HintAction(knownResources).StringsVar(&e.objects)
 	s.value("events-per-second", "Changes of all objects together, a second; default: one for each 50 pods.", positive(&e.events, 1e6)).PlaceHolder("N")
+	s.flag("server-sharding", "The API server leaves out what a replica does not hold (KEP-5866).").BoolVar(&e.serverSharding)
 	s.value("sample", "Objects of each kind, in each of --namespaces, to read and render for their size. 0: only count them.", whole(&e.sample, 0)).Default("500")
 	s.value("scrape-interval", "Time between two scrapes.", duration(&e.interval)).Default("30s")
 	s.value("scrape-timeout", "Time that a scrape may take; half of it is used. 0: any.", duration(&e.timeout)).Default("10s")

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/statefleet/statefleet/resources"
 )
 
 //go:embed costs.yaml
@@ -19,6 +21,7 @@ const podsKind = "pods"
 // Costs are what was measured of statefleet, see costs.yaml.
 type Costs struct {
 	Process Process              `yaml:"process"`
+	Start   Start                `yaml:"start"`
 	Scrape  Scrape               `yaml:"scrape"`
 	Assumed Assumed              `yaml:"assumed"`
 	Kinds   map[string]KindCosts `yaml:"kinds"`
@@ -36,10 +39,20 @@ type Process struct {
 	Touched float64 `yaml:"touched"`
 
 	Idle         time.Duration `yaml:"idle"`         // CPU a second when nothing happens
+	Awake        time.Duration `yaml:"awake"`        // CPU a second of being woken by events, once they come all the time
 	OwnedEvent   time.Duration `yaml:"ownedEvent"`   // CPU
 	ForeignEvent time.Duration `yaml:"foreignEvent"` // CPU, of an event that belongs to another replica
 
-	MetadataBytes float64 `yaml:"metadataBytes"` // of an object in a consistency check
+	ObjectBytes   float64 `yaml:"objectBytes"`   // received for an object in the first list
+	EventBytes    float64 `yaml:"eventBytes"`    // received for an event
+	MetadataBytes float64 `yaml:"metadataBytes"` // received for an object in a consistency check
+}
+
+// Start is the CPU from the start of a replica until everything is served.
+type Start struct {
+	Fixed         time.Duration `yaml:"fixed"`
+	PerMB         time.Duration `yaml:"perMB"`         // for each 1,000,000 bytes of text on the page
+	ForeignObject time.Duration `yaml:"foreignObject"` // for each object that belongs to another replica
 }
 
 // Scrape is what a scrape with gzip takes.
@@ -77,6 +90,17 @@ func Measured() (Costs, error) {
 		return Costs{}, fmt.Errorf("costs.yaml: %w", err)
 	}
 	return c, nil
+}
+
+// DefaultKinds are those that are exposed when none are named.
+func DefaultKinds() []string {
+	var names []string
+	for _, k := range resources.All() {
+		if k.Default {
+			names = append(names, k.Name())
+		}
+	}
+	return names
 }
 
 // Proportion is a cluster in the proportions of the one that was measured.

@@ -8,33 +8,92 @@ import (
 	"time"
 )
 
-const (
-	docsFile  = "../../docs/capacity.md"
-	docsBegin = "<!-- Generated from the model by \"make generate\": begin -->\n"
-	docsEnd   = "<!-- Generated from the model: end -->\n"
-)
+const docsFile = "../../docs/capacity.md"
 
-// TestGeneratedTable: the table of large clusters in docs/capacity.md is what the model says. With -update it is written anew.
-func TestGeneratedTable(t *testing.T) {
-	text, err := os.ReadFile(docsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(text), docsBegin)
-	got, after, ends := strings.Cut(rest, docsEnd)
-	if !begins || !ends {
-		t.Fatalf("%s has no place for the table", docsFile)
-	}
-	want := largeClusters(t)
-	if *update {
-		if err := os.WriteFile(docsFile, []byte(before+docsBegin+want+docsEnd+after), 0o644); err != nil {
+// TestGeneratedTables: tables in docs/capacity.md are what the model says. With -update they are written anew.
+func TestGeneratedTables(t *testing.T) {
+	for name, want := range map[string]string{"rules": rules(t), "model": largeClusters(t), "million": million(t)} {
+		text, err := os.ReadFile(docsFile)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
+		begin := fmt.Sprintf("<!-- Generated from the model by \"make generate\": %s begin -->\n", name)
+		end := fmt.Sprintf("<!-- Generated from the model: %s end -->\n", name)
+		before, rest, begins := strings.Cut(string(text), begin)
+		got, after, ends := strings.Cut(rest, end)
+		if !begins || !ends {
+			t.Fatalf("%s has no place for the table %s", docsFile, name)
+		}
+		if *update {
+			if err := os.WriteFile(docsFile, []byte(before+begin+want+end+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if got != want {
+			t.Errorf("%s differs from the model; run make generate. It should have:\n%s", docsFile, want)
+		}
 	}
-	if got != want {
-		t.Errorf("%s differs from the model; run make generate. It should have:\n%s", docsFile, want)
+}
+
+// rules are what ten thousand pods and a thousand events take.
+func rules(t *testing.T) string {
+	const pods = 10_000
+	c := costs(t)
+	l := Load{Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), RawBytes: 32 << 20}
+	total, one := l.Total(), c.Replica(l, 1)
+	var b strings.Builder
+	fmt.Fprintf(&b, "For 10,000 pods and what usually goes with them (%s objects, %s series):\n\n| | |\n| --- | --- |\n", count(float64(total.Objects)), count(total.Series))
+	row := func(what, cell string) { fmt.Fprintf(&b, "| %s | %s |\n", what, cell) }
+	row("text, gzip", fmt.Sprintf("%.0f MB, %.1f MB", one.Text/1e6, one.Gzip/1e6))
+	row("memory at rest", fmt.Sprintf("%s, on top of %s that a process takes by itself", Bytes(one.Memory-c.Process.Base), Bytes(c.Process.Base)))
+	row("memory for changes that wait to be packed", fmt.Sprintf("up to %s (%.1f times `--store.raw-bytes`)", Bytes(c.Process.Garbage*float64(l.RawBytes)), c.Process.Garbage))
+	row("first list", fmt.Sprintf("%.1f s of CPU, %.0f MB received", one.StartCPU.Seconds(), one.StartBytes/1e6))
+	row("gzip scrape, nothing changed", fmt.Sprintf("%s of CPU", millis(one.ScrapeCPU.Seconds())))
+	b.WriteString("\nFor 1,000 events a second in the cluster:\n\n| | |\n| --- | --- |\n")
+	awake := c.Process.Awake.Seconds()
+	row("CPU of a replica that owns all of them", fmt.Sprintf("%.2f cores", awake+1000*c.Process.OwnedEvent.Seconds()))
+	row("CPU of a replica that owns none of them", fmt.Sprintf("%.3f cores; nothing when the API server shards", awake+1000*c.Process.ForeignEvent.Seconds()))
+	row("traffic to each replica", fmt.Sprintf("%.1f MB/s; its share of that when the API server shards", 1000*c.Process.EventBytes/1e6))
+	b.WriteString("\n")
+	return b.String()
+}
+
+// million is a cluster of a million pods on 64 replicas.
+func million(t *testing.T) string {
+	const pods, replicas = 1_000_000, 64
+	c := costs(t)
+	l := Load{
+		Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Check: time.Hour, RawBytes: 32 << 20,
 	}
+	l.Events = c.Events(l.Kinds)
+	var all [3]Replica
+	all[0] = c.Replica(l, replicas)
+	l.ServerSharded = true
+	all[1] = c.Replica(l, replicas)
+	l.Standby = true
+	all[2] = c.Replica(l, replicas)
+	var b strings.Builder
+	b.WriteString("\n| each of 64 replicas | reads everything | the API server shards | it shards, with standby |\n| --- | --- | --- | --- |\n")
+	row := func(what string, cell func(Replica) string) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, cell(all[0]), cell(all[1]), cell(all[2]))
+	}
+	row("objects on its page", func(r Replica) string { return count(r.Objects) })
+	row("series", func(r Replica) string { return count(r.Series) })
+	row("page: text, gzip", func(r Replica) string { return Bytes(r.Text) + ", " + Bytes(r.Gzip) })
+	row("memory", func(r Replica) string { return Bytes(r.Memory) })
+	row("CPU", func(r Replica) string { return cores(r.CPU) })
+	row("received for events, a second", func(r Replica) string { return Bytes(r.EventBytes) })
+	row("received for consistency checks, a second", func(r Replica) string { return Bytes(r.CheckBytes) })
+	row("start: CPU", func(r Replica) string { return fmt.Sprintf("%.1f s", r.StartCPU.Seconds()) })
+	row("start: received", func(r Replica) string { return Bytes(r.StartBytes) })
+	row("gzip scrape: CPU, until it is read", func(r Replica) string { return millis(r.ScrapeCPU.Seconds()) + ", " + millis(r.ScrapeTime.Seconds()) })
+	row("**all 64:** memory", func(r Replica) string { return Bytes(replicas * r.Memory) })
+	row("CPU", func(r Replica) string { return fmt.Sprintf("%.1f cores", replicas*r.CPU) })
+	row("received for events, a second", func(r Replica) string { return Bytes(replicas * r.EventBytes) })
+	row("start: received", func(r Replica) string { return Bytes(replicas * r.StartBytes) })
+	b.WriteString("\n")
+	return b.String()
 }
 
 func largeClusters(t *testing.T) string {
@@ -44,7 +103,7 @@ func largeClusters(t *testing.T) string {
 	for _, pods := range []int{20_000, 100_000, 500_000, 1_000_000} {
 		for _, standby := range []bool{false, true} {
 			l := Load{
-				Kinds: c.Proportion(map[string]int{podsKind: pods}, defaultKinds()), Interval: 30 * time.Second, Standby: standby, RawBytes: 32 << 20,
+				Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Standby: standby, RawBytes: 32 << 20,
 			}
 			l.Events = c.Events(l.Kinds)
 			r, ok := c.Fit(l, Limits{Memory: 512 << 20, Timeout: 10 * time.Second})

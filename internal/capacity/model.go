@@ -16,6 +16,9 @@ type Load struct {
 	Check time.Duration
 	// Standby makes each replica hold the shard of the one before it, too.
 	Standby bool
+	// ServerSharded is whether the API server leaves out what a replica does not
+	// hold.
+	ServerSharded bool
 	// RawBytes bounds the text that is held uncompressed.
 	RawBytes int64
 }
@@ -53,8 +56,13 @@ type Replica struct {
 	// ScrapeCPU is the part of a scrape, ScrapeTime how long it lasts until the
 	// one who scrapes has inflated the page.
 	ScrapeCPU, ScrapeTime time.Duration
-	// CheckBytes a second are received for consistency checks.
-	CheckBytes float64
+	// StartCPU is used from its start until everything is served, StartBytes are
+	// received until then.
+	StartCPU   time.Duration
+	StartBytes float64
+	// EventBytes a second are received for events, CheckBytes for consistency
+	// checks.
+	EventBytes, CheckBytes float64
 }
 
 // Replica returns what each of n replicas takes.
@@ -76,17 +84,27 @@ func (c Costs) Replica(l Load, n int) Replica {
 	raw := min(held*l.Events*c.Process.Event, held*total.Text*c.Process.Touched, c.Process.Garbage*float64(l.RawBytes))
 	r.Memory = c.Process.Base + c.Process.Garbage*inUse + raw
 
-	event := held*c.Process.OwnedEvent.Seconds() + (1-held)*c.Process.ForeignEvent.Seconds()
+	foreign := 1 - held
+	if l.ServerSharded {
+		foreign = 0
+	}
+	event := held*c.Process.OwnedEvent.Seconds() + foreign*c.Process.ForeignEvent.Seconds()
 	r.EventCPU = 1000 * event
 	changed := min(page*l.Events*l.Interval.Seconds()*c.Scrape.PerEvent.Seconds(), r.Text/1e6*c.Scrape.PerChangedMB.Seconds())
 	r.ScrapeCPU = c.Scrape.Fixed + duration(r.Gzip/1e6*c.Scrape.PerMB.Seconds()+changed)
 	r.ScrapeTime = r.ScrapeCPU + duration(r.Gzip/c.Scrape.Transfer+r.Text/c.Scrape.Inflating)
-	r.CPU = c.Process.Idle.Seconds() + l.Events*event
+	const wakes = 50 // a second, when Awake was measured
+	awake := min((held+foreign)*l.Events/wakes, 1) * c.Process.Awake.Seconds()
+	r.CPU = c.Process.Idle.Seconds() + awake + l.Events*event
 	if l.Interval > 0 {
 		r.CPU += r.ScrapeCPU.Seconds() / l.Interval.Seconds()
 	}
+	objects := float64(total.Objects)
+	r.StartCPU = c.Start.Fixed + duration(held*total.Text/1e6*c.Start.PerMB.Seconds()+foreign*objects*c.Start.ForeignObject.Seconds())
+	received := held + foreign
+	r.StartBytes, r.EventBytes = received*objects*c.Process.ObjectBytes, received*l.Events*c.Process.EventBytes
 	if l.Check > 0 {
-		r.CheckBytes = float64(total.Objects) * c.Process.MetadataBytes / l.Check.Seconds()
+		r.CheckBytes = received * objects * c.Process.MetadataBytes / l.Check.Seconds()
 	}
 	return r
 }

@@ -73,15 +73,16 @@ func sum(t *tabwriter.Writer, name string, of Total) {
 func left(name string) string { return fmt.Sprintf("%-33s", name) }
 
 func (r Report) fleets(t *tabwriter.Writer, fit Replica) {
-	out(t, "REPLICAS\tEACH: SERIES\tTEXT\tGZIP\tMEMORY\tCPU\tPER 1,000 EVENTS/S\tSCRAPE: CPU\tTIME\t\n")
+	out(t, "REPLICAS\tEACH: SERIES\tTEXT\tGZIP\tMEMORY\tCPU\tPER 1,000 EVENTS/S\tRECEIVED/S\tSCRAPE: CPU\tTIME\tSTART: CPU\t\n")
 	for _, n := range around(fit.Replicas, r.Load.Standby) {
 		one := r.Costs.Replica(r.Load, n)
 		note := r.Limits.Exceeds(one)
 		if note == "" && n == fit.Replicas {
 			note = "recommended"
 		}
-		out(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip), Bytes(one.Memory),
-			cores(one.CPU), cores(one.EventCPU), millis(one.ScrapeCPU.Seconds()), millis(one.ScrapeTime.Seconds()), note)
+		out(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip), Bytes(one.Memory),
+			cores(one.CPU), cores(one.EventCPU), Bytes(one.EventBytes), millis(one.ScrapeCPU.Seconds()), millis(one.ScrapeTime.Seconds()),
+			millis(one.StartCPU.Seconds()), note)
 	}
 }
 
@@ -101,14 +102,18 @@ func (r Report) assumptions(fit Replica) string {
 	add := func(format string, args ...any) { lines = append(lines, "- "+fmt.Sprintf(format, args...)+"\n") }
 	r.assumeObjects(add)
 	l, a := r.Load, r.Costs
-	add("%s events a second in the whole cluster. A replica reads all and drops what it does not own; API servers that shard spare it that.", count(l.Events))
+	if l.ServerSharded {
+		add("%s events a second in the whole cluster. The API server sends each replica what it holds, and no more.", count(l.Events))
+	} else {
+		add("%s events a second in the whole cluster. A replica reads all and drops what it does not own; API servers that shard spare it that (--server-sharding).", count(l.Events))
+	}
 	add("A scrape with gzip every %s; its time is CPU, %s/s of network and inflating %s/s where it is read.", l.Interval, Bytes(a.Scrape.Transfer), Bytes(a.Scrape.Inflating))
 	add("Memory is what stays resident; %.0f %% of a limit is for it. A scrape may take %.0f %% of its timeout.", 100*memoryPart, 100*timeoutPart)
 	if l.Standby {
 		add("Each replica holds two shards (--shard.standby).")
 	}
 	if l.Check > 0 {
-		add("Consistency checks every %s receive %s/s on each replica (metadata of all objects); with an API server that shards, only of its own.", l.Check, Bytes(fit.CheckBytes))
+		add("Consistency checks every %s receive %s/s on each replica (metadata of objects).", l.Check, Bytes(fit.CheckBytes))
 	}
 	add("Custom resources are not counted. CPU is of the machine that docs/capacity.md names; memory and CPU were within 30 %% of what was measured there.")
 	return strings.Join(lines, "")

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/capacity"
+)
+
+// runs are such as the model of the repository would have them, nearly.
+func runs(t *testing.T) []capacity.Run {
+	t.Helper()
+	c, err := capacity.Measured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []capacity.Run
+	for _, shape := range []capacity.Run{
+		{Pods: 1100, Shards: 1}, {Pods: 22_000, Shards: 1}, {Pods: 110_000, Shards: 1}, {Pods: 110_000, Shards: 4},
+		{Pods: 110_000, Shards: 8}, {Pods: 110_000, Shards: 8, ServerSharded: true},
+	} {
+		l := load(c, shape.Pods, quantity{})
+		l.ServerSharded = shape.ServerSharded
+		one, n := c.Replica(l, shape.Shards), float64(shape.Shards)
+		r := shape
+		r.Objects, r.Series, r.Text, r.Gzip = l.Total().Objects, n*one.Series, n*one.Text, n*one.Gzip
+		r.SyncCPU, r.SyncBytes = n*one.StartCPU.Seconds(), n*one.StartBytes
+		l.Events = 0
+		r.Memory, r.ChurnMemory = n*c.Replica(l, shape.Shards).Memory, n*one.Memory
+		r.Idle, r.ScrapeCPU = n*c.Process.Idle.Seconds(), n*one.ScrapeCPU.Seconds()
+		r.Events, r.CPU, r.EventBytes = drawnEvents, n*one.CPU, n*one.EventBytes
+		all = append(all, r)
+	}
+	return append(all, capacity.Run{Pods: 5500, Objects: 14_000, Shards: 256, Running: 1, Idle: 0.005, Events: 1000, CPU: 0.02, EventBytes: 7e6, SyncBytes: 6e7})
+}
+
+// files lays out what the command reads and renews.
+func files(t *testing.T) (part string, o options) {
+	t.Helper()
+	dir := t.TempDir()
+	m := measured{Runs: runs(t)}
+	m.Conditions.Commit, m.Conditions.Objects = "abc", map[string]simulator.Mix{"pods": {Objects: 110_000, Bytes: 1e9}}
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	costs, err := os.ReadFile("../../internal/capacity/costs.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part = filepath.Join(dir, "part.json")
+	o = options{results: filepath.Join(dir, "results"), images: dir, costs: filepath.Join(dir, "costs.yaml"), docs: filepath.Join(dir, "docs.md")}
+	for file, text := range map[string]string{
+		part: string(body), o.costs: string(costs), o.docs: "<!-- runs: begin -->\n<!-- runs: end -->\n<!-- costs: begin -->\n<!-- costs: end -->\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return part, o
+}
+
+func TestEverythingIsRenewed(t *testing.T) {
+	part, o := files(t)
+	var stdout, stderr bytes.Buffer
+	args := []string{part, "--results=" + o.results, "--images=" + o.images, "--costs=" + o.costs, "--docs=" + o.docs}
+	if code := run(args, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, want := range []string{"commit abc", "| 110000 | 8 ", "| 1 of 256 |", "`start.foreignObject`"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	docs, err := os.ReadFile(o.docs)
+	if err != nil || !bytes.Contains(docs, []byte("110000")) || !bytes.Contains(docs, []byte("process.base")) {
+		t.Errorf("%v, docs have\n%s", err, docs)
+	}
+	for _, name := range []string{"curve-size.svg", "curve-shards.svg", "curve-rate.svg"} {
+		wellFormed(t, filepath.Join(o.images, name))
+	}
+	// What it has written is enough to write it again.
+	if code := run(append([]string{filepath.Join(o.results, "curves.json")}, args[1:]...), &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+}
+
+// TestCostsAreRenewed: the numbers that runs tell, and nothing else.
+func TestCostsAreRenewed(t *testing.T) {
+	_, o := files(t)
+	before, err := os.ReadFile(o.costs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := capacity.Measured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := old
+	now.Process.Base, now.Process.ForeignEvent, now.Start.Fixed, now.Scrape.Fixed = 44e6, 9_000, 123_000_000, 3_000_000
+	if err := renewCosts(o.costs, fit(now)); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(o.costs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got capacity.Costs
+	if err := yaml.Unmarshal(after, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Process.Base != 44e6 || got.Process.ForeignEvent != 9_000 || got.Start.Fixed != 123_000_000 || got.Scrape.Fixed != 3_000_000 {
+		t.Errorf("%+v", got)
+	}
+	if got.Process.Garbage != old.Process.Garbage || got.Kinds["pods"] != old.Kinds["pods"] {
+		t.Error("what was not fitted has changed")
+	}
+	if a, b := bytes.Count(before, []byte("#")), bytes.Count(after, []byte("#")); a != b {
+		t.Errorf("%d comments were, %d are", a, b)
+	}
+	if err := renewCosts(o.costs, []fitted{{Section: "scrape", Key: "base", Now: "1"}}); err == nil {
+		t.Error("a key of another section is no error")
+	}
+}
+
+func wellFormed(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	circles := 0
+	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "circle" {
+			circles++
+		}
+	}
+	if circles == 0 || bytes.Contains(text, []byte("NaN")) || bytes.Contains(text, []byte("Inf")) {
+		t.Errorf("%s: %d points, or no numbers", file, circles)
+	}
+}
+
+func TestTicks(t *testing.T) {
+	f := func(most, last float64, n int) {
+		t.Helper()
+		all := ticks(most)
+		if got := all[len(all)-1]; got < most || got != last || len(all) != n {
+			t.Errorf("up to %g: %v", most, all)
+		}
+	}
+	f(8, 8, 5)
+	f(220, 250, 6)
+	f(1, 1, 6)
+	f(0, 1, 6)
+	f(610, 800, 5)
+	f(61_000, 80_000, 5)
+}
+
+func TestUsage(t *testing.T) {
+	f := func(want int, message string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if code := run(args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+		}
+	}
+	f(0, "--images", "--help")
+	f(2, "part")
+	f(1, "no-such-file", "/no-such-file")
+	f(1, "too few runs", few(t))
+}
+
+// few is a part that tells no costs.
+func few(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "few.json")
+	if err := os.WriteFile(file, []byte(`{"Runs": [{"Pods": 1, "Shards": 1, "Memory": 1}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/statefleet/statefleet/internal/capacity"
+)
+
+const mebi = 1 << 20
+
+// quantity is one of those that are drawn: of all shards together.
+type quantity struct {
+	title    string
+	measured func(capacity.Run) float64
+	modelled func(one capacity.Replica, n float64) float64 // of n that are like one
+	quiet    bool                                          // without events
+}
+
+func memory() quantity {
+	return quantity{"Resident memory at rest, MiB", func(r capacity.Run) float64 { return r.Memory / mebi },
+		func(one capacity.Replica, n float64) float64 { return n * one.Memory / mebi }, true}
+}
+
+func start() quantity {
+	return quantity{"CPU until all is served, s", func(r capacity.Run) float64 { return r.SyncCPU },
+		func(one capacity.Replica, n float64) float64 { return n * one.StartCPU.Seconds() }, true}
+}
+
+func scrape() quantity {
+	return quantity{"CPU of a gzip scrape, nothing changed, ms", func(r capacity.Run) float64 { return r.ScrapeCPU * 1e3 },
+		func(one capacity.Replica, n float64) float64 { return n * one.ScrapeCPU.Seconds() * 1e3 }, true}
+}
+
+func event(c capacity.Costs) quantity {
+	return quantity{"CPU for an event of the cluster, µs", func(r capacity.Run) float64 { return (r.CPU - r.Idle) / max(r.Events, 1) * 1e6 },
+		func(one capacity.Replica, n float64) float64 {
+			return n * (one.CPU - c.Process.Idle.Seconds()) / drawnEvents * 1e6
+		}, false}
+}
+
+func traffic() quantity {
+	return quantity{"Traffic for an event of the cluster, kB", func(r capacity.Run) float64 { return r.EventBytes / max(r.Events, 1) / 1e3 },
+		func(one capacity.Replica, n float64) float64 { return n * one.EventBytes / drawnEvents / 1e3 }, false}
+}
+
+// drawnEvents a second are those of the measurements.
+const drawnEvents = 400
+
+// figures are all drawings, by the names of their files.
+func figures(c capacity.Costs, runs []capacity.Run) map[string]figure {
+	single := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Shards != 1 })
+	rates := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Running == 0 })
+	pods := 0 // of the cluster that was divided
+	for _, r := range runs {
+		if r.Shards > 1 && r.Running == 0 {
+			pods = max(pods, r.Pods)
+		}
+	}
+	divided := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Pods != pods || r.Running > 0 })
+	all := map[string]figure{}
+	size := figure{title: "One replica, by the size of the cluster"}
+	for _, q := range []quantity{memory(), start(), scrape(), event(c)} {
+		size.panels = append(size.panels, bySize(c, single, q))
+	}
+	all["curve-size"] = size
+	shards := figure{title: fmt.Sprintf("All shards together, %d pods, by the number of shards", pods)}
+	for _, q := range []quantity{event(c), traffic(), start(), memory()} {
+		shards.panels = append(shards.panels, byShards(c, divided, pods, q))
+	}
+	all["curve-shards"] = shards
+	all["curve-rate"] = figure{title: "A shard that owns next to nothing", panels: []panel{byRate(c, rates)}}
+	return all
+}
+
+// load is a cluster of the model as the measured ones are.
+func load(c capacity.Costs, pods int, q quantity) capacity.Load {
+	l := capacity.Load{Kinds: c.Proportion(map[string]int{"pods": pods}, capacity.DefaultKinds()), RawBytes: 32 << 20}
+	if !q.quiet {
+		l.Events = drawnEvents
+	}
+	return l
+}
+
+func bySize(c capacity.Costs, runs []capacity.Run, q quantity) panel {
+	p := panel{title: q.title, x: "pods, thousands"}
+	s := series{}
+	most := 0
+	for _, r := range runs {
+		s.points = append(s.points, point{float64(r.Pods) / 1e3, q.measured(r)})
+		most = max(most, r.Pods)
+	}
+	const steps = 40
+	for i := range steps + 1 {
+		pods := max(most*i/steps, 1)
+		s.line = append(s.line, point{float64(pods) / 1e3, q.modelled(c.Replica(load(c, pods, q), 1), 1)})
+	}
+	p.series = []series{s}
+	return p
+}
+
+func byShards(c capacity.Costs, runs []capacity.Run, pods int, q quantity) panel {
+	p := panel{title: q.title, x: "shards"}
+	all, server := series{name: "all of them read everything"}, series{name: "the API server shards"}
+	most := 1
+	for _, r := range runs {
+		at := point{float64(r.Shards), q.measured(r)}
+		most = max(most, r.Shards)
+		if !r.ServerSharded {
+			all.points = append(all.points, at)
+		}
+		if r.ServerSharded || r.Shards == 1 {
+			server.points = append(server.points, at)
+		}
+	}
+	l := load(c, pods, q)
+	sharded := l
+	sharded.ServerSharded = true
+	for n := 1; n <= most; n++ {
+		all.line = append(all.line, point{float64(n), q.modelled(c.Replica(l, n), float64(n))})
+		server.line = append(server.line, point{float64(n), q.modelled(c.Replica(sharded, n), float64(n))})
+	}
+	p.series = []series{all, server}
+	return p
+}
+
+// byRate has what events of others cost, at several rates.
+func byRate(c capacity.Costs, runs []capacity.Run) panel {
+	s := series{}
+	for _, r := range runs {
+		// One in so many is its own, after all.
+		own := c.Process.OwnedEvent.Seconds() * float64(r.Running) / float64(r.Shards)
+		s.points = append(s.points, point{r.Events, ((r.CPU-r.Idle)/max(r.Events, 1) - own) * 1e6})
+	}
+	slices.SortFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
+	if len(s.points) > 0 {
+		const steps = 60
+		first, last := s.points[0].x, s.points[len(s.points)-1].x
+		for i := range steps + 1 {
+			rate := first + (last-first)*float64(i)/steps
+			s.line = append(s.line, point{rate, (c.Process.Awake.Seconds()/rate + c.Process.ForeignEvent.Seconds()) * 1e6})
+		}
+	}
+	return panel{title: "CPU for an event of another shard, µs", x: "events a second", series: []series{s}}
+}

@@ -1,0 +1,72 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestTableLinesUp(t *testing.T) {
+	var b strings.Builder
+	Table(&b, [][]string{{"what", "µs"}, {"an event", "110"}, {"x", ""}})
+	var widths []int
+	for line := range strings.Lines(b.String()) {
+		widths = append(widths, utf8.RuneCountInString(line))
+	}
+	if len(widths) != 4 || widths[0] != widths[1] || widths[1] != widths[2] || widths[2] != widths[3] {
+		t.Errorf("widths %v of\n%s", widths, &b)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for want, n := range map[string]float64{"0.12": 0.123, "9.99": 9.99, "10.0": 9.999, "12.3": 12.34, "100": 99.97, "1235": 1234.6} {
+		if got := Number(n); got != want {
+			t.Errorf("%g: %s, want %s", n, got, want)
+		}
+	}
+	for want, n := range map[string]int{"20k": 20_000, "1k": 1000, "1500": 1500, "0": 0} {
+		if got := Thousands(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestRenewLeavesTheRest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.md")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one\n<!-- x: begin -->\nold\n<!-- x: end -->\ntwo\n")
+	for range 2 {
+		if err := Renew(file, "x", "new\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != "one\n<!-- x: begin -->\n\nnew\n\n<!-- x: end -->\ntwo\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if err := Renew(file, "y", "new\n"); err == nil {
+		t.Error("a mark that is not there is no error")
+	}
+	write("<!-- x: end -->\n<!-- x: begin -->\n")
+	if err := Renew(file, "x", "new\n"); err == nil {
+		t.Error("marks in the wrong order are no error")
+	}
+}
+
+func TestSaveMakesBothFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "results")
+	if err := Save(dir, "x", "text\n", map[string]int{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"x.md": "# x\n\ntext\n", "x.json": "{\n  \"a\": 1\n}\n"} {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

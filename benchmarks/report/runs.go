@@ -1,0 +1,42 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/statefleet/statefleet/internal/capacity"
+)
+
+// Runs writes a row for each run of a fleet: what all its shards take together.
+func Runs(w io.Writer, runs []capacity.Run) {
+	const mebi = 1 << 20
+	rows := [][]string{{
+		"pods", "shards", "by the server", "first list, CPU-s", "MB", "at rest, MiB", "idle, CPU-ms/s", "gzip scrape, CPU-ms",
+		"events/s", "an event, CPU-us", "kB", "MiB then",
+	}}
+	for _, r := range runs {
+		shards, server := strconv.Itoa(r.Shards), ""
+		if r.Running > 0 {
+			shards = fmt.Sprintf("%d of %d", r.Running, r.Shards)
+		}
+		if r.ServerSharded {
+			server = "yes"
+		}
+		each := max(r.Events, 1e-9)
+		rows = append(rows, []string{
+			strconv.Itoa(r.Pods), shards, server, known(r.SyncCPU), known(r.SyncBytes / 1e6), known(r.Memory / mebi), known(r.Idle * 1e3),
+			known(r.ScrapeCPU * 1e3), known(r.Events), known(r.CPU / each * 1e6), known(r.EventBytes / each / 1e3), known(r.ChurnMemory / mebi),
+		})
+	}
+	Table(w, rows)
+	_, _ = fmt.Fprintln(w)
+}
+
+// known leaves the place of what was not measured empty.
+func known(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return Number(v)
+}
