@@ -1,6 +1,7 @@
 // Command demo runs a fleet of statefleet shards on a simulated cluster, so
 // that one can see it work without a cluster: pods and jobs come and go, every
-// shard serves its part, and a summary shows what each of them costs.
+// shard serves its part, the fleet is scaled up and down, and a summary shows
+// what each shard costs.
 package main
 
 import (
@@ -32,6 +33,7 @@ type options struct {
 	seed       uint64
 	every      time.Duration
 	duration   time.Duration
+	further    int
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -48,7 +50,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	app.Flag("every", "Time between two summaries.").Default("5s").DurationVar(&o.every)
 	app.Flag("duration", "Time after which the demo ends by itself; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
+	app.Flag("further-shards", "Shards to scale up by, and down again, after a while.").Default("2").IntVar(&o.further)
 	_, err := app.Parse(args)
+	if err == nil && o.further < 0 {
+		err = fmt.Errorf("--further-shards cannot be below zero")
+	}
 	if err == nil && (o.shards < 1 || o.pods < 1 || o.every <= 0) {
 		err = fmt.Errorf("--shards, --pods and --every have to be above zero")
 	}
@@ -101,14 +107,12 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	shards, err := fleet.Start(ctx, fleet.Options{
-		Command: fleet.Default(o.binary), Kubeconfig: func(int) string { return kubeconfig }, Shards: o.shards, Port: o.port, Dir: dir,
-	})
+	f, err := install(ctx, cluster, o, fleet.Options{Kubeconfig: func(int) string { return kubeconfig }, Port: o.port, Dir: dir})
 	if err != nil {
 		return err
 	}
-	defer shards.Wait()
-	defer cancel() // before Wait: the shards end with the context
+	defer f.wait()
+	defer cancel() // before waiting: the shards end with the context
 
 	churned := make(chan struct{})
 	go func() {
@@ -120,7 +124,7 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}()
 	defer func() { <-churned }()
 	defer cancel()
-	return watch(ctx, shards, o, out, start)
+	return watch(ctx, f, o, out, start)
 }
 
 func say(out io.Writer, format string, args ...any) {

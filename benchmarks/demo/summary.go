@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
@@ -12,6 +14,7 @@ import (
 // row is what the summary says of one shard.
 type row struct {
 	ready           bool
+	active          int // shards that it serves by
 	objects         float64
 	text, held      float64 // bytes
 	resident        float64 // bytes
@@ -20,37 +23,110 @@ type row struct {
 	scrape          time.Duration
 }
 
-// watch prints a summary now and then until ctx ends or a shard does.
-func watch(ctx context.Context, f *fleet.Fleet, o options, out io.Writer, start time.Time) error {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	ready := false
+// The fleet is scaled after so many summaries.
+const (
+	growsAfter   = 2
+	shrinksAfter = 5
+)
+
+// watch shows the fleet until ctx ends or a shard does: a summary now and then, and what happens when it is scaled.
+func watch(ctx context.Context, f *scaled, o options, out io.Writer, start time.Time) error {
+	probe := time.NewTicker(200 * time.Millisecond)
+	defer probe.Stop()
+	v := view{fleet: f, options: o, out: out, start: start}
 	for {
 		select {
 		case <-ctx.Done():
 			say(out, "\nStopping.")
 			return nil
-		case err := <-f.Failed():
+		case err := <-f.base.Failed():
 			return err
-		case <-tick.C:
+		case <-probe.C:
 		}
-		rows := make([]row, len(f.Shards))
-		all := true
-		for i, s := range f.Shards {
-			rows[i] = look(ctx, s)
-			all = all && rows[i].ready
-		}
-		switch {
-		case ready && ctx.Err() == nil:
-			summary(out, rows)
-		case all:
-			ready = true
-			say(out, "All shards are ready %.1f s after the start.", time.Since(start).Seconds())
-			urls(out, f, o)
-			summary(out, rows)
-			tick.Reset(o.every)
+		if err := v.look(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
+}
+
+// view is what has been shown so far.
+type view struct {
+	fleet     *scaled
+	options   options
+	out       io.Writer
+	start     time.Time
+	shown     time.Time // the last summary
+	summaries int
+	scaling   time.Time // since when the fleet changes over; zero when it does not
+	target    int
+}
+
+// look shows what there is to show, and scales the fleet when it is time.
+func (v *view) look(ctx context.Context) error {
+	if err := v.fleet.settle(); err != nil {
+		return err
+	}
+	rows := make([]row, 0, v.options.shards+v.options.further)
+	for _, s := range v.fleet.shards() {
+		rows = append(rows, look(ctx, s))
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	if v.summaries == 0 && !allReady(rows) {
+		return nil
+	}
+	if v.summaries == 0 {
+		say(v.out, "All shards are ready %.1f s after the start.", time.Since(v.start).Seconds())
+		urls(v.out, v.fleet, v.options)
+	}
+	if !v.scaling.IsZero() && v.fleet.left == nil && changedOver(rows, v.target) {
+		say(v.out, "\nAll serve by %d shards %.1f s later. They changed over at one instant, and none was restarted.", v.target, time.Since(v.scaling).Seconds())
+		v.scaling = time.Time{}
+		v.shown = time.Time{}
+	}
+	if v.fleet.left != nil || time.Since(v.shown) < v.options.every {
+		return nil
+	}
+	summary(v.out, rows)
+	v.shown = time.Now()
+	v.summaries++
+	return v.act(ctx)
+}
+
+// act scales the fleet up once, and down again.
+func (v *view) act(ctx context.Context) error {
+	switch {
+	case v.options.further == 0:
+		return nil
+	case v.summaries == growsAfter:
+		v.target, v.scaling = v.options.shards+v.options.further, time.Now()
+		say(v.out, "\nScaling to %d replicas, as kubectl scale does. Each serves its old part until all hold the new one.", v.target)
+		return v.fleet.grow(ctx, v.options.further)
+	case v.summaries == shrinksAfter:
+		v.target, v.scaling = v.options.shards, time.Now()
+		say(v.out, "\nScaling back to %d. Those that leave serve until the others have taken over.", v.target)
+		return v.fleet.shrink()
+	}
+	return nil
+}
+
+func allReady(rows []row) bool {
+	return !slices.ContainsFunc(rows, func(r row) bool { return !r.ready })
+}
+
+// changedOver tells whether all shards serve by the target.
+func changedOver(rows []row, target int) bool {
+	serving := 0
+	for _, r := range rows {
+		if r.ready && r.active != target {
+			return false
+		}
+		if r.ready {
+			serving++
+		}
+	}
+	return serving >= target
 }
 
 // look asks a shard how it is, and scrapes it as Prometheus would.
@@ -61,6 +137,7 @@ func look(ctx context.Context, s *fleet.Shard) row {
 	}
 	r := row{
 		ready:    self.Ready(),
+		active:   int(self.Sum("statefleet_topology_active_shards")),
 		objects:  self.Sum("statefleet_objects"),
 		text:     self.Sum("statefleet_page_text_bytes"),
 		held:     self.Sum("statefleet_page_packed_bytes") + self.Sum("statefleet_page_raw_bytes"),
@@ -83,14 +160,14 @@ func look(ctx context.Context, s *fleet.Shard) row {
 	return r
 }
 
-func urls(out io.Writer, f *fleet.Fleet, o options) {
+func urls(out io.Writer, f *scaled, o options) {
 	say(out, "")
-	for i, s := range f.Shards {
-		say(out, "  shard %d of %d   metrics %s   itself %s", i, o.shards, s.Metrics, s.Telemetry)
+	for i, s := range f.shards() {
+		say(out, "  shard %d of %d   metrics %s   its page, for people %s", i, o.shards, s.Metrics, strings.TrimSuffix(s.Telemetry, "metrics"))
 	}
 	say(out, "\nOn a cluster of yours, the first shard of three:")
 	say(out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", o.binary)
-	say(out, "and in it: kubectl apply -k manifests/base. Ctrl-C ends the demo.")
+	say(out, "and in it: kubectl apply -k manifests/base. Ctrl-C ends the demo. Soon it scales its fleet.")
 }
 
 func summary(out io.Writer, rows []row) {

@@ -20,10 +20,15 @@ type Place struct {
 // Default is the command line of statefleet, and of every exporter that has
 // the flags of kube-state-metrics; further arguments follow.
 func Default(binary string, further ...string) Command {
-	return append(Command{
+	return append(Alone(binary), append([]string{"--shard={{.Shard}}", "--total-shards={{.Shards}}"}, further...)...)
+}
+
+// Alone is Default without the arguments that say which shard it is.
+func Alone(binary string) Command {
+	return Command{
 		binary, "--kubeconfig={{.Kubeconfig}}", "--host=127.0.0.1", "--telemetry-host=127.0.0.1",
-		"--port={{.Port}}", "--telemetry-port={{.TelemetryPort}}", "--shard={{.Shard}}", "--total-shards={{.Shards}}",
-	}, further...)
+		"--port={{.Port}}", "--telemetry-port={{.TelemetryPort}}",
+	}
 }
 
 // ParseCommand splits arguments at spaces. With a template among them they are

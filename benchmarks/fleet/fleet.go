@@ -30,6 +30,8 @@ type Options struct {
 	Shards int
 	// Only runs that many of them, the first ones; 0 means all.
 	Only int
+	// First is the first one that is run; those before it run elsewhere.
+	First int
 	// Port is the port of the first shard's metrics. Its telemetry and the other
 	// shards' two follow. 0 takes ports that happen to be free.
 	Port int
@@ -53,7 +55,7 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 	if o.Only > 0 {
 		only = o.Only
 	}
-	for i := range only {
+	for i := o.First; i < only; i++ {
 		if err := f.start(ctx, o, i); err != nil {
 			cancel()
 			f.Wait()

@@ -90,17 +90,30 @@ func (c *collection) store(obj Object) error {
 // modify decodes the object at key into obj, lets change edit it, and stores
 // it as one step.
 func (c *collection) modify(key objectKey, obj Object, change func()) error {
+	_, err := c.update(key, obj, func() (bool, error) {
+		change()
+		return true, nil
+	})
+	return err
+}
+
+// update is modify for a change that may be none, or fail. It returns what is
+// stored then.
+func (c *collection) update(key objectKey, obj Object, change func() (changed bool, err error)) (*object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := c.objects.byKey[key]
 	if held == nil {
-		return apierrors.NewNotFound(c.kind.groupResource(), key.name)
+		return nil, apierrors.NewNotFound(c.kind.groupResource(), key.name)
 	}
 	if err := held.decodeInto(obj); err != nil {
-		return err
+		return nil, err
 	}
-	change()
-	return c.store(obj)
+	changed, err := change()
+	if err == nil && changed {
+		err = c.store(obj)
+	}
+	return c.objects.byKey[key], err
 }
 
 // remove deletes the object at key. The event carries its last state under

@@ -16,6 +16,6 @@
 // without a gap, "410 Gone" once the bounded event log no longer reaches back
 // that far, and server-side sharding (KEP-5866) when it is switched on.
 //
-// Not simulated: writes over HTTP, authentication and authorization,
-// compression of answers, tables, and custom resources.
+// Not simulated: writes over HTTP but those of a ConfigMap's data, authentication
+// and authorization, compression of answers, tables, and custom resources.
 package simulator

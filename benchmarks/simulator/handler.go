@@ -27,7 +27,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) serve(a *answer, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return errReadOnly(r.Method)
+		form, ok := negotiate(r.Header.Get("Accept"))
+		if !ok {
+			return errNotAcceptable()
+		}
+		a.form = form
+		return h.serveWrite(a, r)
 	}
 	switch r.URL.Path {
 	case "/readyz", "/livez", "/healthz":
