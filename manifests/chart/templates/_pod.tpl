@@ -9,6 +9,9 @@ imagePullSecrets:
 {{- if .Values.hostNetwork }}
 hostNetwork: true
 {{- end }}
+{{- if kindIs "bool" .Values.hostUsers }}
+hostUsers: {{ .Values.hostUsers }}
+{{- end }}
 dnsPolicy: {{ .Values.dnsPolicy }}
 {{- with .Values.dnsConfig }}
 dnsConfig:
