@@ -168,6 +168,35 @@ func TestScrapersThatNeverReadAreCutOff(t *testing.T) {
 	}
 }
 
+// Clients that connect and send nothing, or half of a request, hold a connection until the timeout, and no place of a scrape.
+func TestClientsThatNeverSendAreCutOff(t *testing.T) {
+	h, _ := limitedHandler(t, &fakeExporter{}, 1)
+	r := start(t, Server{Handler: h, Timeouts: Timeouts{ReadHeader: 2 * time.Second}}, 1)
+	for _, text := range []string{"", "GET /met", "GET /metrics HTTP/1.1\r\nHost: statefleet\r\nX-More:"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.addresses[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := r.get(t, r.addresses[0], "/metrics"); status != http.StatusOK {
+			t.Errorf("another one meanwhile: %d, %v", status, err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(string(answer), "200") {
+			t.Errorf("%q is answered %q, %v", text, answer, err)
+		}
+	}
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
 // endless sends a request whose query string has no end, and returns the status line of the answer; empty when the connection
 // was closed without one.
 func endless(t *testing.T, address string) string {
