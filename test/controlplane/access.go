@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -41,6 +43,34 @@ func (c *Cluster) Token(t testing.TB, namespace, account string) string {
 		t.Fatalf("token for %s/%s: %v", namespace, account, err)
 	}
 	return request.Status.Token
+}
+
+// SignedToken is a token of a service account, which must exist, that is good until a time of the caller's choice. The API
+// server itself gives out none that ends within ten minutes, let alone one that has ended.
+func (c *Cluster) SignedToken(t testing.TB, namespace, account string, until time.Time) string {
+	t.Helper()
+	known, err := c.Client().CoreV1().ServiceAccounts(namespace).Get(t.Context(), account, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(c.path(privateKeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := jwt.ParseECPrivateKeyFromPEM(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := jwt.NewNumericDate(until.Add(-time.Hour))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"iss": issuer, "aud": []string{issuer}, "sub": "system:serviceaccount:" + namespace + ":" + account,
+		"iat": began, "nbf": began, "exp": jwt.NewNumericDate(until),
+		"kubernetes.io": map[string]any{"namespace": namespace, "serviceaccount": map[string]any{"name": account, "uid": known.UID}},
+	}).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 // BoundToken makes a service account that is bound to one ClusterRole and nothing else, and returns a token of it.

@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	readyWithin = 2 * time.Minute // far more than it takes: the machine may be busy
-	anyAttempt  = 3               // start attempts, should another program take a port in between
+	readyWithin = 2 * time.Minute     // far more than it takes: the machine may be busy
+	issuer      = "https://localhost" // of service-account tokens
+	anyAttempt  = 3                   // start attempts, should another program take a port in between
 )
 
 // Cluster is a running control plane. Config, Client and the token methods may be called concurrently; methods that
@@ -145,7 +146,7 @@ func (c *Cluster) serverArgs() []string {
 		"--secure-port=" + strconv.Itoa(c.ports.secure),
 		"--bind-address=127.0.0.1",
 		"--cert-dir=" + filepath.Join(c.dir, "certs"),
-		"--service-account-issuer=https://localhost",
+		"--service-account-issuer=" + issuer,
 		"--service-account-key-file=" + c.path(publicKeyFile),
 		"--service-account-signing-key-file=" + c.path(privateKeyFile),
 		"--service-cluster-ip-range=10.0.0.0/16",

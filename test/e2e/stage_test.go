@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/kubelet"
 	"github.com/statefleet/statefleet/test/manifest"
-	"github.com/statefleet/statefleet/test/process"
 	"github.com/statefleet/statefleet/test/prometheus"
 	"github.com/statefleet/statefleet/test/proxy"
 )
@@ -55,9 +53,10 @@ func (w *world) newStage(t *testing.T, change func(*corev1.PodTemplateSpec)) *st
 	s := &stage{world: w, wire: proxy.Start(t, w.cluster.Address()), change: change}
 	t.Cleanup(w.cluster.StartControllers(t, "statefulset-controller"))
 	s.objects = audit.Follow(t, w.cluster.Config())
+	flags := []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.wire.Address())}
 	s.kubelet = kubelet.Run(t, kubelet.Options{
 		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
-		Flags: []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.wire.Address())},
+		Flags: func(*corev1.Pod) []string { return flags },
 	})
 	s.prometheus = prometheus.Start(t, prometheus.Options{
 		Kubeconfig: w.prometheusKubeconfig(t), Interval: scrapeInterval, Delay: discoveryDelay, Log: slog.New(slog.DiscardHandler),
@@ -103,27 +102,11 @@ func (s *stage) install(t *testing.T, folder string) {
 			}
 			s.changePods(t, func(pods *corev1.PodTemplateSpec) {
 				*pods = set.Spec.Template
-				ownPorts(t, pods)
+				if err := kubelet.OwnPorts(&pods.Spec); err != nil {
+					t.Fatal(err)
+				}
 				s.change(pods)
 			})
-		}
-	}
-}
-
-// ownPorts gives the pods ports that nobody on this machine listens on, whatever the address: theirs are popular.
-func ownPorts(t *testing.T, pods *corev1.PodTemplateSpec) {
-	container := &pods.Spec.Containers[0]
-	free, err := process.FreePorts("", len(container.Ports))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range container.Ports {
-		was := fmt.Sprintf("port=%d", container.Ports[i].ContainerPort)
-		container.Ports[i].ContainerPort = int32(free[i])
-		for j, arg := range container.Args {
-			if strings.HasSuffix(arg, was) {
-				container.Args[j] = strings.TrimSuffix(arg, was) + fmt.Sprintf("port=%d", free[i])
-			}
 		}
 	}
 }

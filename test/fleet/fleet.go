@@ -40,6 +40,7 @@ type Replica struct {
 	URL, Telemetry string
 
 	client *http.Client
+	token  string
 }
 
 // Build compiles the exporter, with the race detector if the test runs with it, and returns the binary's path. It does so
@@ -97,6 +98,11 @@ func (r *Replica) End(t testing.TB, name string) {
 	}
 }
 
+// Bearing is the same process to one who shows a token with each request; none if it is empty.
+func (r *Replica) Bearing(token string) *Replica {
+	return &Replica{Process: r.Process, URL: r.URL, Telemetry: r.Telemetry, client: r.client, token: token}
+}
+
 // Answer is what came back for one request, its body already decompressed.
 type Answer struct {
 	Status int
@@ -112,6 +118,9 @@ func (r *Replica) Get(ctx context.Context, url string) (Answer, error) {
 	}
 	request.Header.Set("Accept", "text/plain;version=0.0.4")
 	request.Header.Set("Accept-Encoding", "gzip")
+	if r.token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.token)
+	}
 	response, err := r.client.Do(request)
 	if err != nil {
 		return Answer{}, err

@@ -30,11 +30,14 @@ type Options struct {
 	// Namespace and Selector name the pods: only those that the label selector selects are run.
 	Namespace, Selector string
 
-	// Node is the name of the node to which pods are bound. It must exist.
+	// Node is the name of the node to which pods are bound that do not say where they belong. It must exist.
 	Node string
 
-	// Flags are given to each process after the pod's own arguments: how it reaches the API server.
-	Flags []string
+	// Flags are given to a pod's processes after its own arguments: how it reaches the API server. May be called concurrently.
+	Flags func(*corev1.Pod) []string
+
+	// OwnPorts has the processes listen on ports that are free on this machine, instead of those that their pods name.
+	OwnPorts bool
 
 	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
 	Notice time.Duration
@@ -131,12 +134,18 @@ func (k *Kubelet) forget(object any) {
 
 func (k *Kubelet) newPod(seen *corev1.Pod) *pod {
 	k.count++
-	return &pod{
+	p := &pod{
 		k:    k,
 		spec: seen.DeepCopy(),
 		ip:   fmt.Sprintf("127.%d.%d.%d", k.network, k.count/250, k.count%250+1),
 		told: make(chan time.Duration, 1),
 	}
+	if k.o.OwnPorts {
+		if err := OwnPorts(&p.spec.Spec); err != nil {
+			k.t.Errorf("%s: %v", seen.Name, err)
+		}
+	}
+	return p
 }
 
 // Replica is a process of a pod.

@@ -60,7 +60,7 @@ func (p *pod) run(ctx context.Context) {
 	for ; ; now.restarts++ {
 		now.running, now.ready = false, false
 		p.tell(ctx, now)
-		replica, err := p.start()
+		replica, err := p.start(ctx)
 		if err != nil {
 			p.k.t.Errorf("%s: %v", p.spec.Name, err)
 			return
@@ -88,17 +88,38 @@ func (p *pod) bind(ctx context.Context) {
 	if p.spec.Spec.NodeName != "" {
 		return
 	}
-	bound := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: p.spec.Name, UID: p.spec.UID}, Target: corev1.ObjectReference{Kind: "Node", Name: p.k.o.Node}}
+	p.spec.Spec.NodeName = p.node()
+	bound := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: p.spec.Name, UID: p.spec.UID}, Target: corev1.ObjectReference{Kind: "Node", Name: p.node()}}
 	p.retry(ctx, func() error {
 		return p.k.o.Client.CoreV1().Pods(p.spec.Namespace).Bind(ctx, bound, metav1.CreateOptions{})
 	})
 }
 
+// node is the one to which a pod of a DaemonSet belongs; others may run anywhere.
+func (p *pod) node() string {
+	affinity := p.spec.Spec.Affinity
+	if affinity == nil || affinity.NodeAffinity == nil || affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return p.k.o.Node
+	}
+	for _, term := range affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		for _, field := range term.MatchFields {
+			if field.Key == metav1.ObjectNameField && len(field.Values) == 1 {
+				return field.Values[0]
+			}
+		}
+	}
+	return p.k.o.Node
+}
+
 // start starts the process of the pod's first container. Its flags are the container's arguments, and the addresses that a
 // container would have to itself.
-func (p *pod) start() (*fleet.Replica, error) {
-	flags := append(p.args(), "--host="+p.ip, "--telemetry-host="+p.ip)
-	flags = append(flags, p.k.o.Flags...)
+func (p *pod) start(ctx context.Context) (*fleet.Replica, error) {
+	mounts, err := p.mounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flags := append(p.args(mounts), "--host="+p.ip, "--telemetry-host="+p.ip)
+	flags = append(flags, p.k.o.Flags(p.spec)...)
 	replica, err := fleet.Launch(p.url("http-metrics"), p.url("telemetry"), flags)
 	if err != nil {
 		return nil, err
@@ -118,14 +139,15 @@ func (p *pod) url(port string) string {
 	return fmt.Sprintf("http://%s/no-port-called-%s", p.ip, port)
 }
 
-// args are the container's arguments with $(NAME) replaced by what the environment has under that name.
-func (p *pod) args() []string {
+// args are the container's arguments with $(NAME) replaced by what the environment has under that name, and what is said in pairs.
+func (p *pod) args(pairs []string) []string {
 	container := p.spec.Spec.Containers[0]
-	var pairs []string
 	for _, variable := range container.Env {
 		value := variable.Value
 		if from := variable.ValueFrom; from != nil && from.FieldRef != nil {
-			value = map[string]string{"metadata.name": p.spec.Name, "metadata.namespace": p.spec.Namespace}[from.FieldRef.FieldPath]
+			value = map[string]string{
+				"metadata.name": p.spec.Name, "metadata.namespace": p.spec.Namespace, "spec.nodeName": p.spec.Spec.NodeName,
+			}[from.FieldRef.FieldPath]
 		}
 		pairs = append(pairs, "$("+variable.Name+")", value)
 	}

@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func somePod() *pod {
 
 func TestArgsAreExpandedFromTheEnvironment(t *testing.T) {
 	want := []string{"--pod=statefleet-1", "--pod-namespace=statefleet", "--shard=2", "--cost=$(UNKNOWN)"}
-	if got := somePod().args(); !slices.Equal(got, want) {
+	if got := somePod().args(nil); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -60,5 +61,36 @@ func TestStatusTellsAFirstStartFromARestart(t *testing.T) {
 			int(container.RestartCount) != c.now.restarts || ready.Status != corev1.ConditionFalse || !ready.LastTransitionTime.Equal(&since) {
 			t.Errorf("%s: %+v, %+v", name, container, ready)
 		}
+	}
+}
+
+func TestPodsOfADaemonSetBelongToTheirNodes(t *testing.T) {
+	p := somePod()
+	p.k = &Kubelet{o: Options{Node: "any"}}
+	if got := p.node(); got != "any" {
+		t.Errorf("a pod that may run anywhere is on %s", got)
+	}
+	p.spec.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{
+			{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"node-3"}},
+		}}},
+	}}}
+	if got := p.node(); got != "node-3" {
+		t.Errorf("it is on %s", got)
+	}
+}
+
+func TestOwnPortsAreInArgumentsToo(t *testing.T) {
+	spec := &corev1.PodSpec{Containers: []corev1.Container{{
+		Args:  []string{"--port=8080", "--telemetry-port=8081", "--other=18080"},
+		Ports: []corev1.ContainerPort{{ContainerPort: 8080}, {ContainerPort: 8081}},
+	}}}
+	if err := OwnPorts(spec); err != nil {
+		t.Fatal(err)
+	}
+	c := spec.Containers[0]
+	want := []string{fmt.Sprintf("--port=%d", c.Ports[0].ContainerPort), fmt.Sprintf("--telemetry-port=%d", c.Ports[1].ContainerPort), "--other=18080"}
+	if !slices.Equal(c.Args, want) || c.Ports[0].ContainerPort == 8080 || c.Ports[0] == c.Ports[1] {
+		t.Errorf("ports %v, arguments %q", c.Ports, c.Args)
 	}
 }

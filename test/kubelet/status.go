@@ -77,7 +77,7 @@ type prober struct {
 
 func (p *pod) newProber(replica *fleet.Replica) *prober {
 	container := p.spec.Spec.Containers[0]
-	return &prober{replica: replica, startup: container.StartupProbe, readiness: container.ReadinessProbe}
+	return &prober{replica: replica, startup: container.StartupProbe, readiness: container.ReadinessProbe, started: container.StartupProbe == nil}
 }
 
 // probe tells whether the process is ready, and when to ask again.

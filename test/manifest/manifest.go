@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -89,6 +90,20 @@ func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) 
 		return nil, fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
 	}
 	return applied, nil
+}
+
+// Delete deletes an object that Apply has applied, and leaves those that it owns. That it is not there is no error.
+func (a *Applier) Delete(ctx context.Context, object *unstructured.Unstructured) error {
+	resource, err := a.resource(object)
+	if err != nil {
+		return err
+	}
+	at := metav1.DeletePropagationBackground
+	err = resource.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: &at})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
 }
 
 // resource is the endpoint of an object's kind. The mapper asks the cluster again for a kind that it does not know yet.

@@ -1,0 +1,30 @@
+package kubelet
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/test/process"
+)
+
+// OwnPorts changes the first container of a pod so that it listens on ports on which nobody on this machine does, whatever the
+// address. A container has all ports to itself; a process has not, and those of the manifests are popular.
+func OwnPorts(spec *corev1.PodSpec) error {
+	container := &spec.Containers[0]
+	free, err := process.FreePorts("", len(container.Ports))
+	if err != nil {
+		return err
+	}
+	for i := range container.Ports {
+		was := fmt.Sprintf("port=%d", container.Ports[i].ContainerPort)
+		container.Ports[i].ContainerPort = int32(free[i])
+		for j, arg := range container.Args {
+			if strings.HasSuffix(arg, was) {
+				container.Args[j] = strings.TrimSuffix(arg, was) + fmt.Sprintf("port=%d", free[i])
+			}
+		}
+	}
+	return nil
+}
