@@ -5,31 +5,68 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/web"
 )
 
-// TestTestsThatSecurityNamesAreThere: docs/security.md says what holds and which test proves it.
-func TestTestsThatSecurityNamesAreThere(t *testing.T) {
-	text, err := os.ReadFile("../../docs/security.md")
-	if err != nil {
-		t.Fatal(err)
+const root = "../.."
+
+// documents are all texts for people, by path from the root.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".md":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		texts[strings.TrimPrefix(filepath.ToSlash(path), root+"/")] = string(text)
+		return err
+	})
+	if err != nil || len(texts) < 10 {
+		t.Fatalf("%d documents: %v", len(texts), err)
 	}
-	names := regexp.MustCompile("`(Test[A-Za-z]+)(?:/([A-Za-z]+))?`").FindAllStringSubmatch(string(text), -1)
-	if len(names) == 0 {
-		t.Fatal("it names none")
+	return texts
+}
+
+// found are the first groups of all matches of a pattern in the documents, and in which each is. There must be some.
+func found(t *testing.T, pattern string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for name, text := range documents(t) {
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			all[match[1]] = name
+		}
 	}
-	source := testSource(t, "../..")
-	for _, name := range names {
-		test, part := name[1], name[2]
+	if len(all) == 0 {
+		t.Fatalf("no document has %s", pattern)
+	}
+	return all
+}
+
+// TestTestsThatDocumentsNameAreThere: documents say what holds and which test proves it.
+func TestTestsThatDocumentsNameAreThere(t *testing.T) {
+	source := testSource(t)
+	for name, document := range found(t, "`(Test[A-Za-z0-9]+(?:/[A-Za-z]+)?)`") {
+		test, part, _ := strings.Cut(name, "/")
 		if !strings.Contains(source, "func "+test+"(t *testing.T)") || part != "" && !strings.Contains(source, `t.Run("`+part+`"`) {
-			t.Errorf("there is no %s", name[0])
+			t.Errorf("%s: there is no %s", document, name)
 		}
 	}
 }
 
-// testSource is the text of all tests below a folder.
-func testSource(t *testing.T, root string) string {
+// testSource is the text of all tests.
+func testSource(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -44,4 +81,102 @@ func testSource(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	return all.String()
+}
+
+func TestMakeTargetsThatDocumentsNameAreThere(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, document := range found(t, "(?m)(?:^|`)make ([a-z0-9-]+)") {
+		if !regexp.MustCompile(`(?m)^` + target + `:.* ## `).Match(makefile) {
+			t.Errorf("%s: there is no make %s", document, target)
+		}
+	}
+}
+
+// TestFlagsThatDocumentsNameAreThere: what stands in code and begins like a flag is one of ours, or known to be another program's.
+func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
+	app := kingpin.New("statefleet", "")
+	known := []string{"help", "version"}
+	(&flags{timeouts: web.DefaultTimeouts()}).declare(app)
+	estimate := kingpin.New("estimate", "")
+	(&estimateFlags{}).declare(&section{app: estimate})
+	for _, m := range slices.Concat(app.Model().Flags, estimate.Model().Flags) {
+		known = append(known, m.Name)
+	}
+	for flag, document := range found(t, "(?:`|(?m:^)(?:kubectl .* /)?statefleet .*)--([a-z][a-z0-9_.-]+)") {
+		if name := strings.TrimPrefix(flag, "no-"); !slices.Contains(known, name) && !slices.Contains(foreign(), name) {
+			t.Errorf("%s: there is no --%s", document, flag)
+		}
+	}
+}
+
+// foreign are flags that documents name and statefleet does not have.
+func foreign() []string {
+	return []string{
+		"flag",            // any
+		"server-sharding", // of the load
+		// of kube-state-metrics
+		"add_dir_header", "alsologtostderr", "continue-without-config", "continue-without-custom-resource-state-config-file", "log_backtrace_at", "log_dir",
+		"log_file", "log_file_max_size", "logtostderr", "one_output", "skip_headers", "skip_log_headers", "stderrthreshold", "vmodule",
+	}
+}
+
+// TestPathsThatDocumentsNameAreThere: links, and what kubectl and Helm are to apply.
+func TestPathsThatDocumentsNameAreThere(t *testing.T) {
+	for path, document := range found(t, `kubectl [^\n]*apply -k ([a-z/-]+)`) {
+		if _, err := os.Stat(filepath.Join(root, path, "kustomization.yaml")); err != nil {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+	for path, document := range found(t, `(?:apply -f|helm install \S+) ([a-z][a-z./-]+)`) {
+		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+	texts := documents(t)
+	for name, text := range texts {
+		for _, match := range regexp.MustCompile(`\]\(([^)\s:]*)\)`).FindAllStringSubmatch(text, -1) {
+			path, anchor, _ := strings.Cut(match[1], "#")
+			target := name
+			if path != "" {
+				target = filepath.ToSlash(filepath.Join(filepath.Dir(name), path))
+			}
+			if _, err := os.Stat(filepath.Join(root, target)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if anchor != "" && !slices.Contains(anchors(texts[target]), anchor) {
+				t.Errorf("%s: %s has no heading #%s", name, target, anchor)
+			}
+		}
+	}
+}
+
+// anchors are the names under which a document's headings can be linked to.
+func anchors(text string) (names []string) {
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		plain := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		names = append(names, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return names
+}
+
+// TestVersionsAgree: the chart installs the version that the changelog describes last, and there are notes for it.
+func TestVersionsAgree(t *testing.T) {
+	texts := documents(t)
+	latest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)`).FindStringSubmatch(texts["CHANGELOG.md"])
+	if latest == nil {
+		t.Fatal("the changelog has no version")
+	}
+	if _, ok := texts["docs/releases/"+latest[1]+".md"]; !ok {
+		t.Errorf("there are no release notes for %s", latest[1])
+	}
+	chart, err := os.ReadFile(filepath.Join(root, "manifests/chart/Chart.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(chart), "\nappVersion: "+latest[1]+"\n") {
+		t.Errorf("the chart installs another version than %s", latest[1])
+	}
 }
