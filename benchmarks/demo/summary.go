@@ -70,10 +70,7 @@ func (v *view) look(ctx context.Context) error {
 	for _, s := range v.fleet.shards() {
 		rows = append(rows, look(ctx, s))
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	if v.summaries == 0 && !allReady(rows) {
+	if stopped := ctx.Err() != nil; stopped || v.summaries == 0 && !allReady(rows) {
 		return nil
 	}
 	if v.summaries == 0 {
