@@ -43,7 +43,17 @@ func watch(ctx context.Context, f *scaled, o options, out io.Writer, start time.
 			return err
 		case <-probe.C:
 		}
-		if err := v.look(ctx); err != nil && ctx.Err() == nil {
+		if err := f.settle(); err != nil {
+			return err
+		}
+		rows := make([]row, 0, o.shards+o.further)
+		for _, s := range f.shards() {
+			rows = append(rows, look(ctx, s))
+		}
+		if ctx.Err() != nil { // what is seen while it stops means nothing
+			continue
+		}
+		if err := v.show(ctx, rows); err != nil {
 			return err
 		}
 	}
@@ -61,16 +71,9 @@ type view struct {
 	target    int
 }
 
-// look shows what there is to show, and scales the fleet when it is time.
-func (v *view) look(ctx context.Context) error {
-	if err := v.fleet.settle(); err != nil {
-		return err
-	}
-	rows := make([]row, 0, v.options.shards+v.options.further)
-	for _, s := range v.fleet.shards() {
-		rows = append(rows, look(ctx, s))
-	}
-	if stopped := ctx.Err() != nil; stopped || v.summaries == 0 && !allReady(rows) {
+// show prints what there is to show, and scales the fleet when it is time.
+func (v *view) show(ctx context.Context, rows []row) error {
+	if v.summaries == 0 && !allReady(rows) {
 		return nil
 	}
 	if v.summaries == 0 {
