@@ -76,6 +76,7 @@ curve_parts  = single large shards server rates
 CURVES      ?= bin/curves/$(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 .PRECIOUS: $(CURVES)/%.json
+.NOTPARALLEL: curves
 $(CURVES)/%.json: | build
 	go run ./benchmarks/load $(curve_$*) --args=--consistency.check-interval=0 --scrapes=40 --commit=$(VERSION) --results=$(@D) --name=$*
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
 
@@ -65,7 +66,7 @@ func figures(c capacity.Costs, runs []capacity.Run) map[string]figure {
 		size.panels = append(size.panels, bySize(c, single, q))
 	}
 	all["curve-size"] = size
-	shards := figure{title: fmt.Sprintf("All shards together, %d pods, by the number of shards", pods)}
+	shards := figure{title: fmt.Sprintf("All shards together, %s pods, by the number of shards", report.Thousands(pods))}
 	for _, q := range []quantity{event(c), traffic(), start(), memory()} {
 		shards.panels = append(shards.panels, byShards(c, divided, pods, q))
 	}
