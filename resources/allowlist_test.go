@@ -112,7 +112,7 @@ func FuzzAllowlistKeys(f *testing.F) {
 	f.Add(" *.io/x ", "example.io/x")
 	f.Fuzz(func(t *testing.T, list, key string) {
 		a, err := ParseAllowlist([]string{"pods=[" + list + "]"})
-		if err != nil || strings.Contains(list, "]") || !utf8.ValidString(list+key) {
+		if err != nil || strings.Contains(list, "]") || !utf8.ValidString(list) || !utf8.ValidString(key) {
 			return
 		}
 		want := false
