@@ -1,0 +1,77 @@
+// Command soak runs a fleet of statefleet replicas for a long time on a simulated
+// cluster in which everything happens: pods come and go, watches are cut, events are
+// forgotten, requests fail, the configuration is reloaded, the fleet is scaled. It
+// fails when something grows that should not, when a scrape goes unanswered, or when
+// in the end the page is not what the cluster holds.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options are the flags.
+type options struct {
+	binary     string
+	duration   time.Duration
+	pods       int
+	rate       float64
+	replicas   int
+	round      time.Duration
+	tolerance  float64
+	seed       uint64
+	keepFailed bool
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	app := kingpin.New("soak", "Runs statefleet for a long time under change and faults, and looks what grows.")
+	app.Terminate(nil)
+	app.UsageWriter(stderr).ErrorWriter(stderr)
+	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
+	app.Flag("duration", "Time to run.").Default("1h").DurationVar(&o.duration)
+	app.Flag("pods", "Number of pods that stay; everything else is in proportion.").Default("2000").IntVar(&o.pods)
+	app.Flag("rate", "Pods that are created, run and deleted each second, with a Job each.").Default("100").Float64Var(&o.rate)
+	app.Flag("replicas", "Number of replicas.").Default("3").IntVar(&o.replicas)
+	app.Flag("round", "Length of a round: a time in which everything happens, then a look at what is held.").Default("30s").DurationVar(&o.round)
+	app.Flag("tolerance", "Percent by which the last quarter of the looks may differ from the first.").Default("3").Float64Var(&o.tolerance)
+	app.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
+	app.Flag("keep", "Leave the logs of a run that failed where they are.").BoolVar(&o.keepFailed)
+	_, err := app.Parse(args)
+	switch {
+	case err != nil:
+	case o.replicas < 2:
+		err = fmt.Errorf("--replicas: %d is less than two, which scaling down needs", o.replicas)
+	case o.pods < 1 || o.rate <= 0 || o.tolerance <= 0:
+		err = fmt.Errorf("--pods, --rate and --tolerance have to be above zero")
+	case o.round < 20*time.Second:
+		err = fmt.Errorf("--round: %s is less than 20s, which its parts take", o.round)
+	case o.duration < 5*o.round:
+		err = fmt.Errorf("--duration: %s is less than five rounds of %s, without which there are no quarters", o.duration, o.round)
+	}
+	return o, err
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "soak:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := soak(ctx, o, stdout); err != nil {
+		_, _ = fmt.Fprintln(stderr, "soak:", err)
+		return 1
+	}
+	return 0
+}

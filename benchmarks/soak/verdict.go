@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// warmUp is the number of rounds, of many, after which the replicas have grown to
+// their size.
+const warmUp = 2
+
+// compareQuarters holds the last quarter of the looks against the first, by their
+// medians: a look may fall into a moment when the runtime has just grown.
+func (t *trial) compareQuarters(looks []look) error {
+	if len(looks) > 4*warmUp {
+		looks = looks[warmUp:]
+	}
+	n := max(1, len(looks)/4)
+	first, last := looks[:n], looks[len(looks)-n:]
+	t.say("\n%-10s %12s %12s %9s   (medians of %d of %d looks)", "", "first", "last", "change", n, len(looks))
+	var failed error
+	for _, m := range measures() {
+		a, b := median(first, m.of), median(last, m.of)
+		change := 100 * (b - a) / a
+		t.say("%-10s %12.2f %12.2f %+8.2f%%", m.name, a, b, change)
+		if math.IsNaN(change) || change > t.tolerance || m.exact && change < -t.tolerance {
+			failed = errors.Join(failed, fmt.Errorf("%s changed by %+.1f%%, from %.2f to %.2f", m.name, change, a, b))
+		}
+	}
+	return failed
+}
+
+func median(looks []look, of func(look) float64) float64 {
+	var values []float64
+	for _, l := range looks {
+		values = append(values, of(l))
+	}
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}

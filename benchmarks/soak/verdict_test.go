@@ -1,0 +1,70 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestQuartersAreCompared(t *testing.T) {
+	steady := look{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, pages: 100, text: 100 * mebi}
+	looks := func(change func(i int, l *look)) []look {
+		var all []look
+		for i := range 20 {
+			l := steady
+			change(i, &l)
+			all = append(all, l)
+		}
+		return all
+	}
+	f := func(name, want string, change func(i int, l *look)) {
+		t.Helper()
+		err := (&trial{options: options{tolerance: 3}, out: io.Discard}).compareQuarters(looks(change))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f("nothing changes", "", func(int, *look) {})
+	f("one look that is off", "", func(i int, l *look) {
+		if i == 19 {
+			l.heap *= 2
+		}
+	})
+	f("before the replicas have grown", "", func(i int, l *look) {
+		if i < warmUp {
+			l.heap = 1
+		}
+	})
+	f("less memory", "", func(i int, l *look) { l.heap -= float64(i) * mebi })
+	f("a leak", "goroutines changed by +", func(i int, l *look) { l.goroutines += float64(i) })
+	f("fewer objects", "objects changed by -", func(i int, l *look) { l.objects -= float64(i) })
+	f("no figures", "files changed by +NaN", func(_ int, l *look) { l.files = 0 })
+}
+
+func TestDifference(t *testing.T) {
+	page := map[string]int{"a 1": 1, "b 2": 1}
+	f := func(got map[string]int, want string) {
+		t.Helper()
+		err := difference(got, page)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v: %v", got, err)
+		}
+	}
+	f(map[string]int{"a 1": 1, "b 2": 1}, "")
+	f(map[string]int{"a 1": 1}, "missing: b 2")
+	f(map[string]int{"a 1": 2, "b 2": 1}, "twice: a 1")
+	f(map[string]int{"a 1": 1, "b 2": 1, "c 3": 1}, "too much: c 3")
+}
+
+func TestFlagsThatGiveNoQuarters(t *testing.T) {
+	f := func(flag string, args ...string) {
+		t.Helper()
+		if _, err := parse(args, io.Discard); err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	f("--duration", "--duration=1m")
+	f("--round", "--round=5s")
+	f("--replicas", "--replicas=1")
+	f("--tolerance", "--tolerance=0")
+}
