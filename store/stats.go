@@ -11,6 +11,7 @@ type Stats struct {
 	PackedPages int // of them with deflated text
 
 	TextBytes   int64 // text of the objects shown, without headers
+	HeldBytes   int64 // text of all objects, shown or not
 	RawBytes    int64 // memory of raw pages, counted by the Budget
 	PackedBytes int64 // memory of packed pages
 
@@ -79,7 +80,7 @@ func (s *Store) Stats() Stats {
 	st := s.counts
 	st.Objects, st.Hidden = s.shownTotals.objects, s.hiddenTotals.objects
 	st.Buckets, st.Pages, st.RawPages, st.PackedPages = all.buckets, all.pages, all.rawPages, all.packedPages
-	st.TextBytes = s.shownTotals.text
+	st.TextBytes, st.HeldBytes = s.shownTotals.text, all.text
 	st.RawBytes, st.PackedBytes = all.raw, all.packed
 	return st
 }

@@ -44,6 +44,7 @@ type flags struct {
 	node                 string
 	trackUnscheduled     bool
 	objectLimit          int64
+	byteLimit            int64
 	holdDeleted          time.Duration
 	skipZero             bool
 	allow, deny, optIn   []string
@@ -193,6 +194,8 @@ func (f *flags) declareObjects(s *section) {
 		BoolVar(&f.trackUnscheduled)
 	s.value("object-limit", "Objects to hold of each kind at most; what is beyond is left out and counted. 0: no limit.",
 		whole(&f.objectLimit, 0)).Default("0")
+	s.value("byte-limit", "Bytes of text, uncompressed, to hold of each kind at most; an object that would go beyond is left out and counted. 0: no limit.",
+		size(&f.byteLimit)).Default("0")
 }
 
 func (f *flags) declareMetrics(s *section) {

@@ -53,6 +53,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		TrackUnscheduled:  s.trackUnscheduled,
 		UseAPIServerCache: s.useAPIServerCache,
 		ObjectLimit:       s.objectLimit,
+		ByteLimit:         s.byteLimit,
 		HoldDeleted:       s.holdDeleted,
 		CheckEvery:        s.checkEvery,
 		RawBytes:          s.rawBytes,

@@ -136,11 +136,11 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 }
 
 // stillWrong leaves out what has been mended by events since. What is over the
-// limit of objects is left out on purpose, and of what has no version that can be
+// limits is left out on purpose, and of what has no version that can be
 // compared nothing can be said.
 func (k *kind) stillWrong(found suspects) (wrong suspects) {
 	for _, v := range found.missing {
-		if v.Version != 0 && !k.store.Has(v.ID, v.Version) && !k.full() {
+		if v.Version != 0 && !k.store.Has(v.ID, v.Version) && !k.limits.keepOut(k.store.Stats()) {
 			wrong.missing = append(wrong.missing, v)
 		}
 	}

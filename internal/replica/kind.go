@@ -16,10 +16,11 @@ import (
 type kind struct {
 	Kind
 	store      *store.Store
-	limit      int64
+	limits     limits
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once
+	crowded    sync.Once
 	scopes     []scope
 	hold       time.Duration // how long a deleted object may stay to be seen
 	patience   time.Duration // how long a refusal is taken for one that passes
@@ -45,7 +46,7 @@ func (r *Replica) newKind(k Kind) *kind {
 	return &kind{
 		Kind:     k,
 		store:    store.New(families(k.Renderer), r.budget),
-		limit:    r.options.ObjectLimit,
+		limits:   limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit},
 		counters: r.options.Metrics.counters(k.Name),
 		logger:   r.logger.With("resource", k.Name),
 		scopes:   r.options.scopes(k),
@@ -61,15 +62,6 @@ func families(r Renderer) []store.Family {
 		all = append(all, store.Family{Name: f.Name, TextHeader: f.TextHeader(), OpenMetricsHeader: f.OpenMetricsHeader()})
 	}
 	return all
-}
-
-// full reports whether no further object may be held.
-func (k *kind) full() bool {
-	if k.limit == 0 {
-		return false
-	}
-	s := k.store.Stats()
-	return int64(s.Objects+s.Hidden) >= k.limit
 }
 
 // follow starts the kind's Sources, one for each scope, after ending those

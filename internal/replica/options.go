@@ -37,8 +37,9 @@ type Options struct {
 	TrackUnscheduled bool
 	// UseAPIServerCache lets the first list be as old as the API server's cache.
 	UseAPIServerCache bool
-	// ObjectLimit bounds the objects held of each kind; 0 means no limit.
-	ObjectLimit int64
+	// ObjectLimit bounds the objects held of each kind, ByteLimit their text; 0
+	// means no limit.
+	ObjectLimit, ByteLimit int64
 	// HoldDeleted keeps the last state of an object that is deleted on the page
 	// until a scrape has seen it, but no longer than this; 0 removes it at once.
 	HoldDeleted time.Duration

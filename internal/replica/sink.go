@@ -34,8 +34,9 @@ func (s *sink) Put(o watch.Object) {
 // put renders an object into the store, if there is room.
 func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	k := s.kind
-	if k.full() && !k.store.Known(id) {
-		k.counters.overLimit.Inc()
+	before := k.store.Stats()
+	if k.limits.keepOut(before) && !k.store.Known(id) {
+		k.leftOut(o)
 		return
 	}
 	if !k.claim(o, id, version) {
@@ -52,16 +53,30 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 		})
 		return
 	}
-	k.counters.rendered.Inc()
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
 	for _, family := range s.lines.Failed {
 		k.counters.familyFailed(k.Renderer.Families()[family].Name)
 	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
+	if k.limits.exceeded(before, k.store.Stats()) {
+		k.store.Delete(id)
+		k.leftOut(o)
+	} else {
+		k.counters.rendered.Inc()
+	}
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}
+}
+
+// leftOut notes that there is no room for an object.
+func (k *kind) leftOut(o watch.Object) {
+	k.counters.overLimit.Inc()
+	k.crowded.Do(func() {
+		k.logger.Warn("a limit is reached and an object is left out; further ones are only counted",
+			"namespace", string(o.Namespace), "name", string(o.Name))
+	})
 }
 
 // Delete implements watch.Sink.
