@@ -51,7 +51,7 @@ func (s *scraper) scrape(ctx context.Context, shard *fleet.Shard, last bool) {
 		s.mu.Lock()
 		if err == nil {
 			s.done++
-		} else if ctx.Err() == nil && !(last && s.away.Load()) {
+		} else if ctx.Err() == nil && (!last || !s.away.Load()) {
 			s.failed = append(s.failed, err)
 		}
 		s.mu.Unlock()

@@ -73,7 +73,7 @@ func (t *trial) serve(ctx context.Context) (stop func(), err error) {
 	go func() { ended <- server.Serve(listener) }()
 	return func() {
 		_ = server.Close()
-		<-ended
+		_ = <-ended // that it was closed
 	}, nil
 }
 
@@ -118,7 +118,7 @@ func (t *trial) run(ctx context.Context) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	t.scrapes = startScraper(ctx, t.fleet)
-	defer t.scrapes.stop()
+	defer t.scrapes.cancel()
 	var looks []look
 	for start := time.Now(); time.Since(start) < t.duration-t.round/2; {
 		if err := t.play(ctx, len(looks)); err != nil {

@@ -53,9 +53,9 @@ func TestByteLimit(t *testing.T) {
 			Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", Image: strings.Repeat("x", bytes)}}},
 		})
 	}
-	onPage := func(t *testing.T) bool { return podsOn(r.samples())[string(uid(first))] }
+	onPage := func() bool { return podsOn(r.samples())[string(uid(first))] }
 	image(limit)
-	eventually(t, "the pod that has grown to be left out", func() bool { return !onPage(t) })
+	eventually(t, "the pod that has grown to be left out", func() bool { return !onPage() })
 	if now := podsOn(r.samples()); len(now) < len(held)-1 {
 		t.Errorf("others have gone with it: %v of %v", now, held)
 	}
@@ -63,5 +63,5 @@ func TestByteLimit(t *testing.T) {
 		t.Errorf("%v bytes", text)
 	}
 	w.pod(first, "n0")
-	eventually(t, "the pod that fits again", func() bool { return onPage(t) })
+	eventually(t, "the pod that fits again", func() bool { return onPage() })
 }
