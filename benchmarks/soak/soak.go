@@ -73,7 +73,9 @@ func (t *trial) serve(ctx context.Context) (stop func(), err error) {
 	go func() { ended <- server.Serve(listener) }()
 	return func() {
 		_ = server.Close()
-		_ = <-ended // that it was closed
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.say("The API has ended: %v", err)
+		}
 	}, nil
 }
 
