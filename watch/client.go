@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,6 +23,10 @@ const (
 	AcceptJSON = runtime.ContentTypeJSON
 )
 
+// dialTimeout is that of client-go's own connections, and the time between probes
+// of those that are silent.
+const dialTimeout = 30 * time.Second
+
 // NewClient returns a client for Sources. Its requests are not bound to a group
 // or version, and the only type it decodes is the Status of a failed request.
 // The rate limits are those of config.
@@ -31,6 +37,10 @@ func NewClient(config *rest.Config, accept string) (rest.Interface, error) {
 	c.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	c.AcceptContentTypes, c.ContentType = accept, runtime.ContentTypeProtobuf
 	c.GroupVersion = &schema.GroupVersion{Version: "v1"}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext
+	}
+	c.Dial = inBites(c.Dial)
 	httpClient, err := rest.HTTPClientFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("client of the API server: %w", err)

@@ -17,12 +17,23 @@ type Handle struct {
 	initialEventsEnd bool
 }
 
+// newHandle copies what it needs in one piece: a list makes one for each object.
 func newHandle(m wire.Meta) *Handle {
+	var stack [256]byte
+	all := stack[:0]
+	for _, part := range [][]byte{m.Namespace, m.Name, m.UID, m.ResourceVersion} {
+		all = append(all, part...)
+	}
+	rest := string(all)
+	next := func(part []byte) (text string) {
+		text, rest = rest[:len(part)], rest[len(part):]
+		return text
+	}
 	return &Handle{
-		Namespace:        string(m.Namespace),
-		Name:             string(m.Name),
-		UID:              string(m.UID),
-		ResourceVersion:  string(m.ResourceVersion),
+		Namespace:        next(m.Namespace),
+		Name:             next(m.Name),
+		UID:              next(m.UID),
+		ResourceVersion:  next(m.ResourceVersion),
 		initialEventsEnd: m.InitialEventsEnd,
 	}
 }

@@ -65,15 +65,15 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(ha
 		if s.stopped {
 			return context.Canceled
 		}
-		h, _, err := s.apply(s.Sink.Put, owned, enc, raw)
+		meta, err := wire.ReadMeta(enc, raw)
 		if err != nil {
 			// Its bounds were sound: the others of the list are worth having.
 			s.counters.bad.Inc()
 			s.logger.Warn("an object of the list is unreadable and was skipped", "err", err)
 			return nil
 		}
-		if h != nil {
-			visit(h)
+		if taken, _ := s.apply(s.Sink.Put, owned, meta, enc, raw); taken {
+			visit(newHandle(meta))
 		}
 		return ctx.Err()
 	})

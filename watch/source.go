@@ -95,20 +95,31 @@ type Source struct {
 	stopped bool
 	// noSelector is set once a server rejects the shardSelector.
 	noSelector bool
-	// replaced is closed by the next Replace, when somebody waits for it.
-	replaced chan struct{}
 	// listed is set while the last list that was begun is complete.
 	listed bool
 	stream *stream     // the watch that is read; nil before the first
 	opened chan string // told of the next watch that is opened; see reopen
+	// streamed is the streamed list that the reflector is about to replace its own
+	// by, if there is one.
+	streamed *streamedList
 }
 
-// awaitReplace returns what is closed once the reflector has replaced its list.
-func (s *Source) awaitReplace() <-chan struct{} {
+// streamedList is what a streamed list was made of. The reflector is not shown
+// its objects, and calls Replace without any. What was deleted while the list came
+// may be named in it; the Sink has heard of that.
+type streamedList struct {
+	handles  []*Handle
+	version  string
+	replaced chan struct{} // closed by Replace
+}
+
+// awaitReplace returns what is closed once the reflector has replaced its list
+// by this one.
+func (s *Source) awaitReplace(handles []*Handle, version string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.replaced = make(chan struct{})
-	return s.replaced
+	s.streamed = &streamedList{handles, version, make(chan struct{})}
+	return s.streamed.replaced
 }
 
 // NewSource returns a Source that starts with Run.
@@ -145,22 +156,18 @@ func (s *Source) Run(ctx context.Context) {
 }
 
 // apply gives an object to a method of the Sink if it is to be held. It returns
-// nil for one that is not, and whether its hash is one of ours. The caller holds s.mu.
-func (s *Source) apply(to func(Object), owned func(hash uint64) bool, enc wire.Encoding, raw []byte) (handle *Handle, ours bool, err error) {
-	meta, err := wire.ReadMeta(enc, raw)
-	if err != nil {
-		return nil, false, err
-	}
+// whether it was, and whether its hash is one of ours. The caller holds s.mu.
+func (s *Source) apply(to func(Object), owned func(hash uint64) bool, meta wire.Meta, enc wire.Encoding, raw []byte) (taken, ours bool) {
 	h := hash(meta)
 	ours = owned(h) && s.Owned(h)
 	if !ours || s.Wanted != nil && !s.Wanted(meta.Namespace) {
 		s.counters.ignored.Inc()
 		s.counters.ignoredBytes.Add(float64(len(raw)))
-		return nil, ours, nil
+		return false, ours
 	}
 	s.counters.owned.Inc()
 	to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
-	return newHandle(meta), true, nil
+	return true, true
 }
 
 // reflectorStore is what the reflector believes to fill. Objects are already
@@ -182,9 +189,12 @@ func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if r.s.replaced != nil {
-		close(r.s.replaced)
-		r.s.replaced = nil
+	if l := r.s.streamed; l != nil {
+		if l.version == resourceVersion {
+			handles = l.handles
+		}
+		close(l.replaced)
+		r.s.streamed = nil
 	}
 	r.s.listed = true
 	r.s.opens(listedAnew)

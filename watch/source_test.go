@@ -215,6 +215,30 @@ func TestSkippedFramesMoveTheReflectorOn(t *testing.T) {
 	}
 }
 
+// The reflector hears of few of the events; a watch goes on behind the last all the same.
+func TestWatchGoesOnWhereItEnded(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	w.pod(0, "n0")
+	_, rec := w.start(setup{})
+	w.converge(rec, "the list")
+	for i := range 10 {
+		w.pod(i, "n1")
+	}
+	w.converge(rec, "events")
+	var from atomic.Value
+	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+		if q := r.URL.Query(); q.Get("watch") != "" {
+			from.CompareAndSwap(nil, q.Get("resourceVersion"))
+		}
+		return false
+	})
+	w.cluster.CloseWatches()
+	eventually(t, "a new watch", func() bool { return from.Load() != nil })
+	if rv, want := from.Load(), fmt.Sprint(w.cluster.ResourceVersion()); rv != want {
+		t.Errorf("the watch was resumed at %v, want %s", rv, want)
+	}
+}
+
 func answer(rw http.ResponseWriter, code int, reason, message string) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(code)

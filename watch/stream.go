@@ -50,9 +50,10 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
 }
 
-// progressAfter is how many frames in a row may be skipped before the reflector
-// is told how far the watch has come. Bookmarks do that too, about once a
-// minute; a server without them must not make us resume from long ago.
+// progressAfter is how many frames in a row may be taken or skipped before the
+// reflector is told how far the watch has come: it is another goroutine, and to
+// wake it for each is dear. Bookmarks do that too, about once a minute, and so
+// does the end of the watch, so that the next one misses nothing and repeats nothing.
 const progressAfter = 1000
 
 // stream reads the frames of one watch.
@@ -66,13 +67,16 @@ type stream struct {
 	ctx      context.Context // ends with Close
 	replaced <-chan struct{} // closed when the list that was streamed is in the Sink; see bookmark
 
-	initial bool // the initial events of a streamed list are still coming
-	skipped int  // frames since the reflector last heard of us
+	initial bool      // the initial events of a streamed list are still coming
+	listed  []*Handle // what of them is held
+	skipped int       // frames since the reflector last heard of us
+	version []byte    // of the last of them
+	ended   error     // what the watch ended with, once the reflector knows of all frames
 	filter  *filtering
 }
 
-// Decode returns the next event that the reflector has to hear of. The Sink
-// has heard of it already.
+// Decode returns the next event that the reflector has to hear of: how far the
+// watch has come, and how it ends. Objects go to the Sink only.
 func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 	if d.replaced != nil {
 		select {
@@ -81,20 +85,21 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 		}
 		d.replaced = nil
 	}
+	if d.ended != nil {
+		return "", nil, d.ended
+	}
 	for {
 		ev, err := d.events.Next()
 		if err != nil {
-			return "", nil, d.failed(err)
+			return d.end(d.failed(err))
 		}
 		switch ev.Type {
 		case string(apiwatch.Added), string(apiwatch.Modified), string(apiwatch.Deleted):
-			h, err := d.take(ev)
-			if err != nil {
-				return "", nil, d.failed(err)
+			if err := d.take(ev); err != nil {
+				return d.end(d.failed(err))
 			}
-			if h != nil {
-				d.skipped = 0
-				return d.eventType(ev.Type, h), h, nil
+			if d.skipped >= progressAfter && !d.initial {
+				return d.progress()
 			}
 		case string(apiwatch.Bookmark):
 			return d.bookmark(ev)
@@ -106,42 +111,47 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 	}
 }
 
-// eventType is the event's own type, or Bookmark for the handles that take only
-// says how far the watch has come.
-func (d *stream) eventType(t string, h *Handle) apiwatch.EventType {
-	if h.Name == "" {
-		return apiwatch.Bookmark
+// end reports how far the watch has come, if the reflector does not know, and
+// the end of the watch after that.
+func (d *stream) end(err error) (apiwatch.EventType, runtime.Object, error) {
+	if d.skipped == 0 || len(d.version) == 0 {
+		return "", nil, err
 	}
-	return apiwatch.EventType(t)
+	d.ended = err
+	return d.progress()
 }
 
-// take gives the event to the Sink. It returns nil for objects that are not
-// owned, but now and then a handle without a name that carries the version only.
-func (d *stream) take(ev wire.Event) (*Handle, error) {
+// progress tells the reflector how far the watch has come.
+func (d *stream) progress() (apiwatch.EventType, runtime.Object, error) {
+	d.skipped = 0
+	return apiwatch.Bookmark, &Handle{ResourceVersion: string(d.version)}, nil
+}
+
+// take gives the event to the Sink if it is of an object to be held.
+func (d *stream) take(ev wire.Event) error {
 	s := d.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || d.closed.Load() {
-		return nil, io.EOF
+		return io.EOF
 	}
 	s.state.event()
 	to := s.Sink.Put
 	if ev.Type == string(apiwatch.Deleted) {
 		to = s.Sink.Delete
 	}
-	h, ours, err := s.apply(to, s.Owned, ev.Encoding, ev.Object)
-	if err != nil {
-		return nil, err
-	}
-	d.filter.saw(ours)
-	if h != nil {
-		return h, nil
-	}
-	if d.skipped++; d.skipped < progressAfter || d.initial {
-		return nil, nil
-	}
 	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
-	return &Handle{ResourceVersion: string(meta.ResourceVersion)}, err
+	if err != nil {
+		return err
+	}
+	taken, ours := s.apply(to, s.Owned, meta, ev.Encoding, ev.Object)
+	d.filter.saw(ours)
+	d.version = append(d.version[:0], meta.ResourceVersion...)
+	d.skipped++
+	if d.initial && taken {
+		d.listed = append(d.listed, newHandle(meta))
+	}
+	return nil
 }
 
 func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, error) {
@@ -152,7 +162,8 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 	if meta.InitialEventsEnd {
 		// What comes next must not reach the Sink before the list does: the list
 		// does not name it, and would take it away again.
-		d.initial, d.replaced = false, d.source.awaitReplace()
+		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(meta.ResourceVersion))
+		d.listed = nil
 		d.filter.listed()
 	}
 	d.skipped = 0

@@ -25,13 +25,17 @@ type Event struct {
 type EventReader struct {
 	br   *bufio.Reader
 	json *json.Decoder // nil until the first byte says that it is JSON
-	buf  []byte
+	buf  []byte        // a frame that does not fit into br
+	held int           // bytes of br that the last frame is
 	read bool
 }
 
+// frameBuffer takes nearly every frame whole.
+const frameBuffer = 32 << 10
+
 // NewEventReader returns a reader of the frames in r.
 func NewEventReader(r io.Reader) *EventReader {
-	return &EventReader{br: bufio.NewReaderSize(r, 16<<10)}
+	return &EventReader{br: bufio.NewReaderSize(r, frameBuffer)}
 }
 
 // Next reads the next frame. io.EOF means that the watch ended between frames.
@@ -66,6 +70,8 @@ const (
 )
 
 func (e *EventReader) nextProtobuf() (Event, error) {
+	_, _ = e.br.Discard(e.held)
+	e.held = 0
 	var head [4]byte
 	if _, err := io.ReadFull(e.br, head[:]); err != nil {
 		return Event{}, err
@@ -74,18 +80,35 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	if size > MaxObject {
 		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
 	}
-	if cap(e.buf) < int(size) || cap(e.buf) > 1<<20 && size < 1<<16 {
-		e.buf = make([]byte, max(int(size), 16<<10))
-	}
-	e.buf = e.buf[:size]
-	if _, err := io.ReadFull(e.br, e.buf); err != nil {
+	frame, err := e.frame(int(size))
+	if err != nil {
 		return Event{}, unexpected(err)
 	}
-	ev := Event{Encoding: Protobuf, Size: len(head) + len(e.buf)}
-	if err := ev.open(e.buf); err != nil {
+	ev := Event{Encoding: Protobuf, Size: len(head) + len(frame)}
+	if err := ev.open(frame); err != nil {
 		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	return ev, nil
+}
+
+// frame returns the next so many bytes, which are valid until more are read.
+func (e *EventReader) frame(size int) ([]byte, error) {
+	if size <= frameBuffer {
+		if cap(e.buf) > 1<<20 {
+			e.buf = nil
+		}
+		frame, err := e.br.Peek(size)
+		if err == nil {
+			e.held = size
+		}
+		return frame, err
+	}
+	if cap(e.buf) < size {
+		e.buf = make([]byte, size)
+	}
+	e.buf = e.buf[:size]
+	_, err := io.ReadFull(e.br, e.buf)
+	return e.buf, err
 }
 
 func (ev *Event) open(frame []byte) error {

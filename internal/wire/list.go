@@ -21,7 +21,7 @@ const MaxObject = 64 << 20
 // list's metadata may come before or after the items; it is complete when
 // ReadList returns nil. A body that ends early gives io.ErrUnexpectedEOF.
 func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
-	br := bufio.NewReaderSize(r, 32<<10)
+	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
 	switch {
 	case err == nil && string(head) == magic:
@@ -100,7 +100,7 @@ func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) e
 			return fmt.Errorf("protobuf: a list's field of %d bytes", length)
 		}
 		l.left -= length
-		value, err := l.bytes(int(length))
+		value, held, err := l.bytes(int(length))
 		if err != nil {
 			return err
 		}
@@ -113,6 +113,7 @@ func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) e
 		if err != nil {
 			return err
 		}
+		_, _ = l.r.Discard(held)
 	}
 	return nil
 }
@@ -141,13 +142,18 @@ func (l *listReader) ReadByte() (byte, error) {
 	return l.r.ReadByte()
 }
 
-func (l *listReader) bytes(n int) ([]byte, error) {
+// bytes returns the next n bytes, and how many of them are still to be discarded.
+func (l *listReader) bytes(n int) (value []byte, held int, err error) {
+	if n <= frameBuffer {
+		value, err = l.r.Peek(n)
+		return value, n, unexpected(err)
+	}
 	if cap(l.buf) < n {
 		l.buf = make([]byte, n+n/4)
 	}
 	l.buf = l.buf[:n]
-	_, err := io.ReadFull(l.r, l.buf)
-	return l.buf, unexpected(err)
+	_, err = io.ReadFull(l.r, l.buf)
+	return l.buf, 0, unexpected(err)
 }
 
 // readJSONList reads the members of a JSON list from the stream, items one by one.
