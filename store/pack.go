@@ -32,6 +32,9 @@ func (s *Store) publish(b *bucket, f int, sh *sheet, p *packed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Packs++
+	if !s.loading {
+		p.since = s.sweeps
+	}
 	if !b.shows(f, sh) {
 		sh.packed.Store(p)
 		return
@@ -79,11 +82,11 @@ func (s *Store) packBucket(b *bucket, pick func(r *raw) bool) {
 }
 
 // hardenBucket packs the pages of a bucket once more that have a packed form
-// only and were packed fast. It returns how many those were. The caller holds
+// only, were packed fast, and have settled. It returns how many those were. The caller holds
 // no lock.
 func (s *Store) hardenBucket(b *bucket) (done int) {
 	s.mu.Lock()
-	pages := slices.Clone(b.pages)
+	pages, sweeps := slices.Clone(b.pages), s.sweeps
 	s.mu.Unlock()
 	var text []byte
 	for f, sh := range pages {
@@ -91,7 +94,7 @@ func (s *Store) hardenBucket(b *bucket) (done int) {
 			continue
 		}
 		p := sh.packed.Load()
-		if p.hard || p.patch != nil {
+		if p.hard || p.patch != nil || p.since > 0 && sweeps-p.since < settledAfter {
 			continue
 		}
 		text = slices.Grow(text[:0], int(p.size))[:p.size]

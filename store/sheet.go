@@ -42,6 +42,7 @@ type packed struct {
 	crc      uint32 // CRC-32 of the text
 	shift    uint32 // crcShift(size)
 	hard     bool   // at hardLevel
+	since    uint32 // the store's sweeps when this was packed, 0 while it was loading
 
 	// patch, when there is one, is what has changed since: size and lens are
 	// then those of the text with the changes, the other fields without.

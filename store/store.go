@@ -24,7 +24,8 @@ type Store struct {
 	round   uint32 // Retains; see slot.round
 	hints   []int  // per family: size of its page in the last bucket that was filled
 
-	hardened int // number of the bucket that harden looked at last
+	sweeps   uint32 // so far; see packed.since
+	hardened int    // number of the bucket that harden looked at last
 
 	expiring map[ID]int64 // objects held to be seen once more, and until when
 

@@ -9,6 +9,10 @@ const (
 	hardenLook  = 64
 	hardenLeast = 32
 	hardenShare = 128
+	// settledAfter is how many sweeps a page that was packed fast has to live for
+	// it to be worth more: what is packed again before had better not be packed
+	// hard. What was there when the store was loaded is taken for settled.
+	settledAfter = 60
 )
 
 // Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not written for quiet,
@@ -18,6 +22,9 @@ const (
 // for each write.
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 	s.bury(now)
+	s.mu.Lock()
+	s.sweeps++
+	s.mu.Unlock()
 	at := now.UnixNano()
 	due := func(r *raw) bool {
 		if r.written == 0 {

@@ -76,6 +76,27 @@ func TestSweepPacksHarderInTime(t *testing.T) {
 	verify(t, s)
 }
 
+// What changes from time to time is packed each time, and would be packed hard
+// for nothing.
+func TestSweepLeavesPagesThatHaveNotSettled(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	s.Loaded()
+	fill(s, 0, 10, 1)
+	hard := func() bool {
+		s.Sweep(0, noon)
+		return s.table[0].pages[0].packed.Load().hard
+	}
+	for sweep := range settledAfter {
+		if hard() {
+			t.Fatalf("packed hard by sweep %d", sweep)
+		}
+	}
+	if !hard() {
+		t.Error("not packed hard after all")
+	}
+	verify(t, s)
+}
+
 // A page that was asked for its size must be written with that size even when
 // the sweeper packs harder between.
 func TestGzipSizeHoldsWhileTheSweeperPacksHarder(t *testing.T) {
