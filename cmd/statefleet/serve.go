@@ -19,6 +19,10 @@ func (p *process) run(ctx context.Context) error {
 	for _, s := range p.servers {
 		g.Go(func() error { return s.Run(serving) })
 	}
+	g.Go(func() error {
+		p.tuneLoading(serving)
+		return nil
+	})
 	p.generations.run(serving, g)
 	g.Go(func() error { return p.follow(serving) })
 	g.Go(func() error {
