@@ -60,6 +60,9 @@ func TestCheckMendsWhatWasLost(t *testing.T) {
 
 	pods := r.current()[0].store
 	pods.Delete(idOf(3)) // as if its creation had never been heard of
+	// One after the other: the list that mends the first would end the second uncounted.
+	eventually(t, "what was missing is back", func() bool { return podsOn(r.samples())[string(uid(3))] })
+
 	ghost := store.Object{ID: idOf(77), Hash: shard.Hash(string(uid(77))), Version: 1}
 	line := `kube_pod_info{uid="` + string(uid(77)) + `"} 1` + "\n"
 	ends := make([]int, len(r.current()[0].Renderer.Families()))
