@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -69,33 +70,75 @@ type outcome struct {
 	Foreign      *result // the cost of events that other shards own
 }
 
+// The parts of the targets, which can be measured alone.
+const (
+	partStarts  = "starts"
+	partForeign = "foreign"
+	partQuarter = "quarter"
+	partChurn   = "churn" // of one shard, without what comes before it in partOne
+	partOne     = "one"
+)
+
+func allParts() []string {
+	return []string{partStarts, partForeign, partQuarter, partChurn, partOne}
+}
+
+// measures says whether a part was asked for. The churn of one shard is in
+// partOne too.
+func (o *options) measures(part string) bool {
+	if len(o.parts) == 0 {
+		return part != partChurn
+	}
+	return slices.Contains(o.parts, part)
+}
+
 // targets measures all that the targets are about. Starts are repeated, the
 // three kinds of them by turns, and count with their median.
 func (b *bench) targets(ctx context.Context) (*outcome, error) {
-	shares := []int{1, 4, 8}
-	o := &outcome{Starts: make([][]*result, len(shares))}
+	o := &outcome{}
 	own := b.exporter()
+	if b.measures(partStarts) {
+		if err := b.startings(ctx, own, o); err != nil {
+			return nil, err
+		}
+	}
+	churn := func(s *session, r *result) error { return s.churn(ctx, r, 0) }
+	for _, part := range []struct {
+		name   string
+		shards int
+		to     **result
+		steps  []func(*session, *result) error
+	}{
+		{partForeign, foreignShards, &o.Foreign, []func(*session, *result) error{func(s *session, r *result) error { return s.foreign(ctx, r) }}},
+		{partQuarter, 4, &o.Quarter, []func(*session, *result) error{func(s *session, r *result) error { return s.settled(ctx, r) }, churn}},
+		{partChurn, 1, &o.One, []func(*session, *result) error{churn}},
+		{partOne, 1, &o.One, b.all(ctx)},
+	} {
+		if !b.measures(part.name) {
+			continue
+		}
+		var err error
+		if *part.to, err = b.with(ctx, own, part.shards, 1, part.steps...); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// startings starts one shard, 1 of 4 and 1 of 8 by turns.
+func (b *bench) startings(ctx context.Context, own exporter, o *outcome) error {
+	shares := []int{1, 4, 8}
+	o.Starts = make([][]*result, len(shares))
 	for range b.starts {
 		for i, shards := range shares {
 			r, err := b.with(ctx, own, shards, 1)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			o.Starts[i] = append(o.Starts[i], r)
 		}
 	}
-	var err error
-	if o.Foreign, err = b.with(ctx, own, foreignShards, 1, func(s *session, r *result) error { return s.foreign(ctx, r) }); err != nil {
-		return nil, err
-	}
-	o.Quarter, err = b.with(ctx, own, 4, 1,
-		func(s *session, r *result) error { return s.settled(ctx, r) },
-		func(s *session, r *result) error { return s.churn(ctx, r, 0) })
-	if err != nil {
-		return nil, err
-	}
-	o.One, err = b.with(ctx, own, 1, 1, b.all(ctx)...)
-	return o, err
+	return nil
 }
 
 // all are the measurements of a fleet in the order in which each finds what it

@@ -42,6 +42,7 @@ type options struct {
 	seed         uint64
 	sharding     bool
 
+	parts          []string // of the targets; see part
 	starts, rounds int
 	scrapes        int
 	churnScrapesN  int
@@ -90,6 +91,7 @@ func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err e
 	app.Flag("heartbeats-per-second", "Node leases renewed each second of churn; a tenth of the nodes is real.").Default("0").Float64Var(&o.heartbeats)
 
 	targets := app.Command(whatTargets, "One shard, 1 of 4, 1 of 8: everything that there are targets for.")
+	targets.Flag("part", "Part to measure; may be repeated. Rows of the others are left out, and nothing is written to --results. Default: all.").EnumsVar(&o.parts, allParts()...)
 	targets.Flag("starts", "Starts of each that the figures for synchronising are the median of.").Default("3").IntVar(&o.starts)
 	compare := app.Command(whatCompare, "Another exporter beside it, by turns.")
 	compare.Flag("other", "The other exporter's binary.").Required().StringVar(&o.other)
@@ -220,5 +222,8 @@ func load(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	r.write(out)
+	if len(o.parts) > 0 {
+		return nil // results are whole
+	}
 	return r.save(o.results, name)
 }

@@ -20,6 +20,22 @@ type findings struct {
 	pods       int
 }
 
+// columns are the figures of what was measured.
+func (o *outcome) columns() (names []string, all []figures) {
+	add := func(name string, r *result) {
+		if r != nil {
+			names, all = append(names, name), append(all, r.Sum)
+		}
+	}
+	add("one", o.One)
+	add("1 of 4", o.Quarter)
+	if o.Starts != nil {
+		add("1 of 8", o.Starts[2][0])
+	}
+	add("1 of "+fmt.Sprint(foreignShards), o.Foreign)
+	return names, all
+}
+
 // save writes NAME.json and NAME.md in a directory.
 func (r *findings) save(dir, name string) error {
 	var md strings.Builder
@@ -32,10 +48,8 @@ func (r *findings) write(w io.Writer) {
 	r.Conditions.write(w)
 	if r.Targets != nil {
 		r.writeTargets(w)
-		columns := []string{"one", "1 of 4", "1 of 8", "1 of " + fmt.Sprint(foreignShards)}
-		writeFigures(w, columns, []figures{
-			r.Outcome.One.Sum, r.Outcome.Quarter.Sum, r.Outcome.Starts[2][0].Sum, r.Outcome.Foreign.Sum,
-		})
+		columns, all := r.Outcome.columns()
+		writeFigures(w, columns, all)
 	}
 	if r.Comparison != nil {
 		r.Comparison.write(w)
@@ -72,7 +86,11 @@ func (r *findings) writeTargets(w io.Writer) {
 	if scale < 0.99 || scale > 1.01 {
 		_, _ = fmt.Fprintf(w, ", times %s", report.Number(scale))
 	}
-	_, _ = fmt.Fprintf(w, ": a fixed reference.\nWhile one shard synchronised, the simulated API server took %s CPU-s itself.\n\n", report.Number(r.Outcome.One.ServerCPUSeconds))
+	_, _ = fmt.Fprint(w, ": a fixed reference.\n")
+	if r.Outcome.One != nil {
+		_, _ = fmt.Fprintf(w, "While one shard synchronised, the simulated API server took %s CPU-s itself.\n", report.Number(r.Outcome.One.ServerCPUSeconds))
+	}
+	_, _ = fmt.Fprintln(w)
 }
 
 // write is the comparison with its ratios; above 1 the other one needs more.

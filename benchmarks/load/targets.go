@@ -57,44 +57,74 @@ type target struct {
 // leastCPU is the least time that is measured, in seconds.
 const leastCPU = 0.01
 
+// rows collects targets.
+type rows struct {
+	all   []target
+	scale float64
+}
+
+func (r *rows) row(what, unit string, value, limit, reference float64) {
+	r.all = append(r.all, target{What: what, Unit: unit, Value: value, Target: limit, Reference: reference, Met: value <= limit})
+}
+
+// ratio is for targets that are a part of the reference, which grows with the cluster.
+func (r *rows) ratio(what, unit string, value, part, reference float64) {
+	r.row(what, unit, value, part*reference*r.scale, reference*r.scale)
+}
+
+// ms is for what is held in seconds.
+const ms = 1e3
+
 // judge makes the rows of all targets from what was measured.
 func (o *outcome) judge(pods int) []target {
 	ref, scale := referenceFor(pods)
-	one := o.One.Sum
-	syncCPU := func(start int) float64 {
+	r := &rows{scale: scale}
+	if o.One != nil && o.One.Sum.Gzip != nil {
+		r.scrapes(o.One.Sum, ref)
+		r.memory(o.One.Sum, ref)
+	}
+	if o.Starts != nil {
+		r.starts(o, ref)
+	}
+	if o.One != nil && o.One.Sum.Churn != nil {
+		event := o.One.Sum.Churn.MicrosecondsPerEvent
+		r.row("CPU for an event, owned, packing included", "us", event, 100, ref.one.microseconds)
+		r.row("CPU for an event, owned, packing included: second target", "us", event, 60, ref.one.microseconds)
+	}
+	if o.Foreign != nil {
+		r.row("CPU for an event, not owned", "us", o.Foreign.Sum.Churn.MicrosecondsPerEvent, 6, 0)
+	}
+	return r.all
+}
+
+func (r *rows) scrapes(one figures, ref reference) {
+	gzip := ref.one.gzipCPU * ms
+	r.ratio("gzip scrape, nothing changed: CPU", "ms", one.Gzip.CPUSeconds*ms, 1./100, gzip)
+	r.row("gzip scrape, nothing changed: time, median", "ms", one.Gzip.MedianSeconds*ms, ref.unchangedMS*r.scale, 0)
+	r.ratio("gzip scrape, 1 % of the objects changed: CPU", "ms", one.OnePercent.CPUSeconds*ms, 1./30, gzip)
+	r.ratio("gzip scrape, churn, packing between scrapes counted in: CPU", "ms", one.Churn.Gzip.CPUSeconds*ms, 1./20, gzip)
+	r.ratio("gzip scrape, status of every object changed: CPU", "ms", one.Everything.CPUSeconds*ms, 0.7, gzip)
+	r.ratio("gzip scrape, every object replaced: CPU", "ms", one.Replaced.CPUSeconds*ms, 0.7, gzip)
+	r.ratio("gzip body", "MB", float64(one.Gzip.Bytes)/1e6, 1.25, ref.one.gzipMB)
+	r.ratio("identity scrape: time, median", "ms", one.Identity.MedianSeconds*ms, 0.5, ref.one.identitySeconds*ms)
+	r.ratio("identity scrape: CPU", "ms", one.Identity.CPUSeconds*ms, 0.5, ref.one.identityCPU*ms)
+}
+
+func (r *rows) memory(one figures, ref reference) {
+	r.row("resident memory, at rest", "MiB", one.RestMiB, ref.restMiB*r.scale, ref.one.lateMiB*r.scale)
+	r.ratio("resident memory, peak until synced", "MiB", one.PeakMiB, 1./8, ref.one.peakMiB)
+	r.row("resident memory, peak over at rest", "times", one.PeakMiB/max(one.RestMiB, 1), 1.3, 0)
+}
+
+func (r *rows) starts(o *outcome, ref reference) {
+	cpu := func(start int) float64 {
 		var all []float64
-		for _, r := range o.Starts[start] {
-			all = append(all, r.Sum.SyncCPUSeconds)
+		for _, one := range o.Starts[start] {
+			all = append(all, one.Sum.SyncCPUSeconds)
 		}
 		return median(all)
 	}
-	var rows []target
-	row := func(what, unit string, value, limit, reference float64) {
-		rows = append(rows, target{What: what, Unit: unit, Value: value, Target: limit, Reference: reference, Met: value <= limit})
-	}
-	// ratio is for targets that are a part of the reference, which grows with the cluster.
-	ratio := func(what, unit string, value, part, reference float64) {
-		row(what, unit, value, part*reference*scale, reference*scale)
-	}
-	const ms = 1e3
-	gzip := ref.one.gzipCPU * ms
-	ratio("gzip scrape, nothing changed: CPU", "ms", one.Gzip.CPUSeconds*ms, 1./100, gzip)
-	row("gzip scrape, nothing changed: time, median", "ms", one.Gzip.MedianSeconds*ms, ref.unchangedMS*scale, 0)
-	ratio("gzip scrape, 1 % of the objects changed: CPU", "ms", one.OnePercent.CPUSeconds*ms, 1./30, gzip)
-	ratio("gzip scrape, churn, packing between scrapes counted in: CPU", "ms", one.Churn.Gzip.CPUSeconds*ms, 1./20, gzip)
-	ratio("gzip scrape, status of every object changed: CPU", "ms", one.Everything.CPUSeconds*ms, 0.7, gzip)
-	ratio("gzip scrape, every object replaced: CPU", "ms", one.Replaced.CPUSeconds*ms, 0.7, gzip)
-	ratio("gzip body", "MB", float64(one.Gzip.Bytes)/1e6, 1.25, ref.one.gzipMB)
-	ratio("identity scrape: time, median", "ms", one.Identity.MedianSeconds*ms, 0.5, ref.one.identitySeconds*ms)
-	ratio("identity scrape: CPU", "ms", one.Identity.CPUSeconds*ms, 0.5, ref.one.identityCPU*ms)
-	row("resident memory, at rest", "MiB", one.RestMiB, ref.restMiB*scale, ref.one.lateMiB*scale)
-	ratio("resident memory, peak until synced", "MiB", one.PeakMiB, 1./8, ref.one.peakMiB)
-	row("resident memory, peak over at rest", "times", one.PeakMiB/max(one.RestMiB, 1), 1.3, 0)
-	ratio("first sync, one: CPU", "CPU-s", syncCPU(0), 1/2.5, ref.one.syncCPU)
-	ratio("first sync, 1 of 4: CPU", "CPU-s", syncCPU(1), 1./6, ref.quarter.syncCPU)
-	row("first sync, 1 of 8 over an eighth of one: CPU", "times", 8*syncCPU(2)/max(syncCPU(0), leastCPU), 1.25, 0)
-	row("CPU for an event, owned, packing included", "us", one.Churn.MicrosecondsPerEvent, 100, ref.one.microseconds)
-	row("CPU for an event, owned, packing included: second target", "us", one.Churn.MicrosecondsPerEvent, 60, ref.one.microseconds)
-	row("CPU for an event, not owned", "us", o.Foreign.Sum.Churn.MicrosecondsPerEvent, 6, 0)
-	return rows
+	r.ratio("first sync, one: CPU", "CPU-s", cpu(0), 1/2.5, ref.one.syncCPU)
+	r.ratio("first sync, 1 of 4: CPU", "CPU-s", cpu(1), 1./6, ref.quarter.syncCPU)
+	r.row("first sync, 1 of 8 over an eighth of one: CPU", "times", 8*cpu(2)/max(cpu(0), leastCPU), 1.25, 0)
 }
