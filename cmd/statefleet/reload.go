@@ -74,6 +74,10 @@ func (r *reloader) loop(ctx context.Context) {
 	defer look.Stop()
 	defer ready.Stop()
 	for {
+		var due <-chan time.Time // never, without a generation to wait for
+		if r.next != nil {
+			due = ready.C
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -83,7 +87,7 @@ func (r *reloader) loop(ctx context.Context) {
 			if r.watched.changed() {
 				r.reload(ctx)
 			}
-		case <-ready.C:
+		case <-due:
 			r.succeed()
 		}
 	}

@@ -92,6 +92,10 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 	}
 	var relist <-chan time.Time
 	for {
+		var due <-chan time.Time // never, while there is nothing to wait for: a process at rest is to rest
+		if r.underWay() {
+			due = poll.C
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -110,7 +114,7 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			if slices.Contains(r.current(), k) {
 				r.follow(ctx, k)
 			}
-		case <-poll.C:
+		case <-due:
 			r.admit()
 			if r.settled.Load() == nil {
 				c = r.advance(ctx, c)
@@ -179,6 +183,13 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		r.settled.Store(nil)
 	}
 	return c
+}
+
+// underWay reports whether something has begun that is not complete.
+func (r *Replica) underWay() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.settled.Load() == nil || slices.ContainsFunc(r.kinds, func(k *kind) bool { return k.late })
 }
 
 // admit shows the late kinds that are complete by now.
