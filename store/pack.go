@@ -94,7 +94,7 @@ func (s *Store) hardenBucket(b *bucket) (done int) {
 			continue
 		}
 		p := sh.packed.Load()
-		if p.hard || p.patch != nil || p.since > 0 && sweeps-p.since < settledAfter {
+		if p.hard || p.patch != nil || p.since > 0 && sweeps-p.since < SettledAfter {
 			continue
 		}
 		text = slices.Grow(text[:0], int(p.size))[:p.size]

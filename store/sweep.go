@@ -3,17 +3,18 @@ package store
 import "time"
 
 // A sweep looks at hardenLook buckets for pages to pack harder and packs some
-// hardenLeast plus one in hardenShare of all, at less than 0.1 ms each. All
-// pages take a few hundred sweeps.
+// hardenLeast plus one in hardenShare of all, at some 0.1 ms each. All pages take
+// many hundred sweeps: there is no hurry.
 const (
 	hardenLook  = 64
 	hardenLeast = 32
-	hardenShare = 128
-	// settledAfter is how many sweeps a page that was packed fast has to live for
-	// it to be worth more: what is packed again before had better not be packed
-	// hard. What was there when the store was loaded is taken for settled.
-	settledAfter = 60
+	hardenShare = 512
 )
+
+// SettledAfter is how many sweeps a page that was packed fast has to live for
+// it to be worth more: what is packed again before had better not be packed
+// hard. What was there when the store was loaded is taken for settled.
+const SettledAfter = 60
 
 // Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not written for quiet,
 // merges buckets that are half empty, and packs some settled pages harder.

@@ -86,7 +86,7 @@ func TestSweepLeavesPagesThatHaveNotSettled(t *testing.T) {
 		s.Sweep(0, noon)
 		return s.table[0].pages[0].packed.Load().hard
 	}
-	for sweep := range settledAfter {
+	for sweep := range SettledAfter {
 		if hard() {
 			t.Fatalf("packed hard by sweep %d", sweep)
 		}

@@ -90,7 +90,7 @@ func (s *Sample) Marked() float64 { return float64(s.marked) / float64(max(s.obj
 func (s *Sample) Size() Size {
 	s.store.Loaded()
 	now := time.Now()
-	for range s.store.Stats().Buckets + 1 { // each sweep packs one bucket harder, or more
+	for range store.SettledAfter + s.store.Stats().Buckets + 1 { // each of the last ones packs one bucket harder, or more
 		s.store.Sweep(0, now)
 	}
 	n := float64(max(s.objects, 1))
