@@ -93,7 +93,7 @@ func interruptions() []interruption {
 		{name: "new-replica-killed", interrupt: killing(4), standby: true},
 		{name: "old-replica-killed", interrupt: killing(1), standby: true},
 		{name: "target-changed", interrupt: retarget, short: 1},
-		{name: "topology-deleted", interrupt: deleteTopology},
+		{name: "topology-deleted", interrupt: deleteTopology, short: 1},
 		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), short: 4},
 		{name: "topology-garbled", interrupt: patchTopology(`{"data":{"topology":"{\"generation\":\"x","replica-1":"[]"}}`)},
 		{name: "another-writer", interrupt: contend, short: 3},
