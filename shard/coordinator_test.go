@@ -306,8 +306,15 @@ func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 	v.absent = false // it may not be read, and never will
 	at(3*time.Minute, alone)
 	m, v.usable = mind{incarnation: "a", patience: firstLook}, true
-	at(4*time.Minute, Plan{}) // it is there, empty: others will write it
-	at(4*time.Minute+firstWord, alone)
+	at(4*time.Minute, alone) // it is as it is delivered
+	m, v.data = mind{incarnation: "b", patience: firstLook}, map[string]string{topologyKey: "garbled"}
+	at(5*time.Minute, Plan{}) // others will write it
+	at(5*time.Minute+firstWord, alone)
+	m, v.data, v.usable, v.absent = mind{incarnation: "c", patience: firstLook}, map[string]string{}, false, true
+	at(6*time.Minute, Plan{})
+	v.usable, v.absent = true, false
+	at(6*time.Minute+time.Second, Plan{}) // it is back, empty: others will write it
+	at(6*time.Minute+time.Second+firstWord, alone)
 }
 
 func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {

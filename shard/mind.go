@@ -47,6 +47,7 @@ type mind struct {
 	switched int64     // generation whose switch was made; it is not taken back, whatever the clock does
 	empty    time.Time // since when there has been no topology to follow
 	lost     time.Time // since when there has been no object that could be used
+	missed   bool      // the object was not there when this replica began
 	lagging  time.Time // since when the topology has been ahead of the StatefulSet
 	problem  error     // why the topology cannot be followed; nil when it can
 	duty     duty      // with standby
@@ -79,7 +80,8 @@ func (m *mind) decide(v view) {
 			m.empty = v.now
 		}
 		if m.last.Generation == 0 {
-			if !m.hesitates(v, m.empty, min(firstWord, m.patience)) {
+			// As it is delivered there is nothing in it, and nobody has served yet.
+			if delivered := len(v.data) == 0 && !m.missed; delivered || !m.hesitates(v, m.empty, min(firstWord, m.patience)) {
 				m.goAlone(v)
 			}
 			return
@@ -115,6 +117,7 @@ func (m *mind) lose(v view) {
 		return
 	}
 	if v.absent && m.hesitates(v, m.lost, m.patience) {
+		m.missed = true
 		return
 	}
 	m.alone, m.last = true, Topology{}
