@@ -10,7 +10,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit fuzz soak vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit fuzz soak pressure vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -139,6 +139,11 @@ page-test: build ## The fleet page in a real Chromium; IMAGES=docs/images renews
 
 image: ## Build the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
+
+PRESSURE ?=
+
+pressure: build ## Run a replica with 1.3 times the memory it needs against many clients and hostile objects; PRESSURE='--pods=2000 --crowd=10000' is short
+	go run ./benchmarks/pressure $(PRESSURE)
 
 VULNDB ?= https://vuln.go.dev
 

@@ -9,7 +9,7 @@ import (
 
 const (
 	// chunkBytes is how much text is inflated and written at a time.
-	chunkBytes = 256 << 10
+	chunkBytes = 64 << 10
 	// maxInflaters bounds the CPUs one scrape takes.
 	maxInflaters = 4
 )

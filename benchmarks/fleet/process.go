@@ -16,6 +16,8 @@ type Usage struct {
 	CPU time.Duration
 	// Resident and Peak are bytes of resident memory now and at most.
 	Resident, Peak int64
+	// Anonymous is the part of Resident that is no file's, such as the program's.
+	Anonymous int64
 }
 
 // clockTick is the unit of CPU times below /proc, on all Linux machines.
@@ -39,7 +41,10 @@ func (s *Shard) Usage() (Usage, error) {
 	if err != nil {
 		return Usage{}, err
 	}
-	u.Peak, err = memoryField(status, "VmHWM:")
+	if u.Peak, err = memoryField(status, "VmHWM:"); err != nil {
+		return Usage{}, err
+	}
+	u.Anonymous, err = memoryField(status, "RssAnon:")
 	return u, err
 }
 

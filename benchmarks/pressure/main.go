@@ -1,0 +1,64 @@
+// Command pressure runs statefleet with hardly more memory than it needs, and has
+// clients and objects do their worst to it: it must not be killed, must stay within
+// its limit, and must go on serving what is not at fault. The limit is one of a
+// control group where they can be made, and else RLIMIT_DATA.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options are the flags.
+type options struct {
+	binary  string
+	pods    int
+	crowd   int
+	factor  float64
+	seed    uint64
+	storms  int
+	clients int
+	noGroup bool
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{seed: 1}
+	app := kingpin.New("pressure", "Runs statefleet with little memory against clients and objects that do their worst.")
+	app.Terminate(nil)
+	app.UsageWriter(stderr).ErrorWriter(stderr)
+	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
+	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
+	app.Flag("crowd", "Number of objects in the crowded namespace.").Default("100000").IntVar(&o.crowd)
+	app.Flag("factor", "Memory limit, as a multiple of the memory that is needed at rest, files such as the program itself not counted.").Default("1.3").Float64Var(&o.factor)
+	app.Flag("storms", "Number of times that everything has to be listed anew.").Default("5").IntVar(&o.storms)
+	app.Flag("clients", "Number of clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
+	app.Flag("rlimit", "Use RLIMIT_DATA even where control groups can be made.").BoolVar(&o.noGroup)
+	_, err := app.Parse(args)
+	if err == nil && (o.pods < 1 || o.crowd < 1 || o.factor <= 1 || o.clients <= idlers) {
+		err = fmt.Errorf("--pods and --crowd have to be above 0, --factor above 1 and --clients above %d", idlers)
+	}
+	return o, err
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "pressure:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := press(ctx, o, stdout); err != nil {
+		_, _ = fmt.Fprintln(stderr, "pressure:", err)
+		return 1
+	}
+	return 0
+}
