@@ -10,7 +10,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit fuzz soak pressure vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit faults fuzz soak pressure vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -97,6 +97,16 @@ gobench: ## Go benchmarks of all packages, with times
 
 load: build ## Measure a fleet of SHARDS (default 1) on a simulated cluster, each shard and the sum
 	$(load) fleet --shards=$(or $(SHARDS),1)
+
+STEPS ?= 5000
+RUNS  ?= 3
+faults: ## Everything that can go wrong between a fleet and the API server, simulated and real: one line each (ten minutes; STEPS, RUNS, STATEFLEET_SEED)
+	@mkdir -p bin
+	@echo 'fault              | against   |       seed | runs |  changes | strikes | violations | true again within' > bin/faults.txt
+	STATEFLEET_FAULTS=$(CURDIR)/bin/faults.txt STATEFLEET_STEPS=$(STEPS) STATEFLEET_RUNS=$(RUNS) go test -count=1 -timeout 60m ./internal/replica \
+	  -run 'TestEachFault|TestAPIServerThatIsAway|TestFleetThroughFaults|TestRandomSteps'; status=$$?; \
+	(cd test && STATEFLEET_FAULTS=$(CURDIR)/bin/faults.txt go test -count=1 -timeout 60m ./e2e -run TestFaults) || status=1; \
+	  cat bin/faults.txt; exit $$status
 
 FUZZTIME ?= 10s
 

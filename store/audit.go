@@ -22,18 +22,35 @@ func (s *Store) Audit(source uint32) *Audit {
 	return &Audit{store: s, source: source, round: s.round}
 }
 
-// Listed notes that the list names an object, and reports whether that version of
-// it is held, or a newer one.
-func (a *Audit) Listed(v Version) bool {
+// Finding is what an Audit says of one object of the list.
+type Finding int
+
+// The findings.
+const (
+	Held    Finding = iota // at the listed version, or at one that came since the audit began
+	Missing                // not at all, or only an older version
+	Ahead                  // a newer version, which was held before the list was asked for
+)
+
+// Listed notes that the list names an object, and compares it with what is held.
+func (a *Audit) Listed(v Version) Finding {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, i, held := s.find(v.ID)
 	if !held {
-		return false
+		return Missing
 	}
-	b.slots[i].round = s.round
-	return b.slots[i].version >= v.Version
+	slot := &b.slots[i]
+	before := slot.passed(a.source, a.round)
+	slot.round = s.round
+	switch {
+	case slot.version < v.Version:
+		return Missing
+	case slot.version > v.Version && before:
+		return Ahead
+	}
+	return Held
 }
 
 // Unlisted returns what is held and was neither listed nor put since the audit
@@ -59,4 +76,15 @@ func (s *Store) Holds(v Version) bool {
 	b, i, held := s.find(v.ID)
 	_, expiring := s.expiring[v.ID]
 	return held && !expiring && b.slots[i].version == v.Version
+}
+
+// Forget makes every version that is held an unknown one: any other takes its
+// place, and a list that does not name the object removes it. It is for an API
+// server whose versions have begun anew.
+func (s *Store) Forget() {
+	s.eachBucket(func(b *bucket) {
+		for i := range slotsOf(b.used) {
+			b.slots[i].version = 0
+		}
+	})
 }

@@ -40,6 +40,9 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 		if err == nil && o.Continue == "" && older(page.ResourceVersion, from) {
 			err = errBehind
 		}
+		if err == nil && page.Continue != "" && page.Continue == o.Continue {
+			err = errEndless
+		}
 		s.counters.listed(err)
 		if err != nil {
 			return fmt.Errorf("list what is gained of %s: %w", s.Name, err)

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -41,10 +42,11 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 		o.ResourceVersion = ""
 	}
 	s.begins()
-	list := &handleList{}
-	body, _, err := s.open(ctx, o)
-	if err == nil {
-		list.ListMeta, err = s.readList(ctx, body, s.Owned, func(h *Handle) { list.Items = append(list.Items, h) })
+	list, err := s.listPage(ctx, o)
+	if refusesVersion(err, o.ResourceVersion) {
+		// It would be refused for ever: client-go asks for the version that it heard of last.
+		o.ResourceVersion, o.ResourceVersionMatch = "", ""
+		list, err = s.listPage(ctx, o)
 	}
 	s.counters.listed(err)
 	s.state.answered(s.logger, "list", err)
@@ -53,6 +55,28 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	}
 	s.counters.sharded(list.ShardInfo != nil)
 	return list, nil
+}
+
+// refusesVersion reports whether the API server can't read a version, which may
+// be that of another server, or have been garbled on its way.
+func refusesVersion(err error, version string) bool {
+	return version != "" && version != "0" && (apierrors.IsBadRequest(err) || apierrors.IsInvalid(err))
+}
+
+// errEndless is a list whose next page is the one that was read.
+var errEndless = errors.New("the list does not end: a page names itself as the next one")
+
+func (s *Source) listPage(ctx context.Context, o metav1.ListOptions) (*handleList, error) {
+	list := &handleList{}
+	body, _, err := s.open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	list.ListMeta, err = s.readList(ctx, body, s.Owned, func(h *Handle) { list.Items = append(list.Items, h) })
+	if err == nil && list.Continue != "" && list.Continue == o.Continue {
+		err = errEndless
+	}
+	return list, err
 }
 
 // readList gives those of a list's objects to the Sink that are owned, by what is asked first and by the Options as
@@ -119,7 +143,23 @@ func isSelectorError(err error) bool {
 		strings.Contains(strings.ToLower(err.Error()), "shard")
 }
 
+// request sends a request. The body of a list ends when nothing comes any more;
+// a watch may be silent, and ends with its own timeout.
 func (s *Source) request(ctx context.Context, o metav1.ListOptions, accept string) (io.ReadCloser, error) {
+	if o.Watch {
+		return s.send(ctx, o, accept)
+	}
+	ctx, silence := endSilence(ctx, s.Silence)
+	body, err := s.send(ctx, o, accept)
+	if err != nil {
+		silence.end()
+		return nil, silence.because(err)
+	}
+	silence.ReadCloser = body
+	return silence, nil
+}
+
+func (s *Source) send(ctx context.Context, o metav1.ListOptions, accept string) (io.ReadCloser, error) {
 	segments := []string{"/apis", s.Resource.Group, s.Resource.Version}
 	if s.Resource.Group == "" {
 		segments = []string{"/api", s.Resource.Version}

@@ -21,29 +21,33 @@ const acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataL
 // Scan lists what there is now, page by page, and calls visit with each object
 // that is to be held. Its Raw is nil, and the object is valid until visit returns.
 // Nothing reaches the Sink. It may be called while the Source runs; an error means
-// that the list was not complete.
-func (s *Source) Scan(ctx context.Context, visit func(o Object)) error {
+// that the list was not complete. The version is that of the list, which is not
+// from a cache: nothing that was heard of before Scan was called is newer.
+func (s *Source) Scan(ctx context.Context, visit func(o Object)) (resourceVersion string, err error) {
 	o := metav1.ListOptions{Limit: scanPage, ShardSelector: s.Selector()}
 	for {
-		next, err := s.scanPage(ctx, o, visit)
+		page, err := s.scanPage(ctx, o, visit)
+		if err == nil && page.Continue != "" && page.Continue == o.Continue {
+			err = errEndless
+		}
 		if err != nil {
-			return fmt.Errorf("list %s for comparison: %w", s.Name, err)
+			return "", fmt.Errorf("list %s for comparison: %w", s.Name, err)
 		}
-		if next == "" {
-			return nil
+		if page.Continue == "" {
+			return page.ResourceVersion, nil
 		}
-		o.Continue = next
+		o.Continue = page.Continue
 	}
 }
 
-// scanPage reads one page and returns where the next one begins.
-func (s *Source) scanPage(ctx context.Context, o metav1.ListOptions, visit func(o Object)) (next string, err error) {
+// scanPage reads one page.
+func (s *Source) scanPage(ctx context.Context, o metav1.ListOptions, visit func(o Object)) (metav1.ListMeta, error) {
 	body, _, err := s.openAs(ctx, o, acceptMetadata)
 	if err != nil {
-		return "", err
+		return metav1.ListMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	meta, err := wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
+	return wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		meta, err := wire.ReadMeta(enc, raw)
 		if err != nil {
 			return err
@@ -54,5 +58,4 @@ func (s *Source) scanPage(ctx context.Context, o metav1.ListOptions, visit func(
 		}
 		return ctx.Err()
 	})
-	return meta.Continue, err
 }

@@ -3,7 +3,9 @@ package watch
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -73,6 +75,9 @@ type Options struct {
 	// when Duration is 0: from 0.5 s doubling to 10 s, and up to half as much again
 	// by chance.
 	Backoff wait.Backoff
+	// Silence is how long a list may bring nothing, and a watch outlast the time
+	// that was asked for; 0 means 2 minutes.
+	Silence time.Duration
 	// Sink takes the owned objects.
 	Sink Sink
 	// Metrics count; sources share one.
@@ -87,6 +92,8 @@ type Source struct {
 	counters *counters
 	logger   *slog.Logger
 	state    state
+	pace     pace
+	heard    atomic.Uint64 // see Heard
 
 	// mu makes sure that nothing reaches the Sink once Run has returned, or
 	// from a watch that was closed: a late version would bring back an object
@@ -130,7 +137,10 @@ func NewSource(o Options) *Source {
 	if o.Backoff.Duration == 0 {
 		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
 	}
-	s := &Source{Options: o, counters: o.Metrics.counters(o.Name)}
+	if o.Silence == 0 {
+		o.Silence = 2 * time.Minute // an API server takes up to one to answer
+	}
+	s := &Source{Options: o, counters: o.Metrics.counters(o.Name), pace: pace{backoff: o.Backoff}}
 	s.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
 		s.logger = s.logger.With("namespace", o.Namespace)
@@ -153,6 +163,18 @@ func (s *Source) Run(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+}
+
+// Heard returns the newest version that the API server has named as its own: that
+// of a list, or of a bookmark. It is 0 while there is none, and where versions are
+// no numbers. It may be called at any time.
+func (s *Source) Heard() uint64 { return s.heard.Load() }
+
+// hear is called by one goroutine at a time.
+func (s *Source) hear(version string) {
+	if v, err := strconv.ParseUint(version, 10, 64); err == nil && v > s.heard.Load() {
+		s.heard.Store(v)
+	}
 }
 
 // apply gives an object to a method of the Sink if it is to be held. It returns
@@ -199,6 +221,7 @@ func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 	r.s.listed = true
 	r.s.opens(listedAnew)
 	if !r.s.stopped {
+		r.s.hear(resourceVersion)
 		r.s.Sink.Retain(handles, resourceVersion)
 		r.s.state.synced(r.s.logger, len(handles))
 	}

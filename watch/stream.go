@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,8 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	if initial {
 		s.begins()
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	s.pace.wait(ctx)
+	ctx, cancel := s.watchContext(ctx, o.TimeoutSeconds)
 	body, selector, err := s.open(ctx, o)
 	s.counters.watched(err)
 	s.state.answered(s.logger, "watch", err)
@@ -43,11 +45,20 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		ctx:     ctx,
 		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
 		initial: initial,
+		version: []byte(o.ResourceVersion),
 		filter:  newFiltering(s, selector),
 	}
 	s.watches(d, selector, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
+}
+
+// watchContext ends when the API server should have ended the watch itself.
+func (s *Source) watchContext(ctx context.Context, seconds *int64) (context.Context, context.CancelFunc) {
+	if seconds == nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(*seconds)*time.Second+s.Silence)
 }
 
 // progressAfter is how many frames in a row may be taken or skipped before the
@@ -106,7 +117,8 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 		case string(apiwatch.Error):
 			return d.status(ev)
 		default:
-			d.source.counters.bad.Inc()
+			// Garbled, more likely than new: types that were not asked for aren't sent.
+			return d.end(d.failed(fmt.Errorf("watch event of unknown type %q", ev.Type)))
 		}
 	}
 }
@@ -125,6 +137,14 @@ func (d *stream) end(err error) (apiwatch.EventType, runtime.Object, error) {
 func (d *stream) progress() (apiwatch.EventType, runtime.Object, error) {
 	d.skipped = 0
 	return apiwatch.Bookmark, &Handle{ResourceVersion: string(d.version)}, nil
+}
+
+// at notes how far the watch has come. client-go takes the version of every
+// event as that, and without one would watch from anywhere next time.
+func (d *stream) at(version []byte) {
+	if len(version) > 0 {
+		d.version = append(d.version[:0], version...)
+	}
 }
 
 // take gives the event to the Sink if it is of an object to be held.
@@ -146,7 +166,7 @@ func (d *stream) take(ev wire.Event) error {
 	}
 	taken, ours := s.apply(to, s.Owned, meta, ev.Encoding, ev.Object)
 	d.filter.saw(ours)
-	d.version = append(d.version[:0], meta.ResourceVersion...)
+	d.at(meta.ResourceVersion)
 	d.skipped++
 	if d.initial && taken {
 		d.listed = append(d.listed, newHandle(meta))
@@ -159,16 +179,20 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 	if err != nil {
 		return "", nil, d.failed(err)
 	}
+	d.at(meta.ResourceVersion)
 	if meta.InitialEventsEnd {
 		// What comes next must not reach the Sink before the list does: the list
 		// does not name it, and would take it away again.
-		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(meta.ResourceVersion))
+		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(d.version))
 		d.listed = nil
 		d.filter.listed()
 	}
 	d.skipped = 0
 	d.source.state.event()
-	return apiwatch.Bookmark, newHandle(meta), nil
+	h := newHandle(meta)
+	h.ResourceVersion = string(d.version)
+	d.source.hear(h.ResourceVersion)
+	return apiwatch.Bookmark, h, nil
 }
 
 // status passes on what the server says went wrong with the watch.
@@ -189,7 +213,7 @@ func (d *stream) status(ev wire.Event) (apiwatch.EventType, runtime.Object, erro
 // failed counts what is unreadable. The error ends the watch, and the reflector
 // lists again: skipping the frame instead could lose a deletion for ever.
 func (d *stream) failed(err error) error {
-	if d.closed.Load() || errors.Is(err, context.Canceled) {
+	if d.closed.Load() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return io.EOF
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Fault is one thing that can go wrong with a request.
@@ -18,20 +21,22 @@ type Fault string
 
 // The faults. Those of frames are for watches.
 const (
-	Expired      Fault = "expired"           // 410, of a watch or in the middle of a list
+	Expired      Fault = "expired"           // 410 for a list or a watch, which may also be told by an event
+	ExpiredPage  Fault = "expired-page"      // 410 for a further page of a list
 	Throttled    Fault = "throttled"         // 429 with Retry-After
 	Broken       Fault = "broken"            // 500
 	Unavailable  Fault = "unavailable"       // 503
 	Refused      Fault = "refused"           // the connection ends without an answer
 	Reset        Fault = "reset"             // the connection is reset somewhere in the answer
 	Truncated    Fault = "truncated"         // the answer ends somewhere, as if it were complete
-	Garbled      Fault = "garbled"           // the length, or the beginning, of a frame is wrong
+	Garbled      Fault = "garbled"           // a bit is wrong in the length or the type of a frame
 	Slow         Fault = "slow"              // 1 KiB a second for a while
 	Stalled      Fault = "stalled"           // nothing comes any more for a while, then a reset
 	NoBookmarks  Fault = "no-bookmarks"      // a watch whose bookmarks are withheld, but for the end of a streamed list
 	Duplicated   Fault = "duplicated"        // frames come twice
+	Lost         Fault = "lost"              // now and then an event does not come, and the watch goes on
 	Replayed     Fault = "replayed"          // a watch that begins with events that were seen already
-	Stale        Fault = "stale"             // a list that is answered with an earlier answer
+	Stale        Fault = "stale"             // a list that may be from a cache is answered with an earlier answer
 	Unsharded    Fault = "unsharded"         // a server that does not know the shard selector
 	NoStreaming  Fault = "no-streamed-lists" // a server that does not know streamed lists
 	Forbidden    Fault = "forbidden"         // 403
@@ -42,8 +47,8 @@ const (
 // All returns all faults.
 func All() []Fault {
 	return []Fault{
-		Expired, Throttled, Broken, Unavailable, Refused, Reset, Truncated, Garbled, Slow, Stalled, NoBookmarks, Duplicated,
-		Replayed, Stale, Unsharded, NoStreaming, Forbidden, Absent,
+		Expired, ExpiredPage, Throttled, Broken, Unavailable, Refused, Reset, Truncated, Garbled, Slow, Stalled, NoBookmarks, Duplicated,
+		Lost, Replayed, Stale, Unsharded, NoStreaming, Forbidden, Absent,
 	}
 }
 
@@ -54,16 +59,20 @@ type Injector struct {
 	away atomic.Bool
 
 	mu     sync.Mutex
-	random *rand.Rand
+	seed   uint64
+	asked  map[string]uint64 // requests so far, by what they ask for
 	faults []Fault
 	share  float64
+	page   int
+	watch  int
+	lists  bool
 	counts map[Fault]int
 	stale  map[string][]byte // the first answer to each list
 }
 
 // New returns an Injector that spoils nothing until Spoil is called.
 func New(next http.Handler, seed uint64) *Injector {
-	return &Injector{next: next, random: rand.New(rand.NewPCG(seed, 0)), counts: map[Fault]int{}, stale: map[string][]byte{}}
+	return &Injector{next: next, seed: seed, asked: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string][]byte{}}
 }
 
 // Spoil makes a share of the requests, 0 to 1, suffer one of the faults each.
@@ -71,6 +80,29 @@ func (i *Injector) Spoil(share float64, faults ...Fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.share, i.faults = share, faults
+}
+
+// Pages makes pages of lists no longer than this, where a list is asked for in
+// pages; 0 leaves them as they are.
+func (i *Injector) Pages(objects int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.page = objects
+}
+
+// Watches makes watches last no longer than this many seconds; 0 leaves them as they
+// are. An API server sends a bookmark two seconds before it ends one.
+func (i *Injector) Watches(seconds int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.watch = seconds
+}
+
+// Unstreamed refuses all streamed lists, or ends that. It is not counted.
+func (i *Injector) Unstreamed(on bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.lists = on
 }
 
 // Away makes every request fail without an answer, or ends that.
@@ -87,16 +119,23 @@ func (i *Injector) Counts() map[Fault]int {
 	return counts
 }
 
-// draw chooses what happens to a request, and how far into its answer.
-func (i *Injector) draw() (f Fault, after int) {
+// draw chooses what happens to a request, and how far into its answer. That
+// follows from the seed and from how often the same was asked for before, whatever
+// else is asked for meanwhile.
+func (i *Injector) draw(what string) (f Fault, after int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	after = i.random.IntN(1 << i.random.IntN(17))
-	if len(i.faults) == 0 || i.random.Float64() >= i.share {
+	i.asked[what]++
+	random := rand.New(rand.NewPCG(i.seed, xxhash.Sum64String(what)+i.asked[what]))
+	after = random.IntN(1 << random.IntN(17))
+	if len(i.faults) == 0 || random.Float64() >= i.share {
 		return nothingWrong, after
 	}
-	return i.faults[i.random.IntN(len(i.faults))], after
+	return i.faults[random.IntN(len(i.faults))], after
 }
+
+// counter counts a fault when it strikes, and not more than once for a request.
+func (i *Injector) counter(f Fault) (struck func()) { return sync.OnceFunc(func() { i.count(f) }) }
 
 func (i *Injector) count(f Fault) {
 	i.mu.Lock()
@@ -109,23 +148,30 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if i.away.Load() {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection without an answer
 	}
-	f, after := i.draw()
-	query := r.URL.Query()
-	watching := query.Get("watch") != ""
-	if !f.suits(watching, query.Get("sendInitialEvents") != "") {
+	if i.refusesStream(r) {
+		refuse(w, http.StatusUnprocessableEntity, "Invalid")
+		return
+	}
+	r = i.adapted(r)
+	f, after := i.draw(r.URL.Path + " " + r.URL.Query().Get("watch"))
+	if !f.suits(r) {
 		f = nothingWrong
 	}
-	if f != nothingWrong {
-		i.count(f)
-	}
 	if status, reason := f.answer(); status != 0 {
+		i.count(f)
+		if f == Expired && after%2 == 1 && r.URL.Query().Get("watch") != "" {
+			expiredEvent(w, r)
+			return
+		}
 		refuse(w, status, reason)
 		return
 	}
 	switch f {
 	case Refused:
+		i.count(f)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // as above
 	case Replayed, Unsharded:
+		i.count(f)
 		r = f.rewritten(r, after)
 	case Stale:
 		i.serveStale(w, r)
@@ -134,20 +180,56 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	r = r.WithContext(ctx)
-	i.next.ServeHTTP(f.spoiler(w, r, end, after), r)
+	spoiled := f.spoiler(w, r, end, i.counter(f), after)
+	defer func() {
+		// A handler whose answer ended in the middle may abort it. It has to look complete.
+		if c, ok := spoiled.(*cut); ok && c.ended {
+			_ = recover()
+		}
+	}()
+	i.next.ServeHTTP(spoiled, r)
+}
+
+func (i *Injector) refusesStream(r *http.Request) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.lists && r.URL.Query().Get("sendInitialEvents") != ""
+}
+
+// adapted is a request as Pages and Watches want it.
+func (i *Injector) adapted(r *http.Request) *http.Request {
+	i.mu.Lock()
+	most := map[string]int{"limit": i.page, "timeoutSeconds": i.watch}
+	i.mu.Unlock()
+	r = r.Clone(r.Context())
+	query := r.URL.Query()
+	for parameter, n := range most {
+		if asked, err := strconv.Atoi(query.Get(parameter)); err == nil && n > 0 && asked > n {
+			query.Set(parameter, strconv.Itoa(n))
+			r.URL.RawQuery = query.Encode()
+		}
+	}
+	return r
 }
 
 // suits says whether a fault makes sense for a request.
-func (f Fault) suits(watching, streaming bool) bool {
+func (f Fault) suits(r *http.Request) bool {
+	query := r.URL.Query()
+	watching, streaming := query.Get("watch") != "", query.Get("sendInitialEvents") != ""
 	switch f {
-	case NoBookmarks, Duplicated, Garbled:
+	case NoBookmarks, Duplicated, Garbled, Lost:
 		return watching
 	case Replayed:
-		return watching && !streaming
+		_, known := older(query.Get("resourceVersion"), 1)
+		return watching && !streaming && known
 	case NoStreaming:
 		return streaming
+	case Unsharded:
+		return query.Get("shardSelector") != ""
+	case ExpiredPage:
+		return query.Get("continue") != ""
 	case Stale:
-		return !watching
+		return !watching && query.Get("resourceVersion") != ""
 	}
 	return true
 }
@@ -155,7 +237,7 @@ func (f Fault) suits(watching, streaming bool) bool {
 // answer is what a request gets instead of the true answer; 0 for nothing.
 func (f Fault) answer() (status int, reason string) {
 	switch f {
-	case Expired:
+	case Expired, ExpiredPage:
 		return http.StatusGone, "Expired"
 	case Throttled:
 		return http.StatusTooManyRequests, "TooManyRequests"
@@ -188,30 +270,34 @@ func (f Fault) rewritten(r *http.Request, back int) *http.Request {
 	query := r.URL.Query()
 	if f == Unsharded {
 		query.Del("shardSelector")
-	} else if version := older(query.Get("resourceVersion"), back%64); version != "" {
+	} else if version, known := older(query.Get("resourceVersion"), 1+back%64); known {
 		query.Set("resourceVersion", version)
 	}
 	r.URL.RawQuery = query.Encode()
 	return r
 }
 
-// older is an earlier version; "" when there is none.
-func older(version string, by int) string {
-	var n int
-	if _, err := fmt.Sscan(version, &n); err != nil || n-by < 1 {
-		return ""
+// older is an earlier version, if there is one.
+func older(version string, by int) (string, bool) {
+	n, err := strconv.Atoi(version)
+	if err != nil || n < 2 {
+		return "", false
 	}
-	return fmt.Sprint(n - by)
+	return strconv.Itoa(max(n-by, 1)), true
 }
 
 // serveStale answers a list as it was answered at first, as an API server does
 // whose cache is behind.
 func (i *Injector) serveStale(w http.ResponseWriter, r *http.Request) {
-	key := r.URL.Path + "\n" + r.URL.Query().Get("continue") + "\n" + strings.Join(r.Header.Values("Accept"), ",")
+	query := r.URL.Query()
+	query.Del("resourceVersion")
+	query.Del("resourceVersionMatch")
+	key := r.URL.Path + "?" + query.Encode() + "\n" + strings.Join(r.Header.Values("Accept"), ",")
 	i.mu.Lock()
 	body, known := i.stale[key]
 	i.mu.Unlock()
-	if known && r.URL.Query().Get("continue") == "" {
+	if known && query.Get("continue") == "" {
+		i.count(Stale)
 		head, rest, _ := strings.Cut(string(body), "\n")
 		w.Header().Set("Content-Type", head)
 		_, _ = w.Write([]byte(rest))

@@ -17,14 +17,15 @@ const (
 	paceFor   = 2 * time.Second
 )
 
-// spoiler returns a writer that does to an answer what the fault does.
-// end ends the request, as far as who answers it is concerned.
-func (f Fault) spoiler(w http.ResponseWriter, r *http.Request, end func(), after int) http.ResponseWriter {
+// spoiler returns a writer that does to an answer what the fault does, and calls
+// struck when it does. end ends the request, as far as who answers it is concerned.
+func (f Fault) spoiler(w http.ResponseWriter, r *http.Request, end, struck func(), after int) http.ResponseWriter {
 	switch f {
 	case Reset, Truncated, Slow, Stalled:
-		return &cut{ResponseWriter: w, fault: f, left: after, request: r, end: end}
-	case NoBookmarks, Duplicated, Garbled:
-		return &frames{ResponseWriter: w, fault: f, left: after % 32}
+		return &cut{ResponseWriter: w, fault: f, left: after, request: r, end: end, struck: struck}
+	case NoBookmarks, Duplicated, Garbled, Lost:
+		listing := r.URL.Query().Get("sendInitialEvents") != ""
+		return &frames{ResponseWriter: w, fault: f, every: 1 + after%32, bit: after, listing: listing, struck: struck}
 	}
 	return w
 }
@@ -37,6 +38,7 @@ type cut struct {
 	since   time.Time
 	request *http.Request
 	end     func()
+	struck  func()
 	ended   bool
 }
 
@@ -59,6 +61,7 @@ func (c *cut) Write(p []byte) (int, error) {
 	}
 	if c.since.IsZero() {
 		c.since = time.Now()
+		c.struck()
 	}
 	flush(c.ResponseWriter)
 	rest := p[n:]
@@ -98,7 +101,11 @@ func (c *cut) wait(d time.Duration) bool {
 type frames struct {
 	http.ResponseWriter
 	fault   Fault
-	left    int // frames until the fault
+	every   int  // frames, of which one is spoiled
+	bit     int  // to be wrong, of many
+	seen    int  // frames
+	listing bool // what is there already comes first, and has to come whole
+	struck  func()
 	pending []byte
 }
 
@@ -138,20 +145,46 @@ func (f *frames) next() []byte {
 }
 
 func (f *frames) spoil(frame []byte) []byte {
-	switch f.fault {
-	case NoBookmarks:
-		event, err := wire.NewEventReader(bytes.NewReader(frame)).Next()
-		if err == nil && event.Type == "BOOKMARK" {
-			if meta, err := wire.ReadMeta(event.Encoding, event.Object); err == nil && !meta.InitialEventsEnd {
-				return nil
-			}
-		}
-	case Duplicated:
+	f.seen++
+	due := f.seen%f.every == 0
+	switch {
+	case f.listing && f.fault == Lost:
+		f.listing = !isBookmark(frame, true)
+	case f.fault == NoBookmarks && isBookmark(frame, false) || f.fault == Lost && due && isEvent(frame):
+		f.struck()
+		return nil
+	case f.fault == Duplicated:
+		f.struck()
 		return append(frame, frame...)
-	case Garbled:
-		if f.left--; f.left == -1 {
-			frame[0] ^= 1 << (len(frame) % 8)
-		}
+	case f.fault == Garbled && f.seen == f.every:
+		f.struck()
+		at := f.bit % (8 * headOf(frame))
+		frame[at/8] ^= 1 << (at % 8)
 	}
 	return frame
+}
+
+// isBookmark tells periodic bookmarks from the one that ends a streamed list.
+func isBookmark(frame []byte, end bool) bool {
+	event, err := wire.NewEventReader(bytes.NewReader(frame)).Next()
+	if err != nil || event.Type != "BOOKMARK" {
+		return false
+	}
+	meta, err := wire.ReadMeta(event.Encoding, event.Object)
+	return err == nil && meta.InitialEventsEnd == end
+}
+
+func isEvent(frame []byte) bool {
+	event, err := wire.NewEventReader(bytes.NewReader(frame)).Next()
+	return err == nil && event.Type != "BOOKMARK" && event.Type != "ERROR"
+}
+
+// headOf is how many bytes a frame's length and type take: what is wrong in them
+// must be noticed. What is wrong in the object can't be without TLS.
+func headOf(frame []byte) int {
+	if frame[0] == '{' {
+		return bytes.IndexByte(frame, ',')
+	}
+	const length, tag = 4, 2
+	return length + tag + int(frame[length+tag-1])
 }

@@ -42,7 +42,7 @@ func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gai
 			return
 		case errors.Is(err, watch.ErrNotListed):
 			select {
-			case r.repair <- k:
+			case r.repair <- repair{kind: k}:
 			case <-ctx.Done():
 			}
 			return

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/store"
@@ -24,36 +25,94 @@ const (
 
 // Results of a check.
 const (
-	checkEqual    = "equal"
-	checkRepaired = "repaired" // the kind is listed anew
-	checkHopeless = "hopeless" // it was before, and differs in the same way
-	checkSkipped  = "skipped"  // the shard changes, or the kind is not synced
-	checkFailed   = "failed"   // the list was not complete
+	checkEqual     = "equal"
+	checkRepaired  = "repaired"  // the kind is listed anew
+	checkRestarted = "restarted" // so is it, and with versions that began anew
+	checkHopeless  = "hopeless"  // it was before, and differs in the same way
+	checkSkipped   = "skipped"   // the shard changes, the kind is not synced, or answers contradict one another
+	checkFailed    = "failed"    // the list was not complete
 )
 
 // suspects are differences that may be an event on its way.
 type suspects struct {
 	missing []store.Version // listed, and not held
 	surplus []store.Version // held, and not listed
+	restart bool            // what is held is newer than what there is; see restarted
 }
 
 func (s *suspects) len() int { return len(s.missing) + len(s.surplus) }
 
+// repair is a kind that is to be listed anew.
+type repair struct {
+	kind *kind
+	// forget makes the versions that are held unknown: those of the API server have
+	// begun anew.
+	forget bool
+}
+
 // checkKinds checks one kind after the other until ctx ends, each once in a while.
 func (r *Replica) checkKinds(ctx context.Context) {
+	hurry := 0 // kinds to check at once
 	for n := 0; ; n++ {
-		kinds := r.current()
-		if !pause(ctx, r.options.CheckEvery/time.Duration(max(len(kinds), 1))) {
+		k := r.nextToCheck(ctx, n, hurry > 0)
+		if k == nil {
 			return
 		}
-		if kinds = r.current(); len(kinds) > 0 {
-			k := kinds[n%len(kinds)]
-			result := r.check(ctx, k)
-			if ctx.Err() != nil {
-				return
-			}
-			k.counters.checks(result).Inc()
+		if n%max(len(r.current()), 1) == 0 {
+			r.checkSelection(ctx)
 		}
+		result := r.check(ctx, k, hurry > 0)
+		if ctx.Err() != nil {
+			return
+		}
+		k.counters.checks(result).Inc()
+		if hurry > 0 {
+			hurry--
+		} else if result == checkRestarted {
+			hurry = len(r.current()) // whose versions have most likely begun anew, too
+		}
+	}
+}
+
+// checkSelection checks which namespaces are selected.
+func (r *Replica) checkSelection(ctx context.Context) {
+	s := r.selection
+	if s == nil || s.source.Status().Phase != watch.Synced {
+		return
+	}
+	result, wrong := s.check(ctx, r.options.CheckGrace)
+	if ctx.Err() != nil {
+		return
+	}
+	r.options.Metrics.checks.WithLabelValues(s.source.Name, result).Inc()
+	if wrong > 0 {
+		r.logger.Warn("the selected namespaces differed from what there is; that is put right", "namespaces", wrong)
+	}
+}
+
+// nextToCheck waits until it is time for the n-th check, unless that is now, and
+// returns the kind whose turn it is, or one that looks as if it should not wait.
+// It is nil once ctx has ended.
+func (r *Replica) nextToCheck(ctx context.Context, n int, now bool) *kind {
+	for {
+		wait := r.options.CheckEvery / time.Duration(max(len(r.current()), 1))
+		if now {
+			wait = 0
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		case k := <-r.alarm:
+			t.Stop()
+			return k
+		case <-t.C:
+		}
+		if kinds := r.current(); len(kinds) > 0 {
+			return kinds[n%len(kinds)]
+		}
+		now = false
 	}
 }
 
@@ -69,8 +128,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// check compares one kind, and begins to mend it if need be.
-func (r *Replica) check(ctx context.Context, k *kind) (result string) {
+// check compares one kind, and begins to mend it if need be. Certain says that the
+// versions of another kind are known to have begun anew.
+func (r *Replica) check(ctx context.Context, k *kind, certain bool) (result string) {
 	before := r.settled.Load()
 	if before == nil || k.status().Phase != watch.Synced {
 		return checkSkipped
@@ -80,14 +140,28 @@ func (r *Replica) check(ctx context.Context, k *kind) (result string) {
 		k.logger.Warn("what is held could not be compared with what there is", "err", err)
 		return checkFailed
 	}
-	if found.len() == 0 {
+	if found.len() == 0 && !found.restart {
 		return checkEqual
+	}
+	if found.restart && certain {
+		return r.mend(ctx, repair{k, true}, checkRestarted)
 	}
 	if !pause(ctx, r.options.CheckGrace) {
 		return checkSkipped
 	}
 	if r.settled.Load() != before {
 		return checkSkipped // another shard has other objects
+	}
+	if found.restart {
+		// One answer may be that of a server that is confused.
+		if found, err = k.scan(ctx); err != nil {
+			return checkFailed
+		}
+		if !found.restart {
+			return checkSkipped
+		}
+		k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
+		return r.mend(ctx, repair{k, true}, checkRestarted)
 	}
 	wrong := k.stillWrong(found)
 	if wrong.len() == 0 {
@@ -100,9 +174,13 @@ func (r *Replica) check(ctx context.Context, k *kind) (result string) {
 	}
 	k.logger.Warn("what is held differs from what there is; the resource is listed anew",
 		"missing", len(wrong.missing), "surplus", len(wrong.surplus))
+	return r.mend(ctx, repair{k, false}, checkRepaired)
+}
+
+func (r *Replica) mend(ctx context.Context, what repair, result string) string {
 	select {
-	case r.repair <- k:
-		return checkRepaired
+	case r.repair <- what:
+		return result
 	case <-ctx.Done():
 		return checkSkipped
 	}
@@ -119,10 +197,14 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 		return found, errNotRunning
 	}
 	for i, s := range sources {
-		audit := k.store.Audit(uint32(i))
-		err := s.Scan(ctx, func(o watch.Object) {
+		audit, heard := k.store.Audit(uint32(i)), s.Heard()
+		listed, err := s.Scan(ctx, func(o watch.Object) {
 			v := store.Version{ID: store.NewIDBytes(o.UID, o.Namespace, o.Name), Version: parseVersion(o.ResourceVersion)}
-			if !audit.Listed(v) && len(found.missing) < maxSuspects {
+			switch finding := audit.Listed(v); {
+			case v.Version == 0: // nothing can be said
+			case finding == store.Ahead:
+				found.restart = true
+			case finding == store.Missing && len(found.missing) < maxSuspects:
 				found.missing = append(found.missing, v)
 			}
 		})
@@ -130,9 +212,22 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 			return found, err
 		}
 		unlisted := audit.Unlisted()
+		found.restart = found.restart || restarted(parseVersion(listed), heard, unlisted)
 		found.surplus = append(found.surplus, unlisted[:min(len(unlisted), maxSuspects)]...)
 	}
 	return found, nil
+}
+
+// restarted reports whether a version that was heard of, or is held, before a list
+// was asked for is newer than the list. Lists that are not from a cache are as new
+// as anything that was heard of before, so the API server has other data by now:
+// those of a backup. Until its versions have come to where they were, watches bring
+// nothing and what is held seems newer than what is listed.
+func restarted(listed, heard uint64, unlisted []store.Version) bool {
+	if listed == 0 {
+		return false
+	}
+	return heard > listed || slices.ContainsFunc(unlisted, func(v store.Version) bool { return v.Version > listed })
 }
 
 // stillWrong leaves out what has been mended by events since. What is over the

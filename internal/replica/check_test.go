@@ -3,9 +3,17 @@ package replica
 import (
 	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
@@ -60,9 +68,9 @@ func TestCheckMendsWhatWasLost(t *testing.T) {
 
 	pods := r.current()[0].store
 	pods.Delete(idOf(3)) // as if its creation had never been heard of
-	// One after the other: the list that mends the first would end the second uncounted.
-	eventually(t, "what was missing is back", func() bool { return podsOn(r.samples())[string(uid(3))] })
-
+	eventually(t, "it is there again, and counted", func() bool {
+		return podsOn(r.samples())[string(uid(3))] && r.value("statefleet_consistency_differences_total", "difference", "missing") > 0
+	})
 	ghost := store.Object{ID: idOf(77), Hash: shard.Hash(string(uid(77))), Version: 1}
 	line := `kube_pod_info{uid="` + string(uid(77)) + `"} 1` + "\n"
 	ends := make([]int, len(r.current()[0].Renderer.Families()))
@@ -73,14 +81,9 @@ func TestCheckMendsWhatWasLost(t *testing.T) {
 	}
 	pods.Put(ghost, &store.Lines{Buf: []byte(line), Ends: ends}) // as if its deletion had not
 
-	eventually(t, "the page is true again", func() bool {
-		on := podsOn(r.samples())
-		return len(on) == 10 && on[string(uid(3))] && !on[string(uid(77))]
+	eventually(t, "it is gone, and counted", func() bool {
+		return len(podsOn(r.samples())) == 10 && r.value("statefleet_consistency_differences_total", "difference", "surplus") > 0
 	})
-	if r.value("statefleet_consistency_differences_total", "difference", "missing") == 0 ||
-		r.value("statefleet_consistency_differences_total", "difference", "surplus") == 0 {
-		t.Error("the differences were not counted")
-	}
 }
 
 func TestCheckFindsNothingUnderChurn(t *testing.T) {
@@ -132,4 +135,157 @@ func TestCheckThatCannotBeMadeIsNoReasonToListAnew(t *testing.T) {
 	if len(podsOn(r.samples())) != 1 {
 		t.Error("the pod is gone")
 	}
+}
+
+// An API server that is restored from a backup counts its versions from those of
+// the backup. Watches from a version that it does not know bring nothing, or fail.
+func TestVersionsThatGoBackAreNoticed(t *testing.T) {
+	for name, silent := range map[string]bool{"watches are silent": true, "watches fail": false} {
+		t.Run(name, func(t *testing.T) {
+			w, backup := newWorld(t), newWorld(t)
+			for i := range 5 {
+				w.pod(i, "n0")
+				backup.pod(i, "n0")
+			}
+			w.pod(1, "n1")
+			w.removePod(2)
+			w.pod(7, "n0")
+			r := w.checked(func(o *Options) { o.Kinds = builtin(t, resources.All()) })
+			eventually(t, "what there was", func() bool {
+				on := podsOn(r.samples())
+				return len(on) == 5 && on[string(uid(7))]
+			})
+			bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
+				query := r.URL.Query()
+				if silent && query.Get("watch") != "" && parseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {
+					rw.WriteHeader(http.StatusOK)
+					_ = http.NewResponseController(rw).Flush()
+					<-r.Context().Done()
+					return true
+				}
+				backup.cluster.Handler().ServeHTTP(rw, r)
+				return true
+			}
+			w.bend.Store(&bend)
+			w.cluster.CloseWatches()
+			eventually(t, "what the backup has", func() bool {
+				on := podsOn(r.samples())
+				return len(on) == 5 && on[string(uid(2))] && !on[string(uid(7))] && !r.podsRunOn("n1")
+			})
+			if r.checks(checkRestarted) == 0 {
+				t.Error("not counted")
+			}
+			backup.pod(1, "n2")
+			eventually(t, "an event", func() bool { return r.podsRunOn("n2") })
+		})
+	}
+}
+
+func (r *run) podsRunOn(node string) bool {
+	return slices.ContainsFunc(r.samples(), func(l string) bool {
+		return strings.HasPrefix(l, "kube_pod_info{") && strings.Contains(l, `node="`+node+`"`)
+	})
+}
+
+// One answer of a server that is confused must not turn everything back.
+func TestOneOldListIsNoRestart(t *testing.T) {
+	w, old := newWorld(t), newWorld(t)
+	for i := range 5 {
+		w.pod(i, "n0")
+	}
+	r := w.checked(nil)
+	var once atomic.Bool
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		odd := r.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
+		if odd {
+			old.cluster.Handler().ServeHTTP(rw, r)
+		}
+		return odd
+	}
+	w.bend.Store(&bend)
+	eventually(t, "a check that finds nothing to do", func() bool { return once.Load() && r.checks(checkSkipped) > 0 })
+	if n := r.checks(checkRestarted) + r.checks(checkRepaired); n > 0 || len(podsOn(r.samples())) != 5 {
+		t.Errorf("%v repairs, %d pods", n, len(podsOn(r.samples())))
+	}
+}
+
+// What a list had removed, and nobody said a word of, must not come back with an
+// older list.
+func TestOldListDoesNotBringBackWhatVanished(t *testing.T) {
+	w := newWorld(t)
+	const (
+		first  = `{"metadata":{"name":"a","namespace":"a","uid":"u1","resourceVersion":"5"}}`
+		second = `{"metadata":{"name":"b","namespace":"a","uid":"u2","resourceVersion":"6"}}`
+	)
+	lists := func(version string, items ...string) {
+		w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"` + version + `"},"items":[` + strings.Join(items, ",") + `]}`)
+	}
+	lists("9", first, second)
+	r := w.checked(func(o *Options) {
+		o.CheckEvery = 0
+		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
+	})
+	lists("12", first)
+	eventually(t, "one pod", func() bool { return len(podsOn(r.samples())) == 1 })
+	lists("9", first, second)
+	until := r.value("kube_state_metrics_list_total", "result", "success") + 5
+	eventually(t, "some more lists", func() bool {
+		if n := len(podsOn(r.samples())); n != 1 {
+			t.Fatalf("%d pods", n)
+		}
+		return r.value("kube_state_metrics_list_total", "result", "success") > until
+	})
+}
+
+func TestCheckMendsTheSelection(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"ns0", "ns1"} {
+		w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "a"}}})
+	}
+	w.pod(0, "n0") // in ns0
+	w.pod(1, "n0") // in ns1
+	team, err := labels.Parse("team=a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := w.checked(func(o *Options) { o.NamespaceSelector = team })
+	r.selection.set("ns1", false) // as if an event had been lost
+	r.selection.set("ns7", true)
+	eventually(t, "the selection is true again", func() bool {
+		return r.selection.wants([]byte("ns1")) && !r.selection.wants([]byte("ns7")) && len(podsOn(r.samples())) == 2
+	})
+	if r.value("statefleet_consistency_checks_total", "resource", "namespaces-selector") == 0 {
+		t.Error("not counted")
+	}
+}
+
+// Objects that no API server should have: whatever is made of them, no series is on
+// the page twice, and they go with the list that leaves them out.
+func TestObjectsThatShareTheirIdentity(t *testing.T) {
+	w := newWorld(t)
+	list := func(version string, items ...string) {
+		w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"` + version + `"},"items":[` + strings.Join(items, ",") + `]}`)
+	}
+	list("20",
+		`{"metadata":{"name":"a","namespace":"a","uid":"u1","resourceVersion":"5"}}`,
+		`{"metadata":{"name":"b","namespace":"a","uid":"u1","resourceVersion":"6"}}`,
+		`{"metadata":{"name":"c","namespace":"a","uid":"u2","resourceVersion":"7"}}`,
+		`{"metadata":{"name":"c","namespace":"a","uid":"u3","resourceVersion":"8"}}`,
+		`{"metadata":{"namespace":"a","uid":"u4","resourceVersion":"9"}}`,
+		`{"metadata":{"namespace":"a","uid":"u5","resourceVersion":"10"}}`,
+		`{"metadata":{"name":"d","namespace":"a","resourceVersion":"11"}}`,
+		`{"metadata":{"name":"d","namespace":"a","resourceVersion":"11"}}`,
+		`{"metadata":{}}`)
+	r := w.checked(func(o *Options) {
+		o.CheckEvery = 0
+		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
+	})
+	on := podsOn(r.samples())
+	for uid, want := range map[string]bool{"u1": true, "u2": false, "u3": true, "u4": false, "u5": true} {
+		if on[uid] != want {
+			t.Errorf("%s is on the page: %t", uid, on[uid])
+		}
+	}
+	list("21")
+	eventually(t, "an empty page", func() bool { return len(r.samples()) == 0 })
 }

@@ -51,3 +51,10 @@ func (g *graves) buried(id store.ID, version uint64) bool {
 	defer g.mu.Unlock()
 	return g.since[id] >= version
 }
+
+// clear forgets all deletions.
+func (g *graves) clear() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.since, g.order, g.next = nil, nil, 0
+}

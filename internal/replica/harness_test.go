@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,6 +104,7 @@ type run struct {
 	*Replica
 	t        *testing.T
 	registry *prometheus.Registry
+	stop     func() // before the test ends
 }
 
 func (w *world) start(change func(*Options)) *run {
@@ -126,13 +128,14 @@ func (w *world) start(change func(*Options)) *run {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	w.t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			w.t.Errorf("Run: %v", err)
 		}
 	})
-	return &run{Replica: r, t: w.t, registry: registry}
+	w.t.Cleanup(stop)
+	return &run{Replica: r, t: w.t, registry: registry, stop: stop}
 }
 
 func builtin(t *testing.T, kinds []resources.Kind) []Kind {

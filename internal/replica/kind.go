@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -24,6 +25,8 @@ type kind struct {
 	scopes     []scope
 	hold       time.Duration // how long a deleted object may stay to be seen
 	patience   time.Duration // how long a refusal is taken for one that passes
+	held       func() *shard.Ranges
+	alarm      latest[*kind] // see Replica
 
 	// late is set on a kind that came while others were served already: it is
 	// not shown, and nobody waits for it, until it is complete. It belongs to
@@ -52,6 +55,8 @@ func (r *Replica) newKind(k Kind) *kind {
 		scopes:   r.options.scopes(k),
 		hold:     r.options.HoldDeleted,
 		patience: r.options.Patience,
+		alarm:    r.alarm,
+		held:     r.held.Load,
 	}
 }
 
@@ -66,8 +71,9 @@ func families(r Renderer) []store.Family {
 
 // follow starts the kind's Sources, one for each scope, after ending those
 // that run. They hold what r.held says, at every moment. Nothing is listed while
-// that is nothing, since no selector says so.
-func (r *Replica) follow(ctx context.Context, k *kind) {
+// that is nothing, since no selector says so. Cached lists may be as old as the API
+// server's cache.
+func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 	k.stop()
 	if len(*r.held.Load()) == 0 {
 		return
@@ -90,12 +96,12 @@ func (r *Replica) follow(ctx context.Context, k *kind) {
 			Name:          k.Name,
 			Namespace:     sc.namespace,
 			FieldSelector: sc.fieldSelector,
-			CachedReads:   r.options.UseAPIServerCache,
+			CachedReads:   cached,
 			Wanted:        wanted,
 			Owned:         r.owned,
 			Selector:      func() string { return r.held.Load().Selector() },
 			Backoff:       r.options.Backoff,
-			Sink:          &sink{kind: k, source: uint32(i)},
+			Sink:          &sink{kind: k, source: uint32(i), held: k.held()},
 			Metrics:       r.options.Metrics.watch,
 			Logger:        r.logger,
 		})

@@ -43,7 +43,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}, []string{"resource", "family"})
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "statefleet_consistency_checks_total",
-		Help: "Number of times what is held of a resource was compared with what there is, by the result: equal, repaired (listed anew), hopeless (that was done before for the same), skipped (not synced, or the shard changed) or failed.",
+		Help: "Number of times what is held of a resource was compared with what there is, by the result: equal, repaired (listed anew), restarted (so was it, because the versions of the API server have gone back), hopeless (that was done before for the same), skipped (not synced, the shard changed, or answers that contradict one another) or failed.",
 	}, []string{"resource", "result"})
 	m.differences = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "statefleet_consistency_differences_total",

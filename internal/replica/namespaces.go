@@ -100,3 +100,55 @@ func (s *selection) Retain(all []*watch.Handle, _ string) {
 		s.changed.put(struct{}{})
 	}
 }
+
+// check compares the selected namespaces with a list of them, as check does for a
+// kind, and puts right what is wrong for longer than an event may be on its way.
+func (s *selection) check(ctx context.Context, grace time.Duration) (result string, wrong int) {
+	first, err := s.compare(ctx)
+	if err != nil {
+		return checkFailed, 0
+	}
+	if len(first) == 0 {
+		return checkEqual, 0
+	}
+	if !pause(ctx, grace) {
+		return checkSkipped, 0
+	}
+	second, err := s.compare(ctx)
+	if err != nil {
+		return checkFailed, 0
+	}
+	for name, selected := range second {
+		if before, known := first[name]; known && before == selected {
+			s.set(name, selected)
+			wrong++
+		}
+	}
+	if wrong == 0 {
+		return checkEqual, 0
+	}
+	return checkRepaired, wrong
+}
+
+// compare lists the namespaces, and returns which of them should be selected, and
+// are not, or the other way round.
+func (s *selection) compare(ctx context.Context) (wrong map[string]bool, err error) {
+	listed := map[string]bool{}
+	if _, err := s.source.Scan(ctx, func(o watch.Object) { listed[string(o.Name)] = true }); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	wrong = map[string]bool{}
+	for name := range listed {
+		if !s.names[name] {
+			wrong[name] = true
+		}
+	}
+	for name := range s.names {
+		if !listed[name] {
+			wrong[name] = false
+		}
+	}
+	return wrong, nil
+}

@@ -36,8 +36,9 @@ type Replica struct {
 
 	assigned  latest[shard.Plan]
 	wanted    latest[[]Kind]
-	repair    chan *kind // to be listed anew
-	selection *selection // nil unless namespaces are selected by label
+	repair    chan repair
+	alarm     latest[*kind] // to be checked at once
+	selection *selection    // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
 	kinds   []*kind // replaced, never changed
@@ -70,7 +71,8 @@ func New(o Options) (*Replica, error) {
 		budget:   store.NewBudget(o.RawBytes),
 		assigned: newLatest[shard.Plan](),
 		wanted:   newLatest[[]Kind](),
-		repair:   make(chan *kind),
+		repair:   make(chan repair),
+		alarm:    newLatest[*kind](),
 		waiting:  errNoShard,
 	}
 	r.selection = r.selectNamespaces()

@@ -95,7 +95,7 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 		case len(held) > 0 && len(gained) == 0:
 		case len(held) > 0 && follows && r.acquire(k, gained):
 		default:
-			r.follow(ctx, k)
+			r.follow(ctx, k, r.options.UseAPIServerCache)
 		}
 	}
 	return c

@@ -110,10 +110,8 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			c = r.turn(ctx, c, p)
 		case kinds := <-r.wanted:
 			c = r.replaceKinds(ctx, c, kinds)
-		case k := <-r.repair:
-			if slices.Contains(r.current(), k) {
-				r.follow(ctx, k)
-			}
+		case what := <-r.repair:
+			r.listAnew(ctx, what)
 		case <-due:
 			r.admit()
 			if r.settled.Load() == nil {
@@ -121,6 +119,20 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			}
 		}
 	}
+}
+
+// listAnew does what a check asks for.
+func (r *Replica) listAnew(ctx context.Context, what repair) {
+	k := what.kind
+	if !slices.Contains(r.current(), k) {
+		return
+	}
+	k.stop()
+	if what.forget {
+		k.graves.clear()
+		k.store.Forget()
+	}
+	r.follow(ctx, k, false) // what was compared was not from a cache either
 }
 
 // keepTidy sweeps until ctx ends. It has a goroutine of its own, since a change of
@@ -145,7 +157,7 @@ func (r *Replica) followSelected(ctx context.Context) {
 	r.logger.Info("the selected namespaces have changed")
 	for _, k := range r.current() {
 		if k.Namespaced {
-			r.follow(ctx, k)
+			r.follow(ctx, k, r.options.UseAPIServerCache)
 		}
 	}
 }
@@ -176,7 +188,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		k.stop()
 	}
 	for _, k := range fresh {
-		r.follow(ctx, k)
+		r.follow(ctx, k, r.options.UseAPIServerCache)
 	}
 	if !r.isReady() && len(fresh) > 0 {
 		c.whole = nil // it is not ready before it holds these too

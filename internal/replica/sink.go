@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -14,9 +15,13 @@ const maxIdleLines = 1 << 20
 
 // sink renders what one Source reads into its kind's store.
 type sink struct {
-	kind   *kind
-	source uint32
-	lines  resources.Lines
+	kind    *kind
+	source  uint32
+	lines   resources.Lines
+	newest  uint64 // version of a list
+	listed  uint64 // the same, while all that was listed is held
+	held    *shard.Ranges
+	crowded bool // something was left out since the last list
 }
 
 // Put implements watch.Sink.
@@ -24,11 +29,19 @@ func (s *sink) Put(o watch.Object) {
 	k := s.kind
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
 	version := parseVersion(o.ResourceVersion)
-	if k.store.Has(id, version) || k.graves.buried(id, version) {
+	if k.store.Has(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
 		k.counters.unchanged.Inc()
 		return
 	}
 	s.put(o, id, version)
+}
+
+// vanished reports whether an object is not held although it is older than a list
+// that was complete: that list would have named it, so it had been deleted by then,
+// and comes from an API server that is behind. Nothing is known of what has come to
+// be ours since.
+func (s *sink) vanished(id store.ID, version uint64) bool {
+	return version != 0 && version <= s.listed && s.held == s.kind.held() && !s.kind.store.Known(id)
 }
 
 // put renders an object into the store, if there is room.
@@ -36,7 +49,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	k := s.kind
 	before := k.store.Stats()
 	if k.limits.keepOut(before) && !k.store.Known(id) {
-		k.leftOut(o)
+		s.leftOut(o)
 		return
 	}
 	if !k.claim(o, id, version) {
@@ -61,7 +74,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
 	if k.limits.exceeded(before, k.store.Stats()) {
 		k.store.Delete(id)
-		k.leftOut(o)
+		s.leftOut(o)
 	} else {
 		k.counters.rendered.Inc()
 	}
@@ -71,7 +84,9 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 }
 
 // leftOut notes that there is no room for an object.
-func (k *kind) leftOut(o watch.Object) {
+func (s *sink) leftOut(o watch.Object) {
+	k := s.kind
+	s.listed, s.crowded = 0, true // that it is not held says nothing of whether it exists
 	k.counters.overLimit.Inc()
 	k.crowded.Do(func() {
 		k.logger.Warn("a limit is reached and an object is left out; further ones are only counted",
@@ -100,8 +115,17 @@ func (s *sink) Delete(o watch.Object) {
 
 // Retain implements watch.Sink.
 func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
-	gone := s.kind.store.Retain(s.source, parseVersion(resourceVersion), ids(all))
+	version := parseVersion(resourceVersion)
+	gone := s.kind.store.Retain(s.source, version, ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
+	if version != 0 && version < s.newest {
+		s.kind.alarm.put(s.kind) // a cache that is behind, or versions that began anew
+	}
+	s.newest = max(s.newest, version)
+	s.listed = s.newest
+	if held := s.kind.held(); held != s.held || s.crowded {
+		s.listed, s.held, s.crowded = 0, held, false // not all of the list is held, or what is ours has changed meanwhile
+	}
 }
 
 func ids(all []*watch.Handle) iter.Seq[store.ID] {

@@ -10,6 +10,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -205,3 +206,24 @@ func (c *Cluster) path(name string) string { return filepath.Join(c.dir, name) }
 func (c *Cluster) caFile() string { return filepath.Join(c.dir, "certs", "apiserver.crt") }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// Backup stops the API server and its etcd, copies what they have stored, and starts them again. Restore brings that back, as an
+// operator does who knows no better: etcd's revision, and with it every resourceVersion, is what it was then.
+func (c *Cluster) Backup(t testing.TB) (restore func()) {
+	t.Helper()
+	saved := filepath.Join(t.TempDir(), "etcd")
+	exchange := func(change func() error) {
+		t.Helper()
+		c.Stop()
+		if err := errors.Join(change(), c.Start(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exchange(func() error { return os.CopyFS(saved, os.DirFS(c.path("etcd"))) })
+	return func() {
+		t.Helper()
+		exchange(func() error {
+			return errors.Join(os.RemoveAll(c.path("etcd")), os.CopyFS(c.path("etcd"), os.DirFS(saved)))
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package history
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
+)
+
+// scene is a history of ConfigMaps, whose lines name the version.
+type scene struct {
+	*History
+	t        *testing.T
+	renderer *resources.Renderer
+}
+
+func newScene(t *testing.T) *scene {
+	for _, k := range resources.All() {
+		if k.Name() == "configmaps" {
+			r, err := k.Renderer(resources.Filter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &scene{New(Views{{"configmaps": r}}), t, r}
+		}
+	}
+	t.Fatal("no ConfigMaps")
+	return nil
+}
+
+func configMap(name string, version int) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, ResourceVersion: fmt.Sprint(version)}}
+}
+
+func (s *scene) put(name string, version int) {
+	raw, err := configMap(name, version).Marshal()
+	if err == nil {
+		err = s.Put(Key{"configmaps", "default", name}, name, uint64(version), raw)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scene) delete(name string, version int) {
+	if err := s.Delete(Key{"configmaps", "default", name}, uint64(version)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// page is one that shows objects at versions, given as name and version in turn.
+func (s *scene) page(of ...any) Page {
+	var text bytes.Buffer
+	text.WriteString("# TYPE a gauge\n")
+	for pair := range slices.Chunk(of, 2) {
+		raw, err := configMap(pair[0].(string), pair[1].(int)).Marshal()
+		var lines resources.Lines
+		if err == nil {
+			err = s.renderer.Render(wire.Protobuf, raw, &lines)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		text.Write(lines.Buf)
+	}
+	page, err := Kinds{"configmaps": {"kube_configmap_", "configmap"}}.Read(text.Bytes())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return page
+}
+
+func all(uint64) bool { return true }
+
+func TestPagesThatCanBe(t *testing.T) {
+	s := newScene(t)
+	r := s.Reader(0, all, nil)
+	check := func(of ...any) {
+		t.Helper()
+		if err := r.Check(s.page(of...)); err != nil {
+			t.Error(err)
+		}
+	}
+	check()
+	s.put("a", 1)
+	s.put("b", 2)
+	check()
+	check("a", 1)
+	s.put("a", 3)
+	check("a", 1, "b", 2)
+	check("a", 3, "b", 2)
+	s.delete("a", 4)
+	s.put("a", 5)
+	check("a", 3, "b", 2)
+	check("b", 2)
+	if r.Equal(s.page("b", 2)) == nil {
+		t.Error("a is there")
+	}
+	check("b", 2, "a", 5)
+	if err := r.Equal(s.page("a", 5, "b", 2)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPagesThatCannotBe(t *testing.T) {
+	for want, of := range map[string][]any{
+		"went back from version 3 to 1": {"a", 1, "b", 2},
+		"is gone":                       {"a", 3},
+		"as it never was":               {"a", 4, "b", 2},
+		"never was":                     {"a", 3, "b", 2, "c", 1},
+		"shown as it never was":         {"a", 3, "a", 3, "b", 2}, // twice
+	} {
+		s := newScene(t)
+		s.put("a", 1)
+		s.put("b", 2)
+		s.put("a", 3)
+		r := s.Reader(0, all, nil)
+		if err := r.Check(s.page("a", 3, "b", 2)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Check(s.page(of...)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", of, err, want)
+		}
+	}
+}
+
+func TestDeletedObjectThatComesBackIsFound(t *testing.T) {
+	s := newScene(t)
+	s.put("a", 1)
+	s.delete("a", 2)
+	r := s.Reader(0, all, s.Now())
+	if err := r.Check(s.page("a", 1)); err == nil {
+		t.Error("nothing is said of an object that was deleted before the page")
+	}
+}
+
+func TestOthersObjectsAreNone(t *testing.T) {
+	s := newScene(t)
+	s.put("a", 1)
+	r := s.Reader(0, func(uint64) bool { return false }, s.Now())
+	if err := r.Equal(s.page()); err != nil {
+		t.Error(err)
+	}
+	if r.Check(s.page("a", 1)) == nil {
+		t.Error("an object of another replica is shown")
+	}
+}
+
+func TestVersionsGoForward(t *testing.T) {
+	s := newScene(t)
+	s.put("a", 2)
+	if s.Delete(Key{"configmaps", "default", "a"}, 2) == nil {
+		t.Error("two states have one version")
+	}
+}

@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/statefleet/statefleet/internal/faults"
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// The custom resource that is installed while the replicas run.
+const (
+	gadgetDefinition = `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"gadgets.example.com"},
+"spec":{"group":"example.com","scope":"Namespaced","names":{"kind":"Gadget","plural":"gadgets","singular":"gadget"},
+"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`
+	gadget = `{"apiVersion":"example.com/v1","kind":"Gadget","metadata":{"name":"g"},"spec":{"size":7}}`
+
+	gadgetMetrics = `{kind: CustomResourceStateMetrics, spec: {resources: [{groupVersionKind: {group: example.com, version: v1, kind: Gadget},
+metricNamePrefix: gadget, labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]},
+metrics: [{name: size, help: Size of the gadget., each: {type: Gauge, gauge: {path: [spec, size]}}}]}]}}`
+)
+
+// installs installs a kind that is configured and was absent, and an object of it.
+func (tr *trial) installs() {
+	ctx := tr.t.Context()
+	api := tr.client.CoreV1().RESTClient()
+	tr.live(10)
+	tr.injector.Spoil(0.2, faults.All()...)
+	definitions, gadgets := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "/apis/example.com/v1/namespaces/"+tr.ns+"/gadgets"
+	if err := api.Post().AbsPath(definitions).SetHeader("Content-Type", "application/json").Body([]byte(gadgetDefinition)).Do(ctx).Error(); err != nil {
+		tr.t.Fatal(err)
+	}
+	fleet.Eventually(tr.t, "the kind is there", func(ctx context.Context) error {
+		return api.Post().AbsPath(gadgets).SetHeader("Content-Type", "application/json").Body([]byte(gadget)).Do(ctx).Error()
+	})
+	tr.injector.Spoil(0)
+	fleet.Eventually(tr.t, "the object is on one page", func(ctx context.Context) error {
+		for _, replica := range tr.replicas {
+			answer, err := replica.Get(ctx, replica.URL+"/metrics")
+			if err != nil {
+				return err
+			}
+			if strings.Contains(answer.Body, "\ngadget_size{") {
+				return nil
+			}
+		}
+		return errors.New("it is on none")
+	})
+	if err := api.Delete().AbsPath(definitions, "gadgets.example.com").Do(ctx).Error(); err != nil {
+		tr.t.Fatal(err)
+	}
+	fleet.Eventually(tr.t, "the object is gone", func(ctx context.Context) error {
+		for _, replica := range tr.replicas {
+			answer, err := replica.Get(ctx, replica.URL+"/metrics")
+			if err != nil || strings.Contains(answer.Body, "\ngadget_size{") {
+				return errors.Join(err, errors.New("it is there"))
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,41 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// What a watch has to last for not to be hasty, and how many hasty ones in a row
+// are put up with.
+const (
+	hasty     = time.Second
+	tolerated = 3
+)
+
+// pace keeps an API server that ends each watch as soon as it has begun, or
+// answers each with 410, from being asked without a pause. client-go waits only
+// after errors of some kinds, and when a watch has brought nothing at all. It is
+// used by one goroutine.
+type pace struct {
+	backoff wait.Backoff // what it starts from
+	next    wait.Backoff
+	last    time.Time // when a watch was asked for
+	row     int       // hasty watches
+}
+
+// wait waits until the next watch may be asked for, or ctx ends.
+func (p *pace) wait(ctx context.Context) {
+	if time.Since(p.last) >= hasty {
+		p.row, p.next = 0, p.backoff
+	} else if p.row++; p.row >= tolerated {
+		t := time.NewTimer(p.next.Step())
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+	}
+	p.last = time.Now()
+}
