@@ -18,14 +18,14 @@ import (
 const body = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}`
 
 // behind starts a server that counts what reaches it, behind an Injector.
-func behind(t *testing.T, seed uint64) (*Injector, *httptest.Server, *[]string) {
+func behind(t *testing.T) (*Injector, *httptest.Server, *[]string) {
 	t.Helper()
 	var reached []string
 	i := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reached = append(reached, r.URL.RawQuery)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, body)
-	}), seed)
+	}), 1)
 	s := httptest.NewServer(i)
 	t.Cleanup(s.Close)
 	return i, s, &reached
@@ -51,7 +51,7 @@ func TestAnswersOfFaults(t *testing.T) {
 	for f, want := range map[Fault]int{
 		Expired: 410, Throttled: 429, Broken: 500, Unavailable: 503, Forbidden: 403, Absent: 404, Refused: 0,
 	} {
-		i, s, reached := behind(t, 1)
+		i, s, reached := behind(t)
 		i.Spoil(1, f)
 		if status, _ := get(t, s.URL); status != want || len(*reached) > 0 {
 			t.Errorf("%s: status %d, want %d; %d requests got through", f, status, want, len(*reached))
@@ -68,7 +68,7 @@ func TestAnswersOfFaults(t *testing.T) {
 
 func TestFaultsWithinAnswers(t *testing.T) {
 	for _, f := range []Fault{Reset, Truncated} {
-		i, s, _ := behind(t, 1)
+		i, s, _ := behind(t)
 		i.Spoil(1, f)
 		broken := 0
 		for range 20 {
@@ -83,7 +83,7 @@ func TestFaultsWithinAnswers(t *testing.T) {
 }
 
 func TestRewrittenRequests(t *testing.T) {
-	i, s, reached := behind(t, 1)
+	i, s, reached := behind(t)
 	i.Spoil(1, Unsharded)
 	get(t, s.URL+"?shardSelector=x&limit=5")
 	i.Spoil(1, Replayed)
@@ -219,7 +219,7 @@ func TestExpiredIsToldByStatusOrEvent(t *testing.T) {
 }
 
 func TestPagesAndWatchesAreShort(t *testing.T) {
-	i, s, reached := behind(t, 1)
+	i, s, reached := behind(t)
 	i.Pages(7)
 	i.Watches(4)
 	get(t, s.URL+"?limit=500")
@@ -239,7 +239,7 @@ func TestPagesAndWatchesAreShort(t *testing.T) {
 }
 
 func TestStreamedListsAreRefused(t *testing.T) {
-	i, s, reached := behind(t, 1)
+	i, s, reached := behind(t)
 	i.Unstreamed(true)
 	if status, _ := get(t, s.URL+"?watch=1&sendInitialEvents=true"); status != http.StatusUnprocessableEntity {
 		t.Errorf("a streamed list: %d", status)
@@ -264,7 +264,7 @@ func TestStaleAnswersAreThoseToTheSameQuestion(t *testing.T) {
 }
 
 func TestListsThatAreFromNoCacheAreNeverStale(t *testing.T) {
-	i, s, reached := behind(t, 1)
+	i, s, reached := behind(t)
 	i.Spoil(1, Stale)
 	for range 3 {
 		get(t, s.URL)
