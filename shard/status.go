@@ -54,9 +54,10 @@ func (s Status) needed() bool { return s.leaving() || s.Standby && !s.relieved }
 func (s Status) HandsOver() bool { return s.Standby && !s.leaving() }
 
 // Drain waits while the replica serves what others are about to take over, because the fleet is to shrink or
-// because another stands by, but not beyond ctx. It returns at once when nobody will take over. The error is
-// that of ctx.
+// because another stands by, but not beyond ctx. When nobody will take over it returns within a second. The error
+// is that of ctx.
 func (c *Coordinator) Drain(ctx context.Context) error {
+	c.hearOut(ctx)
 	if c.Status().needed() {
 		c.log().Info("asked to stop; serving on until others have taken over")
 	}
@@ -70,6 +71,24 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hearsay is how long the news that the fleet is to shrink may be under way when the pod is asked to stop for it.
+const hearsay = time.Second
+
+// hearOut waits for that news: the pod is deleted right after it is decided, and may hear of the one before the other.
+func (c *Coordinator) hearOut(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, hearsay)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for s := c.Status(); s.Coordinated && !s.Standby && !s.leaving(); s = c.Status() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // note publishes what has changed.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/resources/customresource"
@@ -24,6 +25,7 @@ type generation struct {
 	replica  *replica.Replica
 	builtin  []replica.Kind
 	follower *customresource.Follower // nil: no custom resources
+	client   rest.Interface           // of the follower
 
 	mu       sync.Mutex
 	complete bool        // all kinds are known
@@ -70,6 +72,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 	if err != nil {
 		return nil, s.apiError(err)
 	}
+	g.client = client
 	g.follower = customresource.NewFollower(customresource.FollowerOptions{
 		Config:  s.customized,
 		Filter:  s.filter,
@@ -90,6 +93,7 @@ func (g *generation) start(ctx context.Context, in *errgroup.Group) {
 		parts.Go(func() error { return g.replica.Run(ctx) })
 		if g.follower != nil {
 			parts.Go(func() error {
+				defer watch.Release(g.client)
 				g.follower.Run(ctx, g.export)
 				return nil
 			})

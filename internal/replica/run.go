@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // How often the replica looks after its stores, and for how long a page has to
@@ -23,6 +24,8 @@ const (
 
 // Run follows the API server until ctx ends and everything it started has ended.
 func (r *Replica) Run(ctx context.Context) error {
+	defer watch.Release(r.client)
+	defer watch.Release(r.json)
 	first, ok := r.firstPlan(ctx)
 	if !ok {
 		return nil

@@ -23,9 +23,10 @@ const table = "STATEFLEET_FAULTS"
 const (
 	// trueWithin is how long the pages may take to be what there is once nothing goes wrong any more: a request is tried again
 	// after 15 seconds at the latest, and is then answered.
-	trueWithin = 30 * time.Second
-	// foundWithin is that for an event that was lost, which a comparison has to find, and find again half a minute later.
-	foundWithin = trueWithin + 30*time.Second
+	trueWithin = 45 * time.Second
+	// foundWithin is that for events that were lost, which a comparison has to find, and find again half a minute later, one
+	// kind of three after the other.
+	foundWithin = trueWithin + 3*35*time.Second
 
 	// lasting is for how long it is waited for a fault to strike often enough.
 	lasting = time.Minute
@@ -63,9 +64,9 @@ func ordeals() []ordeal {
 			o.faults = append(o.faults, faults.Expired)
 		case faults.NoBookmarks:
 			o.watch, o.calm = 4, true
-		case faults.Lost:
+		case faults.Lost, faults.Garbled: // a frame whose length grew takes the next ones with it, and waits for more
 			o.within, o.short = foundWithin, true
-		case faults.Garbled, faults.Expired:
+		case faults.Expired:
 			o.short = true
 		}
 		all = append(all, o)
