@@ -393,6 +393,30 @@ func TestDrainWaitsForTheSwitch(t *testing.T) {
 	}
 }
 
+// The signal may come before the news that it comes of.
+func TestDrainHearsOutWhy(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	a, b := p.join(0), p.join(1)
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
+	drained := make(chan error, 1)
+	go func() { drained <- b.Drain(t.Context()) }()
+	p.scale(1)
+	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
+	select {
+	case err := <-drained:
+		t.Fatal("it ended before another has taken over: ", err)
+	default:
+	}
+	a.hold()
+	if err := await(t, drained, "the end of the drain"); err != nil {
+		t.Error(err)
+	}
+	if got := p.topology(); got.Active != 1 {
+		t.Errorf("it ended with %v", got)
+	}
+}
+
 func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
 	b := &board{name: "fleet-topology", news: make(chan struct{}, 1)}
 	version := func(v, data string) *corev1.ConfigMap {
