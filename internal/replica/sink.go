@@ -47,7 +47,11 @@ func (s *sink) vanished(id store.ID, version uint64) bool {
 // put renders an object into the store, if there is room.
 func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	k := s.kind
-	before := k.store.Stats()
+	limited := k.limits != (limits{})
+	var before store.Stats
+	if limited {
+		before = k.store.Stats()
+	}
 	if k.limits.keepOut(before) && !k.store.Known(id) {
 		s.leftOut(o)
 		return
@@ -72,7 +76,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
-	if k.limits.exceeded(before, k.store.Stats()) {
+	if limited && k.limits.exceeded(before, k.store.Stats()) {
 		k.store.Delete(id)
 		s.leftOut(o)
 	} else {
