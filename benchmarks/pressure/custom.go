@@ -85,22 +85,11 @@ func (p *pressure) custom(ctx context.Context) error {
 		return err
 	}
 	flags := []string{"--custom-resource-state-only", "--custom-resource-state-config-file=" + config, "--byte-limit=" + widgetBytes}
-	limit, err := p.steady(ctx, flags...)
-	if err != nil {
-		return err
-	}
-	r, err := p.start(ctx, limit, flags...)
+	r, lines, err := p.begin(ctx, flags...)
 	if err != nil {
 		return err
 	}
 	defer r.stop()
-	if err := r.settle(ctx); err != nil {
-		return err
-	}
-	lines := map[string]int{}
-	if _, err := r.page(ctx, "identity", lines); err != nil {
-		return err
-	}
 	honest, hostile := 0, 0
 	for line := range lines {
 		switch {

@@ -22,22 +22,11 @@ const crowded = "crowded"
 func (p *pressure) objects(ctx context.Context) error {
 	most := len(p.cluster.Names("pods")) + 1000
 	flags := []string{"--metric-labels-allowlist=pods=[*]", "--metric-annotations-allowlist=pods=[*]", fmt.Sprintf("--object-limit=%d", most)}
-	limit, err := p.steady(ctx, flags...)
-	if err != nil {
-		return err
-	}
-	r, err := p.start(ctx, limit, flags...)
+	r, before, err := p.begin(ctx, flags...)
 	if err != nil {
 		return err
 	}
 	defer r.stop()
-	if err := r.settle(ctx); err != nil {
-		return err
-	}
-	before := map[string]int{}
-	if _, err := r.page(ctx, "identity", before); err != nil {
-		return err
-	}
 	if err := putHostile(p.cluster, p.crowd); err != nil {
 		return err
 	}

@@ -121,6 +121,26 @@ func (p *pressure) start(ctx context.Context, limit int64, further ...string) (*
 	return r, nil
 }
 
+// begin starts a replica with a limit that follows from what it needs at rest. It returns the lines of its page, too.
+func (p *pressure) begin(ctx context.Context, flags ...string) (r *replica, lines map[string]int, err error) {
+	limit, err := p.steady(ctx, flags...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r, err = p.start(ctx, limit, flags...); err != nil {
+		return nil, nil, err
+	}
+	if err = r.settle(ctx); err == nil {
+		lines = map[string]int{}
+		_, err = r.page(ctx, "identity", lines)
+	}
+	if err != nil {
+		r.stop()
+		return nil, nil, err
+	}
+	return r, lines, nil
+}
+
 // until waits for something, and for no process that has died.
 func (r *replica) until(ctx context.Context, what string, done func() bool) error {
 	tick := time.NewTicker(100 * time.Millisecond)
