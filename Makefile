@@ -152,7 +152,7 @@ image: ## Build the container image
 
 PRESSURE ?=
 
-pressure: build ## Run a replica with 1.3 times the memory it needs against many clients and hostile objects; PRESSURE='--pods=2000 --crowd=10000' is short
+pressure: build ## Run a replica with 1.3 times the memory it needs against many clients and hostile objects; smaller clusters fail with that many clients, see docs/reliability.md
 	go run ./benchmarks/pressure $(PRESSURE)
 
 VULNDB ?= https://vuln.go.dev
