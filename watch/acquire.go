@@ -34,6 +34,7 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 	if err != nil || from == listedAnew {
 		return err
 	}
+	defer s.Client.hurry()() // between two pages as well
 	o := metav1.ListOptions{Limit: scanPage, ShardSelector: gain.Selector}
 	for {
 		page, err := s.acquirePage(ctx, o, gain.Owned)

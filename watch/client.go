@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,10 +29,18 @@ const (
 // of those that are silent.
 const dialTimeout = 30 * time.Second
 
+// Client sends the requests of Sources. Make one with NewClient. It is safe for
+// concurrent use.
+type Client struct {
+	rest.Interface
+	*gathering // of its connections
+	transport  http.RoundTripper
+}
+
 // NewClient returns a client for Sources. Its requests are not bound to a group
 // or version, and the only type it decodes is the Status of a failed request.
 // The rate limits are those of config.
-func NewClient(config *rest.Config, accept string) (rest.Interface, error) {
+func NewClient(config *rest.Config, accept string) (*Client, error) {
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	c := rest.CopyConfig(config)
@@ -41,22 +50,22 @@ func NewClient(config *rest.Config, accept string) (rest.Interface, error) {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext
 	}
-	c.Dial = inBites(c.Dial)
+	g := new(gathering)
+	c.Dial = inBites(g.gathers(c.Dial))
 	httpClient, err := rest.HTTPClientFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("client of the API server: %w", err)
 	}
-	return rest.UnversionedRESTClientForConfigAndClient(c, httpClient)
+	client, err := rest.UnversionedRESTClientForConfigAndClient(c, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("client of the API server: %w", err)
+	}
+	return &Client{client, g, httpClient.Transport}, nil
 }
 
-// Release closes the connections of a client that NewClient made and nothing uses
-// any more. They would stay for a minute and a half otherwise, since no other client
-// shares them.
-func Release(client rest.Interface) {
-	if c, ok := client.(*rest.RESTClient); ok && c.Client != nil {
-		utilnet.CloseIdleConnectionsFor(c.Client.Transport)
-	}
-}
+// Release closes the connections, once nothing uses the client any more. They would
+// stay for a minute and a half otherwise, since no other client shares them.
+func (c *Client) Release() { utilnet.CloseIdleConnectionsFor(c.transport) }
 
 // debugHandler lowers everything to the debug level: client-go reports as an
 // error, each time it tries, what the Source itself logs once.

@@ -34,6 +34,6 @@ func TestReleaseClosesConnections(t *testing.T) {
 	if n := open.Load(); n != 1 {
 		t.Fatalf("%d connections after a request", n)
 	}
-	Release(client)
+	client.Release()
 	eventually(t, "the connection is closed", func() bool { return open.Load() == 0 })
 }

@@ -83,6 +83,7 @@ func (s *Source) listPage(ctx context.Context, o metav1.ListOptions) (*handleLis
 // well, and then to visit.
 func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(hash uint64) bool, visit func(*Handle)) (metav1.ListMeta, error) {
 	defer func() { _ = body.Close() }()
+	defer s.Client.hurry()()
 	return wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -168,6 +169,7 @@ func (s *Source) send(ctx context.Context, o metav1.ListOptions, accept string) 
 		segments = append(segments, "namespaces", s.Namespace)
 	}
 	segments = append(segments, s.Resource.Resource)
+	defer s.Client.hurry()()
 	r := s.Client.Get().AbsPath(segments...).
 		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
 	if accept != "" {

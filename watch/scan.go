@@ -24,6 +24,7 @@ const acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataL
 // that the list was not complete. The version is that of the list, which is not
 // from a cache: nothing that was heard of before Scan was called is newer.
 func (s *Source) Scan(ctx context.Context, visit func(o Object)) (resourceVersion string, err error) {
+	defer s.Client.hurry()()
 	o := metav1.ListOptions{Limit: scanPage, ShardSelector: s.Selector()}
 	for {
 		page, err := s.scanPage(ctx, o, visit)

@@ -11,7 +11,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
@@ -48,7 +47,7 @@ type Sink interface {
 // Options say what a Source follows.
 type Options struct {
 	// Client sends the requests; see NewClient. Sources share one.
-	Client rest.Interface
+	Client *Client
 	// Resource is the resource that is listed and watched.
 	Resource schema.GroupVersionResource
 	// Name names the resource in logs and self-metrics; "" stands for its plural.

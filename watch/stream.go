@@ -48,6 +48,11 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		version: []byte(o.ResourceVersion),
 		filter:  newFiltering(s, selector),
 	}
+	if initial {
+		d.release = s.Client.hurry()
+	} else {
+		d.release = s.Client.watch()
+	}
 	s.watches(d, selector, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
@@ -77,6 +82,8 @@ type stream struct {
 
 	ctx      context.Context // ends with Close
 	replaced <-chan struct{} // closed when the list that was streamed is in the Sink; see bookmark
+
+	release func() // ends what is noted of the stream with the Client; guarded by source.mu
 
 	initial bool      // the initial events of a streamed list are still coming
 	listed  []*Handle // what of them is held
@@ -185,6 +192,7 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 		// does not name it, and would take it away again.
 		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(d.version))
 		d.listed = nil
+		d.calmDown()
 		d.filter.listed()
 	}
 	d.skipped = 0
@@ -193,6 +201,16 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 	h.ResourceVersion = string(d.version)
 	d.source.hear(h.ResourceVersion)
 	return apiwatch.Bookmark, h, nil
+}
+
+// calmDown notes that the list is complete: from here events may gather.
+func (d *stream) calmDown() {
+	d.source.mu.Lock()
+	defer d.source.mu.Unlock()
+	d.release()
+	if !d.closed.Load() {
+		d.release = d.source.Client.watch()
+	}
 }
 
 // status passes on what the server says went wrong with the watch.
@@ -229,4 +247,5 @@ func (d *stream) Close() {
 	_ = d.body.Close()
 	d.source.mu.Lock()
 	defer d.source.mu.Unlock()
+	d.release()
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/resources/customresource"
@@ -25,7 +24,7 @@ type generation struct {
 	replica  *replica.Replica
 	builtin  []replica.Kind
 	follower *customresource.Follower // nil: no custom resources
-	client   rest.Interface           // of the follower
+	client   *watch.Client            // of the follower
 
 	mu       sync.Mutex
 	complete bool        // all kinds are known
@@ -93,7 +92,7 @@ func (g *generation) start(ctx context.Context, in *errgroup.Group) {
 		parts.Go(func() error { return g.replica.Run(ctx) })
 		if g.follower != nil {
 			parts.Go(func() error {
-				defer watch.Release(g.client)
+				defer g.client.Release()
 				g.follower.Run(ctx, g.export)
 				return nil
 			})

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
@@ -21,8 +19,8 @@ import (
 type Replica struct {
 	options Options
 	logger  *slog.Logger
-	client  rest.Interface
-	json    rest.Interface // for kinds that are read as JSON only
+	client  *watch.Client
+	json    *watch.Client // for kinds that are read as JSON only
 	budget  *store.Budget
 
 	// held is what the Sources keep of what they read.

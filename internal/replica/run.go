@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // How often the replica looks after its stores, and for how long a page has to
@@ -24,8 +23,8 @@ const (
 
 // Run follows the API server until ctx ends and everything it started has ended.
 func (r *Replica) Run(ctx context.Context) error {
-	defer watch.Release(r.client)
-	defer watch.Release(r.json)
+	defer r.client.Release()
+	defer r.json.Release()
 	first, ok := r.firstPlan(ctx)
 	if !ok {
 		return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/watch"
@@ -35,7 +34,7 @@ type FollowerOptions struct {
 	// Client reaches the API server; see watch.NewClient. It has to be allowed to
 	// list and watch customresourcedefinitions in the group apiextensions.k8s.io.
 	// Without that right only entries with a resourcePlural and no wildcard work.
-	Client rest.Interface
+	Client *watch.Client
 	// Metrics count lists and watches; Sources share one.
 	Metrics *watch.Metrics
 	// Logger gets what an operator should know.

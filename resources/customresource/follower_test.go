@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/watch"
@@ -45,7 +44,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // follow runs a Follower until the test ends.
-func follow(t *testing.T, client rest.Interface, config string) *followed {
+func follow(t *testing.T, client *watch.Client, config string) *followed {
 	t.Helper()
 	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
 	follower := NewFollower(FollowerOptions{

@@ -40,7 +40,7 @@ type event struct {
 }
 
 // newAPI returns a server and a client of it.
-func newAPI(t *testing.T) (*api, rest.Interface) {
+func newAPI(t *testing.T) (*api, *watch.Client) {
 	t.Helper()
 	a := &api{version: 1, objects: map[string]string{}, discovery: map[string]string{}, asked: map[string]int{}}
 	server := httptest.NewServer(a)

@@ -1,0 +1,120 @@
+package watch
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// gatherFor is how long the events of watches that are quiet otherwise may gather
+// before they are read. To be woken for each of them costs as much as many of them
+// do, and no one looks at a page as often.
+const gatherFor = 100 * time.Millisecond
+
+// gathering says when connections are read. Nothing gathers while somebody waits
+// for an answer or for a list, and nothing before there is a watch. The zero value
+// is ready; safe for concurrent use.
+type gathering struct {
+	mu      sync.Mutex
+	watches int           // that are past their initial events
+	urgent  int           // requests and lists that somebody waits for
+	calm    chan struct{} // closed when something gets urgent; nil while something is
+}
+
+// hurry has everything read at once until end is called, which may be called again.
+func (g *gathering) hurry() (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.urgent++
+	if g.calm != nil {
+		close(g.calm)
+		g.calm = nil
+	}
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.urgent--
+	})
+}
+
+// watch notes a watch that is past its initial events until end is called, which may be called again.
+func (g *gathering) watch() (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.watches++
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.watches--
+	})
+}
+
+// urged returns what is closed when nothing is to gather any more; nil if nothing
+// is to gather now.
+func (g *gathering) urged() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.watches == 0 || g.urgent > 0 {
+		return nil
+	}
+	if g.calm == nil {
+		g.calm = make(chan struct{})
+	}
+	return g.calm
+}
+
+// gathers makes the connections of dial such ones.
+func (g *gathering) gathers(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &gatheringConn{Conn: conn, gathering: g, closed: make(chan struct{})}, nil
+	}
+}
+
+// gatheringConn is a connection whose reads wait, once they have taken all that
+// had come. Like what it wraps it is read by one goroutine at a time.
+type gatheringConn struct {
+	net.Conn
+	*gathering
+	drained bool // the last read did not fill its buffer
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// Read implements [net.Conn]. A read that is blocked returns with what comes first:
+// what is alone is not late.
+func (c *gatheringConn) Read(p []byte) (int, error) {
+	if c.drained {
+		c.wait()
+	}
+	n, err := c.Conn.Read(p)
+	c.drained = n < len(p)
+	return n, err
+}
+
+// wait waits until the next moment at which connections are read. That is the same
+// one for all, so that the process is woken once.
+func (c *gatheringConn) wait() {
+	urged := c.urged()
+	if urged == nil {
+		return
+	}
+	now := time.Now()
+	next := time.NewTimer(now.Truncate(gatherFor).Add(gatherFor).Sub(now))
+	defer next.Stop()
+	select {
+	case <-next.C:
+	case <-urged:
+	case <-c.closed:
+	}
+}
+
+// Close implements [net.Conn].
+func (c *gatheringConn) Close() error {
+	c.closing.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}

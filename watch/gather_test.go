@@ -1,0 +1,134 @@
+package watch
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// gathered returns a connection that gathers, and its other end.
+func gathered(t *testing.T, g *gathering) (conn, server net.Conn) {
+	t.Helper()
+	client, server := net.Pipe()
+	conn, err := g.gathers(func(context.Context, string, string) (net.Conn, error) { return client, nil })(t.Context(), "tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(); _ = server.Close() })
+	return conn, server
+}
+
+// reads reports when each of the reads of a connection comes back.
+func reads(conn net.Conn) <-chan time.Time {
+	at := make(chan time.Time)
+	go func() {
+		defer close(at)
+		for buf := make([]byte, 100); ; {
+			if _, err := conn.Read(buf); err != nil {
+				return
+			}
+			at <- time.Now()
+		}
+	}()
+	return at
+}
+
+// send writes as the kernel does, which takes what nobody reads yet.
+func send(server net.Conn, s string) { go func() { _, _ = io.WriteString(server, s) }() }
+
+func TestEventsGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gathering
+		defer g.watch()()
+		conn, server := gathered(t, &g)
+		at := reads(conn)
+		time.Sleep(gatherFor / 4)
+		start := time.Now()
+		send(server, "one that is alone")
+		if got := (<-at).Sub(start); got != 0 {
+			t.Errorf("an event after a silence was read after %v", got)
+		}
+		send(server, "another")
+		if got, want := (<-at).Sub(start), gatherFor*3/4; got != want {
+			t.Errorf("the event after that was read after %v, want %v", got, want)
+		}
+	})
+}
+
+func TestNothingGathersWhileSomebodyWaits(t *testing.T) {
+	for name, c := range map[string]struct{ watches, urgent bool }{
+		"before there is a watch": {false, false},
+		"while there is a list":   {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var g gathering
+				if c.watches {
+					defer g.watch()()
+				}
+				if c.urgent {
+					defer g.hurry()()
+				}
+				conn, server := gathered(t, &g)
+				at, start := reads(conn), time.Now()
+				for range 3 {
+					send(server, "answer")
+					<-at
+				}
+				if got := time.Since(start); got != 0 {
+					t.Errorf("three answers took %v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestRequestEndsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gathering
+		end := g.watch()
+		conn, server := gathered(t, &g)
+		at, start := reads(conn), time.Now()
+		send(server, "event")
+		<-at
+		synctest.Wait() // it waits for others
+		urgent := g.hurry()
+		send(server, "answer")
+		<-at
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the answer took %v", got)
+		}
+		urgent()
+		urgent()
+		send(server, "event")
+		<-at
+		send(server, "event")
+		<-at
+		if got := time.Since(start); got == 0 {
+			t.Error("nothing gathers after the request has ended")
+		}
+		end()
+	})
+}
+
+func TestCloseEndsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gathering
+		defer g.watch()()
+		conn, server := gathered(t, &g)
+		at, start := reads(conn), time.Now()
+		send(server, "event")
+		<-at
+		synctest.Wait()
+		_ = conn.Close()
+		for range at {
+			t.Error("read of a closed connection")
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the read of a closed connection ended after %v", got)
+		}
+	})
+}
