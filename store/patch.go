@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -31,32 +33,51 @@ type patchText struct {
 // patched is p with the text of some slots replaced: of those that the mask
 // names by text, which is not kept. It is nil when too many slots differ.
 func (p *packed) patched(b *bucket, f int, mask uint64, text []byte) *packed {
-	next := &patch{home: b, family: f, base: p.size}
+	changed := uint32(bits.OnesCount64(mask))
+	next := &struct { // one allocation for both
+		packed
+		over patch
+	}{packed: *p, over: patch{home: b, family: f, base: p.size}}
+	next.patch = &next.over
+	next.size += changed*uint32(len(text)) - p.length(mask)
+	var texts []patchText
 	if p.patch != nil {
-		next.base = p.patch.base
-		next.texts = slices.Grow(next.texts, len(p.patch.texts)+1)
+		next.over.base, texts = p.patch.base, p.patch.texts
+	}
+	all := make([]patchText, 0, len(texts)+int(changed))
+	for _, t := range texts {
+		if mask>>t.slot&1 == 0 {
+			all = append(all, t)
+			next.over.bytes += len(t.text)
+		}
+	}
+	if len(all)+int(changed) > maxPatches {
+		return nil
+	}
+	for i := range slotsOf(mask) {
+		all = append(all, patchText{i, slices.Clone(text)})
+		next.over.bytes += len(text)
+	}
+	next.over.texts = all
+	return &next.packed
+}
+
+// length is how many bytes of text the slots of the mask have together.
+func (p *packed) length(mask uint64) (sum uint32) {
+	if p.patch != nil {
 		for _, t := range p.patch.texts {
-			if mask>>t.slot&1 == 0 {
-				next.texts = append(next.texts, t)
+			if mask>>t.slot&1 == 1 {
+				sum += uint32(len(t.text))
+				mask &^= 1 << t.slot
 			}
 		}
 	}
-	for i := range slotsOf(mask) {
-		next.texts = append(next.texts, patchText{i, slices.Clone(text)})
+	for lens := p.buf[p.deflated:]; mask != 0 && len(lens) > 0; mask >>= 1 {
+		n, width := binary.Uvarint(lens)
+		sum += uint32(n) * uint32(mask&1)
+		lens = lens[max(width, 1):]
 	}
-	if len(next.texts) > maxPatches {
-		return nil
-	}
-	q := *p
-	q.patch = next
-	q.size = 0
-	for _, n := range q.lens() {
-		q.size += n
-	}
-	for _, t := range next.texts {
-		next.bytes += len(t.text)
-	}
-	return &q
+	return sum
 }
 
 // amend changes a packed page without opening it. It reports whether that was

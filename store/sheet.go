@@ -97,18 +97,26 @@ func (r *raw) splice(slot int, text []byte) {
 	r.lens[slot] = uint32(len(text))
 }
 
-// cut removes the text of all slots of the mask.
+// cut removes the text of all slots of the mask. What is before the first of them
+// stays where it is, and what is between two moves at once.
 func (r *raw) cut(mask uint64) {
-	kept, at := 0, 0
+	kept, from, at := 0, 0, 0
 	for slot, n := range r.lens {
 		if mask>>slot&1 == 1 {
-			r.lens[slot] = 0
-		} else {
-			kept += copy(r.text[kept:], r.text[at:at+int(n)])
+			kept += r.move(kept, from, at)
+			r.lens[slot], from = 0, at+int(n)
 		}
 		at += int(n)
 	}
-	r.text = r.text[:kept]
+	r.text = r.text[:kept+r.move(kept, from, at)]
+}
+
+// move moves a part of the text down to kept, and returns its length.
+func (r *raw) move(kept, from, to int) int {
+	if kept == from {
+		return to - from
+	}
+	return copy(r.text[kept:], r.text[from:to])
 }
 
 // appendLens appends the lengths of slots as uvarints.
