@@ -40,10 +40,8 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	}
 	d := &stream{
 		source:  s,
-		body:    body,
 		cancel:  cancel,
 		ctx:     ctx,
-		events:  wire.NewEventReader(countingReader{body, s.counters.bytes}),
 		initial: initial,
 		version: []byte(o.ResourceVersion),
 		filter:  newFiltering(s, selector),
@@ -53,6 +51,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	} else {
 		d.release = s.Client.watch()
 	}
+	d.open.Store(&frames{wire.NewEventReader(countingReader{body, s.counters.bytes}), body})
 	s.watches(d, selector, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
@@ -75,9 +74,8 @@ const progressAfter = 1000
 // stream reads the frames of one watch.
 type stream struct {
 	source *Source
-	body   io.ReadCloser
 	cancel context.CancelFunc
-	events *wire.EventReader
+	open   atomic.Pointer[frames] // nil once Close was called
 	closed atomic.Bool
 
 	ctx      context.Context // ends with Close
@@ -93,6 +91,14 @@ type stream struct {
 	filter  *filtering
 }
 
+// frames are what a stream reads from. A reflector keeps the watch that streamed its
+// list for as long as it goes on without another one, also when that watch has long
+// ended and others came after it, so a stream lets go of them, which are most of it.
+type frames struct {
+	events *wire.EventReader
+	body   io.Closer
+}
+
 // Decode returns the next event that the reflector has to hear of: how far the
 // watch has come, and how it ends. Objects go to the Sink only.
 func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
@@ -106,8 +112,12 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 	if d.ended != nil {
 		return "", nil, d.ended
 	}
+	open := d.open.Load()
+	if open == nil {
+		return "", nil, io.EOF
+	}
 	for {
-		ev, err := d.events.Next()
+		ev, err := open.events.Next()
 		if err != nil {
 			return d.end(d.failed(err))
 		}
@@ -244,7 +254,9 @@ func (d *stream) failed(err error) error {
 func (d *stream) Close() {
 	d.closed.Store(true)
 	d.cancel()
-	_ = d.body.Close()
+	if open := d.open.Swap(nil); open != nil {
+		_ = open.body.Close()
+	}
 	d.source.mu.Lock()
 	defer d.source.mu.Unlock()
 	d.release()
