@@ -6,18 +6,25 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// maxGraves bounds how many deletions of a kind are remembered.
-const maxGraves = 4096
+// generation is how many deletions of a kind are remembered at least; at most they
+// are twice as many. It is what a map of 1,024 places takes, 27 KiB.
+//
+// They are needed for as long as an API server may be behind: client-go names the
+// version that it has heard of, and a server whose cache does not reach that within
+// three seconds says so, unless the list is one that may be from a cache. What was
+// deleted before the last complete list is known without them; see sink.vanished.
+const generation = 896
 
 // graves are the objects of a kind that were deleted lately, and at which version:
 // an API server that is behind, or that sends events again, must not bring them
 // back. An object whose deletion is long forgotten would come back until the event
 // of its deletion comes, too.
+//
+// Two maps that take turns have their full size soon and keep it. One map whose
+// oldest entry goes for each new one takes several times what it holds.
 type graves struct {
-	mu    sync.Mutex
-	since map[store.ID]uint64
-	order []store.ID // a ring
-	next  int
+	mu         sync.Mutex
+	young, old map[store.ID]uint64
 }
 
 // bury remembers a deletion. One without a version is not comparable to anything.
@@ -27,19 +34,15 @@ func (g *graves) bury(id store.ID, version uint64) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.since == nil {
-		g.since = map[store.ID]uint64{}
+	version = max(version, g.young[id], g.old[id])
+	if len(g.young) >= generation {
+		g.young, g.old = g.old, g.young
+		clear(g.young)
 	}
-	if _, known := g.since[id]; !known {
-		if len(g.order) < maxGraves {
-			g.order = append(g.order, id)
-		} else {
-			delete(g.since, g.order[g.next])
-			g.order[g.next] = id
-			g.next = (g.next + 1) % maxGraves
-		}
+	if g.young == nil {
+		g.young = map[store.ID]uint64{}
 	}
-	g.since[id] = max(g.since[id], version)
+	g.young[id] = version
 }
 
 // buried reports whether a version of an object is from before its deletion.
@@ -49,12 +52,12 @@ func (g *graves) buried(id store.ID, version uint64) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.since[id] >= version
+	return max(g.young[id], g.old[id]) >= version
 }
 
 // clear forgets all deletions.
 func (g *graves) clear() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.since, g.order, g.next = nil, nil, 0
+	g.young, g.old = nil, nil
 }
