@@ -15,6 +15,7 @@ import (
 // look is what the replicas hold together when the cluster is at rest and holds as
 // many objects as at the other looks.
 type look struct {
+	at                         time.Duration // since the first round began
 	objects, goroutines, files float64
 	heap, resident             float64 // bytes; heap after a collection
 	pages, text                float64 // number of pages, and bytes of text in them

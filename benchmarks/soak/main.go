@@ -23,6 +23,7 @@ func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stder
 type options struct {
 	binary     string
 	duration   time.Duration
+	warmUp     time.Duration
 	pods       int
 	rate       float64
 	replicas   int
@@ -39,6 +40,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.UsageWriter(stderr).ErrorWriter(stderr)
 	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("duration", "Time to run.").Default("1h").DurationVar(&o.duration)
+	app.Flag("warm-up", "Time after which the first quarter of the looks begins; by default a tenth of the duration.").DurationVar(&o.warmUp)
 	app.Flag("pods", "Number of pods that stay; everything else is in proportion.").Default("2000").IntVar(&o.pods)
 	app.Flag("rate", "Pods that are created, run and deleted each second, with a Job each.").Default("100").Float64Var(&o.rate)
 	app.Flag("replicas", "Number of replicas.").Default("3").IntVar(&o.replicas)
@@ -47,6 +49,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	app.Flag("keep", "Leave the logs of a run that failed where they are.").BoolVar(&o.keepFailed)
 	_, err := app.Parse(args)
+	if o.warmUp == 0 {
+		o.warmUp = o.duration / 10
+	}
 	switch {
 	case err != nil:
 	case o.replicas < 2:
@@ -57,6 +62,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		err = fmt.Errorf("--round: %s is less than 20s, which its parts take", o.round)
 	case o.duration < 5*o.round:
 		err = fmt.Errorf("--duration: %s is less than five rounds of %s, without which there are no quarters", o.duration, o.round)
+	case o.warmUp < 0 || o.warmUp > o.duration/2:
+		err = fmt.Errorf("--warm-up: %s is not a part of %s that leaves half of it", o.warmUp, o.duration)
 	}
 	return o, err
 }

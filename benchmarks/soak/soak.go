@@ -131,10 +131,11 @@ func (t *trial) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("round %d: %w", len(looks)+1, err)
 		}
+		l.at = time.Since(start)
 		if looks = append(looks, l); len(looks) == 1 {
 			t.say("%5s  %s", "time", lookHeader())
 		}
-		t.say("%5s  %s", time.Since(start).Round(time.Second), l)
+		t.say("%5s  %s", l.at.Round(time.Second), l)
 	}
 	unanswered := t.scrapes.stop()
 	t.say("%d scrapes were answered. Requests that were spoiled: %v", t.scrapes.done, t.faults.Counts())

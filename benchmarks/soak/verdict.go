@@ -7,19 +7,25 @@ import (
 	"slices"
 )
 
-// warmUp is the number of rounds, of many, after which the replicas have grown to
-// their size.
-const warmUp = 2
+// leastLooks is how many looks are compared at least, whatever the warm-up is.
+const leastLooks = 4
 
-// compareQuarters holds the last quarter of the looks against the first, by their
-// medians: a look may fall into a moment when the runtime has just grown.
-func (t *trial) compareQuarters(looks []look) error {
-	if len(looks) > 4*warmUp {
-		looks = looks[warmUp:]
+// warm leaves out the looks of the warm-up, in which the replicas grow to their size.
+func (t *trial) warm(looks []look) []look {
+	for len(looks) > leastLooks && looks[0].at < t.warmUp {
+		looks = looks[1:]
 	}
+	return looks
+}
+
+// compareQuarters holds the last quarter of the looks after the warm-up against the
+// first, by their medians: a look may fall into a moment when the runtime has just grown.
+func (t *trial) compareQuarters(all []look) error {
+	looks := t.warm(all)
 	n := max(1, len(looks)/4)
 	first, last := looks[:n], looks[len(looks)-n:]
-	t.say("\n%-10s %12s %12s %9s   (medians of %d of %d looks)", "", "first", "last", "change", n, len(looks))
+	t.say("\n%-10s %12s %12s %9s   (medians of %d of %d looks; the %d of the first %s are left out)",
+		"", "first", "last", "change", n, len(looks), len(all)-len(looks), t.warmUp)
 	var failed error
 	for _, m := range measures() {
 		a, b := median(first, m.of), median(last, m.of)

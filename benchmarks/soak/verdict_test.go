@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestQuartersAreCompared(t *testing.T) {
@@ -12,6 +13,7 @@ func TestQuartersAreCompared(t *testing.T) {
 		var all []look
 		for i := range 20 {
 			l := steady
+			l.at = time.Duration(i+1) * time.Minute
 			change(i, &l)
 			all = append(all, l)
 		}
@@ -19,7 +21,7 @@ func TestQuartersAreCompared(t *testing.T) {
 	}
 	f := func(name, want string, change func(i int, l *look)) {
 		t.Helper()
-		err := (&trial{options: options{tolerance: 3}, out: io.Discard}).compareQuarters(looks(change))
+		err := (&trial{options: options{tolerance: 3, warmUp: 2 * time.Minute}, out: io.Discard}).compareQuarters(looks(change))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -31,14 +33,29 @@ func TestQuartersAreCompared(t *testing.T) {
 		}
 	})
 	f("before the replicas have grown", "", func(i int, l *look) {
-		if i < warmUp {
+		if i < 1 {
 			l.heap = 1
+		}
+	})
+	f("long after the replicas have grown", "heap MiB changed by +", func(i int, l *look) {
+		if i < 4 {
+			l.heap -= 4 * mebi
 		}
 	})
 	f("less memory", "", func(i int, l *look) { l.heap -= float64(i) * mebi })
 	f("a leak", "goroutines changed by +", func(i int, l *look) { l.goroutines += float64(i) })
 	f("fewer objects", "objects changed by -", func(i int, l *look) { l.objects -= float64(i) })
 	f("no figures", "files changed by +NaN", func(_ int, l *look) { l.files = 0 })
+}
+
+// Of a short run the warm-up leaves something to compare.
+func TestWarmUpLeavesLooks(t *testing.T) {
+	short := &trial{options: options{warmUp: time.Hour}}
+	for n, want := range []int{0, 1, 2, 3, 4, 4, 4} {
+		if got := len(short.warm(make([]look, n))); got != want {
+			t.Errorf("%d looks of %d are left, want %d", got, n, want)
+		}
+	}
 }
 
 func TestDifference(t *testing.T) {
@@ -65,6 +82,8 @@ func TestFlagsThatGiveNoQuarters(t *testing.T) {
 	}
 	f("--duration", "--duration=1m")
 	f("--round", "--round=5s")
+	f("--warm-up", "--warm-up=50m")
+	f("--warm-up", "--warm-up=-1s")
 	f("--replicas", "--replicas=1")
 	f("--tolerance", "--tolerance=0")
 }
