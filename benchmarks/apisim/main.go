@@ -7,27 +7,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// Exit codes.
-const (
-	exitOK = iota
-	exitFailure
-	exitUsage
-)
-
 // config is what the flags say.
 type config struct {
 	listen, kubeconfig string
+	pods, jobs, nodes  int
+	seed               uint64
+	watchList          bool
 	spec               simulator.Spec
 	churn              simulator.Churn
 	options            simulator.Options
@@ -35,67 +30,41 @@ type config struct {
 
 // run serves until ctx ends or a signal asks to stop.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	config, done, err := parse(args, stdout, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "apisim: %v\n", err)
-		return exitUsage
-	}
-	if done {
-		return exitOK
-	}
-	if err := serve(ctx, config, stdout); err != nil {
-		_, _ = fmt.Fprintf(stderr, "apisim: %v\n", err)
-		return exitFailure
-	}
-	return exitOK
+	app, c := flags()
+	return command.Program{App: app, Check: c.check, Work: func(ctx context.Context) error {
+		return serve(ctx, *c, stdout)
+	}}.Run(ctx, args, stdout, stderr)
 }
 
-// parse reads the flags; done is true when they only ask for help.
-func parse(args []string, stdout, stderr io.Writer) (c config, done bool, err error) {
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *config) {
+	c := new(config)
 	app := kingpin.New("apisim", "Serve a simulated Kubernetes API with a generated cluster.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	app.HelpFlag.Short('h')
-
 	app.Flag("listen", "Address to serve on.").Default("127.0.0.1:6443").StringVar(&c.listen)
 	app.Flag("kubeconfig", "Write a kubeconfig for the simulated API to this file.").StringVar(&c.kubeconfig)
-	pods := app.Flag("pods", "Pods of workloads; everything else is in proportion, 57,000 objects for 20,000 pods.").Default("1000").Int()
-	jobs := app.Flag("jobs", "Jobs, each with one pod more. -1: a tenth of the pods.").Default("-1").Int()
-	nodes := app.Flag("nodes", "Nodes. -1: one for 40 pods.").Default("-1").Int()
-	seed := app.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64()
+	app.Flag("pods", "Pods of workloads; everything else is in proportion, 57,000 objects for 20,000 pods.").Default("1000").IntVar(&c.pods)
+	app.Flag("jobs", "Jobs, each with one pod more. -1: a tenth of the pods.").Default("-1").IntVar(&c.jobs)
+	app.Flag("nodes", "Nodes. -1: one for 40 pods.").Default("-1").IntVar(&c.nodes)
+	app.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64Var(&c.seed)
 	app.Flag("churn-jobs", "Jobs a second that are created, run and deleted.").Default("0").Float64Var(&c.churn.JobsPerSecond)
 	app.Flag("churn-updates", "Status updates of pods a second.").Default("0").Float64Var(&c.churn.StatusUpdatesPerSecond)
 	app.Flag("churn-heartbeats", "Node leases a second that are renewed. A tenth of the nodes is real.").Default("0").Float64Var(&c.churn.HeartbeatsPerSecond)
 	app.Flag("churn-job-runs", "How long such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
 	app.Flag("churn-job-stays", "How long such a job stays when it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
 	app.Flag("shard-selector", "Honour shardSelector, as a server with the gate ShardedListAndWatch does.").BoolVar(&c.options.ShardSelector)
-	watchList := app.Flag("watch-list", "Stream initial states over watches.").Default("true").Bool()
+	app.Flag("watch-list", "Stream initial states over watches.").Default("true").BoolVar(&c.watchList)
 	app.Flag("tls", "Serve HTTPS with a certificate made at start; the kubeconfig has it.").BoolVar(&c.options.TLS)
 	app.Flag("bookmark-interval", "Time between two bookmarks of a watch.").Default("1m").DurationVar(&c.options.BookmarkInterval)
 	app.Flag("log-events", "Events kept for each resource; older watches get 410 Gone.").Default("16384").IntVar(&c.options.LogEvents)
 
-	if _, err := app.Parse(args); err != nil || done {
-		return c, done, err
-	}
-	c.spec = simulator.Scale(*pods)
-	if *jobs >= 0 {
-		c.spec.Jobs = *jobs
-	}
-	if *nodes >= 0 {
-		c.spec.Nodes = *nodes
-	}
-	c.spec.Now = time.Now()
-	c.spec.Seed, c.churn.Seed, c.options.Seed = *seed, *seed+1, *seed+2
-	c.options.NoWatchList = !*watchList
-	return c, false, c.check(*pods)
+	return app, c
 }
 
 // check refuses what the simulator would silently replace by a default.
-func (c config) check(pods int) error {
+func (c *config) check(string) error {
 	switch {
-	case pods < 0:
-		return fmt.Errorf("--pods=%d: must not be negative", pods)
+	case c.pods < 0:
+		return fmt.Errorf("--pods=%d: must not be negative", c.pods)
 	case c.churn.JobsPerSecond < 0:
 		return fmt.Errorf("--churn-jobs=%g: must not be negative", c.churn.JobsPerSecond)
 	case c.churn.StatusUpdatesPerSecond < 0:
@@ -114,8 +83,23 @@ func (c config) check(pods int) error {
 	return nil
 }
 
+// settle derives what the flags leave open.
+func (c *config) settle() {
+	c.spec = simulator.Scale(c.pods)
+	if c.jobs >= 0 {
+		c.spec.Jobs = c.jobs
+	}
+	if c.nodes >= 0 {
+		c.spec.Nodes = c.nodes
+	}
+	c.spec.Now = time.Now()
+	c.spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
+	c.options.NoWatchList = !c.watchList
+}
+
 // serve makes the cluster and serves it until ctx ends.
 func serve(ctx context.Context, c config, stdout io.Writer) error {
+	c.settle()
 	cluster := simulator.New(c.options)
 	if err := cluster.Populate(c.spec); err != nil {
 		return err

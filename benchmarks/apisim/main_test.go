@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,7 +64,7 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "Served 1 lists") {
 		t.Errorf("printed %q", lines.Text())
 	}
-	if code := <-exit; code != exitOK {
+	if code := <-exit; code != command.OK {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
 }
@@ -81,18 +83,18 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
-	f(exitOK, "--churn-jobs", "--help")
-	f(exitUsage, "--nonsense", "--nonsense")
-	f(exitUsage, "--pods", "--pods=-1")
-	f(exitUsage, "--pods", "--pods")
-	f(exitUsage, "many", "--pods=many")
-	f(exitUsage, "--churn-jobs", "--churn-jobs=-1")
-	f(exitUsage, "--churn-updates", "--churn-updates=-1")
-	f(exitUsage, "--churn-heartbeats", "--churn-heartbeats=-1")
-	f(exitUsage, "--churn-job-runs", "--churn-job-runs=0s")
-	f(exitUsage, "--churn-job-stays", "--churn-job-stays=-1s")
-	f(exitUsage, "--bookmark-interval", "--bookmark-interval=0s")
-	f(exitUsage, "--log-events", "--log-events=0")
-	f(exitFailure, "--listen", "--pods=0", "--listen="+busy.Addr().String())
-	f(exitFailure, "--kubeconfig", "--pods=0", "--listen=127.0.0.1:0", "--kubeconfig=/dev/null/kubeconfig")
+	f(command.OK, "--churn-jobs", "--help")
+	f(command.Usage, "--nonsense", "--nonsense")
+	f(command.Usage, "--pods", "--pods=-1")
+	f(command.Usage, "--pods", "--pods")
+	f(command.Usage, "many", "--pods=many")
+	f(command.Usage, "--churn-jobs", "--churn-jobs=-1")
+	f(command.Usage, "--churn-updates", "--churn-updates=-1")
+	f(command.Usage, "--churn-heartbeats", "--churn-heartbeats=-1")
+	f(command.Usage, "--churn-job-runs", "--churn-job-runs=0s")
+	f(command.Usage, "--churn-job-stays", "--churn-job-stays=-1s")
+	f(command.Usage, "--bookmark-interval", "--bookmark-interval=0s")
+	f(command.Usage, "--log-events", "--log-events=0")
+	f(command.Failure, "--listen", "--pods=0", "--listen="+busy.Addr().String())
+	f(command.Failure, "--kubeconfig", "--pods=0", "--listen=127.0.0.1:0", "--kubeconfig=/dev/null/kubeconfig")
 }

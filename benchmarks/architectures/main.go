@@ -7,15 +7,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
@@ -42,10 +42,10 @@ const (
 	whatServe   = "serve"
 )
 
-func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := new(options)
 	app := kingpin.New("architectures", "Compares three ways to export the state of a cluster.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	app.HelpFlag.Short('h')
 	compare := app.Command(whatCompare, "Measure all three.").Default()
 	compare.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	compare.Flag("pods", "Pods in the simulated cluster.").Default("20000").IntVar(&o.pods)
@@ -63,40 +63,29 @@ func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err e
 	serves.Flag("kubeconfig", "The cluster.").Required().StringVar(&o.kubeconfig)
 	serves.Flag("port", "Port of the metrics.").Required().IntVar(&o.port)
 	serves.Flag("refresh", "Time from one copy into the registry to the next.").Default("10s").DurationVar(&o.refresh)
-	o.what, err = app.Parse(args)
-	if done {
-		return o, true, nil
+	return app, o
+}
+
+// check refuses what can't be measured.
+func (o *options) check(chosen string) error {
+	o.what = chosen
+	switch {
+	case o.what == whatServe && o.refresh <= 0:
+		return fmt.Errorf("--refresh=%s: must be above zero", o.refresh)
+	case o.what == whatCompare && (o.pods < 1 || o.scrapes < 1 || o.follow <= 0 || o.churn <= 0 || o.every <= 0):
+		return errors.New("--pods, --scrapes, --follow, --churn and --every have to be above zero")
 	}
-	if err == nil && o.what == whatCompare && (o.pods < 1 || o.scrapes < 1 || o.follow <= 0 || o.churn <= 0 || o.every <= 0) {
-		err = fmt.Errorf("--pods, --scrapes, --follow, --churn and --every have to be above zero")
-	}
-	if err == nil && o.what == whatServe && o.refresh <= 0 {
-		err = fmt.Errorf("--refresh=%s: must be above zero", o.refresh)
-	}
-	return o, false, err
+	return nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, done, err := parse(args, stdout, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "architectures:", err)
-		return 2
-	}
-	if done {
-		return 0
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if o.what == whatServe {
-		err = serve(ctx, o.as, o.kubeconfig, o.port, o.refresh)
-	} else {
-		err = o.compare(ctx, stdout, stderr)
-	}
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "architectures:", err)
-		return 1
-	}
-	return 0
+	app, o := flags()
+	return command.Program{App: app, Check: o.check, Work: func(ctx context.Context) error {
+		if o.what == whatServe {
+			return serve(ctx, o.as, o.kubeconfig, o.port, o.refresh)
+		}
+		return o.compare(ctx, stdout, stderr)
+	}}.Run(ctx, args, stdout, stderr)
 }
 
 // compare measures all architectures on the same cluster.

@@ -74,7 +74,7 @@ func TestEverythingIsRenewed(t *testing.T) {
 	part, o := files(t)
 	var stdout, stderr bytes.Buffer
 	args := []string{part, "--results=" + o.results, "--images=" + o.images, "--costs=" + o.costs, "--docs=" + o.docs}
-	if code := run(args, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), args, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{"commit abc", "| 110000 | 8 ", "| 1 of 256 |", "`start.foreignObject`"} {
@@ -90,7 +90,7 @@ func TestEverythingIsRenewed(t *testing.T) {
 		wellFormed(t, filepath.Join(o.images, name))
 	}
 	// What it has written is enough to write it again.
-	if code := run(append([]string{filepath.Join(o.results, "curves.json")}, args[1:]...), &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), append([]string{filepath.Join(o.results, "curves.json")}, args[1:]...), &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 }
@@ -177,7 +177,7 @@ func TestUsage(t *testing.T) {
 	f := func(want int, message string, args ...string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		if code := run(args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
 			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
 		}
 	}

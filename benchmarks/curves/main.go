@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,11 +14,12 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // options are the flags.
 type options struct {
@@ -25,35 +27,21 @@ type options struct {
 	results, images, costs, docs string
 }
 
-func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := new(options)
 	app := kingpin.New("curves", "Fits the cost model to measured fleets, and draws them.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	app.HelpFlag.Short('h')
 	app.Arg("part", `Files that "load curve" and "load rates" have written, or the one that this command has.`).Required().StringsVar(&o.parts)
 	app.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
 	app.Flag("images", "Directory that takes the drawings.").Default("docs/images").StringVar(&o.images)
 	app.Flag("costs", "File of the cost model, in which the costs are renewed.").Default("internal/capacity/costs.yaml").StringVar(&o.costs)
 	app.Flag("docs", "File in which the tables are renewed.").Default("docs/capacity.md").StringVar(&o.docs)
-	if _, err = app.Parse(args); done {
-		return o, true, nil
-	}
-	return o, false, err
+	return app, o
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	o, done, err := parse(args, stdout, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "curves:", err)
-		return 2
-	}
-	if done {
-		return 0
-	}
-	if err := o.make(stdout); err != nil {
-		_, _ = fmt.Fprintln(stderr, "curves:", err)
-		return 1
-	}
-	return 0
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app, o := flags()
+	return command.Program{App: app, Work: func(context.Context) error { return o.make(stdout) }}.Run(ctx, args, stdout, stderr)
 }
 
 // measured are the runs of all parts. The conditions are those of the part with

@@ -6,16 +6,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
@@ -36,11 +36,10 @@ type options struct {
 	further    int
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := new(options)
 	app := kingpin.New("demo", "Runs statefleet on a simulated cluster.")
-	app.Terminate(nil)
-	app.UsageWriter(stderr).ErrorWriter(stderr)
 	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("shards", "Number of shards.").Default("3").IntVar(&o.shards)
 	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("3000").IntVar(&o.pods)
@@ -51,34 +50,30 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("every", "Time between two summaries.").Default("5s").DurationVar(&o.every)
 	app.Flag("duration", "Time after which the demo ends by itself; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
 	app.Flag("further-shards", "Shards to scale up by, and down again, after a while.").Default("2").IntVar(&o.further)
-	_, err := app.Parse(args)
-	if err == nil && o.further < 0 {
-		err = fmt.Errorf("--further-shards cannot be below zero")
+	return app, o
+}
+
+// check refuses numbers that make no fleet.
+func (o *options) check(string) error {
+	switch {
+	case o.further < 0:
+		return errors.New("--further-shards cannot be below zero")
+	case o.shards < 1 || o.pods < 1 || o.every <= 0:
+		return errors.New("--shards, --pods and --every have to be above zero")
 	}
-	if err == nil && (o.shards < 1 || o.pods < 1 || o.every <= 0) {
-		err = fmt.Errorf("--shards, --pods and --every have to be above zero")
-	}
-	return o, err
+	return nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "demo:", err)
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if o.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.duration)
-		defer cancel()
-	}
-	if err := demo(ctx, o, stdout); err != nil {
-		_, _ = fmt.Fprintln(stderr, "demo:", err)
-		return 1
-	}
-	return 0
+	app, o := flags()
+	return command.Program{App: app, Check: o.check, Work: func(ctx context.Context) error {
+		if o.duration > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, o.duration)
+			defer cancel()
+		}
+		return demo(ctx, *o, stdout)
+	}}.Run(ctx, args, stdout, stderr)
 }
 
 func demo(ctx context.Context, o options, out io.Writer) error {

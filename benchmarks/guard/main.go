@@ -9,11 +9,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -39,27 +39,12 @@ func suites() []suite {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var baseline string
-	var update, done bool
 	app := kingpin.New("guard", "Compares allocations and bytes of the Go benchmarks with a baseline.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	app.HelpFlag.Short('h')
-	app.Flag("baseline", "File with the counts to compare with.").Default("benchmarks/guard/baseline.txt").StringVar(&baseline)
-	app.Flag("update", "Write the file instead.").BoolVar(&update)
-	if _, err := app.Parse(args); err != nil {
-		_, _ = fmt.Fprintln(stderr, "guard:", err)
-		return 2
-	}
-	if done {
-		return 0
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := guard(ctx, baseline, update, stdout, stderr); err != nil {
-		_, _ = fmt.Fprintln(stderr, "guard:", err)
-		return 1
-	}
-	return 0
+	baseline := app.Flag("baseline", "File with the counts to compare with.").Default("benchmarks/guard/baseline.txt").String()
+	update := app.Flag("update", "Write the file instead.").Bool()
+	return command.Program{App: app, Work: func(ctx context.Context) error {
+		return guard(ctx, *baseline, *update, stdout, stderr)
+	}}.Run(ctx, args, stdout, stderr)
 }
 
 func guard(ctx context.Context, baseline string, update bool, stdout, stderr io.Writer) error {

@@ -8,25 +8,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
-
-// Exit codes.
-const (
-	exitOK = iota
-	exitFailure
-	exitUsage
-)
 
 // options are the flags.
 type options struct {
@@ -67,10 +59,10 @@ const (
 	whatRates   = "rates"
 )
 
-func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err error) {
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := new(options)
 	app := kingpin.New("load", "Measures exporters of a cluster's state on a simulated cluster.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	app.HelpFlag.Short('h')
 	app.Flag("binary", "The exporter that is measured.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("args", "Its further arguments; with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, {{.Shard}} and {{.Shards}}, its whole command line.").StringVar(&o.arguments)
 	app.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
@@ -111,18 +103,12 @@ func parse(args []string, stdout, stderr io.Writer) (o options, done bool, err e
 	for _, c := range []*kingpin.CmdClause{curves, rates} {
 		c.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 	}
-	o.what, err = app.Parse(args)
-	if done {
-		return o, true, nil
-	}
-	if err != nil {
-		return o, false, err
-	}
-	return o, false, o.check()
+	return app, o
 }
 
 // check refuses what can't be measured, and makes the command lines.
-func (o *options) check() (err error) {
+func (o *options) check(chosen string) (err error) {
+	o.what = chosen
 	if o.command, err = fleet.ParseCommand(o.binary, o.arguments); err != nil {
 		return fmt.Errorf("--args: %w", err)
 	}
@@ -175,21 +161,10 @@ func (o *options) exporter() exporter {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, done, err := parse(args, stdout, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "load:", err)
-		return exitUsage
-	}
-	if done {
-		return exitOK
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := load(ctx, o, stdout, stderr); err != nil {
-		_, _ = fmt.Fprintln(stderr, "load:", err)
-		return exitFailure
-	}
-	return exitOK
+	app, o := flags()
+	return command.Program{App: app, Check: o.check, Work: func(ctx context.Context) error {
+		return load(ctx, *o, stdout, stderr)
+	}}.Run(ctx, args, stdout, stderr)
 }
 
 // load runs the cluster in this process and the shards in theirs, so that the

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/internal/capacity"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -82,7 +82,7 @@ func short(t *testing.T, further ...string) []string {
 func TestFleetIsMeasured(t *testing.T) {
 	args := short(t, "fleet", "--shards=2")
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{"of them pods", "sum", "shard 0", "shard 1", "series", "gzip scrape, every object replaced"} {
@@ -103,7 +103,7 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 		t.Helper()
 		args := short(t, append(further, "--name=x")...)
 		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
 			t.Fatalf("exit code %d: %s", code, &stderr)
 		}
 		body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "x.json"))
@@ -134,7 +134,7 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 func TestTargetsHaveARowEach(t *testing.T) {
 	args := short(t, "targets", "--starts=1")
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len((&outcome{
@@ -150,7 +150,7 @@ func TestExporterThatEndsIsNamed(t *testing.T) {
 		args[i] = strings.Replace(args[i], "-kubeconfig", "-no-such-flag", 1)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != exitFailure || !strings.Contains(stderr.String(), "no-such-flag") {
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.Failure || !strings.Contains(stderr.String(), "no-such-flag") {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
 }
@@ -164,21 +164,21 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%q: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
-	f(exitOK, "--churn-scrapes", "--help")
-	f(exitUsage, "--nonsense", "targets", "--nonsense")
-	f(exitUsage, "--pods", "targets", "--pods=0")
-	f(exitUsage, "--starts", "targets", "--starts=0")
-	f(exitUsage, "--other", "compare")
-	f(exitUsage, "--rounds", "compare", "--other=x", "--rounds=0")
-	f(exitUsage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
-	f(exitUsage, "--args", "fleet", "--args={{.Nothing}}")
-	f(exitUsage, "--shards", "fleet", "--shards=0")
-	f(exitUsage, "--only", "fleet", "--only=2")
-	f(exitUsage, "--window", "fleet", "--window=0s")
-	f(exitUsage, "--at-rest", "fleet", "--at-rest=0s")
-	f(exitUsage, "--size", "curve", "--fleet=1", "--name=x")
-	f(exitUsage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
-	f(exitUsage, "--rate", "rates", "--rate=-1", "--name=x")
-	f(exitUsage, "--every", "fleet", "--every=-1s")
-	f(exitFailure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
+	f(command.OK, "--churn-scrapes", "--help")
+	f(command.Usage, "--nonsense", "targets", "--nonsense")
+	f(command.Usage, "--pods", "targets", "--pods=0")
+	f(command.Usage, "--starts", "targets", "--starts=0")
+	f(command.Usage, "--other", "compare")
+	f(command.Usage, "--rounds", "compare", "--other=x", "--rounds=0")
+	f(command.Usage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
+	f(command.Usage, "--args", "fleet", "--args={{.Nothing}}")
+	f(command.Usage, "--shards", "fleet", "--shards=0")
+	f(command.Usage, "--only", "fleet", "--only=2")
+	f(command.Usage, "--window", "fleet", "--window=0s")
+	f(command.Usage, "--at-rest", "fleet", "--at-rest=0s")
+	f(command.Usage, "--size", "curve", "--fleet=1", "--name=x")
+	f(command.Usage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
+	f(command.Usage, "--rate", "rates", "--rate=-1", "--name=x")
+	f(command.Usage, "--every", "fleet", "--every=-1s")
+	f(command.Failure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
 }

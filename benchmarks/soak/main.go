@@ -10,11 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -33,11 +33,10 @@ type options struct {
 	keepFailed bool
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := new(options)
 	app := kingpin.New("soak", "Runs statefleet for a long time under change and faults, and looks what grows.")
-	app.Terminate(nil)
-	app.UsageWriter(stderr).ErrorWriter(stderr)
 	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("duration", "Time to run.").Default("1h").DurationVar(&o.duration)
 	app.Flag("warm-up", "Time after which the first quarter of the looks begins; by default a tenth of the duration.").DurationVar(&o.warmUp)
@@ -48,37 +47,32 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("tolerance", "Percent by which the last quarter of the looks may differ from the first.").Default("3").Float64Var(&o.tolerance)
 	app.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	app.Flag("keep", "Leave the logs of a run that failed where they are.").BoolVar(&o.keepFailed)
-	_, err := app.Parse(args)
+	return app, o
+}
+
+// check refuses what gives no figures.
+func (o *options) check(string) error {
 	if o.warmUp == 0 {
 		o.warmUp = o.duration / 10
 	}
 	switch {
-	case err != nil:
 	case o.replicas < 2:
-		err = fmt.Errorf("--replicas: %d is less than two, which scaling down needs", o.replicas)
+		return fmt.Errorf("--replicas: %d is less than two, which scaling down needs", o.replicas)
 	case o.pods < 1 || o.rate <= 0 || o.tolerance <= 0:
-		err = fmt.Errorf("--pods, --rate and --tolerance have to be above zero")
+		return fmt.Errorf("--pods, --rate and --tolerance have to be above zero")
 	case o.round < 20*time.Second:
-		err = fmt.Errorf("--round: %s is less than 20s, which its parts take", o.round)
+		return fmt.Errorf("--round: %s is less than 20s, which its parts take", o.round)
 	case o.duration < 5*o.round:
-		err = fmt.Errorf("--duration: %s is less than five rounds of %s, without which there are no quarters", o.duration, o.round)
+		return fmt.Errorf("--duration: %s is less than five rounds of %s, without which there are no quarters", o.duration, o.round)
 	case o.warmUp < 0 || o.warmUp > o.duration/2:
-		err = fmt.Errorf("--warm-up: %s is not a part of %s that leaves half of it", o.warmUp, o.duration)
+		return fmt.Errorf("--warm-up: %s is not a part of %s that leaves half of it", o.warmUp, o.duration)
 	}
-	return o, err
+	return nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "soak:", err)
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := soak(ctx, o, stdout); err != nil {
-		_, _ = fmt.Fprintln(stderr, "soak:", err)
-		return 1
-	}
-	return 0
+	app, o := flags()
+	return command.Program{App: app, Check: o.check, Work: func(ctx context.Context) error {
+		return soak(ctx, *o, stdout)
+	}}.Run(ctx, args, stdout, stderr)
 }

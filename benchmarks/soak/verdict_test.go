@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func TestQuartersAreCompared(t *testing.T) {
@@ -76,8 +79,9 @@ func TestDifference(t *testing.T) {
 func TestFlagsThatGiveNoQuarters(t *testing.T) {
 	f := func(flag string, args ...string) {
 		t.Helper()
-		if _, err := parse(args, io.Discard); err == nil || !strings.Contains(err.Error(), flag) {
-			t.Errorf("%q: %v", args, err)
+		var stderr bytes.Buffer
+		if status := run(t.Context(), args, io.Discard, &stderr); status != command.Usage || !strings.Contains(stderr.String(), flag) {
+			t.Errorf("%q: exit status %d, %s", args, status, &stderr)
 		}
 	}
 	f("--duration", "--duration=1m")
