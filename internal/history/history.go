@@ -90,6 +90,24 @@ func (h *History) Now() Moment {
 	return now
 }
 
+// Gained is what a replica has come to show, at the least, of all objects: what it
+// did before, since, and of those whose hash it has gained what a later list had. Of
+// a name that others had in between it may not have heard that those are gone.
+func (h *History) Gained(since, listed Moment, gained func(hash uint64) bool) Moment {
+	all := maps.Clone(since)
+	if all == nil {
+		all = Moment{}
+	}
+	for key, end := range listed {
+		at := all[key]
+		for at < end && (!h.states[key][at].present || gained(h.states[key][at].hash)) {
+			at++
+		}
+		all[key] = at
+	}
+	return all
+}
+
 // Reader holds the pages of one replica against the history, one after another.
 type Reader struct {
 	history *History

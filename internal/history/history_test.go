@@ -12,6 +12,7 @@ import (
 
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
 )
 
 // scene is a history of ConfigMaps, whose lines name the version.
@@ -39,10 +40,12 @@ func configMap(name string, version int) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, ResourceVersion: fmt.Sprint(version)}}
 }
 
-func (s *scene) put(name string, version int) {
+func (s *scene) put(name string, version int) { s.putAs(name, name, version) }
+
+func (s *scene) putAs(name, uid string, version int) {
 	raw, err := configMap(name, version).Marshal()
 	if err == nil {
-		err = s.Put(Key{"configmaps", "default", name}, name, uint64(version), raw)
+		err = s.Put(Key{"configmaps", "default", name}, uid, uint64(version), raw)
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -159,4 +162,36 @@ func TestVersionsGoForward(t *testing.T) {
 	if s.Delete(Key{"configmaps", "default", "a"}, 2) == nil {
 		t.Error("two states have one version")
 	}
+}
+
+// A replica that gains objects has listed those, and is as far as it was with all others.
+func TestGainedObjectsAreAsOldAsTheirList(t *testing.T) {
+	s := newScene(t)
+	s.put("held", 1)
+	s.put("gained", 2)
+	s.put("deleted", 3)
+	s.put("held", 4)
+	s.put("gained", 5)
+	s.delete("deleted", 6)
+	gained := func(hash uint64) bool { return hash != shard.Hash("held") }
+	f := func(want bool, of ...any) {
+		t.Helper()
+		r := s.Reader(0, all, s.Gained(nil, s.Now(), gained))
+		if err := r.Check(s.page(of...)); (err == nil) != want {
+			t.Errorf("%v: %v", of, err)
+		}
+	}
+	f(true, "held", 4, "gained", 5)
+	f(true, "held", 1, "gained", 5)
+	f(false, "held", 4, "gained", 2)
+	f(false, "held", 4, "gained", 5, "deleted", 3)
+
+	// A name that was one of those that are held, and is one of those that are gained.
+	s.delete("gained", 7)
+	s.putAs("gained", "held", 8)
+	s.delete("gained", 9)
+	s.putAs("gained", "gained", 10)
+	f(true, "held", 4, "gained", 8)
+	f(true, "held", 4, "gained", 10)
+	f(false, "held", 4, "gained", 5)
 }

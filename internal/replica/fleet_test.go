@@ -75,11 +75,11 @@ func (f *fleet) reshard(next int) {
 	f.c.t.Helper()
 	f.changes["resharded"]++
 	listed := f.listed()
-	var gain []*witness
+	gained := map[*witness]shard.Ranges{}
 	for ordinal, w := range f.witnesses {
 		held, holds := f.plan(ordinal, f.total, f.total, -1).Shards().All(), f.plan(ordinal, f.total, next, -1).Shards().All()
-		if len(holds.Minus(held)) > 0 {
-			gain = append(gain, w)
+		if more := holds.Minus(held); len(more) > 0 {
+			gained[w] = more
 		}
 	}
 	f.follow(f.total, next, -1)
@@ -88,8 +88,11 @@ func (f *fleet) reshard(next int) {
 			return !w.Holds(f.plan(slices.Index(f.witnesses, w), f.total, next, -1))
 		})
 	})
-	for _, w := range gain { // they have listed everything
-		w.since = listed
+	for w, ranges := range gained { // and listed, but nothing else
+		w.since = nil
+		if !f.stale {
+			w.since = f.c.history.Gained(w.since, listed, ranges.Contains)
+		}
 	}
 	f.total = next
 	f.follow(next, next, -1)
