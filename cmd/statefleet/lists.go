@@ -96,11 +96,13 @@ func classEnd(v string) int {
 		i++
 	}
 	for first := i; i < len(v); i++ {
-		switch name := strings.Index(v[i:], ":]"); {
+		named, isNamed := strings.CutPrefix(v[i:], "[:")
+		name := strings.Index(named, ":]")
+		switch {
 		case v[i] == '\\':
 			i++
-		case name > 0 && strings.HasPrefix(v[i:], "[:"):
-			i += name + 1
+		case isNamed && name >= 0:
+			i += len("[:") + name + len(":")
 		case v[i] == ']' && i > first:
 			return i
 		}

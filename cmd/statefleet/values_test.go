@@ -31,6 +31,7 @@ func TestSplitPatterns(t *testing.T) {
 		{[]string{`a\,b`}, []string{`a\,b`}},
 		{[]string{`a\`}, []string{`a\`}},
 		{[]string{"a),b"}, []string{"a)", "b"}},
+		{[]string{"[[:],b", "[[:alpha:],]c,d"}, []string{"[[:]", "b", "[[:alpha:],]c", "d"}},
 	} {
 		if got := splitPatterns(c.in); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
