@@ -14,7 +14,7 @@ const defaultRawBytes = 32 << 20
 // the page too many. It also owns the flate writers and readers. Safe for
 // concurrent use.
 type Budget struct {
-	codec   codec
+	codec   *codec
 	buffers buffers
 	end     *sheet // the last line of OpenMetrics
 
@@ -35,8 +35,8 @@ type listed struct {
 // page then is packed and unpacked for every change. Some 32 MiB hold the pages
 // that a few hundred events per second keep busy.
 func NewBudget(bytes int64) *Budget {
-	g := &Budget{limit: bytes}
-	g.end = fixed([]byte("# EOF\n"), &g.codec)
+	g := &Budget{limit: bytes, codec: newCodec()}
+	g.end = fixed([]byte("# EOF\n"), g.codec)
 	return g
 }
 

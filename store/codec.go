@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -20,10 +21,22 @@ const (
 
 // codec packs and unpacks pages. A flate writer is 0.5 to 1 MB and a reader
 // 50 kB, so both are pooled and reset for every page: nothing in a page refers
-// to an earlier one. The zero value is ready; safe for concurrent use.
+// to an earlier one. No more of them work at once than there are CPUs: what many
+// scrapes take together would else grow with their number, for no text any sooner.
+// Safe for concurrent use.
 type codec struct {
 	fast, hard, readers, texts sync.Pool
+
+	turns chan struct{}
 }
+
+func newCodec() *codec { return &codec{turns: make(chan struct{}, runtime.GOMAXPROCS(0))} }
+
+// enter waits for a turn to pack or to unpack; leave ends it. Who has one waits for
+// nobody until then.
+func (c *codec) enter() { c.turns <- struct{}{} }
+
+func (c *codec) leave() { <-c.turns }
 
 type deflater struct {
 	*flate.Writer
@@ -40,6 +53,8 @@ type inflater struct {
 // deflate blocks that ends in a sync flush: on a byte boundary and without a
 // final block, so that runs concatenate.
 func (c *codec) deflate(text []byte, lens []uint32, hard bool) *packed {
+	c.enter()
+	defer c.leave()
 	pool, level := &c.fast, fastLevel
 	if hard {
 		pool, level = &c.hard, hardLevel
@@ -88,6 +103,8 @@ func (c *codec) scratch(size int) *[]byte {
 // inflate unpacks p into dst, which must have p.size bytes. It fails only when
 // memory was corrupted.
 func (c *codec) inflate(dst []byte, p *packed) error {
+	c.enter()
+	defer c.leave()
 	if p.patch == nil {
 		return c.inflateData(dst, p)
 	}

@@ -55,6 +55,7 @@
 //
 // Deflating, which is what takes long, needs none but raw.packing. Buckets are
 // packed for the Budget by the goroutine that wrote a byte too many, after it
-// has let go of its locks. The package owns no goroutine: WriteText starts a
+// has let go of its locks. Whoever packs or unpacks text takes one of as many turns as
+// there are CPUs, last of all, and waits for nobody while it has it. The package owns no goroutine: WriteText starts a
 // few and waits for them.
 package store

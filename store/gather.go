@@ -1,39 +1,24 @@
 package store
 
-import (
-	"io"
-	"sync"
-)
+import "io"
 
-// writeBytes is how much is gathered for one write: a page of a few kB is not
-// worth a system call.
-const writeBytes = 128 << 10
-
-// gather writes the parts in few large writes.
+// gather writes the parts in few large writes: a page of a few kB is not worth a
+// system call.
 type gather struct {
 	w      io.Writer
-	memory *[writeBytes]byte // from the pool
+	memory *[chunkBytes]byte
 	filled int
 	err    error // of the first write that failed
 }
 
-// buffers is a pool of the memory of gathers.
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) gather(w io.Writer) *gather {
-	memory, _ := b.pool.Get().(*[writeBytes]byte)
-	if memory == nil {
-		memory = new([writeBytes]byte)
-	}
-	return &gather{w: w, memory: memory}
-}
+func (b *buffers) gather(w io.Writer) *gather { return &gather{w: w, memory: b.take()} }
 
 func (g *gather) write(part []byte) {
 	for g.err == nil && len(part) > 0 {
 		n := copy(g.memory[g.filled:], part)
 		g.filled += n
 		part = part[n:]
-		if g.filled == writeBytes {
+		if g.filled == chunkBytes {
 			g.flush()
 		}
 	}
@@ -46,8 +31,8 @@ func (g *gather) flush() {
 	}
 }
 
-// release gives the memory back to the pool.
+// release gives the memory back.
 func (g *gather) release(b *buffers) {
-	b.pool.Put(g.memory)
+	b.give(g.memory)
 	g.memory = nil
 }

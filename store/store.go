@@ -54,10 +54,10 @@ func New(families []Family, budget *Budget) *Store {
 		loading:  true,
 	}
 	for _, f := range families {
-		text := fixed(f.TextHeader, &budget.codec)
+		text := fixed(f.TextHeader, budget.codec)
 		open := text
 		if string(f.OpenMetricsHeader) != string(f.TextHeader) {
-			open = fixed(f.OpenMetricsHeader, &budget.codec)
+			open = fixed(f.OpenMetricsHeader, budget.codec)
 		}
 		s.headers[Text] = append(s.headers[Text], text)
 		s.headers[OpenMetrics] = append(s.headers[OpenMetrics], open)

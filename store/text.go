@@ -7,51 +7,67 @@ import (
 	"sync"
 )
 
-const (
-	// chunkBytes is how much text is inflated and written at a time.
-	chunkBytes = 64 << 10
-	// maxInflaters bounds the CPUs one scrape takes.
-	maxInflaters = 4
-)
+// maxInflaters bounds the CPUs one scrape takes.
+const maxInflaters = 4
 
 // chunk is a run of sheets on its way to the reader.
 type chunk struct {
 	sheets []*sheet
-	text   []byte
+	memory *[chunkBytes]byte // of the Budget's buffers
+	text   []byte            // in memory, unless a single sheet is larger
 	err    error
 	done   chan struct{} // capacity 1
 }
 
 // WriteText writes the page as plain text. Pages that are packed are inflated
 // by a few goroutines, which end before it returns; of the text only a few
-// chunks exist at a time.
+// chunks exist at a time, or only one while many pages are written.
 func (p *Page) WriteText(w io.Writer) error {
 	workers := min(runtime.GOMAXPROCS(0), maxInflaters)
-	window := 2 * workers
-	todo := make(chan *chunk, window)
+	ahead := p.budget.buffers.reserve(2*workers - 1)
+	defer p.budget.buffers.unreserve(ahead)
+	t := &textWriter{rest: p.sheets, todo: make(chan *chunk, 1+ahead)}
+	defer t.release(&p.budget.buffers) // once nobody fills chunks any more
 	var running sync.WaitGroup
-	for range workers {
+	for range min(workers, 1+ahead) {
 		running.Go(func() {
-			for chunk := range todo {
-				chunk.fill(&p.budget.codec)
+			for chunk := range t.todo {
+				chunk.fill(p.budget.codec)
 				chunk.done <- struct{}{}
 			}
 		})
 	}
 	defer running.Wait()
-	defer close(todo)
-
-	rest := p.sheets
-	var ahead []*chunk // in the order of the page
-	for i := 0; i < window && len(rest) > 0; i++ {
-		c := &chunk{done: make(chan struct{}, 1)}
-		rest = c.cut(rest)
-		ahead = append(ahead, c)
-		todo <- c
+	defer close(t.todo)
+	for range 1 + ahead {
+		if len(t.rest) > 0 {
+			c := &chunk{memory: p.budget.buffers.take(), done: make(chan struct{}, 1)}
+			t.all = append(t.all, c)
+			t.order(c)
+		}
 	}
-	for len(ahead) > 0 {
-		c := ahead[0]
-		ahead = ahead[1:]
+	return t.write(w)
+}
+
+// textWriter is the state of a page that is written as text.
+type textWriter struct {
+	rest  []*sheet    // not in a chunk yet
+	todo  chan *chunk // to be filled; has room for all
+	ahead []*chunk    // in the order of the page
+	all   []*chunk
+}
+
+// order has a chunk filled with the next sheets.
+func (t *textWriter) order(c *chunk) {
+	t.rest = c.cut(t.rest)
+	t.ahead = append(t.ahead, c)
+	t.todo <- c
+}
+
+func (t *textWriter) write(w io.Writer) error {
+	for len(t.ahead) > 0 {
+		c := t.ahead[0]
+		t.ahead = t.ahead[1:]
 		<-c.done
 		if c.err == nil {
 			_, c.err = w.Write(c.text)
@@ -59,13 +75,17 @@ func (p *Page) WriteText(w io.Writer) error {
 		if c.err != nil {
 			return fmt.Errorf("write page as text: %w", c.err)
 		}
-		if len(rest) > 0 {
-			rest = c.cut(rest)
-			ahead = append(ahead, c)
-			todo <- c
+		if len(t.rest) > 0 {
+			t.order(c)
 		}
 	}
 	return nil
+}
+
+func (t *textWriter) release(b *buffers) {
+	for _, c := range t.all {
+		b.give(c.memory)
+	}
 }
 
 // cut takes the next sheets and returns the others.
@@ -76,10 +96,11 @@ func (c *chunk) cut(sheets []*sheet) []*sheet {
 		n++
 	}
 	c.sheets = sheets[:n]
-	if cap(c.text) < size {
-		c.text = make([]byte, max(size, chunkBytes))
+	if size <= chunkBytes {
+		c.text = c.memory[:size]
+	} else {
+		c.text = make([]byte, size) // not kept: that large it may be once
 	}
-	c.text = c.text[:size]
 	return sheets[n:]
 }
 
