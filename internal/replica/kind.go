@@ -18,6 +18,7 @@ type kind struct {
 	Kind
 	store      *store.Store
 	limits     limits
+	refusal    refusal
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once

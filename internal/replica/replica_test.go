@@ -291,6 +291,42 @@ func TestObjectLimit(t *testing.T) {
 	}
 }
 
+// TestLimitReachedIsShown: by either limit, for as long as there is no room, and
+// never without a limit.
+func TestLimitReachedIsShown(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		limit func(o *Options)
+		want  float64
+	}{
+		{"none", func(*Options) {}, 0},
+		{"objects", func(o *Options) { o.ObjectLimit = 10 }, 1},
+		{"bytes", func(o *Options) { o.ByteLimit = 10_000 }, 1},
+		{"with room", func(o *Options) { o.ObjectLimit, o.ByteLimit = 1000, 10_000_000 }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range 30 {
+				w.pod(i, "n0")
+			}
+			r := w.start(func(o *Options) {
+				c.limit(o)
+				o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+			})
+			r.assign(0, 1)
+			r.waitReady()
+			reached := func() float64 { return r.value("statefleet_limit_reached", "resource", "pods") }
+			if got := reached(); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+			for i := range 30 {
+				w.removePod(i)
+			}
+			eventually(t, "room", func() bool { return reached() == 0 })
+		})
+	}
+}
+
 func TestKindsComeAndGo(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1, "n0")

@@ -76,15 +76,27 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
-	if limited && k.limits.exceeded(before, k.store.Stats()) {
-		k.store.Delete(id)
+	if limited && s.overgrown(before, id) {
 		s.leftOut(o)
 	} else {
 		k.counters.rendered.Inc()
+		k.refusal.forget(id)
 	}
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}
+}
+
+// overgrown takes an object back out that has taken the text beyond its bound.
+func (s *sink) overgrown(before store.Stats, id store.ID) bool {
+	k := s.kind
+	after := k.store.Stats()
+	if !k.limits.exceeded(before, after) {
+		return false
+	}
+	k.store.Delete(id)
+	k.refusal.note(id, after.HeldBytes-k.store.Stats().HeldBytes)
+	return true
 }
 
 // leftOut notes that there is no room for an object.
@@ -106,6 +118,7 @@ func (s *sink) Delete(o watch.Object) {
 		return // and held no longer than until then
 	}
 	k.graves.bury(id, version)
+	k.refusal.forget(id)
 	if k.hold == 0 {
 		k.disclaim(o, id)
 		k.store.Delete(id)
@@ -124,6 +137,9 @@ func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
 	s.kind.counters.vanished.Add(float64(gone))
 	if version != 0 && version < s.newest {
 		s.kind.alarm.put(s.kind) // a cache that is behind, or versions that began anew
+	}
+	if !s.crowded {
+		s.kind.refusal.clear()
 	}
 	s.newest = max(s.newest, version)
 	s.listed = s.newest
