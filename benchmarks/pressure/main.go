@@ -1,7 +1,7 @@
 // Command pressure runs statefleet with hardly more memory than it needs, and has
 // clients and objects do their worst to it: it must not be killed, must stay within
 // its limit, and must go on serving what is not at fault. The limit is one of a
-// control group where they can be made, and else RLIMIT_DATA.
+// control group, which takes root.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 )
@@ -23,10 +24,11 @@ type options struct {
 	pods    int
 	crowd   int
 	factor  float64
+	room    int64
 	seed    uint64
 	storms  int
 	clients int
-	noGroup bool
+	scrape  time.Duration
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -38,9 +40,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
 	app.Flag("crowd", "Number of objects in the crowded namespace.").Default("100000").IntVar(&o.crowd)
 	app.Flag("factor", "Memory limit, as a multiple of the memory that is needed at rest, files such as the program itself not counted.").Default("1.3").Float64Var(&o.factor)
+	app.Flag("room", "MiB that the limit is above what is needed at rest at least: clients take the same of a small replica as of a large one.").Default("8").Int64Var(&o.room)
 	app.Flag("storms", "Number of times that everything has to be listed anew.").Default("5").IntVar(&o.storms)
 	app.Flag("clients", "Number of clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
-	app.Flag("rlimit", "Use RLIMIT_DATA even where control groups can be made.").BoolVar(&o.noGroup)
+	app.Flag("scrape", "How long they do.").Default("20s").DurationVar(&o.scrape)
 	_, err := app.Parse(args)
 	if err == nil && (o.pods < 1 || o.crowd < 1 || o.factor <= 1 || o.clients <= idlers) {
 		err = fmt.Errorf("--pods and --crowd have to be above 0, --factor above 1 and --clients above %d", idlers)
@@ -56,7 +59,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := press(ctx, o, stdout); err != nil {
+	err = press(ctx, o, stdout,
+		part{"start and scrapes", (*pressure).scrapes}, part{"objects", (*pressure).objects}, part{"custom resource", (*pressure).custom})
+	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "pressure:", err)
 		return 1
 	}

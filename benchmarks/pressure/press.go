@@ -20,17 +20,18 @@ const mebi = 1 << 20
 // patience is how long anything may take.
 const patience = 3 * time.Minute
 
-// press is the state of a run.
+// pressure is the state of a run.
 type pressure struct {
 	options
 	out     io.Writer
 	dir     string
 	cluster *simulator.Cluster
 	url     string
-	limiter limiter
+	group   controlGroup
 }
 
-func press(ctx context.Context, o options, out io.Writer) error {
+// press goes through the parts.
+func press(ctx context.Context, o options, out io.Writer, parts ...part) error {
 	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: o.seed})}
 	spec := simulator.Scale(o.pods)
 	spec.Seed = o.seed
@@ -47,23 +48,28 @@ func press(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer stop()
-	p.limiter = newLimiter(o.noGroup)
-	p.say("%d objects; limit: %s of %.1f times the memory that is needed at rest.", p.cluster.Len(), p.limiter.name(), o.factor)
+	p.say("%d objects; limit: control group of %.1f times the memory that is needed at rest, and at least %d MiB more than that.", p.cluster.Len(), o.factor, o.room)
 	p.say("%-16s %9s %9s", "", "limit", "peak")
-	for _, part := range []struct {
-		name string
-		run  func(context.Context) error
-	}{{"start and scrapes", p.scrapes}, {"objects", p.objects}, {"custom resource", p.custom}} {
-		err := part.run(ctx)
-		p.limiter.close()
-		p.limiter = newLimiter(o.noGroup) // with a peak of its own
-		if err != nil {
-			p.limiter.close()
+	for _, part := range parts {
+		if err := p.part(ctx, part.run); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	p.limiter.close()
 	return nil
+}
+
+// part is something to go through, in a group with a peak of its own.
+type part struct {
+	name string
+	run  func(*pressure, context.Context) error
+}
+
+func (p *pressure) part(ctx context.Context, run func(*pressure, context.Context) error) (err error) {
+	if p.group, err = newGroup(); err != nil {
+		return err
+	}
+	defer p.group.close()
+	return run(p, ctx)
 }
 
 func (p *pressure) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
@@ -100,7 +106,7 @@ func (p *pressure) start(ctx context.Context, limit int64, further ...string) (*
 	var words []string
 	if limit > 0 {
 		var err error
-		if words, err = p.limiter.words(limit); err != nil {
+		if words, err = p.group.words(limit); err != nil {
 			return nil, err
 		}
 	}
@@ -184,7 +190,7 @@ func (r *replica) row(name, result string, args ...any) error {
 		return err
 	default:
 	}
-	r.say("%-16s %5.0f MiB %5.0f MiB  %s", name, float64(r.limit)/mebi, float64(r.limiter.peak())/mebi, fmt.Sprintf(result, args...))
+	r.say("%-16s %5.0f MiB %5.0f MiB  %s", name, float64(r.limit)/mebi, float64(r.group.peak())/mebi, fmt.Sprintf(result, args...))
 	return nil
 }
 
@@ -199,7 +205,7 @@ func (p *pressure) steady(ctx context.Context, further ...string) (int64, error)
 		return 0, err
 	}
 	u, err := r.Usage()
-	return int64(p.factor * float64(u.Anonymous)), err
+	return max(int64(p.factor*float64(u.Anonymous)), u.Anonymous+p.room*mebi), err
 }
 
 func (p *pressure) file(name, text string) (string, error) {

@@ -14,10 +14,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-const (
-	idlers     = 10               // clients that ask and never read
-	scrapeTime = 20 * time.Second // how long clients scrape
-)
+const idlers = 10 // clients that ask and never read
 
 // scrapes starts a process within its limit, has it list everything again and again
 // while the cluster changes, and has many clients scrape at once.
@@ -82,7 +79,7 @@ func exported(c *simulator.Cluster) int {
 
 // crowdOfClients has some clients read as fast as they can, and some not at all.
 func (r *replica) crowdOfClients(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, scrapeTime)
+	ctx, cancel := context.WithTimeout(ctx, r.scrape)
 	defer cancel()
 	for range idlers {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(r.Base, "http://"))
