@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -50,72 +51,6 @@ type repair struct {
 	forget bool
 }
 
-// checkKinds checks one kind after the other until ctx ends, each once in a while.
-func (r *Replica) checkKinds(ctx context.Context) {
-	hurry := 0 // kinds to check at once
-	for n := 0; ; n++ {
-		k := r.nextToCheck(ctx, n, hurry > 0)
-		if k == nil {
-			return
-		}
-		if n%max(len(r.current()), 1) == 0 {
-			r.checkSelection(ctx)
-		}
-		result := r.check(ctx, k, hurry > 0)
-		if ctx.Err() != nil {
-			return
-		}
-		k.counters.checks(result).Inc()
-		if hurry > 0 {
-			hurry--
-		} else if result == checkRestarted {
-			hurry = len(r.current()) // whose versions have most likely begun anew, too
-		}
-	}
-}
-
-// checkSelection checks which namespaces are selected.
-func (r *Replica) checkSelection(ctx context.Context) {
-	s := r.selection
-	if s == nil || s.source.Status().Phase != watch.Synced {
-		return
-	}
-	result, wrong := s.check(ctx, r.options.CheckGrace)
-	if ctx.Err() != nil {
-		return
-	}
-	r.options.Metrics.checks.WithLabelValues(s.source.Name, result).Inc()
-	if wrong > 0 {
-		r.logger.Warn("the selected namespaces differed from what there is; that is put right", "namespaces", wrong)
-	}
-}
-
-// nextToCheck waits until it is time for the n-th check, unless that is now, and
-// returns the kind whose turn it is, or one that looks as if it should not wait.
-// It is nil once ctx has ended.
-func (r *Replica) nextToCheck(ctx context.Context, n int, now bool) *kind {
-	for {
-		wait := r.options.CheckEvery / time.Duration(max(len(r.current()), 1))
-		if now {
-			wait = 0
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		case k := <-r.alarm:
-			t.Stop()
-			return k
-		case <-t.C:
-		}
-		if kinds := r.current(); len(kinds) > 0 {
-			return kinds[n%len(kinds)]
-		}
-		now = false
-	}
-}
-
 // pause waits, and reports whether ctx goes on.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -128,42 +63,42 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// check compares one kind, and begins to mend it if need be. Certain says that the
-// versions of another kind are known to have begun anew.
-func (r *Replica) check(ctx context.Context, k *kind, certain bool) (result string) {
-	before := r.settled.Load()
-	if before == nil || k.status().Phase != watch.Synced {
-		return checkSkipped
+// look compares one kind with what there is. There is a result if that is the end of it;
+// else what was found is to be looked at again after a while.
+func (r *Replica) look(ctx context.Context, k *kind, plan *shard.Plan) (found suspects, result string) {
+	if plan == nil || k.status().Phase != watch.Synced {
+		return found, checkSkipped
 	}
 	found, err := k.scan(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		k.logger.Warn("what is held could not be compared with what there is", "err", err)
-		return checkFailed
+		return suspects{}, checkFailed
+	case found.len() == 0 && !found.restart:
+		return found, checkEqual
 	}
-	if found.len() == 0 && !found.restart {
-		return checkEqual
-	}
-	if found.restart && certain {
-		return r.mend(ctx, repair{k, true}, checkRestarted)
-	}
-	if !pause(ctx, r.options.CheckGrace) {
-		return checkSkipped
-	}
-	if r.settled.Load() != before {
+	return found, ""
+}
+
+// lookAgain is the second look: what still differs is mended.
+func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
+	k := w.kind
+	if r.settled.Load() != w.plan {
 		return checkSkipped // another shard has other objects
 	}
-	if found.restart {
+	if w.found.restart {
 		// One answer may be that of a server that is confused.
-		if found, err = k.scan(ctx); err != nil {
+		again, err := k.scan(ctx)
+		switch {
+		case err != nil:
 			return checkFailed
-		}
-		if !found.restart {
+		case !again.restart:
 			return checkSkipped
 		}
 		k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
 		return r.mend(ctx, repair{k, true}, checkRestarted)
 	}
-	wrong := k.stillWrong(found)
+	wrong := k.stillWrong(w.found)
 	if wrong.len() == 0 {
 		return checkEqual
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sort"
@@ -38,14 +39,22 @@ type world struct {
 	bend    atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOn(t, nil) }
+
+// newWorldOn has its API server listen there; nil is a port of loopback.
+func newWorldOn(t *testing.T, listener net.Listener) *world {
 	w := &world{t: t, cluster: simulator.New(simulator.Options{})}
 	handler := w.cluster.Handler()
-	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if bend := w.bend.Load(); bend == nil || !(*bend)(rw, r) {
 			handler.ServeHTTP(rw, r)
 		}
 	}))
+	if listener != nil {
+		_ = w.server.Listener.Close()
+		w.server.Listener = listener
+	}
+	w.server.Start()
 	t.Cleanup(func() {
 		w.server.CloseClientConnections()
 		w.server.Close()

@@ -101,6 +101,24 @@ func (s *selection) Retain(all []*watch.Handle, _ string) {
 	}
 }
 
+// checkSelection checks which namespaces are selected, once in a while, until ctx ends.
+func (r *Replica) checkSelection(ctx context.Context) {
+	s := r.selection
+	for pause(ctx, r.options.CheckEvery) {
+		if s.source.Status().Phase != watch.Synced {
+			continue
+		}
+		result, wrong := s.check(ctx, r.options.CheckGrace)
+		if ctx.Err() != nil {
+			return
+		}
+		r.options.Metrics.checks.WithLabelValues(s.source.Name, result).Inc()
+		if wrong > 0 {
+			r.logger.Warn("the selected namespaces differed from what there is; that is put right", "namespaces", wrong)
+		}
+	}
+}
+
 // check compares the selected namespaces with a list of them, as check does for a
 // kind, and puts right what is wrong for longer than an event may be on its way.
 func (s *selection) check(ctx context.Context, grace time.Duration) (result string, wrong int) {

@@ -24,9 +24,9 @@ const (
 	// trueWithin is how long the pages may take to be what there is once nothing goes wrong any more: a request is tried again
 	// after 15 seconds at the latest, and is then answered.
 	trueWithin = 45 * time.Second
-	// foundWithin is that for events that were lost, which a comparison has to find, and find again half a minute later, one
-	// kind of three after the other.
-	foundWithin = trueWithin + 3*35*time.Second
+	// foundWithin is that for events that were lost, which a comparison has to find, and find again half a minute later: of a
+	// kind that waits for that already, for others, with the comparison after that.
+	foundWithin = trueWithin + 35*time.Second
 
 	// lasting is for how long it is waited for a fault to strike often enough.
 	lasting = time.Minute
