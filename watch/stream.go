@@ -30,7 +30,12 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		s.begins()
 	}
 	s.pace.wait(ctx)
-	ctx, cancel := s.watchContext(ctx, o.TimeoutSeconds)
+	ctx, cut := context.WithCancelCause(ctx)
+	ctx, stop := s.watchContext(ctx, o.TimeoutSeconds)
+	cancel := func() {
+		cut(nil)
+		stop()
+	}
 	body, selector, err := s.open(ctx, o)
 	s.counters.watched(err)
 	s.state.answered(s.logger, "watch", err)
@@ -51,7 +56,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	} else {
 		d.release = s.Client.watch()
 	}
-	d.open.Store(&frames{wire.NewEventReader(countingReader{body, s.counters.bytes}), body})
+	d.open.Store(newFrames(body, countingReader{body, s.counters.bytes}, cut))
 	s.watches(d, selector, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
@@ -89,14 +94,6 @@ type stream struct {
 	version []byte    // of the last of them
 	ended   error     // what the watch ended with, once the reflector knows of all frames
 	filter  *filtering
-}
-
-// frames are what a stream reads from. A reflector keeps the watch that streamed its
-// list for as long as it goes on without another one, also when that watch has long
-// ended and others came after it, so a stream lets go of them, which are most of it.
-type frames struct {
-	events *wire.EventReader
-	body   io.Closer
 }
 
 // Decode returns the next event that the reflector has to hear of: how far the
@@ -241,6 +238,11 @@ func (d *stream) status(ev wire.Event) (apiwatch.EventType, runtime.Object, erro
 // failed counts what is unreadable. The error ends the watch, and the reflector
 // lists again: skipping the frame instead could lose a deletion for ever.
 func (d *stream) failed(err error) error {
+	if errors.Is(context.Cause(d.ctx), errFrameSilent) {
+		d.source.counters.bad.Inc()
+		d.source.logger.Info("a watch is ended and opened anew", "err", errFrameSilent)
+		return io.EOF // the next watch goes on from the last frame that was complete
+	}
 	if d.closed.Load() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return io.EOF
 	}

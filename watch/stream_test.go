@@ -69,7 +69,7 @@ func TestEndedWatchKeepsNoBuffer(t *testing.T) {
 // Close may come between two reads, and what is read next is the end.
 func TestDecodeAfterCloseEnds(t *testing.T) {
 	source, _ := newWorld(t, simulator.Options{}).source(setup{})
-	d := &stream{source: source, cancel: func() {}, release: func() {}}
+	d := &stream{source: source, ctx: t.Context(), cancel: func() {}, release: func() {}}
 	d.open.Store(&frames{wire.NewEventReader(strings.NewReader("not read")), io.NopCloser(nil)})
 	d.Close()
 	if _, _, err := d.Decode(); !errors.Is(err, io.EOF) {

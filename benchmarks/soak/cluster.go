@@ -47,7 +47,10 @@ func newCluster(o options) (cluster, error) {
 func (c cluster) scale(replicas int) error {
 	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: fleetNamespace, Name: fleetName}}
 	n := int32(replicas)
-	return c.Modify(set, func() { set.Spec.Replicas = &n })
+	return c.Modify(set, func() {
+		set.Spec.Replicas = &n
+		set.Generation++ // as API servers do, so that replicas know which of two numbers is the newer
+	})
 }
 
 // exported is the number of objects that a fleet without further flags holds.

@@ -28,6 +28,8 @@ type EventReader struct {
 	buf  []byte        // a frame that does not fit into br
 	held int           // bytes of br that the last frame is
 	read bool
+
+	within bool // the length of a frame was read, and not all of the frame
 }
 
 // frameBuffer takes nearly every frame whole.
@@ -80,7 +82,9 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	if size > MaxObject {
 		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
 	}
+	e.within = true
 	frame, err := e.frame(int(size))
+	e.within = false
 	if err != nil {
 		return Event{}, unexpected(err)
 	}
@@ -90,6 +94,10 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	}
 	return ev, nil
 }
+
+// Within reports whether a frame has begun that is not complete. It is for the reader
+// that frames are read from: what it waits for then ought to be on its way.
+func (e *EventReader) Within() bool { return e.within }
 
 // frame returns the next so many bytes, which are valid until more are read.
 func (e *EventReader) frame(size int) ([]byte, error) {

@@ -1,0 +1,75 @@
+package watch
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+// waited reads a frame from what send sends, and returns how long that took and how it ended.
+func waited(t *testing.T, send func(w io.Writer)) (took time.Duration, why, err error) {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, cut := context.WithCancelCause(t.Context())
+	defer context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })() // as connections do
+	f := newFrames(r, r, cut)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
+		defer func() { _ = w.Close() }()
+		send(w)
+	})
+	start := time.Now()
+	_, err = f.events.Next()
+	return time.Since(start), context.Cause(ctx), err
+}
+
+func TestFrameThatDoesNotGoOnEndsTheWatch(t *testing.T) {
+	begin := binary.BigEndian.AppendUint32(nil, 100) // what there is of it is no event
+	f := func(name string, want error, send func(w io.Writer)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took, why, err := waited(t, send)
+				if !errors.Is(why, want) || err == nil {
+					t.Errorf("after %s: %v, because of %v", took, err, why)
+				}
+				if want != nil && took != frameSilence {
+					t.Errorf("ended after %s", took)
+				}
+			})
+		})
+	}
+	f("stuck", errFrameSilent, func(w io.Writer) {
+		_, _ = w.Write(append(begin, "some"...))
+		time.Sleep(10 * frameSilence)
+	})
+	f("slow", nil, func(w io.Writer) {
+		_, _ = w.Write(begin)
+		for range 100 {
+			time.Sleep(frameSilence / 2)
+			_, _ = w.Write([]byte{0xff})
+		}
+	})
+	f("nothing for an hour", nil, func(w io.Writer) {
+		time.Sleep(time.Hour)
+		_, _ = w.Write(binary.BigEndian.AppendUint32(nil, 0))
+	})
+}
+
+// What a frame that does not go on has swallowed comes again with the next watch.
+func TestWatchGoesOnAfterASilentFrame(t *testing.T) {
+	source, _ := newWorld(t, simulator.Options{}).source(setup{})
+	ctx, cut := context.WithCancelCause(t.Context())
+	d := &stream{source: source, ctx: ctx}
+	cut(errFrameSilent)
+	if err := d.failed(context.Canceled); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, with which client-go would list anew", err)
+	}
+}
