@@ -26,7 +26,7 @@ func newBench(o options, progress io.Writer) (*bench, error) {
 	spec := simulator.Scale(o.pods)
 	spec.Seed = o.seed
 	b.cluster = simulator.New(simulator.Options{
-		Seed: o.seed, ShardSelector: o.sharding, LogEvents: 1 << 20, LogBytes: 1 << 30,
+		Seed: o.seed, LogEvents: 1 << 20, LogBytes: 1 << 30,
 	})
 	start := time.Now()
 	if err := b.cluster.Populate(spec); err != nil {
@@ -65,7 +65,7 @@ const foreignShards = 256
 
 // outcome is everything that one run of the targets measures.
 type outcome struct {
-	Starts       [][]*result // of one shard, of 1 of 4 and of 1 of 8, each repeated
+	Starts       [][]*result // of each of startings, repeated
 	One, Quarter *result
 	Foreign      *result // the cost of events that other shards own
 }
@@ -93,12 +93,12 @@ func (o *options) measures(part string) bool {
 }
 
 // targets measures all that the targets are about. Starts are repeated, the
-// three kinds of them by turns, and count with their median.
+// kinds of them by turns, and count with their median.
 func (b *bench) targets(ctx context.Context) (*outcome, error) {
 	o := &outcome{}
 	own := b.exporter()
 	if b.measures(partStarts) {
-		if err := b.startings(ctx, own, o); err != nil {
+		if err := b.starting(ctx, own, o); err != nil {
 			return nil, err
 		}
 	}
@@ -125,13 +125,30 @@ func (b *bench) targets(ctx context.Context) (*outcome, error) {
 	return o, nil
 }
 
-// startings starts one shard, 1 of 4 and 1 of 8 by turns.
-func (b *bench) startings(ctx context.Context, own exporter, o *outcome) error {
-	shares := []int{1, 4, 8}
-	o.Starts = make([][]*result, len(shares))
+// start is a kind of start that there is a target for.
+type start struct {
+	shards   int
+	byServer bool // the API server leaves out what other shards own
+}
+
+// The kinds of start, in the order of [outcome.Starts].
+const (
+	startOne = iota
+	startQuarter
+	startEighth
+	startEighthByServer
+)
+
+func startings() []start { return []start{{1, false}, {4, false}, {8, false}, {8, true}} }
+
+// starting starts a shard of each kind by turns.
+func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
+	o.Starts = make([][]*result, len(startings()))
 	for range b.starts {
-		for i, shards := range shares {
-			r, err := b.with(ctx, own, shards, 1)
+		for i, kind := range startings() {
+			its := *b
+			its.sharding = kind.byServer
+			r, err := its.with(ctx, own, kind.shards, 1)
 			if err != nil {
 				return err
 			}

@@ -138,7 +138,7 @@ func TestTargetsHaveARowEach(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len((&outcome{
-		Starts: [][]*result{{{}}, {{}}, {{}}}, One: full(), Foreign: full(),
+		Starts: [][]*result{{{}}, {{}}, {{}}, {{}}}, One: full(), Foreign: full(),
 	}).judge(20_000)) {
 		t.Errorf("%d rows in\n%s", rows, &stdout)
 	}

@@ -30,7 +30,8 @@ func (o *outcome) columns() (names []string, all []figures) {
 	add("one", o.One)
 	add("1 of 4", o.Quarter)
 	if o.Starts != nil {
-		add("1 of 8", o.Starts[2][0])
+		add("1 of 8", o.Starts[startEighth][0])
+		add("1 of 8, by the server", o.Starts[startEighthByServer][0])
 	}
 	add("1 of "+fmt.Sprint(foreignShards), o.Foreign)
 	return names, all

@@ -66,7 +66,7 @@ func TestTargetsAreWhatIsAskedFor(t *testing.T) {
 	f := func(pods int, want map[string]float64) {
 		t.Helper()
 		found := map[string]target{}
-		o := &outcome{Starts: [][]*result{{full()}, {full()}, {full()}}, One: full(), Foreign: full()}
+		o := &outcome{Starts: [][]*result{{full()}, {full()}, {full()}, {full()}}, One: full(), Foreign: full()}
 		for _, row := range o.judge(pods) {
 			if _, ok := found[row.What]; ok {
 				t.Errorf("%s: twice", row.What)

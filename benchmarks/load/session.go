@@ -46,6 +46,7 @@ func (b *bench) open(ctx context.Context, e exporter, shards, running int) (*ses
 			s.close()
 			return nil, err
 		}
+		server.HonourShards(b.sharding)
 		s.servers = append(s.servers, server)
 		if err := b.cluster.WriteKubeconfig(s.kubeconfig(i)); err != nil {
 			s.close()

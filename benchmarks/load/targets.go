@@ -124,7 +124,9 @@ func (r *rows) starts(o *outcome, ref reference) {
 		}
 		return median(all)
 	}
-	r.ratio("first sync, one: CPU", "CPU-s", cpu(0), 1/2.5, ref.one.syncCPU)
-	r.ratio("first sync, 1 of 4: CPU", "CPU-s", cpu(1), 1./6, ref.quarter.syncCPU)
-	r.row("first sync, 1 of 8 over an eighth of one: CPU", "times", 8*cpu(2)/max(cpu(0), leastCPU), 1.25, 0)
+	r.ratio("first sync, one: CPU", "CPU-s", cpu(startOne), 1/2.5, ref.one.syncCPU)
+	r.ratio("first sync, 1 of 4: CPU", "CPU-s", cpu(startQuarter), 1./6, ref.quarter.syncCPU)
+	eighth := max(cpu(startOne), leastCPU) / 8
+	r.row("first sync, 1 of 8 over an eighth of one: CPU", "times", cpu(startEighth)/eighth, 1.25, 0)
+	r.row("first sync, 1 of 8 over an eighth of one, the API server shards: CPU", "times", cpu(startEighthByServer)/eighth, 1.25, 0)
 }

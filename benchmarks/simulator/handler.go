@@ -2,16 +2,22 @@ package simulator
 
 import (
 	"net/http"
+	"sync/atomic"
 )
 
 // handler answers HTTP requests and counts what it serves, for itself and for
 // the cluster.
 type handler struct {
 	*Cluster
-	own traffic
+	own    traffic
+	shards atomic.Bool // the shardSelector is honoured
 }
 
-func (c *Cluster) newHandler() *handler { return &handler{Cluster: c, own: newTraffic(c.kinds)} }
+func (c *Cluster) newHandler() *handler {
+	h := &handler{Cluster: c, own: newTraffic(c.kinds)}
+	h.shards.Store(c.options.ShardSelector)
+	return h
+}
 
 // Handler serves the API at the root of a server, for callers that have one.
 func (c *Cluster) Handler() http.Handler { return c.newHandler() }
@@ -79,7 +85,7 @@ func (h *handler) serveResource(a *answer, r *http.Request, at location) error {
 		count.each(func(c *counters) { c.gets.Add(1) })
 		return a.object(collection, at.objectKey)
 	}
-	selected, err := newSelector(collection.kind, at.objectKey, options, h.options.ShardSelector)
+	selected, err := newSelector(collection.kind, at.objectKey, options, h.shards.Load())
 	if err != nil {
 		return err
 	}

@@ -256,6 +256,24 @@ func TestShardSelectorIsIgnoredUnlessSwitchedOn(t *testing.T) {
 	}
 }
 
+// Two listeners of one cluster may differ: a fleet with and without is measured on the same objects.
+func TestListenersHonourShardsOrNot(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 10)
+	for _, honour := range []bool{true, false} {
+		server, err := c.Serve("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Stop)
+		server.HonourShards(honour)
+		list := listPods(t, client(t, server, rest.ContentConfig{}), "", metav1.ListOptions{ShardSelector: lowerHalf})
+		if sharded := list.ShardInfo != nil; sharded != honour || honour == (len(list.Items) == 10) {
+			t.Errorf("honoured: %v; shardInfo %v, %d pods", honour, list.ShardInfo, len(list.Items))
+		}
+	}
+}
+
 func FuzzParseContinue(f *testing.F) {
 	f.Add(continueToken{APIVersion: continueVersion, ResourceVersion: 3}.after(snapshot{{objectKey: objectKey{"ns", "pod"}}}))
 	f.Add("e30")

@@ -40,6 +40,10 @@ func (s *Server) URL() string { return s.url }
 // Traffic is what this listener has served, by resource.
 func (s *Server) Traffic() map[string]Traffic { return s.handler.own.load() }
 
+// HonourShards has this listener honour the shardSelector, or not, whatever the
+// Cluster's Options say. Watches that are open stay as they are.
+func (s *Server) HonourShards(honour bool) { s.handler.shards.Store(honour) }
+
 // Stop closes the listener and all connections and waits until every request
 // has ended. It may be called more than once.
 func (s *Server) Stop() {
