@@ -1,0 +1,63 @@
+package watch
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/klog/v2"
+)
+
+// WatchWithContext opens a watch for the reflector.
+func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
+	o.Watch = true
+	if s.CachedReads && o.SendInitialEvents != nil && o.ResourceVersion == "" {
+		o.ResourceVersion = "0"
+	}
+	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
+	if initial {
+		s.begins()
+	}
+	s.pace.wait(ctx)
+	ctx, cut := context.WithCancelCause(ctx)
+	ctx, stop := s.watchContext(ctx, o.TimeoutSeconds)
+	cancel := func() {
+		cut(nil)
+		stop()
+	}
+	body, selector, err := s.open(ctx, o)
+	s.counters.watched(err)
+	s.state.answered(s.logger, "watch", err)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	d := &stream{
+		source:  s,
+		cancel:  cancel,
+		ctx:     ctx,
+		initial: initial,
+		version: []byte(o.ResourceVersion),
+		filter:  newFiltering(s, selector),
+	}
+	if initial {
+		d.release = s.Client.hurry()
+	} else {
+		d.release = s.Client.watch()
+	}
+	d.open.Store(newFrames(body, countingReader{body, s.counters.bytes}, cut))
+	s.watches(d, selector, o.ResourceVersion)
+	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
+	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
+}
+
+// watchContext ends when the API server should have ended the watch itself.
+func (s *Source) watchContext(ctx context.Context, seconds *int64) (context.Context, context.CancelFunc) {
+	if seconds == nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(*seconds)*time.Second+s.Silence)
+}
