@@ -10,6 +10,9 @@ import (
 const (
 	firstBite = 4 << 10
 	largeBite = 32 << 10
+	// smallBites is how many reads in a row that fill little of the buffer make it
+	// smaller again: a list makes it large, on a connection that is quiet afterwards.
+	smallBites = 16
 )
 
 // biting is a connection that is read in few large bites. The transport reads 4 KiB
@@ -19,6 +22,7 @@ type biting struct {
 	net.Conn
 	buf  []byte
 	rest []byte // of buf, not handed out yet
+	few  int    // reads in a row that filled a quarter at most
 }
 
 // dialFunc opens connections, as the one of [rest.Config] does.
@@ -46,11 +50,24 @@ func (c *biting) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		c.rest = c.buf[:n] // an error comes again with the next read
-		if n == len(c.buf) && n < largeBite {
-			c.buf = make([]byte, 2*n) // rest keeps the old one
-		}
+		c.fit(n)
 	}
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// fit makes the buffer suit what comes, after a read of n bytes. What is not handed
+// out yet keeps the old one.
+func (c *biting) fit(n int) {
+	size := len(c.buf)
+	if c.few++; n > size/4 {
+		c.few = 0
+	}
+	switch {
+	case n == size && size < largeBite:
+		c.buf = make([]byte, 2*size)
+	case c.few >= smallBites && size > firstBite:
+		c.buf, c.few = make([]byte, size/2), 0
+	}
 }

@@ -38,6 +38,37 @@ func TestConnectionInBitesBringsEverything(t *testing.T) {
 	}
 }
 
+// spoonfuls is a connection that gives so much for each read.
+type spoonfuls struct {
+	net.Conn
+	next int
+}
+
+func (s *spoonfuls) Read(p []byte) (int, error) { return min(len(p), s.next), nil }
+
+func TestBufferSuitsWhatComes(t *testing.T) {
+	server := &spoonfuls{}
+	conn := &biting{Conn: server}
+	f := func(n, times, want int) {
+		t.Helper()
+		server.next = n
+		for range times {
+			if _, err := io.ReadFull(conn, make([]byte, min(n, max(len(conn.buf), firstBite)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(conn.buf) != want {
+			t.Errorf("%d reads of %d bytes: a buffer of %d, want %d", times, n, len(conn.buf), want)
+		}
+	}
+	f(100, 1, firstBite)
+	f(1<<20, 10, largeBite)
+	f(100, smallBites-1, largeBite)
+	f(largeBite/2, 1, largeBite)
+	f(100, smallBites, largeBite/2)
+	f(100, 100*smallBites, firstBite)
+}
+
 func TestConnectionInBitesThatCannotBeOpened(t *testing.T) {
 	refused := errors.New("refused")
 	dial := inBites(func(context.Context, string, string) (net.Conn, error) { return nil, refused })
