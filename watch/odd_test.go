@@ -80,6 +80,25 @@ func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
 	eventually(t, "the event", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
 }
 
+// The end of a streamed list that comes twice must not have the watch wait for a second list.
+func TestListThatEndsTwiceIsFollowed(t *testing.T) {
+	w := newWorld(t, simulator.Options{})
+	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("sendInitialEvents") == "" {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		end := `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`
+		frame(rw, end)
+		frame(rw, end)
+		frame(rw, `{"type":"ADDED","object":{"metadata":{"name":"p1","namespace":"default","uid":"`+string(uid(1))+`","resourceVersion":"2"},"spec":{"nodeName":"n0"}}}`)
+		<-r.Context().Done()
+		return true
+	})
+	_, rec := w.start(setup{})
+	eventually(t, "the event", func() bool { return rec.snapshot()[string(uid(1))] == "n0" })
+}
+
 func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")

@@ -139,7 +139,7 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 		return "", nil, d.failed(err)
 	}
 	d.at(meta.ResourceVersion)
-	if meta.InitialEventsEnd {
+	if meta.InitialEventsEnd && d.initial { // a second one would wait for ever
 		// What comes next must not reach the Sink before the list does: the list
 		// does not name it, and would take it away again.
 		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(d.version))
