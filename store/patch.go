@@ -72,10 +72,13 @@ func (p *packed) length(mask uint64) (sum uint32) {
 			}
 		}
 	}
-	for lens := p.buf[p.deflated:]; mask != 0 && len(lens) > 0; mask >>= 1 {
+	lens := p.buf[p.deflated:]
+	for next := 0; mask != 0; mask &= mask - 1 {
+		slot := bits.TrailingZeros64(mask)
+		lens = skipLens(lens, slot-next)
 		n, width := binary.Uvarint(lens)
-		sum += uint32(n) * uint32(mask&1)
-		lens = lens[max(width, 1):]
+		sum += uint32(n)
+		lens, next = lens[max(width, 0):], slot+1
 	}
 	return sum
 }

@@ -64,3 +64,25 @@ func TestPageIsGoneWhenItsLastTextIs(t *testing.T) {
 	equal(t, "Pages", s.Stats().Pages, 0)
 	verify(t, s)
 }
+
+// The length of slots is what their texts are long, packed or changed since, and 0 past the end.
+func TestLengthOfSlots(t *testing.T) {
+	lens := []uint32{3, 0, 200, 40_000, 1}
+	p := newCodec().deflate(make([]byte, 40_204), lens, false)
+	changed := *p
+	changed.patch = &patch{texts: []patchText{{slot: 2, text: []byte("1234")}, {slot: 9, text: []byte("5")}}}
+	f := func(p *packed, mask uint64, want uint32) {
+		t.Helper()
+		if got := p.length(mask); got != want {
+			t.Errorf("slots %b: %d, want %d", mask, got, want)
+		}
+	}
+	f(p, 0, 0)
+	f(p, 0b1, 3)
+	f(p, 0b101, 203)
+	f(p, 0b11000, 40_001)
+	f(p, ^uint64(0), 40_204)
+	f(p, 1<<63, 0)
+	f(&changed, 0b101, 7)
+	f(&changed, 1<<9|1<<3, 40_001)
+}

@@ -136,3 +136,14 @@ func parseLens(src []byte) []uint32 {
 	}
 	return lens
 }
+
+// skipLens returns what comes behind the first n of the lengths.
+func skipLens(src []byte, n int) []byte {
+	i := 0
+	for ; n > 0 && i < len(src); i++ {
+		if src[i] < 0x80 { // the last byte of one
+			n--
+		}
+	}
+	return src[i:]
+}
