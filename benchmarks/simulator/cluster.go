@@ -71,7 +71,7 @@ func New(options Options) *Cluster {
 		collections: map[schema.GroupVersionResource]*collection{},
 		byKind:      map[schema.GroupVersionKind]*collection{},
 		answers:     &answerPool{},
-		uids:        newRandom(options.Seed),
+		uids:        newUIDs(options.Seed),
 		closing:     make(chan struct{}),
 	}
 	c.total = newTraffic(c.kinds)

@@ -112,6 +112,22 @@ func TestGeneratedObjectsHaveUniqueV4UIDsAndOwnersThatExist(t *testing.T) {
 	}
 }
 
+// A cluster that gives uids is populated with the same seed most of the time.
+func TestClusterGivesNoUIDOfWhatWasGenerated(t *testing.T) {
+	s := Scale(100)
+	s.Seed = 7
+	c := New(Options{Seed: s.Seed})
+	generated := map[types.UID]string{}
+	for obj := range s.Objects() {
+		generated[obj.GetUID()] = obj.GetName()
+	}
+	for range 20 * len(generated) { // each object took a few numbers besides its uid
+		if uid := c.newUID(); generated[uid] != "" {
+			t.Fatalf("%s has uid %s already", generated[uid], uid)
+		}
+	}
+}
+
 func TestGeneratedPodsAreOfRealisticSize(t *testing.T) {
 	var pods, asProtobuf, asJSON int
 	for obj := range Scale(1000).Objects() {

@@ -11,6 +11,10 @@ import (
 // the same seed, on every machine.
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5eed)) }
 
+// newUIDs is newRandom for the uids that a cluster gives. They are not drawn from what
+// a generator of the same seed draws from: sooner or later they would be its uids.
+func newUIDs(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x1d5)) }
+
 // randomUID returns a version 4 UUID (RFC 9562), which uids of API objects are.
 func randomUID(r *rand.Rand) types.UID {
 	var b [16]byte
