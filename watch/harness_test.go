@@ -32,9 +32,11 @@ type recorder struct {
 	objects map[string]string // UID to node name, a stand-in for the content
 	puts    int
 	retains int
+	named   int // by the last Retain
+	most    int // objects that there is room for; 0 means any number
 }
 
-func (r *recorder) Put(o Object) {
+func (r *recorder) Put(o Object) bool {
 	var pod corev1.Pod
 	if o.Encoding == wire.JSON {
 		r.check(jsonUnmarshal(o.Raw, &pod))
@@ -44,7 +46,11 @@ func (r *recorder) Put(o Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.puts++
+	if _, held := r.objects[string(o.UID)]; !held && r.most > 0 && len(r.objects) >= r.most {
+		return false
+	}
 	r.objects[string(o.UID)] = pod.Spec.NodeName
+	return true
 }
 
 func (r *recorder) check(err error) {
@@ -63,6 +69,7 @@ func (r *recorder) Retain(all []*Handle, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.retains++
+	r.named = len(all)
 	named := map[string]bool{}
 	for _, h := range all {
 		named[h.UID] = true

@@ -36,7 +36,7 @@ func (s *Source) Watch(o metav1.ListOptions) (apiwatch.Interface, error) {
 }
 
 // ListWithContext reads one page of a list for the reflector. Its items are in
-// the Sink when it returns; the list holds their handles.
+// the Sink when it returns; the list holds the handles of those that it has taken.
 func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	if !s.CachedReads && o.ResourceVersion == "0" {
 		o.ResourceVersion = ""
@@ -80,7 +80,7 @@ func (s *Source) listPage(ctx context.Context, o metav1.ListOptions) (*handleLis
 }
 
 // readList gives those of a list's objects to the Sink that are owned, by what is asked first and by the Options as
-// well, and then to visit.
+// well, and then those that it has room for to visit.
 func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(hash uint64) bool, visit func(*Handle)) (metav1.ListMeta, error) {
 	defer func() { _ = body.Close() }()
 	defer s.Client.hurry()()

@@ -36,11 +36,13 @@ type Object struct {
 type Sink interface {
 	// Put adds or updates an object. Versions may come again, and older ones
 	// after newer ones when API servers differ in age; they are to be ignored.
-	Put(o Object)
+	// It returns false for an object that it has no room for. A list keeps nothing of
+	// it then: there may be any number of them.
+	Put(o Object) (room bool)
 	// Delete removes an object.
 	Delete(o Object)
 	// Retain says that a complete list, made at a resourceVersion, held these
-	// objects and no others.
+	// objects and no others that there was room for.
 	Retain(all []*Handle, resourceVersion string)
 }
 
@@ -177,8 +179,8 @@ func (s *Source) hear(version string) {
 }
 
 // apply gives an object to a method of the Sink if it is to be held. It returns
-// whether it was, and whether its hash is one of ours. The caller holds s.mu.
-func (s *Source) apply(to func(Object), owned func(hash uint64) bool, meta wire.Meta, enc wire.Encoding, raw []byte) (taken, ours bool) {
+// what that returns, and whether its hash is one of ours. The caller holds s.mu.
+func (s *Source) apply(to func(Object) bool, owned func(hash uint64) bool, meta wire.Meta, enc wire.Encoding, raw []byte) (taken, ours bool) {
 	h := hash(meta)
 	ours = owned(h) && s.Owned(h)
 	if !ours || s.Wanted != nil && !s.Wanted(meta.Namespace) {
@@ -187,8 +189,7 @@ func (s *Source) apply(to func(Object), owned func(hash uint64) bool, meta wire.
 		return false, ours
 	}
 	s.counters.owned.Inc()
-	to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
-	return true, true
+	return to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc}), true
 }
 
 // reflectorStore is what the reflector believes to fill. Objects are already

@@ -34,7 +34,7 @@ type stream struct {
 	release func() // ends what is noted of the stream with the Client; guarded by source.mu
 
 	initial bool      // the initial events of a streamed list are still coming
-	listed  []*Handle // what of them is held
+	listed  []*Handle // what of them the Sink has taken
 	skipped int       // frames since the reflector last heard of us
 	version []byte    // of the last of them
 	ended   error     // what the watch ended with, once the reflector knows of all frames
@@ -117,7 +117,7 @@ func (d *stream) take(ev wire.Event) error {
 	s.state.event()
 	to := s.Sink.Put
 	if ev.Type == string(apiwatch.Deleted) {
-		to = s.Sink.Delete
+		to = func(o Object) bool { s.Sink.Delete(o); return false }
 	}
 	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
 	if err != nil {

@@ -65,3 +65,49 @@ func TestByteLimit(t *testing.T) {
 	w.pod(first, "n0")
 	eventually(t, "the pod that fits again", func() bool { return onPage() })
 }
+
+// TestWhoWasThereFirstStays: what is held when a limit is reached stays with a list that
+// names others before it, and of those nothing is kept.
+func TestWhoWasThereFirstStays(t *testing.T) {
+	for name, limit := range map[string]func(o *Options){
+		"objects": func(o *Options) { o.ObjectLimit = 15 },
+		"bytes":   func(o *Options) { o.ByteLimit = 10_000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range 5 {
+				w.pod(i, "n0")
+			}
+			r := w.start(func(o *Options) {
+				limit(o)
+				o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+			})
+			r.assign(0, 1)
+			r.waitReady()
+			first := podsOn(r.samples())
+			leftOut := func() float64 { return r.value("statefleet_objects_processed_total", "outcome", "over_limit") }
+			for i := range 50 {
+				w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: fmt.Sprintf("p%d", i), UID: uid(100 + i)}})
+			}
+			eventually(t, "the crowd", func() bool { return leftOut()+float64(len(podsOn(r.samples()))) == 55 })
+			before := leftOut()
+			w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: "other"}}) // a version that the watch does not know
+			w.cluster.Compact()
+			w.cluster.CloseWatches()
+			w.pod(0, "n1")
+			eventually(t, "a list and an event after it", func() bool { return leftOut() > before && r.podsRunOn("n1") })
+			now := podsOn(r.samples())
+			for uid := range first {
+				if !now[uid] {
+					t.Errorf("%s is gone", uid)
+				}
+			}
+			pods := r.current()[0]
+			pods.names.mu.Lock()
+			defer pods.names.mu.Unlock()
+			if names := len(pods.names.byHash); names > len(now) {
+				t.Errorf("%d names are kept for %d objects", names, len(now))
+			}
+		})
+	}
+}

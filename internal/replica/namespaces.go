@@ -66,7 +66,10 @@ func (s *selection) wait(ctx context.Context) bool {
 }
 
 // Put implements watch.Sink.
-func (s *selection) Put(o watch.Object) { s.set(string(o.Name), true) }
+func (s *selection) Put(o watch.Object) (room bool) {
+	s.set(string(o.Name), true)
+	return true
+}
 
 // Delete implements watch.Sink. A namespace whose labels no longer match is
 // deleted for a watch with a label selector.

@@ -25,15 +25,15 @@ type sink struct {
 }
 
 // Put implements watch.Sink.
-func (s *sink) Put(o watch.Object) {
+func (s *sink) Put(o watch.Object) (room bool) {
 	k := s.kind
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
 	version := parseVersion(o.ResourceVersion)
 	if k.store.Has(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
 		k.counters.unchanged.Inc()
-		return
+		return true
 	}
-	s.put(o, id, version)
+	return s.put(o, id, version)
 }
 
 // vanished reports whether an object is not held although it is older than a list
@@ -45,7 +45,7 @@ func (s *sink) vanished(id store.ID, version uint64) bool {
 }
 
 // put renders an object into the store, if there is room.
-func (s *sink) put(o watch.Object, id store.ID, version uint64) {
+func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	k := s.kind
 	limited := k.limits != (limits{})
 	var before store.Stats
@@ -54,11 +54,11 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	}
 	if k.limits.keepOut(before) && !k.store.Known(id) {
 		s.leftOut(o)
-		return
+		return false
 	}
 	if !k.claim(o, id, version) {
 		k.counters.unchanged.Inc()
-		return
+		return true
 	}
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
 		// Its last good state would be taken for the present one.
@@ -68,7 +68,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 			k.logger.Warn("an object could not be rendered and is left out; further ones are only counted",
 				"namespace", string(o.Namespace), "name", string(o.Name), "err", err)
 		})
-		return
+		return true
 	}
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
 	for _, family := range s.lines.Failed {
@@ -76,15 +76,17 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) {
 	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
-	if limited && s.overgrown(before, id) {
-		s.leftOut(o)
-	} else {
-		k.counters.rendered.Inc()
-		k.refusal.forget(id)
-	}
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}
+	if limited && s.overgrown(before, id) {
+		k.disclaim(o, id)
+		s.leftOut(o)
+		return false
+	}
+	k.counters.rendered.Inc()
+	k.refusal.forget(id)
+	return true
 }
 
 // overgrown takes an object back out that has taken the text beyond its bound.

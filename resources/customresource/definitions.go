@@ -32,7 +32,7 @@ func newDefinitions(logger *slog.Logger) *definitions {
 }
 
 // Put implements watch.Sink.
-func (s *definitions) Put(o watch.Object) {
+func (s *definitions) Put(o watch.Object) (room bool) {
 	d, err := readDefinition(o.Encoding, o.Raw)
 	name := string(o.Name)
 	s.mu.Lock()
@@ -46,6 +46,7 @@ func (s *definitions) Put(o watch.Object) {
 		s.byName[name] = d
 		s.changed()
 	}
+	return true
 }
 
 // Delete implements watch.Sink.
