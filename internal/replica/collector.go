@@ -55,7 +55,7 @@ func newCollector() *collector {
 			perKind(counter, "statefleet_updates_unchanged_total", "Number of object versions whose text was that of the one before.", func(s store.Stats) float64 { return float64(s.Unchanged) }),
 			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Older) }),
 		},
-		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the one that was left out last.", "resource"),
+		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
 		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
@@ -89,7 +89,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, m := range c.kinds {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
-		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusal)), k.Name)
+		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
 		st := k.status()
 		for _, p := range watch.Phases() {
 			gauge(c.phase, boolValue(st.Phase == p), k.Name, string(p))

@@ -18,7 +18,7 @@ type kind struct {
 	Kind
 	store      *store.Store
 	limits     limits
-	refusal    refusal
+	refusals   refusals
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once

@@ -85,7 +85,9 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 		return false
 	}
 	k.counters.rendered.Inc()
-	k.refusal.forget(id)
+	if limited {
+		k.refusals.forget(s.source, id)
+	}
 	return true
 }
 
@@ -97,7 +99,7 @@ func (s *sink) overgrown(before store.Stats, id store.ID) bool {
 		return false
 	}
 	k.store.Delete(id)
-	k.refusal.note(id, after.HeldBytes-k.store.Stats().HeldBytes)
+	k.refusals.note(s.source, id, after.HeldBytes-k.store.Stats().HeldBytes)
 	return true
 }
 
@@ -120,7 +122,7 @@ func (s *sink) Delete(o watch.Object) {
 		return // and held no longer than until then
 	}
 	k.graves.bury(id, version)
-	k.refusal.forget(id)
+	k.refusals.forget(s.source, id)
 	if k.hold == 0 {
 		k.disclaim(o, id)
 		k.store.Delete(id)
@@ -140,9 +142,7 @@ func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
 	if version != 0 && version < s.newest {
 		s.kind.alarm.put(s.kind) // a cache that is behind, or versions that began anew
 	}
-	if !s.crowded {
-		s.kind.refusal.clear()
-	}
+	s.kind.refusals.listed(s.source)
 	s.newest = max(s.newest, version)
 	s.listed = s.newest
 	if held := s.kind.held(); held != s.held || s.crowded {
