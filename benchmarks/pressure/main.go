@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -31,11 +31,10 @@ type options struct {
 	scrape  time.Duration
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{seed: 1}
+// flags returns the program's flags, and where their values come.
+func flags() (*kingpin.Application, *options) {
+	o := &options{seed: 1}
 	app := kingpin.New("pressure", "Runs statefleet with little memory against clients and objects that do their worst.")
-	app.Terminate(nil)
-	app.UsageWriter(stderr).ErrorWriter(stderr)
 	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
 	app.Flag("crowd", "Number of objects in the crowded namespace.").Default("100000").IntVar(&o.crowd)
@@ -44,26 +43,21 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	app.Flag("storms", "Number of times that everything has to be listed anew.").Default("5").IntVar(&o.storms)
 	app.Flag("clients", "Number of clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
 	app.Flag("scrape", "How long they do.").Default("20s").DurationVar(&o.scrape)
-	_, err := app.Parse(args)
-	if err == nil && (o.pods < 1 || o.crowd < 1 || o.factor <= 1 || o.clients <= idlers) {
-		err = fmt.Errorf("--pods and --crowd have to be above 0, --factor above 1 and --clients above %d", idlers)
+	return app, o
+}
+
+// check refuses what puts nothing under pressure.
+func (o *options) check(string) error {
+	if o.pods < 1 || o.crowd < 1 || o.factor <= 1 || o.clients <= idlers {
+		return fmt.Errorf("--pods and --crowd have to be above 0, --factor above 1 and --clients above %d", idlers)
 	}
-	return o, err
+	return nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "pressure:", err)
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err = press(ctx, o, stdout,
-		part{"start and scrapes", (*pressure).scrapes}, part{"objects", (*pressure).objects}, part{"custom resource", (*pressure).custom})
-	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "pressure:", err)
-		return 1
-	}
-	return 0
+	app, o := flags()
+	return command.Program{App: app, Check: o.check, Work: func(ctx context.Context) error {
+		return press(ctx, *o, stdout,
+			part{"start and scrapes", (*pressure).scrapes}, part{"objects", (*pressure).objects}, part{"custom resource", (*pressure).custom})
+	}}.Run(ctx, args, stdout, stderr)
 }

@@ -33,10 +33,7 @@ func (p *pressure) objects(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	// Not only as events, but in a list as well.
-	p.cluster.Compact()
-	p.cluster.CloseWatches()
-	if err := r.settle(ctx); err != nil {
+	if err := r.listAnew(ctx, most); err != nil {
 		return err
 	}
 	after := map[string]int{}
@@ -65,6 +62,33 @@ func putHostile(c *simulator.Cluster, crowd int) error {
 		err = errors.Join(err, c.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: crowded, Name: fmt.Sprintf("c%d", i)}}))
 	}
 	return err
+}
+
+// listAnew has the objects come in a list as well, not only as events, and waits for it.
+func (r *replica) listAnew(ctx context.Context, most int) error {
+	leftOut := func() (float64, error) {
+		self, err := r.Self(ctx)
+		return self.Sum("statefleet_objects_processed_total", "outcome", "over_limit"), err
+	}
+	before, err := leftOut()
+	if err != nil {
+		return err
+	}
+	// Watches go on from the version that they know, unless that is too old by now.
+	if err := r.cluster.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: crowded}}); err != nil {
+		return err
+	}
+	r.cluster.Compact()
+	r.cluster.CloseWatches()
+	if len(r.cluster.Names("configmaps")) > most {
+		if err := r.until(ctx, "listed anew", func() bool {
+			now, err := leftOut()
+			return err == nil && now > before
+		}); err != nil {
+			return err
+		}
+	}
+	return r.settle(ctx)
 }
 
 // judgeObjects checks that each hostile object is there or counted, and that no

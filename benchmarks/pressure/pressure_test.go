@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestClientsOfASmallReplica is the short form of `make pressure`: a replica with little
@@ -23,13 +22,12 @@ func TestClientsOfASmallReplica(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	o, err := parse([]string{"--binary=" + binary, "--pods=2000", "--storms=2"}, t.Output())
-	if err != nil {
+	app, o := flags()
+	if _, err := app.Parse([]string{"--binary=" + binary, "--pods=2000", "--storms=2", "--scrape=10s"}); err != nil {
 		t.Fatal(err)
 	}
-	o.scrape = 10 * time.Second
 	var out strings.Builder
-	if err := press(t.Context(), o, &out, part{"start and scrapes", (*pressure).scrapes}); err != nil {
+	if err := press(t.Context(), *o, &out, part{"start and scrapes", (*pressure).scrapes}); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	t.Log(out.String())
