@@ -155,7 +155,7 @@ image: ## Build the container image
 
 PRESSURE ?=
 
-pressure: build ## Run a replica with 1.3 times the memory it needs, or 8 MiB more, against many clients and hostile objects (takes root; PRESSURE='--pods=2000 --room=12' is shorter)
+pressure: build ## Run a replica with 1.3 times the memory it needs, or 12 MiB more, against many clients and hostile objects (takes root; PRESSURE=--pods=2000 is shorter)
 	go run ./benchmarks/pressure $(PRESSURE)
 
 VULNDB ?= https://vuln.go.dev
