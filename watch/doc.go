@@ -10,5 +10,6 @@
 // while the reflector joins the pages of a list. The reflector brings streamed
 // lists (KEP-3157) with paged lists as fallback, resumption, relists and backoff.
 //
-// The Sink has the state; a Source only tells it what the API server said.
+// The Sink has the state; a Source only tells it what the API server said. A Checked
+// also finds out that a Source was told wrong, for resources with few objects.
 package watch

@@ -30,12 +30,19 @@ func (p *pace) wait(ctx context.Context) {
 	if time.Since(p.last) >= hasty {
 		p.row, p.next = 0, p.backoff
 	} else if p.row++; p.row >= tolerated {
-		t := time.NewTimer(p.next.Step())
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-		}
+		pause(ctx, p.next.Step())
 	}
 	p.last = time.Now()
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,7 +172,7 @@ func (s *Source) Heard() uint64 { return s.heard.Load() }
 
 // hear is called by one goroutine at a time.
 func (s *Source) hear(version string) {
-	if v, err := strconv.ParseUint(version, 10, 64); err == nil && v > s.heard.Load() {
+	if v := number(version); v > s.heard.Load() {
 		s.heard.Store(v)
 	}
 }

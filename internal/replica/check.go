@@ -15,14 +15,9 @@ import (
 // way would be wrong for ever. A check compares what is held of a kind with a list
 // of metadata, and has the kind listed anew when they differ.
 
-const (
-	// checkGrace is how long an event may be on its way: what differs in a list
-	// and still does after that is wrong.
-	checkGrace = 30 * time.Second
-	// maxSuspects bounds what a check remembers; a kind with more to mend is listed
-	// anew all the same.
-	maxSuspects = 10_000
-)
+// maxSuspects bounds what a check remembers; a kind with more to mend is listed
+// anew all the same.
+const maxSuspects = 10_000
 
 // Results of a check.
 const (

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/statefleet/statefleet/resources"
@@ -235,28 +232,6 @@ func TestOldListDoesNotBringBackWhatVanished(t *testing.T) {
 		}
 		return r.value("kube_state_metrics_list_total", "result", "success") > until
 	})
-}
-
-func TestCheckMendsTheSelection(t *testing.T) {
-	w := newWorld(t)
-	for _, name := range []string{"ns0", "ns1"} {
-		w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": "a"}}})
-	}
-	w.pod(0, "n0") // in ns0
-	w.pod(1, "n0") // in ns1
-	team, err := labels.Parse("team=a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := w.checked(func(o *Options) { o.NamespaceSelector = team })
-	r.selection.set("ns1", false) // as if an event had been lost
-	r.selection.set("ns7", true)
-	eventually(t, "the selection is true again", func() bool {
-		return r.selection.wants([]byte("ns1")) && !r.selection.wants([]byte("ns7")) && len(podsOn(r.samples())) == 2
-	})
-	if r.value("statefleet_consistency_checks_total", "resource", "namespaces-selector") == 0 {
-		t.Error("not counted")
-	}
 }
 
 // Objects that no API server should have: whatever is made of them, no series is on

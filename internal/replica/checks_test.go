@@ -7,6 +7,7 @@ import (
 
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // checkedInSimulatedTime starts a replica that has a look at one of all kinds each
@@ -45,7 +46,7 @@ func TestKindsWaitForTheirSecondLookTogether(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		r.haunt(maxWaiting)
 		round := r.options.CheckEvery
-		time.Sleep(round + checkGrace)
+		time.Sleep(round + watch.CheckGrace)
 		if n := r.haunted(); n > 0 {
 			t.Errorf("%d kinds are wrong after one round and one grace period", n)
 		}
@@ -61,11 +62,11 @@ func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		all := len(r.current())
 		r.haunt(all)
-		time.Sleep(checkGrace)
+		time.Sleep(watch.CheckGrace)
 		if n := r.haunted(); n < all-maxWaiting {
 			t.Errorf("%d kinds of %d are wrong before the second look", n, all)
 		}
-		time.Sleep(time.Duration(all/maxWaiting+1) * (checkGrace + maxWaiting*time.Second))
+		time.Sleep(time.Duration(all/maxWaiting+1) * (watch.CheckGrace + maxWaiting*time.Second))
 		if n := r.haunted(); n > 0 {
 			t.Errorf("%d kinds are still wrong", n)
 		}

@@ -56,6 +56,20 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // Watch returns the self-metrics of Sources, for those that serve no kind.
 func (m *Metrics) Watch() *watch.Metrics { return m.watch }
 
+// Checks returns what counts the checks of a resource that is no kind.
+func (m *Metrics) Checks(resource string) watch.CheckCounters {
+	result := func(result string) prometheus.Counter { return m.checks.WithLabelValues(resource, result) }
+	return watch.CheckCounters{
+		Equal:     result(checkEqual),
+		Repaired:  result(checkRepaired),
+		Restarted: result(checkRestarted),
+		Skipped:   result(checkSkipped),
+		Failed:    result(checkFailed),
+		Missing:   m.differences.WithLabelValues(resource, "missing"),
+		Surplus:   m.differences.WithLabelValues(resource, "surplus"),
+	}
+}
+
 // Show makes the numbers of stores and Sources those of r. It may be called at
 // any time.
 func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }

@@ -13,9 +13,9 @@ import (
 )
 
 // selection is the set of namespaces that a label selector selects now. It is
-// the Sink of a Source of its own.
+// the Sink of a Source of its own, which is checked apart from those of the kinds.
 type selection struct {
-	source  *watch.Source
+	source  *watch.Checked
 	changed latest[struct{}]
 
 	mu    sync.RWMutex
@@ -29,10 +29,11 @@ func (r *Replica) selectNamespaces() *selection {
 		return nil
 	}
 	s := &selection{changed: newLatest[struct{}](), names: map[string]bool{}}
-	s.source = watch.NewSource(watch.Options{
+	const name = "namespaces-selector"
+	s.source = watch.NewChecked(watch.Options{
 		Client:        r.client,
 		Resource:      corev1.SchemeGroupVersion.WithResource("namespaces"),
-		Name:          "namespaces-selector",
+		Name:          name,
 		LabelSelector: r.options.NamespaceSelector.String(),
 		CachedReads:   r.options.UseAPIServerCache,
 		Owned:         shard.All().Contains,
@@ -40,7 +41,7 @@ func (r *Replica) selectNamespaces() *selection {
 		Sink:          s,
 		Metrics:       r.options.Metrics.watch,
 		Logger:        r.logger,
-	})
+	}, watch.CheckOptions{Every: r.options.CheckEvery, Grace: r.options.CheckGrace, Counters: r.options.Metrics.Checks(name)})
 	return s
 }
 
@@ -91,85 +92,16 @@ func (s *selection) set(name string, selected bool) {
 
 // Retain implements watch.Sink.
 func (s *selection) Retain(all []*watch.Handle, _ string) {
-	names := make(map[string]bool, len(all))
+	listed := make(map[string]bool, len(all))
 	for _, h := range all {
-		names[h.Name] = true
+		listed[h.Name] = true
 	}
 	s.mu.Lock()
-	same := maps.Equal(s.names, names)
-	s.names = names
+	before := len(s.names)
+	maps.DeleteFunc(s.names, func(name string, _ bool) bool { return !listed[name] })
+	fewer := len(s.names) < before
 	s.mu.Unlock()
-	if !same {
+	if fewer {
 		s.changed.put(struct{}{})
 	}
-}
-
-// checkSelection checks which namespaces are selected, once in a while, until ctx ends.
-func (r *Replica) checkSelection(ctx context.Context) {
-	s := r.selection
-	for pause(ctx, r.options.CheckEvery) {
-		if s.source.Status().Phase != watch.Synced {
-			continue
-		}
-		result, wrong := s.check(ctx, r.options.CheckGrace)
-		if ctx.Err() != nil {
-			return
-		}
-		r.options.Metrics.checks.WithLabelValues(s.source.Name, result).Inc()
-		if wrong > 0 {
-			r.logger.Warn("the selected namespaces differed from what there is; that is put right", "namespaces", wrong)
-		}
-	}
-}
-
-// check compares the selected namespaces with a list of them, as check does for a
-// kind, and puts right what is wrong for longer than an event may be on its way.
-func (s *selection) check(ctx context.Context, grace time.Duration) (result string, wrong int) {
-	first, err := s.compare(ctx)
-	if err != nil {
-		return checkFailed, 0
-	}
-	if len(first) == 0 {
-		return checkEqual, 0
-	}
-	if !pause(ctx, grace) {
-		return checkSkipped, 0
-	}
-	second, err := s.compare(ctx)
-	if err != nil {
-		return checkFailed, 0
-	}
-	for name, selected := range second {
-		if before, known := first[name]; known && before == selected {
-			s.set(name, selected)
-			wrong++
-		}
-	}
-	if wrong == 0 {
-		return checkEqual, 0
-	}
-	return checkRepaired, wrong
-}
-
-// compare lists the namespaces, and returns which of them should be selected, and
-// are not, or the other way round.
-func (s *selection) compare(ctx context.Context) (wrong map[string]bool, err error) {
-	listed := map[string]bool{}
-	if _, err := s.source.Scan(ctx, func(o watch.Object) { listed[string(o.Name)] = true }); err != nil {
-		return nil, err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	wrong = map[string]bool{}
-	for name := range listed {
-		if !s.names[name] {
-			wrong[name] = true
-		}
-	}
-	for name := range s.names {
-		if !listed[name] {
-			wrong[name] = false
-		}
-	}
-	return wrong, nil
 }

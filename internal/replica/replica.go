@@ -51,7 +51,7 @@ func New(o Options) (*Replica, error) {
 		o.Patience = defaultPatience
 	}
 	if o.CheckGrace == 0 {
-		o.CheckGrace = checkGrace
+		o.CheckGrace = watch.CheckGrace
 	}
 	client, err := watch.NewClient(o.Config, watch.AcceptBoth)
 	if err != nil {

@@ -50,9 +50,6 @@ func (r *Replica) Run(ctx context.Context) error {
 	tidying.Go(func() { r.keepTidy(ctx) })
 	if r.options.CheckEvery > 0 {
 		tidying.Go(func() { r.checkKinds(ctx) })
-		if r.selection != nil {
-			tidying.Go(func() { r.checkSelection(ctx) })
-		}
 	}
 	c := course{plan: first, shards: first.Shards()}
 	r.held.Store(new(shard.Ranges)) // nothing yet
