@@ -77,6 +77,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		Filter:  s.filter,
 		Client:  client,
 		Metrics: metrics.Watch(), // of definitions; only what is exported is shown
+		Checks:  watch.CheckOptions{Every: s.checkEvery, Counters: metrics.Checks(customresource.Definitions)},
 		Logger:  s.logger,
 	})
 	return g, nil

@@ -37,6 +37,9 @@ type FollowerOptions struct {
 	Client *watch.Client
 	// Metrics count lists and watches; Sources share one.
 	Metrics *watch.Metrics
+	// Checks say how often the definitions that are known are compared with those
+	// that there are.
+	Checks watch.CheckOptions
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
 }
@@ -46,7 +49,7 @@ type FollowerOptions struct {
 type Follower struct {
 	FollowerOptions
 	definitions *definitions
-	source      *watch.Source
+	source      *watch.Checked
 	scopes      *scopes
 
 	// What follows is Run's.
@@ -56,18 +59,22 @@ type Follower struct {
 	logged   string
 }
 
+// Definitions is the resource that a Follower follows, and its name in logs and
+// self-metrics.
+const Definitions = "customresourcedefinitions"
+
 // NewFollower returns a Follower that starts with Run.
 func NewFollower(o FollowerOptions) *Follower {
 	f := &Follower{FollowerOptions: o, definitions: newDefinitions(o.Logger), scopes: newScopes(o.Client)}
-	f.source = watch.NewSource(watch.Options{
+	f.source = watch.NewChecked(watch.Options{
 		Client:   o.Client,
-		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
+		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: Definitions},
 		Owned:    func(uint64) bool { return true },
 		Selector: func() string { return "" },
 		Sink:     f.definitions,
 		Metrics:  o.Metrics,
 		Logger:   o.Logger,
-	})
+	}, o.Checks)
 	return f
 }
 

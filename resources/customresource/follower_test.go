@@ -1,107 +1,16 @@
 package customresource
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/watch"
 )
-
-// patience is how long something may take that takes a moment.
-const patience = 30 * time.Second
-
-// followed is a running Follower and what it said.
-type followed struct {
-	t       *testing.T
-	changes chan []Kind
-	log     *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// follow runs a Follower until the test ends.
-func follow(t *testing.T, client *watch.Client, config string) *followed {
-	t.Helper()
-	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
-	follower := NewFollower(FollowerOptions{
-		Config:  mustParse(t, config),
-		Client:  client,
-		Metrics: watch.NewMetrics(prometheus.NewPedanticRegistry()),
-		Logger:  slog.New(slog.NewTextHandler(f.log, nil)),
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		follower.Run(ctx, func(kinds []Kind) { f.changes <- kinds })
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
-	return f
-}
-
-// next returns the next set of kinds and their names.
-func (f *followed) next() ([]Kind, string) {
-	f.t.Helper()
-	select {
-	case kinds := <-f.changes:
-		names := make([]string, len(kinds))
-		for i, k := range kinds {
-			names[i] = k.Name
-			if k.Namespaced {
-				names[i] += " namespaced"
-			}
-		}
-		return kinds, strings.Join(names, ", ")
-	case <-time.After(patience):
-		f.t.Fatalf("no change; the log is\n%s", f.log)
-		return nil, ""
-	}
-}
-
-func (f *followed) wantNext(want string) []Kind {
-	f.t.Helper()
-	kinds, got := f.next()
-	if got != want {
-		f.t.Fatalf("got %q, want %q", got, want)
-	}
-	return kinds
-}
-
-func (f *followed) waitFor(what string, holds func() bool) {
-	f.t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.t.Fatalf("%s: not so; the log is\n%s", what, f.log)
-		}
-	}
-}
 
 // TestFollowerFollowsDefinitions that come, change and go.
 func TestFollowerFollowsDefinitions(t *testing.T) {

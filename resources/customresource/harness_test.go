@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -29,6 +30,7 @@ type api struct {
 	version   int
 	objects   map[string]string // the definitions' JSON by name
 	events    []event
+	losing    bool // what happens is not told
 	forbidden bool
 	discovery map[string]string // answers by path
 	asked     map[string]int    // requests by path
@@ -89,7 +91,23 @@ func (a *api) remove(name string) {
 }
 
 func (a *api) send(kind, object string) {
+	if a.losing {
+		return
+	}
 	a.events = append(a.events, event{a.version, fmt.Sprintf(`{"type":%q,"object":%s}`+"\n", kind, object)})
+}
+
+// backup returns what takes the definitions back to what they are now, and versions
+// with them. No watch is told.
+func (a *api) backup() (restore func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	objects, version := maps.Clone(a.objects), a.version
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.objects, a.version, a.events = objects, version, nil
+	}
 }
 
 func (a *api) set(change func()) {
