@@ -12,7 +12,7 @@ func (s *Store) Expire(id ID, until time.Time) {
 		if s.seen(&b.slots[i]) {
 			s.remove(b, 1<<i)
 		} else {
-			s.expiring[id] = until.UnixNano()
+			s.expiring[id] = s.age(until)
 		}
 	}
 	s.mu.Unlock()
@@ -32,8 +32,7 @@ func (s *Store) seen(sl *slot) bool { return sl.changed != uint32(s.epoch) }
 
 // bury removes what was held to be seen and has been, or was not in time.
 func (s *Store) bury(now time.Time) {
-	at := now.UnixNano()
-	for _, id := range s.due(at) {
+	for _, id := range s.due(s.age(now)) {
 		s.mu.Lock()
 		if b, i, held := s.find(id); held {
 			s.remove(b, 1<<i)
@@ -43,12 +42,12 @@ func (s *Store) bury(now time.Time) {
 	}
 }
 
-func (s *Store) due(at int64) []ID {
+func (s *Store) due(age time.Duration) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []ID
 	for id, until := range s.expiring {
-		if b, i, held := s.find(id); !held || at >= until || s.seen(&b.slots[i]) {
+		if b, i, held := s.find(id); !held || age >= until || s.seen(&b.slots[i]) {
 			delete(s.expiring, id)
 			ids = append(ids, id)
 		}

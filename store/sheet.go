@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // sheet is the text of one family for the objects of one bucket: what a page
@@ -26,9 +27,9 @@ type raw struct {
 
 	home    *bucket // where the sheet belongs, to publish the packed form
 	family  int
-	epoch   uint64 // the store's when this was made: a later one means it was collected
-	frozen  bool   // somebody packs it: final
-	written int64  // the time of the first sweep after the last write, 0 before that
+	epoch   uint64        // the store's when this was made: a later one means it was collected
+	frozen  bool          // somebody packs it: final
+	written time.Duration // age of the store at the first sweep after the last write, 0 before that
 
 	packing sync.Mutex // held while the text is packed, so that it is packed once
 }

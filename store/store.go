@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // Store holds the rendered lines of the objects of one resource. All methods
@@ -11,6 +12,7 @@ type Store struct {
 	families []Family
 	headers  [formats][]*sheet // per family
 	budget   *Budget
+	made     time.Time // see age
 
 	change sync.Mutex // held by Divide, Show and by merging: who sorts objects into buckets
 
@@ -27,7 +29,7 @@ type Store struct {
 	sweeps   uint32 // so far; see packed.since
 	hardened int    // number of the bucket that harden looked at last
 
-	expiring map[ID]int64 // objects held to be seen once more, and until when
+	expiring map[ID]time.Duration // objects held to be seen once more, and the store's age until which
 
 	division *division
 	shown    Parts
@@ -46,9 +48,10 @@ func New(families []Family, budget *Budget) *Store {
 	s := &Store{
 		families: slices.Clone(families),
 		budget:   budget,
+		made:     time.Now(),
 		index:    make(map[ID]place),
 		hints:    make([]int, len(families)),
-		expiring: make(map[ID]int64),
+		expiring: make(map[ID]time.Duration),
 		division: &division{undivided},
 		shown:    1,
 		loading:  true,
@@ -64,6 +67,10 @@ func New(families []Family, budget *Budget) *Store {
 	}
 	return s
 }
+
+// age is how old the store is at a time. Unlike the clock, which may be set forward or
+// back, it does not jump.
+func (s *Store) age(at time.Time) time.Duration { return at.Sub(s.made) }
 
 // Has says whether the object is held at this version or a newer one, so that
 // it need not be decoded again. An unknown version (0) is never held.

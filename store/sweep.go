@@ -26,12 +26,12 @@ func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 	s.mu.Lock()
 	s.sweeps++
 	s.mu.Unlock()
-	at := now.UnixNano()
+	age := s.age(now)
 	due := func(r *raw) bool {
 		if r.written == 0 {
-			r.written = at
+			r.written = age
 		}
-		return at-r.written >= int64(quiet)
+		return age-r.written >= quiet
 	}
 	for _, b := range s.rawBuckets() {
 		s.packBucket(b, due)
