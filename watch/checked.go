@@ -44,7 +44,8 @@ type CheckCounters struct {
 type Checked struct {
 	options Options
 	checks  CheckOptions
-	anew    atomic.Bool // it was complete before it was listed anew
+	soon    chan struct{} // see CheckSoon
+	anew    atomic.Bool   // it was complete before it was listed anew
 	current atomic.Pointer[attempt]
 }
 
@@ -59,7 +60,7 @@ func NewChecked(o Options, checks CheckOptions) *Checked {
 	if checks.Grace == 0 {
 		checks.Grace = CheckGrace
 	}
-	c := &Checked{options: o, checks: checks}
+	c := &Checked{options: o, checks: checks, soon: make(chan struct{}, 1)}
 	c.begin()
 	return c
 }
@@ -99,7 +100,7 @@ func (c *Checked) follow(ctx context.Context, a *attempt) (anew bool) {
 	running.Go(func() { a.source.Run(ctx) })
 	defer running.Wait()
 	defer cancel()
-	for pause(ctx, c.checks.Every) {
+	for c.wait(ctx) {
 		result, anew := c.check(ctx, a)
 		if ctx.Err() != nil {
 			return false
@@ -110,6 +111,28 @@ func (c *Checked) follow(ctx context.Context, a *attempt) (anew bool) {
 		}
 	}
 	return false
+}
+
+// CheckSoon has the next check made at once, for whoever has a reason to believe that
+// it will find something. It does not wait.
+func (c *Checked) CheckSoon() {
+	select {
+	case c.soon <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits for the next check, and reports whether ctx goes on.
+func (c *Checked) wait(ctx context.Context) bool {
+	t := time.NewTimer(c.checks.Every)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-c.soon:
+	case <-t.C:
+	}
+	return true
 }
 
 // check compares what is held with what there is, twice if they differ, and says

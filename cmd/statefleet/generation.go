@@ -57,6 +57,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		ByteLimit:         s.byteLimit,
 		HoldDeleted:       s.holdDeleted,
 		CheckEvery:        s.checkEvery,
+		Restarted:         g.restarted,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,
 		Metrics:           metrics,
@@ -81,6 +82,13 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		Logger:  s.logger,
 	})
 	return g, nil
+}
+
+// restarted has the definitions checked, too, when the versions of the API server have gone back.
+func (g *generation) restarted() {
+	if g.follower != nil {
+		g.follower.CheckSoon()
+	}
 }
 
 // start runs the generation in g until ctx ends or halt is called.

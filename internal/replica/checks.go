@@ -120,5 +120,11 @@ func (c *checks) second(ctx context.Context) {
 	if result == checkRestarted && c.hurry == 0 {
 		c.hurry = len(c.current()) // whose versions have most likely begun anew, too
 		c.next = time.Now()
+		if c.selection != nil {
+			c.selection.source.CheckSoon()
+		}
+		if c.options.Restarted != nil {
+			c.options.Restarted()
+		}
 	}
 }

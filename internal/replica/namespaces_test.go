@@ -3,14 +3,16 @@ package replica
 import (
 	"maps"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -18,18 +20,27 @@ import (
 // namespace makes or changes a namespace.
 func (w *world) namespace(name, team string) {
 	w.t.Helper()
-	w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}})
+	w.put(teamNamespace(name, team))
+}
+
+func teamNamespace(name, team string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}}
+}
+
+func teamA(t *testing.T) labels.Selector {
+	t.Helper()
+	team, err := labels.Parse("team=a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return team
 }
 
 // selecting starts a replica that follows the pods in the namespaces of team a, and
 // checks everything all the time.
 func (w *world) selecting() *run {
 	w.t.Helper()
-	team, err := labels.Parse("team=a")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return w.checked(func(o *Options) { o.NamespaceSelector = team })
+	return w.checked(func(o *Options) { o.NamespaceSelector = teamA(w.t) })
 }
 
 // selects reports whether these namespaces are selected and no others.
@@ -61,16 +72,37 @@ func (r *run) selectionChecks(result string) float64 {
 	return 0
 }
 
-// deaf answers a watch of namespaces as a connection does that brings nothing.
+// deaf answers a watch as a connection does that brings nothing.
 func deaf(rw http.ResponseWriter, r *http.Request) bool {
 	query := r.URL.Query()
-	if !strings.HasSuffix(r.URL.Path, "/namespaces") || query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
+	if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
 		return false
 	}
 	rw.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(rw).Flush()
 	<-r.Context().Done()
 	return true
+}
+
+// restore has the world served by another cluster from here on, whose versions are
+// older, and watches from a version that it does not have yet bring nothing. Once
+// unchecked is set, no check is made.
+func (w *world) restore(backup *simulator.Cluster) (unchecked *atomic.Bool) {
+	unchecked = new(atomic.Bool)
+	handler := backup.Handler()
+	bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
+		query := r.URL.Query()
+		switch {
+		case unchecked.Load() && query.Get("limit") != "":
+			refuse(rw)
+		case parseVersion(query.Get("resourceVersion")) <= backup.ResourceVersion() || !deaf(rw, r):
+			handler.ServeHTTP(rw, r)
+		}
+		return true
+	}
+	w.bend.Store(&bend)
+	w.cluster.CloseWatches()
+	return unchecked
 }
 
 func TestCheckMendsTheSelection(t *testing.T) {
@@ -105,19 +137,7 @@ func TestSelectionNoticesVersionsThatGoBack(t *testing.T) {
 	}
 	r := w.selecting()
 	eventually(t, "what there was", func() bool { return r.selects("ns0", "ns2") })
-	var unchecked atomic.Bool
-	bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
-		query := r.URL.Query()
-		switch {
-		case unchecked.Load() && query.Get("limit") != "":
-			refuse(rw)
-		case parseVersion(query.Get("resourceVersion")) <= backup.cluster.ResourceVersion() || !deaf(rw, r):
-			backup.cluster.Handler().ServeHTTP(rw, r)
-		}
-		return true
-	}
-	w.bend.Store(&bend)
-	w.cluster.CloseWatches()
+	unchecked := w.restore(backup.cluster)
 	eventually(t, "what the backup has", func() bool { return r.selects("ns0", "ns1") })
 	eventually(t, "counted", func() bool { return r.selectionChecks(checkRestarted) > 0 })
 	unchecked.Store(true)
@@ -135,4 +155,35 @@ func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
 	if s.wants(o.Name) {
 		t.Error("a namespace that is gone is selected")
 	}
+}
+
+// The first kind that notices it has the others checked, and all that is no kind.
+func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, backup := newPipes(), simulator.New(simulator.Options{})
+		if err := backup.Put(teamNamespace("ns0", "a")); err != nil {
+			t.Fatal(err)
+		}
+		w := newWorldOn(t, network)
+		w.namespace("ns1", "b")
+		w.namespace("ns2", "a")
+		told := make(chan struct{}, 1)
+		r := w.start(func(o *Options) {
+			o.Config.Dial = network.dial
+			o.NamespaceSelector = teamA(t)
+			o.CheckEvery = time.Duration(len(o.Kinds)) * time.Hour // one kind an hour
+			o.Restarted = func() { told <- struct{}{} }
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		time.Sleep(time.Minute) // a watch that ends sooner is followed by a list
+		w.restore(backup)
+		time.Sleep(time.Hour + 2*watch.CheckGrace)
+		if !r.selects("ns0") {
+			t.Error("the selection is what it was before the backup was restored")
+		}
+		if len(told) == 0 {
+			t.Error("nobody else was told")
+		}
+	})
 }

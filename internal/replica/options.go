@@ -54,6 +54,9 @@ type Options struct {
 	CheckEvery time.Duration
 	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
 	CheckGrace time.Duration
+	// Restarted, unless it is nil, is called when the versions of the API server turn
+	// out to have gone back, for whoever else follows it. It must not block.
+	Restarted func()
 	// RawBytes bounds the page text that is held uncompressed.
 	RawBytes int64
 	// Logger gets what an operator should know.

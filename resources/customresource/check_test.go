@@ -57,6 +57,18 @@ func TestDefinitionsFollowARestoredBackup(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced, ds.v1.a.example.com")
 }
 
+// TestDefinitionsAreCheckedSoon, when somebody else has noticed the backup.
+func TestDefinitionsAreCheckedSoon(t *testing.T) {
+	a, client := newAPI(t)
+	restore := a.backup()
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	f := followAndCheck(t, client, entryOf("*", "*", "", "x"), time.Hour)
+	f.wantNext("as.v1.a.example.com namespaced")
+	restore()
+	f.CheckSoon()
+	f.wantNext("")
+}
+
 // TestUnreadableDefinitionIsNoDifference: it is left out, and is so however often it
 // is listed.
 func TestUnreadableDefinitionIsNoDifference(t *testing.T) {

@@ -23,6 +23,7 @@ type followed struct {
 	changes chan []Kind
 	log     *lockedBuffer
 	checks  watch.CheckCounters
+	*Follower
 }
 
 type lockedBuffer struct {
@@ -57,7 +58,7 @@ func followAndCheck(t *testing.T, client *watch.Client, config string, every tim
 		Equal: counter(), Repaired: counter(), Restarted: counter(), Skipped: counter(), Failed: counter(),
 		Missing: counter(), Surplus: counter(),
 	}
-	follower := NewFollower(FollowerOptions{
+	f.Follower = NewFollower(FollowerOptions{
 		Config:  mustParse(t, config),
 		Client:  client,
 		Metrics: watch.NewMetrics(prometheus.NewPedanticRegistry()),
@@ -68,7 +69,7 @@ func followAndCheck(t *testing.T, client *watch.Client, config string, every tim
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		follower.Run(ctx, func(kinds []Kind) { f.changes <- kinds })
+		f.Run(ctx, func(kinds []Kind) { f.changes <- kinds })
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -101,6 +101,10 @@ func (f *Follower) Run(ctx context.Context, changed func([]Kind)) {
 	}
 }
 
+// CheckSoon has the definitions compared with those that there are at once, if they
+// are compared at all. It does not wait.
+func (f *Follower) CheckSoon() { f.source.CheckSoon() }
+
 // due reports whether there is something new, and time enough has passed.
 func (f *Follower) due(now time.Time) bool {
 	st := f.source.Status()
