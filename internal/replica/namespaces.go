@@ -63,6 +63,10 @@ func (s *selection) wait(ctx context.Context) bool {
 		case <-poll.C:
 		}
 	}
+	select {
+	case <-s.changed: // nothing was listed before that would have to be listed anew
+	default:
+	}
 	return true
 }
 

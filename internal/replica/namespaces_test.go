@@ -3,6 +3,7 @@ package replica
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -155,6 +156,33 @@ func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
 	if s.wants(o.Name) {
 		t.Error("a namespace that is gone is selected")
 	}
+}
+
+// What is selected at the start is no change.
+func TestSelectionIsListedForOnceAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		w.namespace("ns0", "a")
+		var lists atomic.Int32
+		bend := func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/pods") && r.URL.Query().Get("sendInitialEvents") != "" {
+				lists.Add(1)
+			}
+			return false
+		}
+		w.bend.Store(&bend)
+		r := w.start(func(o *Options) {
+			o.Config.Dial = network.dial
+			o.NamespaceSelector = teamA(t)
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		time.Sleep(10 * gatherNamespaces)
+		if n := lists.Load(); n != 1 {
+			t.Errorf("pods are listed %d times", n)
+		}
+	})
 }
 
 // The first kind that notices it has the others checked, and all that is no kind.
