@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"testing"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/faults"
 	"github.com/statefleet/statefleet/test/fleet"
@@ -21,19 +24,30 @@ metricNamePrefix: gadget, labelsFromPath: {name: [metadata, name], namespace: [m
 metrics: [{name: size, help: Size of the gadget., each: {type: Gauge, gauge: {path: [spec, size]}}}]}]}}`
 )
 
+// installGadget installs the kind and an object of it, and returns what removes them.
+func installGadget(t *testing.T, api rest.Interface, namespace string) (remove func()) {
+	t.Helper()
+	definitions, gadgets := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "/apis/example.com/v1/namespaces/"+namespace+"/gadgets"
+	if err := api.Post().AbsPath(definitions).SetHeader("Content-Type", "application/json").Body([]byte(gadgetDefinition)).Do(t.Context()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	fleet.Eventually(t, "the kind is there", func(ctx context.Context) error {
+		return api.Post().AbsPath(gadgets).SetHeader("Content-Type", "application/json").Body([]byte(gadget)).Do(ctx).Error()
+	})
+	return func() {
+		t.Helper()
+		if err := api.Delete().AbsPath(definitions, "gadgets.example.com").Do(t.Context()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // installs installs a kind that is configured and was absent, and an object of it.
 func (tr *trial) installs() {
-	ctx := tr.t.Context()
 	api := tr.client.CoreV1().RESTClient()
 	tr.live(10)
 	tr.injector.Spoil(0.2, faults.All()...)
-	definitions, gadgets := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "/apis/example.com/v1/namespaces/"+tr.ns+"/gadgets"
-	if err := api.Post().AbsPath(definitions).SetHeader("Content-Type", "application/json").Body([]byte(gadgetDefinition)).Do(ctx).Error(); err != nil {
-		tr.t.Fatal(err)
-	}
-	fleet.Eventually(tr.t, "the kind is there", func(ctx context.Context) error {
-		return api.Post().AbsPath(gadgets).SetHeader("Content-Type", "application/json").Body([]byte(gadget)).Do(ctx).Error()
-	})
+	remove := installGadget(tr.t, api, tr.ns)
 	tr.injector.Spoil(0)
 	fleet.Eventually(tr.t, "the object is on one page", func(ctx context.Context) error {
 		for _, replica := range tr.replicas {
@@ -47,9 +61,7 @@ func (tr *trial) installs() {
 		}
 		return errors.New("it is on none")
 	})
-	if err := api.Delete().AbsPath(definitions, "gadgets.example.com").Do(ctx).Error(); err != nil {
-		tr.t.Fatal(err)
-	}
+	remove()
 	fleet.Eventually(tr.t, "the object is gone", func(ctx context.Context) error {
 		for _, replica := range tr.replicas {
 			answer, err := replica.Get(ctx, replica.URL+"/metrics")

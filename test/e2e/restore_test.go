@@ -6,20 +6,24 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// TestRestoredBackup takes a cluster back to what it was. Versions go back with it, and no watch says so.
+// TestRestoredBackup takes a cluster back to what it was. Versions go back with it, and no watch says so: not of objects, nor
+// of which kinds of custom resources and which selected namespaces there are.
 func TestRestoredBackup(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)
 	}
 	cluster := controlplane.Start(t, controlplane.Options{})
 	token := cluster.BoundToken(t, "ordeals", "reader", "cluster-admin")
-	client := cluster.Client().CoreV1().ConfigMaps("ordeals")
+	core := cluster.Client().CoreV1()
+	client := core.ConfigMaps("ordeals")
 	put := func(name, step string, create bool) {
 		t.Helper()
 		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"step": step}}}
@@ -35,10 +39,16 @@ func TestRestoredBackup(t *testing.T) {
 	}
 	put("changed", "1", true)
 	put("deleted", "1", true)
+	selectNamespace(t, core, "ordeals", true)
+	selectNamespace(t, core, "elsewhere", true)
+	if _, err := core.ConfigMaps("elsewhere").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "selected"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	removeGadgets := installGadget(t, core.RESTClient(), "ordeals")
 	restore := cluster.Backup(t)
 
-	replica := fleet.Start(t, "--kubeconfig="+cluster.Kubeconfig(t, token), "--namespaces=ordeals", "--resources=configmaps,pods",
-		"--metric-labels-allowlist=configmaps=[step]", "--consistency.check-interval=3s")
+	replica := fleet.Start(t, "--kubeconfig="+cluster.Kubeconfig(t, token), "--namespaces-selector=team=a", "--resources=configmaps,pods",
+		"--metric-labels-allowlist=configmaps=[step]", "--consistency.check-interval=3s", "--custom-resource-state-config="+gadgetMetrics)
 	replica.WaitReady(t)
 	shows := func(what string, want map[string]string) {
 		t.Helper()
@@ -49,8 +59,11 @@ func TestRestoredBackup(t *testing.T) {
 			}
 			got := map[string]string{}
 			for family, labels := range page.Labels {
-				if family == "kube_configmap_labels" {
+				switch family {
+				case "kube_configmap_labels":
 					got[labels["configmap"]] = labels["label_step"]
+				case "gadget_size":
+					got["gadget"] = labels["name"]
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -59,6 +72,7 @@ func TestRestoredBackup(t *testing.T) {
 			return nil
 		})
 	}
+	shows("what there is before", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	for i := range 50 {
 		put("changed", fmt.Sprint(2+i), false)
 	}
@@ -66,9 +80,29 @@ func TestRestoredBackup(t *testing.T) {
 	if err := client.Delete(t.Context(), "deleted", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	selectNamespace(t, core, "elsewhere", false)
+	removeGadgets()
 	shows("what there is", map[string]string{"changed": "51", "created": "1"})
 	restore()
-	shows("what there was", map[string]string{"changed": "1", "deleted": "1"})
+	shows("what there was", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	put("changed", "again", false)
-	shows("a change", map[string]string{"changed": "again", "deleted": "1"})
+	selectNamespace(t, core, "elsewhere", false)
+	removeGadgets()
+	shows("changes", map[string]string{"changed": "again", "deleted": "1"})
+}
+
+// selectNamespace labels a namespace, or takes the label away.
+func selectNamespace(t *testing.T, core typedcorev1.CoreV1Interface, name string, selected bool) {
+	t.Helper()
+	o := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if selected {
+		o.Labels = map[string]string{"team": "a"}
+	}
+	_, err := core.Namespaces().Update(t.Context(), o, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = core.Namespaces().Create(t.Context(), o, metav1.CreateOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
