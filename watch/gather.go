@@ -10,7 +10,12 @@ import (
 // gatherFor is how long the events of watches that are quiet otherwise may gather
 // before they are read. To be woken for each of them costs as much as many of them
 // do, and no one looks at a page as often.
-const gatherFor = 100 * time.Millisecond
+const (
+	gatherFor = 100 * time.Millisecond
+	// gatherMost is how many bytes are to gather. What comes faster wakes the process
+	// seldom for what it is, and would leave the processor's caches before it is read.
+	gatherMost = 384 << 10
+)
 
 // gathering says when connections are read. Nothing gathers while somebody waits
 // for an answer or for a list, and nothing before there is a watch. The zero value
@@ -81,6 +86,9 @@ type gatheringConn struct {
 	net.Conn
 	*gathering
 	drained bool // the last read did not fill its buffer
+	busy    bool // more than gatherMost comes in gatherFor
+	since   time.Time
+	bytes   int // read since then
 	closing sync.Once
 	closed  chan struct{}
 }
@@ -93,7 +101,16 @@ func (c *gatheringConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	c.drained = n < len(p)
+	c.bytes += n
 	return n, err
+}
+
+// measure finds out how much comes.
+func (c *gatheringConn) measure(now time.Time) {
+	if took := now.Sub(c.since); took >= gatherFor {
+		c.busy = float64(c.bytes)*gatherFor.Seconds() > gatherMost*took.Seconds()
+		c.since, c.bytes = now, 0
+	}
 }
 
 // wait waits until the next moment at which connections are read. That is the same
@@ -104,6 +121,9 @@ func (c *gatheringConn) wait() {
 		return
 	}
 	now := time.Now()
+	if c.measure(now); c.busy {
+		return
+	}
 	next := time.NewTimer(now.Truncate(gatherFor).Add(gatherFor).Sub(now))
 	defer next.Stop()
 	select {

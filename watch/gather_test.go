@@ -114,6 +114,41 @@ func TestRequestEndsWaiting(t *testing.T) {
 	})
 }
 
+// faucet is a connection on which so many bytes come each second, whoever reads.
+type faucet struct {
+	net.Conn
+	rate  int
+	start time.Time
+	taken int
+}
+
+func (f *faucet) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	n := min(len(p), int(float64(f.rate)*time.Since(f.start).Seconds())-f.taken)
+	f.taken += n
+	return n, nil
+}
+
+// What comes fast is not waited for: there would be too much of it.
+func TestMuchDoesNotGather(t *testing.T) {
+	for rate, most := range map[int]int{1_000_000: 13, 20_000_000: 2000} {
+		synctest.Test(t, func(t *testing.T) {
+			var g gathering
+			defer g.watch()()
+			conn := &gatheringConn{Conn: &faucet{rate: rate, start: time.Now()}, gathering: &g}
+			reads, buf := 0, make([]byte, 1<<20)
+			for end := time.Now().Add(time.Second); time.Now().Before(end); reads++ {
+				if _, err := conn.Read(buf); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if reads > most || reads < most/3 {
+				t.Errorf("%d bytes a second took %d reads", rate, reads)
+			}
+		})
+	}
+}
+
 func TestCloseEndsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gathering
