@@ -27,6 +27,8 @@ const (
 	// refreshEvery bounds, well within lead, how late a replica can hear of the instant of the switch while its
 	// watch is broken or about to be made anew.
 	refreshEvery = lead / 3
+	// rereadEvery bounds how long a replica can go without news because its watch brings nothing any more.
+	rereadEvery = 30 * time.Second
 )
 
 var (
@@ -143,6 +145,8 @@ type loop struct {
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
 	read    time.Time  // when the object was last read past the watch
+
+	overtaken string // version of the object that a proposal was refused for, because there was a newer one
 }
 
 func (l *loop) run(ctx context.Context, news <-chan struct{}) {
@@ -201,10 +205,19 @@ func (l *loop) step(ctx context.Context) {
 		l.write(ctx, func(ctx context.Context) error { return l.board.propose(ctx, object, t) })
 		return
 	}
-	if p := l.mind.plan; p.Changing() && !p.Due && v.now.Sub(l.read) > refreshEvery {
+	if v.now.Sub(l.read) > l.readEvery(object) {
 		l.read = v.now
 		l.write(ctx, l.board.refresh)
 	}
+}
+
+// readEvery is how often the object is read past the watch: more often while the fleet waits, or others are known to
+// have written what the watch has not brought.
+func (l *loop) readEvery(object *corev1.ConfigMap) time.Duration {
+	if p := l.mind.plan; p.Changing() && !p.Due || object.ResourceVersion == l.overtaken {
+		return refreshEvery
+	}
+	return rereadEvery
 }
 
 func (l *loop) view() (*corev1.ConfigMap, view) {
@@ -260,6 +273,7 @@ func (l *loop) wrote(err error) {
 	case errors.Is(err, errNotWritten):
 		return
 	case apierrors.IsConflict(err): // another one was quicker; what it wrote is on its way here
+		l.overtaken = l.acted
 		return
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		l.refuse(err)

@@ -475,6 +475,29 @@ func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
 	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 }
 
+// TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided: its own proposal is refused, since others were quicker, and
+// what they have written does not come.
+func TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+		return true, watch.NewRaceFreeFake(), nil
+	})
+	a := p.join(0)
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+	until(t, "the object was read past the watch", func() bool {
+		return slices.ContainsFunc(p.client.Actions(), func(action k8stesting.Action) bool { return action.Matches("get", "configmaps") })
+	})
+	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		next := now.DeepCopy()
+		next.Data[topologyKey] = Topology{Generation: 5, Active: 2, Target: 3, Set: "set", Revision: 2}.String()
+		return next, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p.scale(3)
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
+}
+
 // TestPassingRefusalChangesNothing: an API server that has just started refuses for a moment what it will allow.
 func TestPassingRefusalChangesNothing(t *testing.T) {
 	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
