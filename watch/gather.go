@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// gatherFor is how long the events of watches that are quiet otherwise may gather
-// before they are read. To be woken for each of them costs as much as many of them
-// do, and no one looks at a page as often.
 const (
+	// gatherFor is how long the events of watches that are quiet otherwise may gather
+	// before they are read. To be woken for each of them costs as much as many of them
+	// do, and no one looks at a page as often.
 	gatherFor = 100 * time.Millisecond
 	// gatherMost is how many bytes are to gather. What comes faster wakes the process
 	// seldom for what it is, and would leave the processor's caches before it is read.
@@ -24,7 +24,7 @@ type gathering struct {
 	mu      sync.Mutex
 	watches int           // that are past their initial events
 	urgent  int           // requests and lists that somebody waits for
-	calm    chan struct{} // closed when something gets urgent; nil while something is
+	calm    chan struct{} // closed when something gets urgent; nil while nobody waits for that
 }
 
 // hurry has everything read at once until end is called, which may be called again.
