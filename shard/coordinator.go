@@ -145,8 +145,6 @@ type loop struct {
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
 	read    time.Time  // when the object was last read past the watch
-
-	overtaken string // version of the object that a proposal was refused for, because there was a newer one
 }
 
 func (l *loop) run(ctx context.Context, news <-chan struct{}) {
@@ -214,7 +212,7 @@ func (l *loop) step(ctx context.Context) {
 // readEvery is how often the object is read past the watch: more often while the fleet waits, or others are known to
 // have written what the watch has not brought.
 func (l *loop) readEvery(object *corev1.ConfigMap) time.Duration {
-	if p := l.mind.plan; p.Changing() && !p.Due || object.ResourceVersion == l.overtaken {
+	if p := l.mind.plan; p.Changing() && !p.Due || object.ResourceVersion == l.acted {
 		return refreshEvery
 	}
 	return rereadEvery
@@ -273,7 +271,6 @@ func (l *loop) wrote(err error) {
 	case errors.Is(err, errNotWritten):
 		return
 	case apierrors.IsConflict(err): // another one was quicker; what it wrote is on its way here
-		l.overtaken = l.acted
 		return
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		l.refuse(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -62,13 +61,6 @@ func (s *Source) acquirePage(ctx context.Context, o metav1.ListOptions, owned fu
 		return metav1.ListMeta{}, err
 	}
 	return s.readList(ctx, body, owned, func(*Handle) {})
-}
-
-// older compares versions; those that are no numbers are not.
-func older(a, b string) bool {
-	x, errA := strconv.ParseUint(a, 10, 64)
-	y, errB := strconv.ParseUint(b, 10, 64)
-	return errA == nil && errB == nil && x < y
 }
 
 // listedAnew stands for the version of a watch where the reflector has listed everything instead.

@@ -147,7 +147,7 @@ func (c *Checked) check(ctx context.Context, a *attempt) (result prometheus.Coun
 	if err == nil && first.none() {
 		return n.Equal, false
 	}
-	if err == nil && pause(ctx, c.checks.Grace) {
+	if err == nil && Pause(ctx, c.checks.Grace) {
 		again, err = a.compare(ctx)
 	}
 	missing, surplus := again.since(first)

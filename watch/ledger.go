@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"maps"
-	"strconv"
 	"sync"
 )
 
@@ -21,7 +20,7 @@ func (l *ledger) Put(o Object) (room bool) {
 	room = l.Sink.Put(o)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := number(o.ResourceVersion)
+	v := ParseVersion(o.ResourceVersion)
 	l.versions[string(o.Name)], l.newest = v, max(l.newest, v)
 	return room
 }
@@ -32,7 +31,7 @@ func (l *ledger) Delete(o Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.versions, string(o.Name))
-	l.newest = max(l.newest, number(o.ResourceVersion))
+	l.newest = max(l.newest, ParseVersion(o.ResourceVersion))
 }
 
 // Retain implements Sink.
@@ -51,16 +50,6 @@ func (l *ledger) now() (versions map[string]uint64, newest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.versions), l.newest
-}
-
-// number reads a resourceVersion as the number that it is on every known API server;
-// 0 where it is none.
-func number[T string | []byte](version T) uint64 {
-	v, err := strconv.ParseUint(string(version), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return v
 }
 
 // differences are what may be an event on its way.
@@ -99,13 +88,13 @@ func (a *attempt) compare(ctx context.Context) (differences, error) {
 	before, newest := a.held.now()
 	newest = max(newest, a.source.Heard())
 	listed := map[string]uint64{}
-	version, err := a.source.Scan(ctx, func(o Object) { listed[string(o.Name)] = number(o.ResourceVersion) })
+	version, err := a.source.Scan(ctx, func(o Object) { listed[string(o.Name)] = ParseVersion(o.ResourceVersion) })
 	if err != nil {
 		return differences{}, err
 	}
 	held, _ := a.held.now()
 	d := differences{missing: map[string]lag{}, surplus: map[string]uint64{}}
-	d.older = number(version) != 0 && number(version) < newest
+	d.older = ParseVersion(version) != 0 && ParseVersion(version) < newest
 	for name, v := range listed {
 		if h, known := held[name]; !known || h < v {
 			d.missing[name] = lag{v, h}

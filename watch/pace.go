@@ -30,13 +30,13 @@ func (p *pace) wait(ctx context.Context) {
 	if time.Since(p.last) >= hasty {
 		p.row, p.next = 0, p.backoff
 	} else if p.row++; p.row >= tolerated {
-		pause(ctx, p.next.Step())
+		Pause(ctx, p.next.Step())
 	}
 	p.last = time.Now()
 }
 
-// pause waits, and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits, as between two questions to an API server, and reports whether ctx goes on.
+func Pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

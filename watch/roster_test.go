@@ -147,7 +147,7 @@ func (w *world) backup(b *simulator.Cluster) (blind *atomic.Bool) {
 		query := r.URL.Query()
 		switch {
 		case blind.Load() && unchecked(rw, r):
-		case number(query.Get("resourceVersion")) <= b.ResourceVersion() || !deaf(rw, r):
+		case ParseVersion(query.Get("resourceVersion")) <= b.ResourceVersion() || !deaf(rw, r):
 			handler.ServeHTTP(rw, r)
 		}
 		return true

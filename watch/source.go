@@ -172,7 +172,7 @@ func (s *Source) Heard() uint64 { return s.heard.Load() }
 
 // hear is called by one goroutine at a time.
 func (s *Source) hear(version string) {
-	if v := number(version); v > s.heard.Load() {
+	if v := ParseVersion(version); v > s.heard.Load() {
 		s.heard.Store(v)
 	}
 }

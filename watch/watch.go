@@ -22,22 +22,17 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		s.begins()
 	}
 	s.pace.wait(ctx)
-	ctx, cut := context.WithCancelCause(ctx)
-	ctx, stop := s.watchContext(ctx, o.TimeoutSeconds)
-	cancel := func() {
-		cut(nil)
-		stop()
-	}
+	ctx, cut := s.watchContext(ctx, o.TimeoutSeconds)
 	body, selector, err := s.open(ctx, o)
 	s.counters.watched(err)
 	s.state.answered(s.logger, "watch", err)
 	if err != nil {
-		cancel()
+		cut(nil)
 		return nil, err
 	}
 	d := &stream{
 		source:  s,
-		cancel:  cancel,
+		cancel:  func() { cut(nil) },
 		ctx:     ctx,
 		initial: initial,
 		version: []byte(o.ResourceVersion),
@@ -55,9 +50,14 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 }
 
 // watchContext ends when the API server should have ended the watch itself.
-func (s *Source) watchContext(ctx context.Context, seconds *int64) (context.Context, context.CancelFunc) {
+func (s *Source) watchContext(ctx context.Context, seconds *int64) (context.Context, context.CancelCauseFunc) {
+	ctx, cut := context.WithCancelCause(ctx)
 	if seconds == nil {
-		return context.WithCancel(ctx)
+		return ctx, cut
 	}
-	return context.WithTimeout(ctx, time.Duration(*seconds)*time.Second+s.Silence)
+	ctx, stop := context.WithTimeout(ctx, time.Duration(*seconds)*time.Second+s.Silence)
+	return ctx, func(cause error) {
+		cut(cause)
+		stop()
+	}
 }

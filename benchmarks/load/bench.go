@@ -147,7 +147,7 @@ func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
 	for range b.starts {
 		for i, kind := range startings() {
 			its := *b
-			its.sharding = kind.byServer
+			its.sharding = b.sharding || kind.byServer
 			r, err := its.with(ctx, own, kind.shards, 1)
 			if err != nil {
 				return err

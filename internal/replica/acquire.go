@@ -49,7 +49,7 @@ func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gai
 		case ctx.Err() == nil:
 			k.logger.Warn("what is gained could not be listed; trying again", "err", err)
 		}
-		if !pause(ctx, acquireAgain) {
+		if !watch.Pause(ctx, acquireAgain) {
 			return
 		}
 	}

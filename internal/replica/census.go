@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
 )
 
 const (
@@ -170,7 +171,7 @@ func (p *pacer) rest(ctx context.Context) bool {
 	if worked < censusWork {
 		return true
 	}
-	ok := pause(ctx, censusRest*worked)
+	ok := watch.Pause(ctx, censusRest*worked)
 	p.since = time.Now()
 	return ok
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
@@ -44,18 +43,6 @@ type repair struct {
 	// forget makes the versions that are held unknown: those of the API server have
 	// begun anew.
 	forget bool
-}
-
-// pause waits, and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 // look compares one kind with what there is. There is a result if that is the end of it;
@@ -129,7 +116,7 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 	for i, s := range sources {
 		audit, heard := k.store.Audit(uint32(i)), s.Heard()
 		listed, err := s.Scan(ctx, func(o watch.Object) {
-			v := store.Version{ID: store.NewIDBytes(o.UID, o.Namespace, o.Name), Version: parseVersion(o.ResourceVersion)}
+			v := store.Version{ID: store.NewIDBytes(o.UID, o.Namespace, o.Name), Version: watch.ParseVersion(o.ResourceVersion)}
 			switch finding := audit.Listed(v); {
 			case v.Version == 0: // nothing can be said
 			case finding == store.Ahead:
@@ -142,7 +129,7 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 			return found, err
 		}
 		unlisted := audit.Unlisted()
-		found.restart = found.restart || restarted(parseVersion(listed), heard, unlisted)
+		found.restart = found.restart || restarted(watch.ParseVersion(listed), heard, unlisted)
 		found.surplus = append(found.surplus, unlisted[:min(len(unlisted), maxSuspects)]...)
 	}
 	return found, nil

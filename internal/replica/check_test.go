@@ -13,6 +13,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // checked starts a replica that follows pods and checks them all the time.
@@ -154,7 +155,7 @@ func TestVersionsThatGoBackAreNoticed(t *testing.T) {
 			})
 			bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
 				query := r.URL.Query()
-				if silent && query.Get("watch") != "" && parseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {
+				if silent && query.Get("watch") != "" && watch.ParseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {
 					rw.WriteHeader(http.StatusOK)
 					_ = http.NewResponseController(rw).Flush()
 					<-r.Context().Done()

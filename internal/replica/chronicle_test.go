@@ -17,6 +17,7 @@ import (
 	"github.com/statefleet/statefleet/internal/faults"
 	"github.com/statefleet/statefleet/internal/history"
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // chronicle drives a cluster at random, and remembers what it held.
@@ -154,7 +155,7 @@ func (c *chronicle) put(kind string, o thing) {
 		raw, err = o.Marshal()
 	}
 	if err == nil {
-		err = c.history.Put(c.key(kind, o), string(o.GetUID()), parseVersion(o.GetResourceVersion()), raw)
+		err = c.history.Put(c.key(kind, o), string(o.GetUID()), watch.ParseVersion(o.GetResourceVersion()), raw)
 	}
 	if err != nil {
 		c.t.Fatal(err)

@@ -96,7 +96,7 @@ func (w *world) restore(backup *simulator.Cluster) (unchecked *atomic.Bool) {
 		switch {
 		case unchecked.Load() && query.Get("limit") != "":
 			refuse(rw)
-		case parseVersion(query.Get("resourceVersion")) <= backup.ResourceVersion() || !deaf(rw, r):
+		case watch.ParseVersion(query.Get("resourceVersion")) <= backup.ResourceVersion() || !deaf(rw, r):
 			handler.ServeHTTP(rw, r)
 		}
 		return true

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"iter"
-	"strconv"
 
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
@@ -28,7 +27,7 @@ type sink struct {
 func (s *sink) Put(o watch.Object) (room bool) {
 	k := s.kind
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
-	version := parseVersion(o.ResourceVersion)
+	version := watch.ParseVersion(o.ResourceVersion)
 	if k.store.Has(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
 		k.counters.unchanged.Inc()
 		return true
@@ -117,7 +116,7 @@ func (s *sink) leftOut(o watch.Object) {
 // Delete implements watch.Sink.
 func (s *sink) Delete(o watch.Object) {
 	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
-	k, version := s.kind, parseVersion(o.ResourceVersion)
+	k, version := s.kind, watch.ParseVersion(o.ResourceVersion)
 	if k.graves.buried(id, version) {
 		return // and held no longer than until then
 	}
@@ -136,7 +135,7 @@ func (s *sink) Delete(o watch.Object) {
 
 // Retain implements watch.Sink.
 func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
-	version := parseVersion(resourceVersion)
+	version := watch.ParseVersion(resourceVersion)
 	gone := s.kind.store.Retain(s.source, version, ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
 	if version != 0 && version < s.newest {
@@ -158,14 +157,4 @@ func ids(all []*watch.Handle) iter.Seq[store.ID] {
 			}
 		}
 	}
-}
-
-// parseVersion reads a resourceVersion as the number that it is on every known
-// API server; 0 where it is none, and then no version counts as older.
-func parseVersion[T string | []byte](rv T) uint64 {
-	v, err := strconv.ParseUint(string(rv), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return v
 }
