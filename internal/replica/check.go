@@ -81,6 +81,13 @@ func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 		return r.mend(ctx, repair{k, true}, checkRestarted)
 	}
 	wrong := k.stillWrong(w.found)
+	if len(wrong.missing) > 0 {
+		again, err := k.scan(ctx)
+		if err != nil {
+			return checkFailed
+		}
+		wrong.missing = inBoth(wrong.missing, again.missing)
+	}
 	if wrong.len() == 0 {
 		return checkEqual
 	}
@@ -162,6 +169,16 @@ func (k *kind) stillWrong(found suspects) (wrong suspects) {
 		}
 	}
 	return wrong
+}
+
+// inBoth are those of the objects that others name, too. What was missing in one list
+// only has come and gone since: pods may live for seconds.
+func inBoth(objects, others []store.Version) []store.Version {
+	named := make(map[store.ID]bool, len(others))
+	for _, v := range others {
+		named[v.ID] = true
+	}
+	return slices.DeleteFunc(objects, func(v store.Version) bool { return !named[v.ID] })
 }
 
 // hopeless reports whether a new list was tried for all of this already. An object

@@ -101,6 +101,31 @@ func TestCheckFindsNothingUnderChurn(t *testing.T) {
 	}
 }
 
+// An object whose creation was on its way at the first look may have been deleted since, as pods that live for seconds are.
+func TestWhatComesAndGoesBetweenTwoLooksIsNotMissing(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	r := w.checked(func(o *Options) { o.CheckEvery = 0 })
+	pods := r.current()[0]
+	look := func(missing ...int) string {
+		var found suspects
+		for _, i := range missing {
+			found.missing = append(found.missing, store.Version{ID: idOf(i), Version: 1})
+		}
+		return r.lookAgain(t.Context(), waiting{kind: pods, found: found, plan: r.settled.Load()})
+	}
+	if got := look(77); got != checkEqual {
+		t.Errorf("an object that is gone: %s", got)
+	}
+	pods.store.Delete(idOf(1)) // as if its creation had never been heard of
+	if got := look(77, 1); got != checkRepaired {
+		t.Errorf("an object that is there, too: %s", got)
+	}
+	if n := r.value("statefleet_consistency_differences_total", "difference", "missing"); n != 1 {
+		t.Errorf("%v objects are counted as missing", n)
+	}
+}
+
 // An object that cannot be rendered is missing, and a new list does not help.
 func TestCheckGivesUpOnWhatCannotBeMended(t *testing.T) {
 	w := newWorld(t)
