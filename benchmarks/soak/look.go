@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
-
-	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // look is what the replicas hold together when the cluster is at rest and holds as
@@ -68,7 +63,8 @@ func (t *trial) look(ctx context.Context) (look, error) {
 	}
 	var sum look
 	for _, s := range t.fleet.Shards {
-		if err := collectGarbage(ctx, s); err != nil {
+		heap, err := liveHeap(ctx, s)
+		if err != nil {
 			return sum, err
 		}
 		self, err := s.Self(ctx)
@@ -78,7 +74,7 @@ func (t *trial) look(ctx context.Context) (look, error) {
 		sum.objects += self.Sum("statefleet_objects")
 		sum.goroutines += self.Sum("go_goroutines")
 		sum.files += self.Sum("process_open_fds")
-		sum.heap += self.Sum("go_memstats_heap_alloc_bytes")
+		sum.heap += heap
 		sum.resident += self.Sum("process_resident_memory_bytes")
 		sum.pages += self.Sum("statefleet_pages")
 		sum.text += self.Sum("statefleet_page_text_bytes")
@@ -137,19 +133,4 @@ func (t *trial) unsettled(ctx context.Context) string {
 		return fmt.Sprintf("%.0f objects are held of %d", held, there)
 	}
 	return ""
-}
-
-// collectGarbage has the replica do it, with the memory that this frees.
-func collectGarbage(ctx context.Context, s *fleet.Shard) error {
-	url := strings.TrimSuffix(s.Telemetry, "/metrics") + "/debug/pprof/heap?gc=1"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return errors.Join(err, resp.Body.Close())
 }
