@@ -105,7 +105,7 @@ func (c command) parse(args []string, stdout, stderr io.Writer) (f *flags, done 
 	}
 	f.fixed = declared.fixed
 	f.log.Writer = stderr
-	if args, err = plainBooleans(app, args); err == nil {
+	if args, err = plainArguments(app, args); err == nil {
 		if args, err = f.readConfig(app, args); err == nil {
 			_, err = app.Parse(args)
 		}
