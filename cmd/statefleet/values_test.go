@@ -169,4 +169,9 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", in, s.rawBytes, want)
 		}
 	}
+	for _, in := range []string{"", "-1", "1 GiB", "10EB", "1e30", "9223372036854775808"} {
+		if _, _, err := parse([]string{"--store.raw-bytes=" + in}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--store.raw-bytes") {
+			t.Errorf("%s: error %v", in, err)
+		}
+	}
 }
