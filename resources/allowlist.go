@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // metrics. The zero Allowlist allows none.
 type Allowlist struct {
 	byResource map[string]*keys
-	every      *keys // for kinds not named, from the resource "*"
+	every      *keys // for all kinds, those that are named included, from the resource "*"
 }
 
 // keys are the keys allowed for one kind.
@@ -26,7 +27,8 @@ type pattern struct{ prefix, suffix string }
 // ParseAllowlist reads the grammar of --metric-labels-allowlist and
 // --metric-annotations-allowlist: entries `resource=[key,key]` separated by
 // commas. A resource or key may be `*`, which stands for all, in a key only
-// as the first; a key may hold one star. The errors name the entry at fault.
+// as the first; a key may hold one star. What is allowed for all kinds is allowed
+// for those that are named, too. The errors name the entry at fault.
 func ParseAllowlist(entries []string) (Allowlist, error) {
 	a := Allowlist{byResource: map[string]*keys{}}
 	rest := strings.Join(entries, ",")
@@ -91,12 +93,21 @@ func (a *Allowlist) add(resource, list string) error {
 	return nil
 }
 
-// keys returns what is allowed for a kind, nil when it is not named.
+// keys returns what is allowed for a kind, by its own entry and by that of "*"; nil
+// when that is nothing.
 func (a Allowlist) keys(resource string) *keys {
-	if k, ok := a.byResource[resource]; ok {
-		return k
+	k := &keys{exact: map[string]bool{}}
+	for _, entry := range []*keys{a.every, a.byResource[resource]} {
+		if entry != nil {
+			k.all = k.all || entry.all
+			maps.Copy(k.exact, entry.exact)
+			k.patterns = append(k.patterns, entry.patterns...)
+		}
 	}
-	return a.every
+	if !k.all && len(k.exact)+len(k.patterns) == 0 {
+		return nil
+	}
+	return k
 }
 
 func (k *keys) allow(key string) bool {

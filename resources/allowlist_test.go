@@ -41,9 +41,27 @@ func TestParseAllowlist(t *testing.T) {
 	f([]string{"pods=[a*z]"}, "pods", "az abz", "a z za")
 	f([]string{"pods=[aa*a]"}, "pods", "aaa", "aa")
 	f([]string{"*=[app]"}, "anything", "app", "other")
-	f([]string{"*=[app],pods=[tier]"}, "pods", "tier", "app")
+	f([]string{"*=[app],pods=[tier]"}, "pods", "app tier", "other")
+	f([]string{"*=[app],pods=[tier]"}, "nodes", "app", "tier")
+	f([]string{"*=[app],pods=[team/*]"}, "pods", "app team/a", "other")
+	f([]string{"*=[app],pods=[*]"}, "pods", "app other", "")
+	f([]string{"*=[*],pods=[app]"}, "pods", "app other", "")
+	f([]string{"*=[app],pods=[]"}, "pods", "app", "other")
 	f([]string{"pods=[]"}, "pods", "", "app")
 	f([]string{"pods=[a],pods=[b]"}, "pods", "b", "a")
+}
+
+// TestKindWithoutKeysIsNotNamed: its families stay away, rather than come without a label.
+func TestKindWithoutKeysIsNotNamed(t *testing.T) {
+	for _, entry := range []string{"", "nodes=[app]", "pods=[]", "*=[]", "*=[],pods=[ ]"} {
+		a, err := ParseAllowlist([]string{entry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.keys("pods") != nil {
+			t.Errorf("%q names keys of pods", entry)
+		}
+	}
 }
 
 func TestParseAllowlistErrorsNameTheEntry(t *testing.T) {
@@ -90,8 +108,8 @@ func FuzzParseAllowlist(f *testing.F) {
 				t.Errorf("%q: resource %q", text, resource)
 			}
 			k := a.keys(resource)
-			if k == nil {
-				t.Fatalf("%q: nothing for %q", text, resource)
+			if k == nil { // there are no keys
+				continue
 			}
 			for exact := range k.exact {
 				if !k.allow(exact) {
@@ -124,7 +142,8 @@ func FuzzAllowlistKeys(f *testing.F) {
 				want = want || regexp.MustCompile(expression).MatchString(key)
 			}
 		}
-		if got := a.keys("pods").allow(key); got != want {
+		k := a.keys("pods")
+		if got := k != nil && k.allow(key); got != want {
 			t.Errorf("[%s] and %q: %v, want %v", list, key, got, want)
 		}
 	})

@@ -106,6 +106,11 @@ func TestSelectionOfResources(t *testing.T) {
 		"?exclude_resources=pods,jobs":                "",
 		"?exclude_resources=pods&resources=pods":      "",
 		"?exclude_resources=jobs&resources=jobs,pods": "pods",
+
+		// Kinds of custom resources of which there is no definition now.
+		"?resources=foos.v1.example.com,jobs":    "jobs",
+		"?resources=foos.v1.example.com":         "",
+		"?exclude_resources=foos.v1.example.com": "jobs pods",
 	} {
 		text := ask(t, h, "GET", "/metrics"+query).text
 		var got []string

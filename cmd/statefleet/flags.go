@@ -105,7 +105,7 @@ func (c command) parse(args []string, stdout, stderr io.Writer) (f *flags, done 
 	}
 	f.fixed = declared.fixed
 	f.log.Writer = stderr
-	if args, err = plainBooleans(app, args); err == nil {
+	if args, err = plainArguments(app, args); err == nil {
 		if args, err = f.readConfig(app, args); err == nil {
 			_, err = app.Parse(args)
 		}
@@ -206,7 +206,7 @@ func (f *flags) declareMetrics(s *section) {
 	s.flag("metric-opt-in-list", "Patterns of the families to expose that are off by default.").
 		PlaceHolder("RE,...").StringsVar(&f.optIn)
 	s.flag(labelsFlag, "Labels of objects to expose as labels of the kind's *_labels family, such as "+
-		"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * stands for all others.").
+		"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * stands for all, those that are named included.").
 		PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.labels)
 	s.flag(annotationsFlag, "Annotations of objects to expose as labels of the kind's *_annotations family, "+
 		"written as for --metric-labels-allowlist.").PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.annotations)

@@ -9,33 +9,45 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// plainBooleans rewrites --flag=true and --flag=false, which kube-state-metrics accepts, to --flag and --no-flag, which
-// kingpin does.
-func plainBooleans(app *kingpin.Application, args []string) ([]string, error) {
+// plainArguments rewrites what kube-state-metrics accepts and kingpin does not: --flag=true and --flag=false become --flag
+// and --no-flag, and a value that stands by itself is joined to its flag if kingpin would take it for something else.
+func plainArguments(app *kingpin.Application, args []string) ([]string, error) {
 	boolean := map[string]bool{}
 	for _, f := range app.Model().Flags {
 		boolean["--"+f.Name] = f.IsBoolFlag()
 	}
 	var plain []string
-	for i, arg := range args {
-		if arg == "--" {
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
 			return append(plain, args[i:]...), nil
 		}
-		name, value, assigned := strings.Cut(arg, "=")
-		if !assigned || !boolean[name] {
-			plain = append(plain, arg)
-			continue
+		name, value, assigned := strings.Cut(args[i], "=")
+		switches, known := boolean[name]
+		switch {
+		case known && switches && assigned:
+			on, err := strconv.ParseBool(value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %q is neither true nor false", name, value)
+			}
+			if !on {
+				name = "--no-" + strings.TrimPrefix(name, "--")
+			}
+			plain = append(plain, name)
+		case known && !switches && !assigned && i+1 < len(args) && looksOtherwise(args[i+1]):
+			i++
+			plain = append(plain, name+"="+args[i])
+		default:
+			plain = append(plain, args[i])
 		}
-		on, err := strconv.ParseBool(value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q is neither true nor false", name, value)
-		}
-		if !on {
-			name = "--no-" + strings.TrimPrefix(name, "--")
-		}
-		plain = append(plain, name)
 	}
 	return plain, nil
+}
+
+// looksOtherwise reports whether kingpin does not take an argument for a value, although it is no flag: a YAML document that
+// begins with its marker, which is how custom resources may be given, a number below 0, what begins like a file of arguments.
+func looksOtherwise(arg string) bool {
+	dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
+	return strings.HasPrefix(arg, "@") || dashes == 1 || dashes > 2
 }
 
 // splitNames takes names that were repeated or separated by commas apart; each is there once.

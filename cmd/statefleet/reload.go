@@ -35,6 +35,7 @@ type reloader struct {
 	hangup  <-chan os.Signal // asks to reload
 
 	watched watchedFiles
+	refused bool // what was read last
 	group   *errgroup.Group
 
 	mu   sync.Mutex
@@ -101,6 +102,7 @@ func (r *reloader) reload(ctx context.Context) {
 		return
 	}
 	next, err := r.read(serving)
+	r.refused = err != nil
 	switch {
 	case err != nil:
 		r.metrics.refused(serving.files)
@@ -129,7 +131,7 @@ func (r *reloader) read(serving *generation) (*generation, error) {
 	}
 	if s.same(serving.flags) {
 		r.replaceNext(nil)
-		r.metrics.loaded(s.files, unchanged)
+		r.metrics.loaded(s.files, unchanged, true)
 		s.logger.Info("the configuration is the one that is served")
 		return nil, nil
 	}
@@ -182,7 +184,7 @@ func (r *reloader) succeed() {
 	if err := r.level.Set(next.log.Level.String()); err != nil { // a level's own name is one that it knows
 		next.logger.Error("the level of the log stays", "err", err)
 	}
-	r.metrics.loaded(next.files, served)
+	r.metrics.loaded(next.files, served, !r.refused)
 	r.metrics.pending(false)
 	next.logger.Info("the new configuration is served")
 	before.halt()

@@ -50,7 +50,7 @@ func newReloadMetrics(r prometheus.Registerer, files []file) (*reloadMetrics, er
 	for _, result := range []result{served, unchanged, refused, superseded} {
 		m.reloads.WithLabelValues(string(result))
 	}
-	m.show(files)
+	m.show(files, true)
 	if len(files) == 0 {
 		return m, nil
 	}
@@ -63,14 +63,15 @@ func newReloadMetrics(r prometheus.Registerer, files []file) (*reloadMetrics, er
 
 func (m *reloadMetrics) count(as result) { m.reloads.WithLabelValues(string(as)).Inc() }
 
-// loaded shows files that are served now, or still.
-func (m *reloadMetrics) loaded(files []file, as result) {
+// loaded shows files that are served now, or still. They are not the latest if what was read since was refused: a
+// configuration that was under way then is served all the same, and the files would not start the program.
+func (m *reloadMetrics) loaded(files []file, as result, latest bool) {
+	m.show(files, latest)
 	m.count(as)
-	m.show(files)
 }
 
-func (m *reloadMetrics) show(files []file) {
-	m.successful.Set(1)
+func (m *reloadMetrics) show(files []file, latest bool) {
+	m.successful.Set(truth(latest))
 	m.timestamp.SetToCurrentTime()
 	for _, v := range []*prometheus.GaugeVec{m.hash, m.fileSuccessful, m.fileTimestamp} {
 		v.Reset()
@@ -78,7 +79,7 @@ func (m *reloadMetrics) show(files []file) {
 	for _, f := range files {
 		const exact = 1<<53 - 1 // what a float64 can hold
 		m.hash.WithLabelValues(f.kind, f.name).Set(float64(xxhash.Sum64(f.content) & exact))
-		m.fileSuccessful.WithLabelValues(f.kind, f.name).Set(1)
+		m.fileSuccessful.WithLabelValues(f.kind, f.name).Set(truth(latest))
 		m.fileTimestamp.WithLabelValues(f.kind, f.name).SetToCurrentTime()
 	}
 }

@@ -90,7 +90,8 @@ func duration(into *time.Duration) kingpin.Value {
 func size(into *int64) kingpin.Value {
 	return parsed[int64]{into, form{"number of bytes", []string{"!!str", "!!int"}}, func(s string) (int64, error) {
 		q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
-		if err != nil || q.Sign() < 0 {
+		// What an int64 cannot hold, Value turns into any number, 0 included, which may stand for no limit.
+		if err != nil || q.Sign() < 0 || q.CmpInt64(math.MaxInt64) > 0 {
 			return 0, fmt.Errorf("%q is no number of bytes, such as 32MiB", s)
 		}
 		return q.Value(), nil

@@ -137,6 +137,21 @@ func TestFlagsOfKubeStateMetrics(t *testing.T) {
 	}
 }
 
+// TestValueMayLookLikeSomethingElse: what stands behind a flag that takes a value is its value, as for kube-state-metrics,
+// unless it is a flag itself.
+func TestValueMayLookLikeSomethingElse(t *testing.T) {
+	const config = "---\nkind: CustomResourceStateMetrics\nspec: {resources: []}\n"
+	s := checked(t, "--custom-resource-state-config", config, "--metric-denylist", "-created$", "--node", "", "--kubeconfig", "@home")
+	if s.custom != config || !slices.Equal(s.deny, []string{"-created$"}) || s.node != "" || s.kubeconfig != "@home" {
+		t.Errorf("unexpected: %+v", s.flags)
+	}
+	for _, args := range [][]string{{"--port", "--host=x"}, {"--port", "-1"}, {"--port"}, {"--auth-filter", "-1"}, {"--port", "--"}, {"---"}} {
+		if _, _, err := parse(args, io.Discard, io.Discard); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}
+
 func TestListenAddressesReplaceHostAndPort(t *testing.T) {
 	s := checked(t, "--port=9000", "--web.listen-address=127.0.0.1:1", "--web.listen-address=:2")
 	var got []string
@@ -152,6 +167,11 @@ func TestSizes(t *testing.T) {
 	for in, want := range map[string]int64{"0": 0, "1048576": 1 << 20, "32MiB": 32 << 20, "32Mi": 32 << 20, "50MB": 50e6, "1GiB": 1 << 30} {
 		if s := checked(t, "--store.raw-bytes="+in); s.rawBytes != want {
 			t.Errorf("%s: got %d, want %d", in, s.rawBytes, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "1 GiB", "10EB", "1e30", "9223372036854775808"} {
+		if _, _, err := parse([]string{"--store.raw-bytes=" + in}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--store.raw-bytes") {
+			t.Errorf("%s: error %v", in, err)
 		}
 	}
 }
