@@ -30,9 +30,11 @@ func (s *settings) apiConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// apiError names the flag that led to the API server.
+// apiError names the flags that led to the API server.
 func (s *settings) apiError(err error) error {
 	switch {
+	case s.kubeconfig != "" && s.apiserver != "":
+		return fmt.Errorf("--kubeconfig, --apiserver: %w", err)
 	case s.kubeconfig != "":
 		return fmt.Errorf("--kubeconfig: %w", err)
 	case s.apiserver != "":

@@ -95,7 +95,7 @@ func (e *estimator) readsCluster() bool {
 	return e.kubeconfig != "" || e.apiserver != "" || !e.podsSet
 }
 
-// refuse names flags whose effect would be missing from the estimate.
+// refuse names flags with which something would be missing from the estimate.
 func (e *estimator) refuse() error {
 	for _, f := range []struct {
 		name string
@@ -110,6 +110,9 @@ func (e *estimator) refuse() error {
 		if f.set {
 			return fmt.Errorf("--%s: an estimate cannot tell what it leaves; give numbers with --pods and --objects, without this flag", f.name)
 		}
+	}
+	if e.interval == 0 {
+		return errors.New("--scrape-interval: without time between two scrapes there is no telling what they cost")
 	}
 	if e.readsCluster() {
 		return nil
