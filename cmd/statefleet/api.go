@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/common/version"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // auth-provider: oidc in kubeconfigs
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
