@@ -220,6 +220,29 @@ func TestForbiddenKindDoesNotHoldTheOthersBack(t *testing.T) {
 	})
 }
 
+// TestRefusedNamespaceDoesNotHoldTheOthersBack: wherever it is among those that are followed.
+func TestRefusedNamespaceDoesNotHoldTheOthersBack(t *testing.T) {
+	for _, refused := range []string{"ns0", "ns1"} {
+		w := newWorld(t)
+		for i := range 6 {
+			w.pod(i, "n0")
+		}
+		bend := func(rw http.ResponseWriter, r *http.Request) bool {
+			return strings.Contains(r.URL.Path, "/"+refused+"/") && refuse(rw)
+		}
+		w.bend.Store(&bend)
+		r := w.start(func(o *Options) {
+			o.Namespaces, o.Patience = []string{"ns0", "ns1"}, time.Millisecond
+			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !k.Namespaced })
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		if n := len(podsOn(r.samples())); n != 2 {
+			t.Errorf("%s is refused: %d pods, want the 2 of the other", refused, n)
+		}
+	}
+}
+
 func TestUnreadableObjectCostsItselfOnly(t *testing.T) {
 	w := newWorld(t)
 	const list = `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[
