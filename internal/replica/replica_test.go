@@ -179,6 +179,47 @@ func TestKindThatIsRefusedForAMomentIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestKindThatIsNotRefusedAnyMoreIsWaitedFor: its list takes longer than a refusal is taken for one that passes.
+func TestKindThatIsNotRefusedAnyMoreIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	var asked atomic.Int32
+	begun, end := make(chan struct{}), make(chan struct{})
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		switch n := asked.Add(1); {
+		case n <= 2:
+			return refuse(rw)
+		case n == 3:
+			rw.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(rw).Flush()
+			close(begun)
+			select {
+			case <-end:
+			case <-r.Context().Done():
+			}
+			return true
+		}
+		return false
+	}
+	w.bend.Store(&bend)
+	const patience = 2 * time.Second // the second attempt comes before
+	r := w.start(func(o *Options) { o.Patience = patience })
+	r.assign(0, 1)
+	<-begun
+	time.Sleep(patience)
+	if r.Ready() == nil {
+		t.Error("ready while the list comes in")
+	}
+	close(end)
+	r.waitReady()
+	if n := len(podsOn(r.samples())); n != 1 {
+		t.Errorf("ready with %d pods of 1", n)
+	}
+}
+
 func TestNotReadyWhileEverythingIsRefused(t *testing.T) {
 	w := newWorld(t)
 	var refused atomic.Int32
