@@ -67,6 +67,13 @@ func beyondAcquiring(err, last error) bool {
 		errors.Is(err, watch.ErrBehind) && errors.Is(last, watch.ErrBehind)
 }
 
+// acquires reports whether what is gained is being listed.
+func (k *kind) acquires() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.acquiring > 0
+}
+
 func (k *kind) acquired() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

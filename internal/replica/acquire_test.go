@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -73,4 +75,45 @@ func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
 	r.Follow(plan(0, 2, 2))
 	eventually(t, "what the backup has", func() bool { return !r.podsRunOn("n1") })
 	r.serves(0, 2)
+}
+
+// TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack: the pages of a list are all of one moment, and any number of
+// deletions may come before the last of them.
+func TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack(t *testing.T) {
+	w := plannedWorld(t)
+	const many = planned + 4*generation
+	for i := planned; i < many; i++ {
+		w.pod(i, "n1")
+	}
+	r := w.follower(func(*Options) {})
+	asked, answer := make(chan struct{}), make(chan struct{})
+	bend := func(rw http.ResponseWriter, req *http.Request) bool {
+		if q := req.URL.Query(); !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" || q.Get("continue") != "" {
+			return false
+		}
+		page := httptest.NewRecorder()
+		w.cluster.Handler().ServeHTTP(page, req)
+		close(asked)
+		<-answer
+		maps.Copy(rw.Header(), page.Header())
+		_, _ = rw.Write(page.Body.Bytes())
+		return true
+	}
+	w.bend.Store(&bend)
+	r.Follow(plan(0, 1, 1))
+	<-asked
+	for i := range many - 1 {
+		w.removePod(i)
+	}
+	w.pod(many, "n2")
+	eventually(t, "the last event", func() bool { return r.podsHeld() <= 2 })
+	close(answer)
+	r.waitHolds(plan(0, 1, 1))
+	if n := r.podsHeld(); n != 2 {
+		t.Errorf("%d pods are held, want 2", n)
+	}
+}
+
+func (r *run) podsHeld() int {
+	return int(r.value("statefleet_objects", "resource", "pods") + r.value("statefleet_objects_hidden", "resource", "pods"))
 }
