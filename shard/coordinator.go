@@ -89,6 +89,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36), pod: uid, patience: cmp.Or(c.patience, firstLook)},
 		written:     make(chan error, 1),
 		selected:    make(chan struct{}, 1),
+		overdue:     make(chan struct{}, 1),
 		board: &board{
 			name:    name + "-topology",
 			api:     c.Client.CoreV1().ConfigMaps(c.Namespace),
@@ -99,13 +100,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() {
-		c.follow(ctx, name, func(w Wanted) {
-			l.wanted.Store(&w)
-			poke(news)
-			poke(l.selected)
-		}, &l.heard)
-	})
+	running.Go(func() { l.followSet(ctx, news) })
 	running.Go(func() { l.board.run(ctx, c.backoff()) })
 	if c.Standby {
 		l.roster = &roster{
@@ -135,6 +130,7 @@ type loop struct {
 	roster *roster // nil unless replicas stand by for one another
 
 	selected chan struct{} // the StatefulSet's selector may have changed
+	overdue  chan struct{} // others know more of the StatefulSet
 
 	unusable error // why the object cannot be used; nil when it can
 
@@ -145,6 +141,7 @@ type loop struct {
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
 	read    time.Time  // when the object was last read past the watch
+	sought  time.Time  // when the StatefulSet was last followed anew
 }
 
 func (l *loop) run(ctx context.Context, news <-chan struct{}) {
@@ -184,6 +181,7 @@ func (l *loop) step(ctx context.Context) {
 		l.log.Info("the fleet's topology is not there; waiting for it", "longest", l.mind.patience)
 	}
 	l.note(before, v)
+	l.catchUp(v.now)
 	if p := l.mind.plan; p != before.plan {
 		l.Member.Follow(p)
 	}

@@ -3,6 +3,8 @@ package shard
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +30,36 @@ type follower struct {
 
 	last  Wanted // Total 0: none yet
 	state condition
+}
+
+// followSet follows the StatefulSet until ctx ends, and anew each time that it is overdue.
+func (l *loop) followSet(ctx context.Context, news chan<- struct{}) {
+	wanted := func(w Wanted) {
+		l.wanted.Store(&w)
+		poke(news)
+		poke(l.selected)
+	}
+	for ctx.Err() == nil {
+		following, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		running.Go(func() { l.follow(following, l.name, wanted, &l.heard) })
+		select {
+		case <-ctx.Done():
+		case <-l.overdue:
+			l.log.Info("others know more of the StatefulSet; it is listed anew")
+		}
+		stop()
+		running.Wait()
+	}
+}
+
+// catchUp has it followed anew while the others have decided by what its watch has not brought.
+func (l *loop) catchUp(now time.Time) {
+	if since := l.mind.lagging; since.IsZero() || now.Sub(since) <= rereadEvery || now.Sub(l.sought) <= rereadEvery {
+		return
+	}
+	l.sought = now
+	poke(l.overdue)
 }
 
 // run blocks until ctx ends. The reflector's own log lines are dropped: it writes one for each attempt that

@@ -17,11 +17,12 @@ type Gain struct {
 }
 
 var (
-	// ErrNotListed is returned by Acquire while the Source has no complete list, or has begun another: then all that
-	// is owned has to be listed.
+	// ErrNotListed is returned by Acquire while the Source has no complete list, or once it begins another: then all
+	// that is owned has to be listed.
 	ErrNotListed = errors.New("the resource is being listed")
-
-	errBehind = errors.New("the API server's answer is older than what is known")
+	// ErrBehind is returned by Acquire when the list of the gain is older than what the watch goes on from. For the
+	// second time in a row it means that the API server's versions have gone back.
+	ErrBehind = errors.New("the API server's answer is older than what is known")
 )
 
 // Acquire puts into the Sink what the Source has come to own, and leaves what it holds as it is. The Options' Owned
@@ -30,7 +31,7 @@ var (
 // may be called while the Source runs, by one goroutine at a time. After an error but ErrNotListed it may be tried again.
 func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 	from, err := s.reopen(ctx)
-	if err != nil || from == listedAnew {
+	if err != nil {
 		return err
 	}
 	defer s.Client.hurry()() // between two pages as well
@@ -38,7 +39,7 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 	for {
 		page, err := s.acquirePage(ctx, o, gain.Owned)
 		if err == nil && o.Continue == "" && older(page.ResourceVersion, from) {
-			err = errBehind
+			err = ErrBehind
 		}
 		if err == nil && page.Continue != "" && page.Continue == o.Continue {
 			err = errEndless
@@ -48,6 +49,9 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 			return fmt.Errorf("list what is gained of %s: %w", s.Name, err)
 		}
 		s.counters.sharded(page.ShardInfo != nil)
+		if !s.follows() {
+			return ErrNotListed
+		}
 		if page.Continue == "" {
 			return nil
 		}
@@ -55,16 +59,25 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 	}
 }
 
+// acquirePage gives way to a list that the reflector begins. That may have found no room for an object that there
+// would be room for now, and would take away what it does not name.
 func (s *Source) acquirePage(ctx context.Context, o metav1.ListOptions, owned func(hash uint64) bool) (metav1.ListMeta, error) {
 	body, _, err := s.openAs(ctx, o, "")
 	if err != nil {
 		return metav1.ListMeta{}, err
 	}
-	return s.readList(ctx, body, owned, func(*Handle) {})
+	return s.readList(ctx, body, func(hash uint64) bool { return s.listed && owned(hash) }, func(*Handle) {})
 }
 
-// listedAnew stands for the version of a watch where the reflector has listed everything instead.
-const listedAnew = "listed anew"
+// follows reports whether the last list that was begun is complete.
+func (s *Source) follows() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listed
+}
+
+// listBegins stands for the version of a watch where the reflector lists everything instead.
+const listBegins = "a list begins"
 
 // reopen has the watch opened anew, and returns the version that it goes on from.
 func (s *Source) reopen(ctx context.Context) (from string, err error) {
@@ -82,6 +95,9 @@ func (s *Source) reopen(ctx context.Context) (from string, err error) {
 	}
 	select {
 	case from = <-opened:
+		if from == listBegins {
+			return "", ErrNotListed
+		}
 		return from, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
@@ -93,9 +109,10 @@ func (s *Source) begins() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listed = false
+	s.opens(listBegins)
 }
 
-// opens notes a watch that goes on from a version, or that a list is complete. The caller holds s.mu.
+// opens notes a watch that goes on from a version, or that a list begins. The caller holds s.mu.
 func (s *Source) opens(from string) {
 	if s.opened != nil {
 		s.opened <- from

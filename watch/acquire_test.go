@@ -86,12 +86,7 @@ func TestAcquireListsWhatIsGainedOnly(t *testing.T) {
 				w.pod(i, "n0")
 			}
 			g, gained := w.grow(t)
-			w.convergeHeld(t, g, "the list")
-			eventually(t, "synced", func() bool { return g.Status().Phase == Synced })
-			for i := range 700 { // client-go lists anew after a short watch that brought nothing
-				w.pod(i, "n1")
-			}
-			w.convergeHeld(t, g, "updates")
+			w.follow(t, g, 700)
 			before, puts := len(g.requests(0)), g.rec.count(func(r *recorder) int { return r.puts })
 
 			gain := g.widen(gained)
@@ -148,8 +143,7 @@ func TestAcquireWhileTheClusterChanges(t *testing.T) {
 				w.pod(i, "n0")
 			}
 			g, gained := w.grow(t)
-			w.convergeHeld(t, g, "the list")
-			eventually(t, "synced", func() bool { return g.Status().Phase == Synced })
+			w.follow(t, g, 300)
 			gain := g.widen(gained)
 			acquired := make(chan error, 1)
 			go func() { acquired <- g.Acquire(t.Context(), gain) }()
@@ -203,10 +197,21 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 		return true
 	})
 	gain := g.widen(gained)
-	if err := g.Acquire(t.Context(), gain); !errors.Is(err, errBehind) {
+	if err := g.Acquire(t.Context(), gain); !errors.Is(err, ErrBehind) {
 		t.Errorf("got %v", err)
 	}
 	w.setBend(nil)
+	for i := range 50 { // as above, client-go would list anew
+		w.pod(i, "n2")
+	}
+	eventually(t, "an event of what is held", func() bool {
+		for uid, node := range g.rec.snapshot() {
+			if oneOfThree(t).Contains(shard.Hash(uid)) && node != "n2" {
+				return false
+			}
+		}
+		return true
+	})
 	if err := g.Acquire(t.Context(), gain); err != nil {
 		t.Error(err)
 	}

@@ -34,6 +34,8 @@ type recorder struct {
 	retains int
 	named   int // by the last Retain
 	most    int // objects that there is room for; 0 means any number
+
+	versions map[string]uint64 // of what has come, by UID
 }
 
 func (r *recorder) Put(o Object) bool {
@@ -49,7 +51,9 @@ func (r *recorder) Put(o Object) bool {
 	if _, held := r.objects[string(o.UID)]; !held && r.most > 0 && len(r.objects) >= r.most {
 		return false
 	}
-	r.objects[string(o.UID)] = pod.Spec.NodeName
+	if version := ParseVersion(o.ResourceVersion); version == 0 || version >= r.versions[string(o.UID)] {
+		r.objects[string(o.UID)], r.versions[string(o.UID)] = pod.Spec.NodeName, version
+	}
 	return true
 }
 
@@ -201,7 +205,7 @@ func (w *world) source(s setup) (*Source, *recorder) {
 	if s.resource != "" {
 		resource.Resource = s.resource
 	}
-	rec := &recorder{t: w.t, objects: map[string]string{}}
+	rec := &recorder{t: w.t, objects: map[string]string{}, versions: map[string]uint64{}}
 	return NewSource(Options{
 		Client:   client,
 		Resource: resource,

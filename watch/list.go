@@ -144,10 +144,10 @@ func isSelectorError(err error) bool {
 		strings.Contains(strings.ToLower(err.Error()), "shard")
 }
 
-// request sends a request. The body of a list ends when nothing comes any more;
-// a watch may be silent, and ends with its own timeout.
+// request sends a request. The body of a list, also of one that is streamed, ends when
+// nothing comes any more; a watch may be silent, and ends with its own timeout.
 func (s *Source) request(ctx context.Context, o metav1.ListOptions, accept string) (io.ReadCloser, error) {
-	if o.Watch {
+	if o.Watch && o.SendInitialEvents == nil {
 		return s.send(ctx, o, accept)
 	}
 	ctx, silence := endSilence(ctx, s.Silence)

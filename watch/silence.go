@@ -18,6 +18,7 @@ type silence struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	after  time.Duration
+	over   bool // the list is complete, and what comes now may take any time
 }
 
 // endSilence returns the context for a request, and what its body is to be read through.
@@ -39,8 +40,16 @@ func (s *silence) because(err error) error {
 // Read implements io.Reader.
 func (s *silence) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	s.timer.Reset(s.after)
+	if !s.over {
+		s.timer.Reset(s.after)
+	}
 	return n, s.because(err)
+}
+
+// listed lets a watch be silent, once it has streamed its list. It is for the reader to call.
+func (s *silence) listed() {
+	s.over = true
+	s.timer.Stop()
 }
 
 // end forgets the request.

@@ -218,7 +218,6 @@ func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 		r.s.streamed = nil
 	}
 	r.s.listed = true
-	r.s.opens(listedAnew)
 	if !r.s.stopped {
 		r.s.hear(resourceVersion)
 		r.s.Sink.Retain(handles, resourceVersion)

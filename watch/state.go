@@ -14,7 +14,7 @@ type Phase string
 // The phases. Forbidden and Absent are retried for ever; they are no reason to
 // withhold the metrics of other resources.
 const (
-	Pending   Phase = "pending"   // no list was complete yet
+	Pending   Phase = "pending"   // no list was complete yet, or none since a refusal
 	Synced    Phase = "synced"    // a list was complete, and is followed
 	Forbidden Phase = "forbidden" // the API server refuses the list or watch
 	Absent    Phase = "absent"    // the API server does not have the resource
@@ -63,6 +63,7 @@ func (s *state) answered(logger *slog.Logger, verb string, err error) {
 	defer s.mu.Unlock()
 	s.status.Err = err
 	if err == nil {
+		s.readable()
 		s.logged = ""
 		return
 	}
@@ -76,10 +77,19 @@ func (s *state) answered(logger *slog.Logger, verb string, err error) {
 		what = "the API server does not have the resource; its metrics are missing until it does"
 	case apierrors.IsInvalid(err) && verb == "watch":
 		return // a server without streamed lists; the reflector lists instead
+	default:
+		s.readable()
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
 		logger.Warn(what, "verb", verb, "err", err)
+	}
+}
+
+// readable ends a refusal: what was refused may be on its way now, and is to be waited for again.
+func (s *state) readable() {
+	if s.status.Phase == Forbidden || s.status.Phase == Absent {
+		s.enter(Pending)
 	}
 }
 

@@ -34,6 +34,7 @@ type stream struct {
 	release func() // ends what is noted of the stream with the Client; guarded by source.mu
 
 	initial bool      // the initial events of a streamed list are still coming
+	silence *silence  // of that list; nil where there is none
 	listed  []*Handle // what of them the Sink has taken
 	skipped int       // frames since the reflector last heard of us
 	version []byte    // of the last of them
@@ -157,6 +158,9 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 
 // calmDown notes that the list is complete: from here events may gather.
 func (d *stream) calmDown() {
+	if d.silence != nil {
+		d.silence.listed()
+	}
 	d.source.mu.Lock()
 	defer d.source.mu.Unlock()
 	d.release()
@@ -190,6 +194,10 @@ func (d *stream) failed(err error) error {
 	}
 	if d.closed.Load() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return io.EOF
+	}
+	if errors.Is(err, errSilent) { // the reflector lists without streaming
+		d.source.state.answered(d.source.logger, "watch", err)
+		return err
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		d.source.counters.bad.Inc()

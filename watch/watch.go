@@ -39,6 +39,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		filter:  newFiltering(s, selector),
 	}
 	if initial {
+		d.silence, _ = body.(*silence)
 		d.release = s.Client.hurry()
 	} else {
 		d.release = s.Client.watch()

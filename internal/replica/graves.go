@@ -7,7 +7,8 @@ import (
 )
 
 // generation is how many deletions of a kind are remembered at least; at most they
-// are twice as many. It is what a map of 1,024 places takes, 27 KiB.
+// are twice as many, but for those that come while what is gained is listed: its pages
+// are all of one moment. It is what a map of 1,024 places takes, 27 KiB.
 //
 // They are needed for as long as an API server may be behind: client-go names the
 // version that it has heard of, and a server whose cache does not reach that within
@@ -27,16 +28,20 @@ type graves struct {
 	young, old map[store.ID]uint64
 }
 
-// bury remembers a deletion. One without a version is not comparable to anything.
-func (g *graves) bury(id store.ID, version uint64) {
+// bury remembers a deletion, and with keepAll forgets none for it. One without a version
+// is not comparable to anything.
+func (g *graves) bury(id store.ID, version uint64, keepAll bool) {
 	if version == 0 {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	version = max(version, g.young[id], g.old[id])
-	if len(g.young) >= generation {
+	if len(g.young) >= generation && !keepAll {
 		g.young, g.old = g.old, g.young
+		if len(g.young) > generation {
+			g.young = nil // cleared, it would keep its size
+		}
 		clear(g.young)
 	}
 	if g.young == nil {

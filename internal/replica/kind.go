@@ -129,7 +129,8 @@ func (k *kind) stop() {
 }
 
 // status returns the status of the Sources taken together. Of several, the
-// phase that is furthest from Synced counts, and the oldest event.
+// phase that is furthest from Synced counts, and the oldest event. One that was
+// complete is enough for there to be something.
 func (k *kind) status() watch.Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -142,8 +143,9 @@ func (k *kind) status() watch.Status {
 			continue
 		}
 		if rank[st.Phase] > rank[all.Phase] {
-			all.Phase = st.Phase
+			all.Phase, all.Since = st.Phase, st.Since
 		}
+		all.Synced = all.Synced || st.Synced
 		if st.LastEvent.Before(all.LastEvent) {
 			all.LastEvent = st.LastEvent
 		}

@@ -179,6 +179,47 @@ func TestKindThatIsRefusedForAMomentIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestKindThatIsNotRefusedAnyMoreIsWaitedFor: its list takes longer than a refusal is taken for one that passes.
+func TestKindThatIsNotRefusedAnyMoreIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	var asked atomic.Int32
+	begun, end := make(chan struct{}), make(chan struct{})
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		switch n := asked.Add(1); {
+		case n <= 2:
+			return refuse(rw)
+		case n == 3:
+			rw.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(rw).Flush()
+			close(begun)
+			select {
+			case <-end:
+			case <-r.Context().Done():
+			}
+			return true
+		}
+		return false
+	}
+	w.bend.Store(&bend)
+	const patience = 2 * time.Second // the second attempt comes before
+	r := w.start(func(o *Options) { o.Patience = patience })
+	r.assign(0, 1)
+	<-begun
+	time.Sleep(patience)
+	if r.Ready() == nil {
+		t.Error("ready while the list comes in")
+	}
+	close(end)
+	r.waitReady()
+	if n := len(podsOn(r.samples())); n != 1 {
+		t.Errorf("ready with %d pods of 1", n)
+	}
+}
+
 func TestNotReadyWhileEverythingIsRefused(t *testing.T) {
 	w := newWorld(t)
 	var refused atomic.Int32
@@ -218,6 +259,29 @@ func TestForbiddenKindDoesNotHoldTheOthersBack(t *testing.T) {
 	eventually(t, "the job once it is allowed", func() bool {
 		return slices.ContainsFunc(r.samples(), func(l string) bool { return strings.HasPrefix(l, "kube_job_info") })
 	})
+}
+
+// TestRefusedNamespaceDoesNotHoldTheOthersBack: wherever it is among those that are followed.
+func TestRefusedNamespaceDoesNotHoldTheOthersBack(t *testing.T) {
+	for _, refused := range []string{"ns0", "ns1"} {
+		w := newWorld(t)
+		for i := range 6 {
+			w.pod(i, "n0")
+		}
+		bend := func(rw http.ResponseWriter, r *http.Request) bool {
+			return strings.Contains(r.URL.Path, "/"+refused+"/") && refuse(rw)
+		}
+		w.bend.Store(&bend)
+		r := w.start(func(o *Options) {
+			o.Namespaces, o.Patience = []string{"ns0", "ns1"}, time.Millisecond
+			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !k.Namespaced })
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		if n := len(podsOn(r.samples())); n != 2 {
+			t.Errorf("%s is refused: %d pods, want the 2 of the other", refused, n)
+		}
+	}
 }
 
 func TestUnreadableObjectCostsItselfOnly(t *testing.T) {

@@ -120,7 +120,7 @@ func (s *sink) Delete(o watch.Object) {
 	if k.graves.buried(id, version) {
 		return // and held no longer than until then
 	}
-	k.graves.bury(id, version)
+	k.graves.bury(id, version, k.acquires())
 	k.refusals.forget(s.source, id)
 	if k.hold == 0 {
 		k.disclaim(o, id)
