@@ -81,13 +81,13 @@ func (l *loop) followSelected(ctx context.Context, selector string) {
 }
 
 // read returns the peers of a StatefulSet whose ordinals begin at start. Not known are they before the first
-// list; denied when they may not be listed, and have not been.
+// list; denied when they may not be listed any more, so that what was known of them would be for ever.
 func (r *roster) read(start int) (all peers, known, denied bool) {
 	r.mu.Lock()
 	pods, known, refused := r.pods, r.known, r.refused
 	r.mu.Unlock()
-	if !known {
-		return nil, false, !refused.IsZero() && time.Since(refused) > refusedFor
+	if denied = !refused.IsZero() && time.Since(refused) > refusedFor; denied || !known {
+		return nil, false, denied
 	}
 	all = peers{}
 	for name, p := range pods {
@@ -98,12 +98,20 @@ func (r *roster) read(start int) (all peers, known, denied bool) {
 	return all, true, false
 }
 
+// recountEvery is how long the pods are followed before they are listed anew. An event of theirs that got lost would
+// otherwise leave a shard covered twice, or by nobody, until the pod changes again.
+const recountEvery = 5 * time.Minute
+
 // run follows the pods that a label selector selects until ctx ends.
 func (r *roster) run(ctx context.Context, selector string, backoff wait.Backoff) {
 	quiet := klog.Logger{}
-	reflector := cache.NewReflectorWithOptions(r.listWatch(selector), &corev1.Pod{}, r,
-		cache.ReflectorOptions{Name: "fleet pods", Logger: &quiet, Backoff: &backoff})
-	reflector.RunWithContext(klog.NewContext(ctx, quiet))
+	for ctx.Err() == nil {
+		following, stop := context.WithTimeout(ctx, recountEvery)
+		reflector := cache.NewReflectorWithOptions(r.listWatch(selector), &corev1.Pod{}, r,
+			cache.ReflectorOptions{Name: "fleet pods", Logger: &quiet, Backoff: &backoff})
+		reflector.RunWithContext(klog.NewContext(following, quiet))
+		stop()
+	}
 }
 
 func (r *roster) listWatch(selector string) cache.ListerWatcher {

@@ -1,11 +1,14 @@
 package shard
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	k8stesting "k8s.io/client-go/testing"
 )
@@ -38,6 +41,38 @@ func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
 		}
 		if s := a.Status(); s.Wanted != 5 {
 			t.Errorf("%d replicas are wanted as it knows, want 5", s.Wanted)
+		}
+	})
+}
+
+// TestPodsThatAreSilentAreListedAnew: what became of them is not unknown for ever when their watch does not bring it.
+func TestPodsThatAreSilentAreListedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))
+		p.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return true, watch.NewRaceFreeFake(), nil
+		})
+		var refused atomic.Bool
+		p.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return refused.Load(), nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+		})
+		g := p.joinStandby(1)
+		rest := Plan{Ordinal: 1, Active: 2, Target: 2, Standby: true}
+		covers := rest
+		covers.Covers = true
+		g.waitPlan(t, rest)
+		if err := p.client.Tracker().Update(podResource, fleetPod("fleet-0", false, false), namespace); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(recountEvery + time.Minute)
+		if now := g.plan(); now != covers {
+			t.Errorf("the plan is %+v, want %+v", now, covers)
+		}
+		refused.Store(true)
+		time.Sleep(recountEvery + refusedFor + time.Minute)
+		if now, alone := g.plan(), (Plan{Ordinal: 1, Active: 2, Target: 2}); now != alone {
+			t.Errorf("the plan is %+v once the pods may not be read, want %+v", now, alone)
 		}
 	})
 }
