@@ -11,10 +11,10 @@ const (
 	// gatherFor is how long the events of watches that are quiet otherwise may gather
 	// before they are read. To be woken for each of them costs as much as many of them
 	// do, and no one looks at a page as often.
-	gatherFor = 100 * time.Millisecond
+	gatherFor = 200 * time.Millisecond
 	// gatherMost is how many bytes are to gather. What comes faster wakes the process
 	// seldom for what it is, and would leave the processor's caches before it is read.
-	gatherMost = 384 << 10
+	gatherMost = 768 << 10
 )
 
 // gathering says when connections are read. Nothing gathers while somebody waits

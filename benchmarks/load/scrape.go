@@ -115,6 +115,8 @@ func scrapeTimes(ctx context.Context, shard *fleet.Shard, encoding string, n int
 // changed measures scrapes after objects have changed and the exporter has come
 // to rest, and what the change itself cost it.
 func (s *session) changed(ctx context.Context, r *result, what string, touch simulator.Touch, n int, to func(*figures) **scrapes) error {
+	s.cluster.KeepEvents(burstLog)
+	defer s.cluster.KeepEvents(0)
 	touch.PerSecond = s.touchRate
 	for i, shard := range s.fleet.Shards {
 		var changing time.Duration

@@ -54,6 +54,8 @@ type Cluster struct {
 	started endpoint      // of the latest Start
 }
 
+const defaultLogBytes = 64 << 20
+
 // New returns an empty cluster.
 func New(options Options) *Cluster {
 	if options.BookmarkInterval <= 0 {
@@ -63,7 +65,7 @@ func New(options Options) *Cluster {
 		options.LogEvents = 16384
 	}
 	if options.LogBytes <= 0 {
-		options.LogBytes = 64 << 20
+		options.LogBytes = defaultLogBytes
 	}
 	c := &Cluster{
 		options:     options,
@@ -163,6 +165,16 @@ func (c *Cluster) Len() int {
 // ResourceVersion is the present one. Each change of an object raises it by
 // one, so differences count events.
 func (c *Cluster) ResourceVersion() uint64 { return c.revision.Load() }
+
+// KeepEvents bounds the event log of each resource anew, as LogBytes does. 0 is its default.
+func (c *Cluster) KeepEvents(bytes int) {
+	if bytes <= 0 {
+		bytes = defaultLogBytes
+	}
+	for _, collection := range c.collections {
+		collection.keepEvents(bytes)
+	}
+}
 
 // Compact forgets all past events: watches from an older resourceVersion and
 // unfinished paged lists get 410 Gone.

@@ -202,6 +202,13 @@ func (c *collection) after(pos uint64, limit int) (events []*event, changed <-ch
 }
 
 // compact forgets all events and all snapshots of paged lists.
+func (c *collection) keepEvents(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log.maxBytes = bytes
+	c.log.trim()
+}
+
 func (c *collection) compact() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -51,6 +51,11 @@ type eventLog struct {
 func (l *eventLog) append(e *event) {
 	l.events = append(l.events, e)
 	l.bytes += e.size()
+	l.trim()
+}
+
+// trim drops what is beyond the bounds.
+func (l *eventLog) trim() {
 	for len(l.events) > l.maxEvents || l.bytes > l.maxBytes {
 		l.drop()
 	}

@@ -214,6 +214,17 @@ func TestEventLogIsBoundedInBytes(t *testing.T) {
 	if n := len(collection.log.events); n == 0 || n > 40 || collection.log.bytes > 10_000 {
 		t.Errorf("%d events of %d bytes are held", n, collection.log.bytes)
 	}
+	c.KeepEvents(3000)
+	if n := len(collection.log.events); n == 0 || collection.log.bytes > 3000 {
+		t.Errorf("%d events of %d bytes are held, of 3000", n, collection.log.bytes)
+	}
+	c.KeepEvents(0)
+	for range 1000 {
+		put(t, c, p)
+	}
+	if n := len(collection.log.events); n < 1000 {
+		t.Errorf("%d events are held once there is room for all", n)
+	}
 }
 
 func TestWatchTimesOut(t *testing.T) {

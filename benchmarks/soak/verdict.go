@@ -22,7 +22,7 @@ func (t *trial) warm(looks []look) []look {
 // first, by their medians: a look may fall into a moment when the runtime has just grown.
 func (t *trial) compareQuarters(all []look) error {
 	looks := t.warm(all)
-	n := max(1, len(looks)/4)
+	n := quarter(len(looks))
 	first, last := looks[:n], looks[len(looks)-n:]
 	t.say("\n%-10s %12s %12s %9s   (medians of %d of %d looks; the %d of the first %s are left out)",
 		"", "first", "last", "change", n, len(looks), len(all)-len(looks), t.warmUp)
@@ -37,6 +37,10 @@ func (t *trial) compareQuarters(all []look) error {
 	}
 	return failed
 }
+
+// quarter is how many looks of all are a quarter: three at least if there are as many
+// twice, since the median of two is off as soon as one of them is.
+func quarter(looks int) int { return max(1, looks/4, min(3, looks/2)) }
 
 func median(looks []look, of func(look) float64) float64 {
 	var values []float64

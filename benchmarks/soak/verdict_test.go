@@ -12,9 +12,10 @@ import (
 
 func TestQuartersAreCompared(t *testing.T) {
 	steady := look{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, pages: 100, text: 100 * mebi}
+	number := 20
 	looks := func(change func(i int, l *look)) []look {
 		var all []look
-		for i := range 20 {
+		for i := range number {
 			l := steady
 			l.at = time.Duration(i+1) * time.Minute
 			change(i, &l)
@@ -49,6 +50,17 @@ func TestQuartersAreCompared(t *testing.T) {
 	f("a leak", "goroutines changed by +", func(i int, l *look) { l.goroutines += float64(i) })
 	f("fewer objects", "objects changed by -", func(i int, l *look) { l.objects -= float64(i) })
 	f("no figures", "files changed by +NaN", func(_ int, l *look) { l.files = 0 })
+	number = 8 // of which the warm-up leaves seven
+	f("one look that is off in a short run", "", func(i int, l *look) {
+		if i == 7 {
+			l.heap *= 2
+		}
+	})
+	f("two of them", "heap MiB changed by +", func(i int, l *look) {
+		if i >= 6 {
+			l.heap *= 2
+		}
+	})
 }
 
 // Of a short run the warm-up leaves something to compare.
