@@ -51,10 +51,11 @@ var Build = sync.OnceValues(func() (string, error) { return process.Build("../cm
 // until the replica is ready. The log of a replica is shown if the test fails.
 func Start(t testing.TB, flags ...string) *Replica {
 	t.Helper()
-	ports, err := process.FreePorts(loopback, 2)
+	ports, release, err := process.ReservePorts(loopback, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(release)
 	args := append([]string{
 		"--host=" + loopback, "--port=" + strconv.Itoa(ports[0]),
 		"--telemetry-host=" + loopback, "--telemetry-port=" + strconv.Itoa(ports[1]),

@@ -16,17 +16,37 @@ const (
 
 // FreePorts returns n different TCP ports on which nothing listens at the given host.
 func FreePorts(host string, n int) ([]int, error) {
-	ports := make([]int, 0, n)
+	ports, release, err := ReservePorts(host, n)
+	release()
+	return ports, err
+}
+
+// ReservePorts returns ports as FreePorts does, which nobody else is given before release: programs that start at the same
+// time could be given the same one before either listens.
+func ReservePorts(host string, n int) (ports []int, release func(), err error) {
+	var marks []net.PacketConn // nothing here listens on UDP, so a UDP port stands for the TCP port of the same number
+	release = func() {
+		for _, mark := range marks {
+			_ = mark.Close()
+		}
+	}
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		address := net.JoinHostPort(host, strconv.Itoa(port))
+		mark, err := net.ListenPacket("udp", address)
 		if err != nil {
 			continue
 		}
-		defer listener.Close() // held until all are chosen, so that no port is given twice
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = mark.Close()
+			continue
+		}
+		_ = listener.Close()
+		marks = append(marks, mark)
 		if ports = append(ports, port); len(ports) == n {
-			return ports, nil
+			return ports, release, nil
 		}
 	}
-	return nil, fmt.Errorf("no free port found on %s", host)
+	return nil, release, fmt.Errorf("no free port found on %s", host)
 }
