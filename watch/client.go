@@ -63,6 +63,10 @@ func NewClient(config *rest.Config, accept string) (*Client, error) {
 	return &Client{client, g, httpClient.Transport}, nil
 }
 
+// Hurry has events read as they come, without others being waited for, until end is called, which may be called again.
+// It is safe for concurrent use.
+func (c *Client) Hurry() (end func()) { return c.hurry() }
+
 // Release closes the connections, once nothing uses the client any more. They would
 // stay for a minute and a half otherwise, since no other client shares them.
 func (c *Client) Release() { utilnet.CloseIdleConnectionsFor(c.transport) }

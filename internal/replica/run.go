@@ -16,6 +16,9 @@ const (
 	sweepEvery = 5 * time.Second
 	quietAfter = time.Minute
 	syncPoll   = 50 * time.Millisecond
+	// hurryFor is how long events do not gather after each change of the plan: from
+	// the naming of a switch until it is over.
+	hurryFor = 10 * time.Second
 	// gatherNamespaces is how long further changes of the selected namespaces
 	// are waited for: each costs a list of every kind.
 	gatherNamespaces = time.Second
@@ -92,7 +95,9 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 	if r.selection != nil {
 		selected = r.selection.changed
 	}
-	var relist <-chan time.Time
+	var relist, calm <-chan time.Time
+	end := func() {}
+	defer func() { end() }()
 	for {
 		var due <-chan time.Time // never, while there is nothing to wait for: a process at rest is to rest
 		if r.underWay() {
@@ -109,7 +114,11 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			relist = nil
 			r.followSelected(ctx)
 		case p := <-r.assigned:
+			end()
+			end, calm = r.hurry(), time.After(hurryFor)
 			c = r.turn(ctx, c, p)
+		case <-calm:
+			end()
 		case kinds := <-r.wanted:
 			c = r.replaceKinds(ctx, c, kinds)
 		case what := <-r.repair:
@@ -121,6 +130,13 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			}
 		}
 	}
+}
+
+// hurry has events read as they come until end is called, which may be called again: while objects change hands,
+// who takes them over must not be behind who gives them up.
+func (r *Replica) hurry() (end func()) {
+	objects, custom := r.client.Hurry(), r.json.Hurry()
+	return func() { objects(); custom() }
 }
 
 // listAnew does what a check asks for.
