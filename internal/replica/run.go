@@ -114,8 +114,9 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			relist = nil
 			r.followSelected(ctx)
 		case p := <-r.assigned:
-			end()
+			before := end
 			end, calm = r.hurry(), time.After(hurryFor)
+			before() // only now, or events would gather between the two
 			c = r.turn(ctx, c, p)
 		case <-calm:
 			end()

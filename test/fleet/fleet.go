@@ -52,10 +52,10 @@ var Build = sync.OnceValues(func() (string, error) { return process.Build("../cm
 func Start(t testing.TB, flags ...string) *Replica {
 	t.Helper()
 	ports, release, err := process.ReservePorts(loopback, 2)
+	t.Cleanup(release)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(release)
 	args := append([]string{
 		"--host=" + loopback, "--port=" + strconv.Itoa(ports[0]),
 		"--telemetry-host=" + loopback, "--telemetry-port=" + strconv.Itoa(ports[1]),
