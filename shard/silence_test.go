@@ -3,7 +3,6 @@ package shard
 import (
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,12 +10,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // TestReplicaWhoseStatefulSetIsSilentFollowsItAnew: the others have changed over to what its watch has not brought. It
 // must not take them back to where they were.
 func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, boardWith(Topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
 		watches := 0
 		p.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
@@ -47,7 +48,7 @@ func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
 
 // TestPodsThatAreSilentAreListedAnew: what became of them is not unknown for ever when their watch does not bring it.
 func TestPodsThatAreSilentAreListedAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := newParty(t, 2, boardWith(Topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))
 		p.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // stuckWriter takes nothing until it is let go; then it fails.
@@ -77,7 +79,7 @@ func heap() int64 {
 // TestPagesWaitForATurnToBePacked: memory for packing and unpacking is there for as many
 // pages as there are CPUs, however many scrapes ask.
 func TestPagesWaitForATurnToBePacked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		c := newCodec()
 		for range cap(c.turns) {
 			c.enter()

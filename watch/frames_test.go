@@ -7,10 +7,10 @@ import (
 	"io"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // waited reads a frame from what send sends, and returns how long that took and how it ended.
@@ -35,7 +35,7 @@ func TestFrameThatDoesNotGoOnEndsTheWatch(t *testing.T) {
 	begin := binary.BigEndian.AppendUint32(nil, 100) // what there is of it is no event
 	f := func(name string, want error, send func(w io.Writer)) {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				took, why, err := waited(t, send)
 				if !errors.Is(why, want) || err == nil {
 					t.Errorf("after %s: %v, because of %v", took, err, why)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // gathered returns a connection that gathers, and its other end.
@@ -40,7 +42,7 @@ func reads(conn net.Conn) <-chan time.Time {
 func send(server net.Conn, s string) { go func() { _, _ = io.WriteString(server, s) }() }
 
 func TestEventsGather(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var g gathering
 		defer g.watch()()
 		conn, server := gathered(t, &g)
@@ -64,7 +66,7 @@ func TestNothingGathersWhileSomebodyWaits(t *testing.T) {
 		"while there is a list":   {true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				var g gathering
 				if c.watches {
 					defer g.watch()()
@@ -87,7 +89,7 @@ func TestNothingGathersWhileSomebodyWaits(t *testing.T) {
 }
 
 func TestRequestEndsWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var g gathering
 		end := g.watch()
 		conn, server := gathered(t, &g)
@@ -132,7 +134,7 @@ func (f *faucet) Read(p []byte) (int, error) {
 // What comes fast is not waited for: there would be too much of it.
 func TestMuchDoesNotGather(t *testing.T) {
 	for rate, most := range map[int]int{1_000_000: 13, 20_000_000: 2000} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Test(t, func(t *testing.T) {
 			var g gathering
 			defer g.watch()()
 			conn := &gatheringConn{Conn: &faucet{rate: rate, start: time.Now()}, gathering: &g}
@@ -150,7 +152,7 @@ func TestMuchDoesNotGather(t *testing.T) {
 }
 
 func TestCloseEndsWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var g gathering
 		defer g.watch()()
 		conn, server := gathered(t, &g)

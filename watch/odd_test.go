@@ -6,19 +6,19 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // What follows are API servers that do what none should.
 
 func TestWatchesThatEndAtOnceAreSpaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := pace{backoff: wait.Backoff{Duration: time.Second / 2, Factor: 2, Steps: 1 << 20, Cap: 10 * time.Second}}
 		start := time.Now()
 		for range tolerated {

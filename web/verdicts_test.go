@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 // calls counts what was asked.
@@ -34,7 +36,7 @@ func (c *calls) of(question string) int {
 }
 
 func TestVerdictsAreRememberedForAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{}
 		f, _, _ := newFilter(t, reviews)
 		h := protected(t, f)["metrics"]
@@ -72,7 +74,7 @@ func TestVerdictsAreRememberedForAWhile(t *testing.T) {
 }
 
 func TestManyCallersAtOnceAreOneReview(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{wait: func(context.Context) { time.Sleep(time.Second) }}
 		f, _, _ := newFilter(t, reviews)
 		h := protected(t, f)["metrics"]
@@ -92,7 +94,7 @@ func TestManyCallersAtOnceAreOneReview(t *testing.T) {
 }
 
 func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		f, _, _ := newFilter(t, &fakeReviewer{wait: func(ctx context.Context) { <-ctx.Done() }})
 		h := protected(t, f)["metrics"]
 		began := time.Now()
@@ -105,7 +107,7 @@ func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
 
 // A caller that leaves must not make the review fail for those who wait for it too.
 func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var v verdicts[string]
 		v.yes.limit, v.yes.lasts = 1, time.Minute
 		leaving, leave := context.WithCancel(t.Context())
@@ -151,7 +153,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestFullMemoryForgetsWhatIsOverFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		m := memory[int]{lasts: time.Minute, limit: 3}
 		key := func(i int) digest { return sha256.Sum256([]byte{byte(i)}) }
 		m.put(key(1), 1)

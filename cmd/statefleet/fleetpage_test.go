@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/web"
@@ -82,7 +83,7 @@ func TestFleetPageWithoutAnAPIServer(t *testing.T) {
 }
 
 func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		taken, series := 0, 0
 		c := &census{asked: make(chan struct{}, 1), take: func(ctx context.Context) (replica.Census, error) {
 			at := time.Now()

@@ -2,9 +2,9 @@ package replica
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
@@ -42,7 +42,7 @@ func (r *run) haunted() (n int) {
 }
 
 func TestKindsWaitForTheirSecondLookTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		r.haunt(maxWaiting)
 		round := r.options.CheckEvery
@@ -58,7 +58,7 @@ func TestKindsWaitForTheirSecondLookTogether(t *testing.T) {
 
 // More than wait at a time come after them, and no kind is left out for that.
 func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		all := len(r.current())
 		r.haunt(all)
@@ -74,7 +74,7 @@ func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
 }
 
 func TestKindsThatAreRightAreListedOnceARound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		round := r.options.CheckEvery
 		time.Sleep(10 * round)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -160,7 +160,7 @@ func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
 
 // What is selected at the start is no change.
 func TestSelectionIsListedForOnceAtTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
 		w := newWorldOn(t, network)
 		w.namespace("ns0", "a")
@@ -187,7 +187,7 @@ func TestSelectionIsListedForOnceAtTheStart(t *testing.T) {
 
 // The first kind that notices it has the others checked, and all that is no kind.
 func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		network, backup := newPipes(), simulator.New(simulator.Options{})
 		if err := backup.Put(teamNamespace("ns0", "a")); err != nil {
 			t.Fatal(err)

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -68,7 +68,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func TestAPIServerThatIsAwayForTenMinutes(t *testing.T) {
 	o := &outcome{name: "away-ten-minutes", seed: seed(t), runs: 1}
 	defer o.tell(t)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
 		c := newChronicleOn(t, o.seed, network)
 		w := c.witness(0, func(o *Options) {

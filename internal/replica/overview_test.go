@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/watch"
 )
@@ -152,7 +152,7 @@ func FuzzNamespaceOf(f *testing.F) {
 
 // A census rests four times as long as it works.
 func TestCensusLeavesTheCPUToOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		start := time.Now()
 		p := pacer{since: start}
 		for range 100 {

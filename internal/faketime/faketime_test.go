@@ -1,0 +1,27 @@
+package faketime
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// With -race and without the one thread, this crashes within some milliseconds.
+func TestTimersThatAreDueAreReadByMany(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	Test(t, func(*testing.T) {
+		var readers sync.WaitGroup
+		for range 8 {
+			readers.Go(func() {
+				for range 2000 {
+					<-time.NewTimer(0).C
+				}
+			})
+		}
+		readers.Wait()
+	})
+	if after := runtime.GOMAXPROCS(0); after != before {
+		t.Errorf("GOMAXPROCS is %d after the test, %d before", after, before)
+	}
+}
