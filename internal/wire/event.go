@@ -24,9 +24,9 @@ type Event struct {
 // EventReader reads the frames of a watch. It is used by one goroutine.
 type EventReader struct {
 	br   *bufio.Reader
-	json *json.Decoder // nil until the first byte says that it is JSON
-	buf  []byte        // a frame that does not fit into br
-	held int           // bytes of br that the last frame is
+	json *jsonReader // nil until the first byte says that it is JSON
+	buf  []byte      // a frame that does not fit into br
+	held int         // bytes of br that the last frame is
 	read bool
 
 	within bool // the length of a frame was read, and not all of the frame
@@ -51,7 +51,7 @@ func (e *EventReader) Next() (Event, error) {
 		}
 		// A length of more than 16 MiB, which JSON's brace would be, is no frame's.
 		if first[0] == '{' || first[0] == '\n' || first[0] == ' ' {
-			e.json = json.NewDecoder(e.br)
+			e.json = newJSONReader(e.br)
 		}
 		e.read = true
 	}
@@ -160,7 +160,7 @@ func (e *EventReader) nextJSON() (Event, error) {
 		Object json.RawMessage `json:"object"`
 	}
 	before := e.json.InputOffset()
-	if err := e.json.Decode(&frame); err != nil {
+	if err := e.json.value(&frame); err != nil {
 		return Event{}, err
 	}
 	ev := Event{Type: frame.Type, Encoding: JSON, Object: frame.Object, Size: int(e.json.InputOffset() - before)}

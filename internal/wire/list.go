@@ -159,7 +159,7 @@ func (l *listReader) bytes(n int) (value []byte, held int, err error) {
 // readJSONList reads the members of a JSON list from the stream, items one by one.
 func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
-	dec := json.NewDecoder(br)
+	dec := newJSONReader(br)
 	if err := expect(dec, json.Delim('{')); err != nil {
 		return meta, err
 	}
@@ -170,12 +170,12 @@ func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.
 		}
 		switch name {
 		case "metadata":
-			err = dec.Decode(&meta)
+			err = dec.value(&meta)
 		case "items":
 			err = readJSONItems(dec, visit)
 		default:
 			var other json.RawMessage
-			err = dec.Decode(&other)
+			err = dec.value(&other)
 		}
 		if err != nil {
 			return meta, unexpected(err)
@@ -184,7 +184,7 @@ func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.
 	return meta, expect(dec, json.Delim('}'))
 }
 
-func readJSONItems(dec *json.Decoder, visit func(Encoding, []byte) error) error {
+func readJSONItems(dec *jsonReader, visit func(Encoding, []byte) error) error {
 	start, err := dec.Token()
 	if err != nil || start == nil { // null stands for no items
 		return err
@@ -195,7 +195,7 @@ func readJSONItems(dec *json.Decoder, visit func(Encoding, []byte) error) error 
 	var item json.RawMessage
 	for dec.More() {
 		item = item[:0]
-		if err := dec.Decode(&item); err != nil {
+		if err := dec.value(&item); err != nil {
 			return err
 		}
 		if err := visit(JSON, item); err != nil {
@@ -205,7 +205,7 @@ func readJSONItems(dec *json.Decoder, visit func(Encoding, []byte) error) error 
 	return expect(dec, json.Delim(']'))
 }
 
-func expect(dec *json.Decoder, want json.Delim) error {
+func expect(dec *jsonReader, want json.Delim) error {
 	got, err := dec.Token()
 	if err != nil {
 		return unexpected(err)
