@@ -73,7 +73,7 @@ func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
 		return err
 	}
 	r.serving.Store(first)
-	r.shown.Show(first.replica)
+	first.show(r.shown)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -185,4 +186,23 @@ func TestNamespacesAreSelectedByLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the jobs of the namespace are there", func() bool { return count(p.page(t), "kube_job_info{") == want })
+}
+
+// Alerts leave out of the errors of the API server what may not be read, by the phase.
+func TestDefinitionsThatMayNotBeReadAreShownSo(t *testing.T) {
+	api, _ := newExactAPI(t)
+	flag := serveAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/customresourcedefinitions") {
+			http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`, http.StatusForbidden)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+	config := filepath.Join(t.TempDir(), "crs.yaml")
+	writeFile(t, config, widgetMetrics("size"))
+	p := start(t, flag, "--custom-resource-state-config-file="+config, "--resources=pods")
+	p.shows(t)
+	if n := p.selfValue(t, `statefleet_resource_phase{phase="forbidden",resource="customresourcedefinitions"}`); n != 1 {
+		t.Errorf("the phase of the definitions is not forbidden: %v", n)
+	}
 }

@@ -141,25 +141,27 @@ func (e *estimator) read(ctx context.Context) ([]capacity.Kind, error) {
 
 // advise writes what to tell the chart or a kustomization.
 func (e *estimator) advise(w io.Writer, r capacity.Replica) error {
-	cpu, memory := r.Requests()
-	standby, limit, limits := "", "", ""
+	cpu, memory := r.Requests(e.memoryLimit)
+	standby, base := "", "base"
 	if e.standby {
-		standby = ",standby.enabled=true"
+		standby, base = ",standby.enabled=true", "overlays/standby"
 	}
+	limit, limits := "null", "" // null takes the chart's default away
 	if e.memoryLimit > 0 {
-		q := resource.NewQuantity(e.memoryLimit, resource.BinarySI)
-		limit, limits = ",resources.limits.memory="+q.String(), ", limits: {memory: "+q.String()+"}"
+		limit = resource.NewQuantity(e.memoryLimit, resource.BinarySI).String()
+		limits = ", limits: {memory: " + limit + "}"
 	}
 	_, err := fmt.Fprintf(w, `
 Helm
   --set replicas=%d%s
-  --set resources.requests.cpu=%s,resources.requests.memory=%s%s
+  --set resources.requests.cpu=%s,resources.requests.memory=%s,resources.limits.memory=%s
 Kustomize
+  resources: [manifests/%s]
   replicas: [{name: statefleet, count: %d}]
   patches:
     - target: {kind: StatefulSet, name: statefleet}
       patch: |
         - {op: replace, path: /spec/template/spec/containers/0/resources, value: {requests: {cpu: %s, memory: %s}%s}}
-`, r.Replicas, standby, cpu, memory, limit, r.Replicas, cpu, memory, limits)
+`, r.Replicas, standby, cpu, memory, limit, base, r.Replicas, cpu, memory, limits)
 	return err
 }

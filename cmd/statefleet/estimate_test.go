@@ -151,3 +151,23 @@ func bend(t *testing.T, api string, change func(string) string) string {
 		_, _ = io.WriteString(w, change(string(body)))
 	}))
 }
+
+// What is advised must be what was asked for: no default limit where there is to be none, and a fleet that stands by.
+func TestEstimateAdvisesWhatWasAskedFor(t *testing.T) {
+	_, api := cluster(t)
+	for _, test := range []struct {
+		flags []string
+		says  []string
+	}{
+		{nil, []string{",resources.limits.memory=512Mi\n", "resources: [manifests/base]", "limits: {memory: 512Mi}"}},
+		{[]string{"--memory-limit=0"}, []string{",resources.limits.memory=null\n", "Mi}}}"}},
+		{[]string{"--shard.standby"}, []string{",standby.enabled=true\n", "resources: [manifests/overlays/standby]"}},
+	} {
+		text := estimated(t, append([]string{api, "--resources=pods"}, test.flags...)...)
+		for _, says := range test.says {
+			if !strings.Contains(text, says) {
+				t.Errorf("%q: %q is not in\n%s", test.flags, says, text)
+			}
+		}
+	}
+}

@@ -84,6 +84,15 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 	return g, nil
 }
 
+// show makes the metrics those of the generation.
+func (g *generation) show(metrics *replica.Metrics) {
+	if g.follower == nil {
+		metrics.Show(g.replica)
+		return
+	}
+	metrics.Show(g.replica, replica.Watched{Resource: customresource.Definitions, Status: g.follower.Status})
+}
+
 // restarted has the definitions checked, too, when the versions of the API server have gone back.
 func (g *generation) restarted() {
 	if g.follower != nil {

@@ -180,7 +180,7 @@ func (r *reloader) succeed() {
 	r.serving.Store(next)
 	r.next = nil
 	r.mu.Unlock()
-	r.shown.Show(next.replica)
+	next.show(r.shown)
 	if err := r.level.Set(next.log.Level.String()); err != nil { // a level's own name is one that it knows
 		next.logger.Error("the level of the log stays", "err", err)
 	}

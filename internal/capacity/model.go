@@ -3,6 +3,8 @@ package capacity
 import (
 	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Load is what a fleet has to carry.
@@ -109,11 +111,17 @@ func (c Costs) Replica(l Load, n int) Replica {
 	return r
 }
 
-// Requests are what to ask Kubernetes for: CPU and memory as quantities, rounded up.
-func (r Replica) Requests() (cpu, memory string) {
-	const cpuStep, memoryStep = 50, 32 // thousandths of a core, MiB
-	up := func(n float64, step int) int { return (int(n)/step + 1) * step }
-	return fmt.Sprintf("%dm", up(1000*r.CPU, cpuStep)), fmt.Sprintf("%dMi", up(r.Memory/(1<<20), memoryStep))
+// Requests are what to ask Kubernetes for: CPU and memory as quantities, rounded up,
+// but for memory to no more than the limit in bytes, which a pod may not ask for
+// more than; 0 is none.
+func (r Replica) Requests(limit int64) (cpu, memory string) {
+	const cpuStep, memoryStep = 50, 32 << 20 // thousandths of a core, bytes
+	up := func(n float64, step int64) int64 { return (int64(n)/step + 1) * step }
+	asked := up(r.Memory, memoryStep)
+	if limit > 0 {
+		asked = min(asked, limit)
+	}
+	return fmt.Sprintf("%dm", up(1000*r.CPU, cpuStep)), resource.NewQuantity(asked, resource.BinarySI).String()
 }
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

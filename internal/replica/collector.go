@@ -12,7 +12,7 @@ import (
 
 // collector shows the state of the stores and Sources when it is asked.
 type collector struct {
-	replica atomic.Pointer[Replica]
+	shown atomic.Pointer[shown]
 
 	kinds  []kindMetric
 	limit  *prometheus.Desc
@@ -22,6 +22,18 @@ type collector struct {
 	share  *prometheus.Desc
 	served *prometheus.Desc
 	rawAll *prometheus.Desc
+}
+
+// shown is what self-metrics are of.
+type shown struct {
+	*Replica
+	besides []Watched
+}
+
+// Watched is a resource that is watched besides the kinds of a Replica.
+type Watched struct {
+	Resource string
+	Status   func() watch.Status
 }
 
 // kindMetric is a number of each kind's store.
@@ -77,7 +89,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	r := c.replica.Load()
+	r := c.shown.Load()
 	if r == nil {
 		return
 	}
@@ -90,15 +102,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
 		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
-		st := k.status()
-		for _, p := range watch.Phases() {
-			gauge(c.phase, boolValue(st.Phase == p), k.Name, string(p))
-		}
-		seconds := 0.0
-		if !st.LastEvent.IsZero() {
-			seconds = float64(st.LastEvent.UnixMilli()) / 1000
-		}
-		gauge(c.event, seconds, k.Name)
+		c.watched(gauge, k.Name, k.status())
+	}
+	for _, w := range r.besides {
+		c.watched(gauge, w.Resource, w.Status())
 	}
 	gauge(c.rawAll, float64(r.budget.RawBytes()))
 	gauge(c.ready, boolValue(r.Ready() == nil))
@@ -110,6 +117,18 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.share, share(r.held.Load()))
 	gauge(c.served, share(r.shown.Load()))
+}
+
+// watched shows how far the watch of a resource is.
+func (c *collector) watched(gauge func(*prometheus.Desc, float64, ...string), resource string, st watch.Status) {
+	for _, p := range watch.Phases() {
+		gauge(c.phase, boolValue(st.Phase == p), resource, string(p))
+	}
+	seconds := 0.0
+	if !st.LastEvent.IsZero() {
+		seconds = float64(st.LastEvent.UnixMilli()) / 1000
+	}
+	gauge(c.event, seconds, resource)
 }
 
 func boolValue(b bool) float64 {

@@ -70,9 +70,10 @@ func (m *Metrics) Checks(resource string) watch.CheckCounters {
 	}
 }
 
-// Show makes the numbers of stores and Sources those of r. It may be called at
+// Show makes the numbers of stores and Sources those of r, and the phases those of
+// what is watched besides as well. It may be called at
 // any time.
-func (m *Metrics) Show(r *Replica) { m.collector.replica.Store(r) }
+func (m *Metrics) Show(r *Replica, besides ...Watched) { m.collector.shown.Store(&shown{r, besides}) }
 
 // counters are the metrics of one kind, looked up once.
 type counters struct {

@@ -101,6 +101,9 @@ func (f *Follower) Run(ctx context.Context, changed func([]Kind)) {
 	}
 }
 
+// Status is that of the watch of the definitions. It may be called concurrently.
+func (f *Follower) Status() watch.Status { return f.source.Status() }
+
 // CheckSoon has the definitions compared with those that there are at once, if they
 // are compared at all. It does not wait.
 func (f *Follower) CheckSoon() { f.source.CheckSoon() }
