@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 )
@@ -92,9 +93,9 @@ func (d *decoder) name(s *shape) (*shape, string) {
 	raw := d.quoted()
 	if bytes.IndexByte(raw, '\\') >= 0 {
 		name := unquote(raw)
-		return s.named[name], name
+		return cmp.Or(s.named[name], s.members), name
 	}
-	below := s.named[string(raw[1:len(raw)-1])]
+	below := cmp.Or(s.named[string(raw[1:len(raw)-1])], s.members)
 	if below == nil {
 		return nil, ""
 	}

@@ -34,13 +34,14 @@ type source struct {
 }
 
 // all returns what there is a value of: the elements of a list, the members of
-// a map when they are told apart by a label, else the value itself, which may
-// be nil. The name is that of a map's member.
-func (e *source) all(object *value) iter.Seq2[*item, *value] {
+// a map when they are told apart by a label or when the map as a whole tells
+// nothing, else the value itself, which may be nil. The item is a member that is
+// told apart.
+func (e *source) all(object *value, tells func(*value) bool) iter.Seq2[*item, *value] {
 	at := e.path.get(object)
 	return func(yield func(*item, *value) bool) {
 		byKey := e.byKey != "" && at.isObject()
-		if !at.isList() && !byKey {
+		if !at.isList() && !byKey && (!at.isObject() || tells(at)) {
 			yield(nil, at)
 			return
 		}
@@ -69,6 +70,9 @@ func (e *source) reachWith(s *shape, more ...path) {
 	s.addEach(e.path, e.byKey != "", append(more, e.labels.reach()...)...)
 }
 
+// whole is for maps whose members never count.
+func whole(*value) bool { return true }
+
 // gauge gives the value that valueFrom leads to.
 type gauge struct {
 	source
@@ -77,7 +81,12 @@ type gauge struct {
 }
 
 func (g *gauge) write(object *value, s *samples) {
-	for member, v := range g.all(object) {
+	tells := func(v *value) bool {
+		at := g.valueFrom.get(v)
+		_, isNumber := at.float()
+		return isNumber || g.nilIsZero && at.isNull()
+	}
+	for member, v := range g.all(object, tells) {
 		at := g.valueFrom.get(v)
 		if at.isNull() && !g.nilIsZero {
 			s.miss(v)
@@ -104,7 +113,7 @@ type stateSet struct {
 }
 
 func (t *stateSet) write(object *value, s *samples) {
-	for _, v := range t.all(object) {
+	for _, v := range t.all(object, whole) {
 		at := t.valueFrom.get(v)
 		if at.isNull() {
 			s.miss(v)
@@ -130,7 +139,8 @@ func (t *stateSet) reach(s *shape) { t.reachWith(s, t.valueFrom) }
 type info struct{ source }
 
 func (n *info) write(object *value, s *samples) {
-	for member, v := range n.all(object) {
+	tells := func(v *value) bool { return len(n.own(s, nil, v)) > 0 }
+	for member, v := range n.all(object, tells) {
 		if own := n.own(s, member, v); len(own) > 0 {
 			s.write(1, own)
 		}

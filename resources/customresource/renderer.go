@@ -56,6 +56,7 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 			}
 		}
 	}
+	r.shape.settle()
 	return r
 }
 

@@ -58,9 +58,18 @@ func TestMetrics(t *testing.T) {
 	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v, "0"]`), `{"a":{"p":{"v":[7]},"q":{"v":[]}}}`, `x{k="p"} 7`)
 	f(gauge(`path: [a], valueFrom: [p]`), `{"a":{"p":1,"q":2}}`, `x{} 1`)
 	f(gauge(`valueFrom: [a]`), `{"a":1}`, `x{} 1`)
-	f(gauge(`path: [a]`), `{"a":{"p":1}}`)
+	f(gauge(`path: [a]`), `{"a":{"p":1}}`, `x{} 1`)
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":1}`, `x{} 1`)
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":{}}`)
+
+	// The members of a map that tells nothing as a whole, told apart by their own labels.
+	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"q":{"n":"2"},"r":{"n":"3","v":3},"v":{"v":4}}}`,
+		`x{n="1"} 1`, `x{n="3"} 3`, `x{} 4`)
+	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{} 4`)
+	f(gauge(`valueFrom: [v, w]`), `{"a":{"v":{"w":5}}}`, `x{} 5`)
+	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"q":2,"r":{"n":"3"}}}`, `x{n="1"} 1`, `x{n="3"} 1`)
+	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`)
+	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"p":{"v":"p"}}}`)
 
 	// What is missing is nothing, or zero.
 	f(gauge(`path: [a]`), `{}`)

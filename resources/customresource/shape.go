@@ -6,6 +6,7 @@ type shape struct {
 	all      bool // everything below is decoded
 	named    map[string]*shape
 	elements *shape // of a list, one for all
+	members  *shape // of an object, whatever their names; what is named besides is in named
 }
 
 func (s *shape) child(name string) *shape {
@@ -25,6 +26,13 @@ func (s *shape) element() *shape {
 		s.elements = &shape{}
 	}
 	return s.elements
+}
+
+func (s *shape) member() *shape {
+	if s.members == nil {
+		s.members = &shape{}
+	}
+	return s.members
 }
 
 // add adds what p reaches, and all below it.
@@ -54,15 +62,45 @@ func (s *shape) at(p path, visit func(*shape)) {
 	}
 }
 
-// addEach adds what the paths reach from where p ends, or from each element
-// when that is a list. With byKey the end is a map whose members are needed
-// whatever their names.
+// addEach adds what the paths reach from where p ends, and from each element or
+// member of that. With byKey the end is a map whose members are needed whatever
+// their names.
 func (s *shape) addEach(p path, byKey bool, paths ...path) {
 	s.at(p, func(end *shape) {
 		end.all = end.all || byKey
 		for _, sub := range paths {
 			end.add(sub)
 			end.element().add(sub)
+			end.member().add(sub)
 		}
 	})
+}
+
+// settle has what is named include what is read of every member. It is called
+// once, when all is added.
+func (s *shape) settle() {
+	for _, child := range s.named {
+		if s.members != nil {
+			child.include(s.members)
+		}
+		child.settle()
+	}
+	for _, below := range []*shape{s.elements, s.members} {
+		if below != nil {
+			below.settle()
+		}
+	}
+}
+
+func (s *shape) include(other *shape) {
+	s.all = s.all || other.all
+	for name, child := range other.named {
+		s.child(name).include(child)
+	}
+	if other.elements != nil {
+		s.element().include(other.elements)
+	}
+	if other.members != nil {
+		s.member().include(other.members)
+	}
 }
