@@ -70,13 +70,15 @@ func (d *decoder) value(v *value, s *shape) {
 func (d *decoder) members(v *value, s *shape) {
 	d.punctuation() // {
 	for d.b[d.i] != '}' {
-		below, name := d.name(s)
+		name := d.quoted()
+		below := s.of(name)
 		d.space()
 		d.punctuation() // :
-		if below == nil {
+		hasParts := d.b[d.i] == '{' || d.b[d.i] == '['
+		if below == nil || !below.all && !hasParts {
 			d.skip()
 		} else {
-			v.items = append(v.items, item{name: name})
+			v.items = append(v.items, item{name: unquote(name)})
 			d.value(&v.items[len(v.items)-1].value, below)
 		}
 		d.comma()
@@ -84,22 +86,16 @@ func (d *decoder) members(v *value, s *shape) {
 	d.punctuation() // }
 }
 
-// name reads a member's name, and what is read of the member: nil for nothing.
-// The name of what is not read stays empty.
-func (d *decoder) name(s *shape) (*shape, string) {
-	if s.all {
-		return s, d.text()
+// of is what is read of a member whose name stands so, with its quotes; nil for
+// nothing.
+func (s *shape) of(name []byte) *shape {
+	switch {
+	case s.all:
+		return s
+	case bytes.IndexByte(name, '\\') >= 0:
+		return cmp.Or(s.named[unquote(name)], s.members)
 	}
-	raw := d.quoted()
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		name := unquote(raw)
-		return cmp.Or(s.named[name], s.members), name
-	}
-	below := cmp.Or(s.named[string(raw[1:len(raw)-1])], s.members)
-	if below == nil {
-		return nil, ""
-	}
-	return below, string(raw[1 : len(raw)-1])
+	return cmp.Or(s.named[string(name[1:len(name)-1])], s.members)
 }
 
 func (d *decoder) elements(v *value, s *shape) {
@@ -144,17 +140,15 @@ func (d *decoder) quoted() []byte {
 	return d.b[from:d.i]
 }
 
-func (d *decoder) text() string {
-	raw := d.quoted()
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		return unquote(raw)
-	}
-	return string(raw[1 : len(raw)-1])
-}
+func (d *decoder) text() string { return unquote(d.quoted()) }
 
+// unquote returns the text of a string that is valid.
 func unquote(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
 	var s string
-	_ = json.Unmarshal(raw, &s) // it is valid
+	_ = json.Unmarshal(raw, &s)
 	return s
 }
 

@@ -97,6 +97,13 @@ func (s *labelSource) append(l labels, v *value) labels {
 	return l
 }
 
+// gives reports whether v gives any label.
+func (s *labelSource) gives(v *value) bool {
+	return len(s.fixed) > 0 ||
+		slices.ContainsFunc(s.maps, func(m mapSource) bool { from := m.path.get(v); return from.isObject() && len(from.items) > 0 }) ||
+		slices.ContainsFunc(s.paths, func(p pathSource) bool { return !p.path.get(v).isNull() })
+}
+
 // reach returns the paths that the labels are read from.
 func (s *labelSource) reach() []path {
 	var all []path

@@ -37,11 +37,10 @@ type source struct {
 // a map when they are told apart by a label or when the map as a whole tells
 // nothing, else the value itself, which may be nil. The item is a member that is
 // told apart.
-func (e *source) all(object *value, tells func(*value) bool) iter.Seq2[*item, *value] {
-	at := e.path.get(object)
+func (e *source) all(at *value, tells bool) iter.Seq2[*item, *value] {
 	return func(yield func(*item, *value) bool) {
 		byKey := e.byKey != "" && at.isObject()
-		if !at.isList() && !byKey && (!at.isObject() || tells(at)) {
+		if !at.isList() && !byKey && (tells || !at.isObject()) {
 			yield(nil, at)
 			return
 		}
@@ -70,9 +69,6 @@ func (e *source) reachWith(s *shape, more ...path) {
 	s.addEach(e.path, e.byKey != "", append(more, e.labels.reach()...)...)
 }
 
-// whole is for maps whose members never count.
-func whole(*value) bool { return true }
-
 // gauge gives the value that valueFrom leads to.
 type gauge struct {
 	source
@@ -81,12 +77,8 @@ type gauge struct {
 }
 
 func (g *gauge) write(object *value, s *samples) {
-	tells := func(v *value) bool {
-		at := g.valueFrom.get(v)
-		_, isNumber := at.float()
-		return isNumber || g.nilIsZero && at.isNull()
-	}
-	for member, v := range g.all(object, tells) {
+	from := g.path.get(object)
+	for member, v := range g.all(from, g.tells(from)) {
 		at := g.valueFrom.get(v)
 		if at.isNull() && !g.nilIsZero {
 			s.miss(v)
@@ -101,6 +93,12 @@ func (g *gauge) write(object *value, s *samples) {
 	}
 }
 
+// tells reports whether a map as a whole may have a number.
+func (g *gauge) tells(whole *value) bool {
+	at := g.valueFrom.get(whole)
+	return !at.isObject() && (g.nilIsZero || !at.isNull())
+}
+
 func (g *gauge) reach(s *shape) { g.reachWith(s, g.valueFrom) }
 
 // stateSet gives a sample for each state of a list: 1 for the one that the text
@@ -113,7 +111,7 @@ type stateSet struct {
 }
 
 func (t *stateSet) write(object *value, s *samples) {
-	for _, v := range t.all(object, whole) {
+	for _, v := range t.all(t.path.get(object), true) {
 		at := t.valueFrom.get(v)
 		if at.isNull() {
 			s.miss(v)
@@ -139,8 +137,8 @@ func (t *stateSet) reach(s *shape) { t.reachWith(s, t.valueFrom) }
 type info struct{ source }
 
 func (n *info) write(object *value, s *samples) {
-	tells := func(v *value) bool { return len(n.own(s, nil, v)) > 0 }
-	for member, v := range n.all(object, tells) {
+	from := n.path.get(object)
+	for member, v := range n.all(from, n.labels.gives(from)) {
 		if own := n.own(s, member, v); len(own) > 0 {
 			s.write(1, own)
 		}
