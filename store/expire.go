@@ -33,13 +33,19 @@ func (s *Store) seen(sl *slot) bool { return sl.changed != uint32(s.epoch) }
 // bury removes what was held to be seen and has been, or was not in time.
 func (s *Store) bury(now time.Time) {
 	for _, id := range s.due(s.age(now)) {
-		s.mu.Lock()
-		if b, i, held := s.find(id); held {
-			s.remove(b, 1<<i)
-		}
-		s.mu.Unlock()
-		s.budget.enforce()
+		s.expired(id)
 	}
+}
+
+// expired removes an object, unless a newer version has come meanwhile.
+func (s *Store) expired(id ID) {
+	s.mu.Lock()
+	if _, still := s.expiring[id]; still {
+		b, i, _ := s.find(id)
+		s.remove(b, 1<<i)
+	}
+	s.mu.Unlock()
+	s.budget.enforce()
 }
 
 func (s *Store) due(age time.Duration) []ID {
@@ -47,8 +53,9 @@ func (s *Store) due(age time.Duration) []ID {
 	defer s.mu.Unlock()
 	var ids []ID
 	for id, until := range s.expiring {
-		if b, i, held := s.find(id); !held || age >= until || s.seen(&b.slots[i]) {
+		if b, i, held := s.find(id); !held {
 			delete(s.expiring, id)
+		} else if age >= until || s.seen(&b.slots[i]) {
 			ids = append(ids, id)
 		}
 	}

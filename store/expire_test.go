@@ -52,3 +52,16 @@ func TestExpiringObjectStaysUntilItWasSeen(t *testing.T) {
 		t.Error("an object that came again goes")
 	}
 }
+
+// A sweep finds out what is due before it takes the objects out one by one.
+func TestNewerVersionThatComesWhileASweepBuries(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	putValue(s, 1, 1)
+	s.Expire(testID(1), s.made)
+	due := s.due(time.Minute)
+	equal(t, "due", len(due), 1)
+	s.Put(Object{ID: testID(1), Hash: 1, Version: 2}, linesOf(textsOf(s, 1, 2)...))
+	s.expired(due[0])
+	equal(t, "Objects", s.Stats().Objects, 1)
+	verify(t, s)
+}

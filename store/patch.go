@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
 )
 
 // maxPatches is how many slots of a packed page may differ from what was packed
@@ -18,9 +19,10 @@ const maxPatches = 32
 type patch struct {
 	home   *bucket // where the page belongs, to publish it packed
 	family int
-	texts  []patchText // by slot, without duplicates
-	base   uint32      // bytes of the text that was packed
-	bytes  int         // memory of texts
+	texts  []patchText   // by slot, without duplicates
+	base   uint32        // bytes of the text that was packed
+	bytes  int           // memory of texts
+	seen   time.Duration // age of the store at the first sweep after the first change, 0 before that; guarded by its mutex
 
 	packing sync.Mutex // held while the text is packed, so that it is packed once
 }
@@ -42,7 +44,7 @@ func (p *packed) patched(b *bucket, f int, mask uint64, text []byte) *packed {
 	next.size += changed*uint32(len(text)) - p.length(mask)
 	var texts []patchText
 	if p.patch != nil {
-		next.over.base, texts = p.patch.base, p.patch.texts
+		next.over.base, next.over.seen, texts = p.patch.base, p.patch.seen, p.patch.texts
 	}
 	all := make([]patchText, 0, len(texts)+int(changed))
 	for _, t := range texts {

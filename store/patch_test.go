@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
@@ -52,6 +53,28 @@ func TestScrapePacksTheChangesOfAPage(t *testing.T) {
 		verify(t, s)
 	}
 	equal(t, "Objects", s.Stats().Objects, slotsPerBucket-1)
+}
+
+// Nobody scrapes what is hidden, and text needs nothing packed.
+func TestSweepPacksChangesThatNobodyHadPacked(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket, 1)
+	s.Loaded()
+	s.Show(0)
+	packed := s.Stats().PackedBytes
+	putValue(s, 3, 2)
+	s.Sweep(time.Minute, noon)
+	putValue(s, 5, 2) // later changes do not put it off
+	for minute := range patchesLast {
+		if s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute)); s.Stats().PackedBytes < packed+100 {
+			t.Errorf("packed after %d minutes", minute)
+		}
+	}
+	packs := s.Stats().Packs
+	s.Sweep(time.Minute, noon.Add(patchesLast*time.Minute))
+	equal(t, "Packs", s.Stats().Packs, packs+2)
+	equal(t, "patched", s.hiddenTotals.patched, 0)
+	verify(t, s)
 }
 
 func TestPageIsGoneWhenItsLastTextIs(t *testing.T) {

@@ -26,6 +26,8 @@ type Stats struct {
 type totals struct {
 	objects, buckets, pages, rawPages, packedPages int
 
+	patched int // packed pages with changes on top
+
 	text, raw, packed int64
 }
 
@@ -35,6 +37,7 @@ func (t *totals) add(d totals) {
 	t.pages += d.pages
 	t.rawPages += d.rawPages
 	t.packedPages += d.packedPages
+	t.patched += d.patched
 	t.text += d.text
 	t.raw += d.raw
 	t.packed += d.packed
@@ -44,6 +47,7 @@ func (t totals) negative() totals {
 	var n totals
 	n.objects, n.buckets = -t.objects, -t.buckets
 	n.pages, n.rawPages, n.packedPages = -t.pages, -t.rawPages, -t.packedPages
+	n.patched = -t.patched
 	n.text, n.raw, n.packed = -t.text, -t.raw, -t.packed
 	return n
 }
@@ -59,6 +63,9 @@ func weigh(sh *sheet) (t totals) {
 	}
 	if p := sh.packed.Load(); p != nil {
 		t.packedPages, t.packed = 1, int64(p.memory())
+		if p.patch != nil {
+			t.patched = 1
+		}
 	}
 	return t
 }

@@ -17,6 +17,11 @@ const (
 // hard. What was there when the store was loaded is taken for settled.
 const SettledAfter = 60
 
+// patchesLast is how many times as long as a page has to be quiet changes may lie on
+// a packed one. Gzip scrapes pack them sooner; what is hidden, or read as text only,
+// would gather them for ever.
+const patchesLast = 5
+
 // Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not written for quiet,
 // merges buckets that are half empty, and packs some settled pages harder.
 // The owner calls it every few seconds and says what time it is; quiet should
@@ -34,21 +39,47 @@ func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 		}
 		return age-r.written >= quiet
 	}
-	for _, b := range s.rawBuckets() {
+	for _, b := range s.bucketsWith(func(t totals) bool { return t.raw > 0 }) {
 		s.packBucket(b, due)
+	}
+	for _, b := range s.bucketsWith(func(t totals) bool { return t.patched > 0 }) {
+		for _, sh := range s.patchedFor(b, patchesLast*quiet, age) {
+			sh.pack()
+		}
 	}
 	s.merge()
 	s.harden()
 }
 
-// rawBuckets are those with a raw page.
-func (s *Store) rawBuckets() []*bucket {
+func (s *Store) bucketsWith(has func(totals) bool) []*bucket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*bucket
 	for _, b := range s.table {
-		if b != nil && b.totals.raw > 0 {
+		if b != nil && has(b.totals) {
 			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// patchedFor are the pages of a bucket that have had changes on top for so long.
+func (s *Store) patchedFor(b *bucket, long, age time.Duration) (found []*sheet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sh := range b.pages {
+		if sh == nil || sh.raw.Load() != nil {
+			continue
+		}
+		t := sh.packed.Load().patch
+		if t == nil {
+			continue
+		}
+		if t.seen == 0 {
+			t.seen = age
+		}
+		if age-t.seen >= long {
+			found = append(found, sh)
 		}
 	}
 	return found

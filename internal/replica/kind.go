@@ -18,6 +18,7 @@ type kind struct {
 	Kind
 	store      *store.Store
 	limits     limits
+	room       sync.Mutex // with limits: held while one Source finds room, which it must not take for another's
 	refusals   refusals
 	counters   *counters
 	logger     *slog.Logger

@@ -3,12 +3,18 @@ package replica
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // TestByteLimit: what is held stays within the limit, is the same after a list, and
@@ -109,5 +115,91 @@ func TestWhoWasThereFirstStays(t *testing.T) {
 				t.Errorf("%d names are kept for %d objects", names, len(now))
 			}
 		})
+	}
+}
+
+// An object takes the place of the one that had its name, which it must not be kept out by.
+func TestNamesakeFindsRoomAtTheLimit(t *testing.T) {
+	const pods = 10
+	for name, c := range map[string]struct {
+		hold   time.Duration
+		missed bool // the watch misses the change, and a list brings it
+	}{
+		"in a list":              {missed: true},
+		"while the old one held": {hold: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range pods {
+				w.pod(i, "n0")
+			}
+			r := w.start(func(o *Options) {
+				o.ObjectLimit, o.HoldDeleted = pods, c.hold
+				o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+			})
+			r.assign(0, 1)
+			r.waitReady()
+			if c.missed {
+				away := func(rw http.ResponseWriter, _ *http.Request) bool {
+					http.Error(rw, "away", http.StatusServiceUnavailable)
+					return true
+				}
+				w.bend.Store(&away)
+				w.cluster.CloseWatches()
+			}
+			w.pod(3, "n1") // a state that no page has shown yet
+			w.removePod(3)
+			w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p3", UID: uid(100)}, Spec: corev1.PodSpec{NodeName: "n0"}})
+			if c.missed {
+				w.cluster.Compact()
+				w.bend.Store(nil)
+			}
+			eventually(t, "the new one", func() bool { return podsOn(r.samples())[string(uid(100))] })
+			if now := podsOn(r.samples()); len(now) != pods || now[string(uid(3))] {
+				t.Errorf("%d pods, want %d without the one that was deleted: %v", len(now), pods, now)
+			}
+		})
+	}
+}
+
+// TestOneSourcesGrowthIsNotAnothers: of two namespaces that are followed one by one, what comes of the one and finds no
+// room must not have what is held of the other taken for too large.
+func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
+	pods := func(limit int64) (*kind, []*sink, func(source, version int)) {
+		w := newWorld(t)
+		r := w.start(func(o *Options) {
+			o.ByteLimit = limit
+			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+		})
+		k := r.current()[0]
+		sinks := []*sink{{kind: k}, {kind: k, source: 1}}
+		return k, sinks, func(source, version int) {
+			pod := fmt.Sprintf(`{"metadata":{"namespace":"ns%d","name":"p","uid":%q},"spec":{"nodeName":"n%d"}}`, source, uid(source), version%2)
+			meta := wire.Meta{
+				UID: []byte(uid(source)), Namespace: fmt.Appendf(nil, "ns%d", source), Name: []byte("p"), ResourceVersion: fmt.Append(nil, version),
+			}
+			sinks[source].Put(watch.Object{Meta: meta, Raw: []byte(pod), Encoding: wire.JSON})
+		}
+	}
+	k, _, put := pods(0)
+	put(0, 1)
+	size := k.store.Stats().HeldBytes
+
+	k, sinks, put := pods(size + size/2)
+	put(0, 1)
+	var sources sync.WaitGroup
+	for source := range 2 {
+		sources.Go(func() {
+			for version := range 3000 {
+				put(source, version+2)
+			}
+		})
+	}
+	sources.Wait()
+	if sinks[0].crowded || !sinks[1].crowded {
+		t.Errorf("left out: of the pod that was there first %t, of the other %t", sinks[0].crowded, sinks[1].crowded)
+	}
+	if held := k.store.Stats().HeldBytes; held > size+size/2 {
+		t.Errorf("%d bytes are held, more than %d", held, size+size/2)
 	}
 }

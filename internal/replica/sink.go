@@ -47,17 +47,22 @@ func (s *sink) vanished(id store.ID, version uint64) bool {
 func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	k := s.kind
 	limited := k.limits != (limits{})
-	var before store.Stats
 	if limited {
-		before = k.store.Stats()
-	}
-	if k.limits.keepOut(before) && !k.store.Known(id) {
-		s.leftOut(o)
-		return false
+		k.room.Lock()
+		defer k.room.Unlock()
 	}
 	if !k.claim(o, id, version) {
 		k.counters.unchanged.Inc()
 		return true
+	}
+	var before store.Stats
+	if limited {
+		before = k.store.Stats() // without the one whose name this is now
+	}
+	if k.limits.keepOut(before) && !k.store.Known(id) {
+		k.disclaim(o, id)
+		s.leftOut(o)
+		return false
 	}
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
 		// Its last good state would be taken for the present one.
