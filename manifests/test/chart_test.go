@@ -116,6 +116,7 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{autosharding: {enabled: false}, autoscaling: {enabled: true}, replicas: 1}`: "autosharding.enabled=false",
 		`{metricAllowlist: [a], metricDenylist: [b]}`:                                 "metricAllowlist and metricDenylist",
 		`{rbac: {useClusterRole: false}}`:                                             "needs namespaces",
+		`{rbac: {useClusterRole: false}, namespaces: " , "}`:                          "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: a, collectors: [nodes]}`:         "nodes is cluster-scoped",
 		`{collectors: [pod]}`:                                                         `"pod" is no kind`,
 		`{collectors: [pods], collectorsExclude: [pods]}`:                             "nothing is left",

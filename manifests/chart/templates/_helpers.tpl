@@ -70,9 +70,9 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* A list, or names separated by commas, as names separated by commas. */}}
+{{/* A list, or names separated by commas, as names separated by commas. Between two commas is a name: an empty one is left out. */}}
 {{- define "statefleet.commaList" -}}
-{{- if kindIs "string" . }}{{ . | nospace }}{{ else }}{{ join "," . }}{{ end }}
+{{- join "," . | nospace | splitList "," | compact | join "," }}
 {{- end }}
 
 {{/* The kinds to expose, as JSON: {"names": [...]}. */}}

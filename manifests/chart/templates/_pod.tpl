@@ -136,11 +136,11 @@ volumeMounts:
 - --shard.standby
 {{- end }}
 - --resources={{ join "," (include "statefleet.collectors" . | fromJson).names }}
-{{- with .Values.namespaces }}
-- --namespaces={{ include "statefleet.commaList" . }}
+{{- with include "statefleet.commaList" .Values.namespaces }}
+- --namespaces={{ . }}
 {{- end }}
-{{- with .Values.namespacesDenylist }}
-- --namespaces-denylist={{ include "statefleet.commaList" . }}
+{{- with include "statefleet.commaList" .Values.namespacesDenylist }}
+- --namespaces-denylist={{ . }}
 {{- end }}
 {{- with .Values.metricAllowlist }}
 - {{ printf "--metric-allowlist=%s" (join "," .) | quote }}
