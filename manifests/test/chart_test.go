@@ -72,6 +72,20 @@ func render(t *testing.T, given map[string]any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// rendered are the objects that the chart makes of values.
+func rendered(t *testing.T, given string) objects {
+	t.Helper()
+	var v map[string]any
+	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	text, err := render(t, v)
+	if err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	return decode(t, text)
+}
+
 func TestChartLints(t *testing.T) {
 	for name, given := range valuesFiles(t) {
 		for _, message := range lint.RunAll(chartFolder, given, "statefleet").Messages {
@@ -148,6 +162,20 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		}
 		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one about %q", given, err, want)
+		}
+	}
+}
+
+// TestSpreadingKeepsItsOwnSelector: a constraint with a labelSelector selects by that alone, one without by the release.
+func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
+	for given, want := range map[string]map[string]string{
+		`{topologyKey: zone}`: {"app.kubernetes.io/name": "statefleet", "app.kubernetes.io/instance": "statefleet"},
+		`{topologyKey: zone, labelSelector: {matchLabels: {team: a}}}`: {"team": "a"},
+		`{topologyKey: zone, labelSelector: {}}`:                       nil,
+	} {
+		constraints := pod(t, rendered(t, `{topologySpreadConstraints: [`+given+`]}`)).TopologySpreadConstraints
+		if len(constraints) != 1 || constraints[0].LabelSelector == nil || !maps.Equal(constraints[0].LabelSelector.MatchLabels, want) {
+			t.Errorf("%s: %+v, want a selector of %v", given, constraints, want)
 		}
 	}
 }

@@ -38,9 +38,9 @@ tolerations:
 {{- end }}
 {{- with .Values.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- $own := dict "labelSelector" (dict "matchLabels" (include "statefleet.selectorLabels" $ | fromYaml)) }}
+  {{- $own := dict "matchLabels" (include "statefleet.selectorLabels" $ | fromYaml) }}
   {{- range . }}
-  - {{- merge (deepCopy .) $own | toYaml | nindent 4 }}
+  - {{- hasKey . "labelSelector" | ternary .labelSelector $own | set (deepCopy .) "labelSelector" | toYaml | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- with .Values.initContainers }}
