@@ -15,6 +15,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -176,6 +177,25 @@ func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
 		constraints := pod(t, rendered(t, `{topologySpreadConstraints: [`+given+`]}`)).TopologySpreadConstraints
 		if len(constraints) != 1 || constraints[0].LabelSelector == nil || !maps.Equal(constraints[0].LabelSelector.MatchLabels, want) {
 			t.Errorf("%s: %+v, want a selector of %v", given, constraints, want)
+		}
+	}
+}
+
+// TestNullLeavesOut: a value that is null takes what it is about away, with the defaults of the chart.
+func TestNullLeavesOut(t *testing.T) {
+	for name, gone := range map[string]func(spec corev1.PodSpec) bool{
+		"livenessProbe":             func(spec corev1.PodSpec) bool { return spec.Containers[0].LivenessProbe == nil },
+		"readinessProbe":            func(spec corev1.PodSpec) bool { return spec.Containers[0].ReadinessProbe == nil },
+		"startupProbe":              func(spec corev1.PodSpec) bool { return spec.Containers[0].StartupProbe == nil },
+		"containerSecurityContext":  func(spec corev1.PodSpec) bool { return spec.Containers[0].SecurityContext == nil },
+		"securityContext":           func(spec corev1.PodSpec) bool { return spec.SecurityContext == nil },
+		"topologySpreadConstraints": func(spec corev1.PodSpec) bool { return spec.TopologySpreadConstraints == nil },
+	} {
+		if gone(pod(t, rendered(t, `{}`))) {
+			t.Errorf("%s: not there without a value either", name)
+		}
+		if !gone(pod(t, rendered(t, `{`+name+`: null}`))) {
+			t.Errorf("%s: null does not leave it out", name)
 		}
 	}
 }

@@ -17,7 +17,7 @@ dnsPolicy: {{ .Values.dnsPolicy }}
 dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if .Values.securityContext.enabled }}
+{{- if (.Values.securityContext | default dict).enabled }}
 securityContext:
   {{- omit .Values.securityContext "enabled" | toYaml | nindent 2 }}
 {{- end }}
@@ -88,14 +88,18 @@ ports:
     containerPort: {{ .Values.service.port }}
   - name: telemetry
     containerPort: {{ .Values.selfMonitor.telemetryPort }}
-{{- if .Values.startupProbe.enabled }}
+{{- if (.Values.startupProbe | default dict).enabled }}
 startupProbe:
   {{- include "statefleet.probe" (list "/livez" .Values.startupProbe) | nindent 2 }}
 {{- end }}
+{{- if kindIs "map" .Values.livenessProbe }}
 livenessProbe:
   {{- include "statefleet.probe" (list "/livez" .Values.livenessProbe) | nindent 2 }}
+{{- end }}
+{{- if kindIs "map" .Values.readinessProbe }}
 readinessProbe:
   {{- include "statefleet.probe" (list "/readyz" .Values.readinessProbe) | nindent 2 }}
+{{- end }}
 {{- with .Values.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
