@@ -11,10 +11,13 @@ import (
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	dependencies "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -51,16 +54,28 @@ func values(t *testing.T, file string) map[string]any {
 // render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and left out.
 func render(t *testing.T, given map[string]any) ([]byte, error) {
 	t.Helper()
-	chart, err := loader.Load(chartFolder)
+	return renderChart(load(t), given)
+}
+
+func load(t *testing.T) *chart.Chart {
+	t.Helper()
+	loaded, err := loader.Load(chartFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return loaded
+}
+
+func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
+	if err := dependencies.ProcessDependencies(c, given); err != nil {
+		return nil, err
+	}
 	release := common.ReleaseOptions{Name: "statefleet", Namespace: "statefleet", IsInstall: true, Revision: 1}
-	all, err := util.ToRenderValues(chart, given, release, common.DefaultCapabilities)
+	all, err := util.ToRenderValues(c, given, release, common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Render(chart, all)
+	files, err := engine.Render(c, all)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +211,28 @@ func TestNullLeavesOut(t *testing.T) {
 		}
 		if !gone(pod(t, rendered(t, `{`+name+`: null}`))) {
 			t.Errorf("%s: null does not leave it out", name)
+		}
+	}
+}
+
+// TestChartCanBePartOfAnother: of one that turns it on and off by a condition, which Helm hands on with the values.
+func TestChartCanBePartOfAnother(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		part := load(t)
+		whole := &chart.Chart{Metadata: &chart.Metadata{Name: "whole", Version: "1.0.0", APIVersion: chart.APIVersionV2, Dependencies: []*chart.Dependency{
+			{Name: part.Name(), Version: part.Metadata.Version, Condition: part.Name() + ".enabled"},
+		}}}
+		whole.AddDependency(part)
+		text, err := renderChart(whole, map[string]any{part.Name(): map[string]any{"enabled": on, "replicas": 2}})
+		if err != nil {
+			t.Fatalf("enabled: %v: %v", on, err)
+		}
+		all := decode(t, text)
+		if on && *find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Replicas != 2 {
+			t.Error("the values of the part do not reach it")
+		}
+		if !on && len(all) > 0 {
+			t.Errorf("it is off, and has %d objects", len(all))
 		}
 	}
 }
