@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -153,6 +154,12 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                "not an image of statefleet",
 		`{service: {type: NodePort}}`:                                                 "service.type=NodePort",
 		`{networkPolicy: {flavor: cilium}}`:                                           "networkPolicy.flavor=cilium",
+		`{releaseNamespace: true}`:                                                    "put statefleet into namespaces",
+		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}]}}`:                     "rbac.clusterRoleSelectors is not supported",
+		`{prometheus: {scrapeconfig: {enabled: true}}}`:                               "prometheus.scrapeconfig.enabled=true is not supported",
+		`{prometheus: {monitor: {enabled: true, http: {bearerTokenFile: /token}}}}`:   "a PodMonitor has no bearerTokenFile",
+		`{readinessProbe: {httpGet: {scheme: ftp}}}`:                                  "scheme",
+		`{env: {GOGC: "50"}}`:                                                         "env",
 		`{kubeRBACProxy: {enabled: true}}`:                                            "kubeRBACProxy.enabled=true is not supported",
 		`{authFilter: {enabled: true, readers: [prometheus]}}`:                        "readers",
 		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:       "a PodMonitor needs the token",
@@ -234,5 +241,36 @@ func TestChartCanBePartOfAnother(t *testing.T) {
 		if !on && len(all) > 0 {
 			t.Errorf("it is off, and has %d objects", len(all))
 		}
+	}
+}
+
+// TestValuesOfKubeStateMetricsHold: those that the chart has no other name for.
+func TestValuesOfKubeStateMetricsHold(t *testing.T) {
+	all := rendered(t, `{
+		labels: {owner: platform, team: a, app.kubernetes.io/name: other},
+		customLabels: {team: b},
+		livenessProbe: {httpGet: {scheme: https}},
+		readinessProbe: {httpGet: {scheme: http, httpHeaders: []}},
+		prometheus: {monitor: {enabled: true, kind: ServiceMonitor, http: {bearerTokenFile: /page}, metrics: {bearerTokenFile: ""}}},
+		networkPolicy: {cilium: {kubeApiServerSelector: []}},
+		env: {},
+	}`)
+	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	for label, want := range map[string]string{"owner": "platform", "team": "a", "app.kubernetes.io/name": "statefleet"} {
+		if got := set.Labels[label]; got != want {
+			t.Errorf("the StatefulSet has label %s=%q, want %q", label, got, want)
+		}
+	}
+	if pods, others := set.Spec.Template.Labels, find[*corev1.Service](t, all, "statefleet").Labels; pods["owner"] != "" || others["owner"] != "" || others["team"] != "b" {
+		t.Errorf("labels of the StatefulSet are elsewhere: pods %v, Service %v", pods, others)
+	}
+	container := pod(t, all).Containers[0]
+	if live, ready := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet; live.Scheme != corev1.URISchemeHTTPS || ready.Scheme != corev1.URISchemeHTTP ||
+		live.Path != "/livez" || ready.Path != "/readyz" {
+		t.Errorf("probes %v and %v", live, ready)
+	}
+	endpoints := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Endpoints
+	if endpoints[0].BearerTokenFile != "/page" || endpoints[1].BearerTokenFile != "" {
+		t.Errorf("tokens are read from %q and %q", endpoints[0].BearerTokenFile, endpoints[1].BearerTokenFile)
 	}
 }

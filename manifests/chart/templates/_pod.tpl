@@ -124,8 +124,9 @@ volumeMounts:
 {{/* A probe of the page's port: the argument is its path, and fields of the probe, which win. */}}
 {{- define "statefleet.probe" -}}
 {{- $given := omit (last .) "enabled" -}}
-{{- $get := dict "path" (first .) "port" "http-metrics" -}}
-{{- mergeOverwrite $get (omit (get $given "httpGet" | default dict) "path" "port") | dict "httpGet" | merge (omit $given "httpGet") | toYaml }}
+{{- $get := dict "path" (first .) "port" "http-metrics" | mergeOverwrite (deepCopy ($given.httpGet | default dict)) -}}
+{{- with $get.scheme }}{{ $_ := upper . | set $get "scheme" }}{{ end -}}
+{{- set $given "httpGet" $get | toYaml }}
 {{- end }}
 
 {{- define "statefleet.args" -}}
