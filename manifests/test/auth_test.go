@@ -10,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/yaml"
 )
 
 // TestAuthFilterHasTheRightsThatItNeeds: overlay and chart turn it on, let the program ask the API server and nothing else beyond
@@ -112,19 +111,7 @@ func beyondReading(rule rbacv1.PolicyRule) []string {
 
 // TestMonitorsSendAToken: the one that is given, else Prometheus' own where the monitor can say so.
 func TestMonitorsSendAToken(t *testing.T) {
-	rendered := func(given string) objects {
-		t.Helper()
-		var v map[string]any
-		if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
-			t.Fatal(err)
-		}
-		text, err := render(t, v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return decode(t, text)
-	}
-	service := find[*monitoringv1.ServiceMonitor](t, rendered(`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
+	service := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
 		http: {bearerTokenSecret: {name: a, key: b}}}}}`), "statefleet").Spec.Endpoints
 	if page := service[0]; page.BearerTokenSecret == nil || page.BearerTokenSecret.Name != "a" || page.BearerTokenFile != "" {
 		t.Errorf("ServiceMonitor, a token is given: %+v", page)
@@ -132,14 +119,14 @@ func TestMonitorsSendAToken(t *testing.T) {
 	if own := service[1]; own.BearerTokenFile != "/var/run/secrets/kubernetes.io/serviceaccount/token" {
 		t.Errorf("ServiceMonitor, no token is given: %+v", own)
 	}
-	pods := find[*monitoringv1.PodMonitor](t, rendered(`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true,
+	pods := find[*monitoringv1.PodMonitor](t, rendered(t, `{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true,
 		http: {authorization: {credentials: {name: a, key: b}}}, metrics: {authorization: {credentials: {name: c, key: d}}}}}}`), "statefleet")
 	for i, want := range []string{"a", "c"} {
 		if got := pods.Spec.PodMetricsEndpoints[i].Authorization; got == nil || got.Credentials.Name != want {
 			t.Errorf("PodMonitor, endpoint %d: %+v", i, got)
 		}
 	}
-	open := find[*monitoringv1.ServiceMonitor](t, rendered(`{prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`), "statefleet")
+	open := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`), "statefleet")
 	if file := open.Spec.Endpoints[0].BearerTokenFile; file != "" {
 		t.Errorf("without the filter, a token is sent all the same: %s", file)
 	}

@@ -9,12 +9,17 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	dependencies "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -50,16 +55,28 @@ func values(t *testing.T, file string) map[string]any {
 // render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and left out.
 func render(t *testing.T, given map[string]any) ([]byte, error) {
 	t.Helper()
-	chart, err := loader.Load(chartFolder)
+	return renderChart(load(t), given)
+}
+
+func load(t *testing.T) *chart.Chart {
+	t.Helper()
+	loaded, err := loader.Load(chartFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return loaded
+}
+
+func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
+	if err := dependencies.ProcessDependencies(c, given); err != nil {
+		return nil, err
+	}
 	release := common.ReleaseOptions{Name: "statefleet", Namespace: "statefleet", IsInstall: true, Revision: 1}
-	all, err := util.ToRenderValues(chart, given, release, common.DefaultCapabilities)
+	all, err := util.ToRenderValues(c, given, release, common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Render(chart, all)
+	files, err := engine.Render(c, all)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +87,20 @@ func render(t *testing.T, given map[string]any) ([]byte, error) {
 		}
 	}
 	return b.Bytes(), nil
+}
+
+// rendered are the objects that the chart makes of values.
+func rendered(t *testing.T, given string) objects {
+	t.Helper()
+	var v map[string]any
+	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	text, err := render(t, v)
+	if err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	return decode(t, text)
 }
 
 func TestChartLints(t *testing.T) {
@@ -116,12 +147,19 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{autosharding: {enabled: false}, autoscaling: {enabled: true}, replicas: 1}`: "autosharding.enabled=false",
 		`{metricAllowlist: [a], metricDenylist: [b]}`:                                 "metricAllowlist and metricDenylist",
 		`{rbac: {useClusterRole: false}}`:                                             "needs namespaces",
+		`{rbac: {useClusterRole: false}, namespaces: " , "}`:                          "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: a, collectors: [nodes]}`:         "nodes is cluster-scoped",
 		`{collectors: [pod]}`:                                                         `"pod" is no kind`,
 		`{collectors: [pods], collectorsExclude: [pods]}`:                             "nothing is left",
 		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                "not an image of statefleet",
 		`{service: {type: NodePort}}`:                                                 "service.type=NodePort",
 		`{networkPolicy: {flavor: cilium}}`:                                           "networkPolicy.flavor=cilium",
+		`{releaseNamespace: true}`:                                                    "put statefleet into namespaces",
+		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}]}}`:                     "rbac.clusterRoleSelectors is not supported",
+		`{prometheus: {scrapeconfig: {enabled: true}}}`:                               "prometheus.scrapeconfig.enabled=true is not supported",
+		`{prometheus: {monitor: {enabled: true, http: {bearerTokenFile: /token}}}}`:   "a PodMonitor has no bearerTokenFile",
+		`{readinessProbe: {httpGet: {scheme: ftp}}}`:                                  "scheme",
+		`{env: {GOGC: "50"}}`:                                                         "env",
 		`{kubeRBACProxy: {enabled: true}}`:                                            "kubeRBACProxy.enabled=true is not supported",
 		`{authFilter: {enabled: true, readers: [prometheus]}}`:                        "readers",
 		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:       "a PodMonitor needs the token",
@@ -148,5 +186,91 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one about %q", given, err, want)
 		}
+	}
+}
+
+// TestSpreadingKeepsItsOwnSelector: a constraint with a labelSelector selects by that alone, one without by the release.
+func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
+	for given, want := range map[string]map[string]string{
+		`{topologyKey: zone}`: {"app.kubernetes.io/name": "statefleet", "app.kubernetes.io/instance": "statefleet"},
+		`{topologyKey: zone, labelSelector: {matchLabels: {team: a}}}`: {"team": "a"},
+		`{topologyKey: zone, labelSelector: {}}`:                       nil,
+	} {
+		constraints := pod(t, rendered(t, `{topologySpreadConstraints: [`+given+`]}`)).TopologySpreadConstraints
+		if len(constraints) != 1 || constraints[0].LabelSelector == nil || !maps.Equal(constraints[0].LabelSelector.MatchLabels, want) {
+			t.Errorf("%s: %+v, want a selector of %v", given, constraints, want)
+		}
+	}
+}
+
+// TestNullLeavesOut: a value that is null takes what it is about away, with the defaults of the chart.
+func TestNullLeavesOut(t *testing.T) {
+	for name, gone := range map[string]func(spec corev1.PodSpec) bool{
+		"livenessProbe":             func(spec corev1.PodSpec) bool { return spec.Containers[0].LivenessProbe == nil },
+		"readinessProbe":            func(spec corev1.PodSpec) bool { return spec.Containers[0].ReadinessProbe == nil },
+		"startupProbe":              func(spec corev1.PodSpec) bool { return spec.Containers[0].StartupProbe == nil },
+		"containerSecurityContext":  func(spec corev1.PodSpec) bool { return spec.Containers[0].SecurityContext == nil },
+		"securityContext":           func(spec corev1.PodSpec) bool { return spec.SecurityContext == nil },
+		"topologySpreadConstraints": func(spec corev1.PodSpec) bool { return spec.TopologySpreadConstraints == nil },
+	} {
+		if gone(pod(t, rendered(t, `{}`))) {
+			t.Errorf("%s: not there without a value either", name)
+		}
+		if !gone(pod(t, rendered(t, `{`+name+`: null}`))) {
+			t.Errorf("%s: null does not leave it out", name)
+		}
+	}
+}
+
+// TestChartCanBePartOfAnother: of one that turns it on and off by a condition, which Helm hands on with the values.
+func TestChartCanBePartOfAnother(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		part := load(t)
+		whole := &chart.Chart{Metadata: &chart.Metadata{Name: "whole", Version: "1.0.0", APIVersion: chart.APIVersionV2, Dependencies: []*chart.Dependency{
+			{Name: part.Name(), Version: part.Metadata.Version, Condition: part.Name() + ".enabled"},
+		}}}
+		whole.AddDependency(part)
+		text, err := renderChart(whole, map[string]any{part.Name(): map[string]any{"enabled": on, "replicas": 2}})
+		if err != nil {
+			t.Fatalf("enabled: %v: %v", on, err)
+		}
+		all := decode(t, text)
+		if on && *find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Replicas != 2 {
+			t.Error("the values of the part do not reach it")
+		}
+		if !on && len(all) > 0 {
+			t.Errorf("it is off, and has %d objects", len(all))
+		}
+	}
+}
+
+// TestValuesOfKubeStateMetricsHold: those that the chart has no other name for.
+func TestValuesOfKubeStateMetricsHold(t *testing.T) {
+	all := rendered(t, `{
+		labels: {owner: platform, team: a, app.kubernetes.io/name: other},
+		customLabels: {team: b},
+		livenessProbe: {httpGet: {scheme: https}},
+		readinessProbe: {httpGet: {scheme: http, httpHeaders: []}},
+		prometheus: {monitor: {enabled: true, kind: ServiceMonitor, http: {bearerTokenFile: /page}, metrics: {bearerTokenFile: ""}}},
+		networkPolicy: {cilium: {kubeApiServerSelector: []}},
+		env: {},
+	}`)
+	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	for label, want := range map[string]string{"owner": "platform", "team": "a", "app.kubernetes.io/name": "statefleet"} {
+		if got := set.Labels[label]; got != want {
+			t.Errorf("the StatefulSet has label %s=%q, want %q", label, got, want)
+		}
+	}
+	if pods, others := set.Spec.Template.Labels, find[*corev1.Service](t, all, "statefleet").Labels; pods["owner"] != "" || others["owner"] != "" || others["team"] != "b" {
+		t.Errorf("labels of the StatefulSet are elsewhere: pods %v, Service %v", pods, others)
+	}
+	container := pod(t, all).Containers[0]
+	if live, ready := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet; live.Scheme != corev1.URISchemeHTTPS || ready.Scheme != corev1.URISchemeHTTP ||
+		live.Path != "/livez" || ready.Path != "/readyz" {
+		t.Errorf("probes %v and %v", live, ready)
+	}
+	endpoints := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Endpoints
+	if endpoints[0].BearerTokenFile != "/page" || endpoints[1].BearerTokenFile != "" {
+		t.Errorf("tokens are read from %q and %q", endpoints[0].BearerTokenFile, endpoints[1].BearerTokenFile)
 	}
 }

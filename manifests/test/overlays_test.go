@@ -141,6 +141,37 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	}
 }
 
+// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where nobody asked for a role.
+func TestNamespacesMayHaveStrayCommas(t *testing.T) {
+	for _, given := range []string{"a,b,", ",a, b ", "a,,b,a"} {
+		text, err := render(t, map[string]any{"rbac": map[string]any{"useClusterRole": false}, "namespaces": given, "namespacesDenylist": "c,"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var granted, bound []string
+		all := decode(t, text)
+		for _, object := range all {
+			switch o := object.(type) {
+			case *rbacv1.Role:
+				if o.Name == "statefleet-objects" {
+					granted = append(granted, o.Namespace)
+				}
+			case *rbacv1.RoleBinding:
+				if o.Name == "statefleet-objects" {
+					bound = append(bound, o.Namespace)
+				}
+			}
+		}
+		if want := []string{"a", "b"}; !slices.Equal(granted, want) || !slices.Equal(bound, want) {
+			t.Errorf("%q: roles in %q, bindings in %q", given, granted, bound)
+		}
+		args := pod(t, all).Containers[0].Args
+		if !slices.Contains(args, "--namespaces-denylist=c") || slices.ContainsFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ",") }) {
+			t.Errorf("%q: arguments %q", given, args)
+		}
+	}
+}
+
 // listed are the resources that may be listed and watched, and nothing else done to, sorted.
 func listed(rules []rbacv1.PolicyRule) []string {
 	var names []string

@@ -27,11 +27,18 @@
   bearerTokenSecret:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- if and $root.Values.authFilter.enabled (not $set.authorization) (not $set.bearerTokenSecret) }}
+  {{- $file := $set.bearerTokenFile }}
+  {{- if and $root.Values.authFilter.enabled (not $set.authorization) (not $set.bearerTokenSecret) (not $file) }}
   {{- if eq $monitor.kind "PodMonitor" }}
   {{- fail "authFilter.enabled=true: a PodMonitor needs the token that Prometheus shows; set prometheus.monitor.http.authorization and prometheus.monitor.metrics.authorization, or prometheus.monitor.kind=ServiceMonitor, which sends Prometheus' own" }}
   {{- end }}
-  bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
+  {{- $file = "/var/run/secrets/kubernetes.io/serviceaccount/token" }}
+  {{- end }}
+  {{- with $file }}
+  {{- if eq $monitor.kind "PodMonitor" }}
+  {{- fail "prometheus.monitor: a PodMonitor has no bearerTokenFile; set authorization or bearerTokenSecret instead, or prometheus.monitor.kind=ServiceMonitor" }}
+  {{- end }}
+  bearerTokenFile: {{ . }}
   {{- end }}
   relabelings:
     {{- with $set.relabelings }}

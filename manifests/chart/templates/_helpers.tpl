@@ -31,15 +31,25 @@ app.kubernetes.io/name: {{ include "statefleet.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* Labels of all objects. The chart's own win, so that no key is there twice. */}}
-{{- define "statefleet.labels" -}}
+{{/* The chart's own labels of all objects. */}}
+{{- define "statefleet.ownLabels" -}}
 {{- $labels := include "statefleet.selectorLabels" . | fromYaml -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- $_ := set $labels "app.kubernetes.io/component" "metrics" -}}
 {{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion -}}
 {{- $release := ternary (dict "release" .Release.Name) (dict) .Values.releaseLabel -}}
-{{- merge $labels $release (.Values.customLabels | default dict) | toYaml }}
+{{- merge $labels $release | toYaml }}
+{{- end }}
+
+{{/* Labels of all objects. The chart's own win, so that no key is there twice. */}}
+{{- define "statefleet.labels" -}}
+{{- merge (include "statefleet.ownLabels" . | fromYaml) (.Values.customLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Labels of the StatefulSet. */}}
+{{- define "statefleet.workloadLabels" -}}
+{{- merge (include "statefleet.ownLabels" . | fromYaml) (.Values.labels | default dict) (.Values.customLabels | default dict) | toYaml }}
 {{- end }}
 
 {{/* Labels of the pods. Not the chart's version: it would restart the fleet when nothing of it changed. */}}
@@ -70,9 +80,9 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* A list, or names separated by commas, as names separated by commas. */}}
+{{/* A list, or names separated by commas, as names separated by commas. Between two commas is a name: an empty one is left out. */}}
 {{- define "statefleet.commaList" -}}
-{{- if kindIs "string" . }}{{ . | nospace }}{{ else }}{{ join "," . }}{{ end }}
+{{- join "," . | nospace | splitList "," | compact | join "," }}
 {{- end }}
 
 {{/* The kinds to expose, as JSON: {"names": [...]}. */}}

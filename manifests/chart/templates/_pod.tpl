@@ -17,7 +17,7 @@ dnsPolicy: {{ .Values.dnsPolicy }}
 dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if .Values.securityContext.enabled }}
+{{- if (.Values.securityContext | default dict).enabled }}
 securityContext:
   {{- omit .Values.securityContext "enabled" | toYaml | nindent 2 }}
 {{- end }}
@@ -38,9 +38,9 @@ tolerations:
 {{- end }}
 {{- with .Values.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- $own := dict "labelSelector" (dict "matchLabels" (include "statefleet.selectorLabels" $ | fromYaml)) }}
+  {{- $own := dict "matchLabels" (include "statefleet.selectorLabels" $ | fromYaml) }}
   {{- range . }}
-  - {{- merge (deepCopy .) $own | toYaml | nindent 4 }}
+  - {{- hasKey . "labelSelector" | ternary .labelSelector $own | set (deepCopy .) "labelSelector" | toYaml | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- with .Values.initContainers }}
@@ -88,14 +88,18 @@ ports:
     containerPort: {{ .Values.service.port }}
   - name: telemetry
     containerPort: {{ .Values.selfMonitor.telemetryPort }}
-{{- if .Values.startupProbe.enabled }}
+{{- if (.Values.startupProbe | default dict).enabled }}
 startupProbe:
   {{- include "statefleet.probe" (list "/livez" .Values.startupProbe) | nindent 2 }}
 {{- end }}
+{{- if kindIs "map" .Values.livenessProbe }}
 livenessProbe:
   {{- include "statefleet.probe" (list "/livez" .Values.livenessProbe) | nindent 2 }}
+{{- end }}
+{{- if kindIs "map" .Values.readinessProbe }}
 readinessProbe:
   {{- include "statefleet.probe" (list "/readyz" .Values.readinessProbe) | nindent 2 }}
+{{- end }}
 {{- with .Values.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
@@ -120,8 +124,9 @@ volumeMounts:
 {{/* A probe of the page's port: the argument is its path, and fields of the probe, which win. */}}
 {{- define "statefleet.probe" -}}
 {{- $given := omit (last .) "enabled" -}}
-{{- $get := dict "path" (first .) "port" "http-metrics" -}}
-{{- mergeOverwrite $get (omit (get $given "httpGet" | default dict) "path" "port") | dict "httpGet" | merge (omit $given "httpGet") | toYaml }}
+{{- $get := dict "path" (first .) "port" "http-metrics" | mergeOverwrite (deepCopy ($given.httpGet | default dict)) -}}
+{{- with $get.scheme }}{{ $_ := upper . | set $get "scheme" }}{{ end -}}
+{{- set $given "httpGet" $get | toYaml }}
 {{- end }}
 
 {{- define "statefleet.args" -}}
@@ -136,11 +141,11 @@ volumeMounts:
 - --shard.standby
 {{- end }}
 - --resources={{ join "," (include "statefleet.collectors" . | fromJson).names }}
-{{- with .Values.namespaces }}
-- --namespaces={{ include "statefleet.commaList" . }}
+{{- with include "statefleet.commaList" .Values.namespaces }}
+- --namespaces={{ . }}
 {{- end }}
-{{- with .Values.namespacesDenylist }}
-- --namespaces-denylist={{ include "statefleet.commaList" . }}
+{{- with include "statefleet.commaList" .Values.namespacesDenylist }}
+- --namespaces-denylist={{ . }}
 {{- end }}
 {{- with .Values.metricAllowlist }}
 - {{ printf "--metric-allowlist=%s" (join "," .) | quote }}
