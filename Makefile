@@ -38,7 +38,7 @@ lint: ## gofmt, go vet and golangci-lint
 	go tool -modfile=lint.mod golangci-lint run
 
 chart-test: ## Render the chart and the overlays and check every object
-	cd manifests/test && go vet ./... && go test ./...
+	cd manifests/test && go vet ./... && go test -count=1 ./...
 
 rules-test: ## Check a whole page and the alerting rules with promtool (first build: some minutes)
 	@mkdir -p bin
