@@ -32,8 +32,10 @@ type shown struct {
 
 // Watched is a resource that is watched besides the kinds of a Replica.
 type Watched struct {
+	// Resource is its plural, as self-metrics name it.
 	Resource string
-	Status   func() watch.Status
+	// Status says how far its watch is. It may be called concurrently.
+	Status func() watch.Status
 }
 
 // kindMetric is a number of each kind's store.

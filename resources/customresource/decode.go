@@ -2,7 +2,6 @@ package customresource
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 )
@@ -84,18 +83,6 @@ func (d *decoder) members(v *value, s *shape) {
 		d.comma()
 	}
 	d.punctuation() // }
-}
-
-// of is what is read of a member whose name stands so, with its quotes; nil for
-// nothing.
-func (s *shape) of(name []byte) *shape {
-	switch {
-	case s.all:
-		return s
-	case bytes.IndexByte(name, '\\') >= 0:
-		return cmp.Or(s.named[unquote(name)], s.members)
-	}
-	return cmp.Or(s.named[string(name[1:len(name)-1])], s.members)
 }
 
 func (d *decoder) elements(v *value, s *shape) {

@@ -1,5 +1,10 @@
 package customresource
 
+import (
+	"bytes"
+	"cmp"
+)
+
 // shape says which parts of an object are decoded: what the paths of a
 // configuration can reach. Everything else is stepped over in the bytes.
 type shape struct {
@@ -33,6 +38,18 @@ func (s *shape) member() *shape {
 		s.members = &shape{}
 	}
 	return s.members
+}
+
+// of is what is read of a member whose name stands so, with its quotes; nil for
+// nothing.
+func (s *shape) of(name []byte) *shape {
+	switch {
+	case s.all:
+		return s
+	case bytes.IndexByte(name, '\\') >= 0:
+		return cmp.Or(s.named[unquote(name)], s.members)
+	}
+	return cmp.Or(s.named[string(name[1:len(name)-1])], s.members)
 }
 
 // add adds what p reaches, and all below it.
