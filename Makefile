@@ -28,8 +28,10 @@ test: lint race chart-test rules-test bench-guard e2e ## Lint, all tests with th
 unit: ## Unit and conformance tests, quickly
 	go test ./...
 
+# Connections are read in another way without the race detector.
 race: ## Unit and conformance tests with the race detector
 	go test -race ./...
+	go test ./watch
 
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
