@@ -31,7 +31,7 @@ unit: ## Unit and conformance tests, quickly
 # Connections are read in another way without the race detector.
 race: ## Unit and conformance tests with the race detector
 	go test -race ./...
-	go test ./watch
+	go test -run Unscheduled ./watch
 
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
