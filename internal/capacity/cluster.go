@@ -58,9 +58,8 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 	if !k.Namespaced || len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	weighed := 0 // objects of the namespaces that there is a sample of
+	sample := NewSample(r, containerFamilies()...)
 	for _, namespace := range namespaces {
-		sample := NewSample(r, containerFamilies()...)
 		n, err := c.count(ctx, k.Resource, namespace, sample)
 		switch {
 		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
@@ -68,25 +67,11 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 		case err != nil:
 			return counted, fmt.Errorf("list %s: %w", k.Name(), err)
 		}
+		sample.Represent(n)
 		counted.Objects += n
-		if sample.Len() > 0 {
-			weighed += n
-			counted.weigh(sample, float64(n)/float64(weighed))
-		}
 	}
+	counted.Size, counted.Sampled, counted.Containers = sample.Size(), sample.Len(), sample.Marked()
 	return counted, nil
-}
-
-// weigh takes a sample into the means, where its share of all objects so far is this.
-func (k *Kind) weigh(sample *Sample, share float64) {
-	mean := func(m *float64, of float64) { *m += (of - *m) * share }
-	size := sample.Size()
-	mean(&k.Size.Series, size.Series)
-	mean(&k.Size.Text, size.Text)
-	mean(&k.Size.Gzip, size.Gzip)
-	mean(&k.Size.Memory, size.Memory)
-	mean(&k.Containers, sample.Marked())
-	k.Sampled += sample.Len()
 }
 
 // acceptMetadata asks for metadata only; a server that cannot answers with whole

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// sampleOf is a sample of a pod with so many containers.
-func sampleOf(t *testing.T, containers int) *Sample {
+// newPods returns an empty sample of pods.
+func newPods(t *testing.T) *Sample {
 	t.Helper()
 	all := resources.All()
 	pods := all[slices.IndexFunc(all, func(k resources.Kind) bool { return k.Name() == "pods" })]
@@ -19,31 +20,61 @@ func sampleOf(t *testing.T, containers int) *Sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewSample(renderer, containerFamilies()...)
+	return NewSample(renderer, containerFamilies()...)
+}
+
+// addPod adds a pod with so many containers.
+func addPod(t *testing.T, s *Sample, name string, containers int) {
+	t.Helper()
 	statuses := strings.TrimSuffix(strings.Repeat(`{"name":"c","image":"i"},`, containers), ",")
-	if err := s.Add(wire.JSON, []byte(`{"metadata":{"uid":"u","namespace":"n","name":"p"},"status":{"containerStatuses":[`+statuses+`]}}`)); err != nil {
+	pod := fmt.Sprintf(`{"metadata":{"uid":%q,"namespace":"n","name":%q},"status":{"containerStatuses":[%s]}}`, name, name, statuses)
+	if err := s.Add(wire.JSON, []byte(pod)); err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 // However many objects of a namespace are looked at, they stand for those it has.
 func TestNamespacesWeighWhatTheyHave(t *testing.T) {
-	few, many := sampleOf(t, 1), sampleOf(t, 4)
-	var k Kind
-	k.weigh(few, 1)
-	k.weigh(many, 100.0/1000)
-	if want := 0.9*few.Marked() + 0.1*many.Marked(); k.Sampled != 2 || math.Abs(k.Containers-want) > 1e-9 {
-		t.Errorf("%d objects with %v containers, want 2 with %v", k.Sampled, k.Containers, want)
+	few, many, both := newPods(t), newPods(t), newPods(t)
+	addPod(t, few, "a", 1)
+	addPod(t, many, "b", 4)
+	few.Represent(1)
+	many.Represent(1)
+	addPod(t, both, "a", 1)
+	both.Represent(900)
+	both.Represent(50) // a namespace of which nothing could be rendered
+	addPod(t, both, "b", 4)
+	both.Represent(100)
+	got, a, b := both.Size(), few.Size(), many.Size()
+	if both.Len() != 2 {
+		t.Errorf("%d objects, want 2", both.Len())
 	}
-	a, b := few.Size(), many.Size()
-	for what, size := range map[string]func(Size) float64{
-		"series": func(s Size) float64 { return s.Series }, "text": func(s Size) float64 { return s.Text },
-		"gzip": func(s Size) float64 { return s.Gzip }, "memory": func(s Size) float64 { return s.Memory },
+	for what, c := range map[string][3]float64{
+		"containers": {both.Marked(), few.Marked(), many.Marked()},
+		"series":     {got.Series, a.Series, b.Series},
+		"text":       {got.Text, a.Text, b.Text},
 	} {
-		if got, want := size(k.Size), 0.9*size(a)+0.1*size(b); math.Abs(got-want) > 1e-6 {
-			t.Errorf("%s: %v, want %v", what, got, want)
+		if want := 0.9*c[1] + 0.1*c[2]; math.Abs(c[0]-want) > 1e-6 {
+			t.Errorf("%s: %v, want %v", what, c[0], want)
 		}
+	}
+	if got.Gzip <= 0 || got.Gzip >= 0.9*a.Gzip+0.1*b.Gzip {
+		t.Errorf("%v bytes packed: no less than two pages, %v and %v", got.Gzip, a.Gzip, b.Gzip)
+	}
+}
+
+// A page holds the objects of many namespaces, and is packed as one.
+func TestSmallNamespacesArePackedTogether(t *testing.T) {
+	one, each := newPods(t), newPods(t)
+	for i := range 100 {
+		name := fmt.Sprint("pod-", i)
+		addPod(t, one, name, 1)
+		addPod(t, each, name, 1)
+		each.Represent(7)
+	}
+	one.Represent(700)
+	if got, want := each.Size(), one.Size(); got != want {
+		t.Errorf("a hundred namespaces: %+v, want %+v", got, want)
 	}
 }
 

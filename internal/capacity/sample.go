@@ -29,9 +29,25 @@ type Sample struct {
 	store    *store.Store
 	lines    resources.Lines
 
-	objects, series, prints int
-	marked                  int // series of the families that mark says
-	mark                    []bool
+	mark    []bool // the families whose series are counted by themselves, too
+	objects int
+	latest  tally // of the objects that do not stand for any yet
+	stands  tally // of those that the others stand for
+}
+
+// tally is what some objects have together.
+type tally struct {
+	objects, series, prints, text float64
+	marked                        float64 // series of the marked families
+}
+
+// add adds what others have, that many times.
+func (t *tally) add(o tally, times float64) {
+	t.objects += o.objects * times
+	t.series += o.series * times
+	t.prints += o.prints * times
+	t.text += o.text * times
+	t.marked += o.marked * times
 }
 
 // fingerprint is the memory that a store needs for each family of an object.
@@ -60,45 +76,57 @@ func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
 	if err := s.renderer.Render(enc, raw, &s.lines); err != nil {
 		return err
 	}
-	start := 0
+	start, one := 0, tally{objects: 1, text: float64(len(s.lines.Buf))}
 	for family, end := range s.lines.Ends {
-		n := bytes.Count(s.lines.Buf[start:end], []byte{'\n'})
+		n := float64(bytes.Count(s.lines.Buf[start:end], []byte{'\n'}))
 		if n > 0 {
-			s.prints++
+			one.prints++
 		}
 		if s.mark[family] {
-			s.marked += n
+			one.marked += n
 		}
-		s.series += n
+		one.series += n
 		start = end
 	}
 	s.objects++
+	s.latest.add(one, 1)
 	s.store.Put(store.Object{ID: store.NewIDBytes(meta.UID, meta.Namespace, meta.Name), Hash: shard.HashBytes(meta.UID)},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
 	return nil
 }
 
-// Len is the number of objects.
+// Represent says that the objects added since it was called last, if there are any, stand
+// for so many of the cluster. What the sample tells is about those.
+func (s *Sample) Represent(objects int) {
+	if s.latest.objects > 0 {
+		s.stands.add(s.latest, float64(objects)/s.latest.objects)
+	}
+	s.latest = tally{}
+}
+
+// Len is the number of objects that were added.
 func (s *Sample) Len() int { return s.objects }
 
 // Marked is how many series of the marked families an object has on average; 0
 // when there are no objects.
-func (s *Sample) Marked() float64 { return float64(s.marked) / float64(max(s.objects, 1)) }
+func (s *Sample) Marked() float64 { return s.stands.marked / max(s.stands.objects, 1) }
 
-// Size is that of the objects so far, all zero when there are none. It packs
-// them as a replica does once they have been left alone.
+// Size is that of the objects that are represented, all zero when there are none. It
+// packs what was added as a replica does with what has been left alone, all of it
+// together: so it is packed, too, where each of many namespaces has few.
 func (s *Sample) Size() Size {
 	s.store.Loaded()
 	now := time.Now()
 	for range store.SettledAfter + s.store.Stats().Buckets + 1 { // each of the last ones packs one bucket harder, or more
 		s.store.Sweep(0, now)
 	}
-	n := float64(max(s.objects, 1))
-	stats := s.store.Stats()
+	n, stats := max(s.stands.objects, 1), s.store.Stats()
+	text := s.stands.text / n
+	packed := text / max(float64(stats.TextBytes), 1) // of what is packed, the part of one object
 	return Size{
-		Series: float64(s.series) / n,
-		Text:   float64(stats.TextBytes) / n,
-		Gzip:   float64(store.Collect(store.Text, s.store).GzipSize()) / n,
-		Memory: float64(stats.PackedBytes+int64(s.prints)*fingerprint) / n,
+		Series: s.stands.series / n,
+		Text:   text,
+		Gzip:   packed * float64(store.Collect(store.Text, s.store).GzipSize()),
+		Memory: packed*float64(stats.PackedBytes) + s.stands.prints/n*fingerprint,
 	}
 }
