@@ -15,53 +15,71 @@ const maxPatches = 32
 // patch is what has changed in a packed page since it was packed. A single
 // change of a page that is quiet otherwise costs the text of one object, not
 // the inflating of sixty-four; a scrape packs all changes of a page together.
-// Immutable, but for packing.
+// Like raw text it can be changed until somebody else can see it, which the
+// store's mutex guards.
 type patch struct {
 	home   *bucket // where the page belongs, to publish it packed
 	family int
+	epoch  uint64        // the store's when this was made: a later one means it was collected
+	frozen bool          // somebody reads it: final
 	texts  []patchText   // by slot, without duplicates
 	base   uint32        // bytes of the text that was packed
 	bytes  int           // memory of texts
-	seen   time.Duration // age of the store at the first sweep after the first change, 0 before that; guarded by its mutex
+	seen   time.Duration // age of the store at the first sweep after the first change, 0 before that
 
 	packing sync.Mutex // held while the text is packed, so that it is packed once
 }
 
 type patchText struct {
 	slot int
-	text []byte // ours
+	text []byte // ours; shared with older patches of the page, so never written again
 }
 
-// patched is p with the text of some slots replaced: of those that the mask
-// names by text, which is not kept. It is nil when too many slots differ.
-func (p *packed) patched(b *bucket, f int, mask uint64, text []byte) *packed {
-	changed := uint32(bits.OnesCount64(mask))
+// writable says whether the page's patch, if it has one, can be changed as it is.
+func (p *packed) writable(epoch uint64) bool {
+	return p.patch != nil && p.patch.epoch == epoch && !p.patch.frozen
+}
+
+// patchable is a copy of a page of the bucket whose patch can be changed.
+func (p *packed) patchable(b *bucket, f int, epoch uint64) *packed {
 	next := &struct { // one allocation for both
 		packed
 		over patch
-	}{packed: *p, over: patch{home: b, family: f, base: p.size}}
+	}{packed: *p, over: patch{home: b, family: f, epoch: epoch, base: p.size}}
 	next.patch = &next.over
-	next.size += changed*uint32(len(text)) - p.length(mask)
-	var texts []patchText
-	if p.patch != nil {
-		next.over.base, next.over.seen, texts = p.patch.base, p.patch.seen, p.patch.texts
+	if t := p.patch; t != nil {
+		next.over.base, next.over.seen, next.over.bytes = t.base, t.seen, t.bytes
+		next.over.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
-	all := make([]patchText, 0, len(texts)+int(changed))
-	for _, t := range texts {
-		if mask>>t.slot&1 == 0 {
-			all = append(all, t)
-			next.over.bytes += len(t.text)
+	return &next.packed
+}
+
+// fits says whether not too many slots differ when those of the mask do.
+func (p *packed) fits(mask uint64) bool {
+	if p.patch != nil {
+		for _, t := range p.patch.texts {
+			mask |= 1 << t.slot
 		}
 	}
-	if len(all)+int(changed) > maxPatches {
-		return nil
+	return bits.OnesCount64(mask) <= maxPatches
+}
+
+// replace replaces the text of the slots that the mask names by text, which is not
+// kept. The patch can be changed.
+func (p *packed) replace(mask uint64, text []byte) {
+	p.size += uint32(bits.OnesCount64(mask)*len(text)) - p.length(mask)
+	t := p.patch
+	for i := range t.texts {
+		if one := &t.texts[i]; mask>>one.slot&1 == 1 {
+			t.bytes += len(text) - len(one.text)
+			one.text = slices.Clone(text)
+			mask &^= 1 << one.slot
+		}
 	}
 	for i := range slotsOf(mask) {
-		all = append(all, patchText{i, slices.Clone(text)})
-		next.over.bytes += len(text)
+		t.texts = append(t.texts, patchText{i, slices.Clone(text)})
+		t.bytes += len(text)
 	}
-	next.over.texts = all
-	return &next.packed
 }
 
 // length is how many bytes of text the slots of the mask have together.
@@ -92,15 +110,19 @@ func (s *Store) amend(b *bucket, f int, mask uint64, text []byte) bool {
 	if sh == nil || sh.raw.Load() != nil {
 		return false
 	}
-	p := sh.packed.Load().patched(b, f, mask, text)
-	if p == nil {
+	p := sh.packed.Load()
+	if !p.fits(mask) {
 		return false
 	}
 	s.account(b, weigh(sh).negative())
-	b.pages[f] = nil
-	if p.size > 0 {
-		b.pages[f] = new(sheet)
-		b.pages[f].packed.Store(p)
+	if !p.writable(s.epoch) {
+		p, sh = p.patchable(b, f, s.epoch), new(sheet)
+		sh.packed.Store(p)
+		b.pages[f] = sh
+	}
+	p.replace(mask, text)
+	if p.size == 0 {
+		b.pages[f] = nil
 	}
 	s.account(b, weigh(b.pages[f]))
 	return true

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,41 @@ func TestSweepPacksChangesThatNobodyHadPacked(t *testing.T) {
 	s.Sweep(time.Minute, noon.Add(patchesLast*time.Minute))
 	equal(t, "Packs", s.Stats().Packs, packs+2)
 	equal(t, "patched", s.hiddenTotals.patched, 0)
+	verify(t, s)
+}
+
+// Many changes of a page that nobody has seen meanwhile change one page.
+func TestChangesOfAPageThatNobodySawAreMadeInIt(t *testing.T) {
+	s := New(testFamilies(1), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket, 1)
+	s.Loaded()
+	putValue(s, 3, 2)
+	sh := s.table[0].pages[0]
+	for n, change := range []func(){
+		func() { putValue(s, 5, 2) }, func() { putValue(s, 5, 3) }, func() { s.Delete(testID(3)) }, func() { s.Delete(testID(7)) },
+	} {
+		change()
+		equal(t, "the page is the same", s.table[0].pages[0] == sh, true)
+		verify(t, s)
+		Collect(Text, s)
+		putValue(s, 9, uint64(10+n))
+		equal(t, "the page is the same, once it was seen", s.table[0].pages[0] == sh, false)
+		sh = s.table[0].pages[0]
+	}
+}
+
+// Who looks at a bucket sees it as it was, whatever changes while they look.
+func TestChangedPageStaysAsItWasSeen(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(1<<30))
+	fill(s, 0, slotsPerBucket, 1)
+	s.Loaded()
+	putValue(s, 3, 2)
+	for page := range s.Texts() {
+		putValue(s, 3, 3)
+		if want := textsOf(s, 3, 2)[slices.IndexFunc(s.families, func(f Family) bool { return f.Name == page.Family })]; !strings.Contains(string(page.Text), want) {
+			t.Errorf("%s: not as it was: %s", page.Family, want)
+		}
+	}
 	verify(t, s)
 }
 

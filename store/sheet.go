@@ -34,7 +34,7 @@ type raw struct {
 	packing sync.Mutex // held while the text is packed, so that it is packed once
 }
 
-// packed is deflated text, maybe with a few changes on top; immutable. The lengths of the slots ride behind the
+// packed is deflated text, maybe with a few changes on top; immutable but for those. The lengths of the slots ride behind the
 // deflated bytes.
 type packed struct {
 	buf      []byte

@@ -76,6 +76,9 @@ func (s *Store) peek(number int) (pages []peeked, more bool) {
 			p.raw = slices.Clone(r.text)
 		} else {
 			p.packed = sh.packed.Load()
+			if t := p.packed.patch; t != nil {
+				t.frozen = true
+			}
 		}
 		pages = append(pages, p)
 	}

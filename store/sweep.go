@@ -79,6 +79,7 @@ func (s *Store) patchedFor(b *bucket, long, age time.Duration) (found []*sheet) 
 			t.seen = age
 		}
 		if age-t.seen >= long {
+			t.frozen = true
 			found = append(found, sh)
 		}
 	}
