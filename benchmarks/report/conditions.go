@@ -24,22 +24,28 @@ type Conditions struct {
 	// ServerMiB is the resident memory of the simulated API server, which is
 	// this program.
 	ServerMiB float64
+	Memory    MemoryAccess
 }
 
-// Observe returns those of this machine, this program and a cluster in it.
+// Observe returns those of this machine, this program and a cluster in it. It takes a
+// second or two.
 func Observe(commit string, cluster *simulator.Cluster) Conditions {
 	return Conditions{
 		CPU: processor(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Commit: commit,
 		Objects: cluster.Mix(), ServerMiB: float64(fleet.OwnUsage().Resident) / (1 << 20),
+		Memory: observeMemory(),
 	}
 }
 
-// Write writes them as two lines of Markdown.
+// Write writes them as two lines of Markdown, or three.
 func (c Conditions) Write(w io.Writer) {
 	all, pods := c.total(), c.Objects["pods"]
 	_, _ = fmt.Fprintf(w, "%s, %d cores, %s, %s, commit %s.\n", c.CPU, c.Cores, c.System, c.Go, c.Commit)
 	_, _ = fmt.Fprintf(w, "%d objects, %.0f MB in protobuf; %d of them pods of %.1f kB, %d jobs, %d nodes.\n", all.Objects, float64(all.Bytes)/1e6,
 		pods.Objects, float64(pods.Bytes)/1e3/float64(max(pods.Objects, 1)), c.Objects["jobs"].Objects, c.Objects["nodes"].Objects)
+	if c.Memory.Busy > 0 {
+		_, _ = fmt.Fprintf(w, "At the end a random access to memory took %s ns, %s ns after a rest.\n", Number(c.Memory.Busy), Number(c.Memory.Rested))
+	}
 }
 
 // total is the mix of everything.

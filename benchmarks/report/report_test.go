@@ -70,3 +70,15 @@ func TestSaveMakesBothFiles(t *testing.T) {
 		}
 	}
 }
+
+// Each line comes once in a round, or the caches would hold what is gone through.
+func TestChaseGoesThroughAllMemory(t *testing.T) {
+	c, seen := newChase(), map[uint32]bool{}
+	for range c.lines {
+		seen[c.at] = true
+		c.access(1)
+	}
+	if len(seen) != chaseBytes/chaseLine || c.at != 0 {
+		t.Errorf("%d lines in a round that ends at %d, want %d and 0", len(seen), c.at, chaseBytes/chaseLine)
+	}
+}
