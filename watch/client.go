@@ -51,7 +51,7 @@ func NewClient(config *rest.Config, accept string) (*Client, error) {
 		c.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext
 	}
 	g := new(gathering)
-	c.Dial = inBites(g.gathers(c.Dial))
+	c.Dial = inBites(g.gathers(unscheduled(c.Dial)))
 	httpClient, err := rest.HTTPClientFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("client of the API server: %w", err)

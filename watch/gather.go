@@ -76,7 +76,7 @@ func (g *gathering) gathers(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		return &gatheringConn{Conn: conn, read: unscheduled(conn), gathering: g, closed: make(chan struct{})}, nil
+		return &gatheringConn{Conn: conn, gathering: g, closed: make(chan struct{})}, nil
 	}
 }
 
@@ -84,7 +84,6 @@ func (g *gathering) gathers(dial dialFunc) dialFunc {
 // had come. Like what it wraps it is read by one goroutine at a time.
 type gatheringConn struct {
 	net.Conn
-	read func(p []byte) (int, error)
 	*gathering
 	drained bool // the last read did not fill its buffer
 	busy    bool // more than gatherMost comes in gatherFor
@@ -100,7 +99,7 @@ func (c *gatheringConn) Read(p []byte) (int, error) {
 	if c.drained {
 		c.wait()
 	}
-	n, err := c.read(p)
+	n, err := c.Conn.Read(p)
 	c.drained = n < len(p)
 	c.bytes += n
 	return n, err

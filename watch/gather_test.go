@@ -137,8 +137,7 @@ func TestMuchDoesNotGather(t *testing.T) {
 		faketime.Test(t, func(t *testing.T) {
 			var g gathering
 			defer g.watch()()
-			from := &faucet{rate: rate, start: time.Now()}
-			conn := &gatheringConn{Conn: from, read: from.Read, gathering: &g}
+			conn := &gatheringConn{Conn: &faucet{rate: rate, start: time.Now()}, gathering: &g}
 			reads, buf := 0, make([]byte, 1<<20)
 			for end := time.Now().Add(time.Second); time.Now().Before(end); reads++ {
 				if _, err := conn.Read(buf); err != nil {

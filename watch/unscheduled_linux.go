@@ -3,6 +3,7 @@
 package watch
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -10,43 +11,57 @@ import (
 	"unsafe"
 )
 
-// unscheduled returns a function that reads conn as its Read does, but does not tell
-// Go's scheduler that there is a system call. What the scheduler then does for calls
-// that may block (among others it wakes a thread that looks after them, once for each
-// time that the process was idle) costs more than the read, and a socket's descriptor
-// does not block. The race detector needs to see reads: without it alone.
-func unscheduled(conn net.Conn) func(p []byte) (int, error) {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return conn.Read
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return conn.Read
-	}
-	return func(p []byte) (int, error) {
-		if len(p) == 0 {
-			return 0, nil
+// unscheduledConn is a connection whose reads do not tell Go's scheduler that there is
+// a system call. What the scheduler does for calls that may block (among others it
+// wakes a thread that looks after them, once for each time that the process was idle)
+// costs more than the read, and a socket's descriptor does not block. The race detector
+// has to see reads: built with it, connections are read as ever.
+type unscheduledConn struct {
+	net.Conn
+	raw syscall.RawConn
+}
+
+// unscheduled makes the connections of dial such ones, if they are sockets.
+func unscheduled(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
 		}
-		var n int
-		var errno syscall.Errno
-		err := raw.Read(func(fd uintptr) (done bool) {
-			n, errno = readNow(fd, p)
-			return errno != syscall.EAGAIN
-		})
-		switch {
-		case err != nil:
-			return 0, err
-		case errno != 0:
-			return 0, &net.OpError{
-				Op: "read", Net: conn.LocalAddr().Network(), Source: conn.LocalAddr(), Addr: conn.RemoteAddr(),
-				Err: os.NewSyscallError("read", errno),
-			}
-		case n == 0:
-			return 0, io.EOF
+		socket, ok := conn.(syscall.Conn)
+		if !ok {
+			return conn, nil
 		}
-		return n, nil
+		raw, err := socket.SyscallConn()
+		if err != nil {
+			return conn, nil //nolint:nilerr // it can still be read as it is
+		}
+		return &unscheduledConn{conn, raw}, nil
 	}
+}
+
+// Read implements [net.Conn].
+func (c *unscheduledConn) Read(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	var errno syscall.Errno
+	err = c.raw.Read(func(fd uintptr) (done bool) {
+		n, errno = readNow(fd, p)
+		return errno != syscall.EAGAIN
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case errno != 0:
+		return 0, &net.OpError{
+			Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(),
+			Err: os.NewSyscallError("read", errno),
+		}
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // readNow is read(2) of a descriptor that does not block.

@@ -2,7 +2,5 @@
 
 package watch
 
-import "net"
-
-// unscheduled returns how conn is read.
-func unscheduled(conn net.Conn) func(p []byte) (int, error) { return conn.Read }
+// unscheduled returns dial: its connections are read as they are.
+func unscheduled(dial dialFunc) dialFunc { return dial }

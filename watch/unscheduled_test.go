@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// sockets returns both ends of a TCP connection.
-func sockets(t *testing.T) (client, server *net.TCPConn) {
+// sockets returns both ends of a TCP connection, of which the client's is unscheduled.
+func sockets(t *testing.T) (client net.Conn, server *net.TCPConn) {
 	t.Helper()
 	var listens net.ListenConfig
 	listener, err := listens.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -21,8 +21,7 @@ func sockets(t *testing.T) (client, server *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	var dials net.Dialer
-	dialed, err := dials.DialContext(t.Context(), "tcp", listener.Addr().String())
+	dialed, err := unscheduled(new(net.Dialer).DialContext)(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,14 +30,8 @@ func sockets(t *testing.T) (client, server *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = dialed.Close(); _ = accepted.Close() })
-	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
+	return dialed, accepted.(*net.TCPConn)
 }
-
-// readerFunc is a function that reads.
-type readerFunc func(p []byte) (int, error)
-
-// Read implements [io.Reader].
-func (r readerFunc) Read(p []byte) (int, error) { return r(p) }
 
 func TestUnscheduledReadsAreReads(t *testing.T) {
 	client, server := sockets(t)
@@ -51,37 +44,36 @@ func TestUnscheduledReadsAreReads(t *testing.T) {
 		}
 		_ = server.CloseWrite()
 	}()
-	if err := iotest.TestReader(readerFunc(unscheduled(client)), []byte(text)); err != nil {
+	if err := iotest.TestReader(client, []byte(text)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestUnscheduledReadsFailAsReadsDo(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault func(t *testing.T, client, server *net.TCPConn) error
+		fault func(client net.Conn, server *net.TCPConn) error
 		want  error
 	}{
-		"the other end resets": {func(_ *testing.T, _, server *net.TCPConn) error {
+		"the other end resets": {func(_ net.Conn, server *net.TCPConn) error {
 			return errors.Join(server.SetLinger(0), server.Close())
 		}, syscall.ECONNRESET},
-		"the deadline passes": {func(_ *testing.T, client, _ *net.TCPConn) error {
+		"the deadline passes": {func(client net.Conn, _ *net.TCPConn) error {
 			return client.SetReadDeadline(time.Now())
 		}, os.ErrDeadlineExceeded},
-		"it was closed": {func(_ *testing.T, client, _ *net.TCPConn) error {
+		"it was closed": {func(client net.Conn, _ *net.TCPConn) error {
 			return client.Close()
 		}, net.ErrClosed},
-		"it is closed meanwhile": {func(t *testing.T, client, _ *net.TCPConn) error {
+		"it is closed meanwhile": {func(client net.Conn, _ *net.TCPConn) error {
 			time.AfterFunc(time.Millisecond, func() { _ = client.Close() })
 			return nil
 		}, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, server := sockets(t)
-			read := unscheduled(client)
-			if err := c.fault(t, client, server); err != nil {
+			if err := c.fault(client, server); err != nil {
 				t.Fatal(err)
 			}
-			n, err := read(make([]byte, 10))
+			n, err := client.Read(make([]byte, 10))
 			var op *net.OpError
 			if n != 0 || !errors.Is(err, c.want) || !errors.As(err, &op) {
 				t.Errorf("read %d, %v; want a net.OpError of %v", n, err, c.want)
