@@ -24,7 +24,7 @@ type Conditions struct {
 	// ServerMiB is the resident memory of the simulated API server, which is
 	// this program.
 	ServerMiB float64
-	Memory    MemoryAccess
+	Memory    MemoryAccess // at that moment, which may be before what is measured or after
 }
 
 // Observe returns those of this machine, this program and a cluster in it. It takes a
@@ -44,7 +44,7 @@ func (c Conditions) Write(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%d objects, %.0f MB in protobuf; %d of them pods of %.1f kB, %d jobs, %d nodes.\n", all.Objects, float64(all.Bytes)/1e6,
 		pods.Objects, float64(pods.Bytes)/1e3/float64(max(pods.Objects, 1)), c.Objects["jobs"].Objects, c.Objects["nodes"].Objects)
 	if c.Memory.Busy > 0 {
-		_, _ = fmt.Fprintf(w, "At the end a random access to memory took %s ns, %s ns after a rest.\n", Number(c.Memory.Busy), Number(c.Memory.Rested))
+		_, _ = fmt.Fprintf(w, "A random access to memory took %s ns, %s ns after a rest.\n", Number(c.Memory.Busy), Number(c.Memory.Rested))
 	}
 }
 

@@ -16,8 +16,8 @@ const (
 )
 
 // MemoryAccess is what a random access to 16 MiB of memory takes, in nanoseconds. On a
-// machine that is shared the neighbours decide: what is woken often, as by events, costs
-// in proportion to Rested, so that figures of two runs compare only where these are alike.
+// machine that is shared the neighbours decide, and what is woken often, as by events,
+// costs more where Rested is more: figures of two runs compare only where it is alike.
 type MemoryAccess struct {
 	Busy   float64 // one after the other
 	Rested float64 // after 50 ms in which nothing was accessed; the median
