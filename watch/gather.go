@@ -12,9 +12,12 @@ const (
 	// before they are read. To be woken for each of them costs as much as many of them
 	// do, and no one looks at a page as often.
 	gatherFor = 200 * time.Millisecond
-	// gatherMost is how many bytes are to gather. What comes faster wakes the process
-	// seldom for what it is, and would leave the processor's caches before it is read.
+	// gatherMost is how many bytes may gather. More would leave the processor's caches
+	// before it is read, so what comes faster is read after a half, a quarter and so on
+	// of gatherFor.
 	gatherMost = 768 << 10
+	// gatherLeast is the shortest time that is worth waiting.
+	gatherLeast = gatherFor / 64
 )
 
 // gathering says when connections are read. Nothing gathers while somebody waits
@@ -76,7 +79,7 @@ func (g *gathering) gathers(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		return &gatheringConn{Conn: conn, gathering: g, closed: make(chan struct{})}, nil
+		return &gatheringConn{Conn: conn, gathering: g, water: lowWaterOf(conn), closed: make(chan struct{})}, nil
 	}
 }
 
@@ -85,8 +88,9 @@ func (g *gathering) gathers(dial dialFunc) dialFunc {
 type gatheringConn struct {
 	net.Conn
 	*gathering
-	drained bool // the last read did not fill its buffer
-	busy    bool // more than gatherMost comes in gatherFor
+	water   lowWater
+	drained bool          // the last read did not fill its buffer
+	every   time.Duration // at which it is read
 	since   time.Time
 	bytes   int // read since then
 	closing sync.Once
@@ -107,10 +111,15 @@ func (c *gatheringConn) Read(p []byte) (int, error) {
 
 // measure finds out how much comes.
 func (c *gatheringConn) measure(now time.Time) {
-	if took := now.Sub(c.since); took >= gatherFor {
-		c.busy = float64(c.bytes)*gatherFor.Seconds() > gatherMost*took.Seconds()
-		c.since, c.bytes = now, 0
+	took := now.Sub(c.since)
+	if took < gatherFor {
+		return
 	}
+	c.every = gatherFor
+	for c.every >= gatherLeast && float64(c.bytes)*c.every.Seconds() > gatherMost*took.Seconds() {
+		c.every /= 2
+	}
+	c.since, c.bytes = now, 0
 }
 
 // wait waits until the next moment at which connections are read. That is the same
@@ -121,11 +130,13 @@ func (c *gatheringConn) wait() {
 		return
 	}
 	now := time.Now()
-	if c.measure(now); c.busy {
+	if c.measure(now); c.every < gatherLeast {
 		return
 	}
-	next := time.NewTimer(now.Truncate(gatherFor).Add(gatherFor).Sub(now))
+	next := time.NewTimer(now.Truncate(c.every).Add(c.every).Sub(now))
 	defer next.Stop()
+	c.water.set(gatherMost)
+	defer c.water.set(1)
 	select {
 	case <-next.C:
 	case <-urged:

@@ -40,6 +40,9 @@ func unscheduled(dial dialFunc) dialFunc {
 	}
 }
 
+// SyscallConn implements [syscall.Conn].
+func (c *unscheduledConn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
+
 // Read implements [net.Conn].
 func (c *unscheduledConn) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
