@@ -90,7 +90,7 @@ type gatheringConn struct {
 	*gathering
 	water   lowWater
 	drained bool          // the last read did not fill its buffer
-	every   time.Duration // at which it is read
+	every   time.Duration // from one moment at which it is read to the next; below gatherLeast it is read at once
 	since   time.Time
 	bytes   int // read since then
 	closing sync.Once

@@ -14,17 +14,7 @@ import (
 type lowWater struct{ raw syscall.RawConn }
 
 // lowWaterOf returns that of a connection.
-func lowWaterOf(conn net.Conn) lowWater {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return lowWater{}
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return lowWater{}
-	}
-	return lowWater{raw}
-}
+func lowWaterOf(conn net.Conn) lowWater { return lowWater{socketOf(conn)} }
 
 // set makes it so many bytes; at 1 the process is woken at once for what is there. That
 // the connection has ended always wakes it, and reads take what is there, however little.

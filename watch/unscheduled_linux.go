@@ -28,13 +28,9 @@ func unscheduled(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		socket, ok := conn.(syscall.Conn)
-		if !ok {
+		raw := socketOf(conn)
+		if raw == nil {
 			return conn, nil
-		}
-		raw, err := socket.SyscallConn()
-		if err != nil {
-			return conn, nil //nolint:nilerr // it can still be read as it is
 		}
 		return &unscheduledConn{conn, raw}, nil
 	}
