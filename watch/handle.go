@@ -30,11 +30,10 @@ func newHandle(m wire.Meta) *Handle {
 		return text
 	}
 	return &Handle{
-		Namespace:        next(m.Namespace),
-		Name:             next(m.Name),
-		UID:              next(m.UID),
-		ResourceVersion:  next(m.ResourceVersion),
-		initialEventsEnd: m.InitialEventsEnd,
+		Namespace:       next(m.Namespace),
+		Name:            next(m.Name),
+		UID:             next(m.UID),
+		ResourceVersion: next(m.ResourceVersion),
 	}
 }
 

@@ -139,8 +139,12 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 	if err != nil {
 		return "", nil, d.failed(err)
 	}
+	ends, err := wire.InitialEventsEnd(ev.Encoding, ev.Object)
+	if err != nil {
+		return "", nil, d.failed(err)
+	}
 	d.at(meta.ResourceVersion)
-	if meta.InitialEventsEnd && d.initial { // a second one would wait for ever
+	if ends && d.initial { // a second one would wait for ever
 		// What comes next must not reach the Sink before the list does: the list
 		// does not name it, and would take it away again.
 		d.initial, d.replaced = false, d.source.awaitReplace(d.listed, string(d.version))
@@ -151,7 +155,7 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 	d.skipped = 0
 	d.source.state.event()
 	h := newHandle(meta)
-	h.ResourceVersion = string(d.version)
+	h.ResourceVersion, h.initialEventsEnd = string(d.version), ends
 	d.source.hear(h.ResourceVersion)
 	return apiwatch.Bookmark, h, nil
 }

@@ -170,8 +170,8 @@ func isBookmark(frame []byte, end bool) bool {
 	if err != nil || event.Type != "BOOKMARK" {
 		return false
 	}
-	meta, err := wire.ReadMeta(event.Encoding, event.Object)
-	return err == nil && meta.InitialEventsEnd == end
+	ends, err := wire.InitialEventsEnd(event.Encoding, event.Object)
+	return err == nil && ends == end
 }
 
 func isEvent(frame []byte) bool {

@@ -35,6 +35,9 @@ type EventReader struct {
 // frameBuffer takes nearly every frame whole.
 const frameBuffer = 32 << 10
 
+// frameHead is what a frame's length takes, in bytes.
+const frameHead = 4
+
 // NewEventReader returns a reader of the frames in r.
 func NewEventReader(r io.Reader) *EventReader {
 	return &EventReader{br: bufio.NewReaderSize(r, frameBuffer)}
@@ -74,11 +77,15 @@ const (
 func (e *EventReader) nextProtobuf() (Event, error) {
 	_, _ = e.br.Discard(e.held)
 	e.held = 0
-	var head [4]byte
-	if _, err := io.ReadFull(e.br, head[:]); err != nil {
+	head, err := e.br.Peek(frameHead)
+	if err != nil {
+		if len(head) > 0 {
+			err = unexpected(err)
+		}
 		return Event{}, err
 	}
-	size := binary.BigEndian.Uint32(head[:])
+	size := binary.BigEndian.Uint32(head)
+	_, _ = e.br.Discard(frameHead)
 	if size > MaxObject {
 		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
 	}
@@ -88,7 +95,7 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	if err != nil {
 		return Event{}, unexpected(err)
 	}
-	ev := Event{Encoding: Protobuf, Size: len(head) + len(frame)}
+	ev := Event{Encoding: Protobuf, Size: frameHead + len(frame)}
 	if err := ev.open(frame); err != nil {
 		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
@@ -120,13 +127,20 @@ func (e *EventReader) frame(size int) ([]byte, error) {
 }
 
 func (ev *Event) open(frame []byte) error {
-	kind, err := messageField(frame, eventType)
-	if err != nil {
-		return err
-	}
-	extension, err := messageField(frame, eventObject)
-	if err != nil {
-		return err
+	var kind, extension []byte
+	for b := frame; len(b) > 0; {
+		f, err := nextField(b)
+		if err != nil {
+			return err
+		}
+		switch {
+		case f.kind != wireBytes:
+		case f.number == eventType:
+			kind = f.value
+		case f.number == eventObject:
+			extension = f.value
+		}
+		b = b[f.size:]
 	}
 	envelope, err := messageField(extension, rawExtensionRaw)
 	if err != nil {

@@ -55,7 +55,11 @@ func TestEvents(t *testing.T) {
 				if ev.Type == "ERROR" {
 					m = Meta{Name: []byte(reasonOf(t, ev))}
 				}
-				got = append(got, fmt.Sprintf("%s %s %v", ev.Type, m.Name, m.InitialEventsEnd))
+				end, err := InitialEventsEnd(ev.Encoding, ev.Object)
+				if err != nil && ev.Type != "ERROR" {
+					t.Errorf("%s: %v", ev.Type, err)
+				}
+				got = append(got, fmt.Sprintf("%s %s %v", ev.Type, m.Name, end))
 				size += ev.Size
 			}
 			want := "ADDED pod-1 false, MODIFIED pod-2 false, DELETED pod-1 false, BOOKMARK  true, ERROR Expired false"

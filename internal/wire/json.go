@@ -174,23 +174,42 @@ func text(value []byte) ([]byte, error) {
 // errFound ends a search; it is no failure.
 var errFound = errors.New("found")
 
-// jsonMeta finds the identity of an object in JSON. It reads no further than
-// the metadata, which stands before what is large.
+// jsonMeta finds the identity of an object in JSON.
 func jsonMeta(object []byte) (Meta, error) {
 	var m Meta
+	err := jsonMetadata(object, m.setJSON)
+	return m, err
+}
+
+// jsonMetadata calls visit for each member of an object's metadata. It reads no
+// further than that, which stands before what is large.
+func jsonMetadata(object []byte, visit func(name, value []byte) error) error {
 	err := members(object, func(name, value []byte) error {
 		if string(name) != `"metadata"` || value[0] != '{' {
 			return nil
 		}
-		if err := members(value, m.setJSON); err != nil {
+		if err := members(value, visit); err != nil {
 			return err
 		}
 		return errFound
 	})
 	if errors.Is(err, errFound) {
-		err = nil
+		return nil
 	}
-	return m, err
+	return err
+}
+
+func jsonInitialEventsEnd(bookmark []byte) (end bool, err error) {
+	err = jsonMetadata(bookmark, func(name, value []byte) error {
+		if string(name) != `"annotations"` || value[0] != '{' {
+			return nil
+		}
+		return members(value, func(key, v []byte) error {
+			end = end || string(key) == `"`+initialEventsEnd+`"` && string(v) == `"true"`
+			return nil
+		})
+	})
+	return end, err
 }
 
 func (m *Meta) setJSON(name, value []byte) error {
@@ -204,15 +223,6 @@ func (m *Meta) setJSON(name, value []byte) error {
 		m.UID, err = text(value)
 	case `"resourceVersion"`:
 		m.ResourceVersion, err = text(value)
-	case `"annotations"`:
-		if bytes.Contains(value, []byte(initialEventsEnd)) && value[0] == '{' {
-			err = members(value, func(key, v []byte) error {
-				if string(key) == `"`+initialEventsEnd+`"` && string(v) == `"true"` {
-					m.InitialEventsEnd = true
-				}
-				return nil
-			})
-		}
 	}
 	return err
 }

@@ -1,15 +1,10 @@
 package wire
 
-import "bytes"
-
 // Meta is what identifies one version of an object. The slices are parts of
 // the object's bytes (for JSON strings with escapes, copies) and valid as long
 // as those are.
 type Meta struct {
 	Namespace, Name, UID, ResourceVersion []byte
-	// InitialEventsEnd is set on the bookmark that ends the initial events of a
-	// streamed list (annotation k8s.io/initial-events-end, KEP-3157).
-	InitialEventsEnd bool
 }
 
 // Field numbers of metav1.ObjectMeta.
@@ -24,30 +19,36 @@ const (
 const initialEventsEnd = "k8s.io/initial-events-end"
 
 // ReadMeta finds an object's identity in its bytes: for Protobuf the message
-// inside the envelope. It allocates nothing for Protobuf.
+// inside the envelope. It allocates nothing for Protobuf, and reads no further than it
+// has to: most objects are other shards', and labels and managedFields stand behind.
 func ReadMeta(enc Encoding, object []byte) (Meta, error) {
 	if enc == JSON {
 		return jsonMeta(object)
 	}
-	return protobufMeta(object)
+	metadata, err := protobufMetadata(object)
+	if err != nil {
+		return Meta{}, err
+	}
+	return protobufMeta(metadata)
 }
 
-// protobufMeta relies on metadata being field 1 of every API object.
-func protobufMeta(object []byte) (Meta, error) {
+// protobufMetadata relies on metadata being field 1 of every API object. It is nil
+// when there is none.
+func protobufMetadata(object []byte) ([]byte, error) {
 	for b := object; len(b) > 0; {
 		f, err := nextField(b)
 		if err != nil {
-			return Meta{}, err
+			return nil, err
 		}
 		if f.number == 1 && f.kind == wireBytes {
-			return protobufObjectMeta(f.value)
+			return f.value, nil
 		}
 		b = b[f.size:]
 	}
-	return Meta{}, nil
+	return nil, nil
 }
 
-func protobufObjectMeta(b []byte) (Meta, error) {
+func protobufMeta(b []byte) (Meta, error) {
 	var m Meta
 	for len(b) > 0 {
 		f, err := nextField(b)
@@ -64,23 +65,39 @@ func protobufObjectMeta(b []byte) (Meta, error) {
 				m.UID = f.value
 			case metaResourceVersion:
 				m.ResourceVersion = f.value
-			case metaAnnotations:
-				end, err := isInitialEventsEnd(f.value)
-				if err != nil {
-					return Meta{}, err
-				}
-				m.InitialEventsEnd = m.InitialEventsEnd || end
 			}
+		}
+		// Encoders write fields in the order of their numbers.
+		if f.number >= metaResourceVersion && len(m.UID) > 0 && len(m.ResourceVersion) > 0 {
+			break
 		}
 		b = b[f.size:]
 	}
 	return m, nil
 }
 
-func isInitialEventsEnd(entry []byte) (bool, error) {
-	if !bytes.Contains(entry, []byte(initialEventsEnd)) {
-		return false, nil
+// InitialEventsEnd reports whether a bookmark is the one that ends the initial events
+// of a streamed list (annotation k8s.io/initial-events-end, KEP-3157). The bookmark is
+// encoded as the objects of [ReadMeta] are.
+func InitialEventsEnd(enc Encoding, bookmark []byte) (bool, error) {
+	if enc == JSON {
+		return jsonInitialEventsEnd(bookmark)
 	}
+	b, err := protobufMetadata(bookmark)
+	for len(b) > 0 && err == nil {
+		var f field
+		if f, err = nextField(b); err == nil && f.number == metaAnnotations && f.kind == wireBytes {
+			var end bool
+			if end, err = isInitialEventsEnd(f.value); end {
+				return true, err
+			}
+		}
+		b = b[f.size:]
+	}
+	return false, err
+}
+
+func isInitialEventsEnd(entry []byte) (bool, error) {
 	key, err := messageField(entry, mapKey)
 	if err != nil || string(key) != initialEventsEnd {
 		return false, err

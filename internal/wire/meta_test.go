@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,19 +21,19 @@ func TestReadMeta(t *testing.T) {
 func checkMeta(t *testing.T, m Meta, want *metav1.ObjectMeta) {
 	t.Helper()
 	if string(m.Namespace) != want.Namespace || string(m.Name) != want.Name || string(m.UID) != string(want.UID) ||
-		string(m.ResourceVersion) != want.ResourceVersion || m.InitialEventsEnd != (want.Annotations[initialEventsEnd] == "true") {
-		t.Errorf("got %s/%s %s %s %v, want %+v", m.Namespace, m.Name, m.UID, m.ResourceVersion, m.InitialEventsEnd, want)
+		string(m.ResourceVersion) != want.ResourceVersion {
+		t.Errorf("got %s/%s %s %s, want %+v", m.Namespace, m.Name, m.UID, m.ResourceVersion, want)
 	}
 }
 
-func TestReadMetaInitialEventsEnd(t *testing.T) {
+func TestInitialEventsEnd(t *testing.T) {
 	f := func(annotations map[string]string, want bool) {
 		t.Helper()
 		for _, enc := range encodings {
 			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations, ResourceVersion: "7"}}
-			m, err := ReadMeta(enc, bytesOf(t, enc, p))
-			if err != nil || m.InitialEventsEnd != want || string(m.ResourceVersion) != "7" {
-				t.Errorf("%s, %v: %v, error %v", enc, annotations, m.InitialEventsEnd, err)
+			end, err := InitialEventsEnd(enc, bytesOf(t, enc, p))
+			if err != nil || end != want {
+				t.Errorf("%s, %v: %v, error %v", enc, annotations, end, err)
 			}
 		}
 	}
@@ -42,6 +43,29 @@ func TestReadMetaInitialEventsEnd(t *testing.T) {
 	f(map[string]string{"k8s.io/initial-events-end": "false"}, false)
 	f(map[string]string{"other": "k8s.io/initial-events-end"}, false)
 	f(map[string]string{"k8s.io/initial-events-ending": "true"}, false)
+}
+
+// TestReadMetaOfFieldsInAnyOrder: encoders keep the order, and others are understood.
+func TestReadMetaOfFieldsInAnyOrder(t *testing.T) {
+	want := examplePod(1)
+	metadata, err := want.ObjectMeta.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backwards []byte
+	for len(metadata) > 0 {
+		f, err := nextField(metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		backwards = append(slices.Clone(metadata[:f.size]), backwards...)
+		metadata = metadata[f.size:]
+	}
+	m, err := protobufMeta(backwards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkMeta(t, m, &want.ObjectMeta)
 }
 
 // TestReadMetaJSONForms: what else JSON allows, and what it does not.
@@ -86,7 +110,7 @@ func TestReadMetaOfTruncatedObject(t *testing.T) {
 }
 
 // FuzzMeta: no input panics, and of what decodes as an object and is encoded
-// anew, ReadMeta sees what the decoder sees.
+// anew, ReadMeta and InitialEventsEnd see what the decoder sees.
 func FuzzMeta(f *testing.F) {
 	for _, enc := range encodings {
 		f.Add(bytesOf(f, enc, smallPod()), enc == JSON)
@@ -99,6 +123,7 @@ func FuzzMeta(f *testing.F) {
 			enc = JSON
 		}
 		_, _ = ReadMeta(enc, raw)
+		_, _ = InitialEventsEnd(enc, raw)
 		p, err := decodePod(enc, raw)
 		if err != nil {
 			return
@@ -117,5 +142,9 @@ func FuzzMeta(f *testing.F) {
 			}
 		}
 		checkMeta(t, m, &p.ObjectMeta)
+		end, err := InitialEventsEnd(enc, clean)
+		if err != nil || end != (p.Annotations[initialEventsEnd] == "true") {
+			t.Fatalf("%q: %v, error %v", clean, end, err)
+		}
 	})
 }

@@ -55,39 +55,45 @@ type field struct {
 // nextField reads the field that b begins with.
 func nextField(b []byte) (field, error) {
 	tag, n := binary.Uvarint(b)
-	if n <= 0 {
-		return field{}, errTruncated
+	number := tag >> 3
+	if n <= 0 || number == 0 || number > maxNumber {
+		return field{}, badTag(number, n)
 	}
-	f := field{number: tag >> 3, kind: tag & 7, head: n}
-	if f.number == 0 || f.number > maxNumber {
-		return field{}, fmt.Errorf("protobuf: field number %d", f.number)
-	}
-	switch f.kind {
+	head, size := n, n
+	switch tag & 7 {
 	case wireVarint:
 		_, m := binary.Uvarint(b[n:])
 		if m <= 0 {
 			return field{}, errTruncated
 		}
-		f.size = n + m
+		size += m
 	case wireFixed64:
-		f.size = n + 8
+		size += 8
 	case wireFixed32:
-		f.size = n + 4
+		size += 4
 	case wireBytes:
 		length, m := binary.Uvarint(b[n:])
-		if m <= 0 || length > uint64(len(b)-n-m) {
+		head += m
+		if m <= 0 || length > uint64(len(b)-head) {
 			return field{}, errTruncated
 		}
-		f.head = n + m
-		f.size = f.head + int(length)
-		f.value = b[f.head:f.size]
+		size = head + int(length)
+		return field{number, wireBytes, b[head:size], size, head}, nil
 	default:
-		return field{}, fmt.Errorf("protobuf: wire type %d", f.kind)
+		return field{}, fmt.Errorf("protobuf: wire type %d", tag&7)
 	}
-	if f.size > len(b) {
+	if size > len(b) {
 		return field{}, errTruncated
 	}
-	return f, nil
+	return field{number: number, kind: tag & 7, size: size, head: head}, nil
+}
+
+// badTag says what is wrong with a tag of n bytes.
+func badTag(number uint64, n int) error {
+	if n <= 0 {
+		return errTruncated
+	}
+	return fmt.Errorf("protobuf: field number %d", number)
 }
 
 // messageField returns the content of a length-delimited field of b, nil when
