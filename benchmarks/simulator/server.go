@@ -61,7 +61,7 @@ func (c *Cluster) Serve(addr string) (*Server, error) {
 		addr = "127.0.0.1:0"
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := (&net.ListenConfig{Control: unpaced}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("listen for the simulated API: %w", err)
