@@ -25,9 +25,10 @@ type frames struct {
 	body   io.Closer
 }
 
-// newFrames returns the frames in body. cut has to end the body.
-func newFrames(body io.ReadCloser, read io.Reader, cut context.CancelCauseFunc) *frames {
-	r := &frameReader{Reader: read, timer: time.AfterFunc(frameSilence, func() { cut(errFrameSilent) })}
+// newFrames returns the frames in body. cut has to end the body; heard is called for
+// whatever comes, which may be many frames.
+func newFrames(body io.ReadCloser, read io.Reader, heard func(), cut context.CancelCauseFunc) *frames {
+	r := &frameReader{Reader: read, heard: heard, timer: time.AfterFunc(frameSilence, func() { cut(errFrameSilent) })}
 	r.timer.Stop()
 	f := &frames{wire.NewEventReader(r), body}
 	r.within = f.events.Within
@@ -38,6 +39,7 @@ func newFrames(body io.ReadCloser, read io.Reader, cut context.CancelCauseFunc) 
 type frameReader struct {
 	io.Reader
 	within func() bool
+	heard  func()
 	timer  *time.Timer
 }
 
@@ -47,5 +49,9 @@ func (r *frameReader) Read(p []byte) (int, error) {
 		r.timer.Reset(frameSilence)
 		defer r.timer.Stop()
 	}
-	return r.Reader.Read(p)
+	n, err := r.Reader.Read(p)
+	if n > 0 {
+		r.heard()
+	}
+	return n, err
 }

@@ -19,7 +19,7 @@ func waited(t *testing.T, send func(w io.Writer)) (took time.Duration, why, err 
 	r, w := io.Pipe()
 	ctx, cut := context.WithCancelCause(t.Context())
 	defer context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })() // as connections do
-	f := newFrames(r, r, cut)
+	f := newFrames(r, r, func() {}, cut)
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	sending.Go(func() {

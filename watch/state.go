@@ -33,8 +33,8 @@ type Status struct {
 	Synced bool
 	// Err is why the last request failed; nil when it did not.
 	Err error
-	// LastEvent is when the API server was last heard of: the end of a list, an
-	// event or a bookmark.
+	// LastEvent is when the API server was last heard of: the end of a list, or
+	// something of a watch.
 	LastEvent time.Time
 }
 
@@ -111,8 +111,8 @@ func (s *state) synced(logger *slog.Logger, objects int) {
 	s.status.Synced, s.status.LastEvent = true, time.Now()
 }
 
-// event notes that the API server was heard of.
-func (s *state) event() {
+// heard notes that the API server was heard of.
+func (s *state) heard() {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()

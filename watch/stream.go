@@ -115,7 +115,6 @@ func (d *stream) take(ev wire.Event) error {
 	if s.stopped || d.closed.Load() {
 		return io.EOF
 	}
-	s.state.event()
 	to := s.Sink.Put
 	if ev.Type == string(apiwatch.Deleted) {
 		to = func(o Object) bool { s.Sink.Delete(o); return false }
@@ -153,7 +152,6 @@ func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, er
 		d.filter.listed()
 	}
 	d.skipped = 0
-	d.source.state.event()
 	h := newHandle(meta)
 	h.ResourceVersion, h.initialEventsEnd = string(d.version), ends
 	d.source.hear(h.ResourceVersion)

@@ -24,7 +24,15 @@ const (
 	loadingLook    = 100 * time.Millisecond
 )
 
-// tuneLoading lets more garbage pile up until the process is ready.
+// tuneStart lets the first megabytes that a program allocates pile up: they would be
+// collected three times.
+func tuneStart() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(loadingPercent)
+	}
+}
+
+// tuneLoading lets less and less of it pile up until the process is ready.
 func (p *process) tuneLoading(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -32,7 +40,7 @@ func (p *process) tuneLoading(ctx context.Context) {
 	tick := time.NewTicker(loadingLook)
 	defer tick.Stop()
 	defer debug.SetGCPercent(gcPercent)
-	for was := gcPercent; p.generations.Ready() != nil; {
+	for was := loadingPercent; p.generations.Ready() != nil; {
 		if now := percentFor(liveHeap()); now != was {
 			debug.SetGCPercent(now)
 			was = now
@@ -61,13 +69,9 @@ func liveHeap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// tuneMemory makes the Go runtime collect garbage more often than by default,
-// unless the environment says otherwise, and still more often before the limit
-// of the container is reached.
-func (p *process) tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+// limitMemory makes the Go runtime collect garbage more often before the limit of the
+// container is reached.
+func (p *process) limitMemory() {
 	if !p.autoMemLimit {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 // run runs the process until ctx ends and what it serves has been taken over, or until a part of it fails.
 func (p *process) run(ctx context.Context) error {
 	p.announce()
-	p.tuneMemory()
+	p.limitMemory()
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, serving := errgroup.WithContext(serving)
