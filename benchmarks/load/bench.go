@@ -70,6 +70,7 @@ const foreignShards = 256
 // outcome is everything that one run of the targets measures.
 type outcome struct {
 	Starts       [][]*result // of each of startings, repeated
+	Reading      []float64   // CPU seconds, see [bench.reading]; as often
 	One, Quarter *result
 	Foreign      *result // the cost of events that other shards own
 }
@@ -149,6 +150,11 @@ func startings() []start { return []start{{1, false}, {4, false}, {8, false}, {8
 func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
 	o.Starts = make([][]*result, len(startings()))
 	for range b.starts {
+		reading, err := b.reading(ctx)
+		if err != nil {
+			return err
+		}
+		o.Reading = append(o.Reading, reading)
 		for i, kind := range startings() {
 			its := *b
 			its.sharding = b.sharding || kind.byServer

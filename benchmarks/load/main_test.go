@@ -137,6 +137,9 @@ func TestTargetsHaveARowEach(t *testing.T) {
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
+	if !strings.Contains(stdout.String(), "Reading all lists") || !strings.Contains(stderr.String(), "dropping them: 0.0") {
+		t.Errorf("nothing on reading alone in\n%s%s", &stdout, &stderr)
+	}
 	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len((&outcome{
 		Starts: [][]*result{{{}}, {{}}, {{}}, {{}}}, One: full(), Foreign: full(),
 	}).judge(20_000)) {
