@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -127,6 +128,9 @@ func (e *EventReader) frame(size int) ([]byte, error) {
 }
 
 func (ev *Event) open(frame []byte) error {
+	if ev.openLeading(frame) {
+		return nil
+	}
 	var kind, extension []byte
 	for b := frame; len(b) > 0; {
 		f, err := nextField(b)
@@ -149,6 +153,23 @@ func (ev *Event) open(frame []byte) error {
 	ev.Type = eventTypeName(kind)
 	ev.Object, err = Open(envelope)
 	return err
+}
+
+// openLeading opens a frame whose fields stand where API servers put them, and are there once.
+func (ev *Event) openLeading(frame []byte) bool {
+	kind, rest, ok := leading(frame, eventType)
+	extension, rest, ok2 := leading(rest, eventObject)
+	envelope, after, ok3 := leading(extension, rawExtensionRaw)
+	if !ok || !ok2 || !ok3 || len(rest)+len(after) > 0 || !bytes.HasPrefix(envelope, []byte(magic)) {
+		return false
+	}
+	_, rest, ok = leading(envelope[len(magic):], unknownTypeMeta)
+	object, rest, ok2 := leading(rest, unknownRaw)
+	if !ok || !ok2 || string(rest) != unknownNothing {
+		return false
+	}
+	ev.Type, ev.Object = eventTypeName(kind), object
+	return true
 }
 
 // eventTypeName spares an allocation for the types there are.

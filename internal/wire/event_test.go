@@ -138,6 +138,27 @@ func TestBadFrameCostsOneEvent(t *testing.T) {
 	f(JSON, []byte(`{"type":"ADDED","object":[1]}`))
 }
 
+// TestFrameOfFieldsInAnyOrder: API servers keep the order, and others are understood.
+func TestFrameOfFieldsInAnyOrder(t *testing.T) {
+	unknown := envelope(t, Protobuf, smallPod())[len(magic):]
+	for _, turned := range []bool{false, true} {
+		for _, inside := range []bool{false, true} {
+			object, event := unknown, []byte(nil)
+			if inside {
+				object = backwards(t, unknown)
+			}
+			event = rawFrame(t, Protobuf, "MODIFIED", append([]byte(magic), object...))[frameHead:]
+			if turned {
+				event = backwards(t, event)
+			}
+			got, err := NewEventReader(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(event))), event...))).Next()
+			if err != nil || got.Type != "MODIFIED" || !bytes.Equal(got.Object, bytesOf(t, Protobuf, smallPod())) {
+				t.Errorf("turned %v, inside %v: %+v, error %v", turned, inside, got, err)
+			}
+		}
+	}
+}
+
 // TestOversizedFrameEndsTheWatch: its length can't be trusted, so nothing behind
 // it can be found.
 func TestOversizedFrameEndsTheWatch(t *testing.T) {

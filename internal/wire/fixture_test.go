@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,21 @@ func envelope(t testing.TB, enc Encoding, o runtime.Object) []byte {
 func frame(t testing.TB, enc Encoding, kind string, o runtime.Object) []byte {
 	t.Helper()
 	return rawFrame(t, enc, kind, envelope(t, enc, o))
+}
+
+// backwards returns a message with the last of its fields first.
+func backwards(t *testing.T, message []byte) []byte {
+	t.Helper()
+	var turned []byte
+	for len(message) > 0 {
+		f, err := nextField(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turned = append(slices.Clone(message[:f.size]), turned...)
+		message = message[f.size:]
+	}
+	return turned
 }
 
 func rawFrame(t testing.TB, enc Encoding, kind string, object []byte) []byte {

@@ -35,6 +35,9 @@ func ReadMeta(enc Encoding, object []byte) (Meta, error) {
 // protobufMetadata relies on metadata being field 1 of every API object. It is nil
 // when there is none.
 func protobufMetadata(object []byte) ([]byte, error) {
+	if metadata, _, ok := leading(object, 1); ok {
+		return metadata, nil
+	}
 	for b := object; len(b) > 0; {
 		f, err := nextField(b)
 		if err != nil {
@@ -49,6 +52,9 @@ func protobufMetadata(object []byte) ([]byte, error) {
 }
 
 func protobufMeta(b []byte) (Meta, error) {
+	if m, ok := leadingMeta(b); ok {
+		return m, nil
+	}
 	var m Meta
 	for len(b) > 0 {
 		f, err := nextField(b)
@@ -67,13 +73,31 @@ func protobufMeta(b []byte) (Meta, error) {
 				m.ResourceVersion = f.value
 			}
 		}
-		// Encoders write fields in the order of their numbers.
-		if f.number >= metaResourceVersion && len(m.UID) > 0 && len(m.ResourceVersion) > 0 {
-			break
-		}
 		b = b[f.size:]
 	}
 	return m, nil
+}
+
+// leadingMeta reads an identity that stands where encoders put it, in the order of the
+// fields' numbers.
+func leadingMeta(b []byte) (m Meta, ok bool) {
+	for number := byte(metaName); number <= metaResourceVersion; number++ {
+		var content []byte
+		if content, b, ok = leading(b, number); !ok {
+			continue
+		}
+		switch number {
+		case metaName:
+			m.Name = content
+		case metaNamespace:
+			m.Namespace = content
+		case metaUID:
+			m.UID = content
+		case metaResourceVersion:
+			m.ResourceVersion = content
+		}
+	}
+	return m, len(m.UID) > 0 && len(m.ResourceVersion) > 0
 }
 
 // InitialEventsEnd reports whether a bookmark is the one that ends the initial events

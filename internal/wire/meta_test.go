@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,16 +51,7 @@ func TestReadMetaOfFieldsInAnyOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var backwards []byte
-	for len(metadata) > 0 {
-		f, err := nextField(metadata)
-		if err != nil {
-			t.Fatal(err)
-		}
-		backwards = append(slices.Clone(metadata[:f.size]), backwards...)
-		metadata = metadata[f.size:]
-	}
-	m, err := protobufMeta(backwards)
+	m, err := protobufMeta(backwards(t, metadata))
 	if err != nil {
 		t.Fatal(err)
 	}
