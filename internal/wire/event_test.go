@@ -143,11 +143,11 @@ func TestFrameOfFieldsInAnyOrder(t *testing.T) {
 	unknown := envelope(t, Protobuf, smallPod())[len(magic):]
 	for _, turned := range []bool{false, true} {
 		for _, inside := range []bool{false, true} {
-			object, event := unknown, []byte(nil)
+			object := unknown
 			if inside {
 				object = backwards(t, unknown)
 			}
-			event = rawFrame(t, Protobuf, "MODIFIED", append([]byte(magic), object...))[frameHead:]
+			event := rawFrame(t, Protobuf, "MODIFIED", append([]byte(magic), object...))[frameHead:]
 			if turned {
 				event = backwards(t, event)
 			}
