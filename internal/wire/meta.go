@@ -78,8 +78,8 @@ func protobufMeta(b []byte) (Meta, error) {
 	return m, nil
 }
 
-// leadingMeta reads an identity that stands where encoders put it, in the order of the
-// fields' numbers.
+// leadingMeta reads an identity that stands where encoders put it: each field once, in the
+// order of their numbers. What stands behind is not looked at.
 func leadingMeta(b []byte) (m Meta, ok bool) {
 	for number := byte(metaName); number <= metaResourceVersion; number++ {
 		var content []byte
