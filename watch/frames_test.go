@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,17 @@ func waited(t *testing.T, send func(w io.Writer)) (took time.Duration, why, err 
 	start := time.Now()
 	_, err = f.events.Next()
 	return time.Since(start), context.Cause(ctx), err
+}
+
+// TestWhateverComesIsHeard: also half a frame says that the API server is there, and its end does not.
+func TestWhateverComesIsHeard(t *testing.T) {
+	heard := 0
+	_, cut := context.WithCancelCause(t.Context())
+	defer cut(nil)
+	half := io.NopCloser(strings.NewReader("\x00\x00\x00\x7fhalf"))
+	if _, err := newFrames(half, half, func() { heard++ }, cut).events.Next(); !errors.Is(err, io.ErrUnexpectedEOF) || heard != 1 {
+		t.Errorf("heard %d times, error %v", heard, err)
+	}
 }
 
 func TestFrameThatDoesNotGoOnEndsTheWatch(t *testing.T) {

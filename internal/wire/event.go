@@ -131,20 +131,13 @@ func (ev *Event) open(frame []byte) error {
 	if ev.openLeading(frame) {
 		return nil
 	}
-	var kind, extension []byte
-	for b := frame; len(b) > 0; {
-		f, err := nextField(b)
-		if err != nil {
-			return err
-		}
-		switch {
-		case f.kind != wireBytes:
-		case f.number == eventType:
-			kind = f.value
-		case f.number == eventObject:
-			extension = f.value
-		}
-		b = b[f.size:]
+	kind, err := messageField(frame, eventType)
+	if err != nil {
+		return err
+	}
+	extension, err := messageField(frame, eventObject)
+	if err != nil {
+		return err
 	}
 	envelope, err := messageField(extension, rawExtensionRaw)
 	if err != nil {

@@ -35,9 +35,6 @@ func ReadMeta(enc Encoding, object []byte) (Meta, error) {
 // protobufMetadata relies on metadata being field 1 of every API object. It is nil
 // when there is none.
 func protobufMetadata(object []byte) ([]byte, error) {
-	if metadata, _, ok := leading(object, 1); ok {
-		return metadata, nil
-	}
 	for b := object; len(b) > 0; {
 		f, err := nextField(b)
 		if err != nil {
@@ -62,20 +59,25 @@ func protobufMeta(b []byte) (Meta, error) {
 			return Meta{}, err
 		}
 		if f.kind == wireBytes {
-			switch f.number {
-			case metaName:
-				m.Name = f.value
-			case metaNamespace:
-				m.Namespace = f.value
-			case metaUID:
-				m.UID = f.value
-			case metaResourceVersion:
-				m.ResourceVersion = f.value
-			}
+			m.set(f.number, f.value)
 		}
 		b = b[f.size:]
 	}
 	return m, nil
+}
+
+// set takes the content of a field of metav1.ObjectMeta.
+func (m *Meta) set(number uint64, content []byte) {
+	switch number {
+	case metaName:
+		m.Name = content
+	case metaNamespace:
+		m.Namespace = content
+	case metaUID:
+		m.UID = content
+	case metaResourceVersion:
+		m.ResourceVersion = content
+	}
 }
 
 // leadingMeta reads an identity that stands where encoders put it: each field once, in the
@@ -86,16 +88,7 @@ func leadingMeta(b []byte) (m Meta, ok bool) {
 		if content, b, ok = leading(b, number); !ok {
 			continue
 		}
-		switch number {
-		case metaName:
-			m.Name = content
-		case metaNamespace:
-			m.Namespace = content
-		case metaUID:
-			m.UID = content
-		case metaResourceVersion:
-			m.ResourceVersion = content
-		}
+		m.set(uint64(number), content)
 	}
 	return m, len(m.UID) > 0 && len(m.ResourceVersion) > 0
 }
