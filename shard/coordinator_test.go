@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 )
+
+var errAway = apierrors.NewServiceUnavailable("away")
 
 var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
 
@@ -72,6 +75,8 @@ type party struct {
 	version int
 	mu      sync.Mutex
 	set     int64 // revision of the StatefulSet
+
+	restored atomic.Bool // from a backup; see rewind_test.go
 }
 
 // hold makes the replica hold whatever it is told to hold.
@@ -163,12 +168,18 @@ func (p *party) join(ordinal int) *guest { return p.start(ordinal, false) }
 // joinStandby does, in a fleet whose replicas stand by for one another.
 func (p *party) joinStandby(ordinal int) *guest { return p.start(ordinal, true) }
 
-func (p *party) start(ordinal int, standby bool) *guest {
+func (p *party) start(ordinal int, standby bool) *guest { return p.startMember(ordinal, standby, nil) }
+
+// startMember starts a replica with a member of its own; nil: a puppet.
+func (p *party) startMember(ordinal int, standby bool, member Member) *guest {
 	g := &guest{}
+	if member == nil {
+		member = &g.puppet
+	}
 	g.Coordinator = &Coordinator{
 		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: 10 * time.Millisecond}},
-		Member:   &g.puppet,
+		Member:   member,
 		patience: 10 * time.Millisecond,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -362,17 +373,23 @@ func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 	}
 }
 
-func TestOutageChangesNothing(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+// failing makes so many writes fail as it is told.
+func (p *party) failing(err error) *atomic.Int64 {
+	left := new(atomic.Int64)
 	for _, verb := range []string{"update", "patch"} {
-		failures := 3
 		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
-			failures--
-			return failures >= 0, nil, apierrors.NewServiceUnavailable("away")
+			return left.Add(-1) >= 0, nil, err
 		})
 	}
+	return left
+}
+
+func TestOutageChangesNothing(t *testing.T) {
+	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	failing := p.failing(errAway)
+	a := p.join(0)
+	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+	failing.Store(6)
 	p.scale(1)
 	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 1})
 	a.hold()
@@ -512,15 +529,10 @@ func TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided(t *testing.T) {
 // TestPassingRefusalChangesNothing: an API server that has just started refuses for a moment what it will allow.
 func TestPassingRefusalChangesNothing(t *testing.T) {
 	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+	failing := p.failing(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
 	a := p.join(0)
 	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	for _, verb := range []string{"update", "patch"} {
-		refusals := 2
-		p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
-			refusals--
-			return refusals >= 0, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet"))
-		})
-	}
+	failing.Store(4)
 	a.hold()
 	p.scale(1)
 	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})

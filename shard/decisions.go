@@ -88,6 +88,7 @@ func (m *planner) replaceNewer(v snapshot, s Step) (Topology, bool) {
 		return Topology{}, false
 	}
 	t, _ := Topology{}.Next(s)
+	t.Generation = after(max(t.Generation, m.newer.Generation, m.last.Generation))
 	if m.plan.Active > 0 {
 		t.Active, t.Start = m.plan.Active, v.wanted.number()-m.plan.Ordinal
 	}

@@ -67,7 +67,7 @@ func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
 	if err != nil || name == "" {
 		return err
 	}
-	d.follow(ctx, name, changed, nil, nil)
+	d.newFollower(name, changed).run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
 	return nil
 }
 
@@ -78,22 +78,18 @@ func (d *Discovery) log() *slog.Logger {
 	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
 }
 
-// follow follows the named StatefulSet until ctx ends, notes in set when it is heard of, and tells listed when a list that
-// is complete began.
-func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted), set *heard, listed func(began time.Time)) {
+// newFollower makes what follows the named StatefulSet.
+func (d *Discovery) newFollower(name string, changed func(Wanted)) *follower {
 	_, ordinal, _ := Ordinal(d.Pod) // identity has checked it
 	log := d.log().With("statefulset", name)
-	f := &follower{
+	return &follower{
 		name:    name,
 		ordinal: ordinal,
 		changed: changed,
 		log:     log,
-		heard:   set,
-		listed:  listed,
 		lists:   outage{log: log, what: "list the StatefulSet"},
 		watches: outage{log: log, what: "watch the StatefulSet"},
 	}
-	f.run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
 }
 
 // identity checks who this replica is and returns the stem of its pod's name.

@@ -23,8 +23,8 @@ type follower struct {
 	ordinal int    // the number at the end of the pod's name
 	changed func(Wanted)
 	log     *slog.Logger
-	heard   *heard
-	listed  func(began time.Time) // told of each list that is complete
+	heard   *heard                // nil: nobody asks
+	listed  func(began time.Time) // told of each list that is complete; nil: nobody asks
 	lists   outage
 	watches outage // apart from lists: the right to do the one does not come with the other
 
@@ -39,22 +39,24 @@ const relistSet = 5 * time.Minute
 
 // followSet follows the StatefulSet until ctx ends, and lists it again when it is told to.
 func (l *loop) followSet(ctx context.Context) {
-	changed := func(w Wanted) {
+	f := l.newFollower(l.name, func(w Wanted) {
 		if !w.members().has(w.number()) {
 			l.excluded.now()
 		}
 		l.wanted.Store(&w)
 		notify(l.changed)
 		notify(l.selected)
-	}
-	listed := func(began time.Time) {
+	})
+	f.heard = &l.heard
+	f.listed = func(began time.Time) {
 		l.confirmed.Store(&began)
 		notify(l.changed)
 	}
+	sets := l.Client.AppsV1().StatefulSets(l.Namespace)
 	untilTold(ctx, l.relist, func(ctx context.Context) {
 		for ctx.Err() == nil {
 			following, stop := context.WithTimeout(ctx, relistSet)
-			l.follow(following, l.name, changed, &l.heard, listed)
+			f.run(following, sets, l.backoff())
 			stop()
 		}
 	})

@@ -11,8 +11,8 @@ import (
 // A replica that finds a newer version than it knows keeps serving as it is, writes no topology, and says so. Its report
 // tells the others which version it knows; once no replica of the fleet knows a newer one than itself, as after a
 // rollback, it writes the topology anew. So a change that an older replica must not ignore raises formatVersion, and a
-// change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, active and start
-// of a topology, and the members format and table of a report, with their meaning: an older replica that starts into the
+// change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, generation,
+// active and start of a topology, and the members format and table of a report, with their meaning: an older replica that starts into the
 // fleet of a newer one serves by them.
 const (
 	formatVersion = 1
@@ -45,8 +45,9 @@ func (e *newerError) Error() string {
 func readVersions(text string) *newerError {
 	var v struct {
 		versions
-		Active int `json:"active"`
-		Start  int `json:"start"`
+		Generation int64 `json:"generation"`
+		Active     int   `json:"active"`
+		Start      int   `json:"start"`
 	}
 	err := json.Unmarshal([]byte(text), &v)
 	if v.Format <= formatVersion && v.Table <= tableVersion {
@@ -54,7 +55,7 @@ func readVersions(text string) *newerError {
 	}
 	newer := &newerError{versions: v.versions}
 	if err == nil && v.Table <= tableVersion && (members{v.Start, v.Active}).check() == nil {
-		newer.shards = Topology{Active: v.Active, Start: v.Start}
+		newer.shards = Topology{Generation: v.Generation, Active: v.Active, Start: v.Start}
 	}
 	return newer
 }

@@ -37,8 +37,8 @@ func (m members) check() error {
 	return nil
 }
 
-// without returns the largest part of the members that has none of the pods that leave accepts; all of them when nothing
-// else would be left. A pod that leaves cannot be replaced by one of its name before it is gone, so that its objects have
+// without returns the members before the first of those that leave accepts; if there are none, those after the last; and
+// all of them if there are none either. A pod that leaves cannot be replaced by one of its name before it is gone, so that its objects have
 // to move to others first.
 func (m members) without(leave func(number int) bool) members {
 	first, last := m.end(), m.start-1
@@ -51,7 +51,7 @@ func (m members) without(leave func(number int) bool) members {
 	switch {
 	case last < m.start: // none leaves
 		return m
-	case before.total >= max(after.total, 1):
+	case before.total > 0:
 		return before
 	case after.total > 0:
 		return after

@@ -218,7 +218,7 @@ func (m *planner) noteKnowledge(v snapshot) {
 	case is != m.unexplained:
 		m.unexplained, m.doubt = is, v.now
 	}
-	if v.confirmed.After(m.doubt) {
+	if !v.confirmed.Before(m.doubt) {
 		m.doubt = time.Time{}
 	}
 }

@@ -9,12 +9,7 @@ import (
 func rest(t *testing.T, seed uint64, n int) *simulation {
 	s := newSimulation(t, seed)
 	s.scale(n)
-	s.pass(time.Minute)
-	if s.coverage() != 1 || s.topology().Active != n {
-		s.fatal("a fleet of %d begins with coverage %.2f and %v", n, s.coverage(), s.topology())
-	}
-	clear(s.broken[:])
-	s.worst = 0
+	s.begin()
 	return s
 }
 
@@ -172,9 +167,7 @@ func TestChangeOfTheFirstOrdinalIsATransition(t *testing.T) {
 			s := newSimulation(t, seed)
 			s.standby = standby
 			s.scale(3)
-			s.pass(time.Minute)
-			clear(s.broken[:])
-			s.worst = 0
+			s.begin()
 			for _, start := range []int{2, 4, 1, 0} {
 				s.say("start at %d", start)
 				s.wanted.Start, s.wanted.Revision = start, s.wanted.Revision+1

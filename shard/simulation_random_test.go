@@ -47,6 +47,7 @@ func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
 	var done exercise
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
+		s.begin()
 		for range 12 {
 			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
 			if s.random.IntN(4) == 0 {

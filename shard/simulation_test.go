@@ -21,7 +21,7 @@ const (
 	simLatency = 40 * time.Millisecond
 	// simWindow is the longest that an object may be on two pages or on none: the one whose clock is ahead
 	// changes over and writes it down, perhaps after a write that was under way, and the others hear of it.
-	simWindow = 2*simLatency + simLag + 3*simTick
+	simWindow = 2*simLatency + simLag + 4*simTick
 	// simGrace is how long a pod may go on after it was told to stop.
 	simGrace = 90 * time.Second
 )
@@ -38,12 +38,16 @@ type simulation struct {
 	own     [simMost + 1][simMost]objects // by table and ordinal
 	version int
 	data    map[string]string // nil: the object was deleted
-	wanted  Wanted
-	pods    [simMost]*simPod
-	pod     int                   // pods so far
-	broken  [simObjects]time.Time // since when it is not on one page
-	worst   time.Duration
-	room    int // objects that a replica has memory for; 0: any number
+	parsed  struct {          // of data
+		Topology
+		version int
+	}
+	wanted Wanted
+	pods   [simMost]*simPod
+	pod    int                   // pods so far
+	broken [simObjects]time.Time // since when it is not on one page
+	worst  time.Duration
+	room   int // objects that a replica has memory for; 0: any number
 
 	standby bool // replicas stand by for one another; see standby_test.go
 	log     []string
@@ -141,6 +145,16 @@ func (s *simulation) pass(d time.Duration) {
 	for range d / simTick {
 		s.tick()
 	}
+}
+
+// begin lets a new fleet come to rest: until it serves for the first time, nothing can be missing.
+func (s *simulation) begin() {
+	s.pass(30 * time.Second)
+	if s.coverage() != 1 {
+		s.fatal("a fleet of %d begins with coverage %.2f and %v", s.wanted.Total, s.coverage(), s.topology())
+	}
+	clear(s.broken[:])
+	s.worst = 0
 }
 
 // tick moves time on by one step.
@@ -301,7 +315,7 @@ func (s *simulation) settle(number int, p *simPod) (more bool) {
 	own, neighbour := s.by(p, p.plan.Ordinal, p.plan.Active)
 	next := s.next(p)
 	hold := own | neighbour | next | p.shown
-	if !p.ready && p.shown == 0 && p.plan.Grows() && next != 0 && (p.plan.NextOnly || next&^p.whole != 0) {
+	if !p.ready && p.shown == 0 && own&^p.whole != 0 && p.plan.Grows() && next != 0 && (p.plan.NextOnly || next&^p.whole != 0) {
 		hold = next
 	}
 	if p.whole &= hold; hold != p.whole && hold != p.loading {
@@ -352,12 +366,16 @@ func (s *simulation) crash() {
 }
 
 // topology is the one that counts now.
-func (s *simulation) topology() Topology {
-	t, err := ParseTopology(s.data[topologyKey])
-	if err != nil {
-		return Topology{}
+func (s *simulation) topology() Topology { return s.recorded().At(s.now) }
+
+// recorded is the topology as it is written. It counts until a switch is made, by whichever clock says first that it is
+// time.
+func (s *simulation) recorded() Topology {
+	if s.parsed.version != s.version {
+		s.parsed.version = s.version
+		s.parsed.Topology, _ = ParseTopology(s.data[topologyKey])
 	}
-	return t.At(s.now)
+	return s.parsed.Topology
 }
 
 // owner is the number of the pod that has an object by the topology; -1: none.
@@ -418,12 +436,14 @@ func (s *simulation) audit() {
 		s.auditStandby()
 		return
 	}
-	active := s.topology()
+	down := func(t Topology, object int) bool {
+		owner := s.owner(t, object)
+		return owner < 0 || owner >= simMost || !s.pods[owner].serves()
+	}
+	recorded, active := s.recorded(), s.topology()
 	for h := range simObjects {
 		pages := s.pages(h)
-		owner := s.owner(active, h)
-		down := owner < 0 || owner >= simMost || !s.pods[owner].serves()
-		if pages == 1 || pages == 0 && down {
+		if pages == 1 || pages == 0 && (down(recorded, h) || down(active, h)) {
 			s.broken[h] = time.Time{}
 			continue
 		}

@@ -8,8 +8,8 @@ import (
 const (
 	simProbe = time.Second // the longest between two looks of the kubelet
 	// What one replica takes over and another gives up is by the same change of a pod, of which they hear at
-	// different times.
-	simDoubled = overlap + simLag + 2*simTick + 3*simTick
+	// different times. A switch may come on top.
+	simDoubled = overlap + simWindow + 2*simTick
 	// What nobody serves any more is served when that is heard of. A switch may come on top.
 	simMissing = simLag + simTick + 3*simTick + simWindow
 )
@@ -57,10 +57,11 @@ func (s *simulation) servable(number int, active Topology) bool {
 }
 
 func (s *simulation) auditStandby() {
-	active := s.topology()
+	down := func(t Topology, object int) bool { return t.Active == 0 || !s.servable(s.owner(t, object), t) }
+	recorded, active := s.recorded(), s.topology()
 	for h := range simObjects {
 		pages := s.pages(h)
-		excused := pages == 0 && (active.Active == 0 || !s.servable(s.owner(active, h), active))
+		excused := pages == 0 && (down(recorded, h) || down(active, h))
 		if pages == 1 || excused {
 			s.broken[h] = time.Time{}
 			continue
@@ -108,6 +109,7 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		s.standby = true
+		s.begin()
 		for range 10 {
 			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
 			switch s.random.IntN(5) {

@@ -49,7 +49,7 @@ func (c course) goal() (goal shard.Ranges) {
 // the smaller one: it can report that to the others although it may not have memory for more.
 func (r *Replica) toHold(c course) shard.Ranges {
 	next := c.shards.Next()
-	starts := len(c.shown) == 0 && !r.isReady()
+	starts := len(c.shown) == 0 && !r.isReady() && len(c.shards.Own.Minus(c.whole)) > 0
 	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Minus(c.whole)) > 0) {
 		return next
 	}
@@ -117,24 +117,33 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 func (c course) sort(k *kind) { k.store.Divide(c.parts.part, c.parts.of(c.shown)) }
 
 // arrive says how far the replica has come: whether it is ready, whether it
-// serves, and whether it holds all that the plan asks for.
+// serves, and how much it holds of what the plan asks for. That comes last: who
+// hears of it may look at the page at once.
 func (r *Replica) arrive(c course, goal shard.Ranges) {
 	complete := c.whole.Equal(c.held)
-	plan := tables(c.plan)
-	if len(c.shards.Next().Minus(c.whole)) == 0 && r.prepared.Swap(&plan) == nil {
-		r.options.holdsChanged()
-	}
 	if complete {
 		for _, k := range r.current() {
 			if !k.late {
 				k.store.Loaded()
 			}
 		}
-		if r.settled.Swap(&plan) == nil {
-			r.options.holdsChanged()
-		}
 	}
 	r.shown.Store(&c.shown)
+	r.setReady(c, complete && c.shown.Equal(goal))
+	plan, changed := tables(c.plan), false
+	if len(c.shards.Next().Minus(c.whole)) == 0 {
+		changed = r.prepared.Swap(&plan) == nil
+	}
+	if complete {
+		changed = r.settled.Swap(&plan) == nil || changed
+	}
+	if changed {
+		r.options.holdsChanged()
+	}
+}
+
+// setReady sets whether the replica is ready and serves. It becomes ready when everything is there, and remains so.
+func (r *Replica) setReady(c course, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = nil
@@ -142,7 +151,7 @@ func (r *Replica) arrive(c course, goal shard.Ranges) {
 		r.waiting = errNothing
 	}
 	r.serving = len(c.shown) > 0
-	if ready := r.waiting == nil && (r.ready || complete && c.shown.Equal(goal)); ready != r.ready {
+	if ready := r.waiting == nil && (r.ready || all); ready != r.ready {
 		r.ready = ready
 		r.logger.Info("readiness has changed", "ready", ready)
 	}
