@@ -345,7 +345,7 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 				w.pods(0, 600, "n1", mine)
 				w.converge(rec, "events")
 				ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
-				if all := float64(2 * (600 - len(w.want))); longest > 0 && (ignored == 0 || ignored > all/2) || longest == 0 && ignored < all {
+				if all := float64(2 * (600 - len(w.want))); (ignored > all/2) != (longest == 0) {
 					t.Errorf("%v objects of others arrived, of %v", ignored, all)
 				}
 				if sent := passed.count("shardSelector", some); (sent > 0) != (longest > 0) || source.Sharding.mismatched() {
