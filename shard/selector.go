@@ -1,41 +1,159 @@
 package shard
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // MaxSelector is the longest text that [Ranges.Selector] returns, in bytes before URL encoding. Longer
-// ones risk the limits that proxies put on a request line; the client then filters alone.
+// ones risk the limits that proxies put on a request line.
 const MaxSelector = 8 << 10
+
+// widestSelector is the largest share of the ring that a selector asks for. Beyond it the API server would
+// hash every object and leave out hardly any.
+const widestSelector = 0.9
 
 // endOfRing is how the API server wants 2^64 written: the one value with 17 hex digits
 // (k8s.io/apimachinery/pkg/sharding, HexLess).
 const endOfRing = "0x10000000000000000"
 
-// Selector returns the value for the shardSelector parameter of list and watch (KEP-5866):
+// separator stands between two terms of a selector.
+const separator = " || "
+
+// Selector is SelectorWithin for [MaxSelector] bytes.
+func (r Ranges) Selector() string { return r.SelectorWithin(MaxSelector) }
+
+// SelectorWithin returns the value for the shardSelector parameter of list and watch (KEP-5866), in no more
+// than limit bytes:
 //
 //	shardRange(object.metadata.uid, '0x0000000000000000', '0x8000000000000000') || …
 //
-// It returns "", which asks the server for everything, in three cases: the set is the whole ring, the
-// text would be longer than [MaxSelector], or the set is empty. No selector can say "nothing", so who
-// owns nothing (len(r) == 0) must not list at all.
-func (r Ranges) Selector() string {
-	if r.Equal(All()) {
+// Where the ranges are too many for that, the selector is coarser: it also asks for the smallest of the gaps
+// between them, and the client filters. [ParseSelector] returns the ranges that a selector asks for.
+//
+// It returns "", which asks the server for everything, in three cases: the set is the whole ring, a selector
+// that fits would be coarse enough to ask for nearly all of it, or the set is empty. No selector can say
+// "nothing", so who owns nothing (len(r) == 0) must not list at all.
+func (r Ranges) SelectorWithin(limit int) string {
+	if len(r) == 0 || r.Equal(All()) {
+		return ""
+	}
+	asked := r.merged(termsWithin(limit, r[len(r)-1].End))
+	if len(asked) == 0 || len(asked) < len(r) && asked.Share() > widestSelector {
 		return ""
 	}
 	var text []byte
-	for i, x := range r {
+	for i, x := range asked {
 		if i > 0 {
-			text = append(text, " || "...)
+			text = append(text, separator...)
 		}
-		end := endOfRing
-		if x.End != 0 {
-			end = hex(x.End)
-		}
-		text = fmt.Appendf(text, "shardRange(object.metadata.uid, '%s', '%s')", hex(x.Start), end)
-		if len(text) > MaxSelector {
-			return ""
-		}
+		text = append(text, x.term()...)
 	}
 	return string(text)
+}
+
+// term returns the part of a selector that asks for the range.
+func (r Range) term() string {
+	end := endOfRing
+	if r.End != 0 {
+		end = hex(r.End)
+	}
+	return fmt.Sprintf("shardRange(object.metadata.uid, '%s', '%s')", hex(r.Start), end)
+}
+
+// termsWithin returns how many terms fit into limit bytes when the last one ends at end. All others have the
+// same length.
+func termsWithin(limit int, end uint64) int {
+	left := limit - len(Range{End: end}.term())
+	if left < 0 {
+		return 0
+	}
+	return 1 + left/(len(separator)+len(Range{End: 1}.term()))
+}
+
+// merged returns the smallest set of at most count ranges that has all of r in it; nil for count 0. A gap
+// between two ranges either stays open or is filled as a whole, and count ranges leave count-1 gaps open, so
+// the largest gaps are the ones to leave open.
+func (r Ranges) merged(count int) Ranges {
+	if count <= 0 {
+		return nil
+	}
+	if len(r) <= count {
+		return r
+	}
+	open := make([]int, 0, len(r)-1) // gaps, each by the index of the range after it
+	for i := range r[1:] {
+		open = append(open, i+1)
+	}
+	gap := func(i int) uint64 { return r[i].Start - r[i-1].End }
+	slices.SortStableFunc(open, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
+	open = open[:count-1]
+	slices.Sort(open)
+	wide := make(Ranges, 0, count)
+	first := 0
+	for _, next := range append(open, len(r)) {
+		wide = append(wide, Range{Start: r[first].Start, End: r[next-1].End})
+		first = next
+	}
+	return wide
+}
+
+// ParseSelector returns the ranges that a selector over UIDs asks for. It reads what [Ranges.Selector] writes,
+// with any spaces and either sort of quotes, in any order: an API server that writes a selector anew may
+// choose those.
+func ParseSelector(text string) (Ranges, error) {
+	var all Ranges
+	for term := range strings.SplitSeq(text, "||") {
+		x, err := parseTerm(term)
+		if err != nil {
+			return nil, fmt.Errorf("shard selector: %w", err)
+		}
+		all = append(all, x)
+	}
+	return all.Union(nil), nil
+}
+
+func parseTerm(term string) (Range, error) {
+	arguments, begins := strings.CutPrefix(strings.TrimSpace(term), "shardRange(")
+	arguments, ends := strings.CutSuffix(arguments, ")")
+	parts := strings.Split(arguments, ",")
+	if !begins || !ends || len(parts) != 3 || strings.TrimSpace(parts[0]) != "object.metadata.uid" {
+		return Range{}, fmt.Errorf("%q must have the form %s", term, Range{End: 1}.term())
+	}
+	start, err := parseBound(parts[1], false)
+	if err != nil {
+		return Range{}, err
+	}
+	end, err := parseBound(parts[2], true)
+	if err != nil {
+		return Range{}, err
+	}
+	x := Range{Start: start, End: end}
+	if x.empty() {
+		return Range{}, fmt.Errorf("%q must end after its start", term)
+	}
+	return x, nil
+}
+
+// parseBound reads a bound of a range; 2^64, which only an end may be, becomes 0.
+func parseBound(text string, end bool) (uint64, error) {
+	text = strings.TrimSpace(text)
+	quoted := len(text) >= 2 && (text[0] == '\'' || text[0] == '"') && text[len(text)-1] == text[0]
+	if !quoted {
+		return 0, fmt.Errorf("bound %s must be quoted", text)
+	}
+	text = text[1 : len(text)-1]
+	if end && text == endOfRing {
+		return 0, nil
+	}
+	h, err := strconv.ParseUint(text, 0, 64)
+	if err != nil || text != hex(h) || end && h == 0 {
+		return 0, fmt.Errorf("bound %q must be 0x and 16 lower-case hexadecimal digits", text)
+	}
+	return h, nil
 }
 
 func hex(h uint64) string { return fmt.Sprintf("0x%016x", h) }

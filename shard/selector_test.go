@@ -2,8 +2,8 @@ package shard
 
 import (
 	"math"
+	"math/rand/v2"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -74,25 +74,150 @@ func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
 	}
 }
 
-func TestSelectorIsBounded(t *testing.T) {
-	seen := map[bool]bool{}
-	for _, total := range []int{64, 100, 110, 128, 300} {
-		own := mustTable(t, total).Ranges(total - 1)
-		text := own.Selector()
-		if len(text) > MaxSelector {
-			t.Errorf("selector of %d ranges has %d bytes", len(own), len(text))
+// TestEveryReplicaSendsASelector: in large fleets it is a coarser one, and still no replica asks for everything.
+func TestEveryReplicaSendsASelector(t *testing.T) {
+	for _, total := range []int{2, 16, 55, 56, 64, 109, 110, 128, 200} {
+		table := mustTable(t, total)
+		for ordinal := range total {
+			for _, held := range []Ranges{
+				table.Ranges(ordinal), table.Ranges(ordinal).Union(table.Ranges(before(ordinal, total))),
+			} {
+				text := held.Selector()
+				switch {
+				case held.Equal(All()): // two replicas with standby
+					continue
+				case text == "":
+					t.Errorf("replica %d of %d with %d ranges asks for everything", ordinal, total, len(held))
+					continue
+				case len(text) > MaxSelector:
+					t.Errorf("replica %d of %d: selector of %d bytes", ordinal, total, len(text))
+				}
+				parse(t, text)
+				if left := held.Minus(mustParse(t, text)); len(left) > 0 {
+					t.Errorf("replica %d of %d does not ask for %v", ordinal, total, left)
+				}
+			}
 		}
-		seen[text == ""] = true
-		if text != "" {
-			parse(t, text)
-		}
-	}
-	if !seen[true] || !seen[false] {
-		t.Errorf("the totals of this test must lie on both sides of the bound, got %v", seen)
 	}
 }
 
-// FuzzSelector: what the server reads is the set that was written, unless nothing is asked for.
+func mustParse(t *testing.T, text string) Ranges {
+	t.Helper()
+	r, err := ParseSelector(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// randomRanges returns about n ranges. Small gaps and ranges are as likely as large ones.
+func randomRanges(random *rand.Rand, n int) Ranges {
+	var all Ranges
+	for range n {
+		start := random.Uint64() >> random.IntN(64)
+		all = append(all, Range{Start: start, End: start + random.Uint64()>>(1+random.IntN(63))})
+	}
+	return all.Union(nil)
+}
+
+// TestCoarseSelectorIsTheSmallestThatFits compares with every way to leave gaps open.
+func TestCoarseSelectorIsTheSmallestThatFits(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	coarser := 0
+	for range 2000 {
+		own := randomRanges(random, 1+random.IntN(9))
+		if len(own) == 0 {
+			continue
+		}
+		limit := random.IntN(10 * len(Range{End: 1}.term()))
+		text := own.SelectorWithin(limit)
+		best, fits := smallestCover(own, limit)
+		switch {
+		case len(text) > limit:
+			t.Fatalf("%v: %d bytes of at most %d", own, len(text), limit)
+		case text == "" && fits && best.Share() < widestSelector:
+			t.Fatalf("%v in %d bytes: no selector, although %v fits", own, limit, best)
+		case text == "":
+			continue
+		}
+		got := mustParse(t, text)
+		if left := own.Minus(got); len(left) > 0 {
+			t.Fatalf("%v in %d bytes: %v is not asked for", own, limit, left)
+		}
+		if got.size() != best.size() {
+			t.Fatalf("%v in %d bytes: asks for %v, %v is smaller", own, limit, got, best)
+		}
+		if !got.Equal(own) {
+			coarser++
+		}
+	}
+	if coarser < 200 {
+		t.Errorf("only %d selectors were coarser than the ranges", coarser)
+	}
+}
+
+// smallestCover tries all sets of gaps that may be filled.
+func smallestCover(own Ranges, limit int) (best Ranges, ok bool) {
+	for filled := range 1 << (len(own) - 1) {
+		cover := Ranges{own[0]}
+		for i, x := range own[1:] {
+			if last := &cover[len(cover)-1]; filled>>i&1 == 1 {
+				last.End = x.End
+			} else {
+				cover = append(cover, x)
+			}
+		}
+		var terms []string
+		for _, x := range cover {
+			terms = append(terms, x.term())
+		}
+		if len(strings.Join(terms, separator)) <= limit && (!ok || cover.size() < best.size()) {
+			best, ok = cover, true
+		}
+	}
+	return best, ok
+}
+
+func TestSelectorForNearlyEverythingIsNotSent(t *testing.T) {
+	nearly := Ranges{{0, 1 << 62}, {1<<62 + 1, 1 << 63}, {1<<63 + 2, 0}}
+	if nearly.Selector() == "" {
+		t.Error("ranges that fit are not asked for")
+	}
+	if text := nearly.SelectorWithin(2 * len(nearly[:1].Selector())); text != "" {
+		t.Errorf("a coarse selector for all but one hash: %s", text)
+	}
+}
+
+func TestSelectorIsReadWhateverItsSpacing(t *testing.T) {
+	want := Ranges{{1, 10}, {255, 0}}
+	text := want.Selector()
+	for _, c := range []string{
+		text,
+		strings.ReplaceAll(text, " ", ""),
+		strings.ReplaceAll(text, "'", `"`),
+		" " + strings.ReplaceAll(text, ",", " , ") + "\n",
+		want[1].term() + "||" + want[0].term() + "||" + want[0].term(),
+	} {
+		if got, err := ParseSelector(c); err != nil || !got.Equal(want) {
+			t.Errorf("%s: %v, %v", c, got, err)
+		}
+	}
+	for _, c := range []string{
+		"", "x", text + " ||", text + " && " + text, strings.ReplaceAll(text, ".uid", ".namespace"),
+		strings.ReplaceAll(text, "'", ""), strings.ReplaceAll(text, "0x", ""),
+		"shardRange(object.metadata.uid, '0x10000000000000000', '0x10000000000000000')",
+		"shardRange(object.metadata.uid, '0x0000000000000001', '0x0000000000000001')",
+		"shardRange(object.metadata.uid, '0x0000000000000000', '0x0000000000000000')",
+		"shardRange(object.metadata.uid, '0x0', '0x8000000000000000')",
+		"shardRange(object.metadata.uid, '0x0000000000000001')",
+	} {
+		if got, err := ParseSelector(c); err == nil {
+			t.Errorf("%q was read as %v", c, got)
+		}
+	}
+}
+
+// FuzzSelector: what the server reads is the set that was written or, if it is too long, one that has it in it.
 func FuzzSelector(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("0123456789abcdef0123456789abcdef"))
@@ -100,27 +225,16 @@ func FuzzSelector(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		own := decodeRanges(data).Union(nil)
 		text := own.Selector()
+		fits := len(own) < 80 // of less than 100 bytes each
 		if text == "" {
-			if len(own) > 0 && !own.Equal(All()) && len(own) < 80 { // of less than 100 bytes each
+			if len(own) > 0 && !own.Equal(All()) && fits {
 				t.Fatalf("%v: no selector", own)
 			}
 			return
 		}
 		parse(t, text)
-		var read Ranges
-		for _, part := range strings.Split(text, " || ") {
-			m := term.FindStringSubmatch(part)
-			start, _ := strconv.ParseUint(m[1], 0, 64)
-			end, err := strconv.ParseUint(m[2], 0, 64)
-			if m[2] == endOfRing {
-				end, err = 0, nil
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			read = append(read, Range{start, end})
-		}
-		if !read.Equal(own) {
+		read := mustParse(t, text)
+		if fits && !read.Equal(own) || len(own.Minus(read)) > 0 {
 			t.Fatalf("%v became %s", own, text)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 type Gain struct {
 	// Owned decides by an object's hash, as that of Options does.
 	Owned func(hash uint64) bool
-	// Selector is the shardSelector for it; "" when it would be too long.
+	// Selector is the shardSelector for it; "" asks for everything.
 	Selector string
 }
 
@@ -62,11 +62,11 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 // acquirePage gives way to a list that the reflector begins. That may have found no room for an object that there
 // would be room for now, and would take away what it does not name.
 func (s *Source) acquirePage(ctx context.Context, o metav1.ListOptions, owned func(hash uint64) bool) (metav1.ListMeta, error) {
-	body, _, err := s.openAs(ctx, o, "")
+	body, sent, err := s.openAs(ctx, o, "")
 	if err != nil {
 		return metav1.ListMeta{}, err
 	}
-	return s.readList(ctx, body, func(hash uint64) bool { return s.listed && owned(hash) }, func(*Handle) {})
+	return s.readList(ctx, body, sent, func(hash uint64) bool { return s.listed && owned(hash) }, func(*Handle) {})
 }
 
 // follows reports whether the last list that was begun is complete.
@@ -121,13 +121,13 @@ func (s *Source) opens(from string) {
 }
 
 // watches notes the watch that is read from now on. One that was asked for less than is owned by now is cut at once.
-func (s *Source) watches(d *stream, selector, from string) {
+func (s *Source) watches(d *stream, sent sentSelector, from string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stream = d
 	switch {
 	case d.initial:
-	case selector != "" && selector != s.Selector():
+	case sent.text != "" && sent.wanted != s.Selector():
 		d.cut()
 	default:
 		s.opens(from)

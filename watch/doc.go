@@ -10,6 +10,12 @@
 // while the reflector joins the pages of a list. The reflector brings streamed
 // lists (KEP-3157) with paged lists as fallback, resumption, relists and backoff.
 //
+// An API server that shards (KEP-5866) is sent the owned ranges with each request, and is
+// not believed. Lists say which selector was applied: it is compared with the one that was
+// sent, and so are the hashes of the objects. Watches say nothing; an object outside of the
+// ranges has the Source ask for a list. What a server leaves out silently, Scan finds. See
+// ServerSharding.
+//
 // The Sink has the state; a Source only tells it what the API server said. A Checked
 // also finds out that a Source was told wrong, for resources with few objects.
 package watch

@@ -90,6 +90,7 @@ type gatheringConn struct {
 	*gathering
 	water   lowWater
 	drained bool          // the last read did not fill its buffer
+	began   time.Time     // when a silence ended, the last time
 	every   time.Duration // from one moment at which it is read to the next; below gatherLeast it is read at once
 	since   time.Time
 	bytes   int // read since then
@@ -97,13 +98,19 @@ type gatheringConn struct {
 	closed  chan struct{}
 }
 
-// Read implements [net.Conn]. A read that is blocked returns with what comes first:
-// what is alone is not late.
+// Read implements [net.Conn]. A single event is delivered immediately: a read that finds nothing
+// to read returns with the first segment that comes, and the next one does not wait for further
+// events, since that segment may not hold all of a frame.
 func (c *gatheringConn) Read(p []byte) (int, error) {
-	if c.drained {
+	gathers := c.drained && time.Since(c.began) >= gatherLeast
+	if gathers {
 		c.wait()
 	}
+	begin := time.Now()
 	n, err := c.Conn.Read(p)
+	if now := time.Now(); gathers && now.Sub(begin) >= gatherLeast {
+		c.began = now // after a silence
+	}
 	c.drained = n < len(p)
 	c.bytes += n
 	return n, err

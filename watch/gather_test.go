@@ -60,6 +60,36 @@ func TestEventsGather(t *testing.T) {
 	})
 }
 
+// TestFrameInSegmentsAfterASilenceIsReadAtOnce: a frame takes several segments, and several reads.
+func TestFrameInSegmentsAfterASilenceIsReadAtOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var g gathering
+		defer g.watch()()
+		conn, server := gathered(t, &g)
+		at := reads(conn)
+		send(server, "an event before")
+		<-at
+		for range 3 {
+			time.Sleep(gatherFor * 5 / 4) // a silence, however short
+			start := time.Now()
+			send(server, "the first segment")
+			<-at
+			time.Sleep(gatherLeast / 2)
+			send(server, "the second")
+			if got := (<-at).Sub(start); got != gatherLeast/2 {
+				t.Errorf("the second segment was read after %v, it came after %v", got, gatherLeast/2)
+			}
+			time.Sleep(2 * gatherLeast)
+			send(server, "another event")
+			<-at
+			send(server, "and one after that")
+			if got := (<-at).Sub(start); got < gatherFor/2 {
+				t.Errorf("events do not gather again: one was read after %v", got)
+			}
+		}
+	})
+}
+
 func TestNothingGathersWhileSomebodyWaits(t *testing.T) {
 	for name, c := range map[string]struct{ watches, urgent bool }{
 		"before there is a watch": {false, false},

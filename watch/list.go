@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,11 +67,11 @@ var errEndless = errors.New("the list does not end: a page names itself as the n
 
 func (s *Source) listPage(ctx context.Context, o metav1.ListOptions) (*handleList, error) {
 	list := &handleList{}
-	body, _, err := s.open(ctx, o)
+	body, sent, err := s.open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	list.ListMeta, err = s.readList(ctx, body, s.Owned, func(h *Handle) { list.Items = append(list.Items, h) })
+	list.ListMeta, err = s.readList(ctx, body, sent, s.Owned, func(h *Handle) { list.Items = append(list.Items, h) })
 	if err == nil && list.Continue != "" && list.Continue == o.Continue {
 		err = errEndless
 	}
@@ -80,11 +79,13 @@ func (s *Source) listPage(ctx context.Context, o metav1.ListOptions) (*handleLis
 }
 
 // readList gives those of a list's objects to the Sink that are owned, by what is asked first and by the Options as
-// well, and then those that it has room for to visit.
-func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(hash uint64) bool, visit func(*Handle)) (metav1.ListMeta, error) {
+// well, and then those that it has room for to visit. The answer is compared with
+// the selector that it was asked with.
+func (s *Source) readList(ctx context.Context, body io.ReadCloser, sent sentSelector, owned func(hash uint64) bool, visit func(*Handle)) (metav1.ListMeta, error) {
 	defer func() { _ = body.Close() }()
 	defer s.Client.hurry()()
-	return wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
+	f := foreign{sent: sent}
+	list, err := wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.stopped {
@@ -97,51 +98,41 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, owned func(ha
 			s.logger.Warn("an object of the list is unreadable and was skipped", "err", err)
 			return nil
 		}
-		if taken, _ := s.apply(s.Sink.Put, owned, meta, enc, raw); taken {
+		h := hash(meta)
+		f.saw(meta, h)
+		if s.apply(s.Sink.Put, owned, meta, h, enc, raw) {
 			visit(newHandle(meta))
 		}
 		return ctx.Err()
 	})
+	if err == nil {
+		err = f.verify(list)
+	}
+	s.noteMismatch(err)
+	return list, err
 }
 
 // open sends a list or watch request for all that is owned and returns the body of
 // a good answer, and the shardSelector that it was asked with.
-func (s *Source) open(ctx context.Context, o metav1.ListOptions) (body io.ReadCloser, selector string, err error) {
+func (s *Source) open(ctx context.Context, o metav1.ListOptions) (body io.ReadCloser, sent sentSelector, err error) {
 	o.ShardSelector = s.Selector()
 	return s.openAs(ctx, o, "")
 }
 
 // openAs does so for a shardSelector and a media type; "" is what the client
-// prefers. A server that can't read the selector is asked again without it: it is
-// an alpha feature (KEP-5866) whose grammar may change, and the filter on our side
-// makes the result the same.
-func (s *Source) openAs(ctx context.Context, o metav1.ListOptions, accept string) (body io.ReadCloser, selector string, err error) {
+// prefers. A server that rejects the selector is asked again with a shorter one, or
+// without: it is an alpha feature (KEP-5866) whose grammar may change, and the filter
+// on our side makes the result the same.
+func (s *Source) openAs(ctx context.Context, o metav1.ListOptions, accept string) (body io.ReadCloser, sent sentSelector, err error) {
 	o.FieldSelector, o.LabelSelector = s.FieldSelector, s.LabelSelector
-	if s.rejectsSelector() {
-		o.ShardSelector = ""
+	for wanted := o.ShardSelector; ; {
+		sent = s.Sharding.selector(wanted)
+		o.ShardSelector = sent.text
+		body, err = s.request(ctx, o, accept)
+		if err == nil || !s.Sharding.reject(sent, err, s.logger) {
+			return body, sent, err
+		}
 	}
-	body, err = s.request(ctx, o, accept)
-	if err == nil || o.ShardSelector == "" || !isSelectorError(err) {
-		return body, o.ShardSelector, err
-	}
-	s.logger.Info("the API server rejects the shard selector; it is left out from here on", "err", err)
-	s.mu.Lock()
-	s.noSelector = true
-	s.mu.Unlock()
-	o.ShardSelector = ""
-	body, err = s.request(ctx, o, accept)
-	return body, "", err
-}
-
-func (s *Source) rejectsSelector() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.noSelector
-}
-
-func isSelectorError(err error) bool {
-	return (apierrors.IsInternalError(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err)) &&
-		strings.Contains(strings.ToLower(err.Error()), "shard")
 }
 
 // request sends a request. The body of a list, also of one that is streamed, ends when

@@ -19,6 +19,7 @@ type Metrics struct {
 	list, watch, objects     *prometheus.CounterVec
 	bytes, ignoredBytes, bad *prometheus.CounterVec
 	sharded                  *prometheus.GaugeVec
+	mismatches               prometheus.Counter
 }
 
 // NewMetrics registers the metrics with r.
@@ -40,7 +41,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; a streamed list is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",
 		}, []string{"resource"}),
 	}
-	r.MustRegister(m.sharded)
+	m.mismatches = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "statefleet_server_sharding_mismatches_total",
+		Help: "Number of times an API server applied another shard selector than it was sent; no selector is sent after that.",
+	})
+	r.MustRegister(m.sharded, m.mismatches)
 	return m
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -120,13 +121,13 @@ func withoutSelector(r *http.Request) *http.Request {
 
 func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
 	const unknown = -1
-	selector := "mine"
-	f := func(what string, want float64, watch func(*filtering), sent string) {
+	third := shard.Ranges{{Start: 0, End: 1 << 64 / 3}}
+	f := func(what string, want float64, watch func(*filtering), sent shard.Ranges) {
 		t.Helper()
-		selector = "mine"
 		m := NewMetrics(prometheus.NewRegistry())
-		s := &Source{Options: Options{Selector: func() string { return selector }}, counters: m.counters("pods")}
-		watch(newFiltering(s, sent))
+		s := &Source{counters: m.counters("pods")}
+		sharding := NewServerSharding(ServerShardingOptions{Metrics: m})
+		watch(newFiltering(s, sharding.selector(sent.Selector())))
 		got := float64(unknown)
 		if testutil.CollectAndCount(m.sharded) > 0 {
 			got = testutil.ToFloat64(m.sharded)
@@ -135,10 +136,11 @@ func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, got, want)
 		}
 	}
-	saw := func(ours bool, n int) func(*filtering) {
+	const asked, other = 1, 1 << 63 // hashes
+	saw := func(hash uint64, n int) func(*filtering) {
 		return func(f *filtering) {
 			for range n {
-				f.saw(ours)
+				f.saw(wire.Meta{UID: []byte("u")}, hash)
 			}
 		}
 	}
@@ -150,13 +152,23 @@ func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
 		}
 	}
 	listed := (*filtering).listed
-	narrowed := func(*filtering) { selector = "less" }
-	f("not asked", 0, then(saw(true, 100), listed), "")
-	f("an empty list", unknown, listed, "mine")
-	f("a few events", unknown, saw(true, convincing-1), "mine")
-	f("many events", 1, saw(true, convincing), "mine")
-	f("a list of ours", 1, then(saw(true, 1), listed), "mine")
-	f("a list with one of others", 0, then(saw(true, 50), saw(false, 1), saw(true, 50), listed), "mine")
-	f("one of others after the list", 0, then(saw(true, 50), listed, saw(false, 1), saw(true, 50)), "mine")
-	f("what was given up since", 1, then(saw(true, 50), listed, narrowed, saw(false, 50)), "mine")
+	f("not asked", 0, then(saw(asked, 100), listed), nil)
+	f("an empty list", unknown, listed, third)
+	f("a few events", unknown, saw(asked, 12), third)
+	f("many events", 1, saw(asked, 13), third) // a third to the power of 13 is less than one in a million
+	f("a list of what was asked for", 1, then(saw(asked, 1), listed), third)
+	f("a list with another object", 0, then(saw(asked, 50), saw(other, 1), saw(asked, 50), listed), third)
+	f("another object after the list", 0, then(saw(asked, 50), listed, saw(other, 1), saw(asked, 50)), third)
+	f("events where nearly everything is asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1<<58}})
+	f("events where all hashes but one are asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1}})
+}
+
+func TestObjectWithoutUIDProvesNothing(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry())
+	sent := NewServerSharding(ServerShardingOptions{Metrics: m}).selector(shard.Ranges{{Start: 0, End: 1}}.Selector())
+	f := foreign{sent: sent}
+	f.saw(wire.Meta{}, 1<<63)
+	if f.count != 0 {
+		t.Errorf("%d objects count as those of others", f.count)
+	}
 }

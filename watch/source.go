@@ -68,9 +68,12 @@ type Options struct {
 	// Owned decides by an object's Hash whether it is held. It is called for
 	// every object on the wire and may change its mind between calls.
 	Owned func(hash uint64) bool
-	// Selector returns the shardSelector sent with every request (KEP-5866); ""
-	// sends none. Servers that don't know it send everything.
+	// Selector returns the shardSelector sent with every request (KEP-5866), as
+	// shard.Ranges have it; "" sends none. Servers that don't know it send everything.
 	Selector func() string
+	// Sharding is what is known of the API server's sharding; Sources of one API
+	// server share one. nil stands for one of its own.
+	Sharding *ServerSharding
 	// Backoff spaces the requests while the API server cannot be used. Default,
 	// when Duration is 0: from 0.5 s doubling to 10 s, and up to half as much again
 	// by chance.
@@ -100,8 +103,6 @@ type Source struct {
 	// that a newer list no longer had.
 	mu      sync.Mutex
 	stopped bool
-	// noSelector is set once a server rejects the shardSelector.
-	noSelector bool
 	// listed is set while the last list that was begun is complete.
 	listed bool
 	stream *stream     // the watch that is read; nil before the first
@@ -136,6 +137,9 @@ func NewSource(o Options) *Source {
 	}
 	if o.Backoff.Duration == 0 {
 		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
+	}
+	if o.Sharding == nil {
+		o.Sharding = NewServerSharding(ServerShardingOptions{Metrics: o.Metrics})
 	}
 	if o.Silence == 0 {
 		o.Silence = 2 * time.Minute // an API server takes up to one to answer
@@ -177,18 +181,16 @@ func (s *Source) hear(version string) {
 	}
 }
 
-// apply gives an object to a method of the Sink if it is to be held. It returns
-// what that returns, and whether its hash is one of ours. The caller holds s.mu.
-func (s *Source) apply(to func(Object) bool, owned func(hash uint64) bool, meta wire.Meta, enc wire.Encoding, raw []byte) (taken, ours bool) {
-	h := hash(meta)
-	ours = owned(h) && s.Owned(h)
-	if !ours || s.Wanted != nil && !s.Wanted(meta.Namespace) {
+// apply gives an object with the hash h to a method of the Sink if it is to be
+// held, and returns what that returns. The caller holds s.mu.
+func (s *Source) apply(to func(Object) bool, owned func(hash uint64) bool, meta wire.Meta, h uint64, enc wire.Encoding, raw []byte) bool {
+	if !owned(h) || !s.Owned(h) || s.Wanted != nil && !s.Wanted(meta.Namespace) {
 		s.counters.ignored.Inc()
 		s.counters.ignoredBytes.Add(float64(len(raw)))
-		return false, ours
+		return false
 	}
 	s.counters.owned.Inc()
-	return to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc}), true
+	return to(Object{Meta: meta, Hash: h, Raw: raw, Encoding: enc})
 }
 
 // reflectorStore is what the reflector believes to fill. Objects are already

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -66,8 +67,12 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 		}
 		switch ev.Type {
 		case string(apiwatch.Added), string(apiwatch.Modified), string(apiwatch.Deleted):
-			if err := d.take(ev); err != nil {
+			ask, err := d.take(ev)
+			if err != nil {
 				return d.end(d.failed(err))
+			}
+			if ask && d.source.verifyFilter(d.ctx, d.filter.sent) != nil {
+				return d.relist()
 			}
 			if d.skipped >= progressAfter && !d.initial {
 				return d.progress()
@@ -107,13 +112,20 @@ func (d *stream) at(version []byte) {
 	}
 }
 
-// take gives the event to the Sink if it is of an object to be held.
-func (d *stream) take(ev wire.Event) error {
+// relist ends the watch so that the reflector lists everything, as if the watch had expired.
+func (d *stream) relist() (apiwatch.EventType, runtime.Object, error) {
+	status := apierrors.NewResourceExpired(errMismatch.Error()).ErrStatus
+	return apiwatch.Error, &status, nil
+}
+
+// take gives the event to the Sink if it is of an object to be held. It reports whether
+// the API server is to be asked why it has sent it.
+func (d *stream) take(ev wire.Event) (ask bool, err error) {
 	s := d.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || d.closed.Load() {
-		return io.EOF
+		return false, io.EOF
 	}
 	to := s.Sink.Put
 	if ev.Type == string(apiwatch.Deleted) {
@@ -121,16 +133,17 @@ func (d *stream) take(ev wire.Event) error {
 	}
 	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
 	if err != nil {
-		return err
+		return false, err
 	}
-	taken, ours := s.apply(to, s.Owned, meta, ev.Encoding, ev.Object)
-	d.filter.saw(ours)
+	h := hash(meta)
+	taken := s.apply(to, s.Owned, meta, h, ev.Encoding, ev.Object)
+	ask = d.filter.saw(meta, h)
 	d.at(meta.ResourceVersion)
 	d.skipped++
 	if d.initial && taken {
 		d.listed = append(d.listed, newHandle(meta))
 	}
-	return nil
+	return ask, nil
 }
 
 func (d *stream) bookmark(ev wire.Event) (apiwatch.EventType, runtime.Object, error) {

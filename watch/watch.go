@@ -23,7 +23,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	}
 	s.pace.wait(ctx)
 	ctx, cut := s.watchContext(ctx, o.TimeoutSeconds)
-	body, selector, err := s.open(ctx, o)
+	body, sent, err := s.open(ctx, o)
 	s.counters.watched(err)
 	s.state.answered(s.logger, "watch", err)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		ctx:     ctx,
 		initial: initial,
 		version: []byte(o.ResourceVersion),
-		filter:  newFiltering(s, selector),
+		filter:  newFiltering(s, sent),
 	}
 	if initial {
 		d.silence, _ = body.(*silence)
@@ -45,7 +45,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 		d.release = s.Client.watch()
 	}
 	d.open.Store(newFrames(body, countingReader{body, s.counters.bytes}, s.state.heard, cut))
-	s.watches(d, selector, o.ResourceVersion)
+	s.watches(d, sent, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil
 }

@@ -39,6 +39,12 @@ func negotiate(accept string) (f form, ok bool) {
 		return jsonForm{}, true
 	}
 	for _, clause := range goautoneg.ParseAccept(accept) {
+		if clause.Params["as"] == metadataList && clause.Params["g"] == metav1.GroupName && clause.Params["v"] == "v1" {
+			if clause.SubType == "json" {
+				return metadataForm{jsonForm{}}, true
+			}
+			return metadataForm{protobufForm{}}, true
+		}
 		if clause.Params["as"] != "" || !slices.Contains([]string{"", "watch"}, clause.Params["stream"]) {
 			continue // tables and the like are not simulated
 		}

@@ -11,6 +11,7 @@ type handler struct {
 	*Cluster
 	own    traffic
 	shards atomic.Bool // the shardSelector is honoured
+	rehash bool        // by another hash
 }
 
 func (c *Cluster) newHandler() *handler {
@@ -21,6 +22,15 @@ func (c *Cluster) newHandler() *handler {
 
 // Handler serves the API at the root of a server, for callers that have one.
 func (c *Cluster) Handler() http.Handler { return c.newHandler() }
+
+// HandlerWithOtherHash serves the API as a server that honours the shardSelector
+// with another hash of the UID than clients expect.
+func (c *Cluster) HandlerWithOtherHash() http.Handler {
+	h := c.newHandler()
+	h.shards.Store(true)
+	h.rehash = true
+	return h
+}
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +99,7 @@ func (h *handler) serveResource(a *answer, r *http.Request, at location) error {
 	if err != nil {
 		return err
 	}
+	selected.shard.rehash = h.rehash
 	if !options.Watch {
 		count.each(func(c *counters) { c.lists.Add(1) })
 		return a.list(collection, selected, options)

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -271,6 +272,51 @@ func TestListenersHonourShardsOrNot(t *testing.T) {
 		if sharded := list.ShardInfo != nil; sharded != honour || honour == (len(list.Items) == 10) {
 			t.Errorf("honoured: %v; shardInfo %v, %d pods", honour, list.ShardInfo, len(list.Items))
 		}
+	}
+}
+
+// TestMetadataListsDoNotSayThatTheyAreSharded: neither do those of kube-apiservers, which filter them all the same.
+func TestMetadataListsDoNotSayThatTheyAreSharded(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	putPods(t, c, 100)
+	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+		options := metav1.ListOptions{ShardSelector: lowerHalf}
+		whole := listPods(t, set, "", options)
+		body, err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
+			SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json").DoRaw(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list metav1.PartialObjectMetadataList
+		if err := json.Unmarshal(body, &list); err != nil {
+			t.Fatal(err)
+		}
+		if list.Kind != "PartialObjectMetadataList" || list.ShardInfo != nil || list.ResourceVersion != whole.ResourceVersion {
+			t.Errorf("%s with metadata %+v", list.Kind, list.ListMeta)
+		}
+		if len(list.Items) != len(whole.Items) || list.Items[0].UID != whole.Items[0].UID || list.Items[0].ResourceVersion == "" {
+			t.Errorf("%d objects, want %d", len(list.Items), len(whole.Items))
+		}
+	})
+}
+
+// TestServerWithAnotherHashSendsOtherObjects: as many as asked for, and says that it has honoured the selector.
+func TestServerWithAnotherHashSendsOtherObjects(t *testing.T) {
+	c := New(Options{ShardSelector: true})
+	putPods(t, c, 300)
+	var lists [2]*corev1.PodList
+	for i, handler := range []http.Handler{c.Handler(), c.HandlerWithOtherHash()} {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		set, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists[i] = listPods(t, set, "", metav1.ListOptions{ShardSelector: lowerHalf})
+	}
+	ours, others := names(lists[0].Items), names(lists[1].Items)
+	if info := lists[1].ShardInfo; info == nil || info.Selector != lowerHalf || len(others) < 100 || slices.Equal(ours, others) {
+		t.Errorf("%d objects, the same %v, shardInfo %v", len(others), slices.Equal(ours, others), info)
 	}
 }
 

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // the FNV-1a 64 hash of one metadata field. The zero value selects everything.
 type shardSelector struct {
 	byNamespace bool // else by UID
+	rehash      bool // by another hash of it
 	ranges      []hashRange
 	text        string // normalized, for metadata.shardInfo
 }
@@ -28,6 +30,9 @@ func (s shardSelector) matches(o *object) bool {
 	hash := o.uidHash
 	if s.byNamespace {
 		hash = hash64(o.namespace)
+	}
+	if s.rehash {
+		hash = bits.Reverse64(hash)
 	}
 	for _, r := range s.ranges {
 		if r.first <= hash && hash <= r.last {

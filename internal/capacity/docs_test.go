@@ -12,7 +12,7 @@ const docsFile = "../../docs/capacity.md"
 
 // TestGeneratedTables: tables in docs/capacity.md are what the model says. With -update they are written anew.
 func TestGeneratedTables(t *testing.T) {
-	for name, want := range map[string]string{"rules": rules(t), "model": largeClusters(t), "million": million(t)} {
+	for name, want := range map[string]string{"rules": rules(t), "model": largeClusters(t), "million": million(t), "selectors": selectors(t)} {
 		text, err := os.ReadFile(docsFile)
 		if err != nil {
 			t.Fatal(err)
@@ -92,6 +92,27 @@ func million(t *testing.T) string {
 	row("CPU", func(r Replica) string { return fmt.Sprintf("%.1f cores", replicas*r.CPU) })
 	row("received for events, a second", func(r Replica) string { return Bytes(replicas * r.EventBytes) })
 	row("start: received", func(r Replica) string { return Bytes(replicas * r.StartBytes) })
+	b.WriteString("\n")
+	return b.String()
+}
+
+// selectors are the shares of all objects that replicas hold, and ask an API server for.
+func selectors(t *testing.T) string {
+	var b strings.Builder
+	b.WriteString("\n| replicas | standby | each holds | each asks for: mean | at most |\n| --- | --- | --- | --- | --- |\n")
+	for _, n := range []int{32, 64, 128, 256, 1024} {
+		for _, standby := range []bool{false, true} {
+			asked, err := AskedOf(n, standby)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, yes := 1/float64(n), ""
+			if standby {
+				held, yes = 2*held, "yes"
+			}
+			fmt.Fprintf(&b, "| %d | %s | %.1f %% | %.1f %% | %.1f %% |\n", n, yes, 100*held, 100*asked.Mean, 100*asked.Most)
+		}
+	}
 	b.WriteString("\n")
 	return b.String()
 }

@@ -33,8 +33,9 @@ func (l Limits) Exceeds(r Replica) string {
 	return ""
 }
 
-// MostReplicas is the largest fleet that Fit considers: beyond it, shard
-// selectors get too long for API servers to filter by.
+// MostReplicas is the largest fleet that Fit considers: beyond it, exact shard
+// selectors get too long, and coarser ones have API servers send several times
+// what a replica holds.
 const MostReplicas = 128
 
 // Fit returns the smallest fleet that stays within the limits. Without one, it

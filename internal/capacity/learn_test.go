@@ -95,8 +95,8 @@ func TestServerThatShardsSparesOthersEvents(t *testing.T) {
 	if all.EventBytes != one.EventBytes || all.StartBytes != one.StartBytes || all.CheckBytes != one.CheckBytes {
 		t.Errorf("one of 8 does not receive what one of 1 does: %+v, %+v", all, one)
 	}
-	if own.EventBytes != one.EventBytes/8 || own.StartBytes != one.StartBytes/8 || own.CheckBytes != one.CheckBytes/8 {
-		t.Errorf("one of 8 does not receive an eighth: %+v, %+v", own, one)
+	if own.EventBytes != one.EventBytes/8 || own.StartBytes != one.StartBytes/8 || own.CheckBytes != one.CheckBytes/4 {
+		t.Errorf("one of 8 does not receive an eighth, and twice that for checks: %+v, %+v", own, one)
 	}
 	if own.EventCPU >= all.EventCPU || own.StartCPU >= all.StartCPU || own.Memory != all.Memory {
 		t.Errorf("%+v, %+v", own, all)

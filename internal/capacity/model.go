@@ -19,7 +19,7 @@ type Load struct {
 	// Standby makes each replica hold the shard of the one before it, too.
 	Standby bool
 	// ServerSharded is whether the API server leaves out what a replica does not
-	// hold.
+	// ask for; see [Asked].
 	ServerSharded bool
 	// RawBytes bounds the text that is held uncompressed.
 	RawBytes int64
@@ -67,7 +67,7 @@ type Replica struct {
 	EventBytes, CheckBytes float64
 }
 
-// Replica returns what each of n replicas takes.
+// Replica returns what each of n replicas takes, the mean where they differ.
 func (c Costs) Replica(l Load, n int) Replica {
 	total := l.Total()
 	page := 1 / float64(n) // the part that is on the page
@@ -86,10 +86,7 @@ func (c Costs) Replica(l Load, n int) Replica {
 	raw := min(held*l.Events*c.Process.Event, held*total.Text*c.Process.Touched, c.Process.Garbage*float64(l.RawBytes))
 	r.Memory = c.Process.Base + c.Process.Garbage*inUse + raw
 
-	foreign := 1 - held
-	if l.ServerSharded {
-		foreign = 0
-	}
+	foreign := l.received(n, held) - held
 	event := held*c.Process.OwnedEvent.Seconds() + foreign*c.Process.ForeignEvent.Seconds()
 	r.EventCPU = 1000 * event
 	changed := min(page*l.Events*l.Interval.Seconds()*c.Scrape.PerEvent.Seconds(), r.Text/1e6*c.Scrape.PerChangedMB.Seconds())
@@ -106,9 +103,28 @@ func (c Costs) Replica(l Load, n int) Replica {
 	received := held + foreign
 	r.StartBytes, r.EventBytes = received*objects*c.Process.ObjectBytes, received*l.Events*c.Process.EventBytes
 	if l.Check > 0 {
-		r.CheckBytes = received * objects * c.Process.MetadataBytes / l.Check.Seconds()
+		checked := received
+		if received < 1 {
+			checked += received // that share of the checks lists everything besides
+		}
+		r.CheckBytes = checked * objects * c.Process.MetadataBytes / l.Check.Seconds()
 	}
 	return r
+}
+
+// received is the share of all objects and events that each of n replicas receives; it holds some of them.
+func (l Load) received(n int, held float64) float64 {
+	if !l.ServerSharded {
+		return 1
+	}
+	asked, err := AskedOf(n, l.Standby)
+	if err != nil { // there are no tables for so many: nobody can ask for less than everything
+		return 1
+	}
+	if asked.Mean < held*(1+1e-9) { // but for rounding
+		return held
+	}
+	return asked.Mean
 }
 
 // Requests are what to ask Kubernetes for: CPU and memory as quantities, rounded up,

@@ -137,6 +137,37 @@ func TestReplicasShareTheLoad(t *testing.T) {
 	}
 }
 
+// TestLargeFleetsReceiveMoreThanTheyHold: their selectors are coarse. Small fleets receive what they hold.
+func TestLargeFleetsReceiveMoreThanTheyHold(t *testing.T) {
+	c := costs(t)
+	l := Load{Kinds: c.Proportion(map[string]int{"pods": 1_000_000}, DefaultKinds()), Events: 20_000, Check: time.Hour, RawBytes: 32 << 20, ServerSharded: true}
+	for _, f := range []struct {
+		replicas        int
+		standby, coarse bool
+	}{{32, false, false}, {32, true, false}, {64, false, false}, {64, true, true}, {128, false, true}, {128, true, true}} {
+		l.Standby = f.standby
+		held := 1 / float64(f.replicas)
+		if f.standby {
+			held *= 2
+		}
+		got := c.Replica(l, f.replicas).EventBytes / (l.Events * c.Process.EventBytes)
+		if got < held-1e-9 || got > 1 || f.coarse != (got > held*1.01) {
+			t.Errorf("%d replicas, standby %v: each receives %.4f of all events and holds %.4f", f.replicas, f.standby, got, held)
+		}
+	}
+}
+
+// TestChecksOfAFilteringServerReadTwiceWhatIsAskedFor: a part of them also lists everything.
+func TestChecksOfAFilteringServerReadTwiceWhatIsAskedFor(t *testing.T) {
+	c := costs(t)
+	l := Load{Kinds: c.Proportion(map[string]int{"pods": 1000}, DefaultKinds()), Check: time.Hour}
+	everything := c.Replica(l, 4).CheckBytes
+	l.ServerSharded = true
+	if got, want := c.Replica(l, 4).CheckBytes, everything/2; math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("%.0f bytes a second, want %.0f", got, want)
+	}
+}
+
 func TestFitIsTheSmallestThatStaysWithin(t *testing.T) {
 	c := costs(t)
 	l := Load{Kinds: c.Proportion(map[string]int{"pods": 200_000}, DefaultKinds()), Events: 1000, Interval: 30 * time.Second, RawBytes: 32 << 20}

@@ -103,7 +103,7 @@ func (r Report) assumptions(fit Replica) string {
 	r.assumeObjects(add)
 	l, a := r.Load, r.Costs
 	if l.ServerSharded {
-		add("%s events a second in the whole cluster. The API server sends each replica what it holds, and no more.", count(l.Events))
+		add("%s events a second in the whole cluster. The API server sends each replica %.2g %% of them, what it asks for.", count(l.Events), 100*l.received(fit.Replicas, 0))
 	} else {
 		add("%s events a second in the whole cluster. A replica reads all and drops what it does not own; API servers that shard spare it that (--server-sharding).", count(l.Events))
 	}

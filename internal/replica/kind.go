@@ -102,6 +102,7 @@ func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 			Wanted:        wanted,
 			Owned:         r.owned,
 			Selector:      func() string { return r.held.Load().Selector() },
+			Sharding:      r.options.Metrics.sharding,
 			Backoff:       r.options.Backoff,
 			Sink:          &sink{kind: k, source: uint32(i), held: k.held()},
 			Metrics:       r.options.Metrics.watch,

@@ -7,9 +7,11 @@ import (
 )
 
 // Metrics are the self-metrics of a process. The numbers of stores and Sources
-// are those of the Replica that was shown last.
+// are those of the Replica that was shown last. They also carry what the process knows
+// of the API server's sharding, for the Replicas that follow one another.
 type Metrics struct {
 	watch          *watch.Metrics
+	sharding       *watch.ServerSharding
 	collector      *collector
 	objects        *prometheus.CounterVec
 	skippedSamples *prometheus.CounterVec
@@ -21,8 +23,10 @@ type Metrics struct {
 
 // NewMetrics registers the self-metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
+	sources := watch.NewMetrics(r)
 	m := &Metrics{
-		watch:     watch.NewMetrics(r),
+		watch:     sources,
+		sharding:  watch.NewServerSharding(watch.ServerShardingOptions{Metrics: sources}),
 		collector: newCollector(),
 		objects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_objects_processed_total",

@@ -55,6 +55,12 @@ func (r *Replica) Run(ctx context.Context) error {
 	if r.options.CheckEvery > 0 {
 		tidying.Go(func() { r.checkKinds(ctx) })
 	}
+	mismatch := r.options.Metrics.sharding.Mismatch()
+	select {
+	case <-mismatch:
+		mismatch = nil // a Replica before this one has found out, and no selector is sent any more
+	default:
+	}
 	c := course{plan: first, shards: first.Shards()}
 	r.held.Store(new(shard.Ranges)) // nothing yet
 	select {                        // whoever sets kinds before there is a plan wants these waited for
@@ -62,7 +68,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		c = r.replaceKinds(ctx, c, kinds)
 	default:
 	}
-	return r.loop(ctx, r.advance(ctx, c))
+	return r.loop(ctx, r.advance(ctx, c), mismatch)
 }
 
 func (r *Replica) waitFor(err error) {
@@ -91,7 +97,9 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 	}
 }
 
-func (r *Replica) loop(ctx context.Context, c course) error {
+// loop does what becomes due. mismatch is closed when an API server turns out to have left out objects that are to
+// be held.
+func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) error {
 	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
 	var selected latest[struct{}]
@@ -123,6 +131,9 @@ func (r *Replica) loop(ctx context.Context, c course) error {
 			c = r.turn(ctx, c, p)
 		case <-calm:
 			end()
+		case <-mismatch:
+			mismatch = nil
+			r.listAllAnew(ctx)
 		case kinds := <-r.wanted:
 			c = r.replaceKinds(ctx, c, kinds)
 		case what := <-r.repair:
@@ -155,6 +166,13 @@ func (r *Replica) listAnew(ctx context.Context, what repair) {
 		k.store.Forget()
 	}
 	r.follow(ctx, k, false) // what was compared was not from a cache either
+}
+
+// listAllAnew lists all kinds anew.
+func (r *Replica) listAllAnew(ctx context.Context) {
+	for _, k := range r.current() {
+		r.follow(ctx, k, false)
+	}
 }
 
 // keepTidy sweeps until ctx ends. It has a goroutine of its own, since a change of
