@@ -23,6 +23,8 @@ type kind struct {
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once
+	panicked   sync.Once
+	broken     []sync.Once // by family
 	crowded    sync.Once
 	scopes     []scope
 	hold       time.Duration // how long a deleted object may stay to be seen
@@ -34,6 +36,9 @@ type kind struct {
 	// not shown, and nobody waits for it, until it is complete. It belongs to
 	// the Replica's loop and is changed under the Replica's mutex.
 	late bool
+	// excused is set on a custom kind that is shown, and has been incomplete for the
+	// grace period: a change of shard does not wait for it. It belongs to the loop, too.
+	excused bool
 
 	names  names
 	graves graves
@@ -42,6 +47,8 @@ type kind struct {
 	mu        sync.Mutex
 	sources   []*watch.Source
 	acquiring int // Sources that do not hold yet what was gained
+	gains     map[*gain]bool
+	waited    time.Time // since when something is missing that the API server has to list
 	spawn     func(work func(ctx context.Context))
 	cancel    context.CancelFunc
 	running   *sync.WaitGroup
@@ -59,6 +66,8 @@ func (r *Replica) newKind(k Kind) *kind {
 		patience: r.options.Patience,
 		alarm:    r.alarm,
 		held:     r.held.Load,
+		names:    newNames(),
+		broken:   make([]sync.Once, len(k.Renderer.Families())),
 	}
 }
 
@@ -76,6 +85,7 @@ func families(r Renderer) []store.Family {
 // that is nothing, since no selector says so. Cached lists may be as old as the API
 // server's cache.
 func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
+	r.waitFrom(k, time.Now())
 	k.stop()
 	if len(*r.held.Load()) == 0 {
 		return
