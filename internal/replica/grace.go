@@ -29,6 +29,17 @@ func (r *Replica) waitFrom(k *kind, now time.Time) {
 	}
 }
 
+// waitForNothing notes that nothing is to be listed of the kind. What comes after that is
+// waited for as at the start.
+func (r *Replica) waitForNothing(k *kind) {
+	k.mu.Lock()
+	k.waited = time.Time{}
+	k.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k.excused = false
+}
+
 // overdue reports whether the kind is a custom one that has been incomplete for the grace
 // period.
 func (k *kind) overdue(grace time.Duration) bool {

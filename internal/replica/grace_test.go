@@ -73,7 +73,7 @@ func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 			t.Error("the fleet waits for it")
 		}
 		w.bend.Store(nil)
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 			if n := len(podsOn(r.samples())); n != 0 && n != planned {
 				t.Fatalf("%d pods of %d are on the page", n, planned)
 			}
@@ -99,7 +99,7 @@ func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 				w.brokenPods(everything)
 				r := start(change)
 				r.assign(0, 1)
-				time.Sleep(10 * time.Minute)
+				time.Sleep(3 * time.Minute)
 				if r.Ready() == nil || r.Holds(shard.Alone(shard.Assignment{Total: 1})) {
 					t.Error("ready without the kind")
 				}
@@ -201,6 +201,41 @@ func TestCustomResourceThatWasOverdueIsWaitedForAgain(t *testing.T) {
 		if r.Holds(plan(0, 2, 1)) {
 			t.Error("it is not waited for, though it was complete")
 		}
+	})
+}
+
+// TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart: whatever was before, it shows all of the kind or
+// nothing.
+func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		w, start := graceWorld(t)
+		r := start(nil)
+		r.Follow(plan(2, 3, 3))
+		r.waitReady()
+		w.brokenPods(func(r *http.Request) bool { return r.URL.Query().Get("limit") != "" || r.URL.Query().Get("sendInitialEvents") != "" })
+		r.Follow(plan(2, 3, 4))
+		time.Sleep(61 * time.Second)
+		r.Follow(plan(2, 2, 2))
+		time.Sleep(5 * time.Minute)
+		if r.overduePods() != 0 {
+			t.Error("overdue, though nothing is asked for")
+		}
+		r.Follow(plan(2, 2, 3))
+		time.Sleep(55 * time.Second)
+		if r.Holds(plan(2, 2, 3)) {
+			t.Error("the fleet does not wait within the grace period")
+		}
+		time.Sleep(10 * time.Second)
+		r.Follow(plan(2, 3, 3))
+		r.waitReady()
+		all := len(expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+		w.bend.Store(nil)
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			if n := len(podsOn(r.samples())); n != 0 && n != all {
+				t.Fatalf("%d pods of %d are on the page", n, all)
+			}
+		}
+		r.serves(2, 3)
 	})
 }
 

@@ -32,9 +32,9 @@ type kind struct {
 	held       func() *shard.Ranges
 	alarm      latest[*kind] // see Replica
 
-	// late is set on a kind that came while others were served already: it is
-	// not shown, and nobody waits for it, until it is complete. It belongs to
-	// the Replica's loop and is changed under the Replica's mutex.
+	// late is set on a kind that came while others were served already, or is
+	// overdue: it is not shown, and nobody waits for it, until it is complete. It
+	// belongs to the Replica's loop and is changed under the Replica's mutex.
 	late bool
 	// excused is set on a custom kind that is shown, and has been incomplete for the
 	// grace period: a change of shard does not wait for it. It belongs to the loop, too.
@@ -85,11 +85,12 @@ func families(r Renderer) []store.Family {
 // that is nothing, since no selector says so. Cached lists may be as old as the API
 // server's cache.
 func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
-	r.waitFrom(k, time.Now())
 	k.stop()
 	if len(*r.held.Load()) == 0 {
+		r.waitForNothing(k)
 		return
 	}
+	r.waitFrom(k, time.Now())
 	ctx, cancel := context.WithCancel(ctx)
 	var sources []*watch.Source
 	running := new(sync.WaitGroup)
