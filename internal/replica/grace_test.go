@@ -212,7 +212,9 @@ func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *tes
 		r := start(nil)
 		r.Follow(plan(2, 3, 3))
 		r.waitReady()
-		w.brokenPods(func(r *http.Request) bool { return r.URL.Query().Get("limit") != "" || r.URL.Query().Get("sendInitialEvents") != "" })
+		w.brokenPods(func(r *http.Request) bool {
+			return r.URL.Query().Get("limit") != "" || r.URL.Query().Get("sendInitialEvents") != ""
+		})
 		r.Follow(plan(2, 3, 4))
 		time.Sleep(61 * time.Second)
 		r.Follow(plan(2, 2, 2))
