@@ -167,8 +167,11 @@ func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	r := w.follower(func(*Options) {})
 	asked, answer := make(chan struct{}), make(chan struct{})
 	hold := sync.OnceFunc(func() { close(asked); <-answer })
+	var anew atomic.Bool
 	bend := func(rw http.ResponseWriter, req *http.Request) bool {
-		if q := req.URL.Query(); !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" {
+		q := req.URL.Query()
+		anew.Store(anew.Load() || strings.HasSuffix(req.URL.Path, "/pods") && q.Get("sendInitialEvents") != "")
+		if !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" {
 			return false
 		}
 		page := httptest.NewRecorder()
@@ -191,8 +194,8 @@ func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	}
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
-	if n := r.podsHeld(); n != 1 {
-		t.Errorf("%d pods are held, want 1", n)
+	if n := r.podsHeld(); n != 1 || !anew.Load() {
+		t.Errorf("%d pods are held, want 1; listed anew: %t", n, anew.Load())
 	}
 }
 

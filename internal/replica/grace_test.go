@@ -26,6 +26,26 @@ func (w *world) brokenPods(asked func(*http.Request) bool) {
 	w.bend.Store(&bend)
 }
 
+// halfPods has the API server answer only the first page of a list of pods, and no watch.
+func (w *world) halfPods() {
+	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		q := r.URL.Query()
+		if q.Get("watch") != "" || q.Get("continue") != "" {
+			http.Error(rw, "conversion webhook failed", http.StatusInternalServerError)
+			return true
+		}
+		q.Set("limit", "100")
+		page := r.Clone(r.Context())
+		page.URL.RawQuery = q.Encode()
+		w.cluster.Handler().ServeHTTP(rw, page)
+		return true
+	}
+	w.bend.Store(&bend)
+}
+
 func everything(*http.Request) bool { return true }
 
 // graceWorld starts replicas in simulated time that take pods for custom resources.
@@ -55,7 +75,7 @@ func (r *run) overduePods() float64 {
 func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
-		w.brokenPods(everything)
+		w.halfPods()
 		r := start(nil)
 		r.assign(0, 1)
 		time.Sleep(50 * time.Second)
@@ -68,6 +88,9 @@ func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		if err := r.Ready(); err != nil || r.overduePods() != 1 {
 			t.Fatalf("after the grace period: %v, overdue %v", err, r.overduePods())
+		}
+		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held != 100 || shown != 0 {
+			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
 		}
 		if !r.Holds(shard.Alone(shard.Assignment{Total: 1})) {
 			t.Error("the fleet waits for it")
@@ -210,13 +233,14 @@ func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *tes
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
 		r := start(nil)
-		r.Follow(plan(2, 3, 3))
+		r.Follow(plan(2, 5, 5))
 		r.waitReady()
-		w.brokenPods(func(r *http.Request) bool {
-			return r.URL.Query().Get("limit") != "" || r.URL.Query().Get("sendInitialEvents") != ""
-		})
-		r.Follow(plan(2, 3, 4))
+		w.halfPods()
+		r.Follow(plan(2, 5, 4))
 		time.Sleep(61 * time.Second)
+		if !r.Holds(plan(2, 5, 4)) || r.overduePods() != 1 {
+			t.Error("it is waited for after the grace period")
+		}
 		r.Follow(plan(2, 2, 2))
 		time.Sleep(5 * time.Minute)
 		if r.overduePods() != 0 {
@@ -230,6 +254,9 @@ func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *tes
 		time.Sleep(10 * time.Second)
 		r.Follow(plan(2, 3, 3))
 		r.waitReady()
+		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held == 0 || shown != 0 {
+			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
+		}
 		all := len(expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
 		w.bend.Store(nil)
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
