@@ -2,12 +2,12 @@ package resources
 
 import (
 	"bytes"
+	"hash/maphash"
 	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/cespare/xxhash/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -22,13 +22,14 @@ type Lines struct {
 	// Skipped counts samples left out because the object's own data gave no
 	// usable value (a series named twice, an entry without its source).
 	Skipped int
-	// Failed are the families, by index, that have no lines because their
-	// function could not cope with the object.
-	Failed []int
+	// Failed are the families that have no lines because their function could not
+	// cope with the object.
+	Failed []Failure
 }
 
 // Reset empties l and keeps its memory.
 func (l *Lines) Reset() {
+	clear(l.Failed)
 	l.Buf, l.Ends, l.Skipped, l.Failed = l.Buf[:0], l.Ends[:0], 0, l.Failed[:0]
 }
 
@@ -42,7 +43,9 @@ type Out struct {
 	sparse   bool // whether OneOf leaves out what is 0
 	start    int  // where the family's lines begin
 	// index holds the series of the family's lines before indexed, by hash; see seen.
+	// The hash has a random key, because users choose label values.
 	index   map[uint64]struct{}
+	seed    maphash.Seed // of index; made with it
 	indexed int
 	keys    []string // scratch of entries
 }
@@ -67,9 +70,9 @@ func (m *Out) begin(name string, sparse bool) {
 // contain is deferred by what writes a family. A function that meets data nobody
 // thought of costs its family for this object; the others are worth having.
 func (m *Out) contain(family int) {
-	if recover() != nil {
+	if p := recover(); p != nil {
 		m.lines.Buf = m.lines.Buf[:m.start]
-		m.lines.Failed = append(m.lines.Failed, family)
+		m.lines.Failed = append(m.lines.Failed, Failure{family, Caught(p)})
 	}
 }
 
@@ -143,15 +146,15 @@ func (m *Out) seen(at int) bool {
 		return false
 	}
 	if m.index == nil {
-		m.index = map[uint64]struct{}{}
+		m.index, m.seed = map[uint64]struct{}{}, maphash.MakeSeed()
 	}
 	for m.indexed < at {
 		rest := m.lines.Buf[m.indexed:at]
 		line := rest[:bytes.IndexByte(rest, '\n')+1]
-		m.index[xxhash.Sum64(lineSeries(line))] = struct{}{}
+		m.index[maphash.Bytes(m.seed, lineSeries(line))] = struct{}{}
 		m.indexed += len(line)
 	}
-	_, ok := m.index[xxhash.Sum64(series)]
+	_, ok := m.index[maphash.Bytes(m.seed, series)]
 	return ok
 }
 

@@ -143,3 +143,27 @@ func FuzzLabelEscaping(f *testing.F) {
 		}
 	})
 }
+
+// TestIndexOfSeriesHasARandomKey: nobody can choose label values that hide another series
+// of an object with many.
+func TestIndexOfSeriesHasARandomKey(t *testing.T) {
+	index := func() map[uint64]struct{} {
+		m := Out{lines: new(Lines)}
+		m.begin("many", false)
+		for i := range 1000 {
+			if !m.Distinct(1, "i", strconv.Itoa(i)) {
+				t.Fatalf("series %d is taken for another", i)
+			}
+		}
+		return m.index
+	}
+	a, b := index(), index()
+	if len(a) < 500 {
+		t.Fatalf("%d series are indexed", len(a))
+	}
+	for key := range a {
+		if _, both := b[key]; both {
+			t.Fatal("two indexes have a key in common")
+		}
+	}
+}

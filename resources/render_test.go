@@ -3,7 +3,6 @@ package resources
 import (
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"testing"
 
@@ -113,8 +112,11 @@ func TestPanicCostsOneFamily(t *testing.T) {
 	if !strings.Contains(text, "before{") || strings.Contains(text, "breaks{") || !strings.Contains(text, "behind{") || len(l.Ends) != 3 {
 		t.Errorf("lines %s, ends %v", l.Buf, l.Ends)
 	}
-	if !slices.Equal(l.Failed, []int{1}) {
-		t.Errorf("failed families %v, want the second", l.Failed)
+	if len(l.Failed) != 1 || l.Failed[0].Family != 1 {
+		t.Fatalf("failed families %v, want the second", l.Failed)
+	}
+	if f := l.Failed[0]; !strings.Contains(f.Error(), "divide by zero") || !strings.Contains(f.Stack(), "render_test.go:") {
+		t.Errorf("the failure is %q at\n%s", f, f.Stack())
 	}
 	whole := encodings(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}})
 	if err := r.Render(wire.Protobuf, whole[wire.Protobuf], &l); err != nil || len(l.Failed) > 0 || !strings.Contains(string(l.Buf), "breaks{") {

@@ -41,7 +41,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	// process: the page of all others is worth more.
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("rendering: %v", p)
+			err = Caught(p)
 		}
 		s.out.lines = nil
 		r.pool.Put(s)

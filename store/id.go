@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 )
 
@@ -10,28 +11,37 @@ import (
 type ID [16]byte
 
 // NewID gives the ID of an object. A UID in the canonical form (a UUID of 36
-// characters in lower case) is taken as it is, any other is hashed. Objects
-// without a UID go by namespace and name.
+// characters in lower case) is taken as it is. Any other is hashed together with
+// namespace and name, which stand in for a UID that is missing.
 func NewID(uid, namespace, name string) ID { return newID(uid, namespace, name) }
 
 // NewIDBytes is NewID for names that still lie in a receive buffer. It makes
 // no garbage.
 func NewIDBytes(uid, namespace, name []byte) ID { return newID(uid, namespace, name) }
 
+// HashedID is NewID without a special case for UUIDs. It is for APIs that may let
+// users choose UIDs, which Kubernetes itself does not: two objects with one UID
+// are two IDs.
+func HashedID(uid, namespace, name string) ID { return hashedID(uid, namespace, name) }
+
+// HashedIDBytes is HashedID as NewIDBytes is NewID.
+func HashedIDBytes(uid, namespace, name []byte) ID { return hashedID(uid, namespace, name) }
+
 func newID[T string | []byte](uid, namespace, name T) ID {
 	if id, ok := parseUUID(uid); ok {
 		return id
 	}
-	var stack [384]byte
+	return hashedID(uid, namespace, name)
+}
+
+// hashedID takes a cryptographic hash: users choose the names, and 128 bits of it are as
+// many as those of a UUID.
+func hashedID[T string | []byte](uid, namespace, name T) ID {
+	var stack [640]byte
 	text := stack[:0]
-	if len(uid) > 0 {
-		text = append(text, "uid\x00"...)
-		text = append(text, uid...)
-	} else {
-		text = append(text, "name\x00"...)
-		text = append(text, namespace...)
-		text = append(text, 0)
-		text = append(text, name...)
+	for _, part := range [...]T{uid, namespace, name} {
+		text = binary.AppendUvarint(text, uint64(len(part)))
+		text = append(text, part...)
 	}
 	sum := sha256.Sum256(text)
 	return ID(sum[:len(ID{})])

@@ -1,6 +1,6 @@
 package store
 
-import "github.com/cespare/xxhash/v2"
+import "hash/maphash"
 
 // Object names one version of an object.
 type Object struct {
@@ -55,20 +55,23 @@ type Family struct {
 // prints are the fingerprints of one object's text: one bit per family that
 // says whether it has any, then one 64-bit hash for each that has, in order. A
 // family without text costs one bit.
+//
+// The hash has a random key, that of the store. Users choose much of the text, and
+// whoever could compute its hash could change an object without any change on the page.
 type prints []uint64
 
 // bitmapWords is how many words of prints hold the bits.
 func bitmapWords(families int) int { return (families + 63) / 64 }
 
 // appendPrints appends the fingerprints of l to the empty p.
-func appendPrints(p prints, l *Lines, families int) prints {
-	for range bitmapWords(families) {
+func (s *Store) appendPrints(p prints, l *Lines) prints {
+	for range bitmapWords(len(s.families)) {
 		p = append(p, 0)
 	}
-	for f := range families {
+	for f := range s.families {
 		if text := l.family(f); len(text) > 0 {
 			p[f/64] |= 1 << (f % 64)
-			p = append(p, xxhash.Sum64(text))
+			p = append(p, maphash.Bytes(s.seed, text))
 		}
 	}
 	return p

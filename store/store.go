@@ -1,6 +1,7 @@
 package store
 
 import (
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +13,8 @@ type Store struct {
 	families []Family
 	headers  [formats][]*sheet // per family
 	budget   *Budget
-	made     time.Time // see age
+	made     time.Time    // see age
+	seed     maphash.Seed // of fingerprints
 
 	change sync.Mutex // held by Divide, Show and by merging: who sorts objects into buckets
 
@@ -49,6 +51,7 @@ func New(families []Family, budget *Budget) *Store {
 		families: slices.Clone(families),
 		budget:   budget,
 		made:     time.Now(),
+		seed:     maphash.MakeSeed(),
 		index:    make(map[ID]place),
 		hints:    make([]int, len(families)),
 		expiring: make(map[ID]time.Duration),
@@ -94,7 +97,7 @@ func (s *Store) Known(id ID) bool {
 // (one that was held goes). The caller may reuse l.
 func (s *Store) Put(o Object, l *Lines) {
 	var stack [160]uint64
-	fresh := appendPrints(stack[:0], l, len(s.families))
+	fresh := s.appendPrints(stack[:0], l)
 	s.mu.Lock()
 	full := s.put(o, l, fresh)
 	s.mu.Unlock()

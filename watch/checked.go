@@ -15,8 +15,11 @@ const CheckGrace = 30 * time.Second
 
 // CheckOptions say how often a Checked is compared with what there is.
 type CheckOptions struct {
-	// Every is the time between two checks; 0 means that there are none.
+	// Every is the time between two checks on average, see Spread; 0 means that there
+	// are none.
 	Every time.Duration
+	// Idle, unless it is nil, reports whether checks are to be left out for now.
+	Idle func() bool
 	// Grace is how long an event may be on its way then; 0 means CheckGrace.
 	Grace time.Duration
 	// Counters count; they may be left out if there are no checks.
@@ -124,7 +127,7 @@ func (c *Checked) CheckSoon() {
 
 // wait waits for the next check, and reports whether ctx goes on.
 func (c *Checked) wait(ctx context.Context) bool {
-	t := time.NewTimer(c.checks.Every)
+	t := time.NewTimer(Spread(c.checks.Every))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -139,7 +142,7 @@ func (c *Checked) wait(ctx context.Context) bool {
 // whether everything has to be listed anew.
 func (c *Checked) check(ctx context.Context, a *attempt) (result prometheus.Counter, anew bool) {
 	n, logger := c.checks.Counters, a.source.logger
-	if a.source.Status().Phase != Synced {
+	if c.checks.Idle != nil && c.checks.Idle() || a.source.Status().Phase != Synced {
 		return n.Skipped, false
 	}
 	var again differences

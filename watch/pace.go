@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -34,6 +35,10 @@ func (p *pace) wait(ctx context.Context) {
 	}
 	p.last = time.Now()
 }
+
+// Spread returns a random time span from a half to one and a half of d. Processes that
+// start together and wait by it do not go on together.
+func Spread(d time.Duration) time.Duration { return d/2 + time.Duration(rand.Float64()*float64(d)) }
 
 // Pause waits, as between two questions to an API server, and reports whether ctx goes on.
 func Pause(ctx context.Context, d time.Duration) bool {

@@ -51,6 +51,7 @@ type flags struct {
 	labels, annotations  []string
 	custom, customFile   string
 	customOnly           bool
+	customGrace          time.Duration
 	shard, totalShards   int
 	shardSet, totalSet   bool
 	pod, podNamespace    string
@@ -222,6 +223,8 @@ func (f *flags) declareCustom(s *section) {
 	s.flag(customFileFlag, "File with the same, instead. It is read anew when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&f.customFile)
 	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
+	s.value("custom-resource.grace-period", "Time for which a kind of custom resource that can't be listed keeps the replica from becoming ready "+
+		"and the fleet from changing shards. It is on the page once it is listed. 0: as long as it takes.", duration(&f.customGrace)).Default("1m")
 }
 
 func (f *flags) declareHTTP(s *section) {

@@ -57,6 +57,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		ObjectLimit:       s.objectLimit,
 		ByteLimit:         s.byteLimit,
 		HoldDeleted:       s.holdDeleted,
+		CustomGrace:       s.customGrace,
 		CheckEvery:        s.checkEvery,
 		Restarted:         g.restarted,
 		HoldsChanged:      holdsChanged,
@@ -80,7 +81,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		Filter:  s.filter,
 		Client:  client,
 		Metrics: metrics.Watch(), // of definitions; only what is exported is shown
-		Checks:  watch.CheckOptions{Every: s.checkEvery, Counters: metrics.Checks(customresource.Definitions)},
+		Checks:  watch.CheckOptions{Every: s.checkEvery, Idle: g.replica.Idle, Counters: metrics.Checks(customresource.Definitions)},
 		Logger:  s.logger,
 	})
 	return g, nil
@@ -142,7 +143,7 @@ func (g *generation) follow(p shard.Plan) {
 func (g *generation) export(custom []customresource.Kind) {
 	kinds := slices.Clone(g.builtin)
 	for _, k := range custom {
-		kinds = append(kinds, replica.Kind{Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, JSON: true, Renderer: k.Renderer})
+		kinds = append(kinds, replica.Kind{Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Custom: true, JSON: true, Renderer: k.Renderer})
 	}
 	g.replica.SetKinds(kinds)
 	g.mu.Lock()

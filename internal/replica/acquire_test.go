@@ -1,14 +1,21 @@
 package replica
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/watch"
 )
 
@@ -111,6 +118,120 @@ func TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack(t *testing.T) {
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 2 {
 		t.Errorf("%d pods are held, want 2", n)
+	}
+}
+
+// TestListsOfAGainAreSpaced: an API server that fails is not asked by all replicas for all kinds each second.
+func TestListsOfAGainAreSpaced(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := plannedWorldOn(t, network)
+		r := w.follower(func(o *Options) { o.Config.Dial = network.dial })
+		time.Sleep(10 * time.Second) // a watch that lasts
+		var lists, watches atomic.Int64
+		bend := func(rw http.ResponseWriter, req *http.Request) bool {
+			switch q := req.URL.Query(); {
+			case !strings.HasSuffix(req.URL.Path, "/pods"):
+			case q.Get("watch") != "":
+				watches.Add(1)
+			case q.Get("limit") != "":
+				lists.Add(1)
+				http.Error(rw, "overloaded", http.StatusInternalServerError)
+				return true
+			}
+			return false
+		}
+		w.bend.Store(&bend)
+		r.Follow(plan(0, 3, 2))
+		time.Sleep(time.Minute)
+		l, o := lists.Load(), watches.Load()
+		if l < 4 || l > 6 || o > 7 {
+			t.Errorf("%d lists and %d watches in the first minute, want 4 to 6", l, o)
+		}
+		time.Sleep(10 * time.Minute)
+		l, o = lists.Load()-l, watches.Load()-o
+		if l < 10 || l > 21 || o > 23 {
+			t.Errorf("%d lists and %d watches in ten minutes, want 10 to 21", l, o)
+		}
+		w.bend.Store(nil)
+		time.Sleep(time.Minute)
+		if !r.Holds(plan(0, 3, 2)) {
+			t.Error("the gain is not held a minute after the API server is well")
+		}
+	})
+}
+
+// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although nobody remembers it.
+func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
+	w := plannedWorld(t)
+	r := w.follower(func(*Options) {})
+	asked, answer := make(chan struct{}), make(chan struct{})
+	hold := sync.OnceFunc(func() { close(asked); <-answer })
+	var anew atomic.Bool
+	bend := func(rw http.ResponseWriter, req *http.Request) bool {
+		q := req.URL.Query()
+		anew.Store(anew.Load() || strings.HasSuffix(req.URL.Path, "/pods") && q.Get("sendInitialEvents") != "")
+		if !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" {
+			return false
+		}
+		page := httptest.NewRecorder()
+		w.cluster.Handler().ServeHTTP(page, req)
+		hold()
+		maps.Copy(rw.Header(), page.Header())
+		_, _ = rw.Write(page.Body.Bytes())
+		return true
+	}
+	w.bend.Store(&bend)
+	r.Follow(plan(0, 1, 1))
+	<-asked
+	for i := range planned - 1 {
+		w.removePod(i)
+	}
+	eventually(t, "the deletions", func() bool { return r.podsHeld() <= 1 })
+	for _, k := range r.current() {
+		k.abandonGain()
+		k.graves.clear()
+	}
+	close(answer)
+	r.waitHolds(plan(0, 1, 1))
+	if n := r.podsHeld(); n != 1 || !anew.Load() {
+		t.Errorf("%d pods are held, want 1; listed anew: %t", n, anew.Load())
+	}
+}
+
+// TestTombstonesAreBoundedWhileAGainIsListed: with more than that the list is given up.
+func TestTombstonesAreBoundedWhileAGainIsListed(t *testing.T) {
+	r := newWorld(t).start(nil)
+	k := r.current()[0]
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	g := &gain{cancel}
+	k.setGain(g, true)
+	s := &sink{kind: k}
+	remove := func(i int) {
+		s.Delete(watch.Object{Meta: wire.Meta{Namespace: []byte("ns"), Name: strconv.AppendInt(nil, int64(i), 10), ResourceVersion: []byte("7")}})
+	}
+	for i := range maxKept {
+		remove(i)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("given up within the bound: %v", context.Cause(ctx))
+	}
+	for i := range 2 * maxKept {
+		remove(maxKept + i)
+	}
+	if !errors.Is(context.Cause(ctx), errDeletions) {
+		t.Errorf("the list ends with %v", context.Cause(ctx))
+	}
+	if n := len(k.graves.young) + len(k.graves.old); n > 2*maxKept {
+		t.Errorf("%d deletions are remembered", n)
+	}
+	k.setGain(g, false)
+	for i := range 2 * generation {
+		remove(i)
+	}
+	if n := len(k.graves.young) + len(k.graves.old); n > 2*generation {
+		t.Errorf("%d deletions are remembered after the list", n)
 	}
 }
 

@@ -48,7 +48,7 @@ type repair struct {
 // look compares one kind with what there is. There is a result if that is the end of it;
 // else what was found is to be looked at again after a while.
 func (r *Replica) look(ctx context.Context, k *kind, plan *shard.Plan) (found suspects, result string) {
-	if plan == nil || k.status().Phase != watch.Synced {
+	if plan == nil || r.Idle() || k.status().Phase != watch.Synced {
 		return found, checkSkipped
 	}
 	found, err := k.scan(ctx)
@@ -65,7 +65,7 @@ func (r *Replica) look(ctx context.Context, k *kind, plan *shard.Plan) (found su
 // lookAgain is the second look: what still differs is mended.
 func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 	k := w.kind
-	if r.settled.Load() != w.plan {
+	if r.settled.Load() != w.plan || r.Idle() {
 		return checkSkipped // another shard has other objects
 	}
 	if w.found.restart {
@@ -123,7 +123,7 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 	for i, s := range sources {
 		audit, heard := k.store.Audit(uint32(i)), s.Heard()
 		listed, err := s.Scan(ctx, func(o watch.Object) {
-			v := store.Version{ID: store.NewIDBytes(o.UID, o.Namespace, o.Name), Version: watch.ParseVersion(o.ResourceVersion)}
+			v := store.Version{ID: k.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
 			switch finding := audit.Listed(v); {
 			case v.Version == 0: // nothing can be said
 			case finding == store.Ahead:

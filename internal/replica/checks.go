@@ -2,10 +2,12 @@ package replica
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/watch"
 )
 
 // maxWaiting bounds how many kinds wait for their second look, each with its suspects.
@@ -31,19 +33,20 @@ type waiting struct {
 
 // checkKinds checks kinds until ctx ends.
 func (r *Replica) checkKinds(ctx context.Context) {
-	c := &checks{Replica: r}
+	c := &checks{Replica: r, turn: rand.IntN(max(len(r.current()), 1))} // replicas start together
 	c.next = time.Now().Add(c.pace())
 	for ctx.Err() == nil {
 		c.step(ctx)
 	}
 }
 
-// pace is the time from one turn to the next.
+// pace is the time from one turn to the next. It is a random one, so that the replicas of
+// a fleet do not list the same kind at the same time.
 func (c *checks) pace() time.Duration {
 	if c.hurry > 0 {
 		return 0
 	}
-	return c.options.CheckEvery / time.Duration(max(len(c.current()), 1))
+	return watch.Spread(c.options.CheckEvery / time.Duration(max(len(c.current()), 1)))
 }
 
 // step waits for what comes next, and does it.

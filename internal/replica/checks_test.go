@@ -1,8 +1,14 @@
 package replica
 
 import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/shard"
@@ -46,7 +52,7 @@ func TestKindsWaitForTheirSecondLookTogether(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		r.haunt(maxWaiting)
 		round := r.options.CheckEvery
-		time.Sleep(round + watch.CheckGrace)
+		time.Sleep(round + round/2 + watch.CheckGrace)
 		if n := r.haunted(); n > 0 {
 			t.Errorf("%d kinds are wrong after one round and one grace period", n)
 		}
@@ -66,7 +72,7 @@ func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
 		if n := r.haunted(); n < all-maxWaiting {
 			t.Errorf("%d kinds of %d are wrong before the second look", n, all)
 		}
-		time.Sleep(time.Duration(all/maxWaiting+1) * (watch.CheckGrace + maxWaiting*time.Second))
+		time.Sleep(time.Duration(all/maxWaiting+1)*(watch.CheckGrace+maxWaiting*time.Second) + r.options.CheckEvery/2)
 		if n := r.haunted(); n > 0 {
 			t.Errorf("%d kinds are still wrong", n)
 		}
@@ -80,6 +86,91 @@ func TestKindsThatAreRightAreListedOnceARound(t *testing.T) {
 		time.Sleep(10 * round)
 		if n, all := r.value("statefleet_consistency_checks_total", "result", checkEqual), float64(len(r.current())); n < 9*all || n > 11*all {
 			t.Errorf("%v checks of %v kinds in ten rounds", n, all)
+		}
+	})
+}
+
+// TestChecksOfReplicasSpread: replicas that start together do not list the same kind at the same time.
+func TestChecksOfReplicasSpread(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		var mu sync.Mutex
+		var lists []metadataList
+		bend := func(_ http.ResponseWriter, r *http.Request) bool {
+			if listsMetadata(r) {
+				mu.Lock()
+				defer mu.Unlock()
+				lists = append(lists, metadataList{r.URL.Path, time.Now()})
+			}
+			return false
+		}
+		w.bend.Store(&bend)
+		const replicas = 4
+		for i := range replicas {
+			r := w.start(func(o *Options) {
+				o.Config.Dial = network.dial
+				o.CheckEvery = time.Duration(len(o.Kinds)) * time.Second
+			})
+			r.assign(i, replicas)
+			defer r.waitReady()
+		}
+		time.Sleep(200 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		together := 0
+		for i, l := range lists[1:] {
+			if before := lists[i]; before.path == l.path && l.at.Sub(before.at) < 100*time.Millisecond {
+				together++
+			}
+		}
+		if len(lists) < replicas*150 || together > len(lists)/4 {
+			t.Errorf("%d of %d lists were within 100 ms of another of the same kind", together, len(lists))
+		}
+	})
+}
+
+type metadataList struct {
+	path string
+	at   time.Time
+}
+
+func listsMetadata(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadataList")
+}
+
+// TestReplicaThatOwnsNothingListsNothing: there is no selector for it, so it would list everything.
+func TestReplicaThatOwnsNothingListsNothing(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		r := w.start(func(o *Options) {
+			o.Config.Dial = network.dial
+			o.CheckEvery = time.Duration(len(o.Kinds)) * time.Second
+			o.NamespaceSelector = labels.Everything()
+		})
+		r.Follow(plan(2, 3, 3))
+		r.waitReady()
+		r.Follow(plan(2, 2, 2))
+		r.waitHolds(plan(2, 2, 2))
+		time.Sleep(time.Second)
+		var requests atomic.Int64
+		bend := func(_ http.ResponseWriter, r *http.Request) bool {
+			if listsMetadata(r) {
+				requests.Add(1)
+			}
+			return false
+		}
+		w.bend.Store(&bend)
+		time.Sleep(3 * r.options.CheckEvery)
+		if n := requests.Load(); n > 0 {
+			t.Errorf("%d lists of a replica that owns nothing", n)
+		}
+		r.Follow(plan(2, 2, 3))
+		r.waitHolds(plan(2, 2, 3))
+		time.Sleep(2 * r.options.CheckEvery)
+		if requests.Load() == 0 {
+			t.Error("nothing is checked once it owns something again")
 		}
 	})
 }

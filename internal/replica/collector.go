@@ -16,6 +16,7 @@ type collector struct {
 
 	kinds  []kindMetric
 	limit  *prometheus.Desc
+	late   *prometheus.Desc
 	phase  *prometheus.Desc
 	event  *prometheus.Desc
 	ready  *prometheus.Desc
@@ -70,6 +71,7 @@ func newCollector() *collector {
 			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Older) }),
 		},
 		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
+		late:   desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
 		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
@@ -84,7 +86,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limit, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.limit, c.late, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
 		ch <- d
 	}
 }
@@ -104,6 +106,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
 		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
+		if k.Custom {
+			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
+		}
 		c.watched(gauge, k.Name, k.status())
 	}
 	for _, w := range r.besides {

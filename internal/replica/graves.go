@@ -16,6 +16,11 @@ import (
 // deleted before the last complete list is known without them; see sink.vanished.
 const generation = 896
 
+// maxKept bounds the deletions that are remembered while what is gained is listed. It is
+// what a map of 65,536 places takes, 1.6 MiB for each kind. With more, the kind is listed
+// anew, which needs none of them.
+const maxKept = 64 * generation
+
 // graves are the objects of a kind that were deleted lately, and at which version:
 // an API server that is behind, or that sends events again, must not bring them
 // back. An object whose deletion is long forgotten would come back until the event
@@ -28,14 +33,18 @@ type graves struct {
 	young, old map[store.ID]uint64
 }
 
-// bury remembers a deletion, and with keepAll forgets none for it. One without a version
-// is not comparable to anything.
-func (g *graves) bury(id store.ID, version uint64, keepAll bool) {
+// bury remembers a deletion, and with keepAll forgets none for it. It reports false when
+// that takes more than maxKept; then nothing has changed. A deletion without a version is
+// not comparable to anything.
+func (g *graves) bury(id store.ID, version uint64, keepAll bool) (room bool) {
 	if version == 0 {
-		return
+		return true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if keepAll && len(g.young) >= maxKept {
+		return false
+	}
 	version = max(version, g.young[id], g.old[id])
 	if len(g.young) >= generation && !keepAll {
 		g.young, g.old = g.old, g.young
@@ -48,6 +57,7 @@ func (g *graves) bury(id store.ID, version uint64, keepAll bool) {
 		g.young = map[store.ID]uint64{}
 	}
 	g.young[id] = version
+	return true
 }
 
 // buried reports whether a version of an object is from before its deletion.

@@ -23,6 +23,8 @@ type kind struct {
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once
+	panicked   sync.Once
+	broken     []sync.Once // by family
 	crowded    sync.Once
 	scopes     []scope
 	hold       time.Duration // how long a deleted object may stay to be seen
@@ -30,10 +32,13 @@ type kind struct {
 	held       func() *shard.Ranges
 	alarm      latest[*kind] // see Replica
 
-	// late is set on a kind that came while others were served already: it is
-	// not shown, and nobody waits for it, until it is complete. It belongs to
-	// the Replica's loop and is changed under the Replica's mutex.
+	// late is set on a kind that came while others were served already, or is
+	// overdue: it is not shown, and nobody waits for it, until it is complete. It
+	// belongs to the Replica's loop and is changed under the Replica's mutex.
 	late bool
+	// excused is set on a custom kind that is shown, and has been incomplete for the
+	// grace period: a change of shard does not wait for it. It belongs to the loop, too.
+	excused bool
 
 	names  names
 	graves graves
@@ -42,6 +47,8 @@ type kind struct {
 	mu        sync.Mutex
 	sources   []*watch.Source
 	acquiring int // Sources that do not hold yet what was gained
+	gains     map[*gain]bool
+	waited    time.Time // since when something is missing that the API server has to list
 	spawn     func(work func(ctx context.Context))
 	cancel    context.CancelFunc
 	running   *sync.WaitGroup
@@ -59,6 +66,8 @@ func (r *Replica) newKind(k Kind) *kind {
 		patience: r.options.Patience,
 		alarm:    r.alarm,
 		held:     r.held.Load,
+		names:    newNames(),
+		broken:   make([]sync.Once, len(k.Renderer.Families())),
 	}
 }
 
@@ -78,8 +87,10 @@ func families(r Renderer) []store.Family {
 func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 	k.stop()
 	if len(*r.held.Load()) == 0 {
+		r.waitForNothing(k)
 		return
 	}
+	r.waitFrom(k, time.Now())
 	ctx, cancel := context.WithCancel(ctx)
 	var sources []*watch.Source
 	running := new(sync.WaitGroup)

@@ -1,10 +1,10 @@
 package replica
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"sync"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/statefleet/statefleet/store"
 	"github.com/statefleet/statefleet/watch"
@@ -14,21 +14,47 @@ import (
 // created under its name, the new one may be heard of first: from a list, which tells
 // of deletions only at its end, or while the deleted one stays to be seen. Both would
 // have the same series in all families without a uid label, so the new one takes the
-// place of the old. Names are kept as hashes.
+// place of the old.
+//
+// Names are kept as hashes, which take 8 bytes where a name takes 50. The hash has a
+// random key: users choose the names, and whoever could compute the hash of a name
+// could choose one that takes another user's object off the page.
 type names struct {
+	seed   maphash.Seed
 	mu     sync.Mutex
 	byHash map[uint64]store.ID
 }
 
-func nameHash(o watch.Object) uint64 {
+func newNames() names { return names{seed: maphash.MakeSeed()} }
+
+// hash is the key of an object's name. The length of the namespace keeps apart names
+// that differ only in where the namespace ends.
+func (n *names) hash(o watch.Object) uint64 {
 	var stack [512]byte
-	return xxhash.Sum64(append(append(append(stack[:0], o.Namespace...), '/'), o.Name...))
+	text := binary.AppendUvarint(stack[:0], uint64(len(o.Namespace)))
+	return maphash.Bytes(n.seed, append(append(text, o.Namespace...), o.Name...))
+}
+
+// id is what tells an object from all others of the kind.
+func (k *kind) id(o watch.Object) store.ID {
+	if k.Custom {
+		return store.HashedIDBytes(o.UID, o.Namespace, o.Name)
+	}
+	return store.NewIDBytes(o.UID, o.Namespace, o.Name)
+}
+
+// handleID is id for what is left of an object after a list.
+func (k *kind) handleID(h *watch.Handle) store.ID {
+	if k.Custom {
+		return store.HashedID(h.UID, h.Namespace, h.Name)
+	}
+	return store.NewID(h.UID, h.Namespace, h.Name)
 }
 
 // claim gives an object its name, and removes the one that had it. It reports false
 // when that one is the newer of the two.
 func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
-	key := nameHash(o)
+	key := k.names.hash(o)
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if old, known := k.names.byHash[key]; known && old != id {
@@ -46,7 +72,7 @@ func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
 
 // disclaim takes the name back.
 func (k *kind) disclaim(o watch.Object, id store.ID) {
-	key := nameHash(o)
+	key := k.names.hash(o)
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if k.names.byHash[key] == id {

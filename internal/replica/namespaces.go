@@ -41,7 +41,7 @@ func (r *Replica) selectNamespaces() *selection {
 		Sink:          s,
 		Metrics:       r.options.Metrics.watch,
 		Logger:        r.logger,
-	}, watch.CheckOptions{Every: r.options.CheckEvery, Grace: r.options.CheckGrace, Counters: r.options.Metrics.Checks(name)})
+	}, watch.CheckOptions{Every: r.options.CheckEvery, Idle: r.Idle, Grace: r.options.CheckGrace, Counters: r.options.Metrics.Checks(name)})
 	return s
 }
 

@@ -44,13 +44,18 @@ type Options struct {
 	// until a scrape has seen it, but no longer than this; 0 removes it at once.
 	HoldDeleted time.Duration
 	// Backoff spaces the requests for a kind while the API server cannot be used;
-	// see watch.Options.
+	// see watch.Options. Lists of what a change of shard adds are spaced by one second,
+	// doubled up to 30, unless it is set.
 	Backoff wait.Backoff
 	// Patience is how long a kind that the API server refuses is waited for; 0
 	// means 10 seconds.
 	Patience time.Duration
+	// CustomGrace is how long a custom kind that can't be listed keeps the replica from
+	// becoming ready, and a change of shard from going on; 0 means without limit.
+	CustomGrace time.Duration
 	// CheckEvery is how often what is held of a kind is compared with what there
-	// is; 0 means never.
+	// is, on average: the time varies at random so that the checks of a fleet spread.
+	// 0 means never.
 	CheckEvery time.Duration
 	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
 	CheckGrace time.Duration
@@ -81,6 +86,9 @@ type Kind struct {
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
+	// Custom kinds are those of custom resources and of aggregated APIs. Their API may
+	// let users choose UIDs, and nobody waits for them for longer than Options.CustomGrace.
+	Custom bool
 	// JSON kinds are asked for as JSON only; their Renderer reads nothing else.
 	JSON bool
 	// Renderer makes the lines.

@@ -25,8 +25,8 @@ type KindOverview struct {
 	// Status is that of the kind's requests taken together; Err is from one of
 	// those whose phase counts.
 	watch.Status
-	// Late is set on a kind that was added while others were served, and is not
-	// shown before it is complete.
+	// Late is set on a kind that was added while others were served, or on a custom
+	// one that nobody waits for any longer. It is not shown before it is complete.
 	Late bool
 }
 

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 const planned = 300 // pods
 
 // plannedWorld has pods enough for each of some replicas to own a part.
-func plannedWorld(t *testing.T) *world {
-	w := newWorld(t)
+func plannedWorld(t *testing.T) *world { return plannedWorldOn(t, nil) }
+
+func plannedWorldOn(t *testing.T, listener net.Listener) *world {
+	w := newWorldOn(t, listener)
 	for i := range planned {
 		w.pod(i, "n0")
 	}

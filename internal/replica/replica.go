@@ -2,9 +2,7 @@ package replica
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,6 +115,12 @@ func (r *Replica) current() []*kind {
 	return r.kinds
 }
 
+// Idle reports whether nothing is to be held. It may be called at any time.
+func (r *Replica) Idle() bool {
+	held := r.held.Load()
+	return held == nil || len(*held) == 0
+}
+
 func (r *Replica) isReady() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,34 +151,7 @@ func (r *Replica) Ready() error {
 	case r.waiting != nil:
 		return r.waiting
 	}
-	if names := incomplete(r.kinds); len(names) > 0 {
-		return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
-	}
-	return errors.New("synced, about to serve")
-}
-
-// incomplete returns the names of the kinds that have to be waited for.
-//
-// When none has been listed, all are: an API server that has just started
-// refuses for a moment everything that it allows, and what is served must not
-// be nothing for that.
-func incomplete(kinds []*kind) []string {
-	var names, waited []string
-	listed := len(kinds) == 0
-	for _, k := range kinds {
-		listed = listed || k.status().Synced
-		if k.late {
-			continue
-		}
-		waited = append(waited, k.Name)
-		if !k.complete() {
-			names = append(names, k.Name)
-		}
-	}
-	if !listed {
-		return waited
-	}
-	return names
+	return r.unready(incomplete(r.kinds))
 }
 
 // Resources returns the names of the kinds.

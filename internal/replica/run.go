@@ -102,6 +102,8 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) error {
 	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
+	seldom := time.NewTicker(latePoll)
+	defer seldom.Stop()
 	var selected latest[struct{}]
 	if r.selection != nil {
 		selected = r.selection.changed
@@ -111,8 +113,10 @@ func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) 
 	defer func() { end() }()
 	for {
 		var due <-chan time.Time // never, while there is nothing to wait for: a process at rest is to rest
-		if r.underWay() {
+		if is, often := r.underWay(); often {
 			due = poll.C
+		} else if is {
+			due = seldom.C
 		}
 		select {
 		case <-ctx.Done():
@@ -141,6 +145,7 @@ func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) 
 		case <-due:
 			r.admit()
 			if r.settled.Load() == nil {
+				r.excuse()
 				c = r.advance(ctx, c)
 			}
 		}
@@ -236,25 +241,6 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		r.prepared.Store(nil)
 	}
 	return c
-}
-
-// underWay reports whether something has begun that is not complete.
-func (r *Replica) underWay() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.settled.Load() == nil || slices.ContainsFunc(r.kinds, func(k *kind) bool { return k.late })
-}
-
-// admit shows the late kinds that are complete by now.
-func (r *Replica) admit() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, k := range r.kinds {
-		if k.late && k.complete() {
-			k.late = false
-			k.store.Loaded()
-		}
-	}
 }
 
 // worthFreeing is how much a sweep has to pack for the memory to be given back

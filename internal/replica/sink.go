@@ -26,7 +26,7 @@ type sink struct {
 // Put implements watch.Sink.
 func (s *sink) Put(o watch.Object) (room bool) {
 	k := s.kind
-	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
+	id := k.id(o)
 	version := watch.ParseVersion(o.ResourceVersion)
 	if k.store.Has(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
 		k.counters.unchanged.Inc()
@@ -67,16 +67,12 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
 		// Its last good state would be taken for the present one.
 		k.store.Delete(id)
-		k.counters.failed.Inc()
-		k.unreadable.Do(func() {
-			k.logger.Warn("an object could not be rendered and is left out; further ones are only counted",
-				"namespace", string(o.Namespace), "name", string(o.Name), "err", err)
-		})
+		k.notRendered(o, err)
 		return true
 	}
 	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
-	for _, family := range s.lines.Failed {
-		k.counters.familyFailed(k.Renderer.Families()[family].Name)
+	for _, f := range s.lines.Failed {
+		k.familyFailed(o, f)
 	}
 	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
@@ -120,12 +116,15 @@ func (s *sink) leftOut(o watch.Object) {
 
 // Delete implements watch.Sink.
 func (s *sink) Delete(o watch.Object) {
-	id := store.NewIDBytes(o.UID, o.Namespace, o.Name)
-	k, version := s.kind, watch.ParseVersion(o.ResourceVersion)
+	k := s.kind
+	id, version := k.id(o), watch.ParseVersion(o.ResourceVersion)
 	if k.graves.buried(id, version) {
 		return // and held no longer than until then
 	}
-	k.graves.bury(id, version, k.acquires())
+	if !k.graves.bury(id, version, k.listsGain()) {
+		k.abandonGain()
+		k.graves.bury(id, version, false)
+	}
 	k.refusals.forget(s.source, id)
 	if k.hold == 0 {
 		k.disclaim(o, id)
@@ -141,7 +140,7 @@ func (s *sink) Delete(o watch.Object) {
 // Retain implements watch.Sink.
 func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
 	version := watch.ParseVersion(resourceVersion)
-	gone := s.kind.store.Retain(s.source, version, ids(all))
+	gone := s.kind.store.Retain(s.source, version, s.kind.ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
 	if version != 0 && version < s.newest {
 		s.kind.alarm.put(s.kind) // a cache that is behind, or versions that began anew
@@ -154,10 +153,10 @@ func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
 	}
 }
 
-func ids(all []*watch.Handle) iter.Seq[store.ID] {
+func (k *kind) ids(all []*watch.Handle) iter.Seq[store.ID] {
 	return func(yield func(store.ID) bool) {
 		for _, h := range all {
-			if !yield(store.NewID(h.UID, h.Namespace, h.Name)) {
+			if !yield(k.handleID(h)) {
 				return
 			}
 		}

@@ -75,7 +75,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	// As with built-in kinds: what nobody thought of costs one object, no more.
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("rendering: %v", p)
+			err = resources.Caught(p)
 		}
 		s.release()
 		r.pool.Put(s)

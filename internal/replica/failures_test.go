@@ -1,0 +1,66 @@
+package replica
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// breaks is a Renderer whose second family panics, and that panics for objects named "all".
+type breaks struct{}
+
+func (breaks) Families() []resources.Family {
+	return []resources.Family{{Name: "whole"}, {Name: "broken"}}
+}
+
+func (breaks) Render(_ wire.Encoding, raw []byte, l *resources.Lines) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = resources.Caught(p)
+		}
+	}()
+	resources.Write(l, breaks{}.Families(), func(i int, m *resources.Out) {
+		if i == 1 {
+			panic("of the family")
+		}
+		m.Value(1)
+	})
+	if string(raw) == "all" {
+		panic("of the object")
+	}
+	return nil
+}
+
+// TestPanicIsLoggedOnceWithItsStack: for each family, and for objects that are left out.
+func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
+	var log bytes.Buffer
+	r := newWorld(t).start(func(o *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.Kinds = []Kind{{Name: "things", Renderer: breaks{}}}
+	})
+	s := &sink{kind: r.current()[0]}
+	for i, name := range []string{"a", "b", "all", "all"} {
+		meta := wire.Meta{UID: []byte(uid(i)), Namespace: []byte("ns"), Name: []byte(name)}
+		s.Put(watch.Object{Meta: meta, Raw: []byte(name)})
+	}
+	r.stop()
+	for _, text := range []string{`panic="of the family"`, `panic="of the object"`} {
+		if n := strings.Count(log.String(), text); n != 1 {
+			t.Errorf("%s is logged %d times", text, n)
+		}
+	}
+	if n := strings.Count(log.String(), "failures_test.go:"); n < 2 || !strings.Contains(log.String(), "family=broken namespace=ns name=a") {
+		t.Errorf("the log is\n%s", &log)
+	}
+	if n := r.value("statefleet_family_failures_total", "family", "broken"); n != 2 {
+		t.Errorf("%v failures of the family are counted, want 2", n)
+	}
+	if n := r.value("statefleet_objects_processed_total", "outcome", "failed"); n != 2 {
+		t.Errorf("%v objects are counted as failed, want 2", n)
+	}
+}

@@ -1,0 +1,167 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/statefleet/statefleet/watch"
+)
+
+// latePoll is how often the loop looks after kinds that nobody waits for.
+const latePoll = time.Second
+
+// waitFrom notes that the kind begins to list at that time. A kind that has been incomplete
+// since before goes on being so, and gets no further grace period.
+func (r *Replica) waitFrom(k *kind, now time.Time) {
+	complete := k.complete()
+	k.mu.Lock()
+	if complete || k.waited.IsZero() {
+		k.waited = now
+	}
+	k.mu.Unlock()
+	if complete {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		k.excused = false
+	}
+}
+
+// waitForNothing notes that nothing is to be listed of the kind. What comes after that is
+// waited for as at the start.
+func (r *Replica) waitForNothing(k *kind) {
+	k.mu.Lock()
+	k.waited = time.Time{}
+	k.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k.excused = false
+}
+
+// overdue reports whether the kind is a custom one that has been incomplete for the grace
+// period.
+func (k *kind) overdue(grace time.Duration) bool {
+	return k.Custom && grace > 0 && !k.complete() && k.graceLeft(grace) <= 0
+}
+
+// graceLeft is what is left of the grace period; all of it before anything was asked for.
+func (k *kind) graceLeft(grace time.Duration) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.waited.IsZero() {
+		return grace
+	}
+	return grace - time.Since(k.waited)
+}
+
+// excuse has nobody wait any longer for custom kinds that are overdue: one of them, whose
+// conversion webhook fails for example, must not keep a fleet from being scaled. A kind
+// that was never shown is late from then on. One that is shown stays so: it shows what it
+// holds of the replica's shard, and what it has gained once that is listed.
+//
+// Nobody is excused before something was listed, since an API server that is away is no
+// fault of a custom kind.
+func (r *Replica) excuse() {
+	kinds := r.current()
+	if !slices.ContainsFunc(kinds, func(k *kind) bool { return k.status().Synced }) {
+		return
+	}
+	for _, k := range kinds {
+		if k.late || k.excused || !k.overdue(r.options.CustomGrace) {
+			continue
+		}
+		r.mu.Lock()
+		k.late, k.excused = !r.ready, r.ready
+		r.mu.Unlock()
+		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
+			"grace_period", r.options.CustomGrace, "on_page", !k.late, "err", k.trouble(k.status().Phase))
+	}
+}
+
+// admit shows the late kinds that are complete by now, and has excused ones waited for again.
+func (r *Replica) admit() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.kinds {
+		switch {
+		case !k.late && !k.excused, !k.complete():
+		case k.late:
+			k.late = false
+			k.store.Loaded()
+		default:
+			k.excused = false
+		}
+	}
+}
+
+// underWay reports whether something has begun that is not complete, and whether that is
+// worth to be looked after often.
+func (r *Replica) underWay() (is, often bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	often = r.settled.Load() == nil
+	for _, k := range r.kinds {
+		is = is || k.late || k.excused
+		often = often || k.late && !k.overdue(r.options.CustomGrace)
+	}
+	return is || often, often
+}
+
+// incomplete returns the kinds that have to be waited for.
+//
+// When none has been listed, all are: an API server that has just started
+// refuses for a moment everything that it allows, and what is served must not
+// be nothing for that.
+func incomplete(kinds []*kind) []*kind {
+	var missing, waited []*kind
+	listed := len(kinds) == 0
+	for _, k := range kinds {
+		listed = listed || k.status().Synced
+		if k.late || k.excused {
+			continue
+		}
+		waited = append(waited, k)
+		if !k.complete() {
+			missing = append(missing, k)
+		}
+	}
+	if !listed {
+		return waited
+	}
+	return missing
+}
+
+// unready is the error that says for which kinds the replica waits, and how much longer
+// where that is known.
+func (r *Replica) unready(kinds []*kind) error {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.Name+r.reason(k))
+	}
+	if len(names) == 0 {
+		return errors.New("synced, about to serve")
+	}
+	return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
+}
+
+// reason says in parentheses why a kind is waited for, and for how much longer.
+func (r *Replica) reason(k *kind) string {
+	var why []string
+	st, bounded := k.status(), false
+	left := time.Duration(0)
+	if st.Phase == watch.Forbidden {
+		why, bounded, left = append(why, "forbidden"), true, k.patience-time.Since(st.Since)
+	}
+	if grace := r.options.CustomGrace; k.Custom && grace > 0 && (!bounded || k.graceLeft(grace) < left) {
+		bounded, left = true, k.graceLeft(grace)
+	}
+	if left = (left + time.Second - 1).Truncate(time.Second); bounded && left > 0 {
+		why = append(why, "waits for "+left.String()+" at most")
+	}
+	if len(why) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(why, "; ") + ")"
+}
