@@ -68,8 +68,8 @@ func (a *Audit) Unlisted() []Version {
 	return all
 }
 
-// Holds says whether exactly this version of an object is held, and not only to
-// be seen once more.
+// Holds says whether exactly this version of an object is held, and the object is not
+// deleted.
 func (s *Store) Holds(v Version) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,7 +25,7 @@ type kind struct {
 	unreadable sync.Once
 	crowded    sync.Once
 	scopes     []scope
-	hold       time.Duration // how long a deleted object may stay to be seen
+	hold       time.Duration // how long a deleted object stays on the page
 	patience   time.Duration // how long a refusal is taken for one that passes
 	held       func() *shard.Ranges
 	alarm      latest[*kind] // see Replica
