@@ -63,7 +63,7 @@ func TestOnlyANewerVersionRevivesAnExpiringObject(t *testing.T) {
 }
 
 // A sweep finds out what is due before it takes the objects out one by one.
-func TestNewerVersionThatComesWhileASweepRemoves(t *testing.T) {
+func TestNewerVersionThatComesWhileASweepBuries(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	putValue(s, 1, 1)
 	s.Expire(testID(1), s.made)
