@@ -78,6 +78,18 @@ func (s *Store) Holds(v Version) bool {
 	return held && !expiring && b.slots[i].version == v.Version
 }
 
+// ForgetVersions makes the versions of some objects unknown ones: the next list has them
+// rendered again, at whatever version they are.
+func (s *Store) ForgetVersions(ids []ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if b, i, held := s.find(id); held {
+			b.slots[i].version = 0
+		}
+	}
+}
+
 // Forget makes every version that is held an unknown one: any other takes its
 // place, and a list that does not name the object removes it. It is for an API
 // server whose versions have begun anew.

@@ -16,6 +16,7 @@ type collector struct {
 
 	kinds  []kindMetric
 	limit  *prometheus.Desc
+	shared *prometheus.Desc
 	phase  *prometheus.Desc
 	event  *prometheus.Desc
 	ready  *prometheus.Desc
@@ -70,6 +71,7 @@ func newCollector() *collector {
 			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Older) }),
 		},
 		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
+		shared: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
 		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
@@ -84,7 +86,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limit, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.limit, c.shared, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
 		ch <- d
 	}
 }
@@ -104,6 +106,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
 		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
+		if k.series != nil {
+			gauge(c.shared, float64(k.series.count()), k.Name)
+		}
 		c.watched(gauge, k.Name, k.status())
 	}
 	for _, w := range r.besides {
