@@ -78,6 +78,22 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	}
 }
 
+// An object that is no longer held keeps nobody from its series, even before tidy.
+func TestSeriesOfAnObjectThatIsGoneIsFreeAtOnce(t *testing.T) {
+	s := newTestSeries(t)
+	s.claim(store.ID{1}, linesOf("", "s{} 1\n", ""), always)
+	l := linesOf("", "s{} 2\n", "")
+	s.claim(store.ID{2}, l, func(store.ID) bool { return false })
+	if string(l.Buf) != "s{} 2\n" || s.count() != 0 {
+		t.Errorf("%q, %d left out", l.Buf, s.count())
+	}
+	s.tidy(func(id store.ID) bool { return id == store.ID{2} })
+	l = linesOf("", "s{} 3\n", "")
+	if s.claim(store.ID{3}, l, always); len(l.Buf) != 0 {
+		t.Error("with the former owner, the series of the new one is forgotten")
+	}
+}
+
 // An empty label is to Prometheus a label that is not there.
 func TestSeriesThatDifferInEmptyLabelsAreTheSame(t *testing.T) {
 	for _, group := range [][]string{
