@@ -14,8 +14,8 @@ import (
 // lookEvery is how often the web configuration file is looked at. A change is served after two looks.
 const lookEvery = time.Second
 
-// configFile is a web configuration file that is followed. Requests and connections take the configuration that was valid
-// last and read no file: one that is broken, or away for a moment, must not end a probe, and so the process.
+// configFile follows a web configuration file. Requests and connections use the configuration that was valid last and
+// read no file: a file that is broken or missing for a moment must not fail a probe, which would restart the process.
 type configFile struct {
 	name      string
 	passwords bool // it must name users, always
@@ -37,8 +37,8 @@ func newConfigFile(name string, passwords bool, log *slog.Logger) (*configFile, 
 	return f, nil
 }
 
-// reload puts the file as it is now in use, if it is valid. It is read twice, around the fingerprint: a change that comes
-// between the two is found by the next look.
+// reload puts the file as it is now in use, if it is valid. It reads the file before and after the fingerprint: the next
+// look finds a change that comes in between.
 func (f *configFile) reload() error {
 	c, err := f.load(f.name)
 	if err != nil {
@@ -70,8 +70,8 @@ func (f *configFile) follow(ctx context.Context) {
 	}
 }
 
-// look loads the file when it, or one that it names, has changed since it was loaded. They must be as they were at the
-// look before: a file that is being written is not to be read half-way.
+// look loads the file when it, or a file that it names, has changed since it was loaded. The files must be the same as at
+// the look before, so that a file is not read while it is being written.
 func (f *configFile) look() {
 	before, files := f.seen, f.valid.Load().files
 	f.seen = fingerprint(files)
@@ -87,7 +87,8 @@ func (f *configFile) look() {
 }
 
 var (
-	errUsersGone  = errors.New("basic_auth_users: there are no users any more, which would let everybody in; restart to do without passwords")
+	errUsersGone = errors.New("basic_auth_users: there are no users any more, which would let everybody in; " +
+		"restart to do without passwords")
 	errTLSChanges = errors.New("tls_server_config, http2: TLS and HTTP/2 can be switched on or off by a restart only")
 )
 

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How long and how many compared passwords are remembered. A comparison takes some 50 ms of CPU, on purpose, and waits for
-// those before it, so that who has a password must not have to wait for strangers who try some. A match stays true: what is
-// remembered includes the hash that the file holds.
+// How long and how many comparisons of passwords are remembered. A comparison takes some 50 ms of CPU, on purpose, and
+// waits for those before it. A client whose password matched must not wait for strangers who try passwords, so a match
+// is remembered for long. It stays true, because the key includes the hash from the file.
 const (
 	matchLasts    = 365 * 24 * time.Hour
 	mismatchLasts = 5 * time.Minute
@@ -22,8 +22,8 @@ const (
 	compareFor    = time.Minute
 )
 
-// nobody is the hash that the password of an unknown user is compared with, so that the time which that takes does not tell
-// who is known. It is that of a random text.
+// nobody is the hash that the password of an unknown user is compared with, so that the time of an answer does not tell
+// which users exist. It is the hash of a random text.
 const nobody = "$2a$10$Ow5DamXaM98zrXRuqsuzeeQ/CM2PtD7Q6d7Nq8931srDbjjnQwYci"
 
 // gate does for each request what the web configuration file asks for: headers, a rate limit and basic authentication.
