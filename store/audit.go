@@ -68,14 +68,26 @@ func (a *Audit) Unlisted() []Version {
 	return all
 }
 
-// Holds says whether exactly this version of an object is held, and not only to
-// be seen once more.
+// Holds says whether exactly this version of an object is held, and the object is not
+// deleted.
 func (s *Store) Holds(v Version) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, i, held := s.find(v.ID)
 	_, expiring := s.expiring[v.ID]
 	return held && !expiring && b.slots[i].version == v.Version
+}
+
+// ForgetVersions makes the versions of some objects unknown ones: the next list has them
+// rendered again, at whatever version they are.
+func (s *Store) ForgetVersions(ids []ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if b, i, held := s.find(id); held {
+			b.slots[i].version = 0
+		}
+	}
 }
 
 // Forget makes every version that is held an unknown one: any other takes its

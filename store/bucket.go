@@ -43,7 +43,6 @@ type slot struct {
 	version uint64
 	source  uint32
 	round   uint32 // the store's round when last put or named by Retain
-	changed uint32 // the store's epoch when the text last changed; it may wrap
 	prints  prints
 }
 

@@ -2,24 +2,23 @@ package store
 
 import "time"
 
-// Expire is Delete for an object whose last state ought to be seen: it stays
-// until a page was collected since its text last changed, but not beyond until.
-// It goes with the Sweep after that, or at once when it was seen already. A
-// newer version that is put, which only a mistaken caller would do, revives it.
+// Expire is Delete for an object whose last state stays on the page until a given
+// time. Collecting pages does not shorten the stay: one scrape more or less, or a
+// scrape that was cut off, changes nothing for the others. A repeated deletion does
+// not prolong it. A newer version that is put, which only a mistaken caller would do,
+// revives the object.
 func (s *Store) Expire(id ID, until time.Time) {
 	s.mu.Lock()
-	if b, i, held := s.find(id); held {
-		if s.seen(&b.slots[i]) {
-			s.remove(b, 1<<i)
-		} else {
-			s.expiring[id] = s.age(until)
-		}
+	defer s.mu.Unlock()
+	if _, _, held := s.find(id); !held {
+		return
 	}
-	s.mu.Unlock()
-	s.budget.enforce()
+	if _, already := s.expiring[id]; !already {
+		s.expiring[id] = s.age(until)
+	}
 }
 
-// Expiring says whether the object is held only to be seen.
+// Expiring reports whether the object is deleted and held until its time is over.
 func (s *Store) Expiring(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,11 +26,9 @@ func (s *Store) Expiring(id ID) bool {
 	return is
 }
 
-// seen says whether a page was collected since the text of the slot changed.
-func (s *Store) seen(sl *slot) bool { return sl.changed != uint32(s.epoch) }
-
-// bury removes what was held to be seen and has been, or was not in time.
-func (s *Store) bury(now time.Time) {
+// RemoveExpired removes the objects whose time is over. Sweep calls it; call it before
+// Collect as well for a page that is exact.
+func (s *Store) RemoveExpired(now time.Time) {
 	for _, id := range s.due(s.age(now)) {
 		s.expired(id)
 	}
@@ -53,9 +50,7 @@ func (s *Store) due(age time.Duration) []ID {
 	defer s.mu.Unlock()
 	var ids []ID
 	for id, until := range s.expiring {
-		if b, i, held := s.find(id); !held {
-			delete(s.expiring, id)
-		} else if age >= until || s.seen(&b.slots[i]) {
+		if age >= until {
 			ids = append(ids, id)
 		}
 	}

@@ -5,52 +5,61 @@ import (
 	"time"
 )
 
-func TestExpiringObjectStaysUntilItWasSeen(t *testing.T) {
-	start := time.Unix(1000, 0)
-	object := func(n byte, version uint64) Object { return Object{ID: ID{n}, Version: version} }
-	text := func(s string) *Lines { return &Lines{Buf: []byte(s), Ends: []int{len(s)}} }
-	count := func(s *Store) int { return s.Stats().Objects }
+// A held object stays for its time and no longer, whatever is collected, listed or
+// swept meanwhile.
+func TestExpiringObjectStaysForItsTime(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	now := s.made
+	shown := func() bool {
+		page := Collect(Text, s)
+		defer page.Release()
+		return s.Stats().Objects == 1
+	}
+	putValue(s, 1, 1)
+	shown()
+	s.Expire(testID(1), now.Add(time.Minute))
+	for range 3 {
+		s.RemoveExpired(now.Add(time.Minute - 1))
+		s.Sweep(time.Minute, now.Add(time.Minute-1))
+		if !shown() || !s.Expiring(testID(1)) {
+			t.Fatal("the object is gone before its time is over")
+		}
+	}
+	if n := s.Retain(0, 0, func(func(ID) bool) {}); n != 0 {
+		t.Error("a list that does not name the object removes it")
+	}
+	s.Expire(testID(1), now.Add(time.Hour)) // the deletion is read again
+	s.RemoveExpired(now.Add(time.Minute))
+	if shown() || s.Expiring(testID(1)) {
+		t.Error("the object is there when its time is over")
+	}
+	verify(t, s)
+}
 
-	s := New([]Family{{Name: "f"}}, nil)
-	s.Put(object(1, 1), text("f{} 1\n"))
-	Collect(Text, s)
-	if s.Expire(ID{1}, start.Add(time.Minute)); count(s) != 0 {
-		t.Error("an object that was seen stays")
-	}
+func TestSweepRemovesWhatHasExpired(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	putValue(s, 1, 1)
+	s.Expire(testID(1), s.made.Add(time.Minute))
+	s.Sweep(time.Minute, s.made.Add(time.Minute))
+	equal(t, "Objects", s.Stats().Objects, 0)
+}
 
-	s.Put(object(2, 1), text("f{} 2\n"))
-	s.Expire(ID{2}, start.Add(time.Minute))
-	s.Sweep(time.Minute, start)
-	if count(s) != 1 || !s.Expiring(ID{2}) {
-		t.Error("an object goes before it was seen")
+func TestOnlyANewerVersionRevivesAnExpiringObject(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	put := func(version uint64) {
+		s.Put(Object{ID: testID(1), Hash: 1, Version: version}, linesOf(textsOf(s, 1, version)...))
 	}
-	if n := s.Retain(0, 0, func(func(ID) bool) {}); n != 0 || count(s) != 1 {
-		t.Error("a list removes what is held to be seen")
+	put(1)
+	s.Expire(testID(1), s.made.Add(time.Minute))
+	put(1)
+	if !s.Expiring(testID(1)) {
+		t.Error("the version that was deleted revives the object")
 	}
-	s.Put(object(2, 1), text("f{} 2\n"))
-	if !s.Expiring(ID{2}) {
-		t.Error("the version that was deleted comes again and revives the object")
-	}
-	Collect(Text, s)
-	s.Sweep(time.Minute, start)
-	if count(s) != 0 || s.Expiring(ID{2}) {
-		t.Error("an object stays after it was seen")
-	}
-
-	s.Put(object(3, 1), text("f{} 3\n"))
-	s.Expire(ID{3}, start.Add(time.Minute))
-	s.Sweep(time.Minute, start.Add(2*time.Minute))
-	if count(s) != 0 {
-		t.Error("an object stays beyond its time")
-	}
-
-	s.Put(object(4, 1), text("f{} 4\n"))
-	s.Expire(ID{4}, start.Add(time.Minute))
-	s.Put(object(4, 2), text("f{} 5\n"))
-	s.Sweep(time.Minute, start.Add(2*time.Minute))
-	if count(s) != 1 {
-		t.Error("an object that came again goes")
-	}
+	put(2)
+	s.RemoveExpired(s.made.Add(time.Hour))
+	equal(t, "Objects", s.Stats().Objects, 1)
+	s.Expire(ID{9}, s.made) // one that is not held
+	equal(t, "expiring", len(s.expiring), 0)
 }
 
 // A sweep finds out what is due before it takes the objects out one by one.

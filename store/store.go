@@ -31,7 +31,7 @@ type Store struct {
 	sweeps   uint32 // so far; see packed.since
 	hardened int    // number of the bucket that harden looked at last
 
-	expiring map[ID]time.Duration // objects held to be seen once more, and the store's age until which
+	expiring map[ID]time.Duration // deleted objects, and the store's age until which they are held
 
 	division *division
 	shown    Parts
@@ -156,7 +156,6 @@ func (s *Store) write(b *bucket, i int, l *Lines, fresh prints) {
 		return
 	}
 	s.counts.Changed++
-	slot.changed = uint32(s.epoch)
 	held := slot.prints
 	atFresh := bitmapWords(len(s.families)) // where the hash of the next family is
 	atHeld := atFresh

@@ -65,17 +65,6 @@ func TestTextsShowWhatIsShown(t *testing.T) {
 	}
 }
 
-// What is held only to be seen by a scrape has not been seen by a survey.
-func TestTextsAreNoScrape(t *testing.T) {
-	s := New(testFamilies(1), nil)
-	s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
-	surveyed(s)
-	s.Expire(testID(1), time.Now().Add(time.Hour))
-	if !s.Expiring(testID(1)) {
-		t.Error("the object is gone before a page was collected")
-	}
-}
-
 func TestTextsWhileTheStoreChanges(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(4<<10))
 	var running sync.WaitGroup

@@ -28,7 +28,7 @@ const patchesLast = 5
 // be long enough (a minute) that a page which is written often is not opened
 // for each write.
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
-	s.bury(now)
+	s.RemoveExpired(now)
 	s.mu.Lock()
 	s.sweeps++
 	s.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -20,85 +19,97 @@ func ValidateConfig(file string) (passwords bool, err error) {
 	if file == "" {
 		return false, nil
 	}
-	if err := toolkit.Validate(file); err != nil {
-		return false, fmt.Errorf("%s: %w", file, err)
-	}
-	c, err := readConfig(file)
+	c, err := loadConfig(file)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := c.check(filepath.Dir(file)); err != nil {
-		return false, fmt.Errorf("%s: %w", file, err)
+		return false, err
 	}
 	return len(c.Users) > 0, nil
 }
 
-// config is what is checked of a web configuration file beyond what the toolkit does.
+// config is a web configuration file with what it refers to. It is immutable.
 type config struct {
-	TLS   tlsConfig         `yaml:"tls_server_config"`
-	Users map[string]string `yaml:"basic_auth_users"`
+	toolkit.Config `yaml:",inline"`
 
-	namesUsers bool // there is the key, if nobody in it
+	tls   *tls.Config // nil: without TLS
+	files []string    // the file itself and those that it names
 }
 
-type tlsConfig struct {
-	Min           toolkit.TLSVersion `yaml:"min_version"`
-	Max           toolkit.TLSVersion `yaml:"max_version"`
-	ClientCAs     string             `yaml:"client_ca_file"`
-	ClientCAsText string             `yaml:"client_ca"`
+// loadConfig reads and checks a web configuration file. Its errors name the file.
+func loadConfig(file string) (*config, error) {
+	if err := toolkit.Validate(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c, err := readConfig(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
 }
 
-func readConfig(file string) (config, error) {
+func readConfig(file string) (*config, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return config{}, err
+		return nil, err
 	}
 	var keys map[string]yaml.Node
 	if err := yaml.Unmarshal(content, &keys); err != nil {
-		return config{}, err
+		return nil, err
 	}
 	if keys == nil {
-		return config{}, errors.New("empty; write {} for neither TLS nor authentication")
+		return nil, errors.New("empty; write {} for neither TLS nor authentication")
 	}
-	c := config{TLS: tlsConfig{Min: tls.VersionTLS12, Max: tls.VersionTLS13}} // the toolkit's defaults
-	_, c.namesUsers = keys["basic_auth_users"]
-	return c, yaml.Unmarshal(content, &c)
+	c := &config{files: []string{file}}
+	c.TLSConfig.MinVersion, c.TLSConfig.MaxVersion = tls.VersionTLS12, tls.VersionTLS13 // the toolkit's defaults
+	c.HTTPConfig.HTTP2 = true
+	if err := yaml.Unmarshal(content, c); err != nil {
+		return nil, err
+	}
+	if _, names := keys["basic_auth_users"]; names && len(c.Users) == 0 {
+		return nil, errors.New("basic_auth_users: names nobody, which would let everybody in")
+	}
+	c.TLSConfig.SetDirectory(filepath.Dir(file))
+	return c, c.loadTLS()
 }
 
-func (c config) check(dir string) error {
-	if c.namesUsers && len(c.Users) == 0 {
-		return errors.New("basic_auth_users: names nobody, which would let everybody in")
-	}
-	if c.TLS.Min > c.TLS.Max {
+// loadTLS checks the part about TLS and reads the certificates, so that a connection needs no file.
+func (c *config) loadTLS() error {
+	t := &c.TLSConfig
+	if t.MinVersion > t.MaxVersion {
 		return fmt.Errorf("tls_server_config: min_version %s is above max_version %s: no client could connect",
-			tls.VersionName(uint16(c.TLS.Min)), tls.VersionName(uint16(c.TLS.Max)))
+			tls.VersionName(uint16(t.MinVersion)), tls.VersionName(uint16(t.MaxVersion)))
 	}
-	authorities := []byte(c.TLS.ClientCAsText)
-	if name := c.TLS.ClientCAs; name != "" {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
+	authorities := []byte(t.ClientCAsText)
+	if t.ClientCAs != "" {
 		var err error
-		if authorities, err = os.ReadFile(name); err != nil {
+		if authorities, err = os.ReadFile(t.ClientCAs); err != nil {
 			return fmt.Errorf("tls_server_config: client_ca_file: %w", err)
 		}
 	}
-	asked := c.TLS.ClientCAs != "" || c.TLS.ClientCAsText != ""
+	asked := t.ClientCAs != "" || t.ClientCAsText != ""
 	if asked && !x509.NewCertPool().AppendCertsFromPEM(authorities) {
 		return errors.New("tls_server_config: client_ca, client_ca_file: there is no certificate in it")
 	}
-	return nil
-}
-
-// insist returns a handler that answers 503 once the file names no users any more. It is for a file that did when it was
-// validated: the toolkit reads it for each request, and one that was truncated would let everybody in.
-func insist(next http.Handler, file string) http.Handler {
-	gone := errors.New("the users of the web configuration file are gone")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := readConfig(file); err != nil || len(c.Users) == 0 {
-			notReady(w, gone)
-			return
+	if !t.IsEnabled() {
+		return nil
+	}
+	for _, name := range []string{t.TLSCertPath, t.TLSKeyPath, t.ClientCAs} {
+		if name != "" {
+			c.files = append(c.files, name)
 		}
-		next.ServeHTTP(w, r)
-	})
+	}
+	made, err := toolkit.ConfigToTLSConfig(t)
+	if err != nil {
+		return fmt.Errorf("tls_server_config: %w", err)
+	}
+	certificate, err := made.GetCertificate(nil) // reads the files
+	if err != nil {
+		return fmt.Errorf("tls_server_config: %w", err)
+	}
+	made.GetCertificate, made.Certificates = nil, []tls.Certificate{*certificate}
+	made.NextProtos = []string{"http/1.1"}
+	if c.HTTPConfig.HTTP2 {
+		made.NextProtos = []string{"h2", "http/1.1"}
+	}
+	c.tls = made
+	return nil
 }

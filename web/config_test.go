@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -93,37 +92,5 @@ func TestWebConfigurationsThatAreWrong(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: the error shows a secret: %v", text, err)
 		}
-	}
-}
-
-// A file that is being written has no users for a moment.
-func TestUsersThatAreGoneLetNobodyIn(t *testing.T) {
-	file := put(t, t.TempDir(), "web.yml", webConfig)
-	passwords, err := ValidateConfig(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, _ := newHandler(t, &fakeExporter{})
-	r := start(t, Server{Handler: h, ConfigFile: file, Passwords: passwords, Timeouts: DefaultTimeouts()}, 1)
-	for _, text := range []string{"", "{}\n", "basic_auth_users: {}\n"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, who := range []string{"", "ali:open%20sesame@"} {
-			status, body, err := r.get(t, who+r.addresses[0], "/metrics")
-			if err != nil || status != http.StatusServiceUnavailable || strings.Contains(body, "kube_") {
-				t.Errorf("%q, %q: %d, %v", text, who, status, err)
-			}
-		}
-	}
-	if err := os.WriteFile(file, []byte(webConfig), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if status, _, err := r.get(t, "ali:open%20sesame@"+r.addresses[0], "/metrics"); status != http.StatusOK {
-		t.Errorf("once they are back: %d, %v", status, err)
-	}
-	r.stop()
-	if err := r.wait(t); err != nil {
-		t.Error(err)
 	}
 }

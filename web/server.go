@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -42,10 +41,11 @@ type Server struct {
 	Listeners []net.Listener
 	// Handler answers the requests. Required: http.DefaultServeMux, to which other packages add what they like, is never served.
 	Handler http.Handler
-	// ConfigFile names the web configuration file with TLS and basic authentication, which is read anew as it changes;
-	// empty for neither. Authentication covers the health paths too. Check it with ValidateConfig first.
+	// ConfigFile names the web configuration file with TLS and basic authentication; empty for neither. It is read when it
+	// changes, not for each request. A change that is not valid is logged, and the configuration before it stays in use.
+	// Health paths need no password.
 	ConfigFile string
-	// Passwords is what ValidateConfig says of the file. With it, requests are answered 503 while the file names no users.
+	// Passwords is what ValidateConfig says of the file. With it, a file without users is not valid.
 	Passwords bool
 	// Timeouts, see DefaultTimeouts.
 	Timeouts Timeouts
@@ -56,22 +56,44 @@ type Server struct {
 // Run serves until ctx ends, then lets the answers under way finish for Timeouts.Grace, and returns nil. It returns an
 // error when a listener fails, having stopped the others.
 func (s Server) Run(ctx context.Context) error {
-	if s.Passwords && s.Handler != nil {
-		s.Handler = insist(s.Handler, s.ConfigFile)
+	config, err := s.prepare()
+	if err != nil {
+		for _, l := range s.Listeners {
+			_ = l.Close() // nothing was accepted
+		}
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	if config != nil {
+		g.Go(func() error {
+			config.follow(ctx)
+			return nil
+		})
+	}
 	for _, l := range s.Listeners {
-		// One server each: the toolkit installs its authentication in the server that it is given.
-		g.Go(func() error { return s.serve(ctx, l) })
+		g.Go(func() error { return s.serve(ctx, l, config) })
 	}
 	return g.Wait()
 }
 
-func (s Server) serve(ctx context.Context, l net.Listener) error {
-	defer func() { _ = l.Close() }() // the toolkit leaves it open when the configuration is at fault
+// prepare reads the configuration file, if there is one, and puts what it asks for in front of the handler.
+func (s *Server) prepare() (*configFile, error) {
 	if s.Handler == nil {
-		return errors.New("a server has no handler")
+		return nil, errors.New("a server has no handler")
 	}
+	if s.ConfigFile == "" {
+		return nil, nil
+	}
+	config, err := newConfigFile(s.ConfigFile, s.Passwords, s.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("web configuration file: %w", err)
+	}
+	s.Handler = newGate(config, s.Handler)
+	return config, nil
+}
+
+func (s Server) serve(ctx context.Context, l net.Listener, config *configFile) error {
+	defer func() { _ = l.Close() }()
 	server := &http.Server{
 		Handler:           s.Handler,
 		ReadHeaderTimeout: s.Timeouts.ReadHeader,
@@ -85,7 +107,7 @@ func (s Server) serve(ctx context.Context, l net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile}, s.Logger)
+		failed <- s.accept(l, server, config)
 	}()
 	select {
 	case err := <-failed:
@@ -106,4 +128,20 @@ func stop(ctx context.Context, server *http.Server, grace time.Duration) {
 	if server.Shutdown(ctx) != nil {
 		_ = server.Close() // closing what is left can only fail for connections that are gone
 	}
+}
+
+// accept serves connections until the server is stopped, with TLS if the configuration file asks for it.
+func (s Server) accept(l net.Listener, server *http.Server, config *configFile) error {
+	if config == nil || config.valid.Load().tls == nil {
+		s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", false)
+		return server.Serve(l)
+	}
+	c := config.valid.Load()
+	s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", true, "http2", c.HTTPConfig.HTTP2)
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(c.HTTPConfig.HTTP2)
+	server.TLSConfig = c.tls.Clone()
+	server.TLSConfig.GetConfigForClient = config.tlsFor
+	return server.ServeTLS(l, "", "")
 }

@@ -213,8 +213,8 @@ func (f *flags) declareMetrics(s *section) {
 		"written as for --metric-labels-allowlist.").PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.annotations)
 	s.flag("metric.skip-zero-statesets", "Leave out the rows with the value 0 of phases and QoS classes, which common dashboards do not "+
 		"need: for a pod, one row of its phase instead of five.").BoolVar(&f.skipZero)
-	s.value("metric.hold-deleted", "Keep the last state of a deleted object on the page until a scrape has seen it, for this long "+
-		"at most, so that what lives between two scrapes is not lost. 0: remove it at once.", duration(&f.holdDeleted)).Default("0s")
+	s.value("metric.hold-deleted", "Keep the last state of a deleted object on the page for this long, whoever scrapes meanwhile, "+
+		"so that an object that lives between two scrapes is not lost. 0: remove it at once.", duration(&f.holdDeleted)).Default("0s")
 }
 
 func (f *flags) declareCustom(s *section) {

@@ -17,6 +17,7 @@ type collector struct {
 	kinds  []kindMetric
 	limit  *prometheus.Desc
 	late   *prometheus.Desc
+	shared *prometheus.Desc
 	phase  *prometheus.Desc
 	event  *prometheus.Desc
 	ready  *prometheus.Desc
@@ -72,6 +73,7 @@ func newCollector() *collector {
 		},
 		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
 		late:   desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
+		shared: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
 		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
@@ -86,7 +88,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limit, c.late, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.limit, c.late, c.shared, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
 		ch <- d
 	}
 }
@@ -108,6 +110,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
 		if k.Custom {
 			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
+		}
+		if k.series != nil {
+			gauge(c.shared, float64(k.series.count()), k.Name)
 		}
 		c.watched(gauge, k.Name, k.status())
 	}

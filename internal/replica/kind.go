@@ -17,6 +17,7 @@ import (
 type kind struct {
 	Kind
 	store      *store.Store
+	series     *series // nil: they all identify their object
 	limits     limits
 	room       sync.Mutex // with limits: held while one Source finds room, which it must not take for another's
 	refusals   refusals
@@ -27,7 +28,7 @@ type kind struct {
 	broken     []sync.Once // by family
 	crowded    sync.Once
 	scopes     []scope
-	hold       time.Duration // how long a deleted object may stay to be seen
+	hold       time.Duration // how long a deleted object stays on the page
 	patience   time.Duration // how long a refusal is taken for one that passes
 	held       func() *shard.Ranges
 	alarm      latest[*kind] // see Replica
@@ -58,6 +59,7 @@ func (r *Replica) newKind(k Kind) *kind {
 	return &kind{
 		Kind:     k,
 		store:    store.New(families(k.Renderer), r.budget),
+		series:   newSeries(k),
 		limits:   limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit},
 		counters: r.options.Metrics.counters(k.Name),
 		logger:   r.logger.With("resource", k.Name),

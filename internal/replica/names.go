@@ -12,7 +12,7 @@ import (
 
 // names say which object of a kind has a name now. When one is deleted and another
 // created under its name, the new one may be heard of first: from a list, which tells
-// of deletions only at its end, or while the deleted one stays to be seen. Both would
+// of deletions only at its end, or while the deleted one is still held. Both would
 // have the same series in all families without a uid label, so the new one takes the
 // place of the old.
 //
@@ -100,5 +100,5 @@ func (k *kind) forget() {
 	}
 }
 
-// expire leaves a deleted object on the page until it was seen.
+// expire leaves a deleted object on the page for the time of --metric.hold-deleted.
 func (k *kind) expire(id store.ID) { k.store.Expire(id, time.Now().Add(k.hold)) }

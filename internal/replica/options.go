@@ -40,8 +40,8 @@ type Options struct {
 	// ObjectLimit bounds the objects held of each kind, ByteLimit their text; 0
 	// means no limit.
 	ObjectLimit, ByteLimit int64
-	// HoldDeleted keeps the last state of an object that is deleted on the page
-	// until a scrape has seen it, but no longer than this; 0 removes it at once.
+	// HoldDeleted is how long the last state of a deleted object stays on the page,
+	// whoever scrapes meanwhile; 0 removes it at once.
 	HoldDeleted time.Duration
 	// Backoff spaces the requests for a kind while the API server cannot be used;
 	// see watch.Options. Lists of what a change of shard adds are spaced by one second,

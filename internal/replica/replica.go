@@ -169,7 +169,14 @@ func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*
 	if err := r.Serves(); err != nil {
 		return nil, err
 	}
-	page := store.Collect(f, r.shownStores(include)...)
+	stores := r.shownStores(include)
+	if r.options.HoldDeleted > 0 {
+		now := time.Now()
+		for _, s := range stores {
+			s.RemoveExpired(now)
+		}
+	}
+	page := store.Collect(f, stores...)
 	if err := r.Serves(); err != nil { // it may have come to an end just before
 		page.Release()
 		return nil, err

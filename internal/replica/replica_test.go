@@ -458,24 +458,6 @@ func TestNamespaceSelectorIsFollowed(t *testing.T) {
 	eventually(t, "events after that", func() bool { return maps.Equal(podsOn(r.samples()), left) })
 }
 
-func TestHoldDeletedShowsWhatNoScrapeHasSeen(t *testing.T) {
-	w := newWorld(t)
-	r := w.start(func(o *Options) { o.HoldDeleted = time.Hour })
-	r.assign(0, 1)
-	r.waitReady()
-	for i := range 5 {
-		w.pod(i, "n0")
-		w.removePod(i) // nobody has scraped meanwhile
-	}
-	eventually(t, "the deletions", func() bool {
-		return r.value("statefleet_watch_objects_total", "resource", "pods") >= 10
-	})
-	if got := podsOn(r.samples()); len(got) != 5 {
-		t.Errorf("%d of 5 deleted pods are shown to the first scrape", len(got))
-	}
-	eventually(t, "the pods to go once they were seen", func() bool { return len(podsOn(r.samples())) == 0 })
-}
-
 func TestNewObjectTakesThePlaceOfADeletedOne(t *testing.T) {
 	w := newWorld(t)
 	job := func(id string) *batchv1.Job {

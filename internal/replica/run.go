@@ -191,6 +191,7 @@ func (r *Replica) keepTidy(ctx context.Context) {
 			return
 		case now := <-sweep.C:
 			r.sweep(now)
+			r.restoreSeries(ctx, now)
 		}
 	}
 }

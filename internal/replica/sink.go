@@ -74,8 +74,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	for _, f := range s.lines.Failed {
 		k.familyFailed(o, f)
 	}
-	k.store.Put(store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source},
-		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
+	k.putLines(o, store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source}, &s.lines)
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}

@@ -20,6 +20,7 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -165,6 +166,8 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:       "a PodMonitor needs the token",
 		`{kubeconfig: {enabled: true}}`:                                               "kubeconfig.enabled=true is not supported",
 		`{verticalPodAutoscaler: {enabled: true}}`:                                    "verticalPodAutoscaler.enabled=true is not supported",
+		`{podDisruptionBudget: {enabled: true}}`:                                      "write podDisruptionBudget: {maxUnavailable: 1}",
+		`{podDisruptionBudget: {enabled: false}}`:                                     "podDisruptionBudget: null for none",
 		`{podSecurityPolicy: {enabled: true}}`:                                        "podSecurityPolicy.enabled=true is not supported",
 		`{prometheus: {monitor: {enabled: true, targetLabels: [a]}}}`:                 "prometheus.monitor.targetLabels",
 		`{replicas: three}`:                                                           "replicas",
@@ -185,6 +188,35 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		}
 		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one about %q", given, err, want)
+		}
+	}
+}
+
+// TestCustomResourcesOnlyGrantNoOtherKinds: whatever the built-in kinds are said to be, the role allows the definitions and
+// the custom resources, and the arguments name no kind.
+func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
+	const custom = `customResourceState: {enabled: true}, rbac: {extraRules: [{apiGroups: [example.org], resources: [widgets], verbs: [list, watch]}]}`
+	for _, c := range []struct {
+		values  string
+		builtin bool
+	}{
+		{`extraArgs: [--custom-resource-state-only]`, false},
+		{`extraArgs: [--custom-resource-state-only=true], collectors: []`, false},
+		{`extraArgs: [--custom-resource-state-only], collectors: [pods]`, false},
+		{`extraArgs: [--custom-resource-state-only=false], collectors: [pods]`, true},
+		{`collectors: []`, true},
+	} {
+		all := rendered(t, "{"+custom+", "+c.values+"}")
+		want := []string{"customresourcedefinitions", "widgets"}
+		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
+		slices.Sort(granted)
+		if slices.Equal(granted, want) == c.builtin {
+			t.Errorf("%s: grants %q", c.values, granted)
+		}
+		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		named := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--resources") })
+		if named != c.builtin {
+			t.Errorf("%s: arguments %q", c.values, args)
 		}
 	}
 }

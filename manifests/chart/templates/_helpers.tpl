@@ -85,8 +85,30 @@ labels:
 {{- join "," . | nospace | splitList "," | compact | join "," }}
 {{- end }}
 
-{{/* The kinds to expose, as JSON: {"names": [...]}. */}}
+{{/* "true" when extraArgs ask for custom resources only, else nothing. */}}
+{{- define "statefleet.customOnly" -}}
+{{- $only := false -}}
+{{- range .Values.extraArgs -}}
+  {{- $parts := splitList "=" . -}}
+  {{- if eq (first $parts) "--custom-resource-state-only" -}}
+    {{- $only = or (eq (len $parts) 1) (has (last $parts | lower) (list "true" "t" "1")) -}}
+  {{- else if eq (first $parts) "--no-custom-resource-state-only" -}}
+    {{- $only = false -}}
+  {{- end -}}
+{{- end -}}
+{{- if $only }}true{{ end -}}
+{{- end }}
+
+{{/* The built-in kinds to expose, as JSON: {"names": [...]}; none with custom resources only. */}}
 {{- define "statefleet.collectors" -}}
+{{- if include "statefleet.customOnly" . -}}
+{{- dict "names" list | toJson -}}
+{{- else -}}
+{{- include "statefleet.builtinCollectors" . -}}
+{{- end -}}
+{{- end }}
+
+{{- define "statefleet.builtinCollectors" -}}
 {{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
 {{- $names := .Values.collectors | default list -}}
 {{- if not $names -}}

@@ -140,7 +140,9 @@ volumeMounts:
 {{- if .Values.standby.enabled }}
 - --shard.standby
 {{- end }}
-- --resources={{ join "," (include "statefleet.collectors" . | fromJson).names }}
+{{- with (include "statefleet.collectors" . | fromJson).names }}
+- --resources={{ join "," . }}
+{{- end }}
 {{- with include "statefleet.commaList" .Values.namespaces }}
 - --namespaces={{ . }}
 {{- end }}

@@ -1,0 +1,339 @@
+package replica
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/store"
+)
+
+// sharedRenderer says of its second family that two objects may give the same series.
+type sharedRenderer struct{ Renderer }
+
+func (sharedRenderer) SharedFamilies(bool) []int { return []int{1} }
+
+func newTestSeries(t *testing.T) *series {
+	t.Helper()
+	s := newSeries(Kind{Renderer: sharedRenderer{}})
+	if s == nil {
+		t.Fatal("no series are looked after")
+	}
+	return s
+}
+
+// linesOf are the lines of an object in the families before, shared and after.
+func linesOf(before, shared, after string) *resources.Lines {
+	return &resources.Lines{
+		Buf:  []byte(before + shared + after),
+		Ends: []int{len(before), len(before) + len(shared), len(before) + len(shared) + len(after)},
+	}
+}
+
+func always(store.ID) bool { return true }
+
+func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
+	s := newTestSeries(t)
+	claim := func(id byte, shared string) string {
+		l := linesOf("b{} 1\n", shared, "a{} 1\n")
+		s.claim(store.ID{id}, l, always)
+		if before, after := string(l.Buf[:l.Ends[0]]), string(l.Buf[l.Ends[1]:l.Ends[2]]); before != "b{} 1\n" || after != "a{} 1\n" || l.Ends[2] != len(l.Buf) {
+			t.Errorf("other families are touched: %q, %v", l.Buf, l.Ends)
+		}
+		return string(l.Buf[l.Ends[0]:l.Ends[1]])
+	}
+	want := func(got, want string, count int) {
+		t.Helper()
+		if got != want || s.count() != count {
+			t.Errorf("%q and %d left out, want %q and %d", got, s.count(), want, count)
+		}
+	}
+	want(claim(1, "s{x=\"1\"} 1\ns{x=\"2\"} 1\n"), "s{x=\"1\"} 1\ns{x=\"2\"} 1\n", 0)
+	want(claim(2, "s{x=\"2\"} 7\ns{x=\"3\"} 7\n"), "s{x=\"3\"} 7\n", 1)
+	want(claim(3, "s{x=\"1\"} 7\ns{x=\"2\"} 7\n"), "", 3)
+	want(claim(1, "s{x=\"1\"} 5\ns{x=\"2\"} 5\n"), "s{x=\"1\"} 5\ns{x=\"2\"} 5\n", 3) // another version
+	want(claim(2, "s{x=\"3\"} 7\n"), "s{x=\"3\"} 7\n", 2)
+	if free := s.tidy(always); len(free) != 0 {
+		t.Errorf("free: %v", free)
+	}
+	want(claim(1, "s{x=\"2\"} 5\n"), "s{x=\"2\"} 5\n", 2)
+	if free := s.tidy(always); !slices.Equal(free, []store.ID{{3}}) {
+		t.Errorf("an object changes and gives a series no more; free: %v", free)
+	}
+	if free := s.tidy(func(id store.ID) bool { return id != store.ID{3} }); len(free) != 0 || s.count() != 0 {
+		t.Errorf("an object that is gone waits for its series: %v", free)
+	}
+}
+
+// An object that is no longer held keeps nobody from its series, even before tidy.
+func TestSeriesOfAnObjectThatIsGoneIsFreeAtOnce(t *testing.T) {
+	s := newTestSeries(t)
+	s.claim(store.ID{1}, linesOf("", "s{} 1\n", ""), always)
+	l := linesOf("", "s{} 2\n", "")
+	s.claim(store.ID{2}, l, func(store.ID) bool { return false })
+	if string(l.Buf) != "s{} 2\n" || s.count() != 0 {
+		t.Errorf("%q, %d left out", l.Buf, s.count())
+	}
+	s.tidy(func(id store.ID) bool { return id == store.ID{2} })
+	l = linesOf("", "s{} 3\n", "")
+	if s.claim(store.ID{3}, l, always); len(l.Buf) != 0 {
+		t.Error("with the former owner, the series of the new one is forgotten")
+	}
+}
+
+// An empty label is to Prometheus a label that is not there.
+func TestSeriesThatDifferInEmptyLabelsAreTheSame(t *testing.T) {
+	for _, group := range [][]string{
+		{`s{} 1`, `s{a=""} 1`, `s{a="",b=""} 1`},
+		{`s{a="x"} 1`, `s{a="x",b=""} 2`, `s{a="x",b="",c=""} 1`, `s{A="",a="x"} 1`},
+		{`s{a="x",c="y"} 1`, `s{a="x",b="",c="y"} 1`},
+		{`s{a="=\"\""} 1`}, {`s{a=",}"} 1`}, {`s{a="=\"\",b=\"\"",b=""} 1`}, {`t{} 1`},
+	} {
+		s := newTestSeries(t)
+		for _, other := range []string{`s{b="x"} 1`, `s{a="x",c="z"} 1`} {
+			s.claim(store.ID{9}, linesOf("", other+"\n", ""), always)
+		}
+		for i, line := range group {
+			l := linesOf("", line+"\n", "")
+			s.claim(store.ID{byte(i + 1)}, l, always)
+			if kept := len(l.Buf) > 0; kept != (i == 0) {
+				t.Errorf("%s after %v: kept %t", line, group[:i], kept)
+			}
+		}
+	}
+}
+
+// Objects come, change and go at random. No series is ever given twice, and once what is
+// free was rendered again, every series is given that some object has.
+func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	s := newTestSeries(t)
+	wants, page := map[store.ID][]string{}, map[store.ID]string{}
+	held := func(id store.ID) bool { _, ok := wants[id]; return ok }
+	render := func(id store.ID) {
+		l := linesOf("", strings.Join(wants[id], ""), "")
+		s.claim(id, l, held)
+		page[id] = string(l.Buf)
+	}
+	conflicts, restored := 0, 0
+	for step := range 20_000 {
+		id := store.ID{byte(rng.IntN(20))}
+		if rng.IntN(4) == 0 {
+			delete(wants, id)
+			delete(page, id)
+		} else {
+			wants[id] = nil
+			for x := range 6 {
+				if rng.IntN(3) == 0 {
+					wants[id] = append(wants[id], fmt.Sprintf("s{x=\"%d\"} %d\n", x, step))
+				}
+			}
+			render(id)
+		}
+		if rng.IntN(10) == 0 {
+			for _, id := range s.tidy(held) {
+				restored++
+				render(id)
+			}
+			all := map[string]bool{}
+			for _, lines := range wants {
+				for _, line := range lines {
+					all[strings.Fields(line)[0]] = true
+				}
+			}
+			for _, lines := range page {
+				for line := range strings.Lines(lines) {
+					delete(all, strings.Fields(line)[0])
+				}
+			}
+			if len(all) > 0 {
+				t.Fatalf("step %d: missing: %v", step, all)
+			}
+		}
+		seen := map[string]bool{}
+		for _, lines := range page {
+			for line := range strings.Lines(lines) {
+				name := strings.Fields(line)[0]
+				if seen[name] {
+					t.Fatalf("step %d: %s stands on the page twice", step, name)
+				}
+				seen[name] = true
+			}
+		}
+		conflicts += s.count()
+	}
+	if conflicts == 0 || restored == 0 {
+		t.Errorf("%d conflicts, %d objects restored: nothing was tried", conflicts, restored)
+	}
+	s.tidy(func(store.ID) bool { return false })
+	if len(s.owners)+len(s.given)+len(s.leftOut)+s.count() != 0 {
+		t.Errorf("what is gone is remembered: %d owners, %d and %d objects, %d samples", len(s.owners), len(s.given), len(s.leftOut), s.count())
+	}
+}
+
+// Kinds whose labels identify the object pay nothing: there is no map at all.
+func TestKindsWhoseLabelsIdentifyTheObjectAreNotTracked(t *testing.T) {
+	for _, k := range builtin(t, resources.All()) {
+		if newSeries(k) != nil {
+			t.Errorf("%s is tracked", k.Name)
+		}
+	}
+	for labels, tracked := range map[string]bool{
+		"{name: [metadata, name], namespace: [metadata, namespace]}": false,
+		"{id: [metadata, uid]}":              false,
+		"{namespace: [metadata, namespace]}": true,
+	} {
+		k := customKind(t, labels)
+		if got := newSeries(k) != nil; got != tracked {
+			t.Errorf("with %s: tracked %t", labels, got)
+		}
+	}
+}
+
+// customKind exports pods as if they were a custom resource, with these labels.
+func customKind(t *testing.T, labels string) Kind {
+	t.Helper()
+	config, err := customresource.Parse(strings.NewReader(`
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: example.com, version: v1, kind: Pod}
+    metricNamePrefix: ""
+    labelsFromPath: ` + labels + `
+    metrics:
+    - name: team_size
+      each: {type: Gauge, gauge: {path: [metadata, labels, size]}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	definitions := []customresource.Definition{{Group: "example.com", Kind: "Pod", Plural: "pods", Namespaced: true, Versions: []string{"v1"}}}
+	kinds := config.Kinds(definitions, resources.Filter{}, slog.New(slog.DiscardHandler))
+	if len(kinds) != 1 {
+		t.Fatalf("%d kinds", len(kinds))
+	}
+	return Kind{Name: "teams", Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespaced: true, JSON: true, Renderer: kinds[0].Renderer}
+}
+
+// seriesOn returns the series of the page, and fails when one stands there twice.
+func seriesOn(t *testing.T, r *run) []string {
+	t.Helper()
+	var all []string
+	for _, line := range r.samples() {
+		name, _, _ := bytes.Cut([]byte(line), []byte(" "))
+		if slices.Contains(all, string(name)) {
+			t.Fatalf("%s stands on the page twice", name)
+		}
+		all = append(all, string(name))
+	}
+	return all
+}
+
+// teamPod is a pod in the namespace of a team, which is all that its series tells.
+func (w *world) teamPod(i int, team string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: team, Name: fmt.Sprintf("p%d", i), UID: uid(i), Labels: map[string]string{"size": fmt.Sprint(i)},
+	}}
+}
+
+// The page stays valid while objects share series, and a sample that was left out is on
+// the page again soon after the object that had its series has gone or changed.
+func TestSharedSeriesComesBackWhenItsOwnerGoes(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		var lists atomic.Int64
+		count := func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/pods") && (r.URL.Query().Get("watch") == "" || r.URL.Query().Get("sendInitialEvents") == "true") {
+				lists.Add(1)
+			}
+			return false
+		}
+		w.bend.Store(&count)
+		w.put(w.teamPod(1, "a"))
+		w.put(w.teamPod(2, "a"))
+		w.put(w.teamPod(3, "b"))
+		log := &bytes.Buffer{}
+		r := w.start(func(o *Options) {
+			o.Config.Dial = network.dial
+			o.Kinds = []Kind{customKind(t, "{namespace: [metadata, namespace]}")}
+			o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		leftOut := func(n int) {
+			t.Helper()
+			if got := r.value("statefleet_shared_series", "resource", "teams"); got != float64(n) {
+				t.Errorf("%v samples are left out, want %d", got, n)
+			}
+		}
+		onPage := func(values ...string) bool {
+			page := strings.Join(r.samples(), "\n") + "\n"
+			return len(seriesOn(t, r)) == len(values) &&
+				!slices.ContainsFunc(values, func(v string) bool { return !strings.Contains(page, v+"\n") })
+		}
+		// after waits for a page with these values, and returns how long that took.
+		after := func(values ...string) time.Duration {
+			t.Helper()
+			since := time.Now()
+			for !onPage(values...) {
+				if time.Since(since) > 2*restoreEvery {
+					t.Fatalf("the page has %q, want the values %v", r.samples(), values)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			return time.Since(since)
+		}
+		after("} 1", "} 3")
+		leftOut(1)
+		w.put(w.teamPod(4, "b"))
+		time.Sleep(time.Second)
+		after("} 1", "} 3")
+		leftOut(2)
+
+		before := lists.Load()
+		w.remove(w.teamPod(1, "a"))
+		if took := after("} 2", "} 3"); took > 2*sweepEvery {
+			t.Errorf("a sample whose series is free came back after %s", took)
+		}
+		leftOut(1)
+		if n := lists.Load() - before; n != 1 {
+			t.Errorf("%d lists for one sample", n)
+		}
+		w.remove(w.teamPod(3, "b"))
+		if took := after("} 2", "} 4"); took > restoreEvery+2*sweepEvery || took < restoreEvery/2 {
+			t.Errorf("a second sample came back after %s; lists are to be %s apart", took, restoreEvery)
+		}
+		leftOut(0)
+		if n := lists.Load() - before; n != 2 {
+			t.Errorf("%d lists for two samples", n)
+		}
+		time.Sleep(5 * restoreEvery)
+		if n := lists.Load() - before; n != 2 {
+			t.Errorf("%d lists while nothing is left out", n-2)
+		}
+		if n := strings.Count(log.String(), "two objects give the same series"); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+	})
+}
+
+func (w *world) remove(p *corev1.Pod) {
+	w.t.Helper()
+	if err := w.cluster.Delete(p); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,66 @@
+package customresource
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+func TestFamiliesWhoseLabelsDoNotIdentifyTheObject(t *testing.T) {
+	gauge := func(more string) string { return "each: {type: Gauge, gauge: {path: [spec]" + more + "}}" }
+	const (
+		uid      = "labelsFromPath: {id: [metadata, uid]}, "
+		both     = "labelsFromPath: {ns: [metadata, namespace], name: [metadata, name]}, "
+		nameOnly = "labelsFromPath: {name: [metadata, name]}, "
+		ofObject = "each: {type: Gauge, gauge: {valueFrom: [spec, n], labelsFromPath: {id: [metadata, uid]}}}"
+		state    = "each: {type: StateSet, stateSet: {path: [status], labelName: %s, list: [a]}}"
+	)
+	for _, c := range []struct {
+		metric              string
+		namespaced, cluster bool // whether objects of such a kind may share series
+	}{
+		{gauge(""), true, true},
+		{uid + gauge(""), false, false},
+		{both + gauge(""), false, false},
+		{nameOnly + gauge(""), true, false},
+		{"labelsFromPath: {ns: [metadata, namespace]}, " + gauge(""), true, true},
+		{ofObject, false, false},
+		// Labels that are called alike but are not the object's.
+		{"labelsFromPath: {name: [spec, name], namespace: [spec, namespace], uid: [spec, uid]}, " + gauge(""), true, true},
+		{"labelsFromPath: {uid: [metadata, labels, uid]}, " + gauge(""), true, true},
+		{"commonLabels: {uid: a}, " + gauge(""), true, true},
+		{"labelsFromPath: {'*': [metadata]}, " + gauge(""), true, true},
+		{gauge(", labelsFromPath: {uid: [metadata, uid]}"), true, true},                    // of spec
+		{"each: {type: Info, info: {labelsFromPath: {uid: [metadata, uid]}}}", true, true}, // of the members as well
+		// Labels that others replace.
+		{uid + gauge(", labelsFromPath: {id: [x]}"), true, true},
+		{uid + gauge(", labelsFromPath: {'*': [x]}"), true, true},
+		{uid + gauge(", labelFromKey: id"), true, true},
+		{uid + fmt.Sprintf(state, "id"), true, true},
+		{uid + fmt.Sprintf(state, "s"), false, false},
+		{"labelsFromPath: {customresource_kind: [metadata, uid]}, " + gauge(""), true, true},
+		{"labelsFromPath: {id: [metadata, uid], '*': [spec, labels]}, " + gauge(""), false, false}, // a single path wins over a map
+		// Several metrics of one family.
+		{both + gauge("") + "}, {name: x, " + both + gauge(""), false, false},
+		{both + gauge("") + "}, {name: x, " + gauge(""), true, true},
+		{both + gauge("") + "}, {name: x, " + uid + gauge(""), true, true},
+	} {
+		config := mustParse(t, "spec:\n  resources:\n  - groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics: [{name: x, "+c.metric+"}]\n")
+		kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent())
+		for namespaced, want := range map[bool]bool{true: c.namespaced, false: c.cluster} {
+			if got := len(kinds[0].Renderer.SharedFamilies(namespaced)) == 1; got != want {
+				t.Errorf("%s\nnamespaced %t: shared %t, want %t", c.metric, namespaced, got, want)
+			}
+		}
+	}
+}
+
+func TestSharedFamiliesAreNamedByIndex(t *testing.T) {
+	config := mustParse(t, entryOf("v1", "A", "labelsFromPath: {id: [metadata, uid]}", "x")+entryOf("v1", "A", "", "y")+
+		entryOf("v1", "A", "labelsFromPath: {id: [metadata, uid]}", "z"))
+	kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent())
+	if got := kinds[0].Renderer.SharedFamilies(true); len(got) != 1 || got[0] != 1 {
+		t.Errorf("families %v, want the second", got)
+	}
+}

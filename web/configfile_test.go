@@ -1,0 +1,211 @@
+package web
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
+type follows struct {
+	*configFile
+	*gate
+	t     *testing.T
+	dir   string
+	loads int
+	log   bytes.Buffer
+}
+
+func newFollows(t *testing.T, dir, text string) *follows {
+	t.Helper()
+	f := &follows{t: t, dir: dir}
+	name := put(t, dir, "web.yml", text)
+	passwords, err := ValidateConfig(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.configFile, err = newConfigFile(name, passwords, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	f.load = func(name string) (*config, error) {
+		f.loads++
+		return loadConfig(name)
+	}
+	h, _ := newHandler(t, &fakeExporter{})
+	f.gate = newGate(f.configFile, h)
+	return f
+}
+
+// status is what a request is answered with a name and password, "" for none.
+func (f *follows) status(path, user, password string) int {
+	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodGet, path, nil)
+	if user != "" {
+		r.SetBasicAuth(user, password)
+	}
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	return w.Code
+}
+
+func (f *follows) want(path, user, password string, status int) {
+	f.t.Helper()
+	if got := f.status(path, user, password); got != status {
+		f.t.Errorf("%s by %q with %q: %d, want %d", path, user, password, got, status)
+	}
+}
+
+func (f *follows) wantLoads(n int) {
+	f.t.Helper()
+	if f.loads != n {
+		f.t.Errorf("the file was loaded %d times, want %d", f.loads, n)
+	}
+	f.loads = 0
+}
+
+// changes writes another file and has it looked at as often as it takes.
+func (f *follows) changes(text string) {
+	put(f.t, f.dir, "web.yml", text)
+	f.look()
+	f.look()
+}
+
+const (
+	// secondUser's password is "open sesame" as well.
+	secondUser = "basic_auth_users:\n  bob: $2a$04$kCdomzmhrpgXaQcic21oTOCYBjDLqcwk4SwRfGJ9J1I4XBqbEr5f6\n"
+	sesame     = "open sesame"
+)
+
+func TestRequestsAndHandshakesReadNoFile(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	f := newFollows(t, dir, serverTLS+webConfig)
+	all := func() {
+		t.Helper()
+		for range 20 {
+			f.want("/metrics", "ali", sesame, 200)
+			f.want("/metrics", "ali", "wrong", 401)
+			f.want("/livez", "", "", 200)
+			if c, err := f.tlsFor(nil); err != nil || len(c.Certificates) != 1 || c.GetCertificate != nil {
+				t.Fatal("a handshake reads the certificate", err)
+			}
+		}
+		f.wantLoads(0)
+	}
+	all()
+	for _, name := range []string{"web.yml", "cert.pem", "key.pem"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all()
+}
+
+func TestProbesDoNotDependOnTheConfigurationFile(t *testing.T) {
+	f := newFollows(t, t.TempDir(), webConfig+"rate_limit: {interval: 1h, burst: 1}\n")
+	probes := func() {
+		t.Helper()
+		for range 3 {
+			for _, path := range []string{"/livez", "/readyz", "/healthz"} {
+				f.want(path, "", "", 200)
+			}
+		}
+	}
+	probes()
+	f.want("/metrics", "", "", 401)
+	f.want("/metrics", "ali", sesame, 429)
+	probes()
+	f.changes("broken")
+	probes()
+	for _, path := range []string{"/livez/", "/livez/x", "//livez", "/metrics"} {
+		if got := f.status(path, "", ""); got == 200 {
+			t.Errorf("%s: %d without a password", path, got)
+		}
+	}
+}
+
+func TestConfigurationFileIsReadWhenItChanges(t *testing.T) {
+	f := newFollows(t, t.TempDir(), webConfig)
+	f.look()
+	f.look()
+	f.wantLoads(0)
+	f.want("/metrics", "ali", sesame, 200)
+	f.want("/metrics", "bob", sesame, 401)
+
+	put(t, f.dir, "web.yml", secondUser)
+	f.look() // it may still be written
+	f.wantLoads(0)
+	f.want("/metrics", "ali", sesame, 200)
+	f.look()
+	f.wantLoads(2)
+	f.want("/metrics", "ali", sesame, 401)
+	f.want("/metrics", "bob", sesame, 200)
+	f.look()
+	f.look()
+	f.wantLoads(0)
+}
+
+func TestCertificateIsReadWhenItChanges(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	f := newFollows(t, dir, serverTLS)
+	renewed := renew(t, dir, 4711)
+	f.look()
+	f.look()
+	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
+		t.Error("the certificate is the one before", err)
+	}
+	put(t, dir, "key.pem", "half of a k")
+	f.look()
+	f.look()
+	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
+		t.Error("a key that is broken shuts clients out", err)
+	}
+}
+
+// A file that is being written has no users for a moment, and one that is broken must neither let anybody in nor shut
+// anybody out.
+func TestRefusedConfigurationLeavesTheOneBefore(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	f := newFollows(t, dir, webConfig)
+	for _, text := range []string{"", "{}\n", "basic_auth_users: {}\n", "basic_auth_users", "users: []\n", serverTLS + webConfig} {
+		f.log.Reset()
+		f.changes(text)
+		f.want("/metrics", "", "", 401)
+		f.want("/metrics", "ali", sesame, 200)
+		f.look()
+		f.look()
+		if n := strings.Count(f.log.String(), "refused"); n != 1 {
+			t.Errorf("%q: refused %d times: %s", text, n, f.log.String())
+		}
+	}
+	f.changes(secondUser)
+	f.want("/metrics", "bob", sesame, 200)
+}
+
+func TestFileWithoutUsersDoesNotStartAServerThatWasToAskForPasswords(t *testing.T) {
+	file := put(t, t.TempDir(), "web.yml", "{}\n")
+	if _, err := newConfigFile(file, true, quiet()); err == nil {
+		t.Error("everybody is let in")
+	}
+	if _, err := newConfigFile(file, false, quiet()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who tries passwords must not push out those that are known to be right.
+func TestWrongPasswordsDoNotPushOutRightOnes(t *testing.T) {
+	f := newFollows(t, t.TempDir(), webConfig)
+	f.want("/metrics", "ali", sesame, 200)
+	for i := range 3 * maxPasswords {
+		f.want("/metrics", "ali", strings.Repeat("x", i%64)+string(rune('a'+i/64)), 401)
+	}
+	if _, ok := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); !ok {
+		t.Error("the right password has to be compared again, after those of strangers")
+	}
+}
