@@ -47,6 +47,11 @@ type Replica struct {
 // once: all replicas of a test run are the same program, whatever happens to the sources meanwhile.
 var Build = sync.OnceValues(func() (string, error) { return process.Build("../cmd/statefleet", process.RaceFlags()...) })
 
+// BuildNextFormat is Build of a version that differs from this one in that its format of the topology is the next one.
+var BuildNextFormat = sync.OnceValues(func() (string, error) {
+	return process.BuildChanged("../cmd/statefleet", "shard/format.go", "formatVersion = 1", "formatVersion = 2", process.RaceFlags()...)
+})
+
 // Start runs the exporter with the given flags, besides those for its ports, until the end of the test. It does not wait
 // until the replica is ready. The log of a replica is shown if the test fails.
 func Start(t testing.TB, flags ...string) *Replica {
@@ -60,7 +65,11 @@ func Start(t testing.TB, flags ...string) *Replica {
 		"--host=" + loopback, "--port=" + strconv.Itoa(ports[0]),
 		"--telemetry-host=" + loopback, "--telemetry-port=" + strconv.Itoa(ports[1]),
 	}, flags...)
-	r, err := Launch(address(ports[0]), address(ports[1]), args)
+	binary, err := Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Launch(binary, address(ports[0]), address(ports[1]), args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +77,8 @@ func Start(t testing.TB, flags ...string) *Replica {
 	return r
 }
 
-// Launch runs the exporter with flags that make it listen at the given URLs. The caller calls End.
-func Launch(url, telemetry string, flags []string) (*Replica, error) {
-	binary, err := Build()
-	if err != nil {
-		return nil, err
-	}
+// Launch runs a binary of the exporter with flags that make it listen at the given URLs. The caller calls End.
+func Launch(binary, url, telemetry string, flags []string) (*Replica, error) {
 	child, err := process.Start("statefleet", binary, flags, nil)
 	if err != nil {
 		return nil, err
