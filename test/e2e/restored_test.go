@@ -43,7 +43,7 @@ func restores() []scenario {
 				s.settle(t, 5)
 			},
 			act: func(t *testing.T, s *stage, _ *audit.Audit) int { return s.restoreSmaller(t, smaller) },
-			did: did{moved: 200, switches: 2, started: 1, back: true},
+			did: did{moved: 150, switches: 2, started: 1, back: true},
 		},
 	}
 }
