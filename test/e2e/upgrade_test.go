@@ -35,16 +35,19 @@ func binaryOf(pod *corev1.Pod) (string, error) {
 func upgrades() []scenario {
 	return []scenario{{
 		name: "rolling-upgrade-of-the-format", replicas: 3, standby: true, variant: variant{name: "upgraded"},
-		act: upgradeAndBack, late: belatedly, replaces: true,
+		before: buildNextFormat, act: upgradeAndBack, late: belatedly, replaces: true,
 		did: did{moved: 500, switches: 4, started: 10, formats: []int{format, format + 1}},
 	}}
 }
 
-// upgradeAndBack replaces the replicas by those of the next format and back, with scaling before, in between and after.
-func upgradeAndBack(t *testing.T, s *stage, _ *audit.Audit) int {
+func buildNextFormat(t *testing.T, _ *stage) {
 	if _, err := fleet.BuildNextFormat(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// upgradeAndBack replaces the replicas by those of the next format and back, with scaling before, in between and after.
+func upgradeAndBack(t *testing.T, s *stage, _ *audit.Audit) int {
 	s.resize(t, 4) // so that the topology is written by this version
 	s.resize(t, 3)
 	before := s.image(t)
