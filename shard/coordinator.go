@@ -17,23 +17,27 @@ import (
 
 const (
 	fieldManager = "statefleet"
-	look         = 50 * time.Millisecond // how often the member is asked what it holds
 	writeTimeout = 10 * time.Second
 	retryWrite   = time.Second      // after a write that failed
 	retryDenied  = 10 * time.Second // after one that is not allowed
-	// refusedFor is how long the API server may refuse before the fleet takes it for meant: one that has just
+	// refusedFor is how long the API server may refuse before the fleet takes that as permanent: one that has just
 	// started refuses everything until it has read its roles.
 	refusedFor = 30 * time.Second
-	// refreshEvery bounds, well within lead, how late a replica can hear of the instant of the switch while its
-	// watch is broken or about to be made anew.
-	refreshEvery = lead / 3
-	// rereadEvery bounds how long a replica can go without news because its watch brings nothing any more.
-	rereadEvery = 30 * time.Second
+	// refreshFirst is how soon a replica reads the object past its watch while the fleet prepares a change: well within
+	// lead, so that it knows the instant of the switch although its watch is broken. It waits twice as long each time,
+	// refreshLongest at last, until the object changes.
+	refreshFirst   = lead / 3
+	refreshLongest = 30 * time.Second
+	// refreshAtRest is how often it reads the object when nothing is prepared, which bounds how long a silent watch stays
+	// unnoticed.
+	refreshAtRest = time.Minute
+	// shortestWait keeps a clock that stands still from turning the loop into a busy one.
+	shortestWait = 5 * time.Millisecond
 )
 
 var (
-	errForbidden = errors.New("it may not be read")
-	errMissing   = errors.New("there is no such object")
+	errForbidden = errors.New("topology ConfigMap may not be read")
+	errMissing   = errors.New("topology ConfigMap does not exist")
 
 	errNotWritten = errors.New("nothing was written")
 )
@@ -43,8 +47,15 @@ type Member interface {
 	// Follow makes it move to a plan. A replica moves to what the plan serves as soon as it holds that, never
 	// before; what the plan changes to is held and not served.
 	Follow(p Plan)
-	// Holds reports whether it serves what the plan says and holds what the plan changes to.
-	Holds(p Plan) bool
+	// Holds says how much it holds of what the plan asks for. Whoever implements it calls [Coordinator.HoldsChanged] when
+	// the answer may be another one.
+	Holds(p Plan) Held
+}
+
+// Held is how much a replica holds of what a plan asks for.
+type Held struct {
+	Next bool // its part of the table that the plan changes to; without a change, of the one that it serves by
+	All  bool // everything
 }
 
 // Coordinator moves one replica of a fleet in step with the others. There is no leader: each replica reads and
@@ -64,9 +75,18 @@ type Coordinator struct {
 
 	status atomic.Pointer[Status]
 	work   atomic.Pointer[loop] // nil until the StatefulSet is found
-	alone  condition            // why the fleet is not coordinated, for the log
+	stopBy atomic.Pointer[time.Time]
+	alone  condition // why the fleet is not coordinated, for the log
 
-	patience time.Duration // shortened by tests; see mind
+	patience time.Duration // shortened by tests; see planner
+}
+
+// HoldsChanged tells that the Member may hold something else than before. It does not wait and may be called at any time
+// by any goroutine.
+func (c *Coordinator) HoldsChanged() {
+	if l := c.work.Load(); l != nil {
+		notify(l.changed)
+	}
 }
 
 // Run coordinates until ctx ends, then returns nil. Errors are those of [Discovery.Run].
@@ -75,80 +95,101 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := c.log()
-	name, uid, err := c.findStatefulSet(ctx, stem, log)
+
+	name, self, err := c.findStatefulSet(ctx, stem, c.log())
 	if err != nil || name == "" {
 		return err
 	}
-	log = log.With("configmap", name+"-topology")
-	news := make(chan struct{}, 1)
+	l := c.newLoop(name, self)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { l.followSet(ctx) })
+	running.Go(func() { l.store.run(ctx, c.backoff()) })
+	if l.roster != nil {
+		running.Go(func() { l.followPods(ctx) })
+	}
+	c.work.Store(l) // whole
+	l.run(ctx)
+	return nil
+}
+
+// newLoop makes the loop of the replica in a pod, which is nil when it may not be read.
+func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
+	log := c.log().With("configmap", name+"-topology")
+	changed := make(chan struct{}, 1)
 	l := &loop{
 		Coordinator: c,
 		name:        name,
 		log:         log,
-		mind:        mind{incarnation: strconv.FormatUint(rand.Uint64(), 36), pod: uid, patience: cmp.Or(c.patience, firstLook)},
+		planner:     planner{incarnation: strconv.FormatUint(rand.Uint64(), 36), patience: cmp.Or(c.patience, missingWait)},
+		changed:     changed,
 		written:     make(chan error, 1),
 		selected:    make(chan struct{}, 1),
-		overdue:     make(chan struct{}, 1),
-		board: &board{
+		relist:      make(chan struct{}, 1),
+		store: &topologyStore{
 			name:    name + "-topology",
 			api:     c.Client.CoreV1().ConfigMaps(c.Namespace),
 			lists:   outage{log: log, what: "list the fleet's topology"},
 			watches: outage{log: log, what: "watch the fleet's topology"},
-			news:    news,
+			changed: changed,
+			relist:  make(chan struct{}, 1),
 		},
 	}
-	var running sync.WaitGroup
-	defer running.Wait()
-	running.Go(func() { l.followSet(ctx, news) })
-	running.Go(func() { l.board.run(ctx, c.backoff()) })
+	if self != nil {
+		l.planner.pod, l.planner.killed = self.UID, killed(self, time.Now())
+	}
 	if c.Standby {
 		l.roster = &roster{
 			set:     name,
 			api:     c.Client.CoreV1().Pods(c.Namespace),
 			lists:   outage{log: log, what: "list the fleet's pods"},
 			watches: outage{log: log, what: "watch the fleet's pods"},
-			news:    news,
+			changed: changed,
 			log:     log,
 		}
-		running.Go(func() { l.followPods(ctx) })
 	}
-	c.work.Store(l) // whole
-	l.run(ctx, news)
-	return nil
+	return l
 }
 
-// loop is a Coordinator at work. Its fields belong to the goroutine that runs it, but for wanted and board.
+// loop is a Coordinator at work. Its fields belong to the goroutine that runs it, but for the channels, what is safe for
+// concurrent use, and wanted, confirmed, excluded, heard, store and roster, which others write.
 type loop struct {
 	*Coordinator
-	name   string // of the StatefulSet
-	log    *slog.Logger
-	mind   mind
-	wanted atomic.Pointer[Wanted]
-	heard  heard // of the StatefulSet
-	board  *board
-	roster *roster // nil unless replicas stand by for one another
+	name      string // of the StatefulSet
+	log       *slog.Logger
+	planner   planner
+	wanted    atomic.Pointer[Wanted]
+	confirmed atomic.Pointer[time.Time] // when the last list of the StatefulSet that is complete began
+	excluded  heard                     // when the StatefulSet last did not want this replica
+	heard     heard                     // of the StatefulSet
+	store     *topologyStore
+	roster    *roster // nil unless replicas stand by for one another
 
+	changed  chan struct{} // told of whatever a decision may follow from
 	selected chan struct{} // the StatefulSet's selector may have changed
-	overdue  chan struct{} // others know more of the StatefulSet
+	relist   chan struct{} // the StatefulSet is to be listed again
 
 	unusable error // why the object cannot be used; nil when it can
+	stopping bool  // the replica has been asked to stop
 
 	writing bool       // a write is under way
 	written chan error // its result
 	refused time.Time  // since when writes are refused; zero when they are not
-	denied  error      // why they are, once that is taken for meant
+	denied  error      // why they are, once that is taken as permanent
 	next    time.Time  // when the next write may be tried
 	acted   string     // version of the object that the last proposal was made from
-	read    time.Time  // when the object was last read past the watch
-	sought  time.Time  // when the StatefulSet was last followed anew
+
+	version   string        // of the object that was looked at last
+	refreshed time.Time     // when the object was last read past its watch
+	interval  time.Duration // until it is again, while a change is prepared
+	relisted  time.Time     // when the StatefulSet was last listed again because this replica may be behind
+	patient   time.Duration // until it is again
 }
 
-func (l *loop) run(ctx context.Context, news <-chan struct{}) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	due := time.NewTimer(time.Hour)
-	defer due.Stop()
+// run looks at the fleet whenever something has changed, and when time alone may change a decision.
+func (l *loop) run(ctx context.Context) {
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,97 +197,151 @@ func (l *loop) run(ctx context.Context, news <-chan struct{}) {
 				l.log.Debug("the last write of the topology has ended with the replica", "err", <-l.written)
 			}
 			return
-		case <-news:
-		case <-tick.C:
-		case <-due.C:
+		case <-l.changed:
+		case <-again.C:
 		case err := <-l.written:
 			l.wrote(err)
 		}
-		l.step(ctx)
-		if at := l.mind.last.SwitchAt; !at.IsZero() {
-			due.Reset(max(time.Until(at), look/10))
-		}
+		again.Reset(max(time.Until(l.step(ctx)), shortestWait))
 	}
 }
 
-// step looks at the fleet, moves the member, and writes what is to be written.
-func (l *loop) step(ctx context.Context) {
-	object, v := l.view()
-	before := l.mind
-	l.mind.look(v)
+// step looks at the fleet, moves the member, and writes what is to be written. It returns when to look again at the
+// latest.
+func (l *loop) step(ctx context.Context) (again time.Time) {
+	object, v, recheck := l.snapshot()
+	before := l.planner
+	m := &l.planner
+	m.look(v)
 	switch {
-	case v.known && (v.usable || l.mind.alone):
+	case v.known && (v.usable || m.alone):
 		l.logAlone(l.unusable)
-	case v.absent && before.lost.IsZero() && l.mind.plan.Active == 0:
-		l.log.Info("the fleet's topology is not there; waiting for it", "longest", l.mind.patience)
+	case v.absent && before.lost.IsZero() && m.plan.Active == 0:
+		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", m.patience)
 	}
-	l.note(before, v)
-	l.catchUp(v.now)
-	if p := l.mind.plan; p != before.plan {
-		l.Member.Follow(p)
+	l.publish(before, v)
+	if m.plan != before.plan {
+		l.Member.Follow(m.plan)
 	}
-	if l.writing || object == nil || v.now.Before(l.next) {
-		return
+	held := l.Member.Holds(m.plan)
+	m.noteHeld(held)
+	due := l.catchUp(v.now)
+	if object != nil && !l.writing {
+		due = sooner(due, l.act(ctx, object, v, held))
+	}
+	return sooner(sooner(due, m.wake), recheck)
+}
+
+// sooner returns the earlier of two instants; a zero one is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// act writes what is to be written, or reads the object past its watch when it is time to. It returns when to act again.
+func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, v snapshot, held Held) (again time.Time) {
+	if v.now.Before(l.next) {
+		return l.next
 	}
 	if l.denied != nil { // there may be nothing to write that would show that it is allowed again
-		l.write(ctx, func(ctx context.Context) error { return l.board.probe(ctx, object) })
-		return
+		l.write(ctx, func(ctx context.Context) error { return l.store.probe(ctx, object) })
+		return again
 	}
-	if r, ok := l.mind.report(v, l.Member.Holds(l.mind.plan)); ok {
-		l.write(ctx, func(ctx context.Context) error { return l.board.report(ctx, v.wanted.Ordinal, r) })
-		return
+	if r, ok := l.planner.report(v, held); ok {
+		l.write(ctx, func(ctx context.Context) error { return l.store.report(ctx, v.wanted.number(), r) })
+		return again
 	}
-	if t, ok := l.mind.propose(v); ok && object.ResourceVersion != l.acted {
+	if t, ok := l.planner.propose(v); ok && object.ResourceVersion != l.acted {
 		l.acted = object.ResourceVersion
-		l.write(ctx, func(ctx context.Context) error { return l.board.propose(ctx, object, t) })
-		return
+		l.write(ctx, func(ctx context.Context) error { return l.store.propose(ctx, object, t) })
+		return again
 	}
-	if v.now.Sub(l.read) > l.readEvery(object) {
-		l.read = v.now
-		l.write(ctx, l.board.refresh)
+	if due := l.refreshDue(object, v.now); v.now.Before(due) {
+		return due
 	}
+	l.refreshed, l.interval = v.now, min(2*l.interval, refreshLongest)
+	l.write(ctx, l.store.refresh)
+	return again
 }
 
-// readEvery is how often the object is read past the watch: more often while the fleet waits, or others are known to
-// have written what the watch has not brought.
-func (l *loop) readEvery(object *corev1.ConfigMap) time.Duration {
-	if p := l.mind.plan; p.Changing() && !p.Due || object.ResourceVersion == l.acted {
-		return refreshEvery
+// refreshDue is when the object is to be read past its watch: soon while the fleet prepares a change, or others are known
+// to have written what the watch has not brought.
+func (l *loop) refreshDue(object *corev1.ConfigMap, now time.Time) time.Time {
+	if object.ResourceVersion != l.version {
+		l.version, l.interval, l.refreshed = object.ResourceVersion, refreshFirst, now
 	}
-	return rereadEvery
+	if p := l.planner.plan; p.Changing() && !p.Due || object.ResourceVersion == l.acted {
+		return l.refreshed.Add(l.interval)
+	}
+	return l.refreshed.Add(refreshAtRest)
 }
 
-func (l *loop) view() (*corev1.ConfigMap, view) {
-	v := view{now: time.Now()}
+// catchUp has the StatefulSet listed again while this replica may know less of it than the others. It returns when to do
+// so again.
+func (l *loop) catchUp(now time.Time) (again time.Time) {
+	if l.planner.doubt.IsZero() {
+		l.relisted, l.patient = time.Time{}, refreshFirst
+		return again
+	}
+	if due := l.relisted.Add(l.patient); now.Before(due) {
+		return due
+	}
+	l.log.Info("listing the StatefulSet again, since others know more of it or its versions have gone back")
+	l.relisted, l.patient = now, min(2*l.patient, refreshLongest)
+	notify(l.relist)
+	return l.relisted.Add(l.patient)
+}
+
+// snapshot is what this replica knows now. recheck is when it knows more although nothing has happened; zero: never.
+func (l *loop) snapshot() (object *corev1.ConfigMap, v snapshot, recheck time.Time) {
+	s := l.store.read()
+	v = snapshot{now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.time()}
 	if w := l.wanted.Load(); w != nil {
 		v.wanted = *w
 	}
-	object, known, err := l.board.read()
-	v.known = known
+	if began := l.confirmed.Load(); began != nil {
+		v.confirmed = *began
+	}
+	l.noteStop(&v)
+	err := s.err
 	if err == nil {
 		err = l.denied
 	}
-	v.usable, v.absent = err == nil, errors.Is(err, errMissing)
+	v.usable, v.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
+	l.unusable, recheck = err, s.recheck
 	if l.roster != nil {
-		all, known, denied := l.roster.read(v.wanted.Start)
-		v.standby = !denied
+		all, known, denied, at := l.roster.read()
+		v.standby, recheck = !denied, sooner(recheck, at)
 		if known {
 			v.peers = all
 		}
 	}
-	if v.data = map[string]string{}; object != nil && object.Data != nil {
-		v.data = object.Data
+	return s.object, v, recheck
+}
+
+// noteStop notes whether the replica has been asked to stop. It finds out at once whether the fleet is to shrink, whatever
+// its watches have brought.
+func (l *loop) noteStop(v *snapshot) {
+	by := l.stopBy.Load()
+	if by == nil {
+		return
 	}
-	l.unusable = err
-	return object, v
+	v.stopBy = *by
+	if !l.stopping {
+		l.stopping = true
+		l.refreshed = time.Time{}
+		notify(l.relist)
+	}
 }
 
 func (l *loop) logAlone(err error) {
 	switch {
 	case err != nil && l.alone.turns(err.Error()):
-		l.log.Warn("the fleet's topology cannot be used; this replica changes its shard without waiting for the others", "err", err)
+		l.log.Warn("this replica changes its shard without waiting for the others", "err", err)
 	case err == nil && l.alone.turns(""):
-		l.log.Info("the fleet's topology can be used again")
+		l.log.Info("this replica changes its shard together with the others again")
 	}
 }
 
@@ -287,13 +382,13 @@ func (l *loop) refuse(err error) {
 		l.refused = now
 	}
 	l.next = now.Add(retryWrite)
-	if l.denied != nil || l.mind.last.Generation == 0 || now.Sub(l.refused) > refusedFor {
+	if l.denied != nil || l.planner.last.Generation == 0 || now.Sub(l.refused) > refusedFor {
 		l.denied, l.next = err, now.Add(retryDenied)
 	}
 }
 
-// poke tells a receiver that may be busy that there is something new.
-func poke(c chan<- struct{}) {
+// notify tells a receiver that may be busy that something has changed.
+func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

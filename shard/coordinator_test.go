@@ -41,10 +41,10 @@ func (p *puppet) Follow(next Plan) {
 	p.plans = append(p.plans, next)
 }
 
-func (p *puppet) Holds(Plan) bool {
+func (p *puppet) Holds(Plan) Held {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.holds
+	return Held{Next: p.holds, All: p.holds}
 }
 
 func (p *puppet) hold() {
@@ -72,6 +72,12 @@ type party struct {
 	version int
 	mu      sync.Mutex
 	set     int64 // revision of the StatefulSet
+}
+
+// hold makes the replica hold whatever it is told to hold.
+func (g *guest) hold() {
+	g.puppet.hold()
+	g.HoldsChanged()
 }
 
 type guest struct {
@@ -221,7 +227,11 @@ func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
 	c.hold()
 	until(t, "two reports", func() bool {
 		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
-		return err == nil && len(parseReports(now.(*corev1.ConfigMap).Data)) == 2
+		if err != nil {
+			return false
+		}
+		all := parseReports(now.(*corev1.ConfigMap).Data)
+		return all[0].Holds && all[2].Holds && !all[1].Holds
 	})
 	if s := p.topology(); !s.SwitchAt.IsZero() {
 		t.Errorf("%v before the last replica holds", s)
@@ -256,7 +266,7 @@ func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 	if a.Status().Coordinated {
 		t.Error("coordinated without a topology")
 	}
-	if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "there is no such object") {
+	if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "does not exist") {
 		t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
 	}
 	if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
@@ -279,8 +289,8 @@ func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 // The object is gone: what it said last is followed for a while, and by whoever never knew it what the StatefulSet says.
 func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 	growing := Topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
-	m := mind{incarnation: "x"}
-	v := view{wanted: wants(3), known: true, usable: true, data: map[string]string{topologyKey: growing.String()}, now: noon}
+	m := planner{incarnation: "x"}
+	v := snapshot{wanted: wants(3), known: true, usable: true, contents: parseContents(map[string]string{topologyKey: growing.String()}), now: noon}
 	at := func(after time.Duration, want Plan) {
 		t.Helper()
 		v.now = noon.Add(after)
@@ -290,31 +300,31 @@ func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 	}
 	held, alone := Plan{Active: 2, Target: 3}, Plan{Active: 3, Target: 3}
 	at(0, held)
-	v.usable, v.data = false, map[string]string{}
+	v.usable, v.contents = false, contents{}
 	at(time.Second, held)
-	at(absence, held)
-	at(time.Second+absence, alone)
+	at(lastKnownFor, held)
+	at(time.Second+lastKnownFor, alone)
 	if !m.alone {
 		t.Error("not alone when the object stays away")
 	}
-	m = mind{incarnation: "y", patience: firstLook}
+	m = planner{incarnation: "y", patience: missingWait}
 	v.absent = true
 	at(2*time.Minute, Plan{}) // others may go by one
-	at(2*time.Minute+firstLook-1, Plan{})
-	at(2*time.Minute+firstLook, alone)
-	m = mind{incarnation: "z", patience: firstLook}
+	at(2*time.Minute+missingWait-1, Plan{})
+	at(2*time.Minute+missingWait, alone)
+	m = planner{incarnation: "z", patience: missingWait}
 	v.absent = false // it may not be read, and never will
 	at(3*time.Minute, alone)
-	m, v.usable = mind{incarnation: "a", patience: firstLook}, true
+	m, v.usable, v.contents = planner{incarnation: "a", patience: missingWait}, true, parseContents(nil)
 	at(4*time.Minute, alone) // it is as it is delivered
-	m, v.data = mind{incarnation: "b", patience: firstLook}, map[string]string{topologyKey: "garbled"}
+	m, v.contents = planner{incarnation: "b", patience: missingWait}, parseContents(map[string]string{topologyKey: "garbled"})
 	at(5*time.Minute, Plan{}) // others will write it
-	at(5*time.Minute+firstWord, alone)
-	m, v.data, v.usable, v.absent = mind{incarnation: "c", patience: firstLook}, map[string]string{}, false, true
+	at(5*time.Minute+restoreWait, alone)
+	m, v.contents, v.usable, v.absent = planner{incarnation: "c", patience: missingWait}, parseContents(nil), false, true
 	at(6*time.Minute, Plan{})
 	v.usable, v.absent = true, false
 	at(6*time.Minute+time.Second, Plan{}) // it is back, empty: others will write it
-	at(6*time.Minute+time.Second+firstWord, alone)
+	at(6*time.Minute+time.Second+restoreWait, alone)
 }
 
 func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {
@@ -340,7 +350,7 @@ func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 			})
 			a := p.join(0)
 			a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-			until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "cannot be used") })
+			until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "without waiting for the others") })
 			p.scale(4)
 			a.waitPlan(t, Plan{Ordinal: 0, Active: 4, Target: 4})
 			mended.Store(verb, true)
@@ -379,13 +389,19 @@ func TestDrainWaitsForTheSwitch(t *testing.T) {
 	}
 	p.scale(1)
 	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
-	short, cancel := context.WithTimeout(t.Context(), 3*look)
-	defer cancel()
-	if err := b.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("it did not wait: %v", err)
+	drained := make(chan error, 1)
+	go func() { drained <- b.Drain(t.Context()) }()
+	until(t, "the others know that it leaves", func() bool {
+		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+		return err == nil && parseReports(now.(*corev1.ConfigMap).Data)[1].leaves(time.Now())
+	})
+	select {
+	case err := <-drained:
+		t.Fatal("it did not wait: ", err)
+	default:
 	}
 	a.hold()
-	if err := b.Drain(t.Context()); err != nil {
+	if err := await(t, drained, "the end of the drain"); err != nil {
 		t.Error(err)
 	}
 	if got := p.topology(); got.Active != 1 {
@@ -418,7 +434,7 @@ func TestDrainHearsOutWhy(t *testing.T) {
 }
 
 func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
-	b := &board{name: "fleet-topology", news: make(chan struct{}, 1)}
+	b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1)}
 	version := func(v, data string) *corev1.ConfigMap {
 		object := board0()
 		object.ResourceVersion, object.Data = v, map[string]string{"v": data}
@@ -429,14 +445,12 @@ func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if object, known, err := b.read(); err != nil || !known || object.Data["v"] != "newer" {
-		t.Errorf("%v, %v, %v", object, known, err)
+	if is := b.read(); is.err != nil || !is.known || is.object.Data["v"] != "newer" {
+		t.Errorf("%+v", is)
 	}
-	if err := b.Replace(nil, ""); err != nil {
-		t.Error(err)
-	}
-	if _, known, err := b.read(); !known || !errors.Is(err, errMissing) {
-		t.Errorf("%v, %v", known, err)
+	b.listed(&corev1.ConfigMapList{}, b.held())
+	if is := b.read(); !is.known || !errors.Is(is.err, errMissing) {
+		t.Errorf("%+v", is)
 	}
 }
 
@@ -484,9 +498,6 @@ func TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided(t *testing.T) {
 	})
 	a := p.join(0)
 	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	until(t, "the object was read past the watch", func() bool {
-		return slices.ContainsFunc(p.client.Actions(), func(action k8stesting.Action) bool { return action.Matches("get", "configmaps") })
-	})
 	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 		next := now.DeepCopy()
 		next.Data[topologyKey] = Topology{Generation: 5, Active: 2, Target: 3, Set: "set", Revision: 2}.String()
@@ -517,15 +528,15 @@ func TestPassingRefusalChangesNothing(t *testing.T) {
 	if got, want := a.plans, []Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, Due: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
 		t.Errorf("plans %v, want %v", got, want)
 	}
-	b := &board{name: "fleet-topology", news: make(chan struct{}, 1), object: board0(), known: true}
+	b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1), object: board0(), known: true}
 	if forbidden := apierrors.NewForbidden(schema.GroupResource{}, "", nil); !b.forbids(t.Context(), forbidden) {
 		t.Error("a refusal is not noticed")
 	}
-	if _, _, err := b.read(); err != nil {
-		t.Errorf("a refusal of a moment: %v", err)
+	if is := b.read(); is.err != nil || !is.recheck.Equal(b.refused.Add(refusedFor)) {
+		t.Errorf("a refusal of a moment: %+v", is)
 	}
 	b.refused = time.Now().Add(-2 * refusedFor)
-	if _, _, err := b.read(); !errors.Is(err, errForbidden) {
-		t.Errorf("a refusal that lasts: %v", err)
+	if is := b.read(); !errors.Is(is.err, errForbidden) {
+		t.Errorf("a refusal that lasts: %+v", is)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
@@ -68,7 +67,7 @@ func (d *Discovery) Run(ctx context.Context, changed func(Wanted)) error {
 	if err != nil || name == "" {
 		return err
 	}
-	d.follow(ctx, name, changed, nil)
+	d.follow(ctx, name, changed, nil, nil)
 	return nil
 }
 
@@ -79,8 +78,9 @@ func (d *Discovery) log() *slog.Logger {
 	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
 }
 
-// follow follows the named StatefulSet until ctx ends, and notes in set when it is heard of.
-func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted), set *heard) {
+// follow follows the named StatefulSet until ctx ends, notes in set when it is heard of, and tells listed when a list that
+// is complete began.
+func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted), set *heard, listed func(began time.Time)) {
 	_, ordinal, _ := Ordinal(d.Pod) // identity has checked it
 	log := d.log().With("statefulset", name)
 	f := &follower{
@@ -89,6 +89,7 @@ func (d *Discovery) follow(ctx context.Context, name string, changed func(Wanted
 		changed: changed,
 		log:     log,
 		heard:   set,
+		listed:  listed,
 		lists:   outage{log: log, what: "list the StatefulSet"},
 		watches: outage{log: log, what: "watch the StatefulSet"},
 	}
@@ -110,8 +111,8 @@ func (d *Discovery) identity() (stem string, err error) {
 }
 
 // findStatefulSet asks the pod for its controller, again and again while the API server is away; "" when ctx
-// ends before there was an answer. It returns the pod's UID as well, "" when the pod cannot be read.
-func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (name string, uid types.UID, err error) {
+// ends before there was an answer. It returns the pod as well, nil when it cannot be read.
+func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (name string, self *corev1.Pod, err error) {
 	api := outage{log: log, what: "read the pod"}
 	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)
@@ -126,14 +127,32 @@ func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.
 		if err != nil {
 			return false, nil
 		}
-		uid = pod.UID
+		self = pod
 		name, err = controller(pod, stem)
 		return true, err
 	})
 	if wait.Interrupted(err) {
-		return "", "", nil
+		return "", nil, nil
 	}
-	return name, uid, err
+	return name, self, err
+}
+
+// killedWithin is how long ago a container can have been killed for its next start to be the one that follows: a kubelet
+// waits for five minutes at most.
+const killedWithin = 15 * time.Minute
+
+// killed reports whether a container of the pod was killed lately as the kernel kills one that takes more memory than it
+// may. Its status names the reason when the main process was killed, and only the signal when a child was.
+func killed(pod *corev1.Pod, now time.Time) bool {
+	const sigkill = 128 + 9
+	for _, c := range pod.Status.ContainerStatuses {
+		for _, state := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+			if state != nil && (state.Reason == "OOMKilled" || state.ExitCode == sigkill) && now.Sub(state.FinishedAt.Time) < killedWithin {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // controller returns the name of the StatefulSet that controls the pod. A pod without any controller, such

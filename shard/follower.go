@@ -3,7 +3,6 @@ package shard
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,41 +24,40 @@ type follower struct {
 	changed func(Wanted)
 	log     *slog.Logger
 	heard   *heard
+	listed  func(began time.Time) // told of each list that is complete
 	lists   outage
 	watches outage // apart from lists: the right to do the one does not come with the other
 
-	last  Wanted // Total 0: none yet
+	asked time.Time // when the last list began
+	last  Wanted    // Total 0: none yet
 	state condition
 }
 
-// followSet follows the StatefulSet until ctx ends, and anew each time that it is overdue.
-func (l *loop) followSet(ctx context.Context, news chan<- struct{}) {
-	wanted := func(w Wanted) {
-		l.wanted.Store(&w)
-		poke(news)
-		poke(l.selected)
-	}
-	for ctx.Err() == nil {
-		following, stop := context.WithCancel(ctx)
-		var running sync.WaitGroup
-		running.Go(func() { l.follow(following, l.name, wanted, &l.heard) })
-		select {
-		case <-ctx.Done():
-		case <-l.overdue:
-			l.log.Info("others know more of the StatefulSet; it is listed anew")
-		}
-		stop()
-		running.Wait()
-	}
-}
+// relistSet is how long the StatefulSet is followed before it is listed again. An event that got lost, or a watch that is
+// silent since etcd was restored from a backup, would otherwise keep the fleet from being scaled.
+const relistSet = 5 * time.Minute
 
-// catchUp has it followed anew while the others have decided by what its watch has not brought.
-func (l *loop) catchUp(now time.Time) {
-	if since := l.mind.lagging; since.IsZero() || now.Sub(since) <= rereadEvery || now.Sub(l.sought) <= rereadEvery {
-		return
+// followSet follows the StatefulSet until ctx ends, and lists it again when it is told to.
+func (l *loop) followSet(ctx context.Context) {
+	changed := func(w Wanted) {
+		if !w.members().has(w.number()) {
+			l.excluded.now()
+		}
+		l.wanted.Store(&w)
+		notify(l.changed)
+		notify(l.selected)
 	}
-	l.sought = now
-	poke(l.overdue)
+	listed := func(began time.Time) {
+		l.confirmed.Store(&began)
+		notify(l.changed)
+	}
+	untilTold(ctx, l.relist, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			following, stop := context.WithTimeout(ctx, relistSet)
+			l.follow(following, l.name, changed, &l.heard, listed)
+			stop()
+		}
+	})
 }
 
 // run blocks until ctx ends. The reflector's own log lines are dropped: it writes one for each attempt that
@@ -77,6 +75,8 @@ func (f *follower) listWatch(sets appsclient.StatefulSetInterface) cache.ListerW
 	return plainList{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			opts.FieldSelector = selector
+			opts.ResourceVersion, opts.ResourceVersionMatch = "", "" // not from a cache
+			f.asked = time.Now()
 			list, err := sets.List(ctx, opts)
 			f.lists.saw(ctx, err)
 			return list, err
@@ -180,13 +180,19 @@ func (f *follower) Delete(obj any) error {
 // Replace implements [cache.ReflectorStore].
 func (f *follower) Replace(list []any, _ string) error {
 	f.heard.now()
+	found := false
 	for _, obj := range list {
-		if set, ok := f.mine(obj); ok {
+		if set, ok := f.mine(obj); ok && !found {
 			f.observe(set)
-			return nil
+			found = true
 		}
 	}
-	f.gone()
+	if !found {
+		f.gone()
+	}
+	if f.listed != nil {
+		f.listed(f.asked)
+	}
 	return nil
 }
 

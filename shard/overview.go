@@ -68,57 +68,49 @@ func (c *Coordinator) Overview() Overview {
 		return Overview{Status: c.Status()}
 	}
 	o := Overview{
-		Status: c.Status(), StatefulSet: l.name, Topology: l.board.name,
-		SetHeard: l.heard.time(), TopologyHeard: l.board.heard.time(),
+		Status: c.Status(), StatefulSet: l.name, Topology: l.store.name,
+		SetHeard: l.heard.time(), TopologyHeard: l.store.heard.time(),
 	}
-	data := o.readBoard(l.board)
-	reports := parseReports(data)
-	v := view{data: data}
+	v := snapshot{contents: o.readStore(l.store.read())}
 	if w := l.wanted.Load(); w != nil {
 		v.wanted = *w
 	}
 	if l.roster != nil {
-		v.peers, _, _ = l.roster.read(v.wanted.Start)
+		v.peers, _, _, _ = l.roster.read()
 		o.PodsHeard = l.roster.heard.time()
 	}
 	o.addReplicas(v, func(r *Replica) {
-		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+v.wanted.Start)
-		report := reports[r.Ordinal]
-		r.Holds = o.Target != 0 && report.Holds && report.Generation == o.Generation && report.Target == o.Target
+		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
+		r.Holds = v.reports[r.Ordinal+o.start].prepared(Topology{Generation: o.Generation, Target: o.Target})
 	})
 	return o
 }
 
-// readBoard takes from the object what is not in the status, and returns its data.
-func (o *Overview) readBoard(b *board) map[string]string {
-	object, known, err := b.read()
-	o.Problem = err
-	if object == nil {
-		return nil
-	}
-	t, err := ParseTopology(object.Data[topologyKey])
+// readStore takes from the object what is not in the status, and returns what it says.
+func (o *Overview) readStore(s stored) contents {
 	switch {
-	case o.Problem != nil:
-	case err != nil:
-		o.Problem = err
-	case known && o.Active > 0 && !o.Coordinated:
+	case s.err != nil:
+		o.Problem = s.err
+	case s.object != nil && s.contents.err != nil:
+		o.Problem = s.contents.err
+	case s.object != nil && o.Active > 0 && !o.Coordinated:
 		o.Problem = errNotWritable
 	}
-	if t.Generation == o.Generation {
-		o.SwitchAt = t.SwitchAt
+	if s.topology.Generation == o.Generation {
+		o.SwitchAt = s.topology.SwitchAt
 	}
-	return object.Data
+	return s.contents
 }
 
 // Overview is that of a replica that coordinates with nobody.
 func (a Assignment) Overview() Overview {
 	o := Overview{Status: Status{Ordinal: a.Ordinal, Active: a.Total, Wanted: a.Total}}
-	o.addReplicas(view{}, func(*Replica) {})
+	o.addReplicas(snapshot{}, func(*Replica) {})
 	return o
 }
 
 // addReplicas adds the replicas, with what describe knows of each.
-func (o *Overview) addReplicas(v view, describe func(*Replica)) {
+func (o *Overview) addReplicas(v snapshot, describe func(*Replica)) {
 	if o.Active == 0 {
 		return
 	}
@@ -130,10 +122,10 @@ func (o *Overview) addReplicas(v view, describe func(*Replica)) {
 		r := Replica{
 			Ordinal: ordinal,
 			Self:    ordinal == o.Ordinal,
-			State:   v.state(ordinal),
+			State:   v.state(ordinal + o.start),
 			Own:     active.Ranges(ordinal),
-			Next:    target.Ranges(ordinal),
-			Server:  v.server(ordinal, o.Active),
+			Next:    target.Ranges(ordinal - o.shift),
+			Server:  v.server(ordinal, o.start, o.Active),
 		}
 		describe(&r)
 		o.Replicas = append(o.Replicas, r)
@@ -143,11 +135,14 @@ func (o *Overview) addReplicas(v view, describe func(*Replica)) {
 // ordinals returns those of all replicas, sorted.
 func (o *Overview) ordinals(present peers) []int {
 	all := map[int]bool{o.Ordinal: true}
-	for ordinal := range max(o.Active, o.Target) {
+	for ordinal := range o.Active {
 		all[ordinal] = true
 	}
-	for ordinal := range present {
-		all[ordinal] = true
+	for ordinal := range o.Target {
+		all[ordinal+o.shift] = true
+	}
+	for number := range present {
+		all[number-o.start] = true
 	}
 	return slices.Sorted(maps.Keys(all))
 }
@@ -161,8 +156,8 @@ func tableOf(total int) Table {
 	return table
 }
 
-func (v view) state(ordinal int) PodState {
-	p, there := v.peers[ordinal]
+func (v snapshot) state(number int) PodState {
+	p, there := v.peers[number]
 	switch {
 	case v.peers == nil:
 		return PodUnknown
@@ -177,14 +172,14 @@ func (v view) state(ordinal int) PodState {
 }
 
 // server is the ordinal of who serves the shard of a replica; see duty.
-func (v view) server(ordinal, active int) int {
+func (v snapshot) server(ordinal, start, active int) int {
 	next := (ordinal + 1) % active
 	switch {
 	case ordinal < 0 || ordinal >= active:
 		return -1
-	case v.peers == nil || v.up(ordinal):
+	case v.peers == nil || v.up(start+ordinal):
 		return ordinal
-	case active > 1 && v.up(next):
+	case active > 1 && v.up(start+next):
 		return next
 	}
 	return -1
@@ -208,7 +203,7 @@ func (h *heard) time() time.Time {
 }
 
 // Bookmark implements [cache.ReflectorBookmarkStore]: that nothing has changed is news, too.
-func (b *board) Bookmark(string) error { b.heard.now(); return nil }
+func (b *topologyStore) Bookmark(string) error { b.heard.now(); return nil }
 
 // Bookmark implements [cache.ReflectorBookmarkStore].
 func (r *roster) Bookmark(string) error { r.heard.now(); return nil }

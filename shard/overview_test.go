@@ -88,8 +88,8 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 			t.Errorf("%+v, want %+v", r, w)
 		}
 	}
-	v := view{peers: peers{1: {ready: true}}}
-	if v.state(0) != PodAbsent || v.server(0, 1) != -1 || v.server(2, 4) != -1 {
+	v := snapshot{peers: peers{1: {ready: true}}}
+	if v.state(0) != PodAbsent || v.server(0, 0, 1) != -1 || v.server(2, 0, 4) != -1 {
 		t.Error("an absent pod is taken for one that serves")
 	}
 }
@@ -109,7 +109,7 @@ func TestOverviewSaysWhyTheFleetIsNotCoordinated(t *testing.T) {
 }
 
 func TestBookmarksAreNews(t *testing.T) {
-	b, r, f := &board{}, &roster{}, &follower{heard: new(heard)}
+	b, r, f := &topologyStore{}, &roster{}, &follower{heard: new(heard)}
 	for _, s := range []interface{ Bookmark(string) error }{b, r, f} {
 		if err := s.Bookmark("1"); err != nil {
 			t.Error(err)

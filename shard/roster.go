@@ -28,7 +28,7 @@ type peer struct {
 	leaving bool // it is being deleted
 }
 
-// peers are the replicas that there are, by ordinal.
+// peers are the replicas that there are, by the number of their pod.
 type peers map[int]peer
 
 // roster follows the fleet's own pods, for replicas that stand by for one another. It keeps no pod, only what
@@ -38,7 +38,7 @@ type roster struct {
 	api     coreclient.PodInterface
 	lists   outage
 	watches outage
-	news    chan<- struct{} // told of each change
+	changed chan<- struct{} // told of each change
 	heard   heard
 	refusal condition // for the log
 	log     *slog.Logger
@@ -80,22 +80,25 @@ func (l *loop) followSelected(ctx context.Context, selector string) {
 	}
 }
 
-// read returns the peers of a StatefulSet whose ordinals begin at start. Not known are they before the first
-// list; denied when they may not be listed any more, so that what was known of them would be for ever.
-func (r *roster) read(start int) (all peers, known, denied bool) {
+// read returns the pods of the fleet by their numbers. Not known are they before the first list; denied when they may not
+// be listed any more, so that what was known of them would be for ever. recheck is when that may turn out; zero: never.
+func (r *roster) read() (all peers, known, denied bool, recheck time.Time) {
 	r.mu.Lock()
 	pods, known, refused := r.pods, r.known, r.refused
 	r.mu.Unlock()
-	if denied = !refused.IsZero() && time.Since(refused) > refusedFor; denied || !known {
-		return nil, false, denied
+	if !refused.IsZero() {
+		recheck = refused.Add(refusedFor)
+	}
+	if denied = !refused.IsZero() && !time.Now().Before(recheck); denied || !known {
+		return nil, false, denied, recheck
 	}
 	all = peers{}
 	for name, p := range pods {
 		if stem, number, err := Ordinal(name); err == nil && stem == r.set && name == stem+"-"+strconv.Itoa(number) {
-			all[number-start] = p
+			all[number] = p
 		}
 	}
-	return all, true, false
+	return all, true, false, recheck
 }
 
 // recountEvery is how long the pods are followed before they are listed anew. An event of theirs that got lost would
@@ -147,6 +150,7 @@ func (r *roster) forbids(ctx context.Context, err error) bool {
 		r.refusal.turns("")
 	case r.refused.IsZero():
 		r.refused = time.Now()
+		notify(r.changed)
 		if r.refusal.turns("refused") {
 			r.log.Warn("the fleet's pods cannot be listed, which standing by needs", "err", err)
 		}
@@ -165,7 +169,7 @@ func (r *roster) change(edit func(pods map[string]peer)) {
 	edit(pods)
 	r.pods = pods
 	r.mu.Unlock()
-	poke(r.news)
+	notify(r.changed)
 }
 
 func peerOf(pod *corev1.Pod) peer {

@@ -97,20 +97,20 @@ func TestDrainDoesNotWaitForOneThatLeavesToo(t *testing.T) {
 }
 
 func TestFleetWhosePodsMayNotBeReadDoesNotStandBy(t *testing.T) {
-	r := &roster{set: "fleet", news: make(chan struct{}, 1), log: discard()}
+	r := &roster{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
 	forbidden := apierrors.NewForbidden(podResource.GroupResource(), "", nil)
 	if !r.forbids(t.Context(), forbidden) {
 		t.Fatal("the refusal was not noted")
 	}
-	if _, known, denied := r.read(0); known || denied {
+	if _, known, denied, _ := r.read(); known || denied {
 		t.Errorf("known %t, denied %t at once: an API server that starts refuses everything", known, denied)
 	}
 	r.refused = time.Now().Add(-refusedFor - time.Second)
-	if _, known, denied := r.read(0); known || !denied {
+	if _, known, denied, _ := r.read(); known || !denied {
 		t.Errorf("known %t, denied %t after a while", known, denied)
 	}
 	r.forbids(t.Context(), nil)
-	if _, _, denied := r.read(0); denied {
+	if _, _, denied, _ := r.read(); denied {
 		t.Error("still denied when it is allowed")
 	}
 }
@@ -156,16 +156,16 @@ func TestPodThatHasNeverBeenReady(t *testing.T) {
 	}
 }
 
-func TestRosterCountsFromTheFirstOrdinal(t *testing.T) {
-	r := &roster{set: "fleet", news: make(chan struct{}, 1), log: discard()}
+func TestPodsAreKnownByTheirNumbers(t *testing.T) {
+	r := &roster{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
 	if err := r.Replace([]any{fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Delete(fleetPod("fleet-6", false, false)); err != nil {
 		t.Fatal(err)
 	}
-	all, known, _ := r.read(5)
-	if !known || len(all) != 1 || !all[0].ready {
+	all, known, _, _ := r.read()
+	if !known || len(all) != 1 || !all[5].ready {
 		t.Errorf("peers %v, known %t", all, known)
 	}
 }

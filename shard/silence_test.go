@@ -36,7 +36,7 @@ func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.waitPlan(t, Plan{Ordinal: 0, Active: 5, Target: 5})
-		time.Sleep(2 * oldNews)
+		time.Sleep(2 * time.Minute)
 		if now := p.topology(); now != decided {
 			t.Errorf("the topology is %v, want %v", now, decided)
 		}

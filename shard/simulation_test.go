@@ -3,6 +3,7 @@ package shard
 import (
 	"fmt"
 	"maps"
+	"math/bits"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -12,53 +13,69 @@ import (
 )
 
 const (
-	simTick   = 10 * time.Millisecond
-	simMost   = 7 // replicas
-	simHashes = 48
+	simTick    = 10 * time.Millisecond
+	simMost    = 7  // replicas
+	simObjects = 48 // one bit each
 	// simLag and simLatency bound how late a replica hears of a write, and how long one takes.
 	simLag     = 80 * time.Millisecond
 	simLatency = 40 * time.Millisecond
 	// simWindow is the longest that an object may be on two pages or on none: the one whose clock is ahead
 	// changes over and writes it down, perhaps after a write that was under way, and the others hear of it.
 	simWindow = 2*simLatency + simLag + 3*simTick
+	// simGrace is how long a pod may go on after it was told to stop.
+	simGrace = 90 * time.Second
 )
 
+// objects is a set of the simulation's objects.
+type objects uint64
+
 // simulation is a fleet in a world of random delays, clocks and crashes, in virtual time. Its replicas decide by the same
-// mind as real ones.
+// planner as real ones.
 type simulation struct {
 	t       *testing.T
 	random  *rand.Rand
 	now     time.Time
-	owner   [simMost + 1][simHashes]int // by table and hash
+	own     [simMost + 1][simMost]objects // by table and ordinal
 	version int
 	data    map[string]string // nil: the object was deleted
 	wanted  Wanted
 	pods    [simMost]*simPod
-	pod     int                  // pods so far
-	broken  [simHashes]time.Time // since when it is not on one page
+	pod     int                   // pods so far
+	broken  [simObjects]time.Time // since when it is not on one page
 	worst   time.Duration
+	room    int // objects that a replica has memory for; 0: any number
 
 	standby bool // replicas stand by for one another; see standby_test.go
 	log     []string
+
+	// What was exercised.
+	active   Topology // that was served by last
+	switches int      // of the table
+	moved    int      // objects that had another owner afterwards
+	standIns int      // times that a replica began to serve its neighbour's shard
+	crashes  int
+	kills    int // for lack of memory
 }
 
 // simPod is a pod, and the replica in it.
 type simPod struct {
-	mind     mind
+	planner  planner
 	skew     time.Duration
-	seen     view // as it has heard of it
+	seen     snapshot // as it has heard of it
 	version  int
 	hears    time.Time // when it hears of what is newer
-	acts     time.Time
+	asked    time.Time // when it reads the StatefulSet past its watch; zero: it does not
 	write    func() error
 	written  time.Time
 	plan     Plan
 	ready    bool
-	serves   int          // table
-	held     map[int]bool // tables
-	holds    time.Time    // when it holds all of its plan
-	deleted  time.Time    // zero: not told to stop
-	restarts time.Time    // zero: runs
+	shown    objects
+	whole    objects // held completely
+	loading  objects
+	loaded   time.Time // when that is complete
+	deleted  time.Time // zero: not told to stop
+	restarts time.Time // zero: runs
+	deaf     bool      // its watch of the StatefulSet brings nothing
 
 	probed   time.Time // when the kubelet looks next
 	reported bool      // the pod's condition Ready
@@ -72,8 +89,9 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for h := range simHashes {
-			s.owner[n][h] = table.Owner(Hash(fmt.Sprint("object", h)))
+		for h := range simObjects {
+			// Spread over the ring, as the hashes of UIDs are.
+			s.own[n][table.Owner(uint64(h)*(^uint64(0)/simObjects)+12345)] |= 1 << h
 		}
 	}
 	return s
@@ -85,6 +103,15 @@ func (s *simulation) upTo(d time.Duration) time.Duration {
 
 func (s *simulation) say(format string, args ...any) {
 	s.log = append(s.log, s.now.Format("04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// fatal ends the test with what has happened.
+func (s *simulation) fatal(format string, args ...any) {
+	s.t.Helper()
+	for _, line := range s.log {
+		s.t.Log(line)
+	}
+	s.t.Fatalf(format, args...)
 }
 
 func (s *simulation) scale(n int) {
@@ -104,97 +131,143 @@ func (s *simulation) newPod() *simPod {
 // newProcess is another one in a pod.
 func (s *simulation) newProcess(pod types.UID) *simPod {
 	return &simPod{
-		skew: s.upTo(6*time.Second) - 3*time.Second, held: map[int]bool{},
-		mind: mind{incarnation: "x", pod: pod, patience: firstLook}, restarts: s.now.Add(s.upTo(3 * time.Second)),
+		skew:    s.upTo(6*time.Second) - 3*time.Second,
+		planner: planner{incarnation: "x", pod: pod, patience: missingWait}, restarts: s.now.Add(s.upTo(3 * time.Second)),
+	}
+}
+
+// pass lets time go by.
+func (s *simulation) pass(d time.Duration) {
+	for range d / simTick {
+		s.tick()
 	}
 }
 
 // tick moves time on by one step.
 func (s *simulation) tick() {
 	s.now = s.now.Add(simTick)
-	for ordinal := range s.pods {
-		switch p := s.pods[ordinal]; {
-		case p == nil && ordinal < s.wanted.Total:
-			s.pods[ordinal] = s.newPod()
+	wanted := s.wanted.members()
+	for number := range s.pods {
+		switch p := s.pods[number]; {
+		case p == nil && wanted.has(number):
+			s.pods[number] = s.newPod()
 		case p == nil:
 		case !p.restarts.IsZero():
-			if ordinal >= s.wanted.Total {
-				s.pods[ordinal] = nil
+			if !wanted.has(number) {
+				s.pods[number] = nil
 			} else if s.now.After(p.restarts) {
 				p.restarts, p.hears, p.version = time.Time{}, s.now, -1
 			}
 		default:
-			if p.deleted.IsZero() && ordinal >= s.wanted.Total {
-				p.deleted = s.now
-				s.version++
+			if p.deleted.IsZero() && !wanted.has(number) {
+				s.remove(number)
 			}
-			s.run(ordinal, p)
+			s.run(number, p)
 			s.probe(p)
-			if !p.deleted.IsZero() && (!s.needed(p) || s.now.Sub(p.deleted) > 90*time.Second) && s.now.Sub(p.deleted) > simLag {
-				s.say("%d ends", ordinal)
-				s.pods[ordinal] = nil
+			if ended := s.now.Sub(p.deleted); !p.deleted.IsZero() && (!s.needed(p) || ended > simGrace) && ended > simLag {
+				s.say("%d ends", number)
+				s.pods[number] = nil
 				s.version++
 			}
 		}
 	}
+	s.note()
 	s.audit()
+}
+
+// remove deletes a pod: it is told to stop.
+func (s *simulation) remove(number int) {
+	s.pods[number].deleted = s.now
+	s.version++
 }
 
 // needed is what the Coordinator's status says.
 func (s *simulation) needed(p *simPod) bool {
+	m := &p.planner
 	return Status{
-		Ordinal: p.seen.wanted.Ordinal, Wanted: p.seen.wanted.Total, Coordinated: p.seen.usable && !p.mind.alone,
-		recorded: max(p.mind.last.Active, p.mind.last.Target),
-		Standby:  p.plan.Standby, relieved: p.mind.relieved(p.seen),
+		leaves:  p.seen.usable && !m.alone && m.leaving && m.needed(p.seen),
+		Standby: p.plan.Standby, relieved: m.relieved(p.seen),
 	}.needed()
 }
 
 // run is one moment of a replica's life.
-func (s *simulation) run(ordinal int, p *simPod) {
-	if p.version != s.version && s.now.After(p.hears) {
+func (s *simulation) run(number int, p *simPod) {
+	looks := s.hear(number, p)
+	if p.write != nil && s.now.After(p.written) {
+		_ = p.write() // the one who loses looks again
+		p.write, looks = nil, true
+	}
+	if p.plan != (Plan{}) && s.settle(number, p) {
+		looks = true
+	}
+	if s.pods[number] != p { // killed
+		return
+	}
+	p.seen.now = s.now.Add(p.skew)
+	if wake := p.planner.wake; !looks && (wake.IsZero() || p.seen.now.Before(wake)) {
+		return
+	}
+	covers := p.plan.Covers
+	p.planner.look(p.seen)
+	if p.plan = p.planner.plan; p.plan.Covers && !covers {
+		s.standIns++
+	}
+	s.settle(number, p)
+	if s.pods[number] == p {
+		s.decide(number, p)
+	}
+}
+
+// hear takes over what has changed, and reports whether something has.
+func (s *simulation) hear(number int, p *simPod) (news bool) {
+	if doubt := !p.planner.doubt.IsZero(); doubt && p.asked.IsZero() {
+		p.asked = s.now.Add(s.upTo(simLatency) + simTick)
+	}
+	read := !p.asked.IsZero() && s.now.After(p.asked)
+	if read || p.version != s.version && s.now.After(p.hears) {
 		if p.version = s.version; p.hears.Before(s.now) {
 			p.hears = s.now.Add(s.upTo(simLag)) // of the next one
 		}
-		p.seen = view{wanted: s.wanted, known: true, usable: s.data != nil, absent: s.data == nil, data: maps.Clone(s.data)}
-		p.seen.wanted.Ordinal = ordinal
-		p.seen.standby, p.seen.peers = s.standby, s.peers()
-		p.acts = s.now
+		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
+		seen.wanted, seen.confirmed = p.seen.wanted, p.seen.confirmed
+		if read || !p.deaf || p.seen.wanted.Total == 0 {
+			seen.wanted = s.wanted
+			seen.wanted.Ordinal = number - s.wanted.Start
+		}
+		if read {
+			p.asked, seen.confirmed = time.Time{}, s.now.Add(p.skew)
+		}
+		if !p.deleted.IsZero() {
+			seen.stopBy = p.deleted.Add(simGrace + p.skew)
+		}
+		seen.standby, seen.peers = s.standby, s.peers()
+		p.seen = seen
+		return true
 	}
-	if p.write != nil && s.now.After(p.written) {
-		_ = p.write() // the one who loses looks again
-		p.write = nil
-	}
-	due := p.mind.last.SwitchAt
-	p.seen.now = s.now.Add(p.skew)
-	if s.now.Before(p.acts) && (due.IsZero() || p.seen.now.Before(due)) {
-		return
-	}
-	p.acts = s.now.Add(look)
-	p.mind.look(p.seen)
-	if p.mind.plan != p.plan {
-		s.follow(p)
-	}
-	s.settle(ordinal, p)
-	s.decide(ordinal, p)
+	return false
 }
 
-func (s *simulation) decide(ordinal int, p *simPod) {
+func (s *simulation) decide(number int, p *simPod) {
+	own, neighbour := s.by(p, p.plan.Ordinal, p.plan.Active)
+	held := Held{Next: p.plan.Active > 0 && s.next(p)&^p.whole == 0}
+	held.All = held.Next && (own|neighbour)&^p.whole == 0
+	p.planner.noteHeld(held)
 	if p.write != nil {
 		return
 	}
 	version := p.version
-	if r, ok := p.mind.report(p.seen, !s.now.Before(p.holds)); ok {
+	if r, ok := p.planner.report(p.seen, held); ok {
 		p.write = func() error {
 			if s.data != nil {
-				s.data[reportKey(ordinal)] = r.String()
+				s.data[reportKey(number)] = r.String()
 				s.version++
 			}
 			return nil
 		}
-	} else if t, ok := p.mind.propose(p.seen); ok {
+	} else if t, ok := p.planner.propose(p.seen); ok {
 		p.write = func() error {
 			if s.version == version && s.data != nil {
-				s.say("%d writes %v", ordinal, t)
+				s.say("%d writes %v", number, t)
 				s.data[topologyKey] = t.String()
 				s.version++
 			}
@@ -204,22 +277,139 @@ func (s *simulation) decide(ordinal int, p *simPod) {
 	p.written = s.now.Add(s.upTo(simLatency))
 }
 
-// follow takes over a plan, as a replica does.
-func (s *simulation) follow(p *simPod) {
-	p.plan = p.mind.plan
-	if !p.held[p.plan.Active] || !p.held[p.plan.Target] {
-		p.holds = s.now.Add(s.upTo(4 * time.Second))
+// by is what a replica holds by one table: its own objects and, with standby, its neighbour's.
+func (s *simulation) by(p *simPod, ordinal, total int) (own, neighbour objects) {
+	if ordinal < 0 || ordinal >= total {
+		return 0, 0
+	}
+	own = s.own[total][ordinal]
+	if p.plan.Standby && total > 1 {
+		neighbour = s.own[total][before(ordinal, total)]
+	}
+	return own, neighbour
+}
+
+// next is what the plan has a replica hold for the target.
+func (s *simulation) next(p *simPod) objects {
+	own, neighbour := s.by(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
+	return own | neighbour
+}
+
+// settle loads what is to be held and shows what is to be served, as a replica does. It reports whether it holds more than
+// before.
+func (s *simulation) settle(number int, p *simPod) (more bool) {
+	own, neighbour := s.by(p, p.plan.Ordinal, p.plan.Active)
+	next := s.next(p)
+	hold := own | neighbour | next | p.shown
+	if !p.ready && p.shown == 0 && p.plan.Grows() && next != 0 && (p.plan.NextOnly || next&^p.whole != 0) {
+		hold = next
+	}
+	if p.whole &= hold; hold != p.whole && hold != p.loading {
+		p.loading, p.loaded = hold, s.now.Add(s.upTo(4*time.Second))
+	}
+	if s.room > 0 && bits.OnesCount64(uint64(p.whole|p.loading)) > s.room {
+		s.kill(number, p)
+		return false
+	}
+	if p.loading != 0 && !s.now.Before(p.loaded) {
+		p.whole, p.loading, more = p.whole|p.loading&hold, 0, true
+	}
+	goal := own
+	if p.plan.Covered {
+		goal = 0
+	}
+	if p.plan.Covers {
+		goal |= neighbour
+	}
+	if goal&^p.whole == 0 {
+		p.shown = goal
+		p.ready = own != 0 && (p.ready || own&^p.whole == 0)
+	}
+	if own == 0 {
+		p.ready = false
+	}
+	return more
+}
+
+// kill ends a process for lack of memory. It starts again later and later.
+func (s *simulation) kill(number int, p *simPod) {
+	s.kills++
+	killed := s.newProcess(p.planner.pod)
+	killed.planner.killed, killed.deleted = true, p.deleted
+	killed.restarts = s.now.Add(s.upTo(5 * time.Minute))
+	s.pods[number] = killed
+	s.version++
+}
+
+func (s *simulation) crash() {
+	number := s.random.IntN(simMost)
+	if p := s.pods[number]; p != nil && p.deleted.IsZero() {
+		s.say("%d crashes", number)
+		s.crashes++
+		s.pods[number] = s.newProcess(p.planner.pod)
+		s.version++
 	}
 }
 
-// settle changes what is served to what the plan says, if it is held.
-func (s *simulation) settle(ordinal int, p *simPod) {
-	if !s.now.Before(p.holds) && p.plan.Active > 0 {
-		p.held = map[int]bool{p.plan.Active: true, p.plan.Target: true}
+// topology is the one that counts now.
+func (s *simulation) topology() Topology {
+	t, err := ParseTopology(s.data[topologyKey])
+	if err != nil {
+		return Topology{}
 	}
-	if p.held[p.plan.Active] || p.plan.Active <= ordinal {
-		p.serves, p.ready = p.plan.Active, p.plan.Active > ordinal
+	return t.At(s.now)
+}
+
+// owner is the number of the pod that has an object by the topology; -1: none.
+func (s *simulation) owner(t Topology, object int) int {
+	if t.Active < 1 || t.Active > simMost {
+		return -1
 	}
+	for ordinal, own := range s.own[t.Active] {
+		if own>>object&1 == 1 {
+			return t.Start + ordinal
+		}
+	}
+	return -1
+}
+
+// note counts what is exercised.
+func (s *simulation) note() {
+	now := s.topology()
+	if now.Active == 0 || now.active() == s.active.active() {
+		return
+	}
+	if s.active.Active != 0 {
+		s.switches++
+		for h := range simObjects {
+			if s.owner(now, h) != s.owner(s.active, h) {
+				s.moved++
+			}
+		}
+	}
+	s.active = now
+}
+
+// serves reports whether a pod shows a page.
+func (p *simPod) serves() bool { return p != nil && p.restarts.IsZero() && p.ready }
+
+// pages counts the pages that an object is on.
+func (s *simulation) pages(object int) (n int) {
+	for _, p := range s.pods {
+		if p.serves() && p.shown>>object&1 == 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// coverage is the share of the objects that are on a page.
+func (s *simulation) coverage() float64 {
+	on := 0
+	for h := range simObjects {
+		on += min(s.pages(h), 1)
+	}
+	return float64(on) / simObjects
 }
 
 // audit counts on how many pages each object is.
@@ -228,19 +418,11 @@ func (s *simulation) audit() {
 		s.auditStandby()
 		return
 	}
-	var active Topology
-	if t, err := ParseTopology(s.data[topologyKey]); err == nil {
-		active = t.At(s.now)
-	}
-	for h := range simHashes {
-		pages := 0
-		for ordinal, p := range s.pods {
-			if p != nil && p.restarts.IsZero() && p.ready && s.owner[p.serves][h] == ordinal {
-				pages++
-			}
-		}
-		owner := s.pods[s.owner[active.Active][h]]
-		down := active.Active == 0 || owner == nil || !owner.ready || !owner.restarts.IsZero()
+	active := s.topology()
+	for h := range simObjects {
+		pages := s.pages(h)
+		owner := s.owner(active, h)
+		down := owner < 0 || owner >= simMost || !s.pods[owner].serves()
 		if pages == 1 || pages == 0 && down {
 			s.broken[h] = time.Time{}
 			continue
@@ -254,122 +436,19 @@ func (s *simulation) audit() {
 
 // atEnd waits for rest and holds the fleet to what is wanted.
 func (s *simulation) atEnd(rest time.Duration) {
-	for range rest / simTick {
-		s.tick()
-	}
-	for ordinal := range simMost {
-		p := s.pods[ordinal]
-		if (p != nil) != (ordinal < s.wanted.Total) || p != nil && (!p.ready || p.serves != s.wanted.Total) {
-			s.t.Errorf("of %d, replica %d ends as %+v", s.wanted.Total, ordinal, p)
+	s.pass(rest)
+	wanted := s.wanted.members()
+	for number := range simMost {
+		p := s.pods[number]
+		var own objects
+		if wanted.has(number) {
+			own = s.own[wanted.total][number-wanted.start]
+		}
+		if (p != nil) != wanted.has(number) || p != nil && (!p.ready || p.shown != own) {
+			s.t.Errorf("of %d from %d, replica %d ends as %+v", wanted.total, wanted.start, number, p)
 		}
 	}
-	if t, err := ParseTopology(s.data[topologyKey]); err != nil || t.Active != s.wanted.Total || t.Target != 0 {
-		s.t.Errorf("%d are wanted, and the topology ends as %v, %v", s.wanted.Total, t, err)
+	if t := s.topology(); t.active() != wanted || t.Target != 0 {
+		s.t.Errorf("%+v are wanted, and the topology ends as %v", wanted, t)
 	}
-}
-
-func (s *simulation) crash() {
-	ordinal := s.random.IntN(simMost)
-	if p := s.pods[ordinal]; p != nil && p.deleted.IsZero() {
-		s.say("%d crashes", ordinal)
-		s.pods[ordinal] = s.newProcess(p.mind.pod)
-		s.version++
-	}
-}
-
-// TestEveryObjectIsOnOnePageThroughRandomChanges changes the target at random moments, also half-way through a change, with
-// clocks that differ by up to six seconds and replicas that crash.
-func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
-	var worst time.Duration
-	for seed := range uint64(simRuns()) {
-		s := newSimulation(t, seed)
-		for range 12 {
-			for range (500*time.Millisecond + s.upTo(12*time.Second)) / simTick {
-				s.tick()
-			}
-			if s.random.IntN(4) == 0 {
-				s.crash()
-			} else {
-				s.scale(1 + s.random.IntN(simMost))
-			}
-		}
-		s.atEnd(time.Minute)
-		worst = max(worst, s.worst)
-		if s.worst > simWindow {
-			t.Errorf("an object was on two pages, or on none, for %s", s.worst)
-		}
-		if t.Failed() {
-			for _, line := range s.log {
-				t.Log(line)
-			}
-			t.Fatalf("seed %d", seed)
-		}
-	}
-	t.Logf("worst %s in %d runs, %s allowed", worst, simRuns(), simWindow)
-}
-
-// TestFleetRecoversFromWhateverIsDoneToItsTopology deletes, empties, garbles and edits the object at random moments.
-func TestFleetRecoversFromWhateverIsDoneToItsTopology(t *testing.T) {
-	for seed := range uint64(simRuns()) {
-		s := newSimulation(t, seed)
-		for range 12 {
-			for range s.upTo(8*time.Second) / simTick {
-				s.tick()
-			}
-			s.meddle()
-			if s.random.IntN(2) == 0 {
-				s.scale(1 + s.random.IntN(simMost))
-			}
-		}
-		if s.data == nil {
-			s.data = map[string]string{}
-			s.version++
-		}
-		s.atEnd(oldNews + 2*time.Minute) // an edited revision is believed for a while
-		if t.Failed() {
-			for _, line := range s.log {
-				t.Log(line)
-			}
-			t.Fatalf("seed %d", seed)
-		}
-	}
-}
-
-func (s *simulation) meddle() {
-	s.version++
-	if s.data == nil {
-		s.say("object made anew")
-		s.data = map[string]string{}
-		return
-	}
-	switch s.random.IntN(5) {
-	case 0:
-		s.say("object deleted")
-		s.data = nil
-	case 1:
-		s.say("object emptied")
-		s.data = map[string]string{}
-	case 2:
-		s.say("topology garbled")
-		s.data[topologyKey] = `{"active":`
-	case 3:
-		edited := Topology{Generation: s.random.Int64N(20), Active: s.random.IntN(simMost + 1), Target: s.random.IntN(simMost + 1), Revision: s.random.Int64N(40), Set: "u"}
-		if s.random.IntN(2) == 0 {
-			edited.SwitchAt = s.now.Add(s.upTo(time.Hour) - 30*time.Minute)
-		}
-		s.say("topology edited: %v", edited)
-		s.data[topologyKey] = edited.String()
-	case 4:
-		s.say("reports forged")
-		for ordinal := range simMost {
-			s.data[reportKey(ordinal)] = Report{Generation: 1 << 60, Target: 3, Holds: true}.String()
-		}
-	}
-}
-
-func simRuns() int {
-	if testing.Short() {
-		return 3
-	}
-	return 10
 }

@@ -22,59 +22,63 @@ type duty struct {
 	neighbourEnds  time.Time
 }
 
-// next returns the duty by what is known now. Taking over is at once, giving up comes a moment after.
-func (d duty) next(p Plan, v view) duty {
+// nextDuty returns the duty by what is known now. Taking over is at once, giving up comes a moment after.
+func (m *planner) nextDuty(v snapshot) duty {
+	d, p := m.duty, m.plan
 	if d.active != p.Active {
 		d.active, d.neighbour = p.Active, false // it is another's now
 	}
+	start := v.wanted.number() - p.Ordinal
+	up := func(ordinal int) bool { return v.up(start + ordinal) }
 	here, after := p.Ordinal, (p.Ordinal+1)%p.Active
-	d.own = linger(d.own, v.up(here) || !v.up(after), &d.ownEnds, v.now)
-	d.neighbour = linger(d.neighbour, v.up(here) && !v.up(before(here, p.Active)), &d.neighbourEnds, v.now)
+	d.own = m.holdOver(d.own, up(here) || !up(after), &d.ownEnds, v.now)
+	d.neighbour = m.holdOver(d.neighbour, up(here) && !up(before(here, p.Active)), &d.neighbourEnds, v.now)
 	return d
 }
 
-// linger returns whether something is served that ought to be or not. since is when it ceased to.
-func linger(served, ought bool, since *time.Time, now time.Time) bool {
+// holdOver keeps serving for overlap after the condition became false. since is when it did.
+func (m *planner) holdOver(served, condition bool, since *time.Time, now time.Time) bool {
 	switch {
-	case ought, !served:
+	case condition, !served:
 		*since = time.Time{}
-		return ought
+		return condition
 	case since.IsZero():
 		*since = now
 	}
-	return now.Sub(*since) < overlap
+	return !m.elapsed(now, *since, overlap)
 }
 
-// up reports whether the pod of a replica is there to serve. One that leaves because the fleet shrinks is until
+// up reports whether the pod with this number is there to serve. One that leaves because the fleet shrinks is until
 // the others have taken over.
-func (v view) up(ordinal int) bool {
-	p := v.peers[ordinal]
-	return (p.ready || p.first && v.prepared(ordinal, p)) && (!p.leaving || ordinal >= v.wanted.Total)
+func (v snapshot) up(number int) bool {
+	p := v.peers[number]
+	return (p.ready || p.first && v.prepared(number, p)) && (!p.leaving || !v.wanted.members().has(number))
 }
 
-// prepared reports whether the replica in a pod has said that it holds its part, of whichever table.
-func (v view) prepared(ordinal int, p peer) bool {
-	r, ok := parseReport(v.data, ordinal)
-	return ok && r.Holds && r.Pod != "" && r.Pod == p.uid
+// prepared reports whether the replica in a pod has said that it holds its part, of whichever table, and what it serves.
+func (v snapshot) prepared(number int, p peer) bool {
+	r := v.reports[number]
+	return r.Complete && r.Pod != "" && r.Pod == p.uid
 }
 
 // standBy adds to the plan what the replica serves in the place of others, and others in its place.
-func (m *mind) standBy(v view) {
+func (m *planner) standBy(v snapshot) {
 	p := &m.plan
 	p.Standby, p.Covers, p.Covered = v.standby, false, false
 	if !v.standby || p.Active < 2 || p.Ordinal < 0 || p.Ordinal >= p.Active {
 		m.duty = duty{}
 		return
 	}
-	m.duty = m.duty.next(*p, v)
+	m.duty = m.nextDuty(v)
 	p.Covers, p.Covered = m.duty.neighbour, !m.duty.own
 }
 
 // relieved reports whether a replica that has been asked to stop may do so, because another serves its shard or
 // because none is there that could. One that leaves because the fleet shrinks waits for the switch instead.
-func (m *mind) relieved(v view) bool {
-	if p := m.plan; p.Standby && m.duty.own && p.Active > 1 && p.Ordinal < v.wanted.Total {
-		other, there := v.peers[(p.Ordinal+1)%p.Active]
+func (m *planner) relieved(v snapshot) bool {
+	number := v.wanted.number()
+	if p := m.plan; p.Standby && m.duty.own && p.Active > 1 && v.wanted.members().has(number) {
+		other, there := v.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
 		return !there || other.leaving
 	}
 	return true

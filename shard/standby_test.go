@@ -9,9 +9,9 @@ const (
 	simProbe = time.Second // the longest between two looks of the kubelet
 	// What one replica takes over and another gives up is by the same change of a pod, of which they hear at
 	// different times.
-	simDoubled = overlap + simLag + 2*look + 3*simTick
+	simDoubled = overlap + simLag + 2*simTick + 3*simTick
 	// What nobody serves any more is served when that is heard of. A switch may come on top.
-	simMissing = simLag + look + 3*simTick + simWindow
+	simMissing = simLag + simTick + 3*simTick + simWindow
 )
 
 // probe is the kubelet: it reports a replica ready some time after it is.
@@ -33,47 +33,34 @@ func (s *simulation) peers() peers {
 	all := peers{}
 	for ordinal, p := range s.pods {
 		if p != nil {
-			all[ordinal] = peer{uid: p.mind.pod, ready: p.reported, first: p.first && p.restarts.IsZero(), leaving: !p.deleted.IsZero()}
+			all[ordinal] = peer{uid: p.planner.pod, ready: p.reported, first: p.first && p.restarts.IsZero(), leaving: !p.deleted.IsZero()}
 		}
 	}
 	return all
 }
 
-// pages counts the pages that an object is on.
-func (s *simulation) pages(h int) (n int) {
-	for ordinal, p := range s.pods {
-		if p == nil || !p.restarts.IsZero() || !p.ready {
-			continue
-		}
-		switch owner := s.owner[p.serves][h]; {
-		case owner == ordinal && !p.plan.Covered, p.plan.Covers && owner == before(ordinal, p.serves):
-			n++
-		}
-	}
-	return n
-}
-
 // prepared reports whether it is written down that the replica of an ordinal holds its part.
 func (s *simulation) prepared(ordinal int) bool {
-	r, ok := parseReport(s.data, ordinal)
-	return ok && r.Holds && r.Pod == s.pods[ordinal].mind.pod
+	r := parseReports(s.data)[ordinal]
+	return r.Complete && r.Pod == s.pods[ordinal].planner.pod
 }
 
-// servable reports whether the replica of an ordinal, or the one that stands by for it, is able to serve.
-func (s *simulation) servable(ordinal, total int) bool {
-	owner, other := s.pods[ordinal], s.pods[(ordinal+1)%total]
-	able := func(p *simPod) bool { return p != nil && p.restarts.IsZero() && p.ready }
-	return able(owner) || total > 1 && able(other) && (other.reported || other.first && s.prepared((ordinal+1)%total)) && other.deleted.IsZero()
+// servable reports whether the replica of a pod, or the one that stands by for it, is able to serve.
+func (s *simulation) servable(number int, active Topology) bool {
+	after := active.Start + (number-active.Start+1)%active.Active
+	if max(number, after) >= simMost {
+		return false
+	}
+	owner, other := s.pods[number], s.pods[after]
+	able := (*simPod).serves
+	return able(owner) || active.Active > 1 && able(other) && (other.reported || other.first && s.prepared(after)) && other.deleted.IsZero()
 }
 
 func (s *simulation) auditStandby() {
-	var active Topology
-	if t, err := ParseTopology(s.data[topologyKey]); err == nil {
-		active = t.At(s.now)
-	}
-	for h := range simHashes {
+	active := s.topology()
+	for h := range simObjects {
 		pages := s.pages(h)
-		excused := pages == 0 && (active.Active == 0 || !s.servable(s.owner[active.Active][h], active.Active))
+		excused := pages == 0 && (active.Active == 0 || !s.servable(s.owner(active, h), active))
 		if pages == 1 || excused {
 			s.broken[h] = time.Time{}
 			continue
@@ -87,7 +74,10 @@ func (s *simulation) auditStandby() {
 		}
 		since := s.now.Sub(s.broken[h])
 		if s.worst = max(s.worst, since); since > limit {
-			s.t.Errorf("object %d is on %d pages for %s at %s", h, pages, since, s.now.Format("04:05.000"))
+			for number, p := range s.pods {
+				s.say("replica %d: %+v", number, p)
+			}
+			s.fatal("object %d of %d is on %d pages for %s", h, s.owner(active, h), pages, since)
 		}
 	}
 }
@@ -101,8 +91,7 @@ func (s *simulation) roll() {
 		}
 		s.say("%d is replaced", ordinal)
 		if p.restarts.IsZero() {
-			p.deleted = s.now
-			s.version++
+			s.remove(ordinal)
 		}
 		for wait := 0; wait < int(2*time.Minute/simTick); wait++ {
 			s.tick()
@@ -115,13 +104,12 @@ func (s *simulation) roll() {
 
 // TestStandbyThroughRandomChanges crashes, replaces and adds replicas at random moments.
 func TestStandbyThroughRandomChanges(t *testing.T) {
-	for seed := range uint64(simRuns()) {
+	var done exercise
+	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		s.standby = true
 		for range 10 {
-			for range (500*time.Millisecond + s.upTo(12*time.Second)) / simTick {
-				s.tick()
-			}
+			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
 			switch s.random.IntN(5) {
 			case 0, 1:
 				s.crash()
@@ -137,14 +125,12 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 				t.Errorf("replica %d ends as %+v, and all are ready", ordinal, p)
 			}
 		}
+		done.add(s)
 		if t.Failed() {
-			for _, line := range s.log {
-				t.Log(line)
-			}
-			t.Fatalf("seed %d", seed)
+			s.fatal("seed %d", seed)
 		}
-		t.Logf("worst %s", s.worst)
 	}
+	done.check(t, 2, 4, 1)
 }
 
 // A fleet at rest of which one replica after the other crashes, or is replaced, loses nothing for long.
@@ -158,7 +144,7 @@ func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
 		}
 		for ordinal := range total {
 			s.say("%d crashes", ordinal)
-			s.pods[ordinal] = s.newProcess(s.pods[ordinal].mind.pod)
+			s.pods[ordinal] = s.newProcess(s.pods[ordinal].planner.pod)
 			s.version++
 			for range 20 * time.Second / simTick {
 				s.tick()
@@ -167,8 +153,11 @@ func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
 		s.roll()
 		s.atEnd(time.Minute)
 		t.Logf("%d replicas: worst %s", total, s.worst)
+		if s.standIns < 2*total {
+			t.Errorf("%d replicas: %d stand-ins", total, s.standIns)
+		}
 		if t.Failed() {
-			t.Fatal(s.log)
+			s.fatal("%d replicas", total)
 		}
 	}
 }
@@ -194,10 +183,10 @@ func TestDuty(t *testing.T) {
 			for ordinal, p := range c.peers {
 				all[ordinal] = p
 			}
-			m := mind{incarnation: "x"}
+			m := planner{incarnation: "x"}
 			w := wants(3)
 			w.Ordinal = 1
-			v := view{wanted: w, known: true, standby: true, peers: all, now: noon}
+			v := snapshot{wanted: w, known: true, standby: true, peers: all, now: noon}
 			m.look(v)
 			v.now = v.now.Add(overlap)
 			m.look(v)
@@ -214,28 +203,29 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 	report := func(r Report) map[string]string {
 		return map[string]string{topologyKey: grown.String(), reportKey(2): r.String()}
 	}
-	holds := Report{Generation: 5, Target: 3, Holds: true, Pod: "new"}
+	holds := Report{Generation: 5, Target: 3, Holds: true, Complete: true, Pod: "new"}
 	for name, c := range map[string]struct {
 		report Report
 		peer   peer
 		itself bool
 	}{
 		"it holds its part":              {report: holds, peer: peer{uid: "new", first: true}, itself: true},
-		"it has held it for longer":      {report: Report{Generation: 4, Target: 9, Holds: true, Pod: "new"}, peer: peer{uid: "new", first: true}, itself: true},
+		"it has held it for longer":      {report: Report{Generation: 4, Target: 9, Holds: true, Complete: true, Pod: "new"}, peer: peer{uid: "new", first: true}, itself: true},
+		"it does not hold all yet":       {report: Report{Generation: 5, Target: 3, Holds: true, Pod: "new"}, peer: peer{uid: "new", first: true}},
 		"it has not said so":             {peer: peer{uid: "new", first: true}},
 		"it holds nothing any more":      {report: Report{Generation: 5, Target: 3, Pod: "new"}, peer: peer{uid: "new", first: true}},
 		"another pod had its name":       {report: holds, peer: peer{uid: "newer", first: true}},
-		"its pod cannot be told":         {report: Report{Generation: 5, Target: 3, Holds: true}, peer: peer{first: true}},
+		"its pod cannot be told":         {report: Report{Generation: 5, Target: 3, Holds: true, Complete: true}, peer: peer{first: true}},
 		"it has been ready, or restarts": {report: holds, peer: peer{uid: "new"}},
 		"it is being deleted":            {report: holds, peer: peer{uid: "new", first: true, leaving: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
 			for ordinal, want := range []Plan{{Covers: !c.itself}, {}, {Covered: !c.itself}} {
-				m := mind{incarnation: "x"}
+				m := planner{incarnation: "x"}
 				w := wants(3)
 				w.Ordinal = ordinal
-				m.look(view{wanted: w, known: true, usable: true, data: report(c.report), standby: true, peers: all, now: noon})
+				m.look(snapshot{wanted: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
 				if p := m.plan; p.Covers != want.Covers || p.Covered != want.Covered {
 					t.Errorf("replica %d: plan %+v", ordinal, p)
 				}
@@ -245,9 +235,9 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 }
 
 func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
-	m := mind{incarnation: "x"}
+	m := planner{incarnation: "x"}
 	w := wants(2)
-	v := view{wanted: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
+	v := snapshot{wanted: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
 	at := func(after time.Duration, covers bool) {
 		t.Helper()
 		v.now = noon.Add(after)
@@ -265,8 +255,8 @@ func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
 }
 
 func TestNoPlanBeforeThePodsAreKnown(t *testing.T) {
-	m := mind{incarnation: "x"}
-	v := view{wanted: wants(2), known: true, standby: true, now: noon}
+	m := planner{incarnation: "x"}
+	v := snapshot{wanted: wants(2), known: true, standby: true, now: noon}
 	if m.look(v); m.plan.Active != 0 {
 		t.Errorf("plan %+v", m.plan)
 	}

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -21,7 +22,9 @@ type Status struct {
 	Covered bool // whether the one after it serves the shard of this replica
 
 	relieved bool // with Standby, another serves this replica's shard, or none can
-	recorded int  // replicas that serve or are to serve, by the topology as it is written, whatever the clock says
+	leaves   bool // the fleet shrinks by this replica, which serves until others have taken over
+	start    int  // number of the pod that has ordinal 0 in the active table
+	shift    int  // by how much that number is higher in the target's
 }
 
 // Transitions counts the changes that this replica has seen come to an end.
@@ -39,29 +42,24 @@ func (c *Coordinator) Status() Status {
 	return Status{}
 }
 
-// leaving reports whether the replica is about to be removed and others are going to take over what it serves.
-// It stays until the switch is written down, and not only come by its own clock: that may be ahead, and then
-// nobody would tell the others.
-func (s Status) leaving() bool {
-	return s.Coordinated && s.Ordinal >= s.Wanted && s.Ordinal < s.recorded
-}
-
 // needed reports whether the replica has to serve on although it was asked to stop.
-func (s Status) needed() bool { return s.leaving() || s.Standby && !s.relieved }
+func (s Status) needed() bool { return s.leaves || s.Standby && !s.relieved }
 
 // HandsOver reports whether another replica stands by to take over from this one when it is asked to stop. It
 // does as soon as the pod of this one is not ready.
-func (s Status) HandsOver() bool { return s.Standby && !s.leaving() }
+func (s Status) HandsOver() bool { return s.Standby && !s.leaves }
 
 // Drain waits while the replica serves what others are about to take over, because the fleet is to shrink or
-// because another stands by, but not beyond ctx. When nobody will take over it returns within a second. The error
-// is that of ctx.
+// because another stands by, but not beyond ctx. When nobody will take over it returns within a second. Before the
+// deadline of ctx, if it has one, a replica that leaves has the fleet switch to those who hold their part. The error is
+// that of ctx. It may be called once.
 func (c *Coordinator) Drain(ctx context.Context) error {
-	c.hearOut(ctx)
+	c.stopping(ctx)
+	c.awaitExclusion(ctx)
 	if c.Status().needed() {
-		c.log().Info("asked to stop; serving on until others have taken over")
+		c.log().Info("asked to stop; serving until others have taken over")
 	}
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for c.Status().needed() {
 		select {
@@ -73,16 +71,34 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 	return nil
 }
 
-// hearsay is how long the news that the fleet is to shrink may be under way when the pod is asked to stop for it.
-const hearsay = time.Second
+const (
+	drainPoll = 50 * time.Millisecond
+	// endless is how long a replica serves, if it has to, that was asked to stop without a deadline.
+	endless = 24 * time.Hour
+	// exclusionWait is how long it can take to find out that the fleet is to shrink: the pod is deleted right after that is
+	// decided, and may be told to stop before it knows why.
+	exclusionWait = time.Second
+)
 
-// hearOut waits for that news: the pod is deleted right after it is decided, and may hear of the one before the other.
-func (c *Coordinator) hearOut(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, hearsay)
+// stopping tells the loop that the replica has been asked to stop.
+func (c *Coordinator) stopping(ctx context.Context) {
+	by, ok := ctx.Deadline()
+	if !ok {
+		by = time.Now().Add(endless)
+	}
+	c.stopBy.Store(&by)
+	if l := c.work.Load(); l != nil {
+		notify(l.changed)
+	}
+}
+
+// awaitExclusion waits until it is known that the fleet is to shrink by this replica, if it is.
+func (c *Coordinator) awaitExclusion(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, exclusionWait)
 	defer cancel()
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
-	for s := c.Status(); s.Coordinated && !s.Standby && !s.leaving(); s = c.Status() {
+	for s := c.Status(); s.Coordinated && !s.Standby && !s.leaves; s = c.Status() {
 		select {
 		case <-ctx.Done():
 			return
@@ -91,15 +107,19 @@ func (c *Coordinator) hearOut(ctx context.Context) {
 	}
 }
 
-// note publishes what has changed.
-func (l *loop) note(before mind, v view) {
-	m := &l.mind
+// publish makes the status known, and logs what has changed.
+func (l *loop) publish(before planner, v snapshot) {
+	m := &l.planner
 	s := l.Status()
 	s.Transitions.count(before.last, m.last)
 	s.Ordinal, s.Wanted = v.wanted.Ordinal, v.wanted.Total
-	s.Coordinated = v.usable && !m.alone && m.last.Generation != 0
+	if m.plan.Active > 0 {
+		s.Ordinal = m.plan.Ordinal
+	}
+	s.Coordinated = v.usable && !m.alone && m.last.Generation != 0 && !isNewer(m.problem)
 	s.Generation, s.Active = m.last.Generation, m.plan.Active
-	s.recorded = max(m.last.Active, m.last.Target)
+	s.leaves = v.usable && !m.alone && m.leaving && m.needed(v)
+	s.start, s.shift = v.wanted.number()-m.plan.Ordinal, m.plan.Shift
 	s.Target, s.Since = 0, time.Time{}
 	if m.plan.Changing() {
 		s.Target, s.Since = m.plan.Target, m.last.Since
@@ -110,13 +130,30 @@ func (l *loop) note(before mind, v view) {
 		l.status.Store(&s)
 		l.logPlan(before)
 	}
-	if m.problem != nil && before.problem == nil {
-		l.log.Info("the fleet's topology cannot be followed; it will be written", "err", m.problem)
+	l.logProblem(before)
+}
+
+// isNewer reports whether an error is that a newer version of statefleet has written the topology.
+func isNewer(err error) bool {
+	var newer *newerError
+	return errors.As(err, &newer)
+}
+
+func (l *loop) logProblem(before planner) {
+	m := &l.planner
+	switch {
+	case m.rewinds != before.rewinds:
+		l.log.Warn("the versions of the topology ConfigMap have gone back, as those of a restored backup do; "+
+			"reading the StatefulSet again", "overruled", m.overrules(l.store.read().topology))
+	case isNewer(m.problem) && !isNewer(before.problem):
+		l.log.Warn("keeping what this replica serves", "err", m.problem)
+	case m.problem != nil && before.problem == nil:
+		l.log.Info("topology cannot be followed and will be written again", "err", m.problem)
 	}
 }
 
-func (l *loop) logPlan(before mind) {
-	p, was := l.mind.plan, before.plan
+func (l *loop) logPlan(before planner) {
+	p, was := l.planner.plan, before.plan
 	if p.Covers != was.Covers {
 		l.log.Info("standing by", "serves_neighbour", p.Covers)
 	}
@@ -124,9 +161,12 @@ func (l *loop) logPlan(before mind) {
 		l.log.Info("another replica stands by for this one", "serves_in_its_place", p.Covered)
 	}
 	switch {
-	case p.Active == was.Active && p.Target == was.Target:
+	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
+	case p.NextOnly:
+		l.log.Warn("this replica was killed last time, for lack of memory it seems; until the fleet has grown, it holds only what it will serve then",
+			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyFor)
 	case p.Changing():
-		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "generation", l.mind.last.Generation)
+		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "generation", l.planner.last.Generation)
 	default:
 		l.log.Info("shard assigned", "shard", p.Ordinal, "total", p.Active)
 	}

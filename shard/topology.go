@@ -12,24 +12,28 @@ import (
 const (
 	// lead is how long before the switch its instant is named: time enough for every replica to hear of it.
 	lead = 2 * time.Second
-	// farthest is how far off an instant may be to be believed. One beyond comes from a clock that is wrong
-	// or from an editor, and is named anew.
-	farthest = time.Minute
+	// switchWait is how long a replica waits for a switch whose instant is named and that nobody has made. By then each
+	// clock says that the instant is far ahead: it comes from a clock that is wrong or from an editor, and is named anew.
+	switchWait = time.Minute
 	// lastGeneration keeps the generation a number that every reader of JSON can hold.
 	lastGeneration = 1 << 53
 )
 
-var errNoTopology = errors.New("there is none yet")
+var errNoTopology = errors.New("topology ConfigMap is empty")
 
 // Topology is what a fleet agrees on: by which table it serves, and by which it is about to. It lives in one
 // object of the API server and changes by compare-and-swap only. It is a value; its methods are pure.
 type Topology struct {
 	// Generation counts the decisions: it grows with each new target, and with a target that is given up.
 	Generation int64 `json:"generation"`
-	// Active is the number of replicas in the table that is served by.
+	// Active is the number of replicas in the table that is served by, and Start the number in the name of the pod that
+	// has ordinal 0 in it (spec.ordinals.start).
 	Active int `json:"active"`
-	// Target is the number of replicas in the table that is being prepared; 0 when nothing is.
-	Target int `json:"target,omitempty"`
+	Start  int `json:"start,omitempty"`
+	// Target is the number of replicas in the table that is being prepared, and TargetStart the pod that has ordinal 0 in
+	// it; both are 0 when nothing is prepared.
+	Target      int `json:"target,omitempty"`
+	TargetStart int `json:"targetStart,omitempty"`
 	// SwitchAt is the instant from which on Target counts as Active; zero until every replica of the target
 	// has said that it holds its part. Once named it stands: others may have acted on it already.
 	SwitchAt time.Time `json:"switchAt,omitzero"`
@@ -47,31 +51,43 @@ func ParseTopology(text string) (Topology, error) {
 	if text == "" {
 		return Topology{}, errNoTopology
 	}
+	if newer := readVersions(text); newer != nil {
+		return Topology{}, newer
+	}
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return Topology{}, fmt.Errorf("it cannot be read: %w", err)
+		return Topology{}, fmt.Errorf("topology is no JSON document of the expected form: %w", err)
 	}
-	switch {
-	case t.Generation < 1 || t.Generation >= lastGeneration:
-		return Topology{}, fmt.Errorf("generation %d is out of bounds", t.Generation)
-	case t.Active < 1 || t.Active > MaxTotal:
-		return Topology{}, fmt.Errorf("active must be between 1 and %d, got %d", MaxTotal, t.Active)
-	case t.Target < 0 || t.Target > MaxTotal:
-		return Topology{}, fmt.Errorf("target must be between 0 and %d, got %d", MaxTotal, t.Target)
+	if t.Generation < 1 || t.Generation >= lastGeneration {
+		return Topology{}, fmt.Errorf("topology: generation %d is out of bounds", t.Generation)
 	}
-	if t.Target == t.Active {
-		t.Target = 0
+	if err := t.active().check(); err != nil {
+		return Topology{}, fmt.Errorf("topology: active %w", err)
 	}
-	if t.Target == 0 {
-		t.SwitchAt = time.Time{}
+	if t.Target != 0 {
+		if err := t.target().check(); err != nil {
+			return Topology{}, fmt.Errorf("topology: target %w", err)
+		}
+	}
+	if t.target() == t.active() || t.Target == 0 {
+		t.Target, t.TargetStart, t.SwitchAt = 0, 0, time.Time{}
 	}
 	return t, nil
 }
 
 // String is the text that [ParseTopology] reads.
-func (t Topology) String() string { return compact(t) }
+func (t Topology) String() string {
+	return compact(struct {
+		versions
+		Topology
+	}{versions{formatVersion, tableVersion}, t})
+}
+
+// active are the pods that serve, target those that prepare to.
+func (t Topology) active() members { return members{t.Start, t.Active} }
+func (t Topology) target() members { return members{t.TargetStart, t.Target} }
 
 // compact writes plain data as JSON, which cannot fail.
-func compact[T Topology | Report](v T) string {
+func compact[T any](v T) string {
 	text, err := json.Marshal(v)
 	if err != nil { // a time outside of the years 0 to 9999
 		return ""
@@ -90,23 +106,35 @@ func (t Topology) At(now time.Time) Topology {
 // switched is the topology after its change.
 func (t Topology) switched() Topology {
 	if t.Target != 0 {
-		t.Active = t.Target
+		t.Active, t.Start = t.Target, t.TargetStart
 	}
-	t.Target, t.SwitchAt = 0, time.Time{}
+	t.Target, t.TargetStart, t.SwitchAt = 0, 0, time.Time{}
 	return t
 }
 
-// due reports whether the instant of the switch is named and to be believed.
-func (t Topology) due(now time.Time) bool {
-	return !t.SwitchAt.IsZero() && t.SwitchAt.Sub(now) <= farthest
+// scheduled reports whether the instant of the switch is named.
+func (t Topology) scheduled() bool { return !t.SwitchAt.IsZero() }
+
+// decision is what tells one choice of a target from another, whatever its generation: generations come again after a
+// backup was restored.
+type decision struct {
+	generation     int64
+	active, target members
+	since          time.Time
 }
 
-// Plan returns what the topology asks of a replica at an instant.
-func (t Topology) Plan(ordinal int, now time.Time) Plan {
+func (t Topology) decision() decision {
+	return decision{t.Generation, t.active(), t.target(), t.Since.Round(0).UTC()}
+}
+
+// Plan returns what the topology asks at an instant of the replica whose pod has this number in its name.
+func (t Topology) Plan(number int, now time.Time) Plan {
 	t = t.At(now)
-	p := Plan{Ordinal: ordinal, Active: t.Active, Target: t.Target, Due: t.due(now)}
+	p := Plan{Ordinal: number - t.Start, Active: t.Active, Target: t.Target, Due: t.scheduled()}
 	if p.Target == 0 {
 		p.Target = p.Active
+	} else {
+		p.Shift = t.TargetStart - t.Start
 	}
 	return p
 }
@@ -126,13 +154,27 @@ type Wanted struct {
 	Selector string
 }
 
+// members are the pods that the StatefulSet wants.
+func (w Wanted) members() members { return members{w.Start, w.Total} }
+
+// number is the one in the name of this replica's pod.
+func (w Wanted) number() int { return w.Start + w.Ordinal }
+
 // Step is what a replica knows when it asks for the next step.
 type Step struct {
 	Wanted  Wanted
-	Reports map[int]Report // of the replicas, by ordinal
+	Reports map[int]Report // of the replicas, by the number of their pod
 	Now     time.Time
 	// Alone is set when the fleet could not coordinate until now: then every replica goes by what is wanted.
 	Alone bool
+	// Behind is set while the replica may know an older state of the StatefulSet than the one that the topology follows
+	// from. It leaves the target as it is then.
+	Behind bool
+	// Overdue is set when the switch is scheduled and nobody has made it for [switchWait].
+	Overdue bool
+	// LastChance is set on a replica that serves, has been asked to stop because the fleet shrinks, and cannot wait any
+	// longer. What it serves is missing afterwards, unless the fleet switches before: to those who hold their part.
+	LastChance bool
 }
 
 // Next returns the topology that has to follow, or false when there is nothing to do or to wait for only.
@@ -146,14 +188,18 @@ func (t Topology) Next(s Step) (Topology, bool) {
 		return t.from(s, t.Generation), true
 	case t.At(s.Now) != t:
 		return t.At(s.Now), true
-	case t.due(s.Now):
+	case t.scheduled() && !s.Overdue:
 		return t, false
 	}
-	if goal := t.goal(s.Wanted); goal != t.Active && goal != t.Target || goal == t.Active && t.Target != 0 {
+	if goal := t.goal(s); goal != t.active() && goal != t.target() || goal == t.active() && t.Target != 0 {
 		return t.aim(goal, s), true
 	}
-	if t.Target != 0 && t.held(s.Reports) {
+	switch ready := s.LastChance || t.held(s.Reports); {
+	case t.Target != 0 && ready:
 		t.SwitchAt = s.Now.Add(lead).UTC()
+		return t, true
+	case t.scheduled(): // by a clock that is wrong, and a replica has restarted since
+		t.SwitchAt = time.Time{}
 		return t, true
 	}
 	return t, false
@@ -162,7 +208,7 @@ func (t Topology) Next(s Step) (Topology, bool) {
 // from is a topology that starts from what is wanted.
 func (t Topology) from(s Step, generation int64) Topology {
 	w := s.Wanted
-	return Topology{Generation: after(generation), Active: w.Total, Set: w.Set, Revision: w.Revision, Since: s.Now.UTC()}
+	return Topology{Generation: after(generation), Active: w.Total, Start: w.Start, Set: w.Set, Revision: w.Revision, Since: s.Now.UTC()}
 }
 
 // after is the generation that follows; it starts again where readers could lose count.
@@ -174,10 +220,13 @@ func after(generation int64) int64 {
 }
 
 // aim gives the topology another target; the table it has already means none.
-func (t Topology) aim(goal int, s Step) Topology {
-	next := Topology{Generation: after(t.Generation), Active: t.Active, Set: s.Wanted.Set, Revision: s.Wanted.Revision, Since: s.Now.UTC()}
-	if goal != t.Active {
-		next.Target = goal
+func (t Topology) aim(goal members, s Step) Topology {
+	next := Topology{
+		Generation: after(t.Generation), Active: t.Active, Start: t.Start,
+		Set: s.Wanted.Set, Revision: s.Wanted.Revision, Since: s.Now.UTC(),
+	}
+	if goal != t.active() {
+		next.Target, next.TargetStart = goal.total, goal.start
 	}
 	return next
 }
@@ -185,24 +234,27 @@ func (t Topology) aim(goal int, s Step) Topology {
 // outdated reports whether the StatefulSet has changed since the decision.
 func (t Topology) outdated(w Wanted) bool { return t.Set != w.Set || t.Revision < w.Revision }
 
-// goal is the number of replicas to move to, by what the StatefulSet says. A replica that knows an older
-// state of it than the one that the target was chosen from leaves the target as it is.
-func (t Topology) goal(w Wanted) int {
+// explained reports whether the decision can follow from a state of the StatefulSet that the replica knows.
+func (t Topology) explained(w Wanted) bool { return t.Set == w.Set && t.Revision <= w.Revision }
+
+// goal are the pods to move to: those that the StatefulSet wants, without those that serve now and are about to end.
+func (t Topology) goal(s Step) members {
+	goal := s.Wanted.members()
 	switch {
-	case t.Set == w.Set && t.Revision > w.Revision && t.Target != 0:
-		return t.Target
-	case t.Set == w.Set && t.Revision > w.Revision:
-		return t.Active
-	case w.OneByOne:
-		return min(w.Total, t.Active+1)
+	case s.Behind && t.Target != 0:
+		return t.target()
+	case s.Behind:
+		return t.active()
+	case s.Wanted.OneByOne && goal.end() > t.active().end():
+		goal = members{t.Start, t.Active + 1}
 	}
-	return w.Total
+	return goal.without(func(number int) bool { return t.active().has(number) && s.Reports[number].leaves(s.Now) })
 }
 
 // held reports whether every replica of the target holds its part.
 func (t Topology) held(reports map[int]Report) bool {
-	for ordinal := range t.Target {
-		if r := reports[ordinal]; !r.Holds || r.Generation != t.Generation || r.Target != t.Target {
+	for number := range t.target().numbers() {
+		if !reports[number].prepared(t) {
 			return false
 		}
 	}

@@ -62,10 +62,10 @@ func TestNextStepOfATopology(t *testing.T) {
 		"a named instant stands":          {from: named, step: Step{Wanted: wants(3)}},
 		"the instant has come":            {from: with(named, func(t *Topology) { t.SwitchAt = noon }), step: Step{Wanted: wants(5)}, want: grown},
 		"the instant is long past":        {from: with(named, func(t *Topology) { t.SwitchAt = noon.Add(-time.Hour) }), step: Step{Wanted: wants(3)}, want: grown},
-		"an absurd instant is named anew": {from: with(named, func(t *Topology) { t.SwitchAt = noon.Add(time.Hour) }), step: Step{Wanted: wants(5), Reports: holding(named, 5)}, want: with(growing, func(t *Topology) { t.SwitchAt = noon.Add(lead) })},
-		"old news changes nothing":        {from: with(growing, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(3)}},
-		"old news starts nothing":         {from: with(steady, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(5)}},
-		"old news still counts the holds": {from: with(growing, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(3), Reports: holding(growing, 5)}, want: with(growing, func(t *Topology) { t.Revision, t.SwitchAt = 8, noon.Add(lead) })},
+		"an absurd instant is named anew": {from: with(named, func(t *Topology) { t.SwitchAt = noon.Add(time.Hour) }), step: Step{Wanted: wants(5), Overdue: true, Reports: holding(named, 5)}, want: with(growing, func(t *Topology) { t.SwitchAt = noon.Add(lead) })},
+		"old news changes nothing":        {from: with(growing, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(3), Behind: true}},
+		"old news starts nothing":         {from: with(steady, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(5), Behind: true}},
+		"old news still counts the holds": {from: with(growing, func(t *Topology) { t.Revision = 8 }), step: Step{Wanted: wants(3), Behind: true, Reports: holding(growing, 5)}, want: with(growing, func(t *Topology) { t.Revision, t.SwitchAt = 8, noon.Add(lead) })},
 		"another StatefulSet counts":      {from: with(growing, func(t *Topology) { t.Set, t.Revision = "old", 99 }), step: Step{Wanted: wants(3)}, want: aimed(6, 3, 0)},
 		"edited by hand":                  {from: with(growing, func(t *Topology) { t.Target = 9 }), step: Step{Wanted: wants(3)}, want: aimed(6, 3, 0)},
 		"one by one":                      {from: steady, step: Step{Wanted: with2(wants(5), func(w *Wanted) { w.OneByOne = true })}, want: aimed(5, 3, 4)},
@@ -99,10 +99,10 @@ func with2(w Wanted, change func(*Wanted)) Wanted {
 
 func TestTopologyThatCannotBeFollowed(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                              "none yet",
-		`yes`:                           "cannot be read",
-		`{"generation":"4","active":3}`: "cannot be read",
-		`{"generation":4,"active":3,"switchAt":"noon"}`:      "cannot be read",
+		``:                              "is empty",
+		`yes`:                           "no JSON document",
+		`{"generation":"4","active":3}`: "no JSON document",
+		`{"generation":4,"active":3,"switchAt":"noon"}`:      "no JSON document",
 		`{"generation":0,"active":3}`:                        "generation 0",
 		`{"generation":9223372036854775807,"active":3}`:      "generation",
 		`{"generation":4,"active":0}`:                        "active",
@@ -129,7 +129,7 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 		{Topology{Generation: 1, Active: 3}, 1, noon, Plan{Ordinal: 1, Active: 3, Target: 3}},
 		{growing, 1, noon, Plan{Ordinal: 1, Active: 3, Target: 5}},
 		{named, 1, noon.Add(-time.Second), Plan{Ordinal: 1, Active: 3, Target: 5, Due: true}},
-		{named, 1, noon.Add(-time.Hour), Plan{Ordinal: 1, Active: 3, Target: 5}},
+		{named, 1, noon.Add(-time.Hour), Plan{Ordinal: 1, Active: 3, Target: 5, Due: true}},
 		{named, 1, noon, Plan{Ordinal: 1, Active: 5, Target: 5}},
 		{named, 4, noon, Plan{Ordinal: 4, Active: 5, Target: 5}},
 	} {

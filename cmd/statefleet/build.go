@@ -62,12 +62,12 @@ func build(ctx context.Context, s *settings) (p *process, err error) {
 }
 
 func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
-	r := &reloader{shown: replica.NewMetrics(registry), level: p.log.Level}
+	r := &reloader{shown: replica.NewMetrics(registry), level: p.log.Level, holdsChanged: p.holdsChanged}
 	p.generations = r
 	if r.metrics, err = newReloadMetrics(registry, p.files); err != nil {
 		return err
 	}
-	r.make = func(s *settings) (*generation, error) { return newGeneration(s, r.shown) }
+	r.make = func(s *settings) (*generation, error) { return newGeneration(s, r.shown, r.holdsChanged) }
 	first, err := r.make(p.settings)
 	if err != nil {
 		return err

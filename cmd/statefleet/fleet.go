@@ -34,6 +34,13 @@ func (p *process) makeFleet(config *rest.Config, registry *prometheus.Registry) 
 	return registry.Register(metrics)
 }
 
+// holdsChanged tells the fleet, if there is one, that this replica may hold something else than before.
+func (p *process) holdsChanged() {
+	if p.fleet != nil {
+		p.fleet.HoldsChanged()
+	}
+}
+
 // drain waits until what this replica serves has been taken over, if it is to be.
 func (p *process) drain(ctx context.Context) {
 	if p.fleet == nil || p.drainTimeout == 0 {

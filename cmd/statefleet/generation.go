@@ -34,8 +34,9 @@ type generation struct {
 	ended chan struct{}
 }
 
-// newGeneration makes a generation that starts with start. Generations of one process share the metrics.
-func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
+// newGeneration makes a generation that starts with start. Generations of one process share the metrics. holdsChanged is
+// called when the replica may hold something else than before.
+func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (*generation, error) {
 	config, err := s.apiConfig()
 	if err != nil {
 		return nil, err
@@ -58,6 +59,7 @@ func newGeneration(s *settings, metrics *replica.Metrics) (*generation, error) {
 		HoldDeleted:       s.holdDeleted,
 		CheckEvery:        s.checkEvery,
 		Restarted:         g.restarted,
+		HoldsChanged:      holdsChanged,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,
 		Metrics:           metrics,
@@ -155,7 +157,7 @@ func (g *generation) export(custom []customresource.Kind) {
 func (g *generation) holds() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.plan == nil || g.complete && g.replica.Holds(*g.plan)
+	return g.plan == nil || g.complete && g.replica.Holds(*g.plan).All
 }
 
 var errNoDefinitions = errors.New("the definitions of custom resources are not known yet")

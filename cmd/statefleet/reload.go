@@ -34,6 +34,8 @@ type reloader struct {
 	level   *promslog.Level  // of everybody's logger
 	hangup  <-chan os.Signal // asks to reload
 
+	holdsChanged func() // told when Holds may have another answer
+
 	watched watchedFiles
 	refused bool // what was read last
 	group   *errgroup.Group
@@ -56,7 +58,7 @@ func (r *reloader) Follow(p shard.Plan) {
 
 // Holds reports whether the generation that is served has what the plan asks for; see [shard.Member]. One that takes its
 // place has it, too.
-func (r *reloader) Holds(p shard.Plan) bool { return r.serving.Load().replica.Holds(p) }
+func (r *reloader) Holds(p shard.Plan) shard.Held { return r.serving.Load().replica.Holds(p) }
 
 // run starts what the reloader does in a group, until ctx ends.
 func (r *reloader) run(ctx context.Context, in *errgroup.Group) {
@@ -180,6 +182,7 @@ func (r *reloader) succeed() {
 	r.serving.Store(next)
 	r.next = nil
 	r.mu.Unlock()
+	r.holdsChanged()
 	next.show(r.shown)
 	if err := r.level.Set(next.log.Level.String()); err != nil { // a level's own name is one that it knows
 		next.logger.Error("the level of the log stays", "err", err)

@@ -85,7 +85,7 @@ func (f *fleet) reshard(next int) {
 	f.follow(f.total, next, -1)
 	f.await("all hold what comes", func() bool {
 		return !slices.ContainsFunc(f.witnesses[:max(f.total, next)], func(w *witness) bool {
-			return !w.Holds(f.plan(slices.Index(f.witnesses, w), f.total, next, -1))
+			return !w.Holds(f.plan(slices.Index(f.witnesses, w), f.total, next, -1)).All
 		})
 	})
 	for w, ranges := range gained { // and listed, but nothing else
@@ -124,7 +124,7 @@ func (f *fleet) reload(ordinal int) {
 	next := f.c.witness(1-before.view, nil)
 	p := f.plan(ordinal, f.total, f.total, -1)
 	next.Follow(p)
-	f.await("the new configuration is held", func() bool { return next.Holds(p) })
+	f.await("the new configuration is held", func() bool { return next.Holds(p).All })
 	next.since = listed
 	next.reads(p, listed)
 	f.witnesses[ordinal] = next

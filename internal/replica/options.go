@@ -57,12 +57,20 @@ type Options struct {
 	// Restarted, unless it is nil, is called when the versions of the API server turn
 	// out to have gone back, for whoever else follows it. It must not block.
 	Restarted func()
+	// HoldsChanged, unless it is nil, is called when [Replica.Holds] may have another answer. It must not block.
+	HoldsChanged func()
 	// RawBytes bounds the page text that is held uncompressed.
 	RawBytes int64
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
 	// Metrics are the self-metrics; Replicas that follow one another share them.
 	Metrics *Metrics
+}
+
+func (o *Options) holdsChanged() {
+	if o.HoldsChanged != nil {
+		o.HoldsChanged()
+	}
 }
 
 // Kind is one kind of object that a Replica follows and shows.

@@ -29,7 +29,7 @@ func plan(ordinal, active, target int) shard.Plan {
 
 func (r *run) waitHolds(p shard.Plan) {
 	r.t.Helper()
-	eventually(r.t, "the plan is held", func() bool { return r.Holds(p) })
+	eventually(r.t, "the plan is held", func() bool { return r.Holds(p).All })
 }
 
 // serves fails unless the page has the pods of a shard and no others.
@@ -152,7 +152,7 @@ func TestRestartInTheMiddleHoldsBothAtOnce(t *testing.T) {
 	r.Follow(plan(0, 3, 2))
 	r.waitReady()
 	r.serves(0, 3)
-	if !r.Holds(plan(0, 3, 2)) {
+	if !r.Holds(plan(0, 3, 2)).All {
 		t.Error("ready before it holds what is next")
 	}
 	r.Follow(plan(0, 2, 2))
@@ -166,7 +166,7 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 	due := plan(0, 3, 2)
 	due.Due = true
 	r.Follow(due)
-	if !r.Holds(due) || !r.Holds(plan(0, 3, 2)) {
+	if !r.Holds(due).All || !r.Holds(plan(0, 3, 2)).All {
 		t.Error("what is held is not known any more")
 	}
 	r.serves(0, 3)
@@ -199,7 +199,7 @@ func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
 	if held, served := r.value("statefleet_shard_share", "", ""), r.value("statefleet_shard_share_served", "", ""); held < 0.6 || served > 0.4 {
 		t.Errorf("share held %v, served %v", held, served)
 	}
-	if !r.Holds(standby(true, false)) || r.Holds(plan(0, 3, 3)) {
+	if !r.Holds(standby(true, false)).All || r.Holds(plan(0, 3, 3)).All {
 		t.Error("what is held depends on what is served")
 	}
 }
@@ -279,7 +279,7 @@ func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {
 	r.Follow(plan(1, 1, 2))
 	r.waitHolds(plan(1, 1, 2))
 	r.SetKinds(both)
-	eventually(t, "the plan is not held any more", func() bool { return !r.Holds(plan(1, 1, 2)) })
+	eventually(t, "the plan is not held any more", func() bool { return !r.Holds(plan(1, 1, 2)).All })
 	r.Follow(plan(1, 2, 2))
 	eventually(t, "jobs are waited for", func() bool { return r.Ready() != nil && r.Ready().Error() == "not synced yet: jobs" })
 	close(hold)

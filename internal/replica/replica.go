@@ -32,6 +32,9 @@ type Replica struct {
 	// settled is the plan that is followed, once all that it asks for is held.
 	settled atomic.Pointer[shard.Plan]
 
+	// prepared is the plan that is followed, once its part of the target is held.
+	prepared atomic.Pointer[shard.Plan]
+
 	assigned  latest[shard.Plan]
 	wanted    latest[[]Kind]
 	repair    chan repair

@@ -25,6 +25,7 @@ func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
 	if tables(p) != tables(c.plan) {
 		c.shards = p.Shards()
 		r.settled.Store(nil)
+		r.prepared.Store(nil)
 	}
 	c.plan = p
 	return r.advance(ctx, c)
@@ -44,11 +45,22 @@ func (c course) goal() (goal shard.Ranges) {
 	return goal
 }
 
+// toHold is what the replica is to hold. One that starts while the fleet grows begins with its part of the target, which is
+// the smaller one: it can report that to the others although it may not have memory for more.
+func (r *Replica) toHold(c course) shard.Ranges {
+	next := c.shards.Next()
+	starts := len(c.shown) == 0 && !r.isReady()
+	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Minus(c.whole)) > 0) {
+		return next
+	}
+	return c.shards.All().Union(c.shown)
+}
+
 // advance goes as far on the course as what is held allows.
 func (r *Replica) advance(ctx context.Context, c course) course {
 	goal := c.goal()
 	for {
-		held := c.shards.All().Union(c.shown)
+		held := r.toHold(c)
 		switch served := c.plan.Serves(c.shards); {
 		case !goal.Equal(c.shown) && len(goal.Minus(c.whole)) == 0 && c.parts.have(served):
 			c = r.serve(c, served, goal)
@@ -108,14 +120,19 @@ func (c course) sort(k *kind) { k.store.Divide(c.parts.part, c.parts.of(c.shown)
 // serves, and whether it holds all that the plan asks for.
 func (r *Replica) arrive(c course, goal shard.Ranges) {
 	complete := c.whole.Equal(c.held)
+	plan := tables(c.plan)
+	if len(c.shards.Next().Minus(c.whole)) == 0 && r.prepared.Swap(&plan) == nil {
+		r.options.holdsChanged()
+	}
 	if complete {
 		for _, k := range r.current() {
 			if !k.late {
 				k.store.Loaded()
 			}
 		}
-		plan := tables(c.plan)
-		r.settled.Store(&plan)
+		if r.settled.Swap(&plan) == nil {
+			r.options.holdsChanged()
+		}
 	}
 	r.shown.Store(&c.shown)
 	r.mu.Lock()
@@ -141,14 +158,11 @@ func (r *Replica) setServing(serving bool) {
 // The first call starts it. Follow does not wait.
 func (r *Replica) Follow(p shard.Plan) { r.assigned.put(p) }
 
-// Holds reports whether everything that the plan asks for is held; see
-// shard.Member.
-func (r *Replica) Holds(p shard.Plan) bool {
-	settled := r.settled.Load()
-	return settled != nil && *settled == tables(p)
+// Holds says how much is held of what the plan asks for; see shard.Member.
+func (r *Replica) Holds(p shard.Plan) shard.Held {
+	is := func(of *shard.Plan) bool { return of != nil && *of == tables(p) }
+	return shard.Held{Next: is(r.prepared.Load()), All: is(r.settled.Load())}
 }
-
-var _ shard.Member = (*Replica)(nil)
 
 // parts are sets of hashes that the stores can tell from one another. The part
 // of a hash is a number with one bit for each set that it is in.

@@ -33,6 +33,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		return nil
 	}
 	r.settled.Store(nil)
+	r.prepared.Store(nil)
 	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active)
 	if r.selection != nil {
 		var running sync.WaitGroup
@@ -82,6 +83,8 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			}
 			nothing := tables(p)
 			r.settled.Store(&nothing)
+			r.prepared.Store(&nothing)
+			r.options.holdsChanged()
 			r.waitFor(errNothing)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
@@ -212,6 +215,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 	if !r.isReady() && len(fresh) > 0 {
 		c.whole = nil // it is not ready before it holds these too
 		r.settled.Store(nil)
+		r.prepared.Store(nil)
 	}
 	return c
 }

@@ -1,0 +1,71 @@
+package shard
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Replicas of different versions of statefleet share one topology ConfigMap during every rollout, so each document in it
+// says by which version it is to be read.
+//
+// A replica that finds a newer version than it knows keeps serving as it is, writes no topology, and says so. Its report
+// tells the others which version it knows; once no replica of the fleet knows a newer one than itself, as after a
+// rollback, it writes the topology anew. So a change that an older replica must not ignore raises formatVersion, and a
+// change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, active and start
+// of a topology, and the members format and table of a report, with their meaning: an older replica that starts into the
+// fleet of a newer one serves by them.
+const (
+	formatVersion = 1
+	tableVersion  = 1
+)
+
+// versions are those of the format and of the range table. Each topology and each report has them.
+type versions struct {
+	Format int `json:"format"`
+	Table  int `json:"table"`
+}
+
+// newerError is why a topology that a newer version of statefleet has written cannot be followed.
+type newerError struct {
+	versions
+	// shards is what the topology says all the same; the zero value when its table is a newer one.
+	shards Topology
+}
+
+func (e *newerError) Error() string {
+	if e.Table > tableVersion {
+		return fmt.Sprintf("topology has version %d of the range table, and this replica knows versions up to %d; "+
+			"a newer version of statefleet has written it", e.Table, tableVersion)
+	}
+	return fmt.Sprintf("topology has format version %d, and this replica knows versions up to %d; "+
+		"a newer version of statefleet has written it", e.Format, formatVersion)
+}
+
+// readVersions returns an error when the text of a topology has a newer version than this replica knows.
+func readVersions(text string) *newerError {
+	var v struct {
+		versions
+		Active int `json:"active"`
+		Start  int `json:"start"`
+	}
+	err := json.Unmarshal([]byte(text), &v)
+	if v.Format <= formatVersion && v.Table <= tableVersion {
+		return nil // what is wrong with it, if anything, the reader of the whole document says
+	}
+	newer := &newerError{versions: v.versions}
+	if err == nil && v.Table <= tableVersion && (members{v.Start, v.Active}).check() == nil {
+		newer.shards = Topology{Active: v.Active, Start: v.Start}
+	}
+	return newer
+}
+
+// othersKnow reports whether a replica of the fleet knows newer versions than this one, as far as the reports tell. A
+// replica that has not reported may be one.
+func othersKnow(fleet members, reports map[int]Report) bool {
+	for number := range fleet.numbers() {
+		if r, ok := reports[number]; !ok || r.Format > formatVersion || r.Table > tableVersion {
+			return true
+		}
+	}
+	return false
+}
