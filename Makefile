@@ -137,14 +137,14 @@ e2e: ## End-to-end tests against a real kube-apiserver and etcd (first build: so
 	cd test && go test -timeout 30m ./...
 
 SCENARIO ?=
+BINARY   ?=
 
-audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (half an hour); SCENARIO=regexp plays some
+audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (half an hour); SCENARIO=regexp plays some, BINARY=path another build
 	@mkdir -p bin
-	cd test && STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/$(SCENARIO)'; \
+	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/$(SCENARIO)'; \
 	  status=$$?; cat $(CURDIR)/bin/audit.txt; exit $$status
 
-IDLE   ?= 5m
-BINARY ?=
+IDLE ?= 5m
 
 idle: ## CPU and API requests of a replica of three while nothing happens, measured for IDLE (default 5m); BINARY=path measures another build
 	cd test && STATEFLEET_IDLE=$(IDLE) STATEFLEET_BINARY=$(BINARY) go test -count=1 -timeout 60m -v ./e2e -run TestIdleReplica

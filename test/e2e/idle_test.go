@@ -26,9 +26,6 @@ const (
 	// such test.
 	idleFor = "STATEFLEET_IDLE"
 
-	// idleBinary names the one with the path of the binary that is measured. Without it, it is that of this checkout.
-	idleBinary = "STATEFLEET_BINARY"
-
 	// packed is how long a replica is left alone first: what was quiet for a minute is packed then.
 	packed = 90 * time.Second
 
@@ -57,12 +54,6 @@ func TestIdleReplica(t *testing.T) {
 	s.kubelet = kubelet.Run(t, kubelet.Options{
 		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
 		Flags: func(pod *corev1.Pod) []string { return []string{"--kubeconfig=" + kubeconfigs[pod.Name]} },
-		Binary: func(*corev1.Pod) (string, error) {
-			if path := os.Getenv(idleBinary); path != "" {
-				return path, nil
-			}
-			return fleet.Build()
-		},
 	})
 	s.change = func(*corev1.PodTemplateSpec) {}
 	s.install(t, manifest.Base, variant{})
