@@ -12,7 +12,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit faults fuzz soak pressure vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -136,10 +136,18 @@ soak: build ## Run a fleet under change and faults for SOAK (default 1h), and lo
 e2e: ## End-to-end tests against a real kube-apiserver and etcd (first build: some minutes)
 	cd test && go test -timeout 30m ./...
 
-audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (ten minutes)
+SCENARIO ?=
+BINARY   ?=
+
+audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (half an hour); SCENARIO=regexp plays some, BINARY=path another build
 	@mkdir -p bin
-	cd test && STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 60m -v ./e2e -run TestAudit; \
+	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/$(SCENARIO)'; \
 	  status=$$?; cat $(CURDIR)/bin/audit.txt; exit $$status
+
+IDLE ?= 5m
+
+idle: ## CPU and API requests of a replica of three while nothing happens, measured for IDLE (default 5m); BINARY=path measures another build
+	cd test && STATEFLEET_IDLE=$(IDLE) STATEFLEET_BINARY=$(BINARY) go test -count=1 -timeout 60m -v ./e2e -run TestIdleReplica
 
 CHROMIUM ?= /usr/bin/chromium
 IMAGES   ?= bin/images

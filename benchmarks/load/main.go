@@ -57,6 +57,7 @@ const (
 	whatFleet   = "fleet"
 	whatCurve   = "curve"
 	whatRates   = "rates"
+	whatIdle    = "idle"
 )
 
 // flags returns the program's flags, and where their values come.
@@ -100,6 +101,7 @@ func flags() (*kingpin.Application, *options) {
 	curves.Flag("fleet", "Shards of a fleet, one such on each cluster; may be given several times.").Required().IntsVar(&o.fleets)
 	rates := app.Command(whatRates, "A shard that owns next to nothing, and events that come at several rates.")
 	rates.Flag("rate", "Status updates a second; may be given several times.").Required().IntsVar(&o.rates)
+	app.Command(whatIdle, "Three replicas of a coordinated fleet while nothing happens: CPU and API requests over --window, after --settle.")
 	for _, c := range []*kingpin.CmdClause{curves, rates} {
 		c.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 	}
@@ -170,8 +172,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // load runs the cluster in this process and the shards in theirs, so that the
 // figures of the shards hold nothing of the cluster.
 func load(ctx context.Context, o options, out, progress io.Writer) error {
-	if o.what == whatCurve {
+	switch o.what {
+	case whatCurve:
 		return o.curve(ctx, out, progress)
+	case whatIdle:
+		return o.idle(ctx, out)
 	}
 	b, err := newBench(o, progress)
 	if err != nil {

@@ -100,6 +100,7 @@ func (a *Audit) Stop() Report {
 	a.stop()
 	r := judge(a.tracker.end(), a.o.Allow, a.kills)
 	r.Samples, r.Single, r.Slowest = a.rounds, a.tracker.single, a.slowest
+	r.Moved, r.Coverage = a.tracker.moved, a.tracker.coverage
 	return r
 }
 
@@ -182,6 +183,15 @@ func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error
 	}
 	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
 	return keys, err
+}
+
+// Coverage is the share of the cluster's objects that are on a page, as far as one look sees.
+func Coverage(ctx context.Context, o Options) float64 {
+	a := &Audit{o: o, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: timeout}}
+	defer a.client.CloseIdleConnections()
+	now := newTracker(o.Late)
+	now.cover(a.look(ctx), o.Cluster.lives())
+	return now.coverage
 }
 
 // Complete returns an error unless every object of the cluster is on exactly one page, as far as the last look has seen.

@@ -21,12 +21,18 @@ const forgetAfter = time.Minute
 
 // Cluster follows which pods and jobs there are. All methods may be called concurrently.
 type Cluster struct {
+	client metadata.Interface
+	stop   func() // following; belongs to the goroutine of the test
+
 	mu      sync.Mutex
 	objects map[string]life
 }
 
 // life is when an object was heard to come and to go; it is there as long as gone is zero.
-type life struct{ came, gone time.Time }
+type life struct {
+	came, gone time.Time
+	uid        string
+}
 
 // Follow follows the cluster that config connects to until the end of the test.
 func Follow(t testing.TB, config *rest.Config) *Cluster {
@@ -35,9 +41,39 @@ func Follow(t testing.TB, config *rest.Config) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{objects: map[string]life{}}
+	c := &Cluster{client: client, objects: map[string]life{}}
+	c.follow(t)
+	t.Cleanup(func() { c.stop() })
+	return c
+}
+
+// Relist lists the objects again. A cluster that was restored from a backup has other objects than before, and its watches
+// do not report the difference.
+func (c *Cluster) Relist(t testing.TB) {
+	t.Helper()
+	c.stop()
+	began := time.Now()
+	listed := c.follow(t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, l := range c.objects {
+		if !listed[key] && l.gone.IsZero() && l.came.Before(began) {
+			l.gone = time.Now()
+			c.objects[key] = l
+		}
+	}
+}
+
+// follow returns the keys of the objects that the first list had.
+func (c *Cluster) follow(t testing.TB) (listed map[string]bool) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	factory := metadatainformer.NewSharedInformerFactory(client, 0)
+	factory := metadatainformer.NewSharedInformerFactory(c.client, 0)
+	c.stop = sync.OnceFunc(func() {
+		cancel()
+		factory.Shutdown()
+	})
+	stores := map[cache.Store]func(metav1.Object) string{}
 	for resource, key := range map[string]func(metav1.Object) string{
 		"pods": func(o metav1.Object) string { return "pod " + string(o.GetUID()) },
 		"jobs": func(o metav1.Object) string { return "job " + o.GetNamespace() + " " + o.GetName() },
@@ -46,7 +82,9 @@ func Follow(t testing.TB, config *rest.Config) *Cluster {
 		if resource == "jobs" {
 			gvr = batchv1.SchemeGroupVersion.WithResource(resource)
 		}
-		_, err := factory.ForResource(gvr).Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		informer := factory.ForResource(gvr).Informer()
+		stores[informer.GetStore()] = key
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(object any) { c.note(object, key, false) },
 			DeleteFunc: func(object any) { c.note(object, key, true) },
 		})
@@ -56,11 +94,15 @@ func Follow(t testing.TB, config *rest.Config) *Cluster {
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
-	t.Cleanup(func() {
-		cancel()
-		factory.Shutdown()
-	})
-	return c
+	listed = map[string]bool{}
+	for store, key := range stores {
+		for _, object := range store.List() {
+			if o, ok := object.(metav1.Object); ok {
+				listed[key(o)] = true
+			}
+		}
+	}
+	return listed
 }
 
 func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
@@ -74,10 +116,12 @@ func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen, now := c.objects[key(o)], time.Now()
-	if gone {
+	switch uid := string(o.GetUID()); {
+	case gone:
 		seen.gone = now
-	} else {
-		seen = life{came: now}
+	case seen.uid == uid && seen.gone.IsZero(): // listed again
+	default:
+		seen = life{came: now, uid: uid}
 	}
 	c.objects[key(o)] = seen
 }

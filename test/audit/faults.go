@@ -35,6 +35,7 @@ type Fault struct {
 	From, To time.Time
 
 	kind kind
+	uid  string // of the object, if the cluster has had it
 }
 
 // Certain is how long the fault lasted at least. It is 0 for what one round alone has seen: a page that was fetched before a
@@ -51,17 +52,22 @@ type tracker struct {
 	states map[string]*state
 	faults []Fault
 	single int // faults of one round
+
+	moved    int     // how often an object was on another page than before
+	coverage float64 // the least share of the objects that were on a page in one round; 1 before the first
 }
 
 // state is what is known of one object.
 type state struct {
-	page    string // that it was last on
+	page    string    // that it was last on
+	seen    time.Time // when it was there
+	owner   string    // the page that it was last alone on
 	strange time.Time
 	open    Fault
 }
 
 func newTracker(late time.Duration) *tracker {
-	return &tracker{late: late, states: map[string]*state{}}
+	return &tracker{late: late, states: map[string]*state{}, coverage: 1}
 }
 
 // add takes the next round, and the objects of the cluster after it. It tells whether anything is wrong.
@@ -76,6 +82,7 @@ func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
 			t.states[key] = &state{}
 		}
 	}
+	t.cover(r, lives)
 	for key, s := range t.states {
 		l, known := lives[key]
 		now := t.judge(s, l, known, r, r.pages[key])
@@ -84,18 +91,48 @@ func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
 		}
 		if now != fine {
 			if s.open.kind == fine {
-				s.open = Fault{Object: key, What: now.String(), Page: s.page, From: r.end, kind: now}
+				s.open = Fault{Object: key, What: now.String(), Page: s.page, From: r.end, kind: now, uid: l.uid}
 			}
 			s.open.To = r.start
 			wrong = true
 		}
-		if pages := r.pages[key]; len(pages) > 0 {
-			s.page = pages[0]
-		} else if !known {
+		switch pages := r.pages[key]; {
+		case len(pages) > 0:
+			s.page, s.seen = pages[0], r.end
+			t.count(s, pages)
+		case !known:
 			delete(t.states, key)
 		}
 	}
 	return wrong
+}
+
+// count notes when an object has gone from one page to another.
+func (t *tracker) count(s *state, pages []string) {
+	if len(pages) > 1 || s.owner == pages[0] {
+		return
+	}
+	if s.owner != "" {
+		t.moved++
+	}
+	s.owner = pages[0]
+}
+
+// cover notes the share of the objects that are on a page, of those that have had the time to get there.
+func (t *tracker) cover(r round, lives map[string]life) {
+	all, on := 0, 0
+	for key, l := range lives {
+		if !l.gone.IsZero() || r.start.Sub(l.came) <= t.late {
+			continue
+		}
+		all++
+		if len(r.pages[key]) > 0 {
+			on++
+		}
+	}
+	if all > 0 {
+		t.coverage = min(t.coverage, float64(on)/float64(all))
+	}
 }
 
 // judge says what is wrong with an object in a round. What changed within the last moments may be on the pages or not.
@@ -111,7 +148,7 @@ func (t *tracker) judge(s *state, l life, known bool, r round, pages []string) k
 		return doubled
 	case len(pages) == 1 && (gone && r.start.Sub(l.gone) > t.late || !known && r.start.Sub(s.strange) > t.late):
 		return ghost
-	case len(pages) == 0 && known && !gone && (s.page != "" || r.start.Sub(l.came) > t.late):
+	case len(pages) == 0 && known && !gone && (s.seen.After(l.came) || r.start.Sub(l.came) > t.late):
 		return missing
 	}
 	return fine

@@ -153,3 +153,39 @@ func TestAnObjectThatNobodyKnowsIsAGhostAfterAMoment(t *testing.T) {
 	}
 	f.want(t, "ghost 190ms a") // from 1.1 s, the first round more than a second after the one that saw it first
 }
+
+func TestMovesBetweenPagesAreCounted(t *testing.T) {
+	f := newFilm()
+	f.lives["x"] = life{came: f.at(-time.Hour)}
+	for i, pages := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}, {"b"}, {}, {"b"}, {"c"}} {
+		f.shot(time.Duration(i)*100*ms, pages...)
+	}
+	if f.tracker.moved != 2 { // from a to b, and from b to c
+		t.Errorf("%d moves, want 2", f.tracker.moved)
+	}
+}
+
+func TestCoverageIsTheLeastShareOfWhatMustBeThere(t *testing.T) {
+	f := newFilm()
+	f.lives["x"], f.lives["y"] = life{came: f.at(-time.Hour)}, life{came: f.at(-time.Hour), gone: f.at(-ms)}
+	f.shot(0, "a")
+	f.lives["y"], f.lives["z"] = life{came: f.at(-time.Hour)}, life{came: f.at(0)} // z is new
+	f.shot(100*ms, "a")
+	f.shot(200*ms, "a", "b")
+	if f.tracker.coverage != 0.5 {
+		t.Errorf("coverage %v, want 0.5", f.tracker.coverage)
+	}
+}
+
+func TestARestoredObjectIsNewAgain(t *testing.T) {
+	f := newFilm()
+	f.lives["x"] = life{came: f.at(-time.Hour)}
+	f.shot(0, "a")
+	f.lives["x"] = life{came: f.at(-time.Hour), gone: f.at(50 * ms)}
+	f.shot(100 * ms)
+	f.lives["x"] = life{came: f.at(150 * ms)} // the backup had it
+	f.shot(200 * ms)
+	f.shot(300 * ms)
+	f.shot(400*ms, "a")
+	f.want(t)
+}

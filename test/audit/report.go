@@ -18,6 +18,10 @@ type Report struct {
 	WorstMissing, WorstDouble time.Duration
 	// Gaps is the longest time that an object of each page was missing, by the name of the page.
 	Gaps map[string]time.Duration
+	// Moved is how often an object went from the page of one replica to that of another.
+	Moved int
+	// Coverage is the least share of the objects that were on a page in one sample.
+	Coverage float64
 	// Single is the number of faults that one sample alone has seen, which prove nothing; Slowest the longest time from one
 	// sample to the next.
 	Single  int
@@ -31,6 +35,16 @@ type Allowance struct {
 
 	// Unseen is how long after a kill the objects of the one that was killed may be missing.
 	Unseen time.Duration
+
+	// Absent tells whether the object with a UID may be missing from a moment on, because the only replica that can serve it
+	// does not run. Nil if no object may be.
+	Absent func(uid string, from time.Time) bool
+}
+
+// excuses tells whether an object may be missing as it was.
+func (a Allowance) excuses(f Fault, kills []time.Time) bool {
+	return a.Absent != nil && a.Absent(f.uid, f.From) ||
+		slices.ContainsFunc(kills, func(kill time.Time) bool { return f.within(kill, a.Unseen) })
 }
 
 // judge sorts faults into those that are allowed and those that are not. Kills are the moments when a replica was killed.
@@ -46,7 +60,7 @@ func judge(faults []Fault, allow Allowance, kills []time.Time) Report {
 		case missing:
 			r.WorstMissing = max(r.WorstMissing, f.Certain())
 			r.Gaps[f.Page] = max(r.Gaps[f.Page], f.Certain())
-			if !slices.ContainsFunc(kills, func(kill time.Time) bool { return f.within(kill, allow.Unseen) }) {
+			if !allow.excuses(f, kills) {
 				r.Missing = append(r.Missing, f)
 			}
 		case ghost:
@@ -62,8 +76,8 @@ func (f Fault) within(kill time.Time, window time.Duration) bool {
 
 // Line is the one line of a scenario's result.
 func (r Report) Line(scenario string) string {
-	return fmt.Sprintf("scenario=%s missing=%d doubled=%d worst_missing_ms=%d worst_double_ms=%d samples=%d",
-		scenario, len(r.Missing), len(r.Doubled), r.WorstMissing.Milliseconds(), r.WorstDouble.Milliseconds(), r.Samples)
+	return fmt.Sprintf("scenario=%s missing=%d doubled=%d worst_missing_ms=%d worst_double_ms=%d samples=%d moved=%d coverage=%.2f",
+		scenario, len(r.Missing), len(r.Doubled), r.WorstMissing.Milliseconds(), r.WorstDouble.Milliseconds(), r.Samples, r.Moved, r.Coverage)
 }
 
 // Details are some lines about faults that are not allowed, and how sharp the look was.

@@ -31,6 +31,21 @@ func TestJudgeAllowsWhatIsPromisedAndNoMore(t *testing.T) {
 	f(fault(ghost, 0, 20*ms), kills, 0, 0, 1)
 }
 
+func TestObjectsOfAReplicaThatCannotRunMayBeMissing(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	missed := func(uid string, from time.Duration) Fault {
+		return Fault{kind: missing, uid: uid, From: at.Add(from), To: at.Add(time.Hour)}
+	}
+	r := judge([]Fault{missed("its own", 0), missed("of another", 0), missed("its own later", 0), missed("its own later", time.Minute)}, Allowance{
+		Absent: func(uid string, from time.Time) bool {
+			return uid == "its own" || uid == "its own later" && from.After(at)
+		},
+	}, nil)
+	if len(r.Missing) != 2 || r.Missing[0].uid != "of another" || !r.Missing[1].From.Equal(at) {
+		t.Errorf("not allowed: %v", r.Missing)
+	}
+}
+
 func TestLineSaysWhatIsOutsideAndWhatReallyWas(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r := judge([]Fault{
@@ -38,8 +53,8 @@ func TestLineSaysWhatIsOutsideAndWhatReallyWas(t *testing.T) {
 		{kind: missing, Page: "a", From: at, To: at.Add(300 * ms)},
 		{kind: missing, Page: "b", From: at, To: at.Add(200 * ms)},
 	}, Allowance{Doubled: 250 * ms}, nil)
-	r.Samples = 7
-	const want = "scenario=rollout missing=2 doubled=0 worst_missing_ms=300 worst_double_ms=40 samples=7"
+	r.Samples, r.Moved, r.Coverage = 7, 3, 0.995
+	const want = "scenario=rollout missing=2 doubled=0 worst_missing_ms=300 worst_double_ms=40 samples=7 moved=3 coverage=0.99"
 	if got := r.Line("rollout"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

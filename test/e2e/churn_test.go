@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -28,21 +30,25 @@ type passing struct {
 	job  bool
 }
 
-// churn makes and deletes pods and jobs until the end of the test.
-func (w *world) churn(t *testing.T) {
+// churn makes and deletes pods and jobs until the end of the test, but not while paused is set.
+func (w *world) churn(t *testing.T, paused *atomic.Bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
 		var alive []passing
 		client := w.cluster.Client()
 		for i := 0; ctx.Err() == nil; i++ {
+			if paused.Load() {
+				time.Sleep(churnEvery)
+				continue
+			}
 			next := passing{name: fmt.Sprint(churning, i), job: i%2 == 0}
 			if err := next.create(ctx, client, i); err == nil {
 				alive = append(alive, next)
 			}
 			if len(alive) > churnAlive {
 				at := rand.IntN(len(alive))
-				if err := alive[at].delete(ctx, client); err == nil {
+				if err := alive[at].delete(ctx, client); err == nil || apierrors.IsNotFound(err) { // a backup may not have had it
 					alive = append(alive[:at], alive[at+1:]...)
 				}
 			}

@@ -19,6 +19,7 @@ import (
 
 // topology is what the fleet has written down of a change.
 type topology struct {
+	Format         int // of what is written down
 	Generation     int64
 	Active, Target int
 	SwitchAt       time.Time
@@ -26,11 +27,15 @@ type topology struct {
 }
 
 func (w *world) topology(ctx context.Context) (topology, error) {
-	var now topology
 	object, err := w.cluster.Client().CoreV1().ConfigMaps(namespace).Get(ctx, topologyName, metav1.GetOptions{})
 	if err != nil {
-		return now, err
+		return topology{}, err
 	}
+	return parseTopology(object)
+}
+
+func parseTopology(object *corev1.ConfigMap) (topology, error) {
+	var now topology
 	if object.Data["topology"] == "" {
 		return now, errors.New("nothing is written down")
 	}
@@ -78,25 +83,32 @@ func (s *stage) await(t *testing.T, step step) {
 	}
 }
 
+// until waits for a state of the topology.
+func (s *stage) until(t *testing.T, what string, come func(topology) bool) {
+	t.Helper()
+	s.await(t, step{what, come})
+}
+
 // interruption is what happens in the middle of a change.
 type interruption struct {
 	name string
 	// interrupt returns the number of replicas that are wanted in the end.
 	interrupt func(t *testing.T, s *stage, a *audit.Audit) int
 	standby   bool
+	started   int // processes, at least
 	// short is the step, from 1, at which the short form has it too.
 	short int
 }
 
 func interruptions() []interruption {
 	return []interruption{
-		{name: "new-replica-killed", interrupt: killing(4), standby: true},
-		{name: "old-replica-killed", interrupt: killing(1), standby: true},
+		{name: "new-replica-killed", interrupt: killing(4), standby: true, started: 3},
+		{name: "old-replica-killed", interrupt: killing(1), standby: true, started: 3},
 		{name: "target-changed", interrupt: retarget, short: 1},
-		{name: "topology-deleted", interrupt: deleteTopology, short: 1},
-		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), short: 4},
-		{name: "topology-garbled", interrupt: patchTopology(`{"data":{"topology":"{\"generation\":\"x","replica-1":"[]"}}`)},
-		{name: "another-writer", interrupt: contend, short: 3},
+		{name: "topology-deleted", interrupt: deleteTopology, started: 2, short: 1},
+		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), started: 2, short: 4},
+		{name: "topology-garbled", interrupt: patchTopology(`{"data":{"topology":"{\"generation\":\"x","replica-1":"[]"}}`), started: 2},
+		{name: "another-writer", interrupt: contend, started: 2, short: 3},
 	}
 }
 

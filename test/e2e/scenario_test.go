@@ -36,18 +36,59 @@ type scenario struct {
 	// replicas that the fleet has before, and whether each also holds its neighbour's objects.
 	replicas int
 	standby  bool
+	// variant is how the fleet differs from the manifests.
+	variant variant
 	// before happens without being watched.
 	before func(t *testing.T, s *stage)
 	// act is what happens, and returns the number of replicas that there are after it.
 	act func(t *testing.T, s *stage, a *audit.Audit) int
 	// late is how long a change of an object may take to the pages; promptly if it is 0.
 	late time.Duration
-	// gaps are expected: they are measured, and no failure.
-	gaps bool
+	// gaps are expected: they are measured, and no failure unless an object is missing for longer than gapWithin, if that is
+	// not 0.
+	gaps      bool
+	gapWithin time.Duration
+	// absent returns what may be missing, because the only replica that can serve it does not run; see audit.Allowance.
+	absent func(s *stage) func(uid string, from time.Time) bool
+	// rediscovers is set when discovery of Prometheus is restarted, so that what it has shown is not judged.
+	rediscovers bool
+	// did is the least that has to have happened.
+	did did
 	// replaces pods by others of the same names.
 	replaces bool
 	// short scenarios are also played by the short form.
 	short bool
+}
+
+// did is the least that has to have happened in a scenario: that nothing was missing says nothing where nothing happened.
+type did struct {
+	moved    int // objects, from one replica's page to another's
+	switches int // of the fleet to another number of shards
+	started  int // processes
+	back     bool
+	formats  []int // that topologies had
+}
+
+// proves returns what has not happened although it had to.
+func (s *stage) proves(want did, report audit.Report, started int) (problems []string) {
+	if report.Moved < want.moved {
+		problems = append(problems, fmt.Sprintf("only %d objects moved, want %d", report.Moved, want.moved))
+	}
+	if n := s.record.switches(); n < want.switches {
+		problems = append(problems, fmt.Sprintf("the fleet has switched %d times, want %d", n, want.switches))
+	}
+	if started < want.started {
+		problems = append(problems, fmt.Sprintf("%d processes were started, want %d", started, want.started))
+	}
+	if want.back && !s.record.wentBack() {
+		problems = append(problems, "the version of the topology has not gone back")
+	}
+	for _, format := range want.formats {
+		if !s.record.formats()[format] {
+			problems = append(problems, fmt.Sprintf("no topology had format %d", format))
+		}
+	}
+	return problems
 }
 
 // busy is how long the audit may be without a sample. A machine that keeps it waiting for longer keeps everybody waiting, and
@@ -77,13 +118,17 @@ func (s *stage) perform(t *testing.T, sc scenario) (report audit.Report, problem
 	if sc.standby {
 		folder = manifest.Standby
 	}
-	s.fleet(t, sc.replicas, folder)
+	s.fleet(t, sc.replicas, folder, sc.variant)
 	if sc.before != nil {
 		sc.before(t, s)
 	}
-	a := audit.Start(t, audit.Options{
-		Cluster: s.objects, Pages: s.pages, Late: max(promptly, sc.late), Allow: audit.Allowance{Doubled: handOver, Unseen: unseen},
-	})
+	allow := audit.Allowance{Doubled: handOver, Unseen: unseen}
+	if sc.absent != nil {
+		allow.Absent = sc.absent(s)
+	}
+	s.record = s.recordTopology(t)
+	started := s.kubelet.Started()
+	a := audit.Start(t, audit.Options{Cluster: s.objects, Pages: s.pages, Late: max(promptly, sc.late), Allow: allow})
 	began := time.Now()
 	n := sc.act(t, s, a)
 	s.settle(t, n)
@@ -96,6 +141,14 @@ func (s *stage) perform(t *testing.T, sc scenario) (report audit.Report, problem
 		if len(faults) > 0 && (what != "missing" || !sc.gaps) {
 			problems = append(problems, fmt.Sprintf("%d %s", len(faults), what))
 		}
+	}
+	if sc.gapWithin > 0 && report.WorstMissing > sc.gapWithin {
+		problems = append(problems, fmt.Sprintf("an object was missing for %s, want at most %s", report.WorstMissing, sc.gapWithin))
+	}
+	problems = append(problems, s.proves(sc.did, report, s.kubelet.Started()-started)...)
+	t.Logf("%d switches of the fleet, %d processes started", s.record.switches(), s.kubelet.Started()-started)
+	if sc.rediscovers {
+		return report, problems
 	}
 	return report, append(problems, s.askPrometheus(t, sc, report, began, ended)...)
 }

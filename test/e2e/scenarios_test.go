@@ -16,21 +16,25 @@ import (
 func scenarios() []scenario {
 	return slices.Concat(
 		[]scenario{
-			{name: "scale", replicas: 1, act: scaling(3, 5, 2, 3), short: true},
-			{name: "rollout-without-standby", replicas: 3, act: rollout, replaces: true, gaps: true},
+			{name: "scale", replicas: 1, act: scaling(3, 5, 2, 3), short: true, did: did{moved: 500, switches: 4, started: 5}},
+			{name: "rollout-without-standby", replicas: 3, act: rollout, replaces: true, gaps: true, did: did{started: 3}},
 			{name: "api-server-restart", replicas: 3, act: restart, late: belatedly, short: true},
 			{name: "watches-cut", replicas: 3, act: cut, late: belatedly, short: true},
 			{name: "scale-to-0-and-back", replicas: 3, before: toNoneAndBack, act: stay, short: true},
 		},
 		interrupted(false),
 		[]scenario{
-			{name: "scale-with-standby", replicas: 1, standby: true, act: scaling(3, 5, 2, 3)},
-			{name: "rollout", replicas: 3, standby: true, act: rollout, replaces: true, short: true},
-			{name: "kill-each", replicas: 3, standby: true, act: killEach, short: true},
+			{name: "scale-with-standby", replicas: 1, standby: true, act: scaling(3, 5, 2, 3), did: did{moved: 500, switches: 4, started: 5}},
+			{name: "rollout", replicas: 3, standby: true, act: rollout, replaces: true, short: true, did: did{moved: 300, started: 3}},
+			{name: "kill-each", replicas: 3, standby: true, act: killEach, short: true, did: did{moved: 300, started: 3}},
 			{name: "api-server-restart-with-standby", replicas: 3, standby: true, act: restart, late: belatedly},
 			{name: "watches-cut-with-standby", replicas: 3, standby: true, act: cut, late: belatedly},
 		},
 		interrupted(true),
+		shrinks(),
+		upgrades(),
+		outOfMemory(),
+		restores(), // last: the cluster's versions go back
 	)
 }
 
@@ -120,6 +124,7 @@ func interrupted(standby bool) []scenario {
 		for i, step := range steps() {
 			all = append(all, scenario{
 				name: fmt.Sprintf("%s-%s", way.name, step.name), replicas: 3, standby: standby, short: way.short == i+1,
+				did: did{moved: 50, switches: 1, started: way.started},
 				act: func(t *testing.T, s *stage, a *audit.Audit) int {
 					s.scale(t, 5)
 					s.await(t, step)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/statefleet/statefleet/test/audit"
 	"github.com/statefleet/statefleet/test/fleet"
+	"github.com/statefleet/statefleet/test/gate"
 	"github.com/statefleet/statefleet/test/kubelet"
 	"github.com/statefleet/statefleet/test/manifest"
 	"github.com/statefleet/statefleet/test/prometheus"
@@ -42,8 +45,24 @@ type stage struct {
 	objects    *audit.Cluster
 	lines      []string
 
-	folder string                        // of the manifests that the fleet is of
-	change func(*corev1.PodTemplateSpec) // made to the pods of all of them
+	stopControllers func()
+	quiet           atomic.Bool // nothing comes and goes
+
+	slow   *slow       // makes lists slow for a fleet that is gated
+	gated  atomic.Bool // replicas reach the API server through a gate with slow, and not through wire
+	record *record     // of the topology during the present scenario
+
+	fleetIs string                        // the manifests that the fleet is of, and the name of its variant
+	change  func(*corev1.PodTemplateSpec) // made to the pods of all of them
+}
+
+// variant is how a fleet differs from the manifests.
+type variant struct {
+	name string
+	// gated fleets reach the API server through a gate that makes lists slow on demand.
+	gated bool
+	// pods changes the template of the pods. Nil for none.
+	pods func(*corev1.PodTemplateSpec)
 }
 
 // newStage takes over the fleet, which has no pods until a scenario asks for some.
@@ -51,35 +70,51 @@ func (w *world) newStage(t *testing.T, change func(*corev1.PodTemplateSpec)) *st
 	w.scale(t, 0)
 	w.removeFleetPods(t)
 	s := &stage{world: w, wire: proxy.Start(t, w.cluster.Address()), change: change}
-	t.Cleanup(w.cluster.StartControllers(t, "statefulset-controller"))
+	s.startControllers(t)
+	t.Cleanup(func() { s.stopControllers() })
 	s.objects = audit.Follow(t, w.cluster.Config())
-	flags := []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.wire.Address())}
+	direct := []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.wire.Address())}
+	slowed := []string{"--kubeconfig=" + gate.Start(t, w.cluster.Config(), func(next http.Handler) http.Handler {
+		s.slow = &slow{next: next}
+		return s.slow
+	}).Kubeconfig(t, w.token)}
 	s.kubelet = kubelet.Run(t, kubelet.Options{
 		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
-		Flags: func(*corev1.Pod) []string { return flags },
+		Flags: func(*corev1.Pod) []string {
+			if s.gated.Load() {
+				return slowed
+			}
+			return direct
+		},
+		Binary: binaryOf,
 	})
 	s.prometheus = prometheus.Start(t, prometheus.Options{
 		Kubeconfig: w.prometheusKubeconfig(t), Interval: scrapeInterval, Delay: discoveryDelay, Log: slog.New(slog.DiscardHandler),
 	})
-	w.churn(t)
+	w.churn(t, &s.quiet)
 	return s
 }
 
-// fleet makes a settled fleet of n replicas, as the manifests of a folder have it.
-func (s *stage) fleet(t *testing.T, n int, folder string) {
+func (s *stage) startControllers(t *testing.T) {
+	s.stopControllers = s.cluster.StartControllers(t, "statefulset-controller")
+}
+
+// fleet makes a settled fleet of n replicas, as the manifests of a folder have it but for the variant.
+func (s *stage) fleet(t *testing.T, n int, folder string, v variant) {
 	t.Helper()
-	if folder != s.folder {
+	if is := folder + " " + v.name; is != s.fleetIs {
 		s.scale(t, 0)
 		s.settle(t, 0)
-		s.install(t, folder)
-		s.folder = folder
+		s.gated.Store(v.gated)
+		s.install(t, folder, v)
+		s.fleetIs = is
 	}
 	s.scale(t, n)
 	s.settle(t, n)
 }
 
 // install applies the part of a folder's manifests in which the folders differ: what the fleet may do, and its pods.
-func (s *stage) install(t *testing.T, folder string) {
+func (s *stage) install(t *testing.T, folder string, v variant) {
 	t.Helper()
 	objects, err := manifest.Build(folder)
 	if err != nil {
@@ -106,6 +141,9 @@ func (s *stage) install(t *testing.T, folder string) {
 					t.Fatal(err)
 				}
 				s.change(pods)
+				if v.pods != nil {
+					v.pods(pods)
+				}
 			})
 		}
 	}
@@ -141,10 +179,16 @@ func (w *world) prometheusKubeconfig(t *testing.T) string {
 // changePods changes the template of the fleet's pods.
 func (w *world) changePods(t *testing.T, change func(*corev1.PodTemplateSpec)) *appsv1.StatefulSet {
 	t.Helper()
+	return w.changeSet(t, func(set *appsv1.StatefulSet) { change(&set.Spec.Template) })
+}
+
+// changeSet changes the fleet's StatefulSet.
+func (w *world) changeSet(t *testing.T, change func(*appsv1.StatefulSet)) *appsv1.StatefulSet {
+	t.Helper()
 	sets, set := w.cluster.Client().AppsV1().StatefulSets(namespace), &appsv1.StatefulSet{}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() (err error) {
 		if set, err = sets.Get(t.Context(), setName, metav1.GetOptions{}); err == nil {
-			change(&set.Spec.Template)
+			change(set)
 			set, err = sets.Update(t.Context(), set, metav1.UpdateOptions{})
 		}
 		return err
@@ -160,9 +204,14 @@ func (w *world) changePods(t *testing.T, change func(*corev1.PodTemplateSpec)) *
 func (s *stage) settle(t *testing.T, n int) {
 	t.Helper()
 	fleet.Eventually(t, fmt.Sprintf("a fleet of %d", n), func(ctx context.Context) error { return s.isFleet(ctx, n) })
-	if n == 0 {
-		return
+	if n > 0 {
+		s.isComplete(t)
 	}
+}
+
+// isComplete waits until every object is on one page, which Prometheus has seen too.
+func (s *stage) isComplete(t *testing.T) {
+	t.Helper()
 	fleet.Eventually(t, "every object is on one page", func(ctx context.Context) error {
 		return audit.Complete(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: promptly})
 	})
@@ -177,6 +226,22 @@ func (s *stage) settle(t *testing.T, n int) {
 }
 
 func (s *stage) isFleet(ctx context.Context, n int) error {
+	if err := s.serveBy(ctx, n); err != nil {
+		return err
+	}
+	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if now := set.Status; now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n ||
+		n > 0 && now.UpdateRevision != now.CurrentRevision {
+		return fmt.Errorf("%d of %d pods are Ready, at revision %s of %s", now.ReadyReplicas, now.Replicas, now.CurrentRevision, now.UpdateRevision)
+	}
+	return nil
+}
+
+// serveBy returns an error unless n replicas run, which agree on n.
+func (s *stage) serveBy(ctx context.Context, n int) error {
 	running := s.kubelet.Running()
 	if len(running) != n {
 		return fmt.Errorf("%d replicas run", len(running))
@@ -192,14 +257,6 @@ func (s *stage) isFleet(ctx context.Context, n int) error {
 		if int(active) != n || changing != 0 || coordinated != 1 {
 			return fmt.Errorf("%s: active %v, changing %v, coordinated %v", r.Pod, active, changing, coordinated)
 		}
-	}
-	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	if now := set.Status; now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n ||
-		n > 0 && now.UpdateRevision != now.CurrentRevision {
-		return fmt.Errorf("%d of %d pods are Ready, at revision %s of %s", now.ReadyReplicas, now.Replicas, now.CurrentRevision, now.UpdateRevision)
 	}
 	return nil
 }

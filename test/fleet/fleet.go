@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,9 +44,22 @@ type Replica struct {
 	token  string
 }
 
+// binary names the environment variable with the path of a binary that is to be run in place of that of this checkout.
+const binary = "STATEFLEET_BINARY"
+
 // Build compiles the exporter, with the race detector if the test runs with it, and returns the binary's path. It does so
 // once: all replicas of a test run are the same program, whatever happens to the sources meanwhile.
-var Build = sync.OnceValues(func() (string, error) { return process.Build("../cmd/statefleet", process.RaceFlags()...) })
+var Build = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(binary); path != "" {
+		return path, nil
+	}
+	return process.Build("../cmd/statefleet", process.RaceFlags()...)
+})
+
+// BuildNextFormat is Build of a version that differs from this one in that its format of the topology is the next one.
+var BuildNextFormat = sync.OnceValues(func() (string, error) {
+	return process.BuildChanged("../cmd/statefleet", "shard/format.go", "formatVersion = 1", "formatVersion = 2", process.RaceFlags()...)
+})
 
 // Start runs the exporter with the given flags, besides those for its ports, until the end of the test. It does not wait
 // until the replica is ready. The log of a replica is shown if the test fails.
@@ -60,7 +74,11 @@ func Start(t testing.TB, flags ...string) *Replica {
 		"--host=" + loopback, "--port=" + strconv.Itoa(ports[0]),
 		"--telemetry-host=" + loopback, "--telemetry-port=" + strconv.Itoa(ports[1]),
 	}, flags...)
-	r, err := Launch(address(ports[0]), address(ports[1]), args)
+	path, err := Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Launch(path, address(ports[0]), address(ports[1]), args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,13 +86,9 @@ func Start(t testing.TB, flags ...string) *Replica {
 	return r
 }
 
-// Launch runs the exporter with flags that make it listen at the given URLs. The caller calls End.
-func Launch(url, telemetry string, flags []string) (*Replica, error) {
-	binary, err := Build()
-	if err != nil {
-		return nil, err
-	}
-	child, err := process.Start("statefleet", binary, flags, nil)
+// Launch runs the exporter's binary at a path with flags that make it listen at the given URLs. The caller calls End.
+func Launch(path, url, telemetry string, flags []string) (*Replica, error) {
+	child, err := process.Start("statefleet", path, flags, nil)
 	if err != nil {
 		return nil, err
 	}

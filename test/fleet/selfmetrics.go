@@ -17,6 +17,9 @@ const (
 	// Objects is the number of objects served, by resource.
 	Objects = "statefleet_objects"
 
+	// Hidden is the number of objects held and not served, by resource.
+	Hidden = "statefleet_objects_hidden"
+
 	// Processed counts what was decoded, by resource and outcome.
 	Processed = "statefleet_objects_processed_total"
 )
@@ -45,4 +48,11 @@ func (p Page) Reading(resource string) Reading {
 		Decoded: of(Processed, "outcome", "rendered") + of(Processed, "outcome", "failed"),
 		Served:  of(Objects),
 	}
+}
+
+// Held is the number of objects of all resources that a replica holds, served or not.
+func (p Page) Held() int {
+	served, _ := p.Sum(Objects, nil)
+	hidden, _ := p.Sum(Hidden, nil)
+	return int(served + hidden)
 }

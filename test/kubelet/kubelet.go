@@ -6,10 +6,12 @@ package kubelet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +43,9 @@ type Options struct {
 
 	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
 	Notice time.Duration
+
+	// Binary returns the path of the program that a pod runs; that of fleet.Build if it is nil. May be called concurrently.
+	Binary func(*corev1.Pod) (string, error)
 }
 
 // Kubelet runs pods. All methods may be called concurrently.
@@ -50,36 +55,155 @@ type Kubelet struct {
 	working sync.WaitGroup
 	network int // the second byte of all addresses, so that two tests do not meet
 
+	ctx  context.Context // ends with the test
+	stop func()          // following the pods; belongs to the goroutine of the test
+
+	limit atomic.Int64 // see Limit
+	kills atomic.Int64 // see Kills
+
 	mu    sync.Mutex
 	pods  map[types.UID]*pod
-	gone  map[types.UID]bool // pods that have ended; what is still heard of them starts nothing
-	count int                // pods that were ever run
+	gone  map[types.UID]bool       // pods that have ended; what is still heard of them starts nothing
+	held  map[string]chan struct{} // names of pods that are not started before the channel is closed
+	count int                      // pods that were ever run
 	ended []*pod
 }
 
 // Run runs pods until the end of the test.
 func Run(t testing.TB, o Options) *Kubelet {
 	t.Helper()
-	k := &Kubelet{o: o, t: t, network: 16 + rand.IntN(200), pods: map[types.UID]*pod{}, gone: map[types.UID]bool{}}
+	if o.Binary == nil {
+		o.Binary = func(*corev1.Pod) (string, error) { return fleet.Build() }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	factory := informers.NewSharedInformerFactoryWithOptions(o.Client, 0, informers.WithNamespace(o.Namespace),
-		informers.WithTweakListOptions(func(list *metav1.ListOptions) { list.LabelSelector = o.Selector }))
-	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { k.see(ctx, object) },
-		UpdateFunc: func(_, object any) { k.see(ctx, object) },
+	k := &Kubelet{
+		o: o, t: t, network: 16 + rand.IntN(200), ctx: ctx,
+		pods: map[types.UID]*pod{}, gone: map[types.UID]bool{}, held: map[string]chan struct{}{},
+	}
+	k.follow(t)
+	t.Cleanup(func() {
+		cancel()
+		k.stop()
+		k.working.Wait()
+		k.report()
+	})
+	return k
+}
+
+// follow follows the pods until stop is called, and returns the UIDs of those that there are.
+func (k *Kubelet) follow(t testing.TB) (listed map[types.UID]bool) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(k.ctx)
+	factory := informers.NewSharedInformerFactoryWithOptions(k.o.Client, 0, informers.WithNamespace(k.o.Namespace),
+		informers.WithTweakListOptions(func(list *metav1.ListOptions) { list.LabelSelector = k.o.Selector }))
+	informer := factory.Core().V1().Pods().Informer()
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { k.see(k.ctx, object) },
+		UpdateFunc: func(_, object any) { k.see(k.ctx, object) },
 		DeleteFunc: k.forget,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	factory.Start(ctx.Done())
-	t.Cleanup(func() {
+	factory.WaitForCacheSync(ctx.Done())
+	k.stop = sync.OnceFunc(func() {
 		cancel()
 		factory.Shutdown()
-		k.working.Wait()
-		k.report()
 	})
-	return k
+	listed = map[types.UID]bool{}
+	for _, object := range informer.GetStore().List() {
+		if p, ok := object.(*corev1.Pod); ok {
+			listed[p.UID] = true
+		}
+	}
+	return listed
+}
+
+// orphansHave is the grace period that a kubelet which was restarted gives to containers of pods that the API server does not
+// have.
+const orphansHave = time.Second
+
+// Restart does what the restart of a kubelet does: the pods are listed again, their states are written again, and processes
+// whose pods are not there any more are ended. All others go on running. A cluster that was restored from a backup needs it.
+func (k *Kubelet) Restart(t testing.TB) {
+	t.Helper()
+	k.stop()
+	k.mu.Lock()
+	before := maps.Clone(k.pods)
+	k.gone = map[types.UID]bool{}
+	k.mu.Unlock()
+	listed := k.follow(t)
+	for uid, p := range before {
+		if listed[uid] {
+			p.unwritten.Store(true)
+		} else {
+			p.orphan.Store(true)
+			p.end(orphansHave)
+		}
+	}
+}
+
+// Hold keeps pods of a name that do not run yet from being started, as if there were no room for them, until Release.
+func (k *Kubelet) Hold(pod string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held[pod] == nil {
+		k.held[pod] = make(chan struct{})
+	}
+}
+
+// Release starts pods that Hold holds.
+func (k *Kubelet) Release(pod string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if released := k.held[pod]; released != nil {
+		close(released)
+		delete(k.held, pod)
+	}
+}
+
+// Limit has all processes that hold more than so many objects killed, as a limit of memory would, until it is called with 0.
+func (k *Kubelet) Limit(objects int) { k.limit.Store(int64(objects)) }
+
+// Kills is how often a process was killed since it held more than Limit allows.
+func (k *Kubelet) Kills() int { return int(k.kills.Load()) }
+
+// Started is the number of processes that were ever started.
+func (k *Kubelet) Started() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
+		n += p.started()
+	}
+	return n
+}
+
+// Logs are what all processes have logged, also those that have ended.
+func (k *Kubelet) Logs() (logs []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
+		p.mu.Lock()
+		for _, replica := range p.processes {
+			logs = append(logs, replica.Log())
+		}
+		p.mu.Unlock()
+	}
+	return logs
+}
+
+// Restarts is how often another process was started in the pod of that name, since the present one was created.
+func (k *Kubelet) Restarts(pod string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.pods {
+		if p.spec.Name == pod {
+			return max(0, p.started()-1)
+		}
+	}
+	return 0
 }
 
 // see starts a pod that is new, and tells one that runs that it is to end.
@@ -140,6 +264,7 @@ func (k *Kubelet) newPod(seen *corev1.Pod) *pod {
 		ip:   fmt.Sprintf("127.%d.%d.%d", k.network, k.count/250, k.count%250+1),
 		told: make(chan time.Duration, 1),
 	}
+	p.held = k.held[seen.Name]
 	if k.o.OwnPorts {
 		if err := OwnPorts(&p.spec.Spec); err != nil {
 			k.t.Errorf("%s: %v", seen.Name, err)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,10 @@ type pod struct {
 	told chan time.Duration // to end, within this time; sent once
 
 	once sync.Once // of telling
+
+	held      <-chan struct{} // closed when the pod may be started; nil if it may be at once
+	unwritten atomic.Bool     // its state is to be written, even if it has not changed
+	orphan    atomic.Bool     // the API server does not have it any more
 
 	mu        sync.Mutex
 	processes []*fleet.Replica // the last one is the present one
@@ -53,8 +58,34 @@ func (p *pod) current() *fleet.Replica {
 	return p.processes[len(p.processes)-1]
 }
 
+// started is the number of processes that were started.
+func (p *pod) started() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.processes)
+}
+
+// admit waits until the pod may be started. It returns false if it never will be.
+func (p *pod) admit(ctx context.Context) bool {
+	if p.held == nil {
+		return true
+	}
+	select {
+	case <-p.held:
+		return true
+	case <-p.told:
+		p.remove(ctx)
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // run runs the pod's process, and another one when it dies, until the pod is deleted or ctx ends.
 func (p *pod) run(ctx context.Context) {
+	if !p.admit(ctx) {
+		return
+	}
 	p.bind(ctx)
 	now := state{}
 	for ; ; now.restarts++ {
@@ -66,11 +97,15 @@ func (p *pod) run(ctx context.Context) {
 			return
 		}
 		now.running, now.began = true, metav1.Now()
-		switch grace, why := p.watch(ctx, replica, now); why {
-		case died:
-			select {
-			case <-time.After(p.k.o.Notice):
-			case <-ctx.Done():
+		grace, why := p.watch(ctx, replica, now)
+		if why == killed {
+			p.k.kills.Add(1)
+			replica.Kill()
+		}
+		switch why {
+		case died, killed:
+			now.running, now.ready = false, false
+			if !p.pause(ctx, why, now) {
 				return
 			}
 		case deleted:
@@ -120,7 +155,11 @@ func (p *pod) start(ctx context.Context) (*fleet.Replica, error) {
 	}
 	flags := append(p.args(mounts), "--host="+p.ip, "--telemetry-host="+p.ip)
 	flags = append(flags, p.k.o.Flags(p.spec)...)
-	replica, err := fleet.Launch(p.url("http-metrics"), p.url("telemetry"), flags)
+	binary, err := p.k.o.Binary(p.spec)
+	if err != nil {
+		return nil, err
+	}
+	replica, err := fleet.Launch(binary, p.url("http-metrics"), p.url("telemetry"), flags)
 	if err != nil {
 		return nil, err
 	}
@@ -166,15 +205,56 @@ const (
 	died    reason = iota // it has ended by itself, or was killed
 	deleted               // its pod is to end
 	over                  // so is the test
+	killed                // it held too much
 )
+
+const (
+	// lookAtMemory is how often it is asked how many objects a process holds while that is limited.
+	lookAtMemory = 25 * time.Millisecond
+
+	// A pod whose process was killed for what it held waits before it is started again, twice as long each time. A kubelet
+	// begins with 10 s and ends with 5 minutes.
+	firstBackOff   = 500 * time.Millisecond
+	longestBackOff = 4 * time.Second
+)
+
+// pause waits until another process may be started in the place of one that has ended. It returns false if none may be.
+func (p *pod) pause(ctx context.Context, why reason, now state) bool {
+	if !p.wait(ctx, p.k.o.Notice) {
+		return false
+	}
+	if why != killed {
+		return true
+	}
+	p.tell(ctx, now)
+	return p.wait(ctx, min(longestBackOff, firstBackOff<<min(now.restarts, 10)))
+}
+
+// wait returns false if the pod has ended before the time was over.
+func (p *pod) wait(ctx context.Context, long time.Duration) bool {
+	select {
+	case <-time.After(long):
+		return true
+	case <-p.told:
+		p.remove(ctx)
+	case <-ctx.Done():
+	}
+	return false
+}
 
 // watch probes the process and writes down whether it is ready, until there is a reason to stop.
 func (p *pod) watch(ctx context.Context, replica *fleet.Replica, now state) (time.Duration, reason) {
 	probes := p.newProber(replica)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	memory := time.NewTicker(lookAtMemory)
+	defer memory.Stop()
 	for {
 		select {
+		case <-memory.C:
+			if p.holdsTooMuch(ctx, replica) {
+				return 0, killed
+			}
 		case <-ctx.Done():
 			return 0, over
 		case grace := <-p.told:
@@ -190,11 +270,24 @@ func (p *pod) watch(ctx context.Context, replica *fleet.Replica, now state) (tim
 	}
 }
 
+// holdsTooMuch compares what a process says that it holds with the limit, if there is one.
+func (p *pod) holdsTooMuch(ctx context.Context, replica *fleet.Replica) bool {
+	limit := p.k.limit.Load()
+	if limit == 0 {
+		return false
+	}
+	self, err := replica.SelfMetrics(ctx)
+	if err != nil { // it has hardly begun
+		return false
+	}
+	return int64(self.Held()) > limit
+}
+
 // stop sends SIGTERM, and deletes the pod for good when the process has ended.
 func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration) {
 	if grace == 0 {
 		replica.Kill()
-	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" { // the signal ends one that has hardly begun
+	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" && !p.orphan.Load() { // the signal ends one that has hardly begun
 		p.k.t.Errorf("%s: %v", p.spec.Name, err)
 	}
 	p.remove(ctx)

@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -92,5 +93,32 @@ func TestOwnPortsAreInArgumentsToo(t *testing.T) {
 	want := []string{fmt.Sprintf("--port=%d", c.Ports[0].ContainerPort), fmt.Sprintf("--telemetry-port=%d", c.Ports[1].ContainerPort), "--other=18080"}
 	if !slices.Equal(c.Args, want) || c.Ports[0].ContainerPort == 8080 || c.Ports[0] == c.Ports[1] {
 		t.Errorf("ports %v, arguments %q", c.Ports, c.Args)
+	}
+}
+
+func TestPodThatIsHeldStartsWhenItIsReleased(t *testing.T) {
+	k := &Kubelet{held: map[string]chan struct{}{}}
+	k.Hold("fleet-1")
+	p, other := somePod(), somePod()
+	p.held, other.held = k.held["fleet-1"], k.held["fleet-2"]
+	if !other.admit(t.Context()) {
+		t.Error("a pod of another name is held")
+	}
+	admitted := make(chan bool, 1)
+	go func() { admitted <- p.admit(t.Context()) }()
+	select {
+	case <-admitted:
+		t.Error("the pod was admitted before it was released")
+	default:
+	}
+	k.Release("fleet-1")
+	if !<-admitted {
+		t.Error("the pod was not admitted")
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	p.held = make(chan struct{})
+	if p.admit(ended) {
+		t.Error("a pod was admitted after the end of the test")
 	}
 }

@@ -15,6 +15,9 @@ import (
 
 // tell writes the pod's status if it is not so already. What does not arrive is written the next time.
 func (p *pod) tell(ctx context.Context, now state) {
+	if p.unwritten.Swap(false) {
+		p.written = false
+	}
 	if now.since = p.state.since; !p.written || now.ready != p.state.ready {
 		now.since = metav1.Now()
 	}

@@ -3,6 +3,8 @@ package process
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,6 +39,39 @@ func Build(pkg string, flags ...string) (string, error) {
 		return "", fmt.Errorf("building %s: %w\n%s", dir, err, out)
 	}
 	return binary, nil
+}
+
+// BuildChanged is Build of sources in which one file, named relative to the repository's root, has another text in place of
+// old, which it must have once. The file itself stays as it is.
+func BuildChanged(pkg, file, old, text string, flags ...string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	source, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(source), old); n != 1 {
+		return "", fmt.Errorf("%s has %q %d times, want once", file, old, n)
+	}
+	path, err := cachePath(filepath.Join(root, file), []string{old, text})
+	if err != nil {
+		return "", err
+	}
+	changed := path + ".changed"
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, file): changed}})
+	if err != nil {
+		return "", err
+	}
+	err = errors.Join(
+		os.WriteFile(changed, []byte(strings.Replace(string(source), old, text, 1)), 0o600),
+		os.WriteFile(path+".json", overlay, 0o600),
+	)
+	if err != nil {
+		return "", err
+	}
+	return Build(pkg, append(flags, "-overlay="+path+".json")...)
 }
 
 // Root is the root folder of the repository, found from where this file was compiled.

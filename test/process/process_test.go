@@ -67,3 +67,12 @@ func TestReservedPortsAreDifferent(t *testing.T) {
 		}
 	}
 }
+
+func TestBuildChangedNeedsTheTextOnce(t *testing.T) {
+	for _, old := range []string{"no such text", "fnv"} {
+		_, err := process.BuildChanged("../cmd/statefleet", "shard/hash.go", old, "")
+		if err == nil || !strings.Contains(err.Error(), "want once") {
+			t.Errorf("%q: %v", old, err)
+		}
+	}
+}

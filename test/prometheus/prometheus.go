@@ -45,6 +45,9 @@ type Server struct {
 	db      *tsdb.DB
 	engine  *promql.Engine
 	scrapes *scrape.Manager
+
+	targets *discovery.Manager
+	cfg     *config.Config
 }
 
 // Start runs Prometheus until the end of the test.
@@ -113,7 +116,16 @@ func (s *Server) run(t testing.TB, o Options, cfg *config.Config, registry *prom
 	if err := s.scrapes.ApplyConfig(cfg); err != nil {
 		return err
 	}
+	s.targets, s.cfg = targets, cfg
 	return targets.ApplyConfig(discoverers(cfg))
+}
+
+// Rediscover has discovery list everything again, as a restart does. A cluster that was restored from a backup needs it.
+func (s *Server) Rediscover() error {
+	if err := s.targets.ApplyConfig(nil); err != nil {
+		return err
+	}
+	return s.targets.ApplyConfig(discoverers(s.cfg))
 }
 
 func discoverers(cfg *config.Config) map[string]discovery.Configs {

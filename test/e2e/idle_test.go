@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/test/fleet"
+	"github.com/statefleet/statefleet/test/gate"
+	"github.com/statefleet/statefleet/test/kubelet"
+	"github.com/statefleet/statefleet/test/manifest"
+)
+
+const (
+	// idleFor names the environment variable with the duration over which TestIdleReplica measures. Without it, there is no
+	// such test.
+	idleFor = "STATEFLEET_IDLE"
+
+	// packed is how long a replica is left alone first: what was quiet for a minute is packed then.
+	packed = 90 * time.Second
+
+	ticks = 100 // of /proc/PID/stat, in a second
+)
+
+// TestIdleReplica measures what a replica of a coordinated fleet of three takes while nothing happens in the cluster: CPU,
+// by the kernel, and requests to the API server, counted in front of it. "make idle" runs it.
+func TestIdleReplica(t *testing.T) {
+	window, err := time.ParseDuration(os.Getenv(idleFor))
+	if err != nil {
+		t.Skip("takes minutes: make idle runs it")
+	}
+	w := newWorld(t)
+	w.scale(t, 0)
+	w.removeFleetPods(t)
+	counted := map[string]*requests{} // by pod
+	kubeconfigs := map[string]string{}
+	for ordinal := range shards {
+		name := podName(ordinal)
+		counted[name] = &requests{}
+		kubeconfigs[name] = gate.Start(t, w.cluster.Config(), counted[name].count).Kubeconfig(t, w.token)
+	}
+	t.Cleanup(w.cluster.StartControllers(t, "statefulset-controller"))
+	s := &stage{world: w}
+	s.kubelet = kubelet.Run(t, kubelet.Options{
+		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
+		Flags: func(pod *corev1.Pod) []string { return []string{"--kubeconfig=" + kubeconfigs[pod.Name]} },
+	})
+	s.change = func(*corev1.PodTemplateSpec) {}
+	s.install(t, manifest.Base, variant{})
+	s.scale(t, shards)
+	fleet.Eventually(t, "a fleet", func(ctx context.Context) error { return s.isFleet(ctx, shards) })
+	time.Sleep(packed)
+	for _, r := range counted {
+		r.reset()
+	}
+	before, began := cpu(t, s.kubelet), time.Now()
+	time.Sleep(window)
+	after, took := cpu(t, s.kubelet), time.Since(began)
+	for _, pod := range slices.Sorted(maps.Keys(counted)) {
+		all, kinds := counted[pod].perMinute(took)
+		t.Logf("%s: %.2f ms of CPU a second, %.1f API requests a minute, over %s: %s", pod,
+			1000*(after[pod]-before[pod]).Seconds()/took.Seconds(), all, took.Round(time.Second), kinds)
+	}
+}
+
+// cpu returns the CPU time that the process of each pod has taken.
+func cpu(t *testing.T, k *kubelet.Kubelet) map[string]time.Duration {
+	t.Helper()
+	taken := map[string]time.Duration{}
+	for _, r := range k.Running() {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ") // what comes before may have spaces
+		fields := strings.Fields(rest)
+		user, err1 := strconv.Atoi(fields[11])
+		system, err2 := strconv.Atoi(fields[12])
+		if err1 != nil || err2 != nil {
+			t.Fatalf("%q has no times", stat)
+		}
+		taken[r.Pod] = time.Duration(user+system) * time.Second / ticks
+	}
+	return taken
+}
+
+// requests counts what passes through a gate, by method and resource.
+type requests struct {
+	mu    sync.Mutex
+	kinds map[string]int
+}
+
+func (r *requests) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kinds = map[string]int{}
+}
+
+// count is what gate.Start asks for.
+func (r *requests) count(next http.Handler) http.Handler {
+	r.reset()
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		kind := request.Method
+		switch {
+		case request.URL.Query().Get("watch") != "":
+			kind = "WATCH"
+		case strings.HasSuffix(request.URL.Path, topologyName):
+			kind += " topology"
+		}
+		r.mu.Lock()
+		r.kinds[kind]++
+		r.mu.Unlock()
+		next.ServeHTTP(w, request)
+	})
+}
+
+func (r *requests) perMinute(took time.Duration) (all float64, kinds string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(r.kinds)) {
+		n := float64(r.kinds[kind]) / took.Minutes()
+		all += n
+		parts = append(parts, fmt.Sprintf("%s %.1f", kind, n))
+	}
+	return all, strings.Join(parts, ", ")
+}
