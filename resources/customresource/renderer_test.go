@@ -62,13 +62,13 @@ func TestMetrics(t *testing.T) {
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":1}`, `x{} 1`)
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":{}}`)
 
-	// The members of a map that tells nothing as a whole, told apart by their own labels.
+	// The members of a map, told apart by their own labels or those of the map.
 	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"q":{"n":"2"},"r":{"n":"3","v":3},"v":{"v":4}}}`,
-		`x{n="1"} 1`, `x{n="3"} 3`, `x{} 4`)
-	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{} 4`)
+		`x{n="1"} 1`, `x{n="3"} 3`)
+	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{n="1"} 1`, `x{} 4`)
 	f(gauge(`valueFrom: [v, w]`), `{"a":{"v":{"w":5}}}`, `x{} 5`)
 	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"q":2,"r":{"n":"3"}}}`, `x{n="1"} 1`, `x{n="3"} 1`)
-	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`)
+	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`, `x{n="1"} 1`)
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"p":{"v":"p"}}}`)
 
 	// What is missing is nothing, or zero.
@@ -111,7 +111,8 @@ func TestWhichLabelWins(t *testing.T) {
 	f(`commonLabels: {a: common, z: "1"}`, ``, object, `a="common",z="1"`)
 	f(`commonLabels: {a: common}, labelsFromPath: {"*": [m]}`, ``, object, `a="map",b="map"`)
 	f(`labelsFromPath: {a: [s], "*": [m]}`, ``, object, `a="single",b="map"`)
-	f(`labelsFromPath: {"**": [n], "*": [m]}`, ``, object, `a="map",b="map",c="other"`)
+	f(`labelsFromPath: {"**": [n], "*": [m]}`, ``, object, `_a="other",_c="other",a="map",b="map"`)
+	f(`labelsFromPath: {"*y": [n], "*": [m]}`, ``, object, `a="other",b="map",c="other"`)
 	f(`labelsFromPath: {"p_*": [m], p_a: [s]}`, ``, object, `p_a="single",p_b="map"`)
 	f(`labelsFromPath: {a: [s]}`, `labelsFromPath: {a: []}`, object, `a="1"`)
 	f(`labelsFromPath: {a: [none], b: [v, none]}, commonLabels: {a: common}`, ``, object, `a="common"`)
