@@ -51,6 +51,7 @@ type flags struct {
 	labels, annotations  []string
 	custom, customFile   string
 	customOnly           bool
+	customStrict         bool
 	shard, totalShards   int
 	shardSet, totalSet   bool
 	pod, podNamespace    string
@@ -222,6 +223,8 @@ func (f *flags) declareCustom(s *section) {
 	s.flag(customFileFlag, "File with the same, instead. It is read anew when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&f.customFile)
 	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
+	s.flag(customStrictFlag, "Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
+		"unknown keys, instead of logging them as warnings.").BoolVar(&f.customStrict)
 }
 
 func (f *flags) declareHTTP(s *section) {

@@ -262,7 +262,7 @@ func readPath(f field) path {
 		if err != nil {
 			step.fail("%w", err)
 		} else if doubt := s.doubt(); doubt != "" {
-			step.warn("it is taken as the name of a member", "%q: %s", s.step, doubt)
+			step.warn("it is taken as it stands", "%q: %s", s.step, doubt)
 		}
 		p = append(p, s)
 	}

@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -52,8 +53,8 @@ func (p *parser) metric(f field, given resourceFields) *metric {
 		labels: newLabelSource(joined(given.common, common), joined(given.labelsFrom, labelsFrom)),
 		each:   one.each,
 	}
-	if m.identifies() == (identity{}) {
-		p.note(m.place + ": " + m.family.Name + " has " + noIdentity)
+	if !m.identifies().complete(false) {
+		p.note(fmt.Sprintf("%s: %s has no label that identifies the object; %s", m.place, m.family.Name, shares))
 	}
 	return m
 }

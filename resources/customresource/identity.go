@@ -2,9 +2,9 @@ package customresource
 
 import "slices"
 
-// noIdentity says what a metric lacks whose series several objects may share.
-const noIdentity = "no label that identifies the object, such as [metadata, name] and [metadata, namespace], or [metadata, uid]; " +
-	"of several objects that give the same series only one is exported"
+// shares says what may happen to a metric whose labels do not identify the object.
+const shares = "several objects may give the same series; labels from [metadata, name] and, in namespaces, [metadata, namespace], " +
+	"or from [metadata, uid], are expected"
 
 // identity says which parts of an object's identity the labels of a metric hold.
 type identity struct{ name, namespace, uid bool }

@@ -70,6 +70,24 @@ func TestMetrics(t *testing.T) {
 	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"q":2,"r":{"n":"3"}}}`, `x{n="1"} 1`, `x{n="3"} 1`)
 	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`, `x{n="1"} 1`)
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"p":{"v":"p"}}}`)
+	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"v":"p"}}`, `x{s="p"} 1`)
+
+	// Of a map's members those that have a number; without valueFrom the others are no fault.
+	const mixed = `{"a":{"p":{"v":1,"x":"px"},"q":{"v":"2","y":"qy"},"r":null,"v":7,"x":"top","l":[1,2]}}`
+	f(gauge(`path: [a], labelFromKey: k`), mixed, `x{k="v"} 7`)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v]`), mixed, `x{k="p"} 1`, `x{k="q"} 2`, `x{k="v"} 7`)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [p, v]`), mixed)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v], nilIsZero: true`), mixed,
+		`x{k="p"} 1`, `x{k="q"} 2`, `x{k="r"} 0`, `x{k="v"} 7`, `x{k="x"} 0`, `x{k="l"} 0`)
+	f(gauge(`path: [a], valueFrom: [p]`), `{"a":{"p":1,"q":{"p":2},"r":3}}`, `x{} 1`)
+	// Labels of the map win over those of the member, and these over the key.
+	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {k: [x], j: [y]}, valueFrom: [v]`), `{"a":{"p":{"v":1,"x":"px"},"q":{"v":2,"y":"qy"}}}`,
+		`x{k="px"} 1`, `x{j="qy",k="q"} 2`)
+	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}, valueFrom: [v]`), mixed, `x{k="p",x="top"} 1`, `x{k="q",x="top"} 2`, `x{k="v",x="top"} 7`)
+	// An info of a map tells of the map, without a key, and of each member.
+	f(info(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}`), mixed, `x{x="top"} 1`, `x{k="p",x="px"} 1`, `x{k="q"} 1`, `x{k="r"} 1`,
+		`x{k="v"} 1`, `x{k="x"} 1`, `x{k="l"} 1`)
+	f(info(`path: [a], labelsFromPath: {"m_*": []}`), `{"a":{"p":{"v":1},"r":null,"l":[1]}}`, `x{m_l="[1]",m_p="map[v:1]",m_r="<nil>"} 1`, `x{m_v="1"} 1`)
 
 	// What is missing is nothing, or zero.
 	f(gauge(`path: [a]`), `{}`)
@@ -156,6 +174,8 @@ func TestWhatCantBeUsedIsCounted(t *testing.T) {
 		}
 	}
 	f(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}`, `{"a":["hello",{},null,1,2]}`, 3)
+	f(`{name: x, each: {type: Gauge, gauge: {path: [a], labelFromKey: k}}}`, `{"a":{"p":"hello","q":{},"r":null,"s":1}}`, 0)
+	f(`{name: x, each: {type: Gauge, gauge: {path: [a], labelFromKey: k, valueFrom: [v]}}}`, `{"a":{"p":{"v":"hello"},"q":{}}}`, 1)
 	f(`{name: x, each: {type: StateSet, stateSet: {path: [a], labelName: s, list: [b]}}}`, `{"a":[1,null]}`, 1)
 	f(`{name: x, each: {type: Info, info: {path: [a], labelsFromPath: {b: []}}}}`, `{"a":["b",null,"b"]}`, 1)
 }
