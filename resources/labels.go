@@ -95,7 +95,7 @@ func (m *Out) distinctEntries(prefix string, keys []string, values map[string]st
 func mapLabels(prefix string, keys []string, values map[string]string) []string {
 	var l labelNames
 	l.names = make([]string, len(keys))
-	l.taken = make(map[string]*place, len(keys))
+	l.taken = make(map[string]int, len(keys))
 	pairs := make([]string, 2*len(keys))
 	for i, key := range keys {
 		l.put(i, prefix+labelName(key))
@@ -134,26 +134,43 @@ func appendLabelName(dst []byte, key string) []byte {
 
 // labelNames gives each of several keys a name of its own. Where keys become
 // the same name, all of them get a suffix _conflictN, the first one included,
-// in the order of the keys; so does a key that looks like such a name.
+// in the order of the keys. N counts up over the names that are taken, as in
+// kube-state-metrics: a key that looks like such a name takes it if it comes
+// first, and is in conflict with it if it comes later.
 type labelNames struct {
-	names []string
-	taken map[string]*place
+	names     []string
+	taken     map[string]int // the key's index by name
+	conflicts map[string]int // the last N by the name without suffix
 }
 
-type place struct{ first, count int }
-
 func (l *labelNames) put(i int, name string) {
-	p, ok := l.taken[name]
-	if !ok {
-		l.taken[name] = &place{first: i, count: 1}
-		l.names[i] = name
-		return
+	_, inConflict := l.conflicts[name]
+	first, isTaken := l.taken[name]
+	switch {
+	case inConflict:
+		l.putNext(i, name)
+	case isTaken:
+		if l.conflicts == nil {
+			l.conflicts = map[string]int{}
+		}
+		l.putNext(first, name)
+		delete(l.taken, name)
+		l.putNext(i, name)
+	default:
+		l.names[i], l.taken[name] = name, i
 	}
-	if p.count == 1 {
-		l.put(p.first, name+"_conflict1")
+}
+
+// putNext gives a key the next name with a suffix that is free.
+func (l *labelNames) putNext(i int, name string) {
+	for {
+		l.conflicts[name]++
+		next := name + "_conflict" + strconv.Itoa(l.conflicts[name])
+		if _, isTaken := l.taken[next]; !isTaken {
+			l.names[i], l.taken[next] = next, i
+			return
+		}
 	}
-	p.count++
-	l.put(i, name+"_conflict"+strconv.Itoa(p.count))
 }
 
 // ownerFamily declares NAME_owner: who owns the object, one sample for each

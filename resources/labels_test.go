@@ -63,6 +63,8 @@ func TestEntries(t *testing.T) {
 	f("a-b a_b c", "label_a_b_conflict1=a-b", "label_a_b_conflict2=a_b", "label_c=c")
 	// A key that looks like the name made for a conflict is in conflict with it.
 	f("a-b a.b a_b_conflict1", "label_a_b_conflict1_conflict1=a-b", "label_a_b_conflict2=a.b", "label_a_b_conflict1_conflict2=a_b_conflict1")
+	// One that comes first keeps it, and its number is passed over.
+	f("A.b.conflict1 a-b a.b", "label_a_b_conflict1=A.b.conflict1", "label_a_b_conflict2=a-b", "label_a_b_conflict3=a.b")
 	f(lastApplied+" a", "label_a=a")
 }
 

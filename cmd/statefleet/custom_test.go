@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -79,7 +80,7 @@ func TestCustomResourcesComeWithTheirDefinitions(t *testing.T) {
 	hangUp(t)
 	p.reloads(t, served, 1)
 	p.shows(t, widgetLine("inches"))
-	writeFile(t, config, "kind: CustomResourceStateMetrics\nspec: {}\n")
+	writeFile(t, config, "kind: CustomResourceStateMetrics\nspec: {resources: {}}\n")
 	hangUp(t)
 	p.reloads(t, refused, 1)
 	s.sees(t, "before", "after")
@@ -146,6 +147,44 @@ func TestFaultsOfCustomResourcesAreLogged(t *testing.T) {
 		}
 		p.end(t)
 	}
+}
+
+// Faults that kube-state-metrics tolerates are in the log, once, and the rest is served; strictly they are refused, at the
+// start and at a reload.
+func TestFaultsThatAreToleratedAreRefusedStrictly(t *testing.T) {
+	api, flag := newExactAPI(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, []byte(widgetDefinition), plurals)
+	addCustom(t, api, []byte(widget), plurals)
+	config := filepath.Join(t.TempDir(), "crs.yaml")
+	const fault = "spec.resources[0].metrics[0].unit (line 12): unknown field"
+	doubtful := widgetMetrics("size") + "      unit: inches\n"
+	writeFile(t, config, doubtful)
+	p := start(t, flag, "--custom-resource-state-config-file="+config, "--custom-resource-state-only")
+	p.shows(t, widgetLine("size"))
+	for _, want := range []string{
+		`level=WARN`, `msg="a doubtful custom resource configuration" config="--custom-resource-state-config-file: ` + config + `" warning="` + fault,
+		`has their name as a label, but not their namespace`,
+	} {
+		if n := strings.Count(p.log.String(), want); n == 0 || n > 1 && want != "level=WARN" {
+			t.Errorf("%q is in the log %d times:\n%s", want, n, p.log.String())
+		}
+	}
+	p.end(t)
+
+	for _, strict := range []string{"--custom-resource-state-strict", written(t, "custom-resource-state-strict: true\n")} {
+		_, _, _, err := load([]string{strict, "--custom-resource-state-config-file=" + config}, io.Discard, io.Discard)
+		if want := config + ": " + fault; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got the error %v, want %q", strict, err, want)
+		}
+	}
+	writeFile(t, config, widgetMetrics("size"))
+	p = start(t, flag, "--custom-resource-state-config-file="+config, "--custom-resource-state-only", "--custom-resource-state-strict")
+	p.shows(t, widgetLine("size"))
+	writeFile(t, config, doubtful)
+	hangUp(t)
+	p.reloads(t, refused, 1)
+	p.shows(t, widgetLine("size"))
 }
 
 // What is configured inline is exported beside what is built in.

@@ -52,6 +52,7 @@ type flags struct {
 	custom, customFile   string
 	customOnly           bool
 	customGrace          time.Duration
+	customStrict         bool
 	shard, totalShards   int
 	shardSet, totalSet   bool
 	pod, podNamespace    string
@@ -225,6 +226,8 @@ func (f *flags) declareCustom(s *section) {
 	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
 	s.value("custom-resource.grace-period", "Time for which a kind of custom resource that can't be listed keeps the replica from becoming ready "+
 		"and the fleet from changing shards. It is on the page once it is listed. 0: as long as it takes.", duration(&f.customGrace)).Default("1m")
+	s.flag(customStrictFlag, "Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
+		"unknown keys, instead of logging them as warnings.").BoolVar(&f.customStrict)
 }
 
 func (f *flags) declareHTTP(s *section) {

@@ -76,8 +76,10 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		return nil, s.apiError(err)
 	}
 	g.client = client
+	s.warnCustom()
 	g.follower = customresource.NewFollower(customresource.FollowerOptions{
 		Config:  s.customized,
+		Source:  s.customSource(),
 		Filter:  s.filter,
 		Client:  client,
 		Metrics: metrics.Watch(), // of definitions; only what is exported is shown

@@ -30,6 +30,8 @@ const (
 	customFileFlag  = "custom-resource-state-config-file"
 	labelsFlag      = "metric-labels-allowlist"
 	annotationsFlag = "metric-annotations-allowlist"
+
+	customStrictFlag = "custom-resource-state-strict"
 )
 
 // key is a setting of the configuration file.

@@ -134,19 +134,34 @@ func (s *settings) chooseCustom() error {
 		}
 		return nil
 	}
-	from := "--" + customFlag
-	if s.customFile != "" {
-		from = "--" + customFileFlag + ": " + s.customFile
+	parse := customresource.Parse
+	if s.customStrict {
+		parse = customresource.ParseStrict
 	}
-	config, err := customresource.Parse(strings.NewReader(s.custom))
+	config, err := parse(strings.NewReader(s.custom))
 	if err == nil {
 		err = config.CheckNames(s.kinds, s.filter)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+		return fmt.Errorf("%s: %w", s.customSource(), err)
 	}
 	s.customized = config
 	return nil
+}
+
+// customSource returns where the configuration of custom resources is from, for people to read.
+func (s *settings) customSource() string {
+	if s.customFile != "" {
+		return "--" + customFileFlag + ": " + s.customFile
+	}
+	return "--" + customFlag
+}
+
+// warnCustom logs what is doubtful in the configuration of custom resources.
+func (s *settings) warnCustom() {
+	for _, warning := range s.customized.Warnings() {
+		s.logger.Warn("a doubtful custom resource configuration", "config", s.customSource(), "warning", warning)
+	}
 }
 
 func allowlist(flag string, entries []string) (resources.Allowlist, error) {

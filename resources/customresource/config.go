@@ -2,10 +2,13 @@ package customresource
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"regexp"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,7 +24,15 @@ const (
 
 // Config is a configuration that was found to be right. It is immutable and
 // safe for concurrent use.
-type Config struct{ entries []*entry }
+type Config struct {
+	entries  []*entry
+	warnings []string
+}
+
+// Warnings returns what is doubtful in the configuration, each with its place and
+// line: faults that kube-state-metrics tolerates, and metrics without a label that
+// identifies the object.
+func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // entry is one element of spec.resources.
 type entry struct {
@@ -42,10 +53,17 @@ func (e *entry) matches(gvk schema.GroupVersionKind) bool {
 func (e *entry) pinned() bool { return e.plural != "" && e.gvk.Version != wildcard }
 
 // Parse reads a configuration: YAML, of which several documents count as one.
-// It is strict. The error joins up to 20 faults, each with its place and line,
-// such as "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …".
-func Parse(r io.Reader) (*Config, error) {
+// The error joins up to 20 faults, each with its place and line, such as
+// "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Faults that
+// kube-state-metrics tolerates are warnings; see [Config.Warnings].
+func Parse(r io.Reader) (*Config, error) { return parse(r, false) }
+
+// ParseStrict is [Parse] without tolerance: all faults are in the error.
+func ParseStrict(r io.Reader) (*Config, error) { return parse(r, true) }
+
+func parse(r io.Reader, strict bool) (*Config, error) {
 	p := parser{config: &Config{}, families: map[string]*familyOrigin{}, plurals: map[schema.GroupVersionKind]string{}}
+	p.strict = strict
 	decoder := yaml.NewDecoder(bufio.NewReader(r))
 	found := false
 	for {
@@ -70,6 +88,9 @@ func Parse(r io.Reader) (*Config, error) {
 	p.finish()
 	if err := p.err(); err != nil {
 		return nil, err
+	}
+	if p.config.warnings = p.warnings; p.unsaid > 0 {
+		p.config.warnings = append(p.config.warnings, fmt.Sprintf("%d more", p.unsaid))
 	}
 	return p.config, nil
 }
@@ -96,11 +117,11 @@ func (p *parser) document(root field) {
 	root.object(
 		may("kind", func(f field) {
 			if got := f.text(); got != configKind {
-				f.fail("%q is unknown; %s is expected", got, configKind)
+				f.warn("it is ignored", "%q is unknown; %s is expected", got, configKind)
 			}
 		}),
-		must("spec", func(f field) {
-			f.object(must("resources", func(f field) {
+		should("spec", noResources, func(f field) {
+			f.object(should("resources", noResources, func(f field) {
 				for _, e := range f.elements() {
 					p.resource(e)
 				}
@@ -117,20 +138,32 @@ type resourceFields struct {
 	verbosity  int32
 }
 
+// What becomes of what is missing.
+const (
+	noResources = "no custom resource is exported by it"
+	entryOut    = "the entry is left out"
+	noMetrics   = "the entry gives no series"
+	metricOut   = "the metric is left out"
+)
+
 func (p *parser) resource(f field) {
+	if f.isNull() {
+		f.warn(entryOut, "a mapping is expected")
+		return
+	}
 	e := &entry{}
 	given := resourceFields{prefix: defaultPrefix}
 	f.object(
-		must("groupVersionKind", func(f field) { e.gvk = readGVK(f) }),
+		should("groupVersionKind", entryOut, func(f field) { e.gvk = readGVK(f) }),
 		may("resourcePlural", func(f field) { e.plural = p.readPlural(f, e.gvk) }),
 		may("metricNamePrefix", func(f field) { given.prefix = f.text() }),
 		may("commonLabels", func(f field) { given.common = readCommonLabels(f) }),
 		may("labelsFromPath", func(f field) { given.labelsFrom = readLabelsFromPath(f, false) }),
 		may("errorLogV", func(f field) { given.verbosity = f.verbosity() }),
-		must("metrics", func(f field) {
+		should("metrics", noMetrics, func(f field) {
 			all := f.elements()
 			if len(all) == 0 {
-				f.fail("names no metrics")
+				f.warn(noMetrics, "names no metrics")
 			}
 			for _, each := range all {
 				if m := p.metric(each, given); m != nil {
@@ -139,20 +172,27 @@ func (p *parser) resource(f field) {
 			}
 		}),
 	)
-	p.config.entries = append(p.config.entries, e)
+	if e.gvk.Group != "" {
+		p.config.entries = append(p.config.entries, e)
+	}
 }
 
+// readGVK reads which kinds an entry is for. A version or kind that is not given
+// stands for any, like the wildcard.
 func readGVK(f field) schema.GroupVersionKind {
+	const anyVersion, anyKind = "every version is meant", "every kind is meant"
 	gvk := schema.GroupVersionKind{}
 	f.object(
-		must("group", func(f field) {
-			if gvk.Group = f.required(); gvk.Group == wildcard {
-				f.fail("only version and kind may be %q", wildcard)
+		should("group", entryOut, func(f field) {
+			if gvk.Group = f.expected(entryOut); gvk.Group == wildcard {
+				gvk.Group = ""
+				f.warn(entryOut, "only version and kind may be %q", wildcard)
 			}
 		}),
-		must("version", func(f field) { gvk.Version = f.required() }),
-		must("kind", func(f field) { gvk.Kind = f.required() }),
+		should("version", anyVersion, func(f field) { gvk.Version = f.expected(anyVersion) }),
+		should("kind", anyKind, func(f field) { gvk.Kind = f.expected(anyKind) }),
 	)
+	gvk.Version, gvk.Kind = cmp.Or(gvk.Version, wildcard), cmp.Or(gvk.Kind, wildcard)
 	return gvk
 }
 
@@ -163,14 +203,18 @@ func (p *parser) readPlural(f field, gvk schema.GroupVersionKind) string {
 	if plural == "" {
 		return ""
 	}
+	const ignored = "it is ignored"
 	before, known := p.plurals[gvk]
 	switch {
 	case gvk.Kind == wildcard:
-		f.fail("names one kind, but groupVersionKind.kind is %q", wildcard)
+		f.warn(ignored, "names one kind, but groupVersionKind.kind is %q", wildcard)
+		return ""
 	case !pluralName.MatchString(plural):
-		f.fail("%q is no name of an API resource: lower case letters, digits and hyphens", plural)
+		f.warn(ignored, "%q is no name of an API resource: lower case letters, digits and hyphens", plural)
+		return ""
 	case known && before != plural:
-		f.fail("%q here, but %q in an entry before for the same groupVersionKind", plural, before)
+		f.warn("the first one counts", "%q here, but %q in an entry before for the same groupVersionKind", plural, before)
+		return before
 	}
 	p.plurals[gvk] = plural
 	return plural
@@ -187,7 +231,7 @@ func readCommonLabels(f field) map[string]string {
 }
 
 // readLabelsFromPath reads label names and paths. Only labels of a single value
-// may have an empty path, which is the value itself.
+// should have an empty path, which is the value itself.
 func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
 	labels := map[string]path{}
 	members, _ := f.members()
@@ -195,7 +239,7 @@ func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
 		checkLabel(m.field, m.name)
 		p := readPath(m.field)
 		if len(p) == 0 && !mayBeEmpty {
-			m.fail("an empty path is the whole object, which is no label")
+			m.warn("it is copied as text", "an empty path is the whole object, which is no label")
 		}
 		labels[m.name] = p
 	}
@@ -217,6 +261,8 @@ func readPath(f field) path {
 		s, err := newSegment(step.text())
 		if err != nil {
 			step.fail("%w", err)
+		} else if doubt := s.doubt(); doubt != "" {
+			step.warn("it is taken as it stands", "%q: %s", s.step, doubt)
 		}
 		p = append(p, s)
 	}

@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,44 +21,42 @@ const (
 // metric reads an element of a resource's metrics; nil when it has a fault that
 // leaves nothing to go on with.
 func (p *parser) metric(f field, given resourceFields) *metric {
-	var name, help, place string
+	const byPrefix = "the family is called as the prefix, with an underscore"
+	var name, help string
+	named := f.below(join(f.place, "name"), f.node)
 	verbosity := given.verbosity
 	var common map[string]string
 	var labelsFrom map[string]path
 	var one eachFields
 	f.object(
-		must("name", func(f field) { name, place = readName(f, given.prefix), f.String() }),
+		should("name", byPrefix, func(f field) { name, named = f.expected(byPrefix), f }),
 		may("help", func(f field) { help = f.text() }),
 		may("commonLabels", func(f field) { common = readCommonLabels(f) }),
 		may("labelsFromPath", func(f field) { labelsFrom = readLabelsFromPath(f, false) }),
 		may("errorLogV", func(f field) { verbosity = cmp.Or(f.verbosity(), verbosity) }),
 		must("each", func(f field) { one.read(f) }),
 	)
-	if name == "" || one.each == nil {
+	if given.prefix != "" {
+		name = given.prefix + "_" + name
+	}
+	if !model.LegacyValidation.IsValidMetricName(name) {
+		named.fail("%q is no name of a metric: letters, digits, underscores and colons", name)
 		return nil
 	}
-	return &metric{
+	if one.each == nil {
+		return nil
+	}
+	m := &metric{
 		family: p.family(f, name, help, one),
-		place:  place,
+		place:  named.String(),
 		level:  level(verbosity),
 		labels: newLabelSource(joined(given.common, common), joined(given.labelsFrom, labelsFrom)),
 		each:   one.each,
 	}
-}
-
-func readName(f field, prefix string) string {
-	name := f.required()
-	if name == "" {
-		return ""
+	if !m.identifies().complete(false) {
+		p.note(fmt.Sprintf("%s: %s has no label that identifies the object; %s", m.place, m.family.Name, shares))
 	}
-	if prefix != "" {
-		name = prefix + "_" + name
-	}
-	if !model.LegacyValidation.IsValidMetricName(name) {
-		f.fail("%q is no name of a metric: letters, digits, underscores and colons", name)
-		return ""
-	}
-	return name
+	return m
 }
 
 // family returns the family of that name, which metrics of one type share.
@@ -94,6 +93,7 @@ func (p *parser) finish() {
 // eachFields is a metric's each, and what of it concerns the family.
 type eachFields struct {
 	each
+	seen      bool // the block of the kind; each is nil nevertheless when it gives no samples
 	kind      string
 	typeField field // where the kind stands
 	labelName string
@@ -113,16 +113,17 @@ func (e *eachFields) read(f field) {
 		known = append(known, may(b.name, func(f field) {
 			switch e.kind {
 			case b.kind:
+				e.seen = true
 				e.each = b.read(f)
 			case "": // the type is a fault already
 			default:
-				f.fail("belongs to the type %s, but the type is %s", b.kind, e.kind)
+				f.warn("it is ignored", "belongs to the type %s, but the type is %s", b.kind, e.kind)
 			}
 		}))
 	}
 	f.object(known...)
 	for _, b := range blocks {
-		if b.kind == e.kind && e.each == nil {
+		if b.kind == e.kind && !e.seen {
 			f.below(join(f.place, b.name), f.node).fail("missing")
 		}
 	}
@@ -150,7 +151,7 @@ func readGauge(f field) each {
 		may("valueFrom", func(f field) { g.valueFrom = readPath(f) }),
 		may("nilIsZero", func(f field) { g.nilIsZero = f.boolean() }),
 	)
-	checkValue(f, before, g.path, g.valueFrom)
+	checkValue(f, before, g.path, g.valueFrom, "there is a sample for each member of the object that is a number")
 	g.labels = newLabelSource(nil, own)
 	return g
 }
@@ -161,30 +162,36 @@ func (e *eachFields) readStateSet(f field) each {
 	before := len(f.seen.faults)
 	f.object(
 		may("path", func(f field) { t.path = readPath(f) }),
-		must("labelName", func(f field) {
+		should("labelName", metricOut, func(f field) {
 			if t.labelName = readLabelName(f); t.labelName == "" {
-				f.fail("must not be empty")
+				f.warn(metricOut, "must not be empty")
 			}
 		}),
 		may("labelsFromPath", func(f field) { own = readLabelsFromPath(f, true) }),
 		may("valueFrom", func(f field) { t.valueFrom = readPath(f) }),
-		must("list", func(f field) { t.states = readStates(f) }),
+		should("list", metricOut, func(f field) { t.states = readStates(f) }),
 	)
-	checkValue(f, before, t.path, t.valueFrom)
+	hasValue := checkValue(f, before, t.path, t.valueFrom, metricOut)
+	if !hasValue || t.labelName == "" || len(t.states) == 0 {
+		return nil
+	}
 	e.labelName = t.labelName
 	t.labels = newLabelSource(nil, own)
 	return t
 }
 
 func readStates(f field) []string {
-	states := f.texts()
-	if len(states) == 0 {
-		f.fail("names no states")
+	given := f.texts()
+	if len(given) == 0 {
+		f.warn(metricOut, "names no states")
 	}
-	for i, s := range states {
-		if slices.Contains(states[:i], s) {
-			f.fail("names %q twice", s)
+	var states []string
+	for _, s := range given {
+		if slices.Contains(states, s) {
+			f.warn("it counts once", "names %q twice", s)
+			continue
 		}
+		states = append(states, s)
 	}
 	return states
 }
@@ -198,18 +205,23 @@ func readInfo(f field) each {
 		may("labelsFromPath", func(f field) { own = readLabelsFromPath(f, true) }),
 	)
 	if len(own) == 0 && n.byKey == "" {
-		f.fail("has neither labelsFromPath nor labelFromKey; without a label of its own it gives no sample")
+		f.warn(metricOut, "has neither labelsFromPath nor labelFromKey; without a label of its own it gives no sample")
+		return nil
 	}
 	n.labels = newLabelSource(nil, own)
 	return n
 }
 
-// checkValue refuses a value that would be the whole object. A path that is a
-// fault already is not one for being empty as well.
-func checkValue(f field, faultsBefore int, path, valueFrom path) {
-	if len(path) == 0 && len(valueFrom) == 0 && len(f.seen.faults) == faultsBefore {
-		f.fail("has neither path nor valueFrom")
+// checkValue reports whether there is a path to a value, so that the value is not the
+// whole object. A path that is a fault already is not one for being empty as well.
+func checkValue(f field, faultsBefore int, path, valueFrom path, becomes string) bool {
+	if len(path) > 0 || len(valueFrom) > 0 {
+		return true
 	}
+	if len(f.seen.faults) == faultsBefore {
+		f.warn(becomes, "has neither path nor valueFrom")
+	}
+	return false
 }
 
 // readLabelName reads the name of a label; "" stands for none.

@@ -26,7 +26,7 @@ func TestBadConfigurations(t *testing.T) {
 	for i := 0; i+1 < len(archive.Files); i += 2 {
 		config, want := archive.Files[i], &archive.Files[i+1]
 		t.Run(strings.TrimSuffix(config.Name, ".yaml"), func(t *testing.T) {
-			c, err := Parse(strings.NewReader(string(config.Data)))
+			c, err := ParseStrict(strings.NewReader(string(config.Data)))
 			if err == nil || c != nil {
 				t.Fatalf("it was taken: %v", c)
 			}
@@ -147,7 +147,7 @@ func TestAliasesDontMultiply(t *testing.T) {
 		"&a\nspec: *a",
 		"spec:\n  resources: &r\n  - <<: *r",
 	} {
-		if _, err := Parse(strings.NewReader(config)); err == nil {
+		if _, err := ParseStrict(strings.NewReader(config)); err == nil {
 			t.Errorf("%s: taken", config)
 		}
 	}

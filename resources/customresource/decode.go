@@ -12,7 +12,8 @@ var (
 )
 
 // decode reads those parts of a JSON object that s names. Of a list it reads
-// all elements, so that indexes stay true, but of each only what s names.
+// all elements, so that indexes stay true, but of each only what s names. The
+// annotation lastApplied is left out at every depth: objects hold others in full.
 func decode(raw []byte, s *shape) (*value, error) {
 	if !json.Valid(raw) {
 		return nil, errNoJSON
@@ -74,7 +75,7 @@ func (d *decoder) members(v *value, s *shape) {
 		d.space()
 		d.punctuation() // :
 		hasParts := d.b[d.i] == '{' || d.b[d.i] == '['
-		if below == nil || !below.all && !hasParts {
+		if below == nil || !below.all && !hasParts || isLastApplied(name) {
 			d.skip()
 		} else {
 			v.items = append(v.items, item{name: unquote(name)})
@@ -125,6 +126,14 @@ func (d *decoder) quoted() []byte {
 	}
 	d.i++
 	return d.b[from:d.i]
+}
+
+// isLastApplied takes a name as it stands in the bytes, with its quotes.
+func isLastApplied(name []byte) bool {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		return unquote(name) == lastApplied
+	}
+	return string(name[1:len(name)-1]) == lastApplied
 }
 
 func (d *decoder) text() string { return unquote(d.quoted()) }

@@ -2,7 +2,7 @@
 // describes them: the YAML that kube-state-metrics calls
 // CustomResourceStateMetrics, with the same metrics as a result.
 //
-// A [Config] is read by [Parse]. Joined with the definitions of the custom
+// A [Config] is read by [Parse], or by [ParseStrict]. Joined with the definitions of the custom
 // resources that exist it gives [Kind] values, each with the API resource to
 // follow and the [Renderer] for its objects; a [Follower] keeps them up to date
 // while definitions come and go.
@@ -29,24 +29,52 @@
 //	      each:
 //	        type: Gauge                # or StateSet, or Info
 //	        gauge:
-//	          path: [status, sub]      # a list gives a sample for each element
-//	          labelFromKey: type       # a map gives one for each member, named by this label
-//	          labelsFromPath: {}       # relative to path
-//	          valueFrom: [ready]       # relative to path
+//	          path: [status, sub]      # a list gives a sample for each element, a map for each member
+//	          labelFromKey: type       # the label for the member's name
+//	          labelsFromPath: {}       # relative to the element or member
+//	          valueFrom: [ready]       # relative to the element or member
 //	          nilIsZero: false         # whether a missing value is 0, or no sample
 //	        stateSet: {path: [status, phase], labelName: phase, list: [New, Done]}
 //	        info: {path: [spec, refs], labelsFromPath: {ref: []}}
 //
-// Version and kind may be "*", which stands for all that are served. A path is
-// a list of steps: the name of a member; the index of an element, counted from
-// the end when negative; "[key=value]", the first element of a list whose member
-// equals the value; "key=value", the member if it equals the value.
+// Version and kind may be "*" or missing, which stands for all that are served. A
+// path is a list of steps: the name of a member; the index of an element, counted
+// from the end when negative; "[key=value]", the first element of a list whose
+// member has the value; "key=value", the member if it is the text value. Lookups
+// compare texts, and what a gauge would read: true finds "True", 1 finds "1.0".
 //
 // A label whose key is "*" copies the members of a map, "prefix_*" copies them
 // with a prefix. They win over common labels, labels with a path of their own
 // over both, and those of each over those of the metric and the resource. The
 // labels customresource_group, customresource_version and customresource_kind
 // are always those of the object. Names are made valid by underscores.
+//
+// # Maps
+//
+// A gauge whose path ends at a map gives a sample for each member that has a
+// number. A valueFrom of one step may also name a member of the map itself. The
+// sample's labels are labelFromKey, then labelsFromPath of the member, then
+// labelsFromPath of the map; of equal names the last one counts. Without
+// valueFrom, members that are no number are no fault.
+//
+// An info gives one sample for the map as a whole, without labelFromKey, and one
+// for each member, as far as these have labels. A state set takes a map as a whole.
+//
+// # Secrets
+//
+// The annotation kubectl.kubernetes.io/last-applied-configuration is treated as if
+// it were not there, in the object's own metadata and in objects that it embeds. A
+// path that names it is refused.
+//
+// # Faults of the configuration
+//
+// [Parse] refuses what would make a page invalid and what kube-state-metrics itself
+// cannot read. What kube-state-metrics tolerates, such as an unknown key or a metric
+// without samples, is in [Config.Warnings], with place and line, and the rest is
+// served. [ParseStrict] refuses that, too. Metrics without a label that identifies
+// the object, whose series several objects would share, are warnings for both.
+//
+// # Faults of objects
 //
 // Where kube-state-metrics overwrites or repeats, this package merges: entries
 // with the same or overlapping groupVersionKind are joined, several metrics of

@@ -136,7 +136,8 @@ type broken struct{}
 func (broken) write(object *value, s *samples) {
 	s.write(0, labels{{name: object.items[0].items[0].name}})
 }
-func (broken) reach(*shape) {}
+func (broken) reach(*shape)                         {}
+func (broken) identifying() (labelSource, []string) { return labelSource{}, nil }
 
 // TestAFamilyThatBreaksCostsItself: the others of the object are there.
 func TestAFamilyThatBreaksCostsItself(t *testing.T) {

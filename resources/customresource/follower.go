@@ -29,6 +29,8 @@ const (
 type FollowerOptions struct {
 	// Config is the configuration.
 	Config *Config
+	// Source says where the configuration is from, for the log.
+	Source string
 	// Filter selects the families.
 	Filter resources.Filter
 	// Client reaches the API server; see watch.NewClient. It has to be allowed to
@@ -57,6 +59,7 @@ type Follower struct {
 	called   bool
 	kinds    []Kind
 	logged   string
+	warned   map[string]bool // by the place of a metric in the configuration
 }
 
 // Definitions is the resource that a Follower follows, and its name in logs and
@@ -65,7 +68,7 @@ const Definitions = "customresourcedefinitions"
 
 // NewFollower returns a Follower that starts with Run.
 func NewFollower(o FollowerOptions) *Follower {
-	f := &Follower{FollowerOptions: o, definitions: newDefinitions(o.Logger), scopes: newScopes(o.Client)}
+	f := &Follower{FollowerOptions: o, definitions: newDefinitions(o.Logger), scopes: newScopes(o.Client), warned: map[string]bool{}}
 	f.source = watch.NewChecked(watch.Options{
 		Client:   o.Client,
 		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: Definitions},
@@ -136,6 +139,7 @@ func (f *Follower) resolve(ctx context.Context, changed func([]Kind)) {
 		}
 	}
 	f.log(kinds)
+	f.warnShared(kinds)
 	isNew := !f.called || !slices.Equal(kinds, f.kinds)
 	f.called, f.resolved, f.kinds = true, generation, kinds
 	if isNew {
@@ -169,5 +173,24 @@ func (f *Follower) log(kinds []Kind) {
 	case len(unmatched) > 0:
 		f.Logger.Info("there are no custom resource definitions for some entries of the configuration; they are exported once there are",
 			"entries", unmatched)
+	}
+}
+
+// warnShared warns of metrics of namespaced kinds whose labels name the object but
+// not its namespace, each once. Only definitions tell which kinds these are; metrics
+// that do not name the object at all are among the configuration's own warnings.
+func (f *Follower) warnShared(kinds []Kind) {
+	for _, k := range kinds {
+		for _, family := range k.Renderer.metrics {
+			for _, m := range family {
+				i := m.identifies()
+				if f.warned[m.place] || !i.complete(false) || i.complete(k.Namespaced) {
+					continue
+				}
+				f.warned[m.place] = true
+				f.Logger.Warn("a metric of objects in namespaces has their name as a label, but not their namespace; "+shares,
+					"config", f.Source, "configured", m.place, "metric", m.family.Name, "resource", k.Name)
+			}
+		}
 	}
 }

@@ -42,17 +42,17 @@ type pathSource struct {
 	path path
 }
 
-// newLabelSource joins fixed labels with those read from paths. A key that
-// begins with a star copies a map, and so does one that ends with a star, with
-// what stands before it as the prefix. Maps are copied in falling order of their
-// keys, so that the plain star comes last and wins.
+// newLabelSource joins fixed labels with those read from paths. A key that ends
+// with a star copies a map, with the text before the star as the prefix, and so
+// does one that begins with a star, without a prefix. Maps are copied in the order
+// of their keys, so that the last one wins.
 func newLabelSource(fixed map[string]string, from map[string]path) labelSource {
 	var s labelSource
 	for _, name := range slices.Sorted(maps.Keys(fixed)) {
 		s.fixed = append(s.fixed, label{labelName(name), fixed[name]})
 	}
 	keys := slices.Sorted(maps.Keys(from))
-	for _, key := range slices.Backward(keys) {
+	for _, key := range keys {
 		if prefix, isMap := copies(key); isMap {
 			s.maps = append(s.maps, mapSource{prefix, from[key]})
 		}
@@ -67,10 +67,10 @@ func newLabelSource(fixed map[string]string, from map[string]path) labelSource {
 
 // copies reports whether a key of labelsFromPath copies a map, and with what prefix.
 func copies(key string) (prefix string, ok bool) {
-	if strings.HasPrefix(key, "*") {
-		return "", true
+	if prefix, ok = strings.CutSuffix(key, "*"); ok {
+		return prefix, true
 	}
-	return strings.CutSuffix(key, "*")
+	return "", strings.HasPrefix(key, "*")
 }
 
 // append appends the labels that v gives. What is missing gives no label; an
@@ -95,13 +95,6 @@ func (s *labelSource) append(l labels, v *value) labels {
 		}
 	}
 	return l
-}
-
-// gives reports whether v gives any label.
-func (s *labelSource) gives(v *value) bool {
-	return len(s.fixed) > 0 ||
-		slices.ContainsFunc(s.maps, func(m mapSource) bool { from := m.path.get(v); return from.isObject() && len(from.items) > 0 }) ||
-		slices.ContainsFunc(s.paths, func(p pathSource) bool { return !p.path.get(v).isNull() })
 }
 
 // reach returns the paths that the labels are read from.

@@ -30,8 +30,11 @@ type field struct {
 
 // reading is what the fields of one configuration share.
 type reading struct {
-	fields int
-	faults []error
+	strict   bool // what could be tolerated is a fault, too
+	fields   int
+	faults   []error
+	warnings []string
+	unsaid   int // warnings beyond maxFaults
 }
 
 func (r *reading) err() error { return errors.Join(r.faults...) }
@@ -43,6 +46,25 @@ func (f field) fail(format string, args ...any) {
 		what := fmt.Errorf(format, args...)
 		f.seen.faults = append(f.seen.faults, fmt.Errorf("%s: %w", f, what))
 	}
+}
+
+// warn notes that the field is wrong in a way that kube-state-metrics tolerates, and
+// what becomes of it. When reading is strict, that is a fault.
+func (f field) warn(becomes, format string, args ...any) {
+	if f.seen.strict {
+		f.fail(format, args...)
+		return
+	}
+	f.seen.note(fmt.Sprintf("%s: %s; %s", f, fmt.Sprintf(format, args...), becomes))
+}
+
+// note keeps a warning; those beyond maxFaults are only counted.
+func (r *reading) note(warning string) {
+	if len(r.warnings) == maxFaults {
+		r.unsaid++
+		return
+	}
+	r.warnings = append(r.warnings, warning)
 }
 
 // String returns the place for people to read, with its line.
@@ -74,6 +96,7 @@ type member struct {
 	name     string
 	read     func(field)
 	required bool
+	without  string // what becomes of an object that should have the member and has not
 }
 
 func may(name string, read func(field)) member { return member{name: name, read: read} }
@@ -81,9 +104,15 @@ func must(name string, read func(field)) member {
 	return member{name: name, read: read, required: true}
 }
 
+// should is a member that kube-state-metrics does not require, but that is
+// probably missing by mistake.
+func should(name, without string, read func(field)) member {
+	return member{name: name, read: read, without: without}
+}
+
 // object reads the members of f in the order in which they are known, not in
-// that of the file. A member that is null counts as absent; one that is not
-// known, or required and absent, is a fault.
+// that of the file. A member that is null counts as absent. One that
+// is required and absent is a fault; one that is not known is ignored with a warning.
 func (f field) object(known ...member) {
 	given, ok := f.members()
 	if !ok {
@@ -98,11 +127,13 @@ func (f field) object(known ...member) {
 			k.read(given[at].field)
 		case k.required:
 			f.below(join(f.place, k.name), f.node).fail("missing")
+		case k.without != "":
+			f.below(join(f.place, k.name), f.node).warn(k.without, "missing")
 		}
 	}
 	for _, m := range given {
 		if !slices.Contains(names, m.name) {
-			m.fail("unknown field; known here are %s", strings.Join(names, ", "))
+			m.warn("it is ignored", "unknown field; known here are %s", strings.Join(names, ", "))
 		}
 	}
 }
@@ -213,24 +244,29 @@ func (f field) text() string {
 		return ""
 	}
 	if f.isNull() {
-		f.fail("a text is expected, not null")
+		f.warn("it is taken as empty", "a text is expected, not null")
+		return ""
 	}
 	return f.node.Value
 }
 
-// required is text that must not be empty.
-func (f field) required() string {
+// expected is text that should not be empty; without says what becomes of that.
+func (f field) expected(without string) string {
 	s := f.text()
 	if s == "" && f.node.Kind == yaml.ScalarNode {
-		f.fail("must not be empty")
+		f.warn(without, "must not be empty")
 	}
 	return s
 }
 
+// boolean also takes the words of YAML 1.1, as kube-state-metrics' reader does.
 func (f field) boolean() bool {
 	var b bool
-	if f.node.Kind != yaml.ScalarNode || f.node.ShortTag() != "!!bool" || f.node.Decode(&b) != nil {
+	switch {
+	case f.node.Kind != yaml.ScalarNode || f.node.Decode(&b) != nil:
 		f.fail("true or false is expected")
+	case f.node.ShortTag() != "!!bool":
+		f.warn(fmt.Sprintf("it is taken as %t", b), "true or false is expected")
 	}
 	return b
 }
@@ -238,9 +274,12 @@ func (f field) boolean() bool {
 // verbosity returns a log verbosity, as klog counts them.
 func (f field) verbosity() int32 {
 	var n int32
-	if f.node.Kind != yaml.ScalarNode || f.node.ShortTag() != "!!int" || f.node.Decode(&n) != nil || n < 0 {
+	switch {
+	case f.node.Kind != yaml.ScalarNode || f.node.Decode(&n) != nil:
 		f.fail("a whole number from 0 is expected")
 		return 0
+	case n < 0 || f.node.ShortTag() != "!!int":
+		f.warn(fmt.Sprintf("it is taken as %d", n), "a whole number from 0 is expected")
 	}
 	return n
 }

@@ -6,6 +6,11 @@ import (
 	"strings"
 )
 
+// lastApplied is the annotation in which kubectl keeps the whole object as it was
+// applied, with all secrets that it may hold. Its value is never read: [decode]
+// leaves it out wherever it is, and a path that names it is refused.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
 // path leads from a value of an object to one below it. It is immutable.
 type path []segment
 
@@ -16,41 +21,52 @@ const (
 	byName segmentKind = iota
 	// byElement takes the first element of a list whose member equals a value.
 	byElement
-	// byMatch takes a member of an object if it equals a value.
+	// byMatch takes a member of an object if it is a text that equals a value,
+	// else the member that has the whole step as its name.
 	byMatch
 )
 
 // segment is one step of a path.
 type segment struct {
 	kind    segmentKind
-	name    string
-	index   int  // of an element, counted from the end when negative
-	isIndex bool // the name is a number
-	want    string
+	step    string // as it is written
+	name    string // of the member
+	index   int    // of an element, counted from the end when negative
+	isIndex bool   // the name is a number
+	want    wanted
 }
 
-// newSegment reads one step of a path.
+// newSegment reads one step of a path. Brackets that are not closed are part of a name.
 func newSegment(s string) (segment, error) {
-	inner, isLookup := strings.CutPrefix(s, "[")
+	isLookup := len(s) > 1 && s[0] == '[' && s[len(s)-1] == ']'
+	inner := s
 	if isLookup {
-		var closed bool
-		if inner, closed = strings.CutSuffix(inner, "]"); !closed {
-			return segment{}, fmt.Errorf("%q: a lookup is written [key=value]; the closing bracket is missing", s)
-		}
+		inner = s[1 : len(s)-1]
 	}
 	name, want, isMatch := strings.Cut(inner, "=")
 	switch {
+	case name == lastApplied:
+		return segment{}, fmt.Errorf("%q: the annotation %s holds the whole object, secrets included; it is never exported", s, lastApplied)
 	case isLookup && !isMatch:
 		return segment{}, fmt.Errorf("%q: a lookup is written [key=value]; an index has no brackets", s)
-	case isMatch && name == "":
-		return segment{}, fmt.Errorf("%q: the key before = is missing", s)
 	case isLookup:
-		return segment{kind: byElement, name: name, want: want}, nil
-	case isMatch:
-		return segment{kind: byMatch, name: name, want: want}, nil
+		return segment{kind: byElement, step: s, name: name, want: newWanted(want)}, nil
+	case isMatch && !strings.Contains(want, "="):
+		return segment{kind: byMatch, step: s, name: name, want: wanted{text: want}}, nil
 	}
 	index, err := strconv.Atoi(s)
-	return segment{kind: byName, name: s, index: index, isIndex: err == nil}, nil
+	return segment{kind: byName, step: s, name: s, index: index, isIndex: err == nil}, nil
+}
+
+// doubt says why a step that is valid is probably a mistake; "" when it is not.
+func (s segment) doubt() string {
+	switch {
+	case s.kind != byElement && strings.HasPrefix(s.step, "["):
+		return "a lookup is written [key=value]; the closing bracket is missing"
+	case s.kind != byName && s.name == "":
+		return "the key before = is missing"
+	}
+	return ""
 }
 
 // get returns the value that p leads to from v; nil when there is none.
@@ -68,18 +84,51 @@ func (s segment) get(v *value) *value {
 	case v.isObject() && s.kind == byName:
 		return v.member(s.name)
 	case v.isObject() && s.kind == byMatch:
-		if m := v.member(s.name); m.equals(s.want) {
+		if m := v.member(s.name); m != nil && m.kind == textValue && m.text == s.want.text {
 			return m
 		}
+		return v.member(s.step)
 	case v.isList() && s.kind == byName && s.isIndex:
 		return v.element(s.index)
 	case v.isList() && s.kind == byElement:
 		for i := range v.items {
 			e := &v.items[i].value
-			if e.isObject() && e.member(s.name).equals(s.want) {
+			if e.isObject() && s.want.equals(e.member(s.name)) {
 				return e
 			}
 		}
 	}
 	return nil
+}
+
+// wanted is the value that a lookup compares with, in all forms that it may have.
+type wanted struct {
+	text     string
+	number   float64
+	isNumber bool
+	boolean  bool
+	isBool   bool
+}
+
+func newWanted(text string) wanted {
+	w := wanted{text: text}
+	w.number, w.isNumber = textFloat(text)
+	b, err := strconv.ParseBool(text)
+	w.boolean, w.isBool = b, err == nil
+	return w
+}
+
+// equals reports whether v is the text, or the same as a gauge's value, or the same
+// boolean. So true finds "True" and 1 finds "1.0".
+func (w wanted) equals(v *value) bool {
+	if v.isNull() {
+		return false
+	}
+	if v.kind == textValue && v.text == w.text {
+		return true
+	}
+	if f, ok := v.float(); w.isNumber && ok && f == w.number {
+		return true
+	}
+	return w.isBool && v.kind == boolValue && (v.text == "true") == w.boolean
 }

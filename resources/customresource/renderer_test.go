@@ -62,14 +62,32 @@ func TestMetrics(t *testing.T) {
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":1}`, `x{} 1`)
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":{}}`)
 
-	// The members of a map that tells nothing as a whole, told apart by their own labels.
+	// The members of a map, told apart by their own labels or those of the map.
 	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"q":{"n":"2"},"r":{"n":"3","v":3},"v":{"v":4}}}`,
-		`x{n="1"} 1`, `x{n="3"} 3`, `x{} 4`)
-	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{} 4`)
+		`x{n="1"} 1`, `x{n="3"} 3`)
+	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{n="1"} 1`, `x{} 4`)
 	f(gauge(`valueFrom: [v, w]`), `{"a":{"v":{"w":5}}}`, `x{} 5`)
 	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"q":2,"r":{"n":"3"}}}`, `x{n="1"} 1`, `x{n="3"} 1`)
-	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`)
+	f(info(`path: [a], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1"},"n":"0"}}`, `x{n="0"} 1`, `x{n="1"} 1`)
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"p":{"v":"p"}}}`)
+	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"v":"p"}}`, `x{s="p"} 1`)
+
+	// Of a map's members those that have a number; without valueFrom the others are no fault.
+	const mixed = `{"a":{"p":{"v":1,"x":"px"},"q":{"v":"2","y":"qy"},"r":null,"v":7,"x":"top","l":[1,2]}}`
+	f(gauge(`path: [a], labelFromKey: k`), mixed, `x{k="v"} 7`)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v]`), mixed, `x{k="p"} 1`, `x{k="q"} 2`, `x{k="v"} 7`)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [p, v]`), mixed)
+	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v], nilIsZero: true`), mixed,
+		`x{k="p"} 1`, `x{k="q"} 2`, `x{k="r"} 0`, `x{k="v"} 7`, `x{k="x"} 0`, `x{k="l"} 0`)
+	f(gauge(`path: [a], valueFrom: [p]`), `{"a":{"p":1,"q":{"p":2},"r":3}}`, `x{} 1`)
+	// Labels of the map win over those of the member, and these over the key.
+	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {k: [x], j: [y]}, valueFrom: [v]`), `{"a":{"p":{"v":1,"x":"px"},"q":{"v":2,"y":"qy"}}}`,
+		`x{k="px"} 1`, `x{j="qy",k="q"} 2`)
+	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}, valueFrom: [v]`), mixed, `x{k="p",x="top"} 1`, `x{k="q",x="top"} 2`, `x{k="v",x="top"} 7`)
+	// An info of a map tells of the map, without a key, and of each member.
+	f(info(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}`), mixed, `x{x="top"} 1`, `x{k="p",x="px"} 1`, `x{k="q"} 1`, `x{k="r"} 1`,
+		`x{k="v"} 1`, `x{k="x"} 1`, `x{k="l"} 1`)
+	f(info(`path: [a], labelsFromPath: {"m_*": []}`), `{"a":{"p":{"v":1},"r":null,"l":[1]}}`, `x{m_l="[1]",m_p="map[v:1]",m_r="<nil>"} 1`, `x{m_v="1"} 1`)
 
 	// What is missing is nothing, or zero.
 	f(gauge(`path: [a]`), `{}`)
@@ -111,7 +129,8 @@ func TestWhichLabelWins(t *testing.T) {
 	f(`commonLabels: {a: common, z: "1"}`, ``, object, `a="common",z="1"`)
 	f(`commonLabels: {a: common}, labelsFromPath: {"*": [m]}`, ``, object, `a="map",b="map"`)
 	f(`labelsFromPath: {a: [s], "*": [m]}`, ``, object, `a="single",b="map"`)
-	f(`labelsFromPath: {"**": [n], "*": [m]}`, ``, object, `a="map",b="map",c="other"`)
+	f(`labelsFromPath: {"**": [n], "*": [m]}`, ``, object, `_a="other",_c="other",a="map",b="map"`)
+	f(`labelsFromPath: {"*y": [n], "*": [m]}`, ``, object, `a="other",b="map",c="other"`)
 	f(`labelsFromPath: {"p_*": [m], p_a: [s]}`, ``, object, `p_a="single",p_b="map"`)
 	f(`labelsFromPath: {a: [s]}`, `labelsFromPath: {a: []}`, object, `a="1"`)
 	f(`labelsFromPath: {a: [none], b: [v, none]}, commonLabels: {a: common}`, ``, object, `a="common"`)
@@ -155,6 +174,8 @@ func TestWhatCantBeUsedIsCounted(t *testing.T) {
 		}
 	}
 	f(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}`, `{"a":["hello",{},null,1,2]}`, 3)
+	f(`{name: x, each: {type: Gauge, gauge: {path: [a], labelFromKey: k}}}`, `{"a":{"p":"hello","q":{},"r":null,"s":1}}`, 0)
+	f(`{name: x, each: {type: Gauge, gauge: {path: [a], labelFromKey: k, valueFrom: [v]}}}`, `{"a":{"p":{"v":"hello"},"q":{}}}`, 1)
 	f(`{name: x, each: {type: StateSet, stateSet: {path: [a], labelName: s, list: [b]}}}`, `{"a":[1,null]}`, 1)
 	f(`{name: x, each: {type: Info, info: {path: [a], labelsFromPath: {b: []}}}}`, `{"a":["b",null,"b"]}`, 1)
 }

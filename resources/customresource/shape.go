@@ -71,6 +71,7 @@ func (s *shape) at(p path, visit func(*shape)) {
 		e.at(rest, visit)
 	case byMatch:
 		s.child(step.name).all = true
+		s.child(step.step).at(rest, visit)
 	default:
 		s.child(step.name).at(rest, visit)
 		if step.isIndex {
@@ -80,11 +81,11 @@ func (s *shape) at(p path, visit func(*shape)) {
 }
 
 // addEach adds what the paths reach from where p ends, and from each element or
-// member of that. With byKey the end is a map whose members are needed whatever
-// their names.
-func (s *shape) addEach(p path, byKey bool, paths ...path) {
+// member of that. With members the end is a map whose members are needed whatever
+// they hold.
+func (s *shape) addEach(p path, members bool, paths ...path) {
 	s.at(p, func(end *shape) {
-		end.all = end.all || byKey
+		end.all = end.all || members
 		for _, sub := range paths {
 			end.add(sub)
 			end.element().add(sub)

@@ -63,28 +63,6 @@ func (v *value) element(i int) *value {
 	return &v.items[i].value
 }
 
-// equals compares a scalar with a text of the configuration; numbers by value,
-// so that 1 equals 1.0.
-func (v *value) equals(want string) bool {
-	switch {
-	case v.isNull():
-		return false
-	case v.kind == textValue:
-		return v.text == want
-	case v.kind == boolValue:
-		b, err := strconv.ParseBool(want)
-		return err == nil && strconv.FormatBool(b) == v.text
-	case v.kind == numberValue:
-		if v.text == want {
-			return true
-		}
-		a, errA := strconv.ParseFloat(v.text, 64)
-		b, errB := strconv.ParseFloat(want, 64)
-		return errA == nil && errB == nil && a == b
-	}
-	return false
-}
-
 // label returns the value as it stands in a label. Lists and objects, which
 // nobody should put there, are written as Go prints them: dashboards may know
 // them so.
@@ -168,7 +146,7 @@ func truth(b bool) float64 {
 const maxQuantity = 64
 
 // textFloat reads the texts that stand for a number: the words of conditions,
-// numbers, RFC 3339 times (as unix seconds), percentages (as a fraction) and
+// numbers, RFC 3339 times (as unix seconds), whole percentages (as a fraction) and
 // quantities of Kubernetes ("250m", "1.5Gi").
 func textFloat(s string) (float64, bool) {
 	switch strings.ToLower(s) {
@@ -190,8 +168,8 @@ func textFloat(s string) (float64, bool) {
 		return float64(t.Unix()), true
 	}
 	if digits, ok := strings.CutSuffix(s, "%"); ok {
-		f, err := strconv.ParseFloat(digits, 64)
-		return f / 100, err == nil
+		n, err := strconv.ParseUint(digits, 10, 64)
+		return float64(n) / 100, err == nil
 	}
 	q, err := resource.ParseQuantity(s)
 	if err != nil {

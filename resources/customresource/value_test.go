@@ -63,6 +63,8 @@ func TestValues(t *testing.T) {
 	bad(`" 1"`)
 	bad(`"hello"`)
 	bad(`"%"`)
+	bad(`"1.5%"`)
+	bad(`"-5%"`)
 	bad(`"2026-05-17"`)
 	bad(`"1.5 Gi"`)
 	bad(`1e999`)
