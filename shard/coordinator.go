@@ -255,7 +255,8 @@ func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, v snapshot, he
 	}
 	if t, ok := l.planner.propose(v); ok && object.ResourceVersion != l.acted {
 		l.acted = object.ResourceVersion
-		l.write(ctx, func(ctx context.Context) error { return l.store.propose(ctx, object, t) })
+		format := l.planner.format(v)
+		l.write(ctx, func(ctx context.Context) error { return l.store.propose(ctx, object, t, format) })
 		return again
 	}
 	if due := l.refreshDue(object, v.now); v.now.Before(due) {

@@ -47,13 +47,27 @@ func (m *planner) propose(v snapshot) (Topology, bool) {
 		next.Revision = 0 // that of the StatefulSet has gone back as well
 		return next, true
 	case v.err == nil:
-		return t.Next(s)
+		if next, ok := t.Next(s); ok {
+			return next, true
+		}
+		return t, v.format > m.format(v) // a replica has come that does not know it
 	case m.last.Generation != 0:
 		return m.restored(v, s, 0), true
 	case !m.empty.IsZero() && !m.elapsed(v.now, m.empty, restoreWait):
 		return Topology{}, false
 	}
 	return Topology{}.Next(s)
+}
+
+// format is the one to write a topology in.
+func (m *planner) format(v snapshot) int {
+	fleet := v.wanted.members()
+	if serving := v.topology.active(); serving.total > 0 {
+		end := max(fleet.end(), serving.end())
+		fleet.start = min(fleet.start, serving.start)
+		fleet.total = end - fleet.start
+	}
+	return commonFormat(fleet, v.reports)
 }
 
 // step is what the next topology follows from.

@@ -8,10 +8,13 @@ import (
 // Replicas of different versions of statefleet share one topology ConfigMap during every rollout, so each document in it
 // says by which version it is to be read.
 //
-// A replica that finds a newer version than it knows keeps serving as it is, writes no topology, and says so. Its report
-// tells the others which version it knows; once no replica of the fleet knows a newer one than itself, as after a
-// rollback, it writes the topology anew. So a change that an older replica must not ignore raises formatVersion, and a
-// change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, generation,
+// Each replica reports which versions it knows, and the topology is written in the oldest format among these, so that a
+// fleet can be scaled while it is being upgraded. A replica that finds a newer version than it knows all the same, as the
+// first one of a rollback does, keeps serving as it is, writes no topology, and says so, until another has written it in a
+// format that it knows. If there is no such other, it does so itself.
+//
+// A change that an older replica must not ignore raises formatVersion, and whoever makes it goes on writing the format
+// before. A change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, generation,
 // active and start of a topology, and the members format and table of a report, with their meaning: an older replica that starts into the
 // fleet of a newer one serves by them.
 const (
@@ -41,6 +44,15 @@ func (e *newerError) Error() string {
 		"a newer version of statefleet has written it", e.Format, formatVersion)
 }
 
+// formatOf returns the format of a topology that can be read.
+func formatOf(text string) int {
+	var v versions
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return 0
+	}
+	return v.Format
+}
+
 // readVersions returns an error when the text of a topology has a newer version than this replica knows.
 func readVersions(text string) *newerError {
 	var v struct {
@@ -58,6 +70,17 @@ func readVersions(text string) *newerError {
 		newer.shards = Topology{Generation: v.Generation, Active: v.Active, Start: v.Start}
 	}
 	return newer
+}
+
+// commonFormat is the newest format that all replicas know that have reported.
+func commonFormat(fleet members, reports map[int]Report) int {
+	common := formatVersion
+	for number := range fleet.numbers() {
+		if r, ok := reports[number]; ok {
+			common = min(common, max(r.Format, 1))
+		}
+	}
+	return common
 }
 
 // othersKnow reports whether a replica of the fleet knows newer versions than this one, as far as the reports tell. A

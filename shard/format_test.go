@@ -134,6 +134,39 @@ func TestRollbackTakesTheFormatBack(t *testing.T) {
 	})
 }
 
+// TestTopologyIsWrittenInTheOldestFormatThatIsKnown: so a fleet can be scaled while it is being upgraded, and a rollback
+// does not need all of its replicas.
+func TestTopologyIsWrittenInTheOldestFormatThatIsKnown(t *testing.T) {
+	older, same, newer := `{"format":1}`, fmt.Sprintf(`{"format":%d}`, formatVersion), fmt.Sprintf(`{"format":%d}`, formatVersion+1)
+	steady := Topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
+	for name, c := range map[string]struct {
+		reports []string
+		format  int // of the topology as it is written
+		writes  bool
+		want    int
+	}{
+		"all know it":                   {[]string{same, same, same}, formatVersion, false, formatVersion},
+		"all know it, and it is older":  {[]string{same, newer, same}, formatVersion - 1, false, formatVersion},
+		"one knows an older one":        {[]string{same, older, same}, 1, false, 1},
+		"one does, and it is too new":   {[]string{same, older, same}, 2, true, 1},
+		"one does that does not matter": {[]string{same, same, same, older}, formatVersion, false, formatVersion},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := map[string]string{topologyKey: steady.text(formatVersion)}
+			for number, text := range c.reports {
+				data[reportKey(number)] = text
+			}
+			v := snapshot{wanted: wants(3), known: true, usable: true, now: noon, contents: parseContents(data)}
+			v.format = c.format
+			m := planner{patience: missingWait}
+			m.look(v)
+			if next, ok := m.propose(v); ok != c.writes || ok && next != steady || m.format(v) != c.want {
+				t.Errorf("writes %v, %t, in format %d; want %t in %d", next, ok, m.format(v), c.writes, c.want)
+			}
+		})
+	}
+}
+
 // TestReportsOfOtherVersionsAreRead: older reports have no version, newer ones have members that are not known.
 func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 	fleet := members{0, 2}

@@ -141,14 +141,18 @@ func reportKey(number int) string { return reportPrefix + strconv.Itoa(number) }
 // contents are what a topology ConfigMap says.
 type contents struct {
 	topology Topology       // zero when it cannot be followed
+	format   int            // that it is written in
 	err      error          // why it cannot
 	reports  map[int]Report // by the number of the replica's pod
 	empty    bool           // as it is delivered
 }
 
 func parseContents(data map[string]string) contents {
-	t, err := ParseTopology(data[topologyKey])
-	return contents{topology: t, err: err, reports: parseReports(data), empty: len(data) == 0}
+	c := contents{reports: parseReports(data), empty: len(data) == 0}
+	if c.topology, c.err = ParseTopology(data[topologyKey]); c.err == nil {
+		c.format = formatOf(data[topologyKey])
+	}
+	return c
 }
 
 // parseReports reads the reports among the object's data; what is none is left out, as if it had not been given.

@@ -74,12 +74,15 @@ func ParseTopology(text string) (Topology, error) {
 	return t, nil
 }
 
-// String is the text that [ParseTopology] reads.
-func (t Topology) String() string {
+// String is the text that [ParseTopology] reads, in the newest format.
+func (t Topology) String() string { return t.text(formatVersion) }
+
+// text is the same in an older format. All of them are alike so far.
+func (t Topology) text(format int) string {
 	return compact(struct {
 		versions
 		Topology
-	}{versions{formatVersion, tableVersion}, t})
+	}{versions{format, tableVersion}, t})
 }
 
 // active are the pods that serve, target those that prepare to.

@@ -215,14 +215,14 @@ func (b *topologyStore) refresh(ctx context.Context) error {
 	return errNotWritten
 }
 
-// propose writes the topology, if nobody has written to the object since it was read.
-func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t Topology) error {
+// propose writes the topology in a format, if nobody has written to the object since it was read.
+func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t Topology, format int) error {
 	next := read.DeepCopy()
 	next.Data = maps.Clone(read.Data)
 	if next.Data == nil {
 		next.Data = map[string]string{}
 	}
-	next.Data[topologyKey] = t.String()
+	next.Data[topologyKey] = t.text(format)
 	for number := range parseReports(next.Data) {
 		if !t.active().has(number) && !t.target().has(number) {
 			delete(next.Data, reportKey(number)) // of a replica that is gone

@@ -155,7 +155,7 @@ func TestListsOfAGainAreSpaced(t *testing.T) {
 		}
 		w.bend.Store(nil)
 		time.Sleep(time.Minute)
-		if !r.Holds(plan(0, 3, 2)) {
+		if !r.Holds(plan(0, 3, 2)).All {
 			t.Error("the gain is not held a minute after the API server is well")
 		}
 	})

@@ -46,7 +46,7 @@ func (w *world) halfPods() {
 	w.bend.Store(&bend)
 }
 
-func everything(*http.Request) bool { return true }
+func anyRequest(*http.Request) bool { return true }
 
 // graceWorld starts replicas in simulated time that take pods for custom resources.
 func graceWorld(t *testing.T) (w *world, start func(change func(*Options)) *run) {
@@ -92,7 +92,7 @@ func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held != 100 || shown != 0 {
 			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
 		}
-		if !r.Holds(shard.Alone(shard.Assignment{Total: 1})) {
+		if !r.Holds(shard.Alone(shard.Assignment{Total: 1})).All {
 			t.Error("the fleet waits for it")
 		}
 		w.bend.Store(nil)
@@ -119,11 +119,11 @@ func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				w, start := graceWorld(t)
-				w.brokenPods(everything)
+				w.brokenPods(anyRequest)
 				r := start(change)
 				r.assign(0, 1)
 				time.Sleep(3 * time.Minute)
-				if r.Ready() == nil || r.Holds(shard.Alone(shard.Assignment{Total: 1})) {
+				if r.Ready() == nil || r.Holds(shard.Alone(shard.Assignment{Total: 1})).All {
 					t.Error("ready without the kind")
 				}
 				w.bend.Store(nil)
@@ -147,7 +147,7 @@ func builtinCopy(kinds []Kind) []Kind {
 func TestBrokenCustomResourceDoesNotHoldAChangeOfShardUp(t *testing.T) {
 	for name, asked := range map[string]func(*http.Request) bool{
 		"lists":             func(r *http.Request) bool { return r.URL.Query().Get("limit") != "" },
-		"lists and watches": everything,
+		"lists and watches": anyRequest,
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
@@ -163,12 +163,12 @@ func TestBrokenCustomResourceDoesNotHoldAChangeOfShardUp(t *testing.T) {
 				w.cluster.CloseWatches()
 				r.Follow(plan(0, 3, 2))
 				time.Sleep(58 * time.Second)
-				if r.Holds(plan(0, 3, 2)) {
+				if r.Holds(plan(0, 3, 2)).All {
 					t.Error("the fleet does not wait for the custom resource within the grace period")
 				}
 				r.serves(0, 3)
 				time.Sleep(3 * time.Second)
-				if !r.Holds(plan(0, 3, 2)) {
+				if !r.Holds(plan(0, 3, 2)).All {
 					t.Error("the fleet waits for the custom resource after the grace period")
 				}
 				r.serves(0, 3)
@@ -210,7 +210,7 @@ func TestCustomResourceThatWasOverdueIsWaitedForAgain(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		r.Follow(plan(0, 3, 2))
 		time.Sleep(10 * time.Second)
-		if !r.Holds(plan(0, 3, 2)) {
+		if !r.Holds(plan(0, 3, 2)).All {
 			t.Error("it has another grace period, though it was not complete since")
 		}
 		w.bend.Store(nil)
@@ -221,7 +221,7 @@ func TestCustomResourceThatWasOverdueIsWaitedForAgain(t *testing.T) {
 		w.brokenPods(lists)
 		r.Follow(plan(0, 2, 1))
 		time.Sleep(50 * time.Second)
-		if r.Holds(plan(0, 2, 1)) {
+		if r.Holds(plan(0, 2, 1)).All {
 			t.Error("it is not waited for, though it was complete")
 		}
 	})
@@ -238,7 +238,7 @@ func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *tes
 		w.halfPods()
 		r.Follow(plan(2, 5, 4))
 		time.Sleep(61 * time.Second)
-		if !r.Holds(plan(2, 5, 4)) || r.overduePods() != 1 {
+		if !r.Holds(plan(2, 5, 4)).All || r.overduePods() != 1 {
 			t.Error("it is waited for after the grace period")
 		}
 		r.Follow(plan(2, 2, 2))
@@ -248,7 +248,7 @@ func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *tes
 		}
 		r.Follow(plan(2, 2, 3))
 		time.Sleep(55 * time.Second)
-		if r.Holds(plan(2, 2, 3)) {
+		if r.Holds(plan(2, 2, 3)).All {
 			t.Error("the fleet does not wait within the grace period")
 		}
 		time.Sleep(10 * time.Second)
