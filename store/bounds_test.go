@@ -177,3 +177,18 @@ func TestTextOfSeveralChunksIsWhole(t *testing.T) {
 		readPage(t, Text, page, s.families)
 	}
 }
+
+func TestPagesThatFillGetTheMemoryOfTheLastFullOne(t *testing.T) {
+	f := func(hint, need, used, want int) {
+		t.Helper()
+		s := &Store{hints: []int{hint}}
+		b := &bucket{used: 1<<used - 1}
+		equal(t, "bytes", s.capacity(b, 0, need), want)
+	}
+	f(0, 50, 1, 100)
+	f(100, 50, 1, 100)
+	f(100, 100, 1, 100)
+	f(100, 104, 1, 130)
+	f(100, 50, slotsPerBucket, 50)
+	f(0, 50, slotsPerBucket, 50)
+}

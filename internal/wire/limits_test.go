@@ -282,3 +282,34 @@ func TestMaskOfMessagesWithLongLengths(t *testing.T) {
 		}
 	}
 }
+
+func TestIdentityWhoseVersionOrUIDComesFirst(t *testing.T) {
+	want := metav1.ObjectMeta{Name: "n", Namespace: "s", UID: "u", ResourceVersion: "7"}
+	const name, namespace, uid, version = "\x0a\x01n", "\x1a\x01s", "\x2a\x01u", "\x32\x017"
+	for _, metadata := range []string{
+		name + namespace + uid + version,
+		version + uid + namespace + name,
+		version + name + namespace + uid,
+		uid + name + namespace + version,
+	} {
+		m, err := ReadMeta(Protobuf, append([]byte{0x0a, byte(len(metadata))}, metadata...))
+		if err != nil {
+			t.Errorf("%q: %v", metadata, err)
+		}
+		checkMeta(t, m, &want)
+	}
+}
+
+func TestErrorsOfTagsSayWhatIsWrong(t *testing.T) {
+	for object, truncated := range map[string]bool{"\x80": true, strings.Repeat("\xff", 11): true, "\x02\x00": false} {
+		if _, err := ReadMeta(Protobuf, []byte(object)); err == nil || errors.Is(err, errTruncated) != truncated {
+			t.Errorf("%q: error %v, truncated %t", object, err, truncated)
+		}
+	}
+}
+
+func TestEncodingsHaveNames(t *testing.T) {
+	if Protobuf.String() != "protobuf" || JSON.String() != "json" {
+		t.Errorf("%s and %s", Protobuf, JSON)
+	}
+}
