@@ -192,3 +192,10 @@ func TestPagesThatFillGetTheMemoryOfTheLastFullOne(t *testing.T) {
 	f(100, 50, slotsPerBucket, 50)
 	f(0, 50, slotsPerBucket, 50)
 }
+
+func TestHintsLeaveRoomForASixteenth(t *testing.T) {
+	s := &Store{hints: []int{7, 7}}
+	s.learn(&bucket{pages: []*sheet{fixed(make([]byte, 1600), newCodec()), nil}})
+	equal(t, "hint of a page", s.hints[0], 1700)
+	equal(t, "hint without a page", s.hints[1], 0)
+}
