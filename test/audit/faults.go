@@ -51,6 +51,8 @@ type tracker struct {
 	states map[string]*state
 	faults []Fault
 	single int // faults of one round
+	moved  int // times that an object was on another page than before
+	seen   map[string]bool
 }
 
 // state is what is known of one object.
@@ -61,7 +63,7 @@ type state struct {
 }
 
 func newTracker(late time.Duration) *tracker {
-	return &tracker{late: late, states: map[string]*state{}}
+	return &tracker{late: late, states: map[string]*state{}, seen: map[string]bool{}}
 }
 
 // add takes the next round, and the objects of the cluster after it. It tells whether anything is wrong.
@@ -90,6 +92,10 @@ func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
 			wrong = true
 		}
 		if pages := r.pages[key]; len(pages) > 0 {
+			t.seen[key] = true
+			if s.page != "" && !slices.Contains(pages, s.page) {
+				t.moved++
+			}
 			s.page = pages[0]
 		} else if !known {
 			delete(t.states, key)

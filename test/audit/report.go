@@ -12,6 +12,9 @@ import (
 // Report is what an audit has found.
 type Report struct {
 	Samples int
+	// Objects is how many objects were seen on pages, Moved how many times one was on the page of another replica than
+	// before. An audit that has seen no object proves nothing.
+	Objects, Moved int
 	// Missing and Doubled are the faults outside of what is allowed, Ghosts objects that are not in the cluster any more.
 	Missing, Doubled, Ghosts []Fault
 	// WorstMissing and WorstDouble are the longest times of one object, allowed or not.
@@ -68,7 +71,7 @@ func (r Report) Line(scenario string) string {
 
 // Details are some lines about faults that are not allowed, and how sharp the look was.
 func (r Report) Details() string {
-	lines := []string{fmt.Sprintf("seen by one sample alone: %d; from one sample to the next: at most %s", r.Single, r.Slowest.Round(time.Millisecond))}
+	lines := []string{fmt.Sprintf("objects seen: %d; moved to another page: %d times", r.Objects, r.Moved), fmt.Sprintf("seen by one sample alone: %d; from one sample to the next: at most %s", r.Single, r.Slowest.Round(time.Millisecond))}
 	for _, page := range slices.Sorted(maps.Keys(r.Gaps)) {
 		lines = append(lines, fmt.Sprintf("gap of %s: %s", page, r.Gaps[page].Round(time.Millisecond)))
 	}

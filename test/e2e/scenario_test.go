@@ -97,6 +97,12 @@ func (s *stage) perform(t *testing.T, sc scenario) (report audit.Report, problem
 			problems = append(problems, fmt.Sprintf("%d %s", len(faults), what))
 		}
 	}
+	switch {
+	case report.Objects == 0:
+		problems = append(problems, "no object was seen on any page")
+	case n != sc.replicas && report.Moved == 0:
+		problems = append(problems, fmt.Sprintf("from %d to %d replicas, no object was on another page than before", sc.replicas, n))
+	}
 	return report, append(problems, s.askPrometheus(t, sc, report, began, ended)...)
 }
 
