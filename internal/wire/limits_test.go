@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -311,5 +312,27 @@ func TestErrorsOfTagsSayWhatIsWrong(t *testing.T) {
 func TestEncodingsHaveNames(t *testing.T) {
 	if Protobuf.String() != "protobuf" || JSON.String() != "json" {
 		t.Errorf("%s and %s", Protobuf, JSON)
+	}
+}
+
+func TestMemoryOfListItemsGrowsByAQuarterMore(t *testing.T) {
+	l := listReader{r: bufio.NewReaderSize(bytes.NewReader(make([]byte, 1<<20)), frameBuffer)}
+	read := func(n int) *byte {
+		t.Helper()
+		value, held, err := l.bytes(n)
+		if err != nil || held != 0 || len(value) != n {
+			t.Fatalf("%d bytes, %d held, error %v", len(value), held, err)
+		}
+		return &value[0]
+	}
+	first := read(40 << 10)
+	if cap(l.buf) != 50<<10 {
+		t.Errorf("%d bytes of memory for %d", cap(l.buf), 40<<10)
+	}
+	if read(50<<10) != first {
+		t.Error("other memory for an item that fits")
+	}
+	if read(50<<10+1) == first {
+		t.Error("the same memory for an item that does not fit")
 	}
 }
