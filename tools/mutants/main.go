@@ -6,6 +6,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -33,7 +34,7 @@ type options struct {
 
 func main() {
 	if path := os.Getenv(realGo); path != "" {
-		os.Exit(goCommand(path, os.Args[1:]))
+		os.Exit(goCommand(context.Background(), path, os.Args[1:]))
 	}
 	var o options
 	flag.StringVar(&o.gremlins, "gremlins", "bin/gremlins", "the gremlins binary")
@@ -42,13 +43,13 @@ func main() {
 	flag.IntVar(&o.coefficient, "timeout-coefficient", 5, "how many times the duration of the coverage run a mutant may take")
 	flag.IntVar(&o.workers, "workers", 1, "how many mutants are tested at a time")
 	flag.Parse()
-	if err := run(o, flag.Args(), os.Stdout); err != nil {
+	if err := run(context.Background(), o, flag.Args(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(o options, packages []string, out io.Writer) error {
+func run(ctx context.Context, o options, packages []string, out io.Writer) error {
 	if len(packages) == 0 {
 		return errors.New("no package given, expected directories such as internal/wire")
 	}
@@ -67,7 +68,7 @@ func run(o options, packages []string, out io.Writer) error {
 	var results []result
 	for _, pkg := range packages {
 		pkg = filepath.Clean(pkg)
-		mutants, err := unleash(o, pkg)
+		mutants, err := unleash(ctx, o, pkg)
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
@@ -77,12 +78,12 @@ func run(o options, packages []string, out io.Writer) error {
 }
 
 // unleash runs gremlins on one package and returns its mutants in the order of the source.
-func unleash(o options, pkg string) ([]mutant, error) {
+func unleash(ctx context.Context, o options, pkg string) ([]mutant, error) {
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	found := filepath.Join(dir, "mutants.json")
 	path, err := filepath.Abs(pkg)
 	if err != nil {
@@ -104,9 +105,9 @@ func unleash(o options, pkg string) ([]mutant, error) {
 	// Gremlins takes the time of the coverage run as measure of the timeout, so that run neither
 	// comes from the cache nor compiles the dependencies.
 	env := append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -short -count=1 -vet=off")
-	warm := exec.Command("go", "test", "-run=^$", "-coverprofile="+filepath.Join(dir, "cover"), "./"+pkg+"/...")
+	warm := exec.CommandContext(ctx, "go", "test", "-run=^$", "-coverprofile="+filepath.Join(dir, "cover"), "./"+pkg+"/...")
 	warm.Env = env
-	unleash := exec.Command(o.gremlins, append(args, path)...)
+	unleash := exec.CommandContext(ctx, o.gremlins, append(args, path)...)
 	unleash.Env = append(env, wrapped...)
 	for _, c := range []*exec.Cmd{warm, unleash} {
 		c.Stdout, c.Stderr = os.Stderr, os.Stderr

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -26,9 +27,9 @@ const notCompiled = 2
 // that gremlins would get wrong: go test ends with 1 when the mutant does not compile, which would
 // count as killed, and a coverage profile has no block for the conditions of a switch and for
 // package-level declarations, whose mutants would not be tested at all.
-func goCommand(path string, args []string) int {
+func goCommand(ctx context.Context, path string, args []string) int {
 	var said bytes.Buffer
-	c := exec.Command(path, args...)
+	c := exec.CommandContext(ctx, path, args...)
 	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, &said), os.Stderr
 	err := c.Run()
 	var exit *exec.ExitError
