@@ -12,7 +12,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure mutants vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -167,6 +167,17 @@ PRESSURE ?=
 
 pressure: build ## Run a replica with 1.3 times the memory it needs, or 12 MiB more, against many clients and hostile objects (takes root; PRESSURE=--pods=2000 is shorter)
 	go run ./benchmarks/pressure $(PRESSURE)
+
+mutated = shard store internal/wire watch internal/replica
+PKG    ?= $(mutated)
+FILES  ?=
+
+bin/gremlins: mutants.mod
+	go build -modfile=mutants.mod -o $@ github.com/go-gremlins/gremlins/cmd/gremlins
+
+# Each package is a run of its own, so that one below its targets does not keep the others from being looked at.
+mutants: bin/gremlins ## Change one operator at a time and look whether a test fails, PKG=shard FILES=table.go,hash.go or all (hours)
+	@status=0; for pkg in $(PKG); do go run ./tools/mutants --files=$(FILES) $$pkg || status=1; done; exit $$status
 
 VULNDB ?= https://vuln.go.dev
 

@@ -5,13 +5,17 @@ import (
 	"time"
 )
 
-// report returns what this replica has to tell the others, if they do not know it yet.
+// report returns what this replica has to tell the others, if they do not know it yet. While a switch is scheduled that
+// waits: it would change nothing, and could get in the way of who writes that the switch was made.
 func (m *planner) report(v snapshot, held Held) (Report, bool) {
 	var newer *newerError
 	if v.wanted.Total == 0 || !v.usable || m.problem != nil && !errors.As(m.problem, &newer) {
 		return Report{}, false
 	}
 	t, number := m.last, v.wanted.number()
+	if t.scheduled() && m.problem == nil {
+		return Report{}, false
+	}
 	is := Report{versions: versions{formatVersion, tableVersion}, Generation: t.Generation, Target: t.Target, Incarnation: m.incarnation, Pod: m.pod}
 	if m.problem == nil && v.stopBy.IsZero() {
 		is.Holds = held.Next && t.target().has(number)

@@ -67,21 +67,40 @@ type simulation struct {
 	model   *model
 	clock   time.Time
 	version uint64
+	done    map[string]int // what came about, by name
 }
 
-const simulatedObjects = 400
+// simulatedObjects fill a few buckets. They are few enough for most steps to meet one that is held.
+const simulatedObjects = 300
 
-func (s *simulation) put() {
-	n := s.rng.IntN(simulatedObjects)
+// The kinds of puts that are special.
+const (
+	plain = iota
+	withoutVersion
+	perhapsOlder
+)
+
+func (s *simulation) put(n, kind int) {
 	s.version++
 	o := Object{ID: testID(n), Hash: uint64(n % 16), Version: s.version, Source: uint32(n % 3)}
-	switch s.rng.IntN(10) {
-	case 0:
+	switch kind {
+	case withoutVersion:
 		o.Version = 0
-	case 1:
-		o.Version -= min(s.version-1, uint64(s.rng.IntN(200))) // perhaps older
+	case perhapsOlder:
+		if held := s.model.objects[o.ID]; held.Version > 0 {
+			o.Version = 1 + s.rng.Uint64N(held.Version)
+		}
+	}
+	if held, ok := s.model.objects[o.ID]; ok && o.Version != 0 && o.Version < held.Version {
+		s.done["older versions"]++
 	}
 	texts := make([]string, len(s.model.families))
+	if held, ok := s.model.objects[o.ID]; ok && s.rng.IntN(5) == 0 {
+		texts = held.texts // a version that says the same
+		s.store.Put(o, linesOf(texts...))
+		s.model.put(o, texts)
+		return
+	}
 	for f := range texts {
 		if f%4 == 3 && s.rng.IntN(20) > 0 || s.rng.IntN(9) == 0 {
 			continue // a family that is rare
@@ -95,15 +114,18 @@ func (s *simulation) put() {
 
 func (s *simulation) delete() {
 	id := testID(s.rng.IntN(simulatedObjects))
+	if _, held := s.model.objects[id]; held {
+		s.done["deleted"]++
+	}
 	s.store.Delete(id)
 	delete(s.model.objects, id)
 }
 
-func (s *simulation) retain() {
-	source, share := uint32(s.rng.IntN(3)), s.rng.IntN(10)
+func (s *simulation) retain(all bool) {
+	source := uint32(s.rng.IntN(3))
 	named := map[ID]bool{testID(simulatedObjects + 1): true} // one nobody knows
 	for id := range s.model.objects {
-		if s.rng.IntN(10) < 9 || share == 0 {
+		if s.rng.IntN(10) < 7 || all {
 			named[id] = true
 		}
 	}
@@ -111,6 +133,7 @@ func (s *simulation) retain() {
 	if got := s.store.Retain(source, 0, maps.Keys(named)); got != want {
 		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
 	}
+	s.done["not retained"] += want
 }
 
 func (s *simulation) begin() {
@@ -120,7 +143,7 @@ func (s *simulation) begin() {
 	next := func(hash uint64) bool { return hash >= c && hash < d }
 	begin(s.store, now, next)
 	s.model.now, s.model.next = now, next
-	s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+	s.done["dropped by a change of shard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
 }
 
 // finish ends the change of shard, if there is one; from there everything is
@@ -128,6 +151,11 @@ func (s *simulation) begin() {
 func (s *simulation) finish(shard func(uint64) bool, how func(*Store, func(uint64) bool)) {
 	if shard == nil {
 		return
+	}
+	for _, o := range s.model.objects {
+		if is, was := shard(o.Hash), s.model.now(o.Hash); is != was {
+			s.done["shown or hidden by a switch"]++
+		}
 	}
 	how(s.store, shard)
 	s.store.Divide(undivided, 1)
@@ -140,14 +168,31 @@ func (s *simulation) sweep() {
 	s.store.Sweep(time.Duration(s.rng.IntN(30))*time.Second, s.clock)
 }
 
-func (s *simulation) step() {
+// step makes one random change. Those that are rare come now and then for certain.
+func (s *simulation) step(i int) {
+	switch i % 100 {
+	case 10:
+		for n := range 10 {
+			s.put(n, perhapsOlder)
+		}
+		return
+	case 30:
+		s.retain(false)
+		return
+	case 60:
+		s.begin()
+		return
+	case 80:
+		s.finish(s.model.next, commit)
+		return
+	}
 	switch n := s.rng.IntN(1000); {
 	case n < 700:
-		s.put()
+		s.put(s.rng.IntN(simulatedObjects), s.rng.IntN(10))
 	case n < 900:
 		s.delete()
 	case n < 906:
-		s.retain()
+		s.retain(s.rng.IntN(10) == 0)
 	case n < 912:
 		s.begin()
 	case n < 917:
@@ -200,11 +245,15 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 				store: New(families, NewBudget(limit)),
 				model: &model{families: families, objects: map[ID]modelObject{}},
 				clock: time.Unix(1_700_000_000, 0),
+				done:  map[string]int{},
 			}
 			var older *Page
 			var was content
+			for n := range simulatedObjects {
+				s.put(n, plain)
+			}
 			for i := range steps {
-				s.step()
+				s.step(i)
 				if i%20 == 0 {
 					older, was = s.check(older, was)
 				}
@@ -221,6 +270,28 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 			if got := s.store.Stats().Objects; got != objects {
 				t.Errorf("Stats().Objects = %d, want %d", got, objects)
 			}
+			s.checkDone(limit)
 		})
 	}
+}
+
+// checkDone fails when the run did not come to what it is meant to try.
+func (s *simulation) checkDone(limit int64) {
+	s.t.Helper()
+	stats := s.store.Stats()
+	s.done["changed"], s.done["unchanged"] = int(stats.Changed), int(stats.Unchanged)
+	s.done["rejected as older"] = int(stats.Older)
+	s.done["packed"], s.done["unpacked"] = int(stats.Packs), int(stats.Unpacks)
+	if s.done["rejected as older"] != s.done["older versions"] {
+		s.t.Errorf("%d versions were rejected as older, want %d", s.done["rejected as older"], s.done["older versions"])
+	}
+	for _, what := range []string{"older versions", "deleted", "not retained", "dropped by a change of shard", "shown or hidden by a switch", "changed", "unchanged", "packed"} {
+		if s.done[what] == 0 {
+			s.t.Errorf("nothing was %s in the whole run: %v", what, s.done)
+		}
+	}
+	if limit == 0 && s.done["unpacked"] == 0 {
+		s.t.Errorf("no page was unpacked, although none may stay raw: %v", s.done)
+	}
+	s.t.Logf("%v", s.done)
 }

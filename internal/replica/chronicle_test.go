@@ -30,6 +30,7 @@ type chronicle struct {
 	history  *history.History
 	views    [][]Kind // ways to configure a replica
 	steps    int
+	checked  int // pages that were held against the history, and had objects
 }
 
 // chronicled says how many names of a kind there are. The page of ConfigMaps names
@@ -71,6 +72,9 @@ func newChronicleOn(t *testing.T, seed uint64, listener net.Listener) *chronicle
 	}
 	c.server.Start()
 	t.Cleanup(func() {
+		if c.checked == 0 && !t.Failed() && !t.Skipped() {
+			t.Error("no page with objects was held against the history")
+		}
 		c.server.CloseClientConnections()
 		c.server.Close()
 	})

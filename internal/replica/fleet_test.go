@@ -14,11 +14,13 @@ type fleet struct {
 	total     int
 	stale     bool // lists may be older than when they were asked for
 	changes   map[string]int
+	next      []string       // the changes that are to come
+	moved     map[string]int // objects that another replica showed during or after a change, by the change
 }
 
 func (c *chronicle) fleet(total int) *fleet {
 	c.t.Helper()
-	f := &fleet{c: c, total: total, changes: map[string]int{}}
+	f := &fleet{c: c, total: total, changes: map[string]int{}, moved: map[string]int{}}
 	for range total + 1 {
 		f.witnesses = append(f.witnesses, c.witness(0, nil))
 	}
@@ -58,22 +60,65 @@ func (f *fleet) listed() history.Moment {
 	return f.c.history.Now()
 }
 
-// change changes the fleet in one way or another, while objects change too.
+// change changes the fleet in one way or another, while objects change too. Of five changes each is there.
 func (f *fleet) change() {
 	f.c.t.Helper()
-	switch f.c.random.IntN(5) {
-	case 0, 1:
-		f.reshard(2 + f.c.random.IntN(len(f.witnesses)-1))
-	case 2, 3:
+	if len(f.next) == 0 {
+		f.next = []string{"reshard", "reshard", "cover", "cover", "reload"}
+		f.c.random.Shuffle(len(f.next), func(i, j int) { f.next[i], f.next[j] = f.next[j], f.next[i] })
+	}
+	what := f.next[0]
+	f.next = f.next[1:]
+	switch what {
+	case "reshard":
+		f.reshard(2 + (f.total-2+1+f.c.random.IntN(len(f.witnesses)-2))%(len(f.witnesses)-1)) // another number, 2 at least
+	case "cover":
 		f.cover(f.c.random.IntN(f.total))
-	case 4:
+	case "reload":
 		f.reload(f.c.random.IntN(f.total))
 	}
+}
+
+// count notes which objects another replica shows than before.
+func (f *fleet) count(change string, before map[history.Key]int) {
+	for key, ordinal := range f.shown() {
+		if was, there := before[key]; there && was != ordinal {
+			f.moved[change]++
+		}
+	}
+}
+
+// shown says which replica shows each object, the last one if there are two.
+func (f *fleet) shown() map[history.Key]int {
+	all := map[history.Key]int{}
+	for ordinal, w := range f.serving() {
+		for key := range w.page() {
+			all[key] = ordinal
+		}
+	}
+	return all
+}
+
+// tried fails unless the fleet has been through all changes, and they had objects move.
+func (f *fleet) tried() {
+	f.c.t.Helper()
+	for _, what := range []string{"resharded", "covered", "reloaded"} {
+		if f.changes[what] == 0 {
+			f.c.t.Errorf("the fleet was never %s: %v", what, f.changes)
+		}
+	}
+	for _, what := range []string{"resharded", "covered"} {
+		if f.moved[what] == 0 {
+			f.c.t.Errorf("no object has changed its replica when the fleet was %s: %v", what, f.moved)
+		}
+	}
+	f.c.t.Logf("%v; objects that moved: %v", f.changes, f.moved)
 }
 
 func (f *fleet) reshard(next int) {
 	f.c.t.Helper()
 	f.changes["resharded"]++
+	before := f.shown()
 	listed := f.listed()
 	gained := map[*witness]shard.Ranges{}
 	for ordinal, w := range f.witnesses {
@@ -96,6 +141,7 @@ func (f *fleet) reshard(next int) {
 	}
 	f.total = next
 	f.follow(next, next, -1)
+	f.count("resharded", before)
 }
 
 // await has objects change until something is so.
@@ -110,7 +156,9 @@ func (f *fleet) await(what string, ok func() bool) {
 func (f *fleet) cover(down int) {
 	f.c.t.Helper()
 	f.changes["covered"]++
+	before := f.shown()
 	f.follow(f.total, f.total, down)
+	f.count("covered", before)
 	f.c.live(200, f.serving()...)
 	f.follow(f.total, f.total, -1)
 }

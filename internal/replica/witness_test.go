@@ -84,6 +84,9 @@ func (w *witness) check() error {
 	if page == nil {
 		return nil
 	}
+	if len(page) > 0 {
+		w.c.checked++
+	}
 	return w.reader.Check(page)
 }
 
@@ -110,6 +113,9 @@ func (c *chronicle) equal(witnesses []*witness) error {
 		}
 		if err := w.reader.Equal(page); err != nil {
 			return fmt.Errorf("replica %d: %w", i, err)
+		}
+		if len(page) > 0 {
+			c.checked++
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ package audit
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,7 +101,7 @@ func (a *Audit) Stop() Report {
 	a.stop()
 	r := judge(a.tracker.end(), a.o.Allow, a.kills)
 	r.Samples, r.Single, r.Slowest = a.rounds, a.tracker.single, a.slowest
-	r.Moved, r.Coverage = a.tracker.moved, a.tracker.coverage
+	r.Objects, r.Moved, r.Coverage = len(a.tracker.seen), a.tracker.moved, a.tracker.coverage
 	return r
 }
 
@@ -207,6 +208,9 @@ func Complete(ctx context.Context, o Options) error {
 	}
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d objects are not on exactly one page", wrong, len(lives))
+	}
+	if len(lives) == 0 {
+		return errors.New("the cluster has no objects to look for")
 	}
 	return nil
 }

@@ -52,7 +52,27 @@ func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
 		Cluster: &Cluster{objects: map[string]life{"pod u1": there}},
 		Pages:   func() []Page { return []Page{page} }, Late: late,
 	})
-	if r := a.Stop(); r.Samples == 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
+	if r := a.Stop(); r.Samples == 0 || r.Objects != 1 || r.Moved != 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
 		t.Errorf("got %s", r.Line("none"))
+	}
+}
+
+func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
+	page := serve(t, "a")
+	err := Complete(t.Context(), Options{Cluster: &Cluster{}, Pages: func() []Page { return []Page{page} }, Late: late})
+	if err == nil {
+		t.Error("nothing was compared, and nothing was said")
+	}
+}
+
+func TestObjectsThatMoveAreCounted(t *testing.T) {
+	there, now := life{came: time.Now().Add(-time.Hour)}, time.Now()
+	tracker := newTracker(late)
+	for i, pages := range [][]string{{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a"}} {
+		at := now.Add(time.Duration(i) * every)
+		tracker.add(round{start: at, end: at, pages: map[string][]string{"pod u1": pages}}, map[string]life{"pod u1": there})
+	}
+	if tracker.moved != 2 || len(tracker.seen) != 1 {
+		t.Errorf("%d moves of %d objects, want 2 of 1", tracker.moved, len(tracker.seen))
 	}
 }

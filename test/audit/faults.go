@@ -52,8 +52,9 @@ type tracker struct {
 	states map[string]*state
 	faults []Fault
 	single int // faults of one round
+	seen   map[string]bool
 
-	moved    int     // how often an object was on another page than before
+	moved    int     // times that an object was on another page than before
 	coverage float64 // the least share of the objects that were on a page in one round; 1 before the first
 }
 
@@ -67,7 +68,7 @@ type state struct {
 }
 
 func newTracker(late time.Duration) *tracker {
-	return &tracker{late: late, states: map[string]*state{}, coverage: 1}
+	return &tracker{late: late, states: map[string]*state{}, seen: map[string]bool{}, coverage: 1}
 }
 
 // add takes the next round, and the objects of the cluster after it. It tells whether anything is wrong.
@@ -98,6 +99,7 @@ func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
 		}
 		switch pages := r.pages[key]; {
 		case len(pages) > 0:
+			t.seen[key] = true
 			s.page, s.seen = pages[0], r.end
 			t.count(s, pages)
 		case !known:

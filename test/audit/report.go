@@ -12,14 +12,15 @@ import (
 // Report is what an audit has found.
 type Report struct {
 	Samples int
+	// Objects is how many objects were seen on pages, Moved how many times one was on the page of another replica than
+	// before. An audit that has seen no object proves nothing.
+	Objects, Moved int
 	// Missing and Doubled are the faults outside of what is allowed, Ghosts objects that are not in the cluster any more.
 	Missing, Doubled, Ghosts []Fault
 	// WorstMissing and WorstDouble are the longest times of one object, allowed or not.
 	WorstMissing, WorstDouble time.Duration
 	// Gaps is the longest time that an object of each page was missing, by the name of the page.
 	Gaps map[string]time.Duration
-	// Moved is how often an object went from the page of one replica to that of another.
-	Moved int
 	// Coverage is the least share of the objects that were on a page in one sample.
 	Coverage float64
 	// Single is the number of faults that one sample alone has seen, which prove nothing; Slowest the longest time from one
@@ -82,7 +83,7 @@ func (r Report) Line(scenario string) string {
 
 // Details are some lines about faults that are not allowed, and how sharp the look was.
 func (r Report) Details() string {
-	lines := []string{fmt.Sprintf("seen by one sample alone: %d; from one sample to the next: at most %s", r.Single, r.Slowest.Round(time.Millisecond))}
+	lines := []string{fmt.Sprintf("objects seen: %d; moved to another page: %d times", r.Objects, r.Moved), fmt.Sprintf("seen by one sample alone: %d; from one sample to the next: at most %s", r.Single, r.Slowest.Round(time.Millisecond))}
 	for _, page := range slices.Sorted(maps.Keys(r.Gaps)) {
 		lines = append(lines, fmt.Sprintf("gap of %s: %s", page, r.Gaps[page].Round(time.Millisecond)))
 	}

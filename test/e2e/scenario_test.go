@@ -145,6 +145,9 @@ func (s *stage) perform(t *testing.T, sc scenario) (report audit.Report, problem
 	if sc.gapWithin > 0 && report.WorstMissing > sc.gapWithin {
 		problems = append(problems, fmt.Sprintf("an object was missing for %s, want at most %s", report.WorstMissing, sc.gapWithin))
 	}
+	if report.Objects == 0 {
+		problems = append(problems, "no object was seen on any page")
+	}
 	problems = append(problems, s.proves(sc.did, report, s.kubelet.Started()-started)...)
 	t.Logf("%d switches of the fleet, %d processes started", s.record.switches(), s.kubelet.Started()-started)
 	if sc.rediscovers {

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestBucketClosesWhenItsTextReachesTheLimit(t *testing.T) {
+	f := func(last, buckets int) {
+		t.Helper()
+		s := New(testFamilies(1), nil)
+		for n, size := range []int{bucketText / 2, last, 10} {
+			s.Put(Object{ID: testID(n)}, linesOf(strings.Repeat("x", size-1)+"\n"))
+		}
+		equal(t, "Buckets", s.Stats().Buckets, buckets)
+	}
+	f(bucketText/2-1, 1)
+	f(bucketText/2, 2)
+}
+
+func TestBucketTakesObjectsWhileItIsRoomyOrHot(t *testing.T) {
+	f := func(free int, raw, text int64, open bool) {
+		t.Helper()
+		b := &bucket{used: ^uint64(0) >> free, totals: totals{raw: raw, text: text}}
+		if free == slotsPerBucket {
+			b.used = 0
+		}
+		if b.open() != open {
+			t.Errorf("%d slots free, %d of %d bytes raw: open %t, want %t", free, raw, text, !open, open)
+		}
+	}
+	f(slotsPerBucket, 0, 0, true)
+	f(roomy, 0, 100, true)
+	f(roomy-1, 0, 100, false)
+	f(roomy-1, 49, 100, false)
+	f(roomy-1, 50, 100, true)
+	f(1, 100, 100, true)
+	f(0, 100, 100, false)
+}
+
+func TestNothingIsPackedAtTheLimitItself(t *testing.T) {
+	s := New(testFamilies(3), NewBudget(1<<30))
+	s.Loaded()
+	fill(s, 0, 3*slotsPerBucket, 1)
+	s.budget.limit = s.budget.RawBytes()
+	s.budget.enforce()
+	equal(t, "RawPages at the limit", s.Stats().RawPages, 9)
+	s.budget.limit--
+	s.budget.enforce()
+	equal(t, "RawPages above it", s.Stats().RawPages, 6)
+}
+
+// chunks records the sizes of writes.
+type chunks []int
+
+func (c *chunks) Write(p []byte) (int, error) {
+	*c = append(*c, len(p))
+	return len(p), nil
+}
+
+func TestPagesAreWrittenInFullChunks(t *testing.T) {
+	f := func(part, count int, want ...int) {
+		t.Helper()
+		var got chunks
+		var pool buffers
+		g := pool.gather(&got)
+		for range count {
+			g.write(make([]byte, part))
+		}
+		g.flush()
+		g.flush()
+		if len(got) != len(want) || g.err != nil {
+			t.Fatalf("%d parts of %d bytes: writes of %v, want %v; error %v", count, part, got, want, g.err)
+		}
+		for i := range want {
+			equal(t, "bytes of a write", got[i], want[i])
+		}
+	}
+	f(0, 3)
+	f(100, 1, 100)
+	f(100, 1000, chunkBytes, 100*1000-chunkBytes)
+	f(chunkBytes, 2, chunkBytes, chunkBytes)
+	f(chunkBytes/2, 2, chunkBytes)
+	f(3*chunkBytes+1, 1, chunkBytes, chunkBytes, chunkBytes, 1)
+}
+
+func TestWordsOfFingerprints(t *testing.T) {
+	for families, want := range map[int]int{0: 0, 1: 1, 63: 1, 64: 1, 65: 2, 128: 2, 129: 3} {
+		equal(t, "words", bitmapWords(families), want)
+	}
+}
+
+func TestOneSweepPacksFewPagesHarder(t *testing.T) {
+	const families, count = 3, 40
+	s := New(testFamilies(families), nil)
+	fill(s, 0, count*slotsPerBucket, 1)
+	before := 0
+	for sweep := 1; before < families*count; sweep++ {
+		s.Sweep(0, noon)
+		hard := 0
+		for _, b := range s.table {
+			for _, sh := range b.pages {
+				if sh.packed.Load().hard {
+					hard++
+				}
+			}
+		}
+		if got := hard - before; got <= 0 || got >= hardenLeast+families {
+			t.Fatalf("sweep %d packed %d pages harder, want about %d", sweep, got, hardenLeast)
+		}
+		before = hard
+	}
+}
+
+func TestSettledPageIsLeftAfterItWasPackedHarder(t *testing.T) {
+	s := New(testFamilies(2), nil)
+	fill(s, 0, slotsPerBucket, 1)
+	equal(t, "pages packed harder", s.hardenBucket(s.table[0]), 2)
+	equal(t, "pages packed harder once more", s.hardenBucket(s.table[0]), 0)
+}
+
+// A UID in the canonical form is the ID; any other digit makes it another text.
+func TestUIDsAreReadDigitByDigit(t *testing.T) {
+	id := func(uid string) string { return NewID(uid, "", "").String() }
+	equal(t, "all digits", id("01234567-89ab-cdef-0123-456789abcdef"), "0123456789abcdef0123456789abcdef")
+	equal(t, "zeros and nines and letters", id("00000000-9999-aaaa-ffff-0123456789af"), "000000009999aaaaffff0123456789af")
+	for _, wrong := range []string{"/", ":", "`", "g", "A", "F", "-", " "} {
+		if got := id("0000000" + wrong + "-0000-0000-0000-000000000000"); strings.HasPrefix(got, "0000000") {
+			t.Errorf("%q was read as a digit: %s", wrong, got)
+		}
+	}
+	for _, uid := range []string{"00000000+0000-0000-0000-000000000000", "00000000-0000-0000-0000-00000000000", "00000000-0000-0000-0000-0000000000000"} {
+		if got := id(uid); strings.HasPrefix(got, "000000000000") {
+			t.Errorf("%s was read as a UUID: %s", uid, got)
+		}
+	}
+}
+
+func TestLinesWithBoundsThatDoNotFit(t *testing.T) {
+	buf := []byte("ab\ncd\n")
+	f := func(ends []int, family int, want string) {
+		t.Helper()
+		l := &Lines{Buf: buf, Ends: ends}
+		equal(t, "text", string(l.family(family)), want)
+	}
+	f([]int{3, 6}, 0, "ab\n")
+	f([]int{3, 6}, 1, "cd\n")
+	f([]int{3, 3, 6}, 1, "")
+	f([]int{3, 3, 6}, 2, "cd\n")
+	f([]int{6, 6}, 1, "")
+	f([]int{0, 6}, 1, "ab\ncd\n")
+	f([]int{3}, 1, "")
+	f([]int{3, 7}, 1, "")
+	f([]int{4, 3}, 1, "")
+	f([]int{-1, 3}, 0, "")
+	f([]int{-1, 3}, 1, "")
+}
+
+func TestTextOfSeveralChunksIsWhole(t *testing.T) {
+	s := New(testFamilies(4), nil)
+	for n, size := range []int{chunkBytes - 100, 100, chunkBytes, chunkBytes + 1, 1, 3 * chunkBytes, 50, 2 * chunkBytes} {
+		texts := make([]string, 4)
+		texts[n%4] = line(n%4, n, strings.Repeat("x", size), 1)
+		s.Put(Object{ID: testID(n)}, linesOf(texts...))
+	}
+	for _, packed := range []bool{false, true} {
+		if packed {
+			s.Sweep(0, noon)
+		}
+		page := Collect(Text, s)
+		var out bytes.Buffer
+		if err := page.WriteText(&out); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "bytes", int64(out.Len()), page.Size())
+		readPage(t, Text, page, s.families)
+	}
+}
+
+func TestPagesThatFillGetTheMemoryOfTheLastFullOne(t *testing.T) {
+	f := func(hint, need, used, want int) {
+		t.Helper()
+		s := &Store{hints: []int{hint}}
+		b := &bucket{used: 1<<used - 1}
+		equal(t, "bytes", s.capacity(b, 0, need), want)
+	}
+	f(0, 50, 1, 100)
+	f(100, 50, 1, 100)
+	f(100, 100, 1, 100)
+	f(100, 104, 1, 130)
+	f(100, 50, slotsPerBucket, 50)
+	f(0, 50, slotsPerBucket, 50)
+}
+
+func TestHintsLeaveRoomForASixteenth(t *testing.T) {
+	s := &Store{hints: []int{7, 7}}
+	s.learn(&bucket{pages: []*sheet{fixed(make([]byte, 1600), newCodec()), nil}})
+	equal(t, "hint of a page", s.hints[0], 1700)
+	equal(t, "hint without a page", s.hints[1], 0)
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBucketsThatAreHalfFullAreMerged(t *testing.T) {
+	f := func(left, buckets int) {
+		t.Helper()
+		s := New(testFamilies(2), nil)
+		fill(s, 0, 2*slotsPerBucket, 1)
+		for n := range 2 * slotsPerBucket {
+			if n%slotsPerBucket >= left {
+				s.Delete(testID(n))
+			}
+		}
+		s.Sweep(0, noon)
+		equal(t, "Buckets", s.Stats().Buckets, buckets)
+		equal(t, "Objects", len(served(t, s)), 2*left)
+		verify(t, s)
+	}
+	f(slotsPerBucket/2, 1)
+	f(slotsPerBucket/2+1, 2)
+}
+
+func TestBucketsAreMergedUpToTheLimitOfText(t *testing.T) {
+	text := func(size int) *Lines { return linesOf(strings.Repeat("x", size-1) + "\n") }
+	f := func(first, second, buckets int) {
+		t.Helper()
+		s := New(testFamilies(1), nil)
+		s.Put(Object{ID: testID(1), Version: 1}, text(bucketText)) // closes its bucket
+		s.Put(Object{ID: testID(2), Version: 1}, text(second))
+		equal(t, "Buckets before", s.Stats().Buckets, 2)
+		s.Put(Object{ID: testID(1), Version: 2}, text(first))
+		s.Sweep(0, noon)
+		equal(t, "Buckets", s.Stats().Buckets, buckets)
+		verify(t, s)
+	}
+	f(bucketText/2, bucketText/2, 1)
+	f(bucketText/2, bucketText/2+1, 2)
+}
+
+func TestListRemovesWhatIsAsOldAsItself(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	for n := range 10 {
+		s.Put(Object{ID: testID(n), Version: uint64(n + 1)}, linesOf(line(0, n, "", 1)))
+	}
+	equal(t, "gone", s.Retain(0, 5, slices.Values(ids(1))), 4)
+	equal(t, "served", strings.Join(served(t, s), " "), "1 5 6 7 8 9")
+}
+
+func TestExpiringObjectGoesWhenItsTimeIsOver(t *testing.T) {
+	s := New(testFamilies(1), nil)
+	putValue(s, 1, 1)
+	until := s.made.Add(time.Minute)
+	s.Expire(testID(1), until)
+	s.Sweep(time.Hour, until.Add(-1))
+	equal(t, "Objects before", s.Stats().Objects, 1)
+	s.Sweep(time.Hour, until)
+	equal(t, "Objects after", s.Stats().Objects, 0)
+}
+
+func TestChunksTakeSheetsUpToTheirSize(t *testing.T) {
+	f := func(taken int, sizes ...int) {
+		t.Helper()
+		var sheets []*sheet
+		for _, n := range sizes {
+			sh := new(sheet)
+			sh.raw.Store(&raw{text: make([]byte, n)})
+			sheets = append(sheets, sh)
+		}
+		c := &chunk{memory: new([chunkBytes]byte)}
+		rest := c.cut(sheets)
+		size := 0
+		for _, n := range sizes[:taken] {
+			size += n
+		}
+		if len(c.sheets) != taken || len(rest) != len(sizes)-taken || len(c.text) != size {
+			t.Errorf("of %v, %d sheets with %d bytes were taken, want %d with %d", sizes, len(c.sheets), len(c.text), taken, size)
+		}
+		if own := &c.text[:1][0] == &c.memory[0]; own != (size <= chunkBytes) {
+			t.Errorf("%d bytes in the chunk's own memory: %t", size, own)
+		}
+	}
+	f(1, 1)
+	f(3, 1, 2, 3)
+	f(2, chunkBytes-1, 1)
+	f(2, chunkBytes-1, 1, 1)
+	f(1, chunkBytes-1, 2)
+	f(1, chunkBytes, 1)
+	f(1, chunkBytes+1, 1)
+	f(1, 3*chunkBytes)
+}
+
+// Half of a bucket's objects that are of another part move to a bucket of theirs, whatever their number.
+func TestObjectsAreSortedIntoPartsOfAnySize(t *testing.T) {
+	for _, second := range []int{1, 31, 32, 33, 63} {
+		s := New(testFamilies(2), nil)
+		fill(s, 0, slotsPerBucket, 1)
+		s.Divide(func(hash uint64) (Part, bool) {
+			if hash < uint64(second) {
+				return 1, true
+			}
+			return 2, true
+		}, 1<<1)
+		equal(t, "Buckets", s.Stats().Buckets, 2)
+		equal(t, "Objects", s.Stats().Objects, second)
+		equal(t, "Hidden", s.Stats().Hidden, slotsPerBucket-second)
+		verify(t, s)
+	}
+}
+
+// A part that has more objects than its current bucket has room for goes on in another one.
+func TestPartsOverflowIntoMoreBuckets(t *testing.T) {
+	s := New(testFamilies(2), nil)
+	fill(s, 0, 5*slotsPerBucket, 1)
+	s.Divide(func(hash uint64) (Part, bool) { return Part(hash % 3), hash%7 != 0 }, 1<<0|1<<2)
+	want := 0
+	for n := range uint64(5 * slotsPerBucket) {
+		if n%7 != 0 && n%3 != 1 {
+			want++
+		}
+	}
+	equal(t, "Objects", s.Stats().Objects, want)
+	verify(t, s)
+}
+
+func TestSlicesOfMasks(t *testing.T) {
+	for n, want := range map[int]uint64{0: 0, 1: 0b10, 2: 0b1010, 3: 0b101010, 4: 0b101010, 64: 0b101010} {
+		equal(t, "lowest bits", lowest(0b101010, n), want)
+	}
+}
+
+func TestMemoryOfAPageCountsItsChanges(t *testing.T) {
+	p := newCodec().deflate([]byte("text"), []uint32{4}, false)
+	packed := p.memory()
+	p.patch = &patch{bytes: 100}
+	equal(t, "bytes", p.memory(), packed+100)
+}
+
+func TestLengthsAreSkippedOneByOne(t *testing.T) {
+	lens := appendLens(nil, []uint32{1, 127, 128, 300, 1 << 20, 0, 5})
+	for n, want := range []int{0, 1, 2, 4, 6, 9, 10, 11, 11} {
+		equal(t, "bytes skipped", len(lens)-len(skipLens(lens, n)), want)
+	}
+	if got, want := parseLens(lens), []uint32{1, 127, 128, 300, 1 << 20, 0, 5}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

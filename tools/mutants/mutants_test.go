@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const list = `# a comment
+
+shard/table.go CONDITIONALS_BOUNDARY/2 equivalent
+	if a < b && c < d {
+	c and d are never the same
+
+shard/table.go INCREMENT_DECREMENT hangs
+	i++
+	the loop never ends
+`
+
+func TestReviewedMutantsAreFoundByTheirLine(t *testing.T) {
+	reviewed, err := parseReviewed(list)
+	if err != nil || len(reviewed) != 2 {
+		t.Fatalf("%d entries, error %v", len(reviewed), err)
+	}
+	m := mutant{File: "shard/table.go", Type: "CONDITIONALS_BOUNDARY", Text: "if a < b && c < d {", Nth: 2}
+	if !reviewed[0].matches(m) {
+		t.Error("the mutant of the first entry does not match it")
+	}
+	m.Nth = 1
+	if reviewed[0].matches(m) {
+		t.Error("the first operator of the line matches the entry of the second")
+	}
+}
+
+func TestErrorsOfTheListNameTheLine(t *testing.T) {
+	for _, broken := range []string{
+		"# one\n\nshard/table.go CONDITIONALS_BOUNDARY equivalent\n\tno reason",
+		"# one\n\nshard/table.go CONDITIONALS_BOUNDARY perhaps\n\tline\n\treason",
+	} {
+		if _, err := parseReviewed(broken); err == nil || !strings.Contains(err.Error(), "line ") {
+			t.Errorf("%q: error %v", broken, err)
+		}
+	}
+}
+
+func TestTableCountsAndMissesTargets(t *testing.T) {
+	reviewed, err := parseReviewed(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mutants := []mutant{
+		{File: "shard/table.go", Type: "CONDITIONALS_BOUNDARY", Text: "if a < b && c < d {", Nth: 1, Status: killed},
+		{File: "shard/table.go", Type: "CONDITIONALS_BOUNDARY", Text: "if a < b && c < d {", Nth: 2, Status: lived},
+		{File: "shard/table.go", Type: "INCREMENT_DECREMENT", Text: "i++", Nth: 1, Status: timedOut},
+		{File: "shard/table.go", Type: "ARITHMETIC_BASE", Text: "a + b", Nth: 1, Status: timedOut},
+		{File: "shard/table.go", Type: "ARITHMETIC_BASE", Text: "a * b", Nth: 1, Status: lived},
+		{File: "shard/table.go", Type: "ARITHMETIC_BASE", Text: "a / b", Nth: 1, Status: notCovered},
+		{File: "shard/table.go", Type: "ARITHMETIC_BASE", Text: `"a" + b`, Nth: 1, Status: notViable},
+	}
+	var out bytes.Buffer
+	err = report(&out, []result{summarize("shard", mutants, reviewed)})
+	want := "| shard   | 2      | 1     | 1 (20.0 %)  | 1         | 1          | 1          | 66.7 %   |"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("the table lacks %s:\n%s", want, &out)
+	}
+	if err == nil || !strings.Contains(err.Error(), "66.7 %") || !strings.Contains(err.Error(), "20.0 %") {
+		t.Errorf("error %v, want both targets in it", err)
+	}
+	if strings.Contains(out.String(), "matches no mutant") {
+		t.Errorf("entries are called stale that match:\n%s", &out)
+	}
+}
+
+func TestStaleEntriesAreReported(t *testing.T) {
+	reviewed, err := parseReviewed(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mutants := []mutant{
+		{File: "shard/table.go", Type: "ARITHMETIC_BASE", Text: "a + b", Nth: 1, Status: killed},
+		{File: "shard/table.go", Type: "CONDITIONALS_BOUNDARY", Text: "if a < b && c < d {", Nth: 2, Status: killed},
+	}
+	var out bytes.Buffer
+	if err := report(&out, []result{summarize("shard", mutants, reviewed)}); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"line 7 of the list matches no mutant", "listed as equivalent, but a test fails"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+}
+
+func TestConditionsOfASwitchThatRunsAreCovered(t *testing.T) {
+	const source = `package p
+
+const size = 1 << 4
+
+func f(a int) int {
+	switch {
+	case a > 1:
+		return 1
+	case a > 2 ||
+		a < -5:
+		return 2
+	}
+	return 0
+}
+
+func g(a int) bool {
+	switch {
+	case a > 3:
+		return true
+	}
+	return false
+}
+`
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module example.com/m\n\ngo 1.26\n")
+	write("p.go", source)
+	write("cover", "mode: set\nexample.com/m/p.go:5.19,6.9 1 1\nexample.com/m/p.go:7.13,8.11 1 0\nexample.com/m/p.go:16.20,17.9 1 0\n")
+	if err := completeProfile("cover"); err != nil {
+		t.Fatal(err)
+	}
+	profile, err := os.ReadFile("cover")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Split(strings.TrimSpace(string(profile)), "\n")[4:]
+	want := []string{"example.com/m/p.go:3.1,3.20 1 1", "example.com/m/p.go:7.2,7.12 1 1", "example.com/m/p.go:9.2,10.9 1 1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("added\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

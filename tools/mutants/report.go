@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+)
+
+// Targets, in percent.
+const (
+	mostNotCovered = 5
+	leastKilled    = 80
+	strictKilled   = 85
+)
+
+// strict are the packages whose mistakes lose objects without a trace.
+var strict = []string{"shard", "internal/wire"}
+
+// result is one line of the table, and what is to be said about it.
+type result struct {
+	pkg                                 string
+	killed, lived, notCovered, timedOut int
+	equivalent, notViable               int
+	left                                []mutant // that lived, timed out or are not covered, and are not reviewed
+	stale                               []*review
+	killedAnyway                        []mutant
+}
+
+// summarize counts the mutants of one package. Reviewed ones do not count as lived or as not
+// covered; those that time out count as killed when the list says that they hang.
+func summarize(pkg string, mutants []mutant, reviewed []*review) result {
+	r := result{pkg: pkg}
+	files := map[string]bool{}
+	for _, m := range mutants {
+		files[m.File] = true
+		var entry *review
+		if i := slices.IndexFunc(reviewed, func(r *review) bool { return r.matches(m) }); i >= 0 {
+			entry = reviewed[i]
+			entry.used = true
+		}
+		switch {
+		case m.Status == notViable:
+			r.notViable++
+		case m.Status == killed || m.Status == timedOut && entry != nil && entry.hangs:
+			r.killed++
+			if entry != nil && !entry.hangs {
+				r.killedAnyway = append(r.killedAnyway, m)
+			}
+		case entry != nil && !entry.hangs:
+			r.equivalent++
+		case m.Status == lived:
+			r.lived++
+			r.left = append(r.left, m)
+		case m.Status == timedOut:
+			r.timedOut++
+			r.left = append(r.left, m)
+		case m.Status == notCovered:
+			r.notCovered++
+			r.left = append(r.left, m)
+		}
+	}
+	for _, entry := range reviewed {
+		// Of files that were not mutated, nothing is known.
+		if !entry.used && (files[entry.file] || filepath.Dir(entry.file) == pkg && gone(entry.file)) {
+			r.stale = append(r.stale, entry)
+		}
+	}
+	return r
+}
+
+func (r result) efficacy() float64 { return percent(r.killed, r.killed+r.lived) }
+
+func (r result) uncovered() float64 {
+	return percent(r.notCovered, r.notCovered+r.killed+r.lived+r.timedOut)
+}
+
+func (r result) target() float64 {
+	if slices.Contains(strict, r.pkg) {
+		return strictKilled
+	}
+	return leastKilled
+}
+
+func percent(n, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return 100 * float64(n) / float64(of)
+}
+
+// report writes what is left to do and the table, and returns an error for each missed target.
+func report(out io.Writer, results []result) error {
+	var missed []error
+	for _, r := range results {
+		for _, m := range r.left {
+			fmt.Fprintln(out, m)
+		}
+		for _, m := range r.killedAnyway {
+			fmt.Fprintf(out, "listed as equivalent, but a test fails: %s\n", m)
+		}
+		for _, entry := range r.stale {
+			fmt.Fprintf(out, "line %d of the list matches no mutant: %s %s: %s\n", entry.line, entry.file, entry.mutation, entry.text)
+		}
+		if r.killed+r.lived == 0 {
+			missed = append(missed, fmt.Errorf("%s: no mutant was tested", r.pkg))
+			continue
+		}
+		if got := r.efficacy(); got < r.target() {
+			missed = append(missed, fmt.Errorf("%s: %.1f %% of the covered mutants were killed, the target is %.0f %%", r.pkg, got, r.target()))
+		}
+		if got := r.uncovered(); got > mostNotCovered {
+			missed = append(missed, fmt.Errorf("%s: %.1f %% of the mutants are not covered, at most %d %% may be", r.pkg, got, mostNotCovered))
+		}
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(table, "| package\t| killed\t| lived\t| not covered\t| timed out\t| equivalent\t| not viable\t| efficacy\t|")
+	fmt.Fprintln(table, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	for _, r := range results {
+		fmt.Fprintf(table, "| %s\t| %d\t| %d\t| %d (%.1f %%)\t| %d\t| %d\t| %d\t| %.1f %%\t|\n",
+			r.pkg, r.killed, r.lived, r.notCovered, r.uncovered(), r.timedOut, r.equivalent, r.notViable, r.efficacy())
+	}
+	return errors.Join(append(missed, table.Flush())...)
+}
+
+func gone(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}

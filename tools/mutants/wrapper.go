@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// realGo names the environment variable with the path of the go command. When it is set, this
+// program was started by gremlins in the place of that command.
+const realGo = "MUTANTS_GO"
+
+// notCompiled is the exit status that gremlins takes for a mutant that is not viable.
+const notCompiled = 2
+
+// goCommand runs the go command for gremlins, and returns the exit status. It corrects two things
+// that gremlins would get wrong: go test ends with 1 when the mutant does not compile, which would
+// count as killed, and a coverage profile has no block for the conditions of a switch and for
+// package-level declarations, whose mutants would not be tested at all.
+func goCommand(ctx context.Context, path string, args []string) int {
+	var said bytes.Buffer
+	c := exec.CommandContext(ctx, path, args...)
+	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, &said), os.Stderr
+	err := c.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && bytes.Contains(said.Bytes(), []byte("[build failed]")):
+		return notCompiled
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	case err == nil:
+		if i := slices.Index(args, "-coverprofile"); i >= 0 {
+			err = completeProfile(args[i+1])
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		return 1
+	}
+	return 0
+}
+
+// wrapGo puts this program into dir under the name of the go command, and returns the environment
+// in which it is found first.
+func wrapGo(dir string) ([]string, error) {
+	path, err := exec.LookPath("go")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "go")); err != nil {
+		return nil, err
+	}
+	return []string{realGo + "=" + path, "PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH")}, nil
+}
+
+// completeProfile adds the missing blocks to a coverage profile of the module in the working
+// directory: conditions of a switch that runs are covered, and so are package-level declarations.
+func completeProfile(path string) error {
+	profile, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		return err
+	}
+	module, _, _ := strings.Cut(strings.TrimPrefix(string(mod), "module "), "\n")
+	covered := map[string][]block{}
+	for line := range strings.Lines(string(profile)) {
+		var b block
+		name, place, ok := strings.Cut(line, ".go:")
+		if n, _ := fmt.Sscanf(place, "%d.%d,%d.%d %d %d", &b.from.Line, &b.from.Column, &b.to.Line, &b.to.Column, &b.statements, &b.count); ok && n == 6 {
+			covered[name+".go"] = append(covered[name+".go"], b)
+		}
+	}
+	for name, blocks := range covered {
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, strings.TrimPrefix(name, module+"/"), nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, missing := range missingBlocks(fset, file, blocks) {
+			profile = fmt.Appendf(profile, "%s:%d.%d,%d.%d 1 1\n", name, missing.from.Line, missing.from.Column, missing.to.Line, missing.to.Column)
+		}
+	}
+	return os.WriteFile(path, profile, 0o600)
+}
+
+type block struct {
+	from, to          token.Position
+	statements, count int
+}
+
+func (b block) holds(p token.Position) bool {
+	after := p.Line > b.from.Line || p.Line == b.from.Line && p.Column >= b.from.Column
+	before := p.Line < b.to.Line || p.Line == b.to.Line && p.Column <= b.to.Column
+	return after && before
+}
+
+func missingBlocks(fset *token.FileSet, file *ast.File, blocks []block) []block {
+	var out []block
+	add := func(from, to token.Pos) {
+		out = append(out, block{from: fset.Position(from), to: fset.Position(to)})
+	}
+	for _, d := range file.Decls {
+		if d, ok := d.(*ast.GenDecl); ok && (d.Tok == token.CONST || d.Tok == token.VAR) {
+			add(d.Pos(), d.End())
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		s, ok := n.(*ast.SwitchStmt)
+		if !ok || !slices.ContainsFunc(blocks, func(b block) bool { return b.count > 0 && b.holds(fset.Position(s.Pos())) }) {
+			return true
+		}
+		for _, clause := range s.Body.List {
+			add(clause.Pos(), clause.(*ast.CaseClause).Colon)
+		}
+		return true
+	})
+	return out
+}

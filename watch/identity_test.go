@@ -1,0 +1,20 @@
+package watch
+
+import (
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// An object without a UID belongs where namespace and name say, for all replicas alike.
+func TestObjectWithoutUIDIsShardedByItsName(t *testing.T) {
+	named := wire.Meta{Namespace: []byte("shop"), Name: []byte("web")}
+	if got, want := hash(named), shard.Hash("shop/web"); got != want {
+		t.Errorf("hash %#x, want that of shop/web, %#x", got, want)
+	}
+	named.UID = []byte("u")
+	if got, want := hash(named), shard.Hash("u"); got != want {
+		t.Errorf("hash %#x, want that of the UID, %#x", got, want)
+	}
+}
