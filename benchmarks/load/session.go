@@ -92,12 +92,22 @@ func (s *session) read() (reading, error) {
 	for i, shard := range s.fleet.Shards {
 		u, err := shard.Usage()
 		if err != nil {
-			return reading{}, err
+			return reading{}, s.failure(err)
 		}
 		r.usage = append(r.usage, u)
 		r.bytes = append(r.bytes, simulator.Sum(s.servers[i].Traffic()).Bytes)
 	}
 	return r, nil
+}
+
+// failure returns why a shard has ended, if one has, instead of an error of reading what it takes.
+func (s *session) failure(err error) error {
+	select {
+	case ended := <-s.fleet.Failed():
+		return ended
+	case <-time.After(time.Second):
+		return err
+	}
 }
 
 // What counts as being at rest: no bytes from the API server, and less CPU
