@@ -202,12 +202,20 @@ func (l *loop) run(ctx context.Context) {
 		case err := <-l.written:
 			l.wrote(err)
 		}
-		again.Reset(max(time.Until(l.step(ctx)), shortestWait))
+		again.Reset(idleTime(l.step(ctx)))
 	}
 }
 
-// step looks at the fleet, moves the member, and writes what is to be written. It returns when to look again at the
-// latest.
+// idleTime is for how long there is nothing to do, if nothing changes.
+func idleTime(until time.Time) time.Duration {
+	if until.IsZero() {
+		return refreshAtRest
+	}
+	return max(time.Until(until), shortestWait)
+}
+
+// step looks at the fleet, moves the member, and writes what is to be written. It returns when to look again although
+// nothing has changed; zero: never.
 func (l *loop) step(ctx context.Context) (again time.Time) {
 	object, v, recheck := l.snapshot()
 	before := l.planner

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	k8stesting "k8s.io/client-go/testing"
@@ -59,6 +60,38 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 			t.Errorf("requests of an hour: %v", got)
 		}
 	})
+}
+
+// TestReplicaThatIsAloneDoesNotPoll: there is no topology ConfigMap, or it may not be read.
+func TestReplicaThatIsAloneDoesNotPoll(t *testing.T) {
+	forbidden := apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
+	for name, prepare := range map[string]func(p *party){
+		"no ConfigMap": func(*party) {},
+		"it may not be read": func(p *party) {
+			p.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
+		},
+		"nor may the pods": func(p *party) {
+			p.client.PrependReactor("list", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+				return a.GetResource().Resource != "statefulsets", nil, forbidden
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				p := newParty(t, 2)
+				prepare(p)
+				member := new(counted)
+				member.hold()
+				p.startMember(0, true, member)
+				time.Sleep(time.Minute)
+				member.asked.Store(0)
+				time.Sleep(5 * time.Minute)
+				if n := member.asked.Load(); n > 5*5 {
+					t.Errorf("it looked at the fleet %d times in five minutes", n)
+				}
+			})
+		})
+	}
 }
 
 // TestChangeThatWaitsBacksOff: 3 to 5, while the new replicas cannot be scheduled.

@@ -88,9 +88,12 @@ func (r *roster) read() (all peers, known, denied bool, recheck time.Time) {
 	r.mu.Unlock()
 	if !refused.IsZero() {
 		recheck = refused.Add(refusedFor)
+		if denied = !time.Now().Before(recheck); denied {
+			return nil, false, true, time.Time{}
+		}
 	}
-	if denied = !refused.IsZero() && !time.Now().Before(recheck); denied || !known {
-		return nil, false, denied, recheck
+	if !known {
+		return nil, false, false, recheck
 	}
 	all = peers{}
 	for name, p := range pods {

@@ -136,14 +136,17 @@ func (b *topologyStore) forbids(ctx context.Context, err error) bool {
 		return false
 	}
 	b.mu.Lock()
+	changed := b.refused.IsZero() == forbidden
 	switch {
 	case !forbidden:
 		b.refused = time.Time{}
-	case b.refused.IsZero():
+	case changed:
 		b.refused = time.Now()
 	}
 	b.mu.Unlock()
-	notify(b.changed)
+	if changed {
+		notify(b.changed)
+	}
 	return forbidden
 }
 
