@@ -16,7 +16,10 @@ func (m *planner) report(v snapshot, held Held) (Report, bool) {
 	if t.scheduled() && m.problem == nil {
 		return Report{}, false
 	}
-	is := Report{versions: versions{formatVersion, tableVersion}, Generation: t.Generation, Target: t.Target, Incarnation: m.incarnation, Pod: m.pod}
+	is := Report{
+		versions: versions{formatVersion, tableVersion}, Generation: t.Generation, Target: t.Target,
+		Incarnation: m.incarnation, Pod: m.pod,
+	}
 	if m.problem == nil && v.stopBy.IsZero() {
 		is.Holds = held.Next && t.target().has(number)
 		is.Complete = is.Holds && held.All

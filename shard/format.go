@@ -14,9 +14,9 @@ import (
 // format that it knows. If there is no such other, it does so itself.
 //
 // A change that an older replica must not ignore raises formatVersion, and whoever makes it goes on writing the format
-// before. A change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table, generation,
-// active and start of a topology, and the members format and table of a report, with their meaning: an older replica that starts into the
-// fleet of a newer one serves by them.
+// before. A change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table,
+// generation, active and start of a topology, and the members format and table of a report, with their meaning: an older
+// replica that starts into the fleet of a newer one serves by them.
 const (
 	formatVersion = 1
 	tableVersion  = 1

@@ -38,8 +38,8 @@ func (m members) check() error {
 }
 
 // without returns the members before the first of those that leave accepts; if there are none, those after the last; and
-// all of them if there are none either. A pod that leaves cannot be replaced by one of its name before it is gone, so that its objects have
-// to move to others first.
+// all of them if there are none either. A pod that leaves cannot be replaced by one of its name before it is gone, so
+// that its objects have to move to others first.
 func (m members) without(leave func(number int) bool) members {
 	first, last := m.end(), m.start-1
 	for number := range m.numbers() {

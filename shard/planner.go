@@ -254,7 +254,8 @@ func (m *planner) limitHeld(v snapshot) {
 		m.began = v.now
 	}
 	p := &m.plan
-	p.NextOnly = m.killed && !m.complete && p.Grows() && p.Ordinal >= 0 && p.Ordinal < p.Active && !m.elapsed(v.now, m.began, nextOnlyFor)
+	serves := p.Ordinal >= 0 && p.Ordinal < p.Active
+	p.NextOnly = m.killed && !m.complete && serves && p.Grows() && !m.elapsed(v.now, m.began, nextOnlyFor)
 }
 
 // noteHeld notes whether the replica holds all that the plan asks for.

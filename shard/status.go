@@ -163,10 +163,11 @@ func (l *loop) logPlan(before planner) {
 	switch {
 	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
 	case p.NextOnly:
-		l.log.Warn("this replica was killed last time, for lack of memory it seems; until the fleet has grown, it holds only what it will serve then",
-			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyFor)
+		l.log.Warn("this replica was killed last time, for lack of memory it seems; "+
+			"until the fleet has grown, it holds only what it will serve then", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyFor)
 	case p.Changing():
-		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "generation", l.planner.last.Generation)
+		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
+			"generation", l.planner.last.Generation)
 	default:
 		l.log.Info("shard assigned", "shard", p.Ordinal, "total", p.Active)
 	}

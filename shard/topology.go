@@ -211,7 +211,10 @@ func (t Topology) Next(s Step) (Topology, bool) {
 // from is a topology that starts from what is wanted.
 func (t Topology) from(s Step, generation int64) Topology {
 	w := s.Wanted
-	return Topology{Generation: after(generation), Active: w.Total, Start: w.Start, Set: w.Set, Revision: w.Revision, Since: s.Now.UTC()}
+	return Topology{
+		Generation: after(generation), Active: w.Total, Start: w.Start,
+		Set: w.Set, Revision: w.Revision, Since: s.Now.UTC(),
+	}
 }
 
 // after is the generation that follows; it starts again where readers could lose count.
