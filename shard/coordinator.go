@@ -30,7 +30,7 @@ const (
 	refreshLongest = 30 * time.Second
 	// refreshAtRest is how often it reads the object when nothing is prepared, which bounds how long a silent watch stays
 	// unnoticed.
-	refreshAtRest = time.Minute
+	refreshAtRest = 30 * time.Second
 	// shortestWait keeps a clock that stands still from turning the loop into a busy one.
 	shortestWait = 5 * time.Millisecond
 )

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,8 @@ type party struct {
 	mu      sync.Mutex
 	set     int64 // revision of the StatefulSet
 
-	restored atomic.Bool // from a backup; see rewind_test.go
+	backoff  time.Duration // between the attempts of replicas that start; 0: a few milliseconds
+	restored atomic.Bool   // from a backup; see rewind_test.go
 }
 
 // hold makes the replica hold whatever it is told to hold.
@@ -178,7 +180,7 @@ func (p *party) startMember(ordinal int, standby bool, member Member) *guest {
 	}
 	g.Coordinator = &Coordinator{
 		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
-			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: 10 * time.Millisecond}},
+			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(p.backoff, 10*time.Millisecond)}},
 		Member:   member,
 		patience: 10 * time.Millisecond,
 	}

@@ -53,10 +53,10 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 		time.Sleep(time.Minute)
 		member.asked.Store(0)
 		got := p.requests(time.Hour)
-		if n := member.asked.Load(); n > 5*60 {
+		if n := member.asked.Load(); n > 10*60 {
 			t.Errorf("it looked at the fleet %d times in an hour", n)
 		}
-		if got["get configmaps"] > 61 || got["get configmaps"] < 55 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 || len(got) > 3 {
+		if got["get configmaps"] > 121 || got["get configmaps"] < 110 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 || len(got) > 3 {
 			t.Errorf("requests of an hour: %v", got)
 		}
 	})
@@ -86,7 +86,7 @@ func TestReplicaThatIsAloneDoesNotPoll(t *testing.T) {
 				time.Sleep(time.Minute)
 				member.asked.Store(0)
 				time.Sleep(5 * time.Minute)
-				if n := member.asked.Load(); n > 5*5 {
+				if n := member.asked.Load(); n > 10*5 {
 					t.Errorf("it looked at the fleet %d times in five minutes", n)
 				}
 			})
@@ -116,9 +116,10 @@ func TestReplicaThatIsBehindBacksOff(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, boardWith(Topology{Generation: 4, Active: 3, Set: "set", Revision: 9}))
 		p.client.PrependReactor("list", "statefulsets", failAfter(1))
+		p.backoff = 20 * time.Second
 		p.join(0)
 		time.Sleep(time.Minute)
-		if got := p.requests(10 * time.Minute); got["list statefulsets"] > 100 {
+		if got := p.requests(10 * time.Minute); got["list statefulsets"] > 70 {
 			t.Errorf("requests in ten minutes: %v", got)
 		}
 	})
