@@ -141,7 +141,7 @@ BINARY   ?=
 
 audit: ## Play every scenario of a fleet that scales, rolls and fails, and count what is missing or doubled (half an hour); SCENARIO=regexp plays some, BINARY=path another build
 	@mkdir -p bin
-	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/$(SCENARIO)'; \
+	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/($(SCENARIO))'; \
 	  status=$$?; cat $(CURDIR)/bin/audit.txt; exit $$status
 
 IDLE ?= 5m

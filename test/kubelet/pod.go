@@ -44,6 +44,8 @@ type state struct {
 	restarts int
 	ready    bool
 	since    metav1.Time // ready, or not
+	ended    metav1.Time // the process before; zero: there was none
+	memory   bool        // that was for lack of memory
 }
 
 // end tells the pod to end within grace. Only the first time counts.
@@ -104,7 +106,7 @@ func (p *pod) run(ctx context.Context) {
 		}
 		switch why {
 		case died, killed:
-			now.running, now.ready = false, false
+			now.running, now.ready, now.ended, now.memory = false, false, metav1.Now(), why == killed
 			if !p.pause(ctx, why, now) {
 				return
 			}

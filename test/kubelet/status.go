@@ -35,6 +35,9 @@ func (p *pod) tell(ctx context.Context, now state) {
 	}
 }
 
+// sigkilled is the exit code of a process that was killed, by the kernel or by a test.
+const sigkilled = 128 + 9
+
 func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
 	is := corev1.ConditionFalse
 	if now.ready {
@@ -44,6 +47,14 @@ func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
 	process := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
 	if now.running {
 		process = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now.began}}
+	}
+	var last corev1.ContainerState
+	if !now.ended.IsZero() {
+		reason := "Error"
+		if now.memory {
+			reason = "OOMKilled"
+		}
+		last.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: sigkilled, FinishedAt: now.ended}
 	}
 	return corev1.PodStatus{
 		Phase: corev1.PodRunning, StartTime: &created,
@@ -55,7 +66,7 @@ func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
 		},
 		ContainerStatuses: []corev1.ContainerStatus{{
 			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: now.ready, Started: &now.ready, RestartCount: int32(now.restarts),
-			State: process,
+			State: process, LastTerminationState: last,
 		}},
 	}
 }
