@@ -140,7 +140,7 @@ func (m *planner) decide(v snapshot) {
 		}
 		if m.last.Generation == 0 {
 			// As it is delivered there is nothing in it, and nobody has served yet.
-			if delivered := v.contents.empty && !m.missed; delivered || !m.hesitates(v, m.empty, min(restoreWait, m.patience)) {
+			if delivered := v.empty && !m.missed; delivered || !m.hesitates(v, m.empty, min(restoreWait, m.patience)) {
 				m.goAlone(v)
 			}
 			return

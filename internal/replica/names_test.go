@@ -40,7 +40,7 @@ func TestNameMadeToCollideHidesNoOtherObject(t *testing.T) {
 func TestHashOfNamesHasARandomKey(t *testing.T) {
 	a, b := newNames(), newNames()
 	o := named("ns", "name")
-	if a.hash(o) != a.hash(o) {
+	if first, again := a.hash(o), a.hash(o); first != again {
 		t.Error("a name has two hashes")
 	}
 	if a.hash(o) == b.hash(o) {

@@ -98,13 +98,13 @@ func report(out io.Writer, results []result) error {
 	var missed []error
 	for _, r := range results {
 		for _, m := range r.left {
-			fmt.Fprintln(out, m)
+			_, _ = fmt.Fprintln(out, m)
 		}
 		for _, m := range r.killedAnyway {
-			fmt.Fprintf(out, "listed as equivalent, but a test fails: %s\n", m)
+			_, _ = fmt.Fprintf(out, "listed as equivalent, but a test fails: %s\n", m)
 		}
 		for _, entry := range r.stale {
-			fmt.Fprintf(out, "line %d of the list matches no mutant: %s %s: %s\n", entry.line, entry.file, entry.mutation, entry.text)
+			_, _ = fmt.Fprintf(out, "line %d of the list matches no mutant: %s %s: %s\n", entry.line, entry.file, entry.mutation, entry.text)
 		}
 		if r.killed+r.lived == 0 {
 			missed = append(missed, fmt.Errorf("%s: no mutant was tested", r.pkg))
@@ -118,10 +118,10 @@ func report(out io.Writer, results []result) error {
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(table, "| package\t| killed\t| lived\t| not covered\t| timed out\t| equivalent\t| not viable\t| efficacy\t|")
-	fmt.Fprintln(table, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	_, _ = fmt.Fprintln(table, "| package\t| killed\t| lived\t| not covered\t| timed out\t| equivalent\t| not viable\t| efficacy\t|")
+	_, _ = fmt.Fprintln(table, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
 	for _, r := range results {
-		fmt.Fprintf(table, "| %s\t| %d\t| %d\t| %d (%.1f %%)\t| %d\t| %d\t| %d\t| %.1f %%\t|\n",
+		_, _ = fmt.Fprintf(table, "| %s\t| %d\t| %d\t| %d (%.1f %%)\t| %d\t| %d\t| %d\t| %.1f %%\t|\n",
 			r.pkg, r.killed, r.lived, r.notCovered, r.uncovered(), r.timedOut, r.equivalent, r.notViable, r.efficacy())
 	}
 	return errors.Join(append(missed, table.Flush())...)
