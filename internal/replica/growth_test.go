@@ -82,6 +82,25 @@ func TestReplicaWithoutMemoryForMoreHoldsItsNextPartOnly(t *testing.T) {
 	seen.mu.Unlock()
 }
 
+// TestReplicaThatHoldsItsNextPartOnlyIsNotReadyThoughAnotherServes: its pod would become ready, and the replica that stands
+// by for it would no longer serve.
+func TestReplicaThatHoldsItsNextPartOnlyIsNotReadyThoughAnotherServes(t *testing.T) {
+	limited := plan(0, 3, 6)
+	limited.NextOnly, limited.Standby, limited.Covered = true, true, true
+	r := plannedWorld(t).start(nil)
+	r.Follow(limited)
+	r.waitHolds(limited)
+	if r.Ready() == nil {
+		t.Error("it is ready without its third")
+	}
+	limited.NextOnly = false
+	r.Follow(limited)
+	r.waitReady()
+	if r.Serves() == nil {
+		t.Error("it serves what another serves")
+	}
+}
+
 // TestReplicaThatHoldsItsPartDropsNothingWhenTheFleetGrowsAgain: it is new, the fleet switches to include it, and the next
 // change begins before it has served.
 func TestReplicaThatHoldsItsPartDropsNothingWhenTheFleetGrowsAgain(t *testing.T) {

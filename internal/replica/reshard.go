@@ -129,7 +129,8 @@ func (r *Replica) arrive(c course, goal shard.Ranges) {
 		}
 	}
 	r.shown.Store(&c.shown)
-	r.setReady(c, complete && c.shown.Equal(goal))
+	// With standby another replica may serve this one's shard, so that there is nothing to show.
+	r.setReady(c, complete && c.shown.Equal(goal) && len(c.shards.Own.Minus(c.whole)) == 0)
 	plan, changed := tables(c.plan), false
 	if len(c.shards.Next().Minus(c.whole)) == 0 {
 		changed = r.prepared.Swap(&plan) == nil
