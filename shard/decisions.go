@@ -9,7 +9,7 @@ import (
 // waits: it would change nothing, and could get in the way of who writes that the switch was made.
 func (m *planner) report(v snapshot, held Held) (Report, bool) {
 	var newer *newerError
-	if v.wanted.Total == 0 || !v.usable || m.problem != nil && !errors.As(m.problem, &newer) {
+	if m.plan.Active == 0 || !v.usable || m.problem != nil && !errors.As(m.problem, &newer) {
 		return Report{}, false
 	}
 	t, number := m.last, v.wanted.number()

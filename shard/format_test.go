@@ -76,6 +76,23 @@ func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
 	}
 }
 
+// TestReplicaReportsOnceItHasDecided: a report that it knows an older format has the topology written again in that. Before,
+// the replica has to note what it found.
+func TestReplicaReportsOnceItHasDecided(t *testing.T) {
+	m := planner{patience: missingWait}
+	v := snapshot{wanted: wants(3), known: true, usable: true, now: noon, standby: true,
+		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
+	m.look(v)
+	if r, ok := m.report(v, Held{}); ok {
+		t.Errorf("reports %v before the pods of the fleet are known", r)
+	}
+	v.peers = peers{0: {ready: true}}
+	m.look(v)
+	if _, ok := m.report(v, Held{}); !ok || !isNewer(m.problem) {
+		t.Errorf("does not report, or has not noted what it found: %v", m.problem)
+	}
+}
+
 // TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
 func TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt(t *testing.T) {
 	scheduled := Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}

@@ -130,7 +130,7 @@ func (o options) measureIdle(ctx context.Context, out io.Writer, shards *fleet.F
 			all += kinds[kind]
 			parts = append(parts, fmt.Sprintf("%d %s", kinds[kind], kind))
 		}
-		fmt.Fprintf(out, "replica %d: %.2f ms of CPU a second, %.1f API requests a minute; in %s: %s\n", i,
+		_, _ = fmt.Fprintf(out, "replica %d: %.2f ms of CPU a second, %.1f API requests a minute; in %s: %s\n", i,
 			1000*(usage.CPU-before[i]).Seconds()/took.Seconds(), float64(all)/took.Minutes(), took.Round(time.Second), strings.Join(parts, ", "))
 	}
 	return nil
