@@ -30,7 +30,7 @@ unit: ## Unit and conformance tests, quickly
 
 # Connections are read in another way without the race detector.
 race: ## Unit and conformance tests with the race detector
-	go test -race ./...
+	go test -race -timeout 20m ./...
 	go test -run Unscheduled ./watch
 
 lint: ## gofmt, go vet and golangci-lint
