@@ -206,7 +206,7 @@ func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
 		r.waitReady()
 		time.Sleep(time.Minute) // a watch that ends sooner is followed by a list
 		w.restore(backup)
-		time.Sleep(time.Hour + 2*watch.CheckGrace)
+		time.Sleep(2*time.Hour + 2*watch.CheckGrace) // checks pause for up to one and a half times as long
 		if !r.selects("ns0") {
 			t.Error("the selection is what it was before the backup was restored")
 		}
