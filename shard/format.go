@@ -44,17 +44,8 @@ func (e *newerError) Error() string {
 		"a newer version of statefleet has written it", e.Format, formatVersion)
 }
 
-// formatOf returns the format of a topology that can be read.
-func formatOf(text string) int {
-	var v versions
-	if json.Unmarshal([]byte(text), &v) != nil {
-		return 0
-	}
-	return v.Format
-}
-
-// readVersions returns an error when the text of a topology has a newer version than this replica knows.
-func readVersions(text string) *newerError {
+// readVersions returns the versions of the text of a topology, and an error when this replica knows only older ones.
+func readVersions(text string) (versions, *newerError) {
 	var v struct {
 		versions
 		Generation int64 `json:"generation"`
@@ -63,13 +54,13 @@ func readVersions(text string) *newerError {
 	}
 	err := json.Unmarshal([]byte(text), &v)
 	if v.Format <= formatVersion && v.Table <= tableVersion {
-		return nil // what is wrong with it, if anything, the reader of the whole document says
+		return v.versions, nil // what is wrong with it, if anything, the reader of the whole document says
 	}
 	newer := &newerError{versions: v.versions}
 	if err == nil && v.Table <= tableVersion && (members{v.Start, v.Active}).check() == nil {
 		newer.shards = Topology{Generation: v.Generation, Active: v.Active, Start: v.Start}
 	}
-	return newer
+	return v.versions, newer
 }
 
 // commonFormat is the newest format that all replicas know that have reported.

@@ -148,11 +148,9 @@ type contents struct {
 }
 
 func parseContents(data map[string]string) contents {
-	c := contents{reports: parseReports(data), empty: len(data) == 0}
-	if c.topology, c.err = ParseTopology(data[topologyKey]); c.err == nil {
-		c.format = formatOf(data[topologyKey])
-	}
-	return c
+	t, err := ParseTopology(data[topologyKey])
+	v, _ := readVersions(data[topologyKey])
+	return contents{topology: t, format: v.Format, err: err, reports: parseReports(data), empty: len(data) == 0}
 }
 
 // parseReports reads the reports among the object's data; what is none is left out, as if it had not been given.

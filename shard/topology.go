@@ -51,7 +51,7 @@ func ParseTopology(text string) (Topology, error) {
 	if text == "" {
 		return Topology{}, errNoTopology
 	}
-	if newer := readVersions(text); newer != nil {
+	if _, newer := readVersions(text); newer != nil {
 		return Topology{}, newer
 	}
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
