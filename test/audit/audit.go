@@ -143,11 +143,12 @@ func (a *Audit) look(ctx context.Context) round {
 	for _, page := range a.o.Pages() {
 		group.Go(func() {
 			keys, err := a.fetch(ctx, page.URL+"/metrics?resources=jobs,pods")
-			if err != nil {
-				return // no page, or none that anybody could read
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil { // no page, or none that anybody could read
+				r.unread = append(r.unread, fmt.Errorf("%s: %w", page.Name, err))
+				return
+			}
 			for _, key := range keys {
 				r.pages[key] = append(r.pages[key], page.Name)
 			}
@@ -199,15 +200,19 @@ func Coverage(ctx context.Context, o Options) float64 {
 func Complete(ctx context.Context, o Options) error {
 	a := &Audit{o: o, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: timeout}}
 	defer a.client.CloseIdleConnections()
-	r, wrong := a.look(ctx), 0
+	r, missing, doubled := a.look(ctx), 0, 0
 	lives := o.Cluster.lives()
 	for key, l := range lives {
-		if n := len(r.pages[key]); l.gone.IsZero() && time.Since(l.came) > o.Late && n != 1 {
-			wrong++
+		switch n := len(r.pages[key]); {
+		case !l.gone.IsZero() || time.Since(l.came) <= o.Late:
+		case n == 0:
+			missing++
+		case n > 1:
+			doubled++
 		}
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%d of %d objects are not on exactly one page", wrong, len(lives))
+	if missing+doubled > 0 {
+		return fmt.Errorf("of %d objects, %d are on no page and %d on several; pages not read: %w", len(lives), missing, doubled, errors.Join(r.unread...))
 	}
 	if len(lives) == 0 {
 		return errors.New("the cluster has no objects to look for")

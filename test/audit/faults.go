@@ -22,6 +22,7 @@ func (k kind) String() string { return [...]string{"fine", "missing", "doubled",
 type round struct {
 	start, end time.Time
 	pages      map[string][]string // the pages that each object is on
+	unread     []error             // why pages could not be read
 }
 
 // Fault is one object that was wrong in one row of rounds.
