@@ -53,17 +53,21 @@ func (m *planner) propose(v snapshot) (Topology, bool) {
 		next := m.restored(v, s, t.Generation)
 		next.Revision = 0 // that of the StatefulSet has gone back as well
 		return next, true
-	case v.err == nil:
+	case v.err == nil && m.implausible == nil:
 		if next, ok := t.Next(s); ok {
 			return next, true
 		}
 		return t, v.format > m.format(v) // a replica has come that does not know it
+	case m.implausible != nil && s.Behind:
+		return Topology{}, false // the StatefulSet, once it is read again, may explain it
 	case m.last.Generation != 0:
-		return m.restored(v, s, 0), true
-	case !m.empty.IsZero() && !m.elapsed(v.now, m.empty, restoreWait):
+		return m.restored(v, s, t.Generation), true
+	case !m.empty.IsZero() && !m.elapsed(v.now, m.empty, m.restoreWait()):
 		return Topology{}, false
 	}
-	return Topology{}.Next(s)
+	next, ok := Topology{}.Next(s)
+	next.Generation = max(next.Generation, after(t.Generation))
+	return next, ok
 }
 
 // format is the one to write a topology in.
@@ -80,7 +84,8 @@ func (m *planner) format(v snapshot) int {
 // step is what the next topology follows from.
 func (m *planner) step(v snapshot) Step {
 	t := v.topology
-	s := Step{Wanted: v.wanted, Reports: v.reports, Now: v.now, Alone: m.alone, Behind: !m.doubt.IsZero()}
+	s := Step{Wanted: v.wanted, Reports: v.reports, Now: v.now, Alone: m.alone}
+	s.Behind = !m.doubt.IsZero() && !m.elapsed(v.now, m.doubted, trustedFor)
 	for _, r := range v.reports {
 		if r.leaves(v.now) {
 			m.lookAgain(r.Until)

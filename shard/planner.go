@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -66,8 +67,11 @@ type planner struct {
 	newer    Topology  // what one says, as far as this replica understands it, that a newer version has written
 	duty     duty      // with standby
 
+	implausible error     // why the topology is not believed although it can be read; nil when it is
+	rejected    int       // topologies that were not believed
 	unexplained knowledge // of the last topology that the StatefulSet, as this replica knows it, does not explain
 	doubt       time.Time // since when this replica may be behind; zero while it is not
+	doubted     time.Time // the same, but later topologies that are not explained either do not renew it
 	rewinds     int       // that were dealt with
 	overruled   decision  // came back with a restored backup, and is not followed
 	scheduled   schedule
@@ -94,6 +98,10 @@ func (m *planner) look(v snapshot) {
 		return
 	}
 	m.noteRewind(v)
+	before := m.implausible
+	if m.implausible = m.doubtful(v); m.implausible != nil && before == nil {
+		m.rejected++
+	}
 	m.decide(v)
 	m.noteKnowledge(v)
 	m.noteExclusion(v)
@@ -127,20 +135,20 @@ func (m *planner) decide(v snapshot) {
 		return
 	}
 	m.lost = time.Time{}
-	t := v.topology
+	t, problem := v.topology, cmp.Or(v.err, m.implausible)
 	var newer *newerError
 	switch {
-	case errors.As(v.err, &newer):
+	case errors.As(problem, &newer):
 		m.keepServing(v, newer)
 		return
-	case v.err != nil:
-		m.problem = v.err
+	case problem != nil:
+		m.problem = problem
 		if m.empty.IsZero() {
 			m.empty = v.now
 		}
 		if m.last.Generation == 0 {
 			// As it is delivered there is nothing in it, and nobody has served yet.
-			if delivered := v.empty && !m.missed; delivered || !m.hesitates(v, m.empty, min(restoreWait, m.patience)) {
+			if delivered := v.empty && !m.missed; delivered || !m.hesitates(v, m.empty, m.restoreWait()) {
 				m.goAlone(v)
 			}
 			return
@@ -220,6 +228,9 @@ func (m *planner) noteKnowledge(v snapshot) {
 	}
 	if !v.confirmed.Before(m.doubt) {
 		m.doubt = time.Time{}
+	}
+	if m.doubt.IsZero() || m.doubted.IsZero() {
+		m.doubted = m.doubt
 	}
 }
 

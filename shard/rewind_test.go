@@ -110,8 +110,9 @@ func TestBackupOfASmallerFleetIsNotFollowedBlindly(t *testing.T) {
 // TestGenerationThatComesAgainHasNotSwitched: after a backup was restored a generation comes again, with another target.
 func TestGenerationThatComesAgainHasNotSwitched(t *testing.T) {
 	m := planner{patience: missingWait}
+	reports := map[int]Report{0: {}, 1: {}, 2: {}, 3: {}, 4: {}}
 	look := func(top Topology, total int) Plan {
-		m.look(snapshot{wanted: wants(total), known: true, usable: true, contents: contents{topology: top}, now: noon})
+		m.look(snapshot{wanted: wants(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
 		return m.plan
 	}
 	first := Topology{Generation: 7, Active: 3, Target: 5, Since: noon.Add(-time.Hour), Set: "u", Revision: 7}

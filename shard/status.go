@@ -21,6 +21,10 @@ type Status struct {
 	Covers  bool // whether this replica serves the shard of the one before it
 	Covered bool // whether the one after it serves the shard of this replica
 
+	// Rejected counts the topologies that this replica did not follow because nothing explains the number of shards that
+	// they name.
+	Rejected int
+
 	relieved bool // with Standby, another serves this replica's shard, or none can
 	leaves   bool // the fleet shrinks by this replica, which serves until others have taken over
 	start    int  // number of the pod that has ordinal 0 in the active table
@@ -125,7 +129,7 @@ func (l *loop) publish(before planner, v snapshot) {
 		s.Target, s.Since = m.plan.Target, m.last.Since
 	}
 	s.Standby, s.Covers, s.Covered = m.plan.Standby, m.plan.Covers, m.plan.Covered
-	s.relieved = m.relieved(v)
+	s.relieved, s.Rejected = m.relieved(v), m.rejected
 	if s != l.Status() {
 		l.status.Store(&s)
 		l.logPlan(before)
@@ -147,6 +151,8 @@ func (l *loop) logProblem(before planner) {
 			"reading the StatefulSet again", "overruled", m.overrules(l.store.read().topology))
 	case isNewer(m.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping what this replica serves", "err", m.problem)
+	case m.rejected != before.rejected:
+		l.log.Warn("not following the topology; somebody else than the fleet may have written it", "err", m.implausible)
 	case m.problem != nil && before.problem == nil:
 		l.log.Info("topology cannot be followed and will be written again", "err", m.problem)
 	}

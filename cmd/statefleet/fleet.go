@@ -63,6 +63,7 @@ type fleetMetrics struct {
 	total        *prometheus.Desc
 	gauges       []fleetGauge
 	changes      *prometheus.Desc
+	rejected     *prometheus.Desc
 	coordination *prometheus.Desc
 }
 
@@ -100,12 +101,15 @@ func newFleetMetrics(status func() shard.Status, followed bool) *fleetMetrics {
 				func(s shard.Status) float64 { return float64(s.Active) }},
 			{desc("statefleet_topology_target_shards", "Number of shards that the fleet moves to; that of the active ones when it does not move."),
 				func(s shard.Status) float64 { return float64(cmp.Or(s.Target, s.Active)) }},
+			{desc("statefleet_topology_desired_shards", "Number of shards that the StatefulSet asks for, as this replica last read it. 0 while it is not known."),
+				func(s shard.Status) float64 { return float64(s.Wanted) }},
 			{desc("statefleet_transition_in_progress", "Whether the fleet prepares a change of its number of shards, 1 or 0."),
 				func(s shard.Status) float64 { return truth(s.Target != 0) }},
 			{desc("statefleet_transition_started_timestamp_seconds", "Time when the change that is prepared was decided, in unix seconds; 0 when none is."),
 				func(s shard.Status) float64 { return seconds(s.Since) }},
 		},
 		changes:      desc("statefleet_transitions_total", "Number of changes of the number of shards that this replica has seen end: completed, cancelled (the StatefulSet went back) or replaced (by another target).", "result"),
+		rejected:     desc("statefleet_topology_rejected_total", "Number of topologies that this replica did not follow because neither the StatefulSet nor reports of replicas explain the number of shards."),
 		coordination: desc("statefleet_coordination", "Whether this replica changes its shard together with the fleet (coordinated) or as soon as it can (alone), 1 or 0.", "state"),
 	}
 }
@@ -121,6 +125,7 @@ func (m *fleetMetrics) Describe(ch chan<- *prometheus.Desc) {
 		ch <- g.desc
 	}
 	ch <- m.changes
+	ch <- m.rejected
 	ch <- m.coordination
 }
 
@@ -140,12 +145,13 @@ func (m *fleetMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, g := range m.gauges {
 		gauge(g.desc, g.of(s))
 	}
-	count := func(result string, n int) {
-		ch <- prometheus.MustNewConstMetric(m.changes, prometheus.CounterValue, float64(n), result)
+	count := func(d *prometheus.Desc, n int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	count("completed", s.Transitions.Completed)
-	count("cancelled", s.Transitions.Cancelled)
-	count("replaced", s.Transitions.Replaced)
+	count(m.changes, s.Transitions.Completed, "completed")
+	count(m.changes, s.Transitions.Cancelled, "cancelled")
+	count(m.changes, s.Transitions.Replaced, "replaced")
+	count(m.rejected, s.Rejected)
 	if s.Active > 0 {
 		gauge(m.coordination, truth(s.Coordinated), "coordinated")
 		gauge(m.coordination, truth(!s.Coordinated), "alone")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,7 @@ func interruptions() []interruption {
 		{name: "topology-deleted", interrupt: deleteTopology, started: 2, short: 1},
 		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), started: 2, short: 4},
 		{name: "topology-garbled", interrupt: patchTopology(`{"data":{"topology":"{\"generation\":\"x","replica-1":"[]"}}`), started: 2},
+		{name: "topology-forged", interrupt: forge, started: 2, short: 2},
 		{name: "another-writer", interrupt: contend, started: 2, short: 3},
 	}
 }
@@ -149,6 +151,16 @@ func patchTopology(patch string) func(*testing.T, *stage, *audit.Audit) int {
 		}
 		return 5
 	}
+}
+
+// forge names a number of shards that no fleet has, by a state of the StatefulSet that there has never been.
+func forge(t *testing.T, s *stage, a *audit.Audit) int {
+	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), setName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`{"format":1,"table":1,"generation":1000000,"active":1024,"statefulSet":%q,"revision":1000000}`, set.UID)
+	return patchTopology(fmt.Sprintf(`{"data":{"topology":%q}}`, text))(t, s, a)
 }
 
 // contend writes the object a hundred times in a second without changing what it says, so that others that write it find

@@ -92,6 +92,9 @@ func (o Overview) ofFleet() (all []Finding) {
 	if f.StandbyAsked && f.Active > 1 && !f.Standby {
 		all = append(all, problem("No replica stands by for another: the fleet's pods cannot be read."))
 	}
+	if f.Followed && f.Active > 0 && f.Wanted > 0 && f.Target == 0 && f.Active != f.Wanted {
+		all = append(all, problem("The fleet serves by %d shards, the StatefulSet asks for %d, and no change is prepared.", f.Active, f.Wanted))
+	}
 	if f.Target != 0 {
 		text := note
 		if !f.Since.IsZero() && o.At.Sub(f.Since) > longChange {

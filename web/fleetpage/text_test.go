@@ -42,7 +42,7 @@ func TestRings(t *testing.T) {
 
 func TestFindings(t *testing.T) {
 	well := example()
-	well.Fleet.Target, well.Fleet.Members, well.Replica.Covers, well.Kinds = 0, well.Fleet.Members[:1], false, well.Kinds[:2]
+	well.Fleet.Wanted, well.Fleet.Target, well.Fleet.Members, well.Replica.Covers, well.Kinds = 2, 0, well.Fleet.Members[:1], false, well.Kinds[:2]
 	if found := well.findings(); len(found) != 0 {
 		t.Errorf("all is well, but %v", found)
 	}
@@ -58,7 +58,8 @@ func TestFindings(t *testing.T) {
 		"quiet":           {func(o *Overview) { o.Kinds[1].Heard = noon.Add(-6 * time.Minute) }, Problem, "Nothing was heard for more than 5 min of pods."},
 		"alone":           {func(o *Overview) { o.Fleet.Coordinated, o.Fleet.Problem = false, "there is no such object" }, Problem, "there is no such object"},
 		"no standby":      {func(o *Overview) { o.Fleet.Standby = false }, Problem, "No replica stands by"},
-		"moving":          {func(o *Overview) { o.Fleet.Target = 3 }, Note, "from 2 to 3 shards, since 60 s. All hold their part."},
+		"not as desired":  {func(o *Overview) { o.Fleet.Wanted = 1024 }, Problem, "by 2 shards, the StatefulSet asks for 1024, and no change is prepared"},
+		"moving":          {func(o *Overview) { o.Fleet.Wanted, o.Fleet.Target = 3, 3 }, Note, "from 2 to 3 shards, since 60 s. All hold their part."},
 		"moving for long": {func(o *Overview) { o.Fleet.Target, o.Fleet.Since = 3, noon.Add(-time.Hour) }, Problem, "since 60 min"},
 		"about to switch": {func(o *Overview) { o.Fleet.Target, o.Fleet.SwitchAt = 3, noon.Add(time.Second) }, Note, "It changes over at 12:00:01 UTC."},
 		"late": {func(o *Overview) {
@@ -69,7 +70,7 @@ func TestFindings(t *testing.T) {
 		"scrape broken off": {func(o *Overview) { o.Scrapes.Last.Whole = false }, Problem, "not read to its end"},
 	} {
 		o := example()
-		o.Fleet.Target, o.Fleet.Members, o.Replica.Covers, o.Kinds = 0, o.Fleet.Members[:1], false, o.Kinds[:2]
+		o.Fleet.Wanted, o.Fleet.Target, o.Fleet.Members, o.Replica.Covers, o.Kinds = 2, 0, o.Fleet.Members[:1], false, o.Kinds[:2]
 		c.change(&o)
 		found := o.findings()
 		if len(found) != 1 || found[0].Level != c.level || !strings.Contains(found[0].Text, c.want) {

@@ -1,0 +1,69 @@
+package shard
+
+import (
+	"fmt"
+	"time"
+)
+
+// trustedFor is how long a replica believes that others know a newer state of the StatefulSet than it reads itself. A read
+// past the watch takes less, so after that the topology names a state that does not exist.
+const trustedFor = 15 * time.Second
+
+// implausibleError is why a topology is not followed that can be read. Everybody who may write the ConfigMap can write
+// any number of shards into it, and a replica that followed a wrong one would serve next to nothing.
+type implausibleError struct{ named members }
+
+func (e *implausibleError) Error() string {
+	return fmt.Sprintf("topology names %d shards from pod %d on: neither the StatefulSet nor reports of these replicas explain that",
+		e.named.total, e.named.start)
+}
+
+// doubtful returns why the topology is not to be followed; nil when it is plausible, and when it cannot be read.
+func (m *planner) doubtful(v snapshot) error {
+	t := v.topology
+	if !v.usable || v.err != nil || m.overrules(t) {
+		return nil
+	}
+	named := []members{t.active()}
+	if t.scheduled() && t.Target != 0 {
+		named = append(named, t.target())
+	}
+	for _, n := range named {
+		if !m.explains(v, n) {
+			return &implausibleError{n}
+		}
+	}
+	return nil
+}
+
+// explains reports whether what the replica knows besides the topology explains that the fleet serves, or is about to
+// serve, by a table: the StatefulSet wants it, the replica serves by it already or knew that it would, or the replicas of
+// that table have reported. Reports of replicas that have left are removed with the next change.
+func (m *planner) explains(v snapshot, named members) bool {
+	serving := members{v.wanted.number() - m.plan.Ordinal, m.plan.Active}
+	if named == v.wanted.members() || named == serving || m.last.scheduled() && named == m.last.target() {
+		return true
+	}
+	reported, wanted := 0, 0
+	for number := range named.numbers() {
+		if _, ok := v.reports[number]; ok {
+			reported++
+		} else if v.wanted.members().has(number) {
+			wanted++
+		}
+	}
+	if m.last.Generation == 0 {
+		// The replica has just started and knows nothing else. Pods that have never run have not reported.
+		return 2*(reported+wanted) > named.total
+	}
+	return reported == named.total
+}
+
+// restoreWait is how long a replica that knows no topology waits before it writes one in the place of one that cannot be
+// followed. Where that can be read, others may have reason to follow it.
+func (m *planner) restoreWait() time.Duration {
+	if m.implausible != nil {
+		return m.patience
+	}
+	return min(restoreWait, m.patience)
+}
