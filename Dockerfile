@@ -1,8 +1,8 @@
 # A static binary, with its time zones inside, in an image that holds nothing
 # else but CA certificates, for a user without a name.
-ARG GO_VERSION=1.26
+# The base is pinned to one build of it, for all architectures; the tag says which.
 
-FROM golang:${GO_VERSION} AS build
+FROM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG DATE=unknown

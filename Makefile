@@ -182,12 +182,12 @@ mutants: bin/gremlins ## Change one operator at a time and look whether a test f
 VULNDB ?= https://vuln.go.dev
 
 # govulncheck ends with 3 when it has found something. That its database cannot be asked is no finding, and no clean bill either.
-vuln: ## Check what the modules are, and look for known vulnerabilities in the code that is called (asks VULNDB, vuln.go.dev)
+vuln: ## Check what the modules are, and look for known vulnerabilities in the code that is called (asks VULNDB, vuln.go.dev; VULN_OFFLINE=1 where that is known to be out of reach)
 	go mod verify
 	@mkdir -p bin
 	go build -modfile=vuln.mod -o bin/govulncheck golang.org/x/vuln/cmd/govulncheck
 	@bin/govulncheck -db $(VULNDB) ./... > bin/vuln.txt 2>&1; status=$$?; cat bin/vuln.txt; \
-	  if [ $$status = 1 ] && grep -q 'fetching vulnerabilities' bin/vuln.txt; then \
+	  if [ "$(VULN_OFFLINE)" = 1 ] && [ $$status = 1 ] && grep -q 'fetching vulnerabilities' bin/vuln.txt; then \
 	    echo "vuln: NOT CHECKED for known vulnerabilities: $(VULNDB) cannot be reached from here"; \
 	  else exit $$status; fi
 

@@ -155,6 +155,8 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                "not an image of statefleet",
 		`{service: {type: NodePort}}`:                                                 "service.type=NodePort",
 		`{networkPolicy: {flavor: cilium}}`:                                           "networkPolicy.flavor=cilium",
+		`{networkPolicy: {enabled: true}}`:                                            "needs networkPolicy.ingress",
+		`{networkPolicy: {restrictEgress: true, apiServer: {ports: []}}}`:             "needs networkPolicy.apiServer.ports",
 		`{releaseNamespace: true}`:                                                    "put statefleet into namespaces",
 		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}]}}`:                     "rbac.clusterRoleSelectors is not supported",
 		`{prometheus: {scrapeconfig: {enabled: true}}}`:                               "prometheus.scrapeconfig.enabled=true is not supported",

@@ -1,0 +1,32 @@
+package test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// TestNetworkPolicyAdmitsWhoItNames: nobody else may connect, and pods reach the API server and DNS only.
+func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
+	policy := find[*networkingv1.NetworkPolicy](t, rendered(t, `{networkPolicy: {
+		enabled: true, restrictEgress: true,
+		ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}],
+	}}`), "statefleet")
+	if in := policy.Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || in[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
+		t.Errorf("it admits %+v", in)
+	}
+	var ports []string
+	for _, rule := range policy.Spec.Egress {
+		for _, p := range rule.Ports {
+			ports = append(ports, fmt.Sprintf("%s/%s to %d", p.Port, *p.Protocol, len(rule.To)))
+		}
+	}
+	if want := []string{"443/TCP to 0", "6443/TCP to 0", "53/UDP to 1", "53/TCP to 1"}; !slices.Equal(ports, want) {
+		t.Errorf("pods may connect to %v, want %v", ports, want)
+	}
+	if len(policy.Spec.PolicyTypes) != 2 {
+		t.Errorf("it is about %v, want both directions", policy.Spec.PolicyTypes)
+	}
+}
