@@ -12,7 +12,7 @@ info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure mutants vuln image release help
+.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure attack mutants vuln image release help
 
 all: build test ## Build the binary and run all checks
 
@@ -164,6 +164,9 @@ image: ## Build the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
 
 PRESSURE ?=
+
+attack: build ## Play attacks of tenants and clients against the binary while a Prometheus scrapes it (five minutes; ATTACK=--only=REGEXP plays some)
+	go run ./benchmarks/attack $(ATTACK)
 
 pressure: build ## Run a replica with 1.3 times the memory it needs, or 12 MiB more, against many clients and hostile objects (takes root; PRESSURE=--pods=2000 is shorter)
 	go run ./benchmarks/pressure $(PRESSURE)

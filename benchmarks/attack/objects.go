@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// objectLimit bounds the objects of each kind in the attack that fills a namespace.
+const objectLimit = 4000
+
+// objectAttacks are by somebody who may create objects in a namespace.
+func objectAttacks() []attack {
+	return []attack{
+		{
+			name: "wide-endpoints", judge: showsBystander, flags: []string{"--resources=endpoints,pods,services"},
+			play: func(_ context.Context, s *site) (string, error) {
+				return "an Endpoints object with 10,000 ports and 100 addresses", s.cluster.Put(wideEndpoints())
+			},
+		},
+		{
+			name: "many-containers", judge: showsBystander,
+			play: func(_ context.Context, s *site) (string, error) {
+				return "a pod with 7,000 containers", s.cluster.Put(manyContainers())
+			},
+		},
+		{
+			name: "crowded-namespace", judge: showsBystander, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
+			play: func(ctx context.Context, s *site) (string, error) {
+				for i := range 2 * objectLimit {
+					if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: fmt.Sprintf("p%d", i)}}); err != nil || ctx.Err() != nil {
+						return "", err
+					}
+				}
+				return fmt.Sprintf("%d pods in one namespace, with --object-limit=%d", 2*objectLimit, objectLimit), nil
+			},
+		},
+		{
+			name: "deep-custom-resource", custom: true, play: deepWidgets,
+		},
+	}
+}
+
+func wideEndpoints() *corev1.Endpoints { //nolint:staticcheck // deprecated, and still exported
+	e := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "wide", Name: "wide"}} //nolint:staticcheck // as above
+	subset := corev1.EndpointSubset{}                                                      //nolint:staticcheck // as above
+	for i := range 100 {
+		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: fmt.Sprintf("10.0.0.%d", i)}) //nolint:staticcheck // as above
+	}
+	for i := range 10_000 {
+		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: fmt.Sprintf("p%d", i), Port: int32(i + 1)}) //nolint:staticcheck // as above
+	}
+	e.Subsets = append(e.Subsets, subset)
+	return e
+}
+
+func manyContainers() *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "wide", Name: "wide"}}
+	for i := range 7_000 {
+		name := fmt.Sprintf("c%d", i)
+		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: name, Image: "i"})
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, Image: "i"})
+	}
+	return p
+}
+
+// showsBystander looks whether a pod of another tenant that comes after the attack is on the page, and whether any pod that
+// was there before is still.
+func showsBystander(ctx context.Context, s *site) error {
+	others := len(s.cluster.Names("pods")) - s.in("crowded") - s.in("wide")
+	if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "bystander", Name: "bystander"}}); err != nil {
+		return err
+	}
+	return until(ctx, "every other pod on the page", func() error {
+		shown, err := s.count(ctx, func(line string) bool {
+			return strings.HasPrefix(line, "kube_pod_info{") && !strings.Contains(line, `namespace="crowded"`) && !strings.Contains(line, `namespace="wide"`)
+		})
+		if err == nil && shown != others+1 {
+			err = fmt.Errorf("%d of %d pods of other namespaces are on the page", shown, others+1)
+		}
+		return err
+	})
+}
+
+const (
+	// lateBystander is how late the custom resource of another tenant may be on the page.
+	lateBystander = 3 * time.Second
+	// mostLists is how often custom resources may be listed: at the start, and once because something could not be read.
+	mostLists = 2
+)
+
+// deepWidgets has custom resources with many levels come and go, each followed by one of another tenant, which has to be on
+// the page at once.
+func deepWidgets(ctx context.Context, s *site) (string, error) {
+	slowest := time.Duration(0)
+	for i, depth := range []int{1_200, 100_000, 1_200} {
+		s.api.addWidget(widget(fmt.Sprintf("deep-%d", i), `"only": 1`, `,"spec":`, strings.Repeat(`{"a":`, depth), "1", strings.Repeat("}", depth)))
+		name := fmt.Sprintf("bystander-%d", i)
+		s.api.addWidget(widget(name, `"only": 1`))
+		began := time.Now()
+		err := until(ctx, name+" on the page", func() error {
+			shown, err := s.count(ctx, func(line string) bool {
+				return strings.HasPrefix(line, "kube_customresource_value{") && strings.Contains(line, fmt.Sprintf("name=%q", name))
+			})
+			if err == nil && shown != 1 {
+				err = fmt.Errorf("%d lines", shown)
+			}
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		slowest = max(slowest, time.Since(began))
+	}
+	lists := s.api.listed()
+	if slowest > lateBystander || lists > mostLists {
+		return "", fmt.Errorf("another custom resource was on the page after %s, and they were listed %d times", slowest.Round(time.Millisecond), lists)
+	}
+	return fmt.Sprintf("custom resources with 1,200 and 100,000 levels; others were on the page within %s, after %d lists", slowest.Round(time.Millisecond), lists), nil
+}
+
+// in is the number of pods in a namespace.
+func (s *site) in(namespace string) (n int) {
+	for _, name := range s.cluster.Names("pods") {
+		if name.Namespace == namespace {
+			n++
+		}
+	}
+	return n
+}
+
+// count counts the lines of the page that match.
+func (s *site) count(ctx context.Context, matches func(line string) bool) (n int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.shard.Metrics, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	response, err := s.client(prometheusAddress, scrapeTimeout).Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return 0, errors.New(response.Status)
+	}
+	body, err := gzip.NewReader(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		if matches(lines.Text()) {
+			n++
+		}
+	}
+	return n, lines.Err()
+}
