@@ -79,12 +79,12 @@ func (g *gate) knows(r *http.Request, c *config) bool {
 	if !known {
 		hash = nobody
 	}
-	_, matches, err := g.matches.of(r.Context(), comparison(hash, password), compareFor,
-		func(context.Context) (struct{}, bool, error) {
-			g.compare.Lock()
-			defer g.compare.Unlock()
-			return struct{}{}, bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil, nil
-		})
+	compare := func(context.Context) (struct{}, bool, error) {
+		g.compare.Lock()
+		defer g.compare.Unlock()
+		return struct{}{}, bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil, nil
+	}
+	_, matches, err := g.matches.of(r.Context(), comparison(hash, password), question[struct{}]{first: compare, timeout: compareFor})
 	return known && matches && err == nil
 }
 

@@ -28,7 +28,7 @@ func reviewing(t *testing.T, h http.HandlerFunc) *apiReviewer {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	a, err := newAPIReviewer(&rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+	a, err := newAPIReviewer(&rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestReviewsHaveARateLimitOfTheirOwn(t *testing.T) {
 	defer s.CloseClientConnections()
 	config := &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 	config.RateLimiter = flowcontrol.NewFakeNeverRateLimiter()
-	a, err := newAPIReviewer(config)
+	a, err := newAPIReviewer(config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
