@@ -236,3 +236,20 @@ func TestOptionsForNoPathNeedATokenToo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// With a prefix, the right to scrape is none at the API server itself, and the right to read the API server's metrics is none here.
+func TestPathPrefixMakesARightOfItsOwn(t *testing.T) {
+	reviews := &fakeReviewer{}
+	f, _, _ := newFilter(t, reviews)
+	f.prefix = "/statefleet"
+	h := protected(t, f)["metrics"]
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusForbidden {
+		t.Errorf("who may get /metrics of the API server: status %d", a.status)
+	}
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-admin"); a.status != http.StatusOK {
+		t.Errorf("who may get everything: status %d", a.status)
+	}
+	if n := reviews.rules.of("prometheus /statefleet/metrics"); n != 1 {
+		t.Errorf("%d reviews of /statefleet/metrics", n)
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
@@ -207,5 +210,32 @@ func TestWrongPasswordsDoNotPushOutRightOnes(t *testing.T) {
 	}
 	if _, age := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); age != fresh {
 		t.Error("the right password has to be compared again, after those of strangers")
+	}
+}
+
+func TestRefusedConfigurationIsShown(t *testing.T) {
+	dir := t.TempDir()
+	registry := prometheus.NewRegistry()
+	m, err := NewServerMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server{Handler: http.NotFoundHandler(), ConfigFile: put(t, dir, "web.yml", webConfig), Logger: quiet(), Metrics: m, Port: "telemetry"}
+	f, err := s.prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ text, want string }{
+		{webConfig, "1"}, {"broken", "0"}, {webConfig, "1"}, {"{}\n", "0"}, {secondUser, "1"},
+	} {
+		put(t, dir, "web.yml", step.text)
+		f.look()
+		f.look()
+		want := "# HELP statefleet_web_config_last_reload_successful Whether the web configuration file as it was read last is in use, 1, or was " +
+			"refused, 0, by port.\n# TYPE statefleet_web_config_last_reload_successful gauge\n" +
+			`statefleet_web_config_last_reload_successful{port="telemetry"} ` + step.want + "\n"
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_web_config_last_reload_successful"); err != nil {
+			t.Errorf("%q: %v", step.text, err)
+		}
 	}
 }
