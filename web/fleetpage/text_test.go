@@ -54,6 +54,7 @@ func TestFindings(t *testing.T) {
 		"not ready":       {func(o *Overview) { o.Replica.Ready, o.Replica.Reason = false, "not synced yet: pods" }, Problem, "not synced yet: pods"},
 		"covered":         {func(o *Overview) { o.Replica.Serving, o.Replica.Reason = false, "another serves" }, Note, "another serves"},
 		"covers":          {func(o *Overview) { o.Replica.Covers = true }, Note, "the one before it as well"},
+		"web configuration": {func(o *Overview) { o.Replica.WebConfigRefused = true }, Note, "web configuration file was refused"},
 		"pending":         {func(o *Overview) { o.Kinds[0].Phase = "pending" }, Problem, "Not listed yet: jobs."},
 		"quiet":           {func(o *Overview) { o.Kinds[1].Heard = noon.Add(-6 * time.Minute) }, Problem, "Nothing was heard for more than 5 min of pods."},
 		"alone":           {func(o *Overview) { o.Fleet.Coordinated, o.Fleet.Problem = false, "there is no such object" }, Problem, "there is no such object"},
