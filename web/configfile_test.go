@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
 )
 
 // follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
@@ -41,6 +42,7 @@ func newFollows(t *testing.T, dir, text string) *follows {
 	}
 	h, _ := newHandler(t, &fakeExporter{})
 	f.gate = newGate(f.configFile, h)
+	f.tries.limit = rate.Inf // all requests of a test have one address
 	return f
 }
 
@@ -210,6 +212,26 @@ func TestWrongPasswordsDoNotPushOutRightOnes(t *testing.T) {
 	}
 	if _, age := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); age != fresh {
 		t.Error("the right password has to be compared again, after those of strangers")
+	}
+}
+
+// A comparison takes long, and there is one at a time.
+func TestClientThatTriesPasswordsDoesNotHoldUpOthers(t *testing.T) {
+	f := newFollows(t, t.TempDir(), webConfig)
+	f.tries.limit = clientTriesPerSecond
+	counts := map[int]int{}
+	for i := range 200 {
+		counts[f.status("/metrics", "ali", "wrong"+string(rune('a'+i)))]++
+	}
+	if counts[http.StatusTooManyRequests] < 100 || counts[http.StatusUnauthorized] < clientTriesAtOnce || len(counts) != 2 {
+		t.Errorf("wrong passwords are answered %v", counts)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.RemoteAddr = "192.0.2.99:1"
+	r.SetBasicAuth("ali", sesame)
+	w := httptest.NewRecorder()
+	if f.ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Errorf("the right password of another client: %d", w.Code)
 	}
 }
 
