@@ -163,6 +163,19 @@ func TestRequestWithABodyThatNeverEndsIsCutOff(t *testing.T) {
 	})
 }
 
+func TestIdleConnectionEndsAfterAMinute(t *testing.T) {
+	h, _ := newHandler(t, &fakeExporter{})
+	bubble(t, h, DefaultTimeouts(), func(t *testing.T, p *pipes) {
+		conn := p.dial(t, "192.0.2.1:4711")
+		_, _ = io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+		began := time.Now()
+		answer, err := io.ReadAll(conn)
+		if took := time.Since(began); took != time.Minute || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200") {
+			t.Errorf("%q after %s, %v", answer, took, err)
+		}
+	})
+}
+
 // rawHTTP2 asks for /metrics on many streams of one connection whose window is 0.
 func rawHTTP2(conn net.Conn, streams int) {
 	frame := func(kind, flags byte, stream int, payload string) {
