@@ -131,3 +131,20 @@ func TestMonitorsSendAToken(t *testing.T) {
 		t.Errorf("without the filter, a token is sent all the same: %s", file)
 	}
 }
+
+// TestAuthFilterSettings: the role of readers and the flag go together, and audiences reach the program.
+func TestAuthFilterSettings(t *testing.T) {
+	all := rendered(t, `{authFilter: {enabled: true, pathPrefix: "", audiences: [statefleet, metrics]}}`)
+	args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+	if !slices.Contains(args, "--auth-filter.audience=statefleet,metrics") || strings.Contains(strings.Join(args, " "), "path-prefix") {
+		t.Errorf("arguments %q", args)
+	}
+	equal(t, "role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
+		{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
+	})
+	for _, prefix := range []string{"statefleet", "/statefleet/", "/*"} {
+		if _, err := render(t, map[string]any{"authFilter": map[string]any{"enabled": true, "pathPrefix": prefix}}); err == nil {
+			t.Errorf("pathPrefix %q is accepted", prefix)
+		}
+	}
+}
