@@ -30,8 +30,8 @@ const (
 // How many reviews one client can cause, and how many of all clients may wait at once. This holds for tokens and paths that are not
 // known, and for those that are known once more.
 const (
-	clientReviewQPS   = 5
-	clientReviewBurst = 20
+	clientReviewQPS   = 10
+	clientReviewBurst = 40
 	maxReviews        = 50
 	maxClients        = 1024 // to remember; some hundred bytes each
 )
