@@ -60,8 +60,10 @@ func TestRatesOfManyClientsAreBounded(t *testing.T) {
 	r := rates{limit: 0, burst: 2, clients: 10}
 	for i := range 1000 {
 		from := clientOf(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
-		if !r.allow(from) || !r.allow(from) || r.allow(from) {
-			t.Fatalf("client %d does not have its burst", i)
+		for n, want := range []bool{true, true, false} {
+			if got := r.allow(from); got != want {
+				t.Fatalf("client %d, try %d: %v", i, n, got)
+			}
 		}
 	}
 	if len(r.byClient) != 10 {

@@ -37,12 +37,12 @@ func (b budgeted) allows(ctx context.Context, u user, path string) (bool, error)
 }
 
 // floodFilter returns the handler of the page behind a filter with the budgets of a real one.
-func floodFilter(t *testing.T, reviews *fakeReviewer) (*AuthFilter, http.Handler) {
+func floodFilter(t *testing.T, reviews *fakeReviewer) http.Handler {
 	t.Helper()
 	f, _, _ := newFilter(t, reviews)
 	f.first, f.again = newBudgeted(reviews), newBudgeted(reviews)
 	f.unknown, f.known = newBudget(), newBudget()
-	return f, protected(t, f)["metrics"]
+	return protected(t, f)["metrics"]
 }
 
 // flood sends 60 requests a second from so many addresses, each with another token or path, and returns how many got which status.
@@ -87,7 +87,7 @@ func TestUnknownTokensDoNotLockPrometheusOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				_, h := floodFilter(t, &fakeReviewer{})
+				h := floodFilter(t, &fakeReviewer{})
 				scrape := func() {
 					t.Helper()
 					if a := askFrom(t, h, c.prometheus, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
@@ -114,7 +114,7 @@ func TestUnknownTokensDoNotLockPrometheusOut(t *testing.T) {
 func TestNewTokenIsReviewedDuringAFlood(t *testing.T) {
 	for _, addresses := range []int{1, 4} {
 		faketime.Test(t, func(t *testing.T) {
-			_, h := floodFilter(t, &fakeReviewer{})
+			h := floodFilter(t, &fakeReviewer{})
 			flood(t, h, addresses, time.Minute, func() {
 				time.Sleep(30 * time.Second)
 				if a := askFrom(t, h, "192.0.2.1:1", "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
@@ -128,7 +128,7 @@ func TestNewTokenIsReviewedDuringAFlood(t *testing.T) {
 // Access reviews are the same: somebody with a token that is accepted asks for one path after the other.
 func TestUnknownPathsDoNotLockPrometheusOut(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		_, h := floodFilter(t, &fakeReviewer{})
+		h := floodFilter(t, &fakeReviewer{})
 		flood(t, h, 1, 6*time.Minute, func() {
 			for range 6 {
 				if a := askFrom(t, h, "192.0.2.1:1", "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
