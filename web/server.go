@@ -76,7 +76,7 @@ func (s Server) Run(ctx context.Context) error {
 	}
 	s.Metrics.start(s.Port)
 	limits, errorLog := newConnections(s.Connections, s.Metrics, s.Port), newLimitedLog(s.Logger, slog.LevelWarn)
-	s.Handler = limits.protect(endStalled(s.Handler, s.Timeouts.Stall, s.Timeouts.Write))
+	s.Handler = endStalled(limits.protect(s.Handler), s.Timeouts.Stall, s.Timeouts.Write)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		errorLog.run(ctx)
