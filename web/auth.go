@@ -15,8 +15,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// How long the API server may take for a review, and how long and how many of its answers are remembered. An accepted token is
-// known for longer than it is good: its next review does not compete with those of tokens that nobody has seen.
+// How long the API server may take for a review, and how long and how many of its answers are remembered. An accepted
+// token is known for longer than it is good: its next review does not compete with those of tokens that nobody has
+// seen.
 const (
 	reviewTimeout = 5 * time.Second
 	renewTimeout  = time.Second // while the answer before is still good
@@ -27,8 +28,8 @@ const (
 	maxVerdicts   = 1024 // of each of four kinds; some hundred bytes each
 )
 
-// How many reviews one client can cause, and how many of all clients may wait at once. This holds for tokens and paths that are not
-// known, and for those that are known once more.
+// How many reviews one client can cause, and how many of all clients may wait at once. This holds for tokens and
+// paths that are not known, and for those that are known once more.
 const (
 	clientReviewQPS   = 10
 	clientReviewBurst = 40
@@ -40,17 +41,19 @@ const (
 type AuthOptions struct {
 	// Audiences a token may be meant for, at least one of them; empty: the API server's own.
 	Audiences []string
-	// PathPrefix is put before the path of a request to make the non-resource URL that the caller needs. With /statefleet, a
-	// scraper needs /statefleet/metrics, a right that is of no use at the API server itself. Empty: the path as it is.
+	// PathPrefix is put before the path of a request to make the non-resource URL that the caller needs. With
+	// /statefleet, a scraper needs /statefleet/metrics, a right that is of no use at the API server itself. Empty:
+	// the path as it is.
 	PathPrefix string
 }
 
-// AuthFilter admits callers whose bearer token the API server accepts (TokenReview) and whom it allows to get the path of the
-// request as a non-resource URL (SubjectAccessReview). It fails closed: while the API server cannot be asked, nobody is
-// admitted whose admission is not remembered. Tokens are never held, only hashes of them.
+// AuthFilter admits callers whose bearer token the API server accepts (TokenReview) and whom it allows to get the
+// path of the request as a non-resource URL (SubjectAccessReview). It fails closed: while the API server cannot be
+// asked, nobody is admitted whose admission is not remembered. Tokens are never held, only hashes of them.
 //
-// The process needs the right to create tokenreviews.authentication.k8s.io and subjectaccessreviews.authorization.k8s.io. A caller
-// needs a rule such as {nonResourceURLs: [/metrics], verbs: [get]}.
+// The process needs the right to create tokenreviews.authentication.k8s.io and
+// subjectaccessreviews.authorization.k8s.io. A caller needs a rule such as {nonResourceURLs: [/metrics], verbs:
+// [get]}.
 type AuthFilter struct {
 	prefix   string
 	first    reviewer // of what is not known, with a budget that strangers can use up
@@ -78,9 +81,9 @@ const (
 // errLimited is why the API server was not asked about a token or a path.
 var errLimited = errors.New("too many unknown tokens or paths from this address")
 
-// NewAuthFilter makes a filter that asks the API server of config, with clients of its own. If there can be no such client, the
-// filter answers 503 to every request that it does not exempt, and says why in the log. Its counter is registered with r; that is the
-// only error.
+// NewAuthFilter makes a filter that asks the API server of config, with clients of its own. If there can be no such
+// client, the filter answers 503 to every request that it does not exempt, and says why in the log. Its counter is
+// registered with r; that is the only error.
 func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, log *slog.Logger) (*AuthFilter, error) {
 	f := &AuthFilter{
 		prefix: o.PathPrefix,
@@ -96,8 +99,8 @@ func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, 
 		known:   newBudget(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_auth_requests_total",
-			Help: "Requests that --auth-filter has checked, on both ports, by result; error: the API server could not be asked; " +
-				"limited: too many unknown tokens or paths from one address.",
+			Help: "Requests that --auth-filter has checked, on both ports, by result; error: the API server could not be " +
+				"asked; limited: too many unknown tokens or paths from one address.",
 		}, []string{"result"}),
 		tokensFail: failing{log: log, kind: "token"},
 		accessFail: failing{log: log, kind: "access"},
@@ -112,8 +115,8 @@ func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, 
 	return f, nil
 }
 
-// Protect returns a handler that passes what the filter admits on to next, and so do requests for the health paths, whoever sends
-// them: kubelets have no token. Every other path is covered, whether next knows it or not.
+// Protect returns a handler that passes what the filter admits on to next, and so do requests for the health paths,
+// whoever sends them: kubelets have no token. Every other path is covered, whether next knows it or not.
 func (f *AuthFilter) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isProbe(r.URL.Path) {
@@ -175,7 +178,8 @@ func (f *AuthFilter) whose(from client, token string) question[user] {
 			return u, ok, err
 		}
 	}
-	return question[user]{first: within(f.unknown, from, review(f.first)), again: within(f.known, from, review(f.again)), timeout: reviewTimeout}
+	first, again := within(f.unknown, from, review(f.first)), within(f.known, from, review(f.again))
+	return question[user]{first: first, again: again, timeout: reviewTimeout}
 }
 
 // may is the question whether a user may get a path.
@@ -187,7 +191,8 @@ func (f *AuthFilter) may(from client, u user, path string) question[struct{}] {
 			return struct{}{}, ok, err
 		}
 	}
-	return question[struct{}]{first: within(f.unknown, from, review(f.first)), again: within(f.known, from, review(f.again)), timeout: reviewTimeout}
+	first, again := within(f.unknown, from, review(f.first)), within(f.known, from, review(f.again))
+	return question[struct{}]{first: first, again: again, timeout: reviewTimeout}
 }
 
 // budget limits the reviews that a client can cause, so that the reviews of others do not wait for them.
@@ -211,7 +216,8 @@ func within[V any](b *budget, from client, review inquiry[V]) inquiry[V] {
 	}
 }
 
-// bearerToken returns the token of a request. A request with several Authorization headers has none: it is not for us to choose.
+// bearerToken returns the token of a request. A request with several Authorization headers has none: it is not for us
+// to choose.
 func bearerToken(h http.Header) (string, bool) {
 	values := h.Values("Authorization")
 	if len(values) != 1 {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// client is the sender of a request as far as limits can tell: an IPv4 address, or the /64 network of an IPv6 address, because one
-// host usually has a whole /64. The zero value stands for peers without an IP address, such as those of a Unix socket; limits
-// per client do not apply to them.
+// client is the sender of a request as far as limits can tell: an IPv4 address, or the /64 network of an IPv6
+// address, because one host usually has a whole /64. The zero value stands for peers without an IP address, such as
+// those of a Unix socket; limits per client do not apply to them.
 type client struct{ network netip.Prefix }
 
 // clientOf returns the client with an address and a port, as in [http.Request.RemoteAddr].
@@ -32,9 +32,9 @@ func clientOf(remote string) client {
 // known reports whether limits per client apply.
 func (c client) known() bool { return c.network.IsValid() }
 
-// slots limits how many requests are handled at once and shares the slots among clients: a client gets a further slot only while
-// it holds fewer than are free. One client gets half of all slots, the next one half of the rest, and so on, so that a client
-// that holds none finds a free slot while a few others take as many as they can.
+// slots limits how many requests are handled at once and shares the slots among clients: a client gets a further slot
+// only while it holds fewer than are free. One client gets half of all slots, the next one half of the rest, and so
+// on, so that a client that holds none finds a free slot while a few others take as many as they can.
 type slots struct {
 	mu   sync.Mutex
 	free int

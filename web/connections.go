@@ -10,19 +10,20 @@ import (
 	"sync"
 )
 
-// reservedConnections is how many connections a server accepts beyond its limits. They are for probes: other requests on them
-// are refused.
+// reservedConnections is how many connections a server accepts beyond its limits. They are for probes: other requests
+// on them are refused.
 const reservedConnections = 16
 
-// ConnectionLimits bound the connections that clients can hold open. Beyond a limit, a new connection takes the place of an idle
-// one. If none is idle, the new connection gets one of the 16 places that are reserved for probes. Zero means no limit.
+// ConnectionLimits bound the connections that clients can hold open. Beyond a limit, a new connection takes the place
+// of an idle one. If none is idle, the new connection gets one of the 16 places that are reserved for probes. Zero
+// means no limit.
 type ConnectionLimits struct {
 	Max       int // on all listeners of a server
 	PerClient int // from one IPv4 address or one IPv6 /64 network
 }
 
-// WithinDescriptors returns limits that leave descriptors for everything else, if the process may open that many files and
-// has that many servers. Zero descriptors means that there is no limit.
+// WithinDescriptors returns limits that leave descriptors for everything else, if the process may open that many
+// files and has that many servers. Zero descriptors means that there is no limit.
 func (l ConnectionLimits) WithinDescriptors(descriptors uint64, servers int) ConnectionLimits {
 	const others = 128 // the API server, files, listeners, and connections that are being closed
 	if descriptors == 0 {
@@ -38,8 +39,8 @@ func (l ConnectionLimits) WithinDescriptors(descriptors uint64, servers int) Con
 	return l
 }
 
-// connections keeps the connections of one server within limits. The server tells it which of them are idle, which includes
-// those that have not sent a whole request yet.
+// connections keeps the connections of one server within limits. The server tells it which of them are idle, which
+// includes those that have not sent a whole request yet.
 type connections struct {
 	limits  ConnectionLimits
 	metrics *ServerMetrics
@@ -90,8 +91,8 @@ func (c *connections) admit(ctx context.Context, conn net.Conn) context.Context 
 	return context.WithValue(ctx, connectionKey{}, n)
 }
 
-// victim returns the connection that has to be closed so that n can be added; nil: none. If no connection is idle, n gets a
-// reserved place.
+// victim returns the connection that has to be closed so that n can be added; nil: none. If no connection is idle, n
+// gets a reserved place.
 func (c *connections) victim(n *connection) (victim *connection) {
 	switch {
 	case c.limits.PerClient > 0 && n.from.known() && c.held[n.from] >= c.limits.PerClient:
@@ -182,8 +183,8 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// close ends a connection at once. Of TLS it closes the connection below: a client that does not read could hold up the
-// goodbye of TLS.
+// close ends a connection at once. Of TLS it closes the connection below: a client that does not read could hold up
+// the goodbye of TLS.
 func (n *connection) close() {
 	conn := n.conn
 	if t, ok := conn.(*tls.Conn); ok {

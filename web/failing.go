@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// failing logs when reviews of one kind begin to fail and when they work again. Clients may be able to make single reviews fail, so
-// a failure is logged once in a logInterval at most, and a recovery only after it.
+// failing logs when reviews of one kind begin to fail and when they work again. Clients may be able to make single
+// reviews fail, so a failure is logged once in a logInterval at most, and a recovery only after it.
 type failing struct {
 	log  *slog.Logger
 	kind string

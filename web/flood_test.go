@@ -45,8 +45,11 @@ func floodFilter(t *testing.T, reviews *fakeReviewer) http.Handler {
 	return protected(t, f)["metrics"]
 }
 
-// flood sends 60 requests a second from so many addresses, each with another token or path, and returns how many got which status.
-func flood(t *testing.T, h http.Handler, addresses int, lasts time.Duration, meanwhile func(), request func(i int) (path, token string)) map[int]int {
+// flood sends 60 requests a second from so many addresses, each with another token or path, and returns how many got
+// which status.
+func flood(
+	t *testing.T, h http.Handler, addresses int, lasts time.Duration, meanwhile func(), request func(i int) (path, token string),
+) map[int]int {
 	t.Helper()
 	codes := make(chan int, 1<<16)
 	ended := make(chan struct{})
@@ -56,7 +59,8 @@ func flood(t *testing.T, h http.Handler, addresses int, lasts time.Duration, mea
 			time.Sleep(time.Second / 60)
 			go func() {
 				path, token := request(i)
-				codes <- askFrom(t, h, fmt.Sprintf("192.0.2.%d:1", 100+i%addresses), "GET", path, "Authorization", "Bearer "+token).status
+				from := fmt.Sprintf("192.0.2.%d:1", 100+i%addresses)
+				codes <- askFrom(t, h, from, "GET", path, "Authorization", "Bearer "+token).status
 			}()
 		}
 		time.Sleep(2 * reviewTimeout)
@@ -68,6 +72,12 @@ func flood(t *testing.T, h http.Handler, addresses int, lasts time.Duration, mea
 		counts[<-codes]++
 	}
 	return counts
+}
+
+// scraped is the answer that Prometheus gets.
+func scraped(t *testing.T, h http.Handler, from string) answer {
+	t.Helper()
+	return askFrom(t, h, from, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
 }
 
 func stranger(i int) (path, token string) { return "/metrics", fmt.Sprintf("stranger-%d", i) }
@@ -90,7 +100,7 @@ func TestUnknownTokensDoNotLockPrometheusOut(t *testing.T) {
 				h := floodFilter(t, &fakeReviewer{})
 				scrape := func() {
 					t.Helper()
-					if a := askFrom(t, h, c.prometheus, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+					if a := scraped(t, h, c.prometheus); a.status != http.StatusOK {
 						t.Errorf("a scrape is answered %d", a.status)
 					}
 				}
@@ -117,7 +127,7 @@ func TestNewTokenIsReviewedDuringAFlood(t *testing.T) {
 			h := floodFilter(t, &fakeReviewer{})
 			flood(t, h, addresses, time.Minute, func() {
 				time.Sleep(30 * time.Second)
-				if a := askFrom(t, h, "192.0.2.1:1", "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+				if a := scraped(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
 					t.Errorf("%d addresses: a new token is answered %d", addresses, a.status)
 				}
 			}, stranger)
@@ -131,7 +141,7 @@ func TestUnknownPathsDoNotLockPrometheusOut(t *testing.T) {
 		h := floodFilter(t, &fakeReviewer{})
 		flood(t, h, 1, 6*time.Minute, func() {
 			for range 6 {
-				if a := askFrom(t, h, "192.0.2.1:1", "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+				if a := scraped(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
 					t.Errorf("a scrape is answered %d", a.status)
 				}
 				time.Sleep(time.Minute)

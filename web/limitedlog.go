@@ -12,8 +12,8 @@ import (
 // logInterval is how often a line of one kind is logged at most.
 const logInterval = time.Minute
 
-// limitedLog logs what clients can cause as often as they like: the first line of each kind, then once in each interval how many
-// more there were. It implements io.Writer for the loggers of the standard library.
+// limitedLog logs what clients can cause as often as they like: the first line of each kind, then once in each
+// interval how many more there were. It implements io.Writer for the loggers of the standard library.
 type limitedLog struct {
 	log   *slog.Logger
 	level slog.Level

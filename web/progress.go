@@ -8,8 +8,9 @@ import (
 // progressBytes is what a client must take of a response in each Timeouts.Stall, so 13 KiB/s with the default.
 const progressBytes = 64 << 10
 
-// endStalled ends responses that make no progress: those of which the client does not take progressBytes within stall, and requests
-// with a body of which nothing arrives within stall. The write timeout bounds a response as a whole.
+// endStalled ends responses that make no progress: those of which the client does not take progressBytes within
+// stall, and requests with a body of which nothing arrives within stall. The write timeout bounds a response as a
+// whole.
 func endStalled(next http.Handler, stall, write time.Duration) http.Handler {
 	if stall == 0 {
 		return next
@@ -36,8 +37,8 @@ type progressWriter struct {
 	until   time.Time // zero: no bound on the whole response
 }
 
-// Write implements io.Writer. The deadline holds only while something is being written: a handler that takes its time between two
-// writes does not make its client late.
+// Write implements io.Writer. The deadline holds only while something is being written: a handler that takes its time
+// between two writes does not make its client late.
 func (p *progressWriter) Write(b []byte) (written int, err error) {
 	for {
 		n := min(len(b), progressBytes)
@@ -59,8 +60,8 @@ func (p *progressWriter) begin() {
 	_ = p.control.SetWriteDeadline(deadline) // fails without a connection only
 }
 
-// SetWriteDeadline implements [http.ResponseController]'s: a handler that needs more time than the write timeout, such as that of
-// profiles, moves the bound on the whole response.
+// SetWriteDeadline implements [http.ResponseController]'s: a handler that needs more time than the write timeout,
+// such as that of profiles, moves the bound on the whole response.
 func (p *progressWriter) SetWriteDeadline(t time.Time) error {
 	p.until = t
 	return p.control.SetWriteDeadline(t)

@@ -23,7 +23,8 @@ func NewServerMetrics(r prometheus.Registerer) (*ServerMetrics, error) {
 		}, []string{"port"}),
 		closedIdle: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_http_connections_closed_total",
-			Help: "Connections closed to make room for others, because of --web.max-connections, --web.max-connections-per-client or the limit on open files.",
+			Help: "Connections closed to make room for others, because of --web.max-connections, " +
+				"--web.max-connections-per-client or the limit on open files.",
 		}, []string{"port"}),
 		beyondLimit: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_http_connections_beyond_limit_total",
@@ -34,7 +35,9 @@ func NewServerMetrics(r prometheus.Registerer) (*ServerMetrics, error) {
 			Help: "Whether the web configuration file as it was read last is in use, 1, or was refused, 0, by port.",
 		}, []string{"port"}),
 	}
-	return m, errors.Join(r.Register(m.connections), r.Register(m.closedIdle), r.Register(m.beyondLimit), r.Register(m.configLoaded))
+	return m, errors.Join(
+		r.Register(m.connections), r.Register(m.closedIdle), r.Register(m.beyondLimit), r.Register(m.configLoaded),
+	)
 }
 
 // start shows zero for a server.

@@ -11,8 +11,8 @@ import (
 // digest stands for a question without holding what is secret in it.
 type digest [sha256.Size]byte
 
-// verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not push
-// each other out: who collects refusals takes nobody's place.
+// verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not
+// push each other out: who collects refusals takes nobody's place.
 type verdicts[V any] struct {
 	yes, no memory[V]
 	asking  singleflight.Group
@@ -33,10 +33,12 @@ type question[V any] struct {
 	timeout time.Duration // of each
 }
 
-// of returns the verdict on key: one that is remembered, one that another caller asks for right now, or a new one. An error is
-// not remembered. Whoever asks does so until the timeout, even if it is no longer interested itself, because others may wait.
+// of returns the verdict on key: one that is remembered, one that another caller asks for right now, or a new one. An
+// error is not remembered. Whoever asks does so until the timeout, even if it is no longer interested itself, because
+// others may wait.
 //
-// From half of its time on, a yes is renewed by the next caller. If that fails, the yes is good for the rest of its time.
+// From half of its time on, a yes is renewed by the next caller. If that fails, the yes is good for the rest of its
+// time.
 func (v *verdicts[V]) of(ctx context.Context, key digest, q question[V]) (V, bool, error) {
 	again := q.again
 	if again == nil {
