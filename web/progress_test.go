@@ -24,13 +24,17 @@ func longPage(e *fakeExporter) {
 // bubble runs a test of a server on a fake clock. end stops the server.
 func bubble(t *testing.T, h http.Handler, timeouts Timeouts, f func(t *testing.T, p *pipes)) {
 	t.Helper()
+	bubbleOf(t, Server{Handler: h, Timeouts: timeouts}, f)
+}
+
+func bubbleOf(t *testing.T, s Server, f func(t *testing.T, p *pipes)) {
+	t.Helper()
 	faketime.Test(t, func(t *testing.T) {
 		p := newPipes()
+		s.Listeners, s.Logger = []net.Listener{p}, quiet()
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() {
-			ended <- Server{Listeners: []net.Listener{p}, Handler: h, Timeouts: timeouts, Logger: quiet()}.Run(ctx)
-		}()
+		go func() { ended <- s.Run(ctx) }()
 		f(t, p)
 		stop()
 		if err := <-ended; err != nil {
@@ -138,14 +142,25 @@ func TestHandlerMayTakeItsTime(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		_, _ = io.WriteString(w, strings.Repeat("and last ", 1<<14))
 	})
-	bubble(t, h, DefaultTimeouts(), func(t *testing.T, p *pipes) {
-		for _, path := range []string{"/slow", "/profile"} {
-			status, text, err := fetch(t, p.client(t, "192.0.2.1:4711"), "http://statefleet"+path)
-			if status != http.StatusOK || err != nil || !strings.HasSuffix(text, "last ") {
-				t.Errorf("%s: %d, %d bytes, %v", path, status, len(text), err)
+	dir := t.TempDir()
+	trusted := certify(t, dir).Transport.(*http.Transport).TLSClientConfig
+	for scheme, s := range map[string]Server{
+		"http":  {Handler: h, Timeouts: DefaultTimeouts()},
+		"https": {Handler: h, Timeouts: DefaultTimeouts(), ConfigFile: put(t, dir, "web.yml", serverTLS)}, // with HTTP/2
+	} {
+		bubbleOf(t, s, func(t *testing.T, p *pipes) {
+			for _, path := range []string{"/slow", "/profile"} {
+				client := p.client(t, "192.0.2.1:4711")
+				transport := client.Transport.(*http.Transport)
+				transport.ForceAttemptHTTP2, transport.TLSClientConfig = true, trusted.Clone()
+				status, text, err := fetch(t, client, scheme+"://example.com"+path)
+				if status != http.StatusOK || err != nil || !strings.HasSuffix(text, "last ") {
+					t.Errorf("%s %s: %d, %d bytes, %v", scheme, path, status, len(text), err)
+				}
+				client.CloseIdleConnections()
 			}
-		}
-	})
+		})
+	}
 }
 
 // The server reads the rest of a body before it answers; nobody has asked for one.
@@ -197,15 +212,8 @@ func TestHTTP2StreamsWithoutAWindowLeaveASlotForPrometheus(t *testing.T) {
 	file := put(t, dir, "web.yml", serverTLS)
 	e := &fakeExporter{}
 	longPage(e)
-	const limit = 20
-	h, _ := limitedHandler(t, e, limit)
-	faketime.Test(t, func(t *testing.T) {
-		p := newPipes()
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- Server{Listeners: []net.Listener{p}, Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts(), Logger: quiet()}.Run(ctx)
-		}()
+	h, _ := limitedHandler(t, e, 40) // 20 for one client
+	bubbleOf(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, func(t *testing.T, p *pipes) {
 		config := trusted.Clone()
 		config.ServerName, config.NextProtos = "example.com", []string{"h2"}
 		conn := tls.Client(p.dial(t, "192.0.2.66:4711"), config)
@@ -234,9 +242,5 @@ func TestHTTP2StreamsWithoutAWindowLeaveASlotForPrometheus(t *testing.T) {
 		}
 		_ = conn.Close()
 		<-read
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
 	})
 }
