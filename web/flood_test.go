@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -185,14 +186,22 @@ func TestRevokedTokenIsRefusedWhenItIsRenewed(t *testing.T) {
 			yes: memory[string]{lasts: time.Minute, ages: time.Minute / 2, keeps: time.Hour, limit: 2},
 			no:  memory[string]{lasts: time.Minute, limit: 2},
 		}
-		good := true
-		q := question[string]{timeout: time.Second, first: func(context.Context) (string, bool, error) { return "", good, nil }}
-		for i, want := range []bool{true, true, false, false} {
-			if _, yes, err := m.of(t.Context(), digest{}, q); yes != want || err != nil {
+		for i, step := range []struct {
+			answer bool
+			err    error
+			want   bool
+		}{
+			{true, nil, true},
+			{false, nil, true}, // it is not asked
+			{false, nil, false},
+			{true, errors.New("the API server is away"), false},
+		} {
+			q := question[string]{timeout: time.Second}
+			q.first = func(context.Context) (string, bool, error) { return "", step.answer, step.err }
+			if _, yes, err := m.of(t.Context(), digest{}, q); yes != step.want || err != nil {
 				t.Errorf("question %d: %v, %v", i, yes, err)
 			}
-			good = false
-			time.Sleep(20 * time.Second)
+			time.Sleep(15 * time.Second)
 		}
 	})
 }
