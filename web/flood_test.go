@@ -46,7 +46,9 @@ func floodFilter(t *testing.T, reviews *fakeReviewer) http.Handler {
 	return protected(t, f)["metrics"]
 }
 
-// flood sends 60 requests a second from so many addresses, each with another token or path, and returns how many got
+const floodEvery = 16 * time.Millisecond
+
+// flood sends more than 60 requests a second from so many addresses, each with another token or path, and returns how many got
 // which status.
 func flood(
 	t *testing.T, h http.Handler, addresses int, lasts time.Duration, meanwhile func(), request func(i int) (path, token string),
@@ -56,8 +58,8 @@ func flood(
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for i := range int(lasts / time.Second * 60) {
-			time.Sleep(time.Second / 60)
+		for i := range int(lasts / floodEvery) {
+			time.Sleep(floodEvery)
 			go func() {
 				path, token := request(i)
 				from := fmt.Sprintf("192.0.2.%d:1", 100+i%addresses)
