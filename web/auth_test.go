@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/rest"
 )
 
@@ -47,11 +48,12 @@ func newFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registr
 	t.Helper()
 	var log bytes.Buffer
 	r := prometheus.NewRegistry()
-	f, err := NewAuthFilter(&rest.Config{Host: "http://127.0.0.1:9"}, r, slog.New(slog.NewTextHandler(&log, nil)))
+	f, err := NewAuthFilter(&rest.Config{Host: "http://127.0.0.1:9"}, AuthOptions{}, r, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.reviewer = reviews
+	f.first, f.again = reviews, reviews
+	f.unknown.limit, f.known.limit = rate.Inf, rate.Inf // all requests of a test have one address
 	return f, r, &log
 }
 
@@ -123,11 +125,12 @@ func TestCallers(t *testing.T) {
 	if two.status != http.StatusUnauthorized {
 		t.Errorf("two tokens: status %d", two.status)
 	}
-	const want = `# HELP statefleet_auth_requests_total Requests that --auth-filter has checked, on both ports, by result; error: the API server could not be asked.
+	const want = `# HELP statefleet_auth_requests_total Requests that --auth-filter has checked, on both ports, by result; error: the API server could not be asked; limited: too many unknown tokens or paths from one address.
 # TYPE statefleet_auth_requests_total counter
 statefleet_auth_requests_total{result="allowed"} 7
 statefleet_auth_requests_total{result="denied"} 4
 statefleet_auth_requests_total{result="error"} 0
+statefleet_auth_requests_total{result="limited"} 0
 statefleet_auth_requests_total{result="unauthenticated"} 8
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
@@ -169,7 +172,7 @@ func TestNothingLeaksWhenTheAPIServerCannotBeAsked(t *testing.T) {
 
 func TestFilterThatCannotBeBuiltAdmitsNobody(t *testing.T) {
 	config := &rest.Config{Host: "https://127.0.0.1:9", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("garbage")}}
-	f, err := NewAuthFilter(config, prometheus.NewRegistry(), quiet())
+	f, err := NewAuthFilter(config, AuthOptions{}, prometheus.NewRegistry(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +210,7 @@ func TestTokensAreNotHeld(t *testing.T) {
 
 func TestTwoFiltersOnOneRegistryAreAnError(t *testing.T) {
 	_, registry, _ := newFilter(t, &fakeReviewer{})
-	if _, err := NewAuthFilter(&rest.Config{}, registry, quiet()); err == nil {
+	if _, err := NewAuthFilter(&rest.Config{}, AuthOptions{}, registry, quiet()); err == nil {
 		t.Error("no error")
 	}
 }
@@ -231,5 +234,22 @@ func TestOptionsForNoPathNeedATokenToo(t *testing.T) {
 	r.stop()
 	if err := r.wait(t); err != nil {
 		t.Error(err)
+	}
+}
+
+// With a prefix, the right to scrape is none at the API server itself, and the right to read the API server's metrics is none here.
+func TestPathPrefixMakesARightOfItsOwn(t *testing.T) {
+	reviews := &fakeReviewer{}
+	f, _, _ := newFilter(t, reviews)
+	f.prefix = "/statefleet"
+	h := protected(t, f)["metrics"]
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusForbidden {
+		t.Errorf("who may get /metrics of the API server: status %d", a.status)
+	}
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-admin"); a.status != http.StatusOK {
+		t.Errorf("who may get everything: status %d", a.status)
+	}
+	if n := reviews.rules.of("prometheus /statefleet/metrics"); n != 1 {
+		t.Errorf("%d reviews of /statefleet/metrics", n)
 	}
 }

@@ -21,16 +21,17 @@ type configFile struct {
 	passwords bool // it must name users, always
 	load      func(name string) (*config, error)
 	log       *slog.Logger
+	loaded    func(ok bool) // called after each reload; the file is in use or was refused
 
 	valid atomic.Pointer[config]
 
 	// Of the goroutine of follow: fingerprints of the files as they were loaded, and as they were at the last look.
-	loaded, seen [sha256.Size]byte
+	inUse, seen [sha256.Size]byte
 }
 
 // newConfigFile loads the file for the first time.
 func newConfigFile(name string, passwords bool, log *slog.Logger) (*configFile, error) {
-	f := &configFile{name: name, passwords: passwords, load: loadConfig, log: log}
+	f := &configFile{name: name, passwords: passwords, load: loadConfig, log: log, loaded: func(bool) {}}
 	if err := f.reload(); err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (f *configFile) reload() error {
 		return err
 	}
 	f.valid.Store(c)
-	f.loaded = sum
+	f.inUse = sum
 	return nil
 }
 
@@ -75,14 +76,16 @@ func (f *configFile) follow(ctx context.Context) {
 func (f *configFile) look() {
 	before, files := f.seen, f.valid.Load().files
 	f.seen = fingerprint(files)
-	if f.seen != before || f.seen == f.loaded {
+	if f.seen != before || f.seen == f.inUse {
 		return
 	}
 	if err := f.reload(); err != nil {
-		f.loaded = f.seen // not again before it changes again
+		f.inUse = f.seen // not again before it changes again
+		f.loaded(false)
 		f.log.Error("the web configuration file is refused; the configuration before it stays in use", "err", err)
 		return
 	}
+	f.loaded(true)
 	f.log.Info("the web configuration file has changed and is in use")
 }
 

@@ -9,6 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
 )
 
 // follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
@@ -38,6 +42,7 @@ func newFollows(t *testing.T, dir, text string) *follows {
 	}
 	h, _ := newHandler(t, &fakeExporter{})
 	f.gate = newGate(f.configFile, h)
+	f.tries.limit = rate.Inf // all requests of a test have one address
 	return f
 }
 
@@ -205,7 +210,54 @@ func TestWrongPasswordsDoNotPushOutRightOnes(t *testing.T) {
 	for i := range 3 * maxPasswords {
 		f.want("/metrics", "ali", strings.Repeat("x", i%64)+string(rune('a'+i/64)), 401)
 	}
-	if _, ok := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); !ok {
+	if _, age := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); age != fresh {
 		t.Error("the right password has to be compared again, after those of strangers")
+	}
+}
+
+// A comparison takes long, and there is one at a time.
+func TestClientThatTriesPasswordsDoesNotHoldUpOthers(t *testing.T) {
+	f := newFollows(t, t.TempDir(), webConfig)
+	f.tries.limit = clientTriesPerSecond
+	counts := map[int]int{}
+	for i := range 200 {
+		counts[f.status("/metrics", "ali", "wrong"+string(rune('a'+i)))]++
+	}
+	if counts[http.StatusTooManyRequests] < 100 || counts[http.StatusUnauthorized] < clientTriesAtOnce || len(counts) != 2 {
+		t.Errorf("wrong passwords are answered %v", counts)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.RemoteAddr = "192.0.2.99:1"
+	r.SetBasicAuth("ali", sesame)
+	w := httptest.NewRecorder()
+	if f.ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Errorf("the right password of another client: %d", w.Code)
+	}
+}
+
+func TestRefusedConfigurationIsShown(t *testing.T) {
+	dir := t.TempDir()
+	registry := prometheus.NewRegistry()
+	m, err := NewServerMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server{Handler: http.NotFoundHandler(), ConfigFile: put(t, dir, "web.yml", webConfig), Logger: quiet(), Metrics: m, Port: "telemetry"}
+	f, err := s.prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ text, want string }{
+		{webConfig, "1"}, {"broken", "0"}, {webConfig, "1"}, {"{}\n", "0"}, {secondUser, "1"},
+	} {
+		put(t, dir, "web.yml", step.text)
+		f.look()
+		f.look()
+		want := "# HELP statefleet_web_config_last_reload_successful Whether the web configuration file as it was read last is in use, 1, or was " +
+			"refused, 0, by port.\n# TYPE statefleet_web_config_last_reload_successful gauge\n" +
+			`statefleet_web_config_last_reload_successful{port="telemetry"} ` + step.want + "\n"
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_web_config_last_reload_successful"); err != nil {
+			t.Errorf("%q: %v", step.text, err)
+		}
 	}
 }

@@ -110,7 +110,14 @@ type answer struct {
 // ask sends one request to a handler; headers are pairs of name and value.
 func ask(t *testing.T, h http.Handler, method, target string, headers ...string) answer {
 	t.Helper()
+	return askFrom(t, h, "192.0.2.1:1234", method, target, headers...)
+}
+
+// askFrom is ask with the address of the client.
+func askFrom(t *testing.T, h http.Handler, address, method, target string, headers ...string) answer {
+	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	r.RemoteAddr = address
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}

@@ -47,7 +47,7 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 		return nil, fmt.Errorf("metrics about scrapes: %w", err)
 	}
 	page := promhttp.HandlerFor(r, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
+		ErrorLog:          newLimitedLog(log, slog.LevelError).logger(),
 		EnableOpenMetrics: true,
 	})
 	mux, err := newMux(limited(page, o.MaxRequests, rejected), e, toolkit.LandingConfig{

@@ -11,28 +11,28 @@ import (
 func newRejected(r prometheus.Registerer, port string) (prometheus.Counter, error) {
 	c := prometheus.NewCounter(prometheus.CounterOpts{
 		Name:        "statefleet_scrapes_rejected_total",
-		Help:        "Requests for a page of metrics that were refused because --web.max-requests others were being answered, by port.",
+		Help:        "Requests for a page of metrics that were refused because of --web.max-requests, by port.",
 		ConstLabels: prometheus.Labels{"port": port},
 	})
 	return c, r.Register(c)
 }
 
-// limited lets at most n requests into next at the same time; 0 stands for any number. The others are refused at once: a client
-// that waits would hold a connection, and learn no more.
+// limited lets at most n requests into next at the same time, and shares these slots among clients; 0 stands for any number. The
+// others are refused at once: a client that waits would hold a connection, and learn no more.
 func limited(next http.Handler, n int, rejected prometheus.Counter) http.Handler {
 	if n == 0 {
 		return next
 	}
 	busy := errors.New("too many requests at once")
-	places := make(chan struct{}, n)
+	all := newSlots(n)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			next.ServeHTTP(w, r)
-		default:
+		from := clientOf(r.RemoteAddr)
+		if !all.take(from) {
 			rejected.Inc()
 			notReady(w, busy)
+			return
 		}
+		defer all.leave(from)
+		next.ServeHTTP(w, r)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,9 +52,9 @@ func TestScrapesBeyondTheLimitAreRefused(t *testing.T) {
 	h, registry := limitedHandler(t, e, limit)
 	var answered, refused atomic.Int64
 	var scraping sync.WaitGroup
-	for range scrapers {
+	for i := range scrapers {
 		scraping.Go(func() {
-			switch a := ask(t, h, "GET", "/metrics"); {
+			switch a := askFrom(t, h, fmt.Sprintf("192.0.2.%d:1234", i), "GET", "/metrics"); {
 			case a.status == http.StatusOK && a.text == "a 1\n":
 				answered.Add(1)
 			case a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
@@ -77,7 +78,7 @@ func TestScrapesBeyondTheLimitAreRefused(t *testing.T) {
 	if n, m := answered.Load(), refused.Load(); n != limit || m != scrapers-limit {
 		t.Errorf("%d answered, %d refused", n, m)
 	}
-	const want = `# HELP statefleet_scrapes_rejected_total Requests for a page of metrics that were refused because --web.max-requests others were being answered, by port.
+	const want = `# HELP statefleet_scrapes_rejected_total Requests for a page of metrics that were refused because of --web.max-requests, by port.
 # TYPE statefleet_scrapes_rejected_total counter
 statefleet_scrapes_rejected_total{port="metrics"} 47
 `
@@ -140,9 +141,9 @@ func TestTelemetryHasALimitOfItsOwn(t *testing.T) {
 	}
 }
 
-// Scrapers that never read hold all places until the write timeout, and nothing but these places.
+// Scrapers that never read hold the places of one address until the write timeout, and nothing but these places.
 func TestScrapersThatNeverReadAreCutOff(t *testing.T) {
-	const limit, scrapers = 5, 50
+	const limit, scrapers, share = 5, 50, 3
 	e := &fakeExporter{}
 	page := &hugePage{fakePage{released: &e.released}, make(chan struct{}, scrapers)}
 	e.replace = page
@@ -151,13 +152,13 @@ func TestScrapersThatNeverReadAreCutOff(t *testing.T) {
 	for range scrapers {
 		dial(t, r.addresses[0])
 	}
-	for range limit {
+	for range share {
 		<-page.begun
 	}
 	if status, _, err := r.get(t, r.addresses[0], "/readyz"); status != http.StatusOK || err != nil {
 		t.Errorf("/readyz meanwhile: %d, %v", status, err)
 	}
-	for deadline := time.Now().Add(patience); e.released.Load() < limit; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); e.released.Load() < share; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("they are never cut off")
 		}

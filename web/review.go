@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -12,7 +13,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Requests a second, and at once, for each of the two kinds of reviews. What is remembered needs none.
+// Requests a second, and at once, for each of the two kinds of reviews. What is remembered needs none. What was accepted before has
+// the same once more.
 const (
 	reviewQPS   = 20
 	reviewBurst = 50
@@ -31,12 +33,23 @@ type reviewer interface {
 
 // apiReviewer asks the API server, by TokenReview and SubjectAccessReview.
 type apiReviewer struct {
+	audiences []string // empty: the API server's own
+
 	tokens authenticationclient.TokenReviewInterface
 	access authorizationclient.SubjectAccessReviewInterface
 }
 
+// newReviewer returns a reviewer that asks the API server, or one that fails with the reason why there is none.
+func newReviewer(config *rest.Config, audiences []string) reviewer {
+	a, err := newAPIReviewer(config, audiences)
+	if err != nil {
+		return noReviewer{err}
+	}
+	return a
+}
+
 // newAPIReviewer does not share the rate limit of others that use the same configuration.
-func newAPIReviewer(config *rest.Config) (*apiReviewer, error) {
+func newAPIReviewer(config *rest.Config, audiences []string) (*apiReviewer, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil
 	tokens, err := authenticationclient.NewForConfig(config)
@@ -47,16 +60,22 @@ func newAPIReviewer(config *rest.Config) (*apiReviewer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client for access reviews: %w", err)
 	}
-	return &apiReviewer{tokens.TokenReviews(), access.SubjectAccessReviews()}, nil
+	return &apiReviewer{audiences, tokens.TokenReviews(), access.SubjectAccessReviews()}, nil
 }
 
 func (a *apiReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: a.audiences}}
 	review, err := a.tokens.Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
 		return user{}, false, fmt.Errorf("token review: %w", err)
 	}
-	return review.Status.User, review.Status.Authenticated, nil
+	return review.Status.User, review.Status.Authenticated && a.meant(review.Status.Audiences), nil
+}
+
+// meant reports whether a token that is good for some audiences is meant for us. An API server that knows nothing of audiences returns
+// none, and has not compared them.
+func (a *apiReviewer) meant(audiences []string) bool {
+	return len(a.audiences) == 0 || slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(a.audiences, one) })
 }
 
 func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, error) {

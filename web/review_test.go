@@ -28,7 +28,7 @@ func reviewing(t *testing.T, h http.HandlerFunc) *apiReviewer {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	a, err := newAPIReviewer(&rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+	a, err := newAPIReviewer(&rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestReviewsHaveARateLimitOfTheirOwn(t *testing.T) {
 	defer s.CloseClientConnections()
 	config := &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 	config.RateLimiter = flowcontrol.NewFakeNeverRateLimiter()
-	a, err := newAPIReviewer(config)
+	a, err := newAPIReviewer(config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,5 +137,40 @@ func TestReviewsHaveARateLimitOfTheirOwn(t *testing.T) {
 	}
 	if config.QPS != 0 || config.RateLimiter == nil {
 		t.Error("the configuration of the others was changed")
+	}
+}
+
+// A token that is meant for somebody else, or of which the API server does not say for whom, is not good here.
+func TestTokenReviewComparesAudiences(t *testing.T) {
+	var asked, answered []string
+	s := httptest.NewServer(answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {
+		asked = r.Spec.Audiences
+		r.Status = authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: answered}
+	}))
+	defer s.Close()
+	defer s.CloseClientConnections()
+	config := &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
+	for _, c := range []struct {
+		wanted, answered []string
+		good             bool
+	}{
+		{nil, nil, true},
+		{nil, []string{"https://kubernetes.default.svc"}, true},
+		{[]string{"statefleet"}, []string{"statefleet"}, true},
+		{[]string{"metrics", "statefleet"}, []string{"statefleet"}, true},
+		{[]string{"statefleet"}, nil, false},
+		{[]string{"statefleet"}, []string{"https://kubernetes.default.svc"}, false},
+	} {
+		a, err := newAPIReviewer(config, c.wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered = c.answered
+		if _, ok, err := a.authenticate(t.Context(), "token"); ok != c.good || err != nil {
+			t.Errorf("wanted %v, answered %v: %v, %v", c.wanted, c.answered, ok, err)
+		}
+		if !slices.Equal(asked, c.wanted) {
+			t.Errorf("asked for %v, want %v", asked, c.wanted)
+		}
 	}
 }

@@ -15,11 +15,15 @@ import (
 // maxHeaderBytes bounds what a client may send before it is answered; Prometheus sends less than 1 KiB.
 const maxHeaderBytes = 64 << 10
 
+// maxStreams bounds the requests at once on one HTTP/2 connection. Prometheus has one.
+const maxStreams = 10
+
 // Timeouts bound what a client can hold up. Zero means no bound, unless said otherwise.
 type Timeouts struct {
 	ReadHeader time.Duration // from the connection's first byte to the end of the request's headers
 	Read       time.Duration // of the whole request
 	Write      time.Duration // from the end of the request's headers to the end of the answer
+	Stall      time.Duration // for 64 KiB of an answer
 	Idle       time.Duration // between requests on one connection; longer than the scrape interval saves handshakes; zero: as Read
 	Grace      time.Duration // for answers under way when the server is told to stop; zero cuts them off
 }
@@ -30,7 +34,8 @@ func DefaultTimeouts() Timeouts {
 		ReadHeader: 5 * time.Second,
 		Read:       time.Minute,
 		Write:      time.Minute,
-		Idle:       5 * time.Minute,
+		Stall:      5 * time.Second,
+		Idle:       time.Minute,
 		Grace:      15 * time.Second,
 	}
 }
@@ -49,6 +54,12 @@ type Server struct {
 	Passwords bool
 	// Timeouts, see DefaultTimeouts.
 	Timeouts Timeouts
+	// Connections bounds the connections of clients, on all listeners together.
+	Connections ConnectionLimits
+	// Metrics count connections; nil: they are not counted.
+	Metrics *ServerMetrics
+	// Port is the name of the server in metrics.
+	Port string
 	// Logger gets the addresses and what goes wrong with connections. Required.
 	Logger *slog.Logger
 }
@@ -63,7 +74,14 @@ func (s Server) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	s.Metrics.start(s.Port)
+	limits, errorLog := newConnections(s.Connections, s.Metrics, s.Port), newLimitedLog(s.Logger, slog.LevelWarn)
+	s.Handler = endStalled(limits.protect(s.Handler), s.Timeouts.Stall, s.Timeouts.Write)
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		errorLog.run(ctx)
+		return nil
+	})
 	if config != nil {
 		g.Go(func() error {
 			config.follow(ctx)
@@ -71,7 +89,7 @@ func (s Server) Run(ctx context.Context) error {
 		})
 	}
 	for _, l := range s.Listeners {
-		g.Go(func() error { return s.serve(ctx, l, config) })
+		g.Go(func() error { return s.serve(ctx, l, config, limits, errorLog) })
 	}
 	return g.Wait()
 }
@@ -88,11 +106,13 @@ func (s *Server) prepare() (*configFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web configuration file: %w", err)
 	}
+	config.loaded = func(ok bool) { s.Metrics.configInUse(s.Port, ok) }
+	config.loaded(true)
 	s.Handler = newGate(config, s.Handler)
 	return config, nil
 }
 
-func (s Server) serve(ctx context.Context, l net.Listener, config *configFile) error {
+func (s Server) serve(ctx context.Context, l net.Listener, config *configFile, limits *connections, errorLog *limitedLog) error {
 	defer func() { _ = l.Close() }()
 	server := &http.Server{
 		Handler:           s.Handler,
@@ -103,7 +123,10 @@ func (s Server) serve(ctx context.Context, l net.Listener, config *configFile) e
 		MaxHeaderBytes:    maxHeaderBytes,
 		// "OPTIONS *" is for the handler, as all else is: it decides who may ask.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     errorLog.logger(),
+		ConnContext:                  limits.admit,
+		ConnState:                    limits.changed,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: s.Timeouts.Stall},
 	}
 	failed := make(chan error, 1)
 	go func() {

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/sha256"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -12,8 +11,8 @@ import (
 // digest stands for a question without holding what is secret in it.
 type digest [sha256.Size]byte
 
-// verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not push
-// each other out: who collects refusals takes nobody's place.
+// verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not
+// push each other out: who collects refusals takes nobody's place.
 type verdicts[V any] struct {
 	yes, no memory[V]
 	asking  singleflight.Group
@@ -24,15 +23,47 @@ type verdict[V any] struct {
 	yes   bool
 }
 
-// of returns the verdict on key: one that is remembered, one that another caller asks for right now, or a new one. An error is
-// not remembered. Whoever asks does so until timeout, even if it is no longer interested itself, because others may wait.
-func (v *verdicts[V]) of(ctx context.Context, key digest, timeout time.Duration, ask func(context.Context) (V, bool, error)) (V, bool, error) {
-	if value, ok := v.yes.get(key); ok {
-		return value, true, nil
+// inquiry gets one verdict, with what comes with a yes.
+type inquiry[V any] func(context.Context) (V, bool, error)
+
+// question is how to get a verdict.
+type question[V any] struct {
+	first   inquiry[V]    // about a key that had no yes
+	again   inquiry[V]    // about a key that had one; nil: as first
+	timeout time.Duration // of each
+}
+
+// of returns the verdict on key: one that is remembered, one that another caller asks for right now, or a new one. An
+// error is not remembered. Whoever asks does so until the timeout, even if it is no longer interested itself, because
+// others may wait.
+//
+// From half of its time on, a yes is renewed by the next caller. If that fails, the yes is good for the rest of its
+// time.
+func (v *verdicts[V]) of(ctx context.Context, key digest, q question[V]) (V, bool, error) {
+	again := q.again
+	if again == nil {
+		again = q.first
 	}
-	if value, ok := v.no.get(key); ok {
+	value, age := v.yes.get(key)
+	switch age {
+	case fresh:
+		return value, true, nil
+	case aging:
+		if renewed, yes, err := v.renew(ctx, key, min(q.timeout, renewTimeout), again); err == nil {
+			return renewed, yes, nil
+		}
+		return value, true, nil
+	case expired:
+		return v.renew(ctx, key, q.timeout, again)
+	}
+	if value, age := v.no.get(key); age != forgotten {
 		return value, false, nil
 	}
+	return v.renew(ctx, key, q.timeout, q.first)
+}
+
+// renew asks, and remembers the answer.
+func (v *verdicts[V]) renew(ctx context.Context, key digest, timeout time.Duration, ask inquiry[V]) (V, bool, error) {
 	answer, err, _ := v.asking.Do(string(key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
@@ -43,63 +74,11 @@ func (v *verdicts[V]) of(ctx context.Context, key digest, timeout time.Duration,
 		case yes:
 			v.yes.put(key, value)
 		default:
+			v.yes.remove(key)
 			v.no.put(key, value)
 		}
 		return verdict[V]{value, yes}, nil
 	})
 	a, _ := answer.(verdict[V])
 	return a.value, a.yes && err == nil, err
-}
-
-// memory holds values, each for the same while, and only so many.
-type memory[V any] struct {
-	lasts time.Duration
-	limit int
-
-	mu      sync.Mutex
-	entries map[digest]entry[V]
-}
-
-type entry[V any] struct {
-	value V
-	until time.Time
-}
-
-func (m *memory[V]) get(key digest) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, ok := m.entries[key]
-	if !ok || !time.Now().Before(e.until) {
-		var none V
-		return none, false
-	}
-	return e.value, true
-}
-
-// put remembers a value. When there is no room, one goes that is over, or else any.
-func (m *memory[V]) put(key digest, value V) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := time.Now()
-	if m.entries == nil {
-		m.entries = map[digest]entry[V]{}
-	}
-	if _, known := m.entries[key]; !known && len(m.entries) >= m.limit {
-		m.makeRoom(now)
-	}
-	m.entries[key] = entry[V]{value, now.Add(m.lasts)}
-}
-
-func (m *memory[V]) makeRoom(now time.Time) {
-	for key, e := range m.entries {
-		if !now.Before(e.until) {
-			delete(m.entries, key)
-		}
-	}
-	for key := range m.entries {
-		if len(m.entries) < m.limit {
-			return
-		}
-		delete(m.entries, key)
-	}
 }

@@ -42,16 +42,16 @@ func TestVerdictsAreRememberedForAWhile(t *testing.T) {
 		h := protected(t, f)["metrics"]
 		began := time.Now()
 		for _, step := range []struct {
-			at                  time.Duration
-			tokens, may, mayNot int // reviews so far
+			at                             time.Duration
+			accepted, refused, may, mayNot int // reviews so far
 		}{
-			{0, 1, 1, 1},
-			{29 * time.Second, 1, 1, 1},
-			{31 * time.Second, 1, 1, 2},  // a no is over
-			{59 * time.Second, 1, 1, 2},  // all is remembered
-			{61 * time.Second, 2, 1, 3},  // tokens are over, and the second no
-			{299 * time.Second, 3, 1, 4}, // tokens, and a no
-			{301 * time.Second, 3, 2, 4}, // a yes is over
+			{0, 1, 1, 1, 1},
+			{29 * time.Second, 1, 1, 1, 1},
+			{31 * time.Second, 2, 1, 1, 2},  // an accepted token is renewed; a denial is over
+			{59 * time.Second, 2, 1, 1, 2},  // all is remembered
+			{61 * time.Second, 3, 2, 1, 3},  // renewed again; a refused token and the second denial are over
+			{299 * time.Second, 4, 3, 2, 4}, // a permission is renewed
+			{301 * time.Second, 4, 3, 2, 4},
 		} {
 			time.Sleep(step.at - time.Since(began))
 			for range 3 {
@@ -61,9 +61,9 @@ func TestVerdictsAreRememberedForAWhile(t *testing.T) {
 					}
 				}
 			}
-			for _, token := range []string{"prometheus", "guest", "stranger"} {
-				if n := reviews.authentications.of("key-of-" + token); n != step.tokens {
-					t.Errorf("%s: token of %s was reviewed %d times, want %d", step.at, token, n, step.tokens)
+			for token, want := range map[string]int{"prometheus": step.accepted, "guest": step.accepted, "stranger": step.refused} {
+				if n := reviews.authentications.of("key-of-" + token); n != want {
+					t.Errorf("%s: token of %s was reviewed %d times, want %d", step.at, token, n, want)
 				}
 			}
 			if may, mayNot := reviews.rules.of("prometheus /metrics"), reviews.rules.of("guest /metrics"); may != step.may || mayNot != step.mayNot {
@@ -114,10 +114,10 @@ func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
 		var asking sync.WaitGroup
 		for _, ctx := range []context.Context{leaving, t.Context()} {
 			asking.Go(func() {
-				value, ok, err := v.of(ctx, digest{}, time.Minute, func(ctx context.Context) (string, bool, error) {
+				value, ok, err := v.of(ctx, digest{}, question[string]{timeout: time.Minute, first: func(ctx context.Context) (string, bool, error) {
 					time.Sleep(time.Second)
 					return "value", true, ctx.Err()
-				})
+				}})
 				if value != "value" || !ok || err != nil {
 					t.Errorf("%q, %v, %v", value, ok, err)
 				}
@@ -165,7 +165,7 @@ func TestFullMemoryForgetsWhatIsOverFirst(t *testing.T) {
 		m.put(key(4), 5) // takes no room
 		got := map[int]int{}
 		for i := range 5 {
-			if v, ok := m.get(key(i)); ok {
+			if v, age := m.get(key(i)); age == fresh {
 				got[i] = v
 			}
 		}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
@@ -22,6 +25,29 @@ func (s *settings) checkWebConfig() (passwords bool, err error) {
 	return passwords, nil
 }
 
+// checkAuth checks what goes with --auth-filter.
+func (s *settings) checkAuth() error {
+	s.audiences = splitNames(s.audiences)
+	switch p := s.pathPrefix; {
+	case !s.authFilter && len(s.audiences) > 0:
+		return errors.New("--auth-filter.audience needs --auth-filter")
+	case !s.authFilter && p != "":
+		return errors.New("--auth-filter.path-prefix needs --auth-filter")
+	case p != "" && (path.Clean(p) != p || !strings.HasPrefix(p, "/") || p == "/" || strings.ContainsAny(p, "*?#% ")):
+		return fmt.Errorf("--auth-filter.path-prefix: must be a path such as /statefleet, without a slash at the end, got %q", p)
+	}
+	return nil
+}
+
+// connectionLimits returns the limits of each of so many servers, within what the process may open.
+func (s *settings) connectionLimits(servers int) web.ConnectionLimits {
+	limits := s.connections.WithinDescriptors(maxOpenFiles(), servers)
+	if limits.Max < s.connections.Max {
+		s.logger.Warn("--web.max-connections is more than the process may open", "asked", s.connections.Max, "used", limits.Max)
+	}
+	return limits
+}
+
 // makeAuth makes what checks callers, if somebody is to.
 func (p *process) makeAuth(config *rest.Config, registry *prometheus.Registry) (err error) {
 	if !p.authFilter {
@@ -30,6 +56,6 @@ func (p *process) makeAuth(config *rest.Config, registry *prometheus.Registry) (
 	if p.webConfigFile == "" {
 		p.logger.Warn("--auth-filter without TLS: who can read the traffic can take the tokens; see --web.config.file")
 	}
-	p.auth, err = web.NewAuthFilter(config, registry, p.logger)
+	p.auth, err = web.NewAuthFilter(config, web.AuthOptions{Audiences: p.audiences, PathPrefix: p.pathPrefix}, registry, p.logger)
 	return err
 }

@@ -121,6 +121,20 @@ func TestAuthFilterCoversBothPorts(t *testing.T) {
 	}
 }
 
+// Who may read the API server's own metrics may not read the page, and the other way round.
+func TestAuthFilterAsksForPathsBelowThePrefix(t *testing.T) {
+	api := reviewingAPI(t, map[string]string{"scraper-token": "/statefleet/metrics", "other-token": "/metrics"})
+	p := start(t, api, "--resources=jobs", "--auth-filter", "--auth-filter.path-prefix=/statefleet")
+	p.ready(t)
+	for _, address := range []string{p.metrics, p.telemetry} {
+		for token, want := range map[string]int{"scraper-token": 200, "other-token": 403} {
+			if got := p.status(t, "http://"+address+"/metrics", token); got != want {
+				t.Errorf("%s, %q: status %d, want %d", address, token, got, want)
+			}
+		}
+	}
+}
+
 func TestAuthFilterOfAnAPIServerThatCannotReview(t *testing.T) {
 	_, api := cluster(t) // answers 404 to reviews
 	p := start(t, api, "--resources=jobs", "--auth-filter")

@@ -90,17 +90,25 @@ func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Liste
 	if err != nil {
 		return err
 	}
+	counted, err := web.NewServerMetrics(registry)
+	if err != nil {
+		return err
+	}
+	limits := p.connectionLimits(2)
 	server := func(h http.Handler, name string, listeners ...net.Listener) web.Server {
 		if p.auth != nil {
 			h = p.auth.Protect(h)
 		}
 		return web.Server{
-			Listeners:  listeners,
-			Handler:    h,
-			ConfigFile: p.webConfigFile,
-			Passwords:  p.passwords,
-			Timeouts:   p.timeouts,
-			Logger:     p.logger.With("server", name),
+			Listeners:   listeners,
+			Handler:     h,
+			ConfigFile:  p.webConfigFile,
+			Passwords:   p.passwords,
+			Timeouts:    p.timeouts,
+			Connections: limits,
+			Metrics:     counted,
+			Port:        name,
+			Logger:      p.logger.With("server", name),
 		}
 	}
 	p.servers = []web.Server{server(main, "metrics", metrics...), server(self, "telemetry", telemetry)}

@@ -34,7 +34,10 @@ type flags struct {
 	systemdSocket       bool
 	authFilter          bool
 	profiling           bool
+	audiences           []string
+	pathPrefix          string
 	maxRequests         int
+	connections         web.ConnectionLimits
 	timeouts            web.Timeouts
 	gzip, gzipSet       bool
 
@@ -245,8 +248,18 @@ func (f *flags) declareHTTP(s *section) {
 	s.flag("tls-config", "The same, under the name that kube-state-metrics gives to it.").PlaceHolder("FILE").StringVar(&f.tlsConfig)
 	s.flag("auth-filter", "Answer only bearers of a token that the API server accepts and allows to get the path, on all ports and paths but "+
 		"/healthz, /livez and /readyz. See docs/security.md for the rights that it takes.").BoolVar(&f.authFilter)
-	s.value("web.max-requests", "Requests for a page of metrics to answer at once, on each port; what is beyond is answered 503. 0: any number.",
-		whole(&f.maxRequests, 0)).Default("40")
+	s.flag("auth-filter.audience", "Audiences of which a token must have at least one, such as statefleet; default: the API server's own. "+
+		"With --auth-filter.").PlaceHolder("AUDIENCE,...").StringsVar(&f.audiences)
+	s.flag("auth-filter.path-prefix", "Text before the path of a request in the non-resource URL that a caller has to be allowed to get, such as "+
+		"/statefleet: /statefleet/metrics is then the right to scrape. Default: the path alone. With --auth-filter.").
+		PlaceHolder("/PATH").StringVar(&f.pathPrefix)
+	s.value("web.max-requests", "Requests for a page of metrics to answer at once, on each port; what is beyond is answered 503. One client address gets "+
+		"a further one only while it has fewer than are free, so half of them at most. 0: any number.", whole(&f.maxRequests, 0)).Default("40")
+	s.value("web.max-connections", "Connections of clients to hold open, on each port. A further one takes the place of an idle one; if there is none, "+
+		"it is answered probes only. Less if the process may open few files. 0: as many as it may open.",
+		whole(&f.connections.Max, 0)).Default("512")
+	s.value("web.max-connections-per-client", "The same for one client address, an IPv6 /64 network being one, and at most half of "+
+		"--web.max-connections. 0: any number.", whole(&f.connections.PerClient, 0)).Default("128")
 	s.flag("telemetry.pprof", "Show profiles of the Go runtime on the telemetry port, below /debug/pprof/.").BoolVar(&f.profiling)
 	s.flag("enable-gzip-encoding", "Accepted for compatibility: clients that accept gzip always get it.").
 		Default("true").IsSetByUser(&f.gzipSet).BoolVar(&f.gzip)

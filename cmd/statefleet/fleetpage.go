@@ -52,7 +52,7 @@ func (p *page) overview() fleetpage.Overview {
 	o.Replica = replicaView(held, fleet.Status, p.generations.Ready())
 	o.Replica.Pod = p.pod
 	numbers := selfNumbers(p.numbers)
-	o.Replica.Resident, o.Replica.Started = numbers.resident, numbers.started
+	o.Replica.Resident, o.Replica.Started, o.Replica.WebConfigRefused = numbers.resident, numbers.started, numbers.refused
 	counted, running := p.census.latest(o.At)
 	o.Census = censusView(counted, running)
 	for _, k := range held.Kinds {

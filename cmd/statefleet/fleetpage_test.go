@@ -178,7 +178,17 @@ func TestSelfNumbers(t *testing.T) {
 	r.MustRegister(sharded)
 	sharded.WithLabelValues("pods").Set(1)
 	sharded.WithLabelValues("jobs").Set(0)
+	config := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "statefleet_web_config_last_reload_successful"}, []string{"port"})
+	r.MustRegister(config)
+	config.WithLabelValues("metrics").Set(1)
+	if n := selfNumbers(r); n.refused {
+		t.Error("the web configuration is in use")
+	}
+	config.WithLabelValues("telemetry").Set(0)
 	n := selfNumbers(r)
+	if !n.refused {
+		t.Error("the web configuration was refused")
+	}
 	if n.resident == 0 || time.Since(n.started) < 0 || time.Since(n.started) > time.Hour || !n.sharded["pods"] {
 		t.Errorf("%+v", n)
 	}

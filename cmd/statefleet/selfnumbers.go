@@ -12,6 +12,7 @@ import (
 type numbers struct {
 	resident int64           // bytes; 0 where the system does not tell
 	started  time.Time       // zero where it does not
+	refused  bool            // the web configuration file
 	sharded  map[string]bool // by kind: whether the API server shards; those that are not known are not there
 }
 
@@ -35,6 +36,8 @@ func (n *numbers) take(name string, m *dto.Metric) {
 	case "process_start_time_seconds":
 		whole, part := math.Modf(value)
 		n.started = time.Unix(int64(whole), int64(part*1e9))
+	case "statefleet_web_config_last_reload_successful":
+		n.refused = n.refused || value == 0
 	case "statefleet_watch_sharded_by_server":
 		for _, l := range m.GetLabel() {
 			if l.GetName() == "resource" {

@@ -35,7 +35,7 @@ func (f *flags) settings() (*settings, error) {
 	s := &settings{flags: f, logger: promslog.New(&f.log)}
 	for _, step := range []func() error{
 		s.chooseKinds, s.chooseMetrics, s.chooseCustom, s.checkNamespaces, s.chooseNamespaces, s.checkNode, s.chooseShard,
-		s.chooseAddresses, s.chooseSockets, s.chooseTLS,
+		s.chooseAddresses, s.chooseSockets, s.chooseTLS, s.checkAuth,
 	} {
 		if err := step(); err != nil {
 			return nil, f.origins.explain(err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/statefleet/statefleet/web"
 )
 
 func TestSplitPatterns(t *testing.T) {
@@ -93,7 +95,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("assignment %v", s.assignment)
 	}
 	if s.rawBytes != 32<<20 || s.apiQPS != 100 || s.apiBurst != 200 || !s.autoMemLimit || s.autoMemLimitFraction != 0.9 ||
-		s.maxRequests != 40 || s.authFilter || s.profiling || s.systemdSocket {
+		s.maxRequests != 40 || s.connections != (web.ConnectionLimits{Max: 512, PerClient: 128}) || s.pathPrefix != "" || s.audiences != nil || s.authFilter || s.profiling || s.systemdSocket {
 		t.Errorf("unexpected defaults: %+v", s.flags)
 	}
 	for _, k := range s.kinds {

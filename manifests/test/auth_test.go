@@ -22,7 +22,7 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 	base := build(t, "base")
 	for name, all := range map[string]objects{"overlay": build(t, "overlays/auth-filter"), "chart": decode(t, text)} {
 		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
-		if !slices.Contains(args, "--auth-filter") {
+		if !slices.Contains(args, "--auth-filter") || !slices.Contains(args, "--auth-filter.path-prefix=/statefleet") {
 			t.Errorf("%s: arguments %q", name, args)
 		}
 		equal(t, name+": own role", find[*rbacv1.Role](t, all, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
@@ -31,7 +31,7 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 			{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 		})
 		equal(t, name+": role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
-			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
+			{NonResourceURLs: []string{"/statefleet/metrics"}, Verbs: []string{"get"}},
 		})
 		equal(t, name+": who has the role of the filter", find[*rbacv1.ClusterRoleBinding](t, all, "statefleet-auth-filter").Subjects,
 			[]rbacv1.Subject{{Kind: "ServiceAccount", Name: "statefleet", Namespace: "statefleet"}})
@@ -129,5 +129,22 @@ func TestMonitorsSendAToken(t *testing.T) {
 	open := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`), "statefleet")
 	if file := open.Spec.Endpoints[0].BearerTokenFile; file != "" {
 		t.Errorf("without the filter, a token is sent all the same: %s", file)
+	}
+}
+
+// TestAuthFilterSettings: the role of readers and the flag go together, and audiences reach the program.
+func TestAuthFilterSettings(t *testing.T) {
+	all := rendered(t, `{authFilter: {enabled: true, pathPrefix: "", audiences: [statefleet, metrics]}}`)
+	args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+	if !slices.Contains(args, "--auth-filter.audience=statefleet,metrics") || strings.Contains(strings.Join(args, " "), "path-prefix") {
+		t.Errorf("arguments %q", args)
+	}
+	equal(t, "role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
+		{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
+	})
+	for _, prefix := range []string{"statefleet", "/statefleet/", "/*"} {
+		if _, err := render(t, map[string]any{"authFilter": map[string]any{"enabled": true, "pathPrefix": prefix}}); err == nil {
+			t.Errorf("pathPrefix %q is accepted", prefix)
+		}
 	}
 }

@@ -52,6 +52,9 @@ func (o Overview) ofReplica() (all []Finding) {
 	if r.Covers {
 		all = append(all, note("This replica serves the shard of the one before it as well."))
 	}
+	if r.WebConfigRefused {
+		all = append(all, note("The web configuration file was refused; the former one is in use. The log says why."))
+	}
 	return all
 }
 

@@ -100,6 +100,8 @@ type Replica struct {
 	// Resident is the memory of the process, 0 where it is not known.
 	Resident int64     `json:"residentBytes,omitempty"`
 	Started  time.Time `json:"started,omitzero"`
+	// WebConfigRefused: the web configuration file has changed, and the one before it is in use.
+	WebConfigRefused bool `json:"webConfigRefused,omitempty"`
 }
 
 // Scrapes is what serving the page of metrics has cost.

@@ -51,17 +51,18 @@ func TestFindings(t *testing.T) {
 		level  Level
 		want   string
 	}{
-		"not ready":       {func(o *Overview) { o.Replica.Ready, o.Replica.Reason = false, "not synced yet: pods" }, Problem, "not synced yet: pods"},
-		"covered":         {func(o *Overview) { o.Replica.Serving, o.Replica.Reason = false, "another serves" }, Note, "another serves"},
-		"covers":          {func(o *Overview) { o.Replica.Covers = true }, Note, "the one before it as well"},
-		"pending":         {func(o *Overview) { o.Kinds[0].Phase = "pending" }, Problem, "Not listed yet: jobs."},
-		"quiet":           {func(o *Overview) { o.Kinds[1].Heard = noon.Add(-6 * time.Minute) }, Problem, "Nothing was heard for more than 5 min of pods."},
-		"alone":           {func(o *Overview) { o.Fleet.Coordinated, o.Fleet.Problem = false, "there is no such object" }, Problem, "there is no such object"},
-		"no standby":      {func(o *Overview) { o.Fleet.Standby = false }, Problem, "No replica stands by"},
-		"not as desired":  {func(o *Overview) { o.Fleet.Wanted = 1024 }, Problem, "by 2 shards, the StatefulSet asks for 1024, and no change is prepared"},
-		"moving":          {func(o *Overview) { o.Fleet.Wanted, o.Fleet.Target = 3, 3 }, Note, "from 2 to 3 shards, since 60 s. All hold their part."},
-		"moving for long": {func(o *Overview) { o.Fleet.Target, o.Fleet.Since = 3, noon.Add(-time.Hour) }, Problem, "since 60 min"},
-		"about to switch": {func(o *Overview) { o.Fleet.Target, o.Fleet.SwitchAt = 3, noon.Add(time.Second) }, Note, "It changes over at 12:00:01 UTC."},
+		"not ready":         {func(o *Overview) { o.Replica.Ready, o.Replica.Reason = false, "not synced yet: pods" }, Problem, "not synced yet: pods"},
+		"covered":           {func(o *Overview) { o.Replica.Serving, o.Replica.Reason = false, "another serves" }, Note, "another serves"},
+		"covers":            {func(o *Overview) { o.Replica.Covers = true }, Note, "the one before it as well"},
+		"pending":           {func(o *Overview) { o.Kinds[0].Phase = "pending" }, Problem, "Not listed yet: jobs."},
+		"quiet":             {func(o *Overview) { o.Kinds[1].Heard = noon.Add(-6 * time.Minute) }, Problem, "Nothing was heard for more than 5 min of pods."},
+		"alone":             {func(o *Overview) { o.Fleet.Coordinated, o.Fleet.Problem = false, "there is no such object" }, Problem, "there is no such object"},
+		"no standby":        {func(o *Overview) { o.Fleet.Standby = false }, Problem, "No replica stands by"},
+		"not as desired":    {func(o *Overview) { o.Fleet.Wanted = 1024 }, Problem, "by 2 shards, the StatefulSet asks for 1024, and no change is prepared"},
+		"moving":            {func(o *Overview) { o.Fleet.Wanted, o.Fleet.Target = 3, 3 }, Note, "from 2 to 3 shards, since 60 s. All hold their part."},
+		"moving for long":   {func(o *Overview) { o.Fleet.Target, o.Fleet.Since = 3, noon.Add(-time.Hour) }, Problem, "since 60 min"},
+		"about to switch":   {func(o *Overview) { o.Fleet.Target, o.Fleet.SwitchAt = 3, noon.Add(time.Second) }, Note, "It changes over at 12:00:01 UTC."},
+		"web configuration": {func(o *Overview) { o.Replica.WebConfigRefused = true }, Note, "web configuration file was refused"},
 		"late": {func(o *Overview) {
 			o.Fleet.Target, o.Fleet.Members = 3, append(o.Fleet.Members, Member{Ordinal: 2, State: PodUnknown})
 		}, Note, "It waits for replica 2."},

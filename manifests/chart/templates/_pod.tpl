@@ -169,6 +169,12 @@ volumeMounts:
 {{- end }}
 {{- if .Values.authFilter.enabled }}
 - --auth-filter
+{{- with .Values.authFilter.pathPrefix }}
+- {{ printf "--auth-filter.path-prefix=%s" . | quote }}
+{{- end }}
+{{- with .Values.authFilter.audiences }}
+- {{ printf "--auth-filter.audience=%s" (join "," .) | quote }}
+{{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestClientsAreAddressesOrNetworks(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:80":          "192.0.2.1/32",
+		"[::ffff:192.0.2.1]:80": "192.0.2.1/32", // on a socket of both protocols
+		"[2001:db8::1]:80":      "2001:db8::/64",
+		"[2001:db8::ff:2]:1":    "2001:db8::/64",
+		"[fe80::1%eth0]:80":     "fe80::/64",
+		"@":                     "invalid Prefix", // a Unix socket
+		"":                      "invalid Prefix",
+	} {
+		if got := clientOf(remote).network.String(); got != want {
+			t.Errorf("%q is %s, want %s", remote, got, want)
+		}
+	}
+}
+
+func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
+	s := newSlots(40)
+	var taken []int
+	for i := range 8 {
+		n := 0
+		for s.take(clientOf(fmt.Sprintf("192.0.2.%d:1", i))) {
+			n++
+		}
+		taken = append(taken, n)
+	}
+	if got := fmt.Sprint(taken); got != "[20 10 5 3 1 1 0 0]" {
+		t.Errorf("clients that take as many as they get have %s", got)
+	}
+	for i, n := range taken {
+		for range n {
+			s.leave(clientOf(fmt.Sprintf("192.0.2.%d:1", i)))
+		}
+	}
+	if s.free != 40 || len(s.held) != 0 {
+		t.Errorf("afterwards %d slots are free, and %v are held", s.free, s.held)
+	}
+}
+
+func TestPeersWithoutAnAddressShareAllSlots(t *testing.T) {
+	s := newSlots(3)
+	for range 3 {
+		if !s.take(client{}) {
+			t.Error("refused")
+		}
+	}
+	if s.take(client{}) {
+		t.Error("a fourth one")
+	}
+}
+
+func TestRatesOfManyClientsAreBounded(t *testing.T) {
+	r := rates{limit: 0, burst: 2, clients: 10}
+	for i := range 1000 {
+		from := clientOf(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
+		for n, want := range []bool{true, true, false} {
+			if got := r.allow(from); got != want {
+				t.Fatalf("client %d, try %d: %v", i, n, got)
+			}
+		}
+	}
+	if len(r.byClient) != 10 {
+		t.Errorf("%d clients are remembered", len(r.byClient))
+	}
+}

@@ -1,0 +1,109 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+)
+
+// logBuffer collects lines of several goroutines.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestClientsCannotFillTheLog(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	h, _ := newHandler(t, &fakeExporter{})
+	var text logBuffer
+	l := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Server{Listeners: []net.Listener{l}, Handler: h, ConfigFile: put(t, dir, "web.yml", serverTLS), Timeouts: DefaultTimeouts(),
+			Logger: slog.New(slog.NewTextHandler(&text, nil))}.Run(ctx)
+	}()
+	for range 200 {
+		conn := connect(t, l.Addr().String())
+		_, _ = io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") // without TLS
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(text.String(), "TLS handshake error"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, text.String())
+	}
+}
+
+func TestLinesLeftOutAreCounted(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var text logBuffer
+		l := newLimitedLog(slog.New(slog.NewTextHandler(&text, nil)), slog.LevelWarn)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			l.run(ctx)
+			close(ended)
+		}()
+		standard := l.logger()
+		time.Sleep(30 * time.Second)
+		for range 2000 {
+			standard.Printf("http: TLS handshake error from 192.0.2.1:4711: no TLS")
+		}
+		standard.Printf("http: panic serving 192.0.2.1:4711: oh") // of another kind
+		if n := strings.Count(text.String(), "\n"); n != 2 {
+			t.Errorf("at first there are %d lines:\n%s", n, text.String())
+		}
+		time.Sleep(5 * time.Minute)
+		if n := strings.Count(text.String(), "\n"); n != 3 || !strings.Contains(text.String(), "similar_lines=1999") {
+			t.Errorf("later there are %d lines:\n%s", n, text.String())
+		}
+		standard.Printf("http: TLS handshake error from 192.0.2.1:4711: no TLS")
+		if n := strings.Count(text.String(), "\n"); n != 4 {
+			t.Errorf("the next one is not logged at once:\n%s", text.String())
+		}
+		stop()
+		<-ended
+	})
+}
+
+// Clients may be able to make single reviews fail.
+func TestReviewsThatFailNowAndThenDoNotFillTheLog(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var text logBuffer
+		f := failing{log: slog.New(slog.NewTextHandler(&text, nil)), kind: "token"}
+		for range 600 { // 10 minutes
+			f.note(errors.New("too long"))
+			f.note(nil)
+			time.Sleep(time.Second)
+		}
+		if n := strings.Count(text.String(), "\n"); n > 20 || n < 2 {
+			t.Errorf("%d lines", n)
+		}
+	})
+}
