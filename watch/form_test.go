@@ -121,3 +121,26 @@ func TestServerThatCannotSendMetadataSendsNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestChecksOfMetadataFindAServerWithAnotherHash: answers with metadata do not say whether they are filtered, and whole
+// objects are not asked for. The share of the checks that also list everything finds what is left out.
+func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
+	for name, form := range secretForms() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, simulator.Options{ShardSelector: true})
+			mine := oneOfThree(t)
+			for i := range 60 {
+				w.secret(i, "", mine)
+			}
+			w.through(w.cluster.HandlerWithOtherHash())
+			source, _ := w.source(setup{resource: "secrets", ranges: mine, selector: true, form: form})
+			for range 1000 { // one of three finds it
+				if source.Sharding.mismatched() {
+					return
+				}
+				_, _ = source.Scan(t.Context(), func(Object) {})
+			}
+			t.Error("no check has found it")
+		})
+	}
+}
