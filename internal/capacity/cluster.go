@@ -83,16 +83,19 @@ func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource
 	o := metav1.ListOptions{Limit: max(c.Sample, 1)}
 	for {
 		accept, read := form.AcceptIdentity(), wire.ReadList
-		add := func(wire.Encoding, []byte) error { n++; return nil }
-		if c.Sample > 0 && o.Continue == "" {
+		sampled := c.Sample > 0 && o.Continue == ""
+		if sampled {
 			accept, read = form.Accept(false), form.ReadList
-			add = func(enc wire.Encoding, raw []byte) error {
-				n++
-				_ = sample.Add(enc, raw) // an object that no page shows costs nothing
-				return nil
-			}
 		}
-		list, err := c.list(ctx, resource, namespace, o, accept, func(body io.Reader) (metav1.ListMeta, error) { return read(body, add) })
+		list, err := c.list(ctx, resource, namespace, o, accept, func(body io.Reader) (metav1.ListMeta, error) {
+			return read(body, func(enc wire.Encoding, raw []byte) error {
+				n++
+				if sampled {
+					_ = sample.Add(enc, raw) // an object that no page shows costs nothing
+				}
+				return nil
+			})
+		})
 		switch {
 		case err != nil:
 			return n, err
