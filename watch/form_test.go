@@ -144,3 +144,17 @@ func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
 		})
 	}
 }
+
+// TestServerThatIgnoresTheTableIsNoReasonToWait: what it sends in place of a Table is not read, and the resource counts as
+// absent.
+func TestServerThatIgnoresTheTableIsNoReasonToWait(t *testing.T) {
+	for _, noWatchList := range []bool{false, true} {
+		w := newWorld(t, simulator.Options{NoWatchList: noWatchList})
+		w.secret(1, "", shard.All())
+		source, rec := w.start(setup{resource: "secrets", form: secretForms()["table"], json: true})
+		eventually(t, "the resource is absent", func() bool { return source.Status().Phase == Absent })
+		if rec.count(func(r *recorder) int { return r.puts }) > 0 {
+			t.Error("objects are read all the same")
+		}
+	}
+}

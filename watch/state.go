@@ -1,11 +1,14 @@
 package watch
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
 
 // Phase is how far a Source has come.
@@ -75,7 +78,7 @@ func (s *state) answered(logger *slog.Logger, verb string, err error) {
 	case apierrors.IsNotFound(err):
 		s.enter(Absent)
 		what = "the API server does not have the resource; its metrics are missing until it does"
-	case apierrors.IsNotAcceptable(err):
+	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
 		s.enter(Absent)
 		what = "the API server can't send the resource in the form that is asked for; its metrics are missing until it can"
 	case apierrors.IsInvalid(err) && verb == "watch":

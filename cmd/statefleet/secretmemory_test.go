@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -28,6 +29,12 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT TESTED: the memory of another process is read from /proc, which is Linux")
 	}
+	binary := filepath.Join(t.TempDir(), "statefleet") // without the race detector, whose memory is too much to read
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	for _, c := range []struct {
 		name    string
 		options simulator.Options
@@ -41,7 +48,7 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSecretWorld(t, c.options)
-			p := s.exporter(t, c.flags...)
+			p := s.exporter(t, binary, c.flags...)
 			lines := p.page(t)
 			if n := count(lines, "kube_secret_type{"); n != c.types || count(lines, "kube_configmap_info{") != secretCount {
 				t.Fatalf("%d samples of kube_secret_type, want %d; the page:\n%s", n, c.types, strings.Join(lines, ""))
@@ -109,14 +116,14 @@ func (s *secretWorld) put(t *testing.T, round int) {
 }
 
 // exporter runs a process that exports the objects.
-func (s *secretWorld) exporter(t *testing.T, flags ...string) *memoryProgram {
+func (s *secretWorld) exporter(t *testing.T, binary string, flags ...string) *memoryProgram {
 	t.Helper()
 	args := append([]string{
 		s.api, "--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--resources=secrets,configmaps",
 		"--metric-labels-allowlist=secrets=[*],configmaps=[*]", "--consistency.check-interval=200ms", "--telemetry.pprof",
 	}, flags...)
 	p := &memoryProgram{}
-	p.child = exec.CommandContext(context.WithoutCancel(t.Context()), "statefleet", args...) // ended below
+	p.child = exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...) // ended below
 	p.child.Stderr = &p.log
 	if err := p.child.Start(); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,9 @@ func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) err
 	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
 	switch {
-	case err == nil && string(head) == magic && t == nil:
+	case err == nil && string(head) == magic && t != nil:
+		return metav1.ListMeta{}, errNoTable
+	case err == nil && string(head) == magic:
 		_, _ = br.Discard(len(magic))
 		return readProtobufList(br, visit)
 	case len(head) > 0 && (head[0] == '{' || head[0] == ' ' || head[0] == '\n'):

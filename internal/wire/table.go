@@ -16,9 +16,12 @@ type table struct {
 // unknownColumn is the position of the column before the API server has named the columns.
 const unknownColumn = -1
 
+// ErrForm is what errors wrap that say that an answer has another form than it was asked for.
+var ErrForm = errors.New("answer in another form than it was asked for")
+
 var (
-	errNoTable = errors.New("json: not a Table, or not with one row for an event, as it was asked for")
-	errNoRow   = errors.New("json: a Table's row without cells or without the metadata of its object")
+	errNoTable = fmt.Errorf("%w: a Table was expected, with one row for an event", ErrForm)
+	errNoRow   = fmt.Errorf("%w: a Table's row without cells or without the metadata of its object", ErrForm)
 )
 
 // columns finds the position of the column in the definitions of all columns; null defines none.
@@ -38,7 +41,7 @@ func (t *table) columns(definitions []byte) error {
 		return err
 	})
 	if err == nil && found == unknownColumn {
-		err = fmt.Errorf("json: a Table of %d columns, none of which is %q", position, t.form.Column)
+		err = fmt.Errorf("%w: a Table of %d columns, none of which is %q", ErrForm, position, t.form.Column)
 	}
 	t.at = found
 	return err
