@@ -48,13 +48,20 @@ func resourcesPatch(kinds []resources.Kind) []byte {
 `, generated, strings.Join(names, ","))
 }
 
-// TestKindsAreGenerated: what names kinds in the chart and in overlays follows from the list of kinds.
+// TestKindsAreGenerated: what names kinds in the base, the chart, the components and the overlays follows from the list of kinds.
 func TestKindsAreGenerated(t *testing.T) {
-	namespaced := slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return !k.Namespaced || !k.Default })
+	byDefault := slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return !k.Default })
+	namespaced := slices.DeleteFunc(slices.Clone(byDefault), func(k resources.Kind) bool { return !k.Namespaced })
+	withoutSecrets := slices.DeleteFunc(slices.Clone(byDefault), func(k resources.Kind) bool { return k.Name() == "secrets" })
 	for file, want := range map[string][]byte{
-		"chart/files/kinds.yaml":                chartKinds(resources.All()),
-		"overlays/namespaced/default/role.yaml": objectsRole(namespaced),
-		"overlays/namespaced/resources.yaml":    resourcesPatch(namespaced),
+		"base/clusterrole.yaml":                       clusterRole(byDefault),
+		"chart/files/kinds.yaml":                      chartKinds(resources.All()),
+		"components/all-kinds/clusterrole.yaml":       clusterRole(resources.All()),
+		"components/all-kinds/resources.yaml":         resourcesPatch(resources.All()),
+		"components/without-secrets/clusterrole.yaml": clusterRole(withoutSecrets),
+		"components/without-secrets/resources.yaml":   resourcesPatch(withoutSecrets),
+		"overlays/namespaced/default/role.yaml":       objectsRole(namespaced),
+		"overlays/namespaced/resources.yaml":          resourcesPatch(namespaced),
 	} {
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {

@@ -2,14 +2,17 @@ package resources
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// configMaps read the metadata only: the values never get past the mask.
+// configMaps are asked for as metadata: the API server does not send the values.
 func configMaps() Kind {
 	return For(definition[corev1.ConfigMap]{
 		resource:   corev1.SchemeGroupVersion.WithResource("configmaps"),
 		namespaced: true,
 		identity:   named[corev1.ConfigMap]("configmap"),
+		form:       wire.Form{Metadata: true},
 		families: []family[corev1.ConfigMap]{
 			annotationsFamily[corev1.ConfigMap](Alpha, "kube_configmap_annotations", "config map"),
 			labelsFamily[corev1.ConfigMap](Stable, "kube_configmap_labels", "config map"),

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -56,6 +57,9 @@ type definition[T any] struct {
 	// annotations and managedFields is always there; labels and annotations
 	// are there when a labels or annotations family is enabled, or when named here.
 	reads string
+	// form is the part of the objects that may be asked for where they hold values that must not be sent at all; the
+	// zero value asks for whole objects. Its column is asked for when an enabled family reads its field.
+	form wire.Form
 	// reuse, when set, empties an object that is done with but keeps the memory
 	// of its lists for the next one to be decoded. It is worth its lines where
 	// objects are many and their lists large.
@@ -98,4 +102,21 @@ func fields(lists ...string) []string {
 		paths = append(paths, strings.Fields(l)...)
 	}
 	return paths
+}
+
+// formFor returns what to ask an API server for, so that it sends these fields. It is an error if a kind of which
+// only a part may be asked for reads more than that.
+func formFor(declared wire.Form, reads []string) (wire.Form, error) {
+	asked := declared
+	asked.Column, asked.Field = "", ""
+	for _, path := range reads {
+		switch {
+		case !declared.Metadata, strings.HasPrefix(path, "metadata."):
+		case path == declared.Field:
+			asked = declared
+		default:
+			return asked, fmt.Errorf("a family reads %s, which must not be asked for", path)
+		}
+	}
+	return asked, nil
 }

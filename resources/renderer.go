@@ -14,6 +14,7 @@ import (
 type Renderer struct {
 	families []Family
 	mask     *wire.Mask
+	form     wire.Form
 	render   func(enc wire.Encoding, raw []byte, scratch *scratch) error
 	pool     sync.Pool
 }
@@ -28,6 +29,9 @@ func (r *Renderer) Families() []Family { return r.families }
 
 // Mask returns the fields that are kept of an object's bytes.
 func (r *Renderer) Mask() *wire.Mask { return r.mask }
+
+// Form returns the part of each object that the families read and that an API server is to be asked for.
+func (r *Renderer) Form() wire.Form { return r.form }
 
 // Render replaces what l holds by the lines of the object that raw encodes: for
 // Protobuf the message inside the envelope, for JSON the object. An error says
@@ -67,8 +71,8 @@ func (e enabled[T]) contained(family int, o *T, m *Out) {
 	e.write(o, m)
 }
 
-func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Renderer, error) {
-	r := &Renderer{}
+func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Renderer, err error) {
+	r = &Renderer{}
 	var writers []enabled[T]
 	reads := fields(alwaysRead, d.reads)
 	for _, fam := range d.families {
@@ -82,6 +86,9 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Render
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
 		writers = append(writers, enabled[T]{fam.Name, f.sparse(fam.Name), write})
+	}
+	if r.form, err = formFor(d.form, reads); err != nil {
+		return nil, fmt.Errorf("%s: %w", k.Name(), err)
 	}
 	m, err := mask[T](reads)
 	if err != nil {

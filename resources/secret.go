@@ -2,20 +2,23 @@ package resources
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// secrets read the metadata and the type only: the values never get past the mask.
+// secrets are asked for as metadata, with the column Type of their Table for kube_secret_type: the API server does not
+// send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
 func secrets() Kind {
 	return For(definition[corev1.Secret]{
 		resource:   corev1.SchemeGroupVersion.WithResource("secrets"),
 		namespaced: true,
 		identity:   named[corev1.Secret]("secret"),
-		reads:      `type`,
+		form:       wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		families: []family[corev1.Secret]{
 			gauge(Stable, "kube_secret_info", "Always 1; stands for the secret's existence.", func(s *corev1.Secret, m *Out) { m.Value(1) }),
-			gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, m *Out) {
+			reading("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, m *Out) {
 				m.Sample(1, "type", string(s.Type))
-			}),
+			})),
 			annotationsFamily[corev1.Secret](Alpha, "kube_secret_annotations", "secret"),
 			labelsFamily[corev1.Secret](Stable, "kube_secret_labels", "secret"),
 			createdFamily[corev1.Secret](Stable, "kube_secret_created", "secret"),

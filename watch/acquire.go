@@ -48,7 +48,6 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 		if err != nil {
 			return fmt.Errorf("list what is gained of %s: %w", s.Name, err)
 		}
-		s.counters.sharded(page.ShardInfo != nil)
 		if !s.follows() {
 			return ErrNotListed
 		}
@@ -62,7 +61,7 @@ func (s *Source) Acquire(ctx context.Context, gain Gain) error {
 // acquirePage gives way to a list that the reflector begins. That may have found no room for an object that there
 // would be room for now, and would take away what it does not name.
 func (s *Source) acquirePage(ctx context.Context, o metav1.ListOptions, owned func(hash uint64) bool) (metav1.ListMeta, error) {
-	body, sent, err := s.openAs(ctx, o, "")
+	body, sent, err := s.openAs(ctx, o, s.Form.Accept(false))
 	if err != nil {
 		return metav1.ListMeta{}, err
 	}

@@ -10,6 +10,9 @@
 // while the reflector joins the pages of a list. The reflector brings streamed
 // lists (KEP-3157) with paged lists as fallback, resumption, relists and backoff.
 //
+// Where objects hold values that must not be sent, as Secrets do, the Form of a Source asks for metadata or for rows of a
+// Table, and never for whole objects.
+//
 // An API server that shards (KEP-5866) is sent the owned ranges with each request, and is
 // not believed. Lists say which selector was applied: it is compared with the one that was
 // sent, and so are the hashes of the objects. Watches say nothing; an object outside of the

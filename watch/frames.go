@@ -27,10 +27,10 @@ type frames struct {
 
 // newFrames returns the frames in body. cut has to end the body; heard is called for
 // whatever comes, which may be many frames.
-func newFrames(body io.ReadCloser, read io.Reader, heard func(), cut context.CancelCauseFunc) *frames {
+func newFrames(form wire.Form, body io.ReadCloser, read io.Reader, heard func(), cut context.CancelCauseFunc) *frames {
 	r := &frameReader{Reader: read, heard: heard, timer: time.AfterFunc(frameSilence, func() { cut(errFrameSilent) })}
 	r.timer.Stop()
-	f := &frames{wire.NewEventReader(r), body}
+	f := &frames{form.NewEventReader(r), body}
 	r.within = f.events.Within
 	return f
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/faketime"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
 
 // waited reads a frame from what send sends, and returns how long that took and how it ended.
@@ -20,7 +22,7 @@ func waited(t *testing.T, send func(w io.Writer)) (took time.Duration, why, err 
 	r, w := io.Pipe()
 	ctx, cut := context.WithCancelCause(t.Context())
 	defer context.AfterFunc(ctx, func() { _ = r.CloseWithError(ctx.Err()) })() // as connections do
-	f := newFrames(r, r, func() {}, cut)
+	f := newFrames(wire.Form{}, r, r, func() {}, cut)
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	sending.Go(func() {
@@ -38,7 +40,7 @@ func TestWhateverComesIsHeard(t *testing.T) {
 	_, cut := context.WithCancelCause(t.Context())
 	defer cut(nil)
 	half := io.NopCloser(strings.NewReader("\x00\x00\x00\x7fhalf"))
-	if _, err := newFrames(half, half, func() { heard++ }, cut).events.Next(); !errors.Is(err, io.ErrUnexpectedEOF) || heard != 1 {
+	if _, err := newFrames(wire.Form{}, half, half, func() { heard++ }, cut).events.Next(); !errors.Is(err, io.ErrUnexpectedEOF) || heard != 1 {
 		t.Errorf("heard %d times, error %v", heard, err)
 	}
 }

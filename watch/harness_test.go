@@ -163,6 +163,7 @@ type setup struct {
 	ranges   shard.Ranges
 	selector bool
 	resource string
+	form     wire.Form
 }
 
 // start runs a Source until the test ends.
@@ -209,6 +210,7 @@ func (w *world) source(s setup) (*Source, *recorder) {
 	return NewSource(Options{
 		Client:   client,
 		Resource: resource,
+		Form:     s.form,
 		Owned:    s.ranges.Contains,
 		Selector: func() string {
 			if s.selector {

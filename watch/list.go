@@ -52,7 +52,6 @@ func (s *Source) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	if err != nil {
 		return nil, err
 	}
-	s.counters.sharded(list.ShardInfo != nil)
 	return list, nil
 }
 
@@ -85,7 +84,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, sent sentSele
 	defer func() { _ = body.Close() }()
 	defer s.Client.hurry()()
 	f := foreign{sent: sent}
-	list, err := wire.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
+	list, err := s.Form.ReadList(countingReader{body, s.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.stopped {
@@ -109,6 +108,9 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, sent sentSele
 		err = f.verify(list)
 	}
 	s.noteMismatch(err)
+	if honoured, known := f.honoured(s.Form, list); err == nil && known {
+		s.counters.sharded(honoured)
+	}
 	return list, err
 }
 
@@ -116,10 +118,10 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, sent sentSele
 // a good answer, and the shardSelector that it was asked with.
 func (s *Source) open(ctx context.Context, o metav1.ListOptions) (body io.ReadCloser, sent sentSelector, err error) {
 	o.ShardSelector = s.Selector()
-	return s.openAs(ctx, o, "")
+	return s.openAs(ctx, o, s.Form.Accept(o.Watch))
 }
 
-// openAs does so for a shardSelector and a media type; "" is what the client
+// openAs does so for a shardSelector and media types; "" are those that the client
 // prefers. A server that rejects the selector is asked again with a shorter one, or
 // without: it is an alpha feature (KEP-5866) whose grammar may change, and the filter
 // on our side makes the result the same.

@@ -38,7 +38,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		bad:          counter("statefleet_watch_unreadable_total", "Number of objects and watch frames that could not be read.", "resource"),
 		sharded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "statefleet_watch_sharded_by_server",
-			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; a streamed list is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",
+			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; one that is streamed, or of metadata only, is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",
 		}, []string{"resource"}),
 	}
 	m.mismatches = prometheus.NewCounter(prometheus.CounterOpts{

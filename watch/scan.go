@@ -6,18 +6,12 @@ import (
 	"math/rand/v2"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
 // scanPage is how many objects a Scan asks for at a time, as kubectl does.
 const scanPage = 500
-
-// acceptMetadata asks for the metadata of objects only (KEP-2334). A server that
-// cannot answers with whole objects, which do as well.
-const acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
-	runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," + runtime.ContentTypeJSON
 
 // Scan lists what there is now, page by page, and calls visit with each object
 // that is to be held. Its Raw is nil, and the object is valid until visit returns.
@@ -40,7 +34,7 @@ func (s *Source) Scan(ctx context.Context, visit func(o Object)) (resourceVersio
 	case err != nil:
 		s.noteMismatch(err)
 		return "", fmt.Errorf("list %s for comparison: %w", s.Name, err)
-	case filtered.count > 0: // lists of metadata do not say whether they are filtered
+	case filtered.count > 0 && !s.Form.Metadata: // lists of metadata do not say whether they are filtered
 		err = s.verifyFilter(ctx, filtered.sent)
 	case filtered.listed != nil:
 		err = s.compareWithAll(ctx, filtered, ParseVersion(resourceVersion))
@@ -79,7 +73,7 @@ func (c *scan) read(ctx context.Context) (resourceVersion string, err error) {
 
 // page reads one page.
 func (c *scan) page(ctx context.Context, o metav1.ListOptions) (metav1.ListMeta, error) {
-	body, sent, err := c.openAs(ctx, o, acceptMetadata)
+	body, sent, err := c.openAs(ctx, o, c.Form.AcceptIdentity())
 	if err != nil {
 		return metav1.ListMeta{}, err
 	}

@@ -20,15 +20,26 @@ var errMismatch = errors.New("the API server applies another shard selector than
 type foreign struct {
 	sent  sentSelector
 	count int
+	asked int // objects that it asks for
 }
 
 // saw notes an object, and reports whether the selector asks for it.
 func (f *foreign) saw(meta wire.Meta, hash uint64) bool {
 	if len(meta.UID) == 0 || f.sent.covers(hash) {
+		f.asked++
 		return true
 	}
 	f.count++
 	return false
+}
+
+// honoured reports whether the server has left out what a list was not asked for, as far as that is known. Lists say
+// so; those of metadata do not, and are judged by what they hold.
+func (f *foreign) honoured(form wire.Form, list metav1.ListMeta) (honoured, known bool) {
+	if !form.Metadata {
+		return list.ShardInfo != nil, true
+	}
+	return f.sent.text != "" && f.count == 0, f.sent.text == "" || f.count+f.asked > 0
 }
 
 // verify compares a list with what was asked for. A server that ignores the selector says nothing of it; one that
@@ -66,7 +77,8 @@ const (
 // server applies the selector, and neither do lists of metadata; a list of objects does. Sources ask in turn, and
 // seldom, since most API servers ignore the selector. The result is nil unless the server was proved wrong.
 func (s *Source) verifyFilter(ctx context.Context, sent sentSelector) error {
-	if !s.Sharding.mayVerify() {
+	// Whole objects are not asked for where metadata is all that may be sent: other resources verify the server.
+	if s.Form.Metadata || !s.Sharding.mayVerify() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)

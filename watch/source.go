@@ -53,6 +53,9 @@ type Options struct {
 	Resource schema.GroupVersionResource
 	// Name names the resource in logs and self-metrics; "" stands for its plural.
 	Name string
+	// Form is the part of each object that is asked for. With Metadata, whole objects are never asked for: an API
+	// server that can send nothing else is taken for one that does not have the resource.
+	Form wire.Form
 	// Namespace restricts the Source to one namespace; "" means all.
 	Namespace string
 	// FieldSelector restricts the objects on the server's side; "" means all.

@@ -1,11 +1,14 @@
 package watch
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
 
 // Phase is how far a Source has come.
@@ -17,7 +20,7 @@ const (
 	Pending   Phase = "pending"   // no list was complete yet, or none since a refusal
 	Synced    Phase = "synced"    // a list was complete, and is followed
 	Forbidden Phase = "forbidden" // the API server refuses the list or watch
-	Absent    Phase = "absent"    // the API server does not have the resource
+	Absent    Phase = "absent"    // the API server does not have the resource, or not in the form that is asked for
 )
 
 // Phases returns all phases.
@@ -75,6 +78,9 @@ func (s *state) answered(logger *slog.Logger, verb string, err error) {
 	case apierrors.IsNotFound(err):
 		s.enter(Absent)
 		what = "the API server does not have the resource; its metrics are missing until it does"
+	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
+		s.enter(Absent)
+		what = "the API server can't send the resource in the form that is asked for; its metrics are missing until it can"
 	case apierrors.IsInvalid(err) && verb == "watch":
 		return // a server without streamed lists; the reflector lists instead
 	default:

@@ -210,7 +210,7 @@ func (d *stream) failed(err error) error {
 	if d.closed.Load() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return io.EOF
 	}
-	if errors.Is(err, errSilent) { // the reflector lists without streaming
+	if errors.Is(err, errSilent) || errors.Is(err, wire.ErrForm) { // after silence the reflector lists without streaming
 		d.source.state.answered(d.source.logger, "watch", err)
 		return err
 	}

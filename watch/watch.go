@@ -44,7 +44,7 @@ func (s *Source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (ap
 	} else {
 		d.release = s.Client.watch()
 	}
-	d.open.Store(newFrames(body, countingReader{body, s.counters.bytes}, s.state.heard, cut))
+	d.open.Store(newFrames(s.Form, body, countingReader{body, s.counters.bytes}, s.state.heard, cut))
 	s.watches(d, sent, o.ResourceVersion)
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, "watch", "ClientWatchDecoding")
 	return apiwatch.NewStreamWatcherWithLogger(klog.FromContext(ctx), d, reporter), nil

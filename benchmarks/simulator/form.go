@@ -39,14 +39,11 @@ func negotiate(accept string) (f form, ok bool) {
 		return jsonForm{}, true
 	}
 	for _, clause := range goautoneg.ParseAccept(accept) {
-		if clause.Params["as"] == metadataList && clause.Params["g"] == metav1.GroupName && clause.Params["v"] == "v1" {
-			if clause.SubType == "json" {
-				return metadataForm{jsonForm{}}, true
-			}
-			return metadataForm{protobufForm{}}, true
+		if f := partialForm(clause); f != nil {
+			return f, true
 		}
 		if clause.Params["as"] != "" || !slices.Contains([]string{"", "watch"}, clause.Params["stream"]) {
-			continue // tables and the like are not simulated
+			continue
 		}
 		switch clause.Type + "/" + clause.SubType {
 		case runtime.ContentTypeJSON, "application/*", "*/*":
@@ -56,4 +53,27 @@ func negotiate(accept string) (f form, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// partialForm returns the form of a clause that asks for a part of each object, nil for any other.
+func partialForm(clause goautoneg.Accept) form {
+	if clause.Params["g"] != metav1.GroupName || clause.Params["v"] != "v1" {
+		return nil
+	}
+	isJSON := clause.SubType == "json"
+	switch as := clause.Params["as"]; {
+	case (as == metadataList || as == metadataObject) && isJSON:
+		return metadataForm{jsonForm{}, as == metadataList}
+	case as == metadataList || as == metadataObject:
+		return metadataForm{protobufForm{}, as == metadataList}
+	case as == "Table" && isJSON:
+		return &tableForm{}
+	}
+	return nil
+}
+
+// fits reports whether a form can answer a list, or anything else.
+func fits(f form, list bool) bool {
+	m, ok := f.(metadataForm)
+	return !ok || m.list == list
 }

@@ -89,6 +89,10 @@ func (h *handler) serveResource(a *answer, r *http.Request, at location) error {
 	if err != nil {
 		return err
 	}
+	if list := at.name == "" && !options.Watch; !fits(a.form, list) {
+		a.form = jsonForm{}
+		return errNotAcceptable()
+	}
 	count := counts{h.own[at.Resource], h.total[at.Resource]}
 	a.counts = count
 	if at.name != "" && !options.Watch {

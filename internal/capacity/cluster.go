@@ -7,7 +7,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -60,7 +59,7 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 	}
 	sample := NewSample(r, containerFamilies()...)
 	for _, namespace := range namespaces {
-		n, err := c.count(ctx, k.Resource, namespace, sample)
+		n, err := c.count(ctx, k.Resource, r.Form(), namespace, sample)
 		switch {
 		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
 			return Kind{Name: k.Name(), Problem: string(apierrors.ReasonForError(err))}, nil
@@ -74,31 +73,29 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 	return counted, nil
 }
 
-// acceptMetadata asks for metadata only; a server that cannot answers with whole
-// objects.
-const acceptMetadata = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
-	runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," + runtime.ContentTypeJSON
-
 // countPage is how many objects are asked for at once where the API server does
 // not say how many there are.
 const countPage = 500
 
 // count asks for the first objects, and for how many there are beyond. The first
 // page goes to the sample.
-func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource, namespace string, sample *Sample) (n int, err error) {
+func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource, form wire.Form, namespace string, sample *Sample) (n int, err error) {
 	o := metav1.ListOptions{Limit: max(c.Sample, 1)}
 	for {
-		accept := acceptMetadata
-		add := func(wire.Encoding, []byte) error { n++; return nil }
-		if c.Sample > 0 && o.Continue == "" {
-			accept = ""
-			add = func(enc wire.Encoding, raw []byte) error {
-				n++
-				_ = sample.Add(enc, raw) // an object that no page shows costs nothing
-				return nil
-			}
+		accept, read := form.AcceptIdentity(), wire.ReadList
+		sampled := c.Sample > 0 && o.Continue == ""
+		if sampled {
+			accept, read = form.Accept(false), form.ReadList
 		}
-		list, err := c.list(ctx, resource, namespace, o, accept, add)
+		list, err := c.list(ctx, resource, namespace, o, accept, func(body io.Reader) (metav1.ListMeta, error) {
+			return read(body, func(enc wire.Encoding, raw []byte) error {
+				n++
+				if sampled {
+					_ = sample.Add(enc, raw) // an object that no page shows costs nothing
+				}
+				return nil
+			})
+		})
 		switch {
 		case err != nil:
 			return n, err
@@ -112,7 +109,7 @@ func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource
 }
 
 func (c Cluster) list(ctx context.Context, resource schema.GroupVersionResource, namespace string, o metav1.ListOptions, accept string,
-	add func(wire.Encoding, []byte) error) (metav1.ListMeta, error) {
+	read func(body io.Reader) (metav1.ListMeta, error)) (metav1.ListMeta, error) {
 	path := []string{"/apis", resource.Group, resource.Version}
 	if resource.Group == "" {
 		path = []string{"/api", resource.Version}
@@ -130,7 +127,7 @@ func (c Cluster) list(ctx context.Context, resource schema.GroupVersionResource,
 		return metav1.ListMeta{}, err
 	}
 	defer func() { _ = body.Close() }()
-	list, err := wire.ReadList(body, add)
+	list, err := read(body)
 	if err == nil {
 		_, err = io.Copy(io.Discard, body) // what follows the list, so that the connection can be used again
 	}

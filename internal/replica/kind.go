@@ -109,6 +109,7 @@ func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 			Client:        client,
 			Resource:      k.Resource,
 			Name:          k.Name,
+			Form:          k.Form,
 			Namespace:     sc.namespace,
 			FieldSelector: sc.fieldSelector,
 			CachedReads:   cached,

@@ -91,6 +91,8 @@ type Kind struct {
 	Custom bool
 	// JSON kinds are asked for as JSON only; their Renderer reads nothing else.
 	JSON bool
+	// Form is the part of each object that is asked for.
+	Form wire.Form
 	// Renderer makes the lines.
 	Renderer Renderer
 }
@@ -110,7 +112,7 @@ func Builtin(kinds []resources.Kind, f resources.Filter) ([]Kind, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Kind{Name: k.Name(), Resource: k.Resource, Namespaced: k.Namespaced, Renderer: r})
+		all = append(all, Kind{Name: k.Name(), Resource: k.Resource, Namespaced: k.Namespaced, Form: r.Form(), Renderer: r})
 	}
 	return all, nil
 }

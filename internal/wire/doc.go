@@ -11,5 +11,8 @@
 // each behind its length in four bytes, big-endian. JSON is what custom
 // resources and servers without protobuf answer with.
 //
+// An API server can also send a part of each object, see [Form]: the metadata, in both encodings, or rows of a Table, in
+// JSON. Either is read as if it were the object.
+//
 // No function trusts its input: truncated or senseless bytes give an error.
 package wire

@@ -30,6 +30,8 @@ type EventReader struct {
 	held int         // bytes of br that the last frame is
 	read bool
 
+	table *table // not nil when the objects are Tables
+
 	within bool // the length of a frame was read, and not all of the frame
 }
 
@@ -194,6 +196,13 @@ func (e *EventReader) nextJSON() (Event, error) {
 	ev := Event{Type: frame.Type, Encoding: JSON, Object: frame.Object, Size: int(e.json.InputOffset() - before)}
 	if len(frame.Object) == 0 || frame.Object[0] != '{' {
 		return ev, fmt.Errorf("%w: no object", ErrFrame)
+	}
+	if e.table != nil && ev.Type != "ERROR" {
+		object, err := e.table.fromEvent(frame.Object)
+		if err != nil {
+			return ev, fmt.Errorf("%w: %w", ErrFrame, err)
+		}
+		ev.Object = object
 	}
 	return ev, nil
 }

@@ -21,14 +21,21 @@ const MaxObject = 64 << 20
 // list's metadata may come before or after the items; it is complete when
 // ReadList returns nil. A body that ends early gives io.ErrUnexpectedEOF.
 func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+	return readList(r, nil, visit)
+}
+
+// readList reads a Table when t is not nil.
+func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
 	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
 	switch {
+	case err == nil && string(head) == magic && t != nil:
+		return metav1.ListMeta{}, errNoTable
 	case err == nil && string(head) == magic:
 		_, _ = br.Discard(len(magic))
 		return readProtobufList(br, visit)
 	case len(head) > 0 && (head[0] == '{' || head[0] == ' ' || head[0] == '\n'):
-		return readJSONList(br, visit)
+		return readJSONList(br, t, visit)
 	case err != nil:
 		return metav1.ListMeta{}, unexpected(err)
 	}
@@ -157,7 +164,7 @@ func (l *listReader) bytes(n int) (value []byte, held int, err error) {
 }
 
 // readJSONList reads the members of a JSON list from the stream, items one by one.
-func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
+func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
 	dec := newJSONReader(br)
 	if err := expect(dec, json.Delim('{')); err != nil {
@@ -168,11 +175,20 @@ func readJSONList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.
 		if err != nil {
 			return meta, unexpected(err)
 		}
-		switch name {
-		case "metadata":
+		switch {
+		case name == "metadata":
 			err = dec.value(&meta)
-		case "items":
+		case name == "items" && t == nil:
 			err = readJSONItems(dec, visit)
+		case name == "columnDefinitions" && t != nil:
+			var definitions json.RawMessage
+			if err = dec.value(&definitions); err == nil {
+				err = t.columns(definitions)
+			}
+		case name == "rows" && t != nil:
+			err = readJSONItems(dec, t.visit(visit))
+		case name == "items":
+			err = errNoTable
 		default:
 			var other json.RawMessage
 			err = dec.value(&other)

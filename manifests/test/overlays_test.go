@@ -39,6 +39,51 @@ func TestKustomizationsBuild(t *testing.T) {
 	for _, overlay := range overlays {
 		build(t, filepath.Join("overlays", filepath.Base(filepath.Dir(overlay))))
 	}
+	components, err := filepath.Glob("../components/*/kustomization.yaml")
+	if err != nil || len(components) == 0 {
+		t.Fatal("no components:", err)
+	}
+	for _, component := range components {
+		build(t, withComponent(filepath.Base(filepath.Dir(component))))
+	}
+}
+
+// withComponent is the folder of a kustomization of the base with a component.
+func withComponent(name string) string { return filepath.Join("test/testdata", name) }
+
+// TestComponentsGrantWhatTheyExpose: with a component, the arguments name the kinds that the ClusterRole allows.
+func TestComponentsGrantWhatTheyExpose(t *testing.T) {
+	for component, kinds := range map[string]struct{ with, without string }{
+		"without-secrets": {with: "configmaps", without: "secrets"},
+		"all-kinds":       {with: "rolebindings"},
+	} {
+		all := build(t, withComponent(component))
+		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
+		if want := exposed(pod(t, all).Containers[0].Args); !slices.Equal(granted, want) {
+			t.Errorf("%s: grants %q, exposed are %q", component, granted, want)
+		}
+		if !slices.Contains(granted, kinds.with) || slices.Contains(granted, kinds.without) {
+			t.Errorf("%s: grants %q", component, granted)
+		}
+	}
+}
+
+// TestSecretsCanBeLeftOut: a chart value, or a component, takes Secrets and nothing else from what is read by default.
+func TestSecretsCanBeLeftOut(t *testing.T) {
+	rights := func(all objects) []string { return listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules) }
+	want := slices.DeleteFunc(rights(build(t, "base")), func(r string) bool { return r == "secrets" })
+	text, err := render(t, map[string]any{"collectorsExclude": []any{"secrets"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, all := range map[string]objects{"component": build(t, withComponent("without-secrets")), "chart": decode(t, text)} {
+		if got := rights(all); !slices.Equal(got, want) {
+			t.Errorf("%s: grants %q, want %q", name, got, want)
+		}
+		if got := exposed(pod(t, all).Containers[0].Args); !slices.Equal(got, want) {
+			t.Errorf("%s: exposes %q, want %q", name, got, want)
+		}
+	}
 }
 
 func TestSingleHasOneReplica(t *testing.T) {

@@ -60,7 +60,7 @@ func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	all := map[string][]*unstructured.Unstructured{}
-	for _, pattern := range []string{"manifests/*/kustomization.yaml", "manifests/overlays/*/kustomization.yaml"} {
+	for _, pattern := range []string{"manifests/*/kustomization.yaml", "manifests/overlays/*/kustomization.yaml", "manifests/test/testdata/*/kustomization.yaml"} {
 		for _, file := range matches(t, root, pattern) {
 			folder := filepath.Dir(file)
 			if all[folder], err = manifest.Build(folder); err != nil {

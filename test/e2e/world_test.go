@@ -38,6 +38,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
 	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
 	t.Run("AForbiddenKindIsNamedAndTheRestServed", w.aForbiddenKindIsNamed)
+	t.Run("ValuesAreNotSent", w.valuesAreNotSent)
 	t.Run("CallersAreChecked", w.callersAreChecked)
 	t.Run("TheFleetFollowsItsStatefulSet", w.theFleetFollowsItsStatefulSet)
 	t.Run("TheFleetMovesAsOne", w.theFleetMovesAsOne)

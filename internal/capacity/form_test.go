@@ -1,0 +1,61 @@
+package capacity
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/watch"
+)
+
+// TestEstimatesDoNotAskForValues: Secrets and ConfigMaps are counted and measured by what a replica asks for.
+func TestEstimatesDoNotAskForValues(t *testing.T) {
+	cluster := simulator.New(simulator.Options{})
+	for _, name := range []string{"a", "b", "c"} {
+		meta := metav1.ObjectMeta{Namespace: "n", Name: name}
+		for _, o := range []simulator.Object{&corev1.Secret{ObjectMeta: meta, Type: "Opaque"}, &corev1.ConfigMap{ObjectMeta: meta}} {
+			if err := cluster.Put(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var mu sync.Mutex
+	var accepted []string
+	api := cluster.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		accepted = append(accepted, strings.Split(r.Header.Get("Accept"), ",")...)
+		mu.Unlock()
+		api.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	client, err := watch.NewClient(&rest.Config{Host: server.URL}, watch.AcceptBoth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Release()
+	for _, k := range resources.All() {
+		if k.Name() != "secrets" && k.Name() != "configmaps" {
+			continue
+		}
+		for _, sample := range []int64{0, 2} {
+			found, err := Cluster{Client: client, Sample: sample}.Read(t.Context(), k, resources.Filter{})
+			if err != nil || found.Objects != 3 || found.Sampled != int(sample) {
+				t.Errorf("%s, sample of %d: %+v, error %v", k.Name(), sample, found, err)
+			}
+		}
+	}
+	for _, media := range accepted {
+		if !strings.Contains(media, ";as=") {
+			t.Errorf("a request accepts %q", media)
+		}
+	}
+}

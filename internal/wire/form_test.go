@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// secretTable is the form of Secrets with their type.
+func secretTable() Form { return Form{Metadata: true, Column: "Type", Field: "type"} }
+
+// row is what an API server shows of a Secret in a Table.
+func row(t testing.TB, s *corev1.Secret) metav1.TableRow {
+	t.Helper()
+	o, err := json.Marshal(&metav1.PartialObjectMetadata{
+		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}, ObjectMeta: s.ObjectMeta,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metav1.TableRow{Cells: []any{s.Name, string(s.Type), 2, "5m"}, Object: runtime.RawExtension{Raw: o}}
+}
+
+// tableOf returns a Table with these rows; only the first one of an answer names its columns.
+func tableOf(named bool, rows ...metav1.TableRow) *metav1.Table {
+	t := &metav1.Table{
+		TypeMeta: metav1.TypeMeta{Kind: "Table", APIVersion: "meta.k8s.io/v1"},
+		ListMeta: metav1.ListMeta{ResourceVersion: "77", Continue: "next"}, Rows: rows,
+	}
+	if named {
+		for _, name := range []string{"Name", "Type", "Data", "Age"} {
+			t.ColumnDefinitions = append(t.ColumnDefinitions, metav1.TableColumnDefinition{Name: name, Type: "string"})
+		}
+	}
+	return t
+}
+
+func exampleSecrets() []*corev1.Secret {
+	meta := func(name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "u-" + "x", ResourceVersion: "5", Labels: map[string]string{"a": `"b`}}
+	}
+	return []*corev1.Secret{
+		{ObjectMeta: meta("one"), Type: "Opaque"},
+		{ObjectMeta: meta("two"), Type: `odd "type", \ with[brackets]}`},
+		{ObjectMeta: meta("three")},
+	}
+}
+
+func equalSecret(t *testing.T, enc Encoding, object []byte, want *corev1.Secret) {
+	t.Helper()
+	var got corev1.Secret
+	if err := json.Unmarshal(object, &got); err != nil || enc != JSON {
+		t.Fatalf("%s %s: %v", enc, object, err)
+	}
+	if got.Name != want.Name || got.Type != want.Type || got.UID != want.UID || got.Labels["a"] != want.Labels["a"] {
+		t.Errorf("object %s, want %+v", object, want)
+	}
+}
+
+// TestRowsOfTablesAreObjects: an object has the metadata and the field that a column stands for, and its identity is
+// found like that of any other.
+func TestRowsOfTablesAreObjects(t *testing.T) {
+	secrets := exampleSecrets()
+	var rows []metav1.TableRow
+	for _, s := range secrets {
+		rows = append(rows, row(t, s))
+	}
+	at := 0
+	meta, err := secretTable().ReadList(bytes.NewReader(envelope(t, JSON, tableOf(true, rows...))), func(enc Encoding, object []byte) error {
+		equalSecret(t, enc, object, secrets[at])
+		if m, err := ReadMeta(enc, object); err != nil || string(m.Name) != secrets[at].Name || string(m.UID) != "u-x" || string(m.ResourceVersion) != "5" {
+			t.Errorf("identity %s, %v", m, err)
+		}
+		at++
+		return nil
+	})
+	if err != nil || at != len(secrets) || meta.ResourceVersion != "77" || meta.Continue != "next" {
+		t.Errorf("%d objects, metadata %+v, error %v", at, meta, err)
+	}
+}
+
+// TestEventsOfTablesAreObjects: columns are named by the first frame only, whatever it is; a bookmark has a row; and an
+// error is no Table.
+func TestEventsOfTablesAreObjects(t *testing.T) {
+	secrets := exampleSecrets()
+	bookmark := row(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		ResourceVersion: "9", Annotations: map[string]string{"k8s.io/initial-events-end": "true"},
+	}})
+	var body []byte
+	body = append(body, frame(t, JSON, "BOOKMARK", tableOf(true, bookmark))...)
+	for _, s := range secrets {
+		body = append(body, frame(t, JSON, "MODIFIED", tableOf(false, row(t, s)))...)
+	}
+	body = append(body, frame(t, JSON, "ERROR", &metav1.Status{Reason: metav1.StatusReasonExpired})...)
+	events := secretTable().NewEventReader(bytes.NewReader(body))
+	ev, err := events.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := InitialEventsEnd(ev.Encoding, ev.Object); err != nil || !end {
+		t.Errorf("the bookmark %s does not end the initial events: %v", ev.Object, err)
+	}
+	if m, err := ReadMeta(ev.Encoding, ev.Object); err != nil || string(m.ResourceVersion) != "9" {
+		t.Errorf("version of the bookmark: %s, %v", m.ResourceVersion, err)
+	}
+	for _, s := range secrets {
+		ev, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		equalSecret(t, ev.Encoding, ev.Object, s)
+	}
+	if ev, err := events.Next(); err != nil || ev.Type != "ERROR" || !strings.Contains(string(ev.Object), "Expired") {
+		t.Errorf("%s %s, %v", ev.Type, ev.Object, err)
+	}
+	if _, err := events.Next(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
+// TestAnswersThatAreNoTablesAreRefused: whole objects in place of rows, columns that are not named or not there, and
+// rows that lack something are errors, and no object.
+func TestAnswersThatAreNoTablesAreRefused(t *testing.T) {
+	secret := exampleSecrets()[0]
+	whole := row(t, secret)
+	bare, short := whole, whole
+	bare.Object = runtime.RawExtension{}
+	short.Cells = short.Cells[:1]
+	other := tableOf(true, whole)
+	other.ColumnDefinitions = other.ColumnDefinitions[:1]
+	for name, o := range map[string]runtime.Object{
+		"no columns": tableOf(false, whole), "another column": other, "no metadata": tableOf(true, bare), "no cell": tableOf(true, short),
+	} {
+		_, err := secretTable().ReadList(bytes.NewReader(envelope(t, JSON, o)), func(_ Encoding, object []byte) error {
+			t.Errorf("%s: object %s", name, object)
+			return nil
+		})
+		if err == nil {
+			t.Errorf("%s: a list without error", name)
+		}
+		if ev, err := secretTable().NewEventReader(bytes.NewReader(frame(t, JSON, "ADDED", o))).Next(); !errors.Is(err, ErrFrame) {
+			t.Errorf("%s: event %s, error %v", name, ev.Object, err)
+		}
+	}
+	for _, enc := range encodings {
+		list := &corev1.SecretList{Items: []corev1.Secret{*secret}}
+		_, err := secretTable().ReadList(bytes.NewReader(envelope(t, enc, list)), func(_ Encoding, object []byte) error {
+			t.Errorf("%s: object %s", enc, object)
+			return nil
+		})
+		if !errors.Is(err, ErrForm) {
+			t.Errorf("%s: a list of whole objects gives the error %v", enc, err)
+		}
+	}
+	for _, o := range []runtime.Object{secret, tableOf(true), tableOf(true, whole, whole)} {
+		if ev, err := secretTable().NewEventReader(bytes.NewReader(frame(t, JSON, "ADDED", o))).Next(); !errors.Is(err, ErrFrame) {
+			t.Errorf("event %s, error %v", ev.Object, err)
+		}
+	}
+}
+
+// TestFormsWithMetadataOnlyNeverAskForMore: no media type that is accepted is one of whole objects.
+func TestFormsWithMetadataOnlyNeverAskForMore(t *testing.T) {
+	for _, form := range []Form{{Metadata: true}, secretTable()} {
+		for _, accept := range []string{form.Accept(false), form.Accept(true), form.AcceptIdentity()} {
+			for _, media := range strings.Split(accept, ",") {
+				if !strings.Contains(media, ";as=PartialObjectMetadata") && !strings.Contains(media, ";as=Table;") {
+					t.Errorf("%+v accepts %q", form, media)
+				}
+			}
+		}
+	}
+	if accept := (Form{}).Accept(true); accept != "" {
+		t.Errorf("whole objects are asked for with %q", accept)
+	}
+}
+
+// FuzzTable: whatever an API server sends, the objects made of it are JSON or an error.
+func FuzzTable(f *testing.F) {
+	secret := exampleSecrets()[1]
+	f.Add(envelope(f, JSON, tableOf(true, row(f, secret))))
+	f.Add(frame(f, JSON, "ADDED", tableOf(true, row(f, secret))))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, _ = secretTable().ReadList(bytes.NewReader(body), func(_ Encoding, object []byte) error {
+			if !json.Valid(object) {
+				t.Errorf("no JSON: %s", object)
+			}
+			return nil
+		})
+		for events := secretTable().NewEventReader(bytes.NewReader(body)); ; {
+			ev, err := events.Next()
+			if err != nil && !errors.Is(err, ErrFrame) {
+				return
+			}
+			if err == nil && !json.Valid(ev.Object) {
+				t.Errorf("no JSON: %s", ev.Object)
+			}
+		}
+	})
+}

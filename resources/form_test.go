@@ -1,0 +1,48 @@
+package resources
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// TestValuesOfSecretsAndConfigMapsAreNotAskedFor: what is asked for follows from the families. The type of a Secret is
+// the only field besides metadata, and it takes a Table.
+func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
+	withoutType, err := NewFilter(Selection{Deny: []string{"kube_secret_type"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := wire.Form{Metadata: true}
+	for _, c := range []struct {
+		kind   Kind
+		filter Filter
+		want   wire.Form
+	}{
+		{secrets(), Filter{}, wire.Form{Metadata: true, Column: "Type", Field: "type"}},
+		{secrets(), everything(t), wire.Form{Metadata: true, Column: "Type", Field: "type"}},
+		{secrets(), withoutType, metadata},
+		{configMaps(), everything(t), metadata},
+		{kindsByName()["pods"], everything(t), wire.Form{}},
+	} {
+		if got := mustRenderer(t, c.kind, c.filter).Form(); got != c.want {
+			t.Errorf("%s are asked for as %+v, want %+v", c.kind.Name(), got, c.want)
+		}
+	}
+}
+
+// TestFamilyThatReadsValuesIsAnError: a declaration that reads what must not be asked for is found when the renderer is
+// made, in place of a family without samples.
+func TestFamilyThatReadsValuesIsAnError(t *testing.T) {
+	k := For(definition[corev1.Secret]{
+		resource: corev1.SchemeGroupVersion.WithResource("secrets"),
+		form:     wire.Form{Metadata: true, Column: "Type", Field: "type"},
+		reads:    "immutable",
+	})
+	if _, err := k.Renderer(Filter{}); err == nil || !strings.Contains(err.Error(), "immutable") {
+		t.Errorf("error %v, want one that names the field", err)
+	}
+}
