@@ -31,7 +31,8 @@ func (r *Renderer) Mask() *wire.Mask { return r.mask }
 
 // Render replaces what l holds by the lines of the object that raw encodes: for
 // Protobuf the message inside the envelope, for JSON the object. An error says
-// that the bytes are no such object; l is then to be ignored.
+// that the bytes are no such object; l is then to be ignored. l.Limit bounds the lines
+// while they are written.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	s, ok := r.pool.Get().(*scratch)
 	if !ok {
@@ -107,7 +108,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (*Render
 		for i, w := range writers {
 			m.begin(w.name, w.sparse)
 			w.contained(i, o, m)
-			m.lines.Ends = append(m.lines.Ends, len(m.lines.Buf))
+			m.finish(i)
 		}
 		if d.reuse != nil {
 			d.reuse(o)
