@@ -55,6 +55,7 @@ func TestFindings(t *testing.T) {
 		"covered":         {func(o *Overview) { o.Replica.Serving, o.Replica.Reason = false, "another serves" }, Note, "another serves"},
 		"covers":          {func(o *Overview) { o.Replica.Covers = true }, Note, "the one before it as well"},
 		"pending":         {func(o *Overview) { o.Kinds[0].Phase = "pending" }, Problem, "Not listed yet: jobs."},
+		"truncated":       {func(o *Overview) { o.Kinds[0].Truncated = 2 }, Problem, "--object-bytes-limit: jobs (2)."},
 		"quiet":           {func(o *Overview) { o.Kinds[1].Heard = noon.Add(-6 * time.Minute) }, Problem, "Nothing was heard for more than 5 min of pods."},
 		"alone":           {func(o *Overview) { o.Fleet.Coordinated, o.Fleet.Problem = false, "there is no such object" }, Problem, "there is no such object"},
 		"no standby":      {func(o *Overview) { o.Fleet.Standby = false }, Problem, "No replica stands by"},
