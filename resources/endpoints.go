@@ -29,10 +29,7 @@ func endpoints() Kind {
 func endpointAddresses(e *corev1.Endpoints, m *Out) {
 	for i := range e.Subsets {
 		s := &e.Subsets[i]
-		for j := range s.Ports { // a row for each port and address: an object of 36 kB can ask for 57 MB
-			if m.Full() {
-				return
-			}
+		for j := range s.Ports {
 			port := &s.Ports[j]
 			number := strconv.Itoa(int(port.Port))
 			endpointAddressList(m, port, number, s.Addresses, "true")
@@ -43,7 +40,7 @@ func endpointAddresses(e *corev1.Endpoints, m *Out) {
 
 func endpointAddressList(m *Out, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
 	for i := range addresses {
-		if m.Full() {
+		if m.Full() { // a row for each port and address: an object of 36 kB can ask for 57 MB
 			return
 		}
 		m.Once(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)

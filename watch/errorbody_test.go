@@ -97,7 +97,11 @@ func TestBodiesOfSuccessfulAnswersAreNotLimited(t *testing.T) {
 	const size = 2 * maxErrorBody
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
 	defer server.Close()
-	resp, err := (&http.Client{Transport: LimitErrorBodies(http.DefaultTransport)}).Get(server.URL)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := LimitErrorBodies(http.DefaultTransport).RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,11 +49,15 @@ func (s *Source) skipFrame(err error, initial bool) {
 	if initial || s.stopped || s.relisting.timer != nil {
 		return // a list that is under way skips it as well
 	}
-	wait := s.relisting.after
-	if !s.relisting.last.IsZero() {
-		wait = max(wait, relistEvery-time.Since(s.relisting.last))
+	s.relisting.timer = time.AfterFunc(s.relisting.wait(time.Now()), s.endForRelist)
+}
+
+// wait is how long to wait until everything is listed.
+func (r *relisting) wait(now time.Time) time.Duration {
+	if r.last.IsZero() {
+		return r.after
 	}
-	s.relisting.timer = time.AfterFunc(wait, s.endForRelist)
+	return max(r.after, relistEvery-now.Sub(r.last))
 }
 
 // endForRelist ends the watch that is read, or the next one.

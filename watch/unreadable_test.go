@@ -84,11 +84,11 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 	source.skipFrame(wire.ErrFrame, false)
 	source.mu.Lock()
 	defer source.mu.Unlock()
-	if source.relisting.timer == nil || source.relisting.last.IsZero() {
-		t.Error("no list is to come")
+	if source.relisting.timer == nil || source.relisting.due {
+		t.Error("a list is to come, and not at once")
 	}
-	if source.relisting.due {
-		t.Error("the next list comes at once")
+	if wait := source.relisting.wait(source.relisting.last.Add(time.Minute)); wait != relistEvery-time.Minute {
+		t.Errorf("a minute after a list, the next one comes after %s", wait)
 	}
 }
 
