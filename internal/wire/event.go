@@ -204,6 +204,9 @@ func (e *EventReader) nextJSON() (Event, error) {
 	if err == nil && (len(ev.Object) == 0 || ev.Object[0] != '{') {
 		err = errNoObject
 	}
+	if err == nil && !ValidJSON(frame) {
+		err = errJSON
+	}
 	if err != nil {
 		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
