@@ -40,6 +40,9 @@ func endpointAddresses(e *corev1.Endpoints, m *Out) {
 
 func endpointAddressList(m *Out, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
 	for i := range addresses {
+		if m.Full() { // a row for each port and address: an object of 36 kB can ask for 57 MB
+			return
+		}
 		m.Once(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
 	}
 }

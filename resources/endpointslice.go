@@ -57,6 +57,9 @@ func sliceEndpoints(s *discoveryv1.EndpointSlice, m *Out) {
 			target = &nothing
 		}
 		for _, address := range e.Addresses {
+			if m.Full() {
+				return
+			}
 			m.Once(1,
 				"ready", optBoolString(e.Conditions.Ready),
 				"serving", optBoolString(e.Conditions.Serving),

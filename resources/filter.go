@@ -17,6 +17,7 @@ import (
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
+	copiedLabelsWin    bool
 	// Labels and Annotations are the allowlists of the families that copy an
 	// object's labels and annotations; such a family is left out for kinds
 	// that its list does not name.
@@ -31,6 +32,9 @@ type Selection struct {
 	// SkipZeroStateSets leaves out, for the families that sparseStateSets names,
 	// the rows of the states that an object is not in.
 	SkipZeroStateSets bool
+	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take
+	// the place of its commonLabels, as in kube-state-metrics.
+	CopiedLabelsWin bool
 }
 
 // sparseStateSets are the families whose rows with the value 0 no common
@@ -44,6 +48,9 @@ func sparseStateSets() []string {
 		"kube_pod_status_qos_class",
 	}
 }
+
+// CopiedLabelsWin reports what the Selection said.
+func (f Filter) CopiedLabelsWin() bool { return f.copiedLabelsWin }
 
 // sparse reports whether rows with the value 0 of the family are left out.
 func (f Filter) sparse(family string) bool {
@@ -64,7 +71,7 @@ func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
 	}
-	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets}
+	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets, copiedLabelsWin: s.CopiedLabelsWin}
 	for _, list := range []struct {
 		flag     string
 		patterns []string

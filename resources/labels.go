@@ -46,6 +46,9 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 // entries appends one sample with the value 1 that carries the allowed entries
 // of values as labels: sorted by key, their keys made into label names.
 func (m *Out) entries(prefix string, values map[string]string, allowed func(key string) bool) {
+	if m.full {
+		return
+	}
 	keys := m.keys[:0]
 	for key := range values {
 		if key != lastApplied && allowed(key) {

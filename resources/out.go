@@ -22,15 +22,23 @@ type Lines struct {
 	// Skipped counts samples left out because the object's own data gave no
 	// usable value (a series named twice, an entry without its source).
 	Skipped int
+	// SkippedLabels counts labels left out because the object may not choose their names.
+	SkippedLabels int
 	// Failed are the families that have no lines because their function could not
 	// cope with the object.
 	Failed []Failure
+	// Limit bounds the bytes of Buf; 0 means no bound. A family that would go beyond is
+	// left out as a whole, and the families after it that fit are kept.
+	Limit int
+	// Omitted are the families, by index, that were left out because of Limit.
+	Omitted []int
 }
 
-// Reset empties l and keeps its memory.
+// Reset empties l and keeps its memory and its limit.
 func (l *Lines) Reset() {
 	clear(l.Failed)
-	l.Buf, l.Ends, l.Skipped, l.Failed = l.Buf[:0], l.Ends[:0], 0, l.Failed[:0]
+	l.Buf, l.Ends, l.Skipped, l.Failed, l.Omitted = l.Buf[:0], l.Ends[:0], 0, l.Failed[:0], l.Omitted[:0]
+	l.SkippedLabels = 0
 }
 
 // Out writes the samples of one object. The functions of a family get it with
@@ -42,6 +50,8 @@ type Out struct {
 	identity []byte
 	sparse   bool // whether OneOf leaves out what is 0
 	start    int  // where the family's lines begin
+	limit    int  // of the bytes of all lines
+	full     bool // the family has passed the limit
 	// index holds the series of the family's lines before indexed, by hash; see seen.
 	// The hash has a random key, because users choose label values.
 	index   map[uint64]struct{}
@@ -62,16 +72,38 @@ func (m *Out) identify(pairs ...string) {
 func (m *Out) begin(name string, sparse bool) {
 	m.name, m.sparse = name, sparse
 	m.start, m.indexed = len(m.lines.Buf), len(m.lines.Buf)
+	m.limit, m.full = m.lines.Limit, false
+	if m.limit <= 0 {
+		m.limit = math.MaxInt
+	}
 	if len(m.index) > 0 {
 		clear(m.index)
 	}
 }
 
+// finish ends a family, and removes its lines if they have passed the limit.
+func (m *Out) finish(family int) {
+	if m.full {
+		m.lines.Buf = m.lines.Buf[:m.start]
+		m.lines.Omitted = append(m.lines.Omitted, family)
+	}
+	m.lines.Ends = append(m.lines.Ends, len(m.lines.Buf))
+}
+
+// Full reports whether the family has passed the object's limit, see [Lines]. Lines that
+// are appended after that are dropped, at little cost. A family whose loops may run far
+// longer than the object is large asks, and returns.
+func (m *Out) Full() bool { return m.full }
+
+// Fill leaves the family out as if it had passed the limit. It is for a family that asks for
+// more work than its text shows.
+func (m *Out) Fill() { m.full = true }
+
 // contain is deferred by what writes a family. A function that meets data nobody
 // thought of costs its family for this object; the others are worth having.
 func (m *Out) contain(family int) {
 	if p := recover(); p != nil {
-		m.lines.Buf = m.lines.Buf[:m.start]
+		m.lines.Buf, m.full = m.lines.Buf[:m.start], false
 		m.lines.Failed = append(m.lines.Failed, Failure{family, Caught(p)})
 	}
 }
@@ -82,6 +114,9 @@ func (m *Out) Value(v float64) { m.Sample(v) }
 // Sample appends a sample with the identity labels followed by the labels
 // given as name, value, name, value. Invalid UTF-8 in a value is replaced.
 func (m *Out) Sample(v float64, labels ...string) {
+	if m.full {
+		return
+	}
 	b := m.open()
 	for i := 0; i+1 < len(labels); i += 2 {
 		b = appendLabel(b, labels[i], labels[i+1])
@@ -103,17 +138,24 @@ func (m *Out) end(b []byte, v float64) {
 	}
 	b = append(b, '}', ' ')
 	b = appendValue(b, v)
-	m.lines.Buf = append(b, '\n')
+	b = append(b, '\n')
+	m.lines.Buf = b
+	if len(b) > m.limit {
+		m.full = true
+	}
 }
 
 // Distinct is Sample for families where an object may name one series more than
 // once, and rightly so: it appends the first and reports false for the others. A
 // page on which a series stands twice is refused as a whole.
 func (m *Out) Distinct(v float64, labels ...string) bool {
+	if m.full {
+		return true
+	}
 	at := len(m.lines.Buf)
 	m.Sample(v, labels...)
 	if m.seen(at) {
-		m.lines.Buf = m.lines.Buf[:at]
+		m.lines.Buf, m.full = m.lines.Buf[:at], false
 		return false
 	}
 	return true
@@ -163,6 +205,9 @@ func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' '
 
 // Skip counts a sample that the object's data gave no usable value for.
 func (m *Out) Skip() { m.lines.Skipped++ }
+
+// SkipLabel counts a label that the object may not choose.
+func (m *Out) SkipLabel() { m.lines.SkippedLabels++ }
 
 // Int appends n with the identity labels and those given.
 func (m *Out) Int(n int64, labels ...string) { m.Sample(float64(n), labels...) }

@@ -98,11 +98,13 @@ func (c containers) families() []family[corev1.Pod] {
 // info joins spec and status; a container that lacks either is not shown.
 func (c containers) info(p *corev1.Pod, m *Out) {
 	statuses := c.statuses(p)
-	specs := c.specs(p)
+	specs := newContainerSpecs(c.specs(p))
 	for i := range statuses {
 		status := &statuses[i]
-		spec := containerNamed(specs, status.Name)
+		spec := specs.named(status.Name)
 		switch {
+		case m.Full():
+			return
 		case spec == nil:
 		case c.policy:
 			m.Once(1, "container", status.Name, "image_spec", spec.Image, "image", status.Image, "image_id", status.ImageID,
@@ -114,10 +116,35 @@ func (c containers) info(p *corev1.Pod, m *Out) {
 	}
 }
 
-func containerNamed(specs []corev1.Container, name string) *corev1.Container {
-	for i := range specs {
-		if specs[i].Name == name {
-			return &specs[i]
+// fewContainers is how many containers are searched one by one.
+const fewContainers = 64
+
+// containerSpecs finds containers by name. A pod may have thousands, and each of its
+// statuses asks.
+type containerSpecs struct {
+	all    []corev1.Container
+	byName map[string]*corev1.Container // nil for few
+}
+
+func newContainerSpecs(all []corev1.Container) containerSpecs {
+	s := containerSpecs{all: all}
+	if len(all) <= fewContainers {
+		return s
+	}
+	s.byName = make(map[string]*corev1.Container, len(all))
+	for i := len(all) - 1; i >= 0; i-- { // the first of a name counts
+		s.byName[all[i].Name] = &all[i]
+	}
+	return s
+}
+
+func (s *containerSpecs) named(name string) *corev1.Container {
+	if s.byName != nil {
+		return s.byName[name]
+	}
+	for i := range s.all {
+		if s.all[i].Name == name {
+			return &s.all[i]
 		}
 	}
 	return nil

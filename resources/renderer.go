@@ -35,7 +35,8 @@ func (r *Renderer) Form() wire.Form { return r.form }
 
 // Render replaces what l holds by the lines of the object that raw encodes: for
 // Protobuf the message inside the envelope, for JSON the object. An error says
-// that the bytes are no such object; l is then to be ignored.
+// that the bytes are no such object; l is then to be ignored. l.Limit bounds the lines
+// while they are written.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	s, ok := r.pool.Get().(*scratch)
 	if !ok {
@@ -114,7 +115,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		for i, w := range writers {
 			m.begin(w.name, w.sparse)
 			w.contained(i, o, m)
-			m.lines.Ends = append(m.lines.Ends, len(m.lines.Buf))
+			m.finish(i)
 		}
 		if d.reuse != nil {
 			d.reuse(o)

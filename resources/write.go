@@ -2,7 +2,8 @@ package resources
 
 // Write replaces what l holds by the lines of one object of a kind that has no
 // Go type here. For each of the families it calls write with the family's index
-// and an Out that sets no identity labels. A write that panics costs its family.
+// and an Out that sets no identity labels. A write that panics costs its family, and so
+// does one that goes beyond l.Limit.
 func Write(l *Lines, families []Family, write func(i int, m *Out)) {
 	l.Reset()
 	m := Out{lines: l}
@@ -13,6 +14,6 @@ func Write(l *Lines, families []Family, write func(i int, m *Out)) {
 	for i, f := range families {
 		m.begin(f.Name, false)
 		contained(i)
-		l.Ends = append(l.Ends, len(l.Buf))
+		m.finish(i)
 	}
 }

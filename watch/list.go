@@ -93,8 +93,7 @@ func (s *Source) readList(ctx context.Context, body io.ReadCloser, sent sentSele
 		meta, err := wire.ReadMeta(enc, raw)
 		if err != nil {
 			// Its bounds were sound: the others of the list are worth having.
-			s.counters.bad.Inc()
-			s.logger.Warn("an object of the list is unreadable and was skipped", "err", err)
+			s.unreadable(err)
 			return nil
 		}
 		h := hash(meta)

@@ -84,7 +84,8 @@ func (c *scan) page(ctx context.Context, o metav1.ListOptions) (metav1.ListMeta,
 	list, err := wire.ReadList(countingReader{body, c.counters.bytes}, func(enc wire.Encoding, raw []byte) error {
 		meta, err := wire.ReadMeta(enc, raw)
 		if err != nil {
-			return err
+			c.unreadable(err)
+			return nil // a list leaves it out as well, so that nothing differs
 		}
 		h := hash(meta)
 		c.saw(meta, h)

@@ -101,11 +101,14 @@ type Source struct {
 	pace     pace
 	heard    atomic.Uint64 // see Heard
 
+	loggedUnreadable sync.Once
+
 	// mu makes sure that nothing reaches the Sink once Run has returned, or
 	// from a watch that was closed: a late version would bring back an object
 	// that a newer list no longer had.
-	mu      sync.Mutex
-	stopped bool
+	mu        sync.Mutex
+	stopped   bool
+	relisting relisting
 	// listed is set while the last list that was begun is complete.
 	listed bool
 	stream *stream     // the watch that is read; nil before the first
@@ -147,7 +150,7 @@ func NewSource(o Options) *Source {
 	if o.Silence == 0 {
 		o.Silence = 2 * time.Minute // an API server takes up to one to answer
 	}
-	s := &Source{Options: o, counters: o.Metrics.counters(o.Name), pace: pace{backoff: o.Backoff}}
+	s := &Source{Options: o, counters: o.Metrics.counters(o.Name), pace: pace{backoff: o.Backoff}, relisting: relisting{after: relistAfter}}
 	s.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
 		s.logger = s.logger.With("namespace", o.Namespace)
@@ -170,6 +173,7 @@ func (s *Source) Run(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	s.relisted()
 }
 
 // Heard returns the newest version that the API server has named as its own: that
@@ -223,6 +227,7 @@ func (r reflectorStore) Replace(items []any, resourceVersion string) error {
 		r.s.streamed = nil
 	}
 	r.s.listed = true
+	r.s.relisted()
 	if !r.s.stopped {
 		r.s.hear(resourceVersion)
 		r.s.Sink.Retain(handles, resourceVersion)

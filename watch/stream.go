@@ -60,19 +60,33 @@ func (d *stream) Decode() (apiwatch.EventType, runtime.Object, error) {
 	if open == nil {
 		return "", nil, io.EOF
 	}
+	if !d.initial && d.source.relistDue() {
+		return d.relist(errUnreadableFrame)
+	}
 	for {
 		ev, err := open.events.Next()
+		if skips(ev, err) {
+			d.source.skipFrame(err, d.initial)
+			continue
+		}
+		if err != nil && d.source.relistDue() {
+			return d.relist(errUnreadableFrame)
+		}
 		if err != nil {
 			return d.end(d.failed(err))
 		}
 		switch ev.Type {
 		case string(apiwatch.Added), string(apiwatch.Modified), string(apiwatch.Deleted):
 			ask, err := d.take(ev)
+			if skips(ev, err) {
+				d.source.skipFrame(err, d.initial)
+				continue
+			}
 			if err != nil {
 				return d.end(d.failed(err))
 			}
 			if ask && d.source.verifyFilter(d.ctx, d.filter.sent) != nil {
-				return d.relist()
+				return d.relist(errMismatch)
 			}
 			if d.skipped >= progressAfter && !d.initial {
 				return d.progress()
@@ -113,8 +127,8 @@ func (d *stream) at(version []byte) {
 }
 
 // relist ends the watch so that the reflector lists everything, as if the watch had expired.
-func (d *stream) relist() (apiwatch.EventType, runtime.Object, error) {
-	status := apierrors.NewResourceExpired(errMismatch.Error()).ErrStatus
+func (d *stream) relist(why error) (apiwatch.EventType, runtime.Object, error) {
+	status := apierrors.NewResourceExpired(why.Error()).ErrStatus
 	return apiwatch.Error, &status, nil
 }
 
@@ -133,7 +147,7 @@ func (d *stream) take(ev wire.Event) (ask bool, err error) {
 	}
 	meta, err := wire.ReadMeta(ev.Encoding, ev.Object)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("%w: %w", wire.ErrFrame, err)
 	}
 	h := hash(meta)
 	taken := s.apply(to, s.Owned, meta, h, ev.Encoding, ev.Object)

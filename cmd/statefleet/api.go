@@ -9,6 +9,8 @@ import (
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // auth-provider: oidc in kubeconfigs
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/watch"
 )
 
 // apiConfig returns the way to the API server. It does not try it: a server that is away is waited for.
@@ -27,6 +29,7 @@ func (s *settings) apiConfig() (*rest.Config, error) {
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.UserAgent = "statefleet/" + release()
+	config.Wrap(watch.LimitErrorBodies)
 	config.WarningHandlerWithContext = apiWarnings{s.logger}
 	return config, nil
 }

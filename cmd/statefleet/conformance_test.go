@@ -68,7 +68,7 @@ func (o fixtureOptions) args(dir string) []string {
 	list("metric-allowlist", o.MetricAllowlist)
 	list("metric-denylist", o.MetricDenylist)
 	if o.CustomResourceConfig != "" {
-		args = append(args, "--"+customFileFlag+"="+filepath.Join(dir, o.CustomResourceConfig))
+		args = append(args, "--"+customFileFlag+"="+filepath.Join(dir, o.CustomResourceConfig), "--custom-resource.copied-labels-win")
 	}
 	if o.CustomResourceOnly {
 		args = append(args, "--custom-resource-state-only")

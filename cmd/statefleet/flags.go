@@ -48,6 +48,7 @@ type flags struct {
 	trackUnscheduled     bool
 	objectLimit          int64
 	byteLimit            int64
+	objectBytesLimit     int64
 	holdDeleted          time.Duration
 	skipZero             bool
 	allow, deny, optIn   []string
@@ -56,6 +57,7 @@ type flags struct {
 	customOnly           bool
 	customGrace          time.Duration
 	customStrict         bool
+	copiedLabelsWin      bool
 	shard, totalShards   int
 	shardSet, totalSet   bool
 	pod, podNamespace    string
@@ -199,6 +201,8 @@ func (f *flags) declareObjects(s *section) {
 		BoolVar(&f.trackUnscheduled)
 	s.value("object-limit", "Objects to hold of each kind at most; what is beyond is left out and counted. 0: no limit.",
 		whole(&f.objectLimit, 0)).Default("0")
+	s.value("object-bytes-limit", "Bytes of text, uncompressed, of a single object at most; metric families beyond that are left out whole and counted. "+
+		"From 64KiB to 1GiB; there is always a limit.", sizeBetween(&f.objectBytesLimit, 64<<10, 1<<30)).Default("4MiB")
 	s.value("byte-limit", "Bytes of text, uncompressed, to hold of each kind at most; an object that would go beyond is left out and counted. 0: no limit.",
 		size(&f.byteLimit)).Default("0")
 }
@@ -229,6 +233,8 @@ func (f *flags) declareCustom(s *section) {
 	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
 	s.value("custom-resource.grace-period", "Time for which a kind of custom resource that can't be listed keeps the replica from becoming ready "+
 		"and the fleet from changing shards. It is on the page once it is listed. 0: as long as it takes.", duration(&f.customGrace)).Default("1m")
+	s.flag("custom-resource.copied-labels-win", "Let labels that labelsFromPath copies by a star take the place of commonLabels, as "+
+		"kube-state-metrics does. Whoever may write an object can then change those.").BoolVar(&f.copiedLabelsWin)
 	s.flag(customStrictFlag, "Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
 		"unknown keys, instead of logging them as warnings.").BoolVar(&f.customStrict)
 }

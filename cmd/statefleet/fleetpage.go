@@ -135,6 +135,7 @@ func kindView(k replica.KindOverview, counted *replica.Census, sharded map[strin
 		Heard:       k.LastEvent,
 		Objects:     k.Objects,
 		Hidden:      k.Hidden,
+		Truncated:   k.Truncated,
 		Series:      -1,
 		TextBytes:   k.TextBytes,
 		RawBytes:    k.RawBytes,

@@ -55,6 +55,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		TrackUnscheduled:  s.trackUnscheduled,
 		UseAPIServerCache: s.useAPIServerCache,
 		ObjectLimit:       s.objectLimit,
+		ObjectBytes:       s.objectBytesLimit,
 		ByteLimit:         s.byteLimit,
 		HoldDeleted:       s.holdDeleted,
 		CustomGrace:       s.customGrace,

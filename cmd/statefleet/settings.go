@@ -123,6 +123,7 @@ func (s *settings) chooseMetrics() error {
 		Annotations: byAnnotation,
 
 		SkipZeroStateSets: s.skipZero,
+		CopiedLabelsWin:   s.copiedLabelsWin,
 	})
 	return err // names the flag
 }

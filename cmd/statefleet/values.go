@@ -86,8 +86,24 @@ func duration(into *time.Duration) kingpin.Value {
 	}}
 }
 
+// sizeBetween reads a number of bytes within bounds.
+func sizeBetween(into *int64, low, high int64) kingpin.Value {
+	v := parsedSize(into)
+	read := v.read
+	v.read = func(s string) (int64, error) {
+		n, err := read(s)
+		if err == nil && (n < low || n > high) {
+			err = fmt.Errorf("must be from %d to %d bytes, got %q", low, high, s)
+		}
+		return n, err
+	}
+	return v
+}
+
 // size reads a number of bytes, such as 32MiB, 32Mi, 50MB or 1048576.
-func size(into *int64) kingpin.Value {
+func size(into *int64) kingpin.Value { return parsedSize(into) }
+
+func parsedSize(into *int64) parsed[int64] {
 	return parsed[int64]{into, form{"number of bytes", []string{"!!str", "!!int"}}, func(s string) (int64, error) {
 		q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
 		// What an int64 cannot hold, Value turns into any number, 0 included, which may stand for no limit.

@@ -16,6 +16,7 @@ type collector struct {
 
 	kinds  []kindMetric
 	limit  *prometheus.Desc
+	large  *prometheus.Desc
 	late   *prometheus.Desc
 	shared *prometheus.Desc
 	phase  *prometheus.Desc
@@ -72,6 +73,7 @@ func newCollector() *collector {
 			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Older) }),
 		},
 		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
+		large:  desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
 		late:   desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
 		shared: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
@@ -88,7 +90,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limit, c.late, c.shared, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.limit, c.large, c.late, c.shared, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
 		ch <- d
 	}
 }
@@ -108,6 +110,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
 		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
+		gauge(c.large, float64(k.truncated.count(k.store.Known)), k.Name)
 		if k.Custom {
 			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
 		}

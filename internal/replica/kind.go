@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/statefleet/statefleet/resources"
@@ -21,12 +22,16 @@ type kind struct {
 	limits     limits
 	room       sync.Mutex // with limits: held while one Source finds room, which it must not take for another's
 	refusals   refusals
+	shares     shares      // with limits.objects; guarded by room
+	evicted    atomic.Bool // an object has given place to one of another namespace
+	truncated  truncated
 	counters   *counters
 	logger     *slog.Logger
 	unreadable sync.Once
 	panicked   sync.Once
 	broken     []sync.Once // by family
 	crowded    sync.Once
+	oversized  sync.Once
 	scopes     []scope
 	hold       time.Duration // how long a deleted object stays on the page
 	patience   time.Duration // how long a refusal is taken for one that passes
@@ -60,7 +65,7 @@ func (r *Replica) newKind(k Kind) *kind {
 		Kind:     k,
 		store:    store.New(families(k.Renderer), r.budget),
 		series:   newSeries(k),
-		limits:   limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit},
+		limits:   limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
 		counters: r.options.Metrics.counters(k.Name),
 		logger:   r.logger.With("resource", k.Name),
 		scopes:   r.options.scopes(k),

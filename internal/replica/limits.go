@@ -1,11 +1,43 @@
 package replica
 
-import "github.com/statefleet/statefleet/store"
+import (
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/store"
+)
 
 // limits bound what is held of a kind; 0 means no bound. What is held stays, and
 // what would go beyond is left out: so which objects are left out does not change
 // from one list to the next, and a list begins with the first by namespace and name.
-type limits struct{ objects, bytes int64 }
+// Only a namespace that holds more objects than others gives place to them; see shares.
+type limits struct {
+	objects, bytes int64
+	object         int64 // bytes of a single object; there is always a bound
+}
+
+// any reports whether what is held of the kind is bounded.
+func (l limits) any() bool { return l.objects > 0 || l.bytes > 0 }
+
+// text is the bound on the text of an object. One of which more than the kind may hold is
+// asked is left out as a whole, since it would fill the kind's limit with a part of it.
+func (l limits) text() int64 {
+	if l.bytes > 0 {
+		return min(l.bytes, l.object)
+	}
+	return l.object
+}
+
+// unfit reports whether an object with these lines can never find room.
+func (l limits) unfit(lines *resources.Lines) bool {
+	return len(lines.Omitted) > 0 && l.bytes > 0 && l.bytes < l.object
+}
+
+// fits reports whether there is room for the text of an object that is not held.
+func (l limits) fits(held store.Stats, lines *resources.Lines) bool {
+	return l.bytes == 0 || held.HeldBytes+int64(len(lines.Buf)) <= l.bytes
+}
+
+// objectsOnly reports whether there would be room if there were one object less.
+func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldBytes < l.bytes }
 
 // keepOut reports whether an object that is not held finds no room.
 func (l limits) keepOut(s store.Stats) bool {

@@ -17,6 +17,8 @@ type Metrics struct {
 	skippedSamples *prometheus.CounterVec
 	vanished       *prometheus.CounterVec
 	failedFamilies *prometheus.CounterVec
+	omitted        *prometheus.CounterVec
+	skippedLabels  *prometheus.CounterVec
 	checks         *prometheus.CounterVec
 	differences    *prometheus.CounterVec
 }
@@ -45,6 +47,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "statefleet_family_failures_total",
 		Help: "Number of times a metric family could not be rendered for an object, whose other families are there.",
 	}, []string{"resource", "family"})
+	m.omitted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_families_over_limit_total",
+		Help: "Number of times a metric family was left out of an object because the text of the object would have exceeded --object-bytes-limit.",
+	}, []string{"resource"})
+	m.skippedLabels = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_labels_skipped_total",
+		Help: "Number of labels of custom resources that a star would have copied and that were left out because their names are not for objects to choose: those of commonLabels, job, instance, and names that begin with two underscores.",
+	}, []string{"resource"})
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "statefleet_consistency_checks_total",
 		Help: "Number of times what is held of a resource was compared with what there is, by the result: equal, repaired (listed anew), restarted (so was it, because the versions of the API server have gone back), hopeless (that was done before for the same), skipped (not synced, the shard changed, or answers that contradict one another) or failed.",
@@ -53,7 +63,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "statefleet_consistency_differences_total",
 		Help: "Number of objects that a consistency check found missing or outdated (missing), or held although they are gone (surplus).",
 	}, []string{"resource", "difference"})
-	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.failedFamilies, m.checks, m.differences, m.collector)
+	r.MustRegister(m.objects, m.skippedSamples, m.vanished, m.failedFamilies, m.omitted, m.skippedLabels, m.checks, m.differences, m.collector)
 	return m
 }
 
@@ -83,6 +93,7 @@ func (m *Metrics) Show(r *Replica, besides ...Watched) { m.collector.shown.Store
 type counters struct {
 	rendered, unchanged, failed, overLimit prometheus.Counter
 	skippedSamples, vanished               prometheus.Counter
+	familiesOmitted, skippedLabels         prometheus.Counter
 	missing, surplus                       prometheus.Counter
 	checks                                 func(result string) prometheus.Counter
 	familyFailed                           func(family string)
@@ -91,15 +102,17 @@ type counters struct {
 func (m *Metrics) counters(resource string) *counters {
 	outcome := func(o string) prometheus.Counter { return m.objects.WithLabelValues(resource, o) }
 	return &counters{
-		rendered:       outcome("rendered"),
-		unchanged:      outcome("unchanged"),
-		failed:         outcome("failed"),
-		overLimit:      outcome("over_limit"),
-		skippedSamples: m.skippedSamples.WithLabelValues(resource),
-		vanished:       m.vanished.WithLabelValues(resource),
-		missing:        m.differences.WithLabelValues(resource, "missing"),
-		surplus:        m.differences.WithLabelValues(resource, "surplus"),
-		checks:         func(result string) prometheus.Counter { return m.checks.WithLabelValues(resource, result) },
-		familyFailed:   func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
+		rendered:        outcome("rendered"),
+		unchanged:       outcome("unchanged"),
+		failed:          outcome("failed"),
+		overLimit:       outcome("over_limit"),
+		skippedSamples:  m.skippedSamples.WithLabelValues(resource),
+		vanished:        m.vanished.WithLabelValues(resource),
+		familiesOmitted: m.omitted.WithLabelValues(resource),
+		skippedLabels:   m.skippedLabels.WithLabelValues(resource),
+		missing:         m.differences.WithLabelValues(resource, "missing"),
+		surplus:         m.differences.WithLabelValues(resource, "surplus"),
+		checks:          func(result string) prometheus.Counter { return m.checks.WithLabelValues(resource, result) },
+		familyFailed:    func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
 	}
 }

@@ -40,6 +40,9 @@ type Options struct {
 	// ObjectLimit bounds the objects held of each kind, ByteLimit their text; 0
 	// means no limit.
 	ObjectLimit, ByteLimit int64
+	// ObjectBytes bounds the text of each object; metric families that would go beyond are
+	// left out. 0 means 4 MiB.
+	ObjectBytes int64
 	// HoldDeleted is how long the last state of a deleted object stays on the page,
 	// whoever scrapes meanwhile; 0 removes it at once.
 	HoldDeleted time.Duration

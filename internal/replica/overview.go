@@ -28,6 +28,8 @@ type KindOverview struct {
 	// Late is set on a kind that was added while others were served, or on a custom
 	// one that nobody waits for any longer. It is not shown before it is complete.
 	Late bool
+	// Truncated is how many objects lack metric families because of Options.ObjectBytes.
+	Truncated int
 }
 
 // Overview returns what there is now. It may be called at any time by any
@@ -49,6 +51,7 @@ func (r *Replica) Overview() Overview {
 	for i, k := range kinds {
 		o.Kinds[i].Stats = k.store.Stats()
 		o.Kinds[i].Status = k.status()
+		o.Kinds[i].Truncated = k.truncated.count(k.store.Known)
 		o.Kinds[i].Err = k.trouble(o.Kinds[i].Phase)
 	}
 	return o

@@ -54,6 +54,9 @@ func New(o Options) (*Replica, error) {
 	if o.CheckGrace == 0 {
 		o.CheckGrace = watch.CheckGrace
 	}
+	if o.ObjectBytes == 0 {
+		o.ObjectBytes = defaultObjectBytes
+	}
 	client, err := watch.NewClient(o.Config, watch.AcceptBoth)
 	if err != nil {
 		return nil, err

@@ -38,15 +38,15 @@ func (s *sink) Put(o watch.Object) (room bool) {
 // vanished reports whether an object is not held although it is older than a list
 // that was complete: that list would have named it, so it had been deleted by then,
 // and comes from an API server that is behind. Nothing is known of what has come to
-// be ours since.
+// be ours since, nor of what has given place to objects of other namespaces.
 func (s *sink) vanished(id store.ID, version uint64) bool {
-	return version != 0 && version <= s.listed && s.held == s.kind.held() && !s.kind.store.Known(id)
+	return version != 0 && version <= s.listed && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Known(id)
 }
 
 // put renders an object into the store, if there is room.
 func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	k := s.kind
-	limited := k.limits != (limits{})
+	limited := k.limits.any()
 	if limited {
 		k.room.Lock()
 		defer k.room.Unlock()
@@ -59,35 +59,64 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	if limited {
 		before = k.store.Stats() // without the one whose name this is now
 	}
-	if k.limits.keepOut(before) && !k.store.Known(id) {
-		k.disclaim(o, id)
-		s.leftOut(o)
-		return false
+	known := !limited || k.store.Known(id)
+	full := !known && k.limits.keepOut(before)
+	if full && !k.canGivePlace(o, before) {
+		return s.refuse(o, id)
 	}
-	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
-		// Its last good state would be taken for the present one.
-		k.store.Delete(id)
-		k.notRendered(o, err)
+	if !s.render(o, id) {
 		return true
 	}
-	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
-	for _, f := range s.lines.Failed {
-		k.familyFailed(o, f)
+	if k.limits.unfit(&s.lines) {
+		k.store.Delete(id)
+		k.refusals.note(s.source, id, k.limits.bytes+1)
+		return s.refuse(o, id)
 	}
+	if full {
+		if !k.limits.fits(before, &s.lines) {
+			return s.refuse(o, id)
+		}
+		k.givePlace(o)
+		before = k.store.Stats()
+	}
+	k.familiesOmitted(o, id, &s.lines)
 	k.putLines(o, store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source}, &s.lines)
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}
 	if limited && s.overgrown(before, id) {
-		k.disclaim(o, id)
-		s.leftOut(o)
-		return false
+		return s.refuse(o, id)
 	}
 	k.counters.rendered.Inc()
 	if limited {
-		k.refusals.forget(s.source, id)
+		k.noteRoom(o, id, s.source)
 	}
 	return true
+}
+
+// render renders an object, and removes one that can't be: its last good state would be
+// taken for the present one.
+func (s *sink) render(o watch.Object, id store.ID) (ok bool) {
+	k := s.kind
+	s.lines.Limit = int(k.limits.text())
+	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
+		k.store.Delete(id)
+		k.notRendered(o, err)
+		return false
+	}
+	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
+	k.counters.skippedLabels.Add(float64(s.lines.SkippedLabels))
+	for _, f := range s.lines.Failed {
+		k.familyFailed(o, f)
+	}
+	return true
+}
+
+// refuse leaves an object out for which there is no room.
+func (s *sink) refuse(o watch.Object, id store.ID) (room bool) {
+	s.kind.disclaim(o, id)
+	s.leftOut(o)
+	return false
 }
 
 // overgrown takes an object back out that has taken the text beyond its bound.

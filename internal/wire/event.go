@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -184,21 +183,37 @@ func eventTypeName(b []byte) string {
 	return string(b)
 }
 
+var errNoObject = errors.New("no object")
+
 func (e *EventReader) nextJSON() (Event, error) {
-	var frame struct {
-		Type   string          `json:"type"`
-		Object json.RawMessage `json:"object"`
-	}
-	before := e.json.InputOffset()
-	if err := e.json.value(&frame); err != nil {
+	before := e.json.read
+	frame, err := e.json.value()
+	if err != nil {
 		return Event{}, err
 	}
-	ev := Event{Type: frame.Type, Encoding: JSON, Object: frame.Object, Size: int(e.json.InputOffset() - before)}
-	if len(frame.Object) == 0 || frame.Object[0] != '{' {
-		return ev, fmt.Errorf("%w: no object", ErrFrame)
+	ev := Event{Encoding: JSON, Size: int(e.json.read - before)}
+	err = members(frame, func(name, value []byte) error {
+		switch string(name) {
+		case `"type"`:
+			kind, err := text(value)
+			ev.Type = eventTypeName(kind)
+			return err
+		case `"object"`:
+			ev.Object = value
+		}
+		return nil
+	})
+	if err == nil && (len(ev.Object) == 0 || ev.Object[0] != '{') {
+		err = errNoObject
+	}
+	if err == nil && !ValidJSON(frame) {
+		err = errJSON
+	}
+	if err != nil {
+		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	if e.table != nil && ev.Type != "ERROR" {
-		object, err := e.table.fromEvent(frame.Object)
+		object, err := e.table.fromEvent(ev.Object)
 		if err != nil {
 			return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 		}

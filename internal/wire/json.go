@@ -11,9 +11,6 @@ var (
 	errJSONEnds = errors.New("json: truncated")
 )
 
-// maxDepth bounds the nesting of values that are stepped over.
-const maxDepth = 1000
-
 // members calls visit for each member of the JSON object that b begins with:
 // the name with its quotes as it stands there, and the value. What follows the
 // object is not looked at.
@@ -111,7 +108,8 @@ func skipString(b []byte, i int) (int, error) {
 }
 
 // skipValue returns the end of the value that begins at i. It checks no more
-// than it needs to find the end: the decoder behind it checks the rest.
+// than it needs to find the end: the decoder behind it checks the rest. A value may be
+// nested to any depth, since API servers accept custom resources of 1,200 levels and more.
 func skipValue(b []byte, i int) (int, error) {
 	depth := 0
 	for i < len(b) {
@@ -124,9 +122,7 @@ func skipValue(b []byte, i int) (int, error) {
 			i = end
 			continue
 		case '{', '[':
-			if depth++; depth > maxDepth {
-				return 0, errJSON
-			}
+			depth++
 		case '}', ']':
 			if depth--; depth < 0 {
 				return 0, errJSON

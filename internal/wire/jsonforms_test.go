@@ -61,15 +61,12 @@ func TestIdentityIsFoundBehindValuesOfAnyKind(t *testing.T) {
 	}
 }
 
-func TestNestingIsBounded(t *testing.T) {
-	object := func(depth int) []byte {
-		return []byte(`{"spec":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"metadata":{"name":"a"}}`)
-	}
-	if m, err := ReadMeta(JSON, object(maxDepth)); err != nil || string(m.Name) != "a" {
-		t.Errorf("%d levels: name %q, error %v", maxDepth, m.Name, err)
-	}
-	if _, err := ReadMeta(JSON, object(maxDepth+1)); err == nil {
-		t.Errorf("%d levels: no error", maxDepth+1)
+func TestNestingIsNotBounded(t *testing.T) {
+	for _, depth := range []int{1_000, 1_200, 100_000} {
+		object := []byte(`{"spec":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"metadata":{"name":"a"}}`)
+		if m, err := ReadMeta(JSON, object); err != nil || string(m.Name) != "a" {
+			t.Errorf("%d levels: name %q, error %v", depth, m.Name, err)
+		}
 	}
 }
 

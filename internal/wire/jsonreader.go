@@ -1,42 +1,185 @@
 package wire
 
 import (
-	"encoding/json"
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 )
 
-// jsonReader reads JSON values from a stream, of which none may be longer than
-// MaxObject.
+// jsonReader reads JSON values from a stream, of which none may be longer than MaxObject.
+// It finds where a value ends, however deep it is nested, and checks no more than that
+// takes: the rest is for the decoder behind it.
 type jsonReader struct {
-	*json.Decoder
-	from *bounded
+	br   *bufio.Reader
+	buf  []byte // the value that was read last
+	read int64  // bytes of the stream so far
 }
+
+var (
+	errLong    = fmt.Errorf("json: a value of more than %d MiB", MaxObject>>20)
+	errNoValue = errors.New("json: no value where one was expected")
+)
 
 func newJSONReader(r io.Reader) *jsonReader {
-	from := &bounded{Reader: r, left: MaxObject}
-	return &jsonReader{json.NewDecoder(from), from}
-}
-
-// value decodes the next value. A decoder holds the whole of it first.
-func (r *jsonReader) value(into any) error {
-	r.from.left = MaxObject
-	return r.Decode(into)
-}
-
-var errLong = errors.New("json: a value of more than 64 MiB")
-
-// bounded reads no more than what is left.
-type bounded struct {
-	io.Reader
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errLong
+	br, ok := r.(*bufio.Reader)
+	if !ok {
+		br = bufio.NewReaderSize(r, frameBuffer)
 	}
-	n, err := b.Reader.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
+	return &jsonReader{br: br}
+}
+
+// next steps over white space and returns the byte after it, which is read later.
+func (r *jsonReader) next() (byte, error) {
+	for {
+		b, err := r.br.Peek(1)
+		if err != nil {
+			return 0, err
+		}
+		switch b[0] {
+		case ' ', '\t', '\r', '\n':
+			r.discard(1)
+		default:
+			return b[0], nil
+		}
+	}
+}
+
+func (r *jsonReader) discard(n int) {
+	n, _ = r.br.Discard(n)
+	r.read += int64(n)
+}
+
+// value returns the bytes of the next value, valid until the next one is read. io.EOF means
+// that there is none.
+func (r *jsonReader) value() ([]byte, error) {
+	if cap(r.buf) > 1<<20 {
+		r.buf = nil
+	}
+	r.buf = r.buf[:0]
+	first, err := r.next()
+	if err != nil {
+		return nil, err
+	}
+	scan := valueScan{scalar: first != '{' && first != '[' && first != '"'}
+	for {
+		if r.br.Buffered() == 0 {
+			if _, err := r.br.Peek(1); errors.Is(err, io.EOF) && scan.scalar && len(r.buf) > 0 {
+				return r.buf, nil // a number may end with the stream
+			} else if err != nil {
+				return nil, unexpected(err)
+			}
+		}
+		chunk, _ := r.br.Peek(r.br.Buffered())
+		n, done := scan.end(chunk)
+		if len(r.buf)+n > MaxObject {
+			return nil, errLong
+		}
+		r.buf = append(r.buf, chunk[:n]...)
+		r.discard(n)
+		if done && len(r.buf) == 0 {
+			return nil, errNoValue
+		}
+		if done {
+			return r.buf, nil
+		}
+	}
+}
+
+// valueScan looks for the end of a value that comes in parts.
+type valueScan struct {
+	scalar  bool // a number, true, false or null, which ends before what is none of it
+	depth   int
+	quoted  bool // within a string
+	escaped bool // behind a backslash
+}
+
+// end returns how many bytes of b belong to the value, and whether it ends with them.
+func (s *valueScan) end(b []byte) (n int, done bool) {
+	for i, c := range b {
+		switch {
+		case s.escaped:
+			s.escaped = false
+		case s.quoted:
+			s.escaped = c == '\\'
+			s.quoted = c != '"'
+			if !s.quoted && s.depth == 0 {
+				return i + 1, true
+			}
+		case s.scalar:
+			if isDelimiter(c) {
+				return i, true
+			}
+		case c == '"':
+			s.quoted = true
+		case c == '{' || c == '[':
+			s.depth++
+		case c == '}' || c == ']':
+			if s.depth--; s.depth <= 0 {
+				return i + 1, true
+			}
+		}
+	}
+	return len(b), false
+}
+
+func isDelimiter(c byte) bool {
+	switch c {
+	case ',', '}', ']', ' ', '\n', '\t', '\r', ':', '"', '{', '[':
+		return true
+	}
+	return false
+}
+
+// expect reads one of two characters, and returns which.
+func (r *jsonReader) expect(one, other byte) (byte, error) {
+	c, err := r.next()
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	if c != one && c != other {
+		return 0, fmt.Errorf("json: %q where %q was expected", c, one)
+	}
+	r.discard(1)
+	return c, nil
+}
+
+// each calls read for what stands between two brackets and is separated by commas.
+func (r *jsonReader) each(begin, end byte, read func() error) error {
+	if _, err := r.expect(begin, begin); err != nil {
+		return err
+	}
+	c, err := r.next()
+	if err != nil {
+		return unexpected(err)
+	}
+	if c == end {
+		r.discard(1)
+		return nil
+	}
+	for {
+		if err := read(); err != nil {
+			return err
+		}
+		if c, err = r.expect(',', end); err != nil || c == end {
+			return err
+		}
+	}
+}
+
+// name reads the name of a member, and the colon.
+func (r *jsonReader) name() (string, error) {
+	quoted, err := r.value()
+	if err != nil {
+		return "", err
+	}
+	if quoted[0] != '"' {
+		return "", errJSON
+	}
+	name, err := text(quoted)
+	if err != nil {
+		return "", err
+	}
+	_, err = r.expect(':', ':')
+	return string(name), err
 }

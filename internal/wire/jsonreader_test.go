@@ -1,28 +1,31 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
-// endless never stops.
-type endless byte
+// endless never stops, and counts what was read.
+type endless struct {
+	char byte
+	read int
+}
 
-func (e endless) Read(p []byte) (int, error) {
+func (e *endless) Read(p []byte) (int, error) {
 	for i := range p {
-		p[i] = byte(e)
+		p[i] = e.char
 	}
+	e.read += len(p)
 	return len(p), nil
 }
 
 // A server that never ends a value must not have all of it held.
 func TestEndlessJSONIsGivenUp(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 128 MiB; TestNoMoreIsReadThanIsLeft is the small one")
-	}
-	for name, read := range map[string]func(r io.Reader) error{
+	for begin, read := range map[string]func(r io.Reader) error{
 		`{"type":"ADDED","object":{"a":"`: func(r io.Reader) error {
 			_, err := NewEventReader(r).Next()
 			return err
@@ -32,36 +35,82 @@ func TestEndlessJSONIsGivenUp(t *testing.T) {
 			return err
 		},
 	} {
-		taken := &bounded{Reader: io.MultiReader(strings.NewReader(name), endless('a')), left: 2 * MaxObject}
-		if err := read(taken); !errors.Is(err, errLong) {
-			t.Errorf("%s: error %v", name, err)
+		rest := &endless{char: 'a'}
+		if err := read(io.MultiReader(strings.NewReader(begin), rest)); !errors.Is(err, errLong) {
+			t.Errorf("%s: error %v", begin, err)
 		}
-		if read := 2*MaxObject - taken.left; read > MaxObject+frameBuffer {
-			t.Errorf("%s: %d bytes were read", name, read)
+		if rest.read > MaxObject+2*frameBuffer {
+			t.Errorf("%s: %d bytes were read", begin, rest.read)
 		}
 	}
 }
 
-func TestNoMoreIsReadThanIsLeft(t *testing.T) {
-	b := &bounded{Reader: endless('a'), left: 10}
-	buf := make([]byte, 7)
-	for _, want := range []int{7, 3} {
-		if n, err := b.Read(buf); n != want || err != nil {
-			t.Errorf("read %d bytes, error %v, want %d", n, err, want)
+func TestJSONValueMayBeAsLongAsTheBound(t *testing.T) {
+	for n, want := range map[int]error{MaxObject: nil, MaxObject + 1: errLong} {
+		text := `"` + strings.Repeat("x", n-2) + `"`
+		if got, err := newJSONReader(strings.NewReader(text)).value(); !errors.Is(err, want) || err == nil && len(got) != n {
+			t.Errorf("%d bytes: read %d, error %v, want %v", n, len(got), err, want)
 		}
-	}
-	if n, err := b.Read(buf); n != 0 || !errors.Is(err, errLong) {
-		t.Errorf("read %d bytes, error %v, want %v", n, err, errLong)
 	}
 }
 
-func TestEveryJSONValueMayBeAsLongAsTheBound(t *testing.T) {
-	r := newJSONReader(strings.NewReader(`{"a":1}{"a":2}`))
+func TestJSONValuesEndWhereTheyEnd(t *testing.T) {
+	values := []string{`{}`, `{"a":"}\"]"}`, `[]`, `[1,[2,{"b":"\\"}]]`, `"a\"b"`, `""`, `17`, `-1.5e3`, `true`, `null`}
+	for _, first := range values {
+		for _, second := range values {
+			r := newJSONReader(iotest.OneByteReader(strings.NewReader(" " + first + "\n\t" + second)))
+			for _, want := range []string{first, second} {
+				if got, err := r.value(); err != nil || string(got) != want {
+					t.Errorf("%s, error %v, want %s", got, err, want)
+				}
+			}
+			if got, err := r.value(); !errors.Is(err, io.EOF) {
+				t.Errorf("after the last: %s, error %v", got, err)
+			}
+		}
+	}
+}
+
+// API servers accept custom resources whose nesting the decoders of the standard library refuse.
+func TestDeepObjectsAreReadLikeOthers(t *testing.T) {
+	for _, depth := range []int{1_200, 100_000, 1_000_000} {
+		deep := `{"apiVersion":"a/v1","spec":` + strings.Repeat(`{"a":[`, depth) + strings.Repeat("]}", depth) + `,"metadata":{"name":"deep","uid":"u"}}`
+		const plain = `{"metadata":{"name":"plain","uid":"v"}}`
+		events := NewEventReader(strings.NewReader(`{"type":"ADDED","object":` + deep + "}\n" + `{"type":"ADDED","object":` + plain + "}\n"))
+		var names []string
+		note := func(enc Encoding, object []byte) error {
+			meta, err := ReadMeta(enc, object)
+			names = append(names, string(meta.Name))
+			return err
+		}
+		for range 2 {
+			ev, err := events.Next()
+			if err == nil {
+				err = note(ev.Encoding, ev.Object)
+			}
+			if err != nil {
+				t.Fatalf("%d levels, event: %v", depth, err)
+			}
+		}
+		list := `{"kind":"List","metadata":{"resourceVersion":"7"},"items":[` + deep + "," + plain + `]}`
+		meta, err := ReadList(strings.NewReader(list), note)
+		if err != nil || meta.ResourceVersion != "7" {
+			t.Errorf("%d levels, list: %+v, error %v", depth, meta, err)
+		}
+		if got := strings.Join(names, " "); got != "deep plain deep plain" {
+			t.Errorf("%d levels: read %s", depth, got)
+		}
+	}
+}
+
+func TestLargeJSONValuesAreNotKept(t *testing.T) {
+	r := newJSONReader(bytes.NewReader(append(bytes.Repeat([]byte("1"), 2<<20), " 2 3"...)))
 	for range 2 {
-		r.from.left = 0
-		var into struct{ A int }
-		if err := r.value(&into); err != nil || into.A == 0 {
-			t.Errorf("%+v, error %v", into, err)
+		if _, err := r.value(); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if cap(r.buf) > 1<<20 {
+		t.Errorf("%d bytes are kept", cap(r.buf))
 	}
 }

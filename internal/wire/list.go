@@ -11,9 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MaxObject bounds the bytes of a single object or frame: an API server keeps
-// objects to a few MiB, so more means that the stream can't be trusted.
-const MaxObject = 64 << 20
+// MaxObject bounds the bytes of a single object or frame; more means that the stream can't be
+// trusted. etcd takes requests of 1.5 MiB unless its --max-request-bytes is raised, and warns
+// above 10 MiB. API servers keep objects as protobuf or compact JSON and send them with little
+// more than that, so that 16 MiB leave room for etcds that were raised to what they warn of.
+const MaxObject = 16 << 20
 
 // ReadList reads the body of a list and calls visit with the bytes of one item
 // after another; they are valid until visit returns. An item is handed out
@@ -166,68 +168,50 @@ func (l *listReader) bytes(n int) (value []byte, held int, err error) {
 // readJSONList reads the members of a JSON list from the stream, items one by one.
 func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
-	dec := newJSONReader(br)
-	if err := expect(dec, json.Delim('{')); err != nil {
-		return meta, err
-	}
-	for dec.More() {
-		name, err := dec.Token()
+	r := newJSONReader(br)
+	err := r.each('{', '}', func() error {
+		name, err := r.name()
 		if err != nil {
-			return meta, unexpected(err)
+			return err
 		}
 		switch {
-		case name == "metadata":
-			err = dec.value(&meta)
 		case name == "items" && t == nil:
-			err = readJSONItems(dec, visit)
-		case name == "columnDefinitions" && t != nil:
-			var definitions json.RawMessage
-			if err = dec.value(&definitions); err == nil {
-				err = t.columns(definitions)
-			}
-		case name == "rows" && t != nil:
-			err = readJSONItems(dec, t.visit(visit))
+			return readJSONItems(r, visit)
 		case name == "items":
-			err = errNoTable
-		default:
-			var other json.RawMessage
-			err = dec.value(&other)
+			return errNoTable
+		case name == "rows" && t != nil:
+			return readJSONItems(r, t.visit(visit))
 		}
-		if err != nil {
-			return meta, unexpected(err)
+		value, err := r.value()
+		switch {
+		case err != nil:
+		case name == "metadata":
+			err = json.Unmarshal(value, &meta)
+		case name == "columnDefinitions" && t != nil:
+			err = t.columns(value)
 		}
-	}
-	return meta, expect(dec, json.Delim('}'))
+		return err
+	})
+	return meta, unexpected(err)
 }
 
-func readJSONItems(dec *jsonReader, visit func(Encoding, []byte) error) error {
-	start, err := dec.Token()
-	if err != nil || start == nil { // null stands for no items
+func readJSONItems(r *jsonReader, visit func(Encoding, []byte) error) error {
+	first, err := r.next()
+	if err != nil {
 		return err
 	}
-	if start != json.Delim('[') {
-		return fmt.Errorf("json: items are no list but %v", start)
+	if first != '[' { // null stands for no items
+		value, err := r.value()
+		if err == nil && string(value) != "null" {
+			err = fmt.Errorf("json: items are no list but begin with %q", first)
+		}
+		return err
 	}
-	var item json.RawMessage
-	for dec.More() {
-		item = item[:0]
-		if err := dec.value(&item); err != nil {
+	return r.each('[', ']', func() error {
+		item, err := r.value()
+		if err != nil {
 			return err
 		}
-		if err := visit(JSON, item); err != nil {
-			return err
-		}
-	}
-	return expect(dec, json.Delim(']'))
-}
-
-func expect(dec *jsonReader, want json.Delim) error {
-	got, err := dec.Token()
-	if err != nil {
-		return unexpected(err)
-	}
-	if got != want {
-		return fmt.Errorf("json: %v where %v was expected", got, want)
-	}
-	return nil
+		return visit(JSON, item)
+	})
 }

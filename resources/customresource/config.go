@@ -250,8 +250,8 @@ func checkLabel(f field, name string) {
 	switch {
 	case name == "":
 		f.fail("a label needs a name")
-	case labelName(name) == metricName:
-		f.fail("the label %s is the metric's own name", metricName)
+	case labelName(name) == "__name__":
+		f.fail("the label __name__ is the metric's own name")
 	}
 }
 

@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 }
 
 func (f fixture) check(t *testing.T) {
-	filter, err := resources.NewFilter(resources.Selection{Deny: f.options.MetricDenylist})
+	filter, err := resources.NewFilter(resources.Selection{Deny: f.options.MetricDenylist, CopiedLabelsWin: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+
+	"github.com/statefleet/statefleet/internal/wire"
 )
+
+// maxDepth bounds the nesting of values that are kept as a whole, for a label: reading and
+// writing them recurses. What is deeper becomes null.
+const maxDepth = 1000
 
 var (
 	errNoJSON   = errors.New("the object is not valid JSON")
@@ -13,9 +19,10 @@ var (
 
 // decode reads those parts of a JSON object that s names. Of a list it reads
 // all elements, so that indexes stay true, but of each only what s names. The
-// annotation lastApplied is left out at every depth: objects hold others in full.
+// annotation lastApplied is left out at every depth: objects hold others in full. What is
+// not read may be nested to any depth.
 func decode(raw []byte, s *shape) (*value, error) {
-	if !json.Valid(raw) {
+	if !wire.ValidJSON(raw) {
 		return nil, errNoJSON
 	}
 	d := decoder{b: raw}
@@ -31,8 +38,9 @@ func decode(raw []byte, s *shape) (*value, error) {
 // decoder walks over JSON that is known to be valid, which is why none of its
 // methods fails.
 type decoder struct {
-	b []byte
-	i int // where it is: never before white space
+	b     []byte
+	i     int // where it is: never before white space
+	depth int // objects and lists that are open
 }
 
 func (d *decoder) space() {
@@ -49,12 +57,20 @@ func (d *decoder) space() {
 // value reads the value at i into v, and moves behind it.
 func (d *decoder) value(v *value, s *shape) {
 	switch d.b[d.i] {
-	case '{':
-		v.kind = objectValue
-		d.members(v, s)
-	case '[':
-		v.kind = listValue
-		d.elements(v, s)
+	case '{', '[':
+		if d.depth == maxDepth {
+			d.skip()
+			return
+		}
+		d.depth++
+		if d.b[d.i] == '{' {
+			v.kind = objectValue
+			d.members(v, s)
+		} else {
+			v.kind = listValue
+			d.elements(v, s)
+		}
+		d.depth--
 	case '"':
 		v.kind, v.text = textValue, d.text()
 	case 't', 'f':

@@ -74,8 +74,9 @@ func copies(key string) (prefix string, ok bool) {
 }
 
 // append appends the labels that v gives. What is missing gives no label; an
-// empty text gives an empty one.
-func (s *labelSource) append(l labels, v *value) labels {
+// empty text gives an empty one. Of the members of a map, whose keys users choose, only
+// those become labels that may.
+func (s *labelSource) append(l labels, v *value, may func(name string) bool) labels {
 	l = append(l, s.fixed...)
 	for _, m := range s.maps {
 		from := m.path.get(v)
@@ -84,7 +85,7 @@ func (s *labelSource) append(l labels, v *value) labels {
 		}
 		for i := range from.items {
 			name := labelName(m.prefix + from.items[i].name)
-			if name != metricName {
+			if may(name) {
 				l = append(l, label{name, from.items[i].label()})
 			}
 		}
@@ -109,9 +110,15 @@ func (s *labelSource) reach() []path {
 	return all
 }
 
-// metricName is the label that holds a sample's own name; no other may be
-// called so.
-const metricName = "__name__"
+// copyable reports whether a label that is copied from a map may have a name: not that of
+// a common label, which the configuration sets, nor one by which Prometheus tells its
+// targets apart, nor one that it keeps for itself.
+func (l labels) copyable(name string) bool {
+	if name == "job" || name == "instance" || strings.HasPrefix(name, "__") {
+		return false
+	}
+	return !slices.ContainsFunc(l, func(common label) bool { return common.name == name })
+}
 
 // labelName makes a name into one that Prometheus takes in every format: what
 // is not allowed becomes an underscore.

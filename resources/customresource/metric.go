@@ -35,16 +35,27 @@ type source struct {
 	labels labelSource
 }
 
+// maxCopied bounds the labels that are copied from maps for one family of an object. A map of
+// 100,000 members that is copied for each of them asks for 10^10, of which few may be left
+// when their names become the same.
+const maxCopied = 1 << 20
+
 // own returns the labels that belong to v: the key of a map's member, then the
 // labels that v gives, then those that the map gives. The later ones win.
 func (e *source) own(s *samples, key string, v, parent *value) labels {
 	s.own = s.own[:0]
+	if s.out.Full() { // a map may be copied for each of its members
+		return s.own
+	}
 	if e.byKey != "" && key != "" {
 		s.own = append(s.own, label{e.byKey, key})
 	}
-	s.own = e.labels.append(s.own, v)
+	s.own = e.labels.append(s.own, v, s.mayCopy)
 	if parent != nil {
-		s.own = e.labels.append(s.own, parent)
+		s.own = e.labels.append(s.own, parent, s.mayCopy)
+	}
+	if s.work > maxCopied {
+		s.out.Fill()
 	}
 	return s.own
 }

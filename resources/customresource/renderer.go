@@ -2,7 +2,6 @@ package customresource
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -12,15 +11,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// maxLines bounds the text of one object. Labels copied from a map stand on
-// each of an object's samples, so that an object of a megabyte could be written
-// to ask for terabytes.
-const maxLines = 16 << 20
-
-var (
-	errEncoding = errors.New("custom resources are read as JSON only")
-	errTooLarge = fmt.Errorf("the object gives more than %d bytes of metrics", maxLines)
-)
+var errEncoding = errors.New("custom resources are read as JSON only")
 
 // Renderer turns the objects of one kind of custom resource into lines. It is
 // safe for concurrent use.
@@ -29,13 +20,15 @@ type Renderer struct {
 	families []resources.Family
 	metrics  [][]*reported // of each family
 	shape    shape
-	logger   *slog.Logger
-	pool     sync.Pool // of *samples
+	// copiedWin lets labels copied by a star take the place of common labels.
+	copiedWin bool
+	logger    *slog.Logger
+	pool      sync.Pool // of *samples
 }
 
 // newRenderer makes the renderer of a kind from the entries that name it.
 func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter, logger *slog.Logger) *Renderer {
-	r := &Renderer{gvk: gvk, logger: logger}
+	r := &Renderer{gvk: gvk, logger: logger, copiedWin: f.CopiedLabelsWin()}
 	place := map[string]int{}
 	for _, e := range entries {
 		for _, m := range e.metrics {
@@ -64,9 +57,10 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 func (r *Renderer) Families() []resources.Family { return r.families }
 
 // Render replaces what l holds by the lines of the object in raw, which has to
-// be JSON. An error says that the bytes are no object, or one that asks for more
-// text than an object may have; l is then to be ignored. A value that can't be
-// used costs its sample, is counted in l.Skipped, and logged the first time.
+// be JSON. An error says that the bytes are no object; l is then to be ignored. A value
+// that can't be used costs its sample, is counted in l.Skipped, and logged the first time.
+// l.Limit bounds the lines: labels copied from a map stand on each of an object's samples,
+// so that an object of a megabyte could be written to ask for terabytes.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	s, ok := r.pool.Get().(*samples)
 	if !ok {
@@ -88,20 +82,20 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	if err != nil {
 		return err
 	}
-	s.lines, s.full = l, false
 	resources.Write(l, r.families, func(i int, out *resources.Out) {
-		s.out = out
+		s.out, s.work = out, 0
 		for _, m := range r.metrics[i] {
-			s.base = m.labels.append(s.base[:0], object).settle()
+			s.common = m.labels.fixed
+			if r.copiedWin {
+				s.common = nil
+			}
+			s.base = m.labels.append(s.base[:0], object, s.mayCopy).settle()
 			s.reserved = r.reserved()
 			s.found = 0
 			m.each.write(object, s)
 			r.report(m, s.found, raw)
 		}
 	})
-	if s.full {
-		return errTooLarge
-	}
 	return nil
 }
 
@@ -117,19 +111,29 @@ func (r *Renderer) reserved() [3]label {
 // samples writes the samples of one object after another.
 type samples struct {
 	out      *resources.Out
-	lines    *resources.Lines
-	full     bool   // the object has more lines than it may have
+	work     int    // labels that were copied for the family; see maxCopied
 	found    faults // of the metric
 	reserved [3]label
+	common   labels // of the configuration
 	base     labels // of all samples of the metric
 	own      labels // of one sample; scratch of source.own
 	joined   labels
 	pairs    []string
 }
 
+// mayCopy reports whether a label copied from a map may have a name, and counts it if not.
+func (s *samples) mayCopy(name string) bool {
+	s.work++
+	may := s.common.copyable(name)
+	if !may {
+		s.out.SkipLabel()
+	}
+	return may
+}
+
 // write appends a sample unless its series stands there already.
 func (s *samples) write(v float64, own labels) {
-	if s.full {
+	if s.out.Full() {
 		return
 	}
 	s.joined = append(append(append(s.joined[:0], s.base...), own...), s.reserved[:]...).settle()
@@ -140,7 +144,6 @@ func (s *samples) write(v float64, own labels) {
 	if !s.out.Distinct(v, s.pairs...) {
 		s.skip(repeated)
 	}
-	s.full = len(s.lines.Buf) > maxLines
 }
 
 // maxIdleLabels bounds the scratch that is kept from one object to the next.
@@ -152,7 +155,7 @@ func (s *samples) release() {
 		*s = samples{}
 		return
 	}
-	s.out, s.lines = nil, nil
+	s.out, s.common = nil, nil
 	for _, l := range []labels{s.base, s.own, s.joined} {
 		clear(l[:cap(l)])
 	}

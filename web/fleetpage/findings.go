@@ -77,6 +77,15 @@ func (o Overview) ofKinds() (all []Finding) {
 	}
 	names = names[:0]
 	for _, k := range o.Kinds {
+		if k.Truncated > 0 {
+			names = append(names, fmt.Sprintf("%s (%d)", k.Name, k.Truncated))
+		}
+	}
+	if len(names) > 0 {
+		all = append(all, problem("Metric families are left out of objects whose text would exceed --object-bytes-limit: %s.", list(names)))
+	}
+	names = names[:0]
+	for _, k := range o.Kinds {
 		if k.Phase == Synced && !k.Heard.IsZero() && o.At.Sub(k.Heard) > quietWatch {
 			names = append(names, k.Name)
 		}

@@ -138,6 +138,8 @@ type Kind struct {
 	Heard   time.Time `json:"heard,omitzero"` // when the API server was last heard of
 	Objects int       `json:"objects"`
 	Hidden  int       `json:"hidden"` // held, and not served
+	// Truncated is how many objects lack metric families because their text is too long.
+	Truncated int `json:"truncated"`
 	// Series is -1 as long as it was not counted.
 	Series      int   `json:"series"`
 	TextBytes   int64 `json:"textBytes"`

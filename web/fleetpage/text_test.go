@@ -63,6 +63,7 @@ func TestFindings(t *testing.T) {
 		"moving for long":   {func(o *Overview) { o.Fleet.Target, o.Fleet.Since = 3, noon.Add(-time.Hour) }, Problem, "since 60 min"},
 		"about to switch":   {func(o *Overview) { o.Fleet.Target, o.Fleet.SwitchAt = 3, noon.Add(time.Second) }, Note, "It changes over at 12:00:01 UTC."},
 		"web configuration": {func(o *Overview) { o.Replica.WebConfigRefused = true }, Note, "web configuration file was refused"},
+		"truncated":         {func(o *Overview) { o.Kinds[0].Truncated = 2 }, Problem, "--object-bytes-limit: jobs (2)."},
 		"late": {func(o *Overview) {
 			o.Fleet.Target, o.Fleet.Members = 3, append(o.Fleet.Members, Member{Ordinal: 2, State: PodUnknown})
 		}, Note, "It waits for replica 2."},

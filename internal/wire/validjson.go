@@ -1,0 +1,207 @@
+package wire
+
+// ValidJSON reports whether b is one JSON value, as json.Valid does, but however deep it is
+// nested: API servers accept objects that the standard library refuses. It does not recurse.
+func ValidJSON(b []byte) bool {
+	var n nesting
+	i := space(b, 0)
+	for {
+		var ok, opened bool
+		if i, opened, ok = n.begin(b, i); !ok {
+			return false
+		}
+		if opened {
+			continue
+		}
+		if i, ok = n.next(b, i); !ok {
+			return false
+		}
+		if n.depth == 0 {
+			return i == len(b)
+		}
+	}
+}
+
+// nesting are the objects and lists that are open, one bit each.
+type nesting struct {
+	bits  []uint64 // 1 for an object
+	depth int
+}
+
+func (n *nesting) push(object bool) {
+	word, bit := n.depth/64, uint64(1)<<(n.depth%64)
+	if word == len(n.bits) {
+		n.bits = append(n.bits, 0)
+	}
+	n.bits[word] &^= bit
+	if object {
+		n.bits[word] |= bit
+	}
+	n.depth++
+}
+
+func (n *nesting) inObject() bool {
+	top := n.depth - 1
+	return n.bits[top/64]>>(top%64)&1 == 1
+}
+
+// begin reads the value at i up to its end. Of an object or a list that is not empty it
+// reads up to the first value in it, and reports that it has opened it.
+func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
+	if i >= len(b) {
+		return i, false, false
+	}
+	switch c := b[i]; c {
+	case '{':
+		i = space(b, i+1)
+		if i < len(b) && b[i] == '}' {
+			return i + 1, false, true
+		}
+		n.push(true)
+		i, ok = validName(b, i)
+		return i, true, ok
+	case '[':
+		i = space(b, i+1)
+		if i < len(b) && b[i] == ']' {
+			return i + 1, false, true
+		}
+		n.push(false)
+		return i, true, true
+	case '"':
+		i, ok = validString(b, i)
+		return i, false, ok
+	case 't':
+		return validWord(b, i, "true")
+	case 'f':
+		return validWord(b, i, "false")
+	case 'n':
+		return validWord(b, i, "null")
+	default:
+		i, ok = validNumber(b, i)
+		return i, false, ok
+	}
+}
+
+// next moves from behind a value to the one after it, and closes what ends before that. With
+// nothing open it moves to what follows the value.
+func (n *nesting) next(b []byte, i int) (int, bool) {
+	for {
+		i = space(b, i)
+		if n.depth == 0 {
+			return i, true
+		}
+		if i >= len(b) {
+			return i, false
+		}
+		object := n.inObject()
+		switch {
+		case b[i] == ',' && object:
+			return validName(b, space(b, i+1))
+		case b[i] == ',':
+			return space(b, i+1), true
+		case b[i] == '}' && object, b[i] == ']' && !object:
+			n.depth--
+			i++
+		default:
+			return i, false
+		}
+	}
+}
+
+// validName reads a member's name, the colon, and the white space around it.
+func validName(b []byte, i int) (int, bool) {
+	i, ok := validString(b, i)
+	if !ok {
+		return i, false
+	}
+	i = space(b, i)
+	if i >= len(b) || b[i] != ':' {
+		return i, false
+	}
+	return space(b, i+1), true
+}
+
+func validString(b []byte, i int) (int, bool) {
+	if i >= len(b) || b[i] != '"' {
+		return i, false
+	}
+	for i++; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, true
+		case c < ' ':
+			return i, false
+		case c == '\\':
+			var ok bool
+			if i, ok = validEscape(b, i+1); !ok {
+				return i, false
+			}
+		}
+	}
+	return i, false
+}
+
+// validEscape reads what stands behind a backslash and returns where its last byte is.
+func validEscape(b []byte, i int) (int, bool) {
+	if i >= len(b) {
+		return i, false
+	}
+	switch b[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i, true
+	case 'u':
+		for k := 1; k <= 4; k++ {
+			if i+k >= len(b) || !isHex(b[i+k]) {
+				return i, false
+			}
+		}
+		return i + 4, true
+	}
+	return i, false
+}
+
+func isHex(c byte) bool {
+	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func validWord(b []byte, i int, word string) (next int, opened, ok bool) {
+	end := i + len(word)
+	return end, false, end <= len(b) && string(b[i:end]) == word
+}
+
+func validNumber(b []byte, i int) (int, bool) {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	from := i
+	i = digits(b, i)
+	if i == from || b[from] == '0' && i > from+1 {
+		return i, false
+	}
+	if i < len(b) && b[i] == '.' {
+		from = i + 1
+		if i = digits(b, from); i == from {
+			return i, false
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		from = i
+		if i = digits(b, from); i == from {
+			return i, false
+		}
+	}
+	return i, true
+}
+
+func digits(b []byte, i int) int {
+	for i < len(b) && isDigit(b[i]) {
+		i++
+	}
+	return i
+}

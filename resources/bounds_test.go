@@ -1,0 +1,176 @@
+package resources
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+const testLimit = 4 << 20
+
+// hostileObjects are objects that the API server accepts and that ask for far more text than
+// they are long: n ports, containers or endpoints.
+func hostileObjects(n int) map[string]apiObject {
+	var ports []corev1.EndpointPort //nolint:staticcheck // as in endpoints.go
+	for i := range n {
+		ports = append(ports, corev1.EndpointPort{Name: fmt.Sprint("p", i), Port: int32(i + 1), Protocol: "TCP"})
+	}
+	var addresses []corev1.EndpointAddress //nolint:staticcheck // as in endpoints.go
+	for i := range 100 {
+		addresses = append(addresses, corev1.EndpointAddress{IP: fmt.Sprint("10.0.0.", i)})
+	}
+	pod, image := &corev1.Pod{}, strings.Repeat("i", 200)
+	for i := range n {
+		name := fmt.Sprint("c", i)
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: name, Image: image})
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: name, Image: image, ImageID: image, ContainerID: image})
+	}
+	slice := &discoveryv1.EndpointSlice{}
+	for range n {
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: slices.Repeat([]string{"10.0.0.1", "10.0.0.2"}, 5), Hostname: new(string)})
+	}
+	for i := range slice.Endpoints {
+		name := fmt.Sprint(image, i)
+		slice.Endpoints[i].Hostname = &name
+	}
+	return map[string]apiObject{
+		"endpoints": &corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
+			ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: "n"},
+			Subsets:    []corev1.EndpointSubset{{Ports: ports, Addresses: addresses}}, //nolint:staticcheck // as in endpoints.go
+		},
+		"pods":           pod,
+		"endpointslices": slice,
+	}
+}
+
+func TestTextOfAnObjectIsBoundedWhileItIsWritten(t *testing.T) {
+	for kind, object := range hostileObjects(10_000) {
+		r := mustRenderer(t, kindsByName()[kind], Filter{})
+		for enc, raw := range encodings(t, object) {
+			l := Lines{Limit: testLimit}
+			if err := r.Render(wire.Encoding(enc), raw, &l); err != nil {
+				t.Fatal(err)
+			}
+			if len(l.Buf) > testLimit || len(l.Buf) == 0 || len(l.Omitted) == 0 {
+				t.Errorf("%s as %v: %d bytes, %d families left out", kind, wire.Encoding(enc), len(l.Buf), len(l.Omitted))
+			}
+			if cap(l.Buf) > 2*testLimit {
+				t.Errorf("%s as %v: %d bytes of memory", kind, wire.Encoding(enc), cap(l.Buf))
+			}
+		}
+	}
+}
+
+// No family is there in part: each is as without a limit, or empty.
+func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
+	for kind, object := range hostileObjects(100) {
+		r := mustRenderer(t, kindsByName()[kind], Filter{})
+		raw := encodings(t, object)[wire.Protobuf]
+		var all Lines
+		if err := r.Render(wire.Protobuf, raw, &all); err != nil || len(all.Omitted) != 0 {
+			t.Fatalf("%s: %d families left out without a limit, error %v", kind, len(all.Omitted), err)
+		}
+		family := func(l *Lines, i int) string {
+			from := 0
+			if i > 0 {
+				from = l.Ends[i-1]
+			}
+			return string(l.Buf[from:l.Ends[i]])
+		}
+		for _, limit := range []int{1, 1000, 20_000, len(all.Buf) - 1, len(all.Buf)} {
+			l := Lines{Limit: limit}
+			if err := r.Render(wire.Protobuf, raw, &l); err != nil || len(l.Ends) != len(all.Ends) || len(l.Buf) > limit {
+				t.Fatalf("%s, limit %d: %d bytes, %d ends, error %v", kind, limit, len(l.Buf), len(l.Ends), err)
+			}
+			for i := range l.Ends {
+				want := family(&all, i)
+				if slices.Contains(l.Omitted, i) {
+					want = ""
+				}
+				if family(&l, i) != want {
+					t.Errorf("%s, limit %d: family %s is there in part", kind, limit, r.Families()[i].Name)
+				}
+			}
+			if (len(l.Omitted) == 0) != (limit >= len(all.Buf)) {
+				t.Errorf("%s, limit %d of %d: %d families are left out", kind, limit, len(all.Buf), len(l.Omitted))
+			}
+		}
+	}
+}
+
+// Without an end of its own, each of these would take more than a quarter of an hour.
+func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
+	const many = 500_000
+	var l Lines
+	l.Limit = 1000
+	m := Out{lines: &l}
+	m.begin("x", false)
+	endpointAddresses(&corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
+		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as in endpoints.go
+			Ports:     make([]corev1.EndpointPort, many), //nolint:staticcheck // as in endpoints.go
+			Addresses: someAddresses(many),               //nolint:staticcheck // as in endpoints.go
+		}},
+	}, &m)
+	m.finish(0)
+	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
+		t.Errorf("%d bytes, %d families left out", len(l.Buf), len(l.Omitted))
+	}
+}
+
+func someAddresses(n int) []corev1.EndpointAddress { //nolint:staticcheck // as in endpoints.go
+	all := make([]corev1.EndpointAddress, n) //nolint:staticcheck // as in endpoints.go
+	for i := range all {
+		all[i].IP = fmt.Sprint(i)
+	}
+	return all
+}
+
+// A pod may have thousands of containers, and of two with one name the first counts.
+func TestContainersAreFoundByName(t *testing.T) {
+	for _, n := range []int{2, fewContainers, fewContainers + 1, 1000} {
+		var all []corev1.Container
+		for i := range n {
+			all = append(all, corev1.Container{Name: fmt.Sprint(i / 2), Image: fmt.Sprint(i)})
+		}
+		s := newContainerSpecs(all)
+		for i := 0; i < n; i += 2 {
+			if c := s.named(fmt.Sprint(i / 2)); c == nil || c.Image != fmt.Sprint(i) {
+				t.Errorf("of %d, %d: %+v", n, i/2, c)
+			}
+		}
+		if c := s.named("none"); c != nil {
+			t.Errorf("of %d: %+v", n, c)
+		}
+	}
+}
+
+// What was left out of one object is there again for the next.
+func TestLimitIsKeptFromObjectToObject(t *testing.T) {
+	r := mustRenderer(t, kindsByName()["endpoints"], Filter{})
+	large := encodings(t, hostileObjects(1000)["endpoints"])[wire.Protobuf]
+	small := encodings(t, &corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
+		Subsets: []corev1.EndpointSubset{{Ports: []corev1.EndpointPort{{Port: 1}}, Addresses: someAddresses(1)}}, //nolint:staticcheck // as in endpoints.go
+	})[wire.Protobuf]
+	l := Lines{Limit: testLimit}
+	for _, raw := range [][]byte{large, small, large} {
+		if err := r.Render(wire.Protobuf, raw, &l); err != nil || l.Limit != testLimit {
+			t.Fatalf("limit %d, error %v", l.Limit, err)
+		}
+		if got, want := len(l.Omitted) > 0, len(raw) == len(large); got != want {
+			t.Errorf("left out %v of an object of %d bytes", l.Omitted, len(raw))
+		}
+	}
+	var m Out
+	m.lines = &Lines{}
+	if m.begin("x", false); m.limit != math.MaxInt {
+		t.Errorf("without a limit it is %d", m.limit)
+	}
+}
