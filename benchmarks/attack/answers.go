@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// answerAttacks are by somebody who answers in the place of the API server, as an extension of it may.
+// answerAttacks come from a server that answers in the place of the API server, as an extension of it may.
 func answerAttacks() []attack {
 	return []attack{{
 		name: "growing-error", judge: showsBystander,

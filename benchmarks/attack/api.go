@@ -18,7 +18,7 @@ import (
 // honestToken is the one token that the API server accepts.
 const honestToken = "prometheus"
 
-// api is the API server of the attacked cluster: the simulated one, and besides reviews of tokens, a custom resource, and
+// api is the API server of the attacked cluster: the simulated one, reviews of tokens, a custom resource, and
 // answers of a server that fails.
 type api struct {
 	next    http.Handler

@@ -23,7 +23,7 @@ const (
 	mostLines      = 100 // of the log, for all of these
 )
 
-// connectionAttacks are by somebody who can connect.
+// connectionAttacks come from a client that opens connections.
 func connectionAttacks() []attack {
 	return []attack{
 		{name: "idle-connections", play: idle(manyConnections, "metrics")},

@@ -53,11 +53,11 @@ func (e experience) probes() tally {
 	return tally{answered: e.ports[0].answered + e.ports[1].answered, all: e.ports[0].all + e.ports[1].all}
 }
 
-// verdict is an error when a scrape was not answered, when a kubelet would restart the container, or when nobody asked.
+// verdict is an error when a scrape was not answered, when a kubelet would restart the container, or when there were no requests.
 func (e experience) verdict() error {
 	switch {
 	case e.scrapes.all == 0 || e.ports[0].all == 0 || e.ports[1].all == 0:
-		return errors.New("no honest client has asked for anything")
+		return errors.New("honest clients sent no request")
 	case e.scrapes.answered < e.scrapes.all:
 		return fmt.Errorf("%s of Prometheus' scrapes were answered: %w", e.scrapes, e.err)
 	case max(e.ports[0].longestRow, e.ports[1].longestRow) >= probeFailures:

@@ -1,5 +1,6 @@
 // Command attack plays attacks of tenants and of clients against statefleet, which serves a simulated cluster meanwhile: an
-// honest Prometheus must go on receiving the page, kubelets their probes, and memory must stay within a limit.
+// honest Prometheus must go on receiving the page, kubelets their probes, and memory must stay within a limit. It needs Linux:
+// clients have addresses of their own within 127.0.0.0/8, and memory is read below /proc.
 package main
 
 import (

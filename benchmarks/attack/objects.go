@@ -17,7 +17,7 @@ import (
 // objectLimit bounds the objects of each kind in the attack that fills a namespace.
 const objectLimit = 4000
 
-// objectAttacks are by somebody who may create objects in a namespace.
+// objectAttacks come from a tenant that may create objects in a namespace.
 func objectAttacks() []attack {
 	return []attack{
 		{
@@ -33,10 +33,10 @@ func objectAttacks() []attack {
 			},
 		},
 		{
-			name: "crowded-namespace", judge: showsBystander, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
+			name: "full-namespace", judge: showsBystander, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
 			play: func(ctx context.Context, s *site) (string, error) {
 				for i := range 2 * objectLimit {
-					if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: fmt.Sprintf("p%d", i)}}); err != nil || ctx.Err() != nil {
+					if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "full", Name: fmt.Sprintf("p%d", i)}}); err != nil || ctx.Err() != nil {
 						return "", err
 					}
 				}
@@ -75,13 +75,13 @@ func manyContainers() *corev1.Pod {
 // showsBystander looks whether a pod of another tenant that comes after the attack is on the page, and whether any pod that
 // was there before is still.
 func showsBystander(ctx context.Context, s *site) error {
-	others := len(s.cluster.Names("pods")) - s.in("crowded") - s.in("wide")
+	others := len(s.cluster.Names("pods")) - s.in("full") - s.in("wide")
 	if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "bystander", Name: "bystander"}}); err != nil {
 		return err
 	}
 	return until(ctx, "every other pod on the page", func() error {
 		shown, err := s.count(ctx, func(line string) bool {
-			return strings.HasPrefix(line, "kube_pod_info{") && !strings.Contains(line, `namespace="crowded"`) && !strings.Contains(line, `namespace="wide"`)
+			return strings.HasPrefix(line, "kube_pod_info{") && !strings.Contains(line, `namespace="full"`) && !strings.Contains(line, `namespace="wide"`)
 		})
 		if err == nil && shown != others+1 {
 			err = fmt.Errorf("%d of %d pods of other namespaces are on the page", shown, others+1)

@@ -19,7 +19,7 @@ const (
 	streams     = 60
 )
 
-// readerAttacks are by somebody who asks for the page and does not read it.
+// readerAttacks come from a client that asks for the page and does not read it.
 func readerAttacks() []attack {
 	return []attack{
 		{name: "slow-readers", play: neverRead},

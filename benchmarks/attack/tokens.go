@@ -14,7 +14,7 @@ const (
 	outlastsTokens = 80 * time.Second
 )
 
-// tokenAttacks are by somebody who has no token.
+// tokenAttacks come from a client without a token.
 func tokenAttacks() []attack {
 	return []attack{{name: "token-flood", tls: true, tokens: true, lasts: outlastsTokens, play: floodTokens}}
 }
