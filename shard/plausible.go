@@ -21,7 +21,7 @@ func (e *implausibleError) Error() string {
 // doubtful returns why the topology is not to be followed; nil when it is plausible, and when it cannot be read.
 func (m *planner) doubtful(v snapshot) error {
 	t := v.topology
-	if !v.usable || v.err != nil || m.overrules(t) {
+	if unread := !v.usable || v.err != nil; unread || m.overrules(t) {
 		return nil
 	}
 	named := []members{t.active()}

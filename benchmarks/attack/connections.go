@@ -78,6 +78,9 @@ func plainHTTP(ctx context.Context, s *site) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	sent := 0
 	for range plainRequests {
+		if ctx.Err() != nil {
+			break
+		}
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(s.shard.Metrics, "https:", "http:", 1), nil)
 		if err != nil {
 			return "", err
@@ -85,9 +88,7 @@ func plainHTTP(ctx context.Context, s *site) (string, error) {
 		if response, err := client.Do(request); err == nil {
 			_ = response.Body.Close()
 		}
-		if sent++; ctx.Err() != nil {
-			break
-		}
+		sent++
 		client.CloseIdleConnections()
 	}
 	return fmt.Sprintf("%d requests without TLS", sent), nil

@@ -77,14 +77,17 @@ func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 		case !again.restart:
 			return checkSkipped
 		}
-		k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
-		return r.mend(ctx, repair{k, true}, checkRestarted)
+		return r.restart(ctx, k)
 	}
 	wrong := k.stillWrong(w.found)
 	if len(wrong.missing) > 0 {
+		deleted := k.deleted(wrong.missing) // before the list is asked for, so that it would not have them
 		again, err := k.scan(ctx)
 		if err != nil {
 			return checkFailed
+		}
+		if len(inBoth(deleted, k.deleted(again.missing))) > 0 {
+			return r.restart(ctx, k)
 		}
 		wrong.missing = inBoth(wrong.missing, again.missing)
 	}
@@ -99,6 +102,22 @@ func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 	k.logger.Warn("what is held differs from what there is; the resource is listed anew",
 		"missing", len(wrong.missing), "surplus", len(wrong.surplus))
 	return r.mend(ctx, repair{k, false}, checkRepaired)
+}
+
+// restart has a kind listed anew whose versions have begun anew.
+func (r *Replica) restart(ctx context.Context, k *kind) (result string) {
+	k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
+	return r.mend(ctx, repair{k, true}, checkRestarted)
+}
+
+// deleted are those of the versions that a deletion is remembered of.
+func (k *kind) deleted(versions []store.Version) (all []store.Version) {
+	for _, v := range versions {
+		if k.graves.buried(v.ID, v.Version) {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 func (r *Replica) mend(ctx context.Context, what repair, result string) string {

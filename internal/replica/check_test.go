@@ -204,6 +204,41 @@ func TestVersionsThatGoBackAreNoticed(t *testing.T) {
 	}
 }
 
+// TestDeletionThatABackupUndoesIsForgotten: the kind was listed from the backup before a check could look, so that nothing held
+// is newer than what there is. All that is known from before is that an object was deleted, which is there again.
+func TestDeletionThatABackupUndoesIsForgotten(t *testing.T) {
+	w, backup := newWorld(t), newWorld(t)
+	for i := range 5 {
+		w.pod(i, "n0")
+		backup.pod(i, "n0")
+	}
+	r := w.checked(nil)
+	w.removePod(2)
+	eventually(t, "four pods", func() bool { return len(podsOn(r.samples())) == 4 })
+	var checks, listed atomic.Bool
+	bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
+		if strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadataList") && !checks.Load() {
+			rw.WriteHeader(http.StatusInternalServerError)
+			return true
+		}
+		if query := r.URL.Query(); query.Has("sendInitialEvents") && query.Get("resourceVersion") == "" {
+			listed.Store(true)
+		}
+		backup.cluster.Handler().ServeHTTP(rw, r)
+		return true
+	}
+	w.bend.Store(&bend)
+	w.cluster.CloseWatches()
+	eventually(t, "a list of the backup", listed.Load)
+	backup.pod(1, "n1")
+	eventually(t, "an event of the backup, behind its list", func() bool { return r.podsRunOn("n1") })
+	checks.Store(true)
+	eventually(t, "the pod that is there again", func() bool { return podsOn(r.samples())[string(uid(2))] })
+	if r.checks(checkRestarted) == 0 {
+		t.Error("not counted")
+	}
+}
+
 func (r *run) podsRunOn(node string) bool {
 	return slices.ContainsFunc(r.samples(), func(l string) bool {
 		return strings.HasPrefix(l, "kube_pod_info{") && strings.Contains(l, `node="`+node+`"`)

@@ -212,7 +212,7 @@ func Complete(ctx context.Context, o Options) error {
 		}
 	}
 	if missing+doubled > 0 {
-		return fmt.Errorf("of %d objects, %d are on no page and %d on several; pages not read: %w", len(lives), missing, doubled, errors.Join(r.unread...))
+		return errors.Join(append(r.unread, fmt.Errorf("of %d objects, %d are on no page and %d on several", len(lives), missing, doubled))...)
 	}
 	if len(lives) == 0 {
 		return errors.New("the cluster has no objects to look for")

@@ -20,7 +20,7 @@ const readerRole = "statefleet-metrics-reader"
 
 // callersAreChecked runs a replica with --auth-filter and the rights of the overlay auth-filter, first without these rights.
 func (w *world) callersAreChecked(t *testing.T) {
-	scraper := w.cluster.BoundToken(t, namespace, "scraper", readerRole) // the role comes later
+	scraper := w.cluster.BoundToken(t, namespace, "scraper", readerRole)                               // the role comes later
 	replica := w.one(t, "--auth-filter", "--auth-filter.path-prefix=/statefleet", "--telemetry.pprof") // as the overlay
 	replica.WaitReady(t)
 	callers := newCallers(t)
