@@ -77,10 +77,7 @@ func (s *site) dial(ctx context.Context, port string) (net.Conn, error) {
 func plainHTTP(ctx context.Context, s *site) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	sent := 0
-	for range plainRequests {
-		if ctx.Err() != nil {
-			break
-		}
+	for ctx.Err() == nil && sent < plainRequests {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(s.shard.Metrics, "https:", "http:", 1), nil)
 		if err != nil {
 			return "", err
