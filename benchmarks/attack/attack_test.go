@@ -20,7 +20,7 @@ func TestAttacksTakeNothingAway(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	app, o := flags()
-	if _, err := app.Parse([]string{"--binary=" + binary, "--pods=200", "--each=3s"}); err != nil {
+	if _, err := app.Parse([]string{"--binary=" + binary, "--pods=200", "--each=2s"}); err != nil {
 		t.Fatal(err)
 	}
 	o.brief = true

@@ -118,7 +118,7 @@ func (h *honest) stop() experience {
 func (s *site) client(from string, timeout time.Duration) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: s.trust, DisableCompression: true, ForceAttemptHTTP2: true,
+		DialContext: dialer.DialContext, TLSClientConfig: s.trust.Clone(), DisableCompression: true, ForceAttemptHTTP2: true,
 	}}
 }
 
