@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/statefleet/statefleet/store"
@@ -14,69 +13,100 @@ import (
 // its own does. So what is held tends to equal shares, and does not change from one list to
 // the next: once no namespace holds two objects more than one that wants room, nothing moves.
 //
-// An object that has gone is known here until settle, since objects leave the store in many
-// ways. The kind's room guards shares. The zero value is ready.
+// Objects leave the store in many ways. Those of which an event says so leave shares at once, the
+// others with settle. The kind's room guards shares. The zero value is ready.
 type shares struct {
-	byNamespace map[string][]store.ID // in the order in which they came
-	known       map[store.ID]struct{}
+	namespaces  map[store.ID]string // of the objects that are held
+	byNamespace map[string]*share
 	largest     string // the namespace that holds the most; "" until it is looked for
+}
+
+// share is what a namespace holds.
+type share struct {
+	held  int
+	order []store.ID // in which they came, with some that have left since
 }
 
 // add notes an object that is held now.
 func (s *shares) add(namespace []byte, id store.ID) {
-	if _, known := s.known[id]; known {
+	if _, known := s.namespaces[id]; known {
 		return
 	}
-	if s.known == nil {
-		s.known, s.byNamespace = map[store.ID]struct{}{}, map[string][]store.ID{}
+	if s.namespaces == nil {
+		s.namespaces, s.byNamespace = map[store.ID]string{}, map[string]*share{}
 	}
-	s.known[id] = struct{}{}
-	s.byNamespace[string(namespace)] = append(s.byNamespace[string(namespace)], id)
+	n, ok := s.byNamespace[string(namespace)]
+	if !ok {
+		n = &share{}
+		s.byNamespace[string(namespace)] = n
+	}
+	s.namespaces[id] = string(namespace)
+	n.held++
+	n.order = append(n.order, id)
 	s.largest = ""
 }
 
-// settle forgets the objects that are not held any more. held is how many there are.
-func (s *shares) settle(held int, holds func(store.ID) bool) {
-	if held == len(s.known) {
+// remove notes that an object is not held any more.
+func (s *shares) remove(id store.ID) {
+	namespace, known := s.namespaces[id]
+	if !known {
 		return
 	}
+	delete(s.namespaces, id)
 	s.largest = ""
-	for namespace, objects := range s.byNamespace {
-		objects = slices.DeleteFunc(objects, func(id store.ID) bool {
-			gone := !holds(id)
-			if gone {
-				delete(s.known, id)
-			}
-			return gone
-		})
-		s.byNamespace[namespace] = objects
-		if len(objects) == 0 {
-			delete(s.byNamespace, namespace)
+	n := s.byNamespace[namespace]
+	if n.held--; n.held == 0 {
+		delete(s.byNamespace, namespace)
+		return
+	}
+	if len(n.order) > 2*n.held {
+		n.order = slices.DeleteFunc(n.order, func(id store.ID) bool { _, known := s.namespaces[id]; return !known })
+	}
+}
+
+// settle removes the objects that have left without an event. held is how many there are.
+func (s *shares) settle(held int, holds func(store.ID) bool) {
+	if len(s.namespaces) <= held {
+		return
+	}
+	for id := range s.namespaces {
+		if !holds(id) {
+			s.remove(id)
 		}
 	}
 }
 
 // surplus returns the namespace that has to give place to an object of another one, if any has.
 func (s *shares) surplus(namespace []byte) (from string, ok bool) {
-	if s.largest == "" {
+	own := 0
+	if n, ok := s.byNamespace[string(namespace)]; ok {
+		own = n.held
+	}
+	most := 0
+	if n, ok := s.byNamespace[s.largest]; ok && s.largest != "" {
+		most = n.held
+	} else {
 		// The names decide between equals, so that the choice does not depend on chance.
-		for _, name := range slices.Sorted(maps.Keys(s.byNamespace)) {
-			if len(s.byNamespace[name]) > len(s.byNamespace[s.largest]) {
-				s.largest = name
+		for name, n := range s.byNamespace {
+			if n.held > most || n.held == most && name < s.largest {
+				s.largest, most = name, n.held
 			}
 		}
 	}
-	return s.largest, len(s.byNamespace[s.largest]) >= len(s.byNamespace[string(namespace)])+2
+	return s.largest, most >= own+2
 }
 
-// take removes the object of a namespace that came last.
+// take removes the object of a namespace that came last. The namespace holds one at least.
 func (s *shares) take(namespace string) store.ID {
-	objects := s.byNamespace[namespace]
-	last := objects[len(objects)-1]
-	s.byNamespace[namespace] = objects[:len(objects)-1]
-	delete(s.known, last)
-	s.largest = ""
-	return last
+	n := s.byNamespace[namespace]
+	for i := len(n.order) - 1; ; i-- {
+		last := n.order[i]
+		if in, known := s.namespaces[last]; known && in == namespace {
+			n.order = n.order[:i]
+			s.remove(last)
+			return last
+		}
+	}
 }
 
 // noteRoom notes that an object has found room. The caller holds k.room.
@@ -85,6 +115,15 @@ func (k *kind) noteRoom(o watch.Object, id store.ID, source uint32) {
 		k.shares.add(o.Namespace, id)
 	}
 	k.refusals.forget(source, id)
+}
+
+// noteGone notes that an event has removed an object.
+func (k *kind) noteGone(id store.ID) {
+	if k.limits.objects > 0 {
+		k.room.Lock()
+		defer k.room.Unlock()
+		k.shares.remove(id)
+	}
 }
 
 // canGivePlace reports whether an object of another namespace has to give place to this one.

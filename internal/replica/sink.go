@@ -157,6 +157,7 @@ func (s *sink) Delete(o watch.Object) {
 	if k.hold == 0 {
 		k.disclaim(o, id)
 		k.store.Delete(id)
+		k.noteGone(id)
 		return
 	}
 	if !k.store.Has(id, version) {
