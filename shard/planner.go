@@ -82,12 +82,6 @@ type planner struct {
 	wake        time.Time // when to look again although nothing has happened; zero: never
 }
 
-// knowledge is a state of a StatefulSet.
-type knowledge struct {
-	set      types.UID
-	revision int64
-}
-
 // schedule is a switch whose instant is named.
 type schedule struct{ at, seen time.Time }
 
@@ -215,23 +209,6 @@ func (m *planner) noteRewind(v snapshot) {
 
 func (m *planner) overrules(t Topology) bool {
 	return m.overruled != decision{} && m.last.Generation != 0 && t.decision() == m.overruled
-}
-
-// noteKnowledge notes whether others have decided by a state of the StatefulSet that this replica does not know. Either it
-// is behind, or nobody knows such a state any more. It reads the StatefulSet past its watch to find out.
-func (m *planner) noteKnowledge(v snapshot) {
-	switch is := (knowledge{v.topology.Set, v.topology.Revision}); {
-	case !v.usable, v.err != nil, v.topology.explained(v.wanted):
-		m.unexplained = knowledge{}
-	case is != m.unexplained:
-		m.unexplained, m.doubt = is, v.now
-	}
-	if !v.confirmed.Before(m.doubt) {
-		m.doubt = time.Time{}
-	}
-	if m.doubt.IsZero() || m.doubted.IsZero() {
-		m.doubted = m.doubt
-	}
 }
 
 // noteExclusion notes whether the fleet is to go on without this replica. Once it has been asked to stop for that, it

@@ -3,6 +3,8 @@ package shard
 import (
 	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // trustedFor is how long a replica believes that others know a newer state of the StatefulSet than it reads itself. A read
@@ -18,10 +20,10 @@ func (e *implausibleError) Error() string {
 		e.named.total, e.named.start)
 }
 
-// doubtful returns why the topology is not to be followed; nil when it is plausible, and when it cannot be read.
+// doubtful returns why the topology is not to be followed. It returns nil if the topology is plausible or cannot be read.
 func (m *planner) doubtful(v snapshot) error {
 	t := v.topology
-	if unread := !v.usable || v.err != nil; unread || m.overrules(t) {
+	if readable := v.usable && v.err == nil; !readable || m.overrules(t) {
 		return nil
 	}
 	named := []members{t.active()}
@@ -66,4 +68,27 @@ func (m *planner) restoreWait() time.Duration {
 		return m.patience
 	}
 	return min(restoreWait, m.patience)
+}
+
+// knowledge is a state of a StatefulSet.
+type knowledge struct {
+	set      types.UID
+	revision int64
+}
+
+// noteKnowledge notes whether others have decided by a state of the StatefulSet that this replica does not know. Either it
+// is behind, or nobody knows such a state any more. It reads the StatefulSet past its watch to find out.
+func (m *planner) noteKnowledge(v snapshot) {
+	switch is := (knowledge{v.topology.Set, v.topology.Revision}); {
+	case !v.usable, v.err != nil, v.topology.explained(v.wanted):
+		m.unexplained = knowledge{}
+	case is != m.unexplained:
+		m.unexplained, m.doubt = is, v.now
+	}
+	if !v.confirmed.Before(m.doubt) {
+		m.doubt = time.Time{}
+	}
+	if m.doubt.IsZero() || m.doubted.IsZero() {
+		m.doubted = m.doubt
+	}
 }

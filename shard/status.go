@@ -152,7 +152,7 @@ func (l *loop) logProblem(before planner) {
 	case isNewer(m.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping what this replica serves", "err", m.problem)
 	case m.rejected != before.rejected:
-		l.log.Warn("not following the topology; somebody else than the fleet may have written it", "err", m.implausible)
+		l.log.Warn("not following the topology; a client other than the fleet may have written it", "err", m.implausible)
 	case m.problem != nil && before.problem == nil:
 		l.log.Info("topology cannot be followed and will be written again", "err", m.problem)
 	}

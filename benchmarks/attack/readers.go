@@ -27,7 +27,7 @@ func readerAttacks() []attack {
 	}
 }
 
-// neverRead keeps up connections that ask for the page and read nothing. Those that are cut off are made anew.
+// neverRead holds connections that request the page and read nothing. It reconnects when the server closes one.
 func neverRead(ctx context.Context, s *site) (string, error) {
 	var clients sync.WaitGroup
 	var connections atomic.Int64

@@ -19,7 +19,7 @@ func tokenAttacks() []attack {
 	return []attack{{name: "token-flood", tls: true, tokens: true, lasts: outlastsTokens, play: floodTokens}}
 }
 
-// floodTokens sends requests with tokens that nobody has seen before.
+// floodTokens sends requests, each with another unknown token.
 func floodTokens(ctx context.Context, s *site) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	var sent, admitted atomic.Int64

@@ -74,7 +74,7 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 // secretCount is how many Secrets there are, and how many ConfigMaps.
 const secretCount = 4
 
-// secretWorld is an API with objects whose values nobody else has.
+// secretWorld is an API server with Secrets and ConfigMaps whose values no other process has.
 type secretWorld struct {
 	cluster *simulator.Cluster
 	api     string
