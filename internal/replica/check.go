@@ -104,7 +104,7 @@ func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 	return r.mend(ctx, repair{k, false}, checkRepaired)
 }
 
-// restart has a kind listed anew whose versions have begun anew.
+// restart lists a kind again after the API server was restored to older versions.
 func (r *Replica) restart(ctx context.Context, k *kind) (result string) {
 	k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
 	return r.mend(ctx, repair{k, true}, checkRestarted)

@@ -204,8 +204,8 @@ func TestVersionsThatGoBackAreNoticed(t *testing.T) {
 	}
 }
 
-// TestDeletionThatABackupUndoesIsForgotten: the kind was listed from the backup before a check could look, so that nothing held
-// is newer than what there is. All that is known from before is that an object was deleted, which is there again.
+// TestDeletionThatABackupUndoesIsForgotten: the kind was listed from the backup before a check ran, so no object that the replica
+// holds is newer than the API server's. Only a tombstone is left from before, of an object that the backup has.
 func TestDeletionThatABackupUndoesIsForgotten(t *testing.T) {
 	w, backup := newWorld(t), newWorld(t)
 	for i := range 5 {

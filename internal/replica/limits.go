@@ -14,7 +14,7 @@ type limits struct {
 	object         int64 // bytes of a single object; there is always a bound
 }
 
-// any reports whether what is held of the kind is bounded.
+// any reports whether the kind has a limit on its objects or on their text.
 func (l limits) any() bool { return l.objects > 0 || l.bytes > 0 }
 
 // text is the bound on the text of an object. One of which more than the kind may hold is

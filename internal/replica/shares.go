@@ -10,7 +10,7 @@ import (
 // shares know which objects of a kind each namespace holds, so that no namespace fills
 // --object-limit at the expense of others. An object that finds no room takes the place of
 // one of the namespace that holds the most, if that one still holds no fewer afterwards than
-// its own does. So what is held tends to equal shares, and does not change from one list to
+// its own does. So the namespaces tend to equal shares, and the choice does not change from one list to
 // the next: once no namespace holds two objects more than one that wants room, nothing moves.
 //
 // Objects leave the store in many ways. Those of which an event says so leave shares at once, the
