@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
 // objectLimit bounds the objects of each kind in the attack that fills a namespace.
@@ -102,9 +104,9 @@ const (
 func deepWidgets(ctx context.Context, s *site) (string, error) {
 	slowest := time.Duration(0)
 	for i, depth := range []int{1_200, 100_000, 1_200} {
-		s.api.addWidget(widget(fmt.Sprintf("deep-%d", i), `"only": 1`, `,"spec":`, strings.Repeat(`{"a":`, depth), "1", strings.Repeat("}", depth)))
+		s.api.widgets.Add(widgets.Object(fmt.Sprintf("deep-%d", i), `"only": 1`, `,"spec":`, strings.Repeat(`{"a":`, depth), "1", strings.Repeat("}", depth)))
 		name := fmt.Sprintf("bystander-%d", i)
-		s.api.addWidget(widget(name, `"only": 1`))
+		s.api.widgets.Add(widgets.Object(name, `"only": 1`))
 		began := time.Now()
 		err := until(ctx, name+" on the page", func() error {
 			shown, err := s.count(ctx, func(line string) bool {
@@ -120,7 +122,7 @@ func deepWidgets(ctx context.Context, s *site) (string, error) {
 		}
 		slowest = max(slowest, time.Since(began))
 	}
-	lists := s.api.listed()
+	lists := s.api.widgets.Lists()
 	if slowest > lateBystander || lists > mostLists {
 		return "", fmt.Errorf("another custom resource was on the page after %s, and they were listed %d times", slowest.Round(time.Millisecond), lists)
 	}

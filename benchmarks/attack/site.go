@@ -14,6 +14,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
 // patience is how long statefleet may take to become ready, and to show what is new.
@@ -84,7 +85,7 @@ func (s *site) flags(a attack) (flags []string, err error) {
 		flags = append(flags, "--auth-filter")
 	}
 	if a.custom {
-		path, err := s.file("widgets.yaml", []byte(widgetMetrics))
+		path, err := s.file("widgets.yaml", []byte(widgets.Config))
 		if err != nil {
 			return nil, err
 		}
