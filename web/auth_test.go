@@ -46,6 +46,14 @@ func (f *fakeReviewer) allows(ctx context.Context, u user, path string) (bool, e
 // newFilter returns a filter that asks the reviewer, the registry of its counter and its log.
 func newFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registry, *bytes.Buffer) {
 	t.Helper()
+	f, r, log := newLimitedFilter(t, reviews)
+	f.unknown.limit, f.known.limit = rate.Inf, rate.Inf // all requests of a test have one address
+	return f, r, log
+}
+
+// newLimitedFilter is newFilter with the limits per client that a real filter has.
+func newLimitedFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registry, *bytes.Buffer) {
+	t.Helper()
 	var log bytes.Buffer
 	r := prometheus.NewRegistry()
 	f, err := NewAuthFilter(&rest.Config{Host: "http://127.0.0.1:9"}, AuthOptions{}, r, slog.New(slog.NewTextHandler(&log, nil)))
@@ -53,7 +61,6 @@ func newFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registr
 		t.Fatal(err)
 	}
 	f.first, f.again = reviews, reviews
-	f.unknown.limit, f.known.limit = rate.Inf, rate.Inf // all requests of a test have one address
 	return f, r, &log
 }
 

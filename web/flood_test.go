@@ -40,9 +40,8 @@ func (b budgeted) allows(ctx context.Context, u user, path string) (bool, error)
 // floodFilter returns the handler of the page behind a filter with the budgets of a real one.
 func floodFilter(t *testing.T, reviews *fakeReviewer) http.Handler {
 	t.Helper()
-	f, _, _ := newFilter(t, reviews)
+	f, _, _ := newLimitedFilter(t, reviews)
 	f.first, f.again = newBudgeted(reviews), newBudgeted(reviews)
-	f.unknown, f.known = newBudget(), newBudget()
 	return protected(t, f)["metrics"]
 }
 
