@@ -66,8 +66,10 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 	w.pod(1, "n0")
 	w.pod(2, "n0")
 	bad := `{"type":"MODIFIED","object":` + unreadablePod + `}`
+	removed := make(chan struct{})
 	lists, watches := w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
 		w.remove(2) // what the frame was about
+		close(removed)
 		for r.Context().Err() == nil {
 			frame(rw, bad)
 			time.Sleep(time.Millisecond)
@@ -76,6 +78,7 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 	source, rec := w.source(setup{json: true})
 	source.relisting.after = 20 * time.Millisecond
 	w.run(source)
+	<-removed
 	w.converge(rec, "another list")
 	eventually(t, "another watch", func() bool { return watches.Load() == 2 })
 	if n := lists.Load(); n != 2 {
