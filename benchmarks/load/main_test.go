@@ -21,7 +21,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/internal/capacity"
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // asExporter makes the test binary an exporter for the harness to measure.

@@ -12,7 +12,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/statefleet/statefleet/internal/capacity"
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // estimateCommand is the word that asks for an estimate in place of an exporter. Everything else on a command line is a flag, so

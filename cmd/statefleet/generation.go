@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 	"github.com/statefleet/statefleet/web"
 )
 
@@ -116,7 +116,7 @@ func (g *generation) start(ctx context.Context, in *errgroup.Group) {
 		parts.Go(func() error { return g.replica.Run(ctx) })
 		if g.follower != nil {
 			parts.Go(func() error {
-				defer g.client.Release()
+				defer g.client.CloseIdleConnections()
 				g.follower.Run(ctx, g.export)
 				return nil
 			})

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 var update = flag.Bool("update", false, "write the sizes in costs.yaml")

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // TestEstimatesDoNotAskForValues: Secrets and ConfigMaps are counted and measured by what a replica asks for.
@@ -41,7 +41,7 @@ func TestEstimatesDoNotAskForValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Release()
+	defer client.CloseIdleConnections()
 	for _, k := range resources.All() {
 		if k.Name() != "secrets" && k.Name() != "configmaps" {
 			continue

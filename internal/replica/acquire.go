@@ -8,8 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // errDeletions ends the list of what is gained when more objects are deleted meanwhile
@@ -39,7 +39,7 @@ func (r *Replica) acquire(k *kind, gained shard.Ranges) bool {
 			return false
 		}
 	}
-	gain := watch.Gain{Owned: gained.Contains, Selector: gained.Selector()}
+	gain := watch.RangeAddition{Owned: gained.Contains, Selector: gained.Selector()}
 	for _, s := range k.sources {
 		k.acquiring++
 		k.spawn(func(ctx context.Context) { r.acquireFrom(ctx, k, s, gain) })
@@ -48,7 +48,7 @@ func (r *Replica) acquire(k *kind, gained shard.Ranges) bool {
 }
 
 // acquireFrom tries until the gain is complete, ctx ends, or the kind has to be listed anew.
-func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gain watch.Gain) {
+func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Reflector, gain watch.RangeAddition) {
 	var last error
 	for backoff := r.options.acquireBackoff(); ; {
 		err := k.listGain(ctx, s, gain)
@@ -67,7 +67,7 @@ func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gai
 			k.logger.Warn("what is gained could not be listed; trying again", "err", err)
 		}
 		last = err
-		if !watch.Pause(ctx, backoff.Step()) {
+		if !watch.Sleep(ctx, backoff.Step()) {
 			return
 		}
 	}
@@ -77,9 +77,9 @@ func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Source, gai
 // kind that is refused is not waited for, and versions that have gone back are no reason to wait until they are where
 // they were.
 func beyondAcquiring(err, last error) bool {
-	return errors.Is(err, watch.ErrNotListed) || errors.Is(err, errDeletions) ||
+	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errDeletions) ||
 		apierrors.IsForbidden(err) || apierrors.IsNotFound(err) ||
-		errors.Is(err, watch.ErrBehind) && errors.Is(last, watch.ErrBehind)
+		errors.Is(err, watch.ErrStaleList) && errors.Is(last, watch.ErrStaleList)
 }
 
 // gain is one list of what is gained. Deletions are remembered for as long as it is read,
@@ -87,12 +87,12 @@ func beyondAcquiring(err, last error) bool {
 type gain struct{ cancel context.CancelCauseFunc }
 
 // listGain lists once what is gained.
-func (k *kind) listGain(ctx context.Context, s *watch.Source, what watch.Gain) error {
+func (k *kind) listGain(ctx context.Context, s *watch.Reflector, what watch.RangeAddition) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g := &gain{cancel}
 	k.setGain(g, true)
-	err := s.Acquire(ctx, what)
+	err := s.AddRanges(ctx, what)
 	k.setGain(g, false)
 	if cause := context.Cause(ctx); errors.Is(cause, errDeletions) {
 		return cause // also after a list that was complete: it may have brought back what was deleted

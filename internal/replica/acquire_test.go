@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // follower starts a replica with one of three shards of the pods, whose watch has brought something: client-go lists

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 const (
@@ -171,7 +171,7 @@ func (p *pacer) rest(ctx context.Context) bool {
 	if worked < censusWork {
 		return true
 	}
-	ok := watch.Pause(ctx, censusRest*worked)
+	ok := watch.Sleep(ctx, censusRest*worked)
 	p.since = time.Now()
 	return ok
 }

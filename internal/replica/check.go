@@ -5,9 +5,9 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // client-go lists again only when a watch breaks, so an event that got lost on its
@@ -140,8 +140,8 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 		return found, errNotRunning
 	}
 	for i, s := range sources {
-		audit, heard := k.store.Audit(uint32(i)), s.Heard()
-		listed, err := s.Scan(ctx, func(o watch.Object) {
+		audit, heard := k.store.Audit(uint32(i)), s.ServerVersion()
+		listed, err := s.ListMetadata(ctx, func(o watch.Object) {
 			v := store.Version{ID: k.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
 			switch finding := audit.Listed(v); {
 			case v.Version == 0: // nothing can be said

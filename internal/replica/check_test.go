@@ -10,10 +10,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // checked starts a replica that follows pods and checks them all the time.

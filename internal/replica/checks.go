@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // maxWaiting bounds how many kinds wait for their second look, each with its suspects.

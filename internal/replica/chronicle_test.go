@@ -16,8 +16,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/faults"
 	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // chronicle drives a cluster at random, and remembers what it held.

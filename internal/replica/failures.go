@@ -3,8 +3,8 @@ package replica
 import (
 	"errors"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // notRendered counts an object that is left out because it could not be rendered, and logs

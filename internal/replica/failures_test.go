@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // breaks is a Renderer whose second family panics, and that panics for objects named "all".

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // latePoll is how often the loop looks after kinds that nobody waits for.

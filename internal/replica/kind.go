@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // kind is a Kind at work: its store and the Sources that fill it. The fields
@@ -51,7 +51,7 @@ type kind struct {
 	mended map[store.Version]bool // what the last check had listed anew; belongs to checkKinds
 
 	mu        sync.Mutex
-	sources   []*watch.Source
+	sources   []*watch.Reflector
 	acquiring int // Sources that do not hold yet what was gained
 	gains     map[*gain]bool
 	waited    time.Time // since when something is missing that the API server has to list
@@ -99,7 +99,7 @@ func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 	}
 	r.waitFrom(k, time.Now())
 	ctx, cancel := context.WithCancel(ctx)
-	var sources []*watch.Source
+	var sources []*watch.Reflector
 	running := new(sync.WaitGroup)
 	var wanted func([]byte) bool
 	if k.Namespaced && r.selection != nil {
@@ -110,22 +110,22 @@ func (r *Replica) follow(ctx context.Context, k *kind, cached bool) {
 		client = r.json
 	}
 	for i, sc := range k.scopes {
-		s := watch.NewSource(watch.Options{
-			Client:        client,
-			Resource:      k.Resource,
-			Name:          k.Name,
-			Form:          k.Form,
-			Namespace:     sc.namespace,
-			FieldSelector: sc.fieldSelector,
-			CachedReads:   cached,
-			Wanted:        wanted,
-			Owned:         r.owned,
-			Selector:      func() string { return r.held.Load().Selector() },
-			Sharding:      r.options.Metrics.sharding,
-			Backoff:       r.options.Backoff,
-			Sink:          &sink{kind: k, source: uint32(i), held: k.held()},
-			Metrics:       r.options.Metrics.watch,
-			Logger:        r.logger,
+		s := watch.New(watch.Options{
+			Client:          client,
+			Resource:        k.Resource,
+			Name:            k.Name,
+			Form:            k.Form,
+			Namespace:       sc.namespace,
+			FieldSelector:   sc.fieldSelector,
+			AllowStaleList:  cached,
+			NamespaceFilter: wanted,
+			Owned:           r.owned,
+			Selector:        func() string { return r.held.Load().Selector() },
+			Sharding:        r.options.Metrics.sharding,
+			Backoff:         r.options.Backoff,
+			Handler:         &sink{kind: k, source: uint32(i), held: k.held()},
+			Metrics:         r.options.Metrics.watch,
+			Logger:          r.logger,
 		})
 		sources = append(sources, s)
 		running.Go(func() { s.Run(ctx) })

@@ -3,7 +3,7 @@ package replica
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // Metrics are the self-metrics of a process. The numbers of stores and Sources

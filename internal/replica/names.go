@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // names say which object of a kind has a name now. When one is deleted and another
@@ -44,7 +44,7 @@ func (k *kind) id(o watch.Object) store.ID {
 }
 
 // handleID is id for what is left of an object after a list.
-func (k *kind) handleID(h *watch.Handle) store.ID {
+func (k *kind) handleID(h watch.ObjectRef) store.ID {
 	if k.Custom {
 		return store.HashedID(h.UID, h.Namespace, h.Name)
 	}

@@ -8,8 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // selection is the set of namespaces that a label selector selects now. It is
@@ -31,16 +31,16 @@ func (r *Replica) selectNamespaces() *selection {
 	s := &selection{changed: newLatest[struct{}](), names: map[string]bool{}}
 	const name = "namespaces-selector"
 	s.source = watch.NewChecked(watch.Options{
-		Client:        r.client,
-		Resource:      corev1.SchemeGroupVersion.WithResource("namespaces"),
-		Name:          name,
-		LabelSelector: r.options.NamespaceSelector.String(),
-		CachedReads:   r.options.UseAPIServerCache,
-		Owned:         shard.All().Contains,
-		Selector:      func() string { return "" },
-		Sink:          s,
-		Metrics:       r.options.Metrics.watch,
-		Logger:        r.logger,
+		Client:         r.client,
+		Resource:       corev1.SchemeGroupVersion.WithResource("namespaces"),
+		Name:           name,
+		LabelSelector:  r.options.NamespaceSelector.String(),
+		AllowStaleList: r.options.UseAPIServerCache,
+		Owned:          shard.All().Contains,
+		Selector:       func() string { return "" },
+		Handler:        s,
+		Metrics:        r.options.Metrics.watch,
+		Logger:         r.logger,
 	}, watch.CheckOptions{Every: r.options.CheckEvery, Idle: r.Idle, Grace: r.options.CheckGrace, Counters: r.options.Metrics.Checks(name)})
 	return s
 }
@@ -70,13 +70,13 @@ func (s *selection) wait(ctx context.Context) bool {
 	return true
 }
 
-// Put implements watch.Sink.
+// Put implements watch.Handler.
 func (s *selection) Put(o watch.Object) (room bool) {
 	s.set(string(o.Name), true)
 	return true
 }
 
-// Delete implements watch.Sink. A namespace whose labels no longer match is
+// Delete implements watch.Handler. A namespace whose labels no longer match is
 // deleted for a watch with a label selector.
 func (s *selection) Delete(o watch.Object) { s.set(string(o.Name), false) }
 
@@ -94,8 +94,8 @@ func (s *selection) set(name string, selected bool) {
 	}
 }
 
-// Retain implements watch.Sink.
-func (s *selection) Retain(all []*watch.Handle, _ string) {
+// Replace implements watch.Handler.
+func (s *selection) Replace(all []watch.ObjectRef, _ string) {
 	listed := make(map[string]bool, len(all))
 	for _, h := range all {
 		listed[h.Name] = true

@@ -14,8 +14,8 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // namespace makes or changes a namespace.
@@ -152,7 +152,7 @@ func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
 	o := watch.Object{Meta: wire.Meta{Name: []byte("ns1")}}
 	s.Put(o)
 	s.Delete(o)
-	s.Retain([]*watch.Handle{{Name: "ns1"}}, "5")
+	s.Replace([]watch.ObjectRef{{Name: "ns1"}}, "5")
 	if s.wants(o.Name) {
 		t.Error("a namespace that is gone is selected")
 	}

@@ -1,9 +1,9 @@
 package replica
 
 import (
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // Overview is what a replica holds and serves at one moment.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/watch"
 )
 
 func TestOverviewOfAReplica(t *testing.T) {

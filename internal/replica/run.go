@@ -26,8 +26,8 @@ const (
 
 // Run follows the API server until ctx ends and everything it started has ended.
 func (r *Replica) Run(ctx context.Context) error {
-	defer r.client.Release()
-	defer r.json.Release()
+	defer r.client.CloseIdleConnections()
+	defer r.json.CloseIdleConnections()
 	first, ok := r.firstPlan(ctx)
 	if !ok {
 		return nil
@@ -155,7 +155,7 @@ func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) 
 // hurry has events read as they come until end is called, which may be called again: while objects change hands,
 // who takes them over must not be behind who gives them up.
 func (r *Replica) hurry() (end func()) {
-	objects, custom := r.client.Hurry(), r.json.Hurry()
+	objects, custom := r.client.SuspendBatching(), r.json.SuspendBatching()
 	return func() { objects(); custom() }
 }
 

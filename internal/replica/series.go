@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // restoreEvery is how often, at most, a kind is listed anew because a series that was

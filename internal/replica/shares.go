@@ -3,8 +3,8 @@ package replica
 import (
 	"slices"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // shares know which objects of a kind each namespace holds, so that no namespace fills

@@ -3,10 +3,10 @@ package replica
 import (
 	"iter"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // maxIdleLines bounds the buffer that is kept from one object to the next.
@@ -23,7 +23,7 @@ type sink struct {
 	crowded bool // something was left out since the last list
 }
 
-// Put implements watch.Sink.
+// Put implements watch.Handler.
 func (s *sink) Put(o watch.Object) (room bool) {
 	k := s.kind
 	id := k.id(o)
@@ -142,7 +142,7 @@ func (s *sink) leftOut(o watch.Object) {
 	})
 }
 
-// Delete implements watch.Sink.
+// Delete implements watch.Handler.
 func (s *sink) Delete(o watch.Object) {
 	k := s.kind
 	id, version := k.id(o), watch.ParseVersion(o.ResourceVersion)
@@ -166,8 +166,8 @@ func (s *sink) Delete(o watch.Object) {
 	k.expire(id)
 }
 
-// Retain implements watch.Sink.
-func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
+// Replace implements watch.Handler.
+func (s *sink) Replace(all []watch.ObjectRef, resourceVersion string) {
 	version := watch.ParseVersion(resourceVersion)
 	gone := s.kind.store.Retain(s.source, version, s.kind.ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
@@ -182,7 +182,7 @@ func (s *sink) Retain(all []*watch.Handle, resourceVersion string) {
 	}
 }
 
-func (k *kind) ids(all []*watch.Handle) iter.Seq[store.ID] {
+func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {
 	return func(yield func(store.ID) bool) {
 		for _, h := range all {
 			if !yield(k.handleID(h)) {

@@ -4,9 +4,9 @@ import (
 	"maps"
 	"sync"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // defaultObjectBytes bounds the text of an object unless the options say otherwise. It is far

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// definitions is the watch.Sink of the CustomResourceDefinitions.
+// definitions is the watch.Handler of the CustomResourceDefinitions.
 type definitions struct {
 	logger *slog.Logger
 
@@ -31,7 +31,7 @@ func newDefinitions(logger *slog.Logger) *definitions {
 	return &definitions{logger: logger, byName: map[string]Definition{}, taken: true}
 }
 
-// Put implements watch.Sink.
+// Put implements watch.Handler.
 func (s *definitions) Put(o watch.Object) (room bool) {
 	d, err := readDefinition(o.Encoding, o.Raw)
 	name := string(o.Name)
@@ -49,15 +49,15 @@ func (s *definitions) Put(o watch.Object) (room bool) {
 	return true
 }
 
-// Delete implements watch.Sink.
+// Delete implements watch.Handler.
 func (s *definitions) Delete(o watch.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(string(o.Name))
 }
 
-// Retain implements watch.Sink.
-func (s *definitions) Retain(all []*watch.Handle, _ string) {
+// Replace implements watch.Handler.
+func (s *definitions) Replace(all []watch.ObjectRef, _ string) {
 	listed := make(map[string]bool, len(all))
 	for _, h := range all {
 		listed[h.Name] = true

@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/statefleet/statefleet/watch"
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // patience is how long something may take that takes a moment.

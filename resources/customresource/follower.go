@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // The rhythm of a Follower: how often it looks for what is new, how long
@@ -74,7 +74,7 @@ func NewFollower(o FollowerOptions) *Follower {
 		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: Definitions},
 		Owned:    func(uint64) bool { return true },
 		Selector: func() string { return "" },
-		Sink:     f.definitions,
+		Handler:  f.definitions,
 		Metrics:  o.Metrics,
 		Logger:   o.Logger,
 	}, o.Checks)

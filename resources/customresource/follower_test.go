@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
-	"github.com/statefleet/statefleet/watch"
 )
 
 // TestFollowerFollowsDefinitions that come, change and go.
@@ -129,7 +129,7 @@ func TestScopesAskAgain(t *testing.T) {
 	}
 }
 
-// TestDefinitionsSink: an unreadable definition is left out, and what a list
+// TestDefinitionsHandler: an unreadable definition is left out, and what a list
 // does not have is gone.
 func TestDefinitionsSink(t *testing.T) {
 	var log lockedBuffer
@@ -154,7 +154,7 @@ func TestDefinitionsSink(t *testing.T) {
 	if all, _ := s.take(); len(all) != 1 || all[0].Plural != "bs" || !strings.Contains(log.String(), "unreadable") {
 		t.Errorf("got %v", all)
 	}
-	s.Retain([]*watch.Handle{{Name: "as"}}, "")
+	s.Replace([]watch.ObjectRef{{Name: "as"}}, "")
 	if all, _ := s.take(); len(all) != 0 {
 		t.Errorf("got %v", all)
 	}

@@ -1,0 +1,183 @@
+package batch
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+)
+
+// wrapped returns a batched connection and its other end.
+func wrapped(t *testing.T, b *Batcher) (conn, server net.Conn) {
+	t.Helper()
+	client, server := net.Pipe()
+	conn, err := b.Wrap(func(context.Context, string, string) (net.Conn, error) { return client, nil })(t.Context(), "tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(); _ = server.Close() })
+	return conn, server
+}
+
+// reads reports when each of the reads of a connection comes back.
+func reads(conn net.Conn) <-chan time.Time {
+	at := make(chan time.Time)
+	go func() {
+		defer close(at)
+		for buf := make([]byte, 100); ; {
+			if _, err := conn.Read(buf); err != nil {
+				return
+			}
+			at <- time.Now()
+		}
+	}()
+	return at
+}
+
+// send writes as the kernel does, which takes what nobody reads yet.
+func send(server net.Conn, s string) { go func() { _, _ = io.WriteString(server, s) }() }
+
+func TestReadsAreDelayedToTheInterval(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var b Batcher
+		conn, server := wrapped(t, &b)
+		at := reads(conn)
+		time.Sleep(Interval / 4)
+		start := time.Now()
+		send(server, "a single event")
+		if got := (<-at).Sub(start); got != 0 {
+			t.Errorf("an event after a pause was read after %v", got)
+		}
+		send(server, "another")
+		if got, want := (<-at).Sub(start), Interval*3/4; got != want {
+			t.Errorf("the event after that was read after %v, want %v", got, want)
+		}
+	})
+}
+
+// TestFrameInSegmentsAfterAPauseIsReadAtOnce: a frame takes several segments, and several reads.
+func TestFrameInSegmentsAfterAPauseIsReadAtOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var b Batcher
+		conn, server := wrapped(t, &b)
+		at := reads(conn)
+		send(server, "an event before")
+		<-at
+		for range 3 {
+			time.Sleep(Interval * 5 / 4) // a pause, however short
+			start := time.Now()
+			send(server, "the first segment")
+			<-at
+			time.Sleep(minInterval / 2)
+			send(server, "the second")
+			if got := (<-at).Sub(start); got != minInterval/2 {
+				t.Errorf("the second segment was read after %v, it came after %v", got, minInterval/2)
+			}
+			time.Sleep(2 * minInterval)
+			send(server, "another event")
+			<-at
+			send(server, "and one after that")
+			if got := (<-at).Sub(start); got < Interval/2 {
+				t.Errorf("reads are not delayed again: one was read after %v", got)
+			}
+		}
+	})
+}
+
+func TestSuspendReadsWithoutDelay(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var b Batcher
+		defer b.Suspend()()
+		conn, server := wrapped(t, &b)
+		at, start := reads(conn), time.Now()
+		for range 3 {
+			send(server, "answer")
+			<-at
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("three answers took %v", got)
+		}
+	})
+}
+
+func TestSuspendEndsADelayThatRuns(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var b Batcher
+		conn, server := wrapped(t, &b)
+		at, start := reads(conn), time.Now()
+		send(server, "event")
+		<-at
+		synctest.Wait() // the next read is delayed
+		resume := b.Suspend()
+		send(server, "answer")
+		<-at
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the answer took %v", got)
+		}
+		resume()
+		resume()
+		send(server, "event")
+		<-at
+		send(server, "event")
+		<-at
+		if got := time.Since(start); got == 0 {
+			t.Error("reads are not delayed after resume")
+		}
+	})
+}
+
+// faucet is a connection on which so many bytes come each second, whoever reads.
+type faucet struct {
+	net.Conn
+	rate  int
+	start time.Time
+	taken int
+}
+
+func (f *faucet) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	n := min(len(p), int(float64(f.rate)*time.Since(f.start).Seconds())-f.taken)
+	f.taken += n
+	return n, nil
+}
+
+// A busy connection is delayed for less, or not at all: too much would wait.
+func TestBusyConnectionIsReadMoreOften(t *testing.T) {
+	for rate, most := range map[int]int{1_000_000: 13, 20_000_000: 100, 1_000_000_000: 2000} {
+		faketime.Test(t, func(t *testing.T) {
+			var b Batcher
+			conn := &conn{Conn: &faucet{rate: rate, start: time.Now()}, batcher: &b}
+			reads, buf := 0, make([]byte, 1<<20)
+			for end := time.Now().Add(time.Second); time.Now().Before(end); reads++ {
+				if _, err := conn.Read(buf); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if reads > most || reads < most/3 {
+				t.Errorf("%d bytes a second took %d reads", rate, reads)
+			}
+		})
+	}
+}
+
+func TestCloseEndsADelay(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var b Batcher
+		conn, server := wrapped(t, &b)
+		at, start := reads(conn), time.Now()
+		send(server, "event")
+		<-at
+		synctest.Wait()
+		_ = conn.Close()
+		for range at {
+			t.Error("read of a closed connection")
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the read of a closed connection ended after %v", got)
+		}
+	})
+}

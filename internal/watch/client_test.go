@@ -1,0 +1,39 @@
+package watch
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/client-go/rest"
+)
+
+// A configuration that is read anew brings clients of its own each time: those before must not leave connections.
+func TestReleaseClosesConnections(t *testing.T) {
+	var open atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client, err := NewClient(&rest.Config{Host: server.URL}, AcceptBoth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Get().AbsPath("/").Do(t.Context()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if n := open.Load(); n != 1 {
+		t.Fatalf("%d connections after a request", n)
+	}
+	client.CloseIdleConnections()
+	eventually(t, "the connection is closed", func() bool { return open.Load() == 0 })
+}

@@ -1,0 +1,160 @@
+package watch
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// secretForms are those that Secrets are asked for in.
+func secretForms() map[string]wire.Form {
+	return map[string]wire.Form{
+		"metadata": {Metadata: true},
+		"table":    {Metadata: true, Column: "Type", Field: "type"},
+	}
+}
+
+// secret puts a Secret with that number and leaves it in w.want if the ranges hold it.
+func (w *world) secret(i int, label string, ranges shard.Ranges) {
+	w.t.Helper()
+	s := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("s%d", i), UID: uid(i), Labels: map[string]string{"l": label}},
+		Type:       "example.com/kind", Data: map[string][]byte{"key": []byte("value")},
+	}
+	if err := w.cluster.Put(s); err != nil {
+		w.t.Fatal(err)
+	}
+	if ranges.Contains(shard.Hash(string(uid(i)))) {
+		w.want[string(uid(i))] = "" // the recorder looks for the node of a pod
+	}
+}
+
+func (w *world) removeSecret(i int) {
+	w.t.Helper()
+	if err := w.cluster.Delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("s%d", i)}}); err != nil {
+		w.t.Fatal(err)
+	}
+	delete(w.want, string(uid(i)))
+}
+
+// accepts returns the media types of all requests.
+func (r *requests) accepts() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []string
+	for _, request := range r.all {
+		all = append(all, strings.Split(request.Header.Get("Accept"), ",")...)
+	}
+	return all
+}
+
+// TestValuesOfSecretsAreNeverAskedFor: lists, watches, consistency checks and what is gained ask for metadata or for
+// Tables and for nothing else, whatever the API server can do. Its filter is not verified with whole objects either.
+func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
+	for name, form := range secretForms() {
+		for _, o := range []simulator.Options{{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true}} {
+			t.Run(fmt.Sprintf("%s, server-side sharding %v, streamed lists %v", name, o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+				w := newWorld(t, o)
+				mine := oneOfThree(t)
+				for i := range 60 {
+					w.secret(i, "old", mine)
+				}
+				asked := w.through(w.cluster.Handler())
+				reflector, rec := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
+				w.run(reflector)
+				w.converge(rec, "listed")
+				for i := range 30 {
+					w.removeSecret(2 * i)
+					w.secret(2*i+1, "new", mine)
+					w.secret(60+i, "new", mine)
+				}
+				w.converge(rec, "followed")
+				listed := 0
+				if _, err := reflector.ListMetadata(t.Context(), func(Object) { listed++ }); err != nil || listed != len(w.want) {
+					t.Errorf("a scan finds %d objects, want %d; error %v", listed, len(w.want), err)
+				}
+				if err := reflector.AddRanges(t.Context(), RangeAddition{Owned: mine.Contains, Selector: mine.Selector()}); err != nil {
+					t.Error(err)
+				}
+				for _, accept := range asked.accepts() {
+					if !strings.Contains(accept, ";as=PartialObjectMetadata") && !strings.Contains(accept, ";as=Table;") {
+						t.Errorf("a request accepts %q", accept)
+					}
+				}
+				if n := w.value("statefleet_watch_sharded_by_server", map[string]string{"resource": "secrets"}); (n == 1) != o.ShardSelector {
+					t.Errorf("sharded by the server: %v", n)
+				}
+			})
+		}
+	}
+}
+
+// TestServerThatCannotSendMetadataSendsNothing: whole objects are not asked for in place of it. The resource counts as
+// absent, which keeps no replica from being ready, until the API server can.
+func TestServerThatCannotSendMetadataSendsNothing(t *testing.T) {
+	for name, form := range secretForms() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, simulator.Options{})
+			w.secret(1, "", shard.All())
+			asked := w.through(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Type", "application/json")
+				rw.WriteHeader(http.StatusNotAcceptable)
+				_, _ = fmt.Fprint(rw, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotAcceptable","code":406}`)
+			}))
+			reflector, rec := w.start(setup{resource: "secrets", form: form})
+			eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
+			for _, accept := range asked.accepts() {
+				if !strings.Contains(accept, ";as=") {
+					t.Errorf("a request accepts %q", accept)
+				}
+			}
+			w.setBend(nil)
+			w.converge(rec, "listed once the server can")
+		})
+	}
+}
+
+// TestChecksOfMetadataFindAServerWithAnotherHash: answers with metadata do not say whether they are filtered, and whole
+// objects are not asked for. The share of the checks that also list everything finds what is left out.
+func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
+	for name, form := range secretForms() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, simulator.Options{ShardSelector: true})
+			mine := oneOfThree(t)
+			for i := range 60 {
+				w.secret(i, "", mine)
+			}
+			w.through(w.cluster.HandlerWithOtherHash())
+			reflector, _ := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
+			for range 1000 { // one of three finds it
+				if reflector.Sharding.mismatched() {
+					return
+				}
+				_, _ = reflector.ListMetadata(t.Context(), func(Object) {})
+			}
+			t.Error("no check has found it")
+		})
+	}
+}
+
+// TestServerThatIgnoresTheTableIsNoReasonToWait: what it sends in place of a Table is not read, and the resource counts as
+// absent.
+func TestServerThatIgnoresTheTableIsNoReasonToWait(t *testing.T) {
+	for _, noWatchList := range []bool{false, true} {
+		w := newWorld(t, simulator.Options{NoWatchList: noWatchList})
+		w.secret(1, "", shard.All())
+		reflector, rec := w.start(setup{resource: "secrets", form: secretForms()["table"], json: true})
+		eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
+		if rec.count(func(r *recorder) int { return r.puts }) > 0 {
+			t.Error("objects are read all the same")
+		}
+	}
+}

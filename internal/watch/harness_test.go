@@ -1,0 +1,275 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
+)
+
+var podResource = corev1.SchemeGroupVersion.WithResource("pods")
+
+// recorder is a Handler that keeps the newest version of each object.
+type recorder struct {
+	t       *testing.T
+	mu      sync.Mutex
+	objects map[string]string // UID to node name, a stand-in for the content
+	puts    int
+	retains int
+	named   int // by the last Retain
+	most    int // objects that there is room for; 0 means any number
+
+	versions map[string]uint64 // of what has come, by UID
+}
+
+func (r *recorder) Put(o Object) bool {
+	var pod corev1.Pod
+	if o.Encoding == wire.JSON {
+		r.check(jsonUnmarshal(o.Raw, &pod))
+	} else {
+		r.check(pod.Unmarshal(o.Raw))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.puts++
+	if _, held := r.objects[string(o.UID)]; !held && r.most > 0 && len(r.objects) >= r.most {
+		return false
+	}
+	if version := ParseVersion(o.ResourceVersion); version == 0 || version >= r.versions[string(o.UID)] {
+		r.objects[string(o.UID)], r.versions[string(o.UID)] = pod.Spec.NodeName, version
+	}
+	return true
+}
+
+func (r *recorder) check(err error) {
+	if err != nil {
+		r.t.Errorf("unreadable object: %v", err)
+	}
+}
+
+func (r *recorder) Delete(o Object) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.objects, string(o.UID))
+}
+
+func (r *recorder) Replace(all []ObjectRef, _ string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retains++
+	r.named = len(all)
+	named := map[string]bool{}
+	for _, h := range all {
+		named[h.UID] = true
+	}
+	maps.DeleteFunc(r.objects, func(uid, _ string) bool { return !named[uid] })
+}
+
+func (r *recorder) snapshot() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.objects)
+}
+
+func (r *recorder) count(f func(*recorder) int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return f(r)
+}
+
+// world is a simulated cluster, a server in front of it whose behaviour a test
+// may bend, and what the cluster should look like.
+type world struct {
+	t       *testing.T
+	cluster *simulator.Cluster
+	server  *httptest.Server
+	// bend may answer a request itself and then returns true.
+	bend     func(w http.ResponseWriter, r *http.Request) bool
+	bendMu   sync.Mutex
+	want     map[string]string
+	registry *prometheus.Registry
+}
+
+func newWorld(t *testing.T, o simulator.Options) *world {
+	w := &world{t: t, cluster: simulator.New(o), want: map[string]string{}, registry: prometheus.NewPedanticRegistry()}
+	handler := w.cluster.Handler()
+	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.bendMu.Lock()
+		bend := w.bend
+		w.bendMu.Unlock()
+		if bend == nil || !bend(rw, r) {
+			handler.ServeHTTP(rw, r)
+		}
+	}))
+	t.Cleanup(func() {
+		w.server.CloseClientConnections()
+		w.server.Close()
+	})
+	return w
+}
+
+func (w *world) setBend(f func(http.ResponseWriter, *http.Request) bool) {
+	w.bendMu.Lock()
+	defer w.bendMu.Unlock()
+	w.bend = f
+}
+
+// pod puts a pod with that number; node is its content.
+func (w *world) pod(i int, node string) {
+	w.t.Helper()
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("p%d", i), UID: uid(i)},
+		Spec:       corev1.PodSpec{NodeName: node},
+	}
+	if err := w.cluster.Put(p); err != nil {
+		w.t.Fatal(err)
+	}
+	w.want[string(uid(i))] = node
+}
+
+func (w *world) remove(i int) {
+	w.t.Helper()
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("p%d", i)}}
+	if err := w.cluster.Delete(p); err != nil {
+		w.t.Fatal(err)
+	}
+	delete(w.want, string(uid(i)))
+}
+
+// uid is a UUID that looks as random as real ones, which the hash relies on.
+func uid(i int) types.UID {
+	r := rand.New(rand.NewPCG(uint64(i), 1))
+	return types.UID(fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", r.Uint32(), r.Uint32()>>16, r.Uint32()>>20, r.Uint32()>>20, r.Uint64()>>16))
+}
+
+type setup struct {
+	json     bool
+	ranges   shard.Ranges
+	selector bool
+	resource string
+	form     wire.Form
+}
+
+// start runs a Reflector until the test ends.
+func (w *world) start(s setup) (*Reflector, *recorder) {
+	w.t.Helper()
+	reflector, rec := w.reflector(s)
+	w.run(reflector)
+	return reflector, rec
+}
+
+// run runs a Reflector until the test ends.
+func (w *world) run(reflector *Reflector) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		reflector.Run(ctx)
+	}()
+	w.t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+func (w *world) reflector(s setup) (*Reflector, *recorder) {
+	w.t.Helper()
+	config := &rest.Config{Host: w.server.URL, QPS: 1000, Burst: 1000}
+	if s.json {
+		config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} }
+	}
+	client, err := NewClient(config, AcceptBoth)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if s.ranges == nil {
+		s.ranges = shard.All()
+	}
+	resource := podResource
+	if s.resource != "" {
+		resource.Resource = s.resource
+	}
+	rec := &recorder{t: w.t, objects: map[string]string{}, versions: map[string]uint64{}}
+	return New(Options{
+		Client:   client,
+		Resource: resource,
+		Form:     s.form,
+		Owned:    s.ranges.Contains,
+		Selector: func() string {
+			if s.selector {
+				return s.ranges.Selector()
+			}
+			return ""
+		},
+		Handler: rec,
+		Metrics: NewMetrics(w.registry),
+		Logger:  slog.New(slog.DiscardHandler),
+	}), rec
+}
+
+type jsonOnly struct{ http.RoundTripper }
+
+func (j jsonOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Accept", "application/json")
+	return j.RoundTripper.RoundTrip(r)
+}
+
+// eventually polls until ok.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("not in time: %s", what)
+}
+
+// converge waits until the sink holds what the cluster holds.
+func (w *world) converge(rec *recorder, what string) {
+	w.t.Helper()
+	eventually(w.t, what, func() bool { return maps.Equal(rec.snapshot(), w.want) })
+}
+
+// value reads a self-metric of pods.
+func (w *world) value(name string, labels map[string]string) float64 {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+	metrics:
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if v, ok := labels[l.GetName()]; ok && v != l.GetValue() {
+					continue metrics
+				}
+			}
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	w.t.Fatalf("no self-metric %s%v", name, labels)
+	return 0
+}

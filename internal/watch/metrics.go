@@ -1,0 +1,91 @@
+package watch
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the self-metrics of all Reflectors of a process. The names that
+// begin with kube_state_metrics are those that existing alerts know.
+//
+// What a server that shards spares one of N replicas is N-1 times what it sends:
+//
+//	sum by (instance) (rate(statefleet_watch_received_bytes_total[5m]) * statefleet_watch_sharded_by_server)
+//	* on (instance) (kube_state_metrics_total_shards - 1)
+//
+// What one that doesn't could still spare is statefleet_watch_ignored_bytes_total.
+type Metrics struct {
+	list, watch, objects     *prometheus.CounterVec
+	bytes, ignoredBytes, bad *prometheus.CounterVec
+	sharded                  *prometheus.GaugeVec
+	mismatches               prometheus.Counter
+}
+
+// NewMetrics registers the metrics with r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		r.MustRegister(v)
+		return v
+	}
+	m := &Metrics{
+		list:         counter("kube_state_metrics_list_total", "Number of list requests sent to the API server, by result.", "resource", "result"),
+		watch:        counter("kube_state_metrics_watch_total", "Number of watch requests sent to the API server, by result.", "resource", "result"),
+		objects:      counter("statefleet_watch_objects_total", "Number of objects and events read from the API server; ignored ones belong to other shards and are not decoded.", "resource", "shard"),
+		bytes:        counter("statefleet_watch_received_bytes_total", "Bytes of lists and watches read from the API server, after transport decompression.", "resource"),
+		ignoredBytes: counter("statefleet_watch_ignored_bytes_total", "Bytes of the ignored objects and events, as the API server encodes them.", "resource"),
+		bad:          counter("statefleet_watch_unreadable_total", "Number of objects and watch frames that could not be read.", "resource"),
+		sharded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "statefleet_watch_sharded_by_server",
+			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; one that is streamed, or of metadata only, is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",
+		}, []string{"resource"}),
+	}
+	m.mismatches = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "statefleet_server_sharding_mismatches_total",
+		Help: "Number of times an API server applied another shard selector than it was sent; no selector is sent after that.",
+	})
+	r.MustRegister(m.sharded, m.mismatches)
+	return m
+}
+
+// counters are the metrics of one resource, looked up once.
+type counters struct {
+	listOK, listErr, watchOK, watchErr prometheus.Counter
+	owned, ignored, ignoredBytes       prometheus.Counter
+	bytes, bad                         prometheus.Counter
+
+	// sharded makes the gauge when it is known: until then, 0 would be taken
+	// for "it does not".
+	sharded func(honoured bool)
+}
+
+func (m *Metrics) counters(resource string) *counters {
+	return &counters{
+		listOK:       m.list.WithLabelValues(resource, "success"),
+		listErr:      m.list.WithLabelValues(resource, "error"),
+		watchOK:      m.watch.WithLabelValues(resource, "success"),
+		watchErr:     m.watch.WithLabelValues(resource, "error"),
+		owned:        m.objects.WithLabelValues(resource, "owned"),
+		ignored:      m.objects.WithLabelValues(resource, "ignored"),
+		ignoredBytes: m.ignoredBytes.WithLabelValues(resource),
+		bytes:        m.bytes.WithLabelValues(resource),
+		bad:          m.bad.WithLabelValues(resource),
+		sharded:      func(honoured bool) { m.sharded.WithLabelValues(resource).Set(boolValue(honoured)) },
+	}
+}
+
+func (c *counters) listed(err error)  { pick(err, c.listOK, c.listErr).Inc() }
+func (c *counters) watched(err error) { pick(err, c.watchOK, c.watchErr).Inc() }
+
+func pick(err error, ok, failed prometheus.Counter) prometheus.Counter {
+	if err != nil {
+		return failed
+	}
+	return ok
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,222 @@
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// Object is one version of an owned object as the API server sent it. Its slices are valid
+// until the call that receives it returns.
+type Object struct {
+	wire.Meta
+	// Hash is the shard hash of the object's UID, or of its namespace and name when it has no UID.
+	Hash uint64
+	// Raw is the encoded object, for Protobuf the message inside the envelope; for Delete it is
+	// the last state of the object.
+	Raw      []byte
+	Encoding wire.Encoding
+}
+
+// ObjectRef names an object of a list.
+type ObjectRef struct{ Namespace, Name, UID string }
+
+// newObjectRef copies the names with one allocation, because a list has one for each object.
+func newObjectRef(m wire.Meta) ObjectRef {
+	var stack [256]byte
+	all := append(append(append(stack[:0], m.Namespace...), m.Name...), m.UID...)
+	text := string(all)
+	name := len(m.Namespace)
+	uid := name + len(m.Name)
+	return ObjectRef{Namespace: text[:name], Name: text[name:uid], UID: text[uid:]}
+}
+
+// Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time.
+// Its methods cannot fail: the Handler itself counts what is wrong with an object.
+type Handler interface {
+	// Put adds or updates an object. A version may come again, and an older one after a newer
+	// one when API servers differ in age; the Handler ignores them. Put returns false for an
+	// object that it has no room for; the list that is being read then leaves it out.
+	Put(o Object) (accepted bool)
+	// Delete removes an object.
+	Delete(o Object)
+	// Replace ends a complete list that was made at a resourceVersion: it held these objects,
+	// which Put has accepted, and no others that there was room for.
+	Replace(all []ObjectRef, resourceVersion string)
+}
+
+// Options configure a Reflector.
+type Options struct {
+	// Client sends the requests; see NewClient. Reflectors share one.
+	Client *Client
+	// Resource is the resource that is listed and watched.
+	Resource schema.GroupVersionResource
+	// Name is the resource's name in logs and self-metrics; "" stands for its plural.
+	Name string
+	// Form is the part of each object that is requested. With Metadata, whole objects are never
+	// requested: an API server that can send nothing else counts as one without the resource.
+	Form wire.Form
+	// Namespace restricts the Reflector to one namespace; "" means all.
+	Namespace string
+	// FieldSelector and LabelSelector restrict the objects on the API server's side; "" means all.
+	FieldSelector, LabelSelector string
+	// NamespaceFilter decides whether objects of a namespace are owned; nil means all are. Its
+	// answers may change, as those of Owned may.
+	NamespaceFilter func(namespace []byte) bool
+	// AllowStaleList lets the first list be as old as an API server's cache happens to be, which
+	// spares etcd a read.
+	AllowStaleList bool
+	// Owned decides by an object's Hash whether it is owned. It is called for every object that
+	// is received, and its answers may change.
+	Owned func(hash uint64) bool
+	// Selector returns the shardSelector of all that is owned (KEP-5866), as shard.Ranges write
+	// it; "" sends none. Servers that do not know it send everything.
+	Selector func() string
+	// Sharding is what is known about the API server's sharding. Reflectors of one API server
+	// share one; nil stands for one of its own.
+	Sharding *ServerSharding
+	// Backoff spaces the requests while the API server cannot be used. The default, when
+	// Duration is 0, starts at 0.5 s, doubles up to 10 s, and adds up to half at random.
+	Backoff wait.Backoff
+	// IdleTimeout is how long a list may bring nothing, and how long a watch may outlast the
+	// time that was asked for; 0 means 2 minutes.
+	IdleTimeout time.Duration
+	// Handler receives the owned objects.
+	Handler Handler
+	// Metrics count; Reflectors share one.
+	Metrics *Metrics
+	// Logger gets a line for each change of the Reflector's status.
+	Logger *slog.Logger
+}
+
+// Reflector keeps a Handler up to date with one resource. Make one with New. Its methods may be
+// called concurrently, except where they say otherwise.
+type Reflector struct {
+	Options
+	counters *counters
+	logger   *slog.Logger
+	status   statusTracker
+	limiter  limiter
+
+	serverVersion       atomic.Uint64 // see ServerVersion
+	logFirstDecodeError sync.Once
+	version             []byte        // where the next watch starts; belongs to the goroutine of Run
+	relistAfter         time.Duration // see skipFrame; tests change it, and the next one
+	minWatch            time.Duration
+
+	// mu is held during each call of the Handler, and guards the fields below.
+	mu       sync.Mutex
+	stopped  bool
+	complete bool               // the list that was begun last is complete; Run lists next if not
+	cancel   context.CancelFunc // ends the watch that is being read; nil when there is none
+	opened   chan string        // receives the version of the next watch; see restartWatch
+	relist   *time.Timer        // requires a list; nil when there is none to come; see skipFrame
+	relisted time.Time          // when it last did
+}
+
+// New returns a Reflector that starts with Run.
+func New(o Options) *Reflector {
+	if o.Name == "" {
+		o.Name = o.Resource.Resource
+	}
+	if o.Backoff.Duration == 0 {
+		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
+	}
+	if o.Sharding == nil {
+		o.Sharding = NewServerSharding(ServerShardingOptions{Metrics: o.Metrics})
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 2 * time.Minute // an API server takes up to one to answer
+	}
+	r := &Reflector{Options: o, counters: o.Metrics.counters(o.Name), limiter: limiter{start: o.Backoff}, relistAfter: relistAfter, minWatch: minWatch}
+	r.logger = o.Logger.With("resource", o.Name)
+	if o.Namespace != "" {
+		r.logger = r.logger.With("namespace", o.Namespace)
+	}
+	return r
+}
+
+// Run lists the resource and watches it until ctx ends. Nothing reaches the Handler after it has
+// returned. It is called once.
+func (r *Reflector) Run(ctx context.Context) {
+	defer r.stop()
+	for r.limiter.wait(ctx) {
+		var err error
+		if r.hasCompleteList() {
+			err = r.watch(ctx)
+		} else {
+			err = r.list(ctx)
+		}
+		r.limiter.failed = err != nil
+	}
+}
+
+func (r *Reflector) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.stopRelist()
+}
+
+// hasCompleteList reports whether the list that was begun last is complete, so that a watch can
+// go on from it.
+func (r *Reflector) hasCompleteList() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.complete
+}
+
+// requireList ends the watch, and has Run list everything next.
+func (r *Reflector) requireList() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complete = false
+	r.stopRelist()
+	r.notifyOpened(listBegins)
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// replace ends a complete list.
+func (r *Reflector) replace(refs []ObjectRef, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return
+	}
+	r.version, r.complete = append(r.version[:0], version...), true
+	r.observe(version)
+	r.Handler.Replace(refs, version)
+	r.status.synced(r.logger, len(refs))
+}
+
+// deliver passes an object to a method of the Handler if it is owned, by the Options and by the
+// function, and returns the method's result. The caller holds r.mu.
+func (r *Reflector) deliver(to func(Object) bool, owned func(hash uint64) bool, o Object) bool {
+	if !owned(o.Hash) || !r.Owned(o.Hash) || r.NamespaceFilter != nil && !r.NamespaceFilter(o.Namespace) {
+		r.counters.ignored.Inc()
+		r.counters.ignoredBytes.Add(float64(len(o.Raw)))
+		return false
+	}
+	r.counters.owned.Inc()
+	return to(o)
+}
+
+// ServerVersion returns the newest version that the API server has named as its own, in a list
+// or a bookmark. It is 0 before the first one, and where versions are not numbers.
+func (r *Reflector) ServerVersion() uint64 { return r.serverVersion.Load() }
+
+// observe is called by one goroutine at a time.
+func (r *Reflector) observe(version string) {
+	if v := ParseVersion(version); v > r.serverVersion.Load() {
+		r.serverVersion.Store(v)
+	}
+}

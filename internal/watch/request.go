@@ -1,0 +1,135 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// errIdleTimeout ends a list that brings nothing. A connection can stay open forever.
+var errIdleTimeout = errors.New("the API server has sent nothing for too long")
+
+// response is the body of a good answer. It counts what is read and tells the end of the
+// connection from bytes that cannot be decoded. One goroutine reads it.
+type response struct {
+	r      *Reflector
+	sent   sentSelector
+	body   io.ReadCloser
+	cancel context.CancelCauseFunc
+	ctx    context.Context
+	watch  bool
+	idle   *time.Timer // nil for a watch that may be silent
+	err    error       // of the connection, io.EOF included
+}
+
+// open requests all that is owned in the Form of the Reflector.
+func (r *Reflector) open(ctx context.Context, o metav1.ListOptions) (*response, error) {
+	o.ShardSelector = r.Selector()
+	return r.openAs(ctx, o, r.Form.Accept(o.Watch))
+}
+
+// openAs requests a list or watch in a media type; "" stands for those of the client. A server
+// that rejects the shardSelector is asked again with a shorter one, or without one: KEP-5866 is
+// an alpha feature whose grammar may change, and our own filter gives the same result.
+func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
+	o.FieldSelector, o.LabelSelector = r.FieldSelector, r.LabelSelector
+	for wanted := o.ShardSelector; ; {
+		sent := r.Sharding.selector(wanted)
+		o.ShardSelector = sent.text
+		resp, err := r.send(ctx, o, accept)
+		if err == nil {
+			resp.sent = sent
+			return resp, nil
+		}
+		if !r.Sharding.reject(sent, err, r.logger) {
+			return nil, err
+		}
+	}
+}
+
+// send sends a request. A list, also one that is streamed, ends when nothing arrives for the
+// idle timeout.
+func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
+	defer r.Client.batcher.Suspend()()
+	resp := &response{r: r, watch: o.Watch}
+	resp.ctx, resp.cancel = context.WithCancelCause(ctx)
+	if !o.Watch || o.SendInitialEvents != nil {
+		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
+	}
+	request := r.Client.Get().AbsPath(r.path()...).
+		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
+	if accept != "" {
+		request.SetHeader("Accept", accept)
+	}
+	body, err := request.Stream(resp.ctx)
+	if err != nil {
+		err = resp.mapError(err)
+		resp.close()
+		return nil, err
+	}
+	resp.body = body
+	return resp, nil
+}
+
+func (r *Reflector) path() []string {
+	path := []string{"/apis", r.Resource.Group, r.Resource.Version}
+	if r.Resource.Group == "" {
+		path = []string{"/api", r.Resource.Version}
+	}
+	if r.Namespace != "" {
+		path = append(path, "namespaces", r.Namespace)
+	}
+	return append(path, r.Resource.Resource)
+}
+
+// mapError returns errIdleTimeout for an error that it has caused.
+func (s *response) mapError(err error) error {
+	if err != nil && errors.Is(context.Cause(s.ctx), errIdleTimeout) {
+		return errIdleTimeout
+	}
+	return err
+}
+
+// Read implements io.Reader.
+func (s *response) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if n > 0 {
+		s.r.counters.bytes.Add(float64(n))
+		if s.watch {
+			s.r.status.contact()
+		}
+		if s.idle != nil {
+			s.idle.Reset(s.r.IdleTimeout)
+		}
+	}
+	if err != nil {
+		s.err = s.mapError(err)
+		return n, s.err
+	}
+	return n, nil
+}
+
+// causes reports whether the end of the connection is why a frame could not be read.
+func (s *response) causes(err error) bool {
+	return s.err != nil && (errors.Is(err, s.err) || errors.Is(err, io.ErrUnexpectedEOF))
+}
+
+// mayBeSilent ends the idle timeout: a streamed list is complete and goes on as a watch.
+func (s *response) mayBeSilent() {
+	if s.idle != nil {
+		s.idle.Stop()
+		s.idle = nil
+	}
+}
+
+func (s *response) close() {
+	s.mayBeSilent()
+	s.cancel(nil)
+	if s.body != nil {
+		_ = s.body.Close()
+	}
+}

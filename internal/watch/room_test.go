@@ -1,0 +1,47 @@
+package watch
+
+import (
+	"maps"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+// What a Handler has no room for takes no memory of a list, and what it holds stays with
+// the list though there is more before it.
+func TestListKeepsNothingOfWhatThereIsNoRoomFor(t *testing.T) {
+	for name, o := range map[string]simulator.Options{"streamed list": {}, "paged list": {NoWatchList: true}} {
+		t.Run(name, func(t *testing.T) {
+			const most, all = 10, 1200 // more than two pages
+			w := newWorld(t, o)
+			for i := range most {
+				w.pod(9990+i, "n0") // the last ones of a list
+			}
+			reflector, rec := w.reflector(setup{})
+			rec.most = most
+			w.run(reflector)
+			w.converge(rec, "the list")
+			held := maps.Clone(w.want)
+			for i := range all {
+				w.pod(i, "n0")
+			}
+			other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}}
+			if err := w.cluster.Put(other); err != nil { // a version that the watch does not know
+				t.Fatal(err)
+			}
+			w.cluster.Compact() // it can't be resumed: 410 Gone
+			before := rec.count(func(r *recorder) int { return r.retains })
+			w.cluster.CloseWatches()
+			eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.retains }) > before })
+			if n := rec.count(func(r *recorder) int { return r.named }); n != most {
+				t.Errorf("the list has named %d objects", n)
+			}
+			if now := rec.snapshot(); !maps.Equal(now, held) {
+				t.Errorf("held are %v, before the list %v", now, held)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
+)
+
+const sharded = "statefleet_watch_sharded_by_server"
+
+// oneOfThree is the second shard of three.
+func oneOfThree(t *testing.T) shard.Ranges {
+	t.Helper()
+	table, err := shard.NewTable(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table.Ranges(1)
+}
+
+// pods puts pods with these numbers and leaves of w.want what the ranges hold.
+func (w *world) pods(from, to int, node string, ranges shard.Ranges) {
+	w.t.Helper()
+	for i := from; i < to; i++ {
+		w.pod(i, node)
+	}
+	maps.DeleteFunc(w.want, func(uid, _ string) bool { return !ranges.Contains(shard.Hash(uid)) })
+}
+
+func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
+	for _, o := range []simulator.Options{
+		{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true},
+	} {
+		t.Run(fmt.Sprintf("server-side sharding %v, streamed lists %v", o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+			w := newWorld(t, o)
+			mine := oneOfThree(t)
+			w.pods(0, 300, "n0", mine)
+			share := len(w.want)
+			reflector, rec := w.start(setup{ranges: mine, selector: true})
+			w.converge(rec, "the list")
+			eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
+			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
+				t.Errorf("%s %v after the list", sharded, v)
+			}
+			w.pods(0, 300, "n1", mine)
+			w.converge(rec, "updates")
+			got := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "owned"}))
+			if got != 2*share {
+				t.Errorf("owned %d, want %d", got, 2*share)
+			}
+			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
+			if o.ShardSelector != (ignored == 0) {
+				t.Errorf("%v objects of others arrived", ignored)
+			}
+			waste, received := w.value("statefleet_watch_ignored_bytes_total", nil), w.value("statefleet_watch_received_bytes_total", nil)
+			if o.ShardSelector != (waste == 0) || waste >= received || !o.ShardSelector && waste < received/3 {
+				t.Errorf("%v bytes of others in %v", waste, received)
+			}
+			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
+				t.Errorf("%s %v", sharded, v)
+			}
+		})
+	}
+}
+
+// TestServersThatDiffer has one server that honours the selector and one that
+// ignores it in front of the same cluster, and answers by turns.
+func TestServersThatDiffer(t *testing.T) {
+	for _, noWatchList := range []bool{false, true} {
+		t.Run(fmt.Sprintf("streamed lists %v", !noWatchList), func(t *testing.T) {
+			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
+			handler := w.cluster.Handler()
+			var requests atomic.Int32
+			w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+				ignoring := requests.Add(1)%2 == 1
+				if ignoring {
+					handler.ServeHTTP(rw, withoutSelector(r))
+				}
+				return ignoring
+			})
+			mine := oneOfThree(t)
+			w.pods(0, 1200, "n0", mine) // more than two pages
+			_, rec := w.start(setup{ranges: mine, selector: true})
+			w.converge(rec, "the list")
+			for round := range 3 {
+				w.cluster.CloseWatches()
+				if round == 1 {
+					w.cluster.Compact() // and a list
+				}
+				node := fmt.Sprint("n", round+1)
+				w.pods(round, 1200+round, node, mine) // some are new
+				w.remove(round)
+				w.converge(rec, "events of round "+node)
+			}
+			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
+			if n := requests.Load(); n < 4 || ignored == 0 {
+				t.Errorf("%d requests and %v objects of others: not both servers were asked", n, ignored)
+			}
+		})
+	}
+}
+
+// withoutSelector is how a server that does not know the parameter reads a request.
+func withoutSelector(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	query := r.URL.Query()
+	query.Del("shardSelector")
+	r.URL = &url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+	return r
+}
+
+func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
+	const unknown = -1
+	third := shard.Ranges{{Start: 0, End: 1 << 64 / 3}}
+	f := func(what string, want float64, watch func(*detector), sent shard.Ranges) {
+		t.Helper()
+		m := NewMetrics(prometheus.NewRegistry())
+		s := &Reflector{counters: m.counters("pods")}
+		sharding := NewServerSharding(ServerShardingOptions{Metrics: m})
+		watch(newDetector(s, sharding.selector(sent.Selector())))
+		got := float64(unknown)
+		if testutil.CollectAndCount(m.sharded) > 0 {
+			got = testutil.ToFloat64(m.sharded)
+		}
+		if got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	const asked, other = 1, 1 << 63 // hashes
+	saw := func(hash uint64, n int) func(*detector) {
+		return func(f *detector) {
+			for range n {
+				f.observe(wire.Meta{UID: []byte("u")}, hash)
+			}
+		}
+	}
+	then := func(steps ...func(*detector)) func(*detector) {
+		return func(f *detector) {
+			for _, step := range steps {
+				step(f)
+			}
+		}
+	}
+	listed := (*detector).listed
+	f("not asked", 0, then(saw(asked, 100), listed), nil)
+	f("an empty list", unknown, listed, third)
+	f("a few events", unknown, saw(asked, 12), third)
+	f("many events", 1, saw(asked, 13), third) // a third to the power of 13 is less than one in a million
+	f("a list of what was asked for", 1, then(saw(asked, 1), listed), third)
+	f("a list with another object", 0, then(saw(asked, 50), saw(other, 1), saw(asked, 50), listed), third)
+	f("another object after the list", 0, then(saw(asked, 50), listed, saw(other, 1), saw(asked, 50)), third)
+	f("events where nearly everything is asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1<<58}})
+	f("events where all hashes but one are asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1}})
+}
+
+func TestObjectWithoutUIDProvesNothing(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry())
+	sent := NewServerSharding(ServerShardingOptions{Metrics: m}).selector(shard.Ranges{{Start: 0, End: 1}}.Selector())
+	f := foreign{sent: sent}
+	f.observe(wire.Meta{}, 1<<63)
+	if f.count != 0 {
+		t.Errorf("%d objects count as those of others", f.count)
+	}
+}

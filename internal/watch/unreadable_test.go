@@ -1,0 +1,202 @@
+package watch
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// unreadablePod is a pod whose metadata no decoder reads.
+const unreadablePod = `{"metadata":{"name":"\x","namespace":"default","resourceVersion":"3"}}`
+
+// countWatches counts the requests of each kind, and answers the first plain watch by first.
+func (w *world) countWatches(first func(rw http.ResponseWriter, r *http.Request)) (lists, watches *atomic.Int32) {
+	lists, watches = new(atomic.Int32), new(atomic.Int32)
+	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch query := r.URL.Query(); {
+		case query.Get("watch") == "":
+			lists.Add(1)
+		case query.Get("sendInitialEvents") == "" && watches.Add(1) == 1:
+			first(rw, r)
+			return true
+		}
+		return false
+	})
+	return lists, watches
+}
+
+func TestUnreadableFrameDoesNotEndTheWatch(t *testing.T) {
+	for name, bad := range map[string]string{
+		"identity":  `{"type":"MODIFIED","object":` + unreadablePod + `}`,
+		"no object": `{"type":"DELETED","object":[1]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, simulator.Options{NoWatchList: true})
+			w.pod(1, "n0")
+			good := fmt.Sprintf(`{"type":"ADDED","object":{"metadata":{"name":"p2","namespace":"default","uid":%q,"resourceVersion":"4"},"spec":{"nodeName":"n1"}}}`, uid(2))
+			lists, watches := w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
+				frame(rw, bad)
+				frame(rw, good)
+				<-r.Context().Done()
+			})
+			_, rec := w.start(setup{json: true})
+			eventually(t, "the event behind the frame", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
+			if l, n := lists.Load(), watches.Load(); l != 1 || n != 1 {
+				t.Errorf("%d lists and %d watches, want one of each", l, n)
+			}
+			if n := w.value("statefleet_watch_unreadable_total", nil); n != 1 {
+				t.Errorf("%v unreadable frames are counted", n)
+			}
+		})
+	}
+}
+
+// The frame may have been a deletion. An object that stays unreadable, and changes all the
+// time, must not have its kind listed all the time.
+func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
+	w := newWorld(t, simulator.Options{NoWatchList: true})
+	w.pod(1, "n0")
+	w.pod(2, "n0")
+	bad := `{"type":"MODIFIED","object":` + unreadablePod + `}`
+	removed := make(chan struct{})
+	lists, watches := w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
+		w.remove(2) // what the frame was about
+		close(removed)
+		for r.Context().Err() == nil {
+			frame(rw, bad)
+			time.Sleep(time.Millisecond)
+		}
+	})
+	reflector, rec := w.reflector(setup{json: true})
+	reflector.relistAfter = 20 * time.Millisecond
+	w.run(reflector)
+	<-removed
+	w.converge(rec, "another list")
+	eventually(t, "another watch", func() bool { return watches.Load() == 2 })
+	if n := lists.Load(); n != 2 {
+		t.Errorf("%d lists, want 2", n)
+	}
+	reflector.skipFrame(wire.ErrFrame, false)
+	reflector.mu.Lock()
+	defer reflector.mu.Unlock()
+	if reflector.relist == nil || !reflector.complete {
+		t.Error("a list is to come, and not at once")
+	}
+	if wait := reflector.untilRelist(reflector.relisted.Add(time.Minute)); wait != relistEvery-time.Minute {
+		t.Errorf("a minute after a list, the next one comes after %s", wait)
+	}
+}
+
+func TestUnreadableObjectIsLeftOutOfScans(t *testing.T) {
+	var log strings.Builder
+	var mu sync.Mutex
+	w := newWorld(t, simulator.Options{NoWatchList: true})
+	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("sendInitialEvents") != "" {
+			return false
+		}
+		if r.URL.Query().Get("watch") != "" {
+			<-r.Context().Done()
+			return true
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		frame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+unreadablePod+
+			fmt.Sprintf(`,{"metadata":{"name":"p1","namespace":"default","uid":%q,"resourceVersion":"4"},"spec":{"nodeName":"n0"}}]}`, uid(1)))
+		return true
+	})
+	reflector, rec := w.reflector(setup{json: true})
+	reflector.logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))
+	w.run(reflector)
+	eventually(t, "the list", func() bool { return rec.snapshot()[string(uid(1))] == "n0" })
+	for range 3 {
+		var names []string
+		if _, err := reflector.ListMetadata(t.Context(), func(o Object) { names = append(names, string(o.Name)) }); err != nil || fmt.Sprint(names) != "[p1]" {
+			t.Errorf("listed %v, error %v", names, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if n := strings.Count(log.String(), "cannot decode"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &log)
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	b  *strings.Builder
+}
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+// deepSink notes the names of what comes.
+type deepSink struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (s *deepSink) Put(o Object) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = append(s.names, string(o.Name))
+	return true
+}
+
+func (s *deepSink) Delete(Object)               {}
+func (s *deepSink) Replace([]ObjectRef, string) {}
+
+func (s *deepSink) has(names ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.names, " ") == strings.Join(names, " ")
+}
+
+// API servers accept custom resources of any depth within their bound of size.
+func TestDeepObjectDelaysNoOther(t *testing.T) {
+	for _, depth := range []int{1_200, 100_000} {
+		object := func(name string, depth int) string {
+			return fmt.Sprintf(`{"spec":%s1%s,"metadata":{"name":%q,"namespace":"default","uid":"u-%s","resourceVersion":"5"}}`,
+				strings.Repeat(`{"a":`, depth), strings.Repeat("}", depth), name, name)
+		}
+		w := newWorld(t, simulator.Options{NoWatchList: true})
+		var watches atomic.Int32
+		w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Get("sendInitialEvents") != "" {
+				return false
+			}
+			rw.Header().Set("Content-Type", "application/json")
+			if r.URL.Query().Get("watch") == "" {
+				frame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+object("a", depth)+","+object("b", 1)+`]}`)
+				return true
+			}
+			if watches.Add(1) == 1 {
+				frame(rw, `{"type":"MODIFIED","object":`+object("c", depth)+`}`)
+				frame(rw, `{"type":"MODIFIED","object":`+object("d", 1)+`}`)
+			}
+			<-r.Context().Done()
+			return true
+		})
+		reflector, _ := w.reflector(setup{json: true})
+		sink := &deepSink{}
+		reflector.Handler = sink
+		w.run(reflector)
+		eventually(t, "all objects", func() bool { return sink.has("a", "b", "c", "d") })
+		if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
+			t.Errorf("%d levels: %v", depth, err)
+		}
+		if n, bad := watches.Load(), w.value("statefleet_watch_unreadable_total", nil); n != 1 || bad != 0 {
+			t.Errorf("%d levels: %d watches, %v unreadable objects", depth, n, bad)
+		}
+	}
+}

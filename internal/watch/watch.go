@@ -1,0 +1,215 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/json"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// minWatch is how long a watch is asked to last at least; up to as much is added at random, so
+// that the watches of a fleet do not end together.
+const minWatch = 5 * time.Minute
+
+// watch reads events from the version that is known until the watch ends.
+func (r *Reflector) watch(ctx context.Context) error {
+	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version)})
+	return err
+}
+
+// follow opens a watch and passes its events on until it ends. A watch that sends initial events
+// is a list; complete reports whether all of them came. The error is nil when a watch has ended
+// as watches do.
+func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
+	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
+	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+r.IdleTimeout)
+	defer cancel()
+	resp, err := r.open(ctx, o)
+	r.counters.watched(err)
+	streamed := o.SendInitialEvents != nil
+	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // else a list in pages tells
+		r.status.recordResult(r.logger, "watch", err)
+	}
+	if needsList(err) && !streamed {
+		r.requireList()
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer resp.close()
+	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: newDetector(r, resp.sent), resume: func() {}}
+	if streamed {
+		s.resume = r.Client.batcher.Suspend()
+	}
+	defer func() { s.resume() }()
+	r.opening(s, cancel, o.ResourceVersion)
+	defer r.closing()
+	err = s.read()
+	return !s.initial, err
+}
+
+// needsList reports whether a watch cannot go on from its version. An API server that is away or
+// overloaded is asked again.
+func needsList(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.Status().Code {
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
+		return false
+	}
+	return true
+}
+
+// stream reads the events of one watch.
+type stream struct {
+	r        *Reflector
+	ctx      context.Context
+	resp     *response
+	initial  bool        // the initial events of a streamed list are coming
+	refs     []ObjectRef // those of them that the Handler has accepted
+	detector *detector
+	resume   func() // ends the suspension of batching
+}
+
+// read passes events on until the watch ends.
+func (s *stream) read() error {
+	frames := s.r.Form.NewEventReader(s.resp)
+	for {
+		event, err := frames.Next()
+		if err == nil {
+			err = s.handle(event)
+		}
+		switch {
+		case err == nil:
+		case isBadFrame(event, err):
+			s.r.skipFrame(err, s.initial)
+		default:
+			return s.ended(err)
+		}
+	}
+}
+
+func (s *stream) handle(event wire.Event) error {
+	switch apiwatch.EventType(event.Type) {
+	case apiwatch.Added, apiwatch.Modified, apiwatch.Deleted:
+		return s.handleObject(event)
+	case apiwatch.Bookmark:
+		return s.handleBookmark(event)
+	case apiwatch.Error:
+		return statusError(event)
+	}
+	return fmt.Errorf("watch event of unknown type %q", event.Type)
+}
+
+// handleObject passes an object to the Handler if it is owned.
+func (s *stream) handleObject(event wire.Event) error {
+	meta, err := wire.ReadMeta(event.Encoding, event.Object)
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrFrame, err)
+	}
+	object := Object{Meta: meta, Hash: hash(meta), Raw: event.Object, Encoding: event.Encoding}
+	s.deliver(event.Type, object)
+	s.moveTo(meta.ResourceVersion)
+	if s.detector.observe(meta, object.Hash) {
+		return s.r.verifyFilter(s.ctx, s.resp.sent)
+	}
+	return nil
+}
+
+func (s *stream) deliver(eventType string, object Object) {
+	r := s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to := r.Handler.Put
+	if eventType == string(apiwatch.Deleted) {
+		to = func(o Object) bool { r.Handler.Delete(o); return false }
+	}
+	if r.deliver(to, r.Owned, object) && s.initial {
+		s.refs = append(s.refs, newObjectRef(object.Meta))
+	}
+}
+
+// moveTo notes how far the watch has come.
+func (s *stream) moveTo(version []byte) {
+	if len(version) > 0 {
+		s.r.version = append(s.r.version[:0], version...)
+	}
+}
+
+func (s *stream) handleBookmark(event wire.Event) error {
+	meta, err := wire.ReadMeta(event.Encoding, event.Object)
+	if err != nil {
+		return err
+	}
+	ends, err := wire.InitialEventsEnd(event.Encoding, event.Object)
+	if err != nil {
+		return err
+	}
+	s.moveTo(meta.ResourceVersion)
+	version := string(s.r.version)
+	s.r.observe(version)
+	if ends && s.initial {
+		s.initial = false
+		s.resp.mayBeSilent()
+		s.resume()
+		s.detector.listed()
+		s.r.replace(s.refs, version)
+		s.refs = nil
+	}
+	return nil
+}
+
+// statusError returns the error that the API server ends a watch with.
+func statusError(event wire.Event) error {
+	var status metav1.Status
+	var err error
+	if event.Encoding == wire.Protobuf {
+		err = status.Unmarshal(event.Object)
+	} else {
+		err = json.UnmarshalCaseSensitivePreserveInts(event.Object, &status)
+	}
+	if err != nil {
+		return fmt.Errorf("status of a failed watch: %w", err)
+	}
+	return apierrors.FromObject(&status)
+}
+
+// ended returns why a watch failed, or nil if it ended as watches do: the API server or the
+// connection has ended it, or we have. It requires a list when the watch cannot go on from its
+// version, and after bytes that cannot be decoded, because they may have been a deletion.
+func (s *stream) ended(err error) error {
+	var status apierrors.APIStatus
+	switch {
+	case s.ctx.Err() != nil:
+		return nil
+	case s.resp.causes(err) && s.initial:
+		return fmt.Errorf("streamed list: %w", err)
+	case s.resp.causes(err):
+		return nil
+	case errors.As(err, &status):
+		if !needsList(err) {
+			return err
+		}
+	case errors.Is(err, errMismatch), errors.Is(err, wire.ErrForm):
+	default:
+		s.r.counters.bad.Inc()
+	}
+	if s.initial {
+		return err
+	}
+	s.r.requireList()
+	return nil
+}
