@@ -41,6 +41,7 @@ func TestByteLimit(t *testing.T) {
 	}
 
 	before := leftOut()
+	w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}}) // a version that the watch does not know
 	w.cluster.Compact()
 	w.cluster.CloseWatches()
 	eventually(t, "another list", func() bool { return leftOut() > before })

@@ -22,7 +22,7 @@ var errPaginationLoop = errors.New("the list does not end: a page names itself a
 func (r *Reflector) list(ctx context.Context) error {
 	r.requireList() // AddRanges gives way
 	o := metav1.ListOptions{
-		ResourceVersion:      r.firstVersion(),
+		ResourceVersion:      r.listVersion(),
 		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 		SendInitialEvents:    new(true),
 	}
@@ -34,19 +34,24 @@ func (r *Reflector) list(ctx context.Context) error {
 	return r.listPages(ctx)
 }
 
-// listPages reads everything page by page.
+// listPages reads everything page by page. API servers answer from their cache only as a whole.
 func (r *Reflector) listPages(ctx context.Context) error {
 	var refs []ObjectRef
-	read := func(limit int64) (version string, err error) {
+	read := func(o metav1.ListOptions) (version string, err error) {
 		refs = nil
-		o := metav1.ListOptions{ResourceVersion: r.firstVersion(), Limit: limit, ShardSelector: r.Selector()}
+		o.ShardSelector = r.Selector()
 		return r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
 			return r.putPage(ctx, o, r.Owned, func(ref ObjectRef) { refs = append(refs, ref) })
 		})
 	}
-	version, err := read(pageSize)
-	if apierrors.IsResourceExpired(err) { // it took longer than etcd keeps a version
-		version, err = read(0)
+	o := metav1.ListOptions{ResourceVersion: r.listVersion()}
+	if o.ResourceVersion == "" {
+		o.Limit = pageSize
+	}
+	version, err := read(o)
+	if apierrors.IsResourceExpired(err) || o.ResourceVersion != "" && needsList(err) {
+		// Paging took longer than etcd keeps a version, or the server does not know ours.
+		version, err = read(metav1.ListOptions{})
 	}
 	r.status.recordResult(r.logger, "list", err)
 	if err != nil {
@@ -56,12 +61,16 @@ func (r *Reflector) listPages(ctx context.Context) error {
 	return nil
 }
 
-// firstVersion is the resourceVersion of a list: "" asks for the newest, "0" for any.
-func (r *Reflector) firstVersion() string {
-	if r.AllowStaleList && len(r.version) == 0 {
+// listVersion is the resourceVersion of a list: "" asks for the newest state, "0" for any, and
+// others for one that is not older.
+func (r *Reflector) listVersion() string {
+	switch {
+	case !r.AllowStaleList:
+		return ""
+	case len(r.version) == 0:
 		return "0"
 	}
-	return ""
+	return string(r.version)
 }
 
 // eachPage reads a list page by page and returns its version.

@@ -70,8 +70,8 @@ type Options struct {
 	// NamespaceFilter decides whether objects of a namespace are owned; nil means all are. Its
 	// answers may change, as those of Owned may.
 	NamespaceFilter func(namespace []byte) bool
-	// AllowStaleList lets the first list be as old as an API server's cache happens to be, which
-	// spares etcd a read.
+	// AllowStaleList lets API servers answer lists from their cache, which spares etcd a read.
+	// The first list may then be older than the newest state.
 	AllowStaleList bool
 	// Owned decides by an object's Hash whether it is owned. It is called for every object that
 	// is received, and its answers may change.
