@@ -171,7 +171,7 @@ func TestSilentListIsGivenUp(t *testing.T) {
 				<-r.Context().Done()
 			})
 			source, rec := w.source(setup{})
-			source.Silence = 20 * time.Millisecond
+			source.Silence = 100 * time.Millisecond
 			w.run(source)
 			eventually(t, "the list is given up", func() bool { return errors.Is(source.Status().Err, errSilent) })
 			if _, err := source.Scan(t.Context(), func(Object) {}); !errors.Is(err, errSilent) {
@@ -186,7 +186,7 @@ func TestSilentListIsGivenUp(t *testing.T) {
 func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
 	w := newWorld(t, simulator.Options{})
 	source, _ := w.source(setup{})
-	source.Silence = 20 * time.Millisecond
+	source.Silence = 200 * time.Millisecond
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		rw.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(rw).Flush()

@@ -32,7 +32,7 @@ func TestSilentStreamedListIsGivenUp(t *testing.T) {
 				return true
 			})
 			source, rec := w.source(setup{})
-			source.Silence = 50 * time.Millisecond
+			source.Silence = 250 * time.Millisecond
 			w.run(source)
 			w.converge(rec, "a list without streaming")
 			eventually(t, "the streamed list is given up, and the other one is complete", func() bool {
@@ -52,7 +52,7 @@ func TestStreamedListMayBeSilentOnceItIsComplete(t *testing.T) {
 	w := newWorld(t, simulator.Options{})
 	w.pod(1, "n0")
 	source, rec := w.source(setup{})
-	source.Silence = 50 * time.Millisecond
+	source.Silence = 250 * time.Millisecond
 	w.run(source)
 	w.converge(rec, "the list")
 	eventually(t, "synced", func() bool { return source.Status().Phase == Synced })
