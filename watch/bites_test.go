@@ -19,6 +19,7 @@ type dripping struct {
 func (d dripping) Read(p []byte) (int, error) { return d.from.Read(p[:min(len(p), d.most)]) }
 
 func TestConnectionInBitesBringsEverything(t *testing.T) {
+	t.Parallel()
 	var want []byte // more than any buffer, and nowhere the same
 	for i := range 1 << 17 {
 		want = append(want, byte(i), byte(i>>8), byte(i>>16), '.')
@@ -47,6 +48,7 @@ type spoonfuls struct {
 func (s *spoonfuls) Read(p []byte) (int, error) { return min(len(p), s.next), nil }
 
 func TestBufferSuitsWhatComes(t *testing.T) {
+	t.Parallel()
 	server := &spoonfuls{}
 	conn := &biting{Conn: server}
 	f := func(n, times, want int) {
@@ -70,6 +72,7 @@ func TestBufferSuitsWhatComes(t *testing.T) {
 }
 
 func TestConnectionInBitesThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
 	refused := errors.New("refused")
 	dial := inBites(func(context.Context, string, string) (net.Conn, error) { return nil, refused })
 	if conn, err := dial(t.Context(), "tcp", ""); conn != nil || !errors.Is(err, refused) {

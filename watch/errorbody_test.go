@@ -76,6 +76,7 @@ func TestCompressedErrorBodyIsReadInPart(t *testing.T) {
 }
 
 func TestErrorOfOrdinaryLengthIsWhole(t *testing.T) {
+	t.Parallel()
 	message := strings.Repeat("x", 10_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

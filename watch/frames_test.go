@@ -36,6 +36,7 @@ func waited(t *testing.T, send func(w io.Writer)) (took time.Duration, why, err 
 
 // TestWhateverComesIsHeard: also half a frame says that the API server is there, and its end does not.
 func TestWhateverComesIsHeard(t *testing.T) {
+	t.Parallel()
 	heard := 0
 	_, cut := context.WithCancelCause(t.Context())
 	defer cut(nil)
@@ -79,6 +80,7 @@ func TestFrameThatDoesNotGoOnEndsTheWatch(t *testing.T) {
 
 // What a frame that does not go on has swallowed comes again with the next watch.
 func TestWatchGoesOnAfterASilentFrame(t *testing.T) {
+	t.Parallel()
 	source, _ := newWorld(t, simulator.Options{}).source(setup{})
 	ctx, cut := context.WithCancelCause(t.Context())
 	d := &stream{source: source, ctx: ctx}

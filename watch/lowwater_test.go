@@ -58,6 +58,7 @@ func (w *waiting) holds(t *testing.T, want int) {
 }
 
 func TestLittleDoesNotWake(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		wake func(conn net.Conn, server *net.TCPConn)
 		want int
@@ -69,6 +70,7 @@ func TestLittleDoesNotWake(t *testing.T) {
 		"the connection ends":    {func(_ net.Conn, server *net.TCPConn) { _ = server.Close() }, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			conn, server := sockets(t)
 			lowWaterOf(conn).set(1000)
 			w := newWaiting(t, conn)
@@ -89,6 +91,7 @@ func TestLittleDoesNotWake(t *testing.T) {
 
 // A connection asks for much only while its events gather.
 func TestGatheringConnIsNotWokenWhileItWaits(t *testing.T) {
+	t.Parallel()
 	client, server := sockets(t)
 	var g gathering
 	defer g.watch()()

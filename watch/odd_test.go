@@ -69,6 +69,7 @@ func frame(rw http.ResponseWriter, text string) {
 }
 
 func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	w.watches(func(rw http.ResponseWriter, r *http.Request) {
@@ -82,6 +83,7 @@ func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
 
 // The end of a streamed list that comes twice must not have the watch wait for a second list.
 func TestListThatEndsTwiceIsFollowed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("sendInitialEvents") == "" {
@@ -100,6 +102,7 @@ func TestListThatEndsTwiceIsFollowed(t *testing.T) {
 }
 
 func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) {
@@ -112,11 +115,13 @@ func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
 }
 
 func TestEventWithoutVersionDoesNotLoseTheWatchItsPlace(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"bookmark": `{"type":"BOOKMARK","object":{"metadata":{}}}`,
 		"event":    `{"type":"MODIFIED","object":{"metadata":{"name":"p1","namespace":"default","uid":"` + string(uid(1)) + `"},"spec":{"nodeName":"n0"}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
 			asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) { frame(rw, text) })
@@ -143,6 +148,7 @@ func (w *world) listsOddly(answer func(rw http.ResponseWriter, r *http.Request))
 }
 
 func TestListThatDoesNotEndIsGivenUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	stop := w.listsOddly(func(rw http.ResponseWriter, _ *http.Request) {
@@ -159,8 +165,10 @@ func TestListThatDoesNotEndIsGivenUp(t *testing.T) {
 }
 
 func TestSilentListIsGivenUp(t *testing.T) {
+	t.Parallel()
 	for name, begin := range map[string]string{"no answer": "", "half of one": `{"kind":"PodList","apiVersion":"v1","items":[`} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
 			stop := w.listsOddly(func(rw http.ResponseWriter, r *http.Request) {
@@ -171,7 +179,7 @@ func TestSilentListIsGivenUp(t *testing.T) {
 				<-r.Context().Done()
 			})
 			source, rec := w.source(setup{})
-			source.Silence = 100 * time.Millisecond
+			source.Silence = 300 * time.Millisecond
 			w.run(source)
 			eventually(t, "the list is given up", func() bool { return errors.Is(source.Status().Err, errSilent) })
 			if _, err := source.Scan(t.Context(), func(Object) {}); !errors.Is(err, errSilent) {
@@ -184,9 +192,10 @@ func TestSilentListIsGivenUp(t *testing.T) {
 }
 
 func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	source, _ := w.source(setup{})
-	source.Silence = 200 * time.Millisecond
+	source.Silence = 2 * time.Second // more than it takes to open the watch, also beside other tests
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		rw.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(rw).Flush()
@@ -209,6 +218,7 @@ func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
 }
 
 func TestHeardIsTheNewestVersionOfTheServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{BookmarkInterval: 10 * time.Millisecond})
 	w.pod(1, "n0")
 	source, _ := w.start(setup{})

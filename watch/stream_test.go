@@ -26,11 +26,13 @@ func (s *Source) reading() (*stream, weak.Pointer[frames]) {
 
 // client-go keeps the watch that streamed its list beside the one that it reads.
 func TestEndedWatchKeepsNoBuffer(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(w *world, d *stream){
 		"by the API server": func(w *world, _ *stream) { w.cluster.CloseWatches() },
 		"cut":               func(_ *world, d *stream) { d.cut() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			var lists atomic.Int32
 			w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -68,6 +70,7 @@ func TestEndedWatchKeepsNoBuffer(t *testing.T) {
 
 // Close may come between two reads, and what is read next is the end.
 func TestDecodeAfterCloseEnds(t *testing.T) {
+	t.Parallel()
 	source, _ := newWorld(t, simulator.Options{}).source(setup{})
 	d := &stream{source: source, ctx: t.Context(), cancel: func() {}, release: func() {}}
 	d.open.Store(&frames{wire.NewEventReader(strings.NewReader("not read")), io.NopCloser(nil)})

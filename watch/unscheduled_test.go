@@ -34,6 +34,7 @@ func sockets(t *testing.T) (client net.Conn, server *net.TCPConn) {
 }
 
 func TestUnscheduledReadsAreReads(t *testing.T) {
+	t.Parallel()
 	client, server := sockets(t)
 	text := strings.Repeat("what the server sends, ", 10_000)
 	go func() {
@@ -50,6 +51,7 @@ func TestUnscheduledReadsAreReads(t *testing.T) {
 }
 
 func TestUnscheduledReadsFailAsReadsDo(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault func(client net.Conn, server *net.TCPConn) error
 		want  error
@@ -69,6 +71,7 @@ func TestUnscheduledReadsFailAsReadsDo(t *testing.T) {
 		}, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			client, server := sockets(t)
 			if err := c.fault(client, server); err != nil {
 				t.Fatal(err)
