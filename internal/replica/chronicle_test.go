@@ -30,7 +30,8 @@ type chronicle struct {
 	history  *history.History
 	views    [][]Kind // ways to configure a replica
 	steps    int
-	checked  int // pages that were held against the history, and had objects
+	checked  int           // pages that were held against the history, and had objects
+	often    time.Duration // the time between two bookmarks, and between two looks at pages that are to become true
 }
 
 // chronicled says how many names of a kind there are. The page of ConfigMaps names
@@ -53,9 +54,13 @@ func newChronicle(t *testing.T, seed uint64) *chronicle { return newChronicleOn(
 
 // newChronicleOn has its API server listen there; nil is a port of loopback.
 func newChronicleOn(t *testing.T, seed uint64, listener net.Listener) *chronicle {
+	often := 5 * time.Millisecond
+	if listener != nil { // time is simulated: none of it is waited for, and all that happens in it is work
+		often = 100 * time.Millisecond
+	}
 	c := &chronicle{
-		t: t, random: rand.New(rand.NewPCG(seed, 1)),
-		cluster: simulator.New(simulator.Options{Seed: seed, ShardSelector: true, LogEvents: 2000, BookmarkInterval: 5 * time.Millisecond}),
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), often: often,
+		cluster: simulator.New(simulator.Options{Seed: seed, ShardSelector: true, LogEvents: 2000, BookmarkInterval: often}),
 	}
 	var views history.Views
 	for _, labels := range [][]string{nil, {"*=[*]"}} {

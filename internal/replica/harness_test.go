@@ -23,6 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -36,14 +37,24 @@ type world struct {
 	t       *testing.T
 	cluster *simulator.Cluster
 	server  *httptest.Server
+	backoff wait.Backoff
 	bend    atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
 
 func newWorld(t *testing.T) *world { return newWorldOn(t, nil) }
 
-// newWorldOn has its API server listen there; nil is a port of loopback.
+// soon spaces requests so that no test waits long for the next one.
+func soon() wait.Backoff {
+	return wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 100, Cap: 100 * time.Millisecond}
+}
+
+// newWorldOn has its API server listen there; nil is a port of loopback. Elsewhere time is simulated, and
+// requests are spaced as in the program.
 func newWorldOn(t *testing.T, listener net.Listener) *world {
 	w := &world{t: t, cluster: simulator.New(simulator.Options{})}
+	if listener == nil {
+		w.backoff = soon()
+	}
 	handler := w.cluster.Handler()
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if bend := w.bend.Load(); bend == nil || !(*bend)(rw, r) {
@@ -123,6 +134,7 @@ func (w *world) start(change func(*Options)) *run {
 		Config:   &rest.Config{Host: w.server.URL, QPS: 1000, Burst: 1000},
 		Kinds:    builtin(w.t, resources.All()),
 		RawBytes: 1 << 20,
+		Backoff:  w.backoff,
 		Logger:   slog.New(slog.DiscardHandler),
 		Metrics:  NewMetrics(registry),
 	}
@@ -215,9 +227,10 @@ func podsOn(lines []string) map[string]bool {
 	return uids
 }
 
+// eventually polls until ok. Tests run side by side, so that one may wait for many.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
 	"github.com/statefleet/statefleet/internal/history"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
@@ -29,7 +27,7 @@ func (c *chronicle) witness(view int, change func(*Options)) *witness {
 		o.Kinds = slices.Clone(c.views[view])
 		o.Patience = time.Hour // a fault is not a role
 		o.CheckEvery, o.CheckGrace = 2*time.Second, time.Second
-		o.Backoff = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 100, Cap: 100 * time.Millisecond}
+		o.Backoff = soon()
 		if change != nil {
 			change(o)
 		}
@@ -99,7 +97,7 @@ func (c *chronicle) converge(witnesses ...*witness) time.Duration {
 		if err = c.equal(witnesses); err == nil {
 			return time.Since(start)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(c.often)
 	}
 	c.t.Fatalf("not what there is after %s: %v", convergeIn, err)
 	return 0

@@ -56,6 +56,7 @@ func await(r *http.Request, may <-chan struct{}) {
 // TestAcquireGivesWayToAList: the list finds no room for what is gained, names none of it, and would take away what
 // is put once there is room.
 func TestAcquireGivesWayToAList(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	for i := range 60 {
 		w.pod(i, "n0")

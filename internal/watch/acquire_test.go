@@ -79,8 +79,10 @@ func (w *world) convergeHeld(t *testing.T, g *growing, what string) {
 }
 
 func TestAcquireListsWhatIsGainedOnly(t *testing.T) {
+	t.Parallel()
 	for _, o := range []simulator.Options{{}, {ShardSelector: true}, {NoWatchList: true}, {ShardSelector: true, NoWatchList: true}} {
 		t.Run(fmt.Sprintf("server-side sharding %v, streamed lists %v", o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, o)
 			for i := range 700 { // two pages
 				w.pod(i, "n0")
@@ -136,8 +138,10 @@ func (g *growing) checkRequests(t *testing.T, before int, gain RangeAddition) {
 
 // The cluster changes all the time, and nothing of it is lost or brought back.
 func TestAcquireWhileTheClusterChanges(t *testing.T) {
+	t.Parallel()
 	for _, selector := range []bool{false, true} {
 		t.Run(fmt.Sprintf("server-side sharding %v", selector), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{ShardSelector: selector})
 			for i := range 300 {
 				w.pod(i, "n0")
@@ -161,6 +165,7 @@ func TestAcquireWhileTheClusterChanges(t *testing.T) {
 }
 
 func TestAcquireNeedsACompleteList(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
 		rw.WriteHeader(http.StatusServiceUnavailable)
@@ -174,6 +179,7 @@ func TestAcquireNeedsACompleteList(t *testing.T) {
 
 // A list from an API server that is behind does not count, and the next one does.
 func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	for i := range 50 {
 		w.pod(i, "n0")
@@ -219,6 +225,7 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 }
 
 func TestAcquireEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pod(0, "n0")
 	reflector, rec := w.start(setup{})

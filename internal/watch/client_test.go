@@ -12,6 +12,7 @@ import (
 
 // A configuration that is read anew brings clients of its own each time: those before must not leave connections.
 func TestReleaseClosesConnections(t *testing.T) {
+	t.Parallel()
 	var open atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {

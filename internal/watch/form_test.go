@@ -59,9 +59,11 @@ func (r *requests) accepts() []string {
 // TestValuesOfSecretsAreNeverAskedFor: lists, watches, consistency checks and what is gained ask for metadata or for
 // Tables and for nothing else, whatever the API server can do. Its filter is not verified with whole objects either.
 func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
+	t.Parallel()
 	for name, form := range secretForms() {
 		for _, o := range []simulator.Options{{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true}} {
 			t.Run(fmt.Sprintf("%s, server-side sharding %v, streamed lists %v", name, o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t, o)
 				mine := oneOfThree(t)
 				for i := range 60 {
@@ -100,8 +102,10 @@ func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
 // TestServerThatCannotSendMetadataSendsNothing: whole objects are not asked for in place of it. The resource counts as
 // absent, which keeps no replica from being ready, until the API server can.
 func TestServerThatCannotSendMetadataSendsNothing(t *testing.T) {
+	t.Parallel()
 	for name, form := range secretForms() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			w.secret(1, "", shard.All())
 			asked := w.through(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
@@ -125,8 +129,10 @@ func TestServerThatCannotSendMetadataSendsNothing(t *testing.T) {
 // TestChecksOfMetadataFindAServerWithAnotherHash: answers with metadata do not say whether they are filtered, and whole
 // objects are not asked for. The share of the checks that also list everything finds what is left out.
 func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
+	t.Parallel()
 	for name, form := range secretForms() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{ShardSelector: true})
 			mine := oneOfThree(t)
 			for i := range 60 {
@@ -148,6 +154,7 @@ func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
 // TestServerThatIgnoresTheTableIsNoReasonToWait: what it sends in place of a Table is not read, and the resource counts as
 // absent.
 func TestServerThatIgnoresTheTableIsNoReasonToWait(t *testing.T) {
+	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		w := newWorld(t, simulator.Options{NoWatchList: noWatchList})
 		w.secret(1, "", shard.All())

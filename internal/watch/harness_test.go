@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -189,6 +190,11 @@ func (w *world) run(reflector *Reflector) {
 	})
 }
 
+// soon spaces requests so that no test waits long for the next one.
+func soon() wait.Backoff {
+	return wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 100 * time.Millisecond}
+}
+
 func (w *world) reflector(s setup) (*Reflector, *recorder) {
 	w.t.Helper()
 	config := &rest.Config{Host: w.server.URL, QPS: 1000, Burst: 1000}
@@ -218,6 +224,7 @@ func (w *world) reflector(s setup) (*Reflector, *recorder) {
 			}
 			return ""
 		},
+		Backoff: soon(),
 		Handler: rec,
 		Metrics: NewMetrics(w.registry),
 		Logger:  slog.New(slog.DiscardHandler),
@@ -232,10 +239,10 @@ func (j jsonOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return j.RoundTripper.RoundTrip(r)
 }
 
-// eventually polls until ok.
+// eventually polls until ok. Tests run side by side, so that one may wait for many.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 
 // An object without a UID belongs where namespace and name say, for all replicas alike.
 func TestObjectWithoutUIDIsShardedByItsName(t *testing.T) {
+	t.Parallel()
 	named := wire.Meta{Namespace: []byte("shop"), Name: []byte("web")}
 	if got, want := hash(named), shard.Hash("shop/web"); got != want {
 		t.Errorf("hash %#x, want that of shop/web, %#x", got, want)

@@ -72,6 +72,7 @@ func frame(rw http.ResponseWriter, text string) {
 }
 
 func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	w.watches(func(rw http.ResponseWriter, r *http.Request) {
@@ -85,6 +86,7 @@ func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
 
 // The end of a streamed list that comes twice must not have the watch wait for a second list.
 func TestListThatEndsTwiceIsFollowed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("sendInitialEvents") == "" {
@@ -103,6 +105,7 @@ func TestListThatEndsTwiceIsFollowed(t *testing.T) {
 }
 
 func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) {
@@ -115,11 +118,13 @@ func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
 }
 
 func TestEventWithoutVersionDoesNotLoseTheWatchItsPlace(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"bookmark": `{"type":"BOOKMARK","object":{"metadata":{}}}`,
 		"event":    `{"type":"MODIFIED","object":{"metadata":{"name":"p1","namespace":"default","uid":"` + string(uid(1)) + `"},"spec":{"nodeName":"n0"}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
 			asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) { frame(rw, text) })
@@ -146,6 +151,7 @@ func (w *world) listsOddly(answer func(rw http.ResponseWriter, r *http.Request))
 }
 
 func TestListThatDoesNotEndIsGivenUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	stop := w.listsOddly(func(rw http.ResponseWriter, _ *http.Request) {
@@ -162,8 +168,10 @@ func TestListThatDoesNotEndIsGivenUp(t *testing.T) {
 }
 
 func TestSilentListIsGivenUp(t *testing.T) {
+	t.Parallel()
 	for name, begin := range map[string]string{"no answer": "", "half of one": `{"kind":"PodList","apiVersion":"v1","items":[`} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
 			stop := w.listsOddly(func(rw http.ResponseWriter, r *http.Request) {
@@ -174,7 +182,7 @@ func TestSilentListIsGivenUp(t *testing.T) {
 				<-r.Context().Done()
 			})
 			reflector, rec := w.reflector(setup{})
-			reflector.IdleTimeout = 20 * time.Millisecond
+			reflector.IdleTimeout = 300 * time.Millisecond
 			w.run(reflector)
 			eventually(t, "the list is given up", func() bool { return errors.Is(reflector.Status().Err, errIdleTimeout) })
 			if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); !errors.Is(err, errIdleTimeout) {
@@ -187,9 +195,10 @@ func TestSilentListIsGivenUp(t *testing.T) {
 }
 
 func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	reflector, rec := w.reflector(setup{})
-	reflector.IdleTimeout, reflector.minWatch = 20*time.Millisecond, 0
+	reflector.IdleTimeout, reflector.minWatch = 2*time.Second, 0
 	w.watches(func(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(rw).Flush()
@@ -201,6 +210,7 @@ func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
 }
 
 func TestServerVersionIsTheNewestOfTheServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{BookmarkInterval: 10 * time.Millisecond})
 	w.pod(1, "n0")
 	reflector, _ := w.start(setup{})

@@ -16,6 +16,7 @@ import (
 func jsonUnmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
 func TestSourceFollowsTheCluster(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		setup
 		simulator.Options
@@ -26,6 +27,7 @@ func TestSourceFollowsTheCluster(t *testing.T) {
 		"paged list, JSON":        {setup: setup{json: true}, Options: simulator.Options{NoWatchList: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, c.Options)
 			for i := range 1200 { // more than two pages
 				w.pod(i, "n0")
@@ -46,6 +48,7 @@ func TestSourceFollowsTheCluster(t *testing.T) {
 }
 
 func TestRelistFindsWhatWasMissed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for i := range 20 {
 		w.pod(i, "n0")
@@ -72,6 +75,7 @@ func TestRelistFindsWhatWasMissed(t *testing.T) {
 }
 
 func TestRejectedSelectorIsLeftOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("shardSelector") == "" {
@@ -89,8 +93,10 @@ func TestRejectedSelectorIsLeftOut(t *testing.T) {
 }
 
 func TestForbiddenAndAbsentAreRetried(t *testing.T) {
+	t.Parallel()
 	for phase, status := range map[Phase]int{Forbidden: http.StatusForbidden, Absent: http.StatusNotFound} {
 		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			w.pod(1, "n0")
 			var refuse atomic.Bool
@@ -117,6 +123,7 @@ func TestForbiddenAndAbsentAreRetried(t *testing.T) {
 }
 
 func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
+	t.Parallel()
 	for name, garbage := range map[string]string{
 		"frame that is no message": "\x00\x00\x00\x04\xff\xff\xff\xff",
 		"truncated frame":          "\x00\x00\x01\x00short",
@@ -125,6 +132,7 @@ func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
 		"nothing":                  "",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			w.pod(1, "n0")
 			var served atomic.Int32
@@ -144,6 +152,7 @@ func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
 }
 
 func TestNothingReachesTheSinkAfterRun(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for i := range 500 {
 		w.pod(i, "n0")
@@ -168,6 +177,7 @@ func TestNothingReachesTheSinkAfterRun(t *testing.T) {
 }
 
 func TestRunEndsAtOnceWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	reflector, _ := w.reflector(setup{})
 	w.server.Close()
@@ -190,6 +200,7 @@ func TestRunEndsAtOnceWhileTheServerIsAway(t *testing.T) {
 }
 
 func TestWatchGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pod(0, "n0")
 	_, rec := w.start(setup{})

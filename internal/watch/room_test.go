@@ -13,8 +13,10 @@ import (
 // What a Handler has no room for takes no memory of a list, and what it holds stays with
 // the list though there is more before it.
 func TestListKeepsNothingOfWhatThereIsNoRoomFor(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]simulator.Options{"streamed list": {}, "paged list": {NoWatchList: true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const most, all = 10, 1200 // more than two pages
 			w := newWorld(t, o)
 			for i := range most {

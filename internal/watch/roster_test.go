@@ -78,6 +78,7 @@ func (w *world) checkNamespaces() *checkedNamespaces {
 		Resource: corev1.SchemeGroupVersion.WithResource("namespaces"),
 		Owned:    shard.All().Contains,
 		Selector: func() string { return "" },
+		Backoff:  soon(),
 		Handler:  c.roster,
 		Metrics:  NewMetrics(w.registry),
 		Logger:   slog.New(slog.DiscardHandler),

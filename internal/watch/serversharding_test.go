@@ -72,8 +72,10 @@ func (s *ServerSharding) mismatched() bool {
 }
 
 func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
+	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		t.Run(fmt.Sprintf("streamed lists %v", !noWatchList), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
 			mine := oneOfThree(t)
 			w.pods(0, 600, "n0", mine)
@@ -102,6 +104,7 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 }
 
 func TestServerThatChangesItsHashWhileItIsWatchedLosesNoObjects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
 	w.pods(0, 600, "n0", mine)
@@ -121,6 +124,7 @@ func TestServerThatChangesItsHashWhileItIsWatchedLosesNoObjects(t *testing.T) {
 
 // TestMismatchEndsTheSelectorsOfAllSources: those of one process know of one another.
 func TestMismatchEndsTheSelectorsOfAllSources(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	w.pods(0, 600, "n0", oneOfThree(t))
 	asked := w.through(w.cluster.HandlerWithOtherHash())
@@ -138,6 +142,7 @@ func TestMismatchEndsTheSelectorsOfAllSources(t *testing.T) {
 }
 
 func TestAnsweredSelectorIsComparedWithTheSentOne(t *testing.T) {
+	t.Parallel()
 	ranges := shard.Ranges{{Start: 1, End: 10}, {Start: 1 << 63, End: 0}}
 	sharding := NewServerSharding(ServerShardingOptions{})
 	sent, everything := sharding.selector(ranges.Selector()), sharding.selector("")
@@ -182,6 +187,7 @@ func (w *world) leavesOut(part shard.Ranges) {
 
 // TestCheckFindsWhatTheServerLeavesOut: nothing that a filtered list brings is wrong here.
 func TestCheckFindsWhatTheServerLeavesOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
 	part := shard.Ranges{{Start: mine[0].Start, End: mine[0].Start + (mine[0].End-mine[0].Start)/2}}
@@ -204,6 +210,7 @@ func TestCheckFindsWhatTheServerLeavesOut(t *testing.T) {
 }
 
 func TestCheckOfAServerThatIsRightFindsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
 	w.pods(0, 100, "n0", mine)
@@ -240,6 +247,7 @@ func TestCheckOfAServerThatIsRightFindsNothing(t *testing.T) {
 
 // TestServerThatIgnoresTheSelectorIsAskedOnce: most do, and each kind would ask for itself, at each watch.
 func TestServerThatIgnoresTheSelectorIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pods(0, 300, "n0", oneOfThree(t))
 	asked := &requests{}
@@ -321,6 +329,7 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 // TestSelectorIsShortenedUntilItPasses: a proxy in front of the API server allows a short request line only, or none with a
 // selector.
 func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
+	t.Parallel()
 	table, err := shard.NewTable(100)
 	if err != nil {
 		t.Fatal(err)
@@ -329,6 +338,7 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 	for _, longest := range []int{3000, 0} {
 		for _, code := range []int{http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge} {
 			t.Run(fmt.Sprintf("%d beyond %d bytes", code, longest), func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t, simulator.Options{ShardSelector: true})
 				w.pods(0, 600, "n0", mine)
 				passed := &requests{}
@@ -358,6 +368,7 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 
 // TestMismatchIsCountedOnce: many answers show it.
 func TestMismatchIsCountedOnce(t *testing.T) {
+	t.Parallel()
 	m := NewMetrics(prometheus.NewRegistry())
 	s := NewServerSharding(ServerShardingOptions{Metrics: m})
 	for range 3 {

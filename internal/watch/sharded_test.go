@@ -38,10 +38,12 @@ func (w *world) pods(from, to int, node string, ranges shard.Ranges) {
 }
 
 func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
+	t.Parallel()
 	for _, o := range []simulator.Options{
 		{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true},
 	} {
 		t.Run(fmt.Sprintf("server-side sharding %v, streamed lists %v", o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, o)
 			mine := oneOfThree(t)
 			w.pods(0, 300, "n0", mine)
@@ -76,8 +78,10 @@ func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
 // TestServersThatDiffer has one server that honours the selector and one that
 // ignores it in front of the same cluster, and answers by turns.
 func TestServersThatDiffer(t *testing.T) {
+	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		t.Run(fmt.Sprintf("streamed lists %v", !noWatchList), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
 			handler := w.cluster.Handler()
 			var requests atomic.Int32
@@ -120,6 +124,7 @@ func withoutSelector(r *http.Request) *http.Request {
 }
 
 func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
+	t.Parallel()
 	const unknown = -1
 	third := shard.Ranges{{Start: 0, End: 1 << 64 / 3}}
 	f := func(what string, want float64, watch func(*detector), sent shard.Ranges) {
@@ -164,6 +169,7 @@ func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
 }
 
 func TestObjectWithoutUIDProvesNothing(t *testing.T) {
+	t.Parallel()
 	m := NewMetrics(prometheus.NewRegistry())
 	sent := NewServerSharding(ServerShardingOptions{Metrics: m}).selector(shard.Ranges{{Start: 0, End: 1}}.Selector())
 	f := foreign{sent: sent}

@@ -11,8 +11,10 @@ import (
 
 // TestSilentStreamedListIsGivenUp: there is a list without streaming then. Once it is complete the watch may be silent.
 func TestSilentStreamedListIsGivenUp(t *testing.T) {
+	t.Parallel()
 	for name, begin := range map[string]string{"no answer": "", "no end": `{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}}`} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			w.pod(1, "n0")
 			var given, watched atomic.Int32
@@ -32,7 +34,7 @@ func TestSilentStreamedListIsGivenUp(t *testing.T) {
 				return true
 			})
 			reflector, rec := w.reflector(setup{})
-			reflector.IdleTimeout = 50 * time.Millisecond
+			reflector.IdleTimeout = 500 * time.Millisecond
 			w.run(reflector)
 			w.converge(rec, "a list without streaming")
 			eventually(t, "the streamed list is given up, and the other one is complete", func() bool {
@@ -49,14 +51,15 @@ func TestSilentStreamedListIsGivenUp(t *testing.T) {
 
 // TestStreamedListMayBeSilentOnceItIsComplete, as any watch.
 func TestStreamedListMayBeSilentOnceItIsComplete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pod(1, "n0")
 	reflector, rec := w.reflector(setup{})
-	reflector.IdleTimeout = 50 * time.Millisecond
+	reflector.IdleTimeout = 2 * time.Second // more than the list takes, also beside other tests
 	w.run(reflector)
 	w.converge(rec, "the list")
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
-	time.Sleep(4 * reflector.IdleTimeout)
+	time.Sleep(2 * reflector.IdleTimeout)
 	w.pod(1, "n1")
 	w.converge(rec, "an event")
 	if n := w.value("kube_state_metrics_watch_total", map[string]string{"result": "success"}); n != 1 {

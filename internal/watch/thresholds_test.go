@@ -8,6 +8,7 @@ import (
 )
 
 func TestVersionsAreComparedAsNumbers(t *testing.T) {
+	t.Parallel()
 	f := func(a, b string, want bool) {
 		t.Helper()
 		if got := older(a, b); got != want {
@@ -26,6 +27,7 @@ func TestVersionsAreComparedAsNumbers(t *testing.T) {
 
 // What was so in both looks counts; what an event has brought in between does not.
 func TestDifferencesCountWhatStays(t *testing.T) {
+	t.Parallel()
 	f := func(name string, first, again differences, missing, surplus int) {
 		t.Helper()
 		if m, s := again.since(first); m != missing || s != surplus {
@@ -50,6 +52,7 @@ func TestDifferencesCountWhatStays(t *testing.T) {
 }
 
 func TestDifferencesThatAreNone(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		d    differences
 		none bool
@@ -76,6 +79,7 @@ func (n nowhere) Delete(Object)               {}
 func (n nowhere) Replace([]ObjectRef, string) {}
 
 func TestLedgerKnowsWhatIsHeldAndTheNewestVersion(t *testing.T) {
+	t.Parallel()
 	l := &ledger{Handler: nowhere{"a": true, "b": true}, versions: map[string]uint64{}}
 	object := func(name, version string) Object {
 		return Object{Meta: wire.Meta{Name: []byte(name), ResourceVersion: []byte(version)}}
@@ -101,6 +105,7 @@ func TestLedgerKnowsWhatIsHeldAndTheNewestVersion(t *testing.T) {
 }
 
 func TestObjectRefNamesTheObject(t *testing.T) {
+	t.Parallel()
 	ref := newObjectRef(wire.Meta{Namespace: []byte("n"), Name: []byte("name"), UID: []byte("u-i-d")})
 	if want := (ObjectRef{Namespace: "n", Name: "name", UID: "u-i-d"}); ref != want {
 		t.Errorf("got %+v", ref)

@@ -34,11 +34,13 @@ func (w *world) countWatches(first func(rw http.ResponseWriter, r *http.Request)
 }
 
 func TestUnreadableFrameDoesNotEndTheWatch(t *testing.T) {
+	t.Parallel()
 	for name, bad := range map[string]string{
 		"identity":  `{"type":"MODIFIED","object":` + unreadablePod + `}`,
 		"no object": `{"type":"DELETED","object":[1]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
 			good := fmt.Sprintf(`{"type":"ADDED","object":{"metadata":{"name":"p2","namespace":"default","uid":%q,"resourceVersion":"4"},"spec":{"nodeName":"n1"}}}`, uid(2))
@@ -62,6 +64,7 @@ func TestUnreadableFrameDoesNotEndTheWatch(t *testing.T) {
 // The frame may have been a deletion. An object that stays unreadable, and changes all the
 // time, must not have its kind listed all the time.
 func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	w.pod(2, "n0")
@@ -96,6 +99,7 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 }
 
 func TestUnreadableObjectIsLeftOutOfScans(t *testing.T) {
+	t.Parallel()
 	var log strings.Builder
 	var mu sync.Mutex
 	w := newWorld(t, simulator.Options{NoWatchList: true})
@@ -164,6 +168,7 @@ func (s *deepSink) has(names ...string) bool {
 
 // API servers accept custom resources of any depth within their bound of size.
 func TestDeepObjectDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	for _, depth := range []int{1_200, 100_000} {
 		object := func(name string, depth int) string {
 			return fmt.Sprintf(`{"spec":%s1%s,"metadata":{"name":%q,"namespace":"default","uid":"u-%s","resourceVersion":"5"}}`,
