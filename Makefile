@@ -31,7 +31,6 @@ unit: ## Unit and conformance tests, quickly
 # Connections are read in another way without the race detector.
 race: ## Unit and conformance tests with the race detector
 	go test -race -timeout 20m ./...
-	go test -run Unscheduled ./watch
 
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
@@ -171,7 +170,7 @@ attack: build ## Play attacks of tenants and clients against the binary while a 
 pressure: build ## Run a replica with 1.3 times the memory it needs, or 12 MiB more, against many clients and hostile objects (takes root; PRESSURE=--pods=2000 is shorter)
 	go run ./benchmarks/pressure $(PRESSURE)
 
-mutated = shard store internal/wire watch internal/replica
+mutated = shard store internal/wire internal/watch internal/replica
 PKG    ?= $(mutated)
 FILES  ?=
 

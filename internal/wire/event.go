@@ -30,8 +30,6 @@ type EventReader struct {
 	read bool
 
 	table *table // not nil when the objects are Tables
-
-	within bool // the length of a frame was read, and not all of the frame
 }
 
 // frameBuffer takes nearly every frame whole.
@@ -91,9 +89,7 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	if size > MaxObject {
 		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
 	}
-	e.within = true
 	frame, err := e.frame(int(size))
-	e.within = false
 	if err != nil {
 		return Event{}, unexpected(err)
 	}
@@ -103,10 +99,6 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	}
 	return ev, nil
 }
-
-// Within reports whether a frame has begun that is not complete. It is for the reader
-// that frames are read from: what it waits for then ought to be on its way.
-func (e *EventReader) Within() bool { return e.within }
 
 // frame returns the next so many bytes, which are valid until more are read.
 func (e *EventReader) frame(size int) ([]byte, error) {
