@@ -28,7 +28,6 @@ test: lint race chart-test rules-test bench-guard e2e ## Lint, all tests with th
 unit: ## Unit and conformance tests, quickly
 	go test ./...
 
-# Connections are read in another way without the race detector.
 race: ## Unit and conformance tests with the race detector
 	go test -race -timeout 20m ./...
 

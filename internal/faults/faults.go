@@ -29,7 +29,7 @@ const (
 	Refused      Fault = "refused"           // the connection ends without an answer
 	Reset        Fault = "reset"             // the connection is reset somewhere in the answer
 	Truncated    Fault = "truncated"         // the answer ends somewhere, as if it were complete
-	Garbled      Fault = "garbled"           // a bit is wrong in the length or the type of a frame
+	Garbled      Fault = "garbled"           // a bit is wrong in the type of a frame
 	Slow         Fault = "slow"              // 1 KiB a second for a while
 	Stalled      Fault = "stalled"           // nothing comes any more for a while, then a reset
 	NoBookmarks  Fault = "no-bookmarks"      // a watch whose bookmarks are withheld, but for the end of a streamed list

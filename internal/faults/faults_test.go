@@ -176,10 +176,10 @@ func TestFramesAreLostDoubledAndWithheld(t *testing.T) {
 // Every bit that Garbled may turn has to be noticed by whoever reads the frames.
 func TestGarbledFramesAreNoticed(t *testing.T) {
 	for _, kind := range []string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"} {
-		if headOf(event(kind)) < 8 {
-			t.Fatalf("%s: a head of %d bytes, fewer than the length and the type take", kind, headOf(event(kind)))
+		if n := len(typeOf(event(kind))); n < len(kind) {
+			t.Fatalf("%s: %d bytes, fewer than the type takes", kind, n)
 		}
-		for bit := range 8 * headOf(event(kind)) {
+		for bit := range 8 * len(typeOf(event(kind))) {
 			w := httptest.NewRecorder()
 			w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
 			struck := 0

@@ -158,8 +158,9 @@ func (f *frames) spoil(frame []byte) []byte {
 		return append(frame, frame...)
 	case f.fault == Garbled && f.seen == f.every:
 		f.struck()
-		at := f.bit % (8 * headOf(frame))
-		frame[at/8] ^= 1 << (at % 8)
+		eventType := typeOf(frame)
+		at := f.bit % (8 * len(eventType))
+		eventType[at/8] ^= 1 << (at % 8)
 	}
 	return frame
 }
@@ -179,12 +180,12 @@ func isEvent(frame []byte) bool {
 	return err == nil && event.Type != "BOOKMARK" && event.Type != "ERROR"
 }
 
-// headOf is how many bytes a frame's length and type take: what is wrong in them
-// must be noticed. What is wrong in the object can't be without TLS.
-func headOf(frame []byte) int {
+// typeOf is the part of a frame that holds the event's type. A reader notices what is wrong
+// there. Only TLS protects the object, and the length, behind which a reader waits for more.
+func typeOf(frame []byte) []byte {
 	if frame[0] == '{' {
-		return bytes.IndexByte(frame, ',')
+		return frame[:bytes.IndexByte(frame, ',')]
 	}
 	const length, tag = 4, 2
-	return length + tag + int(frame[length+tag-1])
+	return frame[length : length+tag+int(frame[length+tag-1])]
 }

@@ -65,7 +65,7 @@ func ordeals() []ordeal {
 			o.faults = append(o.faults, faults.Expired)
 		case faults.NoBookmarks:
 			o.watch, o.calm = 4, true
-		case faults.Lost, faults.Garbled: // a frame whose length grew takes the next ones with it, and waits for more
+		case faults.Lost:
 			o.within, o.short = foundWithin, true
 		case faults.Expired:
 			o.short = true
