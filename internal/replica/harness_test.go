@@ -230,7 +230,11 @@ func podsOn(lines []string) map[string]bool {
 // eventually polls until ok. Tests run side by side, so that one may wait for many.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	patience := 2 * time.Minute
+	if testing.Short() { // nothing else makes the machine slow
+		patience = 10 * time.Second
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}

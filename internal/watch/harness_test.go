@@ -242,7 +242,11 @@ func (j jsonOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 // eventually polls until ok. Tests run side by side, so that one may wait for many.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	patience := time.Minute
+	if testing.Short() { // nothing else makes the machine slow
+		patience = 10 * time.Second
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
