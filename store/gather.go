@@ -8,7 +8,7 @@ type gather struct {
 	w      io.Writer
 	memory *[chunkBytes]byte
 	filled int
-	err    error // of the first write that failed
+	err    error // the first one
 }
 
 func (b *buffers) gather(w io.Writer) *gather { return &gather{w: w, memory: b.take()} }
@@ -21,6 +21,25 @@ func (g *gather) write(part []byte) {
 		if g.filled == chunkBytes {
 			g.flush()
 		}
+	}
+}
+
+// fill writes size bytes that a function puts in place.
+func (g *gather) fill(size int, fill func(part []byte) error) {
+	if size > chunkBytes {
+		part := make([]byte, size) // rare, so not kept
+		if g.err == nil {
+			g.err = fill(part)
+		}
+		g.write(part)
+		return
+	}
+	if g.filled+size > chunkBytes {
+		g.flush()
+	}
+	if g.err == nil {
+		g.err = fill(g.memory[g.filled : g.filled+size])
+		g.filled += size
 	}
 }
 

@@ -63,38 +63,6 @@ func TestExpiringObjectGoesWhenItsTimeIsOver(t *testing.T) {
 	equal(t, "Objects after", s.Stats().Objects, 0)
 }
 
-func TestChunksTakeSheetsUpToTheirSize(t *testing.T) {
-	f := func(taken int, sizes ...int) {
-		t.Helper()
-		var sheets []*sheet
-		for _, n := range sizes {
-			sh := new(sheet)
-			sh.raw.Store(&raw{text: make([]byte, n)})
-			sheets = append(sheets, sh)
-		}
-		c := &chunk{memory: new([chunkBytes]byte)}
-		rest := c.cut(sheets)
-		size := 0
-		for _, n := range sizes[:taken] {
-			size += n
-		}
-		if len(c.sheets) != taken || len(rest) != len(sizes)-taken || len(c.text) != size {
-			t.Errorf("of %v, %d sheets with %d bytes were taken, want %d with %d", sizes, len(c.sheets), len(c.text), taken, size)
-		}
-		if own := &c.text[:1][0] == &c.memory[0]; own != (size <= chunkBytes) {
-			t.Errorf("%d bytes in the chunk's own memory: %t", size, own)
-		}
-	}
-	f(1, 1)
-	f(3, 1, 2, 3)
-	f(2, chunkBytes-1, 1)
-	f(2, chunkBytes-1, 1, 1)
-	f(1, chunkBytes-1, 2)
-	f(1, chunkBytes, 1)
-	f(1, chunkBytes+1, 1)
-	f(1, 3*chunkBytes)
-}
-
 // Half of a bucket's objects that are of another part move to a bucket of theirs, whatever their number.
 func TestObjectsAreSortedIntoPartsOfAnySize(t *testing.T) {
 	for _, second := range []int{1, 31, 32, 33, 63} {
