@@ -183,8 +183,7 @@ func (p *party) startMember(ordinal int, standby bool, member Member) *guest {
 	g.Coordinator = &Coordinator{
 		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(p.backoff, time.Second)}},
-		Member:   member,
-		patience: 10 * time.Millisecond,
+		Member: member,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -284,8 +283,12 @@ func TestRestartTakesBackWhatTheReplicaHeld(t *testing.T) {
 func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newParty(t, 2)
+		began := time.Now()
 		a := p.join(0)
 		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		if waited := time.Since(began); waited < missingWait {
+			t.Errorf("it went alone after %s", waited)
+		}
 		p.scale(3)
 		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 		if a.Status().Coordinated {
