@@ -26,6 +26,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 var errAway = apierrors.NewServiceUnavailable("away")
@@ -77,7 +79,7 @@ type party struct {
 	mu      sync.Mutex
 	set     int64 // revision of the StatefulSet
 
-	backoff  time.Duration // between the attempts of replicas that start; 0: a few milliseconds
+	backoff  time.Duration // between the attempts of replicas that start; 0: a second
 	restored atomic.Bool   // from a backup; see rewind_test.go
 }
 
@@ -180,9 +182,8 @@ func (p *party) startMember(ordinal int, standby bool, member Member) *guest {
 	}
 	g.Coordinator = &Coordinator{
 		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
-			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(p.backoff, 10*time.Millisecond)}},
-		Member:   member,
-		patience: 10 * time.Millisecond,
+			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(p.backoff, time.Second)}},
+		Member: member,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -209,13 +210,17 @@ func (p *party) topology() Topology {
 	return t
 }
 
+// until looks again and again, a moment after everybody waits: then what has begun to be watched is, and what comes next
+// does not happen at the same instant.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
+	for began := time.Now(); time.Since(began) < patience; {
+		time.Sleep(5 * time.Millisecond)
+		if ok() {
+			return
 		}
 	}
+	t.Fatalf("not in time: %s", what)
 }
 
 func (g *guest) waitPlan(t *testing.T, want Plan) {
@@ -224,79 +229,91 @@ func (g *guest) waitPlan(t *testing.T, want Plan) {
 }
 
 func TestFleetChangesOverWhenEveryReplicaHolds(t *testing.T) {
-	p := newParty(t, 2, board0())
-	a, b := p.join(0), p.join(1)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
-	until(t, "a topology", func() bool { return p.topology().Active == 2 })
-	p.scale(3)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
-	c := p.join(2)
-	c.waitPlan(t, Plan{Ordinal: 2, Active: 2, Target: 3})
-	if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.Since.IsZero() {
-		t.Errorf("status %+v", s)
-	}
-	a.hold()
-	c.hold()
-	until(t, "two reports", func() bool {
-		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
-		if err != nil {
-			return false
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, board0())
+		a, b := p.join(0), p.join(1)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
+		until(t, "a topology", func() bool { return p.topology().Active == 2 })
+		p.scale(3)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
+		c := p.join(2)
+		c.waitPlan(t, Plan{Ordinal: 2, Active: 2, Target: 3})
+		if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.Since.IsZero() {
+			t.Errorf("status %+v", s)
 		}
-		all := parseReports(now.(*corev1.ConfigMap).Data)
-		return all[0].Holds && all[2].Holds && !all[1].Holds
+		a.hold()
+		c.hold()
+		until(t, "two reports", func() bool {
+			now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+			if err != nil {
+				return false
+			}
+			all := parseReports(now.(*corev1.ConfigMap).Data)
+			return all[0].Holds && all[2].Holds && !all[1].Holds
+		})
+		time.Sleep(10 * time.Minute)
+		if s := p.topology(); !s.SwitchAt.IsZero() {
+			t.Errorf("%v before the last replica holds", s)
+		}
+		b.hold()
+		for i, g := range []*guest{a, b, c} {
+			g.waitPlan(t, Plan{Ordinal: i, Active: 3, Target: 3})
+		}
+		until(t, "the switch is written down", func() bool { return p.topology().Active == 3 && p.topology().Target == 0 })
+		until(t, "the change is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
 	})
-	if s := p.topology(); !s.SwitchAt.IsZero() {
-		t.Errorf("%v before the last replica holds", s)
-	}
-	b.hold()
-	for i, g := range []*guest{a, b, c} {
-		g.waitPlan(t, Plan{Ordinal: i, Active: 3, Target: 3})
-	}
-	until(t, "the switch is written down", func() bool { return p.topology().Active == 3 && p.topology().Target == 0 })
-	until(t, "the change is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
 }
 
 func TestRestartTakesBackWhatTheReplicaHeld(t *testing.T) {
-	growing := Topology{Generation: 4, Active: 1, Target: 2, Set: "set", Revision: 1}
-	board := boardWith(growing)
-	board.Data[reportKey(0)] = Report{Generation: 4, Target: 2, Holds: true, Incarnation: "before"}.String()
-	p := newParty(t, 2, board)
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 2})
-	until(t, "the report is taken back", func() bool {
-		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
-		return err == nil && !parseReports(now.(*corev1.ConfigMap).Data)[0].Holds
+	faketime.Test(t, func(t *testing.T) {
+		growing := Topology{Generation: 4, Active: 1, Target: 2, Set: "set", Revision: 1}
+		board := boardWith(growing)
+		board.Data[reportKey(0)] = Report{Generation: 4, Target: 2, Holds: true, Incarnation: "before"}.String()
+		p := newParty(t, 2, board)
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 2})
+		until(t, "the report is taken back", func() bool {
+			now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+			return err == nil && !parseReports(now.(*corev1.ConfigMap).Data)[0].Holds
+		})
 	})
 }
 
 func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
-	p := newParty(t, 2)
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	p.scale(3)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
-	if a.Status().Coordinated {
-		t.Error("coordinated without a topology")
-	}
-	if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "does not exist") {
-		t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
-	}
-	if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
-	p.scale(5)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 5})
-	if err := p.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the news", func() bool { return !a.Status().Coordinated })
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 5}) // it may be back soon
-	if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "coordination goes on", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2)
+		began := time.Now()
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		if waited := time.Since(began); waited < missingWait {
+			t.Errorf("it went alone after %s", waited)
+		}
+		p.scale(3)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
+		if a.Status().Coordinated {
+			t.Error("coordinated without a topology")
+		}
+		if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "does not exist") {
+			t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
+		}
+		if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
+		p.scale(5)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 5})
+		if err := p.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the news", func() bool { return !a.Status().Coordinated })
+		time.Sleep(lastKnownFor - time.Second)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 5}) // it may be back soon
+		if err := p.client.Tracker().Create(configMaps, board0(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "coordination goes on", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
+	})
 }
 
 // The object is gone: what it said last is followed for a while, and by whoever never knew it what the StatefulSet says.
@@ -341,36 +358,41 @@ func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 }
 
 func TestReplicaOutsideOfTheFleetKeepsItsPlanWhenAlone(t *testing.T) {
-	p := newParty(t, 3)
-	a := p.join(2)
-	a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
-	p.scale(2)
-	until(t, "the news", func() bool { return a.Status().Wanted == 2 })
-	a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
-	if err := a.Drain(t.Context()); err != nil {
-		t.Errorf("a replica that is alone waits: %v", err)
-	}
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 3)
+		a := p.join(2)
+		a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
+		p.scale(2)
+		until(t, "the news", func() bool { return a.Status().Wanted == 2 })
+		time.Sleep(10 * time.Minute)
+		a.waitPlan(t, Plan{Ordinal: 2, Active: 3, Target: 3})
+		if err := a.Drain(t.Context()); err != nil {
+			t.Errorf("a replica that is alone waits: %v", err)
+		}
+	})
 }
 
 func TestMissingRightsAreLoggedOnceAndMended(t *testing.T) {
 	for _, verb := range []string{"list", "update"} {
 		t.Run(verb, func(t *testing.T) {
-			p := newParty(t, 2, board0())
-			var mended sync.Map
-			p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
-				_, allowed := mended.Load(verb)
-				return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
+			faketime.Test(t, func(t *testing.T) {
+				p := newParty(t, 2, board0())
+				var mended sync.Map
+				p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+					_, allowed := mended.Load(verb)
+					return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
+				})
+				a := p.join(0)
+				a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+				until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "without waiting for the others") })
+				p.scale(4)
+				a.waitPlan(t, Plan{Ordinal: 0, Active: 4, Target: 4})
+				mended.Store(verb, true)
+				until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
+				if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
+					t.Errorf("%d warnings:\n%s", n, a.log.String())
+				}
 			})
-			a := p.join(0)
-			a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-			until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "without waiting for the others") })
-			p.scale(4)
-			a.waitPlan(t, Plan{Ordinal: 0, Active: 4, Target: 4})
-			mended.Store(verb, true)
-			until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
-			if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
-				t.Errorf("%d warnings:\n%s", n, a.log.String())
-			}
 		})
 	}
 }
@@ -387,69 +409,77 @@ func (p *party) failing(err error) *atomic.Int64 {
 }
 
 func TestOutageChangesNothing(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	failing := p.failing(errAway)
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	failing.Store(6)
-	p.scale(1)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 1})
-	a.hold()
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		failing := p.failing(errAway)
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		failing.Store(6)
+		p.scale(1)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 1})
+		a.hold()
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
+	})
 }
 
 func TestDrainWaitsForTheSwitch(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	a, b := p.join(0), p.join(1)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
-	if err := b.Drain(t.Context()); err != nil {
-		t.Errorf("a replica that is to come back waits: %v", err)
-	}
-	p.scale(1)
-	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
-	drained := make(chan error, 1)
-	go func() { drained <- b.Drain(t.Context()) }()
-	until(t, "the others know that it leaves", func() bool {
-		now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
-		return err == nil && parseReports(now.(*corev1.ConfigMap).Data)[1].leaves(time.Now())
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		a, b := p.join(0), p.join(1)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
+		if err := b.Drain(t.Context()); err != nil {
+			t.Errorf("a replica that is to come back waits: %v", err)
+		}
+		p.scale(1)
+		b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
+		drained := make(chan error, 1)
+		go func() { drained <- b.Drain(t.Context()) }()
+		until(t, "the others know that it leaves", func() bool {
+			now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+			return err == nil && parseReports(now.(*corev1.ConfigMap).Data)[1].leaves(time.Now())
+		})
+		time.Sleep(10 * time.Minute)
+		select {
+		case err := <-drained:
+			t.Fatal("it did not wait: ", err)
+		default:
+		}
+		a.hold()
+		if err := await(t, drained, "the end of the drain"); err != nil {
+			t.Error(err)
+		}
+		if got := p.topology(); got.Active != 1 {
+			t.Errorf("it ended with %v", got)
+		}
 	})
-	select {
-	case err := <-drained:
-		t.Fatal("it did not wait: ", err)
-	default:
-	}
-	a.hold()
-	if err := await(t, drained, "the end of the drain"); err != nil {
-		t.Error(err)
-	}
-	if got := p.topology(); got.Active != 1 {
-		t.Errorf("it ended with %v", got)
-	}
 }
 
 // The signal may come before the news that it comes of.
 func TestDrainHearsOutWhy(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	a, b := p.join(0), p.join(1)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
-	drained := make(chan error, 1)
-	go func() { drained <- b.Drain(t.Context()) }()
-	p.scale(1)
-	b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
-	select {
-	case err := <-drained:
-		t.Fatal("it ended before another has taken over: ", err)
-	default:
-	}
-	a.hold()
-	if err := await(t, drained, "the end of the drain"); err != nil {
-		t.Error(err)
-	}
-	if got := p.topology(); got.Active != 1 {
-		t.Errorf("it ended with %v", got)
-	}
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		a, b := p.join(0), p.join(1)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 2})
+		drained := make(chan error, 1)
+		go func() { drained <- b.Drain(t.Context()) }()
+		p.scale(1)
+		b.waitPlan(t, Plan{Ordinal: 1, Active: 2, Target: 1})
+		time.Sleep(10 * time.Minute)
+		select {
+		case err := <-drained:
+			t.Fatal("it ended before another has taken over: ", err)
+		default:
+		}
+		a.hold()
+		if err := await(t, drained, "the end of the drain"); err != nil {
+			t.Error(err)
+		}
+		if got := p.topology(); got.Active != 1 {
+			t.Errorf("it ended with %v", got)
+		}
+	})
 }
 
 func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
@@ -474,83 +504,100 @@ func TestOldStateOfTheObjectIsIgnored(t *testing.T) {
 }
 
 func TestNamedSwitchNeedsNoAPIServer(t *testing.T) {
-	named := Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(time.Second), Set: "set", Revision: 1}
-	p := newParty(t, 3, boardWith(named))
-	p.client.PrependReactor("update", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewServiceUnavailable("away")
+	faketime.Test(t, func(t *testing.T) {
+		named := Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(time.Second), Set: "set", Revision: 1}
+		p := newParty(t, 3, boardWith(named))
+		p.client.PrependReactor("update", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewServiceUnavailable("away")
+		})
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
+		atTheInstant(t, named.SwitchAt)
+		time.Sleep(10 * time.Minute)
+		if got := p.topology(); got.Active != 2 {
+			t.Errorf("somebody wrote %v", got)
+		}
 	})
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
-	if time.Now().Before(named.SwitchAt) {
-		t.Error("changed over before the instant")
-	}
-	if got := p.topology(); got.Active != 2 {
-		t.Errorf("somebody wrote %v", got)
+}
+
+// atTheInstant fails unless a wait that ends now was for that.
+func atTheInstant(t *testing.T, instant time.Time) {
+	t.Helper()
+	if late := time.Since(instant); late < 0 || late > 10*time.Millisecond {
+		t.Errorf("changed over %s after the instant", late)
 	}
 }
 
 // TestBrokenWatchDoesNotDelayTheSwitch: a replica whose watch says nothing any more hears of the switch in time.
 func TestBrokenWatchDoesNotDelayTheSwitch(t *testing.T) {
-	p := newParty(t, 3, boardWith(Topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1}))
-	p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
-		return true, watch.NewRaceFreeFake(), nil
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, boardWith(Topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1}))
+		p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return true, watch.NewRaceFreeFake(), nil
+		})
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
+		instant := time.Now().Add(lead)
+		if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			next := now.DeepCopy()
+			next.Data[topologyKey] = Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: instant, Set: "set", Revision: 1}.String()
+			return next, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
+		atTheInstant(t, instant)
 	})
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
-	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-		next := now.DeepCopy()
-		next.Data[topologyKey] = Topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(lead), Set: "set", Revision: 1}.String()
-		return next, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 3, Target: 3})
 }
 
 // TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided: its own proposal is refused, since others were quicker, and
 // what they have written does not come.
 func TestReplicaWhoseWatchIsSilentHearsWhatOthersHaveDecided(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
-		return true, watch.NewRaceFreeFake(), nil
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		p.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return true, watch.NewRaceFreeFake(), nil
+		})
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			next := now.DeepCopy()
+			next.Data[topologyKey] = Topology{Generation: 5, Active: 2, Target: 3, Set: "set", Revision: 2}.String()
+			return next, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		p.scale(3)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
 	})
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-		next := now.DeepCopy()
-		next.Data[topologyKey] = Topology{Generation: 5, Active: 2, Target: 3, Set: "set", Revision: 2}.String()
-		return next, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	p.scale(3)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 3})
 }
 
 // TestPassingRefusalChangesNothing: an API server that has just started refuses for a moment what it will allow.
 func TestPassingRefusalChangesNothing(t *testing.T) {
-	p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-	failing := p.failing(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
-	a := p.join(0)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
-	failing.Store(4)
-	a.hold()
-	p.scale(1)
-	a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
-	a.stop()
-	if got, want := a.plans, []Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, Due: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
-		t.Errorf("plans %v, want %v", got, want)
-	}
-	b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1), object: board0(), known: true}
-	if forbidden := apierrors.NewForbidden(schema.GroupResource{}, "", nil); !b.forbids(t.Context(), forbidden) {
-		t.Error("a refusal is not noticed")
-	}
-	if is := b.read(); is.err != nil || !is.recheck.Equal(b.refused.Add(refusedFor)) {
-		t.Errorf("a refusal of a moment: %+v", is)
-	}
-	b.refused = time.Now().Add(-2 * refusedFor)
-	if is := b.read(); !errors.Is(is.err, errForbidden) {
-		t.Errorf("a refusal that lasts: %+v", is)
-	}
+	faketime.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, boardWith(Topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		failing := p.failing(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
+		a := p.join(0)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 2, Target: 2})
+		failing.Store(4)
+		a.hold()
+		p.scale(1)
+		a.waitPlan(t, Plan{Ordinal: 0, Active: 1, Target: 1})
+		a.stop()
+		if got, want := a.plans, []Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, Due: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
+			t.Errorf("plans %v, want %v", got, want)
+		}
+		b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1), object: board0(), known: true}
+		if forbidden := apierrors.NewForbidden(schema.GroupResource{}, "", nil); !b.forbids(t.Context(), forbidden) {
+			t.Error("a refusal is not noticed")
+		}
+		if is := b.read(); is.err != nil || !is.recheck.Equal(b.refused.Add(refusedFor)) {
+			t.Errorf("a refusal of a moment: %+v", is)
+		}
+		b.refused = time.Now().Add(-2 * refusedFor)
+		if is := b.read(); !errors.Is(is.err, errForbidden) {
+			t.Errorf("a refusal that lasts: %+v", is)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,57 +16,65 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
 )
 
 func TestAssignmentFollowsReplicas(t *testing.T) {
-	r := start(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3), set("other", 9))
-	r.want(Assignment{1, 3})
-	r.update(set("other", 10))
-	r.update(set("fleet", 5))
-	r.want(Assignment{1, 5})
-	r.update(set("fleet", 2))
-	r.want(Assignment{1, 2})
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3), set("other", 9))
+		r.want(Assignment{1, 3})
+		r.update(set("other", 10))
+		r.update(set("fleet", 5))
+		r.want(Assignment{1, 5})
+		r.update(set("fleet", 2))
+		r.want(Assignment{1, 2})
+	})
 }
 
 func TestOnlyTheOneStatefulSetIsAskedFor(t *testing.T) {
-	r := start(t, "fleet-0", set("fleet", 1))
-	r.want(Assignment{0, 1})
-	r.stop()
-	lists, watches := 0, 0
-	for _, action := range r.client.Actions() {
-		var restrictions string
-		switch a := action.(type) {
-		case k8stesting.ListAction:
-			lists++
-			restrictions = a.GetListRestrictions().Fields.String()
-			if !a.GetListRestrictions().Labels.Empty() {
-				t.Errorf("list by label: %v", a.GetListRestrictions().Labels)
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-0", set("fleet", 1))
+		r.want(Assignment{0, 1})
+		r.stop()
+		lists, watches := 0, 0
+		for _, action := range r.client.Actions() {
+			var restrictions string
+			switch a := action.(type) {
+			case k8stesting.ListAction:
+				lists++
+				restrictions = a.GetListRestrictions().Fields.String()
+				if !a.GetListRestrictions().Labels.Empty() {
+					t.Errorf("list by label: %v", a.GetListRestrictions().Labels)
+				}
+			case k8stesting.WatchAction:
+				watches++
+				restrictions = a.GetWatchRestrictions().Fields.String()
+			default:
+				continue
 			}
-		case k8stesting.WatchAction:
-			watches++
-			restrictions = a.GetWatchRestrictions().Fields.String()
-		default:
-			continue
+			if restrictions != "metadata.name=fleet" || action.GetNamespace() != namespace {
+				t.Errorf("%s in %q with field selector %q", action.GetVerb(), action.GetNamespace(), restrictions)
+			}
 		}
-		if restrictions != "metadata.name=fleet" || action.GetNamespace() != namespace {
-			t.Errorf("%s in %q with field selector %q", action.GetVerb(), action.GetNamespace(), restrictions)
+		if lists == 0 || watches == 0 {
+			t.Errorf("%d lists and %d watches seen", lists, watches)
 		}
-	}
-	if lists == 0 || watches == 0 {
-		t.Errorf("%d lists and %d watches seen", lists, watches)
-	}
+	})
 }
 
 func TestLabelsOfTheStatefulSetDoNotMatter(t *testing.T) {
-	r := start(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
-	r.want(Assignment{1, 3})
-	relabelled := set("fleet", 3)
-	relabelled.Labels = map[string]string{"app": "renamed"}
-	r.update(relabelled)
-	relabelled = relabelled.DeepCopy()
-	relabelled.Spec.Replicas = new(int32(4))
-	r.update(relabelled)
-	r.want(Assignment{1, 4}) // and nothing before it: the change of labels alone is no change
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
+		r.want(Assignment{1, 3})
+		relabelled := set("fleet", 3)
+		relabelled.Labels = map[string]string{"app": "renamed"}
+		r.update(relabelled)
+		relabelled = relabelled.DeepCopy()
+		relabelled.Spec.Replicas = new(int32(4))
+		r.update(relabelled)
+		r.want(Assignment{1, 4}) // and nothing before it: the change of labels alone is no change
+	})
 }
 
 func TestStatefulSetIsFoundWithoutTheOwner(t *testing.T) {
@@ -81,45 +90,55 @@ func TestStatefulSetIsFoundWithoutTheOwner(t *testing.T) {
 		"pod get forbidden": {react: forbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := prepare(t, "fleet-2", append(c.objects, set("fleet", 3))...)
-			if c.react != nil {
-				r.client.PrependReactor("get", "pods", c.react)
-			}
-			r.run()
-			r.want(Assignment{2, 3})
+			faketime.Test(t, func(t *testing.T) {
+				r := prepare(t, "fleet-2", append(c.objects, set("fleet", 3))...)
+				if c.react != nil {
+					r.client.PrependReactor("get", "pods", c.react)
+				}
+				r.run()
+				r.want(Assignment{2, 3})
+			})
 		})
 	}
 }
 
 func TestOwnerNamesTheStatefulSet(t *testing.T) {
-	r := start(t, "fleet-2", pod("fleet-2", owner("apps/v1", "StatefulSet", "owner")), set("fleet", 9), set("owner", 3))
-	r.want(Assignment{2, 3})
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-2", pod("fleet-2", owner("apps/v1", "StatefulSet", "owner")), set("fleet", 9), set("owner", 3))
+		r.want(Assignment{2, 3})
+	})
 }
 
 func TestNilReplicasIsOne(t *testing.T) {
-	unset := set("fleet", 0)
-	unset.Spec.Replicas = nil
-	r := start(t, "fleet-0", unset)
-	r.want(Assignment{0, 1})
+	faketime.Test(t, func(t *testing.T) {
+		unset := set("fleet", 0)
+		unset.Spec.Replicas = nil
+		r := start(t, "fleet-0", unset)
+		r.want(Assignment{0, 1})
+	})
 }
 
 func TestOrdinalsStartIsSubtracted(t *testing.T) {
-	shifted := set("fleet", 3)
-	shifted.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 5}
-	r := start(t, "fleet-6", shifted)
-	r.want(Assignment{1, 3})
-	shifted = shifted.DeepCopy()
-	shifted.Spec.Ordinals.Start = 7
-	r.update(shifted)
-	r.want(Assignment{-1, 3})
+	faketime.Test(t, func(t *testing.T) {
+		shifted := set("fleet", 3)
+		shifted.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 5}
+		r := start(t, "fleet-6", shifted)
+		r.want(Assignment{1, 3})
+		shifted = shifted.DeepCopy()
+		shifted.Spec.Ordinals.Start = 7
+		r.update(shifted)
+		r.want(Assignment{-1, 3})
+	})
 }
 
 func TestSurplusOrdinalIsDelivered(t *testing.T) {
-	r := start(t, "fleet-4", set("fleet", 2))
-	got := r.want(Assignment{4, 2})
-	if len(got.Ranges()) != 0 {
-		t.Errorf("%v owns %v", got, got.Ranges())
-	}
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-4", set("fleet", 2))
+		got := r.want(Assignment{4, 2})
+		if len(got.Ranges()) != 0 {
+			t.Errorf("%v owns %v", got, got.Ranges())
+		}
+	})
 }
 
 func TestLastAssignmentStays(t *testing.T) {
@@ -129,67 +148,75 @@ func TestLastAssignmentStays(t *testing.T) {
 		"too large":   func(r *rig) { r.update(set("fleet", MaxTotal+1)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, "fleet-1", set("fleet", 3))
-			r.want(Assignment{1, 3})
-			disturb(r)
-			r.logged("keeping the assignment")
-			if name == "deleted" {
-				r.create(set("fleet", 3))
-				r.logged("the assignment is unchanged")
-			}
-			r.update(set("fleet", 4))
-			r.want(Assignment{1, 4}) // the disturbance itself delivered nothing
+			faketime.Test(t, func(t *testing.T) {
+				r := start(t, "fleet-1", set("fleet", 3))
+				r.want(Assignment{1, 3})
+				disturb(r)
+				r.logged("keeping the assignment")
+				if name == "deleted" {
+					r.create(set("fleet", 3))
+					r.logged("the assignment is unchanged")
+				}
+				r.update(set("fleet", 4))
+				r.want(Assignment{1, 4}) // the disturbance itself delivered nothing
+			})
 		})
 	}
 }
 
 func TestStatefulSetThatAppearsLater(t *testing.T) {
-	r := start(t, "fleet-1")
-	r.logged("StatefulSet does not exist; waiting")
-	r.create(set("fleet", 2))
-	r.want(Assignment{1, 2})
+	faketime.Test(t, func(t *testing.T) {
+		r := start(t, "fleet-1")
+		r.logged("StatefulSet does not exist; waiting")
+		r.create(set("fleet", 2))
+		r.want(Assignment{1, 2})
+	})
 }
 
 func TestOutageIsRiddenOutAndLoggedOnce(t *testing.T) {
-	r := prepare(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
-	pods := r.failFirst("get", "pods", 5)
-	lists := r.failFirst("list", "statefulsets", 5)
-	watches := r.failFirst("watch", "statefulsets", 5)
-	r.run()
-	r.want(Assignment{1, 3})
-	await(t, r.watched, "a watch that works")
-	r.update(set("fleet", 4))
-	r.want(Assignment{1, 4})
-	for what, left := range map[string]int32{"pods": pods.Load(), "lists": lists.Load(), "watches": watches.Load()} {
-		if left > 0 {
-			t.Errorf("%s: %d failures were not met", what, left)
+	faketime.Test(t, func(t *testing.T) {
+		r := prepare(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
+		pods := r.failFirst("get", "pods", 5)
+		lists := r.failFirst("list", "statefulsets", 5)
+		watches := r.failFirst("watch", "statefulsets", 5)
+		r.run()
+		r.want(Assignment{1, 3})
+		time.Sleep(time.Second) // until the watch works
+		r.update(set("fleet", 4))
+		r.want(Assignment{1, 4})
+		for what, left := range map[string]int32{"pods": pods.Load(), "lists": lists.Load(), "watches": watches.Load()} {
+			if left > 0 {
+				t.Errorf("%s: %d failures were not met", what, left)
+			}
 		}
-	}
-	for _, what := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
-		r.logged("cannot " + what + "; trying again")
-		r.logged("can " + what + " again")
-	}
+		for _, what := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
+			r.logged("cannot " + what + "; trying again")
+			r.logged("can " + what + " again")
+		}
+	})
 }
 
 func TestExpiredWatchListsAgain(t *testing.T) {
-	r := prepare(t, "fleet-1", set("fleet", 3))
-	broken := watch.NewRaceFreeFake()
-	first := true
-	r.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
-		if first {
-			first = false
-			return true, broken, nil
+	faketime.Test(t, func(t *testing.T) {
+		r := prepare(t, "fleet-1", set("fleet", 3))
+		broken := watch.NewRaceFreeFake()
+		first := true
+		r.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
+			if first {
+				first = false
+				return true, broken, nil
+			}
+			return false, nil, nil
+		})
+		r.run()
+		r.want(Assignment{1, 3})
+		if err := r.client.Tracker().Update(statefulSets, set("fleet", 6), namespace); err != nil {
+			t.Fatal(err)
 		}
-		return false, nil, nil
+		gone := apierrors.NewResourceExpired("too old").Status()
+		broken.Error(&gone)
+		r.want(Assignment{1, 6})
 	})
-	r.run()
-	r.want(Assignment{1, 3})
-	if err := r.client.Tracker().Update(statefulSets, set("fleet", 6), namespace); err != nil {
-		t.Fatal(err)
-	}
-	gone := apierrors.NewResourceExpired("too old").Status()
-	broken.Error(&gone)
-	r.want(Assignment{1, 6})
 }
 
 func TestGarbageFromTheServerIsIgnored(t *testing.T) {

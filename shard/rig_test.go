@@ -51,28 +51,21 @@ func pod(name string, controller *metav1.OwnerReference) *corev1.Pod {
 
 // rig runs one Discovery against a fake API.
 type rig struct {
-	t       *testing.T
-	client  *fake.Clientset
-	d       Discovery
-	watched chan struct{} // one for each watch that is set up
-	got     chan Assignment
-	log     lockedBuffer
-	stop    func()
+	t      *testing.T
+	client *fake.Clientset
+	d      Discovery
+	got    chan Assignment
+	log    lockedBuffer
+	stop   func()
 }
 
 // prepare makes a rig that does not run yet; its Discovery ends with the test.
 func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
 	r := &rig{
-		t:       t,
-		client:  fake.NewClientset(objects...),
-		watched: make(chan struct{}, 100),
-		got:     make(chan Assignment, 100),
+		t:      t,
+		client: fake.NewClientset(objects...),
+		got:    make(chan Assignment, 100),
 	}
-	r.client.PrependWatchReactor("statefulsets", func(a k8stesting.Action) (bool, watch.Interface, error) {
-		w, err := r.client.Tracker().Watch(statefulSets, a.GetNamespace())
-		r.watched <- struct{}{}
-		return true, w, err
-	})
 	r.d = Discovery{
 		Client:    r.client,
 		Namespace: namespace,
@@ -84,7 +77,7 @@ func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
 }
 
 func (r *rig) run() {
-	ctx, cancel := context.WithCancel(r.t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	var inside atomic.Int32
 	go func() {
@@ -93,10 +86,12 @@ func (r *rig) run() {
 				r.t.Error("changed runs twice at a time")
 			}
 			r.got <- w.Assignment
+			time.Sleep(time.Millisecond)
 			inside.Add(-1)
 		})
 	}()
 	r.stop = sync.OnceFunc(func() {
+		time.Sleep(time.Minute) // for what is not expected
 		cancel()
 		if err := <-ended; err != nil {
 			r.t.Errorf("Run returned %v", err)
@@ -112,7 +107,7 @@ func (r *rig) run() {
 func start(t *testing.T, podName string, objects ...runtime.Object) *rig {
 	r := prepare(t, podName, objects...)
 	r.run()
-	await(t, r.watched, "a watch")
+	time.Sleep(time.Second)
 	return r
 }
 
@@ -140,10 +135,8 @@ func (r *rig) want(want Assignment) Assignment {
 // logged waits until text was logged, and fails if that was not exactly once.
 func (r *rig) logged(text string) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(r.log.String(), text) && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
+	until(r.t, text+" in the log", func() bool { return strings.Contains(r.log.String(), text) })
+	time.Sleep(time.Minute)
 	if n := strings.Count(r.log.String(), text); n != 1 {
 		r.t.Fatalf("%q was logged %d times, want once:\n%s", text, n, r.log.String())
 	}
