@@ -91,35 +91,6 @@ func TestWordsOfFingerprints(t *testing.T) {
 	}
 }
 
-func TestOneSweepPacksFewPagesHarder(t *testing.T) {
-	const families, count = 3, 40
-	s := New(testFamilies(families), nil)
-	fill(s, 0, count*slotsPerBucket, 1)
-	before := 0
-	for sweep := 1; before < families*count; sweep++ {
-		s.Sweep(0, noon)
-		hard := 0
-		for _, b := range s.table {
-			for _, sh := range b.pages {
-				if sh.packed.Load().hard {
-					hard++
-				}
-			}
-		}
-		if got := hard - before; got <= 0 || got >= hardenLeast+families {
-			t.Fatalf("sweep %d packed %d pages harder, want about %d", sweep, got, hardenLeast)
-		}
-		before = hard
-	}
-}
-
-func TestSettledPageIsLeftAfterItWasPackedHarder(t *testing.T) {
-	s := New(testFamilies(2), nil)
-	fill(s, 0, slotsPerBucket, 1)
-	equal(t, "pages packed harder", s.hardenBucket(s.table[0]), 2)
-	equal(t, "pages packed harder once more", s.hardenBucket(s.table[0]), 0)
-}
-
 // A UID in the canonical form is the ID; any other digit makes it another text.
 func TestUIDsAreReadDigitByDigit(t *testing.T) {
 	id := func(uid string) string { return NewID(uid, "", "").String() }

@@ -80,7 +80,7 @@ func TestPagesWaitForATurnToBePacked(t *testing.T) {
 		}
 		done := false
 		go func() {
-			p := c.deflate([]byte("a 1\n"), nil, false)
+			p := c.deflate([]byte("a 1\n"), nil)
 			if err := c.inflate(make([]byte, p.size), p); err != nil {
 				t.Error(err)
 			}

@@ -24,7 +24,7 @@ func (p *Page) GzipSize() int64 {
 	p.packed = make([]*packed, len(p.sheets))
 	p.gzipSize = int64(len(gzipHeader) + len(gzipEnd) + gzipTrailer)
 	for i, sh := range p.sheets {
-		// The form is kept here because the sweeper may replace the sheet's.
+		// The size must not change until WriteGzip, whatever the sheet gets meanwhile.
 		packed := sh.pack()
 		p.packed[i] = packed
 		p.gzipSize += int64(packed.deflated)

@@ -1,7 +1,5 @@
 package store
 
-import "slices"
-
 // Deflating takes longer than anything else here, so it is done without the
 // store's mutex, on sheets that were made final before.
 
@@ -21,7 +19,7 @@ func (sh *sheet) pack() *packed {
 		return p
 	}
 	s := r.home.store
-	p := s.budget.codec.deflate(r.text, r.lens, false)
+	p := s.budget.codec.deflate(r.text, r.lens)
 	s.publish(r.home, r.family, sh, p)
 	return p
 }
@@ -32,9 +30,6 @@ func (s *Store) publish(b *bucket, f int, sh *sheet, p *packed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Packs++
-	if !s.loading {
-		p.since = s.sweeps
-	}
 	if !b.shows(f, sh) {
 		sh.packed.Store(p)
 		return
@@ -79,30 +74,4 @@ func (s *Store) packBucket(b *bucket, pick func(r *raw) bool) {
 		}
 	}
 	s.budget.note(b, false)
-}
-
-// hardenBucket packs the pages of a bucket once more that have a packed form
-// only, were packed fast, and have settled. It returns how many those were. The caller holds
-// no lock.
-func (s *Store) hardenBucket(b *bucket) (done int) {
-	s.mu.Lock()
-	pages, sweeps := slices.Clone(b.pages), s.sweeps
-	s.mu.Unlock()
-	var text []byte
-	for f, sh := range pages {
-		if sh == nil || sh.raw.Load() != nil {
-			continue
-		}
-		p := sh.packed.Load()
-		if p.hard || p.patch != nil || p.since > 0 && sweeps-p.since < SettledAfter {
-			continue
-		}
-		text = slices.Grow(text[:0], int(p.size))[:p.size]
-		if s.budget.codec.inflate(text, p) != nil {
-			continue // memory corrupted; whoever needs the page will say so
-		}
-		s.publish(b, f, sh, s.budget.codec.deflate(text, p.lens(), true))
-		done++
-	}
-	return done
 }

@@ -171,7 +171,7 @@ func (t *patch) merge(sh *sheet) *packed {
 	if err := s.budget.codec.inflate(*text, p); err != nil {
 		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in load
 	}
-	q := s.budget.codec.deflate(*text, p.lens(), false)
+	q := s.budget.codec.deflate(*text, p.lens())
 	s.publish(t.home, t.family, sh, q)
 	return q
 }

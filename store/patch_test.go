@@ -127,7 +127,7 @@ func TestPageIsGoneWhenItsLastTextIs(t *testing.T) {
 // The length of slots is what their texts are long, packed or changed since, and 0 past the end.
 func TestLengthOfSlots(t *testing.T) {
 	lens := []uint32{3, 0, 200, 40_000, 1}
-	p := newCodec().deflate(make([]byte, 40_204), lens, false)
+	p := newCodec().deflate(make([]byte, 40_204), lens)
 	changed := *p
 	changed.patch = &patch{texts: []patchText{{slot: 2, text: []byte("1234")}, {slot: 9, text: []byte("5")}}}
 	f := func(p *packed, mask uint64, want uint32) {

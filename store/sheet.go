@@ -42,8 +42,6 @@ type packed struct {
 	size     uint32 // bytes of text
 	crc      uint32 // CRC-32 of the text
 	shift    uint32 // crcShift(size)
-	hard     bool   // at hardLevel
-	since    uint32 // the store's sweeps when this was packed, 0 while it was loading
 
 	// patch, when there is one, is what has changed since: size and lens are
 	// then those of the text with the changes, the other fields without.
@@ -81,7 +79,7 @@ func (sh *sheet) size() int {
 func fixed(text []byte, c *codec) *sheet {
 	sh := new(sheet)
 	sh.raw.Store(&raw{text: text, frozen: true})
-	sh.packed.Store(c.deflate(text, nil, false))
+	sh.packed.Store(c.deflate(text, nil))
 	return sh
 }
 

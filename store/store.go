@@ -28,9 +28,6 @@ type Store struct {
 	round   uint32 // Retains; see slot.round
 	hints   []int  // per family: size of its page in the last bucket that was filled
 
-	sweeps   uint32 // so far; see packed.since
-	hardened int    // number of the bucket that harden looked at last
-
 	expiring map[ID]time.Duration // deleted objects, and the store's age until which they are held
 
 	division *division

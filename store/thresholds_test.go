@@ -103,7 +103,7 @@ func TestSlicesOfMasks(t *testing.T) {
 }
 
 func TestMemoryOfAPageCountsItsChanges(t *testing.T) {
-	p := newCodec().deflate([]byte("text"), []uint32{4}, false)
+	p := newCodec().deflate([]byte("text"), []uint32{4})
 	packed := p.memory()
 	p.patch = &patch{bytes: 100}
 	equal(t, "bytes", p.memory(), packed+100)

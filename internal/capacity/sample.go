@@ -16,7 +16,7 @@ import (
 type Size struct {
 	Series float64 `yaml:"series"` // sample lines
 	Text   float64 `yaml:"text"`   // bytes of them
-	Gzip   float64 `yaml:"gzip"`   // bytes in a gzip scrape, once packed hard
+	Gzip   float64 `yaml:"gzip"`   // bytes in a gzip scrape, once compressed
 	// Memory is what the store holds for the object, in bytes: its part of the
 	// packed pages, and a fingerprint for each family that it has.
 	Memory float64 `yaml:"memory"`
@@ -116,10 +116,7 @@ func (s *Sample) Marked() float64 { return s.stands.marked / max(s.stands.object
 // together: so it is packed, too, where each of many namespaces has few.
 func (s *Sample) Size() Size {
 	s.store.Loaded()
-	now := time.Now()
-	for range store.SettledAfter + s.store.Stats().Buckets + 1 { // each of the last ones packs one bucket harder, or more
-		s.store.Sweep(0, now)
-	}
+	s.store.Sweep(0, time.Now())
 	n, stats := max(s.stands.objects, 1), s.store.Stats()
 	text := s.stands.text / n
 	packed := text / max(float64(stats.TextBytes), 1) // of what is packed, the part of one object
