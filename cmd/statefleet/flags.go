@@ -13,7 +13,7 @@ import (
 	logflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/common/version"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 // flags are the values of the command line as they were given; settings checks them.

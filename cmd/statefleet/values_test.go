@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 func TestSplitPatterns(t *testing.T) {

@@ -1,4 +1,4 @@
-package fleetpage
+package statuspage
 
 import (
 	"encoding/json"
