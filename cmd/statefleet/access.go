@@ -48,7 +48,7 @@ func (s *settings) connectionLimits(servers int) web.ConnectionLimits {
 	return limits
 }
 
-// makeAuth makes what checks callers, if somebody is to.
+// makeAuth makes what checks callers, if someone is to.
 func (p *process) makeAuth(config *rest.Config, registry *prometheus.Registry) (err error) {
 	if !p.authFilter {
 		return nil

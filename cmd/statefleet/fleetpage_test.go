@@ -108,7 +108,7 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		if taken != 0 {
-			t.Error("counted for nobody")
+			t.Error("counted for no one")
 		}
 		look(1)
 		look(1) // under way

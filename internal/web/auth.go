@@ -16,7 +16,7 @@ import (
 )
 
 // How long the API server may take for a review, and how long and how many of its answers are remembered. An accepted
-// token is known for longer than it is good: its next review does not compete with those of tokens that nobody has
+// token is known for longer than it is good: its next review does not compete with those of tokens that no one has
 // seen.
 const (
 	reviewTimeout = 5 * time.Second
@@ -49,7 +49,7 @@ type AuthOptions struct {
 
 // AuthFilter admits callers whose bearer token the API server accepts (TokenReview) and whom it allows to get the
 // path of the request as a non-resource URL (SubjectAccessReview). It fails closed: while the API server cannot be
-// asked, nobody is admitted whose admission is not remembered. Tokens are never held, only hashes of them.
+// asked, no one is admitted whose admission is not remembered. Tokens are never held, only hashes of them.
 //
 // The process needs the right to create tokenreviews.authentication.k8s.io and
 // subjectaccessreviews.authorization.k8s.io. A caller needs a rule such as {nonResourceURLs: [/metrics], verbs:
@@ -116,7 +116,7 @@ func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, 
 }
 
 // Protect returns a handler that passes what the filter admits on to next, and so do requests for the health paths,
-// whoever sends them: kubelets have no token. Every other path is covered, whether next knows it or not.
+// whichever client sends them: kubelets have no token. Every other path is covered, whether next knows it or not.
 func (f *AuthFilter) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isProbe(r.URL.Path) {

@@ -195,7 +195,7 @@ func TestFilterThatCannotBeBuiltAdmitsNobody(t *testing.T) {
 func TestTokensAreNotHeld(t *testing.T) {
 	f, _, _ := newFilter(t, &fakeReviewer{})
 	h := protected(t, f)["metrics"]
-	for _, token := range []string{"key-of-prometheus", "key-of-nobody"} {
+	for _, token := range []string{"key-of-prometheus", "key-of-none"} {
 		ask(t, h, "GET", "/metrics", "Authorization", "Bearer "+token)
 	}
 	if n, m := len(f.users.yes.entries), len(f.users.no.entries); n != 1 || m != 1 {

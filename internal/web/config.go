@@ -13,8 +13,8 @@ import (
 )
 
 // ValidateConfig reads a web configuration file and the files that it refers to; empty stands for no file, which is valid.
-// passwords tells whether it asks for basic authentication. What the toolkit would accept and nobody can have meant is an
-// error: a file or a list of users that is empty, which would let everybody in, and TLS that lets nobody in.
+// passwords tells whether it asks for basic authentication. What the toolkit would accept and no user can have meant is an
+// error: a file or a list of users that is empty, which would admit every client, and TLS that admits none.
 func ValidateConfig(file string) (passwords bool, err error) {
 	if file == "" {
 		return false, nil
@@ -65,7 +65,7 @@ func readConfig(file string) (*config, error) {
 		return nil, err
 	}
 	if _, names := keys["basic_auth_users"]; names && len(c.Users) == 0 {
-		return nil, errors.New("basic_auth_users: names nobody, which would let everybody in")
+		return nil, errors.New("basic_auth_users: names no user, which would admit every client")
 	}
 	c.TLSConfig.SetDirectory(filepath.Dir(file))
 	return c, c.loadTLS()

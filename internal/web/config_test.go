@@ -64,8 +64,8 @@ func TestWebConfigurationsThatAreWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                           "empty",
 		"# later\n":                                  "empty",
-		"basic_auth_users:\n":                        "basic_auth_users: names nobody",
-		"basic_auth_users: {}\n":                     "basic_auth_users: names nobody",
+		"basic_auth_users:\n":                        "basic_auth_users: names no user",
+		"basic_auth_users: {}\n":                     "basic_auth_users: names no user",
 		"basic_auth_users: {ali: hunter2}\n":         "hashedSecret",
 		"basic_auth_user: {ali: hunter2}\n":          "basic_auth_user not found",
 		with("cert.pem", "other.pem"):                "private key type does not match",

@@ -149,7 +149,7 @@ func TestNewTokenIsReviewedDuringAFlood(t *testing.T) {
 	}
 }
 
-// Access reviews are the same: somebody with a token that is accepted asks for one path after the other.
+// Access reviews are the same: someone with a token that is accepted asks for one path after the other.
 func TestUnknownPathsDoNotLockPrometheusOut(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		h := floodFilter(t, &fakeReviewer{})

@@ -29,9 +29,9 @@ const (
 	maxTries             = 16
 )
 
-// nobody is the hash that the password of an unknown user is compared with, so that the time of an answer does not tell
+// unknownUser is the hash that the password of an unknown user is compared with, so that the time of an answer does not tell
 // which users exist. It is the hash of a random text.
-const nobody = "$2a$10$Ow5DamXaM98zrXRuqsuzeeQ/CM2PtD7Q6d7Nq8931srDbjjnQwYci"
+const unknownUser = "$2a$10$Ow5DamXaM98zrXRuqsuzeeQ/CM2PtD7Q6d7Nq8931srDbjjnQwYci"
 
 // gate does for each request what the web configuration file asks for: headers, a rate limit and basic authentication.
 // Probes pass whatever the file says.
@@ -91,7 +91,7 @@ func (g *gate) knows(r *http.Request, c *config) (bool, error) {
 	}
 	hash, known := c.Users[user]
 	if !known {
-		hash = nobody
+		hash = unknownUser
 	}
 	var compare inquiry[struct{}] = func(context.Context) (struct{}, bool, error) {
 		g.compare.Lock()

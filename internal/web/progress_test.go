@@ -163,7 +163,7 @@ func TestHandlerMayTakeItsTime(t *testing.T) {
 	}
 }
 
-// The server reads the rest of a body before it answers; nobody has asked for one.
+// The server reads the rest of a body before it answers; no one has asked for one.
 func TestRequestWithABodyThatNeverEndsIsCutOff(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	timeouts := DefaultTimeouts()

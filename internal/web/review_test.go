@@ -140,7 +140,7 @@ func TestReviewsHaveARateLimitOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A token that is meant for somebody else, or of which the API server does not say for whom, is not good here.
+// A token that is meant for another client, or of which the API server does not say for whom, is not good here.
 func TestTokenReviewComparesAudiences(t *testing.T) {
 	var asked, answered []string
 	s := httptest.NewServer(answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {

@@ -194,7 +194,7 @@ func (p *hugePage) WriteText(w io.Writer) error {
 			return err
 		}
 	}
-	return errors.New("nobody was to read all of this")
+	return errors.New("no reader should read all of this")
 }
 
 func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {

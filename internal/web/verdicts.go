@@ -12,7 +12,7 @@ import (
 type digest [sha256.Size]byte
 
 // verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not
-// push each other out: who collects refusals takes nobody's place.
+// push each other out: a client that collects refusals takes no other place.
 type verdicts[V any] struct {
 	yes, no memory[V]
 	asking  singleflight.Group
@@ -34,7 +34,7 @@ type question[V any] struct {
 }
 
 // of returns the verdict on key: one that is remembered, one that another caller asks for right now, or a new one. An
-// error is not remembered. Whoever asks does so until the timeout, even if it is no longer interested itself, because
+// error is not remembered. A caller asks until the timeout, even if it is no longer interested itself, because
 // others may wait.
 //
 // From half of its time on, a yes is renewed by the next caller. If that fails, the yes is good for the rest of its

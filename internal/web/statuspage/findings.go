@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Finding is something that whoever looks at the page ought to see first.
+// Finding is something that a reader of the page must see first.
 type Finding struct {
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
@@ -118,7 +118,7 @@ func (o Overview) ofFleet() (all []Finding) {
 		switch {
 		case m.State == PodUnknown || m.Ordinal >= f.Active:
 		case m.Server < 0:
-			all = append(all, problem("Nobody serves shard %d: pod %s is %s.", m.Ordinal, m.Pod, m.State))
+			all = append(all, problem("No replica serves shard %d: pod %s is %s.", m.Ordinal, m.Pod, m.State))
 		case m.Server != m.Ordinal:
 			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", m.Server, m.Ordinal, m.Pod, m.State))
 		}

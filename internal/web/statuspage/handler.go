@@ -21,7 +21,7 @@ var assets embed.FS
 const fresh = time.Second
 
 // policy forbids browsers everything that the page does not need: it loads from this server only, runs no inline script or
-// style, sends no forms, and stands in nobody's frame.
+// style, sends no forms, and is in no frame of another page.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

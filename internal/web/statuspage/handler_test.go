@@ -209,7 +209,7 @@ func TestNothingIsKnownYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(any["kinds"]) != "[]" || strings.Count(text, "null") != 1 {
-		t.Errorf("lists that are not there, besides the census: %s", text)
+		t.Errorf("lists that are not there, in addition to the census: %s", text)
 	}
 }
 

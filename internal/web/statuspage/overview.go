@@ -36,7 +36,7 @@ type Fleet struct {
 	Since       time.Time   `json:"since,omitzero"`    // when the change began
 	SwitchAt    time.Time   `json:"switchAt,omitzero"` // when it is made, once that is named
 	Transitions Transitions `json:"transitions"`
-	// Standby is whether replicas stand by for one another; then the pods are known. StandbyAsked is whether they ought to.
+	// Standby is whether replicas stand by for one another; then the pods are known. StandbyAsked is whether they should.
 	Standby      bool     `json:"standby"`
 	StandbyAsked bool     `json:"standbyAsked"`
 	Sources      []Source `json:"sources"`
@@ -50,7 +50,7 @@ type Transitions struct {
 	Replaced  int `json:"replaced"`
 }
 
-// Source is where a part of the fleet's state comes from, and when it was last heard of.
+// Source is where a part of the fleet's state comes from, and when it was last updated.
 type Source struct {
 	What  string    `json:"what"`
 	Heard time.Time `json:"heard,omitzero"`
@@ -63,7 +63,7 @@ type Member struct {
 	Pod     string `json:"pod,omitempty"`
 	// State is what the API server says of the pod.
 	State PodState `json:"state"`
-	// Server is the ordinal of who serves the shard, -1 for nobody.
+	// Server is the ordinal of the replica that serves the shard, -1 for none.
 	Server int `json:"server"`
 	// Holds is whether it has said that it holds its part of the target.
 	Holds bool `json:"holds"`
@@ -135,7 +135,7 @@ type Kind struct {
 	// Err says what is wrong, if anything is.
 	Err     string    `json:"error,omitempty"`
 	Since   time.Time `json:"since,omitzero"` // when the phase began
-	Heard   time.Time `json:"heard,omitzero"` // when the API server was last heard of
+	Heard   time.Time `json:"heard,omitzero"` // when the API server last sent something
 	Objects int       `json:"objects"`
 	Hidden  int       `json:"hidden"` // held, and not served
 	// Truncated is how many objects lack metric families because their text is too long.
@@ -167,7 +167,7 @@ func (k Kind) ShardedBy() string {
 type Census struct {
 	At      time.Time `json:"at"`
 	Seconds float64   `json:"seconds"` // that it took
-	Running bool      `json:"running"` // it is counted anew
+	Running bool      `json:"running"` // it is being counted again
 	All     Count     `json:"all"`
 	// Families and Namespaces are the largest, of so many.
 	Families       []Count `json:"families"`

@@ -67,7 +67,7 @@ func TestFindings(t *testing.T) {
 		"late": {func(o *Overview) {
 			o.Fleet.Target, o.Fleet.Members = 3, append(o.Fleet.Members, Member{Ordinal: 2, State: PodUnknown})
 		}, Note, "It waits for replica 2."},
-		"nobody":            {func(o *Overview) { o.Fleet.Members[0].Server, o.Fleet.Members[0].State = -1, "absent" }, Problem, "Nobody serves shard 0: pod statefleet-0 is absent."},
+		"no server":         {func(o *Overview) { o.Fleet.Members[0].Server, o.Fleet.Members[0].State = -1, "absent" }, Problem, "No replica serves shard 0: pod statefleet-0 is absent."},
 		"no scrape":         {func(o *Overview) { o.Scrapes.Last.At = noon.Add(-6 * time.Minute) }, Problem, "The last scrape was 6 min ago."},
 		"scrape broken off": {func(o *Overview) { o.Scrapes.Last.Whole = false }, Problem, "not read to its end"},
 	} {

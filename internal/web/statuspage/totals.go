@@ -19,7 +19,7 @@ func (o Overview) Totals() (t Totals) {
 	return t
 }
 
-// Watches is when the API server was last heard of: of the kind with the latest event, and of the one with the oldest. The
+// Watches is when the API server last sent something: of the kind with the latest event, and of the one with the oldest. The
 // times are zero as long as nothing is followed.
 type Watches struct {
 	Latest, Oldest time.Time
