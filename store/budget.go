@@ -16,17 +16,17 @@ const defaultRawBytes = 32 << 20
 type Budget struct {
 	codec   *codec
 	buffers buffers
-	end     *sheet // the last line of OpenMetrics
+	eof     *block // the last line of OpenMetrics
 
 	limit int64
 	raw   atomic.Int64 // written under mu
 
-	mu     sync.Mutex
-	oldest list.List // *bucket with raw pages, least recently written first
+	mu  sync.Mutex
+	lru list.List // *bucket with raw pages, least recently written first
 }
 
 // listed is the budget's view of a bucket.
-type listed struct {
+type lruEntry struct {
 	element *list.Element // nil when not in the list
 	raw     int64         // bytes counted for it
 }
@@ -34,9 +34,9 @@ type listed struct {
 // NewBudget bounds raw page memory to so many bytes. Too little costs CPU: a
 // page then is packed and unpacked for every change. Some 32 MiB hold the pages
 // that a few hundred events per second keep busy.
-func NewBudget(bytes int64) *Budget {
-	g := &Budget{limit: bytes, codec: newCodec()}
-	g.end = fixed([]byte("# EOF\n"), g.codec)
+func NewBudget(limit int64) *Budget {
+	g := &Budget{limit: limit, codec: newCodec()}
+	g.eof = staticBlock([]byte("# EOF\n"), g.codec)
 	return g
 }
 
@@ -45,20 +45,20 @@ func (g *Budget) RawBytes() int64 { return g.raw.Load() }
 
 // note takes over what b has raw now; written says that it was changed just
 // now. The caller holds the store's mutex.
-func (g *Budget) note(b *bucket, written bool) {
+func (g *Budget) update(b *bucket, written bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, now := b.listed, b.totals.raw
+	l, now := b.lru, b.totals.raw
 	g.raw.Add(now - l.raw)
 	l.raw = now
 	switch {
 	case now == 0 && l.element != nil:
-		g.oldest.Remove(l.element)
+		g.lru.Remove(l.element)
 		l.element = nil
 	case now > 0 && l.element == nil && written:
-		l.element = g.oldest.PushBack(b)
+		l.element = g.lru.PushBack(b)
 	case now > 0 && written:
-		g.oldest.MoveToBack(l.element)
+		g.lru.MoveToBack(l.element)
 	}
 }
 
@@ -70,18 +70,18 @@ func (g *Budget) victim() *bucket {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	front := g.oldest.Front()
+	front := g.lru.Front()
 	if front == nil {
 		return nil // others are packing the rest
 	}
-	b, _ := g.oldest.Remove(front).(*bucket)
-	b.listed.element = nil
+	b, _ := g.lru.Remove(front).(*bucket)
+	b.lru.element = nil
 	return b
 }
 
 // enforce packs buckets until the limit holds. The caller holds no lock.
-func (g *Budget) enforce() {
+func (g *Budget) evict() {
 	for b := g.victim(); b != nil; b = g.victim() {
-		b.store.packBucket(b, func(*raw) bool { return true })
+		b.store.compressBucket(b, func(*rawText) bool { return true })
 	}
 }

@@ -9,12 +9,12 @@ const chunkBytes = 64 << 10
 // does not read. The zero value is ready; safe for concurrent use.
 type buffers struct{ pool sync.Pool }
 
-func (b *buffers) take() *[chunkBytes]byte {
-	memory, _ := b.pool.Get().(*[chunkBytes]byte)
-	if memory == nil {
-		memory = new([chunkBytes]byte)
+func (b *buffers) get() *[chunkBytes]byte {
+	chunk, _ := b.pool.Get().(*[chunkBytes]byte)
+	if chunk == nil {
+		chunk = new([chunkBytes]byte)
 	}
-	return memory
+	return chunk
 }
 
-func (b *buffers) give(memory *[chunkBytes]byte) { b.pool.Put(memory) }
+func (b *buffers) put(chunk *[chunkBytes]byte) { b.pool.Put(chunk) }

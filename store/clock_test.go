@@ -10,7 +10,7 @@ import (
 // set forward by so much: another time of day, and the same monotonic reading. Nothing
 // makes such a time but the clock, so it is written into what a time.Time is made of,
 // and then looked at whether it still is.
-func afterStep(t *testing.T, at time.Time, by time.Duration) time.Time {
+func withClockStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 	t.Helper()
 	seconds := int64(by / time.Second)
 	stepped := at
@@ -25,7 +25,7 @@ func afterStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 	return stepped
 }
 
-func TestClockThatIsSetDoesNotChangeAHold(t *testing.T) {
+func TestClockStepDoesNotChangeExpiry(t *testing.T) {
 	for name, c := range map[string]struct {
 		after, by time.Duration
 		held      bool
@@ -37,16 +37,16 @@ func TestClockThatIsSetDoesNotChangeAHold(t *testing.T) {
 			s := New(testFamilies(1), nil)
 			s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
 			start := time.Now()
-			s.Expire(testID(1), start.Add(time.Minute))
-			s.Sweep(time.Minute, afterStep(t, start.Add(c.after), c.by))
-			if s.Known(testID(1)) != c.held {
+			s.ExpireAt(testID(1), start.Add(time.Minute))
+			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
+			if s.Contains(testID(1)) != c.held {
 				t.Errorf("after %v of a minute, with the clock set by %v, a deleted object is held: %t", c.after, c.by, !c.held)
 			}
 		})
 	}
 }
 
-func TestClockThatIsSetPacksNothingEarlyOrLate(t *testing.T) {
+func TestClockStepDoesNotChangeQuietTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after, by time.Duration
 		raw       int64
@@ -59,8 +59,8 @@ func TestClockThatIsSetPacksNothingEarlyOrLate(t *testing.T) {
 			s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
 			start := time.Now()
 			s.Sweep(time.Minute, start)
-			s.Sweep(time.Minute, afterStep(t, start.Add(c.after), c.by))
-			if n := int64(s.Stats().RawPages); n != c.raw {
+			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
+			if n := int64(s.Stats().RawBlocks); n != c.raw {
 				t.Errorf("after %v of a minute, with the clock set by %v, %d pages are raw", c.after, c.by, n)
 			}
 		})

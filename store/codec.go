@@ -24,23 +24,23 @@ const level = 2
 type codec struct {
 	writers, readers, texts sync.Pool
 
-	turns chan struct{}
+	sem chan struct{}
 }
 
-func newCodec() *codec { return &codec{turns: make(chan struct{}, runtime.GOMAXPROCS(0))} }
+func newCodec() *codec { return &codec{sem: make(chan struct{}, runtime.GOMAXPROCS(0))} }
 
 // enter waits for a turn to pack or to unpack; leave ends it. Who has one waits for
 // nobody until then.
-func (c *codec) enter() { c.turns <- struct{}{} }
+func (c *codec) acquire() { c.sem <- struct{}{} }
 
-func (c *codec) leave() { <-c.turns }
+func (c *codec) release() { <-c.sem }
 
-type deflater struct {
+type compressor struct {
 	*flate.Writer
 	out bytes.Buffer
 }
 
-type inflater struct {
+type decompressor struct {
 	flate.Resetter
 	io.Reader
 	in bytes.Reader
@@ -49,12 +49,12 @@ type inflater struct {
 // deflate packs text with the lengths of its slots. The result is a run of
 // deflate blocks that ends in a sync flush: on a byte boundary and without a
 // final block, so that runs concatenate.
-func (c *codec) deflate(text []byte, lens []uint32) *packed {
-	c.enter()
-	defer c.leave()
-	d, _ := c.writers.Get().(*deflater)
+func (c *codec) compress(text []byte, lens []uint32) *compressedText {
+	c.acquire()
+	defer c.release()
+	d, _ := c.writers.Get().(*compressor)
 	if d == nil {
-		d = new(deflater)
+		d = new(compressor)
 		d.Writer, _ = flate.NewWriter(&d.out, level) // fails for unknown levels only
 	}
 	defer c.writers.Put(d)
@@ -64,26 +64,26 @@ func (c *codec) deflate(text []byte, lens []uint32) *packed {
 	_, _ = d.Write(text) // a bytes.Buffer takes everything
 	_ = d.Flush()
 
-	deflated := d.out.Len()
+	dataLen := d.out.Len()
 	var stack [slotsPerBucket * 3]byte
-	return &packed{
-		buf:      joined(d.out.Bytes(), appendLens(stack[:0], lens)),
-		deflated: uint32(deflated),
-		size:     uint32(len(text)),
-		crc:      crc32.ChecksumIEEE(text),
-		shift:    crcShift(len(text)),
+	return &compressedText{
+		buf:       concat(d.out.Bytes(), appendLens(stack[:0], lens)),
+		dataLen:   uint32(dataLen),
+		size:      uint32(len(text)),
+		crc:       crc32.ChecksumIEEE(text),
+		crcFactor: crcFactorFor(len(text)),
 	}
 }
 
 // joined is a and b in memory of exactly their length.
-func joined(a, b []byte) []byte {
+func concat(a, b []byte) []byte {
 	buf := make([]byte, len(a)+len(b))
 	copy(buf[copy(buf, a):], b)
 	return buf
 }
 
 // scratch is memory for so many bytes, to be given back to texts.
-func (c *codec) scratch(size int) *[]byte {
+func (c *codec) buffer(size int) *[]byte {
 	b, _ := c.texts.Get().(*[]byte)
 	if b == nil {
 		b = new([]byte)
@@ -94,32 +94,32 @@ func (c *codec) scratch(size int) *[]byte {
 
 // inflate unpacks p into dst, which must have p.size bytes. It fails only when
 // memory was corrupted.
-func (c *codec) inflate(dst []byte, p *packed) error {
-	c.enter()
-	defer c.leave()
-	if p.patch == nil {
-		return c.inflateData(dst, p)
+func (c *codec) decompress(dst []byte, ct *compressedText) error {
+	c.acquire()
+	defer c.release()
+	if ct.patch == nil {
+		return c.decompressBase(dst, ct)
 	}
-	base := c.scratch(int(p.patch.base))
+	base := c.buffer(int(ct.patch.baseSize))
 	defer c.texts.Put(base)
-	if err := c.inflateData(*base, p); err != nil {
+	if err := c.decompressBase(*base, ct); err != nil {
 		return err
 	}
-	p.patch.apply(dst, *base, parseLens(p.buf[p.deflated:]))
+	ct.patch.apply(dst, *base, parseLens(ct.buf[ct.dataLen:]))
 	return nil
 }
 
 // inflateData unpacks what was packed, without changes since.
-func (c *codec) inflateData(dst []byte, p *packed) error {
-	r, _ := c.readers.Get().(*inflater)
+func (c *codec) decompressBase(dst []byte, ct *compressedText) error {
+	r, _ := c.readers.Get().(*decompressor)
 	if r == nil {
-		r = new(inflater)
+		r = new(decompressor)
 		fr := flate.NewReader(&r.in)
 		r.Reader, r.Resetter = fr, fr.(flate.Resetter)
 	}
 	defer c.readers.Put(r)
 
-	r.in.Reset(p.data())
+	r.in.Reset(ct.data())
 	defer r.in.Reset(nil)
 	if err := r.Reset(&r.in, nil); err != nil {
 		return fmt.Errorf("reset inflater: %w", err)

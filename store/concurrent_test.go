@@ -36,7 +36,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	var turns []*atomic.Uint64
-	forever := func(work func(turn uint64)) {
+	repeat := func(work func(turn uint64)) {
 		made := new(atomic.Uint64)
 		turns = append(turns, made)
 		others.Go(func() {
@@ -51,13 +51,13 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 			}
 		})
 	}
-	forever(func(turn uint64) { putVersion(s, rand.IntN(stableObjects), turn) })
-	forever(func(turn uint64) { putVersion(s, stableObjects+rand.IntN(volatileObjects), turn) })
-	forever(func(turn uint64) { s.Delete(testID(stableObjects + rand.IntN(volatileObjects))) })
-	forever(func(turn uint64) { s.Sweep(0, time.Unix(int64(turn), 0)) })
-	forever(func(turn uint64) { s.Has(testID(3), turn); s.Stats() })
-	forever(func(turn uint64) { reshard(s, turn) })
-	forever(func(turn uint64) {
+	repeat(func(turn uint64) { putVersion(s, rand.IntN(stableObjects), turn) })
+	repeat(func(turn uint64) { putVersion(s, stableObjects+rand.IntN(volatileObjects), turn) })
+	repeat(func(turn uint64) { s.Delete(testID(stableObjects + rand.IntN(volatileObjects))) })
+	repeat(func(turn uint64) { s.Sweep(0, time.Unix(int64(turn), 0)) })
+	repeat(func(turn uint64) { s.HasVersion(testID(3), turn); s.Stats() })
+	repeat(func(turn uint64) { reshard(s, turn) })
+	repeat(func(turn uint64) {
 		s.Retain(0, 0, func(yield func(ID) bool) {
 			for n := 0; n < stableObjects+volatileObjects && yield(testID(n)); n++ {
 				if n > stableObjects && n%7 == 0 {
@@ -71,7 +71,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	for i := range 2 {
 		scrapers.Go(func() {
 			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some begin late
-				if err := wholeObjects(s, i+n); err != nil {
+				if err := checkScrape(s, i+n); err != nil {
 					t.Error(err)
 					return
 				}
@@ -89,13 +89,13 @@ func reshard(s *Store, turn uint64) {
 	if turn%2 == 0 {
 		now, next = next, now
 	}
-	begin(s, now, next)
+	beginReshard(s, now, next)
 	switch turn % 5 {
 	case 0: // replaced by the next
 	case 1:
-		abort(s, now)
+		abortReshard(s, now)
 	default:
-		commit(s, next)
+		commitReshard(s, next)
 	}
 }
 
@@ -104,19 +104,19 @@ func putVersion(s *Store, n int, version uint64) {
 }
 
 // wholeObjects scrapes once and says what is wrong.
-func wholeObjects(s *Store, turn int) error {
+func checkScrape(s *Store, turn int) error {
 	var text []byte
 	var out bytes.Buffer
-	page := Collect(Text, s)
-	defer page.Release()
+	snap := TakeSnapshot(Text, s)
+	defer snap.Release()
 	if turn%2 == 0 {
-		if err := page.WriteText(&out); err != nil {
+		if err := snap.WriteText(&out); err != nil {
 			return err
 		}
 		text = out.Bytes()
 	} else {
-		size := page.GzipSize()
-		if err := page.WriteGzip(&out); err != nil {
+		size := snap.GzipSize()
+		if err := snap.WriteGzip(&out); err != nil {
 			return err
 		}
 		if int64(out.Len()) != size {
@@ -154,9 +154,9 @@ func checkVersions(text string) error {
 	return nil
 }
 
-// TestShowIsAtomicToReaders goes to and fro between two shards that share no
+// TestSetVisibleIsAtomicForReaders goes to and fro between two shards that share no
 // object: every scrape must show one or the other, complete.
-func TestShowIsAtomicToReaders(t *testing.T) {
+func TestSetVisibleIsAtomicForReaders(t *testing.T) {
 	const objects, turns = 200, 20
 	s := New(testFamilies(2), NewBudget(50_000))
 	put := func(parity int) {
@@ -184,12 +184,12 @@ func TestShowIsAtomicToReaders(t *testing.T) {
 		}
 	})
 	for turn := 0; !t.Failed() && (turn < turns || seen[0].Load() == 0 || seen[1].Load() == 0); turn++ {
-		begin(s, even, odd)
+		beginReshard(s, even, odd)
 		put(1)
-		commit(s, odd)
-		begin(s, odd, even)
+		commitReshard(s, odd)
+		beginReshard(s, odd, even)
 		put(0)
-		commit(s, even)
+		commitReshard(s, even)
 	}
 	close(done)
 	scraper.Wait()
@@ -199,7 +199,7 @@ func TestShowIsAtomicToReaders(t *testing.T) {
 // oneShard scrapes once, and returns whether the objects on the page are even (0) or odd (1).
 func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	var out bytes.Buffer
-	if err := Collect(Text, s).WriteText(&out); err != nil {
+	if err := TakeSnapshot(Text, s).WriteText(&out); err != nil {
 		return 0, err
 	}
 	parity := map[byte]int{}
@@ -218,9 +218,9 @@ func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	return 0, nil
 }
 
-// TestRetainNeverShrinksThePage relists under scrapes: what exists all the time
+// TestRetainNeverRemovesListedObjectsFromAScrape relists under scrapes: what exists all the time
 // is on every page.
-func TestRetainNeverShrinksThePage(t *testing.T) {
+func TestRetainNeverRemovesListedObjectsFromAScrape(t *testing.T) {
 	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
 	fill(s, 0, stableObjects, 1)
 	done := make(chan struct{})
@@ -233,7 +233,7 @@ func TestRetainNeverShrinksThePage(t *testing.T) {
 				return
 			default:
 			}
-			if err := wholeObjects(s, turn); err != nil {
+			if err := checkScrape(s, turn); err != nil {
 				t.Error(err)
 				return
 			}

@@ -14,7 +14,7 @@ const (
 )
 
 // crcProduct is a*b modulo the polynomial.
-func crcProduct(a, b uint32) uint32 {
+func crcMultiply(a, b uint32) uint32 {
 	var product uint32
 	for range 32 {
 		product ^= b & -(a >> 31)
@@ -25,17 +25,17 @@ func crcProduct(a, b uint32) uint32 {
 }
 
 // crcShift is the factor x^(8*length).
-func crcShift(length int) uint32 {
-	shift, square := uint32(crcOne), uint32(crcByte)
+func crcFactorFor(length int) uint32 {
+	factor, square := uint32(crcOne), uint32(crcByte)
 	for n := length; n > 0; n >>= 1 {
 		if n&1 == 1 {
-			shift = crcProduct(shift, square)
+			factor = crcMultiply(factor, square)
 		}
-		square = crcProduct(square, square)
+		square = crcMultiply(square, square)
 	}
-	return shift
+	return factor
 }
 
 // crcJoin is the CRC-32 of two texts one after the other; shift is crcShift of
 // the length of the second.
-func crcJoin(first, second, shift uint32) uint32 { return crcProduct(shift, first) ^ second }
+func crcCombine(first, second, factor uint32) uint32 { return crcMultiply(factor, first) ^ second }

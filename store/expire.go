@@ -7,7 +7,7 @@ import "time"
 // scrape that was cut off, changes nothing for the others. A repeated deletion does
 // not prolong it. A newer version that is put, which only a mistaken caller would do,
 // revives the object.
-func (s *Store) Expire(id ID, until time.Time) {
+func (s *Store) ExpireAt(id ID, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, _, held := s.find(id); !held {
@@ -19,7 +19,7 @@ func (s *Store) Expire(id ID, until time.Time) {
 }
 
 // Expiring reports whether the object is deleted and held until its time is over.
-func (s *Store) Expiring(id ID) bool {
+func (s *Store) IsExpiring(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, is := s.expiring[id]
@@ -29,23 +29,23 @@ func (s *Store) Expiring(id ID) bool {
 // RemoveExpired removes the objects whose time is over. Sweep calls it; call it before
 // Collect as well for a page that is exact.
 func (s *Store) RemoveExpired(now time.Time) {
-	for _, id := range s.due(s.age(now)) {
-		s.expired(id)
+	for _, id := range s.expiredIDs(s.age(now)) {
+		s.removeIfExpired(id)
 	}
 }
 
 // expired removes an object, unless a newer version has come meanwhile.
-func (s *Store) expired(id ID) {
+func (s *Store) removeIfExpired(id ID) {
 	s.mu.Lock()
 	if _, still := s.expiring[id]; still {
 		b, i, _ := s.find(id)
 		s.remove(b, 1<<i)
 	}
 	s.mu.Unlock()
-	s.budget.enforce()
+	s.budget.evict()
 }
 
-func (s *Store) due(age time.Duration) []ID {
+func (s *Store) expiredIDs(age time.Duration) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []ID

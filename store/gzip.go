@@ -17,35 +17,35 @@ const gzipTrailer = 8
 
 // GzipSize is exactly how many bytes WriteGzip writes. The pages that changed
 // since somebody last asked are deflated here; the stores keep the result.
-func (p *Page) GzipSize() int64 {
-	if p.packed != nil {
-		return p.gzipSize
+func (snap *Snapshot) GzipSize() int64 {
+	if snap.compressed != nil {
+		return snap.gzipSize
 	}
-	p.packed = make([]*packed, len(p.sheets))
-	p.gzipSize = int64(len(gzipHeader) + len(gzipEnd) + gzipTrailer)
-	for i, sh := range p.sheets {
+	snap.compressed = make([]*compressedText, len(snap.blocks))
+	snap.gzipSize = int64(len(gzipHeader) + len(gzipEnd) + gzipTrailer)
+	for i, blk := range snap.blocks {
 		// The size must not change until WriteGzip, whatever the sheet gets meanwhile.
-		packed := sh.pack()
-		p.packed[i] = packed
-		p.gzipSize += int64(packed.deflated)
-		p.crc = crcJoin(p.crc, packed.crc, packed.shift)
+		ct := blk.compress()
+		snap.compressed[i] = ct
+		snap.gzipSize += int64(ct.dataLen)
+		snap.crc = crcCombine(snap.crc, ct.crc, ct.crcFactor)
 	}
-	return p.gzipSize
+	return snap.gzipSize
 }
 
 // WriteGzip writes the page as one gzip member.
-func (p *Page) WriteGzip(w io.Writer) error {
-	p.GzipSize()
-	out := p.budget.buffers.gather(w)
-	defer out.release(&p.budget.buffers)
+func (snap *Snapshot) WriteGzip(w io.Writer) error {
+	snap.GzipSize()
+	out := snap.budget.buffers.newWriter(w)
+	defer out.release(&snap.budget.buffers)
 	out.write(gzipHeader[:])
-	for _, packed := range p.packed {
-		out.write(packed.data())
+	for _, ct := range snap.compressed {
+		out.write(ct.data())
 	}
 	out.write(gzipEnd[:])
 	var trailer [gzipTrailer]byte
-	binary.LittleEndian.PutUint32(trailer[:], p.crc)
-	binary.LittleEndian.PutUint32(trailer[4:], uint32(p.size)) // modulo 2^32 by definition
+	binary.LittleEndian.PutUint32(trailer[:], snap.crc)
+	binary.LittleEndian.PutUint32(trailer[4:], uint32(snap.size)) // modulo 2^32 by definition
 	out.write(trailer[:])
 	out.flush()
 	if out.err != nil {

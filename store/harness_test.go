@@ -56,7 +56,7 @@ type content map[string][]string
 
 // parsePage fails on a family that comes twice, or without a header, or with a
 // header only, or in the wrong order.
-func parsePage(t testing.TB, f Format, text string, families []Family) content {
+func parseExposition(t testing.TB, f Format, text string, families []Family) content {
 	t.Helper()
 	if f == OpenMetrics {
 		var whole bool
@@ -64,7 +64,7 @@ func parsePage(t testing.TB, f Format, text string, families []Family) content {
 			t.Fatalf("page does not end with # EOF: %q", text[max(0, len(text)-50):])
 		}
 	}
-	page := content{}
+	parsed := content{}
 	for _, family := range families {
 		header := string(family.TextHeader)
 		if f == OpenMetrics {
@@ -84,43 +84,43 @@ func parsePage(t testing.TB, f Format, text string, families []Family) content {
 			t.Fatalf("family %s has a header and no line", family.Name)
 		}
 		slices.Sort(lines)
-		page[family.Name] = lines
+		parsed[family.Name] = lines
 		text = body[end:]
 	}
 	if text != "" {
 		t.Fatalf("page goes on with %.200q after all families", text)
 	}
-	return page
+	return parsed
 }
 
 // readPage reads the page in every encoding, checks that they agree and that
 // the sizes are exact, and returns it.
-func readPage(t testing.TB, f Format, p *Page, families []Family) content {
+func readSnapshot(t testing.TB, f Format, snap *Snapshot, families []Family) content {
 	t.Helper()
-	var text, packed bytes.Buffer
-	if err := p.WriteText(&text); err != nil {
+	var text, zipped bytes.Buffer
+	if err := snap.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.Size(), int64(text.Len()); got != want {
+	if got, want := snap.Size(), int64(text.Len()); got != want {
 		t.Fatalf("Size() = %d, but %d bytes were written", got, want)
 	}
-	size := p.GzipSize()
-	if err := p.WriteGzip(&packed); err != nil {
+	size := snap.GzipSize()
+	if err := snap.WriteGzip(&zipped); err != nil {
 		t.Fatal(err)
 	}
-	if got := int64(packed.Len()); got != size {
+	if got := int64(zipped.Len()); got != size {
 		t.Fatalf("GzipSize() = %d, but %d bytes were written", size, got)
 	}
-	if unpacked := gunzip(t, packed.Bytes()); !bytes.Equal(unpacked, text.Bytes()) {
-		t.Fatalf("gzip holds other text: %d bytes, want %d", len(unpacked), text.Len())
+	if unzipped := gunzip(t, zipped.Bytes()); !bytes.Equal(unzipped, text.Bytes()) {
+		t.Fatalf("gzip holds other text: %d bytes, want %d", len(unzipped), text.Len())
 	}
-	return parsePage(t, f, text.String(), families)
+	return parseExposition(t, f, text.String(), families)
 }
 
 // gunzip reads exactly one gzip member with two readers that must agree.
-func gunzip(t testing.TB, packed []byte) []byte {
+func gunzip(t testing.TB, zipped []byte) []byte {
 	t.Helper()
-	in := bytes.NewReader(packed)
+	in := bytes.NewReader(zipped)
 	std, err := gzip.NewReader(in)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func gunzip(t testing.TB, packed []byte) []byte {
 	if in.Len() != 0 {
 		t.Fatalf("%d bytes after the first gzip member", in.Len())
 	}
-	other, err := kgzip.NewReader(bytes.NewReader(packed))
+	other, err := kgzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,16 +166,16 @@ func verify(t testing.TB, s *Store) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var shown, hidden totals
+	var visible, hidden totals
 	objects := 0
-	for n, b := range s.table {
+	for n, b := range s.buckets {
 		if b == nil {
 			continue
 		}
 		sum := totals{objects: b.count(), buckets: 1}
-		for f, sh := range b.pages {
-			sum.add(weigh(sh))
-			verifySheet(t, b, f, sh)
+		for f, blk := range b.blocks {
+			sum.add(usage(blk))
+			verifyBlock(t, b, f, blk)
 		}
 		if sum != b.totals {
 			t.Fatalf("bucket %d: totals %+v, want %+v", n, b.totals, sum)
@@ -189,18 +189,18 @@ func verify(t testing.TB, s *Store) {
 				t.Fatalf("bucket %d slot %d: the index says otherwise", n, i)
 			}
 		}
-		if l := b.listed; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
+		if l := b.lru; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
 			t.Fatalf("bucket %d: the budget knows %d bytes (listed: %t), want %d", n, l.raw, l.element != nil, sum.raw)
 		}
-		verifyPart(t, s, b)
-		if b.shown {
-			shown.add(sum)
+		verifyPartition(t, s, b)
+		if b.visible {
+			visible.add(sum)
 		} else {
 			hidden.add(sum)
 		}
 	}
-	if shown != s.shownTotals || hidden != s.hiddenTotals {
-		t.Fatalf("totals %+v and %+v, want %+v and %+v", s.shownTotals, s.hiddenTotals, shown, hidden)
+	if visible != s.visibleTotals || hidden != s.hiddenTotals {
+		t.Fatalf("totals %+v and %+v, want %+v and %+v", s.visibleTotals, s.hiddenTotals, visible, hidden)
 	}
 	if objects != len(s.index) {
 		t.Fatalf("%d objects in buckets, %d in the index", objects, len(s.index))
@@ -208,34 +208,34 @@ func verify(t testing.TB, s *Store) {
 }
 
 // verifyPart checks that all objects of a bucket belong where the bucket does.
-func verifyPart(t testing.TB, s *Store, b *bucket) {
+func verifyPartition(t testing.TB, s *Store, b *bucket) {
 	t.Helper()
-	if b.division != s.division || b.shown != s.shown.has(b.part) {
+	if b.partitioning != s.partitioning || b.visible != s.visible.has(b.partition) {
 		t.Fatalf("bucket %d was not sorted, or is not shown as its part is", b.number)
 	}
 	for i := range slotsOf(b.used) {
-		if p, held := s.division.part(b.slots[i].hash); !held || p != b.part {
-			t.Fatalf("bucket %d slot %d: belongs to part %d (%t), not %d", b.number, i, p, held, b.part)
+		if p, held := s.partitioning.partitionOf(b.slots[i].hash); !held || p != b.partition {
+			t.Fatalf("bucket %d slot %d: belongs to part %d (%t), not %d", b.number, i, p, held, b.partition)
 		}
 	}
 }
 
 // verifySheet compares a page with the fingerprints of the slots.
-func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
+func verifyBlock(t testing.TB, b *bucket, f int, blk *block) {
 	t.Helper()
 	var lens []uint32
-	if sh != nil {
-		text, size := []byte(nil), sh.size()
-		if r := sh.raw.Load(); r != nil {
+	if blk != nil {
+		text, size := []byte(nil), blk.size()
+		if r := blk.raw.Load(); r != nil {
 			text, lens = r.text, r.lens
 		}
-		if p := sh.packed.Load(); p != nil {
-			lens = p.lens()
-			unpacked := make([]byte, p.size)
-			if err := b.store.budget.codec.inflate(unpacked, p); err != nil {
+		if ct := blk.compressed.Load(); ct != nil {
+			lens = ct.lens()
+			decompressed := make([]byte, ct.size)
+			if err := b.store.budget.codec.decompress(decompressed, ct); err != nil {
 				t.Fatal(err)
 			}
-			if text != nil && !bytes.Equal(text, unpacked) {
+			if text != nil && !bytes.Equal(text, decompressed) {
 				t.Fatalf("bucket %d family %d: the forms differ", b.number, f)
 			}
 		}
@@ -248,7 +248,7 @@ func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
 		}
 	}
 	for i := range slotsPerBucket {
-		has := i < len(b.slots) && b.slots[i].prints.has(f)
+		has := i < len(b.slots) && b.slots[i].fingerprints.has(f)
 		if text := i < len(lens) && lens[i] > 0; has != text {
 			t.Fatalf("bucket %d family %d slot %d: text %t, fingerprint %t", b.number, f, i, text, has)
 		}
@@ -258,13 +258,13 @@ func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
 // The parts of a change of shard: what is in the shard now is in parts 1 and 3,
 // what is in the next one in 2 and 3.
 const (
-	nowParts  Parts = 1<<1 | 1<<3
-	nextParts Parts = 1<<2 | 1<<3
+	nowPartitions  PartitionSet = 1<<1 | 1<<3
+	nextPartitions PartitionSet = 1<<2 | 1<<3
 )
 
 // begin divides for a change from one shard to another, and shows the first.
-func begin(s *Store, now, next func(hash uint64) bool) {
-	s.Divide(func(hash uint64) (p Part, held bool) {
+func beginReshard(s *Store, now, next func(hash uint64) bool) {
+	s.SetPartitioning(func(hash uint64) (p Partition, held bool) {
 		if now(hash) {
 			p |= 1
 		}
@@ -272,17 +272,17 @@ func begin(s *Store, now, next func(hash uint64) bool) {
 			p |= 2
 		}
 		return p, p != 0
-	}, nowParts)
+	}, nowPartitions)
 }
 
 // commit shows the next shard and drops what is not in it.
-func commit(s *Store, next func(hash uint64) bool) {
-	s.Show(nextParts)
-	abort(s, next)
+func commitReshard(s *Store, next func(hash uint64) bool) {
+	s.SetVisible(nextPartitions)
+	abortReshard(s, next)
 }
 
 // abort drops what is not in the shard.
-func abort(s *Store, shard func(hash uint64) bool) {
-	s.Divide(func(hash uint64) (Part, bool) { return 0, shard(hash) }, 1)
-	s.Loaded()
+func abortReshard(s *Store, shard func(hash uint64) bool) {
+	s.SetPartitioning(func(hash uint64) (Partition, bool) { return 0, shard(hash) }, 1)
+	s.EndBulkLoad()
 }

@@ -26,15 +26,15 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-func TestNewIDMakesNoGarbage(t *testing.T) {
+func TestNewIDDoesNotAllocate(t *testing.T) {
 	uid, namespace, name := []byte("00112233-4455-6677-8899-aabbccddeeff"), []byte("ns"), []byte("name")
 	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewIDBytes(uid, namespace, name) }), 0)
 	equal(t, "allocations without", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
 }
 
-// TestHashedIDTellsObjectsWithOneUIDApart: an API that lets users choose UIDs does not let
+// TestHashedIDDiffersForObjectsWithTheSameUID: an API that lets users choose UIDs does not let
 // them take each other's objects off the page.
-func TestHashedIDTellsObjectsWithOneUIDApart(t *testing.T) {
+func TestHashedIDDiffersForObjectsWithTheSameUID(t *testing.T) {
 	const uid = "00112233-4455-6677-8899-aabbccddeeff"
 	seen := map[ID][3]string{}
 	for _, o := range [][3]string{{uid, "ns", "a"}, {uid, "ns", "b"}, {uid, "nsa", ""}, {uid, "n", "sa"}, {"", uid, "a"}, {"", "ns", "a"}} {

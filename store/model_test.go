@@ -45,18 +45,18 @@ func (m *model) finish(stays func(uint64) bool) {
 }
 
 func (m *model) content() content {
-	page := content{}
+	parsed := content{}
 	for _, o := range m.objects {
 		for f, text := range o.texts {
 			if text != "" && m.served(o.Object) {
-				page[m.families[f].Name] = append(page[m.families[f].Name], text)
+				parsed[m.families[f].Name] = append(parsed[m.families[f].Name], text)
 			}
 		}
 	}
-	for _, lines := range page {
+	for _, lines := range parsed {
 		slices.Sort(lines)
 	}
-	return page
+	return parsed
 }
 
 // simulation drives a store and the model with the same random operations.
@@ -67,7 +67,7 @@ type simulation struct {
 	model   *model
 	clock   time.Time
 	version uint64
-	done    map[string]int // what came about, by name
+	counts  map[string]int // what came about, by name
 }
 
 // simulatedObjects fill a few buckets. They are few enough for most steps to meet one that is held.
@@ -92,7 +92,7 @@ func (s *simulation) put(n, kind int) {
 		}
 	}
 	if held, ok := s.model.objects[o.ID]; ok && o.Version != 0 && o.Version < held.Version {
-		s.done["older versions"]++
+		s.counts["older versions"]++
 	}
 	texts := make([]string, len(s.model.families))
 	if held, ok := s.model.objects[o.ID]; ok && s.rng.IntN(5) == 0 {
@@ -115,7 +115,7 @@ func (s *simulation) put(n, kind int) {
 func (s *simulation) delete() {
 	id := testID(s.rng.IntN(simulatedObjects))
 	if _, held := s.model.objects[id]; held {
-		s.done["deleted"]++
+		s.counts["deleted"]++
 	}
 	s.store.Delete(id)
 	delete(s.model.objects, id)
@@ -133,7 +133,7 @@ func (s *simulation) retain(all bool) {
 	if got := s.store.Retain(source, 0, maps.Keys(named)); got != want {
 		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
 	}
-	s.done["not retained"] += want
+	s.counts["not retained"] += want
 }
 
 func (s *simulation) begin() {
@@ -141,9 +141,9 @@ func (s *simulation) begin() {
 	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
 	now := func(hash uint64) bool { return hash >= a/4 && hash < max(b, 12) }
 	next := func(hash uint64) bool { return hash >= c && hash < d }
-	begin(s.store, now, next)
+	beginReshard(s.store, now, next)
 	s.model.now, s.model.next = now, next
-	s.done["dropped by a change of shard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+	s.counts["dropped by a change of shard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
 }
 
 // finish ends the change of shard, if there is one; from there everything is
@@ -154,12 +154,12 @@ func (s *simulation) finish(shard func(uint64) bool, how func(*Store, func(uint6
 	}
 	for _, o := range s.model.objects {
 		if is, was := shard(o.Hash), s.model.now(o.Hash); is != was {
-			s.done["shown or hidden by a switch"]++
+			s.counts["shown or hidden by a switch"]++
 		}
 	}
 	how(s.store, shard)
-	s.store.Divide(undivided, 1)
-	s.store.Loaded()
+	s.store.SetPartitioning(singlePartition, 1)
+	s.store.EndBulkLoad()
 	s.model.finish(shard)
 }
 
@@ -183,7 +183,7 @@ func (s *simulation) step(i int) {
 		s.begin()
 		return
 	case 80:
-		s.finish(s.model.next, commit)
+		s.finish(s.model.next, commitReshard)
 		return
 	}
 	switch n := s.rng.IntN(1000); {
@@ -196,40 +196,40 @@ func (s *simulation) step(i int) {
 	case n < 912:
 		s.begin()
 	case n < 917:
-		s.finish(s.model.next, commit)
+		s.finish(s.model.next, commitReshard)
 	case n < 920:
-		s.finish(s.model.now, abort)
+		s.finish(s.model.now, abortReshard)
 	default:
 		s.sweep()
 	}
 }
 
-func (s *simulation) check(older *Page, olderContent content) (*Page, content) {
+func (s *simulation) check(older *Snapshot, olderContent content) (*Snapshot, content) {
 	s.t.Helper()
-	format := Format(s.rng.IntN(int(formats)))
-	page := Collect(format, s.store)
+	format := Format(s.rng.IntN(int(numFormats)))
+	snap := TakeSnapshot(format, s.store)
 	want := s.model.content()
 	if s.rng.IntN(2) == 0 {
-		page.GzipSize() // some pages only get a packed form here
+		snap.GzipSize() // some pages only get a packed form here
 	}
 	if s.rng.IntN(2) == 0 {
-		equalContent(s.t, readPage(s.t, format, page, s.model.families), want)
+		equalContent(s.t, readSnapshot(s.t, format, snap, s.model.families), want)
 	}
 	if older != nil { // was checked or not then: what it holds must be as it was
 		format := Text
-		if len(older.sheets) > 0 && older.sheets[len(older.sheets)-1] == s.store.budget.end {
+		if len(older.blocks) > 0 && older.blocks[len(older.blocks)-1] == s.store.budget.eof {
 			format = OpenMetrics
 		}
-		equalContent(s.t, readPage(s.t, format, older, s.model.families), olderContent)
+		equalContent(s.t, readSnapshot(s.t, format, older, s.model.families), olderContent)
 	}
 	verify(s.t, s.store)
 	if raw, limit := s.store.Stats().RawBytes, s.store.budget.limit; raw > limit {
 		s.t.Fatalf("%d raw bytes, the limit is %d", raw, limit)
 	}
-	return page, want
+	return snap, want
 }
 
-func TestStoreIsWhatTheModelSays(t *testing.T) {
+func TestStoreMatchesModel(t *testing.T) {
 	steps := 1000
 	if testing.Short() {
 		steps = 300
@@ -240,14 +240,14 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 			t.Logf("seed %d", seed)
 			families := testFamilies(9)
 			s := &simulation{
-				t:     t,
-				rng:   rand.New(rand.NewPCG(seed, 1)),
-				store: New(families, NewBudget(limit)),
-				model: &model{families: families, objects: map[ID]modelObject{}},
-				clock: time.Unix(1_700_000_000, 0),
-				done:  map[string]int{},
+				t:      t,
+				rng:    rand.New(rand.NewPCG(seed, 1)),
+				store:  New(families, NewBudget(limit)),
+				model:  &model{families: families, objects: map[ID]modelObject{}},
+				clock:  time.Unix(1_700_000_000, 0),
+				counts: map[string]int{},
 			}
-			var older *Page
+			var older *Snapshot
 			var was content
 			for n := range simulatedObjects {
 				s.put(n, plain)
@@ -263,35 +263,35 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 				if s.model.served(o.Object) {
 					objects++
 				}
-				if !s.store.Has(o.ID, o.Version) && o.Version != 0 {
+				if !s.store.HasVersion(o.ID, o.Version) && o.Version != 0 {
 					t.Errorf("Has(%s, %d) = false", o.ID, o.Version)
 				}
 			}
 			if got := s.store.Stats().Objects; got != objects {
 				t.Errorf("Stats().Objects = %d, want %d", got, objects)
 			}
-			s.checkDone(limit)
+			s.checkCoverage(limit)
 		})
 	}
 }
 
 // checkDone fails when the run did not come to what it is meant to try.
-func (s *simulation) checkDone(limit int64) {
+func (s *simulation) checkCoverage(limit int64) {
 	s.t.Helper()
 	stats := s.store.Stats()
-	s.done["changed"], s.done["unchanged"] = int(stats.Changed), int(stats.Unchanged)
-	s.done["rejected as older"] = int(stats.Older)
-	s.done["packed"], s.done["unpacked"] = int(stats.Packs), int(stats.Unpacks)
-	if s.done["rejected as older"] != s.done["older versions"] {
-		s.t.Errorf("%d versions were rejected as older, want %d", s.done["rejected as older"], s.done["older versions"])
+	s.counts["changed"], s.counts["unchanged"] = int(stats.Changed), int(stats.Unchanged)
+	s.counts["rejected as older"] = int(stats.Stale)
+	s.counts["packed"], s.counts["unpacked"] = int(stats.Compressions), int(stats.Decompressions)
+	if s.counts["rejected as older"] != s.counts["older versions"] {
+		s.t.Errorf("%d versions were rejected as older, want %d", s.counts["rejected as older"], s.counts["older versions"])
 	}
 	for _, what := range []string{"older versions", "deleted", "not retained", "dropped by a change of shard", "shown or hidden by a switch", "changed", "unchanged", "packed"} {
-		if s.done[what] == 0 {
-			s.t.Errorf("nothing was %s in the whole run: %v", what, s.done)
+		if s.counts[what] == 0 {
+			s.t.Errorf("nothing was %s in the whole run: %v", what, s.counts)
 		}
 	}
-	if limit == 0 && s.done["unpacked"] == 0 {
-		s.t.Errorf("no page was unpacked, although none may stay raw: %v", s.done)
+	if limit == 0 && s.counts["unpacked"] == 0 {
+		s.t.Errorf("no page was unpacked, although none may stay raw: %v", s.counts)
 	}
-	s.t.Logf("%v", s.done)
+	s.t.Logf("%v", s.counts)
 }

@@ -58,13 +58,13 @@ type Family struct {
 //
 // The hash has a random key, that of the store. Users choose much of the text, and
 // whoever could compute its hash could change an object without any change on the page.
-type prints []uint64
+type fingerprints []uint64
 
 // bitmapWords is how many words of prints hold the bits.
 func bitmapWords(families int) int { return (families + 63) / 64 }
 
 // appendPrints appends the fingerprints of l to the empty p.
-func (s *Store) appendPrints(p prints, l *Lines) prints {
+func (s *Store) appendFingerprints(p fingerprints, l *Lines) fingerprints {
 	for range bitmapWords(len(s.families)) {
 		p = append(p, 0)
 	}
@@ -78,4 +78,4 @@ func (s *Store) appendPrints(p prints, l *Lines) prints {
 }
 
 // has says whether family f has text.
-func (p prints) has(f int) bool { return len(p) > 0 && p[f/64]>>(f%64)&1 == 1 }
+func (p fingerprints) has(f int) bool { return len(p) > 0 && p[f/64]>>(f%64)&1 == 1 }

@@ -18,16 +18,16 @@ const maxPatches = 32
 // Like raw text it can be changed until somebody else can see it, which the
 // store's mutex guards.
 type patch struct {
-	home   *bucket // where the page belongs, to publish it packed
-	family int
-	epoch  uint64        // the store's when this was made: a later one means it was collected
-	frozen bool          // somebody reads it: final
-	texts  []patchText   // by slot, without duplicates
-	base   uint32        // bytes of the text that was packed
-	bytes  int           // memory of texts
-	seen   time.Duration // age of the store at the first sweep after the first change, 0 before that
+	home         *bucket // where the page belongs, to publish it packed
+	family       int
+	epoch        uint64        // the store's when this was made: a later one means it was collected
+	frozen       bool          // somebody reads it: final
+	texts        []patchText   // by slot, without duplicates
+	baseSize     uint32        // bytes of the text that was packed
+	textBytes    int           // memory of texts
+	patchedSince time.Duration // age of the store at the first sweep after the first change, 0 before that
 
-	packing sync.Mutex // held while the text is packed, so that it is packed once
+	compressMu sync.Mutex // held while the text is packed, so that it is packed once
 }
 
 type patchText struct {
@@ -36,28 +36,28 @@ type patchText struct {
 }
 
 // writable says whether the page's patch, if it has one, can be changed as it is.
-func (p *packed) writable(epoch uint64) bool {
-	return p.patch != nil && p.patch.epoch == epoch && !p.patch.frozen
+func (ct *compressedText) hasWritablePatch(epoch uint64) bool {
+	return ct.patch != nil && ct.patch.epoch == epoch && !ct.patch.frozen
 }
 
 // patchable is a copy of a page of the bucket whose patch can be changed.
-func (p *packed) patchable(b *bucket, f int, epoch uint64) *packed {
+func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compressedText {
 	next := &struct { // one allocation for both
-		packed
+		compressedText
 		over patch
-	}{packed: *p, over: patch{home: b, family: f, epoch: epoch, base: p.size}}
+	}{compressedText: *ct, over: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
 	next.patch = &next.over
-	if t := p.patch; t != nil {
-		next.over.base, next.over.seen, next.over.bytes = t.base, t.seen, t.bytes
+	if t := ct.patch; t != nil {
+		next.over.baseSize, next.over.patchedSince, next.over.textBytes = t.baseSize, t.patchedSince, t.textBytes
 		next.over.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
-	return &next.packed
+	return &next.compressedText
 }
 
 // fits says whether not too many slots differ when those of the mask do.
-func (p *packed) fits(mask uint64) bool {
-	if p.patch != nil {
-		for _, t := range p.patch.texts {
+func (ct *compressedText) canPatch(mask uint64) bool {
+	if ct.patch != nil {
+		for _, t := range ct.patch.texts {
 			mask |= 1 << t.slot
 		}
 	}
@@ -66,33 +66,33 @@ func (p *packed) fits(mask uint64) bool {
 
 // replace replaces the text of the slots that the mask names by text, which is not
 // kept. The patch can be changed.
-func (p *packed) replace(mask uint64, text []byte) {
-	p.size += uint32(bits.OnesCount64(mask)*len(text)) - p.length(mask)
-	t := p.patch
+func (ct *compressedText) replace(mask uint64, text []byte) {
+	ct.size += uint32(bits.OnesCount64(mask)*len(text)) - ct.textLen(mask)
+	t := ct.patch
 	for i := range t.texts {
 		if one := &t.texts[i]; mask>>one.slot&1 == 1 {
-			t.bytes += len(text) - len(one.text)
+			t.textBytes += len(text) - len(one.text)
 			one.text = slices.Clone(text)
 			mask &^= 1 << one.slot
 		}
 	}
 	for i := range slotsOf(mask) {
 		t.texts = append(t.texts, patchText{i, slices.Clone(text)})
-		t.bytes += len(text)
+		t.textBytes += len(text)
 	}
 }
 
 // length is how many bytes of text the slots of the mask have together.
-func (p *packed) length(mask uint64) (sum uint32) {
-	if p.patch != nil {
-		for _, t := range p.patch.texts {
+func (ct *compressedText) textLen(mask uint64) (sum uint32) {
+	if ct.patch != nil {
+		for _, t := range ct.patch.texts {
 			if mask>>t.slot&1 == 1 {
 				sum += uint32(len(t.text))
 				mask &^= 1 << t.slot
 			}
 		}
 	}
-	lens := p.buf[p.deflated:]
+	lens := ct.buf[ct.dataLen:]
 	for next := 0; mask != 0; mask &= mask - 1 {
 		slot := bits.TrailingZeros64(mask)
 		lens = skipLens(lens, slot-next)
@@ -105,31 +105,31 @@ func (p *packed) length(mask uint64) (sum uint32) {
 
 // amend changes a packed page without opening it. It reports whether that was
 // possible. The caller holds s.mu.
-func (s *Store) amend(b *bucket, f int, mask uint64, text []byte) bool {
-	sh := b.pages[f]
-	if sh == nil || sh.raw.Load() != nil {
+func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
+	blk := b.blocks[f]
+	if blk == nil || blk.raw.Load() != nil {
 		return false
 	}
-	p := sh.packed.Load()
-	if !p.fits(mask) {
+	ct := blk.compressed.Load()
+	if !ct.canPatch(mask) {
 		return false
 	}
-	s.account(b, weigh(sh).negative())
-	if !p.writable(s.epoch) {
-		p, sh = p.patchable(b, f, s.epoch), new(sheet)
-		sh.packed.Store(p)
-		b.pages[f] = sh
+	s.account(b, usage(blk).negated())
+	if !ct.hasWritablePatch(s.epoch) {
+		ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
+		blk.compressed.Store(ct)
+		b.blocks[f] = blk
 	}
-	p.replace(mask, text)
-	if p.size == 0 {
-		b.pages[f] = nil
+	ct.replace(mask, text)
+	if ct.size == 0 {
+		b.blocks[f] = nil
 	}
-	s.account(b, weigh(b.pages[f]))
+	s.account(b, usage(b.blocks[f]))
 	return true
 }
 
 // lensOver are the lengths of the slots, given those of what was packed.
-func (t *patch) lensOver(lens []uint32) []uint32 {
+func (t *patch) applyLens(lens []uint32) []uint32 {
 	for _, one := range t.texts {
 		if one.slot >= len(lens) {
 			lens = append(lens, make([]uint32, one.slot+1-len(lens))...)
@@ -158,20 +158,20 @@ func (t *patch) apply(dst, base []byte, lens []uint32) {
 }
 
 // merge packs the sheet's page with its changes and returns it.
-func (t *patch) merge(sh *sheet) *packed {
-	t.packing.Lock()
-	defer t.packing.Unlock()
-	p := sh.packed.Load()
-	if p.patch == nil {
-		return p
+func (t *patch) recompress(blk *block) *compressedText {
+	t.compressMu.Lock()
+	defer t.compressMu.Unlock()
+	ct := blk.compressed.Load()
+	if ct.patch == nil {
+		return ct
 	}
 	s := t.home.store
-	text := s.budget.codec.scratch(int(p.size))
+	text := s.budget.codec.buffer(int(ct.size))
 	defer s.budget.codec.texts.Put(text)
-	if err := s.budget.codec.inflate(*text, p); err != nil {
+	if err := s.budget.codec.decompress(*text, ct); err != nil {
 		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in load
 	}
-	q := s.budget.codec.deflate(*text, p.lens())
-	s.publish(t.home, t.family, sh, q)
+	q := s.budget.codec.compress(*text, ct.lens())
+	s.setCompressed(t.home, t.family, blk, q)
 	return q
 }

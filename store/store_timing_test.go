@@ -67,7 +67,7 @@ func report(b *testing.B, s *Store) {
 	b.Helper()
 	st := s.Stats()
 	b.ReportMetric(float64(st.TextBytes)/float64(st.Objects), "text-B/object")
-	b.ReportMetric(float64(st.PackedBytes)/float64(st.Objects), "packed-B/object")
+	b.ReportMetric(float64(st.CompressedBytes)/float64(st.Objects), "packed-B/object")
 }
 
 // BenchmarkPutNew is the load: every object is new, and packing is included.
@@ -140,9 +140,9 @@ func BenchmarkPutOneFamily(b *testing.B) {
 	}
 }
 
-func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) error) {
+func benchScrape(b *testing.B, prepare func(s *Store, i int), write func(snap *Snapshot) error) {
 	s := benchStore(b, benchObjects, NewBudget(32<<20))
-	if err := write(Collect(OpenMetrics, s)); err != nil {
+	if err := write(TakeSnapshot(OpenMetrics, s)); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(s.Stats().TextBytes)
@@ -154,7 +154,7 @@ func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) 
 			prepare(s, i)
 			b.StartTimer()
 		}
-		if err := write(Collect(OpenMetrics, s)); err != nil {
+		if err := write(TakeSnapshot(OpenMetrics, s)); err != nil {
 			b.Fatal(err)
 		}
 		i++
@@ -162,20 +162,20 @@ func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) 
 	report(b, s)
 }
 
-func writeGzip(p *Page) error {
-	defer p.Release()
-	p.GzipSize()
-	return p.WriteGzip(io.Discard)
+func writeGzip(snap *Snapshot) error {
+	defer snap.Release()
+	snap.GzipSize()
+	return snap.WriteGzip(io.Discard)
 }
 
 // BenchmarkGzipClean is a scrape when nothing changed since the last.
-func BenchmarkGzipClean(b *testing.B) { benchPage(b, nil, writeGzip) }
+func BenchmarkGzipClean(b *testing.B) { benchScrape(b, nil, writeGzip) }
 
 // BenchmarkGzipOnePercent is a scrape when one object in a hundred changed one
 // line since the last.
 func BenchmarkGzipOnePercent(b *testing.B) {
 	l := new(Lines)
-	benchPage(b, func(s *Store, i int) {
+	benchScrape(b, func(s *Store, i int) {
 		for n := range benchObjects / 100 {
 			o := benchPod(l, (n*101+i)%benchObjects, 100+i)
 			s.Put(o, l)
@@ -185,5 +185,5 @@ func BenchmarkGzipOnePercent(b *testing.B) {
 
 // BenchmarkIdentity inflates everything.
 func BenchmarkIdentity(b *testing.B) {
-	benchPage(b, nil, func(p *Page) error { defer p.Release(); return p.WriteText(io.Discard) })
+	benchScrape(b, nil, func(snap *Snapshot) error { defer snap.Release(); return snap.WriteText(io.Discard) })
 }

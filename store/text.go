@@ -7,15 +7,15 @@ import (
 
 // WriteText writes the page as plain text. Pages that are packed are inflated one after the
 // other, because clients that do not take gzip are rare.
-func (p *Page) WriteText(w io.Writer) error {
-	out := p.budget.buffers.gather(w)
-	defer out.release(&p.budget.buffers)
-	for _, sh := range p.sheets {
-		if r := sh.raw.Load(); r != nil {
+func (snap *Snapshot) WriteText(w io.Writer) error {
+	out := snap.budget.buffers.newWriter(w)
+	defer out.release(&snap.budget.buffers)
+	for _, blk := range snap.blocks {
+		if r := blk.raw.Load(); r != nil {
 			out.write(r.text)
 			continue
 		}
-		out.fill(sh.size(), func(text []byte) error { return p.budget.codec.inflate(text, sh.packed.Load()) })
+		out.fill(blk.size(), func(text []byte) error { return snap.budget.codec.decompress(text, blk.compressed.Load()) })
 		if out.err != nil {
 			break
 		}

@@ -10,36 +10,36 @@ import (
 	"testing"
 )
 
-func TestPagesConcatenateToOneGzipMember(t *testing.T) {
+func TestBlocksConcatenateToOneGzipMember(t *testing.T) {
 	s := New(testFamilies(4), nil)
 	other := New([]Family{{Name: "other", TextHeader: []byte("# TYPE other gauge\n"), OpenMetricsHeader: []byte("# TYPE other info\n")}}, nil)
 	fill(s, 0, 3*slotsPerBucket, 1)
 	other.Put(Object{ID: testID(1)}, linesOf("other 1\n"))
 
 	for _, f := range []Format{Text, OpenMetrics} {
-		var packed bytes.Buffer
-		if err := Collect(f, s, other).WriteGzip(&packed); err != nil {
+		var zipped bytes.Buffer
+		if err := TakeSnapshot(f, s, other).WriteGzip(&zipped); err != nil {
 			t.Fatal(err)
 		}
-		text := string(gunzip(t, packed.Bytes())) // checks that it is one member
+		text := string(gunzip(t, zipped.Bytes())) // checks that it is one member
 		tail := "# TYPE other gauge\nother 1\n"
 		if f == OpenMetrics {
 			tail = "# TYPE other info\nother 1\n# EOF\n"
 		}
 		text, found := strings.CutSuffix(text, tail)
 		equal(t, "ends in the second store", found, true)
-		page := parsePage(t, Text, strings.ReplaceAll(text, " info\n", " gauge\n"), s.families)
-		equal(t, "families", len(page), 4)
+		parsed := parseExposition(t, Text, strings.ReplaceAll(text, " info\n", " gauge\n"), s.families)
+		equal(t, "families", len(parsed), 4)
 	}
 }
 
-func TestEmptyPage(t *testing.T) {
+func TestEmptySnapshot(t *testing.T) {
 	for _, stores := range [][]*Store{nil, {New(testFamilies(3), nil)}} {
 		for f, want := range []string{Text: "", OpenMetrics: "# EOF\n"} {
-			page := Collect(Format(f), stores...)
-			readPage(t, Format(f), page, nil)
+			snap := TakeSnapshot(Format(f), stores...)
+			readSnapshot(t, Format(f), snap, nil)
 			var text bytes.Buffer
-			if err := page.WriteText(&text); err != nil {
+			if err := snap.WriteText(&text); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, "text", text.String(), want)
@@ -47,56 +47,56 @@ func TestEmptyPage(t *testing.T) {
 	}
 }
 
-func TestIdentityScrapeDeflatesNothing(t *testing.T) {
+func TestIdentityScrapeCompressesNothing(t *testing.T) {
 	s := New(testFamilies(4), nil)
 	fill(s, 0, 100, 1)
 	before := s.Stats()
-	page := Collect(Text, s)
-	if err := page.WriteText(io.Discard); err != nil {
+	snap := TakeSnapshot(Text, s)
+	if err := snap.WriteText(io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "Stats", s.Stats(), before)
 }
 
-func TestGzipScrapeDeflatesAPageOnceAndKeepsBothForms(t *testing.T) {
+func TestGzipScrapeCompressesABlockOnceAndKeepsBothForms(t *testing.T) {
 	s := New(testFamilies(4), nil)
-	s.Loaded()
+	s.EndBulkLoad()
 	fill(s, 0, 100, 1)
 	for range 3 {
-		Collect(OpenMetrics, s).GzipSize()
+		TakeSnapshot(OpenMetrics, s).GzipSize()
 		st := s.Stats()
-		equal(t, "Packs", st.Packs, 8)
-		equal(t, "Unpacks", st.Unpacks, 0)
-		equal(t, "PackedPages", st.PackedPages, 8)
-		equal(t, "RawPages", st.RawPages, 8)
+		equal(t, "Packs", st.Compressions, 8)
+		equal(t, "Unpacks", st.Decompressions, 0)
+		equal(t, "PackedPages", st.CompressedBlocks, 8)
+		equal(t, "RawPages", st.RawBlocks, 8)
 	}
 	s.Sweep(0, noon)
-	equal(t, "Packs after the sweep", s.Stats().Packs, 8)
-	equal(t, "RawPages after the sweep", s.Stats().RawPages, 0)
+	equal(t, "Packs after the sweep", s.Stats().Compressions, 8)
+	equal(t, "RawPages after the sweep", s.Stats().RawBlocks, 0)
 	verify(t, s)
 }
 
 // A snapshot holds raw text; the pages must not be edited under it.
-func TestSnapshotStaysAsItWas(t *testing.T) {
+func TestSnapshotIsImmutable(t *testing.T) {
 	s := New(testFamilies(4), nil)
 	fill(s, 0, 100, 1)
-	want := readPage(t, Text, Collect(Text, s), s.families)
-	page := Collect(Text, s)
+	want := readSnapshot(t, Text, TakeSnapshot(Text, s), s.families)
+	snap := TakeSnapshot(Text, s)
 	fill(s, 0, 120, 2)
 	s.Delete(testID(5))
-	begin(s, everything, even)
-	commit(s, even)
+	beginReshard(s, everything, even)
+	commitReshard(s, even)
 	s.Sweep(0, noon)
-	equalContent(t, readPage(t, Text, page, s.families), want)
+	equalContent(t, readSnapshot(t, Text, snap, s.families), want)
 }
 
-func TestReleasedPageIsEmpty(t *testing.T) {
+func TestReleasedSnapshotIsEmpty(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	fill(s, 0, 3, 1)
-	page := Collect(Text, s)
-	page.Release()
-	equal(t, "Size", page.Size(), 0)
-	readPage(t, Text, page, s.families)
+	snap := TakeSnapshot(Text, s)
+	snap.Release()
+	equal(t, "Size", snap.Size(), 0)
+	readSnapshot(t, Text, snap, s.families)
 }
 
 // brokenWriter takes some bytes and then fails.
@@ -118,18 +118,18 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 		s.Put(Object{ID: testID(n)}, linesOf(line(0, n, strings.Repeat("x", n*3_000), 1)))
 	}
 	s.Sweep(0, noon)
-	page := Collect(Text, s)
-	for _, room := range []int{0, 10, int(page.GzipSize()) - 1} {
-		if err := page.WriteGzip(&brokenWriter{room}); !errors.Is(err, errBroken) {
+	snap := TakeSnapshot(Text, s)
+	for _, room := range []int{0, 10, int(snap.GzipSize()) - 1} {
+		if err := snap.WriteGzip(&brokenWriter{room}); !errors.Is(err, errBroken) {
 			t.Errorf("WriteGzip with room for %d: %v", room, err)
 		}
 	}
-	for _, room := range []int{0, chunkBytes, int(page.Size()) - 1} {
-		if err := page.WriteText(&brokenWriter{room}); !errors.Is(err, errBroken) {
+	for _, room := range []int{0, chunkBytes, int(snap.Size()) - 1} {
+		if err := snap.WriteText(&brokenWriter{room}); !errors.Is(err, errBroken) {
 			t.Errorf("WriteText with room for %d: %v", room, err)
 		}
 	}
-	readPage(t, Text, page, s.families) // and can be written again
+	readSnapshot(t, Text, snap, s.families) // and can be written again
 }
 
 func FuzzGzipAssembly(f *testing.F) {
@@ -137,11 +137,11 @@ func FuzzGzipAssembly(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("kube_pod_info{uid=\"x\"} 1\n"), 3000), uint8(200), false)
 	f.Add([]byte{}, uint8(0), true)
 	const families = 3
-	tight, roomy := NewBudget(0), NewBudget(1<<30) // their pools make this much faster
+	tight, wide := NewBudget(0), NewBudget(1<<30) // their pools make this much faster
 	f.Fuzz(func(t *testing.T, data []byte, step uint8, raw bool) {
 		budget := tight
 		if raw {
-			budget = roomy
+			budget = wide
 		}
 		s := New(testFamilies(families), budget)
 		var texts [families][]byte
@@ -156,7 +156,7 @@ func FuzzGzipAssembly(f *testing.F) {
 			}
 			s.Put(Object{ID: testID(n)}, l)
 		}
-		var want, packed, plain bytes.Buffer
+		var want, zipped, plain bytes.Buffer
 		for f, text := range texts {
 			if len(text) > 0 {
 				want.Write(s.families[f].OpenMetricsHeader)
@@ -165,16 +165,16 @@ func FuzzGzipAssembly(f *testing.F) {
 		}
 		want.WriteString("# EOF\n")
 
-		page := Collect(OpenMetrics, s)
-		size := page.GzipSize()
-		if err := page.WriteGzip(&packed); err != nil {
+		snap := TakeSnapshot(OpenMetrics, s)
+		size := snap.GzipSize()
+		if err := snap.WriteGzip(&zipped); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "GzipSize", size, int64(packed.Len()))
-		if !bytes.Equal(gunzip(t, packed.Bytes()), want.Bytes()) {
+		equal(t, "GzipSize", size, int64(zipped.Len()))
+		if !bytes.Equal(gunzip(t, zipped.Bytes()), want.Bytes()) {
 			t.Error("gzip holds other text")
 		}
-		if err := page.WriteText(&plain); err != nil || !bytes.Equal(plain.Bytes(), want.Bytes()) {
+		if err := snap.WriteText(&plain); err != nil || !bytes.Equal(plain.Bytes(), want.Bytes()) {
 			t.Errorf("the plain text differs (%v)", err)
 		}
 		verify(t, s)
@@ -183,13 +183,13 @@ func FuzzGzipAssembly(f *testing.F) {
 	})
 }
 
-func ExamplePage_WriteGzip() {
+func ExampleSnapshot_WriteGzip() {
 	s := New([]Family{{Name: "up", TextHeader: []byte("# TYPE up gauge\n")}}, NewBudget(32<<20))
 	s.Put(Object{ID: NewID("", "shop", "web"), Version: 1}, &Lines{Buf: []byte("up 1\n"), Ends: []int{5}})
 
 	var body bytes.Buffer
-	page := Collect(Text, s)
-	if err := page.WriteGzip(&body); err != nil {
+	snap := TakeSnapshot(Text, s)
+	if err := snap.WriteGzip(&body); err != nil {
 		panic(err)
 	}
 	r, err := gzip.NewReader(&body)

@@ -7,7 +7,7 @@ import (
 
 // PageText is the text of one page: what one family says of the objects of a
 // bucket.
-type PageText struct {
+type BlockText struct {
 	Family string
 	Text   []byte // lines; valid until the next page is asked for
 	Memory int64  // bytes that the page takes, raw and packed
@@ -20,24 +20,24 @@ type PageText struct {
 //
 // A bucket is seen at one moment, the whole is not: objects that move meanwhile
 // can be missed, or come twice.
-func (s *Store) Texts() iter.Seq[PageText] {
-	return func(yield func(PageText) bool) {
+func (s *Store) BlockTexts() iter.Seq[BlockText] {
+	return func(yield func(BlockText) bool) {
 		var memory []byte
 		for n := 0; ; n++ {
-			pages, more := s.peek(n)
+			blocks, more := s.copyBlocks(n)
 			if !more {
 				return
 			}
-			for _, p := range pages {
+			for _, p := range blocks {
 				text := p.raw
-				if p.packed != nil {
-					memory = slices.Grow(memory[:0], int(p.packed.size))[:p.packed.size]
-					if s.budget.codec.inflate(memory, p.packed) != nil {
+				if p.compressed != nil {
+					memory = slices.Grow(memory[:0], int(p.compressed.size))[:p.compressed.size]
+					if s.budget.codec.decompress(memory, p.compressed) != nil {
 						continue // memory corrupted; whoever needs the page will say so
 					}
 					text = memory
 				}
-				if !yield(PageText{Family: s.families[p.family].Name, Text: text, Memory: p.memory}) {
+				if !yield(BlockText{Family: s.families[p.family].Name, Text: text, Memory: p.memory}) {
 					return
 				}
 			}
@@ -47,40 +47,40 @@ func (s *Store) Texts() iter.Seq[PageText] {
 
 // peeked is a page as it was at one moment: a copy of raw text, or packed text,
 // which never changes.
-type peeked struct {
-	family int
-	raw    []byte
-	packed *packed
-	memory int64
+type blockCopy struct {
+	family     int
+	raw        []byte
+	compressed *compressedText
+	memory     int64
 }
 
 // peek looks at the bucket with this number. It has no pages when there is none,
 // or when it is hidden; more is false behind the last one.
-func (s *Store) peek(number int) (pages []peeked, more bool) {
+func (s *Store) copyBlocks(number int) (blocks []blockCopy, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if number >= len(s.table) {
+	if number >= len(s.buckets) {
 		return nil, false
 	}
-	b := s.table[number]
-	if b == nil || !b.shown {
+	b := s.buckets[number]
+	if b == nil || !b.visible {
 		return nil, true
 	}
-	for f, sh := range b.pages {
-		if sh == nil {
+	for f, blk := range b.blocks {
+		if blk == nil {
 			continue
 		}
-		w := weigh(sh)
-		p := peeked{family: f, memory: w.raw + w.packed}
-		if r := sh.raw.Load(); r != nil {
+		w := usage(blk)
+		p := blockCopy{family: f, memory: w.raw + w.compressed}
+		if r := blk.raw.Load(); r != nil {
 			p.raw = slices.Clone(r.text)
 		} else {
-			p.packed = sh.packed.Load()
-			if t := p.packed.patch; t != nil {
+			p.compressed = blk.compressed.Load()
+			if t := p.compressed.patch; t != nil {
 				t.frozen = true
 			}
 		}
-		pages = append(pages, p)
+		blocks = append(blocks, p)
 	}
-	return pages, true
+	return blocks, true
 }

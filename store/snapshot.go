@@ -7,21 +7,21 @@ type Format int
 const (
 	Text        Format = iota // Prometheus text format 0.0.4
 	OpenMetrics               // OpenMetrics 1.0, ends in "# EOF"
-	formats
+	numFormats
 )
 
 // Page is what stores hold at one moment, family by family: an immutable
 // snapshot. Writing it needs no lock and waits for nobody. It keeps memory of
 // the stores alive, so it should be dropped when it is written. Not safe for
 // concurrent use.
-type Page struct {
+type Snapshot struct {
 	budget *Budget  // for its pools
-	sheets []*sheet // headers, pages and the end, in order
+	blocks []*block // headers, pages and the end, in order
 	size   int64
 
-	packed   []*packed // their packed forms, once asked for
-	gzipSize int64
-	crc      uint32
+	compressed []*compressedText // their packed forms, once asked for
+	gzipSize   int64
+	crc        uint32
 }
 
 // Collect takes a snapshot of the stores, in the given order. Each store is
@@ -30,52 +30,52 @@ type Page struct {
 // several stores have is one group, where the first of them has it. The mutex
 // of a store is held as long as it takes to copy a pointer per page. Nothing is
 // deflated or inflated yet: that depends on what the page is asked for.
-func Collect(f Format, stores ...*Store) *Page {
-	p := &Page{budget: budgetOf(stores)}
-	taken := make([][][]*sheet, len(stores))
-	shared := map[string][]position{} // where each family is
-	most := 1
+func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
+	snap := &Snapshot{budget: budgetOf(stores)}
+	blocks := make([][][]*block, len(stores))
+	locations := map[string][]familyRef{} // where each family is
+	capacity := 1
 	for n, s := range stores {
-		taken[n] = s.snapshot(nil)
-		most += (len(taken[n]) + 1) * len(s.families)
+		blocks[n] = s.visibleBlocks(nil)
+		capacity += (len(blocks[n]) + 1) * len(s.families)
 		for i, family := range s.families {
-			shared[family.Name] = append(shared[family.Name], position{n, i})
+			locations[family.Name] = append(locations[family.Name], familyRef{n, i})
 		}
 	}
-	p.sheets = make([]*sheet, 0, most)
+	snap.blocks = make([]*block, 0, capacity)
 	for n, s := range stores {
 		for i, family := range s.families {
-			if all := shared[family.Name]; all[0] == (position{n, i}) {
-				p.group(s.headers[f][i], all, taken)
+			if all := locations[family.Name]; all[0] == (familyRef{n, i}) {
+				snap.addFamily(s.headers[f][i], all, blocks)
 			}
 		}
 	}
 	if f == OpenMetrics {
-		p.add(p.budget.end)
+		snap.add(snap.budget.eof)
 	}
-	return p
+	return snap
 }
 
 // group adds the pages of a family from all places that it has among the taken
 // ones, behind its header; nothing when there is no page.
-func (p *Page) group(header *sheet, places []position, taken [][][]*sheet) {
-	bare := true
-	for _, at := range places {
-		for _, bucket := range taken[at.store] {
-			if bucket[at.family] == nil {
+func (snap *Snapshot) addFamily(header *block, refs []familyRef, blocks [][][]*block) {
+	headerPending := true
+	for _, ref := range refs {
+		for _, bucket := range blocks[ref.store] {
+			if bucket[ref.family] == nil {
 				continue
 			}
-			if bare {
-				p.add(header)
-				bare = false
+			if headerPending {
+				snap.add(header)
+				headerPending = false
 			}
-			p.add(bucket[at.family])
+			snap.add(bucket[ref.family])
 		}
 	}
 }
 
 // position is where a family is among several stores.
-type position struct{ store, family int }
+type familyRef struct{ store, family int }
 
 // budgetOf is the budget whose pools serve a page of these stores.
 func budgetOf(stores []*Store) *Budget {
@@ -85,32 +85,32 @@ func budgetOf(stores []*Store) *Budget {
 	return stores[0].budget
 }
 
-func (p *Page) add(sh *sheet) {
-	p.sheets = append(p.sheets, sh)
-	p.size += int64(sh.size())
+func (snap *Snapshot) add(blk *block) {
+	snap.blocks = append(snap.blocks, blk)
+	snap.size += int64(blk.size())
 }
 
 // snapshot appends the pages of each bucket that is shown. From here their
 // sheets are final.
-func (s *Store) snapshot(pages [][]*sheet) [][]*sheet {
+func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
 	families := len(s.families)
-	all := make([]*sheet, 0, len(s.table)*families)
-	for _, b := range s.table {
-		if b != nil && b.shown {
+	all := make([]*block, 0, len(s.buckets)*families)
+	for _, b := range s.buckets {
+		if b != nil && b.visible {
 			start := len(all)
-			all = append(all, b.pages...)
-			pages = append(pages, all[start:])
+			all = append(all, b.blocks...)
+			blocks = append(blocks, all[start:])
 		}
 	}
-	return pages
+	return blocks
 }
 
 // Size is the length of the text in bytes.
-func (p *Page) Size() int64 { return p.size }
+func (snap *Snapshot) Size() int64 { return snap.size }
 
 // Release lets go of the stores' memory before the page itself is garbage. The
 // page is empty from then on.
-func (p *Page) Release() { *p = Page{budget: p.budget} }
+func (snap *Snapshot) Release() { *snap = Snapshot{budget: snap.budget} }

@@ -11,12 +11,12 @@ import (
 // target is the bucket that takes the next object of this part: the current
 // one until it is full, else the newest that is open, else a new one. So churn stays in a few
 // hot buckets, and settled ones are left alone.
-func (s *Store) target(p Part) *bucket {
+func (s *Store) target(p Partition) *bucket {
 	best := s.current[p]
-	if best == nil || !s.in(best, p) || best.room() == 0 || best.pages == nil {
+	if best == nil || !s.inPartition(best, p) || best.freeSlots() == 0 || best.blocks == nil {
 		best = nil
-		for _, b := range s.table {
-			if b != nil && s.in(b, p) && (best == nil || b.born > best.born) && b.open() {
+		for _, b := range s.buckets {
+			if b != nil && s.inPartition(b, p) && (best == nil || b.seq > best.seq) && b.accepts() {
 				best = b
 			}
 		}
@@ -28,28 +28,28 @@ func (s *Store) target(p Part) *bucket {
 	return best
 }
 
-func (s *Store) newBucket(p Part) *bucket {
-	s.born++
-	b := &bucket{store: s, born: s.born, pages: make([]*sheet, len(s.families)), listed: new(listed)}
-	if n := len(s.vacant); n > 0 {
-		b.number, s.vacant = s.vacant[n-1], s.vacant[:n-1]
-		s.table[b.number] = b
+func (s *Store) newBucket(p Partition) *bucket {
+	s.lastSeq++
+	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families)), lru: new(lruEntry)}
+	if n := len(s.freeNumbers); n > 0 {
+		b.number, s.freeNumbers = s.freeNumbers[n-1], s.freeNumbers[:n-1]
+		s.buckets[b.number] = b
 	} else {
-		b.number = uint32(len(s.table))
-		s.table = append(s.table, b)
+		b.number = uint32(len(s.buckets))
+		s.buckets = append(s.buckets, b)
 	}
-	s.assign(b, p)
+	s.setPartition(b, p)
 	s.account(b, totals{buckets: 1})
 	return b
 }
 
 // discard takes a bucket off the table. Collected pages keep its sheets.
 func (s *Store) discard(b *bucket) {
-	s.account(b, b.totals.negative())
-	s.table[b.number] = nil
-	s.vacant = append(s.vacant, b.number)
-	b.used, b.slots, b.pages = 0, nil, nil
-	s.budget.note(b, false)
+	s.account(b, b.totals.negated())
+	s.buckets[b.number] = nil
+	s.freeNumbers = append(s.freeNumbers, b.number)
+	b.used, b.slots, b.blocks = 0, nil, nil
+	s.budget.update(b, false)
 }
 
 func (s *Store) account(b *bucket, d totals) {
@@ -59,72 +59,72 @@ func (s *Store) account(b *bucket, d totals) {
 
 // edit replaces the text of one object in one page.
 func (s *Store) edit(b *bucket, f, slot int, text []byte) {
-	if s.amend(b, f, 1<<slot, text) {
+	if s.tryPatch(b, f, 1<<slot, text) {
 		return
 	}
-	s.rewrite(b, f, len(text), func(r *raw) { r.splice(slot, text) })
+	s.rewriteBlock(b, f, len(text), func(r *rawText) { r.splice(slot, text) })
 }
 
 // rewrite opens a page, lets change rework its text, which may grow by so many
 // bytes, and keeps the totals.
-func (s *Store) rewrite(b *bucket, f, grow int, change func(r *raw)) {
-	before := weigh(b.pages[f])
-	r := s.writable(b, f, grow)
+func (s *Store) rewriteBlock(b *bucket, f, grow int, change func(r *rawText)) {
+	before := usage(b.blocks[f])
+	r := s.writableRaw(b, f, grow)
 	change(r)
 	if len(r.text) == 0 {
-		b.pages[f] = nil
+		b.blocks[f] = nil
 	}
-	s.account(b, before.negative())
-	s.account(b, weigh(b.pages[f]))
+	s.account(b, before.negated())
+	s.account(b, usage(b.blocks[f]))
 }
 
 // writable is the raw form of a page with room to grow: the one it has, when
 // nobody else can see it, else a copy in a new sheet.
-func (s *Store) writable(b *bucket, f, grow int) *raw {
-	sh := b.pages[f]
-	var r *raw
-	if sh != nil {
-		r = sh.raw.Load()
+func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
+	blk := b.blocks[f]
+	var r *rawText
+	if blk != nil {
+		r = blk.raw.Load()
 	}
 	if r != nil && r.epoch == s.epoch && !r.frozen {
 		if need := len(r.text) + grow; need > cap(r.text) {
-			r.text = append(make([]byte, 0, s.capacity(b, f, need)), r.text...)
+			r.text = append(make([]byte, 0, s.blockCapacity(b, f, need)), r.text...)
 		}
-		r.written = 0
+		r.quietSince = 0
 		return r
 	}
-	fresh := &raw{home: b, family: f, epoch: s.epoch}
-	if sh == nil {
-		fresh.text = make([]byte, 0, s.capacity(b, f, grow))
+	fresh := &rawText{home: b, family: f, epoch: s.epoch}
+	if blk == nil {
+		fresh.text = make([]byte, 0, s.blockCapacity(b, f, grow))
 		fresh.lens = make([]uint32, 0, slotsPerBucket)
 	} else {
-		text := make([]byte, sh.size(), s.capacity(b, f, sh.size()+grow))
-		fresh.text, fresh.lens = s.load(sh, text)
+		text := make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
+		fresh.text, fresh.lens = s.loadText(blk, text)
 	}
-	sh = new(sheet)
-	sh.raw.Store(fresh)
-	b.pages[f] = sh
+	blk = new(block)
+	blk.raw.Store(fresh)
+	b.blocks[f] = blk
 	return fresh
 }
 
 // load copies the text of a sheet to dst, which has its size, and the lengths.
-func (s *Store) load(sh *sheet, dst []byte) ([]byte, []uint32) {
-	if r := sh.raw.Load(); r != nil {
+func (s *Store) loadText(blk *block, dst []byte) ([]byte, []uint32) {
+	if r := blk.raw.Load(); r != nil {
 		copy(dst, r.text)
 		return dst, slices.Clone(r.lens)
 	}
-	s.counts.Unpacks++
-	p := sh.packed.Load()
-	if err := s.budget.codec.inflate(dst, p); err != nil {
+	s.counts.Decompressions++
+	ct := blk.compressed.Load()
+	if err := s.budget.codec.decompress(dst, ct); err != nil {
 		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // we deflated it ourselves; nothing that is held can be trusted
 	}
-	return dst, p.lens()
+	return dst, ct.lens()
 }
 
 // capacity is what to allocate for a page that needs so many bytes now. A
 // bucket that still fills gets at once what the last one came to need.
-func (s *Store) capacity(b *bucket, f, need int) int {
-	switch hint := s.hints[f]; {
+func (s *Store) blockCapacity(b *bucket, f, need int) int {
+	switch hint := s.sizeHints[f]; {
 	case b.count() == slotsPerBucket:
 		return need
 	case need <= hint:
@@ -136,11 +136,11 @@ func (s *Store) capacity(b *bucket, f, need int) int {
 }
 
 // learn remembers how large the pages of a full bucket are.
-func (s *Store) learn(b *bucket) {
-	for f, sh := range b.pages {
-		s.hints[f] = 0
-		if sh != nil {
-			s.hints[f] = sh.size() + sh.size()/16
+func (s *Store) recordSizes(b *bucket) {
+	for f, blk := range b.blocks {
+		s.sizeHints[f] = 0
+		if blk != nil {
+			s.sizeHints[f] = blk.size() + blk.size()/16
 		}
 	}
 }
@@ -151,26 +151,26 @@ func (s *Store) remove(b *bucket, mask uint64) {
 		delete(s.index, b.slots[i].id)
 		delete(s.expiring, b.slots[i].id)
 	}
-	s.cut(b, mask)
+	s.deleteSlots(b, mask)
 }
 
 // cut takes the slots of the mask out of a bucket. Pages they have no text in
 // stay closed.
-func (s *Store) cut(b *bucket, mask uint64) {
+func (s *Store) deleteSlots(b *bucket, mask uint64) {
 	if b.used&^mask != 0 {
-		present := b.families(mask)
-		for f := range b.pages {
-			if present.has(f) && !s.amend(b, f, mask, nil) {
-				s.rewrite(b, f, 0, func(r *raw) { r.cut(mask) })
+		present := b.familiesOf(mask)
+		for f := range b.blocks {
+			if present.has(f) && !s.tryPatch(b, f, mask, nil) {
+				s.rewriteBlock(b, f, 0, func(r *rawText) { r.deleteSlots(mask) })
 			}
 		}
 	}
-	s.release(b, mask)
+	s.releaseSlots(b, mask)
 }
 
 // release frees the slots of the mask, whose text is gone from the pages, or
 // the bucket when nothing else is in it.
-func (s *Store) release(b *bucket, mask uint64) {
+func (s *Store) releaseSlots(b *bucket, mask uint64) {
 	if b.used&^mask == 0 {
 		s.discard(b)
 		return
@@ -180,23 +180,23 @@ func (s *Store) release(b *bucket, mask uint64) {
 	}
 	b.used &^= mask
 	s.account(b, totals{objects: -bits.OnesCount64(mask)})
-	s.budget.note(b, true)
+	s.budget.update(b, true)
 }
 
 // move takes the objects of the mask from one bucket to another with enough
 // room.
-func (s *Store) move(src *bucket, mask uint64, dst *bucket) {
+func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 	var to [slotsPerBucket]int
 	for i := range slotsOf(mask) {
-		to[i] = dst.take()
+		to[i] = dst.allocSlot()
 		dst.slots[to[i]] = src.slots[i]
-		s.index[src.slots[i].id] = placeOf(dst, to[i])
+		s.index[src.slots[i].id] = slotRefOf(dst, to[i])
 	}
 	s.account(dst, totals{objects: bits.OnesCount64(mask)})
 
-	all, present := src.used&^mask == 0, src.families(mask)
-	for f, sh := range src.pages {
-		carry := func(text []byte, lens []uint32) {
+	all, present := src.used&^mask == 0, src.familiesOf(mask)
+	for f, blk := range src.blocks {
+		copySlots := func(text []byte, lens []uint32) {
 			for i, n := range lens {
 				if n > 0 && mask>>i&1 == 1 {
 					s.edit(dst, f, to[i], text[:n])
@@ -207,11 +207,11 @@ func (s *Store) move(src *bucket, mask uint64, dst *bucket) {
 		switch {
 		case !present.has(f):
 		case all: // src is about to go: leave its page alone
-			carry(s.load(sh, make([]byte, sh.size())))
+			copySlots(s.loadText(blk, make([]byte, blk.size())))
 		default:
-			s.rewrite(src, f, 0, func(r *raw) { carry(r.text, r.lens); r.cut(mask) })
+			s.rewriteBlock(src, f, 0, func(r *rawText) { copySlots(r.text, r.lens); r.deleteSlots(mask) })
 		}
 	}
-	s.budget.note(dst, true)
-	s.release(src, mask)
+	s.budget.update(dst, true)
+	s.releaseSlots(src, mask)
 }

@@ -4,18 +4,20 @@ import "io"
 
 // gather writes the parts in few large writes: a page of a few kB is not worth a
 // system call.
-type gather struct {
+type bufferedWriter struct {
 	w      io.Writer
-	memory *[chunkBytes]byte
+	chunk  *[chunkBytes]byte
 	filled int
 	err    error // the first one
 }
 
-func (b *buffers) gather(w io.Writer) *gather { return &gather{w: w, memory: b.take()} }
+func (b *buffers) newWriter(w io.Writer) *bufferedWriter {
+	return &bufferedWriter{w: w, chunk: b.get()}
+}
 
-func (g *gather) write(part []byte) {
+func (g *bufferedWriter) write(part []byte) {
 	for g.err == nil && len(part) > 0 {
-		n := copy(g.memory[g.filled:], part)
+		n := copy(g.chunk[g.filled:], part)
 		g.filled += n
 		part = part[n:]
 		if g.filled == chunkBytes {
@@ -25,7 +27,7 @@ func (g *gather) write(part []byte) {
 }
 
 // fill writes size bytes that a function puts in place.
-func (g *gather) fill(size int, fill func(part []byte) error) {
+func (g *bufferedWriter) fill(size int, fill func(part []byte) error) {
 	if size > chunkBytes {
 		part := make([]byte, size) // rare, so not kept
 		if g.err == nil {
@@ -38,20 +40,20 @@ func (g *gather) fill(size int, fill func(part []byte) error) {
 		g.flush()
 	}
 	if g.err == nil {
-		g.err = fill(g.memory[g.filled : g.filled+size])
+		g.err = fill(g.chunk[g.filled : g.filled+size])
 		g.filled += size
 	}
 }
 
-func (g *gather) flush() {
+func (g *bufferedWriter) flush() {
 	if g.err == nil && g.filled > 0 {
-		_, g.err = g.w.Write(g.memory[:g.filled])
+		_, g.err = g.w.Write(g.chunk[:g.filled])
 		g.filled = 0
 	}
 }
 
 // release gives the memory back.
-func (g *gather) release(b *buffers) {
-	b.give(g.memory)
-	g.memory = nil
+func (g *bufferedWriter) release(b *buffers) {
+	b.put(g.chunk)
+	g.chunk = nil
 }

@@ -10,48 +10,48 @@ import (
 )
 
 // stuckWriter takes nothing until it is let go; then it fails.
-type stuckWriter struct {
-	asked chan<- int // the size of the first write
-	let   <-chan struct{}
+type blockedWriter struct {
+	writes  chan<- int // the size of the first write
+	unblock <-chan struct{}
 }
 
-func (w stuckWriter) Write(p []byte) (int, error) {
-	w.asked <- len(p)
-	<-w.let
+func (w blockedWriter) Write(p []byte) (int, error) {
+	w.writes <- len(p)
+	<-w.unblock
 	return 0, errBroken
 }
 
-// TestManyScrapesTakeAChunkEach: what clients that do not read hold up is one chunk of
+// TestEachWaitingScrapeHoldsOneChunk: what clients that do not read hold up is one chunk of
 // 64 KiB for each.
-func TestManyScrapesTakeAChunkEach(t *testing.T) {
+func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 	const scrapes, each, slack = 40, 64 << 10, 1 << 20
 	s := New(testFamilies(1), nil)
 	for n := range 2_000 {
 		s.Put(Object{ID: testID(n)}, linesOf(line(0, n, strings.Repeat("x", 600), 1)))
 	}
 	s.Sweep(0, noon)
-	if err := Collect(Text, s).WriteText(&brokenWriter{}); err == nil {
+	if err := TakeSnapshot(Text, s).WriteText(&brokenWriter{}); err == nil {
 		t.Fatal("a page was written to a writer that takes nothing")
 	}
-	for name, write := range map[string]func(p *Page, w stuckWriter) error{
-		"text": func(p *Page, w stuckWriter) error { return p.WriteText(w) },
-		"gzip": func(p *Page, w stuckWriter) error { return p.WriteGzip(w) },
+	for name, write := range map[string]func(snap *Snapshot, w blockedWriter) error{
+		"text": func(snap *Snapshot, w blockedWriter) error { return snap.WriteText(w) },
+		"gzip": func(snap *Snapshot, w blockedWriter) error { return snap.WriteGzip(w) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked, let, ended := make(chan int), make(chan struct{}), make(chan error)
-			before := heap()
+			writes, unblock, ended := make(chan int), make(chan struct{}), make(chan error)
+			before := heapInUse()
 			for range scrapes {
-				go func() { ended <- write(Collect(Text, s), stuckWriter{asked, let}) }()
+				go func() { ended <- write(TakeSnapshot(Text, s), blockedWriter{writes, unblock}) }()
 			}
 			for range scrapes {
-				if n := <-asked; n > each {
+				if n := <-writes; n > each {
 					t.Errorf("a write of %d bytes", n)
 				}
 			}
-			if took, most := heap()-before, int64(scrapes*each+slack); took > most {
+			if took, most := heapInUse()-before, int64(scrapes*each+slack); took > most {
 				t.Errorf("%d scrapes take %d bytes, more than %d", scrapes, took, most)
 			}
-			close(let)
+			close(unblock)
 			for range scrapes {
 				if err := <-ended; err == nil {
 					t.Error("no error")
@@ -62,7 +62,7 @@ func TestManyScrapesTakeAChunkEach(t *testing.T) {
 }
 
 // heap is how many bytes are in use.
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC() // the first one leaves what pools hold
 	var m runtime.MemStats
@@ -70,18 +70,18 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestPagesWaitForATurnToBePacked: memory for packing and unpacking is there for as many
+// TestConcurrentCompressionsAreLimitedToCPUs: memory for packing and unpacking is there for as many
 // pages as there are CPUs, however many scrapes ask.
-func TestPagesWaitForATurnToBePacked(t *testing.T) {
+func TestConcurrentCompressionsAreLimitedToCPUs(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		c := newCodec()
-		for range cap(c.turns) {
-			c.enter()
+		for range cap(c.sem) {
+			c.acquire()
 		}
 		done := false
 		go func() {
-			p := c.deflate([]byte("a 1\n"), nil)
-			if err := c.inflate(make([]byte, p.size), p); err != nil {
+			ct := c.compress([]byte("a 1\n"), nil)
+			if err := c.decompress(make([]byte, ct.size), ct); err != nil {
 				t.Error(err)
 			}
 			done = true
@@ -89,8 +89,8 @@ func TestPagesWaitForATurnToBePacked(t *testing.T) {
 		if synctest.Wait(); done {
 			t.Error("more pages at once than there are CPUs")
 		}
-		for range cap(c.turns) {
-			c.leave()
+		for range cap(c.sem) {
+			c.release()
 		}
 		if synctest.Wait(); !done {
 			t.Error("a page still waits for its turn")

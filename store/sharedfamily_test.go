@@ -32,7 +32,7 @@ func TestFamilyOfSeveralStoresIsOneGroup(t *testing.T) {
 		"one":  {[]*Store{b}, "# TYPE b gauge\nb 1\n# TYPE shared gauge\nshared{x=\"b\"} 1\n"},
 	} {
 		var text bytes.Buffer
-		if err := Collect(Text, c.stores...).WriteText(&text); err != nil {
+		if err := TakeSnapshot(Text, c.stores...).WriteText(&text); err != nil {
 			t.Fatal(err)
 		}
 		if text.String() != c.want {

@@ -14,34 +14,34 @@ import (
 // A sheet that anybody but its bucket can see is final: its text never changes
 // again, forms may come and go. A change of such a page makes a new sheet. A
 // reader loads raw first; when that is nil, packed is there.
-type sheet struct {
-	raw    atomic.Pointer[raw]
-	packed atomic.Pointer[packed]
+type block struct {
+	raw        atomic.Pointer[rawText]
+	compressed atomic.Pointer[compressedText]
 }
 
 // raw is text that can be edited. The fields but packing are guarded by the
 // store's mutex until the sheet is final, then text and lens are read-only.
-type raw struct {
+type rawText struct {
 	text []byte   // lines in slot order
 	lens []uint32 // bytes per slot; slots past the end have none
 
-	home    *bucket // where the sheet belongs, to publish the packed form
-	family  int
-	epoch   uint64        // the store's when this was made: a later one means it was collected
-	frozen  bool          // somebody packs it: final
-	written time.Duration // age of the store at the first sweep after the last write, 0 before that
+	home       *bucket // where the sheet belongs, to publish the packed form
+	family     int
+	epoch      uint64        // the store's when this was made: a later one means it was collected
+	frozen     bool          // somebody packs it: final
+	quietSince time.Duration // age of the store at the first sweep after the last write, 0 before that
 
-	packing sync.Mutex // held while the text is packed, so that it is packed once
+	compressMu sync.Mutex // held while the text is packed, so that it is packed once
 }
 
 // packed is deflated text, maybe with a few changes on top; immutable but for those. The lengths of the slots ride behind the
 // deflated bytes.
-type packed struct {
-	buf      []byte
-	deflated uint32 // bytes of buf that are deflated text
-	size     uint32 // bytes of text
-	crc      uint32 // CRC-32 of the text
-	shift    uint32 // crcShift(size)
+type compressedText struct {
+	buf       []byte
+	dataLen   uint32 // bytes of buf that are deflated text
+	size      uint32 // bytes of text
+	crc       uint32 // CRC-32 of the text
+	crcFactor uint32 // crcShift(size)
 
 	// patch, when there is one, is what has changed since: size and lens are
 	// then those of the text with the changes, the other fields without.
@@ -49,42 +49,42 @@ type packed struct {
 }
 
 // data are the deflated bytes; of no use while there is a patch.
-func (p *packed) data() []byte { return p.buf[:p.deflated] }
+func (ct *compressedText) data() []byte { return ct.buf[:ct.dataLen] }
 
-func (p *packed) lens() []uint32 {
-	lens := parseLens(p.buf[p.deflated:])
-	if p.patch != nil {
-		lens = p.patch.lensOver(lens)
+func (ct *compressedText) lens() []uint32 {
+	lens := parseLens(ct.buf[ct.dataLen:])
+	if ct.patch != nil {
+		lens = ct.patch.applyLens(lens)
 	}
 	return lens
 }
 
 // memory is what the page takes.
-func (p *packed) memory() int {
-	if p.patch == nil {
-		return len(p.buf)
+func (ct *compressedText) memory() int {
+	if ct.patch == nil {
+		return len(ct.buf)
 	}
-	return len(p.buf) + p.patch.bytes
+	return len(ct.buf) + ct.patch.textBytes
 }
 
 // size is the length of the text in bytes.
-func (sh *sheet) size() int {
-	if r := sh.raw.Load(); r != nil {
+func (blk *block) size() int {
+	if r := blk.raw.Load(); r != nil {
 		return len(r.text)
 	}
-	return int(sh.packed.Load().size)
+	return int(blk.compressed.Load().size)
 }
 
 // fixed is a final sheet in both forms: headers and the like.
-func fixed(text []byte, c *codec) *sheet {
-	sh := new(sheet)
-	sh.raw.Store(&raw{text: text, frozen: true})
-	sh.packed.Store(c.deflate(text, nil))
-	return sh
+func staticBlock(text []byte, c *codec) *block {
+	blk := new(block)
+	blk.raw.Store(&rawText{text: text, frozen: true})
+	blk.compressed.Store(c.compress(text, nil))
+	return blk
 }
 
 // splice replaces the text of a slot. The capacity must suffice.
-func (r *raw) splice(slot int, text []byte) {
+func (r *rawText) splice(slot int, text []byte) {
 	if slot >= len(r.lens) {
 		r.lens = append(r.lens, make([]uint32, slot+1-len(r.lens))...)
 	}
@@ -98,20 +98,20 @@ func (r *raw) splice(slot int, text []byte) {
 
 // cut removes the text of all slots of the mask. What is before the first of them
 // stays where it is, and what is between two moves at once.
-func (r *raw) cut(mask uint64) {
+func (r *rawText) deleteSlots(mask uint64) {
 	kept, from, at := 0, 0, 0
 	for slot, n := range r.lens {
 		if mask>>slot&1 == 1 {
-			kept += r.move(kept, from, at)
+			kept += r.moveDown(kept, from, at)
 			r.lens[slot], from = 0, at+int(n)
 		}
 		at += int(n)
 	}
-	r.text = r.text[:kept+r.move(kept, from, at)]
+	r.text = r.text[:kept+r.moveDown(kept, from, at)]
 }
 
 // move moves a part of the text down to kept, and returns its length.
-func (r *raw) move(kept, from, to int) int {
+func (r *rawText) moveDown(kept, from, to int) int {
 	if kept == from {
 		return to - from
 	}

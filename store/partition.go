@@ -4,17 +4,17 @@ import "math/bits"
 
 // Part is a part of what a store holds that is shown or hidden as a whole: 0
 // to MaxParts-1.
-type Part uint8
+type Partition uint8
 
 // MaxParts is how many parts there can be.
-const MaxParts = 32
+const maxPartitions = 32
 
 // Parts is a set of parts.
-type Parts uint32
+type PartitionSet uint32
 
 // PartsOf returns the set of the parts that a function admits.
-func PartsOf(admits func(Part) bool) (all Parts) {
-	for p := range Part(MaxParts) {
+func PartitionSetOf(admits func(Partition) bool) (all PartitionSet) {
+	for p := range Partition(maxPartitions) {
 		if admits(p) {
 			all |= 1 << p
 		}
@@ -22,15 +22,15 @@ func PartsOf(admits func(Part) bool) (all Parts) {
 	return all
 }
 
-func (p Parts) has(part Part) bool { return p>>part&1 == 1 }
+func (p PartitionSet) has(partition Partition) bool { return p>>partition&1 == 1 }
 
 // division says which part an object belongs to. It is replaced, never changed.
-type division struct {
-	part func(hash uint64) (p Part, held bool)
+type partitioning struct {
+	partitionOf func(hash uint64) (p Partition, held bool)
 }
 
 // undivided is the division of a new store.
-func undivided(uint64) (Part, bool) { return 0, true }
+func singlePartition(uint64) (Partition, bool) { return 0, true }
 
 // Divide sorts what is held, and what is put from here, into parts, so that Show
 // can show and hide them at once. part says by hash where an object belongs; one
@@ -43,60 +43,62 @@ func undivided(uint64) (Part, bool) { return 0, true }
 // store.
 //
 // Until Loaded is called, the store takes it that objects arrive in bulk.
-func (s *Store) Divide(part func(hash uint64) (p Part, held bool), shown Parts) {
-	s.change.Lock()
-	defer s.change.Unlock()
+func (s *Store) SetPartitioning(partitionOf func(hash uint64) (p Partition, held bool), visible PartitionSet) {
+	s.partitionMu.Lock()
+	defer s.partitionMu.Unlock()
 	s.mu.Lock()
-	s.division, s.shown, s.loading = &division{part}, shown, true
+	s.partitioning, s.visible, s.bulkLoading = &partitioning{partitionOf}, visible, true
 	s.mu.Unlock()
-	s.eachBucket(s.sort)
+	s.eachBucket(s.repartition)
 }
 
 // Show shows these parts from here and hides all others, at once.
-func (s *Store) Show(shown Parts) {
-	s.change.Lock()
-	defer s.change.Unlock()
+func (s *Store) SetVisible(visible PartitionSet) {
+	s.partitionMu.Lock()
+	defer s.partitionMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown = shown
-	for _, b := range s.table {
+	s.visible = visible
+	for _, b := range s.buckets {
 		if b != nil {
-			s.assign(b, b.part)
+			s.setPartition(b, b.partition)
 		}
 	}
 }
 
 // Loaded says that no more objects arrive in bulk: from here a bucket that fills
 // is not packed at once, because what is new is likely to change again.
-func (s *Store) Loaded() {
+func (s *Store) EndBulkLoad() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loading = false
+	s.bulkLoading = false
 }
 
 // assign makes the bucket one of a part.
-func (s *Store) assign(b *bucket, p Part) {
-	b.division, b.part = s.division, p
-	if shown := s.shown.has(p); shown != b.shown {
-		s.totalsOf(b).add(b.totals.negative())
-		b.shown = shown
+func (s *Store) setPartition(b *bucket, p Partition) {
+	b.partitioning, b.partition = s.partitioning, p
+	if visible := s.visible.has(p); visible != b.visible {
+		s.totalsOf(b).add(b.totals.negated())
+		b.visible = visible
 		s.totalsOf(b).add(b.totals)
 	}
 }
 
 // in says whether the bucket takes objects of the part.
-func (s *Store) in(b *bucket, p Part) bool { return b.division == s.division && b.part == p }
+func (s *Store) inPartition(b *bucket, p Partition) bool {
+	return b.partitioning == s.partitioning && b.partition == p
+}
 
 // sort leaves the objects of one part in the bucket, the part that most belong
 // to, and moves the others to buckets of theirs. The caller holds s.mu.
-func (s *Store) sort(b *bucket) {
-	if b.division == s.division { // made since
+func (s *Store) repartition(b *bucket) {
+	if b.partitioning == s.partitioning { // made since
 		return
 	}
-	var masks [MaxParts]uint64
+	var masks [maxPartitions]uint64
 	var foreign uint64
 	for i := range slotsOf(b.used) {
-		if p, held := s.division.part(b.slots[i].hash); held {
+		if p, held := s.partitioning.partitionOf(b.slots[i].hash); held {
 			masks[p] |= 1 << i
 		} else {
 			foreign |= 1 << i
@@ -108,33 +110,33 @@ func (s *Store) sort(b *bucket) {
 	if b.used == 0 {
 		return
 	}
-	most := 0
+	largest := 0
 	for p, mask := range masks {
-		if bits.OnesCount64(mask) > bits.OnesCount64(masks[most]) {
-			most = p
+		if bits.OnesCount64(mask) > bits.OnesCount64(masks[largest]) {
+			largest = p
 		}
 	}
 	for p, mask := range masks {
-		for p != most && mask != 0 {
-			dst := s.target(Part(p))
-			part := lowest(mask, dst.room())
-			s.move(b, part, dst)
-			mask &^= part
+		for p != largest && mask != 0 {
+			dst := s.target(Partition(p))
+			moved := lowestBits(mask, dst.freeSlots())
+			s.moveObjects(b, moved, dst)
+			mask &^= moved
 		}
 	}
-	s.assign(b, Part(most))
+	s.setPartition(b, Partition(largest))
 }
 
 // lowest are the lowest n bits that are set in the mask.
-func lowest(mask uint64, n int) (part uint64) {
+func lowestBits(mask uint64, n int) (low uint64) {
 	for i := range slotsOf(mask) {
 		if n == 0 {
 			break
 		}
-		part |= 1 << i
+		low |= 1 << i
 		n--
 	}
-	return part
+	return low
 }
 
 // eachBucket visits the buckets one by one, each under s.mu. Buckets that are
@@ -142,11 +144,11 @@ func lowest(mask uint64, n int) (part uint64) {
 func (s *Store) eachBucket(visit func(b *bucket)) {
 	for n, more := 0, true; more; n++ {
 		s.mu.Lock()
-		more = n < len(s.table)
-		if more && s.table[n] != nil {
-			visit(s.table[n])
+		more = n < len(s.buckets)
+		if more && s.buckets[n] != nil {
+			visit(s.buckets[n])
 		}
 		s.mu.Unlock()
-		s.budget.enforce()
+		s.budget.evict()
 	}
 }
