@@ -8,47 +8,47 @@ import (
 	"time"
 )
 
-// sheet is the text of one family for the objects of one bucket: what a page
-// is at one moment. It has one or two forms, raw and packed, and never none.
+// block is the text of one family for the objects of one bucket. It has a raw form, a compressed
+// form, or both, and never neither.
 //
-// A sheet that anybody but its bucket can see is final: its text never changes
-// again, forms may come and go. A change of such a page makes a new sheet. A
-// reader loads raw first; when that is nil, packed is there.
+// A block is frozen as soon as a snapshot holds it or a goroutine compresses it: its text never
+// changes again, although a form may be added or dropped. An edit replaces a frozen block by a new
+// one. Readers load raw first; if raw is nil, compressed is set.
 type block struct {
 	raw        atomic.Pointer[rawText]
 	compressed atomic.Pointer[compressedText]
 }
 
-// raw is text that can be edited. The fields but packing are guarded by the
-// store's mutex until the sheet is final, then text and lens are read-only.
+// rawText is the editable form. Until the block is frozen, the store's mutex guards every field but
+// compressMu. Afterwards text and lens are read-only.
 type rawText struct {
 	text []byte   // lines in slot order
 	lens []uint32 // bytes per slot; slots past the end have none
 
-	home       *bucket // where the sheet belongs, to publish the packed form
+	home       *bucket // bucket of the block, for setCompressed
 	family     int
-	epoch      uint64        // the store's when this was made: a later one means it was collected
-	frozen     bool          // somebody packs it: final
-	quietSince time.Duration // age of the store at the first sweep after the last write, 0 before that
+	epoch      uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
+	frozen     bool          // being compressed
+	quietSince time.Duration // age of the store at the first sweep after the last write; 0 before that sweep
 
-	compressMu sync.Mutex // held while the text is packed, so that it is packed once
+	compressMu sync.Mutex // held during compression, so that the text is compressed only once
 }
 
-// packed is deflated text, maybe with a few changes on top; immutable but for those. The lengths of the slots ride behind the
-// deflated bytes.
+// compressedText is the compressed form: deflate data followed by the lengths of the slots, and
+// possibly a patch. It is immutable except for the patch.
 type compressedText struct {
 	buf       []byte
-	dataLen   uint32 // bytes of buf that are deflated text
-	size      uint32 // bytes of text
+	dataLen   uint32 // bytes of deflate data in buf
+	size      uint32 // bytes of uncompressed text
 	crc       uint32 // CRC-32 of the text
-	crcFactor uint32 // crcShift(size)
+	crcFactor uint32 // crcFactorFor(size)
 
-	// patch, when there is one, is what has changed since: size and lens are
-	// then those of the text with the changes, the other fields without.
+	// patch holds the changes since compression, or is nil. If it is set, size and lens() include
+	// the changes. The other fields do not.
 	patch *patch
 }
 
-// data are the deflated bytes; of no use while there is a patch.
+// data returns the deflate data, without the changes in the patch.
 func (ct *compressedText) data() []byte { return ct.buf[:ct.dataLen] }
 
 func (ct *compressedText) lens() []uint32 {
@@ -59,7 +59,7 @@ func (ct *compressedText) lens() []uint32 {
 	return lens
 }
 
-// memory is what the page takes.
+// memory is how many bytes the text and its patch occupy.
 func (ct *compressedText) memory() int {
 	if ct.patch == nil {
 		return len(ct.buf)
@@ -67,7 +67,7 @@ func (ct *compressedText) memory() int {
 	return len(ct.buf) + ct.patch.textBytes
 }
 
-// size is the length of the text in bytes.
+// size is the length of the uncompressed text in bytes.
 func (blk *block) size() int {
 	if r := blk.raw.Load(); r != nil {
 		return len(r.text)
@@ -75,7 +75,7 @@ func (blk *block) size() int {
 	return int(blk.compressed.Load().size)
 }
 
-// fixed is a final sheet in both forms: headers and the like.
+// staticBlock returns a frozen block with both forms, for headers and the end of the exposition.
 func staticBlock(text []byte, c *codec) *block {
 	blk := new(block)
 	blk.raw.Store(&rawText{text: text, frozen: true})
@@ -83,7 +83,7 @@ func staticBlock(text []byte, c *codec) *block {
 	return blk
 }
 
-// splice replaces the text of a slot. The capacity must suffice.
+// splice replaces the text of a slot. The caller has ensured the capacity.
 func (r *rawText) splice(slot int, text []byte) {
 	if slot >= len(r.lens) {
 		r.lens = append(r.lens, make([]uint32, slot+1-len(r.lens))...)
@@ -96,8 +96,8 @@ func (r *rawText) splice(slot int, text []byte) {
 	r.lens[slot] = uint32(len(text))
 }
 
-// cut removes the text of all slots of the mask. What is before the first of them
-// stays where it is, and what is between two moves at once.
+// deleteSlots removes the text of every slot in the mask. The text before the first of them does
+// not move, and each run of text between two of them is moved in one copy.
 func (r *rawText) deleteSlots(mask uint64) {
 	kept, from, at := 0, 0, 0
 	for slot, n := range r.lens {
@@ -110,7 +110,7 @@ func (r *rawText) deleteSlots(mask uint64) {
 	r.text = r.text[:kept+r.moveDown(kept, from, at)]
 }
 
-// move moves a part of the text down to kept, and returns its length.
+// moveDown moves text[from:to] down to offset kept and returns its length.
 func (r *rawText) moveDown(kept, from, to int) int {
 	if kept == from {
 		return to - from
@@ -136,11 +136,11 @@ func parseLens(src []byte) []uint32 {
 	return lens
 }
 
-// skipLens returns what comes behind the first n of the lengths.
+// skipLens returns src without its first n lengths.
 func skipLens(src []byte, n int) []byte {
 	i := 0
 	for ; n > 0 && i < len(src); i++ {
-		if src[i] < 0x80 { // the last byte of one
+		if src[i] < 0x80 { // last byte of a uvarint
 			n--
 		}
 	}

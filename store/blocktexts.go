@@ -5,39 +5,37 @@ import (
 	"slices"
 )
 
-// PageText is the text of one page: what one family says of the objects of a
-// bucket.
+// BlockText is the text of one block.
 type BlockText struct {
 	Family string
-	Text   []byte // lines; valid until the next page is asked for
-	Memory int64  // bytes that the page takes, raw and packed
+	Text   []byte // lines; valid until the next iteration
+	Memory int64  // bytes that both forms of the block occupy
 }
 
-// Texts goes through the text of all pages that are shown. It is for looking at
-// what is there and no scrape: nothing counts as collected, nothing is deflated,
-// and nothing that it inflates is kept. It takes the store's mutex once for each
-// bucket, for as long as it takes to copy the text of its raw pages.
+// BlockTexts iterates over the text of all visible blocks. It is meant for inspection: unlike a
+// snapshot it compresses nothing and does not keep decompressed text. It holds the store's mutex
+// once per bucket, while it copies the raw text.
 //
-// A bucket is seen at one moment, the whole is not: objects that move meanwhile
-// can be missed, or come twice.
+// Each bucket is captured at one moment, but not all at the same: an object that moves meanwhile
+// can be missing, or appear twice.
 func (s *Store) BlockTexts() iter.Seq[BlockText] {
 	return func(yield func(BlockText) bool) {
-		var memory []byte
+		var buf []byte
 		for n := 0; ; n++ {
 			blocks, more := s.copyBlocks(n)
 			if !more {
 				return
 			}
-			for _, p := range blocks {
-				text := p.raw
-				if p.compressed != nil {
-					memory = slices.Grow(memory[:0], int(p.compressed.size))[:p.compressed.size]
-					if s.budget.codec.decompress(memory, p.compressed) != nil {
-						continue // memory corrupted; whoever needs the page will say so
+			for _, blk := range blocks {
+				text := blk.raw
+				if blk.compressed != nil {
+					buf = slices.Grow(buf[:0], int(blk.compressed.size))[:blk.compressed.size]
+					if s.budget.codec.decompress(buf, blk.compressed) != nil {
+						continue // memory is corrupted; the next change or scrape of the block reports it
 					}
-					text = memory
+					text = buf
 				}
-				if !yield(BlockText{Family: s.families[p.family].Name, Text: text, Memory: p.memory}) {
+				if !yield(BlockText{Family: s.families[blk.family].Name, Text: text, Memory: blk.memory}) {
 					return
 				}
 			}
@@ -45,8 +43,8 @@ func (s *Store) BlockTexts() iter.Seq[BlockText] {
 	}
 }
 
-// peeked is a page as it was at one moment: a copy of raw text, or packed text,
-// which never changes.
+// blockCopy is the text of a block at one moment: a copy of the raw text, or the compressed text,
+// which is immutable.
 type blockCopy struct {
 	family     int
 	raw        []byte
@@ -54,8 +52,8 @@ type blockCopy struct {
 	memory     int64
 }
 
-// peek looks at the bucket with this number. It has no pages when there is none,
-// or when it is hidden; more is false behind the last one.
+// copyBlocks returns the blocks of the bucket with this number, and none if the bucket is hidden or
+// does not exist. more is false past the last bucket.
 func (s *Store) copyBlocks(number int) (blocks []blockCopy, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,16 +69,16 @@ func (s *Store) copyBlocks(number int) (blocks []blockCopy, more bool) {
 			continue
 		}
 		w := usage(blk)
-		p := blockCopy{family: f, memory: w.raw + w.compressed}
+		c := blockCopy{family: f, memory: w.raw + w.compressed}
 		if r := blk.raw.Load(); r != nil {
-			p.raw = slices.Clone(r.text)
+			c.raw = slices.Clone(r.text)
 		} else {
-			p.compressed = blk.compressed.Load()
-			if t := p.compressed.patch; t != nil {
+			c.compressed = blk.compressed.Load()
+			if t := c.compressed.patch; t != nil {
 				t.frozen = true
 			}
 		}
-		blocks = append(blocks, p)
+		blocks = append(blocks, c)
 	}
 	return blocks, true
 }

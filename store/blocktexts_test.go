@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// surveyed joins the text of all pages by family.
+// textByFamily joins the text of all visible blocks by family.
 func textByFamily(s *Store) (text map[string]string, memory int64) {
 	text = map[string]string{}
 	for p := range s.BlockTexts() {
@@ -33,7 +33,7 @@ func TestBlockTextsMatchTheSnapshot(t *testing.T) {
 		for name, lines := range want {
 			got := strings.SplitAfter(strings.TrimSuffix(text[name], "\n"), "\n")
 			if len(got) != len(lines) || len(text[name]) != len(strings.Join(lines, "")) {
-				t.Errorf("%s: %s has %d lines, the page has %d", when, name, len(got), len(lines))
+				t.Errorf("%s: %s has %d lines, want %d", when, name, len(got), len(lines))
 			}
 		}
 		if st := s.Stats(); memory != st.RawBytes+st.CompressedBytes {
@@ -45,11 +45,11 @@ func TestBlockTextsMatchTheSnapshot(t *testing.T) {
 	s.Sweep(0, now)
 	s.Sweep(0, now.Add(time.Second))
 	if st := s.Stats(); st.RawBlocks != 0 {
-		t.Fatalf("%d pages are raw after the sweep", st.RawBlocks)
+		t.Fatalf("%d raw blocks after the sweep", st.RawBlocks)
 	}
-	check("packed")
+	check("compressed")
 	for range s.BlockTexts() {
-		break // the caller may stop
+		break // the caller may stop early
 	}
 }
 
@@ -61,7 +61,7 @@ func TestBlockTextsSkipHiddenPartitions(t *testing.T) {
 	s.SetPartitioning(func(hash uint64) (Partition, bool) { return Partition(hash % 2), true }, 1<<1)
 	text, _ := textByFamily(s)
 	if n := strings.Count(text["kube_test_family_00"], "\n"); n != 5 {
-		t.Errorf("%d lines, want those of the 5 objects that are shown", n)
+		t.Errorf("%d lines, want those of the 5 visible objects", n)
 	}
 }
 
@@ -83,11 +83,11 @@ func TestBlockTextsDuringConcurrentWrites(t *testing.T) {
 		}
 	})
 	blocks := 0
-	for n := 0; n < 200 || blocks < 200; n++ { // the writer may begin late
+	for n := 0; n < 200 || blocks < 200; n++ { // the writer may start late
 		for p := range s.BlockTexts() {
 			blocks++
 			if len(p.Text) == 0 || p.Text[len(p.Text)-1] != '\n' || !strings.HasPrefix(string(p.Text), p.Family) {
-				t.Fatalf("a page of %s is %.80q", p.Family, p.Text)
+				t.Fatalf("invalid block of %s: %.80q", p.Family, p.Text)
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func TestBucketAcceptsObjectsWithEnoughFreeSlotsOrMostlyRawText(t *testing.T) {
 			b.used = 0
 		}
 		if b.accepts() != open {
-			t.Errorf("%d slots free, %d of %d bytes raw: open %t, want %t", free, raw, text, !open, open)
+			t.Errorf("%d slots free, %d of %d bytes raw: accepts() = %t, want %t", free, raw, text, !open, open)
 		}
 	}
 	f(slotsPerBucket, 0, 0, true)
@@ -45,13 +45,13 @@ func TestBudgetEvictsOnlyAboveItsLimit(t *testing.T) {
 	fill(s, 0, 3*slotsPerBucket, 1)
 	s.budget.limit = s.budget.RawBytes()
 	s.budget.evict()
-	equal(t, "RawPages at the limit", s.Stats().RawBlocks, 9)
+	equal(t, "RawBlocks at the limit", s.Stats().RawBlocks, 9)
 	s.budget.limit--
 	s.budget.evict()
-	equal(t, "RawPages above it", s.Stats().RawBlocks, 6)
+	equal(t, "RawBlocks above the limit", s.Stats().RawBlocks, 6)
 }
 
-// chunks records the sizes of writes.
+// writeSizes records the sizes of writes.
 type writeSizes []int
 
 func (c *writeSizes) Write(p []byte) (int, error) {
@@ -63,7 +63,7 @@ func TestWriterWritesFullChunks(t *testing.T) {
 	f := func(part, count int, want ...int) {
 		t.Helper()
 		var got writeSizes
-		var pool buffers
+		var pool chunkPool
 		w := pool.newWriter(&got)
 		for range count {
 			w.write(make([]byte, part))
@@ -71,10 +71,10 @@ func TestWriterWritesFullChunks(t *testing.T) {
 		w.flush()
 		w.flush()
 		if len(got) != len(want) || w.err != nil {
-			t.Fatalf("%d parts of %d bytes: writes of %v, want %v; error %v", count, part, got, want, w.err)
+			t.Fatalf("%d parts of %d bytes: sizes of writes %v, want %v; error %v", count, part, got, want, w.err)
 		}
 		for i := range want {
-			equal(t, "bytes of a write", got[i], want[i])
+			equal(t, "size of a write", got[i], want[i])
 		}
 	}
 	f(0, 3)
@@ -87,23 +87,23 @@ func TestWriterWritesFullChunks(t *testing.T) {
 
 func TestBitmapWordsOfFingerprints(t *testing.T) {
 	for families, want := range map[int]int{0: 0, 1: 1, 63: 1, 64: 1, 65: 2, 128: 2, 129: 3} {
-		equal(t, "words", bitmapWords(families), want)
+		equal(t, "bitmapWords", bitmapWords(families), want)
 	}
 }
 
-// A UID in the canonical form is the ID; any other digit makes it another text.
+// A canonical UID becomes the ID itself. A UID with any other character is hashed.
 func TestOnlyCanonicalUUIDsAreParsed(t *testing.T) {
 	id := func(uid string) string { return NewID(uid, "", "").String() }
 	equal(t, "all digits", id("01234567-89ab-cdef-0123-456789abcdef"), "0123456789abcdef0123456789abcdef")
 	equal(t, "zeros and nines and letters", id("00000000-9999-aaaa-ffff-0123456789af"), "000000009999aaaaffff0123456789af")
 	for _, wrong := range []string{"/", ":", "`", "g", "A", "F", "-", " "} {
 		if got := id("0000000" + wrong + "-0000-0000-0000-000000000000"); strings.HasPrefix(got, "0000000") {
-			t.Errorf("%q was read as a digit: %s", wrong, got)
+			t.Errorf("%q was parsed as a digit: %s", wrong, got)
 		}
 	}
 	for _, uid := range []string{"00000000+0000-0000-0000-000000000000", "00000000-0000-0000-0000-00000000000", "00000000-0000-0000-0000-0000000000000"} {
 		if got := id(uid); strings.HasPrefix(got, "000000000000") {
-			t.Errorf("%s was read as a UUID: %s", uid, got)
+			t.Errorf("%s was parsed as a UUID: %s", uid, got)
 		}
 	}
 }
@@ -167,6 +167,6 @@ func TestCapacityOfFillingBlockFollowsSizeHint(t *testing.T) {
 func TestSizeHintAddsASixteenth(t *testing.T) {
 	s := &Store{sizeHints: []int{7, 7}}
 	s.recordSizes(&bucket{blocks: []*block{staticBlock(make([]byte, 1600), newCodec()), nil}})
-	equal(t, "hint of a page", s.sizeHints[0], 1700)
-	equal(t, "hint without a page", s.sizeHints[1], 0)
+	equal(t, "hint of a family with text", s.sizeHints[0], 1700)
+	equal(t, "hint of a family without text", s.sizeHints[1], 0)
 }

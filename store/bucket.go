@@ -6,47 +6,46 @@ import (
 )
 
 const (
-	// slotsPerBucket makes pages of 10 to 30 kB of most families: smaller ones
-	// compress badly, larger ones cost more to open for one changed line.
+	// slotsPerBucket gives blocks of 10 to 30 kB for most families. Smaller blocks compress badly.
+	// Larger blocks cost more when one line changes.
 	slotsPerBucket = 64
-	// bucketText closes a bucket to new objects early when they are large, so
-	// that work on one bucket stays short.
+	// maxBucketText closes a bucket with large objects to new ones, which limits the duration of an
+	// operation on one bucket.
 	maxBucketText = 2 << 20
-	// roomy is how many free slots make it worth to open a settled bucket for
-	// a new object, rather than to start another.
+	// minFreeSlots is how many slots must be free before a compressed bucket accepts a new object.
+	// With fewer, starting another bucket is cheaper.
 	minFreeSlots = slotsPerBucket / 4
 )
 
-// bucket holds up to slotsPerBucket objects and one page per family. The
-// store's mutex guards it.
+// bucket holds up to slotsPerBucket objects and one block per family. The store's mutex guards it.
 type bucket struct {
 	store  *Store
-	number uint32 // index in the store's table
+	number uint32 // index in Store.buckets
 	seq    uint64 // orders buckets by age
 
-	partitioning *partitioning // that the bucket was sorted by; an older one than the store's while Divide is at work
-	partition    Partition     // of all its objects, by that division
+	partitioning *partitioning // differs from that of the store until SetPartitioning reaches the bucket
+	partition    Partition     // of all its objects, by this partitioning
 	visible      bool
 
 	used   uint64 // bit per slot
 	slots  []slot
-	blocks []*block // per family; nil without text; nil slice once discarded
+	blocks []*block // per family, nil without text; the slice is nil once the bucket is discarded
 	totals totals
 
-	lru *lruEntry // in the budget, guarded by its mutex
+	lru *lruEntry // guarded by Budget.mu
 }
 
-// slot is one object of a bucket.
+// slot holds what the store knows of one object of a bucket.
 type slot struct {
 	id           ID
 	hash         uint64
 	version      uint64
 	source       uint32
-	mark         uint32 // the store's round when last put or named by Retain
+	mark         uint32 // Store.mark when the object was last put or listed
 	fingerprints fingerprints
 }
 
-// place says where an object is: bucket number and slot.
+// slotRef is the location of an object: bucket number and slot.
 type slotRef uint32
 
 func slotRefOf(b *bucket, slot int) slotRef { return slotRef(b.number*slotsPerBucket + uint32(slot)) }
@@ -56,7 +55,7 @@ func (p slotRef) slot() int      { return int(p % slotsPerBucket) }
 
 func (b *bucket) count() int { return bits.OnesCount64(b.used) }
 
-// room is how many more objects fit.
+// freeSlots is how many more objects the bucket can take.
 func (b *bucket) freeSlots() int {
 	if b.totals.text >= maxBucketText {
 		return 0
@@ -64,16 +63,16 @@ func (b *bucket) freeSlots() int {
 	return slotsPerBucket - b.count()
 }
 
-// hot says that most of the text is raw: a new object costs little here.
+// mostlyRaw reports whether at least half of the text is raw, so that a new object is cheap to add.
 func (b *bucket) mostlyRaw() bool { return b.totals.raw*2 >= b.totals.text }
 
-// open says that new objects may go here.
+// accepts reports whether the bucket may take new objects.
 func (b *bucket) accepts() bool {
-	room := b.freeSlots()
-	return room >= minFreeSlots || room > 0 && b.mostlyRaw()
+	free := b.freeSlots()
+	return free >= minFreeSlots || free > 0 && b.mostlyRaw()
 }
 
-// take reserves the lowest free slot; there must be one.
+// allocSlot reserves the lowest free slot. The caller has checked that there is one.
 func (b *bucket) allocSlot() int {
 	i := bits.TrailingZeros64(^b.used)
 	b.used |= 1 << i
@@ -83,7 +82,7 @@ func (b *bucket) allocSlot() int {
 	return i
 }
 
-// families is the union of the families the slots of the mask have text in.
+// familiesOf returns the families in which at least one slot of the mask has text.
 func (b *bucket) familiesOf(mask uint64) fingerprints {
 	present := make(fingerprints, bitmapWords(len(b.blocks)))
 	for i := range slotsOf(mask) {
@@ -94,7 +93,7 @@ func (b *bucket) familiesOf(mask uint64) fingerprints {
 	return present
 }
 
-// slotsOf goes through the bits of a mask from the lowest.
+// slotsOf iterates over the set bits of a mask, lowest first.
 func slotsOf(mask uint64) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for ; mask != 0; mask &= mask - 1 {

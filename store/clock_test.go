@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// afterStep is what time.Now returns when it would return at, and the clock has been
-// set forward by so much: another time of day, and the same monotonic reading. Nothing
-// makes such a time but the clock, so it is written into what a time.Time is made of,
-// and then looked at whether it still is.
+// withClockStep returns at as time.Now would return it after the system clock was set forward by
+// the given duration: the wall clock differs, the monotonic reading does not. No function creates
+// such a time, so this one changes the internal representation of time.Time, and then checks the
+// result.
 func withClockStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 	t.Helper()
 	seconds := int64(by / time.Second)
@@ -20,7 +20,7 @@ func withClockStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 		loc  *time.Location
 	})(unsafe.Pointer(&stepped)).wall += uint64(seconds) << 30
 	if stepped.Sub(at) != 0 || stepped.Unix()-at.Unix() != seconds {
-		t.Fatalf("%v is not %v with the clock set by %v", stepped, at, by)
+		t.Fatalf("got %v, want %v with the clock set by %v", stepped, at, by)
 	}
 	return stepped
 }
@@ -40,7 +40,7 @@ func TestClockStepDoesNotChangeExpiry(t *testing.T) {
 			s.ExpireAt(testID(1), start.Add(time.Minute))
 			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
 			if s.Contains(testID(1)) != c.held {
-				t.Errorf("after %v of a minute, with the clock set by %v, a deleted object is held: %t", c.after, c.by, !c.held)
+				t.Errorf("after %v of a minute, with the clock set by %v, the deleted object is present: %t, want %t", c.after, c.by, !c.held, c.held)
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestClockStepDoesNotChangeQuietTime(t *testing.T) {
 			s.Sweep(time.Minute, start)
 			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
 			if n := int64(s.Stats().RawBlocks); n != c.raw {
-				t.Errorf("after %v of a minute, with the clock set by %v, %d pages are raw", c.after, c.by, n)
+				t.Errorf("after %v of a minute, with the clock set by %v, %d raw blocks, want %d", c.after, c.by, n, c.raw)
 			}
 		})
 	}

@@ -12,15 +12,14 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// level is the effort of compression. It takes as long as level 1 and gives 1 % fewer bytes;
-// level 6 gives another 4 % and takes 1.6 times as long.
+// level is the compression level. Compared with level 1, it takes as long and saves 1 % of the
+// bytes. Level 6 saves another 4 % and takes 1.6 times as long.
 const level = 2
 
-// codec packs and unpacks pages. A flate writer is 0.5 to 1 MB and a reader
-// 50 kB, so both are pooled and reset for every page: nothing in a page refers
-// to an earlier one. No more of them work at once than there are CPUs: what many
-// scrapes take together would else grow with their number, for no text any sooner.
-// Safe for concurrent use.
+// codec compresses and decompresses text. A flate writer takes 0.5 to 1 MB and a reader 50 kB, so
+// both are pooled. They are reset for every block, because no block refers to another one. At most
+// GOMAXPROCS of them work at the same time: with more, memory would grow with the number of
+// scrapes, and no scrape would finish earlier. Safe for concurrent use.
 type codec struct {
 	writers, readers, texts sync.Pool
 
@@ -29,8 +28,8 @@ type codec struct {
 
 func newCodec() *codec { return &codec{sem: make(chan struct{}, runtime.GOMAXPROCS(0))} }
 
-// enter waits for a turn to pack or to unpack; leave ends it. Who has one waits for
-// nobody until then.
+// acquire waits until fewer than GOMAXPROCS goroutines compress or decompress. The caller must not
+// wait for anything else until it calls release.
 func (c *codec) acquire() { c.sem <- struct{}{} }
 
 func (c *codec) release() { <-c.sem }
@@ -46,22 +45,22 @@ type decompressor struct {
 	in bytes.Reader
 }
 
-// deflate packs text with the lengths of its slots. The result is a run of
-// deflate blocks that ends in a sync flush: on a byte boundary and without a
-// final block, so that runs concatenate.
+// compress compresses text and stores the slot lengths with it. The data ends in a sync flush, that
+// is on a byte boundary and without a final deflate block, so that the data of several blocks can
+// be concatenated.
 func (c *codec) compress(text []byte, lens []uint32) *compressedText {
 	c.acquire()
 	defer c.release()
 	d, _ := c.writers.Get().(*compressor)
 	if d == nil {
 		d = new(compressor)
-		d.Writer, _ = flate.NewWriter(&d.out, level) // fails for unknown levels only
+		d.Writer, _ = flate.NewWriter(&d.out, level) // fails only for unknown levels
 	}
 	defer c.writers.Put(d)
 
 	d.out.Reset()
 	d.Reset(&d.out)
-	_, _ = d.Write(text) // a bytes.Buffer takes everything
+	_, _ = d.Write(text) // a bytes.Buffer returns no error
 	_ = d.Flush()
 
 	dataLen := d.out.Len()
@@ -75,14 +74,14 @@ func (c *codec) compress(text []byte, lens []uint32) *compressedText {
 	}
 }
 
-// joined is a and b in memory of exactly their length.
+// concat returns a and b in a slice of exactly their length.
 func concat(a, b []byte) []byte {
 	buf := make([]byte, len(a)+len(b))
 	copy(buf[copy(buf, a):], b)
 	return buf
 }
 
-// scratch is memory for so many bytes, to be given back to texts.
+// buffer returns a pooled buffer of the given size. The caller returns it to c.texts.
 func (c *codec) buffer(size int) *[]byte {
 	b, _ := c.texts.Get().(*[]byte)
 	if b == nil {
@@ -92,8 +91,8 @@ func (c *codec) buffer(size int) *[]byte {
 	return b
 }
 
-// inflate unpacks p into dst, which must have p.size bytes. It fails only when
-// memory was corrupted.
+// decompress writes the text of ct to dst, which must have ct.size bytes. It fails only if memory
+// is corrupted.
 func (c *codec) decompress(dst []byte, ct *compressedText) error {
 	c.acquire()
 	defer c.release()
@@ -109,7 +108,7 @@ func (c *codec) decompress(dst []byte, ct *compressedText) error {
 	return nil
 }
 
-// inflateData unpacks what was packed, without changes since.
+// decompressBase writes the text without the patch to dst.
 func (c *codec) decompressBase(dst []byte, ct *compressedText) error {
 	r, _ := c.readers.Get().(*decompressor)
 	if r == nil {
@@ -122,10 +121,10 @@ func (c *codec) decompressBase(dst []byte, ct *compressedText) error {
 	r.in.Reset(ct.data())
 	defer r.in.Reset(nil)
 	if err := r.Reset(&r.in, nil); err != nil {
-		return fmt.Errorf("reset inflater: %w", err)
+		return fmt.Errorf("reset decompressor: %w", err)
 	}
 	if _, err := io.ReadFull(r, dst); err != nil {
-		return fmt.Errorf("inflate page of %d bytes: %w", len(dst), err)
+		return fmt.Errorf("decompress block of %d bytes: %w", len(dst), err)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 package store
 
-// Audit compares what a store holds of one source with a complete list of it,
-// which takes a while to read. The methods may be called concurrently.
+// Comparison compares the objects of one source with a complete list, which takes a while to read.
+// Its methods may be called concurrently.
 type Comparison struct {
 	store  *Store
 	source uint32
@@ -14,7 +14,7 @@ type Version struct {
 	Version uint64 // as in Object
 }
 
-// Audit begins to compare. What is put from here on counts as listed.
+// Compare starts a comparison. Objects that are put from now on count as listed.
 func (s *Store) Compare(source uint32) *Comparison {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -22,17 +22,17 @@ func (s *Store) Compare(source uint32) *Comparison {
 	return &Comparison{store: s, source: source, mark: s.mark}
 }
 
-// Finding is what an Audit says of one object of the list.
+// Finding is the result of a Comparison for one listed object.
 type Finding int
 
 // The findings.
 const (
-	Matching Finding = iota // at the listed version, or at one that came since the audit began
-	Missing                 // not at all, or only an older version
-	Newer                   // a newer version, which was held before the list was asked for
+	Matching Finding = iota // stored in the listed version, or put since the comparison started
+	Missing                 // not stored, or only in an older version
+	Newer                   // stored in a newer version already before the comparison started
 )
 
-// Listed notes that the list names an object, and compares it with what is held.
+// Observe records that the list contains an object, and compares its version with the stored one.
 func (c *Comparison) Observe(v Version) Finding {
 	s := c.store
 	s.mu.Lock()
@@ -53,8 +53,8 @@ func (c *Comparison) Observe(v Version) Finding {
 	return Matching
 }
 
-// Unlisted returns what is held and was neither listed nor put since the audit
-// began, but for what Expire holds.
+// Extra returns the objects that were neither listed nor put since the comparison started, except
+// expiring ones.
 func (c *Comparison) Extra() []Version {
 	s := c.store
 	var all []Version
@@ -68,8 +68,8 @@ func (c *Comparison) Extra() []Version {
 	return all
 }
 
-// Holds says whether exactly this version of an object is held, and the object is not
-// deleted.
+// HasExactVersion reports whether the store holds exactly this version and the object is not
+// expiring.
 func (s *Store) HasExactVersion(v Version) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +78,8 @@ func (s *Store) HasExactVersion(v Version) bool {
 	return held && !expiring && b.slots[i].version == v.Version
 }
 
-// ForgetVersions makes the versions of some objects unknown ones: the next list has them
-// rendered again, at whatever version they are.
+// ResetVersions marks the versions of some objects as unknown. The next list then renders these
+// objects again, in whatever version it has.
 func (s *Store) ResetVersions(ids []ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,9 +90,9 @@ func (s *Store) ResetVersions(ids []ID) {
 	}
 }
 
-// Forget makes every version that is held an unknown one: any other takes its
-// place, and a list that does not name the object removes it. It is for an API
-// server whose versions have begun anew.
+// ResetAllVersions marks the versions of all objects as unknown. Any version then replaces them,
+// and a list without the object removes it. Call it when the API server's versions have started
+// over.
 func (s *Store) ResetAllVersions() {
 	s.eachBucket(func(b *bucket) {
 		for i := range slotsOf(b.used) {

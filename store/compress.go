@@ -1,12 +1,12 @@
 package store
 
-// Deflating takes longer than anything else here, so it is done without the
-// store's mutex, on sheets that were made final before.
+// Compression takes longer than every other operation here. It therefore runs without the store's
+// mutex, on frozen blocks.
 
-// pack gives the sheet its packed form and returns it. The sheet is final. The
-// raw form stays.
+// compress returns the compressed form of a frozen block and creates it if necessary. A patch is
+// merged. The raw form stays.
 func (blk *block) compress() *compressedText {
-	r := blk.raw.Load() // before packed: it is nil only after packed was set
+	r := blk.raw.Load() // load raw first: it becomes nil only after compressed is set
 	switch ct := blk.compressed.Load(); {
 	case ct != nil && ct.patch != nil:
 		return ct.patch.recompress(blk)
@@ -24,8 +24,8 @@ func (blk *block) compress() *compressedText {
 	return ct
 }
 
-// publish sets the packed form of a sheet of page f of b; the page may have
-// moved on to another sheet meanwhile.
+// setCompressed sets the compressed form of a block of family f of b. An edit may have replaced the
+// block in its bucket meanwhile.
 func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,11 +39,11 @@ func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) 
 	s.account(b, usage(blk))
 }
 
-// shows says whether sh is page f of the bucket.
+// holds reports whether blk is still the block of family f.
 func (b *bucket) holds(f int, blk *block) bool { return f < len(b.blocks) && b.blocks[f] == blk }
 
-// packBucket packs the pages of b that pick chooses among those with a raw
-// form, and drops that form. The caller holds no lock.
+// compressBucket compresses those blocks of b whose raw text is selected by pick, and drops their
+// raw forms. The caller holds no lock.
 func (s *Store) compressBucket(b *bucket, pick func(r *rawText) bool) {
 	s.mu.Lock()
 	picked := make([]*block, len(b.blocks))

@@ -18,18 +18,18 @@ import (
 const (
 	concurrentFamilies = 6
 	stableObjects      = 300 // in both shards, never deleted: 0 to 299
-	volatileObjects    = 600 // the others: come, go, and change shard
+	volatileObjects    = 600 // put, deleted, and moved between the shards
 	scrapes            = 40
 )
 
-// Stable objects are in both shards. Of the others, even ones are in the first
-// and odd ones in the second.
+// Stable objects are in both shards. Of the others, the first shard has those with an even hash, the
+// second those with an odd one.
 func inFirst(hash uint64) bool  { return hash < stableObjects || hash%2 == 0 }
 func inSecond(hash uint64) bool { return hash < stableObjects || hash%2 == 1 }
 
-// TestEveryScrapeSeesWholeObjects runs everything at once. Each object writes
-// its version into a line of every family, so that a scrape that mixes two
-// versions, or moves, or misses an object shows.
+// TestEveryScrapeSeesWholeObjects runs all operations concurrently. Each object has its version in
+// a line of every family, which reveals a scrape that mixes two versions, has an object twice, or
+// misses one.
 func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
 	fill(s, 0, stableObjects, 1)
@@ -61,7 +61,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 		s.Retain(0, 0, func(yield func(ID) bool) {
 			for n := 0; n < stableObjects+volatileObjects && yield(testID(n)); n++ {
 				if n > stableObjects && n%7 == 0 {
-					n++ // one that goes
+					n++ // not listed, so Retain removes it
 				}
 			}
 		})
@@ -70,7 +70,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	var scrapers sync.WaitGroup
 	for i := range 2 {
 		scrapers.Go(func() {
-			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some begin late
+			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some start late
 				if err := checkScrape(s, i+n); err != nil {
 					t.Error(err)
 					return
@@ -91,7 +91,7 @@ func reshard(s *Store, turn uint64) {
 	}
 	beginReshard(s, now, next)
 	switch turn % 5 {
-	case 0: // replaced by the next
+	case 0: // the next reshard replaces it
 	case 1:
 		abortReshard(s, now)
 	default:
@@ -103,7 +103,7 @@ func putVersion(s *Store, n int, version uint64) {
 	s.Put(Object{ID: testID(n), Hash: uint64(n), Version: version}, linesOf(textsOf(s, n, version)...))
 }
 
-// wholeObjects scrapes once and says what is wrong.
+// checkScrape scrapes once and returns an error if an object is missing or incomplete.
 func checkScrape(s *Store, turn int) error {
 	var text []byte
 	var out bytes.Buffer
@@ -143,7 +143,7 @@ func checkVersions(text string) error {
 	}
 	for object, seen := range versions {
 		if len(seen) != concurrentFamilies || len(slices.Compact(slices.Clone(seen))) != 1 {
-			return fmt.Errorf("object %s: versions %q, want %d that are the same", object, seen, concurrentFamilies)
+			return fmt.Errorf("object %s: versions %q, want %d equal ones", object, seen, concurrentFamilies)
 		}
 	}
 	for n := range stableObjects {
@@ -154,8 +154,8 @@ func checkVersions(text string) error {
 	return nil
 }
 
-// TestSetVisibleIsAtomicForReaders goes to and fro between two shards that share no
-// object: every scrape must show one or the other, complete.
+// TestSetVisibleIsAtomicForReaders alternates between two shards without a common object. Every
+// scrape must contain all objects of one of them and none of the other.
 func TestSetVisibleIsAtomicForReaders(t *testing.T) {
 	const objects, turns = 200, 20
 	s := New(testFamilies(2), NewBudget(50_000))
@@ -167,7 +167,7 @@ func TestSetVisibleIsAtomicForReaders(t *testing.T) {
 	put(0)
 	done := make(chan struct{})
 	var scraper sync.WaitGroup
-	var seen [2]atomic.Int64 // pages with even and with odd objects
+	var seen [2]atomic.Int64 // snapshots with even and with odd objects
 	scraper.Go(func() {
 		for {
 			select {
@@ -196,7 +196,7 @@ func TestSetVisibleIsAtomicForReaders(t *testing.T) {
 	verify(t, s)
 }
 
-// oneShard scrapes once, and returns whether the objects on the page are even (0) or odd (1).
+// oneShard scrapes once and returns whether the objects are even (0) or odd (1).
 func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	var out bytes.Buffer
 	if err := TakeSnapshot(Text, s).WriteText(&out); err != nil {
@@ -218,8 +218,8 @@ func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	return 0, nil
 }
 
-// TestRetainNeverRemovesListedObjectsFromAScrape relists under scrapes: what exists all the time
-// is on every page.
+// TestRetainNeverRemovesListedObjectsFromAScrape relists during scrapes. Objects that are in every
+// list must be in every scrape.
 func TestRetainNeverRemovesListedObjectsFromAScrape(t *testing.T) {
 	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
 	fill(s, 0, stableObjects, 1)
@@ -246,7 +246,7 @@ func TestRetainNeverRemovesListedObjectsFromAScrape(t *testing.T) {
 			putVersion(s, n, uint64(turn))
 			listed = append(listed, testID(n))
 		}
-		fill(s, 1000, 1050, 1) // gone by the next list
+		fill(s, 1000, 1050, 1) // not in the next list
 		s.Retain(0, 0, slices.Values(listed))
 	}
 	close(done)

@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// The methods here change pages. All are called with s.mu held, and each works
-// on one or two buckets.
+// The methods here change blocks. Callers hold s.mu. Each method works on one or two buckets.
 
-// target is the bucket that takes the next object of this part: the current
-// one until it is full, else the newest that is open, else a new one. So churn stays in a few
-// hot buckets, and settled ones are left alone.
+// target returns the bucket for the next object of a partition: the current bucket until it is
+// full, else the newest one that accepts objects, else a new one. So objects that come and go share
+// a few buckets, and the other buckets stay compressed.
 func (s *Store) target(p Partition) *bucket {
 	best := s.current[p]
 	if best == nil || !s.inPartition(best, p) || best.freeSlots() == 0 || best.blocks == nil {
@@ -43,7 +42,7 @@ func (s *Store) newBucket(p Partition) *bucket {
 	return b
 }
 
-// discard takes a bucket off the table. Collected pages keep its sheets.
+// discard removes a bucket from the store. Snapshots keep its blocks.
 func (s *Store) discard(b *bucket) {
 	s.account(b, b.totals.negated())
 	s.buckets[b.number] = nil
@@ -52,12 +51,13 @@ func (s *Store) discard(b *bucket) {
 	s.budget.update(b, false)
 }
 
+// account adds d to the totals of the bucket and of the store.
 func (s *Store) account(b *bucket, d totals) {
 	b.totals.add(d)
 	s.totalsOf(b).add(d)
 }
 
-// edit replaces the text of one object in one page.
+// edit replaces the text of one object in one block.
 func (s *Store) edit(b *bucket, f, slot int, text []byte) {
 	if s.tryPatch(b, f, 1<<slot, text) {
 		return
@@ -65,8 +65,8 @@ func (s *Store) edit(b *bucket, f, slot int, text []byte) {
 	s.rewriteBlock(b, f, len(text), func(r *rawText) { r.splice(slot, text) })
 }
 
-// rewrite opens a page, lets change rework its text, which may grow by so many
-// bytes, and keeps the totals.
+// rewriteBlock makes a block editable, calls change on its text, and updates the totals. change may
+// add up to grow bytes.
 func (s *Store) rewriteBlock(b *bucket, f, grow int, change func(r *rawText)) {
 	before := usage(b.blocks[f])
 	r := s.writableRaw(b, f, grow)
@@ -78,8 +78,8 @@ func (s *Store) rewriteBlock(b *bucket, f, grow int, change func(r *rawText)) {
 	s.account(b, usage(b.blocks[f]))
 }
 
-// writable is the raw form of a page with room to grow: the one it has, when
-// nobody else can see it, else a copy in a new sheet.
+// writableRaw returns the raw form of a block with capacity for grow more bytes. A frozen or
+// compressed block is replaced by a new one.
 func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	blk := b.blocks[f]
 	var r *rawText
@@ -107,7 +107,8 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	return fresh
 }
 
-// load copies the text of a sheet to dst, which has its size, and the lengths.
+// loadText copies the text of a block to dst, whose length is blk.size(), and returns it with the
+// slot lengths.
 func (s *Store) loadText(blk *block, dst []byte) ([]byte, []uint32) {
 	if r := blk.raw.Load(); r != nil {
 		copy(dst, r.text)
@@ -116,13 +117,14 @@ func (s *Store) loadText(blk *block, dst []byte) ([]byte, []uint32) {
 	s.counts.Decompressions++
 	ct := blk.compressed.Load()
 	if err := s.budget.codec.decompress(dst, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // we deflated it ourselves; nothing that is held can be trusted
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // data that we compressed must be readable
 	}
 	return dst, ct.lens()
 }
 
-// capacity is what to allocate for a page that needs so many bytes now. A
-// bucket that still fills gets at once what the last one came to need.
+// blockCapacity returns the capacity to allocate for a block that now needs the given number of
+// bytes. While a bucket fills, its blocks get the final size of those of the last full bucket,
+// which avoids growing them step by step.
 func (s *Store) blockCapacity(b *bucket, f, need int) int {
 	switch hint := s.sizeHints[f]; {
 	case b.count() == slotsPerBucket:
@@ -135,7 +137,7 @@ func (s *Store) blockCapacity(b *bucket, f, need int) int {
 	return need * 2
 }
 
-// learn remembers how large the pages of a full bucket are.
+// recordSizes stores the block sizes of a full bucket as size hints.
 func (s *Store) recordSizes(b *bucket) {
 	for f, blk := range b.blocks {
 		s.sizeHints[f] = 0
@@ -145,7 +147,7 @@ func (s *Store) recordSizes(b *bucket) {
 	}
 }
 
-// remove forgets the objects of the mask.
+// remove deletes the objects of the mask from the index and from the bucket.
 func (s *Store) remove(b *bucket, mask uint64) {
 	for i := range slotsOf(mask) {
 		delete(s.index, b.slots[i].id)
@@ -154,8 +156,8 @@ func (s *Store) remove(b *bucket, mask uint64) {
 	s.deleteSlots(b, mask)
 }
 
-// cut takes the slots of the mask out of a bucket. Pages they have no text in
-// stay closed.
+// deleteSlots removes the slots of the mask with their text. Blocks without text of these slots are
+// not touched.
 func (s *Store) deleteSlots(b *bucket, mask uint64) {
 	if b.used&^mask != 0 {
 		present := b.familiesOf(mask)
@@ -168,8 +170,8 @@ func (s *Store) deleteSlots(b *bucket, mask uint64) {
 	s.releaseSlots(b, mask)
 }
 
-// release frees the slots of the mask, whose text is gone from the pages, or
-// the bucket when nothing else is in it.
+// releaseSlots marks the slots of the mask as free. Their text is already removed. A bucket that
+// becomes empty is discarded.
 func (s *Store) releaseSlots(b *bucket, mask uint64) {
 	if b.used&^mask == 0 {
 		s.discard(b)
@@ -183,8 +185,7 @@ func (s *Store) releaseSlots(b *bucket, mask uint64) {
 	s.budget.update(b, true)
 }
 
-// move takes the objects of the mask from one bucket to another with enough
-// room.
+// moveObjects moves the objects of the mask to another bucket, which has enough free slots.
 func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 	var to [slotsPerBucket]int
 	for i := range slotsOf(mask) {
@@ -206,7 +207,7 @@ func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 		}
 		switch {
 		case !present.has(f):
-		case all: // src is about to go: leave its page alone
+		case all: // src will be discarded, so its block need not be edited
 			copySlots(s.loadText(blk, make([]byte, blk.size())))
 		default:
 			s.rewriteBlock(src, f, 0, func(r *rawText) { copySlots(r.text, r.lens); r.deleteSlots(mask) })

@@ -5,33 +5,32 @@ import (
 	"time"
 )
 
-// A held object stays for its time and no longer, whatever is collected, listed or
-// swept meanwhile.
+// Snapshots, lists and sweeps neither shorten nor prolong the time.
 func TestExpiringObjectStaysUntilItsExpiryTime(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	now := s.created
-	shown := func() bool {
+	visible := func() bool {
 		snap := TakeSnapshot(Text, s)
 		defer snap.Release()
 		return s.Stats().Objects == 1
 	}
 	putValue(s, 1, 1)
-	shown()
+	visible()
 	s.ExpireAt(testID(1), now.Add(time.Minute))
 	for range 3 {
 		s.RemoveExpired(now.Add(time.Minute - 1))
 		s.Sweep(time.Minute, now.Add(time.Minute-1))
-		if !shown() || !s.IsExpiring(testID(1)) {
-			t.Fatal("the object is gone before its time is over")
+		if !visible() || !s.IsExpiring(testID(1)) {
+			t.Fatal("the object was removed before its expiry time")
 		}
 	}
 	if n := s.Retain(0, 0, func(func(ID) bool) {}); n != 0 {
-		t.Error("a list that does not name the object removes it")
+		t.Error("Retain removed an expiring object")
 	}
-	s.ExpireAt(testID(1), now.Add(time.Hour)) // the deletion is read again
+	s.ExpireAt(testID(1), now.Add(time.Hour)) // repeated deletion
 	s.RemoveExpired(now.Add(time.Minute))
-	if shown() || s.IsExpiring(testID(1)) {
-		t.Error("the object is there when its time is over")
+	if visible() || s.IsExpiring(testID(1)) {
+		t.Error("the object is still visible after its expiry time")
 	}
 	verify(t, s)
 }
@@ -53,16 +52,16 @@ func TestOnlyNewerVersionCancelsExpiry(t *testing.T) {
 	s.ExpireAt(testID(1), s.created.Add(time.Minute))
 	put(1)
 	if !s.IsExpiring(testID(1)) {
-		t.Error("the version that was deleted revives the object")
+		t.Error("the deleted version cancelled the expiry")
 	}
 	put(2)
 	s.RemoveExpired(s.created.Add(time.Hour))
 	equal(t, "Objects", s.Stats().Objects, 1)
-	s.ExpireAt(ID{9}, s.created) // one that is not held
+	s.ExpireAt(ID{9}, s.created) // not in the store
 	equal(t, "expiring", len(s.expiring), 0)
 }
 
-// A sweep finds out what is due before it takes the objects out one by one.
+// A sweep first determines the expired objects and then removes them one by one.
 func TestVersionPutDuringSweepCancelsExpiry(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	putValue(s, 1, 1)

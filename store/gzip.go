@@ -6,17 +6,17 @@ import (
 	"io"
 )
 
-// One gzip member (RFC 1952): header, the pages, an empty last block, CRC-32
-// and length. The pages end on byte boundaries, so nothing is shifted.
+// One gzip member (RFC 1952): header, the data of the blocks, an empty final deflate block, CRC-32
+// and length. The data of each block ends on a byte boundary, so it is copied as it is.
 var (
 	gzipHeader = [...]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255} // deflate, no time, unknown system
-	gzipEnd    = [...]byte{0x03, 0x00}                           // final block, fixed codes, empty
+	gzipEnd    = [...]byte{0x03, 0x00}                           // empty final deflate block with fixed codes
 )
 
 const gzipTrailer = 8
 
-// GzipSize is exactly how many bytes WriteGzip writes. The pages that changed
-// since somebody last asked are deflated here; the stores keep the result.
+// GzipSize is exactly how many bytes WriteGzip writes. It compresses the blocks that changed since
+// the last gzip scrape. The stores keep the result.
 func (snap *Snapshot) GzipSize() int64 {
 	if snap.compressed != nil {
 		return snap.gzipSize
@@ -24,7 +24,7 @@ func (snap *Snapshot) GzipSize() int64 {
 	snap.compressed = make([]*compressedText, len(snap.blocks))
 	snap.gzipSize = int64(len(gzipHeader) + len(gzipEnd) + gzipTrailer)
 	for i, blk := range snap.blocks {
-		// The size must not change until WriteGzip, whatever the sheet gets meanwhile.
+		// Keep this form for WriteGzip: the size must not change if the block gets another one.
 		ct := blk.compress()
 		snap.compressed[i] = ct
 		snap.gzipSize += int64(ct.dataLen)
@@ -33,11 +33,11 @@ func (snap *Snapshot) GzipSize() int64 {
 	return snap.gzipSize
 }
 
-// WriteGzip writes the page as one gzip member.
+// WriteGzip writes the snapshot as one gzip member.
 func (snap *Snapshot) WriteGzip(w io.Writer) error {
 	snap.GzipSize()
-	out := snap.budget.buffers.newWriter(w)
-	defer out.release(&snap.budget.buffers)
+	out := snap.budget.chunks.newWriter(w)
+	defer out.release(&snap.budget.chunks)
 	out.write(gzipHeader[:])
 	for _, ct := range snap.compressed {
 		out.write(ct.data())
@@ -49,7 +49,7 @@ func (snap *Snapshot) WriteGzip(w io.Writer) error {
 	out.write(trailer[:])
 	out.flush()
 	if out.err != nil {
-		return fmt.Errorf("write page as gzip: %w", out.err)
+		return fmt.Errorf("write snapshot as gzip: %w", out.err)
 	}
 	return nil
 }

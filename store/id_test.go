@@ -6,7 +6,7 @@ import (
 )
 
 func TestNewID(t *testing.T) {
-	hashed := func(text string) ID { sum := sha256.Sum256([]byte(text)); return ID(sum[:16]) } // each part behind its length
+	hashed := func(text string) ID { sum := sha256.Sum256([]byte(text)); return ID(sum[:16]) } // each part has its length in front
 	for _, test := range []struct {
 		uid, namespace, name string
 		want                 ID
@@ -29,11 +29,11 @@ func TestNewID(t *testing.T) {
 func TestNewIDDoesNotAllocate(t *testing.T) {
 	uid, namespace, name := []byte("00112233-4455-6677-8899-aabbccddeeff"), []byte("ns"), []byte("name")
 	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewIDBytes(uid, namespace, name) }), 0)
-	equal(t, "allocations without", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
+	equal(t, "allocations without a UID", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
 }
 
-// TestHashedIDDiffersForObjectsWithTheSameUID: an API that lets users choose UIDs does not let
-// them take each other's objects off the page.
+// If an API lets users choose UIDs, one user must not be able to replace the objects of another in
+// the exposition.
 func TestHashedIDDiffersForObjectsWithTheSameUID(t *testing.T) {
 	const uid = "00112233-4455-6677-8899-aabbccddeeff"
 	seen := map[ID][3]string{}

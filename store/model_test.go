@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// model is what a Store promises, without any of its machinery.
+// model has the specified behaviour of a Store without its implementation.
 type model struct {
 	families  []Family
 	objects   map[ID]modelObject
@@ -67,13 +67,14 @@ type simulation struct {
 	model   *model
 	clock   time.Time
 	version uint64
-	counts  map[string]int // what came about, by name
+	counts  map[string]int // how often each case occurred
 }
 
-// simulatedObjects fill a few buckets. They are few enough for most steps to meet one that is held.
+// simulatedObjects fill a few buckets. They are so few that most steps concern an object in the
+// store.
 const simulatedObjects = 300
 
-// The kinds of puts that are special.
+// The variants of put. Other values behave like plain.
 const (
 	plain = iota
 	withoutVersion
@@ -92,18 +93,18 @@ func (s *simulation) put(n, kind int) {
 		}
 	}
 	if held, ok := s.model.objects[o.ID]; ok && o.Version != 0 && o.Version < held.Version {
-		s.counts["older versions"]++
+		s.counts["stale versions"]++
 	}
 	texts := make([]string, len(s.model.families))
 	if held, ok := s.model.objects[o.ID]; ok && s.rng.IntN(5) == 0 {
-		texts = held.texts // a version that says the same
+		texts = held.texts // a new version with the same text
 		s.store.Put(o, linesOf(texts...))
 		s.model.put(o, texts)
 		return
 	}
 	for f := range texts {
 		if f%4 == 3 && s.rng.IntN(20) > 0 || s.rng.IntN(9) == 0 {
-			continue // a family that is rare
+			continue // a rare family
 		}
 		label := string(make([]byte, s.rng.IntN(3)*s.rng.IntN(40)))
 		texts[f] = line(f, n, label, uint64(s.rng.IntN(3)))
@@ -123,7 +124,7 @@ func (s *simulation) delete() {
 
 func (s *simulation) retain(all bool) {
 	source := uint32(s.rng.IntN(3))
-	named := map[ID]bool{testID(simulatedObjects + 1): true} // one nobody knows
+	named := map[ID]bool{testID(simulatedObjects + 1): true} // an unknown ID
 	for id := range s.model.objects {
 		if s.rng.IntN(10) < 7 || all {
 			named[id] = true
@@ -137,24 +138,23 @@ func (s *simulation) retain(all bool) {
 }
 
 func (s *simulation) begin() {
-	// Mostly the shard grows or shrinks; sometimes it is any other.
+	// Usually the shard grows or shrinks, sometimes it is an unrelated one.
 	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
 	now := func(hash uint64) bool { return hash >= a/4 && hash < max(b, 12) }
 	next := func(hash uint64) bool { return hash >= c && hash < d }
 	beginReshard(s.store, now, next)
 	s.model.now, s.model.next = now, next
-	s.counts["dropped by a change of shard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+	s.counts["dropped by a reshard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
 }
 
-// finish ends the change of shard, if there is one; from there everything is
-// held.
+// finish ends the reshard, if there is one. Afterwards the shard includes all hashes.
 func (s *simulation) finish(shard func(uint64) bool, how func(*Store, func(uint64) bool)) {
 	if shard == nil {
 		return
 	}
 	for _, o := range s.model.objects {
 		if is, was := shard(o.Hash), s.model.now(o.Hash); is != was {
-			s.counts["shown or hidden by a switch"]++
+			s.counts["shown or hidden"]++
 		}
 	}
 	how(s.store, shard)
@@ -168,7 +168,8 @@ func (s *simulation) sweep() {
 	s.store.Sweep(time.Duration(s.rng.IntN(30))*time.Second, s.clock)
 }
 
-// step makes one random change. Those that are rare come now and then for certain.
+// step makes one random change. Rare changes also happen at fixed steps, so that every run has
+// them.
 func (s *simulation) step(i int) {
 	switch i % 100 {
 	case 10:
@@ -210,12 +211,12 @@ func (s *simulation) check(older *Snapshot, olderContent content) (*Snapshot, co
 	snap := TakeSnapshot(format, s.store)
 	want := s.model.content()
 	if s.rng.IntN(2) == 0 {
-		snap.GzipSize() // some pages only get a packed form here
+		snap.GzipSize() // gives some blocks their compressed form
 	}
 	if s.rng.IntN(2) == 0 {
 		equalContent(s.t, readSnapshot(s.t, format, snap, s.model.families), want)
 	}
-	if older != nil { // was checked or not then: what it holds must be as it was
+	if older != nil { // its content must not have changed, whether it was checked then or not
 		format := Text
 		if len(older.blocks) > 0 && older.blocks[len(older.blocks)-1] == s.store.budget.eof {
 			format = OpenMetrics
@@ -264,7 +265,7 @@ func TestStoreMatchesModel(t *testing.T) {
 					objects++
 				}
 				if !s.store.HasVersion(o.ID, o.Version) && o.Version != 0 {
-					t.Errorf("Has(%s, %d) = false", o.ID, o.Version)
+					t.Errorf("HasVersion(%s, %d) = false", o.ID, o.Version)
 				}
 			}
 			if got := s.store.Stats().Objects; got != objects {
@@ -275,23 +276,23 @@ func TestStoreMatchesModel(t *testing.T) {
 	}
 }
 
-// checkDone fails when the run did not come to what it is meant to try.
+// checkCoverage fails the test if the run missed one of the cases it is meant to cover.
 func (s *simulation) checkCoverage(limit int64) {
 	s.t.Helper()
 	stats := s.store.Stats()
 	s.counts["changed"], s.counts["unchanged"] = int(stats.Changed), int(stats.Unchanged)
-	s.counts["rejected as older"] = int(stats.Stale)
-	s.counts["packed"], s.counts["unpacked"] = int(stats.Compressions), int(stats.Decompressions)
-	if s.counts["rejected as older"] != s.counts["older versions"] {
-		s.t.Errorf("%d versions were rejected as older, want %d", s.counts["rejected as older"], s.counts["older versions"])
+	s.counts["rejected as stale"] = int(stats.Stale)
+	s.counts["compressed"], s.counts["decompressed"] = int(stats.Compressions), int(stats.Decompressions)
+	if s.counts["rejected as stale"] != s.counts["stale versions"] {
+		s.t.Errorf("%d versions were rejected as stale, want %d", s.counts["rejected as stale"], s.counts["stale versions"])
 	}
-	for _, what := range []string{"older versions", "deleted", "not retained", "dropped by a change of shard", "shown or hidden by a switch", "changed", "unchanged", "packed"} {
+	for _, what := range []string{"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden", "changed", "unchanged", "compressed"} {
 		if s.counts[what] == 0 {
-			s.t.Errorf("nothing was %s in the whole run: %v", what, s.counts)
+			s.t.Errorf("the run had no case of %q: %v", what, s.counts)
 		}
 	}
-	if limit == 0 && s.counts["unpacked"] == 0 {
-		s.t.Errorf("no page was unpacked, although none may stay raw: %v", s.counts)
+	if limit == 0 && s.counts["decompressed"] == 0 {
+		s.t.Errorf("no block was decompressed, although the limit allows no raw text: %v", s.counts)
 	}
 	s.t.Logf("%v", s.counts)
 }

@@ -2,20 +2,20 @@ package store
 
 import "math/bits"
 
-// Part is a part of what a store holds that is shown or hidden as a whole: 0
-// to MaxParts-1.
+// Partition is a subset of a store's objects that becomes visible or hidden as a whole. Its number
+// is below 32.
 type Partition uint8
 
-// MaxParts is how many parts there can be.
+// maxPartitions is the number of bits of a PartitionSet.
 const maxPartitions = 32
 
-// Parts is a set of parts.
+// PartitionSet is a set of partitions, one bit each.
 type PartitionSet uint32
 
-// PartsOf returns the set of the parts that a function admits.
-func PartitionSetOf(admits func(Partition) bool) (all PartitionSet) {
+// PartitionSetOf returns the set of all partitions for which contains returns true.
+func PartitionSetOf(contains func(Partition) bool) (all PartitionSet) {
 	for p := range Partition(maxPartitions) {
-		if admits(p) {
+		if contains(p) {
 			all |= 1 << p
 		}
 	}
@@ -24,25 +24,24 @@ func PartitionSetOf(admits func(Partition) bool) (all PartitionSet) {
 
 func (p PartitionSet) has(partition Partition) bool { return p>>partition&1 == 1 }
 
-// division says which part an object belongs to. It is replaced, never changed.
+// partitioning assigns objects to partitions. It is immutable; SetPartitioning replaces it.
 type partitioning struct {
 	partitionOf func(hash uint64) (p Partition, held bool)
 }
 
-// undivided is the division of a new store.
+// singlePartition is the partitioning of a new store.
 func singlePartition(uint64) (Partition, bool) { return 0, true }
 
-// Divide sorts what is held, and what is put from here, into parts, so that Show
-// can show and hide them at once. part says by hash where an object belongs; one
-// that is not held in any part is dropped. shown are the parts that are shown
-// from here.
+// SetPartitioning assigns the stored objects and all later ones to partitions, which SetVisible can
+// then show and hide at once. partitionOf returns the partition of an object by its hash. Objects
+// for which it returns held == false are deleted. The partitions in visible are visible from now
+// on.
 //
-// Objects are sorted bucket by bucket, and Divide returns when all are. So that
-// readers see no half of it, what is shown should be in a part that is shown,
-// and what is hidden in one that is hidden. part must be pure and not call the
-// store.
+// Objects are moved bucket by bucket, and SetPartitioning returns when all are in place. To keep an
+// intermediate state from readers, the caller should assign visible objects to visible partitions
+// and hidden objects to hidden ones. partitionOf must be pure and must not call the store.
 //
-// Until Loaded is called, the store takes it that objects arrive in bulk.
+// The store then expects a bulk load, until EndBulkLoad is called.
 func (s *Store) SetPartitioning(partitionOf func(hash uint64) (p Partition, held bool), visible PartitionSet) {
 	s.partitionMu.Lock()
 	defer s.partitionMu.Unlock()
@@ -52,7 +51,7 @@ func (s *Store) SetPartitioning(partitionOf func(hash uint64) (p Partition, held
 	s.eachBucket(s.repartition)
 }
 
-// Show shows these parts from here and hides all others, at once.
+// SetVisible makes these partitions visible and hides all others, atomically.
 func (s *Store) SetVisible(visible PartitionSet) {
 	s.partitionMu.Lock()
 	defer s.partitionMu.Unlock()
@@ -66,15 +65,15 @@ func (s *Store) SetVisible(visible PartitionSet) {
 	}
 }
 
-// Loaded says that no more objects arrive in bulk: from here a bucket that fills
-// is not packed at once, because what is new is likely to change again.
+// EndBulkLoad ends the bulk load. From then on a full bucket is not compressed at once, because new
+// objects usually change again soon.
 func (s *Store) EndBulkLoad() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bulkLoading = false
 }
 
-// assign makes the bucket one of a part.
+// setPartition assigns the bucket to a partition of the current partitioning.
 func (s *Store) setPartition(b *bucket, p Partition) {
 	b.partitioning, b.partition = s.partitioning, p
 	if visible := s.visible.has(p); visible != b.visible {
@@ -84,15 +83,15 @@ func (s *Store) setPartition(b *bucket, p Partition) {
 	}
 }
 
-// in says whether the bucket takes objects of the part.
+// inPartition reports whether the bucket belongs to the partition, by the current partitioning.
 func (s *Store) inPartition(b *bucket, p Partition) bool {
 	return b.partitioning == s.partitioning && b.partition == p
 }
 
-// sort leaves the objects of one part in the bucket, the part that most belong
-// to, and moves the others to buckets of theirs. The caller holds s.mu.
+// repartition keeps the objects of the largest partition in the bucket and moves the others to
+// buckets of their partitions. The caller holds s.mu.
 func (s *Store) repartition(b *bucket) {
-	if b.partitioning == s.partitioning { // made since
+	if b.partitioning == s.partitioning { // created since SetPartitioning
 		return
 	}
 	var masks [maxPartitions]uint64
@@ -127,7 +126,7 @@ func (s *Store) repartition(b *bucket) {
 	s.setPartition(b, Partition(largest))
 }
 
-// lowest are the lowest n bits that are set in the mask.
+// lowestBits returns the lowest n set bits of the mask.
 func lowestBits(mask uint64, n int) (low uint64) {
 	for i := range slotsOf(mask) {
 		if n == 0 {
@@ -139,8 +138,8 @@ func lowestBits(mask uint64, n int) (low uint64) {
 	return low
 }
 
-// eachBucket visits the buckets one by one, each under s.mu. Buckets that are
-// made meanwhile may be missed.
+// eachBucket calls visit for one bucket at a time, with s.mu held. It may miss buckets that are
+// created meanwhile.
 func (s *Store) eachBucket(visit func(b *bucket)) {
 	for n, more := 0, true; more; n++ {
 		s.mu.Lock()

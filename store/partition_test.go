@@ -15,15 +15,15 @@ func TestHiddenPartitionsAreHeldButNotVisible(t *testing.T) {
 	fill(s, 0, 3, 1) // 0 1 2
 	beginReshard(s, belowThree, everything)
 	fill(s, 3, 6, 1)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 1 2")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2")
 	st := s.Stats()
 	equal(t, "Objects", st.Objects, 3)
 	equal(t, "Hidden", st.HiddenObjects, 3)
 	equal(t, "TextBytes", st.TextBytes, TakeSnapshot(Text, s).Size()-int64(len(s.families[0].TextHeader)+len(s.families[1].TextHeader)))
 	s.SetVisible(nextPartitions)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
 	s.SetVisible(0)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "")
 	equal(t, "Hidden", s.Stats().HiddenObjects, 6)
 	verify(t, s)
 }
@@ -39,13 +39,13 @@ func TestPartitionsCanBeShownAndHiddenRepeatedly(t *testing.T) {
 		{1, "0 3 6"}, {2, "1 4 7"}, {1 | 4, "0 2 3 5 6 8"}, {0, ""}, {1 | 2 | 4, "0 1 2 3 4 5 6 7 8"}, {1, "0 3 6"},
 	} {
 		s.SetVisible(c.parts)
-		equal(t, "served", strings.Join(visibleObjects(t, s), " "), c.want)
+		equal(t, "visible", strings.Join(visibleObjects(t, s), " "), c.want)
 		verify(t, s)
 	}
-	putValue(s, 1, 2) // while it is hidden
+	putValue(s, 1, 2) // while hidden
 	s.Delete(testID(4))
 	s.SetVisible(2)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "1 7")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "1 7")
 	equal(t, "Changed", s.Stats().Changed, 10)
 }
 
@@ -53,27 +53,27 @@ func TestLeavingObjectsStayVisibleUntilTheSwitch(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(0))
 	fill(s, 0, 6, 1)
 	beginReshard(s, everything, even)
-	equal(t, "before", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
+	equal(t, "before the switch", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
 	s.Delete(testID(1))
 	putValue(s, 3, 2)
-	equal(t, "changes still count", strings.Join(visibleObjects(t, s), " "), "0 2 3 4 5")
+	equal(t, "after a delete and a put", strings.Join(visibleObjects(t, s), " "), "0 2 3 4 5")
 	commitReshard(s, even)
-	equal(t, "after", strings.Join(visibleObjects(t, s), " "), "0 2 4")
-	equal(t, "Has", s.HasVersion(testID(3), 1), false)
+	equal(t, "after the switch", strings.Join(visibleObjects(t, s), " "), "0 2 4")
+	equal(t, "HasVersion", s.HasVersion(testID(3), 1), false)
 	fill(s, 7, 9, 1)
-	equal(t, "only what is held", strings.Join(visibleObjects(t, s), " "), "0 2 4 8")
+	equal(t, "after puts of which one is in no partition", strings.Join(visibleObjects(t, s), " "), "0 2 4 8")
 	verify(t, s)
 }
 
 func TestObjectsOfNoPartitionAreDropped(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	fill(s, 0, 6, 1)
-	beginReshard(s, belowThree, even) // 5 is in neither
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 1 2")
+	beginReshard(s, belowThree, even) // neither contains 5
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2")
 	equal(t, "Hidden", s.Stats().HiddenObjects, 1)
 	fill(s, 7, 8, 1)
 	commitReshard(s, even)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 2 4")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 2 4")
 	verify(t, s)
 }
 
@@ -81,16 +81,16 @@ func TestNewPartitioningReplacesUnfinishedOne(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	fill(s, 0, 6, 1)
 	beginReshard(s, everything, odd)
-	beginReshard(s, everything, even) // those that were leaving stay, and the reverse
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
+	beginReshard(s, everything, even) // the opposite of the first one
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
 	commitReshard(s, even)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 2 4")
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 2 4")
 
 	beginReshard(s, even, everything)
-	fill(s, 7, 8, 1) // arrives
+	fill(s, 7, 8, 1) // put for the next shard
 	beginReshard(s, even, even)
-	commitReshard(s, even) // and is not wanted any more
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "0 2 4")
+	commitReshard(s, even) // which then excludes it again
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 2 4")
 
 	beginReshard(s, even, nothing)
 	commitReshard(s, nothing)
@@ -98,7 +98,6 @@ func TestNewPartitioningReplacesUnfinishedOne(t *testing.T) {
 	verify(t, s)
 }
 
-// What is prepared is shown without opening a page.
 func TestSetVisibleDecompressesNoBlock(t *testing.T) {
 	s := New(testFamilies(5), NewBudget(0))
 	fill(s, 0, 4*slotsPerBucket, 1)
@@ -106,15 +105,15 @@ func TestSetVisibleDecompressesNoBlock(t *testing.T) {
 	before := s.Stats()
 	s.SetVisible(nextPartitions)
 	after := s.Stats()
-	equal(t, "Unpacks", after.Decompressions, before.Decompressions)
-	equal(t, "Packs", after.Compressions, before.Compressions)
+	equal(t, "Decompressions", after.Decompressions, before.Decompressions)
+	equal(t, "Compressions", after.Compressions, before.Compressions)
 	equal(t, "Objects", after.Objects, 2*slotsPerBucket)
 	commitReshard(s, even)
-	equal(t, "Unpacks", s.Stats().Decompressions, before.Decompressions)
+	equal(t, "Decompressions", s.Stats().Decompressions, before.Decompressions)
 	verify(t, s)
 }
 
 func TestPartitionSetOf(t *testing.T) {
-	equal(t, "even parts", PartitionSetOf(func(p Partition) bool { return p < 8 && p%2 == 0 }), 0b1010101)
+	equal(t, "even partitions", PartitionSetOf(func(p Partition) bool { return p < 8 && p%2 == 0 }), 0b1010101)
 	equal(t, "none", PartitionSetOf(func(Partition) bool { return false }), 0)
 }

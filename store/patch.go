@@ -8,53 +8,53 @@ import (
 	"time"
 )
 
-// maxPatches is how many slots of a packed page may differ from what was packed
-// before it is worth to open the page.
+// maxPatches is how many slots of a compressed block a patch may change. Beyond that, decompressing
+// the block is cheaper.
 const maxPatches = 32
 
-// patch is what has changed in a packed page since it was packed. A single
-// change of a page that is quiet otherwise costs the text of one object, not
-// the inflating of sixty-four; a scrape packs all changes of a page together.
-// Like raw text it can be changed until somebody else can see it, which the
-// store's mutex guards.
+// patch holds the changes of a compressed block since it was compressed. A change of a single
+// object then costs the text of that object and no decompression of 64. A gzip scrape merges all
+// changes of a block at once. Like raw text, a patch can be changed until the block is frozen. The
+// store's mutex guards it.
 type patch struct {
-	home         *bucket // where the page belongs, to publish it packed
+	home         *bucket // bucket of the block, for setCompressed
 	family       int
-	epoch        uint64        // the store's when this was made: a later one means it was collected
-	frozen       bool          // somebody reads it: final
-	texts        []patchText   // by slot, without duplicates
-	baseSize     uint32        // bytes of the text that was packed
+	epoch        uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
+	frozen       bool          // being read or merged
+	texts        []patchText   // at most one per slot
+	baseSize     uint32        // bytes of uncompressed text below the patch
 	textBytes    int           // memory of texts
-	patchedSince time.Duration // age of the store at the first sweep after the first change, 0 before that
+	patchedSince time.Duration // age of the store at the first sweep after the first change; 0 before that sweep
 
-	compressMu sync.Mutex // held while the text is packed, so that it is packed once
+	compressMu sync.Mutex // held during recompression, so that the text is compressed only once
 }
 
 type patchText struct {
 	slot int
-	text []byte // ours; shared with older patches of the page, so never written again
+	text []byte // owned by the store; immutable, because older patches of the block may share it
 }
 
-// writable says whether the page's patch, if it has one, can be changed as it is.
+// hasWritablePatch reports whether there is a patch that can be changed in place.
 func (ct *compressedText) hasWritablePatch(epoch uint64) bool {
 	return ct.patch != nil && ct.patch.epoch == epoch && !ct.patch.frozen
 }
 
-// patchable is a copy of a page of the bucket whose patch can be changed.
+// copyForPatch returns a copy of the text for a new block of family f of b, with a patch that can
+// be changed.
 func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compressedText {
-	next := &struct { // one allocation for both
+	next := &struct { // one allocation for text and patch
 		compressedText
-		over patch
-	}{compressedText: *ct, over: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
-	next.patch = &next.over
+		overlay patch
+	}{compressedText: *ct, overlay: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
+	next.patch = &next.overlay
 	if t := ct.patch; t != nil {
-		next.over.baseSize, next.over.patchedSince, next.over.textBytes = t.baseSize, t.patchedSince, t.textBytes
-		next.over.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
+		next.overlay.baseSize, next.overlay.patchedSince, next.overlay.textBytes = t.baseSize, t.patchedSince, t.textBytes
+		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
 	return &next.compressedText
 }
 
-// fits says whether not too many slots differ when those of the mask do.
+// canPatch reports whether the patch stays within maxPatches if the slots of the mask change too.
 func (ct *compressedText) canPatch(mask uint64) bool {
 	if ct.patch != nil {
 		for _, t := range ct.patch.texts {
@@ -64,8 +64,7 @@ func (ct *compressedText) canPatch(mask uint64) bool {
 	return bits.OnesCount64(mask) <= maxPatches
 }
 
-// replace replaces the text of the slots that the mask names by text, which is not
-// kept. The patch can be changed.
+// replace sets the text of every slot in the mask. It copies text. The patch must be writable.
 func (ct *compressedText) replace(mask uint64, text []byte) {
 	ct.size += uint32(bits.OnesCount64(mask)*len(text)) - ct.textLen(mask)
 	t := ct.patch
@@ -82,7 +81,7 @@ func (ct *compressedText) replace(mask uint64, text []byte) {
 	}
 }
 
-// length is how many bytes of text the slots of the mask have together.
+// textLen is how many bytes of text the slots of the mask have in total.
 func (ct *compressedText) textLen(mask uint64) (sum uint32) {
 	if ct.patch != nil {
 		for _, t := range ct.patch.texts {
@@ -103,8 +102,8 @@ func (ct *compressedText) textLen(mask uint64) (sum uint32) {
 	return sum
 }
 
-// amend changes a packed page without opening it. It reports whether that was
-// possible. The caller holds s.mu.
+// tryPatch changes a compressed block without decompressing it. It returns false if that is
+// impossible. The caller holds s.mu.
 func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 	blk := b.blocks[f]
 	if blk == nil || blk.raw.Load() != nil {
@@ -128,7 +127,7 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 	return true
 }
 
-// lensOver are the lengths of the slots, given those of what was packed.
+// applyLens returns the slot lengths with the patch, given those of the compressed text.
 func (t *patch) applyLens(lens []uint32) []uint32 {
 	for _, one := range t.texts {
 		if one.slot >= len(lens) {
@@ -139,7 +138,8 @@ func (t *patch) applyLens(lens []uint32) []uint32 {
 	return lens
 }
 
-// apply writes the text to dst, given what was packed and the lengths of its slots.
+// apply writes the text with the patch to dst, given the text below it and the slot lengths of
+// that.
 func (t *patch) apply(dst, base []byte, lens []uint32) {
 	var texts [slotsPerBucket]*patchText
 	for i := range t.texts {
@@ -157,7 +157,7 @@ func (t *patch) apply(dst, base []byte, lens []uint32) {
 	}
 }
 
-// merge packs the sheet's page with its changes and returns it.
+// recompress merges the patch into the compressed text of its block and returns the result.
 func (t *patch) recompress(blk *block) *compressedText {
 	t.compressMu.Lock()
 	defer t.compressMu.Unlock()
@@ -169,7 +169,7 @@ func (t *patch) recompress(blk *block) *compressedText {
 	text := s.budget.codec.buffer(int(ct.size))
 	defer s.budget.codec.texts.Put(text)
 	if err := s.budget.codec.decompress(*text, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in load
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in loadText
 	}
 	q := s.budget.codec.compress(*text, ct.lens())
 	s.setCompressed(t.home, t.family, blk, q)

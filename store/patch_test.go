@@ -10,21 +10,21 @@ import (
 
 func TestFewChangesOfACompressedBlockDoNotDecompressIt(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
-	fill(s, 0, slotsPerBucket, 1) // packed, because the store loads
+	fill(s, 0, slotsPerBucket, 1) // compressed at once, because of the bulk load
 	s.EndBulkLoad()
 	for n := range maxPatches {
 		putValue(s, n, 2)
 	}
-	equal(t, "Unpacks", s.Stats().Decompressions, 0)
-	equal(t, "RawPages", s.Stats().RawBlocks, 0)
+	equal(t, "Decompressions", s.Stats().Decompressions, 0)
+	equal(t, "RawBlocks", s.Stats().RawBlocks, 0)
 	verify(t, s)
 	before := TakeSnapshot(Text, s)
 
 	putValue(s, maxPatches, 2) // one too many
-	equal(t, "RawPages", s.Stats().RawBlocks, 2)
+	equal(t, "RawBlocks", s.Stats().RawBlocks, 2)
 	verify(t, s)
 
-	var text bytes.Buffer // the page that was collected is the one of before
+	var text bytes.Buffer // the snapshot has the text from before
 	if err := before.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestFewChangesOfACompressedBlockDoNotDecompressIt(t *testing.T) {
 			want = textsOf(s, n, 2)[0]
 		}
 		if !strings.Contains(text.String(), want) {
-			t.Errorf("not on the page: %s", want)
+			t.Errorf("missing in the snapshot: %s", want)
 		}
 	}
 }
@@ -47,16 +47,16 @@ func TestScrapeRecompressesPatchedBlock(t *testing.T) {
 	putValue(s, 3, 2)
 	putValue(s, 5, 2)
 	s.Delete(testID(7))
-	for range 2 { // the second has nothing left to do
+	for range 2 { // the second finds nothing to compress
 		TakeSnapshot(Text, s).GzipSize()
-		equal(t, "Packs", s.Stats().Compressions, compressions+2)
-		equal(t, "RawPages", s.Stats().RawBlocks, 0)
+		equal(t, "Compressions", s.Stats().Compressions, compressions+2)
+		equal(t, "RawBlocks", s.Stats().RawBlocks, 0)
 		verify(t, s)
 	}
 	equal(t, "Objects", s.Stats().Objects, slotsPerBucket-1)
 }
 
-// Nobody scrapes what is hidden, and text needs nothing packed.
+// Hidden blocks and scrapes without gzip would otherwise keep their patches.
 func TestSweepRecompressesOldPatches(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
@@ -65,20 +65,19 @@ func TestSweepRecompressesOldPatches(t *testing.T) {
 	compressed := s.Stats().CompressedBytes
 	putValue(s, 3, 2)
 	s.Sweep(time.Minute, noon)
-	putValue(s, 5, 2) // later changes do not put it off
+	putValue(s, 5, 2) // later changes do not postpone it
 	for minute := range patchQuietFactor {
 		if s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute)); s.Stats().CompressedBytes < compressed+100 {
-			t.Errorf("packed after %d minutes", minute)
+			t.Errorf("recompressed after %d minutes", minute)
 		}
 	}
 	compressions := s.Stats().Compressions
 	s.Sweep(time.Minute, noon.Add(patchQuietFactor*time.Minute))
-	equal(t, "Packs", s.Stats().Compressions, compressions+2)
+	equal(t, "Compressions", s.Stats().Compressions, compressions+2)
 	equal(t, "patched", s.hiddenTotals.patched, 0)
 	verify(t, s)
 }
 
-// Many changes of a page that nobody has seen meanwhile change one page.
 func TestPatchIsChangedInPlaceUntilSnapshot(t *testing.T) {
 	s := New(testFamilies(1), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
@@ -89,16 +88,15 @@ func TestPatchIsChangedInPlaceUntilSnapshot(t *testing.T) {
 		func() { putValue(s, 5, 2) }, func() { putValue(s, 5, 3) }, func() { s.Delete(testID(3)) }, func() { s.Delete(testID(7)) },
 	} {
 		change()
-		equal(t, "the page is the same", s.buckets[0].blocks[0] == blk, true)
+		equal(t, "the block is the same", s.buckets[0].blocks[0] == blk, true)
 		verify(t, s)
 		TakeSnapshot(Text, s)
 		putValue(s, 9, uint64(10+n))
-		equal(t, "the page is the same, once it was seen", s.buckets[0].blocks[0] == blk, false)
+		equal(t, "the block is the same after a snapshot", s.buckets[0].blocks[0] == blk, false)
 		blk = s.buckets[0].blocks[0]
 	}
 }
 
-// Who looks at a bucket sees it as it was, whatever changes while they look.
 func TestBlockTextsAreUnaffectedByLaterPatches(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
@@ -107,7 +105,7 @@ func TestBlockTextsAreUnaffectedByLaterPatches(t *testing.T) {
 	for text := range s.BlockTexts() {
 		putValue(s, 3, 3)
 		if want := textsOf(s, 3, 2)[slices.IndexFunc(s.families, func(f Family) bool { return f.Name == text.Family })]; !strings.Contains(string(text.Text), want) {
-			t.Errorf("%s: not as it was: %s", text.Family, want)
+			t.Errorf("%s: the text before the change is missing: %s", text.Family, want)
 		}
 	}
 	verify(t, s)
@@ -116,15 +114,14 @@ func TestBlockTextsAreUnaffectedByLaterPatches(t *testing.T) {
 func TestBlockWithoutTextIsRemoved(t *testing.T) {
 	s := New(testFamilies(1), NewBudget(0))
 	fill(s, 0, 3, 1)
-	s.Put(Object{ID: testID(9)}, linesOf("")) // holds the bucket, has no text
+	s.Put(Object{ID: testID(9)}, linesOf("")) // keeps the bucket, has no text
 	for n := range 3 {
 		s.Delete(testID(n))
 	}
-	equal(t, "Pages", s.Stats().Blocks, 0)
+	equal(t, "Blocks", s.Stats().Blocks, 0)
 	verify(t, s)
 }
 
-// The length of slots is what their texts are long, packed or changed since, and 0 past the end.
 func TestTextLenOfSlots(t *testing.T) {
 	lens := []uint32{3, 0, 200, 40_000, 1}
 	ct := newCodec().compress(make([]byte, 40_204), lens)

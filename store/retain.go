@@ -2,10 +2,9 @@ package store
 
 import "iter"
 
-// Retain takes a complete list of what a source had at a version, 0 when that is
-// unknown: every other object of that source goes. It returns how many went. An
-// object that is put while Retain runs stays, and so does one that is newer than
-// the list, which cannot know of it, and one that Expire holds.
+// Retain removes all objects of a source except those in ids, a complete list that was taken at the
+// given version (0 if unknown). It returns the number of removed objects. It keeps objects that
+// were put while Retain runs, objects in a newer version than the list, and expiring objects.
 func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
 	s.mu.Lock()
 	s.mark++
@@ -20,27 +19,27 @@ func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
 		s.mu.Unlock()
 	}
 
-	gone := 0
+	removed := 0
 	for _, id := range s.unmarked(source, mark) {
 		s.mu.Lock()
 		if b, i, held := s.find(id); held && b.slots[i].unmarkedSince(source, mark) && (version == 0 || b.slots[i].version <= version) {
 			s.remove(b, 1<<i)
-			gone++
+			removed++
 		}
 		s.mu.Unlock()
 		s.budget.evict()
 	}
-	return gone
+	return removed
 }
 
-// passed says that the object is the source's and was neither named nor put
-// since the round began.
+// unmarkedSince reports whether the object belongs to the source and was neither listed nor put
+// since the mark was set.
 func (sl *slot) unmarkedSince(source, mark uint32) bool {
-	return sl.source == source && int32(sl.mark-mark) < 0 // rounds may wrap
+	return sl.source == source && int32(sl.mark-mark) < 0 // the counter may wrap
 }
 
-// unnamed finds the objects to remove by ID: by the time they are removed they
-// may have moved.
+// unmarked returns the IDs of such objects, except expiring ones. IDs remain valid when the objects
+// move to other slots.
 func (s *Store) unmarked(source, mark uint32) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

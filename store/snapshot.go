@@ -3,37 +3,36 @@ package store
 // Format is an exposition format.
 type Format int
 
-// The formats differ in the headers of families and in the end of the page.
+// The formats differ in the family headers and in the end of the exposition.
 const (
 	Text        Format = iota // Prometheus text format 0.0.4
 	OpenMetrics               // OpenMetrics 1.0, ends in "# EOF"
 	numFormats
 )
 
-// Page is what stores hold at one moment, family by family: an immutable
-// snapshot. Writing it needs no lock and waits for nobody. It keeps memory of
-// the stores alive, so it should be dropped when it is written. Not safe for
+// Snapshot is an immutable view of one or more stores, ordered by family. Writing it takes no lock.
+// It keeps memory of the stores alive, so release it after writing. A Snapshot is not safe for
 // concurrent use.
 type Snapshot struct {
 	budget *Budget  // for its pools
-	blocks []*block // headers, pages and the end, in order
+	blocks []*block // headers, blocks and the end of the exposition, in order
 	size   int64
 
-	compressed []*compressedText // their packed forms, once asked for
+	compressed []*compressedText // set by GzipSize
 	gzipSize   int64
 	crc        uint32
 }
 
-// Collect takes a snapshot of the stores, in the given order. Each store is
-// taken at one moment, so an object is there once, whole, and in one version
-// in all its families; Commit is seen entirely or not at all. A family that
-// several stores have is one group, where the first of them has it. The mutex
-// of a store is held as long as it takes to copy a pointer per page. Nothing is
-// deflated or inflated yet: that depends on what the page is asked for.
+// TakeSnapshot takes a snapshot of the stores, in the given order. Each store is captured at one
+// moment: an object appears once, complete, and in the same version in all its families, and a
+// change of the visible partitions appears entirely or not at all. A family that several stores
+// share forms one group, at its position in the first of them. The mutex of a store is held while
+// one pointer per block is copied. Nothing is compressed or decompressed yet, because that depends
+// on the encoding of the response.
 func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
 	snap := &Snapshot{budget: budgetOf(stores)}
 	blocks := make([][][]*block, len(stores))
-	locations := map[string][]familyRef{} // where each family is
+	locations := map[string][]familyRef{} // of each family
 	capacity := 1
 	for n, s := range stores {
 		blocks[n] = s.visibleBlocks(nil)
@@ -56,8 +55,7 @@ func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
 	return snap
 }
 
-// group adds the pages of a family from all places that it has among the taken
-// ones, behind its header; nothing when there is no page.
+// addFamily adds the header and the blocks of a family. A family without blocks gets no header.
 func (snap *Snapshot) addFamily(header *block, refs []familyRef, blocks [][][]*block) {
 	headerPending := true
 	for _, ref := range refs {
@@ -74,10 +72,10 @@ func (snap *Snapshot) addFamily(header *block, refs []familyRef, blocks [][][]*b
 	}
 }
 
-// position is where a family is among several stores.
+// familyRef is the position of a family: index of the store, and of the family in that store.
 type familyRef struct{ store, family int }
 
-// budgetOf is the budget whose pools serve a page of these stores.
+// budgetOf returns the budget whose pools serve a snapshot of these stores.
 func budgetOf(stores []*Store) *Budget {
 	if len(stores) == 0 {
 		return NewBudget(0)
@@ -90,8 +88,7 @@ func (snap *Snapshot) add(blk *block) {
 	snap.size += int64(blk.size())
 }
 
-// snapshot appends the pages of each bucket that is shown. From here their
-// sheets are final.
+// visibleBlocks appends the blocks of each visible bucket. The blocks are frozen from then on.
 func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,9 +105,8 @@ func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
 	return blocks
 }
 
-// Size is the length of the text in bytes.
+// Size is the length of the uncompressed text in bytes.
 func (snap *Snapshot) Size() int64 { return snap.size }
 
-// Release lets go of the stores' memory before the page itself is garbage. The
-// page is empty from then on.
+// Release drops the references to the stores' memory. The snapshot is empty afterwards.
 func (snap *Snapshot) Release() { *snap = Snapshot{budget: snap.budget} }

@@ -21,13 +21,13 @@ func TestBlocksConcatenateToOneGzipMember(t *testing.T) {
 		if err := TakeSnapshot(f, s, other).WriteGzip(&zipped); err != nil {
 			t.Fatal(err)
 		}
-		text := string(gunzip(t, zipped.Bytes())) // checks that it is one member
+		text := string(gunzip(t, zipped.Bytes())) // fails if there is more than one member
 		tail := "# TYPE other gauge\nother 1\n"
 		if f == OpenMetrics {
 			tail = "# TYPE other info\nother 1\n# EOF\n"
 		}
 		text, found := strings.CutSuffix(text, tail)
-		equal(t, "ends in the second store", found, true)
+		equal(t, "the second store comes last", found, true)
 		parsed := parseExposition(t, Text, strings.ReplaceAll(text, " info\n", " gauge\n"), s.families)
 		equal(t, "families", len(parsed), 4)
 	}
@@ -65,18 +65,17 @@ func TestGzipScrapeCompressesABlockOnceAndKeepsBothForms(t *testing.T) {
 	for range 3 {
 		TakeSnapshot(OpenMetrics, s).GzipSize()
 		st := s.Stats()
-		equal(t, "Packs", st.Compressions, 8)
-		equal(t, "Unpacks", st.Decompressions, 0)
-		equal(t, "PackedPages", st.CompressedBlocks, 8)
-		equal(t, "RawPages", st.RawBlocks, 8)
+		equal(t, "Compressions", st.Compressions, 8)
+		equal(t, "Decompressions", st.Decompressions, 0)
+		equal(t, "CompressedBlocks", st.CompressedBlocks, 8)
+		equal(t, "RawBlocks", st.RawBlocks, 8)
 	}
 	s.Sweep(0, noon)
-	equal(t, "Packs after the sweep", s.Stats().Compressions, 8)
-	equal(t, "RawPages after the sweep", s.Stats().RawBlocks, 0)
+	equal(t, "Compressions after the sweep", s.Stats().Compressions, 8)
+	equal(t, "RawBlocks after the sweep", s.Stats().RawBlocks, 0)
 	verify(t, s)
 }
 
-// A snapshot holds raw text; the pages must not be edited under it.
 func TestSnapshotIsImmutable(t *testing.T) {
 	s := New(testFamilies(4), nil)
 	fill(s, 0, 100, 1)
@@ -99,7 +98,7 @@ func TestReleasedSnapshotIsEmpty(t *testing.T) {
 	readSnapshot(t, Text, snap, s.families)
 }
 
-// brokenWriter takes some bytes and then fails.
+// brokenWriter accepts some bytes and then fails.
 type brokenWriter struct{ room int }
 
 var errBroken = errors.New("connection reset")
@@ -129,7 +128,7 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 			t.Errorf("WriteText with room for %d: %v", room, err)
 		}
 	}
-	readSnapshot(t, Text, snap, s.families) // and can be written again
+	readSnapshot(t, Text, snap, s.families) // a failed write can be repeated
 }
 
 func FuzzGzipAssembly(f *testing.F) {
@@ -137,7 +136,7 @@ func FuzzGzipAssembly(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("kube_pod_info{uid=\"x\"} 1\n"), 3000), uint8(200), false)
 	f.Add([]byte{}, uint8(0), true)
 	const families = 3
-	tight, wide := NewBudget(0), NewBudget(1<<30) // their pools make this much faster
+	tight, wide := NewBudget(0), NewBudget(1<<30) // shared, because their pools make this much faster
 	f.Fuzz(func(t *testing.T, data []byte, step uint8, raw bool) {
 		budget := tight
 		if raw {
@@ -145,7 +144,7 @@ func FuzzGzipAssembly(f *testing.F) {
 		}
 		s := New(testFamilies(families), budget)
 		var texts [families][]byte
-		for n := 0; n < slotsPerBucket && len(data) > 0; n++ { // one bucket: slots keep the order
+		for n := 0; n < slotsPerBucket && len(data) > 0; n++ { // one bucket, so that slots keep the order
 			l := new(Lines)
 			for f := range families {
 				part := data[:min(len(data), int(step)*(n+f)+1)]
@@ -172,13 +171,13 @@ func FuzzGzipAssembly(f *testing.F) {
 		}
 		equal(t, "GzipSize", size, int64(zipped.Len()))
 		if !bytes.Equal(gunzip(t, zipped.Bytes()), want.Bytes()) {
-			t.Error("gzip holds other text")
+			t.Error("the decompressed text differs")
 		}
 		if err := snap.WriteText(&plain); err != nil || !bytes.Equal(plain.Bytes(), want.Bytes()) {
-			t.Errorf("the plain text differs (%v)", err)
+			t.Errorf("the plain text differs, error: %v", err)
 		}
 		verify(t, s)
-		s.Retain(0, 0, func(func(ID) bool) {}) // takes its bytes out of the budget
+		s.Retain(0, 0, func(func(ID) bool) {}) // removes its bytes from the budget
 		equal(t, "raw bytes at the end", budget.RawBytes(), 0)
 	})
 }

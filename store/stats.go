@@ -2,31 +2,32 @@ package store
 
 // Stats describes a store at one moment.
 type Stats struct {
-	Objects       int // shown
-	HiddenObjects int // held, not shown
+	Objects       int // visible
+	HiddenObjects int // held but not visible
 	Buckets       int
 
-	Blocks           int // with text
-	RawBlocks        int // of them with raw text; some have both forms
-	CompressedBlocks int // of them with deflated text
+	Blocks           int // blocks with text
+	RawBlocks        int // with a raw form; some have both forms
+	CompressedBlocks int // with a compressed form
 
-	TextBytes       int64 // text of the objects shown, without headers
-	HeldTextBytes   int64 // text of all objects, shown or not
-	RawBytes        int64 // memory of raw pages, counted by the Budget
-	CompressedBytes int64 // memory of packed pages
+	TextBytes       int64 // text of the visible objects, without headers
+	HeldTextBytes   int64 // text of all objects
+	RawBytes        int64 // memory of raw text, limited by the Budget
+	CompressedBytes int64 // memory of compressed text
 
-	Compressions   uint64 // pages deflated
-	Decompressions uint64 // pages inflated to be changed
+	Compressions   uint64 // blocks compressed
+	Decompressions uint64 // blocks decompressed for a change
 	Changed        uint64 // Puts that changed text
-	Unchanged      uint64 // Puts that changed none
-	Stale          uint64 // Puts ignored because a newer version was held
+	Unchanged      uint64 // Puts that left the text as it was
+	Stale          uint64 // Puts ignored because the store held a newer version
 }
 
-// totals are the running sums behind Stats, per bucket, and of what is shown and hidden.
+// totals are the sums behind Stats. The store keeps them per bucket, for visible buckets and for
+// hidden ones.
 type totals struct {
 	objects, buckets, blocks, rawBlocks, compressedBlocks int
 
-	patched int // packed pages with changes on top
+	patched int // compressed blocks with a patch
 
 	text, raw, compressed int64
 }
@@ -52,7 +53,7 @@ func (t totals) negated() totals {
 	return n
 }
 
-// weigh is what a page adds to the totals.
+// usage is what a block adds to the totals.
 func usage(blk *block) (t totals) {
 	if blk == nil {
 		return t
@@ -70,7 +71,7 @@ func usage(blk *block) (t totals) {
 	return t
 }
 
-// totalsOf is where the totals of a bucket belong.
+// totalsOf returns the totals that include the bucket.
 func (s *Store) totalsOf(b *bucket) *totals {
 	if b.visible {
 		return &s.visibleTotals
@@ -78,7 +79,7 @@ func (s *Store) totalsOf(b *bucket) *totals {
 	return &s.hiddenTotals
 }
 
-// Stats reads running totals: it costs the same whatever the store holds.
+// Stats returns the running totals. Its cost does not depend on the number of objects.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

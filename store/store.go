@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Store holds the rendered lines of the objects of one resource. All methods
-// may be called concurrently.
+// Store holds the rendered lines of the objects of one resource. All methods may be called
+// concurrently.
 type Store struct {
 	families []Family
 	headers  [numFormats][]*block // per family
@@ -16,30 +16,30 @@ type Store struct {
 	created  time.Time    // see age
 	seed     maphash.Seed // of fingerprints
 
-	partitionMu sync.Mutex // held by Divide, Show and by merging: who sorts objects into buckets
+	partitionMu sync.Mutex // held while objects move between buckets: SetPartitioning, SetVisible, merging
 
-	mu          sync.Mutex // guards all below and everything reachable, except final sheets
+	mu          sync.Mutex // guards the fields below and everything reachable from them, except frozen blocks
 	index       map[ID]slotRef
-	buckets     []*bucket // by number, with holes
-	freeNumbers []uint32  // the holes
-	current     [maxPartitions]*bucket
-	lastSeq     uint64 // buckets ever made
-	epoch       uint64 // collections; see raw.epoch
-	mark        uint32 // Retains; see slot.round
-	sizeHints   []int  // per family: size of its page in the last bucket that was filled
+	buckets     []*bucket              // by number; nil where discarded
+	freeNumbers []uint32               // indexes of the nil entries of buckets
+	current     [maxPartitions]*bucket // takes new objects
+	lastSeq     uint64                 // buckets created
+	epoch       uint64                 // snapshots taken; see rawText.epoch
+	mark        uint32                 // calls of Retain and Compare; see slot.mark
+	sizeHints   []int                  // per family: size of its block in the last bucket that became full
 
-	expiring map[ID]time.Duration // deleted objects, and the store's age until which they are held
+	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age
 
 	partitioning *partitioning
 	visible      PartitionSet
-	bulkLoading  bool // objects arrive in bulk
+	bulkLoading  bool // until EndBulkLoad
 
 	visibleTotals, hiddenTotals totals
-	counts                      Stats // the counters only
+	counts                      Stats // only the counters are used
 }
 
-// New returns an empty store for objects with these families. Stores that share
-// a budget share its bound and its pools; nil gives the store one of its own.
+// New returns an empty store for objects with these families. Stores that share a budget share its
+// limit and its pools. If budget is nil, the store gets a budget of its own.
 func New(families []Family, budget *Budget) *Store {
 	if budget == nil {
 		budget = NewBudget(defaultRawBytes)
@@ -68,12 +68,12 @@ func New(families []Family, budget *Budget) *Store {
 	return s
 }
 
-// age is how old the store is at a time. Unlike the clock, which may be set forward or
-// back, it does not jump.
+// age is the age of the store at a point in time. It is monotonic: it does not jump when the system
+// clock is set.
 func (s *Store) age(at time.Time) time.Duration { return at.Sub(s.created) }
 
-// Has says whether the object is held at this version or a newer one, so that
-// it need not be decoded again. An unknown version (0) is never held.
+// HasVersion reports whether the store holds the object in this version or a newer one, so that the
+// caller need not decode it. It returns false for an unknown version (0).
 func (s *Store) HasVersion(id ID, version uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *Store) HasVersion(id ID, version uint64) bool {
 	return held && version != 0 && b.slots[i].version >= version
 }
 
-// Known says whether any version of the object is held.
+// Contains reports whether the store holds the object in any version.
 func (s *Store) Contains(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,9 +89,8 @@ func (s *Store) Contains(id ID) bool {
 	return held
 }
 
-// Put adds an object or takes its new version over. It is ignored when a newer
-// version is held, and when the division gives the object no part
-// (one that was held goes). The caller may reuse l.
+// Put adds an object or replaces its version. It ignores a version older than the one in the store.
+// If the object belongs to no partition, Put deletes it. The caller may reuse l.
 func (s *Store) Put(o Object, l *Lines) {
 	var stack [160]uint64
 	fresh := s.appendFingerprints(stack[:0], l)
@@ -104,9 +103,9 @@ func (s *Store) Put(o Object, l *Lines) {
 	s.budget.evict()
 }
 
-// put returns the bucket that was filled by the object while the store loads:
-// while a list comes in, a full bucket is as good as settled, and to pack it at
-// once keeps the text of all objects from being there raw.
+// put returns the bucket if the object filled it during a bulk load. Objects that come from a list
+// rarely change soon, so the caller compresses the full bucket at once. Otherwise the text of all
+// objects would be raw at the same time.
 func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 	b, i, held := s.find(o.ID)
 	if held && o.Version != 0 && o.Version < b.slots[i].version {
@@ -120,7 +119,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 		return nil
 	case !belongs:
 		return nil
-	case held && !s.inPartition(b, partition): // not sorted yet
+	case held && !s.inPartition(b, partition): // SetPartitioning has not reached its bucket yet
 		s.moveObjects(b, 1<<i, s.target(partition))
 		b, i, _ = s.find(o.ID)
 	case !held:
@@ -136,7 +135,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 	slot.id, slot.hash, slot.version, slot.source, slot.mark = o.ID, o.Hash, o.Version, o.Source, s.mark
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
-		s.current[partition] = nil // holes that it gets later are not for churn
+		s.current[partition] = nil // slots that become free later are not for new objects
 		s.recordSizes(b)
 		if s.bulkLoading {
 			return b
@@ -145,7 +144,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 	return nil
 }
 
-// write brings the pages up to date whose family differs from what is held.
+// write updates the blocks of those families whose fingerprints differ.
 func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
 	slot := &b.slots[i]
 	if slices.Equal(slot.fingerprints, fresh) {
@@ -154,17 +153,17 @@ func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
 	}
 	s.counts.Changed++
 	held := slot.fingerprints
-	atFresh := bitmapWords(len(s.families)) // where the hash of the next family is
+	atFresh := bitmapWords(len(s.families)) // index of the next hash in fresh
 	atHeld := atFresh
 	for f := range s.families {
-		is, was := fresh.has(f), held.has(f)
-		if is != was || is && fresh[atFresh] != held[atHeld] {
+		has, had := fresh.has(f), held.has(f)
+		if has != had || has && fresh[atFresh] != held[atHeld] {
 			s.edit(b, f, i, l.family(f))
 		}
-		if is {
+		if has {
 			atFresh++
 		}
-		if was {
+		if had {
 			atHeld++
 		}
 	}
@@ -176,7 +175,7 @@ func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
 	s.budget.update(b, true)
 }
 
-// Delete forgets the object. An unknown one is fine.
+// Delete removes the object if the store holds it.
 func (s *Store) Delete(id ID) {
 	s.mu.Lock()
 	if b, i, held := s.find(id); held {
@@ -186,7 +185,7 @@ func (s *Store) Delete(id ID) {
 	s.budget.evict()
 }
 
-// find looks an object up.
+// find returns the bucket and the slot of an object.
 func (s *Store) find(id ID) (b *bucket, slot int, held bool) {
 	p, held := s.index[id]
 	if !held {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Pods as they come: 55 lines in 45 of 60 families, some 10 kB of text each.
+// Typical pods: 55 lines in 45 of 60 families, about 10 kB of text each.
 const (
 	benchObjects  = 20_000
 	benchFamilies = 60
 )
 
-// benchPod renders an object that looks like a pod: names and addresses that
-// repeat, and a UID in every line that does not.
+// benchPod renders an object similar to a pod: names and addresses that repeat, and a UID in every
+// line that does not.
 func benchPod(l *Lines, n int, turn int) Object {
 	l.Reset()
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
@@ -70,7 +70,7 @@ func report(b *testing.B, s *Store) {
 	b.ReportMetric(float64(st.CompressedBytes)/float64(st.Objects), "packed-B/object")
 }
 
-// BenchmarkPutNew is the load: every object is new, and packing is included.
+// BenchmarkPutNew is the initial load: every object is new. The time includes compression.
 func BenchmarkPutNew(b *testing.B) {
 	pods := make([]Lines, 4096)
 	objects := make([]Object, len(pods))
@@ -113,8 +113,7 @@ func BenchmarkPutUnchanged(b *testing.B) {
 	}
 }
 
-// BenchmarkPutOneFamily changes one line of one object, in pages that are
-// packed or still raw.
+// BenchmarkPutOneFamily changes one line of one object, with compressed or raw blocks.
 func BenchmarkPutOneFamily(b *testing.B) {
 	for _, raw := range []int64{0, 64 << 20} {
 		b.Run(fmt.Sprintf("raw=%dMiB", raw>>20), func(b *testing.B) {
@@ -168,11 +167,10 @@ func writeGzip(snap *Snapshot) error {
 	return snap.WriteGzip(io.Discard)
 }
 
-// BenchmarkGzipClean is a scrape when nothing changed since the last.
+// BenchmarkGzipClean is a scrape without a change since the last one.
 func BenchmarkGzipClean(b *testing.B) { benchScrape(b, nil, writeGzip) }
 
-// BenchmarkGzipOnePercent is a scrape when one object in a hundred changed one
-// line since the last.
+// BenchmarkGzipOnePercent is a scrape after one line changed in each of 1 % of the objects.
 func BenchmarkGzipOnePercent(b *testing.B) {
 	l := new(Lines)
 	benchScrape(b, func(s *Store, i int) {
@@ -183,7 +181,7 @@ func BenchmarkGzipOnePercent(b *testing.B) {
 	}, writeGzip)
 }
 
-// BenchmarkIdentity inflates everything.
+// BenchmarkIdentity is a scrape without gzip.
 func BenchmarkIdentity(b *testing.B) {
 	benchScrape(b, nil, func(snap *Snapshot) error { defer snap.Release(); return snap.WriteText(io.Discard) })
 }

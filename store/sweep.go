@@ -2,15 +2,15 @@ package store
 
 import "time"
 
-// patchesLast is how many times as long as a page has to be quiet changes may lie on
-// a packed one. Gzip scrapes pack them sooner; what is hidden, or read as text only,
-// would gather them for ever.
+// patchQuietFactor times the quiet time is how long a patch may exist before a sweep merges it. A
+// gzip scrape merges it earlier. Patches of hidden blocks, or without gzip scrapes, would otherwise
+// grow without end.
 const patchQuietFactor = 5
 
-// Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not
-// written for quiet, and merges buckets that are half empty. The owner calls it every few seconds and says what time it is; quiet should
-// be long enough (a minute) that a page which is written often is not opened
-// for each write.
+// Sweep does periodic maintenance: it removes expired objects, compresses the blocks that were not
+// written for the quiet time, merges old patches, and merges half-empty buckets. The owner calls it
+// every few seconds with the current time. quiet should be so long (a minute) that a frequently
+// written block is not decompressed for every write.
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 	s.RemoveExpired(now)
 	age := s.age(now)
@@ -43,7 +43,7 @@ func (s *Store) bucketsWith(has func(totals) bool) []*bucket {
 	return found
 }
 
-// patchedFor are the pages of a bucket that have had changes on top for so long.
+// agedPatches returns the blocks of a bucket whose patches have at least the given age.
 func (s *Store) agedPatches(b *bucket, minAge, age time.Duration) (found []*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,8 +66,8 @@ func (s *Store) agedPatches(b *bucket, minAge, age time.Duration) (found []*bloc
 	return found
 }
 
-// merge moves the objects of half-empty buckets together, two buckets at a
-// time. While objects are sorted into parts it does nothing.
+// mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning or
+// SetVisible is running.
 func (s *Store) mergeBuckets() {
 	if !s.partitionMu.TryLock() {
 		return

@@ -12,20 +12,20 @@ func TestSweepCompressesOnlyQuietBlocks(t *testing.T) {
 	s := New(testFamilies(3), nil)
 	fill(s, 0, 10, 1)
 	at := func(seconds int) { s.Sweep(quiet, noon.Add(time.Duration(seconds)*time.Second)) }
-	at(0) // the first sweep after a write counts as its time
-	equal(t, "RawPages at once", s.Stats().RawBlocks, 3)
+	at(0) // the quiet time starts at the first sweep after a write
+	equal(t, "RawBlocks at once", s.Stats().RawBlocks, 3)
 	at(59)
-	equal(t, "RawPages before", s.Stats().RawBlocks, 3)
+	equal(t, "RawBlocks before the quiet time is over", s.Stats().RawBlocks, 3)
 	texts := textsOf(s, 4, 1)
 	texts[1] = line(1, 4, "", 2)
 	s.Put(Object{ID: testID(4)}, linesOf(texts...))
 	at(60)
-	equal(t, "RawPages of which one was written", s.Stats().RawBlocks, 1)
-	equal(t, "PackedPages", s.Stats().CompressedBlocks, 2)
+	equal(t, "RawBlocks after a change of one", s.Stats().RawBlocks, 1)
+	equal(t, "CompressedBlocks", s.Stats().CompressedBlocks, 2)
 	at(119)
-	equal(t, "RawPages still", s.Stats().RawBlocks, 1)
+	equal(t, "RawBlocks before its quiet time is over", s.Stats().RawBlocks, 1)
 	at(120)
-	equal(t, "RawPages at the end", s.Stats().RawBlocks, 0)
+	equal(t, "RawBlocks at the end", s.Stats().RawBlocks, 0)
 	equal(t, "RawBytes", s.Stats().RawBytes, 0)
 	verify(t, s)
 }

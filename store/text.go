@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// WriteText writes the page as plain text. Pages that are packed are inflated one after the
-// other, because clients that do not take gzip are rare.
+// WriteText writes the snapshot as plain text. It decompresses one block after the other, because
+// clients that do not accept gzip are rare.
 func (snap *Snapshot) WriteText(w io.Writer) error {
-	out := snap.budget.buffers.newWriter(w)
-	defer out.release(&snap.budget.buffers)
+	out := snap.budget.chunks.newWriter(w)
+	defer out.release(&snap.budget.chunks)
 	for _, blk := range snap.blocks {
 		if r := blk.raw.Load(); r != nil {
 			out.write(r.text)
@@ -22,7 +22,7 @@ func (snap *Snapshot) WriteText(w io.Writer) error {
 	}
 	out.flush()
 	if out.err != nil {
-		return fmt.Errorf("write page as text: %w", out.err)
+		return fmt.Errorf("write snapshot as text: %w", out.err)
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func TestRetainRemovesVersionsUpToThatOfTheList(t *testing.T) {
 	for n := range 10 {
 		s.Put(Object{ID: testID(n), Version: uint64(n + 1)}, linesOf(line(0, n, "", 1)))
 	}
-	equal(t, "gone", s.Retain(0, 5, slices.Values(ids(1))), 4)
-	equal(t, "served", strings.Join(visibleObjects(t, s), " "), "1 5 6 7 8 9")
+	equal(t, "removed", s.Retain(0, 5, slices.Values(ids(1))), 4)
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "1 5 6 7 8 9")
 }
 
 func TestObjectIsRemovedExactlyAtItsExpiryTime(t *testing.T) {
@@ -63,7 +63,6 @@ func TestObjectIsRemovedExactlyAtItsExpiryTime(t *testing.T) {
 	equal(t, "Objects after", s.Stats().Objects, 0)
 }
 
-// Half of a bucket's objects that are of another part move to a bucket of theirs, whatever their number.
 func TestRepartitioningHandlesPartitionsOfAnySize(t *testing.T) {
 	for _, second := range []int{1, 31, 32, 33, 63} {
 		s := New(testFamilies(2), nil)
@@ -81,7 +80,7 @@ func TestRepartitioningHandlesPartitionsOfAnySize(t *testing.T) {
 	}
 }
 
-// A part that has more objects than its current bucket has room for goes on in another one.
+// A partition with more objects than its current bucket has free slots continues in another bucket.
 func TestPartitionsOverflowIntoMoreBuckets(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	fill(s, 0, 5*slotsPerBucket, 1)
@@ -98,7 +97,7 @@ func TestPartitionsOverflowIntoMoreBuckets(t *testing.T) {
 
 func TestLowestBits(t *testing.T) {
 	for n, want := range map[int]uint64{0: 0, 1: 0b10, 2: 0b1010, 3: 0b101010, 4: 0b101010, 64: 0b101010} {
-		equal(t, "lowest bits", lowestBits(0b101010, n), want)
+		equal(t, "lowestBits", lowestBits(0b101010, n), want)
 	}
 }
 

@@ -1,9 +1,29 @@
 package store
 
-import "io"
+import (
+	"io"
+	"sync"
+)
 
-// gather writes the parts in few large writes: a page of a few kB is not worth a
-// system call.
+// chunkBytes is how many bytes of an exposition are assembled before they are written.
+const chunkBytes = 64 << 10
+
+// chunkPool holds the memory of scrapes in progress. A scrape keeps one chunk while it waits for
+// its client. The zero value is ready for use. Safe for concurrent use.
+type chunkPool struct{ chunks sync.Pool }
+
+func (pool *chunkPool) get() *[chunkBytes]byte {
+	chunk, _ := pool.chunks.Get().(*[chunkBytes]byte)
+	if chunk == nil {
+		chunk = new([chunkBytes]byte)
+	}
+	return chunk
+}
+
+func (pool *chunkPool) put(chunk *[chunkBytes]byte) { pool.chunks.Put(chunk) }
+
+// bufferedWriter combines small writes, because most blocks are too small for a system call of
+// their own.
 type bufferedWriter struct {
 	w      io.Writer
 	chunk  *[chunkBytes]byte
@@ -11,8 +31,8 @@ type bufferedWriter struct {
 	err    error // the first one
 }
 
-func (b *buffers) newWriter(w io.Writer) *bufferedWriter {
-	return &bufferedWriter{w: w, chunk: b.get()}
+func (pool *chunkPool) newWriter(w io.Writer) *bufferedWriter {
+	return &bufferedWriter{w: w, chunk: pool.get()}
 }
 
 func (g *bufferedWriter) write(part []byte) {
@@ -26,10 +46,10 @@ func (g *bufferedWriter) write(part []byte) {
 	}
 }
 
-// fill writes size bytes that a function puts in place.
+// fill writes size bytes, which the given function produces.
 func (g *bufferedWriter) fill(size int, fill func(part []byte) error) {
 	if size > chunkBytes {
-		part := make([]byte, size) // rare, so not kept
+		part := make([]byte, size) // rare, so not pooled
 		if g.err == nil {
 			g.err = fill(part)
 		}
@@ -52,8 +72,8 @@ func (g *bufferedWriter) flush() {
 	}
 }
 
-// release gives the memory back.
-func (g *bufferedWriter) release(b *buffers) {
-	b.put(g.chunk)
+// release returns the chunk to the pool.
+func (g *bufferedWriter) release(pool *chunkPool) {
+	pool.put(g.chunk)
 	g.chunk = nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/statefleet/statefleet/internal/faketime"
 )
 
-// stuckWriter takes nothing until it is let go; then it fails.
+// blockedWriter blocks until unblock is closed, and then fails.
 type blockedWriter struct {
 	writes  chan<- int // the size of the first write
 	unblock <-chan struct{}
@@ -21,8 +21,7 @@ func (w blockedWriter) Write(p []byte) (int, error) {
 	return 0, errBroken
 }
 
-// TestEachWaitingScrapeHoldsOneChunk: what clients that do not read hold up is one chunk of
-// 64 KiB for each.
+// A client that does not read keeps one chunk of 64 KiB in memory.
 func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 	const scrapes, each, slack = 40, 64 << 10, 1 << 20
 	s := New(testFamilies(1), nil)
@@ -31,7 +30,7 @@ func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 	}
 	s.Sweep(0, noon)
 	if err := TakeSnapshot(Text, s).WriteText(&brokenWriter{}); err == nil {
-		t.Fatal("a page was written to a writer that takes nothing")
+		t.Fatal("no error from a writer that accepts nothing")
 	}
 	for name, write := range map[string]func(snap *Snapshot, w blockedWriter) error{
 		"text": func(snap *Snapshot, w blockedWriter) error { return snap.WriteText(w) },
@@ -45,7 +44,7 @@ func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 			}
 			for range scrapes {
 				if n := <-writes; n > each {
-					t.Errorf("a write of %d bytes", n)
+					t.Errorf("a write of %d bytes, want at most %d", n, each)
 				}
 			}
 			if took, most := heapInUse()-before, int64(scrapes*each+slack); took > most {
@@ -54,24 +53,23 @@ func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 			close(unblock)
 			for range scrapes {
 				if err := <-ended; err == nil {
-					t.Error("no error")
+					t.Error("no error from a writer that fails")
 				}
 			}
 		})
 	}
 }
 
-// heap is how many bytes are in use.
+// heapInUse is the size of live objects on the heap in bytes.
 func heapInUse() int64 {
 	runtime.GC()
-	runtime.GC() // the first one leaves what pools hold
+	runtime.GC() // the first run moves pooled memory to the victim cache
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// TestConcurrentCompressionsAreLimitedToCPUs: memory for packing and unpacking is there for as many
-// pages as there are CPUs, however many scrapes ask.
+// The memory for compression must not grow with the number of scrapes.
 func TestConcurrentCompressionsAreLimitedToCPUs(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		c := newCodec()
@@ -87,13 +85,13 @@ func TestConcurrentCompressionsAreLimitedToCPUs(t *testing.T) {
 			done = true
 		}()
 		if synctest.Wait(); done {
-			t.Error("more pages at once than there are CPUs")
+			t.Error("compression did not wait for a free slot")
 		}
 		for range cap(c.sem) {
 			c.release()
 		}
 		if synctest.Wait(); !done {
-			t.Error("a page still waits for its turn")
+			t.Error("compression still waits although slots are free")
 		}
 	})
 }

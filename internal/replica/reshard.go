@@ -189,7 +189,7 @@ func divide(sets ...shard.Ranges) parts {
 	return all
 }
 
-// part is what store.Divide asks for.
+// part is the function that store.SetPartitioning takes.
 func (p parts) part(hash uint64) (part store.Partition, held bool) {
 	for i, set := range p {
 		if set.Contains(hash) {
