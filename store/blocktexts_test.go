@@ -76,7 +76,8 @@ func TestBlockTextsDuringConcurrentWrites(t *testing.T) {
 				return
 			default:
 			}
-			s.Put(Object{ID: testID(i % 300), Version: uint64(i + 1)}, linesOf(line(0, i%300, "a", uint64(i)), line(1, i%300, "b", 1)))
+			n := i % 300
+			s.Put(Object{ID: testID(n), Version: uint64(i + 1)}, linesOf(line(0, n, "a", uint64(i)), line(1, n, "b", 1)))
 			if i%7 == 0 {
 				s.Delete(testID(i % 11))
 			}

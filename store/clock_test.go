@@ -40,7 +40,8 @@ func TestClockStepDoesNotChangeExpiry(t *testing.T) {
 			s.ExpireAt(testID(1), start.Add(time.Minute))
 			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
 			if s.Contains(testID(1)) != c.held {
-				t.Errorf("after %v of a minute, with the clock set by %v, the deleted object is present: %t, want %t", c.after, c.by, !c.held, c.held)
+				t.Errorf("after %v of a minute, with the clock set by %v, the deleted object is present: %t, want %t",
+					c.after, c.by, !c.held, c.held)
 			}
 		})
 	}
@@ -61,7 +62,8 @@ func TestClockStepDoesNotChangeQuietTime(t *testing.T) {
 			s.Sweep(time.Minute, start)
 			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
 			if n := int64(s.Stats().RawBlocks); n != c.raw {
-				t.Errorf("after %v of a minute, with the clock set by %v, %d raw blocks, want %d", c.after, c.by, n, c.raw)
+				t.Errorf("after %v of a minute, with the clock set by %v, %d raw blocks, want %d",
+					c.after, c.by, n, c.raw)
 			}
 		})
 	}

@@ -16,7 +16,8 @@ func TestCRCOfConcatenation(t *testing.T) {
 		checkCRC(t, text, rng.IntN(len(text)+1), rng.IntN(len(text)+1))
 	}
 	const gigabytes = 5 << 30 // lengths above 32 bits
-	equal(t, "factor of the sum of two lengths", crcFactorFor(gigabytes+3), crcMultiply(crcFactorFor(gigabytes), crcFactorFor(3)))
+	equal(t, "factor of the sum of two lengths",
+		crcFactorFor(gigabytes+3), crcMultiply(crcFactorFor(gigabytes), crcFactorFor(3)))
 }
 
 // checkCRC combines the CRCs of three parts of text.

@@ -27,7 +27,8 @@ func testFamilies(n int) []Family {
 			OpenMetricsHeader: fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s gauge\n", name, name),
 		}
 		if i%3 == 0 {
-			families[i].OpenMetricsHeader = fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s info\n", name, name)
+			families[i].OpenMetricsHeader = fmt.Appendf(nil,
+				"# HELP %s Something about it.\n# TYPE %s info\n", name, name)
 		}
 	}
 	return families
@@ -189,7 +190,8 @@ func verify(t testing.TB, s *Store) {
 			}
 		}
 		if l := b.lru; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
-			t.Fatalf("bucket %d: the budget counts %d bytes (in the list: %t), want %d", n, l.raw, l.element != nil, sum.raw)
+			t.Fatalf("bucket %d: the budget counts %d bytes (in the list: %t), want %d",
+				n, l.raw, l.element != nil, sum.raw)
 		}
 		verifyPartition(t, s, b)
 		if b.visible {

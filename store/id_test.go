@@ -6,7 +6,10 @@ import (
 )
 
 func TestNewID(t *testing.T) {
-	hashed := func(text string) ID { sum := sha256.Sum256([]byte(text)); return ID(sum[:16]) } // each part has its length in front
+	hashed := func(text string) ID { // of the parts, each preceded by its length
+		sum := sha256.Sum256([]byte(text))
+		return ID(sum[:16])
+	}
 	for _, test := range []struct {
 		uid, namespace, name string
 		want                 ID
@@ -22,7 +25,8 @@ func TestNewID(t *testing.T) {
 		{"", "", "", hashed("\x00\x00\x00")},
 	} {
 		equal(t, "NewID of "+test.uid, NewID(test.uid, test.namespace, test.name), test.want)
-		equal(t, "NewIDBytes of "+test.uid, NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
+		equal(t, "NewIDBytes of "+test.uid,
+			NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
 	}
 }
 
@@ -37,7 +41,9 @@ func TestNewIDDoesNotAllocate(t *testing.T) {
 func TestHashedIDDiffersForObjectsWithTheSameUID(t *testing.T) {
 	const uid = "00112233-4455-6677-8899-aabbccddeeff"
 	seen := map[ID][3]string{}
-	for _, o := range [][3]string{{uid, "ns", "a"}, {uid, "ns", "b"}, {uid, "nsa", ""}, {uid, "n", "sa"}, {"", uid, "a"}, {"", "ns", "a"}} {
+	for _, o := range [][3]string{
+		{uid, "ns", "a"}, {uid, "ns", "b"}, {uid, "nsa", ""}, {uid, "n", "sa"}, {"", uid, "a"}, {"", "ns", "a"},
+	} {
 		id := HashedID(o[0], o[1], o[2])
 		if other, is := seen[id]; is {
 			t.Errorf("%q and %q have the same ID", o, other)

@@ -284,9 +284,13 @@ func (s *simulation) checkCoverage(limit int64) {
 	s.counts["rejected as stale"] = int(stats.Stale)
 	s.counts["compressed"], s.counts["decompressed"] = int(stats.Compressions), int(stats.Decompressions)
 	if s.counts["rejected as stale"] != s.counts["stale versions"] {
-		s.t.Errorf("%d versions were rejected as stale, want %d", s.counts["rejected as stale"], s.counts["stale versions"])
+		s.t.Errorf("%d versions were rejected as stale, want %d",
+			s.counts["rejected as stale"], s.counts["stale versions"])
 	}
-	for _, what := range []string{"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden", "changed", "unchanged", "compressed"} {
+	for _, what := range []string{
+		"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden",
+		"changed", "unchanged", "compressed",
+	} {
 		if s.counts[what] == 0 {
 			s.t.Errorf("the run had no case of %q: %v", what, s.counts)
 		}

@@ -18,13 +18,14 @@ func TestHiddenPartitionsAreHeldButNotVisible(t *testing.T) {
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2")
 	st := s.Stats()
 	equal(t, "Objects", st.Objects, 3)
-	equal(t, "Hidden", st.HiddenObjects, 3)
-	equal(t, "TextBytes", st.TextBytes, TakeSnapshot(Text, s).Size()-int64(len(s.families[0].TextHeader)+len(s.families[1].TextHeader)))
+	equal(t, "HiddenObjects", st.HiddenObjects, 3)
+	headers := len(s.families[0].TextHeader) + len(s.families[1].TextHeader)
+	equal(t, "TextBytes", st.TextBytes, TakeSnapshot(Text, s).Size()-int64(headers))
 	s.SetVisible(nextPartitions)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2 3 4 5")
 	s.SetVisible(0)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "")
-	equal(t, "Hidden", s.Stats().HiddenObjects, 6)
+	equal(t, "HiddenObjects", s.Stats().HiddenObjects, 6)
 	verify(t, s)
 }
 
@@ -70,7 +71,7 @@ func TestObjectsOfNoPartitionAreDropped(t *testing.T) {
 	fill(s, 0, 6, 1)
 	beginReshard(s, belowThree, even) // neither contains 5
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2")
-	equal(t, "Hidden", s.Stats().HiddenObjects, 1)
+	equal(t, "HiddenObjects", s.Stats().HiddenObjects, 1)
 	fill(s, 7, 8, 1)
 	commitReshard(s, even)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 2 4")

@@ -48,7 +48,8 @@ func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compress
 	}{compressedText: *ct, overlay: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
 	next.patch = &next.overlay
 	if t := ct.patch; t != nil {
-		next.overlay.baseSize, next.overlay.patchedSince, next.overlay.textBytes = t.baseSize, t.patchedSince, t.textBytes
+		next.overlay.baseSize, next.overlay.textBytes = t.baseSize, t.textBytes
+		next.overlay.patchedSince = t.patchedSince
 		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
 	return &next.compressedText

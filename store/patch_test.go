@@ -67,7 +67,8 @@ func TestSweepRecompressesOldPatches(t *testing.T) {
 	s.Sweep(time.Minute, noon)
 	putValue(s, 5, 2) // later changes do not postpone it
 	for minute := range patchQuietFactor {
-		if s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute)); s.Stats().CompressedBytes < compressed+100 {
+		s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute))
+		if s.Stats().CompressedBytes < compressed+100 {
 			t.Errorf("recompressed after %d minutes", minute)
 		}
 	}
@@ -85,7 +86,10 @@ func TestPatchIsChangedInPlaceUntilSnapshot(t *testing.T) {
 	putValue(s, 3, 2)
 	blk := s.buckets[0].blocks[0]
 	for n, change := range []func(){
-		func() { putValue(s, 5, 2) }, func() { putValue(s, 5, 3) }, func() { s.Delete(testID(3)) }, func() { s.Delete(testID(7)) },
+		func() { putValue(s, 5, 2) },
+		func() { putValue(s, 5, 3) },
+		func() { s.Delete(testID(3)) },
+		func() { s.Delete(testID(7)) },
 	} {
 		change()
 		equal(t, "the block is the same", s.buckets[0].blocks[0] == blk, true)
@@ -104,7 +108,8 @@ func TestBlockTextsAreUnaffectedByLaterPatches(t *testing.T) {
 	putValue(s, 3, 2)
 	for text := range s.BlockTexts() {
 		putValue(s, 3, 3)
-		if want := textsOf(s, 3, 2)[slices.IndexFunc(s.families, func(f Family) bool { return f.Name == text.Family })]; !strings.Contains(string(text.Text), want) {
+		family := slices.IndexFunc(s.families, func(f Family) bool { return f.Name == text.Family })
+		if want := textsOf(s, 3, 2)[family]; !strings.Contains(string(text.Text), want) {
 			t.Errorf("%s: the text before the change is missing: %s", text.Family, want)
 		}
 	}

@@ -22,7 +22,8 @@ func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
 	removed := 0
 	for _, id := range s.unmarked(source, mark) {
 		s.mu.Lock()
-		if b, i, held := s.find(id); held && b.slots[i].unmarkedSince(source, mark) && (version == 0 || b.slots[i].version <= version) {
+		if b, i, held := s.find(id); held && b.slots[i].unmarkedSince(source, mark) &&
+			(version == 0 || b.slots[i].version <= version) {
 			s.remove(b, 1<<i)
 			removed++
 		}

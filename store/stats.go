@@ -87,7 +87,8 @@ func (s *Store) Stats() Stats {
 	all.add(s.hiddenTotals)
 	st := s.counts
 	st.Objects, st.HiddenObjects = s.visibleTotals.objects, s.hiddenTotals.objects
-	st.Buckets, st.Blocks, st.RawBlocks, st.CompressedBlocks = all.buckets, all.blocks, all.rawBlocks, all.compressedBlocks
+	st.Buckets, st.Blocks = all.buckets, all.blocks
+	st.RawBlocks, st.CompressedBlocks = all.rawBlocks, all.compressedBlocks
 	st.TextBytes, st.HeldTextBytes = s.visibleTotals.text, all.text
 	st.RawBytes, st.CompressedBytes = all.raw, all.compressed
 	return st

@@ -19,8 +19,10 @@ const (
 func benchPod(l *Lines, n int, turn int) Object {
 	l.Reset()
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
-	uid := fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", rng.Uint32(), rng.Uint32()&0xffff, rng.Uint32()&0xfff, rng.Uint32()&0xfff, rng.Uint64()&0xffffffffffff)
-	who := fmt.Sprintf(`namespace="team-%d",pod="service-%d-%08x-%05x",uid="%s"`, n%97, n%513, n%513*2654435761, rng.Uint32()&0xfffff, uid)
+	uid := fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x",
+		rng.Uint32(), rng.Uint32()&0xffff, rng.Uint32()&0xfff, rng.Uint32()&0xfff, rng.Uint64()&0xffffffffffff)
+	labels := fmt.Sprintf(`namespace="team-%d",pod="service-%d-%08x-%05x",uid="%s"`,
+		n%97, n%513, n%513*2654435761, rng.Uint32()&0xfffff, uid)
 	created := 1_700_000_000 + rng.IntN(10_000_000)
 	for f := range benchFamilies {
 		lines := 1
@@ -31,7 +33,7 @@ func benchPod(l *Lines, n int, turn int) Object {
 			lines = 3
 		}
 		for i := range lines {
-			l.Buf = fmt.Appendf(l.Buf, "kube_test_family_%02d{%s", f, who)
+			l.Buf = fmt.Appendf(l.Buf, "kube_test_family_%02d{%s", f, labels)
 			if f%2 == 0 {
 				l.Buf = fmt.Appendf(l.Buf, `,container="container-%d",node="node-%d"`, i, n%500)
 			}

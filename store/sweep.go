@@ -79,7 +79,8 @@ func (s *Store) mergeBuckets() {
 			return
 		}
 		dst := targets[b.partition]
-		if dst != nil && dst.blocks != nil && dst.freeSlots() >= b.count() && dst.totals.text+b.totals.text <= maxBucketText {
+		if dst != nil && dst.blocks != nil && dst.freeSlots() >= b.count() &&
+			dst.totals.text+b.totals.text <= maxBucketText {
 			s.moveObjects(b, b.used, dst)
 			b = dst
 		}

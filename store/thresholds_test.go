@@ -75,7 +75,7 @@ func TestRepartitioningHandlesPartitionsOfAnySize(t *testing.T) {
 		}, 1<<1)
 		equal(t, "Buckets", s.Stats().Buckets, 2)
 		equal(t, "Objects", s.Stats().Objects, second)
-		equal(t, "Hidden", s.Stats().HiddenObjects, slotsPerBucket-second)
+		equal(t, "HiddenObjects", s.Stats().HiddenObjects, slotsPerBucket-second)
 		verify(t, s)
 	}
 }
