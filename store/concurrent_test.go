@@ -22,8 +22,8 @@ const (
 	scrapes            = 40
 )
 
-// Stable objects are in both shards. Of the others, the first shard has those with an even hash, the
-// second those with an odd one.
+// Stable objects are in both shards. Of the others, the first shard has those with an even hash,
+// the second those with an odd one.
 func inFirst(hash uint64) bool  { return hash < stableObjects || hash%2 == 0 }
 func inSecond(hash uint64) bool { return hash < stableObjects || hash%2 == 1 }
 

@@ -1,8 +1,8 @@
 package store
 
-// The CRC-32 of a concatenation can be computed from the CRC-32s of its parts: multiply the first by
-// x^(8*length of the second) modulo the polynomial, then add the second. The factor depends only on
-// the length, so every block stores its own. In zlib, these are crc32_combine_gen and
+// The CRC-32 of a concatenation can be computed from the CRC-32s of its parts: multiply the first
+// by x^(8*length of the second) modulo the polynomial, then add the second. The factor depends only
+// on the length, so every block stores its own. In zlib, these are crc32_combine_gen and
 // crc32_combine_op.
 //
 // Polynomials are in the reflected form of hash/crc32: bit 31 is x^0.

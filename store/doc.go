@@ -53,6 +53,6 @@
 //
 // Compression takes the longest and needs only compressMu. When the Budget is exceeded, the
 // goroutine whose write exceeded it compresses the evicted buckets after it has released its locks.
-// Compression and decompression take a slot of codec.sem, of which there are GOMAXPROCS. The slot
-// is taken last, and its holder waits for nothing else. The package starts no goroutine.
+// Compression and decompression take a permit of codec.sem, of which there are GOMAXPROCS. The
+// permit is taken last, and its holder waits for nothing else. The package starts no goroutine.
 package store

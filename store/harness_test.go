@@ -256,8 +256,8 @@ func verifyBlock(t testing.TB, b *bucket, f int, blk *block) {
 	}
 }
 
-// The partitions during a reshard: objects of the current shard are in 1 and 3, those of the next one
-// in 2 and 3.
+// The partitions during a reshard: objects of the current shard are in 1 and 3, those of the next
+// one in 2 and 3.
 const (
 	nowPartitions  PartitionSet = 1<<1 | 1<<3
 	nextPartitions PartitionSet = 1<<2 | 1<<3

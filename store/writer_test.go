@@ -85,13 +85,13 @@ func TestConcurrentCompressionsAreLimitedToCPUs(t *testing.T) {
 			done = true
 		}()
 		if synctest.Wait(); done {
-			t.Error("compression did not wait for a free slot")
+			t.Error("compression did not wait for a permit")
 		}
 		for range cap(c.sem) {
 			c.release()
 		}
 		if synctest.Wait(); !done {
-			t.Error("compression still waits although slots are free")
+			t.Error("compression still waits although permits are free")
 		}
 	})
 }
