@@ -134,12 +134,12 @@ func kindView(k replica.KindOverview, counted *replica.Census, sharded map[strin
 		Since:       k.Since,
 		Heard:       k.LastEvent,
 		Objects:     k.Objects,
-		Hidden:      k.Hidden,
+		Hidden:      k.HiddenObjects,
 		Truncated:   k.Truncated,
 		Series:      -1,
 		TextBytes:   k.TextBytes,
 		RawBytes:    k.RawBytes,
-		PackedBytes: k.PackedBytes,
+		PackedBytes: k.CompressedBytes,
 	}
 	if k.Err != nil {
 		v.Err = k.Err.Error()

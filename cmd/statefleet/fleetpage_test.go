@@ -133,7 +133,7 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 type fixedExporter struct{ web.Exporter }
 
 func (fixedExporter) Collect(store.Format, func(string) bool) (web.Page, error) {
-	return store.Collect(store.OpenMetrics, store.New(nil, nil)), nil
+	return store.TakeSnapshot(store.OpenMetrics, store.New(nil, nil)), nil
 }
 
 type brokenWriter struct{}

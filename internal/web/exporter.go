@@ -18,7 +18,7 @@ type Exporter interface {
 	Collect(format store.Format, include func(resource string) bool) (Page, error)
 }
 
-// Page is a snapshot of exposition text, as [store.Page] is. It is used by one goroutine and asked for one encoding only,
+// Page is a snapshot of exposition text, as [store.Snapshot] is. It is used by one goroutine and asked for one encoding only,
 // so that the work for the other is not done. Its writes should be large: each becomes a write to the network.
 type Page interface {
 	// GzipSize is the exact number of bytes that WriteGzip writes.

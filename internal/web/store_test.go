@@ -15,7 +15,7 @@ type storeExporter struct {
 }
 
 func (e *storeExporter) Collect(f store.Format, _ func(string) bool) (Page, error) {
-	return store.Collect(f, e.store), nil
+	return store.TakeSnapshot(f, e.store), nil
 }
 
 func TestPageOfAStore(t *testing.T) {
