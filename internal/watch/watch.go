@@ -194,7 +194,7 @@ func (s *stream) ended(err error) error {
 	var status apierrors.APIStatus
 	switch {
 	case s.ctx.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // we have ended it ourselves
 	case s.resp.causes(err) && s.initial:
 		return fmt.Errorf("streamed list: %w", err)
 	case s.resp.causes(err):
