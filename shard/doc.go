@@ -13,7 +13,7 @@
 //     filter too it sends [Ranges.Selector].
 //
 // Ranges, and not hash modulo N, because a selector can name them, and because sets of them can be
-// compared: what a replica gains and loses in a change of N is a [Ranges.Minus] away.
+// compared: what a replica gains and loses in a change of N is a [Ranges.Difference] away.
 //
 // The table is a protocol. Replicas of different versions meet in every rollout and must cut alike, so a
 // change to the cuts is a breaking change; a test pins them.

@@ -76,8 +76,8 @@ func (r Ranges) Intersect(o Ranges) Ranges {
 	return both
 }
 
-// Minus returns what is in r but not in o.
-func (r Ranges) Minus(o Ranges) Ranges { return r.Intersect(o.complement()) }
+// Difference returns what is in r but not in o.
+func (r Ranges) Difference(o Ranges) Ranges { return r.Intersect(o.complement()) }
 
 func (r Ranges) complement() Ranges {
 	var rest Ranges
@@ -97,8 +97,8 @@ func (r Ranges) complement() Ranges {
 // Equal reports whether r and o are the same set.
 func (r Ranges) Equal(o Ranges) bool { return slices.Equal(r, o) }
 
-// Share returns the part of the ring that is in the set, 0 to 1.
-func (r Ranges) Share() float64 {
+// Fraction returns the part of the ring that is in the set, 0 to 1.
+func (r Ranges) Fraction() float64 {
 	if r.Equal(All()) {
 		return 1
 	}

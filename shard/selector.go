@@ -42,7 +42,7 @@ func (r Ranges) SelectorWithin(limit int) string {
 		return ""
 	}
 	asked := r.merged(termsWithin(limit, r[len(r)-1].End))
-	if len(asked) == 0 || len(asked) < len(r) && asked.Share() > widestSelector {
+	if len(asked) == 0 || len(asked) < len(r) && asked.Fraction() > widestSelector {
 		return ""
 	}
 	var text []byte

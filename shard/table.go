@@ -27,17 +27,17 @@ func NewTable(n int) (Table, error) {
 	owned := make([]Ranges, 1, n)
 	owned[0] = All()
 	for len(owned) < n {
-		owned = append(owned, cut(owned))
+		owned = append(owned, sliceForNewcomer(owned))
 	}
 	return Table{owned: owned}, nil
 }
 
-// cut takes the newcomer's ranges out of what the others own: from each one the end of its largest range.
+// sliceForNewcomer takes the newcomer's ranges out of what the others own: from each one the end of its largest range.
 //
 // With n owners the largest of at most n-1 ranges that make up 1/n of the ring is longer than the slice,
 // 1/(n(n+1)), so one range always suffices, no owner gets more ranges than it had, and the slices never
 // touch each other: what is left of a donor's range lies between them.
-func cut(owned []Ranges) Ranges {
+func sliceForNewcomer(owned []Ranges) Ranges {
 	quotient, remainder := bits.Div64(1, 0, uint64(len(owned)+1)) // 2^64 / (n+1)
 	slice := make(Ranges, 0, len(owned))
 	for ordinal, own := range owned {

@@ -101,15 +101,15 @@ func TestGrowthMovesOnlyToTheNewReplica(t *testing.T) {
 		newcomer := after.Ranges(n - 1)
 		for ordinal := range n - 1 {
 			was, is := before.Ranges(ordinal), after.Ranges(ordinal)
-			if gained := is.Minus(was); len(gained) != 0 {
+			if gained := is.Difference(was); len(gained) != 0 {
 				t.Fatalf("%d to %d: ordinal %d gains %v", n-1, n, ordinal, gained)
 			}
-			given := was.Minus(is)
-			if !given.Minus(newcomer).Equal(nil) {
+			given := was.Difference(is)
+			if !given.Difference(newcomer).Equal(nil) {
 				t.Fatalf("%d to %d: what ordinal %d gives does not reach the newcomer", n-1, n, ordinal)
 			}
-			if math.Abs(given.Share()-slice) > 1e-15 {
-				t.Fatalf("%d to %d: ordinal %d gives %v of the ring, want %v", n-1, n, ordinal, given.Share(), slice)
+			if math.Abs(given.Fraction()-slice) > 1e-15 {
+				t.Fatalf("%d to %d: ordinal %d gives %v of the ring, want %v", n-1, n, ordinal, given.Fraction(), slice)
 			}
 		}
 		before = after
@@ -144,8 +144,8 @@ func TestSharesAreEven(t *testing.T) {
 		smallest, largest := uint64(math.MaxUint64), uint64(0)
 		for ordinal := range n {
 			own := table.Ranges(ordinal)
-			if math.Abs(own.Share()-1/float64(n)) > 1e-9 {
-				t.Fatalf("n=%d: ordinal %d has %v of the ring", n, ordinal, own.Share())
+			if math.Abs(own.Fraction()-1/float64(n)) > 1e-9 {
+				t.Fatalf("n=%d: ordinal %d has %v of the ring", n, ordinal, own.Fraction())
 			}
 			smallest, largest = min(smallest, own.size()), max(largest, own.size())
 		}
@@ -186,7 +186,7 @@ func TestRangesOutsideTheTable(t *testing.T) {
 		}
 	}
 	table.Ranges(0)[0].End = 1
-	if got := table.Ranges(0); got.Share() < 0.3 {
+	if got := table.Ranges(0); got.Fraction() < 0.3 {
 		t.Errorf("a caller could change the table: %v", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/statefleet/statefleet/internal/replica"
-	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/shard/fleet"
 	"github.com/statefleet/statefleet/web"
 )
 
@@ -17,7 +17,7 @@ import (
 type process struct {
 	*settings
 	generations *reloader
-	fleet       *shard.Coordinator // nil: the assignment is static
+	fleet       *fleet.Coordinator // nil: the assignment is static
 	auth        *web.AuthFilter    // nil: everybody may read
 	passwords   bool               // the web configuration file asks for them
 	page        *page

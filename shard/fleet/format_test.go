@@ -1,0 +1,212 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// newerTopology is one that a version of statefleet to come has written.
+func newerTopology(format, table int) string {
+	return fmt.Sprintf(`{"format":%d,"table":%d,"generation":9,"active":3,"target":5,"shape":"round"}`, format, table)
+}
+
+func TestNewerVersionIsTold(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want string // "": it can be followed
+	}{
+		{newerTopology(formatVersion, tableVersion), ""},
+		{`{"generation":9,"active":3}`, ""},
+		{newerTopology(formatVersion+1, tableVersion), "format version"},
+		{newerTopology(formatVersion, tableVersion+1), "range table"},
+		{`{"format":` + fmt.Sprint(formatVersion+1) + `,"table":1,"active":{"3":"round"}}`, "format version"},
+	} {
+		_, err := parseTopology(c.text)
+		if c.want == "" && err != nil || c.want != "" && (!isNewer(err) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
+		}
+	}
+	if text := (topology{Generation: 9, Active: 3}).String(); !strings.HasPrefix(text, `{"format":1,"table":1,`) {
+		t.Errorf("written as %s", text)
+	}
+}
+
+// TestReplicaThatReadsANewerVersionKeepsServing: it neither follows nor overwrites what it does not know, and says so.
+func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
+	steady := topology{Generation: 4, Active: 2, Set: "u", Revision: 7}
+	newer := parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion), reportKey(1): `{"format":2}`})
+	unknownTable := parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion+1)})
+	for name, c := range map[string]struct {
+		before *topology
+		reads  contents
+		want   shard.Plan
+	}{
+		"it serves":                   {&steady, newer, shard.Plan{Active: 2, Target: 2}},
+		"it serves, another table":    {&steady, unknownTable, shard.Plan{Active: 2, Target: 2}},
+		"it starts":                   {nil, newer, shard.Plan{Active: 3, Target: 3}},
+		"it starts, an unknown table": {nil, unknownTable, shard.Plan{Active: 4, Target: 4}}, // as desired: it has to become ready
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := planner{}
+			v := snapshot{desired: desiredReplicas(4), known: true, usable: true, now: noon}
+			if c.before != nil {
+				v.contents = contents{topology: *c.before}
+				m.update(v)
+			}
+			v.contents = c.reads
+			m.update(v)
+			if m.plan != c.want || !isNewer(m.problem) {
+				t.Errorf("plan %+v, want %+v; problem %v", m.plan, c.want, m.problem)
+			}
+			if next, ok := m.propose(v); ok {
+				t.Errorf("writes %v", next)
+			}
+			if r, ok := m.report(v, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
+				t.Errorf("reports %v, %t; want what it knows, and nothing else", r, ok)
+			}
+		})
+	}
+}
+
+// TestReplicaReportsOnceItHasDecided: a report that it knows an older format has the topology written again in that. Before,
+// the replica has to note what it found.
+func TestReplicaReportsOnceItHasDecided(t *testing.T) {
+	m := planner{}
+	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
+		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
+	m.update(v)
+	if r, ok := m.report(v, shard.Held{}); ok {
+		t.Errorf("reports %v before the pods of the fleet are known", r)
+	}
+	v.peers = peers{0: {ready: true}}
+	m.update(v)
+	if _, ok := m.report(v, shard.Held{}); !ok || !isNewer(m.problem) {
+		t.Errorf("does not report, or has not noted what it found: %v", m.problem)
+	}
+}
+
+// TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
+func TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt(t *testing.T) {
+	scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}
+	m := planner{}
+	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
+	m.update(v)
+	v.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
+	if m.update(v); m.plan.Active != 3 {
+		t.Errorf("plan %+v after another has switched", m.plan)
+	}
+}
+
+// TestRollbackTakesTheFormatBack: once no replica is there any more that knows the newer format, the topology is written in
+// the older one, with what the fleet serves by.
+func TestRollbackTakesTheFormatBack(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		object := emptyConfigMap()
+		object.Data = map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}
+		for number := range 3 {
+			object.Data[reportKey(number)] = `{"format":2,"table":1,"generation":9}`
+		}
+		p := newTestFleet(t, 3, object)
+		b, c := p.startReplica(1), p.startReplica(2)
+		b.waitPlan(t, shard.Plan{Ordinal: 1, Active: 3, Target: 3})
+		c.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
+		time.Sleep(2 * time.Minute)
+		text := func() string {
+			now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return now.(*corev1.ConfigMap).Data[topologyKey]
+		}
+		if text() != object.Data[topologyKey] {
+			t.Errorf("a replica that knows the newer format may be there, and %s was written", text())
+		}
+		if s := c.Status(); s.Coordinated || !errors.As(c.Overview().Problem, new(*newerError)) {
+			t.Errorf("it does not say so: %+v, %v", s, c.Overview().Problem)
+		}
+		p.startReplica(0)
+		time.Sleep(2 * time.Minute)
+		if now, err := parseTopology(text()); err != nil || now.Active != 3 || now.Generation <= 9 {
+			t.Errorf("the topology is %s, %v", text(), err)
+		}
+		for _, g := range []*testReplica{b, c} {
+			for i, g := range []*testReplica{b, c} {
+				g.hold()
+				if got := g.plan(); got != (shard.Plan{Ordinal: i + 1, Active: 3, Target: 3}) || !g.Status().Coordinated {
+					t.Errorf("plan %+v, status %+v", got, g.Status())
+				}
+			}
+			if n := strings.Count(g.log.String(), "keeping what this replica serves"); n != 1 {
+				t.Errorf("%d lines in the log, want one", n)
+			}
+		}
+	})
+}
+
+// TestTopologyIsWrittenInTheOldestFormatThatIsKnown: so a fleet can be scaled while it is being upgraded, and a rollback
+// does not need all of its replicas.
+func TestTopologyIsWrittenInTheOldestFormatThatIsKnown(t *testing.T) {
+	older, same, newer := `{"format":1}`, fmt.Sprintf(`{"format":%d}`, formatVersion), fmt.Sprintf(`{"format":%d}`, formatVersion+1)
+	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
+	for name, c := range map[string]struct {
+		reports []string
+		format  int // of the topology as it is written
+		writes  bool
+		want    int
+	}{
+		"all know it":                   {[]string{same, same, same}, formatVersion, false, formatVersion},
+		"all know it, and it is older":  {[]string{same, newer, same}, formatVersion - 1, false, formatVersion},
+		"one knows an older one":        {[]string{same, older, same}, 1, false, 1},
+		"one does, and it is too new":   {[]string{same, older, same}, 2, true, 1},
+		"one does that does not matter": {[]string{same, same, same, older}, formatVersion, false, formatVersion},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := map[string]string{topologyKey: steady.text(formatVersion)}
+			for number, text := range c.reports {
+				data[reportKey(number)] = text
+			}
+			v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: parseContents(data)}
+			v.format = c.format
+			m := planner{}
+			m.update(v)
+			if next, ok := m.propose(v); ok != c.writes || ok && next != steady || m.format(v) != c.want {
+				t.Errorf("writes %v, %t, in format %d; want %t in %d", next, ok, m.format(v), c.writes, c.want)
+			}
+		})
+	}
+}
+
+// TestReportsOfOtherVersionsAreRead: older reports have no version, newer ones have members that are not known.
+func TestReportsOfOtherVersionsAreRead(t *testing.T) {
+	fleet := members{0, 2}
+	reports := func(texts ...string) map[int]replicaReport {
+		data := map[string]string{}
+		for number, text := range texts {
+			data[reportKey(number)] = text
+		}
+		return parseReports(maps.Clone(data))
+	}
+	for _, c := range []struct {
+		reports map[int]replicaReport
+		others  bool
+	}{
+		{reports(`{}`, `{"format":1,"table":1}`), false},
+		{reports(`{"format":1,"table":1}`, `{"format":2,"table":1,"mood":"good"}`), true},
+		{reports(`{"format":1,"table":1}`, `{"format":1,"table":2}`), true},
+		{reports(`{"format":1,"table":1}`), true}, // one has not reported
+		{reports(`{}`, `{}`, `{"format":2}`), false},
+	} {
+		if got := othersKnow(fleet, c.reports); got != c.others {
+			t.Errorf("%v: %t, want %t", c.reports, got, c.others)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package fleet
+
+import (
+	"flag"
+	"testing"
+	"time"
+)
+
+// simSeeds is how many random histories each simulation plays.
+var simSeeds = flag.Int("seeds", 10, "number of random histories that each simulation of a fleet plays")
+
+func seeds() uint64 {
+	if testing.Short() {
+		return 3
+	}
+	return uint64(*simSeeds)
+}
+
+// exercise is what the histories of a simulation have to contain, all together, for their result to mean something.
+type exercise struct{ switches, moved, standIns, crashes int }
+
+func (e *exercise) add(s *simulation) {
+	e.switches += s.switches
+	e.moved += s.moved
+	e.standIns += s.standIns
+	e.crashes += s.crashes
+}
+
+// check fails when a history had less than this on average. A switch between tables of 1 to 7 moves about half of all
+// objects.
+func (e *exercise) check(t *testing.T, switches, standIns, crashes int) {
+	t.Helper()
+	n := int(seeds())
+	t.Logf("%d histories: %d switches, %d objects moved, %d stand-ins, %d crashes", n, e.switches, e.moved, e.standIns, e.crashes)
+	if e.switches < switches*n || e.standIns < standIns*n || e.crashes < crashes*n {
+		t.Errorf("%d histories want %d switches, %d stand-ins and %d crashes each", n, switches, standIns, crashes)
+	}
+	if e.moved < e.switches*simObjects/8 {
+		t.Errorf("%d switches moved %d of %d objects", e.switches, e.moved, simObjects)
+	}
+}
+
+// TestEveryObjectIsOnOnePageThroughRandomChanges changes the target at random moments, also half-way through a change, with
+// clocks that differ by up to six seconds and replicas that crash.
+func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
+	var worst time.Duration
+	var done exercise
+	for seed := range seeds() {
+		s := newSimulation(t, seed)
+		s.begin()
+		for range 12 {
+			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
+			if s.random.IntN(4) == 0 {
+				s.crash()
+			} else {
+				s.scale(1 + s.random.IntN(simMost))
+			}
+		}
+		s.atEnd(time.Minute)
+		done.add(s)
+		if worst = max(worst, s.worst); s.worst > simWindow {
+			t.Errorf("an object was on two pages, or on none, for %s", s.worst)
+		}
+		if t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+	done.check(t, 3, 0, 1)
+	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
+}
+
+// TestFleetRecoversFromWhateverIsDoneToItsTopology deletes, empties, garbles and edits the object at random moments.
+func TestFleetRecoversFromWhateverIsDoneToItsTopology(t *testing.T) {
+	var done exercise
+	for seed := range seeds() {
+		s := newSimulation(t, seed)
+		for range 12 {
+			s.pass(s.upTo(8 * time.Second))
+			s.meddle()
+			if s.random.IntN(2) == 0 {
+				s.scale(1 + s.random.IntN(simMost))
+			}
+		}
+		if s.data == nil {
+			s.data = map[string]string{}
+			s.version++
+		}
+		s.atEnd(switchTimeout + time.Minute) // an edited instant is believed for a while
+		done.add(s)
+		if t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+	done.check(t, 3, 0, 0)
+}
+
+func (s *simulation) meddle() {
+	s.version++
+	if s.data == nil {
+		s.say("object made anew")
+		s.data = map[string]string{}
+		return
+	}
+	switch s.random.IntN(5) {
+	case 0:
+		s.say("object deleted")
+		s.data = nil
+	case 1:
+		s.say("object emptied")
+		s.data = map[string]string{}
+	case 2:
+		s.say("topology garbled")
+		s.data[topologyKey] = `{"active":`
+	case 3:
+		edited := topology{Generation: s.random.Int64N(20), Active: s.random.IntN(simMost + 1), Target: s.random.IntN(simMost + 1), Revision: s.random.Int64N(40), Set: "u"}
+		if s.random.IntN(2) == 0 {
+			edited.SwitchAt = s.now.Add(s.upTo(time.Hour) - 30*time.Minute)
+		}
+		s.say("topology edited: %v", edited)
+		s.data[topologyKey] = edited.String()
+	case 4:
+		s.say("reports forged")
+		for number := range simMost {
+			s.data[reportKey(number)] = replicaReport{Generation: 1 << 60, Target: 3, Holds: true}.String()
+		}
+	}
+}
+
+// TestOneClockThatIsFarOffDelaysNothing: one replica's clock is wrong by seconds to minutes, either way.
+func TestOneClockThatIsFarOffDelaysNothing(t *testing.T) {
+	for _, off := range []time.Duration{-10 * time.Minute, -2 * time.Minute, -30 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute} {
+		for _, who := range []int{0, 2} {
+			s := newSimulation(t, uint64(who))
+			s.scale(3)
+			for _, n := range []int{3, 5, 3, 4, 3} {
+				s.scale(n)
+				before := s.switches
+				for range 30 * time.Second / simTick {
+					s.tick()
+					for number, p := range s.pods {
+						if p != nil && number == who {
+							p.skew = off
+						}
+					}
+				}
+				if now := s.topology(); now.Active != n || now.Target != 0 || s.switches-before > 1 {
+					s.fatal("replica %d is off by %s: 30 s after it was scaled to %d, the topology is %v, %d switches", who, off, n, now, s.switches-before)
+				}
+			}
+			if s.worst > simWindow {
+				s.fatal("replica %d is off by %s: an object was on two pages, or on none, for %s", who, off, s.worst)
+			}
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+const (
+	simProbe = time.Second // the longest between two looks of the kubelet
+	// What one replica takes over and another gives up is by the same change of a pod, of which they hear at
+	// different times. A switch may come on top.
+	simDoubled = overlap + simWindow + 2*simTick
+	// What nobody serves any more is served when that is heard of. A switch may come on top.
+	simMissing = simLag + simTick + 3*simTick + simWindow
+)
+
+// probe is the kubelet: it reports a replica ready some time after it is.
+func (s *simulation) probe(p *simPod) {
+	if p.probed.IsZero() {
+		p.probed = s.now.Add(s.upTo(simProbe))
+	}
+	if s.now.Before(p.probed) {
+		return
+	}
+	p.probed = time.Time{}
+	if ready := p.ready; ready != p.reported {
+		p.reported, p.neverReady = ready, p.neverReady && !ready
+		s.version++
+	}
+}
+
+func (s *simulation) peers() peers {
+	all := peers{}
+	for ordinal, p := range s.pods {
+		if p != nil {
+			all[ordinal] = peer{uid: p.planner.pod, ready: p.reported, neverReady: p.neverReady && p.restarts.IsZero(), terminating: !p.deleted.IsZero()}
+		}
+	}
+	return all
+}
+
+// prepared reports whether it is written down that the replica of an ordinal holds its part.
+func (s *simulation) hasReportedComplete(ordinal int) bool {
+	r := parseReports(s.data)[ordinal]
+	return r.Complete && r.Pod == s.pods[ordinal].planner.pod
+}
+
+// servable reports whether the replica of a pod, or the one that stands by for it, is able to serve.
+func (s *simulation) servable(number int, active topology) bool {
+	after := active.Start + (number-active.Start+1)%active.Active
+	if max(number, after) >= simMost {
+		return false
+	}
+	owner, other := s.pods[number], s.pods[after]
+	able := (*simPod).serves
+	return able(owner) || active.Active > 1 && able(other) && (other.reported || other.neverReady && s.hasReportedComplete(after)) && other.deleted.IsZero()
+}
+
+func (s *simulation) auditStandby() {
+	down := func(t topology, object int) bool { return t.Active == 0 || !s.servable(s.owner(t, object), t) }
+	recorded, active := s.recorded(), s.topology()
+	for h := range simObjects {
+		pages := s.pages(h)
+		excused := pages == 0 && (down(recorded, h) || down(active, h))
+		if pages == 1 || excused {
+			s.broken[h] = time.Time{}
+			continue
+		}
+		if s.broken[h].IsZero() {
+			s.broken[h] = s.now
+		}
+		limit := max(simDoubled, simWindow)
+		if pages == 0 {
+			limit = simMissing
+		}
+		since := s.now.Sub(s.broken[h])
+		if s.worst = max(s.worst, since); since > limit {
+			for number, p := range s.pods {
+				s.say("replica %d: %+v", number, p)
+			}
+			s.fatal("object %d of %d is on %d pages for %s", h, s.owner(active, h), pages, since)
+		}
+	}
+}
+
+// roll replaces one pod after the other, as the StatefulSet controller does.
+func (s *simulation) roll() {
+	for ordinal := s.desired.Total - 1; ordinal >= 0; ordinal-- {
+		p := s.pods[ordinal]
+		if p == nil {
+			continue
+		}
+		s.say("%d is replaced", ordinal)
+		if p.restarts.IsZero() {
+			s.remove(ordinal)
+		}
+		for wait := 0; wait < int(2*time.Minute/simTick); wait++ {
+			s.tick()
+			if now := s.pods[ordinal]; now != nil && now != p && now.reported {
+				break
+			}
+		}
+	}
+}
+
+// TestStandbyThroughRandomChanges crashes, replaces and adds replicas at random moments.
+func TestStandbyThroughRandomChanges(t *testing.T) {
+	var done exercise
+	for seed := range seeds() {
+		s := newSimulation(t, seed)
+		s.standby = true
+		s.begin()
+		for range 10 {
+			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
+			switch s.random.IntN(5) {
+			case 0, 1:
+				s.crash()
+			case 2:
+				s.roll()
+			default:
+				s.scale(1 + s.random.IntN(simMost))
+			}
+		}
+		s.atEnd(time.Minute)
+		for ordinal := range s.desired.Total {
+			if p := s.pods[ordinal].plan; p.ServesNeighbour || p.ServedByStandby {
+				t.Errorf("replica %d ends as %+v, and all are ready", ordinal, p)
+			}
+		}
+		done.add(s)
+		if t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+	done.check(t, 2, 4, 1)
+}
+
+// A fleet at rest of which one replica after the other crashes, or is replaced, loses nothing for long.
+func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
+	for total := 2; total <= 4; total++ {
+		s := newSimulation(t, uint64(total))
+		s.standby = true
+		s.scale(total)
+		for range 30 * time.Second / simTick {
+			s.tick()
+		}
+		for ordinal := range total {
+			s.say("%d crashes", ordinal)
+			s.pods[ordinal] = s.newProcess(s.pods[ordinal].planner.pod)
+			s.version++
+			for range 20 * time.Second / simTick {
+				s.tick()
+			}
+		}
+		s.roll()
+		s.atEnd(time.Minute)
+		t.Logf("%d replicas: worst %s", total, s.worst)
+		if s.standIns < 2*total {
+			t.Errorf("%d replicas: %d stand-ins", total, s.standIns)
+		}
+		if t.Failed() {
+			s.fatal("%d replicas", total)
+		}
+	}
+}
+
+func TestStandbyState(t *testing.T) {
+	ready, unready, leaving := peer{ready: true}, peer{}, peer{ready: true, terminating: true}
+	for name, c := range map[string]struct {
+		peers           []peer // of three
+		covers, covered bool   // replica 1
+	}{
+		"all are up":                     {peers: []peer{ready, ready, ready}},
+		"the neighbour is not ready":     {peers: []peer{unready, ready, ready}, covers: true},
+		"the neighbour is being deleted": {peers: []peer{leaving, ready, ready}, covers: true},
+		"it is not ready itself":         {peers: []peer{ready, unready, ready}, covered: true},
+		"it is being deleted":            {peers: []peer{ready, leaving, ready}, covered: true},
+		"nor is the one that stands by":  {peers: []peer{ready, unready, unready}},
+		"nobody is ready":                {peers: []peer{unready, unready, unready}},
+		"the neighbour and itself":       {peers: []peer{unready, unready, ready}, covered: true},
+		"only itself":                    {peers: []peer{unready, ready, unready}, covers: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := peers{}
+			for ordinal, p := range c.peers {
+				all[ordinal] = p
+			}
+			m := planner{incarnation: "x"}
+			w := desiredReplicas(3)
+			w.Ordinal = 1
+			v := snapshot{desired: w, known: true, standby: true, peers: all, now: noon}
+			m.update(v)
+			v.now = v.now.Add(overlap)
+			m.update(v)
+			if p := m.plan; !p.Standby || p.ServesNeighbour != c.covers || p.ServedByStandby != c.covered {
+				t.Errorf("plan %+v", p)
+			}
+		})
+	}
+}
+
+// A replica that is new serves from the switch on, whether or not its pod has been probed since.
+func TestNewReplicaServesFromTheSwitch(t *testing.T) {
+	grown := topology{Generation: 5, Active: 3, Set: "u", Revision: 7}
+	report := func(r replicaReport) map[string]string {
+		return map[string]string{topologyKey: grown.String(), reportKey(2): r.String()}
+	}
+	holds := replicaReport{Generation: 5, Target: 3, Holds: true, Complete: true, Pod: "new"}
+	for name, c := range map[string]struct {
+		report replicaReport
+		peer   peer
+		itself bool
+	}{
+		"it holds its part":              {report: holds, peer: peer{uid: "new", neverReady: true}, itself: true},
+		"it has held it for longer":      {report: replicaReport{Generation: 4, Target: 9, Holds: true, Complete: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}, itself: true},
+		"it does not hold all yet":       {report: replicaReport{Generation: 5, Target: 3, Holds: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
+		"it has not said so":             {peer: peer{uid: "new", neverReady: true}},
+		"it holds nothing any more":      {report: replicaReport{Generation: 5, Target: 3, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
+		"another pod had its name":       {report: holds, peer: peer{uid: "newer", neverReady: true}},
+		"its pod cannot be told":         {report: replicaReport{Generation: 5, Target: 3, Holds: true, Complete: true}, peer: peer{neverReady: true}},
+		"it has been ready, or restarts": {report: holds, peer: peer{uid: "new"}},
+		"it is being deleted":            {report: holds, peer: peer{uid: "new", neverReady: true, terminating: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
+			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.itself}, {}, {ServedByStandby: !c.itself}} {
+				m := planner{incarnation: "x"}
+				w := desiredReplicas(3)
+				w.Ordinal = ordinal
+				m.update(snapshot{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
+				if p := m.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
+					t.Errorf("replica %d: plan %+v", ordinal, p)
+				}
+			}
+		})
+	}
+}
+
+func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
+	m := planner{incarnation: "x"}
+	w := desiredReplicas(2)
+	v := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
+	at := func(after time.Duration, covers bool) {
+		t.Helper()
+		v.now = noon.Add(after)
+		if m.update(v); m.plan.ServesNeighbour != covers {
+			t.Errorf("after %s: covers %t", after, m.plan.ServesNeighbour)
+		}
+	}
+	at(0, true)
+	v.peers = peers{0: {ready: true}, 1: {ready: true}}
+	at(time.Second, true)
+	at(time.Second+overlap-1, true)
+	at(time.Second+overlap, false)
+	v.peers = peers{0: {ready: true}}
+	at(2*time.Second, true)
+}
+
+func TestNoPlanBeforeThePodsAreKnown(t *testing.T) {
+	m := planner{incarnation: "x"}
+	v := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
+	if m.update(v); m.plan.Active != 0 {
+		t.Errorf("plan %+v", m.plan)
+	}
+	v.standby = false // they may not be read
+	if m.update(v); m.plan.Active != 2 || m.plan.Standby {
+		t.Errorf("plan %+v", m.plan)
+	}
+}
