@@ -13,46 +13,51 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// Member is the replica that a [Coordinator] tells what to serve. Its methods do not wait.
+// Member is the replica that a [Coordinator] controls. Its methods do not wait.
 type Member interface {
-	// Follow makes it move to a plan. A replica moves to what the plan serves as soon as it holds that, never
-	// before; what the plan changes to is held and not served.
+	// Follow makes the replica move to a plan. The replica serves the plan's shards as soon as it
+	// holds them, and never before. It holds the shards of the target table without serving them.
 	Follow(p shard.Plan)
-	// Holds says how much it holds of what the plan asks for. Whoever implements it calls [Coordinator.HoldsChanged] when
-	// the answer may be another one.
+	// Holds returns how much of a plan the replica holds. The implementation calls
+	// [Coordinator.HoldsChanged] when the result may have changed.
 	Holds(p shard.Plan) shard.Held
 }
 
-// Coordinator moves one replica of a fleet in step with the others. There is no leader: each replica reads and
-// writes one ConfigMap beside the StatefulSet, named <statefulset>-topology. Every replica reports there, under
-// a key of its own, that it holds what is being prepared; any replica writes the next [Topology] when it is
-// time; and each changes over by its own clock at the instant that the topology names, or when it sees that
-// another has, so that clocks which differ cost no more than the delay of a watch.
+// Coordinator moves one replica of a fleet in step with the others. There is no leader: all
+// replicas read and write one ConfigMap beside the StatefulSet, named <statefulset>-topology. Each
+// replica reports under its own key that it holds its part of the next table. Any replica writes
+// the next topology when it is due. Each replica switches by its own clock at the time that the
+// topology names, or when it reads that another has switched. So clocks that differ cost no more
+// than the delay of a watch.
 //
-// The object must exist, empty at first. When it does not, or RBAC recordForbidden it, the replica goes by the
-// StatefulSet alone, as soon as it holds what it must serve, until that is mended.
+// The ConfigMap must exist, empty at first. If it is missing or RBAC denies access, the replica
+// follows the StatefulSet alone, without waiting for others, until it can coordinate again.
 //
-// RBAC, in the pod's namespace: what [Discovery] needs, and get, list, watch, update and patch on that ConfigMap.
+// RBAC, in the pod's namespace: that of [Discovery], and get, list, watch, update and patch on the
+// ConfigMap; with Standby, list and watch on pods.
 type Coordinator struct {
 	Discovery
-	// Member is the replica. Required.
+	// Member is the replica to control. Required.
 	Member Member
 
 	status       atomic.Pointer[Status]
-	loop         atomic.Pointer[loop] // nil until the StatefulSet is found
+	loop         atomic.Pointer[loop] // nil until the StatefulSet was found
 	stopBy       atomic.Pointer[time.Time]
 	coordination loggedState // why the fleet is not coordinated, for the log
 }
 
-// HoldsChanged tells that the Member may hold something else than before. It does not wait and may be called at any time
-// by any goroutine.
+// HoldsChanged tells the coordinator that the result of Member.Holds may have changed. It does not
+// wait. It is safe for concurrent use.
 func (c *Coordinator) HoldsChanged() {
 	if l := c.loop.Load(); l != nil {
 		notify(l.changed)
 	}
 }
 
-// Run coordinates until ctx ends, then returns nil. Errors are those of [Discovery.Run].
+// Run coordinates until ctx ends, then returns nil. While the API server is unavailable, or the
+// StatefulSet is missing or has an unusable number of replicas, the last assignment stays valid. An
+// error is returned only for a state that waiting cannot change: a missing field, a pod name
+// without an ordinal, a pod that something other than a StatefulSet controls.
 func (c *Coordinator) Run(ctx context.Context) error {
 	stem, err := c.identity()
 	if err != nil {
@@ -71,12 +76,13 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	if l.podTracker != nil {
 		running.Go(func() { l.trackPods(ctx) })
 	}
-	c.loop.Store(l) // whole
+	c.loop.Store(l)
 	l.run(ctx)
 	return nil
 }
 
-// newLoop makes the loop of the replica in a pod, which is nil when it may not be read.
+// newLoop returns the loop of the replica in a pod. self is nil if this process may not read its
+// pod.
 func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
 	log := c.log().With("configmap", name+"-topology")
 	changed := make(chan struct{}, 1)

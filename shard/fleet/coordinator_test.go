@@ -322,40 +322,40 @@ func TestWithoutTheObjectEachReplicaGoesAlone(t *testing.T) {
 // The object is gone: what it said last is followed for a while, and by whoever never knew it what the StatefulSet says.
 func TestLostTopologyIsFollowedForAWhile(t *testing.T) {
 	growing := topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
-	m := planner{incarnation: "x"}
-	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, contents: parseContents(map[string]string{topologyKey: growing.String()}), now: noon}
+	pl := planner{incarnation: "x"}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, contents: parseContents(map[string]string{topologyKey: growing.String()}), now: noon}
 	at := func(after time.Duration, want shard.Plan) {
 		t.Helper()
-		v.now = noon.Add(after)
-		if m.update(v); m.plan != want {
-			t.Errorf("after %s: plan %+v, want %+v", after, m.plan, want)
+		snap.now = noon.Add(after)
+		if pl.update(snap); pl.plan != want {
+			t.Errorf("after %s: plan %+v, want %+v", after, pl.plan, want)
 		}
 	}
 	held, alone := shard.Plan{Active: 2, Target: 3}, shard.Plan{Active: 3, Target: 3}
 	at(0, held)
-	v.usable, v.contents = false, contents{}
+	snap.usable, snap.contents = false, contents{}
 	at(time.Second, held)
 	at(topologyGrace, held)
 	at(time.Second+topologyGrace, alone)
-	if !m.uncoordinated {
+	if !pl.uncoordinated {
 		t.Error("not alone when the object stays away")
 	}
-	m = planner{incarnation: "y"}
-	v.absent = true
+	pl = planner{incarnation: "y"}
+	snap.absent = true
 	at(2*time.Minute, shard.Plan{}) // others may go by one
 	at(2*time.Minute+initialWait-1, shard.Plan{})
 	at(2*time.Minute+initialWait, alone)
-	m = planner{incarnation: "z"}
-	v.absent = false // it may not be read, and never will
+	pl = planner{incarnation: "z"}
+	snap.absent = false // it may not be read, and never will
 	at(3*time.Minute, alone)
-	m, v.usable, v.contents = planner{incarnation: "a"}, true, parseContents(nil)
+	pl, snap.usable, snap.contents = planner{incarnation: "a"}, true, parseContents(nil)
 	at(4*time.Minute, alone) // it is as it is delivered
-	m, v.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
+	pl, snap.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
 	at(5*time.Minute, shard.Plan{}) // others will write it
 	at(5*time.Minute+restoreGrace, alone)
-	m, v.contents, v.usable, v.absent = planner{incarnation: "c"}, parseContents(nil), false, true
+	pl, snap.contents, snap.usable, snap.absent = planner{incarnation: "c"}, parseContents(nil), false, true
 	at(6*time.Minute, shard.Plan{})
-	v.usable, v.absent = true, false
+	snap.usable, snap.absent = true, false
 	at(6*time.Minute+time.Second, shard.Plan{}) // it is back, empty: others will write it
 	at(6*time.Minute+time.Second+restoreGrace, alone)
 }

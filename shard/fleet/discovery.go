@@ -18,17 +18,16 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// podTimeout bounds one attempt to read the pod, so that a connection that hangs is tried again.
+// podTimeout limits one attempt to read the pod, so that a hanging connection is retried.
 const podTimeout = 15 * time.Second
 
-// Discovery follows the StatefulSet that owns this process's pod and derives from it what is [desiredState]: the
-// ordinal from the pod's name (less spec.ordinals.start), the total from spec.replicas.
+// Discovery finds the StatefulSet that owns this process's pod.
 //
-// RBAC, all in the pod's own namespace: list and watch on the one StatefulSet (apps, statefulsets; a rule
-// with its resourceNames suffices, as it is asked for by name), and get on the one pod. Without the right to
-// get the pod, the StatefulSet's name is taken from the pod's.
+// RBAC, in the pod's namespace: list and watch on the StatefulSet (apps, statefulsets; a rule with
+// its resourceNames suffices, since the request names it), and get on the pod. Without the right to
+// get the pod, the name of the StatefulSet follows from the name of the pod.
 //
-// The fields must not change once Run was called; one Run at a time.
+// The fields must not change after Run was called.
 type Discovery struct {
 	// Client reads the pod and the StatefulSet. Required.
 	Client kubernetes.Interface
@@ -39,14 +38,14 @@ type Discovery struct {
 	// Pod is the pod's name, ending in its ordinal (--pod). Required.
 	Pod string
 
-	// Logger receives what is found and what fails, once per change. Default: no log.
+	// Logger receives one message per change of what was found or what fails. Default: no log.
 	Logger *slog.Logger
 
-	// Standby has the replicas stand by for one another (--shard.standby). It needs a [Coordinator].
+	// Standby makes each replica hold its neighbour's shard as well (--shard.standby).
 	Standby bool
 
-	// Backoff spaces the attempts while the API server cannot be used. Default, when Duration is 0: from
-	// 0.5 s doubling to 30 s, with jitter. Tests shorten it.
+	// Backoff is the delay between attempts while the API server is unavailable. Default, if
+	// Duration is 0: from 0.5 s doubling to 30 s, with jitter. Tests shorten it.
 	Backoff wait.Backoff
 }
 
@@ -80,7 +79,8 @@ func (d *Discovery) log() *slog.Logger {
 	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
 }
 
-// newStatefulSetWatcher makes what follows the named StatefulSet.
+// newStatefulSetWatcher returns a watcher of the named StatefulSet. changed receives each new
+// desired state.
 func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
 	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
 	log := d.log().With("statefulset", name)
@@ -94,13 +94,13 @@ func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState
 	}
 }
 
-// identity checks who this replica is and returns the stem of its pod's name.
+// identity validates the fields and returns the pod's name without its ordinal.
 func (d *Discovery) identity() (stem string, err error) {
 	switch {
 	case d.Client == nil:
-		return "", errors.New("discovery of shards needs a client of the API server")
+		return "", errors.New("shard discovery needs a Kubernetes client")
 	case d.Namespace == "":
-		return "", errors.New("--pod-namespace must name the namespace of the pod")
+		return "", errors.New("--pod-namespace must not be empty")
 	}
 	if stem, _, err = shard.Ordinal(d.Pod); err != nil {
 		return "", fmt.Errorf("--pod: %w", err)
@@ -108,8 +108,9 @@ func (d *Discovery) identity() (stem string, err error) {
 	return stem, nil
 }
 
-// findStatefulSet asks the pod for its controller, again and again while the API server is away; "" when ctx
-// ends before there was an answer. It returns the pod as well, nil when it cannot be read.
+// findStatefulSet reads the pod until the API server answers, and returns the name of its
+// controller; "" if ctx ended first. It also returns the pod, or nil if this process may not read
+// it.
 func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (name string, self *corev1.Pod, err error) {
 	api := errorLogger{log: log, action: "read the pod"}
 	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
@@ -117,7 +118,7 @@ func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.
 		defer cancel()
 		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
 		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-			log.Info("pod cannot be read, its name tells the StatefulSet", "statefulset", stem, "err", err)
+			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name", "statefulset", stem, "err", err)
 			name = stem
 			return true, nil
 		}
@@ -135,12 +136,12 @@ func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.
 	return name, self, err
 }
 
-// oomKillWindow is how long ago a container can have been killed for its next start to be the one that follows: a kubelet
-// waits for five minutes at most.
+// oomKillWindow is how long ago a container can have been killed before the start that follows. A
+// kubelet waits five minutes at most before it restarts a container.
 const oomKillWindow = 15 * time.Minute
 
-// killed reports whether a container of the pod was killed lately as the kernel kills one that takes more memory than it
-// may. Its status names the reason when the main process was killed, and only the signal when a child was.
+// recentlyOOMKilled reports whether a container of the pod was recently killed for lack of memory. Its
+// status has the reason OOMKilled if the main process was killed, and only the signal if a child was.
 func recentlyOOMKilled(pod *corev1.Pod, now time.Time) bool {
 	const sigkill = 128 + 9
 	for _, c := range pod.Status.ContainerStatuses {
@@ -153,8 +154,9 @@ func recentlyOOMKilled(pod *corev1.Pod, now time.Time) bool {
 	return false
 }
 
-// controller returns the name of the StatefulSet that controls the pod. A pod without any controller, such
-// as one left behind by a StatefulSet that is being made anew, is taken for one of the set named by the stem.
+// controller returns the name of the StatefulSet that controls the pod. A pod without a controller,
+// such as one whose StatefulSet is being recreated, is assumed to belong to the StatefulSet that
+// its name implies.
 func controller(pod *corev1.Pod, stem string) (string, error) {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
@@ -162,7 +164,7 @@ func controller(pod *corev1.Pod, stem string) (string, error) {
 	}
 	group, err := schema.ParseGroupVersion(owner.APIVersion)
 	if err != nil || group.Group != appsv1.GroupName || owner.Kind != "StatefulSet" {
-		return "", fmt.Errorf("--pod: pod %s/%s is controlled by %s %s (%s), not by a StatefulSet: its ordinal means nothing; "+
+		return "", fmt.Errorf("--pod: pod %s/%s must be controlled by a StatefulSet for its ordinal to name a shard, but its controller is %s %s (%s); "+
 			"use --shard and --total-shards", pod.Namespace, pod.Name, owner.Kind, owner.Name, owner.APIVersion)
 	}
 	return owner.Name, nil

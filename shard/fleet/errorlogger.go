@@ -7,27 +7,27 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// condition is a state that is worth a log line when it changes.
+// loggedState is a state whose changes are logged.
 type loggedState struct{ current string }
 
-// turns reports whether the condition was another one before.
+// changedTo records a state and reports whether it was another one before.
 func (c *loggedState) changedTo(to string) bool {
 	was := c.current
 	c.current = to
 	return was != to
 }
 
-// outage logs when one kind of request begins to fail, when it fails for another reason, and when it works
-// again. Its requests must follow each other; only one whose ctx has ended may overlap.
+// errorLogger logs when one kind of request begins to fail, when its error changes, and when it
+// succeeds again. Its requests must not overlap, except with one whose context has ended.
 type errorLogger struct {
 	log    *slog.Logger
-	action string // what the request does, such as "read the pod"
+	action string // such as "read the pod"
 	state  loggedState
 }
 
 func (o *errorLogger) observe(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		return // cut off by ourselves
+		return // this process cancelled the request
 	}
 	if err == nil {
 		if o.state.changedTo("") {
@@ -35,7 +35,7 @@ func (o *errorLogger) observe(ctx context.Context, err error) {
 		}
 		return
 	}
-	// The reason, not the text: that may name ports and counts that differ each time.
+	// Compare the reason, since the text may contain ports and counts that differ each time.
 	if o.state.changedTo("failing: " + string(apierrors.ReasonForError(err))) {
 		o.log.Warn("cannot "+o.action+"; trying again", "err", err)
 	}

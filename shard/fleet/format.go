@@ -5,46 +5,50 @@ import (
 	"fmt"
 )
 
-// Replicas of different versions of statefleet share one topology ConfigMap during every rollout, so each document in it
-// says by which version it is to be read.
+// Replicas of different versions of statefleet share one topology ConfigMap during every rollout.
+// Therefore each document in it states the versions that a reader needs.
 //
-// Each replica reports which versions it knows, and the topology is written in the oldest format among these, so that a
-// fleet can be scaled while it is being upgraded. A replica that finds a newer version than it knows all the same, as the
-// first one of a rollback does, keeps serving as it is, writes no topology, and says so, until another has written it in a
-// format that it knows. If there is no such other, it does so itself.
+// Each replica reports the newest versions that it supports. The topology is written in the oldest
+// format among them, so that a fleet can be scaled during an upgrade. A replica may still find a
+// newer version than it supports, for example the first one of a rollback. It then keeps its plan,
+// writes no topology, and reports its versions, until another replica has written the topology in a
+// supported format. If no other replica can, it does so itself.
 //
-// A change that an older replica must not ignore raises formatVersion, and whoever makes it goes on writing the format
-// before. A change of the cuts of [NewTable] raises tableVersion. Every format keeps the members format, table,
-// generation, active and start of a topology, and the members format and table of a report, with their meaning: an older
-// replica that starts into the fleet of a newer one serves by them.
+// A change that older replicas must not ignore raises formatVersion, and the new version still
+// writes the previous format. A change of the table of [shard.NewTable] raises tableVersion. Every
+// format keeps the fields format, table, generation, active and start of a topology, and the fields
+// format and table of a report, with their meaning: an older replica that starts in a newer fleet
+// serves by them.
 const (
 	formatVersion = 1
 	tableVersion  = 1
 )
 
-// versions are those of the format and of the range table. Each topology and each report has them.
+// versions are the format version and the version of the range table. Each topology and each report
+// has them.
 type versions struct {
 	Format int `json:"format"`
 	Table  int `json:"table"`
 }
 
-// newerError is why a topology that a newer version of statefleet has written cannot be followed.
+// newerError is why a topology that a newer version of statefleet wrote cannot be followed.
 type newerError struct {
 	versions
-	// shards is what the topology says all the same; the zero value when its table is a newer one.
-	shards topology
+	// topology is the readable part; the zero value if the table version is not supported.
+	topology topology
 }
 
 func (e *newerError) Error() string {
 	if e.Table > tableVersion {
-		return fmt.Sprintf("topology has version %d of the range table, and this replica knows versions up to %d; "+
-			"a newer version of statefleet has written it", e.Table, tableVersion)
+		return fmt.Sprintf("topology needs version %d of the range table, but this replica supports versions up to %d; "+
+			"a newer version of statefleet wrote it", e.Table, tableVersion)
 	}
-	return fmt.Sprintf("topology has format version %d, and this replica knows versions up to %d; "+
-		"a newer version of statefleet has written it", e.Format, formatVersion)
+	return fmt.Sprintf("topology has format version %d, but this replica supports versions up to %d; "+
+		"a newer version of statefleet wrote it", e.Format, formatVersion)
 }
 
-// readVersions returns the versions of the text of a topology, and an error when this replica knows only older ones.
+// readVersions returns the versions of a topology, and an error if this replica supports only older
+// ones.
 func readVersions(text string) (versions, *newerError) {
 	var v struct {
 		versions
@@ -54,16 +58,16 @@ func readVersions(text string) (versions, *newerError) {
 	}
 	err := json.Unmarshal([]byte(text), &v)
 	if v.Format <= formatVersion && v.Table <= tableVersion {
-		return v.versions, nil // what is wrong with it, if anything, the reader of the whole document says
+		return v.versions, nil // parseTopology reports other errors
 	}
 	newer := &newerError{versions: v.versions}
 	if err == nil && v.Table <= tableVersion && (members{v.Start, v.Active}).validate() == nil {
-		newer.shards = topology{Generation: v.Generation, Active: v.Active, Start: v.Start}
+		newer.topology = topology{Generation: v.Generation, Active: v.Active, Start: v.Start}
 	}
 	return v.versions, newer
 }
 
-// commonFormat is the newest format that all replicas know that have reported.
+// commonFormat returns the newest format that all replicas support, as far as they have reported.
 func commonFormat(fleet members, reports map[int]replicaReport) int {
 	common := formatVersion
 	for number := range fleet.numbers() {
@@ -74,9 +78,9 @@ func commonFormat(fleet members, reports map[int]replicaReport) int {
 	return common
 }
 
-// othersKnow reports whether a replica of the fleet knows newer versions than this one, as far as the reports tell. A
-// replica that has not reported may be one.
-func othersKnow(fleet members, reports map[int]replicaReport) bool {
+// othersKnowNewer reports whether another replica of the fleet may support newer versions than this
+// one. A replica that has not reported may.
+func othersKnowNewer(fleet members, reports map[int]replicaReport) bool {
 	for number := range fleet.numbers() {
 		if r, ok := reports[number]; !ok || r.Format > formatVersion || r.Table > tableVersion {
 			return true

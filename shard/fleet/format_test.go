@@ -56,21 +56,21 @@ func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
 		"it starts, an unknown table": {nil, unknownTable, shard.Plan{Active: 4, Target: 4}}, // as desired: it has to become ready
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := planner{}
-			v := snapshot{desired: desiredReplicas(4), known: true, usable: true, now: noon}
+			pl := planner{}
+			snap := snapshot{desired: desiredReplicas(4), known: true, usable: true, now: noon}
 			if c.before != nil {
-				v.contents = contents{topology: *c.before}
-				m.update(v)
+				snap.contents = contents{topology: *c.before}
+				pl.update(snap)
 			}
-			v.contents = c.reads
-			m.update(v)
-			if m.plan != c.want || !isNewer(m.problem) {
-				t.Errorf("plan %+v, want %+v; problem %v", m.plan, c.want, m.problem)
+			snap.contents = c.reads
+			pl.update(snap)
+			if pl.plan != c.want || !isNewer(pl.problem) {
+				t.Errorf("plan %+v, want %+v; problem %v", pl.plan, c.want, pl.problem)
 			}
-			if next, ok := m.propose(v); ok {
+			if next, ok := pl.propose(snap); ok {
 				t.Errorf("writes %v", next)
 			}
-			if r, ok := m.report(v, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
+			if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
 				t.Errorf("reports %v, %t; want what it knows, and nothing else", r, ok)
 			}
 		})
@@ -80,29 +80,29 @@ func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
 // TestReplicaReportsOnceItHasDecided: a report that it knows an older format has the topology written again in that. Before,
 // the replica has to note what it found.
 func TestReplicaReportsOnceItHasDecided(t *testing.T) {
-	m := planner{}
-	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
 		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
-	m.update(v)
-	if r, ok := m.report(v, shard.Held{}); ok {
+	pl.update(snap)
+	if r, ok := pl.report(snap, shard.Held{}); ok {
 		t.Errorf("reports %v before the pods of the fleet are known", r)
 	}
-	v.peers = peers{0: {ready: true}}
-	m.update(v)
-	if _, ok := m.report(v, shard.Held{}); !ok || !isNewer(m.problem) {
-		t.Errorf("does not report, or has not noted what it found: %v", m.problem)
+	snap.peers = peers{0: {ready: true}}
+	pl.update(snap)
+	if _, ok := pl.report(snap, shard.Held{}); !ok || !isNewer(pl.problem) {
+		t.Errorf("does not report, or has not noted what it found: %v", pl.problem)
 	}
 }
 
 // TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
 func TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt(t *testing.T) {
 	scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}
-	m := planner{}
-	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
-	m.update(v)
-	v.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
-	if m.update(v); m.plan.Active != 3 {
-		t.Errorf("plan %+v after another has switched", m.plan)
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
+	pl.update(snap)
+	snap.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
+	if pl.update(snap); pl.plan.Active != 3 {
+		t.Errorf("plan %+v after another has switched", pl.plan)
 	}
 }
 
@@ -174,12 +174,12 @@ func TestTopologyIsWrittenInTheOldestFormatThatIsKnown(t *testing.T) {
 			for number, text := range c.reports {
 				data[reportKey(number)] = text
 			}
-			v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: parseContents(data)}
-			v.format = c.format
-			m := planner{}
-			m.update(v)
-			if next, ok := m.propose(v); ok != c.writes || ok && next != steady || m.format(v) != c.want {
-				t.Errorf("writes %v, %t, in format %d; want %t in %d", next, ok, m.format(v), c.writes, c.want)
+			snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: parseContents(data)}
+			snap.format = c.format
+			pl := planner{}
+			pl.update(snap)
+			if next, ok := pl.propose(snap); ok != c.writes || ok && next != steady || pl.format(snap) != c.want {
+				t.Errorf("writes %v, %t, in format %d; want %t in %d", next, ok, pl.format(snap), c.writes, c.want)
 			}
 		})
 	}
@@ -205,7 +205,7 @@ func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 		{reports(`{"format":1,"table":1}`), true}, // one has not reported
 		{reports(`{}`, `{}`, `{"format":2}`), false},
 	} {
-		if got := othersKnow(fleet, c.reports); got != c.others {
+		if got := othersKnowNewer(fleet, c.reports); got != c.others {
 			t.Errorf("%v: %t, want %t", c.reports, got, c.others)
 		}
 	}

@@ -17,19 +17,19 @@ const (
 	fieldManager        = "statefleet"
 	writeTimeout        = 10 * time.Second
 	writeRetryInterval  = time.Second      // after a write that failed
-	deniedRetryInterval = 10 * time.Second // after one that is not allowed
-	// deniedGrace is how long the API server may refuse before the fleet takes that as permanent: one that has just
-	// started refuses everything until it has read its roles.
+	deniedRetryInterval = 10 * time.Second // after a write that RBAC denied
+	// deniedGrace is how long the API server may answer 403 before that counts as permanent. An API
+	// server that has just started denies everything until it has loaded its roles.
 	deniedGrace = 30 * time.Second
-	// refreshMin is how soon a replica reads the object past its watch while the fleet prepares a change: well within
-	// switchLead, so that it knows the instant of the switch although its watch is broken. It waits twice as long each time,
-	// refreshMax at last, until the object changes.
+	// refreshMin is how soon a replica reads the ConfigMap without its watch during a transition.
+	// It is well within switchLead, so that the replica learns the time of the switch although its
+	// watch has failed. The interval doubles up to refreshMax until the object changes.
 	refreshMin = switchLead / 3
 	refreshMax = 30 * time.Second
-	// refreshIdle is how often it reads the object when nothing is prepared, which bounds how long a silent watch stays
-	// unnoticed.
+	// refreshIdle is the interval of these reads outside a transition. It limits how long a silent
+	// watch stays unnoticed.
 	refreshIdle = 30 * time.Second
-	// minWait keeps a clock that stands still from turning the loop into a busy one.
+	// minWait keeps the loop from spinning if the clock stands still.
 	minWait = 5 * time.Millisecond
 )
 
@@ -40,42 +40,42 @@ var (
 	errNotWritten = errors.New("nothing was written")
 )
 
-// loop is a Coordinator at work. Its fields belong to the goroutine that runs it, but for the channels, what is safe for
-// concurrent use, and desired, confirmed, excluded, heard, store and podTracker, which others write.
+// loop is the running part of a Coordinator. Its fields belong to the goroutine in run, except for
+// the channels, the values that are safe for concurrent use, and store and podTracker.
 type loop struct {
 	*Coordinator
 	name        string // of the StatefulSet
 	log         *slog.Logger
 	planner     planner
 	desired     atomic.Pointer[desiredState]
-	desiredAsOf atomic.Pointer[time.Time] // when the last list of the StatefulSet that is complete began
-	excluded    atomicTime                // when the StatefulSet last did not want this replica
-	lastContact atomicTime                // of the StatefulSet
+	desiredAsOf atomic.Pointer[time.Time] // start of the last complete list of the StatefulSet
+	excluded    atomicTime                // last time the StatefulSet did not include this replica
+	lastContact atomicTime                // about the StatefulSet
 	store       *topologyStore
-	podTracker  *podTracker // nil unless replicas stand by for one another
+	podTracker  *podTracker // nil without standby
 
-	changed  chan struct{} // told of whatever a decision may follow from
-	selected chan struct{} // the StatefulSet's selector may have changed
-	relist   chan struct{} // the StatefulSet is to be listed again
+	changed  chan struct{} // notified of everything that a decision depends on
+	selected chan struct{} // notified when the StatefulSet's selector may have changed
+	relist   chan struct{} // asks for another list of the StatefulSet
 
-	unusable error // why the object cannot be used; nil when it can
-	stopping bool  // the replica has been asked to stop
+	unusable error // why the ConfigMap is unusable; else nil
+	stopping bool  // the replica was asked to stop
 
-	writing           bool       // a write is under way
+	writing           bool       // a write is in progress
 	written           chan error // its result
-	writesDeniedSince time.Time  // since when writes are refused; zero when they are not
-	writeErr          error      // why they are, once that is taken as permanent
-	nextWrite         time.Time  // when the next write may be tried
-	proposedFrom      string     // version of the object that the last proposal was made from
+	writesDeniedSince time.Time  // since when writes are denied; else zero
+	writeErr          error      // why writes are denied, once that counts as permanent
+	nextWrite         time.Time  // when the next write may start
+	proposedFrom      string     // resourceVersion on which the last proposal was based
 
-	version       string        // of the object that was looked at last
-	refreshed     time.Time     // when the object was last read past its watch
-	interval      time.Duration // until it is again, while a change is prepared
-	lastRelist    time.Time     // when the StatefulSet was last listed again because this replica may be behind
-	relistBackoff time.Duration // until it is again
+	version       string        // resourceVersion that the loop saw last
+	refreshed     time.Time     // when the object was last read without its watch
+	interval      time.Duration // until the next such read during a transition
+	lastRelist    time.Time     // when a possibly stale StatefulSet was last listed again
+	relistBackoff time.Duration // until the next such list
 }
 
-// run looks at the fleet whenever something has changed, and when time alone may change a decision.
+// run steps whenever something has changed, and when time alone may change a decision.
 func (l *loop) run(ctx context.Context) {
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -83,7 +83,7 @@ func (l *loop) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			if l.writing {
-				l.log.Debug("the last write of the topology has ended with the replica", "err", <-l.written)
+				l.log.Debug("the last write of the topology ended with the replica", "err", <-l.written)
 			}
 			return
 		case <-l.changed:
@@ -95,7 +95,7 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// waitTime is for how long there is nothing to do, if nothing changes.
+// waitTime returns how long to wait for the next step if nothing changes.
 func waitTime(until time.Time) time.Duration {
 	if until.IsZero() {
 		return refreshIdle
@@ -103,33 +103,33 @@ func waitTime(until time.Time) time.Duration {
 	return max(time.Until(until), minWait)
 }
 
-// step looks at the fleet, moves the member, and writes what is to be written. It returns when to look again although
-// nothing has changed; zero: never.
+// step updates the plan, passes it to the member, and starts a write or read if one is due. It
+// returns when to step again without an event; zero: never.
 func (l *loop) step(ctx context.Context) (again time.Time) {
-	object, v, recheck := l.snapshot()
+	object, snap, recheck := l.snapshot()
 	before := l.planner
-	m := &l.planner
-	m.update(v)
+	pl := &l.planner
+	pl.update(snap)
 	switch {
-	case v.known && (v.usable || m.uncoordinated):
+	case snap.known && (snap.usable || pl.uncoordinated):
 		l.logCoordination(l.unusable)
-	case v.absent && before.unavailableSince.IsZero() && m.plan.Active == 0:
+	case snap.absent && before.unavailableSince.IsZero() && pl.plan.Active == 0:
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
-	l.publishStatus(before, v)
-	if m.plan != before.plan {
-		l.Member.Follow(m.plan)
+	l.publishStatus(before, snap)
+	if pl.plan != before.plan {
+		l.Member.Follow(pl.plan)
 	}
-	held := l.Member.Holds(m.plan)
-	m.recordHeld(held)
-	due := l.relistIfStale(v.now)
+	held := l.Member.Holds(pl.plan)
+	pl.recordHeld(held)
+	due := l.relistIfStale(snap.now)
 	if object != nil && !l.writing {
-		due = earlier(due, l.act(ctx, object, v, held))
+		due = earlier(due, l.act(ctx, object, snap, held))
 	}
-	return earlier(earlier(due, m.wakeAt), recheck)
+	return earlier(earlier(due, pl.wakeAt), recheck)
 }
 
-// earlier returns the earlier of two instants; a zero one is never.
+// earlier returns the earlier of two instants. A zero instant is never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -137,35 +137,36 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// act writes what is to be written, or reads the object past its watch when it is time to. It returns when to act again.
-func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, v snapshot, held shard.Held) (again time.Time) {
-	if v.now.Before(l.nextWrite) {
+// act starts a write if one is due, or else a read of the ConfigMap if that is due. It returns when
+// to act again.
+func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, snap snapshot, held shard.Held) (again time.Time) {
+	if snap.now.Before(l.nextWrite) {
 		return l.nextWrite
 	}
-	if l.writeErr != nil { // there may be nothing to write that would show that it is allowed again
+	if l.writeErr != nil { // without a probe, no write might ever show that RBAC allows them again
 		l.write(ctx, func(ctx context.Context) error { return l.store.probe(ctx, object) })
 		return again
 	}
-	if r, ok := l.planner.report(v, held); ok {
-		l.write(ctx, func(ctx context.Context) error { return l.store.report(ctx, v.desired.number(), r) })
+	if r, ok := l.planner.report(snap, held); ok {
+		l.write(ctx, func(ctx context.Context) error { return l.store.report(ctx, snap.desired.number(), r) })
 		return again
 	}
-	if t, ok := l.planner.propose(v); ok && object.ResourceVersion != l.proposedFrom {
+	if t, ok := l.planner.propose(snap); ok && object.ResourceVersion != l.proposedFrom {
 		l.proposedFrom = object.ResourceVersion
-		format := l.planner.format(v)
+		format := l.planner.format(snap)
 		l.write(ctx, func(ctx context.Context) error { return l.store.propose(ctx, object, t, format) })
 		return again
 	}
-	if due := l.refreshDue(object, v.now); v.now.Before(due) {
+	if due := l.refreshDue(object, snap.now); snap.now.Before(due) {
 		return due
 	}
-	l.refreshed, l.interval = v.now, min(2*l.interval, refreshMax)
+	l.refreshed, l.interval = snap.now, min(2*l.interval, refreshMax)
 	l.write(ctx, l.store.refresh)
 	return again
 }
 
-// refreshDue is when the object is to be read past its watch: soon while the fleet prepares a change, or others are known
-// to have written what the watch has not brought.
+// refreshDue returns when to read the ConfigMap without its watch: soon during a transition, or if
+// others have written a version that the watch has not delivered.
 func (l *loop) refreshDue(object *corev1.ConfigMap, now time.Time) time.Time {
 	if object.ResourceVersion != l.version {
 		l.version, l.interval, l.refreshed = object.ResourceVersion, refreshMin, now
@@ -176,8 +177,7 @@ func (l *loop) refreshDue(object *corev1.ConfigMap, now time.Time) time.Time {
 	return l.refreshed.Add(refreshIdle)
 }
 
-// relistIfStale has the StatefulSet listed again while this replica may know less of it than the others. It returns when to do
-// so again.
+// relistIfStale lists the StatefulSet again while it may be stale. It returns when to do so next.
 func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	if l.planner.staleSince.IsZero() {
 		l.lastRelist, l.relistBackoff = time.Time{}, refreshMin
@@ -186,47 +186,47 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	if due := l.lastRelist.Add(l.relistBackoff); now.Before(due) {
 		return due
 	}
-	l.log.Info("listing the StatefulSet again, since others know more of it or its versions have gone back")
+	l.log.Info("listing the StatefulSet again: the topology follows from a revision that this replica has not seen, or a backup was restored")
 	l.lastRelist, l.relistBackoff = now, min(2*l.relistBackoff, refreshMax)
 	notify(l.relist)
 	return l.lastRelist.Add(l.relistBackoff)
 }
 
-// snapshot is what this replica knows now. recheck is when it knows more although nothing has happened; zero: never.
-func (l *loop) snapshot() (object *corev1.ConfigMap, v snapshot, recheck time.Time) {
+// snapshot returns the current state. recheck is when it changes without an event; zero: never.
+func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time.Time) {
 	s := l.store.read()
-	v = snapshot{now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.load()}
+	snap = snapshot{now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.load()}
 	if w := l.desired.Load(); w != nil {
-		v.desired = *w
+		snap.desired = *w
 	}
 	if began := l.desiredAsOf.Load(); began != nil {
-		v.desiredAsOf = *began
+		snap.desiredAsOf = *began
 	}
-	l.recordStop(&v)
+	l.recordStop(&snap)
 	err := s.err
 	if err == nil {
 		err = l.writeErr
 	}
-	v.usable, v.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
+	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
 	l.unusable, recheck = err, s.recheck
 	if l.podTracker != nil {
 		all, known, denied, at := l.podTracker.read()
-		v.standby, recheck = !denied, earlier(recheck, at)
+		snap.standby, recheck = !denied, earlier(recheck, at)
 		if known {
-			v.peers = all
+			snap.peers = all
 		}
 	}
-	return s.object, v, recheck
+	return s.object, snap, recheck
 }
 
-// recordStop notes whether the replica has been asked to stop. It finds out at once whether the fleet is to shrink, whatever
-// its watches have brought.
-func (l *loop) recordStop(v *snapshot) {
+// recordStop records whether the replica was asked to stop. If so, it reads both objects again, to
+// learn at once whether the StatefulSet was scaled down.
+func (l *loop) recordStop(snap *snapshot) {
 	by := l.stopBy.Load()
 	if by == nil {
 		return
 	}
-	v.stopBy = *by
+	snap.stopBy = *by
 	if !l.stopping {
 		l.stopping = true
 		l.refreshed = time.Time{}
@@ -234,25 +234,27 @@ func (l *loop) recordStop(v *snapshot) {
 	}
 }
 
+// logCoordination logs when this replica begins or ceases to coordinate with the fleet.
 func (l *loop) logCoordination(err error) {
 	switch {
 	case err != nil && l.coordination.changedTo(err.Error()):
-		l.log.Warn("this replica changes its shard without waiting for the others", "err", err)
+		l.log.Warn("not coordinated: this replica changes its shard without waiting for the others", "err", err)
 	case err == nil && l.coordination.changedTo(""):
-		l.log.Info("this replica changes its shard together with the others again")
+		l.log.Info("coordinated again: this replica changes its shard together with the others")
 	}
 }
 
-// write starts a write, or a read. There is one at a time, and none holds the loop up.
-func (l *loop) write(ctx context.Context, what func(ctx context.Context) error) {
+// write starts a write or a read in the background. There is at most one at a time.
+func (l *loop) write(ctx context.Context, request func(ctx context.Context) error) {
 	l.writing = true
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		l.written <- what(ctx)
+		l.written <- request(ctx)
 	}()
 }
 
+// onWriteDone handles the result of a write.
 func (l *loop) onWriteDone(err error) {
 	l.writing = false
 	switch {
@@ -261,19 +263,19 @@ func (l *loop) onWriteDone(err error) {
 		return
 	case errors.Is(err, errNotWritten):
 		return
-	case apierrors.IsConflict(err): // another one was quicker; what it wrote is on its way here
+	case apierrors.IsConflict(err): // another replica was faster; the watch delivers its version
 		return
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		l.onWriteDenied(err)
 	default:
-		l.log.Warn("cannot write the fleet's topology; trying again", "err", err)
+		l.log.Warn("cannot write the topology; retrying", "err", err)
 		l.nextWrite = time.Now().Add(writeRetryInterval)
 	}
 	l.proposedFrom = ""
 }
 
-// refuse notes that a write is not allowed. A replica that knows of no topology goes alone at once, others when
-// that lasts.
+// onWriteDenied handles a write that RBAC denied. A replica without a topology stops coordinating
+// at once, others after deniedGrace.
 func (l *loop) onWriteDenied(err error) {
 	now := time.Now()
 	if l.writesDeniedSince.IsZero() {
@@ -285,7 +287,7 @@ func (l *loop) onWriteDenied(err error) {
 	}
 }
 
-// notify tells a receiver that may be busy that something has changed.
+// notify wakes a receiver. It does not wait: the channel holds one pending notification.
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

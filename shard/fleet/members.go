@@ -8,16 +8,16 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// members are the pods that one table is for: those numbered from start on in their names, one for each ordinal.
+// members are the pods of one table: total pods, numbered from start.
 type members struct{ start, total int }
 
-// has reports whether the pod with this number is one of them.
+// has reports whether the pod with this number is a member.
 func (m members) has(number int) bool { return number >= m.start && number < m.end() }
 
-// end is the number after the last one.
+// end returns the number after the last member.
 func (m members) end() int { return m.start + m.total }
 
-// numbers returns the numbers of all of them.
+// numbers returns the pod numbers of all members.
 func (m members) numbers() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for number := m.start; number < m.end(); number++ {
@@ -28,24 +28,24 @@ func (m members) numbers() iter.Seq[int] {
 	}
 }
 
-// check returns an error when there can be no such members.
+// validate returns an error if the numbers are out of range.
 func (m members) validate() error {
 	switch {
 	case m.total < 1 || m.total > shard.MaxTotal:
-		return fmt.Errorf("must be between 1 and %d, got %d", shard.MaxTotal, m.total)
+		return fmt.Errorf("replicas must be between 1 and %d, got %d", shard.MaxTotal, m.total)
 	case m.start < 0 || m.start > math.MaxInt32-shard.MaxTotal:
-		return fmt.Errorf("starts at pod number %d", m.start)
+		return fmt.Errorf("start must be between 0 and %d, got %d", math.MaxInt32-shard.MaxTotal, m.start)
 	}
 	return nil
 }
 
-// without returns the members before the first of those that leave accepts; if there are none, those after the last; and
-// all of them if there are none either. A pod that leaves cannot be replaced by one of its name before it is gone, so
-// that its objects have to move to others first.
-func (m members) without(leave func(number int) bool) members {
+// without returns the members before the first leaving one. If there are none, it returns those
+// after the last leaving one, and if there are none either, all. A leaving pod is not replaced by
+// another of its name before it has ended, so its objects have to move to other replicas first.
+func (m members) without(leaving func(number int) bool) members {
 	first, last := m.end(), m.start-1
 	for number := range m.numbers() {
-		if leave(number) {
+		if leaving(number) {
 			first, last = min(first, number), number
 		}
 	}

@@ -11,52 +11,53 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// maxReplicasWithRanges is the largest fleet whose table an [Overview] has: the work to make one grows with the cube, and
-// nobody reads that many ranges.
+// maxReplicasWithRanges is the largest fleet whose ranges an [Overview] includes. The cost of a
+// table grows with the cube of its size, and people do not read that many ranges.
 const maxReplicasWithRanges = 64
 
-var errNotWritable = errors.New("it may not be written")
+var errNotWritable = errors.New("topology ConfigMap may not be written")
 
-// Overview is what one replica knows of its whole fleet, from what it reads of the API server anyway: no request
-// is made for it.
+// Overview is what one replica knows about its whole fleet. It comes from data that the replica
+// reads anyway; it causes no requests.
 type Overview struct {
 	Status
-	// StatefulSet and Topology name the objects that it comes from; "" while they are not known, and without a
-	// fleet to follow.
+	// StatefulSet and Topology are the names of the StatefulSet and the topology ConfigMap; ""
+	// while unknown, and without a fleet.
 	StatefulSet, Topology string
-	// Problem is why the topology cannot be followed; nil when it can.
+	// Problem is why the topology cannot be followed; else nil.
 	Problem error
-	// SwitchAt is the instant of the switch, once it is named.
+	// SwitchAt is the time of the switch, once it is fixed.
 	SwitchAt    time.Time
 	LastContact LastContact
-	// Replicas are all that serve or are to serve, this one, and all that have a pod, by ordinal.
+	// Replicas are the active replicas, those of the target, this one, and all that have a pod, by
+	// ordinal.
 	Replicas []Replica
 }
 
-// LastContact holds the time of the last message from the API server about each source, including bookmarks; zero before
-// the first. Pods are read with Standby only.
+// LastContact holds the time of the last message from the API server about each object, bookmarks
+// included; zero before the first. Pods are read with Standby only.
 type LastContact struct{ StatefulSet, Topology, Pods time.Time }
 
-// Replica is what is known of one replica of the fleet.
+// Replica is the state of one replica of the fleet.
 type Replica struct {
 	Ordinal int
 	Self    bool
-	Pod     string // name; "" without a fleet to follow
+	Pod     string // name; "" without a fleet
 	State   PodState
-	// Own and Next are the hashes that are its own by the active table and by the target's; nil when it has none,
-	// without a change, and in fleets of more than 64.
+	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
+	// and in fleets of more than 64. Next is nil outside a transition.
 	Own, Next shard.Ranges
-	// Holds is whether it has reported that it holds its part of the target.
+	// Holds is whether the replica has reported that it holds its part of the target.
 	Holds bool
-	// Server is the ordinal of the replica that serves Own: its own or, with Standby, the next one. -1: none that is
-	// ready.
+	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
+	// one. -1: no ready replica does.
 	ServedBy int
 }
 
-// PodState is what the API server says of the pod of a replica.
+// PodState is the state of a replica's pod.
 type PodState string
 
-// The states of pods.
+// States of pods.
 const (
 	podUnknown  PodState = "unknown" // pods are not read
 	podAbsent   PodState = "absent"
@@ -65,7 +66,7 @@ const (
 	podStopping PodState = "stopping" // it is being deleted
 )
 
-// Overview returns what is known now. It may be called at any time by any goroutine.
+// Overview returns the current overview. It is safe for concurrent use.
 func (c *Coordinator) Overview() Overview {
 	l := c.loop.Load()
 	if l == nil {
@@ -75,22 +76,22 @@ func (c *Coordinator) Overview() Overview {
 		Status: c.Status(), StatefulSet: l.name, Topology: l.store.name,
 		LastContact: LastContact{StatefulSet: l.lastContact.load(), Topology: l.store.lastContact.load()},
 	}
-	v := snapshot{contents: o.readStore(l.store.read())}
+	snap := snapshot{contents: o.readStore(l.store.read())}
 	if w := l.desired.Load(); w != nil {
-		v.desired = *w
+		snap.desired = *w
 	}
 	if l.podTracker != nil {
-		v.peers, _, _, _ = l.podTracker.read()
+		snap.peers, _, _, _ = l.podTracker.read()
 		o.LastContact.Pods = l.podTracker.lastContact.load()
 	}
-	o.addReplicas(v, func(r *Replica) {
+	o.addReplicas(snap, func(r *Replica) {
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
-		r.Holds = v.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
+		r.Holds = snap.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
 	})
 	return o
 }
 
-// readStore takes from the object what is not in the status, and returns what it says.
+// readStore adds the parts that are not in the status, and returns the contents of the ConfigMap.
 func (o *Overview) readStore(s stored) contents {
 	switch {
 	case s.err != nil:
@@ -106,15 +107,16 @@ func (o *Overview) readStore(s stored) contents {
 	return s.contents
 }
 
-// Overview is that of a replica that coordinates with nobody.
+// StaticOverview returns the overview of a replica that follows an assignment without coordinating
+// with others.
 func StaticOverview(a shard.Assignment) Overview {
 	o := Overview{Status: Status{Ordinal: a.Ordinal, Active: a.Total, Desired: a.Total}}
 	o.addReplicas(snapshot{}, func(*Replica) {})
 	return o
 }
 
-// addReplicas adds the replicas, with what describe knows of each.
-func (o *Overview) addReplicas(v snapshot, describe func(*Replica)) {
+// addReplicas adds the replicas. describe fills in the rest of each.
+func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
 	if o.Active == 0 {
 		return
 	}
@@ -122,21 +124,21 @@ func (o *Overview) addReplicas(v snapshot, describe func(*Replica)) {
 	if max(o.Active, o.Target) <= maxReplicasWithRanges {
 		active, target = tableOf(o.Active), tableOf(o.Target)
 	}
-	for _, ordinal := range o.ordinals(v.peers) {
+	for _, ordinal := range o.ordinals(snap.peers) {
 		r := Replica{
 			Ordinal:  ordinal,
 			Self:     ordinal == o.Ordinal,
-			State:    v.podState(ordinal + o.start),
+			State:    snap.podState(ordinal + o.start),
 			Own:      active.Ranges(ordinal),
 			Next:     target.Ranges(ordinal - o.shift),
-			ServedBy: v.servedBy(ordinal, o.start, o.Active),
+			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
 		}
 		describe(&r)
 		o.Replicas = append(o.Replicas, r)
 	}
 }
 
-// ordinals returns those of all replicas, sorted.
+// ordinals returns the ordinals of all replicas, sorted.
 func (o *Overview) ordinals(present peers) []int {
 	all := map[int]bool{o.Ordinal: true}
 	for ordinal := range o.Active {
@@ -151,7 +153,7 @@ func (o *Overview) ordinals(present peers) []int {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// tableOf is the table for a number of replicas, empty for none.
+// tableOf returns the table for a number of replicas, or the zero table if that is out of range.
 func tableOf(total int) shard.Table {
 	table, err := shard.NewTable(total)
 	if err != nil {
@@ -160,10 +162,10 @@ func tableOf(total int) shard.Table {
 	return table
 }
 
-func (v snapshot) podState(number int) PodState {
-	p, there := v.peers[number]
+func (snap snapshot) podState(number int) PodState {
+	p, there := snap.peers[number]
 	switch {
-	case v.peers == nil:
+	case snap.peers == nil:
 		return podUnknown
 	case !there:
 		return podAbsent
@@ -175,22 +177,22 @@ func (v snapshot) podState(number int) PodState {
 	return podUnready
 }
 
-// server is the ordinal of who serves the shard of a replica; see standbyState.
-func (v snapshot) servedBy(ordinal, start, active int) int {
+// servedBy returns the ordinal of the replica that serves a shard; see standbyState.
+func (snap snapshot) servedBy(ordinal, start, active int) int {
 	next := (ordinal + 1) % active
 	switch {
 	case ordinal < 0 || ordinal >= active:
 		return -1
-	case v.peers == nil || v.serving(start+ordinal):
+	case snap.peers == nil || snap.serving(start+ordinal):
 		return ordinal
-	case active > 1 && v.serving(start+next):
+	case active > 1 && snap.serving(start+next):
 		return next
 	}
 	return -1
 }
 
-// heard is when something was last heard of. The zero value is never; nil takes no notes. It is safe for concurrent
-// use.
+// atomicTime is an instant that is safe for concurrent use. The zero value is the zero time.
+// Methods of a nil atomicTime do nothing.
 type atomicTime struct{ at atomic.Int64 }
 
 func (h *atomicTime) set() {
@@ -206,7 +208,7 @@ func (h *atomicTime) load() time.Time {
 	return time.Time{}
 }
 
-// Bookmark implements [cache.ReflectorBookmarkStore]: that nothing has changed is news, too.
+// Bookmark implements [cache.ReflectorBookmarkStore]. A bookmark counts as contact.
 func (b *topologyStore) Bookmark(string) error { b.lastContact.set(); return nil }
 
 // Bookmark implements [cache.ReflectorBookmarkStore].

@@ -94,8 +94,8 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 				t.Errorf("%+v, want %+v", r, w)
 			}
 		}
-		v := snapshot{peers: peers{1: {ready: true}}}
-		if v.podState(0) != podAbsent || v.servedBy(0, 0, 1) != -1 || v.servedBy(2, 0, 4) != -1 {
+		snap := snapshot{peers: peers{1: {ready: true}}}
+		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != -1 || snap.servedBy(2, 0, 4) != -1 {
 			t.Error("an absent pod is taken for one that serves")
 		}
 	})

@@ -11,274 +11,279 @@ import (
 )
 
 const (
-	// restoreGrace is how long a replica that has never known a topology leaves it to others to restore one that is
-	// missing: they know what is served.
+	// restoreGrace is how long a replica that has just started waits for others to restore an
+	// invalid topology. They know what the fleet serves.
 	restoreGrace = time.Second
-	// initialWait is how long such a replica waits for the object itself, which somebody may be about to apply again.
-	// Others follow the last topology for longer (topologyGrace), so a replica that has waited in vain doubles objects
-	// rather than leaving them out.
+	// initialWait is how long a replica that has just started waits for a missing ConfigMap, which
+	// may be about to be applied again. It is shorter than topologyGrace: a replica that waits in
+	// vain then serves some objects twice instead of leaving them out.
 	initialWait = 10 * time.Second
-	// topologyGrace is how long the last topology is followed although its object is gone: whoever deleted it may be about
-	// to apply it again, and until then nobody can tell the others what it does.
+	// topologyGrace is how long a replica follows the last topology after its ConfigMap was
+	// deleted. The ConfigMap may be about to be applied again, and without it the replicas cannot
+	// coordinate a change.
 	topologyGrace = 30 * time.Second
-	// exclusionWindow is how long after the fleet was to shrink a pod can be told to stop because of that.
+	// exclusionWindow is how long after a scale-down was decided a termination signal counts as a
+	// consequence of it.
 	exclusionWindow = 30 * time.Second
-	// forcedSwitchLead is how long before it must end a leaving replica has the fleet switch: time to write that, to switch
-	// (switchLead), and to hear of it.
+	// forcedSwitchLead is how long before its own end a leaving replica makes the fleet switch. It
+	// covers the write, switchLead, and the delay of the watches.
 	forcedSwitchLead = 10 * time.Second
-	// nextOnlyTimeout is how long a replica that was killed for lack of memory holds no more than its part of the target. It
-	// is longer than a kubelet waits before it starts a container again, five minutes at most, so that all replicas of a
-	// fleet that are killed again and again hold their parts at the same time.
+	// nextOnlyTimeout is how long a replica that was OOM-killed holds only its part of the target
+	// table. It exceeds the kubelet's longest restart delay of five minutes, so that all
+	// crash-looping replicas of a fleet hold their parts at the same time.
 	nextOnlyTimeout = 10 * time.Minute
 )
 
-// snapshot is what a replica knows of its fleet at one moment.
+// snapshot is everything a replica knows about its fleet at one moment.
 type snapshot struct {
 	now         time.Time
-	desired     desiredState // Total 0: not known yet
-	desiredAsOf time.Time    // when the read of the StatefulSet began that desired is from, or newer than
-	excluded    time.Time    // when the StatefulSet last did not want this replica
-	stopBy      time.Time    // when the replica must end; zero while it has not been asked to stop
+	desired     desiredState // Total is 0 until the StatefulSet was read
+	desiredAsOf time.Time    // start of the last list that confirmed desired
+	excluded    time.Time    // last time the StatefulSet did not include this replica
+	stopBy      time.Time    // deadline of a replica that was asked to stop; else zero
 
-	known  bool // whether it is known if there is an object for the topology
-	usable bool // there is one, and this replica may read and write it
-	absent bool // there is none, and it may be read
+	known  bool // the ConfigMap was read, is missing, or is forbidden
+	usable bool // the ConfigMap exists, and this replica may read and write it
+	absent bool // the ConfigMap does not exist, and this replica may read it
 	contents
-	rewinds int // how often the versions of that object have gone back, as after etcd was restored from a backup
+	rewinds int // how often the ConfigMap's resourceVersion went back, as after a restore of etcd
 
-	standby bool  // replicas stand by for one another
-	peers   peers // with that, the pods of the fleet, by their numbers; nil: not known yet
+	standby bool  // replicas hold their neighbour's shard, and this replica may read the pods
+	peers   peers // the fleet's pods by number, with standby; nil until they were read
 }
 
-// planner decides what one replica serves and holds, and what it writes for the others. All its decisions are functions of
-// what it remembers and of a snapshot; it is used by one goroutine.
+// planner decides what one replica serves and holds, and what it writes to the topology ConfigMap.
+// Every decision is a function of the planner's fields and of a snapshot. One goroutine uses it.
 type planner struct {
 	incarnation string
-	pod         types.UID // of this replica; "" when it is not known
-	oomKilled   bool      // the pod's container was killed last time, as one is that takes more memory than it may
+	pod         types.UID // of this replica's pod; "" if unknown
+	oomKilled   bool      // the previous container of the pod ran out of memory
 
-	plan             shard.Plan   // Ordinal and all 0: none yet
-	last             topology     // the last one that could be followed, as it was read; zero while alone
-	uncoordinated    bool         // the fleet cannot coordinate, as this replica sees it
-	switched         decision     // whose switch was made; it is not taken back, whatever the clock does
-	invalidSince     time.Time    // since when there has been no topology to follow
-	unavailableSince time.Time    // since when there has been no object that could be used
-	missingAtStart   bool         // the object was not there when this replica began
-	problem          error        // why the topology cannot be followed; nil when it can
-	newer            topology     // what one says, as far as this replica understands it, that a newer version has written
-	standbyState     standbyState // with standby
+	plan             shard.Plan   // zero until the first decision
+	last             topology     // last valid topology, as it was read; zero while uncoordinated
+	uncoordinated    bool         // this replica cannot coordinate with the fleet
+	switched         decision     // last decision that was switched to. A clock that goes back does not undo it
+	invalidSince     time.Time    // since when the ConfigMap has had no valid topology
+	unavailableSince time.Time    // since when the ConfigMap has been unusable
+	missingAtStart   bool         // the ConfigMap was missing when this replica started
+	problem          error        // why the topology is not followed; else nil
+	newer            topology     // the readable part of a topology that a newer version wrote
+	standbyState     standbyState // used with standby
 
-	implausible     error       // why the topology is not believed although it can be read; nil when it is
-	rejected        int         // topologies that were not believed
-	unknownRevision setRevision // of the last topology that the StatefulSet, as this replica knows it, does not explain
-	staleSince      time.Time   // since when this replica may be behind; zero while it is not
-	firstStale      time.Time   // the same, but later topologies that are not explained either do not renew it
-	rewinds         int         // that were dealt with
-	ignored         decision    // came back with a restored backup, and is not followed
+	implausible     error       // why a valid topology is not followed; else nil
+	rejected        int         // number of implausible topologies
+	unknownRevision setRevision // of the topology, if this replica has not seen that revision of the StatefulSet
+	staleSince      time.Time   // since when desired may be stale; else zero
+	firstStale      time.Time   // as staleSince, but not renewed by further unknown revisions
+	rewinds         int         // rewinds that were handled
+	ignored         decision    // decision that a restored backup brought back
 	scheduled       schedule
-	excluded        time.Time // when the fleet last was to go on without this replica
-	leaving         bool      // it is to end because of that, if it is told to
-	firstPlanAt     time.Time // when there was a plan first
-	heldAll         bool      // all that a plan asks for was held once
-	wakeAt          time.Time // when to look again although nothing has happened; zero: never
+	excluded        time.Time // last time this replica was not part of the fleet's future
+	leaving         bool      // if asked to stop, this replica leaves the fleet
+	firstPlanAt     time.Time // when the first plan was made
+	heldAll         bool      // the replica has once held everything a plan asks for
+	wakeAt          time.Time // when to update again without an event; zero: never
 }
 
-// schedule is a switch whose instant is named.
+// schedule is the time of a switch, and when this replica read it first.
 type schedule struct{ at, seen time.Time }
 
-// look brings the plan up to date.
-func (m *planner) update(v snapshot) {
-	m.wakeAt = time.Time{}
-	if v.desired.Total == 0 || !v.known || v.standby && v.peers == nil {
+// update brings the plan up to date.
+func (pl *planner) update(snap snapshot) {
+	pl.wakeAt = time.Time{}
+	if snap.desired.Total == 0 || !snap.known || snap.standby && snap.peers == nil {
 		return
 	}
-	m.handleRewind(v)
-	before := m.implausible
-	if m.implausible = m.checkPlausible(v); m.implausible != nil && before == nil {
-		m.rejected++
+	pl.handleRewind(snap)
+	before := pl.implausible
+	if pl.implausible = pl.checkPlausible(snap); pl.implausible != nil && before == nil {
+		pl.rejected++
 	}
-	m.updateTables(v)
-	m.updateStaleness(v)
-	m.updateLeaving(v)
-	if m.plan.Active > 0 {
-		m.updateStandby(v)
-		m.limitToTarget(v)
+	pl.updateTables(snap)
+	pl.updateStaleness(snap)
+	pl.updateLeaving(snap)
+	if pl.plan.Active > 0 {
+		pl.updateStandby(snap)
+		pl.limitToTarget(snap)
 	}
 }
 
-// elapsed reports whether d has passed since an instant. If not, the planner looks again when it has.
-func (m *planner) elapsed(now, since time.Time, d time.Duration) bool {
+// elapsed reports whether d has passed since an instant. Otherwise it schedules an update for then.
+func (pl *planner) elapsed(now, since time.Time, d time.Duration) bool {
 	end := since.Add(d)
 	if now.Before(end) {
-		m.wakeBy(end)
+		pl.wakeBy(end)
 		return false
 	}
 	return true
 }
 
-func (m *planner) wakeBy(at time.Time) {
-	if m.wakeAt.IsZero() || at.Before(m.wakeAt) {
-		m.wakeAt = at
+func (pl *planner) wakeBy(at time.Time) {
+	if pl.wakeAt.IsZero() || at.Before(pl.wakeAt) {
+		pl.wakeAt = at
 	}
 }
 
-// decide brings the tables of the plan up to date.
-func (m *planner) updateTables(v snapshot) {
-	m.problem, m.newer = nil, topology{}
-	if !v.usable {
-		m.onTopologyUnavailable(v)
+// updateTables brings the tables of the plan up to date.
+func (pl *planner) updateTables(snap snapshot) {
+	pl.problem, pl.newer = nil, topology{}
+	if !snap.usable {
+		pl.onTopologyUnavailable(snap)
 		return
 	}
-	m.unavailableSince = time.Time{}
-	t, problem := v.topology, cmp.Or(v.err, m.implausible)
+	pl.unavailableSince = time.Time{}
+	t, problem := snap.topology, cmp.Or(snap.err, pl.implausible)
 	var newer *newerError
 	switch {
 	case errors.As(problem, &newer):
-		m.keepServing(v, newer)
+		pl.keepServing(snap, newer)
 		return
 	case problem != nil:
-		m.problem = problem
-		if m.invalidSince.IsZero() {
-			m.invalidSince = v.now
+		pl.problem = problem
+		if pl.invalidSince.IsZero() {
+			pl.invalidSince = snap.now
 		}
-		if m.last.Generation == 0 {
-			// As it is delivered there is nothing in it, and nobody has served yet.
-			if delivered := v.empty && !m.missingAtStart; delivered || !m.shouldWait(v, m.invalidSince, m.restoreDelay()) {
-				m.planUncoordinated(v)
+		if pl.last.Generation == 0 {
+			// The ConfigMap is installed empty. No replica has served yet, so there is nothing to wait for.
+			if installed := snap.empty && !pl.missingAtStart; installed || !pl.shouldWait(snap, pl.invalidSince, pl.restoreDelay()) {
+				pl.planUncoordinated(snap)
 			}
 			return
 		}
-		t = m.last
-	case m.ignores(t):
-		t = m.last
-	case m.uncoordinated && t.outdated(v.desired):
-		m.planUncoordinated(v)
+		t = pl.last
+	case pl.ignores(t):
+		t = pl.last
+	case pl.uncoordinated && t.outdated(snap.desired):
+		pl.planUncoordinated(snap)
 		return
 	default:
-		m.uncoordinated, m.last, m.invalidSince = false, t, time.Time{}
+		pl.uncoordinated, pl.last, pl.invalidSince = false, t, time.Time{}
 	}
-	m.plan = m.effective(t, v).plan(v.desired.number(), v.now)
+	pl.plan = pl.effective(t, snap).plan(snap.desired.number(), snap.now)
 }
 
-// follow returns the topology as it counts for this replica, which never goes back on a switch.
-func (m *planner) effective(t topology, v snapshot) topology {
+// effective returns the topology that this replica follows. It never goes back on a switch.
+func (pl *planner) effective(t topology, snap snapshot) topology {
 	switch {
-	case t.at(v.now) != t:
-		m.switched = t.decision()
+	case t.at(snap.now) != t:
+		pl.switched = t.decision()
 	case t.scheduled():
-		m.wakeBy(t.SwitchAt)
+		pl.wakeBy(t.SwitchAt)
 	}
-	if !t.scheduled() || !t.SwitchAt.Equal(m.scheduled.at) {
-		m.scheduled = schedule{t.SwitchAt, v.now}
+	if !t.scheduled() || !t.SwitchAt.Equal(pl.scheduled.at) {
+		pl.scheduled = schedule{t.SwitchAt, snap.now}
 	}
-	if t.Target != 0 && t.decision() == m.switched {
+	if t.Target != 0 && t.decision() == pl.switched {
 		return t.switched()
 	}
 	return t
 }
 
-// keepServing goes on with what a newer version of statefleet has not changed, as far as this replica can tell. A replica
-// that starts serves by the table that it is told, if it knows how to cut that, and else by what is desired: it must become
-// ready for a rollback to go on.
-func (m *planner) keepServing(v snapshot, newer *newerError) {
-	m.problem, m.newer = newer, newer.shards
+// keepServing keeps the plan when a newer version of statefleet wrote the topology. A replica that
+// has just started serves by the active table of that topology, if it can compute it, and otherwise
+// as an uncoordinated one: it must become ready for a rollback to go on.
+func (pl *planner) keepServing(snap snapshot, newer *newerError) {
+	pl.problem, pl.newer = newer, newer.topology
 	switch {
-	case m.last.Generation != 0:
-		if m.newer.Active != 0 && m.last.target() == m.newer.active() {
-			m.switched = m.last.decision()
+	case pl.last.Generation != 0:
+		if pl.newer.Active != 0 && pl.last.target() == pl.newer.active() {
+			pl.switched = pl.last.decision()
 		}
-		m.plan = m.effective(m.last, v).plan(v.desired.number(), v.now)
-	case m.plan.Active != 0:
-	case m.newer.Active != 0:
-		m.plan = m.newer.plan(v.desired.number(), v.now)
+		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
+	case pl.plan.Active != 0:
+	case pl.newer.Active != 0:
+		pl.plan = pl.newer.plan(snap.desired.number(), snap.now)
 	default:
-		m.planUncoordinated(v)
+		pl.planUncoordinated(snap)
 	}
 }
 
-// handleRewind notes when the topology's object has gone back to an older state. If it says something else than before, that
-// is not followed: nothing has changed in what the fleet serves, and not all replicas may be there that served then.
-func (m *planner) handleRewind(v snapshot) {
-	if v.rewinds == m.rewinds {
+// handleRewind handles a ConfigMap whose resourceVersion went back. If it holds another decision
+// than before, that decision is ignored: the fleet still serves by the newer one, and the replicas
+// that served by the older one may be gone.
+func (pl *planner) handleRewind(snap snapshot) {
+	if snap.rewinds == pl.rewinds {
 		return
 	}
-	m.rewinds, m.staleSince = v.rewinds, v.now
-	if v.err == nil && m.last.Generation != 0 && v.topology.decision() != m.last.decision() {
-		m.ignored = v.topology.decision()
+	pl.rewinds, pl.staleSince = snap.rewinds, snap.now
+	if snap.err == nil && pl.last.Generation != 0 && snap.topology.decision() != pl.last.decision() {
+		pl.ignored = snap.topology.decision()
 	}
 }
 
-func (m *planner) ignores(t topology) bool {
-	return m.ignored != decision{} && m.last.Generation != 0 && t.decision() == m.ignored
+func (pl *planner) ignores(t topology) bool {
+	return pl.ignored != decision{} && pl.last.Generation != 0 && t.decision() == pl.ignored
 }
 
-// updateLeaving notes whether the fleet is to go on without this replica. Once it has been asked to stop for that, it
-// will end, whatever is desired by then.
-func (m *planner) updateLeaving(v snapshot) {
-	t, number := m.last, v.desired.number()
-	if !v.desired.members().has(number) || t.Target != 0 && t.active().has(number) && !t.target().has(number) {
-		m.excluded = v.now
+// updateLeaving finds out whether this replica leaves the fleet. A replica that was asked to stop
+// while leaving ends in any case, even if the StatefulSet is scaled up again.
+func (pl *planner) updateLeaving(snap snapshot) {
+	t, number := pl.last, snap.desired.number()
+	if !snap.desired.members().has(number) || t.Target != 0 && t.active().has(number) && !t.target().has(number) {
+		pl.excluded = snap.now
 	}
-	if v.excluded.After(m.excluded) {
-		m.excluded = v.excluded
+	if snap.excluded.After(pl.excluded) {
+		pl.excluded = snap.excluded
 	}
-	recently := v.now.Sub(m.excluded) < exclusionWindow
-	m.leaving = recently || m.leaving && !v.stopBy.IsZero()
+	recently := snap.now.Sub(pl.excluded) < exclusionWindow
+	pl.leaving = recently || pl.leaving && !snap.stopBy.IsZero()
 }
 
-// needed reports whether the fleet counts on this replica, by the topology as it is written: a replica whose clock is ahead
-// must not end before the others know that the fleet has switched.
-func (m *planner) isMember(v snapshot) bool {
-	t, number := m.last, v.desired.number()
-	if m.newer.Active != 0 {
-		return m.newer.active().has(number)
+// isMember reports whether the fleet relies on this replica by the topology as it is written. A
+// replica whose clock is ahead must not end before the others have read that the fleet switched.
+func (pl *planner) isMember(snap snapshot) bool {
+	t, number := pl.last, snap.desired.number()
+	if pl.newer.Active != 0 {
+		return pl.newer.active().has(number)
 	}
-	return t.active().has(number) || t.target().has(number) && (t.scheduled() || v.reports[number].holdsTarget(t))
+	return t.active().has(number) || t.target().has(number) && (t.scheduled() || snap.reports[number].holdsTarget(t))
 }
 
-// limitToTarget has a replica that was killed for lack of memory hold no more than it needs after the switch, if the fleet
-// grows. Else it would be killed again before it can report, and the fleet could not be scaled out of that.
-func (m *planner) limitToTarget(v snapshot) {
-	if m.firstPlanAt.IsZero() {
-		m.firstPlanAt = v.now
+// limitToTarget makes a replica that was OOM-killed hold only its part of the target table while
+// the fleet grows. Otherwise it would be killed again before it could report, and scaling up could
+// not end the kills.
+func (pl *planner) limitToTarget(snap snapshot) {
+	if pl.firstPlanAt.IsZero() {
+		pl.firstPlanAt = snap.now
 	}
-	p := &m.plan
+	p := &pl.plan
 	serves := p.Ordinal >= 0 && p.Ordinal < p.Active
-	p.NextOnly = m.oomKilled && !m.heldAll && serves && p.Grows() && !m.elapsed(v.now, m.firstPlanAt, nextOnlyTimeout)
+	p.NextOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() && !pl.elapsed(snap.now, pl.firstPlanAt, nextOnlyTimeout)
 }
 
-// recordHeld notes whether the replica holds all that the plan asks for.
-func (m *planner) recordHeld(held shard.Held) {
-	m.heldAll = m.heldAll || held.All && m.plan.Active > 0 && !m.plan.NextOnly
+// recordHeld records whether the replica holds everything the plan asks for.
+func (pl *planner) recordHeld(held shard.Held) {
+	pl.heldAll = pl.heldAll || held.All && pl.plan.Active > 0 && !pl.plan.NextOnly
 }
 
-// lose goes on without an object: by the topology that was known, and alone when it stays away.
-func (m *planner) onTopologyUnavailable(v snapshot) {
-	if m.unavailableSince.IsZero() {
-		m.unavailableSince = v.now
+// onTopologyUnavailable plans without a ConfigMap: by the last topology for topologyGrace, and
+// uncoordinated after that.
+func (pl *planner) onTopologyUnavailable(snap snapshot) {
+	if pl.unavailableSince.IsZero() {
+		pl.unavailableSince = snap.now
 	}
-	if m.last.Generation != 0 && !m.elapsed(v.now, m.unavailableSince, topologyGrace) {
-		m.plan = m.effective(m.last, v).plan(v.desired.number(), v.now)
+	if pl.last.Generation != 0 && !pl.elapsed(snap.now, pl.unavailableSince, topologyGrace) {
+		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
 		return
 	}
-	if v.absent && m.shouldWait(v, m.unavailableSince, initialWait) {
-		m.missingAtStart = true
+	if snap.absent && pl.shouldWait(snap, pl.unavailableSince, initialWait) {
+		pl.missingAtStart = true
 		return
 	}
-	m.uncoordinated, m.last = true, topology{}
-	m.planUncoordinated(v)
+	pl.uncoordinated, pl.last = true, topology{}
+	pl.planUncoordinated(snap)
 }
 
-// shouldWait reports whether a replica that has no plan yet leaves it to others to say what is served, for so long
-// since there has been nothing that says it.
-func (m *planner) shouldWait(v snapshot, since time.Time, grace time.Duration) bool {
-	return m.plan.Active == 0 && !m.elapsed(v.now, since, grace)
+// shouldWait reports whether a replica without a plan should wait for others to restore the
+// topology.
+func (pl *planner) shouldWait(snap snapshot, since time.Time, grace time.Duration) bool {
+	return pl.plan.Active == 0 && !pl.elapsed(snap.now, since, grace)
 }
 
-// planUncoordinated plans by what is desired. A replica outside of that keeps what it has until it is stopped: the new
-// owners may not have it yet.
-func (m *planner) planUncoordinated(v snapshot) {
-	if v.desired.members().has(v.desired.number()) {
-		m.plan = shard.Uncoordinated(v.desired.Assignment)
+// planUncoordinated plans by the StatefulSet alone. A replica that the StatefulSet does not include
+// keeps its plan until it is stopped, since the new owners may not hold its objects yet.
+func (pl *planner) planUncoordinated(snap snapshot) {
+	if snap.desired.members().has(snap.desired.number()) {
+		pl.plan = shard.Uncoordinated(snap.desired.Assignment)
 	}
 }

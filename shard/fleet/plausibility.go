@@ -7,88 +7,91 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// staleRevisionTimeout is how long a replica believes that others know a newer state of the StatefulSet than it reads itself. A read
-// past the watch takes less, so after that the topology names a state that does not exist.
+// staleRevisionTimeout is how long a replica assumes that others have read a newer revision of the
+// StatefulSet. A list takes less. After that the revision in the topology does not exist.
 const staleRevisionTimeout = 15 * time.Second
 
-// implausibleError is why a topology is not followed that can be read. Everybody who may write the ConfigMap can write
-// any number of shards into it, and a replica that followed a wrong one would serve next to nothing.
-type implausibleError struct{ named members }
+// implausibleError is why a replica does not follow a valid topology. Every client that may write
+// the ConfigMap can write any number of shards into it, and a replica that followed a wrong number
+// would serve next to nothing.
+type implausibleError struct{ shards members }
 
 func (e *implausibleError) Error() string {
-	return fmt.Sprintf("topology names %d shards from pod %d on: neither the StatefulSet nor reports of these replicas explain that",
-		e.named.total, e.named.start)
+	return fmt.Sprintf("topology has %d shards from pod %d on, but neither the StatefulSet nor the reports of these replicas confirm that",
+		e.shards.total, e.shards.start)
 }
 
-// checkPlausible returns why the topology is not to be followed. It returns nil if the topology is plausible or cannot be read.
-func (m *planner) checkPlausible(v snapshot) error {
-	t := v.topology
-	if readable := v.usable && v.err == nil; !readable || m.ignores(t) {
+// checkPlausible returns an error if the topology is valid but implausible.
+func (pl *planner) checkPlausible(snap snapshot) error {
+	t := snap.topology
+	if readable := snap.usable && snap.err == nil; !readable || pl.ignores(t) {
 		return nil
 	}
-	named := []members{t.active()}
+	shards := []members{t.active()}
 	if t.scheduled() && t.Target != 0 {
-		named = append(named, t.target())
+		shards = append(shards, t.target())
 	}
-	for _, n := range named {
-		if !m.isPlausible(v, n) {
+	for _, n := range shards {
+		if !pl.isPlausible(snap, n) {
 			return &implausibleError{n}
 		}
 	}
 	return nil
 }
 
-// explains reports whether what the replica knows besides the topology explains that the fleet serves, or is about to
-// serve, by a table: the StatefulSet wants it, the replica serves by it already or knew that it would, or the replicas of
-// that table have reported. Reports of replicas that have left are removed with the next change.
-func (m *planner) isPlausible(v snapshot, named members) bool {
-	serving := members{v.desired.number() - m.plan.Ordinal, m.plan.Active}
-	if named == v.desired.members() || named == serving || m.last.scheduled() && named == m.last.target() {
+// isPlausible reports whether something besides the topology confirms that the fleet serves by a
+// table, or is about to: the StatefulSet wants it, this replica serves by it, this replica knew
+// that it was scheduled, or the replicas of that table have reported. Reports of replicas that left
+// are removed with the next change.
+func (pl *planner) isPlausible(snap snapshot, shards members) bool {
+	serving := members{snap.desired.number() - pl.plan.Ordinal, pl.plan.Active}
+	if shards == snap.desired.members() || shards == serving || pl.last.scheduled() && shards == pl.last.target() {
 		return true
 	}
 	reported, desired := 0, 0
-	for number := range named.numbers() {
-		if _, ok := v.reports[number]; ok {
+	for number := range shards.numbers() {
+		if _, ok := snap.reports[number]; ok {
 			reported++
-		} else if v.desired.members().has(number) {
+		} else if snap.desired.members().has(number) {
 			desired++
 		}
 	}
-	if m.last.Generation == 0 {
-		// The replica has just started and knows nothing else. Pods that have never run have not reported.
-		return 2*(reported+desired) > named.total
+	if pl.last.Generation == 0 {
+		// This replica has just started and knows nothing else. Pods that never ran have not reported.
+		return 2*(reported+desired) > shards.total
 	}
-	return reported == named.total
+	return reported == shards.total
 }
 
-// restoreGrace is how long a replica that knows no topology waits before it writes one in the place of one that cannot be
-// followed. Where that can be read, others may have reason to follow it.
-func (m *planner) restoreDelay() time.Duration {
-	if m.implausible != nil {
+// restoreDelay returns how long a replica that has just started waits before it replaces a topology
+// that it cannot follow. It waits longer for a valid one, which others may have reason to follow.
+func (pl *planner) restoreDelay() time.Duration {
+	if pl.implausible != nil {
 		return initialWait
 	}
 	return min(restoreGrace, initialWait)
 }
 
-// setRevision is a state of a StatefulSet.
+// setRevision identifies one state of a StatefulSet.
 type setRevision struct {
 	set      types.UID
 	revision int64
 }
 
-// updateStaleness notes whether others have decided by a state of the StatefulSet that this replica does not know. Either it
-// is behind, or nobody knows such a state any more. It reads the StatefulSet past its watch to find out.
-func (m *planner) updateStaleness(v snapshot) {
-	switch is := (setRevision{v.topology.Set, v.topology.Revision}); {
-	case !v.usable, v.err != nil, v.topology.follows(v.desired):
-		m.unknownRevision = setRevision{}
-	case is != m.unknownRevision:
-		m.unknownRevision, m.staleSince = is, v.now
+// updateStaleness finds out whether the topology follows from a revision of the StatefulSet that
+// this replica has not seen. Then either its watch is late, or that revision does not exist any
+// more. The loop lists the StatefulSet again to find out.
+func (pl *planner) updateStaleness(snap snapshot) {
+	switch is := (setRevision{snap.topology.Set, snap.topology.Revision}); {
+	case !snap.usable, snap.err != nil, snap.topology.follows(snap.desired):
+		pl.unknownRevision = setRevision{}
+	case is != pl.unknownRevision:
+		pl.unknownRevision, pl.staleSince = is, snap.now
 	}
-	if !v.desiredAsOf.Before(m.staleSince) {
-		m.staleSince = time.Time{}
+	if !snap.desiredAsOf.Before(pl.staleSince) {
+		pl.staleSince = time.Time{}
 	}
-	if m.staleSince.IsZero() || m.firstStale.IsZero() {
-		m.firstStale = m.staleSince
+	if pl.staleSince.IsZero() || pl.firstStale.IsZero() {
+		pl.firstStale = pl.staleSince
 	}
 }

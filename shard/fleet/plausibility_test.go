@@ -97,22 +97,22 @@ func TestForgedTopologyIsReplacedByAFleetThatStarts(t *testing.T) {
 // TestSwitchThatWasMissedIsFollowed: a replica that has heard nothing while the fleet went from 3 to 5, and is on its way
 // to 2, believes the reports of five replicas.
 func TestSwitchThatWasMissedIsFollowed(t *testing.T) {
-	m := planner{}
-	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
-	v.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
-	m.update(v)
-	v.desired.Total, v.desired.Revision = 2, 9
-	v.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
-	v.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
-	if m.update(v); m.plan.Active != 3 || m.problem == nil || !strings.Contains(m.problem.Error(), "5 shards") {
-		t.Errorf("with four reports it follows %+v: %v", m.plan, m.problem)
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	snap.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
+	pl.update(snap)
+	snap.desired.Total, snap.desired.Revision = 2, 9
+	snap.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
+	snap.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
+	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil || !strings.Contains(pl.problem.Error(), "5 shards") {
+		t.Errorf("with four reports it follows %+v: %v", pl.plan, pl.problem)
 	}
-	if next, ok := m.propose(v); !ok || next.Active != 3 || next.Generation != 4 {
+	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Generation != 4 {
 		t.Errorf("it writes %v, %t", next, ok)
 	}
-	v.reports[4] = replicaReport{}
-	if m.update(v); m.plan.Active != 5 || m.plan.Target != 2 || m.problem != nil {
-		t.Errorf("with five reports it follows %+v: %v", m.plan, m.problem)
+	snap.reports[4] = replicaReport{}
+	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.problem != nil {
+		t.Errorf("with five reports it follows %+v: %v", pl.plan, pl.problem)
 	}
 }
 
@@ -120,21 +120,21 @@ func TestSwitchThatWasMissedIsFollowed(t *testing.T) {
 // replica, it neither follows an unexplained topology nor writes another. That ends after seconds, although the StatefulSet
 // cannot be read.
 func TestUnexplainedTopologyWaitsForTheStatefulSet(t *testing.T) {
-	m := planner{}
-	v := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
-	v.topology = topology{Generation: 1, Active: 3, Set: v.desired.Set, Revision: v.desired.Revision}
-	m.update(v)
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}
+	pl.update(snap)
 	for revision := range int64(20) { // others, each second
-		v.now = v.now.Add(time.Second)
-		v.topology = topology{Generation: 2 + revision, Active: 5, Set: v.desired.Set, Revision: v.desired.Revision + 1 + revision}
-		m.update(v)
-		_, writes := m.propose(v)
-		if late := v.now.Sub(noon.Add(time.Second)) >= staleRevisionTimeout; m.plan.Active != 3 || writes != late {
-			t.Fatalf("after %d s it follows %+v; writes: %t", revision, m.plan, writes)
+		snap.now = snap.now.Add(time.Second)
+		snap.topology = topology{Generation: 2 + revision, Active: 5, Set: snap.desired.Set, Revision: snap.desired.Revision + 1 + revision}
+		pl.update(snap)
+		_, writes := pl.propose(snap)
+		if late := snap.now.Sub(noon.Add(time.Second)) >= staleRevisionTimeout; pl.plan.Active != 3 || writes != late {
+			t.Fatalf("after %d s it follows %+v; writes: %t", revision, pl.plan, writes)
 		}
 	}
-	v.desired.Total, v.desired.Revision, v.desiredAsOf = 5, v.topology.Revision, v.now
-	if m.update(v); m.plan.Active != 5 {
-		t.Errorf("once the StatefulSet explains it, it follows %+v", m.plan)
+	snap.desired.Total, snap.desired.Revision, snap.desiredAsOf = 5, snap.topology.Revision, snap.now
+	if pl.update(snap); pl.plan.Active != 5 {
+		t.Errorf("once the StatefulSet explains it, it follows %+v", pl.plan)
 	}
 }

@@ -22,37 +22,38 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// peer is what is known of a replica from its pod.
+// peer is the state of a replica's pod.
 type peer struct {
 	uid         types.UID
 	ready       bool // its condition Ready is true
-	neverReady  bool // it runs for the first time, and has never been ready
+	neverReady  bool // it has not been ready, and its containers run for the first time
 	terminating bool // it is being deleted
 }
 
-// peers are the replicas that there are, by the number of their pod.
+// peers are the fleet's existing pods, by number.
 type peers map[int]peer
 
-// podTracker follows the fleet's own pods, for replicas that stand by for one another. It keeps no pod, only what
-// a peer is.
+// podTracker watches the fleet's pods, for replicas that stand by for one another. It keeps a peer
+// per pod, not the pod.
 type podTracker struct {
 	set          string // name of the StatefulSet
 	api          coreclient.PodInterface
 	lists        errorLogger
 	watches      errorLogger
-	changed      chan<- struct{} // told of each change
+	changed      chan<- struct{} // notified of each change
 	lastContact  atomicTime
 	deniedLogged loggedState // for the log
 	log          *slog.Logger
 
 	mu          sync.Mutex
 	known       bool
-	deniedSince time.Time       // since when the pods may not be read; zero when they may
-	pods        map[string]peer // by the pod's name; replaced, never changed
+	deniedSince time.Time       // since when the pods may not be listed; else zero
+	pods        map[string]peer // by pod name; replaced, never modified
 }
 
-// trackPods follows the pods that the StatefulSet selects, until ctx ends. A selector is for the life of a
-// StatefulSet, but one of the same name may come after it.
+// trackPods tracks the pods that the StatefulSet selects, until ctx ends. The selector of a
+// StatefulSet is immutable, but a StatefulSet can be recreated under the same name with another
+// one.
 func (l *loop) trackPods(ctx context.Context) {
 	for ctx.Err() == nil {
 		if w := l.desired.Load(); w != nil {
@@ -66,7 +67,7 @@ func (l *loop) trackPods(ctx context.Context) {
 	}
 }
 
-// trackSelected does so until the StatefulSet selects others.
+// trackSelected tracks the pods of one selector until the StatefulSet has another one.
 func (l *loop) trackSelected(ctx context.Context, selector string) {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -82,8 +83,9 @@ func (l *loop) trackSelected(ctx context.Context, selector string) {
 	}
 }
 
-// read returns the pods of the fleet by their numbers. Not known are they before the first list; denied when they may not
-// be listed any more, so that what was known of them would be for ever. recheck is when that may turn out; zero: never.
+// read returns the fleet's pods by number. known is false before the first list. denied is true
+// once the pods could not be listed for deniedGrace: their state would be stale forever. recheck is
+// when denied may change without an event; zero: never.
 func (r *podTracker) read() (all peers, known, denied bool, recheck time.Time) {
 	r.mu.Lock()
 	pods, known, refused := r.pods, r.known, r.deniedSince
@@ -106,7 +108,8 @@ func (r *podTracker) read() (all peers, known, denied bool, recheck time.Time) {
 	return all, true, false, recheck
 }
 
-// run follows the pods that a label selector selects until ctx ends.
+// run tracks the pods of a label selector until ctx ends. It lists them again after each
+// relistInterval.
 func (r *podTracker) run(ctx context.Context, selector string, backoff wait.Backoff) {
 	quiet := klog.Logger{}
 	for ctx.Err() == nil {
@@ -137,7 +140,7 @@ func (r *podTracker) listWatch(selector string) cache.ListerWatcher {
 	}}
 }
 
-// recordForbidden notes whether the pods may be listed, and reports whether they may not.
+// recordForbidden records whether the pods may be listed, and reports whether they may not.
 func (r *podTracker) recordForbidden(ctx context.Context, err error) bool {
 	forbidden := apierrors.IsForbidden(err)
 	if ctx.Err() != nil || err != nil && !forbidden {
@@ -153,13 +156,13 @@ func (r *podTracker) recordForbidden(ctx context.Context, err error) bool {
 		r.deniedSince = time.Now()
 		notify(r.changed)
 		if r.deniedLogged.changedTo("refused") {
-			r.log.Warn("the fleet's pods cannot be listed, which standing by needs", "err", err)
+			r.log.Warn("cannot list the fleet's pods; standby is off", "err", err)
 		}
 	}
 	return forbidden
 }
 
-// change replaces what is known by what edit makes of it.
+// change applies edit to a copy of the known pods.
 func (r *podTracker) change(edit func(pods map[string]peer)) {
 	r.lastContact.set()
 	r.mu.Lock()
@@ -184,8 +187,8 @@ func peerOf(pod *corev1.Pod) peer {
 	return p
 }
 
-// begun reports whether all containers of a pod run for the first time, and have begun since it became not ready:
-// then it has not been ready in between.
+// firstRun reports whether all containers of a pod run for the first time and started after it became
+// not ready. Then the pod has never been ready.
 func firstRun(containers []corev1.ContainerStatus, unready metav1.Time) bool {
 	for _, c := range containers {
 		if c.State.Running == nil || c.RestartCount > 0 || c.State.Running.StartedAt.Time.Before(unready.Time) {

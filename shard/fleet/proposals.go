@@ -7,64 +7,65 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// report returns what this replica has to tell the others, if they do not know it yet. While a switch is scheduled that
-// waits: it would change nothing, and could get in the way of who writes that the switch was made.
-func (m *planner) report(v snapshot, held shard.Held) (replicaReport, bool) {
+// report returns this replica's report, if it differs from the written one. While a switch is
+// scheduled it returns none: a report would change nothing, and could conflict with the write that
+// completes the switch.
+func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) {
 	var newer *newerError
-	if m.plan.Active == 0 || !v.usable || m.problem != nil && !errors.As(m.problem, &newer) {
+	if pl.plan.Active == 0 || !snap.usable || pl.problem != nil && !errors.As(pl.problem, &newer) {
 		return replicaReport{}, false
 	}
-	t, number := m.last, v.desired.number()
-	if t.scheduled() && m.problem == nil {
+	t, number := pl.last, snap.desired.number()
+	if t.scheduled() && pl.problem == nil {
 		return replicaReport{}, false
 	}
 	is := replicaReport{
 		versions: versions{formatVersion, tableVersion}, Generation: t.Generation, Target: t.Target,
-		Incarnation: m.incarnation, Pod: m.pod,
+		Incarnation: pl.incarnation, Pod: pl.pod,
 	}
-	if m.problem == nil && v.stopBy.IsZero() {
+	if pl.problem == nil && snap.stopBy.IsZero() {
 		is.Holds = held.Next && t.target().has(number)
 		is.Complete = is.Holds && held.All
 	}
-	if m.leaving && !v.stopBy.IsZero() && t.active().has(number) {
-		is.ServesUntil = v.stopBy.Round(time.Second).UTC()
+	if pl.leaving && !snap.stopBy.IsZero() && t.active().has(number) {
+		is.ServesUntil = snap.stopBy.Round(time.Second).UTC()
 	}
-	was, written := v.reports[number]
+	was, written := snap.reports[number]
 	switch {
 	case is.Holds, !is.ServesUntil.IsZero():
 		return is, !was.equivalent(is)
-	case !was.ServesUntil.IsZero(), was.holdsTarget(t): // of the pod, or the process, before this one
+	case !was.ServesUntil.IsZero(), was.holdsTarget(t): // written by a previous pod or process
 		return is, true
-	case !written || was.versions != is.versions: // others have to know before they change the format
-		return is, v.desired.members().has(number)
+	case !written || was.versions != is.versions: // others need the versions before they change the format
+		return is, snap.desired.members().has(number)
 	}
 	return replicaReport{}, false
 }
 
 // propose returns the topology that this replica would write.
-func (m *planner) propose(v snapshot) (topology, bool) {
-	if v.desired.Total == 0 || !v.known {
+func (pl *planner) propose(snap snapshot) (topology, bool) {
+	if snap.desired.Total == 0 || !snap.known {
 		return topology{}, false
 	}
-	t, s := v.topology, m.step(v)
+	t, s := snap.topology, pl.step(snap)
 	var newer *newerError
 	switch {
-	case errors.As(v.err, &newer):
-		return m.replaceNewer(v, s)
-	case v.err == nil && m.ignores(t):
-		next := m.restored(v, s, t.Generation)
-		next.Revision = 0 // that of the StatefulSet has gone back as well
+	case errors.As(snap.err, &newer):
+		return pl.replaceNewer(snap, s)
+	case snap.err == nil && pl.ignores(t):
+		next := pl.restored(snap, s, t.Generation)
+		next.Revision = 0 // the generation of the StatefulSet went back as well
 		return next, true
-	case v.err == nil && m.implausible == nil:
+	case snap.err == nil && pl.implausible == nil:
 		if next, ok := t.next(s); ok {
 			return next, true
 		}
-		return t, v.format > m.format(v) // a replica has come that does not know it
-	case m.implausible != nil && s.Stale:
-		return topology{}, false // the StatefulSet, once it is read again, may explain it
-	case m.last.Generation != 0:
-		return m.restored(v, s, t.Generation), true
-	case !m.invalidSince.IsZero() && !m.elapsed(v.now, m.invalidSince, m.restoreDelay()):
+		return t, snap.format > pl.format(snap) // a replica joined that does not know this format
+	case pl.implausible != nil && s.Stale:
+		return topology{}, false // a fresh list of the StatefulSet may confirm the topology
+	case pl.last.Generation != 0:
+		return pl.restored(snap, s, t.Generation), true
+	case !pl.invalidSince.IsZero() && !pl.elapsed(snap.now, pl.invalidSince, pl.restoreDelay()):
 		return topology{}, false
 	}
 	next, ok := topology{}.next(s)
@@ -72,53 +73,55 @@ func (m *planner) propose(v snapshot) (topology, bool) {
 	return next, ok
 }
 
-// format is the one to write a topology in.
-func (m *planner) format(v snapshot) int {
-	fleet := v.desired.members()
-	if serving := v.topology.active(); serving.total > 0 {
+// format returns the format in which to write the topology.
+func (pl *planner) format(snap snapshot) int {
+	fleet := snap.desired.members()
+	if serving := snap.topology.active(); serving.total > 0 {
 		end := max(fleet.end(), serving.end())
 		fleet.start = min(fleet.start, serving.start)
 		fleet.total = end - fleet.start
 	}
-	return commonFormat(fleet, v.reports)
+	return commonFormat(fleet, snap.reports)
 }
 
-// step is what the next topology follows from.
-func (m *planner) step(v snapshot) step {
-	t := v.topology
-	s := step{Desired: v.desired, Reports: v.reports, Now: v.now, Uncoordinated: m.uncoordinated}
-	s.Stale = !m.staleSince.IsZero() && !m.elapsed(v.now, m.firstStale, staleRevisionTimeout)
-	for _, r := range v.reports {
-		if r.isLeaving(v.now) {
-			m.wakeBy(r.ServesUntil)
+// step returns the input of the next transition of the topology.
+func (pl *planner) step(snap snapshot) step {
+	t := snap.topology
+	s := step{Desired: snap.desired, Reports: snap.reports, Now: snap.now, Uncoordinated: pl.uncoordinated}
+	s.Stale = !pl.staleSince.IsZero() && !pl.elapsed(snap.now, pl.firstStale, staleRevisionTimeout)
+	for _, r := range snap.reports {
+		if r.isLeaving(snap.now) {
+			pl.wakeBy(r.ServesUntil)
 		}
 	}
-	if !v.stopBy.IsZero() && m.leaving && t.active().has(v.desired.number()) {
-		s.MustSwitch = m.elapsed(v.now, v.stopBy, -forcedSwitchLead)
+	if !snap.stopBy.IsZero() && pl.leaving && t.active().has(snap.desired.number()) {
+		s.MustSwitch = pl.elapsed(snap.now, snap.stopBy, -forcedSwitchLead)
 	}
-	if t.scheduled() && t.SwitchAt.Equal(m.scheduled.at) {
-		s.SwitchOverdue = m.elapsed(v.now, m.scheduled.seen, switchTimeout)
+	if t.scheduled() && t.SwitchAt.Equal(pl.scheduled.at) {
+		s.SwitchOverdue = pl.elapsed(snap.now, pl.scheduled.seen, switchTimeout)
 	}
 	return s
 }
 
-// restored is the last topology that was known, to be written again. Who holds what is asked anew.
-func (m *planner) restored(v snapshot, s step, generation int64) topology {
-	t := m.effective(m.last, v)
-	t.Generation = nextGeneration(max(t.Generation, generation, newest(s.Reports)))
+// restored returns the last known topology under a new generation. Replicas have to report again
+// that they hold the target.
+func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
+	t := pl.effective(pl.last, snap)
+	t.Generation = nextGeneration(max(t.Generation, generation, newestGeneration(s.Reports)))
 	t.SwitchAt = time.Time{}
 	return t
 }
 
-// replaceNewer is for a topology in a format that no replica of the fleet knows any more, as after a rollback.
-func (m *planner) replaceNewer(v snapshot, s step) (topology, bool) {
-	if othersKnow(v.desired.members(), v.reports) || m.plan.InTransition() {
+// replaceNewer replaces a topology whose format no replica of the fleet knows any more, as after a
+// rollback.
+func (pl *planner) replaceNewer(snap snapshot, s step) (topology, bool) {
+	if othersKnowNewer(snap.desired.members(), snap.reports) || pl.plan.InTransition() {
 		return topology{}, false
 	}
 	t, _ := topology{}.next(s)
-	t.Generation = nextGeneration(max(t.Generation, m.newer.Generation, m.last.Generation))
-	if m.plan.Active > 0 {
-		t.Active, t.Start = m.plan.Active, v.desired.number()-m.plan.Ordinal
+	t.Generation = nextGeneration(max(t.Generation, pl.newer.Generation, pl.last.Generation))
+	if pl.plan.Active > 0 {
+		t.Active, t.Start = pl.plan.Active, snap.desired.number()-pl.plan.Ordinal
 	}
 	return t, true
 }

@@ -110,11 +110,11 @@ func TestBackupOfASmallerFleetIsNotFollowedBlindly(t *testing.T) {
 
 // TestGenerationThatComesAgainHasNotSwitched: after a backup was restored a generation comes again, with another target.
 func TestGenerationThatComesAgainHasNotSwitched(t *testing.T) {
-	m := planner{}
+	pl := planner{}
 	reports := map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}, 4: {}}
 	look := func(top topology, total int) shard.Plan {
-		m.update(snapshot{desired: desiredReplicas(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
-		return m.plan
+		pl.update(snapshot{desired: desiredReplicas(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
+		return pl.plan
 	}
 	first := topology{Generation: 7, Active: 3, Target: 5, StartedAt: noon.Add(-time.Hour), Set: "u", Revision: 7}
 	made := first

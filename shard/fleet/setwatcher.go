@@ -18,28 +18,30 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// follower is the store behind the reflector of one StatefulSet. It keeps no object, only what it
-// last delivered. The reflector calls it from the goroutine that runs it.
+// statefulSetWatcher is the store behind the reflector of one StatefulSet. It keeps the desired
+// state that it delivered last, not the object. Only the reflector's goroutine calls it.
 type statefulSetWatcher struct {
 	name        string // of the StatefulSet
-	ordinal     int    // the number at the end of the pod's name
+	ordinal     int    // number at the end of the pod's name
 	changed     func(desiredState)
 	log         *slog.Logger
-	lastContact *atomicTime           // nil: nobody asks
-	listed      func(began time.Time) // told of each list that is complete; nil: nobody asks
+	lastContact *atomicTime           // nil: not recorded
+	listed      func(began time.Time) // receives the start time of each complete list; may be nil
 	lists       errorLogger
-	watches     errorLogger // apart from lists: the right to do the one does not come with the other
+	watches     errorLogger // separate from lists: RBAC may allow only one of them
 
-	asked time.Time    // when the last list began
-	last  desiredState // Total 0: none yet
+	asked time.Time    // start of the last list
+	last  desiredState // Total is 0 before the first delivery
 	state loggedState
 }
 
-// relistInterval is how long the StatefulSet is followed before it is listed again. An event that got lost, or a watch that is
-// silent since etcd was restored from a backup, would otherwise keep the fleet from being scaled.
+// relistInterval is how long the StatefulSet and the pods are watched before they are listed again.
+// Otherwise a lost event, or a watch that stays silent after a restore of etcd, would keep the
+// fleet from being scaled, or leave a shard served twice or not at all.
 const relistInterval = 5 * time.Minute
 
-// watchStatefulSet follows the StatefulSet until ctx ends, and lists it again when it is told to.
+// watchStatefulSet watches the StatefulSet until ctx ends. It lists it again after each
+// relistInterval and on request.
 func (l *loop) watchStatefulSet(ctx context.Context) {
 	f := l.newStatefulSetWatcher(l.name, func(w desiredState) {
 		if !w.members().has(w.number()) {
@@ -64,8 +66,8 @@ func (l *loop) watchStatefulSet(ctx context.Context) {
 	})
 }
 
-// run blocks until ctx ends. The reflector's own log lines are dropped: it writes one for each attempt that
-// fails, where outage writes one for each change.
+// run watches until ctx ends. It drops the reflector's log lines, one per failed attempt;
+// errorLogger logs one per change.
 func (f *statefulSetWatcher) run(ctx context.Context, sets appsclient.StatefulSetInterface, backoff wait.Backoff) {
 	quiet := klog.Logger{}
 	reflector := cache.NewReflectorWithOptions(f.listWatch(sets), &appsv1.StatefulSet{}, f,
@@ -73,7 +75,7 @@ func (f *statefulSetWatcher) run(ctx context.Context, sets appsclient.StatefulSe
 	reflector.RunWithContext(klog.NewContext(ctx, quiet))
 }
 
-// listWatch asks for the one StatefulSet by its name and logs outages.
+// listWatch selects the StatefulSet by name and logs failing requests.
 func (f *statefulSetWatcher) listWatch(sets appsclient.StatefulSetInterface) cache.ListerWatcher {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, f.name).String()
 	return withoutWatchList{&cache.ListWatch{
@@ -94,17 +96,17 @@ func (f *statefulSetWatcher) listWatch(sets appsclient.StatefulSetInterface) cac
 	}}
 }
 
-// withoutWatchList keeps the reflector from asking for a streamed list. For one object that saves nothing, and a
-// server that does not know it may leave the client waiting for the end of the list.
+// withoutWatchList keeps the reflector from asking for a streamed list. For one object that saves
+// nothing, and a server that does not support it may never end the list.
 type withoutWatchList struct{ *cache.ListWatch }
 
-// IsWatchListSemanticsUnSupported is what client-go's watchlist package asks for.
+// IsWatchListSemanticsUnSupported implements an interface of client-go's watchlist package.
 func (withoutWatchList) IsWatchListSemanticsUnSupported() bool { return true }
 
-// observe delivers what set wants, if that is something new.
+// observe delivers the desired state of the StatefulSet if it has changed.
 func (f *statefulSetWatcher) observe(set *appsv1.StatefulSet) {
 	next := desiredState{
-		Assignment:   shard.Assignment{Ordinal: f.ordinal, Total: 1}, // the API's default for spec.replicas
+		Assignment:   shard.Assignment{Ordinal: f.ordinal, Total: 1}, // the default of spec.replicas
 		Set:          set.UID,
 		Revision:     set.Generation,
 		OrderedReady: set.Spec.PodManagementPolicy == appsv1.OrderedReadyPodManagement,
@@ -116,7 +118,7 @@ func (f *statefulSetWatcher) observe(set *appsv1.StatefulSet) {
 		next.Start = int(set.Spec.Ordinals.Start)
 		next.Ordinal -= next.Start
 	}
-	// One that cannot be read selects every pod; those of the fleet are told by their names then.
+	// An invalid selector selects every pod. The tracker then finds the fleet's pods by name alone.
 	if selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector); err == nil {
 		next.Selector = selector.String()
 	}
@@ -125,22 +127,22 @@ func (f *statefulSetWatcher) observe(set *appsv1.StatefulSet) {
 		f.keepAssignment("scaled to 0", "StatefulSet is scaled to 0")
 		return
 	case next.Total > shard.MaxTotal:
-		f.keepAssignment("too large", "StatefulSet has more replicas than a fleet may have", "replicas", next.Total, "max", shard.MaxTotal)
+		f.keepAssignment("too large", "StatefulSet has too many replicas", "replicas", next.Total, "max", shard.MaxTotal)
 		return
 	}
-	back := f.state.changedTo("followed")
+	restored := f.state.changedTo("followed")
 	if next == f.last {
-		if back {
-			f.log.Info("StatefulSet is followed again, the assignment is unchanged")
+		if restored {
+			f.log.Info("StatefulSet is usable again; the assignment is unchanged")
 		}
 		return
 	}
 	f.last = next
-	f.log.Info("replicas desired", "total", next.Total, "ordinal", next.Ordinal)
+	f.log.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
 	f.changed(next)
 }
 
-// keep logs, once, why the last assignment stays although the StatefulSet says something else.
+// keepAssignment logs once why the last assignment stays valid although the StatefulSet changed.
 func (f *statefulSetWatcher) keepAssignment(state, message string, args ...any) {
 	if !f.state.changedTo(state) {
 		return
@@ -154,7 +156,7 @@ func (f *statefulSetWatcher) keepAssignment(state, message string, args ...any) 
 
 func (f *statefulSetWatcher) onDeleted() { f.keepAssignment("gone", "StatefulSet does not exist") }
 
-// mine filters by name once more: not everything that answers like an API server knows field selectors.
+// matches filters by name again, since not every API server implements field selectors.
 func (f *statefulSetWatcher) matches(obj any) (*appsv1.StatefulSet, bool) {
 	set, ok := obj.(*appsv1.StatefulSet)
 	return set, ok && set.Name == f.name

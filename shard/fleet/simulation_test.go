@@ -199,10 +199,10 @@ func (s *simulation) remove(number int) {
 
 // needed is what the Coordinator's status says.
 func (s *simulation) needed(p *simPod) bool {
-	m := &p.planner
+	pl := &p.planner
 	return Status{
-		leaves:  p.seen.usable && !m.uncoordinated && m.leaving && m.isMember(p.seen),
-		Standby: p.plan.Standby, canStop: m.canStop(p.seen),
+		leaves:  p.seen.usable && !pl.uncoordinated && pl.leaving && pl.isMember(p.seen),
+		Standby: p.plan.Standby, canStop: pl.canStop(p.seen),
 	}.mustKeepServing()
 }
 

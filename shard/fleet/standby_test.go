@@ -187,14 +187,14 @@ func TestStandbyState(t *testing.T) {
 			for ordinal, p := range c.peers {
 				all[ordinal] = p
 			}
-			m := planner{incarnation: "x"}
+			pl := planner{incarnation: "x"}
 			w := desiredReplicas(3)
 			w.Ordinal = 1
-			v := snapshot{desired: w, known: true, standby: true, peers: all, now: noon}
-			m.update(v)
-			v.now = v.now.Add(overlap)
-			m.update(v)
-			if p := m.plan; !p.Standby || p.ServesNeighbour != c.covers || p.ServedByStandby != c.covered {
+			snap := snapshot{desired: w, known: true, standby: true, peers: all, now: noon}
+			pl.update(snap)
+			snap.now = snap.now.Add(overlap)
+			pl.update(snap)
+			if p := pl.plan; !p.Standby || p.ServesNeighbour != c.covers || p.ServedByStandby != c.covered {
 				t.Errorf("plan %+v", p)
 			}
 		})
@@ -226,11 +226,11 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
 			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.itself}, {}, {ServedByStandby: !c.itself}} {
-				m := planner{incarnation: "x"}
+				pl := planner{incarnation: "x"}
 				w := desiredReplicas(3)
 				w.Ordinal = ordinal
-				m.update(snapshot{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
-				if p := m.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
+				pl.update(snapshot{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
+				if p := pl.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
 					t.Errorf("replica %d: plan %+v", ordinal, p)
 				}
 			}
@@ -239,33 +239,33 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 }
 
 func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
-	m := planner{incarnation: "x"}
+	pl := planner{incarnation: "x"}
 	w := desiredReplicas(2)
-	v := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
+	snap := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
 	at := func(after time.Duration, covers bool) {
 		t.Helper()
-		v.now = noon.Add(after)
-		if m.update(v); m.plan.ServesNeighbour != covers {
-			t.Errorf("after %s: covers %t", after, m.plan.ServesNeighbour)
+		snap.now = noon.Add(after)
+		if pl.update(snap); pl.plan.ServesNeighbour != covers {
+			t.Errorf("after %s: covers %t", after, pl.plan.ServesNeighbour)
 		}
 	}
 	at(0, true)
-	v.peers = peers{0: {ready: true}, 1: {ready: true}}
+	snap.peers = peers{0: {ready: true}, 1: {ready: true}}
 	at(time.Second, true)
 	at(time.Second+overlap-1, true)
 	at(time.Second+overlap, false)
-	v.peers = peers{0: {ready: true}}
+	snap.peers = peers{0: {ready: true}}
 	at(2*time.Second, true)
 }
 
 func TestNoPlanBeforeThePodsAreKnown(t *testing.T) {
-	m := planner{incarnation: "x"}
-	v := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
-	if m.update(v); m.plan.Active != 0 {
-		t.Errorf("plan %+v", m.plan)
+	pl := planner{incarnation: "x"}
+	snap := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
+	if pl.update(snap); pl.plan.Active != 0 {
+		t.Errorf("plan %+v", pl.plan)
 	}
-	v.standby = false // they may not be read
-	if m.update(v); m.plan.Active != 2 || m.plan.Standby {
-		t.Errorf("plan %+v", m.plan)
+	snap.standby = false // they may not be read
+	if pl.update(snap); pl.plan.Active != 2 || pl.plan.Standby {
+		t.Errorf("plan %+v", pl.plan)
 	}
 }

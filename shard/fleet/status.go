@@ -6,39 +6,40 @@ import (
 	"time"
 )
 
-// Status is what a replica knows of its fleet.
+// Status is what a replica knows about its fleet.
 type Status struct {
 	Ordinal     int
-	Desired     int  // replicas that the StatefulSet wants
-	Coordinated bool // whether the fleet changes over together, as far as this replica can tell
+	Desired     int  // replicas that the StatefulSet specifies
+	Coordinated bool // whether this replica coordinates with the fleet
 	Generation  int64
-	Active      int       // replicas in the table that is served by
-	Target      int       // replicas in the table that is being prepared; 0 when nothing is
-	StartedAt   time.Time // when that began; zero when nothing is being prepared
+	Active      int       // replicas in the table by which the fleet serves
+	Target      int       // replicas in the table that the fleet prepares; 0 outside a transition
+	StartedAt   time.Time // when the transition began; zero outside one
 	Transitions Transitions
 
 	Standby         bool // whether replicas stand by for one another
 	ServesNeighbour bool // whether this replica serves the shard of the one before it
-	ServedByStandby bool // whether the one after it serves the shard of this replica
+	ServedByStandby bool // whether the replica after this one serves this replica's shard
 
-	// Rejected counts the topologies that this replica did not follow because nothing explains the number of shards that
-	// they name.
+	// Rejected counts the topologies that this replica did not follow because nothing confirms
+	// their number of shards.
 	Rejected int
 
-	canStop bool // with Standby, another serves this replica's shard, or none can
-	leaves  bool // the fleet shrinks by this replica, which serves until others have taken over
-	start   int  // number of the pod that has ordinal 0 in the active table
-	shift   int  // by how much that number is higher in the target's
+	canStop bool // with Standby: the standby serves this replica's shard, or there is none
+	leaves  bool // a scale-down removes this replica, which serves until others have taken over
+	start   int  // number of the pod with ordinal 0 in the active table
+	shift   int  // by how much that number is higher in the target table
 }
 
-// Transitions counts the changes that this replica has seen come to an end.
+// Transitions counts the transitions that this replica has seen end.
 type Transitions struct {
 	Completed int
-	Cancelled int // the StatefulSet went back to what was served already
-	Replaced  int // by another target
+	Cancelled int // the StatefulSet went back to the active table
+	Replaced  int // the StatefulSet specified another target
 }
 
-// Status returns the present status; the zero Status before anything is known. It may be called at any time.
+// Status returns the current status; the zero Status before anything is known. It is safe for
+// concurrent use.
 func (c *Coordinator) Status() Status {
 	if s := c.status.Load(); s != nil {
 		return *s
@@ -46,19 +47,19 @@ func (c *Coordinator) Status() Status {
 	return Status{}
 }
 
-// needed reports whether the replica has to serve on although it was asked to stop.
+// mustKeepServing reports whether a replica that was asked to stop must keep serving.
 func (s Status) mustKeepServing() bool { return s.leaves || s.Standby && !s.canStop }
 
-// HasStandby reports whether another replica stands by to take over from this one when it is asked to stop. It
-// does as soon as the pod of this one is not ready.
+// HasStandby reports whether another replica takes over when this one stops. It does so as soon as
+// this pod is not ready.
 func (s Status) HasStandby() bool { return s.Standby && !s.leaves }
 
-// Drain waits while the replica serves what others are about to take over, because the fleet is to shrink or
-// because another stands by, but not beyond ctx. When nobody will take over it returns within a second. Before the
-// deadline of ctx, if it has one, a replica that leaves has the fleet switch to those who hold their part. The error is
-// that of ctx. It may be called once.
+// Drain waits until other replicas have taken over this replica's objects, because of a scale-down
+// or because another replica stands by, but not beyond ctx. If no replica will take over, it
+// returns within a second. A leaving replica makes the fleet switch shortly before the deadline of
+// ctx, if there is one. The error is that of ctx. Call Drain once.
 func (c *Coordinator) Drain(ctx context.Context) error {
-	c.stopping(ctx)
+	c.requestStop(ctx)
 	c.waitForScaleDown(ctx)
 	if c.Status().mustKeepServing() {
 		c.log().Info("asked to stop; serving until others have taken over")
@@ -77,15 +78,16 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 
 const (
 	drainPoll = 50 * time.Millisecond
-	// noDeadline is how long a replica serves, if it has to, that was asked to stop without a deadline.
+	// noDeadline is the time until the deadline of a replica that was asked to stop without one.
 	noDeadline = 24 * time.Hour
-	// exclusionWait is how long it can take to find out that the fleet is to shrink: the pod is deleted right after that is
-	// decided, and may be told to stop before it knows why.
-	exclusionWait = time.Second
+	// scaleDownWait is how long it can take to learn of a scale-down. The pod is deleted right
+	// after the StatefulSet was changed, and may receive its termination signal before the watch
+	// delivers the change.
+	scaleDownWait = time.Second
 )
 
-// stopping tells the loop that the replica has been asked to stop.
-func (c *Coordinator) stopping(ctx context.Context) {
+// requestStop tells the loop that the replica was asked to stop.
+func (c *Coordinator) requestStop(ctx context.Context) {
 	by, ok := ctx.Deadline()
 	if !ok {
 		by = time.Now().Add(noDeadline)
@@ -96,9 +98,9 @@ func (c *Coordinator) stopping(ctx context.Context) {
 	}
 }
 
-// waitForScaleDown waits until it is known that the fleet is to shrink by this replica, if it is.
+// waitForScaleDown waits for news that a scale-down removes this replica.
 func (c *Coordinator) waitForScaleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, exclusionWait)
+	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
 	defer cancel()
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
@@ -111,25 +113,25 @@ func (c *Coordinator) waitForScaleDown(ctx context.Context) {
 	}
 }
 
-// publish makes the status known, and logs what has changed.
-func (l *loop) publishStatus(before planner, v snapshot) {
-	m := &l.planner
+// publishStatus updates the status and logs what has changed.
+func (l *loop) publishStatus(before planner, snap snapshot) {
+	pl := &l.planner
 	s := l.Status()
-	s.Transitions.count(before.last, m.last)
-	s.Ordinal, s.Desired = v.desired.Ordinal, v.desired.Total
-	if m.plan.Active > 0 {
-		s.Ordinal = m.plan.Ordinal
+	s.Transitions.count(before.last, pl.last)
+	s.Ordinal, s.Desired = snap.desired.Ordinal, snap.desired.Total
+	if pl.plan.Active > 0 {
+		s.Ordinal = pl.plan.Ordinal
 	}
-	s.Coordinated = v.usable && !m.uncoordinated && m.last.Generation != 0 && !isNewer(m.problem)
-	s.Generation, s.Active = m.last.Generation, m.plan.Active
-	s.leaves = v.usable && !m.uncoordinated && m.leaving && m.isMember(v)
-	s.start, s.shift = v.desired.number()-m.plan.Ordinal, m.plan.Shift
+	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
+	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
+	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
+	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
 	s.Target, s.StartedAt = 0, time.Time{}
-	if m.plan.InTransition() {
-		s.Target, s.StartedAt = m.plan.Target, m.last.StartedAt
+	if pl.plan.InTransition() {
+		s.Target, s.StartedAt = pl.plan.Target, pl.last.StartedAt
 	}
-	s.Standby, s.ServesNeighbour, s.ServedByStandby = m.plan.Standby, m.plan.ServesNeighbour, m.plan.ServedByStandby
-	s.canStop, s.Rejected = m.canStop(v), m.rejected
+	s.Standby, s.ServesNeighbour, s.ServedByStandby = pl.plan.Standby, pl.plan.ServesNeighbour, pl.plan.ServedByStandby
+	s.canStop, s.Rejected = pl.canStop(snap), pl.rejected
 	if s != l.Status() {
 		l.status.Store(&s)
 		l.logPlan(before)
@@ -137,49 +139,49 @@ func (l *loop) publishStatus(before planner, v snapshot) {
 	l.logProblem(before)
 }
 
-// isNewer reports whether an error is that a newer version of statefleet has written the topology.
+// isNewer reports whether an error is a [newerError].
 func isNewer(err error) bool {
 	var newer *newerError
 	return errors.As(err, &newer)
 }
 
 func (l *loop) logProblem(before planner) {
-	m := &l.planner
+	pl := &l.planner
 	switch {
-	case m.rewinds != before.rewinds:
-		l.log.Warn("the versions of the topology ConfigMap have gone back, as those of a restored backup do; "+
-			"reading the StatefulSet again", "overruled", m.ignores(l.store.read().topology))
-	case isNewer(m.problem) && !isNewer(before.problem):
-		l.log.Warn("keeping what this replica serves", "err", m.problem)
-	case m.rejected != before.rejected:
-		l.log.Warn("not following the topology; a client other than the fleet may have written it", "err", m.implausible)
-	case m.problem != nil && before.problem == nil:
-		l.log.Info("topology cannot be followed and will be written again", "err", m.problem)
+	case pl.rewinds != before.rewinds:
+		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
+			"listing the StatefulSet again", "overruled", pl.ignores(l.store.read().topology))
+	case isNewer(pl.problem) && !isNewer(before.problem):
+		l.log.Warn("keeping the current plan", "err", pl.problem)
+	case pl.rejected != before.rejected:
+		l.log.Warn("not following the topology; a client outside the fleet may have written it", "err", pl.implausible)
+	case pl.problem != nil && before.problem == nil:
+		l.log.Info("topology is invalid and will be replaced", "err", pl.problem)
 	}
 }
 
 func (l *loop) logPlan(before planner) {
 	p, was := l.planner.plan, before.plan
 	if p.ServesNeighbour != was.ServesNeighbour {
-		l.log.Info("standing by", "serves_neighbour", p.ServesNeighbour)
+		l.log.Info("standby of the neighbour", "serves_neighbour", p.ServesNeighbour)
 	}
 	if p.ServedByStandby != was.ServedByStandby {
-		l.log.Info("another replica stands by for this one", "serves_in_its_place", p.ServedByStandby)
+		l.log.Info("standby of this replica", "serves_in_its_place", p.ServedByStandby)
 	}
 	switch {
 	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
 	case p.NextOnly:
-		l.log.Warn("this replica was killed last time, for lack of memory it seems; "+
-			"until the fleet has grown, it holds only what it will serve then", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
+		l.log.Warn("the previous container of this pod was killed, probably for lack of memory; "+
+			"until the fleet has grown, this replica holds only its part of the target", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
 	case p.InTransition():
-		l.log.Info("the fleet prepares a change", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
+		l.log.Info("transition started", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
 			"generation", l.planner.last.Generation)
 	default:
 		l.log.Info("shard assigned", "shard", p.Ordinal, "total", p.Active)
 	}
 }
 
-// count notes how a change has ended, if one has.
+// count counts a transition that has ended.
 func (n *Transitions) count(was, is topology) {
 	switch {
 	case was.Target == 0 || is.Generation == 0:

@@ -12,42 +12,46 @@ import (
 )
 
 const (
-	// switchLead is how long before the switch its instant is named: time enough for every replica to hear of it.
+	// switchLead is how long before the switch its time is fixed, so that every replica reads it in
+	// time.
 	switchLead = 2 * time.Second
-	// switchTimeout is how long a replica waits for a switch whose instant is named and that nobody has made. By then each
-	// clock says that the instant is far ahead: it comes from a clock that is wrong or from an editor, and is named anew.
+	// switchTimeout is how long a replica waits for a scheduled switch that no replica makes. After
+	// that every clock agrees that the time is far ahead: a wrong clock or a person wrote it, and
+	// it is fixed again.
 	switchTimeout = time.Minute
-	// lastGeneration keeps the generation a number that every reader of JSON can hold.
+	// lastGeneration keeps the generation within the integers that every JSON reader can represent.
 	lastGeneration = 1 << 53
 )
 
 var errNoTopology = errors.New("topology ConfigMap is empty")
 
-// Topology is what a fleet agrees on: by which table it serves, and by which it is about to. It lives in one
-// object of the API server and changes by compare-and-swap only. It is a value; its methods are pure.
+// topology is the state that a fleet agrees on: the table by which it serves, and the table that it
+// prepares. It is stored in one ConfigMap and changes by compare-and-swap only. It is a value; its
+// methods are pure.
 type topology struct {
-	// Generation counts the decisions: it grows with each new target, and with a target that is given up.
+	// Generation counts decisions. It grows with each new target and with each cancelled one.
 	Generation int64 `json:"generation"`
-	// Active is the number of replicas in the table that is served by, and Start the number in the name of the pod that
-	// has ordinal 0 in it (spec.ordinals.start).
+	// Active is the number of replicas in the table by which the fleet serves. Start is the number
+	// of the pod that has ordinal 0 in it (spec.ordinals.start).
 	Active int `json:"active"`
 	Start  int `json:"start,omitempty"`
-	// Target is the number of replicas in the table that is being prepared, and TargetStart the pod that has ordinal 0 in
-	// it; both are 0 when nothing is prepared.
+	// Target is the number of replicas in the table that the fleet prepares. TargetStart is the
+	// number of the pod that has ordinal 0 in it. Both are 0 outside a transition.
 	Target      int `json:"target,omitempty"`
 	TargetStart int `json:"targetStart,omitempty"`
-	// SwitchAt is the instant from which on Target counts as Active; zero until every replica of the target
-	// has said that it holds its part. Once named it stands: others may have acted on it already.
+	// SwitchAt is the time from which on Target counts as Active. It is zero until every replica of
+	// the target has reported that it holds its part. Once fixed it does not change: others may
+	// have acted on it.
 	SwitchAt time.Time `json:"switchAt,omitzero"`
-	// Since is when this target was chosen, for people and alerts.
+	// StartedAt is when this target was chosen. People and alerts read it.
 	StartedAt time.Time `json:"since,omitzero"`
-	// Set and Revision are the UID and the metadata.generation of the StatefulSet that the decision follows
-	// from, so that one who lags behind does not undo it.
+	// Set and Revision are the UID and the metadata.generation of the StatefulSet that the decision
+	// follows from. They keep a replica with a stale StatefulSet from undoing it.
 	Set      types.UID `json:"statefulSet,omitempty"`
 	Revision int64     `json:"revision,omitempty"`
 }
 
-// parseTopology reads the text of a topology. The error says what is wrong with one that cannot be followed.
+// parseTopology reads the text of a topology. The error says why it cannot be followed.
 func parseTopology(text string) (topology, error) {
 	var t topology
 	if text == "" {
@@ -57,10 +61,10 @@ func parseTopology(text string) (topology, error) {
 		return topology{}, newer
 	}
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return topology{}, fmt.Errorf("topology is no JSON document of the expected form: %w", err)
+		return topology{}, fmt.Errorf("topology must be a JSON document of the expected form: %w", err)
 	}
 	if t.Generation < 1 || t.Generation >= lastGeneration {
-		return topology{}, fmt.Errorf("topology: generation %d is out of bounds", t.Generation)
+		return topology{}, fmt.Errorf("topology: generation must be between 1 and %d, got %d", lastGeneration-1, t.Generation)
 	}
 	if err := t.active().validate(); err != nil {
 		return topology{}, fmt.Errorf("topology: active %w", err)
@@ -76,31 +80,31 @@ func parseTopology(text string) (topology, error) {
 	return t, nil
 }
 
-// String is the text that [parseTopology] reads, in the newest format.
+// String returns the text that [parseTopology] reads, in the newest format.
 func (t topology) String() string { return t.text(formatVersion) }
 
-// text is the same in an older format. All of them are alike so far.
+// text returns the same in an older format. All formats are equal so far.
 func (t topology) text(format int) string {
-	return mustJSON(struct {
+	return toJSON(struct {
 		versions
 		topology
 	}{versions{format, tableVersion}, t})
 }
 
-// active are the pods that serve, target those that prepare to.
+// active returns the pods that serve. target returns the pods that prepare to serve.
 func (t topology) active() members { return members{t.Start, t.Active} }
 func (t topology) target() members { return members{t.TargetStart, t.Target} }
 
-// compact writes plain data as JSON, which cannot fail.
-func mustJSON[T any](v T) string {
+// toJSON returns plain data as JSON.
+func toJSON[T any](v T) string {
 	text, err := json.Marshal(v)
-	if err != nil { // a time outside of the years 0 to 9999
+	if err != nil { // only for a time outside the years 0 to 9999
 		return ""
 	}
 	return string(text)
 }
 
-// At returns the topology as it counts at an instant: from SwitchAt on, the target is active.
+// at returns the topology as it counts at an instant: from SwitchAt on, the target is active.
 func (t topology) at(now time.Time) topology {
 	if t.SwitchAt.IsZero() || now.Before(t.SwitchAt) {
 		return t
@@ -108,7 +112,7 @@ func (t topology) at(now time.Time) topology {
 	return t.switched()
 }
 
-// switched is the topology after its change.
+// switched returns the topology after its switch.
 func (t topology) switched() topology {
 	if t.Target != 0 {
 		t.Active, t.Start = t.Target, t.TargetStart
@@ -117,11 +121,11 @@ func (t topology) switched() topology {
 	return t
 }
 
-// scheduled reports whether the instant of the switch is named.
+// scheduled reports whether the time of the switch is fixed.
 func (t topology) scheduled() bool { return !t.SwitchAt.IsZero() }
 
-// decision is what tells one choice of a target from another, whatever its generation: generations come again after a
-// backup was restored.
+// decision identifies one choice of a target. A generation alone does not, because generations
+// repeat after a restore of etcd.
 type decision struct {
 	generation     int64
 	active, target members
@@ -132,7 +136,7 @@ func (t topology) decision() decision {
 	return decision{t.Generation, t.active(), t.target(), t.StartedAt.Round(0).UTC()}
 }
 
-// Plan returns what the topology asks at an instant of the replica whose pod has this number in its name.
+// plan returns the plan for the replica whose pod has this number, at an instant.
 func (t topology) plan(number int, now time.Time) shard.Plan {
 	t = t.at(now)
 	p := shard.Plan{Ordinal: number - t.Start, Active: t.Active, Target: t.Target, SwitchScheduled: t.scheduled()}
@@ -144,51 +148,53 @@ func (t topology) plan(number int, now time.Time) shard.Plan {
 	return p
 }
 
-// desiredState is what the StatefulSet says.
+// desiredState is the fleet that the StatefulSet specifies, as one replica sees it.
 type desiredState struct {
-	shard.Assignment           // the replica's place, and spec.replicas
-	Set              types.UID // of the StatefulSet
+	shard.Assignment           // this replica's ordinal, and spec.replicas
+	Set              types.UID // UID of the StatefulSet
 	Revision         int64     // its metadata.generation
-	// OrderedReady is set when the StatefulSet starts a pod only once the one before is ready
-	// (podManagementPolicy OrderedReady). The fleet can then grow by one replica at a time only, since new
-	// replicas are not ready before the switch.
+	// OrderedReady is set if the StatefulSet starts a pod only after the previous one is ready
+	// (podManagementPolicy OrderedReady). New replicas are not ready before the switch, so such a
+	// fleet grows by one replica at a time.
 	OrderedReady bool
-	// Start is its spec.ordinals.start: replicas are counted from there in the names of pods, and from 0 here.
+	// Start is spec.ordinals.start: the number of the pod that has ordinal 0.
 	Start int
-	// Selector is its spec.selector, as text: it selects the pods of the fleet.
+	// Selector is spec.selector as text. It selects the pods of the fleet.
 	Selector string
 }
 
-// members are the pods that the StatefulSet wants.
+// members returns the pods that the StatefulSet specifies.
 func (w desiredState) members() members { return members{w.Start, w.Total} }
 
-// number is the one in the name of this replica's pod.
+// number returns the number in the name of this replica's pod.
 func (w desiredState) number() int { return w.Start + w.Ordinal }
 
-// Step is what a replica knows when it asks for the next step.
+// step is the input of [topology.next].
 type step struct {
 	Desired desiredState
-	Reports map[int]replicaReport // of the replicas, by the number of their pod
+	Reports map[int]replicaReport // of the replicas, by pod number
 	Now     time.Time
-	// Alone is set when the fleet could not coordinate until now: then every replica goes by what is desired.
+	// Uncoordinated is set if the fleet could not coordinate until now. Then every replica has
+	// followed the StatefulSet.
 	Uncoordinated bool
-	// Stale is set while the replica may know an older state of the StatefulSet than the one that the topology follows
-	// from. It leaves the target as it is then.
+	// Stale is set while this replica may have read an older StatefulSet than the topology follows
+	// from. Then it does not change the target.
 	Stale bool
-	// SwitchOverdue is set when the switch is scheduled and nobody has made it for [switchTimeout].
+	// SwitchOverdue is set if the switch has been scheduled for [switchTimeout] and no replica has
+	// made it.
 	SwitchOverdue bool
-	// MustSwitch is set on a replica that serves, has been asked to stop because the fleet shrinks, and cannot wait any
-	// longer. What it serves is missing afterwards, unless the fleet switches before: to those who hold their part.
+	// MustSwitch is set on a leaving replica that was asked to stop and cannot wait any longer.
+	// Unless the fleet switches first, its objects are missing when it ends.
 	MustSwitch bool
 }
 
-// Next returns the topology that has to follow, or false when there is nothing to do or to wait for only.
-// Every replica may propose it: all of them come to the same, and one write wins. The zero topology stands
-// for one that is missing or unreadable.
+// next returns the topology that follows, or false if there is nothing to do yet. Every replica may
+// propose it: all compute the same result, and one write wins. The zero topology stands for a
+// missing or invalid one.
 func (t topology) next(s step) (topology, bool) {
 	switch {
 	case t.Generation == 0:
-		return t.reset(s, newest(s.Reports)), true
+		return t.reset(s, newestGeneration(s.Reports)), true
 	case s.Uncoordinated && t.outdated(s.Desired):
 		return t.reset(s, t.Generation), true
 	case t.at(s.Now) != t:
@@ -203,14 +209,14 @@ func (t topology) next(s step) (topology, bool) {
 	case t.Target != 0 && ready:
 		t.SwitchAt = s.Now.Add(switchLead).UTC()
 		return t, true
-	case t.scheduled(): // by a clock that is wrong, and a replica has restarted since
+	case t.scheduled(): // a wrong clock scheduled it, and a replica restarted since
 		t.SwitchAt = time.Time{}
 		return t, true
 	}
 	return t, false
 }
 
-// from is a topology that starts from what is desired.
+// reset returns a topology that serves what the StatefulSet specifies.
 func (t topology) reset(s step, generation int64) topology {
 	w := s.Desired
 	return topology{
@@ -219,7 +225,8 @@ func (t topology) reset(s step, generation int64) topology {
 	}
 }
 
-// after is the generation that follows; it starts again where readers could lose count.
+// nextGeneration returns the generation that follows. It wraps before a JSON reader could lose
+// precision.
 func nextGeneration(generation int64) int64 {
 	if generation >= lastGeneration-1 {
 		return 1
@@ -227,7 +234,8 @@ func nextGeneration(generation int64) int64 {
 	return generation + 1
 }
 
-// aim gives the topology another target; the table it has already means none.
+// retarget returns a topology with another target. The active table as the target cancels the
+// transition.
 func (t topology) retarget(goal members, s step) topology {
 	next := topology{
 		Generation: nextGeneration(t.Generation), Active: t.Active, Start: t.Start,
@@ -242,10 +250,12 @@ func (t topology) retarget(goal members, s step) topology {
 // outdated reports whether the StatefulSet has changed since the decision.
 func (t topology) outdated(w desiredState) bool { return t.Set != w.Set || t.Revision < w.Revision }
 
-// explained reports whether the decision can follow from a state of the StatefulSet that the replica knows.
+// follows reports whether the decision can follow from a revision of the StatefulSet that this
+// replica has seen.
 func (t topology) follows(w desiredState) bool { return t.Set == w.Set && t.Revision <= w.Revision }
 
-// goal are the pods to move to: those that the StatefulSet wants, without those that serve now and are about to end.
+// desiredMembers returns the pods to move to: those that the StatefulSet specifies, without active
+// ones that leave.
 func (t topology) desiredMembers(s step) members {
 	goal := s.Desired.members()
 	switch {
@@ -259,7 +269,7 @@ func (t topology) desiredMembers(s step) members {
 	return goal.without(func(number int) bool { return t.active().has(number) && s.Reports[number].isLeaving(s.Now) })
 }
 
-// held reports whether every replica of the target holds its part.
+// allHold reports whether every replica of the target has reported that it holds its part.
 func (t topology) allHold(reports map[int]replicaReport) bool {
 	for number := range t.target().numbers() {
 		if !reports[number].holdsTarget(t) {
@@ -269,9 +279,9 @@ func (t topology) allHold(reports map[int]replicaReport) bool {
 	return true
 }
 
-// newest is the largest generation that replicas have reported, so that a topology that is made anew is not
-// taken for the one that they mean.
-func newest(reports map[int]replicaReport) int64 {
+// newestGeneration returns the highest reported generation. A topology that replaces a lost one
+// starts above it, so that old reports do not count for it.
+func newestGeneration(reports map[int]replicaReport) int64 {
 	var generation int64
 	for _, r := range reports {
 		if r.Generation < lastGeneration-1 {

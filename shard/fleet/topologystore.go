@@ -20,39 +20,39 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// topologyStore is the ConfigMap that the replicas write to and read from, as far as this replica knows it.
+// topologyStore keeps this replica's copy of the topology ConfigMap, and writes to it.
 //
-// Reads past the watch and answers to writes are as new as the object was when they were asked for, so they win over what
-// is held when its version is lower than one that was held before they were: then etcd was restored from a backup. What a
-// watch brings can be late, and never wins over something newer.
+// The answer to a read or a write is at least as new as the object that was held when the request
+// began. If its resourceVersion is lower all the same, etcd was restored from a backup, and the
+// answer replaces what is held. An event of a watch can be late and never replaces a newer object.
 type topologyStore struct {
 	name        string
 	api         coreclient.ConfigMapInterface
 	lists       errorLogger
 	watches     errorLogger
-	changed     chan<- struct{} // told of each change
-	relist      chan struct{}   // told when the watch can bring nothing any more
+	changed     chan<- struct{} // notified of each change
+	relist      chan struct{}   // notified when the watch cannot deliver events any more
 	lastContact atomicTime
 
 	mu          sync.Mutex
-	known       bool              // it was read, or found missing, or may not be read
-	deniedSince time.Time         // since when it may not be read; zero when it may
-	object      *corev1.ConfigMap // nil when there is none; never changed
-	contents    *contents         // of object; nil until they are asked for
-	rewinds     int               // how often the versions have gone back
+	known       bool              // the object was read, is missing, or may not be read
+	deniedSince time.Time         // since when the object may not be read; else zero
+	object      *corev1.ConfigMap // nil if missing; never modified
+	contents    *contents         // of object; nil until needed
+	rewinds     int               // how often the resourceVersion went back
 }
 
-// stored is what is known of the object.
+// stored is the result of reading a topologyStore.
 type stored struct {
-	object  *corev1.ConfigMap // nil when there is none that can be used
+	object  *corev1.ConfigMap // nil if it is missing or may not be read
 	known   bool
-	err     error // why it cannot be used; nil as well while nothing is known
-	recheck time.Time
+	err     error     // why the object is unusable; nil while nothing is known
+	recheck time.Time // when a denied read becomes permanent; else zero
 	contents
 	rewinds int
 }
 
-// read returns what is known of the object. It parses each version once.
+// read returns what is known about the object. It parses each version once.
 func (b *topologyStore) read() stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (b *topologyStore) read() stored {
 	return s
 }
 
-// run follows the object until ctx ends.
+// run watches the object until ctx ends.
 func (b *topologyStore) run(ctx context.Context, backoff wait.Backoff) {
 	quiet := klog.Logger{}
 	runWithRestart(ctx, b.relist, func(ctx context.Context) {
@@ -87,15 +87,16 @@ func (b *topologyStore) run(ctx context.Context, backoff wait.Backoff) {
 	})
 }
 
-// runWithRestart runs work until ctx ends, and again from the start each time that it is told to.
-func runWithRestart(ctx context.Context, again <-chan struct{}, work func(ctx context.Context)) {
+// runWithRestart runs a function until ctx ends. It cancels and restarts it at each message on
+// restart.
+func runWithRestart(ctx context.Context, restart <-chan struct{}, run func(ctx context.Context)) {
 	for ctx.Err() == nil {
 		working, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
-		running.Go(func() { work(working) })
+		running.Go(func() { run(working) })
 		select {
 		case <-ctx.Done():
-		case <-again:
+		case <-restart:
 		}
 		stop()
 		running.Wait()
@@ -121,7 +122,7 @@ func (b *topologyStore) listWatch() cache.ListerWatcher {
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			opts.FieldSelector = selector
 			w, err := b.api.Watch(ctx, opts)
-			if !b.recordForbidden(ctx, err) { // a list alone would go out of date
+			if !b.recordForbidden(ctx, err) { // a list without a watch would become stale
 				b.watches.observe(ctx, err)
 			}
 			return w, err
@@ -129,7 +130,8 @@ func (b *topologyStore) listWatch() cache.ListerWatcher {
 	}}
 }
 
-// recordForbidden notes whether the object may be read, and reports whether it may not: that has a log line of its own.
+// recordForbidden records whether the object may be read, and reports whether it may not. The loop
+// logs that.
 func (b *topologyStore) recordForbidden(ctx context.Context, err error) bool {
 	forbidden := apierrors.IsForbidden(err)
 	if ctx.Err() != nil || err != nil && !forbidden {
@@ -150,17 +152,18 @@ func (b *topologyStore) recordForbidden(ctx context.Context, err error) bool {
 	return forbidden
 }
 
-// held returns the object that a read or a write is about to be compared with.
+// held returns the object to compare the answer of a request with.
 func (b *topologyStore) held() *corev1.ConfigMap {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.object
 }
 
-// put takes over what a watch brings, unless something newer is known.
+// put accepts the object of an event, unless a newer one is held.
 func (b *topologyStore) put(object *corev1.ConfigMap) { b.take(object, nil) }
 
-// take takes over what the API server says. before is the object that was held when it was asked, nil for an event.
+// take accepts an object from the API server. before is the object that was held when the request
+// began, or nil for an event.
 func (b *topologyStore) take(object, before *corev1.ConfigMap) {
 	b.lastContact.set()
 	b.mu.Lock()
@@ -173,12 +176,12 @@ func (b *topologyStore) take(object, before *corev1.ConfigMap) {
 	}
 	b.mu.Unlock()
 	if rewound {
-		notify(b.relist) // a watch from a version that is yet to come is silent until then
+		notify(b.relist) // a watch from a future version would stay silent until then
 	}
 	notify(b.changed)
 }
 
-// listed takes over the object from a list.
+// listed accepts the object in a list.
 func (b *topologyStore) listed(list *corev1.ConfigMapList, before *corev1.ConfigMap) {
 	for i := range list.Items {
 		if object, ok := b.matches(&list.Items[i]); ok {
@@ -197,15 +200,15 @@ func (b *topologyStore) onDeleted() {
 	notify(b.changed)
 }
 
-// older compares versions of one object. Those that are no numbers are taken as they come.
+// older compares resourceVersions of one object. Versions that are not numbers are never older.
 func older(a, b *corev1.ConfigMap) bool {
 	x, errA := strconv.ParseUint(a.ResourceVersion, 10, 64)
 	y, errB := strconv.ParseUint(b.ResourceVersion, 10, 64)
 	return a.UID == b.UID && errA == nil && errB == nil && x < y
 }
 
-// refresh reads the object past the watch, which may be out of order without knowing it. What fails here is for
-// the watch to notice.
+// refresh reads the object without the watch, which may have failed unnoticed. The watch reports
+// errors.
 func (b *topologyStore) refresh(ctx context.Context) error {
 	before := b.held()
 	object, err := b.api.Get(ctx, b.name, metav1.GetOptions{})
@@ -218,7 +221,7 @@ func (b *topologyStore) refresh(ctx context.Context) error {
 	return errNotWritten
 }
 
-// propose writes the topology in a format, if nobody has written to the object since it was read.
+// propose writes the topology in a format, unless the object has changed since it was read.
 func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t topology, format int) error {
 	next := read.DeepCopy()
 	next.Data = maps.Clone(read.Data)
@@ -228,7 +231,7 @@ func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t t
 	next.Data[topologyKey] = t.text(format)
 	for number := range parseReports(next.Data) {
 		if !t.active().has(number) && !t.target().has(number) {
-			delete(next.Data, reportKey(number)) // of a replica that is gone
+			delete(next.Data, reportKey(number)) // this replica has left
 		}
 	}
 	written, err := b.api.Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
@@ -238,7 +241,7 @@ func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t t
 	return err
 }
 
-// probe finds out whether the object may be written, and leaves it as it is.
+// probe finds out whether the object may be written, without changing it.
 func (b *topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error {
 	if _, err := b.api.Patch(ctx, b.name, types.MergePatchType, []byte(`{}`), metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
 		return err
@@ -250,7 +253,8 @@ func (b *topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error
 	return err
 }
 
-// report writes what this replica has to say, which is nobody else's to write.
+// report writes this replica's report. Only this replica writes it, so a merge patch needs no
+// resourceVersion.
 func (b *topologyStore) report(ctx context.Context, number int, r replicaReport) error {
 	patch := `{"data":{` + strconv.Quote(reportKey(number)) + `:` + strconv.Quote(r.String()) + `}}`
 	before := b.held()
@@ -261,7 +265,7 @@ func (b *topologyStore) report(ctx context.Context, number int, r replicaReport)
 	return err
 }
 
-// mine filters by name once more: not everything that answers like an API server knows field selectors.
+// matches filters by name again, since not every API server implements field selectors.
 func (b *topologyStore) matches(obj any) (*corev1.ConfigMap, bool) {
 	object, ok := obj.(*corev1.ConfigMap)
 	return object, ok && object != nil && object.Name == b.name
@@ -286,7 +290,7 @@ func (b *topologyStore) Delete(obj any) error {
 	return nil
 }
 
-// Replace implements [cache.ReflectorStore]. The list was taken over as it came.
+// Replace implements [cache.ReflectorStore]. listed has accepted the list already.
 func (b *topologyStore) Replace([]any, string) error { return nil }
 
 // Resync implements [cache.ReflectorStore]; there is nothing to do.
