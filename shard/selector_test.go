@@ -188,7 +188,7 @@ func TestSelectorForNearlyEverythingIsNotSent(t *testing.T) {
 	}
 }
 
-func TestSelectorIsReadWhateverItsSpacing(t *testing.T) {
+func TestSelectorParserAcceptsAnySpacing(t *testing.T) {
 	want := Ranges{{1, 10}, {255, 0}}
 	text := want.Selector()
 	for _, c := range []string{

@@ -192,7 +192,7 @@ func TestRangesOutsideTheTable(t *testing.T) {
 }
 
 // Replicas of different versions meet in a rollout: the cuts must never change.
-func TestCutsNeverChange(t *testing.T) {
+func TestTableNeverChanges(t *testing.T) {
 	want := []string{
 		"[{0 3333333333333334}]",
 		"[{8000000000000000 b333333333333333}]",

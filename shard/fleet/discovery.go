@@ -27,7 +27,7 @@ const podTimeout = 15 * time.Second
 // its resourceNames suffices, since the request names it), and get on the pod. Without the right to
 // get the pod, the name of the StatefulSet follows from the name of the pod.
 //
-// The fields must not change after Run was called.
+// The fields must not change after [Coordinator.Run] was called.
 type Discovery struct {
 	// Client reads the pod and the StatefulSet. Required.
 	Client kubernetes.Interface
@@ -47,29 +47,6 @@ type Discovery struct {
 	// Backoff is the delay between attempts while the API server is unavailable. Default, if
 	// Duration is 0: from 0.5 s doubling to 30 s, with jitter. Tests shorten it.
 	Backoff wait.Backoff
-}
-
-// Run finds the StatefulSet and follows it by name until ctx ends, then returns nil; labels play no part.
-//
-// changed gets what is desired first and whenever it differs from before, always on Run's own goroutine. While
-// changed runs, the StatefulSet is not followed further, so long work belongs elsewhere. An ordinal outside 0
-// to Total-1 is delivered too: such a replica owns nothing by the table, and is about to be removed.
-//
-// What was desired last stays valid while the API server is away, when the StatefulSet is deleted, has
-// replicas 0 or more than [MaxTotal]: each is logged and waited out. An error is returned only for what
-// waiting cannot mend: a missing field, a pod name without an ordinal, a pod that is controlled by
-// something other than a StatefulSet.
-func (d *Discovery) Run(ctx context.Context, changed func(desiredState)) error {
-	stem, err := d.identity()
-	if err != nil {
-		return err
-	}
-	name, _, err := d.findStatefulSet(ctx, stem, d.log())
-	if err != nil || name == "" {
-		return err
-	}
-	d.newStatefulSetWatcher(name, changed).run(ctx, d.Client.AppsV1().StatefulSets(d.Namespace), d.backoff())
-	return nil
 }
 
 func (d *Discovery) log() *slog.Logger {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,7 +34,7 @@ func TestAssignmentFollowsReplicas(t *testing.T) {
 	})
 }
 
-func TestOnlyTheOneStatefulSetIsAskedFor(t *testing.T) {
+func TestOnlyTheOwningStatefulSetIsRequested(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := start(t, "fleet-0", set("fleet", 1))
 		r.want(0, 1)
@@ -64,7 +65,7 @@ func TestOnlyTheOneStatefulSetIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestLabelsOfTheStatefulSetDoNotMatter(t *testing.T) {
+func TestLabelsOfTheStatefulSetAreIgnored(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := start(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
 		r.want(1, 3)
@@ -110,7 +111,7 @@ func TestOwnerNamesTheStatefulSet(t *testing.T) {
 	})
 }
 
-func TestNilReplicasIsOne(t *testing.T) {
+func TestUnsetReplicasMeansOne(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		unset := set("fleet", 0)
 		unset.Spec.Replicas = nil
@@ -142,7 +143,7 @@ func TestSurplusOrdinalIsDelivered(t *testing.T) {
 	})
 }
 
-func TestLastAssignmentStays(t *testing.T) {
+func TestLastAssignmentStaysWhenTheStatefulSetIsUnusable(t *testing.T) {
 	for name, disturb := range map[string]func(*rig){
 		"deleted":     func(r *rig) { r.delete("fleet") },
 		"scaled to 0": func(r *rig) { r.update(set("fleet", 0)) },
@@ -165,7 +166,7 @@ func TestLastAssignmentStays(t *testing.T) {
 	}
 }
 
-func TestStatefulSetThatAppearsLater(t *testing.T) {
+func TestMissingStatefulSetIsWaitedFor(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := start(t, "fleet-1")
 		r.logged("StatefulSet does not exist; waiting")
@@ -174,7 +175,7 @@ func TestStatefulSetThatAppearsLater(t *testing.T) {
 	})
 }
 
-func TestOutageIsRiddenOutAndLoggedOnce(t *testing.T) {
+func TestFailingRequestsAreRetriedAndLoggedOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := prepare(t, "fleet-1", pod("fleet-1", owner("apps/v1", "StatefulSet", "fleet")), set("fleet", 3))
 		pods := r.failFirst("get", "pods", 5)
@@ -191,7 +192,7 @@ func TestOutageIsRiddenOutAndLoggedOnce(t *testing.T) {
 			}
 		}
 		for _, what := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
-			r.logged("cannot " + what + "; trying again")
+			r.logged("cannot " + what + "; retrying")
 			r.logged("can " + what + " again")
 		}
 	})
@@ -220,7 +221,7 @@ func TestExpiredWatchListsAgain(t *testing.T) {
 	})
 }
 
-func TestGarbageFromTheServerIsIgnored(t *testing.T) {
+func TestUnexpectedObjectsAreIgnored(t *testing.T) {
 	f := &statefulSetWatcher{name: "fleet", changed: func(a desiredState) { t.Errorf("delivered %v", a) }, log: discard()}
 	for _, obj := range []any{nil, 7, pod("fleet", nil), (*metav1.Status)(nil), set("other", 3)} {
 		if err := errors.Join(f.Add(obj), f.Update(obj), f.Delete(obj), f.Replace([]any{obj}, "1")); err != nil {
@@ -229,7 +230,7 @@ func TestGarbageFromTheServerIsIgnored(t *testing.T) {
 	}
 }
 
-func TestRunRefusesWhatWaitingCannotMend(t *testing.T) {
+func TestErrorsThatWaitingCannotFixAreReturned(t *testing.T) {
 	client := fake.NewClientset(pod("fleet-7d9f8b-12345", owner("apps/v1", "ReplicaSet", "fleet-7d9f8b")),
 		pod("fleet-1", owner("apps.kruise.io/v1beta1", "StatefulSet", "fleet")))
 	for _, c := range []struct {
@@ -243,14 +244,14 @@ func TestRunRefusesWhatWaitingCannotMend(t *testing.T) {
 		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-7d9f8b-12345"}, []string{"--pod", "ReplicaSet", "--total-shards"}},
 		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-1"}, []string{"--pod", "apps.kruise.io/v1beta1", "--total-shards"}},
 	} {
-		err := c.discovery.Run(t.Context(), func(a desiredState) { t.Errorf("delivered %v", a) })
+		err := c.discovery.run(t.Context(), func(a desiredState) { t.Errorf("delivered %v", a) })
 		if err == nil || slices.ContainsFunc(c.want, func(s string) bool { return !strings.Contains(err.Error(), s) }) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
 	}
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
+func TestDiscoveryEndsWithItsContext(t *testing.T) {
 	client := fake.NewClientset()
 	client.PrependReactor("get", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
@@ -258,7 +259,32 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := Discovery{Client: client, Namespace: namespace, Pod: "fleet-0"}
-	if err := d.Run(ctx, func(desiredState) {}); err != nil {
-		t.Errorf("Run returned %v", err)
+	if err := d.run(ctx, func(desiredState) {}); err != nil {
+		t.Errorf("run returned %v", err)
+	}
+}
+
+// TestOOMKilledContainerIsRecognised: by the reason that its status names, or by the signal.
+func TestOOMKilledContainerIsRecognised(t *testing.T) {
+	ended := func(reason string, code int32, ago time.Duration) *corev1.ContainerStateTerminated {
+		return &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: metav1.NewTime(noon.Add(-ago))}
+	}
+	for name, c := range map[string]struct {
+		status corev1.ContainerStatus
+		want   bool
+	}{
+		"it runs for the first time": {corev1.ContainerStatus{}, false},
+		"it was out of memory":       {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Minute)}}, true},
+		"a child was":                {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 1, time.Minute)}}, true},
+		"it was killed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 137, 5*time.Minute)}}, true},
+		"its status is not new yet":  {corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Second)}}, true},
+		"it has failed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 1, time.Minute)}}, false},
+		"that was long ago":          {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Hour)}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := recentlyOOMKilled(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{c.status}}}, noon); got != c.want {
+				t.Errorf("got %t", got)
+			}
+		})
 	}
 }

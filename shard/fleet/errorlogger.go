@@ -37,6 +37,6 @@ func (o *errorLogger) observe(ctx context.Context, err error) {
 	}
 	// Compare the reason, since the text may contain ports and counts that differ each time.
 	if o.state.changedTo("failing: " + string(apierrors.ReasonForError(err))) {
-		o.log.Warn("cannot "+o.action+"; trying again", "err", err)
+		o.log.Warn("cannot "+o.action+"; retrying", "err", err)
 	}
 }

@@ -19,7 +19,7 @@ func newerTopology(format, table int) string {
 	return fmt.Sprintf(`{"format":%d,"table":%d,"generation":9,"active":3,"target":5,"shape":"round"}`, format, table)
 }
 
-func TestNewerVersionIsTold(t *testing.T) {
+func TestNewerVersionIsRecognised(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want string // "": it can be followed
@@ -40,8 +40,8 @@ func TestNewerVersionIsTold(t *testing.T) {
 	}
 }
 
-// TestReplicaThatReadsANewerVersionKeepsServing: it neither follows nor overwrites what it does not know, and says so.
-func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
+// TestReplicaKeepsServingWhenANewerVersionWroteTheTopology: it neither follows nor overwrites what it does not know, and says so.
+func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 	steady := topology{Generation: 4, Active: 2, Set: "u", Revision: 7}
 	newer := parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion), reportKey(1): `{"format":2}`})
 	unknownTable := parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion+1)})
@@ -77,9 +77,9 @@ func TestReplicaThatReadsANewerVersionKeepsServing(t *testing.T) {
 	}
 }
 
-// TestReplicaReportsOnceItHasDecided: a report that it knows an older format has the topology written again in that. Before,
+// TestReplicaReportsOnlyAfterItsFirstDecision: a report that it knows an older format has the topology written again in that. Before,
 // the replica has to note what it found.
-func TestReplicaReportsOnceItHasDecided(t *testing.T) {
+func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
 		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
@@ -94,8 +94,8 @@ func TestReplicaReportsOnceItHasDecided(t *testing.T) {
 	}
 }
 
-// TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
-func TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt(t *testing.T) {
+// TestScheduledSwitchHappensAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
+func TestScheduledSwitchHappensAlthoughANewerVersionWritesIt(t *testing.T) {
 	scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
@@ -106,9 +106,9 @@ func TestScheduledSwitchIsMadeAlthoughANewerVersionWritesIt(t *testing.T) {
 	}
 }
 
-// TestRollbackTakesTheFormatBack: once no replica is there any more that knows the newer format, the topology is written in
+// TestRollbackRestoresTheOlderFormat: once no replica is there any more that knows the newer format, the topology is written in
 // the older one, with what the fleet serves by.
-func TestRollbackTakesTheFormatBack(t *testing.T) {
+func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		object := emptyConfigMap()
 		object.Data = map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}
@@ -145,16 +145,16 @@ func TestRollbackTakesTheFormatBack(t *testing.T) {
 					t.Errorf("plan %+v, status %+v", got, g.Status())
 				}
 			}
-			if n := strings.Count(g.log.String(), "keeping what this replica serves"); n != 1 {
+			if n := strings.Count(g.log.String(), "keeping the current plan"); n != 1 {
 				t.Errorf("%d lines in the log, want one", n)
 			}
 		}
 	})
 }
 
-// TestTopologyIsWrittenInTheOldestFormatThatIsKnown: so a fleet can be scaled while it is being upgraded, and a rollback
+// TestTopologyIsWrittenInTheOldestSupportedFormat: so a fleet can be scaled while it is being upgraded, and a rollback
 // does not need all of its replicas.
-func TestTopologyIsWrittenInTheOldestFormatThatIsKnown(t *testing.T) {
+func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 	older, same, newer := `{"format":1}`, fmt.Sprintf(`{"format":%d}`, formatVersion), fmt.Sprintf(`{"format":%d}`, formatVersion+1)
 	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
 	for name, c := range map[string]struct {

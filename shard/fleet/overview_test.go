@@ -33,13 +33,13 @@ func TestOverviewOfAnAssignment(t *testing.T) {
 	}
 }
 
-func TestOverviewBeforeAnythingIsKnown(t *testing.T) {
+func TestOverviewIsEmptyBeforeTheStatefulSetIsFound(t *testing.T) {
 	if o := new(Coordinator).Overview(); len(o.Replicas) != 0 || o.Active != 0 || !o.LastContact.Topology.IsZero() {
 		t.Errorf("%+v", o)
 	}
 }
 
-func TestOverviewOfAChange(t *testing.T) {
+func TestOverviewOfATransition(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		object := configMapWith(topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1, StartedAt: noon})
 		object.Data[reportKey(1)] = replicaReport{Generation: 4, Target: 3, Holds: true}.String()
@@ -101,7 +101,7 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 	})
 }
 
-func TestOverviewSaysWhyTheFleetIsNotCoordinated(t *testing.T) {
+func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		a := newTestFleet(t, 2).startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
@@ -117,7 +117,7 @@ func TestOverviewSaysWhyTheFleetIsNotCoordinated(t *testing.T) {
 	})
 }
 
-func TestBookmarksAreNews(t *testing.T) {
+func TestBookmarksCountAsContact(t *testing.T) {
 	b, r, f := &topologyStore{}, &podTracker{}, &statefulSetWatcher{lastContact: new(atomicTime)}
 	for _, s := range []interface{ Bookmark(string) error }{b, r, f} {
 		if err := s.Bookmark("1"); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // forge writes a topology as somebody does who may write the ConfigMap, and is no replica.
 func (s *simulation) forge(t topology) {
-	s.say("forged: %v", t)
+	s.logf("forged: %v", t)
 	s.data[topologyKey] = t.String()
 	s.version++
 }
@@ -20,9 +20,9 @@ func (s *simulation) farAhead(active members) topology {
 	return topology{Generation: s.topology().Generation + 1000, Active: active.total, Start: active.start, Set: s.desired.Set, Revision: 1 << 40, StartedAt: s.now}
 }
 
-// TestForgedTopologyTakesNothingOffThePage: replicas that serve do not follow a number of shards that nothing explains,
+// TestForgedTopologyRemovesNoObject: replicas that serve do not follow a number of shards that nothing explains,
 // whichever way the topology names it, and write the true one again.
-func TestForgedTopologyTakesNothingOffThePage(t *testing.T) {
+func TestForgedTopologyRemovesNoObject(t *testing.T) {
 	for name, forged := range map[string]func(*simulation) topology{
 		"far too many shards": func(s *simulation) topology { return s.farAhead(members{0, shard.MaxTotal}) },
 		"a few too many":      func(s *simulation) topology { return s.farAhead(members{0, 4}) },
@@ -56,7 +56,7 @@ func TestForgedTopologyTakesNothingOffThePage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(6) {
-				s := rest(t, seed, 3)
+				s := steadyFleet(t, seed, 3)
 				for range 3 {
 					s.forge(forged(s))
 					for range 20 * time.Second / simTick {
@@ -65,7 +65,7 @@ func TestForgedTopologyTakesNothingOffThePage(t *testing.T) {
 						}
 					}
 				}
-				if s.atEnd(staleRevisionTimeout); t.Failed() {
+				if s.checkAtRest(staleRevisionTimeout); t.Failed() {
 					s.fatal("seed %d", seed)
 				}
 			}
@@ -73,9 +73,9 @@ func TestForgedTopologyTakesNothingOffThePage(t *testing.T) {
 	}
 }
 
-// TestForgedTopologyIsReplacedByAFleetThatStarts: no replica knows what was served. They wait for others, and then go by
+// TestStartingFleetReplacesAForgedTopology: no replica knows what was served. They wait for others, and then go by
 // the StatefulSet.
-func TestForgedTopologyIsReplacedByAFleetThatStarts(t *testing.T) {
+func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	s := newSimulation(t, 3)
 	s.scale(3)
 	s.forge(s.farAhead(members{0, shard.MaxTotal}))
@@ -89,14 +89,14 @@ func TestForgedTopologyIsReplacedByAFleetThatStarts(t *testing.T) {
 			served = served || p.serves()
 		}
 	}
-	if s.atEnd(0); t.Failed() || !served {
+	if s.checkAtRest(0); t.Failed() || !served {
 		s.fatal("served: %t", served)
 	}
 }
 
-// TestSwitchThatWasMissedIsFollowed: a replica that has heard nothing while the fleet went from 3 to 5, and is on its way
+// TestMissedSwitchIsFollowed: a replica that has heard nothing while the fleet went from 3 to 5, and is on its way
 // to 2, believes the reports of five replicas.
-func TestSwitchThatWasMissedIsFollowed(t *testing.T) {
+func TestMissedSwitchIsFollowed(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
 	snap.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
@@ -116,10 +116,10 @@ func TestSwitchThatWasMissedIsFollowed(t *testing.T) {
 	}
 }
 
-// TestUnexplainedTopologyWaitsForTheStatefulSet: as long as others may know a newer state of the StatefulSet than this
+// TestUnconfirmedTopologyWaitsForTheStatefulSet: as long as others may know a newer state of the StatefulSet than this
 // replica, it neither follows an unexplained topology nor writes another. That ends after seconds, although the StatefulSet
 // cannot be read.
-func TestUnexplainedTopologyWaitsForTheStatefulSet(t *testing.T) {
+func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
 	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}

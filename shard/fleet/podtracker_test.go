@@ -40,7 +40,7 @@ func (p *testFleet) becomes(g *testReplica, next *corev1.Pod, want shard.Plan) {
 	g.waitPlan(p.t, want)
 }
 
-func TestReplicaStandsByForTheOneBeforeIt(t *testing.T) {
+func TestReplicaServesItsNeighbourWhenThatIsNotReady(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false), fleetPod("fleet-2", true, false),
@@ -64,47 +64,7 @@ func TestReplicaStandsByForTheOneBeforeIt(t *testing.T) {
 	})
 }
 
-func TestDrainWaitsForTheOneThatStandsBy(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
-			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false))
-		g := p.startStandby(0)
-		rest := shard.Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true}
-		covers, covered := rest, rest
-		covers.ServesNeighbour, covered.ServedByStandby = true, true
-		g.waitPlan(t, covers)
-		drained := make(chan error, 1)
-		go func() { drained <- g.Drain(t.Context()) }()
-		if !g.Status().HasStandby() {
-			t.Error("nobody is to take over")
-		}
-		p.becomes(g, fleetPod("fleet-0", false, false), rest) // and fleet-1 is not ready yet
-		time.Sleep(10 * time.Minute)
-		select {
-		case err := <-drained:
-			t.Fatal("drained with nobody to take over: ", err)
-		default:
-		}
-		p.becomes(g, fleetPod("fleet-1", true, false), covered)
-		if err := await(t, drained, "the end of the drain"); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestDrainDoesNotWaitForOneThatLeavesToo(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
-			fleetPod("fleet-0", true, true), fleetPod("fleet-1", true, true))
-		g := p.startStandby(0)
-		g.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true})
-		if err := g.Drain(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestFleetWhosePodsMayNotBeReadDoesNotStandBy(t *testing.T) {
+func TestStandbyIsOffWhenPodsAreForbidden(t *testing.T) {
 	r := &podTracker{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
 	forbidden := apierrors.NewForbidden(podResource.GroupResource(), "", nil)
 	if !r.recordForbidden(t.Context(), forbidden) {
@@ -130,15 +90,15 @@ func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
 			return true, nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
 		})
 		g := p.startStandby(0)
-		until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot be listed") })
+		until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot list the fleet's pods") })
 		time.Sleep(10 * time.Minute) // hundreds of attempts
-		if n := strings.Count(g.log.String(), "cannot be listed"); n != 1 {
+		if n := strings.Count(g.log.String(), "cannot list the fleet's pods"); n != 1 {
 			t.Errorf("%d lines in the log", n)
 		}
 	})
 }
 
-func TestPodThatHasNeverBeenReady(t *testing.T) {
+func TestPodThatWasNeverReadyIsRecognised(t *testing.T) {
 	container := func(began time.Duration, restarts int32) corev1.ContainerStatus {
 		return corev1.ContainerStatus{RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(began))}}}
 	}

@@ -17,49 +17,49 @@ func seeds() uint64 {
 }
 
 // exercise is what the histories of a simulation have to contain, all together, for their result to mean something.
-type exercise struct{ switches, moved, standIns, crashes int }
+type exercise struct{ switches, moved, takeovers, crashes int }
 
 func (e *exercise) add(s *simulation) {
 	e.switches += s.switches
 	e.moved += s.moved
-	e.standIns += s.standIns
+	e.takeovers += s.takeovers
 	e.crashes += s.crashes
 }
 
 // check fails when a history had less than this on average. A switch between tables of 1 to 7 moves about half of all
 // objects.
-func (e *exercise) check(t *testing.T, switches, standIns, crashes int) {
+func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
 	t.Helper()
 	n := int(seeds())
-	t.Logf("%d histories: %d switches, %d objects moved, %d stand-ins, %d crashes", n, e.switches, e.moved, e.standIns, e.crashes)
-	if e.switches < switches*n || e.standIns < standIns*n || e.crashes < crashes*n {
-		t.Errorf("%d histories want %d switches, %d stand-ins and %d crashes each", n, switches, standIns, crashes)
+	t.Logf("%d histories: %d switches, %d objects moved, %d takeovers, %d crashes", n, e.switches, e.moved, e.takeovers, e.crashes)
+	if e.switches < switches*n || e.takeovers < takeovers*n || e.crashes < crashes*n {
+		t.Errorf("%d histories want %d switches, %d takeovers and %d crashes each", n, switches, takeovers, crashes)
 	}
 	if e.moved < e.switches*simObjects/8 {
 		t.Errorf("%d switches moved %d of %d objects", e.switches, e.moved, simObjects)
 	}
 }
 
-// TestEveryObjectIsOnOnePageThroughRandomChanges changes the target at random moments, also half-way through a change, with
+// TestEveryObjectIsServedOnceThroughRandomChanges changes the target at random moments, also half-way through a change, with
 // clocks that differ by up to six seconds and replicas that crash.
-func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
+func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 	var worst time.Duration
 	var done exercise
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
-		s.begin()
+		s.startUp()
 		for range 12 {
-			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
+			s.advance(500*time.Millisecond + s.randomUpTo(12*time.Second))
 			if s.random.IntN(4) == 0 {
 				s.crash()
 			} else {
-				s.scale(1 + s.random.IntN(simMost))
+				s.scale(1 + s.random.IntN(simMaxReplicas))
 			}
 		}
-		s.atEnd(time.Minute)
+		s.checkAtRest(time.Minute)
 		done.add(s)
 		if worst = max(worst, s.worst); s.worst > simWindow {
-			t.Errorf("an object was on two pages, or on none, for %s", s.worst)
+			t.Errorf("an object was in two expositions, or in none, for %s", s.worst)
 		}
 		if t.Failed() {
 			s.fatal("seed %d", seed)
@@ -69,23 +69,23 @@ func TestEveryObjectIsOnOnePageThroughRandomChanges(t *testing.T) {
 	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
 }
 
-// TestFleetRecoversFromWhateverIsDoneToItsTopology deletes, empties, garbles and edits the object at random moments.
-func TestFleetRecoversFromWhateverIsDoneToItsTopology(t *testing.T) {
+// TestFleetRecoversFromACorruptedTopology deletes, empties, garbles and edits the object at random moments.
+func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 	var done exercise
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		for range 12 {
-			s.pass(s.upTo(8 * time.Second))
-			s.meddle()
+			s.advance(s.randomUpTo(8 * time.Second))
+			s.corruptConfigMap()
 			if s.random.IntN(2) == 0 {
-				s.scale(1 + s.random.IntN(simMost))
+				s.scale(1 + s.random.IntN(simMaxReplicas))
 			}
 		}
 		if s.data == nil {
 			s.data = map[string]string{}
 			s.version++
 		}
-		s.atEnd(switchTimeout + time.Minute) // an edited instant is believed for a while
+		s.checkAtRest(switchTimeout + time.Minute) // an edited instant is believed for a while
 		done.add(s)
 		if t.Failed() {
 			s.fatal("seed %d", seed)
@@ -94,40 +94,40 @@ func TestFleetRecoversFromWhateverIsDoneToItsTopology(t *testing.T) {
 	done.check(t, 3, 0, 0)
 }
 
-func (s *simulation) meddle() {
+func (s *simulation) corruptConfigMap() {
 	s.version++
 	if s.data == nil {
-		s.say("object made anew")
+		s.logf("object made anew")
 		s.data = map[string]string{}
 		return
 	}
 	switch s.random.IntN(5) {
 	case 0:
-		s.say("object deleted")
+		s.logf("object deleted")
 		s.data = nil
 	case 1:
-		s.say("object emptied")
+		s.logf("object emptied")
 		s.data = map[string]string{}
 	case 2:
-		s.say("topology garbled")
+		s.logf("topology garbled")
 		s.data[topologyKey] = `{"active":`
 	case 3:
-		edited := topology{Generation: s.random.Int64N(20), Active: s.random.IntN(simMost + 1), Target: s.random.IntN(simMost + 1), Revision: s.random.Int64N(40), Set: "u"}
+		edited := topology{Generation: s.random.Int64N(20), Active: s.random.IntN(simMaxReplicas + 1), Target: s.random.IntN(simMaxReplicas + 1), Revision: s.random.Int64N(40), Set: "u"}
 		if s.random.IntN(2) == 0 {
-			edited.SwitchAt = s.now.Add(s.upTo(time.Hour) - 30*time.Minute)
+			edited.SwitchAt = s.now.Add(s.randomUpTo(time.Hour) - 30*time.Minute)
 		}
-		s.say("topology edited: %v", edited)
+		s.logf("topology edited: %v", edited)
 		s.data[topologyKey] = edited.String()
 	case 4:
-		s.say("reports forged")
-		for number := range simMost {
+		s.logf("reports forged")
+		for number := range simMaxReplicas {
 			s.data[reportKey(number)] = replicaReport{Generation: 1 << 60, Target: 3, Holds: true}.String()
 		}
 	}
 }
 
-// TestOneClockThatIsFarOffDelaysNothing: one replica's clock is wrong by seconds to minutes, either way.
-func TestOneClockThatIsFarOffDelaysNothing(t *testing.T) {
+// TestWrongClockDelaysNothing: one replica's clock is wrong by seconds to minutes, either way.
+func TestWrongClockDelaysNothing(t *testing.T) {
 	for _, off := range []time.Duration{-10 * time.Minute, -2 * time.Minute, -30 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute} {
 		for _, who := range []int{0, 2} {
 			s := newSimulation(t, uint64(who))
@@ -148,7 +148,7 @@ func TestOneClockThatIsFarOffDelaysNothing(t *testing.T) {
 				}
 			}
 			if s.worst > simWindow {
-				s.fatal("replica %d is off by %s: an object was on two pages, or on none, for %s", who, off, s.worst)
+				s.fatal("replica %d is off by %s: an object was in two expositions, or in none, for %s", who, off, s.worst)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ const (
 // probe is the kubelet: it reports a replica ready some time after it is.
 func (s *simulation) probe(p *simPod) {
 	if p.probed.IsZero() {
-		p.probed = s.now.Add(s.upTo(simProbe))
+		p.probed = s.now.Add(s.randomUpTo(simProbe))
 	}
 	if s.now.Before(p.probed) {
 		return
@@ -50,7 +50,7 @@ func (s *simulation) hasReportedComplete(ordinal int) bool {
 // servable reports whether the replica of a pod, or the one that stands by for it, is able to serve.
 func (s *simulation) servable(number int, active topology) bool {
 	after := active.Start + (number-active.Start+1)%active.Active
-	if max(number, after) >= simMost {
+	if max(number, after) >= simMaxReplicas {
 		return false
 	}
 	owner, other := s.pods[number], s.pods[after]
@@ -62,25 +62,25 @@ func (s *simulation) auditStandby() {
 	down := func(t topology, object int) bool { return t.Active == 0 || !s.servable(s.owner(t, object), t) }
 	recorded, active := s.recorded(), s.topology()
 	for h := range simObjects {
-		pages := s.pages(h)
-		excused := pages == 0 && (down(recorded, h) || down(active, h))
-		if pages == 1 || excused {
-			s.broken[h] = time.Time{}
+		copies := s.expositions(h)
+		excused := copies == 0 && (down(recorded, h) || down(active, h))
+		if copies == 1 || excused {
+			s.violatedSince[h] = time.Time{}
 			continue
 		}
-		if s.broken[h].IsZero() {
-			s.broken[h] = s.now
+		if s.violatedSince[h].IsZero() {
+			s.violatedSince[h] = s.now
 		}
 		limit := max(simDoubled, simWindow)
-		if pages == 0 {
+		if copies == 0 {
 			limit = simMissing
 		}
-		since := s.now.Sub(s.broken[h])
+		since := s.now.Sub(s.violatedSince[h])
 		if s.worst = max(s.worst, since); since > limit {
 			for number, p := range s.pods {
-				s.say("replica %d: %+v", number, p)
+				s.logf("replica %d: %+v", number, p)
 			}
-			s.fatal("object %d of %d is on %d pages for %s", h, s.owner(active, h), pages, since)
+			s.fatal("object %d of %d is in %d expositions for %s", h, s.owner(active, h), copies, since)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (s *simulation) roll() {
 		if p == nil {
 			continue
 		}
-		s.say("%d is replaced", ordinal)
+		s.logf("%d is replaced", ordinal)
 		if p.restarts.IsZero() {
 			s.remove(ordinal)
 		}
@@ -111,19 +111,19 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		s.standby = true
-		s.begin()
+		s.startUp()
 		for range 10 {
-			s.pass(500*time.Millisecond + s.upTo(12*time.Second))
+			s.advance(500*time.Millisecond + s.randomUpTo(12*time.Second))
 			switch s.random.IntN(5) {
 			case 0, 1:
 				s.crash()
 			case 2:
 				s.roll()
 			default:
-				s.scale(1 + s.random.IntN(simMost))
+				s.scale(1 + s.random.IntN(simMaxReplicas))
 			}
 		}
-		s.atEnd(time.Minute)
+		s.checkAtRest(time.Minute)
 		for ordinal := range s.desired.Total {
 			if p := s.pods[ordinal].plan; p.ServesNeighbour || p.ServedByStandby {
 				t.Errorf("replica %d ends as %+v, and all are ready", ordinal, p)
@@ -138,7 +138,7 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 }
 
 // A fleet at rest of which one replica after the other crashes, or is replaced, loses nothing for long.
-func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
+func TestStandbyServesWhileOneReplicaIsAway(t *testing.T) {
 	for total := 2; total <= 4; total++ {
 		s := newSimulation(t, uint64(total))
 		s.standby = true
@@ -147,7 +147,7 @@ func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
 			s.tick()
 		}
 		for ordinal := range total {
-			s.say("%d crashes", ordinal)
+			s.logf("%d crashes", ordinal)
 			s.pods[ordinal] = s.newProcess(s.pods[ordinal].planner.pod)
 			s.version++
 			for range 20 * time.Second / simTick {
@@ -155,10 +155,10 @@ func TestNothingIsMissingWhileOneIsAway(t *testing.T) {
 			}
 		}
 		s.roll()
-		s.atEnd(time.Minute)
+		s.checkAtRest(time.Minute)
 		t.Logf("%d replicas: worst %s", total, s.worst)
-		if s.standIns < 2*total {
-			t.Errorf("%d replicas: %d stand-ins", total, s.standIns)
+		if s.takeovers < 2*total {
+			t.Errorf("%d replicas: %d takeovers", total, s.takeovers)
 		}
 		if t.Failed() {
 			s.fatal("%d replicas", total)
@@ -238,7 +238,7 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 	}
 }
 
-func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
+func TestReplicaGivesUpAfterAnotherTookOver(t *testing.T) {
 	pl := planner{incarnation: "x"}
 	w := desiredReplicas(2)
 	snap := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
@@ -258,7 +258,7 @@ func TestGivingUpComesAMomentAfterTakingOver(t *testing.T) {
 	at(2*time.Second, true)
 }
 
-func TestNoPlanBeforeThePodsAreKnown(t *testing.T) {
+func TestPlanWaitsForThePods(t *testing.T) {
 	pl := planner{incarnation: "x"}
 	snap := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
 	if pl.update(snap); pl.plan.Active != 0 {

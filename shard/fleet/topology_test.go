@@ -23,7 +23,7 @@ func holding(t topology, n int) map[int]replicaReport {
 	return reports
 }
 
-func TestNextStepOfATopology(t *testing.T) {
+func TestNextTopology(t *testing.T) {
 	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
 	growing := topology{Generation: 5, Active: 3, Target: 5, Set: "u", Revision: 7}
 	named := growing
@@ -99,13 +99,13 @@ func withDesired(w desiredState, change func(*desiredState)) desiredState {
 	return w
 }
 
-func TestTopologyThatCannotBeFollowed(t *testing.T) {
+func TestInvalidTopologyIsRejected(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                              "is empty",
-		`yes`:                           "no JSON document",
-		`{"generation":"4","active":3}`: "no JSON document",
-		`{"generation":4,"active":3,"switchAt":"noon"}`:      "no JSON document",
-		`{"generation":0,"active":3}`:                        "generation 0",
+		`yes`:                           "must be a JSON document",
+		`{"generation":"4","active":3}`: "must be a JSON document",
+		`{"generation":4,"active":3,"switchAt":"noon"}`:      "must be a JSON document",
+		`{"generation":0,"active":3}`:                        "got 0",
 		`{"generation":9223372036854775807,"active":3}`:      "generation",
 		`{"generation":4,"active":0}`:                        "active",
 		`{"generation":4,"active":5000}`:                     "active",
@@ -145,7 +145,7 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 	}
 }
 
-func TestReportsThatAreNoneAreIgnored(t *testing.T) {
+func TestInvalidReportsAreIgnored(t *testing.T) {
 	got := parseReports(map[string]string{
 		"topology": "{}", "replica-": "{}", "replica-x": "{}", "replica-01": "{}", "replica-1": "no", "replica-2": `{"holds":true}`, "other": "",
 	})
@@ -170,4 +170,34 @@ func FuzzTopology(f *testing.F) {
 			t.Errorf("%s becomes %s: %v", text, next, err)
 		}
 	})
+}
+
+func TestMembersWithoutLeavingOnes(t *testing.T) {
+	for _, c := range []struct {
+		all    members
+		leaves []int
+		want   members
+	}{
+		{members{0, 5}, nil, members{0, 5}},
+		{members{0, 5}, []int{2, 3, 4}, members{0, 2}},
+		{members{0, 5}, []int{4}, members{0, 4}},
+		{members{0, 5}, []int{0}, members{1, 4}},
+		{members{2, 4}, []int{2, 3}, members{4, 2}},
+		{members{0, 7}, []int{2}, members{0, 2}},
+		{members{0, 4}, []int{1, 2}, members{0, 1}},
+		{members{0, 2}, []int{0, 1}, members{0, 2}},
+		{members{0, 2}, []int{7}, members{0, 2}},
+	} {
+		got := c.all.without(func(number int) bool {
+			for _, n := range c.leaves {
+				if n == number {
+					return true
+				}
+			}
+			return false
+		})
+		if got != c.want {
+			t.Errorf("%+v without %v: %+v, want %+v", c.all, c.leaves, got, c.want)
+		}
+	}
 }

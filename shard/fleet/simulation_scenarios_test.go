@@ -6,39 +6,39 @@ import (
 )
 
 // rest makes a simulated fleet of n that is at rest.
-func rest(t *testing.T, seed uint64, n int) *simulation {
+func steadyFleet(t *testing.T, seed uint64, n int) *simulation {
 	s := newSimulation(t, seed)
 	s.scale(n)
-	s.begin()
+	s.startUp()
 	return s
 }
 
 // lose makes a pod one that cannot run.
-func (s *simulation) lose(number int) {
+func (s *simulation) breakPod(number int) {
 	s.pods[number] = s.newProcess(s.pods[number].planner.pod)
 	s.pods[number].restarts = s.now.Add(1000 * time.Hour)
 	s.version++
 }
 
-// TestShrinkWithADeadSurvivorLosesNothingThatIsServed: 5 to 3 while replica 1 cannot run. The fleet waits for it as long as
+// TestScaleDownWithAFailedSurvivorKeepsServedObjects: 5 to 3 while replica 1 cannot run. The fleet waits for it as long as
 // those who leave may serve, and switches without it then.
-func TestShrinkWithADeadSurvivorLosesNothingThatIsServed(t *testing.T) {
+func TestScaleDownWithAFailedSurvivorKeepsServedObjects(t *testing.T) {
 	for seed := range uint64(4) {
-		s := rest(t, seed, 5)
-		s.lose(1)
-		s.pass(10 * time.Second)
+		s := steadyFleet(t, seed, 5)
+		s.breakPod(1)
+		s.advance(10 * time.Second)
 		before := s.coverage()
 		s.scale(3)
-		s.pass(simGrace - forcedSwitchLead - 5*time.Second) // clocks differ by up to 3 s
+		s.advance(simGrace - forcedSwitchLead - 5*time.Second) // clocks differ by up to 3 s
 		if now := s.coverage(); now < before {
 			s.fatal("seed %d: coverage falls from %.2f to %.2f while there is time to wait", seed, before, now)
 		}
-		s.pass(time.Minute)
+		s.advance(time.Minute)
 		if most := float64(simObjects-countOf(s.own[3][1])) / simObjects; s.coverage() != most || s.worst > simWindow {
 			s.fatal("seed %d: coverage is %.2f at the end, and %.2f is possible; worst %s", seed, s.coverage(), most, s.worst)
 		}
 		s.pods[1].restarts = s.now
-		s.atEnd(time.Minute)
+		s.checkAtRest(time.Minute)
 		if t.Failed() {
 			s.fatal("seed %d", seed)
 		}
@@ -52,15 +52,15 @@ func countOf(o objects) (n int) {
 	return n
 }
 
-// TestShrinkThatIsTakenBackLosesNothing: 5 to 2 and back to 5, before the switch is scheduled, and after. The pods that are
+// TestCancelledScaleDownLosesNothing: 5 to 2 and back to 5, before the switch is scheduled, and after. The pods that are
 // deleted for it end whatever is desired by then, and others of their names start only after them.
-func TestShrinkThatIsTakenBackLosesNothing(t *testing.T) {
+func TestCancelledScaleDownLosesNothing(t *testing.T) {
 	scheduled := 0
 	for seed := range uint64(12) {
-		s := rest(t, seed, 5)
+		s := steadyFleet(t, seed, 5)
 		s.scale(2)
 		old := s.pods[4]
-		for range s.upTo(7*time.Second) / simTick {
+		for range s.randomUpTo(7*time.Second) / simTick {
 			s.tick()
 			if s.topology().scheduled() {
 				scheduled++
@@ -79,9 +79,9 @@ func TestShrinkThatIsTakenBackLosesNothing(t *testing.T) {
 			continue // it was taken back before a pod was deleted
 		}
 		if s.worst > simWindow {
-			s.fatal("seed %d: an object was on two pages, or on none, for %s; coverage falls to %.2f", seed, s.worst, least)
+			s.fatal("seed %d: an object was in two expositions, or in none, for %s; coverage falls to %.2f", seed, s.worst, least)
 		}
-		if s.atEnd(time.Minute); t.Failed() {
+		if s.checkAtRest(time.Minute); t.Failed() {
 			s.fatal("seed %d", seed)
 		}
 	}
@@ -90,32 +90,32 @@ func TestShrinkThatIsTakenBackLosesNothing(t *testing.T) {
 	}
 }
 
-// TestLeavingReplicaServesAlthoughItsStatefulSetIsSilent: its own watch has brought neither that the fleet is to shrink nor
+// TestLeavingReplicaServesAlthoughItsWatchIsSilent: its own watch has brought neither that the fleet is to shrink nor
 // that it is not to.
-func TestLeavingReplicaServesAlthoughItsStatefulSetIsSilent(t *testing.T) {
-	s := rest(t, 3, 5)
+func TestLeavingReplicaServesAlthoughItsWatchIsSilent(t *testing.T) {
+	s := steadyFleet(t, 3, 5)
 	for _, p := range s.pods[2:5] {
-		p.deaf = true
+		p.silentWatch = true
 	}
 	s.scale(2)
-	s.pass(time.Second)
+	s.advance(time.Second)
 	s.scale(5)
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	if s.worst > simWindow || s.moved == 0 {
-		s.fatal("an object was on two pages, or on none, for %s; %d objects moved", s.worst, s.moved)
+		s.fatal("an object was in two expositions, or in none, for %s; %d objects moved", s.worst, s.moved)
 	}
-	if s.atEnd(time.Minute); t.Failed() {
+	if s.checkAtRest(time.Minute); t.Failed() {
 		s.fatal("")
 	}
 }
 
-// TestFleetIsScaledOutOfMemoryKills: all replicas of a fleet of 3 are killed again and again, since a third is more than
+// TestScalingUpEndsMemoryKills: all replicas of a fleet of 3 are killed again and again, since a third is more than
 // they have memory for. With six of them there is room for all.
-func TestFleetIsScaledOutOfMemoryKills(t *testing.T) {
+func TestScalingUpEndsMemoryKills(t *testing.T) {
 	for seed := range uint64(6) {
-		s := rest(t, seed, 3)
-		s.room = simObjects/6 + 2 // a sixth and a little, and not a third
-		s.pass(6 * time.Minute)
+		s := steadyFleet(t, seed, 3)
+		s.memoryLimit = simObjects/6 + 2 // a sixth and a little, and not a third
+		s.advance(6 * time.Minute)
 		if s.coverage() != 0 || s.kills < 6 {
 			s.fatal("seed %d: %d kills leave coverage %.2f", seed, s.kills, s.coverage())
 		}
@@ -127,25 +127,25 @@ func TestFleetIsScaledOutOfMemoryKills(t *testing.T) {
 		if took := s.now.Sub(began); s.coverage() < 1 || took > nextOnlyTimeout {
 			s.fatal("seed %d: coverage is %.2f %s after the fleet was scaled to 6, topology %v", seed, s.coverage(), took, s.topology())
 		}
-		if s.atEnd(time.Minute); t.Failed() {
+		if s.checkAtRest(time.Minute); t.Failed() {
 			s.fatal("seed %d", seed)
 		}
 	}
 }
 
-// TestReplicaThatRestartsWhileTheFleetGrowsComesBack: it begins with its part of the target, and goes on with what it
+// TestReplicaRecoversFromARestartDuringGrowth: it begins with its part of the target, and goes on with what it
 // serves by the active table. Waiting for a replica that cannot start costs it nothing.
-func TestReplicaThatRestartsWhileTheFleetGrowsComesBack(t *testing.T) {
+func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 	for _, killed := range []bool{false, true} {
-		s := rest(t, 1, 3)
+		s := steadyFleet(t, 1, 3)
 		s.scale(5)
 		s.tick() // the new pods are there
-		s.lose(4)
-		s.pass(10 * time.Second)
+		s.breakPod(4)
+		s.advance(10 * time.Second)
 		s.pods[0] = s.newProcess(s.pods[0].planner.pod)
 		s.pods[0].planner.oomKilled = killed
 		s.version++
-		s.pass(20 * time.Second)
+		s.advance(20 * time.Second)
 		part := float64(simObjects-countOf(s.own[3][0])) / simObjects
 		want := map[bool]float64{false: 1, true: part}[killed]
 		if s.coverage() != want || s.topology().Target != 5 {
@@ -154,7 +154,7 @@ func TestReplicaThatRestartsWhileTheFleetGrowsComesBack(t *testing.T) {
 		if !parseReports(s.data)[0].Holds {
 			s.fatal("killed %t: it has not reported that it holds its part", killed)
 		}
-		if s.pass(nextOnlyTimeout); s.coverage() != 1 {
+		if s.advance(nextOnlyTimeout); s.coverage() != 1 {
 			s.fatal("killed %t: coverage is %.2f although the replica may try to hold more by now", killed, s.coverage())
 		}
 	}
@@ -167,32 +167,32 @@ func TestChangeOfTheFirstOrdinalIsATransition(t *testing.T) {
 			s := newSimulation(t, seed)
 			s.standby = standby
 			s.scale(3)
-			s.begin()
+			s.startUp()
 			for _, start := range []int{2, 4, 1, 0} {
-				s.say("start at %d", start)
+				s.logf("start at %d", start)
 				s.desired.Start, s.desired.Revision = start, s.desired.Revision+1
 				s.version++
-				s.pass(30 * time.Second)
+				s.advance(30 * time.Second)
 			}
 			if s.worst > simWindow && !standby {
-				s.fatal("seed %d: an object was on two pages, or on none, for %s", seed, s.worst)
+				s.fatal("seed %d: an object was in two expositions, or in none, for %s", seed, s.worst)
 			}
-			if s.atEnd(time.Minute); t.Failed() || s.switches < 4 || s.moved == 0 {
+			if s.checkAtRest(time.Minute); t.Failed() || s.switches < 4 || s.moved == 0 {
 				s.fatal("seed %d: %d switches, %d objects moved", seed, s.switches, s.moved)
 			}
 		}
 	}
 }
 
-// TestStatefulSetOfAnotherUIDIsNotFoughtOver: it is deleted and made again with another number of replicas, and the watch
+// TestReplicasAgreeOnARecreatedStatefulSet: it is deleted and made again with another number of replicas, and the watch
 // of one replica brings nothing of that.
-func TestStatefulSetOfAnotherUIDIsNotFoughtOver(t *testing.T) {
-	s := rest(t, 2, 3)
-	s.pods[0].deaf = true
+func TestReplicasAgreeOnARecreatedStatefulSet(t *testing.T) {
+	s := steadyFleet(t, 2, 3)
+	s.pods[0].silentWatch = true
 	before := s.topology().Generation
 	s.desired.Set, s.desired.Revision = "another", 1
 	s.scale(5)
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	if now := s.topology(); now.Active != 5 || now.Generation > before+1 || s.worst > simWindow {
 		s.fatal("the topology is %v after one change; worst %s", now, s.worst)
 	}

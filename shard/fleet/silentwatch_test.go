@@ -15,9 +15,9 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// TestReplicaWhoseStatefulSetIsSilentFollowsItAnew: the others have changed over to what its watch has not brought. It
+// TestStatefulSetIsListedAgainWhenItsWatchIsSilent: the others have changed over to what its watch has not brought. It
 // must not take them back to where they were.
-func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
+func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
 		watches := 0
@@ -47,8 +47,8 @@ func TestReplicaWhoseStatefulSetIsSilentFollowsItAnew(t *testing.T) {
 	})
 }
 
-// TestPodsThatAreSilentAreListedAnew: what became of them is not unknown for ever when their watch does not bring it.
-func TestPodsThatAreSilentAreListedAnew(t *testing.T) {
+// TestPodsAreListedAgainWhenTheirWatchIsSilent: what became of them is not unknown for ever when their watch does not bring it.
+func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -63,8 +61,8 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 	})
 }
 
-// TestReplicaThatIsAloneDoesNotPoll: there is no topology ConfigMap, or it may not be read.
-func TestReplicaThatIsAloneDoesNotPoll(t *testing.T) {
+// TestUncoordinatedReplicaDoesNotPoll: there is no topology ConfigMap, or it may not be read.
+func TestUncoordinatedReplicaDoesNotPoll(t *testing.T) {
 	forbidden := apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
 	for name, prepare := range map[string]func(p *testFleet){
 		"no ConfigMap": func(*testFleet) {},
@@ -95,8 +93,8 @@ func TestReplicaThatIsAloneDoesNotPoll(t *testing.T) {
 	}
 }
 
-// TestChangeThatWaitsBacksOff: 3 to 5, while the new replicas cannot be scheduled.
-func TestChangeThatWaitsBacksOff(t *testing.T) {
+// TestWaitingTransitionBacksOff: 3 to 5, while the new replicas cannot be scheduled.
+func TestWaitingTransitionBacksOff(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
 		p.startAll(3)
@@ -112,8 +110,8 @@ func TestChangeThatWaitsBacksOff(t *testing.T) {
 	})
 }
 
-// TestReplicaThatIsBehindBacksOff: others have decided by a StatefulSet that the API server does not have.
-func TestReplicaThatIsBehindBacksOff(t *testing.T) {
+// TestStaleReplicaBacksOff: others have decided by a StatefulSet that the API server does not have.
+func TestStaleReplicaBacksOff(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 9}))
 		p.client.PrependReactor("list", "statefulsets", failAfter(1))
@@ -131,79 +129,5 @@ func failAfter(n int64) k8stesting.ReactionFunc {
 	var seen atomic.Int64
 	return func(k8stesting.Action) (bool, runtime.Object, error) {
 		return seen.Add(1) > n, nil, errAway
-	}
-}
-
-// TestEachVersionOfTheTopologyIsParsedOnce: what was parsed is handed out until the object changes.
-func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
-	s := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1)}
-	object := configMapWith(topology{Generation: 4, Active: 3})
-	object.Data[reportKey(1)] = `{"holds":true}`
-	s.put(object)
-	first := s.read()
-	first.reports[77] = replicaReport{} // a mark
-	if _, marked := s.read().reports[77]; !marked {
-		t.Error("the same version was parsed twice")
-	}
-	next := object.DeepCopy()
-	next.ResourceVersion = "2"
-	s.put(next)
-	if _, marked := s.read().reports[77]; marked {
-		t.Error("another version was not parsed")
-	}
-}
-
-// TestAContainerThatWasKilledIsTold: by the reason that its status names, or by the signal.
-func TestAContainerThatWasKilledIsTold(t *testing.T) {
-	ended := func(reason string, code int32, ago time.Duration) *corev1.ContainerStateTerminated {
-		return &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: metav1.NewTime(noon.Add(-ago))}
-	}
-	for name, c := range map[string]struct {
-		status corev1.ContainerStatus
-		want   bool
-	}{
-		"it runs for the first time": {corev1.ContainerStatus{}, false},
-		"it was out of memory":       {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Minute)}}, true},
-		"a child was":                {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 1, time.Minute)}}, true},
-		"it was killed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 137, 5*time.Minute)}}, true},
-		"its status is not new yet":  {corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Second)}}, true},
-		"it has failed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 1, time.Minute)}}, false},
-		"that was long ago":          {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Hour)}}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := recentlyOOMKilled(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{c.status}}}, noon); got != c.want {
-				t.Errorf("got %t", got)
-			}
-		})
-	}
-}
-
-func TestMembersWithoutThoseWhoLeave(t *testing.T) {
-	for _, c := range []struct {
-		all    members
-		leaves []int
-		want   members
-	}{
-		{members{0, 5}, nil, members{0, 5}},
-		{members{0, 5}, []int{2, 3, 4}, members{0, 2}},
-		{members{0, 5}, []int{4}, members{0, 4}},
-		{members{0, 5}, []int{0}, members{1, 4}},
-		{members{2, 4}, []int{2, 3}, members{4, 2}},
-		{members{0, 7}, []int{2}, members{0, 2}},
-		{members{0, 4}, []int{1, 2}, members{0, 1}},
-		{members{0, 2}, []int{0, 1}, members{0, 2}},
-		{members{0, 2}, []int{7}, members{0, 2}},
-	} {
-		got := c.all.without(func(number int) bool {
-			for _, n := range c.leaves {
-				if n == number {
-					return true
-				}
-			}
-			return false
-		})
-		if got != c.want {
-			t.Errorf("%+v without %v: %+v, want %+v", c.all, c.leaves, got, c.want)
-		}
 	}
 }

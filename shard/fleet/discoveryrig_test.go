@@ -78,12 +78,27 @@ func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
 	return r
 }
 
+// run delivers what the StatefulSet specifies until ctx ends, without a Coordinator.
+func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
+	stem, err := d.identity()
+	if err != nil {
+		return err
+	}
+	name, _, err := d.findStatefulSet(ctx, stem, d.log())
+	if err != nil || name == "" {
+		return err
+	}
+	sets := d.Client.AppsV1().StatefulSets(d.Namespace)
+	d.newStatefulSetWatcher(name, changed).run(ctx, sets, d.backoff())
+	return nil
+}
+
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	var inside atomic.Int32
 	go func() {
-		ended <- r.d.Run(ctx, func(w desiredState) {
+		ended <- r.d.run(ctx, func(w desiredState) {
 			if inside.Add(1) != 1 {
 				r.t.Error("changed runs twice at a time")
 			}
@@ -96,7 +111,7 @@ func (r *rig) run() {
 		time.Sleep(time.Minute) // for what is not expected
 		cancel()
 		if err := <-ended; err != nil {
-			r.t.Errorf("Run returned %v", err)
+			r.t.Errorf("run returned %v", err)
 		}
 		if len(r.got) > 0 {
 			r.t.Errorf("delivered and not expected: %v", <-r.got)
