@@ -56,7 +56,7 @@ func TestEveryHashHasExactlyOneOwner(t *testing.T) {
 		for ; tiles == 0 || at != 0; tiles++ {
 			tile, ok := starts[at]
 			if !ok {
-				t.Fatalf("n=%d: nobody owns %#x, or somebody else does too", n, at)
+				t.Fatalf("n=%d: %#x must have exactly one owner", n, at)
 			}
 			at = tile.End
 		}

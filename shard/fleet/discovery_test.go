@@ -75,7 +75,7 @@ func TestLabelsOfTheStatefulSetAreIgnored(t *testing.T) {
 		relabelled = relabelled.DeepCopy()
 		relabelled.Spec.Replicas = new(int32(4))
 		r.update(relabelled)
-		r.want(1, 4) // and nothing before it: the change of labels alone is no change
+		r.want(1, 4) // the change of labels alone delivered nothing
 	})
 }
 
@@ -160,7 +160,7 @@ func TestLastAssignmentStaysWhenTheStatefulSetIsUnusable(t *testing.T) {
 					r.logged("the assignment is unchanged")
 				}
 				r.update(set("fleet", 4))
-				r.want(1, 4) // the disturbance itself delivered nothing
+				r.want(1, 4) // the disturbance delivered nothing
 			})
 		})
 	}
@@ -264,7 +264,7 @@ func TestDiscoveryEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestOOMKilledContainerIsRecognised: by the reason that its status names, or by the signal.
+// Either the reason or the signal in the container's status shows it.
 func TestOOMKilledContainerIsRecognised(t *testing.T) {
 	ended := func(reason string, code int32, ago time.Duration) *corev1.ContainerStateTerminated {
 		return &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: metav1.NewTime(noon.Add(-ago))}

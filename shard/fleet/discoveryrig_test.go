@@ -25,7 +25,7 @@ import (
 
 const (
 	namespace   = "monitoring"
-	waitTimeout = 30 * time.Second // only ever waited out by a test that fails
+	waitTimeout = 30 * time.Second // reached only by a failing test
 )
 
 var statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
@@ -61,7 +61,7 @@ type rig struct {
 	stop   func()
 }
 
-// prepare makes a rig that does not run yet; its Discovery ends with the test.
+// prepare returns a rig that does not run yet. Its Discovery ends with the test.
 func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
 	r := &rig{
 		t:      t,
@@ -108,7 +108,7 @@ func (r *rig) run() {
 		})
 	}()
 	r.stop = sync.OnceFunc(func() {
-		time.Sleep(time.Minute) // for what is not expected
+		time.Sleep(time.Minute) // for unexpected deliveries
 		cancel()
 		if err := <-ended; err != nil {
 			r.t.Errorf("run returned %v", err)
@@ -120,7 +120,8 @@ func (r *rig) run() {
 	r.t.Cleanup(r.stop)
 }
 
-// start prepares, runs and waits until the StatefulSet is watched, so that no later change can be missed.
+// start prepares, runs, and waits until the StatefulSet is watched, so that no later change is
+// missed.
 func start(t *testing.T, podName string, objects ...runtime.Object) *rig {
 	r := prepare(t, podName, objects...)
 	r.run()
@@ -139,7 +140,7 @@ func await[T any](t *testing.T, from <-chan T, what string) T {
 	return got
 }
 
-// want takes the next assignment that is delivered.
+// want receives the next assignment.
 func (r *rig) want(ordinal, total int) shard.Assignment {
 	r.t.Helper()
 	want := shard.Assignment{Ordinal: ordinal, Total: total}
@@ -150,7 +151,7 @@ func (r *rig) want(ordinal, total int) shard.Assignment {
 	return got
 }
 
-// logged waits until text was logged, and fails if that was not exactly once.
+// logged waits until text was logged, and fails unless that was exactly once.
 func (r *rig) logged(text string) {
 	r.t.Helper()
 	until(r.t, text+" in the log", func() bool { return strings.Contains(r.log.String(), text) })
@@ -182,7 +183,7 @@ func (r *rig) delete(name string) {
 	r.check(r.client.Tracker().Delete(statefulSets, namespace, name))
 }
 
-// failFirst makes the next n requests fail as if the server were overloaded; the counter tells what is left.
+// failFirst makes the next n requests fail with 503. The counter returns how many are left.
 func (r *rig) failFirst(verb, resource string, n int32) *atomic.Int32 {
 	left := new(atomic.Int32)
 	left.Store(n)

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// newerTopology is one that a version of statefleet to come has written.
+// newerTopology returns a topology as a future version of statefleet may write it.
 func newerTopology(format, table int) string {
 	return fmt.Sprintf(`{"format":%d,"table":%d,"generation":9,"active":3,"target":5,"shape":"round"}`, format, table)
 }
@@ -22,7 +22,7 @@ func newerTopology(format, table int) string {
 func TestNewerVersionIsRecognised(t *testing.T) {
 	for _, c := range []struct {
 		text string
-		want string // "": it can be followed
+		want string // part of the error; "": none
 	}{
 		{newerTopology(formatVersion, tableVersion), ""},
 		{`{"generation":9,"active":3}`, ""},
@@ -40,7 +40,8 @@ func TestNewerVersionIsRecognised(t *testing.T) {
 	}
 }
 
-// TestReplicaKeepsServingWhenANewerVersionWroteTheTopology: it neither follows nor overwrites what it does not know, and says so.
+// The replica neither follows nor overwrites the topology. It reports the versions that it
+// supports.
 func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 	steady := topology{Generation: 4, Active: 2, Set: "u", Revision: 7}
 	newer := parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion), reportKey(1): `{"format":2}`})
@@ -77,8 +78,8 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 	}
 }
 
-// TestReplicaReportsOnlyAfterItsFirstDecision: a report that it knows an older format has the topology written again in that. Before,
-// the replica has to note what it found.
+// A report of an older format makes others write the topology in that format. The replica must
+// remember what the newer one said before that.
 func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
@@ -94,7 +95,7 @@ func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 	}
 }
 
-// TestScheduledSwitchHappensAlthoughANewerVersionWritesIt: a replica that knows the instant switches in step.
+// A replica that has read the time of the switch switches in step with the newer ones.
 func TestScheduledSwitchHappensAlthoughANewerVersionWritesIt(t *testing.T) {
 	scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}
 	pl := planner{}
@@ -106,8 +107,8 @@ func TestScheduledSwitchHappensAlthoughANewerVersionWritesIt(t *testing.T) {
 	}
 }
 
-// TestRollbackRestoresTheOlderFormat: once no replica is there any more that knows the newer format, the topology is written in
-// the older one, with what the fleet serves by.
+// Once no replica supports the newer format any more, the topology is written in the older one,
+// with the same active table.
 func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		object := emptyConfigMap()
@@ -115,13 +116,13 @@ func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 		for number := range 3 {
 			object.Data[reportKey(number)] = `{"format":2,"table":1,"generation":9}`
 		}
-		p := newTestFleet(t, 3, object)
-		b, c := p.startReplica(1), p.startReplica(2)
+		f := newTestFleet(t, 3, object)
+		b, c := f.startReplica(1), f.startReplica(2)
 		b.waitPlan(t, shard.Plan{Ordinal: 1, Active: 3, Target: 3})
 		c.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
 		time.Sleep(2 * time.Minute)
 		text := func() string {
-			now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+			now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +134,7 @@ func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 		if s := c.Status(); s.Coordinated || !errors.As(c.Overview().Problem, new(*newerError)) {
 			t.Errorf("it does not say so: %+v, %v", s, c.Overview().Problem)
 		}
-		p.startReplica(0)
+		f.startReplica(0)
 		time.Sleep(2 * time.Minute)
 		if now, err := parseTopology(text()); err != nil || now.Active != 3 || now.Generation <= 9 {
 			t.Errorf("the topology is %s, %v", text(), err)
@@ -152,8 +153,7 @@ func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 	})
 }
 
-// TestTopologyIsWrittenInTheOldestSupportedFormat: so a fleet can be scaled while it is being upgraded, and a rollback
-// does not need all of its replicas.
+// So a fleet can be scaled during an upgrade, and during a rollback.
 func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 	older, same, newer := `{"format":1}`, fmt.Sprintf(`{"format":%d}`, formatVersion), fmt.Sprintf(`{"format":%d}`, formatVersion+1)
 	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
@@ -185,7 +185,7 @@ func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 	}
 }
 
-// TestReportsOfOtherVersionsAreRead: older reports have no version, newer ones have members that are not known.
+// Reports of older versions have no version, and those of newer ones have unknown fields.
 func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 	fleet := members{0, 2}
 	reports := func(texts ...string) map[int]replicaReport {

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// client-go handles errors of reflectors at most once in a millisecond of the process, and sleeps when that is too soon.
-// The clocks of two tests have nothing to do with one another, so it could sleep for years.
+// client-go limits how often a process handles reflector errors, and sleeps in between. Each test
+// has a fake clock of its own, so that sleep could last years.
 func TestMain(m *testing.M) {
 	runtime.ErrorHandlers = nil
 	goleak.VerifyTestMain(m)

@@ -53,7 +53,7 @@ func TestOverviewOfATransition(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		if o.LastContact.StatefulSet.Before(before) || o.LastContact.Topology.Before(before) || !o.LastContact.Pods.IsZero() {
-			t.Errorf("heard of the StatefulSet %v, the topology %v, the pods %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods)
+			t.Errorf("last contact about the StatefulSet %v, the topology %v, the pods %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods)
 		}
 		for i, want := range []struct {
 			holds, own bool
@@ -72,10 +72,10 @@ func TestOverviewOfATransition(t *testing.T) {
 
 func TestOverviewShowsWhoServes(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 4, configMapWith(topology{Generation: 1, Active: 4, Set: "set", Revision: 1}),
+		f := newTestFleet(t, 4, configMapWith(topology{Generation: 1, Active: 4, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false), fleetPod("fleet-2", true, false),
 			fleetPod("fleet-3", true, true), fleetPod("fleet-5", false, true))
-		a := p.startStandby(0)
+		a := f.startStandby(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 4, Target: 4, Standby: true, ServesNeighbour: true})
 		o := a.Overview()
 		if o.LastContact.Pods.IsZero() || !o.ServesNeighbour {
@@ -107,11 +107,11 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		until(t, "the reason", func() bool { return errors.Is(a.Overview().Problem, errMissing) })
 
-		p := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}))
-		p.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+		f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}))
+		f.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return true, nil, apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
 		})
-		b := p.startReplica(0)
+		b := f.startReplica(0)
 		b.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		until(t, "the reason", func() bool { return errors.Is(b.Overview().Problem, errForbidden) })
 	})
@@ -125,6 +125,6 @@ func TestBookmarksCountAsContact(t *testing.T) {
 		}
 	}
 	if b.lastContact.load().IsZero() || r.lastContact.load().IsZero() || f.lastContact.load().IsZero() {
-		t.Error("not heard of")
+		t.Error("a bookmark did not count as contact")
 	}
 }

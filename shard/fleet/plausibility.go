@@ -39,7 +39,7 @@ func (pl *planner) checkPlausible(snap snapshot) error {
 	return nil
 }
 
-// isPlausible reports whether something besides the topology confirms that the fleet serves by a
+// isPlausible reports whether something other than the topology confirms that the fleet serves by a
 // table, or is about to: the StatefulSet wants it, this replica serves by it, this replica knew
 // that it was scheduled, or the replicas of that table have reported. Reports of replicas that left
 // are removed with the next change.

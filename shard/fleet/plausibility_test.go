@@ -8,20 +8,20 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// forge writes a topology as somebody does who may write the ConfigMap, and is no replica.
+// forge writes a topology like a client that may write the ConfigMap but is not a replica.
 func (s *simulation) forge(t topology) {
 	s.logf("forged: %v", t)
 	s.data[topologyKey] = t.String()
 	s.version++
 }
 
-// farAhead is a forged topology that claims to follow from a state of the StatefulSet that nobody can know yet.
+// farAhead returns a forged topology with a revision of the StatefulSet that does not exist yet.
 func (s *simulation) farAhead(active members) topology {
 	return topology{Generation: s.topology().Generation + 1000, Active: active.total, Start: active.start, Set: s.desired.Set, Revision: 1 << 40, StartedAt: s.now}
 }
 
-// TestForgedTopologyRemovesNoObject: replicas that serve do not follow a number of shards that nothing explains,
-// whichever way the topology names it, and write the true one again.
+// Serving replicas do not follow an unconfirmed number of shards, however the topology states it,
+// and restore the previous topology.
 func TestForgedTopologyRemovesNoObject(t *testing.T) {
 	for name, forged := range map[string]func(*simulation) topology{
 		"far too many shards": func(s *simulation) topology { return s.farAhead(members{0, shard.MaxTotal}) },
@@ -73,8 +73,7 @@ func TestForgedTopologyRemovesNoObject(t *testing.T) {
 	}
 }
 
-// TestStartingFleetReplacesAForgedTopology: no replica knows what was served. They wait for others, and then go by
-// the StatefulSet.
+// No replica knows what the fleet served. They wait for others, and then follow the StatefulSet.
 func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	s := newSimulation(t, 3)
 	s.scale(3)
@@ -94,8 +93,8 @@ func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	}
 }
 
-// TestMissedSwitchIsFollowed: a replica that has heard nothing while the fleet went from 3 to 5, and is on its way
-// to 2, believes the reports of five replicas.
+// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. It believes the
+// reports of five replicas.
 func TestMissedSwitchIsFollowed(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
@@ -116,15 +115,14 @@ func TestMissedSwitchIsFollowed(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedTopologyWaitsForTheStatefulSet: as long as others may know a newer state of the StatefulSet than this
-// replica, it neither follows an unexplained topology nor writes another. That ends after seconds, although the StatefulSet
-// cannot be read.
+// While others may have read a newer StatefulSet, a replica neither follows an unconfirmed topology
+// nor replaces it. That ends after seconds, even if the StatefulSet cannot be read.
 func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
 	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}
 	pl.update(snap)
-	for revision := range int64(20) { // others, each second
+	for revision := range int64(20) { // another revision each second
 		snap.now = snap.now.Add(time.Second)
 		snap.topology = topology{Generation: 2 + revision, Active: 5, Set: snap.desired.Set, Revision: snap.desired.Revision + 1 + revision}
 		pl.update(snap)

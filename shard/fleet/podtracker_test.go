@@ -17,7 +17,7 @@ import (
 
 var podResource = corev1.SchemeGroupVersion.WithResource("pods")
 
-// fleetPod is a pod of the fleet as the kubelet and the StatefulSet controller leave it.
+// fleetPod returns a pod of the fleet with the fields that the kubelet and the controller set.
 func fleetPod(name string, ready, leaving bool) *corev1.Pod {
 	p := pod(name, owner("apps/v1", "StatefulSet", "fleet"))
 	condition := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse}
@@ -31,36 +31,36 @@ func fleetPod(name string, ready, leaving bool) *corev1.Pod {
 	return p
 }
 
-// becomes changes a pod and waits until the testReplica has heard of it.
-func (p *testFleet) becomes(g *testReplica, next *corev1.Pod, want shard.Plan) {
-	p.t.Helper()
-	if err := p.client.Tracker().Update(podResource, next, namespace); err != nil {
-		p.t.Fatal(err)
+// becomes changes a pod and waits until the replica has the wanted plan.
+func (f *testFleet) becomes(g *testReplica, next *corev1.Pod, want shard.Plan) {
+	f.t.Helper()
+	if err := f.client.Tracker().Update(podResource, next, namespace); err != nil {
+		f.t.Fatal(err)
 	}
-	g.waitPlan(p.t, want)
+	g.waitPlan(f.t, want)
 }
 
 func TestReplicaServesItsNeighbourWhenThatIsNotReady(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false), fleetPod("fleet-2", true, false),
 			fleetPod("fleet-01", false, false), fleetPod("other-0", false, false), fleetPod("fleet-x-0", false, false))
-		g := p.startStandby(1)
+		g := f.startStandby(1)
 		rest := shard.Plan{Ordinal: 1, Active: 3, Target: 3, Standby: true}
 		covers, covered := rest, rest
 		covers.ServesNeighbour, covered.ServedByStandby = true, true
 		g.waitPlan(t, rest)
-		p.becomes(g, fleetPod("fleet-0", false, false), covers)
+		f.becomes(g, fleetPod("fleet-0", false, false), covers)
 		if s := g.Status(); !s.Standby || !s.ServesNeighbour || s.ServedByStandby {
 			t.Errorf("status %+v", s)
 		}
-		p.becomes(g, fleetPod("fleet-0", true, false), rest)
-		p.becomes(g, fleetPod("fleet-0", true, true), covers)
-		p.becomes(g, fleetPod("fleet-0", true, false), rest)
-		p.becomes(g, fleetPod("fleet-1", false, false), covered)
-		p.becomes(g, fleetPod("fleet-2", false, false), rest) // nobody else could
-		p.becomes(g, fleetPod("fleet-2", true, false), covered)
-		p.becomes(g, fleetPod("fleet-1", true, false), rest)
+		f.becomes(g, fleetPod("fleet-0", true, false), rest)
+		f.becomes(g, fleetPod("fleet-0", true, true), covers)
+		f.becomes(g, fleetPod("fleet-0", true, false), rest)
+		f.becomes(g, fleetPod("fleet-1", false, false), covered)
+		f.becomes(g, fleetPod("fleet-2", false, false), rest) // no other replica can serve it
+		f.becomes(g, fleetPod("fleet-2", true, false), covered)
+		f.becomes(g, fleetPod("fleet-1", true, false), rest)
 	})
 }
 
@@ -85,11 +85,11 @@ func TestStandbyIsOffWhenPodsAreForbidden(t *testing.T) {
 
 func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2, emptyConfigMap())
-		p.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+		f := newTestFleet(t, 2, emptyConfigMap())
+		f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return true, nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
 		})
-		g := p.startStandby(0)
+		g := f.startStandby(0)
 		until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot list the fleet's pods") })
 		time.Sleep(10 * time.Minute) // hundreds of attempts
 		if n := strings.Count(g.log.String(), "cannot list the fleet's pods"); n != 1 {

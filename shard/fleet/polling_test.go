@@ -13,47 +13,46 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// counted counts how often its replica asks what is held: once each time that it looks at the fleet.
+// countingMember counts the calls of Holds. The loop makes one per step.
 type countingMember struct {
 	fakeMember
-	asked atomic.Int64
+	calls atomic.Int64
 }
 
 func (c *countingMember) Holds(p shard.Plan) shard.Held {
-	c.asked.Add(1)
+	c.calls.Add(1)
 	return c.fakeMember.Holds(p)
 }
 
-// startCounted starts a replica that counts.
-func (p *testFleet) startCounted(ordinal int) (*testReplica, *countingMember) {
+// startCounted starts a replica with a countingMember.
+func (f *testFleet) startCounted(ordinal int) (*testReplica, *countingMember) {
 	member := new(countingMember)
 	member.hold()
-	g := p.startMember(ordinal, false, member)
+	g := f.startMember(ordinal, false, member)
 	return g, member
 }
 
-// requests counts what the fleet asks of the API server while time goes by.
-func (p *testFleet) requests(d time.Duration) map[string]int {
-	p.client.ClearActions()
+// requests counts the fleet's requests to the API server during d.
+func (f *testFleet) requests(d time.Duration) map[string]int {
+	f.client.ClearActions()
 	time.Sleep(d)
 	count := map[string]int{}
-	for _, a := range p.client.Actions() {
+	for _, a := range f.client.Actions() {
 		count[a.GetVerb()+" "+a.GetResource().Resource]++
 	}
 	return count
 }
 
-// TestReplicaAtRestDoesNotPoll: it looks at the fleet when something has changed, and now and then whether its watches
-// still bring what there is.
+// A replica steps when something has changed, and rarely reads both objects without its watches.
 func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
-		_, member := p.startCounted(0)
+		f := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
+		_, member := f.startCounted(0)
 		time.Sleep(time.Minute)
-		member.asked.Store(0)
-		got := p.requests(time.Hour)
-		if n := member.asked.Load(); n > 10*60 {
-			t.Errorf("it looked at the fleet %d times in an hour", n)
+		member.calls.Store(0)
+		got := f.requests(time.Hour)
+		if n := member.calls.Load(); n > 10*60 {
+			t.Errorf("%d steps in an hour", n)
 		}
 		if got["get configmaps"] > 121 || got["get configmaps"] < 110 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 || len(got) > 3 {
 			t.Errorf("requests of an hour: %v", got)
@@ -61,64 +60,64 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 	})
 }
 
-// TestUncoordinatedReplicaDoesNotPoll: there is no topology ConfigMap, or it may not be read.
+// The topology ConfigMap is missing or forbidden.
 func TestUncoordinatedReplicaDoesNotPoll(t *testing.T) {
 	forbidden := apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
-	for name, prepare := range map[string]func(p *testFleet){
+	for name, prepare := range map[string]func(f *testFleet){
 		"no ConfigMap": func(*testFleet) {},
-		"it may not be read": func(p *testFleet) {
-			p.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
+		"it may not be read": func(f *testFleet) {
+			f.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
 		},
-		"nor may the pods": func(p *testFleet) {
-			p.client.PrependReactor("list", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		"nor may the pods": func(f *testFleet) {
+			f.client.PrependReactor("list", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
 				return a.GetResource().Resource != "statefulsets", nil, forbidden
 			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				p := newTestFleet(t, 2)
-				prepare(p)
+				f := newTestFleet(t, 2)
+				prepare(f)
 				member := new(countingMember)
 				member.hold()
-				p.startMember(0, true, member)
+				f.startMember(0, true, member)
 				time.Sleep(time.Minute)
-				member.asked.Store(0)
+				member.calls.Store(0)
 				time.Sleep(5 * time.Minute)
-				if n := member.asked.Load(); n > 10*5 {
-					t.Errorf("it looked at the fleet %d times in five minutes", n)
+				if n := member.calls.Load(); n > 10*5 {
+					t.Errorf("%d steps in five minutes", n)
 				}
 			})
 		})
 	}
 }
 
-// TestWaitingTransitionBacksOff: 3 to 5, while the new replicas cannot be scheduled.
+// The fleet grows from 3 to 5, but the new pods cannot be scheduled.
 func TestWaitingTransitionBacksOff(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
-		p.startAll(3)
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
+		f.startAll(3)
 		time.Sleep(time.Minute)
-		p.scale(5)
+		f.scale(5)
 		time.Sleep(time.Minute)
-		if now := p.topology(); now.Target != 5 {
+		if now := f.topology(); now.Target != 5 {
 			t.Fatalf("the topology is %v", now)
 		}
-		if got := p.requests(10 * time.Minute); got["get configmaps"] > 3*21 || got["get configmaps"] < 3*15 {
+		if got := f.requests(10 * time.Minute); got["get configmaps"] > 3*21 || got["get configmaps"] < 3*15 {
 			t.Errorf("requests of three replicas in ten minutes: %v", got)
 		}
 	})
 }
 
-// TestStaleReplicaBacksOff: others have decided by a StatefulSet that the API server does not have.
+// The topology follows from a revision of the StatefulSet that the API server does not have.
 func TestStaleReplicaBacksOff(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 9}))
-		p.client.PrependReactor("list", "statefulsets", failAfter(1))
-		p.backoff = 20 * time.Second
-		p.startReplica(0)
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 9}))
+		f.client.PrependReactor("list", "statefulsets", failAfter(1))
+		f.backoff = 20 * time.Second
+		f.startReplica(0)
 		time.Sleep(time.Minute)
-		if got := p.requests(10 * time.Minute); got["list statefulsets"] > 70 {
+		if got := f.requests(10 * time.Minute); got["list statefulsets"] > 70 {
 			t.Errorf("requests in ten minutes: %v", got)
 		}
 	})

@@ -14,65 +14,65 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// newRestorableFleet is a fleet whose objects will go back to those of a backup.
+// newRestorableFleet returns a fleet whose objects can go back to those of a backup.
 func newRestorableFleet(t *testing.T, replicas int32, now topology) *testFleet {
 	object := configMapWith(now)
 	object.ResourceVersion, object.UID = "100000", "the-one"
-	p := newTestFleet(t, replicas, object)
-	p.version = 100000
+	f := newTestFleet(t, replicas, object)
+	f.version = 100000
 	for _, resource := range []string{"configmaps", "statefulsets"} {
-		p.client.PrependWatchReactor(resource, func(k8stesting.Action) (bool, watch.Interface, error) {
-			return !p.restored.Load(), watch.NewRaceFreeFake(), nil
+		f.client.PrependWatchReactor(resource, func(k8stesting.Action) (bool, watch.Interface, error) {
+			return !f.restored.Load(), watch.NewRaceFreeFake(), nil
 		})
 	}
-	return p
+	return f
 }
 
-// restore takes etcd back to a backup. The watches from before are from versions that are yet to come: they bring nothing,
-// and do not end.
-func (p *testFleet) restore(backup topology, replicas int32, generation int64) {
-	p.t.Helper()
+// restore restores a backup of etcd. Watches from before have resourceVersions of the future: they
+// deliver nothing, and do not end.
+func (f *testFleet) restore(backup topology, replicas int32, generation int64) {
+	f.t.Helper()
 	old := configMapWith(backup)
 	old.ResourceVersion, old.UID = "500", "the-one"
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.restored.Store(true)
-	p.version, p.set = 500, generation-1
-	for _, object := range []runtime.Object{old, p.replicas(replicas)} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.restored.Store(true)
+	f.version, f.set = 500, generation-1
+	for _, object := range []runtime.Object{old, f.replicas(replicas)} {
 		gvr := statefulSets
 		if _, ok := object.(*corev1.ConfigMap); ok {
 			gvr = configMaps
 		}
-		if err := p.client.Tracker().Update(gvr, object, namespace); err != nil {
-			p.t.Fatal(err)
+		if err := f.client.Tracker().Update(gvr, object, namespace); err != nil {
+			f.t.Fatal(err)
 		}
 	}
 }
 
-// startAll starts the replicas of a fleet, which hold whatever they are asked to.
-func (p *testFleet) startAll(n int) (all []*testReplica) {
+// startAll starts the replicas of a fleet, which hold everything they are asked to.
+func (f *testFleet) startAll(n int) (all []*testReplica) {
 	for i := range n {
-		g := p.startReplica(i)
+		g := f.startReplica(i)
 		g.hold()
 		all = append(all, g)
 	}
 	return all
 }
 
-// TestFleetIsScaledAfterEtcdWasRestored: the versions of the topology ConfigMap have gone back, and what it says has not.
+// The resourceVersion of the topology ConfigMap went back, but its topology is the same.
 func TestFleetIsScaledAfterEtcdWasRestored(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		steady := topology{Generation: 4, Active: 2, Set: "set", Revision: 1}
-		p := newRestorableFleet(t, 2, steady)
-		all := p.startAll(2)
+		f := newRestorableFleet(t, 2, steady)
+		all := f.startAll(2)
 		all[1].waitPlan(t, shard.Plan{Ordinal: 1, Active: 2, Target: 2})
 		time.Sleep(time.Minute)
-		p.restore(steady, 2, 1)
+		f.restore(steady, 2, 1)
 		time.Sleep(2 * refreshIdle)
-		p.scale(3)
-		p.startReplica(2).hold()
+		f.scale(3)
+		f.startReplica(2).hold()
 		time.Sleep(time.Minute)
-		if now := p.topology(); now.Active != 3 || all[0].plan().Active != 3 || all[1].plan().Active != 3 {
+		if now := f.topology(); now.Active != 3 || all[0].plan().Active != 3 || all[1].plan().Active != 3 {
 			t.Errorf("a minute after the fleet was scaled the topology is %v, and the replicas follow %+v and %+v", now, all[0].plan(), all[1].plan())
 		}
 		if !strings.Contains(all[0].log.String(), "went back") {
@@ -81,18 +81,18 @@ func TestFleetIsScaledAfterEtcdWasRestored(t *testing.T) {
 	})
 }
 
-// TestRestoredBackupOfASmallerFleetIsNotFollowed: the backup is from before the fleet grew from 3 to 5. What the fleet serves
-// by is written again, and then it shrinks to 3 as it does always.
+// The backup is from before the fleet grew from 3 to 5. The replicas write the active table of 5
+// again, and then the fleet shrinks to 3 as usual.
 func TestRestoredBackupOfASmallerFleetIsNotFollowed(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newRestorableFleet(t, 5, topology{Generation: 4, Active: 5, Set: "set", Revision: 9})
-		p.scale(5)
-		all := p.startAll(5)
+		f := newRestorableFleet(t, 5, topology{Generation: 4, Active: 5, Set: "set", Revision: 9})
+		f.scale(5)
+		all := f.startAll(5)
 		all[4].waitPlan(t, shard.Plan{Ordinal: 4, Active: 5, Target: 5})
 		time.Sleep(time.Minute)
-		p.restore(topology{Generation: 3, Active: 3, Set: "set", Revision: 1}, 3, 1)
+		f.restore(topology{Generation: 3, Active: 3, Set: "set", Revision: 1}, 3, 1)
 		time.Sleep(2 * refreshIdle)
-		if now := p.topology(); now.Active != 3 || now.Target != 0 || now.Generation < 5 {
+		if now := f.topology(); now.Active != 3 || now.Target != 0 || now.Generation < 5 {
 			t.Errorf("the topology is %v", now)
 		}
 		for i, g := range all {
@@ -108,7 +108,7 @@ func TestRestoredBackupOfASmallerFleetIsNotFollowed(t *testing.T) {
 	})
 }
 
-// TestRepeatedGenerationHasNotSwitched: after a backup was restored a generation comes again, with another target.
+// After a restore a generation is used again, with another target.
 func TestRepeatedGenerationHasNotSwitched(t *testing.T) {
 	pl := planner{}
 	reports := map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}, 4: {}}
@@ -125,7 +125,7 @@ func TestRepeatedGenerationHasNotSwitched(t *testing.T) {
 		active, then int
 	}{
 		{made, 5, 5, 5},
-		{first, 5, 5, 5}, // the same decision: a switch is not taken back
+		{first, 5, 5, 5}, // the same decision: a switch is not undone
 		{topology{Generation: 6, Active: 3, Set: "u", Revision: 6}, 4, 3, 3},
 		{topology{Generation: 7, Active: 3, Target: 4, StartedAt: noon, Set: "u", Revision: 7}, 4, 3, 4},
 		{topology{Generation: 7, Active: 3, Target: 5, StartedAt: noon, Set: "u", Revision: 7}, 5, 3, 5},

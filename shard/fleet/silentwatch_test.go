@@ -15,21 +15,21 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// TestStatefulSetIsListedAgainWhenItsWatchIsSilent: the others have changed over to what its watch has not brought. It
-// must not take them back to where they were.
+// The others follow a revision that the replica's watch has not delivered. It must not undo their
+// decision.
 func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
 		watches := 0
-		p.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
+		f.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
 			watches++
 			return watches == 1, watch.NewRaceFreeFake(), nil
 		})
-		a := p.startReplica(0)
+		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
-		p.scale(5)
+		f.scale(5)
 		decided := topology{Generation: 6, Active: 5, Set: "set", Revision: 2}
-		if _, _, err := p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		if _, _, err := f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 			next := now.DeepCopy()
 			next.Data[topologyKey] = decided.String()
 			return next, nil
@@ -38,7 +38,7 @@ func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 		}
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 5, Target: 5})
 		time.Sleep(2 * time.Minute)
-		if now := p.topology(); now != decided {
+		if now := f.topology(); now != decided {
 			t.Errorf("the topology is %v, want %v", now, decided)
 		}
 		if s := a.Status(); s.Desired != 5 {
@@ -47,24 +47,24 @@ func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 	})
 }
 
-// TestPodsAreListedAgainWhenTheirWatchIsSilent: what became of them is not unknown for ever when their watch does not bring it.
+// The state of the pods is not stale forever.
 func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+		f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))
-		p.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
+		f.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
 			return true, watch.NewRaceFreeFake(), nil
 		})
 		var refused atomic.Bool
-		p.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+		f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return refused.Load(), nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
 		})
-		g := p.startStandby(1)
+		g := f.startStandby(1)
 		rest := shard.Plan{Ordinal: 1, Active: 2, Target: 2, Standby: true}
 		covers := rest
 		covers.ServesNeighbour = true
 		g.waitPlan(t, rest)
-		if err := p.client.Tracker().Update(podResource, fleetPod("fleet-0", false, false), namespace); err != nil {
+		if err := f.client.Tracker().Update(podResource, fleetPod("fleet-0", false, false), namespace); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(relistInterval + time.Minute)

@@ -4,11 +4,11 @@ import (
 	"time"
 )
 
-// topology is the one that counts now.
+// topology returns the topology that counts now.
 func (s *simulation) topology() topology { return s.recorded().at(s.now) }
 
-// recorded is the topology as it is written. It counts until a switch is made, by whichever clock says first that it is
-// time.
+// recorded returns the topology as it is written. It counts until the first clock reaches the time
+// of the switch.
 func (s *simulation) recorded() topology {
 	if s.parsed.version != s.version {
 		s.parsed.version = s.version
@@ -17,7 +17,7 @@ func (s *simulation) recorded() topology {
 	return s.parsed.topology
 }
 
-// owner is the number of the pod that has an object by the topology; -1: none.
+// owner returns the number of the pod that owns an object by the topology; -1: none.
 func (s *simulation) owner(t topology, object int) int {
 	if t.Active < 1 || t.Active > simMaxReplicas {
 		return -1
@@ -30,7 +30,7 @@ func (s *simulation) owner(t topology, object int) int {
 	return -1
 }
 
-// note counts what is exercised.
+// countSwitch counts switches and the objects that they moved.
 func (s *simulation) countSwitch() {
 	now := s.topology()
 	if now.Active == 0 || now.active() == s.active.active() {
@@ -47,10 +47,10 @@ func (s *simulation) countSwitch() {
 	s.active = now
 }
 
-// serves reports whether a pod shows a page.
+// serves reports whether a pod returns an exposition.
 func (p *simPod) serves() bool { return p != nil && p.restarts.IsZero() && p.ready }
 
-// pages counts the pages that an object is on.
+// expositions returns how many pods serve an object.
 func (s *simulation) expositions(object int) (n int) {
 	for _, p := range s.pods {
 		if p.serves() && p.visible>>object&1 == 1 {
@@ -60,7 +60,7 @@ func (s *simulation) expositions(object int) (n int) {
 	return n
 }
 
-// coverage is the share of the objects that are on a page.
+// coverage returns the fraction of the objects that are served.
 func (s *simulation) coverage() float64 {
 	on := 0
 	for h := range simObjects {
@@ -69,7 +69,7 @@ func (s *simulation) coverage() float64 {
 	return float64(on) / simObjects
 }
 
-// audit counts on how many pages each object is.
+// audit records how long each object has not been served by exactly one pod.
 func (s *simulation) audit() {
 	if s.standby {
 		s.auditStandby()
@@ -93,7 +93,7 @@ func (s *simulation) audit() {
 	}
 }
 
-// checkAtRest waits for rest and holds the fleet to what is desired.
+// checkAtRest waits, and then checks that the fleet is in the desired state.
 func (s *simulation) checkAtRest(rest time.Duration) {
 	s.advance(rest)
 	desired := s.desired.members()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// simSeeds is how many random histories each simulation plays.
+// simSeeds is the number of random histories per simulation.
 var simSeeds = flag.Int("seeds", 10, "number of random histories that each simulation of a fleet plays")
 
 func seeds() uint64 {
@@ -16,7 +16,8 @@ func seeds() uint64 {
 	return uint64(*simSeeds)
 }
 
-// exercise is what the histories of a simulation have to contain, all together, for their result to mean something.
+// exercise counts what the histories of a simulation contained, so that a test can tell that they
+// were not trivial.
 type exercise struct{ switches, moved, takeovers, crashes int }
 
 func (e *exercise) add(s *simulation) {
@@ -26,8 +27,8 @@ func (e *exercise) add(s *simulation) {
 	e.crashes += s.crashes
 }
 
-// check fails when a history had less than this on average. A switch between tables of 1 to 7 moves about half of all
-// objects.
+// check fails if the histories contained less than this on average. A switch between tables of 1 to
+// 7 moves about half of all objects.
 func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
 	t.Helper()
 	n := int(seeds())
@@ -40,8 +41,8 @@ func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
 	}
 }
 
-// TestEveryObjectIsServedOnceThroughRandomChanges changes the target at random moments, also half-way through a change, with
-// clocks that differ by up to six seconds and replicas that crash.
+// The target changes at random moments, also during a transition. Clocks differ by up to six
+// seconds, and replicas crash.
 func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 	var worst time.Duration
 	var done exercise
@@ -69,7 +70,7 @@ func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
 }
 
-// TestFleetRecoversFromACorruptedTopology deletes, empties, garbles and edits the object at random moments.
+// The ConfigMap is deleted, emptied, garbled and edited at random moments.
 func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 	var done exercise
 	for seed := range seeds() {
@@ -85,7 +86,7 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 			s.data = map[string]string{}
 			s.version++
 		}
-		s.checkAtRest(switchTimeout + time.Minute) // an edited instant is believed for a while
+		s.checkAtRest(switchTimeout + time.Minute) // a wrong time of the switch is followed until then
 		done.add(s)
 		if t.Failed() {
 			s.fatal("seed %d", seed)
@@ -97,7 +98,7 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 func (s *simulation) corruptConfigMap() {
 	s.version++
 	if s.data == nil {
-		s.logf("object made anew")
+		s.logf("object created again")
 		s.data = map[string]string{}
 		return
 	}
@@ -126,7 +127,7 @@ func (s *simulation) corruptConfigMap() {
 	}
 }
 
-// TestWrongClockDelaysNothing: one replica's clock is wrong by seconds to minutes, either way.
+// The clock of one replica is wrong by seconds to minutes, in either direction.
 func TestWrongClockDelaysNothing(t *testing.T) {
 	for _, off := range []time.Duration{-10 * time.Minute, -2 * time.Minute, -30 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute} {
 		for _, who := range []int{0, 2} {

@@ -8,11 +8,11 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// run is one moment of a replica's life.
+// run is one tick of a replica.
 func (s *simulation) run(number int, p *simPod) {
 	looks := s.receive(number, p)
 	if p.write != nil && s.now.After(p.written) {
-		_ = p.write() // the one who loses looks again
+		_ = p.write() // after a conflict the replica updates again
 		p.write, looks = nil, true
 	}
 	if p.plan != (shard.Plan{}) && s.settle(number, p) {
@@ -36,7 +36,7 @@ func (s *simulation) run(number int, p *simPod) {
 	}
 }
 
-// hear takes over what has changed, and reports whether something has.
+// receive delivers changes to a replica and reports whether there were any.
 func (s *simulation) receive(number int, p *simPod) (changed bool) {
 	if doubt := !p.planner.staleSince.IsZero(); doubt && p.asked.IsZero() {
 		p.asked = s.now.Add(s.randomUpTo(simLatency) + simTick)
@@ -44,7 +44,7 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 	read := !p.asked.IsZero() && s.now.After(p.asked)
 	if read || p.version != s.version && s.now.After(p.nextEvent) {
 		if p.version = s.version; p.nextEvent.Before(s.now) {
-			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next one
+			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
 		}
 		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
@@ -66,7 +66,7 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 }
 
 func (s *simulation) decide(number int, p *simPod) {
-	own, neighbour := s.by(p, p.plan.Ordinal, p.plan.Active)
+	own, neighbour := s.objectsFor(p, p.plan.Ordinal, p.plan.Active)
 	held := shard.Held{Next: p.plan.Active > 0 && s.next(p)&^p.held == 0}
 	held.All = held.Next && (own|neighbour)&^p.held == 0
 	p.planner.recordHeld(held)
@@ -95,8 +95,9 @@ func (s *simulation) decide(number int, p *simPod) {
 	p.written = s.now.Add(s.randomUpTo(simLatency))
 }
 
-// by is what a replica holds by one table: its own objects and, with standby, its neighbour's.
-func (s *simulation) by(p *simPod, ordinal, total int) (own, neighbour objects) {
+// objectsFor returns what a replica holds by one table: its own objects and, with standby, its
+// neighbour's.
+func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour objects) {
 	if ordinal < 0 || ordinal >= total {
 		return 0, 0
 	}
@@ -107,16 +108,16 @@ func (s *simulation) by(p *simPod, ordinal, total int) (own, neighbour objects) 
 	return own, neighbour
 }
 
-// next is what the plan has a replica hold for the target.
+// next returns what a replica's plan makes it hold for the target.
 func (s *simulation) next(p *simPod) objects {
-	own, neighbour := s.by(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
+	own, neighbour := s.objectsFor(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
 	return own | neighbour
 }
 
-// settle loads what is to be held and shows what is to be served, as a replica does. It reports whether it holds more than
-// before.
+// settle loads what the replica must hold and serves what it can, as internal/replica does. It
+// reports whether the replica holds more than before.
 func (s *simulation) settle(number int, p *simPod) (more bool) {
-	own, neighbour := s.by(p, p.plan.Ordinal, p.plan.Active)
+	own, neighbour := s.objectsFor(p, p.plan.Ordinal, p.plan.Active)
 	next := s.next(p)
 	hold := own | neighbour | next | p.visible
 	if !p.ready && p.visible == 0 && own&^p.held != 0 && p.plan.Grows() && next != 0 && (p.plan.NextOnly || next&^p.held != 0) {
@@ -149,7 +150,7 @@ func (s *simulation) settle(number int, p *simPod) (more bool) {
 	return more
 }
 
-// kill ends a process for lack of memory. It starts again later and later.
+// kill ends a process for lack of memory. The kubelet restarts it after a random delay.
 func (s *simulation) kill(number int, p *simPod) {
 	s.kills++
 	killed := s.newProcess(p.planner.pod)

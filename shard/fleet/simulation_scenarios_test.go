@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// rest makes a simulated fleet of n that is at rest.
+// steadyFleet returns a simulated fleet of n at rest.
 func steadyFleet(t *testing.T, seed uint64, n int) *simulation {
 	s := newSimulation(t, seed)
 	s.scale(n)
@@ -13,15 +13,15 @@ func steadyFleet(t *testing.T, seed uint64, n int) *simulation {
 	return s
 }
 
-// lose makes a pod one that cannot run.
+// breakPod makes a pod unable to run.
 func (s *simulation) breakPod(number int) {
 	s.pods[number] = s.newProcess(s.pods[number].planner.pod)
 	s.pods[number].restarts = s.now.Add(1000 * time.Hour)
 	s.version++
 }
 
-// TestScaleDownWithAFailedSurvivorKeepsServedObjects: 5 to 3 while replica 1 cannot run. The fleet waits for it as long as
-// those who leave may serve, and switches without it then.
+// The fleet shrinks from 5 to 3 while replica 1 cannot run. It waits for that replica as long as
+// the leaving ones may serve, and then switches without it.
 func TestScaleDownWithAFailedSurvivorKeepsServedObjects(t *testing.T) {
 	for seed := range uint64(4) {
 		s := steadyFleet(t, seed, 5)
@@ -52,8 +52,8 @@ func countOf(o objects) (n int) {
 	return n
 }
 
-// TestCancelledScaleDownLosesNothing: 5 to 2 and back to 5, before the switch is scheduled, and after. The pods that are
-// deleted for it end whatever is desired by then, and others of their names start only after them.
+// The fleet goes from 5 to 2 and back to 5, before and after the switch is scheduled. The pods that
+// were deleted end in any case, and new ones of their names start only after that.
 func TestCancelledScaleDownLosesNothing(t *testing.T) {
 	scheduled := 0
 	for seed := range uint64(12) {
@@ -76,7 +76,7 @@ func TestCancelledScaleDownLosesNothing(t *testing.T) {
 			}
 		}
 		if s.pods[4] == old && old.deleted.IsZero() {
-			continue // it was taken back before a pod was deleted
+			continue // it was cancelled before a pod was deleted
 		}
 		if s.worst > simWindow {
 			s.fatal("seed %d: an object was in two expositions, or in none, for %s; coverage falls to %.2f", seed, s.worst, least)
@@ -90,8 +90,7 @@ func TestCancelledScaleDownLosesNothing(t *testing.T) {
 	}
 }
 
-// TestLeavingReplicaServesAlthoughItsWatchIsSilent: its own watch has brought neither that the fleet is to shrink nor
-// that it is not to.
+// The watch delivers neither the scale-down nor its cancellation.
 func TestLeavingReplicaServesAlthoughItsWatchIsSilent(t *testing.T) {
 	s := steadyFleet(t, 3, 5)
 	for _, p := range s.pods[2:5] {
@@ -109,12 +108,12 @@ func TestLeavingReplicaServesAlthoughItsWatchIsSilent(t *testing.T) {
 	}
 }
 
-// TestScalingUpEndsMemoryKills: all replicas of a fleet of 3 are killed again and again, since a third is more than
-// they have memory for. With six of them there is room for all.
+// All replicas of a fleet of 3 are killed repeatedly, because they lack the memory for a third of
+// the objects. Six replicas have enough.
 func TestScalingUpEndsMemoryKills(t *testing.T) {
 	for seed := range uint64(6) {
 		s := steadyFleet(t, seed, 3)
-		s.memoryLimit = simObjects/6 + 2 // a sixth and a little, and not a third
+		s.memoryLimit = simObjects/6 + 2 // enough for a sixth, not for a third
 		s.advance(6 * time.Minute)
 		if s.coverage() != 0 || s.kills < 6 {
 			s.fatal("seed %d: %d kills leave coverage %.2f", seed, s.kills, s.coverage())
@@ -133,8 +132,8 @@ func TestScalingUpEndsMemoryKills(t *testing.T) {
 	}
 }
 
-// TestReplicaRecoversFromARestartDuringGrowth: it begins with its part of the target, and goes on with what it
-// serves by the active table. Waiting for a replica that cannot start costs it nothing.
+// The replica first loads its part of the target, and then what it serves by the active table. The
+// fleet meanwhile waits for a replica that cannot start.
 func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		s := steadyFleet(t, 1, 3)
@@ -160,7 +159,7 @@ func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 	}
 }
 
-// TestChangeOfTheFirstOrdinalIsATransition: spec.ordinals.start changes, so that all shards belong to other pods.
+// spec.ordinals.start changes, so that all shards move to other pods.
 func TestChangeOfTheFirstOrdinalIsATransition(t *testing.T) {
 	for seed := range uint64(4) {
 		for _, standby := range []bool{false, true} {
@@ -184,8 +183,8 @@ func TestChangeOfTheFirstOrdinalIsATransition(t *testing.T) {
 	}
 }
 
-// TestReplicasAgreeOnARecreatedStatefulSet: it is deleted and made again with another number of replicas, and the watch
-// of one replica brings nothing of that.
+// The StatefulSet is recreated with another number of replicas. The watch of one replica does not
+// deliver that.
 func TestReplicasAgreeOnARecreatedStatefulSet(t *testing.T) {
 	s := steadyFleet(t, 2, 3)
 	s.pods[0].silentWatch = true

@@ -14,23 +14,24 @@ import (
 
 const (
 	simTick        = 10 * time.Millisecond
-	simMaxReplicas = 7  // replicas
+	simMaxReplicas = 7
 	simObjects     = 48 // one bit each
-	// simLag and simLatency bound how late a replica hears of a write, and how long one takes.
+	// simLag and simLatency are the longest delays of an event and of a write.
 	simLag     = 80 * time.Millisecond
 	simLatency = 40 * time.Millisecond
-	// simWindow is the longest that an object may be on two pages or on none: the one whose clock is ahead
-	// changes over and writes it down, perhaps after a write that was under way, and the others hear of it.
+	// simWindow is the longest time that an object may be in two expositions or in none: the
+	// replica whose clock is ahead switches and writes that, perhaps after another write, and the
+	// others receive it.
 	simWindow = 2*simLatency + simLag + 4*simTick
-	// simGrace is how long a pod may go on after it was told to stop.
+	// simGrace is the termination grace period of a pod.
 	simGrace = 90 * time.Second
 )
 
 // objects is a set of the simulation's objects.
 type objects uint64
 
-// simulation is a fleet in a world of random delays, clocks and crashes, in virtual time. Its replicas decide by the same
-// planner as real ones.
+// simulation is a fleet with random delays, clocks and crashes, in virtual time. Its replicas use
+// the real planner.
 type simulation struct {
 	t       *testing.T
 	random  *rand.Rand
@@ -44,46 +45,46 @@ type simulation struct {
 	}
 	desired       desiredState
 	pods          [simMaxReplicas]*simPod
-	pod           int                   // pods so far
-	violatedSince [simObjects]time.Time // since when it is not on one page
+	pod           int                   // number of pods so far
+	violatedSince [simObjects]time.Time // since when the object is not in exactly one exposition
 	worst         time.Duration
-	memoryLimit   int // objects that a replica has memory for; 0: any number
+	memoryLimit   int // in objects per replica; 0: none
 
-	standby bool // replicas stand by for one another; see standby_test.go
+	standby bool // see standby_test.go
 	log     []string
 
-	// What was exercised.
-	active    topology // that was served by last
+	// Counters for exercise.
+	active    topology // topology of the last switch
 	switches  int      // of the table
-	moved     int      // objects that had another owner afterwards
+	moved     int      // objects whose owner changed in a switch
 	takeovers int      // times that a replica began to serve its neighbour's shard
 	crashes   int
 	kills     int // for lack of memory
 }
 
-// simPod is a pod, and the replica in it.
+// simPod is a pod and the replica in it.
 type simPod struct {
 	planner     planner
 	skew        time.Duration
-	seen        snapshot // as it has heard of it
+	seen        snapshot // last snapshot that it received
 	version     int
-	nextEvent   time.Time // when it hears of what is newer
-	asked       time.Time // when it reads the StatefulSet past its watch; zero: it does not
+	nextEvent   time.Time // when it receives the latest change
+	asked       time.Time // when a list of the StatefulSet is answered; zero: none is under way
 	write       func() error
 	written     time.Time
 	plan        shard.Plan
 	ready       bool
 	visible     objects
-	held        objects // held completely
+	held        objects // loaded completely
 	loading     objects
-	loaded      time.Time // when that is complete
-	deleted     time.Time // zero: not told to stop
-	restarts    time.Time // zero: runs
-	silentWatch bool      // its watch of the StatefulSet brings nothing
+	loaded      time.Time // when loading is complete
+	deleted     time.Time // zero: not deleted
+	restarts    time.Time // zero: running
+	silentWatch bool      // its watch of the StatefulSet delivers nothing
 
-	probed     time.Time // when the kubelet looks next
+	probed     time.Time // time of the next readiness probe
 	reported   bool      // the pod's condition Ready
-	neverReady bool      // it runs for the first time, and was never reported ready
+	neverReady bool      // its first process runs, and was never reported ready
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -94,7 +95,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 			t.Fatal(err)
 		}
 		for h := range simObjects {
-			// Spread over the ring, as the hashes of UIDs are.
+			// Spread over the ring like the hashes of UIDs.
 			s.own[n][table.Owner(uint64(h)*(^uint64(0)/simObjects)+12345)] |= 1 << h
 		}
 	}
@@ -109,7 +110,7 @@ func (s *simulation) logf(format string, args ...any) {
 	s.log = append(s.log, s.now.Format("04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// fatal ends the test with what has happened.
+// fatal logs the history and ends the test.
 func (s *simulation) fatal(format string, args ...any) {
 	s.t.Helper()
 	for _, line := range s.log {
@@ -124,7 +125,7 @@ func (s *simulation) scale(n int) {
 	s.version++
 }
 
-// newPod is a pod that the StatefulSet's controller has made.
+// newPod returns a pod as the StatefulSet controller creates it.
 func (s *simulation) newPod() *simPod {
 	s.pod++
 	p := s.newProcess(types.UID(strconv.Itoa(s.pod)))
@@ -132,7 +133,7 @@ func (s *simulation) newPod() *simPod {
 	return p
 }
 
-// newProcess is another one in a pod.
+// newProcess returns another process in a pod.
 func (s *simulation) newProcess(pod types.UID) *simPod {
 	return &simPod{
 		skew:    s.randomUpTo(6*time.Second) - 3*time.Second,
@@ -140,14 +141,14 @@ func (s *simulation) newProcess(pod types.UID) *simPod {
 	}
 }
 
-// pass lets time go by.
+// advance runs the simulation for d.
 func (s *simulation) advance(d time.Duration) {
 	for range d / simTick {
 		s.tick()
 	}
 }
 
-// begin lets a new fleet come to rest: until it serves for the first time, nothing can be missing.
+// startUp waits until a new fleet serves. Until then, missing objects do not count.
 func (s *simulation) startUp() {
 	s.advance(30 * time.Second)
 	if s.coverage() != 1 {
@@ -157,7 +158,7 @@ func (s *simulation) startUp() {
 	s.worst = 0
 }
 
-// tick moves time on by one step.
+// tick advances the time by one step.
 func (s *simulation) tick() {
 	s.now = s.now.Add(simTick)
 	desired := s.desired.members()
@@ -189,13 +190,13 @@ func (s *simulation) tick() {
 	s.audit()
 }
 
-// remove deletes a pod: it is told to stop.
+// remove deletes a pod: its process receives the termination signal.
 func (s *simulation) remove(number int) {
 	s.pods[number].deleted = s.now
 	s.version++
 }
 
-// needed is what the Coordinator's status says.
+// needed returns what the Coordinator's status would say.
 func (s *simulation) needed(p *simPod) bool {
 	pl := &p.planner
 	return Status{

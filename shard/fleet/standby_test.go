@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	simProbe = time.Second // the longest between two looks of the kubelet
-	// What one replica takes over and another gives up is by the same change of a pod, of which they hear at
-	// different times. A switch may come on top.
+	simProbe = time.Second // longest time between two readiness probes
+	// simDoubled is the longest time that two replicas serve an object: both act on the same change of a pod, but receive it
+	// at different times. A switch may add to that.
 	simDoubled = overlap + simWindow + 2*simTick
-	// What nobody serves any more is served when that is heard of. A switch may come on top.
+	// simMissing is the longest time that no replica serves an object, though one could. A switch may add to that.
 	simMissing = simLag + simTick + 3*simTick + simWindow
 )
 
-// probe is the kubelet: it reports a replica ready some time after it is.
+// probe is the kubelet's readiness probe. It reports a replica ready with a delay.
 func (s *simulation) probe(p *simPod) {
 	if p.probed.IsZero() {
 		p.probed = s.now.Add(s.randomUpTo(simProbe))
@@ -41,13 +41,14 @@ func (s *simulation) peers() peers {
 	return all
 }
 
-// prepared reports whether it is written down that the replica of an ordinal holds its part.
+// hasReportedComplete reports whether the replica of an ordinal has reported that it holds
+// everything.
 func (s *simulation) hasReportedComplete(ordinal int) bool {
 	r := parseReports(s.data)[ordinal]
 	return r.Complete && r.Pod == s.pods[ordinal].planner.pod
 }
 
-// servable reports whether the replica of a pod, or the one that stands by for it, is able to serve.
+// servable reports whether the owner of a shard, or its standby, is able to serve it.
 func (s *simulation) servable(number int, active topology) bool {
 	after := active.Start + (number-active.Start+1)%active.Active
 	if max(number, after) >= simMaxReplicas {
@@ -85,7 +86,7 @@ func (s *simulation) auditStandby() {
 	}
 }
 
-// roll replaces one pod after the other, as the StatefulSet controller does.
+// roll replaces all pods, one after the other, as the StatefulSet controller does.
 func (s *simulation) roll() {
 	for ordinal := s.desired.Total - 1; ordinal >= 0; ordinal-- {
 		p := s.pods[ordinal]
@@ -105,7 +106,7 @@ func (s *simulation) roll() {
 	}
 }
 
-// TestStandbyThroughRandomChanges crashes, replaces and adds replicas at random moments.
+// Replicas crash, are replaced, and are added at random moments.
 func TestStandbyThroughRandomChanges(t *testing.T) {
 	var done exercise
 	for seed := range seeds() {
@@ -137,7 +138,8 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 	done.check(t, 2, 4, 1)
 }
 
-// A fleet at rest of which one replica after the other crashes, or is replaced, loses nothing for long.
+// The replicas of a fleet at rest crash or are replaced one after the other. No object is missing
+// for long.
 func TestStandbyServesWhileOneReplicaIsAway(t *testing.T) {
 	for total := 2; total <= 4; total++ {
 		s := newSimulation(t, uint64(total))
@@ -169,8 +171,8 @@ func TestStandbyServesWhileOneReplicaIsAway(t *testing.T) {
 func TestStandbyState(t *testing.T) {
 	ready, unready, leaving := peer{ready: true}, peer{}, peer{ready: true, terminating: true}
 	for name, c := range map[string]struct {
-		peers           []peer // of three
-		covers, covered bool   // replica 1
+		peers           []peer // of three replicas
+		covers, covered bool   // of replica 1
 	}{
 		"all are up":                     {peers: []peer{ready, ready, ready}},
 		"the neighbour is not ready":     {peers: []peer{unready, ready, ready}, covers: true},
@@ -178,7 +180,7 @@ func TestStandbyState(t *testing.T) {
 		"it is not ready itself":         {peers: []peer{ready, unready, ready}, covered: true},
 		"it is being deleted":            {peers: []peer{ready, leaving, ready}, covered: true},
 		"nor is the one that stands by":  {peers: []peer{ready, unready, unready}},
-		"nobody is ready":                {peers: []peer{unready, unready, unready}},
+		"no pod is ready":                {peers: []peer{unready, unready, unready}},
 		"the neighbour and itself":       {peers: []peer{unready, unready, ready}, covered: true},
 		"only itself":                    {peers: []peer{unready, ready, unready}, covers: true},
 	} {
@@ -201,7 +203,7 @@ func TestStandbyState(t *testing.T) {
 	}
 }
 
-// A replica that is new serves from the switch on, whether or not its pod has been probed since.
+// A new replica serves from the switch on, even if its pod has not been probed since.
 func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 	grown := topology{Generation: 5, Active: 3, Set: "u", Revision: 7}
 	report := func(r replicaReport) map[string]string {

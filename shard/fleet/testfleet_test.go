@@ -30,23 +30,24 @@ var errAway = apierrors.NewServiceUnavailable("away")
 
 var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
 
-// fakeMember is a Member that holds what it is told to hold.
+// fakeMember is a Member that holds everything once hold was called.
 type fakeMember struct {
 	mu    sync.Mutex
 	plans []shard.Plan
 	holds bool
 }
 
-// testFleet is a fleet of Coordinators on one fake API, which gives versions to ConfigMaps and refuses outdated writes as a real one does.
+// testFleet is a fleet of Coordinators on one fake API. The API versions ConfigMaps and rejects
+// outdated writes like a real one.
 type testFleet struct {
 	t       *testing.T
 	client  *fake.Clientset
 	version int
 	mu      sync.Mutex
-	set     int64 // revision of the StatefulSet
+	set     int64 // metadata.generation of the StatefulSet
 
-	backoff  time.Duration // between the attempts of replicas that start; 0: a second
-	restored atomic.Bool   // from a backup; see rewind_test.go
+	backoff  time.Duration // between attempts; 0: one second
+	restored atomic.Bool   // whether a backup was restored; see restore_test.go
 }
 
 type testReplica struct {
@@ -56,60 +57,60 @@ type testReplica struct {
 	stop func()
 }
 
-func (p *fakeMember) Follow(next shard.Plan) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.plans = append(p.plans, next)
+func (m *fakeMember) Follow(next shard.Plan) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.plans = append(m.plans, next)
 }
 
-func (p *fakeMember) Holds(shard.Plan) shard.Held {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return shard.Held{Next: p.holds, All: p.holds}
+func (m *fakeMember) Holds(shard.Plan) shard.Held {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return shard.Held{Next: m.holds, All: m.holds}
 }
 
-func (p *fakeMember) hold() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.holds = true
+func (m *fakeMember) hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.holds = true
 }
 
-// plan is the last one it was told, but for SwitchScheduled.
-func (p *fakeMember) plan() shard.Plan {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.plans) == 0 {
+// plan returns the last plan, without SwitchScheduled.
+func (m *fakeMember) plan() shard.Plan {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.plans) == 0 {
 		return shard.Plan{}
 	}
-	last := p.plans[len(p.plans)-1]
+	last := m.plans[len(m.plans)-1]
 	last.SwitchScheduled = false
 	return last
 }
 
-// hold makes the replica hold whatever it is told to hold.
+// hold makes the replica hold everything that its plan asks for.
 func (g *testReplica) hold() {
 	g.fakeMember.hold()
 	g.HoldsChanged()
 }
 
 func newTestFleet(t *testing.T, replicas int32, objects ...runtime.Object) *testFleet {
-	p := &testFleet{t: t, version: 1}
-	p.client = fake.NewClientset(append(objects, p.replicas(replicas))...)
-	p.client.PrependReactor("update", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
+	f := &testFleet{t: t, version: 1}
+	f.client = fake.NewClientset(append(objects, f.replicas(replicas))...)
+	f.client.PrependReactor("update", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		next := a.(k8stesting.UpdateAction).GetObject().(*corev1.ConfigMap).DeepCopy()
-		return p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		return f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 			if now.ResourceVersion != next.ResourceVersion {
 				return nil, apierrors.NewConflict(configMaps.GroupResource(), next.Name, errors.New("outdated"))
 			}
 			return next, nil
 		})
 	})
-	p.client.PrependReactor("patch", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
+	f.client.PrependReactor("patch", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		var patch corev1.ConfigMap
 		if err := json.Unmarshal(a.(k8stesting.PatchAction).GetPatch(), &patch); err != nil || a.(k8stesting.PatchAction).GetPatchType() != types.MergePatchType {
 			t.Errorf("patch %s: %v", a.(k8stesting.PatchAction).GetPatch(), err)
 		}
-		return p.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		return f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 			next := now.DeepCopy()
 			if next.Data == nil {
 				next.Data = map[string]string{}
@@ -118,14 +119,14 @@ func newTestFleet(t *testing.T, replicas int32, objects ...runtime.Object) *test
 			return next, nil
 		})
 	})
-	return p
+	return f
 }
 
-// write changes the object of the topology, one writer at a time.
-func (p *testFleet) write(change func(*corev1.ConfigMap) (*corev1.ConfigMap, error)) (bool, runtime.Object, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+// write changes the topology ConfigMap, one writer at a time.
+func (f *testFleet) write(change func(*corev1.ConfigMap) (*corev1.ConfigMap, error)) (bool, runtime.Object, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 	if err != nil {
 		return true, nil, err
 	}
@@ -133,22 +134,22 @@ func (p *testFleet) write(change func(*corev1.ConfigMap) (*corev1.ConfigMap, err
 	if err != nil {
 		return true, nil, err
 	}
-	p.version++
-	next.ResourceVersion = strconv.Itoa(p.version)
-	return true, next.DeepCopy(), p.client.Tracker().Update(configMaps, next, namespace)
+	f.version++
+	next.ResourceVersion = strconv.Itoa(f.version)
+	return true, next.DeepCopy(), f.client.Tracker().Update(configMaps, next, namespace)
 }
 
-func (p *testFleet) replicas(n int32) runtime.Object {
+func (f *testFleet) replicas(n int32) runtime.Object {
 	s := set("fleet", n)
-	p.set++
-	s.UID, s.Generation = "set", p.set
+	f.set++
+	s.UID, s.Generation = "set", f.set
 	return s
 }
 
-func (p *testFleet) scale(n int32) {
-	p.t.Helper()
-	if err := p.client.Tracker().Update(statefulSets, p.replicas(n), namespace); err != nil {
-		p.t.Fatal(err)
+func (f *testFleet) scale(n int32) {
+	f.t.Helper()
+	if err := f.client.Tracker().Update(statefulSets, f.replicas(n), namespace); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
@@ -162,25 +163,25 @@ func configMapWith(t topology) *corev1.ConfigMap {
 	return b
 }
 
-// join starts the replica of an ordinal; it ends with the test.
-func (p *testFleet) startReplica(ordinal int) *testReplica { return p.startPod(ordinal, false) }
+// startReplica starts the replica of an ordinal. It ends with the test.
+func (f *testFleet) startReplica(ordinal int) *testReplica { return f.startPod(ordinal, false) }
 
-// startStandby does, in a fleet whose replicas stand by for one another.
-func (p *testFleet) startStandby(ordinal int) *testReplica { return p.startPod(ordinal, true) }
+// startStandby does so in a fleet with standby.
+func (f *testFleet) startStandby(ordinal int) *testReplica { return f.startPod(ordinal, true) }
 
-func (p *testFleet) startPod(ordinal int, standby bool) *testReplica {
-	return p.startMember(ordinal, standby, nil)
+func (f *testFleet) startPod(ordinal int, standby bool) *testReplica {
+	return f.startMember(ordinal, standby, nil)
 }
 
-// startMember starts a replica with a member of its own; nil: a fakeMember.
-func (p *testFleet) startMember(ordinal int, standby bool, member Member) *testReplica {
+// startMember starts a replica with the given member, or with its own fakeMember if that is nil.
+func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testReplica {
 	g := &testReplica{}
 	if member == nil {
 		member = &g.fakeMember
 	}
 	g.Coordinator = &Coordinator{
-		Discovery: Discovery{Client: p.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
-			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(p.backoff, time.Second)}},
+		Discovery: Discovery{Client: f.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
+			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(f.backoff, time.Second)}},
 		Member: member,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -189,18 +190,18 @@ func (p *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			p.t.Errorf("Run: %v", err)
+			f.t.Errorf("Run: %v", err)
 		}
-		if p.t.Failed() {
-			p.t.Logf("replica %d:\n%s", ordinal, g.log.String())
+		if f.t.Failed() {
+			f.t.Logf("replica %d:\n%s", ordinal, g.log.String())
 		}
 	})
-	p.t.Cleanup(g.stop)
+	f.t.Cleanup(g.stop)
 	return g
 }
 
-func (p *testFleet) topology() topology {
-	now, err := p.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+func (f *testFleet) topology() topology {
+	now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 	if err != nil {
 		return topology{}
 	}
@@ -208,8 +209,8 @@ func (p *testFleet) topology() topology {
 	return t
 }
 
-// until looks again and again, a moment after everybody waits: then what has begun to be watched is, and what comes next
-// does not happen at the same instant.
+// until checks a condition repeatedly, a moment after all goroutines wait. So watches that began
+// have started, and the next event has an instant of its own.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < waitTimeout; {

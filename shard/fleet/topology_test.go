@@ -14,7 +14,7 @@ func desiredReplicas(total int) desiredState {
 	return desiredState{Assignment: shard.Assignment{Total: total}, Set: "u", Revision: 7}
 }
 
-// holding are the reports of n replicas that hold what t prepares.
+// holding returns reports of n replicas that hold their part of t's target.
 func holding(t topology, n int) map[int]replicaReport {
 	reports := map[int]replicaReport{}
 	for ordinal := range n {
@@ -64,7 +64,7 @@ func TestNextTopology(t *testing.T) {
 		"a named instant stands":          {from: named, step: step{Desired: desiredReplicas(3)}},
 		"the instant has come":            {from: with(named, func(t *topology) { t.SwitchAt = noon }), step: step{Desired: desiredReplicas(5)}, want: grown},
 		"the instant is long past":        {from: with(named, func(t *topology) { t.SwitchAt = noon.Add(-time.Hour) }), step: step{Desired: desiredReplicas(3)}, want: grown},
-		"an absurd instant is named anew": {from: with(named, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), step: step{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(named, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
+		"an absurd time is fixed again":   {from: with(named, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), step: step{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(named, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
 		"old news changes nothing":        {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true}},
 		"old news starts nothing":         {from: with(steady, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(5), Stale: true}},
 		"old news still counts the holds": {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},

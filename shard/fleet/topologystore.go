@@ -24,7 +24,7 @@ import (
 //
 // The answer to a read or a write is at least as new as the object that was held when the request
 // began. If its resourceVersion is lower all the same, etcd was restored from a backup, and the
-// answer replaces what is held. An event of a watch can be late and never replaces a newer object.
+// answer replaces it. An event of a watch can be late and never replaces a newer object.
 type topologyStore struct {
 	name        string
 	api         coreclient.ConfigMapInterface

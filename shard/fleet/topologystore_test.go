@@ -28,14 +28,14 @@ func TestOlderVersionOfTheObjectIsIgnored(t *testing.T) {
 	}
 }
 
-// TestEachVersionOfTheTopologyIsParsedOnce: what was parsed is handed out until the object changes.
+// The parsed contents are reused until the object changes.
 func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
 	s := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1)}
 	object := configMapWith(topology{Generation: 4, Active: 3})
 	object.Data[reportKey(1)] = `{"holds":true}`
 	s.put(object)
 	first := s.read()
-	first.reports[77] = replicaReport{} // a mark
+	first.reports[77] = replicaReport{} // marks the parsed contents
 	if _, marked := s.read().reports[77]; !marked {
 		t.Error("the same version was parsed twice")
 	}
@@ -47,7 +47,7 @@ func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
 	}
 }
 
-// TestReadWinsOverTheWatch: what it brings is as new as the moment at which it was asked for.
+// The answer to a read is at least as new as the object that was held when the read began.
 func TestReadWinsOverTheWatch(t *testing.T) {
 	version := func(v string) *corev1.ConfigMap {
 		object := emptyConfigMap()
@@ -63,7 +63,7 @@ func TestReadWinsOverTheWatch(t *testing.T) {
 	}{
 		{"9", "9", "9", 0},
 		{"10", "9", "10", 0},
-		{"9", "9", "10", 0}, // it was under way when the watch brought what is newer
+		{"9", "9", "10", 0}, // the watch delivered a newer version during the read
 		{"5", "9", "5", 1},
 		{"6", "5", "6", 1},
 	} {
@@ -73,6 +73,6 @@ func TestReadWinsOverTheWatch(t *testing.T) {
 		}
 	}
 	if len(s.relist) != 1 {
-		t.Error("the watch is not made anew, and will be silent until the versions are where they were")
+		t.Error("the watch is not restarted, and stays silent until the versions catch up")
 	}
 }

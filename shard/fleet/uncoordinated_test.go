@@ -19,14 +19,14 @@ import (
 
 func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2)
+		f := newTestFleet(t, 2)
 		began := time.Now()
-		a := p.startReplica(0)
+		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		if waited := time.Since(began); waited < initialWait {
-			t.Errorf("it went alone after %s", waited)
+			t.Errorf("uncoordinated after %s", waited)
 		}
-		p.scale(3)
+		f.scale(3)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
 		if a.Status().Coordinated {
 			t.Error("coordinated without a topology")
@@ -34,26 +34,27 @@ func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 		if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "does not exist") {
 			t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
 		}
-		if err := p.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
+		if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
-		p.scale(5)
+		until(t, "coordination begins", func() bool { return a.Status().Coordinated && f.topology().Active == 3 })
+		f.scale(5)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 5})
-		if err := p.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
+		if err := f.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "the news", func() bool { return !a.Status().Coordinated })
 		time.Sleep(topologyGrace - time.Second)
-		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 5}) // it may be back soon
-		if err := p.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 5}) // the ConfigMap may be back soon
+		if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "coordination goes on", func() bool { return a.Status().Coordinated && p.topology().Active == 3 })
+		until(t, "coordination goes on", func() bool { return a.Status().Coordinated && f.topology().Active == 3 })
 	})
 }
 
-// The object is gone: what it said last is followed for a while, and by whoever never knew it what the StatefulSet says.
+// After the ConfigMap was deleted, replicas that know its last topology follow it for a while.
+// Others follow the StatefulSet.
 func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 	growing := topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
 	pl := planner{incarnation: "x"}
@@ -76,30 +77,30 @@ func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 	}
 	pl = planner{incarnation: "y"}
 	snap.absent = true
-	at(2*time.Minute, shard.Plan{}) // others may go by one
+	at(2*time.Minute, shard.Plan{}) // others may follow a topology
 	at(2*time.Minute+initialWait-1, shard.Plan{})
 	at(2*time.Minute+initialWait, alone)
 	pl = planner{incarnation: "z"}
-	snap.absent = false // it may not be read, and never will
+	snap.absent = false // RBAC denies reading it
 	at(3*time.Minute, alone)
 	pl, snap.usable, snap.contents = planner{incarnation: "a"}, true, parseContents(nil)
-	at(4*time.Minute, alone) // it is as it is delivered
+	at(4*time.Minute, alone) // it is empty, as installed
 	pl, snap.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
-	at(5*time.Minute, shard.Plan{}) // others will write it
+	at(5*time.Minute, shard.Plan{}) // others will restore it
 	at(5*time.Minute+restoreGrace, alone)
 	pl, snap.contents, snap.usable, snap.absent = planner{incarnation: "c"}, parseContents(nil), false, true
 	at(6*time.Minute, shard.Plan{})
 	snap.usable, snap.absent = true, false
-	at(6*time.Minute+time.Second, shard.Plan{}) // it is back, empty: others will write it
+	at(6*time.Minute+time.Second, shard.Plan{}) // it is back, empty: others will restore it
 	at(6*time.Minute+time.Second+restoreGrace, alone)
 }
 
 func TestSurplusReplicaKeepsItsPlanWhenUncoordinated(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 3)
-		a := p.startReplica(2)
+		f := newTestFleet(t, 3)
+		a := f.startReplica(2)
 		a.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
-		p.scale(2)
+		f.scale(2)
 		until(t, "the news", func() bool { return a.Status().Desired == 2 })
 		time.Sleep(10 * time.Minute)
 		a.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
@@ -113,19 +114,19 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 	for _, verb := range []string{"list", "update"} {
 		t.Run(verb, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				p := newTestFleet(t, 2, emptyConfigMap())
+				f := newTestFleet(t, 2, emptyConfigMap())
 				var mended sync.Map
-				p.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+				f.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
 					_, allowed := mended.Load(verb)
 					return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
 				})
-				a := p.startReplica(0)
+				a := f.startReplica(0)
 				a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 				until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "without waiting for the others") })
-				p.scale(4)
+				f.scale(4)
 				a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 4, Target: 4})
 				mended.Store(verb, true)
-				until(t, "coordination begins", func() bool { return a.Status().Coordinated && p.topology().Active == 4 })
+				until(t, "coordination begins", func() bool { return a.Status().Coordinated && f.topology().Active == 4 })
 				if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
 					t.Errorf("%d warnings:\n%s", n, a.log.String())
 				}
@@ -134,16 +135,16 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestTransientDenialChangesNothing: an API server that has just started refuses for a moment what it will allow.
+// An API server that has just started denies requests until it has loaded its roles.
 func TestTransientDenialChangesNothing(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		p := newTestFleet(t, 2, configMapWith(topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
-		failing := p.failing(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
-		a := p.startReplica(0)
+		f := newTestFleet(t, 2, configMapWith(topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))
+		failing := f.failing(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
+		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		failing.Store(4)
 		a.hold()
-		p.scale(1)
+		f.scale(1)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 1, Target: 1})
 		a.stop()
 		if got, want := a.plans, []shard.Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, SwitchScheduled: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
