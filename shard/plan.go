@@ -3,7 +3,7 @@ package shard
 // Plan says by which tables one replica serves and which shards it holds. Plans are compared with ==.
 type Plan struct {
 	Ordinal int
-	Active  int // replicas in the active table, which the fleet serves by
+	Active  int // replicas in the table by which the fleet serves
 	Target  int // replicas in the target table, which the fleet prepares; equal to Active outside a transition
 	// SwitchScheduled is set once the time of the switch is fixed. The switch follows within seconds.
 	SwitchScheduled bool

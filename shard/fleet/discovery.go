@@ -88,14 +88,17 @@ func (d *Discovery) identity() (stem string, err error) {
 // findStatefulSet reads the pod until the API server answers, and returns the name of its
 // controller; "" if ctx ended first. It also returns the pod, or nil if this process may not read
 // it.
-func (d *Discovery) findStatefulSet(ctx context.Context, stem string, log *slog.Logger) (name string, self *corev1.Pod, err error) {
+func (d *Discovery) findStatefulSet(
+	ctx context.Context, stem string, log *slog.Logger,
+) (name string, self *corev1.Pod, err error) {
 	api := errorLogger{log: log, action: "read the pod"}
 	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)
 		defer cancel()
 		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
 		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name", "statefulset", stem, "err", err)
+			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name",
+				"statefulset", stem, "err", err)
 			name = stem
 			return true, nil
 		}
@@ -123,7 +126,8 @@ func recentlyOOMKilled(pod *corev1.Pod, now time.Time) bool {
 	const sigkill = 128 + 9
 	for _, c := range pod.Status.ContainerStatuses {
 		for _, state := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
-			if state != nil && (state.Reason == "OOMKilled" || state.ExitCode == sigkill) && now.Sub(state.FinishedAt.Time) < oomKillWindow {
+			if state != nil && (state.Reason == "OOMKilled" || state.ExitCode == sigkill) &&
+				now.Sub(state.FinishedAt.Time) < oomKillWindow {
 				return true
 			}
 		}
@@ -141,7 +145,8 @@ func controller(pod *corev1.Pod, stem string) (string, error) {
 	}
 	group, err := schema.ParseGroupVersion(owner.APIVersion)
 	if err != nil || group.Group != appsv1.GroupName || owner.Kind != "StatefulSet" {
-		return "", fmt.Errorf("--pod: pod %s/%s must be controlled by a StatefulSet for its ordinal to name a shard, but its controller is %s %s (%s); "+
+		return "", fmt.Errorf("--pod: pod %s/%s must be controlled by a StatefulSet for its ordinal to name a shard, "+
+			"but its controller is %s %s (%s); "+
 			"use --shard and --total-shards", pod.Namespace, pod.Name, owner.Kind, owner.Name, owner.APIVersion)
 	}
 	return owner.Name, nil

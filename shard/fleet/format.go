@@ -40,7 +40,8 @@ type newerError struct {
 
 func (e *newerError) Error() string {
 	if e.Table > tableVersion {
-		return fmt.Sprintf("topology needs version %d of the range table, but this replica supports versions up to %d; "+
+		return fmt.Sprintf("topology needs version %d of the range table, "+
+			"but this replica supports versions up to %d; "+
 			"a newer version of statefleet wrote it", e.Table, tableVersion)
 	}
 	return fmt.Sprintf("topology has format version %d, but this replica supports versions up to %d; "+

@@ -186,7 +186,8 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	if due := l.lastRelist.Add(l.relistBackoff); now.Before(due) {
 		return due
 	}
-	l.log.Info("listing the StatefulSet again: the topology follows from a revision that this replica has not seen, or a backup was restored")
+	l.log.Info("listing the StatefulSet again: the topology follows from a revision that this replica has not seen, " +
+		"or a backup was restored")
 	l.lastRelist, l.relistBackoff = now, min(2*l.relistBackoff, refreshMax)
 	notify(l.relist)
 	return l.lastRelist.Add(l.relistBackoff)
@@ -195,7 +196,9 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 // snapshot returns the current state. recheck is when it changes without an event; zero: never.
 func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time.Time) {
 	s := l.store.read()
-	snap = snapshot{now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.load()}
+	snap = snapshot{
+		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.load(),
+	}
 	if w := l.desired.Load(); w != nil {
 		snap.desired = *w
 	}

@@ -145,7 +145,8 @@ func (pl *planner) updateTables(snap snapshot) {
 		}
 		if pl.last.Generation == 0 {
 			// The ConfigMap is installed empty. No replica has served yet, so there is nothing to wait for.
-			if installed := snap.empty && !pl.missingAtStart; installed || !pl.shouldWait(snap, pl.invalidSince, pl.restoreDelay()) {
+			installed := snap.empty && !pl.missingAtStart
+			if installed || !pl.shouldWait(snap, pl.invalidSince, pl.restoreDelay()) {
 				pl.planUncoordinated(snap)
 			}
 			return
@@ -248,7 +249,8 @@ func (pl *planner) limitToTarget(snap snapshot) {
 	}
 	p := &pl.plan
 	serves := p.Ordinal >= 0 && p.Ordinal < p.Active
-	p.NextOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() && !pl.elapsed(snap.now, pl.firstPlanAt, nextOnlyTimeout)
+	p.NextOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() &&
+		!pl.elapsed(snap.now, pl.firstPlanAt, nextOnlyTimeout)
 }
 
 // recordHeld records whether the replica holds everything the plan asks for.

@@ -17,7 +17,8 @@ const staleRevisionTimeout = 15 * time.Second
 type implausibleError struct{ shards members }
 
 func (e *implausibleError) Error() string {
-	return fmt.Sprintf("topology has %d shards from pod %d on, but neither the StatefulSet nor the reports of these replicas confirm that",
+	return fmt.Sprintf("topology has %d shards from pod %d on, "+
+		"but neither the StatefulSet nor the reports of these replicas confirm that",
 		e.shards.total, e.shards.start)
 }
 

@@ -101,7 +101,8 @@ func (r *podTracker) read() (all peers, known, denied bool, recheck time.Time) {
 	}
 	all = peers{}
 	for name, p := range pods {
-		if stem, number, err := shard.Ordinal(name); err == nil && stem == r.set && name == stem+"-"+strconv.Itoa(number) {
+		stem, number, err := shard.Ordinal(name)
+		if err == nil && stem == r.set && name == stem+"-"+strconv.Itoa(number) {
 			all[number] = p
 		}
 	}
@@ -181,7 +182,8 @@ func peerOf(pod *corev1.Pod) peer {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			p.ready = c.Status == corev1.ConditionTrue
-			p.neverReady = c.Status == corev1.ConditionFalse && firstRun(pod.Status.ContainerStatuses, c.LastTransitionTime)
+			p.neverReady = c.Status == corev1.ConditionFalse &&
+				firstRun(pod.Status.ContainerStatuses, c.LastTransitionTime)
 		}
 	}
 	return p

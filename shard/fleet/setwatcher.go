@@ -127,7 +127,8 @@ func (f *statefulSetWatcher) observe(set *appsv1.StatefulSet) {
 		f.keepAssignment("scaled to 0", "StatefulSet is scaled to 0")
 		return
 	case next.Total > shard.MaxTotal:
-		f.keepAssignment("too large", "StatefulSet has too many replicas", "replicas", next.Total, "max", shard.MaxTotal)
+		f.keepAssignment("too large", "StatefulSet has too many replicas",
+			"replicas", next.Total, "max", shard.MaxTotal)
 		return
 	}
 	restored := f.state.changedTo("followed")

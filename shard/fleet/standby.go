@@ -38,7 +38,8 @@ func (pl *planner) nextStandbyState(snap snapshot) standbyState {
 	serving := func(ordinal int) bool { return snap.serving(start + ordinal) }
 	here, after := p.Ordinal, (p.Ordinal+1)%p.Active
 	d.own = pl.holdOver(d.own, serving(here) || !serving(after), &d.ownUnneededSince, snap.now)
-	d.neighbour = pl.holdOver(d.neighbour, serving(here) && !serving(shard.Neighbour(here, p.Active)), &d.neighbourUnneededSince, snap.now)
+	takeOver := serving(here) && !serving(shard.Neighbour(here, p.Active))
+	d.neighbour = pl.holdOver(d.neighbour, takeOver, &d.neighbourUnneededSince, snap.now)
 	return d
 }
 
@@ -58,7 +59,8 @@ func (pl *planner) holdOver(served, condition bool, since *time.Time, now time.T
 // serves until others have taken over.
 func (snap snapshot) serving(number int) bool {
 	p := snap.peers[number]
-	return (p.ready || p.neverReady && snap.hasReportedComplete(number, p)) && (!p.terminating || !snap.desired.members().has(number))
+	return (p.ready || p.neverReady && snap.hasReportedComplete(number, p)) &&
+		(!p.terminating || !snap.desired.members().has(number))
 }
 
 // hasReportedComplete reports whether the replica in a pod has reported that it holds everything,

@@ -172,7 +172,8 @@ func (l *loop) logPlan(before planner) {
 	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
 	case p.NextOnly:
 		l.log.Warn("the previous container of this pod was killed, probably for lack of memory; "+
-			"until the fleet has grown, this replica holds only its part of the target", "shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
+			"until the fleet has grown, this replica holds only its part of the target",
+			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
 	case p.InTransition():
 		l.log.Info("transition started", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
 			"generation", l.planner.last.Generation)

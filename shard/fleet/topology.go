@@ -64,7 +64,8 @@ func parseTopology(text string) (topology, error) {
 		return topology{}, fmt.Errorf("topology must be a JSON document of the expected form: %w", err)
 	}
 	if t.Generation < 1 || t.Generation >= lastGeneration {
-		return topology{}, fmt.Errorf("topology: generation must be between 1 and %d, got %d", lastGeneration-1, t.Generation)
+		return topology{}, fmt.Errorf("topology: generation must be between 1 and %d, got %d",
+			lastGeneration-1, t.Generation)
 	}
 	if err := t.active().validate(); err != nil {
 		return topology{}, fmt.Errorf("topology: active %w", err)
