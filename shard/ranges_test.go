@@ -9,7 +9,7 @@ import (
 // segments is the size of a small model of the ring: a set is a bit mask of equal segments.
 const segments = 8
 
-// fromMask builds the canonical ranges of a mask the plain way.
+// fromMask returns the canonical ranges of a mask.
 func fromMask(mask int) Ranges {
 	var out Ranges
 	for i := 0; i < segments; i++ {

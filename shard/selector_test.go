@@ -74,7 +74,7 @@ func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
 	}
 }
 
-// TestEveryReplicaSendsASelector: in large fleets it is a coarser one, and still no replica asks for everything.
+// In large fleets the selector is coarser, but no replica requests everything.
 func TestEveryReplicaSendsASelector(t *testing.T) {
 	for _, total := range []int{2, 16, 55, 56, 64, 109, 110, 128, 200} {
 		table := mustTable(t, total)
@@ -217,7 +217,7 @@ func TestSelectorParserAcceptsAnySpacing(t *testing.T) {
 	}
 }
 
-// FuzzSelector: what the server reads is the set that was written or, if it is too long, one that has it in it.
+// FuzzSelector: the server parses the same set or, if the selector would be too long, a superset.
 func FuzzSelector(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("0123456789abcdef0123456789abcdef"))

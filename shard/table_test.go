@@ -36,7 +36,7 @@ func totals() []int {
 	return append(out, 200, 300)
 }
 
-// Exactly one owner, told from the cuts alone: sorted by start, the ranges of all replicas tile the ring.
+// Every hash has exactly one owner: sorted by start, the ranges of all replicas tile the ring.
 func TestEveryHashHasExactlyOneOwner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range totals() {
@@ -191,7 +191,7 @@ func TestRangesOutsideTheTable(t *testing.T) {
 	}
 }
 
-// Replicas of different versions meet in a rollout: the cuts must never change.
+// Replicas of different versions work together during a rollout, so the table must never change.
 func TestTableNeverChanges(t *testing.T) {
 	want := []string{
 		"[{0 3333333333333334}]",
