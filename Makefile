@@ -196,7 +196,7 @@ vuln: ## Check what the modules are, and look for known vulnerabilities in the c
 bin/cyclonedx-gomod: sbom.mod
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -modfile=sbom.mod -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
-# The same commit gives the same bytes, whoever makes them, with the same versions of Go and gzip.
+# The same commit gives the same bytes on every machine, with the same versions of Go and gzip.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 release: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 release: BRANCH = $(VERSION)

@@ -47,7 +47,7 @@ rules:
 }
 
 // TestClusterRoleGrantsTheDefaultKindsOnly: the base lets the exporter read what it reads without further flags, and
-// nothing else. Whoever exports more grants more: with a component, or with rules of their own.
+// nothing else. Users who export more grant more: with a component, or with rules of their own.
 func TestClusterRoleGrantsTheDefaultKindsOnly(t *testing.T) {
 	var want []string
 	for _, k := range resources.All() {

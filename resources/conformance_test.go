@@ -68,7 +68,7 @@ func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
 		if err := addLines(&got, r.Families(), lines); err != nil {
 			t.Error(err)
 		}
-		// Cutting the fields that nobody reads must not change a line.
+		// Cutting the fields that no one reads must not change a line.
 		renderUncut(t, r, enc, o.raw[enc], &uncut)
 		if string(lines.Buf) != string(uncut.Buf) {
 			t.Errorf("with and without mask:\n%s\n%s", lines.Buf, uncut.Buf)

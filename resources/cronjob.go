@@ -27,7 +27,7 @@ func cronJobs() Kind {
 			gauge(Stable, "kube_cronjob_status_last_successful_time", "Time when one of the cron job's jobs last completed, in unix seconds.", func(c *batchv1.CronJob, m *Out) { m.TimePtr(c.Status.LastSuccessfulTime) }),
 			gauge(Stable, "kube_cronjob_spec_suspend", "Whether the cron job is suspended, 1 or 0.", func(c *batchv1.CronJob, m *Out) { m.Bool(suspended(c)) }),
 			gauge(Stable, "kube_cronjob_spec_starting_deadline_seconds", "Time by which a job may start late before it is skipped, in seconds.", func(c *batchv1.CronJob, m *Out) { Opt(m, c.Spec.StartingDeadlineSeconds) }),
-			gauge(Stable, "kube_cronjob_next_schedule_time", "Time for which the next job is to be created, in unix seconds; not while the cron job is suspended.", nextSchedule),
+			gauge(Stable, "kube_cronjob_next_schedule_time", "Time at which the next job will be created, in unix seconds; not while the cron job is suspended.", nextSchedule),
 			gauge(Alpha, "kube_cronjob_schedule_invalid", "Always 1; there while the cron job's schedule or time zone can not be understood.", func(c *batchv1.CronJob, m *Out) {
 				if _, err := cronSchedule(c); err != nil {
 					m.Value(1)

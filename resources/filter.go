@@ -92,7 +92,7 @@ func NewFilter(s Selection) (Filter, error) {
 	return f, nil
 }
 
-// Selects reports whether the family is to be rendered. A pattern that runs out
+// Selects reports whether the family must be rendered. A pattern that runs out
 // of time counts as no match for the lists that admit, as a match for the one
 // that denies: when in doubt, less is exposed.
 func (f Filter) Selects(fam Family) bool {

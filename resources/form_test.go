@@ -10,7 +10,7 @@ import (
 )
 
 // TestValuesOfSecretsAndConfigMapsAreNotAskedFor: what is asked for follows from the families. The type of a Secret is
-// the only field besides metadata, and it takes a Table.
+// the only field in addition to metadata, and it takes a Table.
 func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
 	withoutType, err := NewFilter(Selection{Deny: []string{"kube_secret_type"}})
 	if err != nil {

@@ -40,7 +40,7 @@ func createdFamily[T any, P object[T]](level Stability, name, what string) famil
 
 // deletionFamily declares NAME_deletion_timestamp.
 func deletionFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return measured(UnixSeconds, gauge(level, name, "Time after which the "+what+" is to be gone, in unix seconds; only while it is being deleted.", func(o *T, m *Out) {
+	return measured(UnixSeconds, gauge(level, name, "Time after which the "+what+" will be gone, in unix seconds; only while it is being deleted.", func(o *T, m *Out) {
 		m.TimePtr(P(o).GetDeletionTimestamp())
 	}))
 }

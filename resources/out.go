@@ -81,7 +81,7 @@ func (m *Out) begin(name string, sparse bool) {
 	}
 }
 
-// contain is deferred by what writes a family. A function that meets data nobody
+// contain is deferred by what writes a family. A function that meets data no one
 // thought of costs its family for this object; the others are worth having.
 func (m *Out) contain(family int) {
 	if p := recover(); p != nil {

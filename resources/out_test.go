@@ -144,7 +144,7 @@ func FuzzLabelEscaping(f *testing.F) {
 	})
 }
 
-// TestIndexOfSeriesHasARandomKey: nobody can choose label values that hide another series
+// TestIndexOfSeriesHasARandomKey: no one can choose label values that hide another series
 // of an object with many.
 func TestIndexOfSeriesHasARandomKey(t *testing.T) {
 	index := func() map[uint64]struct{} {

@@ -195,7 +195,7 @@ func (c containers) time(of func(s *corev1.ContainerStatus) metav1.Time) func(*c
 	})
 }
 
-// reason writes a reason of each container that has one, be it empty.
+// reason writes a reason of each container that has one, even an empty one.
 func (c containers) reason(of func(s *corev1.ContainerStatus) (reason string, ok bool)) func(*corev1.Pod, *Out) {
 	return func(p *corev1.Pod, m *Out) {
 		statuses := c.statuses(p)

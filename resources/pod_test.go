@@ -95,7 +95,7 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 	}
 	r := mustRenderer(t, pods(), filter)
 	var l Lines
-	for range 2 { // the index starts anew with each object
+	for range 2 { // the index starts again with each object
 		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
 			t.Fatal(err)
 		}

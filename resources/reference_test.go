@@ -42,7 +42,7 @@ of kube-state-metrics; the texts are ours and stand on the page as HELP.
 `
 
 // TestMetricsReference: the reference lists what is rendered. With -update it is
-// written anew.
+// written again.
 func TestMetricsReference(t *testing.T) {
 	want := referenceHead + reference(All(), renderedLabels(t))
 	if *update {

@@ -169,7 +169,7 @@ func TestRenderIsConcurrent(t *testing.T) {
 	}
 }
 
-// FuzzRender gives the renderers of all kinds bytes that nobody checked: an error
+// FuzzRender gives the renderers of all kinds bytes that no one checked: an error
 // or lines that can stand on a page, and no panic, not even one that Render
 // would have recovered from.
 func FuzzRender(f *testing.F) {

@@ -30,7 +30,7 @@ func (r *Renderer) Families() []Family { return r.families }
 // Mask returns the fields that are kept of an object's bytes.
 func (r *Renderer) Mask() *wire.Mask { return r.mask }
 
-// Form returns the part of each object that the families read and that an API server is to be asked for.
+// Form returns the part of each object that the families read and that is requested from API servers.
 func (r *Renderer) Form() wire.Form { return r.form }
 
 // Render replaces what l holds by the lines of the object that raw encodes: for
@@ -42,7 +42,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	if !ok {
 		s = &scratch{}
 	}
-	// A decoder that meets data nobody thought of must cost one object, not the
+	// A decoder that meets data no one thought of must cost one object, not the
 	// process: the page of all others is worth more.
 	defer func() {
 		if p := recover(); p != nil {

@@ -10,71 +10,71 @@ func TestBucketClosesWhenItsTextReachesTheLimit(t *testing.T) {
 	f := func(last, buckets int) {
 		t.Helper()
 		s := New(testFamilies(1), nil)
-		for n, size := range []int{bucketText / 2, last, 10} {
+		for n, size := range []int{maxBucketText / 2, last, 10} {
 			s.Put(Object{ID: testID(n)}, linesOf(strings.Repeat("x", size-1)+"\n"))
 		}
 		equal(t, "Buckets", s.Stats().Buckets, buckets)
 	}
-	f(bucketText/2-1, 1)
-	f(bucketText/2, 2)
+	f(maxBucketText/2-1, 1)
+	f(maxBucketText/2, 2)
 }
 
-func TestBucketTakesObjectsWhileItIsRoomyOrHot(t *testing.T) {
+func TestBucketAcceptsObjectsWithEnoughFreeSlotsOrMostlyRawText(t *testing.T) {
 	f := func(free int, raw, text int64, open bool) {
 		t.Helper()
 		b := &bucket{used: ^uint64(0) >> free, totals: totals{raw: raw, text: text}}
 		if free == slotsPerBucket {
 			b.used = 0
 		}
-		if b.open() != open {
-			t.Errorf("%d slots free, %d of %d bytes raw: open %t, want %t", free, raw, text, !open, open)
+		if b.accepts() != open {
+			t.Errorf("%d slots free, %d of %d bytes raw: accepts() = %t, want %t", free, raw, text, !open, open)
 		}
 	}
 	f(slotsPerBucket, 0, 0, true)
-	f(roomy, 0, 100, true)
-	f(roomy-1, 0, 100, false)
-	f(roomy-1, 49, 100, false)
-	f(roomy-1, 50, 100, true)
+	f(minFreeSlots, 0, 100, true)
+	f(minFreeSlots-1, 0, 100, false)
+	f(minFreeSlots-1, 49, 100, false)
+	f(minFreeSlots-1, 50, 100, true)
 	f(1, 100, 100, true)
 	f(0, 100, 100, false)
 }
 
-func TestNothingIsPackedAtTheLimitItself(t *testing.T) {
+func TestBudgetEvictsOnlyAboveItsLimit(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
-	s.Loaded()
+	s.EndBulkLoad()
 	fill(s, 0, 3*slotsPerBucket, 1)
 	s.budget.limit = s.budget.RawBytes()
-	s.budget.enforce()
-	equal(t, "RawPages at the limit", s.Stats().RawPages, 9)
+	s.budget.evict()
+	equal(t, "RawBlocks at the limit", s.Stats().RawBlocks, 9)
 	s.budget.limit--
-	s.budget.enforce()
-	equal(t, "RawPages above it", s.Stats().RawPages, 6)
+	s.budget.evict()
+	equal(t, "RawBlocks above the limit", s.Stats().RawBlocks, 6)
 }
 
-// chunks records the sizes of writes.
-type chunks []int
+// writeSizes records the sizes of writes.
+type writeSizes []int
 
-func (c *chunks) Write(p []byte) (int, error) {
+func (c *writeSizes) Write(p []byte) (int, error) {
 	*c = append(*c, len(p))
 	return len(p), nil
 }
 
-func TestPagesAreWrittenInFullChunks(t *testing.T) {
+func TestWriterWritesFullChunks(t *testing.T) {
 	f := func(part, count int, want ...int) {
 		t.Helper()
-		var got chunks
-		var pool buffers
-		g := pool.gather(&got)
+		var got writeSizes
+		var pool chunkPool
+		w := pool.newWriter(&got)
 		for range count {
-			g.write(make([]byte, part))
+			w.write(make([]byte, part))
 		}
-		g.flush()
-		g.flush()
-		if len(got) != len(want) || g.err != nil {
-			t.Fatalf("%d parts of %d bytes: writes of %v, want %v; error %v", count, part, got, want, g.err)
+		w.flush()
+		w.flush()
+		if len(got) != len(want) || w.err != nil {
+			t.Fatalf("%d parts of %d bytes: sizes of writes %v, want %v; error %v", count, part, got, want, w.err)
 		}
 		for i := range want {
-			equal(t, "bytes of a write", got[i], want[i])
+			equal(t, "size of a write", got[i], want[i])
 		}
 	}
 	f(0, 3)
@@ -85,30 +85,34 @@ func TestPagesAreWrittenInFullChunks(t *testing.T) {
 	f(3*chunkBytes+1, 1, chunkBytes, chunkBytes, chunkBytes, 1)
 }
 
-func TestWordsOfFingerprints(t *testing.T) {
+func TestBitmapWordsOfFingerprints(t *testing.T) {
 	for families, want := range map[int]int{0: 0, 1: 1, 63: 1, 64: 1, 65: 2, 128: 2, 129: 3} {
-		equal(t, "words", bitmapWords(families), want)
+		equal(t, "bitmapWords", bitmapWords(families), want)
 	}
 }
 
-// A UID in the canonical form is the ID; any other digit makes it another text.
-func TestUIDsAreReadDigitByDigit(t *testing.T) {
+// A canonical UID becomes the ID itself. A UID with any other character is hashed.
+func TestOnlyCanonicalUUIDsAreParsed(t *testing.T) {
 	id := func(uid string) string { return NewID(uid, "", "").String() }
 	equal(t, "all digits", id("01234567-89ab-cdef-0123-456789abcdef"), "0123456789abcdef0123456789abcdef")
-	equal(t, "zeros and nines and letters", id("00000000-9999-aaaa-ffff-0123456789af"), "000000009999aaaaffff0123456789af")
+	equal(t, "first and last digits", id("00000000-9999-aaaa-ffff-0123456789af"), "000000009999aaaaffff0123456789af")
 	for _, wrong := range []string{"/", ":", "`", "g", "A", "F", "-", " "} {
 		if got := id("0000000" + wrong + "-0000-0000-0000-000000000000"); strings.HasPrefix(got, "0000000") {
-			t.Errorf("%q was read as a digit: %s", wrong, got)
+			t.Errorf("%q was parsed as a digit: %s", wrong, got)
 		}
 	}
-	for _, uid := range []string{"00000000+0000-0000-0000-000000000000", "00000000-0000-0000-0000-00000000000", "00000000-0000-0000-0000-0000000000000"} {
+	for _, uid := range []string{
+		"00000000+0000-0000-0000-000000000000",
+		"00000000-0000-0000-0000-00000000000",
+		"00000000-0000-0000-0000-0000000000000",
+	} {
 		if got := id(uid); strings.HasPrefix(got, "000000000000") {
-			t.Errorf("%s was read as a UUID: %s", uid, got)
+			t.Errorf("%s was parsed as a UUID: %s", uid, got)
 		}
 	}
 }
 
-func TestLinesWithBoundsThatDoNotFit(t *testing.T) {
+func TestInvalidEndsGiveNoText(t *testing.T) {
 	buf := []byte("ab\ncd\n")
 	f := func(ends []int, family int, want string) {
 		t.Helper()
@@ -128,33 +132,34 @@ func TestLinesWithBoundsThatDoNotFit(t *testing.T) {
 	f([]int{-1, 3}, 1, "")
 }
 
-func TestTextOfSeveralChunksIsWhole(t *testing.T) {
+func TestTextLargerThanAChunkIsComplete(t *testing.T) {
 	s := New(testFamilies(4), nil)
-	for n, size := range []int{chunkBytes - 100, 100, chunkBytes, chunkBytes + 1, 1, 3 * chunkBytes, 50, 2 * chunkBytes} {
+	sizes := []int{chunkBytes - 100, 100, chunkBytes, chunkBytes + 1, 1, 3 * chunkBytes, 50, 2 * chunkBytes}
+	for n, size := range sizes {
 		texts := make([]string, 4)
 		texts[n%4] = line(n%4, n, strings.Repeat("x", size), 1)
 		s.Put(Object{ID: testID(n)}, linesOf(texts...))
 	}
-	for _, packed := range []bool{false, true} {
-		if packed {
+	for _, compressed := range []bool{false, true} {
+		if compressed {
 			s.Sweep(0, noon)
 		}
-		page := Collect(Text, s)
+		snap := TakeSnapshot(Text, s)
 		var out bytes.Buffer
-		if err := page.WriteText(&out); err != nil {
+		if err := snap.WriteText(&out); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "bytes", int64(out.Len()), page.Size())
-		readPage(t, Text, page, s.families)
+		equal(t, "bytes", int64(out.Len()), snap.Size())
+		readSnapshot(t, Text, snap, s.families)
 	}
 }
 
-func TestPagesThatFillGetTheMemoryOfTheLastFullOne(t *testing.T) {
+func TestCapacityOfFillingBlockFollowsSizeHint(t *testing.T) {
 	f := func(hint, need, used, want int) {
 		t.Helper()
-		s := &Store{hints: []int{hint}}
+		s := &Store{sizeHints: []int{hint}}
 		b := &bucket{used: 1<<used - 1}
-		equal(t, "bytes", s.capacity(b, 0, need), want)
+		equal(t, "bytes", s.blockCapacity(b, 0, need), want)
 	}
 	f(0, 50, 1, 100)
 	f(100, 50, 1, 100)
@@ -164,9 +169,9 @@ func TestPagesThatFillGetTheMemoryOfTheLastFullOne(t *testing.T) {
 	f(0, 50, slotsPerBucket, 50)
 }
 
-func TestHintsLeaveRoomForASixteenth(t *testing.T) {
-	s := &Store{hints: []int{7, 7}}
-	s.learn(&bucket{pages: []*sheet{fixed(make([]byte, 1600), newCodec()), nil}})
-	equal(t, "hint of a page", s.hints[0], 1700)
-	equal(t, "hint without a page", s.hints[1], 0)
+func TestSizeHintAddsASixteenth(t *testing.T) {
+	s := &Store{sizeHints: []int{7, 7}}
+	s.recordSizes(&bucket{blocks: []*block{staticBlock(make([]byte, 1600), newCodec()), nil}})
+	equal(t, "hint of a family with text", s.sizeHints[0], 1700)
+	equal(t, "hint of a family without text", s.sizeHints[1], 0)
 }

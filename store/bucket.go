@@ -6,75 +6,74 @@ import (
 )
 
 const (
-	// slotsPerBucket makes pages of 10 to 30 kB of most families: smaller ones
-	// compress badly, larger ones cost more to open for one changed line.
+	// slotsPerBucket gives blocks of 10 to 30 kB for most families. Smaller blocks compress badly.
+	// Larger blocks cost more when one line changes.
 	slotsPerBucket = 64
-	// bucketText closes a bucket to new objects early when they are large, so
-	// that work on one bucket stays short.
-	bucketText = 2 << 20
-	// roomy is how many free slots make it worth to open a settled bucket for
-	// a new object, rather than to start another.
-	roomy = slotsPerBucket / 4
+	// maxBucketText closes a bucket with large objects to new ones, which limits the duration of an
+	// operation on one bucket.
+	maxBucketText = 2 << 20
+	// minFreeSlots is how many slots must be free before a compressed bucket accepts a new object.
+	// With fewer, starting another bucket is cheaper.
+	minFreeSlots = slotsPerBucket / 4
 )
 
-// bucket holds up to slotsPerBucket objects and one page per family. The
-// store's mutex guards it.
+// bucket holds up to slotsPerBucket objects and one block per family. The store's mutex guards it.
 type bucket struct {
 	store  *Store
-	number uint32 // index in the store's table
-	born   uint64 // orders buckets by age
+	number uint32 // index in Store.buckets
+	seq    uint64 // orders buckets by age
 
-	division *division // that the bucket was sorted by; an older one than the store's while Divide is at work
-	part     Part      // of all its objects, by that division
-	shown    bool
+	partitioning *partitioning // differs from that of the store until SetPartitioning reaches the bucket
+	partition    Partition     // of all its objects, by this partitioning
+	visible      bool
 
 	used   uint64 // bit per slot
 	slots  []slot
-	pages  []*sheet // per family; nil without text; nil slice once discarded
+	blocks []*block // per family, nil without text; the slice is nil once the bucket is discarded
 	totals totals
 
-	listed *listed // in the budget, guarded by its mutex
+	lru *lruEntry // guarded by Budget.mu
 }
 
-// slot is one object of a bucket.
+// slot holds what the store knows of one object of a bucket.
 type slot struct {
-	id      ID
-	hash    uint64
-	version uint64
-	source  uint32
-	round   uint32 // the store's round when last put or named by Retain
-	prints  prints
+	id           ID
+	hash         uint64
+	version      uint64
+	source       uint32
+	mark         uint32 // Store.mark when the object was last put or listed
+	fingerprints fingerprints
 }
 
-// place says where an object is: bucket number and slot.
-type place uint32
+// slotRef is the location of an object: bucket number and slot.
+type slotRef uint32
 
-func placeOf(b *bucket, slot int) place { return place(b.number*slotsPerBucket + uint32(slot)) }
+func slotRefOf(b *bucket, slot int) slotRef { return slotRef(b.number*slotsPerBucket + uint32(slot)) }
 
-func (p place) bucket() uint32 { return uint32(p) / slotsPerBucket }
-func (p place) slot() int      { return int(p % slotsPerBucket) }
+func (p slotRef) bucket() uint32 { return uint32(p) / slotsPerBucket }
+func (p slotRef) slot() int      { return int(p % slotsPerBucket) }
 
 func (b *bucket) count() int { return bits.OnesCount64(b.used) }
 
-// room is how many more objects fit.
-func (b *bucket) room() int {
-	if b.totals.text >= bucketText {
+// freeSlots is how many more objects the bucket can take.
+func (b *bucket) freeSlots() int {
+	if b.totals.text >= maxBucketText {
 		return 0
 	}
 	return slotsPerBucket - b.count()
 }
 
-// hot says that most of the text is raw: a new object costs little here.
-func (b *bucket) hot() bool { return b.totals.raw*2 >= b.totals.text }
+// mostlyRaw reports whether at least half of the text is raw, so that a new object is cheap to add.
+func (b *bucket) mostlyRaw() bool { return b.totals.raw*2 >= b.totals.text }
 
-// open says that new objects may go here.
-func (b *bucket) open() bool {
-	room := b.room()
-	return room >= roomy || room > 0 && b.hot()
+// accepts reports whether the bucket may take new objects.
+func (b *bucket) accepts() bool {
+	free := b.freeSlots()
+	return free >= minFreeSlots || free > 0 && b.mostlyRaw()
 }
 
-// take reserves the lowest free slot; there must be one.
-func (b *bucket) take() int {
+// allocSlot reserves the lowest free slot. The caller has checked that there is one.
+func (b *bucket) allocSlot() int {
 	i := bits.TrailingZeros64(^b.used)
 	b.used |= 1 << i
 	if i == len(b.slots) {
@@ -83,18 +82,18 @@ func (b *bucket) take() int {
 	return i
 }
 
-// families is the union of the families the slots of the mask have text in.
-func (b *bucket) families(mask uint64) prints {
-	present := make(prints, bitmapWords(len(b.pages)))
+// familiesOf returns the families in which at least one slot of the mask has text.
+func (b *bucket) familiesOf(mask uint64) fingerprints {
+	present := make(fingerprints, bitmapWords(len(b.blocks)))
 	for i := range slotsOf(mask) {
-		for w := range min(len(present), len(b.slots[i].prints)) {
-			present[w] |= b.slots[i].prints[w]
+		for w := range min(len(present), len(b.slots[i].fingerprints)) {
+			present[w] |= b.slots[i].fingerprints[w]
 		}
 	}
 	return present
 }
 
-// slotsOf goes through the bits of a mask from the lowest.
+// slotsOf iterates over the set bits of a mask, lowest first.
 func slotsOf(mask uint64) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for ; mask != 0; mask &= mask - 1 {

@@ -6,82 +6,81 @@ import (
 	"sync/atomic"
 )
 
-// defaultRawBytes is the limit of the Budget that New makes when given none.
+// defaultRawBytes is the limit of a budget that New creates.
 const defaultRawBytes = 32 << 20
 
-// Budget bounds the memory of the raw pages of all stores that share it. Past
-// the limit the least recently written buckets are packed, by whoever wrote
-// the page too many. It also owns the flate writers and readers. Safe for
-// concurrent use.
+// Budget limits the memory of raw blocks over all stores that share it. Above the limit, the
+// goroutine whose write exceeded it compresses the least recently written buckets. The budget also
+// owns the pools of compressors and decompressors. Safe for concurrent use.
 type Budget struct {
-	codec   *codec
-	buffers buffers
-	end     *sheet // the last line of OpenMetrics
+	codec  *codec
+	chunks chunkPool
+	eof    *block // last line of the OpenMetrics format
 
 	limit int64
 	raw   atomic.Int64 // written under mu
 
-	mu     sync.Mutex
-	oldest list.List // *bucket with raw pages, least recently written first
+	mu  sync.Mutex
+	lru list.List // of *bucket with raw blocks, least recently written first
 }
 
-// listed is the budget's view of a bucket.
-type listed struct {
+// lruEntry is a bucket's entry in the budget.
+type lruEntry struct {
 	element *list.Element // nil when not in the list
-	raw     int64         // bytes counted for it
+	raw     int64         // bytes that Budget.raw includes for the bucket
 }
 
-// NewBudget bounds raw page memory to so many bytes. Too little costs CPU: a
-// page then is packed and unpacked for every change. Some 32 MiB hold the pages
-// that a few hundred events per second keep busy.
-func NewBudget(bytes int64) *Budget {
-	g := &Budget{limit: bytes, codec: newCodec()}
-	g.end = fixed([]byte("# EOF\n"), g.codec)
+// NewBudget limits the memory of raw blocks to the given number of bytes. If the limit is too
+// small, blocks are compressed and decompressed for every change. 32 MiB hold the blocks that a few
+// hundred events per second change.
+func NewBudget(limit int64) *Budget {
+	g := &Budget{limit: limit, codec: newCodec()}
+	g.eof = staticBlock([]byte("# EOF\n"), g.codec)
 	return g
 }
 
-// RawBytes is the memory of all raw pages now.
+// RawBytes is the current memory of all raw blocks.
 func (g *Budget) RawBytes() int64 { return g.raw.Load() }
 
-// note takes over what b has raw now; written says that it was changed just
-// now. The caller holds the store's mutex.
-func (g *Budget) note(b *bucket, written bool) {
+// update takes over b's current raw bytes. written means that b was just changed. The caller holds
+// the store's mutex.
+func (g *Budget) update(b *bucket, written bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, now := b.listed, b.totals.raw
+	l, now := b.lru, b.totals.raw
 	g.raw.Add(now - l.raw)
 	l.raw = now
 	switch {
 	case now == 0 && l.element != nil:
-		g.oldest.Remove(l.element)
+		g.lru.Remove(l.element)
 		l.element = nil
 	case now > 0 && l.element == nil && written:
-		l.element = g.oldest.PushBack(b)
+		l.element = g.lru.PushBack(b)
 	case now > 0 && written:
-		g.oldest.MoveToBack(l.element)
+		g.lru.MoveToBack(l.element)
 	}
 }
 
-// victim takes the least recently written bucket out of the list when the
-// limit is exceeded, else nil. Its bytes count until they are gone.
+// victim removes the least recently written bucket from the list and returns it if the limit is
+// exceeded, else nil. The bucket's bytes count until they are freed.
 func (g *Budget) victim() *bucket {
 	if g.raw.Load() <= g.limit {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	front := g.oldest.Front()
+	front := g.lru.Front()
 	if front == nil {
-		return nil // others are packing the rest
+		return nil // other goroutines are compressing the rest
 	}
-	b, _ := g.oldest.Remove(front).(*bucket)
-	b.listed.element = nil
+	b, _ := g.lru.Remove(front).(*bucket)
+	b.lru.element = nil
 	return b
 }
 
-// enforce packs buckets until the limit holds. The caller holds no lock.
-func (g *Budget) enforce() {
+// evict compresses buckets until memory is within the limit. The caller holds no lock.
+func (g *Budget) evict() {
 	for b := g.victim(); b != nil; b = g.victim() {
-		b.store.packBucket(b, func(*raw) bool { return true })
+		b.store.compressBucket(b, func(*rawText) bool { return true })
 	}
 }

@@ -12,9 +12,9 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 	check := func() {
 		t.Helper()
 		if got := budget.RawBytes(); got > limit {
-			t.Fatalf("%d raw bytes", got)
+			t.Fatalf("%d raw bytes, limit %d", got, limit)
 		}
-		equal(t, "the stores' sum", stores[0].Stats().RawBytes+stores[1].Stats().RawBytes, budget.RawBytes())
+		equal(t, "sum over the stores", stores[0].Stats().RawBytes+stores[1].Stats().RawBytes, budget.RawBytes())
 	}
 	for n := range 1000 {
 		putValue(stores[n%2], n, 1)
@@ -28,7 +28,7 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 		}
 		check()
 	}
-	begin(stores[0], everything, even)
+	beginReshard(stores[0], everything, even)
 	check()
 	stores[0].Retain(0, 0, func(func(ID) bool) {})
 	check()
@@ -36,7 +36,7 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 	verify(t, stores[1])
 }
 
-func TestRawBytesStayWithinBudgetOfManyWriters(t *testing.T) {
+func TestRawBytesStayWithinBudgetWithConcurrentWriters(t *testing.T) {
 	const limit = 100_000
 	budget := NewBudget(limit)
 	var writers sync.WaitGroup
@@ -50,7 +50,7 @@ func TestRawBytesStayWithinBudgetOfManyWriters(t *testing.T) {
 	}
 	writers.Wait()
 	if got := budget.RawBytes(); got > limit {
-		t.Errorf("%d raw bytes", got)
+		t.Errorf("%d raw bytes, limit %d", got, limit)
 	}
 	for _, s := range stores {
 		verify(t, s)
@@ -58,37 +58,37 @@ func TestRawBytesStayWithinBudgetOfManyWriters(t *testing.T) {
 	}
 }
 
-func TestLoadPacksEveryPageOnce(t *testing.T) {
+func TestBulkLoadCompressesEveryBlockOnce(t *testing.T) {
 	const families, buckets = 10, 20
-	s := New(testFamilies(families), NewBudget(150_000)) // a few buckets' worth
+	s := New(testFamilies(families), NewBudget(150_000)) // enough for a few buckets
 	fill(s, 0, buckets*slotsPerBucket, 1)
-	if packs := s.Stats().Packs; packs == 0 {
-		t.Error("the budget was never exceeded")
+	if compressions := s.Stats().Compressions; compressions == 0 {
+		t.Error("nothing was compressed, so the budget was never exceeded")
 	}
-	equal(t, "Unpacks", s.Stats().Unpacks, 0)
-	Collect(Text, s).GzipSize()
-	equal(t, "Packs", s.Stats().Packs, families*buckets)
+	equal(t, "Decompressions", s.Stats().Decompressions, 0)
+	TakeSnapshot(Text, s).GzipSize()
+	equal(t, "Compressions", s.Stats().Compressions, families*buckets)
 }
 
-func TestFullBucketIsPackedAtOnceWhileTheStoreLoads(t *testing.T) {
+func TestFullBucketIsCompressedAtOnceDuringBulkLoad(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket+1, 1)
-	equal(t, "RawPages", s.Stats().RawPages, 3) // those of the second bucket
-	s.Loaded()
+	equal(t, "RawBlocks", s.Stats().RawBlocks, 3) // those of the second bucket
+	s.EndBulkLoad()
 	fill(s, slotsPerBucket+1, 3*slotsPerBucket, 1)
-	equal(t, "RawPages once loaded", s.Stats().RawPages, 6)
+	equal(t, "RawBlocks after the bulk load", s.Stats().RawBlocks, 6)
 	verify(t, s)
 }
 
-func TestTheLeastRecentlyWrittenBucketIsPacked(t *testing.T) {
+func TestLeastRecentlyWrittenBucketIsEvictedFirst(t *testing.T) {
 	s := New(testFamilies(3), NewBudget(1<<30))
-	s.Loaded()
+	s.EndBulkLoad()
 	fill(s, 0, 3*slotsPerBucket, 1)
-	putValue(s, 0, 2) // the first bucket is the latest written now
+	putValue(s, 0, 2) // now the first bucket is the last written
 	s.budget.limit = s.budget.RawBytes() - 1
-	s.budget.enforce()
+	s.budget.evict()
 	for n, raw := range []bool{true, false, true} {
-		equal(t, "a raw page in the bucket", s.table[n].totals.raw > 0, raw)
+		equal(t, "the bucket has raw text", s.buckets[n].totals.raw > 0, raw)
 	}
 	verify(t, s)
 }

@@ -6,11 +6,11 @@ import (
 	"unsafe"
 )
 
-// afterStep is what time.Now returns when it would return at, and the clock has been
-// set forward by so much: another time of day, and the same monotonic reading. Nothing
-// makes such a time but the clock, so it is written into what a time.Time is made of,
-// and then looked at whether it still is.
-func afterStep(t *testing.T, at time.Time, by time.Duration) time.Time {
+// withClockStep returns at as time.Now would return it after the system clock was set forward by
+// the given duration: the wall clock differs, the monotonic reading does not. No function creates
+// such a time, so this one changes the internal representation of time.Time, and then checks the
+// result.
+func withClockStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 	t.Helper()
 	seconds := int64(by / time.Second)
 	stepped := at
@@ -20,12 +20,12 @@ func afterStep(t *testing.T, at time.Time, by time.Duration) time.Time {
 		loc  *time.Location
 	})(unsafe.Pointer(&stepped)).wall += uint64(seconds) << 30
 	if stepped.Sub(at) != 0 || stepped.Unix()-at.Unix() != seconds {
-		t.Fatalf("%v is not %v with the clock set by %v", stepped, at, by)
+		t.Fatalf("got %v, want %v with the clock set by %v", stepped, at, by)
 	}
 	return stepped
 }
 
-func TestClockThatIsSetDoesNotChangeAHold(t *testing.T) {
+func TestClockStepDoesNotChangeExpiry(t *testing.T) {
 	for name, c := range map[string]struct {
 		after, by time.Duration
 		held      bool
@@ -37,16 +37,17 @@ func TestClockThatIsSetDoesNotChangeAHold(t *testing.T) {
 			s := New(testFamilies(1), nil)
 			s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
 			start := time.Now()
-			s.Expire(testID(1), start.Add(time.Minute))
-			s.Sweep(time.Minute, afterStep(t, start.Add(c.after), c.by))
-			if s.Known(testID(1)) != c.held {
-				t.Errorf("after %v of a minute, with the clock set by %v, a deleted object is held: %t", c.after, c.by, !c.held)
+			s.ExpireAt(testID(1), start.Add(time.Minute))
+			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
+			if s.Contains(testID(1)) != c.held {
+				t.Errorf("after %v of a minute, with the clock set by %v, the deleted object is present: %t, want %t",
+					c.after, c.by, !c.held, c.held)
 			}
 		})
 	}
 }
 
-func TestClockThatIsSetPacksNothingEarlyOrLate(t *testing.T) {
+func TestClockStepDoesNotChangeQuietTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after, by time.Duration
 		raw       int64
@@ -59,9 +60,10 @@ func TestClockThatIsSetPacksNothingEarlyOrLate(t *testing.T) {
 			s.Put(Object{ID: testID(1)}, linesOf(line(0, 1, "a", 1)))
 			start := time.Now()
 			s.Sweep(time.Minute, start)
-			s.Sweep(time.Minute, afterStep(t, start.Add(c.after), c.by))
-			if n := int64(s.Stats().RawPages); n != c.raw {
-				t.Errorf("after %v of a minute, with the clock set by %v, %d pages are raw", c.after, c.by, n)
+			s.Sweep(time.Minute, withClockStep(t, start.Add(c.after), c.by))
+			if n := int64(s.Stats().RawBlocks); n != c.raw {
+				t.Errorf("after %v of a minute, with the clock set by %v, %d raw blocks, want %d",
+					c.after, c.by, n, c.raw)
 			}
 		})
 	}

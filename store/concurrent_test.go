@@ -18,25 +18,25 @@ import (
 const (
 	concurrentFamilies = 6
 	stableObjects      = 300 // in both shards, never deleted: 0 to 299
-	volatileObjects    = 600 // the others: come, go, and change shard
+	volatileObjects    = 600 // put, deleted, and moved between the shards
 	scrapes            = 40
 )
 
-// Stable objects are in both shards. Of the others, even ones are in the first
-// and odd ones in the second.
+// Stable objects are in both shards. Of the others, the first shard has those with an even hash,
+// the second those with an odd one.
 func inFirst(hash uint64) bool  { return hash < stableObjects || hash%2 == 0 }
 func inSecond(hash uint64) bool { return hash < stableObjects || hash%2 == 1 }
 
-// TestEveryScrapeSeesWholeObjects runs everything at once. Each object writes
-// its version into a line of every family, so that a scrape that mixes two
-// versions, or moves, or misses an object shows.
+// TestEveryScrapeSeesWholeObjects runs all operations concurrently. Each object has its version in
+// a line of every family, which reveals a scrape that mixes two versions, has an object twice, or
+// misses one.
 func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
 	fill(s, 0, stableObjects, 1)
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	var turns []*atomic.Uint64
-	forever := func(work func(turn uint64)) {
+	repeat := func(work func(turn uint64)) {
 		made := new(atomic.Uint64)
 		turns = append(turns, made)
 		others.Go(func() {
@@ -51,17 +51,17 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 			}
 		})
 	}
-	forever(func(turn uint64) { putVersion(s, rand.IntN(stableObjects), turn) })
-	forever(func(turn uint64) { putVersion(s, stableObjects+rand.IntN(volatileObjects), turn) })
-	forever(func(turn uint64) { s.Delete(testID(stableObjects + rand.IntN(volatileObjects))) })
-	forever(func(turn uint64) { s.Sweep(0, time.Unix(int64(turn), 0)) })
-	forever(func(turn uint64) { s.Has(testID(3), turn); s.Stats() })
-	forever(func(turn uint64) { reshard(s, turn) })
-	forever(func(turn uint64) {
+	repeat(func(turn uint64) { putVersion(s, rand.IntN(stableObjects), turn) })
+	repeat(func(turn uint64) { putVersion(s, stableObjects+rand.IntN(volatileObjects), turn) })
+	repeat(func(turn uint64) { s.Delete(testID(stableObjects + rand.IntN(volatileObjects))) })
+	repeat(func(turn uint64) { s.Sweep(0, time.Unix(int64(turn), 0)) })
+	repeat(func(turn uint64) { s.HasVersion(testID(3), turn); s.Stats() })
+	repeat(func(turn uint64) { reshard(s, turn) })
+	repeat(func(turn uint64) {
 		s.Retain(0, 0, func(yield func(ID) bool) {
 			for n := 0; n < stableObjects+volatileObjects && yield(testID(n)); n++ {
 				if n > stableObjects && n%7 == 0 {
-					n++ // one that goes
+					n++ // not listed, so Retain removes it
 				}
 			}
 		})
@@ -70,8 +70,8 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	var scrapers sync.WaitGroup
 	for i := range 2 {
 		scrapers.Go(func() {
-			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some begin late
-				if err := wholeObjects(s, i+n); err != nil {
+			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some start late
+				if err := checkScrape(s, i+n); err != nil {
 					t.Error(err)
 					return
 				}
@@ -89,13 +89,13 @@ func reshard(s *Store, turn uint64) {
 	if turn%2 == 0 {
 		now, next = next, now
 	}
-	begin(s, now, next)
+	beginReshard(s, now, next)
 	switch turn % 5 {
-	case 0: // replaced by the next
+	case 0: // the next reshard replaces it
 	case 1:
-		abort(s, now)
+		abortReshard(s, now)
 	default:
-		commit(s, next)
+		commitReshard(s, next)
 	}
 }
 
@@ -103,20 +103,20 @@ func putVersion(s *Store, n int, version uint64) {
 	s.Put(Object{ID: testID(n), Hash: uint64(n), Version: version}, linesOf(textsOf(s, n, version)...))
 }
 
-// wholeObjects scrapes once and says what is wrong.
-func wholeObjects(s *Store, turn int) error {
+// checkScrape scrapes once and returns an error if an object is missing or incomplete.
+func checkScrape(s *Store, turn int) error {
 	var text []byte
 	var out bytes.Buffer
-	page := Collect(Text, s)
-	defer page.Release()
+	snap := TakeSnapshot(Text, s)
+	defer snap.Release()
 	if turn%2 == 0 {
-		if err := page.WriteText(&out); err != nil {
+		if err := snap.WriteText(&out); err != nil {
 			return err
 		}
 		text = out.Bytes()
 	} else {
-		size := page.GzipSize()
-		if err := page.WriteGzip(&out); err != nil {
+		size := snap.GzipSize()
+		if err := snap.WriteGzip(&out); err != nil {
 			return err
 		}
 		if int64(out.Len()) != size {
@@ -143,7 +143,7 @@ func checkVersions(text string) error {
 	}
 	for object, seen := range versions {
 		if len(seen) != concurrentFamilies || len(slices.Compact(slices.Clone(seen))) != 1 {
-			return fmt.Errorf("object %s: versions %q, want %d that are the same", object, seen, concurrentFamilies)
+			return fmt.Errorf("object %s: versions %q, want %d equal ones", object, seen, concurrentFamilies)
 		}
 	}
 	for n := range stableObjects {
@@ -154,9 +154,9 @@ func checkVersions(text string) error {
 	return nil
 }
 
-// TestShowIsAtomicToReaders goes to and fro between two shards that share no
-// object: every scrape must show one or the other, complete.
-func TestShowIsAtomicToReaders(t *testing.T) {
+// TestSetVisibleIsAtomicForReaders alternates between two shards without a common object. Every
+// scrape must contain all objects of one of them and none of the other.
+func TestSetVisibleIsAtomicForReaders(t *testing.T) {
 	const objects, turns = 200, 20
 	s := New(testFamilies(2), NewBudget(50_000))
 	put := func(parity int) {
@@ -167,7 +167,7 @@ func TestShowIsAtomicToReaders(t *testing.T) {
 	put(0)
 	done := make(chan struct{})
 	var scraper sync.WaitGroup
-	var seen [2]atomic.Int64 // pages with even and with odd objects
+	var seen [2]atomic.Int64 // snapshots with even and with odd objects
 	scraper.Go(func() {
 		for {
 			select {
@@ -184,22 +184,22 @@ func TestShowIsAtomicToReaders(t *testing.T) {
 		}
 	})
 	for turn := 0; !t.Failed() && (turn < turns || seen[0].Load() == 0 || seen[1].Load() == 0); turn++ {
-		begin(s, even, odd)
+		beginReshard(s, even, odd)
 		put(1)
-		commit(s, odd)
-		begin(s, odd, even)
+		commitReshard(s, odd)
+		beginReshard(s, odd, even)
 		put(0)
-		commit(s, even)
+		commitReshard(s, even)
 	}
 	close(done)
 	scraper.Wait()
 	verify(t, s)
 }
 
-// oneShard scrapes once, and returns whether the objects on the page are even (0) or odd (1).
+// oneShard scrapes once and returns whether the objects are even (0) or odd (1).
 func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	var out bytes.Buffer
-	if err := Collect(Text, s).WriteText(&out); err != nil {
+	if err := TakeSnapshot(Text, s).WriteText(&out); err != nil {
 		return 0, err
 	}
 	parity := map[byte]int{}
@@ -218,9 +218,9 @@ func oneShard(s *Store, objects int) (parityOfAll byte, err error) {
 	return 0, nil
 }
 
-// TestRetainNeverShrinksThePage relists under scrapes: what exists all the time
-// is on every page.
-func TestRetainNeverShrinksThePage(t *testing.T) {
+// TestRetainNeverRemovesListedObjectsFromAScrape relists during scrapes. Objects that are in every
+// list must be in every scrape.
+func TestRetainNeverRemovesListedObjectsFromAScrape(t *testing.T) {
 	s := New(testFamilies(concurrentFamilies), NewBudget(100_000))
 	fill(s, 0, stableObjects, 1)
 	done := make(chan struct{})
@@ -233,7 +233,7 @@ func TestRetainNeverShrinksThePage(t *testing.T) {
 				return
 			default:
 			}
-			if err := wholeObjects(s, turn); err != nil {
+			if err := checkScrape(s, turn); err != nil {
 				t.Error(err)
 				return
 			}
@@ -246,7 +246,7 @@ func TestRetainNeverShrinksThePage(t *testing.T) {
 			putVersion(s, n, uint64(turn))
 			listed = append(listed, testID(n))
 		}
-		fill(s, 1000, 1050, 1) // gone by the next list
+		fill(s, 1000, 1050, 1) // not in the next list
 		s.Retain(0, 0, slices.Values(listed))
 	}
 	close(done)

@@ -15,20 +15,21 @@ func TestCRCOfConcatenation(t *testing.T) {
 		}
 		checkCRC(t, text, rng.IntN(len(text)+1), rng.IntN(len(text)+1))
 	}
-	const gigabytes = 5 << 30 // lengths past 32 bits
-	equal(t, "shift of the sum of two lengths", crcShift(gigabytes+3), crcProduct(crcShift(gigabytes), crcShift(3)))
+	const gigabytes = 5 << 30 // lengths above 32 bits
+	equal(t, "factor of the sum of two lengths",
+		crcFactorFor(gigabytes+3), crcMultiply(crcFactorFor(gigabytes), crcFactorFor(3)))
 }
 
-// checkCRC joins the CRCs of three parts.
+// checkCRC combines the CRCs of three parts of text.
 func checkCRC(t *testing.T, text []byte, a, b int) {
 	t.Helper()
 	a, b = min(a, b), max(a, b)
 	var got uint32
 	for _, part := range [][]byte{text[:a], text[a:b], text[b:]} {
-		got = crcJoin(got, crc32.ChecksumIEEE(part), crcShift(len(part)))
+		got = crcCombine(got, crc32.ChecksumIEEE(part), crcFactorFor(len(part)))
 	}
 	if want := crc32.ChecksumIEEE(text); got != want {
-		t.Errorf("%d bytes cut at %d and %d: %#x, want %#x", len(text), a, b, got, want)
+		t.Errorf("%d bytes split at %d and %d: %#x, want %#x", len(text), a, b, got, want)
 	}
 }
 

@@ -1,61 +1,58 @@
-// Package store keeps the exposition lines of Kubernetes objects in pages that
-// are already compressed, so that a scrape costs what changed since the last
-// one and not what exists. It knows neither Kubernetes types nor HTTP.
+// Package store keeps the exposition lines of Kubernetes objects in compressed blocks, so that the
+// cost of a scrape depends on what changed since the last one and not on the number of objects. It
+// knows neither Kubernetes types nor HTTP.
 //
 // # Model
 //
-// A Store holds the objects of one resource in buckets of up to 64. A bucket
-// has one page per metric family, with the lines of its objects in slot order;
-// a family nobody in the bucket has costs one pointer. What a page is at one
-// moment is a sheet, which has two forms: raw text, which can be edited, and
-// packed, a run of deflate blocks that ends on a byte boundary.
+// A Store holds the objects of one resource in buckets of up to 64. A bucket has one block per
+// metric family: the lines of its objects in slot order. A family without lines in a bucket costs
+// one pointer. A block has two forms: raw text, which can be edited, and compressed text, which is
+// deflate data that ends on a byte boundary. A few changes of a compressed block are kept as a
+// patch of it, so that it need not be decompressed for each of them.
 //
-// Put compares fingerprints per family and opens only the pages whose text
-// differs; most updates differ in none. An open page stays raw until it was
-// left alone for a while (Sweep) or raw memory runs out (Budget), so that many
-// updates share one packing.
+// Put compares fingerprints per family and touches only the blocks whose text differs. Most updates
+// change no block. A raw block stays raw until it was not written for a while (Sweep) or until raw
+// text exceeds its limit (Budget), so that many updates share one compression.
 //
-// Collect copies one pointer per page under the store's mutex. A gzip scrape
-// then packs the sheets that are raw only and writes finished bytes: a header,
-// the runs one after the other, an empty final block, and a CRC-32 that is
-// computed from those of the pages. An identity scrape inflates and keeps
-// nothing.
+// TakeSnapshot copies one pointer per block under the store's mutex. A gzip scrape then compresses
+// the blocks that have no compressed form yet, and writes finished bytes: the gzip header, the data
+// of the blocks, an empty final deflate block, and a CRC-32 that is combined from those of the
+// blocks. A scrape without gzip decompresses the blocks one by one and keeps nothing.
 //
-// What is held need not be shown: Divide sorts objects into parts by their shard
-// hash, and Show changes at once which parts a page has. So what another replica
-// serves for the moment is at hand, compressed, when it has to be served here.
+// Objects in the store need not be visible: SetPartitioning assigns them to partitions by their
+// shard hash, and SetVisible changes atomically which partitions snapshots contain. Objects that
+// another replica serves for now are thus available in compressed form when this replica has to
+// serve them.
 //
 // # Invariants
 //
-//   - A sheet has at least one form at any time.
-//   - A sheet that was collected, or that somebody packs, is final: its text
-//     never changes. An edit of such a page makes a new sheet. Only its forms
-//     come and go, and both hold the same text.
-//   - A page with no text is a nil sheet: no sheet is empty, and no family
-//     header stands alone.
-//   - A collected page shows each store at one moment. No object is there
-//     twice, in part, or in two versions, whatever moves meanwhile.
-//   - What is held is never replaced by an older version.
-//   - All objects of a bucket belong to one part of the shard, by the division
-//     that the bucket was sorted by. Show only marks buckets.
-//   - The raw bytes of all stores of a Budget are within its limit when no call
-//     is under way.
+//   - A block has at least one form at any time.
+//   - A block that is in a snapshot, or that is being compressed, is frozen: its text never
+//     changes. An edit replaces it by a new block. Forms may be added and dropped, and all of them
+//     hold the same text.
+//   - A block without text is nil. No block is empty, and no family header stands alone.
+//   - A snapshot shows each store at one moment. No object appears twice, in part, or in two
+//     versions, even while objects move between buckets.
+//   - The store never replaces a version by an older one.
+//   - All objects of a bucket belong to the same partition, by the partitioning that the bucket
+//     refers to. SetVisible only marks buckets.
+//   - The raw bytes of all stores of a Budget are within its limit while no call is in progress.
 //
 // # Locks
 //
 // In the order in which they may be taken:
 //
-//  1. Store.change: who sorts objects into buckets as a whole: Divide, Show,
-//     and the merging of a sweep, which gives way to the others.
-//  2. raw.packing: one deflates the sheet, others wait for the result.
-//  3. Store.mu: index, buckets, pages. Held for work on one bucket (or two, when
-//     objects move), never while text is deflated. Collect holds it for a copy
-//     of pointers, Show for a mark on each bucket.
-//  4. Budget.mu: the list of buckets with raw pages.
+//  1. Store.partitionMu: held while objects move between buckets, by SetPartitioning, by
+//     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken.
+//  2. rawText.compressMu and patch.compressMu: one goroutine compresses the block, others wait for
+//     the result.
+//  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never
+//     during the compression of text. TakeSnapshot holds it to copy pointers, SetVisible to mark
+//     each bucket.
+//  4. Budget.mu: the list of buckets with raw blocks.
 //
-// Deflating, which is what takes long, needs none but raw.packing. Buckets are
-// packed for the Budget by the goroutine that wrote a byte too many, after it
-// has let go of its locks. Whoever packs or unpacks text takes one of as many turns as
-// there are CPUs, last of all, and waits for nobody while it has it. The package owns no goroutine: WriteText starts a
-// few and waits for them.
+// Compression takes the longest and needs only compressMu. When the Budget is exceeded, the
+// goroutine whose write exceeded it compresses the evicted buckets after it has released its locks.
+// Compression and decompression take a permit of codec.sem, of which there are GOMAXPROCS. The
+// permit is taken last, and its holder waits for nothing else. The package starts no goroutine.
 package store

@@ -2,12 +2,10 @@ package store
 
 import "time"
 
-// Expire is Delete for an object whose last state stays on the page until a given
-// time. Collecting pages does not shorten the stay: one scrape more or less, or a
-// scrape that was cut off, changes nothing for the others. A repeated deletion does
-// not prolong it. A newer version that is put, which only a mistaken caller would do,
-// revives the object.
-func (s *Store) Expire(id ID, until time.Time) {
+// ExpireAt is Delete for an object whose last state stays visible until a given time. Snapshots do
+// not shorten that time, so an extra or aborted scrape changes nothing for the other clients. A
+// repeated call does not prolong it. Putting a newer version cancels the expiry.
+func (s *Store) ExpireAt(id ID, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, _, held := s.find(id); !held {
@@ -18,34 +16,34 @@ func (s *Store) Expire(id ID, until time.Time) {
 	}
 }
 
-// Expiring reports whether the object is deleted and held until its time is over.
-func (s *Store) Expiring(id ID) bool {
+// IsExpiring reports whether the object is deleted but kept until its expiry time.
+func (s *Store) IsExpiring(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, is := s.expiring[id]
-	return is
+	_, expiring := s.expiring[id]
+	return expiring
 }
 
-// RemoveExpired removes the objects whose time is over. Sweep calls it; call it before
-// Collect as well for a page that is exact.
+// RemoveExpired removes the objects whose expiry time has passed. Sweep calls it. Call it before
+// TakeSnapshot as well if the snapshot has to be exact.
 func (s *Store) RemoveExpired(now time.Time) {
-	for _, id := range s.due(s.age(now)) {
-		s.expired(id)
+	for _, id := range s.expiredIDs(s.age(now)) {
+		s.removeIfExpired(id)
 	}
 }
 
-// expired removes an object, unless a newer version has come meanwhile.
-func (s *Store) expired(id ID) {
+// removeIfExpired removes an object unless a newer version has cancelled the expiry meanwhile.
+func (s *Store) removeIfExpired(id ID) {
 	s.mu.Lock()
-	if _, still := s.expiring[id]; still {
+	if _, expiring := s.expiring[id]; expiring {
 		b, i, _ := s.find(id)
 		s.remove(b, 1<<i)
 	}
 	s.mu.Unlock()
-	s.budget.enforce()
+	s.budget.evict()
 }
 
-func (s *Store) due(age time.Duration) []ID {
+func (s *Store) expiredIDs(age time.Duration) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []ID

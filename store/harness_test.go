@@ -16,8 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testFamilies are n families whose headers differ between the formats for
-// every third.
+// testFamilies returns n families. Every third has different headers in the two formats.
 func testFamilies(n int) []Family {
 	families := make([]Family, n)
 	for i := range families {
@@ -28,13 +27,14 @@ func testFamilies(n int) []Family {
 			OpenMetricsHeader: fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s gauge\n", name, name),
 		}
 		if i%3 == 0 {
-			families[i].OpenMetricsHeader = fmt.Appendf(nil, "# HELP %s Something about it.\n# TYPE %s info\n", name, name)
+			families[i].OpenMetricsHeader = fmt.Appendf(nil,
+				"# HELP %s Something about it.\n# TYPE %s info\n", name, name)
 		}
 	}
 	return families
 }
 
-// linesOf joins the text of an object's families.
+// linesOf returns Lines with one text per family.
 func linesOf(texts ...string) *Lines {
 	l := new(Lines)
 	for _, text := range texts {
@@ -46,25 +46,25 @@ func linesOf(texts ...string) *Lines {
 
 func testID(n int) ID { return NewID(fmt.Sprintf("00000000-0000-4000-8000-%012x", n), "", "") }
 
-// line is a sample of a test family.
+// line returns a sample line of a test family.
 func line(family, object int, label string, value uint64) string {
 	return fmt.Sprintf("kube_test_family_%02d{object=\"%d\",label=%q} %d\n", family, object, label, value)
 }
 
-// content is a page taken apart: family name to its sample lines, sorted.
+// content is a parsed exposition: sorted sample lines by family.
 type content map[string][]string
 
-// parsePage fails on a family that comes twice, or without a header, or with a
-// header only, or in the wrong order.
-func parsePage(t testing.TB, f Format, text string, families []Family) content {
+// parseExposition fails the test if a family appears twice, has no header, has only a header, or is
+// out of order.
+func parseExposition(t testing.TB, f Format, text string, families []Family) content {
 	t.Helper()
 	if f == OpenMetrics {
 		var whole bool
 		if text, whole = strings.CutSuffix(text, "# EOF\n"); !whole {
-			t.Fatalf("page does not end with # EOF: %q", text[max(0, len(text)-50):])
+			t.Fatalf("exposition does not end with # EOF: %q", text[max(0, len(text)-50):])
 		}
 	}
-	page := content{}
+	parsed := content{}
 	for _, family := range families {
 		header := string(family.TextHeader)
 		if f == OpenMetrics {
@@ -81,46 +81,46 @@ func parsePage(t testing.TB, f Format, text string, families []Family) content {
 		lines := strings.SplitAfter(body[:end], "\n")
 		lines = lines[:len(lines)-1]
 		if len(lines) == 0 {
-			t.Fatalf("family %s has a header and no line", family.Name)
+			t.Fatalf("family %s has a header but no line", family.Name)
 		}
 		slices.Sort(lines)
-		page[family.Name] = lines
+		parsed[family.Name] = lines
 		text = body[end:]
 	}
 	if text != "" {
-		t.Fatalf("page goes on with %.200q after all families", text)
+		t.Fatalf("exposition continues with %.200q after the last family", text)
 	}
-	return page
+	return parsed
 }
 
-// readPage reads the page in every encoding, checks that they agree and that
-// the sizes are exact, and returns it.
-func readPage(t testing.TB, f Format, p *Page, families []Family) content {
+// readSnapshot writes the snapshot in every encoding, checks that the texts agree and that the
+// sizes are exact, and returns the parsed text.
+func readSnapshot(t testing.TB, f Format, snap *Snapshot, families []Family) content {
 	t.Helper()
-	var text, packed bytes.Buffer
-	if err := p.WriteText(&text); err != nil {
+	var text, zipped bytes.Buffer
+	if err := snap.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.Size(), int64(text.Len()); got != want {
+	if got, want := snap.Size(), int64(text.Len()); got != want {
 		t.Fatalf("Size() = %d, but %d bytes were written", got, want)
 	}
-	size := p.GzipSize()
-	if err := p.WriteGzip(&packed); err != nil {
+	size := snap.GzipSize()
+	if err := snap.WriteGzip(&zipped); err != nil {
 		t.Fatal(err)
 	}
-	if got := int64(packed.Len()); got != size {
+	if got := int64(zipped.Len()); got != size {
 		t.Fatalf("GzipSize() = %d, but %d bytes were written", size, got)
 	}
-	if unpacked := gunzip(t, packed.Bytes()); !bytes.Equal(unpacked, text.Bytes()) {
-		t.Fatalf("gzip holds other text: %d bytes, want %d", len(unpacked), text.Len())
+	if unzipped := gunzip(t, zipped.Bytes()); !bytes.Equal(unzipped, text.Bytes()) {
+		t.Fatalf("decompressed text differs from the plain text: %d bytes, want %d", len(unzipped), text.Len())
 	}
-	return parsePage(t, f, text.String(), families)
+	return parseExposition(t, f, text.String(), families)
 }
 
-// gunzip reads exactly one gzip member with two readers that must agree.
-func gunzip(t testing.TB, packed []byte) []byte {
+// gunzip reads exactly one gzip member with two readers and checks that they agree.
+func gunzip(t testing.TB, zipped []byte) []byte {
 	t.Helper()
-	in := bytes.NewReader(packed)
+	in := bytes.NewReader(zipped)
 	std, err := gzip.NewReader(in)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func gunzip(t testing.TB, packed []byte) []byte {
 	if in.Len() != 0 {
 		t.Fatalf("%d bytes after the first gzip member", in.Len())
 	}
-	other, err := kgzip.NewReader(bytes.NewReader(packed))
+	other, err := kgzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,21 +161,21 @@ func equalContent(t testing.TB, got, want content) {
 	t.Fatalf("%d families, want %d", len(got), len(want))
 }
 
-// verify recomputes what the store keeps running.
+// verify recomputes the running totals and checks the invariants of the store.
 func verify(t testing.TB, s *Store) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var shown, hidden totals
+	var visible, hidden totals
 	objects := 0
-	for n, b := range s.table {
+	for n, b := range s.buckets {
 		if b == nil {
 			continue
 		}
 		sum := totals{objects: b.count(), buckets: 1}
-		for f, sh := range b.pages {
-			sum.add(weigh(sh))
-			verifySheet(t, b, f, sh)
+		for f, blk := range b.blocks {
+			sum.add(usage(blk))
+			verifyBlock(t, b, f, blk)
 		}
 		if sum != b.totals {
 			t.Fatalf("bucket %d: totals %+v, want %+v", n, b.totals, sum)
@@ -186,56 +186,57 @@ func verify(t testing.TB, s *Store) {
 		for i := range slotsOf(b.used) {
 			objects++
 			if found, slot, held := s.find(b.slots[i].id); !held || found != b || slot != i {
-				t.Fatalf("bucket %d slot %d: the index says otherwise", n, i)
+				t.Fatalf("bucket %d slot %d: the index has another location", n, i)
 			}
 		}
-		if l := b.listed; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
-			t.Fatalf("bucket %d: the budget knows %d bytes (listed: %t), want %d", n, l.raw, l.element != nil, sum.raw)
+		if l := b.lru; l.raw != sum.raw || (l.element != nil) != (sum.raw > 0) {
+			t.Fatalf("bucket %d: the budget counts %d bytes (in the list: %t), want %d",
+				n, l.raw, l.element != nil, sum.raw)
 		}
-		verifyPart(t, s, b)
-		if b.shown {
-			shown.add(sum)
+		verifyPartition(t, s, b)
+		if b.visible {
+			visible.add(sum)
 		} else {
 			hidden.add(sum)
 		}
 	}
-	if shown != s.shownTotals || hidden != s.hiddenTotals {
-		t.Fatalf("totals %+v and %+v, want %+v and %+v", s.shownTotals, s.hiddenTotals, shown, hidden)
+	if visible != s.visibleTotals || hidden != s.hiddenTotals {
+		t.Fatalf("totals %+v and %+v, want %+v and %+v", s.visibleTotals, s.hiddenTotals, visible, hidden)
 	}
 	if objects != len(s.index) {
 		t.Fatalf("%d objects in buckets, %d in the index", objects, len(s.index))
 	}
 }
 
-// verifyPart checks that all objects of a bucket belong where the bucket does.
-func verifyPart(t testing.TB, s *Store, b *bucket) {
+// verifyPartition checks that the objects of a bucket belong to its partition.
+func verifyPartition(t testing.TB, s *Store, b *bucket) {
 	t.Helper()
-	if b.division != s.division || b.shown != s.shown.has(b.part) {
-		t.Fatalf("bucket %d was not sorted, or is not shown as its part is", b.number)
+	if b.partitioning != s.partitioning || b.visible != s.visible.has(b.partition) {
+		t.Fatalf("bucket %d: outdated partitioning, or visibility differs from its partition", b.number)
 	}
 	for i := range slotsOf(b.used) {
-		if p, held := s.division.part(b.slots[i].hash); !held || p != b.part {
-			t.Fatalf("bucket %d slot %d: belongs to part %d (%t), not %d", b.number, i, p, held, b.part)
+		if p, held := s.partitioning.partitionOf(b.slots[i].hash); !held || p != b.partition {
+			t.Fatalf("bucket %d slot %d: partition %d (held: %t), want %d", b.number, i, p, held, b.partition)
 		}
 	}
 }
 
-// verifySheet compares a page with the fingerprints of the slots.
-func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
+// verifyBlock compares a block with the fingerprints of the slots.
+func verifyBlock(t testing.TB, b *bucket, f int, blk *block) {
 	t.Helper()
 	var lens []uint32
-	if sh != nil {
-		text, size := []byte(nil), sh.size()
-		if r := sh.raw.Load(); r != nil {
+	if blk != nil {
+		text, size := []byte(nil), blk.size()
+		if r := blk.raw.Load(); r != nil {
 			text, lens = r.text, r.lens
 		}
-		if p := sh.packed.Load(); p != nil {
-			lens = p.lens()
-			unpacked := make([]byte, p.size)
-			if err := b.store.budget.codec.inflate(unpacked, p); err != nil {
+		if ct := blk.compressed.Load(); ct != nil {
+			lens = ct.lens()
+			decompressed := make([]byte, ct.size)
+			if err := b.store.budget.codec.decompress(decompressed, ct); err != nil {
 				t.Fatal(err)
 			}
-			if text != nil && !bytes.Equal(text, unpacked) {
+			if text != nil && !bytes.Equal(text, decompressed) {
 				t.Fatalf("bucket %d family %d: the forms differ", b.number, f)
 			}
 		}
@@ -244,27 +245,27 @@ func verifySheet(t testing.TB, b *bucket, f int, sh *sheet) {
 			sum += int(n)
 		}
 		if sum != size || size == 0 {
-			t.Fatalf("bucket %d family %d: the slots have %d bytes, the page %d", b.number, f, sum, size)
+			t.Fatalf("bucket %d family %d: the slots have %d bytes, the block has %d", b.number, f, sum, size)
 		}
 	}
 	for i := range slotsPerBucket {
-		has := i < len(b.slots) && b.slots[i].prints.has(f)
+		has := i < len(b.slots) && b.slots[i].fingerprints.has(f)
 		if text := i < len(lens) && lens[i] > 0; has != text {
-			t.Fatalf("bucket %d family %d slot %d: text %t, fingerprint %t", b.number, f, i, text, has)
+			t.Fatalf("bucket %d family %d slot %d: has text: %t, has fingerprint: %t", b.number, f, i, text, has)
 		}
 	}
 }
 
-// The parts of a change of shard: what is in the shard now is in parts 1 and 3,
-// what is in the next one in 2 and 3.
+// The partitions during a reshard: objects of the current shard are in 1 and 3, those of the next
+// one in 2 and 3.
 const (
-	nowParts  Parts = 1<<1 | 1<<3
-	nextParts Parts = 1<<2 | 1<<3
+	nowPartitions  PartitionSet = 1<<1 | 1<<3
+	nextPartitions PartitionSet = 1<<2 | 1<<3
 )
 
-// begin divides for a change from one shard to another, and shows the first.
-func begin(s *Store, now, next func(hash uint64) bool) {
-	s.Divide(func(hash uint64) (p Part, held bool) {
+// beginReshard partitions the store for a change from one shard to another. The first is visible.
+func beginReshard(s *Store, now, next func(hash uint64) bool) {
+	s.SetPartitioning(func(hash uint64) (p Partition, held bool) {
 		if now(hash) {
 			p |= 1
 		}
@@ -272,17 +273,17 @@ func begin(s *Store, now, next func(hash uint64) bool) {
 			p |= 2
 		}
 		return p, p != 0
-	}, nowParts)
+	}, nowPartitions)
 }
 
-// commit shows the next shard and drops what is not in it.
-func commit(s *Store, next func(hash uint64) bool) {
-	s.Show(nextParts)
-	abort(s, next)
+// commitReshard makes the next shard visible and deletes all other objects.
+func commitReshard(s *Store, next func(hash uint64) bool) {
+	s.SetVisible(nextPartitions)
+	abortReshard(s, next)
 }
 
-// abort drops what is not in the shard.
-func abort(s *Store, shard func(hash uint64) bool) {
-	s.Divide(func(hash uint64) (Part, bool) { return 0, shard(hash) }, 1)
-	s.Loaded()
+// abortReshard deletes all objects that are not in the shard.
+func abortReshard(s *Store, shard func(hash uint64) bool) {
+	s.SetPartitioning(func(hash uint64) (Partition, bool) { return 0, shard(hash) }, 1)
+	s.EndBulkLoad()
 }

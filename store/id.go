@@ -6,25 +6,22 @@ import (
 	"encoding/hex"
 )
 
-// ID identifies an object for as long as it exists. It is the object's UID in
-// 16 bytes, so that it is cheap as a map key.
+// ID identifies an object. It holds the object's UID in 16 bytes, which makes it a cheap map key.
 type ID [16]byte
 
-// NewID gives the ID of an object. A UID in the canonical form (a UUID of 36
-// characters in lower case) is taken as it is. Any other is hashed together with
-// namespace and name, which stand in for a UID that is missing.
+// NewID returns the ID of an object. A UID in canonical form (36 characters, lower case) becomes
+// the ID itself. Any other UID is hashed together with namespace and name, which replace a missing
+// UID.
 func NewID(uid, namespace, name string) ID { return newID(uid, namespace, name) }
 
-// NewIDBytes is NewID for names that still lie in a receive buffer. It makes
-// no garbage.
+// NewIDBytes is NewID for values that are still in a receive buffer. It does not allocate.
 func NewIDBytes(uid, namespace, name []byte) ID { return newID(uid, namespace, name) }
 
-// HashedID is NewID without a special case for UUIDs. It is for APIs that may let
-// users choose UIDs, which Kubernetes itself does not: two objects with one UID
-// are two IDs.
+// HashedID is NewID without the special case for canonical UIDs. Use it for APIs that may let users
+// choose UIDs, which Kubernetes itself does not: two objects with the same UID get different IDs.
 func HashedID(uid, namespace, name string) ID { return hashedID(uid, namespace, name) }
 
-// HashedIDBytes is HashedID as NewIDBytes is NewID.
+// HashedIDBytes is HashedID for values that are still in a receive buffer.
 func HashedIDBytes(uid, namespace, name []byte) ID { return hashedID(uid, namespace, name) }
 
 func newID[T string | []byte](uid, namespace, name T) ID {
@@ -34,8 +31,8 @@ func newID[T string | []byte](uid, namespace, name T) ID {
 	return hashedID(uid, namespace, name)
 }
 
-// hashedID takes a cryptographic hash: users choose the names, and 128 bits of it are as
-// many as those of a UUID.
+// hashedID uses a cryptographic hash because users choose the names. It keeps 128 bits, the size of
+// a UUID.
 func hashedID[T string | []byte](uid, namespace, name T) ID {
 	var stack [640]byte
 	text := stack[:0]
@@ -47,8 +44,8 @@ func hashedID[T string | []byte](uid, namespace, name T) ID {
 	return ID(sum[:len(ID{})])
 }
 
-// parseUUID accepts exactly one spelling of each UUID: two UIDs that differ as
-// strings must not become one ID.
+// parseUUID accepts exactly one spelling of each UUID, so that UIDs that differ as strings never
+// get the same ID.
 func parseUUID[T string | []byte](s T) (id ID, ok bool) {
 	if len(s) != 36 {
 		return id, false
@@ -82,5 +79,5 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// String is the hexadecimal form, for logs and failing tests.
+// String returns the hexadecimal form, for logs and test failures.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }

@@ -6,7 +6,10 @@ import (
 )
 
 func TestNewID(t *testing.T) {
-	hashed := func(text string) ID { sum := sha256.Sum256([]byte(text)); return ID(sum[:16]) } // each part behind its length
+	hashed := func(text string) ID { // of the parts, each preceded by its length
+		sum := sha256.Sum256([]byte(text))
+		return ID(sum[:16])
+	}
 	for _, test := range []struct {
 		uid, namespace, name string
 		want                 ID
@@ -22,22 +25,25 @@ func TestNewID(t *testing.T) {
 		{"", "", "", hashed("\x00\x00\x00")},
 	} {
 		equal(t, "NewID of "+test.uid, NewID(test.uid, test.namespace, test.name), test.want)
-		equal(t, "NewIDBytes of "+test.uid, NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
+		equal(t, "NewIDBytes of "+test.uid,
+			NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
 	}
 }
 
-func TestNewIDMakesNoGarbage(t *testing.T) {
+func TestNewIDDoesNotAllocate(t *testing.T) {
 	uid, namespace, name := []byte("00112233-4455-6677-8899-aabbccddeeff"), []byte("ns"), []byte("name")
 	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewIDBytes(uid, namespace, name) }), 0)
-	equal(t, "allocations without", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
+	equal(t, "allocations without a UID", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
 }
 
-// TestHashedIDTellsObjectsWithOneUIDApart: an API that lets users choose UIDs does not let
-// them take each other's objects off the page.
-func TestHashedIDTellsObjectsWithOneUIDApart(t *testing.T) {
+// If an API lets users choose UIDs, one user must not be able to replace the objects of another in
+// the exposition.
+func TestHashedIDDiffersForObjectsWithTheSameUID(t *testing.T) {
 	const uid = "00112233-4455-6677-8899-aabbccddeeff"
 	seen := map[ID][3]string{}
-	for _, o := range [][3]string{{uid, "ns", "a"}, {uid, "ns", "b"}, {uid, "nsa", ""}, {uid, "n", "sa"}, {"", uid, "a"}, {"", "ns", "a"}} {
+	for _, o := range [][3]string{
+		{uid, "ns", "a"}, {uid, "ns", "b"}, {uid, "nsa", ""}, {uid, "n", "sa"}, {"", uid, "a"}, {"", "ns", "a"},
+	} {
 		id := HashedID(o[0], o[1], o[2])
 		if other, is := seen[id]; is {
 			t.Errorf("%q and %q have the same ID", o, other)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// model is what a Store promises, without any of its machinery.
+// model has the specified behaviour of a Store without its implementation.
 type model struct {
 	families  []Family
 	objects   map[ID]modelObject
@@ -45,18 +45,18 @@ func (m *model) finish(stays func(uint64) bool) {
 }
 
 func (m *model) content() content {
-	page := content{}
+	parsed := content{}
 	for _, o := range m.objects {
 		for f, text := range o.texts {
 			if text != "" && m.served(o.Object) {
-				page[m.families[f].Name] = append(page[m.families[f].Name], text)
+				parsed[m.families[f].Name] = append(parsed[m.families[f].Name], text)
 			}
 		}
 	}
-	for _, lines := range page {
+	for _, lines := range parsed {
 		slices.Sort(lines)
 	}
-	return page
+	return parsed
 }
 
 // simulation drives a store and the model with the same random operations.
@@ -67,13 +67,14 @@ type simulation struct {
 	model   *model
 	clock   time.Time
 	version uint64
-	done    map[string]int // what came about, by name
+	counts  map[string]int // how often each case occurred
 }
 
-// simulatedObjects fill a few buckets. They are few enough for most steps to meet one that is held.
+// simulatedObjects fill a few buckets. They are so few that most steps concern an object in the
+// store.
 const simulatedObjects = 300
 
-// The kinds of puts that are special.
+// The variants of put. Other values behave like plain.
 const (
 	plain = iota
 	withoutVersion
@@ -92,18 +93,18 @@ func (s *simulation) put(n, kind int) {
 		}
 	}
 	if held, ok := s.model.objects[o.ID]; ok && o.Version != 0 && o.Version < held.Version {
-		s.done["older versions"]++
+		s.counts["stale versions"]++
 	}
 	texts := make([]string, len(s.model.families))
 	if held, ok := s.model.objects[o.ID]; ok && s.rng.IntN(5) == 0 {
-		texts = held.texts // a version that says the same
+		texts = held.texts // a new version with the same text
 		s.store.Put(o, linesOf(texts...))
 		s.model.put(o, texts)
 		return
 	}
 	for f := range texts {
 		if f%4 == 3 && s.rng.IntN(20) > 0 || s.rng.IntN(9) == 0 {
-			continue // a family that is rare
+			continue // a rare family
 		}
 		label := string(make([]byte, s.rng.IntN(3)*s.rng.IntN(40)))
 		texts[f] = line(f, n, label, uint64(s.rng.IntN(3)))
@@ -115,7 +116,7 @@ func (s *simulation) put(n, kind int) {
 func (s *simulation) delete() {
 	id := testID(s.rng.IntN(simulatedObjects))
 	if _, held := s.model.objects[id]; held {
-		s.done["deleted"]++
+		s.counts["deleted"]++
 	}
 	s.store.Delete(id)
 	delete(s.model.objects, id)
@@ -123,7 +124,7 @@ func (s *simulation) delete() {
 
 func (s *simulation) retain(all bool) {
 	source := uint32(s.rng.IntN(3))
-	named := map[ID]bool{testID(simulatedObjects + 1): true} // one nobody knows
+	named := map[ID]bool{testID(simulatedObjects + 1): true} // an unknown ID
 	for id := range s.model.objects {
 		if s.rng.IntN(10) < 7 || all {
 			named[id] = true
@@ -133,33 +134,32 @@ func (s *simulation) retain(all bool) {
 	if got := s.store.Retain(source, 0, maps.Keys(named)); got != want {
 		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
 	}
-	s.done["not retained"] += want
+	s.counts["not retained"] += want
 }
 
 func (s *simulation) begin() {
-	// Mostly the shard grows or shrinks; sometimes it is any other.
+	// Usually the shard grows or shrinks, sometimes it is an unrelated one.
 	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
 	now := func(hash uint64) bool { return hash >= a/4 && hash < max(b, 12) }
 	next := func(hash uint64) bool { return hash >= c && hash < d }
-	begin(s.store, now, next)
+	beginReshard(s.store, now, next)
 	s.model.now, s.model.next = now, next
-	s.done["dropped by a change of shard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
+	s.counts["dropped by a reshard"] += s.model.drop(func(o Object) bool { return !now(o.Hash) && !next(o.Hash) })
 }
 
-// finish ends the change of shard, if there is one; from there everything is
-// held.
+// finish ends the reshard, if there is one. Afterwards the shard includes all hashes.
 func (s *simulation) finish(shard func(uint64) bool, how func(*Store, func(uint64) bool)) {
 	if shard == nil {
 		return
 	}
 	for _, o := range s.model.objects {
 		if is, was := shard(o.Hash), s.model.now(o.Hash); is != was {
-			s.done["shown or hidden by a switch"]++
+			s.counts["shown or hidden"]++
 		}
 	}
 	how(s.store, shard)
-	s.store.Divide(undivided, 1)
-	s.store.Loaded()
+	s.store.SetPartitioning(singlePartition, 1)
+	s.store.EndBulkLoad()
 	s.model.finish(shard)
 }
 
@@ -168,7 +168,8 @@ func (s *simulation) sweep() {
 	s.store.Sweep(time.Duration(s.rng.IntN(30))*time.Second, s.clock)
 }
 
-// step makes one random change. Those that are rare come now and then for certain.
+// step makes one random change. Rare changes also happen at fixed steps, so that every run has
+// them.
 func (s *simulation) step(i int) {
 	switch i % 100 {
 	case 10:
@@ -183,7 +184,7 @@ func (s *simulation) step(i int) {
 		s.begin()
 		return
 	case 80:
-		s.finish(s.model.next, commit)
+		s.finish(s.model.next, commitReshard)
 		return
 	}
 	switch n := s.rng.IntN(1000); {
@@ -196,40 +197,40 @@ func (s *simulation) step(i int) {
 	case n < 912:
 		s.begin()
 	case n < 917:
-		s.finish(s.model.next, commit)
+		s.finish(s.model.next, commitReshard)
 	case n < 920:
-		s.finish(s.model.now, abort)
+		s.finish(s.model.now, abortReshard)
 	default:
 		s.sweep()
 	}
 }
 
-func (s *simulation) check(older *Page, olderContent content) (*Page, content) {
+func (s *simulation) check(older *Snapshot, olderContent content) (*Snapshot, content) {
 	s.t.Helper()
-	format := Format(s.rng.IntN(int(formats)))
-	page := Collect(format, s.store)
+	format := Format(s.rng.IntN(int(numFormats)))
+	snap := TakeSnapshot(format, s.store)
 	want := s.model.content()
 	if s.rng.IntN(2) == 0 {
-		page.GzipSize() // some pages only get a packed form here
+		snap.GzipSize() // gives some blocks their compressed form
 	}
 	if s.rng.IntN(2) == 0 {
-		equalContent(s.t, readPage(s.t, format, page, s.model.families), want)
+		equalContent(s.t, readSnapshot(s.t, format, snap, s.model.families), want)
 	}
-	if older != nil { // was checked or not then: what it holds must be as it was
+	if older != nil { // its content must not have changed, whether it was checked then or not
 		format := Text
-		if len(older.sheets) > 0 && older.sheets[len(older.sheets)-1] == s.store.budget.end {
+		if len(older.blocks) > 0 && older.blocks[len(older.blocks)-1] == s.store.budget.eof {
 			format = OpenMetrics
 		}
-		equalContent(s.t, readPage(s.t, format, older, s.model.families), olderContent)
+		equalContent(s.t, readSnapshot(s.t, format, older, s.model.families), olderContent)
 	}
 	verify(s.t, s.store)
 	if raw, limit := s.store.Stats().RawBytes, s.store.budget.limit; raw > limit {
 		s.t.Fatalf("%d raw bytes, the limit is %d", raw, limit)
 	}
-	return page, want
+	return snap, want
 }
 
-func TestStoreIsWhatTheModelSays(t *testing.T) {
+func TestStoreMatchesModel(t *testing.T) {
 	steps := 1000
 	if testing.Short() {
 		steps = 300
@@ -240,14 +241,14 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 			t.Logf("seed %d", seed)
 			families := testFamilies(9)
 			s := &simulation{
-				t:     t,
-				rng:   rand.New(rand.NewPCG(seed, 1)),
-				store: New(families, NewBudget(limit)),
-				model: &model{families: families, objects: map[ID]modelObject{}},
-				clock: time.Unix(1_700_000_000, 0),
-				done:  map[string]int{},
+				t:      t,
+				rng:    rand.New(rand.NewPCG(seed, 1)),
+				store:  New(families, NewBudget(limit)),
+				model:  &model{families: families, objects: map[ID]modelObject{}},
+				clock:  time.Unix(1_700_000_000, 0),
+				counts: map[string]int{},
 			}
-			var older *Page
+			var older *Snapshot
 			var was content
 			for n := range simulatedObjects {
 				s.put(n, plain)
@@ -263,35 +264,39 @@ func TestStoreIsWhatTheModelSays(t *testing.T) {
 				if s.model.served(o.Object) {
 					objects++
 				}
-				if !s.store.Has(o.ID, o.Version) && o.Version != 0 {
-					t.Errorf("Has(%s, %d) = false", o.ID, o.Version)
+				if !s.store.HasVersion(o.ID, o.Version) && o.Version != 0 {
+					t.Errorf("HasVersion(%s, %d) = false", o.ID, o.Version)
 				}
 			}
 			if got := s.store.Stats().Objects; got != objects {
 				t.Errorf("Stats().Objects = %d, want %d", got, objects)
 			}
-			s.checkDone(limit)
+			s.checkCoverage(limit)
 		})
 	}
 }
 
-// checkDone fails when the run did not come to what it is meant to try.
-func (s *simulation) checkDone(limit int64) {
+// checkCoverage fails the test if the run missed one of the cases it is meant to cover.
+func (s *simulation) checkCoverage(limit int64) {
 	s.t.Helper()
 	stats := s.store.Stats()
-	s.done["changed"], s.done["unchanged"] = int(stats.Changed), int(stats.Unchanged)
-	s.done["rejected as older"] = int(stats.Older)
-	s.done["packed"], s.done["unpacked"] = int(stats.Packs), int(stats.Unpacks)
-	if s.done["rejected as older"] != s.done["older versions"] {
-		s.t.Errorf("%d versions were rejected as older, want %d", s.done["rejected as older"], s.done["older versions"])
+	s.counts["changed"], s.counts["unchanged"] = int(stats.Changed), int(stats.Unchanged)
+	s.counts["rejected as stale"] = int(stats.Stale)
+	s.counts["compressed"], s.counts["decompressed"] = int(stats.Compressions), int(stats.Decompressions)
+	if s.counts["rejected as stale"] != s.counts["stale versions"] {
+		s.t.Errorf("%d versions were rejected as stale, want %d",
+			s.counts["rejected as stale"], s.counts["stale versions"])
 	}
-	for _, what := range []string{"older versions", "deleted", "not retained", "dropped by a change of shard", "shown or hidden by a switch", "changed", "unchanged", "packed"} {
-		if s.done[what] == 0 {
-			s.t.Errorf("nothing was %s in the whole run: %v", what, s.done)
+	for _, what := range []string{
+		"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden",
+		"changed", "unchanged", "compressed",
+	} {
+		if s.counts[what] == 0 {
+			s.t.Errorf("the run had no case of %q: %v", what, s.counts)
 		}
 	}
-	if limit == 0 && s.done["unpacked"] == 0 {
-		s.t.Errorf("no page was unpacked, although none may stay raw: %v", s.done)
+	if limit == 0 && s.counts["decompressed"] == 0 {
+		s.t.Errorf("no block was decompressed, although the limit allows no raw text: %v", s.counts)
 	}
-	s.t.Logf("%v", s.done)
+	s.t.Logf("%v", s.counts)
 }

@@ -2,33 +2,32 @@ package store
 
 import "hash/maphash"
 
-// Object names one version of an object.
+// Object identifies one version of an object.
 type Object struct {
 	ID ID
-	// Hash is the shard hash of the object's UID. It is kept so that a change
-	// of shard can be decided without the UID.
+	// Hash is the shard hash of the object's UID. The store keeps it so that an object can be
+	// assigned to a shard without its UID.
 	Hash uint64
-	// Version is the resourceVersion as a number; 0 means unknown, and an
-	// unknown version is never older than another.
+	// Version is the resourceVersion as a number, or 0 if it is unknown. An unknown version never
+	// counts as older than another.
 	Version uint64
-	// Source says which list and watch delivered the object: one per
-	// namespace when namespaces are selected. Retain works per source.
+	// Source identifies the list and watch that delivered the object: one per namespace if
+	// namespaces are selected. Retain and Compare work on one source.
 	Source uint32
 }
 
-// Lines is the text of one object: Buf holds the sample lines of all families
-// one after another, Ends[i] is where those of family i end. Families past the
-// end of Ends have no lines.
+// Lines is the text of one object. Buf holds the sample lines of all families one after another,
+// and Ends[i] is the end of those of family i. Families past the end of Ends have no lines.
 type Lines struct {
 	Buf  []byte
 	Ends []int
 }
 
-// Reset empties l for the next object and keeps its memory.
+// Reset empties l for the next object and keeps the allocated memory.
 func (l *Lines) Reset() { l.Buf, l.Ends = l.Buf[:0], l.Ends[:0] }
 
-// family is the text of family f. Ends that contradict Buf give no text: Put
-// cannot fail and must not crash either.
+// family returns the text of family f. Invalid Ends give no text, because Put cannot return an
+// error and must not panic.
 func (l *Lines) family(f int) []byte {
 	if f >= len(l.Ends) {
 		return nil
@@ -43,28 +42,27 @@ func (l *Lines) family(f int) []byte {
 	return l.Buf[start:end]
 }
 
-// Family is one metric family of a resource. Sample lines are the same in all
-// formats; only headers differ.
+// Family is a metric family of a resource. The formats differ only in the headers, not in the
+// sample lines.
 type Family struct {
 	Name string
-	// TextHeader and OpenMetricsHeader are the HELP and TYPE lines in the two
-	// formats, each ended by a newline.
+	// TextHeader and OpenMetricsHeader are the HELP and TYPE lines in each format. Each line ends
+	// in a newline.
 	TextHeader, OpenMetricsHeader []byte
 }
 
-// prints are the fingerprints of one object's text: one bit per family that
-// says whether it has any, then one 64-bit hash for each that has, in order. A
-// family without text costs one bit.
+// fingerprints describe the text of one object: a bitmap of the families that have text, then one
+// 64-bit hash for each of those, in order. A family without text costs one bit.
 //
-// The hash has a random key, that of the store. Users choose much of the text, and
-// whoever could compute its hash could change an object without any change on the page.
-type prints []uint64
+// The hash has a random key per store. Users choose much of the text. A user who could compute the
+// hash could construct a change that the store does not notice.
+type fingerprints []uint64
 
-// bitmapWords is how many words of prints hold the bits.
+// bitmapWords is the length of the bitmap in words.
 func bitmapWords(families int) int { return (families + 63) / 64 }
 
-// appendPrints appends the fingerprints of l to the empty p.
-func (s *Store) appendPrints(p prints, l *Lines) prints {
+// appendFingerprints appends the fingerprints of l to the empty p.
+func (s *Store) appendFingerprints(p fingerprints, l *Lines) fingerprints {
 	for range bitmapWords(len(s.families)) {
 		p = append(p, 0)
 	}
@@ -77,5 +75,5 @@ func (s *Store) appendPrints(p prints, l *Lines) prints {
 	return p
 }
 
-// has says whether family f has text.
-func (p prints) has(f int) bool { return len(p) > 0 && p[f/64]>>(f%64)&1 == 1 }
+// has reports whether family f has text.
+func (p fingerprints) has(f int) bool { return len(p) > 0 && p[f/64]>>(f%64)&1 == 1 }

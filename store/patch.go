@@ -8,91 +8,91 @@ import (
 	"time"
 )
 
-// maxPatches is how many slots of a packed page may differ from what was packed
-// before it is worth to open the page.
+// maxPatches is how many slots of a compressed block a patch may change. Beyond that, decompressing
+// the block is cheaper.
 const maxPatches = 32
 
-// patch is what has changed in a packed page since it was packed. A single
-// change of a page that is quiet otherwise costs the text of one object, not
-// the inflating of sixty-four; a scrape packs all changes of a page together.
-// Like raw text it can be changed until somebody else can see it, which the
-// store's mutex guards.
+// patch holds the changes of a compressed block since it was compressed. A change of a single
+// object then costs the text of that object and no decompression of 64. A gzip scrape merges all
+// changes of a block at once. Like raw text, a patch can be changed until the block is frozen. The
+// store's mutex guards it.
 type patch struct {
-	home   *bucket // where the page belongs, to publish it packed
-	family int
-	epoch  uint64        // the store's when this was made: a later one means it was collected
-	frozen bool          // somebody reads it: final
-	texts  []patchText   // by slot, without duplicates
-	base   uint32        // bytes of the text that was packed
-	bytes  int           // memory of texts
-	seen   time.Duration // age of the store at the first sweep after the first change, 0 before that
+	home         *bucket // bucket of the block, for setCompressed
+	family       int
+	epoch        uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
+	frozen       bool          // being read or merged
+	texts        []patchText   // at most one per slot
+	baseSize     uint32        // bytes of uncompressed text below the patch
+	textBytes    int           // memory of texts
+	patchedSince time.Duration // age of the store at the first sweep after the first change; 0 before that sweep
 
-	packing sync.Mutex // held while the text is packed, so that it is packed once
+	compressMu sync.Mutex // held during recompression, so that the text is compressed only once
 }
 
 type patchText struct {
 	slot int
-	text []byte // ours; shared with older patches of the page, so never written again
+	text []byte // owned by the store; immutable, because older patches of the block may share it
 }
 
-// writable says whether the page's patch, if it has one, can be changed as it is.
-func (p *packed) writable(epoch uint64) bool {
-	return p.patch != nil && p.patch.epoch == epoch && !p.patch.frozen
+// hasWritablePatch reports whether there is a patch that can be changed in place.
+func (ct *compressedText) hasWritablePatch(epoch uint64) bool {
+	return ct.patch != nil && ct.patch.epoch == epoch && !ct.patch.frozen
 }
 
-// patchable is a copy of a page of the bucket whose patch can be changed.
-func (p *packed) patchable(b *bucket, f int, epoch uint64) *packed {
-	next := &struct { // one allocation for both
-		packed
-		over patch
-	}{packed: *p, over: patch{home: b, family: f, epoch: epoch, base: p.size}}
-	next.patch = &next.over
-	if t := p.patch; t != nil {
-		next.over.base, next.over.seen, next.over.bytes = t.base, t.seen, t.bytes
-		next.over.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
+// copyForPatch returns a copy of the text for a new block of family f of b, with a patch that can
+// be changed.
+func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compressedText {
+	next := &struct { // one allocation for text and patch
+		compressedText
+		overlay patch
+	}{compressedText: *ct, overlay: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
+	next.patch = &next.overlay
+	if t := ct.patch; t != nil {
+		next.overlay.baseSize, next.overlay.textBytes = t.baseSize, t.textBytes
+		next.overlay.patchedSince = t.patchedSince
+		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
-	return &next.packed
+	return &next.compressedText
 }
 
-// fits says whether not too many slots differ when those of the mask do.
-func (p *packed) fits(mask uint64) bool {
-	if p.patch != nil {
-		for _, t := range p.patch.texts {
+// canPatch reports whether the patch stays within maxPatches if the slots of the mask change too.
+func (ct *compressedText) canPatch(mask uint64) bool {
+	if ct.patch != nil {
+		for _, t := range ct.patch.texts {
 			mask |= 1 << t.slot
 		}
 	}
 	return bits.OnesCount64(mask) <= maxPatches
 }
 
-// replace replaces the text of the slots that the mask names by text, which is not
-// kept. The patch can be changed.
-func (p *packed) replace(mask uint64, text []byte) {
-	p.size += uint32(bits.OnesCount64(mask)*len(text)) - p.length(mask)
-	t := p.patch
+// replace sets the text of every slot in the mask. It copies text. The patch must be writable.
+func (ct *compressedText) replace(mask uint64, text []byte) {
+	ct.size += uint32(bits.OnesCount64(mask)*len(text)) - ct.textLen(mask)
+	t := ct.patch
 	for i := range t.texts {
 		if one := &t.texts[i]; mask>>one.slot&1 == 1 {
-			t.bytes += len(text) - len(one.text)
+			t.textBytes += len(text) - len(one.text)
 			one.text = slices.Clone(text)
 			mask &^= 1 << one.slot
 		}
 	}
 	for i := range slotsOf(mask) {
 		t.texts = append(t.texts, patchText{i, slices.Clone(text)})
-		t.bytes += len(text)
+		t.textBytes += len(text)
 	}
 }
 
-// length is how many bytes of text the slots of the mask have together.
-func (p *packed) length(mask uint64) (sum uint32) {
-	if p.patch != nil {
-		for _, t := range p.patch.texts {
+// textLen is how many bytes of text the slots of the mask have in total.
+func (ct *compressedText) textLen(mask uint64) (sum uint32) {
+	if ct.patch != nil {
+		for _, t := range ct.patch.texts {
 			if mask>>t.slot&1 == 1 {
 				sum += uint32(len(t.text))
 				mask &^= 1 << t.slot
 			}
 		}
 	}
-	lens := p.buf[p.deflated:]
+	lens := ct.buf[ct.dataLen:]
 	for next := 0; mask != 0; mask &= mask - 1 {
 		slot := bits.TrailingZeros64(mask)
 		lens = skipLens(lens, slot-next)
@@ -103,33 +103,33 @@ func (p *packed) length(mask uint64) (sum uint32) {
 	return sum
 }
 
-// amend changes a packed page without opening it. It reports whether that was
-// possible. The caller holds s.mu.
-func (s *Store) amend(b *bucket, f int, mask uint64, text []byte) bool {
-	sh := b.pages[f]
-	if sh == nil || sh.raw.Load() != nil {
+// tryPatch changes a compressed block without decompressing it. It returns false if that is
+// impossible. The caller holds s.mu.
+func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
+	blk := b.blocks[f]
+	if blk == nil || blk.raw.Load() != nil {
 		return false
 	}
-	p := sh.packed.Load()
-	if !p.fits(mask) {
+	ct := blk.compressed.Load()
+	if !ct.canPatch(mask) {
 		return false
 	}
-	s.account(b, weigh(sh).negative())
-	if !p.writable(s.epoch) {
-		p, sh = p.patchable(b, f, s.epoch), new(sheet)
-		sh.packed.Store(p)
-		b.pages[f] = sh
+	s.account(b, usage(blk).negated())
+	if !ct.hasWritablePatch(s.epoch) {
+		ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
+		blk.compressed.Store(ct)
+		b.blocks[f] = blk
 	}
-	p.replace(mask, text)
-	if p.size == 0 {
-		b.pages[f] = nil
+	ct.replace(mask, text)
+	if ct.size == 0 {
+		b.blocks[f] = nil
 	}
-	s.account(b, weigh(b.pages[f]))
+	s.account(b, usage(b.blocks[f]))
 	return true
 }
 
-// lensOver are the lengths of the slots, given those of what was packed.
-func (t *patch) lensOver(lens []uint32) []uint32 {
+// applyLens returns the slot lengths with the patch, given those of the compressed text.
+func (t *patch) applyLens(lens []uint32) []uint32 {
 	for _, one := range t.texts {
 		if one.slot >= len(lens) {
 			lens = append(lens, make([]uint32, one.slot+1-len(lens))...)
@@ -139,7 +139,8 @@ func (t *patch) lensOver(lens []uint32) []uint32 {
 	return lens
 }
 
-// apply writes the text to dst, given what was packed and the lengths of its slots.
+// apply writes the text with the patch to dst, given the text below it and the slot lengths of
+// that.
 func (t *patch) apply(dst, base []byte, lens []uint32) {
 	var texts [slotsPerBucket]*patchText
 	for i := range t.texts {
@@ -157,21 +158,21 @@ func (t *patch) apply(dst, base []byte, lens []uint32) {
 	}
 }
 
-// merge packs the sheet's page with its changes and returns it.
-func (t *patch) merge(sh *sheet) *packed {
-	t.packing.Lock()
-	defer t.packing.Unlock()
-	p := sh.packed.Load()
-	if p.patch == nil {
-		return p
+// recompress merges the patch into the compressed text of its block and returns the result.
+func (t *patch) recompress(blk *block) *compressedText {
+	t.compressMu.Lock()
+	defer t.compressMu.Unlock()
+	ct := blk.compressed.Load()
+	if ct.patch == nil {
+		return ct
 	}
 	s := t.home.store
-	text := s.budget.codec.scratch(int(p.size))
+	text := s.budget.codec.buffer(int(ct.size))
 	defer s.budget.codec.texts.Put(text)
-	if err := s.budget.codec.inflate(*text, p); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in load
+	if err := s.budget.codec.decompress(*text, ct); err != nil {
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in loadText
 	}
-	q := s.budget.codec.deflate(*text, p.lens())
-	s.publish(t.home, t.family, sh, q)
+	q := s.budget.codec.compress(*text, ct.lens())
+	s.setCompressed(t.home, t.family, blk, q)
 	return q
 }

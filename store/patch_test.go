@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
+func TestFewChangesOfACompressedBlockDoNotDecompressIt(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
-	fill(s, 0, slotsPerBucket, 1) // packed, because the store loads
-	s.Loaded()
+	fill(s, 0, slotsPerBucket, 1) // compressed at once, because of the bulk load
+	s.EndBulkLoad()
 	for n := range maxPatches {
 		putValue(s, n, 2)
 	}
-	equal(t, "Unpacks", s.Stats().Unpacks, 0)
-	equal(t, "RawPages", s.Stats().RawPages, 0)
+	equal(t, "Decompressions", s.Stats().Decompressions, 0)
+	equal(t, "RawBlocks", s.Stats().RawBlocks, 0)
 	verify(t, s)
-	before := Collect(Text, s)
+	before := TakeSnapshot(Text, s)
 
 	putValue(s, maxPatches, 2) // one too many
-	equal(t, "RawPages", s.Stats().RawPages, 2)
+	equal(t, "RawBlocks", s.Stats().RawBlocks, 2)
 	verify(t, s)
 
-	var text bytes.Buffer // the page that was collected is the one of before
+	var text bytes.Buffer // the snapshot has the text from before
 	if err := before.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
@@ -34,114 +34,116 @@ func TestFewChangesOfAPackedPageDoNotOpenIt(t *testing.T) {
 			want = textsOf(s, n, 2)[0]
 		}
 		if !strings.Contains(text.String(), want) {
-			t.Errorf("not on the page: %s", want)
+			t.Errorf("missing in the snapshot: %s", want)
 		}
 	}
 }
 
-func TestScrapePacksTheChangesOfAPage(t *testing.T) {
+func TestScrapeRecompressesPatchedBlock(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
-	s.Loaded()
-	packs := s.Stats().Packs
+	s.EndBulkLoad()
+	compressions := s.Stats().Compressions
 	putValue(s, 3, 2)
 	putValue(s, 5, 2)
 	s.Delete(testID(7))
-	for range 2 { // the second has nothing left to do
-		Collect(Text, s).GzipSize()
-		equal(t, "Packs", s.Stats().Packs, packs+2)
-		equal(t, "RawPages", s.Stats().RawPages, 0)
+	for range 2 { // the second finds nothing to compress
+		TakeSnapshot(Text, s).GzipSize()
+		equal(t, "Compressions", s.Stats().Compressions, compressions+2)
+		equal(t, "RawBlocks", s.Stats().RawBlocks, 0)
 		verify(t, s)
 	}
 	equal(t, "Objects", s.Stats().Objects, slotsPerBucket-1)
 }
 
-// Nobody scrapes what is hidden, and text needs nothing packed.
-func TestSweepPacksChangesThatNobodyHadPacked(t *testing.T) {
+// Hidden blocks and scrapes without gzip would otherwise keep their patches.
+func TestSweepRecompressesOldPatches(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
-	s.Loaded()
-	s.Show(0)
-	packed := s.Stats().PackedBytes
+	s.EndBulkLoad()
+	s.SetVisible(0)
+	compressed := s.Stats().CompressedBytes
 	putValue(s, 3, 2)
 	s.Sweep(time.Minute, noon)
-	putValue(s, 5, 2) // later changes do not put it off
-	for minute := range patchesLast {
-		if s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute)); s.Stats().PackedBytes < packed+100 {
-			t.Errorf("packed after %d minutes", minute)
+	putValue(s, 5, 2) // later changes do not postpone it
+	for minute := range patchQuietFactor {
+		s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute))
+		if s.Stats().CompressedBytes < compressed+100 {
+			t.Errorf("recompressed after %d minutes", minute)
 		}
 	}
-	packs := s.Stats().Packs
-	s.Sweep(time.Minute, noon.Add(patchesLast*time.Minute))
-	equal(t, "Packs", s.Stats().Packs, packs+2)
+	compressions := s.Stats().Compressions
+	s.Sweep(time.Minute, noon.Add(patchQuietFactor*time.Minute))
+	equal(t, "Compressions", s.Stats().Compressions, compressions+2)
 	equal(t, "patched", s.hiddenTotals.patched, 0)
 	verify(t, s)
 }
 
-// Many changes of a page that nobody has seen meanwhile change one page.
-func TestChangesOfAPageThatNobodySawAreMadeInIt(t *testing.T) {
+func TestPatchIsChangedInPlaceUntilSnapshot(t *testing.T) {
 	s := New(testFamilies(1), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
-	s.Loaded()
+	s.EndBulkLoad()
 	putValue(s, 3, 2)
-	sh := s.table[0].pages[0]
+	blk := s.buckets[0].blocks[0]
 	for n, change := range []func(){
-		func() { putValue(s, 5, 2) }, func() { putValue(s, 5, 3) }, func() { s.Delete(testID(3)) }, func() { s.Delete(testID(7)) },
+		func() { putValue(s, 5, 2) },
+		func() { putValue(s, 5, 3) },
+		func() { s.Delete(testID(3)) },
+		func() { s.Delete(testID(7)) },
 	} {
 		change()
-		equal(t, "the page is the same", s.table[0].pages[0] == sh, true)
+		equal(t, "the block is the same", s.buckets[0].blocks[0] == blk, true)
 		verify(t, s)
-		Collect(Text, s)
+		TakeSnapshot(Text, s)
 		putValue(s, 9, uint64(10+n))
-		equal(t, "the page is the same, once it was seen", s.table[0].pages[0] == sh, false)
-		sh = s.table[0].pages[0]
+		equal(t, "the block is the same after a snapshot", s.buckets[0].blocks[0] == blk, false)
+		blk = s.buckets[0].blocks[0]
 	}
 }
 
-// Who looks at a bucket sees it as it was, whatever changes while they look.
-func TestChangedPageStaysAsItWasSeen(t *testing.T) {
+func TestBlockTextsAreUnaffectedByLaterPatches(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
-	s.Loaded()
+	s.EndBulkLoad()
 	putValue(s, 3, 2)
-	for page := range s.Texts() {
+	for text := range s.BlockTexts() {
 		putValue(s, 3, 3)
-		if want := textsOf(s, 3, 2)[slices.IndexFunc(s.families, func(f Family) bool { return f.Name == page.Family })]; !strings.Contains(string(page.Text), want) {
-			t.Errorf("%s: not as it was: %s", page.Family, want)
+		family := slices.IndexFunc(s.families, func(f Family) bool { return f.Name == text.Family })
+		if want := textsOf(s, 3, 2)[family]; !strings.Contains(string(text.Text), want) {
+			t.Errorf("%s: the text before the change is missing: %s", text.Family, want)
 		}
 	}
 	verify(t, s)
 }
 
-func TestPageIsGoneWhenItsLastTextIs(t *testing.T) {
+func TestBlockWithoutTextIsRemoved(t *testing.T) {
 	s := New(testFamilies(1), NewBudget(0))
 	fill(s, 0, 3, 1)
-	s.Put(Object{ID: testID(9)}, linesOf("")) // holds the bucket, has no text
+	s.Put(Object{ID: testID(9)}, linesOf("")) // keeps the bucket, has no text
 	for n := range 3 {
 		s.Delete(testID(n))
 	}
-	equal(t, "Pages", s.Stats().Pages, 0)
+	equal(t, "Blocks", s.Stats().Blocks, 0)
 	verify(t, s)
 }
 
-// The length of slots is what their texts are long, packed or changed since, and 0 past the end.
-func TestLengthOfSlots(t *testing.T) {
+func TestTextLenOfSlots(t *testing.T) {
 	lens := []uint32{3, 0, 200, 40_000, 1}
-	p := newCodec().deflate(make([]byte, 40_204), lens)
-	changed := *p
+	ct := newCodec().compress(make([]byte, 40_204), lens)
+	changed := *ct
 	changed.patch = &patch{texts: []patchText{{slot: 2, text: []byte("1234")}, {slot: 9, text: []byte("5")}}}
-	f := func(p *packed, mask uint64, want uint32) {
+	f := func(ct *compressedText, mask uint64, want uint32) {
 		t.Helper()
-		if got := p.length(mask); got != want {
+		if got := ct.textLen(mask); got != want {
 			t.Errorf("slots %b: %d, want %d", mask, got, want)
 		}
 	}
-	f(p, 0, 0)
-	f(p, 0b1, 3)
-	f(p, 0b101, 203)
-	f(p, 0b11000, 40_001)
-	f(p, ^uint64(0), 40_204)
-	f(p, 1<<63, 0)
+	f(ct, 0, 0)
+	f(ct, 0b1, 3)
+	f(ct, 0b101, 203)
+	f(ct, 0b11000, 40_001)
+	f(ct, ^uint64(0), 40_204)
+	f(ct, 1<<63, 0)
 	f(&changed, 0b101, 7)
 	f(&changed, 1<<9|1<<3, 40_001)
 }

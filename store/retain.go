@@ -2,56 +2,56 @@ package store
 
 import "iter"
 
-// Retain takes a complete list of what a source had at a version, 0 when that is
-// unknown: every other object of that source goes. It returns how many went. An
-// object that is put while Retain runs stays, and so does one that is newer than
-// the list, which cannot know of it, and one that Expire holds.
+// Retain removes all objects of a source except those in ids, a complete list that was taken at the
+// given version (0 if unknown). It returns the number of removed objects. It keeps objects that
+// were put while Retain runs, objects in a newer version than the list, and expiring objects.
 func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
 	s.mu.Lock()
-	s.round++
-	round := s.round
+	s.mark++
+	mark := s.mark
 	s.mu.Unlock()
 
 	for id := range ids {
 		s.mu.Lock()
 		if b, i, held := s.find(id); held {
-			b.slots[i].round = s.round
+			b.slots[i].mark = s.mark
 		}
 		s.mu.Unlock()
 	}
 
-	gone := 0
-	for _, id := range s.unnamed(source, round) {
+	removed := 0
+	for _, id := range s.unmarked(source, mark) {
 		s.mu.Lock()
-		if b, i, held := s.find(id); held && b.slots[i].passed(source, round) && (version == 0 || b.slots[i].version <= version) {
+		if b, i, held := s.find(id); held && b.slots[i].unmarkedSince(source, mark) &&
+			(version == 0 || b.slots[i].version <= version) {
 			s.remove(b, 1<<i)
-			gone++
+			removed++
 		}
 		s.mu.Unlock()
-		s.budget.enforce()
+		s.budget.evict()
 	}
-	return gone
+	return removed
 }
 
-// passed says that the object is the source's and was neither named nor put
-// since the round began.
-func (sl *slot) passed(source, round uint32) bool {
-	return sl.source == source && int32(sl.round-round) < 0 // rounds may wrap
+// unmarkedSince reports whether the object belongs to the source and was neither listed nor put
+// since the mark was set.
+func (sl *slot) unmarkedSince(source, mark uint32) bool {
+	return sl.source == source && int32(sl.mark-mark) < 0 // the counter may wrap
 }
 
-// unnamed finds the objects to remove by ID: by the time they are removed they
-// may have moved.
-func (s *Store) unnamed(source, round uint32) []ID {
+// unmarked returns the IDs of such objects, except expiring ones. IDs remain valid when the objects
+// move to other slots.
+func (s *Store) unmarked(source, mark uint32) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []ID
-	for _, b := range s.table {
+	for _, b := range s.buckets {
 		if b == nil {
 			continue
 		}
 		for i := range slotsOf(b.used) {
 			sl := &b.slots[i]
-			if _, expiring := s.expiring[sl.id]; !expiring && sl.passed(source, round) {
+			if _, expiring := s.expiring[sl.id]; !expiring && sl.unmarkedSince(source, mark) {
 				ids = append(ids, sl.id)
 			}
 		}

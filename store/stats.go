@@ -2,92 +2,94 @@ package store
 
 // Stats describes a store at one moment.
 type Stats struct {
-	Objects int // shown
-	Hidden  int // held, not shown
-	Buckets int
+	Objects       int // visible
+	HiddenObjects int // held but not visible
+	Buckets       int
 
-	Pages       int // with text
-	RawPages    int // of them with raw text; some have both forms
-	PackedPages int // of them with deflated text
+	Blocks           int // blocks with text
+	RawBlocks        int // with a raw form; some have both forms
+	CompressedBlocks int // with a compressed form
 
-	TextBytes   int64 // text of the objects shown, without headers
-	HeldBytes   int64 // text of all objects, shown or not
-	RawBytes    int64 // memory of raw pages, counted by the Budget
-	PackedBytes int64 // memory of packed pages
+	TextBytes       int64 // text of the visible objects, without headers
+	HeldTextBytes   int64 // text of all objects
+	RawBytes        int64 // memory of raw text, limited by the Budget
+	CompressedBytes int64 // memory of compressed text
 
-	Packs     uint64 // pages deflated
-	Unpacks   uint64 // pages inflated to be changed
-	Changed   uint64 // Puts that changed text
-	Unchanged uint64 // Puts that changed none
-	Older     uint64 // Puts ignored because a newer version was held
+	Compressions   uint64 // blocks compressed
+	Decompressions uint64 // blocks decompressed for a change
+	Changed        uint64 // Puts that changed text
+	Unchanged      uint64 // Puts that left the text as it was
+	Stale          uint64 // Puts ignored because the store held a newer version
 }
 
-// totals are the running sums behind Stats, per bucket, and of what is shown and hidden.
+// totals are the sums behind Stats. The store keeps them per bucket, for visible buckets and for
+// hidden ones.
 type totals struct {
-	objects, buckets, pages, rawPages, packedPages int
+	objects, buckets, blocks, rawBlocks, compressedBlocks int
 
-	patched int // packed pages with changes on top
+	patched int // compressed blocks with a patch
 
-	text, raw, packed int64
+	text, raw, compressed int64
 }
 
 func (t *totals) add(d totals) {
 	t.objects += d.objects
 	t.buckets += d.buckets
-	t.pages += d.pages
-	t.rawPages += d.rawPages
-	t.packedPages += d.packedPages
+	t.blocks += d.blocks
+	t.rawBlocks += d.rawBlocks
+	t.compressedBlocks += d.compressedBlocks
 	t.patched += d.patched
 	t.text += d.text
 	t.raw += d.raw
-	t.packed += d.packed
+	t.compressed += d.compressed
 }
 
-func (t totals) negative() totals {
+func (t totals) negated() totals {
 	var n totals
 	n.objects, n.buckets = -t.objects, -t.buckets
-	n.pages, n.rawPages, n.packedPages = -t.pages, -t.rawPages, -t.packedPages
+	n.blocks, n.rawBlocks, n.compressedBlocks = -t.blocks, -t.rawBlocks, -t.compressedBlocks
 	n.patched = -t.patched
-	n.text, n.raw, n.packed = -t.text, -t.raw, -t.packed
+	n.text, n.raw, n.compressed = -t.text, -t.raw, -t.compressed
 	return n
 }
 
-// weigh is what a page adds to the totals.
-func weigh(sh *sheet) (t totals) {
-	if sh == nil {
+// usage is what a block adds to the totals.
+func usage(blk *block) (t totals) {
+	if blk == nil {
 		return t
 	}
-	t.pages, t.text = 1, int64(sh.size())
-	if r := sh.raw.Load(); r != nil {
-		t.rawPages, t.raw = 1, int64(cap(r.text))
+	t.blocks, t.text = 1, int64(blk.size())
+	if r := blk.raw.Load(); r != nil {
+		t.rawBlocks, t.raw = 1, int64(cap(r.text))
 	}
-	if p := sh.packed.Load(); p != nil {
-		t.packedPages, t.packed = 1, int64(p.memory())
-		if p.patch != nil {
+	if ct := blk.compressed.Load(); ct != nil {
+		t.compressedBlocks, t.compressed = 1, int64(ct.memory())
+		if ct.patch != nil {
 			t.patched = 1
 		}
 	}
 	return t
 }
 
-// totalsOf is where the totals of a bucket belong.
+// totalsOf returns the totals that include the bucket.
 func (s *Store) totalsOf(b *bucket) *totals {
-	if b.shown {
-		return &s.shownTotals
+	if b.visible {
+		return &s.visibleTotals
 	}
 	return &s.hiddenTotals
 }
 
-// Stats reads running totals: it costs the same whatever the store holds.
+// Stats returns the running totals. Its cost does not depend on the number of objects.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.shownTotals
+	all := s.visibleTotals
 	all.add(s.hiddenTotals)
 	st := s.counts
-	st.Objects, st.Hidden = s.shownTotals.objects, s.hiddenTotals.objects
-	st.Buckets, st.Pages, st.RawPages, st.PackedPages = all.buckets, all.pages, all.rawPages, all.packedPages
-	st.TextBytes, st.HeldBytes = s.shownTotals.text, all.text
-	st.RawBytes, st.PackedBytes = all.raw, all.packed
+	st.Objects, st.HiddenObjects = s.visibleTotals.objects, s.hiddenTotals.objects
+	st.Buckets, st.Blocks = all.buckets, all.blocks
+	st.RawBlocks, st.CompressedBlocks = all.rawBlocks, all.compressedBlocks
+	st.TextBytes, st.HeldTextBytes = s.visibleTotals.text, all.text
+	st.RawBytes, st.CompressedBytes = all.raw, all.compressed
 	return st
 }

@@ -7,60 +7,60 @@ import (
 	"time"
 )
 
-// Store holds the rendered lines of the objects of one resource. All methods
-// may be called concurrently.
+// Store holds the rendered lines of the objects of one resource. All methods may be called
+// concurrently.
 type Store struct {
 	families []Family
-	headers  [formats][]*sheet // per family
+	headers  [numFormats][]*block // per family
 	budget   *Budget
-	made     time.Time    // see age
+	created  time.Time    // see age
 	seed     maphash.Seed // of fingerprints
 
-	change sync.Mutex // held by Divide, Show and by merging: who sorts objects into buckets
+	partitionMu sync.Mutex // held while objects move between buckets: SetPartitioning, SetVisible, merging
 
-	mu      sync.Mutex // guards all below and everything reachable, except final sheets
-	index   map[ID]place
-	table   []*bucket // by number, with holes
-	vacant  []uint32  // the holes
-	current [MaxParts]*bucket
-	born    uint64 // buckets ever made
-	epoch   uint64 // collections; see raw.epoch
-	round   uint32 // Retains; see slot.round
-	hints   []int  // per family: size of its page in the last bucket that was filled
+	mu          sync.Mutex // guards the fields below and everything reachable from them, except frozen blocks
+	index       map[ID]slotRef
+	buckets     []*bucket              // by number; nil where discarded
+	freeNumbers []uint32               // indexes of the nil entries of buckets
+	current     [maxPartitions]*bucket // takes new objects
+	lastSeq     uint64                 // buckets created
+	epoch       uint64                 // snapshots taken; see rawText.epoch
+	mark        uint32                 // calls of Retain and Compare; see slot.mark
+	sizeHints   []int                  // per family: size of its block in the last bucket that became full
 
-	expiring map[ID]time.Duration // deleted objects, and the store's age until which they are held
+	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age
 
-	division *division
-	shown    Parts
-	loading  bool // objects arrive in bulk
+	partitioning *partitioning
+	visible      PartitionSet
+	bulkLoading  bool // until EndBulkLoad
 
-	shownTotals, hiddenTotals totals
-	counts                    Stats // the counters only
+	visibleTotals, hiddenTotals totals
+	counts                      Stats // only the counters are used
 }
 
-// New returns an empty store for objects with these families. Stores that share
-// a budget share its bound and its pools; nil gives the store one of its own.
+// New returns an empty store for objects with these families. Stores that share a budget share its
+// limit and its pools. If budget is nil, the store gets a budget of its own.
 func New(families []Family, budget *Budget) *Store {
 	if budget == nil {
 		budget = NewBudget(defaultRawBytes)
 	}
 	s := &Store{
-		families: slices.Clone(families),
-		budget:   budget,
-		made:     time.Now(),
-		seed:     maphash.MakeSeed(),
-		index:    make(map[ID]place),
-		hints:    make([]int, len(families)),
-		expiring: make(map[ID]time.Duration),
-		division: &division{undivided},
-		shown:    1,
-		loading:  true,
+		families:     slices.Clone(families),
+		budget:       budget,
+		created:      time.Now(),
+		seed:         maphash.MakeSeed(),
+		index:        make(map[ID]slotRef),
+		sizeHints:    make([]int, len(families)),
+		expiring:     make(map[ID]time.Duration),
+		partitioning: &partitioning{singlePartition},
+		visible:      1,
+		bulkLoading:  true,
 	}
 	for _, f := range families {
-		text := fixed(f.TextHeader, budget.codec)
+		text := staticBlock(f.TextHeader, budget.codec)
 		open := text
 		if string(f.OpenMetricsHeader) != string(f.TextHeader) {
-			open = fixed(f.OpenMetricsHeader, budget.codec)
+			open = staticBlock(f.OpenMetricsHeader, budget.codec)
 		}
 		s.headers[Text] = append(s.headers[Text], text)
 		s.headers[OpenMetrics] = append(s.headers[OpenMetrics], open)
@@ -68,129 +68,128 @@ func New(families []Family, budget *Budget) *Store {
 	return s
 }
 
-// age is how old the store is at a time. Unlike the clock, which may be set forward or
-// back, it does not jump.
-func (s *Store) age(at time.Time) time.Duration { return at.Sub(s.made) }
+// age is the age of the store at a point in time. It is monotonic: it does not jump when the system
+// clock is set.
+func (s *Store) age(at time.Time) time.Duration { return at.Sub(s.created) }
 
-// Has says whether the object is held at this version or a newer one, so that
-// it need not be decoded again. An unknown version (0) is never held.
-func (s *Store) Has(id ID, version uint64) bool {
+// HasVersion reports whether the store holds the object in this version or a newer one, so that the
+// caller need not decode it. It returns false for an unknown version (0).
+func (s *Store) HasVersion(id ID, version uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, i, held := s.find(id)
 	return held && version != 0 && b.slots[i].version >= version
 }
 
-// Known says whether any version of the object is held.
-func (s *Store) Known(id ID) bool {
+// Contains reports whether the store holds the object in any version.
+func (s *Store) Contains(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, held := s.index[id]
 	return held
 }
 
-// Put adds an object or takes its new version over. It is ignored when a newer
-// version is held, and when the division gives the object no part
-// (one that was held goes). The caller may reuse l.
+// Put adds an object or replaces its version. It ignores a version older than the one in the store.
+// If the object belongs to no partition, Put deletes it. The caller may reuse l.
 func (s *Store) Put(o Object, l *Lines) {
 	var stack [160]uint64
-	fresh := s.appendPrints(stack[:0], l)
+	fresh := s.appendFingerprints(stack[:0], l)
 	s.mu.Lock()
 	full := s.put(o, l, fresh)
 	s.mu.Unlock()
 	if full != nil {
-		s.packBucket(full, func(*raw) bool { return true })
+		s.compressBucket(full, func(*rawText) bool { return true })
 	}
-	s.budget.enforce()
+	s.budget.evict()
 }
 
-// put returns the bucket that was filled by the object while the store loads:
-// while a list comes in, a full bucket is as good as settled, and to pack it at
-// once keeps the text of all objects from being there raw.
-func (s *Store) put(o Object, l *Lines, fresh prints) (full *bucket) {
+// put returns the bucket if the object filled it during a bulk load. Objects that come from a list
+// rarely change soon, so the caller compresses the full bucket at once. Otherwise the text of all
+// objects would be raw at the same time.
+func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 	b, i, held := s.find(o.ID)
 	if held && o.Version != 0 && o.Version < b.slots[i].version {
-		s.counts.Older++
+		s.counts.Stale++
 		return nil
 	}
-	part, mine := s.division.part(o.Hash)
+	partition, belongs := s.partitioning.partitionOf(o.Hash)
 	switch {
-	case !mine && held:
+	case !belongs && held:
 		s.remove(b, 1<<i)
 		return nil
-	case !mine:
+	case !belongs:
 		return nil
-	case held && !s.in(b, part): // not sorted yet
-		s.move(b, 1<<i, s.target(part))
+	case held && !s.inPartition(b, partition): // SetPartitioning has not reached its bucket yet
+		s.moveObjects(b, 1<<i, s.target(partition))
 		b, i, _ = s.find(o.ID)
 	case !held:
-		b = s.target(part)
-		i = b.take()
-		s.index[o.ID] = placeOf(b, i)
+		b = s.target(partition)
+		i = b.allocSlot()
+		s.index[o.ID] = slotRefOf(b, i)
 		s.account(b, totals{objects: 1})
 	}
 	slot := &b.slots[i]
 	if o.Version > slot.version {
 		delete(s.expiring, o.ID)
 	}
-	slot.id, slot.hash, slot.version, slot.source, slot.round = o.ID, o.Hash, o.Version, o.Source, s.round
+	slot.id, slot.hash, slot.version, slot.source, slot.mark = o.ID, o.Hash, o.Version, o.Source, s.mark
 	s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
-		s.current[part] = nil // holes that it gets later are not for churn
-		s.learn(b)
-		if s.loading {
+		s.current[partition] = nil // slots that become free later are not for new objects
+		s.recordSizes(b)
+		if s.bulkLoading {
 			return b
 		}
 	}
 	return nil
 }
 
-// write brings the pages up to date whose family differs from what is held.
-func (s *Store) write(b *bucket, i int, l *Lines, fresh prints) {
+// write updates the blocks of those families whose fingerprints differ.
+func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
 	slot := &b.slots[i]
-	if slices.Equal(slot.prints, fresh) {
+	if slices.Equal(slot.fingerprints, fresh) {
 		s.counts.Unchanged++
 		return
 	}
 	s.counts.Changed++
-	held := slot.prints
-	atFresh := bitmapWords(len(s.families)) // where the hash of the next family is
+	held := slot.fingerprints
+	atFresh := bitmapWords(len(s.families)) // index of the next hash in fresh
 	atHeld := atFresh
 	for f := range s.families {
-		is, was := fresh.has(f), held.has(f)
-		if is != was || is && fresh[atFresh] != held[atHeld] {
+		has, had := fresh.has(f), held.has(f)
+		if has != had || has && fresh[atFresh] != held[atHeld] {
 			s.edit(b, f, i, l.family(f))
 		}
-		if is {
+		if has {
 			atFresh++
 		}
-		if was {
+		if had {
 			atHeld++
 		}
 	}
 	if len(held) == len(fresh) {
 		copy(held, fresh)
 	} else {
-		slot.prints = slices.Clone(fresh)
+		slot.fingerprints = slices.Clone(fresh)
 	}
-	s.budget.note(b, true)
+	s.budget.update(b, true)
 }
 
-// Delete forgets the object. An unknown one is fine.
+// Delete removes the object if the store holds it.
 func (s *Store) Delete(id ID) {
 	s.mu.Lock()
 	if b, i, held := s.find(id); held {
 		s.remove(b, 1<<i)
 	}
 	s.mu.Unlock()
-	s.budget.enforce()
+	s.budget.evict()
 }
 
-// find looks an object up.
+// find returns the bucket and the slot of an object.
 func (s *Store) find(id ID) (b *bucket, slot int, held bool) {
 	p, held := s.index[id]
 	if !held {
 		return nil, 0, false
 	}
-	return s.table[p.bucket()], p.slot(), true
+	return s.buckets[p.bucket()], p.slot(), true
 }

@@ -8,19 +8,21 @@ import (
 	"time"
 )
 
-// Pods as they come: 55 lines in 45 of 60 families, some 10 kB of text each.
+// Typical pods: 55 lines in 45 of 60 families, about 10 kB of text each.
 const (
 	benchObjects  = 20_000
 	benchFamilies = 60
 )
 
-// benchPod renders an object that looks like a pod: names and addresses that
-// repeat, and a UID in every line that does not.
+// benchPod renders an object similar to a pod: names and addresses that repeat, and a UID in every
+// line that does not.
 func benchPod(l *Lines, n int, turn int) Object {
 	l.Reset()
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
-	uid := fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", rng.Uint32(), rng.Uint32()&0xffff, rng.Uint32()&0xfff, rng.Uint32()&0xfff, rng.Uint64()&0xffffffffffff)
-	who := fmt.Sprintf(`namespace="team-%d",pod="service-%d-%08x-%05x",uid="%s"`, n%97, n%513, n%513*2654435761, rng.Uint32()&0xfffff, uid)
+	uid := fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x",
+		rng.Uint32(), rng.Uint32()&0xffff, rng.Uint32()&0xfff, rng.Uint32()&0xfff, rng.Uint64()&0xffffffffffff)
+	labels := fmt.Sprintf(`namespace="team-%d",pod="service-%d-%08x-%05x",uid="%s"`,
+		n%97, n%513, n%513*2654435761, rng.Uint32()&0xfffff, uid)
 	created := 1_700_000_000 + rng.IntN(10_000_000)
 	for f := range benchFamilies {
 		lines := 1
@@ -31,7 +33,7 @@ func benchPod(l *Lines, n int, turn int) Object {
 			lines = 3
 		}
 		for i := range lines {
-			l.Buf = fmt.Appendf(l.Buf, "kube_test_family_%02d{%s", f, who)
+			l.Buf = fmt.Appendf(l.Buf, "kube_test_family_%02d{%s", f, labels)
 			if f%2 == 0 {
 				l.Buf = fmt.Appendf(l.Buf, `,container="container-%d",node="node-%d"`, i, n%500)
 			}
@@ -67,10 +69,10 @@ func report(b *testing.B, s *Store) {
 	b.Helper()
 	st := s.Stats()
 	b.ReportMetric(float64(st.TextBytes)/float64(st.Objects), "text-B/object")
-	b.ReportMetric(float64(st.PackedBytes)/float64(st.Objects), "packed-B/object")
+	b.ReportMetric(float64(st.CompressedBytes)/float64(st.Objects), "packed-B/object")
 }
 
-// BenchmarkPutNew is the load: every object is new, and packing is included.
+// BenchmarkPutNew is the initial load: every object is new. The time includes compression.
 func BenchmarkPutNew(b *testing.B) {
 	pods := make([]Lines, 4096)
 	objects := make([]Object, len(pods))
@@ -113,8 +115,7 @@ func BenchmarkPutUnchanged(b *testing.B) {
 	}
 }
 
-// BenchmarkPutOneFamily changes one line of one object, in pages that are
-// packed or still raw.
+// BenchmarkPutOneFamily changes one line of one object, with compressed or raw blocks.
 func BenchmarkPutOneFamily(b *testing.B) {
 	for _, raw := range []int64{0, 64 << 20} {
 		b.Run(fmt.Sprintf("raw=%dMiB", raw>>20), func(b *testing.B) {
@@ -140,9 +141,9 @@ func BenchmarkPutOneFamily(b *testing.B) {
 	}
 }
 
-func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) error) {
+func benchScrape(b *testing.B, prepare func(s *Store, i int), write func(snap *Snapshot) error) {
 	s := benchStore(b, benchObjects, NewBudget(32<<20))
-	if err := write(Collect(OpenMetrics, s)); err != nil {
+	if err := write(TakeSnapshot(OpenMetrics, s)); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(s.Stats().TextBytes)
@@ -154,7 +155,7 @@ func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) 
 			prepare(s, i)
 			b.StartTimer()
 		}
-		if err := write(Collect(OpenMetrics, s)); err != nil {
+		if err := write(TakeSnapshot(OpenMetrics, s)); err != nil {
 			b.Fatal(err)
 		}
 		i++
@@ -162,20 +163,19 @@ func benchPage(b *testing.B, prepare func(s *Store, i int), write func(p *Page) 
 	report(b, s)
 }
 
-func writeGzip(p *Page) error {
-	defer p.Release()
-	p.GzipSize()
-	return p.WriteGzip(io.Discard)
+func writeGzip(snap *Snapshot) error {
+	defer snap.Release()
+	snap.GzipSize()
+	return snap.WriteGzip(io.Discard)
 }
 
-// BenchmarkGzipClean is a scrape when nothing changed since the last.
-func BenchmarkGzipClean(b *testing.B) { benchPage(b, nil, writeGzip) }
+// BenchmarkGzipClean is a scrape without a change since the last one.
+func BenchmarkGzipClean(b *testing.B) { benchScrape(b, nil, writeGzip) }
 
-// BenchmarkGzipOnePercent is a scrape when one object in a hundred changed one
-// line since the last.
+// BenchmarkGzipOnePercent is a scrape after one line changed in each of 1 % of the objects.
 func BenchmarkGzipOnePercent(b *testing.B) {
 	l := new(Lines)
-	benchPage(b, func(s *Store, i int) {
+	benchScrape(b, func(s *Store, i int) {
 		for n := range benchObjects / 100 {
 			o := benchPod(l, (n*101+i)%benchObjects, 100+i)
 			s.Put(o, l)
@@ -183,7 +183,7 @@ func BenchmarkGzipOnePercent(b *testing.B) {
 	}, writeGzip)
 }
 
-// BenchmarkIdentity inflates everything.
+// BenchmarkIdentity is a scrape without gzip.
 func BenchmarkIdentity(b *testing.B) {
-	benchPage(b, nil, func(p *Page) error { defer p.Release(); return p.WriteText(io.Discard) })
+	benchScrape(b, nil, func(snap *Snapshot) error { defer snap.Release(); return snap.WriteText(io.Discard) })
 }

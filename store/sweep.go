@@ -2,40 +2,40 @@ package store
 
 import "time"
 
-// patchesLast is how many times as long as a page has to be quiet changes may lie on
-// a packed one. Gzip scrapes pack them sooner; what is hidden, or read as text only,
-// would gather them for ever.
-const patchesLast = 5
+// patchQuietFactor times the quiet time is how long a patch may exist before a sweep merges it. A
+// gzip scrape merges it earlier. Patches of hidden blocks, or without gzip scrapes, would otherwise
+// grow without end.
+const patchQuietFactor = 5
 
-// Sweep does what can wait: it removes what Expire held long enough, packs the pages that were not
-// written for quiet, and merges buckets that are half empty. The owner calls it every few seconds and says what time it is; quiet should
-// be long enough (a minute) that a page which is written often is not opened
-// for each write.
+// Sweep does periodic maintenance: it removes expired objects, compresses the blocks that were not
+// written for the quiet time, merges old patches, and merges half-empty buckets. The owner calls it
+// every few seconds with the current time. quiet should be so long (a minute) that a frequently
+// written block is not decompressed for every write.
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 	s.RemoveExpired(now)
 	age := s.age(now)
-	due := func(r *raw) bool {
-		if r.written == 0 {
-			r.written = age
+	due := func(r *rawText) bool {
+		if r.quietSince == 0 {
+			r.quietSince = age
 		}
-		return age-r.written >= quiet
+		return age-r.quietSince >= quiet
 	}
 	for _, b := range s.bucketsWith(func(t totals) bool { return t.raw > 0 }) {
-		s.packBucket(b, due)
+		s.compressBucket(b, due)
 	}
 	for _, b := range s.bucketsWith(func(t totals) bool { return t.patched > 0 }) {
-		for _, sh := range s.patchedFor(b, patchesLast*quiet, age) {
-			sh.pack()
+		for _, blk := range s.agedPatches(b, patchQuietFactor*quiet, age) {
+			blk.compress()
 		}
 	}
-	s.merge()
+	s.mergeBuckets()
 }
 
 func (s *Store) bucketsWith(has func(totals) bool) []*bucket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*bucket
-	for _, b := range s.table {
+	for _, b := range s.buckets {
 		if b != nil && has(b.totals) {
 			found = append(found, b)
 		}
@@ -43,46 +43,47 @@ func (s *Store) bucketsWith(has func(totals) bool) []*bucket {
 	return found
 }
 
-// patchedFor are the pages of a bucket that have had changes on top for so long.
-func (s *Store) patchedFor(b *bucket, long, age time.Duration) (found []*sheet) {
+// agedPatches returns the blocks of a bucket whose patches have at least the given age.
+func (s *Store) agedPatches(b *bucket, minAge, age time.Duration) (found []*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sh := range b.pages {
-		if sh == nil || sh.raw.Load() != nil {
+	for _, blk := range b.blocks {
+		if blk == nil || blk.raw.Load() != nil {
 			continue
 		}
-		t := sh.packed.Load().patch
+		t := blk.compressed.Load().patch
 		if t == nil {
 			continue
 		}
-		if t.seen == 0 {
-			t.seen = age
+		if t.patchedSince == 0 {
+			t.patchedSince = age
 		}
-		if age-t.seen >= long {
+		if age-t.patchedSince >= minAge {
 			t.frozen = true
-			found = append(found, sh)
+			found = append(found, blk)
 		}
 	}
 	return found
 }
 
-// merge moves the objects of half-empty buckets together, two buckets at a
-// time. While objects are sorted into parts it does nothing.
-func (s *Store) merge() {
-	if !s.change.TryLock() {
+// mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning or
+// SetVisible is running.
+func (s *Store) mergeBuckets() {
+	if !s.partitionMu.TryLock() {
 		return
 	}
-	defer s.change.Unlock()
-	var into [MaxParts]*bucket
+	defer s.partitionMu.Unlock()
+	var targets [maxPartitions]*bucket
 	s.eachBucket(func(b *bucket) {
 		if b.count() > slotsPerBucket/2 {
 			return
 		}
-		dst := into[b.part]
-		if dst != nil && dst.pages != nil && dst.room() >= b.count() && dst.totals.text+b.totals.text <= bucketText {
-			s.move(b, b.used, dst)
+		dst := targets[b.partition]
+		if dst != nil && dst.blocks != nil && dst.freeSlots() >= b.count() &&
+			dst.totals.text+b.totals.text <= maxBucketText {
+			s.moveObjects(b, b.used, dst)
 			b = dst
 		}
-		into[b.part] = b
+		targets[b.partition] = b
 	})
 }

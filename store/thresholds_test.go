@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestBucketsThatAreHalfFullAreMerged(t *testing.T) {
+func TestHalfFullBucketsAreMerged(t *testing.T) {
 	f := func(left, buckets int) {
 		t.Helper()
 		s := New(testFamilies(2), nil)
@@ -19,19 +19,19 @@ func TestBucketsThatAreHalfFullAreMerged(t *testing.T) {
 		}
 		s.Sweep(0, noon)
 		equal(t, "Buckets", s.Stats().Buckets, buckets)
-		equal(t, "Objects", len(served(t, s)), 2*left)
+		equal(t, "Objects", len(visibleObjects(t, s)), 2*left)
 		verify(t, s)
 	}
 	f(slotsPerBucket/2, 1)
 	f(slotsPerBucket/2+1, 2)
 }
 
-func TestBucketsAreMergedUpToTheLimitOfText(t *testing.T) {
+func TestMergedBucketsStayWithinTheTextLimit(t *testing.T) {
 	text := func(size int) *Lines { return linesOf(strings.Repeat("x", size-1) + "\n") }
 	f := func(first, second, buckets int) {
 		t.Helper()
 		s := New(testFamilies(1), nil)
-		s.Put(Object{ID: testID(1), Version: 1}, text(bucketText)) // closes its bucket
+		s.Put(Object{ID: testID(1), Version: 1}, text(maxBucketText)) // closes its bucket
 		s.Put(Object{ID: testID(2), Version: 1}, text(second))
 		equal(t, "Buckets before", s.Stats().Buckets, 2)
 		s.Put(Object{ID: testID(1), Version: 2}, text(first))
@@ -39,36 +39,35 @@ func TestBucketsAreMergedUpToTheLimitOfText(t *testing.T) {
 		equal(t, "Buckets", s.Stats().Buckets, buckets)
 		verify(t, s)
 	}
-	f(bucketText/2, bucketText/2, 1)
-	f(bucketText/2, bucketText/2+1, 2)
+	f(maxBucketText/2, maxBucketText/2, 1)
+	f(maxBucketText/2, maxBucketText/2+1, 2)
 }
 
-func TestListRemovesWhatIsAsOldAsItself(t *testing.T) {
+func TestRetainRemovesVersionsUpToThatOfTheList(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	for n := range 10 {
 		s.Put(Object{ID: testID(n), Version: uint64(n + 1)}, linesOf(line(0, n, "", 1)))
 	}
-	equal(t, "gone", s.Retain(0, 5, slices.Values(ids(1))), 4)
-	equal(t, "served", strings.Join(served(t, s), " "), "1 5 6 7 8 9")
+	equal(t, "removed", s.Retain(0, 5, slices.Values(ids(1))), 4)
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "1 5 6 7 8 9")
 }
 
-func TestExpiringObjectGoesWhenItsTimeIsOver(t *testing.T) {
+func TestObjectIsRemovedExactlyAtItsExpiryTime(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	putValue(s, 1, 1)
-	until := s.made.Add(time.Minute)
-	s.Expire(testID(1), until)
+	until := s.created.Add(time.Minute)
+	s.ExpireAt(testID(1), until)
 	s.Sweep(time.Hour, until.Add(-1))
 	equal(t, "Objects before", s.Stats().Objects, 1)
 	s.Sweep(time.Hour, until)
 	equal(t, "Objects after", s.Stats().Objects, 0)
 }
 
-// Half of a bucket's objects that are of another part move to a bucket of theirs, whatever their number.
-func TestObjectsAreSortedIntoPartsOfAnySize(t *testing.T) {
+func TestRepartitioningHandlesPartitionsOfAnySize(t *testing.T) {
 	for _, second := range []int{1, 31, 32, 33, 63} {
 		s := New(testFamilies(2), nil)
 		fill(s, 0, slotsPerBucket, 1)
-		s.Divide(func(hash uint64) (Part, bool) {
+		s.SetPartitioning(func(hash uint64) (Partition, bool) {
 			if hash < uint64(second) {
 				return 1, true
 			}
@@ -76,16 +75,16 @@ func TestObjectsAreSortedIntoPartsOfAnySize(t *testing.T) {
 		}, 1<<1)
 		equal(t, "Buckets", s.Stats().Buckets, 2)
 		equal(t, "Objects", s.Stats().Objects, second)
-		equal(t, "Hidden", s.Stats().Hidden, slotsPerBucket-second)
+		equal(t, "HiddenObjects", s.Stats().HiddenObjects, slotsPerBucket-second)
 		verify(t, s)
 	}
 }
 
-// A part that has more objects than its current bucket has room for goes on in another one.
-func TestPartsOverflowIntoMoreBuckets(t *testing.T) {
+// A partition with more objects than its current bucket has free slots continues in another bucket.
+func TestPartitionsOverflowIntoMoreBuckets(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	fill(s, 0, 5*slotsPerBucket, 1)
-	s.Divide(func(hash uint64) (Part, bool) { return Part(hash % 3), hash%7 != 0 }, 1<<0|1<<2)
+	s.SetPartitioning(func(hash uint64) (Partition, bool) { return Partition(hash % 3), hash%7 != 0 }, 1<<0|1<<2)
 	want := 0
 	for n := range uint64(5 * slotsPerBucket) {
 		if n%7 != 0 && n%3 != 1 {
@@ -96,20 +95,20 @@ func TestPartsOverflowIntoMoreBuckets(t *testing.T) {
 	verify(t, s)
 }
 
-func TestSlicesOfMasks(t *testing.T) {
+func TestLowestBits(t *testing.T) {
 	for n, want := range map[int]uint64{0: 0, 1: 0b10, 2: 0b1010, 3: 0b101010, 4: 0b101010, 64: 0b101010} {
-		equal(t, "lowest bits", lowest(0b101010, n), want)
+		equal(t, "lowestBits", lowestBits(0b101010, n), want)
 	}
 }
 
-func TestMemoryOfAPageCountsItsChanges(t *testing.T) {
-	p := newCodec().deflate([]byte("text"), []uint32{4})
-	packed := p.memory()
-	p.patch = &patch{bytes: 100}
-	equal(t, "bytes", p.memory(), packed+100)
+func TestMemoryOfABlockIncludesItsPatch(t *testing.T) {
+	ct := newCodec().compress([]byte("text"), []uint32{4})
+	base := ct.memory()
+	ct.patch = &patch{textBytes: 100}
+	equal(t, "bytes", ct.memory(), base+100)
 }
 
-func TestLengthsAreSkippedOneByOne(t *testing.T) {
+func TestSkipLens(t *testing.T) {
 	lens := appendLens(nil, []uint32{1, 127, 128, 300, 1 << 20, 0, 5})
 	for n, want := range []int{0, 1, 2, 4, 6, 9, 10, 11, 11} {
 		equal(t, "bytes skipped", len(lens)-len(skipLens(lens, n)), want)

@@ -14,7 +14,7 @@ import (
 // name of the fleet's objects, and of their namespace.
 const name = "statefleet"
 
-// stage keeps the fleet's own objects in the simulated cluster, as whoever installs it and the StatefulSet's controller would.
+// stage keeps the fleet's own objects in the simulated cluster, as an installation and the StatefulSet's controller do.
 type stage struct {
 	cluster    *simulator.Cluster
 	generation int64     // of the StatefulSet

@@ -71,7 +71,7 @@ type view struct {
 	target    int
 }
 
-// show prints what there is to show, and scales the fleet when it is time.
+// show prints the state, and scales the fleet when it is time.
 func (v *view) show(ctx context.Context, rows []row) error {
 	if v.summaries == 0 && !allReady(rows) {
 		return nil

@@ -74,7 +74,7 @@ func BenchmarkCluster(b *testing.B) {
 		var text, packed int64
 		for _, s := range stores {
 			text += s.Stats().TextBytes
-			packed += s.Stats().PackedBytes
+			packed += s.Stats().CompressedBytes
 		}
 		n := float64(len(objects))
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/object")

@@ -172,7 +172,7 @@ func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
 // expects: at rest, changed, churning.
 func (b *bench) all(ctx context.Context) []func(*session, *result) error {
 	const percentScrapes = 3
-	percent, everything, anew := simulator.Touch{Share: 0.01}, simulator.Touch{Share: 1}, simulator.Touch{Share: 1, Replace: true}
+	percent, everything, replaced := simulator.Touch{Share: 0.01}, simulator.Touch{Share: 1}, simulator.Touch{Share: 1, Replace: true}
 	return []func(*session, *result) error{
 		func(s *session, r *result) error { return s.settled(ctx, r) },
 		func(s *session, r *result) error {
@@ -182,7 +182,7 @@ func (b *bench) all(ctx context.Context) []func(*session, *result) error {
 			return s.changed(ctx, r, "every status changed", everything, 1, func(f *figures) **scrapes { return &f.Everything })
 		},
 		func(s *session, r *result) error {
-			return s.changed(ctx, r, "every object replaced", anew, 1, func(f *figures) **scrapes { return &f.Replaced })
+			return s.changed(ctx, r, "every object replaced", replaced, 1, func(f *figures) **scrapes { return &f.Replaced })
 		},
 		func(s *session, r *result) error { return s.churn(ctx, r, s.churnScrapesN) },
 	}

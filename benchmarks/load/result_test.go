@@ -57,7 +57,7 @@ func TestSumOfShards(t *testing.T) {
 		t.Errorf("events that all of them see: %+v", c)
 	}
 	if sum([]figures{{}}).Gzip != nil {
-		t.Error("scrapes that nobody made")
+		t.Error("scrapes that no one made")
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *session) close() {
 	for _, server := range s.servers {
 		server.Stop()
 	}
-	_ = os.RemoveAll(s.dir) // left-over logs harm nobody
+	_ = os.RemoveAll(s.dir) // left-over logs harm no one
 }
 
 // reading is the state of the shards at one moment.

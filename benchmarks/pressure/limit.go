@@ -42,7 +42,7 @@ func (g controlGroup) words(bytes int64) ([]string, error) {
 	return []string{"sh", "-c", join, "sh", "env", fmt.Sprintf("GOMEMLIMIT=%d", bytes*9/10)}, err
 }
 
-// peak is the most that a process with the limit has had, 0 where nobody says.
+// peak is the most that a process with the limit has had, 0 where no one says.
 func (g controlGroup) peak() int64 {
 	text, err := os.ReadFile(filepath.Join(g.dir, g.most))
 	if err != nil {
@@ -52,4 +52,4 @@ func (g controlGroup) peak() int64 {
 	return n
 }
 
-func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory harms nobody
+func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory harms no one

@@ -37,10 +37,10 @@ func flags() (*kingpin.Application, *options) {
 	app := kingpin.New("pressure", "Runs statefleet with little memory against clients and objects that do their worst.")
 	app.Flag("binary", "The statefleet binary.").Default("bin/statefleet").StringVar(&o.binary)
 	app.Flag("pods", "Number of pods in the simulated cluster; everything else is in proportion.").Default("20000").IntVar(&o.pods)
-	app.Flag("crowd", "Number of objects in the crowded namespace.").Default("100000").IntVar(&o.crowd)
+	app.Flag("crowd", "Number of objects in the namespace with many objects.").Default("100000").IntVar(&o.crowd)
 	app.Flag("factor", "Memory limit, as a multiple of the memory that is needed at rest, files such as the program itself not counted.").Default("1.3").Float64Var(&o.factor)
 	app.Flag("room", "MiB that the limit is above what is needed at rest at least: clients take the same of a small replica as of a large one.").Default("12").Int64Var(&o.room)
-	app.Flag("storms", "Number of times that everything has to be listed anew.").Default("5").IntVar(&o.storms)
+	app.Flag("storms", "Number of times that everything has to be listed again.").Default("5").IntVar(&o.storms)
 	app.Flag("clients", "Number of clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
 	app.Flag("scrape", "How long they do.").Default("20s").DurationVar(&o.scrape)
 	return app, o

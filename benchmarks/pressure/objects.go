@@ -15,9 +15,9 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-const crowded = "crowded"
+const manyObjects = "many-objects"
 
-// objects puts objects into the cluster that are as large or as many as somebody
+// objects puts objects into the cluster that are as large or as many as someone
 // with the right to create them can make them.
 func (p *pressure) objects(ctx context.Context) error {
 	most := len(p.cluster.Names("pods")) + 1000
@@ -50,7 +50,7 @@ func putHostile(c *simulator.Cluster, crowd int) error {
 		labels[fmt.Sprintf("label-%d", i)] = "x"
 	}
 	pod := func(name string, m metav1.ObjectMeta) error {
-		m.Namespace, m.Name = crowded, name
+		m.Namespace, m.Name = manyObjects, name
 		return c.Put(&corev1.Pod{ObjectMeta: m})
 	}
 	err := errors.Join(
@@ -59,7 +59,7 @@ func putHostile(c *simulator.Cluster, crowd int) error {
 		pod("many-labels", metav1.ObjectMeta{Labels: labels}),
 	)
 	for i := range crowd {
-		err = errors.Join(err, c.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: crowded, Name: fmt.Sprintf("c%d", i)}}))
+		err = errors.Join(err, c.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: manyObjects, Name: fmt.Sprintf("c%d", i)}}))
 	}
 	return err
 }
@@ -75,13 +75,13 @@ func (r *replica) listAnew(ctx context.Context, most int) error {
 		return err
 	}
 	// Watches go on from the version that they know, unless that is too old by now.
-	if err := r.cluster.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: crowded}}); err != nil {
+	if err := r.cluster.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: manyObjects}}); err != nil {
 		return err
 	}
 	r.cluster.Compact()
 	r.cluster.CloseWatches()
 	if len(r.cluster.Names("configmaps")) > most {
-		if err := r.until(ctx, "listed anew", func() bool {
+		if err := r.until(ctx, "listed again", func() bool {
 			now, err := leftOut()
 			return err == nil && now > before
 		}); err != nil {

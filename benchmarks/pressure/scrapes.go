@@ -63,7 +63,7 @@ func (r *replica) storms(ctx context.Context) error {
 	if held != there {
 		return fmt.Errorf("%d objects are held of %d", held, there)
 	}
-	return r.row("storms of lists", "%d times everything was listed anew under 400 events a second; %d objects of %d", r.pressure.storms, held, there)
+	return r.row("storms of lists", "%d times everything was listed again under 400 events a second; %d objects of %d", r.pressure.storms, held, there)
 }
 
 // exported is the number of objects of default kinds.

@@ -166,7 +166,7 @@ func (c *Cluster) Len() int {
 // one, so differences count events.
 func (c *Cluster) ResourceVersion() uint64 { return c.revision.Load() }
 
-// KeepEvents bounds the event log of each resource anew, as LogBytes does. 0 is its default.
+// KeepEvents bounds the event log of each resource again, as LogBytes does. 0 is its default.
 func (c *Cluster) KeepEvents(bytes int) {
 	if bytes <= 0 {
 		bytes = defaultLogBytes

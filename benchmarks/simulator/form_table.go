@@ -13,7 +13,7 @@ import (
 
 // tableForm shows objects as rows of a Table, with their metadata. Like kube-apiservers it speaks JSON only, names the
 // columns in the first Table of an answer, and shows bookmarks as Tables with one row. Only Secrets have a column
-// besides those of every kind. A tableForm serves one answer.
+// in addition to those of every kind. A tableForm serves one answer.
 type tableForm struct {
 	jsonForm
 	named bool // the columns

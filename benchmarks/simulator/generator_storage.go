@@ -38,7 +38,7 @@ func (g *generator) makeStorage() {
 }
 
 // putClaim makes a claim, its volume and the attachment of that. One claim in
-// thirty still waits, with a volume that is for nobody yet.
+// thirty still waits, with a volume that is for no one yet.
 func (g *generator) putClaim(i int) {
 	class := storageClass(i % max(1, g.spec.StorageClasses))
 	size := corev1.ResourceList{corev1.ResourceStorage: *resource.NewQuantity(int64(10+i%90)<<30, resource.BinarySI)}

@@ -121,7 +121,7 @@ func TestClusterGivesNoUIDOfWhatWasGenerated(t *testing.T) {
 	for obj := range s.Objects() {
 		generated[obj.GetUID()] = obj.GetName()
 	}
-	for range 20 * len(generated) { // each object took a few numbers besides its uid
+	for range 20 * len(generated) { // each object took a few numbers in addition to its uid
 		if uid := c.newUID(); generated[uid] != "" {
 			t.Fatalf("%s has uid %s already", generated[uid], uid)
 		}

@@ -6,7 +6,7 @@ type Mix struct {
 	Bytes   int64 // of the objects in protobuf
 }
 
-// Mix returns what there is, by resource.
+// Mix returns the numbers of objects, by resource.
 func (c *Cluster) Mix() map[string]Mix {
 	all := map[string]Mix{}
 	for gvr, collection := range c.collections {

@@ -13,11 +13,11 @@ import (
 // Touch changes objects once, spread evenly over all kinds and all that there
 // is of them. The creation time moves by a second and the generation by one: of
 // almost every kind, exporters show one of them. Pods get a status update as
-// from a Churn besides, leases are renewed.
+// from a Churn as well, leases are renewed.
 type Touch struct {
 	// Share of the objects, above 0 and at most 1.
 	Share float64
-	// Replace makes each object anew instead, under another uid: whatever an
+	// Replace makes each object again instead, under another uid: whatever an
 	// exporter holds of it has to go.
 	Replace bool
 	// PerSecond bounds the speed, so that watches keep up; 0 does not.

@@ -13,7 +13,7 @@ import (
 
 // watcher serves one watch. It reads the resource's event log and holds no
 // queue of its own: one that falls behind the log is ended, and its client
-// starts anew from the resourceVersion it has seen.
+// starts again from the resourceVersion it has seen.
 type watcher struct {
 	collection *collection
 	selected   selector

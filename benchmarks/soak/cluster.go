@@ -43,7 +43,7 @@ func newCluster(o options) (cluster, error) {
 		}))
 }
 
-// scale sets the number of replicas, as somebody does with kubectl.
+// scale sets the number of replicas, as someone does with kubectl.
 func (c cluster) scale(replicas int) error {
 	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: fleetNamespace, Name: fleetName}}
 	n := int32(replicas)
@@ -120,7 +120,7 @@ func (c cluster) writeTopology(r *http.Request) (*corev1.ConfigMap, error) {
 		}
 	})
 	if conflict {
-		return nil, apierrors.NewConflict(corev1.Resource("configmaps"), held.Name, errors.New("somebody else has written it"))
+		return nil, apierrors.NewConflict(corev1.Resource("configmaps"), held.Name, errors.New("another client has written it"))
 	}
 	return held, err
 }

@@ -82,7 +82,7 @@ func (t *trial) look(ctx context.Context) (look, error) {
 	return sum, nil
 }
 
-// settleTime is how long the replicas may take until they hold what there is.
+// settleTime is how long the replicas may take until they hold the cluster's objects.
 const settleTime = 3 * time.Minute
 
 // settle waits until all replicas are ready, move nowhere, and together hold what

@@ -43,7 +43,7 @@ func flags() (*kingpin.Application, *options) {
 	app.Flag("pods", "Number of pods that stay; everything else is in proportion.").Default("2000").IntVar(&o.pods)
 	app.Flag("rate", "Pods that are created, run and deleted each second, with a Job each.").Default("100").Float64Var(&o.rate)
 	app.Flag("replicas", "Number of replicas.").Default("3").IntVar(&o.replicas)
-	app.Flag("round", "Length of a round: a time in which everything happens, then a look at what is held.").Default("30s").DurationVar(&o.round)
+	app.Flag("round", "Length of a round: a time in which everything happens, then a look at the held objects.").Default("30s").DurationVar(&o.round)
 	app.Flag("tolerance", "Percent by which the last quarter of the looks may differ from the first.").Default("3").Float64Var(&o.tolerance)
 	app.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	app.Flag("keep", "Leave the logs of a run that failed where they are.").BoolVar(&o.keepFailed)

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 // checkWebConfig reads the web configuration file and tells whether it asks for passwords.
@@ -48,7 +48,7 @@ func (s *settings) connectionLimits(servers int) web.ConnectionLimits {
 	return limits
 }
 
-// makeAuth makes what checks callers, if somebody is to.
+// makeAuth makes what checks callers, if someone is to.
 func (p *process) makeAuth(config *rest.Config, registry *prometheus.Registry) (err error) {
 	if !p.authFilter {
 		return nil

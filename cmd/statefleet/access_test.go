@@ -157,7 +157,7 @@ func TestWithoutAuthFilterEverybodyMayRead(t *testing.T) {
 		t.Errorf("status %d, or callers are counted", status)
 	}
 	if status, _ := p.get(t, p.telemetry, "/debug/pprof/cmdline"); status != http.StatusNotFound {
-		t.Errorf("profiles that nobody asked for: status %d", status)
+		t.Errorf("profiles that no one asked for: status %d", status)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestWrongWebConfigurationEndsTheProgram(t *testing.T) {
 		"absent key":        {text: "tls_server_config: {cert_file: cert.pem, key_file: absent.pem}", want: "key_file"},
 		"unreadable key":    {text: "tls_server_config: {cert_file: cert.pem, key_file: .}", want: "key_file"},
 		"empty file":        {text: "", want: "empty"},
-		"no users":          {text: "basic_auth_users:\n", want: "basic_auth_users: names nobody"},
+		"no users":          {text: "basic_auth_users:\n", want: "basic_auth_users: names no user"},
 		"versions":          {text: pair + "  min_version: TLS13\n  max_version: TLS12\n", want: "min_version TLS 1.3 is above max_version TLS 1.2"},
 		"unknown key":       {text: "basic_auth: {}", want: "basic_auth not found"},
 		"two headers":       {text: password, want: "--auth-filter and --web.config.file", args: []string{"--auth-filter"}},

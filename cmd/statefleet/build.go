@@ -9,8 +9,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/shard/fleet"
-	"github.com/statefleet/statefleet/web"
 )
 
 // process is everything that runs, made and bound but not started.

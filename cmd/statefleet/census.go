@@ -16,7 +16,7 @@ const (
 	emptyLasts = 2 * time.Second
 )
 
-// census counts what is served when somebody wants to know, at most once in a while. Nobody waits for it.
+// census counts what is served when someone wants to know, at most once in a while. No one waits for it.
 type census struct {
 	take  func(context.Context) (replica.Census, error)
 	asked chan struct{}
@@ -26,7 +26,7 @@ type census struct {
 	running bool
 }
 
-// latest returns what was counted last, nil when nothing was, and whether it is counted anew, which it asks for when it is time.
+// latest returns what was counted last, nil when nothing was, and whether it is counted again, which it asks for when it is time.
 func (c *census) latest(now time.Time) (last *replica.Census, running bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 const root = "../.."

@@ -50,7 +50,7 @@ const estimateDescription = `Tells what a fleet of statefleet takes, and how man
 CPU and time of scrapes.
 
 It reads the cluster that the flags lead to: for each kind the number of objects, and some of them for their size. With --pods it
-goes by numbers alone, unless --kubeconfig or --apiserver lead to a cluster; then its own numbers count in place of those. All flags of
+takes numbers alone, unless --kubeconfig or --apiserver lead to a cluster; then its own numbers count in place of those. All flags of
 the fleet are accepted, and those that choose what is exposed are followed.`
 
 // estimate prints an estimate, or what else the arguments ask for, to stdout.

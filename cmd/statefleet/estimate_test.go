@@ -152,7 +152,7 @@ func bend(t *testing.T, api string, change func(string) string) string {
 	}))
 }
 
-// What is advised must be what was asked for: no default limit where there is to be none, and a fleet that stands by.
+// What is advised must be what was asked for: no default limit where there must be none, and a fleet that stands by.
 func TestEstimateAdvisesWhatWasAskedFor(t *testing.T) {
 	_, api := cluster(t)
 	for _, test := range []struct {

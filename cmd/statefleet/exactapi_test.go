@@ -125,7 +125,7 @@ func (a *exactAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.watch(w, r, path, selector)
 }
 
-// watch sends what there is, and what comes until the client leaves.
+// watch sends the existing objects, and events until the client leaves.
 func (a *exactAPI) watch(w http.ResponseWriter, r *http.Request, path string, s fields.Selector) {
 	frames, end, more := a.from(0, path, s)
 	mark := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Mark"}}

@@ -13,7 +13,7 @@ import (
 	logflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/common/version"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 // flags are the values of the command line as they were given; settings checks them.
@@ -153,7 +153,7 @@ func (f *flags) declare(app *kingpin.Application) sections {
 
 func (f *flags) declareGeneral(s *section) {
 	s.flag(configFlag, "YAML file with settings: the names of flags without the dashes in front, and their values. Flags on the "+
-		"command line win. The file is read anew when it changes and on SIGHUP.").PlaceHolder("FILE").StringVar(&f.config)
+		"command line win. The file is read again when it changes and on SIGHUP.").PlaceHolder("FILE").StringVar(&f.config)
 }
 
 func (f *flags) declareAPI(s *section) {
@@ -164,8 +164,8 @@ func (f *flags) declareAPI(s *section) {
 	s.value("kube-api-burst", "Requests to the API server at once.", whole(&f.apiBurst, 1)).Default("200")
 	s.flag("use-apiserver-cache", "Let the first lists be as old as the API server's cache: cheaper for etcd, possibly stale.").
 		BoolVar(&f.useAPIServerCache)
-	s.value("consistency.check-interval", "Time between two comparisons of what is held of a kind with a list of the metadata of what there is. A kind "+
-		"that differs is listed anew. 0: never.", duration(&f.checkEvery)).Default("1h")
+	s.value("consistency.check-interval", "Time between two comparisons of the held objects of a kind with a list of their metadata. A kind "+
+		"that differs is listed again. 0: never.", duration(&f.checkEvery)).Default("1h")
 	s.fix("kubeconfig", "apiserver")
 }
 
@@ -221,14 +221,14 @@ func (f *flags) declareMetrics(s *section) {
 		"written as for --metric-labels-allowlist.").PlaceHolder("KIND=[KEY,...],...").StringsVar(&f.annotations)
 	s.flag("metric.skip-zero-statesets", "Leave out the rows with the value 0 of phases and QoS classes, which common dashboards do not "+
 		"need: for a pod, one row of its phase instead of five.").BoolVar(&f.skipZero)
-	s.value("metric.hold-deleted", "Keep the last state of a deleted object on the page for this long, whoever scrapes meanwhile, "+
+	s.value("metric.hold-deleted", "Keep the last state of a deleted object on the page for this long, however often it is scraped, "+
 		"so that an object that lives between two scrapes is not lost. 0: remove it at once.", duration(&f.holdDeleted)).Default("0s")
 }
 
 func (f *flags) declareCustom(s *section) {
 	s.flag(customFlag, "What to expose of custom resources: the YAML of kube-state-metrics, "+
 		"CustomResourceStateMetrics.").PlaceHolder("YAML").StringVar(&f.custom)
-	s.flag(customFileFlag, "File with the same, instead. It is read anew when it changes and on SIGHUP.").
+	s.flag(customFileFlag, "File with the same, instead. It is read again when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&f.customFile)
 	s.flag("custom-resource-state-only", "Expose custom resources only; --resources has no effect.").BoolVar(&f.customOnly)
 	s.value("custom-resource.grace-period", "Time for which a kind of custom resource that can't be listed keeps the replica from becoming ready "+

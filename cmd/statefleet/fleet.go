@@ -41,7 +41,7 @@ func (p *process) holdsChanged() {
 	}
 }
 
-// drain waits until what this replica serves has been taken over, if it is to be.
+// drain waits until what this replica serves has been taken over, where it must be.
 func (p *process) drain(ctx context.Context) {
 	if p.fleet == nil || p.drainTimeout == 0 {
 		return

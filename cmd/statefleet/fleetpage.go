@@ -9,10 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/shard/fleet"
-	"github.com/statefleet/statefleet/web"
-	"github.com/statefleet/statefleet/web/fleetpage"
 )
 
 // page puts together what the fleet page shows.
@@ -34,7 +34,7 @@ func (p *process) addFleetPage(o *web.Options, registry *prometheus.Registry, te
 	if at, ok := telemetry.Addr().(*net.TCPAddr); ok {
 		o.FleetPort = at.Port
 	}
-	o.Fleet, err = fleetpage.New(fleetpage.Options{Overview: p.page.overview, Profiling: o.Profiling})
+	o.Fleet, err = statuspage.New(statuspage.Options{Overview: p.page.overview, Profiling: o.Profiling})
 	return err
 }
 
@@ -42,8 +42,8 @@ func (p *process) takeCensus(ctx context.Context) (replica.Census, error) {
 	return p.generations.serving.Load().replica.Census(ctx)
 }
 
-func (p *page) overview() fleetpage.Overview {
-	o := fleetpage.Overview{At: time.Now(), Version: release(), Scrapes: p.scrapes.overview()}
+func (p *page) overview() statuspage.Overview {
+	o := statuspage.Overview{At: time.Now(), Version: release(), Scrapes: p.scrapes.overview()}
 	known := fleet.StaticOverview(p.assignment)
 	if p.fleet != nil {
 		known = p.fleet.Overview()
@@ -62,8 +62,8 @@ func (p *page) overview() fleetpage.Overview {
 	return o
 }
 
-func fleetView(f fleet.Overview, followed, standby bool) fleetpage.Fleet {
-	v := fleetpage.Fleet{
+func fleetView(f fleet.Overview, followed, standby bool) statuspage.Fleet {
+	v := statuspage.Fleet{
 		Followed:    followed,
 		StatefulSet: f.StatefulSet,
 		Coordinated: f.Coordinated,
@@ -73,7 +73,7 @@ func fleetView(f fleet.Overview, followed, standby bool) fleetpage.Fleet {
 		Wanted:      f.Desired,
 		Since:       f.StartedAt,
 		SwitchAt:    f.SwitchAt,
-		Transitions: fleetpage.Transitions(f.Transitions),
+		Transitions: statuspage.Transitions(f.Transitions),
 		Standby:     f.Standby,
 
 		StandbyAsked: followed && standby,
@@ -82,32 +82,32 @@ func fleetView(f fleet.Overview, followed, standby bool) fleetpage.Fleet {
 		v.Problem = f.Problem.Error()
 	}
 	if f.StatefulSet != "" {
-		v.Sources = []fleetpage.Source{
+		v.Sources = []statuspage.Source{
 			{What: "StatefulSet " + f.StatefulSet, Heard: f.LastContact.StatefulSet},
 			{What: "ConfigMap " + f.Topology, Heard: f.LastContact.Topology},
 		}
 		if standby {
-			v.Sources = append(v.Sources, fleetpage.Source{What: "its pods", Heard: f.LastContact.Pods})
+			v.Sources = append(v.Sources, statuspage.Source{What: "its pods", Heard: f.LastContact.Pods})
 		}
 	}
 	for _, r := range f.Replicas {
-		v.Members = append(v.Members, fleetpage.Member{
-			Ordinal: r.Ordinal, Self: r.Self, Pod: r.Pod, State: fleetpage.PodState(r.State), Server: r.ServedBy, Holds: r.Holds,
+		v.Members = append(v.Members, statuspage.Member{
+			Ordinal: r.Ordinal, Self: r.Self, Pod: r.Pod, State: statuspage.PodState(r.State), Server: r.ServedBy, Holds: r.Holds,
 			Own: ringView(r.Own), Next: ringView(r.Next),
 		})
 	}
 	return v
 }
 
-func ringView(r shard.Ranges) (ring fleetpage.Ring) {
+func ringView(r shard.Ranges) (ring statuspage.Ring) {
 	for _, a := range r {
-		ring = append(ring, fleetpage.Arc(a))
+		ring = append(ring, statuspage.Arc(a))
 	}
 	return ring
 }
 
-func replicaView(o replica.Overview, s fleet.Status, unready error) fleetpage.Replica {
-	v := fleetpage.Replica{
+func replicaView(o replica.Overview, s fleet.Status, unready error) statuspage.Replica {
+	v := statuspage.Replica{
 		Ordinal:  s.Ordinal,
 		Ready:    unready == nil,
 		Serving:  o.Serves == nil,
@@ -128,19 +128,19 @@ func replicaView(o replica.Overview, s fleet.Status, unready error) fleetpage.Re
 	return v
 }
 
-func kindView(k replica.KindOverview, counted *replica.Census, sharded map[string]bool) fleetpage.Kind {
-	v := fleetpage.Kind{
+func kindView(k replica.KindOverview, counted *replica.Census, sharded map[string]bool) statuspage.Kind {
+	v := statuspage.Kind{
 		Name:        k.Name,
 		Phase:       string(k.Phase),
 		Since:       k.Since,
 		Heard:       k.LastEvent,
 		Objects:     k.Objects,
-		Hidden:      k.Hidden,
+		Hidden:      k.HiddenObjects,
 		Truncated:   k.Truncated,
 		Series:      -1,
 		TextBytes:   k.TextBytes,
 		RawBytes:    k.RawBytes,
-		PackedBytes: k.PackedBytes,
+		PackedBytes: k.CompressedBytes,
 	}
 	if k.Err != nil {
 		v.Err = k.Err.Error()
@@ -157,19 +157,19 @@ func kindView(k replica.KindOverview, counted *replica.Census, sharded map[strin
 	return v
 }
 
-func censusView(c *replica.Census, running bool) *fleetpage.Census {
+func censusView(c *replica.Census, running bool) *statuspage.Census {
 	if c == nil {
 		return nil
 	}
-	counts := func(of []replica.Count) []fleetpage.Count {
-		all := make([]fleetpage.Count, len(of))
+	counts := func(of []replica.Count) []statuspage.Count {
+		all := make([]statuspage.Count, len(of))
 		for i, n := range of {
-			all[i] = fleetpage.Count(n)
+			all[i] = statuspage.Count(n)
 		}
 		return all
 	}
-	return &fleetpage.Census{
-		At: c.At, Seconds: c.Took.Seconds(), Running: running, All: fleetpage.Count(c.All),
+	return &statuspage.Census{
+		At: c.At, Seconds: c.Took.Seconds(), Running: running, All: statuspage.Count(c.All),
 		Families: counts(c.Families), FamilyTotal: c.FamilyTotal,
 		Namespaces: counts(c.Namespaces), NamespaceTotal: c.NamespaceTotal,
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/web"
-	"github.com/statefleet/statefleet/web/fleetpage"
 )
 
 // overview reads the fleet page as a program would. Rings are left out: they are written in another form than they are held.
@@ -28,9 +28,9 @@ func (p *program) overview(t *testing.T) (o struct {
 		Active  int
 		Members []struct{ Self bool }
 	}
-	Scrapes fleetpage.Scrapes
-	Kinds   []fleetpage.Kind
-	Census  *fleetpage.Census
+	Scrapes statuspage.Scrapes
+	Kinds   []statuspage.Kind
+	Census  *statuspage.Census
 }) {
 	t.Helper()
 	status, text := p.get(t, p.telemetry, "/-/fleet")
@@ -56,7 +56,7 @@ func TestFleetPageShowsWhatIsServed(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	for _, k := range o.Kinds {
-		if k.Name == "pods" && (k.Phase != fleetpage.Synced || k.Objects != count(lines, "kube_pod_info{") || k.Series <= k.Objects || k.Heard.IsZero() || k.Sharded == nil || *k.Sharded) {
+		if k.Name == "pods" && (k.Phase != statuspage.Synced || k.Objects != count(lines, "kube_pod_info{") || k.Series <= k.Objects || k.Heard.IsZero() || k.Sharded == nil || *k.Sharded) {
 			t.Errorf("pods: %+v", k)
 		}
 	}
@@ -108,7 +108,7 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		if taken != 0 {
-			t.Error("counted for nobody")
+			t.Error("counted for no one")
 		}
 		look(1)
 		look(1) // under way
@@ -133,7 +133,7 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 type fixedExporter struct{ web.Exporter }
 
 func (fixedExporter) Collect(store.Format, func(string) bool) (web.Page, error) {
-	return store.Collect(store.OpenMetrics, store.New(nil, nil)), nil
+	return store.TakeSnapshot(store.OpenMetrics, store.New(nil, nil)), nil
 }
 
 type brokenWriter struct{}
@@ -142,7 +142,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the clien
 
 func TestScrapesAreRemembered(t *testing.T) {
 	l := &scrapeLog{Exporter: fixedExporter{}}
-	if o := l.overview(); o != (fleetpage.Scrapes{}) {
+	if o := l.overview(); o != (statuspage.Scrapes{}) {
 		t.Errorf("before the first: %+v", o)
 	}
 	scrape := func(write func(web.Page, io.Writer) error, w io.Writer) {

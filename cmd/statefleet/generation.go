@@ -11,10 +11,10 @@ import (
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/web"
 )
 
 // generation is a replica made of one set of settings. A change of settings makes another one, which runs beside the one

@@ -9,7 +9,7 @@ func TestHangupWithoutFilesAndWithoutChange(t *testing.T) {
 	_, api := cluster(t)
 	p := start(t, api, "--resources=jobs")
 	hangUp(t)
-	eventually(t, "a line in the log", func() bool { return strings.Contains(p.log.String(), "there is no configuration file to read anew") })
+	eventually(t, "a line in the log", func() bool { return strings.Contains(p.log.String(), "there is no configuration file to read again") })
 	if strings.Contains(p.self(t), "config_reload") {
 		t.Error("there are metrics of a configuration file without one")
 	}

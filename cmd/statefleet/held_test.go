@@ -17,7 +17,7 @@ func briefPod() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "brief"}}
 }
 
-// The last state of a pod that lives between two scrapes is on the page for the given time, whoever has scraped it: the other
+// The last state of a pod that lives between two scrapes is on the page for the given time, however often it was scraped: the other
 // server of a pair, a HEAD request, or a scrape that was cut off.
 func TestDeletedPodStaysOnThePageWhoeverScrapes(t *testing.T) {
 	c, api := cluster(t)

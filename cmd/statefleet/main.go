@@ -24,7 +24,7 @@ const programName = "statefleet"
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files anew on SIGHUP, and returns the exit status. What was asked for goes to
+// run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files again on SIGHUP, and returns the exit status. What was asked for goes to
 // stdout, errors and logs go to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)

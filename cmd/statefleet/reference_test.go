@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -20,7 +20,7 @@ const (
 	referenceEnd   = "<!-- Generated from the flags: end -->\n"
 )
 
-// TestConfigurationReference: docs/configuration.md lists the flags that there are. With -update the list is written anew.
+// TestConfigurationReference: docs/configuration.md lists all flags. With -update the list is written again.
 func TestConfigurationReference(t *testing.T) {
 	text, err := os.ReadFile(referenceFile)
 	if err != nil {

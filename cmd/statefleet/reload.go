@@ -16,7 +16,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// How often files are looked at, and how often a generation that is to be served is.
+// How often files are looked at, and how often a generation that waits to be served is.
 const (
 	lookEvery  = time.Second
 	readyEvery = 50 * time.Millisecond
@@ -27,7 +27,7 @@ const (
 // ends and exchanges generations.
 type reloader struct {
 	live
-	load    func() (*settings, []file, error) // reads the command line and its files anew; the files come with an error too
+	load    func() (*settings, []file, error) // reads the command line and its files again; the files come with an error too
 	make    func(*settings) (*generation, error)
 	metrics *reloadMetrics
 	shown   *replica.Metrics
@@ -100,7 +100,7 @@ func (r *reloader) loop(ctx context.Context) {
 func (r *reloader) reload(ctx context.Context) {
 	serving := r.serving.Load()
 	if len(serving.files) == 0 {
-		serving.logger.Info("there is no configuration file to read anew")
+		serving.logger.Info("there is no configuration file to read again")
 		return
 	}
 	next, err := r.read(serving)

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// reloads waits until the configuration was read anew that often, with that result.
+// reloads waits until the configuration was read again that often, with that result.
 func (p *program) reloads(t *testing.T, as result, times int) {
 	t.Helper()
 	line := fmt.Sprintf("\nstatefleet_config_reloads_total{result=%q} %d\n", as, times)

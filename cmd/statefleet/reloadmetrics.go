@@ -41,7 +41,7 @@ func newReloadMetrics(r prometheus.Registerer, files []file) (*reloadMetrics, er
 		underWay:   gauge("statefleet_config_reload_pending", "Whether a new configuration is syncing and not served yet, 1 or 0."),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_config_reloads_total",
-			Help: "Number of times the configuration was read anew, by result: served, unchanged, refused, or superseded by a newer one before it was served.",
+			Help: "Number of times the configuration was read again, by result: served, unchanged, refused, or superseded by a newer one before it was served.",
 		}, []string{"result"}),
 		hash:           ofFile("kube_state_metrics_config_hash", "Hash of the file as it is served."),
 		fileSuccessful: ofFile("kube_state_metrics_last_config_reload_successful", "Whether the files that were read last are served, 1, or were refused, 0."),

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// gated stands before a cluster and lets nobody list or watch a resource before the gate is open.
+// gated stands before a cluster and lets no one list or watch a resource before the gate is open.
 func gated(t *testing.T, c *simulator.Cluster, resource string) (api string, gate chan struct{}) {
 	t.Helper()
 	handler := c.Handler()

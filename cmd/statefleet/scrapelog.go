@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/store"
-	"github.com/statefleet/statefleet/web"
-	"github.com/statefleet/statefleet/web/fleetpage"
 )
 
 // recentScrapes is how many scrapes are remembered: with a scrape every 30 s, those of a quarter of an hour.
@@ -18,7 +18,7 @@ type scrapeLog struct {
 	web.Exporter
 
 	mu     sync.Mutex
-	recent []fleetpage.Scrape // the oldest first
+	recent []statuspage.Scrape // the oldest first
 }
 
 // Collect implements [web.Exporter].
@@ -31,7 +31,7 @@ func (l *scrapeLog) Collect(f store.Format, include func(resource string) bool) 
 	return &loggedPage{Page: p, log: l, start: start}, nil
 }
 
-func (l *scrapeLog) add(s fleetpage.Scrape) {
+func (l *scrapeLog) add(s statuspage.Scrape) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.recent) == recentScrapes {
@@ -41,7 +41,7 @@ func (l *scrapeLog) add(s fleetpage.Scrape) {
 }
 
 // overview sums up what is remembered.
-func (l *scrapeLog) overview() (o fleetpage.Scrapes) {
+func (l *scrapeLog) overview() (o statuspage.Scrapes) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.recent)
@@ -71,15 +71,15 @@ type loggedPage struct {
 
 // WriteGzip implements [web.Page].
 func (p *loggedPage) WriteGzip(w io.Writer) error {
-	return p.done(fleetpage.Scrape{Encoding: "gzip", Bytes: p.GzipSize()}, p.Page.WriteGzip(w))
+	return p.done(statuspage.Scrape{Encoding: "gzip", Bytes: p.GzipSize()}, p.Page.WriteGzip(w))
 }
 
 // WriteText implements [web.Page].
 func (p *loggedPage) WriteText(w io.Writer) error {
-	return p.done(fleetpage.Scrape{Encoding: "identity", Bytes: p.Size()}, p.Page.WriteText(w))
+	return p.done(statuspage.Scrape{Encoding: "identity", Bytes: p.Size()}, p.Page.WriteText(w))
 }
 
-func (p *loggedPage) done(s fleetpage.Scrape, err error) error {
+func (p *loggedPage) done(s statuspage.Scrape, err error) error {
 	s.At, s.Whole = time.Now(), err == nil
 	s.Seconds = s.At.Sub(p.start).Seconds()
 	p.log.add(s)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/web"
+	"github.com/statefleet/statefleet/internal/web"
 )
 
 func TestSplitPatterns(t *testing.T) {
@@ -42,7 +42,7 @@ func TestSplitPatterns(t *testing.T) {
 }
 
 // FuzzSplitPatterns: nothing but commas and space gets lost, no pattern is empty, which would match everything, and two
-// lists are the patterns of one and then of the other. (A brace may stand for itself, which nobody can know.)
+// lists are the patterns of one and then of the other. (A brace may stand for itself, which no one can know.)
 func FuzzSplitPatterns(f *testing.F) {
 	f.Add("a,b{1,2},[,]", "c")
 	f.Add(`\,(`, "")

@@ -45,10 +45,10 @@ func BenchmarkInflate(b *testing.B) {
 	}
 	pods.Size()
 	var page bytes.Buffer
-	if err := store.Collect(store.Text, pods.store).WriteGzip(&page); err != nil {
+	if err := store.TakeSnapshot(store.Text, pods.store).WriteGzip(&page); err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(store.Collect(store.Text, pods.store).Size())
+	b.SetBytes(store.TakeSnapshot(store.Text, pods.store).Size())
 	for b.Loop() {
 		r, err := gzip.NewReader(bytes.NewReader(page.Bytes()))
 		if err != nil {

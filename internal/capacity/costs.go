@@ -124,7 +124,7 @@ func (c Costs) Proportion(given map[string]int, kinds []string) []Kind {
 	return all
 }
 
-// Events is how many changes a second such a cluster has, when nobody tells.
+// Events is how many changes a second such a cluster has, when no one tells.
 func (c Costs) Events(kinds []Kind) float64 {
 	for _, k := range kinds {
 		if k.Name == podsKind {

@@ -58,7 +58,7 @@ func readCluster(t *testing.T, spec simulator.Spec, sample int64) []Kind {
 // scaled is a small cluster.
 func scaled() simulator.Spec { return simulator.Scale(600) }
 
-// TestCosts: the sizes in costs.yaml are those that the code has, measured on another cluster. With -update they are written anew.
+// TestCosts: the sizes in costs.yaml are those that the code has, measured on another cluster. With -update they are written again.
 func TestCosts(t *testing.T) {
 	if *update {
 		writeSizes(t, readAll(t, simulator.Scale(5000)))
@@ -70,7 +70,7 @@ func TestCosts(t *testing.T) {
 	check := func(what string, known, measured float64) {
 		t.Helper()
 		if math.Abs(known-measured) > tolerance*measured {
-			t.Errorf("%s: costs.yaml has %.4g, measured are %.4g; write it anew with -update", what, known, measured)
+			t.Errorf("%s: costs.yaml has %.4g, measured are %.4g; write it again with -update", what, known, measured)
 		}
 	}
 	check("series of a pod", costs.Kinds["pods"].Series, kinds[pods].Size.Series)

@@ -10,7 +10,7 @@ import (
 
 const docsFile = "../../docs/capacity.md"
 
-// TestGeneratedTables: tables in docs/capacity.md are what the model says. With -update they are written anew.
+// TestGeneratedTables: tables in docs/capacity.md are what the model says. With -update they are written again.
 func TestGeneratedTables(t *testing.T) {
 	for name, want := range map[string]string{"rules": rules(t), "model": largeClusters(t), "million": million(t), "selectors": selectors(t)} {
 		text, err := os.ReadFile(docsFile)

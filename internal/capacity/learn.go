@@ -87,7 +87,7 @@ func fitScrapes(runs []Run, c *Costs) error {
 	return nil
 }
 
-// fitEvents: beyond what a shard uses by itself, it costs to be woken, whoever
+// fitEvents: beyond what a shard uses by itself, waking up costs something, whichever shard
 // owns the events; an event costs the one that owns it so much, and each of the
 // others that reads it so much.
 func fitEvents(runs []Run, c *Costs) error {

@@ -105,7 +105,7 @@ func (c Costs) Replica(l Load, n int) Replica {
 	if l.Check > 0 {
 		checked := received
 		if received < 1 {
-			checked += received // that share of the checks lists everything besides
+			checked += received // that share of the checks lists everything as well
 		}
 		r.CheckBytes = checked * objects * c.Process.MetadataBytes / l.Check.Seconds()
 	}
@@ -118,7 +118,7 @@ func (l Load) received(n int, held float64) float64 {
 		return 1
 	}
 	asked, err := AskedOf(n, l.Standby)
-	if err != nil { // there are no tables for so many: nobody can ask for less than everything
+	if err != nil { // there are no tables for so many: no selector can ask for less than everything
 		return 1
 	}
 	if asked.Mean < held*(1+1e-9) { // but for rounding

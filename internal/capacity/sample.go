@@ -115,7 +115,7 @@ func (s *Sample) Marked() float64 { return s.stands.marked / max(s.stands.object
 // packs what was added as a replica does with what has been left alone, all of it
 // together: so it is packed, too, where each of many namespaces has few.
 func (s *Sample) Size() Size {
-	s.store.Loaded()
+	s.store.EndBulkLoad()
 	s.store.Sweep(0, time.Now())
 	n, stats := max(s.stands.objects, 1), s.store.Stats()
 	text := s.stands.text / n
@@ -123,7 +123,7 @@ func (s *Sample) Size() Size {
 	return Size{
 		Series: s.stands.series / n,
 		Text:   text,
-		Gzip:   packed * float64(store.Collect(store.Text, s.store).GzipSize()),
-		Memory: packed*float64(stats.PackedBytes) + s.stands.prints/n*fingerprint,
+		Gzip:   packed * float64(store.TakeSnapshot(store.Text, s.store).GzipSize()),
+		Memory: packed*float64(stats.CompressedBytes) + s.stands.prints/n*fingerprint,
 	}
 }

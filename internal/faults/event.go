@@ -17,7 +17,7 @@ func expiredEvent(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.Header.Get("Accept"), runtime.ContentTypeProtobuf) {
 		status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
 		w.Header().Set("Content-Type", runtime.ContentTypeJSON)
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ERROR", "object": status}) // whoever is gone needs no event
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ERROR", "object": status}) // a client that is gone needs no event
 		return
 	}
 	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf+";stream=watch")

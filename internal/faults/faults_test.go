@@ -173,7 +173,7 @@ func TestFramesAreLostDoubledAndWithheld(t *testing.T) {
 	}
 }
 
-// Every bit that Garbled may turn has to be noticed by whoever reads the frames.
+// Every bit that Garbled may turn has to be noticed by the reader of the frames.
 func TestGarbledFramesAreNoticed(t *testing.T) {
 	for _, kind := range []string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"} {
 		if n := len(typeOf(event(kind))); n < len(kind) {

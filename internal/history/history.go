@@ -170,7 +170,7 @@ func (r *Reader) explain(key Key, states []state, is Print) error {
 	return fmt.Errorf("%s is shown as it never was (last at version %d, now at %d)", key, seen.version, states[len(states)-1].version)
 }
 
-// Equal returns an error unless the page is what there is now.
+// Equal returns an error unless the page agrees with the history.
 func (r *Reader) Equal(page Page) error {
 	for key, states := range r.history.states {
 		if last := states[len(states)-1]; r.shows(last) != page[key] {

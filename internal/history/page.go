@@ -28,7 +28,7 @@ type Page map[Key]Print
 // families, and the label that holds the name, by kind.
 type Kinds map[string]struct{ Family, Label string }
 
-// Read reads a page in the text format. A line that is nobody's is an error.
+// Read reads a page in the text format. A line that belongs to no object is an error.
 func (k Kinds) Read(text []byte) (Page, error) {
 	page := Page{}
 	for line := range bytes.Lines(text) {

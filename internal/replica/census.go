@@ -54,7 +54,7 @@ func (r *Replica) Census(ctx context.Context) (Census, error) {
 	r.mu.Unlock()
 	for _, k := range kinds {
 		of := Count{Name: k.Name}
-		for page := range k.store.Texts() {
+		for page := range k.store.BlockTexts() {
 			n := countPage(page, namespaces)
 			families.add(n)
 			of.add(n)
@@ -75,7 +75,7 @@ func (r *Replica) Census(ctx context.Context) (Census, error) {
 }
 
 // countPage counts a page, and its lines by namespace.
-func countPage(page store.PageText, namespaces counts) Count {
+func countPage(page store.BlockText, namespaces counts) Count {
 	n := Count{Name: page.Family, Bytes: int64(len(page.Text)), Memory: page.Memory}
 	for line := range bytes.Lines(page.Text) {
 		n.Series++

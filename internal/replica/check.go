@@ -140,12 +140,12 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 		return found, errNotRunning
 	}
 	for i, s := range sources {
-		audit, heard := k.store.Audit(uint32(i)), s.ServerVersion()
+		audit, heard := k.store.Compare(uint32(i)), s.ServerVersion()
 		listed, err := s.ListMetadata(ctx, func(o watch.Object) {
 			v := store.Version{ID: k.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
-			switch finding := audit.Listed(v); {
+			switch finding := audit.Observe(v); {
 			case v.Version == 0: // nothing can be said
-			case finding == store.Ahead:
+			case finding == store.Newer:
 				found.restart = true
 			case finding == store.Missing && len(found.missing) < maxSuspects:
 				found.missing = append(found.missing, v)
@@ -154,7 +154,7 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 		if err != nil {
 			return found, err
 		}
-		unlisted := audit.Unlisted()
+		unlisted := audit.Extra()
 		found.restart = found.restart || restarted(watch.ParseVersion(listed), heard, unlisted)
 		found.surplus = append(found.surplus, unlisted[:min(len(unlisted), maxSuspects)]...)
 	}
@@ -178,12 +178,12 @@ func restarted(listed, heard uint64, unlisted []store.Version) bool {
 // compared nothing can be said.
 func (k *kind) stillWrong(found suspects) (wrong suspects) {
 	for _, v := range found.missing {
-		if v.Version != 0 && !k.store.Has(v.ID, v.Version) && !k.limits.keepOut(k.store.Stats()) {
+		if v.Version != 0 && !k.store.HasVersion(v.ID, v.Version) && !k.limits.keepOut(k.store.Stats()) {
 			wrong.missing = append(wrong.missing, v)
 		}
 	}
 	for _, v := range found.surplus {
-		if k.store.Holds(v) {
+		if k.store.HasExactVersion(v) {
 			wrong.surplus = append(wrong.surplus, v)
 		}
 	}

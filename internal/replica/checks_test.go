@@ -40,7 +40,7 @@ func (r *run) haunt(kinds int) {
 // haunted is how many kinds do so.
 func (r *run) haunted() (n int) {
 	for _, k := range r.current() {
-		if k.store.Known(idOf(77)) {
+		if k.store.Contains(idOf(77)) {
 			n++
 		}
 	}

@@ -89,7 +89,7 @@ func (r *Replica) admit() {
 		case !k.late && !k.excused, !k.complete():
 		case k.late:
 			k.late = false
-			k.store.Loaded()
+			k.store.EndBulkLoad()
 		default:
 			k.excused = false
 		}

@@ -50,7 +50,7 @@ func TestDeletedObjectStaysOnThePageForTheGivenTime(t *testing.T) {
 				scrape(r) // while it lives
 				w.removePod(1)
 				id := store.NewID(string(uid(1)), "ns1", "p1")
-				for !r.current()[0].store.Expiring(id) {
+				for !r.current()[0].store.IsExpiring(id) {
 					time.Sleep(step)
 					synctest.Wait()
 				}

@@ -33,25 +33,25 @@ func (l limits) unfit(lines *resources.Lines) bool {
 
 // fits reports whether there is room for the text of an object that is not held.
 func (l limits) fits(held store.Stats, lines *resources.Lines) bool {
-	return l.bytes == 0 || held.HeldBytes+int64(len(lines.Buf)) <= l.bytes
+	return l.bytes == 0 || held.HeldTextBytes+int64(len(lines.Buf)) <= l.bytes
 }
 
 // objectsOnly reports whether there would be room if there were one object less.
-func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldBytes < l.bytes }
+func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldTextBytes < l.bytes }
 
 // keepOut reports whether an object that is not held finds no room.
 func (l limits) keepOut(s store.Stats) bool {
-	return l.objects > 0 && int64(s.Objects+s.Hidden) >= l.objects || l.bytes > 0 && s.HeldBytes >= l.bytes
+	return l.objects > 0 && int64(s.Objects+s.HiddenObjects) >= l.objects || l.bytes > 0 && s.HeldTextBytes >= l.bytes
 }
 
 // exceeded reports whether what was put last has taken the text beyond the bound.
 // An object that becomes no larger does not.
 func (l limits) exceeded(before, after store.Stats) bool {
-	return l.bytes > 0 && after.HeldBytes > l.bytes && after.HeldBytes > before.HeldBytes
+	return l.bytes > 0 && after.HeldTextBytes > l.bytes && after.HeldTextBytes > before.HeldTextBytes
 }
 
 // reached reports whether there is no room for one more object, or for any of those
 // that were left out.
 func (l limits) reached(s store.Stats, r *refusals) bool {
-	return l.keepOut(s) || l.bytes > 0 && r.unfit(l.bytes-s.HeldBytes)
+	return l.keepOut(s) || l.bytes > 0 && r.unfit(l.bytes-s.HeldTextBytes)
 }

@@ -184,7 +184,7 @@ func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
 	}
 	k, _, put := pods(0)
 	put(0, 1)
-	size := k.store.Stats().HeldBytes
+	size := k.store.Stats().HeldTextBytes
 
 	k, sinks, put := pods(size + size/2)
 	put(0, 1)
@@ -200,7 +200,7 @@ func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
 	if sinks[0].crowded || !sinks[1].crowded {
 		t.Errorf("left out: of the pod that was there first %t, of the other %t", sinks[0].crowded, sinks[1].crowded)
 	}
-	if held := k.store.Stats().HeldBytes; held > size+size/2 {
+	if held := k.store.Stats().HeldTextBytes; held > size+size/2 {
 		t.Errorf("%d bytes are held, more than %d", held, size+size/2)
 	}
 }

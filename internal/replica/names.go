@@ -58,7 +58,7 @@ func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if old, known := k.names.byHash[key]; known && old != id {
-		if k.store.Has(old, version) {
+		if k.store.HasVersion(old, version) {
 			return false
 		}
 		k.store.Delete(old)
@@ -87,18 +87,18 @@ const spareNames = 1024
 // change of shard.
 func (k *kind) forget() {
 	s := k.store.Stats()
-	held := s.Objects + s.Hidden
+	held := s.Objects + s.HiddenObjects
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if len(k.names.byHash) <= held+held/4+spareNames {
 		return
 	}
 	for key, id := range k.names.byHash {
-		if !k.store.Known(id) {
+		if !k.store.Contains(id) {
 			delete(k.names.byHash, key)
 		}
 	}
 }
 
 // expire leaves a deleted object on the page for the time of --metric.hold-deleted.
-func (k *kind) expire(id store.ID) { k.store.Expire(id, time.Now().Add(k.hold)) }
+func (k *kind) expire(id store.ID) { k.store.ExpireAt(id, time.Now().Add(k.hold)) }

@@ -51,7 +51,7 @@ func (r *Replica) Overview() Overview {
 	for i, k := range kinds {
 		o.Kinds[i].Stats = k.store.Stats()
 		o.Kinds[i].Status = k.status()
-		o.Kinds[i].Truncated = k.truncated.count(k.store.Known)
+		o.Kinds[i].Truncated = k.truncated.count(k.store.Contains)
 		o.Kinds[i].Err = k.trouble(o.Kinds[i].Phase)
 	}
 	return o

@@ -12,7 +12,7 @@ import (
 func TestLimitIsReachedWhileOthersAreLeftOut(t *testing.T) {
 	small, large := store.NewID("", "a", "small"), store.NewID("", "a", "large")
 	all := limits{bytes: 1000}
-	held := func(bytes int64) store.Stats { return store.Stats{HeldBytes: bytes} }
+	held := func(bytes int64) store.Stats { return store.Stats{HeldTextBytes: bytes} }
 	var r *refusals
 	f := func(what string, bytes int64, want bool, steps ...func()) {
 		t.Helper()

@@ -168,7 +168,7 @@ func (r *Replica) Resources() []string {
 
 // Collect returns the page of the kinds that include admits, as it is now. The
 // error says why there is none to be served.
-func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Page, error) {
+func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Snapshot, error) {
 	if err := r.Serves(); err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*
 			s.RemoveExpired(now)
 		}
 	}
-	page := store.Collect(f, stores...)
+	page := store.TakeSnapshot(f, stores...)
 	if err := r.Serves(); err != nil { // it may have come to an end just before
 		page.Release()
 		return nil, err

@@ -82,7 +82,7 @@ func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) cour
 		r.setServing(false) // first: nobody is to take an empty page for a true one
 	}
 	for _, k := range r.current() {
-		k.store.Show(c.parts.of(shards...))
+		k.store.SetVisible(c.parts.of(shards...))
 	}
 	c.shown = goal
 	return c
@@ -114,7 +114,7 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 }
 
 // sort makes the kind's store tell what is served from what is held only.
-func (c course) sort(k *kind) { k.store.Divide(c.parts.part, c.parts.of(c.shown)) }
+func (c course) sort(k *kind) { k.store.SetPartitioning(c.parts.part, c.parts.of(c.shown)) }
 
 // arrive says how far the replica has come: whether it is ready, whether it
 // serves, and how much it holds of what the plan asks for. That comes last: who
@@ -124,7 +124,7 @@ func (r *Replica) arrive(c course, goal shard.Ranges) {
 	if complete {
 		for _, k := range r.current() {
 			if !k.late {
-				k.store.Loaded()
+				k.store.EndBulkLoad()
 			}
 		}
 	}
@@ -189,8 +189,8 @@ func divide(sets ...shard.Ranges) parts {
 	return all
 }
 
-// part is what store.Divide asks for.
-func (p parts) part(hash uint64) (part store.Part, held bool) {
+// part is the function that store.SetPartitioning takes.
+func (p parts) part(hash uint64) (part store.Partition, held bool) {
 	for i, set := range p {
 		if set.Contains(hash) {
 			part |= 1 << i
@@ -212,12 +212,12 @@ func (p parts) have(sets []shard.Ranges) bool {
 }
 
 // of returns the parts whose hashes are in one of the sets.
-func (p parts) of(sets ...shard.Ranges) store.Parts {
-	var bits store.Part
+func (p parts) of(sets ...shard.Ranges) store.PartitionSet {
+	var bits store.Partition
 	for _, set := range sets {
 		if i := p.index(set); i >= 0 {
 			bits |= 1 << i
 		}
 	}
-	return store.PartsOf(func(part store.Part) bool { return part&bits != 0 })
+	return store.PartitionSetOf(func(part store.Partition) bool { return part&bits != 0 })
 }

@@ -168,7 +168,7 @@ func (r *Replica) listAnew(ctx context.Context, what repair) {
 	k.stop()
 	if what.forget {
 		k.graves.clear()
-		k.store.Forget()
+		k.store.ResetAllVersions()
 	}
 	r.follow(ctx, k, false) // what was compared was not from a cache either
 }

@@ -71,10 +71,10 @@ func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) 
 	if s := k.series; s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if k.store.Has(o.ID, o.Version) {
+		if k.store.HasVersion(o.ID, o.Version) {
 			return // a newer version came meanwhile, and owns its series
 		}
-		if family := s.claim(o.ID, l, k.store.Known); family >= 0 {
+		if family := s.claim(o.ID, l, k.store.Contains); family >= 0 {
 			s.logged.Do(func() {
 				k.logger.Warn("two objects give the same series; the sample of the later one is left out, and further ones are only counted; "+
 					"add a label that identifies the object",
@@ -215,12 +215,12 @@ func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 		if k.series == nil {
 			continue
 		}
-		free := k.series.tidy(k.store.Known)
+		free := k.series.tidy(k.store.Contains)
 		if len(free) == 0 || !k.series.due(now) {
 			continue
 		}
 		k.logger.Info("series that were left out are free; the resource is listed anew", "objects", len(free))
-		k.store.ForgetVersions(free)
+		k.store.ResetVersions(free)
 		select {
 		case r.repair <- repair{kind: k}:
 		case <-ctx.Done():

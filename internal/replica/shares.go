@@ -131,7 +131,7 @@ func (k *kind) canGivePlace(o watch.Object, held store.Stats) bool {
 	if k.limits.objects == 0 || !k.limits.objectsOnly(held) {
 		return false
 	}
-	k.shares.settle(held.Objects+held.Hidden, k.store.Known)
+	k.shares.settle(held.Objects+held.HiddenObjects, k.store.Contains)
 	_, ok := k.shares.surplus(o.Namespace)
 	return ok
 }

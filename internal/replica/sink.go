@@ -28,7 +28,7 @@ func (s *sink) Put(o watch.Object) (room bool) {
 	k := s.kind
 	id := k.id(o)
 	version := watch.ParseVersion(o.ResourceVersion)
-	if k.store.Has(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
+	if k.store.HasVersion(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
 		k.counters.unchanged.Inc()
 		return true
 	}
@@ -40,7 +40,7 @@ func (s *sink) Put(o watch.Object) (room bool) {
 // and comes from an API server that is behind. Nothing is known of what has come to
 // be ours since, nor of what has given place to objects of other namespaces.
 func (s *sink) vanished(id store.ID, version uint64) bool {
-	return version != 0 && version <= s.listed && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Known(id)
+	return version != 0 && version <= s.listed && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Contains(id)
 }
 
 // put renders an object into the store, if there is room.
@@ -59,7 +59,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	if limited {
 		before = k.store.Stats() // without the one whose name this is now
 	}
-	known := !limited || k.store.Known(id)
+	known := !limited || k.store.Contains(id)
 	full := !known && k.limits.keepOut(before)
 	if full && !k.canGivePlace(o, before) {
 		return s.refuse(o, id)
@@ -127,7 +127,7 @@ func (s *sink) overgrown(before store.Stats, id store.ID) bool {
 		return false
 	}
 	k.store.Delete(id)
-	k.refusals.note(s.source, id, after.HeldBytes-k.store.Stats().HeldBytes)
+	k.refusals.note(s.source, id, after.HeldTextBytes-k.store.Stats().HeldTextBytes)
 	return true
 }
 
@@ -160,7 +160,7 @@ func (s *sink) Delete(o watch.Object) {
 		k.noteGone(id)
 		return
 	}
-	if !k.store.Has(id, version) {
+	if !k.store.HasVersion(id, version) {
 		s.put(o, id, version)
 	}
 	k.expire(id)

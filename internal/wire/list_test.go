@@ -149,7 +149,7 @@ func TestReadListReportsTheReadersError(t *testing.T) {
 }
 
 // FuzzReadList: no input panics or hands out more bytes than there are, and a
-// list that decodes and is encoded anew has the items that the decoder saw.
+// list that decodes and is encoded again has the items that the decoder saw.
 func FuzzReadList(f *testing.F) {
 	small := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: []corev1.Pod{*smallPod()}}
 	for _, enc := range encodings {

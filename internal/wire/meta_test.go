@@ -100,7 +100,7 @@ func TestReadMetaOfTruncatedObject(t *testing.T) {
 }
 
 // FuzzMeta: no input panics, and of what decodes as an object and is encoded
-// anew, ReadMeta and InitialEventsEnd see what the decoder sees.
+// again, ReadMeta and InitialEventsEnd see what the decoder sees.
 func FuzzMeta(f *testing.F) {
 	for _, enc := range encodings {
 		f.Add(bytesOf(f, enc, smallPod()), enc == JSON)

@@ -197,7 +197,7 @@ func selfMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
 	literal := regexp.MustCompile(`"((?:statefleet|kube_state_metrics)_[a-z0-9_]+)"`)
-	for _, folder := range []string{"cmd", "internal", "resources", "shard", "store", "watch", "web"} {
+	for _, folder := range []string{"cmd", "internal", "resources", "shard", "store"} {
 		err := filepath.WalkDir(filepath.Join("../..", folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err

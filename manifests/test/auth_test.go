@@ -38,7 +38,7 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 	}
 }
 
-// TestAuthFilterIsOffUnlessAskedFor: nobody gets a right that the program does not use.
+// TestAuthFilterIsOffUnlessAskedFor: no one gets a right that the program does not use.
 func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
 	text, err := render(t, nil)
 	if err != nil {

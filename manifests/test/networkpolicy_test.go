@@ -8,7 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// TestNetworkPolicyAdmitsWhoItNames: nobody else may connect, and pods reach the API server and DNS only.
+// TestNetworkPolicyAdmitsWhoItNames: no other client may connect, and pods reach the API server and DNS only.
 func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
 	policy := find[*networkingv1.NetworkPolicy](t, rendered(t, `{networkPolicy: {
 		enabled: true, restrictEgress: true,

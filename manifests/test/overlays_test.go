@@ -186,7 +186,7 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	}
 }
 
-// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where nobody asked for a role.
+// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where no one asked for a role.
 func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 	for _, given := range []string{"a,b,", ",a, b ", "a,,b,a"} {
 		text, err := render(t, map[string]any{"rbac": map[string]any{"useClusterRole": false}, "namespaces": given, "namespacesDenylist": "c,"})

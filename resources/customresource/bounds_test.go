@@ -53,7 +53,7 @@ func TestFamilyBeyondTheLimitIsLeftOutWhole(t *testing.T) {
 	}
 }
 
-// Keys of a map are chosen by whoever may write the object.
+// Keys of a map are chosen by the writer of the object.
 func TestCopiedLabelsTakeNobodysPlace(t *testing.T) {
 	config := wrap(`{name: x, commonLabels: {team: a, env-b: prod}, labelsFromPath: {"*": [m]}, each: {type: Info, info: {path: [l], labelsFromPath: {"*": []}}}}`)
 	const hostile = `{"team":"b","env-b":"test","env_b":"test","job":"kubelet","instance":"other","__name__":"up","__tenant__":"1","--name--":"up","free":"1"}`

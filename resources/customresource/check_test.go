@@ -57,7 +57,7 @@ func TestDefinitionsFollowARestoredBackup(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced, ds.v1.a.example.com")
 }
 
-// TestDefinitionsAreCheckedSoon, when somebody else has noticed the backup.
+// TestDefinitionsAreCheckedSoon, when another client has noticed the backup.
 func TestDefinitionsAreCheckedSoon(t *testing.T) {
 	a, client := newAPI(t)
 	restore := a.backup()
@@ -81,6 +81,6 @@ func TestUnreadableDefinitionIsNoDifference(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced")
 	f.waitForCount("a check that finds nothing", f.checks.Equal)
 	if n := testutil.ToFloat64(f.checks.Repaired); n > 0 {
-		t.Errorf("listed anew %v times", n)
+		t.Errorf("listed again %v times", n)
 	}
 }

@@ -33,7 +33,7 @@ func (f faults) String() string {
 }
 
 // level returns at what level the faults of a metric are logged, from its
-// errorLogV: those above 0 are not wanted unless somebody looks for them.
+// errorLogV: those above 0 are not wanted unless someone looks for them.
 func level(verbosity int32) slog.Level {
 	if verbosity > 0 {
 		return slog.LevelDebug

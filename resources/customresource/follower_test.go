@@ -44,7 +44,7 @@ func TestFollowerFollowsDefinitions(t *testing.T) {
 	}
 }
 
-// TestFollowerAlwaysCalls, so that its caller need not wait for ever.
+// TestFollowerAlwaysCalls, so that its caller need not wait forever.
 func TestFollowerAlwaysCalls(t *testing.T) {
 	_, client := newAPI(t)
 	f := follow(t, client, entryOf("v1", "A", "", "x"))
@@ -55,7 +55,7 @@ func TestFollowerAlwaysCalls(t *testing.T) {
 }
 
 // TestFollowerIgnoresWhatMakesNoDifference: one change of a definition that
-// counts is heard of, none of those before it.
+// counts is received, none of those before it.
 func TestFollowerIgnoresWhatMakesNoDifference(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")

@@ -66,7 +66,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	if !ok {
 		s = &samples{}
 	}
-	// As with built-in kinds: what nobody thought of costs one object, no more.
+	// As with built-in kinds: what no one thought of costs one object, no more.
 	defer func() {
 		if p := recover(); p != nil {
 			err = resources.Caught(p)

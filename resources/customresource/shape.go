@@ -11,7 +11,7 @@ type shape struct {
 	all      bool // everything below is decoded
 	named    map[string]*shape
 	elements *shape // of a list, one for all
-	members  *shape // of an object, whatever their names; what is named besides is in named
+	members  *shape // of an object, whatever their names; other members are in named
 }
 
 func (s *shape) child(name string) *shape {

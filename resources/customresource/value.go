@@ -64,7 +64,7 @@ func (v *value) element(i int) *value {
 }
 
 // label returns the value as it stands in a label. Lists and objects, which
-// nobody should put there, are written as Go prints them: dashboards may know
+// no one should put there, are written as Go prints them: dashboards may know
 // them so.
 func (v *value) label() string {
 	switch {

@@ -50,7 +50,7 @@ type Audit struct {
 	client *http.Client
 	stop   func() // looking, at once
 
-	ends atomic.Pointer[time.Time] // when the audit is to be over, if it is to be
+	ends atomic.Pointer[time.Time] // when the audit ends; nil before that is known
 	over chan struct{}             // closed when it is
 
 	tracker *tracker
@@ -93,7 +93,7 @@ func (a *Audit) Killed() {
 }
 
 // Stop ends the audit as soon as nothing is wrong, or after a few seconds: an object that has just been deleted may have left
-// its page before its end is heard of.
+// its page before its end is received.
 func (a *Audit) Stop() Report {
 	end := time.Now().Add(settles)
 	a.ends.Store(&end)

@@ -157,7 +157,7 @@ func (t *tracker) judge(s *state, l life, known bool, r round, pages []string) k
 	return fine
 }
 
-// close ends the open fault of an object. A deleted object may leave the page before its end is heard of here.
+// close ends the open fault of an object. A deleted object may leave the page before its end is received here.
 func (t *tracker) close(s *state, l life) {
 	f := s.open
 	s.open = Fault{}

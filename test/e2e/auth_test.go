@@ -25,7 +25,7 @@ func (w *world) callersAreChecked(t *testing.T) {
 	replica.WaitReady(t)
 	callers := newCallers(t)
 	callers.want(t, "without the right to ask who calls", scraper, http.StatusServiceUnavailable, replica.URL+"/metrics")
-	callers.want(t, "without the right to ask who calls, nobody", "", http.StatusUnauthorized, replica.URL+"/metrics")
+	callers.want(t, "without the right to ask who calls, no one", "", http.StatusUnauthorized, replica.URL+"/metrics")
 
 	w.applyRoles(t, "manifests/overlays/auth-filter")
 	fleet.Eventually(t, "a caller who may read is answered", func(ctx context.Context) error {
@@ -104,7 +104,7 @@ func (w *world) requestToken(t *testing.T, account string, audiences ...string) 
 	return request.Status.Token
 }
 
-// tokenOfTheDead returns a token that was good until its account was deleted. It was not used before: nobody remembers it.
+// tokenOfTheDead returns a token that was good until its account was deleted. It was not used before: no one remembers it.
 func (w *world) tokenOfTheDead(t *testing.T) string {
 	t.Helper()
 	token := w.cluster.BoundToken(t, namespace, "leaver", readerRole)

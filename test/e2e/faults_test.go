@@ -21,7 +21,7 @@ import (
 const table = "STATEFLEET_FAULTS"
 
 const (
-	// trueWithin is how long the pages may take to be what there is once nothing goes wrong any more: a request is tried again
+	// trueWithin is how long the pages may take to agree with the cluster once nothing goes wrong any more: a request is tried again
 	// after 15 seconds at the latest, and is then answered.
 	trueWithin = 45 * time.Second
 	// foundWithin is that for events that were lost, which a comparison has to find, and find again half a minute later: of a

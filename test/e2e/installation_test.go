@@ -19,7 +19,7 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// run runs the pods, and holds what they serve against what there is.
+// run runs the pods, and compares what they serve with the cluster.
 func (i *installation) run(t *testing.T) {
 	k := kubelet.Run(t, kubelet.Options{
 		Client: i.cluster.Client(), Namespace: namespace, Selector: fleetPods, Node: i.nodes[1], OwnPorts: true,
@@ -148,7 +148,7 @@ func onePage(pages map[string]fleet.Page, family string) error {
 	return nil
 }
 
-// exposes tells whether objects of a namespace are to be on the page.
+// exposes tells whether objects of a namespace must be on the page.
 func (i *installation) exposes(namespace string) bool {
 	if namespace == "" {
 		return true
@@ -182,7 +182,7 @@ func (i *installation) check(t *testing.T, r kubelet.Replica) {
 	if i.has("--auth-filter") {
 		guest := i.cluster.BoundToken(t, "monitoring", "guest", "view")
 		for _, url := range []string{r.URL + "/metrics", r.Telemetry + "/metrics"} {
-			newCallers(t).want(t, "nobody", "", http.StatusUnauthorized, url)
+			newCallers(t).want(t, "no one", "", http.StatusUnauthorized, url)
 			newCallers(t).want(t, "a guest", guest, http.StatusForbidden, url)
 		}
 	}

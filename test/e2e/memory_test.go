@@ -71,7 +71,7 @@ func (s *stage) leastHeld(t *testing.T) int {
 	return least
 }
 
-// growOut scales the fleet to a size at which there is memory for everything. From then on nobody may be killed.
+// growOut scales the fleet to a size at which there is memory for everything. From then on no one may be killed.
 func growOut(t *testing.T, s *stage, _ *audit.Audit) int {
 	began, kills := time.Now(), s.kubelet.Kills()
 	s.scale(t, many)

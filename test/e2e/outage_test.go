@@ -17,7 +17,7 @@ import (
 const looks = 5
 
 func (w *world) anOutageIsSurvived(t *testing.T) {
-	// Only kinds that nobody else writes: the API server renews a lease of its own, perhaps just before it goes.
+	// Only kinds that no other client writes: the API server renews a lease of its own, perhaps just before it goes.
 	quiet := "--resources=" + strings.Join(resourceNames(), ",")
 	whole, parts := w.one(t, quiet), w.three(t, quiet)
 	whole.WaitReady(t)

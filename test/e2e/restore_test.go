@@ -72,7 +72,7 @@ func TestRestoredBackup(t *testing.T) {
 			return nil
 		})
 	}
-	shows("what there is before", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
+	shows("the state before", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	for i := range 50 {
 		put("changed", fmt.Sprint(2+i), false)
 	}
@@ -82,7 +82,7 @@ func TestRestoredBackup(t *testing.T) {
 	}
 	selectNamespace(t, core, "elsewhere", false)
 	removeGadgets()
-	shows("what there is", map[string]string{"changed": "51", "created": "1"})
+	shows("the restored state", map[string]string{"changed": "51", "created": "1"})
 	restore()
 	shows("what there was", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	put("changed", "again", false)

@@ -83,7 +83,7 @@ func (s *stage) scaleWithin(t *testing.T, n int) {
 	t.Logf("to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 }
 
-// restored restores a backup as an operator does: whatever keeps state of the API server is started anew, but for the fleet.
+// restored restores a backup as an operator does: everything that keeps state of the API server is started again, but for the fleet.
 // Until then has come to an end, so little is written that the cluster is behind what it was before all the time.
 func (s *stage) restored(t *testing.T, restore, then func()) {
 	s.quiet.Store(true)

@@ -18,7 +18,7 @@ const (
 	// unseen is how long the objects of a replica that was killed may be missing: its death must first be noticed.
 	unseen = time.Second
 
-	// promptly is how long a change of an object may take to the pages, and belatedly when connections have to be made anew.
+	// promptly is how long a change of an object may take to the pages, and belatedly when connections have to be made again.
 	promptly  = 2 * time.Second
 	belatedly = 30 * time.Second
 )

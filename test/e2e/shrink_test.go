@@ -26,7 +26,7 @@ const (
 
 // shrinks are changes to fewer replicas in which not everything goes as it should.
 func shrinks() []scenario {
-	hasty := variant{name: "drains for a short time", pods: func(pods *corev1.PodTemplateSpec) {
+	shortDrain := variant{name: "drains for a short time", pods: func(pods *corev1.PodTemplateSpec) {
 		grace := int64(gracePeriod)
 		pods.Spec.TerminationGracePeriodSeconds = &grace
 		pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--drain-timeout="+drainTimeout.String())
@@ -35,7 +35,7 @@ func shrinks() []scenario {
 	back := did{moved: 300, switches: 2, started: 3}
 	return []scenario{
 		{
-			name: "shrink-with-a-dead-survivor", replicas: 5, variant: hasty, before: survivorDies, act: shrinkWithoutIt,
+			name: "shrink-with-a-dead-survivor", replicas: 5, variant: shortDrain, before: survivorDies, act: shrinkWithoutIt,
 			absent: absentWhileDead, late: belatedly, did: did{moved: 100, switches: 1, started: 1},
 		},
 		{name: "shrink-and-back", replicas: 5, variant: gated, act: backBeforeTheSwitch, late: belatedly, did: back},

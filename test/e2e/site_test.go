@@ -115,7 +115,7 @@ type installation struct {
 	kubeconfigs map[string]string // by service account
 	pods        int
 	args        []string // of the StatefulSet's container
-	readers     bool     // somebody is bound to the role of readers
+	readers     bool     // someone is bound to the role of readers
 }
 
 // note takes down what matters of an object that was applied.
@@ -159,7 +159,7 @@ func (i *installation) value(flag string) (names []string) {
 	return names
 }
 
-// reader is a token of an account that may read. Manifests that bind somebody bind monitoring/prometheus-k8s; for others the
+// reader is a token of an account that may read. Manifests that bind someone bind monitoring/prometheus-k8s; for others the
 // account is bound as the documentation says.
 func (i *installation) reader(t *testing.T) string {
 	t.Helper()

@@ -30,7 +30,7 @@ const (
 )
 
 // trial is a namespace that changes at random, whose history is remembered, and replicas that reach the API server through a
-// gate where requests are spoiled. Nobody else writes in the namespace.
+// gate where requests are spoiled. No one else writes in the namespace.
 type trial struct {
 	ordeal
 	t        *testing.T
@@ -95,7 +95,7 @@ func view() (map[string]*resources.Renderer, error) {
 	return all, nil
 }
 
-// start starts the replicas and waits until they serve what there is.
+// start starts the replicas and waits until they serve the cluster's state.
 func (tr *trial) start(kubeconfig string) {
 	tr.t.Helper()
 	for ordinal := range parts {
@@ -165,7 +165,7 @@ func (tr *trial) page(replica *fleet.Replica) (history.Page, error) {
 	return identities().Read([]byte(answer.Body))
 }
 
-// converge waits until the pages are what there is.
+// converge waits until the pages agree with the cluster.
 func (tr *trial) converge() time.Duration {
 	tr.t.Helper()
 	start := time.Now()
@@ -184,7 +184,7 @@ func (tr *trial) converge() time.Duration {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	tr.t.Fatalf("STATEFLEET_SEED=%d, %v: not what there is after %s: %v", tr.seed, tr.injector.Counts(), tr.within, last)
+	tr.t.Fatalf("STATEFLEET_SEED=%d, %v: the pages do not agree with the cluster after %s: %v", tr.seed, tr.injector.Counts(), tr.within, last)
 	return 0
 }
 

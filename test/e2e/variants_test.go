@@ -47,7 +47,7 @@ func notRun(name string) string {
 	case "manifests/mixin/prometheusrule.yaml":
 		return "it has no pods"
 	case "manifests/chart/tests/rendered/everything.yaml":
-		return "it has further containers, and certificates that nobody issued"
+		return "it has further containers, and certificates that no one issued"
 	}
 	return ""
 }

@@ -44,7 +44,7 @@ type Replica struct {
 	token  string
 }
 
-// binary names the environment variable with the path of a binary that is to be run in place of that of this checkout.
+// binary names the environment variable with the path of a binary to run in place of this checkout's.
 const binary = "STATEFLEET_BINARY"
 
 // Build compiles the exporter, with the race detector if the test runs with it, and returns the binary's path. It does so
@@ -61,7 +61,7 @@ var BuildNextFormat = sync.OnceValues(func() (string, error) {
 	return process.BuildChanged("../cmd/statefleet", "shard/fleet/format.go", "formatVersion = 1", "formatVersion = 2", process.RaceFlags()...)
 })
 
-// Start runs the exporter with the given flags, besides those for its ports, until the end of the test. It does not wait
+// Start runs the exporter with the given flags, in addition to those for its ports, until the end of the test. It does not wait
 // until the replica is ready. The log of a replica is shown if the test fails.
 func Start(t testing.TB, flags ...string) *Replica {
 	t.Helper()

@@ -80,7 +80,7 @@ func (g *Gate) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.server != nil {
-		_ = g.server.Config.Close() // in this order: whoever comes back while the others are cut off would be waited for
+		_ = g.server.Config.Close() // in this order: a client that comes back while the others are cut off would be waited for
 		g.server.Close()
 		g.server = nil
 	}

@@ -63,7 +63,7 @@ type Kubelet struct {
 
 	mu    sync.Mutex
 	pods  map[types.UID]*pod
-	gone  map[types.UID]bool       // pods that have ended; what is still heard of them starts nothing
+	gone  map[types.UID]bool       // pods that have ended; later events of them start nothing
 	held  map[string]chan struct{} // names of pods that are not started before the channel is closed
 	count int                      // pods that were ever run
 	ended []*pod
@@ -217,7 +217,7 @@ func (k *Kubelet) see(ctx context.Context, object any) {
 	p, leaving := k.pods[seen.UID], seen.DeletionTimestamp != nil
 	switch {
 	case p == nil && k.gone[seen.UID]:
-		return // the last that is heard of it
+		return // the last event of it
 	case p == nil && leaving: // it never ran
 		k.gone[seen.UID] = true
 		p = k.newPod(seen)

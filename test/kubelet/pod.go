@@ -26,7 +26,7 @@ type pod struct {
 	once sync.Once // of telling
 
 	held      <-chan struct{} // closed when the pod may be started; nil if it may be at once
-	unwritten atomic.Bool     // its state is to be written, even if it has not changed
+	unwritten atomic.Bool     // its state must be written, even if it has not changed
 	orphan    atomic.Bool     // the API server does not have it any more
 
 	mu        sync.Mutex

@@ -9,7 +9,7 @@ import (
 	"github.com/statefleet/statefleet/test/process"
 )
 
-// OwnPorts changes the first container of a pod so that it listens on ports on which nobody on this machine does, whatever the
+// OwnPorts changes the first container of a pod so that it listens on ports on which no one on this machine does, whatever the
 // address. A container has all ports to itself; a process has not, and those of the manifests are popular.
 func OwnPorts(spec *corev1.PodSpec) error {
 	container := &spec.Containers[0]

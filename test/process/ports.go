@@ -21,8 +21,8 @@ func FreePorts(host string, n int) ([]int, error) {
 	return ports, err
 }
 
-// ReservePorts returns ports as FreePorts does, which nobody else is given before release: programs that start at the same
-// time could be given the same one before either listens. After an error release is to be called as well.
+// ReservePorts returns ports as FreePorts does, which no other caller is given before release: programs that start at the same
+// time could be given the same one before either listens. Call release after an error as well.
 func ReservePorts(host string, n int) (ports []int, release func(), err error) {
 	var marks []net.PacketConn // nothing here listens on UDP, so a UDP port stands for the TCP port of the same number
 	release = func() {

@@ -49,7 +49,7 @@ func (s *seeder) newJob(ctx context.Context, name string, by metav1.OwnerReferen
 	return putStatus(ctx, s.client.BatchV1().Jobs(Batch), job)
 }
 
-// NewJob is a job in namespace Batch that nobody has begun with.
+// NewJob is a job in namespace Batch that no one has begun with.
 func NewJob(name string) *batchv1.Job {
 	return &batchv1.Job{
 		ObjectMeta: meta(Batch, name),

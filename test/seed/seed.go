@@ -19,7 +19,7 @@ const (
 	Limits = "limits"
 )
 
-// All creates the whole set, with the given number of pods besides those that other objects need.
+// All creates the whole set, with the given number of pods in addition to those that other objects need.
 func All(ctx context.Context, client kubernetes.Interface, pods int) error {
 	s := seeder{client: client}
 	for _, step := range []struct {

@@ -21,7 +21,7 @@ const (
 // strict are the packages whose mistakes lose objects without a trace.
 var strict = []string{"shard", "shard/fleet", "internal/wire"}
 
-// result is one line of the table, and what is to be said about it.
+// result is one line of the table, and a remark.
 type result struct {
 	pkg                                 string
 	killed, lived, notCovered, timedOut int

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// review is one mutant that somebody has looked at. It names the line by its text, since line
+// review is one mutant that someone has looked at. It names the line by its text, since line
 // numbers change.
 type review struct {
 	file, mutation string

@@ -1,0 +1,262 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/time/rate"
+	"k8s.io/client-go/rest"
+)
+
+// fakeReviewer accepts the tokens key-of-prometheus, who may get /metrics, key-of-admin, who may get everything, and key-of-guest.
+type fakeReviewer struct {
+	fail                   error
+	authentications, rules calls
+	wait                   func(context.Context) // in each review; may be nil
+}
+
+func (f *fakeReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
+	f.authentications.add(token)
+	if f.wait != nil {
+		f.wait(ctx)
+	}
+	name := strings.TrimPrefix(token, "key-of-")
+	known := name == "prometheus" || name == "admin" || name == "guest"
+	return user{Username: name}, known && name != token, errors.Join(f.fail, ctx.Err())
+}
+
+func (f *fakeReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
+	f.rules.add(u.Username + " " + path)
+	if f.wait != nil {
+		f.wait(ctx)
+	}
+	return u.Username == "admin" || u.Username == "prometheus" && path == "/metrics", errors.Join(f.fail, ctx.Err())
+}
+
+// newFilter returns a filter that asks the reviewer, the registry of its counter and its log.
+func newFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registry, *bytes.Buffer) {
+	t.Helper()
+	f, r, log := newLimitedFilter(t, reviews)
+	f.unknown.limit, f.known.limit = rate.Inf, rate.Inf // all requests of a test have one address
+	return f, r, log
+}
+
+// newLimitedFilter is newFilter with the limits per client that a real filter has.
+func newLimitedFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registry, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	r := prometheus.NewRegistry()
+	f, err := NewAuthFilter(&rest.Config{Host: "http://127.0.0.1:9"}, AuthOptions{}, r, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.first, f.again = reviews, reviews
+	return f, r, &log
+}
+
+// protected returns the handlers of both ports, with profiles, behind a filter.
+func protected(t *testing.T, f *AuthFilter) map[string]http.Handler {
+	t.Helper()
+	main, registry := newHandler(t, &fakeExporter{})
+	telemetry, err := TelemetryHandler(&fakeExporter{}, registry, quiet(), Options{Profiling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]http.Handler{"metrics": f.Protect(main), "telemetry": f.Protect(telemetry)}
+}
+
+func TestEverythingButTheProbesNeedsAToken(t *testing.T) {
+	f, _, _ := newFilter(t, &fakeReviewer{})
+	for port, h := range protected(t, f) {
+		for _, path := range []string{"/healthz", "/livez", "/readyz"} {
+			if a := ask(t, h, "GET", path); a.status != http.StatusOK {
+				t.Errorf("%s %s: status %d", port, path, a.status)
+			}
+		}
+		for _, path := range []string{
+			"/", "/metrics", "/metrics?resources=pods", "/metrics/", "//metrics", "/nothing", "/-/fleet",
+			"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile", "/debug/pprof/cmdline",
+			"/readyz/", "//readyz", "/readyz/..", "/readyz/../metrics", "/readyz%2F..%2Fmetrics", "/READYZ", "/livez/x", "/metrics/../readyz",
+		} {
+			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"} {
+				a := ask(t, h, method, path)
+				if a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer" {
+					t.Errorf("%s %s %s: status %d, WWW-Authenticate %q", port, method, path, a.status, a.header.Get("WWW-Authenticate"))
+				}
+			}
+		}
+	}
+}
+
+func TestCallers(t *testing.T) {
+	f, registry, _ := newFilter(t, &fakeReviewer{})
+	all := protected(t, f)
+	for _, c := range []struct {
+		port, path, authorization string
+		want                      int
+	}{
+		{"metrics", "/metrics", "Bearer key-of-prometheus", 200},
+		{"metrics", "/metrics", "bearer key-of-prometheus", 200},
+		{"metrics", "/metrics", "Bearer  key-of-prometheus ", 200},
+		{"metrics", "/", "Bearer key-of-prometheus", 403},
+		{"telemetry", "/metrics", "Bearer key-of-prometheus", 200},
+		{"telemetry", "/debug/pprof/cmdline", "Bearer key-of-prometheus", 403},
+		{"telemetry", "/debug/pprof/cmdline", "Bearer key-of-admin", 200},
+		{"metrics", "/debug/pprof/cmdline", "Bearer key-of-admin", 404},
+		{"metrics", "/metrics", "Bearer key-of-guest", 403},
+		{"metrics", "/nothing", "Bearer key-of-guest", 403},
+		{"metrics", "/nothing", "Bearer key-of-admin", 404},
+		{"metrics", "/metrics", "Bearer stranger", 401},
+		{"metrics", "/metrics", "Bearer", 401},
+		{"metrics", "/metrics", "Bearer ", 401},
+		{"metrics", "/metrics", "", 401},
+		{"metrics", "/metrics", "key-of-prometheus", 401},
+		{"metrics", "/metrics", "Basic key-of-prometheus", 401},
+		{"metrics", "/metrics", "Bearer key-of-prometheus key-of-admin", 401},
+	} {
+		if a := ask(t, all[c.port], "GET", c.path, "Authorization", c.authorization); a.status != c.want {
+			t.Errorf("%s %s, %q: status %d, want %d", c.port, c.path, c.authorization, a.status, c.want)
+		}
+	}
+	two := ask(t, all["metrics"], "GET", "/metrics", "Authorization", "Bearer key-of-prometheus", "Authorization", "Bearer key-of-admin")
+	if two.status != http.StatusUnauthorized {
+		t.Errorf("two tokens: status %d", two.status)
+	}
+	const want = `# HELP statefleet_auth_requests_total Requests that --auth-filter has checked, on both ports, by result; error: the API server could not be asked; limited: too many unknown tokens or paths from one address.
+# TYPE statefleet_auth_requests_total counter
+statefleet_auth_requests_total{result="allowed"} 7
+statefleet_auth_requests_total{result="denied"} 4
+statefleet_auth_requests_total{result="error"} 0
+statefleet_auth_requests_total{result="limited"} 0
+statefleet_auth_requests_total{result="unauthenticated"} 8
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingLeaksWhenTheAPIServerCannotBeAsked(t *testing.T) {
+	reviews := &fakeReviewer{fail: errors.New("dial tcp 10.0.0.1:443: refused")}
+	f, _, log := newFilter(t, reviews)
+	h := protected(t, f)["metrics"]
+	for range 3 {
+		a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+			t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+		}
+		if strings.Contains(a.text, "10.0.0.1") || strings.Contains(a.text, "key-of-") {
+			t.Errorf("the answer says %q", a.text)
+		}
+	}
+	if a := ask(t, h, "GET", "/readyz"); a.status != http.StatusOK {
+		t.Errorf("/readyz: status %d", a.status)
+	}
+	reviews.fail = nil
+	for range 3 {
+		if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+			t.Errorf("afterwards: status %d", a.status)
+		}
+	}
+	text := log.String()
+	if strings.Count(text, "callers cannot be checked") != 1 || strings.Count(text, "10.0.0.1") != 1 ||
+		strings.Count(text, "callers can be checked again") != 1 {
+		t.Errorf("the log is\n%s", text)
+	}
+	if strings.Contains(text, "key-of-") {
+		t.Errorf("the log has the token:\n%s", text)
+	}
+}
+
+func TestFilterThatCannotBeBuiltAdmitsNobody(t *testing.T) {
+	config := &rest.Config{Host: "https://127.0.0.1:9", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("garbage")}}
+	f, err := NewAuthFilter(config, AuthOptions{}, prometheus.NewRegistry(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for port, h := range protected(t, f) {
+		for path, want := range map[string]int{"/metrics": 503, "/": 503, "/nothing": 503, "/readyz": 200, "/livez": 200, "/healthz": 200} {
+			if a := ask(t, h, "GET", path, "Authorization", "Bearer key-of-admin"); a.status != want {
+				t.Errorf("%s %s: status %d, want %d", port, path, a.status, want)
+			}
+		}
+	}
+}
+
+func TestTokensAreNotHeld(t *testing.T) {
+	f, _, _ := newFilter(t, &fakeReviewer{})
+	h := protected(t, f)["metrics"]
+	for _, token := range []string{"key-of-prometheus", "key-of-none"} {
+		ask(t, h, "GET", "/metrics", "Authorization", "Bearer "+token)
+	}
+	if n, m := len(f.users.yes.entries), len(f.users.no.entries); n != 1 || m != 1 {
+		t.Fatalf("%d tokens accepted and %d refused are remembered", n, m)
+	}
+	var held strings.Builder
+	for _, entries := range []map[digest]entry[user]{f.users.yes.entries, f.users.no.entries} {
+		for key, e := range entries {
+			fmt.Fprintf(&held, "%s %+v", key[:], e)
+		}
+	}
+	for key := range f.rights.yes.entries {
+		held.Write(key[:])
+	}
+	if strings.Contains(held.String(), "key-of-") {
+		t.Errorf("a token is held: %q", held.String())
+	}
+}
+
+func TestTwoFiltersOnOneRegistryAreAnError(t *testing.T) {
+	_, registry, _ := newFilter(t, &fakeReviewer{})
+	if _, err := NewAuthFilter(&rest.Config{}, AuthOptions{}, registry, quiet()); err == nil {
+		t.Error("no error")
+	}
+}
+
+// "OPTIONS *" is for no path, and the standard library would answer it by itself.
+func TestOptionsForNoPathNeedATokenToo(t *testing.T) {
+	f, _, _ := newFilter(t, &fakeReviewer{})
+	r := start(t, Server{Handler: protected(t, f)["metrics"], Timeouts: DefaultTimeouts()}, 1)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+		t.Errorf("%q, %v", answer, err)
+	}
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// With a prefix, the right to scrape is none at the API server itself, and the right to read the API server's metrics is none here.
+func TestPathPrefixMakesARightOfItsOwn(t *testing.T) {
+	reviews := &fakeReviewer{}
+	f, _, _ := newFilter(t, reviews)
+	f.prefix = "/statefleet"
+	h := protected(t, f)["metrics"]
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusForbidden {
+		t.Errorf("who may get /metrics of the API server: status %d", a.status)
+	}
+	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-admin"); a.status != http.StatusOK {
+		t.Errorf("who may get everything: status %d", a.status)
+	}
+	if n := reviews.rules.of("prometheus /statefleet/metrics"); n != 1 {
+		t.Errorf("%d reviews of /statefleet/metrics", n)
+	}
+}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"strings"
+	"testing"
+)
+
+const (
+	serverTLS = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
+	clientTLS = serverTLS + "  client_auth_type: RequireAndVerifyClientCert\n"
+)
+
+func TestWebConfigurationsThatAreRight(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	for text, want := range map[string]bool{
+		"{}":                                 false,
+		"rate_limit: {}":                     false,
+		webConfig:                            true,
+		serverTLS:                            false,
+		clientTLS:                            false, // with the authorities of the system
+		serverTLS + webConfig:                true,
+		serverTLS + "  min_version: TLS13\n": false,
+		serverTLS + "  max_version: TLS12\n": false,
+		serverTLS + "  min_version: TLS10\n  max_version: TLS11\n": false,
+		clientTLS + "  client_ca_file: cert.pem\n":                 false,
+		"http_server_config: {http2: false}\n" + serverTLS:         false,
+	} {
+		passwords, err := ValidateConfig(put(t, dir, "web.yml", text))
+		if err != nil || passwords != want {
+			t.Errorf("%q: passwords %v, %v", text, passwords, err)
+		}
+	}
+	if passwords, err := ValidateConfig(""); err != nil || passwords {
+		t.Errorf("no file: passwords %v, %v", passwords, err)
+	}
+}
+
+// What is wrong is said in words that name the file and what is in it, and without showing a secret.
+func TestWebConfigurationsThatAreWrong(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: other})))
+	put(t, dir, "garbage.pem", "hunter2")
+	put(t, dir, "nothing.pem", "")
+	if err := os.Mkdir(dir+"/folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	with := func(certificate, key string) string {
+		return "tls_server_config:\n  cert_file: " + certificate + "\n  key_file: " + key + "\n"
+	}
+	for text, want := range map[string]string{
+		"":                                           "empty",
+		"# later\n":                                  "empty",
+		"basic_auth_users:\n":                        "basic_auth_users: names no user",
+		"basic_auth_users: {}\n":                     "basic_auth_users: names no user",
+		"basic_auth_users: {ali: hunter2}\n":         "hashedSecret",
+		"basic_auth_user: {ali: hunter2}\n":          "basic_auth_user not found",
+		with("cert.pem", "other.pem"):                "private key type does not match",
+		with("garbage.pem", "key.pem"):               "failed to find any PEM data in certificate",
+		with("cert.pem", "garbage.pem"):              "failed to find any PEM data in key",
+		with("cert.pem", "absent.pem"):               "key_file",
+		with("cert.pem", "folder"):                   "key_file",
+		with("folder", "key.pem"):                    "cert_file",
+		"tls_server_config: {cert_file: cert.pem}\n": "missing one of key or key_file",
+		serverTLS + "  min_version: TLS13\n  max_version: TLS12\n":              "min_version TLS 1.3 is above max_version TLS 1.2",
+		serverTLS + "  max_version: TLS11\n":                                    "min_version TLS 1.2 is above max_version TLS 1.1",
+		serverTLS + "  min_version: TLS14\n":                                    "unknown TLS version",
+		clientTLS + "  client_ca_file: garbage.pem\n":                           "there is no certificate",
+		clientTLS + "  client_ca_file: nothing.pem\n":                           "there is no certificate",
+		clientTLS + "  client_ca_file: absent.pem\n":                            "absent.pem",
+		serverTLS + "  client_ca_file: cert.pem\n":                              "without a Client Auth Policy",
+		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem": "Sometimes",
+	} {
+		file := put(t, dir, "web.yml", text)
+		_, err := ValidateConfig(file)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v, want %q and the name of the file", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: the error shows a secret: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package store
+
+// Compression takes longer than every other operation here. It therefore runs without the store's
+// mutex, on frozen blocks.
+
+// compress returns the compressed form of a frozen block and creates it if necessary. A patch is
+// merged. The raw form stays.
+func (blk *block) compress() *compressedText {
+	r := blk.raw.Load() // load raw first: it becomes nil only after compressed is set
+	switch ct := blk.compressed.Load(); {
+	case ct != nil && ct.patch != nil:
+		return ct.patch.recompress(blk)
+	case ct != nil:
+		return ct
+	}
+	r.compressMu.Lock()
+	defer r.compressMu.Unlock()
+	if ct := blk.compressed.Load(); ct != nil {
+		return ct
+	}
+	s := r.home.store
+	ct := s.budget.codec.compress(r.text, r.lens)
+	s.setCompressed(r.home, r.family, blk, ct)
+	return ct
+}
+
+// setCompressed sets the compressed form of a block of family f of b. An edit may have replaced the
+// block in its bucket meanwhile.
+func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Compressions++
+	if !b.holds(f, blk) {
+		blk.compressed.Store(ct)
+		return
+	}
+	s.account(b, usage(blk).negated())
+	blk.compressed.Store(ct)
+	s.account(b, usage(blk))
+}
+
+// holds reports whether blk is still the block of family f.
+func (b *bucket) holds(f int, blk *block) bool { return f < len(b.blocks) && b.blocks[f] == blk }
+
+// compressBucket compresses those blocks of b whose raw text is selected by pick, and drops their
+// raw forms. The caller holds no lock.
+func (s *Store) compressBucket(b *bucket, pick func(r *rawText) bool) {
+	s.mu.Lock()
+	picked := make([]*block, len(b.blocks))
+	for f, blk := range b.blocks {
+		if blk == nil {
+			continue
+		}
+		if r := blk.raw.Load(); r != nil && pick(r) {
+			r.frozen = true
+			picked[f] = blk
+		}
+	}
+	s.mu.Unlock()
+
+	for _, blk := range picked {
+		if blk != nil {
+			blk.compress()
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f, blk := range picked {
+		if blk != nil && b.holds(f, blk) {
+			s.account(b, usage(blk).negated())
+			blk.raw.Store(nil)
+			s.account(b, usage(blk))
+		}
+	}
+	s.budget.update(b, false)
+}

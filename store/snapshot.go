@@ -1,0 +1,112 @@
+package store
+
+// Format is an exposition format.
+type Format int
+
+// The formats differ in the family headers and in the end of the exposition.
+const (
+	Text        Format = iota // Prometheus text format 0.0.4
+	OpenMetrics               // OpenMetrics 1.0, ends in "# EOF"
+	numFormats
+)
+
+// Snapshot is an immutable view of one or more stores, ordered by family. Writing it takes no lock.
+// It keeps memory of the stores alive, so release it after writing. A Snapshot is not safe for
+// concurrent use.
+type Snapshot struct {
+	budget *Budget  // for its pools
+	blocks []*block // headers, blocks and the end of the exposition, in order
+	size   int64
+
+	compressed []*compressedText // set by GzipSize
+	gzipSize   int64
+	crc        uint32
+}
+
+// TakeSnapshot takes a snapshot of the stores, in the given order. Each store is captured at one
+// moment: an object appears once, complete, and in the same version in all its families, and a
+// change of the visible partitions appears entirely or not at all. A family that several stores
+// share forms one group, at its position in the first of them. The mutex of a store is held while
+// one pointer per block is copied. Nothing is compressed or decompressed yet, because that depends
+// on the encoding of the response.
+func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
+	snap := &Snapshot{budget: budgetOf(stores)}
+	blocks := make([][][]*block, len(stores))
+	locations := map[string][]familyRef{} // of each family
+	capacity := 1
+	for n, s := range stores {
+		blocks[n] = s.visibleBlocks(nil)
+		capacity += (len(blocks[n]) + 1) * len(s.families)
+		for i, family := range s.families {
+			locations[family.Name] = append(locations[family.Name], familyRef{n, i})
+		}
+	}
+	snap.blocks = make([]*block, 0, capacity)
+	for n, s := range stores {
+		for i, family := range s.families {
+			if all := locations[family.Name]; all[0] == (familyRef{n, i}) {
+				snap.addFamily(s.headers[f][i], all, blocks)
+			}
+		}
+	}
+	if f == OpenMetrics {
+		snap.add(snap.budget.eof)
+	}
+	return snap
+}
+
+// addFamily adds the header and the blocks of a family. A family without blocks gets no header.
+func (snap *Snapshot) addFamily(header *block, refs []familyRef, blocks [][][]*block) {
+	headerPending := true
+	for _, ref := range refs {
+		for _, bucket := range blocks[ref.store] {
+			if bucket[ref.family] == nil {
+				continue
+			}
+			if headerPending {
+				snap.add(header)
+				headerPending = false
+			}
+			snap.add(bucket[ref.family])
+		}
+	}
+}
+
+// familyRef is the position of a family: index of the store, and of the family in that store.
+type familyRef struct{ store, family int }
+
+// budgetOf returns the budget whose pools serve a snapshot of these stores.
+func budgetOf(stores []*Store) *Budget {
+	if len(stores) == 0 {
+		return NewBudget(0)
+	}
+	return stores[0].budget
+}
+
+func (snap *Snapshot) add(blk *block) {
+	snap.blocks = append(snap.blocks, blk)
+	snap.size += int64(blk.size())
+}
+
+// visibleBlocks appends the blocks of each visible bucket. The blocks are frozen from then on.
+func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch++
+	families := len(s.families)
+	all := make([]*block, 0, len(s.buckets)*families)
+	for _, b := range s.buckets {
+		if b != nil && b.visible {
+			start := len(all)
+			all = append(all, b.blocks...)
+			blocks = append(blocks, all[start:])
+		}
+	}
+	return blocks
+}
+
+// Size is the length of the uncompressed text in bytes.
+func (snap *Snapshot) Size() int64 { return snap.size }
+
+// Release drops the references to the stores' memory. The snapshot is empty afterwards.
+func (snap *Snapshot) Release() { *snap = Snapshot{budget: snap.budget} }
