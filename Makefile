@@ -169,7 +169,7 @@ attack: build ## Play attacks of tenants and clients against the binary while a 
 pressure: build ## Run a replica with 1.3 times the memory it needs, or 12 MiB more, against many clients and hostile objects (takes root; PRESSURE=--pods=2000 is shorter)
 	go run ./benchmarks/pressure $(PRESSURE)
 
-mutated = shard store internal/wire internal/watch internal/replica
+mutated = shard shard/fleet store internal/wire internal/watch internal/replica
 PKG    ?= $(mutated)
 FILES  ?=
 

@@ -4,12 +4,12 @@ import "fmt"
 
 // Assignment is the place of one replica in its fleet.
 type Assignment struct {
-	Ordinal int // counted from 0; outside 0 to Total-1 the replica is surplus and owns nothing
+	Ordinal int // counted from 0; a replica outside 0 to Total-1 is surplus and owns nothing
 	Total   int // replicas in the fleet, 1 to MaxTotal
 }
 
-// Static returns the assignment given by the flags --shard and --total-shards. The error names the flag
-// that is at fault.
+// Static returns the assignment that the flags --shard and --total-shards specify. The error names
+// the invalid flag.
 func Static(shard, total int) (Assignment, error) {
 	if total < 1 || total > MaxTotal {
 		return Assignment{}, fmt.Errorf("--total-shards must be between 1 and %d, got %d", MaxTotal, total)
@@ -21,8 +21,9 @@ func Static(shard, total int) (Assignment, error) {
 	return Assignment{Ordinal: shard, Total: total}, nil
 }
 
-// Ranges returns what the replica owns by the table for Total replicas; nil, nothing, when the ordinal or
-// the total is out of bounds. It makes the table anew at each call (see [NewTable] for the cost).
+// Ranges returns the hashes that the replica owns by the table for Total replicas; nil if the
+// ordinal or the total is out of range. It computes the table at each call (see [NewTable] for the
+// cost).
 func (a Assignment) Ranges() Ranges {
 	table, err := NewTable(a.Total)
 	if err != nil {

@@ -9,10 +9,10 @@ const (
 // for shardRange(object.metadata.uid, …) (KEP-5866). It does not allocate.
 func Hash(uid string) uint64 { return fnv1a(uid) }
 
-// HashBytes is [Hash] for a UID that still sits in a buffer.
+// HashBytes is [Hash] for a UID in a buffer.
 func HashBytes(uid []byte) uint64 { return fnv1a(uid) }
 
-// fnv1a is written out because hash/fnv wants a hasher and a byte slice for every UID.
+// fnv1a avoids hash/fnv, which needs a hasher and a byte slice for every UID.
 func fnv1a[T string | []byte](s T) uint64 {
 	h := uint64(fnvOffset)
 	for i := 0; i < len(s); i++ {

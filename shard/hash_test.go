@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/sharding"
 )
 
-// uuids returns n version 4 UUIDs, as the API server hands them out, the same at each run.
+// uuids returns n version 4 UUIDs, as the API server creates them, the same in each run.
 func uuids(n int) []string {
 	rng := rand.New(rand.NewPCG(1, 2))
 	out := make([]string, n)
@@ -42,7 +42,7 @@ func TestHashIsTheServersHash(t *testing.T) {
 	}
 }
 
-// Counts of n objects in a share of 1/N spread by about sqrt(n/N); 5 of these are never seen by chance.
+// The count of n objects in a fraction 1/N has a standard deviation of about sqrt(n/N); 5 of these do not occur by chance.
 func TestHashSpreadsUUIDsEvenly(t *testing.T) {
 	const n = 100_000
 	ids := uuids(n)
@@ -61,7 +61,7 @@ func TestHashSpreadsUUIDsEvenly(t *testing.T) {
 	}
 }
 
-// The filter runs for every object of the cluster, owned or not: it must leave no garbage.
+// The filter runs for every object of the cluster, owned or not, so it must not allocate.
 func TestFilterDoesNotAllocate(t *testing.T) {
 	own := mustTable(t, 10).Ranges(9)
 	uid := []byte(uuids(1)[0])

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Ordinal splits the name of a StatefulSet's pod: "statefleet-2" is the stem "statefleet" and the ordinal 2.
-// The stem is the StatefulSet's name. The error says what keeps the name from being one that a StatefulSet
-// gives: no number at the end, a number written with leading zeros or beyond 32 bits, or nothing before it.
+// Ordinal splits the name of a StatefulSet's pod: "statefleet-2" has the stem "statefleet" and the
+// ordinal 2. The stem is the name of the StatefulSet. The error says why a StatefulSet cannot give
+// a pod this name: it has no number at the end, a number with leading zeros or beyond 32 bits, or
+// nothing before the number.
 func Ordinal(podName string) (stem string, ordinal int, err error) {
 	at := strings.LastIndexByte(podName, '-')
 	digits := podName[at+1:]
 	if at < 0 || digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return "", 0, fmt.Errorf("pod name %q does not end in an ordinal, such as -0", podName)
+		return "", 0, fmt.Errorf("pod name %q must end in an ordinal, such as -0", podName)
 	}
 	if at == 0 {
 		return "", 0, fmt.Errorf("pod name %q has nothing before its ordinal", podName)

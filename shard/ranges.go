@@ -6,27 +6,27 @@ import (
 	"slices"
 )
 
-// Range is the half-open interval [Start, End) of hashes. End == 0 stands for 2^64, the end of the ring;
-// the zero value is therefore the whole ring. A range with End <= Start (and End != 0) is empty.
+// Range is the half-open interval [Start, End) of hashes. End == 0 means 2^64, the end of the ring.
+// So the zero value is the whole ring. A range with End <= Start (and End != 0) is empty.
 type Range struct{ Start, End uint64 }
 
-// last is the largest hash of the range. Counting inclusively keeps 2^64 out of the arithmetic.
+// last returns the largest hash of the range. Inclusive bounds keep 2^64 out of the arithmetic.
 func (r Range) last() uint64 { return r.End - 1 }
 
 func (r Range) empty() bool { return r.last() < r.Start }
 
-// Ranges is a set of hashes: ranges that are sorted, not empty, disjoint, and merged where they touch.
-// Every method relies on that and every function of this package returns it; [Ranges.Union] with nil
-// brings ranges that were put together by hand into this form. nil is the empty set.
+// Ranges is a set of hashes: ranges that are sorted, non-empty, disjoint, and merged where they
+// touch. Every method requires this form, and every function of this package returns it.
+// [Ranges.Union] with nil normalizes other ranges. nil is the empty set.
 //
-// Methods never change their receiver or argument.
+// Methods do not modify their receiver or argument.
 type Ranges []Range
 
 // All returns the set of all hashes.
 func All() Ranges { return Ranges{{}} }
 
-// Contains reports whether h is in the set. It is asked for every object on the wire: a binary search,
-// no allocation.
+// Contains reports whether h is in the set. It runs for every object of every event, so it is a
+// binary search without an allocation.
 func (r Ranges) Contains(h uint64) bool {
 	lo, hi := 0, len(r)
 	for lo < hi {
@@ -40,7 +40,7 @@ func (r Ranges) Contains(h uint64) bool {
 	return lo > 0 && h <= r[lo-1].last()
 }
 
-// Union returns what is in r, in o, or in both. It is the one method that also takes ranges that are
+// Union returns the hashes that are in r, in o, or in both. Only Union accepts ranges that are
 // unsorted, empty or overlapping.
 func (r Ranges) Union(o Ranges) Ranges {
 	all := slices.DeleteFunc(slices.Concat(r, o), Range.empty)
@@ -58,14 +58,14 @@ func (r Ranges) Union(o Ranges) Ranges {
 	return merged
 }
 
-// Intersect returns what is in both r and o.
+// Intersect returns the hashes that are in both r and o.
 func (r Ranges) Intersect(o Ranges) Ranges {
 	var both Ranges
 	for i, j := 0, 0; i < len(r) && j < len(o); {
 		start := max(r[i].Start, o[j].Start)
 		last := min(r[i].last(), o[j].last())
 		if start <= last {
-			both = append(both, Range{Start: start, End: last + 1}) // wraps to 0 at the end of the ring, as meant
+			both = append(both, Range{Start: start, End: last + 1}) // wraps to 0 at the end of the ring, as intended
 		}
 		if r[i].last() < o[j].last() {
 			i++
@@ -76,8 +76,8 @@ func (r Ranges) Intersect(o Ranges) Ranges {
 	return both
 }
 
-// Minus returns what is in r but not in o.
-func (r Ranges) Minus(o Ranges) Ranges { return r.Intersect(o.complement()) }
+// Difference returns the hashes that are in r but not in o.
+func (r Ranges) Difference(o Ranges) Ranges { return r.Intersect(o.complement()) }
 
 func (r Ranges) complement() Ranges {
 	var rest Ranges
@@ -97,15 +97,16 @@ func (r Ranges) complement() Ranges {
 // Equal reports whether r and o are the same set.
 func (r Ranges) Equal(o Ranges) bool { return slices.Equal(r, o) }
 
-// Share returns the part of the ring that is in the set, 0 to 1.
-func (r Ranges) Share() float64 {
+// Fraction returns the size of the set as a fraction of the ring, 0 to 1.
+func (r Ranges) Fraction() float64 {
 	if r.Equal(All()) {
 		return 1
 	}
 	return math.Ldexp(float64(r.size()), -64)
 }
 
-// size is the number of hashes in the set, modulo 2^64: 0 for all of them as for none.
+// size returns the number of hashes in the set, modulo 2^64: 0 for the empty set and for the whole
+// ring.
 func (r Ranges) size() uint64 {
 	var n uint64
 	for _, x := range r {

@@ -9,7 +9,7 @@ import (
 // segments is the size of a small model of the ring: a set is a bit mask of equal segments.
 const segments = 8
 
-// fromMask builds the canonical ranges of a mask the plain way.
+// fromMask returns the canonical ranges of a mask.
 func fromMask(mask int) Ranges {
 	var out Ranges
 	for i := 0; i < segments; i++ {
@@ -40,7 +40,7 @@ func TestRangesAlgebraEqualsBitMasks(t *testing.T) {
 			}
 			check("Union", ra.Union(rb), a|b)
 			check("Intersect", ra.Intersect(rb), a&b)
-			check("Minus", ra.Minus(rb), a&^b)
+			check("Difference", ra.Difference(rb), a&^b)
 			if ra.Equal(rb) != (a == b) {
 				t.Fatalf("%v.Equal(%v) is wrong", ra, rb)
 			}
@@ -66,7 +66,7 @@ func TestContainsIsHalfOpen(t *testing.T) {
 	}
 }
 
-func TestShare(t *testing.T) {
+func TestFraction(t *testing.T) {
 	for _, c := range []struct {
 		ranges Ranges
 		want   float64
@@ -78,8 +78,8 @@ func TestShare(t *testing.T) {
 		{Ranges{{0, 1 << 61}, {7 << 61, 0}}, 0.25},
 		{Ranges{{5, 6}}, math.Ldexp(1, -64)},
 	} {
-		if got := c.ranges.Share(); got != c.want {
-			t.Errorf("%v.Share() = %v, want %v", c.ranges, got, c.want)
+		if got := c.ranges.Fraction(); got != c.want {
+			t.Errorf("%v.Fraction() = %v, want %v", c.ranges, got, c.want)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func FuzzRanges(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		rawA, rawB := decodeRanges(a), decodeRanges(b)
 		x, y := rawA.Union(nil), rawB.Union(nil)
-		union, minus, both := x.Union(y), x.Minus(y), x.Intersect(y)
+		union, minus, both := x.Union(y), x.Difference(y), x.Intersect(y)
 		for _, r := range []Ranges{x, y, union, minus, both} {
 			checkCanonical(t, r)
 		}
@@ -160,8 +160,8 @@ func FuzzRanges(f *testing.F) {
 		if !minus.Union(both).Equal(x) {
 			t.Fatalf("(a-b)+(a&b) = %v, want %v", minus.Union(both), x)
 		}
-		if sum := minus.Share() + both.Share(); math.Abs(sum-x.Share()) > 1e-9 {
-			t.Fatalf("shares of parts add up to %v, want %v", sum, x.Share())
+		if sum := minus.Fraction() + both.Fraction(); math.Abs(sum-x.Fraction()) > 1e-9 {
+			t.Fatalf("shares of parts add up to %v, want %v", sum, x.Fraction())
 		}
 	})
 }

@@ -8,41 +8,41 @@ import (
 	"strings"
 )
 
-// MaxSelector is the longest text that [Ranges.Selector] returns, in bytes before URL encoding. Longer
-// ones risk the limits that proxies put on a request line.
+// MaxSelector is the longest text that [Ranges.Selector] returns, in bytes before URL encoding.
+// Longer ones may exceed the limit of a proxy for a request line.
 const MaxSelector = 8 << 10
 
-// widestSelector is the largest share of the ring that a selector asks for. Beyond it the API server would
-// hash every object and leave out hardly any.
+// widestSelector is the largest fraction of the ring that a selector requests. Above it the API
+// server would hash every object and filter out hardly any.
 const widestSelector = 0.9
 
-// endOfRing is how the API server wants 2^64 written: the one value with 17 hex digits
+// endOfRing is 2^64 as the API server expects it: the only value with 17 hex digits
 // (k8s.io/apimachinery/pkg/sharding, HexLess).
 const endOfRing = "0x10000000000000000"
 
-// separator stands between two terms of a selector.
+// separator separates two terms of a selector.
 const separator = " || "
 
-// Selector is SelectorWithin for [MaxSelector] bytes.
+// Selector is SelectorWithin with [MaxSelector] bytes.
 func (r Ranges) Selector() string { return r.SelectorWithin(MaxSelector) }
 
-// SelectorWithin returns the value for the shardSelector parameter of list and watch (KEP-5866), in no more
-// than limit bytes:
+// SelectorWithin returns the value of the shardSelector parameter of list and watch (KEP-5866), in
+// at most limit bytes:
 //
-//	shardRange(object.metadata.uid, '0x0000000000000000', '0x8000000000000000') || …
+// shardRange(object.metadata.uid, '0x0000000000000000', '0x8000000000000000') || …
 //
-// Where the ranges are too many for that, the selector is coarser: it also asks for the smallest of the gaps
-// between them, and the client filters. [ParseSelector] returns the ranges that a selector asks for.
+// If there are too many ranges, the selector is coarser: it includes the smallest gaps between
+// them, and the client filters. [ParseSelector] returns the ranges that a selector requests.
 //
-// It returns "", which asks the server for everything, in three cases: the set is the whole ring, a selector
-// that fits would be coarse enough to ask for nearly all of it, or the set is empty. No selector can say
-// "nothing", so who owns nothing (len(r) == 0) must not list at all.
+// It returns "", which requests everything, in three cases: the set is the whole ring, a selector
+// that fits would request nearly all of it, or the set is empty. No selector can request nothing,
+// so a replica that owns nothing (len(r) == 0) must not list at all.
 func (r Ranges) SelectorWithin(limit int) string {
 	if len(r) == 0 || r.Equal(All()) {
 		return ""
 	}
 	asked := r.merged(termsWithin(limit, r[len(r)-1].End))
-	if len(asked) == 0 || len(asked) < len(r) && asked.Share() > widestSelector {
+	if len(asked) == 0 || len(asked) < len(r) && asked.Fraction() > widestSelector {
 		return ""
 	}
 	var text []byte
@@ -55,7 +55,7 @@ func (r Ranges) SelectorWithin(limit int) string {
 	return string(text)
 }
 
-// term returns the part of a selector that asks for the range.
+// term returns the term of a selector that requests the range.
 func (r Range) term() string {
 	end := endOfRing
 	if r.End != 0 {
@@ -64,8 +64,8 @@ func (r Range) term() string {
 	return fmt.Sprintf("shardRange(object.metadata.uid, '%s', '%s')", hex(r.Start), end)
 }
 
-// termsWithin returns how many terms fit into limit bytes when the last one ends at end. All others have the
-// same length.
+// termsWithin returns how many terms fit into limit bytes if the last one ends at end. All others
+// have the same length.
 func termsWithin(limit int, end uint64) int {
 	left := limit - len(Range{End: end}.term())
 	if left < 0 {
@@ -74,9 +74,9 @@ func termsWithin(limit int, end uint64) int {
 	return 1 + left/(len(separator)+len(Range{End: 1}.term()))
 }
 
-// merged returns the smallest set of at most count ranges that has all of r in it; nil for count 0. A gap
-// between two ranges either stays open or is filled as a whole, and count ranges leave count-1 gaps open, so
-// the largest gaps are the ones to leave open.
+// merged returns the smallest set of at most count ranges that includes r; nil for count 0. Each
+// gap between two ranges stays open or is filled completely. count ranges have count-1 gaps, so the
+// largest gaps stay open.
 func (r Ranges) merged(count int) Ranges {
 	if count <= 0 {
 		return nil
@@ -101,9 +101,9 @@ func (r Ranges) merged(count int) Ranges {
 	return wide
 }
 
-// ParseSelector returns the ranges that a selector over UIDs asks for. It reads what [Ranges.Selector] writes,
-// with any spaces and either sort of quotes, in any order: an API server that writes a selector anew may
-// choose those.
+// ParseSelector returns the ranges that a selector over UIDs requests. It accepts what
+// [Ranges.Selector] returns, with any spaces, with single or double quotes, and in any order: an
+// API server may reformat a selector.
 func ParseSelector(text string) (Ranges, error) {
 	var all Ranges
 	for term := range strings.SplitSeq(text, "||") {
@@ -138,7 +138,7 @@ func parseTerm(term string) (Range, error) {
 	return x, nil
 }
 
-// parseBound reads a bound of a range; 2^64, which only an end may be, becomes 0.
+// parseBound parses a bound of a range. 2^64, which only an end may be, becomes 0.
 func parseBound(text string, end bool) (uint64, error) {
 	text = strings.TrimSpace(text)
 	quoted := len(text) >= 2 && (text[0] == '\'' || text[0] == '"') && text[len(text)-1] == text[0]

@@ -74,13 +74,13 @@ func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
 	}
 }
 
-// TestEveryReplicaSendsASelector: in large fleets it is a coarser one, and still no replica asks for everything.
+// In large fleets the selector is coarser, but no replica requests everything.
 func TestEveryReplicaSendsASelector(t *testing.T) {
 	for _, total := range []int{2, 16, 55, 56, 64, 109, 110, 128, 200} {
 		table := mustTable(t, total)
 		for ordinal := range total {
 			for _, held := range []Ranges{
-				table.Ranges(ordinal), table.Ranges(ordinal).Union(table.Ranges(before(ordinal, total))),
+				table.Ranges(ordinal), table.Ranges(ordinal).Union(table.Ranges(Neighbour(ordinal, total))),
 			} {
 				text := held.Selector()
 				switch {
@@ -93,7 +93,7 @@ func TestEveryReplicaSendsASelector(t *testing.T) {
 					t.Errorf("replica %d of %d: selector of %d bytes", ordinal, total, len(text))
 				}
 				parse(t, text)
-				if left := held.Minus(mustParse(t, text)); len(left) > 0 {
+				if left := held.Difference(mustParse(t, text)); len(left) > 0 {
 					t.Errorf("replica %d of %d does not ask for %v", ordinal, total, left)
 				}
 			}
@@ -135,13 +135,13 @@ func TestCoarseSelectorIsTheSmallestThatFits(t *testing.T) {
 		switch {
 		case len(text) > limit:
 			t.Fatalf("%v: %d bytes of at most %d", own, len(text), limit)
-		case text == "" && fits && best.Share() < widestSelector:
+		case text == "" && fits && best.Fraction() < widestSelector:
 			t.Fatalf("%v in %d bytes: no selector, although %v fits", own, limit, best)
 		case text == "":
 			continue
 		}
 		got := mustParse(t, text)
-		if left := own.Minus(got); len(left) > 0 {
+		if left := own.Difference(got); len(left) > 0 {
 			t.Fatalf("%v in %d bytes: %v is not asked for", own, limit, left)
 		}
 		if got.size() != best.size() {
@@ -188,7 +188,7 @@ func TestSelectorForNearlyEverythingIsNotSent(t *testing.T) {
 	}
 }
 
-func TestSelectorIsReadWhateverItsSpacing(t *testing.T) {
+func TestSelectorParserAcceptsAnySpacing(t *testing.T) {
 	want := Ranges{{1, 10}, {255, 0}}
 	text := want.Selector()
 	for _, c := range []string{
@@ -217,7 +217,7 @@ func TestSelectorIsReadWhateverItsSpacing(t *testing.T) {
 	}
 }
 
-// FuzzSelector: what the server reads is the set that was written or, if it is too long, one that has it in it.
+// FuzzSelector: the server parses the same set or, if the selector would be too long, a superset.
 func FuzzSelector(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("0123456789abcdef0123456789abcdef"))
@@ -234,7 +234,7 @@ func FuzzSelector(f *testing.F) {
 		}
 		parse(t, text)
 		read := mustParse(t, text)
-		if fits && !read.Equal(own) || len(own.Minus(read)) > 0 {
+		if fits && !read.Equal(own) || len(own.Difference(read)) > 0 {
 			t.Fatalf("%v became %s", own, text)
 		}
 	})

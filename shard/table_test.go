@@ -36,7 +36,7 @@ func totals() []int {
 	return append(out, 200, 300)
 }
 
-// Exactly one owner, told from the cuts alone: sorted by start, the ranges of all replicas tile the ring.
+// Every hash has exactly one owner: sorted by start, the ranges of all replicas tile the ring.
 func TestEveryHashHasExactlyOneOwner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range totals() {
@@ -56,7 +56,7 @@ func TestEveryHashHasExactlyOneOwner(t *testing.T) {
 		for ; tiles == 0 || at != 0; tiles++ {
 			tile, ok := starts[at]
 			if !ok {
-				t.Fatalf("n=%d: nobody owns %#x, or somebody else does too", n, at)
+				t.Fatalf("n=%d: %#x must have exactly one owner", n, at)
 			}
 			at = tile.End
 		}
@@ -101,15 +101,15 @@ func TestGrowthMovesOnlyToTheNewReplica(t *testing.T) {
 		newcomer := after.Ranges(n - 1)
 		for ordinal := range n - 1 {
 			was, is := before.Ranges(ordinal), after.Ranges(ordinal)
-			if gained := is.Minus(was); len(gained) != 0 {
+			if gained := is.Difference(was); len(gained) != 0 {
 				t.Fatalf("%d to %d: ordinal %d gains %v", n-1, n, ordinal, gained)
 			}
-			given := was.Minus(is)
-			if !given.Minus(newcomer).Equal(nil) {
+			given := was.Difference(is)
+			if !given.Difference(newcomer).Equal(nil) {
 				t.Fatalf("%d to %d: what ordinal %d gives does not reach the newcomer", n-1, n, ordinal)
 			}
-			if math.Abs(given.Share()-slice) > 1e-15 {
-				t.Fatalf("%d to %d: ordinal %d gives %v of the ring, want %v", n-1, n, ordinal, given.Share(), slice)
+			if math.Abs(given.Fraction()-slice) > 1e-15 {
+				t.Fatalf("%d to %d: ordinal %d gives %v of the ring, want %v", n-1, n, ordinal, given.Fraction(), slice)
 			}
 		}
 		before = after
@@ -144,8 +144,8 @@ func TestSharesAreEven(t *testing.T) {
 		smallest, largest := uint64(math.MaxUint64), uint64(0)
 		for ordinal := range n {
 			own := table.Ranges(ordinal)
-			if math.Abs(own.Share()-1/float64(n)) > 1e-9 {
-				t.Fatalf("n=%d: ordinal %d has %v of the ring", n, ordinal, own.Share())
+			if math.Abs(own.Fraction()-1/float64(n)) > 1e-9 {
+				t.Fatalf("n=%d: ordinal %d has %v of the ring", n, ordinal, own.Fraction())
 			}
 			smallest, largest = min(smallest, own.size()), max(largest, own.size())
 		}
@@ -186,13 +186,13 @@ func TestRangesOutsideTheTable(t *testing.T) {
 		}
 	}
 	table.Ranges(0)[0].End = 1
-	if got := table.Ranges(0); got.Share() < 0.3 {
+	if got := table.Ranges(0); got.Fraction() < 0.3 {
 		t.Errorf("a caller could change the table: %v", got)
 	}
 }
 
-// Replicas of different versions meet in a rollout: the cuts must never change.
-func TestCutsNeverChange(t *testing.T) {
+// Replicas of different versions work together during a rollout, so the table must never change.
+func TestTableNeverChanges(t *testing.T) {
 	want := []string{
 		"[{0 3333333333333334}]",
 		"[{8000000000000000 b333333333333333}]",

@@ -10,14 +10,14 @@ import (
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/web"
-	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/shard/fleet"
 )
 
 // process is everything that runs, made and bound but not started.
 type process struct {
 	*settings
 	generations *reloader
-	fleet       *shard.Coordinator // nil: the assignment is static
+	fleet       *fleet.Coordinator // nil: the assignment is static
 	auth        *web.AuthFilter    // nil: everybody may read
 	passwords   bool               // the web configuration file asks for them
 	page        *page

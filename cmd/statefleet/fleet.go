@@ -10,21 +10,21 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/shard/fleet"
 )
 
 // makeFleet finds out where the shard comes from: the command line, or the fleet.
 func (p *process) makeFleet(config *rest.Config, registry *prometheus.Registry) error {
 	if p.pod == "" {
 		a := p.assignment
-		return registry.Register(newFleetMetrics(func() shard.Status { return shard.Status{Ordinal: a.Ordinal, Active: a.Total} }, false))
+		return registry.Register(newFleetMetrics(func() fleet.Status { return fleet.Status{Ordinal: a.Ordinal, Active: a.Total} }, false))
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return p.apiError(err)
 	}
-	p.fleet = &shard.Coordinator{
-		Discovery: shard.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Standby: p.standby, Logger: p.logger},
+	p.fleet = &fleet.Coordinator{
+		Discovery: fleet.Discovery{Client: client, Namespace: p.podNamespace, Pod: p.pod, Standby: p.standby, Logger: p.logger},
 		Member:    p.generations,
 	}
 	metrics := newFleetMetrics(p.fleet.Status, true)
@@ -46,7 +46,7 @@ func (p *process) drain(ctx context.Context) {
 	if p.fleet == nil || p.drainTimeout == 0 {
 		return
 	}
-	p.generations.handOver(p.fleet.Status().HandsOver())
+	p.generations.handOver(p.fleet.Status().HasStandby())
 	ctx, cancel := context.WithTimeout(ctx, p.drainTimeout)
 	defer cancel()
 	if err := p.fleet.Drain(ctx); err != nil {
@@ -57,7 +57,7 @@ func (p *process) drain(ctx context.Context) {
 // fleetMetrics show the shard, as kube-state-metrics' alerts about missing and mismatched shards expect it, and how the
 // fleet stands. They have no samples before the first shard is known.
 type fleetMetrics struct {
-	status       func() shard.Status
+	status       func() fleet.Status
 	followed     bool // there is a fleet, and not only a command line
 	ordinal      *prometheus.Desc
 	total        *prometheus.Desc
@@ -69,7 +69,7 @@ type fleetMetrics struct {
 
 type fleetGauge struct {
 	desc *prometheus.Desc
-	of   func(shard.Status) float64
+	of   func(fleet.Status) float64
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -80,15 +80,15 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func standbyGauges() []fleetGauge {
 	return []fleetGauge{
 		{desc("statefleet_standby_active", "Whether this replica holds the shard of the one before it as well, 1 or 0; 0 while the fleet's pods cannot be read."),
-			func(s shard.Status) float64 { return truth(s.Standby) }},
+			func(s fleet.Status) float64 { return truth(s.Standby) }},
 		{desc("statefleet_standby_covers", "Whether this replica serves the shard of the one before it, whose pod is not ready, 1 or 0."),
-			func(s shard.Status) float64 { return truth(s.Covers) }},
+			func(s fleet.Status) float64 { return truth(s.ServesNeighbour) }},
 		{desc("statefleet_standby_covered", "Whether the replica after this one serves the shard of this one, whose pod is not ready, 1 or 0."),
-			func(s shard.Status) float64 { return truth(s.Covered) }},
+			func(s fleet.Status) float64 { return truth(s.ServedByStandby) }},
 	}
 }
 
-func newFleetMetrics(status func() shard.Status, followed bool) *fleetMetrics {
+func newFleetMetrics(status func() fleet.Status, followed bool) *fleetMetrics {
 	return &fleetMetrics{
 		status:   status,
 		followed: followed,
@@ -96,17 +96,17 @@ func newFleetMetrics(status func() shard.Status, followed bool) *fleetMetrics {
 		total:    desc("kube_state_metrics_total_shards", "Number of shards in the fleet, as this replica knows it."),
 		gauges: []fleetGauge{
 			{desc("statefleet_topology_generation", "Generation of the fleet's topology; it grows with each decision. 0 while there is none."),
-				func(s shard.Status) float64 { return float64(s.Generation) }},
+				func(s fleet.Status) float64 { return float64(s.Generation) }},
 			{desc("statefleet_topology_active_shards", "Number of shards that the fleet serves by."),
-				func(s shard.Status) float64 { return float64(s.Active) }},
+				func(s fleet.Status) float64 { return float64(s.Active) }},
 			{desc("statefleet_topology_target_shards", "Number of shards that the fleet moves to; that of the active ones when it does not move."),
-				func(s shard.Status) float64 { return float64(cmp.Or(s.Target, s.Active)) }},
+				func(s fleet.Status) float64 { return float64(cmp.Or(s.Target, s.Active)) }},
 			{desc("statefleet_topology_desired_shards", "Number of shards that the StatefulSet asks for, as this replica last read it. 0 while it is not known."),
-				func(s shard.Status) float64 { return float64(s.Wanted) }},
+				func(s fleet.Status) float64 { return float64(s.Desired) }},
 			{desc("statefleet_transition_in_progress", "Whether the fleet prepares a change of its number of shards, 1 or 0."),
-				func(s shard.Status) float64 { return truth(s.Target != 0) }},
+				func(s fleet.Status) float64 { return truth(s.Target != 0) }},
 			{desc("statefleet_transition_started_timestamp_seconds", "Time when the change that is prepared was decided, in unix seconds; 0 when none is."),
-				func(s shard.Status) float64 { return seconds(s.Since) }},
+				func(s fleet.Status) float64 { return seconds(s.StartedAt) }},
 		},
 		changes:      desc("statefleet_transitions_total", "Number of changes of the number of shards that this replica has seen end: completed, cancelled (the StatefulSet went back) or replaced (by another target).", "result"),
 		rejected:     desc("statefleet_topology_rejected_total", "Number of topologies that this replica did not follow because neither the StatefulSet nor reports of replicas explain the number of shards."),

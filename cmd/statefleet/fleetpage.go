@@ -12,6 +12,7 @@ import (
 	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/shard/fleet"
 )
 
 // page puts together what the fleet page shows.
@@ -43,13 +44,13 @@ func (p *process) takeCensus(ctx context.Context) (replica.Census, error) {
 
 func (p *page) overview() statuspage.Overview {
 	o := statuspage.Overview{At: time.Now(), Version: release(), Scrapes: p.scrapes.overview()}
-	fleet := p.assignment.Overview()
+	known := fleet.StaticOverview(p.assignment)
 	if p.fleet != nil {
-		fleet = p.fleet.Overview()
+		known = p.fleet.Overview()
 	}
-	o.Fleet = fleetView(fleet, p.fleet != nil, p.standby)
+	o.Fleet = fleetView(known, p.fleet != nil, p.standby)
 	held := p.generations.serving.Load().replica.Overview()
-	o.Replica = replicaView(held, fleet.Status, p.generations.Ready())
+	o.Replica = replicaView(held, known.Status, p.generations.Ready())
 	o.Replica.Pod = p.pod
 	numbers := selfNumbers(p.numbers)
 	o.Replica.Resident, o.Replica.Started, o.Replica.WebConfigRefused = numbers.resident, numbers.started, numbers.refused
@@ -61,7 +62,7 @@ func (p *page) overview() statuspage.Overview {
 	return o
 }
 
-func fleetView(f shard.Overview, followed, standby bool) statuspage.Fleet {
+func fleetView(f fleet.Overview, followed, standby bool) statuspage.Fleet {
 	v := statuspage.Fleet{
 		Followed:    followed,
 		StatefulSet: f.StatefulSet,
@@ -69,8 +70,8 @@ func fleetView(f shard.Overview, followed, standby bool) statuspage.Fleet {
 		Generation:  f.Generation,
 		Active:      f.Active,
 		Target:      f.Target,
-		Wanted:      f.Wanted,
-		Since:       f.Since,
+		Wanted:      f.Desired,
+		Since:       f.StartedAt,
 		SwitchAt:    f.SwitchAt,
 		Transitions: statuspage.Transitions(f.Transitions),
 		Standby:     f.Standby,
@@ -82,16 +83,16 @@ func fleetView(f shard.Overview, followed, standby bool) statuspage.Fleet {
 	}
 	if f.StatefulSet != "" {
 		v.Sources = []statuspage.Source{
-			{What: "StatefulSet " + f.StatefulSet, Heard: f.SetHeard},
-			{What: "ConfigMap " + f.Topology, Heard: f.TopologyHeard},
+			{What: "StatefulSet " + f.StatefulSet, Heard: f.LastContact.StatefulSet},
+			{What: "ConfigMap " + f.Topology, Heard: f.LastContact.Topology},
 		}
 		if standby {
-			v.Sources = append(v.Sources, statuspage.Source{What: "its pods", Heard: f.PodsHeard})
+			v.Sources = append(v.Sources, statuspage.Source{What: "its pods", Heard: f.LastContact.Pods})
 		}
 	}
 	for _, r := range f.Replicas {
 		v.Members = append(v.Members, statuspage.Member{
-			Ordinal: r.Ordinal, Self: r.Self, Pod: r.Pod, State: statuspage.PodState(r.State), Server: r.Server, Holds: r.Holds,
+			Ordinal: r.Ordinal, Self: r.Self, Pod: r.Pod, State: statuspage.PodState(r.State), Server: r.ServedBy, Holds: r.Holds,
 			Own: ringView(r.Own), Next: ringView(r.Next),
 		})
 	}
@@ -105,14 +106,14 @@ func ringView(r shard.Ranges) (ring statuspage.Ring) {
 	return ring
 }
 
-func replicaView(o replica.Overview, s shard.Status, unready error) statuspage.Replica {
+func replicaView(o replica.Overview, s fleet.Status, unready error) statuspage.Replica {
 	v := statuspage.Replica{
 		Ordinal:  s.Ordinal,
 		Ready:    unready == nil,
 		Serving:  o.Serves == nil,
 		Standby:  s.Standby && s.Active > 1,
-		Covers:   s.Covers,
-		Covered:  s.Covered,
+		Covers:   s.ServesNeighbour,
+		Covered:  s.ServedByStandby,
 		Shown:    ringView(o.Shown),
 		Held:     ringView(o.Held),
 		RawBytes: o.RawBytes,

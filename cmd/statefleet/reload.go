@@ -45,7 +45,7 @@ type reloader struct {
 	next *generation // nil: none under way
 }
 
-// Follow makes the generations, now and to come, move to a plan; see [shard.Member].
+// Follow makes the generations, now and to come, move to a plan; see [fleet.Member].
 func (r *reloader) Follow(p shard.Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,7 +56,7 @@ func (r *reloader) Follow(p shard.Plan) {
 	}
 }
 
-// Holds reports whether the generation that is served has what the plan asks for; see [shard.Member]. One that takes its
+// Holds reports whether the generation that is served has what the plan asks for; see [fleet.Member]. One that takes its
 // place has it, too.
 func (r *reloader) Holds(p shard.Plan) shard.Held { return r.serving.Load().replica.Holds(p) }
 

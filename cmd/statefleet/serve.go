@@ -44,7 +44,7 @@ func (p *process) follow(ctx context.Context) error {
 	if p.fleet != nil {
 		return p.fleet.Run(ctx)
 	}
-	p.generations.Follow(shard.Alone(p.assignment))
+	p.generations.Follow(shard.Uncoordinated(p.assignment))
 	return nil
 }
 

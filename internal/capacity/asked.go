@@ -21,7 +21,7 @@ func AskedOf(n int, standby bool) (Asked, error) {
 		}
 		share := 1.0
 		if asked, err := shard.ParseSelector(held.Selector()); err == nil { // else there is no selector
-			share = asked.Share()
+			share = asked.Fraction()
 		}
 		a.Mean += share / float64(n)
 		a.Most = max(a.Most, share)

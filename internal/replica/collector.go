@@ -128,7 +128,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		if of == nil {
 			return 0
 		}
-		return of.Share()
+		return of.Fraction()
 	}
 	gauge(c.share, share(r.held.Load()))
 	gauge(c.served, share(r.shown.Load()))

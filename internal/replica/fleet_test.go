@@ -36,8 +36,8 @@ func (f *fleet) serving() []*witness { return f.witnesses[:f.total] }
 // plan is that of one replica; down is the one that another stands in for, -1 for none.
 func (f *fleet) plan(ordinal, active, target, down int) shard.Plan {
 	p := shard.Plan{Ordinal: ordinal, Active: active, Target: target, Standby: true}
-	p.Covers = ordinal < active && down >= 0 && (down+1)%active == ordinal
-	p.Covered = ordinal == down
+	p.ServesNeighbour = ordinal < active && down >= 0 && (down+1)%active == ordinal
+	p.ServedByStandby = ordinal == down
 	return p
 }
 
@@ -123,7 +123,7 @@ func (f *fleet) reshard(next int) {
 	gained := map[*witness]shard.Ranges{}
 	for ordinal, w := range f.witnesses {
 		held, holds := f.plan(ordinal, f.total, f.total, -1).Shards().All(), f.plan(ordinal, f.total, next, -1).Shards().All()
-		if more := holds.Minus(held); len(more) > 0 {
+		if more := holds.Difference(held); len(more) > 0 {
 			gained[w] = more
 		}
 	}

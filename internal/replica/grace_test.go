@@ -92,7 +92,7 @@ func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held != 100 || shown != 0 {
 			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
 		}
-		if !r.Holds(shard.Alone(shard.Assignment{Total: 1})).All {
+		if !r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
 			t.Error("the fleet waits for it")
 		}
 		w.bend.Store(nil)
@@ -123,7 +123,7 @@ func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 				r := start(change)
 				r.assign(0, 1)
 				time.Sleep(3 * time.Minute)
-				if r.Ready() == nil || r.Holds(shard.Alone(shard.Assignment{Total: 1})).All {
+				if r.Ready() == nil || r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
 					t.Error("ready without the kind")
 				}
 				w.bend.Store(nil)

@@ -28,7 +28,7 @@ func (w *world) startWatched(p shard.Plan) (*run, *watcher) {
 			seen.mu.Lock()
 			defer seen.mu.Unlock()
 			seen.seen = append(seen.seen, held)
-			seen.share = append(seen.share, r.Overview().Held.Share())
+			seen.share = append(seen.share, r.Overview().Held.Fraction())
 			if held.All && len(p.Shards().Own) > 0 && !p.NextOnly && r.Serves() != nil {
 				seen.early++
 			}
@@ -67,7 +67,7 @@ func TestReplicaWithoutMemoryForMoreHoldsItsNextPartOnly(t *testing.T) {
 	if r.Serves() == nil || r.Ready() == nil {
 		t.Error("it serves a sixth as if it were its third")
 	}
-	if share := r.Overview().Held.Share(); !near(share, 1./6) {
+	if share := r.Overview().Held.Fraction(); !near(share, 1./6) {
 		t.Errorf("it holds %.3f of all hashes", share)
 	}
 	r.Follow(plan(0, 6, 6))
@@ -86,7 +86,7 @@ func TestReplicaWithoutMemoryForMoreHoldsItsNextPartOnly(t *testing.T) {
 // by for it would no longer serve.
 func TestReplicaThatHoldsItsNextPartOnlyIsNotReadyThoughAnotherServes(t *testing.T) {
 	limited := plan(0, 3, 6)
-	limited.NextOnly, limited.Standby, limited.Covered = true, true, true
+	limited.NextOnly, limited.Standby, limited.ServedByStandby = true, true, true
 	r := plannedWorld(t).start(nil)
 	r.Follow(limited)
 	r.waitHolds(limited)
@@ -121,7 +121,7 @@ func TestReplicaThatHoldsItsPartDropsNothingWhenTheFleetGrowsAgain(t *testing.T)
 func TestHeldIsSaidWhenThePageIsServed(t *testing.T) {
 	w := plannedWorld(t)
 	for range 5 {
-		p := shard.Alone(shard.Assignment{Total: 1})
+		p := shard.Uncoordinated(shard.Assignment{Total: 1})
 		r, seen := w.startWatched(p)
 		r.waitHolds(p)
 		eventually(t, "it was said", func() bool { seen.mu.Lock(); defer seen.mu.Unlock(); return len(seen.seen) > 0 })

@@ -167,7 +167,7 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 	r.Follow(plan(0, 3, 2))
 	r.waitReady()
 	due := plan(0, 3, 2)
-	due.Due = true
+	due.SwitchScheduled = true
 	r.Follow(due)
 	if !r.Holds(due).All || !r.Holds(plan(0, 3, 2)).All {
 		t.Error("what is held is not known any more")
@@ -178,7 +178,7 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 // standby is the plan of replica 0 of 3, which holds the shard of 2 as well.
 func standby(covers, covered bool) shard.Plan {
 	p := plan(0, 3, 3)
-	p.Standby, p.Covers, p.Covered = true, covers, covered
+	p.Standby, p.ServesNeighbour, p.ServedByStandby = true, covers, covered
 	return p
 }
 
@@ -235,7 +235,7 @@ func TestStandbyThroughAChangeOfTheFleet(t *testing.T) {
 	growing.Target = 4 // the neighbour is 3 then
 	r.Follow(growing)
 	r.waitHolds(growing)
-	growing.Covers = true // half-way
+	growing.ServesNeighbour = true // half-way
 	r.Follow(growing)
 	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
 	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
@@ -245,7 +245,7 @@ func TestStandbyThroughAChangeOfTheFleet(t *testing.T) {
 	r.Follow(grown)
 	r.waitServes(4)
 	r.waitHolds(grown)
-	grown.Covers = true
+	grown.ServesNeighbour = true
 	r.Follow(grown)
 	both = expected(shard.Assignment{Ordinal: 0, Total: 4}, planned)
 	maps.Copy(both, expected(shard.Assignment{Ordinal: 3, Total: 4}, planned))
@@ -316,7 +316,7 @@ func TestChangeListsWhatIsGained(t *testing.T) {
 	s := plan(0, 3, 2).Shards()
 	mu.Lock()
 	defer mu.Unlock()
-	if want := s.NextOwn.Minus(s.Own).Selector(); len(asked) != 1 || !asked[want] {
+	if want := s.NextOwn.Difference(s.Own).Selector(); len(asked) != 1 || !asked[want] {
 		t.Errorf("lists of %v, want %q only", slices.Collect(maps.Keys(asked)), want)
 	}
 }

@@ -85,7 +85,7 @@ func New(o Options) (*Replica, error) {
 }
 
 // Assign is Follow for a replica that coordinates with nobody.
-func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Alone(a)) }
+func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Uncoordinated(a)) }
 
 // SetKinds replaces the kinds that are followed, in the order of the page. Those
 // that stay, by name and resource, keep what they hold; new ones are shown once

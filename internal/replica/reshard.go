@@ -33,7 +33,7 @@ func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
 
 // tables is what of a plan says what has to be held.
 func tables(p shard.Plan) shard.Plan {
-	p.Due, p.Covers, p.Covered = false, false, false
+	p.SwitchScheduled, p.ServesNeighbour, p.ServedByStandby = false, false, false
 	return p
 }
 
@@ -49,8 +49,8 @@ func (c course) goal() (goal shard.Ranges) {
 // the smaller one: it can report that to the others although it may not have memory for more.
 func (r *Replica) toHold(c course) shard.Ranges {
 	next := c.shards.Next()
-	starts := len(c.shown) == 0 && !r.isReady() && len(c.shards.Own.Minus(c.whole)) > 0
-	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Minus(c.whole)) > 0) {
+	starts := len(c.shown) == 0 && !r.isReady() && len(c.shards.Own.Difference(c.whole)) > 0
+	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Difference(c.whole)) > 0) {
 		return next
 	}
 	return c.shards.All().Union(c.shown)
@@ -62,7 +62,7 @@ func (r *Replica) advance(ctx context.Context, c course) course {
 	for {
 		held := r.toHold(c)
 		switch served := c.plan.Serves(c.shards); {
-		case !goal.Equal(c.shown) && len(goal.Minus(c.whole)) == 0 && c.parts.have(served):
+		case !goal.Equal(c.shown) && len(goal.Difference(c.whole)) == 0 && c.parts.have(served):
 			c = r.serve(c, served, goal)
 		case !held.Equal(c.held) || !c.parts.have(c.shards.List()):
 			c = r.hold(ctx, c, held)
@@ -77,7 +77,7 @@ func (r *Replica) advance(ctx context.Context, c course) course {
 
 // serve shows what is held, from one moment to the next.
 func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) course {
-	r.logger.Info("what is served changes", "share", goal.Share(), "before", c.shown.Share())
+	r.logger.Info("what is served changes", "share", goal.Fraction(), "before", c.shown.Fraction())
 	if len(goal) == 0 {
 		r.setServing(false) // first: nobody is to take an empty page for a true one
 	}
@@ -90,9 +90,9 @@ func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) cour
 
 // hold makes the replica hold these ranges, besides what it holds of them.
 func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course {
-	gained, follows := held.Minus(c.held), len(c.held) > 0
+	gained, follows := held.Difference(c.held), len(c.held) > 0
 	if len(gained) > 0 {
-		r.logger.Info("more is to be held", "share", held.Share(), "gained", gained.Share())
+		r.logger.Info("more is to be held", "share", held.Fraction(), "gained", gained.Fraction())
 	}
 	c.held, c.whole = held, c.whole.Intersect(held)
 	c.parts = divide(append(c.shards.List(), c.shown)...)
@@ -130,9 +130,9 @@ func (r *Replica) arrive(c course, goal shard.Ranges) {
 	}
 	r.shown.Store(&c.shown)
 	// With standby another replica may serve this one's shard, so that there is nothing to show.
-	r.setReady(c, complete && c.shown.Equal(goal) && len(c.shards.Own.Minus(c.whole)) == 0)
+	r.setReady(c, complete && c.shown.Equal(goal) && len(c.shards.Own.Difference(c.whole)) == 0)
 	plan, changed := tables(c.plan), false
-	if len(c.shards.Next().Minus(c.whole)) == 0 {
+	if len(c.shards.Next().Difference(c.whole)) == 0 {
 		changed = r.prepared.Swap(&plan) == nil
 	}
 	if complete {
@@ -164,11 +164,11 @@ func (r *Replica) setServing(serving bool) {
 	r.serving = serving
 }
 
-// Follow makes the replica serve and hold what the plan says; see shard.Member.
+// Follow makes the replica serve and hold what the plan says; see fleet.Member.
 // The first call starts it. Follow does not wait.
 func (r *Replica) Follow(p shard.Plan) { r.assigned.put(p) }
 
-// Holds says how much is held of what the plan asks for; see shard.Member.
+// Holds says how much is held of what the plan asks for; see fleet.Member.
 func (r *Replica) Holds(p shard.Plan) shard.Held {
 	is := func(of *shard.Plan) bool { return of != nil && *of == tables(p) }
 	return shard.Held{Next: is(r.prepared.Load()), All: is(r.settled.Load())}

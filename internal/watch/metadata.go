@@ -21,7 +21,7 @@ import (
 // read everything twice.
 func (r *Reflector) ListMetadata(ctx context.Context, visit func(o Object)) (resourceVersion string, err error) {
 	filtered := &metadataList{Reflector: r, foreign: foreign{sent: r.Sharding.selector(r.Selector())}, visit: visit}
-	if sent := filtered.sent; sent.text != "" && rand.Float64() < sent.ranges.Share() {
+	if sent := filtered.sent; sent.text != "" && rand.Float64() < sent.ranges.Fraction() {
 		filtered.listed = map[uint64]bool{}
 	}
 	resourceVersion, err = filtered.read(ctx)

@@ -136,7 +136,7 @@ func newDetector(r *Reflector, sent sentSelector) *detector {
 		d.reportIgnored()
 		return d
 	}
-	share := min(sent.ranges.Share(), 1-1e-9) // that of all hashes but a few is 1 as a float64
+	share := min(sent.ranges.Fraction(), 1-1e-9) // that of all hashes but a few is 1 as a float64
 	d.minEvidence = int(math.Ceil(math.Log(chance) / math.Log(share)))
 	return d
 }

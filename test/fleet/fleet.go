@@ -58,7 +58,7 @@ var Build = sync.OnceValues(func() (string, error) {
 
 // BuildNextFormat is Build of a version that differs from this one in that its format of the topology is the next one.
 var BuildNextFormat = sync.OnceValues(func() (string, error) {
-	return process.BuildChanged("../cmd/statefleet", "shard/format.go", "formatVersion = 1", "formatVersion = 2", process.RaceFlags()...)
+	return process.BuildChanged("../cmd/statefleet", "shard/fleet/format.go", "formatVersion = 1", "formatVersion = 2", process.RaceFlags()...)
 })
 
 // Start runs the exporter with the given flags, in addition to those for its ports, until the end of the test. It does not wait

@@ -19,7 +19,7 @@ const (
 )
 
 // strict are the packages whose mistakes lose objects without a trace.
-var strict = []string{"shard", "internal/wire"}
+var strict = []string{"shard", "shard/fleet", "internal/wire"}
 
 // result is one line of the table, and a remark.
 type result struct {

@@ -1,0 +1,121 @@
+package fleet
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// Member is the replica that a [Coordinator] controls. Its methods do not wait.
+type Member interface {
+	// Follow makes the replica move to a plan. The replica serves the plan's shards as soon as it
+	// holds them, and never before. It holds the shards of the target table without serving them.
+	Follow(p shard.Plan)
+	// Holds returns how much of a plan the replica holds. The implementation calls
+	// [Coordinator.HoldsChanged] when the result may have changed.
+	Holds(p shard.Plan) shard.Held
+}
+
+// Coordinator moves one replica of a fleet in step with the others. There is no leader: all
+// replicas read and write one ConfigMap beside the StatefulSet, named <statefulset>-topology. Each
+// replica reports under its own key that it holds its part of the next table. Any replica writes
+// the next topology when it is due. Each replica switches by its own clock at the time that the
+// topology names, or when it reads that another has switched. So clocks that differ cost no more
+// than the delay of a watch.
+//
+// The ConfigMap must exist, empty at first. If it is missing or RBAC denies access, the replica
+// follows the StatefulSet alone, without waiting for others, until it can coordinate again.
+//
+// RBAC, in the pod's namespace: that of [Discovery], and get, list, watch, update and patch on the
+// ConfigMap; with Standby, list and watch on pods.
+type Coordinator struct {
+	Discovery
+	// Member is the replica to control. Required.
+	Member Member
+
+	status       atomic.Pointer[Status]
+	loop         atomic.Pointer[loop] // nil until the StatefulSet was found
+	stopBy       atomic.Pointer[time.Time]
+	coordination loggedState // why the fleet is not coordinated, for the log
+}
+
+// HoldsChanged tells the coordinator that the result of Member.Holds may have changed. It does not
+// wait. It is safe for concurrent use.
+func (c *Coordinator) HoldsChanged() {
+	if l := c.loop.Load(); l != nil {
+		notify(l.changed)
+	}
+}
+
+// Run coordinates until ctx ends, then returns nil. While the API server is unavailable, or the
+// StatefulSet is missing or has an unusable number of replicas, the last assignment stays valid. An
+// error is returned only for a state that waiting cannot change: a missing field, a pod name
+// without an ordinal, a pod that something other than a StatefulSet controls.
+func (c *Coordinator) Run(ctx context.Context) error {
+	stem, err := c.identity()
+	if err != nil {
+		return err
+	}
+
+	name, self, err := c.findStatefulSet(ctx, stem, c.log())
+	if err != nil || name == "" {
+		return err
+	}
+	l := c.newLoop(name, self)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { l.watchStatefulSet(ctx) })
+	running.Go(func() { l.store.run(ctx, c.backoff()) })
+	if l.podTracker != nil {
+		running.Go(func() { l.trackPods(ctx) })
+	}
+	c.loop.Store(l)
+	l.run(ctx)
+	return nil
+}
+
+// newLoop returns the loop of the replica in a pod. self is nil if this process may not read its
+// pod.
+func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
+	log := c.log().With("configmap", name+"-topology")
+	changed := make(chan struct{}, 1)
+	l := &loop{
+		Coordinator: c,
+		name:        name,
+		log:         log,
+		planner:     planner{incarnation: strconv.FormatUint(rand.Uint64(), 36)},
+		changed:     changed,
+		written:     make(chan error, 1),
+		selected:    make(chan struct{}, 1),
+		relist:      make(chan struct{}, 1),
+		store: &topologyStore{
+			name:    name + "-topology",
+			api:     c.Client.CoreV1().ConfigMaps(c.Namespace),
+			lists:   errorLogger{log: log, action: "list the fleet's topology"},
+			watches: errorLogger{log: log, action: "watch the fleet's topology"},
+			changed: changed,
+			relist:  make(chan struct{}, 1),
+		},
+	}
+	if self != nil {
+		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
+	}
+	if c.Standby {
+		l.podTracker = &podTracker{
+			set:     name,
+			api:     c.Client.CoreV1().Pods(c.Namespace),
+			lists:   errorLogger{log: log, action: "list the fleet's pods"},
+			watches: errorLogger{log: log, action: "watch the fleet's pods"},
+			changed: changed,
+			log:     log,
+		}
+	}
+	return l
+}

@@ -1,0 +1,160 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// podTimeout limits one attempt to read the pod, so that a hanging connection is retried.
+const podTimeout = 15 * time.Second
+
+// Discovery finds the StatefulSet that owns this process's pod.
+//
+// RBAC, in the pod's namespace: list and watch on the StatefulSet (apps, statefulsets; a rule with
+// its resourceNames suffices, since the request names it), and get on the pod. Without the right to
+// get the pod, the name of the StatefulSet follows from the name of the pod.
+//
+// The fields must not change after [Coordinator.Run] was called.
+type Discovery struct {
+	// Client reads the pod and the StatefulSet. Required.
+	Client kubernetes.Interface
+
+	// Namespace of the pod and of its StatefulSet (--pod-namespace). Required.
+	Namespace string
+
+	// Pod is the pod's name, ending in its ordinal (--pod). Required.
+	Pod string
+
+	// Logger receives one message per change of what was found or what fails. Default: no log.
+	Logger *slog.Logger
+
+	// Standby makes each replica hold its neighbour's shard as well (--shard.standby).
+	Standby bool
+
+	// Backoff is the delay between attempts while the API server is unavailable. Default, if
+	// Duration is 0: from 0.5 s doubling to 30 s, with jitter. Tests shorten it.
+	Backoff wait.Backoff
+}
+
+func (d *Discovery) log() *slog.Logger {
+	if d.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
+}
+
+// newStatefulSetWatcher returns a watcher of the named StatefulSet. changed receives each new
+// desired state.
+func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
+	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
+	log := d.log().With("statefulset", name)
+	return &statefulSetWatcher{
+		name:    name,
+		ordinal: ordinal,
+		changed: changed,
+		log:     log,
+		lists:   errorLogger{log: log, action: "list the StatefulSet"},
+		watches: errorLogger{log: log, action: "watch the StatefulSet"},
+	}
+}
+
+// identity validates the fields and returns the pod's name without its ordinal.
+func (d *Discovery) identity() (stem string, err error) {
+	switch {
+	case d.Client == nil:
+		return "", errors.New("shard discovery needs a Kubernetes client")
+	case d.Namespace == "":
+		return "", errors.New("--pod-namespace must not be empty")
+	}
+	if stem, _, err = shard.Ordinal(d.Pod); err != nil {
+		return "", fmt.Errorf("--pod: %w", err)
+	}
+	return stem, nil
+}
+
+// findStatefulSet reads the pod until the API server answers, and returns the name of its
+// controller; "" if ctx ended first. It also returns the pod, or nil if this process may not read
+// it.
+func (d *Discovery) findStatefulSet(
+	ctx context.Context, stem string, log *slog.Logger,
+) (name string, self *corev1.Pod, err error) {
+	api := errorLogger{log: log, action: "read the pod"}
+	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+		attempt, cancel := context.WithTimeout(ctx, podTimeout)
+		defer cancel()
+		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name",
+				"statefulset", stem, "err", err)
+			name = stem
+			return true, nil
+		}
+		api.observe(ctx, err)
+		if err != nil {
+			return false, nil
+		}
+		self = pod
+		name, err = controller(pod, stem)
+		return true, err
+	})
+	if wait.Interrupted(err) {
+		return "", nil, nil
+	}
+	return name, self, err
+}
+
+// oomKillWindow is how long ago a container can have been killed before the start that follows. A
+// kubelet waits five minutes at most before it restarts a container.
+const oomKillWindow = 15 * time.Minute
+
+// recentlyOOMKilled reports whether a container of the pod was recently killed for lack of memory. Its
+// status has the reason OOMKilled if the main process was killed, and only the signal if a child was.
+func recentlyOOMKilled(pod *corev1.Pod, now time.Time) bool {
+	const sigkill = 128 + 9
+	for _, c := range pod.Status.ContainerStatuses {
+		for _, state := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+			if state != nil && (state.Reason == "OOMKilled" || state.ExitCode == sigkill) &&
+				now.Sub(state.FinishedAt.Time) < oomKillWindow {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// controller returns the name of the StatefulSet that controls the pod. A pod without a controller,
+// such as one whose StatefulSet is being recreated, is assumed to belong to the StatefulSet that
+// its name implies.
+func controller(pod *corev1.Pod, stem string) (string, error) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return stem, nil
+	}
+	group, err := schema.ParseGroupVersion(owner.APIVersion)
+	if err != nil || group.Group != appsv1.GroupName || owner.Kind != "StatefulSet" {
+		return "", fmt.Errorf("--pod: pod %s/%s must be controlled by a StatefulSet for its ordinal to name a shard, "+
+			"but its controller is %s %s (%s); "+
+			"use --shard and --total-shards", pod.Namespace, pod.Name, owner.Kind, owner.Name, owner.APIVersion)
+	}
+	return owner.Name, nil
+}
+
+func (d *Discovery) backoff() wait.Backoff {
+	if d.Backoff.Duration > 0 {
+		return d.Backoff
+	}
+	return wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 30 * time.Second}
+}

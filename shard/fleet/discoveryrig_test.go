@@ -1,0 +1,219 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+const (
+	namespace   = "monitoring"
+	waitTimeout = 30 * time.Second // reached only by a failing test
+)
+
+var statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func set(name string, replicas int32) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       appsv1.StatefulSetSpec{Replicas: &replicas},
+	}
+}
+
+func owner(apiVersion, kind, name string) *metav1.OwnerReference {
+	return &metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name, Controller: new(true)}
+}
+
+func pod(name string, controller *metav1.OwnerReference) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if controller != nil {
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "bystander"}, *controller}
+	}
+	return p
+}
+
+// rig runs one Discovery against a fake API.
+type rig struct {
+	t      *testing.T
+	client *fake.Clientset
+	d      Discovery
+	got    chan shard.Assignment
+	log    lockedBuffer
+	stop   func()
+}
+
+// prepare returns a rig that does not run yet. Its Discovery ends with the test.
+func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
+	r := &rig{
+		t:      t,
+		client: fake.NewClientset(objects...),
+		got:    make(chan shard.Assignment, 100),
+	}
+	r.d = Discovery{
+		Client:    r.client,
+		Namespace: namespace,
+		Pod:       podName,
+		Logger:    slog.New(slog.NewTextHandler(&r.log, nil)),
+		Backoff:   wait.Backoff{Duration: time.Millisecond},
+	}
+	return r
+}
+
+// run delivers what the StatefulSet specifies until ctx ends, without a Coordinator.
+func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
+	stem, err := d.identity()
+	if err != nil {
+		return err
+	}
+	name, _, err := d.findStatefulSet(ctx, stem, d.log())
+	if err != nil || name == "" {
+		return err
+	}
+	sets := d.Client.AppsV1().StatefulSets(d.Namespace)
+	d.newStatefulSetWatcher(name, changed).run(ctx, sets, d.backoff())
+	return nil
+}
+
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	var inside atomic.Int32
+	go func() {
+		ended <- r.d.run(ctx, func(w desiredState) {
+			if inside.Add(1) != 1 {
+				r.t.Error("changed runs twice at a time")
+			}
+			r.got <- w.Assignment
+			time.Sleep(time.Millisecond)
+			inside.Add(-1)
+		})
+	}()
+	r.stop = sync.OnceFunc(func() {
+		time.Sleep(time.Minute) // for unexpected deliveries
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Errorf("run returned %v", err)
+		}
+		if len(r.got) > 0 {
+			r.t.Errorf("delivered and not expected: %v", <-r.got)
+		}
+	})
+	r.t.Cleanup(r.stop)
+}
+
+// start prepares, runs, and waits until the StatefulSet is watched, so that no later change is
+// missed.
+func start(t *testing.T, podName string, objects ...runtime.Object) *rig {
+	r := prepare(t, podName, objects...)
+	r.run()
+	time.Sleep(time.Second)
+	return r
+}
+
+func await[T any](t *testing.T, from <-chan T, what string) T {
+	t.Helper()
+	var got T
+	select {
+	case got = <-from:
+	case <-time.After(waitTimeout):
+		t.Fatalf("timed out waiting for %s", what)
+	}
+	return got
+}
+
+// want receives the next assignment.
+func (r *rig) want(ordinal, total int) shard.Assignment {
+	r.t.Helper()
+	want := shard.Assignment{Ordinal: ordinal, Total: total}
+	got := await(r.t, r.got, want.String())
+	if got != want {
+		r.t.Fatalf("got %v, want %v", got, want)
+	}
+	return got
+}
+
+// logged waits until text was logged, and fails unless that was exactly once.
+func (r *rig) logged(text string) {
+	r.t.Helper()
+	until(r.t, text+" in the log", func() bool { return strings.Contains(r.log.String(), text) })
+	time.Sleep(time.Minute)
+	if n := strings.Count(r.log.String(), text); n != 1 {
+		r.t.Fatalf("%q was logged %d times, want once:\n%s", text, n, r.log.String())
+	}
+}
+
+func (r *rig) check(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) update(s *appsv1.StatefulSet) {
+	r.t.Helper()
+	r.check(r.client.Tracker().Update(statefulSets, s, namespace))
+}
+
+func (r *rig) create(s *appsv1.StatefulSet) {
+	r.t.Helper()
+	r.check(r.client.Tracker().Create(statefulSets, s, namespace))
+}
+
+func (r *rig) delete(name string) {
+	r.t.Helper()
+	r.check(r.client.Tracker().Delete(statefulSets, namespace, name))
+}
+
+// failFirst makes the next n requests fail with 503. The counter returns how many are left.
+func (r *rig) failFirst(verb, resource string, n int32) *atomic.Int32 {
+	left := new(atomic.Int32)
+	left.Store(n)
+	away := apierrors.NewServiceUnavailable("away")
+	if verb == "watch" {
+		r.client.PrependWatchReactor(resource, func(k8stesting.Action) (bool, watch.Interface, error) {
+			return left.Add(-1) >= 0, nil, away
+		})
+		return left
+	}
+	r.client.PrependReactor(verb, resource, func(k8stesting.Action) (bool, runtime.Object, error) {
+		return left.Add(-1) >= 0, nil, away
+	})
+	return left
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

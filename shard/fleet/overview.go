@@ -1,0 +1,218 @@
+package fleet
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// maxReplicasWithRanges is the largest fleet whose ranges an [Overview] includes. The cost of a
+// table grows with the cube of its size, and people do not read that many ranges.
+const maxReplicasWithRanges = 64
+
+var errNotWritable = errors.New("topology ConfigMap may not be written")
+
+// Overview is what one replica knows about its whole fleet. It comes from data that the replica
+// reads anyway; it causes no requests.
+type Overview struct {
+	Status
+	// StatefulSet and Topology are the names of the StatefulSet and the topology ConfigMap; ""
+	// while unknown, and without a fleet.
+	StatefulSet, Topology string
+	// Problem is why the topology cannot be followed; else nil.
+	Problem error
+	// SwitchAt is the time of the switch, once it is fixed.
+	SwitchAt    time.Time
+	LastContact LastContact
+	// Replicas are the active replicas, those of the target, this one, and all that have a pod, by
+	// ordinal.
+	Replicas []Replica
+}
+
+// LastContact holds the time of the last message from the API server about each object, bookmarks
+// included; zero before the first. Pods are read with Standby only.
+type LastContact struct{ StatefulSet, Topology, Pods time.Time }
+
+// Replica is the state of one replica of the fleet.
+type Replica struct {
+	Ordinal int
+	Self    bool
+	Pod     string // name; "" without a fleet
+	State   PodState
+	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
+	// and in fleets of more than 64. Next is nil outside a transition.
+	Own, Next shard.Ranges
+	// Holds is whether the replica has reported that it holds its part of the target.
+	Holds bool
+	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
+	// one. -1: no ready replica does.
+	ServedBy int
+}
+
+// PodState is the state of a replica's pod.
+type PodState string
+
+// States of pods.
+const (
+	podUnknown  PodState = "unknown" // pods are not read
+	podAbsent   PodState = "absent"
+	podUnready  PodState = "not ready"
+	podReady    PodState = "ready"
+	podStopping PodState = "stopping" // it is being deleted
+)
+
+// Overview returns the current overview. It is safe for concurrent use.
+func (c *Coordinator) Overview() Overview {
+	l := c.loop.Load()
+	if l == nil {
+		return Overview{Status: c.Status()}
+	}
+	o := Overview{
+		Status: c.Status(), StatefulSet: l.name, Topology: l.store.name,
+		LastContact: LastContact{StatefulSet: l.lastContact.load(), Topology: l.store.lastContact.load()},
+	}
+	snap := snapshot{contents: o.readStore(l.store.read())}
+	if w := l.desired.Load(); w != nil {
+		snap.desired = *w
+	}
+	if l.podTracker != nil {
+		snap.peers, _, _, _ = l.podTracker.read()
+		o.LastContact.Pods = l.podTracker.lastContact.load()
+	}
+	o.addReplicas(snap, func(r *Replica) {
+		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
+		r.Holds = snap.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
+	})
+	return o
+}
+
+// readStore adds the parts that are not in the status, and returns the contents of the ConfigMap.
+func (o *Overview) readStore(s stored) contents {
+	switch {
+	case s.err != nil:
+		o.Problem = s.err
+	case s.object != nil && s.contents.err != nil:
+		o.Problem = s.contents.err
+	case s.object != nil && o.Active > 0 && !o.Coordinated:
+		o.Problem = errNotWritable
+	}
+	if s.topology.Generation == o.Generation {
+		o.SwitchAt = s.topology.SwitchAt
+	}
+	return s.contents
+}
+
+// StaticOverview returns the overview of a replica that follows an assignment without coordinating
+// with others.
+func StaticOverview(a shard.Assignment) Overview {
+	o := Overview{Status: Status{Ordinal: a.Ordinal, Active: a.Total, Desired: a.Total}}
+	o.addReplicas(snapshot{}, func(*Replica) {})
+	return o
+}
+
+// addReplicas adds the replicas. describe fills in the rest of each.
+func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
+	if o.Active == 0 {
+		return
+	}
+	var active, target shard.Table
+	if max(o.Active, o.Target) <= maxReplicasWithRanges {
+		active, target = tableOf(o.Active), tableOf(o.Target)
+	}
+	for _, ordinal := range o.ordinals(snap.peers) {
+		r := Replica{
+			Ordinal:  ordinal,
+			Self:     ordinal == o.Ordinal,
+			State:    snap.podState(ordinal + o.start),
+			Own:      active.Ranges(ordinal),
+			Next:     target.Ranges(ordinal - o.shift),
+			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
+		}
+		describe(&r)
+		o.Replicas = append(o.Replicas, r)
+	}
+}
+
+// ordinals returns the ordinals of all replicas, sorted.
+func (o *Overview) ordinals(present peers) []int {
+	all := map[int]bool{o.Ordinal: true}
+	for ordinal := range o.Active {
+		all[ordinal] = true
+	}
+	for ordinal := range o.Target {
+		all[ordinal+o.shift] = true
+	}
+	for number := range present {
+		all[number-o.start] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// tableOf returns the table for a number of replicas, or the zero table if that is out of range.
+func tableOf(total int) shard.Table {
+	table, err := shard.NewTable(total)
+	if err != nil {
+		return shard.Table{}
+	}
+	return table
+}
+
+func (snap snapshot) podState(number int) PodState {
+	p, there := snap.peers[number]
+	switch {
+	case snap.peers == nil:
+		return podUnknown
+	case !there:
+		return podAbsent
+	case p.terminating:
+		return podStopping
+	case p.ready:
+		return podReady
+	}
+	return podUnready
+}
+
+// servedBy returns the ordinal of the replica that serves a shard; see standbyState.
+func (snap snapshot) servedBy(ordinal, start, active int) int {
+	next := (ordinal + 1) % active
+	switch {
+	case ordinal < 0 || ordinal >= active:
+		return -1
+	case snap.peers == nil || snap.serving(start+ordinal):
+		return ordinal
+	case active > 1 && snap.serving(start+next):
+		return next
+	}
+	return -1
+}
+
+// atomicTime is an instant that is safe for concurrent use. The zero value is the zero time.
+// Methods of a nil atomicTime do nothing.
+type atomicTime struct{ at atomic.Int64 }
+
+func (h *atomicTime) set() {
+	if h != nil {
+		h.at.Store(time.Now().UnixNano())
+	}
+}
+
+func (h *atomicTime) load() time.Time {
+	if at := h.at.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
+// Bookmark implements [cache.ReflectorBookmarkStore]. A bookmark counts as contact.
+func (b *topologyStore) Bookmark(string) error { b.lastContact.set(); return nil }
+
+// Bookmark implements [cache.ReflectorBookmarkStore].
+func (r *podTracker) Bookmark(string) error { r.lastContact.set(); return nil }
+
+// Bookmark implements [cache.ReflectorBookmarkStore].
+func (f *statefulSetWatcher) Bookmark(string) error { f.lastContact.set(); return nil }

@@ -1,0 +1,130 @@
+package fleet
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/shard"
+)
+
+func TestOverviewOfAnAssignment(t *testing.T) {
+	o := StaticOverview(shard.Assignment{Ordinal: 1, Total: 3})
+	if o.Coordinated || o.Active != 3 || o.Target != 0 || o.StatefulSet != "" || o.Problem != nil || len(o.Replicas) != 3 {
+		t.Fatalf("%+v", o)
+	}
+	var whole shard.Ranges
+	for i, r := range o.Replicas {
+		if r.Ordinal != i || r.Self != (i == 1) || r.State != podUnknown || r.ServedBy != i || r.Next != nil || r.Holds {
+			t.Errorf("%+v", r)
+		}
+		whole = whole.Union(r.Own)
+	}
+	if !whole.Equal(shard.All()) {
+		t.Errorf("together they own %v", whole)
+	}
+	if o := StaticOverview(shard.Assignment{Ordinal: 7, Total: 1000}); len(o.Replicas) != 1000 || o.Replicas[7].Own != nil || !o.Replicas[7].Self {
+		t.Error("a large fleet has no ranges, but its replicas")
+	}
+}
+
+func TestOverviewIsEmptyBeforeTheStatefulSetIsFound(t *testing.T) {
+	if o := new(Coordinator).Overview(); len(o.Replicas) != 0 || o.Active != 0 || !o.LastContact.Topology.IsZero() {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestOverviewOfATransition(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		object := configMapWith(topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1, StartedAt: noon})
+		object.Data[reportKey(1)] = replicaReport{Generation: 4, Target: 3, Holds: true}.String()
+		object.Data[reportKey(2)] = replicaReport{Generation: 3, Target: 3, Holds: true}.String() // of an earlier change
+		before := time.Now()
+		a := newTestFleet(t, 3, object).startReplica(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 3})
+		var o Overview
+		until(t, "an overview", func() bool { o = a.Overview(); return len(o.Replicas) == 3 })
+		if !o.Coordinated || o.Active != 2 || o.Target != 3 || o.StatefulSet != "fleet" || o.Topology != "fleet-topology" || o.Problem != nil {
+			t.Errorf("%+v", o)
+		}
+		if o.LastContact.StatefulSet.Before(before) || o.LastContact.Topology.Before(before) || !o.LastContact.Pods.IsZero() {
+			t.Errorf("last contact about the StatefulSet %v, the topology %v, the pods %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods)
+		}
+		for i, want := range []struct {
+			holds, own bool
+			server     int
+		}{{false, true, 0}, {true, true, 1}, {false, false, -1}} {
+			r := o.Replicas[i]
+			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || r.ServedBy != want.server || r.State != podUnknown {
+				t.Errorf("replica %d: %+v", i, r)
+			}
+		}
+		if o.Replicas[2].Pod != "fleet-2" || !o.Replicas[0].Self {
+			t.Errorf("%+v", o.Replicas)
+		}
+	})
+}
+
+func TestOverviewShowsWhoServes(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 4, configMapWith(topology{Generation: 1, Active: 4, Set: "set", Revision: 1}),
+			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false), fleetPod("fleet-2", true, false),
+			fleetPod("fleet-3", true, true), fleetPod("fleet-5", false, true))
+		a := f.startStandby(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 4, Target: 4, Standby: true, ServesNeighbour: true})
+		o := a.Overview()
+		if o.LastContact.Pods.IsZero() || !o.ServesNeighbour {
+			t.Errorf("%+v", o)
+		}
+		want := []struct {
+			ordinal int
+			state   PodState
+			server  int
+		}{{0, podReady, 0}, {1, podUnready, 2}, {2, podReady, 2}, {3, podStopping, 0}, {5, podStopping, -1}}
+		if len(o.Replicas) != len(want) {
+			t.Fatalf("%+v", o.Replicas)
+		}
+		for i, w := range want {
+			if r := o.Replicas[i]; r.Ordinal != w.ordinal || r.State != w.state || r.ServedBy != w.server {
+				t.Errorf("%+v, want %+v", r, w)
+			}
+		}
+		snap := snapshot{peers: peers{1: {ready: true}}}
+		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != -1 || snap.servedBy(2, 0, 4) != -1 {
+			t.Error("an absent pod is taken for one that serves")
+		}
+	})
+}
+
+func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		a := newTestFleet(t, 2).startReplica(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
+		until(t, "the reason", func() bool { return errors.Is(a.Overview().Problem, errMissing) })
+
+		f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}))
+		f.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
+		})
+		b := f.startReplica(0)
+		b.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
+		until(t, "the reason", func() bool { return errors.Is(b.Overview().Problem, errForbidden) })
+	})
+}
+
+func TestBookmarksCountAsContact(t *testing.T) {
+	b, r, f := &topologyStore{}, &podTracker{}, &statefulSetWatcher{lastContact: new(atomicTime)}
+	for _, s := range []interface{ Bookmark(string) error }{b, r, f} {
+		if err := s.Bookmark("1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if b.lastContact.load().IsZero() || r.lastContact.load().IsZero() || f.lastContact.load().IsZero() {
+		t.Error("a bookmark did not count as contact")
+	}
+}

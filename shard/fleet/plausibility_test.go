@@ -1,0 +1,138 @@
+package fleet
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// forge writes a topology like a client that may write the ConfigMap but is not a replica.
+func (s *simulation) forge(t topology) {
+	s.logf("forged: %v", t)
+	s.data[topologyKey] = t.String()
+	s.version++
+}
+
+// farAhead returns a forged topology with a revision of the StatefulSet that does not exist yet.
+func (s *simulation) farAhead(active members) topology {
+	return topology{Generation: s.topology().Generation + 1000, Active: active.total, Start: active.start, Set: s.desired.Set, Revision: 1 << 40, StartedAt: s.now}
+}
+
+// Serving replicas do not follow an unconfirmed number of shards, however the topology states it,
+// and restore the previous topology.
+func TestForgedTopologyRemovesNoObject(t *testing.T) {
+	for name, forged := range map[string]func(*simulation) topology{
+		"far too many shards": func(s *simulation) topology { return s.farAhead(members{0, shard.MaxTotal}) },
+		"a few too many":      func(s *simulation) topology { return s.farAhead(members{0, 4}) },
+		"one shard":           func(s *simulation) topology { return s.farAhead(members{5, 1}) },
+		"other pods":          func(s *simulation) topology { return s.farAhead(members{100, 3}) },
+		"present revision": func(s *simulation) topology {
+			f := s.farAhead(members{0, shard.MaxTotal})
+			f.Revision = s.desired.Revision
+			return f
+		},
+		"no StatefulSet": func(s *simulation) topology {
+			f := s.farAhead(members{0, shard.MaxTotal})
+			f.Set, f.Revision = "", 0
+			return f
+		},
+		"last generation": func(s *simulation) topology {
+			f := s.farAhead(members{0, shard.MaxTotal})
+			f.Generation = lastGeneration - 1
+			return f
+		},
+		"a switch in the past": func(s *simulation) topology {
+			f := s.farAhead(s.desired.members())
+			f.Target, f.SwitchAt = shard.MaxTotal, s.now.Add(-time.Hour)
+			return f
+		},
+		"a switch in a moment": func(s *simulation) topology {
+			f := s.farAhead(s.desired.members())
+			f.Target, f.SwitchAt = shard.MaxTotal, s.now.Add(time.Second)
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(6) {
+				s := steadyFleet(t, seed, 3)
+				for range 3 {
+					s.forge(forged(s))
+					for range 20 * time.Second / simTick {
+						if s.tick(); s.coverage() < 1 {
+							s.fatal("seed %d: coverage falls to %.2f", seed, s.coverage())
+						}
+					}
+				}
+				if s.checkAtRest(staleRevisionTimeout); t.Failed() {
+					s.fatal("seed %d", seed)
+				}
+			}
+		})
+	}
+}
+
+// No replica knows what the fleet served. They wait for others, and then follow the StatefulSet.
+func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
+	s := newSimulation(t, 3)
+	s.scale(3)
+	s.forge(s.farAhead(members{0, shard.MaxTotal}))
+	served := false
+	for range time.Minute / simTick {
+		s.tick()
+		for number, p := range s.pods {
+			if p.serves() && p.plan.Active != 3 {
+				s.fatal("replica %d serves by %d", number, p.plan.Active)
+			}
+			served = served || p.serves()
+		}
+	}
+	if s.checkAtRest(0); t.Failed() || !served {
+		s.fatal("served: %t", served)
+	}
+}
+
+// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. It believes the
+// reports of five replicas.
+func TestMissedSwitchIsFollowed(t *testing.T) {
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	snap.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
+	pl.update(snap)
+	snap.desired.Total, snap.desired.Revision = 2, 9
+	snap.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
+	snap.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
+	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil || !strings.Contains(pl.problem.Error(), "5 shards") {
+		t.Errorf("with four reports it follows %+v: %v", pl.plan, pl.problem)
+	}
+	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Generation != 4 {
+		t.Errorf("it writes %v, %t", next, ok)
+	}
+	snap.reports[4] = replicaReport{}
+	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.problem != nil {
+		t.Errorf("with five reports it follows %+v: %v", pl.plan, pl.problem)
+	}
+}
+
+// While others may have read a newer StatefulSet, a replica neither follows an unconfirmed topology
+// nor replaces it. That ends after seconds, even if the StatefulSet cannot be read.
+func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
+	pl := planner{}
+	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}
+	pl.update(snap)
+	for revision := range int64(20) { // another revision each second
+		snap.now = snap.now.Add(time.Second)
+		snap.topology = topology{Generation: 2 + revision, Active: 5, Set: snap.desired.Set, Revision: snap.desired.Revision + 1 + revision}
+		pl.update(snap)
+		_, writes := pl.propose(snap)
+		if late := snap.now.Sub(noon.Add(time.Second)) >= staleRevisionTimeout; pl.plan.Active != 3 || writes != late {
+			t.Fatalf("after %d s it follows %+v; writes: %t", revision, pl.plan, writes)
+		}
+	}
+	snap.desired.Total, snap.desired.Revision, snap.desiredAsOf = 5, snap.topology.Revision, snap.now
+	if pl.update(snap); pl.plan.Active != 5 {
+		t.Errorf("once the StatefulSet explains it, it follows %+v", pl.plan)
+	}
+}

@@ -1,0 +1,141 @@
+package fleet
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/shard"
+)
+
+var podResource = corev1.SchemeGroupVersion.WithResource("pods")
+
+// fleetPod returns a pod of the fleet with the fields that the kubelet and the controller set.
+func fleetPod(name string, ready, leaving bool) *corev1.Pod {
+	p := pod(name, owner("apps/v1", "StatefulSet", "fleet"))
+	condition := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse}
+	if ready {
+		condition.Status = corev1.ConditionTrue
+	}
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, condition}
+	if leaving {
+		p.DeletionTimestamp, p.Finalizers = &metav1.Time{Time: noon}, []string{"test"}
+	}
+	return p
+}
+
+// becomes changes a pod and waits until the replica has the wanted plan.
+func (f *testFleet) becomes(g *testReplica, next *corev1.Pod, want shard.Plan) {
+	f.t.Helper()
+	if err := f.client.Tracker().Update(podResource, next, namespace); err != nil {
+		f.t.Fatal(err)
+	}
+	g.waitPlan(f.t, want)
+}
+
+func TestReplicaServesItsNeighbourWhenThatIsNotReady(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
+			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false), fleetPod("fleet-2", true, false),
+			fleetPod("fleet-01", false, false), fleetPod("other-0", false, false), fleetPod("fleet-x-0", false, false))
+		g := f.startStandby(1)
+		rest := shard.Plan{Ordinal: 1, Active: 3, Target: 3, Standby: true}
+		covers, covered := rest, rest
+		covers.ServesNeighbour, covered.ServedByStandby = true, true
+		g.waitPlan(t, rest)
+		f.becomes(g, fleetPod("fleet-0", false, false), covers)
+		if s := g.Status(); !s.Standby || !s.ServesNeighbour || s.ServedByStandby {
+			t.Errorf("status %+v", s)
+		}
+		f.becomes(g, fleetPod("fleet-0", true, false), rest)
+		f.becomes(g, fleetPod("fleet-0", true, true), covers)
+		f.becomes(g, fleetPod("fleet-0", true, false), rest)
+		f.becomes(g, fleetPod("fleet-1", false, false), covered)
+		f.becomes(g, fleetPod("fleet-2", false, false), rest) // no other replica can serve it
+		f.becomes(g, fleetPod("fleet-2", true, false), covered)
+		f.becomes(g, fleetPod("fleet-1", true, false), rest)
+	})
+}
+
+func TestStandbyIsOffWhenPodsAreForbidden(t *testing.T) {
+	r := &podTracker{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
+	forbidden := apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+	if !r.recordForbidden(t.Context(), forbidden) {
+		t.Fatal("the refusal was not noted")
+	}
+	if _, known, denied, _ := r.read(); known || denied {
+		t.Errorf("known %t, denied %t at once: an API server that starts refuses everything", known, denied)
+	}
+	r.deniedSince = time.Now().Add(-deniedGrace - time.Second)
+	if _, known, denied, _ := r.read(); known || !denied {
+		t.Errorf("known %t, denied %t after a while", known, denied)
+	}
+	r.recordForbidden(t.Context(), nil)
+	if _, _, denied, _ := r.read(); denied {
+		t.Error("still denied when it is allowed")
+	}
+}
+
+func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 2, emptyConfigMap())
+		f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+		})
+		g := f.startStandby(0)
+		until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot list the fleet's pods") })
+		time.Sleep(10 * time.Minute) // hundreds of attempts
+		if n := strings.Count(g.log.String(), "cannot list the fleet's pods"); n != 1 {
+			t.Errorf("%d lines in the log", n)
+		}
+	})
+}
+
+func TestPodThatWasNeverReadyIsRecognised(t *testing.T) {
+	container := func(began time.Duration, restarts int32) corev1.ContainerStatus {
+		return corev1.ContainerStatus{RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(began))}}}
+	}
+	waits := corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
+	for name, c := range map[string]struct {
+		is         corev1.ConditionStatus // of Ready, since noon
+		containers []corev1.ContainerStatus
+		neverReady bool
+	}{
+		"it has just begun":         {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), container(0, 0)}, true},
+		"it is ready":               {corev1.ConditionTrue, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"it was ready":              {corev1.ConditionFalse, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"its node is lost":          {corev1.ConditionUnknown, []corev1.ContainerStatus{container(time.Second, 0)}, false},
+		"its process is another":    {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 1)}, false},
+		"a container has not begun": {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), waits}, false},
+		"none has":                  {corev1.ConditionFalse, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := peerOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "u"}, Status: corev1.PodStatus{ContainerStatuses: c.containers,
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: c.is, LastTransitionTime: metav1.NewTime(noon)}}}})
+			if want := (peer{uid: "u", ready: c.is == corev1.ConditionTrue, neverReady: c.neverReady}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestPodsAreKnownByTheirNumbers(t *testing.T) {
+	r := &podTracker{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
+	if err := r.Replace([]any{fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false)}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(fleetPod("fleet-6", false, false)); err != nil {
+		t.Fatal(err)
+	}
+	all, known, _, _ := r.read()
+	if !known || len(all) != 1 || !all[5].ready {
+		t.Errorf("peers %v, known %t", all, known)
+	}
+}

@@ -1,0 +1,80 @@
+package fleet
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// The others follow a revision that the replica's watch has not delivered. It must not undo their
+// decision.
+func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
+		watches := 0
+		f.client.PrependWatchReactor("statefulsets", func(k8stesting.Action) (bool, watch.Interface, error) {
+			watches++
+			return watches == 1, watch.NewRaceFreeFake(), nil
+		})
+		a := f.startReplica(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
+		f.scale(5)
+		decided := topology{Generation: 6, Active: 5, Set: "set", Revision: 2}
+		if _, _, err := f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			next := now.DeepCopy()
+			next.Data[topologyKey] = decided.String()
+			return next, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 5, Target: 5})
+		time.Sleep(2 * time.Minute)
+		if now := f.topology(); now != decided {
+			t.Errorf("the topology is %v, want %v", now, decided)
+		}
+		if s := a.Status(); s.Desired != 5 {
+			t.Errorf("%d replicas are desired as it knows, want 5", s.Desired)
+		}
+	})
+}
+
+// The state of the pods is not stale forever.
+func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))
+		f.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return true, watch.NewRaceFreeFake(), nil
+		})
+		var refused atomic.Bool
+		f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return refused.Load(), nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+		})
+		g := f.startStandby(1)
+		rest := shard.Plan{Ordinal: 1, Active: 2, Target: 2, Standby: true}
+		covers := rest
+		covers.ServesNeighbour = true
+		g.waitPlan(t, rest)
+		if err := f.client.Tracker().Update(podResource, fleetPod("fleet-0", false, false), namespace); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(relistInterval + time.Minute)
+		if now := g.plan(); now != covers {
+			t.Errorf("the plan is %+v, want %+v", now, covers)
+		}
+		refused.Store(true)
+		time.Sleep(relistInterval + deniedGrace + time.Minute)
+		if now, alone := g.plan(), (shard.Plan{Ordinal: 1, Active: 2, Target: 2}); now != alone {
+			t.Errorf("the plan is %+v once the pods may not be read, want %+v", now, alone)
+		}
+	})
+}

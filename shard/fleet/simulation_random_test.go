@@ -1,0 +1,156 @@
+package fleet
+
+import (
+	"flag"
+	"testing"
+	"time"
+)
+
+// simSeeds is the number of random histories per simulation.
+var simSeeds = flag.Int("seeds", 10, "number of random histories that each simulation of a fleet plays")
+
+func seeds() uint64 {
+	if testing.Short() {
+		return 3
+	}
+	return uint64(*simSeeds)
+}
+
+// exercise counts what the histories of a simulation contained, so that a test can tell that they
+// were not trivial.
+type exercise struct{ switches, moved, takeovers, crashes int }
+
+func (e *exercise) add(s *simulation) {
+	e.switches += s.switches
+	e.moved += s.moved
+	e.takeovers += s.takeovers
+	e.crashes += s.crashes
+}
+
+// check fails if the histories contained less than this on average. A switch between tables of 1 to
+// 7 moves about half of all objects.
+func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
+	t.Helper()
+	n := int(seeds())
+	t.Logf("%d histories: %d switches, %d objects moved, %d takeovers, %d crashes", n, e.switches, e.moved, e.takeovers, e.crashes)
+	if e.switches < switches*n || e.takeovers < takeovers*n || e.crashes < crashes*n {
+		t.Errorf("%d histories want %d switches, %d takeovers and %d crashes each", n, switches, takeovers, crashes)
+	}
+	if e.moved < e.switches*simObjects/8 {
+		t.Errorf("%d switches moved %d of %d objects", e.switches, e.moved, simObjects)
+	}
+}
+
+// The target changes at random moments, also during a transition. Clocks differ by up to six
+// seconds, and replicas crash.
+func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
+	var worst time.Duration
+	var done exercise
+	for seed := range seeds() {
+		s := newSimulation(t, seed)
+		s.startUp()
+		for range 12 {
+			s.advance(500*time.Millisecond + s.randomUpTo(12*time.Second))
+			if s.random.IntN(4) == 0 {
+				s.crash()
+			} else {
+				s.scale(1 + s.random.IntN(simMaxReplicas))
+			}
+		}
+		s.checkAtRest(time.Minute)
+		done.add(s)
+		if worst = max(worst, s.worst); s.worst > simWindow {
+			t.Errorf("an object was in two expositions, or in none, for %s", s.worst)
+		}
+		if t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+	done.check(t, 3, 0, 1)
+	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
+}
+
+// The ConfigMap is deleted, emptied, garbled and edited at random moments.
+func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
+	var done exercise
+	for seed := range seeds() {
+		s := newSimulation(t, seed)
+		for range 12 {
+			s.advance(s.randomUpTo(8 * time.Second))
+			s.corruptConfigMap()
+			if s.random.IntN(2) == 0 {
+				s.scale(1 + s.random.IntN(simMaxReplicas))
+			}
+		}
+		if s.data == nil {
+			s.data = map[string]string{}
+			s.version++
+		}
+		s.checkAtRest(switchTimeout + time.Minute) // a wrong time of the switch is followed until then
+		done.add(s)
+		if t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+	done.check(t, 3, 0, 0)
+}
+
+func (s *simulation) corruptConfigMap() {
+	s.version++
+	if s.data == nil {
+		s.logf("object created again")
+		s.data = map[string]string{}
+		return
+	}
+	switch s.random.IntN(5) {
+	case 0:
+		s.logf("object deleted")
+		s.data = nil
+	case 1:
+		s.logf("object emptied")
+		s.data = map[string]string{}
+	case 2:
+		s.logf("topology garbled")
+		s.data[topologyKey] = `{"active":`
+	case 3:
+		edited := topology{Generation: s.random.Int64N(20), Active: s.random.IntN(simMaxReplicas + 1), Target: s.random.IntN(simMaxReplicas + 1), Revision: s.random.Int64N(40), Set: "u"}
+		if s.random.IntN(2) == 0 {
+			edited.SwitchAt = s.now.Add(s.randomUpTo(time.Hour) - 30*time.Minute)
+		}
+		s.logf("topology edited: %v", edited)
+		s.data[topologyKey] = edited.String()
+	case 4:
+		s.logf("reports forged")
+		for number := range simMaxReplicas {
+			s.data[reportKey(number)] = replicaReport{Generation: 1 << 60, Target: 3, Holds: true}.String()
+		}
+	}
+}
+
+// The clock of one replica is wrong by seconds to minutes, in either direction.
+func TestWrongClockDelaysNothing(t *testing.T) {
+	for _, off := range []time.Duration{-10 * time.Minute, -2 * time.Minute, -30 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute} {
+		for _, who := range []int{0, 2} {
+			s := newSimulation(t, uint64(who))
+			s.scale(3)
+			for _, n := range []int{3, 5, 3, 4, 3} {
+				s.scale(n)
+				before := s.switches
+				for range 30 * time.Second / simTick {
+					s.tick()
+					for number, p := range s.pods {
+						if p != nil && number == who {
+							p.skew = off
+						}
+					}
+				}
+				if now := s.topology(); now.Active != n || now.Target != 0 || s.switches-before > 1 {
+					s.fatal("replica %d is off by %s: 30 s after it was scaled to %d, the topology is %v, %d switches", who, off, n, now, s.switches-before)
+				}
+			}
+			if s.worst > simWindow {
+				s.fatal("replica %d is off by %s: an object was in two expositions, or in none, for %s", who, off, s.worst)
+			}
+		}
+	}
+}

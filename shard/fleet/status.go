@@ -1,0 +1,199 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Status is what a replica knows about its fleet.
+type Status struct {
+	Ordinal     int
+	Desired     int  // replicas that the StatefulSet specifies
+	Coordinated bool // whether this replica coordinates with the fleet
+	Generation  int64
+	Active      int       // replicas in the table by which the fleet serves
+	Target      int       // replicas in the table that the fleet prepares; 0 outside a transition
+	StartedAt   time.Time // when the transition began; zero outside one
+	Transitions Transitions
+
+	Standby         bool // whether replicas stand by for one another
+	ServesNeighbour bool // whether this replica serves the shard of the one before it
+	ServedByStandby bool // whether the replica after this one serves this replica's shard
+
+	// Rejected counts the topologies that this replica did not follow because nothing confirms
+	// their number of shards.
+	Rejected int
+
+	canStop bool // with Standby: the standby serves this replica's shard, or there is none
+	leaves  bool // a scale-down removes this replica, which serves until others have taken over
+	start   int  // number of the pod with ordinal 0 in the active table
+	shift   int  // by how much that number is higher in the target table
+}
+
+// Transitions counts the transitions that this replica has seen end.
+type Transitions struct {
+	Completed int
+	Cancelled int // the StatefulSet went back to the active table
+	Replaced  int // the StatefulSet specified another target
+}
+
+// Status returns the current status; the zero Status before anything is known. It is safe for
+// concurrent use.
+func (c *Coordinator) Status() Status {
+	if s := c.status.Load(); s != nil {
+		return *s
+	}
+	return Status{}
+}
+
+// mustKeepServing reports whether a replica that was asked to stop must keep serving.
+func (s Status) mustKeepServing() bool { return s.leaves || s.Standby && !s.canStop }
+
+// HasStandby reports whether another replica takes over when this one stops. It does so as soon as
+// this pod is not ready.
+func (s Status) HasStandby() bool { return s.Standby && !s.leaves }
+
+// Drain waits until other replicas have taken over this replica's objects, because of a scale-down
+// or because another replica stands by, but not beyond ctx. If no replica will take over, it
+// returns within a second. A leaving replica makes the fleet switch shortly before the deadline of
+// ctx, if there is one. The error is that of ctx. Call Drain once.
+func (c *Coordinator) Drain(ctx context.Context) error {
+	c.requestStop(ctx)
+	c.waitForScaleDown(ctx)
+	if c.Status().mustKeepServing() {
+		c.log().Info("asked to stop; serving until others have taken over")
+	}
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	for c.Status().mustKeepServing() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+const (
+	drainPoll = 50 * time.Millisecond
+	// noDeadline is the time until the deadline of a replica that was asked to stop without one.
+	noDeadline = 24 * time.Hour
+	// scaleDownWait is how long it can take to learn of a scale-down. The pod is deleted right
+	// after the StatefulSet was changed, and may receive its termination signal before the watch
+	// delivers the change.
+	scaleDownWait = time.Second
+)
+
+// requestStop tells the loop that the replica was asked to stop.
+func (c *Coordinator) requestStop(ctx context.Context) {
+	by, ok := ctx.Deadline()
+	if !ok {
+		by = time.Now().Add(noDeadline)
+	}
+	c.stopBy.Store(&by)
+	if l := c.loop.Load(); l != nil {
+		notify(l.changed)
+	}
+}
+
+// waitForScaleDown waits for news that a scale-down removes this replica.
+func (c *Coordinator) waitForScaleDown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
+	defer cancel()
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	for s := c.Status(); s.Coordinated && !s.Standby && !s.leaves; s = c.Status() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// publishStatus updates the status and logs what has changed.
+func (l *loop) publishStatus(before planner, snap snapshot) {
+	pl := &l.planner
+	s := l.Status()
+	s.Transitions.count(before.last, pl.last)
+	s.Ordinal, s.Desired = snap.desired.Ordinal, snap.desired.Total
+	if pl.plan.Active > 0 {
+		s.Ordinal = pl.plan.Ordinal
+	}
+	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
+	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
+	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
+	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
+	s.Target, s.StartedAt = 0, time.Time{}
+	if pl.plan.InTransition() {
+		s.Target, s.StartedAt = pl.plan.Target, pl.last.StartedAt
+	}
+	s.Standby, s.ServesNeighbour, s.ServedByStandby = pl.plan.Standby, pl.plan.ServesNeighbour, pl.plan.ServedByStandby
+	s.canStop, s.Rejected = pl.canStop(snap), pl.rejected
+	if s != l.Status() {
+		l.status.Store(&s)
+		l.logPlan(before)
+	}
+	l.logProblem(before)
+}
+
+// isNewer reports whether an error is a [newerError].
+func isNewer(err error) bool {
+	var newer *newerError
+	return errors.As(err, &newer)
+}
+
+func (l *loop) logProblem(before planner) {
+	pl := &l.planner
+	switch {
+	case pl.rewinds != before.rewinds:
+		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
+			"listing the StatefulSet again", "overruled", pl.ignores(l.store.read().topology))
+	case isNewer(pl.problem) && !isNewer(before.problem):
+		l.log.Warn("keeping the current plan", "err", pl.problem)
+	case pl.rejected != before.rejected:
+		l.log.Warn("not following the topology; a client outside the fleet may have written it", "err", pl.implausible)
+	case pl.problem != nil && before.problem == nil:
+		l.log.Info("topology is invalid and will be replaced", "err", pl.problem)
+	}
+}
+
+func (l *loop) logPlan(before planner) {
+	p, was := l.planner.plan, before.plan
+	if p.ServesNeighbour != was.ServesNeighbour {
+		l.log.Info("standby of the neighbour", "serves_neighbour", p.ServesNeighbour)
+	}
+	if p.ServedByStandby != was.ServedByStandby {
+		l.log.Info("standby of this replica", "serves_in_its_place", p.ServedByStandby)
+	}
+	switch {
+	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
+	case p.NextOnly:
+		l.log.Warn("the previous container of this pod was killed, probably for lack of memory; "+
+			"until the fleet has grown, this replica holds only its part of the target",
+			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
+	case p.InTransition():
+		l.log.Info("transition started", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
+			"generation", l.planner.last.Generation)
+	default:
+		l.log.Info("shard assigned", "shard", p.Ordinal, "total", p.Active)
+	}
+}
+
+// count counts a transition that has ended.
+func (n *Transitions) count(was, is topology) {
+	switch {
+	case was.Target == 0 || is.Generation == 0:
+	case is.Generation == was.Generation && is.Target == 0:
+		n.Completed++
+	case is.Generation == was.Generation:
+	case is.Active == was.Target:
+		n.Completed++
+	case is.Target == 0:
+		n.Cancelled++
+	default:
+		n.Replaced++
+	}
+}
