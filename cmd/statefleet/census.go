@@ -18,16 +18,16 @@ const (
 
 // census counts what is served when someone wants to know, at most once in a while. No one waits for it.
 type census struct {
-	take  func(context.Context) (replica.Census, error)
+	take  func(context.Context) (replica.CardinalityReport, error)
 	asked chan struct{}
 
 	mu      sync.Mutex
-	last    *replica.Census // nil: none yet
+	last    *replica.CardinalityReport // nil: none yet
 	running bool
 }
 
 // latest returns what was counted last, nil when nothing was, and whether it is counted again, which it asks for when it is time.
-func (c *census) latest(now time.Time) (last *replica.Census, running bool) {
+func (c *census) latest(now time.Time) (last *replica.CardinalityReport, running bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running && (c.last == nil || now.Sub(c.last.At) >= c.last.Took+lasts(c.last)) {
@@ -39,7 +39,7 @@ func (c *census) latest(now time.Time) (last *replica.Census, running bool) {
 	return c.last, c.running
 }
 
-func lasts(c *replica.Census) time.Duration {
+func lasts(c *replica.CardinalityReport) time.Duration {
 	if c.All.Series == 0 {
 		return emptyLasts
 	}
@@ -63,7 +63,7 @@ func (c *census) run(ctx context.Context) {
 	}
 }
 
-func (c *census) set(counted *replica.Census, running bool) {
+func (c *census) set(counted *replica.CardinalityReport, running bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running = running

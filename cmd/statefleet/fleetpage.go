@@ -38,8 +38,8 @@ func (p *process) addFleetPage(o *web.Options, registry *prometheus.Registry, te
 	return err
 }
 
-func (p *process) takeCensus(ctx context.Context) (replica.Census, error) {
-	return p.generations.serving.Load().replica.Census(ctx)
+func (p *process) takeCensus(ctx context.Context) (replica.CardinalityReport, error) {
+	return p.generations.serving.Load().replica.Cardinality(ctx)
 }
 
 func (p *page) overview() statuspage.Overview {
@@ -128,7 +128,7 @@ func replicaView(o replica.Overview, s fleet.Status, unready error) statuspage.R
 	return v
 }
 
-func kindView(k replica.KindOverview, counted *replica.Census, sharded map[string]bool) statuspage.Kind {
+func kindView(k replica.KindOverview, counted *replica.CardinalityReport, sharded map[string]bool) statuspage.Kind {
 	v := statuspage.Kind{
 		Name:        k.Name,
 		Phase:       string(k.Phase),
@@ -157,7 +157,7 @@ func kindView(k replica.KindOverview, counted *replica.Census, sharded map[strin
 	return v
 }
 
-func censusView(c *replica.Census, running bool) *statuspage.Census {
+func censusView(c *replica.CardinalityReport, running bool) *statuspage.Census {
 	if c == nil {
 		return nil
 	}

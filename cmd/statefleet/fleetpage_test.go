@@ -85,14 +85,14 @@ func TestFleetPageWithoutAnAPIServer(t *testing.T) {
 func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		taken, series := 0, 0
-		c := &census{asked: make(chan struct{}, 1), take: func(ctx context.Context) (replica.Census, error) {
+		c := &census{asked: make(chan struct{}, 1), take: func(ctx context.Context) (replica.CardinalityReport, error) {
 			at := time.Now()
 			taken++
 			select {
 			case <-ctx.Done():
-				return replica.Census{}, ctx.Err()
+				return replica.CardinalityReport{}, ctx.Err()
 			case <-time.After(10 * time.Second):
-				return replica.Census{At: at, Took: 10 * time.Second, All: replica.Count{Series: series}}, nil
+				return replica.CardinalityReport{At: at, Took: 10 * time.Second, All: replica.Count{Series: series}}, nil
 			}
 		}}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -60,7 +60,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		HoldDeleted:       s.holdDeleted,
 		CustomGrace:       s.customGrace,
 		CheckEvery:        s.checkEvery,
-		Restarted:         g.restarted,
+		OnVersionReset:         g.restarted,
 		HoldsChanged:      holdsChanged,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,
@@ -93,10 +93,10 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 // show makes the metrics those of the generation.
 func (g *generation) show(metrics *replica.Metrics) {
 	if g.follower == nil {
-		metrics.Show(g.replica)
+		metrics.SetSource(g.replica)
 		return
 	}
-	metrics.Show(g.replica, replica.Watched{Resource: customresource.Definitions, Status: g.follower.Status})
+	metrics.SetSource(g.replica, replica.ExtraResource{Resource: customresource.Definitions, Status: g.follower.Status})
 }
 
 // restarted has the definitions checked, too, when the versions of the API server have gone back.

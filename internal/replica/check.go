@@ -11,51 +11,51 @@ import (
 )
 
 // client-go lists again only when a watch breaks, so an event that got lost on its
-// way would be wrong for ever. A check compares what is held of a kind with a list
-// of metadata, and has the kind listed anew when they differ.
+// way would leave the page wrong forever. A check compares the held objects of a kind with a list
+// of metadata, and requests another list when they differ.
 
 // maxSuspects bounds what a check remembers; a kind with more to mend is listed
-// anew all the same.
+// again all the same.
 const maxSuspects = 10_000
 
 // Results of a check.
 const (
 	checkEqual     = "equal"
-	checkRepaired  = "repaired"  // the kind is listed anew
-	checkRestarted = "restarted" // so is it, and with versions that began anew
+	checkRepaired  = "repaired"  // the kind is listed again
+	checkRestarted = "restarted" // the same, and its versions begin again
 	checkHopeless  = "hopeless"  // it was before, and differs in the same way
 	checkSkipped   = "skipped"   // the shard changes, the kind is not synced, or answers contradict one another
 	checkFailed    = "failed"    // the list was not complete
 )
 
 // suspects are differences that may be an event on its way.
-type suspects struct {
+type discrepancies struct {
 	missing []store.Version // listed, and not held
 	surplus []store.Version // held, and not listed
-	restart bool            // what is held is newer than what there is; see restarted
+	restart bool            // held versions are newer than listed ones; see versionsReset
 }
 
-func (s *suspects) len() int { return len(s.missing) + len(s.surplus) }
+func (s *discrepancies) len() int { return len(s.missing) + len(s.surplus) }
 
-// repair is a kind that is to be listed anew.
+// repair is a kind that must be listed again.
 type repair struct {
 	kind *kind
 	// forget makes the versions that are held unknown: those of the API server have
-	// begun anew.
-	forget bool
+	// begun again.
+	resetTombstones bool
 }
 
-// look compares one kind with what there is. There is a result if that is the end of it;
-// else what was found is to be looked at again after a while.
-func (r *Replica) look(ctx context.Context, k *kind, plan *shard.Plan) (found suspects, result string) {
+// firstPass compares one kind with a list. There is a result if that ends the check; otherwise the
+// differences must be confirmed later.
+func (r *Replica) firstPass(ctx context.Context, k *kind, plan *shard.Plan) (found discrepancies, result string) {
 	if plan == nil || r.Idle() || k.status().Phase != watch.Synced {
 		return found, checkSkipped
 	}
 	found, err := k.scan(ctx)
 	switch {
 	case err != nil:
-		k.logger.Warn("what is held could not be compared with what there is", "err", err)
-		return suspects{}, checkFailed
+		k.logger.Warn("consistency check failed", "err", err)
+		return discrepancies{}, checkFailed
 	case found.len() == 0 && !found.restart:
 		return found, checkEqual
 	}
@@ -63,9 +63,9 @@ func (r *Replica) look(ctx context.Context, k *kind, plan *shard.Plan) (found su
 }
 
 // lookAgain is the second look: what still differs is mended.
-func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
+func (r *Replica) secondPass(ctx context.Context, w waiting) (result string) {
 	k := w.kind
-	if r.settled.Load() != w.plan || r.Idle() {
+	if r.appliedPlan.Load() != w.plan || r.Idle() {
 		return checkSkipped // another shard has other objects
 	}
 	if w.found.restart {
@@ -79,48 +79,48 @@ func (r *Replica) lookAgain(ctx context.Context, w waiting) (result string) {
 		}
 		return r.restart(ctx, k)
 	}
-	wrong := k.stillWrong(w.found)
+	wrong := k.confirmed(w.found)
 	if len(wrong.missing) > 0 {
 		deleted := k.deleted(wrong.missing) // before the list is asked for, so that it would not have them
 		again, err := k.scan(ctx)
 		if err != nil {
 			return checkFailed
 		}
-		if len(inBoth(deleted, k.deleted(again.missing))) > 0 {
+		if len(intersect(deleted, k.deleted(again.missing))) > 0 {
 			return r.restart(ctx, k)
 		}
-		wrong.missing = inBoth(wrong.missing, again.missing)
+		wrong.missing = intersect(wrong.missing, again.missing)
 	}
 	if wrong.len() == 0 {
 		return checkEqual
 	}
 	k.counters.missing.Add(float64(len(wrong.missing)))
 	k.counters.surplus.Add(float64(len(wrong.surplus)))
-	if k.hopeless(wrong) {
+	if k.unrepairable(wrong) {
 		return checkHopeless
 	}
-	k.logger.Warn("what is held differs from what there is; the resource is listed anew",
+	k.logger.Warn("consistency check found differences; relisting the resource",
 		"missing", len(wrong.missing), "surplus", len(wrong.surplus))
-	return r.mend(ctx, repair{k, false}, checkRepaired)
+	return r.requestRelist(ctx, repair{k, false}, checkRepaired)
 }
 
 // restart lists a kind again after the API server was restored to older versions.
 func (r *Replica) restart(ctx context.Context, k *kind) (result string) {
-	k.logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
-	return r.mend(ctx, repair{k, true}, checkRestarted)
+	k.logger.Warn("resource versions of the API server have gone back, as after a restored backup; relisting the resource")
+	return r.requestRelist(ctx, repair{k, true}, checkRestarted)
 }
 
 // deleted are those of the versions that a deletion is remembered of.
 func (k *kind) deleted(versions []store.Version) (all []store.Version) {
 	for _, v := range versions {
-		if k.graves.buried(v.ID, v.Version) {
+		if k.tombstones.covers(v.ID, v.Version) {
 			all = append(all, v)
 		}
 	}
 	return all
 }
 
-func (r *Replica) mend(ctx context.Context, what repair, result string) string {
+func (r *Replica) requestRelist(ctx context.Context, what repair, result string) string {
 	select {
 	case r.repair <- what:
 		return result
@@ -132,9 +132,9 @@ func (r *Replica) mend(ctx context.Context, what repair, result string) string {
 var errNotRunning = errors.New("the resource is not followed at the moment")
 
 // scan lists the kind and returns what differs from the store.
-func (k *kind) scan(ctx context.Context) (found suspects, err error) {
+func (k *kind) scan(ctx context.Context) (found discrepancies, err error) {
 	k.mu.Lock()
-	sources := k.sources
+	sources := k.reflectors
 	k.mu.Unlock()
 	if len(sources) == 0 {
 		return found, errNotRunning
@@ -155,18 +155,18 @@ func (k *kind) scan(ctx context.Context) (found suspects, err error) {
 			return found, err
 		}
 		unlisted := audit.Extra()
-		found.restart = found.restart || restarted(watch.ParseVersion(listed), heard, unlisted)
+		found.restart = found.restart || versionsReset(watch.ParseVersion(listed), heard, unlisted)
 		found.surplus = append(found.surplus, unlisted[:min(len(unlisted), maxSuspects)]...)
 	}
 	return found, nil
 }
 
-// restarted reports whether a version that was heard of, or is held, before a list
+// versionsReset reports whether a version that was received, or is held, before a list
 // was asked for is newer than the list. Lists that are not from a cache are as new
-// as anything that was heard of before, so the API server has other data by now:
+// as all versions received before, so the API server has other data by now:
 // those of a backup. Until its versions have come to where they were, watches bring
-// nothing and what is held seems newer than what is listed.
-func restarted(listed, heard uint64, unlisted []store.Version) bool {
+// nothing and held objects seem newer than listed ones.
+func versionsReset(listed, heard uint64, unlisted []store.Version) bool {
 	if listed == 0 {
 		return false
 	}
@@ -176,9 +176,9 @@ func restarted(listed, heard uint64, unlisted []store.Version) bool {
 // stillWrong leaves out what has been mended by events since. What is over the
 // limits is left out on purpose, and of what has no version that can be
 // compared nothing can be said.
-func (k *kind) stillWrong(found suspects) (wrong suspects) {
+func (k *kind) confirmed(found discrepancies) (wrong discrepancies) {
 	for _, v := range found.missing {
-		if v.Version != 0 && !k.store.HasVersion(v.ID, v.Version) && !k.limits.keepOut(k.store.Stats()) {
+		if v.Version != 0 && !k.store.HasVersion(v.ID, v.Version) && !k.limits.full(k.store.Stats()) {
 			wrong.missing = append(wrong.missing, v)
 		}
 	}
@@ -192,7 +192,7 @@ func (k *kind) stillWrong(found suspects) (wrong suspects) {
 
 // inBoth are those of the objects that others name, too. What was missing in one list
 // only has come and gone since: pods may live for seconds.
-func inBoth(objects, others []store.Version) []store.Version {
+func intersect(objects, others []store.Version) []store.Version {
 	named := make(map[store.ID]bool, len(others))
 	for _, v := range others {
 		named[v.ID] = true
@@ -202,15 +202,15 @@ func inBoth(objects, others []store.Version) []store.Version {
 
 // hopeless reports whether a new list was tried for all of this already. An object
 // that cannot be rendered stays missing, however often it is listed.
-func (k *kind) hopeless(wrong suspects) bool {
+func (k *kind) unrepairable(wrong discrepancies) bool {
 	now := map[store.Version]bool{}
 	known := true
 	for _, list := range [][]store.Version{wrong.missing, wrong.surplus} {
 		for _, v := range list {
 			now[v] = true
-			known = known && k.mended[v]
+			known = known && k.lastRepaired[v]
 		}
 	}
-	k.mended = now
+	k.lastRepaired = now
 	return known
 }

@@ -65,7 +65,7 @@ func TestCheckMendsWhatWasLost(t *testing.T) {
 	}
 
 	pods := r.current()[0].store
-	pods.Delete(idOf(3)) // as if its creation had never been heard of
+	pods.Delete(idOf(3)) // as if its creation had never come
 	eventually(t, "it is there again, and counted", func() bool {
 		return podsOn(r.samples())[string(uid(3))] && r.value("statefleet_consistency_differences_total", "difference", "missing") > 0
 	})
@@ -108,16 +108,16 @@ func TestWhatComesAndGoesBetweenTwoLooksIsNotMissing(t *testing.T) {
 	r := w.checked(func(o *Options) { o.CheckEvery = 0 })
 	pods := r.current()[0]
 	look := func(missing ...int) string {
-		var found suspects
+		var found discrepancies
 		for _, i := range missing {
 			found.missing = append(found.missing, store.Version{ID: idOf(i), Version: 1})
 		}
-		return r.lookAgain(t.Context(), waiting{kind: pods, found: found, plan: r.settled.Load()})
+		return r.secondPass(t.Context(), waiting{kind: pods, found: found, plan: r.appliedPlan.Load()})
 	}
 	if got := look(77); got != checkEqual {
 		t.Errorf("an object that is gone: %s", got)
 	}
-	pods.store.Delete(idOf(1)) // as if its creation had never been heard of
+	pods.store.Delete(idOf(1)) // as if its creation had never come
 	if got := look(77, 1); got != checkRepaired {
 		t.Errorf("an object that is there, too: %s", got)
 	}
@@ -139,7 +139,7 @@ func TestCheckGivesUpOnWhatCannotBeMended(t *testing.T) {
 	before := r.checks(checkHopeless)
 	eventually(t, "some more checks", func() bool { return r.checks(checkHopeless) > before+3 })
 	if now := r.checks(checkRepaired); repairs != 1 || now != repairs {
-		t.Errorf("listed anew %v times, and then %v", repairs, now)
+		t.Errorf("listed again %v times, and then %v", repairs, now)
 	}
 }
 
@@ -267,7 +267,7 @@ func TestOneOldListIsNoRestart(t *testing.T) {
 	}
 }
 
-// What a list had removed, and nobody said a word of, must not come back with an
+// What a list had removed, and no one said a word of, must not come back with an
 // older list.
 func TestOldListDoesNotBringBackWhatVanished(t *testing.T) {
 	w := newWorld(t)

@@ -10,9 +10,9 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// collector shows the state of the stores and Sources when it is asked.
+// collector shows the state of the stores and Reflectors when it is asked.
 type collector struct {
-	shown atomic.Pointer[shown]
+	source atomic.Pointer[source]
 
 	kinds  []kindMetric
 	limit  *prometheus.Desc
@@ -28,13 +28,13 @@ type collector struct {
 }
 
 // shown is what self-metrics are of.
-type shown struct {
+type source struct {
 	*Replica
-	besides []Watched
+	extra []ExtraResource
 }
 
-// Watched is a resource that is watched besides the kinds of a Replica.
-type Watched struct {
+// ExtraResource is a resource that is watched in addition to the kinds of a Replica.
+type ExtraResource struct {
 	// Resource is its plural, as self-metrics name it.
 	Resource string
 	// Status says how far its watch is. It may be called concurrently.
@@ -77,7 +77,7 @@ func newCollector() *collector {
 		late:   desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
 		shared: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
 		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
-		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server was last heard of for a resource, in unix seconds; 0 when never.", "resource"),
+		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
 		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
 		share:  desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
 		served: desc("statefleet_shard_share_served", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
@@ -97,7 +97,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	r := c.shown.Load()
+	r := c.source.Load()
 	if r == nil {
 		return
 	}
@@ -109,7 +109,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, m := range c.kinds {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
-		gauge(c.limit, boolValue(k.limits.reached(stats, &k.refusals)), k.Name)
+		gauge(c.limit, boolValue(k.limits.reached(stats, &k.rejectedSizes)), k.Name)
 		gauge(c.large, float64(k.truncated.count(k.store.Contains)), k.Name)
 		if k.Custom {
 			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
@@ -119,7 +119,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		c.watched(gauge, k.Name, k.status())
 	}
-	for _, w := range r.besides {
+	for _, w := range r.extra {
 		c.watched(gauge, w.Resource, w.Status())
 	}
 	gauge(c.rawAll, float64(r.budget.RawBytes()))
@@ -131,7 +131,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		return of.Fraction()
 	}
 	gauge(c.share, share(r.held.Load()))
-	gauge(c.served, share(r.shown.Load()))
+	gauge(c.served, share(r.visible.Load()))
 }
 
 // watched shows how far the watch of a resource is.

@@ -13,13 +13,13 @@ func (k *kind) notRendered(o watch.Object, err error) {
 	k.counters.failed.Inc()
 	var p *resources.Panic
 	if errors.As(err, &p) {
-		k.panicked.Do(func() {
+		k.logFirstPanic.Do(func() {
 			k.logger.Error("rendering an object panicked and it is left out; this is a bug; further ones are only counted",
 				"namespace", string(o.Namespace), "name", string(o.Name), "panic", p.Value, "stack", p.Stack())
 		})
 		return
 	}
-	k.unreadable.Do(func() {
+	k.logFirstUnreadable.Do(func() {
 		k.logger.Warn("an object could not be rendered and is left out; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "err", err)
 	})

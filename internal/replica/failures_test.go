@@ -45,7 +45,7 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		o.Kinds = []Kind{{Name: "things", Renderer: breaks{}}}
 	})
-	s := &sink{kind: r.current()[0]}
+	s := &handler{kind: r.current()[0]}
 	for i, name := range []string{"a", "b", "all", "all"} {
 		meta := wire.Meta{UID: []byte(uid(i)), Namespace: []byte("ns"), Name: []byte(name)}
 		s.Put(watch.Object{Meta: meta, Raw: []byte(name)})

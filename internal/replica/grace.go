@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// latePoll is how often the loop looks after kinds that nobody waits for.
+// latePoll is how often the loop looks after kinds that do not block readiness.
 const latePoll = time.Second
 
 // waitFrom notes that the kind begins to list at that time. A kind that has been incomplete
@@ -18,26 +18,26 @@ const latePoll = time.Second
 func (r *Replica) waitFrom(k *kind, now time.Time) {
 	complete := k.complete()
 	k.mu.Lock()
-	if complete || k.waited.IsZero() {
-		k.waited = now
+	if complete || k.waitingSince.IsZero() {
+		k.waitingSince = now
 	}
 	k.mu.Unlock()
 	if complete {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		k.excused = false
+		k.exempt = false
 	}
 }
 
-// waitForNothing notes that nothing is to be listed of the kind. What comes after that is
+// waitForNothing notes that nothing must be listed of the kind. What comes after that is
 // waited for as at the start.
 func (r *Replica) waitForNothing(k *kind) {
 	k.mu.Lock()
-	k.waited = time.Time{}
+	k.waitingSince = time.Time{}
 	k.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k.excused = false
+	k.exempt = false
 }
 
 // overdue reports whether the kind is a custom one that has been incomplete for the grace
@@ -50,61 +50,61 @@ func (k *kind) overdue(grace time.Duration) bool {
 func (k *kind) graceLeft(grace time.Duration) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.waited.IsZero() {
+	if k.waitingSince.IsZero() {
 		return grace
 	}
-	return grace - time.Since(k.waited)
+	return grace - time.Since(k.waitingSince)
 }
 
-// excuse has nobody wait any longer for custom kinds that are overdue: one of them, whose
+// exemptOverdue ends the wait for custom kinds that are overdue: one of them, whose
 // conversion webhook fails for example, must not keep a fleet from being scaled. A kind
 // that was never shown is late from then on. One that is shown stays so: it shows what it
 // holds of the replica's shard, and what it has gained once that is listed.
 //
-// Nobody is excused before something was listed, since an API server that is away is no
+// No kind is exempt before something was listed, since an API server that is away is no
 // fault of a custom kind.
-func (r *Replica) excuse() {
+func (r *Replica) exemptOverdue() {
 	kinds := r.current()
 	if !slices.ContainsFunc(kinds, func(k *kind) bool { return k.status().Synced }) {
 		return
 	}
 	for _, k := range kinds {
-		if k.late || k.excused || !k.overdue(r.options.CustomGrace) {
+		if k.warming || k.exempt || !k.overdue(r.options.CustomGrace) {
 			continue
 		}
 		r.mu.Lock()
-		k.late, k.excused = !r.ready, r.ready
+		k.warming, k.exempt = !r.ready, r.ready
 		r.mu.Unlock()
 		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
-			"grace_period", r.options.CustomGrace, "on_page", !k.late, "err", k.trouble(k.status().Phase))
+			"grace_period", r.options.CustomGrace, "on_page", !k.warming, "err", k.lastError(k.status().Phase))
 	}
 }
 
 // admit shows the late kinds that are complete by now, and has excused ones waited for again.
-func (r *Replica) admit() {
+func (r *Replica) showReady() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
 		switch {
-		case !k.late && !k.excused, !k.complete():
-		case k.late:
-			k.late = false
+		case !k.warming && !k.exempt, !k.complete():
+		case k.warming:
+			k.warming = false
 			k.store.EndBulkLoad()
 		default:
-			k.excused = false
+			k.exempt = false
 		}
 	}
 }
 
 // underWay reports whether something has begun that is not complete, and whether that is
 // worth to be looked after often.
-func (r *Replica) underWay() (is, often bool) {
+func (r *Replica) inProgress() (is, often bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	often = r.settled.Load() == nil
+	often = r.appliedPlan.Load() == nil
 	for _, k := range r.kinds {
-		is = is || k.late || k.excused
-		often = often || k.late && !k.overdue(r.options.CustomGrace)
+		is = is || k.warming || k.exempt
+		often = often || k.warming && !k.overdue(r.options.CustomGrace)
 	}
 	return is || often, often
 }
@@ -119,7 +119,7 @@ func incomplete(kinds []*kind) []*kind {
 	listed := len(kinds) == 0
 	for _, k := range kinds {
 		listed = listed || k.status().Synced
-		if k.late || k.excused {
+		if k.warming || k.exempt {
 			continue
 		}
 		waited = append(waited, k)
@@ -152,7 +152,7 @@ func (r *Replica) reason(k *kind) string {
 	st, bounded := k.status(), false
 	left := time.Duration(0)
 	if st.Phase == watch.Forbidden {
-		why, bounded, left = append(why, "forbidden"), true, k.patience-time.Since(st.Since)
+		why, bounded, left = append(why, "forbidden"), true, k.forbiddenGrace-time.Since(st.Since)
 	}
 	if grace := r.options.CustomGrace; k.Custom && grace > 0 && (!bounded || k.graceLeft(grace) < left) {
 		bounded, left = true, k.graceLeft(grace)

@@ -145,7 +145,7 @@ func (w *world) start(change func(*Options)) *run {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	o.Metrics.Show(r)
+	o.Metrics.SetSource(r)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

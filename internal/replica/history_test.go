@@ -61,7 +61,7 @@ func (o *outcome) tell(t *testing.T) {
 	if path == "" {
 		return
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // whoever runs the test names it
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // the user of the test names it
 	if err == nil {
 		_, err = file.WriteString(line + "\n")
 		err = errors.Join(err, file.Close())
@@ -148,7 +148,7 @@ func TestAPIServerThatIsAway(t *testing.T) {
 	for range 3 {
 		c.injector.Away(true)
 		c.server.CloseClientConnections()
-		c.live(steps(), w) // what nobody hears of
+		c.live(steps(), w) // events that no watch brings
 		if w.Serves() != nil {
 			t.Error("what is known is not served any more")
 		}

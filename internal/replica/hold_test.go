@@ -20,8 +20,8 @@ func TestDeletedObjectStaysOnThePageForTheGivenTime(t *testing.T) {
 		step = time.Millisecond
 	)
 	for name, scrape := range map[string]func(r *run){
-		"nobody scrapes": func(*run) {},
-		"two servers":    func(r *run) { r.samples(); r.samples() },
+		"no scrape":   func(*run) {},
+		"two servers": func(r *run) { r.samples(); r.samples() },
 		"headers only": func(r *run) {
 			if page, err := r.Collect(store.Text, everything); err == nil {
 				page.GzipSize()

@@ -5,7 +5,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// limits bound what is held of a kind; 0 means no bound. What is held stays, and
+// limits bound the objects of a kind; 0 means no bound. Held objects stay, and
 // what would go beyond is left out: so which objects are left out does not change
 // from one list to the next, and a list begins with the first by namespace and name.
 // Only a namespace that holds more objects than others gives place to them; see shares.
@@ -27,7 +27,7 @@ func (l limits) text() int64 {
 }
 
 // unfit reports whether an object with these lines can never find room.
-func (l limits) unfit(lines *resources.Lines) bool {
+func (l limits) familiesOverLimit(lines *resources.Lines) bool {
 	return len(lines.Omitted) > 0 && l.bytes > 0 && l.bytes < l.object
 }
 
@@ -40,7 +40,7 @@ func (l limits) fits(held store.Stats, lines *resources.Lines) bool {
 func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldTextBytes < l.bytes }
 
 // keepOut reports whether an object that is not held finds no room.
-func (l limits) keepOut(s store.Stats) bool {
+func (l limits) full(s store.Stats) bool {
 	return l.objects > 0 && int64(s.Objects+s.HiddenObjects) >= l.objects || l.bytes > 0 && s.HeldTextBytes >= l.bytes
 }
 
@@ -52,6 +52,6 @@ func (l limits) exceeded(before, after store.Stats) bool {
 
 // reached reports whether there is no room for one more object, or for any of those
 // that were left out.
-func (l limits) reached(s store.Stats, r *refusals) bool {
-	return l.keepOut(s) || l.bytes > 0 && r.unfit(l.bytes-s.HeldTextBytes)
+func (l limits) reached(s store.Stats, r *rejectedSizes) bool {
+	return l.full(s) || l.bytes > 0 && r.noneFits(l.bytes-s.HeldTextBytes)
 }

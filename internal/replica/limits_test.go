@@ -17,7 +17,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestByteLimit: what is held stays within the limit, is the same after a list, and
+// TestByteLimit: the held part stays within the limit, is the same after a list, and
 // goes on being updated; an object that grows too large is left out until it fits.
 func TestByteLimit(t *testing.T) {
 	const limit = 10_000
@@ -73,7 +73,7 @@ func TestByteLimit(t *testing.T) {
 	eventually(t, "the pod that fits again", func() bool { return onPage() })
 }
 
-// TestWhoWasThereFirstStays: what is held when a limit is reached stays with a list that
+// TestWhoWasThereFirstStays: the held part when a limit is reached stays with a list that
 // names others before it, and of those nothing is kept.
 func TestWhoWasThereFirstStays(t *testing.T) {
 	for name, limit := range map[string]func(o *Options){
@@ -94,11 +94,11 @@ func TestWhoWasThereFirstStays(t *testing.T) {
 			first := podsOn(r.samples())
 			leftOut := func() float64 { return r.value("statefleet_objects_processed_total", "outcome", "over_limit") }
 			for i := range 50 {
-				w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: fmt.Sprintf("p%d", i), UID: uid(100 + i)}})
+				w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "many-objects", Name: fmt.Sprintf("p%d", i), UID: uid(100 + i)}})
 			}
 			eventually(t, "the crowd", func() bool { return leftOut()+float64(len(podsOn(r.samples()))) == 55 })
 			before := leftOut()
-			w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "crowded", Name: "other"}}) // a version that the watch does not know
+			w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "many-objects", Name: "other"}}) // a version that the watch does not know
 			w.cluster.Compact()
 			w.cluster.CloseWatches()
 			w.pod(0, "n1")
@@ -164,16 +164,16 @@ func TestNamesakeFindsRoomAtTheLimit(t *testing.T) {
 }
 
 // TestOneSourcesGrowthIsNotAnothers: of two namespaces that are followed one by one, what comes of the one and finds no
-// room must not have what is held of the other taken for too large.
+// room must not have the held part of the other taken for too large.
 func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
-	pods := func(limit int64) (*kind, []*sink, func(source, version int)) {
+	pods := func(limit int64) (*kind, []*handler, func(source, version int)) {
 		w := newWorld(t)
 		r := w.start(func(o *Options) {
 			o.ByteLimit = limit
 			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
 		})
 		k := r.current()[0]
-		sinks := []*sink{{kind: k}, {kind: k, source: 1}}
+		sinks := []*handler{{kind: k}, {kind: k, source: 1}}
 		return k, sinks, func(source, version int) {
 			pod := fmt.Sprintf(`{"metadata":{"namespace":"ns%d","name":"p","uid":%q},"spec":{"nodeName":"n%d"}}`, source, uid(source), version%2)
 			meta := wire.Meta{
@@ -197,8 +197,8 @@ func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
 		})
 	}
 	sources.Wait()
-	if sinks[0].crowded || !sinks[1].crowded {
-		t.Errorf("left out: of the pod that was there first %t, of the other %t", sinks[0].crowded, sinks[1].crowded)
+	if sinks[0].rejectedSinceList || !sinks[1].rejectedSinceList {
+		t.Errorf("left out: of the pod that was there first %t, of the other %t", sinks[0].rejectedSinceList, sinks[1].rejectedSinceList)
 	}
 	if held := k.store.Stats().HeldTextBytes; held > size+size/2 {
 		t.Errorf("%d bytes are held, more than %d", held, size+size/2)

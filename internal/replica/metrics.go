@@ -6,7 +6,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// Metrics are the self-metrics of a process. The numbers of stores and Sources
+// Metrics are the self-metrics of a process. The numbers of stores and Reflectors
 // are those of the Replica that was shown last. They also carry what the process knows
 // of the API server's sharding, for the Replicas that follow one another.
 type Metrics struct {
@@ -57,7 +57,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}, []string{"resource"})
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "statefleet_consistency_checks_total",
-		Help: "Number of times what is held of a resource was compared with what there is, by the result: equal, repaired (listed anew), restarted (so was it, because the versions of the API server have gone back), hopeless (that was done before for the same), skipped (not synced, the shard changed, or answers that contradict one another) or failed.",
+		Help: "Number of comparisons of the held objects of a resource with a list, by result: equal, repaired (listed again), restarted (listed again because the versions of the API server have gone back), hopeless (that was done before for the same), skipped (not synced, the shard changed, or answers that contradict one another) or failed.",
 	}, []string{"resource", "result"})
 	m.differences = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "statefleet_consistency_differences_total",
@@ -67,7 +67,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Watch returns the self-metrics of Sources, for those that serve no kind.
+// Watch returns the self-metrics of Reflectors, for those that serve no kind.
 func (m *Metrics) Watch() *watch.Metrics { return m.watch }
 
 // Checks returns what counts the checks of a resource that is no kind.
@@ -84,10 +84,12 @@ func (m *Metrics) Checks(resource string) watch.CheckCounters {
 	}
 }
 
-// Show makes the numbers of stores and Sources those of r, and the phases those of
-// what is watched besides as well. It may be called at
+// Show makes the numbers of stores and Reflectors those of r, and the phases those of
+// the extra resources. It may be called at
 // any time.
-func (m *Metrics) Show(r *Replica, besides ...Watched) { m.collector.shown.Store(&shown{r, besides}) }
+func (m *Metrics) SetSource(r *Replica, extra ...ExtraResource) {
+	m.collector.source.Store(&source{r, extra})
+}
 
 // counters are the metrics of one kind, looked up once.
 type counters struct {

@@ -11,13 +11,13 @@ import (
 )
 
 // names say which object of a kind has a name now. When one is deleted and another
-// created under its name, the new one may be heard of first: from a list, which tells
+// created under its name, the new one may be received first: from a list, which tells
 // of deletions only at its end, or while the deleted one is still held. Both would
 // have the same series in all families without a uid label, so the new one takes the
 // place of the old.
 //
 // Names are kept as hashes, which take 8 bytes where a name takes 50. The hash has a
-// random key: users choose the names, and whoever could compute the hash of a name
+// random key: users choose the names, and a user who could compute the hash of a name
 // could choose one that takes another user's object off the page.
 type names struct {
 	seed   maphash.Seed
@@ -44,7 +44,7 @@ func (k *kind) id(o watch.Object) store.ID {
 }
 
 // handleID is id for what is left of an object after a list.
-func (k *kind) handleID(h watch.ObjectRef) store.ID {
+func (k *kind) refID(h watch.ObjectRef) store.ID {
 	if k.Custom {
 		return store.HashedID(h.UID, h.Namespace, h.Name)
 	}
@@ -53,7 +53,7 @@ func (k *kind) handleID(h watch.ObjectRef) store.ID {
 
 // claim gives an object its name, and removes the one that had it. It reports false
 // when that one is the newer of the two.
-func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
+func (k *kind) claimName(o watch.Object, id store.ID, version uint64) bool {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
@@ -71,7 +71,7 @@ func (k *kind) claim(o watch.Object, id store.ID, version uint64) bool {
 }
 
 // disclaim takes the name back.
-func (k *kind) disclaim(o watch.Object, id store.ID) {
+func (k *kind) releaseName(o watch.Object, id store.ID) {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
@@ -80,17 +80,17 @@ func (k *kind) disclaim(o watch.Object, id store.ID) {
 	}
 }
 
-// spareNames is how many names of objects that are gone are put up with.
-const spareNames = 1024
+// staleNameSlack is how many names of objects that are gone may be kept.
+const staleNameSlack = 1024
 
 // forget drops the names of objects that went without a word: with a list, or with a
 // change of shard.
-func (k *kind) forget() {
+func (k *kind) pruneNames() {
 	s := k.store.Stats()
 	held := s.Objects + s.HiddenObjects
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
-	if len(k.names.byHash) <= held+held/4+spareNames {
+	if len(k.names.byHash) <= held+held/4+staleNameSlack {
 		return
 	}
 	for key, id := range k.names.byHash {
@@ -101,4 +101,4 @@ func (k *kind) forget() {
 }
 
 // expire leaves a deleted object on the page for the time of --metric.hold-deleted.
-func (k *kind) expire(id store.ID) { k.store.ExpireAt(id, time.Now().Add(k.hold)) }
+func (k *kind) expire(id store.ID) { k.store.ExpireAt(id, time.Now().Add(k.holdDeleted)) }

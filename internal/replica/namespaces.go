@@ -13,8 +13,8 @@ import (
 )
 
 // selection is the set of namespaces that a label selector selects now. It is
-// the Sink of a Source of its own, which is checked apart from those of the kinds.
-type selection struct {
+// the Handler of a Reflector of its own, which is checked apart from those of the kinds.
+type namespaceSet struct {
 	source  *watch.Checked
 	changed latest[struct{}]
 
@@ -24,11 +24,11 @@ type selection struct {
 
 // selectNamespaces makes the selection that the options ask for; nil when all
 // namespaces, or a fixed list of them, are followed.
-func (r *Replica) selectNamespaces() *selection {
+func (r *Replica) selectNamespaces() *namespaceSet {
 	if r.options.NamespaceSelector == nil {
 		return nil
 	}
-	s := &selection{changed: newLatest[struct{}](), names: map[string]bool{}}
+	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
 	const name = "namespaces-selector"
 	s.source = watch.NewChecked(watch.Options{
 		Client:         r.client,
@@ -46,14 +46,14 @@ func (r *Replica) selectNamespaces() *selection {
 }
 
 // wants reports whether objects of the namespace are followed.
-func (s *selection) wants(namespace []byte) bool {
+func (s *namespaceSet) contains(namespace []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.names[string(namespace)]
 }
 
 // wait waits until the selection is known; false when ctx ended before.
-func (s *selection) wait(ctx context.Context) bool {
+func (s *namespaceSet) wait(ctx context.Context) bool {
 	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
 	for !s.source.Status().Synced {
@@ -64,23 +64,23 @@ func (s *selection) wait(ctx context.Context) bool {
 		}
 	}
 	select {
-	case <-s.changed: // nothing was listed before that would have to be listed anew
+	case <-s.changed: // nothing was listed before
 	default:
 	}
 	return true
 }
 
 // Put implements watch.Handler.
-func (s *selection) Put(o watch.Object) (room bool) {
+func (s *namespaceSet) Put(o watch.Object) (room bool) {
 	s.set(string(o.Name), true)
 	return true
 }
 
 // Delete implements watch.Handler. A namespace whose labels no longer match is
 // deleted for a watch with a label selector.
-func (s *selection) Delete(o watch.Object) { s.set(string(o.Name), false) }
+func (s *namespaceSet) Delete(o watch.Object) { s.set(string(o.Name), false) }
 
-func (s *selection) set(name string, selected bool) {
+func (s *namespaceSet) set(name string, selected bool) {
 	s.mu.Lock()
 	before := s.names[name]
 	if selected {
@@ -95,7 +95,7 @@ func (s *selection) set(name string, selected bool) {
 }
 
 // Replace implements watch.Handler.
-func (s *selection) Replace(all []watch.ObjectRef, _ string) {
+func (s *namespaceSet) Replace(all []watch.ObjectRef, _ string) {
 	listed := make(map[string]bool, len(all))
 	for _, h := range all {
 		listed[h.Name] = true

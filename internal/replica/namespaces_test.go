@@ -50,9 +50,9 @@ func (r *run) selects(names ...string) bool {
 	for _, name := range names {
 		want[name] = true
 	}
-	r.selection.mu.RLock()
-	defer r.selection.mu.RUnlock()
-	return maps.Equal(r.selection.names, want)
+	r.namespaceSet.mu.RLock()
+	defer r.namespaceSet.mu.RUnlock()
+	return maps.Equal(r.namespaceSet.names, want)
 }
 
 // selectionChecks returns how often a check of the selection had a result.
@@ -148,12 +148,12 @@ func TestSelectionNoticesVersionsThatGoBack(t *testing.T) {
 
 // A streamed list may name what was deleted while it came.
 func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
-	s := &selection{changed: newLatest[struct{}](), names: map[string]bool{}}
+	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
 	o := watch.Object{Meta: wire.Meta{Name: []byte("ns1")}}
 	s.Put(o)
 	s.Delete(o)
 	s.Replace([]watch.ObjectRef{{Name: "ns1"}}, "5")
-	if s.wants(o.Name) {
+	if s.contains(o.Name) {
 		t.Error("a namespace that is gone is selected")
 	}
 }
@@ -178,7 +178,7 @@ func TestSelectionIsListedForOnceAtTheStart(t *testing.T) {
 		})
 		r.assign(0, 1)
 		r.waitReady()
-		time.Sleep(10 * gatherNamespaces)
+		time.Sleep(10 * namespaceDebounce)
 		if n := lists.Load(); n != 1 {
 			t.Errorf("pods are listed %d times", n)
 		}
@@ -200,7 +200,7 @@ func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
 			o.Config.Dial = network.dial
 			o.NamespaceSelector = teamA(t)
 			o.CheckEvery = time.Duration(len(o.Kinds)) * time.Hour // one kind an hour
-			o.Restarted = func() { told <- struct{}{} }
+			o.OnVersionReset = func() { told <- struct{}{} }
 		})
 		r.assign(0, 1)
 		r.waitReady()
@@ -211,7 +211,7 @@ func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
 			t.Error("the selection is what it was before the backup was restored")
 		}
 		if len(told) == 0 {
-			t.Error("nobody else was told")
+			t.Error("no one else was told")
 		}
 	})
 }

@@ -29,7 +29,7 @@ type Options struct {
 	NamespacesDenied []string
 	// NamespaceSelector, when set, selects namespaces by their labels instead,
 	// followed as they change. Everything that follows from a change is listed
-	// anew, at the cost of a list but not of decoding it.
+	// again, at the cost of a list but not of decoding it.
 	NamespaceSelector labels.Selector
 	// Node restricts pods to those of one node; "" means all.
 	Node string
@@ -44,7 +44,7 @@ type Options struct {
 	// left out. 0 means 4 MiB.
 	ObjectBytes int64
 	// HoldDeleted is how long the last state of a deleted object stays on the page,
-	// whoever scrapes meanwhile; 0 removes it at once.
+	// however often it is scraped; 0 removes it at once.
 	HoldDeleted time.Duration
 	// Backoff spaces the requests for a kind while the API server cannot be used;
 	// see watch.Options. Lists of what a change of shard adds are spaced by one second,
@@ -52,19 +52,19 @@ type Options struct {
 	Backoff wait.Backoff
 	// Patience is how long a kind that the API server refuses is waited for; 0
 	// means 10 seconds.
-	Patience time.Duration
+	ForbiddenGrace time.Duration
 	// CustomGrace is how long a custom kind that can't be listed keeps the replica from
 	// becoming ready, and a change of shard from going on; 0 means without limit.
 	CustomGrace time.Duration
-	// CheckEvery is how often what is held of a kind is compared with what there
+	// CheckEvery is how often the held objects of a kind are compared with what there
 	// is, on average: the time varies at random so that the checks of a fleet spread.
 	// 0 means never.
 	CheckEvery time.Duration
 	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
 	CheckGrace time.Duration
 	// Restarted, unless it is nil, is called when the versions of the API server turn
-	// out to have gone back, for whoever else follows it. It must not block.
-	Restarted func()
+	// out to have gone back, for other watchers of it. It must not block.
+	OnVersionReset func()
 	// HoldsChanged, unless it is nil, is called when [Replica.Holds] may have another answer. It must not block.
 	HoldsChanged func()
 	// RawBytes bounds the page text that is held uncompressed.
@@ -90,7 +90,7 @@ type Kind struct {
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
 	// Custom kinds are those of custom resources and of aggregated APIs. Their API may
-	// let users choose UIDs, and nobody waits for them for longer than Options.CustomGrace.
+	// let users choose UIDs, and nothing waits for them longer than Options.CustomGrace.
 	Custom bool
 	// JSON kinds are asked for as JSON only; their Renderer reads nothing else.
 	JSON bool
@@ -120,7 +120,7 @@ func Builtin(kinds []resources.Kind, f resources.Filter) ([]Kind, error) {
 	return all, nil
 }
 
-// scope is one way to ask for a kind's objects: each has a Source of its own.
+// scope is one way to ask for a kind's objects: each has a Reflector of its own.
 type scope struct{ namespace, fieldSelector string }
 
 // scopes returns the requests that together cover what is wanted of a kind.

@@ -26,25 +26,25 @@ type KindOverview struct {
 	// those whose phase counts.
 	watch.Status
 	// Late is set on a kind that was added while others were served, or on a custom
-	// one that nobody waits for any longer. It is not shown before it is complete.
+	// one that does not block readiness any longer. It is not shown before it is complete.
 	Late bool
 	// Truncated is how many objects lack metric families because of Options.ObjectBytes.
 	Truncated int
 }
 
-// Overview returns what there is now. It may be called at any time by any
+// Overview returns the present state. It may be called at any time by any
 // goroutine and costs the same whatever the replica holds.
 func (r *Replica) Overview() Overview {
 	o := Overview{
 		Serves:   r.Serves(),
 		Held:     rangesOf(r.held.Load()),
-		Shown:    rangesOf(r.shown.Load()),
+		Shown:    rangesOf(r.visible.Load()),
 		RawBytes: r.budget.RawBytes(),
 		RawLimit: r.options.RawBytes,
 	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Late: k.late})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Late: k.warming})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *Replica) Overview() Overview {
 		o.Kinds[i].Stats = k.store.Stats()
 		o.Kinds[i].Status = k.status()
 		o.Kinds[i].Truncated = k.truncated.count(k.store.Contains)
-		o.Kinds[i].Err = k.trouble(o.Kinds[i].Phase)
+		o.Kinds[i].Err = k.lastError(o.Kinds[i].Phase)
 	}
 	return o
 }
@@ -64,11 +64,11 @@ func rangesOf(p *shard.Ranges) shard.Ranges {
 	return *p
 }
 
-// trouble is why the last request failed of one of the Sources in this phase.
-func (k *kind) trouble(phase watch.Phase) error {
+// trouble is why the last request failed of one of the Reflectors in this phase.
+func (k *kind) lastError(phase watch.Phase) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, s := range k.sources {
+	for _, s := range k.reflectors {
 		if st := s.Status(); st.Phase == phase && st.Err != nil {
 			return st.Err
 		}

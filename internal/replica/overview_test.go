@@ -27,7 +27,7 @@ func TestOverviewOfAReplica(t *testing.T) {
 		return false
 	}
 	w.bend.Store(&bend)
-	r := w.start(func(o *Options) { o.Patience = time.Millisecond })
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
 	if o := r.Overview(); o.Serves == nil || len(o.Held)+len(o.Shown) != 0 || len(o.Kinds) == 0 {
 		t.Errorf("before there is a shard: %+v", o)
 	}
@@ -60,7 +60,7 @@ func TestCensusCountsThePage(t *testing.T) {
 	r := w.start(nil)
 	r.assign(0, 2)
 	r.waitReady()
-	c, err := r.Census(t.Context())
+	c, err := r.Cardinality(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestCensusCountsThePage(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Census(ctx); err == nil {
+	if _, err := r.Cardinality(ctx); err == nil {
 		t.Error("a census goes on when its context has ended")
 	}
 }
@@ -154,10 +154,10 @@ func FuzzNamespaceOf(f *testing.F) {
 func TestCensusLeavesTheCPUToOthers(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		start := time.Now()
-		p := pacer{since: start}
+		p := throttle{since: start}
 		for range 100 {
 			time.Sleep(time.Millisecond) // work
-			if !p.rest(t.Context()) {
+			if !p.yield(t.Context()) {
 				t.Fatal("ended")
 			}
 		}

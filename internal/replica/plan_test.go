@@ -133,7 +133,7 @@ func TestCancelledChangeLeavesEverythingAsItWas(t *testing.T) {
 	}
 }
 
-// TestMissedSwitchIsMadeUp: a replica that hears of a switch only with the next change serves what is active first.
+// TestMissedSwitchIsMadeUp: a replica that learns of a switch only with the next change serves what is active first.
 func TestMissedSwitchIsMadeUp(t *testing.T) {
 	r := plannedWorld(t).start(nil)
 	r.Follow(plan(0, 4, 4))
@@ -170,7 +170,7 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 	due.SwitchScheduled = true
 	r.Follow(due)
 	if !r.Holds(due).All || !r.Holds(plan(0, 3, 2)).All {
-		t.Error("what is held is not known any more")
+		t.Error("the held part is not known any more")
 	}
 	r.serves(0, 3)
 }
@@ -203,7 +203,7 @@ func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
 		t.Errorf("share held %v, served %v", held, served)
 	}
 	if !r.Holds(standby(true, false)).All || r.Holds(plan(0, 3, 3)).All {
-		t.Error("what is held depends on what is served")
+		t.Error("the held part depends on what is served")
 	}
 }
 
@@ -290,13 +290,13 @@ func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {
 	r.serves(1, 2)
 }
 
-// What is held is not asked for again: on an API server that shards, the lists of a change bring what is gained.
+// Held objects are not requested again: on an API server that shards, the lists of a change bring what is gained.
 func TestChangeListsWhatIsGained(t *testing.T) {
 	w := plannedWorld(t)
 	r := w.start(nil)
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
-	for i := range planned { // client-go lists anew after a short watch that brought nothing
+	for i := range planned { // client-go lists again after a short watch that brought nothing
 		w.pod(i, "n1")
 	}
 	eventually(t, "updates", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })

@@ -21,35 +21,35 @@ type Replica struct {
 	json    *watch.Client // for kinds that are read as JSON only
 	budget  *store.Budget
 
-	// held is what the Sources keep of what they read.
+	// held is what the Reflectors keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
 	// shown is what is served.
-	shown atomic.Pointer[shard.Ranges]
+	visible atomic.Pointer[shard.Ranges]
 
 	// settled is the plan that is followed, once all that it asks for is held.
-	settled atomic.Pointer[shard.Plan]
+	appliedPlan atomic.Pointer[shard.Plan]
 
 	// prepared is the plan that is followed, once its part of the target is held.
-	prepared atomic.Pointer[shard.Plan]
+	preparedPlan atomic.Pointer[shard.Plan]
 
-	assigned  latest[shard.Plan]
-	wanted    latest[[]Kind]
-	repair    chan repair
-	alarm     latest[*kind] // to be checked at once
-	selection *selection    // nil unless namespaces are selected by label
+	assigned     latest[shard.Plan]
+	wanted       latest[[]Kind]
+	repair       chan repair
+	urgentChecks latest[*kind] // to be checked at once
+	namespaceSet *namespaceSet // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
 	kinds   []*kind // replaced, never changed
 	waiting error   // why nothing is followed yet
-	ready   bool    // all that is to be held was, and has been served since but for what others serve
+	ready   bool    // everything that must be held was held, and has been served since unless other replicas serve it
 	serving bool    // something is shown
 }
 
 // New returns a Replica. It fails when the way to the API server is no good.
 func New(o Options) (*Replica, error) {
-	if o.Patience == 0 {
-		o.Patience = defaultPatience
+	if o.ForbiddenGrace == 0 {
+		o.ForbiddenGrace = defaultPatience
 	}
 	if o.CheckGrace == 0 {
 		o.CheckGrace = watch.CheckGrace
@@ -66,25 +66,25 @@ func New(o Options) (*Replica, error) {
 		return nil, err
 	}
 	r := &Replica{
-		options:  o,
-		logger:   o.Logger,
-		client:   client,
-		json:     jsonClient,
-		budget:   store.NewBudget(o.RawBytes),
-		assigned: newLatest[shard.Plan](),
-		wanted:   newLatest[[]Kind](),
-		repair:   make(chan repair),
-		alarm:    newLatest[*kind](),
-		waiting:  errNoShard,
+		options:      o,
+		logger:       o.Logger,
+		client:       client,
+		json:         jsonClient,
+		budget:       store.NewBudget(o.RawBytes),
+		assigned:     newLatest[shard.Plan](),
+		wanted:       newLatest[[]Kind](),
+		repair:       make(chan repair),
+		urgentChecks: newLatest[*kind](),
+		waiting:      errNoShard,
 	}
-	r.selection = r.selectNamespaces()
+	r.namespaceSet = r.selectNamespaces()
 	for _, k := range o.Kinds {
 		r.kinds = append(r.kinds, r.newKind(k))
 	}
 	return r, nil
 }
 
-// Assign is Follow for a replica that coordinates with nobody.
+// Assign is Follow for a replica without coordination.
 func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Uncoordinated(a)) }
 
 // SetKinds replaces the kinds that are followed, in the order of the page. Those
@@ -118,7 +118,7 @@ func (r *Replica) current() []*kind {
 	return r.kinds
 }
 
-// Idle reports whether nothing is to be held. It may be called at any time.
+// Idle reports whether the replica holds nothing. It may be called at any time.
 func (r *Replica) Idle() bool {
 	held := r.held.Load()
 	return held == nil || len(*held) == 0
@@ -135,10 +135,10 @@ func (r *Replica) isReady() bool {
 const defaultPatience = 10 * time.Second
 
 var (
-	errNoShard      = errors.New("no shard assigned yet")
-	errNothing      = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
-	errNoNamespaces = errors.New("the selected namespaces are not listed yet")
-	errCovered      = errors.New("another replica serves this shard until the pod of this one is ready")
+	errNoShard         = errors.New("no shard assigned yet")
+	errNoShardOwned    = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
+	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
+	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")
 )
 
 // Ready returns nil when the replica can serve all of its shard; else an error
@@ -196,7 +196,7 @@ func (r *Replica) Serves() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.serving {
-		return errCovered
+		return errServedByStandby
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func (r *Replica) shownStores(include func(resource string) bool) []*store.Store
 	defer r.mu.Unlock()
 	var stores []*store.Store
 	for _, k := range r.kinds {
-		if !k.late && include(k.Name) {
+		if !k.warming && include(k.Name) {
 			stores = append(stores, k.store)
 		}
 	}

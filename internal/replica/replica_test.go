@@ -177,7 +177,7 @@ func TestKindThatIsRefusedForAMomentIsWaitedFor(t *testing.T) {
 		return strings.HasSuffix(r.URL.Path, "/pods") && refused.Add(1) <= 2 && refuse(rw)
 	}
 	w.bend.Store(&bend)
-	r := w.start(func(o *Options) { o.Patience = time.Hour })
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Hour })
 	r.assign(0, 1)
 	r.waitReady()
 	if n := len(podsOn(r.samples())); n != 1 || refused.Load() <= 2 {
@@ -212,7 +212,7 @@ func TestKindThatIsNotRefusedAnyMoreIsWaitedFor(t *testing.T) {
 	}
 	w.bend.Store(&bend)
 	const patience = 2 * time.Second // the second attempt comes before
-	r := w.start(func(o *Options) { o.Patience = patience })
+	r := w.start(func(o *Options) { o.ForbiddenGrace = patience })
 	r.assign(0, 1)
 	<-begun
 	time.Sleep(patience)
@@ -234,7 +234,7 @@ func TestNotReadyWhileEverythingIsRefused(t *testing.T) {
 		return refuse(rw)
 	}
 	w.bend.Store(&bend)
-	r := w.start(func(o *Options) { o.Patience = time.Millisecond })
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
 	r.assign(0, 1)
 	eventually(t, "every kind was refused", func() bool {
 		return r.value("statefleet_resource_phase", "phase", "forbidden") == float64(len(resources.All()))
@@ -253,7 +253,7 @@ func TestForbiddenKindDoesNotHoldTheOthersBack(t *testing.T) {
 		return strings.HasSuffix(r.URL.Path, "/jobs") && refuse(rw)
 	}
 	w.bend.Store(&bend)
-	r := w.start(func(o *Options) { o.Patience = time.Millisecond })
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
 	r.assign(0, 1)
 	r.waitReady()
 	eventually(t, "the pod", func() bool { return len(podsOn(r.samples())) == 1 })
@@ -279,7 +279,7 @@ func TestRefusedNamespaceDoesNotHoldTheOthersBack(t *testing.T) {
 		}
 		w.bend.Store(&bend)
 		r := w.start(func(o *Options) {
-			o.Namespaces, o.Patience = []string{"ns0", "ns1"}, time.Millisecond
+			o.Namespaces, o.ForbiddenGrace = []string{"ns0", "ns1"}, time.Millisecond
 			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !k.Namespaced })
 		})
 		r.assign(0, 1)

@@ -11,34 +11,34 @@ import (
 // course is where a replica stands on its way to a plan. It serves nothing that
 // it does not hold completely, and gives nothing up that it serves before it
 // serves what the plan says.
-type course struct {
-	plan   shard.Plan
-	shards shard.Shards // of the plan
-	parts  parts        // that the stores are divided into
-	shown  shard.Ranges // what is served
-	held   shard.Ranges // what the Sources keep
-	whole  shard.Ranges // of that, what is known to be complete
+type reshardState struct {
+	plan    shard.Plan
+	shards  shard.Shards // of the plan
+	parts   parts        // that the stores are divided into
+	visible shard.Ranges // what is served
+	held    shard.Ranges // what the Reflectors keep
+	synced  shard.Ranges // of that, what is known to be complete
 }
 
 // turn makes the replica follow another plan.
-func (r *Replica) turn(ctx context.Context, c course, p shard.Plan) course {
-	if tables(p) != tables(c.plan) {
+func (r *Replica) setPlan(ctx context.Context, c reshardState, p shard.Plan) reshardState {
+	if heldTables(p) != heldTables(c.plan) {
 		c.shards = p.Shards()
-		r.settled.Store(nil)
-		r.prepared.Store(nil)
+		r.appliedPlan.Store(nil)
+		r.preparedPlan.Store(nil)
 	}
 	c.plan = p
-	return r.advance(ctx, c)
+	return r.reconcile(ctx, c)
 }
 
 // tables is what of a plan says what has to be held.
-func tables(p shard.Plan) shard.Plan {
+func heldTables(p shard.Plan) shard.Plan {
 	p.SwitchScheduled, p.ServesNeighbour, p.ServedByStandby = false, false, false
 	return p
 }
 
 // goal is what the plan has the replica serve.
-func (c course) goal() (goal shard.Ranges) {
+func (c reshardState) desiredVisible() (goal shard.Ranges) {
 	for _, served := range c.plan.Serves(c.shards) {
 		goal = goal.Union(served)
 	}
@@ -47,55 +47,55 @@ func (c course) goal() (goal shard.Ranges) {
 
 // toHold is what the replica is to hold. One that starts while the fleet grows begins with its part of the target, which is
 // the smaller one: it can report that to the others although it may not have memory for more.
-func (r *Replica) toHold(c course) shard.Ranges {
+func (r *Replica) toHold(c reshardState) shard.Ranges {
 	next := c.shards.Next()
-	starts := len(c.shown) == 0 && !r.isReady() && len(c.shards.Own.Difference(c.whole)) > 0
-	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Difference(c.whole)) > 0) {
+	starts := len(c.visible) == 0 && !r.isReady() && len(c.shards.Own.Difference(c.synced)) > 0
+	if starts && c.plan.Grows() && len(next) > 0 && (c.plan.NextOnly || len(next.Difference(c.synced)) > 0) {
 		return next
 	}
-	return c.shards.All().Union(c.shown)
+	return c.shards.All().Union(c.visible)
 }
 
-// advance goes as far on the course as what is held allows.
-func (r *Replica) advance(ctx context.Context, c course) course {
-	goal := c.goal()
+// reconcile goes as far towards the plan as the held objects allow.
+func (r *Replica) reconcile(ctx context.Context, c reshardState) reshardState {
+	goal := c.desiredVisible()
 	for {
 		held := r.toHold(c)
 		switch served := c.plan.Serves(c.shards); {
-		case !goal.Equal(c.shown) && len(goal.Difference(c.whole)) == 0 && c.parts.have(served):
-			c = r.serve(c, served, goal)
-		case !held.Equal(c.held) || !c.parts.have(c.shards.List()):
-			c = r.hold(ctx, c, held)
-		case !c.whole.Equal(c.held) && len(incomplete(r.current())) == 0:
-			c.whole = c.held
+		case !goal.Equal(c.visible) && len(goal.Difference(c.synced)) == 0 && c.parts.contains(served):
+			c = r.switchVisible(c, served, goal)
+		case !held.Equal(c.held) || !c.parts.contains(c.shards.List()):
+			c = r.expandHeld(ctx, c, held)
+		case !c.synced.Equal(c.held) && len(incomplete(r.current())) == 0:
+			c.synced = c.held
 		default:
-			r.arrive(c, goal)
+			r.publishStatus(c, goal)
 			return c
 		}
 	}
 }
 
-// serve shows what is held, from one moment to the next.
-func (r *Replica) serve(c course, shards []shard.Ranges, goal shard.Ranges) course {
-	r.logger.Info("what is served changes", "share", goal.Fraction(), "before", c.shown.Fraction())
+// switchVisible makes held ranges visible, in one moment.
+func (r *Replica) switchVisible(c reshardState, shards []shard.Ranges, goal shard.Ranges) reshardState {
+	r.logger.Info("what is served changes", "share", goal.Fraction(), "before", c.visible.Fraction())
 	if len(goal) == 0 {
-		r.setServing(false) // first: nobody is to take an empty page for a true one
+		r.setServing(false) // first: an empty page must not be taken for a true one
 	}
 	for _, k := range r.current() {
-		k.store.SetVisible(c.parts.of(shards...))
+		k.store.SetVisible(c.parts.union(shards...))
 	}
-	c.shown = goal
+	c.visible = goal
 	return c
 }
 
-// hold makes the replica hold these ranges, besides what it holds of them.
-func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course {
+// expandHeld makes the replica hold these ranges in addition to those that it holds.
+func (r *Replica) expandHeld(ctx context.Context, c reshardState, held shard.Ranges) reshardState {
 	gained, follows := held.Difference(c.held), len(c.held) > 0
 	if len(gained) > 0 {
-		r.logger.Info("more is to be held", "share", held.Fraction(), "gained", gained.Fraction())
+		r.logger.Info("loading added hash ranges", "share", held.Fraction(), "added", gained.Fraction())
 	}
-	c.held, c.whole = held, c.whole.Intersect(held)
-	c.parts = divide(append(c.shards.List(), c.shown)...)
+	c.held, c.synced = held, c.synced.Intersect(held)
+	c.parts = newParts(append(c.shards.List(), c.visible)...)
 	r.held.Store(&held)
 	for _, k := range r.current() {
 		c.sort(k)
@@ -105,38 +105,38 @@ func (r *Replica) hold(ctx context.Context, c course, held shard.Ranges) course 
 		// meanwhile is lost.
 		switch {
 		case len(held) > 0 && len(gained) == 0:
-		case len(held) > 0 && follows && r.acquire(k, gained):
+		case len(held) > 0 && follows && r.addRanges(k, gained):
 		default:
-			r.follow(ctx, k, r.options.UseAPIServerCache)
+			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
 		}
 	}
 	return c
 }
 
-// sort makes the kind's store tell what is served from what is held only.
-func (c course) sort(k *kind) { k.store.SetPartitioning(c.parts.part, c.parts.of(c.shown)) }
+// sort makes the kind's store tell visible objects from those that are only held.
+func (c reshardState) sort(k *kind) { k.store.SetPartitioning(c.parts.part, c.parts.union(c.visible)) }
 
 // arrive says how far the replica has come: whether it is ready, whether it
 // serves, and how much it holds of what the plan asks for. That comes last: who
-// hears of it may look at the page at once.
-func (r *Replica) arrive(c course, goal shard.Ranges) {
-	complete := c.whole.Equal(c.held)
+// is told may read the page at once.
+func (r *Replica) publishStatus(c reshardState, goal shard.Ranges) {
+	complete := c.synced.Equal(c.held)
 	if complete {
 		for _, k := range r.current() {
-			if !k.late {
+			if !k.warming {
 				k.store.EndBulkLoad()
 			}
 		}
 	}
-	r.shown.Store(&c.shown)
+	r.visible.Store(&c.visible)
 	// With standby another replica may serve this one's shard, so that there is nothing to show.
-	r.setReady(c, complete && c.shown.Equal(goal) && len(c.shards.Own.Difference(c.whole)) == 0)
-	plan, changed := tables(c.plan), false
-	if len(c.shards.Next().Difference(c.whole)) == 0 {
-		changed = r.prepared.Swap(&plan) == nil
+	r.setReady(c, complete && c.visible.Equal(goal) && len(c.shards.Own.Difference(c.synced)) == 0)
+	plan, changed := heldTables(c.plan), false
+	if len(c.shards.Next().Difference(c.synced)) == 0 {
+		changed = r.preparedPlan.Swap(&plan) == nil
 	}
 	if complete {
-		changed = r.settled.Swap(&plan) == nil || changed
+		changed = r.appliedPlan.Swap(&plan) == nil || changed
 	}
 	if changed {
 		r.options.holdsChanged()
@@ -144,14 +144,14 @@ func (r *Replica) arrive(c course, goal shard.Ranges) {
 }
 
 // setReady sets whether the replica is ready and serves. It becomes ready when everything is there, and remains so.
-func (r *Replica) setReady(c course, all bool) {
+func (r *Replica) setReady(c reshardState, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = nil
 	if len(c.shards.Own) == 0 {
-		r.waiting = errNothing
+		r.waiting = errNoShardOwned
 	}
-	r.serving = len(c.shown) > 0
+	r.serving = len(c.visible) > 0
 	if ready := r.waiting == nil && (r.ready || all); ready != r.ready {
 		r.ready = ready
 		r.logger.Info("readiness has changed", "ready", ready)
@@ -170,8 +170,8 @@ func (r *Replica) Follow(p shard.Plan) { r.assigned.put(p) }
 
 // Holds says how much is held of what the plan asks for; see fleet.Member.
 func (r *Replica) Holds(p shard.Plan) shard.Held {
-	is := func(of *shard.Plan) bool { return of != nil && *of == tables(p) }
-	return shard.Held{Next: is(r.prepared.Load()), All: is(r.settled.Load())}
+	is := func(of *shard.Plan) bool { return of != nil && *of == heldTables(p) }
+	return shard.Held{Next: is(r.preparedPlan.Load()), All: is(r.appliedPlan.Load())}
 }
 
 // parts are sets of hashes that the stores can tell from one another. The part
@@ -179,10 +179,10 @@ func (r *Replica) Holds(p shard.Plan) shard.Held {
 type parts []shard.Ranges
 
 // divide makes parts of at most five sets.
-func divide(sets ...shard.Ranges) parts {
+func newParts(sets ...shard.Ranges) parts {
 	var all parts
 	for _, set := range sets {
-		if len(set) > 0 && !all.have([]shard.Ranges{set}) {
+		if len(set) > 0 && !all.contains([]shard.Ranges{set}) {
 			all = append(all, set)
 		}
 	}
@@ -202,7 +202,7 @@ func (p parts) part(hash uint64) (part store.Partition, held bool) {
 func (p parts) index(set shard.Ranges) int { return slices.IndexFunc(p, set.Equal) }
 
 // have reports whether all these sets, but for empty ones, can be told.
-func (p parts) have(sets []shard.Ranges) bool {
+func (p parts) contains(sets []shard.Ranges) bool {
 	for _, set := range sets {
 		if len(set) > 0 && p.index(set) < 0 {
 			return false
@@ -212,7 +212,7 @@ func (p parts) have(sets []shard.Ranges) bool {
 }
 
 // of returns the parts whose hashes are in one of the sets.
-func (p parts) of(sets ...shard.Ranges) store.PartitionSet {
+func (p parts) union(sets ...shard.Ranges) store.PartitionSet {
 	var bits store.Partition
 	for _, set := range sets {
 		if i := p.index(set); i >= 0 {

@@ -18,10 +18,10 @@ const (
 	syncPoll   = 50 * time.Millisecond
 	// hurryFor is how long events do not gather after each change of the plan: from
 	// the naming of a switch until it is over.
-	hurryFor = 10 * time.Second
+	unbatchedAfterPlan = 10 * time.Second
 	// gatherNamespaces is how long further changes of the selected namespaces
 	// are waited for: each costs a list of every kind.
-	gatherNamespaces = time.Second
+	namespaceDebounce = time.Second
 )
 
 // Run follows the API server until ctx ends and everything it started has ended.
@@ -32,15 +32,15 @@ func (r *Replica) Run(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	r.settled.Store(nil)
-	r.prepared.Store(nil)
+	r.appliedPlan.Store(nil)
+	r.preparedPlan.Store(nil)
 	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active)
-	if r.selection != nil {
+	if r.namespaceSet != nil {
 		var running sync.WaitGroup
 		defer running.Wait()
-		running.Go(func() { r.selection.source.Run(ctx) })
+		running.Go(func() { r.namespaceSet.source.Run(ctx) })
 		r.waitFor(errNoNamespaces)
-		if !r.selection.wait(ctx) {
+		if !r.namespaceSet.wait(ctx) {
 			return nil
 		}
 	}
@@ -51,7 +51,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	}()
 	var tidying sync.WaitGroup
 	defer tidying.Wait()
-	tidying.Go(func() { r.keepTidy(ctx) })
+	tidying.Go(func() { r.maintain(ctx) })
 	if r.options.CheckEvery > 0 {
 		tidying.Go(func() { r.checkKinds(ctx) })
 	}
@@ -61,14 +61,14 @@ func (r *Replica) Run(ctx context.Context) error {
 		mismatch = nil // a Replica before this one has found out, and no selector is sent any more
 	default:
 	}
-	c := course{plan: first, shards: first.Shards()}
+	c := reshardState{plan: first, shards: first.Shards()}
 	r.held.Store(new(shard.Ranges)) // nothing yet
-	select {                        // whoever sets kinds before there is a plan wants these waited for
+	select {                        // kinds that are set before there is a plan are waited for
 	case kinds := <-r.wanted:
 		c = r.replaceKinds(ctx, c, kinds)
 	default:
 	}
-	return r.loop(ctx, r.advance(ctx, c), mismatch)
+	return r.loop(ctx, r.reconcile(ctx, c), mismatch)
 }
 
 func (r *Replica) waitFor(err error) {
@@ -87,11 +87,11 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			nothing := tables(p)
-			r.settled.Store(&nothing)
-			r.prepared.Store(&nothing)
+			nothing := heldTables(p)
+			r.appliedPlan.Store(&nothing)
+			r.preparedPlan.Store(&nothing)
 			r.options.holdsChanged()
-			r.waitFor(errNothing)
+			r.waitFor(errNoShardOwned)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
 	}
@@ -99,21 +99,21 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 
 // loop does what becomes due. mismatch is closed when an API server turns out to have left out objects that are to
 // be held.
-func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) error {
+func (r *Replica) loop(ctx context.Context, c reshardState, mismatch <-chan struct{}) error {
 	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
 	seldom := time.NewTicker(latePoll)
 	defer seldom.Stop()
 	var selected latest[struct{}]
-	if r.selection != nil {
-		selected = r.selection.changed
+	if r.namespaceSet != nil {
+		selected = r.namespaceSet.changed
 	}
 	var relist, calm <-chan time.Time
 	end := func() {}
 	defer func() { end() }()
 	for {
 		var due <-chan time.Time // never, while there is nothing to wait for: a process at rest is to rest
-		if is, often := r.underWay(); often {
+		if is, often := r.inProgress(); often {
 			due = poll.C
 		} else if is {
 			due = seldom.C
@@ -123,66 +123,66 @@ func (r *Replica) loop(ctx context.Context, c course, mismatch <-chan struct{}) 
 			return nil
 		case <-selected:
 			if relist == nil {
-				relist = time.After(gatherNamespaces)
+				relist = time.After(namespaceDebounce)
 			}
 		case <-relist:
 			relist = nil
-			r.followSelected(ctx)
+			r.relistNamespaced(ctx)
 		case p := <-r.assigned:
 			before := end
-			end, calm = r.hurry(), time.After(hurryFor)
+			end, calm = r.suspendBatching(), time.After(unbatchedAfterPlan)
 			before() // only now, or events would gather between the two
-			c = r.turn(ctx, c, p)
+			c = r.setPlan(ctx, c, p)
 		case <-calm:
 			end()
 		case <-mismatch:
 			mismatch = nil
-			r.listAllAnew(ctx)
+			r.relistAll(ctx)
 		case kinds := <-r.wanted:
 			c = r.replaceKinds(ctx, c, kinds)
 		case what := <-r.repair:
-			r.listAnew(ctx, what)
+			r.relist(ctx, what)
 		case <-due:
-			r.admit()
-			if r.settled.Load() == nil {
-				r.excuse()
-				c = r.advance(ctx, c)
+			r.showReady()
+			if r.appliedPlan.Load() == nil {
+				r.exemptOverdue()
+				c = r.reconcile(ctx, c)
 			}
 		}
 	}
 }
 
-// hurry has events read as they come until end is called, which may be called again: while objects change hands,
+// suspendBatching has events read as they come until end is called, which may be called again: while objects change hands,
 // who takes them over must not be behind who gives them up.
-func (r *Replica) hurry() (end func()) {
+func (r *Replica) suspendBatching() (end func()) {
 	objects, custom := r.client.SuspendBatching(), r.json.SuspendBatching()
 	return func() { objects(); custom() }
 }
 
 // listAnew does what a check asks for.
-func (r *Replica) listAnew(ctx context.Context, what repair) {
+func (r *Replica) relist(ctx context.Context, what repair) {
 	k := what.kind
 	if !slices.Contains(r.current(), k) {
 		return
 	}
 	k.stop()
-	if what.forget {
-		k.graves.clear()
+	if what.resetTombstones {
+		k.tombstones.clear()
 		k.store.ResetAllVersions()
 	}
-	r.follow(ctx, k, false) // what was compared was not from a cache either
+	r.startReflectors(ctx, k, false) // what was compared was not from a cache either
 }
 
-// listAllAnew lists all kinds anew.
-func (r *Replica) listAllAnew(ctx context.Context) {
+// relistAll lists all kinds again.
+func (r *Replica) relistAll(ctx context.Context) {
 	for _, k := range r.current() {
-		r.follow(ctx, k, false)
+		r.startReflectors(ctx, k, false)
 	}
 }
 
 // keepTidy sweeps until ctx ends. It has a goroutine of its own, since a change of
 // what is served must not wait for it.
-func (r *Replica) keepTidy(ctx context.Context) {
+func (r *Replica) maintain(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
@@ -196,20 +196,20 @@ func (r *Replica) keepTidy(ctx context.Context) {
 	}
 }
 
-// followSelected lists the namespaced kinds anew, for other namespaces than
-// before. What is held already is not decoded again, what belongs to none of
+// relistNamespaced lists the namespaced kinds again, for other namespaces than
+// before. Held objects are not decoded again, what belongs to none of
 // them any more goes when the list is complete.
-func (r *Replica) followSelected(ctx context.Context) {
+func (r *Replica) relistNamespaced(ctx context.Context) {
 	r.logger.Info("the selected namespaces have changed")
 	for _, k := range r.current() {
 		if k.Namespaced {
-			r.follow(ctx, k, r.options.UseAPIServerCache)
+			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
 		}
 	}
 }
 
 // replaceKinds starts and ends what differs from the kinds that are followed.
-func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) course {
+func (r *Replica) replaceKinds(ctx context.Context, c reshardState, wanted []Kind) reshardState {
 	old := map[string]*kind{}
 	for _, k := range r.current() {
 		old[k.Name] = k
@@ -222,7 +222,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 			continue
 		}
 		k := r.newKind(w)
-		k.late = r.isReady()
+		k.warming = r.isReady()
 		c.sort(k)
 		kinds, fresh = append(kinds, k), append(fresh, k)
 	}
@@ -234,12 +234,12 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 		k.stop()
 	}
 	for _, k := range fresh {
-		r.follow(ctx, k, r.options.UseAPIServerCache)
+		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
 	}
 	if !r.isReady() && len(fresh) > 0 {
-		c.whole = nil // it is not ready before it holds these too
-		r.settled.Store(nil)
-		r.prepared.Store(nil)
+		c.synced = nil // it is not ready before it holds these too
+		r.appliedPlan.Store(nil)
+		r.preparedPlan.Store(nil)
 	}
 	return c
 }
@@ -247,15 +247,15 @@ func (r *Replica) replaceKinds(ctx context.Context, c course, wanted []Kind) cou
 // worthFreeing is how much a sweep has to pack for the memory to be given back
 // at once. Start-up leaves tens of megabytes that the collector, which waits
 // for the heap to grow, would otherwise keep for minutes.
-const worthFreeing = 8 << 20
+const freeThreshold = 8 << 20
 
 func (r *Replica) sweep(now time.Time) {
 	before := r.budget.RawBytes()
 	for _, k := range r.current() {
 		k.store.Sweep(quietAfter, now)
-		k.forget()
+		k.pruneNames()
 	}
-	if before-r.budget.RawBytes() >= worthFreeing {
+	if before-r.budget.RawBytes() >= freeThreshold {
 		debug.FreeOSMemory()
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// restoreEvery is how often, at most, a kind is listed anew because a series that was
+// restoreEvery is how often, at most, a kind is listed again because a series that was
 // left out of the page has become free. A list of a large kind is expensive, and anybody
 // who may create objects can free a series.
 const restoreEvery = time.Minute
@@ -35,7 +35,7 @@ type series struct {
 	given    map[store.ID][]uint64 // what an object owns
 	leftOut  map[store.ID][]uint64 // what others own
 	total    int                   // of leftOut
-	restored time.Time             // when the kind was last listed anew for this
+	restored time.Time             // when the kind was last listed again for this
 	scratch  []byte
 }
 
@@ -190,7 +190,7 @@ func (s *series) tidy(held func(store.ID) bool) (free []store.ID) {
 	return free
 }
 
-// due reports whether the kind may be listed anew now, and takes note of it.
+// due reports whether the kind may be listed again now, and takes note of it.
 func (s *series) due(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +208,7 @@ func (s *series) count() int {
 	return s.total
 }
 
-// restoreSeries has the kinds listed anew of which a sample was left out and need not be
+// restoreSeries has the kinds listed again of which a sample was left out and need not be
 // any more. Only the objects concerned are rendered again.
 func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 	for _, k := range r.current() {
@@ -219,7 +219,7 @@ func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 		if len(free) == 0 || !k.series.due(now) {
 			continue
 		}
-		k.logger.Info("series that were left out are free; the resource is listed anew", "objects", len(free))
+		k.logger.Info("series that were left out are free; relisting the resource", "objects", len(free))
 		k.store.ResetVersions(free)
 		select {
 		case r.repair <- repair{kind: k}:

@@ -78,7 +78,7 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	}
 }
 
-// An object that is no longer held keeps nobody from its series, even before tidy.
+// An object that is no longer held keeps no one from its series, even before tidy.
 func TestSeriesOfAnObjectThatIsGoneIsFreeAtOnce(t *testing.T) {
 	s := newTestSeries(t)
 	s.claim(store.ID{1}, linesOf("", "s{} 1\n", ""), always)
@@ -315,7 +315,7 @@ func TestSharedSeriesComesBackWhenItsOwnerGoes(t *testing.T) {
 		}
 		w.remove(w.teamPod(3, "b"))
 		if took := after("} 2", "} 4"); took > restoreEvery+2*sweepEvery || took < restoreEvery/2 {
-			t.Errorf("a second sample came back after %s; lists are to be %s apart", took, restoreEvery)
+			t.Errorf("a second sample came back after %s; lists must be %s apart", took, restoreEvery)
 		}
 		leftOut(0)
 		if n := lists.Load() - before; n != 2 {

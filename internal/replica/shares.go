@@ -114,7 +114,7 @@ func (k *kind) noteRoom(o watch.Object, id store.ID, source uint32) {
 	if k.limits.objects > 0 {
 		k.shares.add(o.Namespace, id)
 	}
-	k.refusals.forget(source, id)
+	k.rejectedSizes.forget(source, id)
 }
 
 // noteGone notes that an event has removed an object.
@@ -145,7 +145,7 @@ func (k *kind) givePlace(o watch.Object) {
 	k.evicted.Store(true)
 	k.store.Delete(k.shares.take(from))
 	k.counters.overLimit.Inc()
-	k.crowded.Do(func() {
+	k.logFirstRejected.Do(func() {
 		k.logger.Warn("--object-limit is reached, and an object of the namespace that holds the most is left out for one of another; further ones are only counted",
 			"namespace", from)
 	})

@@ -50,7 +50,7 @@ func (k *kind) familiesOmitted(o watch.Object, id store.ID, l *resources.Lines) 
 		return
 	}
 	k.counters.familiesOmitted.Add(float64(len(l.Omitted)))
-	k.oversized.Do(func() {
+	k.logFirstOversized.Do(func() {
 		k.logger.Warn("metric families of an object are left out because its text would exceed --object-bytes-limit; further objects are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "families", len(l.Omitted),
 			"family", k.Renderer.Families()[l.Omitted[0]].Name, "limit", l.Limit)

@@ -16,7 +16,7 @@ type witness struct {
 	*run
 	c      *chronicle
 	view   int
-	reader *history.Reader // nil while it is not known what is to be served
+	reader *history.Reader // nil while it is not known what must be served
 	since  history.Moment  // what it has listed completely
 }
 
@@ -25,7 +25,7 @@ func (c *chronicle) witness(view int, change func(*Options)) *witness {
 	w := &world{t: c.t, cluster: c.cluster, server: c.server}
 	return &witness{c: c, view: view, run: w.start(func(o *Options) {
 		o.Kinds = slices.Clone(c.views[view])
-		o.Patience = time.Hour // a fault is not a role
+		o.ForbiddenGrace = time.Hour // a fault is not a role
 		o.CheckEvery, o.CheckGrace = 2*time.Second, time.Second
 		o.Backoff = soon()
 		if change != nil {
@@ -50,7 +50,7 @@ func served(p shard.Plan) (all shard.Ranges) {
 
 // shows reports whether a replica serves what its plan says.
 func (w *witness) shows(p shard.Plan) bool {
-	want, shown := served(p), w.shown.Load()
+	want, shown := served(p), w.visible.Load()
 	return shown == nil && len(want) == 0 || shown != nil && shown.Equal(want)
 }
 
@@ -88,7 +88,7 @@ func (w *witness) check() error {
 	return w.reader.Check(page)
 }
 
-// converge waits until all pages are what there is.
+// converge waits until all pages agree with the cluster.
 func (c *chronicle) converge(witnesses ...*witness) time.Duration {
 	c.t.Helper()
 	start := time.Now()
@@ -99,7 +99,7 @@ func (c *chronicle) converge(witnesses ...*witness) time.Duration {
 		}
 		time.Sleep(c.often)
 	}
-	c.t.Fatalf("not what there is after %s: %v", convergeIn, err)
+	c.t.Fatalf("the pages do not agree with the cluster after %s: %v", convergeIn, err)
 	return 0
 }
 

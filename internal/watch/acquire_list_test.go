@@ -14,7 +14,7 @@ import (
 )
 
 // follow waits until the Reflector is past its list, and the watch has brought something:
-// client-go lists anew after a short watch that has not.
+// client-go lists again after a short watch that has not.
 func (w *world) follow(t *testing.T, g *growing, pods int) {
 	t.Helper()
 	w.convergeHeld(t, g, "the list")
@@ -92,7 +92,7 @@ func TestAcquireGivesWayToAList(t *testing.T) {
 	w.cluster.Compact()
 	w.cluster.CloseWatches()
 	<-listed
-	eventually(t, "what there is no room for", func() bool { return puts()-came >= len(w.held(g)) })
+	eventually(t, "objects without room", func() bool { return puts()-came >= len(w.held(g)) })
 	g.rec.room(0)
 	close(list)
 	if err := <-acquired; !errors.Is(err, ErrNotSynced) {

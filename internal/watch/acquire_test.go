@@ -53,7 +53,7 @@ func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
 	return g, table.Ranges(0)
 }
 
-// widen adds the ranges to what is held.
+// widen adds the ranges to the held part.
 func (g *growing) widen(gained shard.Ranges) RangeAddition {
 	all := g.held.Load().Union(gained)
 	g.held.Store(&all)
@@ -132,7 +132,7 @@ func (g *growing) checkRequests(t *testing.T, before int, gain RangeAddition) {
 		}
 	}
 	if !watched {
-		t.Error("the watch was not opened anew")
+		t.Error("the watch was not opened again")
 	}
 }
 
@@ -159,7 +159,7 @@ func TestAcquireWhileTheClusterChanges(t *testing.T) {
 			if err := <-acquired; err != nil {
 				t.Fatal(err)
 			}
-			w.convergeHeld(t, g, "what is held")
+			w.convergeHeld(t, g, "the held objects")
 		})
 	}
 }
@@ -207,10 +207,10 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.setBend(nil)
-	for i := range 50 { // as above, client-go would list anew
+	for i := range 50 { // as above, client-go would list again
 		w.pod(i, "n2")
 	}
-	eventually(t, "an event of what is held", func() bool {
+	eventually(t, "an event of a held object", func() bool {
 		for uid, node := range g.rec.snapshot() {
 			if oneOfThree(t).Contains(shard.Hash(uid)) && node != "n2" {
 				return false
@@ -221,7 +221,7 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 	if err := g.AddRanges(t.Context(), gain); err != nil {
 		t.Error(err)
 	}
-	w.convergeHeld(t, g, "what is held")
+	w.convergeHeld(t, g, "the held objects")
 }
 
 func TestAcquireEndsWithItsContext(t *testing.T) {

@@ -13,12 +13,12 @@ import (
 // still does after that is wrong.
 const CheckGrace = 30 * time.Second
 
-// CheckOptions say how often a Checked is compared with what there is.
+// CheckOptions say how often a Checked compares its objects with a list.
 type CheckOptions struct {
 	// Every is the time between two checks on average, see Spread; 0 means that there
 	// are none.
 	Every time.Duration
-	// Idle, unless it is nil, reports whether checks are to be left out for now.
+	// Idle, unless it is nil, reports whether checks are left out for now.
 	Idle func() bool
 	// Grace is how long an event may be on its way then; 0 means CheckGrace.
 	Grace time.Duration
@@ -29,8 +29,8 @@ type CheckOptions struct {
 // CheckCounters count checks by their result, and what they found.
 type CheckCounters struct {
 	Equal     prometheus.Counter
-	Repaired  prometheus.Counter // the resource is listed anew
-	Restarted prometheus.Counter // so is it, and with versions that began anew
+	Repaired  prometheus.Counter // the resource is listed again
+	Restarted prometheus.Counter // the same, and its versions began again
 	Skipped   prometheus.Counter // the resource is not synced, or answers contradict one another
 	Failed    prometheus.Counter // the list was not complete
 
@@ -38,18 +38,18 @@ type CheckCounters struct {
 }
 
 // Checked follows a resource as a Reflector does, and compares what that has brought
-// with what there is, once in a while. When they differ for longer than an event
+// with a list from time to time. When they differ for longer than an event
 // may be on its way, or when the versions of the API server have gone back, as
-// those of a restored backup do, everything is listed anew by another Reflector, for
+// those of a restored backup do, everything is listed again by another Reflector, for
 // the same Handler. It is for a resource that has no namespaces, and objects few enough
 // for the names of all to be remembered, and for the Handler to have room for all. Make
 // one with NewChecked.
 type Checked struct {
-	options Options
-	checks  CheckOptions
-	soon    chan struct{} // see CheckSoon
-	anew    atomic.Bool   // it was complete before it was listed anew
-	current atomic.Pointer[attempt]
+	options  Options
+	checks   CheckOptions
+	soon     chan struct{} // see CheckSoon
+	relisted atomic.Bool   // it was complete before it was listed again
+	current  atomic.Pointer[attempt]
 }
 
 // attempt is one Reflector of a Checked, and what is known of what it has brought.
@@ -80,7 +80,7 @@ func (c *Checked) begin() {
 func (c *Checked) Run(ctx context.Context) {
 	for c.follow(ctx, c.current.Load()) {
 		c.options.AllowStaleList = false // what was compared was not from a cache either
-		c.anew.Store(true)
+		c.relisted.Store(true)
 		c.begin()
 	}
 }
@@ -88,12 +88,12 @@ func (c *Checked) Run(ctx context.Context) {
 // Status returns the status of the Reflector. It may be called at any time.
 func (c *Checked) Status() Status {
 	st := c.current.Load().reflector.Status()
-	st.Synced = st.Synced || c.anew.Load()
+	st.Synced = st.Synced || c.relisted.Load()
 	return st
 }
 
-// follow runs a Reflector until ctx ends, or until everything has to be listed anew.
-func (c *Checked) follow(ctx context.Context, a *attempt) (anew bool) {
+// follow runs a Reflector until ctx ends, or until everything must be listed again.
+func (c *Checked) follow(ctx context.Context, a *attempt) (relist bool) {
 	if c.checks.Every <= 0 {
 		a.reflector.Run(ctx)
 		return false
@@ -104,20 +104,19 @@ func (c *Checked) follow(ctx context.Context, a *attempt) (anew bool) {
 	defer running.Wait()
 	defer cancel()
 	for c.wait(ctx) {
-		result, anew := c.check(ctx, a)
+		result, relist := c.check(ctx, a)
 		if ctx.Err() != nil {
 			return false
 		}
 		result.Inc()
-		if anew {
+		if relist {
 			return true
 		}
 	}
 	return false
 }
 
-// CheckSoon has the next check made at once, for whoever has a reason to believe that
-// it will find something. It does not wait.
+// CheckSoon makes the next check at once, for callers that expect it to find something. It does not wait.
 func (c *Checked) CheckSoon() {
 	select {
 	case c.soon <- struct{}{}:
@@ -138,9 +137,9 @@ func (c *Checked) wait(ctx context.Context) bool {
 	return true
 }
 
-// check compares what is held with what there is, twice if they differ, and says
-// whether everything has to be listed anew.
-func (c *Checked) check(ctx context.Context, a *attempt) (result prometheus.Counter, anew bool) {
+// check compares the objects with a list, twice if they differ, and reports whether everything
+// must be listed again.
+func (c *Checked) check(ctx context.Context, a *attempt) (result prometheus.Counter, relist bool) {
 	n, logger := c.checks.Counters, a.reflector.logger
 	if c.checks.Idle != nil && c.checks.Idle() || a.reflector.Status().Phase != Synced {
 		return n.Skipped, false
@@ -156,15 +155,15 @@ func (c *Checked) check(ctx context.Context, a *attempt) (result prometheus.Coun
 	missing, surplus := again.since(first)
 	switch {
 	case err != nil:
-		logger.Warn("what is held could not be compared with what there is", "err", err)
+		logger.Warn("consistency check failed", "err", err)
 		return n.Failed, false
 	case first.older && again.older: // one answer may be that of a server that is confused
-		logger.Warn("the versions of the API server have gone back, as those of a restored backup do; the resource is listed anew")
+		logger.Warn("resource versions of the API server have gone back, as after a restored backup; relisting the resource")
 		return n.Restarted, true
 	case missing+surplus > 0:
 		n.Missing.Add(float64(missing))
 		n.Surplus.Add(float64(surplus))
-		logger.Warn("what is held differs from what there is; the resource is listed anew", "missing", missing, "surplus", surplus)
+		logger.Warn("consistency check found differences; relisting the resource", "missing", missing, "surplus", surplus)
 		return n.Repaired, true
 	case first.older:
 		return n.Skipped, false

@@ -21,12 +21,12 @@ func TestCheckedListsAnewWhatWasLost(t *testing.T) {
 		want[name] = namespace(t, w.cluster, name)
 	}
 	c := w.checkNamespaces()
-	c.holds("what there is", want)
+	c.holds("the list", want)
 	counted(t, "a check that finds nothing", c.n.Equal)
 	if n := testutil.ToFloat64(c.n.Repaired); n > 0 {
 		t.Fatalf("%v repairs of what is right", n)
 	}
-	want["kept"] = namespace(t, w.cluster, "kept") // client-go lists anew after a short watch that brought nothing
+	want["kept"] = namespace(t, w.cluster, "kept") // client-go lists again after a short watch that brought nothing
 	c.holds("an event", want)
 
 	w.setBend(deaf)
@@ -37,8 +37,8 @@ func TestCheckedListsAnewWhatWasLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(want, "deleted")
-	c.holds("what there is now", want)
-	counted(t, "listed anew", c.n.Repaired)
+	c.holds("the list now", want)
+	counted(t, "listed again", c.n.Repaired)
 	counted(t, "what was missing", c.n.Missing)
 	if n := testutil.ToFloat64(c.n.Restarted); n > 0 {
 		t.Errorf("%v times versions are said to have gone back", n)
@@ -66,7 +66,7 @@ func TestCheckedNoticesVersionsThatGoBack(t *testing.T) {
 			held := map[string]string{"kept": namespace(t, w.cluster, "kept"), "created": namespace(t, w.cluster, "created")}
 			w.setBend(unchecked) // until there is nothing on its way
 			c := w.checkNamespaces()
-			c.holds("what there is", held)
+			c.holds("the list", held)
 			last(t, w.cluster) // after the list
 			namespace(t, w.cluster, "created")
 			eventually(t, "events", func() bool {
@@ -96,7 +96,7 @@ func TestCheckedAsksAgainBeforeItTurnsBack(t *testing.T) {
 		held[name] = namespace(t, w.cluster, name)
 	}
 	c := w.checkNamespaces()
-	c.holds("what there is", held)
+	c.holds("the list", held)
 	var once atomic.Bool
 	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
 		odd := r.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
@@ -107,7 +107,7 @@ func TestCheckedAsksAgainBeforeItTurnsBack(t *testing.T) {
 	})
 	counted(t, "a check that is not believed", c.n.Skipped)
 	if n := testutil.ToFloat64(c.n.Restarted) + testutil.ToFloat64(c.n.Repaired); n > 0 || !c.is(held) {
-		t.Errorf("listed anew %v times", n)
+		t.Errorf("listed again %v times", n)
 	}
 }
 
@@ -117,10 +117,10 @@ func TestCheckedCountsWhatCannotBeCompared(t *testing.T) {
 	held := map[string]string{"a": namespace(t, w.cluster, "a")}
 	w.setBend(unchecked)
 	c := w.checkNamespaces()
-	c.holds("what there is", held)
+	c.holds("the list", held)
 	counted(t, "a check that fails", c.n.Failed)
 	if n := testutil.ToFloat64(c.n.Restarted) + testutil.ToFloat64(c.n.Repaired); n > 0 || !c.is(held) {
-		t.Errorf("listed anew %v times", n)
+		t.Errorf("listed again %v times", n)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A configuration that is read anew brings clients of its own each time: those before must not leave connections.
+// A configuration that is read again brings clients of its own each time: those before must not leave connections.
 func TestReleaseClosesConnections(t *testing.T) {
 	t.Parallel()
 	var open atomic.Int32

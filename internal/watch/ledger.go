@@ -12,7 +12,7 @@ type ledger struct {
 
 	mu       sync.Mutex
 	versions map[string]uint64 // of what the Handler holds, by name; 0 where it is no number
-	newest   uint64            // of any object that was heard of
+	newest   uint64            // of any object that was received
 }
 
 // Put implements Handler.
@@ -55,8 +55,8 @@ func (l *ledger) now() (versions map[string]uint64, newest uint64) {
 // differences are what may be an event on its way.
 type differences struct {
 	missing map[string]lag    // what is not held, or only at an older version
-	surplus map[string]uint64 // versions of what is held, and not listed
-	older   bool              // what was heard of is newer than what there is
+	surplus map[string]uint64 // versions of held objects that are not listed
+	older   bool              // received versions are newer than listed ones
 }
 
 // lag is the version that a list has of an object, and the one that is held; 0 for none.
@@ -80,8 +80,8 @@ func (d differences) since(first differences) (missing, surplus int) {
 	return missing, surplus
 }
 
-// compare lists what there is. A list that is not from a cache is as new as anything
-// that was heard of before it was asked for, unless the API server has other data by
+// compare lists the resource. A list that is not from a cache is as new as anything
+// that was received before it was requested, unless the API server has other data by
 // now: those of a backup. Until its versions have come to where they were, watches
 // bring nothing.
 func (a *attempt) compare(ctx context.Context) (differences, error) {

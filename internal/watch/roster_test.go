@@ -20,26 +20,26 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// roster is a Handler that keeps the version that it heard of last, by name.
-type roster struct {
+// versionRecorder is a Handler that keeps the version that it received last, by name.
+type versionRecorder struct {
 	mu       sync.Mutex
 	versions map[string]string
 }
 
-func (r *roster) Put(o Object) (room bool) {
+func (r *versionRecorder) Put(o Object) (room bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.versions[string(o.Name)] = string(o.ResourceVersion)
 	return true
 }
 
-func (r *roster) Delete(o Object) {
+func (r *versionRecorder) Delete(o Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.versions, string(o.Name))
 }
 
-func (r *roster) Replace(all []ObjectRef, _ string) {
+func (r *versionRecorder) Replace(all []ObjectRef, _ string) {
 	listed := map[string]bool{}
 	for _, h := range all {
 		listed[h.Name] = true
@@ -50,7 +50,7 @@ func (r *roster) Replace(all []ObjectRef, _ string) {
 }
 
 // is reports whether it holds these versions and no others.
-func (r *roster) is(want map[string]string) bool {
+func (r *versionRecorder) is(want map[string]string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Equal(r.versions, want)
@@ -59,7 +59,7 @@ func (r *roster) is(want map[string]string) bool {
 // checkedNamespaces is a Checked of the namespaces of a world, checked all the time.
 type checkedNamespaces struct {
 	*world
-	*roster
+	*versionRecorder
 	checked *Checked
 	n       CheckCounters
 }
@@ -71,7 +71,7 @@ func (w *world) checkNamespaces() *checkedNamespaces {
 		w.t.Fatal(err)
 	}
 	counter := func() prometheus.Counter { return prometheus.NewCounter(prometheus.CounterOpts{Name: "n"}) }
-	c := &checkedNamespaces{world: w, roster: &roster{versions: map[string]string{}}}
+	c := &checkedNamespaces{world: w, versionRecorder: &versionRecorder{versions: map[string]string{}}}
 	c.n = CheckCounters{counter(), counter(), counter(), counter(), counter(), counter(), counter()}
 	c.checked = NewChecked(Options{
 		Client:   client,
@@ -79,7 +79,7 @@ func (w *world) checkNamespaces() *checkedNamespaces {
 		Owned:    shard.All().Contains,
 		Selector: func() string { return "" },
 		Backoff:  soon(),
-		Handler:  c.roster,
+		Handler:  c.versionRecorder,
 		Metrics:  NewMetrics(w.registry),
 		Logger:   slog.New(slog.DiscardHandler),
 	}, CheckOptions{Every: time.Millisecond, Grace: time.Millisecond, Counters: c.n})

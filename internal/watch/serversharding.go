@@ -72,7 +72,7 @@ func (b *backoff) begin(o ServerShardingOptions) {
 }
 
 // Mismatch returns a channel that is closed once an API server turns out to apply another selector than it was sent.
-// What it has left out is missing then: whoever runs Reflectors has to list everything again. No selector is sent any
+// What it has left out is missing then: the owner of the Reflectors has to list everything again. No selector is sent any
 // more in the life of the process. Trying again would leave objects out again until it is noticed, and the upgrade of
 // an API server to other hashes and back is rarer than restarts of this process, which try again.
 func (s *ServerSharding) Mismatch() <-chan struct{} { return s.mismatch }
@@ -87,7 +87,7 @@ type sentSelector struct {
 // covers reports whether the selector asks for a hash.
 func (q sentSelector) covers(hash uint64) bool { return q.text == "" || q.ranges.Contains(hash) }
 
-// says reports whether the selector of an answer asks for the same. An API server writes the terms anew, in the order
+// says reports whether the selector of an answer asks for the same. An API server writes the terms again, in the order
 // in which it has read them.
 func (q sentSelector) says(answered string) bool {
 	if answered == q.text {

@@ -141,7 +141,7 @@ func newDetector(r *Reflector, sent sentSelector) *detector {
 	return d
 }
 
-// observe notes an object. It reports whether the server is to be asked why it has sent it.
+// observe notes an object. It reports whether the server must be asked why it has sent it.
 func (d *detector) observe(meta wire.Meta, hash uint64) (ask bool) {
 	switch {
 	case d.known:

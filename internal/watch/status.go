@@ -14,7 +14,7 @@ import (
 // Phase is how far a Reflector has come.
 type Phase string
 
-// The phases. Forbidden and Absent are retried for ever; they are no reason to
+// The phases. Forbidden and Absent are retried forever; they are no reason to
 // withhold the metrics of other resources.
 const (
 	Pending   Phase = "pending"   // no list was complete yet, or none since a refusal
@@ -36,7 +36,7 @@ type Status struct {
 	Synced bool
 	// Err is why the last request failed; nil when it did not.
 	Err error
-	// LastEvent is when the API server was last heard of: the end of a list, or
+	// LastEvent is when the API server last sent something: the end of a list, or
 	// something of a watch.
 	LastEvent time.Time
 }
@@ -90,7 +90,7 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 }
 
-// clearRefusal ends a refusal: what was refused may be on its way now, and is to be waited for again.
+// clearRefusal ends a refusal: what was refused may be on its way now, and must be waited for again.
 func (s *statusTracker) clearRefusal() {
 	if s.status.Phase == Forbidden || s.status.Phase == Absent {
 		s.enter(Pending)

@@ -10,69 +10,69 @@ import (
 // are twice as many, but for those that come while what is gained is listed: its pages
 // are all of one moment. It is what a map of 1,024 places takes, 27 KiB.
 //
-// They are needed for as long as an API server may be behind: client-go names the
-// version that it has heard of, and a server whose cache does not reach that within
+// They are needed for as long as an API server may be behind: a Reflector names the
+// version that it has received, and a server whose cache does not reach that within
 // three seconds says so, unless the list is one that may be from a cache. What was
 // deleted before the last complete list is known without them; see sink.vanished.
-const generation = 896
+const tombstonesPerGeneration = 896
 
 // maxKept bounds the deletions that are remembered while what is gained is listed. It is
 // what a map of 65,536 places takes, 1.6 MiB for each kind. With more, the kind is listed
-// anew, which needs none of them.
-const maxKept = 64 * generation
+// again, which needs none of them.
+const maxTombstones = 64 * tombstonesPerGeneration
 
-// graves are the objects of a kind that were deleted lately, and at which version:
+// tombstones are the objects of a kind that were deleted lately, and at which version:
 // an API server that is behind, or that sends events again, must not bring them
 // back. An object whose deletion is long forgotten would come back until the event
 // of its deletion comes, too.
 //
 // Two maps that take turns have their full size soon and keep it. One map whose
 // oldest entry goes for each new one takes several times what it holds.
-type graves struct {
-	mu         sync.Mutex
-	young, old map[store.ID]uint64
+type tombstones struct {
+	mu                sync.Mutex
+	current, previous map[store.ID]uint64
 }
 
-// bury remembers a deletion, and with keepAll forgets none for it. It reports false when
+// add remembers a deletion, and with keepAll forgets none for it. It reports false when
 // that takes more than maxKept; then nothing has changed. A deletion without a version is
 // not comparable to anything.
-func (g *graves) bury(id store.ID, version uint64, keepAll bool) (room bool) {
+func (g *tombstones) add(id store.ID, version uint64, keepAll bool) (room bool) {
 	if version == 0 {
 		return true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if keepAll && len(g.young) >= maxKept {
+	if keepAll && len(g.current) >= maxTombstones {
 		return false
 	}
-	version = max(version, g.young[id], g.old[id])
-	if len(g.young) >= generation && !keepAll {
-		g.young, g.old = g.old, g.young
-		if len(g.young) > generation {
-			g.young = nil // cleared, it would keep its size
+	version = max(version, g.current[id], g.previous[id])
+	if len(g.current) >= tombstonesPerGeneration && !keepAll {
+		g.current, g.previous = g.previous, g.current
+		if len(g.current) > tombstonesPerGeneration {
+			g.current = nil // cleared, it would keep its size
 		}
-		clear(g.young)
+		clear(g.current)
 	}
-	if g.young == nil {
-		g.young = map[store.ID]uint64{}
+	if g.current == nil {
+		g.current = map[store.ID]uint64{}
 	}
-	g.young[id] = version
+	g.current[id] = version
 	return true
 }
 
-// buried reports whether a version of an object is from before its deletion.
-func (g *graves) buried(id store.ID, version uint64) bool {
+// covers reports whether a version of an object is from before its deletion.
+func (g *tombstones) covers(id store.ID, version uint64) bool {
 	if version == 0 {
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return max(g.young[id], g.old[id]) >= version
+	return max(g.current[id], g.previous[id]) >= version
 }
 
 // clear forgets all deletions.
-func (g *graves) clear() {
+func (g *tombstones) clear() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.young, g.old = nil, nil
+	g.current, g.previous = nil, nil
 }

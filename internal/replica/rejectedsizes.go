@@ -11,29 +11,29 @@ import (
 // the only sign that --byte-limit is reached. There may be any number of such objects, so
 // only the smallest is kept, by Source, and renewed with each list: that tries all that
 // is not held. The zero value is ready; safe for concurrent use.
-type refusals struct {
+type rejectedSizes struct {
 	mu       sync.Mutex
-	bySource map[uint32]*sinceLists
+	bySource map[uint32]*rejectedByList
 }
 
 // sinceLists are the smallest object since the list before the last, and since the last.
 // What was left out and is there still is among the former, since the last list has
 // tried it again.
-type sinceLists struct{ known, next smallest }
+type rejectedByList struct{ known, next minRejected }
 
 // smallest is the smallest of the objects that were left out.
-type smallest struct {
+type minRejected struct {
 	id     store.ID
 	bytes  int64 // 0 while there is none
 	others bool  // there were more than this one
 }
 
-func (s *smallest) note(id store.ID, bytes int64) {
+func (s *minRejected) note(id store.ID, bytes int64) {
 	switch {
 	case s.bytes == 0 || s.id == id && !s.others:
-		*s = smallest{id: id, bytes: bytes}
+		*s = minRejected{id: id, bytes: bytes}
 	case bytes < s.bytes:
-		*s = smallest{id, bytes, true}
+		*s = minRejected{id, bytes, true}
 	default:
 		s.others = true
 	}
@@ -41,22 +41,22 @@ func (s *smallest) note(id store.ID, bytes int64) {
 
 // forget is of no use while there are others: they are no smaller, and that is all that
 // is known of them.
-func (s *smallest) forget(id store.ID) {
+func (s *minRejected) forget(id store.ID) {
 	if s.id == id && !s.others {
-		*s = smallest{}
+		*s = minRejected{}
 	}
 }
 
 // note is for an object that has found no room.
-func (r *refusals) note(source uint32, id store.ID, bytes int64) {
+func (r *rejectedSizes) note(source uint32, id store.ID, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bySource == nil {
-		r.bySource = map[uint32]*sinceLists{}
+		r.bySource = map[uint32]*rejectedByList{}
 	}
 	s := r.bySource[source]
 	if s == nil {
-		s = new(sinceLists)
+		s = new(rejectedByList)
 		r.bySource[source] = s
 	}
 	s.known.note(id, bytes)
@@ -64,7 +64,7 @@ func (r *refusals) note(source uint32, id store.ID, bytes int64) {
 }
 
 // forget is for an object that is held now, or gone.
-func (r *refusals) forget(source uint32, id store.ID) {
+func (r *rejectedSizes) forget(source uint32, id store.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.bySource[source]; s != nil {
@@ -74,17 +74,17 @@ func (r *refusals) forget(source uint32, id store.ID) {
 }
 
 // listed is for a list that is complete.
-func (r *refusals) listed(source uint32) {
+func (r *rejectedSizes) listed(source uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.bySource[source]; s != nil {
-		s.known, s.next = s.next, smallest{}
+		s.known, s.next = s.next, minRejected{}
 	}
 }
 
-// unfit reports whether none of the objects of one of the Sources fits into that many
+// unfit reports whether none of the objects of one of the Reflectors fits into that many
 // bytes.
-func (r *refusals) unfit(room int64) bool {
+func (r *rejectedSizes) noneFits(room int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.bySource {

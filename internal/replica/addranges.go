@@ -14,10 +14,10 @@ import (
 
 // errDeletions ends the list of what is gained when more objects are deleted meanwhile
 // than are remembered; see maxKept.
-var errDeletions = errors.New("too many objects were deleted while the list was read")
+var errTooManyDeletions = errors.New("too many objects were deleted while the list was read")
 
 // acquireBackoff spaces the lists of what is gained: each comes with a watch that is opened
-// anew, and all kinds of all replicas do so at once.
+// again, and all kinds of all replicas do so at once.
 func (o *Options) acquireBackoff() wait.Backoff {
 	if o.Backoff.Duration > 0 {
 		return o.Backoff
@@ -25,46 +25,46 @@ func (o *Options) acquireBackoff() wait.Backoff {
 	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 30 * time.Second}
 }
 
-// acquire has the kind's Sources hold what is gained besides what they hold. It reports false when they have to be
-// started anew for that: none runs, one is not synced, or they are at it already.
-func (r *Replica) acquire(k *kind, gained shard.Ranges) bool {
+// addRanges makes the kind's Reflectors hold added ranges. It reports false when they must be started again
+// for that: none runs, one is not synced, or an addition is under way.
+func (r *Replica) addRanges(k *kind, gained shard.Ranges) bool {
 	r.waitFrom(k, time.Now())
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.sources) == 0 || k.acquiring > 0 {
+	if len(k.reflectors) == 0 || k.pendingAdditions > 0 {
 		return false
 	}
-	for _, s := range k.sources {
+	for _, s := range k.reflectors {
 		if s.Status().Phase != watch.Synced {
 			return false
 		}
 	}
 	gain := watch.RangeAddition{Owned: gained.Contains, Selector: gained.Selector()}
-	for _, s := range k.sources {
-		k.acquiring++
-		k.spawn(func(ctx context.Context) { r.acquireFrom(ctx, k, s, gain) })
+	for _, s := range k.reflectors {
+		k.pendingAdditions++
+		k.spawn(func(ctx context.Context) { r.addRangesFrom(ctx, k, s, gain) })
 	}
 	return true
 }
 
-// acquireFrom tries until the gain is complete, ctx ends, or the kind has to be listed anew.
-func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Reflector, gain watch.RangeAddition) {
+// addRangesFrom retries until the addition is complete, ctx ends, or the kind must be listed again.
+func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector, gain watch.RangeAddition) {
 	var last error
 	for backoff := r.options.acquireBackoff(); ; {
-		err := k.listGain(ctx, s, gain)
+		err := k.listAddition(ctx, s, gain)
 		switch {
 		case err == nil:
-			k.acquired()
+			k.rangesAdded()
 			return
-		case beyondAcquiring(err, last):
-			k.logger.Info("what is gained could not be listed by itself; the resource is listed anew", "err", err)
+		case needsRelist(err, last):
+			k.logger.Info("added ranges could not be listed; relisting the resource", "err", err)
 			select {
 			case r.repair <- repair{kind: k}:
 			case <-ctx.Done():
 			}
 			return
 		case ctx.Err() == nil:
-			k.logger.Warn("what is gained could not be listed; trying again", "err", err)
+			k.logger.Warn("listing added ranges failed; retrying", "err", err)
 		}
 		last = err
 		if !watch.Sleep(ctx, backoff.Step()) {
@@ -76,61 +76,61 @@ func (r *Replica) acquireFrom(ctx context.Context, k *kind, s *watch.Reflector, 
 // beyondAcquiring reports whether an error, after the one before it, is for a list of all there is to deal with: a
 // kind that is refused is not waited for, and versions that have gone back are no reason to wait until they are where
 // they were.
-func beyondAcquiring(err, last error) bool {
-	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errDeletions) ||
+func needsRelist(err, last error) bool {
+	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errTooManyDeletions) ||
 		apierrors.IsForbidden(err) || apierrors.IsNotFound(err) ||
 		errors.Is(err, watch.ErrStaleList) && errors.Is(last, watch.ErrStaleList)
 }
 
 // gain is one list of what is gained. Deletions are remembered for as long as it is read,
-// but not between two of them: the next is newer than anything that was heard of before.
-type gain struct{ cancel context.CancelCauseFunc }
+// but not between two of them: the next list is newer than all versions received before.
+type addition struct{ cancel context.CancelCauseFunc }
 
 // listGain lists once what is gained.
-func (k *kind) listGain(ctx context.Context, s *watch.Reflector, what watch.RangeAddition) error {
+func (k *kind) listAddition(ctx context.Context, s *watch.Reflector, what watch.RangeAddition) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	g := &gain{cancel}
-	k.setGain(g, true)
+	g := &addition{cancel}
+	k.trackAddition(g, true)
 	err := s.AddRanges(ctx, what)
-	k.setGain(g, false)
-	if cause := context.Cause(ctx); errors.Is(cause, errDeletions) {
+	k.trackAddition(g, false)
+	if cause := context.Cause(ctx); errors.Is(cause, errTooManyDeletions) {
 		return cause // also after a list that was complete: it may have brought back what was deleted
 	}
 	return err
 }
 
-func (k *kind) setGain(g *gain, lists bool) {
+func (k *kind) trackAddition(g *addition, lists bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !lists {
-		delete(k.gains, g)
+		delete(k.additions, g)
 		return
 	}
-	if k.gains == nil {
-		k.gains = map[*gain]bool{}
+	if k.additions == nil {
+		k.additions = map[*addition]bool{}
 	}
-	k.gains[g] = true
+	k.additions[g] = true
 }
 
 // listsGain reports whether what is gained is being listed at the moment.
-func (k *kind) listsGain() bool {
+func (k *kind) listsAddition() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.gains) > 0
+	return len(k.additions) > 0
 }
 
-// abandonGain has the kind listed anew instead.
-func (k *kind) abandonGain() {
+// cancelAdditions ends the lists of added ranges; the kind is listed again instead.
+func (k *kind) cancelAdditions() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for g := range k.gains {
-		g.cancel(errDeletions)
+	for g := range k.additions {
+		g.cancel(errTooManyDeletions)
 	}
 }
 
-func (k *kind) acquired() {
+func (k *kind) rangesAdded() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.acquiring--
+	k.pendingAdditions--
 }

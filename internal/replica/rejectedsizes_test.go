@@ -13,10 +13,10 @@ func TestLimitIsReachedWhileOthersAreLeftOut(t *testing.T) {
 	small, large := store.NewID("", "a", "small"), store.NewID("", "a", "large")
 	all := limits{bytes: 1000}
 	held := func(bytes int64) store.Stats { return store.Stats{HeldTextBytes: bytes} }
-	var r *refusals
+	var r *rejectedSizes
 	f := func(what string, bytes int64, want bool, steps ...func()) {
 		t.Helper()
-		r = new(refusals)
+		r = new(rejectedSizes)
 		for _, step := range steps {
 			step()
 		}

@@ -13,22 +13,22 @@ import (
 const maxIdleLines = 1 << 20
 
 // sink renders what one Source reads into its kind's store.
-type sink struct {
-	kind    *kind
-	source  uint32
-	lines   resources.Lines
-	newest  uint64 // version of a list
-	listed  uint64 // the same, while all that was listed is held
-	held    *shard.Ranges
-	crowded bool // something was left out since the last list
+type handler struct {
+	kind              *kind
+	source            uint32
+	lines             resources.Lines
+	newestList        uint64 // version of a list
+	completeAt        uint64 // the same, while all that was listed is held
+	held              *shard.Ranges
+	rejectedSinceList bool // something was left out since the last list
 }
 
 // Put implements watch.Handler.
-func (s *sink) Put(o watch.Object) (room bool) {
+func (s *handler) Put(o watch.Object) (room bool) {
 	k := s.kind
 	id := k.id(o)
 	version := watch.ParseVersion(o.ResourceVersion)
-	if k.store.HasVersion(id, version) || k.graves.buried(id, version) || s.vanished(id, version) {
+	if k.store.HasVersion(id, version) || k.tombstones.covers(id, version) || s.absentFromList(id, version) {
 		k.counters.unchanged.Inc()
 		return true
 	}
@@ -39,19 +39,19 @@ func (s *sink) Put(o watch.Object) (room bool) {
 // that was complete: that list would have named it, so it had been deleted by then,
 // and comes from an API server that is behind. Nothing is known of what has come to
 // be ours since, nor of what has given place to objects of other namespaces.
-func (s *sink) vanished(id store.ID, version uint64) bool {
-	return version != 0 && version <= s.listed && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Contains(id)
+func (s *handler) absentFromList(id store.ID, version uint64) bool {
+	return version != 0 && version <= s.completeAt && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Contains(id)
 }
 
 // put renders an object into the store, if there is room.
-func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
+func (s *handler) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	k := s.kind
 	limited := k.limits.any()
 	if limited {
 		k.room.Lock()
 		defer k.room.Unlock()
 	}
-	if !k.claim(o, id, version) {
+	if !k.claimName(o, id, version) {
 		k.counters.unchanged.Inc()
 		return true
 	}
@@ -60,21 +60,21 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 		before = k.store.Stats() // without the one whose name this is now
 	}
 	known := !limited || k.store.Contains(id)
-	full := !known && k.limits.keepOut(before)
+	full := !known && k.limits.full(before)
 	if full && !k.canGivePlace(o, before) {
-		return s.refuse(o, id)
+		return s.release(o, id)
 	}
 	if !s.render(o, id) {
 		return true
 	}
-	if k.limits.unfit(&s.lines) {
+	if k.limits.familiesOverLimit(&s.lines) {
 		k.store.Delete(id)
-		k.refusals.note(s.source, id, k.limits.bytes+1)
-		return s.refuse(o, id)
+		k.rejectedSizes.note(s.source, id, k.limits.bytes+1)
+		return s.release(o, id)
 	}
 	if full {
 		if !k.limits.fits(before, &s.lines) {
-			return s.refuse(o, id)
+			return s.release(o, id)
 		}
 		k.givePlace(o)
 		before = k.store.Stats()
@@ -84,8 +84,8 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 	if cap(s.lines.Buf) > maxIdleLines {
 		s.lines = resources.Lines{}
 	}
-	if limited && s.overgrown(before, id) {
-		return s.refuse(o, id)
+	if limited && s.evictIfOverLimit(before, id) {
+		return s.release(o, id)
 	}
 	k.counters.rendered.Inc()
 	if limited {
@@ -96,7 +96,7 @@ func (s *sink) put(o watch.Object, id store.ID, version uint64) (room bool) {
 
 // render renders an object, and removes one that can't be: its last good state would be
 // taken for the present one.
-func (s *sink) render(o watch.Object, id store.ID) (ok bool) {
+func (s *handler) render(o watch.Object, id store.ID) (ok bool) {
 	k := s.kind
 	s.lines.Limit = int(k.limits.text())
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
@@ -113,49 +113,49 @@ func (s *sink) render(o watch.Object, id store.ID) (ok bool) {
 }
 
 // refuse leaves an object out for which there is no room.
-func (s *sink) refuse(o watch.Object, id store.ID) (room bool) {
-	s.kind.disclaim(o, id)
-	s.leftOut(o)
+func (s *handler) release(o watch.Object, id store.ID) (room bool) {
+	s.kind.releaseName(o, id)
+	s.reject(o)
 	return false
 }
 
 // overgrown takes an object back out that has taken the text beyond its bound.
-func (s *sink) overgrown(before store.Stats, id store.ID) bool {
+func (s *handler) evictIfOverLimit(before store.Stats, id store.ID) bool {
 	k := s.kind
 	after := k.store.Stats()
 	if !k.limits.exceeded(before, after) {
 		return false
 	}
 	k.store.Delete(id)
-	k.refusals.note(s.source, id, after.HeldTextBytes-k.store.Stats().HeldTextBytes)
+	k.rejectedSizes.note(s.source, id, after.HeldTextBytes-k.store.Stats().HeldTextBytes)
 	return true
 }
 
 // leftOut notes that there is no room for an object.
-func (s *sink) leftOut(o watch.Object) {
+func (s *handler) reject(o watch.Object) {
 	k := s.kind
-	s.listed, s.crowded = 0, true // that it is not held says nothing of whether it exists
+	s.completeAt, s.rejectedSinceList = 0, true // that it is not held says nothing of whether it exists
 	k.counters.overLimit.Inc()
-	k.crowded.Do(func() {
+	k.logFirstRejected.Do(func() {
 		k.logger.Warn("a limit is reached and an object is left out; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
 	})
 }
 
 // Delete implements watch.Handler.
-func (s *sink) Delete(o watch.Object) {
+func (s *handler) Delete(o watch.Object) {
 	k := s.kind
 	id, version := k.id(o), watch.ParseVersion(o.ResourceVersion)
-	if k.graves.buried(id, version) {
+	if k.tombstones.covers(id, version) {
 		return // and held no longer than until then
 	}
-	if !k.graves.bury(id, version, k.listsGain()) {
-		k.abandonGain()
-		k.graves.bury(id, version, false)
+	if !k.tombstones.add(id, version, k.listsAddition()) {
+		k.cancelAdditions()
+		k.tombstones.add(id, version, false)
 	}
-	k.refusals.forget(s.source, id)
-	if k.hold == 0 {
-		k.disclaim(o, id)
+	k.rejectedSizes.forget(s.source, id)
+	if k.holdDeleted == 0 {
+		k.releaseName(o, id)
 		k.store.Delete(id)
 		k.noteGone(id)
 		return
@@ -167,25 +167,25 @@ func (s *sink) Delete(o watch.Object) {
 }
 
 // Replace implements watch.Handler.
-func (s *sink) Replace(all []watch.ObjectRef, resourceVersion string) {
+func (s *handler) Replace(all []watch.ObjectRef, resourceVersion string) {
 	version := watch.ParseVersion(resourceVersion)
 	gone := s.kind.store.Retain(s.source, version, s.kind.ids(all))
 	s.kind.counters.vanished.Add(float64(gone))
-	if version != 0 && version < s.newest {
-		s.kind.alarm.put(s.kind) // a cache that is behind, or versions that began anew
+	if version != 0 && version < s.newestList {
+		s.kind.urgentChecks.put(s.kind) // a cache that is behind, or versions that began again
 	}
-	s.kind.refusals.listed(s.source)
-	s.newest = max(s.newest, version)
-	s.listed = s.newest
-	if held := s.kind.held(); held != s.held || s.crowded {
-		s.listed, s.held, s.crowded = 0, held, false // not all of the list is held, or what is ours has changed meanwhile
+	s.kind.rejectedSizes.listed(s.source)
+	s.newestList = max(s.newestList, version)
+	s.completeAt = s.newestList
+	if held := s.kind.held(); held != s.held || s.rejectedSinceList {
+		s.completeAt, s.held, s.rejectedSinceList = 0, held, false // not all of the list is held, or what is ours has changed meanwhile
 	}
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {
 	return func(yield func(store.ID) bool) {
 		for _, h := range all {
-			if !yield(k.handleID(h)) {
+			if !yield(k.refID(h)) {
 				return
 			}
 		}

@@ -9,48 +9,48 @@ import (
 
 func TestDeletionsAreRemembered(t *testing.T) {
 	id := func(i int) store.ID { return store.NewID("", "a", fmt.Sprint(i)) }
-	var g graves
-	for i := range 10 * generation {
+	var g tombstones
+	for i := range 10 * tombstonesPerGeneration {
 		version := uint64(i + 1)
-		g.bury(id(i), version, false)
-		g.bury(id(i), 1, false) // heard of again, from a server that is behind
-		if back := max(0, i-generation+1); !g.buried(id(back), uint64(back+1)) {
+		g.add(id(i), version, false)
+		g.add(id(i), 1, false) // received again, from a server that is behind
+		if back := max(0, i-tombstonesPerGeneration+1); !g.covers(id(back), uint64(back+1)) {
 			t.Fatalf("deletion %d is forgotten after %d", back, i)
 		}
-		if g.buried(id(i), version+1) {
+		if g.covers(id(i), version+1) {
 			t.Fatal("a version after the deletion is taken for one before it")
 		}
-		if n := len(g.young) + len(g.old); n > 2*generation {
+		if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
 			t.Fatalf("%d deletions are remembered", n)
 		}
 	}
-	last := 10*generation - 1
-	if g.buried(id(0), 1) {
+	last := 10*tombstonesPerGeneration - 1
+	if g.covers(id(0), 1) {
 		t.Error("the first deletion is remembered")
 	}
-	if g.buried(id(last), 0) {
+	if g.covers(id(last), 0) {
 		t.Error("what has no version is taken for older than a deletion")
 	}
 	g.clear()
-	if g.buried(id(last), 1) {
+	if g.covers(id(last), 1) {
 		t.Error("a deletion is remembered after all were forgotten")
 	}
 }
 
 // An object that is deleted again in the next generation keeps the newer version.
 func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
-	var g graves
+	var g tombstones
 	id := store.NewID("", "a", "twice")
-	g.bury(id, 50, false)
-	for i := range generation {
-		g.bury(store.NewID("", "a", fmt.Sprint(i)), 60, false)
+	g.add(id, 50, false)
+	for i := range tombstonesPerGeneration {
+		g.add(store.NewID("", "a", fmt.Sprint(i)), 60, false)
 	}
-	g.bury(id, 40, false)
-	if !g.buried(id, 50) {
+	g.add(id, 40, false)
+	if !g.covers(id, 50) {
 		t.Error("the newer deletion is forgotten")
 	}
-	g.bury(store.NewID("", "b", "without"), 0, false)
-	if g.buried(store.NewID("", "b", "without"), 1) {
+	g.add(store.NewID("", "b", "without"), 0, false)
+	if g.covers(store.NewID("", "b", "without"), 1) {
 		t.Error("a deletion without a version is remembered")
 	}
 }
@@ -58,19 +58,19 @@ func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 // While what is gained is listed all are remembered, and no more than usual soon after.
 func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
 	id := func(i int) store.ID { return store.NewID("", "a", fmt.Sprint(i)) }
-	var g graves
-	for i := range 5 * generation {
-		g.bury(id(i), 1, true)
+	var g tombstones
+	for i := range 5 * tombstonesPerGeneration {
+		g.add(id(i), 1, true)
 	}
-	for i := range 5 * generation {
-		if !g.buried(id(i), 1) {
+	for i := range 5 * tombstonesPerGeneration {
+		if !g.covers(id(i), 1) {
 			t.Fatalf("deletion %d is forgotten", i)
 		}
 	}
-	for i := range 2 * generation {
-		g.bury(id(5*generation+i), 1, false)
+	for i := range 2 * tombstonesPerGeneration {
+		g.add(id(5*tombstonesPerGeneration+i), 1, false)
 	}
-	if n := len(g.young) + len(g.old); n > 2*generation {
+	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
 		t.Errorf("%d deletions are remembered", n)
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // follower starts a replica with one of three shards of the pods, whose watch has brought something: client-go lists
-// anew after a short watch that has not.
+// again after a short watch that has not.
 func (w *world) follower(change func(*Options)) *run {
 	w.t.Helper()
 	r := w.start(func(o *Options) {
@@ -45,7 +45,7 @@ func TestKindThatIsRefusedDoesNotHoldAChangeUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := plannedWorld(t)
-			r := w.follower(func(o *Options) { o.Patience = time.Millisecond })
+			r := w.follower(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
 			bend := func(rw http.ResponseWriter, req *http.Request) bool {
 				return strings.HasSuffix(req.URL.Path, "/pods") && refused(req.URL.Query().Get("watch") != "") && refuse(rw)
 			}
@@ -88,7 +88,7 @@ func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
 // deletions may come before the last of them.
 func TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack(t *testing.T) {
 	w := plannedWorld(t)
-	const many = planned + 4*generation
+	const many = planned + 4*tombstonesPerGeneration
 	for i := planned; i < many; i++ {
 		w.pod(i, "n1")
 	}
@@ -161,16 +161,16 @@ func TestListsOfAGainAreSpaced(t *testing.T) {
 	})
 }
 
-// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although nobody remembers it.
+// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although no one remembers it.
 func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	w := plannedWorld(t)
 	r := w.follower(func(*Options) {})
 	asked, answer := make(chan struct{}), make(chan struct{})
 	hold := sync.OnceFunc(func() { close(asked); <-answer })
-	var anew atomic.Bool
+	var relisted atomic.Bool
 	bend := func(rw http.ResponseWriter, req *http.Request) bool {
 		q := req.URL.Query()
-		anew.Store(anew.Load() || strings.HasSuffix(req.URL.Path, "/pods") && q.Get("sendInitialEvents") != "")
+		relisted.Store(relisted.Load() || strings.HasSuffix(req.URL.Path, "/pods") && q.Get("sendInitialEvents") != "")
 		if !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" {
 			return false
 		}
@@ -189,13 +189,13 @@ func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	}
 	eventually(t, "the deletions", func() bool { return r.podsHeld() <= 1 })
 	for _, k := range r.current() {
-		k.abandonGain()
-		k.graves.clear()
+		k.cancelAdditions()
+		k.tombstones.clear()
 	}
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
-	if n := r.podsHeld(); n != 1 || !anew.Load() {
-		t.Errorf("%d pods are held, want 1; listed anew: %t", n, anew.Load())
+	if n := r.podsHeld(); n != 1 || !relisted.Load() {
+		t.Errorf("%d pods are held, want 1; listed again: %t", n, relisted.Load())
 	}
 }
 
@@ -205,32 +205,32 @@ func TestTombstonesAreBoundedWhileAGainIsListed(t *testing.T) {
 	k := r.current()[0]
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	g := &gain{cancel}
-	k.setGain(g, true)
-	s := &sink{kind: k}
+	g := &addition{cancel}
+	k.trackAddition(g, true)
+	s := &handler{kind: k}
 	remove := func(i int) {
 		s.Delete(watch.Object{Meta: wire.Meta{Namespace: []byte("ns"), Name: strconv.AppendInt(nil, int64(i), 10), ResourceVersion: []byte("7")}})
 	}
-	for i := range maxKept {
+	for i := range maxTombstones {
 		remove(i)
 	}
 	if ctx.Err() != nil {
 		t.Fatalf("given up within the bound: %v", context.Cause(ctx))
 	}
-	for i := range 2 * maxKept {
-		remove(maxKept + i)
+	for i := range 2 * maxTombstones {
+		remove(maxTombstones + i)
 	}
-	if !errors.Is(context.Cause(ctx), errDeletions) {
+	if !errors.Is(context.Cause(ctx), errTooManyDeletions) {
 		t.Errorf("the list ends with %v", context.Cause(ctx))
 	}
-	if n := len(k.graves.young) + len(k.graves.old); n > 2*maxKept {
+	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*maxTombstones {
 		t.Errorf("%d deletions are remembered", n)
 	}
-	k.setGain(g, false)
-	for i := range 2 * generation {
+	k.trackAddition(g, false)
+	for i := range 2 * tombstonesPerGeneration {
 		remove(i)
 	}
-	if n := len(k.graves.young) + len(k.graves.old); n > 2*generation {
+	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*tombstonesPerGeneration {
 		t.Errorf("%d deletions are remembered after the list", n)
 	}
 }

@@ -17,12 +17,12 @@ const (
 	censusLargest = 20
 	// A Census works for censusWork at a time and then rests censusRest times as
 	// long, so that it takes a fifth of one CPU.
-	censusWork = 5 * time.Millisecond
-	censusRest = 4
+	sliceDuration = 5 * time.Millisecond
+	idleFactor    = 4
 )
 
 // Census counts what a replica shows.
-type Census struct {
+type CardinalityReport struct {
 	At   time.Time     // when it began
 	Took time.Duration // mostly rest
 	// All is everything together; without a name.
@@ -45,12 +45,12 @@ type Count struct {
 // Census counts the lines of all pages that are shown. It reads all text, which
 // is inflated for that, at a leisurely pace; scrapes and updates don't wait for
 // it. The error is that of ctx.
-func (r *Replica) Census(ctx context.Context) (Census, error) {
-	c := Census{At: time.Now()}
+func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
+	c := CardinalityReport{At: time.Now()}
 	families, namespaces := counts{}, counts{}
-	p := pacer{since: c.At}
+	p := throttle{since: c.At}
 	r.mu.Lock()
-	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *kind) bool { return k.late })
+	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *kind) bool { return k.warming })
 	r.mu.Unlock()
 	for _, k := range kinds {
 		of := Count{Name: k.Name}
@@ -58,8 +58,8 @@ func (r *Replica) Census(ctx context.Context) (Census, error) {
 			n := countPage(page, namespaces)
 			families.add(n)
 			of.add(n)
-			if !p.rest(ctx) {
-				return Census{}, ctx.Err()
+			if !p.yield(ctx) {
+				return CardinalityReport{}, ctx.Err()
 			}
 		}
 		if of.Series > 0 {
@@ -163,15 +163,15 @@ func closingQuote(value []byte) int {
 }
 
 // pacer makes long work leave most of a CPU to others.
-type pacer struct{ since time.Time }
+type throttle struct{ since time.Time }
 
 // rest returns after a pause when it is time for one, false when ctx has ended.
-func (p *pacer) rest(ctx context.Context) bool {
+func (p *throttle) yield(ctx context.Context) bool {
 	worked := time.Since(p.since)
-	if worked < censusWork {
+	if worked < sliceDuration {
 		return true
 	}
-	ok := watch.Sleep(ctx, censusRest*worked)
+	ok := watch.Sleep(ctx, idleFactor*worked)
 	p.since = time.Now()
 	return ok
 }
