@@ -128,3 +128,41 @@ func TestBookmarksCountAsContact(t *testing.T) {
 		t.Error("a bookmark did not count as contact")
 	}
 }
+
+// The StatefulSet counts from 10, and its first ordinal moves by one.
+func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
+	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
+	snap := snapshot{peers: peers{10: {ready: true}, 11: {}, 15: {ready: true, terminating: true}}}
+	o.addReplicas(snap, func(r *Replica) { r.Pod = "described" })
+	active, target := tableOf(3), tableOf(2)
+	want := []Replica{
+		{Ordinal: 0, State: podReady, Own: active.Ranges(0), ServedBy: 0},
+		{Ordinal: 1, Self: true, State: podUnready, Own: active.Ranges(1), Next: target.Ranges(0), ServedBy: -1},
+		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: 0},
+		{Ordinal: 5, State: podStopping, ServedBy: -1},
+	}
+	if len(o.Replicas) != len(want) {
+		t.Fatalf("%d replicas, want %d", len(o.Replicas), len(want))
+	}
+	for i, r := range o.Replicas {
+		w := want[i]
+		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || r.ServedBy != w.ServedBy ||
+			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Pod != "described" {
+			t.Errorf("got %+v, want %+v", r, w)
+		}
+	}
+}
+
+// A table of a fleet as large as that takes a while to compute, so it is left out.
+func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
+	for _, c := range []struct {
+		active, target int
+		ranges         bool
+	}{{maxReplicasWithRanges, 0, true}, {1, maxReplicasWithRanges, true}, {maxReplicasWithRanges + 1, 0, false}, {1, maxReplicasWithRanges + 1, false}} {
+		o := Overview{Status: Status{Active: c.active, Target: c.target}}
+		o.addReplicas(snapshot{}, func(*Replica) {})
+		if got := o.Replicas[0].Own != nil; got != c.ranges {
+			t.Errorf("%d replicas, %d wanted: ranges %t", c.active, c.target, got)
+		}
+	}
+}
