@@ -60,7 +60,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		HoldDeleted:       s.holdDeleted,
 		CustomGrace:       s.customGrace,
 		CheckEvery:        s.checkEvery,
-		OnVersionReset:         g.restarted,
+		OnVersionReset:    g.restarted,
 		HoldsChanged:      holdsChanged,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,

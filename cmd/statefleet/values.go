@@ -58,7 +58,7 @@ func whole[T int | int64 | uint16](into *T, low int64) kingpin.Value {
 	return parsed[T]{into, form{"whole number", []string{"!!int"}}, func(s string) (T, error) {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < low || n > high {
-			return 0, fmt.Errorf("%q is no whole number from %d to %d", s, low, high)
+			return 0, fmt.Errorf("must be an integer between %d and %d, got %q", low, high, s)
 		}
 		return T(n), nil
 	}}

@@ -73,7 +73,7 @@ func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector
 	}
 }
 
-// beyondAcquiring reports whether an error, after the one before it, is for a list of all there is to deal with: a
+// needsRelist reports whether an error, after the one before it, is for a list of all there is to deal with: a
 // kind that is refused is not waited for, and versions that have gone back are no reason to wait until they are where
 // they were.
 func needsRelist(err, last error) bool {
@@ -82,11 +82,11 @@ func needsRelist(err, last error) bool {
 		errors.Is(err, watch.ErrStaleList) && errors.Is(last, watch.ErrStaleList)
 }
 
-// gain is one list of what is gained. Deletions are remembered for as long as it is read,
+// addition is one list of added ranges. Deletions are remembered for as long as it is read,
 // but not between two of them: the next list is newer than all versions received before.
 type addition struct{ cancel context.CancelCauseFunc }
 
-// listGain lists once what is gained.
+// listAddition lists the added ranges once.
 func (k *kind) listAddition(ctx context.Context, s *watch.Reflector, what watch.RangeAddition) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -113,7 +113,7 @@ func (k *kind) trackAddition(g *addition, lists bool) {
 	k.additions[g] = true
 }
 
-// listsGain reports whether what is gained is being listed at the moment.
+// listsAddition reports whether added ranges are being listed.
 func (k *kind) listsAddition() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

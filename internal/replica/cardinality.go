@@ -21,7 +21,7 @@ const (
 	idleFactor    = 4
 )
 
-// Census counts what a replica shows.
+// CardinalityReport counts what a replica serves.
 type CardinalityReport struct {
 	At   time.Time     // when it began
 	Took time.Duration // mostly rest
@@ -42,7 +42,7 @@ type Count struct {
 	Memory int64 // that the pages take; 0 for namespaces, which share pages
 }
 
-// Census counts the lines of all pages that are shown. It reads all text, which
+// Cardinality counts the lines of all pages that are shown. It reads all text, which
 // is inflated for that, at a leisurely pace; scrapes and updates don't wait for
 // it. The error is that of ctx.
 func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
@@ -162,10 +162,10 @@ func closingQuote(value []byte) int {
 	return -1
 }
 
-// pacer makes long work leave most of a CPU to others.
+// throttle makes long work leave most of a CPU to others.
 type throttle struct{ since time.Time }
 
-// rest returns after a pause when it is time for one, false when ctx has ended.
+// yield returns after a pause when it is time for one, false when ctx has ended.
 func (p *throttle) yield(ctx context.Context) bool {
 	worked := time.Since(p.since)
 	if worked < sliceDuration {

@@ -28,7 +28,7 @@ const (
 	checkFailed    = "failed"    // the list was not complete
 )
 
-// suspects are differences that may be an event on its way.
+// discrepancies are differences that may be an event on its way.
 type discrepancies struct {
 	missing []store.Version // listed, and not held
 	surplus []store.Version // held, and not listed
@@ -62,7 +62,7 @@ func (r *Replica) firstPass(ctx context.Context, k *kind, plan *shard.Plan) (fou
 	return found, ""
 }
 
-// lookAgain is the second look: what still differs is mended.
+// secondPass compares again; the kind is listed again if differences remain.
 func (r *Replica) secondPass(ctx context.Context, w waiting) (result string) {
 	k := w.kind
 	if r.appliedPlan.Load() != w.plan || r.Idle() {
@@ -173,7 +173,7 @@ func versionsReset(listed, heard uint64, unlisted []store.Version) bool {
 	return heard > listed || slices.ContainsFunc(unlisted, func(v store.Version) bool { return v.Version > listed })
 }
 
-// stillWrong leaves out what has been mended by events since. What is over the
+// confirmed leaves out differences that events have resolved since. What is over the
 // limits is left out on purpose, and of what has no version that can be
 // compared nothing can be said.
 func (k *kind) confirmed(found discrepancies) (wrong discrepancies) {
@@ -190,7 +190,7 @@ func (k *kind) confirmed(found discrepancies) (wrong discrepancies) {
 	return wrong
 }
 
-// inBoth are those of the objects that others name, too. What was missing in one list
+// intersect returns those of the objects that others name, too. What was missing in one list
 // only has come and gone since: pods may live for seconds.
 func intersect(objects, others []store.Version) []store.Version {
 	named := make(map[store.ID]bool, len(others))
@@ -200,7 +200,7 @@ func intersect(objects, others []store.Version) []store.Version {
 	return slices.DeleteFunc(objects, func(v store.Version) bool { return !named[v.ID] })
 }
 
-// hopeless reports whether a new list was tried for all of this already. An object
+// unrepairable reports whether a new list was tried for all of this already. An object
 // that cannot be rendered stays missing, however often it is listed.
 func (k *kind) unrepairable(wrong discrepancies) bool {
 	now := map[store.Version]bool{}

@@ -13,7 +13,7 @@ import (
 // maxWaiting bounds how many kinds wait for their second look, each with its suspects.
 const maxWaiting = 8
 
-// checks have a look at one kind after the other, each once in a while. A kind that
+// checker compares one kind after the other, each from time to time. A kind that
 // has suspects waits for a second look, and while it does the others go on.
 type checker struct {
 	*Replica
@@ -75,7 +75,7 @@ func (c *checker) step(ctx context.Context) {
 	}
 }
 
-// takeTurn has a first look at the kind whose turn it is.
+// checkNext starts the check of the next kind.
 func (c *checker) checkNext(ctx context.Context) {
 	if kinds := c.current(); len(kinds) > 0 {
 		c.startCheck(ctx, kinds[c.nextKind%len(kinds)])
@@ -85,7 +85,7 @@ func (c *checker) checkNext(ctx context.Context) {
 	c.next = time.Now().Add(c.pace())
 }
 
-// first has a first look at a kind. One that waits for its second look goes on waiting,
+// startCheck compares a kind for the first time. One that waits for its second look goes on waiting,
 // unless its versions have begun again.
 func (c *checker) startCheck(ctx context.Context, k *kind) {
 	i := slices.IndexFunc(c.waiting, func(w waiting) bool { return w.kind == k })
@@ -111,7 +111,7 @@ func (c *checker) startCheck(ctx context.Context, k *kind) {
 	k.counters.checks(result).Inc()
 }
 
-// second has the second look that is due.
+// confirmCheck compares for the second time where that is due.
 func (c *checker) confirmCheck(ctx context.Context) {
 	w := c.waiting[0]
 	c.waiting = slices.Delete(c.waiting, 0, 1)

@@ -27,7 +27,7 @@ type collector struct {
 	rawAll *prometheus.Desc
 }
 
-// shown is what self-metrics are of.
+// source is what self-metrics are about.
 type source struct {
 	*Replica
 	extra []ExtraResource

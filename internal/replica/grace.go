@@ -80,7 +80,7 @@ func (r *Replica) exemptOverdue() {
 	}
 }
 
-// admit shows the late kinds that are complete by now, and has excused ones waited for again.
+// showReady makes visible the late kinds that are complete by now, and has excused ones waited for again.
 func (r *Replica) showReady() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +96,7 @@ func (r *Replica) showReady() {
 	}
 }
 
-// underWay reports whether something has begun that is not complete, and whether that is
+// inProgress reports whether something has begun that is not complete, and whether that is
 // worth to be looked after often.
 func (r *Replica) inProgress() (is, often bool) {
 	r.mu.Lock()

@@ -12,7 +12,7 @@ import (
 // maxIdleLines bounds the buffer that is kept from one object to the next.
 const maxIdleLines = 1 << 20
 
-// sink renders what one Source reads into its kind's store.
+// handler renders what one Reflector reads into its kind's store.
 type handler struct {
 	kind              *kind
 	source            uint32
@@ -35,7 +35,7 @@ func (s *handler) Put(o watch.Object) (room bool) {
 	return s.put(o, id, version)
 }
 
-// vanished reports whether an object is not held although it is older than a list
+// absentFromList reports whether an object is not held although it is older than a list
 // that was complete: that list would have named it, so it had been deleted by then,
 // and comes from an API server that is behind. Nothing is known of what has come to
 // be ours since, nor of what has given place to objects of other namespaces.
@@ -112,14 +112,14 @@ func (s *handler) render(o watch.Object, id store.ID) (ok bool) {
 	return true
 }
 
-// refuse leaves an object out for which there is no room.
+// release leaves an object out for which there is no room, and frees its name.
 func (s *handler) release(o watch.Object, id store.ID) (room bool) {
 	s.kind.releaseName(o, id)
 	s.reject(o)
 	return false
 }
 
-// overgrown takes an object back out that has taken the text beyond its bound.
+// evictIfOverLimit removes an object again that has taken the text beyond its bound.
 func (s *handler) evictIfOverLimit(before store.Stats, id store.ID) bool {
 	k := s.kind
 	after := k.store.Stats()
@@ -131,7 +131,7 @@ func (s *handler) evictIfOverLimit(before store.Stats, id store.ID) bool {
 	return true
 }
 
-// leftOut notes that there is no room for an object.
+// reject notes that there is no room for an object.
 func (s *handler) reject(o watch.Object) {
 	k := s.kind
 	s.completeAt, s.rejectedSinceList = 0, true // that it is not held says nothing of whether it exists

@@ -87,7 +87,7 @@ func families(r Renderer) []store.Family {
 	return all
 }
 
-// follow starts the kind's Reflectors, one for each scope, after ending those
+// startReflectors starts the kind's Reflectors, one for each scope, after ending those
 // that run. They hold what r.held says, at every moment. Nothing is listed while
 // that is nothing, since no selector says so. Cached lists may be as old as the API
 // server's cache.

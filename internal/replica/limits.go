@@ -26,7 +26,7 @@ func (l limits) text() int64 {
 	return l.object
 }
 
-// unfit reports whether an object with these lines can never find room.
+// familiesOverLimit reports whether an object with these lines can never find room.
 func (l limits) familiesOverLimit(lines *resources.Lines) bool {
 	return len(lines.Omitted) > 0 && l.bytes > 0 && l.bytes < l.object
 }
@@ -39,7 +39,7 @@ func (l limits) fits(held store.Stats, lines *resources.Lines) bool {
 // objectsOnly reports whether there would be room if there were one object less.
 func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldTextBytes < l.bytes }
 
-// keepOut reports whether an object that is not held finds no room.
+// full reports whether an object that is not held finds no room.
 func (l limits) full(s store.Stats) bool {
 	return l.objects > 0 && int64(s.Objects+s.HiddenObjects) >= l.objects || l.bytes > 0 && s.HeldTextBytes >= l.bytes
 }

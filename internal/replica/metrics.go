@@ -84,7 +84,7 @@ func (m *Metrics) Checks(resource string) watch.CheckCounters {
 	}
 }
 
-// Show makes the numbers of stores and Reflectors those of r, and the phases those of
+// SetSource makes the numbers of stores and Reflectors those of r, and the phases those of
 // the extra resources. It may be called at
 // any time.
 func (m *Metrics) SetSource(r *Replica, extra ...ExtraResource) {

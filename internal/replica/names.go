@@ -43,7 +43,7 @@ func (k *kind) id(o watch.Object) store.ID {
 	return store.NewIDBytes(o.UID, o.Namespace, o.Name)
 }
 
-// handleID is id for what is left of an object after a list.
+// refID is id for an object of a complete list.
 func (k *kind) refID(h watch.ObjectRef) store.ID {
 	if k.Custom {
 		return store.HashedID(h.UID, h.Namespace, h.Name)
@@ -51,7 +51,7 @@ func (k *kind) refID(h watch.ObjectRef) store.ID {
 	return store.NewID(h.UID, h.Namespace, h.Name)
 }
 
-// claim gives an object its name, and removes the one that had it. It reports false
+// claimName gives an object its name, and removes the one that had it. It reports false
 // when that one is the newer of the two.
 func (k *kind) claimName(o watch.Object, id store.ID, version uint64) bool {
 	key := k.names.hash(o)
@@ -70,7 +70,7 @@ func (k *kind) claimName(o watch.Object, id store.ID, version uint64) bool {
 	return true
 }
 
-// disclaim takes the name back.
+// releaseName takes the name back.
 func (k *kind) releaseName(o watch.Object, id store.ID) {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
@@ -83,7 +83,7 @@ func (k *kind) releaseName(o watch.Object, id store.ID) {
 // staleNameSlack is how many names of objects that are gone may be kept.
 const staleNameSlack = 1024
 
-// forget drops the names of objects that went without a word: with a list, or with a
+// pruneNames drops the names of objects that went without an event: with a list, or with a
 // change of shard.
 func (k *kind) pruneNames() {
 	s := k.store.Stats()

@@ -12,7 +12,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// selection is the set of namespaces that a label selector selects now. It is
+// namespaceSet is the set of namespaces that a label selector selects now. It is
 // the Handler of a Reflector of its own, which is checked apart from those of the kinds.
 type namespaceSet struct {
 	source  *watch.Checked
@@ -45,7 +45,7 @@ func (r *Replica) selectNamespaces() *namespaceSet {
 	return s
 }
 
-// wants reports whether objects of the namespace are followed.
+// contains reports whether objects of the namespace are followed.
 func (s *namespaceSet) contains(namespace []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -64,7 +64,7 @@ func rangesOf(p *shard.Ranges) shard.Ranges {
 	return *p
 }
 
-// trouble is why the last request failed of one of the Reflectors in this phase.
+// lastError is why the last request failed of one of the Reflectors in this phase.
 func (k *kind) lastError(phase watch.Phase) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

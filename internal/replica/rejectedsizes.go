@@ -6,7 +6,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// refusals know how large the objects are at least that are left out of a kind because
+// rejectedSizes know how large the objects are at least that are left out of a kind because
 // their text finds no room. Text that is left out leaves room for less than it, and so is
 // the only sign that --byte-limit is reached. There may be any number of such objects, so
 // only the smallest is kept, by Source, and renewed with each list: that tries all that
@@ -16,12 +16,12 @@ type rejectedSizes struct {
 	bySource map[uint32]*rejectedByList
 }
 
-// sinceLists are the smallest object since the list before the last, and since the last.
+// rejectedByList are the smallest object since the list before the last, and since the last.
 // What was left out and is there still is among the former, since the last list has
 // tried it again.
 type rejectedByList struct{ known, next minRejected }
 
-// smallest is the smallest of the objects that were left out.
+// minRejected is the smallest of the objects that were left out.
 type minRejected struct {
 	id     store.ID
 	bytes  int64 // 0 while there is none
@@ -82,7 +82,7 @@ func (r *rejectedSizes) listed(source uint32) {
 	}
 }
 
-// unfit reports whether none of the objects of one of the Reflectors fits into that many
+// noneFits reports whether none of the objects of one of the Reflectors fits into that many
 // bytes.
 func (r *rejectedSizes) noneFits(room int64) bool {
 	r.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// course is where a replica stands on its way to a plan. It serves nothing that
+// reshardState is how far a replica has come towards a plan. It serves nothing that
 // it does not hold completely, and gives nothing up that it serves before it
 // serves what the plan says.
 type reshardState struct {
@@ -20,7 +20,7 @@ type reshardState struct {
 	synced  shard.Ranges // of that, what is known to be complete
 }
 
-// turn makes the replica follow another plan.
+// setPlan makes the replica follow another plan.
 func (r *Replica) setPlan(ctx context.Context, c reshardState, p shard.Plan) reshardState {
 	if heldTables(p) != heldTables(c.plan) {
 		c.shards = p.Shards()
@@ -31,13 +31,13 @@ func (r *Replica) setPlan(ctx context.Context, c reshardState, p shard.Plan) res
 	return r.reconcile(ctx, c)
 }
 
-// tables is what of a plan says what has to be held.
+// heldTables is the part of a plan that says what must be held.
 func heldTables(p shard.Plan) shard.Plan {
 	p.SwitchScheduled, p.ServesNeighbour, p.ServedByStandby = false, false, false
 	return p
 }
 
-// goal is what the plan has the replica serve.
+// desiredVisible is what the plan has the replica serve.
 func (c reshardState) desiredVisible() (goal shard.Ranges) {
 	for _, served := range c.plan.Serves(c.shards) {
 		goal = goal.Union(served)
@@ -116,7 +116,7 @@ func (r *Replica) expandHeld(ctx context.Context, c reshardState, held shard.Ran
 // sort makes the kind's store tell visible objects from those that are only held.
 func (c reshardState) sort(k *kind) { k.store.SetPartitioning(c.parts.part, c.parts.union(c.visible)) }
 
-// arrive says how far the replica has come: whether it is ready, whether it
+// publishStatus says how far the replica has come: whether it is ready, whether it
 // serves, and how much it holds of what the plan asks for. That comes last: who
 // is told may read the page at once.
 func (r *Replica) publishStatus(c reshardState, goal shard.Ranges) {
@@ -178,7 +178,7 @@ func (r *Replica) Holds(p shard.Plan) shard.Held {
 // of a hash is a number with one bit for each set that it is in.
 type parts []shard.Ranges
 
-// divide makes parts of at most five sets.
+// newParts makes parts of at most five sets.
 func newParts(sets ...shard.Ranges) parts {
 	var all parts
 	for _, set := range sets {
@@ -201,7 +201,7 @@ func (p parts) part(hash uint64) (part store.Partition, held bool) {
 
 func (p parts) index(set shard.Ranges) int { return slices.IndexFunc(p, set.Equal) }
 
-// have reports whether all these sets, but for empty ones, can be told.
+// contains reports whether all these sets, but for empty ones, can be told.
 func (p parts) contains(sets []shard.Ranges) bool {
 	for _, set := range sets {
 		if len(set) > 0 && p.index(set) < 0 {
@@ -211,7 +211,7 @@ func (p parts) contains(sets []shard.Ranges) bool {
 	return true
 }
 
-// of returns the parts whose hashes are in one of the sets.
+// union returns the parts whose hashes are in one of the sets.
 func (p parts) union(sets ...shard.Ranges) store.PartitionSet {
 	var bits store.Partition
 	for _, set := range sets {

@@ -159,7 +159,7 @@ func (r *Replica) suspendBatching() (end func()) {
 	return func() { objects(); custom() }
 }
 
-// listAnew does what a check asks for.
+// relist lists a kind again, as a check requests.
 func (r *Replica) relist(ctx context.Context, what repair) {
 	k := what.kind
 	if !slices.Contains(r.current(), k) {
@@ -180,7 +180,7 @@ func (r *Replica) relistAll(ctx context.Context) {
 	}
 }
 
-// keepTidy sweeps until ctx ends. It has a goroutine of its own, since a change of
+// maintain sweeps until ctx ends. It has a goroutine of its own, since a change of
 // what is served must not wait for it.
 func (r *Replica) maintain(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
