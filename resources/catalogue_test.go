@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
 // catalogued is a line of testdata/catalogue.tsv: a family as dashboards know it.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
 func TestLabelName(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/faults"
+	"github.com/statefleet/statefleet/internal/testing/faults"
 )
 
 // trial is a fleet on a cluster, while it runs.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/statefleet/statefleet/internal/faketime"
 	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/store"

@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/faults"
-	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/testing/faults"
+	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 )

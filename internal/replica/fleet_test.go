@@ -3,7 +3,7 @@ package replica
 import (
 	"slices"
 
-	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/shard"
 )
 

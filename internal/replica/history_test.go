@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faults"
+	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/shard"
 )
 

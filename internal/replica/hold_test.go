@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/store"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/shard"
 )
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
 )

@@ -15,7 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/store"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/shard"
 )

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
 // TestChecksOfProcessesThatStartTogetherSpread: no two of them wait for the same time.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
 // logBuffer collects lines of several goroutines.

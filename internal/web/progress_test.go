@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/statefleet/statefleet/internal/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
 // longPage is a page of half a megabyte, so that each of its writes has to wait for a client that does not read.

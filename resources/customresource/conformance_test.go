@@ -16,7 +16,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
-	"github.com/statefleet/statefleet/internal/conformance"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 )

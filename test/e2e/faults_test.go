@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/statefleet/statefleet/internal/faults"
+	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 )

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/internal/faults"
+	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/test/fleet"
 )
 

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/test/fleet"
 )
 

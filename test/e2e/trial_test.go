@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/statefleet/statefleet/internal/faults"
-	"github.com/statefleet/statefleet/internal/history"
+	"github.com/statefleet/statefleet/internal/testing/faults"
+	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/test/controlplane"
