@@ -93,7 +93,7 @@ const alwaysRead = `metadata.name metadata.namespace metadata.uid metadata.resou
 // mask compiles the fields that are kept when reads, labels and annotations are
 // wanted.
 func mask[T any](reads []string) (*wire.Mask, error) {
-	return wire.NewMask(reflect.TypeFor[T](), reads, wire.Without("metadata.annotations", lastApplied))
+	return wire.NewMask(reflect.TypeFor[T](), reads, wire.ExcludeKey("metadata.annotations", lastApplied))
 }
 
 func fields(lists ...string) []string {

@@ -171,8 +171,8 @@ func (t *trial) happen(ctx context.Context, pause time.Duration) error {
 			t.scrapes.away.Store(true)
 			return errors.Join(t.configure(false), t.cluster.scale(t.replicas-1))
 		},
-		func() error { t.faults.Spoil(0.2, spells()...); t.cluster.CloseWatches(); return nil },
-		func() error { t.faults.Spoil(0); return t.cluster.scale(t.replicas) },
+		func() error { t.faults.SetFaults(0.2, spells()...); t.cluster.CloseWatches(); return nil },
+		func() error { t.faults.SetFaults(0); return t.cluster.scale(t.replicas) },
 	} {
 		if err := do(); err != nil {
 			return err

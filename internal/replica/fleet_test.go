@@ -53,7 +53,7 @@ func (f *fleet) follow(active, target, down int) {
 }
 
 // listed is what every list that begins from here shows.
-func (f *fleet) listed() history.Moment {
+func (f *fleet) listed() history.Position {
 	if f.stale {
 		return nil
 	}

@@ -109,11 +109,11 @@ func strike(t *testing.T, f faults.Fault, seed uint64, o *outcome) {
 	if f == "all" {
 		list = faults.All()
 	}
-	c.injector.Spoil(1.0/3, list...)
+	c.injector.SetFaults(1.0/3, list...)
 	for turn := 0; turn == 0 || turn < 20 && missed(f, c.injector.Counts()); turn++ {
 		c.live(steps(), w)
 	}
-	c.injector.Spoil(0)
+	c.injector.SetFaults(0)
 	c.cluster.CloseWatches()
 	took := c.converge(w)
 	counts := c.injector.Counts()
@@ -146,13 +146,13 @@ func TestAPIServerThatIsAway(t *testing.T) {
 	w.reads(plan, nil)
 	c.converge(w)
 	for range 3 {
-		c.injector.Away(true)
+		c.injector.SetUnavailable(true)
 		c.server.CloseClientConnections()
 		c.live(steps(), w) // events that no watch brings
 		if w.Serves() != nil {
 			t.Error("what is known is not served any more")
 		}
-		c.injector.Away(false)
+		c.injector.SetUnavailable(false)
 		o.struck++
 		o.worst = max(o.worst, c.converge(w))
 	}
@@ -167,13 +167,13 @@ func TestFleetThroughFaults(t *testing.T) {
 	defer o.tell(t)
 	c := newChronicle(t, o.seed)
 	f := c.fleet(3)
-	c.injector.Spoil(0.2, faults.All()...)
+	c.injector.SetFaults(0.2, faults.All()...)
 	f.stale = true
 	for range 6 {
 		f.change()
 		c.live(steps()/4, f.serving()...)
 	}
-	c.injector.Spoil(0)
+	c.injector.SetFaults(0)
 	c.cluster.CloseWatches()
 	o.steps, o.struck, o.worst = c.steps, struck(c.injector.Counts()), c.converge(f.serving()...)
 	f.tried()

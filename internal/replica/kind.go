@@ -38,7 +38,7 @@ type kind struct {
 	held               func() *shard.Ranges
 	urgentChecks       latest[*kind] // see Replica
 
-	// late is set on a kind that came while others were served already, or is
+	// warming is set on a kind that came while others were served already, or is
 	// overdue: it is not visible, and nothing waits for it, until it is complete. It
 	// belongs to the Replica's loop and is changed under the Replica's mutex.
 	warming bool

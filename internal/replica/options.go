@@ -50,7 +50,7 @@ type Options struct {
 	// see watch.Options. Lists of what a change of shard adds are spaced by one second,
 	// doubled up to 30, unless it is set.
 	Backoff wait.Backoff
-	// Patience is how long a kind that the API server refuses is waited for; 0
+	// ForbiddenGrace is how long a kind that the API server refuses is waited for; 0
 	// means 10 seconds.
 	ForbiddenGrace time.Duration
 	// CustomGrace is how long a custom kind that can't be listed keeps the replica from
@@ -62,7 +62,7 @@ type Options struct {
 	CheckEvery time.Duration
 	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
 	CheckGrace time.Duration
-	// Restarted, unless it is nil, is called when the versions of the API server turn
+	// OnVersionReset, unless it is nil, is called when the versions of the API server turn
 	// out to have gone back, for other watchers of it. It must not block.
 	OnVersionReset func()
 	// HoldsChanged, unless it is nil, is called when [Replica.Holds] may have another answer. It must not block.

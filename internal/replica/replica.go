@@ -24,10 +24,10 @@ type Replica struct {
 	// held is what the Reflectors keep of what they read.
 	held atomic.Pointer[shard.Ranges]
 
-	// shown is what is served.
+	// visible is what is served.
 	visible atomic.Pointer[shard.Ranges]
 
-	// settled is the plan that is followed, once all that it asks for is held.
+	// appliedPlan is the plan that is followed, once all that it asks for is held.
 	appliedPlan atomic.Pointer[shard.Plan]
 
 	// prepared is the plan that is followed, once its part of the target is held.

@@ -16,10 +16,10 @@ const (
 	sweepEvery = 5 * time.Second
 	quietAfter = time.Minute
 	syncPoll   = 50 * time.Millisecond
-	// hurryFor is how long events do not gather after each change of the plan: from
+	// unbatchedAfterPlan is how long events do not gather after each change of the plan: from
 	// the naming of a switch until it is over.
 	unbatchedAfterPlan = 10 * time.Second
-	// gatherNamespaces is how long further changes of the selected namespaces
+	// namespaceDebounce is how long further changes of the selected namespaces
 	// are waited for: each costs a list of every kind.
 	namespaceDebounce = time.Second
 )
@@ -244,7 +244,7 @@ func (r *Replica) replaceKinds(ctx context.Context, c reshardState, wanted []Kin
 	return c
 }
 
-// worthFreeing is how much a sweep has to pack for the memory to be given back
+// freeThreshold is how much a sweep has to pack for the memory to be given back
 // at once. Start-up leaves tens of megabytes that the collector, which waits
 // for the heap to grow, would otherwise keep for minutes.
 const freeThreshold = 8 << 20

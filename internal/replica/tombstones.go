@@ -6,7 +6,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// generation is how many deletions of a kind are remembered at least; at most they
+// tombstonesPerGeneration is how many deletions of a kind are remembered at least; at most they
 // are twice as many, but for those that come while what is gained is listed: its pages
 // are all of one moment. It is what a map of 1,024 places takes, 27 KiB.
 //

@@ -16,8 +16,8 @@ type witness struct {
 	*run
 	c      *chronicle
 	view   int
-	reader *history.Reader // nil while it is not known what must be served
-	since  history.Moment  // what it has listed completely
+	reader *history.Reader  // nil while it is not known what must be served
+	since  history.Position // what it has listed completely
 }
 
 // witness starts a replica that shows one of the views.
@@ -36,7 +36,7 @@ func (c *chronicle) witness(view int, change func(*Options)) *witness {
 
 // reads begins to hold pages against the history: those of what a plan serves, which
 // show nothing older than since.
-func (w *witness) reads(p shard.Plan, since history.Moment) {
+func (w *witness) reads(p shard.Plan, since history.Position) {
 	w.reader = w.c.history.Reader(w.view, served(p).Contains, since)
 }
 

@@ -21,9 +21,9 @@ import (
 const (
 	reviewTimeout = 5 * time.Second
 	renewTimeout  = time.Second // while the answer before is still good
-	tokenLasts    = time.Minute
-	allowLasts    = 5 * time.Minute
-	denyLasts     = 30 * time.Second
+	tokenTTL      = time.Minute
+	allowTTL      = 5 * time.Minute
+	denyTTL       = 30 * time.Second
 	knownFor      = time.Hour
 	maxVerdicts   = 1024 // of each of four kinds; some hundred bytes each
 )
@@ -58,8 +58,8 @@ type AuthFilter struct {
 	prefix   string
 	first    reviewer // of what is not known, with a budget that strangers can use up
 	again    reviewer // of what was accepted before, with a budget of its own
-	users    verdicts[user]
-	rights   verdicts[struct{}] // by token and path
+	users    decisionCache[user]
+	rights   decisionCache[struct{}] // by token and path
 	unknown  *budget
 	known    *budget
 	requests *prometheus.CounterVec
@@ -87,13 +87,13 @@ var errLimited = errors.New("too many unknown tokens or paths from this address"
 func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, log *slog.Logger) (*AuthFilter, error) {
 	f := &AuthFilter{
 		prefix: o.PathPrefix,
-		users: verdicts[user]{
-			yes: memory[user]{lasts: tokenLasts, ages: tokenLasts / 2, keeps: knownFor, limit: maxVerdicts},
-			no:  memory[user]{lasts: tokenLasts, limit: maxVerdicts},
+		users: decisionCache[user]{
+			yes: ttlCache[user]{ttl: tokenTTL, ages: tokenTTL / 2, keeps: knownFor, limit: maxVerdicts},
+			no:  ttlCache[user]{ttl: tokenTTL, limit: maxVerdicts},
 		},
-		rights: verdicts[struct{}]{
-			yes: memory[struct{}]{lasts: allowLasts, ages: allowLasts / 2, keeps: knownFor, limit: maxVerdicts},
-			no:  memory[struct{}]{lasts: denyLasts, limit: maxVerdicts},
+		rights: decisionCache[struct{}]{
+			yes: ttlCache[struct{}]{ttl: allowTTL, ages: allowTTL / 2, keeps: knownFor, limit: maxVerdicts},
+			no:  ttlCache[struct{}]{ttl: denyTTL, limit: maxVerdicts},
 		},
 		unknown: newBudget(),
 		known:   newBudget(),

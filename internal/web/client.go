@@ -86,7 +86,7 @@ func (r *rates) allow(c client) bool {
 			r.byClient = map[client]*rate.Limiter{}
 		}
 		if len(r.byClient) >= r.clients {
-			r.makeRoom()
+			r.evict()
 		}
 		l = rate.NewLimiter(r.limit, r.burst)
 		r.byClient[c] = l
@@ -94,8 +94,8 @@ func (r *rates) allow(c client) bool {
 	return l.Allow()
 }
 
-// makeRoom forgets the clients that have used nothing lately, or else any one.
-func (r *rates) makeRoom() {
+// evict forgets the clients that have used nothing lately, or else any one.
+func (r *rates) evict() {
 	for c, l := range r.byClient {
 		if l.Tokens() >= float64(r.burst) {
 			delete(r.byClient, c)

@@ -17,8 +17,8 @@ func fleetLink(port int) toolkit.LandingLinks {
 	return toolkit.LandingLinks{Address: fleetPath, Text: "Fleet", Description: "the state of the whole fleet, on port " + strconv.Itoa(port)}
 }
 
-// leadTo sends browsers to another port of the host that they have asked.
-func leadTo(port int) http.HandlerFunc {
+// redirectToPort sends browsers to another port of the host that they have asked.
+func redirectToPort(port int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {

@@ -58,7 +58,7 @@ func TestWayToTheFleetPage(t *testing.T) {
 				r.TLS, want = new(tls.ConnectionState), strings.Replace(want, "http:", "https:", 1)
 			}
 			w := httptest.NewRecorder()
-			leadTo(8081)(w, r)
+			redirectToPort(8081)(w, r)
 			if got := w.Header().Get("Location"); got != want || w.Code != http.StatusTemporaryRedirect {
 				t.Errorf("%s: %d to %s, want %s", host, w.Code, got, want)
 			}

@@ -183,9 +183,9 @@ func TestTokenThatCannotBeRenewedIsGoodForTheRestOfItsTime(t *testing.T) {
 // A token that is revoked is refused when it is renewed.
 func TestRevokedTokenIsRefusedWhenItIsRenewed(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		m := verdicts[string]{
-			yes: memory[string]{lasts: time.Minute, ages: time.Minute / 2, keeps: time.Hour, limit: 2},
-			no:  memory[string]{lasts: time.Minute, limit: 2},
+		m := decisionCache[string]{
+			yes: ttlCache[string]{ttl: time.Minute, ages: time.Minute / 2, keeps: time.Hour, limit: 2},
+			no:  ttlCache[string]{ttl: time.Minute, limit: 2},
 		}
 		for i, step := range []struct {
 			answer bool
@@ -210,7 +210,7 @@ func TestRevokedTokenIsRefusedWhenItIsRenewed(t *testing.T) {
 // Tokens that are accepted and never used again do not push out the one that is used.
 func TestMemoryKeepsWhatIsUsed(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		m := memory[int]{lasts: time.Hour, limit: 10}
+		m := ttlCache[int]{ttl: time.Hour, limit: 10}
 		m.put(digest{}, 4711)
 		for i := range 100 {
 			time.Sleep(time.Second)

@@ -23,7 +23,7 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 	if err != nil {
 		return nil, fmt.Errorf("metrics about scrapes: %w", err)
 	}
-	page := limited(&scraper{exporter: e, metrics: metrics}, o.MaxRequests, rejected)
+	page := limitConcurrency(&metricsHandler{exporter: e, metrics: metrics}, o.MaxRequests, rejected)
 	landing := toolkit.LandingConfig{
 		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
 		Version:     o.Version,
@@ -34,7 +34,7 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 	}
 	mux, err := newMux(page, e, landing, "the metrics of this shard's objects", nil)
 	if err == nil && o.FleetPort != 0 {
-		mux.Handle("GET "+fleetPath, leadTo(o.FleetPort))
+		mux.Handle("GET "+fleetPath, redirectToPort(o.FleetPort))
 	}
 	return mux, err
 }
@@ -50,7 +50,7 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 		ErrorLog:          newLimitedLog(log, slog.LevelError).logger(),
 		EnableOpenMetrics: true,
 	})
-	mux, err := newMux(limited(page, o.MaxRequests, rejected), e, toolkit.LandingConfig{
+	mux, err := newMux(limitConcurrency(page, o.MaxRequests, rejected), e, toolkit.LandingConfig{
 		Description: "Metrics about statefleet itself",
 		Version:     o.Version,
 		Profiling:   strconv.FormatBool(o.Profiling),
@@ -79,14 +79,14 @@ func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, wha
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", alive)
-	mux.HandleFunc("GET /livez", alive)
+	mux.HandleFunc("GET /healthz", writeOK)
+	mux.HandleFunc("GET /livez", writeOK)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := e.Ready(); err != nil {
 			notReady(w, err)
 			return
 		}
-		alive(w, r)
+		writeOK(w, r)
 	})
 	if home == nil {
 		mux.Handle("GET /{$}", page)
@@ -98,7 +98,7 @@ func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, wha
 	return mux, nil
 }
 
-func alive(w http.ResponseWriter, _ *http.Request) {
+func writeOK(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, "ok\n") // a client that left needs no answer
 }

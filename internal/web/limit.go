@@ -17,9 +17,9 @@ func newRejected(r prometheus.Registerer, port string) (prometheus.Counter, erro
 	return c, r.Register(c)
 }
 
-// limited lets at most n requests into next at the same time, and shares these slots among clients; 0 stands for any number. The
+// limitConcurrency lets at most n requests into next at the same time, and shares these slots among clients; 0 stands for any number. The
 // others are refused at once: a client that waits would hold a connection, and learn no more.
-func limited(next http.Handler, n int, rejected prometheus.Counter) http.Handler {
+func limitConcurrency(next http.Handler, n int, rejected prometheus.Counter) http.Handler {
 	if n == 0 {
 		return next
 	}

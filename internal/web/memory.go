@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// memory holds values, each for the same while, and only so many.
-type memory[V any] struct {
-	lasts time.Duration // a value is good for so long
+// ttlCache holds values, each for the same while, and only so many.
+type ttlCache[V any] struct {
+	ttl   time.Duration // a value is good for so long
 	ages  time.Duration // from then on it should be renewed; zero: it never should
 	keeps time.Duration // so long it is known that there was one; zero: as lasts
 	limit int
@@ -31,11 +31,11 @@ const (
 	expired // no longer good, but not forgotten
 )
 
-func (m *memory[V]) ageOf(e entry[V], now time.Time) age {
+func (m *ttlCache[V]) ageOf(e entry[V], now time.Time) age {
 	switch old := now.Sub(e.made); {
-	case old >= max(m.lasts, m.keeps):
+	case old >= max(m.ttl, m.keeps):
 		return forgotten
-	case old >= m.lasts:
+	case old >= m.ttl:
 		return expired
 	case m.ages > 0 && old >= m.ages:
 		return aging
@@ -44,7 +44,7 @@ func (m *memory[V]) ageOf(e entry[V], now time.Time) age {
 	}
 }
 
-func (m *memory[V]) get(key digest) (V, age) {
+func (m *ttlCache[V]) get(key digest) (V, age) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var none V
@@ -63,7 +63,7 @@ func (m *memory[V]) get(key digest) (V, age) {
 }
 
 // put remembers a value. When there is no room, those go that are over, or else the one that was used least recently.
-func (m *memory[V]) put(key digest, value V) {
+func (m *ttlCache[V]) put(key digest, value V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -71,18 +71,18 @@ func (m *memory[V]) put(key digest, value V) {
 		m.entries = map[digest]entry[V]{}
 	}
 	if _, known := m.entries[key]; !known && len(m.entries) >= m.limit {
-		m.makeRoom(now)
+		m.evict(now)
 	}
 	m.entries[key] = entry[V]{value: value, made: now, used: now}
 }
 
-func (m *memory[V]) remove(key digest) {
+func (m *ttlCache[V]) remove(key digest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.entries, key)
 }
 
-func (m *memory[V]) makeRoom(now time.Time) {
+func (m *ttlCache[V]) evict(now time.Time) {
 	var oldest digest
 	var used time.Time
 	for key, e := range m.entries {

@@ -9,8 +9,8 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// dialect is one of the forms of exposition text that clients ask for by media type and version.
-type dialect struct {
+// offer is one of the forms of exposition text that clients ask for by media type and version.
+type offer struct {
 	format             store.Format
 	mediaType, version string
 }
@@ -22,8 +22,8 @@ const (
 
 // dialects lists what is offered, the preferred one first; the last one is for clients that accept none of them.
 // The two versions of a format do not differ in a byte of ours: 1.0.0 of the text format only adds quoted UTF-8 names.
-func dialects() [4]dialect {
-	return [...]dialect{
+func dialects() [4]offer {
+	return [...]offer{
 		{store.OpenMetrics, openMetricsMediaType, "1.0.0"},
 		{store.OpenMetrics, openMetricsMediaType, "0.0.1"},
 		{store.Text, textMediaType, "1.0.0"},
@@ -31,14 +31,14 @@ func dialects() [4]dialect {
 	}
 }
 
-// form is a dialect together with what the client asked about the escaping of names.
-type form struct {
-	dialect
+// negotiated is a dialect together with what the client asked about the escaping of names.
+type negotiated struct {
+	offer
 	escaping string // empty: not mentioned
 }
 
 // contentType is the value of the Content-Type header.
-func (f form) contentType() string {
+func (f negotiated) contentType() string {
 	t := f.mediaType + "; version=" + f.version + "; charset=utf-8"
 	if f.escaping != "" {
 		t += "; escaping=" + f.escaping
@@ -47,7 +47,7 @@ func (f form) contentType() string {
 }
 
 // name is the format as a label of self-metrics.
-func (f form) name() string {
+func (f negotiated) name() string {
 	if f.format == store.OpenMetrics {
 		return "openmetrics"
 	}
@@ -57,7 +57,7 @@ func (f form) name() string {
 // negotiate chooses the form that the Accept headers give the highest quality; the order in which a client lists its
 // wishes has no meaning (RFC 9110, section 12.5.1). What we do not speak, such as protobuf, is passed over. A client
 // that accepts nothing of ours, or names no type, gets text 0.0.4.
-func negotiate(accept []string) form {
+func negotiate(accept []string) negotiated {
 	offers := dialects()
 	best, quality := len(offers)-1, 0.0
 	escaping := ""
@@ -66,13 +66,13 @@ func negotiate(accept []string) form {
 		if !ok || math.IsNaN(clause.Q) || clause.Q <= 0 || clause.Q < quality || clause.Q == quality && i > best {
 			continue
 		}
-		best, quality, escaping = i, clause.Q, echo(parameter(clause, "escaping"))
+		best, quality, escaping = i, clause.Q, supportedEscaping(parameter(clause, "escaping"))
 	}
-	return form{dialect: offers[best], escaping: escaping}
+	return negotiated{offer: offers[best], escaping: escaping}
 }
 
 // match returns the offer that a clause of an Accept header names. A wildcard stands for the last one.
-func match(offers [4]dialect, clause goautoneg.Accept) (int, bool) {
+func match(offers [4]offer, clause goautoneg.Accept) (int, bool) {
 	mediaType, version := clause.Type+"/"+clause.SubType, parameter(clause, "version")
 	switch {
 	case mediaType == "*/*" || mediaType == "text/*":
@@ -94,9 +94,9 @@ func parameter(clause goautoneg.Accept, name string) string {
 	return strings.Trim(clause.Params[name], `"`)
 }
 
-// echo returns the escaping that the answer may claim: one that leaves names of letters, digits, underscores and
+// supportedEscaping returns the escaping that the answer may claim: one that leaves names of letters, digits, underscores and
 // colons, which all of ours are, as they stand. The scheme "dots" does not: it doubles underscores.
-func echo(escaping string) string {
+func supportedEscaping(escaping string) string {
 	switch escaping {
 	case "allow-utf-8", "underscores", "values":
 		return escaping

@@ -39,15 +39,15 @@ type gate struct {
 	file    *configFile
 	next    http.Handler
 	limit   *rate.Limiter // nil: none
-	matches verdicts[struct{}]
+	matches decisionCache[struct{}]
 	tries   *budget
 	compare sync.Mutex // one comparison at a time: strangers must not have all CPUs
 }
 
 func newGate(file *configFile, next http.Handler) *gate {
-	g := &gate{file: file, next: next, matches: verdicts[struct{}]{
-		yes: memory[struct{}]{lasts: matchLasts, limit: maxPasswords},
-		no:  memory[struct{}]{lasts: mismatchLasts, limit: maxPasswords},
+	g := &gate{file: file, next: next, matches: decisionCache[struct{}]{
+		yes: ttlCache[struct{}]{ttl: matchLasts, limit: maxPasswords},
+		no:  ttlCache[struct{}]{ttl: mismatchLasts, limit: maxPasswords},
 	}, tries: &budget{rates{limit: clientTriesPerSecond, burst: clientTriesAtOnce, clients: maxClients}, newSlots(maxTries)}}
 	if l := file.valid.Load().RateLimiterConfig; l.Interval != 0 {
 		g.limit = rate.NewLimiter(rate.Every(l.Interval), l.Burst)

@@ -43,7 +43,7 @@ type apiReviewer struct {
 func newReviewer(config *rest.Config, audiences []string) reviewer {
 	a, err := newAPIReviewer(config, audiences)
 	if err != nil {
-		return noReviewer{err}
+		return failingReviewer{err}
 	}
 	return a
 }
@@ -97,11 +97,11 @@ func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, er
 	return review.Status.Allowed && !review.Status.Denied, nil
 }
 
-// noReviewer fails with the error that kept the API server from being asked at all.
-type noReviewer struct{ err error }
+// failingReviewer fails with the error that kept the API server from being asked at all.
+type failingReviewer struct{ err error }
 
-func (n noReviewer) authenticate(context.Context, string) (user, bool, error) {
+func (n failingReviewer) authenticate(context.Context, string) (user, bool, error) {
 	return user{}, false, n.err
 }
 
-func (n noReviewer) allows(context.Context, user, string) (bool, error) { return false, n.err }
+func (n failingReviewer) allows(context.Context, user, string) (bool, error) { return false, n.err }

@@ -9,20 +9,20 @@ import (
 // retryAfter is how long, in seconds, a client is told to wait for a page that is not ready.
 const retryAfter = 5
 
-// scraper serves the page of metrics.
-type scraper struct {
+// metricsHandler serves the page of metrics.
+type metricsHandler struct {
 	exporter Exporter
 	metrics  *scrapeMetrics
 }
 
-func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, enc := negotiate(r.Header.Values("Accept")), negotiateEncoding(r.Header.Values("Accept-Encoding"))
 	code := s.answer(w, r, f, enc)
 	s.metrics.scrapes.WithLabelValues(f.name(), string(enc), strconv.Itoa(code)).Inc()
 }
 
 // answer writes the response and returns its status code.
-func (s *scraper) answer(w http.ResponseWriter, r *http.Request, f form, enc encoding) int {
+func (s *metricsHandler) answer(w http.ResponseWriter, r *http.Request, f negotiated, enc encoding) int {
 	start := time.Now()
 	w.Header().Set("Vary", "Accept, Accept-Encoding")
 	selected, err := parseSelection(r.URL.RawQuery, s.exporter.Resources())

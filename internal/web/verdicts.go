@@ -11,14 +11,14 @@ import (
 // digest stands for a question without holding what is secret in it.
 type digest [sha256.Size]byte
 
-// verdicts are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not
+// decisionCache are answers of yes or no, and what comes with a yes. They are remembered for a while. Yes and no do not
 // push each other out: a client that collects refusals takes no other place.
-type verdicts[V any] struct {
-	yes, no memory[V]
+type decisionCache[V any] struct {
+	yes, no ttlCache[V]
 	asking  singleflight.Group
 }
 
-type verdict[V any] struct {
+type decision[V any] struct {
 	value V
 	yes   bool
 }
@@ -39,7 +39,7 @@ type question[V any] struct {
 //
 // From half of its time on, a yes is renewed by the next caller. If that fails, the yes is good for the rest of its
 // time.
-func (v *verdicts[V]) of(ctx context.Context, key digest, q question[V]) (V, bool, error) {
+func (v *decisionCache[V]) of(ctx context.Context, key digest, q question[V]) (V, bool, error) {
 	again := q.again
 	if again == nil {
 		again = q.first
@@ -63,22 +63,22 @@ func (v *verdicts[V]) of(ctx context.Context, key digest, q question[V]) (V, boo
 }
 
 // renew asks, and remembers the answer.
-func (v *verdicts[V]) renew(ctx context.Context, key digest, timeout time.Duration, ask inquiry[V]) (V, bool, error) {
+func (v *decisionCache[V]) renew(ctx context.Context, key digest, timeout time.Duration, ask inquiry[V]) (V, bool, error) {
 	answer, err, _ := v.asking.Do(string(key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		value, yes, err := ask(ctx)
 		switch {
 		case err != nil:
-			return verdict[V]{}, err
+			return decision[V]{}, err
 		case yes:
 			v.yes.put(key, value)
 		default:
 			v.yes.remove(key)
 			v.no.put(key, value)
 		}
-		return verdict[V]{value, yes}, nil
+		return decision[V]{value, yes}, nil
 	})
-	a, _ := answer.(verdict[V])
+	a, _ := answer.(decision[V])
 	return a.value, a.yes && err == nil, err
 }

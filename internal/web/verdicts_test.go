@@ -108,8 +108,8 @@ func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
 // A caller that leaves must not make the review fail for those who wait for it too.
 func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		var v verdicts[string]
-		v.yes.limit, v.yes.lasts = 1, time.Minute
+		var v decisionCache[string]
+		v.yes.limit, v.yes.ttl = 1, time.Minute
 		leaving, leave := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
 		for _, ctx := range []context.Context{leaving, t.Context()} {
@@ -154,7 +154,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestFullMemoryForgetsWhatIsOverFirst(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		m := memory[int]{lasts: time.Minute, limit: 3}
+		m := ttlCache[int]{ttl: time.Minute, limit: 3}
 		key := func(i int) digest { return sha256.Sum256([]byte{byte(i)}) }
 		m.put(key(1), 1)
 		time.Sleep(30 * time.Second)

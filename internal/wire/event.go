@@ -23,11 +23,11 @@ type Event struct {
 
 // EventReader reads the frames of a watch. It is used by one goroutine.
 type EventReader struct {
-	br   *bufio.Reader
-	json *jsonReader // nil until the first byte says that it is JSON
-	buf  []byte      // a frame that does not fit into br
-	held int         // bytes of br that the last frame is
-	read bool
+	br            *bufio.Reader
+	json          *jsonReader // nil until the first byte says that it is JSON
+	buf           []byte      // a frame that does not fit into br
+	bufferedFrame int         // bytes of br that the last frame is
+	read          bool
 
 	table *table // not nil when the objects are Tables
 }
@@ -75,8 +75,8 @@ const (
 )
 
 func (e *EventReader) nextProtobuf() (Event, error) {
-	_, _ = e.br.Discard(e.held)
-	e.held = 0
+	_, _ = e.br.Discard(e.bufferedFrame)
+	e.bufferedFrame = 0
 	head, err := e.br.Peek(frameHead)
 	if err != nil {
 		if len(head) > 0 {
@@ -108,7 +108,7 @@ func (e *EventReader) frame(size int) ([]byte, error) {
 		}
 		frame, err := e.br.Peek(size)
 		if err == nil {
-			e.held = size
+			e.bufferedFrame = size
 		}
 		return frame, err
 	}
@@ -121,7 +121,7 @@ func (e *EventReader) frame(size int) ([]byte, error) {
 }
 
 func (ev *Event) open(frame []byte) error {
-	if ev.openLeading(frame) {
+	if ev.parseFast(frame) {
 		return nil
 	}
 	kind, err := messageField(frame, eventType)
@@ -136,30 +136,30 @@ func (ev *Event) open(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	ev.Type = eventTypeName(kind)
-	ev.Object, err = Open(envelope)
+	ev.Type = internEventType(kind)
+	ev.Object, err = Unwrap(envelope)
 	return err
 }
 
-// openLeading opens a frame whose fields stand where API servers put them, and are there once.
-func (ev *Event) openLeading(frame []byte) bool {
-	kind, rest, ok := leading(frame, eventType)
-	extension, rest, ok2 := leading(rest, eventObject)
-	envelope, after, ok3 := leading(extension, rawExtensionRaw)
+// parseFast opens a frame whose fields stand where API servers put them, and are there once.
+func (ev *Event) parseFast(frame []byte) bool {
+	kind, rest, ok := fastBytesField(frame, eventType)
+	extension, rest, ok2 := fastBytesField(rest, eventObject)
+	envelope, after, ok3 := fastBytesField(extension, rawExtensionRaw)
 	if !ok || !ok2 || !ok3 || len(rest)+len(after) > 0 || !bytes.HasPrefix(envelope, []byte(magic)) {
 		return false
 	}
-	_, rest, ok = leading(envelope[len(magic):], unknownTypeMeta)
-	object, rest, ok2 := leading(rest, unknownRaw)
-	if !ok || !ok2 || string(rest) != unknownNothing {
+	_, rest, ok = fastBytesField(envelope[len(magic):], unknownTypeMeta)
+	object, rest, ok2 := fastBytesField(rest, unknownRaw)
+	if !ok || !ok2 || string(rest) != emptyUnknownTail {
 		return false
 	}
-	ev.Type, ev.Object = eventTypeName(kind), object
+	ev.Type, ev.Object = internEventType(kind), object
 	return true
 }
 
-// eventTypeName spares an allocation for the types there are.
-func eventTypeName(b []byte) string {
+// internEventType spares an allocation for the types there are.
+func internEventType(b []byte) string {
 	switch string(b) {
 	case "ADDED":
 		return "ADDED"
@@ -187,8 +187,8 @@ func (e *EventReader) nextJSON() (Event, error) {
 	err = members(frame, func(name, value []byte) error {
 		switch string(name) {
 		case `"type"`:
-			kind, err := text(value)
-			ev.Type = eventTypeName(kind)
+			kind, err := stringContent(value)
+			ev.Type = internEventType(kind)
 			return err
 		case `"object"`:
 			ev.Object = value

@@ -53,7 +53,7 @@ func (f Form) table() *table {
 	if f.Column == "" {
 		return nil
 	}
-	return &table{form: f, at: unknownColumn}
+	return &table{form: f, lookup: unknownColumn}
 }
 
 // ReadList is [ReadList] for an answer in this form. The rows of a Table are visited as objects with the metadata and

@@ -15,11 +15,11 @@ var (
 // the name with its quotes as it stands there, and the value. What follows the
 // object is not looked at.
 func members(b []byte, visit func(name, value []byte) error) error {
-	i := space(b, 0)
+	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return errJSON
 	}
-	i = space(b, i+1)
+	i = skipSpace(b, i+1)
 	if i < len(b) && b[i] == '}' {
 		return nil
 	}
@@ -28,11 +28,11 @@ func members(b []byte, visit func(name, value []byte) error) error {
 		if err != nil {
 			return err
 		}
-		colon := space(b, nameEnd)
+		colon := skipSpace(b, nameEnd)
 		if colon >= len(b) || b[colon] != ':' {
 			return errJSON
 		}
-		from := space(b, colon+1)
+		from := skipSpace(b, colon+1)
 		to, err := skipValue(b, from)
 		if err != nil {
 			return err
@@ -40,7 +40,7 @@ func members(b []byte, visit func(name, value []byte) error) error {
 		if err := visit(b[i:nameEnd], b[from:to]); err != nil {
 			return err
 		}
-		i = space(b, to)
+		i = skipSpace(b, to)
 		switch {
 		case i >= len(b):
 			return errJSONEnds
@@ -49,17 +49,17 @@ func members(b []byte, visit func(name, value []byte) error) error {
 		case b[i] != ',':
 			return errJSON
 		}
-		i = space(b, i+1)
+		i = skipSpace(b, i+1)
 	}
 }
 
 // elements calls visit for each element of the JSON array b.
 func elements(b []byte, visit func(value []byte) error) error {
-	i := space(b, 0)
+	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '[' {
 		return errJSON
 	}
-	i = space(b, i+1)
+	i = skipSpace(b, i+1)
 	if i < len(b) && b[i] == ']' {
 		return nil
 	}
@@ -71,7 +71,7 @@ func elements(b []byte, visit func(value []byte) error) error {
 		if err := visit(b[i:to]); err != nil {
 			return err
 		}
-		i = space(b, to)
+		i = skipSpace(b, to)
 		switch {
 		case i >= len(b):
 			return errJSONEnds
@@ -80,11 +80,11 @@ func elements(b []byte, visit func(value []byte) error) error {
 		case b[i] != ',':
 			return errJSON
 		}
-		i = space(b, i+1)
+		i = skipSpace(b, i+1)
 	}
 }
 
-func space(b []byte, i int) int {
+func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
@@ -152,8 +152,8 @@ func skipScalar(b []byte, i int) (int, error) {
 	return i, nil
 }
 
-// text returns the content of a JSON string; a null or any other value has none.
-func text(value []byte) ([]byte, error) {
+// stringContent returns the content of a JSON string; a null or any other value has none.
+func stringContent(value []byte) ([]byte, error) {
 	if len(value) < 2 || value[0] != '"' {
 		return nil, nil
 	}
@@ -212,13 +212,13 @@ func (m *Meta) setJSON(name, value []byte) error {
 	var err error
 	switch string(name) {
 	case `"name"`:
-		m.Name, err = text(value)
+		m.Name, err = stringContent(value)
 	case `"namespace"`:
-		m.Namespace, err = text(value)
+		m.Namespace, err = stringContent(value)
 	case `"uid"`:
-		m.UID, err = text(value)
+		m.UID, err = stringContent(value)
 	case `"resourceVersion"`:
-		m.ResourceVersion, err = text(value)
+		m.ResourceVersion, err = stringContent(value)
 	}
 	return err
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestMaskJSONForms(t *testing.T) {
-	m := mustMask(t, "metadata.name metadata.labels spec.containers.name status", Without("metadata.labels", "cut"))
+	m := mustMask(t, "metadata.name metadata.labels spec.containers.name status", ExcludeKey("metadata.labels", "cut"))
 	f := func(object, want string) {
 		t.Helper()
 		if got, err := m.Append(nil, JSON, []byte(object)); err != nil || string(got) != want {

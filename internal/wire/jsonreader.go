@@ -17,8 +17,8 @@ type jsonReader struct {
 }
 
 var (
-	errLong    = fmt.Errorf("json: a value of more than %d MiB", MaxObject>>20)
-	errNoValue = errors.New("json: no value where one was expected")
+	errValueTooLarge = fmt.Errorf("json: a value of more than %d MiB", MaxObject>>20)
+	errNoValue       = errors.New("json: no value where one was expected")
 )
 
 func newJSONReader(r io.Reader) *jsonReader {
@@ -73,7 +73,7 @@ func (r *jsonReader) value() ([]byte, error) {
 		chunk, _ := r.br.Peek(r.br.Buffered())
 		n, done := scan.end(chunk)
 		if len(r.buf)+n > MaxObject {
-			return nil, errLong
+			return nil, errValueTooLarge
 		}
 		r.buf = append(r.buf, chunk[:n]...)
 		r.discard(n)
@@ -176,7 +176,7 @@ func (r *jsonReader) name() (string, error) {
 	if quoted[0] != '"' {
 		return "", errJSON
 	}
-	name, err := text(quoted)
+	name, err := stringContent(quoted)
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ func TestEndlessJSONIsGivenUp(t *testing.T) {
 		},
 	} {
 		rest := &endless{char: 'a'}
-		if err := read(io.MultiReader(strings.NewReader(begin), rest)); !errors.Is(err, errLong) {
+		if err := read(io.MultiReader(strings.NewReader(begin), rest)); !errors.Is(err, errValueTooLarge) {
 			t.Errorf("%s: error %v", begin, err)
 		}
 		if rest.read > MaxObject+2*frameBuffer {
@@ -46,7 +46,7 @@ func TestEndlessJSONIsGivenUp(t *testing.T) {
 }
 
 func TestJSONValueMayBeAsLongAsTheBound(t *testing.T) {
-	for n, want := range map[int]error{MaxObject: nil, MaxObject + 1: errLong} {
+	for n, want := range map[int]error{MaxObject: nil, MaxObject + 1: errValueTooLarge} {
 		text := `"` + strings.Repeat("x", n-2) + `"`
 		if got, err := newJSONReader(strings.NewReader(text)).value(); !errors.Is(err, want) || err == nil && len(got) != n {
 			t.Errorf("%d bytes: read %d, error %v, want %v", n, len(got), err, want)

@@ -129,7 +129,7 @@ func TestOfRepeatedFieldsTheLastCounts(t *testing.T) {
 		for _, r := range raw {
 			b = append(b, field(unknownRaw, []byte(r))...)
 		}
-		return append(b, unknownNothing...)
+		return append(b, emptyUnknownTail...)
 	}
 	extension := func(envelopes ...[]byte) []byte {
 		var b []byte
@@ -221,10 +221,10 @@ func TestIdentityWhoseLengthIsCutOff(t *testing.T) {
 }
 
 func TestOpenOfAnEmptyEnvelope(t *testing.T) {
-	if object, err := Open([]byte(magic)); err != nil || object != nil {
+	if object, err := Unwrap([]byte(magic)); err != nil || object != nil {
 		t.Errorf("%q, error %v, want no object", object, err)
 	}
-	if _, err := Open([]byte(magic[:len(magic)-1])); !errors.Is(err, errMagic) {
+	if _, err := Unwrap([]byte(magic[:len(magic)-1])); !errors.Is(err, errMagic) {
 		t.Errorf("error %v, want %v", err, errMagic)
 	}
 }
@@ -266,7 +266,7 @@ func TestMaskNeedsProtobufNumbers(t *testing.T) {
 
 // The length of a message that is cut keeps the bytes that it had, up to three of them for nothing.
 func TestMaskOfMessagesWithLongLengths(t *testing.T) {
-	m := mustMask(t, "metadata.name metadata.labels", Without("metadata.labels", "cut"))
+	m := mustMask(t, "metadata.name metadata.labels", ExcludeKey("metadata.labels", "cut"))
 	for _, n := range []int{1, 100, 127, 128, 200, 1 << 14, 1 << 15, 1 << 21, 1<<21 + 100} {
 		for _, kept := range []int{0, 1, 126, 127, 128, 129, 1 << 14} {
 			p := annotatedPod(n)

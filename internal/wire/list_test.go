@@ -166,7 +166,7 @@ func FuzzReadList(f *testing.F) {
 		if handed > len(body) {
 			t.Fatalf("%d bytes handed out of %d", handed, len(body))
 		}
-		raw, openErr := Open(body)
+		raw, openErr := Unwrap(body)
 		var list corev1.PodList
 		if err != nil || openErr != nil || list.Unmarshal(raw) != nil {
 			return

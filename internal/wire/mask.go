@@ -25,9 +25,9 @@ type node struct {
 // Option changes a Mask.
 type Option struct{ path, key string }
 
-// Without cuts one entry of a map of strings, such as an annotation, when a path
+// ExcludeKey cuts one entry of a map of strings, such as an annotation, when a path
 // of the mask names the map.
-func Without(path, key string) Option { return Option{path, key} }
+func ExcludeKey(path, key string) Option { return Option{path, key} }
 
 // NewMask makes a mask of a struct type of the API and the JSON paths of the
 // fields to keep, such as "spec.containers.name"; a path keeps everything
@@ -36,12 +36,12 @@ func Without(path, key string) Option { return Option{path, key} }
 func NewMask(t reflect.Type, paths []string, options ...Option) (*Mask, error) {
 	m := &Mask{root: newNode()}
 	for _, p := range paths {
-		if err := m.root.keep(t, strings.Split(p, ".")); err != nil {
+		if err := m.root.addPath(t, strings.Split(p, ".")); err != nil {
 			return nil, fmt.Errorf("field %s: %w", p, err)
 		}
 	}
 	for _, o := range options {
-		if n := m.root.at(strings.Split(o.path, ".")); n != nil {
+		if n := m.root.lookup(strings.Split(o.path, ".")); n != nil {
 			if n.without == nil {
 				n.without = map[string]bool{}
 			}
@@ -53,8 +53,8 @@ func NewMask(t reflect.Type, paths []string, options ...Option) (*Mask, error) {
 
 func newNode() *node { return &node{byName: map[string]*node{}} }
 
-// keep adds the path below n, which stands for type t.
-func (n *node) keep(t reflect.Type, path []string) error {
+// addPath adds the path below n, which stands for type t.
+func (n *node) addPath(t reflect.Type, path []string) error {
 	if len(path) == 0 {
 		n.all = true
 		return nil
@@ -78,7 +78,7 @@ func (n *node) keep(t reflect.Type, path []string) error {
 	if named := n.byName[path[0]]; named == nil {
 		n.byName[path[0]] = at
 	}
-	return at.keep(step.fieldType, path[1:])
+	return at.addPath(step.fieldType, path[1:])
 }
 
 func (n *node) child(number int) *node {
@@ -91,7 +91,7 @@ func (n *node) child(number int) *node {
 	return n.byNumber[number]
 }
 
-func (n *node) at(path []string) *node {
+func (n *node) lookup(path []string) *node {
 	for _, name := range path {
 		if n = n.byName[name]; n == nil {
 			return nil
@@ -100,14 +100,14 @@ func (n *node) at(path []string) *node {
 	return n
 }
 
-// step is the way from a struct to one of its fields: the protobuf numbers on
+// fieldPath is the way from a struct to one of its fields: the protobuf numbers on
 // it (more than one when it leads through inlined structs) and the field's type.
-type step struct {
+type fieldPath struct {
 	numbers   []int
 	fieldType reflect.Type
 }
 
-func findField(t reflect.Type, name string) (step, error) {
+func findField(t reflect.Type, name string) (fieldPath, error) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		jsonName, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -118,17 +118,17 @@ func findField(t reflect.Type, name string) (step, error) {
 		number, ok := protobufNumber(f.Tag.Get("protobuf"))
 		if jsonName == name {
 			if !ok {
-				return step{}, fmt.Errorf("%s.%s has no protobuf number", t, f.Name)
+				return fieldPath{}, fmt.Errorf("%s.%s has no protobuf number", t, f.Name)
 			}
-			return step{[]int{number}, f.Type}, nil
+			return fieldPath{[]int{number}, f.Type}, nil
 		}
 		inner, err := findField(f.Type, name)
 		if err != nil || !ok {
 			continue
 		}
-		return step{append([]int{number}, inner.numbers...), inner.fieldType}, nil
+		return fieldPath{append([]int{number}, inner.numbers...), inner.fieldType}, nil
 	}
-	return step{}, fmt.Errorf("%s has no field %q", t, name)
+	return fieldPath{}, fmt.Errorf("%s has no field %q", t, name)
 }
 
 // protobufNumber reads the tag that the API types carry: "bytes,3,opt,name=x".
@@ -170,7 +170,7 @@ func (n *node) appendProtobuf(dst, b []byte) ([]byte, error) {
 		switch {
 		case child == nil:
 		case child.all || f.kind != wireBytes:
-			cut, err := child.cuts(f)
+			cut, err := child.excludesEntry(f)
 			if err != nil {
 				return dst, err
 			}
@@ -187,8 +187,8 @@ func (n *node) appendProtobuf(dst, b []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// cuts reports whether the field is a map entry whose key is cut.
-func (n *node) cuts(f field) (bool, error) {
+// excludesEntry reports whether the field is a map entry whose key is cut.
+func (n *node) excludesEntry(f field) (bool, error) {
 	if n.without == nil || f.kind != wireBytes {
 		return false, nil
 	}

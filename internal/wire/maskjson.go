@@ -4,7 +4,7 @@ package wire
 // name, through lists as if they were single. Values that are no objects, where
 // an object is expected, stay as they are for the decoder to judge.
 func (n *node) appendJSON(dst, value []byte) ([]byte, error) {
-	i := space(value, 0)
+	i := skipSpace(value, 0)
 	if i >= len(value) {
 		return dst, errJSONEnds
 	}
@@ -37,7 +37,7 @@ func (n *node) appendJSONObject(dst, value []byte) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
 	err := members(value, func(name, member []byte) error {
-		key, err := text(name)
+		key, err := stringContent(name)
 		if err != nil || n.without[string(key)] {
 			return err
 		}

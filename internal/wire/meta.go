@@ -49,7 +49,7 @@ func protobufMetadata(object []byte) ([]byte, error) {
 }
 
 func protobufMeta(b []byte) (Meta, error) {
-	if m, ok := leadingMeta(b); ok {
+	if m, ok := fastMeta(b); ok {
 		return m, nil
 	}
 	var m Meta
@@ -80,12 +80,12 @@ func (m *Meta) set(number uint64, content []byte) {
 	}
 }
 
-// leadingMeta reads an identity that stands where encoders put it: each field once, in the
+// fastMeta reads an identity that stands where encoders put it: each field once, in the
 // order of their numbers. What stands behind is not looked at.
-func leadingMeta(b []byte) (m Meta, ok bool) {
+func fastMeta(b []byte) (m Meta, ok bool) {
 	for number := byte(metaName); number <= metaResourceVersion; number++ {
 		var content []byte
-		if content, b, ok = leading(b, number); !ok {
+		if content, b, ok = fastBytesField(b, number); !ok {
 			continue
 		}
 		m.set(uint64(number), content)

@@ -57,7 +57,7 @@ func nextField(b []byte) (field, error) {
 	tag, n := binary.Uvarint(b)
 	number := tag >> 3
 	if n <= 0 || number == 0 || number > maxNumber {
-		return field{}, badTag(number, n)
+		return field{}, tagError(number, n)
 	}
 	head, size := n, n
 	switch tag & 7 {
@@ -88,18 +88,18 @@ func nextField(b []byte) (field, error) {
 	return field{number: number, kind: tag & 7, size: size, head: head}, nil
 }
 
-// badTag says what is wrong with a tag of n bytes.
-func badTag(number uint64, n int) error {
+// tagError says what is wrong with a tag of n bytes.
+func tagError(number uint64, n int) error {
 	if n <= 0 {
 		return errTruncated
 	}
 	return fmt.Errorf("protobuf: field number %d", number)
 }
 
-// leading returns the content of the field that b begins with, and what follows it, if it is
+// fastBytesField returns the content of the field that b begins with, and what follows it, if it is
 // length-delimited and of that number, 15 at most. It is a quick look at what stands where
 // encoders put it; whatever else there may be is for nextField.
-func leading(b []byte, number byte) (content, rest []byte, ok bool) {
+func fastBytesField(b []byte, number byte) (content, rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != number<<3|wireBytes {
 		return nil, b, false
 	}
@@ -140,13 +140,13 @@ const (
 	rawExtensionRaw = 1
 )
 
-// unknownNothing are the content encoding and type of runtime.Unknown, fields 3 and 4: API
+// emptyUnknownTail are the content encoding and type of runtime.Unknown, fields 3 and 4: API
 // servers leave them empty.
-const unknownNothing = "\x1a\x00\x22\x00"
+const emptyUnknownTail = "\x1a\x00\x22\x00"
 
-// Open returns the message inside a protobuf envelope ("k8s\0" and
+// Unwrap returns the message inside a protobuf envelope ("k8s\0" and
 // runtime.Unknown), a part of b.
-func Open(b []byte) ([]byte, error) {
+func Unwrap(b []byte) ([]byte, error) {
 	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
 		return nil, errMagic
 	}

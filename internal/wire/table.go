@@ -9,7 +9,7 @@ import (
 // in the first Table of an answer only.
 type table struct {
 	form   Form
-	at     int // position of the column
+	lookup int // position of the column
 	object []byte
 }
 
@@ -43,7 +43,7 @@ func (t *table) columns(definitions []byte) error {
 	if err == nil && found == unknownColumn {
 		err = fmt.Errorf("%w: a Table of %d columns, none of which is %q", ErrForm, position, t.form.Column)
 	}
-	t.at = found
+	t.lookup = found
 	return err
 }
 
@@ -55,7 +55,7 @@ func (t *table) fromRow(row []byte) ([]byte, error) {
 		case `"cells"`:
 			position := 0
 			return elements(value, func(content []byte) error {
-				if position == t.at {
+				if position == t.lookup {
 					cell = content
 				}
 				position++

@@ -4,7 +4,7 @@ package wire
 // nested: API servers accept objects that the standard library refuses. It does not recurse.
 func ValidJSON(b []byte) bool {
 	var n nesting
-	i := space(b, 0)
+	i := skipSpace(b, 0)
 	for {
 		var ok, opened bool
 		if i, opened, ok = n.begin(b, i); !ok {
@@ -53,7 +53,7 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 	}
 	switch c := b[i]; c {
 	case '{':
-		i = space(b, i+1)
+		i = skipSpace(b, i+1)
 		if i < len(b) && b[i] == '}' {
 			return i + 1, false, true
 		}
@@ -61,7 +61,7 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 		i, ok = validName(b, i)
 		return i, true, ok
 	case '[':
-		i = space(b, i+1)
+		i = skipSpace(b, i+1)
 		if i < len(b) && b[i] == ']' {
 			return i + 1, false, true
 		}
@@ -86,7 +86,7 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 // nothing open it moves to what follows the value.
 func (n *nesting) next(b []byte, i int) (int, bool) {
 	for {
-		i = space(b, i)
+		i = skipSpace(b, i)
 		if n.depth == 0 {
 			return i, true
 		}
@@ -96,9 +96,9 @@ func (n *nesting) next(b []byte, i int) (int, bool) {
 		object := n.inObject()
 		switch {
 		case b[i] == ',' && object:
-			return validName(b, space(b, i+1))
+			return validName(b, skipSpace(b, i+1))
 		case b[i] == ',':
-			return space(b, i+1), true
+			return skipSpace(b, i+1), true
 		case b[i] == '}' && object, b[i] == ']' && !object:
 			n.depth--
 			i++
@@ -114,11 +114,11 @@ func validName(b []byte, i int) (int, bool) {
 	if !ok {
 		return i, false
 	}
-	i = space(b, i)
+	i = skipSpace(b, i)
 	if i >= len(b) || b[i] != ':' {
 		return i, false
 	}
-	return space(b, i+1), true
+	return skipSpace(b, i+1), true
 }
 
 func validString(b []byte, i int) (int, bool) {

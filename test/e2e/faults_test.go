@@ -114,7 +114,7 @@ func suffer(t *testing.T, cluster *controlplane.Cluster, token string, o ordeal,
 	}
 	tr := newTrial(t, cluster, token, o, seed)
 	defer tr.tell()
-	tr.injector.Spoil(1.0/3, o.faults...)
+	tr.injector.SetFaults(1.0/3, o.faults...)
 	if o.act != nil {
 		o.act(tr)
 	} else {
@@ -126,7 +126,7 @@ func suffer(t *testing.T, cluster *controlplane.Cluster, token string, o ordeal,
 			t.Errorf("it never struck: %v", tr.injector.Counts())
 		}
 	}
-	tr.injector.Spoil(0)
+	tr.injector.SetFaults(0)
 	tr.took = tr.converge()
 }
 

@@ -46,9 +46,9 @@ func installGadget(t *testing.T, api rest.Interface, namespace string) (remove f
 func (tr *trial) installs() {
 	api := tr.client.CoreV1().RESTClient()
 	tr.live(10)
-	tr.injector.Spoil(0.2, faults.All()...)
+	tr.injector.SetFaults(0.2, faults.All()...)
 	remove := installGadget(tr.t, api, tr.ns)
-	tr.injector.Spoil(0)
+	tr.injector.SetFaults(0)
 	fleet.Eventually(tr.t, "the object is on one page", func(ctx context.Context) error {
 		for _, replica := range tr.replicas {
 			answer, err := replica.Get(ctx, replica.URL+"/metrics")

@@ -213,7 +213,7 @@ func (tr *trial) away() {
 // refuses has all requests refused until the replicas say so; after that they are answered again.
 func refuses(f faults.Fault, phase string) func(tr *trial) {
 	return func(tr *trial) {
-		tr.injector.Spoil(1, f)
+		tr.injector.SetFaults(1, f)
 		tr.gate.Cut()
 		fleet.Eventually(tr.t, "the kinds are "+phase, func(ctx context.Context) error {
 			tr.live(5)

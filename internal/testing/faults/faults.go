@@ -55,8 +55,8 @@ func All() []Fault {
 // Injector is a handler that passes requests on to another and spoils some. Its
 // methods may be called concurrently.
 type Injector struct {
-	next http.Handler
-	away atomic.Bool
+	next        http.Handler
+	unavailable atomic.Bool
 
 	mu     sync.Mutex
 	seed   uint64
@@ -75,8 +75,8 @@ func New(next http.Handler, seed uint64) *Injector {
 	return &Injector{next: next, seed: seed, asked: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string][]byte{}}
 }
 
-// Spoil makes a share of the requests, 0 to 1, suffer one of the faults each.
-func (i *Injector) Spoil(share float64, faults ...Fault) {
+// SetFaults makes a share of the requests, 0 to 1, suffer one of the faults each.
+func (i *Injector) SetFaults(share float64, faults ...Fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.share, i.faults = share, faults
@@ -105,8 +105,8 @@ func (i *Injector) Unstreamed(on bool) {
 	i.lists = on
 }
 
-// Away makes every request fail without an answer, or ends that.
-func (i *Injector) Away(away bool) { i.away.Store(away) }
+// SetUnavailable makes every request fail without an answer, or ends that.
+func (i *Injector) SetUnavailable(away bool) { i.unavailable.Store(away) }
 
 // Counts returns how many requests suffered each fault.
 func (i *Injector) Counts() map[Fault]int {
@@ -145,7 +145,7 @@ func (i *Injector) count(f Fault) {
 
 // ServeHTTP implements http.Handler.
 func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if i.away.Load() {
+	if i.unavailable.Load() {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection without an answer
 	}
 	if i.refusesStream(r) {
@@ -154,7 +154,7 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r = i.adapted(r)
 	f, after := i.draw(r.URL.Path + " " + r.URL.Query().Get("watch"))
-	if !f.suits(r) {
+	if !f.appliesTo(r) {
 		f = nothingWrong
 	}
 	if status, reason := f.answer(); status != 0 {
@@ -180,10 +180,10 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	r = r.WithContext(ctx)
-	spoiled := f.spoiler(w, r, end, i.counter(f), after)
+	spoiled := f.faultWriter(w, r, end, i.counter(f), after)
 	defer func() {
 		// A handler whose answer ended in the middle may abort it. It has to look complete.
-		if c, ok := spoiled.(*cut); ok && c.ended {
+		if c, ok := spoiled.(*truncatingWriter); ok && c.ended {
 			_ = recover()
 		}
 	}()
@@ -212,8 +212,8 @@ func (i *Injector) adapted(r *http.Request) *http.Request {
 	return r
 }
 
-// suits says whether a fault makes sense for a request.
-func (f Fault) suits(r *http.Request) bool {
+// appliesTo says whether a fault makes sense for a request.
+func (f Fault) appliesTo(r *http.Request) bool {
 	query := r.URL.Query()
 	watching, streaming := query.Get("watch") != "", query.Get("sendInitialEvents") != ""
 	switch f {

@@ -52,14 +52,14 @@ func TestAnswersOfFaults(t *testing.T) {
 		Expired: 410, Throttled: 429, Broken: 500, Unavailable: 503, Forbidden: 403, Absent: 404, Refused: 0,
 	} {
 		i, s, reached := behind(t)
-		i.Spoil(1, f)
+		i.SetFaults(1, f)
 		if status, _ := get(t, s.URL); status != want || len(*reached) > 0 {
 			t.Errorf("%s: status %d, want %d; %d requests got through", f, status, want, len(*reached))
 		}
 		if i.Counts()[f] != 1 {
 			t.Errorf("%s: counted %v", f, i.Counts())
 		}
-		i.Spoil(0)
+		i.SetFaults(0)
 		if status, whole := get(t, s.URL); status != 200 || !whole {
 			t.Errorf("after %s: status %d, whole %t", f, status, whole)
 		}
@@ -69,7 +69,7 @@ func TestAnswersOfFaults(t *testing.T) {
 func TestFaultsWithinAnswers(t *testing.T) {
 	for _, f := range []Fault{Reset, Truncated} {
 		i, s, _ := behind(t)
-		i.Spoil(1, f)
+		i.SetFaults(1, f)
 		broken := 0
 		for range 20 {
 			if _, whole := get(t, s.URL); !whole {
@@ -84,9 +84,9 @@ func TestFaultsWithinAnswers(t *testing.T) {
 
 func TestRewrittenRequests(t *testing.T) {
 	i, s, reached := behind(t)
-	i.Spoil(1, Unsharded)
+	i.SetFaults(1, Unsharded)
 	get(t, s.URL+"?shardSelector=x&limit=5")
-	i.Spoil(1, Replayed)
+	i.SetFaults(1, Replayed)
 	for range 10 {
 		get(t, s.URL+"?watch=1&resourceVersion=1000")
 	}
@@ -104,7 +104,7 @@ func TestStaleAnswersAreTheFirst(t *testing.T) {
 		n++
 		_, _ = fmt.Fprint(w, n)
 	}), 1)
-	i.Spoil(1, Stale)
+	i.SetFaults(1, Stale)
 	for range 3 {
 		w := httptest.NewRecorder()
 		i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?resourceVersion=0", nil))
@@ -117,7 +117,7 @@ func TestStaleAnswersAreTheFirst(t *testing.T) {
 func TestSameSeedSameFaults(t *testing.T) {
 	draw := func(seed uint64) (all []Fault) {
 		i := New(nil, seed)
-		i.Spoil(0.5, All()...)
+		i.SetFaults(0.5, All()...)
 		for range 100 {
 			f, _ := i.draw("/api/v1/pods")
 			_, _ = i.draw("/api/v1/nodes") // whatever else is asked for
@@ -142,7 +142,7 @@ func spoiled(t *testing.T, f Fault, frames ...[]byte) (all []wire.Event, strikes
 			_, _ = w.Write(frame)
 		}
 	}), 1)
-	i.Spoil(1, f)
+	i.SetFaults(1, f)
 	w := httptest.NewRecorder()
 	i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?watch=1", nil))
 	for events := wire.NewEventReader(w.Body); ; {
@@ -183,7 +183,7 @@ func TestGarbledFramesAreNoticed(t *testing.T) {
 			w := httptest.NewRecorder()
 			w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
 			struck := 0
-			f := &frames{ResponseWriter: w, fault: Garbled, every: 1, bit: bit, struck: func() { struck++ }}
+			f := &frames{ResponseWriter: w, fault: Garbled, every: 1, bit: bit, onInjected: func() { struck++ }}
 			_, _ = f.Write(append(event(kind), event("ADDED")...))
 			got, err := wire.NewEventReader(w.Body).Next()
 			if known := slices.Contains([]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}, got.Type); err == nil && known || struck != 1 {
@@ -195,7 +195,7 @@ func TestGarbledFramesAreNoticed(t *testing.T) {
 
 func TestExpiredIsToldByStatusOrEvent(t *testing.T) {
 	i := New(nil, 1)
-	i.Spoil(1, Expired)
+	i.SetFaults(1, Expired)
 	told := map[string]int{}
 	for range 40 {
 		w := httptest.NewRecorder()
@@ -232,7 +232,7 @@ func TestPagesAndWatchesAreShort(t *testing.T) {
 	if want := []string{"limit=7", "limit=5", "timeoutSeconds=4", ""}; !slices.Equal(*reached, want) {
 		t.Errorf("asked for %q", *reached)
 	}
-	i.Spoil(1, ExpiredPage)
+	i.SetFaults(1, ExpiredPage)
 	if status, _ := get(t, s.URL+"?limit=7"); status != http.StatusOK {
 		t.Errorf("the first page: %d", status)
 	}
@@ -256,7 +256,7 @@ func TestStaleAnswersAreThoseToTheSameQuestion(t *testing.T) {
 	i := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.URL.Query().Get("shardSelector"))
 	}), 1)
-	i.Spoil(1, Stale)
+	i.SetFaults(1, Stale)
 	for _, shard := range []string{"a", "b", "a", "b"} {
 		w := httptest.NewRecorder()
 		i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?resourceVersion=7&shardSelector="+shard, nil))
@@ -268,7 +268,7 @@ func TestStaleAnswersAreThoseToTheSameQuestion(t *testing.T) {
 
 func TestListsThatAreFromNoCacheAreNeverStale(t *testing.T) {
 	i, s, reached := behind(t)
-	i.Spoil(1, Stale)
+	i.SetFaults(1, Stale)
 	for range 3 {
 		get(t, s.URL)
 	}

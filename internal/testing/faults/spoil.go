@@ -17,32 +17,32 @@ const (
 	paceFor   = 2 * time.Second
 )
 
-// spoiler returns a writer that does to an answer what the fault does, and calls
+// faultWriter returns a writer that does to an answer what the fault does, and calls
 // struck when it does. end ends the request, as far as who answers it is concerned.
-func (f Fault) spoiler(w http.ResponseWriter, r *http.Request, end, struck func(), after int) http.ResponseWriter {
+func (f Fault) faultWriter(w http.ResponseWriter, r *http.Request, end, struck func(), after int) http.ResponseWriter {
 	switch f {
 	case Reset, Truncated, Slow, Stalled:
-		return &cut{ResponseWriter: w, fault: f, left: after, request: r, end: end, struck: struck}
+		return &truncatingWriter{ResponseWriter: w, fault: f, left: after, request: r, end: end, onInjected: struck}
 	case NoBookmarks, Duplicated, Garbled, Lost:
 		listing := r.URL.Query().Get("sendInitialEvents") != ""
-		return &frames{ResponseWriter: w, fault: f, every: 1 + after%32, bit: after, listing: listing, struck: struck}
+		return &frames{ResponseWriter: w, fault: f, every: 1 + after%32, bit: after, listing: listing, onInjected: struck}
 	}
 	return w
 }
 
-// cut lets some bytes through as they are.
-type cut struct {
+// truncatingWriter lets some bytes through as they are.
+type truncatingWriter struct {
 	http.ResponseWriter
-	fault   Fault
-	left    int // bytes until the fault
-	since   time.Time
-	request *http.Request
-	end     func()
-	struck  func()
-	ended   bool
+	fault      Fault
+	left       int // bytes until the fault
+	since      time.Time
+	request    *http.Request
+	end        func()
+	onInjected func()
+	ended      bool
 }
 
-func (c *cut) Flush() { flush(c.ResponseWriter) }
+func (c *truncatingWriter) Flush() { flush(c.ResponseWriter) }
 
 func flush(w http.ResponseWriter) {
 	if f, ok := w.(http.Flusher); ok {
@@ -50,7 +50,7 @@ func flush(w http.ResponseWriter) {
 	}
 }
 
-func (c *cut) Write(p []byte) (int, error) {
+func (c *truncatingWriter) Write(p []byte) (int, error) {
 	if c.ended {
 		return len(p), nil
 	}
@@ -61,7 +61,7 @@ func (c *cut) Write(p []byte) (int, error) {
 	}
 	if c.since.IsZero() {
 		c.since = time.Now()
-		c.struck()
+		c.onInjected()
 	}
 	flush(c.ResponseWriter)
 	rest := p[n:]
@@ -88,7 +88,7 @@ func (c *cut) Write(p []byte) (int, error) {
 }
 
 // wait reports whether the client is still there.
-func (c *cut) wait(d time.Duration) bool {
+func (c *truncatingWriter) wait(d time.Duration) bool {
 	select {
 	case <-c.request.Context().Done():
 		return false
@@ -100,13 +100,13 @@ func (c *cut) wait(d time.Duration) bool {
 // frames reads the frames of a watch on their way.
 type frames struct {
 	http.ResponseWriter
-	fault   Fault
-	every   int  // frames, of which one is spoiled
-	bit     int  // to be wrong, of many
-	seen    int  // frames
-	listing bool // what is there already comes first, and has to come whole
-	struck  func()
-	pending []byte
+	fault      Fault
+	every      int  // frames, of which one is spoiled
+	bit        int  // to be wrong, of many
+	seen       int  // frames
+	listing    bool // what is there already comes first, and has to come whole
+	onInjected func()
+	pending    []byte
 }
 
 func (f *frames) Flush() { flush(f.ResponseWriter) }
@@ -118,7 +118,7 @@ func (f *frames) Write(p []byte) (int, error) {
 		if frame == nil {
 			return len(p), nil
 		}
-		if _, err := f.ResponseWriter.Write(f.spoil(frame)); err != nil {
+		if _, err := f.ResponseWriter.Write(f.corrupt(frame)); err != nil {
 			return 0, err
 		}
 	}
@@ -144,20 +144,20 @@ func (f *frames) next() []byte {
 	return frame
 }
 
-func (f *frames) spoil(frame []byte) []byte {
+func (f *frames) corrupt(frame []byte) []byte {
 	f.seen++
 	due := f.seen%f.every == 0
 	switch {
 	case f.listing && f.fault == Lost:
 		f.listing = !isBookmark(frame, true)
 	case f.fault == NoBookmarks && isBookmark(frame, false) || f.fault == Lost && due && isEvent(frame):
-		f.struck()
+		f.onInjected()
 		return nil
 	case f.fault == Duplicated:
-		f.struck()
+		f.onInjected()
 		return append(frame, frame...)
 	case f.fault == Garbled && f.seen == f.every:
-		f.struck()
+		f.onInjected()
 		eventType := typeOf(frame)
 		at := f.bit % (8 * len(eventType))
 		eventType[at/8] ^= 1 << (at % 8)

@@ -33,8 +33,8 @@ type History struct {
 type state struct {
 	version uint64
 	present bool
-	hash    uint64  // of the UID
-	prints  []Print // what its lines are, by view
+	hash    uint64        // of the UID
+	hashes  []LineSetHash // what its lines are, by view
 }
 
 // New returns an empty History of pages that are made in these ways.
@@ -47,7 +47,7 @@ func (h *History) Put(key Key, uid string, version uint64, raw []byte) error {
 		if err := view[key.Kind].Render(wire.Protobuf, raw, &h.lines); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
-		s.prints = append(s.prints, printOf(h.lines.Buf))
+		s.hashes = append(s.hashes, hashLines(h.lines.Buf))
 	}
 	return h.add(key, s)
 }
@@ -78,12 +78,12 @@ func (h *History) Present() []Key {
 	return keys
 }
 
-// Moment is a moment of the history: how many states each object had.
-type Moment map[Key]int
+// Position is a moment of the history: how many states each object had.
+type Position map[Key]int
 
 // Now is the present moment.
-func (h *History) Now() Moment {
-	now := make(Moment, len(h.states))
+func (h *History) Now() Position {
+	now := make(Position, len(h.states))
 	for key, states := range h.states {
 		now[key] = len(states) - 1
 	}
@@ -93,10 +93,10 @@ func (h *History) Now() Moment {
 // Gained is what a replica has come to show, at the least, of all objects: what it
 // did before, since, and of those whose hash it has gained what a later list had. Of
 // a name that others had in between it may not have heard that those are gone.
-func (h *History) Gained(since, listed Moment, gained func(hash uint64) bool) Moment {
+func (h *History) Gained(since, listed Position, gained func(hash uint64) bool) Position {
 	all := maps.Clone(since)
 	if all == nil {
-		all = Moment{}
+		all = Position{}
 	}
 	for key, end := range listed {
 		at := all[key]
@@ -113,23 +113,23 @@ type Reader struct {
 	history *History
 	view    int
 	owned   func(hash uint64) bool
-	seen    Moment // the oldest states that the last page can have been made from
+	seen    Position // the oldest states that the last page can have been made from
 }
 
 // Reader returns a Reader of pages that are made by one of the views, with the
 // objects whose hash is owned, and that show nothing older than since.
-func (h *History) Reader(view int, owned func(hash uint64) bool, since Moment) *Reader {
-	seen := Moment{}
+func (h *History) Reader(view int, owned func(hash uint64) bool, since Position) *Reader {
+	seen := Position{}
 	maps.Copy(seen, since)
 	return &Reader{history: h, view: view, owned: owned, seen: seen}
 }
 
 // shows is what a page shows of an object in a state; 0 is nothing.
-func (r *Reader) shows(s state) Print {
+func (r *Reader) shows(s state) LineSetHash {
 	if !s.present || !r.owned(s.hash) {
 		return 0
 	}
-	return s.prints[r.view]
+	return s.hashes[r.view]
 }
 
 // Check returns an error unless each object on the page is as it was in one of its
@@ -156,7 +156,7 @@ func (r *Reader) Check(page Page) error {
 
 // explain says what is wrong with an object that is not as it ever was since it
 // was seen last.
-func (r *Reader) explain(key Key, states []state, is Print) error {
+func (r *Reader) explain(key Key, states []state, is LineSetHash) error {
 	seen := states[r.seen[key]]
 	for _, s := range slices.Backward(states[:r.seen[key]]) {
 		switch {

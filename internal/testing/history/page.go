@@ -7,14 +7,14 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Print stands for a set of lines, in any order. A line that is there twice makes
+// LineSetHash stands for a set of lines, in any order. A line that is there twice makes
 // another one.
-type Print uint64
+type LineSetHash uint64
 
-func (p *Print) add(line []byte) { *p += Print(xxhash.Sum64(line)) }
+func (p *LineSetHash) add(line []byte) { *p += LineSetHash(xxhash.Sum64(line)) }
 
-// printOf is the print of a text.
-func printOf(text []byte) (p Print) {
+// hashLines is the print of a text.
+func hashLines(text []byte) (p LineSetHash) {
 	for line := range bytes.Lines(text) {
 		p.add(line)
 	}
@@ -22,7 +22,7 @@ func printOf(text []byte) (p Print) {
 }
 
 // Page is what a page shows of each object.
-type Page map[Key]Print
+type Page map[Key]LineSetHash
 
 // Kinds says how to tell whose a line is: the beginnings of the names of its
 // families, and the label that holds the name, by kind.
