@@ -20,7 +20,7 @@ const (
 type limiter struct {
 	start  wait.Backoff // the options
 	next   wait.Backoff
-	began  time.Time // when the last request began
+	began  time.Time // when the last request began, or its list was complete
 	short  int       // short requests in a row
 	failed bool      // the last request failed
 }
@@ -40,6 +40,10 @@ func (l *limiter) wait(ctx context.Context) bool {
 	l.began = time.Now()
 	return ctx.Err() == nil
 }
+
+// listed notes that a list is complete. However long it took, a watch that ends right after it is a
+// short one: without a pause, lists of large resources would follow each other.
+func (l *limiter) listed() { l.began = time.Now() }
 
 // Sleep waits for d or until ctx ends, and reports whether ctx goes on.
 func Sleep(ctx context.Context, d time.Duration) bool {

@@ -45,6 +45,24 @@ func TestWatchesThatEndAtOnceAreSpaced(t *testing.T) {
 	})
 }
 
+// The list takes long, and each watch after it is answered with 410.
+func TestListsBetweenWatchesThatExpireAreSpaced(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		l := limiter{start: wait.Backoff{Duration: time.Second / 2, Factor: 2, Steps: 1 << 20, Cap: 10 * time.Second}}
+		const lists, took = 10, 5 * time.Second
+		start := time.Now()
+		for range lists {
+			l.wait(t.Context())
+			time.Sleep(took)
+			l.listed()
+			l.wait(t.Context())
+		}
+		if pauses := time.Since(start) - lists*took; pauses < time.Minute {
+			t.Errorf("%d lists with pauses of %s in all", lists, pauses)
+		}
+	})
+}
+
 // watches has the first watch of a server without streamed lists answered by first.
 func (w *world) watches(first func(rw http.ResponseWriter, r *http.Request)) (asked *[2]atomic.Value) {
 	asked = new([2]atomic.Value)

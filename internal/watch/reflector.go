@@ -185,7 +185,7 @@ func (r *Reflector) requireList() {
 	}
 }
 
-// replace ends a complete list.
+// replace ends a complete list. The goroutine of Run calls it.
 func (r *Reflector) replace(refs []ObjectRef, version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,6 +193,7 @@ func (r *Reflector) replace(refs []ObjectRef, version string) {
 		return
 	}
 	r.version, r.complete = append(r.version[:0], version...), true
+	r.limiter.listed()
 	r.observe(version)
 	r.Handler.Replace(refs, version)
 	r.status.synced(r.logger, len(refs))
