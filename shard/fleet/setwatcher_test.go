@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*appsv1.StatefulSet)
+		want desiredState // Total 0: the StatefulSet cannot be followed
+	}{
+		"as many replicas as are allowed": {
+			func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(shard.MaxTotal)) },
+			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: shard.MaxTotal}},
+		},
+		"one more": {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(shard.MaxTotal + 1)) }, desiredState{}},
+		"none":     {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(0)) }, desiredState{}},
+		"the default number": {
+			func(s *appsv1.StatefulSet) { s.Spec.Replicas = nil },
+			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: 1}},
+		},
+		"another first ordinal": {
+			func(s *appsv1.StatefulSet) { s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 10} },
+			desiredState{Assignment: shard.Assignment{Ordinal: 2, Total: 3}, Start: 10},
+		},
+		"a selector and one pod after the other": {
+			func(s *appsv1.StatefulSet) {
+				s.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}
+				s.Spec.PodManagementPolicy = appsv1.OrderedReadyPodManagement
+			},
+			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: 3}, Selector: "app=a", OrderedReady: true},
+		},
+		"a selector that is invalid": {
+			func(s *appsv1.StatefulSet) {
+				s.Spec.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "?"}}}
+			},
+			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: 3}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got desiredState
+			f := statefulSetWatcher{ordinal: 12, changed: func(d desiredState) { got = d }, log: discard()}
+			s := set("fleet", 3)
+			s.Spec.Selector = &metav1.LabelSelector{}
+			c.set(s)
+			f.observe(s)
+			if got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRetriesOfTheCoordinatorBackOff(t *testing.T) {
+	backoff := (&Discovery{}).backoff()
+	first := backoff.Step()
+	if first < time.Second/2 || first > time.Second {
+		t.Errorf("the first retry comes after %s", first)
+	}
+	for range 20 {
+		if d := backoff.Step(); d > 45*time.Second {
+			t.Errorf("a retry comes after %s", d)
+		}
+	}
+	if d := backoff.Step(); d < 30*time.Second {
+		t.Errorf("the 22nd retry comes after %s already", d)
+	}
+}
