@@ -161,7 +161,7 @@ func TestListsOfAGainAreSpaced(t *testing.T) {
 	})
 }
 
-// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although no one remembers it.
+// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although its tombstone is gone.
 func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	w := plannedWorld(t)
 	r := w.follower(func(*Options) {})

@@ -267,7 +267,7 @@ func TestOneOldListIsNoRestart(t *testing.T) {
 	}
 }
 
-// What a list had removed, and no one said a word of, must not come back with an
+// An object that a list has removed without an event must not come back with an
 // older list.
 func TestOldListDoesNotBringBackWhatVanished(t *testing.T) {
 	w := newWorld(t)

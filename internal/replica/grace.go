@@ -29,7 +29,7 @@ func (r *Replica) waitFrom(k *kind, now time.Time) {
 	}
 }
 
-// waitForNothing notes that nothing must be listed of the kind. What comes after that is
+// waitForNothing notes that the kind has nothing to list. What comes after that is
 // waited for as at the start.
 func (r *Replica) waitForNothing(k *kind) {
 	k.mu.Lock()

@@ -108,7 +108,7 @@ func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
 	})
 }
 
-// TestOnlyCustomResourcesHaveAGracePeriod: a page without what a built-in kind has is served by no one, nor is one with
+// TestOnlyCustomResourcesHaveAGracePeriod: a page without the objects of a built-in kind is not served, nor is one with
 // nothing.
 func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 	for name, change := range map[string]func(*Options){

@@ -17,7 +17,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestByteLimit: the held part stays within the limit, is the same after a list, and
+// TestByteLimit: held objects stay within the limit, are the same after a list, and
 // goes on being updated; an object that grows too large is left out until it fits.
 func TestByteLimit(t *testing.T) {
 	const limit = 10_000
@@ -73,7 +73,7 @@ func TestByteLimit(t *testing.T) {
 	eventually(t, "the pod that fits again", func() bool { return onPage() })
 }
 
-// TestWhoWasThereFirstStays: the held part when a limit is reached stays with a list that
+// TestWhoWasThereFirstStays: objects that are held when a limit is reached stay with a list that
 // names others before it, and of those nothing is kept.
 func TestWhoWasThereFirstStays(t *testing.T) {
 	for name, limit := range map[string]func(o *Options){
@@ -164,7 +164,7 @@ func TestNamesakeFindsRoomAtTheLimit(t *testing.T) {
 }
 
 // TestOneSourcesGrowthIsNotAnothers: of two namespaces that are followed one by one, what comes of the one and finds no
-// room must not have the held part of the other taken for too large.
+// room must not make objects of the other count as too large.
 func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
 	pods := func(limit int64) (*kind, []*handler, func(source, version int)) {
 		w := newWorld(t)

@@ -211,7 +211,7 @@ func TestSelectionIsCheckedOnceAKindHasNoticed(t *testing.T) {
 			t.Error("the selection is what it was before the backup was restored")
 		}
 		if len(told) == 0 {
-			t.Error("no one else was told")
+			t.Error("no other watcher was told")
 		}
 	})
 }

@@ -170,7 +170,7 @@ func TestNamedInstantAloneChangesNothing(t *testing.T) {
 	due.SwitchScheduled = true
 	r.Follow(due)
 	if !r.Holds(due).All || !r.Holds(plan(0, 3, 2)).All {
-		t.Error("the held part is not known any more")
+		t.Error("the replica no longer knows what it holds")
 	}
 	r.serves(0, 3)
 }
@@ -203,7 +203,7 @@ func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
 		t.Errorf("share held %v, served %v", held, served)
 	}
 	if !r.Holds(standby(true, false)).All || r.Holds(plan(0, 3, 3)).All {
-		t.Error("the held part depends on what is served")
+		t.Error("what the replica holds depends on what it serves")
 	}
 }
 

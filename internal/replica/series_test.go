@@ -78,7 +78,7 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	}
 }
 
-// An object that is no longer held keeps no one from its series, even before tidy.
+// An object that is no longer held does not keep others from its series, even before tidy.
 func TestSeriesOfAnObjectThatIsGoneIsFreeAtOnce(t *testing.T) {
 	s := newTestSeries(t)
 	s.claim(store.ID{1}, linesOf("", "s{} 1\n", ""), always)

@@ -53,7 +53,7 @@ func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
 	return g, table.Ranges(0)
 }
 
-// widen adds the ranges to the held part.
+// widen adds the ranges to the held ones.
 func (g *growing) widen(gained shard.Ranges) RangeAddition {
 	all := g.held.Load().Union(gained)
 	g.held.Store(&all)

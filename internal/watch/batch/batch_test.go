@@ -38,7 +38,7 @@ func reads(conn net.Conn) <-chan time.Time {
 	return at
 }
 
-// send writes as the kernel does, which takes what no one reads yet.
+// send writes as the kernel does, which buffers what is not read yet.
 func send(server net.Conn, s string) { go func() { _, _ = io.WriteString(server, s) }() }
 
 func TestReadsAreDelayedToTheInterval(t *testing.T) {
@@ -130,7 +130,7 @@ func TestSuspendEndsADelayThatRuns(t *testing.T) {
 	})
 }
 
-// faucet is a connection on which so many bytes come each second, the client that reads.
+// faucet is a connection on which so many bytes come each second, however often it is read.
 type faucet struct {
 	net.Conn
 	rate  int
