@@ -12,11 +12,11 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// errDeletions ends the list of what is gained when more objects are deleted meanwhile
-// than are remembered; see maxKept.
+// errTooManyDeletions ends the list of added ranges when more objects are deleted meanwhile
+// than are remembered; see maxTombstones.
 var errTooManyDeletions = errors.New("too many objects were deleted while the list was read")
 
-// acquireBackoff spaces the lists of what is gained: each comes with a watch that is opened
+// acquireBackoff spaces the lists of added ranges: each comes with a watch that is opened
 // again, and all kinds of all replicas do so at once.
 func (o *Options) acquireBackoff() wait.Backoff {
 	if o.Backoff.Duration > 0 {

@@ -36,7 +36,7 @@ func (w *world) follower(change func(*Options)) *run {
 	return r
 }
 
-// TestKindThatIsRefusedDoesNotHoldAChangeUp: a watch goes on when the right to it is taken away, until the gain needs
+// TestKindThatIsRefusedDoesNotHoldAChangeUp: a watch goes on when the right to it is taken away, until the addition needs
 // another one.
 func TestKindThatIsRefusedDoesNotHoldAChangeUp(t *testing.T) {
 	for name, refused := range map[string]func(watch bool) bool{
@@ -59,7 +59,7 @@ func TestKindThatIsRefusedDoesNotHoldAChangeUp(t *testing.T) {
 	}
 }
 
-// TestVersionsThatGoBackDoNotHoldAChangeUp: the list of what is gained is older than what is known, as often as it is
+// TestVersionsThatGoBackDoNotHoldAChangeUp: the list of added ranges is older than what is known, as often as it is
 // asked for, and nothing is checked before the change has come to an end.
 func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
 	w, backup := plannedWorld(t), plannedWorld(t)

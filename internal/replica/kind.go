@@ -20,7 +20,7 @@ type kind struct {
 	store              *store.Store
 	series             *series // nil: they all identify their object
 	limits             limits
-	room               sync.Mutex // with limits: held while one Source finds room, which it must not take for another's
+	room               sync.Mutex // with limits: held while one Reflector finds room, which it must not take for another's
 	rejectedSizes      rejectedSizes
 	shares             shares      // with limits.objects; guarded by room
 	evicted            atomic.Bool // an object has given place to one of another namespace
@@ -52,7 +52,7 @@ type kind struct {
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
-	pendingAdditions int // Reflectors that do not hold yet what was gained
+	pendingAdditions int // Reflectors that do not hold their added ranges yet
 	additions        map[*addition]bool
 	waitingSince     time.Time // since when something is missing that the API server has to list
 	spawn            func(work func(ctx context.Context))

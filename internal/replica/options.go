@@ -47,7 +47,7 @@ type Options struct {
 	// however often it is scraped; 0 removes it at once.
 	HoldDeleted time.Duration
 	// Backoff spaces the requests for a kind while the API server cannot be used;
-	// see watch.Options. Lists of what a change of shard adds are spaced by one second,
+	// see watch.Options. Lists of ranges that a change of shard adds are spaced by one second,
 	// doubled up to 30, unless it is set.
 	Backoff wait.Backoff
 	// ForbiddenGrace is how long a kind that the API server refuses is waited for; 0

@@ -290,13 +290,13 @@ func TestKindThatComesToANewcomerIsWaitedFor(t *testing.T) {
 	r.serves(1, 2)
 }
 
-// Held objects are not requested again: on an API server that shards, the lists of a change bring what is gained.
+// Held objects are not requested again: on an API server that shards, the lists of a change bring added ranges only.
 func TestChangeListsWhatIsGained(t *testing.T) {
 	w := plannedWorld(t)
 	r := w.start(nil)
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
-	for i := range planned { // client-go lists again after a short watch that brought nothing
+	for i := range planned { // so that the watch has brought something
 		w.pod(i, "n1")
 	}
 	eventually(t, "updates", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })

@@ -9,7 +9,7 @@ import (
 // rejectedSizes know how large the objects are at least that are left out of a kind because
 // their text finds no room. Text that is left out leaves room for less than it, and so is
 // the only sign that --byte-limit is reached. There may be any number of such objects, so
-// only the smallest is kept, by Source, and renewed with each list: that tries all that
+// only the smallest is kept, by Reflector, and renewed with each list: that tries all that
 // is not held. The zero value is ready; safe for concurrent use.
 type rejectedSizes struct {
 	mu       sync.Mutex

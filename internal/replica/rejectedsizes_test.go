@@ -7,7 +7,7 @@ import (
 )
 
 // TestLimitIsReachedWhileOthersAreLeftOut: what becomes of the object that was left out
-// last says nothing of the others, and what becomes of those of one Source nothing of
+// last says nothing of the others, and what becomes of those of one Reflector nothing of
 // those of another.
 func TestLimitIsReachedWhileOthersAreLeftOut(t *testing.T) {
 	small, large := store.NewID("", "a", "small"), store.NewID("", "a", "large")

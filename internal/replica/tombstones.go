@@ -7,16 +7,16 @@ import (
 )
 
 // tombstonesPerGeneration is how many deletions of a kind are remembered at least; at most they
-// are twice as many, but for those that come while what is gained is listed: its pages
+// are twice as many, but for those that come while added ranges are listed: its pages
 // are all of one moment. It is what a map of 1,024 places takes, 27 KiB.
 //
 // They are needed for as long as an API server may be behind: a Reflector names the
 // version that it has received, and a server whose cache does not reach that within
 // three seconds says so, unless the list is one that may be from a cache. What was
-// deleted before the last complete list is known without them; see sink.vanished.
+// deleted before the last complete list is known without them; see handler.absentFromList.
 const tombstonesPerGeneration = 896
 
-// maxKept bounds the deletions that are remembered while what is gained is listed. It is
+// maxTombstones bounds the deletions that are remembered while added ranges are listed. It is
 // what a map of 65,536 places takes, 1.6 MiB for each kind. With more, the kind is listed
 // again, which needs none of them.
 const maxTombstones = 64 * tombstonesPerGeneration

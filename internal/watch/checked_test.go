@@ -26,7 +26,7 @@ func TestCheckedListsAnewWhatWasLost(t *testing.T) {
 	if n := testutil.ToFloat64(c.n.Repaired); n > 0 {
 		t.Fatalf("%v repairs of what is right", n)
 	}
-	want["kept"] = namespace(t, w.cluster, "kept") // client-go lists again after a short watch that brought nothing
+	want["kept"] = namespace(t, w.cluster, "kept") // so that the watch has brought something
 	c.holds("an event", want)
 
 	w.setBend(deaf)
