@@ -19,8 +19,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// follower starts a replica with one of three shards of the pods, whose watch has brought something: client-go lists
-// again after a short watch that has not.
+// follower starts a replica with one of three shards of the pods, whose watch has brought
+// something.
 func (w *world) follower(change func(*Options)) *run {
 	w.t.Helper()
 	r := w.start(func(o *Options) {

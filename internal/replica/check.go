@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// client-go lists again only when a watch breaks, so an event that got lost on its
+// A kind is listed again only when its watch cannot go on, so an event that got lost on its
 // way would leave the page wrong forever. A check compares the held objects of a kind with a list
 // of metadata, and requests another list when they differ.
 

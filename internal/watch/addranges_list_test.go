@@ -13,8 +13,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// follow waits until the Reflector is past its list, and the watch has brought something:
-// client-go lists again after a short watch that has not.
+// follow waits until the list is complete and the watch has brought something.
 func (w *world) follow(t *testing.T, g *growing, pods int) {
 	t.Helper()
 	w.convergeHeld(t, g, "the list")

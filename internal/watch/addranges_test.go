@@ -207,7 +207,7 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.setBend(nil)
-	for i := range 50 { // as above, client-go would list again
+	for i := range 50 {
 		w.pod(i, "n2")
 	}
 	eventually(t, "an event of a held object", func() bool {
