@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -121,9 +120,6 @@ func (e *EventReader) frame(size int) ([]byte, error) {
 }
 
 func (ev *Event) open(frame []byte) error {
-	if ev.parseFast(frame) {
-		return nil
-	}
 	kind, err := messageField(frame, eventType)
 	if err != nil {
 		return err
@@ -139,23 +135,6 @@ func (ev *Event) open(frame []byte) error {
 	ev.Type = internEventType(kind)
 	ev.Object, err = Unwrap(envelope)
 	return err
-}
-
-// parseFast opens a frame whose fields stand where API servers put them, and are there once.
-func (ev *Event) parseFast(frame []byte) bool {
-	kind, rest, ok := fastBytesField(frame, eventType)
-	extension, rest, ok2 := fastBytesField(rest, eventObject)
-	envelope, after, ok3 := fastBytesField(extension, rawExtensionRaw)
-	if !ok || !ok2 || !ok3 || len(rest)+len(after) > 0 || !bytes.HasPrefix(envelope, []byte(magic)) {
-		return false
-	}
-	_, rest, ok = fastBytesField(envelope[len(magic):], unknownTypeMeta)
-	object, rest, ok2 := fastBytesField(rest, unknownRaw)
-	if !ok || !ok2 || string(rest) != emptyUnknownTail {
-		return false
-	}
-	ev.Type, ev.Object = internEventType(kind), object
-	return true
 }
 
 // internEventType spares an allocation for the types there are.

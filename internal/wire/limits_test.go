@@ -129,7 +129,7 @@ func TestOfRepeatedFieldsTheLastCounts(t *testing.T) {
 		for _, r := range raw {
 			b = append(b, field(unknownRaw, []byte(r))...)
 		}
-		return append(b, emptyUnknownTail...)
+		return append(b, "\x1a\x00\x22\x00"...) // no content encoding, no content type
 	}
 	extension := func(envelopes ...[]byte) []byte {
 		var b []byte

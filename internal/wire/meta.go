@@ -49,9 +49,6 @@ func protobufMetadata(object []byte) ([]byte, error) {
 }
 
 func protobufMeta(b []byte) (Meta, error) {
-	if m, ok := fastMeta(b); ok {
-		return m, nil
-	}
 	var m Meta
 	for len(b) > 0 {
 		f, err := nextField(b)
@@ -60,6 +57,9 @@ func protobufMeta(b []byte) (Meta, error) {
 		}
 		if f.kind == wireBytes {
 			m.set(f.number, f.value)
+		}
+		if f.number == metaResourceVersion && len(m.UID) > 0 {
+			break // encoders write fields in the order of their numbers
 		}
 		b = b[f.size:]
 	}
@@ -78,19 +78,6 @@ func (m *Meta) set(number uint64, content []byte) {
 	case metaResourceVersion:
 		m.ResourceVersion = content
 	}
-}
-
-// fastMeta reads an identity that stands where encoders put it: each field once, in the
-// order of their numbers. What stands behind is not looked at.
-func fastMeta(b []byte) (m Meta, ok bool) {
-	for number := byte(metaName); number <= metaResourceVersion; number++ {
-		var content []byte
-		if content, b, ok = fastBytesField(b, number); !ok {
-			continue
-		}
-		m.set(uint64(number), content)
-	}
-	return m, len(m.UID) > 0 && len(m.ResourceVersion) > 0
 }
 
 // InitialEventsEnd reports whether a bookmark is the one that ends the initial events

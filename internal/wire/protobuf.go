@@ -96,26 +96,6 @@ func tagError(number uint64, n int) error {
 	return fmt.Errorf("protobuf: field number %d", number)
 }
 
-// fastBytesField returns the content of the field that b begins with, and what follows it, if it is
-// length-delimited and of that number, 15 at most. It is a quick look at what stands where
-// encoders put it; whatever else there may be is for nextField.
-func fastBytesField(b []byte, number byte) (content, rest []byte, ok bool) {
-	if len(b) < 2 || b[0] != number<<3|wireBytes {
-		return nil, b, false
-	}
-	length, n := uint64(b[1]), 1
-	if length >= 0x80 {
-		if length, n = binary.Uvarint(b[1:]); n <= 0 {
-			return nil, b, false
-		}
-	}
-	if length > uint64(len(b)-1-n) {
-		return nil, b, false
-	}
-	b = b[1+n:]
-	return b[:length], b[length:], true
-}
-
 // messageField returns the content of a length-delimited field of b, nil when
 // there is none; of several the last counts, as it does for a decoder.
 func messageField(b []byte, number uint64) ([]byte, error) {
@@ -139,10 +119,6 @@ const (
 	unknownRaw      = 2
 	rawExtensionRaw = 1
 )
-
-// emptyUnknownTail are the content encoding and type of runtime.Unknown, fields 3 and 4: API
-// servers leave them empty.
-const emptyUnknownTail = "\x1a\x00\x22\x00"
 
 // Unwrap returns the message inside a protobuf envelope ("k8s\0" and
 // runtime.Unknown), a part of b.
