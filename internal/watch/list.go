@@ -17,8 +17,8 @@ const pageSize = 500
 // errPaginationLoop ends a list whose next page is the one that was read.
 var errPaginationLoop = errors.New("the list does not end: a page names itself as the next one")
 
-// list reads everything, as a stream (KEP-3157) that goes on as a watch, or else in pages.
-// Servers before Kubernetes 1.32 refuse to stream.
+// list reads everything, as a stream (KEP-3157) that goes on as a watch, or else in pages. API
+// servers without the feature WatchList refuse to stream.
 func (r *Reflector) list(ctx context.Context) error {
 	r.requireList() // AddRanges gives way
 	o := metav1.ListOptions{

@@ -181,3 +181,34 @@ func TestCloseEndsADelay(t *testing.T) {
 		}
 	})
 }
+
+// sizes notes how much the reads of a connection ask for.
+type sizes struct {
+	net.Conn
+	asked []int
+}
+
+func (s *sizes) Read(p []byte) (int, error) {
+	s.asked = append(s.asked, len(p))
+	return s.Conn.Read(p)
+}
+
+func TestConnectionIsReadInLargePieces(t *testing.T) {
+	client, server := net.Pipe()
+	defer func() { _ = client.Close(); _ = server.Close() }()
+	below := &sizes{Conn: client}
+	conn, err := new(Batcher).Wrap(func(context.Context, string, string) (net.Conn, error) { return below, nil })(t.Context(), "tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(server, "a frame of several parts")
+	part := make([]byte, 6)
+	for _, want := range []string{"a fram", "e of s", "everal", " parts"} {
+		if n, err := conn.Read(part); err != nil || string(part[:n]) != want {
+			t.Errorf("read %q, %v, want %q", part[:n], err, want)
+		}
+	}
+	if len(below.asked) != 1 || below.asked[0] != readBuffer {
+		t.Errorf("reads of %v bytes, want one of %d", below.asked, readBuffer)
+	}
+}
