@@ -84,6 +84,7 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 	<-removed
 	w.converge(rec, "another list")
 	eventually(t, "another watch", func() bool { return watches.Load() == 2 })
+	time.Sleep(5 * reflector.relistAfter) // further timers would have required lists by now
 	if n := lists.Load(); n != 2 {
 		t.Errorf("%d lists, want 2", n)
 	}
