@@ -243,3 +243,38 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A watch may be on its way with the selector from before. It would not bring what happens to the
+// added ranges.
+func TestWatchWithTheNarrowSelectorIsNotKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{ShardSelector: true})
+	for i := range 60 {
+		w.pod(i, "n0")
+	}
+	g, gained := w.grow(t)
+	w.follow(t, g, 60)
+	narrow := g.Selector()
+	asked, may := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+		if q := r.URL.Query(); q.Get("watch") != "" && q.Get("shardSelector") == narrow {
+			once.Do(func() { close(asked) })
+			await(r, may)
+		}
+		return false
+	})
+	w.cluster.CloseWatches()
+	<-asked
+	add := g.widen(gained)
+	added := make(chan error, 1)
+	go func() { added <- g.AddRanges(t.Context(), add) }()
+	close(may)
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		w.pod(i, "n2")
+	}
+	w.convergeHeld(t, g, "updates of the added ranges")
+}

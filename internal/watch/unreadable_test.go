@@ -84,11 +84,18 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 	<-removed
 	w.converge(rec, "another list")
 	eventually(t, "another watch", func() bool { return watches.Load() == 2 })
-	time.Sleep(5 * reflector.relistAfter) // further timers would have required lists by now
 	if n := lists.Load(); n != 2 {
 		t.Errorf("%d lists, want 2", n)
 	}
-	reflector.skipFrame(wire.ErrFrame, false)
+	timer := func() *time.Timer {
+		reflector.skipFrame(wire.ErrFrame, false)
+		reflector.mu.Lock()
+		defer reflector.mu.Unlock()
+		return reflector.relist
+	}
+	if timer() != timer() {
+		t.Error("each frame requires a list")
+	}
 	reflector.mu.Lock()
 	defer reflector.mu.Unlock()
 	if reflector.relist == nil || !reflector.complete {
