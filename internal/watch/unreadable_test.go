@@ -93,7 +93,7 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 		defer reflector.mu.Unlock()
 		return reflector.relist
 	}
-	if timer() != timer() {
+	if first := timer(); timer() != first {
 		t.Error("each frame requires a list")
 	}
 	reflector.mu.Lock()
