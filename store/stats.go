@@ -17,9 +17,6 @@ type Stats struct {
 
 	Compressions   uint64 // blocks compressed
 	Decompressions uint64 // blocks decompressed for a change
-	Changed        uint64 // Puts that changed text
-	Unchanged      uint64 // Puts that left the text as it was
-	Stale          uint64 // Puts ignored because the store held a newer version
 }
 
 // totals are the sums behind Stats. The store keeps them per bucket, for visible buckets and for

@@ -90,35 +90,36 @@ func (s *Store) Contains(id ID) bool {
 }
 
 // Put adds an object or replaces its version. It ignores a version older than the one in the store.
-// If the object belongs to no partition, Put deletes it. The caller may reuse l.
-func (s *Store) Put(o Object, l *Lines) {
+// If the object belongs to no partition, Put deletes it. It reports whether it stored text that
+// differs from the object's text before. The caller may reuse l.
+func (s *Store) Put(o Object, l *Lines) (changed bool) {
 	var stack [160]uint64
 	fresh := s.appendFingerprints(stack[:0], l)
 	s.mu.Lock()
-	full := s.put(o, l, fresh)
+	full, changed := s.put(o, l, fresh)
 	s.mu.Unlock()
 	if full != nil {
 		s.compressBucket(full, func(*rawText) bool { return true })
 	}
 	s.budget.evict()
+	return changed
 }
 
-// put returns the bucket if the object filled it during a bulk load. Objects that come from a list
+// put also returns the bucket if the object filled it during a bulk load. Objects that come from a list
 // rarely change soon, so the caller compresses the full bucket at once. Otherwise the text of all
 // objects would be raw at the same time.
-func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
+func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket, changed bool) {
 	b, i, held := s.find(o.ID)
 	if held && o.Version != 0 && o.Version < b.slots[i].version {
-		s.counts.Stale++
-		return nil
+		return nil, false
 	}
 	partition, belongs := s.partitioning.partitionOf(o.Hash)
 	switch {
 	case !belongs && held:
 		s.remove(b, 1<<i)
-		return nil
+		return nil, false
 	case !belongs:
-		return nil
+		return nil, false
 	case held && !s.inPartition(b, partition): // SetPartitioning has not reached its bucket yet
 		s.moveObjects(b, 1<<i, s.target(partition))
 		b, i, _ = s.find(o.ID)
@@ -133,25 +134,23 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket) {
 		delete(s.expiring, o.ID)
 	}
 	slot.id, slot.hash, slot.version, slot.source, slot.mark = o.ID, o.Hash, o.Version, o.Source, s.mark
-	s.write(b, i, l, fresh)
+	changed = s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
 		s.current[partition] = nil // slots that become free later are not for new objects
 		s.recordSizes(b)
 		if s.bulkLoading {
-			return b
+			return b, changed
 		}
 	}
-	return nil
+	return nil, changed
 }
 
-// write updates the blocks of those families whose fingerprints differ.
-func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
+// write updates the blocks of those families whose fingerprints differ, and reports whether any do.
+func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) (changed bool) {
 	slot := &b.slots[i]
 	if slices.Equal(slot.fingerprints, fresh) {
-		s.counts.Unchanged++
-		return
+		return false
 	}
-	s.counts.Changed++
 	held := slot.fingerprints
 	atFresh := bitmapWords(len(s.families)) // index of the next hash in fresh
 	atHeld := atFresh
@@ -173,6 +172,7 @@ func (s *Store) write(b *bucket, i int, l *Lines, fresh fingerprints) {
 		slot.fingerprints = slices.Clone(fresh)
 	}
 	s.budget.update(b, true)
+	return true
 }
 
 // Delete removes the object if the store holds it.

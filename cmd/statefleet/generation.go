@@ -11,6 +11,7 @@ import (
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/shard"
@@ -45,6 +46,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 	if g.builtin, err = replica.Builtin(s.kinds, s.filter); err != nil {
 		return nil, err
 	}
+	verifier := verify.New(verify.Options{Every: s.checkEvery, Metrics: metrics.Verify()})
 	g.replica, err = replica.New(replica.Options{
 		Config:            config,
 		Kinds:             g.builtin,
@@ -59,8 +61,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 		ByteLimit:         s.byteLimit,
 		HoldDeleted:       s.holdDeleted,
 		CustomGrace:       s.customGrace,
-		CheckEvery:        s.checkEvery,
-		OnVersionReset:    g.restarted,
+		Verifier:          verifier,
 		HoldsChanged:      holdsChanged,
 		RawBytes:          s.rawBytes,
 		Logger:            s.logger,
@@ -79,13 +80,14 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 	g.client = client
 	s.warnCustom()
 	g.follower = customresource.NewFollower(customresource.FollowerOptions{
-		Config:  s.customized,
-		Source:  s.customSource(),
-		Filter:  s.filter,
-		Client:  client,
-		Metrics: metrics.Watch(), // of definitions; only what is exported is shown
-		Checks:  watch.CheckOptions{Every: s.checkEvery, Idle: g.replica.Idle, Counters: metrics.Checks(customresource.Definitions)},
-		Logger:  s.logger,
+		Config:   s.customized,
+		Source:   s.customSource(),
+		Filter:   s.filter,
+		Client:   client,
+		Metrics:  metrics.Watch(), // of definitions; only what is exported is shown
+		Verifier: verifier,
+		Idle:     g.replica.Idle,
+		Logger:   s.logger,
 	})
 	return g, nil
 }
@@ -97,13 +99,6 @@ func (g *generation) show(metrics *replica.Metrics) {
 		return
 	}
 	metrics.SetSource(g.replica, replica.ExtraResource{Resource: customresource.Definitions, Status: g.follower.Status})
-}
-
-// restarted has the definitions checked, too, when the versions of the API server have gone back.
-func (g *generation) restarted() {
-	if g.follower != nil {
-		g.follower.CheckSoon()
-	}
 }
 
 // start runs the generation in g until ctx ends or halt is called.

@@ -39,7 +39,7 @@ func (r *Replica) addRanges(k *kind, gained shard.Ranges) bool {
 			return false
 		}
 	}
-	gain := watch.RangeAddition{Owned: gained.Contains, Selector: gained.Selector()}
+	gain := watch.RangeAddition{Contains: gained.Contains, Selector: gained.Selector()}
 	for _, s := range k.reflectors {
 		k.pendingAdditions++
 		k.spawn(func(ctx context.Context) { r.addRangesFrom(ctx, k, s, gain) })
@@ -58,10 +58,7 @@ func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector
 			return
 		case needsRelist(err, last):
 			k.logger.Info("added ranges could not be listed; relisting the resource", "err", err)
-			select {
-			case r.repair <- repair{kind: k}:
-			case <-ctx.Done():
-			}
+			r.requestRelist(ctx, repair{kind: k})
 			return
 		case ctx.Err() == nil:
 			k.logger.Warn("listing added ranges failed; retrying", "err", err)

@@ -63,7 +63,7 @@ func TestKindThatIsRefusedDoesNotHoldAChangeUp(t *testing.T) {
 // asked for, and nothing is checked before the change has come to an end.
 func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
 	w, backup := plannedWorld(t), plannedWorld(t)
-	r := w.follower(func(o *Options) { o.CheckEvery, o.CheckGrace = 100*time.Millisecond, time.Millisecond })
+	r := w.follower(func(o *Options) { o.verify(100*time.Millisecond, time.Millisecond) })
 	bend := func(rw http.ResponseWriter, req *http.Request) bool { //nolint:unparam // what bends may also decline
 		query := req.URL.Query()
 		if query.Get("watch") != "" && watch.ParseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {

@@ -159,7 +159,7 @@ func TestSharesDoNotChangeFromListToList(t *testing.T) {
 	if len(before) != 20 {
 		t.Fatalf("%d pods", len(before))
 	}
-	leftOut := func() float64 { return r.value("statefleet_objects_processed_total", "outcome", "over_limit") }
+	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 	for range 3 {
 		counted := leftOut()
 		w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "other"}}) // a version that the watch does not know

@@ -16,11 +16,21 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
+// Results of comparisons; see statefleet_consistency_checks_total.
+const (
+	checkEqual        = "equal"
+	checkRepaired     = "repaired"
+	checkReset        = "versions_reset"
+	checkUnrepairable = "unrepairable"
+	checkSkipped      = "skipped"
+	checkFailed       = "failed"
+)
+
 // checked starts a replica that follows pods and checks them all the time.
 func (w *world) checked(change func(*Options)) *run {
 	r := w.start(func(o *Options) {
 		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
-		o.CheckEvery, o.CheckGrace = time.Millisecond, time.Millisecond
+		o.verify(time.Millisecond, time.Millisecond)
 		if change != nil {
 			change(o)
 		}
@@ -80,13 +90,13 @@ func TestCheckMendsWhatWasLost(t *testing.T) {
 	pods.Put(ghost, &store.Lines{Buf: []byte(line), Ends: ends}) // as if its deletion had not
 
 	eventually(t, "it is gone, and counted", func() bool {
-		return len(podsOn(r.samples())) == 10 && r.value("statefleet_consistency_differences_total", "difference", "surplus") > 0
+		return len(podsOn(r.samples())) == 10 && r.value("statefleet_consistency_differences_total", "difference", "extra") > 0
 	})
 }
 
 func TestCheckFindsNothingUnderChurn(t *testing.T) {
 	w := newWorld(t)
-	r := w.checked(func(o *Options) { o.CheckGrace = 2 * time.Second })
+	r := w.checked(func(o *Options) { o.verify(time.Millisecond, 2*time.Second) })
 	for i := range 300 {
 		w.pod(i, "n0")
 		if i%2 == 0 {
@@ -101,31 +111,6 @@ func TestCheckFindsNothingUnderChurn(t *testing.T) {
 	}
 }
 
-// An object whose creation was on its way at the first look may have been deleted since, as pods that live for seconds are.
-func TestWhatComesAndGoesBetweenTwoLooksIsNotMissing(t *testing.T) {
-	w := newWorld(t)
-	w.pod(1, "n0")
-	r := w.checked(func(o *Options) { o.CheckEvery = 0 })
-	pods := r.current()[0]
-	look := func(missing ...int) string {
-		var found discrepancies
-		for _, i := range missing {
-			found.missing = append(found.missing, store.Version{ID: idOf(i), Version: 1})
-		}
-		return r.secondPass(t.Context(), waiting{kind: pods, found: found, plan: r.appliedPlan.Load()})
-	}
-	if got := look(77); got != checkEqual {
-		t.Errorf("an object that is gone: %s", got)
-	}
-	pods.store.Delete(idOf(1)) // as if its creation had never come
-	if got := look(77, 1); got != checkRepaired {
-		t.Errorf("an object that is there, too: %s", got)
-	}
-	if n := r.value("statefleet_consistency_differences_total", "difference", "missing"); n != 1 {
-		t.Errorf("%v objects are counted as missing", n)
-	}
-}
-
 // An object that cannot be rendered is missing, and a new list does not help.
 func TestCheckGivesUpOnWhatCannotBeMended(t *testing.T) {
 	w := newWorld(t)
@@ -134,10 +119,10 @@ func TestCheckGivesUpOnWhatCannotBeMended(t *testing.T) {
 		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"}]}`
 	w.listsPods(list)
 	r := w.checked(nil)
-	eventually(t, "nothing more is tried", func() bool { return r.checks(checkHopeless) > 0 })
+	eventually(t, "nothing more is tried", func() bool { return r.checks(checkUnrepairable) > 0 })
 	repairs := r.checks(checkRepaired)
-	before := r.checks(checkHopeless)
-	eventually(t, "some more checks", func() bool { return r.checks(checkHopeless) > before+3 })
+	before := r.checks(checkUnrepairable)
+	eventually(t, "some more checks", func() bool { return r.checks(checkUnrepairable) > before+3 })
 	if now := r.checks(checkRepaired); repairs != 1 || now != repairs {
 		t.Errorf("listed again %v times, and then %v", repairs, now)
 	}
@@ -195,7 +180,7 @@ func TestVersionsThatGoBackAreNoticed(t *testing.T) {
 				on := podsOn(r.samples())
 				return len(on) == 5 && on[string(uid(2))] && !on[string(uid(7))] && !r.podsRunOn("n1")
 			})
-			if r.checks(checkRestarted) == 0 {
+			if r.checks(checkReset) == 0 {
 				t.Error("not counted")
 			}
 			backup.pod(1, "n2")
@@ -234,7 +219,7 @@ func TestDeletionThatABackupUndoesIsForgotten(t *testing.T) {
 	eventually(t, "an event of the backup, behind its list", func() bool { return r.podsRunOn("n1") })
 	checks.Store(true)
 	eventually(t, "the pod that is there again", func() bool { return podsOn(r.samples())[string(uid(2))] })
-	if r.checks(checkRestarted) == 0 {
+	if r.checks(checkReset) == 0 {
 		t.Error("not counted")
 	}
 }
@@ -262,7 +247,7 @@ func TestOneOldListIsNoRestart(t *testing.T) {
 	}
 	w.bend.Store(&bend)
 	eventually(t, "a check that finds nothing to do", func() bool { return once.Load() && r.checks(checkSkipped) > 0 })
-	if n := r.checks(checkRestarted) + r.checks(checkRepaired); n > 0 || len(podsOn(r.samples())) != 5 {
+	if n := r.checks(checkReset) + r.checks(checkRepaired); n > 0 || len(podsOn(r.samples())) != 5 {
 		t.Errorf("%v repairs, %d pods", n, len(podsOn(r.samples())))
 	}
 }
@@ -280,7 +265,7 @@ func TestOldListDoesNotBringBackWhatVanished(t *testing.T) {
 	}
 	lists("9", first, second)
 	r := w.checked(func(o *Options) {
-		o.CheckEvery = 0
+		o.Verifier = nil
 		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
 	})
 	lists("12", first)
@@ -313,7 +298,7 @@ func TestObjectsThatShareTheirIdentity(t *testing.T) {
 		`{"metadata":{"name":"d","namespace":"a","resourceVersion":"11"}}`,
 		`{"metadata":{}}`)
 	r := w.checked(func(o *Options) {
-		o.CheckEvery = 0
+		o.Verifier = nil
 		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
 	})
 	on := podsOn(r.samples())

@@ -11,18 +11,21 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
-	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
 
-// checkedInSimulatedTime starts a replica that has a look at one of all kinds each
-// second, with the grace of the program, and follows them.
+// checkInterval is the average time between two comparisons of a kind, about as many seconds as
+// there are kinds.
+const checkInterval = 40 * time.Second
+
+// checkedInSimulatedTime starts a replica that compares each kind once per checkInterval.
 func checkedInSimulatedTime(t *testing.T) *run {
 	network := newPipes()
 	r := newWorldOn(t, network).start(func(o *Options) {
 		o.Config.Dial = network.dial
-		o.CheckEvery = time.Duration(len(o.Kinds)) * time.Second
+		o.verify(checkInterval, 0)
 	})
 	r.assign(0, 1)
 	r.waitReady()
@@ -47,34 +50,18 @@ func (r *run) haunted() (n int) {
 	return n
 }
 
-func TestKindsWaitForTheirSecondLookTogether(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		r := checkedInSimulatedTime(t)
-		r.haunt(maxWaiting)
-		round := r.options.CheckEvery
-		time.Sleep(round + round/2 + watch.CheckGrace)
-		if n := r.haunted(); n > 0 {
-			t.Errorf("%d kinds are wrong after one round and one grace period", n)
-		}
-		if n := r.value("statefleet_consistency_checks_total", "result", checkRepaired); n != maxWaiting {
-			t.Errorf("%v repairs", n)
-		}
-	})
-}
-
-// More than wait at a time come after them, and no kind is left out for that.
-func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
+// TestKindsWaitForTheirSecondComparisonTogether: all kinds are wrong at the same time.
+func TestKindsWaitForTheirSecondComparisonTogether(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := checkedInSimulatedTime(t)
 		all := len(r.current())
 		r.haunt(all)
-		time.Sleep(watch.CheckGrace)
-		if n := r.haunted(); n < all-maxWaiting {
-			t.Errorf("%d kinds of %d are wrong before the second look", n, all)
-		}
-		time.Sleep(time.Duration(all/maxWaiting+1)*(watch.CheckGrace+maxWaiting*time.Second) + r.options.CheckEvery/2)
+		time.Sleep(checkInterval + checkInterval/2 + verify.DefaultGrace)
 		if n := r.haunted(); n > 0 {
-			t.Errorf("%d kinds are still wrong", n)
+			t.Errorf("%d kinds are wrong after one interval and one grace period", n)
+		}
+		if n := r.value("statefleet_consistency_checks_total", "result", checkRepaired); n != float64(all) {
+			t.Errorf("%v repairs of %d kinds", n, all)
 		}
 	})
 }
@@ -82,8 +69,7 @@ func TestFewKindsWaitForTheirSecondLookAtATime(t *testing.T) {
 func TestKindsThatAreRightAreListedOnceARound(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := checkedInSimulatedTime(t)
-		round := r.options.CheckEvery
-		time.Sleep(10 * round)
+		time.Sleep(10 * checkInterval)
 		if n, all := r.value("statefleet_consistency_checks_total", "result", checkEqual), float64(len(r.current())); n < 9*all || n > 11*all {
 			t.Errorf("%v checks of %v kinds in ten rounds", n, all)
 		}
@@ -110,7 +96,7 @@ func TestChecksOfReplicasSpread(t *testing.T) {
 		for i := range replicas {
 			r := w.start(func(o *Options) {
 				o.Config.Dial = network.dial
-				o.CheckEvery = time.Duration(len(o.Kinds)) * time.Second
+				o.verify(checkInterval, 0)
 			})
 			r.assign(i, replicas)
 			defer r.waitReady()
@@ -146,7 +132,7 @@ func TestReplicaThatOwnsNothingListsNothing(t *testing.T) {
 		w := newWorldOn(t, network)
 		r := w.start(func(o *Options) {
 			o.Config.Dial = network.dial
-			o.CheckEvery = time.Duration(len(o.Kinds)) * time.Second
+			o.verify(checkInterval, 0)
 			o.NamespaceSelector = labels.Everything()
 		})
 		r.Follow(plan(2, 3, 3))
@@ -162,13 +148,13 @@ func TestReplicaThatOwnsNothingListsNothing(t *testing.T) {
 			return false
 		}
 		w.bend.Store(&bend)
-		time.Sleep(3 * r.options.CheckEvery)
+		time.Sleep(3 * checkInterval)
 		if n := requests.Load(); n > 0 {
 			t.Errorf("%d lists of a replica that owns nothing", n)
 		}
 		r.Follow(plan(2, 2, 3))
 		r.waitHolds(plan(2, 2, 3))
-		time.Sleep(2 * r.options.CheckEvery)
+		time.Sleep(2 * checkInterval)
 		if requests.Load() == 0 {
 			t.Error("nothing is checked once it owns something again")
 		}

@@ -68,9 +68,6 @@ func newCollector() *collector {
 			perKind(gauge, "statefleet_page_packed_bytes", "Bytes of memory that compressed pages take.", func(s store.Stats) float64 { return float64(s.CompressedBytes) }),
 			perKind(counter, "statefleet_pages_packs_total", "Number of times a page was compressed.", func(s store.Stats) float64 { return float64(s.Compressions) }),
 			perKind(counter, "statefleet_pages_unpacks_total", "Number of times a page was inflated to be changed.", func(s store.Stats) float64 { return float64(s.Decompressions) }),
-			perKind(counter, "statefleet_updates_changed_total", "Number of object versions whose text differed from the one before.", func(s store.Stats) float64 { return float64(s.Changed) }),
-			perKind(counter, "statefleet_updates_unchanged_total", "Number of object versions whose text was that of the one before.", func(s store.Stats) float64 { return float64(s.Unchanged) }),
-			perKind(counter, "statefleet_updates_older_total", "Number of object versions ignored because a newer one was held.", func(s store.Stats) float64 { return float64(s.Stale) }),
 		},
 		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
 		large:  desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
@@ -109,7 +106,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, m := range c.kinds {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
-		gauge(c.limit, boolValue(k.limits.reached(stats, &k.rejectedSizes)), k.Name)
+		gauge(c.limit, boolValue(k.limitReached(stats)), k.Name)
 		gauge(c.large, float64(k.truncated.count(k.store.Contains)), k.Name)
 		if k.Custom {
 			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)

@@ -7,10 +7,9 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// notRendered counts an object that is left out because it could not be rendered, and logs
+// notRendered logs an object that is left out because it could not be rendered:
 // the first one, and the first one that made the renderer panic.
 func (k *kind) notRendered(o watch.Object, err error) {
-	k.counters.failed.Inc()
 	var p *resources.Panic
 	if errors.As(err, &p) {
 		k.logFirstPanic.Do(func() {

@@ -62,7 +62,7 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 	if n := r.value("statefleet_family_failures_total", "family", "broken"); n != 2 {
 		t.Errorf("%v failures of the family are counted, want 2", n)
 	}
-	if n := r.value("statefleet_objects_processed_total", "outcome", "failed"); n != 2 {
+	if n := r.value("statefleet_updates_total", "result", "failed"); n != 2 {
 		t.Errorf("%v objects are counted as failed, want 2", n)
 	}
 }

@@ -107,12 +107,12 @@ func TestReplicaThatHoldsItsPartDropsNothingWhenTheFleetGrowsAgain(t *testing.T)
 	r := plannedWorld(t).start(nil)
 	r.Follow(plan(2, 2, 3))
 	r.waitHolds(plan(2, 2, 3))
-	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
+	rendered := r.rendered()
 	r.Follow(plan(2, 3, 5))
 	r.waitHolds(plan(2, 3, 5))
 	r.waitReady()
 	r.serves(2, 3)
-	if again := r.value("statefleet_objects_processed_total", "outcome", "rendered"); again != rendered {
+	if again := r.rendered(); again != rendered {
 		t.Errorf("%v objects were rendered again", again-rendered)
 	}
 }

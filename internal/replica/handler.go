@@ -9,133 +9,128 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// maxIdleLines bounds the buffer that is kept from one object to the next.
+// maxIdleLines bounds the buffer that is kept from one object to the next, in bytes.
 const maxIdleLines = 1 << 20
 
-// handler renders what one Reflector reads into its kind's store.
+// handler stores what one Reflector reads. See admission.go for what it accepts.
 type handler struct {
-	kind              *kind
-	source            uint32
-	lines             resources.Lines
-	newestList        uint64 // version of a list
-	completeAt        uint64 // the same, while all that was listed is held
-	held              *shard.Ranges
-	rejectedSinceList bool // something was left out since the last list
+	kind       *kind
+	namespaces *namespaceSet // nil if all namespaces are selected
+	source     uint32
+	lines      resources.Lines
+
+	newestList        uint64        // highest version of a list
+	completeAt        uint64        // the same while everything that was listed is stored; else 0
+	held              *shard.Ranges // when the list was complete
+	rejectedSinceList bool          // an object found no room since the last list
 }
 
 // Put implements watch.Handler.
-func (s *handler) Put(o watch.Object) (room bool) {
-	k := s.kind
-	id := k.id(o)
-	version := watch.ParseVersion(o.ResourceVersion)
-	if k.store.HasVersion(id, version) || k.tombstones.covers(id, version) || s.absentFromList(id, version) {
-		k.counters.unchanged.Inc()
-		return true
-	}
-	return s.put(o, id, version)
+func (h *handler) Put(o watch.Object) (accepted bool) {
+	v := store.Version{ID: h.kind.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
+	return h.accept(o, v) != overLimit
 }
 
-// absentFromList reports whether an object is not held although it is older than a list
-// that was complete: that list would have named it, so it had been deleted by then,
-// and comes from an API server that is behind. Nothing is known of what has come to
-// be ours since, nor of what has given place to objects of other namespaces.
-func (s *handler) absentFromList(id store.ID, version uint64) bool {
-	return version != 0 && version <= s.completeAt && !s.kind.evicted.Load() && s.held == s.kind.held() && !s.kind.store.Contains(id)
-}
-
-// put renders an object into the store, if there is room.
-func (s *handler) put(o watch.Object, id store.ID, version uint64) (room bool) {
-	k := s.kind
-	limited := k.limits.any()
-	if limited {
+// accept stores a version of an object unless there is a reason against it, and counts the outcome.
+func (h *handler) accept(o watch.Object, v store.Version) outcome {
+	k := h.kind
+	if k.limits.any() {
 		k.room.Lock()
 		defer k.room.Unlock()
 	}
-	if !k.claimName(o, id, version) {
-		k.counters.unchanged.Inc()
-		return true
+	result := h.admit(o, v)
+	if result == "" {
+		result = h.put(o, v)
 	}
-	var before store.Stats
-	if limited {
-		before = k.store.Stats() // without the one whose name this is now
+	if result == overLimit {
+		h.noteRejected(o)
 	}
-	known := !limited || k.store.Contains(id)
-	full := !known && k.limits.full(before)
-	if full && !k.canGivePlace(o, before) {
-		return s.release(o, id)
-	}
-	if !s.render(o, id) {
-		return true
-	}
-	if k.limits.familiesOverLimit(&s.lines) {
-		k.store.Delete(id)
-		k.rejectedSizes.note(s.source, id, k.limits.bytes+1)
-		return s.release(o, id)
-	}
-	if full {
-		if !k.limits.fits(before, &s.lines) {
-			return s.release(o, id)
-		}
-		k.givePlace(o)
-		before = k.store.Stats()
-	}
-	k.familiesOmitted(o, id, &s.lines)
-	k.putLines(o, store.Object{ID: id, Hash: o.Hash, Version: version, Source: s.source}, &s.lines)
-	if cap(s.lines.Buf) > maxIdleLines {
-		s.lines = resources.Lines{}
-	}
-	if limited && s.evictIfOverLimit(before, id) {
-		return s.release(o, id)
-	}
-	k.counters.rendered.Inc()
-	if limited {
-		k.noteRoom(o, id, s.source)
-	}
-	return true
+	k.counters.updates[result].Inc()
+	return result
 }
 
-// render renders an object, and removes one that can't be: its last good state would be
-// taken for the present one.
-func (s *handler) render(o watch.Object, id store.ID) (ok bool) {
-	k := s.kind
-	s.lines.Limit = int(k.limits.text())
-	if err := k.Renderer.Render(o.Encoding, o.Raw, &s.lines); err != nil {
+// put renders an admitted object and stores its lines.
+func (h *handler) put(o watch.Object, v store.Version) outcome {
+	k := h.kind
+	k.takeName(o, v.ID)
+	if !h.render(o, v.ID) {
+		return failed
+	}
+	before, ok := h.makeRoom(o, v.ID)
+	if !ok {
+		return overLimit
+	}
+	k.familiesOmitted(o, v.ID, &h.lines)
+	result := unchanged
+	if k.putLines(o, store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source}, &h.lines) {
+		result = changed
+	}
+	if cap(h.lines.Buf) > maxIdleLines {
+		h.lines = resources.Lines{}
+	}
+	if k.limits.any() && k.limits.exceeded(before, k.store.Stats()) {
+		h.reject(o, v.ID, k.store.Stats().HeldTextBytes-before.HeldTextBytes)
+		return overLimit
+	}
+	if k.limits.objects > 0 {
+		k.shares.add(o.Namespace, v.ID)
+	}
+	return result
+}
+
+// render makes the lines of an object, and removes an object that cannot be rendered: its last
+// good state would pass for the present one.
+func (h *handler) render(o watch.Object, id store.ID) (ok bool) {
+	k := h.kind
+	h.lines.Limit = int(k.limits.text())
+	if err := k.Renderer.Render(o.Encoding, o.Raw, &h.lines); err != nil {
 		k.store.Delete(id)
 		k.notRendered(o, err)
 		return false
 	}
-	k.counters.skippedSamples.Add(float64(s.lines.Skipped))
-	k.counters.skippedLabels.Add(float64(s.lines.SkippedLabels))
-	for _, f := range s.lines.Failed {
+	k.counters.skippedSamples.Add(float64(h.lines.Skipped))
+	k.counters.skippedLabels.Add(float64(h.lines.SkippedLabels))
+	for _, f := range h.lines.Failed {
 		k.familyFailed(o, f)
 	}
 	return true
 }
 
-// release leaves an object out for which there is no room, and frees its name.
-func (s *handler) release(o watch.Object, id store.ID) (room bool) {
-	s.kind.releaseName(o, id)
-	s.reject(o)
-	return false
-}
-
-// evictIfOverLimit removes an object again that has taken the text beyond its bound.
-func (s *handler) evictIfOverLimit(before store.Stats, id store.ID) bool {
-	k := s.kind
-	after := k.store.Stats()
-	if !k.limits.exceeded(before, after) {
-		return false
+// makeRoom evicts an object of another namespace if the limits ask for it, and returns the totals
+// before the lines are stored. It rejects an object whose text fits nowhere.
+func (h *handler) makeRoom(o watch.Object, id store.ID) (before store.Stats, ok bool) {
+	k := h.kind
+	if !k.limits.any() {
+		return before, true
 	}
-	k.store.Delete(id)
-	k.rejectedSizes.note(s.source, id, after.HeldTextBytes-k.store.Stats().HeldTextBytes)
-	return true
+	if k.limits.tooLarge(&h.lines) {
+		h.reject(o, id, k.limits.bytes+1)
+		return before, false
+	}
+	before = k.store.Stats()
+	if k.store.Contains(id) || !k.limits.full(before) {
+		return before, true
+	}
+	if !k.limits.fits(before, &h.lines) {
+		h.reject(o, id, int64(len(h.lines.Buf)))
+		return before, false
+	}
+	k.evict(o)
+	return k.store.Stats(), true
 }
 
-// reject notes that there is no room for an object.
-func (s *handler) reject(o watch.Object) {
-	k := s.kind
-	s.completeAt, s.rejectedSinceList = 0, true // that it is not held says nothing of whether it exists
-	k.counters.overLimit.Inc()
+// reject removes an object whose text finds no room, and frees its name.
+func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
+	k := h.kind
+	k.store.Delete(id)
+	k.releaseName(o, id)
+	k.rejected[h.source].note(textBytes)
+}
+
+// noteRejected notes that an object found no room.
+func (h *handler) noteRejected(o watch.Object) {
+	k := h.kind
+	h.completeAt, h.rejectedSinceList = 0, true // an object that is not stored may exist
 	k.logFirstRejected.Do(func() {
 		k.logger.Warn("a limit is reached and an object is left out; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
@@ -143,49 +138,52 @@ func (s *handler) reject(o watch.Object) {
 }
 
 // Delete implements watch.Handler.
-func (s *handler) Delete(o watch.Object) {
-	k := s.kind
-	id, version := k.id(o), watch.ParseVersion(o.ResourceVersion)
-	if k.tombstones.covers(id, version) {
-		return // and held no longer than until then
+func (h *handler) Delete(o watch.Object) {
+	k := h.kind
+	v := store.Version{ID: k.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
+	if k.tombstones.covers(v.ID, v.Version) {
+		return // so it is not stored either, or expires
 	}
-	if !k.tombstones.add(id, version, k.listsAddition()) {
+	if k.holdDeleted > 0 {
+		h.accept(o, v) // its last state
+	}
+	if !k.tombstones.add(v, k.listsAddition()) {
 		k.cancelAdditions()
-		k.tombstones.add(id, version, false)
+		k.tombstones.add(v, false)
 	}
-	k.rejectedSizes.forget(s.source, id)
-	if k.holdDeleted == 0 {
-		k.releaseName(o, id)
-		k.store.Delete(id)
-		k.noteGone(id)
+	if k.holdDeleted > 0 {
+		k.expire(v.ID)
 		return
 	}
-	if !k.store.HasVersion(id, version) {
-		s.put(o, id, version)
-	}
-	k.expire(id)
+	k.releaseName(o, v.ID)
+	k.store.Delete(v.ID)
+	k.noteGone(v.ID)
 }
 
 // Replace implements watch.Handler.
-func (s *handler) Replace(all []watch.ObjectRef, resourceVersion string) {
+func (h *handler) Replace(all []watch.ObjectRef, resourceVersion string) {
+	k := h.kind
 	version := watch.ParseVersion(resourceVersion)
-	gone := s.kind.store.Retain(s.source, version, s.kind.ids(all))
-	s.kind.counters.vanished.Add(float64(gone))
-	if version != 0 && version < s.newestList {
-		s.kind.urgentChecks.put(s.kind) // a cache that is behind, or versions that began again
+	k.counters.pruned.Add(float64(k.store.Retain(h.source, version, k.ids(all))))
+	if version != 0 && version < h.newestList {
+		k.subject.Soon() // the list is from a cache that is behind, or versions have gone back
 	}
-	s.kind.rejectedSizes.listed(s.source)
-	s.newestList = max(s.newestList, version)
-	s.completeAt = s.newestList
-	if held := s.kind.held(); held != s.held || s.rejectedSinceList {
-		s.completeAt, s.held, s.rejectedSinceList = 0, held, false // not all of the list is held, or what is ours has changed meanwhile
+	h.newestList = max(h.newestList, version)
+	h.completeAt = h.newestList
+	held := k.held()
+	if held != h.held || h.rejectedSinceList {
+		h.completeAt = 0 // not everything that was listed is stored
 	}
+	if !h.rejectedSinceList {
+		k.rejected[h.source].clear()
+	}
+	h.held, h.rejectedSinceList = held, false
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {
 	return func(yield func(store.ID) bool) {
-		for _, h := range all {
-			if !yield(k.refID(h)) {
+		for _, ref := range all {
+			if !yield(k.refID(ref)) {
 				return
 			}
 		}

@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
@@ -125,6 +126,11 @@ type run struct {
 	t        *testing.T
 	registry *prometheus.Registry
 	stop     func() // before the test ends
+}
+
+// verify has a replica compare each kind so often, and take so long for events on their way.
+func (o *Options) verify(every, grace time.Duration) {
+	o.Verifier = verify.New(verify.Options{Every: every, Grace: grace, Metrics: o.Metrics.Verify()})
 }
 
 func (w *world) start(change func(*Options)) *run {
@@ -240,6 +246,12 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("not in time: %s", what)
+}
+
+// rendered is how many versions of objects were decoded and stored.
+func (r *run) rendered() float64 {
+	r.t.Helper()
+	return r.value("statefleet_updates_total", "result", "changed") + r.value("statefleet_updates_total", "result", "unchanged")
 }
 
 func (r *run) value(name, label, value string) float64 {

@@ -40,17 +40,17 @@ func seed(t *testing.T) uint64 {
 	return s
 }
 
-// outcome is one line of the table of scenarios.
-type outcome struct {
+// report is one line of the table of scenarios.
+type report struct {
 	name                string
 	seed                uint64
 	runs, steps, struck int
 	worst               time.Duration // until the pages were true again
 }
 
-// tell logs the outcome when the test ends, and adds it to the file that
+// tell logs the report when the test ends, and adds it to the file that
 // STATEFLEET_FAULTS names.
-func (o *outcome) tell(t *testing.T) {
+func (o *report) tell(t *testing.T) {
 	violations := 0
 	if t.Failed() {
 		violations = 1 // the first one ends the scenario
@@ -84,7 +84,7 @@ func TestEachFault(t *testing.T) {
 	for _, f := range append(faults.All(), "all") {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			o := &outcome{name: string(f), seed: seed(t)}
+			o := &report{name: string(f), seed: seed(t)}
 			defer o.tell(t)
 			for run := range number("STATEFLEET_RUNS", 1) {
 				o.runs++
@@ -94,7 +94,7 @@ func TestEachFault(t *testing.T) {
 	}
 }
 
-func strike(t *testing.T, f faults.Fault, seed uint64, o *outcome) {
+func strike(t *testing.T, f faults.Fault, seed uint64, o *report) {
 	c := newChronicle(t, seed)
 	c.injector.Unstreamed(f == faults.Stale || f == faults.ExpiredPage) // which are for lists
 	w := c.witness(1, func(o *Options) { o.UseAPIServerCache = f == faults.Stale })
@@ -136,7 +136,7 @@ func missed(f faults.Fault, counts map[faults.Fault]int) bool {
 
 func TestAPIServerThatIsAway(t *testing.T) {
 	t.Parallel()
-	o := &outcome{name: "away", seed: seed(t), runs: 1}
+	o := &report{name: "away", seed: seed(t), runs: 1}
 	defer o.tell(t)
 	c := newChronicle(t, o.seed)
 	w := c.witness(0, nil)
@@ -163,7 +163,7 @@ func TestAPIServerThatIsAway(t *testing.T) {
 // over other configurations, while requests fail.
 func TestFleetThroughFaults(t *testing.T) {
 	t.Parallel()
-	o := &outcome{name: "fleet-all", seed: seed(t), runs: 1}
+	o := &report{name: "fleet-all", seed: seed(t), runs: 1}
 	defer o.tell(t)
 	c := newChronicle(t, o.seed)
 	f := c.fleet(3)
@@ -186,7 +186,7 @@ func TestFleetThroughFaults(t *testing.T) {
 // itself, without any fault: STATEFLEET_STEPS=1000000 is the long form.
 func TestRandomSteps(t *testing.T) {
 	t.Parallel()
-	o := &outcome{name: "random-steps", seed: seed(t), runs: 1}
+	o := &report{name: "random-steps", seed: seed(t), runs: 1}
 	defer o.tell(t)
 	c := newChronicle(t, o.seed)
 	f := c.fleet(3)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
@@ -20,10 +21,10 @@ type kind struct {
 	store              *store.Store
 	series             *series // nil: they all identify their object
 	limits             limits
-	room               sync.Mutex // with limits: held while one Reflector finds room, which it must not take for another's
-	rejectedSizes      rejectedSizes
-	shares             shares      // with limits.objects; guarded by room
-	evicted            atomic.Bool // an object has given place to one of another namespace
+	room               sync.Mutex      // with limits: held while one Reflector finds room, which it must not take for another's
+	rejected           []*rejectedSize // by source
+	shares             shares          // with limits.objects; guarded by room
+	evicted            atomic.Bool     // an object has given place to one of another namespace
 	truncated          truncated
 	counters           *counters
 	logger             *slog.Logger
@@ -36,7 +37,7 @@ type kind struct {
 	holdDeleted        time.Duration // how long a deleted object stays on the page
 	forbiddenGrace     time.Duration // how long a refusal is taken for one that passes
 	held               func() *shard.Ranges
-	urgentChecks       latest[*kind] // see Replica
+	subject            *verify.Subject
 
 	// warming is set on a kind that came while others were served already, or is
 	// overdue: it is not visible, and nothing waits for it, until it is complete. It
@@ -46,9 +47,8 @@ type kind struct {
 	// grace period: a change of shard does not wait for it. It belongs to the loop, too.
 	exempt bool
 
-	names        names
-	tombstones   tombstones
-	lastRepaired map[store.Version]bool // what the last check had listed again; belongs to checkKinds
+	names      names
+	tombstones tombstones
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
@@ -60,22 +60,26 @@ type kind struct {
 	running          *sync.WaitGroup
 }
 
-func (r *Replica) newKind(k Kind) *kind {
-	return &kind{
-		Kind:           k,
-		store:          store.New(families(k.Renderer), r.budget),
-		series:         newSeries(k),
+func (r *Replica) newKind(options Kind) *kind {
+	k := &kind{
+		Kind:           options,
+		store:          store.New(families(options.Renderer), r.budget),
+		series:         newSeries(options),
 		limits:         limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:       r.options.Metrics.counters(k.Name),
-		logger:         r.logger.With("resource", k.Name),
-		scopes:         r.options.scopes(k),
+		counters:       r.options.Metrics.counters(options.Name),
+		logger:         r.logger.With("resource", options.Name),
+		scopes:         r.options.scopes(options),
 		holdDeleted:    r.options.HoldDeleted,
 		forbiddenGrace: r.options.ForbiddenGrace,
-		urgentChecks:   r.urgentChecks,
 		held:           r.held.Load,
 		names:          newNames(),
-		broken:         make([]sync.Once, len(k.Renderer.Families())),
+		broken:         make([]sync.Once, len(options.Renderer.Families())),
 	}
+	for range k.scopes {
+		k.rejected = append(k.rejected, new(rejectedSize))
+	}
+	k.subject = r.newSubject(k)
+	return k
 }
 
 // families returns the store's view of the families that a renderer writes.
@@ -101,9 +105,9 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, cached bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var sources []*watch.Reflector
 	running := new(sync.WaitGroup)
-	var wanted func([]byte) bool
-	if k.Namespaced && r.namespaceSet != nil {
-		wanted = r.namespaceSet.contains
+	var namespaces *namespaceSet
+	if k.Namespaced {
+		namespaces = r.namespaceSet
 	}
 	client := r.client
 	if k.JSON {
@@ -111,21 +115,19 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, cached bool) {
 	}
 	for i, sc := range k.scopes {
 		s := watch.New(watch.Options{
-			Client:          client,
-			Resource:        k.Resource,
-			Name:            k.Name,
-			Form:            k.Form,
-			Namespace:       sc.namespace,
-			FieldSelector:   sc.fieldSelector,
-			AllowStaleList:  cached,
-			NamespaceFilter: wanted,
-			Owned:           r.owned,
-			Selector:        func() string { return r.held.Load().Selector() },
-			Sharding:        r.options.Metrics.sharding,
-			Backoff:         r.options.Backoff,
-			Handler:         &handler{kind: k, source: uint32(i), held: k.held()},
-			Metrics:         r.options.Metrics.watch,
-			Logger:          r.logger,
+			Client:         client,
+			Resource:       k.Resource,
+			Name:           k.Name,
+			Form:           k.Form,
+			Namespace:      sc.namespace,
+			FieldSelector:  sc.fieldSelector,
+			AllowStaleList: cached,
+			Selector:       func() string { return r.held.Load().Selector() },
+			Sharding:       r.options.Metrics.sharding,
+			Backoff:        r.options.Backoff,
+			Handler:        &handler{kind: k, namespaces: namespaces, source: uint32(i), held: k.held()},
+			Metrics:        r.options.Metrics.watch,
+			Logger:         r.logger,
 		})
 		sources = append(sources, s)
 		running.Go(func() { s.Run(ctx) })
@@ -134,9 +136,14 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, cached bool) {
 	defer k.mu.Unlock()
 	k.reflectors, k.pendingAdditions, k.cancel, k.running = sources, 0, cancel, running
 	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
+	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
 }
 
-func (r *Replica) owned(hash uint64) bool { return r.held.Load().Contains(hash) }
+func (k *kind) currentReflectors() []*watch.Reflector {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.reflectors
+}
 
 // stop ends the Reflectors and waits until nothing of them reaches the store.
 func (k *kind) stop() {

@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"slices"
+	"sync/atomic"
+
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
 )
@@ -26,8 +29,8 @@ func (l limits) text() int64 {
 	return l.object
 }
 
-// familiesOverLimit reports whether an object with these lines can never find room.
-func (l limits) familiesOverLimit(lines *resources.Lines) bool {
+// tooLarge reports whether an object with these lines can never find room.
+func (l limits) tooLarge(lines *resources.Lines) bool {
 	return len(lines.Omitted) > 0 && l.bytes > 0 && l.bytes < l.object
 }
 
@@ -50,8 +53,26 @@ func (l limits) exceeded(before, after store.Stats) bool {
 	return l.bytes > 0 && after.HeldTextBytes > l.bytes && after.HeldTextBytes > before.HeldTextBytes
 }
 
-// reached reports whether there is no room for one more object, or for any of those
-// that were left out.
-func (l limits) reached(s store.Stats, r *rejectedSizes) bool {
-	return l.full(s) || l.bytes > 0 && r.noneFits(l.bytes-s.HeldTextBytes)
+// limitReached reports whether there is no room for one more object, or for the smallest one that
+// was rejected.
+func (k *kind) limitReached(s store.Stats) bool {
+	if k.limits.full(s) {
+		return true
+	}
+	room := k.limits.bytes - s.HeldTextBytes
+	return k.limits.bytes > 0 && slices.ContainsFunc(k.rejected, func(r *rejectedSize) bool { return r.bytes.Load() > room })
 }
+
+// rejectedSize is the size of the smallest object of a Reflector whose text found no room, since
+// the last list but one; 0 for none. Text that is left out leaves room for less than it, so its
+// size is the only sign that --byte-limit is reached. Safe for concurrent use.
+type rejectedSize struct{ bytes atomic.Int64 }
+
+// note is called by one goroutine at a time.
+func (r *rejectedSize) note(bytes int64) {
+	if smallest := r.bytes.Load(); smallest == 0 || bytes < smallest {
+		r.bytes.Store(bytes)
+	}
+}
+
+func (r *rejectedSize) clear() { r.bytes.Store(0) }

@@ -35,7 +35,7 @@ func TestByteLimit(t *testing.T) {
 	if text := r.value("statefleet_page_text_bytes", "resource", "pods"); text > limit || text < limit/2 || len(held) == 0 || len(held) == 30 {
 		t.Fatalf("%d pods with %v bytes", len(held), text)
 	}
-	leftOut := func() float64 { return r.value("statefleet_objects_processed_total", "outcome", "over_limit") }
+	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 	if n := leftOut(); n < float64(30-len(held)) {
 		t.Errorf("%v objects counted over the limit, %d are held", n, len(held))
 	}
@@ -92,7 +92,7 @@ func TestWhoWasThereFirstStays(t *testing.T) {
 			r.assign(0, 1)
 			r.waitReady()
 			first := podsOn(r.samples())
-			leftOut := func() float64 { return r.value("statefleet_objects_processed_total", "outcome", "over_limit") }
+			leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 			for i := range 50 {
 				w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "many-objects", Name: fmt.Sprintf("p%d", i), UID: uid(100 + i)}})
 			}
@@ -169,7 +169,7 @@ func TestOneSourcesGrowthIsNotAnothers(t *testing.T) {
 	pods := func(limit int64) (*kind, []*handler, func(source, version int)) {
 		w := newWorld(t)
 		r := w.start(func(o *Options) {
-			o.ByteLimit = limit
+			o.ByteLimit, o.Namespaces = limit, []string{"ns0", "ns1"}
 			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
 		})
 		k := r.current()[0]

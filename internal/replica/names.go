@@ -51,23 +51,27 @@ func (k *kind) refID(h watch.ObjectRef) store.ID {
 	return store.NewID(h.UID, h.Namespace, h.Name)
 }
 
-// claimName gives an object its name, and removes the one that had it. It reports false
-// when that one is the newer of the two.
-func (k *kind) claimName(o watch.Object, id store.ID, version uint64) bool {
+// owner returns the object that has the name of o.
+func (n *names) owner(o watch.Object) (id store.ID, ok bool) {
+	key := n.hash(o)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id, ok = n.byHash[key]
+	return id, ok
+}
+
+// takeName gives an object its name, and removes the object that had it.
+func (k *kind) takeName(o watch.Object, id store.ID) {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
 	defer k.names.mu.Unlock()
 	if old, known := k.names.byHash[key]; known && old != id {
-		if k.store.HasVersion(old, version) {
-			return false
-		}
 		k.store.Delete(old)
 	}
 	if k.names.byHash == nil {
 		k.names.byHash = map[uint64]store.ID{}
 	}
 	k.names.byHash[key] = id
-	return true
 }
 
 // releaseName takes the name back.

@@ -9,13 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/statefleet/statefleet/internal/watch"
-	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
 // namespaceSet is the set of namespaces that a label selector selects now. It is
 // the Handler of a Reflector of its own, which is checked apart from those of the kinds.
 type namespaceSet struct {
-	source  *watch.Checked
+	source  *verify.Set
 	changed latest[struct{}]
 
 	mu    sync.RWMutex
@@ -29,19 +29,17 @@ func (r *Replica) selectNamespaces() *namespaceSet {
 		return nil
 	}
 	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
-	const name = "namespaces-selector"
-	s.source = watch.NewChecked(watch.Options{
+	s.source = verify.NewSet(r.options.Verifier, watch.Options{
 		Client:         r.client,
 		Resource:       corev1.SchemeGroupVersion.WithResource("namespaces"),
-		Name:           name,
+		Name:           "namespaces-selector",
 		LabelSelector:  r.options.NamespaceSelector.String(),
 		AllowStaleList: r.options.UseAPIServerCache,
-		Owned:          shard.All().Contains,
 		Selector:       func() string { return "" },
 		Handler:        s,
 		Metrics:        r.options.Metrics.watch,
 		Logger:         r.logger,
-	}, watch.CheckOptions{Every: r.options.CheckEvery, Idle: r.Idle, Grace: r.options.CheckGrace, Counters: r.options.Metrics.Checks(name)})
+	}, r.Idle)
 	return s
 }
 
@@ -69,6 +67,9 @@ func (s *namespaceSet) wait(ctx context.Context) bool {
 	}
 	return true
 }
+
+// Owns implements watch.Handler.
+func (s *namespaceSet) Owns(uint64, []byte) bool { return true }
 
 // Put implements watch.Handler.
 func (s *namespaceSet) Put(o watch.Object) (room bool) {

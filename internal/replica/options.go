@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 )
@@ -56,15 +57,9 @@ type Options struct {
 	// CustomGrace is how long a custom kind that can't be listed keeps the replica from
 	// becoming ready, and a change of shard from going on; 0 means without limit.
 	CustomGrace time.Duration
-	// CheckEvery is how often the held objects of a kind are compared with what there
-	// is, on average: the time varies at random so that the checks of a fleet spread.
-	// 0 means never.
-	CheckEvery time.Duration
-	// CheckGrace is how long an event may be on its way then; 0 means 30 seconds.
-	CheckGrace time.Duration
-	// OnVersionReset, unless it is nil, is called when the versions of the API server turn
-	// out to have gone back, for other watchers of it. It must not block.
-	OnVersionReset func()
+	// Verifier compares the kinds and the selected namespaces with lists; nil stands for one that
+	// never does. What watches other resources of the API server may share it.
+	Verifier *verify.Verifier
 	// HoldsChanged, unless it is nil, is called when [Replica.Holds] may have another answer. It must not block.
 	HoldsChanged func()
 	// RawBytes bounds the page text that is held uncompressed.

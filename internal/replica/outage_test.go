@@ -66,7 +66,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // An API server is away for ten minutes of simulated time, three times, while the
 // cluster changes. Requests are spaced as in the program.
 func TestAPIServerThatIsAwayForTenMinutes(t *testing.T) {
-	o := &outcome{name: "away-ten-minutes", seed: seed(t), runs: 1}
+	o := &report{name: "away-ten-minutes", seed: seed(t), runs: 1}
 	defer o.tell(t)
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
@@ -74,7 +74,7 @@ func TestAPIServerThatIsAwayForTenMinutes(t *testing.T) {
 		w := c.witness(0, func(o *Options) {
 			o.Config.Dial = network.dial
 			o.Backoff = wait.Backoff{} // the default
-			o.CheckEvery = time.Hour
+			o.verify(time.Hour, 0)
 		})
 		plan := shard.Plan{Active: 1, Target: 1}
 		w.Follow(plan)

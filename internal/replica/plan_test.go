@@ -60,11 +60,11 @@ func TestWhatIsPreparedIsNotServedBeforeTheSwitch(t *testing.T) {
 	if r.value("statefleet_objects_hidden", "resource", "pods") == 0 {
 		t.Error("nothing was prepared")
 	}
-	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
+	rendered := r.rendered()
 	r.Follow(plan(0, 2, 2))
 	r.waitServes(2)
 	r.waitHolds(plan(0, 2, 2))
-	if now := r.value("statefleet_objects_processed_total", "outcome", "rendered"); now != rendered {
+	if now := r.rendered(); now != rendered {
 		t.Errorf("%v objects were rendered at the switch", now-rendered)
 	}
 }
@@ -187,7 +187,7 @@ func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
 	r.Follow(standby(false, false))
 	r.waitReady()
 	r.serves(0, 3)
-	rendered := r.value("statefleet_objects_processed_total", "outcome", "rendered")
+	rendered := r.rendered()
 	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
 	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
 	for range 3 {
@@ -196,7 +196,7 @@ func TestStandbyServesItsNeighboursShardOnlyWhileItCovers(t *testing.T) {
 		r.Follow(standby(false, false))
 		r.waitServes(3)
 	}
-	if now := r.value("statefleet_objects_processed_total", "outcome", "rendered"); now != rendered {
+	if now := r.rendered(); now != rendered {
 		t.Errorf("%v objects were read again", now-rendered)
 	}
 	if held, served := r.value("statefleet_shard_share", "", ""), r.value("statefleet_shard_share_served", "", ""); held < 0.6 || served > 0.4 {

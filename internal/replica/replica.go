@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
@@ -36,7 +37,6 @@ type Replica struct {
 	assigned     latest[shard.Plan]
 	wanted       latest[[]Kind]
 	repair       chan repair
-	urgentChecks latest[*kind] // to be checked at once
 	namespaceSet *namespaceSet // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
@@ -51,8 +51,8 @@ func New(o Options) (*Replica, error) {
 	if o.ForbiddenGrace == 0 {
 		o.ForbiddenGrace = defaultPatience
 	}
-	if o.CheckGrace == 0 {
-		o.CheckGrace = watch.CheckGrace
+	if o.Verifier == nil {
+		o.Verifier = verify.New(verify.Options{Metrics: o.Metrics.verify})
 	}
 	if o.ObjectBytes == 0 {
 		o.ObjectBytes = defaultObjectBytes
@@ -66,16 +66,15 @@ func New(o Options) (*Replica, error) {
 		return nil, err
 	}
 	r := &Replica{
-		options:      o,
-		logger:       o.Logger,
-		client:       client,
-		json:         jsonClient,
-		budget:       store.NewBudget(o.RawBytes),
-		assigned:     newLatest[shard.Plan](),
-		wanted:       newLatest[[]Kind](),
-		repair:       make(chan repair),
-		urgentChecks: newLatest[*kind](),
-		waiting:      errNoShard,
+		options:  o,
+		logger:   o.Logger,
+		client:   client,
+		json:     jsonClient,
+		budget:   store.NewBudget(o.RawBytes),
+		assigned: newLatest[shard.Plan](),
+		wanted:   newLatest[[]Kind](),
+		repair:   make(chan repair),
+		waiting:  errNoShard,
 	}
 	r.namespaceSet = r.selectNamespaces()
 	for _, k := range o.Kinds {

@@ -55,11 +55,11 @@ func TestUnionOfShardsIsTheUnshardedPage(t *testing.T) {
 	})
 	decoded := 0.0
 	for _, s := range shards {
-		decoded += s.value("statefleet_objects_processed_total", "outcome", "rendered")
+		decoded += s.rendered()
 	}
 	// Each version of an object is rendered on one shard, at most once more when
 	// the list already held what the watch brings again.
-	if most := all.value("statefleet_objects_processed_total", "outcome", "rendered") * 1.1; decoded > most {
+	if most := all.rendered() * 1.1; decoded > most {
 		t.Errorf("three shards rendered %v objects, one renders %v", decoded, most)
 	}
 }
@@ -98,7 +98,7 @@ func TestShardChangesWithoutAGap(t *testing.T) {
 		}
 		now = next
 	}
-	if n := r.value("statefleet_objects_processed_total", "outcome", "rendered"); n != float64(gained) {
+	if n := r.rendered(); n != float64(gained) {
 		t.Errorf("%v objects were decoded, want the %d that came to be held", n, gained)
 	}
 }
@@ -303,7 +303,7 @@ func TestUnreadableObjectCostsItselfOnly(t *testing.T) {
 	if got := podsOn(r.samples()); len(got) != 2 || !got["u1"] || !got["u3"] {
 		t.Errorf("pods %v", got)
 	}
-	if r.value("statefleet_objects_processed_total", "outcome", "failed") == 0 {
+	if r.value("statefleet_updates_total", "result", "failed") == 0 {
 		t.Error("the unreadable object was not counted")
 	}
 }
@@ -356,7 +356,7 @@ func TestObjectLimit(t *testing.T) {
 	if got := len(podsOn(r.samples())); got != 10 {
 		t.Errorf("%d pods, want 10", got)
 	}
-	if v := r.value("statefleet_objects_processed_total", "outcome", "over_limit"); v < 20 {
+	if v := r.value("statefleet_updates_total", "result", "over_limit"); v < 20 {
 		t.Errorf("%v objects counted over the limit", v)
 	}
 }
@@ -411,7 +411,7 @@ func TestKindsComeAndGo(t *testing.T) {
 	r := w.start(func(o *Options) { o.Kinds = only("pods") })
 	r.assign(0, 1)
 	r.waitReady()
-	rendered := r.value("statefleet_objects_processed_total", "resource", "pods")
+	rendered := r.value("statefleet_updates_total", "resource", "pods")
 	r.SetKinds(only("pods", "jobs"))
 	eventually(t, "the job", func() bool {
 		if !has(r, "kube_pod_info") || r.Ready() != nil {
@@ -419,7 +419,7 @@ func TestKindsComeAndGo(t *testing.T) {
 		}
 		return has(r, "kube_job_info")
 	})
-	if now := r.value("statefleet_objects_processed_total", "resource", "pods"); now != rendered {
+	if now := r.value("statefleet_updates_total", "resource", "pods"); now != rendered {
 		t.Errorf("pods were rendered again: %v, before %v", now, rendered)
 	}
 	r.assign(0, 2)

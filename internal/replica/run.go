@@ -52,9 +52,6 @@ func (r *Replica) Run(ctx context.Context) error {
 	var tidying sync.WaitGroup
 	defer tidying.Wait()
 	tidying.Go(func() { r.maintain(ctx) })
-	if r.options.CheckEvery > 0 {
-		tidying.Go(func() { r.checkKinds(ctx) })
-	}
 	mismatch := r.options.Metrics.sharding.Mismatch()
 	select {
 	case <-mismatch:
@@ -159,14 +156,14 @@ func (r *Replica) suspendBatching() (end func()) {
 	return func() { objects(); custom() }
 }
 
-// relist lists a kind again, as a check requests.
+// relist lists a kind again, as the Verifier or a free series requests.
 func (r *Replica) relist(ctx context.Context, what repair) {
 	k := what.kind
 	if !slices.Contains(r.current(), k) {
 		return
 	}
 	k.stop()
-	if what.resetTombstones {
+	if what.reset {
 		k.tombstones.clear()
 		k.store.ResetAllVersions()
 	}

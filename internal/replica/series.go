@@ -66,13 +66,13 @@ func newSeries(k Kind) *series {
 }
 
 // putLines puts an object's lines into the store, without the series that another object
-// gives.
-func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) {
+// gives, and reports whether that changes the object's text.
+func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) (changes bool) {
 	if s := k.series; s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if k.store.HasVersion(o.ID, o.Version) {
-			return // a newer version came meanwhile, and owns its series
+			return false // a newer version came meanwhile, and owns its series
 		}
 		if family := s.claim(o.ID, l, k.store.Contains); family >= 0 {
 			s.logged.Do(func() {
@@ -82,7 +82,7 @@ func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) 
 			})
 		}
 	}
-	k.store.Put(o, &store.Lines{Buf: l.Buf, Ends: l.Ends})
+	return k.store.Put(o, &store.Lines{Buf: l.Buf, Ends: l.Ends})
 }
 
 // claim makes the object the owner of its series and cuts those out of l that another
@@ -221,10 +221,6 @@ func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 		}
 		k.logger.Info("series that were left out are free; relisting the resource", "objects", len(free))
 		k.store.ResetVersions(free)
-		select {
-		case r.repair <- repair{kind: k}:
-		case <-ctx.Done():
-			return
-		}
+		r.requestRelist(ctx, repair{kind: k})
 	}
 }

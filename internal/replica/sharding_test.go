@@ -202,7 +202,7 @@ func TestCheckRestoresWhatTheServerLeavesOut(t *testing.T) {
 	server.Store(&narrow)
 	r := w.start(func(o *Options) {
 		someKinds(o)
-		o.CheckEvery, o.CheckGrace = 30*time.Millisecond, time.Millisecond
+		o.verify(30*time.Millisecond, time.Millisecond)
 	})
 	r.assign(0, 2)
 	r.waitReady()

@@ -109,14 +109,6 @@ func (s *shares) take(namespace string) store.ID {
 	}
 }
 
-// noteRoom notes that an object has found room. The caller holds k.room.
-func (k *kind) noteRoom(o watch.Object, id store.ID, source uint32) {
-	if k.limits.objects > 0 {
-		k.shares.add(o.Namespace, id)
-	}
-	k.rejectedSizes.forget(source, id)
-}
-
 // noteGone notes that an event has removed an object.
 func (k *kind) noteGone(id store.ID) {
 	if k.limits.objects > 0 {
@@ -126,8 +118,8 @@ func (k *kind) noteGone(id store.ID) {
 	}
 }
 
-// canGivePlace reports whether an object of another namespace has to give place to this one.
-func (k *kind) canGivePlace(o watch.Object, held store.Stats) bool {
+// mayEvict reports whether an object of another namespace has to give place to this one.
+func (k *kind) mayEvict(o watch.Object, held store.Stats) bool {
 	if k.limits.objects == 0 || !k.limits.objectsOnly(held) {
 		return false
 	}
@@ -136,15 +128,15 @@ func (k *kind) canGivePlace(o watch.Object, held store.Stats) bool {
 	return ok
 }
 
-// givePlace removes the object for which canGivePlace was true.
-func (k *kind) givePlace(o watch.Object) {
+// evict removes an object of the namespace for which mayEvict was true.
+func (k *kind) evict(o watch.Object) {
 	from, ok := k.shares.surplus(o.Namespace)
 	if !ok {
 		return
 	}
 	k.evicted.Store(true)
 	k.store.Delete(k.shares.take(from))
-	k.counters.overLimit.Inc()
+	k.counters.updates[overLimit].Inc()
 	k.logFirstRejected.Do(func() {
 		k.logger.Warn("--object-limit is reached, and an object of the namespace that holds the most is left out for one of another; further ones are only counted",
 			"namespace", from)

@@ -31,12 +31,14 @@ const maxTombstones = 64 * tombstonesPerGeneration
 type tombstones struct {
 	mu                sync.Mutex
 	current, previous map[store.ID]uint64
+	newest            uint64 // highest version of a deletion
 }
 
 // add remembers a deletion, and with keepAll forgets none for it. It reports false when
 // that takes more than maxKept; then nothing has changed. A deletion without a version is
 // not comparable to anything.
-func (g *tombstones) add(id store.ID, version uint64, keepAll bool) (room bool) {
+func (g *tombstones) add(v store.Version, keepAll bool) (room bool) {
+	id, version := v.ID, v.Version
 	if version == 0 {
 		return true
 	}
@@ -57,6 +59,7 @@ func (g *tombstones) add(id store.ID, version uint64, keepAll bool) (room bool) 
 		g.current = map[store.ID]uint64{}
 	}
 	g.current[id] = version
+	g.newest = max(g.newest, version)
 	return true
 }
 
@@ -65,14 +68,26 @@ func (g *tombstones) covers(id store.ID, version uint64) bool {
 	if version == 0 {
 		return false
 	}
+	return g.deletedAt(id) >= version
+}
+
+// deletedAt returns the version at which an object was deleted, or 0 if that is not remembered.
+func (g *tombstones) deletedAt(id store.ID) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return max(g.current[id], g.previous[id]) >= version
+	return max(g.current[id], g.previous[id])
+}
+
+// newestVersion returns the highest version of a deletion.
+func (g *tombstones) newestVersion() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.newest
 }
 
 // clear forgets all deletions.
 func (g *tombstones) clear() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.current, g.previous = nil, nil
+	g.current, g.previous, g.newest = nil, nil, 0
 }

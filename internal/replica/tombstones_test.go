@@ -12,8 +12,8 @@ func TestDeletionsAreRemembered(t *testing.T) {
 	var g tombstones
 	for i := range 10 * tombstonesPerGeneration {
 		version := uint64(i + 1)
-		g.add(id(i), version, false)
-		g.add(id(i), 1, false) // received again, from a server that is behind
+		g.add(store.Version{ID: id(i), Version: version}, false)
+		g.add(store.Version{ID: id(i), Version: 1}, false) // received again, from a server that is behind
 		if back := max(0, i-tombstonesPerGeneration+1); !g.covers(id(back), uint64(back+1)) {
 			t.Fatalf("deletion %d is forgotten after %d", back, i)
 		}
@@ -41,15 +41,15 @@ func TestDeletionsAreRemembered(t *testing.T) {
 func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 	var g tombstones
 	id := store.NewID("", "a", "twice")
-	g.add(id, 50, false)
+	g.add(store.Version{ID: id, Version: 50}, false)
 	for i := range tombstonesPerGeneration {
-		g.add(store.NewID("", "a", fmt.Sprint(i)), 60, false)
+		g.add(store.Version{ID: store.NewID("", "a", fmt.Sprint(i)), Version: 60}, false)
 	}
-	g.add(id, 40, false)
+	g.add(store.Version{ID: id, Version: 40}, false)
 	if !g.covers(id, 50) {
 		t.Error("the newer deletion is forgotten")
 	}
-	g.add(store.NewID("", "b", "without"), 0, false)
+	g.add(store.Version{ID: store.NewID("", "b", "without"), Version: 0}, false)
 	if g.covers(store.NewID("", "b", "without"), 1) {
 		t.Error("a deletion without a version is remembered")
 	}
@@ -60,7 +60,7 @@ func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
 	id := func(i int) store.ID { return store.NewID("", "a", fmt.Sprint(i)) }
 	var g tombstones
 	for i := range 5 * tombstonesPerGeneration {
-		g.add(id(i), 1, true)
+		g.add(store.Version{ID: id(i), Version: 1}, true)
 	}
 	for i := range 5 * tombstonesPerGeneration {
 		if !g.covers(id(i), 1) {
@@ -68,7 +68,7 @@ func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
 		}
 	}
 	for i := range 2 * tombstonesPerGeneration {
-		g.add(id(5*tombstonesPerGeneration+i), 1, false)
+		g.add(store.Version{ID: id(5*tombstonesPerGeneration+i), Version: 1}, false)
 	}
 	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
 		t.Errorf("%d deletions are remembered", n)

@@ -26,7 +26,7 @@ func (c *chronicle) witness(view int, change func(*Options)) *witness {
 	return &witness{c: c, view: view, run: w.start(func(o *Options) {
 		o.Kinds = slices.Clone(c.views[view])
 		o.ForbiddenGrace = time.Hour // a fault is not a role
-		o.CheckEvery, o.CheckGrace = 2*time.Second, time.Second
+		o.verify(2*time.Second, time.Second)
 		o.Backoff = soon()
 		if change != nil {
 			change(o)

@@ -10,8 +10,8 @@ import (
 
 // RangeAddition is what a Reflector comes to own in addition.
 type RangeAddition struct {
-	// Owned decides by an object's hash, as that of Options does.
-	Owned func(hash uint64) bool
+	// Contains decides by an object's hash.
+	Contains func(hash uint64) bool
 	// Selector is the shardSelector of the addition; "" asks for everything.
 	Selector string
 }
@@ -26,7 +26,7 @@ var (
 )
 
 // AddRanges puts what the Reflector has come to own into the Handler and leaves the other
-// objects as they are. The Options' Owned and Selector must have grown before. The watch is
+// objects as they are. The Handler's Owns and the Options' Selector must include the addition already. The watch is
 // opened again with the wider selector, and only then is the addition listed, so that the watch
 // brings everything that happens meanwhile. AddRanges blocks until the list is complete. One
 // goroutine at a time may call it, while Run runs. After any error but ErrNotSynced it may be
@@ -38,10 +38,10 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	}
 	// A list of Run may have had no room for an object that there is room for now. It would
 	// remove the object, so nothing is put while it runs.
-	owned := func(hash uint64) bool { return r.complete && add.Owned(hash) }
+	wanted := func(hash uint64) bool { return r.complete && add.Contains(hash) }
 	o := metav1.ListOptions{Limit: pageSize, ShardSelector: add.Selector}
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
-		page, err := r.putPage(ctx, o, owned, func(ObjectRef) {})
+		page, err := r.putPage(ctx, o, wanted, func(ObjectRef) {})
 		if err == nil && !r.hasCompleteList() {
 			err = ErrNotSynced
 		}

@@ -43,7 +43,7 @@ func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
 		return false
 	})
 	g.Reflector, g.rec = w.reflector(setup{})
-	g.Owned = func(hash uint64) bool { return g.held.Load().Contains(hash) }
+	g.rec.owns = func(hash uint64) bool { return g.held.Load().Contains(hash) }
 	g.Selector = func() string { return g.held.Load().Selector() }
 	w.run(g.Reflector)
 	table, err := shard.NewTable(3)
@@ -57,7 +57,7 @@ func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
 func (g *growing) widen(gained shard.Ranges) RangeAddition {
 	all := g.held.Load().Union(gained)
 	g.held.Store(&all)
-	return RangeAddition{Owned: gained.Contains, Selector: gained.Selector()}
+	return RangeAddition{Contains: gained.Contains, Selector: gained.Selector()}
 }
 
 func (g *growing) requests(after int) []string {
@@ -172,7 +172,7 @@ func TestAcquireNeedsACompleteList(t *testing.T) {
 		return true
 	})
 	reflector, _ := w.start(setup{})
-	if err := reflector.AddRanges(t.Context(), RangeAddition{Owned: shard.All().Contains}); !errors.Is(err, ErrNotSynced) {
+	if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: shard.All().Contains}); !errors.Is(err, ErrNotSynced) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -237,7 +237,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- reflector.AddRanges(ctx, RangeAddition{Owned: shard.All().Contains}) }()
+	go func() { ended <- reflector.AddRanges(ctx, RangeAddition{Contains: shard.All().Contains}) }()
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)

@@ -83,7 +83,7 @@ func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
 				if _, err := reflector.ListMetadata(t.Context(), func(Object) { listed++ }); err != nil || listed != len(w.want) {
 					t.Errorf("a scan finds %d objects, want %d; error %v", listed, len(w.want), err)
 				}
-				if err := reflector.AddRanges(t.Context(), RangeAddition{Owned: mine.Contains, Selector: mine.Selector()}); err != nil {
+				if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: mine.Contains, Selector: mine.Selector()}); err != nil {
 					t.Error(err)
 				}
 				for _, accept := range asked.accepts() {

@@ -37,7 +37,10 @@ type recorder struct {
 	most    int // objects that there is room for; 0 means any number
 
 	versions map[string]uint64 // of what has come, by UID
+	owns     func(hash uint64) bool
 }
+
+func (r *recorder) Owns(hash uint64, _ []byte) bool { return r.owns(hash) }
 
 func (r *recorder) Put(o Object) bool {
 	var pod corev1.Pod
@@ -212,12 +215,11 @@ func (w *world) reflector(s setup) (*Reflector, *recorder) {
 	if s.resource != "" {
 		resource.Resource = s.resource
 	}
-	rec := &recorder{t: w.t, objects: map[string]string{}, versions: map[string]uint64{}}
+	rec := &recorder{t: w.t, objects: map[string]string{}, versions: map[string]uint64{}, owns: s.ranges.Contains}
 	return New(Options{
 		Client:   client,
 		Resource: resource,
 		Form:     s.form,
-		Owned:    s.ranges.Contains,
 		Selector: func() string {
 			if s.selector {
 				return s.ranges.Selector()

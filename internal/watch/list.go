@@ -41,7 +41,7 @@ func (r *Reflector) listPages(ctx context.Context) error {
 		refs = nil
 		o.ShardSelector = r.Selector()
 		return r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
-			return r.putPage(ctx, o, r.Owned, func(ref ObjectRef) { refs = append(refs, ref) })
+			return r.putPage(ctx, o, every, func(ref ObjectRef) { refs = append(refs, ref) })
 		})
 	}
 	o := metav1.ListOptions{ResourceVersion: r.listVersion()}
@@ -90,9 +90,12 @@ func (r *Reflector) eachPage(ctx context.Context, o metav1.ListOptions, read fun
 	}
 }
 
-// putPage passes the owned objects of a page to the Handler, and then those that it has accepted
+// every stands for all hashes.
+func every(uint64) bool { return true }
+
+// putPage passes the wanted objects of a page to the Handler, and then those that it has accepted
 // to accepted. The page is compared with the selector that was sent.
-func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, owned func(hash uint64) bool, accepted func(ObjectRef)) (page metav1.ListMeta, err error) {
+func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted func(hash uint64) bool, accepted func(ObjectRef)) (page metav1.ListMeta, err error) {
 	defer func() { r.counters.listed(err) }()
 	resp, err := r.openAs(ctx, o, r.Form.Accept(false))
 	if err != nil {
@@ -113,7 +116,7 @@ func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, owned fun
 		}
 		object := Object{Meta: meta, Hash: hash(meta), Raw: raw, Encoding: enc}
 		f.observe(meta, object.Hash)
-		if r.deliver(r.Handler.Put, owned, object) {
+		if r.deliver(r.Handler.Put, wanted, object) {
 			accepted(newObjectRef(meta))
 		}
 		return ctx.Err()

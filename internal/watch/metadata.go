@@ -73,7 +73,7 @@ func (l *metadataList) page(ctx context.Context, o metav1.ListOptions) (metav1.L
 		if l.listed != nil {
 			l.listed[object.Hash] = true
 		}
-		if l.Owned(object.Hash) && (l.NamespaceFilter == nil || l.NamespaceFilter(meta.Namespace)) {
+		if l.Handler.Owns(object.Hash, meta.Namespace) {
 			l.visit(object)
 		}
 		return ctx.Err()

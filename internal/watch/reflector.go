@@ -41,6 +41,10 @@ func newObjectRef(m wire.Meta) ObjectRef {
 // Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time.
 // Its methods cannot fail: the Handler itself counts what is wrong with an object.
 type Handler interface {
+	// Owns reports whether the Handler wants an object, by the Object's Hash and namespace. It is
+	// called for every object that is received, before anything else of it is decoded, and by
+	// ListMetadata, concurrently with the other methods. Its answers may change.
+	Owns(hash uint64, namespace []byte) bool
 	// Put adds or updates an object. A version may come again, and an older one after a newer
 	// one when API servers differ in age; the Handler ignores them. Put returns false for an
 	// object that it has no room for; the list that is being read then leaves it out.
@@ -67,15 +71,9 @@ type Options struct {
 	Namespace string
 	// FieldSelector and LabelSelector restrict the objects on the API server's side; "" means all.
 	FieldSelector, LabelSelector string
-	// NamespaceFilter decides whether objects of a namespace are owned; nil means all are. Its
-	// answers may change, as those of Owned may.
-	NamespaceFilter func(namespace []byte) bool
 	// AllowStaleList lets API servers answer lists from their cache, which spares etcd a read.
 	// The first list may then be older than the newest state.
 	AllowStaleList bool
-	// Owned decides by an object's Hash whether it is owned. It is called for every object that
-	// is received, and its answers may change.
-	Owned func(hash uint64) bool
 	// Selector returns the shardSelector of all that is owned (KEP-5866), as shard.Ranges write
 	// it; "" sends none. Servers that do not know it send everything.
 	Selector func() string
@@ -199,10 +197,10 @@ func (r *Reflector) replace(refs []ObjectRef, version string) {
 	r.status.synced(r.logger, len(refs))
 }
 
-// deliver passes an object to a method of the Handler if it is owned, by the Options and by the
-// function, and returns the method's result. The caller holds r.mu.
-func (r *Reflector) deliver(to func(Object) bool, owned func(hash uint64) bool, o Object) bool {
-	if !owned(o.Hash) || !r.Owned(o.Hash) || r.NamespaceFilter != nil && !r.NamespaceFilter(o.Namespace) {
+// deliver passes an object to a method of the Handler if it is wanted and owned, and returns the
+// method's result. The caller holds r.mu.
+func (r *Reflector) deliver(to func(Object) bool, wanted func(hash uint64) bool, o Object) bool {
+	if !wanted(o.Hash) || !r.Handler.Owns(o.Hash, o.Namespace) {
 		r.counters.ignored.Inc()
 		r.counters.ignoredBytes.Add(float64(len(o.Raw)))
 		return false

@@ -158,6 +158,8 @@ type deepSink struct {
 	names []string
 }
 
+func (s *deepSink) Owns(uint64, []byte) bool { return true }
+
 func (s *deepSink) Put(o Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

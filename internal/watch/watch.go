@@ -137,7 +137,7 @@ func (s *stream) deliver(eventType string, object Object) {
 	if eventType == string(apiwatch.Deleted) {
 		to = func(o Object) bool { r.Handler.Delete(o); return false }
 	}
-	if r.deliver(to, r.Owned, object) && s.initial {
+	if r.deliver(to, every, object) && s.initial {
 		s.refs = append(s.refs, newObjectRef(object.Meta))
 	}
 }

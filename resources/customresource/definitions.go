@@ -31,6 +31,9 @@ func newDefinitions(logger *slog.Logger) *definitions {
 	return &definitions{logger: logger, byName: map[string]Definition{}, taken: true}
 }
 
+// Owns implements watch.Handler.
+func (s *definitions) Owns(uint64, []byte) bool { return true }
+
 // Put implements watch.Handler.
 func (s *definitions) Put(o watch.Object) (room bool) {
 	d, err := readDefinition(o.Encoding, o.Raw)

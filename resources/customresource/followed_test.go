@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
 // patience is how long something may take that takes a moment.
@@ -22,7 +23,7 @@ type followed struct {
 	t       *testing.T
 	changes chan []Kind
 	log     *lockedBuffer
-	checks  watch.CheckCounters
+	checks  *prometheus.Registry
 	*Follower
 }
 
@@ -53,17 +54,14 @@ func follow(t *testing.T, client *watch.Client, config string) *followed {
 func followAndCheck(t *testing.T, client *watch.Client, config string, every time.Duration) *followed {
 	t.Helper()
 	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
-	counter := func() prometheus.Counter { return prometheus.NewCounter(prometheus.CounterOpts{Name: "n"}) }
-	f.checks = watch.CheckCounters{
-		Equal: counter(), Repaired: counter(), Restarted: counter(), Skipped: counter(), Failed: counter(),
-		Missing: counter(), Surplus: counter(),
-	}
+	f.checks = prometheus.NewPedanticRegistry()
 	f.Follower = NewFollower(FollowerOptions{
-		Config:  mustParse(t, config),
-		Client:  client,
-		Metrics: watch.NewMetrics(prometheus.NewPedanticRegistry()),
-		Checks:  watch.CheckOptions{Every: every, Grace: time.Millisecond, Counters: f.checks},
-		Logger:  slog.New(slog.NewTextHandler(f.log, nil)),
+		Config:   mustParse(t, config),
+		Client:   client,
+		Metrics:  watch.NewMetrics(prometheus.NewPedanticRegistry()),
+		Verifier: verify.New(verify.Options{Every: every, Grace: time.Millisecond, Metrics: verify.NewMetrics(f.checks)}),
+		Idle:     func() bool { return false },
+		Logger:   slog.New(slog.NewTextHandler(f.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -39,9 +40,9 @@ type FollowerOptions struct {
 	Client *watch.Client
 	// Metrics count lists and watches; Sources share one.
 	Metrics *watch.Metrics
-	// Checks say how often the definitions that are known are compared with those
-	// that there are.
-	Checks watch.CheckOptions
+	// Verifier compares the definitions with lists, except while Idle returns true.
+	Verifier *verify.Verifier
+	Idle     func() bool
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
 }
@@ -51,7 +52,7 @@ type FollowerOptions struct {
 type Follower struct {
 	FollowerOptions
 	definitions *definitions
-	source      *watch.Checked
+	source      *verify.Set
 	scopes      *scopes
 
 	// What follows is Run's.
@@ -69,15 +70,14 @@ const Definitions = "customresourcedefinitions"
 // NewFollower returns a Follower that starts with Run.
 func NewFollower(o FollowerOptions) *Follower {
 	f := &Follower{FollowerOptions: o, definitions: newDefinitions(o.Logger), scopes: newScopes(o.Client), warned: map[string]bool{}}
-	f.source = watch.NewChecked(watch.Options{
+	f.source = verify.NewSet(o.Verifier, watch.Options{
 		Client:   o.Client,
 		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: Definitions},
-		Owned:    func(uint64) bool { return true },
 		Selector: func() string { return "" },
 		Handler:  f.definitions,
 		Metrics:  o.Metrics,
 		Logger:   o.Logger,
-	}, o.Checks)
+	}, o.Idle)
 	return f
 }
 
@@ -106,10 +106,6 @@ func (f *Follower) Run(ctx context.Context, changed func([]Kind)) {
 
 // Status is that of the watch of the definitions. It may be called concurrently.
 func (f *Follower) Status() watch.Status { return f.source.Status() }
-
-// CheckSoon has the definitions compared with those that there are at once, if they
-// are compared at all. It does not wait.
-func (f *Follower) CheckSoon() { f.source.CheckSoon() }
 
 // due reports whether there is something new, and time enough has passed.
 func (f *Follower) due(now time.Time) bool {

@@ -1,0 +1,75 @@
+package replica
+
+import (
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/store"
+)
+
+// outcome is what became of a version of an object; a label of statefleet_updates_total.
+type outcome string
+
+// The outcomes. Versions with another one than changed and unchanged are not on the page.
+const (
+	changed    outcome = "changed"    // stored, with other text than before
+	unchanged  outcome = "unchanged"  // stored, with the same text
+	stale      outcome = "stale"      // not newer than the stored version
+	deleted    outcome = "deleted"    // not newer than the object's deletion
+	superseded outcome = "superseded" // not newer than another object with the same name
+	overLimit  outcome = "over_limit" // no room left
+	failed     outcome = "failed"     // not decodable
+)
+
+var outcomes = [...]outcome{changed, unchanged, stale, deleted, superseded, overLimit, failed}
+
+// Owns implements watch.Handler: the object belongs to the shard and its namespace is selected.
+// Objects that do not are neither decoded nor counted here.
+func (h *handler) Owns(hash uint64, namespace []byte) bool {
+	return h.kind.held().Contains(hash) && (h.namespaces == nil || h.namespaces.contains(namespace))
+}
+
+// admit decides whether a version of an owned object is accepted. It returns "" for yes, else why
+// not. It changes nothing. The object's text is not known yet; if it exceeds a limit, put rejects
+// the object after all.
+func (h *handler) admit(o watch.Object, v store.Version) outcome {
+	k := h.kind
+	switch {
+	case k.store.HasVersion(v.ID, v.Version):
+		return stale
+	case k.tombstones.covers(v.ID, v.Version), h.absentFromList(v):
+		return deleted
+	case k.hasNewerNamesake(o, v):
+		return superseded
+	case !k.hasRoom(o, v.ID):
+		return overLimit
+	}
+	return ""
+}
+
+// absentFromList reports whether a version that is not stored is older than a complete list. The
+// list would have named the object, so the object had been deleted by then, and the API server
+// that sends it now is behind. Nothing can be said about hashes that were added since, nor about
+// objects that were evicted or rejected.
+func (h *handler) absentFromList(v store.Version) bool {
+	k := h.kind
+	return v.Version != 0 && v.Version <= h.completeAt && !k.evicted.Load() && h.held == k.held() && !k.store.Contains(v.ID)
+}
+
+// hasNewerNamesake reports whether another object has the name and is not older. When an object is
+// deleted and another one created under its name, the events may come in either order.
+func (k *kind) hasNewerNamesake(o watch.Object, v store.Version) bool {
+	other, ok := k.names.owner(o)
+	return ok && other != v.ID && k.store.HasVersion(other, v.Version)
+}
+
+// hasRoom reports whether the limits of the kind admit an object: it replaces one, there is room
+// for one more, or one of another namespace has to give way; see shares.
+func (k *kind) hasRoom(o watch.Object, id store.ID) bool {
+	if !k.limits.any() || k.store.Contains(id) {
+		return true
+	}
+	if other, ok := k.names.owner(o); ok && k.store.Contains(other) {
+		return true
+	}
+	held := k.store.Stats()
+	return !k.limits.full(held) || k.mayEvict(o, held)
+}

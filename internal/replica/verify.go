@@ -1,0 +1,40 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
+)
+
+// repair is a kind that has to be listed again.
+type repair struct {
+	kind *kind
+	// reset makes the stored versions, and the deletions, unknown: the versions of the API server
+	// have gone back.
+	reset bool
+}
+
+// newSubject returns what the Verifier compares of a kind.
+func (r *Replica) newSubject(k *kind) *verify.Subject {
+	return r.options.Verifier.NewSubject(verify.SubjectOptions{
+		Name:           k.Name,
+		Store:          k.store,
+		Reflectors:     k.currentReflectors,
+		ID:             k.id,
+		Ready:          func() bool { return r.appliedPlan.Load() != nil && !r.Idle() && k.status().Phase == watch.Synced },
+		Full:           func() bool { return k.limits.full(k.store.Stats()) },
+		DeletedAt:      k.tombstones.deletedAt,
+		NewestDeletion: k.tombstones.newestVersion,
+		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, repair{k, reset}) },
+		Logger:         k.logger,
+	})
+}
+
+// requestRelist has the loop list a kind again.
+func (r *Replica) requestRelist(ctx context.Context, what repair) {
+	select {
+	case r.repair <- what:
+	case <-ctx.Done():
+	}
+}
