@@ -11,7 +11,7 @@ func TestStatic(t *testing.T) {
 		fault        string // flag that the error must begin with
 	}{
 		{0, 1, ""}, {0, 3, ""}, {2, 3, ""}, {MaxTotal - 1, MaxTotal, ""},
-		{3, 3, "--shard "}, {-1, 3, "--shard "}, {1, 1, "--shard "},
+		{3, 3, "--shard must be between 0 and 2 with --total-shards=3, got 3"}, {-1, 3, "--shard "}, {1, 1, "--shard "},
 		{0, 0, "--total-shards "}, {0, -1, "--total-shards "}, {0, MaxTotal + 1, "--total-shards "}, {5, 0, "--total-shards "},
 	} {
 		got, err := Static(c.shard, c.total)
