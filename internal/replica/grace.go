@@ -1,13 +1,8 @@
 package replica
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // latePoll is how often the loop looks after kinds that do not block readiness.
@@ -107,61 +102,4 @@ func (r *Replica) inProgress() (is, often bool) {
 		often = often || k.warming && !k.overdue(r.options.CustomGrace)
 	}
 	return is || often, often
-}
-
-// incomplete returns the kinds that have to be waited for.
-//
-// When none has been listed, all are: an API server that has just started
-// refuses for a moment everything that it allows, and what is served must not
-// be nothing for that.
-func incomplete(kinds []*kind) []*kind {
-	var missing, waited []*kind
-	listed := len(kinds) == 0
-	for _, k := range kinds {
-		listed = listed || k.status().Synced
-		if k.warming || k.exempt {
-			continue
-		}
-		waited = append(waited, k)
-		if !k.complete() {
-			missing = append(missing, k)
-		}
-	}
-	if !listed {
-		return waited
-	}
-	return missing
-}
-
-// unready is the error that says for which kinds the replica waits, and how much longer
-// where that is known.
-func (r *Replica) unready(kinds []*kind) error {
-	var names []string
-	for _, k := range kinds {
-		names = append(names, k.Name+r.reason(k))
-	}
-	if len(names) == 0 {
-		return errors.New("synced, about to serve")
-	}
-	return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
-}
-
-// reason says in parentheses why a kind is waited for, and for how much longer.
-func (r *Replica) reason(k *kind) string {
-	var why []string
-	st, bounded := k.status(), false
-	left := time.Duration(0)
-	if st.Phase == watch.Forbidden {
-		why, bounded, left = append(why, "forbidden"), true, k.forbiddenGrace-time.Since(st.Since)
-	}
-	if grace := r.options.CustomGrace; k.Custom && grace > 0 && (!bounded || k.graceLeft(grace) < left) {
-		bounded, left = true, k.graceLeft(grace)
-	}
-	if left = (left + time.Second - 1).Truncate(time.Second); bounded && left > 0 {
-		why = append(why, "waits for "+left.String()+" at most")
-	}
-	if len(why) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(why, "; ") + ")"
 }

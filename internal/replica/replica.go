@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -123,38 +122,9 @@ func (r *Replica) Idle() bool {
 	return held == nil || len(*held) == 0
 }
 
-func (r *Replica) isReady() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ready
-}
-
 // defaultPatience is longer than an API server that starts takes to read its
 // roles, and no longer than people wait who do not allow a kind.
 const defaultPatience = 10 * time.Second
-
-var (
-	errNoShard         = errors.New("no shard assigned yet")
-	errNoShardOwned    = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
-	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
-	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")
-)
-
-// Ready returns nil when the replica can serve all of its shard; else an error
-// that says what it waits for. Once ready it stays so: while the API server is
-// away, or the shard changes, what is known is served on. Only when it comes to
-// own nothing it is not ready any more.
-func (r *Replica) Ready() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.ready:
-		return nil
-	case r.waiting != nil:
-		return r.waiting
-	}
-	return r.unready(incomplete(r.kinds))
-}
 
 // Resources returns the names of the kinds.
 func (r *Replica) Resources() []string {
@@ -163,51 +133,4 @@ func (r *Replica) Resources() []string {
 		names = append(names, k.Name)
 	}
 	return names
-}
-
-// Collect returns the page of the kinds that include admits, as it is now. The
-// error says why there is none to be served.
-func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Snapshot, error) {
-	if err := r.Serves(); err != nil {
-		return nil, err
-	}
-	stores := r.shownStores(include)
-	if r.options.HoldDeleted > 0 {
-		now := time.Now()
-		for _, s := range stores {
-			s.RemoveExpired(now)
-		}
-	}
-	page := store.TakeSnapshot(f, stores...)
-	if err := r.Serves(); err != nil { // it may have come to an end just before
-		page.Release()
-		return nil, err
-	}
-	return page, nil
-}
-
-// Serves returns nil while the replica serves what is its to serve; else an
-// error that says why not, which is Ready's unless another replica does it.
-func (r *Replica) Serves() error {
-	if err := r.Ready(); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.serving {
-		return errServedByStandby
-	}
-	return nil
-}
-
-func (r *Replica) shownStores(include func(resource string) bool) []*store.Store {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var stores []*store.Store
-	for _, k := range r.kinds {
-		if !k.warming && include(k.Name) {
-			stores = append(stores, k.store)
-		}
-	}
-	return stores
 }

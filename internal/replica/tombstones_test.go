@@ -68,7 +68,7 @@ func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
 		}
 	}
 	for i := range 2 * tombstonesPerGeneration {
-		g.add(store.Version{ID: id(5*tombstonesPerGeneration+i), Version: 1}, false)
+		g.add(store.Version{ID: id(5*tombstonesPerGeneration + i), Version: 1}, false)
 	}
 	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
 		t.Errorf("%d deletions are remembered", n)
