@@ -127,6 +127,7 @@ func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 					t.Error("ready without the kind")
 				}
 				w.bend.Store(nil)
+				time.Sleep(15 * time.Second) // the longest pause between two requests
 				r.waitReady()
 				r.serves(0, 1)
 			})
