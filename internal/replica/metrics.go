@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
@@ -12,7 +13,7 @@ import (
 // of the API server's sharding, for the Replicas that follow one another.
 type Metrics struct {
 	watch          *watch.Metrics
-	sharding       *watch.ServerSharding
+	sharding       *sharding.Server
 	collector      *collector
 	verify         *verify.Metrics
 	updates        *prometheus.CounterVec
@@ -28,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	sources := watch.NewMetrics(r)
 	m := &Metrics{
 		watch:     sources,
-		sharding:  watch.NewServerSharding(watch.ServerShardingOptions{Metrics: sources}),
+		sharding:  sharding.New(sharding.Options{Mismatches: sources.Mismatches()}),
 		collector: newCollector(),
 		verify:    verify.NewMetrics(r),
 		updates: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -100,7 +100,7 @@ func (r *Reflector) opening(s *stream, cancel context.CancelFunc, from string) {
 	sent := s.resp.sent
 	switch {
 	case s.initial:
-	case !r.complete, sent.text != "" && sent.wanted != r.Selector():
+	case !r.complete, sent.Text != "" && sent.Wanted != r.Selector():
 		cancel()
 	default:
 		r.notifyOpened(from)

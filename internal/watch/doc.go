@@ -20,7 +20,7 @@
 // answers are verified. Lists say which selector was applied; it is compared with the one that
 // was sent, and so are the hashes of the objects. Watches do not say it; an object outside the
 // ranges makes the Reflector request a list. ListMetadata finds what a server leaves out
-// silently. See ServerSharding.
+// silently. See internal/watch/sharding.
 //
 // The Handler has the state. A Checked compares it with the API server, for resources with few
 // objects.

@@ -141,7 +141,7 @@ func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
 			w.through(w.cluster.HandlerWithOtherHash())
 			reflector, _ := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
 			for range 1000 { // one of three finds it
-				if reflector.Sharding.mismatched() {
+				if mismatched(reflector) {
 					return
 				}
 				_, _ = reflector.ListMetadata(t.Context(), func(Object) {})

@@ -7,6 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/shard"
 )
@@ -102,7 +103,7 @@ func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted fu
 		return metav1.ListMeta{}, err
 	}
 	defer resp.close()
-	f := foreign{sent: resp.sent}
+	answer := sharding.Answer{Sent: resp.sent}
 	page, err = r.Form.ReadList(resp, func(enc wire.Encoding, raw []byte) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -115,18 +116,18 @@ func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted fu
 			return nil
 		}
 		object := Object{Meta: meta, Hash: hash(meta), Raw: raw, Encoding: enc}
-		f.observe(meta, object.Hash)
+		answer.Observe(meta.UID, object.Hash)
 		if r.deliver(r.Handler.Put, wanted, object) {
 			accepted(newObjectRef(meta))
 		}
 		return ctx.Err()
 	})
 	if err == nil {
-		err = f.verify(page)
+		err = answer.Verify(page)
 	}
 	r.noteMismatch(err)
-	if honoured, known := f.honoured(r.Form, page); err == nil && known {
-		r.counters.sharded(honoured)
+	if filtered, known := answer.Filtered(r.Form.Metadata, page); err == nil && known {
+		r.counters.sharded(filtered)
 	}
 	return page, err
 }

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -20,8 +21,8 @@ import (
 // everything and compares. On average a call reads twice that share, and all replicas together
 // read everything twice.
 func (r *Reflector) ListMetadata(ctx context.Context, visit func(o Object)) (resourceVersion string, err error) {
-	filtered := &metadataList{Reflector: r, foreign: foreign{sent: r.Sharding.selector(r.Selector())}, visit: visit}
-	if sent := filtered.sent; sent.text != "" && rand.Float64() < sent.ranges.Fraction() {
+	filtered := &metadataList{Reflector: r, Answer: sharding.Answer{Sent: r.Sharding.Selector(r.Selector())}, visit: visit}
+	if sent := filtered.Sent; sent.Text != "" && rand.Float64() < sent.Fraction() {
 		filtered.listed = map[uint64]bool{}
 	}
 	resourceVersion, err = filtered.read(ctx)
@@ -29,8 +30,8 @@ func (r *Reflector) ListMetadata(ctx context.Context, visit func(o Object)) (res
 	case err != nil:
 		r.noteMismatch(err)
 		return "", fmt.Errorf("list %s for comparison: %w", r.Name, err)
-	case filtered.count > 0 && !r.Form.Metadata: // lists of metadata do not say whether they are filtered
-		err = r.verifyFilter(ctx, filtered.sent)
+	case filtered.Foreign > 0 && !r.Form.Metadata: // lists of metadata do not say whether they are filtered
+		err = r.verifyFilter(ctx, filtered.Sent)
 	case filtered.listed != nil:
 		err = r.compareWithAll(ctx, filtered, ParseVersion(resourceVersion))
 	}
@@ -43,13 +44,13 @@ func (r *Reflector) ListMetadata(ctx context.Context, visit func(o Object)) (res
 // metadataList is a list of metadata that is being read.
 type metadataList struct {
 	*Reflector
-	foreign
+	sharding.Answer
 	visit  func(o Object)
 	listed map[uint64]bool // hashes of all objects; nil unless they are needed
 }
 
 func (l *metadataList) read(ctx context.Context) (resourceVersion string, err error) {
-	o := metav1.ListOptions{Limit: pageSize, ShardSelector: l.sent.wanted}
+	o := metav1.ListOptions{Limit: pageSize, ShardSelector: l.Sent.Wanted}
 	return l.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) { return l.page(ctx, o) })
 }
 
@@ -59,8 +60,8 @@ func (l *metadataList) page(ctx context.Context, o metav1.ListOptions) (metav1.L
 		return metav1.ListMeta{}, err
 	}
 	defer resp.close()
-	if resp.sent.text != l.sent.text { // rejected meanwhile
-		l.foreign, l.listed = foreign{sent: resp.sent}, nil
+	if resp.sent.Text != l.Sent.Text { // rejected meanwhile
+		l.Answer, l.listed = sharding.Answer{Sent: resp.sent}, nil
 	}
 	page, err := wire.ReadList(resp, func(enc wire.Encoding, raw []byte) error {
 		meta, err := wire.ReadMeta(enc, raw)
@@ -69,7 +70,7 @@ func (l *metadataList) page(ctx context.Context, o metav1.ListOptions) (metav1.L
 			return nil // the list of Run leaves it out as well, so nothing differs
 		}
 		object := Object{Meta: meta, Hash: hash(meta), Encoding: enc}
-		l.foreign.observe(meta, object.Hash)
+		l.Observe(meta.UID, object.Hash)
 		if l.listed != nil {
 			l.listed[object.Hash] = true
 		}
@@ -79,7 +80,7 @@ func (l *metadataList) page(ctx context.Context, o metav1.ListOptions) (metav1.L
 		return ctx.Err()
 	})
 	if err == nil {
-		err = l.verify(page)
+		err = l.Verify(page)
 	}
 	return page, err
 }
@@ -91,7 +92,7 @@ func (r *Reflector) compareWithAll(ctx context.Context, filtered *metadataList, 
 	omitted := 0
 	all := &metadataList{Reflector: r, visit: func(o Object) {
 		v := ParseVersion(o.ResourceVersion)
-		if v != 0 && v <= version && len(o.UID) > 0 && filtered.sent.covers(o.Hash) && !filtered.listed[o.Hash] {
+		if v != 0 && v <= version && len(o.UID) > 0 && filtered.Sent.Covers(o.Hash) && !filtered.listed[o.Hash] {
 			omitted++
 		}
 	}}
@@ -103,7 +104,7 @@ func (r *Reflector) compareWithAll(ctx context.Context, filtered *metadataList, 
 	case omitted == 0 || ParseVersion(now) < version: // versions of a restored backup
 		return nil
 	}
-	err = fmt.Errorf("%w: it has left out %d objects that %q asks for", errMismatch, omitted, filtered.sent.text)
+	err = fmt.Errorf("%w: it has left out %d objects that %q asks for", sharding.ErrMismatch, omitted, filtered.Sent.Text)
 	r.noteMismatch(err)
 	return err
 }

@@ -47,6 +47,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// Mismatches counts API servers that apply another shard selector than they were sent.
+func (m *Metrics) Mismatches() prometheus.Counter { return m.mismatches }
+
 // counters are the metrics of one resource, looked up once.
 type counters struct {
 	listOK, listErr, watchOK, watchErr prometheus.Counter

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -79,7 +80,7 @@ type Options struct {
 	Selector func() string
 	// Sharding is what is known about the API server's sharding. Reflectors of one API server
 	// share one; nil stands for one of its own.
-	Sharding *ServerSharding
+	Sharding *sharding.Server
 	// Backoff spaces the requests while the API server cannot be used. The default, when
 	// Duration is 0, starts at 0.5 s, doubles up to 10 s, and adds up to half at random.
 	Backoff wait.Backoff
@@ -128,7 +129,7 @@ func New(o Options) *Reflector {
 		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
 	}
 	if o.Sharding == nil {
-		o.Sharding = NewServerSharding(ServerShardingOptions{Metrics: o.Metrics})
+		o.Sharding = sharding.New(sharding.Options{Mismatches: o.Metrics.Mismatches()})
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 2 * time.Minute // an API server takes up to one to answer

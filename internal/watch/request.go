@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 )
 
 // errIdleTimeout ends a list that brings nothing. A connection can stay open forever.
@@ -17,7 +19,7 @@ var errIdleTimeout = errors.New("the API server has sent nothing for too long")
 // connection from bytes that cannot be decoded. One goroutine reads it.
 type response struct {
 	r      *Reflector
-	sent   sentSelector
+	sent   sharding.Selector
 	body   io.ReadCloser
 	cancel context.CancelCauseFunc
 	ctx    context.Context
@@ -38,14 +40,14 @@ func (r *Reflector) open(ctx context.Context, o metav1.ListOptions) (*response, 
 func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
 	o.FieldSelector, o.LabelSelector = r.FieldSelector, r.LabelSelector
 	for wanted := o.ShardSelector; ; {
-		sent := r.Sharding.selector(wanted)
-		o.ShardSelector = sent.text
+		sent := r.Sharding.Selector(wanted)
+		o.ShardSelector = sent.Text
 		resp, err := r.send(ctx, o, accept)
 		if err == nil {
 			resp.sent = sent
 			return resp, nil
 		}
-		if !r.Sharding.reject(sent, err, r.logger) {
+		if !r.Sharding.Reject(sent, err, r.logger) {
 			return nil, err
 		}
 	}

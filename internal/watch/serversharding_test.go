@@ -3,22 +3,14 @@ package watch
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/testing/faketime"
-	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -61,10 +53,10 @@ func (w *world) through(handler http.Handler) *requests {
 	return asked
 }
 
-// mismatched reports whether the process has noticed.
-func (s *ServerSharding) mismatched() bool {
+// mismatched reports whether a Reflector's process has found a mismatch.
+func mismatched(r *Reflector) bool {
 	select {
-	case <-s.Mismatch():
+	case <-r.Sharding.Mismatch():
 		return true
 	default:
 		return false
@@ -82,8 +74,8 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 			asked := w.through(w.cluster.HandlerWithOtherHash())
 			reflector, rec := w.start(setup{ranges: mine, selector: true})
 			w.converge(rec, "the list")
-			if n := w.value(mismatches, nil); n != 1 || !reflector.Sharding.mismatched() {
-				t.Errorf("%s %v, mismatched %v", mismatches, n, reflector.Sharding.mismatched())
+			if n := w.value(mismatches, nil); n != 1 || !mismatched(reflector) {
+				t.Errorf("%s %v, mismatched %v", mismatches, n, mismatched(reflector))
 			}
 			before := asked.count("shardSelector", some)
 			w.cluster.Compact()
@@ -110,14 +102,14 @@ func TestServerThatChangesItsHashWhileItIsWatchedLosesNoObjects(t *testing.T) {
 	w.pods(0, 600, "n0", mine)
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	w.converge(rec, "the list")
-	if reflector.Sharding.mismatched() {
+	if mismatched(reflector) {
 		t.Fatal("a server that is right is not believed")
 	}
 	w.through(w.cluster.HandlerWithOtherHash())
 	w.cluster.CloseWatches()
 	w.pods(0, 700, "n1", mine)
 	w.converge(rec, "events of the other server")
-	if !reflector.Sharding.mismatched() {
+	if !mismatched(reflector) {
 		t.Error("not noticed")
 	}
 }
@@ -139,34 +131,6 @@ func TestMismatchEndsTheSelectorsOfAllSources(t *testing.T) {
 	if after := asked.count("shardSelector", some); after != before {
 		t.Errorf("%d requests with a selector after the mismatch was found", after-before)
 	}
-}
-
-func TestAnsweredSelectorIsComparedWithTheSentOne(t *testing.T) {
-	t.Parallel()
-	ranges := shard.Ranges{{Start: 1, End: 10}, {Start: 1 << 63, End: 0}}
-	sharding := NewServerSharding(ServerShardingOptions{})
-	sent, everything := sharding.selector(ranges.Selector()), sharding.selector("")
-	info := func(selector string) *metav1.ShardInfo { return &metav1.ShardInfo{Selector: selector} }
-	f := func(what string, sent sentSelector, answered *metav1.ShardInfo, hash uint64, right bool) {
-		t.Helper()
-		f := foreign{sent: sent}
-		f.observe(wire.Meta{UID: []byte("u")}, hash)
-		if err := f.verify(metav1.ListMeta{ShardInfo: answered}); right != (err == nil) || err != nil && !errors.Is(err, errMismatch) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	const ours, other = 5, 100
-	f("the same", sent, info(sent.text), ours, true)
-	f("the same in another order, without spaces", sent,
-		info(strings.ReplaceAll(ranges[1:].Selector()+"||"+ranges[:1].Selector(), " ", "")), ours, true)
-	f("a part of it", sent, info(ranges[:1].Selector()), ours, false)
-	f("none", sent, info(""), ours, false)
-	f("one that cannot be read", sent, info("shardRange(object.metadata.uid)"), ours, false)
-	f("the same with an object outside of it", sent, info(sent.text), other, false)
-	f("ignored", sent, nil, other, true)
-	f("not asked for", everything, nil, other, true)
-	f("not asked for, and an empty one", everything, info(""), other, true)
-	f("one that was not sent", everything, info(sent.text), ours, false)
 }
 
 // leavesOut has the API server filter by a part of the ranges that it is asked for, and not say so.
@@ -204,7 +168,7 @@ func TestCheckFindsWhatTheServerLeavesOut(t *testing.T) {
 			break
 		}
 	}
-	if !errors.Is(err, errMismatch) || !reflector.Sharding.mismatched() {
+	if !errors.Is(err, sharding.ErrMismatch) || !mismatched(reflector) {
 		t.Errorf("not noticed: %v", err)
 	}
 }
@@ -236,7 +200,7 @@ func TestCheckOfAServerThatIsRightFindsNothing(t *testing.T) {
 	if err := <-scanned; err != nil {
 		t.Fatal(err)
 	}
-	if reflector.Sharding.mismatched() {
+	if mismatched(reflector) {
 		t.Error("a server that is right is not believed")
 	}
 	whole := asked.count("shardSelector", func(value string) bool { return value == "" })
@@ -265,64 +229,8 @@ func TestServerThatIgnoresTheSelectorIsAskedOnce(t *testing.T) {
 	if n := asked.count("limit", func(value string) bool { return value == fmt.Sprint(verifyPage) }); n != 1 {
 		t.Errorf("%d requests to verify the filter", n)
 	}
-	if reflector.Sharding.mismatched() || w.value(mismatches, nil) != 0 {
+	if mismatched(reflector) || w.value(mismatches, nil) != 0 {
 		t.Error("a server that ignores the selector is taken for one that is wrong")
-	}
-}
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// tooLong is how a proxy answers.
-func tooLong(code int) error {
-	return apierrors.NewGenericServerResponse(code, "GET", schema.GroupResource{Resource: "pods"}, "", "<html>", 0, true)
-}
-
-func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
-	for name, err := range map[string]error{
-		"500": apierrors.NewInternalError(errors.New("invalid shard selector: unsupported field path")),
-		"400": apierrors.NewBadRequest("unable to parse shardSelector"),
-		"414": tooLong(http.StatusRequestURITooLong),
-		"431": tooLong(http.StatusRequestHeaderFieldsTooLarge),
-	} {
-		t.Run(name, func(t *testing.T) {
-			faketime.Test(t, func(t *testing.T) {
-				s := NewServerSharding(ServerShardingOptions{})
-				wanted := oneOfThree(t).Selector()
-				sent := func(want bool) {
-					t.Helper()
-					if got := s.selector(wanted).text != ""; got != want {
-						t.Errorf("sent %v, want %v", got, want)
-					}
-				}
-				reject := func() {
-					t.Helper()
-					if !s.reject(s.selector(wanted), err, quiet()) {
-						t.Error("the selector is not held to be at fault")
-					}
-				}
-				sent(true)
-				reject()
-				sent(false)
-				time.Sleep(firstRetry - time.Second)
-				sent(false)
-				time.Sleep(time.Second)
-				for range 2 { // from then on once an hour
-					sent(true)
-					reject()
-					sent(false)
-					time.Sleep(laterRetry - time.Second)
-					sent(false)
-					time.Sleep(time.Second)
-				}
-				sent(true)
-				if s.reject(s.selector(wanted), apierrors.NewInternalError(errors.New("etcd is away")), quiet()) {
-					t.Error("an error of another sort is held against the selector")
-				}
-				if s.reject(s.selector(""), err, quiet()) {
-					t.Error("a request without a selector is sent again")
-				}
-			})
-		})
 	}
 }
 
@@ -358,23 +266,10 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 				if all := float64(2 * (600 - len(w.want))); (ignored > all/2) != (longest == 0) {
 					t.Errorf("%v objects of others arrived, of %v", ignored, all)
 				}
-				if sent := passed.count("shardSelector", some); (sent > 0) != (longest > 0) || reflector.Sharding.mismatched() {
-					t.Errorf("%d requests with a selector passed, mismatched %v", sent, reflector.Sharding.mismatched())
+				if sent := passed.count("shardSelector", some); (sent > 0) != (longest > 0) || mismatched(reflector) {
+					t.Errorf("%d requests with a selector passed, mismatched %v", sent, mismatched(reflector))
 				}
 			})
 		}
-	}
-}
-
-// TestMismatchIsCountedOnce: many answers show it.
-func TestMismatchIsCountedOnce(t *testing.T) {
-	t.Parallel()
-	m := NewMetrics(prometheus.NewRegistry())
-	s := NewServerSharding(ServerShardingOptions{Metrics: m})
-	for range 3 {
-		s.fail(quiet(), errMismatch)
-	}
-	if n := testutil.ToFloat64(m.mismatches); n != 1 || !s.mismatched() {
-		t.Errorf("counted %v times, mismatched %v", n, s.mismatched())
 	}
 }

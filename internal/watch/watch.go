@@ -13,6 +13,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/json"
 
+	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -48,7 +49,7 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 		return false, err
 	}
 	defer resp.close()
-	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: newDetector(r, resp.sent), resume: func() {}}
+	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: sharding.NewDetector(resp.sent, r.counters.sharded), resume: func() {}}
 	if streamed {
 		s.resume = r.Client.batcher.Suspend()
 	}
@@ -80,7 +81,7 @@ type stream struct {
 	resp     *response
 	initial  bool        // the initial events of a streamed list are coming
 	refs     []ObjectRef // those of them that the Handler has accepted
-	detector *detector
+	detector *sharding.Detector
 	resume   func() // ends the suspension of batching
 }
 
@@ -123,7 +124,7 @@ func (s *stream) handleObject(event wire.Event) error {
 	object := Object{Meta: meta, Hash: hash(meta), Raw: event.Object, Encoding: event.Encoding}
 	s.deliver(event.Type, object)
 	s.moveTo(meta.ResourceVersion)
-	if s.detector.observe(meta, object.Hash) {
+	if s.detector.Observe(meta.UID, object.Hash) {
 		return s.r.verifyFilter(s.ctx, s.resp.sent)
 	}
 	return nil
@@ -165,7 +166,7 @@ func (s *stream) handleBookmark(event wire.Event) error {
 		s.initial = false
 		s.resp.mayBeSilent()
 		s.resume()
-		s.detector.listed()
+		s.detector.Listed()
 		s.r.replace(s.refs, version)
 		s.refs = nil
 	}
@@ -203,7 +204,7 @@ func (s *stream) ended(err error) error {
 		if !needsList(err) {
 			return err
 		}
-	case errors.Is(err, errMismatch), errors.Is(err, wire.ErrForm):
+	case errors.Is(err, sharding.ErrMismatch), errors.Is(err, wire.ErrForm):
 	default:
 		s.r.counters.bad.Inc()
 	}

@@ -8,11 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -121,60 +117,4 @@ func withoutSelector(r *http.Request) *http.Request {
 	query.Del("shardSelector")
 	r.URL = &url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
 	return r
-}
-
-func TestFilteringIsJudgedByWhatAWatchBrings(t *testing.T) {
-	t.Parallel()
-	const unknown = -1
-	third := shard.Ranges{{Start: 0, End: 1 << 64 / 3}}
-	f := func(what string, want float64, watch func(*detector), sent shard.Ranges) {
-		t.Helper()
-		m := NewMetrics(prometheus.NewRegistry())
-		s := &Reflector{counters: m.counters("pods")}
-		sharding := NewServerSharding(ServerShardingOptions{Metrics: m})
-		watch(newDetector(s, sharding.selector(sent.Selector())))
-		got := float64(unknown)
-		if testutil.CollectAndCount(m.sharded) > 0 {
-			got = testutil.ToFloat64(m.sharded)
-		}
-		if got != want {
-			t.Errorf("%s: %v, want %v", what, got, want)
-		}
-	}
-	const asked, other = 1, 1 << 63 // hashes
-	saw := func(hash uint64, n int) func(*detector) {
-		return func(f *detector) {
-			for range n {
-				f.observe(wire.Meta{UID: []byte("u")}, hash)
-			}
-		}
-	}
-	then := func(steps ...func(*detector)) func(*detector) {
-		return func(f *detector) {
-			for _, step := range steps {
-				step(f)
-			}
-		}
-	}
-	listed := (*detector).listed
-	f("not asked", 0, then(saw(asked, 100), listed), nil)
-	f("an empty list", unknown, listed, third)
-	f("a few events", unknown, saw(asked, 12), third)
-	f("many events", 1, saw(asked, 13), third) // a third to the power of 13 is less than one in a million
-	f("a list of what was asked for", 1, then(saw(asked, 1), listed), third)
-	f("a list with another object", 0, then(saw(asked, 50), saw(other, 1), saw(asked, 50), listed), third)
-	f("another object after the list", 0, then(saw(asked, 50), listed, saw(other, 1), saw(asked, 50)), third)
-	f("events where nearly everything is asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1<<58}})
-	f("events where all hashes but one are asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1}})
-}
-
-func TestObjectWithoutUIDProvesNothing(t *testing.T) {
-	t.Parallel()
-	m := NewMetrics(prometheus.NewRegistry())
-	sent := NewServerSharding(ServerShardingOptions{Metrics: m}).selector(shard.Ranges{{Start: 0, End: 1}}.Selector())
-	f := foreign{sent: sent}
-	f.observe(wire.Meta{}, 1<<63)
-	if f.count != 0 {
-		t.Errorf("%d objects count as those of others", f.count)
-	}
 }

@@ -1,0 +1,210 @@
+package sharding
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// How long a selector that was rejected is not sent again, unless the Options say so. The API server
+// may have been upgraded since.
+const (
+	firstRetry  = 10 * time.Minute
+	laterRetry  = time.Hour
+	minSelector = 512 // bytes; a selector that has to be shorter is not worth sending
+)
+
+// ErrMismatch is why an answer is not used: the API server applies another selector than it was sent.
+var ErrMismatch = errors.New("the API server applies another shard selector than it was sent")
+
+// Options configure a Server.
+type Options struct {
+	// Mismatches counts how often an API server was found to apply another selector; at most once.
+	Mismatches prometheus.Counter
+	// FirstRetry and LaterRetry are how long a selector is not sent after it was rejected for the
+	// first time, and again; 0 means 10 minutes and an hour. As often, an API server that ignores
+	// the selector is asked whether it does.
+	FirstRetry, LaterRetry time.Duration
+}
+
+// Server is what the Reflectors of a process know about the API server's sharding. Make one with
+// New. It is safe for concurrent use.
+type Server struct {
+	options Options
+
+	mu       sync.Mutex
+	longest  int     // bytes of a selector that is sent; 0 sends none
+	rejected backoff // until longest is shard.MaxSelector again
+	verified backoff // until another Reflector may verify the API server's filter
+	broken   bool
+	mismatch chan struct{} // closed when broken is set
+}
+
+// New returns what a process knows when it starts.
+func New(o Options) *Server {
+	if o.FirstRetry == 0 {
+		o.FirstRetry = firstRetry
+	}
+	if o.LaterRetry == 0 {
+		o.LaterRetry = laterRetry
+	}
+	return &Server{options: o, longest: shard.MaxSelector, mismatch: make(chan struct{})}
+}
+
+// backoff is a time before which something is not tried again.
+type backoff struct {
+	until time.Time
+	pause time.Duration
+}
+
+func (b *backoff) over() bool { return !time.Now().Before(b.until) }
+
+func (b *backoff) begin(o Options) {
+	if b.pause == 0 {
+		b.pause = o.FirstRetry
+	} else {
+		b.pause = o.LaterRetry
+	}
+	b.until = time.Now().Add(b.pause)
+}
+
+// Mismatch returns a channel that is closed once an API server turns out to apply another selector
+// than it was sent. Objects are missing then: the owner of the Reflectors has to list everything
+// again. No selector is sent any more in the life of the process. Another attempt would leave out
+// objects again until it is noticed, and restarts of this process, which do try again, are more
+// frequent than upgrades of an API server to another hash.
+func (s *Server) Mismatch() <-chan struct{} { return s.mismatch }
+
+// Selector is the shard selector of one request.
+type Selector struct {
+	// Text is what is sent; "" asks for everything.
+	Text string
+	// Wanted is what the Reflector wanted to be sent.
+	Wanted string
+
+	ranges shard.Ranges // what Text asks for, unless it is ""
+}
+
+// Covers reports whether the selector asks for a hash.
+func (q Selector) Covers(hash uint64) bool { return q.Text == "" || q.ranges.Contains(hash) }
+
+// Fraction is the part of all hashes that the selector asks for.
+func (q Selector) Fraction() float64 {
+	if q.Text == "" {
+		return 1
+	}
+	return q.ranges.Fraction()
+}
+
+// equals reports whether the selector of an answer asks for the same. An API server writes the
+// terms in its own way, in the order in which it has read them.
+func (q Selector) equals(answered string) bool {
+	if answered == q.Text {
+		return true
+	}
+	ranges, err := shard.ParseSelector(answered)
+	return err == nil && ranges.Equal(q.ranges)
+}
+
+// Selector returns what is sent for a selector that is wanted.
+func (s *Server) Selector(wanted string) Selector {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.longest < shard.MaxSelector && s.rejected.over() {
+		s.longest = shard.MaxSelector
+	}
+	none := Selector{Wanted: wanted}
+	if wanted == "" || s.broken {
+		return none
+	}
+	ranges, err := shard.ParseSelector(wanted)
+	if err != nil {
+		return none // an answer to it could not be verified
+	}
+	if len(wanted) <= s.longest {
+		return Selector{Text: wanted, Wanted: wanted, ranges: ranges}
+	}
+	text := ranges.SelectorWithin(s.longest)
+	if ranges, err = shard.ParseSelector(text); err != nil {
+		return none
+	}
+	return Selector{Text: text, Wanted: wanted, ranges: ranges}
+}
+
+// Reject notes the error of a request. It reports whether the selector was at fault, so that the
+// caller tries a shorter one, or none, at once.
+func (s *Server) Reject(q Selector, err error, logger *slog.Logger) bool {
+	tooLong := isTooLong(err)
+	if q.Text == "" || !tooLong && !isSelectorError(err) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longest := 0
+	if tooLong && len(q.Text)/2 >= minSelector {
+		longest = len(q.Text) / 2
+	}
+	s.longest = min(s.longest, longest)
+	if s.rejected.over() {
+		s.rejected.begin(s.options)
+		logger.Info("API server rejected the shard selector; sending a shorter one or none until the next attempt",
+			"bytes", len(q.Text), "next", s.rejected.until, "err", err)
+	}
+	return true
+}
+
+// isSelectorError reports whether an API server cannot parse the selector.
+func isSelectorError(err error) bool {
+	return (apierrors.IsInternalError(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err)) &&
+		strings.Contains(strings.ToLower(err.Error()), "shard")
+}
+
+// isTooLong reports whether a request line was too long for the API server, or for a proxy in front of it.
+func isTooLong(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code == http.StatusRequestURITooLong || code == http.StatusRequestHeaderFieldsTooLarge
+}
+
+// Fail notes that an API server applies another selector than it was sent.
+func (s *Server) Fail(logger *slog.Logger, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken {
+		return
+	}
+	s.broken = true
+	close(s.mismatch)
+	s.options.Mismatches.Inc()
+	logger.Error("API server applies another shard selector than it was sent; sending none from now on and listing everything again",
+		"err", err)
+}
+
+// MayVerify reports whether the caller should verify the API server's filter now.
+func (s *Server) MayVerify() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken || !s.verified.over() {
+		return false
+	}
+	s.verified.begin(s.options)
+	return true
+}
+
+// VerifyAgain allows another verification at once, because the last one failed.
+func (s *Server) VerifyAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified = backoff{}
+}
