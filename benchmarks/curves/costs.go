@@ -18,14 +18,14 @@ type fitted struct {
 	Now          string
 }
 
-// fit lists what runs tell, as costs.yaml has it.
-func fit(c capacity.Costs) []fitted {
+// fittedCosts lists the costs that runs determine, as costs.yaml has them.
+func fittedCosts(c capacity.Costs) []fitted {
 	var all []fitted
 	add := func(section, key, what, now string) { all = append(all, fitted{section, key, what, now}) }
 	add("process", "base", "resident memory without objects, bytes", mega(c.Process.Base))
 	add("process", "object", "memory in use for each object, beside its text, bytes", fmt.Sprintf("%.0f", c.Process.Object))
-	add("process", "idle", "CPU a second when nothing happens", micro(c.Process.Idle))
-	add("process", "awake", "CPU a second of being woken by events", micro(c.Process.Awake))
+	add("process", "idle", "CPU per second without events", micro(c.Process.Idle))
+	add("process", "wakeupCPU", "CPU per second for wake-ups by events", micro(c.Process.WakeupCPU))
 	add("process", "ownedEvent", "CPU of an event that is owned, in addition", micro(c.Process.OwnedEvent))
 	add("process", "foreignEvent", "CPU of an event that another shard owns, in addition", nano(c.Process.ForeignEvent))
 	add("process", "objectBytes", "received for an object in the first list, bytes", fmt.Sprintf("%.0f", c.Process.ObjectBytes))

@@ -13,19 +13,20 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
 
 // runs are such as the model of the repository would have them, nearly.
-func runs(t *testing.T) []capacity.Run {
+func runs(t *testing.T) []fit.Run {
 	t.Helper()
 	c, err := capacity.Measured()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []capacity.Run
-	for _, shape := range []capacity.Run{
+	var all []fit.Run
+	for _, shape := range []fit.Run{
 		{Pods: 1100, Shards: 1}, {Pods: 22_000, Shards: 1}, {Pods: 110_000, Shards: 1}, {Pods: 110_000, Shards: 4},
 		{Pods: 110_000, Shards: 8}, {Pods: 110_000, Shards: 8, ServerSharded: true},
 	} {
@@ -41,7 +42,7 @@ func runs(t *testing.T) []capacity.Run {
 		r.Events, r.CPU, r.EventBytes = drawnEvents, n*one.CPU, n*one.EventBytes
 		all = append(all, r)
 	}
-	return append(all, capacity.Run{Pods: 5500, Objects: 14_000, Shards: 256, Running: 1, Idle: 0.005, Events: 1000, CPU: 0.02, EventBytes: 7e6, SyncBytes: 6e7})
+	return append(all, fit.Run{Pods: 5500, Objects: 14_000, Shards: 256, Running: 1, Idle: 0.005, Events: 1000, CPU: 0.02, EventBytes: 7e6, SyncBytes: 6e7})
 }
 
 // files lays out what the command reads and renews.
@@ -108,7 +109,7 @@ func TestCostsAreRenewed(t *testing.T) {
 	}
 	now := old
 	now.Process.Base, now.Process.ForeignEvent, now.Start.Fixed, now.Scrape.Fixed = 44e6, 9_000, 123_000_000, 3_000_000
-	if err := renewCosts(o.costs, fit(now)); err != nil {
+	if err := renewCosts(o.costs, fittedCosts(now)); err != nil {
 		t.Fatal(err)
 	}
 	after, err := os.ReadFile(o.costs)
@@ -184,10 +185,10 @@ func TestUsage(t *testing.T) {
 	f(0, "--images", "--help")
 	f(2, "part")
 	f(1, "no-such-file", "/no-such-file")
-	f(1, "too few runs", few(t))
+	f(1, "runs are too few", few(t))
 }
 
-// few is a part that tells no costs.
+// few returns a part that does not determine the costs.
 func few(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "few.json")

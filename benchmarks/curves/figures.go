@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
@@ -14,35 +15,35 @@ const mebi = 1 << 20
 // quantity is one of those that are drawn: of all shards together.
 type quantity struct {
 	title    string
-	measured func(capacity.Run) float64
+	measured func(fit.Run) float64
 	modelled func(one capacity.Replica, n float64) float64 // of n that are like one
 	quiet    bool                                          // without events
 }
 
 func memory() quantity {
-	return quantity{"Resident memory at rest, MiB", func(r capacity.Run) float64 { return r.Memory / mebi },
+	return quantity{"Resident memory at rest, MiB", func(r fit.Run) float64 { return r.Memory / mebi },
 		func(one capacity.Replica, n float64) float64 { return n * one.Memory / mebi }, true}
 }
 
 func start() quantity {
-	return quantity{"CPU until all is served, s", func(r capacity.Run) float64 { return r.SyncCPU },
+	return quantity{"CPU until all is served, s", func(r fit.Run) float64 { return r.SyncCPU },
 		func(one capacity.Replica, n float64) float64 { return n * one.StartCPU.Seconds() }, true}
 }
 
 func scrape() quantity {
-	return quantity{"CPU of a gzip scrape, nothing changed, ms", func(r capacity.Run) float64 { return r.ScrapeCPU * 1e3 },
+	return quantity{"CPU of a gzip scrape, nothing changed, ms", func(r fit.Run) float64 { return r.ScrapeCPU * 1e3 },
 		func(one capacity.Replica, n float64) float64 { return n * one.ScrapeCPU.Seconds() * 1e3 }, true}
 }
 
 func event(c capacity.Costs) quantity {
-	return quantity{"CPU for an event of the cluster, µs", func(r capacity.Run) float64 { return (r.CPU - r.Idle) / max(r.Events, 1) * 1e6 },
+	return quantity{"CPU for an event of the cluster, µs", func(r fit.Run) float64 { return (r.CPU - r.Idle) / max(r.Events, 1) * 1e6 },
 		func(one capacity.Replica, n float64) float64 {
 			return n * (one.CPU - c.Process.Idle.Seconds()) / drawnEvents * 1e6
 		}, false}
 }
 
 func traffic() quantity {
-	return quantity{"Traffic for an event of the cluster, kB", func(r capacity.Run) float64 { return r.EventBytes / max(r.Events, 1) / 1e3 },
+	return quantity{"Traffic for an event of the cluster, kB", func(r fit.Run) float64 { return r.EventBytes / max(r.Events, 1) / 1e3 },
 		func(one capacity.Replica, n float64) float64 { return n * one.EventBytes / drawnEvents / 1e3 }, false}
 }
 
@@ -50,16 +51,16 @@ func traffic() quantity {
 const drawnEvents = 400
 
 // figures are all drawings, by the names of their files.
-func figures(c capacity.Costs, runs []capacity.Run) map[string]figure {
-	single := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Shards != 1 })
-	rates := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Running == 0 })
+func figures(c capacity.Costs, runs []fit.Run) map[string]figure {
+	single := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Shards != 1 })
+	rates := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Running == 0 })
 	pods := 0 // of the cluster that was divided
 	for _, r := range runs {
 		if r.Shards > 1 && r.Running == 0 {
 			pods = max(pods, r.Pods)
 		}
 	}
-	divided := slices.DeleteFunc(slices.Clone(runs), func(r capacity.Run) bool { return r.Pods != pods || r.Running > 0 })
+	divided := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Pods != pods || r.Running > 0 })
 	all := map[string]figure{}
 	size := figure{title: "One replica, by the size of the cluster"}
 	for _, q := range []quantity{memory(), start(), scrape(), event(c)} {
@@ -77,14 +78,14 @@ func figures(c capacity.Costs, runs []capacity.Run) map[string]figure {
 
 // load is a cluster of the model as the measured ones are.
 func load(c capacity.Costs, pods int, q quantity) capacity.Load {
-	l := capacity.Load{Kinds: c.Proportion(map[string]int{"pods": pods}, capacity.DefaultKinds()), RawBytes: 32 << 20}
+	l := capacity.Load{Kinds: c.ScaleFromPods(map[string]int{"pods": pods}, capacity.DefaultKinds()), RawBytes: 32 << 20}
 	if !q.quiet {
 		l.Events = drawnEvents
 	}
 	return l
 }
 
-func bySize(c capacity.Costs, runs []capacity.Run, q quantity) panel {
+func bySize(c capacity.Costs, runs []fit.Run, q quantity) panel {
 	p := panel{title: q.title, x: "pods, thousands"}
 	s := series{}
 	most := 0
@@ -101,7 +102,7 @@ func bySize(c capacity.Costs, runs []capacity.Run, q quantity) panel {
 	return p
 }
 
-func byShards(c capacity.Costs, runs []capacity.Run, pods int, q quantity) panel {
+func byShards(c capacity.Costs, runs []fit.Run, pods int, q quantity) panel {
 	p := panel{title: q.title, x: "shards"}
 	all, server := series{name: "all of them read everything"}, series{name: "the API server shards"}
 	most := 1
@@ -127,7 +128,7 @@ func byShards(c capacity.Costs, runs []capacity.Run, pods int, q quantity) panel
 }
 
 // byRate has what events of others cost, at several rates.
-func byRate(c capacity.Costs, runs []capacity.Run) panel {
+func byRate(c capacity.Costs, runs []fit.Run) panel {
 	s := series{}
 	for _, r := range runs {
 		// One in so many is its own, after all.
@@ -140,7 +141,7 @@ func byRate(c capacity.Costs, runs []capacity.Run) panel {
 		first, last := s.points[0].x, s.points[len(s.points)-1].x
 		for i := range steps + 1 {
 			rate := first + (last-first)*float64(i)/steps
-			s.line = append(s.line, point{rate, (c.Process.Awake.Seconds()/rate + c.Process.ForeignEvent.Seconds()) * 1e6})
+			s.line = append(s.line, point{rate, (c.Process.WakeupCPU.Seconds()/rate + c.Process.ForeignEvent.Seconds()) * 1e6})
 		}
 	}
 	return panel{title: "CPU for an event of another shard, µs", x: "events a second", series: []series{s}}

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // most objects, but for commits, of which all are named.
 type measured struct {
 	Conditions report.Conditions
-	Runs       []capacity.Run
+	Runs       []fit.Run
 	Costs      []fitted `json:",omitempty"`
 }
 
@@ -84,11 +85,11 @@ func (o options) make(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	costs, err := before.Learn(m.Runs)
+	costs, err := fit.Fit(before, m.Runs)
 	if err != nil {
 		return err
 	}
-	m.Costs = fit(costs)
+	m.Costs = fittedCosts(costs)
 	var md strings.Builder
 	m.write(&md)
 	if _, err := io.WriteString(stdout, md.String()); err != nil {

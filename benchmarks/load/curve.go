@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
-	"github.com/statefleet/statefleet/internal/capacity"
 )
 
 // fleets are sessions side by side, which wait together: what else happens on
@@ -120,7 +120,7 @@ func (f *fleets) churned(ctx context.Context) error {
 }
 
 // foreignRates measures what events of others cost, at each rate.
-func (b *bench) foreignRates(ctx context.Context) ([]capacity.Run, error) {
+func (b *bench) foreignRates(ctx context.Context) ([]fit.Run, error) {
 	s, err := b.open(ctx, b.exporter(), foreignShards, 1)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (b *bench) foreignRates(ctx context.Context) ([]capacity.Run, error) {
 	if err := s.idle(ctx, r, s.window); err != nil {
 		return nil, err
 	}
-	var runs []capacity.Run
+	var runs []fit.Run
 	for i, rate := range b.rates {
 		c := simulator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
 		err := s.churning(ctx, c, func(ctx context.Context) error {
@@ -155,9 +155,9 @@ func (b *bench) foreignRates(ctx context.Context) ([]capacity.Run, error) {
 }
 
 // summary is what the cost model learns from.
-func (s *session) summary(r *result) capacity.Run {
+func (s *session) summary(r *result) fit.Run {
 	f := r.Sum
-	run := capacity.Run{
+	run := fit.Run{
 		Pods: len(s.cluster.Names("pods")), Objects: r.Objects, Shards: r.Shards, ServerSharded: s.sharding,
 		SyncCPU: f.SyncCPUSeconds, SyncBytes: f.ReceivedBytes, Peak: f.PeakMiB * mebi,
 		Memory: f.RestMiB * mebi, ChurnMemory: f.ChurnMiB * mebi, Idle: f.IdleMillis / 1e3,

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/statefleet/statefleet/benchmarks/command"
-	"github.com/statefleet/statefleet/internal/capacity"
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
@@ -99,7 +99,7 @@ func TestFleetIsMeasured(t *testing.T) {
 }
 
 func TestCurveHasARunOfEachFleet(t *testing.T) {
-	f := func(want []capacity.Run, further ...string) {
+	f := func(want []fit.Run, further ...string) {
 		t.Helper()
 		args := short(t, append(further, "--name=x")...)
 		var stdout, stderr bytes.Buffer
@@ -114,21 +114,21 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 		if err := json.Unmarshal(body, &got); err != nil {
 			t.Fatal(err)
 		}
-		var shapes []capacity.Run
+		var shapes []fit.Run
 		for _, r := range got.Runs {
 			if r.SyncBytes <= 0 || r.Memory <= 0 && r.Running == 0 || r.Events <= 0 {
 				t.Errorf("%+v", r)
 			}
-			shapes = append(shapes, capacity.Run{Pods: r.Pods, Shards: r.Shards, Running: r.Running, ServerSharded: r.ServerSharded})
+			shapes = append(shapes, fit.Run{Pods: r.Pods, Shards: r.Shards, Running: r.Running, ServerSharded: r.ServerSharded})
 		}
 		if !slices.Equal(shapes, want) {
 			t.Errorf("%+v, want %+v", shapes, want)
 		}
 	}
-	f([]capacity.Run{{Pods: 22, Shards: 1}, {Pods: 22, Shards: 2}, {Pods: 33, Shards: 1}, {Pods: 33, Shards: 2}},
+	f([]fit.Run{{Pods: 22, Shards: 1}, {Pods: 22, Shards: 2}, {Pods: 33, Shards: 1}, {Pods: 33, Shards: 2}},
 		"curve", "--size=20", "--size=30", "--fleet=1", "--fleet=2")
-	f([]capacity.Run{{Pods: 33, Shards: 2, ServerSharded: true}}, "curve", "--size=30", "--fleet=2", "--server-sharding")
-	f([]capacity.Run{{Pods: 33, Shards: foreignShards, Running: 1}, {Pods: 33, Shards: foreignShards, Running: 1}}, "rates", "--rate=1000", "--rate=2000")
+	f([]fit.Run{{Pods: 33, Shards: 2, ServerSharded: true}}, "curve", "--size=30", "--fleet=2", "--server-sharding")
+	f([]fit.Run{{Pods: 33, Shards: foreignShards, Running: 1}, {Pods: 33, Shards: foreignShards, Running: 1}}, "rates", "--rate=1000", "--rate=2000")
 }
 
 func TestTargetsHaveARowEach(t *testing.T) {

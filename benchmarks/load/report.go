@@ -5,18 +5,18 @@ import (
 	"io"
 	"strings"
 
+	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/report"
-	"github.com/statefleet/statefleet/internal/capacity"
 )
 
 // findings are what is printed and written.
 type findings struct {
 	Conditions conditions
-	Targets    []target       `json:",omitempty"`
-	Outcome    *outcome       `json:",omitempty"`
-	Comparison *comparison    `json:",omitempty"`
-	Run        *result        `json:",omitempty"`
-	Runs       []capacity.Run `json:",omitempty"`
+	Targets    []target    `json:",omitempty"`
+	Outcome    *outcome    `json:",omitempty"`
+	Comparison *comparison `json:",omitempty"`
+	Run        *result     `json:",omitempty"`
+	Runs       []fit.Run   `json:",omitempty"`
 	pods       int
 }
 

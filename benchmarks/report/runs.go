@@ -5,11 +5,11 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/statefleet/statefleet/internal/capacity"
+	"github.com/statefleet/statefleet/benchmarks/fit"
 )
 
 // Runs writes a row for each run of a fleet: what all its shards take together.
-func Runs(w io.Writer, runs []capacity.Run) {
+func Runs(w io.Writer, runs []fit.Run) {
 	const mebi = 1 << 20
 	rows := [][]string{{
 		"pods", "shards", "by the server", "first list, CPU-s", "MB", "at rest, MiB", "idle, CPU-ms/s", "gzip scrape, CPU-ms",

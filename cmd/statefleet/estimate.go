@@ -78,7 +78,7 @@ func (e *estimator) run(ctx context.Context, stdout io.Writer) (err error) {
 	if e.costs, err = capacity.Measured(); err != nil {
 		return err
 	}
-	kinds := e.costs.Proportion(e.given, e.names())
+	kinds := e.costs.ScaleFromPods(e.given, e.names())
 	if e.readsCluster() {
 		if kinds, err = e.read(ctx); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (e *estimator) run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	if !ok {
 		return fmt.Errorf("no fleet of up to %d replicas stays within the limits: one of %d %s",
-			capacity.MostReplicas, fit.Replicas, report.Limits.Exceeds(fit))
+			capacity.MaxReplicas, fit.Replicas, report.Limits.Exceeds(fit))
 	}
 	return e.advise(stdout, fit)
 }
@@ -102,7 +102,7 @@ func (e *estimator) load(kinds []capacity.Kind) capacity.Load {
 		ServerSharded: e.serverSharding,
 	}
 	if l.Events == 0 {
-		l.Events = e.costs.Events(kinds)
+		l.Events = e.costs.DefaultEvents(kinds)
 	}
 	return l
 }

@@ -47,7 +47,7 @@ func (e *estimateFlags) declare(s *section) {
 }
 
 func (e *estimateFlags) limits() capacity.Limits {
-	return capacity.Limits{Memory: e.memoryLimit, Timeout: e.timeout, Page: e.maxPage}
+	return capacity.Limits{Memory: e.memoryLimit, Timeout: e.timeout, Text: e.maxPage}
 }
 
 // check refuses what cannot be estimated, before anything is read.

@@ -18,8 +18,8 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// BenchmarkInflate: what the one who scrapes needs to read a page, on one core.
-func BenchmarkInflate(b *testing.B) {
+// BenchmarkDecompress measures what a client needs to decompress a scrape, on one core.
+func BenchmarkDecompress(b *testing.B) {
 	var pods *Sample
 	for _, k := range resources.All() {
 		if k.Name() == "pods" {
@@ -60,7 +60,7 @@ func BenchmarkInflate(b *testing.B) {
 	}
 }
 
-// BenchmarkMetadata: what a consistency check needs to read an object of a list of metadata, on one core.
+// BenchmarkMetadata measures what a consistency check needs to read one object of a metadata list, on one core.
 func BenchmarkMetadata(b *testing.B) {
 	var list metav1.PartialObjectMetadataList
 	for o := range simulator.Scale(100).Objects() {

@@ -14,39 +14,38 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Cluster is what is read for an estimate.
+// Cluster reads a cluster for an estimate.
 type Cluster struct {
 	// Client reaches the API server; see [watch.NewClient].
 	Client rest.Interface
-	// Namespaces are those that namespaced kinds are read in; none means all.
+	// Namespaces restricts namespaced kinds; none means all.
 	Namespaces []string
-	// Sample is how many objects of each kind, in each of the Namespaces, are
-	// read and rendered. 0 only counts, by metadata.
+	// Sample is how many objects of each kind, in each of the Namespaces, are read and rendered.
+	// With 0, objects are only counted, by their metadata.
 	Sample int64
 }
 
-// Kind is how many objects of a kind there are, and what one of them takes.
+// Kind is the number of objects of a kind, and their mean size.
 type Kind struct {
 	Name    string
 	Objects int
 	Size    Size
-	// Sampled is how many objects the Size is the mean of; 0 when it is not
-	// from this cluster.
+	// Sampled is how many objects the Size is the mean of; 0 if it is not from this cluster.
 	Sampled int
 	// Containers is the mean number of containers, of pods.
 	Containers float64
-	// Problem says why the kind is not counted, as the API server does, such as
-	// Forbidden; "" when it is.
+	// Problem is the API server's reason why the kind cannot be counted, such as Forbidden; "" if it
+	// was counted.
 	Problem string
 }
 
-// containerFamilies have one series for each container of a pod.
+// containerFamilies returns the families that have one series for each container of a pod.
 func containerFamilies() []string {
 	return []string{"kube_pod_container_info", "kube_pod_init_container_info"}
 }
 
-// Read counts the objects of a kind and measures some of them, as f shows them.
-// A kind that the API server refuses, or does not have, is no error.
+// Read counts the objects of a kind and measures some of them, with the families of the filter. It
+// returns no error for a kind that the API server refuses, or does not have.
 func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter) (Kind, error) {
 	counted := Kind{Name: k.Name()}
 	r, err := k.Renderer(f)
@@ -66,20 +65,20 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 		case err != nil:
 			return counted, fmt.Errorf("list %s: %w", k.Name(), err)
 		}
-		sample.Represent(n)
+		sample.SetPopulation(n)
 		counted.Objects += n
 	}
-	counted.Size, counted.Sampled, counted.Containers = sample.Size(), sample.Len(), sample.Marked()
+	counted.Size, counted.Sampled, counted.Containers = sample.Size(), sample.Len(), sample.MeanMarkedSeries()
 	return counted, nil
 }
 
-// countPage is how many objects are asked for at once where the API server does
-// not say how many there are.
-const countPage = 500
+// listLimit is the size of the pages after the first, which are needed only if the API server does
+// not say how many objects remain.
+const listLimit = 500
 
-// count asks for the first objects, and for how many there are beyond. The first
-// page goes to the sample.
-func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource, form wire.Form, namespace string, sample *Sample) (n int, err error) {
+// count counts the objects of a resource, and adds those of the first page to the sample.
+func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource, form wire.Form, namespace string,
+	sample *Sample) (n int, err error) {
 	o := metav1.ListOptions{Limit: max(c.Sample, 1)}
 	for {
 		accept, read := form.AcceptIdentity(), wire.ReadList
@@ -91,7 +90,7 @@ func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource
 			return read(body, func(enc wire.Encoding, raw []byte) error {
 				n++
 				if sampled {
-					_ = sample.Add(enc, raw) // an object that no page shows costs nothing
+					_ = sample.Add(enc, raw) // an object that cannot be rendered is not served
 				}
 				return nil
 			})
@@ -104,7 +103,7 @@ func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource
 		case list.Continue == "":
 			return n, nil
 		}
-		o.Continue, o.Limit = list.Continue, countPage
+		o.Continue, o.Limit = list.Continue, listLimit
 	}
 }
 
@@ -129,7 +128,7 @@ func (c Cluster) list(ctx context.Context, resource schema.GroupVersionResource,
 	defer func() { _ = body.Close() }()
 	list, err := read(body)
 	if err == nil {
-		_, err = io.Copy(io.Discard, body) // what follows the list, so that the connection can be used again
+		_, err = io.Copy(io.Discard, body) // so that the connection can be reused
 	}
 	return list, err
 }

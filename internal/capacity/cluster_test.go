@@ -11,8 +11,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// newPods returns an empty sample of pods.
-func newPods(t *testing.T) *Sample {
+// newPodSample returns an empty sample of pods.
+func newPodSample(t *testing.T) *Sample {
 	t.Helper()
 	all := resources.All()
 	pods := all[slices.IndexFunc(all, func(k resources.Kind) bool { return k.Name() == "pods" })]
@@ -23,7 +23,7 @@ func newPods(t *testing.T) *Sample {
 	return NewSample(renderer, containerFamilies()...)
 }
 
-// addPod adds a pod with so many containers.
+// addPod adds a pod with a number of containers.
 func addPod(t *testing.T, s *Sample, name string, containers int) {
 	t.Helper()
 	statuses := strings.TrimSuffix(strings.Repeat(`{"name":"c","image":"i"},`, containers), ",")
@@ -33,24 +33,24 @@ func addPod(t *testing.T, s *Sample, name string, containers int) {
 	}
 }
 
-// However many objects of a namespace are looked at, they stand for those it has.
-func TestNamespacesWeighWhatTheyHave(t *testing.T) {
-	few, many, both := newPods(t), newPods(t), newPods(t)
+// The number of sampled objects of a namespace has no influence.
+func TestNamespacesAreWeightedByPopulation(t *testing.T) {
+	few, many, both := newPodSample(t), newPodSample(t), newPodSample(t)
 	addPod(t, few, "a", 1)
 	addPod(t, many, "b", 4)
-	few.Represent(1)
-	many.Represent(1)
+	few.SetPopulation(1)
+	many.SetPopulation(1)
 	addPod(t, both, "a", 1)
-	both.Represent(900)
-	both.Represent(50) // a namespace of which nothing could be rendered
+	both.SetPopulation(900)
+	both.SetPopulation(50) // a namespace whose objects could not be rendered
 	addPod(t, both, "b", 4)
-	both.Represent(100)
+	both.SetPopulation(100)
 	got, a, b := both.Size(), few.Size(), many.Size()
 	if both.Len() != 2 {
 		t.Errorf("%d objects, want 2", both.Len())
 	}
 	for what, c := range map[string][3]float64{
-		"containers": {both.Marked(), few.Marked(), many.Marked()},
+		"containers": {both.MeanMarkedSeries(), few.MeanMarkedSeries(), many.MeanMarkedSeries()},
 		"series":     {got.Series, a.Series, b.Series},
 		"text":       {got.Text, a.Text, b.Text},
 	} {
@@ -59,26 +59,26 @@ func TestNamespacesWeighWhatTheyHave(t *testing.T) {
 		}
 	}
 	if got.Gzip <= 0 || got.Gzip >= 0.9*a.Gzip+0.1*b.Gzip {
-		t.Errorf("%v bytes packed: no less than two pages, %v and %v", got.Gzip, a.Gzip, b.Gzip)
+		t.Errorf("%v bytes compressed together, %v and %v separately", got.Gzip, a.Gzip, b.Gzip)
 	}
 }
 
-// A page holds the objects of many namespaces, and is packed as one.
-func TestSmallNamespacesArePackedTogether(t *testing.T) {
-	one, each := newPods(t), newPods(t)
+// A block holds objects of many namespaces.
+func TestSmallNamespacesAreCompressedTogether(t *testing.T) {
+	one, each := newPodSample(t), newPodSample(t)
 	for i := range 100 {
 		name := fmt.Sprint("pod-", i)
 		addPod(t, one, name, 1)
 		addPod(t, each, name, 1)
-		each.Represent(7)
+		each.SetPopulation(7)
 	}
-	one.Represent(700)
+	one.SetPopulation(700)
 	if got, want := each.Size(), one.Size(); got != want {
 		t.Errorf("a hundred namespaces: %+v, want %+v", got, want)
 	}
 }
 
-// A pod that asks for more than its limit is refused.
+// Kubernetes rejects a pod that requests more than its limit.
 func TestRequestsStayWithinTheLimit(t *testing.T) {
 	for _, test := range []struct {
 		need, limit int64 // MiB

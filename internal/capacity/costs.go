@@ -15,73 +15,73 @@ import (
 //go:embed costs.yaml
 var costsFile []byte
 
-// podsKind is the kind that others are in proportion to.
+// podsKind is the kind that the numbers of other kinds are scaled from.
 const podsKind = "pods"
 
-// Costs are what was measured of statefleet, see costs.yaml.
+// Costs are the measured costs of statefleet, see costs.yaml.
 type Costs struct {
-	Process Process              `yaml:"process"`
-	Start   Start                `yaml:"start"`
-	Scrape  Scrape               `yaml:"scrape"`
-	Assumed Assumed              `yaml:"assumed"`
-	Kinds   map[string]KindCosts `yaml:"kinds"`
+	Process  Process              `yaml:"process"`
+	Start    Start                `yaml:"start"`
+	Scrape   Scrape               `yaml:"scrape"`
+	Defaults Defaults             `yaml:"defaults"`
+	Kinds    map[string]KindCosts `yaml:"kinds"`
 }
 
-// Process is what a replica takes beside what is on its page. Sizes are in bytes.
+// Process holds the costs of a replica besides its text and its scrapes. Sizes are in bytes.
 type Process struct {
 	Base    float64 `yaml:"base"`    // resident without objects
-	Object  float64 `yaml:"object"`  // of the index, for each object
-	Garbage float64 `yaml:"garbage"` // resident bytes for each byte in use
+	Object  float64 `yaml:"object"`  // in use for each object, for the index
+	Garbage float64 `yaml:"garbage"` // resident for each byte in use
 
-	// Event is the text that waits to be packed for each owned event a second,
-	// but no more than the part Touched of all text.
-	Event   float64 `yaml:"event"`
-	Touched float64 `yaml:"touched"`
+	// RawPerEvent is the uncompressed text for each owned event per second, up to the fraction
+	// MaxRawFraction of all text.
+	RawPerEvent    float64 `yaml:"rawPerEvent"`
+	MaxRawFraction float64 `yaml:"maxRawFraction"`
 
-	Idle         time.Duration `yaml:"idle"`         // CPU a second when nothing happens
-	Awake        time.Duration `yaml:"awake"`        // CPU a second of being woken by events, once they come all the time
+	Idle         time.Duration `yaml:"idle"`         // CPU per second without events
+	WakeupCPU    time.Duration `yaml:"wakeupCPU"`    // CPU per second for wake-ups, when events arrive continuously
 	OwnedEvent   time.Duration `yaml:"ownedEvent"`   // CPU
-	ForeignEvent time.Duration `yaml:"foreignEvent"` // CPU, of an event that belongs to another replica
+	ForeignEvent time.Duration `yaml:"foreignEvent"` // CPU for an event of another shard
 
 	ObjectBytes   float64 `yaml:"objectBytes"`   // received for an object in the first list
 	EventBytes    float64 `yaml:"eventBytes"`    // received for an event
 	MetadataBytes float64 `yaml:"metadataBytes"` // received for an object in a consistency check
 }
 
-// Start is the CPU from the start of a replica until everything is served.
+// Start holds the CPU costs from the start of a replica until it serves everything.
 type Start struct {
 	Fixed         time.Duration `yaml:"fixed"`
-	PerMB         time.Duration `yaml:"perMB"`         // for each 1,000,000 bytes of text on the page
-	ForeignObject time.Duration `yaml:"foreignObject"` // for each object that belongs to another replica
+	PerMB         time.Duration `yaml:"perMB"`         // for each 1,000,000 bytes of served text
+	ForeignObject time.Duration `yaml:"foreignObject"` // for each object of another shard
 }
 
-// Scrape is what a scrape with gzip takes.
+// Scrape holds the costs of a gzip scrape.
 type Scrape struct {
 	Fixed time.Duration `yaml:"fixed"` // CPU
 	PerMB time.Duration `yaml:"perMB"` // CPU for each 1,000,000 bytes of gzip
 
-	// PerEvent is the CPU to pack what an event since the last scrape has changed,
-	// but no more than PerChangedMB for each 1,000,000 bytes of text, when all did.
+	// PerEvent is the CPU to compress the changes of one event since the last scrape, up to
+	// PerChangedMB for each 1,000,000 bytes of text.
 	PerEvent     time.Duration `yaml:"perEvent"`
 	PerChangedMB time.Duration `yaml:"perChangedMB"`
 
-	Transfer  float64 `yaml:"transfer"`  // bytes of gzip a second, on the network
-	Inflating float64 `yaml:"inflating"` // bytes of text a second, by the one who scrapes
+	Transfer   float64 `yaml:"transfer"`   // bytes of gzip per second, on the network
+	Decompress float64 `yaml:"decompress"` // bytes of text per second, by the client
 }
 
-// Assumed is what an estimate from numbers takes for granted.
-type Assumed struct {
-	EventsPerPod float64 `yaml:"eventsPerPod"` // a second
-	Containers   float64 `yaml:"containers"`   // of a pod, init containers included
+// Defaults are the values of an estimate without a cluster to read.
+type Defaults struct {
+	EventsPerPod float64 `yaml:"eventsPerPod"` // per second
+	Containers   float64 `yaml:"containers"`   // of a pod, including init containers
 }
 
-// KindCosts are those of one kind in the cluster that was measured.
+// KindCosts describes a kind in the measured cluster.
 type KindCosts struct {
 	PerPod float64 `yaml:"perPod"` // objects of the kind for each pod
 	Size   `yaml:",inline"`
 }
 
-// Measured returns the costs.
+// Measured returns the costs in costs.yaml.
 func Measured() (Costs, error) {
 	var c Costs
 	decoder := yaml.NewDecoder(bytes.NewReader(costsFile))
@@ -92,7 +92,7 @@ func Measured() (Costs, error) {
 	return c, nil
 }
 
-// DefaultKinds are those that are exposed when none are named.
+// DefaultKinds returns the kinds that are exposed by default.
 func DefaultKinds() []string {
 	var names []string
 	for _, k := range resources.All() {
@@ -103,9 +103,9 @@ func DefaultKinds() []string {
 	return names
 }
 
-// Proportion is a cluster in the proportions of the one that was measured.
-// Numbers that are given, by kind, count instead; pods are among them.
-func (c Costs) Proportion(given map[string]int, kinds []string) []Kind {
+// ScaleFromPods returns a cluster with the proportions of the measured one, scaled to a number of
+// pods. Numbers in given, by kind, replace scaled ones; those of pods must be among them.
+func (c Costs) ScaleFromPods(given map[string]int, kinds []string) []Kind {
 	var all []Kind
 	for name, k := range c.Kinds {
 		if !slices.Contains(kinds, name) {
@@ -115,20 +115,20 @@ func (c Costs) Proportion(given map[string]int, kinds []string) []Kind {
 		if !ok {
 			n = int(k.PerPod*float64(given[podsKind]) + 0.5)
 		}
-		counted := Kind{Name: name, Objects: n, Size: k.Size}
+		scaled := Kind{Name: name, Objects: n, Size: k.Size}
 		if name == podsKind {
-			counted.Containers = c.Assumed.Containers
+			scaled.Containers = c.Defaults.Containers
 		}
-		all = append(all, counted)
+		all = append(all, scaled)
 	}
 	return all
 }
 
-// Events is how many changes a second such a cluster has, when no one tells.
-func (c Costs) Events(kinds []Kind) float64 {
+// DefaultEvents returns the assumed number of changes per second in a cluster.
+func (c Costs) DefaultEvents(kinds []Kind) float64 {
 	for _, k := range kinds {
 		if k.Name == podsKind {
-			return c.Assumed.EventsPerPod * float64(k.Objects)
+			return c.Defaults.EventsPerPod * float64(k.Objects)
 		}
 	}
 	return 0

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the sizes in costs.yaml")
 
-// readAll reads a simulated cluster to the last object.
+// readAll reads a simulated cluster and samples all objects.
 func readAll(t *testing.T, spec simulator.Spec) []Kind {
 	t.Helper()
 	return readCluster(t, spec, 1<<30)
@@ -48,17 +48,17 @@ func readCluster(t *testing.T, spec simulator.Spec, sample int64) []Kind {
 			t.Fatal(err)
 		}
 		if want := len(cluster.Names(k.Name())); counted.Objects != want {
-			t.Errorf("%s: counted %d, there are %d", k.Name(), counted.Objects, want)
+			t.Errorf("%s: counted %d, want %d", k.Name(), counted.Objects, want)
 		}
 		all = append(all, counted)
 	}
 	return all
 }
 
-// scaled is a small cluster.
+// scaled specifies a small cluster.
 func scaled() simulator.Spec { return simulator.Scale(600) }
 
-// TestCosts: the sizes in costs.yaml are those that the code has, measured on another cluster. With -update they are written again.
+// TestCosts compares the sizes in costs.yaml with measured ones, of another cluster. -update rewrites them.
 func TestCosts(t *testing.T) {
 	if *update {
 		writeSizes(t, readAll(t, simulator.Scale(5000)))
@@ -70,12 +70,12 @@ func TestCosts(t *testing.T) {
 	check := func(what string, known, measured float64) {
 		t.Helper()
 		if math.Abs(known-measured) > tolerance*measured {
-			t.Errorf("%s: costs.yaml has %.4g, measured are %.4g; write it again with -update", what, known, measured)
+			t.Errorf("%s: costs.yaml has %.4g, measured %.4g; rewrite it with -update", what, known, measured)
 		}
 	}
 	check("series of a pod", costs.Kinds["pods"].Series, kinds[pods].Size.Series)
-	check("containers of a pod", costs.Assumed.Containers, kinds[pods].Containers)
-	estimated := Load{Kinds: costs.Proportion(map[string]int{"pods": kinds[pods].Objects}, slices.Collect(maps.Keys(costs.Kinds)))}.Total()
+	check("containers of a pod", costs.Defaults.Containers, kinds[pods].Containers)
+	estimated := Load{Kinds: costs.ScaleFromPods(map[string]int{"pods": kinds[pods].Objects}, slices.Collect(maps.Keys(costs.Kinds)))}.Total()
 	measured := Load{Kinds: kinds}.Total()
 	check("objects", float64(estimated.Objects), float64(measured.Objects))
 	check("series", estimated.Series, measured.Series)
@@ -85,7 +85,7 @@ func TestCosts(t *testing.T) {
 	check("metadata of an object", costs.Process.MetadataBytes, metadataBytes(t, scaled()))
 }
 
-// metadataBytes is the mean of what an object takes in a list of metadata.
+// metadataBytes returns the mean size of an object in a metadata list.
 func metadataBytes(t *testing.T, spec simulator.Spec) float64 {
 	t.Helper()
 	var bytes, objects int

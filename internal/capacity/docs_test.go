@@ -10,7 +10,7 @@ import (
 
 const docsFile = "../../docs/capacity.md"
 
-// TestGeneratedTables: tables in docs/capacity.md are what the model says. With -update they are written again.
+// TestGeneratedTables compares tables in docs/capacity.md with the model. -update rewrites them.
 func TestGeneratedTables(t *testing.T) {
 	for name, want := range map[string]string{"rules": rules(t), "model": largeClusters(t), "million": million(t), "selectors": selectors(t)} {
 		text, err := os.ReadFile(docsFile)
@@ -22,7 +22,7 @@ func TestGeneratedTables(t *testing.T) {
 		before, rest, begins := strings.Cut(string(text), begin)
 		got, after, ends := strings.Cut(rest, end)
 		if !begins || !ends {
-			t.Fatalf("%s has no place for the table %s", docsFile, name)
+			t.Fatalf("%s lacks the markers of the table %s", docsFile, name)
 		}
 		if *update {
 			if err := os.WriteFile(docsFile, []byte(before+begin+want+end+after), 0o644); err != nil {
@@ -36,22 +36,22 @@ func TestGeneratedTables(t *testing.T) {
 	}
 }
 
-// rules are what ten thousand pods and a thousand events take.
+// rules returns the costs of ten thousand pods and of a thousand events.
 func rules(t *testing.T) string {
 	const pods = 10_000
 	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), RawBytes: 32 << 20}
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: pods}, DefaultKinds()), RawBytes: 32 << 20}
 	total, one := l.Total(), c.Replica(l, 1)
 	var b strings.Builder
-	fmt.Fprintf(&b, "For 10,000 pods and what usually goes with them (%s objects, %s series):\n\n| | |\n| --- | --- |\n", count(float64(total.Objects)), count(total.Series))
+	fmt.Fprintf(&b, "For 10,000 pods and the usual number of other objects (%s objects, %s series):\n\n| | |\n| --- | --- |\n", count(float64(total.Objects)), count(total.Series))
 	row := func(what, cell string) { fmt.Fprintf(&b, "| %s | %s |\n", what, cell) }
 	row("text, gzip", fmt.Sprintf("%.0f MB, %.1f MB", one.Text/1e6, one.Gzip/1e6))
-	row("memory at rest", fmt.Sprintf("%s, on top of %s that a process takes by itself", Bytes(one.Memory-c.Process.Base), Bytes(c.Process.Base)))
-	row("memory for changes that wait to be packed", fmt.Sprintf("up to %s (%.1f times `--store.raw-bytes`)", Bytes(c.Process.Garbage*float64(l.RawBytes)), c.Process.Garbage))
+	row("memory at rest", fmt.Sprintf("%s, in addition to %s for the process itself", Bytes(one.Memory-c.Process.Base), Bytes(c.Process.Base)))
+	row("memory for uncompressed changes", fmt.Sprintf("up to %s (%.1f times `--store.raw-bytes`)", Bytes(c.Process.Garbage*float64(l.RawBytes)), c.Process.Garbage))
 	row("first list", fmt.Sprintf("%.1f s of CPU, %.0f MB received", one.StartCPU.Seconds(), one.StartBytes/1e6))
 	row("gzip scrape, nothing changed", fmt.Sprintf("%s of CPU", millis(one.ScrapeCPU.Seconds())))
 	b.WriteString("\nFor 1,000 events a second in the cluster:\n\n| | |\n| --- | --- |\n")
-	awake := c.Process.Awake.Seconds()
+	awake := c.Process.WakeupCPU.Seconds()
 	row("CPU of a replica that owns all of them", fmt.Sprintf("%.2f cores", awake+1000*c.Process.OwnedEvent.Seconds()))
 	row("CPU of a replica that owns none of them", fmt.Sprintf("%.3f cores; nothing when the API server shards", awake+1000*c.Process.ForeignEvent.Seconds()))
 	row("traffic to each replica", fmt.Sprintf("%.1f MB/s; its share of that when the API server shards", 1000*c.Process.EventBytes/1e6))
@@ -59,14 +59,14 @@ func rules(t *testing.T) string {
 	return b.String()
 }
 
-// million is a cluster of a million pods on 64 replicas.
+// million returns the costs of a million pods on 64 replicas.
 func million(t *testing.T) string {
 	const pods, replicas = 1_000_000, 64
 	c := costs(t)
 	l := Load{
-		Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Check: time.Hour, RawBytes: 32 << 20,
+		Kinds: c.ScaleFromPods(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Check: time.Hour, RawBytes: 32 << 20,
 	}
-	l.Events = c.Events(l.Kinds)
+	l.Events = c.DefaultEvents(l.Kinds)
 	var all [3]Replica
 	all[0] = c.Replica(l, replicas)
 	l.ServerSharded = true
@@ -74,35 +74,35 @@ func million(t *testing.T) string {
 	l.Standby = true
 	all[2] = c.Replica(l, replicas)
 	var b strings.Builder
-	b.WriteString("\n| each of 64 replicas | reads everything | the API server shards | it shards, with standby |\n| --- | --- | --- | --- |\n")
+	b.WriteString("\n| each of 64 replicas | API server does not shard | API server shards | API server shards, standby |\n| --- | --- | --- | --- |\n")
 	row := func(what string, cell func(Replica) string) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, cell(all[0]), cell(all[1]), cell(all[2]))
 	}
-	row("objects on its page", func(r Replica) string { return count(r.Objects) })
+	row("served objects", func(r Replica) string { return count(r.Objects) })
 	row("series", func(r Replica) string { return count(r.Series) })
-	row("page: text, gzip", func(r Replica) string { return Bytes(r.Text) + ", " + Bytes(r.Gzip) })
+	row("scrape: text, gzip", func(r Replica) string { return Bytes(r.Text) + ", " + Bytes(r.Gzip) })
 	row("memory", func(r Replica) string { return Bytes(r.Memory) })
 	row("CPU", func(r Replica) string { return cores(r.CPU) })
-	row("received for events, a second", func(r Replica) string { return Bytes(r.EventBytes) })
-	row("received for consistency checks, a second", func(r Replica) string { return Bytes(r.CheckBytes) })
+	row("received per second for events", func(r Replica) string { return Bytes(r.EventBytes) })
+	row("received per second for consistency checks", func(r Replica) string { return Bytes(r.CheckBytes) })
 	row("start: CPU", func(r Replica) string { return fmt.Sprintf("%.1f s", r.StartCPU.Seconds()) })
 	row("start: received", func(r Replica) string { return Bytes(r.StartBytes) })
-	row("gzip scrape: CPU, until it is read", func(r Replica) string { return millis(r.ScrapeCPU.Seconds()) + ", " + millis(r.ScrapeTime.Seconds()) })
+	row("gzip scrape: CPU, time", func(r Replica) string { return millis(r.ScrapeCPU.Seconds()) + ", " + millis(r.ScrapeTime.Seconds()) })
 	row("**all 64:** memory", func(r Replica) string { return Bytes(replicas * r.Memory) })
 	row("CPU", func(r Replica) string { return fmt.Sprintf("%.1f cores", replicas*r.CPU) })
-	row("received for events, a second", func(r Replica) string { return Bytes(replicas * r.EventBytes) })
+	row("received per second for events", func(r Replica) string { return Bytes(replicas * r.EventBytes) })
 	row("start: received", func(r Replica) string { return Bytes(replicas * r.StartBytes) })
 	b.WriteString("\n")
 	return b.String()
 }
 
-// selectors are the shares of all objects that replicas hold, and ask an API server for.
+// selectors returns the shares of all objects that replicas hold, and that their selectors include.
 func selectors(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("\n| replicas | standby | each holds | each asks for: mean | at most |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("\n| replicas | standby | each holds | selector includes: mean | largest |\n| --- | --- | --- | --- | --- |\n")
 	for _, n := range []int{32, 64, 128, 256, 1024} {
 		for _, standby := range []bool{false, true} {
-			asked, err := AskedOf(n, standby)
+			mean, largest, err := selectorShares(n, standby)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func selectors(t *testing.T) string {
 			if standby {
 				held, yes = 2*held, "yes"
 			}
-			fmt.Fprintf(&b, "| %d | %s | %.1f %% | %.1f %% | %.1f %% |\n", n, yes, 100*held, 100*asked.Mean, 100*asked.Most)
+			fmt.Fprintf(&b, "| %d | %s | %.1f %% | %.1f %% | %.1f %% |\n", n, yes, 100*held, 100*mean, 100*largest)
 		}
 	}
 	b.WriteString("\n")
@@ -124,12 +124,12 @@ func largeClusters(t *testing.T) string {
 	for _, pods := range []int{20_000, 100_000, 500_000, 1_000_000} {
 		for _, standby := range []bool{false, true} {
 			l := Load{
-				Kinds: c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Standby: standby, RawBytes: 32 << 20,
+				Kinds: c.ScaleFromPods(map[string]int{podsKind: pods}, DefaultKinds()), Interval: 30 * time.Second, Standby: standby, RawBytes: 32 << 20,
 			}
-			l.Events = c.Events(l.Kinds)
-			r, ok := c.Fit(l, Limits{Memory: 512 << 20, Timeout: 10 * time.Second})
+			l.Events = c.DefaultEvents(l.Kinds)
+			r, ok := c.SmallestFleet(l, Limits{Memory: 512 << 20, Timeout: 10 * time.Second})
 			if !ok {
-				t.Fatalf("nothing fits for %d pods", pods)
+				t.Fatalf("no fleet fits %d pods", pods)
 			}
 			yes := map[bool]string{true: "yes"}[standby]
 			fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %s | %s | %s | %.1f s |\n", count(float64(pods)), count(l.Total().Series), yes,

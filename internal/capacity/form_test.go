@@ -16,8 +16,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// TestEstimatesDoNotAskForValues: Secrets and ConfigMaps are counted and measured by what a replica asks for.
-func TestEstimatesDoNotAskForValues(t *testing.T) {
+// An estimate reads Secrets and ConfigMaps in the form that a replica reads, without their values.
+func TestEstimateNeverRequestsValuesOfSecrets(t *testing.T) {
 	cluster := simulator.New(simulator.Options{})
 	for _, name := range []string{"a", "b", "c"} {
 		meta := metav1.ObjectMeta{Namespace: "n", Name: name}

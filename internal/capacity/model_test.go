@@ -1,30 +1,12 @@
 package capacity
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"testing"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 )
-
-// tolerance is how far an estimate may be off.
-const tolerance = 0.3
-
-// near compares an estimate with what was measured.
-func near(t *testing.T, run, what string, estimated, measured float64) {
-	t.Helper()
-	off := estimated/measured - 1
-	t.Logf("%s: %-18s estimated %10.4g, measured %10.4g: %+.0f %%", run, what, estimated, measured, 100*off)
-	if !(math.Abs(off) <= tolerance) {
-		t.Errorf("%s: %s is %.0f %% off", run, what, 100*off)
-	}
-}
 
 func costs(t *testing.T) Costs {
 	t.Helper()
@@ -35,78 +17,9 @@ func costs(t *testing.T) Costs {
 	return c
 }
 
-// TestEstimatesAreWithinThirtyPercentOfRuns: of the runs that the costs are fitted to.
-func TestEstimatesAreWithinThirtyPercentOfRuns(t *testing.T) {
-	text, err := os.ReadFile("../../benchmarks/results/curves.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var curves struct{ Runs []Run }
-	if err := json.Unmarshal(text, &curves); err != nil {
-		t.Fatal(err)
-	}
-	if len(curves.Runs) == 0 {
-		t.Fatal("no runs")
-	}
+func TestGivenNumbersReplaceScaledOnes(t *testing.T) {
 	c := costs(t)
-	for _, r := range curves.Runs {
-		if r.Running > 0 {
-			continue // it is for the rate of events, of which the model knows one
-		}
-		rest := Load{Kinds: c.Proportion(map[string]int{podsKind: r.Pods}, DefaultKinds()), RawBytes: 32 << 20, ServerSharded: r.ServerSharded}
-		churn := rest
-		churn.Events = r.Events
-		still, busy, n := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards), float64(r.Shards)
-		run := fmt.Sprintf("%6d pods, %d shards, by the server %v", r.Pods, r.Shards, r.ServerSharded)
-		near(t, run, "series", n*still.Series, r.Series)
-		near(t, run, "text", n*still.Text, r.Text)
-		near(t, run, "gzip", n*still.Gzip, r.Gzip)
-		near(t, run, "memory", n*still.Memory, r.Memory)
-		near(t, run, "memory with events", n*busy.Memory, r.ChurnMemory)
-		near(t, run, "start, CPU", n*still.StartCPU.Seconds(), r.SyncCPU)
-		near(t, run, "start, bytes", n*still.StartBytes, r.SyncBytes)
-		near(t, run, "events, CPU", n*busy.CPU, r.CPU)
-		near(t, run, "events, bytes", n*busy.EventBytes, r.EventBytes)
-	}
-}
-
-// TestMemoryIsWithinThirtyPercentOfRuns: of runs with more events, which no cost is fitted to.
-func TestMemoryIsWithinThirtyPercentOfRuns(t *testing.T) {
-	text, err := os.ReadFile("testdata/measured.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var runs []struct {
-		Pods, Shards       int
-		Events             float64
-		Series, Text, Gzip float64
-		Memory             float64
-		ChurnMemory        float64 `yaml:"churnMemory"`
-	}
-	if err := yaml.Unmarshal(text, &runs); err != nil {
-		t.Fatal(err)
-	}
-	if len(runs) == 0 {
-		t.Fatal("no runs")
-	}
-	c := costs(t)
-	for _, r := range runs {
-		rest := Load{Kinds: c.Proportion(map[string]int{podsKind: r.Pods}, DefaultKinds()), RawBytes: 32 << 20}
-		churn := rest
-		churn.Events = r.Events
-		still, busy := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards)
-		run := fmt.Sprintf("%5d pods, 1 of %d, %3.0f events/s", r.Pods, r.Shards, r.Events)
-		near(t, run, "series", still.Series, r.Series)
-		near(t, run, "text", still.Text, r.Text)
-		near(t, run, "gzip", still.Gzip, r.Gzip)
-		near(t, run, "memory", still.Memory, r.Memory)
-		near(t, run, "memory with events", busy.Memory, r.ChurnMemory)
-	}
-}
-
-func TestProportionTakesGivenNumbers(t *testing.T) {
-	c := costs(t)
-	all := Load{Kinds: c.Proportion(map[string]int{"pods": 1000, "jobs": 70_000, "nodes": 0}, []string{"pods", "jobs", "nodes", "configmaps"})}
+	all := Load{Kinds: c.ScaleFromPods(map[string]int{"pods": 1000, "jobs": 70_000, "nodes": 0}, []string{"pods", "jobs", "nodes", "configmaps"})}
 	objects := map[string]int{}
 	for _, k := range all.Kinds {
 		objects[k.Name] = k.Objects
@@ -117,13 +30,13 @@ func TestProportionTakesGivenNumbers(t *testing.T) {
 	}
 }
 
-// TestReplicasShareTheLoad: what is on pages is divided by the replicas, what each needs for itself is not.
+// Served text is divided by the number of replicas; the base costs of a process are not.
 func TestReplicasShareTheLoad(t *testing.T) {
 	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{"pods": 100_000}, DefaultKinds()), Events: 1000, Interval: 30 * time.Second, RawBytes: 32 << 20}
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{"pods": 100_000}, DefaultKinds()), Events: 1000, Interval: 30 * time.Second, RawBytes: 32 << 20}
 	one, four := c.Replica(l, 1), c.Replica(l, 4)
 	if one.Series != 4*four.Series || one.Text != 4*four.Text || one.Gzip != 4*four.Gzip {
-		t.Errorf("pages of 4 replicas are not a quarter each: %+v, %+v", one, four)
+		t.Errorf("the text of 4 replicas is not a quarter each: %+v, %+v", one, four)
 	}
 	if four.Memory <= c.Process.Base || four.Memory-c.Process.Base > (one.Memory-c.Process.Base)/2 {
 		t.Errorf("memory of one %.0f, of four %.0f each", one.Memory, four.Memory)
@@ -133,14 +46,14 @@ func TestReplicasShareTheLoad(t *testing.T) {
 	}
 	l.Standby = true
 	if standby := c.Replica(l, 4); standby.Series != four.Series || standby.Memory <= four.Memory || standby.CPU <= four.CPU {
-		t.Errorf("standby holds and follows more, and shows the same: %+v, %+v", standby, four)
+		t.Errorf("with standby a replica holds more and serves the same: %+v, %+v", standby, four)
 	}
 }
 
-// TestLargeFleetsReceiveMoreThanTheyHold: their selectors are coarse. Small fleets receive what they hold.
+// Selectors of large fleets are coarse. Replicas of small fleets receive exactly what they hold.
 func TestLargeFleetsReceiveMoreThanTheyHold(t *testing.T) {
 	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{"pods": 1_000_000}, DefaultKinds()), Events: 20_000, Check: time.Hour, RawBytes: 32 << 20, ServerSharded: true}
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{"pods": 1_000_000}, DefaultKinds()), Events: 20_000, Check: time.Hour, RawBytes: 32 << 20, ServerSharded: true}
 	for _, f := range []struct {
 		replicas        int
 		standby, coarse bool
@@ -157,10 +70,10 @@ func TestLargeFleetsReceiveMoreThanTheyHold(t *testing.T) {
 	}
 }
 
-// TestChecksOfAFilteringServerReadTwiceWhatIsAskedFor: a part of them also lists everything.
-func TestChecksOfAFilteringServerReadTwiceWhatIsAskedFor(t *testing.T) {
+// Some checks also list everything, to notice objects that the API server leaves out by mistake.
+func TestChecksReadTwiceTheShareWithServerSharding(t *testing.T) {
 	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{"pods": 1000}, DefaultKinds()), Check: time.Hour}
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{"pods": 1000}, DefaultKinds()), Check: time.Hour}
 	everything := c.Replica(l, 4).CheckBytes
 	l.ServerSharded = true
 	if got, want := c.Replica(l, 4).CheckBytes, everything/2; math.Abs(got/want-1) > 1e-9 {
@@ -168,16 +81,16 @@ func TestChecksOfAFilteringServerReadTwiceWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestFitIsTheSmallestThatStaysWithin(t *testing.T) {
+func TestSmallestFleetStaysWithinLimits(t *testing.T) {
 	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{"pods": 200_000}, DefaultKinds()), Events: 1000, Interval: 30 * time.Second, RawBytes: 32 << 20}
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{"pods": 200_000}, DefaultKinds()), Events: 1000, Interval: 30 * time.Second, RawBytes: 32 << 20}
 	for _, limits := range []Limits{
 		{Memory: 256 << 20},
 		{Timeout: 3 * time.Second},
-		{Page: 100 << 20},
-		{Memory: 512 << 20, Timeout: 10 * time.Second, Page: 1 << 30},
+		{Text: 100 << 20},
+		{Memory: 512 << 20, Timeout: 10 * time.Second, Text: 1 << 30},
 	} {
-		fit, ok := c.Fit(l, limits)
+		fit, ok := c.SmallestFleet(l, limits)
 		if !ok || fit.Replicas < 2 {
 			t.Errorf("%+v: %d replicas, %v", limits, fit.Replicas, ok)
 			continue
@@ -186,19 +99,18 @@ func TestFitIsTheSmallestThatStaysWithin(t *testing.T) {
 			t.Errorf("%+v: %d replicas are not the fewest that fit", limits, fit.Replicas)
 		}
 	}
-	if fit, ok := c.Fit(l, Limits{Memory: 32 << 20}); ok {
-		t.Errorf("%d replicas fit into less memory than one takes without objects", fit.Replicas)
+	if fit, ok := c.SmallestFleet(l, Limits{Memory: 32 << 20}); ok {
+		t.Errorf("%d replicas fit into less memory than an empty one takes", fit.Replicas)
 	}
-	if fit, ok := c.Fit(Load{Standby: true}, Limits{}); !ok || fit.Replicas != 2 {
+	if fit, ok := c.SmallestFleet(Load{Standby: true}, Limits{}); !ok || fit.Replicas != 2 {
 		t.Errorf("standby with %d replicas", fit.Replicas)
 	}
-	if fit, ok := c.Fit(Load{}, Limits{}); !ok || fit.Replicas != 1 {
+	if fit, ok := c.SmallestFleet(Load{}, Limits{}); !ok || fit.Replicas != 1 {
 		t.Errorf("an empty cluster needs %d replicas", fit.Replicas)
 	}
 }
 
-// TestSampleIsLikeTheWhole: the size of some objects is about that of all.
-func TestSampleIsLikeTheWhole(t *testing.T) {
+func TestSampleHasAboutTheSizesOfTheCluster(t *testing.T) {
 	kinds := readCluster(t, scaled(), 300)
 	whole := readAll(t, scaled())
 	pods := func(all []Kind) Kind {
@@ -212,5 +124,22 @@ func TestSampleIsLikeTheWhole(t *testing.T) {
 		if math.Abs(n[0]/n[1]-1) > 0.15 {
 			t.Errorf("sampled %+v, all %+v", a, b)
 		}
+	}
+}
+
+func TestServerShardingSavesForeignEvents(t *testing.T) {
+	c := costs(t)
+	l := Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: 100_000}, DefaultKinds()), Events: 2000, Check: time.Hour}
+	all, one := c.Replica(l, 8), c.Replica(l, 1)
+	l.ServerSharded = true
+	own := c.Replica(l, 8)
+	if all.EventBytes != one.EventBytes || all.StartBytes != one.StartBytes || all.CheckBytes != one.CheckBytes {
+		t.Errorf("one of 8 does not receive what one of 1 does: %+v, %+v", all, one)
+	}
+	if own.EventBytes != one.EventBytes/8 || own.StartBytes != one.StartBytes/8 || own.CheckBytes != one.CheckBytes/4 {
+		t.Errorf("one of 8 does not receive an eighth, and twice that for checks: %+v, %+v", own, one)
+	}
+	if own.EventCPU >= all.EventCPU || own.StartCPU >= all.StartCPU || own.Memory != all.Memory {
+		t.Errorf("%+v, %+v", own, all)
 	}
 }

@@ -16,58 +16,57 @@ import (
 type Size struct {
 	Series float64 `yaml:"series"` // sample lines
 	Text   float64 `yaml:"text"`   // bytes of them
-	Gzip   float64 `yaml:"gzip"`   // bytes in a gzip scrape, once compressed
-	// Memory is what the store holds for the object, in bytes: its part of the
-	// packed pages, and a fingerprint for each family that it has.
+	Gzip   float64 `yaml:"gzip"`   // bytes in a gzip scrape
+	// Memory is the object's part of the compressed blocks, and a fingerprint for each family that
+	// it has; in bytes.
 	Memory float64 `yaml:"memory"`
 }
 
-// Sample measures objects of one kind by doing with them what a replica does.
+// Sample measures objects of one kind with the code that renders and compresses them in a replica.
 // It is not safe for concurrent use.
 type Sample struct {
 	renderer *resources.Renderer
 	store    *store.Store
 	lines    resources.Lines
 
-	mark    []bool // the families whose series are counted by themselves, too
-	objects int
-	latest  tally // of the objects that do not stand for any yet
-	stands  tally // of those that the others stand for
+	marked   []bool // by family: its series are also counted separately
+	objects  int
+	pending  sums // objects added since SetPopulation
+	weighted sums // the population that the objects before represent
 }
 
-// tally is what some objects have together.
-type tally struct {
-	objects, series, prints, text float64
-	marked                        float64 // series of the marked families
+// sums are totals over objects.
+type sums struct {
+	objects, series, fingerprints, text float64
+	marked                              float64 // series of the marked families
 }
 
-// add adds what others have, that many times.
-func (t *tally) add(o tally, times float64) {
-	t.objects += o.objects * times
-	t.series += o.series * times
-	t.prints += o.prints * times
-	t.text += o.text * times
-	t.marked += o.marked * times
+// add adds o n times.
+func (s *sums) add(o sums, n float64) {
+	s.objects += o.objects * n
+	s.series += o.series * n
+	s.fingerprints += o.fingerprints * n
+	s.text += o.text * n
+	s.marked += o.marked * n
 }
 
-// fingerprint is the memory that a store needs for each family of an object.
-const fingerprint = bits.UintSize / 8
+// fingerprintBytes is the memory that a store needs for each family of an object.
+const fingerprintBytes = bits.UintSize / 8
 
-// NewSample returns an empty one. The series of the marked families are counted
-// by themselves, too.
+// NewSample returns an empty sample. Series of the marked families are also counted separately.
 func NewSample(r *resources.Renderer, marked ...string) *Sample {
 	s := &Sample{renderer: r}
 	var families []store.Family
 	for _, f := range r.Families() {
 		families = append(families, store.Family{Name: f.Name})
-		s.mark = append(s.mark, slices.Contains(marked, f.Name))
+		s.marked = append(s.marked, slices.Contains(marked, f.Name))
 	}
 	s.store = store.New(families, nil)
 	return s
 }
 
-// Add takes an object as it came from the API server. An object that cannot be
-// rendered is an error, and is left out, as it is from a page.
+// Add adds an object in the encoding of the API server. It returns an error for an object that
+// cannot be rendered, which is left out of the sample as it is left out of the exposition.
 func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
 	meta, err := wire.ReadMeta(enc, raw)
 	if err != nil {
@@ -76,54 +75,53 @@ func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
 	if err := s.renderer.Render(enc, raw, &s.lines); err != nil {
 		return err
 	}
-	start, one := 0, tally{objects: 1, text: float64(len(s.lines.Buf))}
+	start, one := 0, sums{objects: 1, text: float64(len(s.lines.Buf))}
 	for family, end := range s.lines.Ends {
 		n := float64(bytes.Count(s.lines.Buf[start:end], []byte{'\n'}))
 		if n > 0 {
-			one.prints++
+			one.fingerprints++
 		}
-		if s.mark[family] {
+		if s.marked[family] {
 			one.marked += n
 		}
 		one.series += n
 		start = end
 	}
 	s.objects++
-	s.latest.add(one, 1)
+	s.pending.add(one, 1)
 	s.store.Put(store.Object{ID: store.NewIDBytes(meta.UID, meta.Namespace, meta.Name), Hash: shard.HashBytes(meta.UID)},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
 	return nil
 }
 
-// Represent says that the objects added since it was called last, if there are any, stand
-// for so many of the cluster. What the sample tells is about those.
-func (s *Sample) Represent(objects int) {
-	if s.latest.objects > 0 {
-		s.stands.add(s.latest, float64(objects)/s.latest.objects)
+// SetPopulation sets how many objects of the cluster the objects added since the last call
+// represent. All means of the sample are weighted by population.
+func (s *Sample) SetPopulation(objects int) {
+	if s.pending.objects > 0 {
+		s.weighted.add(s.pending, float64(objects)/s.pending.objects)
 	}
-	s.latest = tally{}
+	s.pending = sums{}
 }
 
-// Len is the number of objects that were added.
+// Len returns the number of objects that were added.
 func (s *Sample) Len() int { return s.objects }
 
-// Marked is how many series of the marked families an object has on average; 0
-// when there are no objects.
-func (s *Sample) Marked() float64 { return s.stands.marked / max(s.stands.objects, 1) }
+// MeanMarkedSeries returns the mean number of series of the marked families per object; 0 without
+// objects.
+func (s *Sample) MeanMarkedSeries() float64 { return s.weighted.marked / max(s.weighted.objects, 1) }
 
-// Size is that of the objects that are represented, all zero when there are none. It
-// packs what was added as a replica does with what has been left alone, all of it
-// together: so it is packed, too, where each of many namespaces has few.
+// Size returns the mean size of an object; zero without objects. It compresses all objects of the
+// sample together: in a replica, too, a block holds objects of many namespaces.
 func (s *Sample) Size() Size {
 	s.store.EndBulkLoad()
 	s.store.Sweep(0, time.Now())
-	n, stats := max(s.stands.objects, 1), s.store.Stats()
-	text := s.stands.text / n
-	packed := text / max(float64(stats.TextBytes), 1) // of what is packed, the part of one object
+	n, stats := max(s.weighted.objects, 1), s.store.Stats()
+	text := s.weighted.text / n
+	share := text / max(float64(stats.TextBytes), 1) // one object's share of the compressed text
 	return Size{
-		Series: s.stands.series / n,
+		Series: s.weighted.series / n,
 		Text:   text,
-		Gzip:   packed * float64(store.TakeSnapshot(store.Text, s.store).GzipSize()),
-		Memory: packed*float64(stats.CompressedBytes) + s.stands.prints/n*fingerprint,
+		Gzip:   share * float64(store.TakeSnapshot(store.Text, s.store).GzipSize()),
+		Memory: share*float64(stats.CompressedBytes) + s.weighted.fingerprints/n*fingerprintBytes,
 	}
 }

@@ -1,15 +1,17 @@
-package capacity
+package fit
 
 import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/capacity"
 )
 
-// made is the run that a fleet would show if the costs were right.
-func (c Costs) made(pods, shards int, serverSharded bool) Run {
-	l := Load{
-		Kinds:  c.Proportion(map[string]int{podsKind: pods}, DefaultKinds()),
+// syntheticRun returns the run of a fleet with exactly these costs.
+func syntheticRun(c capacity.Costs, pods, shards int, serverSharded bool) Run {
+	l := capacity.Load{
+		Kinds:  c.ScaleFromPods(map[string]int{podsKind: pods}, capacity.DefaultKinds()),
 		Events: 400, RawBytes: 32 << 20, ServerSharded: serverSharded,
 	}
 	rest := l
@@ -24,20 +26,19 @@ func (c Costs) made(pods, shards int, serverSharded bool) Run {
 	}
 }
 
-// TestLearnFindsCosts: runs that follow the model tell its numbers, whatever was known before.
-func TestLearnFindsCosts(t *testing.T) {
+func TestFitRecoversTheCostsOfSyntheticRuns(t *testing.T) {
 	right := costs(t)
 	right.Process.Base, right.Process.Object, right.Process.Idle = 50e6, 400, 5*time.Millisecond
-	right.Process.Awake = 6 * time.Millisecond
+	right.Process.WakeupCPU = 6 * time.Millisecond
 	right.Process.OwnedEvent, right.Process.ForeignEvent, right.Process.EventBytes = 77*time.Microsecond, 9*time.Microsecond, 7000
-	right.Start = Start{Fixed: 80 * time.Millisecond, PerMB: 12 * time.Millisecond, ForeignObject: 6 * time.Microsecond}
+	right.Start = capacity.Start{Fixed: 80 * time.Millisecond, PerMB: 12 * time.Millisecond, ForeignObject: 6 * time.Microsecond}
 	right.Scrape.Fixed, right.Scrape.PerMB = 2*time.Millisecond, 600*time.Microsecond
 	var runs []Run
 	for _, pods := range []int{1100, 22_000, 110_000} {
-		runs = append(runs, right.made(pods, 1, false))
+		runs = append(runs, syntheticRun(right, pods, 1, false))
 	}
-	runs = append(runs, right.made(110_000, 4, false), right.made(110_000, 4, true), right.made(110_000, 8, false))
-	got, err := costs(t).Learn(runs)
+	runs = append(runs, syntheticRun(right, 110_000, 4, false), syntheticRun(right, 110_000, 4, true), syntheticRun(right, 110_000, 8, false))
+	got, err := Fit(costs(t), runs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestLearnFindsCosts(t *testing.T) {
 		"base":           {got.Process.Base, right.Process.Base},
 		"object":         {got.Process.Object, right.Process.Object},
 		"idle":           {got.Process.Idle.Seconds(), right.Process.Idle.Seconds()},
-		"awake":          {got.Process.Awake.Seconds(), right.Process.Awake.Seconds()},
+		"wake-ups":       {got.Process.WakeupCPU.Seconds(), right.Process.WakeupCPU.Seconds()},
 		"owned event":    {got.Process.OwnedEvent.Seconds(), right.Process.OwnedEvent.Seconds()},
 		"foreign event":  {got.Process.ForeignEvent.Seconds(), right.Process.ForeignEvent.Seconds()},
 		"event's bytes":  {got.Process.EventBytes, right.Process.EventBytes},
@@ -61,44 +62,25 @@ func TestLearnFindsCosts(t *testing.T) {
 		}
 	}
 	if got.Kinds["pods"] != right.Kinds["pods"] || got.Process.Garbage != right.Process.Garbage {
-		t.Error("what runs do not tell has changed")
+		t.Error("costs that the runs do not determine have changed")
 	}
 }
 
-func TestLearnNeedsRunsThatDiffer(t *testing.T) {
+func TestFitNeedsRunsThatDiffer(t *testing.T) {
 	c := costs(t)
-	one := c.made(1100, 1, false)
-	for _, runs := range [][]Run{nil, {one}, {one, one, one}, {one, c.made(22_000, 1, false)}} {
-		if _, err := c.Learn(runs); err == nil {
-			t.Errorf("%d runs that do not tell costs apart are no error", len(runs))
+	one := syntheticRun(c, 1100, 1, false)
+	for _, runs := range [][]Run{nil, {one}, {one, one, one}, {one, syntheticRun(c, 22_000, 1, false)}} {
+		if _, err := Fit(c, runs); err == nil {
+			t.Errorf("%d runs that are too similar: no error", len(runs))
 		}
 	}
 }
 
-// TestNoCostIsBelowZero: noise does not make what is cheap earn something.
-func TestNoCostIsBelowZero(t *testing.T) {
+func TestNoiseMakesNoCostNegative(t *testing.T) {
 	found, err := regress([]observation{
-		{x: []float64{1, 1}, y: 1, size: 1}, {x: []float64{1, 2}, y: 2.1, size: 1}, {x: []float64{1, 3}, y: 3.3, size: 1},
+		{x: []float64{1, 1}, y: 1, weight: 1}, {x: []float64{1, 2}, y: 2.1, weight: 1}, {x: []float64{1, 3}, y: 3.3, weight: 1},
 	})
 	if err != nil || found[0] != 0 || math.Abs(found[1]-1.08) > 0.02 {
 		t.Errorf("%v, %v", found, err)
-	}
-}
-
-// TestServerThatShardsSparesOthersEvents: and their bytes.
-func TestServerThatShardsSparesOthersEvents(t *testing.T) {
-	c := costs(t)
-	l := Load{Kinds: c.Proportion(map[string]int{podsKind: 100_000}, DefaultKinds()), Events: 2000, Check: time.Hour}
-	all, one := c.Replica(l, 8), c.Replica(l, 1)
-	l.ServerSharded = true
-	own := c.Replica(l, 8)
-	if all.EventBytes != one.EventBytes || all.StartBytes != one.StartBytes || all.CheckBytes != one.CheckBytes {
-		t.Errorf("one of 8 does not receive what one of 1 does: %+v, %+v", all, one)
-	}
-	if own.EventBytes != one.EventBytes/8 || own.StartBytes != one.StartBytes/8 || own.CheckBytes != one.CheckBytes/4 {
-		t.Errorf("one of 8 does not receive an eighth, and twice that for checks: %+v, %+v", own, one)
-	}
-	if own.EventCPU >= all.EventCPU || own.StartCPU >= all.StartCPU || own.Memory != all.Memory {
-		t.Errorf("%+v, %+v", own, all)
 	}
 }

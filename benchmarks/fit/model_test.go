@@ -1,0 +1,104 @@
+package fit
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/statefleet/statefleet/internal/capacity"
+)
+
+// tolerance is the largest relative error of an estimate.
+const tolerance = 0.3
+
+// near compares an estimate with a measurement.
+func near(t *testing.T, run, what string, estimated, measured float64) {
+	t.Helper()
+	off := estimated/measured - 1
+	t.Logf("%s: %-18s estimated %10.4g, measured %10.4g: %+.0f %%", run, what, estimated, measured, 100*off)
+	if !(math.Abs(off) <= tolerance) {
+		t.Errorf("%s: %s is %.0f %% off", run, what, 100*off)
+	}
+}
+
+// These are the runs to which the costs were fitted.
+func TestEstimatesAreWithinThirtyPercentOfRuns(t *testing.T) {
+	text, err := os.ReadFile("../results/curves.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var curves struct{ Runs []Run }
+	if err := json.Unmarshal(text, &curves); err != nil {
+		t.Fatal(err)
+	}
+	if len(curves.Runs) == 0 {
+		t.Fatal("no runs")
+	}
+	c := costs(t)
+	for _, r := range curves.Runs {
+		if r.Running > 0 {
+			continue // a run at another rate of events per wake-up than the model assumes
+		}
+		rest := capacity.Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: r.Pods}, capacity.DefaultKinds()), RawBytes: 32 << 20, ServerSharded: r.ServerSharded}
+		churn := rest
+		churn.Events = r.Events
+		still, busy, n := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards), float64(r.Shards)
+		run := fmt.Sprintf("%6d pods, %d shards, by the server %v", r.Pods, r.Shards, r.ServerSharded)
+		near(t, run, "series", n*still.Series, r.Series)
+		near(t, run, "text", n*still.Text, r.Text)
+		near(t, run, "gzip", n*still.Gzip, r.Gzip)
+		near(t, run, "memory", n*still.Memory, r.Memory)
+		near(t, run, "memory with events", n*busy.Memory, r.ChurnMemory)
+		near(t, run, "start, CPU", n*still.StartCPU.Seconds(), r.SyncCPU)
+		near(t, run, "start, bytes", n*still.StartBytes, r.SyncBytes)
+		near(t, run, "events, CPU", n*busy.CPU, r.CPU)
+		near(t, run, "events, bytes", n*busy.EventBytes, r.EventBytes)
+	}
+}
+
+// These runs have more events. No cost was fitted to them, except those of uncompressed text.
+func TestMemoryIsWithinThirtyPercentOfRuns(t *testing.T) {
+	text, err := os.ReadFile("testdata/measured.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []struct {
+		Pods, Shards       int
+		Events             float64
+		Series, Text, Gzip float64
+		Memory             float64
+		ChurnMemory        float64 `yaml:"churnMemory"`
+	}
+	if err := yaml.Unmarshal(text, &runs); err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) == 0 {
+		t.Fatal("no runs")
+	}
+	c := costs(t)
+	for _, r := range runs {
+		rest := capacity.Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: r.Pods}, capacity.DefaultKinds()), RawBytes: 32 << 20}
+		churn := rest
+		churn.Events = r.Events
+		still, busy := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards)
+		run := fmt.Sprintf("%5d pods, 1 of %d, %3.0f events/s", r.Pods, r.Shards, r.Events)
+		near(t, run, "series", still.Series, r.Series)
+		near(t, run, "text", still.Text, r.Text)
+		near(t, run, "gzip", still.Gzip, r.Gzip)
+		near(t, run, "memory", still.Memory, r.Memory)
+		near(t, run, "memory with events", busy.Memory, r.ChurnMemory)
+	}
+}
+
+func costs(t *testing.T) capacity.Costs {
+	t.Helper()
+	c, err := capacity.Measured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
