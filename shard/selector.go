@@ -57,11 +57,22 @@ func (r Ranges) SelectorWithin(limit int) string {
 
 // term returns the term of a selector that requests the range.
 func (r Range) term() string {
-	end := endOfRing
-	if r.End != 0 {
-		end = hex(r.End)
+	start, end := r.bounds()
+	return fmt.Sprintf("shardRange(object.metadata.uid, '%s', '%s')", start, end)
+}
+
+// bounds returns the bounds as the API server writes them.
+func (r Range) bounds() (start, end string) {
+	if r.End == 0 {
+		return hex(r.Start), endOfRing
 	}
-	return fmt.Sprintf("shardRange(object.metadata.uid, '%s', '%s')", hex(r.Start), end)
+	return hex(r.Start), hex(r.End)
+}
+
+// MarshalText implements [encoding.TextMarshaler] with the bounds of a selector: "0x…-0x…".
+func (r Range) MarshalText() ([]byte, error) {
+	start, end := r.bounds()
+	return []byte(start + "-" + end), nil
 }
 
 // termsWithin returns how many terms fit into limit bytes if the last one ends at end. All others

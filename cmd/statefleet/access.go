@@ -12,17 +12,20 @@ import (
 	"github.com/statefleet/statefleet/internal/web"
 )
 
-// checkWebConfig reads the web configuration file and tells whether it asks for passwords.
-func (s *settings) checkWebConfig() (passwords bool, err error) {
-	passwords, err = web.ValidateConfig(s.webConfigFile)
-	if err != nil {
-		return false, fmt.Errorf("--web.config.file: %w", err)
+// loadWebConfig loads the web configuration file; nil if there is none.
+func (s *settings) loadWebConfig(registry *prometheus.Registry) (*web.ConfigFile, error) {
+	if s.webConfigFile == "" {
+		return nil, nil
 	}
-	if passwords && s.authFilter {
-		return false, fmt.Errorf("--auth-filter and --web.config.file: %s: basic_auth_users: a request has one Authorization header, "+
+	config, err := web.LoadConfigFile(s.webConfigFile, registry, s.logger)
+	if err != nil {
+		return nil, fmt.Errorf("--web.config.file: %w", err)
+	}
+	if config.HasUsers() && s.authFilter {
+		return nil, fmt.Errorf("--auth-filter and --web.config.file: %s: basic_auth_users: a request has one Authorization header, "+
 			"for a token or for a password", s.webConfigFile)
 	}
-	return passwords, nil
+	return config, nil
 }
 
 // checkAuth checks what goes with --auth-filter.

@@ -144,7 +144,7 @@ func TestAuthFilterOfAnAPIServerThatCannotReview(t *testing.T) {
 			t.Errorf("status %d", got)
 		}
 	}
-	if text := p.log.String(); strings.Count(text, "callers cannot be checked") != 1 || strings.Contains(text, "some-token") {
+	if text := p.log.String(); strings.Count(text, "reviews of callers fail") != 1 || strings.Contains(text, "some-token") {
 		t.Errorf("the log:\n%s", text)
 	}
 }

@@ -19,7 +19,7 @@ type process struct {
 	generations *reloader
 	fleet       *fleet.Coordinator // nil: the assignment is static
 	auth        *web.AuthFilter    // nil: everybody may read
-	passwords   bool               // the web configuration file asks for them
+	webConfig   *web.ConfigFile    // nil: neither TLS nor passwords
 	page        *page
 	servers     []web.Server
 }
@@ -27,7 +27,11 @@ type process struct {
 // build makes a process. Its errors are the last that are known before something starts: files and ports.
 func build(ctx context.Context, s *settings) (p *process, err error) {
 	klog.SetSlogLogger(s.logger.With("component", "client-go"))
-	passwords, err := s.checkWebConfig()
+	registry, err := newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	webConfig, err := s.loadWebConfig(registry)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +48,7 @@ func build(ctx context.Context, s *settings) (p *process, err error) {
 			closeAll(append(metrics, telemetry))
 		}
 	}()
-	registry, err := newRegistry()
-	if err != nil {
-		return nil, err
-	}
-	p = &process{settings: s, passwords: passwords}
+	p = &process{settings: s, webConfig: webConfig}
 	if err := p.makeReloader(registry); err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func (p *process) makeReloader(registry *prometheus.Registry) (err error) {
 
 func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
 	options := web.Options{Version: release(), MaxRequests: p.maxRequests, Profiling: p.profiling}
-	if err := p.addFleetPage(&options, registry, telemetry); err != nil {
+	if err := p.addStatusPage(&options, registry, telemetry); err != nil {
 		return err
 	}
-	main, err := web.Handler(p.page.scrapes, registry, options)
+	main, err := web.Handler(p.generations, registry, options)
 	if err != nil {
 		return err
 	}
@@ -102,8 +102,7 @@ func (p *process) makeServers(registry *prometheus.Registry, telemetry net.Liste
 		return web.Server{
 			Listeners:   listeners,
 			Handler:     h,
-			ConfigFile:  p.webConfigFile,
-			Passwords:   p.passwords,
+			Config:      p.webConfig,
 			Timeouts:    p.timeouts,
 			Connections: limits,
 			Metrics:     counted,

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,73 +13,87 @@ import (
 
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/testing/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/web"
-	"github.com/statefleet/statefleet/internal/web/statuspage"
-	"github.com/statefleet/statefleet/store"
 )
 
-// overview reads the fleet page as a program would. Rings are left out: they are written in another form than they are held.
-func (p *program) overview(t *testing.T) (o struct {
-	Replica struct{ Ready, Serving bool }
-	Fleet   struct {
-		Active  int
-		Members []struct{ Self bool }
+// processStatus is a part of the JSON of the status page.
+type processStatus struct {
+	Process struct {
+		NotReady        string
+		ShardedByServer map[string]bool
 	}
-	Scrapes statuspage.Scrapes
-	Kinds   []statuspage.Kind
-	Census  *statuspage.Census
-}) {
-	t.Helper()
-	status, text := p.get(t, p.telemetry, "/-/fleet")
-	if err := json.Unmarshal([]byte(text), &o); err != nil || status != http.StatusOK {
-		t.Fatalf("status %d, %v: %s", status, err, text)
+	Fleet struct {
+		Active   int
+		Replicas []struct{ Self bool }
 	}
-	return o
+	Replica struct {
+		NotServing string
+		Kinds      []replica.KindOverview
+	}
+	Scrapes     web.ScrapeSummary
+	Cardinality *replica.CardinalityReport
 }
 
-func TestFleetPageShowsWhatIsServed(t *testing.T) {
+// pageStatus reads the JSON of the status page.
+func (p *program) pageStatus(t *testing.T) (s processStatus) {
+	t.Helper()
+	status, text := p.get(t, p.telemetry, "/-/fleet")
+	if err := json.Unmarshal([]byte(text), &s); err != nil || status != http.StatusOK {
+		t.Fatalf("status %d, %v: %s", status, err, text)
+	}
+	return s
+}
+
+func TestStatusPageShowsWhatIsServed(t *testing.T) {
 	_, api := cluster(t)
 	p := start(t, api, "--shard=1", "--total-shards=3", "--resources=pods,nodes,configmaps")
 	lines := p.page(t)
-	o := p.overview(t)
+	s := p.pageStatus(t)
 	eventually(t, "series are counted", func() bool {
-		o = p.overview(t)
-		return o.Census != nil && o.Census.All.Series > 0
+		s = p.pageStatus(t)
+		return s.Cardinality != nil && s.Cardinality.All.Series > 0
 	})
-	if o.Census.All.Series != len(lines) {
-		t.Errorf("%d series, the page has %d", o.Census.All.Series, len(lines))
+	series := map[string]int{}
+	for _, c := range s.Cardinality.Kinds {
+		series[c.Name] = c.Series
 	}
-	if !o.Replica.Ready || !o.Replica.Serving || o.Fleet.Active != 3 || len(o.Fleet.Members) != 3 || !o.Fleet.Members[1].Self {
-		t.Errorf("%+v", o)
+	if s.Cardinality.All.Series != len(lines) {
+		t.Errorf("%d series, the exposition has %d", s.Cardinality.All.Series, len(lines))
 	}
-	for _, k := range o.Kinds {
-		if k.Name == "pods" && (k.Phase != statuspage.Synced || k.Objects != count(lines, "kube_pod_info{") || k.Series <= k.Objects || k.Heard.IsZero() || k.Sharded == nil || *k.Sharded) {
+	if s.Process.NotReady != "" || s.Replica.NotServing != "" || s.Fleet.Active != 3 || len(s.Fleet.Replicas) != 3 || !s.Fleet.Replicas[1].Self {
+		t.Errorf("%+v", s)
+	}
+	for _, k := range s.Replica.Kinds {
+		if k.Name == "pods" && (k.Phase != watch.Synced || k.Objects != count(lines, "kube_pod_info{") || series["pods"] <= k.Objects || k.LastContact.IsZero()) {
 			t.Errorf("pods: %+v", k)
 		}
 	}
-	if len(o.Kinds) != 3 || o.Scrapes.Last.At.IsZero() || !o.Scrapes.Last.Whole || o.Scrapes.Last.Bytes == 0 || o.Scrapes.Recent.Scrapes == 0 {
-		t.Errorf("kinds %v, scrapes %+v", o.Kinds, o.Scrapes)
+	if sharded, known := s.Process.ShardedByServer["pods"]; sharded || !known {
+		t.Errorf("sharded by the server: %v", s.Process.ShardedByServer)
+	}
+	if last := s.Scrapes.Last; len(s.Replica.Kinds) != 3 || last.At.IsZero() || !last.Complete || last.Bytes == 0 || s.Scrapes.Count == 0 {
+		t.Errorf("kinds %v, scrapes %+v", s.Replica.Kinds, s.Scrapes)
 	}
 	if status, text := p.get(t, p.telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
 		t.Errorf("page: status %d: %s", status, text)
 	}
 	if status, text := p.get(t, p.metrics, "/-/fleet"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
-		t.Errorf("the main port does not lead to the page: status %d: %.100s", status, text)
+		t.Errorf("the main port does not redirect to the page: status %d: %.100s", status, text)
 	}
 }
 
-// The page has to be there when nothing else is.
-func TestFleetPageWithoutAnAPIServer(t *testing.T) {
+func TestStatusPageWithoutAnAPIServer(t *testing.T) {
 	p := start(t, "--apiserver=http://127.0.0.1:9", "--pod=statefleet-0", "--pod-namespace=monitoring", "--shard.standby")
-	if o := p.overview(t); o.Replica.Ready || o.Replica.Serving || o.Fleet.Active != 0 {
-		t.Errorf("%+v", o)
+	if s := p.pageStatus(t); s.Process.NotReady == "" || s.Replica.NotServing == "" || s.Fleet.Active != 0 {
+		t.Errorf("%+v", s)
 	}
 	if status, text := p.get(t, p.telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "This replica is not ready") {
 		t.Errorf("status %d: %s", status, text)
 	}
 }
 
-func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
+func TestCardinalityIsCountedOnDemand(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		taken, series := 0, 0
 		c := &census{asked: make(chan struct{}, 1), take: func(ctx context.Context) (replica.CardinalityReport, error) {
@@ -108,7 +119,7 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		if taken != 0 {
-			t.Error("counted for no one")
+			t.Error("counted without demand")
 		}
 		look(1)
 		look(1) // under way
@@ -129,46 +140,6 @@ func TestCensusIsTakenWhenSomebodyLooks(t *testing.T) {
 	})
 }
 
-// fixedExporter has one page.
-type fixedExporter struct{ web.Exporter }
-
-func (fixedExporter) Collect(store.Format, func(string) bool) (web.Page, error) {
-	return store.TakeSnapshot(store.OpenMetrics, store.New(nil, nil)), nil
-}
-
-type brokenWriter struct{}
-
-func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the client left") }
-
-func TestScrapesAreRemembered(t *testing.T) {
-	l := &scrapeLog{Exporter: fixedExporter{}}
-	if o := l.overview(); o != (statuspage.Scrapes{}) {
-		t.Errorf("before the first: %+v", o)
-	}
-	scrape := func(write func(web.Page, io.Writer) error, w io.Writer) {
-		t.Helper()
-		p, err := l.Collect(store.OpenMetrics, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = write(p, w)
-		p.Release()
-	}
-	var text bytes.Buffer
-	for range 2 * recentScrapes {
-		scrape(web.Page.WriteText, &text)
-	}
-	scrape(web.Page.WriteGzip, brokenWriter{})
-	o := l.overview()
-	if o.Last.Encoding != "gzip" || o.Last.Whole || o.Last.Bytes == 0 || o.Recent.Scrapes != recentScrapes || o.Recent.Failed != 1 {
-		t.Errorf("%+v", o)
-	}
-	scrape(web.Page.WriteText, &text)
-	if o := l.overview(); o.Last.Encoding != "identity" || !o.Last.Whole || o.Last.Bytes != int64(len("# EOF\n")) || o.Recent.MeanBytes == 0 || o.Recent.MaxSeconds < o.Recent.MeanSeconds {
-		t.Errorf("%+v", o)
-	}
-}
-
 func TestSelfNumbers(t *testing.T) {
 	r, err := newRegistry()
 	if err != nil {
@@ -178,13 +149,13 @@ func TestSelfNumbers(t *testing.T) {
 	r.MustRegister(sharded)
 	sharded.WithLabelValues("pods").Set(1)
 	sharded.WithLabelValues("jobs").Set(0)
-	config := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "statefleet_web_config_last_reload_successful"}, []string{"port"})
+	config := prometheus.NewGauge(prometheus.GaugeOpts{Name: "statefleet_web_config_last_reload_successful"})
 	r.MustRegister(config)
-	config.WithLabelValues("metrics").Set(1)
+	config.Set(1)
 	if n := selfNumbers(r); n.refused {
 		t.Error("the web configuration is in use")
 	}
-	config.WithLabelValues("telemetry").Set(0)
+	config.Set(0)
 	n := selfNumbers(r)
 	if !n.refused {
 		t.Error("the web configuration was refused")

@@ -194,15 +194,15 @@ func (l *live) Ready() error {
 // Resources implements [web.Exporter].
 func (l *live) Resources() []string { return l.serving.Load().replica.Resources() }
 
-// Collect implements [web.Exporter].
-func (l *live) Collect(f store.Format, include func(resource string) bool) (web.Page, error) {
+// Snapshot implements [web.Exporter].
+func (l *live) Snapshot(f store.Format, include func(resource string) bool) (web.Snapshot, error) {
 	g := l.serving.Load()
 	if err := g.ready(); err != nil {
 		return nil, err
 	}
-	page, err := g.replica.Collect(f, include)
-	if err != nil { // not the page: nil in it would not be nil here
+	snapshot, err := g.replica.Collect(f, include)
+	if err != nil { // a nil *store.Snapshot would not be a nil web.Snapshot
 		return nil, err
 	}
-	return page, nil
+	return snapshot, nil
 }

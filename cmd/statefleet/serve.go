@@ -19,6 +19,12 @@ func (p *process) run(ctx context.Context) error {
 	for _, s := range p.servers {
 		g.Go(func() error { return s.Run(serving) })
 	}
+	if p.webConfig != nil {
+		g.Go(func() error {
+			p.webConfig.Run(serving)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		p.tuneLoading(serving)
 		return nil

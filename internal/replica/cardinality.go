@@ -23,23 +23,26 @@ const (
 
 // CardinalityReport counts what a replica serves.
 type CardinalityReport struct {
-	At   time.Time     // when it began
-	Took time.Duration // mostly rest
+	At   time.Time     `json:"at"` // when it began
+	Took time.Duration `json:"-"`  // mostly pauses
 	// All is everything together; without a name.
-	All Count
+	All Count `json:"all"`
 	// Kinds has all kinds with text, Families and Namespaces only the largest, in
 	// this order: by series, then by name. The namespace of what has none is "".
-	Kinds, Families, Namespaces []Count
+	Kinds      []Count `json:"kinds,omitempty"`
+	Families   []Count `json:"families,omitempty"`
+	Namespaces []Count `json:"namespaces,omitempty"`
 	// FamilyTotal and NamespaceTotal are how many there are.
-	FamilyTotal, NamespaceTotal int
+	FamilyTotal    int `json:"familyTotal"`
+	NamespaceTotal int `json:"namespaceTotal"`
 }
 
 // Count is what one thing puts on the page.
 type Count struct {
-	Name   string
-	Series int
-	Bytes  int64 // of text, without headers
-	Memory int64 // that the pages take; 0 for namespaces, which share pages
+	Name   string `json:"name"`
+	Series int    `json:"series"`
+	Bytes  int64  `json:"bytes"`                 // of text, without headers
+	Memory int64  `json:"memoryBytes,omitempty"` // of the blocks; 0 for namespaces, which share blocks
 }
 
 // Cardinality counts the lines of all pages that are shown. It reads all text, which

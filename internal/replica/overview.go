@@ -1,60 +1,83 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/shard"
-	"github.com/statefleet/statefleet/store"
 )
 
-// Overview is what a replica holds and serves at one moment.
+// Overview is the state of a replica at one moment, as the status page shows it.
 type Overview struct {
-	// Serves is why nothing is served; nil when something is. See [Replica.Serves].
-	Serves error
-	// Held and Shown are the hashes whose objects are held, and served.
-	Held, Shown shard.Ranges
-	// RawBytes and RawLimit are the memory of uncompressed pages and its bound.
-	RawBytes, RawLimit int64
-	// Kinds are in the order of the page.
-	Kinds []KindOverview
+	// NotServing is why nothing is served; "" while the replica serves. See [Replica.Serves].
+	NotServing string `json:"notServing,omitempty"`
+	// Held and Visible are the hashes whose objects are held, and served.
+	Held    shard.Ranges `json:"held,omitempty"`
+	Visible shard.Ranges `json:"visible,omitempty"`
+	// RawBytes is the memory of uncompressed blocks, RawLimit its limit.
+	RawBytes int64 `json:"rawBytes"`
+	RawLimit int64 `json:"rawLimit"`
+	// Kinds are in the order of the exposition.
+	Kinds []KindOverview `json:"kinds,omitempty"`
 }
 
-// KindOverview is one kind of an Overview.
+// KindOverview is the state of one kind.
 type KindOverview struct {
-	Name string
-	store.Stats
-	// Status is that of the kind's requests taken together; Err is from one of
-	// those whose phase counts.
-	watch.Status
-	// Late is set on a kind that was added while others were served, or on a custom
-	// one that does not block readiness any longer. It is not shown before it is complete.
-	Late bool
+	Name string `json:"name"`
+	// Phase is that of the kind's requests taken together, and began at Since; zero while it is the
+	// first. Error is the last one of a request in this phase.
+	Phase watch.Phase `json:"phase"`
+	Since time.Time   `json:"since,omitzero"`
+	Error string      `json:"error,omitempty"`
+	// LastContact is when the API server last sent something.
+	LastContact time.Time `json:"lastContact,omitzero"`
+	// Loading is set on a kind that was added while others were served, or on a custom one that no
+	// longer blocks readiness. It is not served before it is complete.
+	Loading bool `json:"loading"`
 	// Truncated is how many objects lack metric families because of Options.ObjectBytes.
-	Truncated int
+	Truncated int `json:"truncated"`
+
+	Objects         int   `json:"objects"`       // served
+	HiddenObjects   int   `json:"hiddenObjects"` // held but not served
+	TextBytes       int64 `json:"textBytes"`
+	RawBytes        int64 `json:"rawBytes"`        // memory of uncompressed text
+	CompressedBytes int64 `json:"compressedBytes"` // memory of compressed text
 }
 
 // Overview returns the present state. It may be called at any time by any
 // goroutine and costs the same whatever the replica holds.
 func (r *Replica) Overview() Overview {
 	o := Overview{
-		Serves:   r.Serves(),
 		Held:     rangesOf(r.held.Load()),
-		Shown:    rangesOf(r.visible.Load()),
+		Visible:  rangesOf(r.visible.Load()),
 		RawBytes: r.budget.RawBytes(),
 		RawLimit: r.options.RawBytes,
 	}
+	if err := r.Serves(); err != nil {
+		o.NotServing = err.Error()
+	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Late: k.warming})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.warming})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()
 	for i, k := range kinds {
-		o.Kinds[i].Stats = k.store.Stats()
-		o.Kinds[i].Status = k.status()
-		o.Kinds[i].Truncated = k.truncated.count(k.store.Contains)
-		o.Kinds[i].Err = k.lastError(o.Kinds[i].Phase)
+		k.describe(&o.Kinds[i])
 	}
 	return o
+}
+
+// describe adds the state of the kind's requests and of its store.
+func (k *kind) describe(o *KindOverview) {
+	status, stats := k.status(), k.store.Stats()
+	o.Phase, o.Since, o.LastContact = status.Phase, status.Since, status.LastEvent
+	if err := k.lastError(status.Phase); err != nil {
+		o.Error = err.Error()
+	}
+	o.Truncated = k.truncated.count(k.store.Contains)
+	o.Objects, o.HiddenObjects = stats.Objects, stats.HiddenObjects
+	o.TextBytes, o.RawBytes, o.CompressedBytes = stats.TextBytes, stats.RawBytes, stats.CompressedBytes
 }
 
 func rangesOf(p *shard.Ranges) shard.Ranges {

@@ -28,23 +28,23 @@ func TestOverviewOfAReplica(t *testing.T) {
 	}
 	w.bend.Store(&bend)
 	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
-	if o := r.Overview(); o.Serves == nil || len(o.Held)+len(o.Shown) != 0 || len(o.Kinds) == 0 {
+	if o := r.Overview(); o.NotServing == "" || len(o.Held)+len(o.Visible) != 0 || len(o.Kinds) == 0 {
 		t.Errorf("before there is a shard: %+v", o)
 	}
 	r.assign(0, 1)
 	r.waitReady()
 	o := r.Overview()
-	if o.Serves != nil || !o.Held.Equal(shard.All()) || !o.Shown.Equal(shard.All()) || o.RawLimit != 1<<20 {
+	if o.NotServing != "" || !o.Held.Equal(shard.All()) || !o.Visible.Equal(shard.All()) || o.RawLimit != 1<<20 {
 		t.Errorf("%+v", o)
 	}
 	for _, k := range o.Kinds {
 		switch k.Name {
 		case "pods":
-			if k.Objects != 30 || k.Phase != watch.Synced || k.Err != nil || k.LastEvent.IsZero() || k.TextBytes == 0 {
+			if k.Objects != 30 || k.Phase != watch.Synced || k.Error != "" || k.LastContact.IsZero() || k.TextBytes == 0 {
 				t.Errorf("pods: %+v", k)
 			}
 		case "secrets":
-			if k.Phase != watch.Forbidden || k.Err == nil || !strings.Contains(k.Err.Error(), "no <b>rule</b>") {
+			if k.Phase != watch.Forbidden || !strings.Contains(k.Error, "no <b>rule</b>") {
 				t.Errorf("secrets: %+v", k)
 			}
 		}

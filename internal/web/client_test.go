@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/util/cache"
 )
 
 func TestClientsAreAddressesOrNetworks(t *testing.T) {
@@ -26,7 +28,7 @@ func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
 	var taken []int
 	for i := range 8 {
 		n := 0
-		for s.take(clientOf(fmt.Sprintf("192.0.2.%d:1", i))) {
+		for s.acquire(clientOf(fmt.Sprintf("192.0.2.%d:1", i))) {
 			n++
 		}
 		taken = append(taken, n)
@@ -36,7 +38,7 @@ func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
 	}
 	for i, n := range taken {
 		for range n {
-			s.leave(clientOf(fmt.Sprintf("192.0.2.%d:1", i)))
+			s.release(clientOf(fmt.Sprintf("192.0.2.%d:1", i)))
 		}
 	}
 	if s.free != 40 || len(s.held) != 0 {
@@ -47,17 +49,17 @@ func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
 func TestPeersWithoutAnAddressShareAllSlots(t *testing.T) {
 	s := newSlots(3)
 	for range 3 {
-		if !s.take(client{}) {
+		if !s.acquire(client{}) {
 			t.Error("refused")
 		}
 	}
-	if s.take(client{}) {
+	if s.acquire(client{}) {
 		t.Error("a fourth one")
 	}
 }
 
 func TestRatesOfManyClientsAreBounded(t *testing.T) {
-	r := rates{limit: 0, burst: 2, clients: 10}
+	r := rates{limit: 0, burst: 2, byClient: cache.NewLRUExpireCache(10)}
 	for i := range 1000 {
 		from := clientOf(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
 		for n, want := range []bool{true, true, false} {
@@ -66,7 +68,7 @@ func TestRatesOfManyClientsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if len(r.byClient) != 10 {
-		t.Errorf("%d clients are remembered", len(r.byClient))
+	if n := len(r.byClient.Keys()); n != 10 {
+		t.Errorf("%d clients are remembered", n)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	clientTLS = serverTLS + "  client_auth_type: RequireAndVerifyClientCert\n"
 )
 
-func TestWebConfigurationsThatAreRight(t *testing.T) {
+func TestValidWebConfigurations(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	for text, want := range map[string]bool{
@@ -30,18 +30,15 @@ func TestWebConfigurationsThatAreRight(t *testing.T) {
 		clientTLS + "  client_ca_file: cert.pem\n":                 false,
 		"http_server_config: {http2: false}\n" + serverTLS:         false,
 	} {
-		passwords, err := ValidateConfig(put(t, dir, "web.yml", text))
-		if err != nil || passwords != want {
-			t.Errorf("%q: passwords %v, %v", text, passwords, err)
+		c, err := loadConfig(put(t, dir, "web.yml", text))
+		if err != nil || len(c.Users) > 0 != want {
+			t.Errorf("%q: %+v, %v", text, c, err)
 		}
-	}
-	if passwords, err := ValidateConfig(""); err != nil || passwords {
-		t.Errorf("no file: passwords %v, %v", passwords, err)
 	}
 }
 
 // What is wrong is said in words that name the file and what is in it, and without showing a secret.
-func TestWebConfigurationsThatAreWrong(t *testing.T) {
+func TestInvalidWebConfigurationsAreRejected(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	_, key, err := ed25519.GenerateKey(nil)
@@ -78,14 +75,14 @@ func TestWebConfigurationsThatAreWrong(t *testing.T) {
 		serverTLS + "  min_version: TLS13\n  max_version: TLS12\n":              "min_version TLS 1.3 is above max_version TLS 1.2",
 		serverTLS + "  max_version: TLS11\n":                                    "min_version TLS 1.2 is above max_version TLS 1.1",
 		serverTLS + "  min_version: TLS14\n":                                    "unknown TLS version",
-		clientTLS + "  client_ca_file: garbage.pem\n":                           "there is no certificate",
-		clientTLS + "  client_ca_file: nothing.pem\n":                           "there is no certificate",
+		clientTLS + "  client_ca_file: garbage.pem\n":                           "contains no certificate",
+		clientTLS + "  client_ca_file: nothing.pem\n":                           "contains no certificate",
 		clientTLS + "  client_ca_file: absent.pem\n":                            "absent.pem",
 		serverTLS + "  client_ca_file: cert.pem\n":                              "without a Client Auth Policy",
 		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem": "Sometimes",
 	} {
 		file := put(t, dir, "web.yml", text)
-		_, err := ValidateConfig(file)
+		_, err := loadConfig(file)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%q: %v, want %q and the name of the file", text, err, want)
 		}

@@ -4,43 +4,61 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
 )
 
-// lookEvery is how often the web configuration file is looked at. A change is served after two looks.
-const lookEvery = time.Second
+// pollInterval is the time between two looks at the web configuration file.
+const pollInterval = time.Second
 
-// configFile follows a web configuration file. Requests and connections use the configuration that was valid last and
-// read no file: a file that is broken or missing for a moment must not fail a probe, which would restart the process.
-type configFile struct {
-	name      string
-	passwords bool // it must name users, always
-	load      func(name string) (*config, error)
-	log       *slog.Logger
-	loaded    func(ok bool) // called after each reload; the file is in use or was refused
+// ConfigFile is a web configuration file with TLS and basic authentication, as all Prometheus
+// exporters have it. [ConfigFile.Run] loads it when it changes. Requests and connections use the last
+// valid configuration and read no file, because a file that is broken for a moment must not fail a
+// probe, which would restart the process.
+type ConfigFile struct {
+	name       string
+	load       func(name string) (*config, error)
+	log        *slog.Logger
+	successful prometheus.Gauge
 
 	valid atomic.Pointer[config]
 
-	// Of the goroutine of follow: fingerprints of the files as they were loaded, and as they were at the last look.
-	inUse, seen [sha256.Size]byte
+	// Fingerprints of the files when they were loaded, and when they were last polled. Used by Run.
+	loaded, polled [sha256.Size]byte
 }
 
-// newConfigFile loads the file for the first time.
-func newConfigFile(name string, passwords bool, log *slog.Logger) (*configFile, error) {
-	f := &configFile{name: name, passwords: passwords, load: loadConfig, log: log, loaded: func(bool) {}}
+// LoadConfigFile loads a file and the files that it names. It rejects what the exporter toolkit
+// accepts although no user wants it: an empty file or list of users, which would admit every client,
+// and TLS that admits no client. It registers a metric with r.
+func LoadConfigFile(name string, r prometheus.Registerer, log *slog.Logger) (*ConfigFile, error) {
+	f := &ConfigFile{name: name, load: loadConfig, log: log, successful: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "statefleet_web_config_last_reload_successful",
+		Help: "Whether the last read of the web configuration file was successful, 1 or 0; after a failure the previous configuration stays in use.",
+	})}
 	if err := f.reload(); err != nil {
 		return nil, err
 	}
-	return f, nil
+	f.successful.Set(1)
+	return f, r.Register(f.successful)
 }
 
-// reload puts the file as it is now in use, if it is valid. It reads the file before and after the fingerprint: the next
-// look finds a change that comes in between.
-func (f *configFile) reload() error {
+// HasUsers reports whether the file asks for basic authentication. It stays true when the file
+// changes.
+func (f *ConfigFile) HasUsers() bool { return len(f.valid.Load().Users) > 0 }
+
+// reload puts the file in use if it is valid. It loads it before and after taking the fingerprint, so
+// that the next poll notices a change in between.
+func (f *ConfigFile) reload() error {
 	c, err := f.load(f.name)
 	if err != nil {
 		return err
@@ -49,72 +67,71 @@ func (f *configFile) reload() error {
 	if c, err = f.load(f.name); err != nil {
 		return err
 	}
-	if err := f.admits(c); err != nil {
+	if err := f.checkChange(c); err != nil {
 		return err
 	}
 	f.valid.Store(c)
-	f.inUse = sum
+	f.loaded = sum
 	return nil
 }
 
-// follow looks at the file until ctx ends.
-func (f *configFile) follow(ctx context.Context) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
+// Run polls the file until ctx ends.
+func (f *ConfigFile) Run(ctx context.Context) {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-look.C:
-			f.look()
+		case <-tick.C:
+			f.poll()
 		}
 	}
 }
 
-// look loads the file when it, or a file that it names, has changed since it was loaded. The files must be the same as at
-// the look before, so that a file is not read while it is being written.
-func (f *configFile) look() {
-	before, files := f.seen, f.valid.Load().files
-	f.seen = fingerprint(files)
-	if f.seen != before || f.seen == f.inUse {
+// poll loads the file if it, or a file that it names, has changed since it was loaded. It waits until
+// two polls find the same content, because a file may be read while it is written.
+func (f *ConfigFile) poll() {
+	before, files := f.polled, f.valid.Load().files
+	f.polled = fingerprint(files)
+	if f.polled != before || f.polled == f.loaded {
 		return
 	}
 	if err := f.reload(); err != nil {
-		f.inUse = f.seen // not again before it changes again
-		f.loaded(false)
-		f.log.Error("the web configuration file is refused; the configuration before it stays in use", "err", err)
+		f.loaded = f.polled // until it changes again
+		f.successful.Set(0)
+		f.log.Error("web configuration file rejected; the previous configuration stays in use", "err", err)
 		return
 	}
-	f.loaded(true)
-	f.log.Info("the web configuration file has changed and is in use")
+	f.successful.Set(1)
+	f.log.Info("web configuration file reloaded")
 }
 
 var (
-	errUsersGone = errors.New("basic_auth_users: there are no users any more, which would let everybody in; " +
-		"restart to do without passwords")
-	errTLSChanges = errors.New("tls_server_config, http2: TLS and HTTP/2 can be switched on or off by a restart only")
+	errUsersRemoved = errors.New("basic_auth_users: was removed, which would admit every client; restart to serve without passwords")
+	errTLSChanged   = errors.New("tls_server_config, http2: TLS and HTTP/2 cannot be switched on or off without a restart")
 )
 
-// admits returns an error when a configuration cannot take the place of the one in use.
-func (f *configFile) admits(c *config) error {
+// checkChange returns an error if c cannot replace the configuration in use.
+func (f *ConfigFile) checkChange(c *config) error {
 	before := f.valid.Load()
 	switch {
-	case len(c.Users) == 0 && (f.passwords || before != nil && len(before.Users) > 0):
-		return errUsersGone
 	case before == nil:
 		return nil
+	case len(c.Users) == 0 && len(before.Users) > 0:
+		return errUsersRemoved
 	case (before.tls == nil) != (c.tls == nil), c.tls != nil && before.HTTPConfig.HTTP2 != c.HTTPConfig.HTTP2:
-		return errTLSChanges
+		return errTLSChanged
 	}
 	return nil
 }
 
-// tlsFor implements tls.Config.GetConfigForClient: the next connection gets a renewed certificate.
-func (f *configFile) tlsFor(*tls.ClientHelloInfo) (*tls.Config, error) {
+// tlsFor implements tls.Config.GetConfigForClient: new connections get a renewed certificate.
+func (f *ConfigFile) tlsFor(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return f.valid.Load().tls, nil
 }
 
-// fingerprint stands for the content of files, and for which of them cannot be read.
+// fingerprint identifies the content of files, and which of them cannot be read.
 func fingerprint(names []string) (sum [sha256.Size]byte) {
 	var sums []byte
 	for _, name := range names {
@@ -127,4 +144,92 @@ func fingerprint(names []string) (sum [sha256.Size]byte) {
 		sums = append(append(sums, '+'), one[:]...)
 	}
 	return sha256.Sum256(sums)
+}
+
+// config is the content of a web configuration file and of the files that it names. It is immutable.
+type config struct {
+	toolkit.Config `yaml:",inline"`
+
+	tls   *tls.Config // nil: no TLS
+	files []string    // the file itself and those that it names
+}
+
+// loadConfig reads and checks a web configuration file. Its errors name the file.
+func loadConfig(file string) (*config, error) {
+	if err := toolkit.Validate(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c, err := readConfig(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func readConfig(file string) (*config, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var keys map[string]yaml.Node
+	if err := yaml.Unmarshal(content, &keys); err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, errors.New("is empty; write {} for neither TLS nor authentication")
+	}
+	c := &config{files: []string{file}}
+	c.TLSConfig.MinVersion, c.TLSConfig.MaxVersion = tls.VersionTLS12, tls.VersionTLS13 // the toolkit's defaults
+	c.HTTPConfig.HTTP2 = true
+	if err := yaml.Unmarshal(content, c); err != nil {
+		return nil, err
+	}
+	if _, ok := keys["basic_auth_users"]; ok && len(c.Users) == 0 {
+		return nil, errors.New("basic_auth_users: names no user, which would admit every client")
+	}
+	c.TLSConfig.SetDirectory(filepath.Dir(file))
+	return c, c.loadTLS()
+}
+
+// loadTLS checks the TLS part and reads the certificates, so that connections read no file.
+func (c *config) loadTLS() error {
+	t := &c.TLSConfig
+	if t.MinVersion > t.MaxVersion {
+		return fmt.Errorf("tls_server_config: min_version %s is above max_version %s: no client could connect",
+			tls.VersionName(uint16(t.MinVersion)), tls.VersionName(uint16(t.MaxVersion)))
+	}
+	authorities := []byte(t.ClientCAsText)
+	if t.ClientCAs != "" {
+		var err error
+		if authorities, err = os.ReadFile(t.ClientCAs); err != nil {
+			return fmt.Errorf("tls_server_config: client_ca_file: %w", err)
+		}
+	}
+	wanted := t.ClientCAs != "" || t.ClientCAsText != ""
+	if wanted && !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+		return errors.New("tls_server_config: client_ca, client_ca_file: contains no certificate")
+	}
+	if !t.IsEnabled() {
+		return nil
+	}
+	for _, name := range []string{t.TLSCertPath, t.TLSKeyPath, t.ClientCAs} {
+		if name != "" {
+			c.files = append(c.files, name)
+		}
+	}
+	made, err := toolkit.ConfigToTLSConfig(t)
+	if err != nil {
+		return fmt.Errorf("tls_server_config: %w", err)
+	}
+	certificate, err := made.GetCertificate(nil) // reads the files
+	if err != nil {
+		return fmt.Errorf("tls_server_config: %w", err)
+	}
+	made.GetCertificate, made.Certificates = nil, []tls.Certificate{*certificate}
+	made.NextProtos = []string{"http/1.1"}
+	if c.HTTPConfig.HTTP2 {
+		made.NextProtos = []string{"h2", "http/1.1"}
+	}
+	c.tls = made
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 // follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
 type follows struct {
-	*configFile
+	*ConfigFile
 	*gate
 	t     *testing.T
 	dir   string
@@ -29,11 +29,8 @@ func newFollows(t *testing.T, dir, text string) *follows {
 	t.Helper()
 	f := &follows{t: t, dir: dir}
 	name := put(t, dir, "web.yml", text)
-	passwords, err := ValidateConfig(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.configFile, err = newConfigFile(name, passwords, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
+	var err error
+	if f.ConfigFile, err = LoadConfigFile(name, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	f.load = func(name string) (*config, error) {
@@ -41,7 +38,7 @@ func newFollows(t *testing.T, dir, text string) *follows {
 		return loadConfig(name)
 	}
 	h, _ := newHandler(t, &fakeExporter{})
-	f.gate = newGate(f.configFile, h)
+	f.gate = newGate(f.ConfigFile, h)
 	f.tries.limit = rate.Inf // all requests of a test have one address
 	return f
 }
@@ -75,8 +72,8 @@ func (f *follows) wantLoads(n int) {
 // changes writes another file and has it looked at as often as it takes.
 func (f *follows) changes(text string) {
 	put(f.t, f.dir, "web.yml", text)
-	f.look()
-	f.look()
+	f.poll()
+	f.poll()
 }
 
 const (
@@ -133,40 +130,40 @@ func TestProbesDoNotDependOnTheConfigurationFile(t *testing.T) {
 	}
 }
 
-func TestConfigurationFileIsReadWhenItChanges(t *testing.T) {
+func TestConfigurationFileIsReloadedWhenItChanges(t *testing.T) {
 	f := newFollows(t, t.TempDir(), webConfig)
-	f.look()
-	f.look()
+	f.poll()
+	f.poll()
 	f.wantLoads(0)
 	f.want("/metrics", "ali", sesame, 200)
 	f.want("/metrics", "bob", sesame, 401)
 
 	put(t, f.dir, "web.yml", secondUser)
-	f.look() // it may still be written
+	f.poll() // may find a file that is being written
 	f.wantLoads(0)
 	f.want("/metrics", "ali", sesame, 200)
-	f.look()
+	f.poll()
 	f.wantLoads(2)
 	f.want("/metrics", "ali", sesame, 401)
 	f.want("/metrics", "bob", sesame, 200)
-	f.look()
-	f.look()
+	f.poll()
+	f.poll()
 	f.wantLoads(0)
 }
 
-func TestCertificateIsReadWhenItChanges(t *testing.T) {
+func TestCertificateIsReloadedWhenItChanges(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	f := newFollows(t, dir, serverTLS)
 	renewed := renew(t, dir, 4711)
-	f.look()
-	f.look()
+	f.poll()
+	f.poll()
 	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
 		t.Error("the certificate is the one before", err)
 	}
 	put(t, dir, "key.pem", "half of a k")
-	f.look()
-	f.look()
+	f.poll()
+	f.poll()
 	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
 		t.Error("a key that is broken shuts clients out", err)
 	}
@@ -174,7 +171,7 @@ func TestCertificateIsReadWhenItChanges(t *testing.T) {
 
 // A file that is being written has no users for a moment, and one that is broken must neither let anybody in nor shut
 // anybody out.
-func TestRefusedConfigurationLeavesTheOneBefore(t *testing.T) {
+func TestRejectedConfigurationKeepsThePreviousOne(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	f := newFollows(t, dir, webConfig)
@@ -183,9 +180,9 @@ func TestRefusedConfigurationLeavesTheOneBefore(t *testing.T) {
 		f.changes(text)
 		f.want("/metrics", "", "", 401)
 		f.want("/metrics", "ali", sesame, 200)
-		f.look()
-		f.look()
-		if n := strings.Count(f.log.String(), "refused"); n != 1 {
+		f.poll()
+		f.poll()
+		if n := strings.Count(f.log.String(), "rejected"); n != 1 {
 			t.Errorf("%q: refused %d times: %s", text, n, f.log.String())
 		}
 	}
@@ -193,30 +190,20 @@ func TestRefusedConfigurationLeavesTheOneBefore(t *testing.T) {
 	f.want("/metrics", "bob", sesame, 200)
 }
 
-func TestFileWithoutUsersDoesNotStartAServerThatWasToAskForPasswords(t *testing.T) {
-	file := put(t, t.TempDir(), "web.yml", "{}\n")
-	if _, err := newConfigFile(file, true, quiet()); err == nil {
-		t.Error("everybody is let in")
-	}
-	if _, err := newConfigFile(file, false, quiet()); err != nil {
-		t.Error(err)
-	}
-}
-
 // Who tries passwords must not push out those that are known to be right.
-func TestWrongPasswordsDoNotPushOutRightOnes(t *testing.T) {
+func TestWrongPasswordsEvictNoMatch(t *testing.T) {
 	f := newFollows(t, t.TempDir(), webConfig)
 	f.want("/metrics", "ali", sesame, 200)
 	for i := range 3 * maxPasswords {
 		f.want("/metrics", "ali", strings.Repeat("x", i%64)+string(rune('a'+i/64)), 401)
 	}
-	if _, age := f.matches.yes.get(comparison(f.valid.Load().Users["ali"], sesame)); age != fresh {
+	if _, ok := f.matches.yes.Get(matchKey(f.valid.Load().Users["ali"], sesame)); !ok {
 		t.Error("the right password has to be compared again, after those of strangers")
 	}
 }
 
 // A comparison takes long, and there is one at a time.
-func TestClientThatTriesPasswordsDoesNotHoldUpOthers(t *testing.T) {
+func TestClientThatTriesPasswordsDoesNotBlockOthers(t *testing.T) {
 	f := newFollows(t, t.TempDir(), webConfig)
 	f.tries.limit = clientTriesPerSecond
 	counts := map[int]int{}
@@ -235,15 +222,10 @@ func TestClientThatTriesPasswordsDoesNotHoldUpOthers(t *testing.T) {
 	}
 }
 
-func TestRefusedConfigurationIsShown(t *testing.T) {
+func TestMetricShowsRejectedConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	registry := prometheus.NewRegistry()
-	m, err := NewServerMetrics(registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := Server{Handler: http.NotFoundHandler(), ConfigFile: put(t, dir, "web.yml", webConfig), Logger: quiet(), Metrics: m, Port: "telemetry"}
-	f, err := s.prepare()
+	f, err := LoadConfigFile(put(t, dir, "web.yml", webConfig), registry, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,11 +233,11 @@ func TestRefusedConfigurationIsShown(t *testing.T) {
 		{webConfig, "1"}, {"broken", "0"}, {webConfig, "1"}, {"{}\n", "0"}, {secondUser, "1"},
 	} {
 		put(t, dir, "web.yml", step.text)
-		f.look()
-		f.look()
-		want := "# HELP statefleet_web_config_last_reload_successful Whether the web configuration file as it was read last is in use, 1, or was " +
-			"refused, 0, by port.\n# TYPE statefleet_web_config_last_reload_successful gauge\n" +
-			`statefleet_web_config_last_reload_successful{port="telemetry"} ` + step.want + "\n"
+		f.poll()
+		f.poll()
+		want := "# HELP statefleet_web_config_last_reload_successful Whether the last read of the web configuration file was successful, 1 or 0; " +
+			"after a failure the previous configuration stays in use.\n# TYPE statefleet_web_config_last_reload_successful gauge\n" +
+			"statefleet_web_config_last_reload_successful " + step.want + "\n"
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_web_config_last_reload_successful"); err != nil {
 			t.Errorf("%q: %v", step.text, err)
 		}

@@ -8,22 +8,24 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// reservedConnections is how many connections a server accepts beyond its limits. They are for probes: other requests
-// on them are refused.
+// reservedConnections is the number of connections that a server accepts beyond its limits, for
+// probes. It rejects other requests on them.
 const reservedConnections = 16
 
-// ConnectionLimits bound the connections that clients can hold open. Beyond a limit, a new connection takes the place
-// of an idle one. If none is idle, the new connection gets one of the 16 places that are reserved for probes. Zero
-// means no limit.
+// ConnectionLimits limit the connections that clients can hold open. Beyond a limit, a new connection
+// replaces an idle one. If none is idle, the new connection becomes one of the 16 reserved ones, on
+// which only probes are answered. Zero means no limit.
 type ConnectionLimits struct {
 	Max       int // on all listeners of a server
 	PerClient int // from one IPv4 address or one IPv6 /64 network
 }
 
-// WithinDescriptors returns limits that leave descriptors for everything else, if the process may open that many
-// files and has that many servers. Zero descriptors means that there is no limit.
+// WithinDescriptors returns limits that leave file descriptors for other uses, given the number of
+// files that the process may open, and of its servers. Zero descriptors means no limit.
 func (l ConnectionLimits) WithinDescriptors(descriptors uint64, servers int) ConnectionLimits {
 	const others = 128 // the API server, files, listeners, and connections that are being closed
 	if descriptors == 0 {
@@ -39,19 +41,20 @@ func (l ConnectionLimits) WithinDescriptors(descriptors uint64, servers int) Con
 	return l
 }
 
-// connections keeps the connections of one server within limits. The server tells it which of them are idle, which
-// includes those that have not sent a whole request yet.
+// connections keeps the connections of one server within limits. Idle connections include those that
+// have not sent a complete request yet.
 type connections struct {
-	limits  ConnectionLimits
-	metrics *ServerMetrics
-	server  string
+	limits     ConnectionLimits
+	open       prometheus.Gauge
+	closedIdle prometheus.Counter
+	beyond     prometheus.Counter
 
-	mu       sync.Mutex
-	all      map[net.Conn]*connection
-	held     map[client]int // without those on reserved places
-	ordinary int            // the sum of held
-	idle     list.List      // of *connection, the one that has been idle longest first
-	reserved list.List      // of *connection, the oldest first
+	mu        sync.Mutex
+	all       map[net.Conn]*connection
+	perClient map[client]int // without reserved ones
+	ordinary  int            // the sum of perClient
+	idle      list.List      // of *connection, the longest idle first
+	reserved  list.List      // of *connection, the oldest first
 }
 
 // connection is one connection of a client.
@@ -59,15 +62,18 @@ type connection struct {
 	conn     net.Conn
 	from     client
 	reserved bool          // never changes
-	place    *list.Element // in idle or reserved; nil: neither
+	element  *list.Element // in idle or reserved; nil: in neither
 }
 
 type connectionKey struct{}
 
-func newConnections(limits ConnectionLimits, metrics *ServerMetrics, server string) *connections {
+func newConnections(limits ConnectionLimits, metrics *ServerMetrics, port string) *connections {
 	return &connections{
-		limits: limits, metrics: metrics, server: server,
-		all: map[net.Conn]*connection{}, held: map[client]int{},
+		limits:     limits,
+		open:       metrics.connections.WithLabelValues(port),
+		closedIdle: metrics.closedIdle.WithLabelValues(port),
+		beyond:     metrics.beyondLimit.WithLabelValues(port),
+		all:        map[net.Conn]*connection{}, perClient: map[client]int{},
 	}
 }
 
@@ -83,19 +89,19 @@ func (c *connections) admit(ctx context.Context, conn net.Conn) context.Context 
 	c.mu.Unlock()
 	if victim != nil {
 		victim.close()
-		c.metrics.closed(c.server)
+		c.closedIdle.Inc()
 	}
 	if n.reserved {
-		c.metrics.beyond(c.server)
+		c.beyond.Inc()
 	}
 	return context.WithValue(ctx, connectionKey{}, n)
 }
 
-// victim returns the connection that has to be closed so that n can be added; nil: none. If no connection is idle, n
-// gets a reserved place.
+// victim returns the connection to close for n; nil: none. If no connection is idle, n becomes a
+// reserved one.
 func (c *connections) victim(n *connection) (victim *connection) {
 	switch {
-	case c.limits.PerClient > 0 && n.from.known() && c.held[n.from] >= c.limits.PerClient:
+	case c.limits.PerClient > 0 && n.from.limited() && c.perClient[n.from] >= c.limits.PerClient:
 		victim = oldestOf(&c.idle, n.from)
 	case c.limits.Max > 0 && c.ordinary >= c.limits.Max:
 		victim = oldestOfMost(&c.idle)
@@ -109,7 +115,7 @@ func (c *connections) victim(n *connection) (victim *connection) {
 	return victim
 }
 
-// oldestOf returns the first connection of a client; nil: there is none.
+// oldestOf returns the first connection of a client; nil if there is none.
 func oldestOf(l *list.List, from client) *connection {
 	for e := l.Front(); e != nil; e = e.Next() {
 		if n := e.Value.(*connection); n.from == from {
@@ -119,7 +125,8 @@ func oldestOf(l *list.List, from client) *connection {
 	return nil
 }
 
-// oldestOfMost returns the first connection of the client that has most; nil: the list is empty.
+// oldestOfMost returns the first connection of the client with the most connections; nil if the list
+// is empty.
 func oldestOfMost(l *list.List) *connection {
 	counts, most := map[client]int{}, client{}
 	for e := l.Front(); e != nil; e = e.Next() {
@@ -133,34 +140,34 @@ func oldestOfMost(l *list.List) *connection {
 
 func (c *connections) add(n *connection) {
 	c.all[n.conn] = n
-	c.metrics.open(c.server, 1)
+	c.open.Inc()
 	if n.reserved {
-		n.place = c.reserved.PushBack(n)
+		n.element = c.reserved.PushBack(n)
 		return
 	}
-	c.held[n.from]++
+	c.perClient[n.from]++
 	c.ordinary++
-	n.place = c.idle.PushBack(n)
+	n.element = c.idle.PushBack(n)
 }
 
 func (c *connections) remove(n *connection) {
 	delete(c.all, n.conn)
-	c.metrics.open(c.server, -1)
+	c.open.Dec()
 	if n.reserved {
-		c.reserved.Remove(n.place)
+		c.reserved.Remove(n.element)
 		return
 	}
 	c.ordinary--
-	if c.held[n.from]--; c.held[n.from] == 0 {
-		delete(c.held, n.from)
+	if c.perClient[n.from]--; c.perClient[n.from] == 0 {
+		delete(c.perClient, n.from)
 	}
 	c.leaveIdle(n)
 }
 
 func (c *connections) leaveIdle(n *connection) {
-	if n.place != nil {
-		c.idle.Remove(n.place)
-		n.place = nil
+	if n.element != nil {
+		c.idle.Remove(n.element)
+		n.element = nil
 	}
 }
 
@@ -169,42 +176,69 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, ok := c.all[conn]
-	if !ok { // it was closed to make room
+	if !ok { // was evicted
 		return
 	}
 	switch {
 	case state == http.StateClosed || state == http.StateHijacked:
 		c.remove(n)
-	case n.reserved: // it keeps its place, whatever it does
+	case n.reserved: // stays in its list
 	case state == http.StateActive:
 		c.leaveIdle(n)
-	case state == http.StateIdle && n.place == nil:
-		n.place = c.idle.PushBack(n)
+	case state == http.StateIdle && n.element == nil:
+		n.element = c.idle.PushBack(n)
 	}
 }
 
-// close ends a connection at once. Of TLS it closes the connection below: a client that does not read could hold up
-// the goodbye of TLS.
+// close closes a connection at once. With TLS it closes the connection below, because a client that
+// does not read could block the closing alert.
 func (n *connection) close() {
 	conn := n.conn
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
-	_ = conn.Close() // can only fail for a connection that is gone
+	_ = conn.Close() // fails only for a connection that is closed already
 }
 
-var errManyConnections = errors.New("too many connections")
+var errTooManyConnections = errors.New("too many connections")
 
-// protect answers only probes on reserved connections, one on each.
+// protect rejects requests on reserved connections, except for one probe on each.
 func (c *connections) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n, ok := r.Context().Value(connectionKey{}).(*connection); ok && n.reserved {
 			w.Header().Set("Connection", "close")
 			if !isProbe(r.URL.Path) {
-				notReady(w, errManyConnections)
+				notReady(w, errTooManyConnections)
 				return
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// ServerMetrics are the self-metrics of the servers of a process.
+type ServerMetrics struct {
+	connections *prometheus.GaugeVec
+	closedIdle  *prometheus.CounterVec
+	beyondLimit *prometheus.CounterVec
+}
+
+// NewServerMetrics registers the metrics with r.
+func NewServerMetrics(r prometheus.Registerer) (*ServerMetrics, error) {
+	m := &ServerMetrics{
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "statefleet_http_connections",
+			Help: "Open connections of clients, by port.",
+		}, []string{"port"}),
+		closedIdle: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "statefleet_http_connections_closed_total",
+			Help: "Connections closed for new ones, because of --web.max-connections, --web.max-connections-per-client " +
+				"or the limit of open files, by port.",
+		}, []string{"port"}),
+		beyondLimit: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "statefleet_http_connections_beyond_limit_total",
+			Help: "Connections beyond these limits while no other was idle, by port. Only probes are answered on them.",
+		}, []string{"port"}),
+	}
+	return m, errors.Join(r.Register(m.connections), r.Register(m.closedIdle), r.Register(m.beyondLimit))
 }

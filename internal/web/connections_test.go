@@ -51,8 +51,8 @@ func ended(all []*fakeConn) (which []int) {
 	return which
 }
 
-func TestNewConnectionTakesThePlaceOfTheLongestIdleOne(t *testing.T) {
-	c := newConnections(ConnectionLimits{Max: 4}, nil, "")
+func TestNewConnectionReplacesTheLongestIdleOne(t *testing.T) {
+	c := newConnections(ConnectionLimits{Max: 4}, serverMetrics(t), "")
 	all := opened(c, 4, "192.0.2.1")
 	c.changed(all[0], http.StateActive)
 	c.changed(all[1], http.StateActive)
@@ -68,7 +68,7 @@ func TestNewConnectionTakesThePlaceOfTheLongestIdleOne(t *testing.T) {
 }
 
 func TestClientWithManyConnectionsClosesNoneOfAnother(t *testing.T) {
-	c := newConnections(ConnectionLimits{Max: 40, PerClient: 10}, nil, "")
+	c := newConnections(ConnectionLimits{Max: 40, PerClient: 10}, serverMetrics(t), "")
 	prometheus := opened(c, 2, "192.0.2.1")
 	for i := range 5 { // together more than the limit
 		opened(c, 1000, fmt.Sprintf("192.0.2.%d", 10+i))
@@ -80,7 +80,7 @@ func TestClientWithManyConnectionsClosesNoneOfAnother(t *testing.T) {
 
 // One host has a whole /64.
 func TestAddressesOfOneIPv6NetworkAreOneClient(t *testing.T) {
-	c := newConnections(ConnectionLimits{PerClient: 3}, nil, "")
+	c := newConnections(ConnectionLimits{PerClient: 3}, serverMetrics(t), "")
 	for i := range 100 {
 		opened(c, 1, fmt.Sprintf("[2001:db8::%x]", i))
 	}
@@ -89,8 +89,8 @@ func TestAddressesOfOneIPv6NetworkAreOneClient(t *testing.T) {
 	}
 }
 
-func TestReservedPlacesAreTakenInTurn(t *testing.T) {
-	c := newConnections(ConnectionLimits{Max: 2}, nil, "")
+func TestReservedConnectionsAreReusedInTurn(t *testing.T) {
+	c := newConnections(ConnectionLimits{Max: 2}, serverMetrics(t), "")
 	for _, conn := range opened(c, 2, "192.0.2.1") {
 		c.changed(conn, http.StateActive)
 	}
@@ -105,7 +105,7 @@ func TestReservedPlacesAreTakenInTurn(t *testing.T) {
 	for conn := range c.all {
 		c.changed(conn, http.StateClosed)
 	}
-	if len(c.all) != 0 || c.ordinary != 0 || len(c.held) != 0 || c.idle.Len() != 0 || c.reserved.Len() != 0 {
+	if len(c.all) != 0 || c.ordinary != 0 || len(c.perClient) != 0 || c.idle.Len() != 0 || c.reserved.Len() != 0 {
 		t.Errorf("all are closed, and still held: %+v", c)
 	}
 }
@@ -233,14 +233,14 @@ func TestProbesAreAnsweredWhileAllConnectionsAreBusy(t *testing.T) {
 }
 
 // A connection of HTTP/2 is idle when it has no request, and its client learns at once that it is closed.
-func TestIdleHTTP2ConnectionsGiveWayToo(t *testing.T) {
+func TestIdleHTTP2ConnectionsAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	client := certify(t, dir)
 	transport := client.Transport.(*http.Transport)
 	transport.ForceAttemptHTTP2 = true
 	h, _ := newHandler(t, &fakeExporter{})
 	file := put(t, dir, "web.yml", serverTLS)
-	r := start(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts(), Connections: ConnectionLimits{Max: 3}}, 1)
+	r := start(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts(), Connections: ConnectionLimits{Max: 3}}, 1)
 	for range 10 {
 		mine := &http.Client{Transport: transport.Clone(), Timeout: patience}
 		defer mine.CloseIdleConnections()

@@ -20,8 +20,8 @@ import (
 type fakeExporter struct {
 	unready  atomic.Pointer[string]
 	released atomic.Int64
-	// replace, when set, is the page that Collect returns.
-	replace Page
+	// replace, when set, is the result of Snapshot.
+	replace Snapshot
 }
 
 func (f *fakeExporter) Ready() error {
@@ -33,7 +33,7 @@ func (f *fakeExporter) Ready() error {
 
 func (f *fakeExporter) Resources() []string { return []string{"jobs", "pods"} }
 
-func (f *fakeExporter) Collect(format store.Format, include func(string) bool) (Page, error) {
+func (f *fakeExporter) Snapshot(format store.Format, include func(string) bool) (Snapshot, error) {
 	if err := f.Ready(); err != nil {
 		return nil, err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-func TestFleetPageIsOnTheTelemetryPort(t *testing.T) {
+func TestStatusPageIsOnTheTelemetryPort(t *testing.T) {
 	fleet := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "fleet at "+r.URL.Path) })
-	o := Options{Fleet: fleet, FleetPort: 8081}
+	o := Options{StatusPage: fleet, TelemetryPort: 8081}
 	registry := prometheus.NewRegistry()
 	main, err := Handler(&fakeExporter{}, registry, o)
 	if err != nil {
@@ -43,7 +43,7 @@ func TestFleetPageIsOnTheTelemetryPort(t *testing.T) {
 	}
 }
 
-func TestWayToTheFleetPage(t *testing.T) {
+func TestMainPortRedirectsToTheStatusPage(t *testing.T) {
 	for host, want := range map[string]string{
 		"statefleet-0:8080": "http://statefleet-0:8081/",
 		"statefleet-0":      "http://statefleet-0:8081/",

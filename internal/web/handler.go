@@ -1,60 +1,108 @@
+// Package web serves HTTP: the exposition, health paths, the self-metrics of the process.
+//
+// [Handler] is for the port that Prometheus scrapes. It negotiates format and encoding, and writes a
+// [Snapshot] of an [Exporter]. It fails closed: an exporter that is not ready is answered with 503
+// and the reason, because alerts notice a target that is down, but not missing series. A response
+// that ends early is shorter than its Content-Length, so that no client takes it for complete.
+//
+// [TelemetryHandler] serves the self-metrics. Both ports have the same health paths:
+//
+//	/healthz  the process is alive
+//	/livez    the same; independent of the API server, because an outage must not restart the fleet
+//	/readyz   a scrape would succeed now; otherwise 503 and the reason
+//
+// [AuthFilter] restricts a handler, except for the health paths, to callers that the API server
+// authenticates and authorizes.
+//
+// [Server] serves a handler on listeners. Its [ConfigFile] has TLS and basic authentication, in the
+// format that all Prometheus exporters share.
 package web
 
 import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/pprof"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// Handler returns the handler of the port that is scraped: the page of metrics, the health paths and a landing page. Its
-// self-metrics are registered with r; a second handler on the same registry is an error.
+// Options configure the handlers of both ports.
+type Options struct {
+	// Version is shown on the landing page; empty: none.
+	Version string
+	// MaxRequests limits the concurrent requests for metrics on each port. Requests above it get 503.
+	// Zero means no limit.
+	MaxRequests int
+	// Profiling adds the profiles of the Go runtime, below /debug/pprof/, to the telemetry port. They
+	// reveal internals of the process and cost CPU.
+	Profiling bool
+	// Scrapes records the scrapes; may be nil.
+	Scrapes *ScrapeLog
+	// StatusPage replaces the landing page of the telemetry port, and gets all paths that begin with
+	// /-/fleet; nil: there is none.
+	StatusPage http.Handler
+	// TelemetryPort is where the landing page of the main port links to the status page; zero: no link.
+	TelemetryPort int
+}
+
+// statusPath is the path of the status page. The main port redirects from there to the telemetry port.
+const statusPath = "/-/fleet"
+
+// Handler returns the handler of the port that is scraped, with its landing page. It registers its
+// self-metrics with r; a second handler on one registry is an error.
 func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, error) {
 	metrics, err := newScrapeMetrics(r)
 	if err != nil {
-		return nil, fmt.Errorf("metrics about scrapes: %w", err)
+		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	rejected, err := newRejected(r, "metrics")
+	if o.Scrapes == nil {
+		o.Scrapes = new(ScrapeLog)
+	}
+	scrapes, err := limitConcurrency(&metricsHandler{exporter: e, metrics: metrics, log: o.Scrapes}, o.MaxRequests, r, "metrics")
 	if err != nil {
-		return nil, fmt.Errorf("metrics about scrapes: %w", err)
+		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	page := limitConcurrency(&metricsHandler{exporter: e, metrics: metrics}, o.MaxRequests, rejected)
 	landing := toolkit.LandingConfig{
 		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
 		Version:     o.Version,
 		Profiling:   "false",
 	}
-	if o.FleetPort != 0 {
-		landing.Links = []toolkit.LandingLinks{fleetLink(o.FleetPort)}
+	if o.TelemetryPort != 0 {
+		landing.Links = []toolkit.LandingLinks{{
+			Address: statusPath, Text: "Fleet", Description: "status of the fleet, on port " + strconv.Itoa(o.TelemetryPort),
+		}}
 	}
-	mux, err := newMux(page, e, landing, "the metrics of this shard's objects", nil)
-	if err == nil && o.FleetPort != 0 {
-		mux.Handle("GET "+fleetPath, redirectToPort(o.FleetPort))
+	mux, err := newMux(scrapes, e, landing, "metrics of this shard's objects", nil)
+	if err == nil && o.TelemetryPort != 0 {
+		mux.Handle("GET "+statusPath, redirectToPort(o.TelemetryPort))
 	}
 	return mux, err
 }
 
-// TelemetryHandler returns the handler of the port for metrics about the process itself, those of r, with the same
-// health paths as [Handler], and the fleet page or else a landing page. What goes wrong while gathering is logged.
+// TelemetryHandler returns the handler of the port for self-metrics, those of r, with the status
+// page or else a landing page. It logs errors of gathering metrics.
 func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Options) (http.Handler, error) {
-	rejected, err := newRejected(r, "telemetry")
-	if err != nil {
-		return nil, fmt.Errorf("metrics about scrapes: %w", err)
-	}
-	page := promhttp.HandlerFor(r, promhttp.HandlerOpts{
+	gather := promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:          newLimitedLog(log, slog.LevelError).logger(),
 		EnableOpenMetrics: true,
 	})
-	mux, err := newMux(limitConcurrency(page, o.MaxRequests, rejected), e, toolkit.LandingConfig{
-		Description: "Metrics about statefleet itself",
+	scrapes, err := limitConcurrency(gather, o.MaxRequests, r, "telemetry")
+	if err != nil {
+		return nil, fmt.Errorf("metrics of scrapes: %w", err)
+	}
+	mux, err := newMux(scrapes, e, toolkit.LandingConfig{
+		Description: "Metrics of statefleet itself",
 		Version:     o.Version,
 		Profiling:   strconv.FormatBool(o.Profiling),
-	}, "the metrics of this process", o.Fleet)
+	}, "metrics of this process", o.StatusPage)
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +112,12 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 	return mux, nil
 }
 
-// newMux routes what both ports have in common. Patterns with GET admit HEAD too and answer 405 to every other method. home stands
-// in place of the landing page, unless it is nil.
-func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, what string, home http.Handler) (*http.ServeMux, error) {
+// newMux routes the paths that both ports have. Patterns with GET also admit HEAD, and 405 is the
+// response to other methods. A statusPage replaces the landing page unless it is nil.
+func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, description string, statusPage http.Handler) (*http.ServeMux, error) {
 	landing.Name = "statefleet"
 	landing.Links = append(landing.Links,
-		toolkit.LandingLinks{Address: "/metrics", Text: "Metrics", Description: what},
+		toolkit.LandingLinks{Address: "/metrics", Text: "Metrics", Description: description},
 		toolkit.LandingLinks{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},
 		toolkit.LandingLinks{Address: "/livez", Text: "Live", Description: "whether the process is alive"},
 	)
@@ -88,17 +136,46 @@ func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, wha
 		}
 		writeOK(w, r)
 	})
-	if home == nil {
+	if statusPage == nil {
 		mux.Handle("GET /{$}", page)
 		return mux, nil
 	}
-	for _, path := range []string{"/{$}", fleetPath, fleetPath + "/"} {
-		mux.Handle("GET "+path, home)
+	for _, path := range []string{"/{$}", statusPath, statusPath + "/"} {
+		mux.Handle("GET "+path, statusPage)
 	}
 	return mux, nil
 }
 
+// isProbe reports whether a path is a health path, which needs no authentication: kubelets have none.
+func isProbe(path string) bool { return path == "/healthz" || path == "/livez" || path == "/readyz" }
+
 func writeOK(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, "ok\n") // a client that left needs no answer
+	_, _ = io.WriteString(w, "ok\n") // a client that left needs no response
+}
+
+// addProfiles adds the profiles of the Go runtime. Package pprof also registers them with
+// http.DefaultServeMux, which no server here uses.
+func addProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// redirectToPort redirects browsers to another port of the same host.
+func redirectToPort(port int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		to := url.URL{Scheme: "http", Host: net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port)), Path: "/"}
+		if r.TLS != nil {
+			to.Scheme = "https"
+		}
+		http.Redirect(w, r, to.String(), http.StatusTemporaryRedirect)
+	}
 }

@@ -44,7 +44,7 @@ func limitedHandler(t *testing.T, e Exporter, n int) (http.Handler, *prometheus.
 	return h, r
 }
 
-func TestScrapesBeyondTheLimitAreRefused(t *testing.T) {
+func TestScrapesAboveTheLimitAreRejected(t *testing.T) {
 	const limit, scrapers = 3, 50
 	e := &fakeExporter{}
 	page := &waitingPage{fakePage{[]byte("a 1\n"), &e.released}, make(chan struct{}, scrapers), make(chan struct{})}
@@ -78,7 +78,7 @@ func TestScrapesBeyondTheLimitAreRefused(t *testing.T) {
 	if n, m := answered.Load(), refused.Load(); n != limit || m != scrapers-limit {
 		t.Errorf("%d answered, %d refused", n, m)
 	}
-	const want = `# HELP statefleet_scrapes_rejected_total Requests for a page of metrics that were refused because of --web.max-requests, by port.
+	const want = `# HELP statefleet_scrapes_rejected_total Requests for metrics that were rejected because of --web.max-requests, by port.
 # TYPE statefleet_scrapes_rejected_total counter
 statefleet_scrapes_rejected_total{port="metrics"} 47
 `
@@ -121,7 +121,7 @@ func (g *gatherer) Collect(chan<- prometheus.Metric) {
 	<-g.proceed
 }
 
-func TestTelemetryHasALimitOfItsOwn(t *testing.T) {
+func TestTelemetryPortHasItsOwnLimit(t *testing.T) {
 	r := prometheus.NewRegistry()
 	waits := &gatherer{make(chan struct{}), make(chan struct{})}
 	r.MustRegister(waits)
@@ -244,7 +244,7 @@ func TestQueryStringsAreBounded(t *testing.T) {
 	}
 }
 
-func TestProfilesAreOnTheTelemetryPortAndOnlyWhenAskedFor(t *testing.T) {
+func TestProfilesAreOnTheTelemetryPortIfEnabled(t *testing.T) {
 	for _, asked := range []bool{false, true} {
 		r := prometheus.NewRegistry()
 		o := Options{Profiling: asked}

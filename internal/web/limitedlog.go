@@ -9,31 +9,32 @@ import (
 	"time"
 )
 
-// logInterval is how often a line of one kind is logged at most.
+// logInterval is the shortest time between two log lines of one kind.
 const logInterval = time.Minute
 
-// limitedLog logs what clients can cause as often as they like: the first line of each kind, then once in each
-// interval how many more there were. It implements io.Writer for the loggers of the standard library.
+// limitedLog limits log lines that clients can cause: it logs the first line of each kind, then the
+// number of further ones once in each interval. It implements io.Writer for the loggers of the
+// standard library.
 type limitedLog struct {
 	log   *slog.Logger
 	level slog.Level
 
 	mu    sync.Mutex
-	kinds map[string]*logged
+	kinds map[string]*lineCount
 }
 
-// logged is what is known of one kind of lines.
-type logged struct {
-	since time.Time // when a line was last written
+// lineCount counts lines of one kind.
+type lineCount struct {
+	since time.Time // when a line was last logged
 	more  int       // lines since then
 	last  string    // the last of them
 }
 
 func newLimitedLog(l *slog.Logger, level slog.Level) *limitedLog {
-	return &limitedLog{log: l, level: level, kinds: map[string]*logged{}}
+	return &limitedLog{log: l, level: level, kinds: map[string]*lineCount{}}
 }
 
-// logger returns a logger whose lines go through the limit.
+// logger returns a logger that writes to l.
 func (l *limitedLog) logger() *log.Logger { return log.New(l, "", 0) }
 
 // Write implements io.Writer.
@@ -44,7 +45,7 @@ func (l *limitedLog) Write(text []byte) (int, error) {
 	kind := kindOf(line)
 	k, ok := l.kinds[kind]
 	if !ok {
-		k = &logged{}
+		k = &lineCount{}
 		l.kinds[kind] = k
 	}
 	if k.since.IsZero() || time.Since(k.since) >= logInterval && k.more == 0 {
@@ -54,12 +55,12 @@ func (l *limitedLog) Write(text []byte) (int, error) {
 	}
 	k.more++
 	k.last = line
-	l.count(k)
+	l.logCount(k)
 	return len(text), nil
 }
 
-// count logs how many lines of a kind were left out, if an interval is over.
-func (l *limitedLog) count(k *logged) {
+// logCount logs the number of lines that were left out, once an interval has passed.
+func (l *limitedLog) logCount(k *lineCount) {
 	if k.more == 0 || time.Since(k.since) < logInterval {
 		return
 	}
@@ -67,7 +68,7 @@ func (l *limitedLog) count(k *logged) {
 	k.since, k.more = time.Now(), 0
 }
 
-// run logs the counts that no further line would show, until ctx ends.
+// run logs counts that no further line triggers, until ctx ends.
 func (l *limitedLog) run(ctx context.Context) {
 	tick := time.NewTicker(logInterval)
 	defer tick.Stop()
@@ -78,14 +79,14 @@ func (l *limitedLog) run(ctx context.Context) {
 		case <-tick.C:
 			l.mu.Lock()
 			for _, k := range l.kinds {
-				l.count(k)
+				l.logCount(k)
 			}
 			l.mu.Unlock()
 		}
 	}
 }
 
-// kindOf tells the kinds of lines apart that the standard library writes. There are few, whatever clients send.
+// kindOf returns the kind of a line of the standard library. There are few kinds, whatever clients send.
 func kindOf(line string) string {
 	for _, kind := range []string{"http: TLS handshake error", "http: panic serving", "http: Accept error", "http2: panic serving"} {
 		if strings.HasPrefix(line, kind) {
@@ -93,4 +94,31 @@ func kindOf(line string) string {
 		}
 	}
 	return ""
+}
+
+// failureLog logs when reviews begin to fail and when they succeed again. Clients may be able to make
+// single reviews fail, so it logs at most one failure in each logInterval, and a recovery only after
+// that.
+type failureLog struct {
+	log    *slog.Logger
+	review string // kind of review
+
+	mu     sync.Mutex
+	logged time.Time // of the last logged failure
+	fails  bool      // according to the last log line
+}
+
+// note returns err.
+func (f *failureLog) note(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err != nil && !f.fails && (f.logged.IsZero() || time.Since(f.logged) >= logInterval):
+		f.fails, f.logged = true, time.Now()
+		f.log.Error("reviews of callers fail; they get 503", "review", f.review, "err", err)
+	case err == nil && f.fails:
+		f.fails = false
+		f.log.Info("reviews of callers succeed again", "review", f.review)
+	}
+	return err
 }

@@ -40,11 +40,12 @@ func TestClientsCannotFillTheLog(t *testing.T) {
 	var text logBuffer
 	l := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
+	s := Server{
+		Listeners: []net.Listener{l}, Handler: h, Config: runConfig(t, put(t, dir, "web.yml", serverTLS)), Timeouts: DefaultTimeouts(),
+		Metrics: serverMetrics(t), Logger: slog.New(slog.NewTextHandler(&text, nil)),
+	}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- Server{Listeners: []net.Listener{l}, Handler: h, ConfigFile: put(t, dir, "web.yml", serverTLS), Timeouts: DefaultTimeouts(),
-			Logger: slog.New(slog.NewTextHandler(&text, nil))}.Run(ctx)
-	}()
+	go func() { ended <- s.Run(ctx) }()
 	for range 200 {
 		conn := connect(t, l.Addr().String())
 		_, _ = io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") // without TLS
@@ -60,7 +61,7 @@ func TestClientsCannotFillTheLog(t *testing.T) {
 	}
 }
 
-func TestLinesLeftOutAreCounted(t *testing.T) {
+func TestSuppressedLinesAreCounted(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var text logBuffer
 		l := newLimitedLog(slog.New(slog.NewTextHandler(&text, nil)), slog.LevelWarn)
@@ -93,13 +94,13 @@ func TestLinesLeftOutAreCounted(t *testing.T) {
 }
 
 // Clients may be able to make single reviews fail.
-func TestReviewsThatFailNowAndThenDoNotFillTheLog(t *testing.T) {
+func TestIntermittentFailuresDoNotFillTheLog(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var text logBuffer
-		f := failing{log: slog.New(slog.NewTextHandler(&text, nil)), kind: "token"}
+		f := failureLog{log: slog.New(slog.NewTextHandler(&text, nil)), review: "token"}
 		for range 600 { // 10 minutes
-			f.note(errors.New("too long"))
-			f.note(nil)
+			_ = f.note(errors.New("too long"))
+			_ = f.note(nil)
 			time.Sleep(time.Second)
 		}
 		if n := strings.Count(text.String(), "\n"); n > 20 || n < 2 {

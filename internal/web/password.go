@@ -12,43 +12,45 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How long and how many comparisons of passwords are remembered. A comparison takes some 50 ms of CPU, on purpose, and
-// waits for those before it. A client whose password matched must not wait for strangers who try passwords, so a match
-// is remembered for long. It stays true, because the key includes the hash from the file.
+// How long and how many results of comparing passwords are cached. A comparison takes some 50 ms of
+// CPU, on purpose, and waits for those before it. A client whose password matched must not wait for
+// strangers who try passwords, so a match is cached for long. It stays true, because its key includes
+// the hash in the file.
 const (
-	matchLasts    = 365 * 24 * time.Hour
-	mismatchLasts = 5 * time.Minute
-	maxPasswords  = 128 // of each
-	compareFor    = time.Minute
+	matchTTL     = 365 * 24 * time.Hour
+	mismatchTTL  = 5 * time.Minute
+	maxPasswords = 128 // of each kind
+	matchTimeout = time.Minute
 )
 
-// How many passwords one client may try that are not remembered, and how many of all clients may wait for their comparison.
+// Limits of the passwords that one client may try, and of the comparisons of all clients that may wait.
 const (
 	clientTriesPerSecond = 1
 	clientTriesAtOnce    = 10
 	maxTries             = 16
 )
 
-// unknownUser is the hash that the password of an unknown user is compared with, so that the time of an answer does not tell
-// which users exist. It is the hash of a random text.
-const unknownUser = "$2a$10$Ow5DamXaM98zrXRuqsuzeeQ/CM2PtD7Q6d7Nq8931srDbjjnQwYci"
+// unknownUserHash is compared with the password of an unknown user, so that the time of a response
+// does not reveal which users exist. It is the hash of a random text.
+const unknownUserHash = "$2a$10$Ow5DamXaM98zrXRuqsuzeeQ/CM2PtD7Q6d7Nq8931srDbjjnQwYci"
 
-// gate does for each request what the web configuration file asks for: headers, a rate limit and basic authentication.
-// Probes pass whatever the file says.
+// gate applies the web configuration file to requests: headers, a rate limit and basic
+// authentication. Requests for health paths always pass.
 type gate struct {
-	file    *configFile
+	file    *ConfigFile
 	next    http.Handler
 	limit   *rate.Limiter // nil: none
-	matches decisionCache[struct{}]
+	matches *decisionCache[struct{}]
 	tries   *budget
-	compare sync.Mutex // one comparison at a time: strangers must not have all CPUs
+	compare sync.Mutex // one comparison at a time, so that strangers do not take all CPUs
 }
 
-func newGate(file *configFile, next http.Handler) *gate {
-	g := &gate{file: file, next: next, matches: decisionCache[struct{}]{
-		yes: ttlCache[struct{}]{ttl: matchLasts, limit: maxPasswords},
-		no:  ttlCache[struct{}]{ttl: mismatchLasts, limit: maxPasswords},
-	}, tries: &budget{rates{limit: clientTriesPerSecond, burst: clientTriesAtOnce, clients: maxClients}, newSlots(maxTries)}}
+func newGate(file *ConfigFile, next http.Handler) *gate {
+	g := &gate{
+		file: file, next: next,
+		matches: newDecisionCache[struct{}](maxPasswords, matchTTL, mismatchTTL, matchTTL, matchTimeout),
+		tries:   newBudget(clientTriesPerSecond, clientTriesAtOnce, maxTries),
+	}
 	if l := file.valid.Load().RateLimiterConfig; l.Interval != 0 {
 		g.limit = rate.NewLimiter(rate.Every(l.Interval), l.Burst)
 	}
@@ -70,11 +72,11 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	if len(c.Users) > 0 {
-		switch known, err := g.knows(r, c); {
+		switch ok, err := g.authenticate(r, c); {
 		case err != nil:
 			http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
 			return
-		case !known:
+		case !ok:
 			w.Header().Set("WWW-Authenticate", "Basic")
 			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
 			return
@@ -83,29 +85,32 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.next.ServeHTTP(w, r)
 }
 
-// knows reports whether a request bears the name and the password of a user. The error is that its client tries too many.
-func (g *gate) knows(r *http.Request, c *config) (bool, error) {
+// authenticate reports whether a request has the name and password of a user. It returns errLimited
+// for a client that tries too many.
+func (g *gate) authenticate(r *http.Request, c *config) (bool, error) {
 	user, password, ok := r.BasicAuth()
 	if !ok {
 		return false, nil
 	}
 	hash, known := c.Users[user]
 	if !known {
-		hash = unknownUser
+		hash = unknownUserHash
 	}
-	var compare inquiry[struct{}] = func(context.Context) (struct{}, bool, error) {
-		g.compare.Lock()
-		defer g.compare.Unlock()
-		return struct{}{}, bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil, nil
-	}
-	try := within(g.tries, clientOf(r.RemoteAddr), compare)
-	_, matches, err := g.matches.of(r.Context(), comparison(hash, password), question[struct{}]{first: try, timeout: compareFor})
+	_, matches, err := g.matches.decide(r.Context(), matchKey(hash, password), func(context.Context, bool) (_ struct{}, ok bool, err error) {
+		err = g.tries.spend(clientOf(r.RemoteAddr), func() error {
+			g.compare.Lock()
+			defer g.compare.Unlock()
+			ok = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+			return nil
+		})
+		return struct{}{}, ok, err
+	})
 	return known && matches, err
 }
 
-// comparison stands for the comparison of a password with a hash. The digest of the password has a fixed length, so that
-// no other pair gives the same bytes.
-func comparison(hash promconfig.Secret, password string) digest {
+// matchKey identifies the comparison of a password with a hash. The digest of the password has a fixed
+// length, so that no other pair gives the same bytes.
+func matchKey(hash promconfig.Secret, password string) digest {
 	secret := sha256.Sum256([]byte(password))
 	return sha256.Sum256(append(secret[:], hash...))
 }

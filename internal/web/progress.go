@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// progressBytes is what a client must take of a response in each Timeouts.Stall, so 13 KiB/s with the default.
+// progressBytes is how much of a response a client must read in each Timeouts.Stall: 13 KiB/s with the
+// default.
 const progressBytes = 64 << 10
 
-// endStalled ends responses that make no progress: those of which the client does not take progressBytes within
-// stall, and requests with a body of which nothing arrives within stall. The write timeout bounds a response as a
-// whole.
+// endStalled ends responses of which the client does not read progressBytes within stall, and requests
+// with a body that does not arrive within stall. The write timeout limits the whole response.
 func endStalled(next http.Handler, stall, write time.Duration) http.Handler {
 	if stall == 0 {
 		return next
@@ -21,24 +21,24 @@ func endStalled(next http.Handler, stall, write time.Duration) http.Handler {
 			p.until = time.Now().Add(write)
 		}
 		if r.ContentLength != 0 {
-			// No handler reads a body, but the server reads what is left of it before it uses the connection again.
-			_ = p.control.SetReadDeadline(time.Now().Add(stall)) // without a connection there is nothing to wait for
+			// No handler reads a body, but the server reads the rest of it before it reuses the connection.
+			_ = p.control.SetReadDeadline(time.Now().Add(stall)) // fails only without a connection
 		}
 		next.ServeHTTP(p, r)
-		p.begin() // the server sends what is left in its buffers
+		p.begin() // the server flushes its buffers
 	})
 }
 
-// progressWriter is a response that fails when its client stops reading.
+// progressWriter is a response whose writes fail when the client stops reading.
 type progressWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	stall   time.Duration
-	until   time.Time // zero: no bound on the whole response
+	until   time.Time // deadline of the whole response; zero: none
 }
 
-// Write implements io.Writer. The deadline holds only while something is being written: a handler that takes its time
-// between two writes does not make its client late.
+// Write implements io.Writer. The stall deadline applies only during a write: the time that a handler
+// takes between two writes does not count.
 func (p *progressWriter) Write(b []byte) (written int, err error) {
 	for {
 		n := min(len(b), progressBytes)
@@ -46,7 +46,7 @@ func (p *progressWriter) Write(b []byte) (written int, err error) {
 		m, err := p.ResponseWriter.Write(b[:n])
 		written += m
 		if b = b[n:]; err != nil || len(b) == 0 {
-			_ = p.control.SetWriteDeadline(p.until) // fails without a connection only
+			_ = p.control.SetWriteDeadline(p.until) // fails only without a connection
 			return written, err
 		}
 	}
@@ -57,15 +57,15 @@ func (p *progressWriter) begin() {
 	if !p.until.IsZero() && p.until.Before(deadline) {
 		deadline = p.until
 	}
-	_ = p.control.SetWriteDeadline(deadline) // fails without a connection only
+	_ = p.control.SetWriteDeadline(deadline) // fails only without a connection
 }
 
-// SetWriteDeadline implements [http.ResponseController]'s: a handler that needs more time than the write timeout,
-// such as that of profiles, moves the bound on the whole response.
+// SetWriteDeadline sets the deadline of the whole response, for [http.ResponseController]: the handler
+// of profiles needs more time than the write timeout.
 func (p *progressWriter) SetWriteDeadline(t time.Time) error {
 	p.until = t
 	return p.control.SetWriteDeadline(t)
 }
 
-// Unwrap implements what [http.ResponseController] looks for.
+// Unwrap is for [http.ResponseController].
 func (p *progressWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -31,7 +31,7 @@ func bubbleOf(t *testing.T, s Server, f func(t *testing.T, p *pipes)) {
 	t.Helper()
 	faketime.Test(t, func(t *testing.T) {
 		p := newPipes()
-		s.Listeners, s.Logger = []net.Listener{p}, quiet()
+		s.Listeners, s.Logger, s.Metrics = []net.Listener{p}, quiet(), serverMetrics(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
@@ -82,7 +82,7 @@ func TestClientsThatNeverReadLeaveASlotForPrometheus(t *testing.T) {
 	})
 }
 
-func TestResponseThatMakesNoProgressEnds(t *testing.T) {
+func TestStalledResponseIsEnded(t *testing.T) {
 	e := &fakeExporter{}
 	longPage(e)
 	h, _ := newHandler(t, e)
@@ -101,7 +101,7 @@ func TestResponseThatMakesNoProgressEnds(t *testing.T) {
 }
 
 // A client that reads slowly and steadily gets all, within the write timeout.
-func TestResponseThatMakesProgressGoesOn(t *testing.T) {
+func TestSlowResponseWithProgressContinues(t *testing.T) {
 	for _, c := range []struct {
 		write time.Duration
 		whole bool
@@ -130,7 +130,7 @@ func TestResponseThatMakesProgressGoesOn(t *testing.T) {
 }
 
 // A handler that takes its time does not make its client late, and one that asks for more time gets it, as profiles do.
-func TestHandlerMayTakeItsTime(t *testing.T) {
+func TestSlowHandlerIsNotStalled(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "first ")
 		if r.URL.Path == "/profile" {
@@ -146,7 +146,7 @@ func TestHandlerMayTakeItsTime(t *testing.T) {
 	trusted := certify(t, dir).Transport.(*http.Transport).TLSClientConfig
 	for scheme, s := range map[string]Server{
 		"http":  {Handler: h, Timeouts: DefaultTimeouts()},
-		"https": {Handler: h, Timeouts: DefaultTimeouts(), ConfigFile: put(t, dir, "web.yml", serverTLS)}, // with HTTP/2
+		"https": {Handler: h, Timeouts: DefaultTimeouts(), Config: runConfig(t, put(t, dir, "web.yml", serverTLS))}, // with HTTP/2
 	} {
 		bubbleOf(t, s, func(t *testing.T, p *pipes) {
 			for _, path := range []string{"/slow", "/profile"} {
@@ -164,7 +164,7 @@ func TestHandlerMayTakeItsTime(t *testing.T) {
 }
 
 // The server reads the rest of a body before it answers; no one has asked for one.
-func TestRequestWithABodyThatNeverEndsIsCutOff(t *testing.T) {
+func TestEndlessRequestBodyIsCutOff(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	timeouts := DefaultTimeouts()
 	bubble(t, h, timeouts, func(t *testing.T, p *pipes) {
@@ -213,7 +213,7 @@ func TestHTTP2StreamsWithoutAWindowLeaveASlotForPrometheus(t *testing.T) {
 	e := &fakeExporter{}
 	longPage(e)
 	h, _ := limitedHandler(t, e, 40) // 20 for one client
-	bubbleOf(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, func(t *testing.T, p *pipes) {
+	bubbleOf(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts()}, func(t *testing.T, p *pipes) {
 		config := trusted.Clone()
 		config.ServerName, config.NextProtos = "example.com", []string{"h2"}
 		conn := tls.Client(p.dial(t, "192.0.2.66:4711"), config)

@@ -13,25 +13,25 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Requests a second, and at once, for each of the two kinds of reviews. What is remembered needs none. What was accepted before has
-// the same once more.
+// Rate limits of the requests to the API server, for each kind of review. Reviews of known tokens and
+// paths have the same limits again.
 const (
 	reviewQPS   = 20
 	reviewBurst = 50
 )
 
-// user is who bears a token, in the API server's words.
+// user is the owner of a token.
 type user = authenticationv1.UserInfo
 
-// reviewer decides about callers. Its methods may be called concurrently.
+// reviewer makes decisions about callers. Its methods may be called concurrently.
 type reviewer interface {
-	// authenticate returns who bears a token, and whether the token is accepted.
+	// authenticate returns the owner of a token, and whether the token is accepted.
 	authenticate(ctx context.Context, token string) (user, bool, error)
 	// allows reports whether a user may get a path.
 	allows(ctx context.Context, u user, path string) (bool, error)
 }
 
-// apiReviewer asks the API server, by TokenReview and SubjectAccessReview.
+// apiReviewer asks the API server, with TokenReview and SubjectAccessReview.
 type apiReviewer struct {
 	audiences []string // empty: the API server's own
 
@@ -39,16 +39,7 @@ type apiReviewer struct {
 	access authorizationclient.SubjectAccessReviewInterface
 }
 
-// newReviewer returns a reviewer that asks the API server, or one that fails with the reason why there is none.
-func newReviewer(config *rest.Config, audiences []string) reviewer {
-	a, err := newAPIReviewer(config, audiences)
-	if err != nil {
-		return failingReviewer{err}
-	}
-	return a
-}
-
-// newAPIReviewer does not share the rate limit of others that use the same configuration.
+// newAPIReviewer returns a reviewer with its own rate limit.
 func newAPIReviewer(config *rest.Config, audiences []string) (*apiReviewer, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil
@@ -69,12 +60,12 @@ func (a *apiReviewer) authenticate(ctx context.Context, token string) (user, boo
 	if err != nil {
 		return user{}, false, fmt.Errorf("token review: %w", err)
 	}
-	return review.Status.User, review.Status.Authenticated && a.meant(review.Status.Audiences), nil
+	return review.Status.User, review.Status.Authenticated && a.inAudience(review.Status.Audiences), nil
 }
 
-// meant reports whether a token that is good for some audiences is meant for us. An API server that knows nothing of audiences returns
-// none, and has not compared them.
-func (a *apiReviewer) meant(audiences []string) bool {
+// inAudience reports whether one of the audiences of a token is ours. An API server without support for
+// audiences returns none and has not compared them.
+func (a *apiReviewer) inAudience(audiences []string) bool {
 	return len(a.audiences) == 0 || slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(a.audiences, one) })
 }
 
@@ -96,12 +87,3 @@ func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, er
 	}
 	return review.Status.Allowed && !review.Status.Denied, nil
 }
-
-// failingReviewer fails with the error that kept the API server from being asked at all.
-type failingReviewer struct{ err error }
-
-func (n failingReviewer) authenticate(context.Context, string) (user, bool, error) {
-	return user{}, false, n.err
-}
-
-func (n failingReviewer) allows(context.Context, user, string) (bool, error) { return false, n.err }

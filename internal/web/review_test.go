@@ -66,7 +66,7 @@ func TestTokenReview(t *testing.T) {
 	}
 }
 
-func TestAccessReviewAsksForWhoAndWhat(t *testing.T) {
+func TestAccessReviewHasUserAndPath(t *testing.T) {
 	var asked authorizationv1.SubjectAccessReviewSpec
 	status := authorizationv1.SubjectAccessReviewStatus{Allowed: true}
 	a := reviewing(t, answering(t, "/apis/authorization.k8s.io/v1/subjectaccessreviews", func(r *authorizationv1.SubjectAccessReview) {
@@ -89,7 +89,7 @@ func TestAccessReviewAsksForWhoAndWhat(t *testing.T) {
 	}
 }
 
-func TestReviewsThatFailAreErrors(t *testing.T) {
+func TestFailedReviewsAreErrors(t *testing.T) {
 	forbidden := reviewing(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
@@ -120,7 +120,7 @@ func TestReviewsThatFailAreErrors(t *testing.T) {
 }
 
 // Lists and watches must not hold up the reviews, nor the other way round.
-func TestReviewsHaveARateLimitOfTheirOwn(t *testing.T) {
+func TestReviewsHaveTheirOwnRateLimit(t *testing.T) {
 	s := httptest.NewServer(answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(*authenticationv1.TokenReview) {}))
 	defer s.Close()
 	defer s.CloseClientConnections()

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-func TestPageAsPrometheusAsksForIt(t *testing.T) {
+func TestScrapeByPrometheus(t *testing.T) {
 	e := &fakeExporter{}
 	h, _ := newHandler(t, e)
 	r := ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", "gzip")
@@ -23,7 +23,7 @@ func TestPageAsPrometheusAsksForIt(t *testing.T) {
 		t.Fatalf("status %d", r.status)
 	}
 	for name, want := range map[string]string{
-		"Content-Type":     open100 + withUTF8,
+		"Content-Type":     open100 + utf8,
 		"Content-Encoding": "gzip",
 		"Vary":             "Accept, Accept-Encoding",
 	} {
@@ -42,10 +42,10 @@ func TestPageAsPrometheusAsksForIt(t *testing.T) {
 	}
 }
 
-func TestPageInPlainText(t *testing.T) {
+func TestScrapeWithoutAcceptHeader(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	r := ask(t, h, "GET", "/metrics")
-	if got := r.header.Get("Content-Type"); got != text004 {
+	if got := r.header.Get("Content-Type"); got != text004+underscores {
 		t.Errorf("Content-Type %q", got)
 	}
 	if got := r.header.Get("Content-Encoding"); got != "" {
@@ -128,7 +128,7 @@ func TestSelectionOfResources(t *testing.T) {
 func TestUnknownResourceIsNamed(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	for query, wants := range map[string]string{
-		"resources=pods,pots":    `resources: "pots" is not exported here; exported are jobs, pods`,
+		"resources=pods,pots":    `resources: "pots" is not exported; exported are jobs, pods`,
 		"exclude_resources=pots": `exclude_resources: "pots"`,
 		"resources=%zz":          "query string",
 	} {
@@ -139,7 +139,7 @@ func TestUnknownResourceIsNamed(t *testing.T) {
 	}
 }
 
-func TestNoPageUntilReady(t *testing.T) {
+func TestScrapesFailUntilReady(t *testing.T) {
 	e := &fakeExporter{}
 	reason := "jobs are not listed yet"
 	e.unready.Store(&reason)
@@ -172,7 +172,7 @@ func (brokenPage) WriteText(w io.Writer) error {
 	return errors.New("broken")
 }
 
-func TestPageCutShortIsNeverTakenForWhole(t *testing.T) {
+func TestClientNoticesIncompleteResponse(t *testing.T) {
 	e := &fakeExporter{}
 	e.replace = &brokenPage{fakePage{released: &e.released}}
 	h, registry := newHandler(t, e)
@@ -183,7 +183,7 @@ func TestPageCutShortIsNeverTakenForWhole(t *testing.T) {
 	if _, _, err := fetch(t, client, s.URL+"/metrics"); err == nil {
 		t.Error("the client saw no error")
 	}
-	const want = "# HELP statefleet_scrape_write_errors_total Pages that were not written to their end: the client left or was too slow.\n" +
+	const want = "# HELP statefleet_scrape_write_errors_total Scrapes that were not written completely: the client left or was too slow.\n" +
 		"# TYPE statefleet_scrape_write_errors_total counter\nstatefleet_scrape_write_errors_total 1\n"
 	s.Close() // waits for the handler
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_scrape_write_errors_total"); err != nil {
@@ -203,7 +203,7 @@ func TestScrapesAreCounted(t *testing.T) {
 	reason := "not yet"
 	e.unready.Store(&reason)
 	ask(t, h, "GET", "/metrics")
-	const want = `# HELP statefleet_scrapes_total Requests for the page by what was negotiated and by status code of the answer.
+	const want = `# HELP statefleet_scrapes_total Scrape requests by negotiated format and encoding, and by status code.
 # TYPE statefleet_scrapes_total counter
 statefleet_scrapes_total{code="200",encoding="gzip",format="openmetrics"} 2
 statefleet_scrapes_total{code="400",encoding="identity",format="text"} 1

@@ -36,11 +36,34 @@ func start(t *testing.T, s Server, n int) *running {
 		r.addresses = append(r.addresses, l.Addr().String())
 	}
 	s.Logger = quiet()
+	if s.Metrics == nil {
+		s.Metrics = serverMetrics(t)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
 	go func() { r.ended <- s.Run(ctx) }()
 	t.Cleanup(stop)
 	return r
+}
+
+func serverMetrics(t *testing.T) *ServerMetrics {
+	t.Helper()
+	m, err := NewServerMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// runConfig loads a web configuration file and reloads it until the test ends.
+func runConfig(t *testing.T, file string) *ConfigFile {
+	t.Helper()
+	config, err := LoadConfigFile(file, prometheus.NewRegistry(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go config.Run(t.Context())
+	return config
 }
 
 func (r *running) wait(t *testing.T) error {
@@ -129,7 +152,7 @@ func (p *gatedPage) WriteText(w io.Writer) error {
 	return err
 }
 
-func TestShutdownFinishesTheAnswerUnderWay(t *testing.T) {
+func TestShutdownFinishesResponses(t *testing.T) {
 	e := &fakeExporter{}
 	text := bytes.Repeat([]byte("a 1\n"), 64<<10)
 	page := &gatedPage{fakePage{text, &e.released}, make(chan struct{}), make(chan struct{})}
@@ -235,12 +258,12 @@ func TestBasicAuthenticationFromTheConfigurationFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(webConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	passwords, err := ValidateConfig(file)
-	if err != nil || !passwords {
-		t.Fatal(passwords, err)
+	config := runConfig(t, file)
+	if !config.HasUsers() {
+		t.Fatal("no users")
 	}
 	h, _ := newHandler(t, &fakeExporter{})
-	r := start(t, Server{Handler: h, ConfigFile: file, Passwords: passwords, Timeouts: DefaultTimeouts()}, 2)
+	r := start(t, Server{Handler: h, Config: config, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
 		if status, _, err := r.get(t, address, "/metrics"); status != http.StatusUnauthorized {
 			t.Errorf("without a password: %d, %v", status, err)
@@ -255,16 +278,12 @@ func TestBasicAuthenticationFromTheConfigurationFile(t *testing.T) {
 	}
 }
 
-func TestBrokenConfigurationFileEndsTheServer(t *testing.T) {
+func TestBrokenConfigurationFileIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "web.yml")
 	if err := os.WriteFile(file, []byte("no_such_key: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ValidateConfig(file); err == nil {
+	if _, err := LoadConfigFile(file, prometheus.NewRegistry(), quiet()); err == nil {
 		t.Error("valid")
-	}
-	r := start(t, Server{Handler: http.NotFoundHandler(), ConfigFile: file}, 1)
-	if err := r.wait(t); err == nil {
-		t.Error("served without what the file was to demand")
 	}
 }

@@ -14,11 +14,11 @@ type storeExporter struct {
 	store *store.Store
 }
 
-func (e *storeExporter) Collect(f store.Format, _ func(string) bool) (Page, error) {
+func (e *storeExporter) Snapshot(f store.Format, _ func(string) bool) (Snapshot, error) {
 	return store.TakeSnapshot(f, e.store), nil
 }
 
-func TestPageOfAStore(t *testing.T) {
+func TestScrapeOfAStore(t *testing.T) {
 	families := []store.Family{{
 		Name:              "kube_pod_info",
 		TextHeader:        []byte("# TYPE kube_pod_info gauge\n"),
@@ -31,7 +31,7 @@ func TestPageOfAStore(t *testing.T) {
 		e.store.Put(store.Object{ID: store.NewID("", "default", fmt.Sprint(i))}, &store.Lines{Buf: line, Ends: []int{len(line)}})
 	}
 	h, _ := newHandler(t, e)
-	for _, enc := range []encoding{gzipped, identity} {
+	for _, enc := range []encoding{gzipEncoding, identity} {
 		open := ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", string(enc))
 		text := ask(t, h, "GET", "/metrics", "Accept-Encoding", string(enc))
 		for name, a := range map[string]answer{"OpenMetrics": open, "text": text} {

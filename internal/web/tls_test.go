@@ -48,11 +48,8 @@ func TestTLSFromTheConfigurationFile(t *testing.T) {
 	dir := t.TempDir()
 	client := certify(t, dir)
 	file := put(t, dir, "web.yml", "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n")
-	if passwords, err := ValidateConfig(file); err != nil || passwords {
-		t.Fatal(passwords, err)
-	}
 	h, _ := newHandler(t, &fakeExporter{})
-	r := start(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, 2)
+	r := start(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
 		status, text, err := fetch(t, client, "https://"+address+"/metrics")
 		if err != nil || status != http.StatusOK || !strings.Contains(text, "kube_pod_info") {
@@ -73,11 +70,8 @@ func TestTLSFromTheConfigurationFile(t *testing.T) {
 func serveTLS(t *testing.T, dir, further string) *running {
 	t.Helper()
 	file := put(t, dir, "web.yml", serverTLS+further)
-	if _, err := ValidateConfig(file); err != nil {
-		t.Fatal(err)
-	}
 	h, _ := newHandler(t, &fakeExporter{})
-	r := start(t, Server{Handler: h, ConfigFile: file, Timeouts: DefaultTimeouts()}, 1)
+	r := start(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts()}, 1)
 	t.Cleanup(func() {
 		r.stop()
 		if err := r.wait(t); err != nil {
@@ -87,7 +81,7 @@ func serveTLS(t *testing.T, dir, further string) *running {
 	return r
 }
 
-func TestTLSVersionsThatDoNotMeet(t *testing.T) {
+func TestIncompatibleTLSVersions(t *testing.T) {
 	dir := t.TempDir()
 	client := certify(t, dir)
 	trusted := client.Transport.(*http.Transport)
@@ -117,7 +111,7 @@ func TestTLSVersionsThatDoNotMeet(t *testing.T) {
 }
 
 // A certificate that was renewed is used by new connections soon.
-func TestCertificatesAreReadAnew(t *testing.T) {
+func TestNewConnectionsGetTheRenewedCertificate(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	r := serveTLS(t, dir, "")
@@ -187,7 +181,7 @@ func TestClientCertificatesAreVerified(t *testing.T) {
 	}
 }
 
-func TestHTTP2IsSpokenUnlessSwitchedOff(t *testing.T) {
+func TestHTTP2IsOnByDefault(t *testing.T) {
 	dir := t.TempDir()
 	client := certify(t, dir)
 	config := client.Transport.(*http.Transport).TLSClientConfig

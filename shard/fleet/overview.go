@@ -23,35 +23,41 @@ type Overview struct {
 	Status
 	// StatefulSet and Topology are the names of the StatefulSet and the topology ConfigMap; ""
 	// while unknown, and without a fleet.
-	StatefulSet, Topology string
+	StatefulSet string `json:"statefulSet,omitempty"`
+	Topology    string `json:"topology,omitempty"`
 	// Problem is why the topology cannot be followed; else nil.
-	Problem error
+	Problem error `json:"-"`
 	// SwitchAt is the time of the switch, once it is fixed.
-	SwitchAt    time.Time
-	LastContact LastContact
+	SwitchAt    time.Time   `json:"switchAt,omitzero"`
+	LastContact LastContact `json:"lastContact"`
 	// Replicas are the active replicas, those of the target, this one, and all that have a pod, by
 	// ordinal.
-	Replicas []Replica
+	Replicas []Replica `json:"replicas,omitempty"`
 }
 
 // LastContact holds the time of the last message from the API server about each object, bookmarks
 // included; zero before the first. Pods are read with Standby only.
-type LastContact struct{ StatefulSet, Topology, Pods time.Time }
+type LastContact struct {
+	StatefulSet time.Time `json:"statefulSet,omitzero"`
+	Topology    time.Time `json:"topology,omitzero"`
+	Pods        time.Time `json:"pods,omitzero"`
+}
 
 // Replica is the state of one replica of the fleet.
 type Replica struct {
-	Ordinal int
-	Self    bool
-	Pod     string // name; "" without a fleet
-	State   PodState
+	Ordinal int      `json:"ordinal"`
+	Self    bool     `json:"self"`
+	Pod     string   `json:"pod,omitempty"` // name; "" without a fleet
+	State   PodState `json:"state"`
 	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
 	// and in fleets of more than 64. Next is nil outside a transition.
-	Own, Next shard.Ranges
+	Own  shard.Ranges `json:"own,omitempty"`
+	Next shard.Ranges `json:"next,omitempty"`
 	// Holds is whether the replica has reported that it holds its part of the target.
-	Holds bool
+	Holds bool `json:"holds"`
 	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
 	// one. -1: no ready replica does.
-	ServedBy int
+	ServedBy int `json:"servedBy"`
 }
 
 // PodState is the state of a replica's pod.

@@ -8,22 +8,22 @@ import (
 
 // Status is what a replica knows about its fleet.
 type Status struct {
-	Ordinal     int
-	Desired     int  // replicas that the StatefulSet specifies
-	Coordinated bool // whether this replica coordinates with the fleet
-	Generation  int64
-	Active      int       // replicas in the table by which the fleet serves
-	Target      int       // replicas in the table that the fleet prepares; 0 outside a transition
-	StartedAt   time.Time // when the transition began; zero outside one
-	Transitions Transitions
+	Ordinal     int         `json:"ordinal"`
+	Desired     int         `json:"desired"`     // replicas that the StatefulSet specifies
+	Coordinated bool        `json:"coordinated"` // whether this replica coordinates with the fleet
+	Generation  int64       `json:"generation"`
+	Active      int         `json:"active"`             // replicas in the table by which the fleet serves
+	Target      int         `json:"target"`             // replicas in the table that the fleet prepares; 0 outside a transition
+	StartedAt   time.Time   `json:"startedAt,omitzero"` // when the transition began; zero outside one
+	Transitions Transitions `json:"transitions"`
 
-	Standby         bool // whether replicas stand by for one another
-	ServesNeighbour bool // whether this replica serves the shard of the one before it
-	ServedByStandby bool // whether the replica after this one serves this replica's shard
+	Standby         bool `json:"standby"`         // whether replicas stand by for one another
+	ServesNeighbour bool `json:"servesNeighbour"` // whether this replica serves the shard of the one before it
+	ServedByStandby bool `json:"servedByStandby"` // whether the replica after this one serves this replica's shard
 
 	// Rejected counts the topologies that this replica did not follow because nothing confirms
 	// their number of shards.
-	Rejected int
+	Rejected int `json:"rejected"`
 
 	canStop bool // with Standby: the standby serves this replica's shard, or there is none
 	leaves  bool // a scale-down removes this replica, which serves until others have taken over
@@ -33,9 +33,9 @@ type Status struct {
 
 // Transitions counts the transitions that this replica has seen end.
 type Transitions struct {
-	Completed int
-	Cancelled int // the StatefulSet went back to the active table
-	Replaced  int // the StatefulSet specified another target
+	Completed int `json:"completed"`
+	Cancelled int `json:"cancelled"` // the StatefulSet went back to the active table
+	Replaced  int `json:"replaced"`  // the StatefulSet specified another target
 }
 
 // Status returns the current status; the zero Status before anything is known. It is safe for

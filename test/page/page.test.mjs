@@ -53,17 +53,17 @@ const text = page => page.locator("main").innerText();
 const shows = (page, pattern) => until(`the page shows ${pattern}`, async () => pattern.test(await text(page)));
 
 // counted waits until all replicas have counted their series.
-const counted = () => Promise.all(world.replicas.map(r => until("a census", async () =>
-  (await (await fetch(r.page + "-/fleet")).json()).census?.all.series > 0)));
+const counted = () => Promise.all(world.replicas.map(r => until("a count of series", async () =>
+  (await (await fetch(r.page + "-/fleet")).json()).cardinality?.all.series > 0)));
 
 test("three shards, and what each owns", async () => {
   const page = await open(1);
   await shows(page, /3 shards\./);
   await shows(page, /This replica is ready and serves its shard/);
-  assert.deepEqual(await page.locator(".members tbody th").allInnerTexts(), ["statefleet-0", "statefleet-1 this one", "statefleet-2"]);
-  assert.equal(await page.locator(".members .state.well").count(), 3, "pods that are ready");
-  assert.equal(await page.locator(".members .ring path").count(), 3);
-  assert.match(await text(page), /ConfigMap statefleet-topology \d+ s ago/);
+  assert.deepEqual(await page.locator(".replicas tbody th").allInnerTexts(), ["statefleet-0", "statefleet-1 this one", "statefleet-2"]);
+  assert.equal(await page.locator(".replicas .state.well").count(), 3, "pods that are ready");
+  assert.equal(await page.locator(".replicas .ring path").count(), 3);
+  assert.match(await text(page), /ConfigMap statefleet-topology: last update \d+ s ago/);
   assert.equal(await page.locator(".kinds tbody th", {hasText: /^pods$/}).count(), 1);
   await page.close();
 });
@@ -88,7 +88,7 @@ test("numbers change in place while objects come and go", async () => {
 
 test("complete without JavaScript", async () => {
   const answer = await (await fetch(world.replicas[0].page)).text();
-  for (const want of ["statefleet-0", "statefleet-2", "kube_pod_", "kube-system", "all is well", "Reload the page for newer numbers"]) {
+  for (const want of ["statefleet-0", "statefleet-2", "kube_pod_", "kube-system", "no findings", "Reload the page to update it"]) {
     assert.ok(answer.includes(want), `${want} is not in the page as it arrives`);
   }
 });
@@ -120,17 +120,17 @@ test("a replica that is away is seen, and who serves its shard", async () => {
   world.pod(1, false);
   await shows(page, /note\s+Replica 2 serves shard 1: pod statefleet-1 is not ready\./);
   world.pod(1, true);
-  await shows(page, /all is well/);
+  await shows(page, /no findings/);
   await page.close();
 });
 
 test("a change of the number of shards", async () => {
   const page = await open(0);
   world.scale(5);
-  await shows(page, /The fleet moves from 3 to 5 shards, since \d+ s\. It waits for the replicas 3, 4\./);
+  await shows(page, /Transition from 3 to 5 shards, started \d+ s ago\. Waiting for replicas 3, 4\./);
   await shows(page, /statefleet-4\s+absent/);
-  assert.equal(await page.locator(".members .ring").count(), 10);
-  assert.equal(await page.locator(".members .state", {hasText: /^held$/}).count(), 3);
+  assert.equal(await page.locator(".replicas .ring").count(), 10);
+  assert.equal(await page.locator(".replicas .state", {hasText: /^held$/}).count(), 3);
   for (const scheme of ["light", "dark"]) {
     await page.emulateMedia({colorScheme: scheme});
     assert.deepEqual(await page.evaluate(contrasts), []);
@@ -139,8 +139,8 @@ test("a change of the number of shards", async () => {
   await Promise.all([world.join(3), world.join(4)]);
   await shows(page, /5 shards\./);
   await shows(page, /1 completed/);
-  await until("five pods are ready", async () => await page.locator(".members .state.well").count() === 5);
-  await shows(page, /all is well/);
+  await until("five pods are ready", async () => await page.locator(".replicas .state.well").count() === 5);
+  await shows(page, /no findings/);
   await page.close();
 });
 
@@ -149,7 +149,7 @@ test("nothing complains, and nothing leaves the machine", () => assert.deepEqual
 test("a replica that does not answer any more is said to be so", async () => {
   const page = await open(4);
   await world.replicas[4].stop();
-  await until("a word about it", async () => /No news since [\d:]+ UTC/.test(await page.locator("#live").innerText()));
+  await until("a word about it", async () => /Not updated since [\d:]+ UTC/.test(await page.locator("#live").innerText()));
   assert.match(await text(page), /statefleet-4/, "what was known stays");
   await page.close();
 });

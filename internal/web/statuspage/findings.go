@@ -5,33 +5,35 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// Finding is something that a reader of the page must see first.
+// Finding is something unusual, which the page shows first.
 type Finding struct {
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
 }
 
-// Level is how much a finding matters.
+// Level is the severity of a finding.
 type Level string
 
 // The levels.
 const (
-	Problem Level = "problem" // something is missing from the page of metrics, or may be
-	Note    Level = "note"    // all is well, but not as usual
+	Problem Level = "problem" // series are or may be missing
+	Note    Level = "note"    // unusual, but nothing is missing
 )
 
-// How long may pass before it is worth a word.
+// Times after which something is a finding.
 const (
-	quietWatch  = 5 * time.Minute // bookmarks come about once a minute
-	quietScrape = 5 * time.Minute
-	longChange  = 5 * time.Minute
+	maxEventAge   = 5 * time.Minute // bookmarks come about once a minute
+	maxScrapeAge  = 5 * time.Minute
+	maxTransition = 5 * time.Minute
 )
 
-// findings says what is not as usual, the worst first.
-func (o Overview) findings() []Finding {
-	all := slices.Concat(o.ofReplica(), o.ofKinds(), o.ofFleet(), o.ofScrapes())
+// findings returns all findings, problems first.
+func (s Status) findings() []Finding {
+	all := slices.Concat(s.replicaFindings(), s.kindFindings(), s.fleetFindings(), s.serverFindings(), s.scrapeFindings())
 	slices.SortStableFunc(all, func(a, b Finding) int { return strings.Compare(string(b.Level), string(a.Level)) }) // "problem" before "note"
 	return all
 }
@@ -39,126 +41,124 @@ func (o Overview) findings() []Finding {
 func problem(format string, args ...any) Finding {
 	return Finding{Problem, fmt.Sprintf(format, args...)}
 }
+
 func note(format string, args ...any) Finding { return Finding{Note, fmt.Sprintf(format, args...)} }
 
-func (o Overview) ofReplica() (all []Finding) {
-	r := o.Replica
+func (s Status) replicaFindings() (all []Finding) {
 	switch {
-	case !r.Ready:
-		all = append(all, problem("This replica is not ready: %s.", r.Reason))
-	case !r.Serving:
-		all = append(all, note("This replica is ready and does not serve: %s.", r.Reason))
+	case s.Process.NotReady != "":
+		all = append(all, problem("This replica is not ready: %s.", s.Process.NotReady))
+	case s.Replica.NotServing != "":
+		all = append(all, note("This replica is ready but not serving: %s.", s.Replica.NotServing))
 	}
-	if r.Covers {
-		all = append(all, note("This replica serves the shard of the one before it as well."))
+	if s.Fleet.ServesNeighbour {
+		all = append(all, note("This replica also serves the shard of the replica before it."))
 	}
-	if r.WebConfigRefused {
-		all = append(all, note("The web configuration file was refused; the former one is in use. The log says why."))
+	if s.Process.WebConfigRejected {
+		all = append(all, note("The web configuration file was rejected, see the log. The previous one stays in use."))
 	}
 	return all
 }
 
-func (o Overview) ofKinds() (all []Finding) {
-	var names []string
-	for _, phase := range []struct{ name, text string }{
-		{"forbidden", "The API server does not let it read %s."},
-		{"absent", "The API server does not have %s."},
-		{"pending", "Not listed yet: %s."},
-	} {
-		names = names[:0]
-		for _, k := range o.Kinds {
-			if k.Phase == phase.name {
-				names = append(names, k.Name)
-			}
-		}
-		if len(names) > 0 && (phase.name != "pending" || o.Replica.Ready) { // else they are the reason
-			all = append(all, problem(phase.text, list(names)))
-		}
-	}
-	names = names[:0]
-	for _, k := range o.Kinds {
+func (s Status) kindFindings() (all []Finding) {
+	names := map[string][]string{} // of kinds, by problem
+	for _, k := range s.Replica.Kinds {
+		names[string(k.Phase)] = append(names[string(k.Phase)], k.Name)
 		if k.Truncated > 0 {
-			names = append(names, fmt.Sprintf("%s (%d)", k.Name, k.Truncated))
+			names["truncated"] = append(names["truncated"], fmt.Sprintf("%s (%d)", k.Name, k.Truncated))
+		}
+		if k.Phase == watch.Synced && !k.LastContact.IsZero() && s.At.Sub(k.LastContact) > maxEventAge {
+			names["quiet"] = append(names["quiet"], k.Name)
 		}
 	}
-	if len(names) > 0 {
-		all = append(all, problem("Metric families are left out of objects whose text would exceed --object-bytes-limit: %s.", list(names)))
+	if s.Process.NotReady != "" { // the reason names these kinds
+		delete(names, string(watch.Pending))
 	}
-	names = names[:0]
-	for _, k := range o.Kinds {
-		if k.Phase == Synced && !k.Heard.IsZero() && o.At.Sub(k.Heard) > quietWatch {
-			names = append(names, k.Name)
+	for _, p := range []struct{ problem, text string }{
+		{string(watch.Forbidden), "The API server forbids reading %s."},
+		{string(watch.Absent), "The API server does not have %s."},
+		{string(watch.Pending), "Not listed yet: %s."},
+		{"truncated", "Objects exceed --object-bytes-limit and lack metric families: %s."},
+		{"quiet", "No event for more than " + formatDuration(maxEventAge) + ": %s."},
+	} {
+		if len(names[p.problem]) > 0 {
+			all = append(all, problem(p.text, list(names[p.problem])))
 		}
-	}
-	if len(names) > 0 {
-		all = append(all, problem("Nothing was heard for more than %s of %s.", lasting(quietWatch), list(names)))
 	}
 	return all
 }
 
-func (o Overview) ofFleet() (all []Finding) {
-	f := o.Fleet
-	if f.Followed && f.Active > 0 && !f.Coordinated {
-		all = append(all, problem("The fleet does not change over together. Its topology cannot be used: %s.", f.Problem))
+func (s Status) fleetFindings() (all []Finding) {
+	f := s.Fleet
+	if f.FollowsStatefulSet && f.Active > 0 && !f.Coordinated {
+		all = append(all, problem("The fleet is not coordinated; each replica changes its shard alone: %s.", f.Problem))
 	}
-	if f.StandbyAsked && f.Active > 1 && !f.Standby {
+	if f.StandbyRequested && f.Active > 1 && !f.Standby {
 		all = append(all, problem("No replica stands by for another: the fleet's pods cannot be read."))
 	}
-	if f.Followed && f.Active > 0 && f.Wanted > 0 && f.Target == 0 && f.Active != f.Wanted {
-		all = append(all, problem("The fleet serves by %d shards, the StatefulSet asks for %d, and no change is prepared.", f.Active, f.Wanted))
+	if f.FollowsStatefulSet && f.Active > 0 && f.Desired > 0 && f.Target == 0 && f.Active != f.Desired {
+		all = append(all, problem("The fleet serves %d shards, the StatefulSet specifies %d, and no transition has started.", f.Active, f.Desired))
 	}
 	if f.Target != 0 {
-		text := note
-		if !f.Since.IsZero() && o.At.Sub(f.Since) > longChange {
-			text = problem
+		finding := note
+		if !f.StartedAt.IsZero() && s.At.Sub(f.StartedAt) > maxTransition {
+			finding = problem
 		}
-		all = append(all, text("The fleet moves from %d to %d shards, since %s. %s", f.Active, f.Target, lasting(o.At.Sub(f.Since)), f.waitsFor()))
+		all = append(all, finding("Transition from %d to %d shards, started %s. %s", f.Active, f.Target, s.Age(f.StartedAt), f.waitsFor()))
 	}
-	for _, m := range f.Members {
+	return all
+}
+
+// serverFindings is about shards that are not served by their own replica.
+func (s Status) serverFindings() (all []Finding) {
+	for _, r := range s.Fleet.Replicas {
 		switch {
-		case m.State == PodUnknown || m.Ordinal >= f.Active:
-		case m.Server < 0:
-			all = append(all, problem("No replica serves shard %d: pod %s is %s.", m.Ordinal, m.Pod, m.State))
-		case m.Server != m.Ordinal:
-			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", m.Server, m.Ordinal, m.Pod, m.State))
+		case r.State == podUnknown || r.Ordinal >= s.Fleet.Active:
+		case r.ServedBy < 0:
+			all = append(all, problem("No replica serves shard %d: pod %s is %s.", r.Ordinal, r.Pod, r.State))
+		case r.ServedBy != r.Ordinal:
+			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", r.ServedBy, r.Ordinal, r.Pod, r.State))
 		}
 	}
 	return all
 }
 
-// waitsFor says what a change waits for.
+// podUnknown is the state of pods that are not read.
+const podUnknown = "unknown"
+
+// waitsFor returns what a transition waits for.
 func (f Fleet) waitsFor() string {
 	var late []string
-	for _, m := range f.Members {
-		if m.Ordinal < f.Target && !m.Holds {
-			late = append(late, fmt.Sprint(m.Ordinal))
+	for _, r := range f.Replicas {
+		if r.Ordinal < f.Target && !r.Holds {
+			late = append(late, fmt.Sprint(r.Ordinal))
 		}
 	}
 	switch {
 	case !f.SwitchAt.IsZero():
-		return fmt.Sprintf("It changes over at %s.", clock(f.SwitchAt))
+		return fmt.Sprintf("It switches at %s.", formatTime(f.SwitchAt))
 	case len(late) == 1:
-		return fmt.Sprintf("It waits for replica %s.", late[0])
+		return fmt.Sprintf("Waiting for replica %s.", late[0])
 	case len(late) > 0:
-		return fmt.Sprintf("It waits for the replicas %s.", list(late))
+		return fmt.Sprintf("Waiting for replicas %s.", list(late))
 	}
-	return "All hold their part."
+	return "All replicas hold their part."
 }
 
-func (o Overview) ofScrapes() []Finding {
-	last := o.Scrapes.Last
+func (s Status) scrapeFindings() []Finding {
+	last := s.Scrapes.Last
 	switch {
-	case last.At.IsZero() || !o.Replica.Serving:
+	case last.At.IsZero() || s.Replica.NotServing != "":
 		return nil
-	case !last.Whole:
-		return []Finding{problem("The last scrape was not read to its end.")}
-	case o.At.Sub(last.At) > quietScrape:
-		return []Finding{problem("The last scrape was %s.", o.Age(last.At))}
+	case !last.Complete:
+		return []Finding{problem("The last scrape was not completed.")}
+	case s.At.Sub(last.At) > maxScrapeAge:
+		return []Finding{problem("The last scrape was %s.", s.Age(last.At))}
 	}
 	return nil
 }
 
-// list joins names, the first dozen of them.
+// list joins names, up to a dozen of them.
 func list(names []string) string {
 	const most = 12
 	if len(names) > most {

@@ -1,7 +1,6 @@
 package statuspage
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,50 +11,61 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/shard/fleet"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// example is an overview with something in every field.
-func example() Overview {
-	sharded := true
-	return Overview{
+// example returns a status with a value in every field.
+func example() Status {
+	return Status{
 		At: noon, Version: "1.2.3",
-		Fleet: Fleet{
-			Followed: true, StatefulSet: "statefleet", Coordinated: true, Generation: 7, Active: 2, Target: 3, Wanted: 3,
-			Since: noon.Add(-time.Minute), Transitions: Transitions{Completed: 1}, Standby: true, StandbyAsked: true,
-			Sources: []Source{{"ConfigMap statefleet-topology", noon.Add(-9 * time.Second)}, {"its pods", time.Time{}}},
-			Members: []Member{
-				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: PodReady, Server: 0, Holds: true, Own: Ring{{0, 1 << 63}}, Next: Ring{{0, 1 << 62}}},
-				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Server: 0, Own: Ring{{1 << 63, 0}}, Next: Ring{{1 << 63, 3 << 62}}},
-				{Ordinal: 2, Pod: "statefleet-2", State: "absent", Server: -1, Next: Ring{{1 << 62, 1 << 63}, {3 << 62, 0}}},
+		Process: Process{
+			Pod: "statefleet-0", Started: noon.Add(-3 * time.Hour), ResidentBytes: 60 << 20, ShardedByServer: map[string]bool{"pods": true},
+		},
+		Fleet: NewFleet(fleet.Overview{
+			Status: fleet.Status{
+				Coordinated: true, Generation: 7, Active: 2, Target: 3, Desired: 3, StartedAt: noon.Add(-time.Minute),
+				Transitions: fleet.Transitions{Completed: 1}, Standby: true, ServesNeighbour: true,
+			},
+			StatefulSet: "statefleet", Topology: "statefleet-topology",
+			LastContact: fleet.LastContact{StatefulSet: noon.Add(-6 * time.Second), Topology: noon.Add(-9 * time.Second)},
+			Replicas: []fleet.Replica{
+				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", ServedBy: 0, Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, Next: shard.Ranges{{Start: 0, End: 1 << 62}}},
+				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", ServedBy: 0, Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
+				{Ordinal: 2, Pod: "statefleet-2", State: "absent", ServedBy: -1, Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
+			},
+		}, true, true),
+		Replica: replica.Overview{
+			Visible: shard.All(), Held: shard.All(), RawBytes: 4 << 20, RawLimit: 32 << 20,
+			Kinds: []replica.KindOverview{
+				{Name: "jobs", Phase: watch.Synced, LastContact: noon.Add(-50 * time.Second), Objects: 10, TextBytes: 5000, CompressedBytes: 800},
+				{Name: "pods", Phase: watch.Synced, LastContact: noon.Add(-3 * time.Second), Objects: 12345, HiddenObjects: 17, TextBytes: 1 << 30},
+				{Name: "leases", Phase: watch.Absent, LastContact: noon},
+				{Name: "secrets", Phase: watch.Forbidden, Error: "no rule", Since: noon.Add(-time.Hour)},
 			},
 		},
-		Replica: Replica{
-			Pod: "statefleet-0", Ready: true, Serving: true, Standby: true, Covers: true, Shown: Ring{{0, 0}}, Held: Ring{{0, 0}},
-			RawBytes: 4 << 20, RawLimit: 32 << 20, Resident: 60 << 20, Started: noon.Add(-3 * time.Hour),
+		Scrapes: web.ScrapeSummary{
+			Last:  web.Scrape{At: noon.Add(-20 * time.Second), Seconds: .0213, Bytes: 958 << 10, Encoding: "gzip", Complete: true},
+			Count: 8, MeanSeconds: .02, MaxSeconds: 1.5, MeanBytes: 900 << 10,
 		},
-		Scrapes: Scrapes{
-			Last:   Scrape{At: noon.Add(-20 * time.Second), Seconds: .0213, Bytes: 958 << 10, Encoding: "gzip", Whole: true},
-			Recent: Recent{Scrapes: 8, MeanSeconds: .02, MaxSeconds: 1.5, MeanBytes: 900 << 10},
-		},
-		Kinds: []Kind{
-			{Name: "jobs", Phase: Synced, Heard: noon.Add(-50 * time.Second), Objects: 10, Series: 120, TextBytes: 5000, PackedBytes: 800},
-			{Name: "pods", Phase: Synced, Heard: noon.Add(-3 * time.Second), Objects: 12345, Hidden: 17, Series: 1349201, TextBytes: 1 << 30, Sharded: &sharded},
-			{Name: "leases", Phase: "absent", Heard: noon, Series: -1},
-			{Name: "secrets", Phase: "forbidden", Err: "no rule", Since: noon.Add(-time.Hour), Series: 0},
-		},
-		Census: &Census{
-			At: noon.Add(-40 * time.Second), Seconds: 1.9, All: Count{Series: 1349321, Bytes: 1 << 30},
-			Families: []Count{{Name: "kube_pod_info", Series: 12345, Bytes: 3 << 20, Memory: 1 << 20}}, FamilyTotal: 208,
-			Namespaces: []Count{{Name: "team-a", Series: 9000, Bytes: 1 << 20}, {Series: 3, Bytes: 200}}, NamespaceTotal: 2,
-		},
+		Cardinality: &Cardinality{CardinalityReport: replica.CardinalityReport{
+			At: noon.Add(-40 * time.Second), Took: 1900 * time.Millisecond, All: replica.Count{Series: 1349321, Bytes: 1 << 30},
+			Kinds:    []replica.Count{{Name: "pods", Series: 1349201, Bytes: 1 << 30}, {Name: "jobs", Series: 120, Bytes: 5000}},
+			Families: []replica.Count{{Name: "kube_pod_info", Series: 12345, Bytes: 3 << 20, Memory: 1 << 20}}, FamilyTotal: 208,
+			Namespaces: []replica.Count{{Name: "team-a", Series: 9000, Bytes: 1 << 20}, {Series: 3, Bytes: 200}}, NamespaceTotal: 2,
+		}},
 	}
 }
 
-func serving(t *testing.T, o Overview) *Handler {
+func serving(t *testing.T, s Status) *Handler {
 	t.Helper()
-	h, err := New(Options{Overview: func() Overview { return o }})
+	h, err := New(Options{Status: func() Status { return s }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +83,7 @@ func get(t *testing.T, h http.Handler, path string) (http.Header, string) {
 	return w.Header(), string(body)
 }
 
-func TestTypesAndPolicy(t *testing.T) {
+func TestContentTypesAndSecurityPolicy(t *testing.T) {
 	h := serving(t, example())
 	for path, want := range map[string]string{
 		"/":                 "text/html; charset=utf-8",
@@ -101,8 +111,8 @@ func TestTypesAndPolicy(t *testing.T) {
 	}
 }
 
-// The policy forbids what is inline and what is elsewhere; there must be nothing of it, or it would not work.
-func TestNothingIsInlineOrElsewhere(t *testing.T) {
+// The policy forbids inline scripts and styles, and other servers.
+func TestPageCompliesWithItsPolicy(t *testing.T) {
 	_, page := get(t, serving(t, example()), "/")
 	for _, bad := range []string{` style=`, `<style`, ` on[a-z]+=`, `<script>`, `(src|href)="(/|[a-z]+:)`} {
 		if found := regexp.MustCompile(bad).FindString(page); found != "" {
@@ -117,20 +127,20 @@ func TestNothingIsInlineOrElsewhere(t *testing.T) {
 	}
 }
 
-func TestPageShowsWhatThereIs(t *testing.T) {
+func TestPageShowsTheStatus(t *testing.T) {
 	_, page := get(t, serving(t, example()), "/")
 	for _, want := range []string{
 		"As of", "12:00:00 UTC", "1.2.3", "started 3 h 0 min ago", "60.0 MiB of memory",
 		"<b>2</b> shards, moving to <b>3</b>", "generation 7", "1 completed",
-		`<strong>note</strong> The fleet moves from 2 to 3 shards, since 60 s. It waits for the replicas 1, 2.`,
+		`<strong>note</strong> Transition from 2 to 3 shards, started 60 s ago. Waiting for replicas 1, 2.`,
 		`<strong>note</strong> Replica 0 serves shard 1: pod statefleet-1 is not ready.`,
-		`<strong>problem</strong> The API server does not let it read secrets.`,
+		`<strong>problem</strong> The API server forbids reading secrets.`,
 		`<strong>problem</strong> The API server does not have leases.`,
-		"ConfigMap statefleet-topology 9 s ago", "its pods never",
-		`M0 0H500V10H0z`, `M250 0H500V10H250zM750 0H1000V10H750z`, "50.0 % of the ring, from 0x0000000000000000 to 0x8000000000000000",
-		"21.3 ms", "958 KiB gzip", "1.50 s", "12,345", "1,349,201", "1.00 GiB", "covers the one before it",
-		"3 s <small>since the last event", "at most 50 s, of jobs",
-		"no rule", "as counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
+		"StatefulSet statefleet: last update 6 s ago", "ConfigMap statefleet-topology: last update 9 s ago", "pods: last update never",
+		`M0 0H500V10H0z`, `M250 0H500V10H250zM750 0H1000V10H750z`, "owns 50.0 % of the ring",
+		"21.3 ms", "958 KiB gzip", "1.50 s", "12,345", "1,349,201", "1.00 GiB", "serves the shard of the replica before it",
+		"3 s <small>since the last event", "longest: 50 s, jobs",
+		"no rule", "Series were counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
@@ -141,31 +151,31 @@ func TestPageShowsWhatThereIs(t *testing.T) {
 		t.Errorf("kinds in this order: %q", order)
 	}
 	if strings.Contains(page, "debug/pprof") {
-		t.Error("it leads to profiles that are not served")
+		t.Error("the page links to profiles that are not served")
 	}
-	h, err := New(Options{Overview: example, Profiling: true})
+	h, err := New(Options{Status: example, Profiling: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, page := get(t, h, "/"); !strings.Contains(page, `href="debug/pprof/"`) {
-		t.Error("it does not lead to profiles")
+		t.Error("the page does not link to profiles")
 	}
 	_, view := get(t, serving(t, example()), "/-/fleet/view")
 	if !strings.HasPrefix(view, "<main") || !strings.Contains(page, view) {
-		t.Error("the view is not the part of the page that changes")
+		t.Error("the view is not a part of the page")
 	}
 }
 
-// Names and messages come from the API server, and so from anybody who may create an object.
+// Names and messages come from the API server, and so from everyone who may create an object.
 func TestHostileNamesAreText(t *testing.T) {
 	const evil = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
 	o := example()
-	o.Version, o.Fleet.StatefulSet, o.Fleet.Coordinated, o.Fleet.Problem = evil, evil, false, evil
-	o.Fleet.Members[0].Pod, o.Fleet.Members[1].State = evil, evil
-	o.Fleet.Sources[0].What, o.Replica.Pod, o.Replica.Ready, o.Replica.Reason = evil, evil, false, evil
+	o.Version, o.Fleet.StatefulSet, o.Fleet.Topology, o.Fleet.Coordinated, o.Fleet.Problem = evil, evil, evil, false, evil
+	o.Fleet.Replicas[0].Pod, o.Fleet.Replicas[1].State = evil, evil
+	o.Process.Pod, o.Process.NotReady = evil, evil
 	o.Scrapes.Last.Encoding = evil
-	o.Kinds[0].Name, o.Kinds[0].Phase, o.Kinds[0].Err = evil, evil, evil
-	o.Census.Families[0].Name, o.Census.Namespaces[0].Name = evil, evil
+	o.Replica.Kinds[0].Name, o.Replica.Kinds[0].Phase, o.Replica.Kinds[0].Error = evil, evil, evil
+	o.Cardinality.Families[0].Name, o.Cardinality.Namespaces[0].Name = evil, evil
 	h := serving(t, o)
 	for _, path := range []string{"/", "/-/fleet/view", "/-/fleet"} {
 		_, text := get(t, h, path)
@@ -178,7 +188,7 @@ func TestHostileNamesAreText(t *testing.T) {
 	}
 }
 
-// Programs read the JSON too: what is there may grow, but not change.
+// Programs read the JSON, too. It may grow, but not change.
 func TestJSONIsStable(t *testing.T) {
 	_, got := get(t, serving(t, example()), "/-/fleet")
 	want, err := os.ReadFile("testdata/fleet.json")
@@ -190,41 +200,36 @@ func TestJSONIsStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("the JSON is another than testdata/fleet.json; UPDATE=1 writes it:\n%s", got)
+		t.Errorf("the JSON differs from testdata/fleet.json; UPDATE=1 rewrites it:\n%s", got)
 	}
 }
 
-func TestNothingIsKnownYet(t *testing.T) {
-	o := Overview{At: noon, Replica: Replica{Reason: "no shard assigned yet"}}
-	h := serving(t, o)
+func TestPageOfANewProcess(t *testing.T) {
+	s := Status{At: noon, Process: Process{NotReady: "no shard assigned yet"}}
+	h := serving(t, s)
 	_, page := get(t, h, "/")
-	for _, want := range []string{"This replica is not ready: no shard assigned yet.", "not known yet", "No kind is followed yet", "Not counted yet", "none yet", "nothing heard yet"} {
+	for _, want := range []string{"This replica is not ready: no shard assigned yet.", "not known yet", "No kinds yet", "Not counted yet", "none yet", "no event yet"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
 		}
 	}
-	_, text := get(t, h, "/-/fleet")
-	var any map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &any); err != nil {
-		t.Fatal(err)
-	}
-	if string(any["kinds"]) != "[]" || strings.Count(text, "null") != 1 {
-		t.Errorf("lists that are not there, in addition to the census: %s", text)
+	if _, text := get(t, h, "/-/fleet"); strings.Contains(text, "null") {
+		t.Errorf("null in %s", text)
 	}
 }
 
-func TestFleetThatIsTooLargeToDraw(t *testing.T) {
+func TestLargeFleetHasNoRing(t *testing.T) {
 	o := example()
-	o.Fleet.Members = make([]Member, 1000)
+	o.Fleet.Replicas = make([]fleet.Replica, 1000)
 	_, page := get(t, serving(t, o), "/-/fleet/view")
 	if strings.Contains(page, "Ring of") || strings.Count(page, "<tr") < 1000 {
 		t.Error("replicas are missing, or shown without a share of the ring")
 	}
 }
 
-func TestManyWhoLookCostNoMoreThanOne(t *testing.T) {
+func TestManyReadersCostNoMoreThanOne(t *testing.T) {
 	var asked atomic.Int64
-	h, err := New(Options{Overview: func() Overview { asked.Add(1); return example() }})
+	h, err := New(Options{Status: func() Status { asked.Add(1); return example() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +239,7 @@ func TestManyWhoLookCostNoMoreThanOne(t *testing.T) {
 		all.Go(func() { get(t, h, "/-/fleet/view") })
 	}
 	all.Wait()
-	if n, most := asked.Load(), 1+int64(time.Since(start)/fresh); n > most {
+	if n, most := asked.Load(), 1+int64(time.Since(start)/cacheTTL); n > most {
 		t.Errorf("asked %d times, want %d at most", n, most)
 	}
 }

