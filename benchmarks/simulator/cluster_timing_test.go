@@ -1,4 +1,4 @@
-package simulator
+package simulator_test
 
 import (
 	"io"
@@ -7,13 +7,16 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // benchmarked is a cluster of 2,000 pods.
-func benchmarked(b *testing.B) *Cluster {
+func benchmarked(b *testing.B) *simulator.Cluster {
 	b.Helper()
-	c := New(Options{})
-	if err := c.Populate(Scale(2_000)); err != nil {
+	c := simulator.New(simulator.Options{})
+	if err := c.Populate(generator.Scale(2_000).Objects()); err != nil {
 		b.Fatal(err)
 	}
 	return c
@@ -22,12 +25,12 @@ func benchmarked(b *testing.B) *Cluster {
 func BenchmarkPopulate(b *testing.B) {
 	b.ReportAllocs()
 	var before, after runtime.MemStats
-	s := Scale(2_000)
+	s := generator.Scale(2_000)
 	for b.Loop() {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		c := New(Options{})
-		if err := c.Populate(s); err != nil {
+		c := simulator.New(simulator.Options{})
+		if err := c.Populate(s.Objects()); err != nil {
 			b.Fatal(err)
 		}
 		runtime.GC()

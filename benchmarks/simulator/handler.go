@@ -2,20 +2,27 @@ package simulator
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
+	metainternalversionvalidation "k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// handler answers HTTP requests and counts what it serves, for itself and for
-// the cluster.
+// handler answers HTTP requests and counts what it serves.
 type handler struct {
 	*Cluster
-	own    traffic
-	shards atomic.Bool // the shardSelector is honoured
-	rehash bool        // by another hash
+	traffic *traffic
+	shards  atomic.Bool // the shardSelector is honoured
+	rehash  bool        // with another hash than clients expect
 }
 
 func (c *Cluster) newHandler() *handler {
-	h := &handler{Cluster: c, own: newTraffic(c.kinds)}
+	h := &handler{Cluster: c, traffic: &traffic{byResource: map[string]Traffic{}}}
 	h.shards.Store(c.options.ShardSelector)
 	return h
 }
@@ -34,81 +41,128 @@ func (c *Cluster) HandlerWithOtherHash() http.Handler {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := h.answers.begin(w)
-	defer h.answers.end(a)
-	if err := h.serve(a, r); err != nil {
-		a.fail(err)
+	response := newResponse(w)
+	defer response.end()
+	response.encoding, _ = negotiate(h.encodings, "") // of an error
+	if err := h.serve(response, r); err != nil {
+		response.fail(err)
 	}
 }
 
-func (h *handler) serve(a *answer, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		form, ok := negotiate(r.Header.Get("Accept"))
-		if !ok {
-			return errNotAcceptable()
-		}
-		a.form = form
-		return h.serveWrite(a, r)
-	}
+func (h *handler) serve(response *response, r *http.Request) error {
 	switch r.URL.Path {
 	case "/readyz", "/livez", "/healthz":
-		a.head(http.StatusOK, "text/plain; charset=utf-8")
-		_, _ = a.WriteString("ok")
+		response.head(http.StatusOK, "text/plain; charset=utf-8")
+		_, _ = response.WriteString("ok")
 		return nil
 	case "/version":
-		return a.version()
+		return response.serveVersion()
 	}
-	form, ok := negotiate(r.Header.Get("Accept"))
+	encoding, ok := negotiate(h.encodings, r.Header.Get("Accept"))
 	if !ok {
 		return errNotAcceptable()
 	}
-	a.form = form
-	if r.URL.Path == "/api" || r.URL.Path == "/apis" {
-		return h.serveGroups(a, r.URL.Path)
+	response.encoding = encoding
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return h.serveWrite(response, r)
 	}
-	at, ok := parsePath(r.URL.Path)
-	switch {
-	case !ok:
-		return h.serveGroup(a, r.URL.Path)
-	case at.Resource == "":
-		return h.serveResources(a, at)
+	if document := h.discovery[strings.TrimSuffix(r.URL.Path, "/")]; document != nil {
+		return response.document(http.StatusOK, document)
 	}
-	return h.serveResource(a, r, at)
+	t, ok := h.parseTarget(r.URL.Path)
+	if !ok {
+		return errUnknownPath()
+	}
+	return h.serveResource(response, r, t)
 }
 
 // serveResource answers get, list and watch.
-func (h *handler) serveResource(a *answer, r *http.Request, at location) error {
-	collection := h.collections[at.GroupVersionResource]
-	if collection == nil || len(at.rest) > 0 || (at.namespace != "" && !collection.kind.Namespaced) {
-		return errUnknownPath()
-	}
-	if collection.kind.Namespaced && at.namespace == "" && at.name != "" {
-		return errUnknownPath()
-	}
+func (h *handler) serveResource(response *response, r *http.Request, t target) error {
 	options, err := parseListOptions(r, !h.options.NoWatchList)
 	if err != nil {
 		return err
 	}
-	if list := at.name == "" && !options.Watch; !fits(a.form, list) {
-		a.form = jsonForm{}
+	if list := t.key.name == "" && !options.Watch; !response.encoding.fits(list) {
+		response.encoding.as = ""
 		return errNotAcceptable()
 	}
-	count := counts{h.own[at.Resource], h.total[at.Resource]}
-	a.counts = count
-	if at.name != "" && !options.Watch {
-		count.each(func(c *counters) { c.gets.Add(1) })
-		return a.object(collection, at.objectKey)
+	response.count = func(more Traffic) { h.traffic.count(t.kind.Resource, more) }
+	if t.key.name != "" && !options.Watch {
+		response.count(Traffic{Gets: 1})
+		stored, err := t.get(t.key)
+		if err != nil {
+			return err
+		}
+		return response.object(stored)
 	}
-	selected, err := newSelector(collection.kind, at.objectKey, options, h.shards.Load())
+	selected, err := newSelector(t.kind, t.key, options, h.shards.Load())
 	if err != nil {
 		return err
 	}
 	selected.shard.rehash = h.rehash
-	if !options.Watch {
-		count.each(func(c *counters) { c.lists.Add(1) })
-		return a.list(collection, selected, options)
+	if options.Watch {
+		response.count(Traffic{Watches: 1})
+		w := watcher{
+			storage: t.storage, selected: selected, options: options, response: response, bookmarks: h.options.BookmarkInterval,
+		}
+		return w.run(r.Context(), *h.closing.Load())
 	}
-	count.each(func(c *counters) { c.watches.Add(1) })
-	w := watcher{collection: collection, selected: selected, options: options, answer: a, bookmarks: h.options.BookmarkInterval}
-	return w.run(r.Context(), h.closingChannel())
+	response.count(Traffic{Lists: 1})
+	meta, items, err := t.list(selected, options)
+	if err != nil {
+		return err
+	}
+	list, err := response.encoding.showList(t.kind, meta, items)
+	if err != nil {
+		return err
+	}
+	return response.document(http.StatusOK, list)
+}
+
+// target is the resource or the object that the path of a request names.
+type target struct {
+	*storage
+	key objectKey // of an object; name or both are empty for a list
+}
+
+// parseTarget reads the paths of resources: /api/v1/… and /apis/group/version/….
+// ok is false for every other path, and for resources that are not served.
+func (c *Cluster) parseTarget(path string) (t target, ok bool) {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	var gvr schema.GroupVersionResource
+	switch {
+	case segments[0] == "api" && len(segments) > 2:
+		gvr.Version, segments = segments[1], segments[2:]
+	case segments[0] == "apis" && len(segments) > 3:
+		gvr.Group, gvr.Version, segments = segments[1], segments[2], segments[3:]
+	default:
+		return t, false
+	}
+	if len(segments) >= 3 && segments[0] == "namespaces" {
+		t.key.namespace, segments = segments[1], segments[2:]
+	}
+	gvr.Resource, segments = segments[0], segments[1:]
+	if len(segments) > 0 {
+		t.key.name, segments = segments[0], segments[1:]
+	}
+	if t.storage = c.storages[gvr]; t.storage == nil || len(segments) > 0 {
+		return t, false
+	}
+	inNamespace := t.key.namespace != ""
+	return t, inNamespace == t.kind.Namespaced || !inNamespace && t.key.name == ""
+}
+
+// parseListOptions reads, defaults and validates the query with the code that
+// a kube-apiserver uses; watchList is its feature gate of that name.
+func parseListOptions(r *http.Request, watchList bool) (metainternalversion.ListOptions, error) {
+	var options metainternalversion.ListOptions
+	codec := metainternalversionscheme.ParameterCodec
+	if err := codec.DecodeParameters(r.URL.Query(), metav1.SchemeGroupVersion, &options); err != nil {
+		return options, apierrors.NewBadRequest(err.Error())
+	}
+	metainternalversion.SetListOptionsDefaults(&options, watchList)
+	if errs := metainternalversionvalidation.ValidateListOptions(&options, watchList); len(errs) > 0 {
+		return options, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "ListOptions"}, "", errs)
+	}
+	return options, nil
 }

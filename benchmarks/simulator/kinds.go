@@ -2,7 +2,9 @@ package simulator
 
 import (
 	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,19 +30,19 @@ type Kind struct {
 	Namespaced bool
 }
 
-func (k Kind) groupResource() schema.GroupResource {
-	return schema.GroupResource{Group: k.Group, Resource: k.Resource}
+func (k *Kind) typeMeta() metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: k.GroupVersion().String(), Kind: k.Kind}
 }
 
 // New returns an empty object of the kind.
-func (k Kind) New() (Object, error) {
-	made, err := scheme.Scheme.New(k.GroupVersionKind)
+func (k *Kind) New() (Object, error) {
+	created, err := scheme.Scheme.New(k.GroupVersionKind)
 	if err != nil {
 		return nil, fmt.Errorf("new %s: %w", k.Kind, err)
 	}
-	obj, ok := made.(Object)
+	obj, ok := created.(Object)
 	if !ok {
-		return nil, fmt.Errorf("new %s: %T has no protobuf form", k.Kind, made)
+		return nil, fmt.Errorf("new %s: %T has no protobuf encoding", k.Kind, created)
 	}
 	return obj, nil
 }
@@ -48,38 +50,35 @@ func (k Kind) New() (Object, error) {
 // Kinds lists every resource that a Cluster serves, by group, version and name.
 func Kinds() []Kind {
 	var kinds []Kind
-	add := func(group, version string, namespaced bool, namesAndKinds ...string) {
-		for i := 0; i+1 < len(namesAndKinds); i += 2 {
-			gvk := schema.GroupVersionKind{Group: group, Version: version, Kind: namesAndKinds[i+1]}
-			kinds = append(kinds, Kind{GroupVersionKind: gvk, Resource: namesAndKinds[i], Namespaced: namespaced})
+	for _, api := range []struct {
+		group, version      string
+		namespaced, cluster []string
+	}{
+		{"", "v1", []string{
+			"ConfigMap", "Endpoints", "LimitRange", "PersistentVolumeClaim", "Pod", "ReplicationController",
+			"ResourceQuota", "Secret", "ServiceAccount", "Service",
+		}, []string{"Namespace", "Node", "PersistentVolume"}},
+		{"admissionregistration.k8s.io", "v1", nil, []string{
+			"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+			"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+		}},
+		{"apps", "v1", []string{"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"}, nil},
+		{"autoscaling", "v2", []string{"HorizontalPodAutoscaler"}, nil},
+		{"batch", "v1", []string{"CronJob", "Job"}, nil},
+		{"certificates.k8s.io", "v1", nil, []string{"CertificateSigningRequest"}},
+		{"coordination.k8s.io", "v1", []string{"Lease"}, nil},
+		{"discovery.k8s.io", "v1", []string{"EndpointSlice"}, nil},
+		{"networking.k8s.io", "v1", []string{"Ingress", "NetworkPolicy"}, []string{"IngressClass"}},
+		{"policy", "v1", []string{"PodDisruptionBudget"}, nil},
+		{"rbac.authorization.k8s.io", "v1", []string{"RoleBinding", "Role"}, []string{"ClusterRoleBinding", "ClusterRole"}},
+		{"storage.k8s.io", "v1", nil, []string{"StorageClass", "VolumeAttachment"}},
+	} {
+		for i, name := range slices.Concat(api.namespaced, api.cluster) {
+			gvk := schema.GroupVersionKind{Group: api.group, Version: api.version, Kind: name}
+			resource, _ := meta.UnsafeGuessKindToResource(gvk)
+			namespaced := i < len(api.namespaced)
+			kinds = append(kinds, Kind{GroupVersionKind: gvk, Resource: resource.Resource, Namespaced: namespaced})
 		}
 	}
-	const cluster, namespaced = false, true
-	add("", "v1", namespaced,
-		"configmaps", "ConfigMap", "endpoints", "Endpoints", "limitranges", "LimitRange",
-		"persistentvolumeclaims", "PersistentVolumeClaim", "pods", "Pod",
-		"replicationcontrollers", "ReplicationController", "resourcequotas", "ResourceQuota",
-		"secrets", "Secret", "serviceaccounts", "ServiceAccount", "services", "Service")
-	add("", "v1", cluster, "namespaces", "Namespace", "nodes", "Node", "persistentvolumes", "PersistentVolume")
-	add("admissionregistration.k8s.io", "v1", cluster,
-		"mutatingadmissionpolicies", "MutatingAdmissionPolicy",
-		"mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding",
-		"mutatingwebhookconfigurations", "MutatingWebhookConfiguration",
-		"validatingadmissionpolicies", "ValidatingAdmissionPolicy",
-		"validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding",
-		"validatingwebhookconfigurations", "ValidatingWebhookConfiguration")
-	add("apps", "v1", namespaced, "daemonsets", "DaemonSet", "deployments", "Deployment",
-		"replicasets", "ReplicaSet", "statefulsets", "StatefulSet")
-	add("autoscaling", "v2", namespaced, "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-	add("batch", "v1", namespaced, "cronjobs", "CronJob", "jobs", "Job")
-	add("certificates.k8s.io", "v1", cluster, "certificatesigningrequests", "CertificateSigningRequest")
-	add("coordination.k8s.io", "v1", namespaced, "leases", "Lease")
-	add("discovery.k8s.io", "v1", namespaced, "endpointslices", "EndpointSlice")
-	add("networking.k8s.io", "v1", namespaced, "ingresses", "Ingress", "networkpolicies", "NetworkPolicy")
-	add("networking.k8s.io", "v1", cluster, "ingressclasses", "IngressClass")
-	add("policy", "v1", namespaced, "poddisruptionbudgets", "PodDisruptionBudget")
-	add("rbac.authorization.k8s.io", "v1", namespaced, "rolebindings", "RoleBinding", "roles", "Role")
-	add("rbac.authorization.k8s.io", "v1", cluster, "clusterrolebindings", "ClusterRoleBinding", "clusterroles", "ClusterRole")
-	add("storage.k8s.io", "v1", cluster, "storageclasses", "StorageClass", "volumeattachments", "VolumeAttachment")
 	return kinds
 }

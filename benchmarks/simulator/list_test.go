@@ -33,9 +33,9 @@ func listPods(t *testing.T, set kubernetes.Interface, namespace string, options 
 	return list
 }
 
-// eachForm runs the test with a client of each content type.
-func eachForm(t *testing.T, c *Cluster, test func(t *testing.T, set kubernetes.Interface)) {
-	for name, content := range forms() {
+// eachContentType runs the test with a client of each content type.
+func eachContentType(t *testing.T, c *Cluster, test func(t *testing.T, set kubernetes.Interface)) {
+	for name, content := range contentTypes() {
 		t.Run(name, func(t *testing.T) { test(t, serve(t, c, content)) })
 	}
 }
@@ -47,7 +47,7 @@ func TestListIsOrderedAndComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, c, pod("ns-1", "a-late-one"))
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		list := listPods(t, set, "", metav1.ListOptions{})
 		got := names(list.Items)
 		if len(got) != 100 || !slices.IsSorted(got) || slices.Contains(got, "ns-0/pod-0000") || !slices.Contains(got, "ns-1/a-late-one") {
@@ -69,7 +69,7 @@ func TestListSelects(t *testing.T) {
 	unscheduled := pod("ns-0", "unscheduled")
 	unscheduled.Spec.NodeName = ""
 	put(t, c, unscheduled, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		f := func(namespace, fields, labels string, want int) {
 			t.Helper()
 			list := listPods(t, set, namespace, metav1.ListOptions{FieldSelector: fields, LabelSelector: labels})
@@ -128,7 +128,7 @@ func pages(t *testing.T, set kubernetes.Interface, options metav1.ListOptions, b
 func TestPagesAreOneConsistentList(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 95)
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		want := names(listPods(t, set, "", metav1.ListOptions{}).Items)
 		churn := func() {
 			put(t, c, pod("ns-2", "zz-new"), pod("ns-1", "pod-0004"))
@@ -156,7 +156,7 @@ func TestPagesAreOneConsistentList(t *testing.T) {
 func TestContinueAfterTheHistoryIsGone(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 20)
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		first := listPods(t, set, "", metav1.ListOptions{Limit: 5})
 		put(t, c, pod("ns-0", "pod-0000"))
 		c.Compact()
@@ -179,7 +179,7 @@ func TestListResourceVersions(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 3)
 	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		ctx := context.Background()
 		future := &metav1.ListOptions{ResourceVersion: "999999"}
 		// The answer has a Retry-After, which the client would heed.
@@ -214,7 +214,7 @@ func TestShardsAddUpToTheWhole(t *testing.T) {
 		"shardRange(object.metadata.uid, '0x5555555555555555', '0xaaaaaaaaaaaaaaaa')",
 		"shardRange(object.metadata.uid, '0xaaaaaaaaaaaaaaaa', '0x10000000000000000')",
 	}
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		var all []string
 		for _, text := range thirds {
 			list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
@@ -279,7 +279,7 @@ func TestListenersHonourShardsOrNot(t *testing.T) {
 func TestMetadataListsDoNotSayThatTheyAreSharded(t *testing.T) {
 	c := New(Options{ShardSelector: true})
 	putPods(t, c, 100)
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		options := metav1.ListOptions{ShardSelector: lowerHalf}
 		whole := listPods(t, set, "", options)
 		body, err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
@@ -321,7 +321,7 @@ func TestServerWithAnotherHashSendsOtherObjects(t *testing.T) {
 }
 
 func FuzzParseContinue(f *testing.F) {
-	f.Add(continueToken{APIVersion: continueVersion, ResourceVersion: 3}.after(snapshot{{objectKey: objectKey{"ns", "pod"}}}))
+	f.Add(newContinue(3, objectKey{"ns", "pod"}).String())
 	f.Add("e30")
 	f.Fuzz(func(t *testing.T, text string) {
 		token, err := parseContinue(text)

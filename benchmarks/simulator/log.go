@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"sort"
 	"sync"
 
@@ -12,21 +13,10 @@ type event struct {
 	kind     watch.EventType // for a watcher that selects everything
 	object   *object         // the new state; the last one when deleted
 	previous *object         // nil when the object is new
-
-	once     sync.Once
-	jsonForm []byte
-	jsonErr  error
 }
 
-// json is the event's object in JSON, made for the first watcher that asks.
-func (e *event) json(kind Kind) ([]byte, error) {
-	e.once.Do(func() { e.jsonForm, e.jsonErr = e.object.json(kind) })
-	return e.jsonForm, e.jsonErr
-}
-
-// size is what the event alone keeps in memory, not the state that is in the
-// store as well.
-func (e *event) size() int {
+// size is the memory of the event alone, without the state that the storage has.
+func (e event) size() int {
 	size := 256
 	if e.previous != nil {
 		size += len(e.previous.raw)
@@ -37,66 +27,80 @@ func (e *event) size() int {
 	return size
 }
 
-// eventLog holds the latest events of one resource, bounded in number and in
-// bytes. Positions count the events ever appended.
-type eventLog struct {
-	maxEvents, maxBytes int
+const defaultLogBytes = 64 << 20
 
-	events    []*event
-	first     uint64 // position of events[0]
-	bytes     int
-	compacted uint64 // resourceVersion of the latest event dropped
+// eventLog holds the latest events of one resource, bounded in number and in
+// bytes. The resourceVersions of its events rise. Safe for concurrent use.
+type eventLog struct {
+	mu                  sync.Mutex
+	maxEvents, maxBytes int
+	events              []event
+	bytes               int
+	dropped             uint64        // resourceVersion of the latest event that has been dropped
+	compacted           uint64        // resourceVersion before which no watch can start
+	changed             chan struct{} // closed at the next event
 }
 
-func (l *eventLog) append(e *event) {
+func newEventLog(maxEvents int) *eventLog {
+	return &eventLog{maxEvents: maxEvents, maxBytes: defaultLogBytes, changed: make(chan struct{})}
+}
+
+// append returns the resourceVersion up to which the log is compacted.
+func (l *eventLog) append(e event) (compacted uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.events = append(l.events, e)
 	l.bytes += e.size()
-	l.trim()
+	l.trim(l.maxEvents, l.maxBytes)
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return l.compacted
 }
 
-// trim drops what is beyond the bounds.
-func (l *eventLog) trim() {
-	for len(l.events) > l.maxEvents || l.bytes > l.maxBytes {
-		l.drop()
+func (l *eventLog) setMaxBytes(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.maxBytes = bytes
+	l.trim(l.maxEvents, l.maxBytes)
+}
+
+// trim drops the oldest events until the log is within the bounds.
+func (l *eventLog) trim(maxEvents, maxBytes int) {
+	for len(l.events) > maxEvents || l.bytes > maxBytes {
+		oldest := l.events[0]
+		l.bytes -= oldest.size()
+		l.dropped = oldest.object.resourceVersion
+		l.compacted = max(l.compacted, l.dropped)
+		l.events[0] = event{} // so that the backing array does not keep its objects
+		l.events = l.events[1:]
 	}
 }
 
-func (l *eventLog) drop() {
-	oldest := l.events[0]
-	l.bytes -= oldest.size()
-	l.compacted = oldest.object.resourceVersion
-	l.events[0] = nil // so that the backing array does not hold it
-	l.events = l.events[1:]
-	l.first++
+// compact forgets all events. Watches can start from resourceVersion on.
+func (l *eventLog) compact(resourceVersion uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trim(0, 0)
+	l.compacted = resourceVersion
 }
 
-func (l *eventLog) end() uint64 { return l.first + uint64(len(l.events)) }
-
-// latest is the resourceVersion of the last change.
-func (l *eventLog) latest() uint64 {
+// bounds are the resourceVersions up to which the log is compacted, and of the
+// last event.
+func (l *eventLog) bounds() (compacted, latest uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.events) == 0 {
-		return l.compacted
+		return l.compacted, l.dropped
 	}
-	return l.events[len(l.events)-1].object.resourceVersion
+	return l.compacted, l.events[len(l.events)-1].object.resourceVersion
 }
 
-// position is where to read on after resourceVersion; ok is false when events
-// after it are no longer held.
-func (l *eventLog) position(resourceVersion uint64) (pos uint64, ok bool) {
-	if resourceVersion < l.compacted {
-		return 0, false
-	}
-	i := sort.Search(len(l.events), func(i int) bool { return l.events[i].object.resourceVersion > resourceVersion })
-	return l.first + uint64(i), true
-}
-
-// after copies up to limit events from pos on; ok is false when the log no
-// longer reaches back to pos.
-func (l *eventLog) after(pos uint64, limit int) (events []*event, ok bool) {
-	if pos < l.first {
-		return nil, false
-	}
-	rest := l.events[pos-l.first:]
-	rest = rest[:min(limit, len(rest))]
-	return append(events, rest...), true
+// after copies up to limit events after a resourceVersion, with a channel that
+// closes at the next event. ok is false when the log has dropped such events.
+func (l *eventLog) after(version uint64, limit int) (events []event, changed <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	from := sort.Search(len(l.events), func(i int) bool { return l.events[i].object.resourceVersion > version })
+	rest := l.events[from:]
+	return slices.Clone(rest[:min(limit, len(rest))]), l.changed, version >= l.dropped
 }

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// forms are the content types that every test of the wire runs with.
-func forms() map[string]rest.ContentConfig {
+// contentTypes are those that every test of the wire runs with.
+func contentTypes() map[string]rest.ContentConfig {
 	return map[string]rest.ContentConfig{
 		"protobuf": {
 			ContentType:        "application/vnd.kubernetes.protobuf",

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -9,34 +10,45 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // object is one state of one API object. It never changes, so lists, watches
-// and the event log share it without a lock.
+// and the event log share it without a lock. As a runtime.Object it is an item
+// of a list, which carries no kind of its own.
 type object struct {
 	objectKey
+	kind            *Kind
 	resourceVersion uint64
-	uidHash         uint64 // FNV-1a 64, what shard ranges are over
+	uidHash         uint64 // FNV-1a 64, which shard ranges are over
 	nodeName        string // spec.nodeName of a pod
 	raw             []byte // protobuf of the object, without the envelope
 }
 
-// objectKey orders the objects of one resource as lists show them.
+// objectKey orders the objects of one resource in lists.
 type objectKey struct {
 	namespace, name string
+}
+
+func keyOf(obj metav1.Object) objectKey {
+	return objectKey{namespace: obj.GetNamespace(), name: obj.GetName()}
 }
 
 func (k objectKey) compare(other objectKey) int {
 	return cmp.Or(strings.Compare(k.namespace, other.namespace), strings.Compare(k.name, other.name))
 }
 
-func encodeObject(obj Object, resourceVersion uint64) (*object, error) {
+// encodeObject sets obj's resourceVersion and encodes it.
+func encodeObject(kind *Kind, obj Object, resourceVersion uint64) (*object, error) {
+	obj.SetResourceVersion(formatVersion(resourceVersion))
 	raw, err := obj.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("encode %T %s/%s: %w", obj, obj.GetNamespace(), obj.GetName(), err)
 	}
 	o := &object{
-		objectKey:       objectKey{namespace: obj.GetNamespace(), name: obj.GetName()},
+		objectKey:       keyOf(obj),
+		kind:            kind,
 		resourceVersion: resourceVersion,
 		uidHash:         hash64(string(obj.GetUID())),
 		raw:             raw,
@@ -47,8 +59,8 @@ func encodeObject(obj Object, resourceVersion uint64) (*object, error) {
 	return o, nil
 }
 
-func (o *object) decode(kind Kind) (Object, error) {
-	obj, err := kind.New()
+func (o *object) decode() (Object, error) {
+	obj, err := o.kind.New()
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +75,63 @@ func (o *object) decodeInto(obj Object) error {
 	return nil
 }
 
-// labels reads the labels out of the encoded object. Every built-in kind has
-// its metadata in field 1, and PartialObjectMetadata has nothing else.
-func (o *object) labels() (map[string]string, error) {
-	var partial metav1.PartialObjectMetadata
-	if err := partial.Unmarshal(o.raw); err != nil {
-		return nil, fmt.Errorf("decode metadata of %s/%s: %w", o.namespace, o.name, err)
+// metadata decodes nothing else: every built-in kind has its metadata in
+// field 1, and PartialObjectMetadata has no other field.
+func (o *object) metadata() (*metav1.PartialObjectMetadata, error) {
+	partial := &metav1.PartialObjectMetadata{}
+	err := partial.Unmarshal(o.raw)
+	if err != nil {
+		err = fmt.Errorf("decode metadata of %s/%s: %w", o.namespace, o.name, err)
 	}
-	return partial.Labels, nil
+	return partial, err
 }
+
+// GetObjectKind implements runtime.Object.
+func (o *object) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject implements runtime.Object.
+func (o *object) DeepCopyObject() runtime.Object { return o }
+
+// Size is what the protobuf serializer asks for before Marshal.
+func (o *object) Size() int { return len(o.raw) }
+
+// Marshal hands the stored bytes to the protobuf serializer, which copies them.
+func (o *object) Marshal() ([]byte, error) { return o.raw, nil }
+
+// MarshalJSON implements json.Marshaler.
+func (o *object) MarshalJSON() ([]byte, error) { return o.json(schema.GroupVersionKind{}) }
+
+func (o *object) json(gvk schema.GroupVersionKind) ([]byte, error) {
+	obj, err := o.decode()
+	if err != nil {
+		return nil, err
+	}
+	obj.GetObjectKind().SetGroupVersionKind(gvk)
+	return json.Marshal(obj)
+}
+
+// document is an object with its kind, for a get or a watch event.
+type document struct{ *object }
+
+// GetObjectKind implements runtime.Object.
+func (d document) GetObjectKind() schema.ObjectKind { return new(d.kind.typeMeta()) }
+
+// DeepCopyObject implements runtime.Object.
+func (d document) DeepCopyObject() runtime.Object { return d }
+
+// MarshalJSON implements json.Marshaler.
+func (d document) MarshalJSON() ([]byte, error) { return d.json(d.kind.GroupVersionKind) }
+
+// objectList has the tags of a list of k8s.io/api, by which the serializers
+// recognize that they can stream it.
+type objectList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
+	Items           []*object `json:"items" protobuf:"bytes,2,rep,name=items"`
+}
+
+// DeepCopyObject implements runtime.Object.
+func (l *objectList) DeepCopyObject() runtime.Object { return l }
 
 func hash64(s string) uint64 {
 	h := fnv.New64a()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,12 +46,11 @@ func mirrors(t *testing.T, c *Cluster, store cache.Store) bool {
 		}
 		got = append(got, p.Namespace+"/"+p.Name+"@"+p.ResourceVersion)
 	}
-	collection, err := c.collectionOf(&corev1.Pod{})
+	storage, err := c.storageOf(&corev1.Pod{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, _, _ := collection.state()
-	for _, o := range items {
+	for o := range storage.state().all(objectKey{}) {
 		want = append(want, o.namespace+"/"+o.name+"@"+formatVersion(o.resourceVersion))
 	}
 	slices.Sort(got)
@@ -83,13 +83,18 @@ func TestReflectorMirrorsTheCluster(t *testing.T) {
 		"watch-list TLS": {options: Options{TLS: true}, watch: true},
 	}
 	for way, settings := range ways {
-		for form, content := range forms() {
-			t.Run(way+" "+form, func(t *testing.T) {
+		for name, content := range contentTypes() {
+			t.Run(way+" "+name, func(t *testing.T) {
 				c := New(settings.options)
 				putPods(t, c, 60)
-				store := reflect(t, serve(t, c, content), func(*metav1.ListOptions) {}, settings.pageSize)
+				server, err := c.Serve("")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(server.Stop)
+				store := reflect(t, client(t, server, content), func(*metav1.ListOptions) {}, settings.pageSize)
 				eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
-				if lists := c.Traffic()["pods"].Lists; (lists == 0) != settings.watch {
+				if lists := server.Traffic()["pods"].Lists; (lists == 0) != settings.watch {
 					t.Errorf("%d lists", lists)
 				}
 				change(t, c, 1)
@@ -107,7 +112,7 @@ func TestReflectorResumesWhereItWasCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Stop() })
-	store := reflect(t, client(t, server, forms()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+	store := reflect(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
 	eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
 	for round := range 3 {
 		// A watch that ends without an event makes client-go list again.
@@ -139,7 +144,7 @@ func TestReflectorRelistsAfterTheLogHasOverflown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store := reflect(t, client(t, server, forms()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+			store := reflect(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
 			eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
 			server.Stop()
 			change(t, c, 1) // 50 events, the log holds 8
@@ -156,7 +161,7 @@ func TestReflectorRelistsAfterTheLogHasOverflown(t *testing.T) {
 func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
 	c := New(Options{ShardSelector: true})
 	putPods(t, c, 90)
-	set := serve(t, c, forms()["protobuf"])
+	set := serve(t, c, contentTypes()["protobuf"])
 	var shards []cache.Store
 	for _, text := range []string{lowerHalf, upperHalf} {
 		shards = append(shards, reflect(t, set, func(o *metav1.ListOptions) { o.ShardSelector = text }, 0))
@@ -187,7 +192,7 @@ func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
 func TestReflectorOfOneNode(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 5)
-	set := serve(t, c, forms()["protobuf"])
+	set := serve(t, c, contentTypes()["protobuf"])
 	store := reflect(t, set, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", "node-2").String()
 	}, 0)
@@ -208,14 +213,17 @@ func TestReflectorsMirrorUnderChurn(t *testing.T) {
 	for way, noWatchList := range map[string]bool{"watch-list": false, "paged list": true} {
 		t.Run(way, func(t *testing.T) {
 			c := New(Options{NoWatchList: noWatchList})
-			if err := c.Populate(Scale(100)); err != nil {
-				t.Fatal(err)
-			}
+			putPods(t, c, 100)
 			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan error, 1)
-			churn := Churn{JobsPerSecond: 100, StatusUpdatesPerSecond: 500, JobRuns: 1, JobStays: 1}
-			go func() { done <- churn.Run(ctx, c) }()
-			set := serve(t, c, forms()["protobuf"])
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for round := 0; ctx.Err() == nil; round++ {
+					change(t, c, round)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+			set := serve(t, c, contentTypes()["protobuf"])
 			var stores []cache.Store
 			for range 5 {
 				version := c.ResourceVersion()
@@ -223,9 +231,7 @@ func TestReflectorsMirrorUnderChurn(t *testing.T) {
 				eventually(t, "change", func() bool { return c.ResourceVersion() > version+100 })
 			}
 			cancel()
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
+			<-done
 			for _, store := range stores {
 				eventually(t, "the state after the change", func() bool { return mirrors(t, c, store) })
 			}

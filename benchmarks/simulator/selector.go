@@ -7,10 +7,9 @@ import (
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 )
 
-// selector is what a list or a watch asks for.
+// selector is the part of a resource that a list or a watch asks for.
 type selector struct {
 	namespace string // of the path; empty is all
 	fields    fields.Selector
@@ -26,7 +25,7 @@ const (
 
 // newSelector takes the selectors of a request; sharded tells whether
 // shardSelector is honoured. Errors are what a kube-apiserver answers.
-func newSelector(kind Kind, key objectKey, options metainternalversion.ListOptions, sharded bool) (selector, error) {
+func newSelector(kind *Kind, key objectKey, options metainternalversion.ListOptions, sharded bool) (selector, error) {
 	s := selector{namespace: key.namespace, fields: fields.Everything(), labels: labels.Everything()}
 	if options.LabelSelector != nil {
 		s.labels = options.LabelSelector
@@ -35,8 +34,10 @@ func newSelector(kind Kind, key objectKey, options metainternalversion.ListOptio
 		s.fields = options.FieldSelector
 	}
 	for _, term := range s.fields.Requirements() {
-		known := term.Field == fieldName || term.Field == fieldNamespace || (term.Field == fieldNodeName && kind.Resource == "pods")
-		if !known {
+		switch {
+		case term.Field == fieldName, term.Field == fieldNamespace:
+		case term.Field == fieldNodeName && kind.Resource == "pods":
+		default:
 			return s, apierrors.NewBadRequest("field label not supported: " + term.Field)
 		}
 	}
@@ -62,79 +63,48 @@ func (s selector) matches(o *object) bool {
 	if s.namespace != "" && o.namespace != s.namespace {
 		return false
 	}
-	if !s.shard.matches(o) || !s.fields.Matches(objectFields{o}) {
+	if !s.shard.matches(o) || !s.fields.Matches(o) {
 		return false
 	}
 	if s.labels.Empty() {
 		return true
 	}
-	set, err := o.labels()
-	return err == nil && s.labels.Matches(labels.Set(set))
+	metadata, err := o.metadata()
+	return err == nil && s.labels.Matches(labels.Set(metadata.Labels))
 }
 
-// of is the part of a snapshot that is selected, at most limit objects if
-// limit is positive; more tells whether objects of the path are left behind.
-func (s selector) of(items snapshot, limit int64) (selected snapshot, more bool) {
-	items = items.in(s.namespace)
-	if s.everything() {
-		if limit > 0 && int64(len(items)) > limit {
-			return items[:limit], true
-		}
-		return items, false
+// page returns up to limit selected objects behind a key (all if limit is not
+// positive), and how many objects of the namespace remain behind the last of them.
+func (s selector) page(state snapshot, behind objectKey, limit int64) (items []*object, remaining int64) {
+	if behind.compare(objectKey{namespace: s.namespace}) < 0 {
+		behind = objectKey{namespace: s.namespace}
 	}
-	if name, ok := s.exactKey(); ok {
-		if i, found := items.search(name); found {
-			items = items[i : i+1]
-		} else {
-			items = nil
-		}
-	}
-	for i, o := range items {
-		if !s.matches(o) {
-			continue
-		}
-		if selected = append(selected, o); int64(len(selected)) == limit {
-			return selected, i < len(items)-1
+	items = []*object{}
+	for o := range state.all(behind) {
+		switch {
+		case s.namespace != "" && o.namespace != s.namespace:
+			return items, remaining
+		case limit > 0 && int64(len(items)) == limit:
+			remaining++
+		case o.objectKey != behind && s.matches(o):
+			items = append(items, o)
 		}
 	}
-	return selected, false
+	return items, remaining
 }
 
-// exactKey is set when the selector names one object, as the watch of a
-// single object does.
-func (s selector) exactKey() (objectKey, bool) {
-	namespace := s.namespace
-	var name string
-	for _, term := range s.fields.Requirements() {
-		if term.Operator == selection.NotEquals {
-			continue
-		}
-		switch term.Field {
-		case fieldName:
-			name = term.Value
-		case fieldNamespace:
-			namespace = term.Value
-		}
-	}
-	return objectKey{namespace: namespace, name: name}, name != "" && namespace != ""
-}
-
-// objectFields shows an object to a field selector.
-type objectFields struct{ *object }
-
-// Has implements fields.Fields.
-func (f objectFields) Has(string) bool { return true }
+// Has implements fields.Fields for field selectors.
+func (o *object) Has(string) bool { return true }
 
 // Get implements fields.Fields.
-func (f objectFields) Get(field string) string {
+func (o *object) Get(field string) string {
 	switch field {
 	case fieldName:
-		return f.name
+		return o.name
 	case fieldNamespace:
-		return f.namespace
+		return o.namespace
 	case fieldNodeName:
-		return f.nodeName
-	default:
-		return ""
+		return o.nodeName
 	}
+	return ""
 }

@@ -1,11 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -13,18 +15,14 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
 )
-
-// endpoint is how clients reach a started server.
-type endpoint struct {
-	url string
-	ca  []byte // PEM; empty for plain HTTP
-}
 
 // Server is one listener of a Cluster. With one server per client the traffic
 // of each client can be told apart.
 type Server struct {
-	endpoint
+	url     string
+	ca      []byte // PEM; empty for plain HTTP
 	handler *handler
 	http    *http.Server
 	cancel  context.CancelFunc
@@ -38,10 +36,10 @@ type Server struct {
 func (s *Server) URL() string { return s.url }
 
 // Traffic is what this listener has served, by resource.
-func (s *Server) Traffic() map[string]Traffic { return s.handler.own.load() }
+func (s *Server) Traffic() map[string]Traffic { return s.handler.traffic.load() }
 
-// HonourShards has this listener honour the shardSelector, or not, whatever the
-// Cluster's Options say. Watches that are open stay as they are.
+// HonourShards overrides Options.ShardSelector for this listener. Watches that
+// are open stay as they are.
 func (s *Server) HonourShards(honour bool) { s.handler.shards.Store(honour) }
 
 // Stop closes the listener and all connections and waits until every request
@@ -57,16 +55,13 @@ func (s *Server) Stop() {
 
 // Serve starts a server on addr, "127.0.0.1:0" if it is empty.
 func (c *Cluster) Serve(addr string) (*Server, error) {
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	listener, err := (&net.ListenConfig{Control: unpaced}).Listen(ctx, "tcp", addr)
+	listener, err := (&net.ListenConfig{Control: unpaced}).Listen(ctx, "tcp", cmp.Or(addr, "127.0.0.1:0"))
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("listen for the simulated API: %w", err)
 	}
-	s := &Server{endpoint: endpoint{url: "http://" + listener.Addr().String()}, handler: c.newHandler(), cancel: cancel}
+	s := &Server{url: "http://" + listener.Addr().String(), handler: c.newHandler(), cancel: cancel}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -75,13 +70,10 @@ func (c *Cluster) Serve(addr string) (*Server, error) {
 	}
 	serve := s.http.Serve
 	if c.options.TLS {
-		certificate, ca, err := selfSigned(listener.Addr())
-		if err != nil {
+		if err := s.useTLS(listener.Addr()); err != nil {
 			cancel()
-			return nil, errors.Join(err, listener.Close())
+			return nil, errors.Join(fmt.Errorf("certificate of the simulated API: %w", err), listener.Close())
 		}
-		s.url, s.ca = "https://"+listener.Addr().String(), ca
-		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
 	}
 	s.running.Go(func() {
@@ -89,10 +81,27 @@ func (c *Cluster) Serve(addr string) (*Server, error) {
 			slog.Error("simulated API stopped", "url", s.url, "err", err)
 		}
 	})
-	c.mu.Lock()
-	c.started = s.endpoint
-	c.mu.Unlock()
 	return s, nil
+}
+
+// useTLS makes a certificate of the address, which WriteKubeconfig includes.
+func (s *Server) useTLS(addr net.Addr) error {
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return err
+	}
+	loopback := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	certificate, key, err := cert.GenerateSelfSignedCertKey(host, loopback, []string{"localhost"})
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return err
+	}
+	s.url, s.ca = "https://"+addr.String(), certificate
+	s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	return nil
 }
 
 // serve lets Stop wait for requests, which http.Server.Close does not.
@@ -108,26 +117,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// Start is Serve for callers that need no counters of their own.
-func (c *Cluster) Start(addr string) (url string, stop func(), err error) {
-	s, err := c.Serve(addr)
-	if err != nil {
-		return "", nil, err
-	}
-	return s.URL(), s.Stop, nil
-}
-
-// WriteKubeconfig writes a kubeconfig for the server that was started last.
-func (c *Cluster) WriteKubeconfig(path string) error {
-	c.mu.Lock()
-	server := c.started
-	c.mu.Unlock()
-	if server.url == "" {
-		return errors.New("write kubeconfig: the simulated API has not been started")
-	}
+// WriteKubeconfig writes a kubeconfig for the server.
+func (s *Server) WriteKubeconfig(path string) error {
 	const name = "simulated"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: server.url, CertificateAuthorityData: server.ca}
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: s.url, CertificateAuthorityData: s.ca}
 	config.AuthInfos[name] = clientcmdapi.NewAuthInfo()
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	config.CurrentContext = name
@@ -135,4 +129,48 @@ func (c *Cluster) WriteKubeconfig(path string) error {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	return nil
+}
+
+// Traffic counts the requests for one resource and what was answered.
+type Traffic struct {
+	Lists, Watches, Gets uint64 // requests; a page of a list is one
+	Events               uint64 // frames of watches, bookmarks included
+	Bytes                uint64 // of responses, without HTTP headers and chunk heads
+}
+
+func (t Traffic) add(other Traffic) Traffic {
+	return Traffic{
+		Lists:   t.Lists + other.Lists,
+		Watches: t.Watches + other.Watches,
+		Gets:    t.Gets + other.Gets,
+		Events:  t.Events + other.Events,
+		Bytes:   t.Bytes + other.Bytes,
+	}
+}
+
+// Sum adds up the traffic of all resources.
+func Sum(byResource map[string]Traffic) Traffic {
+	var sum Traffic
+	for _, t := range byResource {
+		sum = sum.add(t)
+	}
+	return sum
+}
+
+// traffic counts by resource.
+type traffic struct {
+	mu         sync.Mutex
+	byResource map[string]Traffic
+}
+
+func (t *traffic) count(resource string, more Traffic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byResource[resource] = t.byResource[resource].add(more)
+}
+
+func (t *traffic) load() map[string]Traffic {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.byResource)
 }

@@ -3,8 +3,8 @@ package simulator
 import (
 	"fmt"
 	"math/bits"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/sharding"
 )
@@ -13,12 +13,12 @@ import (
 // the FNV-1a 64 hash of one metadata field. The zero value selects everything.
 type shardSelector struct {
 	byNamespace bool // else by UID
-	rehash      bool // by another hash of it
+	rehash      bool // with another hash of it
 	ranges      []hashRange
 	text        string // normalized, for metadata.shardInfo
 }
 
-// hashRange is [first, last]; the text form is half-open with an end up to 2^64.
+// hashRange is [first, last]; the text is half-open with an end up to 2^64.
 type hashRange struct{ first, last uint64 }
 
 func (s shardSelector) empty() bool { return len(s.ranges) == 0 }
@@ -46,156 +46,46 @@ const (
 	shardByUID       = "object.metadata.uid"
 	shardByNamespace = "object.metadata.namespace"
 	shardUpperBound  = "0x10000000000000000" // 2^64, only as an end
+
+	shardRangePattern = `\s*shardRange\(\s*(object\.metadata\.(?:uid|namespace))\s*` +
+		`,\s*['"](0x[0-9a-f]{16})['"]\s*,\s*['"](0x[0-9a-f]{16}|0x10000000000000000)['"]\s*\)\s*`
+	shardRangesPattern = shardRangePattern + `(?:\|\|` + shardRangePattern + `)*`
 )
 
 // parseShardSelector reads shardRange(object.metadata.uid, '0x…', '0x…'), one
 // or several joined by ||, with 16 hexadecimal digits in a bound. All ranges
-// name the same field.
+// name the same field. Parentheses around ranges have no meaning.
 func parseShardSelector(text string) (shardSelector, error) {
-	p := shardParser{rest: text}
-	if err := p.alternatives(0); err != nil {
-		return shardSelector{}, err
+	const maxParentheses = 32
+	parentheses := regexp.MustCompile(`\s*\((` + shardRangesPattern + `)\)\s*`)
+	for range maxParentheses {
+		text = parentheses.ReplaceAllString(text, "$1")
 	}
-	if p.skipSpace(); p.rest != "" {
-		return shardSelector{}, fmt.Errorf("unexpected %q", p.rest)
+	if !regexp.MustCompile(`^` + shardRangesPattern + `$`).MatchString(text) {
+		return shardSelector{}, fmt.Errorf("%q: must be shardRange(%s, '0x0000000000000000', '%s') or several joined by ||, "+
+			"with 16 lower-case hexadecimal digits in a bound; another field is %s",
+			text, shardByUID, shardUpperBound, shardByNamespace)
 	}
-	s := shardSelector{byNamespace: p.found[0].Key == shardByNamespace, text: sharding.NewSelector(p.found...).String()}
-	for _, req := range p.found {
-		if req.Key != p.found[0].Key {
-			return shardSelector{}, fmt.Errorf("all shard ranges must use the same field, got %q and %q", p.found[0].Key, req.Key)
+	var s shardSelector
+	var requirements []sharding.ShardRangeRequirement
+	for _, match := range regexp.MustCompile(shardRangePattern).FindAllStringSubmatch(text, -1) {
+		field, start, end := match[1], match[2], match[3]
+		if len(requirements) > 0 && field != requirements[0].Key {
+			return shardSelector{}, fmt.Errorf("all shard ranges must use one field, got %q and %q", requirements[0].Key, field)
 		}
-		r, err := newHashRange(req.Start, req.End)
-		if err != nil {
-			return shardSelector{}, err
+		if !sharding.HexLess(start, end) {
+			return shardSelector{}, fmt.Errorf("shard range start %s must be less than end %s", start, end)
 		}
-		s.ranges = append(s.ranges, r)
+		requirements = append(requirements, sharding.ShardRangeRequirement{Key: field, Start: start, End: end})
+		s.byNamespace = field == shardByNamespace
+		s.ranges = append(s.ranges, hashRange{first: hexadecimal(start), last: hexadecimal(end) - 1})
 	}
+	s.text = sharding.NewSelector(requirements...).String()
 	return s, nil
 }
 
-func newHashRange(start, end string) (hashRange, error) {
-	first, err := parseBound(start)
-	if err != nil {
-		return hashRange{}, err
-	}
-	if end == shardUpperBound {
-		return hashRange{first: first, last: ^uint64(0)}, nil
-	}
-	after, err := parseBound(end)
-	if err != nil {
-		return hashRange{}, err
-	}
-	if first >= after {
-		return hashRange{}, fmt.Errorf("shard range start %s must be less than end %s", start, end)
-	}
-	return hashRange{first: first, last: after - 1}, nil
+// hexadecimal reads a bound that has matched the pattern; 2^64 wraps to 0.
+func hexadecimal(bound string) uint64 {
+	n, _ := strconv.ParseUint(bound[len(bound)-16:], 16, 64)
+	return n
 }
-
-func parseBound(text string) (uint64, error) {
-	digits, ok := strings.CutPrefix(text, "0x")
-	if !ok || len(digits) != 16 || strings.ToLower(digits) != digits {
-		return 0, fmt.Errorf("%q is not a bound: want 0x and 16 lower-case hexadecimal digits", text)
-	}
-	bound, err := strconv.ParseUint(digits, 16, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a bound: %w", text, err)
-	}
-	return bound, nil
-}
-
-// shardParser reads the part of CEL that a shard selector may use.
-type shardParser struct {
-	rest  string
-	found []sharding.ShardRangeRequirement
-}
-
-func (p *shardParser) alternatives(depth int) error {
-	for {
-		if err := p.alternative(depth); err != nil {
-			return err
-		}
-		if !p.take("||") {
-			return nil
-		}
-	}
-}
-
-func (p *shardParser) alternative(depth int) error {
-	const maxDepth = 32
-	if p.take("(") {
-		if depth == maxDepth {
-			return fmt.Errorf("more than %d nested parentheses", maxDepth)
-		}
-		if err := p.alternatives(depth + 1); err != nil {
-			return err
-		}
-		return p.want(")")
-	}
-	return p.shardRange()
-}
-
-func (p *shardParser) shardRange() error {
-	if name := p.word(); name != "shardRange" {
-		return fmt.Errorf("expected shardRange() or ||, got %q", name+p.rest)
-	}
-	if err := p.want("("); err != nil {
-		return err
-	}
-	field := p.word()
-	if field != shardByUID && field != shardByNamespace {
-		return fmt.Errorf("unsupported field path %q; supported: %s, %s", field, shardByUID, shardByNamespace)
-	}
-	var bounds [2]string
-	for i := range bounds {
-		if err := p.want(","); err != nil {
-			return err
-		}
-		var err error
-		if bounds[i], err = p.quoted(); err != nil {
-			return err
-		}
-	}
-	p.found = append(p.found, sharding.ShardRangeRequirement{Key: field, Start: bounds[0], End: bounds[1]})
-	return p.want(")")
-}
-
-// word reads letters and dots: a function's name or a field's path.
-func (p *shardParser) word() string {
-	p.skipSpace()
-	end := strings.IndexFunc(p.rest, func(r rune) bool { return r != '.' && (r|0x20 < 'a' || r|0x20 > 'z') })
-	if end < 0 {
-		end = len(p.rest)
-	}
-	word := p.rest[:end]
-	p.rest = p.rest[end:]
-	return word
-}
-
-func (p *shardParser) quoted() (string, error) {
-	p.skipSpace()
-	if p.rest == "" || (p.rest[0] != '\'' && p.rest[0] != '"') {
-		return "", fmt.Errorf("expected a string literal such as '0x0000000000000000', got %q", p.rest)
-	}
-	text, rest, closed := strings.Cut(p.rest[1:], p.rest[:1])
-	if !closed {
-		return "", fmt.Errorf("string literal %q does not end", p.rest)
-	}
-	p.rest = rest
-	return text, nil
-}
-
-func (p *shardParser) want(token string) error {
-	if !p.take(token) {
-		return fmt.Errorf("expected %q, got %q", token, p.rest)
-	}
-	return nil
-}
-
-func (p *shardParser) take(token string) bool {
-	p.skipSpace()
-	rest, ok := strings.CutPrefix(p.rest, token)
-	p.rest = rest
-	return ok
-}
-
-func (p *shardParser) skipSpace() { p.rest = strings.TrimLeft(p.rest, " \t\r\n\f") }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -72,10 +73,14 @@ func matchesLikeAPIMachinery(t *testing.T, s shardSelector, reqs []sharding.Shar
 }
 
 func TestShardSelectorMatchesLikeTheAPIMachinery(t *testing.T) {
-	random := newRandom(1)
+	random, uids := rand.New(rand.NewPCG(1, 0)), New(Options{Seed: 1})
 	for range 200 {
 		key := []string{shardByUID, shardByNamespace}[random.IntN(2)]
-		uid := string(randomUID(random))
+		id, err := uids.newUID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid := string(id)
 		start, end := random.Uint64(), random.Uint64()
 		if random.IntN(4) == 0 {
 			start = hash64(uid) // the bounds themselves

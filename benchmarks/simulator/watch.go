@@ -1,13 +1,19 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -15,12 +21,16 @@ import (
 // queue of its own: one that falls behind the log is ended, and its client
 // starts again from the resourceVersion it has seen.
 type watcher struct {
-	collection *collection
-	selected   selector
-	options    metainternalversion.ListOptions
-	answer     *answer
-	bookmarks  time.Duration // between two bookmarks
-	pos        uint64        // in the event log
+	storage   *storage
+	selected  selector
+	options   metainternalversion.ListOptions
+	response  *response
+	bookmarks time.Duration // between two bookmarks
+	version   uint64        // resourceVersion up to which the client has seen all events
+
+	objects, frames runtime.Encoder
+	buffer          bytes.Buffer // of an object
+	stream          io.Writer    // of frames
 }
 
 // watchBatch is how many events a watcher takes from the log at a time.
@@ -36,14 +46,14 @@ func (w *watcher) run(ctx context.Context, closing <-chan struct{}) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.timeout())
 	defer cancel()
-	w.answer.head(http.StatusOK, w.answer.form.streamType())
+	e := w.response.encoding
+	w.objects, w.frames = withAllocator(e.Serializer), withAllocator(e.StreamSerializer.Serializer)
+	w.stream = e.StreamSerializer.Framer.NewFrameWriter(w.response)
+	w.response.head(http.StatusOK, e.streamType())
 	if err := w.start(wanted); err != nil {
-		if err := w.answer.form.writeMessageEvent(w.answer.Writer, watch.Error, statusKind(), asStatus(err)); err != nil {
-			return err
-		}
-		return w.answer.push()
+		return errors.Join(w.encode(watch.Error, asStatus(err)), w.response.push())
 	}
-	if err := w.answer.push(); err != nil {
+	if err := w.response.push(); err != nil {
 		return err
 	}
 	return w.follow(ctx, closing)
@@ -58,46 +68,38 @@ func (w *watcher) timeout() time.Duration {
 	return shortest + rand.N(shortest)
 }
 
-// start sends the initial state if it is asked for and finds the place in the
-// event log.
+// start sends the initial state if the client asks for it, and finds the
+// resourceVersion from which events follow.
 func (w *watcher) start(wanted uint64) error {
+	state := w.storage.state()
+	w.version = wanted
+	compacted, _ := w.storage.log.bounds()
 	initial := w.options.SendInitialEvents
 	switch {
+	case wanted > state.resourceVersion:
+		return tooLargeVersion(wanted, state.resourceVersion)
 	case initial != nil && *initial, initial == nil && wanted == 0:
-		return w.sendState(wanted)
+		return w.sendState(state)
 	case wanted == 0:
-		_, w.pos = w.collection.end()
-		return nil
+		w.version = state.resourceVersion
+	case wanted < compacted:
+		return apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", wanted, compacted))
 	}
-	if current, _ := w.collection.end(); wanted > current {
-		return tooLargeVersion(wanted, current)
-	}
-	pos, compacted, ok := w.collection.position(wanted)
-	if !ok {
-		return tooOldVersion(wanted, compacted)
-	}
-	w.pos = pos
 	return nil
 }
 
-func (w *watcher) sendState(wanted uint64) error {
-	items, version, pos := w.collection.state()
-	if wanted > version {
-		return tooLargeVersion(wanted, version)
-	}
-	w.pos = pos
-	for _, o := range items.in(w.selected.namespace) {
-		if !w.selected.matches(o) {
-			continue
-		}
-		if err := w.send(watch.Added, &event{object: o}); err != nil {
+func (w *watcher) sendState(state snapshot) error {
+	w.version = state.resourceVersion
+	objects, _ := w.selected.page(state, objectKey{}, 0)
+	for _, o := range objects {
+		if err := w.send(watch.Added, o); err != nil {
 			return err
 		}
 	}
 	if initial := w.options.SendInitialEvents; initial == nil || !w.options.AllowWatchBookmarks {
 		return nil
 	}
-	return w.bookmark(version, map[string]string{metav1.InitialEventsAnnotationKey: "true"})
+	return w.bookmark(state.resourceVersion, map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 }
 
 // follow sends events as they come.
@@ -111,7 +113,7 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}) error {
 		tick = ticker.C
 	}
 	for {
-		events, changed, ok := w.collection.after(w.pos, watchBatch)
+		events, changed, ok := w.storage.log.after(w.version, watchBatch)
 		if !ok {
 			return nil
 		}
@@ -135,71 +137,88 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}) error {
 	}
 }
 
-func (w *watcher) sendBatch(events []*event) error {
+func (w *watcher) sendBatch(events []event) error {
 	for _, e := range events {
-		typ, e, err := w.view(e)
+		typ, o, err := w.view(e)
+		if err == nil && typ != "" {
+			err = w.send(typ, o)
+		}
 		if err != nil {
 			return err
 		}
-		if typ == "" {
-			continue
-		}
-		if err := w.send(typ, e); err != nil {
-			return err
-		}
+		w.version = e.object.resourceVersion
 	}
-	w.pos += uint64(len(events))
-	return w.answer.push()
+	return w.response.push()
 }
 
-// view is how an event looks through the selector: an object that comes to
-// match is added, one that ceases to is deleted, in its last matching state.
-func (w *watcher) view(e *event) (watch.EventType, *event, error) {
+// view is an event as the selector shows it: an object that comes to match is
+// added, one that ceases to is deleted, in its last matching state.
+func (w *watcher) view(e event) (watch.EventType, *object, error) {
 	now := e.kind != watch.Deleted && w.selected.matches(e.object)
 	before := e.previous != nil && w.selected.matches(e.previous)
 	switch {
 	case now && before:
-		return watch.Modified, e, nil
+		return watch.Modified, e.object, nil
 	case now:
-		return watch.Added, e, nil
+		return watch.Added, e.object, nil
 	case !before:
 		return "", nil, nil
 	case e.kind == watch.Deleted:
-		return watch.Deleted, e, nil
+		return watch.Deleted, e.object, nil
 	}
-	obj, err := e.previous.decode(w.collection.kind)
+	last, err := e.previous.atVersion(e.object.resourceVersion)
+	return watch.Deleted, last, err
+}
+
+func (w *watcher) send(typ watch.EventType, o *object) error {
+	shown, err := w.response.encoding.show(o)
 	if err != nil {
-		return "", nil, err
-	}
-	obj.SetResourceVersion(formatVersion(e.object.resourceVersion))
-	last, err := encodeObject(obj, e.object.resourceVersion)
-	return watch.Deleted, &event{object: last}, err
-}
-
-func (w *watcher) send(typ watch.EventType, e *event) error {
-	w.answer.counts.each(func(c *counters) { c.events.Add(1) })
-	return w.answer.form.writeEvent(w.answer.Writer, w.collection.kind, typ, e)
-}
-
-// periodicBookmark tells how far the client has come, if it has seen all.
-func (w *watcher) periodicBookmark() error {
-	version, end := w.collection.end()
-	if end != w.pos {
-		return nil
-	}
-	if err := w.bookmark(version, nil); err != nil {
 		return err
 	}
-	return w.answer.push()
+	w.response.count(Traffic{Events: 1})
+	return w.encode(typ, shown)
+}
+
+// encode writes a frame: a WatchEvent around the encoded object.
+func (w *watcher) encode(typ watch.EventType, obj runtime.Object) error {
+	w.buffer.Reset()
+	if err := w.objects.Encode(obj, &w.buffer); err != nil {
+		return err
+	}
+	frame := &metav1.WatchEvent{Type: string(typ), Object: runtime.RawExtension{Raw: w.buffer.Bytes()}}
+	return w.frames.Encode(frame, w.stream)
+}
+
+// withAllocator has the protobuf serializers reuse their buffer.
+func withAllocator(e runtime.Encoder) runtime.Encoder {
+	if e, ok := e.(runtime.EncoderWithAllocator); ok {
+		return runtime.NewEncoderWithAllocator(e, &runtime.Allocator{})
+	}
+	return e
+}
+
+// periodicBookmark tells the present resourceVersion to a client that has seen
+// all events up to it.
+func (w *watcher) periodicBookmark() error {
+	state := w.storage.state()
+	if _, latest := w.storage.log.bounds(); latest > w.version {
+		return nil
+	}
+	if err := w.bookmark(state.resourceVersion, nil); err != nil {
+		return err
+	}
+	return w.response.push()
 }
 
 func (w *watcher) bookmark(version uint64, annotations map[string]string) error {
-	obj, err := w.collection.kind.New()
+	obj, err := w.storage.kind.New()
 	if err != nil {
 		return err
 	}
-	obj.SetResourceVersion(formatVersion(version))
 	obj.SetAnnotations(annotations)
-	w.answer.counts.each(func(c *counters) { c.events.Add(1) })
-	return w.answer.form.writeMessageEvent(w.answer.Writer, watch.Bookmark, w.collection.kind.GroupVersionKind, obj)
+	mark, err := encodeObject(w.storage.kind, obj, version)
+	if err != nil {
+		return err
+	}
+	return w.send(watch.Bookmark, mark)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -67,7 +65,7 @@ func ended(t *testing.T, w watch.Interface) {
 }
 
 func TestWatchFollowsAList(t *testing.T) {
-	for name, content := range forms() {
+	for name, content := range contentTypes() {
 		t.Run(name, func(t *testing.T) {
 			c := New(Options{})
 			putPods(t, c, 3)
@@ -108,7 +106,7 @@ func TestWatchListEndsWithABookmark(t *testing.T) {
 	putPods(t, c, 7)
 	yes := true
 	options := metav1.ListOptions{SendInitialEvents: &yes, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, AllowWatchBookmarks: true}
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		w := watchPods(t, set, "", options)
 		for range 7 {
 			if e := next(t, w); e.Type != watch.Added {
@@ -148,7 +146,7 @@ func TestWatchSeesObjectsComeAndGoThroughItsSelector(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		here := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: version, FieldSelector: "spec.nodeName=node-1"})
 		labelled := watchPods(t, set, "ns-0", metav1.ListOptions{ResourceVersion: version, LabelSelector: "app=other"})
 		lower := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: version, ShardSelector: lowerHalf})
@@ -183,14 +181,14 @@ func TestWatchSeesObjectsComeAndGoThroughItsSelector(t *testing.T) {
 func TestWatchBehindTheLogIsGone(t *testing.T) {
 	c := New(Options{LogEvents: 4})
 	putPods(t, c, 10)
-	eachForm(t, c, func(t *testing.T, set kubernetes.Interface) {
+	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "3"})
 		e := next(t, w)
 		if err := apierrors.FromObject(e.Object); e.Type != watch.Error || !apierrors.IsResourceExpired(err) {
 			t.Fatalf("got %s %+v, want 410 Expired", e.Type, e.Object)
 		}
 		ended(t, w)
-		// The four latest events are held: versions 8 to 11.
+		// The log has the four latest events: versions 8 to 11.
 		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "7"})
 		expect(t, w, watch.Added, "pod-0006")
 		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "999"})
@@ -201,29 +199,49 @@ func TestWatchBehindTheLogIsGone(t *testing.T) {
 	})
 }
 
+// TestCompactEndsNoWatchThatHasSeenAll: only new watches from an older version are told 410 Gone.
+func TestCompactEndsNoWatchThatHasSeenAll(t *testing.T) {
+	c := New(Options{})
+	putPods(t, c, 3)
+	set := serve(t, c, rest.ContentConfig{})
+	old := formatVersion(c.ResourceVersion())
+	w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: old})
+	put(t, c, pod("ns-0", "seen"))
+	expect(t, w, watch.Added, "seen")
+	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // other resources move the version on
+	c.Compact()
+	put(t, c, pod("ns-0", "next"))
+	expect(t, w, watch.Added, "next")
+	e := next(t, watchPods(t, set, "", metav1.ListOptions{ResourceVersion: old}))
+	if err := apierrors.FromObject(e.Object); e.Type != watch.Error || !apierrors.IsResourceExpired(err) {
+		t.Fatalf("got %s %+v, want 410 Expired", e.Type, e.Object)
+	}
+}
+
 func TestEventLogIsBoundedInBytes(t *testing.T) {
-	c := New(Options{LogBytes: 10_000})
+	c := New(Options{})
+	c.KeepEvents(10_000)
 	p := pod("ns", "p")
 	for range 1000 {
 		put(t, c, p)
 	}
-	collection, err := c.collectionOf(p)
+	storage, err := c.storageOf(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(collection.log.events); n == 0 || n > 40 || collection.log.bytes > 10_000 {
-		t.Errorf("%d events of %d bytes are held", n, collection.log.bytes)
+	if n := len(storage.log.events); n == 0 || n > 40 || storage.log.bytes > 10_000 {
+		t.Errorf("the log has %d events of %d bytes", n, storage.log.bytes)
 	}
 	c.KeepEvents(3000)
-	if n := len(collection.log.events); n == 0 || collection.log.bytes > 3000 {
-		t.Errorf("%d events of %d bytes are held, of 3000", n, collection.log.bytes)
+	if n := len(storage.log.events); n == 0 || storage.log.bytes > 3000 {
+		t.Errorf("the log has %d events of %d bytes, limit 3000", n, storage.log.bytes)
 	}
 	c.KeepEvents(0)
 	for range 1000 {
 		put(t, c, p)
 	}
-	if n := len(collection.log.events); n < 1000 {
-		t.Errorf("%d events are held once there is room for all", n)
+	if n := len(storage.log.events); n < 1000 {
+		t.Errorf("the log has %d events of 1000 within its limit", n)
 	}
 }
 
@@ -293,7 +311,7 @@ func TestTrafficIsCountedPerListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Stop()
-	set := client(t, first, forms()["json"])
+	set := client(t, first, contentTypes()["json"])
 	listPods(t, set, "", metav1.ListOptions{})
 	if _, err := set.CoreV1().Pods("ns-0").Get(context.Background(), "pod-0000", metav1.GetOptions{}); err != nil {
 		t.Fatal(err)
@@ -309,11 +327,7 @@ func TestTrafficIsCountedPerListener(t *testing.T) {
 	if other := Sum(second.Traffic()); other != (Traffic{}) {
 		t.Errorf("the other listener counted %+v", other)
 	}
-	if total := c.Traffic()["pods"]; total != first.Traffic()["pods"] {
-		t.Errorf("the cluster counted %+v, its listener %+v", total, got)
-	}
-	resources := slices.Sorted(maps.Keys(c.Traffic()))
-	if len(resources) != len(Kinds()) {
-		t.Errorf("%d resources are counted, %d served", len(resources), len(Kinds()))
+	if all := Sum(first.Traffic()); all != got {
+		t.Errorf("all resources count %+v, pods %+v", all, got)
 	}
 }

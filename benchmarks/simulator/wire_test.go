@@ -1,10 +1,15 @@
 package simulator
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,15 +20,15 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// library encodes with the serializers that a kube-apiserver uses.
-func library(t *testing.T, f form, obj runtime.Object) []byte {
+// library encodes a typed object with the serializers that a kube-apiserver uses.
+func library(t *testing.T, mediaType string, obj runtime.Object) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	var err error
-	switch f.(type) {
-	case protobufForm:
-		err = protobuf.NewSerializerWithOptions(scheme.Scheme, scheme.Scheme, protobuf.SerializerOptions{StreamingCollectionsEncoding: true}).Encode(obj, &out)
-	default:
+	if mediaType == runtime.ContentTypeProtobuf {
+		options := protobuf.SerializerOptions{StreamingCollectionsEncoding: true}
+		err = protobuf.NewSerializerWithOptions(scheme.Scheme, scheme.Scheme, options).Encode(obj, &out)
+	} else {
 		options := serializerjson.SerializerOptions{StreamingCollectionsEncoding: true}
 		err = serializerjson.NewSerializerWithOptions(serializerjson.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, options).Encode(obj, &out)
 	}
@@ -34,11 +39,11 @@ func library(t *testing.T, f form, obj runtime.Object) []byte {
 }
 
 // libraryFrame is a frame of a kube-apiserver's watch.
-func libraryFrame(t *testing.T, f form, typ watch.EventType, obj runtime.Object) []byte {
+func libraryFrame(t *testing.T, mediaType string, typ watch.EventType, obj runtime.Object) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	wrapped := metav1.WatchEvent{Type: string(typ), Object: runtime.RawExtension{Raw: library(t, f, obj)}}
-	if _, ok := f.(jsonForm); ok {
+	wrapped := metav1.WatchEvent{Type: string(typ), Object: runtime.RawExtension{Raw: library(t, mediaType, obj)}}
+	if mediaType == runtime.ContentTypeJSON {
 		if err := json.NewEncoder(&out).Encode(&wrapped); err != nil {
 			t.Fatal(err)
 		}
@@ -51,19 +56,6 @@ func libraryFrame(t *testing.T, f form, typ watch.EventType, obj runtime.Object)
 	return out.Bytes()
 }
 
-func written(t *testing.T, write func(*bufio.Writer) error) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := bufio.NewWriterSize(&out, 64) // small, so that heads do not fit
-	if err := write(w); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 func same(t *testing.T, what string, got, want []byte) {
 	t.Helper()
 	if !bytes.Equal(got, want) {
@@ -71,43 +63,42 @@ func same(t *testing.T, what string, got, want []byte) {
 	}
 }
 
-func wirePod() *corev1.Pod {
-	p := pod("ns", "a <&> pod") // characters that encoding/json escapes
-	p.UID, p.ResourceVersion = "00000000-0000-4000-8000-000000000000", "7"
-	return p
+func wirePod(i int) *corev1.Pod {
+	return pod("ns", fmt.Sprintf("a <&> pod %02d", i)) // characters that encoding/json escapes
 }
 
-func TestAnswersAreTheBytesOfAKubeAPIServer(t *testing.T) {
-	kind := Kind{GroupVersionKind: corev1.SchemeGroupVersion.WithKind("Pod"), Resource: "pods", Namespaced: true}
-	o, err := encodeObject(wirePod(), 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	typed := wirePod()
-	typed.SetGroupVersionKind(kind.GroupVersionKind)
-	status := asStatus(tooOldVersion(1, 2))
-	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	for name, f := range map[string]form{"protobuf": protobufForm{}, "json": jsonForm{}} {
-		t.Run(name, func(t *testing.T) {
-			same(t, "object", written(t, func(w *bufio.Writer) error { return f.writeObject(w, kind, o) }), library(t, f, typed))
-			same(t, "message", written(t, func(w *bufio.Writer) error { return f.writeMessage(w, statusKind(), status) }), library(t, f, status))
-			same(t, "event", written(t, func(w *bufio.Writer) error { return f.writeEvent(w, kind, watch.Added, &event{object: o}) }),
-				libraryFrame(t, f, watch.Added, typed))
-			same(t, "error event", written(t, func(w *bufio.Writer) error {
-				return f.writeMessageEvent(w, watch.Error, statusKind(), status)
-			}), libraryFrame(t, f, watch.Error, status))
-			for _, n := range []int{0, 1, 40} {
-				list := &corev1.PodList{
-					TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"},
-					ListMeta: metav1.ListMeta{ResourceVersion: "9", ShardInfo: &metav1.ShardInfo{Selector: "s"}},
-					Items:    []corev1.Pod{},
-				}
-				var items snapshot
-				for range n {
-					list.Items, items = append(list.Items, *wirePod()), append(items, o)
-				}
-				same(t, "list", written(t, func(w *bufio.Writer) error { return f.writeList(w, kind, list.ListMeta, items) }), library(t, f, list))
+func TestResponsesAreTheBytesOfAKubeAPIServer(t *testing.T) {
+	for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+		t.Run(mediaType, func(t *testing.T) {
+			c := New(Options{ShardSelector: true, LogEvents: 50})
+			list := &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}, Items: []corev1.Pod{}}
+			get := func(target string, want []byte) {
+				t.Helper()
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // of watches
+				defer cancel()
+				request := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+				request.Header.Set("Accept", mediaType)
+				recorder := httptest.NewRecorder()
+				c.Handler().ServeHTTP(recorder, request)
+				same(t, target, recorder.Body.Bytes(), want)
 			}
+			for _, n := range []int{0, 1, 40} {
+				for len(list.Items) < n {
+					p := wirePod(len(list.Items))
+					put(t, c, p)
+					list.Items = append(list.Items, *p)
+				}
+				list.ListMeta = metav1.ListMeta{ResourceVersion: formatVersion(c.ResourceVersion())}
+				get("/api/v1/pods", library(t, mediaType, list))
+				list.ShardInfo = &metav1.ShardInfo{Selector: wholeRange}
+				get("/api/v1/pods?shardSelector="+url.QueryEscape(wholeRange), library(t, mediaType, list))
+			}
+			typed := list.Items[39].DeepCopy()
+			typed.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+			get("/api/v1/namespaces/ns/pods/"+url.PathEscape(typed.Name), library(t, mediaType, typed))
+			get("/api/v1/pods?watch=true&resourceVersion="+list.Items[38].ResourceVersion, libraryFrame(t, mediaType, watch.Added, typed))
+			get("/openapi/v3", library(t, mediaType, asStatus(errUnknownPath())))
+			get("/api/v1/pods?watch=true&resourceVersion=99", libraryFrame(t, mediaType, watch.Error, asStatus(tooLargeVersion(99, 41))))
 		})
 	}
 }
@@ -116,8 +107,8 @@ func TestNegotiate(t *testing.T) {
 	f := func(accept, want string) {
 		t.Helper()
 		got := "none"
-		if form, ok := negotiate(accept); ok {
-			got = form.mediaType()
+		if e, ok := negotiate(newEncodings(), accept); ok {
+			got = e.MediaType
 		}
 		if got != want {
 			t.Errorf("Accept %q: got %s, want %s", accept, got, want)

@@ -9,87 +9,70 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// maxWrite bounds the body of a request that writes, as etcd does.
-const maxWrite = 1 << 20
-
-// edit changes a ConfigMap, and tells whether it did.
-type edit func(held *corev1.ConfigMap) (changed bool, err error)
-
-// serveWrite answers update and merge patch of the data of a ConfigMap, which
-// is what a fleet needs to agree on something. All else is read-only.
-func (h *handler) serveWrite(a *answer, r *http.Request) error {
-	at, ok := parsePath(r.URL.Path)
-	collection := h.collections[at.GroupVersionResource]
-	if !ok || at.Resource != "configmaps" || collection == nil || at.namespace == "" || at.name == "" || len(at.rest) > 0 {
-		return errReadOnly(r.Method)
+// serveWrite answers update and merge patch of the data of a ConfigMap, in which
+// a fleet agrees on its topology. All else is read-only.
+func (h *handler) serveWrite(response *response, r *http.Request) error {
+	t, ok := h.parseTarget(r.URL.Path)
+	patch := r.Method == http.MethodPatch && r.Header.Get("Content-Type") == string(types.MergePatchType)
+	if !ok || t.kind.Resource != "configmaps" || t.key.name == "" || !patch && r.Method != http.MethodPut {
+		return failure(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed,
+			r.Method+" is not supported: the simulated API is read-only but for the data of ConfigMaps")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(a.to, r.Body, maxWrite))
+	body, err := io.ReadAll(http.MaxBytesReader(response.to, r.Body, 1<<20)) // as etcd
 	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
-	var change edit
-	switch {
-	case r.Method == http.MethodPut:
-		change, err = updateOf(body)
-	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == string(types.MergePatchType):
-		change, err = patchOf(body)
-	default:
-		return errReadOnly(r.Method)
-	}
-	if err != nil {
-		return apierrors.NewBadRequest(err.Error())
-	}
-	held := &corev1.ConfigMap{}
-	written, err := collection.update(at.objectKey, held, func() (bool, error) { return change(held) })
+	stored := &corev1.ConfigMap{}
+	written, err := t.update(t.key, stored, func() (bool, error) {
+		before := maps.Clone(stored.Data)
+		change := replaceData
+		if patch {
+			change = patchData
+		}
+		err := change(stored, body)
+		return !maps.Equal(before, stored.Data), err
+	})
 	if err != nil {
 		return err
 	}
-	a.head(http.StatusOK, a.form.mediaType())
-	return a.form.writeObject(a.Writer, collection.kind, written)
+	return response.object(written)
 }
 
-// updateOf replaces the data, if the object is still the one that was read.
-func updateOf(body []byte) (edit, error) {
-	decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
-	if err != nil {
-		return nil, err
+// replaceData sets the data to that of an encoded ConfigMap, unless another
+// client has changed it since it was read.
+func replaceData(stored *corev1.ConfigMap, body []byte) error {
+	var sent corev1.ConfigMap
+	if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, &sent); err != nil {
+		return apierrors.NewBadRequest(err.Error())
 	}
-	sent, ok := decoded.(*corev1.ConfigMap)
-	if !ok {
-		return nil, errors.New("this is no ConfigMap")
+	if sent.ResourceVersion != "" && sent.ResourceVersion != stored.ResourceVersion {
+		modified := errors.New("the object has been modified")
+		return apierrors.NewConflict(corev1.Resource("configmaps"), stored.Name, modified)
 	}
-	return func(held *corev1.ConfigMap) (bool, error) {
-		if sent.ResourceVersion != "" && sent.ResourceVersion != held.ResourceVersion {
-			return false, apierrors.NewConflict(corev1.Resource("configmaps"), held.Name, errors.New("the object has been modified"))
-		}
-		changed := !maps.Equal(held.Data, sent.Data)
-		held.Data = sent.Data
-		return changed, nil
-	}, nil
+	stored.Data = sent.Data
+	return nil
 }
 
-// patchOf sets keys of the data, and removes those that are null.
-func patchOf(body []byte) (edit, error) {
+// patchData sets keys of the data, and removes those that are null.
+func patchData(stored *corev1.ConfigMap, body []byte) error {
 	var patch struct {
 		Data map[string]*string `json:"data"`
 	}
 	if err := json.Unmarshal(body, &patch); err != nil {
-		return nil, err
+		return apierrors.NewBadRequest(err.Error())
 	}
-	return func(held *corev1.ConfigMap) (bool, error) {
-		was := maps.Clone(held.Data)
-		if held.Data == nil {
-			held.Data = map[string]string{}
+	if stored.Data == nil {
+		stored.Data = map[string]string{}
+	}
+	for key, value := range patch.Data {
+		if delete(stored.Data, key); value != nil {
+			stored.Data[key] = *value
 		}
-		for key, value := range patch.Data {
-			if delete(held.Data, key); value != nil {
-				held.Data[key] = *value
-			}
-		}
-		return !maps.Equal(was, held.Data), nil
-	}, nil
+	}
+	return nil
 }

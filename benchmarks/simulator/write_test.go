@@ -14,16 +14,16 @@ import (
 // A fleet agrees in a ConfigMap: by updates of what was read, and by patches of keys of one's own.
 func TestConfigMapsCanBeWritten(t *testing.T) {
 	cluster := New(Options{})
-	url, stop, err := cluster.Start("127.0.0.1:0")
+	server, err := cluster.Serve("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	defer server.Stop()
 	if err := cluster.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Data: map[string]string{"kept": "1"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, contentType := range []string{"application/json", "application/vnd.kubernetes.protobuf"} {
-		client, err := kubernetes.NewForConfig(&rest.Config{Host: url, ContentConfig: rest.ContentConfig{ContentType: contentType}})
+		client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL(), ContentConfig: rest.ContentConfig{ContentType: contentType}})
 		if err != nil {
 			t.Fatal(err)
 		}

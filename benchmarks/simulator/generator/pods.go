@@ -1,6 +1,7 @@
-package simulator
+package generator
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"time"
@@ -9,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podState is how far a generated pod has come.
+// podState is the stage of a generated pod's life.
 type podState int
 
 const (
@@ -21,7 +22,7 @@ const (
 	podFailed
 )
 
-// anyState is the mix of a cluster that is well on the whole.
+// anyState is the mix of a cluster that is healthy on the whole.
 func (g *generator) anyState() podState {
 	switch n := g.random.IntN(1000); {
 	case n < 10:
@@ -39,22 +40,20 @@ func (g *generator) anyState() podState {
 // pod makes a pod of w on a node, which an unschedulable one does not get.
 func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, state podState) *corev1.Pod {
 	if w.podSpec == nil {
-		spec := w.admitted()
-		w.podSpec = &spec
+		w.podSpec = new(g.admitted(w))
 	}
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: *w.podSpec}
 	pod.Annotations = w.template.Annotations
 	if state != podUnschedulable {
 		g.place(pod, node)
 	}
-	g.podStatus(pod, node, state)
-	specFields := g.fields(w.shape+" pod", func() *metav1.FieldsV1 {
-		return ownedFields(&corev1.Pod{ObjectMeta: meta, Spec: w.template.Spec}, "metadata", "spec")
-	})
-	statusFields := g.fields(w.shape+" pod status", func() *metav1.FieldsV1 { return ownedFields(pod, "status") })
+	g.setPodStatus(pod, node, state)
+	template := &corev1.Pod{ObjectMeta: meta, Spec: w.template.Spec}
+	spec := g.cachedFieldSet(w.shape+" pod", template, "metadata", "spec")
+	status := g.cachedFieldSet(w.shape+" pod status", pod, "status")
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{
-		managed("kube-controller-manager", "v1", "", pod.CreationTimestamp, specFields),
-		managed("kubelet", "v1", "status", g.after(pod.CreationTimestamp, 9*time.Second), statusFields),
+		managed("kube-controller-manager", "v1", "", pod.CreationTimestamp, spec),
+		managed("kubelet", "v1", "status", g.after(pod.CreationTimestamp, 9*time.Second), status),
 	}
 	return pod
 }
@@ -64,29 +63,28 @@ func (g *generator) place(pod *corev1.Pod, node nodeIdentity) {
 	pod.Spec.NodeName = node.name
 	pod.Status.PodIP = g.address()
 	pod.Annotations = maps.Clone(pod.Annotations)
-	if pod.Annotations == nil {
-		pod.Annotations = map[string]string{}
-	}
-	pod.Annotations["cni.example.com/network-status"] = fmt.Sprintf(`[{"name":"default","interface":"eth0","ips":[%q],"mac":"0a:58:%02x:%02x:%02x:%02x","default":true}]`,
-		pod.Status.PodIP, g.random.IntN(256), g.random.IntN(256), g.random.IntN(256), g.random.IntN(256))
+	const network = `[{"name":"default","interface":"eth0","ips":[%q],"mac":"0a:58:%02x:%02x:%02x:%02x","default":true}]`
+	pod.Annotations["cni.example.com/network-status"] = fmt.Sprintf(network, pod.Status.PodIP,
+		g.random.IntN(256), g.random.IntN(256), g.random.IntN(256), g.random.IntN(256))
 }
 
-// podStatus gives a placed pod the status of a state.
-func (g *generator) podStatus(pod *corev1.Pod, node nodeIdentity, state podState) {
+// setPodStatus gives a placed pod the status of a state.
+func (g *generator) setPodStatus(pod *corev1.Pod, node nodeIdentity, state podState) {
 	born := pod.CreationTimestamp
 	status := &pod.Status
 	*status = corev1.PodStatus{PodIP: status.PodIP, QOSClass: corev1.PodQOSBurstable, Phase: corev1.PodPending}
 	if state == podUnschedulable {
 		status.Conditions = []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: born,
-			Message: "0/500 nodes are available: 500 Insufficient cpu. preemption: 0/500 nodes are available: 500 No preemption victims found for incoming pod.",
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+			LastTransitionTime: born,
+			Message: "0/500 nodes are available: 500 Insufficient cpu. preemption: 0/500 nodes are available: " +
+				"500 No preemption victims found for incoming pod.",
 		}}
 		return
 	}
 	status.HostIP, status.HostIPs = node.address, []corev1.HostIP{{IP: node.address}}
 	status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
-	started := g.after(born, time.Second)
-	status.StartTime = &started
+	status.StartTime = new(g.after(born, time.Second))
 	switch state {
 	case podRunning, podCrashing:
 		status.Phase = corev1.PodRunning
@@ -131,14 +129,14 @@ func (g *generator) podConditions(born metav1.Time, state podState) []corev1.Pod
 }
 
 func (g *generator) containerStatus(c corev1.Container, pod *corev1.Pod, state podState) corev1.ContainerStatus {
-	id := "containerd://" + digestOf(string(pod.UID)+c.Name) // the same in all states of the pod
+	id := "containerd://" + digest(string(pod.UID)+c.Name) // the same in all states of the pod
 	started := g.after(pod.CreationTimestamp, 3*time.Second)
-	up := state == podRunning
+	running := state == podRunning
 	s := corev1.ContainerStatus{
-		Name: c.Name, Image: c.Image, ImageID: imageID(c.Image), ContainerID: id, Ready: up, Started: &up,
-		AllocatedResources: c.Resources.Requests,
+		Name: c.Name, Image: c.Image, ImageID: c.Image + "@sha256:" + digest(c.Image), ContainerID: id,
+		Ready: running, Started: &running, AllocatedResources: c.Resources.Requests,
 	}
-	ended := func(code int32, reason string) *corev1.ContainerStateTerminated {
+	terminated := func(code int32, reason string) *corev1.ContainerStateTerminated {
 		return &corev1.ContainerStateTerminated{
 			ExitCode: code, Reason: reason, StartedAt: started, FinishedAt: g.after(started, 41*time.Second), ContainerID: id,
 		}
@@ -148,40 +146,36 @@ func (g *generator) containerStatus(c corev1.Container, pod *corev1.Pod, state p
 		s.State.Running = &corev1.ContainerStateRunning{StartedAt: started}
 		if g.chance(5) {
 			s.RestartCount = 1 + g.random.Int32N(4)
-			s.LastTerminationState.Terminated = ended(137, "OOMKilled")
+			s.LastTerminationState.Terminated = terminated(137, "OOMKilled")
 		}
 	case podCreating:
 		s.ContainerID, s.ImageID = "", ""
 		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 	case podCrashing:
 		s.RestartCount = 5 + g.random.Int32N(500)
-		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 5m0s restarting failed container=" + c.Name}
-		s.LastTerminationState.Terminated = ended(1, "Error")
+		message := "back-off 5m0s restarting failed container=" + c.Name
+		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: message}
+		s.LastTerminationState.Terminated = terminated(1, "Error")
 	case podSucceeded:
-		s.State.Terminated = ended(0, "Completed")
+		s.State.Terminated = terminated(0, "Completed")
 	default:
-		s.State.Terminated = ended(137, "ContainerStatusUnknown")
+		s.State.Terminated = terminated(137, "ContainerStatusUnknown")
 	}
 	return s
 }
 
-func imageID(image string) string { return image + "@sha256:" + digestOf(image) }
+// digest is 64 hexadecimal digits that follow from the text.
+func digest(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-// digestOf is 64 hexadecimal digits that follow from the text.
-func digestOf(text string) string {
-	h := hash64(text)
-	return fmt.Sprintf("%016x%016x%016x%016x", h, h*3, h*5, h*7)
-}
-
-// anyNode is where a pod runs that may run anywhere.
+// anyNode is the node of a pod that may run anywhere.
 func (g *generator) anyNode() nodeIdentity {
 	if len(g.nodes) == 0 {
 		return nodeIdentity{name: "node", address: "10.0.0.1"}
 	}
-	return g.nodes[g.random.IntN(len(g.nodes))]
+	return pick(g, g.nodes...)
 }
 
-// plan decides how many pods the workload has and how they are.
+// plan decides the number and the states of the workload's pods.
 func (g *generator) plan(w *workload, pods int) {
 	w.replicas, w.ready, w.states = int32(pods), 0, make([]podState, pods)
 	for i := range w.states {
@@ -191,8 +185,8 @@ func (g *generator) plan(w *workload, pods int) {
 	}
 }
 
-// replicaPods makes the planned pods, with generated names.
-func (g *generator) replicaPods(w *workload, prefix string, owner metav1.OwnerReference, labels map[string]string) {
+// putPods makes the planned pods, with generated names.
+func (g *generator) putPods(w *workload, prefix string, owner metav1.OwnerReference, labels map[string]string) {
 	for _, state := range w.states {
 		meta := g.owned(w, prefix+"-"+g.suffix(), owner)
 		meta.GenerateName, meta.Labels = prefix+"-", labels

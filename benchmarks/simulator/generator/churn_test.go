@@ -1,23 +1,34 @@
-package simulator
+package generator
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// churned drives a small cluster through simulated time.
-func churned(t *testing.T, c Churn, seconds int) *Cluster {
+// eventually polls until done is true; it fails the test after a minute.
+func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(100)); err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if done() {
+			return
+		}
 	}
-	driver, err := newChurnDriver(c, cluster)
+	t.Fatalf("not within a minute: %s", what)
+}
+
+// churned drives a small cluster through simulated time.
+func churned(t *testing.T, c Churn, seconds int) *simulator.Cluster {
+	t.Helper()
+	cluster := populated(t, Scale(100))
+	driver, err := newDriver(c, cluster)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +63,8 @@ func TestChurnIsSteady(t *testing.T) {
 	c := Churn{JobsPerSecond: 5, JobRuns: 2 * time.Second, JobStays: 3 * time.Second}
 	half, full := churned(t, c, 20), churned(t, c, 40)
 	// Five a second that live for 6.3 seconds.
-	before := Scale(100).Total()
-	for _, cluster := range []*Cluster{half, full} {
+	before := total(Scale(100))
+	for _, cluster := range []*simulator.Cluster{half, full} {
 		if jobs := (cluster.Len() - before) / 2; jobs < 28 || jobs > 34 {
 			t.Errorf("%d jobs live", jobs)
 		}
@@ -100,25 +111,19 @@ func TestChurnIsSteady(t *testing.T) {
 func TestChurnIsDeterministicInSimulatedTime(t *testing.T) {
 	c := Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 20, HeartbeatsPerSecond: 5, Seed: 3}
 	first, again := churned(t, c, 5), churned(t, c, 5)
-	for gvr, collection := range first.collections {
-		items, _, _ := collection.state()
-		others, _, _ := again.collections[gvr].state()
-		if len(items) != len(others) {
-			t.Fatalf("%d and %d %s", len(items), len(others), gvr.Resource)
-		}
-		for i, o := range items {
-			if string(o.raw) != string(others[i].raw) {
-				t.Errorf("%s %s/%s differs", gvr.Resource, o.namespace, o.name)
-			}
+	objects, others := stored(t, first), stored(t, again)
+	if len(objects) != len(others) {
+		t.Fatalf("%d and %d objects", len(objects), len(others))
+	}
+	for name, obj := range objects {
+		if other := others[name]; other == nil || !reflect.DeepEqual(obj, other) {
+			t.Errorf("%s differs", name)
 		}
 	}
 }
 
 func TestChurnEndsWithItsContext(t *testing.T) {
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(20)); err != nil {
-		t.Fatal(err)
-	}
+	cluster := populated(t, Scale(20))
 	before := cluster.ResourceVersion()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -131,10 +136,7 @@ func TestChurnEndsWithItsContext(t *testing.T) {
 }
 
 func TestTidyChurnLeavesNothing(t *testing.T) {
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(20)); err != nil {
-		t.Fatal(err)
-	}
+	cluster := populated(t, Scale(20))
 	objects, before := cluster.Len(), cluster.ResourceVersion()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -147,25 +149,22 @@ func TestTidyChurnLeavesNothing(t *testing.T) {
 }
 
 func TestChurnOutlivesWhatOthersDelete(t *testing.T) {
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(20)); err != nil {
-		t.Fatal(err)
-	}
-	driver, err := newChurnDriver(Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 50, HeartbeatsPerSecond: 50}, cluster)
+	cluster := populated(t, Scale(20))
+	driver, err := newDriver(Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 50, HeartbeatsPerSecond: 50}, cluster)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
 	for range 600 {
-		for obj := range map[Object]string{&corev1.Pod{}: "pods", &batchv1.Job{}: "jobs", &corev1.Node{}: "nodes"} {
-			collection, err := cluster.collectionOf(obj)
-			if err != nil {
-				t.Fatal(err)
+		for obj, resource := range map[simulator.Object]string{&corev1.Pod{}: "pods", &batchv1.Job{}: "jobs", &corev1.Node{}: "nodes"} {
+			names := cluster.Names(resource)
+			if len(names) == 0 {
+				continue
 			}
-			if items, _, _ := collection.state(); len(items) > 0 {
-				if err := collection.remove(items[0].objectKey); err != nil {
-					t.Fatal(err)
-				}
+			obj.SetNamespace(names[0].Namespace)
+			obj.SetName(names[0].Name)
+			if err := cluster.Delete(obj); err != nil {
+				t.Fatal(err)
 			}
 		}
 		if err := driver.step(now); err != nil {

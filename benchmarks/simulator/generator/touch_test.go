@@ -1,16 +1,17 @@
-package simulator
+package generator
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func TestTouchChangesItsShareOfEveryKind(t *testing.T) {
 	for _, share := range []float64{0.1, 1} {
-		cluster := New(Options{})
-		if err := cluster.Populate(Scale(200)); err != nil {
-			t.Fatal(err)
-		}
+		cluster := populated(t, Scale(200))
 		before := cluster.ResourceVersion()
 		n, err := Touch{Share: share}.Run(t.Context(), cluster)
 		if err != nil {
@@ -20,33 +21,28 @@ func TestTouchChangesItsShareOfEveryKind(t *testing.T) {
 		if n < want-1 || n > want || cluster.ResourceVersion()-before != uint64(n) {
 			t.Errorf("share %g of %d: %d changed, %d events", share, cluster.Len(), n, cluster.ResourceVersion()-before)
 		}
-		for gvr, collection := range cluster.collections {
-			changed := 0
-			items, _, _ := collection.state()
-			for _, o := range items {
-				if o.resourceVersion > before {
-					changed++
-				}
+		changed, all := map[string]int{}, map[string]int{}
+		for name, obj := range stored(t, cluster) {
+			resource, _, _ := strings.Cut(name, " ")
+			all[resource]++
+			if version, err := strconv.ParseUint(obj.GetResourceVersion(), 10, 64); err != nil || version > before {
+				changed[resource]++
 			}
-			if want := int(float64(len(items)) * share); changed < want || changed > want+1 {
-				t.Errorf("share %g: %d of %d %s", share, changed, len(items), gvr.Resource)
+		}
+		for resource, n := range all {
+			if want := int(float64(n) * share); changed[resource] < want || changed[resource] > want+1 {
+				t.Errorf("share %g: %d of %d %s", share, changed[resource], n, resource)
 			}
 		}
 	}
 }
 
 func TestTouchReplacesObjects(t *testing.T) {
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(50)); err != nil {
-		t.Fatal(err)
-	}
-	uids := func() map[uint64]bool {
-		found := map[uint64]bool{}
-		for _, collection := range cluster.collections {
-			items, _, _ := collection.state()
-			for _, o := range items {
-				found[o.uidHash] = true
-			}
+	cluster := populated(t, Scale(50))
+	uids := func() map[types.UID]bool {
+		found := map[types.UID]bool{}
+		for _, obj := range stored(t, cluster) {
+			found[obj.GetUID()] = true
 		}
 		return found
 	}
@@ -63,10 +59,7 @@ func TestTouchReplacesObjects(t *testing.T) {
 }
 
 func TestTouchEndsWithItsContext(t *testing.T) {
-	cluster := New(Options{})
-	if err := cluster.Populate(Scale(200)); err != nil {
-		t.Fatal(err)
-	}
+	cluster := populated(t, Scale(200))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if n, err := (Touch{Share: 1, PerSecond: 1}).Run(ctx, cluster); err == nil || n > 100 {
