@@ -13,6 +13,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -23,8 +24,8 @@ type config struct {
 	pods, jobs, nodes  int
 	seed               uint64
 	watchList          bool
-	spec               simulator.Spec
-	churn              simulator.Churn
+	spec               generator.Spec
+	churn              generator.Churn
 	options            simulator.Options
 }
 
@@ -85,7 +86,7 @@ func (c *config) check(string) error {
 
 // settle derives what the flags leave open.
 func (c *config) settle() {
-	c.spec = simulator.Scale(c.pods)
+	c.spec = generator.Scale(c.pods)
 	if c.jobs >= 0 {
 		c.spec.Jobs = c.jobs
 	}
@@ -101,7 +102,7 @@ func (c *config) settle() {
 func serve(ctx context.Context, c config, stdout io.Writer) error {
 	c.settle()
 	cluster := simulator.New(c.options)
-	if err := cluster.Populate(c.spec); err != nil {
+	if err := cluster.Populate(c.spec.Objects()); err != nil {
 		return err
 	}
 	server, err := cluster.Serve(c.listen)
@@ -110,7 +111,7 @@ func serve(ctx context.Context, c config, stdout io.Writer) error {
 	}
 	defer server.Stop()
 	if c.kubeconfig != "" {
-		if err := cluster.WriteKubeconfig(c.kubeconfig); err != nil {
+		if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
 			return fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -95,7 +96,7 @@ func (o options) compare(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(simulator.Scale(o.pods)); err != nil {
+	if err := cluster.Populate(generator.Scale(o.pods).Objects()); err != nil {
 		return err
 	}
 	f := findings{Conditions: report.Observe(o.commit, cluster), JobsPerSecond: o.jobs, ChurnSeconds: o.churn.Seconds()}

@@ -133,7 +133,7 @@ func (m measurement) start(ctx context.Context, a architecture, dir string) (s *
 		}
 	}()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := m.cluster.WriteKubeconfig(kubeconfig); err != nil {
+	if err := s.server.WriteKubeconfig(kubeconfig); err != nil {
 		return nil, err
 	}
 	s.fleet, err = fleet.Start(ctx, fleet.Options{Command: a.command, Kubeconfig: func(int) string { return kubeconfig }, Shards: 1, Dir: dir})

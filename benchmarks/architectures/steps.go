@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 const mebi = 1 << 20
@@ -206,7 +206,7 @@ func (m *measurement) growth(ctx context.Context, subjects []*subject) error {
 	cpu, took, err := during(subjects, func() error {
 		churning, cancel := context.WithTimeout(ctx, m.churn)
 		defer cancel()
-		c := simulator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
+		c := generator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
 		return c.Run(churning, m.cluster)
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -78,18 +79,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func demo(ctx context.Context, o options, out io.Writer) error {
 	start := time.Now()
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
 	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
-	if err := cluster.Populate(spec); err != nil {
+	if err := cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
-	url, stopServer, err := cluster.Start("127.0.0.1:0")
+	server, err := cluster.Serve("")
 	if err != nil {
 		return err
 	}
-	defer stopServer()
-	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), url, time.Since(start).Seconds())
+	defer server.Stop()
+	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), server.URL(), time.Since(start).Seconds())
 
 	dir, err := os.MkdirTemp("", "statefleet-demo-")
 	if err != nil {
@@ -97,7 +98,7 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
+	if err := server.WriteKubeconfig(kubeconfig); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -112,7 +113,7 @@ func demo(ctx context.Context, o options, out io.Writer) error {
 	churned := make(chan struct{})
 	go func() {
 		defer close(churned)
-		churn := simulator.Churn{JobsPerSecond: o.jobsPerSec, StatusUpdatesPerSecond: o.updates, Seed: o.seed}
+		churn := generator.Churn{JobsPerSecond: o.jobsPerSec, StatusUpdatesPerSecond: o.updates, Seed: o.seed}
 		if err := churn.Run(ctx, cluster); err != nil && ctx.Err() == nil {
 			say(out, "The churn has ended: %v", err)
 		}

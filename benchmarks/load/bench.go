@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // bench is the cluster that everything is measured on.
@@ -27,13 +28,13 @@ const burstLog = 1 << 30
 // newBench makes the cluster.
 func newBench(o options, progress io.Writer) (*bench, error) {
 	b := &bench{options: o, progress: progress}
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
 	b.cluster = simulator.New(simulator.Options{
 		Seed: o.seed, LogEvents: 1 << 20,
 	})
 	start := time.Now()
-	if err := b.cluster.Populate(spec); err != nil {
+	if err := b.cluster.Populate(spec.Objects()); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory()
@@ -172,7 +173,7 @@ func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
 // expects: at rest, changed, churning.
 func (b *bench) all(ctx context.Context) []func(*session, *result) error {
 	const percentScrapes = 3
-	percent, everything, replaced := simulator.Touch{Share: 0.01}, simulator.Touch{Share: 1}, simulator.Touch{Share: 1, Replace: true}
+	percent, everything, replaced := generator.Touch{Share: 0.01}, generator.Touch{Share: 1}, generator.Touch{Share: 1, Replace: true}
 	return []func(*session, *result) error{
 		func(s *session, r *result) error { return s.settled(ctx, r) },
 		func(s *session, r *result) error {
@@ -194,7 +195,7 @@ func (s *session) foreign(ctx context.Context, r *result) error {
 	if err := s.idle(ctx, r, s.window/6); err != nil {
 		return err
 	}
-	c := simulator.Churn{StatusUpdatesPerSecond: 10 * s.updates, Seed: s.seed + 8}
+	c := generator.Churn{StatusUpdatesPerSecond: 10 * s.updates, Seed: s.seed + 8}
 	err := s.churning(ctx, c, func(ctx context.Context) error {
 		if err := pause(ctx, s.window/10); err != nil {
 			return err

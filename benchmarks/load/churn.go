@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // churning lets the cluster change while measure runs.
-func (s *session) churning(ctx context.Context, c simulator.Churn, measure func(context.Context) error) error {
+func (s *session) churning(ctx context.Context, c generator.Churn, measure func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
@@ -27,7 +27,7 @@ func (s *session) churning(ctx context.Context, c simulator.Churn, measure func(
 // to be quiet, is as steady as the change; then without scrapes, for the cost of
 // an event; then with scrapes.
 func (s *session) churn(ctx context.Context, r *result, scrapes int) error {
-	c := simulator.Churn{JobsPerSecond: s.jobs, StatusUpdatesPerSecond: s.updates, HeartbeatsPerSecond: s.heartbeats, Tidy: true, Seed: s.seed + 7}
+	c := generator.Churn{JobsPerSecond: s.jobs, StatusUpdatesPerSecond: s.updates, HeartbeatsPerSecond: s.heartbeats, Tidy: true, Seed: s.seed + 7}
 	err := s.churning(ctx, c, func(ctx context.Context) error {
 		if err := pause(ctx, s.warm); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/statefleet/statefleet/benchmarks/fit"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // fleets are sessions side by side, which wait together: what else happens on
@@ -97,7 +97,7 @@ func (f *fleets) churned(ctx context.Context) error {
 	churning, stop := context.WithCancel(ctx)
 	var all errgroup.Group
 	for i, b := range f.clusters {
-		c := simulator.Churn{JobsPerSecond: b.jobs, StatusUpdatesPerSecond: b.updates, HeartbeatsPerSecond: b.heartbeats, Tidy: true, Seed: b.seed + 7 + uint64(i)}
+		c := generator.Churn{JobsPerSecond: b.jobs, StatusUpdatesPerSecond: b.updates, HeartbeatsPerSecond: b.heartbeats, Tidy: true, Seed: b.seed + 7 + uint64(i)}
 		all.Go(func() error { return c.Run(churning, b.cluster) })
 	}
 	err := pause(ctx, f.sessions[0].warm)
@@ -138,7 +138,7 @@ func (b *bench) foreignRates(ctx context.Context) ([]fit.Run, error) {
 	}
 	var runs []fit.Run
 	for i, rate := range b.rates {
-		c := simulator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
 		err := s.churning(ctx, c, func(ctx context.Context) error {
 			if err := pause(ctx, s.window/5); err != nil {
 				return err

@@ -23,6 +23,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 const (
@@ -67,9 +68,9 @@ func (r *requests) take() map[string]int {
 // idle measures what a replica of a coordinated fleet of three takes while nothing happens in the cluster.
 func (o options) idle(ctx context.Context, out io.Writer) error {
 	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
-	if err := errors.Join(cluster.Populate(spec), idleObjects(cluster)); err != nil {
+	if err := errors.Join(cluster.Populate(spec.Objects()), idleObjects(cluster)); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "statefleet-idle-")

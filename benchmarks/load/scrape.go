@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // settled measures a fleet that has been left alone for a while: its scrapes,
@@ -114,7 +114,7 @@ func scrapeTimes(ctx context.Context, shard *fleet.Shard, encoding string, n int
 
 // changed measures scrapes after objects have changed and the exporter has come
 // to rest, and what the change itself cost it.
-func (s *session) changed(ctx context.Context, r *result, what string, touch simulator.Touch, n int, to func(*figures) **scrapes) error {
+func (s *session) changed(ctx context.Context, r *result, what string, touch generator.Touch, n int, to func(*figures) **scrapes) error {
 	s.cluster.KeepEvents(burstLog)
 	defer s.cluster.KeepEvents(0)
 	touch.PerSecond = s.touchRate

@@ -48,7 +48,7 @@ func (b *bench) open(ctx context.Context, e exporter, shards, running int) (*ses
 		}
 		server.HonourShards(b.sharding)
 		s.servers = append(s.servers, server)
-		if err := b.cluster.WriteKubeconfig(s.kubeconfig(i)); err != nil {
+		if err := server.WriteKubeconfig(s.kubeconfig(i)); err != nil {
 			s.close()
 			return nil, err
 		}

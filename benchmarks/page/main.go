@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
@@ -35,20 +36,20 @@ func run(ctx context.Context, stdout, stderr io.Writer) int {
 
 func page(ctx context.Context, out io.Writer) error {
 	cluster := simulator.New(simulator.Options{})
-	if err := cluster.Populate(simulator.Scale(400)); err != nil {
+	if err := cluster.Populate(generator.Scale(400).Objects()); err != nil {
 		return err
 	}
-	url, stop, err := cluster.Start("127.0.0.1:0")
+	server, err := cluster.Serve("")
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer server.Stop()
 	kinds, err := everything()
 	if err != nil {
 		return err
 	}
 	r, err := replica.New(replica.Options{
-		Config:   &rest.Config{Host: url, QPS: 1000, Burst: 1000},
+		Config:   &rest.Config{Host: server.URL(), QPS: 1000, Burst: 1000},
 		Kinds:    kinds,
 		RawBytes: 1 << 20,
 		Logger:   slog.New(slog.DiscardHandler),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 const mebi = 1 << 20
@@ -33,9 +34,9 @@ type pressure struct {
 // press goes through the parts.
 func press(ctx context.Context, o options, out io.Writer, parts ...part) error {
 	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: o.seed})}
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
-	if err := p.cluster.Populate(spec); err != nil {
+	if err := p.cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
 	var err error

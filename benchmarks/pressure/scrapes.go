@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -41,7 +42,7 @@ func (r *replica) storms(ctx context.Context) error {
 	churning, cancel := context.WithCancel(ctx)
 	churned := make(chan error, 1)
 	go func() {
-		churned <- simulator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
+		churned <- generator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
 	}()
 	for range r.pressure.storms {
 		r.cluster.Compact()

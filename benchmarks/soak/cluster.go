@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -30,9 +31,9 @@ type cluster struct{ *simulator.Cluster }
 
 func newCluster(o options) (cluster, error) {
 	c := cluster{simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})}
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
-	if err := c.Populate(spec); err != nil {
+	if err := c.Populate(spec.Objects()); err != nil {
 		return c, err
 	}
 	n := int32(o.replicas)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/testing/faults"
 )
 
@@ -152,7 +152,7 @@ func (t *trial) play(ctx context.Context, round int) error {
 	defer cancel()
 	churned := make(chan error, 1)
 	go func() {
-		churned <- simulator.Churn{
+		churned <- generator.Churn{
 			JobsPerSecond: t.rate, JobRuns: 2 * time.Second, JobStays: 2 * time.Second, HeartbeatsPerSecond: 10, Tidy: true, Seed: t.seed + uint64(round),
 		}.Run(ctx, t.cluster.Cluster)
 	}()

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // reviewingAPI is a simulated cluster whose API server reviews callers. It accepts the tokens that it is given, with the paths that
@@ -26,7 +27,7 @@ import (
 func reviewingAPI(t *testing.T, paths map[string]string) string {
 	t.Helper()
 	c := simulator.New(simulator.Options{Seed: 1})
-	if err := c.Populate(simulator.Scale(60)); err != nil {
+	if err := c.Populate(generator.Scale(60).Objects()); err != nil {
 		t.Fatal(err)
 	}
 	review := func(w http.ResponseWriter, r *http.Request) {
@@ -244,7 +245,7 @@ func TestWrongWebConfigurationEndsTheProgram(t *testing.T) {
 // A scraper that does not read holds its place; the page is larger than what a connection buffers.
 func TestScrapesBeyondTheFlagAreRefused(t *testing.T) {
 	c := simulator.New(simulator.Options{Seed: 1})
-	if err := c.Populate(simulator.Scale(2000)); err != nil {
+	if err := c.Populate(generator.Scale(2000).Objects()); err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, serveAPI(t, c.Handler()), "--resources=pods", "--web.max-requests=1")

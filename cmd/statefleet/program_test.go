@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 const patience = 30 * time.Second
@@ -165,15 +166,15 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func cluster(t *testing.T) (*simulator.Cluster, string) {
 	t.Helper()
 	c := simulator.New(simulator.Options{Seed: 1})
-	if err := c.Populate(simulator.Scale(60)); err != nil {
+	if err := c.Populate(generator.Scale(60).Objects()); err != nil {
 		t.Fatal(err)
 	}
-	url, stop, err := c.Start("")
+	server, err := c.Serve("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(stop)
-	return c, "--apiserver=" + url
+	t.Cleanup(server.Stop)
+	return c, "--apiserver=" + server.URL()
 }
 
 func count(lines []string, prefix string) int {

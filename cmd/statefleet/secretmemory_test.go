@@ -85,12 +85,12 @@ type secretWorld struct {
 func newSecretWorld(t *testing.T, o simulator.Options) *secretWorld {
 	t.Helper()
 	s := &secretWorld{cluster: simulator.New(o), name: rand.Text(), value: rand.Text()[:24]}
-	url, stop, err := s.cluster.Start("")
+	server, err := s.cluster.Serve("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(stop)
-	s.api = "--apiserver=" + url
+	t.Cleanup(server.Stop)
+	s.api = "--apiserver=" + server.URL()
 	s.put(t, 0)
 	return s
 }

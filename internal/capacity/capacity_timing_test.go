@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
@@ -30,7 +30,7 @@ func BenchmarkDecompress(b *testing.B) {
 			pods = NewSample(r)
 		}
 	}
-	for o := range simulator.Scale(500).Objects() {
+	for o := range generator.Scale(500).Objects() {
 		pod, ok := o.(*corev1.Pod)
 		if !ok {
 			continue
@@ -63,7 +63,7 @@ func BenchmarkDecompress(b *testing.B) {
 // BenchmarkMetadata measures what a consistency check needs to read one object of a metadata list, on one core.
 func BenchmarkMetadata(b *testing.B) {
 	var list metav1.PartialObjectMetadataList
-	for o := range simulator.Scale(100).Objects() {
+	for o := range generator.Scale(100).Objects() {
 		list.Items = append(list.Items, *meta.AsPartialObjectMetadata(o))
 	}
 	list.APIVersion, list.Kind = "meta.k8s.io/v1", "PartialObjectMetadataList"

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 )
@@ -21,23 +22,23 @@ import (
 var update = flag.Bool("update", false, "write the sizes in costs.yaml")
 
 // readAll reads a simulated cluster and samples all objects.
-func readAll(t *testing.T, spec simulator.Spec) []Kind {
+func readAll(t *testing.T, spec generator.Spec) []Kind {
 	t.Helper()
 	return readCluster(t, spec, 1<<30)
 }
 
-func readCluster(t *testing.T, spec simulator.Spec, sample int64) []Kind {
+func readCluster(t *testing.T, spec generator.Spec, sample int64) []Kind {
 	t.Helper()
 	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(spec); err != nil {
+	if err := cluster.Populate(spec.Objects()); err != nil {
 		t.Fatal(err)
 	}
-	url, stop, err := cluster.Start("")
+	server, err := cluster.Serve("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(stop)
-	client, err := watch.NewClient(&rest.Config{Host: url, QPS: 1000, Burst: 1000}, watch.AcceptBoth)
+	t.Cleanup(server.Stop)
+	client, err := watch.NewClient(&rest.Config{Host: server.URL(), QPS: 1000, Burst: 1000}, watch.AcceptBoth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +57,12 @@ func readCluster(t *testing.T, spec simulator.Spec, sample int64) []Kind {
 }
 
 // scaled specifies a small cluster.
-func scaled() simulator.Spec { return simulator.Scale(600) }
+func scaled() generator.Spec { return generator.Scale(600) }
 
 // TestCosts compares the sizes in costs.yaml with measured ones, of another cluster. -update rewrites them.
 func TestCosts(t *testing.T) {
 	if *update {
-		writeSizes(t, readAll(t, simulator.Scale(5000)))
+		writeSizes(t, readAll(t, generator.Scale(5000)))
 	}
 	costs := costs(t)
 	const tolerance = 0.1
@@ -86,7 +87,7 @@ func TestCosts(t *testing.T) {
 }
 
 // metadataBytes returns the mean size of an object in a metadata list.
-func metadataBytes(t *testing.T, spec simulator.Spec) float64 {
+func metadataBytes(t *testing.T, spec generator.Spec) float64 {
 	t.Helper()
 	var bytes, objects int
 	for o := range spec.Objects() {
@@ -114,7 +115,7 @@ func writeSizes(t *testing.T, kinds []Kind) {
 	for _, k := range kinds {
 		if k.Name == "pods" {
 			pods = k.Objects
-			t.Logf("containers: %.2f, metadata: %.0f bytes", k.Containers, metadataBytes(t, simulator.Scale(5000)))
+			t.Logf("containers: %.2f, metadata: %.0f bytes", k.Containers, metadataBytes(t, generator.Scale(5000)))
 		}
 	}
 	var b strings.Builder

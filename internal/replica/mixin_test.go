@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // mixinNeeds are the metrics that the rules and dashboards of kubernetes-mixin
@@ -73,7 +73,7 @@ kube_persistentvolumeclaim_access_mode namespace persistentvolumeclaim access_mo
 // kubernetes-mixin needs.
 func TestDashboardsFindWhatTheyRead(t *testing.T) {
 	w := newWorld(t)
-	if err := w.cluster.Populate(simulator.Scale(400)); err != nil {
+	if err := w.cluster.Populate(generator.Scale(400).Objects()); err != nil {
 		t.Fatal(err)
 	}
 	w.put(&corev1.Node{ // the simulated cluster, like a managed one, shows none of its control plane
