@@ -1,4 +1,4 @@
-package main
+package architectures
 
 import (
 	"context"
@@ -30,15 +30,22 @@ const (
 	asCollector = "collector" // metrics are made of a cache for each scrape
 )
 
-// caches are what both begin with: every object, decoded, kept up to date.
+// caches hold every object, decoded and kept up to date.
 type caches struct {
 	pods corelisters.PodLister
 	jobs batchlisters.JobLister
 }
 
-// serve runs an exporter until ctx ends.
-func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Duration) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// exporter is one of the exporters that are not statefleet.
+type exporter struct {
+	as, kubeconfig string
+	port           int
+	refresh        time.Duration
+}
+
+// serve runs the exporter until ctx ends.
+func (x exporter) serve(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", x.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -56,15 +63,15 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	running.Go(func() {
 		factory.StartWithContext(ctx)
 		factory.WaitForCacheSync(ctx.Done())
-		if as == asCollector {
+		if x.as == asCollector {
 			registry.MustRegister(newCollector(c))
 			ready.Store(true)
 			return
 		}
-		gauges := newGauges(registry, as == asCleared)
+		gauges := newGauges(registry, x.as == asCleared)
 		gauges.copy(c)
 		ready.Store(true)
-		gauges.keepCopying(ctx, c, refresh)
+		gauges.keepCopying(ctx, c, x.refresh)
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -73,7 +80,7 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		}
 	})
-	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(x.port)), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
@@ -83,8 +90,8 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	return nil
 }
 
-// withoutManagedFields is what everybody does who keeps objects in a cache: no
-// metric is made of these fields, and they are a large part of an object.
+// withoutManagedFields drops fields that no metric is made of and that are a large part of an object, as
+// is usual for caches.
 func withoutManagedFields(o any) (any, error) {
 	if m, err := meta.Accessor(o); err == nil {
 		m.SetManagedFields(nil)

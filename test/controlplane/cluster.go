@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
@@ -38,8 +38,8 @@ type Cluster struct {
 	options    Options
 	adminToken string
 	ports      ports
-	server     *process.Process
-	managers   []*process.Process
+	server     *fleet.Process
+	managers   []*fleet.Process
 }
 
 type ports struct{ secure, etcd, peer int }
@@ -47,7 +47,7 @@ type ports struct{ secure, etcd, peer int }
 // Start runs a control plane until the end of the test. It returns when the API server is ready.
 func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
-	binary, err := process.Build("cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+Version)
+	binary, err := fleet.Build("test/cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+Version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (c *Cluster) Log() string { return c.server.Log() }
 
 func (c *Cluster) firstStart() (err error) {
 	for range anyAttempt {
-		free, portErr := process.FreePorts("127.0.0.1", 3)
+		free, portErr := fleet.FreePorts("127.0.0.1", 3)
 		if portErr != nil {
 			return portErr
 		}
@@ -129,7 +129,7 @@ func (c *Cluster) firstStart() (err error) {
 }
 
 func (c *Cluster) startServer() (err error) {
-	if c.server, err = process.Start("kube-apiserver", c.binary, c.serverArgs(), nil); err != nil {
+	if c.server, err = fleet.StartProcess("kube-apiserver", c.binary, c.serverArgs()...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
