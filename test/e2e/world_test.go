@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 	w := &world{cluster: cluster}
 	w.apply(t, manifest.Base)
-	if err := seed.All(t.Context(), cluster.Client(), seededPods); err != nil {
+	if err := seed.All(t.Context(), cluster.Config(), seededPods); err != nil {
 		t.Fatal(err)
 	}
 	w.token = cluster.Token(t, namespace, account)
