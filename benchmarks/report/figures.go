@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"slices"
 )
@@ -61,7 +62,9 @@ func WriteFigures(w io.Writer, measures []Measure, columns []string, all []Figur
 		row, found := []string{withUnit(m.Name, ", ", m.Unit)}, false
 		for _, f := range all {
 			cell := ""
-			if v, ok := f[m.Name]; ok {
+			if v, ok := f[m.Name]; ok && m.Unit == "" {
+				cell, found = fmt.Sprintf("%.0f", v), true // a count
+			} else if ok {
 				cell, found = Number(v), true
 			}
 			row = append(row, cell)
