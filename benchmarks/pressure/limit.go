@@ -52,4 +52,4 @@ func (g controlGroup) peak() int64 {
 	return n
 }
 
-func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory harms no one
+func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory does no harm

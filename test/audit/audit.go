@@ -143,7 +143,7 @@ func (a *Audit) look(ctx context.Context) round {
 			keys, err := a.fetch(ctx, page.URL+"/metrics?resources=jobs,pods")
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil { // no page, or none that anybody could read
+			if err != nil { // no page, or one that cannot be read
 				r.unread = append(r.unread, fmt.Errorf("%s: %w", page.Name, err))
 				return
 			}

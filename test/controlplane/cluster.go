@@ -92,7 +92,7 @@ func (c *Cluster) ConfigFor(token string) *rest.Config {
 // Client is the administrator's client.
 func (c *Cluster) Client() kubernetes.Interface { return kubernetes.NewForConfigOrDie(c.Config()) }
 
-// Stop ends the API server and its etcd at once, as an outage: clients lose their connections and find no one listening.
+// Stop ends the API server and its etcd at once, as an outage: clients lose their connections and are refused.
 // (An orderly end would wait for every watch.) The data stay. Controllers go on running and retry.
 func (c *Cluster) Stop() { c.server.Kill() }
 
@@ -191,7 +191,7 @@ func (c *Cluster) readyz(ctx context.Context) error {
 	return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// kill ends everything at once: no one will read the data again.
+// kill ends everything at once: the data are not read again.
 func (c *Cluster) kill() {
 	for _, manager := range c.managers {
 		manager.Kill()

@@ -1,4 +1,4 @@
-// A fleet of real statefleet processes on a simulated cluster, with somebody who does what a kubelet does.
+// A fleet of real statefleet processes on a simulated cluster, with a stand-in for the kubelet.
 import {spawn} from "node:child_process";
 import {mkdtemp, rm, writeFile} from "node:fs/promises";
 import {tmpdir} from "node:os";
