@@ -130,7 +130,7 @@ func look(ctx context.Context, replica *fleet.Replica) row {
 		text:     self.Value(selfmetrics.TextBytes) / mega,
 		held:     (self.Value(selfmetrics.CompressedBytes) + self.Value(selfmetrics.RawBytes)) / mega,
 		resident: self.Value("process_resident_memory_bytes") / mega,
-		decoded:  self.Value(selfmetrics.Processed, "outcome", "rendered"),
+		decoded:  self.Value(selfmetrics.Updates, "result", "changed") + self.Value(selfmetrics.Updates, "result", "unchanged"),
 		skipped:  self.Value(selfmetrics.ObjectsRead, "shard", selfmetrics.Ignored),
 	}
 	if !r.ready {

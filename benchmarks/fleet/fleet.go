@@ -73,7 +73,7 @@ func (f *Fleet) Resize(n int) error {
 	}
 	for _, r := range f.Replicas[n:] {
 		f.leaving.Go(func() {
-			_ = r.Process.Stop(stopGrace) // one that fails to has been killed
+			_ = r.Stop(stopGrace) // one that fails to has been killed
 			r.Client.CloseIdleConnections()
 		})
 	}

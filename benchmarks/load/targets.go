@@ -84,7 +84,7 @@ func (o *options) targets(ctx context.Context, b *bench) error {
 func (b *bench) starting(ctx context.Context, to *outcome) error {
 	kinds := startings()
 	runs := make([][]report.Figures, len(kinds))
-	for range b.options.starts {
+	for range b.starts {
 		floor, err := measure.Floor(ctx, b.cluster)
 		if err != nil {
 			return err

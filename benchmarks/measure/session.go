@@ -188,7 +188,7 @@ func (r reading) quietSince(last reading) bool {
 
 func (s *Session) ready(ctx context.Context) bool {
 	for _, r := range s.Fleet.Replicas {
-		if r.Ask(ctx, s.Exporter.Ready) != nil {
+		if r.Ask(ctx, s.Ready) != nil {
 			return false
 		}
 	}

@@ -180,7 +180,7 @@ func (r *replica) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if events := self.Value(selfmetrics.Objects) + self.Value(selfmetrics.Processed); events != last {
+		if events := self.Value(selfmetrics.Objects) + self.Value(selfmetrics.Updates); events != last {
 			last, since = events, time.Now()
 		}
 		if time.Since(since) < 2*time.Second {
@@ -202,7 +202,7 @@ func (r *replica) row(name, result string, args ...any) error {
 
 // overLimit is the number of objects that were left out because of a limit.
 func overLimit(self exposition.Page) float64 {
-	return self.Value(selfmetrics.Processed, "outcome", "over_limit")
+	return self.Value(selfmetrics.Updates, "result", "over_limit")
 }
 
 // custom has a custom resource make more text than its kind may.

@@ -21,8 +21,8 @@ const (
 	Objects = "statefleet_objects"
 	Hidden  = "statefleet_objects_hidden"
 
-	// Processed counts objects by resource and outcome.
-	Processed = "statefleet_objects_processed_total"
+	// Updates counts received versions of owned objects, by resource and result.
+	Updates = "statefleet_updates_total"
 
 	// Ready is 1 if the replica serves all that it must.
 	Ready = "statefleet_ready"
@@ -54,7 +54,7 @@ func ReadingOf(self exposition.Page, resource string) Reading {
 	return Reading{
 		Owned:   of(ObjectsRead, "shard", Owned),
 		Ignored: of(ObjectsRead, "shard", Ignored),
-		Decoded: of(Processed, "outcome", "rendered") + of(Processed, "outcome", "failed"),
+		Decoded: of(Updates, "result", "changed") + of(Updates, "result", "unchanged") + of(Updates, "result", "failed"),
 		Served:  of(Objects),
 	}
 }
