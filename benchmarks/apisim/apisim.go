@@ -12,6 +12,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // config is the values of the flags.
@@ -20,8 +21,8 @@ type config struct {
 	pods, jobs, nodes  int
 	seed               uint64
 	watchList          bool
-	spec               simulator.Spec
-	churn              simulator.Churn
+	spec               generator.Spec
+	churn              generator.Churn
 	options            simulator.Options
 }
 
@@ -65,7 +66,7 @@ func (c *config) check() error {
 
 // settle derives the values that the flags leave open.
 func (c *config) settle() {
-	c.spec = simulator.Scale(c.pods)
+	c.spec = generator.Scale(c.pods)
 	if c.jobs >= 0 {
 		c.spec.Jobs = c.jobs
 	}
@@ -81,7 +82,7 @@ func (c *config) settle() {
 func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 	c.settle()
 	cluster := simulator.New(c.options)
-	if err := cluster.Populate(c.spec); err != nil {
+	if err := cluster.Populate(c.spec.Objects()); err != nil {
 		return err
 	}
 	server, err := cluster.Serve(c.listen)
@@ -90,7 +91,7 @@ func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 	}
 	defer server.Stop()
 	if c.kubeconfig != "" {
-		if err := cluster.WriteKubeconfig(c.kubeconfig); err != nil {
+		if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
 			return fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}

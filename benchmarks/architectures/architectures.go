@@ -19,6 +19,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/measure"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // options are the flags of the comparison.
@@ -97,7 +98,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(simulator.Scale(o.pods)); err != nil {
+	if err := cluster.Populate(generator.Scale(o.pods).Objects()); err != nil {
 		return err
 	}
 	m := &measurement{options: o, cluster: cluster, progress: progress}

@@ -22,6 +22,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
@@ -119,19 +120,19 @@ func ours(t *testing.T, url string) []string {
 // TestAllShowTheSame is what makes the comparison one.
 func TestAllShowTheSame(t *testing.T) {
 	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(simulator.Scale(100)); err != nil {
+	if err := cluster.Populate(generator.Scale(100).Objects()); err != nil {
 		t.Fatal(err)
 	}
-	url, stop, err := cluster.Start("")
+	server, err := cluster.Serve("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	defer server.Stop()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
+	if err := server.WriteKubeconfig(kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	want := ours(t, url)
+	want := ours(t, server.URL())
 	if pods := len(cluster.Names("pods")); len(want) < 9*pods {
 		t.Fatalf("%d samples of %d pods", len(want), pods)
 	}

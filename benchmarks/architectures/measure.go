@@ -17,6 +17,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/measure"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // Names of figures that only this comparison has.
@@ -237,7 +238,7 @@ func (m *measurement) growth(ctx context.Context) error {
 	w, err := m.during(busyCPU, func() error {
 		churning, cancel := context.WithTimeout(ctx, m.churn)
 		defer cancel()
-		c := simulator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
+		c := generator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
 		return c.Run(churning, m.cluster)
 	})
 	if err != nil {

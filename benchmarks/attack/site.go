@@ -15,6 +15,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
@@ -40,9 +41,9 @@ func newSite(ctx context.Context, o options, a attack) (s *site, err error) {
 			s.stop()
 		}
 	}()
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = 1
-	if err := s.cluster.Populate(spec); err != nil {
+	if err := s.cluster.Populate(spec.Objects()); err != nil {
 		return nil, err
 	}
 	if s.dir, err = os.MkdirTemp("", "statefleet-attack-"); err != nil {

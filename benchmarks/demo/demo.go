@@ -17,6 +17,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/installation"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // options are the flags.
@@ -24,7 +25,7 @@ type options struct {
 	binary          *string
 	shards, further int
 	pods, port      int
-	churn           simulator.Churn
+	churn           generator.Churn
 	seed            uint64
 	every, duration time.Duration
 }
@@ -59,25 +60,25 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		time.AfterFunc(o.duration, cancel)
 	}
 	start := time.Now()
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed, o.churn.Seed = o.seed, o.seed
 	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
-	if err := cluster.Populate(spec); err != nil {
+	if err := cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
-	url, stopServer, err := cluster.Start("")
+	server, err := cluster.Serve("")
 	if err != nil {
 		return err
 	}
-	defer stopServer()
-	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), url, time.Since(start).Seconds())
+	defer server.Stop()
+	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), server.URL(), time.Since(start).Seconds())
 	dir, err := os.MkdirTemp("", "statefleet-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := cluster.WriteKubeconfig(kubeconfig); err != nil {
+	if err := server.WriteKubeconfig(kubeconfig); err != nil {
 		return err
 	}
 	install, err := installation.New(cluster, o.shards)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
@@ -29,7 +30,7 @@ func cluster(b *testing.B) []encoded {
 	}
 	held := simulator.New(simulator.Options{})
 	var all []encoded
-	for obj := range simulator.Scale(1000).Objects() {
+	for obj := range generator.Scale(1000).Objects() {
 		if err := held.Put(obj); err != nil { // gives it a uid and a version
 			b.Fatal(err)
 		}

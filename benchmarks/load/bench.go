@@ -13,6 +13,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/measure"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // bench is a cluster that exporters are measured on.
@@ -26,11 +27,11 @@ type bench struct {
 // newBench makes the cluster.
 func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 	b := &bench{options: o, out: out, progress: progress}
-	spec := simulator.Scale(pods)
+	spec := generator.Scale(pods)
 	spec.Seed = o.seed
 	b.cluster = simulator.New(simulator.Options{Seed: o.seed, LogEvents: 1 << 20})
 	start := time.Now()
-	if err := b.cluster.Populate(spec); err != nil {
+	if err := b.cluster.Populate(spec.Objects()); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory()
@@ -84,7 +85,7 @@ func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running in
 // all are the steps in the order in which each finds what it expects: at rest, changed, churning.
 func (b *bench) all() []step {
 	const percentScrapes = 3
-	changed := func(kind string, n int, touch simulator.Touch) step {
+	changed := func(kind string, n int, touch generator.Touch) step {
 		return step{kind, func(ctx context.Context, s *measure.Session) error {
 			touch.PerSecond, touch.Seed = b.touchRate, b.touches
 			b.touches += uint64(n * len(s.Figures))
@@ -93,9 +94,9 @@ func (b *bench) all() []step {
 	}
 	return []step{
 		b.settled(),
-		changed(measure.OnePercent, percentScrapes, simulator.Touch{Share: 0.01}),
-		changed(measure.Statuses, 1, simulator.Touch{Share: 1}),
-		changed(measure.Replaced, 1, simulator.Touch{Share: 1, Replace: true}),
+		changed(measure.OnePercent, percentScrapes, generator.Touch{Share: 0.01}),
+		changed(measure.Statuses, 1, generator.Touch{Share: 1}),
+		changed(measure.Replaced, 1, generator.Touch{Share: 1, Replace: true}),
 		b.churned(b.churnScrape),
 	}
 }
@@ -138,7 +139,7 @@ func (b *bench) foreign() step {
 		if err := s.Idle(ctx, b.window/6); err != nil {
 			return err
 		}
-		c := simulator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: b.seed + 8}
+		c := generator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: b.seed + 8}
 		return b.churning(ctx, c, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, b.window/10); err != nil {
 				return err
@@ -149,7 +150,7 @@ func (b *bench) foreign() step {
 }
 
 // churning lets the cluster change while run runs.
-func (b *bench) churning(ctx context.Context, c simulator.Churn, run func(context.Context) error) error {
+func (b *bench) churning(ctx context.Context, c generator.Churn, run func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
@@ -167,7 +168,7 @@ func (b *bench) churning(ctx context.Context, c simulator.Churn, run func(contex
 // findings are the results in a file.
 type findings struct {
 	Conditions report.Conditions
-	Churn      simulator.Churn
+	Churn      generator.Churn
 	Columns    []string         `json:",omitempty"`
 	Figures    []report.Figures `json:",omitempty"`
 	Runs       []fit.Run        `json:",omitempty"`

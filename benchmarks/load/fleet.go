@@ -12,7 +12,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/measure"
 	"github.com/statefleet/statefleet/benchmarks/report"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // fleet measures all shards of a fleet.
@@ -150,7 +150,7 @@ func (o *options) foreignRates(ctx context.Context, b *bench) error {
 	}
 	var runs []fit.Run
 	for i, rate := range o.rates {
-		c := simulator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
 		err := b.churning(ctx, c, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, o.window/5); err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/measure"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // options are the flags.
@@ -32,7 +32,7 @@ type options struct {
 	starts, rounds       int
 	scrapes, churnScrape int
 	touchRate            float64
-	churn                simulator.Churn
+	churn                generator.Churn
 	name                 string
 	sizes, fleets, rates []int
 
@@ -74,7 +74,7 @@ func Commands(app *kingpin.Application) []command.Command {
 // registered adds the flags that all measurements have.
 func registered(c *kingpin.CmdClause, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
 	o := &options{binary: command.Binary(c), starts: 1, rounds: 1, shards: 1}
-	o.churn = simulator.Churn{Tidy: true}
+	o.churn = generator.Churn{Tidy: true}
 	c.Flag("args", "Further arguments of the binary; with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, "+
 		"{{.Shard}} and {{.Shards}}, its whole command line.").StringVar(&o.arguments)
 	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)

@@ -19,11 +19,11 @@ const readBuffer = 256 << 10
 // Floor returns the CPU time in seconds that it takes to read every list of the cluster and to drop it.
 // An exporter that is sent everything needs at least that, however small its shard is.
 func Floor(ctx context.Context, cluster *simulator.Cluster) (float64, error) {
-	url, stop, err := cluster.Start("")
+	server, err := cluster.Serve("")
 	if err != nil {
 		return 0, err
 	}
-	defer stop()
+	defer server.Stop()
 	runtime.LockOSThread() // this thread reads, and nothing else
 	defer runtime.UnlockOSThread()
 	transport := &http.Transport{ReadBufferSize: readBuffer}
@@ -38,7 +38,7 @@ func Floor(ctx context.Context, cluster *simulator.Cluster) (float64, error) {
 		if kind.Group == "" {
 			group = "/api"
 		}
-		if err := drop(ctx, client, strings.Join([]string{url + group, kind.Version, kind.Resource}, "/"), buf); err != nil {
+		if err := drop(ctx, client, strings.Join([]string{server.URL() + group, kind.Version, kind.Resource}, "/"), buf); err != nil {
 			return 0, fmt.Errorf("list %s: %w", kind.Resource, err)
 		}
 	}

@@ -62,7 +62,7 @@ func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer 
 		}
 		server.HonourShards(byServer)
 		s.servers = append(s.servers, server)
-		if err := cluster.WriteKubeconfig(kubeconfig(i)); err != nil {
+		if err := server.WriteKubeconfig(kubeconfig(i)); err != nil {
 			return s, err
 		}
 		s.Figures = append(s.Figures, report.Figures{})

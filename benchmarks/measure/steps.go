@@ -7,7 +7,7 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/report"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 // burstLog is the number of bytes of events that are kept while many objects change, so that no exporter
@@ -90,7 +90,7 @@ func (s *Session) quiet(ctx context.Context, kind, encoding string, n int) error
 
 // Changed measures n scrapes, each after objects have changed and the exporter has come to rest, and the
 // cost of the change itself.
-func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.Duration, touch simulator.Touch) error {
+func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.Duration, touch generator.Touch) error {
 	s.Cluster.KeepEvents(burstLog)
 	defer s.Cluster.KeepEvents(0)
 	for i, r := range s.Fleet.Replicas {

@@ -12,6 +12,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -27,19 +28,19 @@ func Commands(app *kingpin.Application) []command.Command {
 
 func write(ctx context.Context, binary string, pods int, out io.Writer) error {
 	cluster := simulator.New(simulator.Options{})
-	if err := cluster.Populate(simulator.Scale(pods)); err != nil {
+	if err := cluster.Populate(generator.Scale(pods).Objects()); err != nil {
 		return err
 	}
-	url, stop, err := cluster.Start("")
+	server, err := cluster.Serve("")
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer server.Stop()
 	var kinds []string
 	for _, k := range resources.All() {
 		kinds = append(kinds, k.Name())
 	}
-	f, err := fleet.StartOne(fleet.On(binary, "--apiserver="+url, "--resources="+strings.Join(kinds, ","),
+	f, err := fleet.StartOne(fleet.On(binary, "--apiserver="+server.URL(), "--resources="+strings.Join(kinds, ","),
 		"--metric-opt-in-list=.", "--metric-labels-allowlist=*=[*]", "--metric-annotations-allowlist=*=[*]"))
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
@@ -84,9 +85,9 @@ type pressure struct {
 // press goes through the parts.
 func (o *options) press(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
 	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: 1})}
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = 1
-	if err := p.cluster.Populate(spec); err != nil {
+	if err := p.cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
 	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/installation"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
 const idlers = 10 // clients that ask and never read
@@ -40,7 +40,7 @@ func (r *replica) relistAgainAndAgain(ctx context.Context) error {
 	churning, cancel := context.WithCancel(ctx)
 	churned := make(chan error, 1)
 	go func() {
-		churned <- simulator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
+		churned <- generator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
 	}()
 	for range r.storms {
 		r.cluster.Compact()

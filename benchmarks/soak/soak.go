@@ -15,6 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/installation"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/testing/faults"
 )
 
@@ -33,9 +34,9 @@ type trial struct {
 
 func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 	t := &trial{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})}
-	spec := simulator.Scale(o.pods)
+	spec := generator.Scale(o.pods)
 	spec.Seed = o.seed
-	if err := t.cluster.Populate(spec); err != nil {
+	if err := t.cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
 	if t.install, err = installation.New(t.cluster, o.replicas); err != nil {
@@ -129,7 +130,7 @@ const rest = 8 * time.Second
 func (t *trial) play(ctx context.Context, round int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	churn := simulator.Churn{
+	churn := generator.Churn{
 		JobsPerSecond: t.rate, JobRuns: 2 * time.Second, JobStays: 2 * time.Second, HeartbeatsPerSecond: 10, Tidy: true,
 		Seed: t.seed + uint64(round),
 	}
