@@ -1,9 +1,8 @@
-package main
+package architectures
 
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -14,12 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 	"github.com/statefleet/statefleet/internal/replica"
@@ -31,22 +32,16 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // samples are the samples of the compared families, in one form.
-func samples(t *testing.T, page io.Reader) []string {
+func samples(t *testing.T, text io.Reader) []string {
 	t.Helper()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(page)
+	page, err := exposition.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, name := range names() {
-		for _, m := range families[name].GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
-			}
-			slices.Sort(labels)
-			all = append(all, fmt.Sprint(name, labels, " ", m.GetGauge().GetValue()+m.GetCounter().GetValue()+m.GetUntyped().GetValue()))
+	for series, value := range page.Samples {
+		if name, _, _ := strings.Cut(series, "{"); slices.Contains(names(), name) {
+			all = append(all, series+" "+value)
 		}
 	}
 	slices.Sort(all)
@@ -66,35 +61,22 @@ func served(t *testing.T, as, kubeconfig string) []string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, as, kubeconfig, at.Port, time.Hour) }()
-	url := fmt.Sprintf("http://%s/metrics", at)
-	var lines []string
-	for deadline := time.Now().Add(30 * time.Second); len(lines) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if !answers(t, fmt.Sprintf("http://%s/readyz", at)) {
-			continue
-		}
-		if lines, err = page(t.Context(), url); err != nil {
-			t.Fatal(err)
-		}
+	go func() { done <- exporter{as, kubeconfig, at.Port, time.Hour}.serve(ctx) }()
+	r := &fleet.Replica{URL: fleet.Address(at.Port), Client: http.DefaultClient}
+	err = fleet.Until(t.Context(), fleet.Patience, "ready", func(ctx context.Context) error { return r.Ask(ctx, "/readyz") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	if err := r.Read(t.Context(), r.URL+"/metrics", func(page io.Reader) error { all = samples(t, page); return nil }); err != nil {
+		t.Fatal(err)
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	return samples(t, strings.NewReader(strings.Join(lines, "\n")+"\n"))
-}
-
-func answers(t *testing.T, url string) bool {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+	return all
 }
 
 // ours is the page of statefleet.
@@ -187,13 +169,14 @@ func TestUsage(t *testing.T) {
 	f := func(want int, message string, args ...string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+		code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands)
+		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
 			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
 		}
 	}
-	f(0, "--jobs-per-second", "compare", "--help")
-	f(2, "--nonsense", "--nonsense")
-	f(2, "--pods", "compare", "--pods=0")
-	f(2, "--refresh", "serve", "--as=registry", "--kubeconfig=x", "--port=1", "--refresh=0s")
-	f(1, "no-such-file", "serve", "--as=registry", "--kubeconfig=/no-such-file", "--port=1")
+	f(0, "--jobs-per-second", "architectures", "--help")
+	f(2, "--nonsense", "architectures", "--nonsense")
+	f(2, "--pods", "architectures", "--pods=0")
+	f(2, "--refresh", "exporter", "--as=registry", "--kubeconfig=x", "--port=1", "--refresh=0s")
+	f(1, "no-such-file", "exporter", "--as=registry", "--kubeconfig=/no-such-file", "--port=1")
 }

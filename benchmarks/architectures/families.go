@@ -1,4 +1,4 @@
-package main
+package architectures
 
 import (
 	"strconv"
@@ -8,29 +8,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// family is a metric family of one kind. What it emits is a value and the values
-// of its labels, in their order.
-type family[T any] struct {
+// family is a metric family of pods or of jobs. What it emits is a value and the values of its labels, in
+// their order.
+type family struct {
 	name   string
 	labels []string
-	emit   func(o T, emit func(value float64, labels ...string))
+	pod    func(p *corev1.Pod, emit func(value float64, labels ...string)) // nil for jobs
+	job    func(j *batchv1.Job, emit func(value float64, labels ...string))
 }
 
 // names are those of all families, for the exporter that has more.
-func names() []string {
-	var all []string
-	for _, f := range podFamilies() {
-		all = append(all, f.name)
-	}
-	for _, f := range jobFamilies() {
+func names() (all []string) {
+	for _, f := range families() {
 		all = append(all, f.name)
 	}
 	return all
 }
 
-func podFamilies() []family[*corev1.Pod] {
-	of := func(name string, emit func(*corev1.Pod, func(float64, ...string)), labels ...string) family[*corev1.Pod] {
-		return family[*corev1.Pod]{name, append([]string{"namespace", "pod", "uid"}, labels...), func(p *corev1.Pod, to func(float64, ...string)) {
+func families() []family {
+	of := func(name string, emit func(*corev1.Pod, func(float64, ...string)), labels ...string) family {
+		return family{name: name, labels: append([]string{"namespace", "pod", "uid"}, labels...), pod: func(p *corev1.Pod, to func(float64, ...string)) {
 			emit(p, func(value float64, labels ...string) {
 				to(value, append([]string{p.Namespace, p.Name, string(p.UID)}, labels...)...)
 			})
@@ -43,36 +40,36 @@ func podFamilies() []family[*corev1.Pod] {
 			}
 		}
 	}
-	return []family[*corev1.Pod]{
+	ofJob := func(name string, value func(*batchv1.Job) float64) family {
+		return family{name: name, labels: []string{"namespace", "job_name"}, job: func(j *batchv1.Job, emit func(float64, ...string)) {
+			emit(value(j), j.Namespace, j.Name)
+		}}
+	}
+	return []family{
 		of("kube_pod_info", func(p *corev1.Pod, emit func(float64, ...string)) {
 			var kind, name string
 			if owner := metav1.GetControllerOf(p); owner != nil {
 				kind, name = owner.Kind, owner.Name
 			}
-			emit(1, p.Status.HostIP, p.Status.PodIP, p.Spec.NodeName, kind, name, p.Spec.PriorityClassName, strconv.FormatBool(p.Spec.HostNetwork))
+			emit(1, p.Status.HostIP, p.Status.PodIP, p.Spec.NodeName, kind, name, p.Spec.PriorityClassName,
+				strconv.FormatBool(p.Spec.HostNetwork))
 		}, "host_ip", "pod_ip", "node", "created_by_kind", "created_by_name", "priority_class", "host_network"),
-		of("kube_pod_created", func(p *corev1.Pod, emit func(float64, ...string)) { emit(float64(p.CreationTimestamp.Unix())) }),
+		of("kube_pod_created", func(p *corev1.Pod, emit func(float64, ...string)) {
+			emit(float64(p.CreationTimestamp.Unix()))
+		}),
 		of("kube_pod_status_phase", func(p *corev1.Pod, emit func(float64, ...string)) {
-			for _, phase := range []corev1.PodPhase{corev1.PodPending, corev1.PodSucceeded, corev1.PodFailed, corev1.PodUnknown, corev1.PodRunning} {
+			for _, phase := range []corev1.PodPhase{
+				corev1.PodPending, corev1.PodSucceeded, corev1.PodFailed, corev1.PodUnknown, corev1.PodRunning,
+			} {
 				emit(truth(p.Status.Phase == phase), string(phase))
 			}
 		}, "phase"),
 		of("kube_pod_container_status_ready", perContainer(func(c corev1.ContainerStatus) float64 { return truth(c.Ready) }), "container"),
 		of("kube_pod_container_status_restarts_total", perContainer(func(c corev1.ContainerStatus) float64 { return float64(c.RestartCount) }), "container"),
-	}
-}
-
-func jobFamilies() []family[*batchv1.Job] {
-	of := func(name string, value func(*batchv1.Job) float64) family[*batchv1.Job] {
-		return family[*batchv1.Job]{name, []string{"namespace", "job_name"}, func(j *batchv1.Job, emit func(float64, ...string)) {
-			emit(value(j), j.Namespace, j.Name)
-		}}
-	}
-	return []family[*batchv1.Job]{
-		of("kube_job_info", func(*batchv1.Job) float64 { return 1 }),
-		of("kube_job_created", func(j *batchv1.Job) float64 { return float64(j.CreationTimestamp.Unix()) }),
-		of("kube_job_status_active", func(j *batchv1.Job) float64 { return float64(j.Status.Active) }),
-		of("kube_job_status_succeeded", func(j *batchv1.Job) float64 { return float64(j.Status.Succeeded) }),
+		ofJob("kube_job_info", func(*batchv1.Job) float64 { return 1 }),
+		ofJob("kube_job_created", func(j *batchv1.Job) float64 { return float64(j.CreationTimestamp.Unix()) }),
+		ofJob("kube_job_status_active", func(j *batchv1.Job) float64 { return float64(j.Status.Active) }),
+		ofJob("kube_job_status_succeeded", func(j *batchv1.Job) float64 { return float64(j.Status.Succeeded) }),
 	}
 }
 

@@ -1,171 +1,262 @@
-package main
+package architectures
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// architecture is one of those that are compared.
-type architecture struct {
-	name    string
-	command fleet.Command
-}
+// Names of figures that only this comparison has.
+const (
+	busyCPU   = "CPU a second while jobs come and go"
+	scrapeMS  = "gzip scrape"
+	scrapeCPU = "gzip scrape, CPU"
+	stale     = "age of a value at a scrape, at most"
+	complete  = "fewest of its series on a page"
+	gone      = "series of objects that are gone"
+	afterRSS  = "resident memory, after jobs have come and gone"
+)
 
-func architectures(self, binary string) []architecture {
-	serve := func(as string) fleet.Command {
-		return fleet.Command{self, "serve", "--as=" + as, "--kubeconfig={{.Kubeconfig}}", "--port={{.Port}}"}
+func measures() []report.Measure {
+	return []report.Measure{
+		{Name: measure.Series}, {Name: measure.RestRSS, Unit: "MiB"}, {Name: measure.Peak, Unit: "MiB"},
+		{Name: measure.IdleCPU, Unit: "ms"}, {Name: busyCPU, Unit: "ms"}, {Name: scrapeMS, Unit: "ms"}, {Name: scrapeCPU, Unit: "ms"},
+		{Name: stale, Unit: "s"}, {Name: complete, Unit: "%"}, {Name: gone}, {Name: afterRSS, Unit: "MiB"},
 	}
-	return []architecture{
-		{"cache, copied into a registry every 10 s", serve(asRegistry)},
-		{"the same, registry cleared before each copy", serve(asCleared)},
-		{"cache, collected for each scrape", serve(asCollector)},
-		{"statefleet", fleet.Default(binary, "--resources=pods,jobs", "--metric-allowlist=^("+strings.Join(names(), "|")+")$")},
-	}
-}
-
-// row is what is found of one architecture.
-type row struct {
-	Name   string
-	Series int64
-	// RestMiB stays resident when nothing changes and a scrape comes now and then,
-	// PeakMiB was the most from the start until then.
-	RestMiB, PeakMiB float64
-	IdleMillis       float64 // CPU a second when nothing happens
-	ScrapeMillis     float64 // mean, gzip
-	ScrapeCPUMillis  float64 // mean
-	StaleSeconds     float64 // the longest of several
-	FewestSeries     int64   // on any page while nothing was deleted
-	BusyMillis       float64 // CPU a second while Jobs come and go
-	GoneSeries       int64   // series that are left of objects that are gone
-	AfterMiB         float64 // resident when they are gone
 }
 
 // subject is an architecture while it runs.
 type subject struct {
-	architecture
-	row
-	shard  *fleet.Shard
-	server *simulator.Server
-	fleet  *fleet.Fleet
-	cancel context.CancelFunc
+	*measure.Session
+	most, fewest int64 // series on any page while nothing was deleted
 }
 
+func (s *subject) figures() report.Figures { return s.Figures[0] }
+
+// measurement goes through what is measured, with all architectures at the same time where that does not
+// disturb the figures.
 type measurement struct {
-	options
+	*options
 	cluster  *simulator.Cluster
 	progress io.Writer
+	subjects []*subject
 	events   float64 // a second, while Jobs came and went
 }
 
-// measure runs all of them side by side, so that they wait together. What is
-// timed is done by one after the other.
-func (m *measurement) measure(ctx context.Context, all []architecture) ([]row, error) {
-	dir, err := os.MkdirTemp("", "statefleet-architectures-")
-	if err != nil {
-		return nil, err
+func (m *measurement) close() {
+	for _, s := range m.subjects {
+		s.Close()
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	var subjects []*subject
-	defer func() {
-		for _, s := range subjects {
-			s.stop()
-		}
-	}()
-	for i, a := range all {
-		s, err := m.start(ctx, a, filepath.Join(dir, fmt.Sprint(i)))
+}
+
+func (m *measurement) measure(ctx context.Context, all []measure.Exporter) error {
+	for _, e := range all {
+		_, _ = fmt.Fprintln(m.progress, e.Name)
+		s, err := measure.Open(m.cluster, e, 1, 1, false)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", a.name, err)
+			return fmt.Errorf("%s: %w", e.Name, err)
 		}
-		subjects = append(subjects, s)
+		m.subjects = append(m.subjects, &subject{Session: s})
+		if err := s.Fleet.WaitReady(ctx, fleet.Patience); err != nil {
+			return fmt.Errorf("%s: %w", e.Name, err)
+		}
 	}
 	for _, step := range []struct {
 		name string
-		run  func(context.Context, []*subject) error
+		run  func(context.Context) error
 	}{{"memory and scrapes", m.rest}, {"staleness", m.staleness}, {"objects that come and go", m.growth}} {
 		_, _ = fmt.Fprintln(m.progress, step.name)
-		if err := step.run(ctx, subjects); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), ended(subjects))
+		if err := step.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	var rows []row
-	for _, s := range subjects {
-		rows = append(rows, s.row)
-	}
-	return rows, nil
+	return nil
 }
 
-// ended is why processes have ended before they were told to.
-func ended(subjects []*subject) error {
-	var all []error
-	for _, s := range subjects {
-		select {
-		case err := <-s.fleet.Failed():
-			all = append(all, fmt.Errorf("%s: %w", s.name, err))
-		default:
+// during measures the CPU of each while something runs, as milliseconds a second.
+func (m *measurement) during(name string, run func() error) (w measure.Window, err error) {
+	nested := run
+	for _, s := range m.subjects {
+		inner := nested
+		nested = func() error {
+			w, err = s.During(inner)
+			if err == nil {
+				s.figures()[name] = w.CPU[0] * 1e3 / w.Seconds
+			}
+			return err
 		}
 	}
-	return errors.Join(all...)
+	return w, nested()
 }
 
-// start starts the process, and waits until it is ready.
-func (m measurement) start(ctx context.Context, a architecture, dir string) (s *subject, err error) {
-	_, _ = fmt.Fprintln(m.progress, a.name)
-	s = &subject{architecture: a, row: row{Name: a.name}}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+// rest measures scrapes and memory when nothing changes.
+func (m *measurement) rest(ctx context.Context) error {
+	if _, err := m.during(measure.IdleCPU, func() error { return fleet.Pause(ctx, m.settle) }); err != nil {
+		return err
 	}
-	if s.server, err = m.cluster.Serve(""); err != nil {
-		return nil, err
+	const scrapes = 3
+	for range scrapes { // memory is that of an exporter that is used
+		for _, s := range m.subjects {
+			if _, err := s.Fleet.Replicas[0].Scrape(ctx, "gzip"); err != nil {
+				return err
+			}
+		}
+		if err := fleet.Pause(ctx, m.every); err != nil {
+			return err
+		}
 	}
-	ctx, s.cancel = context.WithCancel(ctx)
-	defer func() {
+	for _, s := range m.subjects {
+		used, err := s.Fleet.Replicas[0].Usage()
 		if err != nil {
-			s.stop()
+			return err
 		}
-	}()
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := s.server.WriteKubeconfig(kubeconfig); err != nil {
-		return nil, err
-	}
-	s.fleet, err = fleet.Start(ctx, fleet.Options{Command: a.command, Kubeconfig: func(int) string { return kubeconfig }, Shards: 1, Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	s.shard = s.fleet.Shards[0]
-	for !s.shard.Answers(ctx, "/readyz") {
-		select {
-		case err := <-s.fleet.Failed():
-			return nil, err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		s.figures()[measure.Peak] = float64(used.Peak) / (1 << 20)
+		if err := s.Memory(measure.RestRSS); err != nil {
+			return err
+		}
+		if err := m.scrape(ctx, s); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
-func (s *subject) stop() {
-	s.cancel()
-	if s.fleet != nil {
-		s.fleet.Wait()
-	}
-	s.server.Stop()
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
+// scrape measures scrapes, one after the other.
+func (m *measurement) scrape(ctx context.Context, s *subject) error {
+	const atLeast = 2 * time.Second // the kernel counts CPU in steps of 10 ms
+	n := 0
+	w, err := s.During(func() error {
+		for start := time.Now(); n < m.scrapes || time.Since(start) < atLeast; n++ {
+			if _, err := s.Fleet.Replicas[0].Scrape(ctx, "gzip"); err != nil {
+				return err
+			}
+		}
 		return nil
+	})
+	if err != nil {
+		return err
 	}
+	f := s.figures()
+	f[scrapeMS] = w.Seconds * 1e3 / float64(n)
+	f[scrapeCPU] = (w.CPU[0]*1e3 - f[measure.IdleCPU]*w.Seconds) / float64(n)
+	s.most, err = s.series(ctx)
+	s.fewest = s.most
+	return err
+}
+
+// series is the most of several pages, some of which may lack what is not copied yet.
+func (s *subject) series(ctx context.Context) (most int64, err error) {
+	const pages = 3
+	for range pages {
+		plain, err := s.Fleet.Replicas[0].Scrape(ctx, "identity")
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, plain.Series)
+	}
+	return most, nil
+}
+
+// staleness restarts a container again and again, and finds out how long ago the count on a page was
+// overtaken by the next one when the scrape began.
+func (m *measurement) staleness(ctx context.Context) error {
+	h := &history{}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel() // without changes there is nothing to look at
+		done <- m.restart(ctx, h)
+	}()
+	var err error
+	for _, s := range m.subjects {
+		for start := time.Now(); err == nil && time.Since(start) < m.follow; {
+			err = s.follow(ctx, h)
+		}
+		s.figures()[measure.Series] = float64(s.most)
+		s.figures()[complete] = 100 * float64(s.fewest) / float64(max(s.most, 1))
+	}
+	cancel()
+	return cmp.Or(<-done, err)
+}
+
+// restart counts the restarts of a container up until ctx ends.
+func (m *measurement) restart(ctx context.Context, h *history) error {
+	const every = 20 * time.Millisecond
+	name := m.cluster.Names("pods")[0]
+	for fleet.Pause(ctx, every) == nil {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+		if err := m.cluster.Modify(pod, func() { pod.Status.ContainerStatuses[0].RestartCount = h.next() }); err != nil {
+			return err
+		}
+		h.changed()
+	}
+	return nil
+}
+
+// follow takes one page and counts its series, too.
+func (s *subject) follow(ctx context.Context, h *history) error {
+	started, n, restarts := time.Now(), int64(0), int32(0)
+	r := s.Fleet.Replicas[0]
+	err := r.Read(ctx, r.URL+"/metrics", func(body io.Reader) error {
+		return exposition.Samples(body, func(line []byte) {
+			n++
+			name, value, _ := strings.Cut(string(line), "} ")
+			if !strings.HasPrefix(name, "kube_pod_container_status_restarts_total{") {
+				return
+			}
+			if v, err := strconv.ParseFloat(value, 64); err == nil {
+				restarts = max(restarts, int32(v))
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	s.most, s.fewest = max(s.most, n), min(s.fewest, n)
+	if restarts >= firstRestarts {
+		s.figures()[stale] = max(s.figures()[stale], h.age(restarts, started).Seconds())
+	}
+	return nil
+}
+
+// growth lets many Jobs come and go, and counts the series that are left of them.
+func (m *measurement) growth(ctx context.Context) error {
+	w, err := m.during(busyCPU, func() error {
+		churning, cancel := context.WithTimeout(ctx, m.churn)
+		defer cancel()
+		c := generator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
+		return c.Run(churning, m.cluster)
+	})
+	if err != nil {
+		return err
+	}
+	m.events = w.Events / w.Seconds
+	if err := fleet.Pause(ctx, m.settle); err != nil {
+		return err
+	}
+	for _, s := range m.subjects {
+		left, err := s.series(ctx)
+		if err != nil {
+			return err
+		}
+		s.figures()[gone] = float64(left - s.most)
+		if err := s.Memory(afterRSS); err != nil {
+			return err
+		}
+	}
+	return nil
 }

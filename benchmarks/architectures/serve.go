@@ -1,11 +1,10 @@
-package main
+package architectures
 
 import (
 	"context"
 	"errors"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,8 @@ import (
 	batchlisters "k8s.io/client-go/listers/batch/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // The architectures that are served here.
@@ -30,15 +31,22 @@ const (
 	asCollector = "collector" // metrics are made of a cache for each scrape
 )
 
-// caches are what both begin with: every object, decoded, kept up to date.
+// caches hold every object, decoded and kept up to date.
 type caches struct {
 	pods corelisters.PodLister
 	jobs batchlisters.JobLister
 }
 
-// serve runs an exporter until ctx ends.
-func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Duration) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// exporter is one of the exporters that are not statefleet.
+type exporter struct {
+	as, kubeconfig string
+	port           int
+	refresh        time.Duration
+}
+
+// serve runs the exporter until ctx ends.
+func (x exporter) serve(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", x.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -56,15 +64,16 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	running.Go(func() {
 		factory.StartWithContext(ctx)
 		factory.WaitForCacheSync(ctx.Done())
-		if as == asCollector {
+		if x.as == asCollector {
 			registry.MustRegister(newCollector(c))
 			ready.Store(true)
 			return
 		}
-		gauges := newGauges(registry, as == asCleared)
-		gauges.copy(c)
-		ready.Store(true)
-		gauges.keepCopying(ctx, c, refresh)
+		gauges := newGauges(registry, x.as == asCleared)
+		for err := error(nil); err == nil; err = fleet.Pause(ctx, x.refresh) {
+			gauges.copy(c)
+			ready.Store(true)
+		}
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -73,7 +82,7 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		}
 	})
-	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(x.port)), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
@@ -83,8 +92,8 @@ func serve(ctx context.Context, as, kubeconfig string, port int, refresh time.Du
 	return nil
 }
 
-// withoutManagedFields is what everybody does who keeps objects in a cache: no
-// metric is made of these fields, and they are a large part of an object.
+// withoutManagedFields drops fields that no metric is made of and that are a large part of an object, as
+// is usual for caches.
 func withoutManagedFields(o any) (any, error) {
 	if m, err := meta.Accessor(o); err == nil {
 		m.SetManagedFields(nil)
@@ -92,107 +101,83 @@ func withoutManagedFields(o any) (any, error) {
 	return o, nil
 }
 
-// each gives every cached object to the functions.
-func (c caches) each(pod func(i int, value float64, labels ...string), job func(i int, value float64, labels ...string)) error {
+// each calls emit for every metric of every cached object, with the index of its family.
+func (c caches) each(emit func(i int, value float64, labels ...string)) error {
 	pods, err := c.pods.List(labels.Everything())
 	if err != nil {
 		return err
-	}
-	for i, f := range podFamilies() {
-		for _, p := range pods {
-			f.emit(p, func(value float64, labels ...string) { pod(i, value, labels...) })
-		}
 	}
 	jobs, err := c.jobs.List(labels.Everything())
 	if err != nil {
 		return err
 	}
-	for i, f := range jobFamilies() {
-		for _, j := range jobs {
-			f.emit(j, func(value float64, labels ...string) { job(i, value, labels...) })
+	for i, f := range families() {
+		of := func(value float64, labels ...string) { emit(i, value, labels...) }
+		if f.job != nil {
+			for _, j := range jobs {
+				f.job(j, of)
+			}
+			continue
+		}
+		for _, p := range pods {
+			f.pod(p, of)
 		}
 	}
 	return nil
 }
 
-// gauges are the registry's vectors. A label set that was set once stays: the
-// registry does not know which object it was of. Clearing all before each copy
-// ends that, at the price of pages that lack what is not copied yet.
+// gauges are the registry's vectors. A label set that was set once stays: the registry does not know which
+// object it was of. Clearing all before each copy ends that, but pages then lack what is not copied yet.
 type gauges struct {
-	pods, jobs []*prometheus.GaugeVec
-	clear      bool
+	vectors []*prometheus.GaugeVec
+	clear   bool
 }
 
 func newGauges(r prometheus.Registerer, clear bool) gauges {
 	g := gauges{clear: clear}
-	vector := func(name string, labels []string) *prometheus.GaugeVec {
-		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: name}, labels)
+	for _, f := range families() {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.name, Help: f.name}, f.labels)
 		r.MustRegister(v)
-		return v
-	}
-	for _, f := range podFamilies() {
-		g.pods = append(g.pods, vector(f.name, f.labels))
-	}
-	for _, f := range jobFamilies() {
-		g.jobs = append(g.jobs, vector(f.name, f.labels))
+		g.vectors = append(g.vectors, v)
 	}
 	return g
 }
 
 func (g gauges) copy(c caches) {
 	if g.clear {
-		for _, v := range slices.Concat(g.pods, g.jobs) {
+		for _, v := range g.vectors {
 			v.Reset()
 		}
 	}
-	_ = c.each( // listing a cache does not fail
-		func(i int, value float64, labels ...string) { g.pods[i].WithLabelValues(labels...).Set(value) },
-		func(i int, value float64, labels ...string) { g.jobs[i].WithLabelValues(labels...).Set(value) })
+	_ = c.each(func(i int, value float64, labels ...string) { // listing a cache does not fail
+		g.vectors[i].WithLabelValues(labels...).Set(value)
+	})
 }
 
-func (g gauges) keepCopying(ctx context.Context, c caches, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			g.copy(c)
-		}
-	}
-}
-
-// collector makes metrics of the cache when it is asked.
+// collector makes metrics of the cache for each scrape.
 type collector struct {
 	caches
-	pods, jobs []*prometheus.Desc
+	descs []*prometheus.Desc
 }
 
 func newCollector(c caches) *collector {
 	made := &collector{caches: c}
-	for _, f := range podFamilies() {
-		made.pods = append(made.pods, prometheus.NewDesc(f.name, f.name, f.labels, nil))
-	}
-	for _, f := range jobFamilies() {
-		made.jobs = append(made.jobs, prometheus.NewDesc(f.name, f.name, f.labels, nil))
+	for _, f := range families() {
+		made.descs = append(made.descs, prometheus.NewDesc(f.name, f.name, f.labels, nil))
 	}
 	return made
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(c.pods, c.jobs) {
+	for _, d := range c.descs {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	send := func(descs []*prometheus.Desc) func(int, float64, ...string) {
-		return func(i int, value float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(descs[i], prometheus.GaugeValue, value, labels...)
-		}
-	}
-	_ = c.each(send(c.pods), send(c.jobs)) // listing a cache does not fail
+	_ = c.each(func(i int, value float64, labels ...string) { // listing a cache does not fail
+		ch <- prometheus.MustNewConstMetric(c.descs[i], prometheus.GaugeValue, value, labels...)
+	})
 }

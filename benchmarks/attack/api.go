@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"compress/gzip"
@@ -45,7 +45,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	case strings.HasSuffix(path, "/subjectaccessreviews"):
 		review(w, r, func(runtime.Object) any {
-			return map[string]any{"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "status": map[string]any{"allowed": true}}
+			return map[string]any{"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+				"status": map[string]any{"allowed": true}}
 		})
 	case a.failing.Load() && strings.HasSuffix(path, "/configmaps"):
 		a.failed.Add(1)
@@ -55,23 +56,19 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// review answers a review, which may be protobuf or JSON, in JSON.
+// review answers a review, sent as protobuf or JSON, in JSON.
 func review(w http.ResponseWriter, r *http.Request, answer func(runtime.Object) any) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		var sent runtime.Object
 		if sent, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil); err == nil {
-			writeJSON(w, http.StatusCreated, answer(sent))
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			_ = json.NewEncoder(w).Encode(answer(sent)) // a client that has left is no matter
 			return
 		}
 	}
 	http.Error(w, err.Error(), http.StatusBadRequest)
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that has left is no matter
 }
 
 // growingError is an error of 4 MB that says 4 GB.

@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// attack is something that a tenant of the cluster or a client of the page does.
+// attack is what a tenant of the cluster or a client of the exporter does.
 type attack struct {
 	name string
 	// flags are further arguments of statefleet.
@@ -25,12 +25,12 @@ type attack struct {
 	lasts time.Duration
 	// play attacks until ctx ends, which is no error. It returns what it did, for the table.
 	play func(ctx context.Context, s *site) (did string, err error)
-	// judge looks at what is there after the attack; nil: nothing in particular.
+	// judge checks the state after the attack; nil: nothing in particular.
 	judge func(ctx context.Context, s *site) error
 }
 
 func attacks() []attack {
-	return slices.Concat(objectAttacks(), answerAttacks(), connectionAttacks(), readerAttacks(), tokenAttacks())
+	return slices.Concat(objectAttacks(), connectionAttacks(), readerAttacks())
 }
 
 // playAll plays the attacks one after the other, each against a process of its own, and writes a table.
@@ -70,13 +70,15 @@ func playOne(ctx context.Context, o options, a attack, out io.Writer) error {
 		err = a.judge(ctx, s)
 	}
 	seen := honest.stop()
-	usage, usageErr := s.shard.Usage()
-	_, _ = fmt.Fprintf(out, "%-24s %9s %9s %5d MiB %8s  %s\n", a.name, seen.scrapes, seen.probes(), usage.Peak>>20, seen.slowest.Round(time.Millisecond), did)
+	usage, usageErr := s.replica.Usage()
+	_, _ = fmt.Fprintf(out, "%-24s %9s %9s %5d MiB %8s  %s\n",
+		a.name, seen.scrapes, seen.probes(), usage.Peak>>20, seen.slowest.Round(time.Millisecond), did)
 	if usage.Peak > o.memory<<20 {
-		err = errors.Join(err, fmt.Errorf("it took %d MiB at most, the limit is %d", usage.Peak>>20, o.memory))
+		err = errors.Join(err, fmt.Errorf("the peak of resident memory is %d MiB, the limit is %d", usage.Peak>>20, o.memory))
 	}
 	if err = errors.Join(err, usageErr, seen.verdict()); err != nil {
-		err = fmt.Errorf("%w\n%s", err, strings.Join(s.lastLines(), "\n"))
+		lines := strings.Split(strings.TrimSpace(s.replica.Log()), "\n")
+		err = fmt.Errorf("%w\n%s", err, strings.Join(lines[max(0, len(lines)-5):], "\n"))
 	}
 	return err
 }

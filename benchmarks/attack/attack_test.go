@@ -1,11 +1,13 @@
-package main
+package attack
 
 import (
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // TestAttacksTakeNothingAway is the short form of `make attack`: during each attack, a Prometheus and a kubelet are served.
@@ -13,14 +15,14 @@ func TestAttacksTakeNothingAway(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT TESTED: takes /proc, and more addresses of this machine than 127.0.0.1")
 	}
-	binary := filepath.Join(t.TempDir(), "statefleet")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/statefleet")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	t.Setenv("CGO_ENABLED", "0")
+	binary, err := fleet.Build(fleet.Statefleet)
+	if err != nil {
+		t.Fatal(err)
 	}
-	app, o := flags()
-	if _, err := app.Parse([]string{"--binary=" + binary, "--pods=200", "--each=2s"}); err != nil {
+	app := kingpin.New("benchmarks", "")
+	_, o := flags(app)
+	if _, err := app.Parse([]string{"attack", "--binary=" + binary, "--pods=200", "--each=2s"}); err != nil {
 		t.Fatal(err)
 	}
 	o.brief = true

@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -64,9 +62,9 @@ func idle(n int, ports ...string) func(context.Context, *site) (string, error) {
 
 // dial connects to a port as an attacker.
 func (s *site) dial(ctx context.Context, port string) (net.Conn, error) {
-	url := s.shard.Base
+	url := s.replica.URL
 	if port == "telemetry" {
-		url = strings.TrimSuffix(s.shard.Telemetry, "/metrics")
+		url = s.replica.Telemetry
 	}
 	_, address, _ := strings.Cut(url, "://")
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attackerAddress)}}
@@ -78,7 +76,8 @@ func plainHTTP(ctx context.Context, s *site) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	sent := 0
 	for ctx.Err() == nil && sent < plainRequests {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(s.shard.Metrics, "https:", "http:", 1), nil)
+		url := strings.Replace(s.replica.URL, "https:", "http:", 1) + "/metrics"
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 		if err != nil {
 			return "", err
 		}
@@ -91,13 +90,10 @@ func plainHTTP(ctx context.Context, s *site) (string, error) {
 	return fmt.Sprintf("%d requests without TLS", sent), nil
 }
 
-// shortLog looks whether clients can fill the log.
+// shortLog fails if clients can fill the log.
 func shortLog(_ context.Context, s *site) error {
-	log, err := os.ReadFile(filepath.Join(s.dir, "shard-0.log"))
-	if err != nil {
-		return err
-	}
-	if n := strings.Count(string(log), "TLS handshake error"); n > mostLines {
+	log := s.replica.Log()
+	if n := strings.Count(log, "TLS handshake error"); n > mostLines {
 		return fmt.Errorf("the log has %d lines about handshakes", n)
 	}
 	if len(log) == 0 {

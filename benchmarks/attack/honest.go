@@ -1,20 +1,20 @@
-package main
+package attack
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
-	// prometheusAddress and kubeletAddress are where honest clients come from; attackers come from others of this machine.
+	// Honest clients have these addresses; attackers have others of this machine.
 	prometheusAddress = "127.0.0.2"
 	kubeletAddress    = "127.0.0.3"
 
@@ -53,7 +53,8 @@ func (e experience) probes() tally {
 	return tally{answered: e.ports[0].answered + e.ports[1].answered, all: e.ports[0].all + e.ports[1].all}
 }
 
-// verdict is an error when a scrape was not answered, when a kubelet would restart the container, or when there were no requests.
+// verdict is an error when a scrape was not answered, when a kubelet would restart the container, or when
+// there were no requests.
 func (e experience) verdict() error {
 	switch {
 	case e.scrapes.all == 0 || e.ports[0].all == 0 || e.ports[1].all == 0:
@@ -78,12 +79,14 @@ type honest struct {
 func (s *site) watchHonest(ctx context.Context) *honest {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &honest{cancel: cancel}
-	prometheus, kubelet := s.client(prometheusAddress, scrapeTimeout), s.client(kubeletAddress, probeTimeout)
-	kubelet.Transport.(*http.Transport).DisableKeepAlives = true
-	h.repeat(ctx, &h.seen.scrapes, func() error { return s.get(ctx, prometheus, s.shard.Metrics) })
-	for i, url := range []string{s.shard.Base, strings.TrimSuffix(s.shard.Telemetry, "/metrics")} {
-		h.repeat(ctx, &h.seen.ports[i], func() error { return s.get(ctx, kubelet, url+"/livez") })
-	}
+	kubelet := *s.replica
+	kubelet.Client = s.client(kubeletAddress, probeTimeout)
+	kubelet.Client.Transport.(*http.Transport).DisableKeepAlives = true
+	h.repeat(ctx, &h.seen.scrapes, func() error { _, err := s.replica.Scrape(ctx, "gzip"); return err })
+	h.repeat(ctx, &h.seen.ports[0], func() error { return kubelet.Ask(ctx, "/livez") })
+	telemetry := kubelet
+	telemetry.URL = kubelet.Telemetry
+	h.repeat(ctx, &h.seen.ports[1], func() error { return telemetry.Ask(ctx, "/livez") })
 	return h
 }
 
@@ -103,7 +106,7 @@ func (h *honest) repeat(ctx context.Context, t *tally, ask func() error) {
 				h.seen.slowest = max(h.seen.slowest, time.Since(began))
 			}
 			h.mu.Unlock()
-			pause(ctx, honestPause)
+			_ = fleet.Pause(ctx, honestPause)
 		}
 	})
 }
@@ -120,32 +123,4 @@ func (s *site) client(from string, timeout time.Duration) *http.Client {
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{
 		DialContext: dialer.DialContext, TLSClientConfig: s.trust.Clone(), DisableCompression: true, ForceAttemptHTTP2: true,
 	}}
-}
-
-// get reads a page as an honest client does, with its token.
-func (s *site) get(ctx context.Context, c *http.Client, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Accept-Encoding", "gzip")
-	request.Header.Set("Authorization", "Bearer "+honestToken)
-	response, err := c.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, response.Status)
-	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return err
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -1,12 +1,8 @@
-package main
+package attack
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -38,7 +34,8 @@ func objectAttacks() []attack {
 			name: "full-namespace", judge: showsBystander, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
 			play: func(ctx context.Context, s *site) (string, error) {
 				for i := range 2 * objectLimit {
-					if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "full", Name: fmt.Sprintf("p%d", i)}}); err != nil || ctx.Err() != nil {
+					err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "full", Name: fmt.Sprintf("p%d", i)}})
+					if err != nil || ctx.Err() != nil {
 						return "", err
 					}
 				}
@@ -47,6 +44,17 @@ func objectAttacks() []attack {
 		},
 		{
 			name: "deep-custom-resource", custom: true, play: deepWidgets,
+		},
+		{ // a server that answers in the place of the API server, as an extension of it may
+			name: "growing-error", judge: showsBystander,
+			play: func(ctx context.Context, s *site) (string, error) {
+				s.api.failing.Store(true)
+				defer s.api.failing.Store(false)
+				s.cluster.Compact()
+				s.cluster.CloseWatches()
+				<-ctx.Done()
+				return fmt.Sprintf("%d errors of 4 MB that decompress to 4 GB", s.api.failed.Load()), nil
+			},
 		},
 	}
 }
@@ -74,21 +82,24 @@ func manyContainers() *corev1.Pod {
 	return p
 }
 
-// showsBystander looks whether a pod of another tenant that comes after the attack is on the page, and whether any pod that
-// was there before is still.
+// showsBystander checks that a pod of another tenant created after the attack is on the page, as are all
+// pods that were there before.
 func showsBystander(ctx context.Context, s *site) error {
 	others := len(s.cluster.Names("pods")) - s.in("full") - s.in("wide")
 	if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "bystander", Name: "bystander"}}); err != nil {
 		return err
 	}
-	return until(ctx, "every other pod on the page", func() error {
-		shown, err := s.count(ctx, func(line string) bool {
-			return strings.HasPrefix(line, "kube_pod_info{") && !strings.Contains(line, `namespace="full"`) && !strings.Contains(line, `namespace="wide"`)
-		})
-		if err == nil && shown != others+1 {
-			err = fmt.Errorf("%d of %d pods of other namespaces are on the page", shown, others+1)
+	return s.fleet.Until(ctx, patience, "every other pod on the page", func(ctx context.Context) error {
+		lines, err := s.replica.Lines(ctx)
+		if err != nil {
+			return err
 		}
-		return err
+		const info = "kube_pod_info{"
+		shown := lines.Count(info) - lines.Count(info, `namespace="full"`) - lines.Count(info, `namespace="wide"`)
+		if shown != others+1 {
+			return fmt.Errorf("%d of %d pods of other namespaces are on the page", shown, others+1)
+		}
+		return nil
 	})
 }
 
@@ -99,21 +110,20 @@ const (
 	mostLists = 2
 )
 
-// deepWidgets has custom resources with many levels come and go, each followed by one of another tenant, which has to be on
-// the page at once.
+// deepWidgets has custom resources with many levels come, each followed by one of another tenant, which must
+// be on the page at once.
 func deepWidgets(ctx context.Context, s *site) (string, error) {
 	slowest := time.Duration(0)
 	for i, depth := range []int{1_200, 100_000, 1_200} {
-		s.api.widgets.Add(widgets.Object(fmt.Sprintf("deep-%d", i), `"only": 1`, `,"spec":`, strings.Repeat(`{"a":`, depth), "1", strings.Repeat("}", depth)))
+		s.api.widgets.Add(widgets.Object(fmt.Sprintf("deep-%d", i), `"only": 1`,
+			`,"spec":`, strings.Repeat(`{"a":`, depth), "1", strings.Repeat("}", depth)))
 		name := fmt.Sprintf("bystander-%d", i)
 		s.api.widgets.Add(widgets.Object(name, `"only": 1`))
 		began := time.Now()
-		err := until(ctx, name+" on the page", func() error {
-			shown, err := s.count(ctx, func(line string) bool {
-				return strings.HasPrefix(line, "kube_customresource_value{") && strings.Contains(line, fmt.Sprintf("name=%q", name))
-			})
-			if err == nil && shown != 1 {
-				err = fmt.Errorf("%d lines", shown)
+		err := s.fleet.Until(ctx, patience, name+" on the page", func(ctx context.Context) error {
+			lines, err := s.replica.Lines(ctx)
+			if n := lines.Count("kube_customresource_value{", fmt.Sprintf("name=%q", name)); err == nil && n != 1 {
+				err = fmt.Errorf("%d lines", n)
 			}
 			return err
 		})
@@ -124,9 +134,11 @@ func deepWidgets(ctx context.Context, s *site) (string, error) {
 	}
 	lists := s.api.widgets.Lists()
 	if slowest > lateBystander || lists > mostLists {
-		return "", fmt.Errorf("another custom resource was on the page after %s, and they were listed %d times", slowest.Round(time.Millisecond), lists)
+		return "", fmt.Errorf("another custom resource was on the page after %s, and they were listed %d times",
+			slowest.Round(time.Millisecond), lists)
 	}
-	return fmt.Sprintf("custom resources with 1,200 and 100,000 levels; others were on the page within %s, after %d lists", slowest.Round(time.Millisecond), lists), nil
+	return fmt.Sprintf("custom resources with 1,200 and 100,000 levels; others were on the page within %s, after %d lists",
+		slowest.Round(time.Millisecond), lists), nil
 }
 
 // in is the number of pods in a namespace.
@@ -137,33 +149,4 @@ func (s *site) in(namespace string) (n int) {
 		}
 	}
 	return n
-}
-
-// count counts the lines of the page that match.
-func (s *site) count(ctx context.Context, matches func(line string) bool) (n int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.shard.Metrics, nil)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Accept-Encoding", "gzip")
-	response, err := s.client(prometheusAddress, scrapeTimeout).Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return 0, errors.New(response.Status)
-	}
-	body, err := gzip.NewReader(response.Body)
-	if err != nil {
-		return 0, err
-	}
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		if matches(lines.Text()) {
-			n++
-		}
-	}
-	return n, lines.Err()
 }

@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"bytes"
@@ -7,23 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
 	slowReaders = 45
 	streams     = 60
+
+	tokensPerSecond = 60
+	// outlastsTokens is longer than statefleet remembers that it knows a token.
+	outlastsTokens = 80 * time.Second
 )
 
-// readerAttacks come from a client that asks for the page and does not read it.
+// readerAttacks come from a client that asks for the page and does not read it, or has no token.
 func readerAttacks() []attack {
 	return []attack{
 		{name: "slow-readers", play: neverRead},
 		{name: "closed-window", tls: true, play: closedWindow},
+		{name: "token-flood", tls: true, tokens: true, lasts: outlastsTokens, play: floodTokens},
 	}
 }
 
@@ -38,7 +47,7 @@ func neverRead(ctx context.Context, s *site) (string, error) {
 					connections.Add(1)
 					askAndWait(ctx, conn)
 				}
-				pause(ctx, honestPause)
+				_ = fleet.Pause(ctx, honestPause)
 			}
 		})
 	}
@@ -46,7 +55,8 @@ func neverRead(ctx context.Context, s *site) (string, error) {
 	if connections.Load() < slowReaders {
 		return "", fmt.Errorf("%d of %d clients could connect", connections.Load(), slowReaders)
 	}
-	return fmt.Sprintf("%d clients that ask for the page and never read, with %d connections", slowReaders, connections.Load()), nil
+	return fmt.Sprintf("%d clients that ask for the page and never read, with %d connections",
+		slowReaders, connections.Load()), nil
 }
 
 // askAndWait asks for the page and keeps the connection until the other end gives up, or ctx ends.
@@ -61,7 +71,7 @@ func askAndWait(ctx context.Context, conn net.Conn) {
 		if _, err := fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: statefleet\r\n\r\n"); err != nil {
 			return
 		}
-		if pause(ctx, honestPause); ctx.Err() != nil {
+		if fleet.Pause(ctx, honestPause) != nil {
 			return
 		}
 	}
@@ -76,12 +86,13 @@ func closedWindow(ctx context.Context, s *site) (string, error) {
 			return "", err
 		}
 		connections++
-		pause(ctx, honestPause)
+		_ = fleet.Pause(ctx, honestPause)
 	}
 	if answers == 0 {
 		return "", errors.New("no stream was answered")
 	}
-	return fmt.Sprintf("%d connections with %d streams each and a closed window; %d streams were answered", connections, streams, answers), nil
+	return fmt.Sprintf("%d connections with %d streams each and a closed window; %d streams were answered",
+		connections, streams, answers), nil
 }
 
 // withoutWindow plays it until the other end gives up, or ctx ends, which is the error. It returns the number of streams on
@@ -134,11 +145,45 @@ func askFor(framer *http2.Framer, stream uint32) error {
 	var header bytes.Buffer
 	encoder := hpack.NewEncoder(&header)
 	for _, f := range []hpack.HeaderField{
-		{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "statefleet"}, {Name: ":path", Value: "/metrics"},
+		{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"},
+		{Name: ":authority", Value: "statefleet"}, {Name: ":path", Value: "/metrics"},
 	} {
 		if err := encoder.WriteField(f); err != nil {
 			return err
 		}
 	}
 	return framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: header.Bytes(), EndStream: true, EndHeaders: true})
+}
+
+// floodTokens sends requests, each with another unknown token.
+func floodTokens(ctx context.Context, s *site) (string, error) {
+	client := s.client(attackerAddress, scrapeTimeout)
+	var sent, admitted atomic.Int64
+	tick := time.NewTicker(time.Second / tokensPerSecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		n := sent.Add(1)
+		go func() {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.replica.URL+"/metrics", nil)
+			if err != nil {
+				return
+			}
+			request.Header.Set("Authorization", fmt.Sprintf("Bearer guess-%d", n))
+			if response, err := client.Do(request); err == nil {
+				if response.StatusCode == http.StatusOK {
+					admitted.Add(1)
+				}
+				_ = response.Body.Close()
+			}
+		}()
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	if admitted.Load() > 0 {
+		return "", fmt.Errorf("%d wrong tokens were let in", admitted.Load())
+	}
+	return fmt.Sprintf("%d wrong tokens a second; the API server reviewed %d of %d",
+		tokensPerSecond, s.api.reviews.Load(), sent.Load()), nil
 }

@@ -1,16 +1,17 @@
-package main
+package attack
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"crypto/x509"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"k8s.io/client-go/util/cert"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -18,7 +19,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
-// patience is how long statefleet may take to become ready, and to show what is new.
+// patience is how long statefleet may take to become ready, and to show a new object.
 const patience = time.Minute
 
 // site is a simulated cluster, and a process that serves its metrics.
@@ -26,8 +27,9 @@ type site struct {
 	options
 	cluster *simulator.Cluster
 	api     *api
-	shard   *fleet.Shard
-	trust   *tls.Config // what clients need; nil without TLS
+	fleet   *fleet.Fleet
+	replica *fleet.Replica // to an honest Prometheus
+	trust   *tls.Config    // what clients need; nil without TLS
 	dir     string
 	closers []func()
 }
@@ -48,35 +50,17 @@ func newSite(ctx context.Context, o options, a attack) (s *site, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() { _ = os.RemoveAll(s.dir) })
-	url, err := s.serveAPI(ctx)
+	s.api = newAPI(s.cluster.Handler())
+	url, stop, err := fleet.Serve(s.api)
 	if err != nil {
 		return nil, err
 	}
+	s.closers = append(s.closers, stop)
 	flags, err := s.flags(a)
 	if err != nil {
 		return nil, err
 	}
 	return s, s.start(ctx, a, append([]string{"--apiserver=" + url}, flags...))
-}
-
-// serveAPI starts the API server of the simulated cluster.
-func (s *site) serveAPI(ctx context.Context) (url string, err error) {
-	s.api = newAPI(s.cluster.Handler())
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	server := &http.Server{Handler: s.api, ReadHeaderTimeout: time.Minute}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = server.Serve(listener) // ends when it is closed
-	}()
-	s.closers = append(s.closers, func() {
-		_ = server.Close()
-		<-ended
-	})
-	return "http://" + listener.Addr().String(), nil
 }
 
 // flags are those that the attack needs, and the files that they name.
@@ -95,11 +79,12 @@ func (s *site) flags(a attack) (flags []string, err error) {
 	if !a.tls {
 		return flags, nil
 	}
-	certificate, key, trust, err := selfSigned()
+	certificate, key, err := cert.GenerateSelfSignedCertKey(fleet.Loopback, []net.IP{net.ParseIP(fleet.Loopback)}, nil)
 	if err != nil {
 		return nil, err
 	}
-	s.trust = trust
+	s.trust = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	s.trust.RootCAs.AppendCertsFromPEM(certificate)
 	certificateFile, err := s.file("tls.crt", certificate)
 	if err != nil {
 		return nil, err
@@ -119,66 +104,30 @@ func (s *site) file(name string, content []byte) (string, error) {
 
 // start runs the process and waits until it is ready.
 func (s *site) start(ctx context.Context, a attack, flags []string) error {
-	command := fleet.Command{s.binary}
+	command := fleet.On(*s.binary, flags...)
 	if a.descriptors > 0 {
-		command = fleet.Command{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, a.descriptors), s.binary}
+		command = append(fleet.Command{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, a.descriptors)}, command...)
 	}
-	command = append(command, "--host=127.0.0.1", "--telemetry-host=127.0.0.1", "--port={{.Port}}", "--telemetry-port={{.TelemetryPort}}")
-	ctx, cancel := context.WithCancel(ctx)
-	f, err := fleet.Start(ctx, fleet.Options{
-		Command: append(command, flags...), Kubeconfig: func(int) string { return "" }, Shards: 1, Dir: s.dir,
-	})
+	f, err := fleet.StartOne(command)
 	if err != nil {
-		cancel()
 		return err
 	}
-	s.closers = append(s.closers, func() { cancel(); f.Wait() })
-	s.shard = f.Shards[0]
+	s.closers = append(s.closers, f.Stop)
+	s.fleet, s.replica = f, f.Replicas[0]
+	s.replica.Client, s.replica.Token = s.client(prometheusAddress, scrapeTimeout), honestToken
 	if s.trust != nil {
-		for _, url := range []*string{&s.shard.Base, &s.shard.Metrics, &s.shard.Telemetry} {
+		for _, url := range []*string{&s.replica.URL, &s.replica.Telemetry} {
 			*url = strings.Replace(*url, "http://", "https://", 1)
 		}
 	}
-	client := s.client(prometheusAddress, scrapeTimeout)
-	return until(ctx, "ready", func() error {
-		select {
-		case err := <-f.Failed():
-			return fmt.Errorf("%w: %w", errEnded, err)
-		default:
-			return s.get(ctx, client, s.shard.Base+"/readyz")
-		}
-	})
+	return f.WaitReady(ctx, patience)
 }
 
-var errEnded = errors.New("statefleet has ended")
-
-// until waits until something is so.
-func until(ctx context.Context, what string, is func() error) error {
-	err := is()
-	for deadline := time.Now().Add(patience); err != nil; err = is() {
-		if ctx.Err() != nil || errors.Is(err, errEnded) || time.Now().After(deadline) {
-			return fmt.Errorf("not %s: %w", what, err)
-		}
-		pause(ctx, 100*time.Millisecond)
-	}
-	return nil
-}
-
-// stop ends what the site has started, the last first.
+// stop ends everything that the site has started, the last first.
 func (s *site) stop() {
 	for len(s.closers) > 0 {
 		last := len(s.closers) - 1
 		s.closers[last]()
 		s.closers = s.closers[:last]
 	}
-}
-
-// lastLines are the last ones of the process' log, but for those of every start.
-func (s *site) lastLines() []string {
-	log, err := os.ReadFile(filepath.Join(s.dir, "shard-0.log"))
-	if err != nil {
-		return nil
-	}
-	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
-	return lines[max(0, len(lines)-5):]
 }

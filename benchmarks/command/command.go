@@ -1,5 +1,5 @@
-// Package command runs the programs that are in benchmarks: how flags, signals and
-// exit statuses are dealt with is the same for all of them.
+// Package command runs the subcommands of the benchmarks program: flags, signals and exit statuses are
+// the same for all of them.
 package command
 
 import (
@@ -17,42 +17,71 @@ import (
 const (
 	OK      = iota
 	Failure // the work has failed
-	Usage   // the arguments are no good
+	Usage   // the arguments are not valid
 )
 
-// Program is a program and what it does.
-type Program struct {
-	// App has the flags. Their values are set before Check and Work are called.
-	App *kingpin.Application
-	// Check refuses values that cannot be used. It is told which of the commands
-	// was chosen, "" where there are none; nil refuses nothing.
-	Check func(chosen string) error
-	// Work does what the program is for, until it is done or ctx ends, which
-	// SIGINT and SIGTERM make it do.
-	Work func(ctx context.Context) error
+// Command is a subcommand whose flags are registered. Their values are set before Check and Run are called.
+type Command struct {
+	Clause *kingpin.CmdClause
+	// Check refuses values that cannot be used; nil refuses nothing.
+	Check func() error
+	// Run does the work, until it is done or ctx ends: SIGINT and SIGTERM end it. Results go to out,
+	// progress to progress.
+	Run func(ctx context.Context, out, progress io.Writer) error
 }
 
-// Run runs the program, unless the arguments ask for help, and returns its exit status.
-func (p Program) Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	done := false
-	p.App.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	p.App.HelpFlag.Short('h')
-	chosen, err := p.App.Parse(args)
-	if done {
+// Group registers the commands of a package.
+type Group func(*kingpin.Application) []Command
+
+// Run runs the chosen command, unless the arguments ask for help, and returns the exit status.
+func Run(ctx context.Context, app *kingpin.Application, args []string, stdout, stderr io.Writer, groups ...Group) int {
+	commands := map[string]Command{}
+	for _, group := range groups {
+		for _, c := range group(app) {
+			commands[c.Clause.FullCommand()] = c
+		}
+	}
+	helped := false
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { helped = true })
+	app.HelpFlag.Short('h')
+	chosen, err := app.Parse(args)
+	if helped {
 		return OK
 	}
-	if err == nil && p.Check != nil {
-		err = p.Check(chosen)
+	c := commands[chosen]
+	if err == nil && c.Check != nil {
+		err = c.Check()
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "%s: %v\n", p.App.Name, err)
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", app.Name, err)
 		return Usage
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := p.Work(ctx); err != nil {
-		_, _ = fmt.Fprintf(stderr, "%s: %v\n", p.App.Name, err)
+	if err := c.Run(ctx, stdout, stderr); err != nil {
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", chosen, err)
 		return Failure
 	}
 	return OK
+}
+
+// Binary adds the flag with the path of the exporter.
+func Binary(c *kingpin.CmdClause) *string {
+	return c.Flag("binary", "The statefleet binary.").Default("bin/statefleet").String()
+}
+
+// Bound is a number and the least value that is useful.
+type Bound struct {
+	Flag         string
+	Value, Least float64
+}
+
+// AtLeast returns an error for the first number that is below its bound.
+func AtLeast(bounds ...Bound) error {
+	for _, b := range bounds {
+		if b.Value < b.Least {
+			return fmt.Errorf("--%s must be at least %g, got %g", b.Flag, b.Least, b.Value)
+		}
+	}
+	return nil
 }

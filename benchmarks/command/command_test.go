@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -16,72 +17,57 @@ func TestExitStatus(t *testing.T) {
 	f := func(want int, message string, args ...string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		app := kingpin.New("program", "Does nothing.")
-		n := app.Flag("n", "A number.").Default("1").Int()
-		worked := false
-		got := Program{
-			App: app,
-			Check: func(string) error {
-				if *n < 0 {
-					return errors.New("--n is below zero")
-				}
+		worked := ""
+		got := Run(t.Context(), kingpin.New("program", "Does nothing."), args, &stdout, &stderr, func(app *kingpin.Application) []Command {
+			one := app.Command("one", "The first.")
+			n := one.Flag("n", "A number.").Default("1").Int()
+			return []Command{{
+				Clause: one,
+				Check:  func() error { return AtLeast(Bound{"n", float64(*n), 0}) },
+				Run: func(context.Context, io.Writer, io.Writer) error {
+					if worked = "one"; *n == 0 {
+						return errors.New("nothing to do")
+					}
+					return nil
+				},
+			}}
+		}, func(app *kingpin.Application) []Command {
+			return []Command{{Clause: app.Command("two", "The second."), Run: func(context.Context, io.Writer, io.Writer) error {
+				worked = "two"
 				return nil
-			},
-			Work: func(context.Context) error {
-				if worked = true; *n == 0 {
-					return errors.New("nothing to do")
-				}
-				return nil
-			},
-		}.Run(t.Context(), args, &stdout, &stderr)
+			}}}
+		})
 		if got != want || !strings.Contains(stdout.String()+stderr.String(), message) {
 			t.Errorf("%q: status %d, want %d and %q; output %s%s", args, got, want, message, &stdout, &stderr)
 		}
-		if wanted := message == "" || want == Failure; worked != wanted {
-			t.Errorf("%q: it worked: %v", args, worked)
+		if ran := message == "" || want == Failure; ran != (worked != "") || ran && worked != args[0] {
+			t.Errorf("%q: %q worked", args, worked)
 		}
 	}
-	f(OK, "")
+	f(OK, "", "one")
+	f(OK, "", "two")
 	f(OK, "Does nothing.", "--help")
-	f(Failure, "program: nothing to do", "--n=0")
-	f(Usage, "program: --n is below zero", "--n=-1")
-	f(Usage, "program: unknown long flag '--m'", "--m")
-	f(Usage, "program: ", "--n=x")
-}
-
-func TestChosenCommandIsChecked(t *testing.T) {
-	app := kingpin.New("program", "Does one of two things.")
-	app.Command("one", "The first.")
-	app.Command("two", "The second.")
-	refused := errors.New("two is refused")
-	var stderr bytes.Buffer
-	got := Program{
-		App: app,
-		Check: func(chosen string) error {
-			if chosen == "two" {
-				return refused
-			}
-			return nil
-		},
-		Work: func(context.Context) error { return nil },
-	}.Run(t.Context(), []string{"two"}, &stderr, &stderr)
-	if got != Usage || !strings.Contains(stderr.String(), refused.Error()) {
-		t.Errorf("status %d, %s", got, &stderr)
-	}
+	f(Failure, "one: nothing to do", "one", "--n=0")
+	f(Usage, "--n must be at least 0, got -1", "one", "--n=-1")
+	f(Usage, "unknown long flag '--m'", "one", "--m")
+	f(Usage, "program: ", "one", "--n=x")
+	f(Usage, "three", "three")
 }
 
 func TestSignalEndsWork(t *testing.T) {
-	got := Program{App: kingpin.New("program", ""), Work: func(ctx context.Context) error {
-		self, err := os.FindProcess(os.Getpid())
-		if err != nil {
-			return err
-		}
-		if err := self.Signal(syscall.SIGTERM); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		return nil
-	}}.Run(t.Context(), nil, &bytes.Buffer{}, &bytes.Buffer{})
+	got := Run(t.Context(), kingpin.New("program", ""), []string{"one"}, io.Discard, io.Discard, func(app *kingpin.Application) []Command {
+		return []Command{{Clause: app.Command("one", "The first."), Run: func(ctx context.Context, _, _ io.Writer) error {
+			self, err := os.FindProcess(os.Getpid())
+			if err != nil {
+				return err
+			}
+			if err := self.Signal(syscall.SIGTERM); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}}}
+	})
 	if got != OK {
 		t.Errorf("status %d", got)
 	}

@@ -1,4 +1,4 @@
-package main
+package curves
 
 import (
 	"fmt"
@@ -11,14 +11,14 @@ import (
 	"github.com/statefleet/statefleet/internal/capacity"
 )
 
-// fitted is a cost that runs have told.
+// fitted is a cost that was fitted to runs.
 type fitted struct {
 	Section, Key string // in costs.yaml
 	What         string
 	Now          string
 }
 
-// fittedCosts lists the costs that runs determine, as costs.yaml has them.
+// fittedCosts lists the costs that runs determine, as costs.yaml writes them.
 func fittedCosts(c capacity.Costs) []fitted {
 	var all []fitted
 	add := func(section, key, what, now string) { all = append(all, fitted{section, key, what, now}) }
@@ -55,8 +55,7 @@ func writeCosts(w io.Writer, all []fitted) {
 	report.Table(w, rows)
 }
 
-// renewCosts writes what was fitted into the file and leaves all else, comments
-// too, as it is.
+// renewCosts writes the fitted costs into the file and leaves everything else, comments too, as it is.
 func renewCosts(file string, all []fitted) error {
 	text, err := os.ReadFile(file)
 	if err != nil {

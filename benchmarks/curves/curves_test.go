@@ -1,7 +1,8 @@
-package main
+package curves
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -11,12 +12,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kingpin/v2"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/capacity"
 )
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return command.Run(ctx, kingpin.New("benchmarks", ""), append([]string{"curves"}, args...), stdout, stderr, Commands)
+}
 
 // runs are such as the model of the repository would have them, nearly.
 func runs(t *testing.T) []fit.Run {

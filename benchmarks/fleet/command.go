@@ -6,36 +6,36 @@ import (
 	"text/template"
 )
 
-// Command is the command line of an exporter: its first word is the binary,
-// and every other word a template (text/template) over a [Place].
+// Command is the command line of an exporter: its first word is the binary, and every other word a
+// template (text/template) over a [Place].
 type Command []string
 
-// Place is what one shard of a fleet is told.
+// Place is the part of the command line that differs between the replicas of a fleet.
 type Place struct {
 	Kubeconfig          string
 	Port, TelemetryPort int
 	Shard, Shards       int
 }
 
-// Default is the command line of statefleet, and of every exporter that has
-// the flags of kube-state-metrics; further arguments follow.
-func Default(binary string, further ...string) Command {
-	return append(Alone(binary), append([]string{"--shard={{.Shard}}", "--total-shards={{.Shards}}"}, further...)...)
-}
-
-// Alone is Default without the arguments that say which shard it is.
-func Alone(binary string) Command {
-	return Command{
-		binary, "--kubeconfig={{.Kubeconfig}}", "--host=127.0.0.1", "--telemetry-host=127.0.0.1",
+// On is the command line of statefleet with its ports, and of every exporter that has the flags of
+// kube-state-metrics; further flags follow.
+func On(binary string, flags ...string) Command {
+	return append(Command{
+		binary, "--host=" + Loopback, "--telemetry-host=" + Loopback,
 		"--port={{.Port}}", "--telemetry-port={{.TelemetryPort}}",
-	}
+	}, flags...)
 }
 
-// ParseCommand splits arguments at spaces. With a template among them they are
-// the whole command line, else they follow the flags of [Default].
+// Static is On for a static fleet: with the flags that name the cluster and the shard.
+func Static(binary string, flags ...string) Command {
+	return append(On(binary, "--kubeconfig={{.Kubeconfig}}", "--shard={{.Shard}}", "--total-shards={{.Shards}}"), flags...)
+}
+
+// ParseCommand splits arguments at spaces. With a template among them they are the whole command
+// line, else they follow the flags of [Static].
 func ParseCommand(binary, arguments string) (Command, error) {
 	words := strings.Fields(arguments)
-	c := Default(binary, words...)
+	c := Static(binary, words...)
 	if strings.Contains(arguments, "{{") {
 		c = append(Command{binary}, words...)
 	}
@@ -47,7 +47,7 @@ func ParseCommand(binary, arguments string) (Command, error) {
 func (c Command) at(p Place) ([]string, error) {
 	filled := make([]string, len(c))
 	for i, word := range c {
-		if i == 0 {
+		if i == 0 || !strings.Contains(word, "{{") {
 			filled[i] = word
 			continue
 		}

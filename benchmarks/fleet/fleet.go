@@ -1,158 +1,175 @@
-// Package fleet runs shards of an exporter as processes on this machine, for
-// the demo and for measurements, and reads what they cost and say of themselves.
+// Package fleet runs exporters as processes on this machine, for the end-to-end tests, the demo and
+// the measurements, and reads what they serve and what they cost.
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 )
 
-// stopGrace is the time a shard gets to end before it is killed.
-const stopGrace = 10 * time.Second
+const (
+	// Loopback is the address that everything here listens on.
+	Loopback = "127.0.0.1"
 
-// Options say which shards to run.
+	// Patience is how long to wait for something that takes a moment: far more than it should take,
+	// because the machine may be busy.
+	Patience = 2 * time.Minute
+
+	// stopGrace is the time a replica gets to end before it is killed.
+	stopGrace = 10 * time.Second
+)
+
+// Options describe a fleet.
 type Options struct {
-	// Command is what each shard runs.
+	// Command is what each replica runs.
 	Command Command
-	// Kubeconfig is the file by which a shard reaches the cluster.
+	// Kubeconfig is the file by which a shard reaches the cluster; nil if Command does not need one.
 	Kubeconfig func(shard int) string
-	// Shards is the number of shards that share the cluster.
+	// Shards is the number of shards that the cluster is divided into.
 	Shards int
 	// Only runs that many of them, the first ones; 0 means all.
 	Only int
-	// First is the first one that is run; those before it run elsewhere.
-	First int
-	// Port is the port of the first shard's metrics. Its telemetry and the other
-	// shards' two follow. 0 takes ports that happen to be free.
+	// Port is the port of the first shard's metrics. Its telemetry and the other shards' two follow.
+	// 0 takes free ones.
 	Port int
-	// Dir takes the logs.
-	Dir string
 }
 
-// Fleet is the running shards.
+// Fleet is running replicas. Its methods are for one goroutine.
 type Fleet struct {
-	Shards []*Shard
+	Replicas []*Replica
 
-	running sync.WaitGroup
-	failed  chan error
+	options Options
+	leaving sync.WaitGroup
 }
 
-// Start starts the shards; they end when ctx does. Call Wait afterwards.
-func Start(ctx context.Context, o Options) (*Fleet, error) {
-	f := &Fleet{failed: make(chan error, o.Shards)}
-	ctx, cancel := context.WithCancel(ctx)
-	only := o.Shards
+// Start starts a fleet. The caller stops it.
+func Start(o Options) (*Fleet, error) {
+	f := &Fleet{options: o}
+	n := o.Shards
 	if o.Only > 0 {
-		only = o.Only
+		n = o.Only
 	}
-	for i := o.First; i < only; i++ {
-		if err := f.start(ctx, o, i); err != nil {
-			cancel()
-			f.Wait()
-			return nil, err
-		}
-	}
-	f.running.Go(func() { // frees the context's resources once nothing needs it
-		<-ctx.Done()
-		cancel()
-	})
-	return f, nil
+	return f, f.Resize(n)
 }
 
-// Failed yields the error of a shard that has ended by itself.
-func (f *Fleet) Failed() <-chan error { return f.failed }
+// StartOne starts a single process, which uses neither kubeconfig nor shards.
+func StartOne(command Command) (*Fleet, error) { return Start(Options{Command: command, Shards: 1}) }
 
-// Wait waits until all shards have ended.
-func (f *Fleet) Wait() { f.running.Wait() }
-
-func (f *Fleet) start(ctx context.Context, o Options, i int) error {
-	metrics, telemetry, err := ports(ctx, o.Port, i)
-	if err != nil {
-		return fmt.Errorf("port of shard %d: %w", i, err)
-	}
-	words, err := o.Command.at(Place{
-		Kubeconfig: o.Kubeconfig(i), Port: metrics, TelemetryPort: telemetry, Shard: i, Shards: o.Shards,
-	})
-	if err != nil {
-		return err
-	}
-	log := filepath.Join(o.Dir, fmt.Sprintf("shard-%d.log", i))
-	file, err := os.Create(log)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Stdout, cmd.Stderr = file, file
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopGrace
-	// A Ctrl-C on the terminal is for the program that runs the fleet, which
-	// then ends the shards in its own order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	f.Shards = append(f.Shards, &Shard{
-		Base:      fmt.Sprintf("http://127.0.0.1:%d", metrics),
-		Metrics:   fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics),
-		Telemetry: fmt.Sprintf("http://127.0.0.1:%d/metrics", telemetry),
-		PID:       cmd.Process.Pid,
-	})
-	f.running.Go(func() {
-		err := cmd.Wait()
-		_ = file.Close()
-		if ctx.Err() == nil {
-			f.failed <- fmt.Errorf("shard %d has ended: %w\n%s", i, err, tail(log))
+// Resize starts replicas, or asks the last ones to end and does not wait for them.
+func (f *Fleet) Resize(n int) error {
+	f.options.Shards = max(f.options.Shards, n)
+	for i := len(f.Replicas); i < n; i++ {
+		if err := f.add(i); err != nil {
+			f.Stop()
+			return err
 		}
-	})
+	}
+	for _, r := range f.Replicas[n:] {
+		f.leaving.Go(func() {
+			_ = r.Stop(stopGrace) // one that fails to has been killed
+			r.Client.CloseIdleConnections()
+		})
+	}
+	f.Replicas = f.Replicas[:n]
 	return nil
 }
 
-// ports returns the two ports of a shard. That they are free now is no promise
-// that they will be, but gives a clear message in most cases.
-func ports(ctx context.Context, base, i int) (metrics, telemetry int, err error) {
-	want := [2]int{}
-	if base > 0 {
-		want = [2]int{base + 2*i, base + 2*i + 1}
-	}
-	var got [2]int
-	var listeners []net.Listener
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close()
-		}
-	}()
-	for j, p := range want {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
-		if err != nil {
-			return 0, 0, err
-		}
-		listeners = append(listeners, l)
-		addr, _ := l.Addr().(*net.TCPAddr)
-		got[j] = addr.Port
-	}
-	return got[0], got[1], nil
+// Stop ends all replicas and waits until they have ended.
+func (f *Fleet) Stop() {
+	_ = f.Resize(0) // starts nothing
+	f.leaving.Wait()
 }
 
-// tail returns the last lines of a log.
-func tail(path string) []byte {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil
+// Ended is an [EndedError] if a replica has ended by itself.
+func (f *Fleet) Ended() error {
+	for _, r := range f.Replicas {
+		if err := r.Ended(); err != nil {
+			return err
+		}
 	}
-	const most = 2000
-	if len(b) > most {
-		b = b[len(b)-most:]
-		b = b[bytes.IndexByte(b, '\n')+1:]
-	}
-	return b
+	return nil
 }
+
+// Until calls try until it returns nil, no longer than patience, and only as long as all replicas run.
+func (f *Fleet) Until(ctx context.Context, patience time.Duration, what string, try func(context.Context) error) error {
+	return Until(ctx, patience, what, func(ctx context.Context) error {
+		if err := f.Ended(); err != nil {
+			return err
+		}
+		return try(ctx)
+	})
+}
+
+// WaitReady waits until all replicas answer 200 on /readyz.
+func (f *Fleet) WaitReady(ctx context.Context, patience time.Duration) error {
+	return f.Until(ctx, patience, "ready", func(ctx context.Context) error {
+		for _, r := range f.Replicas {
+			if err := r.Ask(ctx, "/readyz"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// SaveLogs writes the logs of all replicas to a new folder and returns its path.
+func (f *Fleet) SaveLogs() (string, error) {
+	dir, err := os.MkdirTemp("", "statefleet-logs-")
+	for _, r := range f.Replicas {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, r.name+".log"), []byte(r.Log()), 0o600))
+	}
+	return dir, err
+}
+
+func (f *Fleet) add(i int) error {
+	name := fmt.Sprintf("shard-%d", i)
+	port, release, err := f.ports(i)
+	defer release()
+	if err != nil {
+		return fmt.Errorf("ports of %s: %w", name, err)
+	}
+	at := Place{Port: port[0], TelemetryPort: port[1], Shard: i, Shards: f.options.Shards}
+	if f.options.Kubeconfig != nil {
+		at.Kubeconfig = f.options.Kubeconfig(i)
+	}
+	words, err := f.options.Command.at(at)
+	if err != nil {
+		return err
+	}
+	r, err := Launch(name, words[0], Address(port[0]), Address(port[1]), words[1:])
+	if err != nil {
+		return err
+	}
+	f.Replicas = append(f.Replicas, r)
+	return nil
+}
+
+// ports returns the two ports of a shard. Fixed ones are tried now, for a clear message if they are taken.
+func (f *Fleet) ports(i int) ([]int, func(), error) {
+	if f.options.Port == 0 {
+		return ReservePorts(Loopback, 2)
+	}
+	fixed := []int{f.options.Port + 2*i, f.options.Port + 2*i + 1}
+	for _, port := range fixed {
+		l, err := net.Listen("tcp", net.JoinHostPort(Loopback, strconv.Itoa(port))) //nolint:noctx // it does not wait
+		if err != nil {
+			return nil, func() {}, err
+		}
+		_ = l.Close()
+	}
+	return fixed, func() {}, nil
+}
+
+func listen() (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(Loopback, "0")) //nolint:noctx // it does not wait
+}
+
+// Address is the URL of a port of loopback.
+func Address(port int) string { return "http://" + net.JoinHostPort(Loopback, strconv.Itoa(port)) }

@@ -5,89 +5,142 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
 	"time"
 )
 
-// Usage is what the kernel says of a shard's process, whatever the program is.
-type Usage struct {
-	// CPU is user and system time since the start, in steps of 10 ms.
-	CPU time.Duration
-	// Resident and Peak are bytes of resident memory now and at most.
-	Resident, Peak int64
-	// Anonymous is the part of Resident that is no file's, such as the program's.
-	Anonymous int64
+// Process is a running child. All methods may be called concurrently.
+type Process struct {
+	name string
+	cmd  *exec.Cmd
+	log  log
+	done chan struct{}
+	err  error // how it ended; read after done is closed
 }
 
-// clockTick is the unit of CPU times below /proc, on all Linux machines.
-const clockTick = 10 * time.Millisecond
-
-// Usage reads /proc; elsewhere than on Linux it fails.
-func (s *Shard) Usage() (Usage, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
-	if err != nil {
-		return Usage{}, fmt.Errorf("CPU time of a shard: %w", err)
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID))
-	if err != nil {
-		return Usage{}, fmt.Errorf("memory of a shard: %w", err)
-	}
-	var u Usage
-	if u.CPU, err = cpuTime(stat); err != nil {
-		return Usage{}, err
-	}
-	u.Resident, err = memoryField(status, "VmRSS:")
-	if err != nil {
-		return Usage{}, err
-	}
-	if u.Peak, err = memoryField(status, "VmHWM:"); err != nil {
-		return Usage{}, err
-	}
-	u.Anonymous, err = memoryField(status, "RssAnon:")
-	return u, err
+// EndedError says that a process ended without having been told to.
+type EndedError struct {
+	Name string
+	Err  error
+	Log  string // its last lines
 }
 
-// OwnUsage is that of this program; zero where the kernel does not say.
-func OwnUsage() Usage {
-	u, err := (&Shard{PID: os.Getpid()}).Usage()
-	if err != nil {
-		return Usage{}
+// Error implements error.
+func (e *EndedError) Error() string { return fmt.Sprintf("%s has ended: %v\n%s", e.Name, e.Err, e.Log) }
+
+// StartProcess runs the program at path and keeps what it writes. The child is killed when this
+// process dies, for any reason (on Linux); the caller ends it in order with Stop or Kill.
+func StartProcess(name, path string, args ...string) (*Process, error) {
+	p := &Process{name: name, cmd: exec.Command(path, args...), done: make(chan struct{})} //nolint:noctx // Stop ends it
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.SysProcAttr = childAttributes()
+	started := make(chan error)
+	go p.own(started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	return u
+	return p, nil
 }
 
-// cpuTime reads utime and stime of /proc/PID/stat. The program's name, which
-// may hold anything, ends with the last parenthesis.
-func cpuTime(stat []byte) (time.Duration, error) {
-	const utime, stime = 11, 12 // counted from the state, which follows the name
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) <= stime {
-		return 0, errors.New("/proc/PID/stat: too short")
-	}
-	user, err := strconv.ParseInt(string(fields[utime]), 10, 64)
+// own starts the child and waits for it on one thread: the kernel's "parent" in the death signal is
+// the thread that forked, so that thread must live as long as the child.
+func (p *Process) own(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := p.cmd.Start()
+	started <- err
 	if err != nil {
-		return 0, fmt.Errorf("/proc/PID/stat: %w", err)
+		return
 	}
-	system, err := strconv.ParseInt(string(fields[stime]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/PID/stat: %w", err)
-	}
-	return time.Duration(user+system) * clockTick, nil
+	p.err = p.cmd.Wait()
+	close(p.done)
 }
 
-// memoryField reads a line such as "VmRSS: 1024 kB" of /proc/PID/status.
-func memoryField(status []byte, name string) (int64, error) {
-	for line := range strings.Lines(string(status)) {
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok {
-			continue
-		}
-		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("/proc/PID/status: %w", err)
-		}
-		return kib << 10, nil
+// PID is the process id of the child.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when the child has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Running reports whether the child has not ended yet.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
 	}
-	return 0, fmt.Errorf("/proc/PID/status: no %s", name)
+}
+
+// Ended is an [EndedError] if the child does not run.
+func (p *Process) Ended() error {
+	if p.Running() {
+		return nil
+	}
+	err, log := p.err, p.Log()
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	return &EndedError{Name: p.name, Err: err, Log: log[max(0, len(log)-2000):]}
+}
+
+// Log is everything the child has written so far.
+func (p *Process) Log() string { return p.log.String() }
+
+// Stop asks the child to end (SIGTERM), waits for grace and kills it after that. The error is nil if
+// it ended by itself with exit code 0.
+func (p *Process) Stop(grace time.Duration) error {
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(grace):
+		p.Kill()
+		return fmt.Errorf("%s was killed: still running %s after SIGTERM", p.name, grace)
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s: %w", p.name, p.err)
+	}
+	return nil
+}
+
+// Kill ends the child at once and waits until it is gone.
+func (p *Process) Kill() {
+	p.signal(os.Kill)
+	<-p.done
+}
+
+// ExitCode is the exit code of a child that has ended, or -1 while it runs or if a signal ended it.
+func (p *Process) ExitCode() int {
+	if p.Running() {
+		return -1
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// signal ignores the only expected failure, a child that has ended already: the caller waits for that anyway.
+func (p *Process) signal(s os.Signal) {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		_, _ = fmt.Fprintf(&p.log, "signal %v: %v\n", s, err)
+	}
+}
+
+// log collects output from the child.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }

@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ func guarded(unit string) bool {
 	return unit == "allocs/op" || strings.HasSuffix(unit, "B/object")
 }
 
-// read adds what go test prints.
+// read adds the counts in the output of go test.
 func (c counts) read(output io.Reader) error {
 	lines := bufio.NewScanner(output)
 	pkg := ""
@@ -70,8 +70,7 @@ func parseCounts(r io.Reader) (counts, error) {
 // tolerated is how much a count may grow.
 const tolerated = 1.1
 
-// compare returns the counts that have grown too much or are gone, and what
-// else is worth saying.
+// compare returns the counts that have grown too much or are gone, and remarks on others.
 func (c counts) compare(now counts) (regressions, remarks []string) {
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		before := c[name]

@@ -1,9 +1,13 @@
-package main
+package guard
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 const output = `goos: linux
@@ -64,10 +68,10 @@ func TestUsage(t *testing.T) {
 	f := func(want int, message string, args ...string) {
 		t.Helper()
 		var stdout, stderr strings.Builder
-		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+		if code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
 			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
 		}
 	}
-	f(0, "--baseline", "--help")
-	f(2, "--nonsense", "--nonsense")
+	f(0, "--baseline", "guard", "--help")
+	f(2, "--nonsense", "guard", "--nonsense")
 }

@@ -1,4 +1,4 @@
-package main
+package guard
 
 import (
 	"runtime"
@@ -57,7 +57,7 @@ func kindOf(tb testing.TB, obj simulator.Object) string {
 }
 
 // BenchmarkCluster renders and stores every object of a cluster with the
-// default families: what is allocated on the way, and what is held afterwards,
+// default families: what is allocated on the way, and what is kept afterwards,
 // packed as it is at rest.
 func BenchmarkCluster(b *testing.B) {
 	objects := cluster(b)

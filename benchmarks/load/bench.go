@@ -1,38 +1,35 @@
-package main
+package load
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
+	"strings"
 	"time"
 
+	"github.com/statefleet/statefleet/benchmarks/fit"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// bench is the cluster that everything is measured on.
+// bench is a cluster that exporters are measured on.
 type bench struct {
-	options
-	cluster  *simulator.Cluster
-	progress io.Writer
-	touches  uint64 // seeds so far
+	*options
+	cluster       *simulator.Cluster
+	out, progress io.Writer
+	touches       uint64 // seeds so far
 }
 
-// burstLog is how many bytes of events are kept while many objects change, so that
-// nothing that is slow to follow has to list again. At other times it is less: what is
-// kept goes through the caches and the memory that the measured process shares.
-const burstLog = 1 << 30
-
 // newBench makes the cluster.
-func newBench(o options, progress io.Writer) (*bench, error) {
-	b := &bench{options: o, progress: progress}
-	spec := generator.Scale(o.pods)
+func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
+	b := &bench{options: o, out: out, progress: progress}
+	spec := generator.Scale(pods)
 	spec.Seed = o.seed
-	b.cluster = simulator.New(simulator.Options{
-		Seed: o.seed, LogEvents: 1 << 20,
-	})
+	b.cluster = simulator.New(simulator.Options{Seed: o.seed, LogEvents: 1 << 20})
 	start := time.Now()
 	if err := b.cluster.Populate(spec.Objects()); err != nil {
 		return nil, err
@@ -46,164 +43,146 @@ func (b *bench) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
 }
 
-// with opens a session, lets it sync, and goes on with what follows.
-func (b *bench) with(ctx context.Context, e exporter, shards, running int, steps ...func(*session, *result) error) (*result, error) {
+// step is one part of the measurement of a fleet.
+type step struct {
+	name string
+	run  func(context.Context, *measure.Session) error
+}
+
+// with opens a session, waits until it is synced, and takes the steps.
+func (b *bench) with(ctx context.Context, e measure.Exporter, shards, running int, steps ...step) (*measure.Session, error) {
 	s, err := b.open(ctx, e, shards, running)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Name, err)
+	}
+	defer s.Close()
+	for _, step := range steps {
+		if err := step.run(ctx, s); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", e.Name, step.name, err)
+		}
+		sum := s.Sum()
+		b.say("  %s: %.0f MiB, %.1f us of CPU an event", step.name, max(sum[measure.RestRSS], sum[measure.ChurnRSS]), sum[measure.EventCPU])
+	}
+	return s, nil
+}
+
+// open opens a session that is synced. The caller closes it.
+func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running int) (*measure.Session, error) {
+	s, err := measure.Open(b.cluster, e, shards, running, b.byServer)
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
-	r, err := s.sync(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.name, err)
+	if err := s.Sync(ctx, b.atRest); err != nil {
+		s.Close()
+		return nil, err
 	}
-	for _, step := range steps {
-		if err := step(s, r); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.name, err)
-		}
+	sum := s.Sum()
+	b.say("%s, %d of %d: synced in %.1f s, %.2f CPU-s, peak %.0f MiB", e.Name, running, shards,
+		sum[measure.SyncTime], sum[measure.SyncCPU], sum[measure.Peak])
+	return s, nil
+}
+
+// all are the steps in the order in which each finds what it expects: at rest, changed, churning.
+func (b *bench) all() []step {
+	const percentScrapes = 3
+	changed := func(kind string, n int, touch generator.Touch) step {
+		return step{kind, func(ctx context.Context, s *measure.Session) error {
+			touch.PerSecond, touch.Seed = b.touchRate, b.touches
+			b.touches += uint64(n * len(s.Figures))
+			return s.Changed(ctx, kind, n, b.atRest, touch)
+		}}
 	}
-	return r, nil
-}
-
-// foreignShards divide the cluster so that one shard owns next to nothing.
-const foreignShards = 256
-
-// outcome is everything that one run of the targets measures.
-type outcome struct {
-	Starts       [][]*result // of each of startings, repeated
-	Reading      []float64   // CPU seconds, see [bench.reading]; as often
-	One, Quarter *result
-	Foreign      *result // the cost of events that other shards own
-}
-
-// The parts of the targets, which can be measured alone.
-const (
-	partStarts  = "starts"
-	partForeign = "foreign"
-	partQuarter = "quarter"
-	partChurn   = "churn" // of one shard, without what comes before it in partOne
-	partOne     = "one"
-)
-
-func allParts() []string {
-	return []string{partStarts, partForeign, partQuarter, partChurn, partOne}
-}
-
-// measures says whether a part was asked for. The churn of one shard is in
-// partOne too.
-func (o *options) measures(part string) bool {
-	if len(o.parts) == 0 {
-		return part != partChurn
+	return []step{
+		b.settled(),
+		changed(measure.OnePercent, percentScrapes, generator.Touch{Share: 0.01}),
+		changed(measure.Statuses, 1, generator.Touch{Share: 1}),
+		changed(measure.Replaced, 1, generator.Touch{Share: 1, Replace: true}),
+		b.churned(b.churnScrape),
 	}
-	return slices.Contains(o.parts, part)
 }
 
-// targets measures all that the targets are about. Starts are repeated, the
-// kinds of them by turns, and count with their median.
-func (b *bench) targets(ctx context.Context) (*outcome, error) {
-	o := &outcome{}
-	own := b.exporter()
-	if b.measures(partStarts) {
-		if err := b.starting(ctx, own, o); err != nil {
-			return nil, err
-		}
-	}
-	churn := func(s *session, r *result) error { return s.churn(ctx, r, 0) }
-	for _, part := range []struct {
-		name   string
-		shards int
-		to     **result
-		steps  []func(*session, *result) error
-	}{
-		{partForeign, foreignShards, &o.Foreign, []func(*session, *result) error{func(s *session, r *result) error { return s.foreign(ctx, r) }}},
-		{partQuarter, 4, &o.Quarter, []func(*session, *result) error{func(s *session, r *result) error { return s.settled(ctx, r) }, churn}},
-		{partChurn, 1, &o.One, []func(*session, *result) error{churn}},
-		{partOne, 1, &o.One, b.all(ctx)},
-	} {
-		if !b.measures(part.name) {
-			continue
-		}
-		var err error
-		if *part.to, err = b.with(ctx, own, part.shards, 1, part.steps...); err != nil {
-			return nil, err
-		}
-	}
-	return o, nil
-}
-
-// start is a kind of start that there is a target for.
-type start struct {
-	shards   int
-	byServer bool // the API server leaves out what other shards own
-}
-
-// The kinds of start, in the order of [outcome.Starts].
-const (
-	startOne = iota
-	startQuarter
-	startEighth
-	startEighthByServer
-)
-
-func startings() []start { return []start{{1, false}, {4, false}, {8, false}, {8, true}} }
-
-// starting starts a shard of each kind by turns.
-func (b *bench) starting(ctx context.Context, own exporter, o *outcome) error {
-	o.Starts = make([][]*result, len(startings()))
-	for range b.starts {
-		reading, err := b.reading(ctx)
-		if err != nil {
+// settled measures a fleet that has been left alone for a while.
+func (b *bench) settled() step {
+	return step{"at rest", func(ctx context.Context, s *measure.Session) error {
+		if err := s.Idle(ctx, b.settle); err != nil {
 			return err
 		}
-		o.Reading = append(o.Reading, reading)
-		for i, kind := range startings() {
-			its := *b
-			its.sharding = b.sharding || kind.byServer
-			r, err := its.with(ctx, own, kind.shards, 1)
-			if err != nil {
+		return s.Settled(ctx, b.scrapes, max(1, b.scrapes/4))
+	}}
+}
+
+// churned measures a changing cluster: first until compression, which waits for quiet blocks, is as
+// steady as the change; then without scrapes, for the cost of an event; then with scrapes.
+func (b *bench) churned(scrapes int) step {
+	return step{"churn", func(ctx context.Context, s *measure.Session) error {
+		c := b.churn
+		c.Seed = b.seed + 7
+		return b.churning(ctx, c, func(ctx context.Context) error {
+			err := fleet.Pause(ctx, b.warm)
+			if err == nil {
+				err = s.Events(ctx, b.window)
+			}
+			if err == nil && scrapes > 0 {
+				err = s.ChurnScrapes(ctx, scrapes, b.every)
+			}
+			if err == nil {
+				err = s.Memory(measure.ChurnRSS)
+			}
+			return err
+		})
+	}}
+}
+
+// foreign measures events that other shards own: many of them, since one costs little.
+func (b *bench) foreign() step {
+	return step{"events of others", func(ctx context.Context, s *measure.Session) error {
+		if err := s.Idle(ctx, b.window/6); err != nil {
+			return err
+		}
+		c := generator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: b.seed + 8}
+		return b.churning(ctx, c, func(ctx context.Context) error {
+			if err := fleet.Pause(ctx, b.window/10); err != nil {
 				return err
 			}
-			o.Starts[i] = append(o.Starts[i], r)
-		}
-	}
-	return nil
+			return s.Events(ctx, b.window/2)
+		})
+	}}
 }
 
-// all are the measurements of a fleet in the order in which each finds what it
-// expects: at rest, changed, churning.
-func (b *bench) all(ctx context.Context) []func(*session, *result) error {
-	const percentScrapes = 3
-	percent, everything, replaced := generator.Touch{Share: 0.01}, generator.Touch{Share: 1}, generator.Touch{Share: 1, Replace: true}
-	return []func(*session, *result) error{
-		func(s *session, r *result) error { return s.settled(ctx, r) },
-		func(s *session, r *result) error {
-			return s.changed(ctx, r, "1 % changed", percent, percentScrapes, func(f *figures) **scrapes { return &f.OnePercent })
-		},
-		func(s *session, r *result) error {
-			return s.changed(ctx, r, "every status changed", everything, 1, func(f *figures) **scrapes { return &f.Everything })
-		},
-		func(s *session, r *result) error {
-			return s.changed(ctx, r, "every object replaced", replaced, 1, func(f *figures) **scrapes { return &f.Replaced })
-		},
-		func(s *session, r *result) error { return s.churn(ctx, r, s.churnScrapesN) },
-	}
-}
-
-// foreign measures events that belong to others, many of them, since one costs
-// little.
-func (s *session) foreign(ctx context.Context, r *result) error {
-	if err := s.idle(ctx, r, s.window/6); err != nil {
-		return err
-	}
-	c := generator.Churn{StatusUpdatesPerSecond: 10 * s.updates, Seed: s.seed + 8}
-	err := s.churning(ctx, c, func(ctx context.Context) error {
-		if err := pause(ctx, s.window/10); err != nil {
-			return err
-		}
-		return s.events(ctx, r, s.window/2)
-	})
-	if err == nil {
-		s.say("  events of others: %.0f/s, %.1f us of CPU each", r.Sum.Churn.EventsPerSecond, r.Sum.Churn.MicrosecondsPerEvent)
+// churning lets the cluster change while run runs.
+func (b *bench) churning(ctx context.Context, c generator.Churn, run func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel() // a churn that fails ends the measurement
+		done <- c.Run(ctx, b.cluster)
+	}()
+	err := run(ctx)
+	cancel()
+	if failed := <-done; failed != nil {
+		return failed
 	}
 	return err
+}
+
+// findings are the results in a file.
+type findings struct {
+	Conditions report.Conditions
+	Churn      generator.Churn
+	Columns    []string         `json:",omitempty"`
+	Figures    []report.Figures `json:",omitempty"`
+	Runs       []fit.Run        `json:",omitempty"`
+}
+
+// finish writes the results, and saves them unless they have no name. Text is their tables in Markdown.
+func (b *bench) finish(name, text string, f findings) error {
+	f.Conditions, f.Churn = report.Observe(b.commit, b.cluster), b.churn
+	var md strings.Builder
+	f.Conditions.Write(&md)
+	_, _ = fmt.Fprintf(&md, "Churn: %g jobs, %g status updates and %g heartbeats a second.\n\n%s\n",
+		b.churn.JobsPerSecond, b.churn.StatusUpdatesPerSecond, b.churn.HeartbeatsPerSecond, text)
+	if _, err := io.WriteString(b.out, md.String()); err != nil || name == "" {
+		return err
+	}
+	return report.Save(b.results, name, md.String(), f)
 }

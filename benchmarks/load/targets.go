@@ -1,144 +1,209 @@
-package main
+package load
 
-// reference is kube-state-metrics 2.20 on the same cluster, measured on another,
-// quiet machine with two cores. It is no measurement of ours: ratios to it hold
-// as far as machines are alike. Of a range, it has the better end.
-type reference struct {
-	pods         int
-	one, quarter column
-	unchangedMS  float64 // the target for a scrape's time, which is no ratio
-	restMiB      float64 // the target for memory, where it is no ratio
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
+)
+
+// foreignShards divide the cluster so that one shard owns next to nothing.
+const foreignShards = 256
+
+// The parts of the targets, which can be measured alone.
+const (
+	partStarts  = "starts"
+	partForeign = "foreign"
+	partQuarter = "quarter"
+	partChurn   = "churn" // of one shard, without what comes before it in partOne
+	partOne     = "one"
+)
+
+func allParts() []string { return []string{partStarts, partForeign, partQuarter, partChurn, partOne} }
+
+// start is a kind of start that there is a target for.
+type start struct {
+	name     string
+	shards   int
+	byServer bool // the API server leaves out the objects of other shards
 }
 
-// column is one column of the reference.
-type column struct {
-	gzipMB, gzipCPU                float64
-	identitySeconds, identityCPU   float64
-	syncCPU                        float64
-	peakMiB, lateMiB, microseconds float64
+// The kinds of start, in the order of [outcome.starts].
+const (
+	startOne = iota
+	startQuarter
+	startEighth
+	startEighthByServer
+)
+
+func startings() []start {
+	return []start{{"one", 1, false}, {"1 of 4", 4, false}, {"1 of 8", 8, false}, {"1 of 8, by the server", 8, true}}
 }
 
-func reference20k() reference {
-	return reference{
-		pods: 20_000, unchangedMS: 60, restMiB: 160,
-		one:     column{38.8, 5.2, 1.57, 1.42, 6.8, 1463, 939, 313},
-		quarter: column{9.7, 1.43, 0.31, 0.25, 3.8, 416, 270, 214},
+// outcome is the figures of one run of the targets; nil where a part was not measured.
+type outcome struct {
+	starts                []report.Figures // medians, of each of startings
+	floor                 []float64        // CPU seconds, see [measure.Floor]; one for each round of starts
+	one, quarter, foreign report.Figures
+}
+
+// targets measures all figures that there are targets for.
+func (o *options) targets(ctx context.Context, b *bench) error {
+	var found outcome
+	if o.measures(partStarts) {
+		if err := b.starting(ctx, &found); err != nil {
+			return err
+		}
 	}
-}
-
-func reference100k() reference {
-	return reference{
-		pods: 100_000, unchangedMS: 300, restMiB: 600,
-		one:     column{205, 31, 9.1, 8.2, 64, 6393, 3823, 313},
-		quarter: column{51, 7.3, 1.7, 1.55, 20, 1906, 1025, 214},
+	for _, part := range []struct {
+		name   string
+		shards int
+		to     *report.Figures
+		steps  []step
+	}{
+		{partForeign, foreignShards, &found.foreign, []step{b.foreign()}},
+		{partQuarter, 4, &found.quarter, []step{b.settled(), b.churned(0)}},
+		{partChurn, 1, &found.one, []step{b.churned(0)}},
+		{partOne, 1, &found.one, b.all()},
+	} {
+		if !o.measures(part.name) {
+			continue
+		}
+		s, err := b.with(ctx, o.exporter, part.shards, 1, part.steps...)
+		if err != nil {
+			return err
+		}
+		*part.to = s.Sum()
 	}
+	return b.finishTargets(found)
 }
 
-// referenceFor is the reference of the size that is nearer, in proportion to
-// the pods; scale is 1 when it was measured at that very size.
-func referenceFor(pods int) (r reference, scale float64) {
-	r = reference20k()
-	if pods > 60_000 {
-		r = reference100k()
+// starting starts a shard of each kind by turns.
+func (b *bench) starting(ctx context.Context, to *outcome) error {
+	kinds := startings()
+	runs := make([][]report.Figures, len(kinds))
+	for range b.starts {
+		floor, err := measure.Floor(ctx, b.cluster)
+		if err != nil {
+			return err
+		}
+		b.say("reading all lists and dropping them: %.3f CPU-s", floor)
+		to.floor = append(to.floor, floor)
+		for i, kind := range kinds {
+			its, options := *b, *b.options
+			options.byServer = options.byServer || kind.byServer
+			its.options = &options
+			s, err := its.with(ctx, b.exporter, kind.shards, 1)
+			if err != nil {
+				return err
+			}
+			runs[i] = append(runs[i], s.Sum())
+		}
 	}
-	return r, float64(pods) / float64(r.pods)
+	for _, r := range runs {
+		to.starts = append(to.starts, report.MedianOf(measure.Measures(), r))
+	}
+	return nil
 }
 
-// target is one row: what was measured, and what it had to be at most.
+func (b *bench) finishTargets(found outcome) error {
+	f := findings{}
+	add := func(name string, of report.Figures) {
+		if of != nil {
+			f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, of)
+		}
+	}
+	add("one", found.one)
+	add("1 of 4", found.quarter)
+	if found.starts != nil {
+		for i, kind := range startings() {
+			add("start of "+kind.name, found.starts[i])
+		}
+	}
+	add(fmt.Sprint("1 of ", foreignShards), found.foreign)
+	var text strings.Builder
+	rows := [][]string{{"figure", "value", "target", "met"}}
+	met := 0
+	for _, t := range found.judge(b.pods) {
+		verdict := "no"
+		if t.value <= t.limit {
+			verdict = "yes"
+			met++
+		}
+		rows = append(rows, []string{t.name, report.Number(t.value) + " " + t.unit, report.Number(t.limit) + " " + t.unit, verdict})
+	}
+	report.Table(&text, rows)
+	_, _ = fmt.Fprintf(&text, "\n%d of %d targets met.\n", met, len(rows)-1)
+	if found.starts != nil {
+		_, _ = fmt.Fprintf(&text, "Reading all lists and dropping them takes %s ms of CPU.\n", report.Number(report.Median(found.floor)*1e3))
+	}
+	_, _ = fmt.Fprintln(&text)
+	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
+	if len(b.parts) > 0 {
+		return b.finish("", text.String(), f) // results that are kept are complete
+	}
+	return b.finish("targets-"+report.Thousands(b.pods), text.String(), f)
+}
+
+// target is a figure and the value that it may have at most.
 type target struct {
-	What      string
-	Unit      string
-	Value     float64
-	Target    float64
-	Reference float64 `json:",omitempty"` // of kube-state-metrics; 0 where there is none
-	Met       bool
+	name, unit   string
+	value, limit float64
 }
 
-// leastCPU is the least time that is measured, in seconds.
-const leastCPU = 0.01
+// limit is the same for all sizes, or differs between 20,000 and 100,000 pods and is in proportion to the
+// pods then.
+type limit struct{ small, large float64 }
 
-// rows collects targets.
-type rows struct {
-	all   []target
-	scale float64
-}
-
-func (r *rows) row(what, unit string, value, limit, reference float64) {
-	r.all = append(r.all, target{What: what, Unit: unit, Value: value, Target: limit, Reference: reference, Met: value <= limit})
-}
-
-// ratio is for targets that are a part of the reference, which grows with the cluster.
-func (r *rows) ratio(what, unit string, value, part, reference float64) {
-	r.row(what, unit, value, part*reference*r.scale, reference*r.scale)
-}
-
-// ms is for what is held in seconds.
-const ms = 1e3
-
-// judge makes the rows of all targets from what was measured.
-func (o *outcome) judge(pods int) []target {
-	ref, scale := referenceFor(pods)
-	r := &rows{scale: scale}
-	if o.One != nil && o.One.Sum.Gzip != nil {
-		r.scrapes(o.One.Sum, ref)
-		r.memory(o.One.Sum, ref)
+func (l limit) of(pods int) float64 {
+	switch {
+	case l.large == 0:
+		return l.small
+	case pods > 60_000:
+		return l.large * float64(pods) / 100_000
+	default:
+		return l.small * float64(pods) / 20_000
 	}
-	if o.Starts != nil {
-		r.starts(o, ref)
+}
+
+// judge returns the targets of all figures that were measured.
+func (o *outcome) judge(pods int) (all []target) {
+	row := func(name, unit string, value float64, l limit) {
+		all = append(all, target{name, unit, value, l.of(pods)})
 	}
-	if o.One != nil && o.One.Sum.Churn != nil {
-		event := o.One.Sum.Churn.MicrosecondsPerEvent
-		r.row("CPU for an event, owned, packing included", "us", event, 100, ref.one.microseconds)
-		r.row("CPU for an event, owned, packing included: second target", "us", event, 60, ref.one.microseconds)
+	of := func(f report.Figures, figure, unit string, l limit) {
+		if v, ok := f[figure]; ok {
+			row(figure, unit, v, l)
+		}
 	}
-	if o.Foreign != nil {
-		r.row("CPU for an event, not owned", "us", o.Foreign.Sum.Churn.MicrosecondsPerEvent, 6, 0)
+	one := o.one
+	of(one, measure.Unchanged+measure.CPU, "ms", limit{52, 310})
+	of(one, measure.Unchanged+measure.Median, "ms", limit{60, 300})
+	of(one, measure.OnePercent+measure.CPU, "ms", limit{173, 1033})
+	of(one, measure.Churning+measure.CPU, "ms", limit{260, 1550})
+	of(one, measure.Statuses+measure.CPU, "ms", limit{3640, 21_700})
+	of(one, measure.Replaced+measure.CPU, "ms", limit{3640, 21_700})
+	of(one, measure.Unchanged+measure.Body, "MB", limit{48.5, 256})
+	of(one, measure.Identity+measure.Median, "ms", limit{785, 4550})
+	of(one, measure.Identity+measure.CPU, "ms", limit{710, 4100})
+	of(one, measure.RestRSS, "MiB", limit{160, 600})
+	if rest := one[measure.RestRSS]; rest > 0 {
+		of(one, measure.Peak, "MiB", limit{183, 799})
+		row("resident memory, peak over at rest", "times", one[measure.Peak]/rest, limit{1.3, 0})
 	}
-	return r.all
-}
-
-func (r *rows) scrapes(one figures, ref reference) {
-	gzip := ref.one.gzipCPU * ms
-	r.ratio("gzip scrape, nothing changed: CPU", "ms", one.Gzip.CPUSeconds*ms, 1./100, gzip)
-	r.row("gzip scrape, nothing changed: time, median", "ms", one.Gzip.MedianSeconds*ms, ref.unchangedMS*r.scale, 0)
-	r.ratio("gzip scrape, 1 % of the objects changed: CPU", "ms", one.OnePercent.CPUSeconds*ms, 1./30, gzip)
-	r.ratio("gzip scrape, churn, packing between scrapes counted in: CPU", "ms", one.Churn.Gzip.CPUSeconds*ms, 1./20, gzip)
-	r.ratio("gzip scrape, status of every object changed: CPU", "ms", one.Everything.CPUSeconds*ms, 0.7, gzip)
-	r.ratio("gzip scrape, every object replaced: CPU", "ms", one.Replaced.CPUSeconds*ms, 0.7, gzip)
-	r.ratio("gzip body", "MB", float64(one.Gzip.Bytes)/1e6, 1.25, ref.one.gzipMB)
-	r.ratio("identity scrape: time, median", "ms", one.Identity.MedianSeconds*ms, 0.5, ref.one.identitySeconds*ms)
-	r.ratio("identity scrape: CPU", "ms", one.Identity.CPUSeconds*ms, 0.5, ref.one.identityCPU*ms)
-}
-
-func (r *rows) memory(one figures, ref reference) {
-	r.row("resident memory, at rest", "MiB", one.RestMiB, ref.restMiB*r.scale, ref.one.lateMiB*r.scale)
-	r.ratio("resident memory, peak until synced", "MiB", one.PeakMiB, 1./8, ref.one.peakMiB)
-	r.row("resident memory, peak over at rest", "times", one.PeakMiB/max(one.RestMiB, 1), 1.3, 0)
-}
-
-func (r *rows) starts(o *outcome, ref reference) {
-	r.ratio("first sync, one: CPU", "CPU-s", o.startCPU(startOne), 1/2.5, ref.one.syncCPU)
-	r.ratio("first sync, 1 of 4: CPU", "CPU-s", o.startCPU(startQuarter), 1./6, ref.quarter.syncCPU)
-	eighth := o.startCPU(startOne) / 8
-	r.row("first sync, 1 of 8 over an eighth of one: CPU", "times", o.startCPU(startEighth)/eighth, eighthTarget, 0)
-	r.row("first sync, 1 of 8 over an eighth of one, the API server shards: CPU", "times", o.startCPU(startEighthByServer)/eighth, eighthTarget, 0)
-}
-
-// eighthTarget is what a shard of eight may take, in eighths of what one takes.
-const eighthTarget = 1.25
-
-// startCPU is the CPU time in seconds of a kind of start.
-func (o *outcome) startCPU(start int) float64 {
-	var all []float64
-	for _, one := range o.Starts[start] {
-		all = append(all, one.Sum.SyncCPUSeconds)
+	if o.starts != nil {
+		cpu := func(kind int) float64 { return max(o.starts[kind][measure.SyncCPU], 0.01) } // the kernel counts in steps
+		eighth := cpu(startOne) / 8
+		row("first sync, one: CPU", "CPU-s", cpu(startOne), limit{2.72, 25.6})
+		row("first sync, 1 of 4: CPU", "CPU-s", cpu(startQuarter), limit{0.633, 3.33})
+		row("first sync, 1 of 8 over an eighth of one: CPU", "times", cpu(startEighth)/eighth, limit{1.25, 0})
+		row("first sync, 1 of 8 over an eighth of one, the API server shards: CPU", "times", cpu(startEighthByServer)/eighth, limit{1.25, 0})
 	}
-	return max(median(all), leastCPU)
-}
-
-// commonCPU is how much of what one shard takes to start every shard of eight may take
-// as well, so that it meets eighthTarget: with c of it common and the rest o-c divided,
-// c + (o-c)/8 = 1.25 o/8.
-func (o *outcome) commonCPU() float64 {
-	return o.startCPU(startOne) * (eighthTarget - 1) / 7
+	of(one, measure.EventCPU, "us", limit{60, 0})
+	if cpu, ok := o.foreign[measure.EventCPU]; ok {
+		row("CPU for an event of another shard", "us", cpu, limit{6, 0})
+	}
+	return all
 }

@@ -1,4 +1,4 @@
-package main
+package pressure
 
 import (
 	"errors"
@@ -36,13 +36,13 @@ func newGroup() (controlGroup, error) {
 
 // words come in front of a command line that is to run with a limit; GOMEMLIMIT is what
 // --auto-gomemlimit makes of the limit of a container.
-func (g controlGroup) words(bytes int64) ([]string, error) {
-	err := os.WriteFile(filepath.Join(g.dir, g.limit), []byte(strconv.FormatInt(bytes, 10)), 0o600)
+func (g controlGroup) words(bytes uint64) ([]string, error) {
+	err := os.WriteFile(filepath.Join(g.dir, g.limit), []byte(strconv.FormatUint(bytes, 10)), 0o600)
 	join := `echo $$ > ` + filepath.Join(g.dir, "cgroup.procs") + ` && exec "$@"`
 	return []string{"sh", "-c", join, "sh", "env", fmt.Sprintf("GOMEMLIMIT=%d", bytes*9/10)}, err
 }
 
-// peak is the most that a process with the limit has had, 0 where no one says.
+// peak is the peak of the memory of a process with the limit, 0 where it is not known.
 func (g controlGroup) peak() int64 {
 	text, err := os.ReadFile(filepath.Join(g.dir, g.most))
 	if err != nil {
@@ -52,4 +52,4 @@ func (g controlGroup) peak() int64 {
 	return n
 }
 
-func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory harms no one
+func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory does no harm

@@ -1,14 +1,16 @@
-package main
+package pressure
 
 import (
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // TestClientsOfASmallReplica is the short form of `make pressure`: a replica with little
-// more memory than it needs outlives lists and fifty clients at once, ten of which
+// more memory than it needs survives lists and fifty clients at once, ten of which
 // never read.
 func TestClientsOfASmallReplica(t *testing.T) {
 	group, err := newGroup()
@@ -16,18 +18,18 @@ func TestClientsOfASmallReplica(t *testing.T) {
 		t.Skipf("NOT TESTED: %v", err)
 	}
 	group.close()
-	binary := filepath.Join(t.TempDir(), "statefleet")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/statefleet")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	t.Setenv("CGO_ENABLED", "0")
+	binary, err := fleet.Build(fleet.Statefleet)
+	if err != nil {
+		t.Fatal(err)
 	}
-	app, o := flags()
-	if _, err := app.Parse([]string{"--binary=" + binary, "--pods=2000", "--storms=2", "--scrape=10s"}); err != nil {
+	app := kingpin.New("benchmarks", "")
+	_, o := flags(app)
+	if _, err := app.Parse([]string{"pressure", "--binary=" + binary, "--pods=2000", "--storms=2", "--scrape=10s"}); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := press(t.Context(), *o, &out, part{"start and scrapes", (*pressure).scrapes}); err != nil {
+	if err := o.press(t.Context(), &out, (*pressure).scrapes); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	t.Log(out.String())

@@ -1,81 +1,65 @@
-package main
+package pressure
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/installation"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
-	"github.com/statefleet/statefleet/resources"
 )
 
 const idlers = 10 // clients that ask and never read
 
-// scrapes starts a process within its limit, has it list everything again and again
-// while the cluster changes, and has many clients scrape at once.
+// scrapes starts a process within its limit, has it list everything again and again while the cluster
+// changes, and has many clients scrape at once.
 func (p *pressure) scrapes(ctx context.Context) error {
-	limit, err := p.steady(ctx)
+	r, err := p.begin(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := p.start(ctx, limit)
-	if err != nil {
+	defer r.fleet.Stop()
+	if err := r.row("start", "ready"); err != nil {
 		return err
 	}
-	defer r.stop()
-	if err := errors.Join(r.settle(ctx), r.row("start", "ready")); err != nil {
-		return err
-	}
-	if err := r.storms(ctx); err != nil {
+	if err := r.relistAgainAndAgain(ctx); err != nil {
 		return err
 	}
 	return r.crowdOfClients(ctx)
 }
 
-func (r *replica) storms(ctx context.Context) error {
+func (r *replica) relistAgainAndAgain(ctx context.Context) error {
 	churning, cancel := context.WithCancel(ctx)
 	churned := make(chan error, 1)
 	go func() {
 		churned <- generator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
 	}()
-	for range r.pressure.storms {
+	for range r.storms {
 		r.cluster.Compact()
 		r.cluster.CloseWatches()
-		select {
-		case <-ctx.Done():
-		case <-time.After(3 * time.Second):
-		}
+		_ = fleet.Pause(ctx, 3*time.Second) // settle reports that ctx has ended
 	}
 	cancel()
 	if err := errors.Join(<-churned, r.settle(ctx)); err != nil {
 		return err
 	}
-	self, err := r.Self(ctx)
+	self, err := r.SelfMetrics(ctx)
 	if err != nil {
 		return err
 	}
-	held, there := int(self.Sum("statefleet_objects")), exported(r.cluster)
+	held, there := int(self.Value(selfmetrics.Objects)), installation.Exported(r.cluster)
 	if held != there {
-		return fmt.Errorf("%d objects are held of %d", held, there)
+		return fmt.Errorf("%d of %d objects are held", held, there)
 	}
-	return r.row("storms of lists", "%d times everything was listed again under 400 events a second; %d objects of %d", r.pressure.storms, held, there)
-}
-
-// exported is the number of objects of default kinds.
-func exported(c *simulator.Cluster) int {
-	n := 0
-	for _, k := range resources.All() {
-		if k.Default {
-			n += len(c.Names(k.Name()))
-		}
-	}
-	return n
+	return r.row("storms of lists", "%d times everything was listed again under 400 events a second; %d objects of %d", r.storms, held, there)
 }
 
 // crowdOfClients has some clients read as fast as they can, and some not at all.
@@ -83,7 +67,7 @@ func (r *replica) crowdOfClients(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.scrape)
 	defer cancel()
 	for range idlers {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(r.Base, "http://"))
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(r.URL, "http://"))
 		if err != nil {
 			return err
 		}
@@ -101,7 +85,7 @@ func (r *replica) crowdOfClients(ctx context.Context) error {
 	for i := range r.clients - idlers {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				status, err := r.page(ctx, []string{"gzip", "identity"}[i%2], nil)
+				status, err := r.status(ctx, []string{"gzip", "identity"}[i%2])
 				mu.Lock()
 				if answers[status]++; err != nil && ctx.Err() == nil {
 					failed = err
@@ -120,4 +104,18 @@ func (r *replica) crowdOfClients(ctx context.Context) error {
 	}
 	return r.row("clients", "%d at once, %d never read: %d pages, %d answers 503 beyond --web.max-requests",
 		r.clients, idlers, answers[http.StatusOK], answers[http.StatusServiceUnavailable])
+}
+
+// status reads the page. One that is refused with 503 is no error.
+func (r *replica) status(ctx context.Context, encoding string) (int, error) {
+	response, err := r.Open(ctx, r.URL+"/metrics", encoding)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
+		return response.StatusCode, fmt.Errorf("%s/metrics answers %s", r.URL, response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
 }

@@ -2,28 +2,15 @@ package report
 
 import (
 	"math/rand/v2"
-	"runtime"
-	"slices"
 	"time"
 )
 
 const (
 	chaseBytes = 16 << 20
 	chaseLine  = 64 // bytes of a cache line
-	rest       = 50 * time.Millisecond
-	restedFor  = 5000 // accesses after each rest
-	rests      = 21
 )
 
-// MemoryAccess is what a random access to 16 MiB of memory takes, in nanoseconds. On a
-// machine that is shared the neighbours decide, and what is woken often, as by events,
-// costs more where Rested is more: figures of two runs compare only where it is alike.
-type MemoryAccess struct {
-	Busy   float64 // one after the other
-	Rested float64 // after 50 ms in which nothing was accessed; the median
-}
-
-// chase goes from line to line of memory in an order that nothing can foresee.
+// chase goes from line to line of memory in an unpredictable order.
 type chase struct {
 	lines [][chaseLine / 4]uint32 // the first word of each is the line after it
 	at    uint32
@@ -49,23 +36,14 @@ func (c *chase) access(n int) float64 {
 	for range n {
 		at = c.lines[at][0]
 	}
-	c.at = at // so that the loop is not for nothing
+	c.at = at // so that the compiler keeps the loop
 	return float64(time.Since(start).Nanoseconds()) / float64(n)
 }
 
-// observeMemory takes a second and a half.
-func observeMemory() MemoryAccess {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+// memoryAccess is the time of a random access to 16 MiB of memory, in nanoseconds. On a shared machine the
+// neighbours decide it, and with it what an event costs: compare figures of runs in which it is alike.
+func memoryAccess() float64 {
 	c := newChase()
 	c.access(len(c.lines))
-	m := MemoryAccess{Busy: c.access(4 * len(c.lines))}
-	var rested []float64
-	for range rests {
-		time.Sleep(rest)
-		rested = append(rested, c.access(restedFor))
-	}
-	slices.Sort(rested)
-	m.Rested = rested[len(rested)/2]
-	return m
+	return c.access(4 * len(c.lines))
 }

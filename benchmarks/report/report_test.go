@@ -82,3 +82,39 @@ func TestChaseGoesThroughAllMemory(t *testing.T) {
 		t.Errorf("%d lines in a round that ends at %d, want %d and 0", len(seen), c.at, chaseBytes/chaseLine)
 	}
 }
+
+func TestFiguresOfShardsAreSummedUp(t *testing.T) {
+	measures := []Measure{{Name: "time", Unit: "s", Longest: true}, {Name: "memory", Unit: "MiB"}, {Name: "series"}}
+	all := Sum(measures, []Figures{{"time": 3, "memory": 1}, {"time": 2, "memory": 5}})
+	if len(all) != 2 || all["time"] != 3 || all["memory"] != 6 {
+		t.Errorf("summed up to %v", all)
+	}
+	medians := MedianOf(measures, []Figures{{"time": 9, "memory": 1}, {"time": 1, "memory": 1}, {"time": 2}})
+	if len(medians) != 1 || medians["time"] != 2 {
+		t.Errorf("medians %v, want that of time alone", medians)
+	}
+	var b strings.Builder
+	WriteFigures(&b, measures, []string{"one", "two"}, []Figures{{"time": 3}, {"series": 5}})
+	for want, n := range map[string]int{"| time, s ": 1, "| series ": 1, "memory": 0} {
+		if got := strings.Count(b.String(), want); got != n {
+			t.Errorf("%q stands %d times in\n%s", want, got, &b)
+		}
+	}
+}
+
+func TestRatiosAreOfCommonFigures(t *testing.T) {
+	var b strings.Builder
+	WriteRatios(&b, []Measure{{Name: "a", Unit: "MiB"}, {Name: "b"}}, [4]string{"median", "own", "other", "ratio"},
+		Figures{"a": 2, "b": 1}, Figures{"a": 6})
+	if !strings.Contains(b.String(), "| 6.00 MiB | 3.00  |") || strings.Contains(b.String(), "| b ") {
+		t.Errorf("no ratio of 3, or one of a figure that only one has, in\n%s", &b)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, values := range map[float64][]float64{5: {5}, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}} {
+		if got := Median(values); got != want {
+			t.Errorf("%v: %g", values, got)
+		}
+	}
+}

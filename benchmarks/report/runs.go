@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fit"
 )
 
-// Runs writes a row for each run of a fleet: what all its shards take together.
+// Runs writes a row for each run of a fleet, with the sums of all its shards.
 func Runs(w io.Writer, runs []fit.Run) {
 	const mebi = 1 << 20
 	rows := [][]string{{
@@ -33,7 +33,7 @@ func Runs(w io.Writer, runs []fit.Run) {
 	_, _ = fmt.Fprintln(w)
 }
 
-// known leaves the place of what was not measured empty.
+// known leaves a value that was not measured empty.
 func known(v float64) string {
 	if v == 0 {
 		return ""

@@ -1,10 +1,9 @@
-package main
+package soak
 
 import (
 	"bytes"
 	"runtime"
 	"runtime/pprof"
-	"strings"
 	"testing"
 )
 
@@ -14,12 +13,12 @@ func TestLiveHeapIsReadFromAProfile(t *testing.T) {
 	if err := pprof.Lookup("heap").WriteTo(&profile, 1); err != nil {
 		t.Fatal(err)
 	}
-	got, err := heapAlloc(&profile)
+	got, err := heapAlloc(profile.String())
 	if err != nil || got < float64(len(held)) || got > 4*float64(len(held)) {
 		t.Errorf("%.0f bytes, %v; %d are held at least", got, err, len(held))
 	}
 	runtime.KeepAlive(held)
-	if _, err := heapAlloc(strings.NewReader("heap profile: 1: 2 [3: 4] @ heap/1048576\n")); err == nil {
+	if _, err := heapAlloc("heap profile: 1: 2 [3: 4] @ heap/1048576\n"); err == nil {
 		t.Error("a profile without the figure is taken for one with it")
 	}
 }

@@ -1,19 +1,24 @@
-package main
+package soak
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/installation"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 )
 
-// look is what the replicas hold together when the cluster is at rest and holds as
-// many objects as at the other looks.
+// look is the sum of the replicas' figures when the cluster is at rest and holds as many objects as at
+// the other looks.
 type look struct {
 	at                         time.Duration // since the first round began
 	objects, goroutines, files float64
 	heap, resident             float64 // bytes; heap after a collection
-	pages, text                float64 // number of pages, and bytes of text in them
+	blocks, text               float64 // number of blocks, and bytes of text in them
 }
 
 // measure is one figure of a look.
@@ -33,7 +38,7 @@ func measures() []measure {
 		{"files", "%10.0f", func(l look) float64 { return l.files }, false},
 		{"heap MiB", "%10.2f", func(l look) float64 { return l.heap / mebi }, false},
 		{"RSS MiB", "%10.1f", func(l look) float64 { return l.resident / mebi }, false},
-		{"pages", "%10.0f", func(l look) float64 { return l.pages }, false},
+		{"blocks", "%10.0f", func(l look) float64 { return l.blocks }, false},
 		{"text MiB", "%10.2f", func(l look) float64 { return l.text / mebi }, true},
 	}
 }
@@ -50,87 +55,109 @@ func lookHeader() string {
 func (l look) String() string {
 	var b strings.Builder
 	for _, m := range measures() {
-		b.WriteByte(' ')
-		fmt.Fprintf(&b, m.format, m.of(l))
+		fmt.Fprintf(&b, " "+m.format, m.of(l))
 	}
 	return b.String()
 }
 
-// look waits until the replicas are at rest, and looks.
+// look waits until the replicas are at rest, and takes the figures.
 func (t *trial) look(ctx context.Context) (look, error) {
-	if err := t.settle(ctx); err != nil {
-		return look{}, err
-	}
 	var sum look
-	for _, s := range t.fleet.Shards {
-		heap, err := liveHeap(ctx, s)
+	if err := t.settle(ctx); err != nil {
+		return sum, err
+	}
+	for _, r := range t.fleet.Replicas {
+		heap, err := liveHeap(ctx, r)
 		if err != nil {
 			return sum, err
 		}
-		self, err := s.Self(ctx)
+		self, err := r.SelfMetrics(ctx)
 		if err != nil {
 			return sum, err
 		}
-		sum.objects += self.Sum("statefleet_objects")
-		sum.goroutines += self.Sum("go_goroutines")
-		sum.files += self.Sum("process_open_fds")
+		sum.objects += self.Value(selfmetrics.Objects)
+		sum.goroutines += self.Value("go_goroutines")
+		sum.files += self.Value("process_open_fds")
 		sum.heap += heap
-		sum.resident += self.Sum("process_resident_memory_bytes")
-		sum.pages += self.Sum("statefleet_pages")
-		sum.text += self.Sum("statefleet_page_text_bytes")
+		sum.resident += self.Value("process_resident_memory_bytes")
+		sum.blocks += self.Value(selfmetrics.Blocks)
+		sum.text += self.Value(selfmetrics.TextBytes)
 	}
 	return sum, nil
 }
 
-// settleTime is how long the replicas may take until they hold the cluster's objects.
-const settleTime = 3 * time.Minute
+const (
+	// settleTime is how long the replicas may take until they hold the cluster's objects.
+	settleTime = 3 * time.Minute
+	// settled is how long that has to last.
+	settled = 4 * time.Second
+)
 
-// settle waits until all replicas are ready, move nowhere, and together hold what
-// the cluster holds, as often in a row as makes a few seconds of it.
+// settle waits until all replicas are ready, change nothing, and together hold the objects of the
+// cluster, for some seconds.
 func (t *trial) settle(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	last := "no replica has answered"
-	for deadline, quiet := time.Now().Add(settleTime), 0; quiet < 8; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-t.fleet.Failed():
+	since := time.Now()
+	return t.fleet.Until(ctx, settleTime, "at rest", func(ctx context.Context) error {
+		if err := t.unsettled(ctx); err != nil {
+			since = time.Now()
 			return err
-		case <-tick.C:
 		}
-		unsettled := t.unsettled(ctx)
-		quiet++
-		if unsettled != "" {
-			last, quiet = unsettled, 0
+		if time.Since(since) < settled {
+			return fmt.Errorf("at rest for %s only", time.Since(since).Round(time.Millisecond))
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("not settled after %s: %s", settleTime, last)
+		return nil
+	})
+}
+
+// unsettled is an error that says what is still in progress.
+func (t *trial) unsettled(ctx context.Context) error {
+	if err := fleet.Pause(ctx, 400*time.Millisecond); err != nil { // looks cost CPU and memory, too
+		return err
+	}
+	held := 0
+	for i, r := range t.fleet.Replicas {
+		self, err := r.SelfMetrics(ctx)
+		if err != nil {
+			return err
 		}
+		held += int(self.Value(selfmetrics.Objects))
+		switch {
+		case self.Value(selfmetrics.Ready) != 1:
+			return fmt.Errorf("replica %d is not ready", i)
+		case self.Value(selfmetrics.Changing) > 0 || self.Value("statefleet_config_reload_pending") > 0:
+			return fmt.Errorf("replica %d changes", i)
+		case int(self.Value(selfmetrics.ActiveShards)) != t.replicas:
+			return fmt.Errorf("replica %d does not serve by %d shards", i, t.replicas)
+		}
+	}
+	if there := installation.Exported(t.cluster); held != there {
+		return fmt.Errorf("%d of %d objects are held", held, there)
 	}
 	return nil
 }
 
-// unsettled says what is still under way, "" when nothing is.
-func (t *trial) unsettled(ctx context.Context) string {
-	held := 0.0
-	for i, s := range t.fleet.Shards {
-		self, err := s.Self(ctx)
+// liveHeap has the replica collect its garbage twice, since the second time frees what pools have kept,
+// and returns the bytes that are left. They are read before the profile that the request is for: writing
+// it leaves garbage behind.
+func liveHeap(ctx context.Context, r *fleet.Replica) (live float64, err error) {
+	for range 2 {
+		answer, err := r.Get(ctx, r.Telemetry+"/debug/pprof/heap?gc=1&debug=1")
 		if err != nil {
-			return err.Error()
+			return 0, err
 		}
-		held += self.Sum("statefleet_objects")
-		switch {
-		case !self.Ready():
-			return fmt.Sprintf("replica %d is not ready", i)
-		case self.Sum("statefleet_transition_in_progress") > 0 || self.Sum("statefleet_config_reload_pending") > 0:
-			return fmt.Sprintf("replica %d changes", i)
-		case self.Sum("statefleet_topology_active_shards") != float64(t.replicas):
-			return fmt.Sprintf("replica %d does not serve by %d shards", i, t.replicas)
+		if live, err = heapAlloc(answer.Body); err != nil {
+			return 0, err
 		}
 	}
-	if there := t.cluster.exported(); held != float64(there) {
-		return fmt.Sprintf("%.0f objects are held of %d", held, there)
+	return live, nil
+}
+
+// heapAlloc finds the figure among those of runtime.MemStats at the end of a heap profile in text.
+func heapAlloc(profile string) (live float64, err error) {
+	_, after, found := strings.Cut(profile, "\n# HeapAlloc = ")
+	if !found {
+		return 0, errors.New("the heap profile has no HeapAlloc")
 	}
-	return ""
+	_, err = fmt.Sscan(after, &live)
+	return live, err
 }

@@ -1,13 +1,14 @@
-package main
+package soak
 
 import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
+
+	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// leastLooks is how many looks are compared at least, whatever the warm-up is.
+// leastLooks is how many looks are compared at least, with any warm-up.
 const leastLooks = 4
 
 // warm leaves out the looks of the warm-up, in which the replicas grow to their size.
@@ -47,6 +48,5 @@ func median(looks []look, of func(look) float64) float64 {
 	for _, l := range looks {
 		values = append(values, of(l))
 	}
-	slices.Sort(values)
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+	return report.Median(values)
 }

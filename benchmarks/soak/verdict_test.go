@@ -1,4 +1,4 @@
-package main
+package soak
 
 import (
 	"bytes"
@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
+
 	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 func TestQuartersAreCompared(t *testing.T) {
-	steady := look{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, pages: 100, text: 100 * mebi}
+	steady := look{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, blocks: 100, text: 100 * mebi}
 	number := 20
 	looks := func(change func(i int, l *look)) []look {
 		var all []look
@@ -25,7 +27,7 @@ func TestQuartersAreCompared(t *testing.T) {
 	}
 	f := func(name, want string, change func(i int, l *look)) {
 		t.Helper()
-		err := (&trial{options: options{tolerance: 3, warmUp: 2 * time.Minute}, out: io.Discard}).compareQuarters(looks(change))
+		err := (&trial{options: &options{tolerance: 3, warmUp: 2 * time.Minute}, out: io.Discard}).compareQuarters(looks(change))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -65,7 +67,7 @@ func TestQuartersAreCompared(t *testing.T) {
 
 // Of a short run the warm-up leaves something to compare.
 func TestWarmUpLeavesLooks(t *testing.T) {
-	short := &trial{options: options{warmUp: time.Hour}}
+	short := &trial{options: &options{warmUp: time.Hour}}
 	for n, want := range []int{0, 1, 2, 3, 4, 4, 4} {
 		if got := len(short.warm(make([]look, n))); got != want {
 			t.Errorf("%d looks of %d are left, want %d", got, n, want)
@@ -73,26 +75,11 @@ func TestWarmUpLeavesLooks(t *testing.T) {
 	}
 }
 
-func TestDifference(t *testing.T) {
-	page := map[string]int{"a 1": 1, "b 2": 1}
-	f := func(got map[string]int, want string) {
-		t.Helper()
-		err := difference(got, page)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%v: %v", got, err)
-		}
-	}
-	f(map[string]int{"a 1": 1, "b 2": 1}, "")
-	f(map[string]int{"a 1": 1}, "missing: b 2")
-	f(map[string]int{"a 1": 2, "b 2": 1}, "twice: a 1")
-	f(map[string]int{"a 1": 1, "b 2": 1, "c 3": 1}, "too much: c 3")
-}
-
 func TestFlagsThatGiveNoQuarters(t *testing.T) {
 	f := func(flag string, args ...string) {
 		t.Helper()
 		var stderr bytes.Buffer
-		if status := run(t.Context(), args, io.Discard, &stderr); status != command.Usage || !strings.Contains(stderr.String(), flag) {
+		if status := command.Run(t.Context(), kingpin.New("benchmarks", ""), append([]string{"soak"}, args...), io.Discard, &stderr, Commands); status != command.Usage || !strings.Contains(stderr.String(), flag) {
 			t.Errorf("%q: exit status %d, %s", args, status, &stderr)
 		}
 	}

@@ -6,7 +6,6 @@
 package audit
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
@@ -64,10 +65,7 @@ type Audit struct {
 
 // Start starts to look at the pages, until Stop or the end of the test. It returns when they have been looked at once.
 func Start(t testing.TB, o Options) *Audit {
-	a := &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1},
-		Timeout:   timeout,
-	}}
+	a := newAudit(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	looked := make(chan struct{})
@@ -145,7 +143,7 @@ func (a *Audit) look(ctx context.Context) round {
 			keys, err := a.fetch(ctx, page.URL+"/metrics?resources=jobs,pods")
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil { // no page, or none that anybody could read
+			if err != nil { // no page, or one that cannot be read
 				r.unread = append(r.unread, fmt.Errorf("%s: %w", page.Name, err))
 				return
 			}
@@ -161,44 +159,33 @@ func (a *Audit) look(ctx context.Context) round {
 
 // fetch returns the keys of the objects on a page.
 func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Accept-Encoding", "gzip")
-	response, err := a.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", url, response.Status)
-	}
-	var body io.Reader = response.Body
-	if response.Header.Get("Content-Encoding") == "gzip" {
-		if body, err = gzip.NewReader(body); err != nil {
-			return nil, err
+	r := fleet.Replica{Client: a.client}
+	return keys, r.Read(ctx, url, func(body io.Reader) error {
+		if err := objects(body, func(key string) { keys = append(keys, key) }); err != nil {
+			return err
 		}
-	}
-	if err := objects(body, func(key string) { keys = append(keys, key) }); err != nil {
-		return nil, err
-	}
-	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
-	return keys, err
+		_, err := io.Copy(io.Discard, body) // so that the connection is used again
+		return err
+	})
+}
+
+func newAudit(o Options) *Audit {
+	return &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1}, Timeout: timeout,
+	}}
 }
 
 // Coverage is the share of the cluster's objects that are on a page, as far as one look sees.
 func Coverage(ctx context.Context, o Options) float64 {
-	a := &Audit{o: o, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: timeout}}
+	a := newAudit(o)
 	defer a.client.CloseIdleConnections()
-	now := newTracker(o.Late)
-	now.cover(a.look(ctx), o.Cluster.lives())
-	return now.coverage
+	a.tracker.cover(a.look(ctx), o.Cluster.lives())
+	return a.tracker.coverage
 }
 
 // Complete returns an error unless every object of the cluster is on exactly one page, as far as the last look has seen.
 func Complete(ctx context.Context, o Options) error {
-	a := &Audit{o: o, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: timeout}}
+	a := newAudit(o)
 	defer a.client.CloseIdleConnections()
 	r, missing, doubled := a.look(ctx), 0, 0
 	lives := o.Cluster.lives()

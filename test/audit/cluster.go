@@ -28,7 +28,7 @@ type Cluster struct {
 	objects map[string]life
 }
 
-// life is when an object was heard to come and to go; it is there as long as gone is zero.
+// life is when the creation and the deletion of an object were reported; it exists as long as gone is zero.
 type life struct {
 	came, gone time.Time
 	uid        string

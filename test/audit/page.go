@@ -3,61 +3,30 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
-// families are those in which every object of a kind stands once, with how a line of it names the object.
-func families() []family {
-	return []family{
-		{start: []byte("kube_job_info{"), kind: "job", labels: [][]byte{[]byte(`namespace="`), []byte(`job_name="`)}},
-		{start: []byte("kube_pod_info{"), kind: "pod", labels: [][]byte{[]byte(`uid="`)}},
-	}
-}
-
-type family struct {
-	start  []byte
-	kind   string
-	labels [][]byte
-	found  bool
-}
-
-// objects calls yield with the key of every object of a page. It reads no further than it must: what follows on the page is
-// many times as long.
+// objects calls yield with the key of every object of a page: that of a line of the two families in which
+// every object of a kind has one sample. It reads no further than it must: the rest of the page is many
+// times as long.
 func objects(page io.Reader, yield func(key string)) error {
-	lines, wanted := bufio.NewReaderSize(page, 64<<10), families()
-	for left := len(wanted); ; {
+	lines := bufio.NewReaderSize(page, 64<<10)
+	for jobs, pods := false, false; ; {
 		line, err := lines.ReadSlice('\n')
-		if err == io.EOF {
+		switch {
+		case errors.Is(err, io.EOF), err == nil && line[0] == '#' && jobs && pods:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if line[0] == '#' {
-			if left == 0 {
-				return nil
-			}
-			continue
-		}
-		for i := range wanted {
-			if f := &wanted[i]; bytes.HasPrefix(line, f.start) {
-				if !f.found {
-					f.found = true
-					left--
-				}
-				yield(f.key(line))
-			}
+		case bytes.HasPrefix(line, []byte("kube_job_info{")):
+			jobs = true
+			yield("job " + exposition.Label(line, "namespace") + " " + exposition.Label(line, "job_name"))
+		case bytes.HasPrefix(line, []byte("kube_pod_info{")):
+			pods = true
+			yield("pod " + exposition.Label(line, "uid"))
 		}
 	}
-}
-
-// key names an object on all pages and in the cluster alike.
-func (f family) key(line []byte) string {
-	key := f.kind
-	for _, label := range f.labels {
-		_, rest, _ := bytes.Cut(line, label)
-		value, _, _ := bytes.Cut(rest, []byte(`"`))
-		key += " " + string(value)
-	}
-	return key
 }

@@ -14,8 +14,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // Kubeconfig writes a kubeconfig for the bearer of a token and returns its path. The file goes with the test.
@@ -24,11 +24,15 @@ func (c *Cluster) Kubeconfig(t testing.TB, token string) string {
 	return c.KubeconfigVia(t, token, c.Address())
 }
 
-// KubeconfigVia is Kubeconfig for one who connects to another host and port of loopback, from where the API server is reached.
+// KubeconfigVia is Kubeconfig for a client that reaches the API server by another host and port of loopback.
 func (c *Cluster) KubeconfigVia(t testing.TB, token, address string) string {
 	t.Helper()
+	ca, err := os.ReadFile(c.caFile())
+	if err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := c.writeKubeconfig(path, token, address); err != nil {
+	if err := fleet.WriteKubeconfig(path, "https://"+address, ca, token); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -104,19 +108,4 @@ func (c *Cluster) bind(ctx context.Context, namespace, account, clusterRole stri
 		return nil
 	}
 	return err
-}
-
-// writeKubeconfig carries the certificate inside, so that the file can be used from anywhere.
-func (c *Cluster) writeKubeconfig(path, token, address string) error {
-	ca, err := os.ReadFile(c.caFile())
-	if err != nil {
-		return err
-	}
-	const name = "test"
-	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: "https://" + address, CertificateAuthorityData: ca}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	config.CurrentContext = name
-	return clientcmd.WriteToFile(*config, path)
 }

@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
@@ -38,8 +38,8 @@ type Cluster struct {
 	options    Options
 	adminToken string
 	ports      ports
-	server     *process.Process
-	managers   []*process.Process
+	server     *fleet.Process
+	managers   []*fleet.Process
 }
 
 type ports struct{ secure, etcd, peer int }
@@ -47,7 +47,7 @@ type ports struct{ secure, etcd, peer int }
 // Start runs a control plane until the end of the test. It returns when the API server is ready.
 func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
-	binary, err := process.Build("cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+Version)
+	binary, err := fleet.Build("test/cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+Version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func (c *Cluster) ConfigFor(token string) *rest.Config {
 // Client is the administrator's client.
 func (c *Cluster) Client() kubernetes.Interface { return kubernetes.NewForConfigOrDie(c.Config()) }
 
-// Stop ends the API server and its etcd at once, as an outage: clients lose their connections and find no one listening.
+// Stop ends the API server and its etcd at once, as an outage: clients lose their connections and are refused.
 // (An orderly end would wait for every watch.) The data stay. Controllers go on running and retry.
 func (c *Cluster) Stop() { c.server.Kill() }
 
@@ -116,7 +116,7 @@ func (c *Cluster) Log() string { return c.server.Log() }
 
 func (c *Cluster) firstStart() (err error) {
 	for range anyAttempt {
-		free, portErr := process.FreePorts("127.0.0.1", 3)
+		free, portErr := fleet.FreePorts("127.0.0.1", 3)
 		if portErr != nil {
 			return portErr
 		}
@@ -129,7 +129,7 @@ func (c *Cluster) firstStart() (err error) {
 }
 
 func (c *Cluster) startServer() (err error) {
-	if c.server, err = process.Start("kube-apiserver", c.binary, c.serverArgs(), nil); err != nil {
+	if c.server, err = fleet.StartProcess("kube-apiserver", c.binary, c.serverArgs()...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
@@ -191,7 +191,7 @@ func (c *Cluster) readyz(ctx context.Context) error {
 	return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// kill ends everything at once: no one will read the data again.
+// kill ends everything at once: the data are not read again.
 func (c *Cluster) kill() {
 	for _, manager := range c.managers {
 		manager.Kill()

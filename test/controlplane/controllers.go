@@ -5,28 +5,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // StartControllers runs kube-controller-manager with the named controllers only, for example "statefulset-controller" and
 // "job-controller", as the administrator. It runs until the cluster ends, or until the returned function is called.
 func (c *Cluster) StartControllers(t testing.TB, names ...string) (stop func()) {
 	t.Helper()
-	manager, err := process.Start("kube-controller-manager", c.binary, []string{
+	manager, err := fleet.StartProcess("kube-controller-manager", c.binary,
 		"controller-manager",
-		"--kubeconfig=" + c.Kubeconfig(t, c.adminToken),
+		"--kubeconfig="+c.Kubeconfig(t, c.adminToken),
 		"--leader-elect=false",
 		"--use-service-account-credentials=false",
-		"--controllers=" + strings.Join(names, ","),
+		"--controllers="+strings.Join(names, ","),
 		"--secure-port=0",
-		"--kube-api-qps=200", "--kube-api-burst=400",
-	}, nil)
+		"--kube-api-qps=200", "--kube-api-burst=400")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.managers = append(c.managers, manager)
 	return func() {
 		manager.Kill()
-		c.managers = slices.DeleteFunc(c.managers, func(m *process.Process) bool { return m == manager })
+		c.managers = slices.DeleteFunc(c.managers, func(m *fleet.Process) bool { return m == manager })
 	}
 }

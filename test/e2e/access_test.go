@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/seed"
 )
@@ -41,8 +42,8 @@ func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if value, n := self.Sum(fleet.ResourcePhase, map[string]string{"resource": withheld, "phase": "forbidden"}); value != 1 || n != 1 {
-		t.Errorf("%s of %s: %v in %d samples, want 1 in 1", fleet.ResourcePhase, withheld, value, n)
+	if value, n := self.Sum(selfmetrics.ResourcePhase, map[string]string{"resource": withheld, "phase": "forbidden"}); value != 1 || n != 1 {
+		t.Errorf("%s of %s: %v in %d samples, want 1 in 1", selfmetrics.ResourcePhase, withheld, value, n)
 	}
 
 	w.cluster.BoundToken(t, namespace, "restricted", account)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,8 +27,6 @@ const (
 
 	// packed is how long a replica is left alone first: what was quiet for a minute is packed then.
 	packed = 90 * time.Second
-
-	ticks = 100 // of /proc/PID/stat, in a second
 )
 
 // TestIdleReplica measures what a replica of a coordinated fleet of three takes while nothing happens in the cluster: CPU,
@@ -78,18 +75,11 @@ func cpu(t *testing.T, k *kubelet.Kubelet) map[string]time.Duration {
 	t.Helper()
 	taken := map[string]time.Duration{}
 	for _, r := range k.Running() {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID()))
+		usage, err := r.Usage()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rest, _ := strings.Cut(string(stat), ") ") // what comes before may have spaces
-		fields := strings.Fields(rest)
-		user, err1 := strconv.Atoi(fields[11])
-		system, err2 := strconv.Atoi(fields[12])
-		if err1 != nil || err2 != nil {
-			t.Fatalf("%q has no times", stat)
-		}
-		taken[r.Pod] = time.Duration(user+system) * time.Second / ticks
+		taken[r.Pod] = usage.CPU
 	}
 	return taken
 }

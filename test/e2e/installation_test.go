@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/kubelet"
 	"github.com/statefleet/statefleet/test/seed"
@@ -84,7 +86,7 @@ func areCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
 
 // serveEverything compares what the cluster has with what is on the pages.
 func (i *installation) serveEverything(ctx context.Context, replicas []kubelet.Replica) error {
-	pages := map[string]fleet.Page{}
+	pages := map[string]exposition.Page{}
 	for _, r := range replicas {
 		page, err := r.Page(ctx)
 		if err != nil {
@@ -133,7 +135,7 @@ func (i *installation) serveEverything(ctx context.Context, replicas []kubelet.R
 }
 
 // onePage tells whether a family is on one page.
-func onePage(pages map[string]fleet.Page, family string) error {
+func onePage(pages map[string]exposition.Page, family string) error {
 	n := 0
 	for _, page := range pages {
 		for name := range page.Labels {
@@ -165,11 +167,11 @@ func (i *installation) check(t *testing.T, r kubelet.Replica) {
 		t.Fatal(err)
 	}
 	for _, phase := range []string{"forbidden", "absent", "pending"} {
-		if n, _ := self.Sum(fleet.ResourcePhase, map[string]string{"phase": phase}); n != 0 {
+		if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n != 0 {
 			t.Errorf("%s: %v kinds are %s", r.Pod, n, phase)
 		}
 	}
-	if n, _ := self.Sum(fleet.ResourcePhase, map[string]string{"phase": "synced"}); n == 0 {
+	if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "synced"}); n == 0 {
 		t.Errorf("%s: no kind is synced", r.Pod)
 	}
 	want := 0.0

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/audit"
 	"github.com/statefleet/statefleet/test/fleet"
 )
@@ -64,7 +65,7 @@ func (s *stage) leastHeld(t *testing.T) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if held := self.Held(); least == 0 || held < least {
+		if held := selfmetrics.Held(self); least == 0 || held < least {
 			least = held
 		}
 	}

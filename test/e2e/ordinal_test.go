@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
@@ -77,8 +78,8 @@ func waitShards(t *testing.T, replicas []*fleet.Replica) {
 			if err != nil {
 				return err
 			}
-			total, _ := page.Sum(fleet.TotalShards, nil)
-			shard, _ := page.Sum(fleet.ShardOrdinal, nil)
+			total, _ := page.Sum(selfmetrics.TotalShards, nil)
+			shard, _ := page.Sum(selfmetrics.ShardOrdinal, nil)
 			if int(total) != len(replicas) || int(shard) != ordinal {
 				return fmt.Errorf("replica %d says that it is shard %v of %v", ordinal, shard, total)
 			}

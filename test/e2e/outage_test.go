@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/seed"
 )
@@ -26,7 +27,7 @@ func (w *world) anOutageIsSurvived(t *testing.T) {
 
 	end := w.outage(t)
 	for range looks {
-		if diff := fleet.Diff(before, whole.Scrape(t)); diff != "" {
+		if diff := exposition.Diff(before, whole.Scrape(t)); diff != "" {
 			t.Fatalf("the page changed while the API server was away:\n%s", diff)
 		}
 		if err := same(t.Context(), whole, parts); err != nil {

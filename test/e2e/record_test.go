@@ -26,7 +26,7 @@ type record struct {
 type entry struct {
 	topology
 	version uint64 // the ConfigMap's resourceVersion
-	heard   time.Time
+	seen    time.Time
 }
 
 // recordTopology records the ConfigMap until the end of the test.
@@ -75,7 +75,7 @@ func (r *record) add(object *corev1.ConfigMap) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entries = append(r.entries, entry{topology: now, version: version, heard: time.Now()})
+	r.entries = append(r.entries, entry{topology: now, version: version, seen: time.Now()})
 }
 
 // all returns what was recorded until now.

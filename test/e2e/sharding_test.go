@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/seed"
@@ -23,7 +25,7 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if forbidden, n := self.Sum(fleet.ResourcePhase, map[string]string{"phase": "forbidden"}); forbidden != 0 || n < len(seed.Kinds()) {
+	if forbidden, n := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "forbidden"}); forbidden != 0 || n < len(seed.Kinds()) {
 		t.Errorf("the manifests forbid %v of %d kinds", forbidden, n)
 	}
 	page := whole.Scrape(t)
@@ -79,15 +81,15 @@ func (w *world) serverSideFilteringChangesTrafficNotPages(t *testing.T) {
 
 // readings are the replicas' self-metrics about pods, which must agree among themselves: what is owned is decoded once and
 // served, and what is not owned is never decoded.
-func readings(t *testing.T, replicas []*fleet.Replica) []fleet.Reading {
+func readings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading {
 	t.Helper()
-	var all []fleet.Reading
+	var all []selfmetrics.Reading
 	for ordinal, replica := range replicas {
 		self, err := replica.SelfMetrics(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		pods := self.Reading("pods")
+		pods := selfmetrics.ReadingOf(self, "pods")
 		if pods.Decoded != pods.Owned || pods.Served != pods.Owned {
 			t.Errorf("shard %d decodes and serves other pods than those it owns: %+v", ordinal, pods)
 		}
@@ -108,7 +110,7 @@ func samePage(ctx context.Context, a, b *fleet.Replica) error {
 	if err != nil {
 		return err
 	}
-	if diff := fleet.Diff(first, second); diff != "" {
+	if diff := exposition.Diff(first, second); diff != "" {
 		return fmt.Errorf("pages differ:\n%s", diff)
 	}
 	return nil
@@ -160,7 +162,7 @@ func identity() map[string][]string {
 }
 
 // objects are the objects of a resource that a page describes, by what its labels call them.
-func objects(page fleet.Page, resource string) map[string]bool {
+func objects(page exposition.Page, resource string) map[string]bool {
 	id, found := identity()[resource], map[string]bool{}
 	for family, labels := range page.Labels {
 		if !strings.HasPrefix(family, id[0]) {

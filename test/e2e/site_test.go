@@ -37,7 +37,7 @@ func newSite(t *testing.T) *site {
 	s := &site{warnings: &warningList{}}
 	s.cluster = controlplane.Start(t, controlplane.Options{})
 	installKinds(t, s.cluster)
-	if err := seed.All(t.Context(), s.cluster.Client(), 30); err != nil {
+	if err := seed.All(t.Context(), s.cluster.Config(), 30); err != nil {
 		t.Fatal(err)
 	}
 	s.cluster.StartControllers(t, "statefulset-controller", "daemonset-controller") // not before: they would write statuses, too

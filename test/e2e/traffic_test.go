@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/proxy"
 	"github.com/statefleet/statefleet/test/seed"
@@ -36,7 +37,7 @@ func (w *world) aShardReceivesItsShareOfTheBytes(t *testing.T) {
 	if unfiltered < whole/2 {
 		t.Errorf("a server that does not filter has sent only %d bytes of %d", unfiltered, whole)
 	}
-	if diff := fleet.Diff(filteredPage, page); diff != "" {
+	if diff := exposition.Diff(filteredPage, page); diff != "" {
 		t.Errorf("the page is another one without the server's filter:\n%s", diff)
 	}
 }
@@ -76,7 +77,7 @@ func (w *world) createLargePods(t *testing.T) {
 }
 
 // shareOfTheBytes returns the bytes that a shard and an unsharded replica receive, and the shard's page.
-func (w *world) shareOfTheBytes(t *testing.T) (part, whole int64, page fleet.Page) {
+func (w *world) shareOfTheBytes(t *testing.T) (part, whole int64, page exposition.Page) {
 	t.Helper()
 	shard, partWire := w.overTheWire(t, "--shard=1", "--total-shards=4")
 	unsharded, wholeWire := w.overTheWire(t)

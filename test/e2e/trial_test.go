@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/resources"
@@ -222,7 +223,7 @@ func refuses(f faults.Fault, phase string) func(tr *trial) {
 				if err != nil {
 					return err
 				}
-				if n, _ := page.Sum(fleet.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
+				if n, _ := page.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
 					return fmt.Errorf("%v of them", n)
 				}
 			}

@@ -16,10 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
+	library "github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/manifest"
-	"github.com/statefleet/statefleet/test/process"
 )
 
 // TestEveryVariantServes installs every kustomization and every rendering of the chart, one after the other, by server-side
@@ -55,7 +55,7 @@ func notRun(name string) string {
 // variants are the objects of each way to install, by its path.
 func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 	t.Helper()
-	root, err := process.Root()
+	root, err := library.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

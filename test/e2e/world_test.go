@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/manifest"
@@ -58,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 	w := &world{cluster: cluster}
 	w.apply(t, manifest.Base)
-	if err := seed.All(t.Context(), cluster.Client(), seededPods); err != nil {
+	if err := seed.All(t.Context(), cluster.Config(), seededPods); err != nil {
 		t.Fatal(err)
 	}
 	w.token = cluster.Token(t, namespace, account)
@@ -100,7 +101,7 @@ func same(ctx context.Context, whole *fleet.Replica, parts []*fleet.Replica) err
 	if err != nil {
 		return err
 	}
-	if diff := fleet.Diff(page, union); diff != "" {
+	if diff := exposition.Diff(page, union); diff != "" {
 		return errors.New("the union of the shards is not the whole:\n" + diff)
 	}
 	return nil

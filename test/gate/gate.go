@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // Gate is a server that passes requests on, with the credentials that they came with. Its methods may be called concurrently.
@@ -95,17 +95,11 @@ func (g *Gate) Cut() {
 	}
 }
 
-// Kubeconfig writes a kubeconfig for the bearer of a token who goes through the Gate, and returns its path.
+// Kubeconfig writes a kubeconfig for the bearer of a token that connects through the Gate, and returns its path.
 func (g *Gate) Kubeconfig(t testing.TB, token string) string {
 	t.Helper()
-	const name = "gate"
-	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: "https://" + g.at, CertificateAuthorityData: g.ca}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	config.CurrentContext = name
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
+	if err := fleet.WriteKubeconfig(path, "https://"+g.at, g.ca, token); err != nil {
 		t.Fatal(err)
 	}
 	return path

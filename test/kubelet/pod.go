@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
@@ -282,7 +283,7 @@ func (p *pod) holdsTooMuch(ctx context.Context, replica *fleet.Replica) bool {
 	if err != nil { // it has hardly begun
 		return false
 	}
-	return int64(self.Held()) > limit
+	return int64(selfmetrics.Held(self)) > limit
 }
 
 // stop sends SIGTERM, and deletes the pod for good when the process has ended.

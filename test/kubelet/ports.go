@@ -6,14 +6,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// OwnPorts changes the first container of a pod so that it listens on ports on which no one on this machine does, whatever the
-// address. A container has all ports to itself; a process has not, and those of the manifests are popular.
+// OwnPorts changes the first container of a pod so that it listens on ports that are free on all addresses
+// of this machine. A container has all ports to itself; a process does not.
 func OwnPorts(spec *corev1.PodSpec) error {
 	container := &spec.Containers[0]
-	free, err := process.FreePorts("", len(container.Ports))
+	free, err := fleet.FreePorts("", len(container.Ports))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // Folders of the repository that hold a kustomization.
@@ -34,7 +34,7 @@ const fieldManager = "statefleet-test"
 // Build returns the objects of a kustomization, in the order in which they can be applied. The folder is relative to the
 // repository's root.
 func Build(folder string) ([]*unstructured.Unstructured, error) {
-	root, err := process.Root()
+	root, err := fleet.Root()
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/manifest"
-	"github.com/statefleet/statefleet/test/process"
 	"github.com/statefleet/statefleet/test/seed"
 )
 
@@ -172,7 +172,7 @@ func find[T any](t *testing.T, folder, kind string) (out T) {
 
 func readYAML(t *testing.T, path string, into any) {
 	t.Helper()
-	root, err := process.Root()
+	root, err := fleet.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// A fleet of real statefleet processes on a simulated cluster, with somebody who does what a kubelet does.
+// A fleet of real statefleet processes on a simulated cluster, with a stand-in for the kubelet.
 import {spawn} from "node:child_process";
 import {mkdtemp, rm, writeFile} from "node:fs/promises";
 import {tmpdir} from "node:os";
@@ -44,7 +44,7 @@ export class World {
 
   async start() {
     this.folder = await mkdtemp(join(tmpdir(), "statefleet-page-"));
-    this.cluster = new Program("../../bin/apisim", ["--listen=127.0.0.1:0", "--pods=1500", "--seed=1", "--shard-selector",
+    this.cluster = new Program("../../bin/benchmarks", ["apisim", "--listen=127.0.0.1:0", "--pods=1500", "--seed=1", "--shard-selector",
       "--churn-jobs=5", "--churn-updates=40"]);
     const [, address] = await this.cluster.says("the simulated cluster", /Serving .* at (\S+)/);
     this.api = new API(address);

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
 
-	"github.com/statefleet/statefleet/test/process"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // shipped is the configuration under test, in the repository.
@@ -17,7 +17,7 @@ const shipped = "manifests/prometheus/scrape-config.yaml"
 
 // load reads the shipped configuration. Only how the API server is reached and how often is scraped are not as shipped.
 func load(o Options) (*config.Config, error) {
-	root, err := process.Root()
+	root, err := fleet.Root()
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func open(t testing.TB, log *slog.Logger, registry *prometheus.Registry) *Server
 	return s
 }
 
-// storage keeps everything in memory: no one will read it after the test.
+// storage keeps everything in memory: it is not read after the test.
 func storage() *tsdb.Options {
 	options := tsdb.DefaultOptions()
 	options.WALSegmentSize = -1

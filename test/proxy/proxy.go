@@ -95,7 +95,7 @@ func (p *Proxy) pass(client net.Conn) {
 	var up sync.WaitGroup
 	up.Go(func() {
 		_, _ = io.Copy(server, client)
-		server.Close() // ends the other direction too: no one here needs half-open connections
+		server.Close() // ends the other direction too: half-open connections are not needed
 	})
 	_, _ = io.Copy(client, io.TeeReader(server, (*counter)(&p.received)))
 	client.Close()

@@ -1,108 +1,182 @@
-// Package seed fills a cluster with objects of every kind that the exporter knows, with complete specs and with statuses,
-// as an API server with all its validation accepts them. No controller needs to run, and none should: it would undo the
-// statuses.
+// Package seed fills a cluster with objects of every kind that the exporter knows, with complete specs and
+// with statuses, as an API server with all its validation accepts them. No controller needs to run, and
+// none should: it would undo the statuses.
 package seed
 
 import (
+	"bytes"
 	"context"
+	_ "embed" // of the objects
+	"errors"
 	"fmt"
-	"time"
+	"io"
+	"slices"
+	"strings"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 )
 
-// Namespaces of the seeded objects. Limits holds the LimitRange and the ResourceQuota, where they limit nothing else.
+// Namespaces of the seeded objects. A third one has the LimitRange and the ResourceQuota, where they limit nothing else.
 const (
-	Shop   = "shop"
-	Batch  = "batch"
-	Limits = "limits"
+	Shop  = "shop"
+	Batch = "batch"
 )
 
-// All creates the whole set, with the given number of pods in addition to those that other objects need.
-func All(ctx context.Context, client kubernetes.Interface, pods int) error {
-	s := seeder{client: client}
-	for _, step := range []struct {
-		what string
-		make func(context.Context) error
-	}{
-		{"namespaces", s.namespaces},
-		{"nodes", s.nodes},
-		{"limits", s.limits},
-		{"services", s.services},
-		{"volume claims", s.claims},
-		{"deployments", s.deployments},
-		{"stateful sets", s.statefulSets},
-		{"daemon sets", s.daemonSets},
-		{"replication controllers", s.replicationControllers},
-		{"autoscalers", s.autoscalers},
-		{"jobs", s.jobs},
-		{"pods", func(ctx context.Context) error { return s.pods(ctx, pods) }},
-	} {
-		if err := step.make(ctx); err != nil {
-			return fmt.Errorf("seeding %s: %w", step.what, err)
-		}
+// nodeCount is the number of Nodes in objects.yaml.
+const nodeCount = 4
+
+var (
+	//go:embed objects.yaml
+	objects []byte
+	//go:embed pod.yaml
+	pod []byte
+	//go:embed job.yaml
+	job []byte
+)
+
+// All creates the objects of objects.yaml, and the given number of pods of the ReplicaSet in it.
+func All(ctx context.Context, config *rest.Config, pods int) error {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// seeder remembers the owners of objects that come later.
-type seeder struct {
-	client     kubernetes.Interface
-	replicaSet metav1.OwnerReference
-	job        metav1.OwnerReference
-}
-
-type creator[T any] interface {
-	Create(ctx context.Context, object T, opts metav1.CreateOptions) (T, error)
-}
-
-type statusUpdater[T any] interface {
-	creator[T]
-	UpdateStatus(ctx context.Context, object T, opts metav1.UpdateOptions) (T, error)
-}
-
-// put creates objects that have no status, or none worth setting.
-func put[T any](ctx context.Context, client creator[T], objects ...T) error {
-	for _, object := range objects {
-		if _, err := client.Create(ctx, object, metav1.CreateOptions{}); err != nil {
+	all, err := decode(objects)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		pod := NewPod(fmt.Sprintf("web-%04d", i), i)
+		pod.Kind, pod.APIVersion = "Pod", "v1"
+		pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", APIVersion: "apps/v1", Name: "web-7d9f",
+			Controller: new(true), BlockOwnerDeletion: new(true)}}
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
+		if err != nil {
 			return err
 		}
+		all = append(all, &unstructured.Unstructured{Object: content})
+	}
+	uids := map[string]types.UID{} // of the objects so far, by kind and name
+	for _, o := range all {
+		owners := o.GetOwnerReferences()
+		for i := range owners {
+			owners[i].UID = uids[owners[i].Kind+" "+owners[i].Name]
+		}
+		o.SetOwnerReferences(owners)
+		made, err := putStatus(ctx, client.Resource(resourceOf(o)).Namespace(o.GetNamespace()), o)
+		if err != nil {
+			return fmt.Errorf("seeding %s %s: %w", o.GetKind(), o.GetName(), err)
+		}
+		uids[o.GetKind()+" "+o.GetName()] = made.GetUID()
 	}
 	return nil
 }
 
 // putStatus creates an object and then sets its status through the subresource, which is the only way that counts.
-func putStatus[T metav1.Object](ctx context.Context, client statusUpdater[T], object T) (T, error) {
-	made, err := client.Create(ctx, object, metav1.CreateOptions{})
+func putStatus(ctx context.Context, client dynamic.ResourceInterface, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	made, err := client.Create(ctx, o, metav1.CreateOptions{})
+	if status := o.Object["status"]; err == nil && status != nil {
+		made.Object["status"] = status
+		made, err = client.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+	}
+	return made, err
+}
+
+// Kinds are the kinds of which All creates objects, sorted by group and resource.
+func Kinds() []schema.GroupVersionResource {
+	all, err := decode(objects)
+	if err != nil {
+		return nil // All reports it
+	}
+	var kinds []schema.GroupVersionResource
+	for _, o := range all {
+		kinds = append(kinds, resourceOf(o))
+	}
+	slices.SortFunc(kinds, func(a, b schema.GroupVersionResource) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(kinds)
+}
+
+func resourceOf(o *unstructured.Unstructured) schema.GroupVersionResource {
+	resource, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+	return resource
+}
+
+func decode(text []byte) (all []*unstructured.Unstructured, err error) {
+	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096); ; {
+		o := &unstructured.Unstructured{}
+		if err := documents.Decode(&o.Object); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+	}
+}
+
+// NewPod is a pod in namespace Shop: in turn running, waiting, evicted and crashed. An annotation of it needs escaping.
+func NewPod(name string, i int) *corev1.Pod {
+	p := &corev1.Pod{}
+	mustDecode(pod, p)
+	p.Name, p.Spec.NodeName = name, fmt.Sprintf("node-%d", i%nodeCount)
+	s := &p.Status
+	s.PodIP = fmt.Sprintf("10.1.%d.%d", i/200, i%200+1)
+	s.PodIPs = []corev1.PodIP{{IP: s.PodIP}}
+	main := &s.ContainerStatuses[0]
+	began, state := s.StartTime, corev1.ContainerState{}
+	switch i % 4 {
+	case 0:
+		return p
+	case 1:
+		s.Phase = corev1.PodPending
+		state.Waiting = &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"}
+	case 2:
+		s.Phase, s.Reason = corev1.PodFailed, "Evicted"
+		state.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled", StartedAt: *began, FinishedAt: *began}
+	case 3:
+		state.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}
+		main.RestartCount = 12
+		main.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", StartedAt: *began, FinishedAt: *began}
+	}
+	main.State, main.Ready = state, false
+	if i%4 != 3 {
+		s.Conditions[1].Status = corev1.ConditionFalse
+	}
+	return p
+}
+
+// PutPod creates a pod with its status.
+func PutPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) (*corev1.Pod, error) {
+	pods := client.CoreV1().Pods(pod.Namespace)
+	made, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 	if err != nil {
 		return made, err
 	}
-	object.SetResourceVersion(made.GetResourceVersion())
-	object.SetUID(made.GetUID())
-	made, err = client.UpdateStatus(ctx, object, metav1.UpdateOptions{})
-	if err != nil {
-		return made, fmt.Errorf("status of %s: %w", object.GetName(), err)
+	made.Status = pod.Status
+	return pods.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+}
+
+// NewJob is a job in namespace Batch that no controller has begun with.
+func NewJob(name string) *batchv1.Job {
+	j := &batchv1.Job{}
+	mustDecode(job, j)
+	j.Name = name
+	return j
+}
+
+// mustDecode reads one of the objects of this package, which the tests of this package read too.
+func mustDecode(text []byte, into runtime.Object) {
+	if err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), text, into); err != nil {
+		panic(err) //nolint:forbidigo // a mistake in this package
 	}
-	return made, nil
-}
-
-// meta names an object and gives it labels and annotations like those of real ones.
-func meta(namespace, name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Namespace:   namespace,
-		Name:        name,
-		Labels:      map[string]string{"app.kubernetes.io/name": name},
-		Annotations: map[string]string{"example.org/owner": "team-" + name},
-	}
-}
-
-// at is a fixed time of day, some minutes after a fixed start: values on the page must not depend on when the test runs.
-func at(minutes int) metav1.Time {
-	return metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(minutes) * time.Minute))
-}
-
-func after(minutes int) *metav1.Time {
-	t := at(minutes)
-	return &t
 }

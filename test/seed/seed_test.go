@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // one: a status that validation silently dropped would make the end-to-end tests compare less than they say.
 func TestRealAPIServerAcceptsEveryKind(t *testing.T) {
 	cluster := controlplane.Start(t, controlplane.Options{})
-	if err := seed.All(t.Context(), cluster.Client(), 8); err != nil {
+	if err := seed.All(t.Context(), cluster.Config(), 8); err != nil {
 		t.Fatal(err)
 	}
 	client := dynamic.NewForConfigOrDie(cluster.Config())

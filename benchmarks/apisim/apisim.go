@@ -1,0 +1,107 @@
+// Package apisim serves a simulated Kubernetes API with a generated cluster behind it: something to
+// point an exporter at without a cluster.
+package apisim
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+// config is the values of the flags.
+type config struct {
+	listen, kubeconfig string
+	pods, jobs, nodes  int
+	seed               uint64
+	watchList          bool
+	spec               generator.Spec
+	churn              generator.Churn
+	options            simulator.Options
+}
+
+// Commands registers the subcommand apisim.
+func Commands(app *kingpin.Application) []command.Command {
+	c := new(config)
+	a := app.Command("apisim", "Serve a simulated Kubernetes API with a generated cluster.")
+	a.Flag("listen", "Address to serve on.").Default("127.0.0.1:6443").StringVar(&c.listen)
+	a.Flag("kubeconfig", "Write a kubeconfig for the simulated API to this file.").StringVar(&c.kubeconfig)
+	a.Flag("pods", "Pods of workloads; other objects in proportion, 57,000 objects for 20,000 pods.").Default("1000").IntVar(&c.pods)
+	a.Flag("jobs", "Jobs, each with one pod more. -1: a tenth of the pods.").Default("-1").IntVar(&c.jobs)
+	a.Flag("nodes", "Nodes. -1: one for 40 pods.").Default("-1").IntVar(&c.nodes)
+	a.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64Var(&c.seed)
+	a.Flag("churn-jobs", "Jobs created, run and deleted each second.").Default("0").Float64Var(&c.churn.JobsPerSecond)
+	a.Flag("churn-updates", "Status updates of pods a second.").Default("0").Float64Var(&c.churn.StatusUpdatesPerSecond)
+	a.Flag("churn-heartbeats", "Node leases renewed a second; real nodes renew one in 10 s.").Default("0").Float64Var(&c.churn.HeartbeatsPerSecond)
+	a.Flag("churn-job-runs", "How long such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
+	a.Flag("churn-job-stays", "How long such a job stays when it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
+	a.Flag("shard-selector", "Honour shardSelector, as a server with the gate ShardedListAndWatch does.").BoolVar(&c.options.ShardSelector)
+	a.Flag("watch-list", "Stream initial states over watches.").Default("true").BoolVar(&c.watchList)
+	a.Flag("tls", "Serve HTTPS with a certificate made at start; the kubeconfig has it.").BoolVar(&c.options.TLS)
+	a.Flag("bookmark-interval", "Time between two bookmarks of a watch.").Default("1m").DurationVar(&c.options.BookmarkInterval)
+	a.Flag("log-events", "Events kept for each resource; older watches get 410 Gone.").Default("16384").IntVar(&c.options.LogEvents)
+	return []command.Command{{Clause: a, Check: c.check, Run: c.serve}}
+}
+
+// check refuses values that the simulator would silently replace by a default.
+func (c *config) check() error {
+	const shortest = 1e-9 // any time above zero
+	return command.AtLeast(
+		command.Bound{Flag: "pods", Value: float64(c.pods)},
+		command.Bound{Flag: "churn-jobs", Value: c.churn.JobsPerSecond},
+		command.Bound{Flag: "churn-updates", Value: c.churn.StatusUpdatesPerSecond},
+		command.Bound{Flag: "churn-heartbeats", Value: c.churn.HeartbeatsPerSecond},
+		command.Bound{Flag: "churn-job-runs", Value: c.churn.JobRuns.Seconds(), Least: shortest},
+		command.Bound{Flag: "churn-job-stays", Value: c.churn.JobStays.Seconds(), Least: shortest},
+		command.Bound{Flag: "bookmark-interval", Value: c.options.BookmarkInterval.Seconds(), Least: shortest},
+		command.Bound{Flag: "log-events", Value: float64(c.options.LogEvents), Least: 1},
+	)
+}
+
+// settle derives the values that the flags leave open.
+func (c *config) settle() {
+	c.spec = generator.Scale(c.pods)
+	if c.jobs >= 0 {
+		c.spec.Jobs = c.jobs
+	}
+	if c.nodes >= 0 {
+		c.spec.Nodes = c.nodes
+	}
+	c.spec.Now = time.Now()
+	c.spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
+	c.options.NoWatchList = !c.watchList
+}
+
+// serve makes the cluster and serves it until ctx ends.
+func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
+	c.settle()
+	cluster := simulator.New(c.options)
+	if err := cluster.Populate(c.spec.Objects()); err != nil {
+		return err
+	}
+	server, err := cluster.Serve(c.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	defer server.Stop()
+	if c.kubeconfig != "" {
+		if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
+			return fmt.Errorf("--kubeconfig: %w", err)
+		}
+	}
+	_, _ = fmt.Fprintf(stdout, "Serving %d objects, %d of them pods, at %s\n", cluster.Len(), len(cluster.Names("pods")), server.URL())
+	before := cluster.ResourceVersion()
+
+	err = c.churn.Run(ctx, cluster) // until ctx ends
+
+	sent := simulator.Sum(server.Traffic())
+	_, _ = fmt.Fprintf(stdout, "Served %d lists, %d watches, %d gets and %d watch events, %d bytes; the cluster changed %d times\n",
+		sent.Lists, sent.Watches, sent.Gets, sent.Events, sent.Bytes, cluster.ResourceVersion()-before)
+	return err
+}

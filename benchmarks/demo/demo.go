@@ -1,0 +1,108 @@
+// Package demo runs a fleet of statefleet shards on a simulated cluster, to see it work without a
+// cluster: pods and jobs come and go, every shard serves its part, the fleet is scaled up and down, and
+// a table shows what each shard costs.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/installation"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+// options are the flags.
+type options struct {
+	binary          *string
+	shards, further int
+	pods, port      int
+	churn           generator.Churn
+	seed            uint64
+	every, duration time.Duration
+}
+
+// Commands registers the subcommand demo.
+func Commands(app *kingpin.Application) []command.Command {
+	c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
+	o := &options{binary: command.Binary(c)}
+	c.Flag("shards", "Number of shards.").Default("3").IntVar(&o.shards)
+	c.Flag("further-shards", "Shards to scale up by, and down again, after a while.").Default("2").IntVar(&o.further)
+	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("3000").IntVar(&o.pods)
+	c.Flag("port", "Port of the first shard's metrics; its telemetry and the other shards follow.").Default("18080").IntVar(&o.port)
+	c.Flag("jobs-per-second", "Jobs created, run and deleted each second.").Default("5").Float64Var(&o.churn.JobsPerSecond)
+	c.Flag("updates-per-second", "Status updates of pods each second.").Default("50").Float64Var(&o.churn.StatusUpdatesPerSecond)
+	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
+	c.Flag("every", "Time between two tables.").Default("5s").DurationVar(&o.every)
+	c.Flag("duration", "Time after which the demo ends; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+}
+
+func (o *options) check() error {
+	return command.AtLeast(command.Bound{Flag: "shards", Value: float64(o.shards), Least: 1},
+		command.Bound{Flag: "further-shards", Value: float64(o.further)},
+		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
+		command.Bound{Flag: "every", Value: o.every.Seconds(), Least: 0.1})
+}
+
+func (o *options) run(ctx context.Context, out, _ io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if o.duration > 0 {
+		time.AfterFunc(o.duration, cancel)
+	}
+	start := time.Now()
+	spec := generator.Scale(o.pods)
+	spec.Seed, o.churn.Seed = o.seed, o.seed
+	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
+	if err := cluster.Populate(spec.Objects()); err != nil {
+		return err
+	}
+	server, err := cluster.Serve("")
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), server.URL(), time.Since(start).Seconds())
+	dir, err := os.MkdirTemp("", "statefleet-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := server.WriteKubeconfig(kubeconfig); err != nil {
+		return err
+	}
+	install, err := installation.New(cluster, o.shards)
+	if err != nil {
+		return err
+	}
+	f, err := fleet.Start(fleet.Options{
+		Command: append(fleet.On(*o.binary, "--kubeconfig="+kubeconfig), installation.Flags()...), Shards: o.shards, Port: o.port,
+	})
+	if err != nil {
+		return err
+	}
+	defer f.Stop()
+	churned := make(chan error, 1)
+	go func() { churned <- o.churn.Run(ctx, cluster) }()
+	v := view{options: o, fleet: f, install: install, out: out, start: start}
+	err = v.watch(ctx)
+	cancel()
+	if failed := <-churned; failed != nil {
+		return failed
+	}
+	return err
+}
+
+func say(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format+"\n", args...)
+}

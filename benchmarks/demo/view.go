@@ -1,0 +1,168 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/installation"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
+)
+
+// The fleet is scaled after so many tables.
+const (
+	growsAfter   = 2
+	shrinksAfter = 5
+)
+
+// row is one shard's line of the table.
+type row struct {
+	ready  bool
+	active int // shards that it serves by
+	// figures are the columns after ready.
+	objects, series, text, held, body, scrape, resident, decoded, skipped float64
+}
+
+// view shows the fleet, and scales it.
+type view struct {
+	*options
+	fleet   *fleet.Fleet
+	install *installation.Installation
+	out     io.Writer
+	start   time.Time
+
+	shown   time.Time // the last table
+	tables  int
+	target  int       // shards after the change in progress; 0 when there is none
+	scaling time.Time // since when it is in progress
+}
+
+// watch shows tables and what happens in between, until ctx ends or a shard does.
+func (v *view) watch(ctx context.Context) error {
+	if err := v.fleet.WaitReady(ctx, fleet.Patience); err != nil && ctx.Err() == nil {
+		return err
+	}
+	say(v.out, "All shards are ready %.1f s after the start.\n", time.Since(v.start).Seconds())
+	for i, r := range v.fleet.Replicas {
+		say(v.out, "  shard %d of %d   metrics %s/metrics   status page %s/", i, v.shards, r.URL, r.Telemetry)
+	}
+	say(v.out, "\nOn your own cluster, the first shard of three is started by:")
+	say(v.out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", *v.binary)
+	say(v.out, "and a fleet in the cluster by kubectl apply -k manifests/base.\nThe demo will scale its fleet. Ctrl-C ends it.")
+	for fleet.Pause(ctx, 200*time.Millisecond) == nil {
+		if err := v.fleet.Ended(); err != nil {
+			return err
+		}
+		if err := v.show(v.rows(ctx)); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	say(v.out, "\nStopping.")
+	return nil
+}
+
+// show prints the state, and scales the fleet when it is time.
+func (v *view) show(rows []row) error {
+	if v.target > 0 && changedOver(rows, v.target) {
+		say(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
+			time.Since(v.scaling).Seconds(), v.target)
+		v.shown = time.Time{}
+		if err := v.install.RemovePods(v.target); err != nil { // the processes of those that left have ended
+			return err
+		}
+		v.target = 0
+	}
+	if time.Since(v.shown) < v.every {
+		return nil
+	}
+	table(v.out, rows)
+	v.shown = time.Now()
+	v.tables++
+	switch {
+	case v.further == 0:
+	case v.tables == growsAfter:
+		v.scale(v.shards + v.further)
+		say(v.out, "\nScaling to %d replicas, as kubectl scale does. Each serves its old part until all hold the new one.", v.target)
+		if err := v.install.Scale(v.target); err != nil {
+			return err
+		}
+		return v.fleet.Resize(v.target)
+	case v.tables == shrinksAfter:
+		v.scale(v.shards)
+		say(v.out, "\nScaling back to %d. Replicas that leave serve until the others have taken over.", v.target)
+		if err := v.install.Scale(v.target); err != nil {
+			return err
+		}
+		return v.fleet.Resize(v.target)
+	}
+	return nil
+}
+
+func (v *view) scale(target int) { v.target, v.scaling = target, time.Now() }
+
+// changedOver reports whether all shards of the target are ready and serve by it.
+func changedOver(rows []row, target int) bool {
+	return len(rows) >= target && !slices.ContainsFunc(rows[:target], func(r row) bool { return !r.ready || r.active != target })
+}
+
+func (v *view) rows(ctx context.Context) []row {
+	var rows []row
+	for _, r := range v.fleet.Replicas {
+		rows = append(rows, look(ctx, r))
+	}
+	return rows
+}
+
+// look reads a shard's self-metrics, and scrapes it as Prometheus would.
+func look(ctx context.Context, replica *fleet.Replica) row {
+	self, err := replica.SelfMetrics(ctx)
+	if err != nil {
+		return row{}
+	}
+	const mega = 1e6
+	r := row{
+		ready:    self.Value(selfmetrics.Ready) == 1,
+		active:   int(self.Value(selfmetrics.ActiveShards)),
+		objects:  self.Value(selfmetrics.Objects),
+		text:     self.Value(selfmetrics.TextBytes) / mega,
+		held:     (self.Value(selfmetrics.CompressedBytes) + self.Value(selfmetrics.RawBytes)) / mega,
+		resident: self.Value("process_resident_memory_bytes") / mega,
+		decoded:  self.Value(selfmetrics.Updates, "result", "changed") + self.Value(selfmetrics.Updates, "result", "unchanged"),
+		skipped:  self.Value(selfmetrics.ObjectsRead, "shard", selfmetrics.Ignored),
+	}
+	if !r.ready {
+		return r
+	}
+	packed, err := replica.Scrape(ctx, "gzip")
+	if err != nil {
+		return row{}
+	}
+	plain, err := replica.Scrape(ctx, "identity")
+	if err != nil {
+		return row{}
+	}
+	r.body, r.scrape, r.series = float64(packed.Bytes)/mega, packed.Took.Seconds()*1e3, float64(plain.Series)
+	return r
+}
+
+func table(out io.Writer, rows []row) {
+	line := func(name string, r row) {
+		say(out, "%8s  %-5v  %7.0f  %8.0f  %7.1f  %7.1f  %7.2f  %9.1f  %11.0f  %7.0f  %7.0f", name, r.ready,
+			r.objects, r.series, r.text, r.held, r.body, r.scrape, r.resident, r.decoded, r.skipped)
+	}
+	say(out, "\n%s  ready  objects    series  text MB  held MB  gzip MB  scrape ms  resident MB  decoded  skipped",
+		time.Now().Format(time.TimeOnly))
+	sum := row{ready: true}
+	for i, r := range rows {
+		line(fmt.Sprint("shard ", i), r)
+		sum = row{
+			ready: sum.ready && r.ready, scrape: max(sum.scrape, r.scrape), objects: sum.objects + r.objects,
+			series: sum.series + r.series, text: sum.text + r.text, held: sum.held + r.held, body: sum.body + r.body,
+			resident: sum.resident + r.resident, decoded: sum.decoded + r.decoded, skipped: sum.skipped + r.skipped,
+		}
+	}
+	line("fleet", sum)
+}

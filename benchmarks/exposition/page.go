@@ -1,0 +1,241 @@
+// Package exposition reads what an exporter serves in the text format.
+package exposition
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// longestLine bounds one line of an exposition.
+const longestLine = 16 << 20
+
+// Samples calls yield with each line that is not a comment, without parsing it. The line is valid
+// during the call only.
+func Samples(r io.Reader, yield func(line []byte)) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 64<<10), longestLine)
+	for lines.Scan() {
+		if line := lines.Bytes(); len(line) > 0 && line[0] != '#' {
+			yield(line)
+		}
+	}
+	return lines.Err()
+}
+
+// Lines counts how often each sample line occurs.
+type Lines map[string]int
+
+// Add adds the lines of an exposition.
+func (l Lines) Add(r io.Reader) error {
+	return Samples(r, func(line []byte) { l[string(line)]++ })
+}
+
+// Count returns the number of different lines that begin with a prefix and contain all of the parts.
+func (l Lines) Count(prefix string, parts ...string) int {
+	n := 0
+	for line := range l {
+		if strings.HasPrefix(line, prefix) &&
+			!slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// Diff names examples of the lines that only one side has, or that occur twice in l. It is empty if
+// there are none.
+func (l Lines) Diff(want Lines) string {
+	var all []string
+	for line, times := range l {
+		if times > 1 {
+			all = append(all, "duplicate "+line)
+		}
+		if want[line] == 0 {
+			all = append(all, "unexpected "+line)
+		}
+	}
+	for line := range want {
+		if l[line] == 0 {
+			all = append(all, "missing "+line)
+		}
+	}
+	return examples(all)
+}
+
+// Page is a parsed exposition: what a scrape means, whatever the order of its lines.
+type Page struct {
+	// Samples maps each series, written as name{label="value",...} with sorted labels, to its value as text.
+	Samples map[string]string
+	// Headers maps each family to its type and help, as "type help".
+	Headers map[string]string
+
+	families map[string]*dto.MetricFamily
+}
+
+// Parse reads an exposition, and refuses one in which a series occurs twice.
+func Parse(r io.Reader) (Page, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(r)
+	if err != nil {
+		return Page{}, fmt.Errorf("parsing the exposition: %w", err)
+	}
+	page := Page{Samples: map[string]string{}, Headers: map[string]string{}, families: families}
+	for name, family := range families {
+		page.Headers[name] = strings.ToLower(family.GetType().String()) + " " + family.GetHelp()
+		for _, metric := range family.Metric {
+			value := strconv.FormatFloat(number(metric), 'g', -1, 64)
+			if err := page.add(series(name, metric), value); err != nil {
+				return Page{}, err
+			}
+		}
+	}
+	return page, nil
+}
+
+// Union joins pages. It is an error if two of them have the same series, or headers that differ.
+func Union(pages ...Page) (Page, error) {
+	all := Page{Samples: map[string]string{}, Headers: map[string]string{}}
+	for _, page := range pages {
+		for series, value := range page.Samples {
+			if err := all.add(series, value); err != nil {
+				return Page{}, err
+			}
+		}
+		for name, header := range page.Headers {
+			if known, ok := all.Headers[name]; ok && known != header {
+				return Page{}, fmt.Errorf("family %s: one page says %q, another %q", name, known, header)
+			}
+		}
+		maps.Copy(all.Headers, page.Headers)
+	}
+	return all, nil
+}
+
+func (p Page) add(series, value string) error {
+	if known, ok := p.Samples[series]; ok {
+		return fmt.Errorf("series twice, with values %s and %s: %s", known, value, series)
+	}
+	p.Samples[series] = value
+	return nil
+}
+
+// Sum adds up the values of the family's samples that have all the given labels, and counts those
+// samples. A histogram or summary counts as the number of its observations.
+func (p Page) Sum(name string, labels map[string]string) (sum float64, samples int) {
+	for _, metric := range p.families[name].GetMetric() {
+		found := 0
+		for _, pair := range metric.Label {
+			if want, ok := labels[pair.GetName()]; ok && want == pair.GetValue() {
+				found++
+			}
+		}
+		if found == len(labels) {
+			sum += number(metric)
+			samples++
+		}
+	}
+	return sum, samples
+}
+
+// Value is Sum with the labels as names and values in turn, and without the number of samples.
+func (p Page) Value(name string, labels ...string) float64 {
+	match := map[string]string{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		match[labels[i]] = labels[i+1]
+	}
+	sum, _ := p.Sum(name, match)
+	return sum
+}
+
+// Labels calls yield with the family name and labels of every sample, until that returns false.
+func (p Page) Labels(yield func(family string, labels map[string]string) bool) {
+	for name, family := range p.families {
+		for _, metric := range family.Metric {
+			labels := make(map[string]string, len(metric.Label))
+			for _, pair := range metric.Label {
+				labels[pair.GetName()] = pair.GetValue()
+			}
+			if !yield(name, labels) {
+				return
+			}
+		}
+	}
+}
+
+// Diff gives examples of how two pages differ, or nothing if their samples are the same.
+func Diff(want, got Page) string {
+	var lines []string
+	for series, value := range want.Samples {
+		switch other, ok := got.Samples[series]; {
+		case !ok:
+			lines = append(lines, "missing    "+series+" "+value)
+		case other != value:
+			lines = append(lines, "different  "+series+" "+other+", want "+value)
+		}
+	}
+	for series, value := range got.Samples {
+		if _, ok := want.Samples[series]; !ok {
+			lines = append(lines, "unexpected "+series+" "+value)
+		}
+	}
+	return examples(lines)
+}
+
+// examples joins the first lines, in their order.
+func examples(lines []string) string {
+	const most = 12
+	slices.Sort(lines)
+	if more := len(lines) - most; more > 0 {
+		lines = append(lines[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func series(name string, metric *dto.Metric) string {
+	labels := make([]string, 0, len(metric.Label))
+	for _, pair := range metric.Label {
+		labels = append(labels, pair.GetName()+"="+strconv.Quote(pair.GetValue()))
+	}
+	slices.Sort(labels)
+	return name + "{" + strings.Join(labels, ",") + "}"
+}
+
+// number is the value of a metric of whichever type.
+func number(metric *dto.Metric) float64 {
+	switch {
+	case metric.Gauge != nil:
+		return metric.Gauge.GetValue()
+	case metric.Counter != nil:
+		return metric.Counter.GetValue()
+	case metric.Untyped != nil:
+		return metric.Untyped.GetValue()
+	case metric.Histogram != nil:
+		return float64(metric.Histogram.GetSampleCount())
+	case metric.Summary != nil:
+		return float64(metric.Summary.GetSampleCount())
+	}
+	return math.NaN()
+}
+
+// Label returns the value of a label on a sample line, "" if the line does not have it. The value
+// must not contain escaped characters.
+func Label(line []byte, name string) string {
+	for _, before := range []string{"{", ","} {
+		if _, after, found := bytes.Cut(line, []byte(before+name+`="`)); found {
+			value, _, _ := bytes.Cut(after, []byte(`"`))
+			return string(value)
+		}
+	}
+	return ""
+}

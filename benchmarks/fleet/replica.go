@@ -1,0 +1,180 @@
+package fleet
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+)
+
+// Replica is one running exporter. All methods may be called concurrently.
+type Replica struct {
+	*Process
+	// URL and Telemetry are the addresses of the main port and of the telemetry port, without a path.
+	URL, Telemetry string
+	// Client sends the requests. It must not decompress answers. Its timeout is for slow exporters.
+	Client *http.Client
+	// Token goes with each request unless it is empty.
+	Token string
+}
+
+// Launch runs an exporter that listens at the given URLs. The caller ends it.
+func Launch(name, path, url, telemetry string, args []string) (*Replica, error) {
+	child, err := StartProcess(name, path, args...)
+	if err != nil {
+		return nil, err
+	}
+	return &Replica{Process: child, URL: url, Telemetry: telemetry, Client: &http.Client{
+		Transport: &http.Transport{DisableCompression: true},
+		Timeout:   5 * time.Minute,
+	}}, nil
+}
+
+// Kill ends the process at once, and closes connections to it.
+func (r *Replica) Kill() {
+	r.Process.Kill()
+	r.Client.CloseIdleConnections()
+}
+
+// Open sends a request with an encoding that the answer may have. The caller closes the body.
+func (r *Replica) Open(ctx context.Context, url, encoding string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	request.Header.Set("Accept-Encoding", encoding)
+	if r.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.Token)
+	}
+	return r.Client.Do(request)
+}
+
+// Read sends a request and hands the decompressed body of a 200 to read. Other answers are errors.
+func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) error) error {
+	response, err := r.Open(ctx, url, "gzip")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(response.Body, 1000)) // the status says enough
+		return fmt.Errorf("%s answers %s: %s", url, response.Status, why)
+	}
+	body, err := decompressed(response)
+	if err != nil {
+		return err
+	}
+	return read(body)
+}
+
+func decompressed(response *http.Response) (io.Reader, error) {
+	if response.Header.Get("Content-Encoding") != "gzip" {
+		return response.Body, nil
+	}
+	return gzip.NewReader(response.Body)
+}
+
+// Answer is what came back for one request, its body already decompressed.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// Get requests a URL the way Prometheus does: with gzip, and here asking for the text format.
+func (r *Replica) Get(ctx context.Context, url string) (Answer, error) {
+	response, err := r.Open(ctx, url, "gzip")
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer := Answer{Status: response.StatusCode, Header: response.Header}
+	body, err := decompressed(response)
+	if err == nil {
+		var text []byte
+		text, err = io.ReadAll(body)
+		answer.Body = string(text)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("reading %s: %w", url, err)
+	}
+	return answer, nil
+}
+
+// Ask is an error unless a path of the main port answers 200.
+func (r *Replica) Ask(ctx context.Context, path string) error {
+	return r.Read(ctx, r.URL+path, func(body io.Reader) error {
+		_, err := io.Copy(io.Discard, body)
+		return err
+	})
+}
+
+// Page fetches and parses /metrics of the main port.
+func (r *Replica) Page(ctx context.Context) (exposition.Page, error) {
+	return r.page(ctx, r.URL+"/metrics")
+}
+
+// SelfMetrics fetches and parses /metrics of the telemetry port.
+func (r *Replica) SelfMetrics(ctx context.Context) (exposition.Page, error) {
+	return r.page(ctx, r.Telemetry+"/metrics")
+}
+
+func (r *Replica) page(ctx context.Context, url string) (page exposition.Page, err error) {
+	err = r.Read(ctx, url, func(body io.Reader) (err error) {
+		page, err = exposition.Parse(body)
+		return err
+	})
+	return page, err
+}
+
+// Lines counts the sample lines of /metrics, which takes far less memory than Page.
+func (r *Replica) Lines(ctx context.Context) (exposition.Lines, error) {
+	lines := exposition.Lines{}
+	return lines, r.Read(ctx, r.URL+"/metrics", lines.Add)
+}
+
+// Scrape is the outcome of one scrape.
+type Scrape struct {
+	Bytes  int64
+	Took   time.Duration
+	Series int64 // counted in scrapes without compression only
+}
+
+// Scrape takes the page as Prometheus would, with the encoding gzip or identity. It does not decompress.
+func (r *Replica) Scrape(ctx context.Context, encoding string) (Scrape, error) {
+	start := time.Now()
+	response, err := r.Open(ctx, r.URL+"/metrics", encoding)
+	if err != nil {
+		return Scrape{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return Scrape{}, fmt.Errorf("%s/metrics answers %s", r.URL, response.Status)
+	}
+	var s Scrape
+	body := counter{response.Body, &s.Bytes}
+	if encoding == "identity" {
+		err = exposition.Samples(body, func([]byte) { s.Series++ })
+	} else {
+		_, err = io.Copy(io.Discard, body)
+	}
+	s.Took = time.Since(start)
+	return s, err
+}
+
+// counter counts the bytes that are read.
+type counter struct {
+	io.Reader
+	n *int64
+}
+
+func (c counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	*c.n += int64(n)
+	return n, err
+}

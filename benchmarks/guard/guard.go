@@ -1,0 +1,94 @@
+// Package guard runs Go benchmarks and compares their allocations and the bytes of an object with a
+// baseline. It does not compare times, which differ from run to run on a shared machine. A count that has
+// grown by more than a tenth is an error.
+package guard
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+)
+
+// Commands registers the subcommand guard.
+func Commands(app *kingpin.Application) []command.Command {
+	c := app.Command("guard", "Compare allocations and bytes of the Go benchmarks with a baseline.")
+	baseline := c.Flag("baseline", "File with the counts to compare with.").Default("benchmarks/guard/baseline.txt").String()
+	update := c.Flag("update", "Write the file instead.").Bool()
+	return []command.Command{{Clause: c, Run: func(ctx context.Context, out, progress io.Writer) error {
+		return guard(ctx, *baseline, *update, out, progress)
+	}}}
+}
+
+// suite is a set of benchmarks with the same number of iterations.
+type suite struct {
+	packages []string
+	pattern  string
+	times    string // of -benchtime
+}
+
+// suites are the benchmarks that are guarded. The counts of iterations are
+// fixed, as are the seeds, so that counts of one machine hold on another.
+func suites() []suite {
+	const module = "github.com/statefleet/statefleet/"
+	return []suite{
+		{[]string{module + "internal/wire", module + "resources", module + "resources/customresource"}, ".", "200x"},
+		{[]string{module + "shard"}, "Hash|Contains", "1000x"},
+		{[]string{module + "store"}, "Put", "20000x"},
+		{[]string{module + "store"}, "Gzip", "30x"},
+		{[]string{module + "benchmarks/guard"}, ".", "5x"},
+	}
+}
+
+func guard(ctx context.Context, baseline string, update bool, stdout, stderr io.Writer) error {
+	now := counts{}
+	for _, s := range suites() {
+		output, err := s.run(ctx, stderr)
+		if err != nil {
+			return err
+		}
+		if err := now.read(strings.NewReader(output)); err != nil {
+			return err
+		}
+	}
+	if update {
+		return os.WriteFile(baseline, []byte(now.String()), 0o644)
+	}
+	file, err := os.Open(baseline)
+	if err != nil {
+		return fmt.Errorf("--baseline: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	before, err := parseCounts(file)
+	if err != nil {
+		return fmt.Errorf("--baseline: %w", err)
+	}
+	regressions, remarks := before.compare(now)
+	for _, line := range remarks {
+		_, _ = fmt.Fprintln(stdout, line)
+	}
+	if len(regressions) > 0 {
+		return fmt.Errorf("%d of %d counts have grown by more than a tenth:\n%s\nmake bench-baseline accepts them",
+			len(regressions), len(before), strings.Join(regressions, "\n"))
+	}
+	_, _ = fmt.Fprintf(stdout, "%d counts, none has grown by more than a tenth\n", len(before))
+	return nil
+}
+
+// run returns the output of go test. With one processor, counts do not depend on scheduling.
+func (s suite) run(ctx context.Context, stderr io.Writer) (string, error) {
+	args := []string{"test", "-run=^$", "-bench=" + s.pattern, "-benchmem", "-benchtime=" + s.times, "-cpu=1"}
+	cmd := exec.CommandContext(ctx, "go", append(args, s.packages...)...)
+	cmd.Stderr = stderr
+	output, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(cmd.Args[1:], " "), err, output)
+	}
+	return string(output), nil
+}

@@ -1,0 +1,87 @@
+// Package installation keeps the objects of a fleet itself in a simulated cluster, as its manifests and
+// the controller of its StatefulSet do.
+package installation
+
+import (
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/resources"
+)
+
+// name of the fleet's objects, and of their namespace.
+const name = "statefleet"
+
+// Flags of a replica that belongs to the fleet; see fleet.Place.
+func Flags() []string {
+	return []string{"--pod=" + name + "-{{.Shard}}", "--pod-namespace=" + name}
+}
+
+// Installation is the objects of a fleet in a cluster. Its methods are for one goroutine.
+type Installation struct {
+	cluster *simulator.Cluster
+	set     *appsv1.StatefulSet
+	pods    int
+}
+
+// New installs a fleet with replicas and their pods.
+func New(cluster *simulator.Cluster, replicas int) (*Installation, error) {
+	one, labels := int32(1), map[string]string{"app": name}
+	i := &Installation{cluster: cluster, set: &appsv1.StatefulSet{ObjectMeta: meta(name), Spec: appsv1.StatefulSetSpec{
+		Replicas: &one, ServiceName: name, PodManagementPolicy: appsv1.ParallelPodManagement,
+		Selector: &metav1.LabelSelector{MatchLabels: labels},
+	}}}
+	err := errors.Join(cluster.Put(&corev1.ConfigMap{ObjectMeta: meta(name + "-topology")}), cluster.Put(i.set))
+	return i, errors.Join(err, i.Scale(replicas))
+}
+
+// Scale sets the number of replicas, as kubectl does, and creates pods for them.
+func (i *Installation) Scale(replicas int) error {
+	n := int32(replicas)
+	err := i.cluster.Modify(i.set, func() {
+		i.set.Spec.Replicas = &n
+		i.set.Generation++ // as API servers do
+	})
+	for ; err == nil && i.pods < replicas; i.pods++ {
+		pod := i.pod(i.pods)
+		yes := true
+		pod.Labels = i.set.Spec.Selector.MatchLabels
+		pod.OwnerReferences = []metav1.OwnerReference{
+			{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: i.set.UID, Controller: &yes},
+		}
+		err = i.cluster.Put(pod)
+	}
+	return err
+}
+
+// RemovePods deletes the pods from an ordinal on, once their processes have ended.
+func (i *Installation) RemovePods(from int) error {
+	for ; i.pods > from; i.pods-- {
+		if err := i.cluster.Delete(i.pod(i.pods - 1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Installation) pod(ordinal int) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: meta(fmt.Sprintf("%s-%d", name, ordinal))}
+}
+
+func meta(object string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: name, Name: object} }
+
+// Exported is the number of objects in a cluster that a fleet without further flags serves.
+func Exported(cluster *simulator.Cluster) int {
+	n := 0
+	for _, k := range resources.All() {
+		if k.Default {
+			n += len(cluster.Names(k.Name()))
+		}
+	}
+	return n
+}

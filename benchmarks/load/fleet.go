@@ -1,0 +1,192 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/statefleet/statefleet/benchmarks/fit"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+// fleet measures all shards of a fleet.
+func (o *options) fleet(ctx context.Context, b *bench) error {
+	s, err := b.with(ctx, o.exporter, o.shards, o.running(), b.all()...)
+	if err != nil {
+		return err
+	}
+	f := findings{Columns: []string{"sum"}, Figures: []report.Figures{s.Sum()}}
+	for i, shard := range s.Figures {
+		f.Columns, f.Figures = append(f.Columns, fmt.Sprint("shard ", i)), append(f.Figures, shard)
+	}
+	var text strings.Builder
+	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
+	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(o.pods), o.shards), text.String(), f)
+}
+
+// compare measures two exporters by turns, so that what else happens on the machine happens to both.
+func (o *options) compare(ctx context.Context, b *bench) error {
+	exporters := [2]measure.Exporter{o.exporter, o.otherExporter}
+	var runs [2][]report.Figures
+	for range o.rounds {
+		for i, e := range exporters {
+			s, err := b.with(ctx, e, o.shards, o.running(), b.all()...)
+			if err != nil {
+				return err
+			}
+			runs[i] = append(runs[i], s.Sum())
+		}
+	}
+	f := findings{Columns: []string{exporters[0].Name, exporters[1].Name}}
+	for _, r := range runs {
+		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
+	}
+	var text strings.Builder
+	head := [4]string{fmt.Sprintf("median of %d", o.rounds), f.Columns[0], f.Columns[1], "ratio"}
+	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
+	return b.finish("compare-"+report.Thousands(o.pods), text.String(), f)
+}
+
+// site is a session on its own cluster, or on one that others share.
+type site struct {
+	*bench
+	session *measure.Session
+}
+
+// curve measures fleets of several sizes on clusters of several sizes, side by side: what else happens
+// on the machine happens to all. One after the other is timed, but for events, which reach all at the
+// same time.
+func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
+	var sites []site
+	var benches []*bench
+	defer func() {
+		for _, s := range sites {
+			s.session.Close()
+		}
+	}()
+	for _, pods := range o.sizes {
+		b, err := o.newBench(pods, out, progress)
+		if err != nil {
+			return err
+		}
+		benches = append(benches, b)
+		for _, shards := range o.fleets {
+			s, err := b.open(ctx, o.exporter, shards, shards)
+			if err != nil {
+				return err
+			}
+			sites = append(sites, site{b, s})
+		}
+	}
+	if err := o.sideBySide(ctx, benches, sites); err != nil {
+		return err
+	}
+	var runs []fit.Run
+	for _, s := range sites {
+		runs = append(runs, s.run(o.byServer))
+	}
+	return benches[len(benches)-1].finishRuns(o.name, runs)
+}
+
+// sideBySide measures memory and scrapes at rest, then idle time, then events.
+func (o *options) sideBySide(ctx context.Context, benches []*bench, sites []site) error {
+	if err := fleet.Pause(ctx, o.settle); err != nil {
+		return err
+	}
+	for _, s := range sites {
+		if err := s.session.Settled(ctx, o.scrapes, 1); err != nil {
+			return err
+		}
+	}
+	each := func(do func(*measure.Session) error) error {
+		var all errgroup.Group
+		for _, s := range sites {
+			all.Go(func() error { return do(s.session) })
+		}
+		return all.Wait()
+	}
+	if err := each(func(s *measure.Session) error { return s.Idle(ctx, o.window/2) }); err != nil {
+		return err
+	}
+	churning, stop := context.WithCancel(ctx)
+	var churn errgroup.Group
+	for i, b := range benches {
+		c := o.churn
+		c.Seed = o.seed + 7 + uint64(i)
+		churn.Go(func() error { return c.Run(churning, b.cluster) })
+	}
+	err := fleet.Pause(ctx, o.warm)
+	if err == nil {
+		err = each(func(s *measure.Session) error { return s.Events(ctx, o.window) })
+	}
+	stop()
+	if failed := churn.Wait(); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	return each(func(s *measure.Session) error { return s.Memory(measure.ChurnRSS) })
+}
+
+// foreignRates measures the cost of events of other shards, at each rate.
+func (o *options) foreignRates(ctx context.Context, b *bench) error {
+	s, err := b.open(ctx, o.exporter, foreignShards, 1)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := fleet.Pause(ctx, o.settle); err != nil {
+		return err
+	}
+	if err := s.Idle(ctx, o.window); err != nil {
+		return err
+	}
+	var runs []fit.Run
+	for i, rate := range o.rates {
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
+		err := b.churning(ctx, c, func(ctx context.Context) error {
+			if err := fleet.Pause(ctx, o.window/5); err != nil {
+				return err
+			}
+			return s.Events(ctx, o.window)
+		})
+		if err != nil {
+			return err
+		}
+		runs = append(runs, site{b, s}.run(o.byServer))
+		b.say("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
+	}
+	return b.finishRuns(o.name, runs)
+}
+
+func (b *bench) finishRuns(name string, runs []fit.Run) error {
+	var text strings.Builder
+	report.Runs(&text, runs)
+	return b.finish(name, text.String(), findings{Runs: runs})
+}
+
+// run is what the cost model is fitted to.
+func (s site) run(byServer bool) fit.Run {
+	const mebi, kilo, mega, micro = 1 << 20, 1e3, 1e6, 1e-6
+	f := s.session.Sum()
+	r := fit.Run{
+		Pods: len(s.cluster.Names("pods")), Objects: s.cluster.Len(), Shards: s.session.Shards, ServerSharded: byServer,
+		SyncCPU: f[measure.SyncCPU], SyncBytes: f[measure.SyncBytes] * mega, Peak: f[measure.Peak] * mebi,
+		Memory: f[measure.RestRSS] * mebi, ChurnMemory: f[measure.ChurnRSS] * mebi, Idle: f[measure.IdleCPU] / kilo,
+		Series: f[measure.Series], Text: f[measure.Identity+measure.Body] * mega,
+		Gzip: f[measure.Unchanged+measure.Body] * mega, ScrapeCPU: f[measure.Unchanged+measure.CPU] / kilo,
+		Events: f[measure.Events], CPU: f[measure.EventCPU] * micro * f[measure.Events],
+		EventBytes: f[measure.EventBytes] * kilo * f[measure.Events],
+	}
+	if running := len(s.session.Figures); running < r.Shards {
+		r.Running = running
+	}
+	return r
+}

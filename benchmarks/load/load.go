@@ -1,0 +1,155 @@
+// Package load measures the cost of an exporter of cluster state on a simulated cluster: start-up,
+// memory, scrapes and events. Times of a shared machine are noisy; compare figures of one run with each
+// other.
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+// options are the flags.
+type options struct {
+	binary               *string
+	arguments            string
+	other, otherArgs     string
+	otherReady           string
+	results, commit      string
+	pods, shards, only   int
+	seed                 uint64
+	byServer             bool
+	parts                []string // of the targets
+	starts, rounds       int
+	scrapes, churnScrape int
+	touchRate            float64
+	churn                generator.Churn
+	name                 string
+	sizes, fleets, rates []int
+
+	atRest, settle, warm, window, every time.Duration
+
+	exporter, otherExporter measure.Exporter
+}
+
+// Commands registers the subcommands load and compare.
+func Commands(app *kingpin.Application) []command.Command {
+	load := app.Command("load", "Measure the exporter: start-up, memory, scrapes, events.")
+	part := func(name, help string, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
+		return registered(load.Command(name, help), run)
+	}
+	targets, o, runTargets := part("targets", "One shard, 1 of 4, 1 of 8: all figures that there are targets for.", (*options).targets)
+	targets.Flag("part", "Part to measure, repeatable; the rows of others are left out, and nothing is written to --results. Default: all.").
+		EnumsVar(&o.parts, allParts()...)
+	targets.Flag("starts", "Starts of each kind; their median counts.").Default("3").IntVar(&o.starts)
+	fleets, o, runFleet := part("fleet", "A fleet: each shard and the sum.", (*options).fleet)
+	divided(fleets, o)
+	curve, o, runCurve := part("curve", "Fleets of several sizes, side by side.", nil)
+	curve.Flag("size", "Pods of a cluster, repeatable.").Required().IntsVar(&o.sizes)
+	curve.Flag("fleet", "Shards of a fleet, one such on each cluster, repeatable.").Required().IntsVar(&o.fleets)
+	curve.Flag("name", "Name of the results.").Required().StringVar(&o.name)
+	runCurve.Run = o.curve
+	rates, o, runRates := part("rates", "A shard that owns next to nothing, and events at several rates.", (*options).foreignRates)
+	rates.Flag("rate", "Status updates a second, repeatable.").Required().IntsVar(&o.rates)
+	rates.Flag("name", "Name of the results.").Required().StringVar(&o.name)
+
+	compare, o, runCompare := registered(app.Command("compare", "Measure another exporter beside statefleet, by turns."), (*options).compare)
+	compare.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
+	compare.Flag("other-args", "Its arguments, as for --args.").StringVar(&o.otherArgs)
+	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
+	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
+	divided(compare, o)
+	return []command.Command{runTargets, runFleet, runCurve, runRates, runCompare}
+}
+
+// registered adds the flags that all measurements have.
+func registered(c *kingpin.CmdClause, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
+	o := &options{binary: command.Binary(c), starts: 1, rounds: 1, shards: 1}
+	o.churn = generator.Churn{Tidy: true}
+	c.Flag("args", "Further arguments of the binary; with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, "+
+		"{{.Shard}} and {{.Shards}}, its whole command line.").StringVar(&o.arguments)
+	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
+	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("20000").IntVar(&o.pods)
+	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
+	c.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.byServer)
+	c.Flag("scrapes", "Gzip scrapes of an unchanged store; a quarter of that without gzip.").Default("20").IntVar(&o.scrapes)
+	c.Flag("churn-scrapes", "Scrapes under churn.").Default("3").IntVar(&o.churnScrape)
+	c.Flag("every", "Time between two of them.").Default("30s").DurationVar(&o.every)
+	c.Flag("at-rest", "Time without work after which a start or a change is over.").Default("1s").DurationVar(&o.atRest)
+	c.Flag("settle", "Time at rest before scrapes and memory are measured; blocks are compressed after a quiet minute.").
+		Default("75s").DurationVar(&o.settle)
+	c.Flag("warm", "Time of churn before it is measured, for the same reason.").Default("75s").DurationVar(&o.warm)
+	c.Flag("window", "Time of churn without scrapes that is measured.").Default("60s").DurationVar(&o.window)
+	c.Flag("touch-rate", "Objects changed each second for scrapes after a change.").Default("5000").Float64Var(&o.touchRate)
+	c.Flag("jobs-per-second", "Jobs created, run and deleted each second of churn.").Default("20").Float64Var(&o.churn.JobsPerSecond)
+	c.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.churn.StatusUpdatesPerSecond)
+	c.Flag("heartbeats-per-second", "Node leases renewed each second of churn; real nodes renew one in 10 s.").
+		Default("0").Float64Var(&o.churn.HeartbeatsPerSecond)
+	return c, o, command.Command{Clause: c, Check: o.check, Run: func(ctx context.Context, out, progress io.Writer) error {
+		b, err := o.newBench(o.pods, out, progress)
+		if err != nil {
+			return err
+		}
+		return run(o, ctx, b)
+	}}
+}
+
+func divided(c *kingpin.CmdClause, o *options) {
+	c.Flag("shards", "Shards that the cluster is divided into.").Default("1").IntVar(&o.shards)
+	c.Flag("only", "Shards to run; 0 means all.").Default("0").IntVar(&o.only)
+}
+
+// check refuses values that cannot be measured, and makes the command lines.
+func (o *options) check() error {
+	c, err := fleet.ParseCommand(*o.binary, o.arguments)
+	if err != nil {
+		return fmt.Errorf("--args: %w", err)
+	}
+	o.exporter = measure.Exporter{Name: "statefleet", Command: c, Ready: "/readyz"}
+	if c, err = fleet.ParseCommand(o.other, o.otherArgs); err != nil {
+		return fmt.Errorf("--other-args: %w", err)
+	}
+	o.otherExporter = measure.Exporter{Name: "other", Command: c, Ready: o.otherReady}
+	if o.only < 0 || o.only > o.shards {
+		return fmt.Errorf("--only must be from 0 to --shards, got %d", o.only)
+	}
+	bounds := []command.Bound{
+		{Flag: "pods", Value: float64(o.pods), Least: 1}, {Flag: "shards", Value: float64(o.shards), Least: 1},
+		{Flag: "scrapes", Value: float64(o.scrapes), Least: 1}, {Flag: "churn-scrapes", Value: float64(o.churnScrape), Least: 1},
+		{Flag: "starts", Value: float64(o.starts), Least: 1}, {Flag: "rounds", Value: float64(o.rounds), Least: 1},
+		{Flag: "at-rest", Value: o.atRest.Seconds(), Least: 1e-3}, {Flag: "window", Value: o.window.Seconds(), Least: 1e-3},
+		{Flag: "every", Value: o.every.Seconds(), Least: 1e-3},
+	}
+	for flag, all := range map[string][]int{"size": o.sizes, "fleet": o.fleets, "rate": o.rates} {
+		for _, n := range all {
+			bounds = append(bounds, command.Bound{Flag: flag, Value: float64(n), Least: 1})
+		}
+	}
+	return command.AtLeast(bounds...)
+}
+
+// running is the number of shards that run.
+func (o *options) running() int {
+	if o.only > 0 {
+		return o.only
+	}
+	return o.shards
+}
+
+// measures reports whether a part was asked for. The churn of one shard is in partOne too.
+func (o *options) measures(part string) bool {
+	if len(o.parts) == 0 {
+		return part != partChurn
+	}
+	return slices.Contains(o.parts, part)
+}

@@ -1,0 +1,247 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fit"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
+	"github.com/statefleet/statefleet/internal/watch"
+)
+
+// asExporter makes the test binary an exporter for the harness to measure.
+const asExporter = "STATEFLEET_TEST_EXPORTER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asExporter) != "" {
+		if err := export(os.Args[1:]); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// run runs a subcommand, which is the first argument that is not a flag.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	i := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	words := append([]string{args[i]}, slices.Delete(slices.Clone(args), i, i+1)...)
+	if args[i] != "compare" {
+		words = append([]string{"load"}, words...)
+	}
+	return command.Run(ctx, kingpin.New("benchmarks", ""), words, stdout, stderr, Commands)
+}
+
+// export is the least that the harness needs of an exporter: it lists pods and
+// serves a page that says how many bytes that took.
+func export(args []string) error {
+	flags := flag.NewFlagSet("exporter", flag.ContinueOnError)
+	kubeconfig := flags.String("kubeconfig", "", "")
+	port := flags.Int("port", 0, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		return err
+	}
+	client, err := watch.NewClient(config, watch.AcceptBoth)
+	if err != nil {
+		return err
+	}
+	body, err := listPods(client)
+	if err != nil {
+		return err
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, "# TYPE listed_bytes gauge\nlisted_bytes %d\n", len(body))
+	})
+	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", *port), ReadHeaderTimeout: time.Second}
+	return server.ListenAndServe()
+}
+
+func listPods(client rest.Interface) ([]byte, error) {
+	return client.Get().AbsPath("/api", corev1.SchemeGroupVersion.Version, "pods").DoRaw(context.Background())
+}
+
+// short are flags that make a measurement of nothing much take seconds.
+func short(t *testing.T, further ...string) []string {
+	t.Setenv(asExporter, "1")
+	return append([]string{
+		"--pods=30", "--results=" + t.TempDir(), "--binary=" + os.Args[0], "--args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}",
+		"--at-rest=200ms", "--settle=10ms", "--warm=10ms", "--window=100ms", "--every=10ms", "--scrapes=2", "--churn-scrapes=2", "--touch-rate=100000",
+	}, further...)
+}
+
+func TestFleetIsMeasured(t *testing.T) {
+	args := short(t, "fleet", "--shards=2")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, want := range []string{"of them pods", "sum", "shard 0", "shard 1", "series", "gzip scrape, every object replaced"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	for _, name := range []string{"fleet-30-2.md", "fleet-30-2.json"} {
+		dir := strings.TrimPrefix(args[1], "--results=")
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+}
+
+func TestCurveHasARunOfEachFleet(t *testing.T) {
+	f := func(want []fit.Run, further ...string) {
+		t.Helper()
+		args := short(t, append(further, "--name=x")...)
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+			t.Fatalf("exit code %d: %s", code, &stderr)
+		}
+		body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "x.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got findings
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatal(err)
+		}
+		var shapes []fit.Run
+		for _, r := range got.Runs {
+			if r.SyncBytes <= 0 || r.Memory <= 0 && r.Running == 0 || r.Events <= 0 {
+				t.Errorf("%+v", r)
+			}
+			shapes = append(shapes, fit.Run{Pods: r.Pods, Shards: r.Shards, Running: r.Running, ServerSharded: r.ServerSharded})
+		}
+		if !slices.Equal(shapes, want) {
+			t.Errorf("%+v, want %+v", shapes, want)
+		}
+	}
+	f([]fit.Run{{Pods: 22, Shards: 1}, {Pods: 22, Shards: 2}, {Pods: 33, Shards: 1}, {Pods: 33, Shards: 2}},
+		"curve", "--size=20", "--size=30", "--fleet=1", "--fleet=2")
+	f([]fit.Run{{Pods: 33, Shards: 2, ServerSharded: true}}, "curve", "--size=30", "--fleet=2", "--server-sharding")
+	f([]fit.Run{{Pods: 33, Shards: foreignShards, Running: 1}, {Pods: 33, Shards: foreignShards, Running: 1}}, "rates", "--rate=1000", "--rate=2000")
+}
+
+func TestTargetsHaveARowEach(t *testing.T) {
+	args := short(t, "targets", "--starts=1")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	if !strings.Contains(stdout.String(), "Reading all lists") || !strings.Contains(stderr.String(), "dropping them: 0.0") {
+		t.Errorf("nothing on reading alone in\n%s%s", &stdout, &stderr)
+	}
+	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len(complete().judge(20_000)) {
+		t.Errorf("%d rows in\n%s", rows, &stdout)
+	}
+}
+
+func TestComparisonHasRatios(t *testing.T) {
+	args := short(t, "compare", "--rounds=1", "--other="+os.Args[0], "--other-args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, want := range []string{"median of 1", "ratio", "resident memory, at rest", "gzip scrape, every object replaced, body"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+}
+
+// complete is an outcome in which every figure is 1.
+func complete() *outcome {
+	f := report.Figures{}
+	for _, m := range measure.Measures() {
+		f[m.Name] = 1
+	}
+	return &outcome{starts: []report.Figures{f, f, f, f}, one: f, quarter: f, foreign: f}
+}
+
+// TestTargetsAreAsAskedFor names the numbers of a two-core machine.
+func TestTargetsAreAsAskedFor(t *testing.T) {
+	f := func(pods int, want map[string]float64) {
+		t.Helper()
+		found := map[string]float64{}
+		for _, row := range complete().judge(pods) {
+			if _, ok := found[row.name]; ok {
+				t.Errorf("%s: twice", row.name)
+			}
+			found[row.name] = row.limit
+		}
+		for name, limit := range want {
+			if got := found[name]; got < limit*0.999 || got > limit*1.001 {
+				t.Errorf("%d pods, %s: %g, want %g", pods, name, got, limit)
+			}
+		}
+	}
+	f(20_000, map[string]float64{
+		"gzip scrape, nothing changed, CPU": 52, "gzip scrape, nothing changed, median": 60, "gzip scrape, nothing changed, body": 48.5,
+		"gzip scrape, every object replaced, CPU": 3640, "identity scrape, CPU": 710, "resident memory, at rest": 160,
+		"first sync, one: CPU": 2.72, "CPU for an event of the cluster": 60, "CPU for an event of another shard": 6,
+	})
+	f(100_000, map[string]float64{"gzip scrape, nothing changed, CPU": 310, "gzip scrape, nothing changed, median": 300, "resident memory, at rest": 600})
+	f(2_000, map[string]float64{"resident memory, at rest": 16, "CPU for an event of another shard": 6})
+}
+
+func TestExporterThatEndsIsNamed(t *testing.T) {
+	args := short(t, "fleet")
+	for i := range args {
+		args[i] = strings.Replace(args[i], "-kubeconfig", "-no-such-flag", 1)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.Failure || !strings.Contains(stderr.String(), "no-such-flag") {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	f := func(want int, message string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), args, &stdout, &stderr)
+		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
+			t.Errorf("%q: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
+		}
+	}
+	f(command.OK, "--churn-scrapes", "targets", "--help")
+	f(command.Usage, "--nonsense", "targets", "--nonsense")
+	f(command.Usage, "--pods", "targets", "--pods=0")
+	f(command.Usage, "--starts", "targets", "--starts=0")
+	f(command.Usage, "--other", "compare")
+	f(command.Usage, "--rounds", "compare", "--other=x", "--rounds=0")
+	f(command.Usage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
+	f(command.Usage, "--args", "fleet", "--args={{.Nothing}}")
+	f(command.Usage, "--shards", "fleet", "--shards=0")
+	f(command.Usage, "--only", "fleet", "--only=2")
+	f(command.Usage, "--window", "fleet", "--window=0s")
+	f(command.Usage, "--at-rest", "fleet", "--at-rest=0s")
+	f(command.Usage, "--size", "curve", "--fleet=1", "--name=x")
+	f(command.Usage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
+	f(command.Usage, "--rate", "rates", "--rate=-1", "--name=x")
+	f(command.Usage, "--every", "fleet", "--every=-1s")
+	f(command.Failure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
+}

@@ -1,0 +1,196 @@
+// Package measure measures what exporters cost: each runs as a process on a simulated cluster that
+// lives in this process, so that the figures of an exporter hold nothing of the cluster.
+package measure
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/report"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+const (
+	mebi = 1 << 20
+	mega = 1e6
+	ms   = 1e3 // in a second
+)
+
+// Exporter is a program that is measured.
+type Exporter struct {
+	Name    string
+	Command fleet.Command
+	Ready   string // path that answers 200 once it serves
+}
+
+// Session is a running fleet of one exporter. Each shard has an API server of its own, so that its
+// traffic can be told apart. Its methods are for one goroutine.
+type Session struct {
+	Exporter
+	Fleet   *fleet.Fleet
+	Cluster *simulator.Cluster
+	Shards  int // that the cluster is divided into
+	// Figures are those measured so far of each replica.
+	Figures []report.Figures
+
+	servers []*simulator.Server
+	dir     string
+	start   time.Time
+}
+
+// Open starts the first shards of a fleet; the caller closes the session. With byServer the API server
+// honours the shard selector.
+func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer bool) (s *Session, err error) {
+	s = &Session{Exporter: e, Cluster: cluster, Shards: shards}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "statefleet-session-"); err != nil {
+		return s, err
+	}
+	kubeconfig := func(shard int) string { return filepath.Join(s.dir, fmt.Sprintf("kubeconfig-%d", shard)) }
+	for i := range running {
+		server, err := cluster.Serve("")
+		if err != nil {
+			return s, err
+		}
+		server.HonourShards(byServer)
+		s.servers = append(s.servers, server)
+		if err := server.WriteKubeconfig(kubeconfig(i)); err != nil {
+			return s, err
+		}
+		s.Figures = append(s.Figures, report.Figures{})
+	}
+	s.start = time.Now()
+	s.Fleet, err = fleet.Start(fleet.Options{Command: e.Command, Kubeconfig: kubeconfig, Shards: shards, Only: running})
+	return s, err
+}
+
+// Close ends the shards and their servers.
+func (s *Session) Close() {
+	if s.Fleet != nil {
+		s.Fleet.Stop()
+	}
+	for _, server := range s.servers {
+		server.Stop()
+	}
+	_ = os.RemoveAll(s.dir) // kubeconfigs that are left do no harm
+}
+
+// Sum adds up the figures of all replicas.
+func (s *Session) Sum() report.Figures { return report.Sum(Measures(), s.Figures) }
+
+// reading is the state of the replicas at one moment.
+type reading struct {
+	at      time.Time
+	version uint64 // of the cluster
+	usage   []fleet.Usage
+	bytes   []uint64 // sent to each replica
+}
+
+func (s *Session) read() (reading, error) {
+	r := reading{at: time.Now(), version: s.Cluster.ResourceVersion()}
+	for i, replica := range s.Fleet.Replicas {
+		u, err := replica.Usage()
+		if err != nil {
+			_ = fleet.Pause(context.Background(), time.Second) // until the end of a process is known
+			if ended := s.Fleet.Ended(); ended != nil {
+				err = ended
+			}
+			return r, err
+		}
+		r.usage = append(r.usage, u)
+		r.bytes = append(r.bytes, simulator.Sum(s.servers[i].Traffic()).Bytes)
+	}
+	return r, nil
+}
+
+// Window is a period of time, with the cost of each replica in it.
+type Window struct {
+	Seconds float64
+	Events  float64   // changes of the cluster
+	CPU     []float64 // seconds
+	Bytes   []float64 // from the API server
+}
+
+// During measures the time in which do runs.
+func (s *Session) During(do func() error) (Window, error) {
+	before, err := s.read()
+	if err != nil {
+		return Window{}, err
+	}
+	if err := do(); err != nil {
+		return Window{}, err
+	}
+	after, err := s.read()
+	if err != nil {
+		return Window{}, err
+	}
+	w := Window{Seconds: max(after.at.Sub(before.at).Seconds(), 1e-3), Events: float64(after.version - before.version)}
+	for i := range s.Figures {
+		w.CPU = append(w.CPU, (after.usage[i].CPU - before.usage[i].CPU).Seconds())
+		w.Bytes = append(w.Bytes, float64(after.bytes[i]-before.bytes[i]))
+	}
+	return w, nil
+}
+
+// A fleet is at rest when it receives no bytes from the API server, and takes less CPU than restCPU, from
+// one look to the next.
+const (
+	look    = 100 * time.Millisecond
+	restCPU = 20 * time.Millisecond
+)
+
+// rest waits until all replicas are ready and have been at rest for some time, and returns the reading of
+// the moment at which that began. Programs that say they are ready before they are, or work on when they
+// are, are measured to their real end that way.
+func (s *Session) rest(ctx context.Context, long time.Duration) (reading, error) {
+	last, err := s.read()
+	first, quiet := last, time.Duration(0)
+	for err == nil && quiet < long {
+		if err := fleet.Pause(ctx, look); err != nil {
+			return last, err
+		}
+		var now reading
+		if now, err = s.read(); err != nil {
+			break
+		}
+		if err = s.Fleet.Ended(); err != nil {
+			break
+		}
+		if now.quietSince(last) && s.ready(ctx) {
+			if quiet == 0 {
+				first = last
+			}
+			quiet += look
+		} else {
+			quiet = 0
+		}
+		last = now
+	}
+	return first, err
+}
+
+func (r reading) quietSince(last reading) bool {
+	for i := range r.usage {
+		if r.bytes[i] != last.bytes[i] || r.usage[i].CPU-last.usage[i].CPU >= restCPU {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Session) ready(ctx context.Context) bool {
+	for _, r := range s.Fleet.Replicas {
+		if r.Ask(ctx, s.Ready) != nil {
+			return false
+		}
+	}
+	return true
+}

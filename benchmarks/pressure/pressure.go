@@ -1,0 +1,235 @@
+// Package pressure runs statefleet with hardly more memory than it needs against clients and objects that
+// do their worst: it must not be killed, must stay within its limit, and must go on serving all other
+// objects. The limit is one of a control group, which takes root.
+package pressure
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+	"github.com/statefleet/statefleet/benchmarks/widgets"
+)
+
+const (
+	mebi = 1 << 20
+
+	// patience is how long each step may take.
+	patience = 3 * time.Minute
+
+	hostileSeries = 5_000
+	widgetBytes   = "64KiB" // limit of the text of Widgets
+)
+
+// options are the flags.
+type options struct {
+	binary                       *string
+	pods, crowd, storms, clients int
+	factor                       float64
+	room                         uint64
+	scrape                       time.Duration
+}
+
+// Commands registers the subcommand pressure.
+func Commands(app *kingpin.Application) []command.Command {
+	c, o := flags(app)
+	return []command.Command{{Clause: c, Check: o.check, Run: func(ctx context.Context, out, _ io.Writer) error {
+		return o.press(ctx, out, (*pressure).scrapes, (*pressure).objects, (*pressure).custom)
+	}}}
+}
+
+func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
+	c := app.Command("pressure", "Run statefleet with little memory against hostile clients and objects.")
+	o := &options{binary: command.Binary(c)}
+	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("20000").IntVar(&o.pods)
+	c.Flag("crowd", "Objects in the namespace with many objects.").Default("100000").IntVar(&o.crowd)
+	c.Flag("factor", "Memory limit, as a multiple of the memory needed at rest, without files such as the program itself.").
+		Default("1.3").Float64Var(&o.factor)
+	c.Flag("room", "MiB of the limit above the memory needed at rest, at least: clients take the same of a small replica as of a large one.").
+		Default("12").Uint64Var(&o.room)
+	c.Flag("storms", "Number of times that everything has to be listed again.").Default("5").IntVar(&o.storms)
+	c.Flag("clients", "Clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
+	c.Flag("scrape", "How long they do.").Default("20s").DurationVar(&o.scrape)
+	return c, o
+}
+
+func (o *options) check() error {
+	return command.AtLeast(command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
+		command.Bound{Flag: "crowd", Value: float64(o.crowd), Least: 1},
+		command.Bound{Flag: "factor", Value: o.factor, Least: 1.01},
+		command.Bound{Flag: "clients", Value: float64(o.clients), Least: idlers + 1})
+}
+
+// pressure is the state of a run.
+type pressure struct {
+	*options
+	out     io.Writer
+	dir     string
+	cluster *simulator.Cluster
+	url     string
+	group   controlGroup
+}
+
+// press goes through the parts.
+func (o *options) press(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
+	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: 1})}
+	spec := generator.Scale(o.pods)
+	spec.Seed = 1
+	if err := p.cluster.Populate(spec.Objects()); err != nil {
+		return err
+	}
+	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(p.dir) }()
+	values := make([]string, hostileSeries)
+	for i := range values {
+		values[i] = fmt.Sprintf(`"key-%d":%d`, i, i)
+	}
+	api := widgets.New(p.cluster.Handler(),
+		widgets.Object("hostile", strings.Join(values, ",")), widgets.Object("honest", `"only":1`))
+	var stop func()
+	if p.url, stop, err = fleet.Serve(api); err != nil {
+		return err
+	}
+	defer stop()
+	p.say("%d objects; limit: control group of %.1f times the memory that is needed at rest, and at least %d MiB more than that.",
+		p.cluster.Len(), o.factor, o.room)
+	p.say("%-16s %9s %9s", "", "limit", "peak")
+	for _, part := range parts {
+		if err := p.part(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part runs in a group with a peak of its own.
+func (p *pressure) part(ctx context.Context, run func(*pressure, context.Context) error) (err error) {
+	if p.group, err = newGroup(); err != nil {
+		return err
+	}
+	defer p.group.close()
+	return run(p, ctx)
+}
+
+func (p *pressure) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
+
+// replica is a running process.
+type replica struct {
+	*fleet.Replica
+	*pressure
+	fleet *fleet.Fleet
+	limit uint64
+}
+
+// start runs a process with a limit, or without one when it is 0, until it is at rest.
+func (p *pressure) start(ctx context.Context, limit uint64, flags ...string) (*replica, error) {
+	var words fleet.Command
+	if limit > 0 {
+		var err error
+		if words, err = p.group.words(limit); err != nil {
+			return nil, err
+		}
+	}
+	f, err := fleet.StartOne(append(words, fleet.On(*p.binary, append(flags, "--apiserver="+p.url)...)...))
+	if err != nil {
+		return nil, err
+	}
+	r := &replica{Replica: f.Replicas[0], pressure: p, limit: limit, fleet: f}
+	if err = f.WaitReady(ctx, patience); err == nil {
+		err = r.settle(ctx)
+	}
+	if err != nil {
+		f.Stop()
+		return nil, err
+	}
+	return r, nil
+}
+
+// begin starts a process with the limit that follows from the memory it needs at rest.
+func (p *pressure) begin(ctx context.Context, flags ...string) (*replica, error) {
+	r, err := p.start(ctx, 0, flags...)
+	if err != nil {
+		return nil, err
+	}
+	u, err := r.Usage()
+	r.fleet.Stop()
+	if err != nil {
+		return nil, err
+	}
+	return p.start(ctx, max(uint64(p.factor*float64(u.Anonymous)), u.Anonymous+p.room*mebi), flags...)
+}
+
+// settle waits until the number of objects has not changed for two seconds.
+func (r *replica) settle(ctx context.Context) error {
+	last, since := -1.0, time.Now()
+	return r.fleet.Until(ctx, patience, "at rest", func(ctx context.Context) error {
+		self, err := r.SelfMetrics(ctx)
+		if err != nil {
+			return err
+		}
+		if events := self.Value(selfmetrics.Objects) + self.Value(selfmetrics.Updates); events != last {
+			last, since = events, time.Now()
+		}
+		if time.Since(since) < 2*time.Second {
+			return fmt.Errorf("the number of objects was another one %s ago", time.Since(since).Round(time.Millisecond))
+		}
+		return nil
+	})
+}
+
+// row prints the result of a part, if the process lives: the kernel would have ended one that needs more
+// than its limit.
+func (r *replica) row(name, result string, args ...any) error {
+	if err := r.fleet.Ended(); err != nil {
+		return err
+	}
+	r.say("%-16s %5.0f MiB %5.0f MiB  %s", name, float64(r.limit)/mebi, float64(r.group.peak())/mebi, fmt.Sprintf(result, args...))
+	return nil
+}
+
+// overLimit is the number of objects that were left out because of a limit.
+func overLimit(self exposition.Page) float64 {
+	return self.Value(selfmetrics.Updates, "result", "over_limit")
+}
+
+// custom has a custom resource make more text than its kind may.
+func (p *pressure) custom(ctx context.Context) error {
+	config := filepath.Join(p.dir, "widgets.yaml")
+	if err := os.WriteFile(config, []byte(widgets.Config), 0o600); err != nil {
+		return err
+	}
+	r, err := p.begin(ctx, "--custom-resource-state-only", "--custom-resource-state-config-file="+config, "--byte-limit="+widgetBytes)
+	if err != nil {
+		return err
+	}
+	defer r.fleet.Stop()
+	lines, err := r.Lines(ctx)
+	if err != nil {
+		return err
+	}
+	self, err := r.SelfMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	honest, hostile := lines.Count("", `name="honest"`), lines.Count("", `name="hostile"`)
+	if honest != 1 || hostile != 0 || overLimit(self) == 0 {
+		return fmt.Errorf("%d series of the honest object and %d of the hostile one, %.0f counted as left out",
+			honest, hostile, overLimit(self))
+	}
+	return r.row("custom resource", "an object with %d series beyond --byte-limit=%s is left out and counted, the other one is there",
+		hostileSeries, widgetBytes)
+}

@@ -1,0 +1,96 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Measure is one figure of a process.
+type Measure struct {
+	Name, Unit string
+	// Longest says that processes side by side count with the largest of their figures, not with the sum.
+	Longest bool
+}
+
+// Figures are measured values by the names of their measures.
+type Figures map[string]float64
+
+// Sum adds up the figures of processes that worked side by side.
+func Sum(measures []Measure, all []Figures) Figures {
+	sum := Figures{}
+	for _, m := range measures {
+		for _, f := range all {
+			if v, ok := f[m.Name]; ok && m.Longest {
+				sum[m.Name] = max(sum[m.Name], v)
+			} else if ok {
+				sum[m.Name] += v
+			}
+		}
+	}
+	return sum
+}
+
+// MedianOf has the median of each figure that all runs have.
+func MedianOf(measures []Measure, runs []Figures) Figures {
+	medians := Figures{}
+	for _, m := range measures {
+		var values []float64
+		for _, f := range runs {
+			if v, ok := f[m.Name]; ok {
+				values = append(values, v)
+			}
+		}
+		if len(values) > 0 && len(values) == len(runs) {
+			medians[m.Name] = Median(values)
+		}
+	}
+	return medians
+}
+
+// Median is the middle value, or the mean of the two in the middle.
+func Median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// WriteFigures writes a table with a row for each measure that a column has.
+func WriteFigures(w io.Writer, measures []Measure, columns []string, all []Figures) {
+	rows := [][]string{append([]string{"figure"}, columns...)}
+	for _, m := range measures {
+		row, found := []string{withUnit(m.Name, ", ", m.Unit)}, false
+		for _, f := range all {
+			cell := ""
+			if v, ok := f[m.Name]; ok && m.Unit == "" {
+				cell, found = fmt.Sprintf("%.0f", v), true // a count
+			} else if ok {
+				cell, found = Number(v), true
+			}
+			row = append(row, cell)
+		}
+		if found {
+			rows = append(rows, row)
+		}
+	}
+	Table(w, rows)
+}
+
+// WriteRatios writes a table of figures that both have; above 1 the other needs more.
+func WriteRatios(w io.Writer, measures []Measure, head [4]string, own, other Figures) {
+	rows := [][]string{head[:]}
+	for _, m := range measures {
+		a, b := own[m.Name], other[m.Name]
+		if a > 0 && b > 0 {
+			rows = append(rows, []string{m.Name, withUnit(Number(a), " ", m.Unit), withUnit(Number(b), " ", m.Unit), Number(b / a)})
+		}
+	}
+	Table(w, rows)
+}
+
+func withUnit(text, between, unit string) string {
+	if unit == "" {
+		return text
+	}
+	return text + between + unit
+}

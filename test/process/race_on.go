@@ -1,6 +1,0 @@
-//go:build race
-
-package process
-
-// RaceFlags are the build flags of a program under test: with the race detector when the test itself has it.
-func RaceFlags() []string { return []string{"-race"} }
