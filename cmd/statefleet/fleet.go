@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/shard/fleet"
@@ -19,7 +18,7 @@ func (p *process) makeFleet(config *rest.Config, registry *prometheus.Registry) 
 		a := p.assignment
 		return registry.Register(newFleetMetrics(func() fleet.Status { return fleet.Status{Ordinal: a.Ordinal, Active: a.Total} }, false))
 	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := fleet.NewClient(config, p.podNamespace)
 	if err != nil {
 		return p.apiError(err)
 	}

@@ -71,8 +71,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	l := c.newLoop(name, self)
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() { l.watchStatefulSet(ctx) })
-	running.Go(func() { l.store.run(ctx, c.backoff()) })
+	running.Go(func() { l.sets.Run(ctx) })
+	running.Go(func() { l.store.Run(ctx) })
 	if l.podTracker != nil {
 		running.Go(func() { l.trackPods(ctx) })
 	}
@@ -84,38 +84,26 @@ func (c *Coordinator) Run(ctx context.Context) error {
 // newLoop returns the loop of the replica in a pod. self is nil if this process may not read its
 // pod.
 func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
-	log := c.log().With("configmap", name+"-topology")
-	changed := make(chan struct{}, 1)
 	l := &loop{
 		Coordinator: c,
 		name:        name,
-		log:         log,
+		log:         c.log().With("configmap", name+"-topology"),
 		planner:     planner{incarnation: strconv.FormatUint(rand.Uint64(), 36)},
-		changed:     changed,
+		changed:     make(chan struct{}, 1),
 		written:     make(chan error, 1),
 		selected:    make(chan struct{}, 1),
-		relist:      make(chan struct{}, 1),
-		store: &topologyStore{
-			name:    name + "-topology",
-			api:     c.Client.CoreV1().ConfigMaps(c.Namespace),
-			lists:   errorLogger{log: log, action: "list the fleet's topology"},
-			watches: errorLogger{log: log, action: "watch the fleet's topology"},
-			changed: changed,
-			relist:  make(chan struct{}, 1),
-		},
+	}
+	l.store = l.newTopologyStore(name + "-topology")
+	l.sets = c.newStatefulSetWatcher(name, l.onDesiredState)
+	l.sets.listed = func(listedAt time.Time) {
+		l.desiredAsOf.Store(&listedAt)
+		notify(l.changed)
 	}
 	if self != nil {
 		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
 	}
 	if c.Standby {
-		l.podTracker = &podTracker{
-			set:     name,
-			api:     c.Client.CoreV1().Pods(c.Namespace),
-			lists:   errorLogger{log: log, action: "list the fleet's pods"},
-			watches: errorLogger{log: log, action: "watch the fleet's pods"},
-			changed: changed,
-			log:     log,
-		}
+		l.podTracker = l.newPodTracker()
 	}
 	return l
 }

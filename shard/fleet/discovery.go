@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 
+	"github.com/statefleet/statefleet/internal/watch/objects"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -29,10 +29,10 @@ const podTimeout = 15 * time.Second
 //
 // The fields must not change after [Coordinator.Run] was called.
 type Discovery struct {
-	// Client reads the pod and the StatefulSet. Required.
-	Client kubernetes.Interface
+	// Client reads and writes the fleet's objects. Required.
+	Client *Client
 
-	// Namespace of the pod and of its StatefulSet (--pod-namespace). Required.
+	// Namespace of the Client, for messages (--pod-namespace). Required.
 	Namespace string
 
 	// Pod is the pod's name, ending in its ordinal (--pod). Required.
@@ -56,21 +56,6 @@ func (d *Discovery) log() *slog.Logger {
 	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
 }
 
-// newStatefulSetWatcher returns a watcher of the named StatefulSet. changed receives each new
-// desired state.
-func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
-	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
-	log := d.log().With("statefulset", name)
-	return &statefulSetWatcher{
-		name:    name,
-		ordinal: ordinal,
-		changed: changed,
-		log:     log,
-		lists:   errorLogger{log: log, action: "list the StatefulSet"},
-		watches: errorLogger{log: log, action: "watch the StatefulSet"},
-	}
-}
-
 // identity validates the fields and returns the pod's name without its ordinal.
 func (d *Discovery) identity() (stem string, err error) {
 	switch {
@@ -91,18 +76,18 @@ func (d *Discovery) identity() (stem string, err error) {
 func (d *Discovery) findStatefulSet(
 	ctx context.Context, stem string, log *slog.Logger,
 ) (name string, self *corev1.Pod, err error) {
-	api := errorLogger{log: log, action: "read the pod"}
+	api := objects.ErrorLogger{Log: log, Action: "read the pod"}
 	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)
 		defer cancel()
-		pod, err := d.Client.CoreV1().Pods(d.Namespace).Get(attempt, d.Pod, metav1.GetOptions{})
+		pod, err := d.Client.Pods.Get(attempt, d.Pod)
 		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name",
 				"statefulset", stem, "err", err)
 			name = stem
 			return true, nil
 		}
-		api.observe(ctx, err)
+		api.Observe(ctx, err)
 		if err != nil {
 			return false, nil
 		}

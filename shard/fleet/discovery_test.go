@@ -221,18 +221,9 @@ func TestExpiredWatchListsAgain(t *testing.T) {
 	})
 }
 
-func TestUnexpectedObjectsAreIgnored(t *testing.T) {
-	f := &statefulSetWatcher{name: "fleet", changed: func(a desiredState) { t.Errorf("delivered %v", a) }, log: discard()}
-	for _, obj := range []any{nil, 7, pod("fleet", nil), (*metav1.Status)(nil), set("other", 3)} {
-		if err := errors.Join(f.Add(obj), f.Update(obj), f.Delete(obj), f.Replace([]any{obj}, "1")); err != nil {
-			t.Errorf("%v: %v", obj, err)
-		}
-	}
-}
-
 func TestErrorsThatWaitingCannotFixAreReturned(t *testing.T) {
-	client := fake.NewClientset(pod("fleet-7d9f8b-12345", owner("apps/v1", "ReplicaSet", "fleet-7d9f8b")),
-		pod("fleet-1", owner("apps.kruise.io/v1beta1", "StatefulSet", "fleet")))
+	client := clientOf(fake.NewClientset(pod("fleet-7d9f8b-12345", owner("apps/v1", "ReplicaSet", "fleet-7d9f8b")),
+		pod("fleet-1", owner("apps.kruise.io/v1beta1", "StatefulSet", "fleet"))))
 	for _, c := range []struct {
 		discovery Discovery
 		want      []string
@@ -258,7 +249,7 @@ func TestDiscoveryEndsWithItsContext(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	d := Discovery{Client: client, Namespace: namespace, Pod: "fleet-0"}
+	d := Discovery{Client: clientOf(client), Namespace: namespace, Pod: "fleet-0"}
 	if err := d.run(ctx, func(desiredState) {}); err != nil {
 		t.Errorf("run returned %v", err)
 	}

@@ -15,11 +15,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
+	"github.com/statefleet/statefleet/internal/watch/objects"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -51,6 +54,51 @@ func pod(name string, controller *metav1.OwnerReference) *corev1.Pod {
 	return p
 }
 
+// clientOf returns a Client of the fake API.
+func clientOf(fake kubernetes.Interface) *Client {
+	core := fake.CoreV1()
+	return &Client{
+		StatefulSets: adapter[*appsv1.StatefulSet, *appsv1.StatefulSetList]{fake.AppsV1().StatefulSets(namespace)},
+		ConfigMaps:   adapter[*corev1.ConfigMap, *corev1.ConfigMapList]{core.ConfigMaps(namespace)},
+		Pods:         adapter[*corev1.Pod, *corev1.PodList]{core.Pods(namespace)},
+	}
+}
+
+// adapter makes one of client-go's typed clients an [objects.API].
+type adapter[T objects.Object, L runtime.Object] struct{ typed typedClient[T, L] }
+
+type typedClient[T, L any] interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (T, error)
+	List(ctx context.Context, opts metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
+	Update(ctx context.Context, object T, opts metav1.UpdateOptions) (T, error)
+	Patch(ctx context.Context, name string, form types.PatchType, patch []byte, opts metav1.PatchOptions, sub ...string) (T, error)
+}
+
+func (a adapter[T, L]) Get(ctx context.Context, name string) (T, error) {
+	return a.typed.Get(ctx, name, metav1.GetOptions{})
+}
+
+func (a adapter[T, L]) List(ctx context.Context, opts metav1.ListOptions) ([]T, string, error) {
+	list, err := a.typed.List(ctx, opts)
+	if err != nil {
+		return nil, "", err
+	}
+	return objects.Items[T](list)
+}
+
+func (a adapter[T, L]) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+	return a.typed.Watch(ctx, opts)
+}
+
+func (a adapter[T, L]) Update(ctx context.Context, object T) (T, error) {
+	return a.typed.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+}
+
+func (a adapter[T, L]) MergePatch(ctx context.Context, name string, patch []byte) (T, error) {
+	return a.typed.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+}
+
 // rig runs one Discovery against a fake API.
 type rig struct {
 	t      *testing.T
@@ -62,14 +110,14 @@ type rig struct {
 }
 
 // prepare returns a rig that does not run yet. Its Discovery ends with the test.
-func prepare(t *testing.T, podName string, objects ...runtime.Object) *rig {
+func prepare(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	r := &rig{
 		t:      t,
-		client: fake.NewClientset(objects...),
+		client: fake.NewClientset(existing...),
 		got:    make(chan shard.Assignment, 100),
 	}
 	r.d = Discovery{
-		Client:    r.client,
+		Client:    clientOf(r.client),
 		Namespace: namespace,
 		Pod:       podName,
 		Logger:    slog.New(slog.NewTextHandler(&r.log, nil)),
@@ -88,8 +136,7 @@ func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
 	if err != nil || name == "" {
 		return err
 	}
-	sets := d.Client.AppsV1().StatefulSets(d.Namespace)
-	d.newStatefulSetWatcher(name, changed).run(ctx, sets, d.backoff())
+	d.newStatefulSetWatcher(name, changed).Run(ctx)
 	return nil
 }
 
@@ -122,8 +169,8 @@ func (r *rig) run() {
 
 // start prepares, runs, and waits until the StatefulSet is watched, so that no later change is
 // missed.
-func start(t *testing.T, podName string, objects ...runtime.Object) *rig {
-	r := prepare(t, podName, objects...)
+func start(t *testing.T, podName string, existing ...runtime.Object) *rig {
+	r := prepare(t, podName, existing...)
 	r.run()
 	time.Sleep(time.Second)
 	return r

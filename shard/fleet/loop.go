@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	fieldManager        = "statefleet"
 	writeTimeout        = 10 * time.Second
 	writeRetryInterval  = time.Second      // after a write that failed
 	deniedRetryInterval = 10 * time.Second // after a write that RBAC denied
@@ -41,7 +40,7 @@ var (
 )
 
 // loop is the running part of a Coordinator. Its fields belong to the goroutine in run, except for
-// the channels, the values that are safe for concurrent use, and store and podTracker.
+// the channels, the values that are safe for concurrent use, and the watchers.
 type loop struct {
 	*Coordinator
 	name        string // of the StatefulSet
@@ -49,14 +48,13 @@ type loop struct {
 	planner     planner
 	desired     atomic.Pointer[desiredState]
 	desiredAsOf atomic.Pointer[time.Time] // start of the last complete list of the StatefulSet
-	excluded    atomicTime                // last time the StatefulSet did not include this replica
-	lastContact atomicTime                // about the StatefulSet
+	excluded    atomic.Pointer[time.Time] // last time the StatefulSet did not include this replica
+	sets        *statefulSetWatcher
 	store       *topologyStore
 	podTracker  *podTracker // nil without standby
 
 	changed  chan struct{} // notified of everything that a decision depends on
-	selected chan struct{} // notified when the StatefulSet's selector may have changed
-	relist   chan struct{} // asks for another list of the StatefulSet
+	selected chan struct{} // notified when the StatefulSet's selector is known
 
 	unusable error // why the ConfigMap is unusable; else nil
 	stopping bool  // the replica was asked to stop
@@ -189,7 +187,7 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	l.log.Info("listing the StatefulSet again: the topology follows from a revision that this replica has not seen, " +
 		"or a backup was restored")
 	l.lastRelist, l.relistBackoff = now, min(2*l.relistBackoff, refreshMax)
-	notify(l.relist)
+	l.sets.Relist()
 	return l.lastRelist.Add(l.relistBackoff)
 }
 
@@ -197,13 +195,8 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time.Time) {
 	s := l.store.read()
 	snap = snapshot{
-		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds, excluded: l.excluded.load(),
-	}
-	if w := l.desired.Load(); w != nil {
-		snap.desired = *w
-	}
-	if began := l.desiredAsOf.Load(); began != nil {
-		snap.desiredAsOf = *began
+		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
+		desired: load(&l.desired), desiredAsOf: load(&l.desiredAsOf), excluded: load(&l.excluded),
 	}
 	l.recordStop(&snap)
 	err := s.err
@@ -213,11 +206,8 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
 	l.unusable, recheck = err, s.recheck
 	if l.podTracker != nil {
-		all, known, denied, at := l.podTracker.read()
-		snap.standby, recheck = !denied, earlier(recheck, at)
-		if known {
-			snap.peers = all
-		}
+		all, denied, at := l.podTracker.read()
+		snap.peers, snap.standby, recheck = all, !denied, earlier(recheck, at)
 	}
 	return s.object, snap, recheck
 }
@@ -233,7 +223,7 @@ func (l *loop) recordStop(snap *snapshot) {
 	if !l.stopping {
 		l.stopping = true
 		l.refreshed = time.Time{}
-		notify(l.relist)
+		l.sets.Relist()
 	}
 }
 
@@ -288,6 +278,29 @@ func (l *loop) onWriteDenied(err error) {
 	if l.writeErr != nil || l.planner.last.Generation == 0 || now.Sub(l.writesDeniedSince) > deniedGrace {
 		l.writeErr, l.nextWrite = err, now.Add(deniedRetryInterval)
 	}
+}
+
+// onDesiredState stores a new desired state. The selector of a StatefulSet is immutable, but a
+// StatefulSet can be recreated under the same name with another one.
+func (l *loop) onDesiredState(w desiredState) {
+	if !w.members().has(w.number()) {
+		now := time.Now()
+		l.excluded.Store(&now)
+	}
+	before := l.desired.Swap(&w)
+	notify(l.selected)
+	if l.podTracker != nil && before != nil && before.Selector != w.Selector {
+		l.podTracker.Relist()
+	}
+	notify(l.changed)
+}
+
+// load returns the stored value, or the zero value if there is none.
+func load[T any](p *atomic.Pointer[T]) (value T) {
+	if stored := p.Load(); stored != nil {
+		value = *stored
+	}
+	return value
 }
 
 // notify wakes a receiver. It does not wait: the channel holds one pending notification.

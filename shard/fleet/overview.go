@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
@@ -79,16 +78,13 @@ func (c *Coordinator) Overview() Overview {
 		return Overview{Status: c.Status()}
 	}
 	o := Overview{
-		Status: c.Status(), StatefulSet: l.name, Topology: l.store.name,
-		LastContact: LastContact{StatefulSet: l.lastContact.load(), Topology: l.store.lastContact.load()},
+		Status: c.Status(), StatefulSet: l.name, Topology: l.store.Name,
+		LastContact: LastContact{StatefulSet: l.sets.State().LastContact, Topology: l.store.State().LastContact},
 	}
-	snap := snapshot{contents: o.readStore(l.store.read())}
-	if w := l.desired.Load(); w != nil {
-		snap.desired = *w
-	}
+	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired)}
 	if l.podTracker != nil {
-		snap.peers, _, _, _ = l.podTracker.read()
-		o.LastContact.Pods = l.podTracker.lastContact.load()
+		snap.peers, _, _ = l.podTracker.read()
+		o.LastContact.Pods = l.podTracker.State().LastContact
 	}
 	o.addReplicas(snap, func(r *Replica) {
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
@@ -196,29 +192,3 @@ func (snap snapshot) servedBy(ordinal, start, active int) int {
 	}
 	return -1
 }
-
-// atomicTime is an instant that is safe for concurrent use. The zero value is the zero time.
-// Methods of a nil atomicTime do nothing.
-type atomicTime struct{ at atomic.Int64 }
-
-func (h *atomicTime) set() {
-	if h != nil {
-		h.at.Store(time.Now().UnixNano())
-	}
-}
-
-func (h *atomicTime) load() time.Time {
-	if at := h.at.Load(); at != 0 {
-		return time.Unix(0, at)
-	}
-	return time.Time{}
-}
-
-// Bookmark implements [cache.ReflectorBookmarkStore]. A bookmark counts as contact.
-func (b *topologyStore) Bookmark(string) error { b.lastContact.set(); return nil }
-
-// Bookmark implements [cache.ReflectorBookmarkStore].
-func (r *podTracker) Bookmark(string) error { r.lastContact.set(); return nil }
-
-// Bookmark implements [cache.ReflectorBookmarkStore].
-func (f *statefulSetWatcher) Bookmark(string) error { f.lastContact.set(); return nil }

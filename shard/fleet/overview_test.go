@@ -117,18 +117,6 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 	})
 }
 
-func TestBookmarksCountAsContact(t *testing.T) {
-	b, r, f := &topologyStore{}, &podTracker{}, &statefulSetWatcher{lastContact: new(atomicTime)}
-	for _, s := range []interface{ Bookmark(string) error }{b, r, f} {
-		if err := s.Bookmark("1"); err != nil {
-			t.Error(err)
-		}
-	}
-	if b.lastContact.load().IsZero() || r.lastContact.load().IsZero() || f.lastContact.load().IsZero() {
-		t.Error("a bookmark did not count as contact")
-	}
-}
-
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}

@@ -1,10 +1,13 @@
 package fleet
 
 import (
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,22 +68,27 @@ func TestReplicaServesItsNeighbourWhenThatIsNotReady(t *testing.T) {
 }
 
 func TestStandbyIsOffWhenPodsAreForbidden(t *testing.T) {
-	r := &podTracker{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
-	forbidden := apierrors.NewForbidden(podResource.GroupResource(), "", nil)
-	if !r.recordForbidden(t.Context(), forbidden) {
-		t.Fatal("the refusal was not noted")
-	}
-	if _, known, denied, _ := r.read(); known || denied {
-		t.Errorf("known %t, denied %t at once: an API server that starts refuses everything", known, denied)
-	}
-	r.deniedSince = time.Now().Add(-deniedGrace - time.Second)
-	if _, known, denied, _ := r.read(); known || !denied {
-		t.Errorf("known %t, denied %t after a while", known, denied)
-	}
-	r.recordForbidden(t.Context(), nil)
-	if _, _, denied, _ := r.read(); denied {
-		t.Error("still denied when it is allowed")
-	}
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 2, emptyConfigMap())
+		var allowed atomic.Bool
+		f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return !allowed.Load(), nil, apierrors.NewForbidden(podResource.GroupResource(), "", nil)
+		})
+		r := f.startStandby(0).await().podTracker
+		all, denied, recheck := r.read()
+		if all != nil || denied || !recheck.Equal(r.State().DeniedSince.Add(deniedGrace)) {
+			t.Errorf("peers %v, denied %t at once: an API server that starts refuses everything", all, denied)
+		}
+		time.Sleep(time.Until(recheck))
+		if all, denied, recheck := r.read(); all != nil || !denied || !recheck.IsZero() {
+			t.Errorf("peers %v, denied %t after a while", all, denied)
+		}
+		allowed.Store(true)
+		time.Sleep(2 * time.Second)
+		if all, denied, _ := r.read(); all == nil || denied {
+			t.Error("still denied when it is allowed")
+		}
+	})
 }
 
 func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
@@ -127,15 +135,40 @@ func TestPodThatWasNeverReadyIsRecognised(t *testing.T) {
 }
 
 func TestPodsAreKnownByTheirNumbers(t *testing.T) {
-	r := &podTracker{set: "fleet", changed: make(chan struct{}, 1), log: discard()}
-	if err := r.Replace([]any{fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false)}, ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Delete(fleetPod("fleet-6", false, false)); err != nil {
-		t.Fatal(err)
-	}
-	all, known, _, _ := r.read()
-	if !known || len(all) != 1 || !all[5].ready {
-		t.Errorf("peers %v, known %t", all, known)
-	}
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 2, emptyConfigMap(), fleetPod("fleet-5", true, false), fleetPod("fleet-6", false, false), fleetPod("other-7", true, false))
+		r := f.startStandby(0).await().podTracker
+		if err := f.client.Tracker().Delete(podResource, namespace, "fleet-6"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		if all, _, _ := r.read(); len(all) != 1 || !all[5].ready {
+			t.Errorf("peers %v", all)
+		}
+	})
+}
+
+// A StatefulSet was recreated with another selector.
+func TestPodsOfANewSelectorAreTracked(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 2, emptyConfigMap())
+		f.startStandby(0).await()
+		for _, app := range []string{"old", "old", "new"} {
+			next := f.replicas(2).(*appsv1.StatefulSet)
+			next.Spec.Selector = metav1.SetAsLabelSelector(map[string]string{"app": app})
+			if err := f.client.Tracker().Update(statefulSets, next, namespace); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		var selectors []string
+		for _, a := range f.client.Actions() {
+			if list, ok := a.(k8stesting.ListAction); ok && a.GetResource() == podResource {
+				selectors = append(selectors, list.GetListRestrictions().Labels.String())
+			}
+		}
+		if want := []string{"", "app=old", "app=new"}; !slices.Equal(selectors, want) {
+			t.Errorf("pods were listed with the selectors %q, want %q", selectors, want)
+		}
+	})
 }

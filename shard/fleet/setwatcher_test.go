@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/internal/watch/objects"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -45,11 +46,11 @@ func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got desiredState
-			f := statefulSetWatcher{ordinal: 12, changed: func(d desiredState) { got = d }, log: discard()}
+			f := (&Discovery{Pod: "fleet-12", Client: &Client{}}).newStatefulSetWatcher("fleet", func(d desiredState) { got = d })
 			s := set("fleet", 3)
 			s.Spec.Selector = &metav1.LabelSelector{}
 			c.set(s)
-			f.observe(s)
+			f.observe(objects.State[*appsv1.StatefulSet]{Objects: map[string]*appsv1.StatefulSet{"fleet": s}})
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}

@@ -99,7 +99,7 @@ func (s *simulation) checkAtRest(rest time.Duration) {
 	desired := s.desired.members()
 	for number := range simMaxReplicas {
 		p := s.pods[number]
-		var own objects
+		var own objectSet
 		if desired.has(number) {
 			own = s.own[desired.total][number-desired.start]
 		}

@@ -97,7 +97,7 @@ func (s *simulation) decide(number int, p *simPod) {
 
 // objectsFor returns what a replica holds by one table: its own objects and, with standby, its
 // neighbour's.
-func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour objects) {
+func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour objectSet) {
 	if ordinal < 0 || ordinal >= total {
 		return 0, 0
 	}
@@ -109,7 +109,7 @@ func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour o
 }
 
 // next returns what a replica's plan makes it hold for the target.
-func (s *simulation) next(p *simPod) objects {
+func (s *simulation) next(p *simPod) objectSet {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
 	return own | neighbour
 }

@@ -45,7 +45,7 @@ func TestScaleDownWithAFailedSurvivorKeepsServedObjects(t *testing.T) {
 	}
 }
 
-func countOf(o objects) (n int) {
+func countOf(o objectSet) (n int) {
 	for ; o != 0; o &= o - 1 {
 		n++
 	}

@@ -27,8 +27,8 @@ const (
 	simGrace = 90 * time.Second
 )
 
-// objects is a set of the simulation's objects.
-type objects uint64
+// objectSet is a set of the simulation's objects.
+type objectSet uint64
 
 // simulation is a fleet with random delays, clocks and crashes, in virtual time. Its replicas use
 // the real planner.
@@ -36,7 +36,7 @@ type simulation struct {
 	t       *testing.T
 	random  *rand.Rand
 	now     time.Time
-	own     [simMaxReplicas + 1][simMaxReplicas]objects // by table and ordinal
+	own     [simMaxReplicas + 1][simMaxReplicas]objectSet // by table and ordinal
 	version int
 	data    map[string]string // nil: the object was deleted
 	parsed  struct {          // of data
@@ -74,9 +74,9 @@ type simPod struct {
 	written     time.Time
 	plan        shard.Plan
 	ready       bool
-	visible     objects
-	held        objects // loaded completely
-	loading     objects
+	visible     objectSet
+	held        objectSet // loaded completely
+	loading     objectSet
 	loaded      time.Time // when loading is complete
 	deleted     time.Time // zero: not deleted
 	restarts    time.Time // zero: running

@@ -93,9 +93,9 @@ func (g *testReplica) hold() {
 	g.HoldsChanged()
 }
 
-func newTestFleet(t *testing.T, replicas int32, objects ...runtime.Object) *testFleet {
+func newTestFleet(t *testing.T, replicas int32, existing ...runtime.Object) *testFleet {
 	f := &testFleet{t: t, version: 1}
-	f.client = fake.NewClientset(append(objects, f.replicas(replicas))...)
+	f.client = fake.NewClientset(append(existing, f.replicas(replicas))...)
 	f.client.PrependReactor("update", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		next := a.(k8stesting.UpdateAction).GetObject().(*corev1.ConfigMap).DeepCopy()
 		return f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
@@ -180,7 +180,7 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 		member = &g.fakeMember
 	}
 	g.Coordinator = &Coordinator{
-		Discovery: Discovery{Client: f.client, Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
+		Discovery: Discovery{Client: clientOf(f.client), Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(f.backoff, time.Second)}},
 		Member: member,
 	}
@@ -198,6 +198,12 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 	})
 	f.t.Cleanup(g.stop)
 	return g
+}
+
+// await waits until the watches of a replica have begun, and returns its loop.
+func (g *testReplica) await() *loop {
+	time.Sleep(100 * time.Millisecond)
+	return g.loop.Load()
 }
 
 func (f *testFleet) topology() topology {

@@ -2,77 +2,79 @@ package fleet
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
-
-func TestOlderVersionOfTheObjectIsIgnored(t *testing.T) {
-	b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1)}
-	version := func(v, data string) *corev1.ConfigMap {
-		object := emptyConfigMap()
-		object.ResourceVersion, object.Data = v, map[string]string{"v": data}
-		return object
-	}
-	for _, object := range []any{version("9", "new"), version("10", "newer"), version("9", "new"), nil, pod("fleet", nil)} {
-		if err := errors.Join(b.Add(object), b.Update(object)); err != nil {
-			t.Error(err)
-		}
-	}
-	if is := b.read(); is.err != nil || !is.known || is.object.Data["v"] != "newer" {
-		t.Errorf("%+v", is)
-	}
-	b.listed(&corev1.ConfigMapList{}, b.held())
-	if is := b.read(); !is.known || !errors.Is(is.err, errMissing) {
-		t.Errorf("%+v", is)
-	}
-}
 
 // The parsed contents are reused until the object changes.
 func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
-	s := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1)}
+	s := &topologyStore{}
 	object := configMapWith(topology{Generation: 4, Active: 3})
 	object.Data[reportKey(1)] = `{"holds":true}`
-	s.put(object)
-	first := s.read()
-	first.reports[77] = replicaReport{} // marks the parsed contents
-	if _, marked := s.read().reports[77]; !marked {
+	s.parse(object).reports[77] = replicaReport{} // marks the parsed contents
+	if _, marked := s.parse(object).reports[77]; !marked {
 		t.Error("the same version was parsed twice")
 	}
 	next := object.DeepCopy()
 	next.ResourceVersion = "2"
-	s.put(next)
-	if _, marked := s.read().reports[77]; marked {
+	if _, marked := s.parse(next).reports[77]; marked {
 		t.Error("another version was not parsed")
 	}
 }
 
-// The answer to a read is at least as new as the object that was held when the read began.
-func TestReadWinsOverTheWatch(t *testing.T) {
-	version := func(v string) *corev1.ConfigMap {
-		object := emptyConfigMap()
-		object.ResourceVersion = v
-		return object
-	}
-	s := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1), relist: make(chan struct{}, 1)}
-	s.put(version("9"))
-	for i, c := range []struct {
-		read, before string
-		held         string
-		rewinds      int
-	}{
-		{"9", "9", "9", 0},
-		{"10", "9", "10", 0},
-		{"9", "9", "10", 0}, // the watch delivered a newer version during the read
-		{"5", "9", "5", 1},
-		{"6", "5", "6", 1},
-	} {
-		s.take(version(c.read), version(c.before))
-		if now := s.read(); now.object.ResourceVersion != c.held || now.rewinds != c.rewinds {
-			t.Errorf("%d: version %s is held after %d rewinds, want %s after %d", i, now.object.ResourceVersion, now.rewinds, c.held, c.rewinds)
+// A ConfigMap that was read stays usable for a while when it may not be read any more.
+func TestForbiddenTopologyBecomesUnusable(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
+		var forbidden atomic.Bool
+		f.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return forbidden.Load(), nil, apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
+		})
+		store := f.startReplica(0).await().store
+		if is := store.read(); is.err != nil || is.object == nil || !is.recheck.IsZero() {
+			t.Errorf("%+v", is)
 		}
-	}
-	if len(s.relist) != 1 {
-		t.Error("the watch is not restarted, and stays silent until the versions catch up")
-	}
+		forbidden.Store(true)
+		store.Relist()
+		time.Sleep(time.Second)
+		is := store.read()
+		if since := store.State().DeniedSince; is.err != nil || is.object == nil || since.IsZero() || !is.recheck.Equal(since.Add(deniedGrace)) {
+			t.Errorf("a refusal of a moment: %+v", is)
+		}
+		time.Sleep(time.Until(is.recheck) + time.Millisecond)
+		if is := store.read(); !errors.Is(is.err, errForbidden) || is.object != nil {
+			t.Errorf("a refusal that lasts: %+v", is)
+		}
+		forbidden.Store(false)
+		time.Sleep(2 * time.Second)
+		if is := store.read(); is.err != nil || is.object == nil {
+			t.Errorf("once it is allowed again: %+v", is)
+		}
+	})
+}
+
+// The API server denies reads before the object was read once.
+func TestTopologyThatWasNeverReadIsUnusableAtOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 1)
+		store := f.startReplica(0).await().store
+		if is := store.read(); !is.known || !errors.Is(is.err, errMissing) {
+			t.Errorf("%+v", is)
+		}
+		f.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+			return true, nil, apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
+		})
+		store.Relist()
+		time.Sleep(time.Millisecond)
+		if is := store.read(); !is.known || !errors.Is(is.err, errForbidden) {
+			t.Errorf("%+v", is)
+		}
+	})
 }

@@ -150,16 +150,5 @@ func TestTransientDenialChangesNothing(t *testing.T) {
 		if got, want := a.plans, []shard.Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, SwitchScheduled: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
 			t.Errorf("plans %v, want %v", got, want)
 		}
-		b := &topologyStore{name: "fleet-topology", changed: make(chan struct{}, 1), object: emptyConfigMap(), known: true}
-		if forbidden := apierrors.NewForbidden(schema.GroupResource{}, "", nil); !b.recordForbidden(t.Context(), forbidden) {
-			t.Error("a refusal is not noticed")
-		}
-		if is := b.read(); is.err != nil || !is.recheck.Equal(b.deniedSince.Add(deniedGrace)) {
-			t.Errorf("a refusal of a moment: %+v", is)
-		}
-		b.deniedSince = time.Now().Add(-2 * deniedGrace)
-		if is := b.read(); !errors.Is(is.err, errForbidden) {
-			t.Errorf("a refusal that lasts: %+v", is)
-		}
 	})
 }
