@@ -53,9 +53,20 @@ type client[T Object] struct {
 // NewClient returns a client of the API server for one resource. It decodes only the types of
 // object and list, so a program that uses it links no other ones.
 func NewClient[T Object](config *rest.Config, object T, list runtime.Object, o ClientOptions) (API[T], error) {
-	version := o.Resource.GroupVersion()
+	r, codec, err := NewRESTClient(config, o.Resource.GroupVersion(), object, list)
+	if err != nil {
+		return nil, fmt.Errorf("client of %s: %w", o.Resource.Resource, err)
+	}
+	return &client[T]{o, r, codec}, nil
+}
+
+// NewRESTClient returns a client for one version of an API group that knows only the given types,
+// and the codec for the options of its requests.
+func NewRESTClient(
+	config *rest.Config, version schema.GroupVersion, known ...runtime.Object,
+) (rest.Interface, runtime.ParameterCodec, error) {
 	scheme := runtime.NewScheme()
-	scheme.AddKnownTypes(version, object, list)
+	scheme.AddKnownTypes(version, known...)
 	metav1.AddToGroupVersion(scheme, version)
 	c := rest.CopyConfig(config)
 	c.GroupVersion, c.APIPath = &version, "/apis"
@@ -65,9 +76,9 @@ func NewClient[T Object](config *rest.Config, object T, list runtime.Object, o C
 	c.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	r, err := rest.RESTClientFor(c)
 	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", o.Resource.Resource, err)
+		return nil, nil, err
 	}
-	return &client[T]{o, r, runtime.NewParameterCodec(scheme)}, nil
+	return r, runtime.NewParameterCodec(scheme), nil
 }
 
 // request completes a request for the resource.
