@@ -5,12 +5,11 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/watch/objects"
 )
-
-const fieldManager = "statefleet"
 
 // Client reads and writes the objects of the fleets in one namespace. It is safe for concurrent use.
 type Client struct {
@@ -21,14 +20,16 @@ type Client struct {
 
 // NewClient returns a Client for a namespace.
 func NewClient(config *rest.Config, namespace string) (*Client, error) {
-	sets, errSets := objects.NewClient(config, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{}, objects.ClientOptions{
-		Resource: appsv1.SchemeGroupVersion.WithResource("statefulsets"), Namespace: namespace,
-	})
-	configMaps, errConfigMaps := objects.NewClient(config, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, objects.ClientOptions{
-		Resource: corev1.SchemeGroupVersion.WithResource("configmaps"), Namespace: namespace, FieldManager: fieldManager,
-	})
-	pods, errPods := objects.NewClient(config, &corev1.Pod{}, &corev1.PodList{}, objects.ClientOptions{
-		Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespace: namespace,
-	})
+	of := func(version schema.GroupVersion, resource string) objects.ClientOptions {
+		return objects.ClientOptions{
+			Resource: version.WithResource(resource), Namespace: namespace, FieldManager: "statefleet",
+		}
+	}
+	sets, errSets := objects.NewClient(
+		config, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{}, of(appsv1.SchemeGroupVersion, "statefulsets"))
+	configMaps, errConfigMaps := objects.NewClient(
+		config, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, of(corev1.SchemeGroupVersion, "configmaps"))
+	pods, errPods := objects.NewClient(
+		config, &corev1.Pod{}, &corev1.PodList{}, of(corev1.SchemeGroupVersion, "pods"))
 	return &Client{sets, configMaps, pods}, errors.Join(errSets, errConfigMaps, errPods)
 }

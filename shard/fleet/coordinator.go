@@ -64,7 +64,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return err
 	}
 
-	name, self, err := c.findStatefulSet(ctx, stem, c.log())
+	name, self, err := c.findStatefulSet(ctx, stem)
 	if err != nil || name == "" {
 		return err
 	}

@@ -73,9 +73,8 @@ func (d *Discovery) identity() (stem string, err error) {
 // findStatefulSet reads the pod until the API server answers, and returns the name of its
 // controller; "" if ctx ended first. It also returns the pod, or nil if this process may not read
 // it.
-func (d *Discovery) findStatefulSet(
-	ctx context.Context, stem string, log *slog.Logger,
-) (name string, self *corev1.Pod, err error) {
+func (d *Discovery) findStatefulSet(ctx context.Context, stem string) (name string, self *corev1.Pod, err error) {
+	log := d.log()
 	api := objects.ErrorLogger{Log: log, Action: "read the pod"}
 	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)

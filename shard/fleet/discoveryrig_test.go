@@ -92,11 +92,11 @@ func (a adapter[T, L]) Watch(ctx context.Context, opts metav1.ListOptions) (watc
 }
 
 func (a adapter[T, L]) Update(ctx context.Context, object T) (T, error) {
-	return a.typed.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+	return a.typed.Update(ctx, object, metav1.UpdateOptions{})
 }
 
 func (a adapter[T, L]) MergePatch(ctx context.Context, name string, patch []byte) (T, error) {
-	return a.typed.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	return a.typed.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
 // rig runs one Discovery against a fake API.
@@ -132,7 +132,7 @@ func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
 	if err != nil {
 		return err
 	}
-	name, _, err := d.findStatefulSet(ctx, stem, d.log())
+	name, _, err := d.findStatefulSet(ctx, stem)
 	if err != nil || name == "" {
 		return err
 	}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -33,9 +34,8 @@ const (
 )
 
 var (
-	errForbidden = errors.New("topology ConfigMap may not be read")
-	errMissing   = errors.New("topology ConfigMap does not exist")
-
+	errForbidden  = errors.New("topology ConfigMap may not be read")
+	errMissing    = errors.New("topology ConfigMap does not exist")
 	errNotWritten = errors.New("nothing was written")
 )
 
@@ -196,18 +196,16 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 	s := l.store.read()
 	snap = snapshot{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
-		desired: load(&l.desired), desiredAsOf: load(&l.desiredAsOf), excluded: load(&l.excluded),
+		// desired is loaded last, so that it is not older than desiredAsOf says.
+		desiredAsOf: load(&l.desiredAsOf), excluded: load(&l.excluded), desired: load(&l.desired),
 	}
 	l.recordStop(&snap)
-	err := s.err
-	if err == nil {
-		err = l.writeErr
-	}
+	err := cmp.Or(s.err, l.writeErr)
 	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
 	l.unusable, recheck = err, s.recheck
 	if l.podTracker != nil {
-		all, denied, at := l.podTracker.read()
-		snap.peers, snap.standby, recheck = all, !denied, earlier(recheck, at)
+		all, permanent, at := l.podTracker.read()
+		snap.peers, snap.standby, recheck = all, !permanent, earlier(recheck, at)
 	}
 	return s.object, snap, recheck
 }
@@ -215,14 +213,9 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 // recordStop records whether the replica was asked to stop. If so, it reads both objects again, to
 // learn at once whether the StatefulSet was scaled down.
 func (l *loop) recordStop(snap *snapshot) {
-	by := l.stopBy.Load()
-	if by == nil {
-		return
-	}
-	snap.stopBy = *by
-	if !l.stopping {
-		l.stopping = true
-		l.refreshed = time.Time{}
+	snap.stopBy = load(&l.stopBy)
+	if !snap.stopBy.IsZero() && !l.stopping {
+		l.stopping, l.refreshed = true, time.Time{}
 		l.sets.Relist()
 	}
 }
@@ -278,21 +271,6 @@ func (l *loop) onWriteDenied(err error) {
 	if l.writeErr != nil || l.planner.last.Generation == 0 || now.Sub(l.writesDeniedSince) > deniedGrace {
 		l.writeErr, l.nextWrite = err, now.Add(deniedRetryInterval)
 	}
-}
-
-// onDesiredState stores a new desired state. The selector of a StatefulSet is immutable, but a
-// StatefulSet can be recreated under the same name with another one.
-func (l *loop) onDesiredState(w desiredState) {
-	if !w.members().has(w.number()) {
-		now := time.Now()
-		l.excluded.Store(&now)
-	}
-	before := l.desired.Swap(&w)
-	notify(l.selected)
-	if l.podTracker != nil && before != nil && before.Selector != w.Selector {
-		l.podTracker.Relist()
-	}
-	notify(l.changed)
 }
 
 // load returns the stored value, or the zero value if there is none.

@@ -157,19 +157,16 @@ func (o *Overview) ordinals(present peers) []int {
 
 // tableOf returns the table for a number of replicas, or the zero table if that is out of range.
 func tableOf(total int) shard.Table {
-	table, err := shard.NewTable(total)
-	if err != nil {
-		return shard.Table{}
-	}
+	table, _ := shard.NewTable(total)
 	return table
 }
 
 func (snap snapshot) podState(number int) PodState {
-	p, there := snap.peers[number]
+	p, ok := snap.peers[number]
 	switch {
 	case snap.peers == nil:
 		return podUnknown
-	case !there:
+	case !ok:
 		return podAbsent
 	case p.terminating:
 		return podStopping

@@ -133,9 +133,9 @@ func (pl *planner) updateTables(snap snapshot) {
 	}
 	pl.unavailableSince = time.Time{}
 	t, problem := snap.topology, cmp.Or(snap.err, pl.implausible)
-	var newer *newerError
+	newer, isNewer := errors.AsType[*newerError](problem)
 	switch {
-	case errors.As(problem, &newer):
+	case isNewer:
 		pl.keepServing(snap, newer)
 		return
 	case problem != nil:

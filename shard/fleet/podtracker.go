@@ -48,19 +48,13 @@ func (l *loop) trackPods(ctx context.Context) {
 	}
 }
 
-// read returns the fleet's pods by number; nil before the first list. denied is true once the pods
-// could not be watched for deniedGrace: their state would be stale forever. recheck is when denied
-// may change without an event; zero: never.
-func (r *podTracker) read() (all peers, denied bool, recheck time.Time) {
+// read returns the fleet's pods by number; nil before the first list, and while reads are denied
+// permanently, since their state would be stale forever. For the other results see denied.
+func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
 	now := r.State()
-	if !now.DeniedSince.IsZero() {
-		recheck = now.DeniedSince.Add(deniedGrace)
-		if denied = !time.Now().Before(recheck); denied {
-			return nil, true, time.Time{}
-		}
-	}
-	if now.Objects == nil {
-		return nil, false, recheck
+	permanent, recheck = denied(now.DeniedSince)
+	if permanent || now.Objects == nil {
+		return nil, permanent, recheck
 	}
 	all = peers{}
 	for name, pod := range now.Objects {
@@ -69,7 +63,7 @@ func (r *podTracker) read() (all peers, denied bool, recheck time.Time) {
 			all[number] = peerOf(pod)
 		}
 	}
-	return all, false, recheck
+	return all, permanent, recheck
 }
 
 func peerOf(pod *corev1.Pod) peer {

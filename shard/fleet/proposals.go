@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"errors"
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
@@ -11,8 +10,7 @@ import (
 // scheduled it returns none: a report would change nothing, and could conflict with the write that
 // completes the switch.
 func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) {
-	var newer *newerError
-	if pl.plan.Active == 0 || !snap.usable || pl.problem != nil && !errors.As(pl.problem, &newer) {
+	if pl.plan.Active == 0 || !snap.usable || pl.problem != nil && !isNewer(pl.problem) {
 		return replicaReport{}, false
 	}
 	t, number := pl.last, snap.desired.number()
@@ -48,9 +46,8 @@ func (pl *planner) propose(snap snapshot) (topology, bool) {
 		return topology{}, false
 	}
 	t, s := snap.topology, pl.step(snap)
-	var newer *newerError
 	switch {
-	case errors.As(snap.err, &newer):
+	case isNewer(snap.err):
 		return pl.replaceNewer(snap, s)
 	case snap.err == nil && pl.ignores(t):
 		next := pl.restored(snap, s, t.Generation)

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"log/slog"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -23,7 +22,6 @@ type statefulSetWatcher struct {
 	ordinal int                      // number at the end of the pod's name
 	changed func(desiredState)       // receives each new desired state
 	listed  func(listedAt time.Time) // receives the start of the last list, after its desired state; may be nil
-	log     *slog.Logger
 
 	last  desiredState // Total is 0 before the first delivery
 	state loggedState
@@ -32,9 +30,9 @@ type statefulSetWatcher struct {
 // newStatefulSetWatcher returns a watcher of the named StatefulSet.
 func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
 	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
-	f := &statefulSetWatcher{ordinal: ordinal, changed: changed, log: d.log().With("statefulset", name)}
+	f := &statefulSetWatcher{ordinal: ordinal, changed: changed}
 	f.Watcher = objects.NewWatcher(objects.Options[*appsv1.StatefulSet]{
-		API: d.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: f.log,
+		API: d.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: d.log().With("statefulset", name),
 		RelistInterval: relistInterval, Backoff: d.backoff(), Changed: f.observe,
 	})
 	return f
@@ -90,12 +88,12 @@ func (f *statefulSetWatcher) deliver(next desiredState) {
 	restored := f.state.changedTo("followed")
 	if next == f.last {
 		if restored {
-			f.log.Info("StatefulSet is usable again; the assignment is unchanged")
+			f.Logger.Info("StatefulSet is usable again; the assignment is unchanged")
 		}
 		return
 	}
 	f.last = next
-	f.log.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
+	f.Logger.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
 	f.changed(next)
 }
 
@@ -105,10 +103,25 @@ func (f *statefulSetWatcher) keepAssignment(state, message string, args ...any) 
 		return
 	}
 	if f.last.Total == 0 {
-		f.log.Warn(message+"; waiting", args...)
+		f.Logger.Warn(message+"; waiting", args...)
 		return
 	}
-	f.log.Warn(message+"; keeping the assignment", append(args, "shard", f.last.Ordinal, "total", f.last.Total)...)
+	f.Logger.Warn(message+"; keeping the assignment", append(args, "shard", f.last.Ordinal, "total", f.last.Total)...)
+}
+
+// onDesiredState stores a new desired state. The selector of a StatefulSet is immutable, but a
+// StatefulSet can be recreated under the same name with another one.
+func (l *loop) onDesiredState(w desiredState) {
+	if !w.members().has(w.number()) {
+		now := time.Now()
+		l.excluded.Store(&now)
+	}
+	before := l.desired.Swap(&w)
+	notify(l.changed)
+	notify(l.selected)
+	if l.podTracker != nil && before != nil && before.Selector != w.Selector {
+		l.podTracker.Relist()
+	}
 }
 
 // loggedState is a state whose changes are logged.

@@ -88,8 +88,8 @@ func (pl *planner) updateStandby(snap snapshot) {
 func (pl *planner) canStop(snap snapshot) bool {
 	number := snap.desired.number()
 	if p := pl.plan; p.Standby && pl.standbyState.own && p.Active > 1 && snap.desired.members().has(number) {
-		other, there := snap.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
-		return !there || other.terminating
+		other, ok := snap.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
+		return !ok || other.terminating
 	}
 	return true
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Status is what a replica knows about its fleet.
@@ -40,12 +42,7 @@ type Transitions struct {
 
 // Status returns the current status; the zero Status before anything is known. It is safe for
 // concurrent use.
-func (c *Coordinator) Status() Status {
-	if s := c.status.Load(); s != nil {
-		return *s
-	}
-	return Status{}
-}
+func (c *Coordinator) Status() Status { return load(&c.status) }
 
 // mustKeepServing reports whether a replica that was asked to stop must keep serving.
 func (s Status) mustKeepServing() bool { return s.leaves || s.Standby && !s.canStop }
@@ -64,16 +61,14 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 	if c.Status().mustKeepServing() {
 		c.log().Info("asked to stop; serving until others have taken over")
 	}
-	tick := time.NewTicker(drainPoll)
-	defer tick.Stop()
-	for c.Status().mustKeepServing() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
+	return c.poll(ctx, func(s Status) bool { return !s.mustKeepServing() })
+}
+
+// poll waits until the status fulfils a condition. The error is that of ctx.
+func (c *Coordinator) poll(ctx context.Context, condition func(Status) bool) error {
+	return wait.PollUntilContextCancel(ctx, drainPoll, true, func(context.Context) (bool, error) {
+		return condition(c.Status()), nil
+	})
 }
 
 const (
@@ -102,15 +97,7 @@ func (c *Coordinator) requestStop(ctx context.Context) {
 func (c *Coordinator) waitForScaleDown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
 	defer cancel()
-	tick := time.NewTicker(drainPoll)
-	defer tick.Stop()
-	for s := c.Status(); s.Coordinated && !s.Standby && !s.leaves; s = c.Status() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	_ = c.poll(ctx, func(s Status) bool { return !s.Coordinated || s.Standby || s.leaves })
 }
 
 // publishStatus updates the status and logs what has changed.
@@ -141,8 +128,8 @@ func (l *loop) publishStatus(before planner, snap snapshot) {
 
 // isNewer reports whether an error is a [newerError].
 func isNewer(err error) bool {
-	var newer *newerError
-	return errors.As(err, &newer)
+	_, ok := errors.AsType[*newerError](err)
+	return ok
 }
 
 func (l *loop) logProblem(before planner) {

@@ -44,22 +44,27 @@ type stored struct {
 // read returns what is known about the object.
 func (b *topologyStore) read() stored {
 	now := b.State()
-	object, denied := now.Objects[b.Name], !now.DeniedSince.IsZero()
+	object := now.Objects[b.Name]
 	s := stored{known: now.Objects != nil, rewinds: now.Rewinds}
+	permanent, recheck := denied(now.DeniedSince)
 	switch {
-	case denied && (object == nil || time.Since(now.DeniedSince) > deniedGrace):
+	case permanent, object == nil && !now.DeniedSince.IsZero():
 		s.known, s.err = true, errForbidden
-		return s
-	case object == nil && s.known:
+	case object != nil:
+		s.object, s.contents, s.recheck = object, b.parse(object), recheck
+	case s.known:
 		s.err = errMissing
-		return s
-	case object == nil:
-		return s
-	case denied:
-		s.recheck = now.DeniedSince.Add(deniedGrace)
 	}
-	s.object, s.contents = object, b.parse(object)
 	return s
+}
+
+// denied reports whether reads that are denied since an instant count as denied permanently, or
+// else when they will; zero: never.
+func denied(since time.Time) (permanent bool, recheck time.Time) {
+	if since.IsZero() || time.Since(since) >= deniedGrace {
+		return !since.IsZero(), time.Time{}
+	}
+	return false, since.Add(deniedGrace)
 }
 
 // parse parses each version once.

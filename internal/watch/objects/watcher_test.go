@@ -306,7 +306,7 @@ func TestListsBeginAtOnceOrBackOff(t *testing.T) {
 		"list is away":            {api: fakeAPI{listErr: errAway}, want: "0 1 3 7 15 31 61 91"},
 		"list hangs":              {api: fakeAPI{hangs: true}, want: "0 61"},
 		"watch is silent":         {interval: 20 * time.Second, want: "0 20 40 60 80"},
-		"watch is to be renewed":  {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.Relist() }, want: "0 9"},
+		"watch is restarted":      {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.Relist() }, want: "0 9"},
 		"hanging list is ended": {
 			api:    fakeAPI{hangs: true},
 			during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.api.hangs = false; h.Relist() }, want: "0 9",
