@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 )
@@ -111,6 +113,71 @@ func TestWatchDecodesEvents(t *testing.T) {
 	}
 	if want := []string{"GET /api/v1/namespaces/ns/configmaps?allowWatchBookmarks=true&resourceVersion=4&timeoutSeconds=60&watch=true"}; !slices.Equal(*requests, want) {
 		t.Errorf("requests %q, want %q", *requests, want)
+	}
+}
+
+// Built-in resources are asked for in protobuf. The types are found without a scheme of all of them.
+func TestProtobufIsDecoded(t *testing.T) {
+	scheme := runtime.NewScheme()
+	scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ConfigMap{}, &corev1.ConfigMapList{})
+	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
+	encode := func(o runtime.Object) []byte {
+		data, err := runtime.Encode(protobuf.NewSerializer(scheme, scheme), o)
+		if err != nil {
+			t.Error(err)
+		}
+		return data
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Query().Get("watch") != "":
+			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf+";stream=watch")
+			event := &metav1.WatchEvent{Type: string(watch.Modified), Object: runtime.RawExtension{Raw: encode(kinded("a", "6"))}}
+			var frame bytes.Buffer
+			if err := protobuf.NewRawSerializer(scheme, scheme).Encode(event, &frame); err != nil {
+				t.Error(err)
+			}
+			_, _ = protobuf.LengthDelimitedFramer.NewFrameWriter(w).Write(frame.Bytes())
+		case strings.HasSuffix(r.URL.Path, "/a"):
+			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+			body, _ := io.ReadAll(r.Body)
+			sent, _, err := protobuf.NewSerializer(scheme, scheme).Decode(body, nil, nil)
+			if r.Method == http.MethodPut && (err != nil || sent.(configMap).ResourceVersion != "4") {
+				t.Errorf("sent %v, %v", sent, err)
+			}
+			_, _ = w.Write(encode(kinded("a", "5")))
+		default:
+			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+			_, _ = w.Write(encode(&corev1.ConfigMapList{
+				TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}, ListMeta: metav1.ListMeta{ResourceVersion: "9"},
+				Items: []corev1.ConfigMap{*object("a", "5")},
+			}))
+		}
+	}))
+	defer server.Close()
+	api := configMaps(t, &rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{
+		ContentType: runtime.ContentTypeProtobuf, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
+	}})
+	if got, err := api.Get(t.Context(), "a"); err != nil || got.ResourceVersion != "5" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := api.Update(t.Context(), kinded("a", "4")); err != nil || got.ResourceVersion != "5" {
+		t.Errorf("updated %v, %v", got, err)
+	}
+	if got, version, err := api.List(t.Context(), metav1.ListOptions{}); err != nil || version != "9" || len(got) != 1 || got[0].Name != "a" {
+		t.Errorf("listed %v, version %q, %v", got, version, err)
+	}
+	events, err := api.Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Stop()
+	event := <-events.ResultChan()
+	if got, ok := event.Object.(configMap); !ok || event.Type != watch.Modified || got.ResourceVersion != "6" {
+		t.Errorf("event %+v", event)
+	}
+	for range events.ResultChan() {
+		t.Error("more than one event")
 	}
 }
 
