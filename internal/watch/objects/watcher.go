@@ -205,9 +205,6 @@ func (w *Watcher[T]) observe(ctx context.Context, log *ErrorLogger, err error) {
 	if !denied || !w.DenialsLogged {
 		log.Observe(ctx, err)
 	}
-	if ctx.Err() != nil {
-		return
-	}
 	w.mu.Lock()
 	before := w.state.DeniedSince
 	switch {

@@ -46,6 +46,7 @@ type fakeAPI struct {
 	listed    []configMap
 	listErr   error
 	watchErr  error
+	takes     time.Duration // how long a list takes
 	hangs     bool          // whether lists wait until their context ends
 	watchLife time.Duration // 0: until it is stopped
 
@@ -61,6 +62,7 @@ func (f *fakeAPI) List(ctx context.Context, opts metav1.ListOptions) ([]configMa
 		<-ctx.Done()
 		return nil, "", ctx.Err()
 	}
+	time.Sleep(f.takes)
 	return f.listed, "7", f.listErr
 }
 
@@ -144,6 +146,8 @@ func TestEventsChangeTheObjects(t *testing.T) {
 			{watch.Modified, object("a", "9"), "a=10 b=2 c=8"}, // late
 			{watch.Modified, object("a", "other"), "a=other b=2 c=8"},
 			{watch.Modified, object("a", "3"), "a=3 b=2 c=8"},
+			{watch.Modified, object("a", "99999999999999999999"), "a=99999999999999999999 b=2 c=8"}, // more than 64 bits
+			{watch.Modified, object("a", "3"), "a=3 b=2 c=8"},
 			{watch.Modified, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "recreated", ResourceVersion: "2"}}, "a=2 b=2 c=8"},
 			{watch.Deleted, object("a", "11"), "b=2 c=8"},
 			{watch.Deleted, object("unknown", "11"), "b=2 c=8"},
@@ -153,7 +157,7 @@ func TestEventsChangeTheObjects(t *testing.T) {
 			api.watch.Action(c.event, c.of)
 			h.holds(c.want)
 		}
-		if h.changes != 1+8 || len(api.lists) != 1 {
+		if h.changes != 1+10 || len(api.lists) != 1 {
 			t.Errorf("%d changes, %d lists", h.changes, len(api.lists))
 		}
 	})
@@ -163,8 +167,8 @@ func TestStateThatWasReadIsNotModified(t *testing.T) {
 	api := &fakeAPI{listed: []configMap{object("a", "1")}}
 	run(t, api, nil, func(h *harness) {
 		before := h.State().Objects
-		api.watch.Add(object("b", "8"))
 		api.watch.Delete(object("a", "9"))
+		api.watch.Add(object("b", "8"))
 		h.holds("b=8")
 		if len(before) != 1 || before["a"] == nil {
 			t.Errorf("what was read before is now %v", before)
@@ -180,6 +184,12 @@ func TestBookmarksCountAsContact(t *testing.T) {
 		api.watch.Action(watch.Bookmark, object("", "99"))
 		h.holds("")
 		if at := h.State().LastContact; time.Since(at) > time.Second || h.changes != 1 {
+			t.Errorf("last contact %v ago, %d changes", time.Since(at), h.changes)
+		}
+		time.Sleep(time.Minute)
+		api.watch.Add(object("a", "100"))
+		h.holds("a=100")
+		if at := h.State().LastContact; time.Since(at) > time.Second || h.changes != 2 {
 			t.Errorf("last contact %v ago, %d changes", time.Since(at), h.changes)
 		}
 	})
@@ -304,9 +314,20 @@ func TestListsBeginAtOnceOrBackOff(t *testing.T) {
 		"watch is away":           {api: fakeAPI{watchErr: errAway}, want: "0 1 3 7 15 31 61 91"},
 		"watch is forbidden":      {api: fakeAPI{watchErr: errForbidden}, want: "0 1 3 7 15 31 61 91"},
 		"list is away":            {api: fakeAPI{listErr: errAway}, want: "0 1 3 7 15 31 61 91"},
-		"list hangs":              {api: fakeAPI{hangs: true}, want: "0 61"},
-		"watch is silent":         {interval: 20 * time.Second, want: "0 20 40 60 80"},
-		"watch is restarted":      {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.Relist() }, want: "0 9"},
+		"relists do not back off": {
+			during: func(h *harness) {
+				for range 5 {
+					h.Relist()
+					settle()
+				}
+				h.api.listErr = errAway
+				h.Relist()
+			},
+			want: "0 0 0 0 0 0 0 1 3 7 15 31 61 91",
+		},
+		"list hangs":         {api: fakeAPI{hangs: true}, want: "0 61"},
+		"watch is silent":    {interval: 20 * time.Second, want: "0 20 40 60 80"},
+		"watch is restarted": {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.Relist() }, want: "0 9"},
 		"hanging list is ended": {
 			api:    fakeAPI{hangs: true},
 			during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.api.hangs = false; h.Relist() }, want: "0 9",
@@ -389,6 +410,35 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 	}
 }
 
+func TestAnotherErrorIsLogged(t *testing.T) {
+	api := &fakeAPI{listErr: errAway}
+	run(t, api, nil, func(h *harness) {
+		api.listErr = errForbidden
+		h.Relist()
+		settle()
+		if text := h.log.String(); strings.Count(text, "cannot list") != 2 || !strings.Contains(text, "no rule") {
+			t.Errorf("log:\n%s", text)
+		}
+	})
+}
+
+func TestEndedRequestsAreNoFailures(t *testing.T) {
+	api := &fakeAPI{hangs: true}
+	run(t, api, nil, func(h *harness) {
+		h.Relist()
+		settle()
+		api.hangs = false
+		h.Relist()
+		settle()
+		ended := api.watch
+		h.Relist()
+		settle()
+		if !ended.IsStopped() || h.log.Len() > 0 || len(api.lists) != 4 {
+			t.Errorf("stopped: %t; %d lists; log:\n%s", ended.IsStopped(), len(api.lists), h.log.String())
+		}
+	})
+}
+
 // A list alone does not lift a denial: without a watch the objects would become stale.
 func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 	api := &fakeAPI{listErr: errForbidden}
@@ -401,19 +451,31 @@ func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 			list, watch error
 			denied      bool
 		}{{errForbidden, nil, true}, {errAway, nil, true}, {nil, errForbidden, true}, {nil, errAway, true}, {nil, nil, false}, {errAway, nil, false}} {
+			before, listed := h.changes, 0
+			if c.list == nil {
+				listed = 1
+			}
 			api.listErr, api.watchErr = c.list, c.watch
 			h.Relist()
 			settle()
 			if now := h.State().DeniedSince; now.IsZero() == c.denied || c.denied && !now.Equal(since) {
 				t.Errorf("list %v, watch %v: denied since %v, want %t", c.list, c.watch, now, c.denied)
 			}
+			if lifted := c.list == nil && c.watch == nil; h.changes != before+listed+map[bool]int{true: 1}[lifted] {
+				t.Errorf("list %v, watch %v: %d changes", c.list, c.watch, h.changes-before)
+			}
 		}
 	})
 }
 
 func TestListIsDatedByItsBegin(t *testing.T) {
-	api := &fakeAPI{}
+	api := &fakeAPI{takes: time.Second}
 	run(t, api, nil, func(h *harness) {
+		if now := h.State(); now.Objects != nil || !now.ListedAt.IsZero() {
+			t.Errorf("%+v during the first list", now)
+		}
+		time.Sleep(time.Second)
+		settle()
 		first := h.State().ListedAt
 		if !first.Equal(api.began) {
 			t.Errorf("listed at %v, want %v", first, api.began)
@@ -425,6 +487,7 @@ func TestListIsDatedByItsBegin(t *testing.T) {
 			t.Errorf("listed at %v after an event, want %v", now, first)
 		}
 		h.Relist()
+		time.Sleep(time.Second)
 		settle()
 		if now := h.State().ListedAt; !now.After(first) {
 			t.Errorf("listed at %v after another list", now)
