@@ -33,8 +33,6 @@ const (
 
 var statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
 
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 func set(name string, replicas int32) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},

@@ -53,18 +53,19 @@ func configMaps(t *testing.T, config *rest.Config) API[configMap] {
 	return api
 }
 
-func kinded(name, version string) configMap {
-	o := object(name, version)
+// kinded returns the object "a" with its kind, as in an answer.
+func kinded(version string) configMap {
+	o := object("a", version)
 	o.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	return o
 }
 
 func TestRequestsOfOneObject(t *testing.T) {
-	config, requests := serve(t, kinded("a", "5"))
+	config, requests := serve(t, kinded("5"))
 	api := configMaps(t, config)
 	for _, send := range []func() (configMap, error){
 		func() (configMap, error) { return api.Get(t.Context(), "a") },
-		func() (configMap, error) { return api.Update(t.Context(), kinded("a", "4")) },
+		func() (configMap, error) { return api.Update(t.Context(), kinded("4")) },
 		func() (configMap, error) { return api.MergePatch(t.Context(), "a", []byte(`{"data":{}}`)) },
 	} {
 		if got, err := send(); err != nil || got.Name != "a" || got.ResourceVersion != "5" {
@@ -97,7 +98,7 @@ func TestRequestsOfAllObjects(t *testing.T) {
 }
 
 func TestWatchDecodesEvents(t *testing.T) {
-	config, requests := serve(t, map[string]any{"type": "ADDED", "object": kinded("a", "5")})
+	config, requests := serve(t, map[string]any{"type": "ADDED", "object": kinded("5")})
 	timeout := int64(60)
 	events, err := configMaps(t, config).Watch(t.Context(), metav1.ListOptions{ResourceVersion: "4", AllowWatchBookmarks: true, TimeoutSeconds: &timeout})
 	if err != nil {
@@ -132,7 +133,7 @@ func TestProtobufIsDecoded(t *testing.T) {
 		switch {
 		case r.URL.Query().Get("watch") != "":
 			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf+";stream=watch")
-			event := &metav1.WatchEvent{Type: string(watch.Modified), Object: runtime.RawExtension{Raw: encode(kinded("a", "6"))}}
+			event := &metav1.WatchEvent{Type: string(watch.Modified), Object: runtime.RawExtension{Raw: encode(kinded("6"))}}
 			var frame bytes.Buffer
 			if err := protobuf.NewRawSerializer(scheme, scheme).Encode(event, &frame); err != nil {
 				t.Error(err)
@@ -145,7 +146,7 @@ func TestProtobufIsDecoded(t *testing.T) {
 			if r.Method == http.MethodPut && (err != nil || sent.(configMap).ResourceVersion != "4") {
 				t.Errorf("sent %v, %v", sent, err)
 			}
-			_, _ = w.Write(encode(kinded("a", "5")))
+			_, _ = w.Write(encode(kinded("5")))
 		default:
 			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
 			_, _ = w.Write(encode(&corev1.ConfigMapList{
@@ -161,7 +162,7 @@ func TestProtobufIsDecoded(t *testing.T) {
 	if got, err := api.Get(t.Context(), "a"); err != nil || got.ResourceVersion != "5" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := api.Update(t.Context(), kinded("a", "4")); err != nil || got.ResourceVersion != "5" {
+	if got, err := api.Update(t.Context(), kinded("4")); err != nil || got.ResourceVersion != "5" {
 		t.Errorf("updated %v, %v", got, err)
 	}
 	if got, version, err := api.List(t.Context(), metav1.ListOptions{}); err != nil || version != "9" || len(got) != 1 || got[0].Name != "a" {
@@ -199,7 +200,7 @@ func TestAnswerOfAnotherTypeIsAnError(t *testing.T) {
 	if got, err := configMaps(t, config).Get(t.Context(), "a"); err == nil {
 		t.Errorf("got %v", got)
 	}
-	config, _ = serve(t, kinded("a", "5"))
+	config, _ = serve(t, kinded("5"))
 	if got, _, err := configMaps(t, config).List(t.Context(), metav1.ListOptions{}); err == nil {
 		t.Errorf("got %v", got)
 	}
