@@ -20,10 +20,8 @@ type Client struct {
 
 // NewClient returns a Client for a namespace.
 func NewClient(config *rest.Config, namespace string) (*Client, error) {
-	of := func(version schema.GroupVersion, resource string) objects.ClientOptions {
-		return objects.ClientOptions{
-			Resource: version.WithResource(resource), Namespace: namespace, FieldManager: "statefleet",
-		}
+	of := func(version schema.GroupVersion, name string) objects.ClientOptions {
+		return objects.ClientOptions{Resource: version.WithResource(name), Namespace: namespace, FieldManager: "statefleet"}
 	}
 	sets, errSets := objects.NewClient(
 		config, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{}, of(appsv1.SchemeGroupVersion, "statefulsets"))
