@@ -11,7 +11,7 @@ import (
 // metrics. The zero Allowlist allows none.
 type Allowlist struct {
 	byResource map[string]*keys
-	every      *keys // for all kinds, those that are named included, from the resource "*"
+	wildcard      *keys // for all kinds, those that are named included, from the resource "*"
 }
 
 // keys are the keys allowed for one kind.
@@ -86,7 +86,7 @@ func (a *Allowlist) add(resource, list string) error {
 		}
 	}
 	if resource == "*" {
-		a.every = k
+		a.wildcard = k
 	} else {
 		a.byResource[resource] = k
 	}
@@ -97,7 +97,7 @@ func (a *Allowlist) add(resource, list string) error {
 // when that is nothing.
 func (a Allowlist) keys(resource string) *keys {
 	k := &keys{exact: map[string]bool{}}
-	for _, entry := range []*keys{a.every, a.byResource[resource]} {
+	for _, entry := range []*keys{a.wildcard, a.byResource[resource]} {
 		if entry != nil {
 			k.all = k.all || entry.all
 			maps.Copy(k.exact, entry.exact)

@@ -111,15 +111,15 @@ func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
 	const many = 500_000
 	var l Lines
 	l.Limit = 1000
-	m := Out{lines: &l}
-	m.begin("x", false)
+	m := SampleWriter{lines: &l}
+	m.beginFamily("x", false)
 	endpointAddresses(&corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
 		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as in endpoints.go
 			Ports:     make([]corev1.EndpointPort, many), //nolint:staticcheck // as in endpoints.go
 			Addresses: someAddresses(many),               //nolint:staticcheck // as in endpoints.go
 		}},
 	}, &m)
-	m.finish(0)
+	m.endFamily(0)
 	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
 		t.Errorf("%d bytes, %d families left out", len(l.Buf), len(l.Omitted))
 	}
@@ -168,9 +168,9 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 			t.Errorf("left out %v of an object of %d bytes", l.Omitted, len(raw))
 		}
 	}
-	var m Out
+	var m SampleWriter
 	m.lines = &Lines{}
-	if m.begin("x", false); m.limit != math.MaxInt {
+	if m.beginFamily("x", false); m.limit != math.MaxInt {
 		t.Errorf("without a limit it is %d", m.limit)
 	}
 }

@@ -5,10 +5,10 @@ import (
 )
 
 func certificateSigningRequests() Kind {
-	return For(definition[certificatesv1.CertificateSigningRequest]{
+	return NewKind(definition[certificatesv1.CertificateSigningRequest]{
 		resource: certificatesv1.SchemeGroupVersion.WithResource("certificatesigningrequests"),
-		identity: func(r *certificatesv1.CertificateSigningRequest, m *Out) {
-			m.identify("certificatesigningrequest", r.Name, "signer_name", r.Spec.SignerName)
+		identity: func(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
+			w.setIdentity("certificatesigningrequest", r.Name, "signer_name", r.Spec.SignerName)
 		},
 		reads: `spec.signerName status.conditions.type status.certificate`,
 		families: []family[certificatesv1.CertificateSigningRequest]{
@@ -16,8 +16,8 @@ func certificateSigningRequests() Kind {
 			labelsFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_labels", "request"),
 			createdFamily[certificatesv1.CertificateSigningRequest](Stable, "kube_certificatesigningrequest_created", "request"),
 			gauge(Stable, "kube_certificatesigningrequest_condition", "Number of the request's conditions that say it was approved or denied or has failed.", certificateConditions),
-			measured(Bytes, gauge(Stable, "kube_certificatesigningrequest_cert_length", "Length of the certificate that was issued, in bytes; 0 before that.", func(r *certificatesv1.CertificateSigningRequest, m *Out) {
-				m.Int(int64(len(r.Status.Certificate)))
+			withUnit(Bytes, gauge(Stable, "kube_certificatesigningrequest_cert_length", "Length of the certificate that was issued, in bytes; 0 before that.", func(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
+				w.Int(int64(len(r.Status.Certificate)))
 			})),
 		},
 	})
@@ -25,7 +25,7 @@ func certificateSigningRequests() Kind {
 
 // certificateConditions counts conditions by type. Their status does not matter:
 // one that is there holds.
-func certificateConditions(r *certificatesv1.CertificateSigningRequest, m *Out) {
+func certificateConditions(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
 	var approved, denied, failed int64
 	for i := range r.Status.Conditions {
 		switch r.Status.Conditions[i].Type {
@@ -37,7 +37,7 @@ func certificateConditions(r *certificatesv1.CertificateSigningRequest, m *Out) 
 			failed++
 		}
 	}
-	m.Int(approved, "condition", "approved")
-	m.Int(denied, "condition", "denied")
-	m.Int(failed, "condition", "failed")
+	w.Int(approved, "condition", "approved")
+	w.Int(denied, "condition", "denied")
+	w.Int(failed, "condition", "failed")
 }

@@ -5,14 +5,14 @@ import (
 )
 
 func clusterRoles() Kind {
-	return For(definition[rbacv1.ClusterRole]{
+	return NewKind(definition[rbacv1.ClusterRole]{
 		resource: rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
 		optional: true,
-		identity: clusterScoped[rbacv1.ClusterRole]("clusterrole"),
+		identity: nameOnly[rbacv1.ClusterRole]("clusterrole"),
 		families: []family[rbacv1.ClusterRole]{
 			annotationsFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_annotations", "cluster role"),
 			labelsFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_labels", "cluster role"),
-			gauge(Alpha, "kube_clusterrole_info", "Always 1; stands for the cluster role's existence.", func(r *rbacv1.ClusterRole, m *Out) { m.Value(1) }),
+			gauge(Alpha, "kube_clusterrole_info", "Always 1; stands for the cluster role's existence.", func(r *rbacv1.ClusterRole, w *SampleWriter) { w.Value(1) }),
 			createdFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_created", "cluster role"),
 			resourceVersionFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_metadata_resource_version", "cluster role"),
 		},

@@ -8,15 +8,15 @@ import (
 
 // configMaps are asked for as metadata: the API server does not send the values.
 func configMaps() Kind {
-	return For(definition[corev1.ConfigMap]{
+	return NewKind(definition[corev1.ConfigMap]{
 		resource:   corev1.SchemeGroupVersion.WithResource("configmaps"),
 		namespaced: true,
-		identity:   named[corev1.ConfigMap]("configmap"),
+		identity:   namespaceAndName[corev1.ConfigMap]("configmap"),
 		form:       wire.Form{Metadata: true},
 		families: []family[corev1.ConfigMap]{
 			annotationsFamily[corev1.ConfigMap](Alpha, "kube_configmap_annotations", "config map"),
 			labelsFamily[corev1.ConfigMap](Stable, "kube_configmap_labels", "config map"),
-			gauge(Stable, "kube_configmap_info", "Always 1; stands for the config map's existence.", func(c *corev1.ConfigMap, m *Out) { m.Value(1) }),
+			gauge(Stable, "kube_configmap_info", "Always 1; stands for the config map's existence.", func(c *corev1.ConfigMap, w *SampleWriter) { w.Value(1) }),
 			createdFamily[corev1.ConfigMap](Stable, "kube_configmap_created", "config map"),
 			resourceVersionFamily[corev1.ConfigMap](Alpha, "kube_configmap_metadata_resource_version", "config map"),
 		},

@@ -90,7 +90,7 @@ func mustRenderer(t testing.TB, k Kind, f Filter) *Renderer {
 func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Lines) {
 	t.Helper()
 	l.Reset()
-	if err := r.render(enc, raw, &scratch{out: Out{lines: l}}); err != nil {
+	if err := r.render(enc, raw, &scratch{out: SampleWriter{lines: l}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -69,7 +69,7 @@ func TestNextScheduleCountsFromTheLastRun(t *testing.T) {
 	f := func(c batchv1.CronJob, want string) {
 		t.Helper()
 		c.Spec.Schedule = "@hourly"
-		if text, _ := written(func(m *Out) { nextSchedule(&c, m) }); text != want {
+		if text, _ := written(func(w *SampleWriter) { nextSchedule(&c, w) }); text != want {
 			t.Errorf("got %q, want %q", text, want)
 		}
 	}

@@ -6,10 +6,10 @@ import (
 )
 
 func deployments() Kind {
-	return For(definition[appsv1.Deployment]{
+	return NewKind(definition[appsv1.Deployment]{
 		resource:   appsv1.SchemeGroupVersion.WithResource("deployments"),
 		namespaced: true,
-		identity:   named[appsv1.Deployment]("deployment"),
+		identity:   namespaceAndName[appsv1.Deployment]("deployment"),
 		reads: `spec.replicas spec.paused spec.strategy.rollingUpdate
 			status.replicas status.readyReplicas status.availableReplicas status.unavailableReplicas status.updatedReplicas
 			status.terminatingReplicas status.observedGeneration
@@ -17,24 +17,24 @@ func deployments() Kind {
 		families: []family[appsv1.Deployment]{
 			gauge(Alpha, "kube_deployment_owner", "Always 1; names an owner of the deployment by kind and name.", deploymentOwner),
 			createdFamily[appsv1.Deployment](Stable, "kube_deployment_created", "deployment"),
-			gauge(Stable, "kube_deployment_status_replicas", "Number of pods that belong to the deployment and are not being deleted.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.Replicas)) }),
-			gauge(Stable, "kube_deployment_status_replicas_ready", "Number of the deployment's pods that are ready.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.ReadyReplicas)) }),
-			gauge(Stable, "kube_deployment_status_replicas_available", "Number of the deployment's pods that are available.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.AvailableReplicas)) }),
-			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of pods that the deployment lacks to have all available.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.UnavailableReplicas)) }),
-			gauge(Stable, "kube_deployment_status_replicas_updated", "Number of the deployment's pods that have its newest template.", func(d *appsv1.Deployment, m *Out) { m.Int(int64(d.Status.UpdatedReplicas)) }),
-			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, m *Out) { Opt(m, d.Status.TerminatingReplicas) }),
-			gauge(Stable, "kube_deployment_status_observed_generation", "Generation of the deployment that its controller has seen.", func(d *appsv1.Deployment, m *Out) { m.Int(d.Status.ObservedGeneration) }),
+			gauge(Stable, "kube_deployment_status_replicas", "Number of pods that belong to the deployment and are not being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.Replicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_ready", "Number of the deployment's pods that are ready.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.ReadyReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_available", "Number of the deployment's pods that are available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.AvailableReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of pods that the deployment lacks to have all available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UnavailableReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_updated", "Number of the deployment's pods that have its newest template.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UpdatedReplicas)) }),
+			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { Opt(w, d.Status.TerminatingReplicas) }),
+			gauge(Stable, "kube_deployment_status_observed_generation", "Generation of the deployment that its controller has seen.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(d.Status.ObservedGeneration) }),
 			gauge(Stable, "kube_deployment_status_condition", "Conditions of the deployment, 1 for the status that a condition has.", deploymentConditions),
-			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, m *Out) { Opt(m, d.Spec.Replicas) }),
-			gauge(Stable, "kube_deployment_spec_paused", "Whether the deployment is paused, 1 or 0.", func(d *appsv1.Deployment, m *Out) { m.Bool(d.Spec.Paused) }),
-			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Number of pods that may be unavailable during a rolling update.", func(d *appsv1.Deployment, m *Out) {
+			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, w *SampleWriter) { Opt(w, d.Spec.Replicas) }),
+			gauge(Stable, "kube_deployment_spec_paused", "Whether the deployment is paused, 1 or 0.", func(d *appsv1.Deployment, w *SampleWriter) { w.Bool(d.Spec.Paused) }),
+			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Number of pods that may be unavailable during a rolling update.", func(d *appsv1.Deployment, w *SampleWriter) {
 				if u := d.Spec.Strategy.RollingUpdate; u != nil {
-					scaled(m, u.MaxUnavailable, d.Spec.Replicas, false)
+					intOrPercent(w, u.MaxUnavailable, d.Spec.Replicas, false)
 				}
 			}),
-			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_surge", "Number of pods that a rolling update may run beyond the number wanted.", func(d *appsv1.Deployment, m *Out) {
+			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_surge", "Number of pods that a rolling update may run beyond the number wanted.", func(d *appsv1.Deployment, w *SampleWriter) {
 				if u := d.Spec.Strategy.RollingUpdate; u != nil {
-					scaled(m, u.MaxSurge, d.Spec.Replicas, true)
+					intOrPercent(w, u.MaxSurge, d.Spec.Replicas, true)
 				}
 			}),
 			generationFamily[appsv1.Deployment](Stable, "kube_deployment_metadata_generation", "deployment"),
@@ -47,18 +47,18 @@ func deployments() Kind {
 
 // deploymentOwner differs from ownerFamily in that it does not tell the
 // controller among the owners.
-func deploymentOwner(d *appsv1.Deployment, m *Out) {
+func deploymentOwner(d *appsv1.Deployment, w *SampleWriter) {
 	if len(d.OwnerReferences) == 0 {
-		m.Sample(1, "owner_kind", "", "owner_name", "")
+		w.Sample(1, "owner_kind", "", "owner_name", "")
 	}
 	for _, ref := range d.OwnerReferences {
-		m.Once(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
+		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
 	}
 }
 
-func deploymentConditions(d *appsv1.Deployment, m *Out) {
+func deploymentConditions(d *appsv1.Deployment, w *SampleWriter) {
 	for _, c := range d.Status.Conditions {
-		m.conditionStatus(c.Status, "status", "reason", deploymentReason(c.Reason), "condition", string(c.Type))
+		w.conditionStatus(c.Status, "status", "reason", deploymentReason(c.Reason), "condition", string(c.Type))
 	}
 }
 
@@ -75,14 +75,14 @@ func deploymentReason(reason string) string {
 }
 
 // scaled appends a number of pods that may be given as a percentage of replicas.
-func scaled(m *Out, v *intstr.IntOrString, replicas *int32, roundUp bool) {
+func intOrPercent(w *SampleWriter, v *intstr.IntOrString, replicas *int32, roundUp bool) {
 	if v == nil || replicas == nil {
 		return
 	}
 	n, err := intstr.GetScaledValueFromIntOrPercent(v, int(*replicas), roundUp)
 	if err != nil {
-		m.Skip()
+		w.Skip()
 		return
 	}
-	m.Int(int64(n))
+	w.Int(int64(n))
 }

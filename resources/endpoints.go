@@ -8,15 +8,15 @@ import (
 )
 
 func endpoints() Kind {
-	return For(definition[corev1.Endpoints]{
+	return NewKind(definition[corev1.Endpoints]{
 		resource:   corev1.SchemeGroupVersion.WithResource("endpoints"),
 		namespaced: true,
 		optional:   true,
-		identity:   named[corev1.Endpoints]("endpoint"),
+		identity:   namespaceAndName[corev1.Endpoints]("endpoint"),
 		reads: `subsets.addresses.ip subsets.notReadyAddresses.ip
 			subsets.ports.name subsets.ports.port subsets.ports.protocol`,
 		families: []family[corev1.Endpoints]{
-			gauge(Stable, "kube_endpoint_info", "Always 1; stands for the existence of the endpoints.", func(e *corev1.Endpoints, m *Out) { m.Value(1) }),
+			gauge(Stable, "kube_endpoint_info", "Always 1; stands for the existence of the endpoints.", func(e *corev1.Endpoints, w *SampleWriter) { w.Value(1) }),
 			createdFamily[corev1.Endpoints](Stable, "kube_endpoint_created", "endpoints object"),
 			annotationsFamily[corev1.Endpoints](Alpha, "kube_endpoint_annotations", "endpoints object"),
 			labelsFamily[corev1.Endpoints](Stable, "kube_endpoint_labels", "endpoints object"),
@@ -26,33 +26,33 @@ func endpoints() Kind {
 	})
 }
 
-func endpointAddresses(e *corev1.Endpoints, m *Out) {
+func endpointAddresses(e *corev1.Endpoints, w *SampleWriter) {
 	for i := range e.Subsets {
 		s := &e.Subsets[i]
 		for j := range s.Ports {
 			port := &s.Ports[j]
 			number := strconv.Itoa(int(port.Port))
-			endpointAddressList(m, port, number, s.Addresses, "true")
-			endpointAddressList(m, port, number, s.NotReadyAddresses, "false")
+			endpointAddressList(w, port, number, s.Addresses, "true")
+			endpointAddressList(w, port, number, s.NotReadyAddresses, "false")
 		}
 	}
 }
 
-func endpointAddressList(m *Out, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
+func endpointAddressList(w *SampleWriter, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
 	for i := range addresses {
-		if m.Full() { // a row for each port and address: an object of 36 kB can ask for 57 MB
+		if w.Full() { // a row for each port and address: an object of 36 kB can ask for 57 MB
 			return
 		}
-		m.Once(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
+		w.UniqueSample(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
 	}
 }
 
 // endpointPorts shows each port once, in however many subsets it is.
-func endpointPorts(e *corev1.Endpoints, m *Out) {
+func endpointPorts(e *corev1.Endpoints, w *SampleWriter) {
 	for i := range e.Subsets {
 		ports := e.Subsets[i].Ports
 		for j := range ports {
-			m.Distinct(1, "port_name", ports[j].Name, "port_protocol", string(ports[j].Protocol), "port_number", strconv.Itoa(int(ports[j].Port)))
+			w.SampleIfNew(1, "port_name", ports[j].Name, "port_protocol", string(ports[j].Protocol), "port_number", strconv.Itoa(int(ports[j].Port)))
 		}
 	}
 }

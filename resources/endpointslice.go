@@ -9,11 +9,11 @@ import (
 )
 
 func endpointSlices() Kind {
-	return For(definition[discoveryv1.EndpointSlice]{
+	return NewKind(definition[discoveryv1.EndpointSlice]{
 		resource:   discoveryv1.SchemeGroupVersion.WithResource("endpointslices"),
 		namespaced: true,
-		identity: func(s *discoveryv1.EndpointSlice, m *Out) {
-			m.identify("endpointslice", s.Name, "namespace", s.Namespace)
+		identity: func(s *discoveryv1.EndpointSlice, w *SampleWriter) {
+			w.setIdentity("endpointslice", s.Name, "namespace", s.Namespace)
 		},
 		reads: `addressType endpoints.addresses endpoints.hostname endpoints.nodeName endpoints.zone
 			endpoints.conditions.ready endpoints.conditions.serving endpoints.conditions.terminating
@@ -21,8 +21,8 @@ func endpointSlices() Kind {
 			endpoints.hints.forZones.name
 			ports.name ports.port ports.protocol`,
 		families: []family[discoveryv1.EndpointSlice]{
-			gauge(Alpha, "kube_endpointslice_info", "Always 1; names the type of the slice's addresses.", func(s *discoveryv1.EndpointSlice, m *Out) {
-				m.Sample(1, "addresstype", string(s.AddressType))
+			gauge(Alpha, "kube_endpointslice_info", "Always 1; names the type of the slice's addresses.", func(s *discoveryv1.EndpointSlice, w *SampleWriter) {
+				w.Sample(1, "addresstype", string(s.AddressType))
 			}),
 			createdFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_created", "slice"),
 			gauge(Alpha, "kube_endpointslice_endpoints_hints", "Always 1; names a zone whose traffic an endpoint is meant for.", endpointHints),
@@ -36,19 +36,19 @@ func endpointSlices() Kind {
 
 // endpointHints names an endpoint by its first address, which is the one that
 // traffic goes to.
-func endpointHints(s *discoveryv1.EndpointSlice, m *Out) {
+func endpointHints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
 		if e.Hints == nil || len(e.Addresses) == 0 {
 			continue
 		}
 		for _, zone := range e.Hints.ForZones {
-			m.Once(1, "address", e.Addresses[0], "for_zone", zone.Name)
+			w.UniqueSample(1, "address", e.Addresses[0], "for_zone", zone.Name)
 		}
 	}
 }
 
-func sliceEndpoints(s *discoveryv1.EndpointSlice, m *Out) {
+func sliceEndpoints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 	var nothing corev1.ObjectReference
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
@@ -57,10 +57,10 @@ func sliceEndpoints(s *discoveryv1.EndpointSlice, m *Out) {
 			target = &nothing
 		}
 		for _, address := range e.Addresses {
-			if m.Full() {
+			if w.Full() {
 				return
 			}
-			m.Once(1,
+			w.UniqueSample(1,
 				"ready", optBoolString(e.Conditions.Ready),
 				"serving", optBoolString(e.Conditions.Serving),
 				"hostname", ptr.Deref(e.Hostname, ""),
@@ -75,13 +75,13 @@ func sliceEndpoints(s *discoveryv1.EndpointSlice, m *Out) {
 	}
 }
 
-func slicePorts(s *discoveryv1.EndpointSlice, m *Out) {
+func slicePorts(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 	for i := range s.Ports {
 		p := &s.Ports[i]
 		var number string
 		if p.Port != nil {
 			number = strconv.Itoa(int(*p.Port))
 		}
-		m.Once(1, "port_name", ptr.Deref(p.Name, ""), "port_protocol", string(ptr.Deref(p.Protocol, "")), "port_number", number)
+		w.UniqueSample(1, "port_name", ptr.Deref(p.Name, ""), "port_protocol", string(ptr.Deref(p.Protocol, "")), "port_number", number)
 	}
 }

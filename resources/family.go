@@ -121,21 +121,21 @@ func header(name, help string, kind Type) []byte {
 // family is a Family together with the function that writes its samples.
 type family[T any] struct {
 	Family
-	write func(o *T, m *Out)
+	write func(o *T, w *SampleWriter)
 	// bind, when set, makes write from what the user selected; a nil result
 	// leaves the family out. It serves the families whose labels depend on flags.
-	bind func(resource string, f Filter) func(o *T, m *Out)
+	bind func(resource string, f Filter) func(o *T, w *SampleWriter)
 	// reads names the fields that are kept for this family beyond its kind's.
 	reads []string
 }
 
 // gauge declares a family whose value may go up and down.
-func gauge[T any](level Stability, name, help string, write func(o *T, m *Out)) family[T] {
+func gauge[T any](level Stability, name, help string, write func(o *T, w *SampleWriter)) family[T] {
 	return family[T]{Family: Family{Name: name, Help: help, Type: Gauge, Unit: unitOfName(name), Stability: level}, write: write}
 }
 
 // counter declares a family whose value only grows; its name ends in _total.
-func counter[T any](level Stability, name, help string, write func(o *T, m *Out)) family[T] {
+func counter[T any](level Stability, name, help string, write func(o *T, w *SampleWriter)) family[T] {
 	return family[T]{Family: Family{Name: name, Help: help, Type: Counter, Unit: unitOfName(name), Stability: level}, write: write}
 }
 
@@ -146,7 +146,7 @@ func optIn[T any](f family[T]) family[T] {
 }
 
 // reading adds a field that is worth keeping only for this family.
-func reading[T any](path string, f family[T]) family[T] {
+func withField[T any](path string, f family[T]) family[T] {
 	f.reads = append(f.reads, path)
 	return f
 }

@@ -39,7 +39,7 @@ type Selection struct {
 
 // sparseStateSets are the families whose rows with the value 0 no common
 // dashboard or alert needs: they sum, or compare with 1.
-func sparseStateSets() []string {
+func zeroSkippingStateSets() []string {
 	return []string{
 		"kube_namespace_status_phase",
 		"kube_persistentvolume_status_phase",
@@ -53,8 +53,8 @@ func sparseStateSets() []string {
 func (f Filter) CopiedLabelsWin() bool { return f.copiedLabelsWin }
 
 // sparse reports whether rows with the value 0 of the family are left out.
-func (f Filter) sparse(family string) bool {
-	return f.skipZero && slices.Contains(sparseStateSets(), family)
+func (f Filter) skipsZero(family string) bool {
+	return f.skipZero && slices.Contains(zeroSkippingStateSets(), family)
 }
 
 // matchTimeout bounds one match of a pattern that the linear-time engine can't run.

@@ -37,7 +37,7 @@ func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
 // TestFamilyThatReadsValuesIsAnError: a declaration that reads what must not be asked for is found when the renderer is
 // made, in place of a family without samples.
 func TestFamilyThatReadsValuesIsAnError(t *testing.T) {
-	k := For(definition[corev1.Secret]{
+	k := NewKind(definition[corev1.Secret]{
 		resource: corev1.SchemeGroupVersion.WithResource("secrets"),
 		form:     wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		reads:    "immutable",

@@ -6,10 +6,10 @@ import (
 )
 
 func horizontalPodAutoscalers() Kind {
-	return For(definition[autoscalingv2.HorizontalPodAutoscaler]{
+	return NewKind(definition[autoscalingv2.HorizontalPodAutoscaler]{
 		resource:   autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"),
 		namespaced: true,
-		identity:   named[autoscalingv2.HorizontalPodAutoscaler]("horizontalpodautoscaler"),
+		identity:   namespaceAndName[autoscalingv2.HorizontalPodAutoscaler]("horizontalpodautoscaler"),
 		reads: `spec.minReplicas spec.maxReplicas spec.scaleTargetRef
 			spec.behavior.scaleUp.tolerance spec.behavior.scaleDown.tolerance
 			spec.metrics.type spec.metrics.resource spec.metrics.containerResource
@@ -24,33 +24,33 @@ func horizontalPodAutoscalers() Kind {
 		families: []family[autoscalingv2.HorizontalPodAutoscaler]{
 			gauge(Alpha, "kube_horizontalpodautoscaler_info", "Always 1; names the object that the autoscaler scales.", hpaInfo),
 			generationFamily[autoscalingv2.HorizontalPodAutoscaler](Stable, "kube_horizontalpodautoscaler_metadata_generation", "autoscaler"),
-			gauge(Stable, "kube_horizontalpodautoscaler_spec_max_replicas", "Number of pods that the autoscaler may not exceed.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) { m.Int(int64(h.Spec.MaxReplicas)) }),
-			gauge(Stable, "kube_horizontalpodautoscaler_spec_min_replicas", "Number of pods below which the autoscaler may not go.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			gauge(Stable, "kube_horizontalpodautoscaler_spec_max_replicas", "Number of pods that the autoscaler may not exceed.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Spec.MaxReplicas)) }),
+			gauge(Stable, "kube_horizontalpodautoscaler_spec_min_replicas", "Number of pods below which the autoscaler may not go.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				if h.Spec.MinReplicas == nil {
-					m.Value(1) // what the API server sets where there is none
+					w.Value(1) // what the API server sets where there is none
 					return
 				}
-				Opt(m, h.Spec.MinReplicas)
+				Opt(w, h.Spec.MinReplicas)
 			}),
-			measured(unitByLabel("metric_name"), gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets)),
-			measured(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation from the target below which the autoscaler does not scale down, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			withUnit(unitByLabel("metric_name"), gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets)),
+			withUnit(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation from the target below which the autoscaler does not scale down, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				if b := h.Spec.Behavior; b != nil {
-					tolerance(m, b.ScaleDown)
+					tolerance(w, b.ScaleDown)
 				}
 			})),
-			measured(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation from the target below which the autoscaler does not scale up, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			withUnit(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation from the target below which the autoscaler does not scale up, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				if b := h.Spec.Behavior; b != nil {
-					tolerance(m, b.ScaleUp)
+					tolerance(w, b.ScaleUp)
 				}
 			})),
-			measured(unitByLabel("metric_name"), gauge(Stable, "kube_horizontalpodautoscaler_status_target_metric", "Value of a metric that the autoscaler last saw, in the metric's own unit or, for utilization, in percent.", hpaCurrent)),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) { m.Int(int64(h.Status.CurrentReplicas)) }),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) { m.Int(int64(h.Status.DesiredReplicas)) }),
+			withUnit(unitByLabel("metric_name"), gauge(Stable, "kube_horizontalpodautoscaler_status_target_metric", "Value of a metric that the autoscaler last saw, in the metric's own unit or, for utilization, in percent.", hpaCurrent)),
+			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Status.CurrentReplicas)) }),
+			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Status.DesiredReplicas)) }),
 			annotationsFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_annotations", "autoscaler"),
 			labelsFamily[autoscalingv2.HorizontalPodAutoscaler](Stable, "kube_horizontalpodautoscaler_labels", "autoscaler"),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_condition", "Conditions of the autoscaler, 1 for the status that a condition has.", func(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+			gauge(Stable, "kube_horizontalpodautoscaler_status_condition", "Conditions of the autoscaler, 1 for the status that a condition has.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				for _, c := range h.Status.Conditions {
-					m.conditionStatus(c.Status, "status", "condition", string(c.Type))
+					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),
 			createdFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_created", "autoscaler"),
@@ -59,18 +59,18 @@ func horizontalPodAutoscalers() Kind {
 	})
 }
 
-func hpaInfo(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+func hpaInfo(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	ref := h.Spec.ScaleTargetRef
 	if ref.APIVersion == "" {
-		m.Sample(1, "scaletargetref_kind", ref.Kind, "scaletargetref_name", ref.Name)
+		w.Sample(1, "scaletargetref_kind", ref.Kind, "scaletargetref_name", ref.Name)
 		return
 	}
-	m.Sample(1, "scaletargetref_api_version", ref.APIVersion, "scaletargetref_kind", ref.Kind, "scaletargetref_name", ref.Name)
+	w.Sample(1, "scaletargetref_api_version", ref.APIVersion, "scaletargetref_kind", ref.Kind, "scaletargetref_name", ref.Name)
 }
 
-func tolerance(m *Out, rules *autoscalingv2.HPAScalingRules) {
+func tolerance(w *SampleWriter, rules *autoscalingv2.HPAScalingRules) {
 	if rules != nil && rules.Tolerance != nil {
-		m.Value(milliValue(*rules.Tolerance))
+		w.Value(milliValue(*rules.Tolerance))
 	}
 }
 
@@ -82,15 +82,15 @@ type metricValue struct {
 
 // write appends a sample for each part that is set. Metrics of one name that
 // differ in their selectors alone are the same series; the first is shown.
-func (v metricValue) write(m *Out, name, container string) {
+func (v metricValue) write(w *SampleWriter, name, container string) {
 	if v.value != nil {
-		m.Once(milliValue(*v.value), "metric_name", name, "metric_target_type", "value", "container", container)
+		w.UniqueSample(milliValue(*v.value), "metric_name", name, "metric_target_type", "value", "container", container)
 	}
 	if v.average != nil {
-		m.Once(milliValue(*v.average), "metric_name", name, "metric_target_type", "average", "container", container)
+		w.UniqueSample(milliValue(*v.average), "metric_name", name, "metric_target_type", "average", "container", container)
 	}
 	if v.utilization != nil {
-		m.Once(float64(*v.utilization), "metric_name", name, "metric_target_type", "utilization", "container", container)
+		w.UniqueSample(float64(*v.utilization), "metric_name", name, "metric_target_type", "utilization", "container", container)
 	}
 }
 
@@ -103,41 +103,41 @@ func current(s autoscalingv2.MetricValueStatus) metricValue {
 }
 
 // hpaTargets skips entries that lack the source which their type names.
-func hpaTargets(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+func hpaTargets(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	for _, s := range h.Spec.Metrics {
 		switch {
 		case s.Type == autoscalingv2.ObjectMetricSourceType && s.Object != nil:
-			target(s.Object.Target).write(m, s.Object.Metric.Name, "")
+			target(s.Object.Target).write(w, s.Object.Metric.Name, "")
 		case s.Type == autoscalingv2.PodsMetricSourceType && s.Pods != nil:
-			target(s.Pods.Target).write(m, s.Pods.Metric.Name, "")
+			target(s.Pods.Target).write(w, s.Pods.Metric.Name, "")
 		case s.Type == autoscalingv2.ResourceMetricSourceType && s.Resource != nil:
-			target(s.Resource.Target).write(m, string(s.Resource.Name), "")
+			target(s.Resource.Target).write(w, string(s.Resource.Name), "")
 		case s.Type == autoscalingv2.ContainerResourceMetricSourceType && s.ContainerResource != nil:
-			target(s.ContainerResource.Target).write(m, string(s.ContainerResource.Name), s.ContainerResource.Container)
+			target(s.ContainerResource.Target).write(w, string(s.ContainerResource.Name), s.ContainerResource.Container)
 		case s.Type == autoscalingv2.ExternalMetricSourceType && s.External != nil:
-			target(s.External.Target).write(m, s.External.Metric.Name, "")
+			target(s.External.Target).write(w, s.External.Metric.Name, "")
 		default:
-			m.Skip()
+			w.Skip()
 		}
 	}
 }
 
 // hpaCurrent is hpaTargets for what the autoscaler saw.
-func hpaCurrent(h *autoscalingv2.HorizontalPodAutoscaler, m *Out) {
+func hpaCurrent(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	for _, s := range h.Status.CurrentMetrics {
 		switch {
 		case s.Type == autoscalingv2.ObjectMetricSourceType && s.Object != nil:
-			current(s.Object.Current).write(m, s.Object.Metric.Name, "")
+			current(s.Object.Current).write(w, s.Object.Metric.Name, "")
 		case s.Type == autoscalingv2.PodsMetricSourceType && s.Pods != nil:
-			current(s.Pods.Current).write(m, s.Pods.Metric.Name, "")
+			current(s.Pods.Current).write(w, s.Pods.Metric.Name, "")
 		case s.Type == autoscalingv2.ResourceMetricSourceType && s.Resource != nil:
-			current(s.Resource.Current).write(m, string(s.Resource.Name), "")
+			current(s.Resource.Current).write(w, string(s.Resource.Name), "")
 		case s.Type == autoscalingv2.ContainerResourceMetricSourceType && s.ContainerResource != nil:
-			current(s.ContainerResource.Current).write(m, string(s.ContainerResource.Name), s.ContainerResource.Container)
+			current(s.ContainerResource.Current).write(w, string(s.ContainerResource.Name), s.ContainerResource.Container)
 		case s.Type == autoscalingv2.ExternalMetricSourceType && s.External != nil:
-			current(s.External.Current).write(m, s.External.Metric.Name, "")
+			current(s.External.Current).write(w, s.External.Metric.Name, "")
 		default:
-			m.Skip()
+			w.Skip()
 		}
 	}
 }

@@ -8,27 +8,27 @@ import (
 )
 
 func ingresses() Kind {
-	return For(definition[networkingv1.Ingress]{
+	return NewKind(definition[networkingv1.Ingress]{
 		resource:   networkingv1.SchemeGroupVersion.WithResource("ingresses"),
 		namespaced: true,
-		identity:   named[networkingv1.Ingress]("ingress"),
+		identity:   namespaceAndName[networkingv1.Ingress]("ingress"),
 		reads: `spec.ingressClassName spec.rules.host spec.rules.http.paths.path spec.rules.http.paths.pathType
 			spec.rules.http.paths.backend.service.name spec.rules.http.paths.backend.service.port.number
 			spec.rules.http.paths.backend.resource
 			spec.tls.hosts spec.tls.secretName`,
 		families: []family[networkingv1.Ingress]{
-			reading("metadata.annotations", gauge(Stable, "kube_ingress_info", "Always 1; names the class of the ingress.", func(i *networkingv1.Ingress, m *Out) {
-				m.Sample(1, "ingressclass", classOfIngress(i))
+			withField("metadata.annotations", gauge(Stable, "kube_ingress_info", "Always 1; names the class of the ingress.", func(i *networkingv1.Ingress, w *SampleWriter) {
+				w.Sample(1, "ingressclass", classOfIngress(i))
 			})),
 			annotationsFamily[networkingv1.Ingress](Alpha, "kube_ingress_annotations", "ingress"),
 			labelsFamily[networkingv1.Ingress](Stable, "kube_ingress_labels", "ingress"),
 			createdFamily[networkingv1.Ingress](Stable, "kube_ingress_created", "ingress"),
 			resourceVersionFamily[networkingv1.Ingress](Alpha, "kube_ingress_metadata_resource_version", "ingress"),
 			gauge(Stable, "kube_ingress_path", "Always 1; names a path that the ingress serves and the service or other object behind it.", ingressPaths),
-			gauge(Stable, "kube_ingress_tls", "Always 1; names a host that the ingress serves with TLS and the secret with its certificate.", func(i *networkingv1.Ingress, m *Out) {
+			gauge(Stable, "kube_ingress_tls", "Always 1; names a host that the ingress serves with TLS and the secret with its certificate.", func(i *networkingv1.Ingress, w *SampleWriter) {
 				for _, tls := range i.Spec.TLS {
 					for _, host := range tls.Hosts {
-						m.Once(1, "tls_host", host, "secret", tls.SecretName)
+						w.UniqueSample(1, "tls_host", host, "secret", tls.SecretName)
 					}
 				}
 			}),
@@ -47,7 +47,7 @@ func classOfIngress(i *networkingv1.Ingress) string {
 
 // ingressPaths skips paths without a backend. A port that is given by name has
 // no number, and shows as 0.
-func ingressPaths(i *networkingv1.Ingress, m *Out) {
+func ingressPaths(i *networkingv1.Ingress, w *SampleWriter) {
 	for r := range i.Spec.Rules {
 		rule := &i.Spec.Rules[r]
 		if rule.HTTP == nil {
@@ -59,14 +59,14 @@ func ingressPaths(i *networkingv1.Ingress, m *Out) {
 			switch {
 			case path.Backend.Service != nil:
 				s := path.Backend.Service
-				m.Once(1, "host", rule.Host, "path", path.Path, "path_type", pathType,
+				w.UniqueSample(1, "host", rule.Host, "path", path.Path, "path_type", pathType,
 					"service_name", s.Name, "service_port", strconv.Itoa(int(s.Port.Number)))
 			case path.Backend.Resource != nil:
 				o := path.Backend.Resource
-				m.Once(1, "host", rule.Host, "path", path.Path, "path_type", pathType,
+				w.UniqueSample(1, "host", rule.Host, "path", path.Path, "path_type", pathType,
 					"resource_api_group", ptr.Deref(o.APIGroup, ""), "resource_kind", o.Kind, "resource_name", o.Name)
 			default:
-				m.Skip()
+				w.Skip()
 			}
 		}
 	}

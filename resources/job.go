@@ -9,39 +9,39 @@ import (
 var jobFailureReasons = [...]string{"BackoffLimitExceeded", "DeadlineExceeded", "Evicted"}
 
 func jobs() Kind {
-	return For(definition[batchv1.Job]{
+	return NewKind(definition[batchv1.Job]{
 		resource:   batchv1.SchemeGroupVersion.WithResource("jobs"),
 		namespaced: true,
-		identity:   named[batchv1.Job]("job_name"),
+		identity:   namespaceAndName[batchv1.Job]("job_name"),
 		reads: `spec.parallelism spec.completions spec.activeDeadlineSeconds
 			status.active status.succeeded status.failed status.ready status.startTime status.completionTime
 			status.conditions.type status.conditions.status status.conditions.reason`,
 		families: []family[batchv1.Job]{
 			annotationsFamily[batchv1.Job](Alpha, "kube_job_annotations", "job"),
 			labelsFamily[batchv1.Job](Stable, "kube_job_labels", "job"),
-			gauge(Stable, "kube_job_info", "Always 1; stands for the job's existence.", func(j *batchv1.Job, m *Out) { m.Value(1) }),
+			gauge(Stable, "kube_job_info", "Always 1; stands for the job's existence.", func(j *batchv1.Job, w *SampleWriter) { w.Value(1) }),
 			createdFamily[batchv1.Job](Stable, "kube_job_created", "job"),
-			gauge(Stable, "kube_job_spec_parallelism", "Number of pods that the job wants to run at a time.", func(j *batchv1.Job, m *Out) { Opt(m, j.Spec.Parallelism) }),
-			gauge(Stable, "kube_job_spec_completions", "Number of pods that have to succeed for the job to be complete.", func(j *batchv1.Job, m *Out) { Opt(m, j.Spec.Completions) }),
-			gauge(Stable, "kube_job_spec_active_deadline_seconds", "Time that the job may be active before it is stopped, in seconds.", func(j *batchv1.Job, m *Out) { Opt(m, j.Spec.ActiveDeadlineSeconds) }),
-			gauge(Stable, "kube_job_status_succeeded", "Number of the job's pods that have succeeded.", func(j *batchv1.Job, m *Out) { m.Int(int64(j.Status.Succeeded)) }),
+			gauge(Stable, "kube_job_spec_parallelism", "Number of pods that the job wants to run at a time.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.Parallelism) }),
+			gauge(Stable, "kube_job_spec_completions", "Number of pods that have to succeed for the job to be complete.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.Completions) }),
+			gauge(Stable, "kube_job_spec_active_deadline_seconds", "Time that the job may be active before it is stopped, in seconds.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.ActiveDeadlineSeconds) }),
+			gauge(Stable, "kube_job_status_succeeded", "Number of the job's pods that have succeeded.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(j.Status.Succeeded)) }),
 			gauge(Stable, "kube_job_status_failed", "Number of the job's pods that have failed; with the reason of the job's own failure once it has one.", jobStatusFailed),
-			gauge(Stable, "kube_job_status_active", "Number of the job's pods that are pending or running.", func(j *batchv1.Job, m *Out) { m.Int(int64(j.Status.Active)) }),
-			gauge(Alpha, "kube_job_status_ready", "Number of the job's pods that are ready.", func(j *batchv1.Job, m *Out) {
+			gauge(Stable, "kube_job_status_active", "Number of the job's pods that are pending or running.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(j.Status.Active)) }),
+			gauge(Alpha, "kube_job_status_ready", "Number of the job's pods that are ready.", func(j *batchv1.Job, w *SampleWriter) {
 				if j.Status.Ready == nil {
-					m.Value(0)
+					w.Value(0)
 					return
 				}
-				Opt(m, j.Status.Ready)
+				Opt(w, j.Status.Ready)
 			}),
 			gauge(Stable, "kube_job_complete", "Whether the job has completed, 1 for the status that its condition Complete has.", jobCondition(batchv1.JobComplete)),
 			gauge(Stable, "kube_job_failed", "Whether the job has failed, 1 for the status that its condition Failed has.", jobCondition(batchv1.JobFailed)),
-			gauge(Stable, "kube_job_status_start_time", "Time when the job was started, in unix seconds.", func(j *batchv1.Job, m *Out) { m.TimePtr(j.Status.StartTime) }),
-			gauge(Stable, "kube_job_status_completion_time", "Time when the job completed, in unix seconds.", func(j *batchv1.Job, m *Out) { m.TimePtr(j.Status.CompletionTime) }),
-			gauge(Alpha, "kube_job_status_suspended", "Whether the job is suspended, 1 or 0.", func(j *batchv1.Job, m *Out) {
+			gauge(Stable, "kube_job_status_start_time", "Time when the job was started, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.TimePtr(j.Status.StartTime) }),
+			gauge(Stable, "kube_job_status_completion_time", "Time when the job completed, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.TimePtr(j.Status.CompletionTime) }),
+			gauge(Alpha, "kube_job_status_suspended", "Whether the job is suspended, 1 or 0.", func(j *batchv1.Job, w *SampleWriter) {
 				for _, c := range j.Status.Conditions {
 					if c.Type == batchv1.JobSuspended {
-						m.Once(boolValue(c.Status == corev1.ConditionTrue))
+						w.UniqueSample(boolValue(c.Status == corev1.ConditionTrue))
 					}
 				}
 			}),
@@ -52,9 +52,9 @@ func jobs() Kind {
 
 // jobStatusFailed shows a failed job once for each reason that is told apart,
 // or with the number of failed pods when the reason is none of these.
-func jobStatusFailed(j *batchv1.Job, m *Out) {
+func jobStatusFailed(j *batchv1.Job, w *SampleWriter) {
 	if j.Status.Failed == 0 {
-		m.Value(0)
+		w.Value(0)
 		return
 	}
 	known := false
@@ -63,20 +63,20 @@ func jobStatusFailed(j *batchv1.Job, m *Out) {
 			continue
 		}
 		for _, reason := range jobFailureReasons {
-			m.Once(boolValue(c.Reason == reason), "reason", reason)
+			w.UniqueSample(boolValue(c.Reason == reason), "reason", reason)
 			known = known || c.Reason == reason
 		}
 	}
 	if !known {
-		m.Int(int64(j.Status.Failed), "reason", "")
+		w.Int(int64(j.Status.Failed), "reason", "")
 	}
 }
 
-func jobCondition(t batchv1.JobConditionType) func(*batchv1.Job, *Out) {
-	return func(j *batchv1.Job, m *Out) {
+func jobCondition(t batchv1.JobConditionType) func(*batchv1.Job, *SampleWriter) {
+	return func(j *batchv1.Job, w *SampleWriter) {
 		for _, c := range j.Status.Conditions {
 			if c.Type == t {
-				m.conditionStatus(c.Status, "condition")
+				w.conditionStatus(c.Status, "condition")
 			}
 		}
 	}

@@ -50,7 +50,7 @@ type definition[T any] struct {
 	namespaced bool
 	optional   bool // not among the default resources
 	// identity sets the labels that every sample of an object carries.
-	identity func(o *T, m *Out)
+	identity func(o *T, w *SampleWriter)
 	// reads names the fields that the families read, as JSON paths separated by
 	// white space; a path stands for all below it. Every other field is cut from
 	// the raw bytes before they are decoded. Of metadata, all but labels,
@@ -69,13 +69,13 @@ type definition[T any] struct {
 
 // emptied returns a list without elements that keeps its memory and nothing that
 // its elements referred to.
-func emptied[E any](list []E) []E {
+func truncated[E any](list []E) []E {
 	clear(list)
 	return list[:0]
 }
 
 // For makes a kind of a definition.
-func For[T any, P object[T]](d definition[T]) Kind {
+func NewKind[T any, P object[T]](d definition[T]) Kind {
 	k := Kind{Resource: d.resource, Namespaced: d.namespaced, Default: !d.optional}
 	for _, f := range d.families {
 		k.families = append(k.families, f.Family)

@@ -33,51 +33,51 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 ) family[T] {
 	f := gauge[T](level, name, help, nil)
 	f.reads = []string{field}
-	f.bind = func(resource string, filter Filter) func(*T, *Out) {
+	f.bind = func(resource string, filter Filter) func(*T, *SampleWriter) {
 		k := allowed(filter, resource)
 		if k == nil {
 			return nil
 		}
-		return func(o *T, m *Out) { m.entries(prefix, of(o), k.allow) }
+		return func(o *T, w *SampleWriter) { w.mapSample(prefix, of(o), k.allow) }
 	}
 	return f
 }
 
 // entries appends one sample with the value 1 that carries the allowed entries
 // of values as labels: sorted by key, their keys made into label names.
-func (m *Out) entries(prefix string, values map[string]string, allowed func(key string) bool) {
-	if m.full {
+func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowed func(key string) bool) {
+	if w.full {
 		return
 	}
-	keys := m.keys[:0]
+	keys := w.keys[:0]
 	for key := range values {
 		if key != lastApplied && allowed(key) {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
-	if !m.distinctEntries(prefix, keys, values) {
-		m.Sample(1, mapLabels(prefix, keys, values)...)
+	if !w.appendDistinctKeys(prefix, keys, values) {
+		w.Sample(1, mapLabels(prefix, keys, values)...)
 	}
 	clear(keys) // nothing of the object is kept
-	m.keys = keys
+	w.keys = keys
 }
 
 // everyKey is for the families that no allowlist restricts.
-func everyKey(string) bool { return true }
+func allowAll(string) bool { return true }
 
 // fewKeys is how many keys distinctEntries takes: it compares each with each.
-const fewKeys = 64
+const maxStackKeys = 64
 
 // distinctEntries does what mapLabels does for the usual case, without garbage:
 // few keys that become names of their own. Otherwise it does nothing.
-func (m *Out) distinctEntries(prefix string, keys []string, values map[string]string) bool {
-	if len(keys) > fewKeys {
+func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values map[string]string) bool {
+	if len(keys) > maxStackKeys {
 		return false
 	}
-	var room [fewKeys][2]int
+	var room [maxStackKeys][2]int
 	names := room[:0]
-	b := m.open()
+	b := w.beginSample()
 	for _, key := range keys {
 		from := len(b)
 		b = appendLabelName(append(b, prefix...), key)
@@ -89,7 +89,7 @@ func (m *Out) distinctEntries(prefix string, keys []string, values map[string]st
 		names = append(names, [2]int{from, len(b)})
 		b = appendLabelValue(b, values[key])
 	}
-	m.end(b, 1)
+	w.endSample(b, 1)
 	return true
 }
 
@@ -179,13 +179,13 @@ func (l *labelNames) putNext(i int, name string) {
 // ownerFamily declares NAME_owner: who owns the object, one sample for each
 // owner reference, one with empty labels when there is none.
 func ownerFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return gauge(level, name, "Always 1; names an owner of the "+what+" by kind and name.", func(o *T, m *Out) {
+	return gauge(level, name, "Always 1; names an owner of the "+what+" by kind and name.", func(o *T, w *SampleWriter) {
 		owners := P(o).GetOwnerReferences()
 		if len(owners) == 0 {
-			m.Sample(1, "owner_kind", "", "owner_name", "", "owner_is_controller", "")
+			w.Sample(1, "owner_kind", "", "owner_name", "", "owner_is_controller", "")
 		}
 		for _, ref := range owners {
-			m.Once(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "owner_is_controller", boolString(isController(ref)))
+			w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "owner_is_controller", boolString(isController(ref)))
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestLabelName(t *testing.T) {
 // entriesOf returns the labels that Out.entries writes for values, in order.
 func entriesOf(t testing.TB, values map[string]string) (names, pairs []string) {
 	t.Helper()
-	text, _ := written(func(m *Out) { m.entries("label_", values, func(string) bool { return true }) })
+	text, _ := written(func(w *SampleWriter) { w.mapSample("label_", values, func(string) bool { return true }) })
 	_, rest, _ := strings.Cut(text, `id="x"`)
 	for strings.HasPrefix(rest, ",") {
 		name, after, _ := strings.Cut(rest[1:], `="`)
@@ -71,7 +71,7 @@ func TestEntries(t *testing.T) {
 // TestEntriesOfManyKeys: more keys than the usual way takes.
 func TestEntriesOfManyKeys(t *testing.T) {
 	values, want := map[string]string{}, []string{}
-	for i := range 2 * fewKeys {
+	for i := range 2 * maxStackKeys {
 		key := fmt.Sprintf("k%03d", i)
 		values[key] = key
 		want = append(want, "label_"+key+"="+key)

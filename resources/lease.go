@@ -6,30 +6,30 @@ import (
 )
 
 func leases() Kind {
-	return For(definition[coordinationv1.Lease]{
+	return NewKind(definition[coordinationv1.Lease]{
 		resource:   coordinationv1.SchemeGroupVersion.WithResource("leases"),
 		namespaced: true,
 		// The namespace stands behind other labels and is written with them.
-		identity: func(l *coordinationv1.Lease, m *Out) { m.identify("lease", l.Name) },
+		identity: func(l *coordinationv1.Lease, w *SampleWriter) { w.setIdentity("lease", l.Name) },
 		reads:    `spec.holderIdentity spec.renewTime`,
 		families: []family[coordinationv1.Lease]{
 			gauge(Alpha, "kube_lease_owner", "Always 1; names an owner of the lease by kind and name, and who holds the lease.", leaseOwners),
-			gauge(Alpha, "kube_lease_renew_time", "Time when the lease was last renewed, in unix seconds.", func(l *coordinationv1.Lease, m *Out) {
+			gauge(Alpha, "kube_lease_renew_time", "Time when the lease was last renewed, in unix seconds.", func(l *coordinationv1.Lease, w *SampleWriter) {
 				if t := l.Spec.RenewTime; t != nil && !t.IsZero() {
-					m.Int(t.Unix(), "namespace", l.Namespace)
+					w.Int(t.Unix(), "namespace", l.Namespace)
 				}
 			}),
 		},
 	})
 }
 
-func leaseOwners(l *coordinationv1.Lease, m *Out) {
+func leaseOwners(l *coordinationv1.Lease, w *SampleWriter) {
 	holder := ptr.Deref(l.Spec.HolderIdentity, "")
 	if len(l.OwnerReferences) == 0 {
-		m.Sample(1, "owner_kind", "", "owner_name", "", "namespace", l.Namespace, "lease_holder", holder)
+		w.Sample(1, "owner_kind", "", "owner_name", "", "namespace", l.Namespace, "lease_holder", holder)
 	}
 	for i := range l.OwnerReferences {
 		ref := &l.OwnerReferences[i]
-		m.Once(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "namespace", l.Namespace, "lease_holder", holder)
+		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "namespace", l.Namespace, "lease_holder", holder)
 	}
 }

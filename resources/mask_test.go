@@ -114,7 +114,7 @@ func checkPruned(t *testing.T, r *Renderer, object apiObject) {
 			continue // no bytes of an object, such as a year that JSON can't hold
 		}
 		full.Reset()
-		if err := r.render(enc, raw, &scratch{out: Out{lines: &full}}); err != nil {
+		if err := r.render(enc, raw, &scratch{out: SampleWriter{lines: &full}}); err != nil {
 			continue // encoded, and not decoded: the decoder is stricter than the encoder
 		}
 		if err := r.Render(enc, raw, &cut); err != nil {

@@ -6,14 +6,14 @@ import (
 )
 
 func mutatingAdmissionPolicies() Kind {
-	return For(definition[admissionregistrationv1.MutatingAdmissionPolicy]{
+	return NewKind(definition[admissionregistrationv1.MutatingAdmissionPolicy]{
 		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("mutatingadmissionpolicies"),
-		identity: withEmptyNamespace[admissionregistrationv1.MutatingAdmissionPolicy]("mutatingadmissionpolicy"),
+		identity: emptyNamespaceAndName[admissionregistrationv1.MutatingAdmissionPolicy]("mutatingadmissionpolicy"),
 		reads:    `spec.paramKind spec.failurePolicy spec.reinvocationPolicy`,
 		families: []family[admissionregistrationv1.MutatingAdmissionPolicy]{
-			gauge(Alpha, "kube_mutatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters, what a failure leads to and whether it is called again.", func(p *admissionregistrationv1.MutatingAdmissionPolicy, m *Out) {
+			gauge(Alpha, "kube_mutatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters, what a failure leads to and whether it is called again.", func(p *admissionregistrationv1.MutatingAdmissionPolicy, w *SampleWriter) {
 				param := ptr.Deref(p.Spec.ParamKind, admissionregistrationv1.ParamKind{})
-				m.Sample(1,
+				w.Sample(1,
 					"param_api_version", param.APIVersion,
 					"param_kind", param.Kind,
 					"failure_policy", string(ptr.Deref(p.Spec.FailurePolicy, "")),

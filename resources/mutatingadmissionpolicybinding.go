@@ -5,13 +5,13 @@ import (
 )
 
 func mutatingAdmissionPolicyBindings() Kind {
-	return For(definition[admissionregistrationv1.MutatingAdmissionPolicyBinding]{
+	return NewKind(definition[admissionregistrationv1.MutatingAdmissionPolicyBinding]{
 		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("mutatingadmissionpolicybindings"),
-		identity: withEmptyNamespace[admissionregistrationv1.MutatingAdmissionPolicyBinding]("mutatingadmissionpolicybinding"),
+		identity: emptyNamespaceAndName[admissionregistrationv1.MutatingAdmissionPolicyBinding]("mutatingadmissionpolicybinding"),
 		reads:    `spec.policyName spec.paramRef.name spec.paramRef.namespace spec.paramRef.parameterNotFoundAction`,
 		families: []family[admissionregistrationv1.MutatingAdmissionPolicyBinding]{
-			gauge(Alpha, "kube_mutatingadmissionpolicybinding_info", "Always 1; names the policy that is bound, its parameters and what happens when these are missing.", func(b *admissionregistrationv1.MutatingAdmissionPolicyBinding, m *Out) {
-				policyBinding(m, b.Spec.PolicyName, b.Spec.ParamRef)
+			gauge(Alpha, "kube_mutatingadmissionpolicybinding_info", "Always 1; names the policy that is bound, its parameters and what happens when these are missing.", func(b *admissionregistrationv1.MutatingAdmissionPolicyBinding, w *SampleWriter) {
+				policyBinding(w, b.Spec.PolicyName, b.Spec.ParamRef)
 			}),
 			createdFamily[admissionregistrationv1.MutatingAdmissionPolicyBinding](Alpha, "kube_mutatingadmissionpolicybinding_created", "binding"),
 		},

@@ -5,21 +5,21 @@ import (
 )
 
 func namespaces() Kind {
-	return For(definition[corev1.Namespace]{
+	return NewKind(definition[corev1.Namespace]{
 		resource: corev1.SchemeGroupVersion.WithResource("namespaces"),
-		identity: clusterScoped[corev1.Namespace]("namespace"),
+		identity: nameOnly[corev1.Namespace]("namespace"),
 		reads:    `status.phase status.conditions.type status.conditions.status`,
 		families: []family[corev1.Namespace]{
 			createdFamily[corev1.Namespace](Stable, "kube_namespace_created", "namespace"),
 			annotationsFamily[corev1.Namespace](Alpha, "kube_namespace_annotations", "namespace"),
 			labelsFamily[corev1.Namespace](Stable, "kube_namespace_labels", "namespace"),
-			gauge(Stable, "kube_namespace_status_phase", "Phase of the namespace, 1 for the current one.", func(n *corev1.Namespace, m *Out) {
-				m.OneOf("phase", string(n.Status.Phase), string(corev1.NamespaceActive), string(corev1.NamespaceTerminating))
+			gauge(Stable, "kube_namespace_status_phase", "Phase of the namespace, 1 for the current one.", func(n *corev1.Namespace, w *SampleWriter) {
+				w.StateSet("phase", string(n.Status.Phase), string(corev1.NamespaceActive), string(corev1.NamespaceTerminating))
 			}),
-			gauge(Alpha, "kube_namespace_status_condition", "Conditions of the namespace, 1 for the status that each has.", func(n *corev1.Namespace, m *Out) {
+			gauge(Alpha, "kube_namespace_status_condition", "Conditions of the namespace, 1 for the status that each has.", func(n *corev1.Namespace, w *SampleWriter) {
 				for i := range n.Status.Conditions {
 					c := &n.Status.Conditions[i]
-					m.conditionStatus(c.Status, "status", "condition", string(c.Type))
+					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),
 		},

@@ -5,21 +5,21 @@ import (
 )
 
 func networkPolicies() Kind {
-	return For(definition[networkingv1.NetworkPolicy]{
+	return NewKind(definition[networkingv1.NetworkPolicy]{
 		resource:   networkingv1.SchemeGroupVersion.WithResource("networkpolicies"),
 		namespaced: true,
-		identity:   named[networkingv1.NetworkPolicy]("networkpolicy"),
+		identity:   namespaceAndName[networkingv1.NetworkPolicy]("networkpolicy"),
 		// Of a rule only its presence counts: any field below it will do.
 		reads: `spec.ingress.ports.protocol spec.egress.ports.protocol`,
 		families: []family[networkingv1.NetworkPolicy]{
 			createdFamily[networkingv1.NetworkPolicy](Alpha, "kube_networkpolicy_created", "network policy"),
 			annotationsFamily[networkingv1.NetworkPolicy](Alpha, "kube_networkpolicy_annotations", "network policy"),
 			labelsFamily[networkingv1.NetworkPolicy](Alpha, "kube_networkpolicy_labels", "network policy"),
-			gauge(Alpha, "kube_networkpolicy_spec_ingress_rules", "Number of the network policy's rules for incoming traffic.", func(p *networkingv1.NetworkPolicy, m *Out) {
-				m.Int(int64(len(p.Spec.Ingress)))
+			gauge(Alpha, "kube_networkpolicy_spec_ingress_rules", "Number of the network policy's rules for incoming traffic.", func(p *networkingv1.NetworkPolicy, w *SampleWriter) {
+				w.Int(int64(len(p.Spec.Ingress)))
 			}),
-			gauge(Alpha, "kube_networkpolicy_spec_egress_rules", "Number of the network policy's rules for outgoing traffic.", func(p *networkingv1.NetworkPolicy, m *Out) {
-				m.Int(int64(len(p.Spec.Egress)))
+			gauge(Alpha, "kube_networkpolicy_spec_egress_rules", "Number of the network policy's rules for outgoing traffic.", func(p *networkingv1.NetworkPolicy, w *SampleWriter) {
+				w.Int(int64(len(p.Spec.Egress)))
 			}),
 		},
 	})

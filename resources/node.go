@@ -8,9 +8,9 @@ import (
 )
 
 func nodes() Kind {
-	return For(definition[corev1.Node]{
+	return NewKind(definition[corev1.Node]{
 		resource: corev1.SchemeGroupVersion.WithResource("nodes"),
-		identity: clusterScoped[corev1.Node]("node"),
+		identity: nameOnly[corev1.Node]("node"),
 		reads: `spec.providerID spec.podCIDR spec.podCIDRs spec.unschedulable spec.taints.key spec.taints.value spec.taints.effect
 			status.allocatable status.capacity status.conditions.type status.conditions.status status.addresses
 			status.nodeInfo.kernelVersion status.nodeInfo.osImage status.nodeInfo.containerRuntimeVersion
@@ -21,38 +21,38 @@ func nodes() Kind {
 			deletionFamily[corev1.Node](Alpha, "kube_node_deletion_timestamp", "node"),
 			gauge(Stable, "kube_node_info", "Always 1; tells the node's versions, identifiers and internal address.", nodeInfo),
 			labelsFamily[corev1.Node](Stable, "kube_node_labels", "node"),
-			reading("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
-			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, m *Out) {
+			withField("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
+			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) {
 				for _, cidr := range n.Spec.PodCIDRs {
-					m.Once(1, "pod_cidr", cidr)
+					w.UniqueSample(1, "pod_cidr", cidr)
 				}
 			}),
-			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, m *Out) {
+			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, w *SampleWriter) {
 				for i := range n.Spec.Taints {
 					t := &n.Spec.Taints[i]
-					m.Once(1, "key", t.Key, "value", t.Value, "effect", string(t.Effect))
+					w.UniqueSample(1, "key", t.Key, "value", t.Value, "effect", string(t.Effect))
 				}
 			}),
-			gauge(Stable, "kube_node_spec_unschedulable", "Whether the node is closed to new pods, 1 or 0.", func(n *corev1.Node, m *Out) { m.Bool(n.Spec.Unschedulable) }),
-			measured(unitByLabel("unit"), gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Allocatable) })),
-			measured(unitByLabel("unit"), gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, m *Out) { nodeResources(m, n.Status.Capacity) })),
-			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, m *Out) {
+			gauge(Stable, "kube_node_spec_unschedulable", "Whether the node is closed to new pods, 1 or 0.", func(n *corev1.Node, w *SampleWriter) { w.Bool(n.Spec.Unschedulable) }),
+			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Allocatable) })),
+			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Capacity) })),
+			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, w *SampleWriter) {
 				for i := range n.Status.Conditions {
 					c := &n.Status.Conditions[i]
-					m.conditionStatus(c.Status, "status", "condition", string(c.Type))
+					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),
-			gauge(Alpha, "kube_node_status_addresses", "Always 1; names an address of the node and its type.", func(n *corev1.Node, m *Out) {
+			gauge(Alpha, "kube_node_status_addresses", "Always 1; names an address of the node and its type.", func(n *corev1.Node, w *SampleWriter) {
 				for i := range n.Status.Addresses {
 					a := &n.Status.Addresses[i]
-					m.Once(1, "type", string(a.Type), "address", a.Address)
+					w.UniqueSample(1, "type", string(a.Type), "address", a.Address)
 				}
 			}),
 		},
 	})
 }
 
-func nodeInfo(n *corev1.Node, m *Out) {
+func nodeInfo(n *corev1.Node, w *SampleWriter) {
 	var internalIP string
 	for i := range n.Status.Addresses {
 		if a := &n.Status.Addresses[i]; a.Type == corev1.NodeInternalIP {
@@ -60,7 +60,7 @@ func nodeInfo(n *corev1.Node, m *Out) {
 		}
 	}
 	info := &n.Status.NodeInfo
-	m.Sample(1,
+	w.Sample(1,
 		"kernel_version", info.KernelVersion,
 		"os_image", info.OSImage,
 		"container_runtime_version", info.ContainerRuntimeVersion,
@@ -75,7 +75,7 @@ func nodeInfo(n *corev1.Node, m *Out) {
 // nodeRolePrefix begins the labels that give a node its roles, as kubectl shows them.
 const nodeRolePrefix = "node-role.kubernetes.io/"
 
-func nodeRoles(n *corev1.Node, m *Out) {
+func nodeRoles(n *corev1.Node, w *SampleWriter) {
 	var few [4]string
 	roles := few[:0]
 	for key := range n.Labels {
@@ -85,20 +85,20 @@ func nodeRoles(n *corev1.Node, m *Out) {
 	}
 	slices.Sort(roles)
 	for _, role := range roles {
-		m.Once(1, "role", role)
+		w.UniqueSample(1, "role", role)
 	}
 }
 
 // nodeResources shows all amounts of a node to 1/1000, unlike those of containers.
-func nodeResources(m *Out, list corev1.ResourceList) {
-	var few [fewResources]corev1.ResourceName
+func nodeResources(w *SampleWriter, list corev1.ResourceList) {
+	var few [stackResources]corev1.ResourceName
 	for _, name := range sortedResources(few[:0], list) {
-		u, ok := unitOf(name)
+		u, ok := amountUnitOf(name)
 		if name == corev1.ResourcePods {
-			u, ok = unit{name: "integer"}, true
+			u, ok = amountUnit{name: "integer"}, true
 		}
 		if ok {
-			m.Once(milliValue(list[name]), "resource", resourceLabel(name), "unit", u.name)
+			w.UniqueSample(milliValue(list[name]), "resource", resourceLabel(name), "unit", u.name)
 		}
 	}
 }

@@ -44,11 +44,11 @@ func (l *Lines) Reset() {
 // Out writes the samples of one object. The functions of a family get it with
 // the family's name and the object's identity labels already set; each call of
 // Value or Sample appends one line. It is used by one goroutine at a time.
-type Out struct {
+type SampleWriter struct {
 	lines    *Lines
 	name     string
 	identity []byte
-	sparse   bool // whether OneOf leaves out what is 0
+	skipsZero   bool // whether OneOf leaves out what is 0
 	start    int  // where the family's lines begin
 	limit    int  // of the bytes of all lines
 	full     bool // the family has passed the limit
@@ -61,83 +61,83 @@ type Out struct {
 }
 
 // identify sets the labels that every line of the object begins with.
-func (m *Out) identify(pairs ...string) {
-	m.identity = m.identity[:0]
+func (w *SampleWriter) setIdentity(pairs ...string) {
+	w.identity = w.identity[:0]
 	for i := 0; i+1 < len(pairs); i += 2 {
-		m.identity = appendLabel(m.identity, pairs[i], pairs[i+1])
+		w.identity = appendLabel(w.identity, pairs[i], pairs[i+1])
 	}
 }
 
 // begin starts a family.
-func (m *Out) begin(name string, sparse bool) {
-	m.name, m.sparse = name, sparse
-	m.start, m.indexed = len(m.lines.Buf), len(m.lines.Buf)
-	m.limit, m.full = m.lines.Limit, false
-	if m.limit <= 0 {
-		m.limit = math.MaxInt
+func (w *SampleWriter) beginFamily(name string, sparse bool) {
+	w.name, w.skipsZero = name, sparse
+	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
+	w.limit, w.full = w.lines.Limit, false
+	if w.limit <= 0 {
+		w.limit = math.MaxInt
 	}
-	if len(m.index) > 0 {
-		clear(m.index)
+	if len(w.index) > 0 {
+		clear(w.index)
 	}
 }
 
 // contain is deferred by what writes a family. A function that meets data no one
 // thought of costs its family for this object; the others are worth having.
-func (m *Out) contain(family int) {
+func (w *SampleWriter) recoverFamily(family int) {
 	if p := recover(); p != nil {
-		m.lines.Buf, m.full = m.lines.Buf[:m.start], false
-		m.lines.Failed = append(m.lines.Failed, Failure{family, Caught(p)})
+		w.lines.Buf, w.full = w.lines.Buf[:w.start], false
+		w.lines.Failed = append(w.lines.Failed, Failure{family, NewPanic(p)})
 	}
 }
 
 // Value appends a sample with the identity labels only.
-func (m *Out) Value(v float64) { m.Sample(v) }
+func (w *SampleWriter) Value(v float64) { w.Sample(v) }
 
 // Sample appends a sample with the identity labels followed by the labels
 // given as name, value, name, value. Invalid UTF-8 in a value is replaced.
-func (m *Out) Sample(v float64, labels ...string) {
-	if m.full {
+func (w *SampleWriter) Sample(v float64, labels ...string) {
+	if w.full {
 		return
 	}
-	b := m.open()
+	b := w.beginSample()
 	for i := 0; i+1 < len(labels); i += 2 {
 		b = appendLabel(b, labels[i], labels[i+1])
 	}
-	m.end(b, v)
+	w.endSample(b, v)
 }
 
 // open returns the lines with the beginning of a new one behind them, to which
 // labels can be appended; the line counts once end is called.
-func (m *Out) open() []byte {
-	b := append(m.lines.Buf, m.name...)
+func (w *SampleWriter) beginSample() []byte {
+	b := append(w.lines.Buf, w.name...)
 	b = append(b, '{')
-	return append(b, m.identity...)
+	return append(b, w.identity...)
 }
 
-func (m *Out) end(b []byte, v float64) {
+func (w *SampleWriter) endSample(b []byte, v float64) {
 	if b[len(b)-1] == ',' {
 		b = b[:len(b)-1]
 	}
 	b = append(b, '}', ' ')
 	b = appendValue(b, v)
 	b = append(b, '\n')
-	m.lines.Buf = b
-	if len(b) > m.limit {
-		m.full = true
+	w.lines.Buf = b
+	if len(b) > w.limit {
+		w.full = true
 	}
 }
 
 // Distinct is Sample for families where an object may name one series more than
 // once, and rightly so: it appends the first and reports false for the others. A
 // page on which a series stands twice is refused as a whole.
-func (m *Out) Distinct(v float64, labels ...string) bool {
-	if m.full {
+func (w *SampleWriter) SampleIfNew(v float64, labels ...string) bool {
+	if w.full {
 		return true
 	}
-	at := len(m.lines.Buf)
-	m.Sample(v, labels...)
-	if m.seen(at) {
-		m.lines.Buf, m.full = m.lines.Buf[:at], false
+	at := len(w.lines.Buf)
+	w.Sample(v, labels...)
+	if w.isDuplicate(at) {
+		w.lines.Buf, w.full = w.lines.Buf[:at], false
 		return false
 	}
 	return true
@@ -145,22 +145,22 @@ func (m *Out) Distinct(v float64, labels ...string) bool {
 
 // Once is Distinct for families where a repetition is a fault in the object's
 // data: it is counted as skipped.
-func (m *Out) Once(v float64, labels ...string) {
-	if !m.Distinct(v, labels...) {
-		m.Skip()
+func (w *SampleWriter) UniqueSample(v float64, labels ...string) {
+	if !w.SampleIfNew(v, labels...) {
+		w.Skip()
 	}
 }
 
 // fewLines is how many bytes of lines are searched one by one.
-const fewLines = 4 << 10
+const linearScanBytes = 4 << 10
 
 // seen reports whether the series of the line at the end of the family, which
 // begins at at, stands before it already. The few lines of ordinary objects are
 // compared; what an object may hold without limit is indexed, or a single pod
 // with 100,000 tolerations would take minutes.
-func (m *Out) seen(at int) bool {
-	series := lineSeries(m.lines.Buf[at:])
-	if earlier := m.lines.Buf[m.start:at]; len(earlier) <= fewLines {
+func (w *SampleWriter) isDuplicate(at int) bool {
+	series := lineSeries(w.lines.Buf[at:])
+	if earlier := w.lines.Buf[w.start:at]; len(earlier) <= linearScanBytes {
 		for len(earlier) > 0 {
 			if bytes.HasPrefix(earlier, series) {
 				return true
@@ -169,16 +169,16 @@ func (m *Out) seen(at int) bool {
 		}
 		return false
 	}
-	if m.index == nil {
-		m.index, m.seed = map[uint64]struct{}{}, maphash.MakeSeed()
+	if w.index == nil {
+		w.index, w.seed = map[uint64]struct{}{}, maphash.MakeSeed()
 	}
-	for m.indexed < at {
-		rest := m.lines.Buf[m.indexed:at]
+	for w.indexed < at {
+		rest := w.lines.Buf[w.indexed:at]
 		line := rest[:bytes.IndexByte(rest, '\n')+1]
-		m.index[maphash.Bytes(m.seed, lineSeries(line))] = struct{}{}
-		m.indexed += len(line)
+		w.index[maphash.Bytes(w.seed, lineSeries(line))] = struct{}{}
+		w.indexed += len(line)
 	}
-	_, ok := m.index[maphash.Bytes(m.seed, series)]
+	_, ok := w.index[maphash.Bytes(w.seed, series)]
 	return ok
 }
 
@@ -186,53 +186,53 @@ func (m *Out) seen(at int) bool {
 func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' ')+1] }
 
 // Skip counts a sample that the object's data gave no usable value for.
-func (m *Out) Skip() { m.lines.Skipped++ }
+func (w *SampleWriter) Skip() { w.lines.Skipped++ }
 
 // SkipLabel counts a label that the object may not choose.
-func (m *Out) SkipLabel() { m.lines.SkippedLabels++ }
+func (w *SampleWriter) SkipLabel() { w.lines.SkippedLabels++ }
 
 // Int appends n with the identity labels and those given.
-func (m *Out) Int(n int64, labels ...string) { m.Sample(float64(n), labels...) }
+func (w *SampleWriter) Int(n int64, labels ...string) { w.Sample(float64(n), labels...) }
 
 // Bool appends 1 or 0 with the identity labels and those given.
-func (m *Out) Bool(b bool, labels ...string) { m.Sample(boolValue(b), labels...) }
+func (w *SampleWriter) Bool(b bool, labels ...string) { w.Sample(boolValue(b), labels...) }
 
 // Time appends t in unix seconds; nothing when t is unset.
-func (m *Out) Time(t metav1.Time, labels ...string) {
+func (w *SampleWriter) Time(t metav1.Time, labels ...string) {
 	if !t.IsZero() {
-		m.Sample(float64(t.Unix()), labels...)
+		w.Sample(float64(t.Unix()), labels...)
 	}
 }
 
 // TimePtr is Time for optional fields.
-func (m *Out) TimePtr(t *metav1.Time, labels ...string) {
+func (w *SampleWriter) TimePtr(t *metav1.Time, labels ...string) {
 	if t != nil {
-		m.Time(*t, labels...)
+		w.Time(*t, labels...)
 	}
 }
 
 // Opt appends *n; nothing when n is nil.
-func Opt[N int32 | int64](m *Out, n *N, labels ...string) {
+func Opt[N int32 | int64](w *SampleWriter, n *N, labels ...string) {
 	if n != nil {
-		m.Sample(float64(*n), labels...)
+		w.Sample(float64(*n), labels...)
 	}
 }
 
 // OptBool appends *b as 1 or 0; nothing when b is nil.
-func (m *Out) OptBool(b *bool, labels ...string) {
+func (w *SampleWriter) OptBool(b *bool, labels ...string) {
 	if b != nil {
-		m.Bool(*b, labels...)
+		w.Bool(*b, labels...)
 	}
 }
 
 // OneOf appends a sample for each of all with the label set to it: 1 for the
 // one that is current, 0 for the others.
-func (m *Out) OneOf(label, current string, all ...string) {
+func (w *SampleWriter) StateSet(label, current string, all ...string) {
 	for _, v := range all {
-		if m.sparse && v != current {
+		if w.skipsZero && v != current {
 			continue
 		}
-		m.Bool(v == current, label, v)
+		w.Bool(v == current, label, v)
 	}
 }
 

@@ -16,17 +16,17 @@ import (
 
 // written returns what write appends for a family "m" of an object with the
 // identity id="x".
-func written(write func(m *Out)) (text string, skipped int) {
+func written(write func(w *SampleWriter)) (text string, skipped int) {
 	var l Lines
-	m := Out{lines: &l}
-	m.identify("id", "x")
-	m.begin("m", false)
+	m := SampleWriter{lines: &l}
+	m.setIdentity("id", "x")
+	m.beginFamily("m", false)
 	write(&m)
 	return string(l.Buf), l.Skipped
 }
 
 func TestOut(t *testing.T) {
-	f := func(write func(m *Out), want ...string) {
+	f := func(write func(w *SampleWriter), want ...string) {
 		t.Helper()
 		text, _ := written(write)
 		var lines []string
@@ -40,28 +40,28 @@ func TestOut(t *testing.T) {
 	at := metav1.Unix(1700000000, 0)
 	yes, n := true, int32(-7)
 
-	f(func(m *Out) { m.Value(1.5) }, `} 1.5`)
-	f(func(m *Out) { m.Sample(1, "a", "b", "c", "") }, `,a="b",c=""} 1`)
-	f(func(m *Out) { m.Sample(1, "a", "\"\\\n\r") }, `,a="\"\\\n`+"\r"+`"} 1`)
-	f(func(m *Out) { m.Sample(1, "a", "x\xffy") }, `,a="x�y"} 1`)
-	f(func(m *Out) { m.Int(math.MaxInt32) }, `} 2147483647`)
-	f(func(m *Out) { m.Bool(true); m.Bool(false) }, `} 1`, `} 0`)
-	f(func(m *Out) { m.Time(at) }, `} 1700000000`)
-	f(func(m *Out) { m.Time(metav1.Time{}); m.TimePtr(nil); m.TimePtr(&metav1.Time{}) })
-	f(func(m *Out) { m.TimePtr(&at, "a", "b") }, `,a="b"} 1700000000`)
-	f(func(m *Out) { m.Time(metav1.NewTime(time.Unix(0, 0))) }, `} 0`)
-	f(func(m *Out) { Opt[int32](m, nil); Opt(m, &n) }, `} -7`)
-	f(func(m *Out) { m.OptBool(nil); m.OptBool(&yes) }, `} 1`)
-	f(func(m *Out) { m.OneOf("phase", "b", "a", "b") }, `,phase="a"} 0`, `,phase="b"} 1`)
-	f(func(m *Out) { m.conditionStatus(corev1.ConditionFalse, "status", "type", "Ready") },
+	f(func(w *SampleWriter) { w.Value(1.5) }, `} 1.5`)
+	f(func(w *SampleWriter) { w.Sample(1, "a", "b", "c", "") }, `,a="b",c=""} 1`)
+	f(func(w *SampleWriter) { w.Sample(1, "a", "\"\\\n\r") }, `,a="\"\\\n`+"\r"+`"} 1`)
+	f(func(w *SampleWriter) { w.Sample(1, "a", "x\xffy") }, `,a="x�y"} 1`)
+	f(func(w *SampleWriter) { w.Int(math.MaxInt32) }, `} 2147483647`)
+	f(func(w *SampleWriter) { w.Bool(true); w.Bool(false) }, `} 1`, `} 0`)
+	f(func(w *SampleWriter) { w.Time(at) }, `} 1700000000`)
+	f(func(w *SampleWriter) { w.Time(metav1.Time{}); w.TimePtr(nil); w.TimePtr(&metav1.Time{}) })
+	f(func(w *SampleWriter) { w.TimePtr(&at, "a", "b") }, `,a="b"} 1700000000`)
+	f(func(w *SampleWriter) { w.Time(metav1.NewTime(time.Unix(0, 0))) }, `} 0`)
+	f(func(w *SampleWriter) { Opt[int32](w, nil); Opt(w, &n) }, `} -7`)
+	f(func(w *SampleWriter) { w.OptBool(nil); w.OptBool(&yes) }, `} 1`)
+	f(func(w *SampleWriter) { w.StateSet("phase", "b", "a", "b") }, `,phase="a"} 0`, `,phase="b"} 1`)
+	f(func(w *SampleWriter) { w.conditionStatus(corev1.ConditionFalse, "status", "type", "Ready") },
 		`,type="Ready",status="true"} 0`, `,type="Ready",status="false"} 1`, `,type="Ready",status="unknown"} 0`)
 }
 
 // TestSampleWithoutLabels: the braces stay empty when there is no label at all.
 func TestSampleWithoutLabels(t *testing.T) {
 	var l Lines
-	m := Out{lines: &l}
-	m.begin("m", false)
+	m := SampleWriter{lines: &l}
+	m.beginFamily("m", false)
 	m.Value(1)
 	if string(l.Buf) != "m{} 1\n" {
 		t.Errorf("got %q", l.Buf)
@@ -71,11 +71,11 @@ func TestSampleWithoutLabels(t *testing.T) {
 // TestOnceWritesASeriesOnce: the first sample wins and the others are counted,
 // whatever their values.
 func TestOnceWritesASeriesOnce(t *testing.T) {
-	text, skipped := written(func(m *Out) {
-		m.Once(1, "a", "x")
-		m.Once(2, "a", "y")
-		m.Once(3, "a", "x")
-		m.Once(4, "a", `x"} 1`)
+	text, skipped := written(func(w *SampleWriter) {
+		w.UniqueSample(1, "a", "x")
+		w.UniqueSample(2, "a", "y")
+		w.UniqueSample(3, "a", "x")
+		w.UniqueSample(4, "a", `x"} 1`)
 	})
 	want := "m{id=\"x\",a=\"x\"} 1\nm{id=\"x\",a=\"y\"} 2\nm{id=\"x\",a=\"x\\\"} 1\"} 4\n"
 	if text != want || skipped != 1 {
@@ -86,8 +86,8 @@ func TestOnceWritesASeriesOnce(t *testing.T) {
 // TestDistinctCountsNothing: what an object may name twice is shown once and is no
 // fault.
 func TestDistinctCountsNothing(t *testing.T) {
-	text, skipped := written(func(m *Out) {
-		if !m.Distinct(1, "a", "x") || m.Distinct(2, "a", "x") {
+	text, skipped := written(func(w *SampleWriter) {
+		if !w.SampleIfNew(1, "a", "x") || w.SampleIfNew(2, "a", "x") {
 			t.Error("which sample was written is not told")
 		}
 	})
@@ -98,10 +98,10 @@ func TestDistinctCountsNothing(t *testing.T) {
 
 // TestOnceConcernsOneFamily: a series of the family before is no repetition.
 func TestOnceConcernsOneFamily(t *testing.T) {
-	text, skipped := written(func(m *Out) {
-		m.Once(1)
-		m.begin("m", false)
-		m.Once(2)
+	text, skipped := written(func(w *SampleWriter) {
+		w.UniqueSample(1)
+		w.beginFamily("m", false)
+		w.UniqueSample(2)
 	})
 	if skipped != 0 || strings.Count(text, "\n") != 2 {
 		t.Errorf("%d skipped:\n%s", skipped, text)
@@ -131,7 +131,7 @@ func FuzzLabelEscaping(f *testing.F) {
 		f.Add(s, 1.5)
 	}
 	f.Fuzz(func(t *testing.T, value string, number float64) {
-		text, _ := written(func(m *Out) { m.Sample(number, "a", value) })
+		text, _ := written(func(w *SampleWriter) { w.Sample(number, "a", value) })
 		line, ok := strings.CutSuffix(text, "\n")
 		if !ok || strings.Contains(line, "\n") || !utf8.ValidString(line) {
 			t.Fatalf("no line: %q", text)
@@ -148,10 +148,10 @@ func FuzzLabelEscaping(f *testing.F) {
 // of an object with many.
 func TestIndexOfSeriesHasARandomKey(t *testing.T) {
 	index := func() map[uint64]struct{} {
-		m := Out{lines: new(Lines)}
-		m.begin("many", false)
+		m := SampleWriter{lines: new(Lines)}
+		m.beginFamily("many", false)
 		for i := range 1000 {
-			if !m.Distinct(1, "i", strconv.Itoa(i)) {
+			if !m.SampleIfNew(1, "i", strconv.Itoa(i)) {
 				t.Fatalf("series %d is taken for another", i)
 			}
 		}

@@ -17,7 +17,7 @@ type Panic struct {
 
 // Caught returns the Panic of a value that recover returned. It is called by the
 // deferred function that calls recover.
-func Caught(value any) *Panic {
+func NewPanic(value any) *Panic {
 	var at [maxFrames]uintptr
 	return &Panic{Value: value, at: append([]uintptr(nil), at[:runtime.Callers(2, at[:])]...)}
 }

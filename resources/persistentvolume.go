@@ -9,9 +9,9 @@ import (
 )
 
 func persistentVolumes() Kind {
-	return For(definition[corev1.PersistentVolume]{
+	return NewKind(definition[corev1.PersistentVolume]{
 		resource: corev1.SchemeGroupVersion.WithResource("persistentvolumes"),
-		identity: clusterScoped[corev1.PersistentVolume]("persistentvolume"),
+		identity: nameOnly[corev1.PersistentVolume]("persistentvolume"),
 		reads: `spec.capacity spec.accessModes spec.volumeMode spec.storageClassName spec.persistentVolumeReclaimPolicy
 			spec.claimRef.name spec.claimRef.namespace
 			spec.gcePersistentDisk.pdName spec.awsElasticBlockStore.volumeID spec.azureDisk.diskName
@@ -21,36 +21,36 @@ func persistentVolumes() Kind {
 			spec.local.path spec.local.fsType spec.hostPath.path spec.hostPath.type
 			status.phase`,
 		families: []family[corev1.PersistentVolume]{
-			gauge(Stable, "kube_persistentvolume_claim_ref", "Always 1; names the claim that the volume is bound to.", func(v *corev1.PersistentVolume, m *Out) {
+			gauge(Stable, "kube_persistentvolume_claim_ref", "Always 1; names the claim that the volume is bound to.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				if ref := v.Spec.ClaimRef; ref != nil {
-					m.Sample(1, "name", ref.Name, "claim_namespace", ref.Namespace)
+					w.Sample(1, "name", ref.Name, "claim_namespace", ref.Namespace)
 				}
 			}),
 			annotationsFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_annotations", "volume"),
 			labelsFamily[corev1.PersistentVolume](Stable, "kube_persistentvolume_labels", "volume"),
-			gauge(Stable, "kube_persistentvolume_status_phase", "Phase of the volume, 1 for the current one.", func(v *corev1.PersistentVolume, m *Out) {
+			gauge(Stable, "kube_persistentvolume_status_phase", "Phase of the volume, 1 for the current one.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				if v.Status.Phase != "" {
-					m.OneOf("phase", string(v.Status.Phase), string(corev1.VolumePending), string(corev1.VolumeAvailable),
+					w.StateSet("phase", string(v.Status.Phase), string(corev1.VolumePending), string(corev1.VolumeAvailable),
 						string(corev1.VolumeBound), string(corev1.VolumeReleased), string(corev1.VolumeFailed))
 				}
 			}),
 			gauge(Stable, "kube_persistentvolume_info", "Always 1; tells where the volume's data is, its storage class and what becomes of it when it is released.", volumeInfo),
-			gauge(Stable, "kube_persistentvolume_capacity_bytes", "Size of the volume, in bytes.", func(v *corev1.PersistentVolume, m *Out) {
-				m.Value(wholeValue(v.Spec.Capacity[corev1.ResourceStorage]))
+			gauge(Stable, "kube_persistentvolume_capacity_bytes", "Size of the volume, in bytes.", func(v *corev1.PersistentVolume, w *SampleWriter) {
+				w.Value(wholeValue(v.Spec.Capacity[corev1.ResourceStorage]))
 			}),
 			createdFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_created", "volume"),
 			deletionFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_deletion_timestamp", "volume"),
-			optIn(reading("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; tells how the volume's CSI driver mounts it.", func(v *corev1.PersistentVolume, m *Out) {
+			optIn(withField("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; tells how the volume's CSI driver mounts it.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				if csi := v.Spec.CSI; csi != nil {
-					m.Sample(1, "csi_mounter", csi.VolumeAttributes["mounter"], "csi_map_options", csi.VolumeAttributes["mapOptions"])
+					w.Sample(1, "csi_mounter", csi.VolumeAttributes["mounter"], "csi_map_options", csi.VolumeAttributes["mapOptions"])
 				}
 			}))),
-			gauge(Alpha, "kube_persistentvolume_volume_mode", "Always 1; names the volume mode.", func(v *corev1.PersistentVolume, m *Out) {
-				m.Sample(1, "volumemode", string(ptr.Deref(v.Spec.VolumeMode, corev1.PersistentVolumeFilesystem)))
+			gauge(Alpha, "kube_persistentvolume_volume_mode", "Always 1; names the volume mode.", func(v *corev1.PersistentVolume, w *SampleWriter) {
+				w.Sample(1, "volumemode", string(ptr.Deref(v.Spec.VolumeMode, corev1.PersistentVolumeFilesystem)))
 			}),
-			gauge(Alpha, "kube_persistentvolume_access_mode", "Always 1; names an access mode of the volume.", func(v *corev1.PersistentVolume, m *Out) {
+			gauge(Alpha, "kube_persistentvolume_access_mode", "Always 1; names an access mode of the volume.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				for _, mode := range v.Spec.AccessModes {
-					m.Once(1, "access_mode", string(mode))
+					w.UniqueSample(1, "access_mode", string(mode))
 				}
 			}),
 		},
@@ -69,9 +69,9 @@ type volumeLabels struct {
 	hostPath, hostPathType    string
 }
 
-func volumeInfo(v *corev1.PersistentVolume, m *Out) {
+func volumeInfo(v *corev1.PersistentVolume, w *SampleWriter) {
 	l := volumeSource(&v.Spec.PersistentVolumeSource)
-	m.Sample(1,
+	w.Sample(1,
 		"storageclass", v.Spec.StorageClassName,
 		"gce_persistent_disk_name", l.gceDisk,
 		"ebs_volume_id", l.ebsID,

@@ -7,10 +7,10 @@ import (
 )
 
 func pods() Kind {
-	return For(definition[corev1.Pod]{
+	return NewKind(definition[corev1.Pod]{
 		resource:   corev1.SchemeGroupVersion.WithResource("pods"),
 		namespaced: true,
-		identity:   namedWithUID[corev1.Pod]("pod"),
+		identity:   namespaceNameUID[corev1.Pod]("pod"),
 		// Of an ephemeral volume only its presence counts: any field below it will do.
 		reads: `spec.nodeName spec.hostNetwork spec.priorityClassName spec.restartPolicy spec.runtimeClassName
 			spec.schedulerName spec.serviceAccountName spec.overhead spec.tolerations spec.resourceClaims
@@ -48,20 +48,20 @@ func pods() Kind {
 
 // reusePod keeps the lists that nearly every pod has.
 func reusePod(p *corev1.Pod) {
-	owners := emptied(p.OwnerReferences)
+	owners := truncated(p.OwnerReferences)
 	spec, status := &p.Spec, &p.Status
 	*p = corev1.Pod{
 		Spec: corev1.PodSpec{
-			Containers:     emptied(spec.Containers),
-			InitContainers: emptied(spec.InitContainers),
-			Volumes:        emptied(spec.Volumes),
-			Tolerations:    emptied(spec.Tolerations),
+			Containers:     truncated(spec.Containers),
+			InitContainers: truncated(spec.InitContainers),
+			Volumes:        truncated(spec.Volumes),
+			Tolerations:    truncated(spec.Tolerations),
 		},
 		Status: corev1.PodStatus{
-			Conditions:            emptied(status.Conditions),
-			ContainerStatuses:     emptied(status.ContainerStatuses),
-			InitContainerStatuses: emptied(status.InitContainerStatuses),
-			PodIPs:                emptied(status.PodIPs),
+			Conditions:            truncated(status.Conditions),
+			ContainerStatuses:     truncated(status.ContainerStatuses),
+			InitContainerStatuses: truncated(status.InitContainerStatuses),
+			PodIPs:                truncated(status.PodIPs),
 		},
 	}
 	p.OwnerReferences = owners

@@ -52,11 +52,11 @@ func containerStatusReads(prefix string) string {
 func (c containers) families() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.what+".", c.info),
-		measured(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.what+" may use at most, in the unit that its label names.",
+		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.what+" may use at most, in the unit that its label names.",
 			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits }))),
-		measured(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.what+" asks for, in the unit that its label names.",
+		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.what+" asks for, in the unit that its label names.",
 			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests }))),
-		measured(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.what+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
+		withUnit(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.what+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
 		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.what+" ended before its last restart.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.LastTerminationState.Terminated) })),
 		gauge(Alpha, c.prefix+"status_last_terminated_exitcode", "Exit code with which the "+c.what+" ended before its last restart.",
@@ -96,21 +96,21 @@ func (c containers) families() []family[corev1.Pod] {
 }
 
 // info joins spec and status; a container that lacks either is not shown.
-func (c containers) info(p *corev1.Pod, m *Out) {
+func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 	statuses := c.statuses(p)
 	specs := newContainerSpecs(c.specs(p))
 	for i := range statuses {
 		status := &statuses[i]
 		spec := specs.named(status.Name)
 		switch {
-		case m.Full():
+		case w.Full():
 			return
 		case spec == nil:
 		case c.policy:
-			m.Once(1, "container", status.Name, "image_spec", spec.Image, "image", status.Image, "image_id", status.ImageID,
+			w.UniqueSample(1, "container", status.Name, "image_spec", spec.Image, "image", status.Image, "image_id", status.ImageID,
 				"container_id", status.ContainerID, "restart_policy", string(ptr.Deref(spec.RestartPolicy, "")))
 		default:
-			m.Once(1, "container", status.Name, "image_spec", spec.Image, "image", status.Image, "image_id", status.ImageID,
+			w.UniqueSample(1, "container", status.Name, "image_spec", spec.Image, "image", status.Image, "image_id", status.ImageID,
 				"container_id", status.ContainerID)
 		}
 	}
@@ -151,14 +151,14 @@ func (s *containerSpecs) named(name string) *corev1.Container {
 }
 
 // resources writes the amounts of one list of each container.
-func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) func(*corev1.Pod, *Out) {
-	return func(p *corev1.Pod, m *Out) {
+func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
 		specs := c.specs(p)
 		for i := range specs {
 			list := of(&specs[i])
-			var few [fewResources]corev1.ResourceName
+			var few [stackResources]corev1.ResourceName
 			for _, name := range sortedResources(few[:0], list) {
-				u, ok := unitOf(name)
+				u, ok := amountUnitOf(name)
 				if !ok {
 					continue
 				}
@@ -166,29 +166,29 @@ func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) 
 				if u.milli {
 					amount = milliValue
 				}
-				m.Once(amount(list[name]), "container", specs[i].Name, "node", p.Spec.NodeName, "resource", resourceLabel(name), "unit", u.name)
+				w.UniqueSample(amount(list[name]), "container", specs[i].Name, "node", p.Spec.NodeName, "resource", resourceLabel(name), "unit", u.name)
 			}
 		}
 	}
 }
 
 // value writes a number of each container that has it.
-func (c containers) value(of func(s *corev1.ContainerStatus) (v float64, ok bool)) func(*corev1.Pod, *Out) {
-	return func(p *corev1.Pod, m *Out) {
+func (c containers) value(of func(s *corev1.ContainerStatus) (v float64, ok bool)) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
 		statuses := c.statuses(p)
 		for i := range statuses {
 			if v, ok := of(&statuses[i]); ok {
-				m.Once(v, "container", statuses[i].Name)
+				w.UniqueSample(v, "container", statuses[i].Name)
 			}
 		}
 	}
 }
 
-func (c containers) flag(of func(s *corev1.ContainerStatus) bool) func(*corev1.Pod, *Out) {
+func (c containers) flag(of func(s *corev1.ContainerStatus) bool) func(*corev1.Pod, *SampleWriter) {
 	return c.value(func(s *corev1.ContainerStatus) (float64, bool) { return boolValue(of(s)), true })
 }
 
-func (c containers) time(of func(s *corev1.ContainerStatus) metav1.Time) func(*corev1.Pod, *Out) {
+func (c containers) time(of func(s *corev1.ContainerStatus) metav1.Time) func(*corev1.Pod, *SampleWriter) {
 	return c.value(func(s *corev1.ContainerStatus) (float64, bool) {
 		t := of(s)
 		return float64(t.Unix()), !t.IsZero()
@@ -196,12 +196,12 @@ func (c containers) time(of func(s *corev1.ContainerStatus) metav1.Time) func(*c
 }
 
 // reason writes a reason of each container that has one, even an empty one.
-func (c containers) reason(of func(s *corev1.ContainerStatus) (reason string, ok bool)) func(*corev1.Pod, *Out) {
-	return func(p *corev1.Pod, m *Out) {
+func (c containers) reason(of func(s *corev1.ContainerStatus) (reason string, ok bool)) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
 		statuses := c.statuses(p)
 		for i := range statuses {
 			if reason, ok := of(&statuses[i]); ok {
-				m.Once(1, "container", statuses[i].Name, "reason", reason)
+				w.UniqueSample(1, "container", statuses[i].Name, "reason", reason)
 			}
 		}
 	}

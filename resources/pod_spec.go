@@ -11,31 +11,31 @@ import (
 // podSpecFamilies are the families of what the pod was made of.
 func podSpecFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
-		gauge(Alpha, "kube_pod_overhead_cpu_cores", "CPU that the pod takes beside that of its containers, in cores.", func(p *corev1.Pod, m *Out) {
+		gauge(Alpha, "kube_pod_overhead_cpu_cores", "CPU that the pod takes beside that of its containers, in cores.", func(p *corev1.Pod, w *SampleWriter) {
 			if q, ok := p.Spec.Overhead[corev1.ResourceCPU]; ok {
-				m.Value(milliValue(q))
+				w.Value(milliValue(q))
 			}
 		}),
-		gauge(Alpha, "kube_pod_overhead_memory_bytes", "Memory that the pod takes beside that of its containers, in bytes.", func(p *corev1.Pod, m *Out) {
+		gauge(Alpha, "kube_pod_overhead_memory_bytes", "Memory that the pod takes beside that of its containers, in bytes.", func(p *corev1.Pod, w *SampleWriter) {
 			if q, ok := p.Spec.Overhead[corev1.ResourceMemory]; ok {
-				m.Value(wholeValue(q))
+				w.Value(wholeValue(q))
 			}
 		}),
 		ownerFamily[corev1.Pod](Stable, "kube_pod_owner", "pod"),
 		gauge(Alpha, "kube_pod_resourceclaim_info", "Always 1; names a resource claim of the pod, the object that it stands for and the template of that.", podResourceClaims),
-		gauge(Stable, "kube_pod_restart_policy", "Always 1; names the restart policy of the pod.", func(p *corev1.Pod, m *Out) {
-			m.Sample(1, "type", string(p.Spec.RestartPolicy))
+		gauge(Stable, "kube_pod_restart_policy", "Always 1; names the restart policy of the pod.", func(p *corev1.Pod, w *SampleWriter) {
+			w.Sample(1, "type", string(p.Spec.RestartPolicy))
 		}),
-		gauge(Alpha, "kube_pod_runtimeclass_name_info", "Always 1; names the runtime class of the pod.", func(p *corev1.Pod, m *Out) {
+		gauge(Alpha, "kube_pod_runtimeclass_name_info", "Always 1; names the runtime class of the pod.", func(p *corev1.Pod, w *SampleWriter) {
 			if p.Spec.RuntimeClassName != nil {
-				m.Sample(1, "runtimeclass_name", *p.Spec.RuntimeClassName)
+				w.Sample(1, "runtimeclass_name", *p.Spec.RuntimeClassName)
 			}
 		}),
-		gauge(Stable, "kube_pod_spec_volumes_persistentvolumeclaims_info", "Always 1; names a volume of the pod and its persistent volume claim.", func(p *corev1.Pod, m *Out) {
-			podClaims(p, m, func(bool) float64 { return 1 })
+		gauge(Stable, "kube_pod_spec_volumes_persistentvolumeclaims_info", "Always 1; names a volume of the pod and its persistent volume claim.", func(p *corev1.Pod, w *SampleWriter) {
+			podClaims(p, w, func(bool) float64 { return 1 })
 		}),
-		gauge(Stable, "kube_pod_spec_volumes_persistentvolumeclaims_readonly", "Whether the pod mounts the volume of the claim read-only, 1 or 0.", func(p *corev1.Pod, m *Out) {
-			podClaims(p, m, boolValue)
+		gauge(Stable, "kube_pod_spec_volumes_persistentvolumeclaims_readonly", "Whether the pod mounts the volume of the claim read-only, 1 or 0.", func(p *corev1.Pod, w *SampleWriter) {
+			podClaims(p, w, boolValue)
 		}),
 	}
 }
@@ -44,19 +44,19 @@ func podSpecFamilies() []family[corev1.Pod] {
 func podPlacementFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_tolerations", "Always 1; names a toleration of the pod.", podTolerations),
-		optIn(reading("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; carries the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, m *Out) {
-			m.entries("nodeselector_", p.Spec.NodeSelector, everyKey)
+		optIn(withField("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; carries the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, w *SampleWriter) {
+			w.mapSample("nodeselector_", p.Spec.NodeSelector, allowAll)
 		}))),
-		gauge(Alpha, "kube_pod_service_account", "Always 1; names the service account of the pod.", func(p *corev1.Pod, m *Out) {
-			m.Sample(1, "service_account", p.Spec.ServiceAccountName)
+		gauge(Alpha, "kube_pod_service_account", "Always 1; names the service account of the pod.", func(p *corev1.Pod, w *SampleWriter) {
+			w.Sample(1, "service_account", p.Spec.ServiceAccountName)
 		}),
-		gauge(Alpha, "kube_pod_scheduler", "Always 1; names the scheduler that places the pod.", func(p *corev1.Pod, m *Out) {
-			m.Sample(1, "name", p.Spec.SchedulerName)
+		gauge(Alpha, "kube_pod_scheduler", "Always 1; names the scheduler that places the pod.", func(p *corev1.Pod, w *SampleWriter) {
+			w.Sample(1, "name", p.Spec.SchedulerName)
 		}),
 	}
 }
 
-func podInfo(p *corev1.Pod, m *Out) {
+func podInfo(p *corev1.Pod, w *SampleWriter) {
 	var kind, name string
 	for i := range p.OwnerReferences {
 		if ref := &p.OwnerReferences[i]; isController(*ref) {
@@ -64,7 +64,7 @@ func podInfo(p *corev1.Pod, m *Out) {
 			break
 		}
 	}
-	m.Sample(1,
+	w.Sample(1,
 		"host_ip", p.Status.HostIP,
 		"pod_ip", p.Status.PodIP,
 		"node", p.Spec.NodeName,
@@ -74,22 +74,22 @@ func podInfo(p *corev1.Pod, m *Out) {
 		"host_network", boolString(p.Spec.HostNetwork))
 }
 
-func podIPs(p *corev1.Pod, m *Out) {
+func podIPs(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.PodIPs {
 		ip := p.Status.PodIPs[i].IP
 		addr, err := netip.ParseAddr(ip)
 		switch {
 		case err != nil || addr.Zone() != "":
-			m.Skip()
+			w.Skip()
 		case addr.Is4() || addr.Is4In6():
-			m.Once(1, "ip", ip, "ip_family", "4")
+			w.UniqueSample(1, "ip", ip, "ip_family", "4")
 		default:
-			m.Once(1, "ip", ip, "ip_family", "6")
+			w.UniqueSample(1, "ip", ip, "ip_family", "6")
 		}
 	}
 }
 
-func podResourceClaims(p *corev1.Pod, m *Out) {
+func podResourceClaims(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Spec.ResourceClaims {
 		c := &p.Spec.ResourceClaims[i]
 		if c.ResourceClaimName == nil && c.ResourceClaimTemplateName == nil {
@@ -99,7 +99,7 @@ func podResourceClaims(p *corev1.Pod, m *Out) {
 		if claim == nil {
 			claim = generatedClaim(p, c.Name)
 		}
-		m.Once(1,
+		w.UniqueSample(1,
 			"claim_name", c.Name,
 			"resourceclaim_name", ptr.Deref(claim, ""),
 			"resourceclaim_template_name", ptr.Deref(c.ResourceClaimTemplateName, ""))
@@ -119,15 +119,15 @@ func generatedClaim(p *corev1.Pod, name string) *string {
 
 // podClaims appends a sample for each volume that is a persistent volume claim.
 // The claim of an ephemeral volume is named by rule, not by a field (KEP-1698).
-func podClaims(p *corev1.Pod, m *Out, value func(readOnly bool) float64) {
+func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64) {
 	for i := range p.Spec.Volumes {
 		v := &p.Spec.Volumes[i]
 		switch {
 		case v.PersistentVolumeClaim != nil:
-			m.Once(value(v.PersistentVolumeClaim.ReadOnly),
+			w.UniqueSample(value(v.PersistentVolumeClaim.ReadOnly),
 				"volume", v.Name, "persistentvolumeclaim", v.PersistentVolumeClaim.ClaimName, "ephemeral", "false")
 		case v.Ephemeral != nil:
-			m.Once(value(false),
+			w.UniqueSample(value(false),
 				"volume", v.Name, "persistentvolumeclaim", p.Name+"-"+v.Name, "ephemeral", "true")
 		}
 	}
@@ -135,13 +135,13 @@ func podClaims(p *corev1.Pod, m *Out, value func(readOnly bool) float64) {
 
 // podTolerations shows each toleration once: controllers add some that are there
 // already.
-func podTolerations(p *corev1.Pod, m *Out) {
+func podTolerations(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Spec.Tolerations {
 		t := &p.Spec.Tolerations[i]
 		var seconds string
 		if t.TolerationSeconds != nil {
 			seconds = strconv.FormatInt(*t.TolerationSeconds, 10)
 		}
-		m.Distinct(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect), "toleration_seconds", seconds)
+		w.SampleIfNew(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect), "toleration_seconds", seconds)
 	}
 }

@@ -18,15 +18,15 @@ var podReasons = [...]string{
 // podStatusFamilies are the families of what became of the pod.
 func podStatusFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
-		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, m *Out) { m.TimePtr(p.Status.StartTime) }),
-		gauge(Stable, "kube_pod_status_phase", "Phase of the pod, 1 for the current one.", func(p *corev1.Pod, m *Out) {
+		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, w *SampleWriter) { w.TimePtr(p.Status.StartTime) }),
+		gauge(Stable, "kube_pod_status_phase", "Phase of the pod, 1 for the current one.", func(p *corev1.Pod, w *SampleWriter) {
 			if phase := p.Status.Phase; phase != "" {
-				m.OneOf("phase", string(phase), "Pending", "Succeeded", "Failed", "Unknown", "Running")
+				w.StateSet("phase", string(phase), "Pending", "Succeeded", "Failed", "Unknown", "Running")
 			}
 		}),
-		gauge(Alpha, "kube_pod_status_qos_class", "Quality of service class of the pod, 1 for the current one.", func(p *corev1.Pod, m *Out) {
+		gauge(Alpha, "kube_pod_status_qos_class", "Quality of service class of the pod, 1 for the current one.", func(p *corev1.Pod, w *SampleWriter) {
 			if class := p.Status.QOSClass; class != "" {
-				m.OneOf("qos_class", string(class), "BestEffort", "Burstable", "Guaranteed")
+				w.StateSet("qos_class", string(class), "BestEffort", "Burstable", "Guaranteed")
 			}
 		}),
 		gauge(Stable, "kube_pod_status_ready", "Whether the pod is ready, 1 for the status that its condition Ready has.", podCondition(corev1.PodReady)),
@@ -37,9 +37,9 @@ func podStatusFamilies() []family[corev1.Pod] {
 		gauge(Alpha, "kube_pod_status_disruption_reason", "Always 1; names the reason for which the pod is about to be terminated by a disruption.", podDisruptionReason),
 		gauge(Stable, "kube_pod_status_scheduled", "Whether the pod is scheduled, 1 for the status that its condition PodScheduled has.", podCondition(corev1.PodScheduled)),
 		gauge(Stable, "kube_pod_status_scheduled_time", "Time when the pod was given to a node, in unix seconds.", podConditionTime(corev1.PodScheduled, corev1.ConditionTrue)),
-		gauge(Stable, "kube_pod_status_unschedulable", "Always 1; stands for a pod that no node was found for.", func(p *corev1.Pod, m *Out) {
-			if podHas(p, corev1.PodScheduled, corev1.ConditionFalse) != nil {
-				m.Value(1)
+		gauge(Stable, "kube_pod_status_unschedulable", "Always 1; stands for a pod that no node was found for.", func(p *corev1.Pod, w *SampleWriter) {
+			if podConditionWith(p, corev1.PodScheduled, corev1.ConditionFalse) != nil {
+				w.Value(1)
 			}
 		}),
 		gauge(Alpha, "kube_pod_status_unscheduled_time", "Time since which no node is found for the pod, in unix seconds; only while that is so.", podConditionTime(corev1.PodScheduled, corev1.ConditionFalse)),
@@ -47,7 +47,7 @@ func podStatusFamilies() []family[corev1.Pod] {
 }
 
 // podHas returns the condition if it is there with that status, else nil.
-func podHas(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
+func podConditionWith(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
 	for i := range p.Status.Conditions {
 		if c := &p.Status.Conditions[i]; c.Type == t && c.Status == status {
 			return c
@@ -56,26 +56,26 @@ func podHas(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionSta
 	return nil
 }
 
-func podCondition(t corev1.PodConditionType) func(*corev1.Pod, *Out) {
-	return func(p *corev1.Pod, m *Out) {
+func podCondition(t corev1.PodConditionType) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
 		for i := range p.Status.Conditions {
 			if c := &p.Status.Conditions[i]; c.Type == t {
-				m.conditionStatus(c.Status, "condition")
+				w.conditionStatus(c.Status, "condition")
 			}
 		}
 	}
 }
 
-func podConditionTime(t corev1.PodConditionType, status corev1.ConditionStatus) func(*corev1.Pod, *Out) {
-	return func(p *corev1.Pod, m *Out) {
-		if c := podHas(p, t, status); c != nil {
-			m.Time(c.LastTransitionTime)
+func podConditionTime(t corev1.PodConditionType, status corev1.ConditionStatus) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
+		if c := podConditionWith(p, t, status); c != nil {
+			w.Time(c.LastTransitionTime)
 		}
 	}
 }
 
 // podCompletionTime counts the containers that have ended even while others run on.
-func podCompletionTime(p *corev1.Pod, m *Out) {
+func podCompletionTime(p *corev1.Pod, w *SampleWriter) {
 	var last time.Time
 	for i := range p.Status.ContainerStatuses {
 		if ended := p.Status.ContainerStatuses[i].State.Terminated; ended != nil && ended.FinishedAt.After(last) {
@@ -83,20 +83,20 @@ func podCompletionTime(p *corev1.Pod, m *Out) {
 		}
 	}
 	if !last.IsZero() {
-		m.Value(float64(last.Unix()))
+		w.Value(float64(last.Unix()))
 	}
 }
 
-func podStatusReason(p *corev1.Pod, m *Out) {
+func podStatusReason(p *corev1.Pod, w *SampleWriter) {
 	known := p.Status.Reason == ""
 	for _, reason := range podReasons {
 		known = known || reason == p.Status.Reason
 		if podNamesReason(p, reason) {
-			m.Sample(1, "reason", reason)
+			w.Sample(1, "reason", reason)
 		}
 	}
 	if !known {
-		m.Sample(1, "reason", otherReason)
+		w.Sample(1, "reason", otherReason)
 	}
 }
 
@@ -120,7 +120,7 @@ func podNamesReason(p *corev1.Pod, reason string) bool {
 
 // podDisruptionReason heeds the condition whatever its status, as existing
 // queries expect.
-func podDisruptionReason(p *corev1.Pod, m *Out) {
+func podDisruptionReason(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]
 		if c.Type != corev1.DisruptionTarget {
@@ -128,9 +128,9 @@ func podDisruptionReason(p *corev1.Pod, m *Out) {
 		}
 		switch c.Reason {
 		case "PreemptionByScheduler", "DeletionByTaintManager", "EvictionByEvictionAPI", "DeletionByPodGC", "TerminationByKubelet":
-			m.Once(1, "reason", c.Reason)
+			w.UniqueSample(1, "reason", c.Reason)
 		default:
-			m.Once(1, "reason", otherReason)
+			w.UniqueSample(1, "reason", otherReason)
 		}
 	}
 }

@@ -21,12 +21,12 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 	families := slices.Concat(podContainers().families(), podInitContainers().families(),
 		podSpecFamilies(), podStatusFamilies(), podPlacementFamilies())
 	var l Lines
-	m := Out{lines: &l}
+	m := SampleWriter{lines: &l}
 	got := testing.AllocsPerRun(100, func() {
 		l.Reset()
-		m.identify("namespace", p.Namespace, "pod", p.Name)
+		m.setIdentity("namespace", p.Namespace, "pod", p.Name)
 		for _, f := range families {
-			m.begin(f.Name, false)
+			m.beginFamily(f.Name, false)
 			f.write(p, &m)
 		}
 	})
@@ -111,12 +111,12 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 
 // TestLongListsMixSampleAndOnce: Once heeds the lines that Sample wrote.
 func TestLongListsMixSampleAndOnce(t *testing.T) {
-	text, skipped := written(func(m *Out) {
+	text, skipped := written(func(w *SampleWriter) {
 		for i := range 1000 {
-			m.Sample(1, "a", strconv.Itoa(i))
+			w.Sample(1, "a", strconv.Itoa(i))
 		}
 		for i := range 1001 {
-			m.Once(2, "a", strconv.Itoa(i))
+			w.UniqueSample(2, "a", strconv.Itoa(i))
 		}
 	})
 	if skipped != 1000 || strings.Count(text, "\n") != 1001 {

@@ -5,21 +5,21 @@ import (
 )
 
 func podDisruptionBudgets() Kind {
-	return For(definition[policyv1.PodDisruptionBudget]{
+	return NewKind(definition[policyv1.PodDisruptionBudget]{
 		resource:   policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"),
 		namespaced: true,
-		identity:   named[policyv1.PodDisruptionBudget]("poddisruptionbudget"),
+		identity:   namespaceAndName[policyv1.PodDisruptionBudget]("poddisruptionbudget"),
 		reads: `status.currentHealthy status.desiredHealthy status.disruptionsAllowed status.expectedPods
 			status.observedGeneration`,
 		families: []family[policyv1.PodDisruptionBudget]{
 			annotationsFamily[policyv1.PodDisruptionBudget](Alpha, "kube_poddisruptionbudget_annotations", "budget"),
 			labelsFamily[policyv1.PodDisruptionBudget](Alpha, "kube_poddisruptionbudget_labels", "budget"),
 			createdFamily[policyv1.PodDisruptionBudget](Stable, "kube_poddisruptionbudget_created", "budget"),
-			gauge(Stable, "kube_poddisruptionbudget_status_current_healthy", "Number of the budget's pods that are healthy.", func(b *policyv1.PodDisruptionBudget, m *Out) { m.Int(int64(b.Status.CurrentHealthy)) }),
-			gauge(Stable, "kube_poddisruptionbudget_status_desired_healthy", "Number of the budget's pods that have to be healthy.", func(b *policyv1.PodDisruptionBudget, m *Out) { m.Int(int64(b.Status.DesiredHealthy)) }),
-			gauge(Stable, "kube_poddisruptionbudget_status_pod_disruptions_allowed", "Number of the budget's pods that may be evicted now.", func(b *policyv1.PodDisruptionBudget, m *Out) { m.Int(int64(b.Status.DisruptionsAllowed)) }),
-			gauge(Stable, "kube_poddisruptionbudget_status_expected_pods", "Number of pods that the budget counts.", func(b *policyv1.PodDisruptionBudget, m *Out) { m.Int(int64(b.Status.ExpectedPods)) }),
-			gauge(Stable, "kube_poddisruptionbudget_status_observed_generation", "Generation of the budget that its controller has seen.", func(b *policyv1.PodDisruptionBudget, m *Out) { m.Int(b.Status.ObservedGeneration) }),
+			gauge(Stable, "kube_poddisruptionbudget_status_current_healthy", "Number of the budget's pods that are healthy.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(int64(b.Status.CurrentHealthy)) }),
+			gauge(Stable, "kube_poddisruptionbudget_status_desired_healthy", "Number of the budget's pods that have to be healthy.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(int64(b.Status.DesiredHealthy)) }),
+			gauge(Stable, "kube_poddisruptionbudget_status_pod_disruptions_allowed", "Number of the budget's pods that may be evicted now.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(int64(b.Status.DisruptionsAllowed)) }),
+			gauge(Stable, "kube_poddisruptionbudget_status_expected_pods", "Number of pods that the budget counts.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(int64(b.Status.ExpectedPods)) }),
+			gauge(Stable, "kube_poddisruptionbudget_status_observed_generation", "Generation of the budget that its controller has seen.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(b.Status.ObservedGeneration) }),
 			deletionFamily[policyv1.PodDisruptionBudget](Alpha, "kube_poddisruptionbudget_deletion_timestamp", "budget"),
 		},
 	})

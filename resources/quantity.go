@@ -9,30 +9,30 @@ import (
 )
 
 // unit is how an amount of a named resource is shown.
-type unit struct {
+type amountUnit struct {
 	name  string
 	milli bool // fractions of 1/1000 are shown; otherwise whole numbers
 }
 
 // unitOf returns the unit label of a resource of containers and nodes. ok is
 // false for names that Kubernetes gives no meaning to.
-func unitOf(name corev1.ResourceName) (u unit, ok bool) {
+func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	switch name {
 	case corev1.ResourceCPU:
-		return unit{"core", true}, true
+		return amountUnit{"core", true}, true
 	case corev1.ResourceMemory, corev1.ResourceStorage, corev1.ResourceEphemeralStorage:
-		return unit{"byte", false}, true
+		return amountUnit{"byte", false}, true
 	}
 	s := string(name)
 	switch {
 	case strings.HasPrefix(s, corev1.ResourceHugePagesPrefix), strings.HasPrefix(s, corev1.ResourceAttachableVolumesPrefix):
-		return unit{"byte", false}, true
+		return amountUnit{"byte", false}, true
 	case strings.HasPrefix(s, corev1.DefaultResourceRequestsPrefix):
-		return unit{}, false // how quotas name an extended resource
+		return amountUnit{}, false // how quotas name an extended resource
 	case strings.Contains(s, "/") && !strings.Contains(s, corev1.ResourceDefaultNamespacePrefix):
-		return unit{"integer", false}, true
+		return amountUnit{"integer", false}, true
 	}
-	return unit{}, false
+	return amountUnit{}, false
 }
 
 // resourceLabel makes a resource name into the value of the resource label:
@@ -61,7 +61,7 @@ func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
 // fewResources is how many resources a list usually holds at most: callers of
 // sortedResources keep room for as many on their stack.
-const fewResources = 8
+const stackResources = 8
 
 // sortedResources appends the names of a list in order, so that an object's
 // text is the same each time it is rendered.

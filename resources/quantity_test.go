@@ -37,7 +37,7 @@ func TestAmounts(t *testing.T) {
 func TestUnitOf(t *testing.T) {
 	f := func(name, wantUnit string, wantMilli bool) {
 		t.Helper()
-		u, ok := unitOf(corev1.ResourceName(name))
+		u, ok := amountUnitOf(corev1.ResourceName(name))
 		if ok != (wantUnit != "") || u.name != wantUnit || u.milli != wantMilli {
 			t.Errorf("%s has unit %+v (%v), want %q", name, u, ok, wantUnit)
 		}

@@ -75,7 +75,7 @@ func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
 	f := func(version, want string) {
 		t.Helper()
 		o := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
-		if text, _ := written(func(m *Out) { family.write(o, m) }); text != want {
+		if text, _ := written(func(w *SampleWriter) { family.write(o, w) }); text != want {
 			t.Errorf("%q gives %q, want %q", version, text, want)
 		}
 	}
@@ -91,16 +91,16 @@ func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
 // TestPanicCostsOneFamily: a family that cannot cope with an object is missing
 // for that object only, and named.
 func TestPanicCostsOneFamily(t *testing.T) {
-	k := For(definition[appsv1.Deployment]{
+	k := NewKind(definition[appsv1.Deployment]{
 		resource: appsv1.SchemeGroupVersion.WithResource("deployments"),
-		identity: named[appsv1.Deployment]("deployment"),
+		identity: namespaceAndName[appsv1.Deployment]("deployment"),
 		families: []family[appsv1.Deployment]{
-			gauge(Stable, "before", "Help.", func(_ *appsv1.Deployment, m *Out) { m.Value(2) }),
-			gauge(Stable, "breaks", "Help.", func(d *appsv1.Deployment, m *Out) {
-				m.Value(3)
-				m.Int(int64(1 / len(d.Name)))
+			gauge(Stable, "before", "Help.", func(_ *appsv1.Deployment, w *SampleWriter) { w.Value(2) }),
+			gauge(Stable, "breaks", "Help.", func(d *appsv1.Deployment, w *SampleWriter) {
+				w.Value(3)
+				w.Int(int64(1 / len(d.Name)))
 			}),
-			gauge(Stable, "behind", "Help.", func(_ *appsv1.Deployment, m *Out) { m.Value(4) }),
+			gauge(Stable, "behind", "Help.", func(_ *appsv1.Deployment, w *SampleWriter) { w.Value(4) }),
 		},
 	})
 	r := mustRenderer(t, k, Filter{})
@@ -127,7 +127,7 @@ func TestPanicCostsOneFamily(t *testing.T) {
 // TestWrongFieldNameIsAnError: a declaration that names a field which does not
 // exist is found when the renderer is made.
 func TestWrongFieldNameIsAnError(t *testing.T) {
-	k := For(definition[appsv1.Deployment]{
+	k := NewKind(definition[appsv1.Deployment]{
 		resource: appsv1.SchemeGroupVersion.WithResource("deployments"), reads: "spec.replicaz",
 	})
 	if _, err := k.Renderer(Filter{}); err == nil || !strings.Contains(err.Error(), "spec.replicaz") {
@@ -202,7 +202,7 @@ func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
 		}
 	}()
 	var full, lines Lines
-	fullErr := r.render(enc, raw, &scratch{out: Out{lines: &full}})
+	fullErr := r.render(enc, raw, &scratch{out: SampleWriter{lines: &full}})
 	if r.Render(enc, raw, &lines) != nil {
 		return // no object, or one with what no API server sends, such as groups
 	}

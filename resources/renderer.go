@@ -20,7 +20,7 @@ type Renderer struct {
 }
 
 type scratch struct {
-	out Out
+	out SampleWriter
 	raw []byte
 }
 
@@ -46,7 +46,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	// process: the page of all others is worth more.
 	defer func() {
 		if p := recover(); p != nil {
-			err = Caught(p)
+			err = NewPanic(p)
 		}
 		s.out.lines = nil
 		r.pool.Put(s)
@@ -60,21 +60,21 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 }
 
 // enabled is one family that a renderer writes.
-type enabled[T any] struct {
+type enabledFamily[T any] struct {
 	name   string
-	sparse bool
-	write  func(o *T, m *Out)
+	skipsZero bool
+	write  func(o *T, w *SampleWriter)
 }
 
 // contained writes the family's lines, or none if its function panics.
-func (e enabled[T]) contained(family int, o *T, m *Out) {
-	defer m.contain(family)
-	e.write(o, m)
+func (e enabledFamily[T]) writeRecovered(family int, o *T, w *SampleWriter) {
+	defer w.recoverFamily(family)
+	e.write(o, w)
 }
 
 func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Renderer, err error) {
 	r = &Renderer{}
-	var writers []enabled[T]
+	var writers []enabledFamily[T]
 	reads := fields(alwaysRead, d.reads)
 	for _, fam := range d.families {
 		write := fam.write
@@ -86,7 +86,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		}
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
-		writers = append(writers, enabled[T]{fam.Name, f.sparse(fam.Name), write})
+		writers = append(writers, enabledFamily[T]{fam.Name, f.skipsZero(fam.Name), write})
 	}
 	if r.form, err = formFor(d.form, reads); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name(), err)
@@ -110,12 +110,12 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		if err := decode(enc, raw, P(o)); err != nil {
 			return err
 		}
-		m := &s.out
-		d.identity(o, m)
-		for i, w := range writers {
-			m.begin(w.name, w.sparse)
-			w.contained(i, o, m)
-			m.finish(i)
+		w := &s.out
+		d.identity(o, w)
+		for i, family := range writers {
+			w.beginFamily(family.name, family.skipsZero)
+			family.writeRecovered(i, o, w)
+			w.endFamily(i)
 		}
 		if d.reuse != nil {
 			d.reuse(o)

@@ -5,16 +5,16 @@ import (
 )
 
 func resourceQuotas() Kind {
-	return For(definition[corev1.ResourceQuota]{
+	return NewKind(definition[corev1.ResourceQuota]{
 		resource:   corev1.SchemeGroupVersion.WithResource("resourcequotas"),
 		namespaced: true,
-		identity:   named[corev1.ResourceQuota]("resourcequota"),
+		identity:   namespaceAndName[corev1.ResourceQuota]("resourcequota"),
 		reads:      `status.hard status.used`,
 		families: []family[corev1.ResourceQuota]{
 			createdFamily[corev1.ResourceQuota](Stable, "kube_resourcequota_created", "resource quota"),
-			measured(unitByLabel("resource"), gauge(Stable, "kube_resourcequota", "Amount of a resource that the quota admits (hard) or sees in use (used), in cores, bytes or pieces.", func(q *corev1.ResourceQuota, m *Out) {
-				resourceQuotaAmounts(m, "hard", q.Status.Hard)
-				resourceQuotaAmounts(m, "used", q.Status.Used)
+			withUnit(unitByLabel("resource"), gauge(Stable, "kube_resourcequota", "Amount of a resource that the quota admits (hard) or sees in use (used), in cores, bytes or pieces.", func(q *corev1.ResourceQuota, w *SampleWriter) {
+				resourceQuotaAmounts(w, "hard", q.Status.Hard)
+				resourceQuotaAmounts(w, "used", q.Status.Used)
 			})),
 			annotationsFamily[corev1.ResourceQuota](Alpha, "kube_resourcequota_annotations", "resource quota"),
 			labelsFamily[corev1.ResourceQuota](Stable, "kube_resourcequota_labels", "resource quota"),
@@ -22,9 +22,9 @@ func resourceQuotas() Kind {
 	})
 }
 
-func resourceQuotaAmounts(m *Out, amount string, list corev1.ResourceList) {
-	var few [fewResources]corev1.ResourceName
+func resourceQuotaAmounts(w *SampleWriter, amount string, list corev1.ResourceList) {
+	var few [stackResources]corev1.ResourceName
 	for _, name := range sortedResources(few[:0], list) {
-		m.Once(milliValue(list[name]), "resource", string(name), "type", amount)
+		w.UniqueSample(milliValue(list[name]), "resource", string(name), "type", amount)
 	}
 }

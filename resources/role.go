@@ -5,15 +5,15 @@ import (
 )
 
 func roles() Kind {
-	return For(definition[rbacv1.Role]{
+	return NewKind(definition[rbacv1.Role]{
 		resource:   rbacv1.SchemeGroupVersion.WithResource("roles"),
 		namespaced: true,
 		optional:   true,
-		identity:   named[rbacv1.Role]("role"),
+		identity:   namespaceAndName[rbacv1.Role]("role"),
 		families: []family[rbacv1.Role]{
 			annotationsFamily[rbacv1.Role](Alpha, "kube_role_annotations", "role"),
 			labelsFamily[rbacv1.Role](Alpha, "kube_role_labels", "role"),
-			gauge(Alpha, "kube_role_info", "Always 1; stands for the role's existence.", func(r *rbacv1.Role, m *Out) { m.Value(1) }),
+			gauge(Alpha, "kube_role_info", "Always 1; stands for the role's existence.", func(r *rbacv1.Role, w *SampleWriter) { w.Value(1) }),
 			createdFamily[rbacv1.Role](Alpha, "kube_role_created", "role"),
 			resourceVersionFamily[rbacv1.Role](Alpha, "kube_role_metadata_resource_version", "role"),
 		},

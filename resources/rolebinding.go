@@ -5,17 +5,17 @@ import (
 )
 
 func roleBindings() Kind {
-	return For(definition[rbacv1.RoleBinding]{
+	return NewKind(definition[rbacv1.RoleBinding]{
 		resource:   rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
 		namespaced: true,
 		optional:   true,
-		identity:   named[rbacv1.RoleBinding]("rolebinding"),
+		identity:   namespaceAndName[rbacv1.RoleBinding]("rolebinding"),
 		reads:      `roleRef.kind roleRef.name`,
 		families: []family[rbacv1.RoleBinding]{
 			annotationsFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_annotations", "role binding"),
 			labelsFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_labels", "role binding"),
-			gauge(Alpha, "kube_rolebinding_info", "Always 1; names the role that is granted.", func(b *rbacv1.RoleBinding, m *Out) {
-				m.Sample(1, "roleref_kind", b.RoleRef.Kind, "roleref_name", b.RoleRef.Name)
+			gauge(Alpha, "kube_rolebinding_info", "Always 1; names the role that is granted.", func(b *rbacv1.RoleBinding, w *SampleWriter) {
+				w.Sample(1, "roleref_kind", b.RoleRef.Kind, "roleref_name", b.RoleRef.Name)
 			}),
 			createdFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_created", "role binding"),
 			resourceVersionFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_metadata_resource_version", "role binding"),

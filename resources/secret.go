@@ -9,15 +9,15 @@ import (
 // secrets are asked for as metadata, with the column Type of their Table for kube_secret_type: the API server does not
 // send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
 func secrets() Kind {
-	return For(definition[corev1.Secret]{
+	return NewKind(definition[corev1.Secret]{
 		resource:   corev1.SchemeGroupVersion.WithResource("secrets"),
 		namespaced: true,
-		identity:   named[corev1.Secret]("secret"),
+		identity:   namespaceAndName[corev1.Secret]("secret"),
 		form:       wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		families: []family[corev1.Secret]{
-			gauge(Stable, "kube_secret_info", "Always 1; stands for the secret's existence.", func(s *corev1.Secret, m *Out) { m.Value(1) }),
-			reading("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, m *Out) {
-				m.Sample(1, "type", string(s.Type))
+			gauge(Stable, "kube_secret_info", "Always 1; stands for the secret's existence.", func(s *corev1.Secret, w *SampleWriter) { w.Value(1) }),
+			withField("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, w *SampleWriter) {
+				w.Sample(1, "type", string(s.Type))
 			})),
 			annotationsFamily[corev1.Secret](Alpha, "kube_secret_annotations", "secret"),
 			labelsFamily[corev1.Secret](Stable, "kube_secret_labels", "secret"),

@@ -5,35 +5,35 @@ import (
 )
 
 func services() Kind {
-	return For(definition[corev1.Service]{
+	return NewKind(definition[corev1.Service]{
 		resource:   corev1.SchemeGroupVersion.WithResource("services"),
 		namespaced: true,
-		identity:   namedWithUID[corev1.Service]("service"),
+		identity:   namespaceNameUID[corev1.Service]("service"),
 		reads: `spec.type spec.clusterIP spec.externalName spec.loadBalancerIP spec.externalTrafficPolicy spec.externalIPs
 			status.loadBalancer.ingress.ip status.loadBalancer.ingress.hostname`,
 		families: []family[corev1.Service]{
-			gauge(Stable, "kube_service_info", "Always 1; tells where the service is reached inside and outside of the cluster.", func(s *corev1.Service, m *Out) {
-				m.Sample(1,
+			gauge(Stable, "kube_service_info", "Always 1; tells where the service is reached inside and outside of the cluster.", func(s *corev1.Service, w *SampleWriter) {
+				w.Sample(1,
 					"cluster_ip", s.Spec.ClusterIP,
 					"external_name", s.Spec.ExternalName,
 					"load_balancer_ip", s.Spec.LoadBalancerIP,
 					"external_traffic_policy", string(s.Spec.ExternalTrafficPolicy))
 			}),
 			createdFamily[corev1.Service](Stable, "kube_service_created", "service"),
-			gauge(Stable, "kube_service_spec_type", "Always 1; names the type of the service.", func(s *corev1.Service, m *Out) {
-				m.Sample(1, "type", string(s.Spec.Type))
+			gauge(Stable, "kube_service_spec_type", "Always 1; names the type of the service.", func(s *corev1.Service, w *SampleWriter) {
+				w.Sample(1, "type", string(s.Spec.Type))
 			}),
 			annotationsFamily[corev1.Service](Alpha, "kube_service_annotations", "service"),
 			labelsFamily[corev1.Service](Stable, "kube_service_labels", "service"),
-			gauge(Stable, "kube_service_spec_external_ip", "Always 1; names an external address on which nodes accept the service's traffic.", func(s *corev1.Service, m *Out) {
+			gauge(Stable, "kube_service_spec_external_ip", "Always 1; names an external address on which nodes accept the service's traffic.", func(s *corev1.Service, w *SampleWriter) {
 				for _, ip := range s.Spec.ExternalIPs {
-					m.Once(1, "external_ip", ip)
+					w.UniqueSample(1, "external_ip", ip)
 				}
 			}),
-			gauge(Stable, "kube_service_status_load_balancer_ingress", "Always 1; names an ingress point of the service's load balancer by address or host name.", func(s *corev1.Service, m *Out) {
+			gauge(Stable, "kube_service_status_load_balancer_ingress", "Always 1; names an ingress point of the service's load balancer by address or host name.", func(s *corev1.Service, w *SampleWriter) {
 				for i := range s.Status.LoadBalancer.Ingress {
 					in := &s.Status.LoadBalancer.Ingress[i]
-					m.Once(1, "ip", in.IP, "hostname", in.Hostname)
+					w.UniqueSample(1, "ip", in.IP, "hostname", in.Hostname)
 				}
 			}),
 			deletionFamily[corev1.Service](Alpha, "kube_service_deletion_timestamp", "service"),

@@ -5,26 +5,26 @@ import (
 )
 
 func serviceAccounts() Kind {
-	return For(definition[corev1.ServiceAccount]{
+	return NewKind(definition[corev1.ServiceAccount]{
 		resource:   corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
 		namespaced: true,
 		optional:   true,
-		identity:   namedWithUID[corev1.ServiceAccount]("serviceaccount"),
+		identity:   namespaceNameUID[corev1.ServiceAccount]("serviceaccount"),
 		reads:      `automountServiceAccountToken secrets.name imagePullSecrets.name`,
 		families: []family[corev1.ServiceAccount]{
-			gauge(Alpha, "kube_serviceaccount_info", "Always 1; tells whether pods get a token of the service account by themselves.", func(a *corev1.ServiceAccount, m *Out) {
-				m.Sample(1, "automount_token", optBoolString(a.AutomountServiceAccountToken))
+			gauge(Alpha, "kube_serviceaccount_info", "Always 1; tells whether pods get a token of the service account by themselves.", func(a *corev1.ServiceAccount, w *SampleWriter) {
+				w.Sample(1, "automount_token", optBoolString(a.AutomountServiceAccountToken))
 			}),
 			createdFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_created", "service account"),
 			deletionFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_deleted", "service account"),
-			gauge(Alpha, "kube_serviceaccount_secret", "Always 1; names a secret that the service account's pods may use.", func(a *corev1.ServiceAccount, m *Out) {
+			gauge(Alpha, "kube_serviceaccount_secret", "Always 1; names a secret that the service account's pods may use.", func(a *corev1.ServiceAccount, w *SampleWriter) {
 				for i := range a.Secrets {
-					m.Once(1, "name", a.Secrets[i].Name)
+					w.UniqueSample(1, "name", a.Secrets[i].Name)
 				}
 			}),
-			gauge(Alpha, "kube_serviceaccount_image_pull_secret", "Always 1; names a secret with which the service account's pods pull images.", func(a *corev1.ServiceAccount, m *Out) {
+			gauge(Alpha, "kube_serviceaccount_image_pull_secret", "Always 1; names a secret with which the service account's pods pull images.", func(a *corev1.ServiceAccount, w *SampleWriter) {
 				for i := range a.ImagePullSecrets {
-					m.Once(1, "name", a.ImagePullSecrets[i].Name)
+					w.UniqueSample(1, "name", a.ImagePullSecrets[i].Name)
 				}
 			}),
 			annotationsFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_annotations", "service account"),

@@ -47,7 +47,7 @@ func TestSparseStateSetsExist(t *testing.T) {
 			names = append(names, f.Name)
 		}
 	}
-	for _, name := range sparseStateSets() {
+	for _, name := range zeroSkippingStateSets() {
 		if !slices.Contains(names, name) {
 			t.Errorf("there is no family %s", name)
 		}

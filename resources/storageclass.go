@@ -7,14 +7,14 @@ import (
 )
 
 func storageClasses() Kind {
-	return For(definition[storagev1.StorageClass]{
+	return NewKind(definition[storagev1.StorageClass]{
 		resource: storagev1.SchemeGroupVersion.WithResource("storageclasses"),
-		identity: clusterScoped[storagev1.StorageClass]("storageclass"),
+		identity: nameOnly[storagev1.StorageClass]("storageclass"),
 		reads:    `provisioner reclaimPolicy volumeBindingMode`,
 		families: []family[storagev1.StorageClass]{
-			gauge(Stable, "kube_storageclass_info", "Always 1; names what makes the class's volumes, what becomes of them and when they are bound.", func(c *storagev1.StorageClass, m *Out) {
+			gauge(Stable, "kube_storageclass_info", "Always 1; names what makes the class's volumes, what becomes of them and when they are bound.", func(c *storagev1.StorageClass, w *SampleWriter) {
 				// The defaults are those that the API server sets.
-				m.Sample(1,
+				w.Sample(1,
 					"provisioner", c.Provisioner,
 					"reclaim_policy", string(ptr.Deref(c.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete)),
 					"volume_binding_mode", string(ptr.Deref(c.VolumeBindingMode, storagev1.VolumeBindingImmediate)))

@@ -39,7 +39,7 @@ func unitOfName(name string) Unit {
 }
 
 // measured declares the unit of a family whose name does not tell it.
-func measured[T any](in Unit, f family[T]) family[T] {
+func withUnit[T any](in Unit, f family[T]) family[T] {
 	f.Unit = in
 	return f
 }

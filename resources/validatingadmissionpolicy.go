@@ -6,14 +6,14 @@ import (
 )
 
 func validatingAdmissionPolicies() Kind {
-	return For(definition[admissionregistrationv1.ValidatingAdmissionPolicy]{
+	return NewKind(definition[admissionregistrationv1.ValidatingAdmissionPolicy]{
 		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("validatingadmissionpolicies"),
-		identity: withEmptyNamespace[admissionregistrationv1.ValidatingAdmissionPolicy]("validatingadmissionpolicy"),
+		identity: emptyNamespaceAndName[admissionregistrationv1.ValidatingAdmissionPolicy]("validatingadmissionpolicy"),
 		reads:    `spec.paramKind spec.failurePolicy`,
 		families: []family[admissionregistrationv1.ValidatingAdmissionPolicy]{
-			gauge(Alpha, "kube_validatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters and what a failure leads to.", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, m *Out) {
+			gauge(Alpha, "kube_validatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters and what a failure leads to.", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, w *SampleWriter) {
 				param := ptr.Deref(p.Spec.ParamKind, admissionregistrationv1.ParamKind{})
-				m.Sample(1,
+				w.Sample(1,
 					"param_api_version", param.APIVersion,
 					"param_kind", param.Kind,
 					"failure_policy", string(ptr.Deref(p.Spec.FailurePolicy, "")))

@@ -6,19 +6,19 @@ import (
 )
 
 func validatingAdmissionPolicyBindings() Kind {
-	return For(definition[admissionregistrationv1.ValidatingAdmissionPolicyBinding]{
+	return NewKind(definition[admissionregistrationv1.ValidatingAdmissionPolicyBinding]{
 		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("validatingadmissionpolicybindings"),
-		identity: withEmptyNamespace[admissionregistrationv1.ValidatingAdmissionPolicyBinding]("validatingadmissionpolicybinding"),
+		identity: emptyNamespaceAndName[admissionregistrationv1.ValidatingAdmissionPolicyBinding]("validatingadmissionpolicybinding"),
 		reads: `spec.policyName spec.paramRef.name spec.paramRef.namespace spec.paramRef.parameterNotFoundAction
 			spec.validationActions`,
 		families: []family[admissionregistrationv1.ValidatingAdmissionPolicyBinding]{
-			gauge(Alpha, "kube_validatingadmissionpolicybinding_info", "Always 1; names the policy that is bound, its parameters and what happens when these are missing.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, m *Out) {
-				policyBinding(m, b.Spec.PolicyName, b.Spec.ParamRef)
+			gauge(Alpha, "kube_validatingadmissionpolicybinding_info", "Always 1; names the policy that is bound, its parameters and what happens when these are missing.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
+				policyBinding(w, b.Spec.PolicyName, b.Spec.ParamRef)
 			}),
 			createdFamily[admissionregistrationv1.ValidatingAdmissionPolicyBinding](Alpha, "kube_validatingadmissionpolicybinding_created", "binding"),
-			gauge(Alpha, "kube_validatingadmissionpolicybinding_validation_action", "Always 1; names what is done about a request that the policy objects to.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, m *Out) {
+			gauge(Alpha, "kube_validatingadmissionpolicybinding_validation_action", "Always 1; names what is done about a request that the policy objects to.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
 				for _, action := range b.Spec.ValidationActions {
-					m.Once(1, "action", string(action))
+					w.UniqueSample(1, "action", string(action))
 				}
 			}),
 		},
@@ -26,12 +26,12 @@ func validatingAdmissionPolicyBindings() Kind {
 }
 
 // policyBinding writes what the bindings of both sorts of policies tell.
-func policyBinding(m *Out, policy string, param *admissionregistrationv1.ParamRef) {
+func policyBinding(w *SampleWriter, policy string, param *admissionregistrationv1.ParamRef) {
 	var none admissionregistrationv1.ParamRef
 	if param == nil {
 		param = &none
 	}
-	m.Sample(1,
+	w.Sample(1,
 		"policy_name", policy,
 		"param_name", param.Name,
 		"param_namespace", param.Namespace,

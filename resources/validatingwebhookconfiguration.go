@@ -5,17 +5,17 @@ import (
 )
 
 func validatingWebhookConfigurations() Kind {
-	return For(definition[admissionregistrationv1.ValidatingWebhookConfiguration]{
+	return NewKind(definition[admissionregistrationv1.ValidatingWebhookConfiguration]{
 		resource: admissionregistrationv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations"),
-		identity: withEmptyNamespace[admissionregistrationv1.ValidatingWebhookConfiguration]("validatingwebhookconfiguration"),
+		identity: emptyNamespaceAndName[admissionregistrationv1.ValidatingWebhookConfiguration]("validatingwebhookconfiguration"),
 		reads:    `webhooks.name webhooks.clientConfig.service.name webhooks.clientConfig.service.namespace`,
 		families: []family[admissionregistrationv1.ValidatingWebhookConfiguration]{
-			gauge(Alpha, "kube_validatingwebhookconfiguration_info", "Always 1; stands for the configuration's existence.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, m *Out) { m.Value(1) }),
+			gauge(Alpha, "kube_validatingwebhookconfiguration_info", "Always 1; stands for the configuration's existence.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, w *SampleWriter) { w.Value(1) }),
 			createdFamily[admissionregistrationv1.ValidatingWebhookConfiguration](Alpha, "kube_validatingwebhookconfiguration_created", "configuration"),
 			resourceVersionFamily[admissionregistrationv1.ValidatingWebhookConfiguration](Alpha, "kube_validatingwebhookconfiguration_metadata_resource_version", "configuration"),
-			gauge(Alpha, "kube_validatingwebhookconfiguration_webhook_clientconfig_service", "Always 1; names a webhook and the service that it calls, if it calls one.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, m *Out) {
+			gauge(Alpha, "kube_validatingwebhookconfiguration_webhook_clientconfig_service", "Always 1; names a webhook and the service that it calls, if it calls one.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, w *SampleWriter) {
 				for i := range c.Webhooks {
-					webhookService(m, c.Webhooks[i].Name, c.Webhooks[i].ClientConfig.Service)
+					webhookService(w, c.Webhooks[i].Name, c.Webhooks[i].ClientConfig.Service)
 				}
 			}),
 		},
@@ -24,10 +24,10 @@ func validatingWebhookConfigurations() Kind {
 
 // webhookService writes what both sorts of webhooks tell: the labels are empty
 // for one that is called by its URL.
-func webhookService(m *Out, webhook string, service *admissionregistrationv1.ServiceReference) {
+func webhookService(w *SampleWriter, webhook string, service *admissionregistrationv1.ServiceReference) {
 	var name, namespace string
 	if service != nil {
 		name, namespace = service.Name, service.Namespace
 	}
-	m.Once(1, "webhook_name", webhook, "service_name", name, "service_namespace", namespace)
+	w.UniqueSample(1, "webhook_name", webhook, "service_name", name, "service_namespace", namespace)
 }

@@ -5,27 +5,27 @@ import (
 )
 
 func volumeAttachments() Kind {
-	return For(definition[storagev1.VolumeAttachment]{
+	return NewKind(definition[storagev1.VolumeAttachment]{
 		resource: storagev1.SchemeGroupVersion.WithResource("volumeattachments"),
-		identity: clusterScoped[storagev1.VolumeAttachment]("volumeattachment"),
+		identity: nameOnly[storagev1.VolumeAttachment]("volumeattachment"),
 		reads:    `spec.attacher spec.nodeName spec.source.persistentVolumeName status.attached`,
 		families: []family[storagev1.VolumeAttachment]{
 			// No allowlist holds for it, unlike for the families of other kinds.
-			reading("metadata.labels", gauge(Alpha, "kube_volumeattachment_labels", "Always 1; carries the attachment's Kubernetes labels as label_ labels.", func(a *storagev1.VolumeAttachment, m *Out) {
-				m.entries("label_", a.Labels, everyKey)
+			withField("metadata.labels", gauge(Alpha, "kube_volumeattachment_labels", "Always 1; carries the attachment's Kubernetes labels as label_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
+				w.mapSample("label_", a.Labels, allowAll)
 			})),
-			gauge(Alpha, "kube_volumeattachment_info", "Always 1; names the driver that attaches the volume and the node.", func(a *storagev1.VolumeAttachment, m *Out) {
-				m.Sample(1, "attacher", a.Spec.Attacher, "node", a.Spec.NodeName)
+			gauge(Alpha, "kube_volumeattachment_info", "Always 1; names the driver that attaches the volume and the node.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
+				w.Sample(1, "attacher", a.Spec.Attacher, "node", a.Spec.NodeName)
 			}),
 			createdFamily[storagev1.VolumeAttachment](Alpha, "kube_volumeattachment_created", "attachment"),
-			gauge(Alpha, "kube_volumeattachment_spec_source_persistentvolume", "Always 1; names the persistent volume that is attached.", func(a *storagev1.VolumeAttachment, m *Out) {
+			gauge(Alpha, "kube_volumeattachment_spec_source_persistentvolume", "Always 1; names the persistent volume that is attached.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
 				if name := a.Spec.Source.PersistentVolumeName; name != nil {
-					m.Sample(1, "volumename", *name)
+					w.Sample(1, "volumename", *name)
 				}
 			}),
-			gauge(Alpha, "kube_volumeattachment_status_attached", "Whether the volume is attached, 1 or 0.", func(a *storagev1.VolumeAttachment, m *Out) { m.Bool(a.Status.Attached) }),
-			reading("status.attachmentMetadata", gauge(Alpha, "kube_volumeattachment_status_attachment_metadata", "Always 1; carries what the driver tells of the attachment as metadata_ labels.", func(a *storagev1.VolumeAttachment, m *Out) {
-				m.entries("metadata_", a.Status.AttachmentMetadata, everyKey)
+			gauge(Alpha, "kube_volumeattachment_status_attached", "Whether the volume is attached, 1 or 0.", func(a *storagev1.VolumeAttachment, w *SampleWriter) { w.Bool(a.Status.Attached) }),
+			withField("status.attachmentMetadata", gauge(Alpha, "kube_volumeattachment_status_attachment_metadata", "Always 1; carries what the driver tells of the attachment as metadata_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
+				w.mapSample("metadata_", a.Status.AttachmentMetadata, allowAll)
 			})),
 		},
 	})

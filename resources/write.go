@@ -4,16 +4,16 @@ package resources
 // Go type here. For each of the families it calls write with the family's index
 // and an Out that sets no identity labels. A write that panics costs its family, and so
 // does one that goes beyond l.Limit.
-func Write(l *Lines, families []Family, write func(i int, m *Out)) {
+func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWriter)) {
 	l.Reset()
-	m := Out{lines: l}
+	m := SampleWriter{lines: l}
 	contained := func(i int) {
-		defer m.contain(i)
+		defer m.recoverFamily(i)
 		write(i, &m)
 	}
 	for i, f := range families {
-		m.begin(f.Name, false)
+		m.beginFamily(f.Name, false)
 		contained(i)
-		m.finish(i)
+		m.endFamily(i)
 	}
 }

@@ -21,10 +21,10 @@ func (breaks) Families() []resources.Family {
 func (breaks) Render(_ wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = resources.Caught(p)
+			err = resources.NewPanic(p)
 		}
 	}()
-	resources.Write(l, breaks{}.Families(), func(i int, m *resources.Out) {
+	resources.WriteFamilies(l, breaks{}.Families(), func(i int, m *resources.SampleWriter) {
 		if i == 1 {
 			var none []float64
 			m.Value(none[i])

@@ -55,7 +55,7 @@ func (e *source) own(s *samples, key string, v, parent *value) labels {
 		s.own = e.labels.append(s.own, parent, s.mayCopy)
 	}
 	if s.work > maxCopied {
-		s.out.Fill()
+		s.out.Overflow()
 	}
 	return s.own
 }

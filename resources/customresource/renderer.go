@@ -69,7 +69,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	// As with built-in kinds: what no one thought of costs one object, no more.
 	defer func() {
 		if p := recover(); p != nil {
-			err = resources.Caught(p)
+			err = resources.NewPanic(p)
 		}
 		s.release()
 		r.pool.Put(s)
@@ -82,7 +82,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	if err != nil {
 		return err
 	}
-	resources.Write(l, r.families, func(i int, out *resources.Out) {
+	resources.WriteFamilies(l, r.families, func(i int, out *resources.SampleWriter) {
 		s.out, s.work = out, 0
 		for _, m := range r.metrics[i] {
 			s.common = m.labels.fixed
@@ -110,7 +110,7 @@ func (r *Renderer) reserved() [3]label {
 
 // samples writes the samples of one object after another.
 type samples struct {
-	out      *resources.Out
+	out      *resources.SampleWriter
 	work     int    // labels that were copied for the family; see maxCopied
 	found    faults // of the metric
 	reserved [3]label
@@ -141,7 +141,7 @@ func (s *samples) write(v float64, own labels) {
 	for _, l := range s.joined {
 		s.pairs = append(s.pairs, l.name, l.value)
 	}
-	if !s.out.Distinct(v, s.pairs...) {
+	if !s.out.SampleIfNew(v, s.pairs...) {
 		s.skip(repeated)
 	}
 }
