@@ -11,7 +11,7 @@ import (
 // metrics. The zero Allowlist allows none.
 type Allowlist struct {
 	byResource map[string]*keys
-	wildcard      *keys // for all kinds, those that are named included, from the resource "*"
+	wildcard   *keys // for all kinds, those that are named included, from the resource "*"
 }
 
 // keys are the keys allowed for one kind.

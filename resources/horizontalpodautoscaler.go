@@ -44,8 +44,12 @@ func horizontalPodAutoscalers() Kind {
 				}
 			})),
 			withUnit(unitByLabel("metric_name"), gauge(Stable, "kube_horizontalpodautoscaler_status_target_metric", "Value of a metric that the autoscaler last saw, in the metric's own unit or, for utilization, in percent.", hpaCurrent)),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Status.CurrentReplicas)) }),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Status.DesiredReplicas)) }),
+			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
+				w.Int(int64(h.Status.CurrentReplicas))
+			}),
+			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
+				w.Int(int64(h.Status.DesiredReplicas))
+			}),
 			annotationsFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_annotations", "autoscaler"),
 			labelsFamily[autoscalingv2.HorizontalPodAutoscaler](Stable, "kube_horizontalpodautoscaler_labels", "autoscaler"),
 			gauge(Stable, "kube_horizontalpodautoscaler_status_condition", "Conditions of the autoscaler, 1 for the status that a condition has.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {

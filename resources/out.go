@@ -45,13 +45,13 @@ func (l *Lines) Reset() {
 // the family's name and the object's identity labels already set; each call of
 // Value or Sample appends one line. It is used by one goroutine at a time.
 type SampleWriter struct {
-	lines    *Lines
-	name     string
-	identity []byte
-	skipsZero   bool // whether OneOf leaves out what is 0
-	start    int  // where the family's lines begin
-	limit    int  // of the bytes of all lines
-	full     bool // the family has passed the limit
+	lines     *Lines
+	name      string
+	identity  []byte
+	skipsZero bool // whether OneOf leaves out what is 0
+	start     int  // where the family's lines begin
+	limit     int  // of the bytes of all lines
+	full      bool // the family has passed the limit
 	// index holds the series of the family's lines before indexed, by hash; see seen.
 	// The hash has a random key, because users choose label values.
 	index   map[uint64]struct{}

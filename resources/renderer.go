@@ -61,9 +61,9 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 
 // enabled is one family that a renderer writes.
 type enabledFamily[T any] struct {
-	name   string
+	name      string
 	skipsZero bool
-	write  func(o *T, w *SampleWriter)
+	write     func(o *T, w *SampleWriter)
 }
 
 // contained writes the family's lines, or none if its function panics.

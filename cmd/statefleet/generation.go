@@ -24,8 +24,8 @@ type generation struct {
 	*settings
 	replica  *replica.Replica
 	builtin  []replica.Kind
-	follower *customresource.Follower // nil: no custom resources
-	client   *watch.Client            // of the follower
+	follower *customresource.DefinitionWatcher // nil: no custom resources
+	client   *watch.Client                     // of the follower
 
 	mu       sync.Mutex
 	complete bool        // all kinds are known
@@ -79,7 +79,7 @@ func newGeneration(s *settings, metrics *replica.Metrics, holdsChanged func()) (
 	}
 	g.client = client
 	s.warnCustom()
-	g.follower = customresource.NewFollower(customresource.FollowerOptions{
+	g.follower = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
 		Config:   s.customized,
 		Source:   s.customSource(),
 		Filter:   s.filter,

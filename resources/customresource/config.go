@@ -22,16 +22,14 @@ const (
 	wildcard      = "*"
 )
 
-// Config is a configuration that was found to be right. It is immutable and
-// safe for concurrent use.
+// Config is a valid configuration. It is immutable and safe for concurrent use.
 type Config struct {
 	entries  []*entry
 	warnings []string
 }
 
-// Warnings returns what is doubtful in the configuration, each with its place and
-// line: faults that kube-state-metrics tolerates, and metrics without a label that
-// identifies the object.
+// Warnings returns the doubtful parts of the configuration, each with its place and line: faults that
+// kube-state-metrics tolerates, and metrics without a label that identifies the object.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // entry is one element of spec.resources.
@@ -48,22 +46,26 @@ func (e *entry) matches(gvk schema.GroupVersionKind) bool {
 		(e.gvk.Kind == gvk.Kind || e.gvk.Kind == wildcard)
 }
 
-// pinned reports whether the entry names an API resource completely, so that it
-// can be followed without a definition.
-func (e *entry) pinned() bool { return e.plural != "" && e.gvk.Version != wildcard }
+// fullySpecified reports whether the entry names an API resource completely, so that it needs no
+// definition.
+func (e *entry) fullySpecified() bool { return e.plural != "" && e.gvk.Version != wildcard }
 
-// Parse reads a configuration: YAML, of which several documents count as one.
-// The error joins up to 20 faults, each with its place and line, such as
-// "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Faults that
-// kube-state-metrics tolerates are warnings; see [Config.Warnings].
+// Parse reads a configuration: YAML, of which several documents count as one. The error joins up to
+// 20 faults, each with its place and line, such as
+// "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Faults that kube-state-metrics
+// tolerates are warnings; see [Config.Warnings].
 func Parse(r io.Reader) (*Config, error) { return parse(r, false) }
 
-// ParseStrict is [Parse] without tolerance: all faults are in the error.
+// ParseStrict is [Parse] without tolerance: every fault is an error.
 func ParseStrict(r io.Reader) (*Config, error) { return parse(r, true) }
 
 func parse(r io.Reader, strict bool) (*Config, error) {
-	p := parser{config: &Config{}, families: map[string]*familyOrigin{}, plurals: map[schema.GroupVersionKind]string{}}
-	p.strict = strict
+	p := parser{
+		reading:  reading{strict: strict},
+		config:   &Config{},
+		families: map[string]*familyOrigin{},
+		plurals:  map[schema.GroupVersionKind]string{},
+	}
 	decoder := yaml.NewDecoder(bufio.NewReader(r))
 	found := false
 	for {
@@ -76,7 +78,7 @@ func parse(r io.Reader, strict bool) (*Config, error) {
 			return nil, err
 		}
 		for _, node := range document.Content {
-			if root := (field{seen: &p.reading}).below("", node); !root.isNull() {
+			if root := (field{seen: &p.reading}).child("", node); !root.isNull() {
 				found = true
 				p.document(root)
 			}
@@ -85,12 +87,12 @@ func parse(r io.Reader, strict bool) (*Config, error) {
 	if !found {
 		return nil, errors.New("spec.resources: missing, the configuration is empty")
 	}
-	p.finish()
-	if err := p.err(); err != nil {
+	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
 	}
-	if p.config.warnings = p.warnings; p.unsaid > 0 {
-		p.config.warnings = append(p.config.warnings, fmt.Sprintf("%d more", p.unsaid))
+	p.setTypes()
+	if p.config.warnings = p.warnings; p.dropped > 0 {
+		p.config.warnings = append(p.config.warnings, fmt.Sprintf("%d more", p.dropped))
 	}
 	return p.config, nil
 }
@@ -103,25 +105,24 @@ type parser struct {
 	plurals  map[schema.GroupVersionKind]string
 }
 
-// familyOrigin is a family and what its metrics agree on.
+// familyOrigin is a family and the properties that its metrics share.
 type familyOrigin struct {
 	*resources.Family
-	place string
-	kind  string // type of its metrics
-	// labelled says that each state set's label is called as the family, which
-	// makes the family a state set in OpenMetrics' terms too.
-	labelled bool
+	place string // of the first metric
+	kind  string // type of all metrics
+	// selfLabelled state sets have a label with the name of the family, as OpenMetrics wants it.
+	selfLabelled bool
 }
 
 func (p *parser) document(root field) {
 	root.object(
-		may("kind", func(f field) {
+		optional("kind", func(f field) {
 			if got := f.text(); got != configKind {
-				f.warn("it is ignored", "%q is unknown; %s is expected", got, configKind)
+				f.warn(ignored, "%q is unknown; %s is expected", got, configKind)
 			}
 		}),
-		should("spec", noResources, func(f field) {
-			f.object(should("resources", noResources, func(f field) {
+		expected("spec", noResources, func(f field) {
+			f.object(expected("resources", noResources, func(f field) {
 				for _, e := range f.elements() {
 					p.resource(e)
 				}
@@ -130,7 +131,7 @@ func (p *parser) document(root field) {
 	)
 }
 
-// resourceFields are what an entry hands on to its metrics.
+// resourceFields are inherited by the metrics of an entry.
 type resourceFields struct {
 	prefix     string
 	common     map[string]string
@@ -138,35 +139,27 @@ type resourceFields struct {
 	verbosity  int32
 }
 
-// What becomes of what is missing.
-const (
-	noResources = "no custom resource is exported by it"
-	entryOut    = "the entry is left out"
-	noMetrics   = "the entry gives no series"
-	metricOut   = "the metric is left out"
-)
-
 func (p *parser) resource(f field) {
 	if f.isNull() {
-		f.warn(entryOut, "a mapping is expected")
+		f.warn(noEntry, "a mapping is expected")
 		return
 	}
 	e := &entry{}
-	given := resourceFields{prefix: defaultPrefix}
+	inherited := resourceFields{prefix: defaultPrefix}
 	f.object(
-		should("groupVersionKind", entryOut, func(f field) { e.gvk = readGVK(f) }),
-		may("resourcePlural", func(f field) { e.plural = p.readPlural(f, e.gvk) }),
-		may("metricNamePrefix", func(f field) { given.prefix = f.text() }),
-		may("commonLabels", func(f field) { given.common = readCommonLabels(f) }),
-		may("labelsFromPath", func(f field) { given.labelsFrom = readLabelsFromPath(f, false) }),
-		may("errorLogV", func(f field) { given.verbosity = f.verbosity() }),
-		should("metrics", noMetrics, func(f field) {
+		expected("groupVersionKind", noEntry, func(f field) { e.gvk = readGVK(f) }),
+		optional("resourcePlural", func(f field) { e.plural = p.readPlural(f, e.gvk) }),
+		optional("metricNamePrefix", func(f field) { inherited.prefix = f.text() }),
+		optional("commonLabels", func(f field) { inherited.common = readCommonLabels(f) }),
+		optional("labelsFromPath", func(f field) { inherited.labelsFrom = readLabelsFromPath(f, false) }),
+		optional("errorLogV", func(f field) { inherited.verbosity = f.verbosity() }),
+		expected("metrics", noSeries, func(f field) {
 			all := f.elements()
 			if len(all) == 0 {
-				f.warn(noMetrics, "names no metrics")
+				f.warn(noSeries, "names no metrics")
 			}
 			for _, each := range all {
-				if m := p.metric(each, given); m != nil {
+				if m := p.metric(each, inherited); m != nil {
 					e.metrics = append(e.metrics, m)
 				}
 			}
@@ -177,20 +170,20 @@ func (p *parser) resource(f field) {
 	}
 }
 
-// readGVK reads which kinds an entry is for. A version or kind that is not given
-// stands for any, like the wildcard.
+// readGVK reads which kinds an entry is for. A missing version or kind stands for any, like the
+// wildcard.
 func readGVK(f field) schema.GroupVersionKind {
 	const anyVersion, anyKind = "every version is meant", "every kind is meant"
 	gvk := schema.GroupVersionKind{}
 	f.object(
-		should("group", entryOut, func(f field) {
-			if gvk.Group = f.expected(entryOut); gvk.Group == wildcard {
+		expected("group", noEntry, func(f field) {
+			if gvk.Group = f.nonEmpty(noEntry); gvk.Group == wildcard {
 				gvk.Group = ""
-				f.warn(entryOut, "only version and kind may be %q", wildcard)
+				f.warn(noEntry, "only version and kind may be %q", wildcard)
 			}
 		}),
-		should("version", anyVersion, func(f field) { gvk.Version = f.expected(anyVersion) }),
-		should("kind", anyKind, func(f field) { gvk.Kind = f.expected(anyKind) }),
+		expected("version", anyVersion, func(f field) { gvk.Version = f.nonEmpty(anyVersion) }),
+		expected("kind", anyKind, func(f field) { gvk.Kind = f.nonEmpty(anyKind) }),
 	)
 	gvk.Version, gvk.Kind = cmp.Or(gvk.Version, wildcard), cmp.Or(gvk.Kind, wildcard)
 	return gvk
@@ -203,18 +196,17 @@ func (p *parser) readPlural(f field, gvk schema.GroupVersionKind) string {
 	if plural == "" {
 		return ""
 	}
-	const ignored = "it is ignored"
-	before, known := p.plurals[gvk]
+	first, known := p.plurals[gvk]
 	switch {
 	case gvk.Kind == wildcard:
 		f.warn(ignored, "names one kind, but groupVersionKind.kind is %q", wildcard)
 		return ""
 	case !pluralName.MatchString(plural):
-		f.warn(ignored, "%q is no name of an API resource: lower case letters, digits and hyphens", plural)
+		f.warn(ignored, "%q is not the name of an API resource: lower case letters, digits and hyphens", plural)
 		return ""
-	case known && before != plural:
-		f.warn("the first one counts", "%q here, but %q in an entry before for the same groupVersionKind", plural, before)
-		return before
+	case known && first != plural:
+		f.warn("the first one counts", "%q here, but %q in an earlier entry for the same groupVersionKind", plural, first)
+		return first
 	}
 	p.plurals[gvk] = plural
 	return plural
@@ -230,8 +222,8 @@ func readCommonLabels(f field) map[string]string {
 	return labels
 }
 
-// readLabelsFromPath reads label names and paths. Only labels of a single value
-// should have an empty path, which is the value itself.
+// readLabelsFromPath reads label names and paths. Only labels of a single value should have an empty
+// path, which is the value itself.
 func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
 	labels := map[string]path{}
 	members, _ := f.members()
@@ -269,9 +261,9 @@ func readPath(f field) path {
 	return p
 }
 
-// joined returns what is given, overridden by what is given nearer.
-func joined[V any](given, nearer map[string]V) map[string]V {
-	all := maps.Clone(given)
+// mergeMaps returns the entries of both; those of nearer replace those of inherited.
+func mergeMaps[V any](inherited, nearer map[string]V) map[string]V {
+	all := maps.Clone(inherited)
 	if all == nil {
 		return nearer
 	}

@@ -3,6 +3,7 @@ package customresource
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -11,182 +12,175 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// The types of metrics; case does not matter.
 const (
-	typeGauge    = "Gauge"
-	typeStateSet = "StateSet"
-	typeInfo     = "Info"
+	ignored = "it is ignored"
+	// Consequences of a missing member.
+	noResources = "no custom resource is exported by it"
+	noEntry     = "the entry is left out"
+	noSeries    = "the entry gives no series"
+	noMetric    = "the metric is left out"
 )
 
-// metric reads an element of a resource's metrics; nil when it has a fault that
-// leaves nothing to go on with.
-func (p *parser) metric(f field, given resourceFields) *metric {
-	const byPrefix = "the family is called as the prefix, with an underscore"
+// metric reads an element of a resource's metrics; nil when a fault leaves nothing to go on with.
+func (p *parser) metric(f field, inherited resourceFields) *metric {
+	const byPrefix = "the family is named after the prefix, with an underscore"
 	var name, help string
-	named := f.below(join(f.place, "name"), f.node)
-	verbosity := given.verbosity
-	var common map[string]string
-	var labelsFrom map[string]path
-	var one eachFields
+	named := f.absent("name")
+	own := inherited
+	var e *each
+	var typeField field
 	f.object(
-		should("name", byPrefix, func(f field) { name, named = f.expected(byPrefix), f }),
-		may("help", func(f field) { help = f.text() }),
-		may("commonLabels", func(f field) { common = readCommonLabels(f) }),
-		may("labelsFromPath", func(f field) { labelsFrom = readLabelsFromPath(f, false) }),
-		may("errorLogV", func(f field) { verbosity = cmp.Or(f.verbosity(), verbosity) }),
-		must("each", func(f field) { one.read(f) }),
+		expected("name", byPrefix, func(f field) { name, named = f.nonEmpty(byPrefix), f }),
+		optional("help", func(f field) { help = f.text() }),
+		optional("commonLabels", func(f field) { own.common = mergeMaps(own.common, readCommonLabels(f)) }),
+		optional("labelsFromPath", func(f field) { own.labelsFrom = mergeMaps(own.labelsFrom, readLabelsFromPath(f, false)) }),
+		optional("errorLogV", func(f field) { own.verbosity = cmp.Or(f.verbosity(), own.verbosity) }),
+		required("each", func(f field) { e, typeField = readEach(f) }),
 	)
-	if given.prefix != "" {
-		name = given.prefix + "_" + name
+	if own.prefix != "" {
+		name = own.prefix + "_" + name
 	}
 	if !model.LegacyValidation.IsValidMetricName(name) {
-		named.fail("%q is no name of a metric: letters, digits, underscores and colons", name)
+		named.fail("%q is not a metric name: letters, digits, underscores and colons", name)
 		return nil
 	}
-	if one.each == nil {
+	if e == nil {
 		return nil
 	}
 	m := &metric{
-		family: p.family(f, name, help, one),
+		family: p.family(f, typeField, e, name, help),
 		place:  named.String(),
-		level:  level(verbosity),
-		labels: newLabelSource(joined(given.common, common), joined(given.labelsFrom, labelsFrom)),
-		each:   one.each,
+		labels: newLabelSource(own.common, own.labelsFrom),
+		each:   e,
 	}
-	if !m.identifies().complete(false) {
-		p.note(fmt.Sprintf("%s: %s has no label that identifies the object; %s", m.place, m.family.Name, shares))
+	if own.verbosity > 0 { // wanted only by those who look for them
+		m.level = slog.LevelDebug
+	}
+	if !m.identity(false).complete(false) {
+		p.note(fmt.Sprintf("%s: %s has no label that identifies the object; %s", m.place, m.family.Name, sharedSeries))
 	}
 	return m
 }
 
 // family returns the family of that name, which metrics of one type share.
-func (p *parser) family(f field, name, help string, one eachFields) *resources.Family {
-	labelled := one.kind == typeStateSet && one.labelName == name
+func (p *parser) family(f, typeField field, e *each, name, help string) *resources.Family {
+	selfLabelled := e.kind == typeStateSet && e.labelName == name
 	o, ok := p.families[name]
 	if !ok {
-		o = &familyOrigin{Family: &resources.Family{Name: name, Help: help}, place: f.place, kind: one.kind, labelled: labelled}
+		o = &familyOrigin{Family: &resources.Family{Name: name, Help: help}, place: f.place, kind: e.kind, selfLabelled: selfLabelled}
 		p.families[name] = o
 	}
-	if o.kind != one.kind {
-		one.typeField.fail("%s is %s here, but %s at %s; a family has one type", name, one.kind, o.kind, o.place)
+	if o.kind != e.kind {
+		typeField.fail("%s is %s here, but %s at %s; a family has one type", name, e.kind, o.kind, o.place)
 	}
-	o.labelled = o.labelled && labelled
+	o.selfLabelled = o.selfLabelled && selfLabelled
 	return o.Family
 }
 
-// finish sets the families' types. OpenMetrics 1.0 wants the samples of an info
-// to end in _info, which is no part of the family's name, the names of families
-// to be distinct, and the label of a state set to be called as its family. What
-// is named otherwise is shown as the gauge that it is in the text format.
-func (p *parser) finish() {
+// setTypes sets the families' types. OpenMetrics 1.0 wants the samples of an info to end in _info,
+// which is no part of the family's name, the names of families to be distinct, and the label of a
+// state set to have the name of its family. Others are gauges, as in the text format.
+func (p *parser) setTypes() {
 	for name, o := range p.families {
 		without, isInfo := strings.CutSuffix(name, "_info")
 		switch {
 		case o.kind == typeInfo && isInfo && p.families[without] == nil:
 			o.Type = resources.Info
-		case o.kind == typeStateSet && o.labelled:
+		case o.kind == typeStateSet && o.selfLabelled:
 			o.Type = resources.StateSet
 		}
 	}
 }
 
-// eachFields is a metric's each, and what of it concerns the family.
-type eachFields struct {
-	each
-	seen      bool // the block of the kind; each is nil nevertheless when it gives no samples
-	kind      string
-	typeField field // where the kind stands
-	labelName string
-}
-
-func (e *eachFields) read(f field) {
-	blocks := []struct {
-		name, kind string
-		read       func(field) each
-	}{
-		{"gauge", typeGauge, readGauge},
-		{"stateSet", typeStateSet, e.readStateSet},
-		{"info", typeInfo, readInfo},
-	}
-	known := []member{must("type", func(f field) { e.kind, e.typeField = readType(f), f })}
-	for _, b := range blocks {
-		known = append(known, may(b.name, func(f field) {
-			switch e.kind {
-			case b.kind:
-				e.seen = true
-				e.each = b.read(f)
+// readEach reads where a metric's values are, and returns the field of its type; nil when it is wrong
+// or gives no samples.
+func readEach(f field) (e *each, typeField field) {
+	kinds := []string{typeGauge, typeStateSet, typeInfo}
+	kind := ""
+	found := false
+	known := []member{required("type", func(f field) {
+		typeField = f
+		given := f.text()
+		at := slices.IndexFunc(kinds, func(k string) bool { return strings.EqualFold(given, k) })
+		if at < 0 {
+			f.fail("%q is unknown; known are %s, %s and %s", given, typeGauge, typeStateSet, typeInfo)
+			return
+		}
+		kind = kinds[at]
+	})}
+	block := func(kind string) string { return strings.ToLower(kind[:1]) + kind[1:] }
+	for _, k := range kinds {
+		known = append(known, optional(block(k), func(f field) {
+			switch kind {
+			case k:
+				found = true
+				e = readBlock(f, kind)
 			case "": // the type is a fault already
 			default:
-				f.warn("it is ignored", "belongs to the type %s, but the type is %s", b.kind, e.kind)
+				f.warn(ignored, "belongs to the type %s, but the type is %s", k, kind)
 			}
 		}))
 	}
 	f.object(known...)
-	for _, b := range blocks {
-		if b.kind == e.kind && !e.seen {
-			f.below(join(f.place, b.name), f.node).fail("missing")
-		}
+	if kind != "" && !found {
+		f.absent(block(kind)).fail("missing")
 	}
+	return e, typeField
 }
 
-func readType(f field) string {
-	given := f.text()
-	for _, kind := range []string{typeGauge, typeStateSet, typeInfo} {
-		if strings.EqualFold(given, kind) {
-			return kind
-		}
+// readBlock reads the block of a type; nil when it gives no samples.
+func readBlock(f field, kind string) *each {
+	e := &each{kind: kind}
+	var read map[string]path
+	faults := len(f.seen.faults)
+	byKey := optional("labelFromKey", func(f field) { e.byKey = readLabelName(f) })
+	valueFrom := optional("valueFrom", func(f field) { e.valueFrom = readPath(f) })
+	known := []member{optional("path", func(f field) { e.path = readPath(f) })}
+	labelsFromPath := optional("labelsFromPath", func(f field) { read = readLabelsFromPath(f, true) })
+	switch kind {
+	case typeGauge:
+		known = append(known, byKey, labelsFromPath, valueFrom,
+			optional("nilIsZero", func(f field) { e.nilIsZero = f.boolean() }))
+	case typeStateSet:
+		known = append(known,
+			expected("labelName", noMetric, func(f field) {
+				if e.labelName = readLabelName(f); e.labelName == "" {
+					f.warn(noMetric, "must not be empty")
+				}
+			}),
+			labelsFromPath, valueFrom,
+			expected("list", noMetric, func(f field) { e.states = readStates(f) }))
+	default:
+		known = append(known, byKey, labelsFromPath)
 	}
-	f.fail("%q is unknown; known are %s, %s and %s", given, typeGauge, typeStateSet, typeInfo)
-	return ""
-}
+	f.object(known...)
+	e.labels = newLabelSource(nil, read)
 
-func readGauge(f field) each {
-	g := &gauge{}
-	var own map[string]path
-	before := len(f.seen.faults)
-	f.object(
-		may("path", func(f field) { g.path = readPath(f) }),
-		may("labelFromKey", func(f field) { g.byKey = readLabelName(f) }),
-		may("labelsFromPath", func(f field) { own = readLabelsFromPath(f, true) }),
-		may("valueFrom", func(f field) { g.valueFrom = readPath(f) }),
-		may("nilIsZero", func(f field) { g.nilIsZero = f.boolean() }),
-	)
-	checkValue(f, before, g.path, g.valueFrom, "there is a sample for each member of the object that is a number")
-	g.labels = newLabelSource(nil, own)
-	return g
-}
-
-func (e *eachFields) readStateSet(f field) each {
-	t := &stateSet{}
-	var own map[string]path
-	before := len(f.seen.faults)
-	f.object(
-		may("path", func(f field) { t.path = readPath(f) }),
-		should("labelName", metricOut, func(f field) {
-			if t.labelName = readLabelName(f); t.labelName == "" {
-				f.warn(metricOut, "must not be empty")
-			}
-		}),
-		may("labelsFromPath", func(f field) { own = readLabelsFromPath(f, true) }),
-		may("valueFrom", func(f field) { t.valueFrom = readPath(f) }),
-		should("list", metricOut, func(f field) { t.states = readStates(f) }),
-	)
-	hasValue := checkValue(f, before, t.path, t.valueFrom, metricOut)
-	if !hasValue || t.labelName == "" || len(t.states) == 0 {
+	hasValue := len(e.path)+len(e.valueFrom) > 0
+	isValid := len(f.seen.faults) == faults // a path with a fault counts as empty
+	switch {
+	case kind == typeGauge && !hasValue && isValid:
+		f.warn("there is a sample for each member of the object that is a number", "has neither path nor valueFrom")
+	case kind == typeStateSet && !hasValue && isValid:
+		f.warn(noMetric, "has neither path nor valueFrom")
+	case kind == typeInfo && len(read) == 0 && e.byKey == "":
+		f.warn(noMetric, "has neither labelsFromPath nor labelFromKey; without a label of its own it gives no sample")
 		return nil
 	}
-	e.labelName = t.labelName
-	t.labels = newLabelSource(nil, own)
-	return t
+	if kind == typeStateSet && (!hasValue || e.labelName == "" || len(e.states) == 0) {
+		return nil
+	}
+	return e
 }
 
 func readStates(f field) []string {
-	given := f.texts()
-	if len(given) == 0 {
-		f.warn(metricOut, "names no states")
-	}
 	var states []string
-	for _, s := range given {
+	given := f.elements()
+	if len(given) == 0 {
+		f.warn(noMetric, "names no states")
+	}
+	for _, e := range given {
+		s := e.text()
 		if slices.Contains(states, s) {
 			f.warn("it counts once", "names %q twice", s)
 			continue
@@ -194,34 +188,6 @@ func readStates(f field) []string {
 		states = append(states, s)
 	}
 	return states
-}
-
-func readInfo(f field) each {
-	n := &info{}
-	var own map[string]path
-	f.object(
-		may("path", func(f field) { n.path = readPath(f) }),
-		may("labelFromKey", func(f field) { n.byKey = readLabelName(f) }),
-		may("labelsFromPath", func(f field) { own = readLabelsFromPath(f, true) }),
-	)
-	if len(own) == 0 && n.byKey == "" {
-		f.warn(metricOut, "has neither labelsFromPath nor labelFromKey; without a label of its own it gives no sample")
-		return nil
-	}
-	n.labels = newLabelSource(nil, own)
-	return n
-}
-
-// checkValue reports whether there is a path to a value, so that the value is not the
-// whole object. A path that is a fault already is not one for being empty as well.
-func checkValue(f field, faultsBefore int, path, valueFrom path, becomes string) bool {
-	if len(path) > 0 || len(valueFrom) > 0 {
-		return true
-	}
-	if len(f.seen.faults) == faultsBefore {
-		f.warn(becomes, "has neither path nor valueFrom")
-	}
-	return false
 }
 
 // readLabelName reads the name of a label; "" stands for none.

@@ -9,18 +9,17 @@ import (
 )
 
 // maxDepth bounds the nesting of values that are kept as a whole, for a label: reading and
-// writing them recurses. What is deeper becomes null.
+// writing them recurses. A deeper value becomes null.
 const maxDepth = 1000
 
 var (
 	errNoJSON   = errors.New("the object is not valid JSON")
-	errNoObject = errors.New("the JSON is not an object")
+	errNoObject = errors.New("the JSON value is not an object")
 )
 
-// decode reads those parts of a JSON object that s names. Of a list it reads
-// all elements, so that indexes stay true, but of each only what s names. The
-// annotation lastApplied is left out at every depth: objects hold others in full. What is
-// not read may be nested to any depth.
+// decode reads the parts of a JSON object that s names. All elements of a list are read, so that
+// indexes stay true, but of each only what s names. The annotation lastApplied is left out at every
+// depth, because objects may embed others in full.
 func decode(raw []byte, s *shape) (*value, error) {
 	if !wire.ValidJSON(raw) {
 		return nil, errNoJSON
@@ -35,26 +34,46 @@ func decode(raw []byte, s *shape) (*value, error) {
 	return &v, nil
 }
 
-// decoder walks over JSON that is known to be valid, which is why none of its
-// methods fails.
+// decoder walks over JSON that is known to be valid, so none of its methods fails. Each moves behind
+// what it reads and the white space after it.
 type decoder struct {
 	b     []byte
-	i     int // where it is: never before white space
-	depth int // objects and lists that are open
+	i     int
+	depth int // open objects and lists
 }
 
 func (d *decoder) space() {
-	for d.i < len(d.b) {
-		switch d.b[d.i] {
-		case ' ', '\t', '\n', '\r':
-			d.i++
-		default:
-			return
-		}
+	for d.i < len(d.b) && d.b[d.i] <= ' ' {
+		d.i++
 	}
 }
 
-// value reads the value at i into v, and moves behind it.
+// punctuation reads one character.
+func (d *decoder) punctuation() {
+	d.i++
+	d.space()
+}
+
+// token reads a string with its quotes, a number, true, false or null.
+func (d *decoder) token() []byte {
+	from := d.i
+	if d.b[from] == '"' {
+		for d.i++; d.b[d.i] != '"'; d.i++ {
+			if d.b[d.i] == '\\' {
+				d.i++
+			}
+		}
+		d.i++
+	} else {
+		for d.i < len(d.b) && d.b[d.i] > ' ' && d.b[d.i] != ',' && d.b[d.i] != '}' && d.b[d.i] != ']' {
+			d.i++
+		}
+	}
+	token := d.b[from:d.i]
+	d.space()
+	return token
+}
+
 func (d *decoder) value(v *value, s *shape) {
 	switch d.b[d.i] {
 	case '{', '[':
@@ -72,58 +91,43 @@ func (d *decoder) value(v *value, s *shape) {
 		}
 		d.depth--
 	case '"':
-		v.kind, v.text = textValue, d.text()
+		v.kind, v.text = textValue, string(unquote(d.token()))
 	case 't', 'f':
-		v.kind, v.text = boolValue, string(d.bare())
+		v.kind, v.text = boolValue, string(d.token())
 	case 'n':
-		d.bare()
+		d.token()
 	default:
-		v.kind, v.text = numberValue, string(d.bare())
+		v.kind, v.text = numberValue, string(d.token())
 	}
-	d.space()
 }
 
 func (d *decoder) members(v *value, s *shape) {
-	d.punctuation() // {
-	for d.b[d.i] != '}' {
-		name := d.quoted()
-		below := s.of(name)
-		d.space()
+	for d.punctuation(); d.b[d.i] != '}'; d.comma() {
+		name := unquote(d.token())
+		below := s.member(name)
 		d.punctuation() // :
-		hasParts := d.b[d.i] == '{' || d.b[d.i] == '['
-		if below == nil || !below.all && !hasParts || isLastApplied(name) {
+		isScalar := d.b[d.i] != '{' && d.b[d.i] != '['
+		if below == nil || isScalar && !below.all || string(name) == lastApplied {
 			d.skip()
-		} else {
-			v.items = append(v.items, item{name: unquote(name)})
-			d.value(&v.items[len(v.items)-1].value, below)
+			continue
 		}
-		d.comma()
+		v.items = append(v.items, item{name: string(name)})
+		d.value(&v.items[len(v.items)-1].value, below)
 	}
-	d.punctuation() // }
+	d.punctuation()
 }
 
 func (d *decoder) elements(v *value, s *shape) {
-	below := s.elements
-	if s.all {
-		below = s
-	}
-	d.punctuation() // [
-	for d.b[d.i] != ']' {
+	below := s.element()
+	for d.punctuation(); d.b[d.i] != ']'; d.comma() {
 		if below == nil {
 			d.skip()
-		} else {
-			v.items = append(v.items, item{})
-			d.value(&v.items[len(v.items)-1].value, below)
+			continue
 		}
-		d.comma()
+		v.items = append(v.items, item{})
+		d.value(&v.items[len(v.items)-1].value, below)
 	}
-	d.punctuation() // ]
-}
-
-// punctuation moves behind one character and the white space after it.
-func (d *decoder) punctuation() {
-	d.i++
-	d.space()
+	d.punctuation()
 }
 
 func (d *decoder) comma() {
@@ -132,67 +136,30 @@ func (d *decoder) comma() {
 	}
 }
 
-// quoted returns a string with its quotes as it stands in the bytes.
-func (d *decoder) quoted() []byte {
-	from := d.i
-	for d.i++; d.b[d.i] != '"'; d.i++ {
-		if d.b[d.i] == '\\' {
-			d.i++
-		}
-	}
-	d.i++
-	return d.b[from:d.i]
-}
-
-// isLastApplied takes a name as it stands in the bytes, with its quotes.
-func isLastApplied(name []byte) bool {
-	if bytes.IndexByte(name, '\\') >= 0 {
-		return unquote(name) == lastApplied
-	}
-	return string(name[1:len(name)-1]) == lastApplied
-}
-
-func (d *decoder) text() string { return unquote(d.quoted()) }
-
-// unquote returns the text of a string that is valid.
-func unquote(raw []byte) string {
+// unquote returns the text of a string.
+func unquote(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1])
+		return raw[1 : len(raw)-1]
 	}
 	var s string
 	_ = json.Unmarshal(raw, &s)
-	return s
+	return []byte(s)
 }
 
-// bare returns a number, true, false or null as it stands in the bytes.
-func (d *decoder) bare() []byte {
-	from := d.i
-	for d.i < len(d.b) {
-		switch d.b[d.i] {
-		case ',', '}', ']', ' ', '\t', '\n', '\r':
-			return d.b[from:d.i]
-		}
-		d.i++
-	}
-	return d.b[from:d.i]
-}
-
-// skip moves behind the value at i.
+// skip steps over a value, which may be nested to any depth.
 func (d *decoder) skip() {
 	for depth := 0; ; {
 		switch d.b[d.i] {
-		case '"':
-			d.quoted()
 		case '{', '[':
 			depth++
 			d.i++
 		case '}', ']':
 			depth--
 			d.i++
-		case ',', ':', ' ', '\t', '\n', '\r':
+		case ',', ':', ' ', '\n', '\t', '\r':
 			d.i++
 		default:
-			d.bare()
+			d.token()
 		}
 		if depth == 0 {
 			d.space()

@@ -3,22 +3,35 @@ package customresource
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
+// Definition is the part of a CustomResourceDefinition (apiextensions.k8s.io/v1) that is needed to
+// watch its API resource.
+type Definition struct {
+	Group, Kind, Plural string
+	Namespaced          bool
+	// Versions are the served ones.
+	Versions []string
+}
+
+func (d Definition) equal(other Definition) bool {
+	return d.Group == other.Group && d.Kind == other.Kind && d.Plural == other.Plural &&
+		d.Namespaced == other.Namespaced && slices.Equal(d.Versions, other.Versions)
+}
+
 // namespacedScope is the value of spec.scope, a ResourceScope.
 const namespacedScope = "Namespaced"
 
 var errDefinition = errors.New("a CustomResourceDefinition without group, kind or plural")
 
-// readDefinition finds in the bytes of a CustomResourceDefinition what a
-// Definition holds. The schemas, which are nearly all of it, are stepped over.
-func readDefinition(enc wire.Encoding, raw []byte) (Definition, error) {
-	var d Definition
-	var err error
+// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. The schemas, which
+// are nearly all of it, are stepped over.
+func readDefinition(enc wire.Encoding, raw []byte) (d Definition, err error) {
 	if enc == wire.JSON {
 		d, err = definitionFromJSON(raw)
 	} else {
@@ -30,29 +43,26 @@ func readDefinition(enc wire.Encoding, raw []byte) (Definition, error) {
 	return d, err
 }
 
-// definitionJSON is the part of a CustomResourceDefinition that is read.
-type definitionJSON struct {
-	Spec struct {
-		Group string `json:"group"`
-		Scope string `json:"scope"`
-		Names struct {
-			Kind   string `json:"kind"`
-			Plural string `json:"plural"`
-		} `json:"names"`
-		Versions []struct {
-			Name   string `json:"name"`
-			Served bool   `json:"served"`
-		} `json:"versions"`
-	} `json:"spec"`
-}
-
 func definitionFromJSON(raw []byte) (Definition, error) {
-	var from definitionJSON
-	if err := json.Unmarshal(raw, &from); err != nil {
+	var object struct {
+		Spec struct {
+			Group    string
+			Scope    string
+			Names    struct{ Kind, Plural string }
+			Versions []struct {
+				Name   string
+				Served bool
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &object); err != nil {
 		return Definition{}, err
 	}
-	spec := &from.Spec
-	d := Definition{Group: spec.Group, Kind: spec.Names.Kind, Plural: spec.Names.Plural, Namespaced: spec.Scope == namespacedScope}
+	spec := &object.Spec
+	d := Definition{
+		Group: spec.Group, Kind: spec.Names.Kind, Plural: spec.Names.Plural,
+		Namespaced: spec.Scope == namespacedScope,
+	}
 	for _, v := range spec.Versions {
 		if v.Served {
 			d.Versions = append(d.Versions, v.Name)
@@ -61,99 +71,78 @@ func definitionFromJSON(raw []byte) (Definition, error) {
 	return d, nil
 }
 
-// Field numbers of CustomResourceDefinition and the messages below it, from
+// Fields of CustomResourceDefinition and the messages below it, by the numbers of
 // k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1/generated.proto.
 const (
-	definitionSpec = 2
+	fieldSpec = 2
 
-	specGroup    = 1
-	specNames    = 3
-	specScope    = 4
-	specVersions = 7
+	fieldSpecGroup    = 1
+	fieldSpecNames    = 3
+	fieldSpecScope    = 4
+	fieldSpecVersions = 7
 
-	namesPlural = 1
-	namesKind   = 4
+	fieldNamesPlural = 1
+	fieldNamesKind   = 4
 
-	versionName   = 1
-	versionServed = 2
+	fieldVersionName   = 1
+	fieldVersionServed = 2
 )
 
-func definitionFromProtobuf(raw []byte) (Definition, error) {
-	var d Definition
-	err := protobufFields(raw, func(number protowire.Number, spec []byte, _ uint64) error {
-		if number != definitionSpec {
-			return nil
+func definitionFromProtobuf(raw []byte) (d Definition, err error) {
+	object := message{raw, &err}
+	spec := object.message(fieldSpec)
+	names := spec.message(fieldSpecNames)
+	d.Group = spec.text(fieldSpecGroup)
+	d.Kind, d.Plural = names.text(fieldNamesKind), names.text(fieldNamesPlural)
+	d.Namespaced = spec.text(fieldSpecScope) == namespacedScope
+	for _, content := range spec.all(fieldSpecVersions) {
+		version := message{content, &err}
+		if served := version.text(fieldVersionServed); served != "" && served != "\x00" {
+			d.Versions = append(d.Versions, version.text(fieldVersionName))
 		}
-		return protobufFields(spec, d.setSpec)
-	})
+	}
 	return d, err
 }
 
-func (d *Definition) setSpec(number protowire.Number, content []byte, _ uint64) error {
-	switch number {
-	case specGroup:
-		d.Group = string(content)
-	case specScope:
-		d.Namespaced = string(content) == namespacedScope
-	case specNames:
-		return protobufFields(content, func(number protowire.Number, name []byte, _ uint64) error {
-			switch number {
-			case namesPlural:
-				d.Plural = string(name)
-			case namesKind:
-				d.Kind = string(name)
-			}
+// message is the bytes of a protobuf message, and where the first error of reading it is kept.
+type message struct {
+	raw []byte
+	err *error
+}
+
+// all returns the contents of a field, for a number the bytes of its varint.
+func (m message) all(number protowire.Number) [][]byte {
+	var all [][]byte
+	for b := m.raw; len(b) > 0 && *m.err == nil; {
+		n, kind, tag := protowire.ConsumeTag(b)
+		if tag < 0 {
+			*m.err = protowire.ParseError(tag)
 			return nil
-		})
-	case specVersions:
-		return d.addVersion(content)
+		}
+		size := protowire.ConsumeFieldValue(n, kind, b[tag:])
+		if size < 0 {
+			*m.err = protowire.ParseError(size)
+			return nil
+		}
+		content := b[tag : tag+size]
+		b = b[tag+size:]
+		if n != number {
+			continue
+		}
+		if kind == protowire.BytesType {
+			content, _ = protowire.ConsumeBytes(content)
+		}
+		all = append(all, content)
 	}
-	return nil
+	return all
 }
 
-func (d *Definition) addVersion(version []byte) error {
-	name, served := "", false
-	err := protobufFields(version, func(number protowire.Number, content []byte, n uint64) error {
-		switch number {
-		case versionName:
-			name = string(content)
-		case versionServed:
-			served = n != 0
-		}
-		return nil
-	})
-	if err == nil && served {
-		d.Versions = append(d.Versions, name)
-	}
-	return err
-}
+// text returns the content of a field; of several the last, "" for none.
+func (m message) text(number protowire.Number) string { return string(m.message(number).raw) }
 
-// protobufFields calls visit for each field of a message: with the content of
-// one that has a length, with the number of a varint.
-func protobufFields(b []byte, visit func(number protowire.Number, content []byte, n uint64) error) error {
-	for len(b) > 0 {
-		number, kind, size := protowire.ConsumeTag(b)
-		if size < 0 {
-			return protowire.ParseError(size)
-		}
-		b = b[size:]
-		var content []byte
-		var n uint64
-		switch kind {
-		case protowire.BytesType:
-			content, size = protowire.ConsumeBytes(b)
-		case protowire.VarintType:
-			n, size = protowire.ConsumeVarint(b)
-		default:
-			size = protowire.ConsumeFieldValue(number, kind, b)
-		}
-		if size < 0 {
-			return protowire.ParseError(size)
-		}
-		if err := visit(number, content, n); err != nil {
-			return err
-		}
-		b = b[size:]
+func (m message) message(number protowire.Number) message {
+	if all := m.all(number); len(all) > 0 {
+		return message{all[len(all)-1], m.err}
 	}
-	return nil
+	return message{nil, m.err}
 }

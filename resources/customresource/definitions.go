@@ -18,17 +18,16 @@ type definitions struct {
 	mu     sync.Mutex
 	byName map[string]Definition // by the object's name
 	now    definitionsState
-	taken  bool // nothing has changed since take
 }
 
 // definitionsState says how new the definitions are.
 type definitionsState struct {
 	generation  uint64    // counts changes
-	first, last time.Time // of the changes since take
+	first, last time.Time // of the changes since the last snapshot; zero for none
 }
 
 func newDefinitions(logger *slog.Logger) *definitions {
-	return &definitions{logger: logger, byName: map[string]Definition{}, taken: true}
+	return &definitions{logger: logger, byName: map[string]Definition{}}
 }
 
 // Owns implements watch.Handler.
@@ -62,12 +61,12 @@ func (s *definitions) Delete(o watch.Object) {
 // Replace implements watch.Handler.
 func (s *definitions) Replace(all []watch.ObjectRef, _ string) {
 	listed := make(map[string]bool, len(all))
-	for _, h := range all {
-		listed[h.Name] = true
+	for _, ref := range all {
+		listed[ref.Name] = true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Collect(maps.Keys(s.byName)) {
+	for name := range s.byName {
 		if !listed[name] {
 			s.remove(name)
 		}
@@ -82,12 +81,11 @@ func (s *definitions) remove(name string) {
 }
 
 func (s *definitions) changed() {
-	now := time.Now()
-	if s.taken {
-		s.taken, s.now.first = false, now
-	}
-	s.now.last = now
 	s.now.generation++
+	s.now.last = time.Now()
+	if s.now.first.IsZero() {
+		s.now.first = s.now.last
+	}
 }
 
 func (s *definitions) state() definitionsState {
@@ -96,14 +94,12 @@ func (s *definitions) state() definitionsState {
 	return s.now
 }
 
-// take returns the definitions in the order of group and plural, and which
-// state of them that is.
-func (s *definitions) take() ([]Definition, uint64) {
+// snapshot returns the definitions in the order of group and plural, and their generation.
+func (s *definitions) snapshot() ([]Definition, uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken = true
-	all := slices.SortedFunc(maps.Values(s.byName), func(a, b Definition) int {
+	s.now = definitionsState{generation: s.now.generation}
+	return slices.SortedFunc(maps.Values(s.byName), func(a, b Definition) int {
 		return strings.Compare(a.Group+" "+a.Plural, b.Group+" "+b.Plural)
-	})
-	return all, s.now.generation
+	}), s.now.generation
 }

@@ -130,21 +130,12 @@ func TestFaultsAreLoggedOnceByAll(t *testing.T) {
 	}
 }
 
-// broken is a metric that takes every value for a list with elements.
-type broken struct{}
-
-func (broken) write(object *value, s *samples) {
-	s.write(0, labels{{name: object.items[0].items[0].name}})
-}
-func (broken) reach(*shape)                         {}
-func (broken) identifying() (labelSource, []string) { return labelSource{}, nil }
-
 // TestAFamilyThatBreaksCostsItself: the others of the object are there.
 func TestAFamilyThatBreaksCostsItself(t *testing.T) {
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}, {name: y, each: {type: Gauge, gauge: {path: [a]}}},
 		{name: y, each: {type: Gauge, gauge: {path: [a]}}}, {name: z, each: {type: Gauge, gauge: {path: [a]}}}`))
-	config.entries[0].metrics[2].each = broken{}
 	r := newRenderer(exampleGVK, config.entries, resources.Filter{}, silent())
+	r.metrics[1][1].each = nil
 	var l resources.Lines
 	if err := r.Render(wire.JSON, []byte(`{"a":1}`), &l); err != nil {
 		t.Fatal(err)

@@ -18,13 +18,13 @@ import (
 // patience is how long something may take that takes a moment.
 const patience = 30 * time.Second
 
-// followed is a running Follower and what it said.
+// followed is a running DefinitionWatcher and what it said.
 type followed struct {
 	t       *testing.T
 	changes chan []Kind
 	log     *lockedBuffer
 	checks  *prometheus.Registry
-	*Follower
+	*DefinitionWatcher
 }
 
 type lockedBuffer struct {
@@ -44,7 +44,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// follow runs a Follower until the test ends, without checks.
+// follow runs a DefinitionWatcher until the test ends, without checks.
 func follow(t *testing.T, client *watch.Client, config string) *followed {
 	t.Helper()
 	return followAndCheck(t, client, config, 0)
@@ -55,7 +55,7 @@ func followAndCheck(t *testing.T, client *watch.Client, config string, every tim
 	t.Helper()
 	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
 	f.checks = prometheus.NewPedanticRegistry()
-	f.Follower = NewFollower(FollowerOptions{
+	f.DefinitionWatcher = NewDefinitionWatcher(DefinitionWatcherOptions{
 		Config:   mustParse(t, config),
 		Client:   client,
 		Metrics:  watch.NewMetrics(prometheus.NewPedanticRegistry()),

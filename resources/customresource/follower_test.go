@@ -64,7 +64,7 @@ func TestFollowerIgnoresWhatMakesNoDifference(t *testing.T) {
 	a.put("a.example.com", "as", "A", "Namespaced", "v1", "v2")
 	a.put("other.example.com", "others", "Other", "Namespaced", "v1")
 	a.put("a.example.com", "bs", "B", "Namespaced", "v2")
-	time.Sleep(2 * quietFor) // they may count, and be found to change nothing
+	time.Sleep(2 * debounce) // they may count, and be found to change nothing
 	a.put("a.example.com", "cs", "C", "Namespaced", "v1")
 	f.wantNext("as.v1.a.example.com namespaced, cs.v1.a.example.com namespaced")
 }
@@ -105,11 +105,11 @@ func TestFollowerAsksForTheScope(t *testing.T) {
 func TestScopesAskAgain(t *testing.T) {
 	a, client := newAPI(t)
 	entries := mustParse(t, entryOf("v1", "A", "resourcePlural: as", "x")).entries
-	s := newScopes(client)
+	s := newScopeResolver(client)
 	if d := s.find(t.Context(), entries); len(d) != 1 || !d[0].Namespaced {
 		t.Errorf("got %v", d)
 	}
-	if now := time.Now(); s.due(now) || !s.due(now.Add(2*askAgainAfter)) {
+	if now := time.Now(); s.due(now) || !s.due(now.Add(2*discoveryRetry)) {
 		t.Error("it is asked again at once, or never")
 	}
 	for _, bad := range []string{"", "no JSON", `{"resources":[{"name":"others"}]}`, `[]`} {
@@ -119,12 +119,12 @@ func TestScopesAskAgain(t *testing.T) {
 		}
 	}
 	a.set(func() { a.discovery["/apis/a.example.com/v1"] = `{"resources":[{"name":"as"}]}` })
-	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*askAgainAfter)) {
+	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*discoveryRetry)) {
 		t.Errorf("got %v", d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if d := newScopes(client).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
+	if d := newScopeResolver(client).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
 		t.Errorf("got %v", d)
 	}
 }
@@ -142,7 +142,7 @@ func TestDefinitionsSink(t *testing.T) {
 	const good = `{"spec":{"group":"a.example.com","names":{"kind":"A","plural":"as"},"versions":[{"name":"v1","served":true}]}}`
 	put("as", good)
 	put("bs", strings.ReplaceAll(good, `"as"`, `"bs"`))
-	all, generation := s.take()
+	all, generation := s.snapshot()
 	if len(all) != 2 || all[0].Plural != "as" || generation != 2 {
 		t.Fatalf("got %v, %d", all, generation)
 	}
@@ -151,11 +151,11 @@ func TestDefinitionsSink(t *testing.T) {
 		t.Error("the same definition counts as a change")
 	}
 	put("as", "garbage")
-	if all, _ := s.take(); len(all) != 1 || all[0].Plural != "bs" || !strings.Contains(log.String(), "unreadable") {
+	if all, _ := s.snapshot(); len(all) != 1 || all[0].Plural != "bs" || !strings.Contains(log.String(), "unreadable") {
 		t.Errorf("got %v", all)
 	}
 	s.Replace([]watch.ObjectRef{{Name: "as"}}, "")
-	if all, _ := s.take(); len(all) != 0 {
+	if all, _ := s.snapshot(); len(all) != 0 {
 		t.Errorf("got %v", all)
 	}
 }

@@ -1,55 +1,91 @@
 package customresource
 
-import "slices"
+import (
+	"slices"
 
-// shares says what may happen to a metric whose labels do not identify the object.
-const shares = "several objects may give the same series; labels from [metadata, name] and, in namespaces, [metadata, namespace], " +
-	"or from [metadata, uid], are expected"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
 
-// identity says which parts of an object's identity the labels of a metric hold.
-type identity struct{ name, namespace, uid bool }
+// sharedSeries says what may happen to a metric whose labels do not identify the object.
+const sharedSeries = "several objects may give the same series; labels from [metadata, name] and, in namespaces, " +
+	"[metadata, namespace], or from [metadata, uid], are expected"
+
+// identity names the labels that hold an object's uid, namespace and name; "" where none does.
+type identity struct{ uid, namespace, name string }
 
 // complete reports whether no two objects of a kind have the same labels.
 func (i identity) complete(namespaced bool) bool {
-	return i.uid || i.name && (i.namespace || !namespaced)
+	return i.uid != "" || i.name != "" && (i.namespace != "" || !namespaced)
 }
 
-func (i identity) with(p path) identity {
-	return identity{
-		name:      i.name || p.covers("name"),
-		namespace: i.namespace || p.covers("namespace"),
-		uid:       i.uid || p.covers("uid"),
-	}
-}
-
-// identifies returns the identity in the labels of each of the metric's series. A
-// label of the nearer kind replaces one of the same name: what it hides is not there.
-func (m *metric) identifies() identity {
-	own, names := m.each.identifying()
-	var i identity
-	for _, s := range m.labels.maps {
-		i = i.with(s.path)
-	}
-	for _, s := range own.maps {
-		i = i.with(s.path)
-	}
-	for _, s := range m.labels.paths {
-		hidden := slices.Contains(names, s.name) || slices.ContainsFunc(own.paths, func(o pathSource) bool { return o.name == s.name })
-		if !hidden {
-			i = i.with(s.path)
-		}
-	}
-	for _, s := range own.paths {
-		i = i.with(s.path)
+// minimal returns the labels that are enough to be complete; none when all are not.
+func (i identity) minimal(namespaced bool) identity {
+	switch {
+	case i.uid != "":
+		return identity{uid: i.uid}
+	case !i.complete(namespaced):
+		return identity{}
+	case !namespaced:
+		return identity{name: i.name}
 	}
 	return i
 }
 
-// covers reports whether p leads from an object to that member of its metadata, or
-// to what contains it.
-func (p path) covers(member string) bool {
-	whole := []string{"metadata", member}
-	if len(p) > len(whole) {
+// identity returns the labels of the metric's series that hold the object's identity. Labels that
+// others replace don't count. If certain, neither do labels that may be missing or replaced in some
+// objects: those copied from maps, and those of single values below the object.
+func (m *metric) identity(certain bool) identity {
+	var i identity
+	e := m.each
+	taken := []string{e.labelName}
+	for _, l := range reservedLabels(schema.GroupVersionKind{}) {
+		taken = append(taken, l.name)
+	}
+	copied := false
+	for _, l := range slices.Backward(e.labels.read) { // the last one wins
+		if !certain || len(e.path) == 0 && e.kind != typeInfo { // an info also reads them from the members of a map
+			l.path = slices.Concat(e.path, l.path)
+			i.add(l, taken, certain)
+		}
+		taken = append(taken, l.name)
+		copied = copied || l.isMap
+	}
+	if certain && copied {
+		return i // the keys of a map may take the place of all other labels
+	}
+	taken = append(taken, e.byKey)
+	for _, l := range slices.Backward(m.labels.read) {
+		i.add(l, taken, certain)
+		taken = append(taken, l.name)
+	}
+	return i
+}
+
+// add notes the part of the identity that a label of the object holds.
+func (i *identity) add(l labelPath, taken []string, certain bool) {
+	name := l.name
+	switch {
+	case l.isMap && certain, !l.isMap && slices.Contains(taken, name):
+		return
+	case l.isMap:
+		name += wildcard
+	}
+	if l.path.holds("uid", certain) {
+		i.uid = name
+	}
+	if l.path.holds("namespace", certain) {
+		i.namespace = name
+	}
+	if l.path.holds("name", certain) {
+		i.name = name
+	}
+}
+
+// holds reports whether p leads to that field of an object's metadata or, unless exact, to a value
+// that contains it.
+func (p path) holds(field string, exact bool) bool {
+	whole := []string{"metadata", field}
+	if len(p) > len(whole) || exact && len(p) < len(whole) {
 		return false
 	}
 	for i, s := range p {
@@ -60,22 +96,18 @@ func (p path) covers(member string) bool {
 	return true
 }
 
-// identifying returns the labels of each with paths from the object, and the names
-// of those that have other values.
-func (e *source) identifying() (own labelSource, names []string) {
-	for _, s := range e.labels.maps {
-		own.maps = append(own.maps, mapSource{s.prefix, slices.Concat(e.path, s.path)})
+// SharedFamilies returns the families, by index, of which two objects may give the same series: those
+// with a sample that lacks the object's uid, or its name and, unless the kind has no namespaces, its
+// namespace.
+func (r *Renderer) SharedFamilies(namespaced bool) []int {
+	var shared []int
+	for i, metrics := range r.metrics {
+		first := metrics[0].identity(true).minimal(namespaced)
+		// Labels that identify the objects of one metric may hold anything in another.
+		differs := func(m *reported) bool { return m.identity(true).minimal(namespaced) != first }
+		if first == (identity{}) || slices.ContainsFunc(metrics, differs) {
+			shared = append(shared, i)
+		}
 	}
-	for _, s := range e.labels.paths {
-		own.paths = append(own.paths, pathSource{s.name, slices.Concat(e.path, s.path)})
-	}
-	if e.byKey != "" {
-		names = append(names, e.byKey)
-	}
-	return own, names
-}
-
-func (t *stateSet) identifying() (own labelSource, names []string) {
-	own, names = t.source.identifying()
-	return own, append(names, t.labelName)
+	return shared
 }

@@ -10,30 +10,14 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Definition is what has to be known of an API resource to follow it, as a
-// CustomResourceDefinition (apiextensions.k8s.io/v1) tells it.
-type Definition struct {
-	Group, Kind, Plural string
-	Namespaced          bool
-	// Versions are the served ones.
-	Versions []string
-}
-
-func (d Definition) equal(other Definition) bool {
-	return d.Group == other.Group && d.Kind == other.Kind && d.Plural == other.Plural &&
-		d.Namespaced == other.Namespaced && slices.Equal(d.Versions, other.Versions)
-}
-
-// Kind is a custom resource to export. Kinds are comparable: as long as nothing
-// changes for a resource, a Follower hands out the same Kind.
+// Kind is a custom resource to export. Kinds are comparable: as long as nothing changes for a
+// resource, a DefinitionWatcher returns the same Kind.
 type Kind struct {
 	// Name names the kind in self-metrics and in a scrape's choice of resources:
-	// plural.version.group, as kubectl takes it. Plurals alone are not unique.
-	// Custom resources need not be named in --resources: the configuration
-	// enables them.
+	// plural.version.group, as kubectl takes it. Plurals alone are not unique. Custom resources need
+	// not be named in --resources: the configuration enables them.
 	Name string
-	// Resource is the API resource that is listed and watched. Its objects have
-	// to be asked for as JSON.
+	// Resource is the API resource that is listed and watched. Its objects must be requested as JSON.
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace filters.
 	Namespaced bool
@@ -41,28 +25,31 @@ type Kind struct {
 	Renderer *Renderer
 }
 
-// nameOf returns the Name of a resource's kind.
-func nameOf(r schema.GroupVersionResource) string {
-	return r.Resource + "." + r.Version + "." + r.Group
+// same reports whether two kinds of one configuration are equal but for their renderers.
+func (k Kind) same(other Kind) bool {
+	return k.Resource == other.Resource && k.Namespaced == other.Namespaced && k.Renderer.gvk == other.Renderer.gvk
 }
 
-// Kinds returns the kinds that the configuration and the definitions give, in
-// the order of their names: of each definition every served version that an
-// entry names, by a wildcard or by itself. All entries of one kind are joined.
+// Kinds returns the kinds of the configuration, in the order of their names: of each definition every
+// served version that an entry names, by a wildcard or by itself. All entries of one kind are joined.
 //
-// A kind of which there is no definition is there as well when its entry gives
-// a resourcePlural and no wildcard; it is taken to be namespaced. Kinds of which
-// f selects no family are left out. What the kinds' objects lack is logged to
-// logger.
+// A kind without a definition is included when its entry gives a resourcePlural and no wildcard; it
+// counts as namespaced. Kinds of which f selects no family are left out. The logger gets the issues of
+// the kinds' objects.
 func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slog.Logger) []Kind {
 	var kinds []Kind
 	add := func(gvk schema.GroupVersionKind, plural string, namespaced bool) {
-		entries := c.entriesOf(gvk)
+		var entries []*entry
+		for _, e := range c.entries {
+			if e.matches(gvk) {
+				entries = append(entries, e)
+			}
+		}
 		gvr := gvk.GroupVersion().WithResource(plural)
 		if len(entries) == 0 || slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == gvr }) {
 			return
 		}
-		k := Kind{Name: nameOf(gvr), Resource: gvr, Namespaced: namespaced}
+		k := Kind{Name: plural + "." + gvk.Version + "." + gvk.Group, Resource: gvr, Namespaced: namespaced}
 		k.Renderer = newRenderer(gvk, entries, f, logger.With("resource", k.Name))
 		if len(k.Renderer.families) > 0 {
 			kinds = append(kinds, k)
@@ -80,24 +67,14 @@ func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slo
 	return kinds
 }
 
-func (c *Config) entriesOf(gvk schema.GroupVersionKind) []*entry {
-	var of []*entry
-	for _, e := range c.entries {
-		if e.matches(gvk) {
-			of = append(of, e)
-		}
-	}
-	return of
-}
-
-// undefined returns the entries that can do without a definition and have none.
+// undefined returns the fully specified entries without a definition.
 func (c *Config) undefined(definitions []Definition) []*entry {
 	var all []*entry
 	for _, e := range c.entries {
 		defined := slices.ContainsFunc(definitions, func(d Definition) bool {
 			return d.Group == e.gvk.Group && d.Kind == e.gvk.Kind
 		})
-		if e.pinned() && !defined {
+		if e.fullySpecified() && !defined {
 			all = append(all, e)
 		}
 	}

@@ -9,11 +9,11 @@ import (
 // label is one label of a sample.
 type label struct{ name, value string }
 
-// labels are the labels of a sample; where a name stands twice, the later wins.
+// labels are the labels of a sample; of several with one name the last counts.
 type labels []label
 
-// settle sorts the labels by name and leaves one of each name.
-func (l labels) settle() labels {
+// normalize sorts the labels by name and leaves one of each name.
+func (l labels) normalize() labels {
 	slices.SortStableFunc(l, func(a, b label) int { return strings.Compare(a.name, b.name) })
 	kept := l[:0]
 	for i := range l {
@@ -24,95 +24,73 @@ func (l labels) settle() labels {
 	return kept
 }
 
-// labelSource says where labels come from: what is fixed, the maps that are
-// copied, and single values. Each wins over those before it.
+// labelSource says where labels come from. Labels that are read replace fixed ones, and labels of
+// single values, which come last in read, replace those that are copied from maps.
 type labelSource struct {
 	fixed labels
-	maps  []mapSource
-	paths []pathSource
+	read  []labelPath
 }
 
-type mapSource struct {
-	prefix string
-	path   path
+// labelPath is a label that is read from an object, or a map whose members become labels.
+type labelPath struct {
+	name  string // of the label, or the prefix of the labels that are copied from a map
+	isMap bool
+	path  path
 }
 
-type pathSource struct {
-	name string
-	path path
-}
-
-// newLabelSource joins fixed labels with those read from paths. A key that ends
-// with a star copies a map, with the text before the star as the prefix, and so
-// does one that begins with a star, without a prefix. Maps are copied in the order
-// of their keys, so that the last one wins.
-func newLabelSource(fixed map[string]string, from map[string]path) labelSource {
+// newLabelSource joins fixed labels with those read from paths. A key that ends with a star copies a
+// map, with the text before the star as the prefix, and so does one that begins with a star, without
+// a prefix. Maps are copied in the order of their keys.
+func newLabelSource(fixed map[string]string, read map[string]path) labelSource {
 	var s labelSource
 	for _, name := range slices.Sorted(maps.Keys(fixed)) {
 		s.fixed = append(s.fixed, label{labelName(name), fixed[name]})
 	}
-	keys := slices.Sorted(maps.Keys(from))
-	for _, key := range keys {
-		if prefix, isMap := copies(key); isMap {
-			s.maps = append(s.maps, mapSource{prefix, from[key]})
+	var single []labelPath
+	for _, key := range slices.Sorted(maps.Keys(read)) {
+		if prefix, ok := strings.CutSuffix(key, "*"); ok {
+			s.read = append(s.read, labelPath{prefix, true, read[key]})
+		} else if strings.HasPrefix(key, "*") {
+			s.read = append(s.read, labelPath{"", true, read[key]})
+		} else {
+			single = append(single, labelPath{labelName(key), false, read[key]})
 		}
 	}
-	for _, key := range keys {
-		if _, isMap := copies(key); !isMap {
-			s.paths = append(s.paths, pathSource{labelName(key), from[key]})
-		}
-	}
+	s.read = append(s.read, single...)
 	return s
 }
 
-// copies reports whether a key of labelsFromPath copies a map, and with what prefix.
-func copies(key string) (prefix string, ok bool) {
-	if prefix, ok = strings.CutSuffix(key, "*"); ok {
-		return prefix, true
-	}
-	return "", strings.HasPrefix(key, "*")
-}
-
-// append appends the labels that v gives. What is missing gives no label; an
-// empty text gives an empty one. Of the members of a map, whose keys users choose, only
-// those become labels that may.
-func (s *labelSource) append(l labels, v *value, may func(name string) bool) labels {
+// append appends the labels that v gives. A missing value gives no label, an empty text an empty
+// one. Labels copied from a map, whose keys users choose, are subject to mayCopy.
+func (s *labelSource) append(l labels, v *value, mayCopy func(name string) bool) labels {
 	l = append(l, s.fixed...)
-	for _, m := range s.maps {
-		from := m.path.get(v)
-		if !from.isObject() {
-			continue
-		}
-		for i := range from.items {
-			name := labelName(m.prefix + from.items[i].name)
-			if may(name) {
-				l = append(l, label{name, from.items[i].label()})
-			}
-		}
-	}
-	for _, p := range s.paths {
-		if from := p.path.get(v); !from.isNull() {
+	for i := range s.read {
+		p := &s.read[i]
+		from := p.path.get(v)
+		switch {
+		case !p.isMap && !from.isNull():
 			l = append(l, label{p.name, from.label()})
+		case p.isMap && from.isObject():
+			for i := range from.items {
+				if name := labelName(p.name + from.items[i].name); mayCopy(name) {
+					l = append(l, label{name, from.items[i].label()})
+				}
+			}
 		}
 	}
 	return l
 }
 
-// reach returns the paths that the labels are read from.
-func (s *labelSource) reach() []path {
-	var all []path
-	for _, m := range s.maps {
-		all = append(all, m.path)
+// addTo adds what the labels read below a value to its shape.
+func (s *labelSource) addTo(value *shape) {
+	for _, p := range s.read {
+		value.add(p.path)
 	}
-	for _, p := range s.paths {
-		all = append(all, p.path)
-	}
-	return all
 }
 
-// copyable reports whether a label that is copied from a map may have a name: not that of
-// a common label, which the configuration sets, nor one by which Prometheus tells its
-// targets apart, nor one that it keeps for itself.
+// copyable reports whether a label that is copied from a map may have a name: not that of a common
+// label, which the configuration sets, nor one by which Prometheus tells its targets apart, nor one
+// that it reserves for itself.
 func (l labels) copyable(name string) bool {
 	if name == "job" || name == "instance" || strings.HasPrefix(name, "__") {
 		return false
@@ -120,8 +98,7 @@ func (l labels) copyable(name string) bool {
 	return !slices.ContainsFunc(l, func(common label) bool { return common.name == name })
 }
 
-// labelName makes a name into one that Prometheus takes in every format: what
-// is not allowed becomes an underscore.
+// labelName makes a name valid in every exposition format: other characters become underscores.
 func labelName(s string) string {
 	if s == "" || s[0] >= '0' && s[0] <= '9' {
 		return labelName("_" + s)

@@ -6,43 +6,128 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// metric is one entry of a resource's metrics: it gives some of the samples of
-// a family. It is immutable.
+// metric is one entry of a resource's metrics: it gives some of the samples of a family. It is
+// immutable.
 type metric struct {
 	family *resources.Family // shared by all metrics of the name
 	place  string            // where the configuration names it
-	level  slog.Level        // at which its faults are logged
+	level  slog.Level        // of the log lines about its issues
 	labels labelSource
-	each   each
+	each   *each
 }
 
-// each is what the types of metrics differ in.
-type each interface {
-	// write appends the samples of an object.
-	write(object *value, s *samples)
-	// reach adds what write reads of an object.
-	reach(s *shape)
-	// identifying returns the labels that it reads from an object, and the names
-	// of its other labels.
-	identifying() (own labelSource, names []string)
+// The types of metrics; case does not matter.
+const (
+	typeGauge    = "Gauge"
+	typeStateSet = "StateSet"
+	typeInfo     = "Info"
+)
+
+// each says where the values of a metric are, and which labels belong to a single one of them.
+type each struct {
+	kind      string // one of the types
+	path      path
+	valueFrom path // relative to path
+	labels    labelSource
+	byKey     string   // the label for the name of a map's member; "" for none
+	nilIsZero bool     // of a gauge
+	labelName string   // of a state set
+	states    []string // of a state set
 }
 
-// source is what all types have: where the values are, and the labels that
-// belong to a single one of them.
-type source struct {
-	path   path
-	byKey  string // the label that names a map's member; "" for none
-	labels labelSource
+// write appends the samples of an object.
+func (e *each) write(object *value, s *samples) {
+	at := e.path.get(object)
+	switch {
+	case e.kind == typeInfo:
+		e.writeInfos(at, s)
+	case at.isList():
+		for i := range at.items {
+			e.writeValue(&at.items[i].value, s)
+		}
+	case at.isObject() && e.kind == typeGauge:
+		e.writeMembers(at, s)
+	default:
+		e.writeValue(at, s)
+	}
+}
+
+// writeValue appends the samples of a single value. A state set counts a map as such a value.
+func (e *each) writeValue(v *value, s *samples) {
+	at := e.valueFrom.get(v)
+	switch {
+	case at.isNull() && !e.nilIsZero:
+		s.recordMissing(v)
+	case e.kind == typeGauge:
+		if f, ok := at.float(); ok || at.isNull() {
+			s.write(f, e.own(s, "", v, nil))
+		} else {
+			s.skip(noNumber)
+		}
+	case at.kind != textValue:
+		s.skip(noText)
+	default:
+		e.writeStates(at.text, e.own(s, "", v, nil), s)
+	}
+}
+
+// writeStates gives a sample for each state: 1 for the current one, 0 for the others.
+func (e *each) writeStates(current string, own labels, s *samples) {
+	own = append(own, label{name: e.labelName})
+	for _, state := range e.states {
+		own[len(own)-1].value = state
+		s.write(boolToFloat(state == current), own)
+	}
+	s.own = own
+}
+
+// writeMembers gives a sample for each member of a map that has a number. A valueFrom of a single
+// step may also name one of the members itself. Without valueFrom, members of other types are no
+// issue: maps hold various fields.
+func (e *each) writeMembers(whole *value, s *samples) {
+	for i := range whole.items {
+		member := &whole.items[i]
+		at := e.valueFrom.get(&member.value)
+		if len(e.valueFrom) == 1 && e.valueFrom[0].step == member.name {
+			at = &member.value
+		}
+		f, ok := at.float()
+		switch {
+		case ok, at.isNull() && e.nilIsZero:
+			s.write(f, e.own(s, member.name, &member.value, whole))
+		case !at.isNull() && len(e.valueFrom) > 0:
+			s.skip(noNumber)
+		}
+	}
+}
+
+// writeInfos gives 1 for each element of a list, for a map as a whole and for each of its members, or
+// for the value itself, as far as these have labels.
+func (e *each) writeInfos(at *value, s *samples) {
+	write := func(key string, v *value) {
+		if own := e.own(s, key, v, nil); len(own) > 0 {
+			s.write(1, own)
+		}
+	}
+	if !at.isList() {
+		write("", at)
+	}
+	if at == nil {
+		return
+	}
+	for i := range at.items {
+		write(at.items[i].name, &at.items[i].value)
+	}
 }
 
 // maxCopied bounds the labels that are copied from maps for one family of an object. A map of
-// 100,000 members that is copied for each of them asks for 10^10, of which few may be left
-// when their names become the same.
+// 100,000 members that is copied for each of them asks for 10^10, of which few may be left when
+// their names become the same.
 const maxCopied = 1 << 20
 
-// own returns the labels that belong to v: the key of a map's member, then the
-// labels that v gives, then those that the map gives. The later ones win.
-func (e *source) own(s *samples, key string, v, parent *value) labels {
+// own returns the labels that belong to v: the key of a map's member, then the labels that v gives,
+// then those that the map gives. The later ones win.
+func (e *each) own(s *samples, key string, v, parent *value) labels {
 	s.own = s.own[:0]
 	if s.out.Full() { // a map may be copied for each of its members
 		return s.own
@@ -60,136 +145,19 @@ func (e *source) own(s *samples, key string, v, parent *value) labels {
 	return s.own
 }
 
-// reachWith adds what the labels and the given paths reach. With members all
-// members of a map are needed, those included that the paths lead nowhere from.
-func (e *source) reachWith(s *shape, members bool, more ...path) {
-	s.addEach(e.path, members, append(more, e.labels.reach()...)...)
-}
-
-// gauge gives the value that valueFrom leads to: of each element of a list, of
-// each member of a map, or of the value itself.
-type gauge struct {
-	source
-	valueFrom path
-	nilIsZero bool
-}
-
-func (g *gauge) write(object *value, s *samples) {
-	at := g.path.get(object)
-	switch {
-	case at.isObject():
-		g.writeMembers(at, s)
-	case at.isList():
-		for i := range at.items {
-			g.writeValue(&at.items[i].value, s)
+// addTo adds what write reads of an object to its shape.
+func (e *each) addTo(object *shape) {
+	object.visit(e.path, func(end *shape) {
+		// Every member of a map is needed when each gives a sample, whatever it holds.
+		end.all = end.all || e.byKey != "" || e.nilIsZero
+		for _, value := range []*shape{end, end.eachChild()} {
+			if e.kind != typeInfo {
+				value.add(e.valueFrom)
+			}
+			e.labels.addTo(value)
 		}
-	default:
-		g.writeValue(at, s)
-	}
-}
-
-func (g *gauge) writeValue(v *value, s *samples) {
-	at := g.valueFrom.get(v)
-	f, ok := at.float()
-	switch {
-	case ok, at.isNull() && g.nilIsZero:
-		s.write(f, g.own(s, "", v, nil))
-	case at.isNull():
-		s.miss(v)
-	default:
-		s.skip(noNumber)
-	}
-}
-
-// writeMembers gives a sample for each member of a map that has a number. A
-// valueFrom of a single step may also name one of the members itself. Without
-// valueFrom, members of other types are no fault: maps hold various fields.
-func (g *gauge) writeMembers(whole *value, s *samples) {
-	for i := range whole.items {
-		member := &whole.items[i]
-		at := g.valueFrom.get(&member.value)
-		if len(g.valueFrom) == 1 && g.valueFrom[0].step == member.name {
-			at = &member.value
+		if e.kind == typeGauge && len(e.valueFrom) == 1 {
+			end.child(e.valueFrom[0].step).all = true
 		}
-		f, ok := at.float()
-		switch {
-		case ok, at.isNull() && g.nilIsZero:
-			s.write(f, g.own(s, member.name, &member.value, whole))
-		case !at.isNull() && len(g.valueFrom) > 0:
-			s.skip(noNumber)
-		}
-	}
+	})
 }
-
-func (g *gauge) reach(s *shape) {
-	g.reachWith(s, g.byKey != "" || g.nilIsZero, g.valueFrom)
-	if len(g.valueFrom) == 1 {
-		s.at(g.path, func(end *shape) { end.child(g.valueFrom[0].step).all = true })
-	}
-}
-
-// stateSet gives a sample for each state of a list: 1 for the one that the text
-// is equal to, 0 for the others. A map counts as a whole.
-type stateSet struct {
-	source
-	valueFrom path
-	labelName string
-	states    []string
-}
-
-func (t *stateSet) write(object *value, s *samples) {
-	at := t.path.get(object)
-	if !at.isList() {
-		t.writeValue(at, s)
-		return
-	}
-	for i := range at.items {
-		t.writeValue(&at.items[i].value, s)
-	}
-}
-
-func (t *stateSet) writeValue(v *value, s *samples) {
-	at := t.valueFrom.get(v)
-	if at.isNull() {
-		s.miss(v)
-		return
-	}
-	if at.kind != textValue {
-		s.skip(noText)
-		return
-	}
-	own := append(t.own(s, "", v, nil), label{name: t.labelName})
-	for _, state := range t.states {
-		own[len(own)-1].value = state
-		s.write(truth(state == at.text), own)
-	}
-	s.own = own
-}
-
-func (t *stateSet) reach(s *shape) { t.reachWith(s, false, t.valueFrom) }
-
-// info gives 1, with labels that tell something: for each element of a list, for a
-// map as a whole and for each of its members, or for the value itself. Where none
-// of the labels is found there is nothing to tell.
-type info struct{ source }
-
-func (n *info) write(object *value, s *samples) {
-	at := n.path.get(object)
-	if !at.isList() {
-		n.writeValue("", at, s)
-	}
-	if at == nil {
-		return
-	}
-	for i := range at.items {
-		n.writeValue(at.items[i].name, &at.items[i].value, s)
-	}
-}
-
-func (n *info) writeValue(key string, v *value, s *samples) {
-	if own := n.own(s, key, v, nil); len(own) > 0 {
-		s.write(1, own)
-	}
-}
-
-func (n *info) reach(s *shape) { n.reachWith(s, n.byKey != "") }

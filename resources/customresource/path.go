@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// lastApplied is the annotation in which kubectl keeps the whole object as it was
-// applied, with all secrets that it may hold. Its value is never read: [decode]
-// leaves it out wherever it is, and a path that names it is refused.
+// lastApplied is the annotation in which kubectl keeps the whole object as it was applied, with all
+// secrets in it. [decode] leaves it out at every depth, and a path that names it is refused.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // path leads from a value of an object to one below it. It is immutable.
@@ -21,19 +20,21 @@ const (
 	byName segmentKind = iota
 	// byElement takes the first element of a list whose member equals a value.
 	byElement
-	// byMatch takes a member of an object if it is a text that equals a value,
-	// else the member that has the whole step as its name.
+	// byMatch takes a member of an object if it is a text that equals a value, else the member whose
+	// name is the whole step.
 	byMatch
 )
 
 // segment is one step of a path.
 type segment struct {
-	kind    segmentKind
-	step    string // as it is written
-	name    string // of the member
-	index   int    // of an element, counted from the end when negative
-	isIndex bool   // the name is a number
-	want    wanted
+	kind     segmentKind
+	step     string // as it is written
+	name     string // of the member
+	index    int    // of an element, counted from the end when negative
+	isIndex  bool   // the name is a number
+	want     string // the value that a lookup compares with
+	number   float64
+	isNumber bool // want reads as number
 }
 
 // newSegment reads one step of a path. Brackets that are not closed are part of a name.
@@ -46,13 +47,15 @@ func newSegment(s string) (segment, error) {
 	name, want, isMatch := strings.Cut(inner, "=")
 	switch {
 	case name == lastApplied:
-		return segment{}, fmt.Errorf("%q: the annotation %s holds the whole object, secrets included; it is never exported", s, lastApplied)
+		return segment{}, fmt.Errorf("%q: the annotation %s holds the whole object, secrets included; it is never exported",
+			s, lastApplied)
 	case isLookup && !isMatch:
 		return segment{}, fmt.Errorf("%q: a lookup is written [key=value]; an index has no brackets", s)
 	case isLookup:
-		return segment{kind: byElement, step: s, name: name, want: newWanted(want)}, nil
+		number, isNumber := textFloat(want)
+		return segment{kind: byElement, step: s, name: name, want: want, number: number, isNumber: isNumber}, nil
 	case isMatch && !strings.Contains(want, "="):
-		return segment{kind: byMatch, step: s, name: name, want: wanted{text: want}}, nil
+		return segment{kind: byMatch, step: s, name: name, want: want}, nil
 	}
 	index, err := strconv.Atoi(s)
 	return segment{kind: byName, step: s, name: s, index: index, isIndex: err == nil}, nil
@@ -71,20 +74,20 @@ func (s segment) doubt() string {
 
 // get returns the value that p leads to from v; nil when there is none.
 func (p path) get(v *value) *value {
-	for _, s := range p {
-		if v = s.get(v); v == nil {
+	for i := range p {
+		if v = p[i].get(v); v == nil {
 			return nil
 		}
 	}
 	return v
 }
 
-func (s segment) get(v *value) *value {
+func (s *segment) get(v *value) *value {
 	switch {
 	case v.isObject() && s.kind == byName:
 		return v.member(s.name)
 	case v.isObject() && s.kind == byMatch:
-		if m := v.member(s.name); m != nil && m.kind == textValue && m.text == s.want.text {
+		if m := v.member(s.name); m != nil && m.kind == textValue && m.text == s.want {
 			return m
 		}
 		return v.member(s.step)
@@ -93,7 +96,7 @@ func (s segment) get(v *value) *value {
 	case v.isList() && s.kind == byElement:
 		for i := range v.items {
 			e := &v.items[i].value
-			if e.isObject() && s.want.equals(e.member(s.name)) {
+			if e.isObject() && s.equals(e.member(s.name)) {
 				return e
 			}
 		}
@@ -101,34 +104,18 @@ func (s segment) get(v *value) *value {
 	return nil
 }
 
-// wanted is the value that a lookup compares with, in all forms that it may have.
-type wanted struct {
-	text     string
-	number   float64
-	isNumber bool
-	boolean  bool
-	isBool   bool
-}
-
-func newWanted(text string) wanted {
-	w := wanted{text: text}
-	w.number, w.isNumber = textFloat(text)
-	b, err := strconv.ParseBool(text)
-	w.boolean, w.isBool = b, err == nil
-	return w
-}
-
-// equals reports whether v is the text, or the same as a gauge's value, or the same
-// boolean. So true finds "True" and 1 finds "1.0".
-func (w wanted) equals(v *value) bool {
-	if v.isNull() {
+// equals reports whether v is the wanted text, number or boolean. So true finds "True" and 1 finds
+// "1.0".
+func (s *segment) equals(v *value) bool {
+	switch {
+	case v.isNull():
 		return false
-	}
-	if v.kind == textValue && v.text == w.text {
+	case v.kind == textValue && v.text == s.want:
 		return true
+	case v.kind == boolValue && !s.isNumber: // such as t
+		b, err := strconv.ParseBool(s.want)
+		return err == nil && b == (v.text == "true")
 	}
-	if f, ok := v.float(); w.isNumber && ok && f == w.number {
-		return true
-	}
-	return w.isBool && v.kind == boolValue && (v.text == "true") == w.boolean
+	f, ok := v.float()
+	return s.isNumber && ok && f == s.number
 }

@@ -13,14 +13,14 @@ import (
 
 var errEncoding = errors.New("custom resources are read as JSON only")
 
-// Renderer turns the objects of one kind of custom resource into lines. It is
-// safe for concurrent use.
+// Renderer turns the objects of one kind of custom resource into lines. It is safe for concurrent
+// use.
 type Renderer struct {
 	gvk      schema.GroupVersionKind
 	families []resources.Family
 	metrics  [][]*reported // of each family
 	shape    shape
-	// copiedWin lets labels copied by a star take the place of common labels.
+	// copiedWin lets labels copied by a star replace common labels.
 	copiedWin bool
 	logger    *slog.Logger
 	pool      sync.Pool // of *samples
@@ -29,44 +29,41 @@ type Renderer struct {
 // newRenderer makes the renderer of a kind from the entries that name it.
 func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter, logger *slog.Logger) *Renderer {
 	r := &Renderer{gvk: gvk, logger: logger, copiedWin: f.CopiedLabelsWin()}
-	place := map[string]int{}
+	index := map[string]int{}
 	for _, e := range entries {
 		for _, m := range e.metrics {
 			if !f.Selects(*m.family) {
 				continue
 			}
-			i, ok := place[m.family.Name]
+			i, ok := index[m.family.Name]
 			if !ok {
 				i = len(r.families)
-				place[m.family.Name] = i
+				index[m.family.Name] = i
 				r.families = append(r.families, *m.family)
 				r.metrics = append(r.metrics, nil)
 			}
 			r.metrics[i] = append(r.metrics[i], &reported{metric: m})
-			m.each.reach(&r.shape)
-			for _, p := range m.labels.reach() {
-				r.shape.add(p)
-			}
+			m.each.addTo(&r.shape)
+			m.labels.addTo(&r.shape)
 		}
 	}
-	r.shape.settle()
+	r.shape.normalize()
 	return r
 }
 
 // Families returns the families rendered, in order: Lines.Ends has one entry for each.
 func (r *Renderer) Families() []resources.Family { return r.families }
 
-// Render replaces what l holds by the lines of the object in raw, which has to
-// be JSON. An error says that the bytes are no object; l is then to be ignored. A value
-// that can't be used costs its sample, is counted in l.Skipped, and logged the first time.
-// l.Limit bounds the lines: labels copied from a map stand on each of an object's samples,
-// so that an object of a megabyte could be written to ask for terabytes.
+// Render replaces the content of l with the lines of the object in raw, which must be JSON. An error
+// means that the bytes are no object, and l is invalid. A value that can't be used costs its sample,
+// is counted in l.Skipped, and logged the first time. l.Limit bounds the lines: labels copied from a
+// map stand on each of an object's samples, so that an object of a megabyte could ask for terabytes.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	s, ok := r.pool.Get().(*samples)
 	if !ok {
 		s = &samples{}
 	}
-	// As with built-in kinds: what no one thought of costs one object, no more.
+	// As with built-in kinds, data that nobody thought of costs one object, no more.
 	defer func() {
 		if p := recover(); p != nil {
 			err = resources.NewPanic(p)
@@ -82,16 +79,16 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	if err != nil {
 		return err
 	}
+	s.reserved = reservedLabels(r.gvk)
 	resources.WriteFamilies(l, r.families, func(i int, out *resources.SampleWriter) {
 		s.out, s.work = out, 0
 		for _, m := range r.metrics[i] {
-			s.common = m.labels.fixed
-			if r.copiedWin {
-				s.common = nil
-			}
-			s.base = m.labels.append(s.base[:0], object, s.mayCopy).settle()
-			s.reserved = r.reserved()
 			s.found = 0
+			s.common = nil
+			if !r.copiedWin {
+				s.common = m.labels.fixed
+			}
+			s.base = m.labels.append(s.base[:0], object, s.mayCopy).normalize()
 			m.each.write(object, s)
 			r.report(m, s.found, raw)
 		}
@@ -99,12 +96,12 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	return nil
 }
 
-// reserved are the labels that no configuration changes.
-func (r *Renderer) reserved() [3]label {
+// reservedLabels are the labels that no configuration changes.
+func reservedLabels(gvk schema.GroupVersionKind) [3]label {
 	return [3]label{
-		{"customresource_group", r.gvk.Group},
-		{"customresource_kind", r.gvk.Kind},
-		{"customresource_version", r.gvk.Version},
+		{"customresource_group", gvk.Group},
+		{"customresource_kind", gvk.Kind},
+		{"customresource_version", gvk.Version},
 	}
 }
 
@@ -112,11 +109,11 @@ func (r *Renderer) reserved() [3]label {
 type samples struct {
 	out      *resources.SampleWriter
 	work     int    // labels that were copied for the family; see maxCopied
-	found    faults // of the metric
+	found    issues // of the metric
 	reserved [3]label
 	common   labels // of the configuration
 	base     labels // of all samples of the metric
-	own      labels // of one sample; scratch of source.own
+	own      labels // of one sample; scratch of each.own
 	joined   labels
 	pairs    []string
 }
@@ -131,25 +128,25 @@ func (s *samples) mayCopy(name string) bool {
 	return may
 }
 
-// write appends a sample unless its series stands there already.
+// write appends a sample unless the object has given its series before.
 func (s *samples) write(v float64, own labels) {
 	if s.out.Full() {
 		return
 	}
-	s.joined = append(append(append(s.joined[:0], s.base...), own...), s.reserved[:]...).settle()
+	s.joined = append(append(append(s.joined[:0], s.base...), own...), s.reserved[:]...).normalize()
 	s.pairs = s.pairs[:0]
 	for _, l := range s.joined {
 		s.pairs = append(s.pairs, l.name, l.value)
 	}
 	if !s.out.SampleIfNew(v, s.pairs...) {
-		s.skip(repeated)
+		s.skip(duplicate)
 	}
 }
 
 // maxIdleLabels bounds the scratch that is kept from one object to the next.
 const maxIdleLabels = 1 << 10
 
-// release lets go of everything that belongs to an object.
+// release drops all references to an object.
 func (s *samples) release() {
 	if cap(s.base)+cap(s.own)+cap(s.joined) > maxIdleLabels {
 		*s = samples{}

@@ -1,17 +1,13 @@
 package customresource
 
-import (
-	"bytes"
-	"cmp"
-)
+import "cmp"
 
-// shape says which parts of an object are decoded: what the paths of a
-// configuration can reach. Everything else is stepped over in the bytes.
+// shape says which parts of an object are decoded: those that the paths of a configuration can
+// reach. Everything else is stepped over in the bytes.
 type shape struct {
-	all      bool // everything below is decoded
-	named    map[string]*shape
-	elements *shape // of a list, one for all
-	members  *shape // of an object, whatever their names; other members are in named
+	all   bool // everything below is decoded
+	named map[string]*shape
+	each  *shape // of the elements of a list, and of the members of an object that are not in named
 }
 
 func (s *shape) child(name string) *shape {
@@ -26,87 +22,67 @@ func (s *shape) child(name string) *shape {
 	return c
 }
 
-func (s *shape) element() *shape {
-	if s.elements == nil {
-		s.elements = &shape{}
+func (s *shape) eachChild() *shape {
+	if s.each == nil {
+		s.each = &shape{}
 	}
-	return s.elements
+	return s.each
 }
 
-func (s *shape) member() *shape {
-	if s.members == nil {
-		s.members = &shape{}
-	}
-	return s.members
-}
-
-// of is what is read of a member whose name stands so, with its quotes; nil for
-// nothing.
-func (s *shape) of(name []byte) *shape {
-	switch {
-	case s.all:
+// member returns what is decoded of a member; nil for nothing.
+func (s *shape) member(name []byte) *shape {
+	if s.all {
 		return s
-	case bytes.IndexByte(name, '\\') >= 0:
-		return cmp.Or(s.named[unquote(name)], s.members)
 	}
-	return cmp.Or(s.named[string(name[1:len(name)-1])], s.members)
+	return cmp.Or(s.named[string(name)], s.each)
 }
 
-// add adds what p reaches, and all below it.
+// element returns what is decoded of each element of a list; nil for nothing.
+func (s *shape) element() *shape {
+	if s.all {
+		return s
+	}
+	return s.each
+}
+
+// add adds the value that p leads to, as a whole.
 func (s *shape) add(p path) {
-	s.at(p, func(end *shape) { end.all = true })
+	s.visit(p, func(end *shape) { end.all = true })
 }
 
-// at calls visit with each place that p may end at: a step that is a number is
-// an index where the object has a list and a name where it has none.
-func (s *shape) at(p path, visit func(*shape)) {
+// visit calls f with each place that p may end at: a step that is a number is an index where the
+// object has a list and a name where it has none.
+func (s *shape) visit(p path, f func(*shape)) {
 	if len(p) == 0 {
-		visit(s)
+		f(s)
 		return
 	}
 	switch step, rest := p[0], p[1:]; step.kind {
 	case byElement:
-		e := s.element()
-		e.child(step.name).all = true
-		e.at(rest, visit)
+		s.eachChild().child(step.name).all = true
+		s.eachChild().visit(rest, f)
 	case byMatch:
 		s.child(step.name).all = true
-		s.child(step.step).at(rest, visit)
+		s.child(step.step).visit(rest, f)
 	default:
-		s.child(step.name).at(rest, visit)
+		s.child(step.name).visit(rest, f)
 		if step.isIndex {
-			s.element().at(rest, visit)
+			s.eachChild().visit(rest, f)
 		}
 	}
 }
 
-// addEach adds what the paths reach from where p ends, and from each element or
-// member of that. With members the end is a map whose members are needed whatever
-// they hold.
-func (s *shape) addEach(p path, members bool, paths ...path) {
-	s.at(p, func(end *shape) {
-		end.all = end.all || members
-		for _, sub := range paths {
-			end.add(sub)
-			end.element().add(sub)
-			end.member().add(sub)
-		}
-	})
-}
-
-// settle has what is named include what is read of every member. It is called
-// once, when all is added.
-func (s *shape) settle() {
+// normalize makes the shapes of named members include that of all members. It is called once, when
+// everything is added.
+func (s *shape) normalize() {
 	for _, child := range s.named {
-		if s.members != nil {
-			child.include(s.members)
+		if s.each != nil {
+			child.include(s.each)
 		}
-		child.settle()
+		child.normalize()
 	}
-	for _, below := range []*shape{s.elements, s.members} {
-		if below != nil {
-			below.settle()
-		}
+	if s.each != nil {
+		s.each.normalize()
 	}
 }
 
@@ -115,10 +91,7 @@ func (s *shape) include(other *shape) {
 	for name, child := range other.named {
 		s.child(name).include(child)
 	}
-	if other.elements != nil {
-		s.element().include(other.elements)
-	}
-	if other.members != nil {
-		s.member().include(other.members)
+	if other.each != nil {
+		s.eachChild().include(other.each)
 	}
 }

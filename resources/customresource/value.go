@@ -3,7 +3,6 @@ package customresource
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +22,12 @@ const (
 	objectValue
 )
 
-// value is a JSON value. Its methods take a nil value for null, so that a path
-// that leads nowhere needs no test of its own.
+// value is a JSON value. Its methods treat nil as null, so that callers need not check whether a
+// path leads anywhere.
 type value struct {
 	kind  valueKind
-	text  string // of a text its content, of a number or boolean the literal
-	items []item // of a list its elements, of an object its members
+	text  string // the content of a text, the literal of a number or boolean
+	items []item // the elements of a list, the members of an object
 }
 
 // item is an element of a list, or a member of an object with its name.
@@ -41,8 +40,7 @@ func (v *value) isNull() bool   { return v == nil || v.kind == nullValue }
 func (v *value) isList() bool   { return v != nil && v.kind == listValue }
 func (v *value) isObject() bool { return v != nil && v.kind == objectValue }
 
-// member returns a member of an object; of several with one name the last, as
-// decoders do.
+// member returns a member of an object; of several with one name the last, as decoders do.
 func (v *value) member(name string) *value {
 	for i := len(v.items) - 1; i >= 0; i-- {
 		if v.items[i].name == name {
@@ -63,46 +61,37 @@ func (v *value) element(i int) *value {
 	return &v.items[i].value
 }
 
-// label returns the value as it stands in a label. Lists and objects, which
-// no one should put there, are written as Go prints them: dashboards may know
-// them so.
+// label returns the value as the text of a label. Lists and objects are written as Go prints them,
+// as in kube-state-metrics.
 func (v *value) label() string {
 	switch {
 	case v.isNull():
 		return "<nil>"
 	case v.kind == numberValue:
 		return numberLabel(v.text)
-	case v.kind != listValue && v.kind != objectValue:
-		return v.text
+	case v.kind == listValue, v.kind == objectValue:
+		return fmt.Sprint(v.printable())
 	}
-	return string(v.appendLabel(nil))
+	return v.text
 }
 
-func (v *value) appendLabel(dst []byte) []byte {
+// printable returns a value that fmt prints as the label.
+func (v *value) printable() any {
 	switch v.kind {
 	case listValue:
-		dst = append(dst, '[')
+		list := make([]any, len(v.items))
 		for i := range v.items {
-			if i > 0 {
-				dst = append(dst, ' ')
-			}
-			dst = v.items[i].appendLabel(dst)
+			list[i] = v.items[i].printable()
 		}
-		return append(dst, ']')
+		return list
 	case objectValue:
-		members := slices.Clone(v.items)
-		slices.SortStableFunc(members, func(a, b item) int { return strings.Compare(a.name, b.name) })
-		dst = append(dst, "map["...)
-		for i := range members {
-			if i > 0 {
-				dst = append(dst, ' ')
-			}
-			dst = append(append(dst, members[i].name...), ':')
-			dst = members[i].appendLabel(dst)
+		members := make(map[string]any, len(v.items))
+		for i := range v.items {
+			members[v.items[i].name] = v.items[i].printable()
 		}
-		return append(dst, ']')
+		return members
 	}
-	return append(dst, v.label()...)
+	return v.label()
 }
 
 // numberLabel writes integers as they are and other numbers in their shortest form.
@@ -117,14 +106,13 @@ func numberLabel(literal string) string {
 	return fmt.Sprint(f)
 }
 
-// float returns the value as that of a gauge. ok is false when it can't be
-// read as a number.
+// float returns the value as that of a gauge. ok is false when it can't be read as a number.
 func (v *value) float() (f float64, ok bool) {
 	switch {
 	case v.isNull():
 		return 0, false
 	case v.kind == boolValue:
-		return truth(v.text == "true"), true
+		return boolToFloat(v.text == "true"), true
 	case v.kind == numberValue:
 		f, err := strconv.ParseFloat(v.text, 64)
 		return f, err == nil
@@ -134,20 +122,20 @@ func (v *value) float() (f float64, ok bool) {
 	return 0, false
 }
 
-func truth(b bool) float64 {
+func boolToFloat(b bool) float64 {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// maxQuantity bounds the text that is read as a quantity. The library's time
-// grows with the square of the digits.
+// maxQuantity bounds the text that is read as a quantity: the time that the library takes grows with
+// the square of the digits.
 const maxQuantity = 64
 
-// textFloat reads the texts that stand for a number: the words of conditions,
-// numbers, RFC 3339 times (as unix seconds), whole percentages (as a fraction) and
-// quantities of Kubernetes ("250m", "1.5Gi").
+// textFloat reads the texts that stand for a number: the words of conditions, numbers, RFC 3339
+// times (as unix seconds), whole percentages (as a fraction) and quantities of Kubernetes ("250m",
+// "1.5Gi").
 func textFloat(s string) (float64, bool) {
 	switch strings.ToLower(s) {
 	case "true", "yes":
@@ -155,8 +143,8 @@ func textFloat(s string) (float64, bool) {
 	case "false", "no", "unknown":
 		return 0, true
 	}
-	// Before the quantities, because those saturate at 2^63 and would compute
-	// every digit of a number with a huge exponent.
+	// Numbers come before quantities, because the latter saturate at 2^63 and would compute every
+	// digit of a number with a huge exponent.
 	f, err := strconv.ParseFloat(s, 64)
 	if err == nil {
 		return f, true
@@ -172,8 +160,5 @@ func textFloat(s string) (float64, bool) {
 		return float64(n) / 100, err == nil
 	}
 	q, err := resource.ParseQuantity(s)
-	if err != nil {
-		return 0, false
-	}
-	return q.AsApproximateFloat64(), true
+	return q.AsApproximateFloat64(), err == nil
 }

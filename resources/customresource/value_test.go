@@ -129,11 +129,11 @@ func TestLabelNames(t *testing.T) {
 }
 
 func TestSettle(t *testing.T) {
-	l := labels{{"b", "1"}, {"a", "1"}, {"b", "2"}, {"c", ""}, {"b", "3"}}.settle()
+	l := labels{{"b", "1"}, {"a", "1"}, {"b", "2"}, {"c", ""}, {"b", "3"}}.normalize()
 	if len(l) != 3 || l[0] != (label{"a", "1"}) || l[1] != (label{"b", "3"}) || l[2] != (label{"c", ""}) {
 		t.Errorf("got %v", l)
 	}
-	if l := (labels{}).settle(); len(l) != 0 {
+	if l := (labels{}).normalize(); len(l) != 0 {
 		t.Errorf("got %v", l)
 	}
 }

@@ -1,0 +1,187 @@
+package customresource
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
+	"github.com/statefleet/statefleet/resources"
+)
+
+// Changes are looked for every pollInterval. Definitions are installed in batches, and each is changed
+// a few times until it is served, so that they count once they are unchanged for debounce, after
+// maxDebounce at the latest.
+const (
+	pollInterval = 100 * time.Millisecond
+	debounce     = 500 * time.Millisecond
+	maxDebounce  = 5 * time.Second
+)
+
+// Definitions is the API resource that a DefinitionWatcher watches, and its name in logs and
+// self-metrics.
+const Definitions = "customresourcedefinitions"
+
+// DefinitionWatcherOptions are the options of a DefinitionWatcher.
+type DefinitionWatcherOptions struct {
+	// Config is the configuration.
+	Config *Config
+	// Source says where the configuration is from, for the log.
+	Source string
+	// Filter selects the families.
+	Filter resources.Filter
+	// Client reaches the API server; see watch.NewClient. It needs the right to list and watch
+	// customresourcedefinitions in the group apiextensions.k8s.io. Without it only entries with a
+	// resourcePlural and no wildcard work.
+	Client *watch.Client
+	// Metrics count lists and watches; Sources share one.
+	Metrics *watch.Metrics
+	// Verifier compares the definitions with lists, except while Idle returns true.
+	Verifier *verify.Verifier
+	Idle     func() bool
+	// Logger gets what an operator should know.
+	Logger *slog.Logger
+}
+
+// DefinitionWatcher keeps the kinds of a configuration up to date while the definitions of custom
+// resources come and go. Make one with NewDefinitionWatcher.
+type DefinitionWatcher struct {
+	DefinitionWatcherOptions
+	definitions *definitions
+	source      *verify.Set
+	scopes      *scopeResolver
+
+	// The state of Run.
+	resolved  uint64 // the generation of the definitions that the kinds are from
+	published bool
+	kinds     []Kind
+	logged    string
+	warned    map[string]bool // by the place of a metric in the configuration
+}
+
+// NewDefinitionWatcher returns a DefinitionWatcher that starts with Run.
+func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
+	w := &DefinitionWatcher{
+		DefinitionWatcherOptions: o,
+		definitions:              newDefinitions(o.Logger),
+		scopes:                   newScopeResolver(o.Client),
+		warned:                   map[string]bool{},
+	}
+	w.source = verify.NewSet(o.Verifier, watch.Options{
+		Client:   o.Client,
+		Resource: schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: Definitions},
+		Selector: func() string { return "" },
+		Handler:  w.definitions,
+		Metrics:  o.Metrics,
+		Logger:   o.Logger,
+	}, o.Idle)
+	return w
+}
+
+// Run watches the definitions until ctx ends. It calls changed from its own goroutine with all kinds:
+// once when they are first known, even if there are none, and then whenever they change. Kinds that
+// stay are equal (==) to those of the previous call. Run is called once; everything that it started
+// has ended when it returns.
+func (w *DefinitionWatcher) Run(ctx context.Context, changed func([]Kind)) {
+	var running sync.WaitGroup
+	running.Go(func() { w.source.Run(ctx) })
+	defer running.Wait()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-poll.C:
+			if w.due(now) {
+				w.resolve(ctx, changed)
+			}
+		}
+	}
+}
+
+// Status is that of the watch of the definitions. It may be called concurrently.
+func (w *DefinitionWatcher) Status() watch.Status { return w.source.Status() }
+
+// refused reports whether the definitions can't be read.
+func refused(st watch.Status) bool { return st.Phase == watch.Forbidden || st.Phase == watch.Absent }
+
+// due reports whether there are changes to resolve.
+func (w *DefinitionWatcher) due(now time.Time) bool {
+	st := w.source.Status()
+	state := w.definitions.state()
+	switch {
+	case !w.published:
+		return st.Synced || refused(st)
+	case state.generation != w.resolved:
+		return st.Synced && (now.Sub(state.last) >= debounce || now.Sub(state.first) >= maxDebounce)
+	}
+	return w.scopes.due(now)
+}
+
+func (w *DefinitionWatcher) resolve(ctx context.Context, changed func([]Kind)) {
+	all, generation := w.definitions.snapshot()
+	undefined := w.Config.undefined(all)
+	kinds := w.Config.Kinds(append(all, w.scopes.find(ctx, undefined)...), w.Filter, w.Logger)
+	if ctx.Err() != nil {
+		return
+	}
+	for i, k := range kinds {
+		if at := slices.IndexFunc(w.kinds, k.same); at >= 0 {
+			kinds[i] = w.kinds[at]
+		}
+	}
+	w.log(kinds)
+	w.warnShared(kinds)
+	isNew := !w.published || !slices.Equal(kinds, w.kinds)
+	w.published, w.resolved, w.kinds = true, generation, kinds
+	if isNew {
+		changed(slices.Clone(kinds))
+	}
+}
+
+// log tells the operator which entries are left out, when that has changed.
+func (w *DefinitionWatcher) log(kinds []Kind) {
+	unmatched := w.Config.unmatched(kinds)
+	st := w.source.Status()
+	isRefused := !st.Synced && refused(st)
+	key := strings.Join(unmatched, ",")
+	if isRefused {
+		key += string(st.Phase)
+	}
+	if key == w.logged {
+		return
+	}
+	w.logged = key
+	switch {
+	case isRefused:
+		w.Logger.Warn("custom resource definitions can't be read; only entries of the configuration with a resourcePlural "+
+			"and without wildcards are exported", "left_out", unmatched, "err", st.Err)
+	case len(unmatched) > 0:
+		w.Logger.Info("there are no custom resource definitions for some entries of the configuration; they are exported "+
+			"once there are", "entries", unmatched)
+	}
+}
+
+// warnShared warns once of each metric of a namespaced kind whose labels name the object but not its
+// namespace. Only definitions tell which kinds these are; metrics that do not name the object at all
+// are among the configuration's own warnings.
+func (w *DefinitionWatcher) warnShared(kinds []Kind) {
+	for _, k := range kinds {
+		for _, m := range slices.Concat(k.Renderer.metrics...) {
+			i := m.identity(false)
+			if w.warned[m.place] || !i.complete(false) || i.complete(k.Namespaced) {
+				continue
+			}
+			w.warned[m.place] = true
+			w.Logger.Warn("a metric of objects in namespaces has their name as a label, but not their namespace; "+sharedSeries,
+				"config", w.Source, "configured", m.place, "metric", m.family.Name, "resource", k.Name)
+		}
+	}
+}
