@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dlclark/regexp2"
+	"github.com/dlclark/regexp2/v2"
 )
 
 // Filter says which families are rendered and which labels and annotations
@@ -131,7 +131,7 @@ func compile(p string) (matcher, error) {
 	if err == nil {
 		return linear{re}, nil
 	}
-	re2, err2 := regexp2.Compile(p, regexp2.None)
+	re2, err2 := regexp2.Compile(p)
 	var unknown *syntax.Error
 	switch {
 	case err2 != nil && errors.As(err, &unknown) && unknown.Code == syntax.ErrInvalidPerlOp:
