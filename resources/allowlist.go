@@ -54,12 +54,7 @@ func ParseAllowlist(entries []string) (Allowlist, error) {
 
 // Resources returns the kinds named, sorted, without "*".
 func (a Allowlist) Resources() []string {
-	names := make([]string, 0, len(a.byResource))
-	for name := range a.byResource {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(a.byResource))
 }
 
 func (a *Allowlist) add(resource, list string) error {

@@ -111,15 +111,14 @@ func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
 	const many = 500_000
 	var l Lines
 	l.Limit = 1000
-	m := SampleWriter{lines: &l}
-	m.beginFamily("x", false)
-	endpointAddresses(&corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
+	object := corev1.Endpoints{ //nolint:staticcheck // as in endpoints.go
 		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as in endpoints.go
 			Ports:     make([]corev1.EndpointPort, many), //nolint:staticcheck // as in endpoints.go
 			Addresses: someAddresses(many),               //nolint:staticcheck // as in endpoints.go
 		}},
-	}, &m)
-	m.endFamily(0)
+	}
+	w := SampleWriter{lines: &l}
+	w.writeFamily(0, "x", false, func() { endpointAddresses(&object, &w) })
 	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
 		t.Errorf("%d bytes, %d families left out", len(l.Buf), len(l.Omitted))
 	}
@@ -168,9 +167,9 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 			t.Errorf("left out %v of an object of %d bytes", l.Omitted, len(raw))
 		}
 	}
-	var m SampleWriter
-	m.lines = &Lines{}
-	if m.beginFamily("x", false); m.limit != math.MaxInt {
-		t.Errorf("without a limit it is %d", m.limit)
+	var w SampleWriter
+	w.lines = &Lines{}
+	if w.beginFamily("x", false); w.limit != math.MaxInt {
+		t.Errorf("without a limit it is %d", w.limit)
 	}
 }

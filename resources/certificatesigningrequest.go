@@ -1,15 +1,13 @@
 package resources
 
-import (
-	certificatesv1 "k8s.io/api/certificates/v1"
-)
+import certificatesv1 "k8s.io/api/certificates/v1"
 
 func certificateSigningRequests() Kind {
 	return NewKind(definition[certificatesv1.CertificateSigningRequest]{
 		resource: certificatesv1.SchemeGroupVersion.WithResource("certificatesigningrequests"),
-		identity: func(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
+		identity: identity[certificatesv1.CertificateSigningRequest]{set: func(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
 			w.setIdentity("certificatesigningrequest", r.Name, "signer_name", r.Spec.SignerName)
-		},
+		}},
 		reads: `spec.signerName status.conditions.type status.certificate`,
 		families: []family[certificatesv1.CertificateSigningRequest]{
 			annotationsFamily[certificatesv1.CertificateSigningRequest](Alpha, "kube_certificatesigningrequest_annotations", "request"),

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	rbacv1 "k8s.io/api/rbac/v1"
-)
+import rbacv1 "k8s.io/api/rbac/v1"
 
 func clusterRoles() Kind {
 	return NewKind(definition[rbacv1.ClusterRole]{

@@ -9,10 +9,9 @@ import (
 // configMaps are asked for as metadata: the API server does not send the values.
 func configMaps() Kind {
 	return NewKind(definition[corev1.ConfigMap]{
-		resource:   corev1.SchemeGroupVersion.WithResource("configmaps"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.ConfigMap]("configmap"),
-		form:       wire.Form{Metadata: true},
+		resource: corev1.SchemeGroupVersion.WithResource("configmaps"),
+		identity: namespaceAndName[corev1.ConfigMap]("configmap"),
+		form:     wire.Form{Metadata: true},
 		families: []family[corev1.ConfigMap]{
 			annotationsFamily[corev1.ConfigMap](Alpha, "kube_configmap_annotations", "config map"),
 			labelsFamily[corev1.ConfigMap](Stable, "kube_configmap_labels", "config map"),

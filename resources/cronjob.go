@@ -11,9 +11,8 @@ import (
 
 func cronJobs() Kind {
 	return NewKind(definition[batchv1.CronJob]{
-		resource:   batchv1.SchemeGroupVersion.WithResource("cronjobs"),
-		namespaced: true,
-		identity:   namespaceAndName[batchv1.CronJob]("cronjob"),
+		resource: batchv1.SchemeGroupVersion.WithResource("cronjobs"),
+		identity: namespaceAndName[batchv1.CronJob]("cronjob"),
 		reads: `spec.schedule spec.timeZone spec.concurrencyPolicy spec.suspend spec.startingDeadlineSeconds
 			spec.successfulJobsHistoryLimit spec.failedJobsHistoryLimit
 			status.active status.lastScheduleTime status.lastSuccessfulTime`,
@@ -23,10 +22,10 @@ func cronJobs() Kind {
 			gauge(Stable, "kube_cronjob_info", "Always 1; tells the cron job's schedule, time zone and concurrency policy.", cronJobInfo),
 			createdFamily[batchv1.CronJob](Stable, "kube_cronjob_created", "cron job"),
 			gauge(Stable, "kube_cronjob_status_active", "Number of the cron job's jobs that are running.", func(c *batchv1.CronJob, w *SampleWriter) { w.Int(int64(len(c.Status.Active))) }),
-			gauge(Stable, "kube_cronjob_status_last_schedule_time", "Time for which a job was last created, in unix seconds.", func(c *batchv1.CronJob, w *SampleWriter) { w.TimePtr(c.Status.LastScheduleTime) }),
-			gauge(Stable, "kube_cronjob_status_last_successful_time", "Time when one of the cron job's jobs last completed, in unix seconds.", func(c *batchv1.CronJob, w *SampleWriter) { w.TimePtr(c.Status.LastSuccessfulTime) }),
+			gauge(Stable, "kube_cronjob_status_last_schedule_time", "Time for which a job was last created, in unix seconds.", func(c *batchv1.CronJob, w *SampleWriter) { w.Time(c.Status.LastScheduleTime) }),
+			gauge(Stable, "kube_cronjob_status_last_successful_time", "Time when one of the cron job's jobs last completed, in unix seconds.", func(c *batchv1.CronJob, w *SampleWriter) { w.Time(c.Status.LastSuccessfulTime) }),
 			gauge(Stable, "kube_cronjob_spec_suspend", "Whether the cron job is suspended, 1 or 0.", func(c *batchv1.CronJob, w *SampleWriter) { w.Bool(suspended(c)) }),
-			gauge(Stable, "kube_cronjob_spec_starting_deadline_seconds", "Time by which a job may start late before it is skipped, in seconds.", func(c *batchv1.CronJob, w *SampleWriter) { Opt(w, c.Spec.StartingDeadlineSeconds) }),
+			gauge(Stable, "kube_cronjob_spec_starting_deadline_seconds", "Time by which a job may start late before it is skipped, in seconds.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.StartingDeadlineSeconds) }),
 			gauge(Stable, "kube_cronjob_next_schedule_time", "Time at which the next job will be created, in unix seconds; not while the cron job is suspended.", nextSchedule),
 			gauge(Alpha, "kube_cronjob_schedule_invalid", "Always 1; there while the cron job's schedule or time zone can not be understood.", func(c *batchv1.CronJob, w *SampleWriter) {
 				if _, err := cronSchedule(c); err != nil {
@@ -34,8 +33,8 @@ func cronJobs() Kind {
 				}
 			}),
 			resourceVersionFamily[batchv1.CronJob](Stable, "kube_cronjob_metadata_resource_version", "cron job"),
-			gauge(Alpha, "kube_cronjob_spec_successful_job_history_limit", "Number of succeeded jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { Opt(w, c.Spec.SuccessfulJobsHistoryLimit) }),
-			gauge(Alpha, "kube_cronjob_spec_failed_job_history_limit", "Number of failed jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { Opt(w, c.Spec.FailedJobsHistoryLimit) }),
+			gauge(Alpha, "kube_cronjob_spec_successful_job_history_limit", "Number of succeeded jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.SuccessfulJobsHistoryLimit) }),
+			gauge(Alpha, "kube_cronjob_spec_failed_job_history_limit", "Number of failed jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.FailedJobsHistoryLimit) }),
 		},
 	})
 }

@@ -1,14 +1,11 @@
 package resources
 
-import (
-	appsv1 "k8s.io/api/apps/v1"
-)
+import appsv1 "k8s.io/api/apps/v1"
 
 func daemonSets() Kind {
 	return NewKind(definition[appsv1.DaemonSet]{
-		resource:   appsv1.SchemeGroupVersion.WithResource("daemonsets"),
-		namespaced: true,
-		identity:   namespaceAndName[appsv1.DaemonSet]("daemonset"),
+		resource: appsv1.SchemeGroupVersion.WithResource("daemonsets"),
+		identity: namespaceAndName[appsv1.DaemonSet]("daemonset"),
 		reads: `status.currentNumberScheduled status.desiredNumberScheduled status.numberAvailable status.numberMisscheduled
 			status.numberReady status.numberUnavailable status.observedGeneration status.updatedNumberScheduled`,
 		families: []family[appsv1.DaemonSet]{

@@ -7,9 +7,8 @@ import (
 
 func deployments() Kind {
 	return NewKind(definition[appsv1.Deployment]{
-		resource:   appsv1.SchemeGroupVersion.WithResource("deployments"),
-		namespaced: true,
-		identity:   namespaceAndName[appsv1.Deployment]("deployment"),
+		resource: appsv1.SchemeGroupVersion.WithResource("deployments"),
+		identity: namespaceAndName[appsv1.Deployment]("deployment"),
 		reads: `spec.replicas spec.paused spec.strategy.rollingUpdate
 			status.replicas status.readyReplicas status.availableReplicas status.unavailableReplicas status.updatedReplicas
 			status.terminatingReplicas status.observedGeneration
@@ -22,10 +21,10 @@ func deployments() Kind {
 			gauge(Stable, "kube_deployment_status_replicas_available", "Number of the deployment's pods that are available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.AvailableReplicas)) }),
 			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of pods that the deployment lacks to have all available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UnavailableReplicas)) }),
 			gauge(Stable, "kube_deployment_status_replicas_updated", "Number of the deployment's pods that have its newest template.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UpdatedReplicas)) }),
-			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { Opt(w, d.Status.TerminatingReplicas) }),
+			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { optionalInt(w, d.Status.TerminatingReplicas) }),
 			gauge(Stable, "kube_deployment_status_observed_generation", "Generation of the deployment that its controller has seen.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(d.Status.ObservedGeneration) }),
 			gauge(Stable, "kube_deployment_status_condition", "Conditions of the deployment, 1 for the status that a condition has.", deploymentConditions),
-			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, w *SampleWriter) { Opt(w, d.Spec.Replicas) }),
+			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, w *SampleWriter) { optionalInt(w, d.Spec.Replicas) }),
 			gauge(Stable, "kube_deployment_spec_paused", "Whether the deployment is paused, 1 or 0.", func(d *appsv1.Deployment, w *SampleWriter) { w.Bool(d.Spec.Paused) }),
 			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Number of pods that may be unavailable during a rolling update.", func(d *appsv1.Deployment, w *SampleWriter) {
 				if u := d.Spec.Strategy.RollingUpdate; u != nil {
@@ -45,13 +44,9 @@ func deployments() Kind {
 	})
 }
 
-// deploymentOwner differs from ownerFamily in that it does not tell the
-// controller among the owners.
+// deploymentOwner differs from ownerFamily in that it does not tell the controller among the owners.
 func deploymentOwner(d *appsv1.Deployment, w *SampleWriter) {
-	if len(d.OwnerReferences) == 0 {
-		w.Sample(1, "owner_kind", "", "owner_name", "")
-	}
-	for _, ref := range d.OwnerReferences {
+	for _, ref := range ownersOrNone(d.OwnerReferences) {
 		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
 	}
 }

@@ -9,10 +9,9 @@ import (
 
 func endpoints() Kind {
 	return NewKind(definition[corev1.Endpoints]{
-		resource:   corev1.SchemeGroupVersion.WithResource("endpoints"),
-		namespaced: true,
-		optional:   true,
-		identity:   namespaceAndName[corev1.Endpoints]("endpoint"),
+		resource: corev1.SchemeGroupVersion.WithResource("endpoints"),
+		optional: true,
+		identity: namespaceAndName[corev1.Endpoints]("endpoint"),
 		reads: `subsets.addresses.ip subsets.notReadyAddresses.ip
 			subsets.ports.name subsets.ports.port subsets.ports.protocol`,
 		families: []family[corev1.Endpoints]{

@@ -10,11 +10,10 @@ import (
 
 func endpointSlices() Kind {
 	return NewKind(definition[discoveryv1.EndpointSlice]{
-		resource:   discoveryv1.SchemeGroupVersion.WithResource("endpointslices"),
-		namespaced: true,
-		identity: func(s *discoveryv1.EndpointSlice, w *SampleWriter) {
+		resource: discoveryv1.SchemeGroupVersion.WithResource("endpointslices"),
+		identity: identity[discoveryv1.EndpointSlice]{namespaced: true, set: func(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 			w.setIdentity("endpointslice", s.Name, "namespace", s.Namespace)
-		},
+		}},
 		reads: `addressType endpoints.addresses endpoints.hostname endpoints.nodeName endpoints.zone
 			endpoints.conditions.ready endpoints.conditions.serving endpoints.conditions.terminating
 			endpoints.targetRef.kind endpoints.targetRef.name endpoints.targetRef.namespace
@@ -61,10 +60,10 @@ func sliceEndpoints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 				return
 			}
 			w.UniqueSample(1,
-				"ready", optBoolString(e.Conditions.Ready),
-				"serving", optBoolString(e.Conditions.Serving),
+				"ready", optionalBool(e.Conditions.Ready),
+				"serving", optionalBool(e.Conditions.Serving),
 				"hostname", ptr.Deref(e.Hostname, ""),
-				"terminating", optBoolString(e.Conditions.Terminating),
+				"terminating", optionalBool(e.Conditions.Terminating),
 				"targetref_kind", target.Kind,
 				"targetref_name", target.Name,
 				"targetref_namespace", target.Namespace,

@@ -1,7 +1,8 @@
 package resources
 
 import (
-	"strconv"
+	"cmp"
+	"fmt"
 	"strings"
 )
 
@@ -18,18 +19,7 @@ const (
 )
 
 // String returns the type's name as OpenMetrics writes it.
-func (t Type) String() string {
-	switch t {
-	case Counter:
-		return "counter"
-	case Info:
-		return "info"
-	case StateSet:
-		return "stateset"
-	default:
-		return "gauge"
-	}
-}
+func (t Type) String() string { return [...]string{"gauge", "counter", "info", "stateset"}[t] }
 
 // Stability says how much a family may still change, in the terms that
 // Kubernetes uses for its own metrics (KEP-1209).
@@ -100,22 +90,11 @@ var (
 	openMetricsHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 )
 
-func trimSuffix(name, suffix string) string {
-	if n := len(name) - len(suffix); n > 0 && name[n:] == suffix {
-		return name[:n]
-	}
-	return name
-}
+// trimSuffix returns a name without suffix, unless it consists of that.
+func trimSuffix(name, suffix string) string { return cmp.Or(strings.TrimSuffix(name, suffix), name) }
 
 func header(name, help string, kind Type) []byte {
-	b := append([]byte("# HELP "), name...)
-	b = append(b, ' ')
-	b = append(b, help...)
-	b = append(b, "\n# TYPE "...)
-	b = append(b, name...)
-	b = append(b, ' ')
-	b = append(b, kind.String()...)
-	return append(b, '\n')
+	return fmt.Appendf(nil, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
 // family is a Family together with the function that writes its samples.
@@ -149,44 +128,4 @@ func optIn[T any](f family[T]) family[T] {
 func withField[T any](path string, f family[T]) family[T] {
 	f.reads = append(f.reads, path)
 	return f
-}
-
-// appendEscaped appends s as the text format wants label values: backslash,
-// double quote and line feed escaped. OpenMetrics reads it alike.
-func appendEscaped(dst []byte, s string) []byte {
-	from := 0
-	for i := 0; i < len(s); i++ {
-		var with string
-		switch s[i] {
-		case '\\':
-			with = `\\`
-		case '"':
-			with = `\"`
-		case '\n':
-			with = `\n`
-		default:
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		dst = append(dst, with...)
-		from = i + 1
-	}
-	return append(dst, s[from:]...)
-}
-
-// appendValue appends v in the shortest form that reads back as v; whole
-// numbers, which nearly all are, without exponent.
-func appendValue(dst []byte, v float64) []byte {
-	if n := int64(v); float64(n) == v && n > -1e15 && n < 1e15 {
-		return strconv.AppendInt(dst, n, 10)
-	}
-	switch {
-	case v != v:
-		return append(dst, "NaN"...)
-	case v > maxFloat:
-		return append(dst, "+Inf"...)
-	case v < -maxFloat:
-		return append(dst, "-Inf"...)
-	}
-	return strconv.AppendFloat(dst, v, 'g', -1, 64)
 }

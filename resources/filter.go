@@ -17,11 +17,12 @@ import (
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
-	copiedLabelsWin    bool
 	// Labels and Annotations are the allowlists of the families that copy an
 	// object's labels and annotations; such a family is left out for kinds
 	// that its list does not name.
 	Labels, Annotations Allowlist
+	// CopiedLabelsWin is that of the Selection.
+	CopiedLabelsWin bool
 }
 
 // Selection is the input of NewFilter: lists of regular expressions over
@@ -49,9 +50,6 @@ func zeroSkippingStateSets() []string {
 	}
 }
 
-// CopiedLabelsWin reports what the Selection said.
-func (f Filter) CopiedLabelsWin() bool { return f.copiedLabelsWin }
-
 // sparse reports whether rows with the value 0 of the family are left out.
 func (f Filter) skipsZero(family string) bool {
 	return f.skipZero && slices.Contains(zeroSkippingStateSets(), family)
@@ -60,9 +58,8 @@ func (f Filter) skipsZero(family string) bool {
 // matchTimeout bounds one match of a pattern that the linear-time engine can't run.
 const matchTimeout = time.Second
 
-type matcher interface {
-	matches(name string) (bool, error)
-}
+// matcher reports whether a name matches a pattern.
+type matcher func(name string) (bool, error)
 
 // NewFilter compiles a selection. Patterns are RE2; one that RE2 can't express
 // (look-around, back references) runs with a backtracking engine whose time is
@@ -71,7 +68,7 @@ func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
 	}
-	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets, copiedLabelsWin: s.CopiedLabelsWin}
+	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets, CopiedLabelsWin: s.CopiedLabelsWin}
 	for _, list := range []struct {
 		flag     string
 		patterns []string
@@ -107,7 +104,7 @@ func (f Filter) Selects(fam Family) bool {
 
 func anyMatch(list []matcher, name string, onError bool) bool {
 	for _, m := range list {
-		ok, err := m.matches(name)
+		ok, err := m(name)
 		if err != nil {
 			ok = onError
 		}
@@ -118,18 +115,10 @@ func anyMatch(list []matcher, name string, onError bool) bool {
 	return false
 }
 
-type linear struct{ *regexp.Regexp }
-
-func (l linear) matches(name string) (bool, error) { return l.MatchString(name), nil }
-
-type backtracking struct{ *regexp2.Regexp }
-
-func (b backtracking) matches(name string) (bool, error) { return b.MatchString(name) }
-
 func compile(p string) (matcher, error) {
 	re, err := regexp.Compile(p)
 	if err == nil {
-		return linear{re}, nil
+		return func(name string) (bool, error) { return re.MatchString(name), nil }, nil
 	}
 	re2, err2 := regexp2.Compile(p)
 	var unknown *syntax.Error
@@ -140,5 +129,5 @@ func compile(p string) (matcher, error) {
 		return nil, err
 	}
 	re2.MatchTimeout = matchTimeout
-	return backtracking{re2}, nil
+	return re2.MatchString, nil
 }

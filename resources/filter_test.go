@@ -66,14 +66,12 @@ func TestNewFilterErrorsNameFlagAndPattern(t *testing.T) {
 }
 
 // undecided is a pattern that runs out of time.
-type undecided struct{}
-
-func (undecided) matches(string) (bool, error) { return false, errNoSchedule }
+func undecided(string) (bool, error) { return false, errNoSchedule }
 
 // TestUndecidedPatternExposesLess: when it is not known whether a pattern
 // matches, the family is left out.
 func TestUndecidedPatternExposesLess(t *testing.T) {
-	pattern := []matcher{undecided{}}
+	pattern := []matcher{undecided}
 	for name, f := range map[string]Filter{"allow": {allow: pattern}, "deny": {deny: pattern}, "opt-in": {optIn: pattern}} {
 		if f.Selects(Family{Name: "kube_pod_info", OptIn: name == "opt-in"}) {
 			t.Errorf("%s: the family is shown", name)

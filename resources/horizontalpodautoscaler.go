@@ -3,13 +3,13 @@ package resources
 import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 )
 
 func horizontalPodAutoscalers() Kind {
 	return NewKind(definition[autoscalingv2.HorizontalPodAutoscaler]{
-		resource:   autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"),
-		namespaced: true,
-		identity:   namespaceAndName[autoscalingv2.HorizontalPodAutoscaler]("horizontalpodautoscaler"),
+		resource: autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"),
+		identity: namespaceAndName[autoscalingv2.HorizontalPodAutoscaler]("horizontalpodautoscaler"),
 		reads: `spec.minReplicas spec.maxReplicas spec.scaleTargetRef
 			spec.behavior.scaleUp.tolerance spec.behavior.scaleDown.tolerance
 			spec.metrics.type spec.metrics.resource spec.metrics.containerResource
@@ -26,11 +26,7 @@ func horizontalPodAutoscalers() Kind {
 			generationFamily[autoscalingv2.HorizontalPodAutoscaler](Stable, "kube_horizontalpodautoscaler_metadata_generation", "autoscaler"),
 			gauge(Stable, "kube_horizontalpodautoscaler_spec_max_replicas", "Number of pods that the autoscaler may not exceed.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Spec.MaxReplicas)) }),
 			gauge(Stable, "kube_horizontalpodautoscaler_spec_min_replicas", "Number of pods below which the autoscaler may not go.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
-				if h.Spec.MinReplicas == nil {
-					w.Value(1) // what the API server sets where there is none
-					return
-				}
-				Opt(w, h.Spec.MinReplicas)
+				w.Int(int64(ptr.Deref(h.Spec.MinReplicas, 1))) // the default of the API server
 			}),
 			withUnit(unitByLabel("metric_name"), gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets)),
 			withUnit(Ratio, gauge(Alpha, "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation from the target below which the autoscaler does not scale down, as a ratio.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {

@@ -9,9 +9,8 @@ import (
 
 func ingresses() Kind {
 	return NewKind(definition[networkingv1.Ingress]{
-		resource:   networkingv1.SchemeGroupVersion.WithResource("ingresses"),
-		namespaced: true,
-		identity:   namespaceAndName[networkingv1.Ingress]("ingress"),
+		resource: networkingv1.SchemeGroupVersion.WithResource("ingresses"),
+		identity: namespaceAndName[networkingv1.Ingress]("ingress"),
 		reads: `spec.ingressClassName spec.rules.host spec.rules.http.paths.path spec.rules.http.paths.pathType
 			spec.rules.http.paths.backend.service.name spec.rules.http.paths.backend.service.port.number
 			spec.rules.http.paths.backend.resource

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	networkingv1 "k8s.io/api/networking/v1"
-)
+import networkingv1 "k8s.io/api/networking/v1"
 
 func ingressClasses() Kind {
 	return NewKind(definition[networkingv1.IngressClass]{

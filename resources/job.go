@@ -3,6 +3,7 @@ package resources
 import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 )
 
 // jobFailureReasons are the reasons that kube_job_status_failed tells apart.
@@ -10,9 +11,8 @@ var jobFailureReasons = [...]string{"BackoffLimitExceeded", "DeadlineExceeded", 
 
 func jobs() Kind {
 	return NewKind(definition[batchv1.Job]{
-		resource:   batchv1.SchemeGroupVersion.WithResource("jobs"),
-		namespaced: true,
-		identity:   namespaceAndName[batchv1.Job]("job_name"),
+		resource: batchv1.SchemeGroupVersion.WithResource("jobs"),
+		identity: namespaceAndName[batchv1.Job]("job_name"),
 		reads: `spec.parallelism spec.completions spec.activeDeadlineSeconds
 			status.active status.succeeded status.failed status.ready status.startTime status.completionTime
 			status.conditions.type status.conditions.status status.conditions.reason`,
@@ -21,23 +21,17 @@ func jobs() Kind {
 			labelsFamily[batchv1.Job](Stable, "kube_job_labels", "job"),
 			gauge(Stable, "kube_job_info", "Always 1; stands for the job's existence.", func(j *batchv1.Job, w *SampleWriter) { w.Value(1) }),
 			createdFamily[batchv1.Job](Stable, "kube_job_created", "job"),
-			gauge(Stable, "kube_job_spec_parallelism", "Number of pods that the job wants to run at a time.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.Parallelism) }),
-			gauge(Stable, "kube_job_spec_completions", "Number of pods that have to succeed for the job to be complete.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.Completions) }),
-			gauge(Stable, "kube_job_spec_active_deadline_seconds", "Time that the job may be active before it is stopped, in seconds.", func(j *batchv1.Job, w *SampleWriter) { Opt(w, j.Spec.ActiveDeadlineSeconds) }),
+			gauge(Stable, "kube_job_spec_parallelism", "Number of pods that the job wants to run at a time.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.Parallelism) }),
+			gauge(Stable, "kube_job_spec_completions", "Number of pods that have to succeed for the job to be complete.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.Completions) }),
+			gauge(Stable, "kube_job_spec_active_deadline_seconds", "Time that the job may be active before it is stopped, in seconds.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.ActiveDeadlineSeconds) }),
 			gauge(Stable, "kube_job_status_succeeded", "Number of the job's pods that have succeeded.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(j.Status.Succeeded)) }),
 			gauge(Stable, "kube_job_status_failed", "Number of the job's pods that have failed; with the reason of the job's own failure once it has one.", jobStatusFailed),
 			gauge(Stable, "kube_job_status_active", "Number of the job's pods that are pending or running.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(j.Status.Active)) }),
-			gauge(Alpha, "kube_job_status_ready", "Number of the job's pods that are ready.", func(j *batchv1.Job, w *SampleWriter) {
-				if j.Status.Ready == nil {
-					w.Value(0)
-					return
-				}
-				Opt(w, j.Status.Ready)
-			}),
+			gauge(Alpha, "kube_job_status_ready", "Number of the job's pods that are ready.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(ptr.Deref(j.Status.Ready, 0))) }),
 			gauge(Stable, "kube_job_complete", "Whether the job has completed, 1 for the status that its condition Complete has.", jobCondition(batchv1.JobComplete)),
 			gauge(Stable, "kube_job_failed", "Whether the job has failed, 1 for the status that its condition Failed has.", jobCondition(batchv1.JobFailed)),
-			gauge(Stable, "kube_job_status_start_time", "Time when the job was started, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.TimePtr(j.Status.StartTime) }),
-			gauge(Stable, "kube_job_status_completion_time", "Time when the job completed, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.TimePtr(j.Status.CompletionTime) }),
+			gauge(Stable, "kube_job_status_start_time", "Time when the job was started, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.Time(j.Status.StartTime) }),
+			gauge(Stable, "kube_job_status_completion_time", "Time when the job completed, in unix seconds.", func(j *batchv1.Job, w *SampleWriter) { w.Time(j.Status.CompletionTime) }),
 			gauge(Alpha, "kube_job_status_suspended", "Whether the job is suspended, 1 or 0.", func(j *batchv1.Job, w *SampleWriter) {
 				for _, c := range j.Status.Conditions {
 					if c.Type == batchv1.JobSuspended {

@@ -44,13 +44,17 @@ type object[T any] interface {
 	Unmarshal(data []byte) error
 }
 
+// identity sets the labels that every sample of an object carries.
+type identity[T any] struct {
+	namespaced bool // the objects belong to namespaces
+	set        func(o *T, w *SampleWriter)
+}
+
 // definition declares a kind. It is what a kind's file consists of.
 type definition[T any] struct {
-	resource   schema.GroupVersionResource
-	namespaced bool
-	optional   bool // not among the default resources
-	// identity sets the labels that every sample of an object carries.
-	identity func(o *T, w *SampleWriter)
+	resource schema.GroupVersionResource
+	optional bool // not among the default resources
+	identity identity[T]
 	// reads names the fields that the families read, as JSON paths separated by
 	// white space; a path stands for all below it. Every other field is cut from
 	// the raw bytes before they are decoded. Of metadata, all but labels,
@@ -76,7 +80,7 @@ func truncated[E any](list []E) []E {
 
 // For makes a kind of a definition.
 func NewKind[T any, P object[T]](d definition[T]) Kind {
-	k := Kind{Resource: d.resource, Namespaced: d.namespaced, Default: !d.optional}
+	k := Kind{Resource: d.resource, Namespaced: d.identity.namespaced, Default: !d.optional}
 	for _, f := range d.families {
 		k.families = append(k.families, f.Family)
 	}
@@ -90,18 +94,9 @@ const alwaysRead = `metadata.name metadata.namespace metadata.uid metadata.resou
 	metadata.creationTimestamp metadata.deletionTimestamp
 	metadata.ownerReferences.kind metadata.ownerReferences.name metadata.ownerReferences.controller`
 
-// mask compiles the fields that are kept when reads, labels and annotations are
-// wanted.
+// mask compiles the fields that are kept.
 func mask[T any](reads []string) (*wire.Mask, error) {
 	return wire.NewMask(reflect.TypeFor[T](), reads, wire.ExcludeKey("metadata.annotations", lastApplied))
-}
-
-func fields(lists ...string) []string {
-	var paths []string
-	for _, l := range lists {
-		paths = append(paths, strings.Fields(l)...)
-	}
-	return paths
 }
 
 // formFor returns what to ask an API server for, so that it sends these fields. It is an error if a kind of which

@@ -181,13 +181,22 @@ func (l *labelNames) putNext(i int, name string) {
 func ownerFamily[T any, P object[T]](level Stability, name, what string) family[T] {
 	return gauge(level, name, "Always 1; names an owner of the "+what+" by kind and name.", func(o *T, w *SampleWriter) {
 		owners := P(o).GetOwnerReferences()
-		if len(owners) == 0 {
-			w.Sample(1, "owner_kind", "", "owner_name", "", "owner_is_controller", "")
-		}
-		for _, ref := range owners {
-			w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "owner_is_controller", boolString(isController(ref)))
+		for _, ref := range ownersOrNone(owners) {
+			controls := ""
+			if len(owners) > 0 {
+				controls = strconv.FormatBool(isController(ref))
+			}
+			w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "owner_is_controller", controls)
 		}
 	})
+}
+
+// ownersOrNone returns an empty reference for an object without owners: it has a sample, too.
+func ownersOrNone(refs []metav1.OwnerReference) []metav1.OwnerReference {
+	if len(refs) == 0 {
+		return []metav1.OwnerReference{{}}
+	}
+	return refs
 }
 
 func isController(ref metav1.OwnerReference) bool { return ref.Controller != nil && *ref.Controller }

@@ -7,11 +7,12 @@ import (
 
 func leases() Kind {
 	return NewKind(definition[coordinationv1.Lease]{
-		resource:   coordinationv1.SchemeGroupVersion.WithResource("leases"),
-		namespaced: true,
+		resource: coordinationv1.SchemeGroupVersion.WithResource("leases"),
 		// The namespace stands behind other labels and is written with them.
-		identity: func(l *coordinationv1.Lease, w *SampleWriter) { w.setIdentity("lease", l.Name) },
-		reads:    `spec.holderIdentity spec.renewTime`,
+		identity: identity[coordinationv1.Lease]{namespaced: true, set: func(l *coordinationv1.Lease, w *SampleWriter) {
+			w.setIdentity("lease", l.Name)
+		}},
+		reads: `spec.holderIdentity spec.renewTime`,
 		families: []family[coordinationv1.Lease]{
 			gauge(Alpha, "kube_lease_owner", "Always 1; names an owner of the lease by kind and name, and who holds the lease.", leaseOwners),
 			gauge(Alpha, "kube_lease_renew_time", "Time when the lease was last renewed, in unix seconds.", func(l *coordinationv1.Lease, w *SampleWriter) {
@@ -25,11 +26,7 @@ func leases() Kind {
 
 func leaseOwners(l *coordinationv1.Lease, w *SampleWriter) {
 	holder := ptr.Deref(l.Spec.HolderIdentity, "")
-	if len(l.OwnerReferences) == 0 {
-		w.Sample(1, "owner_kind", "", "owner_name", "", "namespace", l.Namespace, "lease_holder", holder)
-	}
-	for i := range l.OwnerReferences {
-		ref := &l.OwnerReferences[i]
+	for _, ref := range ownersOrNone(l.OwnerReferences) {
 		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name, "namespace", l.Namespace, "lease_holder", holder)
 	}
 }

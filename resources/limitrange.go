@@ -1,15 +1,12 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func limitRanges() Kind {
 	return NewKind(definition[corev1.LimitRange]{
-		resource:   corev1.SchemeGroupVersion.WithResource("limitranges"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.LimitRange]("limitrange"),
-		reads:      `spec.limits`,
+		resource: corev1.SchemeGroupVersion.WithResource("limitranges"),
+		identity: namespaceAndName[corev1.LimitRange]("limitrange"),
+		reads:    `spec.limits`,
 		families: []family[corev1.LimitRange]{
 			withUnit(unitByLabel("resource"), gauge(Stable, "kube_limitrange", "Limit that the limit range sets for a resource, in cores, bytes or pieces; for a ratio, the quotient of limit and request.", limitRangeLimits)),
 			createdFamily[corev1.LimitRange](Stable, "kube_limitrange_created", "limit range"),

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-)
+import admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 func mutatingWebhookConfigurations() Kind {
 	return NewKind(definition[admissionregistrationv1.MutatingWebhookConfiguration]{

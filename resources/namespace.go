@@ -1,8 +1,6 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func namespaces() Kind {
 	return NewKind(definition[corev1.Namespace]{

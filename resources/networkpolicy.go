@@ -1,14 +1,11 @@
 package resources
 
-import (
-	networkingv1 "k8s.io/api/networking/v1"
-)
+import networkingv1 "k8s.io/api/networking/v1"
 
 func networkPolicies() Kind {
 	return NewKind(definition[networkingv1.NetworkPolicy]{
-		resource:   networkingv1.SchemeGroupVersion.WithResource("networkpolicies"),
-		namespaced: true,
-		identity:   namespaceAndName[networkingv1.NetworkPolicy]("networkpolicy"),
+		resource: networkingv1.SchemeGroupVersion.WithResource("networkpolicies"),
+		identity: namespaceAndName[networkingv1.NetworkPolicy]("networkpolicy"),
 		// Of a rule only its presence counts: any field below it will do.
 		reads: `spec.ingress.ports.protocol spec.egress.ports.protocol`,
 		families: []family[networkingv1.NetworkPolicy]{

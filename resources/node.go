@@ -22,11 +22,7 @@ func nodes() Kind {
 			gauge(Stable, "kube_node_info", "Always 1; tells the node's versions, identifiers and internal address.", nodeInfo),
 			labelsFamily[corev1.Node](Stable, "kube_node_labels", "node"),
 			withField("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
-			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) {
-				for _, cidr := range n.Spec.PodCIDRs {
-					w.UniqueSample(1, "pod_cidr", cidr)
-				}
-			}),
+			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) { uniqueEach(w, "pod_cidr", n.Spec.PodCIDRs) }),
 			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, w *SampleWriter) {
 				for i := range n.Spec.Taints {
 					t := &n.Spec.Taints[i]

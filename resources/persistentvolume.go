@@ -48,78 +48,70 @@ func persistentVolumes() Kind {
 			gauge(Alpha, "kube_persistentvolume_volume_mode", "Always 1; names the volume mode.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				w.Sample(1, "volumemode", string(ptr.Deref(v.Spec.VolumeMode, corev1.PersistentVolumeFilesystem)))
 			}),
-			gauge(Alpha, "kube_persistentvolume_access_mode", "Always 1; names an access mode of the volume.", func(v *corev1.PersistentVolume, w *SampleWriter) {
-				for _, mode := range v.Spec.AccessModes {
-					w.UniqueSample(1, "access_mode", string(mode))
-				}
-			}),
+			gauge(Alpha, "kube_persistentvolume_access_mode", "Always 1; names an access mode of the volume.", func(v *corev1.PersistentVolume, w *SampleWriter) { uniqueEach(w, "access_mode", v.Spec.AccessModes) }),
 		},
 	})
 }
 
-// volumeLabels are the labels that tell where a volume's data is.
-type volumeLabels struct {
-	gceDisk, ebsID, azureDisk string
-	fcWWIDs, fcLUN, fcTargets string
-	iscsiPortal, iscsiIQN     string
-	iscsiLUN, iscsiInitiator  string
-	nfsServer, nfsPath        string
-	csiDriver, csiHandle      string
-	localPath, localFS        string
-	hostPath, hostPathType    string
-}
-
+// volumeInfo fills in the labels of the source that the volume has. The API allows one; of several the
+// first in the order of the labels counts.
 func volumeInfo(v *corev1.PersistentVolume, w *SampleWriter) {
-	l := volumeSource(&v.Spec.PersistentVolumeSource)
-	w.Sample(1,
+	labels := [...]string{
 		"storageclass", v.Spec.StorageClassName,
-		"gce_persistent_disk_name", l.gceDisk,
-		"ebs_volume_id", l.ebsID,
-		"azure_disk_name", l.azureDisk,
-		"fc_wwids", l.fcWWIDs,
-		"fc_lun", l.fcLUN,
-		"fc_target_wwns", l.fcTargets,
-		"iscsi_target_portal", l.iscsiPortal,
-		"iscsi_iqn", l.iscsiIQN,
-		"iscsi_lun", l.iscsiLUN,
-		"iscsi_initiator_name", l.iscsiInitiator,
-		"nfs_server", l.nfsServer,
-		"nfs_path", l.nfsPath,
-		"csi_driver", l.csiDriver,
-		"csi_volume_handle", l.csiHandle,
-		"local_path", l.localPath,
-		"local_fs", l.localFS,
-		"host_path", l.hostPath,
-		"host_path_type", l.hostPathType,
-		"reclaim_policy", string(v.Spec.PersistentVolumeReclaimPolicy))
-}
-
-// volumeSource fills in the labels of the source that the volume has. The API
-// allows one; of several the first in the order of the labels counts.
-func volumeSource(s *corev1.PersistentVolumeSource) (l volumeLabels) {
-	switch {
-	case s.GCEPersistentDisk != nil:
-		l.gceDisk = s.GCEPersistentDisk.PDName
-	case s.AWSElasticBlockStore != nil:
-		l.ebsID = s.AWSElasticBlockStore.VolumeID
-	case s.AzureDisk != nil:
-		l.azureDisk = s.AzureDisk.DiskName
-	case s.FC != nil:
-		l.fcWWIDs, l.fcTargets = strings.Join(s.FC.WWIDs, ","), strings.Join(s.FC.TargetWWNs, ",")
-		if s.FC.Lun != nil {
-			l.fcLUN = strconv.Itoa(int(*s.FC.Lun))
-		}
-	case s.ISCSI != nil:
-		l.iscsiPortal, l.iscsiIQN = s.ISCSI.TargetPortal, s.ISCSI.IQN
-		l.iscsiLUN, l.iscsiInitiator = strconv.Itoa(int(s.ISCSI.Lun)), ptr.Deref(s.ISCSI.InitiatorName, "")
-	case s.NFS != nil:
-		l.nfsServer, l.nfsPath = s.NFS.Server, s.NFS.Path
-	case s.CSI != nil:
-		l.csiDriver, l.csiHandle = s.CSI.Driver, s.CSI.VolumeHandle
-	case s.Local != nil:
-		l.localPath, l.localFS = s.Local.Path, ptr.Deref(s.Local.FSType, "")
-	case s.HostPath != nil:
-		l.hostPath, l.hostPathType = s.HostPath.Path, string(ptr.Deref(s.HostPath.Type, ""))
+		"gce_persistent_disk_name", "",
+		"ebs_volume_id", "",
+		"azure_disk_name", "",
+		"fc_wwids", "",
+		"fc_lun", "",
+		"fc_target_wwns", "",
+		"iscsi_target_portal", "",
+		"iscsi_iqn", "",
+		"iscsi_lun", "",
+		"iscsi_initiator_name", "",
+		"nfs_server", "",
+		"nfs_path", "",
+		"csi_driver", "",
+		"csi_volume_handle", "",
+		"local_path", "",
+		"local_fs", "",
+		"host_path", "",
+		"host_path_type", "",
+		"reclaim_policy", string(v.Spec.PersistentVolumeReclaimPolicy),
 	}
-	return l
+	// set sets the value of the named label and of those after it.
+	set := func(name string, values ...string) {
+		for i := 0; i < len(labels); i += 2 {
+			if labels[i] == name {
+				for j, value := range values {
+					labels[i+2*j+1] = value
+				}
+			}
+		}
+	}
+	switch s := &v.Spec.PersistentVolumeSource; {
+	case s.GCEPersistentDisk != nil:
+		set("gce_persistent_disk_name", s.GCEPersistentDisk.PDName)
+	case s.AWSElasticBlockStore != nil:
+		set("ebs_volume_id", s.AWSElasticBlockStore.VolumeID)
+	case s.AzureDisk != nil:
+		set("azure_disk_name", s.AzureDisk.DiskName)
+	case s.FC != nil:
+		lun := ""
+		if s.FC.Lun != nil {
+			lun = strconv.Itoa(int(*s.FC.Lun))
+		}
+		set("fc_wwids", strings.Join(s.FC.WWIDs, ","), lun, strings.Join(s.FC.TargetWWNs, ","))
+	case s.ISCSI != nil:
+		set("iscsi_target_portal", s.ISCSI.TargetPortal, s.ISCSI.IQN,
+			strconv.Itoa(int(s.ISCSI.Lun)), ptr.Deref(s.ISCSI.InitiatorName, ""))
+	case s.NFS != nil:
+		set("nfs_server", s.NFS.Server, s.NFS.Path)
+	case s.CSI != nil:
+		set("csi_driver", s.CSI.Driver, s.CSI.VolumeHandle)
+	case s.Local != nil:
+		set("local_path", s.Local.Path, ptr.Deref(s.Local.FSType, ""))
+	case s.HostPath != nil:
+		set("host_path", s.HostPath.Path, string(ptr.Deref(s.HostPath.Type, "")))
+	}
+	w.Sample(1, labels[:]...)
 }

@@ -7,9 +7,8 @@ import (
 
 func persistentVolumeClaims() Kind {
 	return NewKind(definition[corev1.PersistentVolumeClaim]{
-		resource:   corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.PersistentVolumeClaim]("persistentvolumeclaim"),
+		resource: corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims"),
+		identity: namespaceAndName[corev1.PersistentVolumeClaim]("persistentvolumeclaim"),
 		reads: `metadata.annotations
 			spec.storageClassName spec.volumeName spec.volumeMode spec.accessModes spec.resources.requests
 			status.phase status.conditions.type status.conditions.status`,
@@ -33,9 +32,7 @@ func persistentVolumeClaims() Kind {
 				}
 			}),
 			gauge(Stable, "kube_persistentvolumeclaim_access_mode", "Always 1; names an access mode that the claim asks for.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-				for _, mode := range c.Spec.AccessModes {
-					w.UniqueSample(1, "access_mode", string(mode))
-				}
+				uniqueEach(w, "access_mode", c.Spec.AccessModes)
 			}),
 			gauge(Alpha, "kube_persistentvolumeclaim_status_condition", "Conditions of the claim, 1 for the status that each has.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
 				for i := range c.Status.Conditions {

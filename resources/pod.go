@@ -8,9 +8,8 @@ import (
 
 func pods() Kind {
 	return NewKind(definition[corev1.Pod]{
-		resource:   corev1.SchemeGroupVersion.WithResource("pods"),
-		namespaced: true,
-		identity:   namespaceNameUID[corev1.Pod]("pod"),
+		resource: corev1.SchemeGroupVersion.WithResource("pods"),
+		identity: namespaceNameUID[corev1.Pod]("pod"),
 		// Of an ephemeral volume only its presence counts: any field below it will do.
 		reads: `spec.nodeName spec.hostNetwork spec.priorityClassName spec.restartPolicy spec.runtimeClassName
 			spec.schedulerName spec.serviceAccountName spec.overhead spec.tolerations spec.resourceClaims

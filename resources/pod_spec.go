@@ -71,7 +71,7 @@ func podInfo(p *corev1.Pod, w *SampleWriter) {
 		"created_by_kind", kind,
 		"created_by_name", name,
 		"priority_class", p.Spec.PriorityClassName,
-		"host_network", boolString(p.Spec.HostNetwork))
+		"host_network", strconv.FormatBool(p.Spec.HostNetwork))
 }
 
 func podIPs(p *corev1.Pod, w *SampleWriter) {

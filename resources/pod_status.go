@@ -18,7 +18,7 @@ var podReasons = [...]string{
 // podStatusFamilies are the families of what became of the pod.
 func podStatusFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
-		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, w *SampleWriter) { w.TimePtr(p.Status.StartTime) }),
+		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, w *SampleWriter) { w.Time(p.Status.StartTime) }),
 		gauge(Stable, "kube_pod_status_phase", "Phase of the pod, 1 for the current one.", func(p *corev1.Pod, w *SampleWriter) {
 			if phase := p.Status.Phase; phase != "" {
 				w.StateSet("phase", string(phase), "Pending", "Succeeded", "Failed", "Unknown", "Running")
@@ -69,7 +69,7 @@ func podCondition(t corev1.PodConditionType) func(*corev1.Pod, *SampleWriter) {
 func podConditionTime(t corev1.PodConditionType, status corev1.ConditionStatus) func(*corev1.Pod, *SampleWriter) {
 	return func(p *corev1.Pod, w *SampleWriter) {
 		if c := podConditionWith(p, t, status); c != nil {
-			w.Time(c.LastTransitionTime)
+			w.Time(&c.LastTransitionTime)
 		}
 	}
 }

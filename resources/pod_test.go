@@ -21,13 +21,13 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 	families := slices.Concat(podContainers().families(), podInitContainers().families(),
 		podSpecFamilies(), podStatusFamilies(), podPlacementFamilies())
 	var l Lines
-	m := SampleWriter{lines: &l}
+	w := SampleWriter{lines: &l}
 	got := testing.AllocsPerRun(100, func() {
 		l.Reset()
-		m.setIdentity("namespace", p.Namespace, "pod", p.Name)
+		w.setIdentity("namespace", p.Namespace, "pod", p.Name)
 		for _, f := range families {
-			m.beginFamily(f.Name, false)
-			f.write(p, &m)
+			w.beginFamily(f.Name, false)
+			f.write(p, &w)
 		}
 	})
 	if got > tolerated {

@@ -1,14 +1,11 @@
 package resources
 
-import (
-	policyv1 "k8s.io/api/policy/v1"
-)
+import policyv1 "k8s.io/api/policy/v1"
 
 func podDisruptionBudgets() Kind {
 	return NewKind(definition[policyv1.PodDisruptionBudget]{
-		resource:   policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"),
-		namespaced: true,
-		identity:   namespaceAndName[policyv1.PodDisruptionBudget]("poddisruptionbudget"),
+		resource: policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"),
+		identity: namespaceAndName[policyv1.PodDisruptionBudget]("poddisruptionbudget"),
 		reads: `status.currentHealthy status.desiredHealthy status.disruptionsAllowed status.expectedPods
 			status.observedGeneration`,
 		families: []family[policyv1.PodDisruptionBudget]{

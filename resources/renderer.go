@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"sigs.k8s.io/json"
@@ -9,8 +10,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// Renderer turns raw objects of one kind into the lines of the families that a
-// filter selected. It is safe for concurrent use.
+// Renderer turns raw objects of one kind into the lines of the families that a filter selected. It is
+// safe for concurrent use.
 type Renderer struct {
 	families []Family
 	mask     *wire.Mask
@@ -33,17 +34,15 @@ func (r *Renderer) Mask() *wire.Mask { return r.mask }
 // Form returns the part of each object that the families read and that is requested from API servers.
 func (r *Renderer) Form() wire.Form { return r.form }
 
-// Render replaces what l holds by the lines of the object that raw encodes: for
-// Protobuf the message inside the envelope, for JSON the object. An error says
-// that the bytes are no such object; l is then to be ignored. l.Limit bounds the lines
-// while they are written.
+// Render replaces the content of l with the lines of the object that raw encodes: for Protobuf the
+// message inside the envelope, for JSON the object. An error means that the bytes are no such object,
+// and l is invalid. l.Limit bounds the lines while they are written.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	s, ok := r.pool.Get().(*scratch)
 	if !ok {
 		s = &scratch{}
 	}
-	// A decoder that meets data no one thought of must cost one object, not the
-	// process: the page of all others is worth more.
+	// A panic of a decoder costs one object, not the process and the lines of all others.
 	defer func() {
 		if p := recover(); p != nil {
 			err = NewPanic(p)
@@ -59,23 +58,17 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	return r.render(enc, s.raw, s)
 }
 
-// enabled is one family that a renderer writes.
+// enabledFamily is one family that a renderer writes.
 type enabledFamily[T any] struct {
 	name      string
 	skipsZero bool
 	write     func(o *T, w *SampleWriter)
 }
 
-// contained writes the family's lines, or none if its function panics.
-func (e enabledFamily[T]) writeRecovered(family int, o *T, w *SampleWriter) {
-	defer w.recoverFamily(family)
-	e.write(o, w)
-}
-
 func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Renderer, err error) {
 	r = &Renderer{}
 	var writers []enabledFamily[T]
-	reads := fields(alwaysRead, d.reads)
+	reads := strings.Fields(alwaysRead + " " + d.reads)
 	for _, fam := range d.families {
 		write := fam.write
 		if fam.bind != nil {
@@ -91,18 +84,16 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 	if r.form, err = formFor(d.form, reads); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name(), err)
 	}
-	m, err := mask[T](reads)
-	if err != nil {
+	if r.mask, err = mask[T](reads); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name(), err)
 	}
-	r.mask = m
-	var used sync.Pool
+	var objectPool sync.Pool
 	r.render = func(enc wire.Encoding, raw []byte, s *scratch) error {
 		var o *T
-		// The JSON decoder would find the old elements in the memory of a list;
-		// the one for protobuf appends empty ones.
+		// The JSON decoder would find the old elements in the memory of a list; the one for protobuf
+		// appends empty ones.
 		if enc == wire.Protobuf {
-			o, _ = used.Get().(*T)
+			o, _ = objectPool.Get().(*T)
 		}
 		if o == nil {
 			o = new(T)
@@ -111,15 +102,13 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 			return err
 		}
 		w := &s.out
-		d.identity(o, w)
+		d.identity.set(o, w)
 		for i, family := range writers {
-			w.beginFamily(family.name, family.skipsZero)
-			family.writeRecovered(i, o, w)
-			w.endFamily(i)
+			w.writeFamily(i, family.name, family.skipsZero, func() { family.write(o, w) })
 		}
 		if d.reuse != nil {
 			d.reuse(o)
-			used.Put(o)
+			objectPool.Put(o)
 		}
 		return nil
 	}
@@ -131,4 +120,15 @@ func decode(enc wire.Encoding, raw []byte, o interface{ Unmarshal([]byte) error 
 		return o.Unmarshal(raw)
 	}
 	return json.UnmarshalCaseSensitivePreserveInts(raw, o)
+}
+
+// WriteFamilies replaces the content of l with the lines of one object of a kind that has no Go type
+// here. For each of the families it calls write with the family's index and a SampleWriter without
+// identity labels. A write that panics costs its family, and so does one that goes beyond l.Limit.
+func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWriter)) {
+	l.Reset()
+	w := SampleWriter{lines: l}
+	for i, f := range families {
+		w.writeFamily(i, f.Name, false, func() { write(i, &w) })
+	}
 }

@@ -1,14 +1,11 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func replicationControllers() Kind {
 	return NewKind(definition[corev1.ReplicationController]{
-		resource:   corev1.SchemeGroupVersion.WithResource("replicationcontrollers"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.ReplicationController]("replicationcontroller"),
+		resource: corev1.SchemeGroupVersion.WithResource("replicationcontrollers"),
+		identity: namespaceAndName[corev1.ReplicationController]("replicationcontroller"),
 		reads: `spec.replicas status.replicas status.fullyLabeledReplicas status.readyReplicas
 			status.availableReplicas status.observedGeneration`,
 		families: []family[corev1.ReplicationController]{
@@ -18,7 +15,7 @@ func replicationControllers() Kind {
 			gauge(Stable, "kube_replicationcontroller_status_ready_replicas", "Number of the replication controller's pods that are ready.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(int64(r.Status.ReadyReplicas)) }),
 			gauge(Stable, "kube_replicationcontroller_status_available_replicas", "Number of the replication controller's pods that are available.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(int64(r.Status.AvailableReplicas)) }),
 			gauge(Stable, "kube_replicationcontroller_status_observed_generation", "Generation of the replication controller that its controller has seen.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(r.Status.ObservedGeneration) }),
-			gauge(Stable, "kube_replicationcontroller_spec_replicas", "Number of pods that the replication controller wants.", func(r *corev1.ReplicationController, w *SampleWriter) { Opt(w, r.Spec.Replicas) }),
+			gauge(Stable, "kube_replicationcontroller_spec_replicas", "Number of pods that the replication controller wants.", func(r *corev1.ReplicationController, w *SampleWriter) { optionalInt(w, r.Spec.Replicas) }),
 			generationFamily[corev1.ReplicationController](Stable, "kube_replicationcontroller_metadata_generation", "replication controller"),
 			ownerFamily[corev1.ReplicationController](Alpha, "kube_replicationcontroller_owner", "replication controller"),
 		},

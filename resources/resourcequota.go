@@ -1,15 +1,12 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func resourceQuotas() Kind {
 	return NewKind(definition[corev1.ResourceQuota]{
-		resource:   corev1.SchemeGroupVersion.WithResource("resourcequotas"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.ResourceQuota]("resourcequota"),
-		reads:      `status.hard status.used`,
+		resource: corev1.SchemeGroupVersion.WithResource("resourcequotas"),
+		identity: namespaceAndName[corev1.ResourceQuota]("resourcequota"),
+		reads:    `status.hard status.used`,
 		families: []family[corev1.ResourceQuota]{
 			createdFamily[corev1.ResourceQuota](Stable, "kube_resourcequota_created", "resource quota"),
 			withUnit(unitByLabel("resource"), gauge(Stable, "kube_resourcequota", "Amount of a resource that the quota admits (hard) or sees in use (used), in cores, bytes or pieces.", func(q *corev1.ResourceQuota, w *SampleWriter) {

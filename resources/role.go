@@ -1,15 +1,12 @@
 package resources
 
-import (
-	rbacv1 "k8s.io/api/rbac/v1"
-)
+import rbacv1 "k8s.io/api/rbac/v1"
 
 func roles() Kind {
 	return NewKind(definition[rbacv1.Role]{
-		resource:   rbacv1.SchemeGroupVersion.WithResource("roles"),
-		namespaced: true,
-		optional:   true,
-		identity:   namespaceAndName[rbacv1.Role]("role"),
+		resource: rbacv1.SchemeGroupVersion.WithResource("roles"),
+		optional: true,
+		identity: namespaceAndName[rbacv1.Role]("role"),
 		families: []family[rbacv1.Role]{
 			annotationsFamily[rbacv1.Role](Alpha, "kube_role_annotations", "role"),
 			labelsFamily[rbacv1.Role](Alpha, "kube_role_labels", "role"),

@@ -1,16 +1,13 @@
 package resources
 
-import (
-	rbacv1 "k8s.io/api/rbac/v1"
-)
+import rbacv1 "k8s.io/api/rbac/v1"
 
 func roleBindings() Kind {
 	return NewKind(definition[rbacv1.RoleBinding]{
-		resource:   rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
-		namespaced: true,
-		optional:   true,
-		identity:   namespaceAndName[rbacv1.RoleBinding]("rolebinding"),
-		reads:      `roleRef.kind roleRef.name`,
+		resource: rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
+		optional: true,
+		identity: namespaceAndName[rbacv1.RoleBinding]("rolebinding"),
+		reads:    `roleRef.kind roleRef.name`,
 		families: []family[rbacv1.RoleBinding]{
 			annotationsFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_annotations", "role binding"),
 			labelsFamily[rbacv1.RoleBinding](Alpha, "kube_rolebinding_labels", "role binding"),

@@ -10,10 +10,9 @@ import (
 // send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
 func secrets() Kind {
 	return NewKind(definition[corev1.Secret]{
-		resource:   corev1.SchemeGroupVersion.WithResource("secrets"),
-		namespaced: true,
-		identity:   namespaceAndName[corev1.Secret]("secret"),
-		form:       wire.Form{Metadata: true, Column: "Type", Field: "type"},
+		resource: corev1.SchemeGroupVersion.WithResource("secrets"),
+		identity: namespaceAndName[corev1.Secret]("secret"),
+		form:     wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		families: []family[corev1.Secret]{
 			gauge(Stable, "kube_secret_info", "Always 1; stands for the secret's existence.", func(s *corev1.Secret, w *SampleWriter) { w.Value(1) }),
 			withField("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, w *SampleWriter) {

@@ -1,14 +1,11 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func services() Kind {
 	return NewKind(definition[corev1.Service]{
-		resource:   corev1.SchemeGroupVersion.WithResource("services"),
-		namespaced: true,
-		identity:   namespaceNameUID[corev1.Service]("service"),
+		resource: corev1.SchemeGroupVersion.WithResource("services"),
+		identity: namespaceNameUID[corev1.Service]("service"),
 		reads: `spec.type spec.clusterIP spec.externalName spec.loadBalancerIP spec.externalTrafficPolicy spec.externalIPs
 			status.loadBalancer.ingress.ip status.loadBalancer.ingress.hostname`,
 		families: []family[corev1.Service]{
@@ -25,11 +22,7 @@ func services() Kind {
 			}),
 			annotationsFamily[corev1.Service](Alpha, "kube_service_annotations", "service"),
 			labelsFamily[corev1.Service](Stable, "kube_service_labels", "service"),
-			gauge(Stable, "kube_service_spec_external_ip", "Always 1; names an external address on which nodes accept the service's traffic.", func(s *corev1.Service, w *SampleWriter) {
-				for _, ip := range s.Spec.ExternalIPs {
-					w.UniqueSample(1, "external_ip", ip)
-				}
-			}),
+			gauge(Stable, "kube_service_spec_external_ip", "Always 1; names an external address on which nodes accept the service's traffic.", func(s *corev1.Service, w *SampleWriter) { uniqueEach(w, "external_ip", s.Spec.ExternalIPs) }),
 			gauge(Stable, "kube_service_status_load_balancer_ingress", "Always 1; names an ingress point of the service's load balancer by address or host name.", func(s *corev1.Service, w *SampleWriter) {
 				for i := range s.Status.LoadBalancer.Ingress {
 					in := &s.Status.LoadBalancer.Ingress[i]

@@ -1,19 +1,16 @@
 package resources
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 func serviceAccounts() Kind {
 	return NewKind(definition[corev1.ServiceAccount]{
-		resource:   corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
-		namespaced: true,
-		optional:   true,
-		identity:   namespaceNameUID[corev1.ServiceAccount]("serviceaccount"),
-		reads:      `automountServiceAccountToken secrets.name imagePullSecrets.name`,
+		resource: corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
+		optional: true,
+		identity: namespaceNameUID[corev1.ServiceAccount]("serviceaccount"),
+		reads:    `automountServiceAccountToken secrets.name imagePullSecrets.name`,
 		families: []family[corev1.ServiceAccount]{
 			gauge(Alpha, "kube_serviceaccount_info", "Always 1; tells whether pods get a token of the service account by themselves.", func(a *corev1.ServiceAccount, w *SampleWriter) {
-				w.Sample(1, "automount_token", optBoolString(a.AutomountServiceAccountToken))
+				w.Sample(1, "automount_token", optionalBool(a.AutomountServiceAccountToken))
 			}),
 			createdFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_created", "service account"),
 			deletionFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_deleted", "service account"),

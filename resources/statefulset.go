@@ -1,14 +1,11 @@
 package resources
 
-import (
-	appsv1 "k8s.io/api/apps/v1"
-)
+import appsv1 "k8s.io/api/apps/v1"
 
 func statefulSets() Kind {
 	return NewKind(definition[appsv1.StatefulSet]{
-		resource:   appsv1.SchemeGroupVersion.WithResource("statefulsets"),
-		namespaced: true,
-		identity:   namespaceAndName[appsv1.StatefulSet]("statefulset"),
+		resource: appsv1.SchemeGroupVersion.WithResource("statefulsets"),
+		identity: namespaceAndName[appsv1.StatefulSet]("statefulset"),
 		reads: `spec.replicas spec.ordinals spec.persistentVolumeClaimRetentionPolicy
 			status.replicas status.availableReplicas status.currentReplicas status.readyReplicas status.updatedReplicas
 			status.observedGeneration status.currentRevision status.updateRevision`,
@@ -20,7 +17,7 @@ func statefulSets() Kind {
 			gauge(Stable, "kube_statefulset_status_replicas_ready", "Number of the stateful set's pods that are ready.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(int64(s.Status.ReadyReplicas)) }),
 			gauge(Stable, "kube_statefulset_status_replicas_updated", "Number of the stateful set's pods of its update revision.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(int64(s.Status.UpdatedReplicas)) }),
 			gauge(Stable, "kube_statefulset_status_observed_generation", "Generation of the stateful set that its controller has seen.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(s.Status.ObservedGeneration) }),
-			gauge(Stable, "kube_statefulset_replicas", "Number of pods that the stateful set wants.", func(s *appsv1.StatefulSet, w *SampleWriter) { Opt(w, s.Spec.Replicas) }),
+			gauge(Stable, "kube_statefulset_replicas", "Number of pods that the stateful set wants.", func(s *appsv1.StatefulSet, w *SampleWriter) { optionalInt(w, s.Spec.Replicas) }),
 			gauge(Stable, "kube_statefulset_ordinals_start", "Ordinal of the stateful set's first pod.", func(s *appsv1.StatefulSet, w *SampleWriter) {
 				if s.Spec.Ordinals != nil {
 					w.Int(int64(s.Spec.Ordinals.Start))

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	"testing"
-)
+import "testing"
 
 // TestUnusualNetworkObjects is TestUnusualObjects for what traffic goes through.
 func TestUnusualNetworkObjects(t *testing.T) {

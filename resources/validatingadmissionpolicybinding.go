@@ -17,9 +17,7 @@ func validatingAdmissionPolicyBindings() Kind {
 			}),
 			createdFamily[admissionregistrationv1.ValidatingAdmissionPolicyBinding](Alpha, "kube_validatingadmissionpolicybinding_created", "binding"),
 			gauge(Alpha, "kube_validatingadmissionpolicybinding_validation_action", "Always 1; names what is done about a request that the policy objects to.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
-				for _, action := range b.Spec.ValidationActions {
-					w.UniqueSample(1, "action", string(action))
-				}
+				uniqueEach(w, "action", b.Spec.ValidationActions)
 			}),
 		},
 	})

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	storagev1 "k8s.io/api/storage/v1"
-)
+import storagev1 "k8s.io/api/storage/v1"
 
 func volumeAttachments() Kind {
 	return NewKind(definition[storagev1.VolumeAttachment]{

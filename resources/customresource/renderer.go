@@ -28,7 +28,7 @@ type Renderer struct {
 
 // newRenderer makes the renderer of a kind from the entries that name it.
 func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter, logger *slog.Logger) *Renderer {
-	r := &Renderer{gvk: gvk, logger: logger, copiedWin: f.CopiedLabelsWin()}
+	r := &Renderer{gvk: gvk, logger: logger, copiedWin: f.CopiedLabelsWin}
 	index := map[string]int{}
 	for _, e := range entries {
 		for _, m := range e.metrics {

@@ -18,10 +18,10 @@ import (
 // identity id="x".
 func written(write func(w *SampleWriter)) (text string, skipped int) {
 	var l Lines
-	m := SampleWriter{lines: &l}
-	m.setIdentity("id", "x")
-	m.beginFamily("m", false)
-	write(&m)
+	w := SampleWriter{lines: &l}
+	w.setIdentity("id", "x")
+	w.beginFamily("m", false)
+	write(&w)
 	return string(l.Buf), l.Skipped
 }
 
@@ -38,7 +38,7 @@ func TestOut(t *testing.T) {
 		}
 	}
 	at := metav1.Unix(1700000000, 0)
-	yes, n := true, int32(-7)
+	n := int32(-7)
 
 	f(func(w *SampleWriter) { w.Value(1.5) }, `} 1.5`)
 	f(func(w *SampleWriter) { w.Sample(1, "a", "b", "c", "") }, `,a="b",c=""} 1`)
@@ -46,12 +46,11 @@ func TestOut(t *testing.T) {
 	f(func(w *SampleWriter) { w.Sample(1, "a", "x\xffy") }, `,a="x�y"} 1`)
 	f(func(w *SampleWriter) { w.Int(math.MaxInt32) }, `} 2147483647`)
 	f(func(w *SampleWriter) { w.Bool(true); w.Bool(false) }, `} 1`, `} 0`)
-	f(func(w *SampleWriter) { w.Time(at) }, `} 1700000000`)
-	f(func(w *SampleWriter) { w.Time(metav1.Time{}); w.TimePtr(nil); w.TimePtr(&metav1.Time{}) })
-	f(func(w *SampleWriter) { w.TimePtr(&at, "a", "b") }, `,a="b"} 1700000000`)
-	f(func(w *SampleWriter) { w.Time(metav1.NewTime(time.Unix(0, 0))) }, `} 0`)
-	f(func(w *SampleWriter) { Opt[int32](w, nil); Opt(w, &n) }, `} -7`)
-	f(func(w *SampleWriter) { w.OptBool(nil); w.OptBool(&yes) }, `} 1`)
+	f(func(w *SampleWriter) { w.Time(&at) }, `} 1700000000`)
+	f(func(w *SampleWriter) { w.Time(nil); w.Time(&metav1.Time{}) })
+	f(func(w *SampleWriter) { w.Time(&at, "a", "b") }, `,a="b"} 1700000000`)
+	f(func(w *SampleWriter) { epoch := metav1.NewTime(time.Unix(0, 0)); w.Time(&epoch) }, `} 0`)
+	f(func(w *SampleWriter) { optionalInt[int32](w, nil); optionalInt(w, &n) }, `} -7`)
 	f(func(w *SampleWriter) { w.StateSet("phase", "b", "a", "b") }, `,phase="a"} 0`, `,phase="b"} 1`)
 	f(func(w *SampleWriter) { w.conditionStatus(corev1.ConditionFalse, "status", "type", "Ready") },
 		`,type="Ready",status="true"} 0`, `,type="Ready",status="false"} 1`, `,type="Ready",status="unknown"} 0`)
@@ -60,9 +59,9 @@ func TestOut(t *testing.T) {
 // TestSampleWithoutLabels: the braces stay empty when there is no label at all.
 func TestSampleWithoutLabels(t *testing.T) {
 	var l Lines
-	m := SampleWriter{lines: &l}
-	m.beginFamily("m", false)
-	m.Value(1)
+	w := SampleWriter{lines: &l}
+	w.beginFamily("m", false)
+	w.Value(1)
 	if string(l.Buf) != "m{} 1\n" {
 		t.Errorf("got %q", l.Buf)
 	}
@@ -148,14 +147,14 @@ func FuzzLabelEscaping(f *testing.F) {
 // of an object with many.
 func TestIndexOfSeriesHasARandomKey(t *testing.T) {
 	index := func() map[uint64]struct{} {
-		m := SampleWriter{lines: new(Lines)}
-		m.beginFamily("many", false)
+		w := SampleWriter{lines: new(Lines)}
+		w.beginFamily("many", false)
 		for i := range 1000 {
-			if !m.SampleIfNew(1, "i", strconv.Itoa(i)) {
+			if !w.SampleIfNew(1, "i", strconv.Itoa(i)) {
 				t.Fatalf("series %d is taken for another", i)
 			}
 		}
-		return m.index
+		return w.index
 	}
 	a, b := index(), index()
 	if len(a) < 500 {

@@ -1,0 +1,323 @@
+package resources
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Lines is the text of one object: Buf holds the lines of all enabled families one after another, and
+// the lines of family i end at Ends[i]. It is reused from object to object; see Reset.
+type Lines struct {
+	Buf  []byte
+	Ends []int
+	// Skipped counts samples left out because the object's own data gave no usable value (a series
+	// named twice, an entry without its source).
+	Skipped int
+	// SkippedLabels counts labels left out because the object may not choose their names.
+	SkippedLabels int
+	// Failed are the families that have no lines because their function panicked.
+	Failed []Failure
+	// Limit bounds the bytes of Buf; 0 means no bound. A family that would go beyond is left out as a
+	// whole, and the families after it that fit are kept.
+	Limit int
+	// Omitted are the families, by index, that were left out because of Limit.
+	Omitted []int
+}
+
+// Reset empties l and keeps its memory and its limit.
+func (l *Lines) Reset() {
+	clear(l.Failed)
+	*l = Lines{Buf: l.Buf[:0], Ends: l.Ends[:0], Failed: l.Failed[:0], Omitted: l.Omitted[:0], Limit: l.Limit}
+}
+
+// SampleWriter writes the samples of one object. The functions of a family get it with the family's
+// name and the object's identity labels already set; each call of Value or Sample appends one line. It
+// is used by one goroutine at a time.
+type SampleWriter struct {
+	lines     *Lines
+	name      string
+	identity  []byte
+	skipsZero bool // whether StateSet leaves out samples with the value 0
+	start     int  // where the family's lines begin
+	limit     int  // of the bytes of all lines
+	full      bool // the family has passed the limit
+	// index holds the series of the family's lines before indexed, by hash; see isDuplicate. The hash
+	// has a random key, because users choose label values.
+	index   map[uint64]struct{}
+	seed    maphash.Seed // of index; made with it
+	indexed int
+	keys    []string // scratch of mapSample
+}
+
+// setIdentity sets the labels that every line of the object begins with.
+func (w *SampleWriter) setIdentity(pairs ...string) {
+	w.identity = w.identity[:0]
+	for i := 0; i+1 < len(pairs); i += 2 {
+		w.identity = appendLabel(w.identity, pairs[i], pairs[i+1])
+	}
+}
+
+func (w *SampleWriter) beginFamily(name string, skipsZero bool) {
+	w.name, w.skipsZero = name, skipsZero
+	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
+	w.limit, w.full = w.lines.Limit, false
+	if w.limit <= 0 {
+		w.limit = math.MaxInt
+	}
+	clear(w.index)
+}
+
+// writeFamily writes the lines of a family; none if they pass the limit. A panic costs the family of
+// this object; the others are worth having.
+func (w *SampleWriter) writeFamily(family int, name string, skipsZero bool, write func()) {
+	w.beginFamily(name, skipsZero)
+	defer func() {
+		if p := recover(); p != nil {
+			w.lines.Buf = w.lines.Buf[:w.start]
+			w.lines.Failed = append(w.lines.Failed, Failure{family, NewPanic(p)})
+		} else if w.full {
+			w.lines.Buf = w.lines.Buf[:w.start]
+			w.lines.Omitted = append(w.lines.Omitted, family)
+		}
+		w.lines.Ends = append(w.lines.Ends, len(w.lines.Buf))
+	}()
+	write()
+}
+
+// Full reports whether the family has passed the object's limit, see [Lines]. Lines that are appended
+// after that are dropped, at little cost. A family whose loops may run far longer than the object is
+// large checks it, and returns.
+func (w *SampleWriter) Full() bool { return w.full }
+
+// Overflow leaves the family out as if it had passed the limit. It is for a family that takes more
+// work than its text shows.
+func (w *SampleWriter) Overflow() { w.full = true }
+
+// Value appends a sample with the identity labels only.
+func (w *SampleWriter) Value(v float64) { w.Sample(v) }
+
+// Sample appends a sample with the identity labels followed by the labels given as name, value, name,
+// value. Invalid UTF-8 in a value is replaced.
+func (w *SampleWriter) Sample(v float64, labels ...string) {
+	if w.full {
+		return
+	}
+	b := w.beginSample()
+	for i := 0; i+1 < len(labels); i += 2 {
+		b = appendLabel(b, labels[i], labels[i+1])
+	}
+	w.endSample(b, v)
+}
+
+// beginSample returns the lines with the beginning of a new one, to which labels can be appended; the
+// line counts once endSample is called.
+func (w *SampleWriter) beginSample() []byte {
+	b := append(w.lines.Buf, w.name...)
+	b = append(b, '{')
+	return append(b, w.identity...)
+}
+
+func (w *SampleWriter) endSample(b []byte, v float64) {
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
+	}
+	b = append(b, '}', ' ')
+	b = appendValue(b, v)
+	b = append(b, '\n')
+	w.lines.Buf = b
+	w.full = len(b) > w.limit
+}
+
+// SampleIfNew is Sample for families where an object may rightly name one series more than once: it
+// appends the first and reports false for the others. Prometheus refuses a page on which a series
+// stands twice.
+func (w *SampleWriter) SampleIfNew(v float64, labels ...string) bool {
+	if w.full {
+		return true
+	}
+	at := len(w.lines.Buf)
+	w.Sample(v, labels...)
+	if w.isDuplicate(at) {
+		w.lines.Buf, w.full = w.lines.Buf[:at], false
+		return false
+	}
+	return true
+}
+
+// UniqueSample is SampleIfNew for families where a repetition is a fault in the object's data: it is
+// counted as skipped.
+func (w *SampleWriter) UniqueSample(v float64, labels ...string) {
+	if !w.SampleIfNew(v, labels...) {
+		w.Skip()
+	}
+}
+
+// linearScanBytes is how many bytes of lines are searched one by one.
+const linearScanBytes = 4 << 10
+
+// isDuplicate reports whether the family has an earlier line with the series of its last line, which
+// begins at at. The few lines of ordinary objects are compared; long lists are indexed, or a single
+// pod with 100,000 tolerations would take minutes.
+func (w *SampleWriter) isDuplicate(at int) bool {
+	series := lineSeries(w.lines.Buf[at:])
+	if earlier := w.lines.Buf[w.start:at]; len(earlier) <= linearScanBytes {
+		for len(earlier) > 0 {
+			if bytes.HasPrefix(earlier, series) {
+				return true
+			}
+			earlier = earlier[bytes.IndexByte(earlier, '\n')+1:]
+		}
+		return false
+	}
+	if w.index == nil {
+		w.index, w.seed = map[uint64]struct{}{}, maphash.MakeSeed()
+	}
+	for w.indexed < at {
+		rest := w.lines.Buf[w.indexed:at]
+		line := rest[:bytes.IndexByte(rest, '\n')+1]
+		w.index[maphash.Bytes(w.seed, lineSeries(line))] = struct{}{}
+		w.indexed += len(line)
+	}
+	_, ok := w.index[maphash.Bytes(w.seed, series)]
+	return ok
+}
+
+// lineSeries returns a line without its value.
+func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' ')+1] }
+
+// Skip counts a sample for which the object's data gave no usable value.
+func (w *SampleWriter) Skip() { w.lines.Skipped++ }
+
+// SkipLabel counts a label that the object may not choose.
+func (w *SampleWriter) SkipLabel() { w.lines.SkippedLabels++ }
+
+// Int appends n with the identity labels and those given.
+func (w *SampleWriter) Int(n int64, labels ...string) { w.Sample(float64(n), labels...) }
+
+// Bool appends 1 or 0 with the identity labels and those given.
+func (w *SampleWriter) Bool(b bool, labels ...string) { w.Sample(boolValue(b), labels...) }
+
+// Time appends t in unix seconds; nothing when t is nil or unset.
+func (w *SampleWriter) Time(t *metav1.Time, labels ...string) {
+	if !t.IsZero() {
+		w.Sample(float64(t.Unix()), labels...)
+	}
+}
+
+// optionalInt appends *n; nothing when n is nil.
+func optionalInt[N int32 | int64](w *SampleWriter, n *N) {
+	if n != nil {
+		w.Value(float64(*n))
+	}
+}
+
+// uniqueEach appends a sample with the value 1 for each value of a label.
+func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
+	for _, v := range values {
+		w.UniqueSample(1, label, string(v))
+	}
+}
+
+// StateSet appends a sample for each of all states with the label set to it: 1 for the current one, 0
+// for the others.
+func (w *SampleWriter) StateSet(label, current string, all ...string) {
+	for _, v := range all {
+		if w.skipsZero && v != current {
+			continue
+		}
+		w.Bool(v == current, label, v)
+	}
+}
+
+// conditionStatus appends the three samples that tell a condition's status, with labels before the
+// status; the label that holds the status is named last.
+func (w *SampleWriter) conditionStatus(status corev1.ConditionStatus, statusLabel string, labels ...string) {
+	var buf [8]string
+	pairs := append(append(buf[:0], labels...), statusLabel, "")
+	for _, s := range [...]struct {
+		status corev1.ConditionStatus
+		value  string
+	}{{corev1.ConditionTrue, "true"}, {corev1.ConditionFalse, "false"}, {corev1.ConditionUnknown, "unknown"}} {
+		pairs[len(pairs)-1] = s.value
+		w.UniqueSample(boolValue(status == s.status), pairs...)
+	}
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// optionalBool returns the text of an optional field, empty when b is nil.
+func optionalBool(b *bool) string {
+	if b == nil {
+		return ""
+	}
+	return strconv.FormatBool(*b)
+}
+
+// appendLabel appends name="value", with a comma behind it.
+func appendLabel(dst []byte, name, value string) []byte {
+	return appendLabelValue(append(dst, name...), value)
+}
+
+// appendLabelValue appends the part of a label behind its name.
+func appendLabelValue(dst []byte, value string) []byte {
+	dst = append(dst, '=', '"')
+	switch {
+	case isPlain(value):
+		dst = append(dst, value...)
+	case utf8.ValidString(value):
+		dst = appendEscaped(dst, value)
+	default:
+		dst = appendEscaped(dst, strings.ToValidUTF8(value, "\uFFFD"))
+	}
+	return append(dst, '"', ',')
+}
+
+// isPlain reports whether s, like nearly all values, is ASCII that needs no escape.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendEscaped appends a label value with backslash, double quote and line feed escaped, as both
+// formats want it.
+func appendEscaped(dst []byte, s string) []byte {
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c != '\\' && c != '"' && c != '\n' {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		if c == '\n' {
+			c = 'n'
+		}
+		dst = append(dst, '\\', c)
+		from = i + 1
+	}
+	return append(dst, s[from:]...)
+}
+
+// appendValue appends v in the shortest form that reads back as v; whole numbers, which nearly all
+// are, without exponent.
+func appendValue(dst []byte, v float64) []byte {
+	if n := int64(v); float64(n) == v && n > -1e15 && n < 1e15 {
+		return strconv.AppendInt(dst, n, 10)
+	}
+	return strconv.AppendFloat(dst, v, 'g', -1, 64)
+}
