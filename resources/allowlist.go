@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Allowlist says which labels or annotations of which kinds become labels of
-// metrics. The zero Allowlist allows none.
+// Allowlist says which labels or annotations of which kinds become labels of metrics. The zero
+// Allowlist allows none.
 type Allowlist struct {
 	byResource map[string]*keys
 	wildcard   *keys // for all kinds, those that are named included, from the resource "*"
@@ -24,11 +24,10 @@ type keys struct {
 // pattern is a key with one star in it.
 type pattern struct{ prefix, suffix string }
 
-// ParseAllowlist reads the grammar of --metric-labels-allowlist and
-// --metric-annotations-allowlist: entries `resource=[key,key]` separated by
-// commas. A resource or key may be `*`, which stands for all, in a key only
-// as the first; a key may hold one star. What is allowed for all kinds is allowed
-// for those that are named, too. The errors name the entry at fault.
+// ParseAllowlist reads the grammar of --metric-labels-allowlist and --metric-annotations-allowlist:
+// entries `resource=[key,key]` separated by commas. A resource or key may be `*`, which stands for
+// all, in a key only as the first; a key may hold one star. What is allowed for all kinds is
+// allowed for those that are named, too. The errors name the entry at fault.
 func ParseAllowlist(entries []string) (Allowlist, error) {
 	a := Allowlist{byResource: map[string]*keys{}}
 	rest := strings.Join(entries, ",")
@@ -88,8 +87,8 @@ func (a *Allowlist) add(resource, list string) error {
 	return nil
 }
 
-// keys returns what is allowed for a kind, by its own entry and by that of "*"; nil
-// when that is nothing.
+// keys returns what is allowed for a kind, by its own entry and by that of "*"; nil when that is
+// nothing.
 func (a Allowlist) keys(resource string) *keys {
 	k := &keys{exact: map[string]bool{}}
 	for _, entry := range []*keys{a.wildcard, a.byResource[resource]} {

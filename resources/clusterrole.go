@@ -10,7 +10,7 @@ func clusterRoles() Kind {
 		families: []family[rbacv1.ClusterRole]{
 			annotationsFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_annotations", "cluster role"),
 			labelsFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_labels", "cluster role"),
-			gauge(Alpha, "kube_clusterrole_info", "Always 1; stands for the cluster role's existence.", func(r *rbacv1.ClusterRole, w *SampleWriter) { w.Value(1) }),
+			gauge(Alpha, "kube_clusterrole_info", "Always 1, for each cluster role.", func(r *rbacv1.ClusterRole, w *SampleWriter) { w.Value(1) }),
 			createdFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_created", "cluster role"),
 			resourceVersionFamily[rbacv1.ClusterRole](Alpha, "kube_clusterrole_metadata_resource_version", "cluster role"),
 		},

@@ -15,7 +15,7 @@ func configMaps() Kind {
 		families: []family[corev1.ConfigMap]{
 			annotationsFamily[corev1.ConfigMap](Alpha, "kube_configmap_annotations", "config map"),
 			labelsFamily[corev1.ConfigMap](Stable, "kube_configmap_labels", "config map"),
-			gauge(Stable, "kube_configmap_info", "Always 1; stands for the config map's existence.", func(c *corev1.ConfigMap, w *SampleWriter) { w.Value(1) }),
+			gauge(Stable, "kube_configmap_info", "Always 1, for each config map.", func(c *corev1.ConfigMap, w *SampleWriter) { w.Value(1) }),
 			createdFamily[corev1.ConfigMap](Stable, "kube_configmap_created", "config map"),
 			resourceVersionFamily[corev1.ConfigMap](Alpha, "kube_configmap_metadata_resource_version", "config map"),
 		},

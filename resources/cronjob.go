@@ -19,7 +19,7 @@ func cronJobs() Kind {
 		families: []family[batchv1.CronJob]{
 			annotationsFamily[batchv1.CronJob](Alpha, "kube_cronjob_annotations", "cron job"),
 			labelsFamily[batchv1.CronJob](Stable, "kube_cronjob_labels", "cron job"),
-			gauge(Stable, "kube_cronjob_info", "Always 1; tells the cron job's schedule, time zone and concurrency policy.", cronJobInfo),
+			gauge(Stable, "kube_cronjob_info", "Always 1; gives the cron job's schedule, time zone and concurrency policy.", cronJobInfo),
 			createdFamily[batchv1.CronJob](Stable, "kube_cronjob_created", "cron job"),
 			gauge(Stable, "kube_cronjob_status_active", "Number of the cron job's jobs that are running.", func(c *batchv1.CronJob, w *SampleWriter) { w.Int(int64(len(c.Status.Active))) }),
 			gauge(Stable, "kube_cronjob_status_last_schedule_time", "Time for which a job was last created, in unix seconds.", func(c *batchv1.CronJob, w *SampleWriter) { w.Time(c.Status.LastScheduleTime) }),
@@ -27,7 +27,7 @@ func cronJobs() Kind {
 			gauge(Stable, "kube_cronjob_spec_suspend", "Whether the cron job is suspended, 1 or 0.", func(c *batchv1.CronJob, w *SampleWriter) { w.Bool(suspended(c)) }),
 			gauge(Stable, "kube_cronjob_spec_starting_deadline_seconds", "Time by which a job may start late before it is skipped, in seconds.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.StartingDeadlineSeconds) }),
 			gauge(Stable, "kube_cronjob_next_schedule_time", "Time at which the next job will be created, in unix seconds; not while the cron job is suspended.", nextSchedule),
-			gauge(Alpha, "kube_cronjob_schedule_invalid", "Always 1; there while the cron job's schedule or time zone can not be understood.", func(c *batchv1.CronJob, w *SampleWriter) {
+			gauge(Alpha, "kube_cronjob_schedule_invalid", "Always 1, for a cron job whose schedule or time zone is invalid.", func(c *batchv1.CronJob, w *SampleWriter) {
 				if _, err := cronSchedule(c); err != nil {
 					w.Value(1)
 				}
@@ -49,8 +49,8 @@ func cronJobInfo(c *batchv1.CronJob, w *SampleWriter) {
 	w.Sample(1, "schedule", c.Spec.Schedule, "concurrency_policy", string(c.Spec.ConcurrencyPolicy), "timezone", zone)
 }
 
-// nextSchedule counts from the last run, or from the creation when there was
-// none, and not from now: the number changes only when the object does.
+// nextSchedule counts from the last run, or from the creation when there was none, and not from
+// now: the number changes only when the object does.
 func nextSchedule(c *batchv1.CronJob, w *SampleWriter) {
 	from := c.CreationTimestamp.Time
 	if c.Status.LastScheduleTime != nil {
@@ -70,10 +70,10 @@ func nextSchedule(c *batchv1.CronJob, w *SampleWriter) {
 
 var errNoSchedule = errors.New("a zone without a schedule")
 
-// cronSchedule reads the schedule as the CronJob controller does: in the time
-// zone of the spec or else in the local one, unless the schedule begins with a
-// zone of its own (TZ= or CRON_TZ=), which then holds. Both day fields restricted
-// means either, Sunday is 0 and not 7, and an empty zone is UTC.
+// cronSchedule reads the schedule as the CronJob controller does: in the time zone of the spec or
+// else in the local one, unless the schedule begins with a zone of its own (TZ= or CRON_TZ=), which
+// then holds. Both day fields restricted means either, Sunday is 0 and not 7, and an empty zone is
+// UTC.
 func cronSchedule(c *batchv1.CronJob) (cron.Schedule, error) {
 	var zone *time.Location
 	if c.Spec.TimeZone != nil {

@@ -19,12 +19,12 @@ func deployments() Kind {
 			gauge(Stable, "kube_deployment_status_replicas", "Number of pods that belong to the deployment and are not being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.Replicas)) }),
 			gauge(Stable, "kube_deployment_status_replicas_ready", "Number of the deployment's pods that are ready.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.ReadyReplicas)) }),
 			gauge(Stable, "kube_deployment_status_replicas_available", "Number of the deployment's pods that are available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.AvailableReplicas)) }),
-			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of pods that the deployment lacks to have all available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UnavailableReplicas)) }),
+			gauge(Stable, "kube_deployment_status_replicas_unavailable", "Number of the deployment's desired pods that are not available.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UnavailableReplicas)) }),
 			gauge(Stable, "kube_deployment_status_replicas_updated", "Number of the deployment's pods that have its newest template.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(int64(d.Status.UpdatedReplicas)) }),
 			gauge(Alpha, "kube_deployment_status_terminating_replicas", "Number of the deployment's pods that are being deleted.", func(d *appsv1.Deployment, w *SampleWriter) { optionalInt(w, d.Status.TerminatingReplicas) }),
 			gauge(Stable, "kube_deployment_status_observed_generation", "Generation of the deployment that its controller has seen.", func(d *appsv1.Deployment, w *SampleWriter) { w.Int(d.Status.ObservedGeneration) }),
 			gauge(Stable, "kube_deployment_status_condition", "Conditions of the deployment, 1 for the status that a condition has.", deploymentConditions),
-			gauge(Stable, "kube_deployment_spec_replicas", "Number of pods that the deployment wants.", func(d *appsv1.Deployment, w *SampleWriter) { optionalInt(w, d.Spec.Replicas) }),
+			gauge(Stable, "kube_deployment_spec_replicas", "Desired number of pods of the deployment.", func(d *appsv1.Deployment, w *SampleWriter) { optionalInt(w, d.Spec.Replicas) }),
 			gauge(Stable, "kube_deployment_spec_paused", "Whether the deployment is paused, 1 or 0.", func(d *appsv1.Deployment, w *SampleWriter) { w.Bool(d.Spec.Paused) }),
 			gauge(Stable, "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Number of pods that may be unavailable during a rolling update.", func(d *appsv1.Deployment, w *SampleWriter) {
 				if u := d.Spec.Strategy.RollingUpdate; u != nil {
@@ -44,7 +44,8 @@ func deployments() Kind {
 	})
 }
 
-// deploymentOwner differs from ownerFamily in that it does not tell the controller among the owners.
+// deploymentOwner differs from ownerFamily in that it does not tell the controller among the
+// owners.
 func deploymentOwner(d *appsv1.Deployment, w *SampleWriter) {
 	for _, ref := range ownersOrNone(d.OwnerReferences) {
 		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
@@ -57,8 +58,8 @@ func deploymentConditions(d *appsv1.Deployment, w *SampleWriter) {
 	}
 }
 
-// deploymentReason keeps the number of series bounded: reasons that the
-// Deployment controller does not give become "unknown".
+// deploymentReason keeps the number of series bounded: reasons that the Deployment controller does
+// not give become "unknown".
 func deploymentReason(reason string) string {
 	switch reason {
 	case "", "ReplicaSetUpdated", "ReplicaSetCreateError", "NewReplicaSetCreated", "FoundNewReplicaSet",

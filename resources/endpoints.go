@@ -15,7 +15,7 @@ func endpoints() Kind {
 		reads: `subsets.addresses.ip subsets.notReadyAddresses.ip
 			subsets.ports.name subsets.ports.port subsets.ports.protocol`,
 		families: []family[corev1.Endpoints]{
-			gauge(Stable, "kube_endpoint_info", "Always 1; stands for the existence of the endpoints.", func(e *corev1.Endpoints, w *SampleWriter) { w.Value(1) }),
+			gauge(Stable, "kube_endpoint_info", "Always 1, for each endpoints object.", func(e *corev1.Endpoints, w *SampleWriter) { w.Value(1) }),
 			createdFamily[corev1.Endpoints](Stable, "kube_endpoint_created", "endpoints object"),
 			annotationsFamily[corev1.Endpoints](Alpha, "kube_endpoint_annotations", "endpoints object"),
 			labelsFamily[corev1.Endpoints](Stable, "kube_endpoint_labels", "endpoints object"),

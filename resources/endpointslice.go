@@ -24,8 +24,8 @@ func endpointSlices() Kind {
 				w.Sample(1, "addresstype", string(s.AddressType))
 			}),
 			createdFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_created", "slice"),
-			gauge(Alpha, "kube_endpointslice_endpoints_hints", "Always 1; names a zone whose traffic an endpoint is meant for.", endpointHints),
-			gauge(Alpha, "kube_endpointslice_endpoints", "Always 1; names an address of an endpoint, its conditions, what it stands for and where it is.", sliceEndpoints),
+			gauge(Alpha, "kube_endpointslice_endpoints_hints", "Always 1; names a zone whose traffic an endpoint should serve.", endpointHints),
+			gauge(Alpha, "kube_endpointslice_endpoints", "Always 1; names an address of an endpoint, its conditions, target, node and zone.", sliceEndpoints),
 			gauge(Alpha, "kube_endpointslice_ports", "Always 1; names a port of the slice's endpoints.", slicePorts),
 			annotationsFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_annotations", "slice"),
 			labelsFamily[discoveryv1.EndpointSlice](Alpha, "kube_endpointslice_labels", "slice"),
@@ -33,8 +33,7 @@ func endpointSlices() Kind {
 	})
 }
 
-// endpointHints names an endpoint by its first address, which is the one that
-// traffic goes to.
+// endpointHints names an endpoint by its first address, which is the one that traffic goes to.
 func endpointHints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]

@@ -9,8 +9,8 @@ import (
 // Type is the metric type of a family, in OpenMetrics' terms.
 type Type uint8
 
-// The types that families have. Info and StateSet exist in OpenMetrics only;
-// the Prometheus text format shows them as gauges.
+// The types that families have. Info and StateSet exist in OpenMetrics only; the Prometheus text
+// format shows them as gauges.
 const (
 	Gauge Type = iota
 	Counter
@@ -21,8 +21,8 @@ const (
 // String returns the type's name as OpenMetrics writes it.
 func (t Type) String() string { return [...]string{"gauge", "counter", "info", "stateset"}[t] }
 
-// Stability says how much a family may still change, in the terms that
-// Kubernetes uses for its own metrics (KEP-1209).
+// Stability says how much a family may still change, in the terms that Kubernetes uses for its own
+// metrics (KEP-1209).
 type Stability uint8
 
 // The stability levels.
@@ -47,8 +47,8 @@ type Family struct {
 	Help string
 	// Type is the type in OpenMetrics; see TextHeader for the text format.
 	Type Type
-	// Unit is what the number is measured in. It is for the reference: the page
-	// tells it by name and Help.
+	// Unit is what the number is measured in. It is for the reference: the page tells it by name
+	// and Help.
 	Unit Unit
 	// Stability is the level promised for name, labels and meaning.
 	Stability Stability
@@ -70,8 +70,8 @@ func (f Family) OpenMetricsHeader() []byte {
 	return header(f.OpenMetricsName(), openMetricsHelp.Replace(f.Help), f.Type)
 }
 
-// OpenMetricsName returns the family's name in OpenMetrics, where that of a
-// counter or an info lacks the suffix of its samples.
+// OpenMetricsName returns the family's name in OpenMetrics, where that of a counter or an info
+// lacks the suffix of its samples.
 func (f Family) OpenMetricsName() string {
 	switch f.Type {
 	case Counter:
@@ -83,8 +83,8 @@ func (f Family) OpenMetricsName() string {
 	}
 }
 
-// The formats differ in what they escape in HELP: a parser of the text format
-// may refuse an escaped quote.
+// The formats differ in what they escape in HELP: a parser of the text format may refuse an escaped
+// quote.
 var (
 	textHelp        = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 	openMetricsHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
@@ -101,8 +101,8 @@ func header(name, help string, kind Type) []byte {
 type family[T any] struct {
 	Family
 	write func(o *T, w *SampleWriter)
-	// bind, when set, makes write from what the user selected; a nil result
-	// leaves the family out. It serves the families whose labels depend on flags.
+	// bind, when set, makes write from what the user selected; a nil result leaves the family out.
+	// It serves the families whose labels depend on flags.
 	bind func(resource string, f Filter) func(o *T, w *SampleWriter)
 	// reads names the fields that are kept for this family beyond its kind's.
 	reads []string

@@ -11,35 +11,34 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// Filter says which families are rendered and which labels and annotations
-// they carry. The zero Filter selects every family that is not opt-in. Filters
-// are immutable and safe for concurrent use.
+// Filter says which families are rendered and which labels and annotations they carry. The zero
+// Filter selects every family that is not opt-in. Filters are immutable and safe for concurrent
+// use.
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
-	// Labels and Annotations are the allowlists of the families that copy an
-	// object's labels and annotations; such a family is left out for kinds
-	// that its list does not name.
+	// Labels and Annotations are the allowlists of the families that copy an object's labels and
+	// annotations; such a family is left out for kinds that its list does not name.
 	Labels, Annotations Allowlist
 	// CopiedLabelsWin is that of the Selection.
 	CopiedLabelsWin bool
 }
 
-// Selection is the input of NewFilter: lists of regular expressions over
-// family names, not anchored, as the flags of the same names hold them.
+// Selection is the input of NewFilter: lists of regular expressions over family names, not
+// anchored, as the flags of the same names hold them.
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
-	// SkipZeroStateSets leaves out, for the families that sparseStateSets names,
-	// the rows of the states that an object is not in.
+	// SkipZeroStateSets leaves out, for the families that sparseStateSets names, the rows of the
+	// states that an object is not in.
 	SkipZeroStateSets bool
-	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take
-	// the place of its commonLabels, as in kube-state-metrics.
+	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
+	// place of its commonLabels, as in kube-state-metrics.
 	CopiedLabelsWin bool
 }
 
-// sparseStateSets are the families whose rows with the value 0 no common
-// dashboard or alert needs: they sum, or compare with 1.
+// sparseStateSets are the families whose rows with the value 0 no common dashboard or alert needs:
+// they sum, or compare with 1.
 func zeroSkippingStateSets() []string {
 	return []string{
 		"kube_namespace_status_phase",
@@ -61,9 +60,9 @@ const matchTimeout = time.Second
 // matcher reports whether a name matches a pattern.
 type matcher func(name string) (bool, error)
 
-// NewFilter compiles a selection. Patterns are RE2; one that RE2 can't express
-// (look-around, back references) runs with a backtracking engine whose time is
-// bounded. The error names the flag and the pattern at fault.
+// NewFilter compiles a selection. Patterns are RE2; one that RE2 can't express (look-around, back
+// references) runs with a backtracking engine whose time is bounded. The error names the flag and
+// the pattern at fault.
 func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
@@ -89,9 +88,9 @@ func NewFilter(s Selection) (Filter, error) {
 	return f, nil
 }
 
-// Selects reports whether the family must be rendered. A pattern that runs out
-// of time counts as no match for the lists that admit, as a match for the one
-// that denies: when in doubt, less is exposed.
+// Selects reports whether the family must be rendered. A pattern that runs out of time counts as no
+// match for the lists that admit, as a match for the one that denies: when in doubt, less is
+// exposed.
 func (f Filter) Selects(fam Family) bool {
 	if fam.OptIn && !anyMatch(f.optIn, fam.Name, false) {
 		return false

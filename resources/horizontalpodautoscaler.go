@@ -24,8 +24,8 @@ func horizontalPodAutoscalers() Kind {
 		families: []family[autoscalingv2.HorizontalPodAutoscaler]{
 			gauge(Alpha, "kube_horizontalpodautoscaler_info", "Always 1; names the object that the autoscaler scales.", hpaInfo),
 			generationFamily[autoscalingv2.HorizontalPodAutoscaler](Stable, "kube_horizontalpodautoscaler_metadata_generation", "autoscaler"),
-			gauge(Stable, "kube_horizontalpodautoscaler_spec_max_replicas", "Number of pods that the autoscaler may not exceed.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Spec.MaxReplicas)) }),
-			gauge(Stable, "kube_horizontalpodautoscaler_spec_min_replicas", "Number of pods below which the autoscaler may not go.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
+			gauge(Stable, "kube_horizontalpodautoscaler_spec_max_replicas", "Highest number of pods that the autoscaler may set.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) { w.Int(int64(h.Spec.MaxReplicas)) }),
+			gauge(Stable, "kube_horizontalpodautoscaler_spec_min_replicas", "Lowest number of pods that the autoscaler may set.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				w.Int(int64(ptr.Deref(h.Spec.MinReplicas, 1))) // the default of the API server
 			}),
 			withUnit(unitByLabel("metric_name"), gauge(Alpha, "kube_horizontalpodautoscaler_spec_target_metric", "Value of a metric that the autoscaler aims at, in the metric's own unit or, for utilization, in percent.", hpaTargets)),
@@ -43,7 +43,7 @@ func horizontalPodAutoscalers() Kind {
 			gauge(Stable, "kube_horizontalpodautoscaler_status_current_replicas", "Number of pods that the autoscaler last saw.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				w.Int(int64(h.Status.CurrentReplicas))
 			}),
-			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last wanted.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
+			gauge(Stable, "kube_horizontalpodautoscaler_status_desired_replicas", "Number of pods that the autoscaler last computed.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 				w.Int(int64(h.Status.DesiredReplicas))
 			}),
 			annotationsFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_annotations", "autoscaler"),
@@ -80,8 +80,8 @@ type metricValue struct {
 	utilization    *int32
 }
 
-// write appends a sample for each part that is set. Metrics of one name that
-// differ in their selectors alone are the same series; the first is shown.
+// write appends a sample for each part that is set. Metrics of one name that differ in their
+// selectors alone are the same series; the first is shown.
 func (v metricValue) write(w *SampleWriter, name, container string) {
 	if v.value != nil {
 		w.UniqueSample(milliValue(*v.value), "metric_name", name, "metric_target_type", "value", "container", container)

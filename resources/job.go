@@ -19,9 +19,9 @@ func jobs() Kind {
 		families: []family[batchv1.Job]{
 			annotationsFamily[batchv1.Job](Alpha, "kube_job_annotations", "job"),
 			labelsFamily[batchv1.Job](Stable, "kube_job_labels", "job"),
-			gauge(Stable, "kube_job_info", "Always 1; stands for the job's existence.", func(j *batchv1.Job, w *SampleWriter) { w.Value(1) }),
+			gauge(Stable, "kube_job_info", "Always 1, for each job.", func(j *batchv1.Job, w *SampleWriter) { w.Value(1) }),
 			createdFamily[batchv1.Job](Stable, "kube_job_created", "job"),
-			gauge(Stable, "kube_job_spec_parallelism", "Number of pods that the job wants to run at a time.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.Parallelism) }),
+			gauge(Stable, "kube_job_spec_parallelism", "Desired number of pods that the job runs at a time.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.Parallelism) }),
 			gauge(Stable, "kube_job_spec_completions", "Number of pods that have to succeed for the job to be complete.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.Completions) }),
 			gauge(Stable, "kube_job_spec_active_deadline_seconds", "Time that the job may be active before it is stopped, in seconds.", func(j *batchv1.Job, w *SampleWriter) { optionalInt(w, j.Spec.ActiveDeadlineSeconds) }),
 			gauge(Stable, "kube_job_status_succeeded", "Number of the job's pods that have succeeded.", func(j *batchv1.Job, w *SampleWriter) { w.Int(int64(j.Status.Succeeded)) }),
@@ -44,8 +44,8 @@ func jobs() Kind {
 	})
 }
 
-// jobStatusFailed shows a failed job once for each reason that is told apart,
-// or with the number of failed pods when the reason is none of these.
+// jobStatusFailed shows a failed job once for each reason that is told apart, or with the number of
+// failed pods when the reason is none of these.
 func jobStatusFailed(j *batchv1.Job, w *SampleWriter) {
 	if j.Status.Failed == 0 {
 		w.Value(0)

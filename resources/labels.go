@@ -8,22 +8,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lastApplied holds the whole object as it was applied, values of Secrets
-// included; it is cut from every object and can't be allowed.
+// lastApplied holds the whole object as it was applied, values of Secrets included; it is cut from
+// every object and can't be allowed.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// labelsFamily declares NAME_labels: an object's labels as far as the labels
-// allowlist names them.
+// labelsFamily declares NAME_labels: an object's labels as far as the labels allowlist names them.
 func labelsFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return mapFamily(level, name, "Always 1; carries the "+what+"'s Kubernetes labels that are allowed as label_ labels.", "label_", "metadata.labels",
+	return mapFamily(level, name, "Always 1; gives the "+what+"'s allowed Kubernetes labels as label_ labels.", "label_", "metadata.labels",
 		func(f Filter, resource string) *keys { return f.Labels.keys(resource) },
 		func(o *T) map[string]string { return P(o).GetLabels() })
 }
 
-// annotationsFamily declares NAME_annotations: an object's annotations as far
-// as the annotations allowlist names them.
+// annotationsFamily declares NAME_annotations: an object's annotations as far as the annotations
+// allowlist names them.
 func annotationsFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return mapFamily(level, name, "Always 1; carries the "+what+"'s Kubernetes annotations that are allowed as annotation_ labels.", "annotation_", "metadata.annotations",
+	return mapFamily(level, name, "Always 1; gives the "+what+"'s allowed Kubernetes annotations as annotation_ labels.", "annotation_", "metadata.annotations",
 		func(f Filter, resource string) *keys { return f.Annotations.keys(resource) },
 		func(o *T) map[string]string { return P(o).GetAnnotations() })
 }
@@ -43,8 +42,8 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 	return f
 }
 
-// entries appends one sample with the value 1 that carries the allowed entries
-// of values as labels: sorted by key, their keys made into label names.
+// entries appends one sample with the value 1 that carries the allowed entries of values as labels:
+// sorted by key, their keys made into label names.
 func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowed func(key string) bool) {
 	if w.full {
 		return
@@ -69,8 +68,8 @@ func allowAll(string) bool { return true }
 // fewKeys is how many keys distinctEntries takes: it compares each with each.
 const maxStackKeys = 64
 
-// distinctEntries does what mapLabels does for the usual case, without garbage:
-// few keys that become names of their own. Otherwise it does nothing.
+// distinctEntries does what mapLabels does for the usual case, without garbage: few keys that
+// become names of their own. Otherwise it does nothing.
 func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values map[string]string) bool {
 	if len(keys) > maxStackKeys {
 		return false
@@ -93,8 +92,8 @@ func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values m
 	return true
 }
 
-// mapLabels returns the named entries of values, keys sorted, as name, value
-// pairs: keys made into label names, and told apart where two become one.
+// mapLabels returns the named entries of values, keys sorted, as name, value pairs: keys made into
+// label names, and told apart where two become one.
 func mapLabels(prefix string, keys []string, values map[string]string) []string {
 	var l labelNames
 	l.names = make([]string, len(keys))
@@ -112,8 +111,8 @@ func mapLabels(prefix string, keys []string, values map[string]string) []string 
 
 func labelName(key string) string { return string(appendLabelName(nil, key)) }
 
-// appendLabelName appends a Kubernetes key as a Prometheus label name: what is
-// not allowed becomes an underscore, camelCase becomes snake_case.
+// appendLabelName appends a Kubernetes key as a Prometheus label name: what is not allowed becomes
+// an underscore, camelCase becomes snake_case.
 func appendLabelName(dst []byte, key string) []byte {
 	lower := false // whether the character before allows a new word to begin
 	for _, r := range key {
@@ -135,11 +134,10 @@ func appendLabelName(dst []byte, key string) []byte {
 	return dst
 }
 
-// labelNames gives each of several keys a name of its own. Where keys become
-// the same name, all of them get a suffix _conflictN, the first one included,
-// in the order of the keys. N counts up over the names that are taken, as in
-// kube-state-metrics: a key that looks like such a name takes it if it comes
-// first, and is in conflict with it if it comes later.
+// labelNames gives each of several keys a name of its own. Where keys become the same name, all of
+// them get a suffix _conflictN, the first one included, in the order of the keys. N counts up over
+// the names that are taken, as in kube-state-metrics: a key that looks like such a name takes it if
+// it comes first, and is in conflict with it if it comes later.
 type labelNames struct {
 	names     []string
 	taken     map[string]int // the key's index by name
@@ -176,8 +174,8 @@ func (l *labelNames) putNext(i int, name string) {
 	}
 }
 
-// ownerFamily declares NAME_owner: who owns the object, one sample for each
-// owner reference, one with empty labels when there is none.
+// ownerFamily declares NAME_owner: who owns the object, one sample for each owner reference, one
+// with empty labels when there is none.
 func ownerFamily[T any, P object[T]](level Stability, name, what string) family[T] {
 	return gauge(level, name, "Always 1; names an owner of the "+what+" by kind and name.", func(o *T, w *SampleWriter) {
 		owners := P(o).GetOwnerReferences()

@@ -1,7 +1,7 @@
 package resources
 
-// All returns every kind that statefleet knows, sorted by name. It is the one
-// place where a kind is registered.
+// All returns every kind that statefleet knows, sorted by name. It is the one place where a kind is
+// registered.
 func All() []Kind {
 	return []Kind{
 		certificateSigningRequests(),

@@ -37,7 +37,7 @@ func createdFamily[T any, P object[T]](level Stability, name, what string) famil
 
 // deletionFamily declares NAME_deletion_timestamp.
 func deletionFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return withUnit(UnixSeconds, gauge(level, name, "Time after which the "+what+" will be gone, in unix seconds; only while it is being deleted.", func(o *T, w *SampleWriter) {
+	return withUnit(UnixSeconds, gauge(level, name, "Time by which the "+what+" should be deleted, in unix seconds; only while it is being deleted.", func(o *T, w *SampleWriter) {
 		w.Time(P(o).GetDeletionTimestamp())
 	}))
 }
@@ -49,8 +49,8 @@ func generationFamily[T any, P object[T]](level Stability, name, what string) fa
 	})
 }
 
-// resourceVersionFamily declares NAME_metadata_resource_version. A version that
-// is no number gives no sample; the API promises only that it is opaque.
+// resourceVersionFamily declares NAME_metadata_resource_version. A version that is no number gives
+// no sample; the API promises only that it is opaque.
 func resourceVersionFamily[T any, P object[T]](level Stability, name, what string) family[T] {
 	return gauge(level, name, "Resource version of the "+what+" as a number, which grows with each write to it.", func(o *T, w *SampleWriter) {
 		v, err := strconv.ParseFloat(P(o).GetResourceVersion(), 64)

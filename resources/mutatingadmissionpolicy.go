@@ -11,7 +11,7 @@ func mutatingAdmissionPolicies() Kind {
 		identity: emptyNamespaceAndName[admissionregistrationv1.MutatingAdmissionPolicy]("mutatingadmissionpolicy"),
 		reads:    `spec.paramKind spec.failurePolicy spec.reinvocationPolicy`,
 		families: []family[admissionregistrationv1.MutatingAdmissionPolicy]{
-			gauge(Alpha, "kube_mutatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters, what a failure leads to and whether it is called again.", func(p *admissionregistrationv1.MutatingAdmissionPolicy, w *SampleWriter) {
+			gauge(Alpha, "kube_mutatingadmissionpolicy_info", "Always 1; names the parameter kind, failure policy and reinvocation policy of the policy.", func(p *admissionregistrationv1.MutatingAdmissionPolicy, w *SampleWriter) {
 				param := ptr.Deref(p.Spec.ParamKind, admissionregistrationv1.ParamKind{})
 				w.Sample(1,
 					"param_api_version", param.APIVersion,

@@ -8,7 +8,7 @@ func mutatingWebhookConfigurations() Kind {
 		identity: emptyNamespaceAndName[admissionregistrationv1.MutatingWebhookConfiguration]("mutatingwebhookconfiguration"),
 		reads:    `webhooks.name webhooks.clientConfig.service.name webhooks.clientConfig.service.namespace`,
 		families: []family[admissionregistrationv1.MutatingWebhookConfiguration]{
-			gauge(Alpha, "kube_mutatingwebhookconfiguration_info", "Always 1; stands for the configuration's existence.", func(c *admissionregistrationv1.MutatingWebhookConfiguration, w *SampleWriter) { w.Value(1) }),
+			gauge(Alpha, "kube_mutatingwebhookconfiguration_info", "Always 1, for each configuration.", func(c *admissionregistrationv1.MutatingWebhookConfiguration, w *SampleWriter) { w.Value(1) }),
 			createdFamily[admissionregistrationv1.MutatingWebhookConfiguration](Alpha, "kube_mutatingwebhookconfiguration_created", "configuration"),
 			resourceVersionFamily[admissionregistrationv1.MutatingWebhookConfiguration](Alpha, "kube_mutatingwebhookconfiguration_metadata_resource_version", "configuration"),
 			gauge(Alpha, "kube_mutatingwebhookconfiguration_webhook_clientconfig_service", "Always 1; names a webhook and the service that it calls, if it calls one.", func(c *admissionregistrationv1.MutatingWebhookConfiguration, w *SampleWriter) {

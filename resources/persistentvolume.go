@@ -34,13 +34,13 @@ func persistentVolumes() Kind {
 						string(corev1.VolumeBound), string(corev1.VolumeReleased), string(corev1.VolumeFailed))
 				}
 			}),
-			gauge(Stable, "kube_persistentvolume_info", "Always 1; tells where the volume's data is, its storage class and what becomes of it when it is released.", volumeInfo),
+			gauge(Stable, "kube_persistentvolume_info", "Always 1; gives the volume's source, storage class and reclaim policy.", volumeInfo),
 			gauge(Stable, "kube_persistentvolume_capacity_bytes", "Size of the volume, in bytes.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				w.Value(wholeValue(v.Spec.Capacity[corev1.ResourceStorage]))
 			}),
 			createdFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_created", "volume"),
 			deletionFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_deletion_timestamp", "volume"),
-			optIn(withField("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; tells how the volume's CSI driver mounts it.", func(v *corev1.PersistentVolume, w *SampleWriter) {
+			optIn(withField("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; gives the mounter and the map options of the volume's CSI driver.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				if csi := v.Spec.CSI; csi != nil {
 					w.Sample(1, "csi_mounter", csi.VolumeAttributes["mounter"], "csi_map_options", csi.VolumeAttributes["mapOptions"])
 				}
@@ -53,8 +53,8 @@ func persistentVolumes() Kind {
 	})
 }
 
-// volumeInfo fills in the labels of the source that the volume has. The API allows one; of several the
-// first in the order of the labels counts.
+// volumeInfo fills in the labels of the source that the volume has. The API allows one; of several
+// the first in the order of the labels counts.
 func volumeInfo(v *corev1.PersistentVolume, w *SampleWriter) {
 	labels := [...]string{
 		"storageclass", v.Spec.StorageClassName,

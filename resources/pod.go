@@ -30,7 +30,7 @@ func pods() Kind {
 			[]family[corev1.Pod]{
 				createdFamily[corev1.Pod](Stable, "kube_pod_created", "pod"),
 				deletionFamily[corev1.Pod](Alpha, "kube_pod_deletion_timestamp", "pod"),
-				gauge(Stable, "kube_pod_info", "Always 1; tells where the pod runs, its main addresses, who created it and its priority class.", podInfo),
+				gauge(Stable, "kube_pod_info", "Always 1; gives the pod's node, main addresses, creator and priority class.", podInfo),
 				gauge(Alpha, "kube_pod_ips", "Always 1; names an address of the pod and its family, 4 or 6.", podIPs),
 			},
 			podInitContainers().families(),

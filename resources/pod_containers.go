@@ -8,13 +8,12 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// containers declares the families that exist alike for a pod's containers and
-// for its init containers.
+// containers declares the families that exist alike for a pod's containers and for its init
+// containers.
 type containers struct {
 	prefix string // of the families' names
 	what   string // names one of them in a sentence
-	// later is the stability of the families that have not reached the same
-	// level for both.
+	// later is the stability of the families that have not reached the same level for both.
 	later    Stability
 	policy   bool // whether NAME_info tells a restart policy
 	specs    func(p *corev1.Pod) []corev1.Container
@@ -119,8 +118,7 @@ func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 // fewContainers is how many containers are searched one by one.
 const fewContainers = 64
 
-// containerSpecs finds containers by name. A pod may have thousands, and each of its
-// statuses asks.
+// containerSpecs finds containers by name. A pod may have thousands, and each of its statuses asks.
 type containerSpecs struct {
 	all    []corev1.Container
 	byName map[string]*corev1.Container // nil for few

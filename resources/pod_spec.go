@@ -44,7 +44,7 @@ func podSpecFamilies() []family[corev1.Pod] {
 func podPlacementFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_tolerations", "Always 1; names a toleration of the pod.", podTolerations),
-		optIn(withField("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; carries the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, w *SampleWriter) {
+		optIn(withField("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; gives the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, w *SampleWriter) {
 			w.mapSample("nodeselector_", p.Spec.NodeSelector, allowAll)
 		}))),
 		gauge(Alpha, "kube_pod_service_account", "Always 1; names the service account of the pod.", func(p *corev1.Pod, w *SampleWriter) {
@@ -106,8 +106,8 @@ func podResourceClaims(p *corev1.Pod, w *SampleWriter) {
 	}
 }
 
-// generatedClaim returns the name of the claim that was made from a template,
-// nil when there is none yet.
+// generatedClaim returns the name of the claim that was made from a template, nil when there is
+// none yet.
 func generatedClaim(p *corev1.Pod, name string) *string {
 	for i := range p.Status.ResourceClaimStatuses {
 		if s := &p.Status.ResourceClaimStatuses[i]; s.Name == name {
@@ -117,8 +117,8 @@ func generatedClaim(p *corev1.Pod, name string) *string {
 	return nil
 }
 
-// podClaims appends a sample for each volume that is a persistent volume claim.
-// The claim of an ephemeral volume is named by rule, not by a field (KEP-1698).
+// podClaims appends a sample for each volume that is a persistent volume claim. The claim of an
+// ephemeral volume is named by rule, not by a field (KEP-1698).
 func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64) {
 	for i := range p.Spec.Volumes {
 		v := &p.Spec.Volumes[i]
@@ -133,8 +133,7 @@ func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64
 	}
 }
 
-// podTolerations shows each toleration once: controllers add some that are there
-// already.
+// podTolerations shows each toleration once: controllers add some that are there already.
 func podTolerations(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Spec.Tolerations {
 		t := &p.Spec.Tolerations[i]

@@ -37,7 +37,7 @@ func podStatusFamilies() []family[corev1.Pod] {
 		gauge(Alpha, "kube_pod_status_disruption_reason", "Always 1; names the reason for which the pod is about to be terminated by a disruption.", podDisruptionReason),
 		gauge(Stable, "kube_pod_status_scheduled", "Whether the pod is scheduled, 1 for the status that its condition PodScheduled has.", podCondition(corev1.PodScheduled)),
 		gauge(Stable, "kube_pod_status_scheduled_time", "Time when the pod was given to a node, in unix seconds.", podConditionTime(corev1.PodScheduled, corev1.ConditionTrue)),
-		gauge(Stable, "kube_pod_status_unschedulable", "Always 1; stands for a pod that no node was found for.", func(p *corev1.Pod, w *SampleWriter) {
+		gauge(Stable, "kube_pod_status_unschedulable", "Always 1, for a pod that no node was found for.", func(p *corev1.Pod, w *SampleWriter) {
 			if podConditionWith(p, corev1.PodScheduled, corev1.ConditionFalse) != nil {
 				w.Value(1)
 			}
@@ -118,8 +118,7 @@ func podNamesReason(p *corev1.Pod, reason string) bool {
 	return false
 }
 
-// podDisruptionReason heeds the condition whatever its status, as existing
-// queries expect.
+// podDisruptionReason heeds the condition whatever its status, as existing queries expect.
 func podDisruptionReason(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]

@@ -14,8 +14,8 @@ type amountUnit struct {
 	milli bool // fractions of 1/1000 are shown; otherwise whole numbers
 }
 
-// unitOf returns the unit label of a resource of containers and nodes. ok is
-// false for names that Kubernetes gives no meaning to.
+// unitOf returns the unit label of a resource of containers and nodes. ok is false for names that
+// Kubernetes gives no meaning to.
 func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	switch name {
 	case corev1.ResourceCPU:
@@ -35,8 +35,8 @@ func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	return amountUnit{}, false
 }
 
-// resourceLabel makes a resource name into the value of the resource label:
-// what a label name could not hold becomes an underscore.
+// resourceLabel makes a resource name into the value of the resource label: what a label name could
+// not hold becomes an underscore.
 func resourceLabel(name corev1.ResourceName) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -47,8 +47,8 @@ func resourceLabel(name corev1.ResourceName) string {
 	}, string(name))
 }
 
-// milliValue is the quantity rounded up to 1/1000; to a whole number when it
-// is too large to be counted in thousandths.
+// milliValue is the quantity rounded up to 1/1000; to a whole number when it is too large to be
+// counted in thousandths.
 func milliValue(q resource.Quantity) float64 {
 	if whole := q.Value(); whole > resource.MaxMilliValue {
 		return float64(whole)
@@ -59,12 +59,12 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
-// fewResources is how many resources a list usually holds at most: callers of
-// sortedResources keep room for as many on their stack.
+// fewResources is how many resources a list usually holds at most: callers of sortedResources keep
+// room for as many on their stack.
 const stackResources = 8
 
-// sortedResources appends the names of a list in order, so that an object's
-// text is the same each time it is rendered.
+// sortedResources appends the names of a list in order, so that an object's text is the same each
+// time it is rendered.
 func sortedResources(names []corev1.ResourceName, list corev1.ResourceList) []corev1.ResourceName {
 	for name := range list {
 		names = append(names, name)

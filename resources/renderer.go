@@ -10,8 +10,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// Renderer turns raw objects of one kind into the lines of the families that a filter selected. It is
-// safe for concurrent use.
+// Renderer turns raw objects of one kind into the lines of the families that a filter selected. It
+// is safe for concurrent use.
 type Renderer struct {
 	families []Family
 	mask     *wire.Mask
@@ -31,12 +31,13 @@ func (r *Renderer) Families() []Family { return r.families }
 // Mask returns the fields that are kept of an object's bytes.
 func (r *Renderer) Mask() *wire.Mask { return r.mask }
 
-// Form returns the part of each object that the families read and that is requested from API servers.
+// Form returns the part of each object that the families read and that is requested from API
+// servers.
 func (r *Renderer) Form() wire.Form { return r.form }
 
 // Render replaces the content of l with the lines of the object that raw encodes: for Protobuf the
-// message inside the envelope, for JSON the object. An error means that the bytes are no such object,
-// and l is invalid. l.Limit bounds the lines while they are written.
+// message inside the envelope, for JSON the object. An error means that the bytes are no such
+// object, and l is invalid. l.Limit bounds the lines while they are written.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	s, ok := r.pool.Get().(*scratch)
 	if !ok {
@@ -90,8 +91,8 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 	var objectPool sync.Pool
 	r.render = func(enc wire.Encoding, raw []byte, s *scratch) error {
 		var o *T
-		// The JSON decoder would find the old elements in the memory of a list; the one for protobuf
-		// appends empty ones.
+		// The JSON decoder would find the old elements in the memory of a list; the one for
+		// protobuf appends empty ones.
 		if enc == wire.Protobuf {
 			o, _ = objectPool.Get().(*T)
 		}
@@ -122,9 +123,10 @@ func decode(enc wire.Encoding, raw []byte, o interface{ Unmarshal([]byte) error 
 	return json.UnmarshalCaseSensitivePreserveInts(raw, o)
 }
 
-// WriteFamilies replaces the content of l with the lines of one object of a kind that has no Go type
-// here. For each of the families it calls write with the family's index and a SampleWriter without
-// identity labels. A write that panics costs its family, and so does one that goes beyond l.Limit.
+// WriteFamilies replaces the content of l with the lines of one object of a kind that has no Go
+// type here. For each of the families it calls write with the family's index and a SampleWriter
+// without identity labels. A write that panics costs its family, and so does one that goes beyond
+// l.Limit.
 func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWriter)) {
 	l.Reset()
 	w := SampleWriter{lines: l}

@@ -15,7 +15,7 @@ func replicaSets() Kind {
 			gauge(Stable, "kube_replicaset_status_ready_replicas", "Number of the replica set's pods that are ready.", func(r *appsv1.ReplicaSet, w *SampleWriter) { w.Int(int64(r.Status.ReadyReplicas)) }),
 			gauge(Alpha, "kube_replicaset_status_terminating_replicas", "Number of the replica set's pods that are being deleted.", func(r *appsv1.ReplicaSet, w *SampleWriter) { optionalInt(w, r.Status.TerminatingReplicas) }),
 			gauge(Stable, "kube_replicaset_status_observed_generation", "Generation of the replica set that its controller has seen.", func(r *appsv1.ReplicaSet, w *SampleWriter) { w.Int(r.Status.ObservedGeneration) }),
-			gauge(Stable, "kube_replicaset_spec_replicas", "Number of pods that the replica set wants.", func(r *appsv1.ReplicaSet, w *SampleWriter) { optionalInt(w, r.Spec.Replicas) }),
+			gauge(Stable, "kube_replicaset_spec_replicas", "Desired number of pods of the replica set.", func(r *appsv1.ReplicaSet, w *SampleWriter) { optionalInt(w, r.Spec.Replicas) }),
 			generationFamily[appsv1.ReplicaSet](Stable, "kube_replicaset_metadata_generation", "replica set"),
 			ownerFamily[appsv1.ReplicaSet](Stable, "kube_replicaset_owner", "replica set"),
 			annotationsFamily[appsv1.ReplicaSet](Alpha, "kube_replicaset_annotations", "replica set"),

@@ -15,7 +15,7 @@ func replicationControllers() Kind {
 			gauge(Stable, "kube_replicationcontroller_status_ready_replicas", "Number of the replication controller's pods that are ready.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(int64(r.Status.ReadyReplicas)) }),
 			gauge(Stable, "kube_replicationcontroller_status_available_replicas", "Number of the replication controller's pods that are available.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(int64(r.Status.AvailableReplicas)) }),
 			gauge(Stable, "kube_replicationcontroller_status_observed_generation", "Generation of the replication controller that its controller has seen.", func(r *corev1.ReplicationController, w *SampleWriter) { w.Int(r.Status.ObservedGeneration) }),
-			gauge(Stable, "kube_replicationcontroller_spec_replicas", "Number of pods that the replication controller wants.", func(r *corev1.ReplicationController, w *SampleWriter) { optionalInt(w, r.Spec.Replicas) }),
+			gauge(Stable, "kube_replicationcontroller_spec_replicas", "Desired number of pods of the replication controller.", func(r *corev1.ReplicationController, w *SampleWriter) { optionalInt(w, r.Spec.Replicas) }),
 			generationFamily[corev1.ReplicationController](Stable, "kube_replicationcontroller_metadata_generation", "replication controller"),
 			ownerFamily[corev1.ReplicationController](Alpha, "kube_replicationcontroller_owner", "replication controller"),
 		},

@@ -10,7 +10,7 @@ func roles() Kind {
 		families: []family[rbacv1.Role]{
 			annotationsFamily[rbacv1.Role](Alpha, "kube_role_annotations", "role"),
 			labelsFamily[rbacv1.Role](Alpha, "kube_role_labels", "role"),
-			gauge(Alpha, "kube_role_info", "Always 1; stands for the role's existence.", func(r *rbacv1.Role, w *SampleWriter) { w.Value(1) }),
+			gauge(Alpha, "kube_role_info", "Always 1, for each role.", func(r *rbacv1.Role, w *SampleWriter) { w.Value(1) }),
 			createdFamily[rbacv1.Role](Alpha, "kube_role_created", "role"),
 			resourceVersionFamily[rbacv1.Role](Alpha, "kube_role_metadata_resource_version", "role"),
 		},

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Lines is the text of one object: Buf holds the lines of all enabled families one after another, and
-// the lines of family i end at Ends[i]. It is reused from object to object; see Reset.
+// Lines is the text of one object: Buf holds the lines of all enabled families one after another,
+// and the lines of family i end at Ends[i]. It is reused from object to object; see Reset.
 type Lines struct {
 	Buf  []byte
 	Ends []int
@@ -24,8 +24,8 @@ type Lines struct {
 	SkippedLabels int
 	// Failed are the families that have no lines because their function panicked.
 	Failed []Failure
-	// Limit bounds the bytes of Buf; 0 means no bound. A family that would go beyond is left out as a
-	// whole, and the families after it that fit are kept.
+	// Limit bounds the bytes of Buf; 0 means no bound. A family that would go beyond is left out as
+	// a whole, and the families after it that fit are kept.
 	Limit int
 	// Omitted are the families, by index, that were left out because of Limit.
 	Omitted []int
@@ -38,8 +38,8 @@ func (l *Lines) Reset() {
 }
 
 // SampleWriter writes the samples of one object. The functions of a family get it with the family's
-// name and the object's identity labels already set; each call of Value or Sample appends one line. It
-// is used by one goroutine at a time.
+// name and the object's identity labels already set; each call of Value or Sample appends one line.
+// It is used by one goroutine at a time.
 type SampleWriter struct {
 	lines     *Lines
 	name      string
@@ -48,8 +48,8 @@ type SampleWriter struct {
 	start     int  // where the family's lines begin
 	limit     int  // of the bytes of all lines
 	full      bool // the family has passed the limit
-	// index holds the series of the family's lines before indexed, by hash; see isDuplicate. The hash
-	// has a random key, because users choose label values.
+	// index holds the series of the family's lines before indexed, by hash; see isDuplicate. The
+	// hash has a random key, because users choose label values.
 	index   map[uint64]struct{}
 	seed    maphash.Seed // of index; made with it
 	indexed int
@@ -74,8 +74,8 @@ func (w *SampleWriter) beginFamily(name string, skipsZero bool) {
 	clear(w.index)
 }
 
-// writeFamily writes the lines of a family; none if they pass the limit. A panic costs the family of
-// this object; the others are worth having.
+// writeFamily writes the lines of a family; none if they pass the limit. A panic costs the family
+// of this object; the others are worth having.
 func (w *SampleWriter) writeFamily(family int, name string, skipsZero bool, write func()) {
 	w.beginFamily(name, skipsZero)
 	defer func() {
@@ -91,9 +91,9 @@ func (w *SampleWriter) writeFamily(family int, name string, skipsZero bool, writ
 	write()
 }
 
-// Full reports whether the family has passed the object's limit, see [Lines]. Lines that are appended
-// after that are dropped, at little cost. A family whose loops may run far longer than the object is
-// large checks it, and returns.
+// Full reports whether the family has passed the object's limit, see [Lines]. Lines that are
+// appended after that are dropped, at little cost. A family whose loops may run far longer than the
+// object is large checks it, and returns.
 func (w *SampleWriter) Full() bool { return w.full }
 
 // Overflow leaves the family out as if it had passed the limit. It is for a family that takes more
@@ -103,8 +103,8 @@ func (w *SampleWriter) Overflow() { w.full = true }
 // Value appends a sample with the identity labels only.
 func (w *SampleWriter) Value(v float64) { w.Sample(v) }
 
-// Sample appends a sample with the identity labels followed by the labels given as name, value, name,
-// value. Invalid UTF-8 in a value is replaced.
+// Sample appends a sample with the identity labels followed by the labels given as name, value,
+// name, value. Invalid UTF-8 in a value is replaced.
 func (w *SampleWriter) Sample(v float64, labels ...string) {
 	if w.full {
 		return
@@ -116,8 +116,8 @@ func (w *SampleWriter) Sample(v float64, labels ...string) {
 	w.endSample(b, v)
 }
 
-// beginSample returns the lines with the beginning of a new one, to which labels can be appended; the
-// line counts once endSample is called.
+// beginSample returns the lines with the beginning of a new one, to which labels can be appended;
+// the line counts once endSample is called.
 func (w *SampleWriter) beginSample() []byte {
 	b := append(w.lines.Buf, w.name...)
 	b = append(b, '{')
@@ -151,8 +151,8 @@ func (w *SampleWriter) SampleIfNew(v float64, labels ...string) bool {
 	return true
 }
 
-// UniqueSample is SampleIfNew for families where a repetition is a fault in the object's data: it is
-// counted as skipped.
+// UniqueSample is SampleIfNew for families where a repetition is a fault in the object's data: it
+// is counted as skipped.
 func (w *SampleWriter) UniqueSample(v float64, labels ...string) {
 	if !w.SampleIfNew(v, labels...) {
 		w.Skip()
@@ -162,9 +162,9 @@ func (w *SampleWriter) UniqueSample(v float64, labels ...string) {
 // linearScanBytes is how many bytes of lines are searched one by one.
 const linearScanBytes = 4 << 10
 
-// isDuplicate reports whether the family has an earlier line with the series of its last line, which
-// begins at at. The few lines of ordinary objects are compared; long lists are indexed, or a single
-// pod with 100,000 tolerations would take minutes.
+// isDuplicate reports whether the family has an earlier line with the series of its last line,
+// which begins at at. The few lines of ordinary objects are compared; long lists are indexed, or a
+// single pod with 100,000 tolerations would take minutes.
 func (w *SampleWriter) isDuplicate(at int) bool {
 	series := lineSeries(w.lines.Buf[at:])
 	if earlier := w.lines.Buf[w.start:at]; len(earlier) <= linearScanBytes {
@@ -225,8 +225,8 @@ func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
 	}
 }
 
-// StateSet appends a sample for each of all states with the label set to it: 1 for the current one, 0
-// for the others.
+// StateSet appends a sample for each of all states with the label set to it: 1 for the current one,
+// 0 for the others.
 func (w *SampleWriter) StateSet(label, current string, all ...string) {
 	for _, v := range all {
 		if w.skipsZero && v != current {

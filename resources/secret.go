@@ -6,15 +6,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// secrets are asked for as metadata, with the column Type of their Table for kube_secret_type: the API server does not
-// send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
+// secrets are asked for as metadata, with the column Type of their Table for kube_secret_type: the
+// API server does not send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
 func secrets() Kind {
 	return NewKind(definition[corev1.Secret]{
 		resource: corev1.SchemeGroupVersion.WithResource("secrets"),
 		identity: namespaceAndName[corev1.Secret]("secret"),
 		form:     wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		families: []family[corev1.Secret]{
-			gauge(Stable, "kube_secret_info", "Always 1; stands for the secret's existence.", func(s *corev1.Secret, w *SampleWriter) { w.Value(1) }),
+			gauge(Stable, "kube_secret_info", "Always 1, for each secret.", func(s *corev1.Secret, w *SampleWriter) { w.Value(1) }),
 			withField("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, w *SampleWriter) {
 				w.Sample(1, "type", string(s.Type))
 			})),

@@ -9,7 +9,7 @@ func services() Kind {
 		reads: `spec.type spec.clusterIP spec.externalName spec.loadBalancerIP spec.externalTrafficPolicy spec.externalIPs
 			status.loadBalancer.ingress.ip status.loadBalancer.ingress.hostname`,
 		families: []family[corev1.Service]{
-			gauge(Stable, "kube_service_info", "Always 1; tells where the service is reached inside and outside of the cluster.", func(s *corev1.Service, w *SampleWriter) {
+			gauge(Stable, "kube_service_info", "Always 1; gives the addresses of the service inside and outside the cluster.", func(s *corev1.Service, w *SampleWriter) {
 				w.Sample(1,
 					"cluster_ip", s.Spec.ClusterIP,
 					"external_name", s.Spec.ExternalName,

@@ -9,7 +9,7 @@ func serviceAccounts() Kind {
 		identity: namespaceNameUID[corev1.ServiceAccount]("serviceaccount"),
 		reads:    `automountServiceAccountToken secrets.name imagePullSecrets.name`,
 		families: []family[corev1.ServiceAccount]{
-			gauge(Alpha, "kube_serviceaccount_info", "Always 1; tells whether pods get a token of the service account by themselves.", func(a *corev1.ServiceAccount, w *SampleWriter) {
+			gauge(Alpha, "kube_serviceaccount_info", "Always 1; says whether pods get a token of the service account automatically.", func(a *corev1.ServiceAccount, w *SampleWriter) {
 				w.Sample(1, "automount_token", optionalBool(a.AutomountServiceAccountToken))
 			}),
 			createdFamily[corev1.ServiceAccount](Alpha, "kube_serviceaccount_created", "service account"),

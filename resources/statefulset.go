@@ -17,14 +17,14 @@ func statefulSets() Kind {
 			gauge(Stable, "kube_statefulset_status_replicas_ready", "Number of the stateful set's pods that are ready.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(int64(s.Status.ReadyReplicas)) }),
 			gauge(Stable, "kube_statefulset_status_replicas_updated", "Number of the stateful set's pods of its update revision.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(int64(s.Status.UpdatedReplicas)) }),
 			gauge(Stable, "kube_statefulset_status_observed_generation", "Generation of the stateful set that its controller has seen.", func(s *appsv1.StatefulSet, w *SampleWriter) { w.Int(s.Status.ObservedGeneration) }),
-			gauge(Stable, "kube_statefulset_replicas", "Number of pods that the stateful set wants.", func(s *appsv1.StatefulSet, w *SampleWriter) { optionalInt(w, s.Spec.Replicas) }),
+			gauge(Stable, "kube_statefulset_replicas", "Desired number of pods of the stateful set.", func(s *appsv1.StatefulSet, w *SampleWriter) { optionalInt(w, s.Spec.Replicas) }),
 			gauge(Stable, "kube_statefulset_ordinals_start", "Ordinal of the stateful set's first pod.", func(s *appsv1.StatefulSet, w *SampleWriter) {
 				if s.Spec.Ordinals != nil {
 					w.Int(int64(s.Spec.Ordinals.Start))
 				}
 			}),
 			generationFamily[appsv1.StatefulSet](Stable, "kube_statefulset_metadata_generation", "stateful set"),
-			gauge(Stable, "kube_statefulset_persistentvolumeclaim_retention_policy", "Always 1; says what becomes of volume claims when the stateful set is deleted and when it is scaled down.", retentionPolicy),
+			gauge(Stable, "kube_statefulset_persistentvolumeclaim_retention_policy", "Always 1; gives what happens to volume claims when the stateful set is deleted and when it is scaled down.", retentionPolicy),
 			annotationsFamily[appsv1.StatefulSet](Stable, "kube_statefulset_annotations", "stateful set"),
 			labelsFamily[appsv1.StatefulSet](Stable, "kube_statefulset_labels", "stateful set"),
 			gauge(Stable, "kube_statefulset_status_current_revision", "Always 1; names the revision that the stateful set's pods have before an update.", func(s *appsv1.StatefulSet, w *SampleWriter) {

@@ -12,7 +12,7 @@ func storageClasses() Kind {
 		identity: nameOnly[storagev1.StorageClass]("storageclass"),
 		reads:    `provisioner reclaimPolicy volumeBindingMode`,
 		families: []family[storagev1.StorageClass]{
-			gauge(Stable, "kube_storageclass_info", "Always 1; names what makes the class's volumes, what becomes of them and when they are bound.", func(c *storagev1.StorageClass, w *SampleWriter) {
+			gauge(Stable, "kube_storageclass_info", "Always 1; names the provisioner, reclaim policy and binding mode of the storage class.", func(c *storagev1.StorageClass, w *SampleWriter) {
 				// The defaults are those that the API server sets.
 				w.Sample(1,
 					"provisioner", c.Provisioner,

@@ -11,7 +11,7 @@ func validatingAdmissionPolicies() Kind {
 		identity: emptyNamespaceAndName[admissionregistrationv1.ValidatingAdmissionPolicy]("validatingadmissionpolicy"),
 		reads:    `spec.paramKind spec.failurePolicy`,
 		families: []family[admissionregistrationv1.ValidatingAdmissionPolicy]{
-			gauge(Alpha, "kube_validatingadmissionpolicy_info", "Always 1; names the kind of the policy's parameters and what a failure leads to.", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, w *SampleWriter) {
+			gauge(Alpha, "kube_validatingadmissionpolicy_info", "Always 1; names the parameter kind and the failure policy of the policy.", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, w *SampleWriter) {
 				param := ptr.Deref(p.Spec.ParamKind, admissionregistrationv1.ParamKind{})
 				w.Sample(1,
 					"param_api_version", param.APIVersion,

@@ -12,11 +12,11 @@ func validatingAdmissionPolicyBindings() Kind {
 		reads: `spec.policyName spec.paramRef.name spec.paramRef.namespace spec.paramRef.parameterNotFoundAction
 			spec.validationActions`,
 		families: []family[admissionregistrationv1.ValidatingAdmissionPolicyBinding]{
-			gauge(Alpha, "kube_validatingadmissionpolicybinding_info", "Always 1; names the policy that is bound, its parameters and what happens when these are missing.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
+			gauge(Alpha, "kube_validatingadmissionpolicybinding_info", "Always 1; names the bound policy, its parameters and the action when these are missing.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
 				policyBinding(w, b.Spec.PolicyName, b.Spec.ParamRef)
 			}),
 			createdFamily[admissionregistrationv1.ValidatingAdmissionPolicyBinding](Alpha, "kube_validatingadmissionpolicybinding_created", "binding"),
-			gauge(Alpha, "kube_validatingadmissionpolicybinding_validation_action", "Always 1; names what is done about a request that the policy objects to.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
+			gauge(Alpha, "kube_validatingadmissionpolicybinding_validation_action", "Always 1; names an action on requests that fail the policy.", func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, w *SampleWriter) {
 				uniqueEach(w, "action", b.Spec.ValidationActions)
 			}),
 		},

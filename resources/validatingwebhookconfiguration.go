@@ -8,7 +8,7 @@ func validatingWebhookConfigurations() Kind {
 		identity: emptyNamespaceAndName[admissionregistrationv1.ValidatingWebhookConfiguration]("validatingwebhookconfiguration"),
 		reads:    `webhooks.name webhooks.clientConfig.service.name webhooks.clientConfig.service.namespace`,
 		families: []family[admissionregistrationv1.ValidatingWebhookConfiguration]{
-			gauge(Alpha, "kube_validatingwebhookconfiguration_info", "Always 1; stands for the configuration's existence.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, w *SampleWriter) { w.Value(1) }),
+			gauge(Alpha, "kube_validatingwebhookconfiguration_info", "Always 1, for each configuration.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, w *SampleWriter) { w.Value(1) }),
 			createdFamily[admissionregistrationv1.ValidatingWebhookConfiguration](Alpha, "kube_validatingwebhookconfiguration_created", "configuration"),
 			resourceVersionFamily[admissionregistrationv1.ValidatingWebhookConfiguration](Alpha, "kube_validatingwebhookconfiguration_metadata_resource_version", "configuration"),
 			gauge(Alpha, "kube_validatingwebhookconfiguration_webhook_clientconfig_service", "Always 1; names a webhook and the service that it calls, if it calls one.", func(c *admissionregistrationv1.ValidatingWebhookConfiguration, w *SampleWriter) {
@@ -20,8 +20,8 @@ func validatingWebhookConfigurations() Kind {
 	})
 }
 
-// webhookService writes what both sorts of webhooks tell: the labels are empty
-// for one that is called by its URL.
+// webhookService writes what both sorts of webhooks tell: the labels are empty for one that is
+// called by its URL.
 func webhookService(w *SampleWriter, webhook string, service *admissionregistrationv1.ServiceReference) {
 	var name, namespace string
 	if service != nil {

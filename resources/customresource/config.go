@@ -28,8 +28,8 @@ type Config struct {
 	warnings []string
 }
 
-// Warnings returns the doubtful parts of the configuration, each with its place and line: faults that
-// kube-state-metrics tolerates, and metrics without a label that identifies the object.
+// Warnings returns the doubtful parts of the configuration, each with its place and line: faults
+// that kube-state-metrics tolerates, and metrics without a label that identifies the object.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // entry is one element of spec.resources.
@@ -51,9 +51,8 @@ func (e *entry) matches(gvk schema.GroupVersionKind) bool {
 func (e *entry) fullySpecified() bool { return e.plural != "" && e.gvk.Version != wildcard }
 
 // Parse reads a configuration: YAML, of which several documents count as one. The error joins up to
-// 20 faults, each with its place and line, such as
-// "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Faults that kube-state-metrics
-// tolerates are warnings; see [Config.Warnings].
+// 20 faults, each with its place and line, such as "spec.resources[2].metrics[0].each.gauge.path[1]
+// (line 14): …". Faults that kube-state-metrics tolerates are warnings; see [Config.Warnings].
 func Parse(r io.Reader) (*Config, error) { return parse(r, false) }
 
 // ParseStrict is [Parse] without tolerance: every fault is an error.
@@ -222,8 +221,8 @@ func readCommonLabels(f field) map[string]string {
 	return labels
 }
 
-// readLabelsFromPath reads label names and paths. Only labels of a single value should have an empty
-// path, which is the value itself.
+// readLabelsFromPath reads label names and paths. Only labels of a single value should have an
+// empty path, which is the value itself.
 func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
 	labels := map[string]path{}
 	members, _ := f.members()

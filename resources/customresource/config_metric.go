@@ -92,8 +92,8 @@ func (p *parser) setTypes() {
 	}
 }
 
-// readEach reads where a metric's values are, and returns the field of its type; nil when it is wrong
-// or gives no samples.
+// readEach reads where a metric's values are, and returns the field of its type; nil when it is
+// wrong or gives no samples.
 func readEach(f field) (e *each, typeField field) {
 	kinds := []string{typeGauge, typeStateSet, typeInfo}
 	kind := ""

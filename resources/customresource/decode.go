@@ -8,8 +8,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// maxDepth bounds the nesting of values that are kept as a whole, for a label: reading and
-// writing them recurses. A deeper value becomes null.
+// maxDepth bounds the nesting of values that are kept as a whole, for a label: reading and writing
+// them recurses. A deeper value becomes null.
 const maxDepth = 1000
 
 var (
@@ -34,8 +34,8 @@ func decode(raw []byte, s *shape) (*value, error) {
 	return &v, nil
 }
 
-// decoder walks over JSON that is known to be valid, so none of its methods fails. Each moves behind
-// what it reads and the white space after it.
+// decoder walks over JSON that is known to be valid, so none of its methods fails. Each moves
+// behind what it reads and the white space after it.
 type decoder struct {
 	b     []byte
 	i     int

@@ -29,8 +29,8 @@ const namespacedScope = "Namespaced"
 
 var errDefinition = errors.New("a CustomResourceDefinition without group, kind or plural")
 
-// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. The schemas, which
-// are nearly all of it, are stepped over.
+// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. The schemas,
+// which are nearly all of it, are stepped over.
 func readDefinition(enc wire.Encoding, raw []byte) (d Definition, err error) {
 	if enc == wire.JSON {
 		d, err = definitionFromJSON(raw)

@@ -15,9 +15,9 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Changes are looked for every pollInterval. Definitions are installed in batches, and each is changed
-// a few times until it is served, so that they count once they are unchanged for debounce, after
-// maxDebounce at the latest.
+// Changes are looked for every pollInterval. Definitions are installed in batches, and each is
+// changed a few times until it is served, so that they count once they are unchanged for debounce,
+// after maxDebounce at the latest.
 const (
 	pollInterval = 100 * time.Millisecond
 	debounce     = 500 * time.Millisecond
@@ -84,10 +84,10 @@ func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
 	return w
 }
 
-// Run watches the definitions until ctx ends. It calls changed from its own goroutine with all kinds:
-// once when they are first known, even if there are none, and then whenever they change. Kinds that
-// stay are equal (==) to those of the previous call. Run is called once; everything that it started
-// has ended when it returns.
+// Run watches the definitions until ctx ends. It calls changed from its own goroutine with all
+// kinds: once when they are first known, even if there are none, and then whenever they change.
+// Kinds that stay are equal (==) to those of the previous call. Run is called once; everything that
+// it started has ended when it returns.
 func (w *DefinitionWatcher) Run(ctx context.Context, changed func([]Kind)) {
 	var running sync.WaitGroup
 	running.Go(func() { w.source.Run(ctx) })
@@ -169,9 +169,9 @@ func (w *DefinitionWatcher) log(kinds []Kind) {
 	}
 }
 
-// warnShared warns once of each metric of a namespaced kind whose labels name the object but not its
-// namespace. Only definitions tell which kinds these are; metrics that do not name the object at all
-// are among the configuration's own warnings.
+// warnShared warns once of each metric of a namespaced kind whose labels name the object but not
+// its namespace. Only definitions tell which kinds these are; metrics that do not name the object
+// at all are among the configuration's own warnings.
 func (w *DefinitionWatcher) warnShared(kinds []Kind) {
 	for _, k := range kinds {
 		for _, m := range slices.Concat(k.Renderer.metrics...) {

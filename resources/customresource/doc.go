@@ -1,11 +1,9 @@
-// Package customresource makes metrics of custom resources, as a configuration
-// describes them: the YAML that kube-state-metrics calls
-// CustomResourceStateMetrics, with the same metrics as a result.
+// Package customresource makes metrics of custom resources from the YAML configuration that
+// kube-state-metrics calls CustomResourceStateMetrics, with the same result.
 //
-// A [Config] is read by [Parse], or by [ParseStrict]. Joined with the definitions of the custom
-// resources that exist it gives [Kind] values, each with the API resource to
-// follow and the [Renderer] for its objects; a [Follower] keeps them up to date
-// while definitions come and go.
+// [Parse] or [ParseStrict] read a [Config]. Joined with the definitions of the custom resources that
+// exist it gives [Kind] values, each with the API resource to watch and the [Renderer] for its
+// objects; a [DefinitionWatcher] keeps them up to date while definitions come and go.
 //
 // # Configuration
 //
@@ -37,53 +35,51 @@
 //	        stateSet: {path: [status, phase], labelName: phase, list: [New, Done]}
 //	        info: {path: [spec, refs], labelsFromPath: {ref: []}}
 //
-// Version and kind may be "*" or missing, which stands for all that are served. A
-// path is a list of steps: the name of a member; the index of an element, counted
-// from the end when negative; "[key=value]", the first element of a list whose
-// member has the value; "key=value", the member if it is the text value. Lookups
-// compare texts, and what a gauge would read: true finds "True", 1 finds "1.0".
+// Version and kind may be "*" or missing, which stands for all that are served. A path is a list of
+// steps: the name of a member; the index of an element, counted from the end when negative;
+// "[key=value]", the first element of a list whose member has the value; "key=value", the member if
+// it is the text value. Lookups compare texts, and what a gauge would read: true finds "True", 1
+// finds "1.0".
 //
-// A label whose key is "*" copies the members of a map, "prefix_*" copies them
-// with a prefix. They win over common labels, labels with a path of their own
-// over both, and those of each over those of the metric and the resource. The
-// labels customresource_group, customresource_version and customresource_kind
-// are always those of the object. Names are made valid by underscores.
+// A label whose key is "*" copies the members of a map, "prefix_*" copies them with a prefix. They
+// replace common labels only if the filter says CopiedLabelsWin. Labels with a path of their own
+// replace both, and those of each replace those of the metric and the resource. The labels
+// customresource_group, customresource_version and customresource_kind are always those of the
+// object. Names are made valid by underscores.
 //
 // # Maps
 //
-// A gauge whose path ends at a map gives a sample for each member that has a
-// number. A valueFrom of one step may also name a member of the map itself. The
-// sample's labels are labelFromKey, then labelsFromPath of the member, then
-// labelsFromPath of the map; of equal names the last one counts. Without
-// valueFrom, members that are no number are no fault.
+// A gauge whose path ends at a map gives a sample for each member that has a number. A valueFrom of
+// one step may also name a member of the map itself. The sample's labels are labelFromKey, then
+// labelsFromPath of the member, then labelsFromPath of the map; of equal names the last one counts.
+// Without valueFrom, members that are not numbers are no issue.
 //
-// An info gives one sample for the map as a whole, without labelFromKey, and one
-// for each member, as far as these have labels. A state set takes a map as a whole.
+// An info gives one sample for the map as a whole, without labelFromKey, and one for each member,
+// as far as these have labels. A state set takes a map as a whole.
 //
 // # Secrets
 //
-// The annotation kubectl.kubernetes.io/last-applied-configuration is treated as if
-// it were not there, in the object's own metadata and in objects that it embeds. A
-// path that names it is refused.
+// The annotation kubectl.kubernetes.io/last-applied-configuration is treated as if it were not
+// there, in the object's own metadata and in objects that it embeds. A path that names it is
+// refused.
 //
 // # Faults of the configuration
 //
-// [Parse] refuses what would make a page invalid and what kube-state-metrics itself
-// cannot read. What kube-state-metrics tolerates, such as an unknown key or a metric
-// without samples, is in [Config.Warnings], with place and line, and the rest is
-// served. [ParseStrict] refuses that, too. Metrics without a label that identifies
-// the object, whose series several objects would share, are warnings for both.
+// [Parse] refuses what would make a page invalid and what kube-state-metrics itself cannot read.
+// What kube-state-metrics tolerates, such as an unknown key or a metric without samples, is in
+// [Config.Warnings], with place and line, and the rest is served. [ParseStrict] refuses that, too.
+// Metrics without a label that identifies the object, whose series several objects would share, are
+// warnings for both.
 //
-// # Faults of objects
+// # Issues of objects
 //
-// Where kube-state-metrics overwrites or repeats, this package merges: entries
-// with the same or overlapping groupVersionKind are joined, several metrics of
-// one name are one family, and a series that one object names twice is written
-// once. A family that a built-in kind has is refused; see [Config.CheckNames].
+// Where kube-state-metrics overwrites or repeats, this package merges: entries with the same or
+// overlapping groupVersionKind are joined, several metrics of one name are one family, and a series
+// that one object names twice is written once. A family that a built-in kind has is refused; see
+// [Config.CheckNames].
 //
-// A value that can't be used is counted, and a line in the log says what is wrong
-// with which metric: once for each metric, kind and reason, however many objects
-// there are. errorLogV, of the metric or else of the resource, is the line's
-// level: info when it is 0, debug when it is more. A path that leads nowhere is
-// logged alike, but not counted, because most fields are optional.
+// A value that can't be used is counted, and a line in the log says what is wrong with which
+// metric: once for each metric, kind and reason, however many objects there are. errorLogV, of the
+// metric or else of the resource, is the line's level: info when it is 0, debug when it is more. A
+// path that leads nowhere is logged, too, but not counted, because most fields are optional.
 package customresource

@@ -37,7 +37,8 @@ type reading struct {
 	dropped  int // warnings beyond maxFaults
 }
 
-// fail notes that the field is wrong. Reading goes on, so that all faults of a file are told at once.
+// fail notes that the field is wrong. Reading goes on, so that all faults of a file are told at
+// once.
 func (f field) fail(format string, args ...any) {
 	if len(f.seen.faults) < maxFaults {
 		f.seen.faults = append(f.seen.faults, fmt.Errorf("%s: %w", f, fmt.Errorf(format, args...)))

@@ -96,9 +96,9 @@ func (p path) holds(field string, exact bool) bool {
 	return true
 }
 
-// SharedFamilies returns the families, by index, of which two objects may give the same series: those
-// with a sample that lacks the object's uid, or its name and, unless the kind has no namespaces, its
-// namespace.
+// SharedFamilies returns the families, by index, of which two objects may give the same series:
+// those with a sample that lacks the object's uid, or its name and, unless the kind has no
+// namespaces, its namespace.
 func (r *Renderer) SharedFamilies(namespaced bool) []int {
 	var shared []int
 	for i, metrics := range r.metrics {

@@ -37,8 +37,9 @@ func (s *samples) skip(why issues) {
 	s.out.Skip()
 }
 
-// recordMissing notes that there is no value below v. That is worth a line in the log, since the path
-// may be wrong, but is not counted: most fields are optional. A part that v lacks is no issue at all.
+// recordMissing notes that there is no value below v. That is worth a line in the log, since the
+// path may be wrong, but is not counted: most fields are optional. A part that v lacks is no issue
+// at all.
 func (s *samples) recordMissing(v *value) {
 	if v.isNull() {
 		s.found |= missing

@@ -14,10 +14,11 @@ import (
 // resource, a DefinitionWatcher returns the same Kind.
 type Kind struct {
 	// Name names the kind in self-metrics and in a scrape's choice of resources:
-	// plural.version.group, as kubectl takes it. Plurals alone are not unique. Custom resources need
-	// not be named in --resources: the configuration enables them.
+	// plural.version.group, as kubectl takes it. Plurals alone are not unique. Custom resources
+	// need not be named in --resources: the configuration enables them.
 	Name string
-	// Resource is the API resource that is listed and watched. Its objects must be requested as JSON.
+	// Resource is the API resource that is listed and watched. Its objects must be requested as
+	// JSON.
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace filters.
 	Namespaced bool
@@ -30,12 +31,13 @@ func (k Kind) same(other Kind) bool {
 	return k.Resource == other.Resource && k.Namespaced == other.Namespaced && k.Renderer.gvk == other.Renderer.gvk
 }
 
-// Kinds returns the kinds of the configuration, in the order of their names: of each definition every
-// served version that an entry names, by a wildcard or by itself. All entries of one kind are joined.
+// Kinds returns the kinds of the configuration, in the order of their names: of each definition
+// every served version that an entry names, by a wildcard or by itself. All entries of one kind are
+// joined.
 //
 // A kind without a definition is included when its entry gives a resourcePlural and no wildcard; it
-// counts as namespaced. Kinds of which f selects no family are left out. The logger gets the issues of
-// the kinds' objects.
+// counts as namespaced. Kinds of which f selects no family are left out. The logger gets the issues
+// of the kinds' objects.
 func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slog.Logger) []Kind {
 	var kinds []Kind
 	add := func(gvk schema.GroupVersionKind, plural string, namespaced bool) {

@@ -38,9 +38,9 @@ type labelPath struct {
 	path  path
 }
 
-// newLabelSource joins fixed labels with those read from paths. A key that ends with a star copies a
-// map, with the text before the star as the prefix, and so does one that begins with a star, without
-// a prefix. Maps are copied in the order of their keys.
+// newLabelSource joins fixed labels with those read from paths. A key that ends with a star copies
+// a map, with the text before the star as the prefix, and so does one that begins with a star,
+// without a prefix. Maps are copied in the order of their keys.
 func newLabelSource(fixed map[string]string, read map[string]path) labelSource {
 	var s labelSource
 	for _, name := range slices.Sorted(maps.Keys(fixed)) {

@@ -101,8 +101,8 @@ func (e *each) writeMembers(whole *value, s *samples) {
 	}
 }
 
-// writeInfos gives 1 for each element of a list, for a map as a whole and for each of its members, or
-// for the value itself, as far as these have labels.
+// writeInfos gives 1 for each element of a list, for a map as a whole and for each of its members,
+// or for the value itself, as far as these have labels.
 func (e *each) writeInfos(at *value, s *samples) {
 	write := func(key string, v *value) {
 		if own := e.own(s, key, v, nil); len(own) > 0 {

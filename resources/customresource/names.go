@@ -7,9 +7,10 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// CheckNames returns an error when a family that f selects has the name of one that it selects of the
-// built-in kinds, in the text format or in OpenMetrics: the samples of both would stand in one family,
-// under the HELP of the first. The error joins up to 20 faults, in the form of those of [Parse].
+// CheckNames returns an error when a family that f selects has the name of one that it selects of
+// the built-in kinds, in the text format or in OpenMetrics: the samples of both would stand in one
+// family, under the HELP of the first. The error joins up to 20 faults, in the form of those of
+// [Parse].
 func (c *Config) CheckNames(builtin []resources.Kind, f resources.Filter) error {
 	type owner struct{ family, kind string }
 	taken := map[string]owner{}

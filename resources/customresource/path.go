@@ -20,8 +20,8 @@ const (
 	byName segmentKind = iota
 	// byElement takes the first element of a list whose member equals a value.
 	byElement
-	// byMatch takes a member of an object if it is a text that equals a value, else the member whose
-	// name is the whole step.
+	// byMatch takes a member of an object if it is a text that equals a value, else the member
+	// whose name is the whole step.
 	byMatch
 )
 

@@ -54,16 +54,17 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 // Families returns the families rendered, in order: Lines.Ends has one entry for each.
 func (r *Renderer) Families() []resources.Family { return r.families }
 
-// Render replaces the content of l with the lines of the object in raw, which must be JSON. An error
-// means that the bytes are no object, and l is invalid. A value that can't be used costs its sample,
-// is counted in l.Skipped, and logged the first time. l.Limit bounds the lines: labels copied from a
-// map stand on each of an object's samples, so that an object of a megabyte could ask for terabytes.
+// Render replaces the content of l with the lines of the object in raw, which must be JSON. An
+// error means that the bytes are no object, and l is invalid. A value that can't be used costs its
+// sample, is counted in l.Skipped, and logged the first time. l.Limit bounds the lines: labels
+// copied from a map stand on each of an object's samples, so that an object of a megabyte could ask
+// for terabytes.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	s, ok := r.pool.Get().(*samples)
 	if !ok {
 		s = &samples{}
 	}
-	// As with built-in kinds, data that nobody thought of costs one object, no more.
+	// As with built-in kinds, a panic costs one object, no more.
 	defer func() {
 		if p := recover(); p != nil {
 			err = resources.NewPanic(p)

@@ -12,15 +12,15 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// discoveryTimeout bounds one request to the API server; resources that it did not know are asked for
-// again after discoveryRetry.
+// discoveryTimeout bounds one request to the API server; resources that it did not know are asked
+// for again after discoveryRetry.
 const (
 	discoveryTimeout = 10 * time.Second
 	discoveryRetry   = 30 * time.Second
 )
 
-// scopeResolver finds out whether API resources without a definition are namespaced. It asks the API
-// server's discovery, which every service account may read. It is used by one goroutine.
+// scopeResolver finds out whether API resources without a definition are namespaced. It asks the
+// API server's discovery, which every service account may read. It is used by one goroutine.
 type scopeResolver struct {
 	client rest.Interface
 	known  map[schema.GroupVersionKind]Definition
@@ -33,8 +33,8 @@ func newScopeResolver(client rest.Interface) *scopeResolver {
 
 func (s *scopeResolver) due(now time.Time) bool { return !s.retry.IsZero() && now.After(s.retry) }
 
-// find returns a definition of each entry's resource. One that the API server does not know counts as
-// namespaced for now.
+// find returns a definition of each entry's resource. One that the API server does not know counts
+// as namespaced for now.
 func (s *scopeResolver) find(ctx context.Context, entries []*entry) []Definition {
 	var all []Definition
 	s.retry = time.Time{}

@@ -129,8 +129,8 @@ func boolToFloat(b bool) float64 {
 	return 0
 }
 
-// maxQuantity bounds the text that is read as a quantity: the time that the library takes grows with
-// the square of the digits.
+// maxQuantity bounds the text that is read as a quantity: the time that the library takes grows
+// with the square of the digits.
 const maxQuantity = 64
 
 // textFloat reads the texts that stand for a number: the words of conditions, numbers, RFC 3339
