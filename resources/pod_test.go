@@ -109,8 +109,8 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 	}
 }
 
-// TestLongListsMixSampleAndOnce: Once heeds the lines that Sample wrote.
-func TestLongListsMixSampleAndOnce(t *testing.T) {
+// TestLongListsMixSampleAndUniqueSample: Once heeds the lines that Sample wrote.
+func TestLongListsMixSampleAndUniqueSample(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		for i := range 1000 {
 			w.Sample(1, "a", strconv.Itoa(i))

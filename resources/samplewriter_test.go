@@ -25,7 +25,7 @@ func written(write func(w *SampleWriter)) (text string, skipped int) {
 	return string(l.Buf), l.Skipped
 }
 
-func TestOut(t *testing.T) {
+func TestSampleWriter(t *testing.T) {
 	f := func(write func(w *SampleWriter), want ...string) {
 		t.Helper()
 		text, _ := written(write)
@@ -67,9 +67,9 @@ func TestSampleWithoutLabels(t *testing.T) {
 	}
 }
 
-// TestOnceWritesASeriesOnce: the first sample wins and the others are counted,
+// TestUniqueSampleWritesASeriesOnce: the first sample wins and the others are counted,
 // whatever their values.
-func TestOnceWritesASeriesOnce(t *testing.T) {
+func TestUniqueSampleWritesASeriesOnce(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		w.UniqueSample(1, "a", "x")
 		w.UniqueSample(2, "a", "y")
@@ -82,9 +82,9 @@ func TestOnceWritesASeriesOnce(t *testing.T) {
 	}
 }
 
-// TestDistinctCountsNothing: what an object may name twice is shown once and is no
+// TestSampleIfNewCountsNothing: what an object may name twice is shown once and is no
 // fault.
-func TestDistinctCountsNothing(t *testing.T) {
+func TestSampleIfNewCountsNothing(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		if !w.SampleIfNew(1, "a", "x") || w.SampleIfNew(2, "a", "x") {
 			t.Error("which sample was written is not told")
@@ -95,8 +95,8 @@ func TestDistinctCountsNothing(t *testing.T) {
 	}
 }
 
-// TestOnceConcernsOneFamily: a series of the family before is no repetition.
-func TestOnceConcernsOneFamily(t *testing.T) {
+// TestUniqueSampleConcernsOneFamily: a series of the family before is no repetition.
+func TestUniqueSampleConcernsOneFamily(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		w.UniqueSample(1)
 		w.beginFamily("m", false)

@@ -20,11 +20,11 @@ const (
 	secretValue = "correct horse battery staple"
 )
 
-// TestNoSecretValueIsEverHeld: of Secrets and ConfigMaps neither data nor the
+// TestNoSecretValueIsKept: of Secrets and ConfigMaps neither data nor the
 // annotation with the object as applied gets past the mask, in both encodings and
 // with every annotation allowed: not into the bytes that are decoded, not into
 // lines, not into memory that is used again.
-func TestNoSecretValueIsEverHeld(t *testing.T) {
+func TestNoSecretValueIsKept(t *testing.T) {
 	applied := `{"stringData":{"` + secretKey + `":"` + secretValue + `"}}`
 	meta := metav1.ObjectMeta{
 		Namespace: "ns", Name: "n", UID: "u",

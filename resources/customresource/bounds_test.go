@@ -54,7 +54,7 @@ func TestFamilyBeyondTheLimitIsLeftOutWhole(t *testing.T) {
 }
 
 // Keys of a map are chosen by the writer of the object.
-func TestCopiedLabelsTakeNobodysPlace(t *testing.T) {
+func TestCopiedLabelsDoNotReplaceConfiguredOnes(t *testing.T) {
 	config := wrap(`{name: x, commonLabels: {team: a, env-b: prod}, labelsFromPath: {"*": [m]}, each: {type: Info, info: {path: [l], labelsFromPath: {"*": []}}}}`)
 	const hostile = `{"team":"b","env-b":"test","env_b":"test","job":"kubelet","instance":"other","__name__":"up","__tenant__":"1","--name--":"up","free":"1"}`
 	l := renderBounded(t, config, `{"m":`+hostile+`,"l":[`+hostile+`]}`, 0)

@@ -75,7 +75,7 @@ func wrap(metrics string) string {
 	return "spec:\n  resources:\n  - groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics: [" + metrics + "]\n"
 }
 
-func TestConfigurationsThatAreTaken(t *testing.T) {
+func TestAcceptedConfigurations(t *testing.T) {
 	f := func(config string, families ...string) {
 		t.Helper()
 		c, err := Parse(strings.NewReader(config))

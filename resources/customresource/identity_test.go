@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestMetricsThatDoNotIdentifyTheObjectAreNamed when the configuration is read.
-func TestMetricsThatDoNotIdentifyTheObjectAreNamed(t *testing.T) {
+// TestMetricsWithoutIdentityAreWarnedAbout when the configuration is read.
+func TestMetricsWithoutIdentityAreWarnedAbout(t *testing.T) {
 	f := func(metric string, shared bool) {
 		t.Helper()
 		c := mustParse(t, wrap("{name: x, "+metric+"}"))

@@ -165,9 +165,9 @@ y{a="resource",b="resource",c="from-resource",d="from-resource"} 1
 	}
 }
 
-// TestWhatCantBeUsedIsCounted: a value that is no number, a state that is no
+// TestUnusableValuesAreCounted: a value that is no number, a state that is no
 // text, a series named twice. What is merely missing is not.
-func TestWhatCantBeUsedIsCounted(t *testing.T) {
+func TestUnusableValuesAreCounted(t *testing.T) {
 	f := func(metric, object string, want int) {
 		t.Helper()
 		if _, skipped := render(t, wrap(metric), object); skipped != want {

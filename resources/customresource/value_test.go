@@ -128,7 +128,7 @@ func TestLabelNames(t *testing.T) {
 	f("a\"b\n", "a_b_")
 }
 
-func TestSettle(t *testing.T) {
+func TestNormalize(t *testing.T) {
 	l := labels{{"b", "1"}, {"a", "1"}, {"b", "2"}, {"c", ""}, {"b", "3"}}.normalize()
 	if len(l) != 3 || l[0] != (label{"a", "1"}) || l[1] != (label{"b", "3"}) || l[2] != (label{"c", ""}) {
 		t.Errorf("got %v", l)

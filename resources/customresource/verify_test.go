@@ -6,7 +6,7 @@ import (
 )
 
 // count is the number of comparisons with a result, or of differences of a kind.
-func (f *followed) count(label string) (sum float64) {
+func (f *testWatcher) count(label string) (sum float64) {
 	f.t.Helper()
 	families, err := f.checks.Gather()
 	if err != nil {
@@ -22,7 +22,7 @@ func (f *followed) count(label string) (sum float64) {
 	return sum
 }
 
-func (f *followed) waitForCount(what, label string) {
+func (f *testWatcher) waitForCount(what, label string) {
 	f.t.Helper()
 	f.waitFor(what, func() bool { return f.count(label) > 0 })
 }
@@ -33,7 +33,7 @@ func TestCheckFindsDefinitionsThatWereLost(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
 	a.put("a.example.com", "bs", "B", "Namespaced", "v1")
-	f := followAndCheck(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
+	f := watchAndVerify(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
 	f.waitForCount("a check that finds nothing", "equal")
 	if n := f.count("repaired"); n > 0 {
@@ -62,7 +62,7 @@ func TestDefinitionsFollowARestoredBackup(t *testing.T) {
 	a.remove("as.a.example.com")
 	a.put("a.example.com", "bs", "B", "Namespaced", "v2")
 	a.put("a.example.com", "cs", "C", "Cluster", "v1")
-	f := followAndCheck(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
+	f := watchAndVerify(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
 	f.wantNext("bs.v2.a.example.com namespaced, cs.v1.a.example.com")
 	restore()
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
@@ -79,7 +79,7 @@ func TestUnreadableDefinitionIsNoDifference(t *testing.T) {
 	a.set(func() {
 		a.objects["bad"] = `{"metadata":{"name":"bad","uid":"bad","resourceVersion":"1"},"spec":"garbage"}`
 	})
-	f := followAndCheck(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
+	f := watchAndVerify(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
 	f.wantNext("as.v1.a.example.com namespaced")
 	f.waitForCount("a check that finds nothing", "equal")
 	if n := f.count("repaired"); n > 0 {

@@ -39,8 +39,8 @@ func TestSkipZeroStateSets(t *testing.T) {
 	}
 }
 
-// TestSparseStateSetsExist holds the list against the families there are.
-func TestSparseStateSetsExist(t *testing.T) {
+// TestZeroSkippingStateSetsExist holds the list against the families there are.
+func TestZeroSkippingStateSetsExist(t *testing.T) {
 	var names []string
 	for _, k := range All() {
 		for _, f := range k.Families() {

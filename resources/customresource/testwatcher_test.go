@@ -18,8 +18,8 @@ import (
 // patience is how long something may take that takes a moment.
 const patience = 30 * time.Second
 
-// followed is a running DefinitionWatcher and what it said.
-type followed struct {
+// testWatcher is a running DefinitionWatcher and what it said.
+type testWatcher struct {
 	t       *testing.T
 	changes chan []Kind
 	log     *lockedBuffer
@@ -45,15 +45,15 @@ func (l *lockedBuffer) String() string {
 }
 
 // follow runs a DefinitionWatcher until the test ends, without checks.
-func follow(t *testing.T, client *watch.Client, config string) *followed {
+func follow(t *testing.T, client *watch.Client, config string) *testWatcher {
 	t.Helper()
-	return followAndCheck(t, client, config, 0)
+	return watchAndVerify(t, client, config, 0)
 }
 
-// followAndCheck runs one that is checked again and again.
-func followAndCheck(t *testing.T, client *watch.Client, config string, every time.Duration) *followed {
+// watchAndVerify runs one that is checked again and again.
+func watchAndVerify(t *testing.T, client *watch.Client, config string, every time.Duration) *testWatcher {
 	t.Helper()
-	f := &followed{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
+	f := &testWatcher{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
 	f.checks = prometheus.NewPedanticRegistry()
 	f.DefinitionWatcher = NewDefinitionWatcher(DefinitionWatcherOptions{
 		Config:   mustParse(t, config),
@@ -77,7 +77,7 @@ func followAndCheck(t *testing.T, client *watch.Client, config string, every tim
 }
 
 // next returns the next set of kinds and their names.
-func (f *followed) next() ([]Kind, string) {
+func (f *testWatcher) next() ([]Kind, string) {
 	f.t.Helper()
 	select {
 	case kinds := <-f.changes:
@@ -95,7 +95,7 @@ func (f *followed) next() ([]Kind, string) {
 	}
 }
 
-func (f *followed) wantNext(want string) []Kind {
+func (f *testWatcher) wantNext(want string) []Kind {
 	f.t.Helper()
 	kinds, got := f.next()
 	if got != want {
@@ -104,7 +104,7 @@ func (f *followed) wantNext(want string) []Kind {
 	return kinds
 }
 
-func (f *followed) waitFor(what string, holds func() bool) {
+func (f *testWatcher) waitFor(what string, holds func() bool) {
 	f.t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

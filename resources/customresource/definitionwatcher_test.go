@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestFollowerFollowsDefinitions that come, change and go.
-func TestFollowerFollowsDefinitions(t *testing.T) {
+// TestWatcherFollowsDefinitions that come, change and go.
+func TestWatcherFollowsDefinitions(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
 	a.put("other.example.com", "others", "Other", "Cluster", "v1")
@@ -44,8 +44,8 @@ func TestFollowerFollowsDefinitions(t *testing.T) {
 	}
 }
 
-// TestFollowerAlwaysCalls, so that its caller need not wait forever.
-func TestFollowerAlwaysCalls(t *testing.T) {
+// TestWatcherPublishesEvenWithoutKinds, so that its caller need not wait forever.
+func TestWatcherPublishesEvenWithoutKinds(t *testing.T) {
 	_, client := newAPI(t)
 	f := follow(t, client, entryOf("v1", "A", "", "x"))
 	f.wantNext("")
@@ -54,9 +54,9 @@ func TestFollowerAlwaysCalls(t *testing.T) {
 	})
 }
 
-// TestFollowerIgnoresWhatMakesNoDifference: one change of a definition that
+// TestWatcherIgnoresIrrelevantDefinitions: one change of a definition that
 // counts is received, none of those before it.
-func TestFollowerIgnoresWhatMakesNoDifference(t *testing.T) {
+func TestWatcherIgnoresIrrelevantDefinitions(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
 	f := follow(t, client, entryOf("v1", "*", "", "x"))
@@ -69,9 +69,9 @@ func TestFollowerIgnoresWhatMakesNoDifference(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced, cs.v1.a.example.com namespaced")
 }
 
-// TestFollowerWithoutRight: entries that say all that is needed work when
+// TestWatcherWithoutPermission: entries that say all that is needed work when
 // definitions may not be listed; the others follow once they may.
-func TestFollowerWithoutRight(t *testing.T) {
+func TestWatcherWithoutPermission(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "bs", "B", "Namespaced", "v1")
 	a.set(func() { a.forbidden = true })
@@ -85,8 +85,8 @@ func TestFollowerWithoutRight(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
 }
 
-// TestFollowerAsksForTheScope of resources without a definition.
-func TestFollowerAsksForTheScope(t *testing.T) {
+// TestWatcherDiscoversTheScope of resources without a definition.
+func TestWatcherDiscoversTheScope(t *testing.T) {
 	a, client := newAPI(t)
 	a.discovery["/apis/a.example.com/v1"] = `{"kind":"APIResourceList","groupVersion":"a.example.com/v1","resources":[
 		{"name":"as/status","namespaced":true,"kind":"A"},{"name":"as","namespaced":false,"kind":"A"}]}`
@@ -101,8 +101,8 @@ func TestFollowerAsksForTheScope(t *testing.T) {
 	}
 }
 
-// TestScopesAskAgain for what the API server did not know, and only for that.
-func TestScopesAskAgain(t *testing.T) {
+// TestScopeResolverRetries for what the API server did not know, and only for that.
+func TestScopeResolverRetries(t *testing.T) {
 	a, client := newAPI(t)
 	entries := mustParse(t, entryOf("v1", "A", "resourcePlural: as", "x")).entries
 	s := newScopeResolver(client)
@@ -131,7 +131,7 @@ func TestScopesAskAgain(t *testing.T) {
 
 // TestDefinitionsHandler: an unreadable definition is left out, and what a list
 // does not have is gone.
-func TestDefinitionsSink(t *testing.T) {
+func TestDefinitionsHandler(t *testing.T) {
 	var log lockedBuffer
 	s := newDefinitions(slog.New(slog.NewTextHandler(&log, nil)))
 	put := func(name, raw string) {

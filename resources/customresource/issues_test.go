@@ -36,9 +36,9 @@ spec:
       each: {type: StateSet, stateSet: {path: [b], labelName: s, list: [p]}}
 `
 
-// TestFaultsAreLoggedOnce: of each metric every kind of fault, with where to look,
+// TestIssuesAreLoggedOnce: of each metric every kind of fault, with where to look,
 // and not what the object says there.
-func TestFaultsAreLoggedOnce(t *testing.T) {
+func TestIssuesAreLoggedOnce(t *testing.T) {
 	logger, logged := logging(slog.LevelInfo)
 	config := mustParse(t, fmt.Sprintf(faultyConfig, 0, 0))
 	kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1", "v2"}}}, resources.Filter{}, logger)
@@ -93,8 +93,8 @@ func TestErrorLogV(t *testing.T) {
 	f(0, 0, slog.LevelWarn)
 }
 
-// TestNoFaultNoLine: what an object need not have is no fault.
-func TestNoFaultNoLine(t *testing.T) {
+// TestOptionalFieldsAreNotLogged: what an object need not have is no fault.
+func TestOptionalFieldsAreNotLogged(t *testing.T) {
 	logger, logged := logging(slog.LevelDebug)
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a], valueFrom: [v]}}},
 		{name: y, each: {type: Gauge, gauge: {path: [b], nilIsZero: true}}},
@@ -109,8 +109,8 @@ func TestNoFaultNoLine(t *testing.T) {
 	equalLines(t, logged(), "")
 }
 
-// TestFaultsAreLoggedOnceByAll goroutines together.
-func TestFaultsAreLoggedOnceByAll(t *testing.T) {
+// TestIssuesAreLoggedOnceAcrossGoroutines goroutines together.
+func TestIssuesAreLoggedOnceAcrossGoroutines(t *testing.T) {
 	logger, logged := logging(slog.LevelInfo)
 	r := newRenderer(exampleGVK, mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}`)).entries, resources.Filter{}, logger)
 	var running sync.WaitGroup
@@ -130,8 +130,8 @@ func TestFaultsAreLoggedOnceByAll(t *testing.T) {
 	}
 }
 
-// TestAFamilyThatBreaksCostsItself: the others of the object are there.
-func TestAFamilyThatBreaksCostsItself(t *testing.T) {
+// TestPanicCostsOneFamily: the others of the object are there.
+func TestPanicCostsOneFamily(t *testing.T) {
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}, {name: y, each: {type: Gauge, gauge: {path: [a]}}},
 		{name: y, each: {type: Gauge, gauge: {path: [a]}}}, {name: z, each: {type: Gauge, gauge: {path: [a]}}}`))
 	r := newRenderer(exampleGVK, config.entries, resources.Filter{}, silent())
