@@ -70,7 +70,7 @@ func deploymentReason(reason string) string {
 	return "unknown"
 }
 
-// scaled appends a number of pods that may be given as a percentage of replicas.
+// intOrPercent appends a number of pods that may be given as a percentage of replicas.
 func intOrPercent(w *SampleWriter, v *intstr.IntOrString, replicas *int32, roundUp bool) {
 	if v == nil || replicas == nil {
 		return

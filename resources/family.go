@@ -124,7 +124,7 @@ func optIn[T any](f family[T]) family[T] {
 	return f
 }
 
-// reading adds a field that is worth keeping only for this family.
+// withField adds a field that is worth keeping only for this family.
 func withField[T any](path string, f family[T]) family[T] {
 	f.reads = append(f.reads, path)
 	return f

@@ -29,16 +29,16 @@ type Filter struct {
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
-	// SkipZeroStateSets leaves out, for the families that sparseStateSets names, the rows of the
-	// states that an object is not in.
+	// SkipZeroStateSets leaves out, for the families that zeroSkippingStateSets names, the rows of
+	// the states that an object is not in.
 	SkipZeroStateSets bool
 	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
 	// place of its commonLabels, as in kube-state-metrics.
 	CopiedLabelsWin bool
 }
 
-// sparseStateSets are the families whose rows with the value 0 no common dashboard or alert needs:
-// they sum, or compare with 1.
+// zeroSkippingStateSets are the families whose rows with the value 0 no common dashboard or alert
+// needs: they sum, or compare with 1.
 func zeroSkippingStateSets() []string {
 	return []string{
 		"kube_namespace_status_phase",
@@ -49,7 +49,7 @@ func zeroSkippingStateSets() []string {
 	}
 }
 
-// sparse reports whether rows with the value 0 of the family are left out.
+// skipsZero reports whether rows with the value 0 of the family are left out.
 func (f Filter) skipsZero(family string) bool {
 	return f.skipZero && slices.Contains(zeroSkippingStateSets(), family)
 }

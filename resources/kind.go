@@ -71,14 +71,14 @@ type definition[T any] struct {
 	families []family[T]
 }
 
-// emptied returns a list without elements that keeps its memory and nothing that its elements
+// truncated returns a list without elements that keeps its memory and nothing that its elements
 // referred to.
 func truncated[E any](list []E) []E {
 	clear(list)
 	return list[:0]
 }
 
-// For makes a kind of a definition.
+// NewKind makes a kind of a definition.
 func NewKind[T any, P object[T]](d definition[T]) Kind {
 	k := Kind{Resource: d.resource, Namespaced: d.identity.namespaced, Default: !d.optional}
 	for _, f := range d.families {

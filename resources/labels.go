@@ -42,8 +42,8 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 	return f
 }
 
-// entries appends one sample with the value 1 that carries the allowed entries of values as labels:
-// sorted by key, their keys made into label names.
+// mapSample appends one sample with the value 1 that carries the allowed entries of values as
+// labels: sorted by key, their keys made into label names.
 func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowed func(key string) bool) {
 	if w.full {
 		return
@@ -62,13 +62,13 @@ func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowe
 	w.keys = keys
 }
 
-// everyKey is for the families that no allowlist restricts.
+// allowAll is for the families that no allowlist restricts.
 func allowAll(string) bool { return true }
 
-// fewKeys is how many keys distinctEntries takes: it compares each with each.
+// maxStackKeys is how many keys appendDistinctKeys takes: it compares each with each.
 const maxStackKeys = 64
 
-// distinctEntries does what mapLabels does for the usual case, without garbage: few keys that
+// appendDistinctKeys does what mapLabels does for the usual case, without garbage: few keys that
 // become names of their own. Otherwise it does nothing.
 func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values map[string]string) bool {
 	if len(keys) > maxStackKeys {

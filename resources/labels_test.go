@@ -28,7 +28,7 @@ func TestLabelName(t *testing.T) {
 	f("", "")
 }
 
-// entriesOf returns the labels that Out.entries writes for values, in order.
+// entriesOf returns the labels that SampleWriter.mapSample writes for values, in order.
 func entriesOf(t testing.TB, values map[string]string) (names, pairs []string) {
 	t.Helper()
 	text, _ := written(func(w *SampleWriter) { w.mapSample("label_", values, func(string) bool { return true }) })

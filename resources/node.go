@@ -72,8 +72,8 @@ func nodeInfo(n *corev1.Node, w *SampleWriter) {
 const nodeRolePrefix = "node-role.kubernetes.io/"
 
 func nodeRoles(n *corev1.Node, w *SampleWriter) {
-	var few [4]string
-	roles := few[:0]
+	var buf [4]string
+	roles := buf[:0]
 	for key := range n.Labels {
 		if role, ok := strings.CutPrefix(key, nodeRolePrefix); ok {
 			roles = append(roles, role)
@@ -87,8 +87,8 @@ func nodeRoles(n *corev1.Node, w *SampleWriter) {
 
 // nodeResources shows all amounts of a node to 1/1000, unlike those of containers.
 func nodeResources(w *SampleWriter, list corev1.ResourceList) {
-	var few [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(few[:0], list) {
+	var buf [stackResources]corev1.ResourceName
+	for _, name := range sortedResources(buf[:0], list) {
 		u, ok := amountUnitOf(name)
 		if name == corev1.ResourcePods {
 			u, ok = amountUnit{name: "integer"}, true

@@ -154,8 +154,8 @@ func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) 
 		specs := c.specs(p)
 		for i := range specs {
 			list := of(&specs[i])
-			var few [stackResources]corev1.ResourceName
-			for _, name := range sortedResources(few[:0], list) {
+			var buf [stackResources]corev1.ResourceName
+			for _, name := range sortedResources(buf[:0], list) {
 				u, ok := amountUnitOf(name)
 				if !ok {
 					continue

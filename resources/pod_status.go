@@ -46,7 +46,7 @@ func podStatusFamilies() []family[corev1.Pod] {
 	}
 }
 
-// podHas returns the condition if it is there with that status, else nil.
+// podConditionWith returns the condition if it is there with that status, else nil.
 func podConditionWith(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
 	for i := range p.Status.Conditions {
 		if c := &p.Status.Conditions[i]; c.Type == t && c.Status == status {

@@ -109,7 +109,7 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 	}
 }
 
-// TestLongListsMixSampleAndUniqueSample: Once heeds the lines that Sample wrote.
+// TestLongListsMixSampleAndUniqueSample: UniqueSample heeds the lines that Sample wrote.
 func TestLongListsMixSampleAndUniqueSample(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		for i := range 1000 {

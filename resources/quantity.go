@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// unit is how an amount of a named resource is shown.
+// amountUnit is how an amount of a named resource is shown.
 type amountUnit struct {
 	name  string
 	milli bool // fractions of 1/1000 are shown; otherwise whole numbers
 }
 
-// unitOf returns the unit label of a resource of containers and nodes. ok is false for names that
-// Kubernetes gives no meaning to.
+// amountUnitOf returns the unit label of a resource of containers and nodes. ok is false for names
+// that Kubernetes gives no meaning to.
 func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	switch name {
 	case corev1.ResourceCPU:
@@ -59,8 +59,8 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
-// fewResources is how many resources a list usually holds at most: callers of sortedResources keep
-// room for as many on their stack.
+// stackResources is how many resources a list usually holds at most: callers of sortedResources
+// keep room for as many on their stack.
 const stackResources = 8
 
 // sortedResources appends the names of a list in order, so that an object's text is the same each

@@ -20,8 +20,8 @@ func resourceQuotas() Kind {
 }
 
 func resourceQuotaAmounts(w *SampleWriter, amount string, list corev1.ResourceList) {
-	var few [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(few[:0], list) {
+	var buf [stackResources]corev1.ResourceName
+	for _, name := range sortedResources(buf[:0], list) {
 		w.UniqueSample(milliValue(list[name]), "resource", string(name), "type", amount)
 	}
 }

@@ -20,7 +20,7 @@ func unitByLabel(label string) Unit { return Unit("by `" + label + "`") }
 
 // unitOfName returns the unit that a family's name ends in, as OpenMetrics wants it, or the one
 // that Kubernetes' names for times imply. Other units are declared where the family is; see
-// measured.
+// withUnit.
 func unitOfName(name string) Unit {
 	name = trimSuffix(name, "_total")
 	for _, u := range []Unit{Seconds, Bytes, Cores, Ratio} {
@@ -36,7 +36,7 @@ func unitOfName(name string) Unit {
 	return ""
 }
 
-// measured declares the unit of a family whose name does not tell it.
+// withUnit declares the unit of a family whose name does not tell it.
 func withUnit[T any](in Unit, f family[T]) family[T] {
 	f.Unit = in
 	return f
