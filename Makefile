@@ -35,7 +35,7 @@ image: ## Build the container image
 generate: ## Write the files generated from kinds, flags and chart values
 	go test ./manifests -run Generated -update
 	go test ./resources -run MetricsReference -update
-	go test ./cmd/statefleet -run ConfigurationReference -update
+	go test ./internal/config -run ConfigurationReference -update
 	go test ./manifests/chart ./manifests/mixin -run Generated -update
 	go test ./internal/capacity -run Generated -update
 	cd manifests/test && go test . -run TestChartRenders -update

@@ -10,12 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
 // estimated runs an estimate that succeeds and returns what it prints.
 func estimated(t *testing.T, args ...string) string {
 	t.Helper()
-	var out, log lockedBuffer
+	var out, log exporter.Buffer
 	if code := run(t.Context(), append([]string{estimateCommand}, args...), &out, &log); code != exitOK {
 		t.Fatalf("ended with status %d: %s", code, log.String())
 	}
@@ -36,15 +38,15 @@ func firstRow(t *testing.T, text, word string) []string {
 
 // TestEstimateOfAClusterIsWhatARunShows: objects and series that an estimate reads are those of the page of a replica.
 func TestEstimateOfAClusterIsWhatARunShows(t *testing.T) {
-	_, api := cluster(t)
+	_, api := exporter.Cluster(t)
 	for _, args := range [][]string{
 		{api, "--resources=pods,jobs"},
 		{api, "--resources=pods,jobs", "--metric-denylist=kube_pod_status", "--metric-labels-allowlist=pods=[*]"},
 		{api, "--resources=pods,jobs", "--namespaces=kube-system,default"},
 	} {
 		p := start(t, args...)
-		page := p.page(t)
-		p.end(t)
+		page := p.Samples(t)
+		p.End(t)
 		text := estimated(t, args...)
 		all := firstRow(t, text, "all")
 		if len(all) < 3 {
@@ -58,7 +60,7 @@ func TestEstimateOfAClusterIsWhatARunShows(t *testing.T) {
 }
 
 func TestEstimateSamples(t *testing.T) {
-	c, api := cluster(t)
+	c, api := exporter.Cluster(t)
 	pods := strconv.Itoa(len(c.Names("pods")))
 	for _, test := range []struct{ sample, says string }{
 		{"10", "are those of 10 objects of this cluster"},
@@ -80,7 +82,7 @@ func TestEstimateSamples(t *testing.T) {
 
 // TestEstimateCountsWhereTheServerDoesNot: not every list says how many objects remain.
 func TestEstimateCountsWhereTheServerDoesNot(t *testing.T) {
-	c, api := cluster(t)
+	c, api := exporter.Cluster(t)
 	proxy := bend(t, api, func(answer string) string {
 		return regexp.MustCompile(`,?"remainingItemCount":\d+`).ReplaceAllString(answer, "")
 	})
@@ -100,7 +102,7 @@ func TestEstimateNamesWhatIsForbidden(t *testing.T) {
 	}
 	forward := httputil.NewSingleHostReverseProxy(target)
 	forbid := func(path string) string {
-		return serveAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return exporter.ServeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasSuffix(r.URL.Path, path) {
 				forward.ServeHTTP(w, r)
 				return
@@ -115,7 +117,7 @@ func TestEstimateNamesWhatIsForbidden(t *testing.T) {
 		t.Errorf("%q, want it to be forbidden", row)
 	}
 	firstRow(t, text, "pods")
-	var log lockedBuffer
+	var log exporter.Buffer
 	if code := run(t.Context(), []string{estimateCommand, forbid("/secrets"), "--resources=secrets"}, io.Discard, &log); code != exitFailure {
 		t.Errorf("status %d when nothing can be listed: %s", code, log.String())
 	}
@@ -123,14 +125,14 @@ func TestEstimateNamesWhatIsForbidden(t *testing.T) {
 
 func apiURL(t *testing.T) string {
 	t.Helper()
-	_, api := cluster(t)
+	_, api := exporter.Cluster(t)
 	return strings.TrimPrefix(api, "--apiserver=")
 }
 
 // bend serves the API as JSON, with each answer changed.
 func bend(t *testing.T, api string, change func(string) string) string {
 	t.Helper()
-	return serveAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return exporter.ServeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, strings.TrimPrefix(api, "--apiserver=")+r.URL.RequestURI(), nil)
 		if err != nil {
 			t.Error(err)
@@ -154,7 +156,7 @@ func bend(t *testing.T, api string, change func(string) string) string {
 
 // What is advised must be what was asked for: no default limit where there must be none, and a fleet that stands by.
 func TestEstimateAdvisesWhatWasAskedFor(t *testing.T) {
-	_, api := cluster(t)
+	_, api := exporter.Cluster(t)
 	for _, test := range []struct {
 		flags []string
 		says  []string

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
 // passedSockets starts the program as systemd does, with sockets that are open already and descriptors from 3 on.
-func passedSockets(t *testing.T, log *lockedBuffer, sockets []*os.File, args ...string) *exec.Cmd {
+func passedSockets(t *testing.T, log *exporter.Buffer, sockets []*os.File, args ...string) *exec.Cmd {
 	t.Helper()
 	const script = `export LISTEN_PID=$$; exec statefleet "$@"` // the shell's process becomes the program
 	c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "sh"}, args...)...)
@@ -24,7 +26,7 @@ func passedSockets(t *testing.T, log *lockedBuffer, sockets []*os.File, args ...
 }
 
 func TestSystemdSockets(t *testing.T) {
-	_, api := cluster(t)
+	_, api := exporter.Cluster(t)
 	var sockets []*os.File
 	var addresses []string
 	for range 2 {
@@ -40,17 +42,17 @@ func TestSystemdSockets(t *testing.T) {
 		defer func() { _ = socket.Close() }()
 		sockets, addresses = append(sockets, socket), append(addresses, l.Addr().String())
 	}
-	p := &program{}
-	child := passedSockets(t, &p.log, sockets, api, "--resources=jobs", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--web.systemd-socket")
-	for _, p.metrics = range addresses {
-		p.page(t)
+	p := exporter.New()
+	child := passedSockets(t, &p.Log, sockets, api, "--resources=jobs", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--web.systemd-socket")
+	for _, p.Metrics = range addresses {
+		p.Samples(t)
 	}
-	p.client.CloseIdleConnections()
+	p.Client.CloseIdleConnections()
 	if err := child.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := child.Wait(); err != nil {
-		t.Errorf("%v; its log:\n%s", err, p.log.String())
+		t.Errorf("%v; its log:\n%s", err, p.Log.String())
 	}
 }
 
@@ -65,7 +67,7 @@ func TestSystemdSocketsThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = socket.Close() }()
-	var log lockedBuffer
+	var log exporter.Buffer
 	child := passedSockets(t, &log, []*os.File{socket}, "--apiserver=http://127.0.0.1:9", "--telemetry-port=0", "--web.systemd-socket")
 	if err := child.Wait(); err == nil || child.ProcessState.ExitCode() != exitFailure {
 		t.Errorf("ended with %v", err)

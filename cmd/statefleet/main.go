@@ -1,5 +1,5 @@
-// Command statefleet exposes the state of Kubernetes objects as Prometheus metrics: one replica of a fleet, or the
-// whole of it. See statefleet --help.
+// Command statefleet exposes the state of Kubernetes objects as Prometheus metrics: one replica of a fleet, or a single
+// process. See statefleet --help.
 package main
 
 import (
@@ -11,66 +11,61 @@ import (
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // CronJobs name time zones, and the image has no files of them
+
+	"github.com/statefleet/statefleet/internal/app"
+	"github.com/statefleet/statefleet/internal/config"
 )
 
 // Exit statuses.
 const (
 	exitOK      = 0
-	exitFailure = 1 // something outside of the command line is wrong
+	exitFailure = 1 // something other than the command line is wrong
 	exitUsage   = 2 // the command line is wrong
 )
 
-const programName = "statefleet"
-
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program: it ends with ctx, SIGINT or SIGTERM, reads its files again on SIGHUP, and returns the exit status. What was asked for goes to
-// stdout, errors and logs go to stderr.
+// run runs the program until ctx ends or it gets SIGINT or SIGTERM, and returns the exit status. It reloads its files on SIGHUP.
+// Output that was asked for goes to stdout, errors and logs to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if rest, ok := asksForEstimate(args); ok {
-		return status(stderr, estimateName, estimate(ctx, rest, stdout, stderr))
+	if rest, ok := isEstimate(args); ok {
+		return report(stderr, config.EstimateName, estimate(ctx, rest, stdout, stderr))
 	}
-	if completesCommand(args) {
-		return status(stderr, programName, writeLine(stdout, estimateCommand))
+	if isCompletion(args) {
+		_, err := fmt.Fprintln(stdout, estimateCommand)
+		return report(stderr, config.Name, err)
 	}
+	return report(stderr, config.Name, export(ctx, args, stdout, stderr))
+}
 
-	tuneStart()
+// export runs the exporter.
+func export(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-
-	s, _, done, err := load(args, stdout, stderr)
+	c, done, err := config.Load(args, stdout, stderr)
 	if err != nil || done {
-		return status(stderr, programName, err)
+		return err
 	}
-	p, err := build(ctx, s)
-	if err != nil {
-		return status(stderr, programName, s.origins.explain(err))
-	}
-	p.generations.hangup = hangup
-	p.generations.load = func() (*settings, []file, error) {
-		s, files, _, err := load(args, io.Discard, stderr)
-		return s, files, err
-	}
-	return status(stderr, programName, p.run(ctx))
+	return app.Run(ctx, c, app.Reload{Hangup: hangup, Load: func() (*config.Config, error) {
+		c, _, err := config.Load(args, io.Discard, stderr)
+		return c, err
+	}})
 }
 
-// usageError is an error of the command line.
-type usageError struct{ error }
-
-// status reports err, if any, and returns the exit status it stands for. name is what was called, for its help.
-func status(stderr io.Writer, name string, err error) int {
+// report writes an error, if there is one, and returns the exit status. command is the one whose help describes the usage.
+func report(stderr io.Writer, command string, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	code, hint := exitFailure, ""
-	var usage usageError
+	var usage config.UsageError
 	if errors.As(err, &usage) {
-		code, hint = exitUsage, " (see "+name+" --help)"
+		code, hint = exitUsage, " (see "+command+" --help)"
 	}
-	_, _ = fmt.Fprintf(stderr, "statefleet: error: %v%s\n", err, hint) // there is no other place to say it
+	_, _ = fmt.Fprintf(stderr, "%s: error: %v%s\n", config.Name, err, hint) // there is no other place to report it
 	return code
 }

@@ -1,6 +1,0 @@
-//go:build !linux && !darwin
-
-package main
-
-// maxOpenFiles returns how many files the process may open; 0: the system does not tell.
-func maxOpenFiles() uint64 { return 0 }

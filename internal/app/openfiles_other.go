@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package app
+
+// maxOpenFiles returns how many files the process may open; 0: the system does not tell.
+func maxOpenFiles() uint64 { return 0 }

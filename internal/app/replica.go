@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/statefleet/statefleet/internal/config"
+	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/verify"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// configuredReplica is a replica with one configuration. Another configuration needs another replica, which runs beside the
+// active one until it can replace it.
+type configuredReplica struct {
+	*config.Config
+	replica  *replica.Replica
+	builtin  []replica.Kind
+	follower *customresource.DefinitionWatcher // nil: no custom resources
+	client   *watch.Client                     // of the follower
+
+	mu       sync.Mutex
+	complete bool        // all kinds are known
+	plan     *shard.Plan // nil: none yet
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// newConfiguredReplica makes a replica that start will run. Replicas of one process share the metrics. holdsChanged is called
+// when the replica may hold other ranges than before.
+func newConfiguredReplica(c *config.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func()) (*configuredReplica, error) {
+	for _, w := range c.Warnings() {
+		log.Warn("questionable configuration", "warning", w)
+	}
+	api, err := RESTConfig(c, log)
+	if err != nil {
+		return nil, err
+	}
+	r := &configuredReplica{Config: c, complete: c.Custom == nil}
+	if r.builtin, err = replica.Builtin(c.Kinds, c.Filter); err != nil {
+		return nil, err
+	}
+	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
+	r.replica, err = replica.New(replica.Options{
+		Config:            api,
+		Kinds:             r.builtin,
+		Namespaces:        c.Namespaces,
+		NamespacesDenied:  c.NamespacesDenied,
+		NamespaceSelector: c.NamespaceSelector,
+		Node:              c.Node,
+		TrackUnscheduled:  c.TrackUnscheduled,
+		UseAPIServerCache: c.UseAPIServerCache,
+		ObjectLimit:       c.ObjectLimit,
+		ObjectBytes:       c.ObjectBytes,
+		ByteLimit:         c.ByteLimit,
+		HoldDeleted:       c.HoldDeleted,
+		CustomGrace:       c.CustomGrace,
+		Verifier:          verifier,
+		HoldsChanged:      holdsChanged,
+		RawBytes:          c.RawBytes,
+		Logger:            log,
+		Metrics:           metrics,
+	})
+	if err != nil {
+		return nil, apiError(c, err)
+	}
+	if r.complete {
+		return r, nil
+	}
+	if r.client, err = NewClient(c, log); err != nil {
+		return nil, err
+	}
+	r.follower = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
+		Config:   c.Custom,
+		Source:   c.CustomSource,
+		Filter:   c.Filter,
+		Client:   r.client,
+		Metrics:  metrics.Watch(),
+		Verifier: verifier,
+		Idle:     r.replica.Idle,
+		Logger:   log,
+	})
+	return r, nil
+}
+
+// showMetrics makes the metrics those of this replica.
+func (r *configuredReplica) showMetrics(metrics *replica.Metrics) {
+	var extra []replica.ExtraResource
+	if r.follower != nil {
+		extra = []replica.ExtraResource{{Resource: customresource.Definitions, Status: r.follower.Status}}
+	}
+	metrics.SetSource(r.replica, extra...)
+}
+
+// start runs the replica in a group until ctx ends or stopAndWait is called.
+func (r *configuredReplica) start(ctx context.Context, in *errgroup.Group) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	r.done = make(chan struct{})
+	in.Go(func() error {
+		defer close(r.done)
+		parts, ctx := errgroup.WithContext(ctx)
+		parts.Go(func() error { return r.replica.Run(ctx) })
+		if r.follower != nil {
+			parts.Go(func() error {
+				defer r.client.CloseIdleConnections()
+				r.follower.Run(ctx, r.setCustomKinds)
+				return nil
+			})
+		}
+		return parts.Wait()
+	})
+}
+
+func (r *configuredReplica) stopAndWait() {
+	r.cancel()
+	<-r.done
+}
+
+// follow makes the replica follow a plan, as soon as all kinds are known.
+func (r *configuredReplica) follow(p shard.Plan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.plan = &p
+	if r.complete {
+		r.replica.Follow(p)
+	}
+}
+
+// setCustomKinds sets the custom kinds. The first call lets the replica start: before it knows its kinds, it must not become
+// ready.
+func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
+	kinds := slices.Clone(r.builtin)
+	for _, k := range custom {
+		kinds = append(kinds, replica.Kind{Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Custom: true, JSON: true, Renderer: k.Renderer})
+	}
+	r.replica.SetKinds(kinds)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.complete && r.plan != nil {
+		r.replica.Follow(*r.plan)
+	}
+	r.complete = true
+}
+
+// holdsPlan reports whether the replica holds all that its plan requires, which is nothing without a plan.
+func (r *configuredReplica) holdsPlan() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan == nil || r.complete && r.replica.Holds(*r.plan).All
+}
+
+// ready is nil once the replica serves all that it must.
+func (r *configuredReplica) ready() error {
+	r.mu.Lock()
+	complete := r.complete
+	r.mu.Unlock()
+	if !complete {
+		return errors.New("the definitions of custom resources are not known yet")
+	}
+	return r.replica.Ready()
+}

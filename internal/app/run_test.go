@@ -1,0 +1,129 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/testing/exporter"
+)
+
+func TestRunServesTheObjectsOfTheCluster(t *testing.T) {
+	c, api := exporter.Cluster(t)
+	p := start(t, api, "--resources=jobs")
+	if got, want := exporter.Count(p.Samples(t), "kube_job_info{"), len(c.Names("jobs")); got != want || want == 0 {
+		t.Errorf("%d jobs on the page, %d in the cluster", got, want)
+	}
+	status, self := p.Get(t, p.Telemetry, "/metrics")
+	for _, want := range []string{
+		"\nkube_state_metrics_total_shards 1\n",
+		"\nkube_state_metrics_shard_ordinal{shard_ordinal=\"0\"} 0\n",
+		"\nkube_state_metrics_build_info{",
+		"\nstatefleet_build_info{",
+		"\nkube_state_metrics_list_total{",
+		"\nstatefleet_scrapes_total{code=\"200\",",
+		"\ngo_goroutines ",
+		"\nprocess_start_time_seconds ",
+	} {
+		if status != http.StatusOK || !strings.Contains(self, want) {
+			t.Errorf("telemetry, status %d, lacks %q", status, want)
+		}
+	}
+	if strings.Contains(p.Log.String(), "level=WARN") || strings.Contains(p.Log.String(), "level=ERROR") {
+		t.Errorf("something is not right:\n%s", p.Log.String())
+	}
+}
+
+func TestShardsTogetherAreTheWhole(t *testing.T) {
+	_, api := exporter.Cluster(t)
+	whole := start(t, api)
+	want := whole.Samples(t)
+	whole.End(t)
+	var union []string
+	for shard := range 3 {
+		p := start(t, api, fmt.Sprintf("--shard=%d", shard), "--total-shards=3")
+		lines := p.Samples(t)
+		p.End(t)
+		if len(lines) == 0 || len(lines) == len(want) {
+			t.Errorf("shard %d has %d of %d series", shard, len(lines), len(want))
+		}
+		union = append(union, lines...)
+	}
+	slices.Sort(union)
+	if !slices.Equal(union, want) {
+		t.Errorf("3 shards have %d series, the unsharded page has %d", len(union), len(want))
+	}
+}
+
+func TestShardFollowsTheStatefulSet(t *testing.T) {
+	c, api := exporter.Cluster(t)
+	meta := metav1.ObjectMeta{Namespace: "monitoring", Name: "statefleet"}
+	replicas, controller := int32(2), true
+	set := &appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas}}
+	if err := c.Put(set); err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "statefleet-1",
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: set.Name, UID: set.UID, Controller: &controller}}}}
+	if err := c.Put(pod); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, api, "--resources=pods,jobs", "--pod=statefleet-1", "--pod-namespace=monitoring", "--shard=0")
+	half := len(p.Samples(t))
+	shows := func(total int) func() bool {
+		want := fmt.Sprintf("\nkube_state_metrics_shard_ordinal{shard_ordinal=\"1\"} 1\n# HELP kube_state_metrics_total_shards "+
+			"Number of shards in the fleet, as this replica knows it.\n# TYPE kube_state_metrics_total_shards gauge\n"+
+			"kube_state_metrics_total_shards %d\n", total)
+		return func() bool {
+			_, self := p.Get(t, p.Telemetry, "/metrics")
+			return strings.Contains(self, want)
+		}
+	}
+	exporter.Eventually(t, "shard 1 of 2", shows(2))
+	replicas = 4
+	set = set.DeepCopy()
+	if err := c.Put(set); err != nil {
+		t.Fatal(err)
+	}
+	exporter.Eventually(t, "shard 1 of 4", shows(4))
+	exporter.Eventually(t, "a smaller page", func() bool { return len(p.Samples(t)) < half })
+	if !strings.Contains(p.Log.String(), "--pod wins over --shard") {
+		t.Error("the log does not say that --pod wins over --shard")
+	}
+}
+
+func TestAPIServerAwayAtStartIsWaitedFor(t *testing.T) {
+	p := start(t, "--apiserver=http://127.0.0.1:9")
+	for _, address := range []string{p.Metrics, p.Telemetry} {
+		for path, want := range map[string]int{"/livez": 200, "/healthz": 200, "/readyz": 503} {
+			if status, text := p.Get(t, address, path); status != want {
+				t.Errorf("%s: status %d, want %d: %s", path, status, want, text)
+			}
+		}
+	}
+	if status, text := p.Get(t, p.Metrics, "/metrics"); status != http.StatusServiceUnavailable || strings.TrimSpace(text) == "" {
+		t.Errorf("/metrics: status %d, %q", status, text)
+	}
+	exporter.Eventually(t, "a line in the log that says what is tried", func() bool { return strings.Contains(p.Log.String(), "127.0.0.1:9") })
+}
+
+func TestPodThatBelongsToNoStatefulSetEndsTheProgram(t *testing.T) {
+	c, api := exporter.Cluster(t)
+	controller := true
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "statefleet-1",
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "statefleet", UID: "u", Controller: &controller}}}}
+	if err := c.Put(pod); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{api, "--host=127.0.0.1", "--port=0", "--telemetry-port=0", "--pod=statefleet-1", "--pod-namespace=monitoring"}
+	if err := load(t.Context(), args, io.Discard, nil); err == nil || !strings.HasPrefix(err.Error(), "--pod: ") {
+		t.Errorf("error %v", err)
+	}
+}

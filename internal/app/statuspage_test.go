@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/statefleet/statefleet/internal/replica"
+	"github.com/statefleet/statefleet/internal/testing/exporter"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/web"
+)
+
+// processStatus is a part of the JSON of the status page.
+type processStatus struct {
+	Process struct {
+		NotReady        string
+		ShardedByServer map[string]bool
+	}
+	Fleet struct {
+		Active   int
+		Replicas []struct{ Self bool }
+	}
+	Replica struct {
+		NotServing string
+		Kinds      []replica.KindOverview
+	}
+	Scrapes     web.ScrapeSummary
+	Cardinality *replica.CardinalityReport
+}
+
+// pageStatus reads the JSON of the status page.
+func (p *program) pageStatus(t *testing.T) (s processStatus) {
+	t.Helper()
+	status, text := p.Get(t, p.Telemetry, "/-/fleet")
+	if err := json.Unmarshal([]byte(text), &s); err != nil || status != http.StatusOK {
+		t.Fatalf("status %d, %v: %s", status, err, text)
+	}
+	return s
+}
+
+func TestStatusPageShowsWhatIsServed(t *testing.T) {
+	_, api := exporter.Cluster(t)
+	p := start(t, api, "--shard=1", "--total-shards=3", "--resources=pods,nodes,configmaps")
+	lines := p.Samples(t)
+	s := p.pageStatus(t)
+	exporter.Eventually(t, "series are counted", func() bool {
+		s = p.pageStatus(t)
+		return s.Cardinality != nil && s.Cardinality.All.Series > 0
+	})
+	series := map[string]int{}
+	for _, c := range s.Cardinality.Kinds {
+		series[c.Name] = c.Series
+	}
+	if s.Cardinality.All.Series != len(lines) {
+		t.Errorf("%d series, the exposition has %d", s.Cardinality.All.Series, len(lines))
+	}
+	if s.Process.NotReady != "" || s.Replica.NotServing != "" || s.Fleet.Active != 3 || len(s.Fleet.Replicas) != 3 || !s.Fleet.Replicas[1].Self {
+		t.Errorf("%+v", s)
+	}
+	for _, k := range s.Replica.Kinds {
+		if k.Name == "pods" && (k.Phase != watch.Synced || k.Objects != exporter.Count(lines, "kube_pod_info{") || series["pods"] <= k.Objects || k.LastContact.IsZero()) {
+			t.Errorf("pods: %+v", k)
+		}
+	}
+	if sharded, known := s.Process.ShardedByServer["pods"]; sharded || !known {
+		t.Errorf("sharded by the server: %v", s.Process.ShardedByServer)
+	}
+	if last := s.Scrapes.Last; len(s.Replica.Kinds) != 3 || last.At.IsZero() || !last.Complete || last.Bytes == 0 || s.Scrapes.Count == 0 {
+		t.Errorf("kinds %v, scrapes %+v", s.Replica.Kinds, s.Scrapes)
+	}
+	if status, text := p.Get(t, p.Telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
+		t.Errorf("page: status %d: %s", status, text)
+	}
+	if status, text := p.Get(t, p.Metrics, "/-/fleet"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
+		t.Errorf("the main port does not redirect to the page: status %d: %.100s", status, text)
+	}
+}
+
+func TestStatusPageWithoutAnAPIServer(t *testing.T) {
+	p := start(t, "--apiserver=http://127.0.0.1:9", "--pod=statefleet-0", "--pod-namespace=monitoring", "--shard.standby")
+	if s := p.pageStatus(t); s.Process.NotReady == "" || s.Replica.NotServing == "" || s.Fleet.Active != 0 {
+		t.Errorf("%+v", s)
+	}
+	if status, text := p.Get(t, p.Telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "This replica is not ready") {
+		t.Errorf("status %d: %s", status, text)
+	}
+}
+
+func TestCardinalityIsCountedOnDemand(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		taken, series := 0, 0
+		c := newCardinalityCache(func(ctx context.Context) (replica.CardinalityReport, error) {
+			at := time.Now()
+			taken++
+			select {
+			case <-ctx.Done():
+				return replica.CardinalityReport{}, ctx.Err()
+			case <-time.After(10 * time.Second):
+				return replica.CardinalityReport{At: at, Took: 10 * time.Second, All: replica.Count{Series: series}}, nil
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.run(ctx); close(ended) }()
+		look := func(want int) {
+			t.Helper()
+			last, running := c.latest(time.Now())
+			synctest.Wait()
+			if taken != want {
+				t.Fatalf("taken %d times, want %d (last %v, running %v)", taken, want, last, running)
+			}
+		}
+		time.Sleep(time.Hour)
+		if taken != 0 {
+			t.Error("counted without demand")
+		}
+		look(1)
+		look(1) // under way
+		time.Sleep(11 * time.Second)
+		look(1)
+		series = 5
+		time.Sleep(emptyTTL)
+		look(2) // the first one has found nothing
+		time.Sleep(cardinalityTTL)
+		look(2)
+		time.Sleep(11 * time.Second)
+		look(3)
+		if last, running := c.latest(time.Now()); last.All.Series != 5 || !running {
+			t.Errorf("while the next is taken: %v, %v", last, running)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+func TestProcessStateComesFromMetrics(t *testing.T) {
+	r, err := newRegistry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sharded := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "statefleet_watch_sharded_by_server"}, []string{"resource"})
+	r.MustRegister(sharded)
+	sharded.WithLabelValues("pods").Set(1)
+	sharded.WithLabelValues("jobs").Set(0)
+	config := prometheus.NewGauge(prometheus.GaugeOpts{Name: "statefleet_web_config_last_reload_successful"})
+	r.MustRegister(config)
+	config.Set(1)
+	if n := gatherProcess(r); n.WebConfigRejected {
+		t.Error("the web configuration is in use")
+	}
+	config.Set(0)
+	n := gatherProcess(r)
+	if !n.WebConfigRejected {
+		t.Error("the web configuration was refused")
+	}
+	if n.ResidentBytes == 0 || time.Since(n.Started) < 0 || time.Since(n.Started) > time.Hour || !n.ShardedByServer["pods"] {
+		t.Errorf("%+v", n)
+	}
+	if is, known := n.ShardedByServer["jobs"]; is || !known || len(n.ShardedByServer) != 2 {
+		t.Errorf("%+v", n.ShardedByServer)
+	}
+}

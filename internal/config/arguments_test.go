@@ -1,0 +1,67 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSplitPatterns(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want []string
+	}{
+		{"", nil},
+		{"a", []string{"a"}},
+		{"a, b ,,c", []string{"a", "b", "c"}},
+		{"kube_.{2,4}_info,b", []string{"kube_.{2,4}_info", "b"}},
+		{"(a|b,c),d", []string{"(a|b,c)", "d"}},
+		{"[,],d", []string{"[,]", "d"}},
+		{"[(],d", []string{"[(]", "d"}},
+		{"[])],d", []string{"[])]", "d"}},
+		{"[^],],d", []string{"[^],]", "d"}},
+		{"[[:alpha:],],d", []string{"[[:alpha:],]", "d"}},
+		{`[\],],d`, []string{`[\],]`, "d"}},
+		{`\(,b`, []string{`\(`, "b"}},
+		{`a\,b`, []string{`a\,b`}},
+		{`a\`, []string{`a\`}},
+		{"a),b", []string{"a)", "b"}},
+		{"[[:],b", []string{"[[:]", "b"}},
+		{"[[:alpha:],]c,d", []string{"[[:alpha:],]c", "d"}},
+	} {
+		if got := splitPatterns(c.in); !slices.Equal(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+// FuzzSplitPatterns: nothing but commas and space gets lost, no pattern is empty, which would match everything, and two
+// lists are the patterns of one and then of the other. (A brace may stand for itself, which no one can know.)
+func FuzzSplitPatterns(f *testing.F) {
+	f.Add("a,b{1,2},[,]", "c")
+	f.Add(`\,(`, "")
+	f.Add("[(],a", "[^],)],b")
+	bare := strings.NewReplacer(",", "", " ", "").Replace
+	f.Fuzz(func(t *testing.T, a, b string) {
+		both := splitPatterns(a + "," + b)
+		if slices.Contains(both, "") {
+			t.Errorf("%q: an empty pattern", a+","+b)
+		}
+		if joined := strings.Join(both, ""); bare(strings.Join(strings.Fields(joined), "")) != bare(strings.Join(strings.Fields(a+b), "")) {
+			t.Errorf("%q became %q", a+","+b, both)
+		}
+		if _, err := regexp.Compile(a); err != nil || strings.ContainsAny(a, "{}") || strings.Contains(a, `\Q`) {
+			return
+		}
+		if apart := append(splitPatterns(a), splitPatterns(b)...); !slices.Equal(both, apart) {
+			t.Errorf("%q and %q: %q together, %q apart", a, b, both, apart)
+		}
+	})
+}
+
+func TestSplitNames(t *testing.T) {
+	if got, want := splitNames(" pods, jobs,,nodes,"), []string{"pods", "jobs", "nodes"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,191 @@
+// Package config turns the command line and the YAML configuration file into one [Config]. It knows flags, defaults, checks
+// and help texts, and nothing about running.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/common/version"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/shard"
+)
+
+// Name is the name of the program and of its main command.
+const Name = "statefleet"
+
+// Config holds the settings of an exporter, checked. Fields without a comment have the meaning of the flag of that name.
+type Config struct {
+	Kubeconfig, APIServer string
+	APIQPS                float64
+	APIBurst              int
+	UseAPIServerCache     bool
+	CheckInterval         time.Duration
+
+	Pod, PodNamespace string
+	Assignment        shard.Assignment // used without Pod
+	Standby           bool
+	DrainTimeout      time.Duration
+
+	Kinds                               []resources.Kind
+	Filter                              resources.Filter
+	Namespaces, NamespacesDenied        []string
+	NamespaceSelector                   labels.Selector // nil: no selector
+	Node                                string
+	TrackUnscheduled                    bool
+	ObjectLimit, ObjectBytes, ByteLimit int64
+	HoldDeleted                         time.Duration
+
+	Custom       *customresource.Config // nil: no custom resources
+	CustomSource string                 // the flag, and the file, that Custom comes from
+	CustomGrace  time.Duration
+
+	Listen        []Address // for metrics; none with SystemdSocket
+	Telemetry     Address
+	SystemdSocket bool
+	WebConfigFile string
+	AuthFilter    bool
+	Audiences     []string
+	PathPrefix    string
+	MaxRequests   int
+	Connections   web.ConnectionLimits
+	Timeouts      web.Timeouts
+	Profiling     bool
+
+	RawBytes          int64
+	AutoMemLimit      bool
+	AutoMemLimitRatio float64
+	Log               promslog.Config
+	Files             []File // in the order in which they were read
+
+	raw       inputs
+	values    map[string]string // of all flags, as text
+	immutable []string          // flags that keep their values while the program runs
+	positions positions
+}
+
+// inputs are values of flags that other fields follow from.
+type inputs struct {
+	config                                  string
+	host, telemetryHost                     string
+	port, telemetryPort                     uint16
+	listenAddresses                         []string
+	tlsConfig                               string
+	gzip                                    bool
+	resources                               []string
+	allow, deny, optIn, labels, annotations []string
+	skipZero                                bool
+	custom, customFile                      string
+	customOnly, customStrict                bool
+	copiedLabelsWin                         bool
+	shard, totalShards                      int
+	shardSet, totalSet                      bool
+}
+
+// UsageError is an error of the command line or of a file that it names.
+type UsageError struct{ error }
+
+// Load reads and checks the command line and the files that it names. done reports that the command line asked for output
+// that Load has written, such as --help. The Config is never nil: next to an error, its Files are those that were read.
+func Load(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
+	c = newConfig()
+	done, err = c.load(command{name: Name, description: description}, args, stdout, stderr, c.validateObjects, c.validateProcess)
+	return c, done, err
+}
+
+func newConfig() *Config { return &Config{Timeouts: web.DefaultTimeouts()} }
+
+// command is a command line. All commands have the flags of the exporter.
+type command struct {
+	name, description string
+	flags             func(*section) // declares flags of its own; nil: none
+}
+
+func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer, checks ...func() error) (done bool, err error) {
+	app := kingpin.New(cmd.name, cmd.description)
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
+	app.Version(version.Print(Name))
+	app.HelpFlag.Help("Show this help.").Short('h')
+	app.VersionFlag.Help("Show the version and how it was built.")
+	c.Log.Writer = stderr
+	c.declare(app, cmd.flags)
+	if args, err = normalizeArgs(app, args); err == nil {
+		args, err = c.readConfig(app, args)
+	}
+	if err == nil {
+		_, err = app.Parse(args)
+	}
+	if done {
+		return true, nil
+	}
+	for _, check := range append([]func() error{c.readCustomConfig}, checks...) {
+		if err == nil {
+			err = check()
+		}
+	}
+	c.values = map[string]string{}
+	for _, m := range app.Model().Flags {
+		c.values[m.Name] = m.String()
+	}
+	if unreadable := new(fs.PathError); err != nil && !errors.As(err, &unreadable) {
+		err = UsageError{c.Locate(err)}
+	}
+	return false, err
+}
+
+// Equal reports whether two configurations have the same effect.
+func (c *Config) Equal(other *Config) bool { return maps.Equal(c.values, other.values) }
+
+// CheckImmutable returns an error that names the flags that cannot change while the program runs, but differ from how it
+// started.
+func (c *Config) CheckImmutable(started *Config) error {
+	var changed []string
+	for _, name := range c.immutable {
+		if c.values[name] != started.values[name] {
+			changed = append(changed, "--"+name)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	slices.Sort(changed)
+	return c.Locate(fmt.Errorf("cannot change without a restart: %s", strings.Join(changed, ", ")))
+}
+
+// KindNames returns the names of the built-in kinds.
+func (c *Config) KindNames() []string { return names(c.Kinds) }
+
+// Warnings returns a sentence for each setting that has less effect than it may seem, or that is questionable.
+func (c *Config) Warnings() (all []string) {
+	for _, w := range []struct {
+		applies bool
+		text    string
+	}{
+		{c.raw.customOnly && len(c.raw.resources) > 0, "--resources has no effect with --" + customOnlyFlag},
+		{c.Pod != "" && (c.raw.shardSet || c.raw.totalSet), "--pod wins over --shard and --total-shards"},
+		{!c.raw.gzip, "--enable-gzip-encoding=false has no effect: clients that accept gzip always get it"},
+		{c.AuthFilter && c.WebConfigFile == "", "--auth-filter without TLS: tokens are sent in clear text; see --web.config.file"},
+	} {
+		if w.applies {
+			all = append(all, w.text)
+		}
+	}
+	if c.Custom != nil {
+		for _, w := range c.Custom.Warnings() {
+			all = append(all, c.CustomSource+": "+w)
+		}
+	}
+	return all
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// EstimateName is the name of the command that estimates.
+const EstimateName = Name + " estimate"
+
+const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and bytes of the exposition,
+memory, CPU and the duration of scrapes.
+
+It reads the cluster that the flags lead to: the number of objects of each kind, and some objects for their size. With --pods it
+calculates from numbers alone, unless --kubeconfig or --apiserver lead to a cluster; numbers that are given then override those of the
+cluster. All flags of the exporter are accepted, and those that choose what is exposed are followed.`
+
+// podsKind is the kind that others are in proportion to.
+const podsKind = "pods"
+
+// Estimate holds the settings of an estimate: those of the fleet, and how to estimate.
+type Estimate struct {
+	*Config
+	Given          map[string]int // numbers of objects, by kind
+	Sample         int64
+	Events         float64 // per second; 0: in proportion to the pods
+	ServerSharding bool
+
+	ScrapeInterval, ScrapeTimeout time.Duration
+	MemoryLimit, MaxPage          int64
+}
+
+// LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
+func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
+	e = &Estimate{Config: newConfig(), Given: map[string]int{}}
+	done, err = e.load(command{EstimateName, estimateDescription, e.declareEstimate}, args, stdout, stderr, e.validateObjects, e.validateEstimate)
+	return e, done, err
+}
+
+func (e *Estimate) declareEstimate(s *section) {
+	s.value(podsKind, "Number of pods, including those of jobs. Without a cluster to read, all other kinds are in proportion to it.",
+		e.count(podsKind)).PlaceHolder("N")
+	s.value("jobs", "Number of jobs.", e.count("jobs")).PlaceHolder("N")
+	s.value("nodes", "Number of nodes.", e.count("nodes")).PlaceHolder("N")
+	s.value("objects", "Numbers of objects of other kinds, such as configmaps=5000,services=300.",
+		list{new([]string), splitNames, e.giveOther}).PlaceHolder("KIND=N,...").HintAction(allKinds)
+	s.value("events-per-second", "Changes of all objects together, per second; default: one for every 50 pods.", positiveFloat(&e.Events, 1e6)).PlaceHolder("N")
+	s.flag("server-sharding", "Assume that the API server leaves out objects that a replica does not hold (KEP-5866).").BoolVar(&e.ServerSharding)
+	s.value("sample", "Number of objects of each kind, in each of --namespaces, to read and render for their size. 0: only count them.",
+		intValue(&e.Sample, 0)).Default("500")
+	s.value("scrape-interval", "Time between two scrapes.", durationValue(&e.ScrapeInterval)).Default("30s")
+	s.value("scrape-timeout", "Maximum duration of a scrape; the estimate uses half of it. 0: no limit.", durationValue(&e.ScrapeTimeout)).Default("10s")
+	s.value("memory-limit", "Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.",
+		sizeValue(&e.MemoryLimit, 0, math.MaxInt64)).Default("512MiB")
+	s.value("max-page", "Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.",
+		sizeValue(&e.MaxPage, 0, math.MaxInt64)).Default("0")
+}
+
+// count is a value that gives the number of objects of a kind.
+func (e *Estimate) count(kind string) kingpin.Value {
+	value := intValue(new(int), 0).(parsedValue[int])
+	parse := value.parse
+	value.parse = func(s string) (int, error) {
+		n, err := parse(s)
+		if err == nil {
+			err = e.give(kind, n)
+		}
+		return n, err
+	}
+	return value
+}
+
+func (e *Estimate) giveOther(element string) error {
+	kind, text, _ := strings.Cut(element, "=")
+	if err := checkKind(kind); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return fmt.Errorf("must be KIND=N, got %q", element)
+	}
+	return e.give(kind, n)
+}
+
+func (e *Estimate) give(kind string, n int) error {
+	if _, twice := e.Given[kind]; twice {
+		return fmt.Errorf("the number of %s is given twice", kind)
+	}
+	e.Given[kind] = n
+	return nil
+}
+
+// ReadsCluster reports whether there is a cluster to read.
+func (e *Estimate) ReadsCluster() bool {
+	_, ok := e.Given[podsKind]
+	return e.Kubeconfig != "" || e.APIServer != "" || !ok
+}
+
+// validateEstimate refuses flags that the estimate cannot follow.
+func (e *Estimate) validateEstimate() error {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"node", e.Node != ""},
+		{"track-unscheduled-pods", e.TrackUnscheduled},
+		{"namespaces-denylist", len(e.NamespacesDenied) > 0},
+		{"namespaces-selector", e.NamespaceSelector != nil},
+		{customOnlyFlag, e.raw.customOnly},
+	} {
+		if f.set {
+			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects, without this flag", f.name)
+		}
+	}
+	r := e.raw
+	switch {
+	case e.ScrapeInterval == 0:
+		return errors.New("--scrape-interval: must be greater than 0")
+	case e.ReadsCluster():
+		return nil
+	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations) > 0 || r.skipZero:
+		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with --namespaces or --metric-… flags " +
+			"an estimate needs a cluster: --kubeconfig or --apiserver")
+	}
+	return nil
+}

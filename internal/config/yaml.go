@@ -1,0 +1,172 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// position is where a configuration file sets a flag.
+type position struct {
+	file string
+	line int
+	key  string // as it is spelled there
+}
+
+// errorf returns an error that names the position.
+func (p position) errorf(format string, args ...any) error {
+	return fmt.Errorf("--%s: %s:%d: %s: %w", configFlag, p.file, p.line, p.key, fmt.Errorf(format, args...))
+}
+
+// setting is a setting of a configuration file, as arguments of the command line.
+type setting struct {
+	position
+	flag string
+	args []string
+}
+
+// parseYAML parses a configuration file: one YAML mapping of settings. It checks names and types; the flags check the values.
+// Errors name the file, the line and the key.
+func parseYAML(file string, content []byte, known map[string]key) ([]setting, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var document, more yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("--%s: %s: empty; write {} for no settings", configFlag, file)
+	case err != nil:
+		return nil, fmt.Errorf("--%s: %s: %w", configFlag, file, err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("--%s: %s: more than one YAML document", configFlag, file)
+	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("--%s: %s:%d: must be a mapping of settings, got %s", configFlag, file, root.Line, describe(root))
+	}
+	var settings []setting
+	for name, value := range pairs(root) {
+		s, err := parseSetting(position{file, name.Line, name.Value}, value, known)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(settings, func(other setting) bool { return other.flag == s.flag }); i >= 0 {
+			return nil, s.errorf("already set in line %d, as %s", settings[i].line, settings[i].key)
+		}
+		settings = append(settings, s)
+	}
+	return settings, nil
+}
+
+// pairs yields the names and values of a mapping. Aliases are resolved to the values they stand for.
+func pairs(mapping *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(name, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if !yield(mapping.Content[i], resolve(mapping.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func parseSetting(at position, value *yaml.Node, known map[string]key) (setting, error) {
+	k, ok := known[at.key]
+	switch {
+	case at.key == configFlag:
+		return setting{}, at.errorf("a configuration file cannot name another one")
+	case !ok:
+		return setting{}, at.errorf("unknown key; keys are the names of flags, without the leading dashes")
+	}
+	s := setting{position: at, flag: k.flag}
+	texts, err := at.texts(value, k.yaml)
+	for _, text := range texts {
+		arg := "--" + k.flag + "=" + text
+		if k.yaml.name == boolType {
+			arg = boolArg(k.flag, strings.EqualFold(text, "true")) // all that YAML 1.2 takes for true
+		}
+		s.args = append(s.args, arg)
+	}
+	return s, err
+}
+
+// texts returns the values that a setting gives to its flag. Only lists have more or less than one.
+func (p position) texts(value *yaml.Node, t yamlType) (texts []string, err error) {
+	isList := t.name == listType || t.name == listsType
+	switch {
+	case isList && value.Kind == yaml.SequenceNode:
+		return p.elements(value)
+	case !isList || value.Kind != yaml.MappingNode:
+		text, err := p.scalar(value, t)
+		return []string{text}, err
+	}
+	for name, value := range pairs(value) {
+		text := name.Value
+		switch empty := len(value.Content) == 0 && (value.Kind != yaml.ScalarNode || value.ShortTag() == "!!null"); {
+		case t.name == listType && !empty: // kube-state-metrics writes a list as a mapping with empty values
+			p.line = value.Line
+			return nil, p.errorf("%s: must be empty or {}, got %s", name.Value, describe(value))
+		case t.name == listsType && value.Kind != yaml.SequenceNode:
+			p.line = value.Line
+			return nil, p.errorf("%s: must be a list, got %s", name.Value, describe(value))
+		case t.name == listsType:
+			elements, err := p.elements(value)
+			if err != nil {
+				return nil, err
+			}
+			text += "=[" + strings.Join(elements, ",") + "]"
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+func (p position) elements(sequence *yaml.Node) (texts []string, err error) {
+	for _, element := range sequence.Content {
+		text, err := p.scalar(resolve(element), textType())
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+func (p position) scalar(value *yaml.Node, t yamlType) (string, error) {
+	if value.Kind == yaml.ScalarNode && slices.Contains(t.tags, value.ShortTag()) {
+		return value.Value, nil
+	}
+	p.line = value.Line
+	hint := ""
+	if value.Kind == yaml.ScalarNode && value.ShortTag() != "!!null" && slices.Contains(t.tags, "!!str") {
+		hint = "; put it in quotes"
+	}
+	return "", p.errorf("must be of type %s, got %s%s", t.name, describe(value), hint)
+}
+
+// describe returns what a node is, for error messages.
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.ShortTag() == "!!null":
+		return "nothing"
+	case n.ShortTag() == "!!str":
+		return fmt.Sprintf("the text %q", n.Value)
+	default:
+		return fmt.Sprintf("%s, which YAML reads as %s", n.Value, n.ShortTag()[2:])
+	}
+}
