@@ -23,12 +23,12 @@ func ksmAliases() map[string]string {
 
 // key is a setting that a configuration file may have.
 type key struct {
-	flag string
-	yaml yamlType
+	flag, typeName string
 }
 
-// Names of types that are no single text of the flag.
+// Types of flags.
 const (
+	textType  = "text"
 	boolType  = "boolean"
 	listType  = "list of texts"
 	listsType = "lists of texts by kind"
@@ -39,7 +39,7 @@ func keys(flags []*kingpin.FlagModel) map[string]key {
 	all := map[string]key{}
 	for _, f := range flags {
 		if isSetting(f) {
-			k := key{flag: f.Name, yaml: typeOf(f)}
+			k := key{f.Name, typeOf(f)}
 			all[f.Name], all[strings.ReplaceAll(f.Name, "-", "_")] = k, k
 		}
 	}
@@ -54,17 +54,17 @@ func isSetting(f *kingpin.FlagModel) bool {
 	return !f.Hidden && !slices.Contains([]string{configFlag, "help", "version"}, f.Name)
 }
 
-func typeOf(f *kingpin.FlagModel) yamlType {
+func typeOf(f *kingpin.FlagModel) string {
 	if own, ok := f.Value.(flagValue); ok {
-		if typed, ok := own.Value.(interface{ yamlType() yamlType }); ok {
-			return typed.yamlType()
+		if typed, ok := own.Value.(interface{ typeName() string }); ok {
+			return typed.typeName()
 		}
 	}
 	switch {
 	case f.IsBoolFlag():
-		return yamlType{boolType, []string{"!!bool"}}
+		return boolType
 	case f.Name == labelsFlag || f.Name == annotationsFlag:
-		return yamlType{listsType, []string{"!!str"}}
+		return listsType
 	}
-	return textType()
+	return textType
 }

@@ -72,7 +72,7 @@ func reference() string {
 			if !isSetting(m) || slices.Contains(c.immutable, name) {
 				reload = ""
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, typeOf(m).name, value, reload, escapeMarkdown(m.Help))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, typeOf(m), value, reload, escapeMarkdown(m.Help))
 		}
 	}
 	b.WriteString("\n")

@@ -216,7 +216,7 @@ func checkPathPrefix(p string) error {
 
 // selectorValue parses a label selector; nil if it selects everything.
 func selectorValue(into *labels.Selector) kingpin.Value {
-	return parsedValue[labels.Selector]{into, textType(), func(s string) (labels.Selector, error) {
+	return parsedValue[labels.Selector]{into, textType, func(s string) (labels.Selector, error) {
 		selector, err := labels.Parse(s)
 		if err != nil || selector.Empty() {
 			return nil, err

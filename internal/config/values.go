@@ -32,16 +32,10 @@ func (v flagValue) IsCumulative() bool {
 	return ok
 }
 
-// yamlType is how a configuration file writes the value of a flag.
-type yamlType struct {
-	name string   // for people
-	tags []string // of YAML scalars
-}
-
 // parsedValue is a value that a function parses.
 type parsedValue[T any] struct {
 	into  *T
-	yaml  yamlType
+	kind  string // the type, for people
 	parse func(string) (T, error)
 }
 
@@ -54,7 +48,7 @@ func (p parsedValue[T]) Set(s string) (err error) {
 // String implements [kingpin.Value].
 func (p parsedValue[T]) String() string { return fmt.Sprint(*p.into) }
 
-func (p parsedValue[T]) yamlType() yamlType { return p.yaml }
+func (p parsedValue[T]) typeName() string { return p.kind }
 
 // intValue parses an integer between low and the largest T, or [math.MaxInt32] if that is less.
 func intValue[T int | int64 | uint16](into *T, low int64) kingpin.Value {
@@ -62,7 +56,7 @@ func intValue[T int | int64 | uint16](into *T, low int64) kingpin.Value {
 	if T(0)-1 > 0 {
 		high = math.MaxUint16
 	}
-	return parsedValue[T]{into, yamlType{"integer", []string{"!!int"}}, func(s string) (T, error) {
+	return parsedValue[T]{into, "integer", func(s string) (T, error) {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < low || n > high {
 			return 0, fmt.Errorf("must be an integer between %d and %d, got %q", low, high, s)
@@ -73,7 +67,7 @@ func intValue[T int | int64 | uint16](into *T, low int64) kingpin.Value {
 
 // positiveFloat parses a number above 0 and up to high.
 func positiveFloat(into *float64, high float64) kingpin.Value {
-	return parsedValue[float64]{into, yamlType{"number", []string{"!!int", "!!float"}}, func(s string) (float64, error) {
+	return parsedValue[float64]{into, "number", func(s string) (float64, error) {
 		x, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(x > 0 && x <= high) {
 			return 0, fmt.Errorf("must be a number above 0 and up to %g, got %q", high, s)
@@ -84,7 +78,7 @@ func positiveFloat(into *float64, high float64) kingpin.Value {
 
 // durationValue parses a duration that is not negative.
 func durationValue(into *time.Duration) kingpin.Value {
-	return parsedValue[time.Duration]{into, yamlType{"duration", []string{"!!str", "!!int"}}, func(s string) (time.Duration, error) {
+	return parsedValue[time.Duration]{into, "duration", func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
 			return 0, fmt.Errorf("must be a duration, such as 1m30s, got %q", s)
@@ -95,7 +89,7 @@ func durationValue(into *time.Duration) kingpin.Value {
 
 // sizeValue parses a number of bytes, such as 32MiB, 32Mi, 50MB or 1048576.
 func sizeValue(into *int64, low, high int64) kingpin.Value {
-	return parsedValue[int64]{into, yamlType{"size", []string{"!!str", "!!int"}}, func(s string) (int64, error) {
+	return parsedValue[int64]{into, "size", func(s string) (int64, error) {
 		q, err := resource.ParseQuantity(strings.TrimSuffix(s, "B"))
 		switch {
 		case err != nil || q.Sign() < 0 || q.CmpInt64(math.MaxInt64) > 0: // beyond an int64, Value is any number
@@ -109,15 +103,13 @@ func sizeValue(into *int64, low, high int64) kingpin.Value {
 
 // textValue parses a text that is empty or passes a check.
 func textValue(into *string, check func(string) error) kingpin.Value {
-	return parsedValue[string]{into, textType(), func(s string) (string, error) {
+	return parsedValue[string]{into, textType, func(s string) (string, error) {
 		if s == "" {
 			return s, nil
 		}
 		return s, check(s)
 	}}
 }
-
-func textType() yamlType { return yamlType{"text", []string{"!!str"}} }
 
 // list is a value whose elements are separated by commas or given by repeating the flag. Each is kept once.
 type list struct {
@@ -144,5 +136,4 @@ func (l list) Set(s string) error {
 // String implements [kingpin.Value].
 func (l list) String() string { return strings.Join(*l.into, ",") }
 
-// yamlType implements the type of a list in a configuration file.
-func (l list) yamlType() yamlType { return yamlType{listType, []string{"!!str"}} }
+func (l list) typeName() string { return listType }

@@ -90,11 +90,11 @@ func parseSetting(at position, value *yaml.Node, known map[string]key) (setting,
 		return setting{}, at.errorf("unknown key; keys are the names of flags, without the leading dashes")
 	}
 	s := setting{position: at, flag: k.flag}
-	texts, err := at.texts(value, k.yaml)
+	texts, err := at.texts(value, k.typeName)
 	for _, text := range texts {
 		arg := "--" + k.flag + "=" + text
-		if k.yaml.name == boolType {
-			arg = boolArg(k.flag, strings.EqualFold(text, "true")) // all that YAML 1.2 takes for true
+		if k.typeName == boolType {
+			arg = boolArg(k.flag, strings.EqualFold(text, "true"))
 		}
 		s.args = append(s.args, arg)
 	}
@@ -102,25 +102,25 @@ func parseSetting(at position, value *yaml.Node, known map[string]key) (setting,
 }
 
 // texts returns the values that a setting gives to its flag. Only lists have more or less than one.
-func (p position) texts(value *yaml.Node, t yamlType) (texts []string, err error) {
-	isList := t.name == listType || t.name == listsType
+func (p position) texts(value *yaml.Node, typeName string) (texts []string, err error) {
+	isList := typeName == listType || typeName == listsType
 	switch {
 	case isList && value.Kind == yaml.SequenceNode:
 		return p.elements(value)
 	case !isList || value.Kind != yaml.MappingNode:
-		text, err := p.scalar(value, t)
+		text, err := p.scalar(value, typeName)
 		return []string{text}, err
 	}
 	for name, value := range pairs(value) {
 		text := name.Value
 		switch empty := len(value.Content) == 0 && (value.Kind != yaml.ScalarNode || value.ShortTag() == "!!null"); {
-		case t.name == listType && !empty: // kube-state-metrics writes a list as a mapping with empty values
+		case typeName == listType && !empty: // kube-state-metrics writes a list as a mapping with empty values
 			p.line = value.Line
 			return nil, p.errorf("%s: must be empty or {}, got %s", name.Value, describe(value))
-		case t.name == listsType && value.Kind != yaml.SequenceNode:
+		case typeName == listsType && value.Kind != yaml.SequenceNode:
 			p.line = value.Line
 			return nil, p.errorf("%s: must be a list, got %s", name.Value, describe(value))
-		case t.name == listsType:
+		case typeName == listsType:
 			elements, err := p.elements(value)
 			if err != nil {
 				return nil, err
@@ -134,7 +134,7 @@ func (p position) texts(value *yaml.Node, t yamlType) (texts []string, err error
 
 func (p position) elements(sequence *yaml.Node) (texts []string, err error) {
 	for _, element := range sequence.Content {
-		text, err := p.scalar(resolve(element), textType())
+		text, err := p.scalar(resolve(element), textType)
 		if err != nil {
 			return nil, err
 		}
@@ -143,16 +143,15 @@ func (p position) elements(sequence *yaml.Node) (texts []string, err error) {
 	return texts, nil
 }
 
-func (p position) scalar(value *yaml.Node, t yamlType) (string, error) {
-	if value.Kind == yaml.ScalarNode && slices.Contains(t.tags, value.ShortTag()) {
+// scalar returns the text of a scalar as it stands in the file. Whether the flag accepts it is for the flag to say, except that
+// booleans have no text on the command line.
+func (p position) scalar(value *yaml.Node, typeName string) (string, error) {
+	tag := value.ShortTag()
+	if value.Kind == yaml.ScalarNode && tag != "!!null" && (typeName != boolType || tag == "!!bool") {
 		return value.Value, nil
 	}
 	p.line = value.Line
-	hint := ""
-	if value.Kind == yaml.ScalarNode && value.ShortTag() != "!!null" && slices.Contains(t.tags, "!!str") {
-		hint = "; put it in quotes"
-	}
-	return "", p.errorf("must be of type %s, got %s%s", t.name, describe(value), hint)
+	return "", p.errorf("must be of type %s, got %s", typeName, describe(value))
 }
 
 // describe returns what a node is, for error messages.
@@ -164,9 +163,6 @@ func describe(n *yaml.Node) string {
 		return "a mapping"
 	case n.ShortTag() == "!!null":
 		return "nothing"
-	case n.ShortTag() == "!!str":
-		return fmt.Sprintf("the text %q", n.Value)
-	default:
-		return fmt.Sprintf("%s, which YAML reads as %s", n.Value, n.ShortTag()[2:])
 	}
+	return fmt.Sprintf("%q", n.Value)
 }

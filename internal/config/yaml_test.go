@@ -55,6 +55,7 @@ func TestSettingsBecomeArguments(t *testing.T) {
 	f("server-read-timeout: 1m30s\nobject-limit: 0", "--server-read-timeout=1m30s", "--object-limit=0")
 	f("store.raw-bytes: 32MiB\nkube-api-qps: 0.5", "--store.raw-bytes=32MiB", "--kube-api-qps=0.5")
 	f(`node: "12"`, "--node=12")
+	f("node: 012\nport: '8080'", "--node=012", "--port=8080")
 	f("node: ''", "--node=")
 	f("metric-labels-allowlist: {pods: [app, team/*], '*': []}", "--metric-labels-allowlist=pods=[app,team/*]",
 		"--metric-labels-allowlist=*=[]")
@@ -124,7 +125,7 @@ func TestEveryFlagIsAKey(t *testing.T) {
 		if want := isSetting(f); ok != want {
 			t.Errorf("%s: key %v, want %v", f.Name, ok, want)
 		}
-		if ok && (k.flag != f.Name || len(k.yaml.tags) == 0 || known[strings.ReplaceAll(f.Name, "-", "_")].flag != f.Name) {
+		if ok && (k.flag != f.Name || k.typeName == "" || known[strings.ReplaceAll(f.Name, "-", "_")].flag != f.Name) {
 			t.Errorf("%s: %+v", f.Name, k)
 		}
 	}
