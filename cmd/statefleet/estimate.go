@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/common/promslog"
 	"k8s.io/klog/v2"
@@ -14,8 +13,8 @@ import (
 	"github.com/statefleet/statefleet/internal/config"
 )
 
-// estimateCommand asks for an estimate instead of an exporter. All other arguments are flags, so that arguments for
-// kube-state-metrics keep their meaning.
+// estimateCommand asks for an estimate instead of an exporter. All other arguments are flags, so
+// that arguments for kube-state-metrics keep their meaning.
 const estimateCommand = "estimate"
 
 // completionFlag is what shell completion puts before the words so far.
@@ -32,11 +31,6 @@ func isEstimate(args []string) (rest []string, ok bool) {
 	return args, false
 }
 
-// isCompletion reports whether a shell completes a first word that may be the command.
-func isCompletion(args []string) bool {
-	return len(args) == 2 && args[0] == completionFlag && strings.HasPrefix(estimateCommand, args[1])
-}
-
 // estimate writes an estimate.
 func estimate(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	e, done, err := config.LoadEstimate(args, stdout, stderr)
@@ -48,7 +42,8 @@ func estimate(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		Filter: e.Filter,
 		Given:  e.Given,
 		Load: capacity.Load{
-			Events: e.Events, Interval: e.ScrapeInterval, Check: e.CheckInterval, Standby: e.Standby, ServerSharded: e.ServerSharding, RawBytes: e.RawBytes,
+			Events: e.Events, Interval: e.ScrapeInterval, Check: e.CheckInterval, RawBytes: e.RawBytes,
+			Standby: e.Standby, ServerSharded: e.ServerSharding,
 		},
 		Limits: capacity.Limits{Memory: e.MemoryLimit, Timeout: e.ScrapeTimeout, Text: e.MaxPage},
 	}

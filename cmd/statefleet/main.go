@@ -1,5 +1,5 @@
-// Command statefleet exposes the state of Kubernetes objects as Prometheus metrics: one replica of a fleet, or a single
-// process. See statefleet --help.
+// Command statefleet exposes the state of Kubernetes objects as Prometheus metrics: one replica of
+// a fleet, or a single process. See statefleet --help.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // CronJobs name time zones, and the image has no files of them
 
@@ -25,8 +26,8 @@ const (
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run runs the program until ctx ends or it gets SIGINT or SIGTERM, and returns the exit status. It reloads its files on SIGHUP.
-// Output that was asked for goes to stdout, errors and logs to stderr.
+// run runs the program until ctx ends or it gets SIGINT or SIGTERM, and returns the exit status. It
+// reloads its files on SIGHUP. Output that was asked for goes to stdout, errors and logs to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if rest, ok := isEstimate(args); ok {
 		return report(stderr, config.EstimateName, estimate(ctx, rest, stdout, stderr))
 	}
-	if isCompletion(args) {
+	if len(args) == 2 && args[0] == completionFlag && strings.HasPrefix(estimateCommand, args[1]) {
 		_, err := fmt.Fprintln(stdout, estimateCommand)
 		return report(stderr, config.Name, err)
 	}
@@ -56,7 +57,8 @@ func export(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	}})
 }
 
-// report writes an error, if there is one, and returns the exit status. command is the one whose help describes the usage.
+// report writes an error, if there is one, and returns the exit status. command is the one whose
+// help describes the usage.
 func report(stderr io.Writer, command string, err error) int {
 	if err == nil {
 		return exitOK

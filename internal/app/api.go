@@ -59,7 +59,8 @@ func apiError(c *config.Config, err error) error {
 	return fmt.Errorf("no API server: --kubeconfig or --apiserver is required outside of a cluster: %w", err)
 }
 
-// apiWarnings logs the warnings of the API server, such as about deprecated versions, at debug level.
+// apiWarnings logs the warnings of the API server, such as about deprecated versions, at debug
+// level.
 type apiWarnings struct{ logger *slog.Logger }
 
 // HandleWarningHeaderWithContext implements [rest.WarningHandlerWithContext].

@@ -1,10 +1,9 @@
-// Package app runs one process of the exporter: it wires the packages below, reloads the configuration, drains before it
-// stops, and sets the memory limits of the Go runtime.
+// Package app runs one process of the exporter: it wires the packages below, reloads the
+// configuration, drains before it stops, and sets the memory limits of the Go runtime.
 package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/promslog"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -27,14 +24,16 @@ import (
 
 // Reload is how a process reads its configuration again.
 type Reload struct {
-	// Load reads the configuration as it was read at the start. Next to an error, the Files are those that were read.
+	// Load reads the configuration as it was read at the start. Next to an error, the Files are
+	// those that were read.
 	Load func() (*config.Config, error)
 	// Hangup asks for a reload. The files of the configuration are watched, too.
 	Hangup <-chan os.Signal
 }
 
-// Run runs a process until ctx ends and other replicas have taken over what it serves, or until a part of it fails. Errors
-// about a setting name the flag, and the position in the configuration file.
+// Run runs a process until ctx ends and other replicas have taken over what it serves, or until a
+// part of it fails. Errors about a setting name the flag, and the position in the configuration
+// file.
 func Run(ctx context.Context, c *config.Config, r Reload) error {
 	p, err := newProcess(ctx, c, r)
 	if err != nil {
@@ -50,7 +49,9 @@ type process struct {
 	reloader       *reloader
 	fleet          *fleet.Coordinator // nil: the assignment is static
 	webConfig      *web.ConfigFile    // nil: neither TLS nor passwords
-	page           *statusPage
+	registry       *prometheus.Registry
+	scrapes        web.ScrapeLog
+	cardinality    *cardinalityCache
 	servers        []web.Server
 }
 
@@ -58,11 +59,10 @@ type process struct {
 func newProcess(ctx context.Context, c *config.Config, r Reload) (p *process, err error) {
 	p = &process{Config: c, logger: promslog.New(&c.Log)}
 	klog.SetSlogLogger(p.logger.With("component", "client-go"))
-	registry, err := newRegistry()
-	if err != nil {
+	if p.registry, err = newRegistry(); err != nil {
 		return nil, err
 	}
-	if p.webConfig, err = loadWebConfig(c, registry, p.logger); err != nil {
+	if p.webConfig, err = loadWebConfig(c, p.registry, p.logger); err != nil {
 		return nil, err
 	}
 	api, err := RESTConfig(c, p.logger)
@@ -78,64 +78,55 @@ func newProcess(ctx context.Context, c *config.Config, r Reload) (p *process, er
 			closeAll(append(metrics, telemetry))
 		}
 	}()
-	if p.reloader, err = newReloader(p, r, registry); err != nil {
+	if p.reloader, err = newReloader(p, r); err != nil {
 		return nil, err
 	}
-	if err := p.joinFleet(api, registry); err != nil {
+	if err := p.joinFleet(api); err != nil {
 		return nil, err
 	}
-	return p, p.addServers(api, registry, telemetry, metrics)
-}
-
-// newRegistry returns a registry with the metrics of the Go runtime, the process and the build. Dashboards for
-// kube-state-metrics show the build under its name.
-func newRegistry() (*prometheus.Registry, error) {
-	r := prometheus.NewRegistry()
-	return r, errors.Join(
-		r.Register(collectors.NewGoCollector()),
-		r.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
-		r.Register(versioncollector.NewCollector(config.Name)),
-		r.Register(versioncollector.NewCollector("kube_state_metrics")),
-	)
+	return p, p.addServers(api, telemetry, metrics)
 }
 
 // joinFleet sets up coordination, if the replica is one of a StatefulSet.
-func (p *process) joinFleet(api *rest.Config, registry *prometheus.Registry) error {
+func (p *process) joinFleet(api *rest.Config) error {
 	if p.Pod == "" {
 		static := fleet.Status{Ordinal: p.Assignment.Ordinal, Active: p.Assignment.Total}
-		return registry.Register(fleetMetrics{status: func() fleet.Status { return static }})
+		return p.registry.Register(fleetMetrics{status: func() fleet.Status { return static }})
 	}
 	client, err := fleet.NewClient(api, p.PodNamespace)
 	if err != nil {
 		return apiError(p.Config, err)
 	}
 	p.fleet = &fleet.Coordinator{
-		Discovery: fleet.Discovery{Client: client, Namespace: p.PodNamespace, Pod: p.Pod, Standby: p.Standby, Logger: p.logger},
-		Member:    p.reloader,
+		Discovery: fleet.Discovery{
+			Client: client, Namespace: p.PodNamespace, Pod: p.Pod, Standby: p.Standby, Logger: p.logger,
+		},
+		Member: p.reloader,
 	}
-	return registry.Register(fleetMetrics{status: p.fleet.Status, coordinated: true, standby: p.Standby})
+	return p.registry.Register(fleetMetrics{status: p.fleet.Status, coordinated: true, standby: p.Standby})
 }
 
-func (p *process) addServers(api *rest.Config, registry *prometheus.Registry, telemetry net.Listener, metrics []net.Listener) error {
+func (p *process) addServers(api *rest.Config, telemetry net.Listener, metrics []net.Listener) error {
 	options := web.Options{Version: version(), MaxRequests: p.MaxRequests, Profiling: p.Profiling}
-	if err := p.addStatusPage(&options, registry, telemetry); err != nil {
+	if err := p.addStatusPage(&options, telemetry); err != nil {
 		return err
 	}
-	metricsHandler, err := web.Handler(p.reloader, registry, options)
+	metricsHandler, err := web.Handler(p.reloader, p.registry, options)
 	if err != nil {
 		return err
 	}
-	telemetryHandler, err := web.TelemetryHandler(p.reloader, registry, p.logger, options)
+	telemetryHandler, err := web.TelemetryHandler(p.reloader, p.registry, p.logger, options)
 	if err != nil {
 		return err
 	}
-	connections, err := web.NewServerMetrics(registry)
+	connections, err := web.NewServerMetrics(p.registry)
 	if err != nil {
 		return err
 	}
 	protect := func(h http.Handler) http.Handler { return h }
 	if p.AuthFilter {
-		auth, err := web.NewAuthFilter(api, web.AuthOptions{Audiences: p.Audiences, PathPrefix: p.PathPrefix}, registry, p.logger)
+		o := web.AuthOptions{Audiences: p.Audiences, PathPrefix: p.PathPrefix}
+		auth, err := web.NewAuthFilter(api, o, p.registry, p.logger)
 		if err != nil {
 			return err
 		}
@@ -175,7 +166,7 @@ func (p *process) run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error {
-		p.page.cardinality.run(serving)
+		p.cardinality.run(serving)
 		return nil
 	})
 	p.reloader.start(serving, g)
@@ -194,12 +185,13 @@ func (p *process) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// drain waits until other replicas have taken over what this one serves, where the fleet requires it.
+// drain waits until other replicas have taken over what this one serves, where the fleet requires
+// it.
 func (p *process) drain(ctx context.Context) {
 	if p.fleet == nil || p.DrainTimeout == 0 {
 		return
 	}
-	p.reloader.setDraining(p.fleet.Status().HasStandby())
+	p.reloader.draining.Store(p.fleet.Status().HasStandby())
 	ctx, cancel := context.WithTimeout(ctx, p.DrainTimeout)
 	defer cancel()
 	if err := p.fleet.Drain(ctx); err != nil {
@@ -207,7 +199,8 @@ func (p *process) drain(ctx context.Context) {
 	}
 }
 
-// holdsChanged notifies the fleet, if there is one, that this replica may hold other ranges than before.
+// holdsChanged notifies the fleet, if there is one, that this replica may hold other ranges than
+// before.
 func (p *process) holdsChanged() {
 	if p.fleet != nil {
 		p.fleet.HoldsChanged()

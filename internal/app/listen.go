@@ -72,8 +72,8 @@ func loadWebConfig(c *config.Config, registry *prometheus.Registry, logger *slog
 		return nil, fmt.Errorf("--web.config.file: %w", err)
 	}
 	if file.HasUsers() && c.AuthFilter {
-		return nil, fmt.Errorf("--auth-filter and --web.config.file: %s: basic_auth_users: the Authorization header of a request "+
-			"holds either a token or a password", c.WebConfigFile)
+		return nil, fmt.Errorf("--auth-filter and --web.config.file: %s: basic_auth_users: the Authorization header "+
+			"of a request holds either a token or a password", c.WebConfigFile)
 	}
 	return file, nil
 }
@@ -82,7 +82,8 @@ func loadWebConfig(c *config.Config, registry *prometheus.Registry, logger *slog
 func (p *process) connectionLimits(servers int) web.ConnectionLimits {
 	limits := p.Connections.WithinDescriptors(maxOpenFiles(), servers)
 	if limits.Max < p.Connections.Max {
-		p.logger.Warn("--web.max-connections exceeds the limit on open files", "configured", p.Connections.Max, "effective", limits.Max)
+		p.logger.Warn("--web.max-connections exceeds the limit on open files",
+			"configured", p.Connections.Max, "effective", limits.Max)
 	}
 	return limits
 }

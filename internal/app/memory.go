@@ -8,11 +8,13 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// gcPercent is by how much the heap grows between two garbage collections. The heap is nearly all compressed text without
-// pointers, which the collector passes over at little cost, so that frequent collections are cheaper than memory.
+// gcPercent is by how much the heap grows between two garbage collections. The heap is nearly all
+// compressed text without pointers, which the collector passes over at little cost, so that
+// frequent collections are cheaper than memory.
 const gcPercent = 40
 
-// tuneMemory sets how often the Go runtime collects garbage: more often before the memory limit of the container is reached.
+// tuneMemory sets how often the Go runtime collects garbage: more often before the memory limit of
+// the container is reached.
 func (p *process) tuneMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

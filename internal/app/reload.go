@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/statefleet/statefleet/internal/config"
@@ -25,9 +24,10 @@ const (
 	promoteInterval = 50 * time.Millisecond // between two looks at a replica that syncs
 )
 
-// reloader runs the replica that is served and, during a reload, the next one, which replaces it once it has synced. A newer
-// configuration replaces a next replica that has not been served yet. The reloader is the exporter of the web servers and the
-// member of the fleet. Only the goroutine of loop starts, ends and exchanges replicas.
+// reloader runs the replica that is served and, during a reload, the next one, which replaces it
+// once it has synced. A newer configuration replaces a next replica that has not been served yet.
+// The reloader is the exporter of the web servers and the member of the fleet. Only the goroutine
+// of loop starts, ends and exchanges replicas.
 type reloader struct {
 	Reload
 	process *process
@@ -38,15 +38,16 @@ type reloader struct {
 	group   *errgroup.Group
 
 	active   atomic.Pointer[configuredReplica]
-	draining atomic.Bool
+	draining atomic.Bool // another replica takes over; this one serves until then
 
 	mu   sync.Mutex
 	plan *shard.Plan        // nil: none yet
 	next *configuredReplica // nil: no reload in progress
 }
 
-func newReloader(p *process, r Reload, registry *prometheus.Registry) (*reloader, error) {
-	l := &reloader{Reload: r, process: p, shared: replica.NewMetrics(registry), metrics: newReloadMetrics(registry, p.Files)}
+func newReloader(p *process, r Reload) (*reloader, error) {
+	l := &reloader{Reload: r, process: p, shared: replica.NewMetrics(p.registry)}
+	l.metrics = newReloadMetrics(p.registry, p.Files)
 	first, err := l.newReplica(p.Config)
 	if err != nil {
 		return nil, err
@@ -86,13 +87,6 @@ func (r *reloader) Snapshot(f store.Format, include func(resource string) bool) 
 
 func (r *reloader) replica() *replica.Replica { return r.active.Load().replica }
 
-func (r *reloader) cardinality(ctx context.Context) (replica.CardinalityReport, error) {
-	return r.replica().Cardinality(ctx)
-}
-
-// setDraining makes this replica not ready if another one will take over. It continues to serve.
-func (r *reloader) setDraining(takenOver bool) { r.draining.Store(takenOver) }
-
 // Follow makes the replicas, present and future, follow a plan; see [fleet.Member].
 func (r *reloader) Follow(p shard.Plan) {
 	r.mu.Lock()
@@ -104,7 +98,8 @@ func (r *reloader) Follow(p shard.Plan) {
 	}
 }
 
-// Holds reports what the active replica holds of a plan; see [fleet.Member]. A replica that replaces it holds as much.
+// Holds reports what the active replica holds of a plan; see [fleet.Member]. A replica that
+// replaces it holds as much.
 func (r *reloader) Holds(p shard.Plan) shard.Held { return r.replica().Holds(p) }
 
 // start runs the reloader in a group until ctx ends.
@@ -143,8 +138,8 @@ func (r *reloader) loop(ctx context.Context) {
 	}
 }
 
-// reload reads the configuration and starts a replica with it, if it is valid and differs from that of the active and the
-// next replica.
+// reload reads the configuration and starts a replica with it, if it is valid and differs from that
+// of the active and the next replica.
 func (r *reloader) reload(ctx context.Context) {
 	active, log := r.active.Load(), r.process.logger
 	if len(active.Files) == 0 {
@@ -158,7 +153,8 @@ func (r *reloader) reload(ctx context.Context) {
 		r.metrics.refuse(active.Files)
 		log.Error("configuration refused; the previous one stays in effect", "err", err)
 	case next != nil:
-		log.Info("configuration changed; the previous one is served until the new one has synced", "resources", strings.Join(next.KindNames(), ","))
+		log.Info("configuration changed; the previous one is served until the new one has synced",
+			"resources", strings.Join(next.KindNames(), ","))
 		r.replaceNext(next)
 		next.start(ctx, r.group)
 	}
@@ -204,7 +200,8 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 	r.metrics.pending.Set(boolToFloat(next != nil))
 }
 
-// promote makes the next replica the active one, once it holds what it must, and stops the one before it.
+// promote makes the next replica the active one, once it holds what it must, and stops the one
+// before it.
 func (r *reloader) promote() {
 	next, log := r.next, r.process.logger
 	if next == nil || !next.holdsPlan() {
@@ -216,7 +213,8 @@ func (r *reloader) promote() {
 	r.mu.Unlock()
 	r.process.holdsChanged()
 	next.showMetrics(r.shared)
-	if err := r.process.Log.Level.Set(next.Log.Level.String()); err != nil { // the logger has that of the first configuration
+	// the logger has that of the first configuration
+	if err := r.process.Log.Level.Set(next.Log.Level.String()); err != nil {
 		log.Error("cannot change the log level", "err", err)
 	}
 	r.metrics.show(next.Files, !r.refused)
@@ -227,14 +225,14 @@ func (r *reloader) promote() {
 	debug.FreeOSMemory() // there were two replicas
 }
 
-// watchedFiles detects changes of files by their content. That covers every way to replace a file, such as the exchange of a
-// link to a directory, as for a mounted ConfigMap.
+// watchedFiles detects changes of files by their content. That covers every way to replace a file,
+// such as the exchange of a link to a directory, as for a mounted ConfigMap.
 type watchedFiles struct{ baseline, last []config.File }
 
 func (w *watchedFiles) setBaseline(files []config.File) { w.baseline = files }
 
-// changed reports whether the files differ from the baseline and are the same as in the previous call: a file may be read
-// while it is being written.
+// changed reports whether the files differ from the baseline and are the same as in the previous
+// call: a file may be read while it is being written.
 func (w *watchedFiles) changed() bool {
 	previous := w.last
 	w.last = nil
@@ -242,5 +240,6 @@ func (w *watchedFiles) changed() bool {
 		now, _ := f.Read() // an unreadable file is a state as any other
 		w.last = append(w.last, now)
 	}
-	return slices.EqualFunc(w.last, previous, config.File.Equal) && !slices.EqualFunc(w.last, w.baseline, config.File.Equal)
+	return slices.EqualFunc(w.last, previous, config.File.Equal) &&
+		!slices.EqualFunc(w.last, w.baseline, config.File.Equal)
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// configuredReplica is a replica with one configuration. Another configuration needs another replica, which runs beside the
-// active one until it can replace it.
+// configuredReplica is a replica with one configuration. Another configuration needs another
+// replica, which runs beside the active one until it can replace it.
 type configuredReplica struct {
 	*config.Config
 	replica  *replica.Replica
@@ -34,9 +34,11 @@ type configuredReplica struct {
 	done   chan struct{}
 }
 
-// newConfiguredReplica makes a replica that start will run. Replicas of one process share the metrics. holdsChanged is called
-// when the replica may hold other ranges than before.
-func newConfiguredReplica(c *config.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func()) (*configuredReplica, error) {
+// newConfiguredReplica makes a replica that start will run. Replicas of one process share the
+// metrics. holdsChanged is called when the replica may hold other ranges than before.
+func newConfiguredReplica(
+	c *config.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func(),
+) (*configuredReplica, error) {
 	for _, w := range c.Warnings() {
 		log.Warn("questionable configuration", "warning", w)
 	}
@@ -134,12 +136,15 @@ func (r *configuredReplica) follow(p shard.Plan) {
 	}
 }
 
-// setCustomKinds sets the custom kinds. The first call lets the replica start: before it knows its kinds, it must not become
-// ready.
+// setCustomKinds sets the custom kinds. The first call lets the replica start: before it knows its
+// kinds, it must not become ready.
 func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 	kinds := slices.Clone(r.builtin)
 	for _, k := range custom {
-		kinds = append(kinds, replica.Kind{Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Custom: true, JSON: true, Renderer: k.Renderer})
+		kinds = append(kinds, replica.Kind{
+			Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Renderer: k.Renderer,
+			Custom: true, JSON: true,
+		})
 	}
 	r.replica.SetKinds(kinds)
 	r.mu.Lock()
@@ -150,7 +155,8 @@ func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 	r.complete = true
 }
 
-// holdsPlan reports whether the replica holds all that its plan requires, which is nothing without a plan.
+// holdsPlan reports whether the replica holds all that its plan requires, which is nothing without
+// a plan.
 func (r *configuredReplica) holdsPlan() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,38 +1,36 @@
 package app
 
 import (
+	"context"
 	"math"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/shard/fleet"
 )
 
-// statusPage collects what the status page shows.
-type statusPage struct {
-	*process
-	scrapes     web.ScrapeLog
-	cardinality *cardinalityCache
-	gatherer    prometheus.Gatherer
-}
-
 // addStatusPage adds the status page to the options of the web servers.
-func (p *process) addStatusPage(o *web.Options, registry *prometheus.Registry, telemetry net.Listener) (err error) {
-	p.page = &statusPage{process: p, cardinality: newCardinalityCache(p.reloader.cardinality), gatherer: registry}
-	o.Scrapes = &p.page.scrapes
+func (p *process) addStatusPage(o *web.Options, telemetry net.Listener) (err error) {
+	p.cardinality = newCardinalityCache(func(ctx context.Context) (replica.CardinalityReport, error) {
+		return p.reloader.replica().Cardinality(ctx)
+	})
+	o.Scrapes = &p.scrapes
 	if tcp, ok := telemetry.Addr().(*net.TCPAddr); ok {
 		o.TelemetryPort = tcp.Port
 	}
-	o.StatusPage, err = statuspage.New(statuspage.Options{Status: p.page.status, Profiling: p.Profiling})
+	o.StatusPage, err = statuspage.New(statuspage.Options{Status: p.status, Profiling: p.Profiling})
 	return err
 }
 
-func (p *statusPage) status() statuspage.Status {
+// status collects what the status page shows.
+func (p *process) status() statuspage.Status {
 	known := fleet.StaticOverview(p.Assignment)
 	if p.fleet != nil {
 		known = p.fleet.Overview()
@@ -40,7 +38,7 @@ func (p *statusPage) status() statuspage.Status {
 	s := statuspage.Status{
 		At:      time.Now(),
 		Version: version(),
-		Process: gatherProcess(p.gatherer),
+		Process: gatherProcess(p.registry),
 		Fleet:   statuspage.NewFleet(known, p.fleet != nil, p.Standby),
 		Replica: p.reloader.replica().Overview(),
 		Scrapes: p.scrapes.Summary(),
@@ -55,8 +53,8 @@ func (p *statusPage) status() statuspage.Status {
 	return s
 }
 
-// gatherProcess takes the state of the process from its metrics. It leaves out what cannot be gathered; the telemetry port
-// shows and logs such errors.
+// gatherProcess takes the state of the process from its metrics. It leaves out what cannot be
+// gathered; the telemetry port shows and logs such errors.
 func gatherProcess(g prometheus.Gatherer) statuspage.Process {
 	p := statuspage.Process{ShardedByServer: map[string]bool{}}
 	families, _ := g.Gather()
@@ -69,8 +67,7 @@ func gatherProcess(g prometheus.Gatherer) statuspage.Process {
 }
 
 func addMetric(p *statuspage.Process, name string, m *dto.Metric) {
-	value := m.GetGauge().GetValue()
-	switch name {
+	switch value := m.GetGauge().GetValue(); name {
 	case "process_resident_memory_bytes":
 		p.ResidentBytes = int64(value)
 	case "process_start_time_seconds":
@@ -84,5 +81,67 @@ func addMetric(p *statuspage.Process, name string, m *dto.Metric) {
 				p.ShardedByServer[l.GetValue()] = value == 1
 			}
 		}
+	}
+}
+
+const (
+	// cardinalityTTL is how long a report stays current.
+	cardinalityTTL = time.Minute
+	// emptyTTL is that of a report without series, which costs nothing: a replica that has just
+	// become ready should not be shown without series for a minute.
+	emptyTTL = 2 * time.Second
+)
+
+// cardinalityCache counts series on demand and in the background. The latest report is always
+// available at once.
+type cardinalityCache struct {
+	count  func(context.Context) (replica.CardinalityReport, error)
+	demand chan struct{}
+
+	mu      sync.Mutex
+	report  *replica.CardinalityReport // nil: none yet
+	running bool
+}
+
+func newCardinalityCache(count func(context.Context) (replica.CardinalityReport, error)) *cardinalityCache {
+	return &cardinalityCache{count: count, demand: make(chan struct{}, 1)}
+}
+
+// latest returns the latest report, nil before the first, and whether the next one is in progress.
+// It demands one if the latest is too old.
+func (c *cardinalityCache) latest(now time.Time) (report *replica.CardinalityReport, running bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ttl := cardinalityTTL
+	if c.report != nil && c.report.All.Series == 0 {
+		ttl = emptyTTL
+	}
+	if !c.running && (c.report == nil || now.Sub(c.report.At) >= c.report.Took+ttl) {
+		select {
+		case c.demand <- struct{}{}:
+		default:
+		}
+	}
+	return c.report, c.running
+}
+
+// run makes reports on demand until ctx ends.
+func (c *cardinalityCache) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.demand:
+		}
+		c.mu.Lock()
+		c.running = true
+		c.mu.Unlock()
+		report, err := c.count(ctx)
+		if err != nil { // ctx has ended
+			return
+		}
+		c.mu.Lock()
+		c.report, c.running = &report, false
+		c.mu.Unlock()
 	}
 }

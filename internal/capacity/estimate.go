@@ -25,7 +25,8 @@ type Options struct {
 	Limits Limits
 }
 
-// Estimate writes an estimate, and how to deploy the smallest fleet within the limits. It is an error if there is none.
+// Estimate writes an estimate, and how to deploy the smallest fleet within the limits. It is an
+// error if there is none.
 func Estimate(ctx context.Context, o Options, w io.Writer) error {
 	costs, err := Measured()
 	if err != nil {
@@ -34,7 +35,11 @@ func Estimate(ctx context.Context, o Options, w io.Writer) error {
 	if o.Cluster != nil {
 		o.Load.Kinds, err = o.read(ctx, costs)
 	} else {
-		o.Load.Kinds = costs.ScaleFromPods(o.Given, kindNames(o.Kinds))
+		var names []string
+		for _, k := range o.Kinds {
+			names = append(names, k.Name())
+		}
+		o.Load.Kinds = costs.ScaleFromPods(o.Given, names)
 	}
 	if err != nil {
 		return err
@@ -47,16 +52,10 @@ func Estimate(ctx context.Context, o Options, w io.Writer) error {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("no fleet of up to %d replicas stays within the limits: one of %d %s", MaxReplicas, fit.Replicas, o.Limits.Exceeds(fit))
+		return fmt.Errorf("no fleet of up to %d replicas stays within the limits: one of %d %s",
+			MaxReplicas, fit.Replicas, o.Limits.Exceeds(fit))
 	}
 	return o.writeDeployment(w, fit)
-}
-
-func kindNames(kinds []resources.Kind) (names []string) {
-	for _, k := range kinds {
-		names = append(names, k.Name())
-	}
-	return names
 }
 
 // read counts and measures the objects of the cluster.

@@ -9,8 +9,9 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// normalizeArgs rewrites arguments that kube-state-metrics accepts and kingpin does not: --flag=true and --flag=false become
-// --flag and --no-flag, and a separate value is joined to its flag if kingpin would take it for something else.
+// normalizeArgs rewrites arguments that kube-state-metrics accepts and kingpin does not:
+// --flag=true and --flag=false become --flag and --no-flag, and a separate value is joined to its
+// flag if kingpin would take it for something else.
 func normalizeArgs(app *kingpin.Application, args []string) ([]string, error) {
 	boolean := map[string]bool{}
 	for _, f := range app.Model().Flags {
@@ -47,8 +48,9 @@ func boolArg(flag string, on bool) string {
 	return "--no-" + flag
 }
 
-// misreadByKingpin reports whether kingpin would not take an argument for a value although it is no flag: a YAML document
-// that begins with its marker, as custom resources may be configured, a negative number, or an @ as of a file of arguments.
+// misreadByKingpin reports whether kingpin would not take an argument for a value although it is no
+// flag: a YAML document that begins with its marker, as custom resources may be configured, a
+// negative number, or an @ as of a file of arguments.
 func misreadByKingpin(arg string) bool {
 	dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
 	return strings.HasPrefix(arg, "@") || dashes == 1 || dashes > 2
@@ -64,10 +66,11 @@ func splitNames(s string) (names []string) {
 	return names
 }
 
-// splitPatterns splits a list of regular expressions at commas. A comma within brackets, as in kube_.{2,4}_info, is part of
-// an expression.
+// splitPatterns splits a list of regular expressions at commas. A comma within brackets, as in
+// kube_.{2,4}_info, is part of an expression.
 func splitPatterns(s string) (patterns []string) {
-	// A token is an escaped character, a character class, or any other character. In a class, a bracket may come first.
+	// A token is an escaped character, a character class, or any other character. In a class, a
+	// bracket may come first.
 	token := regexp.MustCompile(`(?s)\\.|\[\^?\]?(?:\\.|\[:\^?\w*:\]|[^\]\\])*\]|.`)
 	depth, start := 0, 0
 	add := func(end int) {

@@ -1,5 +1,5 @@
-// Package config turns the command line and the YAML configuration file into one [Config]. It knows flags, defaults, checks
-// and help texts, and nothing about running.
+// Package config turns the command line and the YAML configuration file into one [Config]. It knows
+// flags, defaults, checks and help texts, and nothing about running.
 package config
 
 import (
@@ -26,7 +26,8 @@ import (
 // Name is the name of the program and of its main command.
 const Name = "statefleet"
 
-// Config holds the settings of an exporter, checked. Fields without a comment have the meaning of the flag of that name.
+// Config holds the settings of an exporter, checked. Fields without a comment have the meaning of
+// the flag of that name.
 type Config struct {
 	Kubeconfig, APIServer string
 	APIQPS                float64
@@ -71,9 +72,9 @@ type Config struct {
 	Files             []File // in the order in which they were read
 
 	raw       inputs
-	values    map[string]string // of all flags, as text
-	immutable []string          // flags that keep their values while the program runs
-	positions positions
+	values    map[string]string   // of all flags, as text
+	immutable []string            // flags that keep their values while the program runs
+	positions map[string]position // of flags that the configuration file sets
 }
 
 // inputs are values of flags that other fields follow from.
@@ -97,11 +98,13 @@ type inputs struct {
 // UsageError is an error of the command line or of a file that it names.
 type UsageError struct{ error }
 
-// Load reads and checks the command line and the files that it names. done reports that the command line asked for output
-// that Load has written, such as --help. The Config is never nil: next to an error, its Files are those that were read.
+// Load reads and checks the command line and the files that it names. done reports that the command
+// line asked for output that Load has written, such as --help. The Config is never nil: next to an
+// error, its Files are those that were read.
 func Load(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
-	done, err = c.load(command{name: Name, description: description}, args, stdout, stderr, c.validateObjects, c.validateProcess)
+	cmd := command{Name, description, nil, []func() error{c.validateObjects, c.validateProcess}}
+	done, err = c.load(cmd, args, stdout, stderr)
 	return c, done, err
 }
 
@@ -111,9 +114,10 @@ func newConfig() *Config { return &Config{Timeouts: web.DefaultTimeouts()} }
 type command struct {
 	name, description string
 	flags             func(*section) // declares flags of its own; nil: none
+	checks            []func() error
 }
 
-func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer, checks ...func() error) (done bool, err error) {
+func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (done bool, err error) {
 	app := kingpin.New(cmd.name, cmd.description)
 	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
 	app.Version(version.Print(Name))
@@ -130,7 +134,7 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer, chec
 	if done {
 		return true, nil
 	}
-	for _, check := range append([]func() error{c.readCustomConfig}, checks...) {
+	for _, check := range append([]func() error{c.readCustomConfig}, cmd.checks...) {
 		if err == nil {
 			err = check()
 		}
@@ -148,8 +152,8 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer, chec
 // Equal reports whether two configurations have the same effect.
 func (c *Config) Equal(other *Config) bool { return maps.Equal(c.values, other.values) }
 
-// CheckImmutable returns an error that names the flags that cannot change while the program runs, but differ from how it
-// started.
+// CheckImmutable returns an error that names the flags that cannot change while the program runs,
+// but differ from how it started.
 func (c *Config) CheckImmutable(started *Config) error {
 	var changed []string
 	for _, name := range c.immutable {
@@ -167,21 +171,19 @@ func (c *Config) CheckImmutable(started *Config) error {
 // KindNames returns the names of the built-in kinds.
 func (c *Config) KindNames() []string { return names(c.Kinds) }
 
-// Warnings returns a sentence for each setting that has less effect than it may seem, or that is questionable.
+// Warnings returns a sentence for each setting that has less effect than it may seem, or that is
+// questionable.
 func (c *Config) Warnings() (all []string) {
-	for _, w := range []struct {
-		applies bool
-		text    string
-	}{
-		{c.raw.customOnly && len(c.raw.resources) > 0, "--resources has no effect with --" + customOnlyFlag},
-		{c.Pod != "" && (c.raw.shardSet || c.raw.totalSet), "--pod wins over --shard and --total-shards"},
-		{!c.raw.gzip, "--enable-gzip-encoding=false has no effect: clients that accept gzip always get it"},
-		{c.AuthFilter && c.WebConfigFile == "", "--auth-filter without TLS: tokens are sent in clear text; see --web.config.file"},
-	} {
-		if w.applies {
-			all = append(all, w.text)
+	warn := func(applies bool, text string) {
+		if applies {
+			all = append(all, text)
 		}
 	}
+	warn(c.raw.customOnly && len(c.raw.resources) > 0, "--resources has no effect with --"+customOnlyFlag)
+	warn(c.Pod != "" && (c.raw.shardSet || c.raw.totalSet), "--pod wins over --shard and --total-shards")
+	warn(!c.raw.gzip, "--enable-gzip-encoding=false has no effect: clients that accept gzip always get it")
+	warn(c.AuthFilter && c.WebConfigFile == "",
+		"--auth-filter without TLS sends tokens in clear text; see --web.config.file")
 	if c.Custom != nil {
 		for _, w := range c.Custom.Warnings() {
 			all = append(all, c.CustomSource+": "+w)

@@ -15,12 +15,13 @@ import (
 // EstimateName is the name of the command that estimates.
 const EstimateName = Name + " estimate"
 
-const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and bytes of the exposition,
-memory, CPU and the duration of scrapes.
+const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and
+bytes of the exposition, memory, CPU and the duration of scrapes.
 
-It reads the cluster that the flags lead to: the number of objects of each kind, and some objects for their size. With --pods it
-calculates from numbers alone, unless --kubeconfig or --apiserver lead to a cluster; numbers that are given then override those of the
-cluster. All flags of the exporter are accepted, and those that choose what is exposed are followed.`
+It reads the cluster that the flags lead to: the number of objects of each kind, and some objects for their
+size. With --pods it calculates from numbers alone, unless --kubeconfig or --apiserver lead to a cluster; the
+numbers that are given then override those of the cluster. All flags of the exporter are accepted, and those
+that choose what is exposed are followed.`
 
 // podsKind is the kind that others are in proportion to.
 const podsKind = "pods"
@@ -40,41 +41,46 @@ type Estimate struct {
 // LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
 	e = &Estimate{Config: newConfig(), Given: map[string]int{}}
-	done, err = e.load(command{EstimateName, estimateDescription, e.declareEstimate}, args, stdout, stderr, e.validateObjects, e.validateEstimate)
+	checks := []func() error{e.validateObjects, e.validateEstimate}
+	done, err = e.load(command{EstimateName, estimateDescription, e.declareEstimate, checks}, args, stdout, stderr)
 	return e, done, err
 }
 
 func (e *Estimate) declareEstimate(s *section) {
-	s.value(podsKind, "Number of pods, including those of jobs. Without a cluster to read, all other kinds are in proportion to it.",
-		e.count(podsKind)).PlaceHolder("N")
-	s.value("jobs", "Number of jobs.", e.count("jobs")).PlaceHolder("N")
-	s.value("nodes", "Number of nodes.", e.count("nodes")).PlaceHolder("N")
-	s.value("objects", "Numbers of objects of other kinds, such as configmaps=5000,services=300.",
-		list{new([]string), splitNames, e.giveOther}).PlaceHolder("KIND=N,...").HintAction(allKinds)
-	s.value("events-per-second", "Changes of all objects together, per second; default: one for every 50 pods.", positiveFloat(&e.Events, 1e6)).PlaceHolder("N")
-	s.flag("server-sharding", "Assume that the API server leaves out objects that a replica does not hold (KEP-5866).").BoolVar(&e.ServerSharding)
-	s.value("sample", "Number of objects of each kind, in each of --namespaces, to read and render for their size. 0: only count them.",
-		intValue(&e.Sample, 0)).Default("500")
-	s.value("scrape-interval", "Time between two scrapes.", durationValue(&e.ScrapeInterval)).Default("30s")
-	s.value("scrape-timeout", "Maximum duration of a scrape; the estimate uses half of it. 0: no limit.", durationValue(&e.ScrapeTimeout)).Default("10s")
-	s.value("memory-limit", "Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.",
-		sizeValue(&e.MemoryLimit, 0, math.MaxInt64)).Default("512MiB")
-	s.value("max-page", "Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.",
-		sizeValue(&e.MaxPage, 0, math.MaxInt64)).Default("0")
+	s.value(podsKind, e.count(podsKind),
+		"Number of pods, including those of jobs. Without a cluster to read, all other kinds are in "+
+			"proportion to it.").PlaceHolder("N")
+	s.value("jobs", e.count("jobs"), "Number of jobs.").PlaceHolder("N")
+	s.value("nodes", e.count("nodes"), "Number of nodes.").PlaceHolder("N")
+	s.value("objects", list{new([]string), splitNames, e.giveOther},
+		"Numbers of objects of other kinds, such as configmaps=5000,services=300.").
+		PlaceHolder("KIND=N,...").HintAction(allKinds)
+	s.value("events-per-second", positiveFloat(&e.Events, 1e6),
+		"Changes of all objects together, per second; default: one for every 50 pods.").PlaceHolder("N")
+	s.flag("server-sharding",
+		"Assume that the API server leaves out objects that a replica does not hold (KEP-5866).").
+		BoolVar(&e.ServerSharding)
+	s.value("sample", intValue(&e.Sample, 0),
+		"Number of objects of each kind, in each of --namespaces, to read and render for their size. 0: "+
+			"only count them.").Default("500")
+	s.value("scrape-interval", durationValue(&e.ScrapeInterval), "Time between two scrapes.").Default("30s")
+	s.value("scrape-timeout", durationValue(&e.ScrapeTimeout),
+		"Maximum duration of a scrape; the estimate uses half of it. 0: no limit.").Default("10s")
+	s.value("memory-limit", sizeValue(&e.MemoryLimit, 0, math.MaxInt64),
+		"Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.").Default("512MiB")
+	s.value("max-page", sizeValue(&e.MaxPage, 0, math.MaxInt64),
+		"Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.").Default("0")
 }
 
 // count is a value that gives the number of objects of a kind.
 func (e *Estimate) count(kind string) kingpin.Value {
-	value := intValue(new(int), 0).(parsedValue[int])
-	parse := value.parse
-	value.parse = func(s string) (int, error) {
-		n, err := parse(s)
-		if err == nil {
-			err = e.give(kind, n)
+	return parsedValue[int]{new(int), "integer", func(s string) (int, error) {
+		n, err := strconv.ParseUint(s, 10, 31)
+		if err != nil {
+			return 0, fmt.Errorf("must be an integer of at least 0, got %q", s)
 		}
-		return n, err
-	}
-	return value
+		return int(n), e.give(kind, int(n))
+	}}
 }
 
 func (e *Estimate) giveOther(element string) error {
@@ -82,11 +88,11 @@ func (e *Estimate) giveOther(element string) error {
 	if err := checkKind(kind); err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
 		return fmt.Errorf("must be KIND=N, got %q", element)
 	}
-	return e.give(kind, n)
+	return e.give(kind, int(n))
 }
 
 func (e *Estimate) give(kind string, n int) error {
@@ -105,18 +111,12 @@ func (e *Estimate) ReadsCluster() bool {
 
 // validateEstimate refuses flags that the estimate cannot follow.
 func (e *Estimate) validateEstimate() error {
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"node", e.Node != ""},
-		{"track-unscheduled-pods", e.TrackUnscheduled},
-		{"namespaces-denylist", len(e.NamespacesDenied) > 0},
-		{"namespaces-selector", e.NamespaceSelector != nil},
-		{customOnlyFlag, e.raw.customOnly},
+	for name, set := range map[string]bool{
+		"node": e.Node != "", "track-unscheduled-pods": e.TrackUnscheduled, customOnlyFlag: e.raw.customOnly,
+		"namespaces-denylist": len(e.NamespacesDenied) > 0, "namespaces-selector": e.NamespaceSelector != nil,
 	} {
-		if f.set {
-			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects, without this flag", f.name)
+		if set {
+			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", name)
 		}
 	}
 	r := e.raw
@@ -126,8 +126,8 @@ func (e *Estimate) validateEstimate() error {
 	case e.ReadsCluster():
 		return nil
 	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations) > 0 || r.skipZero:
-		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with --namespaces or --metric-… flags " +
-			"an estimate needs a cluster: --kubeconfig or --apiserver")
+		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with " +
+			"--namespaces or --metric-… flags an estimate needs a cluster: --kubeconfig or --apiserver")
 	}
 	return nil
 }

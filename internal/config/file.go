@@ -39,8 +39,8 @@ func (c *Config) read(f File, flag string) (content []byte, err error) {
 	return f.Content, nil
 }
 
-// readConfig prepends the settings of the configuration file, if args name one, to args, except for flags that args have
-// themselves.
+// readConfig prepends the settings of the configuration file, if args name one, to args, except for
+// flags that args have themselves.
 func (c *Config) readConfig(app *kingpin.Application, args []string) ([]string, error) {
 	given, name := scan(app, args)
 	if name == "" {
@@ -50,11 +50,11 @@ func (c *Config) readConfig(app *kingpin.Application, args []string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	settings, err := parseYAML(name, content, keys(app.Model().Flags))
+	settings, err := parseYAML(name, content, app.Model().Flags)
 	if err != nil {
 		return nil, err
 	}
-	c.positions = positions{}
+	c.positions = map[string]position{}
 	var merged []string
 	for _, s := range settings {
 		if !given[s.flag] {
@@ -65,8 +65,8 @@ func (c *Config) readConfig(app *kingpin.Application, args []string) ([]string, 
 	return append(merged, args...), nil
 }
 
-// scan returns the flags that args have, and the configuration file that they name. It names no file if args ask for help
-// and the like, or if they are wrong, which the parser will report.
+// scan returns the flags that args have, and the configuration file that they name. It names no
+// file if args ask for help and the like, or if they are wrong, which the parser will report.
 func scan(app *kingpin.Application, args []string) (given map[string]bool, name string) {
 	parsed, err := app.ParseContext(args)
 	if err != nil || parsed == nil {
@@ -103,10 +103,8 @@ func (c *Config) readCustomConfig() error {
 	return err
 }
 
-// positions maps flags that a configuration file has set to where it did.
-type positions map[string]position
-
-// Locate adds to an error that names a flag the position in the configuration file that sets the flag, if one does.
+// Locate adds to an error that names a flag the position in the configuration file that sets the
+// flag, if one does.
 func (c *Config) Locate(err error) error {
 	if err == nil {
 		return nil

@@ -52,15 +52,12 @@ func reference() string {
 	app := kingpin.New("statefleet", "")
 	c := newConfig()
 	sections := c.declare(app, nil)
-	models := map[string]*kingpin.FlagModel{}
-	for _, m := range app.Model().Flags {
-		models[m.Name] = m
-	}
 	var b strings.Builder
 	for _, s := range sections {
-		fmt.Fprintf(&b, "\n### %s\n\n| Flag, key | Type | Default | Reload | Meaning |\n| --- | --- | --- | --- | --- |\n", s.title)
-		for _, name := range s.names {
-			m := models[name]
+		fmt.Fprintf(&b, "\n### %s\n\n| Flag, key | Type | Default | Reload | Meaning |\n| --- | --- | --- | --- | --- |\n", s.Title)
+		for _, f := range s.flags {
+			m := f.Model()
+			name := m.Name
 			value := strings.Join(m.Default, ",")
 			if m.IsBoolFlag() && value == "" {
 				value = "false"

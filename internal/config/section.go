@@ -9,20 +9,21 @@ import (
 
 // section is a group of flags that --help shows together.
 type section struct {
+	Title     string
 	app       *kingpin.Application
-	title     string
-	names     []string
+	flags     []*kingpin.FlagClause
 	immutable []string // flags that keep their values while the program runs
 }
 
 // flag declares a flag whose value kingpin knows how to parse.
 func (s *section) flag(name, help string) *kingpin.FlagClause {
-	s.names = append(s.names, name)
-	return s.app.Flag(name, help)
+	f := s.app.Flag(name, help)
+	s.flags = append(s.flags, f)
+	return f
 }
 
 // value declares a flag with a value of its own.
-func (s *section) value(name, help string, v kingpin.Value) *kingpin.FlagClause {
+func (s *section) value(name string, v kingpin.Value, help string) *kingpin.FlagClause {
 	f := s.flag(name, help)
 	f.SetValue(flagValue{v, name})
 	return f
@@ -31,31 +32,32 @@ func (s *section) value(name, help string, v kingpin.Value) *kingpin.FlagClause 
 // markImmutable makes a reload that changes one of the flags an error.
 func (s *section) markImmutable(names ...string) { s.immutable = append(s.immutable, names...) }
 
-// showSections makes --help of app show the sections, behind the flags that are in none.
+// names returns the names of the flags.
+func (s *section) names() (names []string) {
+	for _, f := range s.flags {
+		names = append(names, f.Model().Name)
+	}
+	return names
+}
+
+// Rows returns the flags and their help texts, for the usage template.
+func (s *section) Rows() (rows [][2]string) {
+	for _, f := range s.flags {
+		m := f.Model()
+		rows = append(rows, [2]string{usage(m), m.Help})
+	}
+	return rows
+}
+
+// showSections makes --help of app show the sections.
 func showSections(app *kingpin.Application, sections []*section) {
+	general := &section{Title: "General", flags: []*kingpin.FlagClause{app.HelpFlag, app.VersionFlag}}
 	app.UsageTemplate(usageTemplate)
-	app.UsageFuncs(template.FuncMap{"Sections": func(flags []*kingpin.FlagModel) []usageSection {
-		groups := []usageSection{{Title: "General"}}
-		for _, s := range sections {
-			groups = append(groups, usageSection{Title: s.title})
-		}
-		for _, f := range flags {
-			if !f.Hidden {
-				i := 1 + slices.IndexFunc(sections, func(s *section) bool { return slices.Contains(s.names, f.Name) })
-				groups[i].Rows = append(groups[i].Rows, [2]string{usage(f), f.Help})
-			}
-		}
-		return groups
-	}})
+	app.UsageFuncs(template.FuncMap{"Sections": func() []*section { return append([]*section{general}, sections...) }})
 }
 
-// usageSection is a section in the form in which --help shows it.
-type usageSection struct {
-	Title string
-	Rows  [][2]string // flags and their help texts
-}
-
-// usage returns how a flag is written. A flag that is on by default is shown with the no- that turns it off.
+// usage returns how a flag is written. A flag that is on by default is shown with the no- that
+// turns it off.
 func usage(f *kingpin.FlagModel) string {
 	switch {
 	case !f.IsBoolFlag():
@@ -70,7 +72,7 @@ func usage(f *kingpin.FlagModel) string {
 const usageTemplate = `usage: {{.App.Name}} [<flags>]
 
 {{.App.Help|Wrap 0}}
-{{range .Context.Flags|Sections -}}
+{{range Sections -}}
 {{.Title}}:
 {{.Rows|FormatTwoColumns}}
 {{end -}}

@@ -18,7 +18,8 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// validateObjects checks the settings that choose what is exposed, and derives fields from them. Errors name the flags.
+// validateObjects checks the settings that choose what is exposed, and derives fields from them.
+// Errors name the flags.
 func (c *Config) validateObjects() error {
 	switch {
 	case len(c.Namespaces) > 0 && c.NamespaceSelector != nil:
@@ -103,7 +104,8 @@ func (c *Config) deriveCustom() error {
 	return nil
 }
 
-// validateProcess checks the settings of the shard and of the servers, and derives fields from them. Errors name the flags.
+// validateProcess checks the settings of the shard and of the servers, and derives fields from
+// them. Errors name the flags.
 func (c *Config) validateProcess() (err error) {
 	switch {
 	case c.Standby && c.Pod == "":
@@ -144,8 +146,8 @@ func (c *Config) deriveAddresses() {
 	}
 }
 
-// hostPort joins an address and a port. The unspecified IPv6 address means all addresses of the machine, even if it has no
-// IPv6.
+// hostPort joins an address and a port. The unspecified IPv6 address means all addresses of the
+// machine, even if it has no IPv6.
 func hostPort(host string, port uint16) string {
 	if host == "::" {
 		host = ""

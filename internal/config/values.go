@@ -111,7 +111,8 @@ func textValue(into *string, check func(string) error) kingpin.Value {
 	}}
 }
 
-// list is a value whose elements are separated by commas or given by repeating the flag. Each is kept once.
+// list is a value whose elements are separated by commas or given by repeating the flag. Each is
+// kept once.
 type list struct {
 	into  *[]string
 	split func(string) []string

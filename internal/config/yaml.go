@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kingpin/v2"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -31,9 +32,9 @@ type setting struct {
 	args []string
 }
 
-// parseYAML parses a configuration file: one YAML mapping of settings. It checks names and types; the flags check the values.
-// Errors name the file, the line and the key.
-func parseYAML(file string, content []byte, known map[string]key) ([]setting, error) {
+// parseYAML parses a configuration file: one YAML mapping of settings. It checks names and types;
+// the flags check the values. Errors name the file, the line and the key.
+func parseYAML(file string, content []byte, flags []*kingpin.FlagModel) ([]setting, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document, more yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -47,11 +48,11 @@ func parseYAML(file string, content []byte, known map[string]key) ([]setting, er
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("--%s: %s:%d: must be a mapping of settings, got %s", configFlag, file, root.Line, describe(root))
+		return nil, fmt.Errorf("--%s: %s:%d: must be a mapping, got %s", configFlag, file, root.Line, describe(root))
 	}
 	var settings []setting
 	for name, value := range pairs(root) {
-		s, err := parseSetting(position{file, name.Line, name.Value}, value, known)
+		s, err := parseSetting(position{file, name.Line, name.Value}, value, flags)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +64,8 @@ func parseYAML(file string, content []byte, known map[string]key) ([]setting, er
 	return settings, nil
 }
 
-// pairs yields the names and values of a mapping. Aliases are resolved to the values they stand for.
+// pairs yields the names and values of a mapping. Aliases are resolved to the values they stand
+// for.
 func pairs(mapping *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(name, value *yaml.Node) bool) {
 		for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -81,20 +83,20 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-func parseSetting(at position, value *yaml.Node, known map[string]key) (setting, error) {
-	k, ok := known[at.key]
+func parseSetting(at position, value *yaml.Node, flags []*kingpin.FlagModel) (setting, error) {
+	f := lookUp(flags, at.key)
 	switch {
 	case at.key == configFlag:
 		return setting{}, at.errorf("a configuration file cannot name another one")
-	case !ok:
+	case f == nil:
 		return setting{}, at.errorf("unknown key; keys are the names of flags, without the leading dashes")
 	}
-	s := setting{position: at, flag: k.flag}
-	texts, err := at.texts(value, k.typeName)
+	s := setting{position: at, flag: f.Name}
+	texts, err := at.texts(value, typeOf(f))
 	for _, text := range texts {
-		arg := "--" + k.flag + "=" + text
-		if k.typeName == boolType {
-			arg = boolArg(k.flag, strings.EqualFold(text, "true"))
+		arg := "--" + f.Name + "=" + text
+		if f.IsBoolFlag() {
+			arg = boolArg(f.Name, strings.EqualFold(text, "true"))
 		}
 		s.args = append(s.args, arg)
 	}
@@ -143,8 +145,8 @@ func (p position) elements(sequence *yaml.Node) (texts []string, err error) {
 	return texts, nil
 }
 
-// scalar returns the text of a scalar as it stands in the file. Whether the flag accepts it is for the flag to say, except that
-// booleans have no text on the command line.
+// scalar returns the text of a scalar as it stands in the file. Whether the flag accepts it is for
+// the flag to say, except that booleans have no text on the command line.
 func (p position) scalar(value *yaml.Node, typeName string) (string, error) {
 	tag := value.ShortTag()
 	if value.Kind == yaml.ScalarNode && tag != "!!null" && (typeName != boolType || tag == "!!bool") {
@@ -165,4 +167,59 @@ func describe(n *yaml.Node) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("%q", n.Value)
+}
+
+// ksmAliases returns keys of kube-state-metrics' configuration file that are no spelling of its
+// flags, with the flags they stand for. docs/configuration.md has the table.
+func ksmAliases() map[string]string {
+	return map[string]string{
+		"annotations_allow_list":      annotationsFlag,
+		"custom_resource_config":      customFlag,
+		"custom_resource_config_file": customFileFlag,
+		"custom_resources_only":       customOnlyFlag,
+		"labels_allow_list":           labelsFlag,
+		"namespace":                   "pod-namespace",
+		"use_api_server_cache":        "use-apiserver-cache",
+	}
+}
+
+// Types of flags.
+const (
+	textType  = "text"
+	boolType  = "boolean"
+	listType  = "list of texts"
+	listsType = "lists of texts by kind"
+)
+
+// lookUp returns the flag that a key stands for, nil for an unknown key. A key is the name of a flag,
+// the same with underscores in place of dashes, or an alias.
+func lookUp(flags []*kingpin.FlagModel, key string) *kingpin.FlagModel {
+	name, ok := ksmAliases()[key]
+	if !ok {
+		name = strings.ReplaceAll(key, "_", "-")
+	}
+	if i := slices.IndexFunc(flags, func(f *kingpin.FlagModel) bool { return f.Name == name && isSetting(f) }); i >= 0 {
+		return flags[i]
+	}
+	return nil
+}
+
+// isSetting is false for flags that ask for output or name the file.
+func isSetting(f *kingpin.FlagModel) bool {
+	return !f.Hidden && !slices.Contains([]string{configFlag, "help", "version"}, f.Name)
+}
+
+func typeOf(f *kingpin.FlagModel) string {
+	if own, ok := f.Value.(flagValue); ok {
+		if typed, ok := own.Value.(interface{ typeName() string }); ok {
+			return typed.typeName()
+		}
+	}
+	switch {
+	case f.IsBoolFlag():
+		return boolType
+	case f.Name == labelsFlag || f.Name == annotationsFlag:
+		return listsType
+	}
+	return textType
 }

@@ -22,14 +22,14 @@ func written(t *testing.T, text string) string {
 	return "--config=" + name
 }
 
-func knownKeys() map[string]key {
+func allFlags() []*kingpin.FlagModel {
 	app := kingpin.New("test", "")
 	newConfig().declare(app, nil)
-	return keys(app.Model().Flags)
+	return app.Model().Flags
 }
 
 func TestSettingsBecomeArguments(t *testing.T) {
-	known := knownKeys()
+	known := allFlags()
 	f := func(text string, want ...string) {
 		t.Helper()
 		entries, err := parseYAML("f", []byte(text), known)
@@ -117,21 +117,20 @@ func TestCommandLineWinsOverConfigFile(t *testing.T) {
 
 // Every flag that sets something is a key, and every key of kube-state-metrics stands for a flag.
 func TestEveryFlagIsAKey(t *testing.T) {
-	known := knownKeys()
-	app := kingpin.New("test", "")
-	newConfig().declare(app, nil)
-	for _, f := range app.Model().Flags {
-		k, ok := known[f.Name]
-		if want := isSetting(f); ok != want {
-			t.Errorf("%s: key %v, want %v", f.Name, ok, want)
+	flags := allFlags()
+	for _, f := range flags {
+		for _, key := range []string{f.Name, strings.ReplaceAll(f.Name, "-", "_")} {
+			if got := lookUp(flags, key); isSetting(f) && got != f || !isSetting(f) && got != nil {
+				t.Errorf("%s: stands for %v", key, got)
+			}
 		}
-		if ok && (k.flag != f.Name || k.typeName == "" || known[strings.ReplaceAll(f.Name, "-", "_")].flag != f.Name) {
-			t.Errorf("%s: %+v", f.Name, k)
+		if typeOf(f) == "" {
+			t.Errorf("%s has no type", f.Name)
 		}
 	}
 	for name, flag := range ksmAliases() {
-		if known[name].flag != flag {
-			t.Errorf("%s: stands for %q", name, known[name].flag)
+		if f := lookUp(flags, name); f == nil || f.Name != flag {
+			t.Errorf("%s: stands for %v", name, f)
 		}
 	}
 }
@@ -143,7 +142,7 @@ func FuzzParseYAML(f *testing.F) {
 	f.Add("a: &a [*a]\nresources: *a")
 	f.Add("<<: {port: 1}")
 	f.Add("? [a]\n: b")
-	known := knownKeys()
+	known := allFlags()
 	f.Fuzz(func(t *testing.T, text string) {
 		entries, err := parseYAML("FILE", []byte(text), known)
 		if err != nil && !strings.HasPrefix(err.Error(), "--config: FILE:") {
