@@ -7,10 +7,9 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/internal/watch/objects"
 )
 
 // Rate limits of the requests to the API server, for each kind of review. Reviews of known tokens and
@@ -35,29 +34,28 @@ type reviewer interface {
 type apiReviewer struct {
 	audiences []string // empty: the API server's own
 
-	tokens authenticationclient.TokenReviewInterface
-	access authorizationclient.SubjectAccessReviewInterface
+	tokens rest.Interface
+	access rest.Interface
 }
 
 // newAPIReviewer returns a reviewer with its own rate limit.
 func newAPIReviewer(config *rest.Config, audiences []string) (*apiReviewer, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst, config.RateLimiter = reviewQPS, reviewBurst, nil
-	tokens, err := authenticationclient.NewForConfig(config)
+	tokens, _, err := objects.NewRESTClient(config, authenticationv1.SchemeGroupVersion, &authenticationv1.TokenReview{})
 	if err != nil {
 		return nil, fmt.Errorf("client for token reviews: %w", err)
 	}
-	access, err := authorizationclient.NewForConfig(config)
+	access, _, err := objects.NewRESTClient(config, authorizationv1.SchemeGroupVersion, &authorizationv1.SubjectAccessReview{})
 	if err != nil {
 		return nil, fmt.Errorf("client for access reviews: %w", err)
 	}
-	return &apiReviewer{audiences, tokens.TokenReviews(), access.SubjectAccessReviews()}, nil
+	return &apiReviewer{audiences, tokens, access}, nil
 }
 
 func (a *apiReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: a.audiences}}
-	review, err := a.tokens.Create(ctx, review, metav1.CreateOptions{})
-	if err != nil {
+	if err := a.tokens.Post().Resource("tokenreviews").Body(review).Do(ctx).Into(review); err != nil {
 		return user{}, false, fmt.Errorf("token review: %w", err)
 	}
 	return review.Status.User, review.Status.Authenticated && a.inAudience(review.Status.Audiences), nil
@@ -81,8 +79,7 @@ func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, er
 		Extra:                 extra,
 		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: path, Verb: "get"},
 	}}
-	review, err := a.access.Create(ctx, review, metav1.CreateOptions{})
-	if err != nil {
+	if err := a.access.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(review); err != nil {
 		return false, fmt.Errorf("access review: %w", err)
 	}
 	return review.Status.Allowed && !review.Status.Denied, nil
