@@ -95,7 +95,7 @@ faults: ## All faults between a fleet and the API server (ten minutes; STEPS, RU
 	  > bin/faults.txt
 	STATEFLEET_FAULTS=$(CURDIR)/bin/faults.txt STATEFLEET_STEPS=$(STEPS) STATEFLEET_RUNS=$(RUNS) \
 	  go test -count=1 -timeout 60m ./internal/replica \
-	  -run 'TestEachFault|TestAPIServerThatIsAway|TestFleetThroughFaults|TestRandomSteps'; status=$$?; \
+	  -run 'TestEachFault|TestAPIServerOutage|TestFleetThroughFaults|TestRandomSteps'; status=$$?; \
 	(cd test && STATEFLEET_FAULTS=$(CURDIR)/bin/faults.txt go test -count=1 -timeout 60m ./e2e -run TestFaults) \
 	  || status=1; \
 	  cat bin/faults.txt; exit $$status

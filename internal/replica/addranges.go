@@ -12,23 +12,23 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// errTooManyDeletions ends the list of added ranges when more objects are deleted meanwhile
-// than are remembered; see maxTombstones.
+// errTooManyDeletions ends the list of added ranges when more objects are deleted while it is read
+// than tombstones may hold; see maxTombstones.
 var errTooManyDeletions = errors.New("too many objects were deleted while the list was read")
 
-// acquireBackoff spaces the lists of added ranges: each comes with a watch that is opened
-// again, and all kinds of all replicas do so at once.
-func (o *Options) acquireBackoff() wait.Backoff {
+// additionBackoff spaces the lists of added ranges. Each one opens the watch again, and all kinds
+// of all replicas list at the same time.
+func (o *Options) additionBackoff() wait.Backoff {
 	if o.Backoff.Duration > 0 {
 		return o.Backoff
 	}
 	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 30 * time.Second}
 }
 
-// addRanges makes the kind's Reflectors hold added ranges. It reports false when they must be started again
-// for that: none runs, one is not synced, or an addition is under way.
-func (r *Replica) addRanges(k *kind, gained shard.Ranges) bool {
-	r.waitFrom(k, time.Now())
+// addRanges makes the kind's Reflectors hold added ranges. It returns false if they have to be
+// started again instead: none runs, one is not synced, or an earlier addition is in progress.
+func (r *Replica) addRanges(k *kind, added shard.Ranges) bool {
+	r.startWaiting(k, time.Now())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.reflectors) == 0 || k.pendingAdditions > 0 {
@@ -39,26 +39,26 @@ func (r *Replica) addRanges(k *kind, gained shard.Ranges) bool {
 			return false
 		}
 	}
-	gain := watch.RangeAddition{Contains: gained.Contains, Selector: gained.Selector()}
+	add := watch.RangeAddition{Contains: added.Contains, Selector: added.Selector()}
 	for _, s := range k.reflectors {
 		k.pendingAdditions++
-		k.spawn(func(ctx context.Context) { r.addRangesFrom(ctx, k, s, gain) })
+		k.spawn(func(ctx context.Context) { r.addRangesFrom(ctx, k, s, add) })
 	}
 	return true
 }
 
 // addRangesFrom retries until the addition is complete, ctx ends, or the kind must be listed again.
-func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector, gain watch.RangeAddition) {
+func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector, add watch.RangeAddition) {
 	var last error
-	for backoff := r.options.acquireBackoff(); ; {
-		err := k.listAddition(ctx, s, gain)
+	for backoff := r.options.additionBackoff(); ; {
+		err := k.listAddition(ctx, s, add)
 		switch {
 		case err == nil:
 			k.rangesAdded()
 			return
 		case needsRelist(err, last):
 			k.logger.Info("added ranges could not be listed; relisting the resource", "err", err)
-			r.requestRelist(ctx, repair{kind: k})
+			r.requestRelist(ctx, relistRequest{kind: k})
 			return
 		case ctx.Err() == nil:
 			k.logger.Warn("listing added ranges failed; retrying", "err", err)
@@ -70,44 +70,46 @@ func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector
 	}
 }
 
-// needsRelist reports whether an error, after the one before it, is for a list of all there is to deal with: a
-// kind that is refused is not waited for, and versions that have gone back are no reason to wait until they are where
-// they were.
+// needsRelist reports whether the kind must be listed completely after an error; last is the error
+// before it. A forbidden or missing kind must not delay the change of shard. Two stale lists in a
+// row mean that resource versions have gone back, so waiting for a newer list is useless.
 func needsRelist(err, last error) bool {
 	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errTooManyDeletions) ||
 		apierrors.IsForbidden(err) || apierrors.IsNotFound(err) ||
 		errors.Is(err, watch.ErrStaleList) && errors.Is(last, watch.ErrStaleList)
 }
 
-// addition is one list of added ranges. Deletions are remembered for as long as it is read,
-// but not between two of them: the next list is newer than all versions received before.
+// addition is one list of added ranges. Tombstones keep all deletions while it is read. They need
+// not do so between two attempts: the next list is newer than all versions received before it.
 type addition struct{ cancel context.CancelCauseFunc }
 
 // listAddition lists the added ranges once.
-func (k *kind) listAddition(ctx context.Context, s *watch.Reflector, what watch.RangeAddition) error {
+func (k *kind) listAddition(ctx context.Context, s *watch.Reflector, add watch.RangeAddition) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	g := &addition{cancel}
-	k.trackAddition(g, true)
-	err := s.AddRanges(ctx, what)
-	k.trackAddition(g, false)
+	a := &addition{cancel}
+	k.beginAddition(a)
+	err := s.AddRanges(ctx, add)
+	k.endAddition(a)
 	if cause := context.Cause(ctx); errors.Is(cause, errTooManyDeletions) {
-		return cause // also after a list that was complete: it may have brought back what was deleted
+		return cause // also after a complete list: it may have brought deleted objects back
 	}
 	return err
 }
 
-func (k *kind) trackAddition(g *addition, lists bool) {
+func (k *kind) beginAddition(a *addition) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !lists {
-		delete(k.additions, g)
-		return
-	}
 	if k.additions == nil {
 		k.additions = map[*addition]bool{}
 	}
-	k.additions[g] = true
+	k.additions[a] = true
+}
+
+func (k *kind) endAddition(a *addition) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.additions, a)
 }
 
 // listsAddition reports whether added ranges are being listed.
@@ -117,15 +119,16 @@ func (k *kind) listsAddition() bool {
 	return len(k.additions) > 0
 }
 
-// cancelAdditions ends the lists of added ranges; the kind is listed again instead.
+// cancelAdditions ends the lists of added ranges. The kind is then listed completely.
 func (k *kind) cancelAdditions() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for g := range k.additions {
-		g.cancel(errTooManyDeletions)
+	for a := range k.additions {
+		a.cancel(errTooManyDeletions)
 	}
 }
 
+// rangesAdded notes that one Reflector holds its added ranges.
 func (k *kind) rangesAdded() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

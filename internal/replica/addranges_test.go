@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,52 +18,36 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// follower starts a replica with one of three shards of the pods, whose watch has brought
-// something.
-func (w *world) follower(change func(*Options)) *run {
-	w.t.Helper()
-	r := w.start(func(o *Options) {
-		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" })
-		change(o)
-	})
-	r.Follow(plan(0, 3, 3))
-	r.waitReady()
-	for i := range planned {
-		w.pod(i, "n1")
-	}
-	eventually(w.t, "updates", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })
-	return r
-}
-
-// TestKindThatIsRefusedDoesNotHoldAChangeUp: a watch goes on when the right to it is taken away, until the addition needs
-// another one.
-func TestKindThatIsRefusedDoesNotHoldAChangeUp(t *testing.T) {
+// TestForbiddenKindDoesNotBlockReshard checks that a kind whose list of added ranges is forbidden
+// does not block a change of shard. A running watch continues when its permission is revoked, so
+// only the addition fails.
+func TestForbiddenKindDoesNotBlockReshard(t *testing.T) {
 	for name, refused := range map[string]func(watch bool) bool{
 		"lists and watches": func(bool) bool { return true },
 		"lists":             func(watch bool) bool { return !watch },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := plannedWorld(t)
-			r := w.follower(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
-			bend := func(rw http.ResponseWriter, req *http.Request) bool {
+			r := w.startUpdated(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
+			w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 				return strings.HasSuffix(req.URL.Path, "/pods") && refused(req.URL.Query().Get("watch") != "") && refuse(rw)
-			}
-			w.bend.Store(&bend)
+			})
 			r.Follow(plan(0, 3, 2))
 			r.waitHolds(plan(0, 3, 2))
 			r.Follow(plan(0, 2, 2))
-			w.bend.Store(nil)
+			w.intercept(nil)
 			r.waitServes(2)
 		})
 	}
 }
 
-// TestVersionsThatGoBackDoNotHoldAChangeUp: the list of added ranges is older than what is known, as often as it is
-// asked for, and nothing is checked before the change has come to an end.
-func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
+// TestResetVersionsDoNotBlockReshard checks that a reset of the API server's versions does not
+// block a change of shard: each list of added ranges is stale, and kinds are not verified before
+// the change is complete.
+func TestResetVersionsDoNotBlockReshard(t *testing.T) {
 	w, backup := plannedWorld(t), plannedWorld(t)
-	r := w.follower(func(o *Options) { o.verify(100*time.Millisecond, time.Millisecond) })
-	bend := func(rw http.ResponseWriter, req *http.Request) bool { //nolint:unparam // what bends may also decline
+	r := w.startUpdated(func(o *Options) { o.verify(100*time.Millisecond, time.Millisecond) })
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 		query := req.URL.Query()
 		if query.Get("watch") != "" && watch.ParseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {
 			rw.WriteHeader(http.StatusOK)
@@ -74,62 +57,62 @@ func TestVersionsThatGoBackDoNotHoldAChangeUp(t *testing.T) {
 		}
 		backup.cluster.Handler().ServeHTTP(rw, req)
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 	w.cluster.CloseWatches()
 	r.Follow(plan(0, 3, 2))
 	r.waitHolds(plan(0, 3, 2))
 	r.Follow(plan(0, 2, 2))
-	eventually(t, "what the backup has", func() bool { return !r.podsRunOn("n1") })
-	r.serves(0, 2)
+	eventually(t, "the pods of the backup", func() bool { return !r.podsRunOn("n1") })
+	r.wantServes(0, 2)
 }
 
-// TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack: the pages of a list are all of one moment, and any number of
-// deletions may come before the last of them.
-func TestWhatIsDeletedWhileAGainIsListedDoesNotComeBack(t *testing.T) {
+// TestObjectDeletedDuringAdditionDoesNotComeBack checks that tombstones outlast a list of added
+// ranges: all its pages show the same moment, and any number of deletions may arrive before the
+// last page.
+func TestObjectDeletedDuringAdditionDoesNotComeBack(t *testing.T) {
 	w := plannedWorld(t)
-	const many = planned + 4*tombstonesPerGeneration
-	for i := planned; i < many; i++ {
+	const total = planned + 4*tombstonesPerGeneration
+	for i := planned; i < total; i++ {
 		w.pod(i, "n1")
 	}
-	r := w.follower(func(*Options) {})
-	asked, answer := make(chan struct{}), make(chan struct{})
-	bend := func(rw http.ResponseWriter, req *http.Request) bool {
+	r := w.startUpdated(func(*Options) {})
+	listed, answer := make(chan struct{}), make(chan struct{})
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 		if q := req.URL.Query(); !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" || q.Get("continue") != "" {
 			return false
 		}
 		page := httptest.NewRecorder()
 		w.cluster.Handler().ServeHTTP(page, req)
-		close(asked)
+		close(listed)
 		<-answer
 		maps.Copy(rw.Header(), page.Header())
 		_, _ = rw.Write(page.Body.Bytes())
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 	r.Follow(plan(0, 1, 1))
-	<-asked
-	for i := range many - 1 {
+	<-listed
+	for i := range total - 1 {
 		w.removePod(i)
 	}
-	w.pod(many, "n2")
-	eventually(t, "the last event", func() bool { return r.podsHeld() <= 2 })
+	w.pod(total, "n2")
+	eventually(t, "the events of all deletions", func() bool { return r.podsHeld() <= 2 })
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 2 {
-		t.Errorf("%d pods are held, want 2", n)
+		t.Errorf("holds %d pods, want 2", n)
 	}
 }
 
-// TestListsOfAGainAreSpaced: an API server that fails is not asked by all replicas for all kinds each second.
-func TestListsOfAGainAreSpaced(t *testing.T) {
+// TestFailingAdditionsAreSpaced checks that lists of added ranges back off while the API server
+// fails.
+func TestFailingAdditionsAreSpaced(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
 		w := plannedWorldOn(t, network)
-		r := w.follower(func(o *Options) { o.Config.Dial = network.dial })
-		time.Sleep(10 * time.Second) // a watch that lasts
+		r := w.startUpdated(func(o *Options) { o.Config.Dial = network.dial })
+		time.Sleep(10 * time.Second) // long enough not to count as a short watch
 		var lists, watches atomic.Int64
-		bend := func(rw http.ResponseWriter, req *http.Request) bool {
+		w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 			switch q := req.URL.Query(); {
 			case !strings.HasSuffix(req.URL.Path, "/pods"):
 			case q.Get("watch") != "":
@@ -140,35 +123,35 @@ func TestListsOfAGainAreSpaced(t *testing.T) {
 				return true
 			}
 			return false
-		}
-		w.bend.Store(&bend)
+		})
 		r.Follow(plan(0, 3, 2))
 		time.Sleep(time.Minute)
 		l, o := lists.Load(), watches.Load()
 		if l < 4 || l > 6 || o > 7 {
-			t.Errorf("%d lists and %d watches in the first minute, want 4 to 6", l, o)
+			t.Errorf("%d lists and %d watches in the first minute, want 4 to 6 lists", l, o)
 		}
 		time.Sleep(10 * time.Minute)
 		l, o = lists.Load()-l, watches.Load()-o
 		if l < 10 || l > 21 || o > 23 {
-			t.Errorf("%d lists and %d watches in ten minutes, want 10 to 21", l, o)
+			t.Errorf("%d lists and %d watches in ten minutes, want 10 to 21 lists", l, o)
 		}
-		w.bend.Store(nil)
+		w.intercept(nil)
 		time.Sleep(time.Minute)
 		if !r.Holds(plan(0, 3, 2)).All {
-			t.Error("the gain is not held a minute after the API server is well")
+			t.Error("added ranges are not held a minute after the API server has recovered")
 		}
 	})
 }
 
-// TestGainIsListedAnewAfterTooManyDeletions: what was deleted meanwhile does not come back, although its tombstone is gone.
-func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
+// TestKindIsRelistedAfterTooManyDeletions checks that objects that were deleted during a list of
+// added ranges do not come back, although their tombstones are gone.
+func TestKindIsRelistedAfterTooManyDeletions(t *testing.T) {
 	w := plannedWorld(t)
-	r := w.follower(func(*Options) {})
-	asked, answer := make(chan struct{}), make(chan struct{})
-	hold := sync.OnceFunc(func() { close(asked); <-answer })
+	r := w.startUpdated(func(*Options) {})
+	listed, answer := make(chan struct{}), make(chan struct{})
+	hold := sync.OnceFunc(func() { close(listed); <-answer })
 	var relisted atomic.Bool
-	bend := func(rw http.ResponseWriter, req *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 		q := req.URL.Query()
 		relisted.Store(relisted.Load() || strings.HasSuffix(req.URL.Path, "/pods") && q.Get("sendInitialEvents") != "")
 		if !strings.HasSuffix(req.URL.Path, "/pods") || q.Get("limit") == "" {
@@ -180,10 +163,9 @@ func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 		maps.Copy(rw.Header(), page.Header())
 		_, _ = rw.Write(page.Body.Bytes())
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 	r.Follow(plan(0, 1, 1))
-	<-asked
+	<-listed
 	for i := range planned - 1 {
 		w.removePod(i)
 	}
@@ -195,46 +177,42 @@ func TestGainIsListedAnewAfterTooManyDeletions(t *testing.T) {
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 1 || !relisted.Load() {
-		t.Errorf("%d pods are held, want 1; listed again: %t", n, relisted.Load())
+		t.Errorf("holds %d pods, want 1; relisted: %t, want true", n, relisted.Load())
 	}
 }
 
-// TestTombstonesAreBoundedWhileAGainIsListed: with more than that the list is given up.
-func TestTombstonesAreBoundedWhileAGainIsListed(t *testing.T) {
+// TestTombstonesAreLimitedDuringAddition checks that too many deletions cancel the list.
+func TestTombstonesAreLimitedDuringAddition(t *testing.T) {
 	r := newWorld(t).start(nil)
 	k := r.current()[0]
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	g := &addition{cancel}
-	k.trackAddition(g, true)
-	s := &handler{kind: k}
+	a := &addition{cancel}
+	k.beginAddition(a)
+	h := &handler{kind: k}
 	remove := func(i int) {
-		s.Delete(watch.Object{Meta: wire.Meta{Namespace: []byte("ns"), Name: strconv.AppendInt(nil, int64(i), 10), ResourceVersion: []byte("7")}})
+		h.Delete(watch.Object{Meta: wire.Meta{Namespace: []byte("ns"), Name: strconv.AppendInt(nil, int64(i), 10), ResourceVersion: []byte("7")}})
 	}
 	for i := range maxTombstones {
 		remove(i)
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("given up within the bound: %v", context.Cause(ctx))
+		t.Fatalf("list cancelled below the limit: %v", context.Cause(ctx))
 	}
 	for i := range 2 * maxTombstones {
 		remove(maxTombstones + i)
 	}
 	if !errors.Is(context.Cause(ctx), errTooManyDeletions) {
-		t.Errorf("the list ends with %v", context.Cause(ctx))
+		t.Errorf("list cancelled with %v, want %v", context.Cause(ctx), errTooManyDeletions)
 	}
 	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*maxTombstones {
-		t.Errorf("%d deletions are remembered", n)
+		t.Errorf("%d deletions are remembered, more than the limit", n)
 	}
-	k.trackAddition(g, false)
+	k.endAddition(a)
 	for i := range 2 * tombstonesPerGeneration {
 		remove(i)
 	}
 	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*tombstonesPerGeneration {
-		t.Errorf("%d deletions are remembered after the list", n)
+		t.Errorf("%d deletions are remembered after the list, more than the limit", n)
 	}
-}
-
-func (r *run) podsHeld() int {
-	return int(r.value("statefleet_objects", "resource", "pods") + r.value("statefleet_objects_hidden", "resource", "pods"))
 }

@@ -5,31 +5,32 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// outcome is what became of a version of an object; a label of statefleet_updates_total.
+// outcome is the result of handling one version of an object. It is a label of
+// statefleet_updates_total.
 type outcome string
 
-// The outcomes. Versions with another one than changed and unchanged are not on the page.
+// The outcomes. Only changed and unchanged versions are stored.
 const (
 	changed    outcome = "changed"    // stored, with other text than before
 	unchanged  outcome = "unchanged"  // stored, with the same text
 	stale      outcome = "stale"      // not newer than the stored version
 	deleted    outcome = "deleted"    // not newer than the object's deletion
 	superseded outcome = "superseded" // not newer than another object with the same name
-	overLimit  outcome = "over_limit" // no room left
+	overLimit  outcome = "over_limit" // a limit is reached
 	failed     outcome = "failed"     // not decodable
 )
 
 var outcomes = [...]outcome{changed, unchanged, stale, deleted, superseded, overLimit, failed}
 
-// Owns implements watch.Handler: the object belongs to the shard and its namespace is selected.
-// Objects that do not are neither decoded nor counted here.
+// Owns implements watch.Handler: the object's hash is in the held ranges and its namespace is
+// selected. Other objects are neither decoded nor counted here.
 func (h *handler) Owns(hash uint64, namespace []byte) bool {
 	return h.kind.held().Contains(hash) && (h.namespaces == nil || h.namespaces.contains(namespace))
 }
 
-// admit decides whether a version of an owned object is accepted. It returns "" for yes, else why
-// not. It changes nothing. The object's text is not known yet; if it exceeds a limit, put rejects
-// the object after all.
+// admit decides whether a version of an owned object is accepted. It returns "" if so, otherwise
+// the reason against it, and changes nothing. The object's text is not known yet; put rejects the
+// object if the text exceeds a limit.
 func (h *handler) admit(o watch.Object, v store.Version) outcome {
 	k := h.kind
 	switch {
@@ -45,24 +46,24 @@ func (h *handler) admit(o watch.Object, v store.Version) outcome {
 	return ""
 }
 
-// absentFromList reports whether a version that is not stored is older than a complete list. The
-// list would have named the object, so the object had been deleted by then, and the API server
-// that sends it now is behind. Nothing can be said about hashes that were added since, nor about
+// absentFromList reports whether an object that is not stored is older than a complete list. The
+// list would have named the object, so the object had been deleted by then, and the API server that
+// sends it now is behind. The list proves nothing about ranges that were added since, nor about
 // objects that were evicted or rejected.
 func (h *handler) absentFromList(v store.Version) bool {
 	k := h.kind
 	return v.Version != 0 && v.Version <= h.completeAt && !k.evicted.Load() && h.held == k.held() && !k.store.Contains(v.ID)
 }
 
-// hasNewerNamesake reports whether another object has the name and is not older. When an object is
-// deleted and another one created under its name, the events may come in either order.
+// hasNewerNamesake reports whether another object has the same name and is not older. When an
+// object is deleted and another one created under its name, the events may arrive in either order.
 func (k *kind) hasNewerNamesake(o watch.Object, v store.Version) bool {
 	other, ok := k.names.owner(o)
 	return ok && other != v.ID && k.store.HasVersion(other, v.Version)
 }
 
-// hasRoom reports whether the limits of the kind admit an object: it replaces one, there is room
-// for one more, or one of another namespace has to give way; see shares.
+// hasRoom reports whether the limits of the kind admit an object: it replaces a stored one, there
+// is room for one more, or an object of another namespace can be evicted; see shares.
 func (k *kind) hasRoom(o watch.Object, id store.ID) bool {
 	if !k.limits.any() || k.store.Contains(id) {
 		return true

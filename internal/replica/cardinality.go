@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// censusLargest is how many families and namespaces a Census names.
-	censusLargest = 20
-	// A Census works for censusWork at a time and then rests censusRest times as
-	// long, so that it takes a fifth of one CPU.
+	// maxCounts is how many families and namespaces a report names.
+	maxCounts = 20
+	// Counting works for sliceDuration and then pauses idleFactor times as long, so that it takes a
+	// fifth of one CPU.
 	sliceDuration = 5 * time.Millisecond
 	idleFactor    = 4
 )
 
-// CardinalityReport counts what a replica serves.
+// CardinalityReport counts the series that a replica serves.
 type CardinalityReport struct {
-	At   time.Time     `json:"at"` // when it began
+	At   time.Time     `json:"at"` // when counting began
 	Took time.Duration `json:"-"`  // mostly pauses
-	// All is everything together; without a name.
+	// All is the sum of all kinds; it has no name.
 	All Count `json:"all"`
-	// Kinds has all kinds with text, Families and Namespaces only the largest, in
-	// this order: by series, then by name. The namespace of what has none is "".
+	// Kinds has all kinds with text, Families and Namespaces only the largest. All are sorted by
+	// series, then by name. Series without a namespace count as the namespace "".
 	Kinds      []Count `json:"kinds,omitempty"`
 	Families   []Count `json:"families,omitempty"`
 	Namespaces []Count `json:"namespaces,omitempty"`
-	// FamilyTotal and NamespaceTotal are how many there are.
+	// FamilyTotal and NamespaceTotal count all families and namespaces.
 	FamilyTotal    int `json:"familyTotal"`
 	NamespaceTotal int `json:"namespaceTotal"`
 }
 
-// Count is what one thing puts on the page.
+// Count counts the series of one kind, family or namespace.
 type Count struct {
 	Name   string `json:"name"`
 	Series int    `json:"series"`
@@ -45,9 +45,8 @@ type Count struct {
 	Memory int64  `json:"memoryBytes,omitempty"` // of the blocks; 0 for namespaces, which share blocks
 }
 
-// Cardinality counts the lines of all pages that are shown. It reads all text, which
-// is inflated for that, at a leisurely pace; scrapes and updates don't wait for
-// it. The error is that of ctx.
+// Cardinality counts the lines of all visible blocks. It decompresses all text with pauses in
+// between, and neither scrapes nor updates wait for it. The error is that of ctx.
 func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
 	c := CardinalityReport{At: time.Now()}
 	families, namespaces := counts{}, counts{}
@@ -57,8 +56,8 @@ func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
 	r.mu.Unlock()
 	for _, k := range kinds {
 		of := Count{Name: k.Name}
-		for page := range k.store.BlockTexts() {
-			n := countPage(page, namespaces)
+		for block := range k.store.BlockTexts() {
+			n := countBlock(block, namespaces)
 			families.add(n)
 			of.add(n)
 			if !p.yield(ctx) {
@@ -77,10 +76,10 @@ func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
 	return c, ctx.Err()
 }
 
-// countPage counts a page, and its lines by namespace.
-func countPage(page store.BlockText, namespaces counts) Count {
-	n := Count{Name: page.Family, Bytes: int64(len(page.Text)), Memory: page.Memory}
-	for line := range bytes.Lines(page.Text) {
+// countBlock counts the lines of a block, and adds them to the counts of their namespaces.
+func countBlock(block store.BlockText, namespaces counts) Count {
+	n := Count{Name: block.Family, Bytes: int64(len(block.Text)), Memory: block.Memory}
+	for line := range bytes.Lines(block.Text) {
 		n.Series++
 		name := namespaceOf(line)
 		of, ok := namespaces[string(name)] // no copy
@@ -94,7 +93,7 @@ func countPage(page store.BlockText, namespaces counts) Count {
 	return n
 }
 
-// counts are by name.
+// counts maps names to counts.
 type counts map[string]*Count
 
 func (c counts) add(n Count) {
@@ -118,15 +117,15 @@ func (c counts) largest() []Count {
 		all = append(all, *of)
 	}
 	slices.SortFunc(all, larger)
-	return slices.Clone(all[:min(len(all), censusLargest)]) // the rest is let go
+	return slices.Clone(all[:min(len(all), maxCounts)]) // frees the others
 }
 
 func larger(a, b Count) int {
 	return cmp.Or(cmp.Compare(b.Series, a.Series), cmp.Compare(a.Name, b.Name))
 }
 
-// namespaceOf returns the value of the label namespace in a sample line, nil when
-// there is none.
+// namespaceOf returns the value of the label namespace in a sample line, or nil if the line has no
+// such label.
 func namespaceOf(line []byte) []byte {
 	at := bytes.IndexByte(line, '{')
 	for at >= 0 {
@@ -151,8 +150,8 @@ func namespaceOf(line []byte) []byte {
 	return nil
 }
 
-// closingQuote is where a label's value ends: at the first quote that no
-// backslash escapes.
+// closingQuote returns the end of a label's value: the first quote that no backslash escapes. It
+// returns -1 if the value does not end.
 func closingQuote(value []byte) int {
 	for i := 0; i < len(value); i++ {
 		switch value[i] {
@@ -165,10 +164,10 @@ func closingQuote(value []byte) int {
 	return -1
 }
 
-// throttle makes long work leave most of a CPU to others.
+// throttle interrupts long work with pauses.
 type throttle struct{ since time.Time }
 
-// yield returns after a pause when it is time for one, false when ctx has ended.
+// yield pauses if the work has lasted for sliceDuration. It returns false once ctx has ended.
 func (p *throttle) yield(ctx context.Context) bool {
 	worked := time.Since(p.since)
 	if worked < sliceDuration {

@@ -10,38 +10,38 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// collector shows the state of the stores and Reflectors when it is asked.
+// collector collects the state of the stores and Reflectors.
 type collector struct {
 	source atomic.Pointer[source]
 
-	kinds  []kindMetric
-	limit  *prometheus.Desc
-	large  *prometheus.Desc
-	late   *prometheus.Desc
-	shared *prometheus.Desc
-	phase  *prometheus.Desc
-	event  *prometheus.Desc
-	ready  *prometheus.Desc
-	share  *prometheus.Desc
-	served *prometheus.Desc
-	rawAll *prometheus.Desc
+	kinds        []kindMetric
+	limitReached *prometheus.Desc
+	truncated    *prometheus.Desc
+	overdue      *prometheus.Desc
+	sharedSeries *prometheus.Desc
+	phase        *prometheus.Desc
+	lastEvent    *prometheus.Desc
+	ready        *prometheus.Desc
+	heldShare    *prometheus.Desc
+	servedShare  *prometheus.Desc
+	rawBytes     *prometheus.Desc
 }
 
-// source is what self-metrics are about.
+// source is what the collector reads.
 type source struct {
 	*Replica
 	extra []ExtraResource
 }
 
-// ExtraResource is a resource that is watched in addition to the kinds of a Replica.
+// ExtraResource is a resource that the process watches in addition to the kinds of a Replica.
 type ExtraResource struct {
-	// Resource is its plural, as self-metrics name it.
+	// Resource is the plural, as self-metrics name it.
 	Resource string
-	// Status says how far its watch is. It may be called concurrently.
+	// Status returns the status of the watch. It may be called concurrently.
 	Status func() watch.Status
 }
 
-// kindMetric is a number of each kind's store.
+// kindMetric is a metric that each kind's store has.
 type kindMetric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -60,25 +60,25 @@ func newCollector() *collector {
 		kinds: []kindMetric{
 			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
 			perKind(gauge, "statefleet_objects_hidden", "Number of objects held and not served: for a change of shard, or while another replica serves them.", func(s store.Stats) float64 { return float64(s.HiddenObjects) }),
-			perKind(gauge, "statefleet_pages", "Number of pages with text.", func(s store.Stats) float64 { return float64(s.Blocks) }),
-			perKind(gauge, "statefleet_pages_raw", "Number of pages whose text is held uncompressed.", func(s store.Stats) float64 { return float64(s.RawBlocks) }),
-			perKind(gauge, "statefleet_pages_packed", "Number of pages whose text is held compressed.", func(s store.Stats) float64 { return float64(s.CompressedBlocks) }),
+			perKind(gauge, "statefleet_pages", "Number of blocks with text.", func(s store.Stats) float64 { return float64(s.Blocks) }),
+			perKind(gauge, "statefleet_pages_raw", "Number of blocks whose text is held uncompressed.", func(s store.Stats) float64 { return float64(s.RawBlocks) }),
+			perKind(gauge, "statefleet_pages_packed", "Number of blocks whose text is held compressed.", func(s store.Stats) float64 { return float64(s.CompressedBlocks) }),
 			perKind(gauge, "statefleet_page_text_bytes", "Bytes of exposition text served, uncompressed, without headers.", func(s store.Stats) float64 { return float64(s.TextBytes) }),
-			perKind(gauge, "statefleet_page_raw_bytes", "Bytes of memory that uncompressed pages take.", func(s store.Stats) float64 { return float64(s.RawBytes) }),
-			perKind(gauge, "statefleet_page_packed_bytes", "Bytes of memory that compressed pages take.", func(s store.Stats) float64 { return float64(s.CompressedBytes) }),
-			perKind(counter, "statefleet_pages_packs_total", "Number of times a page was compressed.", func(s store.Stats) float64 { return float64(s.Compressions) }),
-			perKind(counter, "statefleet_pages_unpacks_total", "Number of times a page was inflated to be changed.", func(s store.Stats) float64 { return float64(s.Decompressions) }),
+			perKind(gauge, "statefleet_page_raw_bytes", "Bytes of memory that uncompressed blocks take.", func(s store.Stats) float64 { return float64(s.RawBytes) }),
+			perKind(gauge, "statefleet_page_packed_bytes", "Bytes of memory that compressed blocks take.", func(s store.Stats) float64 { return float64(s.CompressedBytes) }),
+			perKind(counter, "statefleet_pages_packs_total", "Number of times a block was compressed.", func(s store.Stats) float64 { return float64(s.Compressions) }),
+			perKind(counter, "statefleet_pages_unpacks_total", "Number of times a block was decompressed to be changed.", func(s store.Stats) float64 { return float64(s.Decompressions) }),
 		},
-		limit:  desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
-		large:  desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
-		late:   desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
-		shared: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
-		phase:  desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
-		event:  desc("statefleet_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
-		ready:  desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
-		share:  desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
-		served: desc("statefleet_shard_share_served", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
-		rawAll: desc("statefleet_store_raw_bytes", "Bytes of uncompressed pages in all stores, which --store.raw-bytes bounds."),
+		limitReached: desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
+		truncated:    desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
+		overdue:      desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
+		sharedSeries: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
+		phase:        desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
+		lastEvent:    desc("statefleet_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
+		ready:        desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
+		heldShare:    desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
+		servedShare:  desc("statefleet_shard_share_served", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
+		rawBytes:     desc("statefleet_store_raw_bytes", "Bytes of uncompressed blocks in all stores, which --store.raw-bytes bounds."),
 	}
 }
 
@@ -87,7 +87,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limit, c.large, c.late, c.shared, c.phase, c.event, c.ready, c.share, c.served, c.rawAll} {
+	for _, d := range []*prometheus.Desc{c.limitReached, c.truncated, c.overdue, c.sharedSeries, c.phase, c.lastEvent, c.ready, c.heldShare, c.servedShare, c.rawBytes} {
 		ch <- d
 	}
 }
@@ -106,20 +106,20 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, m := range c.kinds {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
 		}
-		gauge(c.limit, boolValue(k.limitReached(stats)), k.Name)
-		gauge(c.large, float64(k.truncated.count(k.store.Contains)), k.Name)
+		gauge(c.limitReached, boolValue(k.limitReached(stats)), k.Name)
+		gauge(c.truncated, float64(k.truncated.count(k.store.Contains)), k.Name)
 		if k.Custom {
-			gauge(c.late, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
+			gauge(c.overdue, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
 		}
-		if k.series != nil {
-			gauge(c.shared, float64(k.series.count()), k.Name)
+		if k.sharedSeries != nil {
+			gauge(c.sharedSeries, float64(k.sharedSeries.count()), k.Name)
 		}
-		c.watched(gauge, k.Name, k.status())
+		c.collectStatus(gauge, k.Name, k.status())
 	}
 	for _, w := range r.extra {
-		c.watched(gauge, w.Resource, w.Status())
+		c.collectStatus(gauge, w.Resource, w.Status())
 	}
-	gauge(c.rawAll, float64(r.budget.RawBytes()))
+	gauge(c.rawBytes, float64(r.budget.RawBytes()))
 	gauge(c.ready, boolValue(r.Ready() == nil))
 	share := func(of *shard.Ranges) float64 {
 		if of == nil {
@@ -127,12 +127,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		return of.Fraction()
 	}
-	gauge(c.share, share(r.held.Load()))
-	gauge(c.served, share(r.visible.Load()))
+	gauge(c.heldShare, share(r.held.Load()))
+	gauge(c.servedShare, share(r.visible.Load()))
 }
 
-// watched shows how far the watch of a resource is.
-func (c *collector) watched(gauge func(*prometheus.Desc, float64, ...string), resource string, st watch.Status) {
+// collectStatus collects the phase and the last event of a resource.
+func (c *collector) collectStatus(gauge func(*prometheus.Desc, float64, ...string), resource string, st watch.Status) {
 	for _, p := range watch.Phases() {
 		gauge(c.phase, boolValue(st.Phase == p), resource, string(p))
 	}
@@ -140,7 +140,7 @@ func (c *collector) watched(gauge func(*prometheus.Desc, float64, ...string), re
 	if !st.LastEvent.IsZero() {
 		seconds = float64(st.LastEvent.UnixMilli()) / 1000
 	}
-	gauge(c.event, seconds, resource)
+	gauge(c.lastEvent, seconds, resource)
 }
 
 func boolValue(b bool) float64 {

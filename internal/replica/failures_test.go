@@ -11,20 +11,21 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// breaks is a Renderer whose second family panics, and that panics for objects named "all".
-type breaks struct{}
+// panickingRenderer is a Renderer whose second family panics, and that panics itself for objects
+// named "all".
+type panickingRenderer struct{}
 
-func (breaks) Families() []resources.Family {
+func (panickingRenderer) Families() []resources.Family {
 	return []resources.Family{{Name: "whole"}, {Name: "broken"}}
 }
 
-func (breaks) Render(_ wire.Encoding, raw []byte, l *resources.Lines) (err error) {
+func (panickingRenderer) Render(_ wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = resources.NewPanic(p)
 		}
 	}()
-	resources.WriteFamilies(l, breaks{}.Families(), func(i int, m *resources.SampleWriter) {
+	resources.Write(l, panickingRenderer{}.Families(), func(i int, m *resources.SampleWriter) {
 		if i == 1 {
 			var none []float64
 			m.Value(none[i])
@@ -38,22 +39,23 @@ func (breaks) Render(_ wire.Encoding, raw []byte, l *resources.Lines) (err error
 	return nil
 }
 
-// TestPanicIsLoggedOnceWithItsStack: for each family, and for objects that are left out.
+// TestPanicIsLoggedOnceWithItsStack checks panics of a family, and panics that leave out the
+// object.
 func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 	var log bytes.Buffer
 	r := newWorld(t).start(func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		o.Kinds = []Kind{{Name: "things", Renderer: breaks{}}}
+		o.Kinds = []Kind{{Name: "things", Renderer: panickingRenderer{}}}
 	})
-	s := &handler{kind: r.current()[0]}
+	h := &handler{kind: r.current()[0]}
 	for i, name := range []string{"a", "b", "all", "all"} {
 		meta := wire.Meta{UID: []byte(uid(i)), Namespace: []byte("ns"), Name: []byte(name)}
-		s.Put(watch.Object{Meta: meta, Raw: []byte(name)})
+		h.Put(watch.Object{Meta: meta, Raw: []byte(name)})
 	}
 	r.stop()
 	for _, text := range []string{"index out of range [1]", "nil pointer dereference"} {
 		if n := strings.Count(log.String(), text); n != 1 {
-			t.Errorf("%s is logged %d times", text, n)
+			t.Errorf("%s is logged %d times, want once", text, n)
 		}
 	}
 	if n := strings.Count(log.String(), "failures_test.go:"); n < 2 || !strings.Contains(log.String(), "family=broken namespace=ns name=a") {

@@ -7,22 +7,23 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// fleet are the replicas of a chronicle, which move in step.
+// fleet is a fleet of audited replicas. Its topology changes for all replicas at once.
 type fleet struct {
-	c         *chronicle
-	witnesses []*witness
-	total     int
-	stale     bool // lists may be older than when they were asked for
-	changes   map[string]int
-	next      []string       // the changes that are to come
-	moved     map[string]int // objects that another replica showed during or after a change, by the change
+	c        *recordedCluster
+	replicas []*auditedReplica
+	total    int
+	stale    bool // lists may be older than their request
+	changes  map[string]int
+	next     []string       // changes to come
+	moved    map[string]int // by change: objects that were served by another replica afterwards
 }
 
-func (c *chronicle) fleet(total int) *fleet {
+// startFleet starts a fleet, and one more replica to grow by.
+func (c *recordedCluster) startFleet(total int) *fleet {
 	c.t.Helper()
 	f := &fleet{c: c, total: total, changes: map[string]int{}, moved: map[string]int{}}
 	for range total + 1 {
-		f.witnesses = append(f.witnesses, c.witness(0, nil))
+		f.replicas = append(f.replicas, c.startAudited(0, nil))
 	}
 	f.follow(total, total, -1)
 	for _, w := range f.serving() {
@@ -31,9 +32,10 @@ func (c *chronicle) fleet(total int) *fleet {
 	return f
 }
 
-func (f *fleet) serving() []*witness { return f.witnesses[:f.total] }
+// serving returns the replicas that have a shard.
+func (f *fleet) serving() []*auditedReplica { return f.replicas[:f.total] }
 
-// plan is that of one replica; down is the one that another stands in for, -1 for none.
+// plan returns the plan of one replica. down is the replica that another one stands in for, or -1.
 func (f *fleet) plan(ordinal, active, target, down int) shard.Plan {
 	p := shard.Plan{Ordinal: ordinal, Active: active, Target: target, Standby: true}
 	p.ServesNeighbour = ordinal < active && down >= 0 && (down+1)%active == ordinal
@@ -41,18 +43,18 @@ func (f *fleet) plan(ordinal, active, target, down int) shard.Plan {
 	return p
 }
 
-// follow has all replicas follow their plans, and waits until they serve by them.
+// follow gives all replicas their plans, and waits until they serve by them.
 func (f *fleet) follow(active, target, down int) {
 	f.c.t.Helper()
-	for ordinal, w := range f.witnesses {
+	for ordinal, w := range f.replicas {
 		p := f.plan(ordinal, active, target, down)
 		w.Follow(p)
-		eventually(f.c.t, "it serves by the plan", func() bool { return w.shows(p) })
-		w.reads(p, w.since)
+		eventually(f.c.t, "the replica serves by its plan", func() bool { return w.servesPlan(p) })
+		w.expect(p, w.since)
 	}
 }
 
-// listed is what every list that begins from here shows.
+// listed returns the position that every list from now on includes.
 func (f *fleet) listed() history.Position {
 	if f.stale {
 		return nil
@@ -60,80 +62,81 @@ func (f *fleet) listed() history.Position {
 	return f.c.history.Now()
 }
 
-// change changes the fleet in one way or another, while objects change too. Of five changes each is there.
+// change makes one change of the fleet, while objects change. Every five changes include each kind.
 func (f *fleet) change() {
 	f.c.t.Helper()
 	if len(f.next) == 0 {
-		f.next = []string{"reshard", "reshard", "cover", "cover", "reload"}
+		f.next = []string{"reshard", "reshard", "standby", "standby", "reload"}
 		f.c.random.Shuffle(len(f.next), func(i, j int) { f.next[i], f.next[j] = f.next[j], f.next[i] })
 	}
 	what := f.next[0]
 	f.next = f.next[1:]
 	switch what {
 	case "reshard":
-		f.reshard(2 + (f.total-2+1+f.c.random.IntN(len(f.witnesses)-2))%(len(f.witnesses)-1)) // another number, 2 at least
-	case "cover":
-		f.cover(f.c.random.IntN(f.total))
+		f.reshard(2 + (f.total-2+1+f.c.random.IntN(len(f.replicas)-2))%(len(f.replicas)-1)) // another number, at least 2
+	case "standby":
+		f.standIn(f.c.random.IntN(f.total))
 	case "reload":
 		f.reload(f.c.random.IntN(f.total))
 	}
 }
 
-// count notes which objects another replica shows than before.
+// count counts the objects that another replica serves than before.
 func (f *fleet) count(change string, before map[history.Key]int) {
-	for key, ordinal := range f.shown() {
+	for key, ordinal := range f.servedBy() {
 		if was, there := before[key]; there && was != ordinal {
 			f.moved[change]++
 		}
 	}
 }
 
-// shown says which replica shows each object, the last one if there are two.
-func (f *fleet) shown() map[history.Key]int {
+// servedBy returns the replica that serves each object, or the last one of several.
+func (f *fleet) servedBy() map[history.Key]int {
 	all := map[history.Key]int{}
 	for ordinal, w := range f.serving() {
-		for key := range w.page() {
+		for key := range w.exposition() {
 			all[key] = ordinal
 		}
 	}
 	return all
 }
 
-// tried fails unless the fleet has been through all changes, and they had objects move.
-func (f *fleet) tried() {
+// requireCoverage fails the test unless each kind of change was made, and objects have moved.
+func (f *fleet) requireCoverage() {
 	f.c.t.Helper()
-	for _, what := range []string{"resharded", "covered", "reloaded"} {
+	for _, what := range []string{"reshard", "standby", "reload"} {
 		if f.changes[what] == 0 {
-			f.c.t.Errorf("the fleet was never %s: %v", what, f.changes)
+			f.c.t.Errorf("no change of kind %s was made: %v", what, f.changes)
 		}
 	}
-	for _, what := range []string{"resharded", "covered"} {
+	for _, what := range []string{"reshard", "standby"} {
 		if f.moved[what] == 0 {
-			f.c.t.Errorf("no object has changed its replica when the fleet was %s: %v", what, f.moved)
+			f.c.t.Errorf("no object has moved to another replica with %s: %v", what, f.moved)
 		}
 	}
 	f.c.t.Logf("%v; objects that moved: %v", f.changes, f.moved)
 }
 
+// reshard changes the number of replicas.
 func (f *fleet) reshard(next int) {
 	f.c.t.Helper()
-	f.changes["resharded"]++
-	before := f.shown()
+	f.changes["reshard"]++
+	before := f.servedBy()
 	listed := f.listed()
-	gained := map[*witness]shard.Ranges{}
-	for ordinal, w := range f.witnesses {
+	added := map[*auditedReplica]shard.Ranges{}
+	for ordinal, w := range f.replicas {
 		held, holds := f.plan(ordinal, f.total, f.total, -1).Shards().All(), f.plan(ordinal, f.total, next, -1).Shards().All()
 		if more := holds.Difference(held); len(more) > 0 {
-			gained[w] = more
+			added[w] = more
 		}
 	}
 	f.follow(f.total, next, -1)
-	f.await("all hold what comes", func() bool {
-		return !slices.ContainsFunc(f.witnesses[:max(f.total, next)], func(w *witness) bool {
-			return !w.Holds(f.plan(slices.Index(f.witnesses, w), f.total, next, -1)).All
+	f.await("all replicas hold the target table", func() bool {
+		return !slices.ContainsFunc(f.replicas[:max(f.total, next)], func(w *auditedReplica) bool {
+			return !w.Holds(f.plan(slices.Index(f.replicas, w), f.total, next, -1)).All
 		})
 	})
-	for w, ranges := range gained { // and listed, but nothing else
+	for w, ranges := range added { // these are the only ranges that were listed
 		w.since = nil
 		if !f.stale {
 			w.since = f.c.history.Gained(w.since, listed, ranges.Contains)
@@ -141,40 +144,40 @@ func (f *fleet) reshard(next int) {
 	}
 	f.total = next
 	f.follow(next, next, -1)
-	f.count("resharded", before)
+	f.count("reshard", before)
 }
 
-// await has objects change until something is so.
+// await changes objects until ok returns true.
 func (f *fleet) await(what string, ok func() bool) {
 	f.c.t.Helper()
 	eventually(f.c.t, what, func() bool {
-		f.c.live(20, f.serving()...)
+		f.c.churn(20, f.serving()...)
 		return ok()
 	})
 }
 
-func (f *fleet) cover(down int) {
+// standIn makes the next replica serve the shard of one that is down.
+func (f *fleet) standIn(down int) {
 	f.c.t.Helper()
-	f.changes["covered"]++
-	before := f.shown()
+	f.changes["standby"]++
+	before := f.servedBy()
 	f.follow(f.total, f.total, down)
-	f.count("covered", before)
-	f.c.live(200, f.serving()...)
+	f.count("standby", before)
+	f.c.churn(200, f.serving()...)
 	f.follow(f.total, f.total, -1)
 }
 
-// reload replaces a replica as a change of the configuration does: by another one
-// that has listed everything.
+// reload replaces a replica by one with the other view, as a change of the configuration does.
 func (f *fleet) reload(ordinal int) {
 	f.c.t.Helper()
-	f.changes["reloaded"]++
-	before, listed := f.witnesses[ordinal], f.listed()
-	next := f.c.witness(1-before.view, nil)
+	f.changes["reload"]++
+	before, listed := f.replicas[ordinal], f.listed()
+	next := f.c.startAudited(1-before.view, nil)
 	p := f.plan(ordinal, f.total, f.total, -1)
 	next.Follow(p)
-	f.await("the new configuration is held", func() bool { return next.Holds(p).All })
+	f.await("the new replica holds its plan", func() bool { return next.Holds(p).All })
 	next.since = listed
-	next.reads(p, listed)
-	f.witnesses[ordinal] = next
+	next.expect(p, listed)
+	f.replicas[ordinal] = next
 	before.stop()
 }

@@ -5,59 +5,59 @@ import (
 	"time"
 )
 
-// latePoll is how often the loop looks after kinds that do not block readiness.
-const latePoll = time.Second
+// overduePoll is how often the loop polls kinds that block neither readiness nor a change of shard.
+const overduePoll = time.Second
 
-// waitFrom notes that the kind begins to list at that time. A kind that has been incomplete
-// since before goes on being so, and gets no further grace period.
-func (r *Replica) waitFrom(k *kind, now time.Time) {
+// startWaiting notes that the kind begins to list. A kind that is still incomplete from before
+// keeps its first start, and gets no further grace period.
+func (r *Replica) startWaiting(k *kind, now time.Time) {
 	complete := k.complete()
 	k.mu.Lock()
-	if complete || k.waitingSince.IsZero() {
-		k.waitingSince = now
+	if complete || k.incompleteSince.IsZero() {
+		k.incompleteSince = now
 	}
 	k.mu.Unlock()
 	if complete {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		k.exempt = false
+		r.removeExemption(k)
 	}
 }
 
-// waitForNothing notes that the kind has nothing to list. What comes after that is
-// waited for as at the start.
-func (r *Replica) waitForNothing(k *kind) {
+// stopWaiting notes that the kind has nothing to list. Its next list gets a full grace period.
+func (r *Replica) stopWaiting(k *kind) {
 	k.mu.Lock()
-	k.waitingSince = time.Time{}
+	k.incompleteSince = time.Time{}
 	k.mu.Unlock()
+	r.removeExemption(k)
+}
+
+func (r *Replica) removeExemption(k *kind) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k.exempt = false
 }
 
-// overdue reports whether the kind is a custom one that has been incomplete for the grace
-// period.
+// overdue reports whether the kind is a custom one that has been incomplete for the grace period.
 func (k *kind) overdue(grace time.Duration) bool {
 	return k.Custom && grace > 0 && !k.complete() && k.graceLeft(grace) <= 0
 }
 
-// graceLeft is what is left of the grace period; all of it before anything was asked for.
+// graceLeft returns the rest of the grace period. It is the whole period before the kind is listed.
 func (k *kind) graceLeft(grace time.Duration) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.waitingSince.IsZero() {
+	if k.incompleteSince.IsZero() {
 		return grace
 	}
-	return grace - time.Since(k.waitingSince)
+	return grace - time.Since(k.incompleteSince)
 }
 
-// exemptOverdue ends the wait for custom kinds that are overdue: one of them, whose
-// conversion webhook fails for example, must not keep a fleet from being scaled. A kind
-// that was never shown is late from then on. One that is shown stays so: it shows what it
-// holds of the replica's shard, and what it has gained once that is listed.
+// exemptOverdue ends the wait for custom kinds that are overdue: a single failing conversion
+// webhook, for example, must not block the scaling of a fleet. An overdue kind that has never been
+// visible becomes warming. A visible one stays visible: it shows the objects of the shard that are
+// held, and those of added ranges once they are listed.
 //
-// No kind is exempt before something was listed, since an API server that is away is no
-// fault of a custom kind.
+// No kind is exempt before any kind was listed: an unavailable API server is not the fault of a
+// custom kind.
 func (r *Replica) exemptOverdue() {
 	kinds := r.current()
 	if !slices.ContainsFunc(kinds, func(k *kind) bool { return k.status().Synced }) {
@@ -71,12 +71,13 @@ func (r *Replica) exemptOverdue() {
 		k.warming, k.exempt = !r.ready, r.ready
 		r.mu.Unlock()
 		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
-			"grace_period", r.options.CustomGrace, "on_page", !k.warming, "err", k.lastError(k.status().Phase))
+			"grace_period", r.options.CustomGrace, "visible", !k.warming, "err", k.lastError(k.status().Phase))
 	}
 }
 
-// showReady makes visible the late kinds that are complete by now, and has excused ones waited for again.
-func (r *Replica) showReady() {
+// showComplete makes warming kinds visible that are complete now, and ends the exemption of
+// complete ones.
+func (r *Replica) showComplete() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
@@ -91,15 +92,21 @@ func (r *Replica) showReady() {
 	}
 }
 
-// inProgress reports whether something has begun that is not complete, and whether that is
-// worth to be looked after often.
-func (r *Replica) inProgress() (is, often bool) {
+// pollInterval returns how often the loop must look at the kinds: 0 if none is incomplete.
+func (r *Replica) pollInterval() time.Duration {
+	if r.appliedPlan.Load() == nil {
+		return syncPoll
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	often = r.appliedPlan.Load() == nil
+	interval := time.Duration(0)
 	for _, k := range r.kinds {
-		is = is || k.warming || k.exempt
-		often = often || k.warming && !k.overdue(r.options.CustomGrace)
+		if k.warming && !k.overdue(r.options.CustomGrace) {
+			return syncPoll
+		}
+		if k.warming || k.exempt {
+			interval = overduePoll
+		}
 	}
-	return is || often, often
+	return interval
 }

@@ -13,22 +13,21 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// brokenPods has the API server answer 500 to what is asked of pods, as it does while the
-// conversion webhook of a custom resource fails.
-func (w *world) brokenPods(asked func(*http.Request) bool) {
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/pods") || !asked(r) {
+// failPods makes the API server answer requests for pods with 500 if broken returns true, as it
+// does while the conversion webhook of a custom resource fails.
+func (w *world) failPods(broken func(*http.Request) bool) {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") || !broken(r) {
 			return false
 		}
 		http.Error(rw, "conversion webhook failed", http.StatusInternalServerError)
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 }
 
-// halfPods has the API server answer only the first page of a list of pods, and no watch.
-func (w *world) halfPods() {
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+// servePodsPartly makes the API server answer only the first page of a list of pods, and no watch.
+func (w *world) servePodsPartly() {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/pods") {
 			return false
 		}
@@ -42,13 +41,12 @@ func (w *world) halfPods() {
 		page.URL.RawQuery = q.Encode()
 		w.cluster.Handler().ServeHTTP(rw, page)
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 }
 
 func anyRequest(*http.Request) bool { return true }
 
-// graceWorld starts replicas in simulated time that take pods for custom resources.
+// graceWorld starts replicas in simulated time, for which pods are a custom resource.
 func graceWorld(t *testing.T) (w *world, start func(change func(*Options)) *run) {
 	network := newPipes()
 	w = plannedWorldOn(t, network)
@@ -67,49 +65,50 @@ func graceWorld(t *testing.T) (w *world, start func(change func(*Options)) *run)
 	}
 }
 
-func (r *run) overduePods() float64 {
+func (r *run) podsOverdue() float64 {
 	return r.value("statefleet_custom_resource_overdue", "resource", "pods")
 }
 
-// TestBrokenCustomResourceDoesNotKeepAReplicaFromServing: it is on the page once it is listed, as a whole.
-func TestBrokenCustomResourceDoesNotKeepAReplicaFromServing(t *testing.T) {
+// TestBrokenCustomResourceDoesNotBlockReadiness checks that an overdue kind does not block
+// readiness, and becomes visible all at once when it is listed.
+func TestBrokenCustomResourceDoesNotBlockReadiness(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
-		w.halfPods()
+		w.servePodsPartly()
 		r := start(nil)
 		r.assign(0, 1)
 		time.Sleep(50 * time.Second)
 		if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "pods (waits for 10s at most)") {
 			t.Errorf("after 50 seconds: %v", err)
 		}
-		if r.overduePods() != 0 {
+		if r.podsOverdue() != 0 {
 			t.Error("overdue within the grace period")
 		}
 		time.Sleep(11 * time.Second)
-		if err := r.Ready(); err != nil || r.overduePods() != 1 {
-			t.Fatalf("after the grace period: %v, overdue %v", err, r.overduePods())
+		if err := r.Ready(); err != nil || r.podsOverdue() != 1 {
+			t.Fatalf("after the grace period: %v, overdue %v", err, r.podsOverdue())
 		}
-		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held != 100 || shown != 0 {
-			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
+		if held, shown := r.podsHeld(), len(podsIn(r.samples())); held != 100 || shown != 0 {
+			t.Errorf("%d pods are held and %d visible, want those of the first page and none", held, shown)
 		}
 		if !r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
-			t.Error("the fleet waits for it")
+			t.Error("the plan does not count as held")
 		}
-		w.bend.Store(nil)
+		w.intercept(nil)
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-			if n := len(podsOn(r.samples())); n != 0 && n != planned {
-				t.Fatalf("%d pods of %d are on the page", n, planned)
+			if n := len(podsIn(r.samples())); n != 0 && n != planned {
+				t.Fatalf("%d pods are visible, want none or %d", n, planned)
 			}
 		}
-		r.serves(0, 1)
-		if r.overduePods() != 0 {
-			t.Error("overdue, though it is listed")
+		r.wantServes(0, 1)
+		if r.podsOverdue() != 0 {
+			t.Error("overdue although the kind is listed")
 		}
 	})
 }
 
-// TestOnlyCustomResourcesHaveAGracePeriod: a page without the objects of a built-in kind is not served, nor is one with
-// nothing.
+// TestOnlyCustomResourcesHaveAGracePeriod checks that the replica does not become ready without a
+// built-in kind, nor without any kind.
 func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"built-in":           func(o *Options) { o.Kinds = builtinCopy(o.Kinds) },
@@ -119,17 +118,17 @@ func TestOnlyCustomResourcesHaveAGracePeriod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				w, start := graceWorld(t)
-				w.brokenPods(anyRequest)
+				w.failPods(anyRequest)
 				r := start(change)
 				r.assign(0, 1)
 				time.Sleep(3 * time.Minute)
 				if r.Ready() == nil || r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
 					t.Error("ready without the kind")
 				}
-				w.bend.Store(nil)
+				w.intercept(nil)
 				time.Sleep(15 * time.Second) // the longest pause between two requests
 				r.waitReady()
-				r.serves(0, 1)
+				r.wantServes(0, 1)
 			})
 		})
 	}
@@ -143,10 +142,10 @@ func builtinCopy(kinds []Kind) []Kind {
 	return kinds
 }
 
-// TestBrokenCustomResourceDoesNotHoldAChangeOfShardUp: after the switch the page has what the replica held of its shard
-// before, which is no other replica's any more, and the rest once it is listed.
-func TestBrokenCustomResourceDoesNotHoldAChangeOfShardUp(t *testing.T) {
-	for name, asked := range map[string]func(*http.Request) bool{
+// TestBrokenCustomResourceDoesNotBlockReshard checks that after the switch the exposition has those
+// objects of the new shard that the replica held before, and the others once they are listed.
+func TestBrokenCustomResourceDoesNotBlockReshard(t *testing.T) {
+	for name, broken := range map[string]func(*http.Request) bool{
 		"lists":             func(r *http.Request) bool { return r.URL.Query().Get("limit") != "" },
 		"lists and watches": anyRequest,
 	} {
@@ -160,44 +159,44 @@ func TestBrokenCustomResourceDoesNotHoldAChangeOfShardUp(t *testing.T) {
 					w.pod(i, "n1")
 				}
 				time.Sleep(10 * time.Second)
-				w.brokenPods(asked)
+				w.failPods(broken)
 				w.cluster.CloseWatches()
 				r.Follow(plan(0, 3, 2))
 				time.Sleep(58 * time.Second)
 				if r.Holds(plan(0, 3, 2)).All {
-					t.Error("the fleet does not wait for the custom resource within the grace period")
+					t.Error("the plan counts as held within the grace period")
 				}
-				r.serves(0, 3)
+				r.wantServes(0, 3)
 				time.Sleep(3 * time.Second)
 				if !r.Holds(plan(0, 3, 2)).All {
-					t.Error("the fleet waits for the custom resource after the grace period")
+					t.Error("the plan does not count as held after the grace period")
 				}
-				r.serves(0, 3)
+				r.wantServes(0, 3)
 				r.Follow(plan(0, 2, 2))
 				time.Sleep(time.Second)
 				stays := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
 				next := expected(shard.Assignment{Ordinal: 0, Total: 2}, planned)
 				maps.DeleteFunc(stays, func(uid string, _ bool) bool { return !next[uid] })
-				if got := podsOn(r.samples()); !maps.Equal(got, stays) || len(stays) == len(next) {
-					t.Errorf("%d pods are on the page, want the %d of %d that the replica had", len(got), len(stays), len(next))
+				if got := podsIn(r.samples()); !maps.Equal(got, stays) || len(stays) == len(next) {
+					t.Errorf("%d pods are visible, want the %d of %d that the replica held before", len(got), len(stays), len(next))
 				}
-				if r.overduePods() != 1 {
-					t.Error("no self-metric says that the custom resource is overdue")
+				if r.podsOverdue() != 1 {
+					t.Error("statefleet_custom_resource_overdue is not 1")
 				}
-				w.bend.Store(nil)
+				w.intercept(nil)
 				time.Sleep(time.Minute)
-				r.serves(0, 2)
-				if r.overduePods() != 0 {
-					t.Error("overdue, though it is listed")
+				r.wantServes(0, 2)
+				if r.podsOverdue() != 0 {
+					t.Error("overdue although the kind is listed")
 				}
 			})
 		})
 	}
 }
 
-// TestCustomResourceThatWasOverdueIsWaitedForAgain: a later change of shard gives it another grace period, but not
-// before it was complete.
-func TestCustomResourceThatWasOverdueIsWaitedForAgain(t *testing.T) {
+// TestGracePeriodRestartsOnceTheKindWasComplete checks that a kind gets another grace period at a
+// later change of shard only if it was complete meanwhile.
+func TestGracePeriodRestartsOnceTheKindWasComplete(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
 		r := start(nil)
@@ -206,83 +205,83 @@ func TestCustomResourceThatWasOverdueIsWaitedForAgain(t *testing.T) {
 		lists := func(r *http.Request) bool {
 			return r.URL.Query().Get("limit") != "" || r.URL.Query().Get("sendInitialEvents") != ""
 		}
-		w.brokenPods(lists)
+		w.failPods(lists)
 		r.Follow(plan(0, 4, 3))
 		time.Sleep(61 * time.Second)
 		r.Follow(plan(0, 3, 2))
 		time.Sleep(10 * time.Second)
 		if !r.Holds(plan(0, 3, 2)).All {
-			t.Error("it has another grace period, though it was not complete since")
+			t.Error("another grace period for a kind that was not complete meanwhile")
 		}
-		w.bend.Store(nil)
+		w.intercept(nil)
 		time.Sleep(time.Minute)
 		r.Follow(plan(0, 2, 2))
 		time.Sleep(time.Second)
-		r.serves(0, 2)
-		w.brokenPods(lists)
+		r.wantServes(0, 2)
+		w.failPods(lists)
 		r.Follow(plan(0, 2, 1))
 		time.Sleep(50 * time.Second)
 		if r.Holds(plan(0, 2, 1)).All {
-			t.Error("it is not waited for, though it was complete")
+			t.Error("no grace period for a kind that was complete")
 		}
 	})
 }
 
-// TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart: whatever was before, it shows all of the kind or
-// nothing.
-func TestReplicaThatOwnedNothingWaitsForABrokenCustomResourceAsAtItsStart(t *testing.T) {
+// TestGracePeriodRestartsAfterIdle checks a replica that gets a shard again after it had none: it
+// waits for a broken kind as at its start, and then shows the whole kind or nothing of it.
+func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
 		r := start(nil)
 		r.Follow(plan(2, 5, 5))
 		r.waitReady()
-		w.halfPods()
+		w.servePodsPartly()
 		r.Follow(plan(2, 5, 4))
 		time.Sleep(61 * time.Second)
-		if !r.Holds(plan(2, 5, 4)).All || r.overduePods() != 1 {
-			t.Error("it is waited for after the grace period")
+		if !r.Holds(plan(2, 5, 4)).All || r.podsOverdue() != 1 {
+			t.Error("the plan does not count as held after the grace period")
 		}
 		r.Follow(plan(2, 2, 2))
 		time.Sleep(5 * time.Minute)
-		if r.overduePods() != 0 {
-			t.Error("overdue, though nothing is asked for")
+		if r.podsOverdue() != 0 {
+			t.Error("overdue although the replica is idle")
 		}
 		r.Follow(plan(2, 2, 3))
 		time.Sleep(55 * time.Second)
 		if r.Holds(plan(2, 2, 3)).All {
-			t.Error("the fleet does not wait within the grace period")
+			t.Error("the plan counts as held within the grace period")
 		}
 		time.Sleep(10 * time.Second)
 		r.Follow(plan(2, 3, 3))
 		r.waitReady()
-		if held, shown := r.podsHeld(), len(podsOn(r.samples())); held == 0 || shown != 0 {
-			t.Errorf("%d pods of the first page are held, %d are on the page", held, shown)
+		if held, shown := r.podsHeld(), len(podsIn(r.samples())); held == 0 || shown != 0 {
+			t.Errorf("%d pods are held and %d visible, want those of the first page and none", held, shown)
 		}
 		all := len(expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
-		w.bend.Store(nil)
+		w.intercept(nil)
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-			if n := len(podsOn(r.samples())); n != 0 && n != all {
-				t.Fatalf("%d pods of %d are on the page", n, all)
+			if n := len(podsIn(r.samples())); n != 0 && n != all {
+				t.Fatalf("%d pods are visible, want none or %d", n, all)
 			}
 		}
-		r.serves(2, 3)
+		r.wantServes(2, 3)
 	})
 }
 
-// TestReadinessTellsWhatIsForbidden and for how much longer that is waited for.
-func TestReadinessTellsWhatIsForbidden(t *testing.T) {
+// TestReadinessErrorNamesForbiddenKinds checks that the error also has the rest of the grace
+// period.
+func TestReadinessErrorNamesForbiddenKinds(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
 		var kinds string
-		bend := func(rw http.ResponseWriter, r *http.Request) bool {
+		w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 			return strings.HasSuffix(r.URL.Path, kinds) && refuse(rw)
-		}
-		w.bend.Store(&bend)
+		})
 		r := start(nil)
 		r.assign(0, 1)
 		time.Sleep(11 * time.Second)
 		if err := fmt.Sprint(r.Ready()); !strings.Contains(err, "nodes (forbidden)") || !strings.Contains(err, "jobs (forbidden)") {
-			t.Errorf("while all is forbidden: %s", err)
+			t.Errorf("while all kinds are forbidden: %s", err)
 		}
 		kinds = "/jobs"
 		r = start(nil)

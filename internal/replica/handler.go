@@ -9,7 +9,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// maxIdleLines bounds the buffer that is kept from one object to the next, in bytes.
+// maxIdleLines is the largest buffer, in bytes, that is kept from one object to the next.
 const maxIdleLines = 1 << 20
 
 // handler stores what one Reflector reads. See admission.go for what it accepts.
@@ -20,9 +20,9 @@ type handler struct {
 	lines      resources.Lines
 
 	newestList        uint64        // highest version of a list
-	completeAt        uint64        // the same while everything that was listed is stored; else 0
-	held              *shard.Ranges // when the list was complete
-	rejectedSinceList bool          // an object found no room since the last list
+	completeAt        uint64        // equals newestList while all listed objects are stored; else 0
+	held              *shard.Ranges // the ranges that were held when the list was complete
+	rejectedSinceList bool          // an object was rejected since the last list
 }
 
 // Put implements watch.Handler.
@@ -31,7 +31,7 @@ func (h *handler) Put(o watch.Object) (accepted bool) {
 	return h.accept(o, v) != overLimit
 }
 
-// accept stores a version of an object unless there is a reason against it, and counts the outcome.
+// accept stores a version of an object if admit allows it, and counts the outcome.
 func (h *handler) accept(o watch.Object, v store.Version) outcome {
 	k := h.kind
 	if k.limits.any() {
@@ -60,7 +60,7 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	if !ok {
 		return overLimit
 	}
-	k.familiesOmitted(o, v.ID, &h.lines)
+	k.recordOmitted(o, v.ID, &h.lines)
 	result := unchanged
 	if k.putLines(o, store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source}, &h.lines) {
 		result = changed
@@ -78,14 +78,14 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	return result
 }
 
-// render makes the lines of an object, and removes an object that cannot be rendered: its last
-// good state would pass for the present one.
+// render renders an object's lines. It removes an object that cannot be rendered, because its last
+// good state would look like the present one.
 func (h *handler) render(o watch.Object, id store.ID) (ok bool) {
 	k := h.kind
 	h.lines.Limit = int(k.limits.text())
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &h.lines); err != nil {
 		k.store.Delete(id)
-		k.notRendered(o, err)
+		k.logRenderError(o, err)
 		return false
 	}
 	k.counters.skippedSamples.Add(float64(h.lines.Skipped))
@@ -96,8 +96,8 @@ func (h *handler) render(o watch.Object, id store.ID) (ok bool) {
 	return true
 }
 
-// makeRoom evicts an object of another namespace if the limits ask for it, and returns the totals
-// before the lines are stored. It rejects an object whose text fits nowhere.
+// makeRoom evicts an object of another namespace if the limits require it, and returns the store's
+// totals before the lines are stored. It rejects an object whose text does not fit.
 func (h *handler) makeRoom(o watch.Object, id store.ID) (before store.Stats, ok bool) {
 	k := h.kind
 	if !k.limits.any() {
@@ -119,20 +119,20 @@ func (h *handler) makeRoom(o watch.Object, id store.ID) (before store.Stats, ok 
 	return k.store.Stats(), true
 }
 
-// reject removes an object whose text finds no room, and frees its name.
+// reject removes an object whose text exceeds a limit, and frees its name.
 func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
 	k := h.kind
 	k.store.Delete(id)
 	k.releaseName(o, id)
-	k.rejected[h.source].note(textBytes)
+	k.rejected[h.source].record(textBytes)
 }
 
-// noteRejected notes that an object found no room.
+// noteRejected notes that an object was left out because of a limit.
 func (h *handler) noteRejected(o watch.Object) {
 	k := h.kind
-	h.completeAt, h.rejectedSinceList = 0, true // an object that is not stored may exist
+	h.completeAt, h.rejectedSinceList = 0, true // from now on, an object may exist that is not stored
 	k.logFirstRejected.Do(func() {
-		k.logger.Warn("a limit is reached and an object is left out; further ones are only counted",
+		k.logger.Warn("an object is left out because a limit is reached; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
 	})
 }
@@ -142,10 +142,10 @@ func (h *handler) Delete(o watch.Object) {
 	k := h.kind
 	v := store.Version{ID: k.id(o), Version: watch.ParseVersion(o.ResourceVersion)}
 	if k.tombstones.covers(v.ID, v.Version) {
-		return // so it is not stored either, or expires
+		return // it has been removed before, or expires
 	}
 	if k.holdDeleted > 0 {
-		h.accept(o, v) // its last state
+		h.accept(o, v) // the last state of the object stays visible
 	}
 	if !k.tombstones.add(v, k.listsAddition()) {
 		k.cancelAdditions()
@@ -157,7 +157,7 @@ func (h *handler) Delete(o watch.Object) {
 	}
 	k.releaseName(o, v.ID)
 	k.store.Delete(v.ID)
-	k.noteGone(v.ID)
+	k.removeFromShares(v.ID)
 }
 
 // Replace implements watch.Handler.
@@ -166,13 +166,13 @@ func (h *handler) Replace(all []watch.ObjectRef, resourceVersion string) {
 	version := watch.ParseVersion(resourceVersion)
 	k.counters.pruned.Add(float64(k.store.Retain(h.source, version, k.ids(all))))
 	if version != 0 && version < h.newestList {
-		k.subject.Soon() // the list is from a cache that is behind, or versions have gone back
+		k.subject.Soon() // the list came from a stale cache, or resource versions have gone back
 	}
 	h.newestList = max(h.newestList, version)
 	h.completeAt = h.newestList
 	held := k.held()
 	if held != h.held || h.rejectedSinceList {
-		h.completeAt = 0 // not everything that was listed is stored
+		h.completeAt = 0 // not all listed objects are stored
 	}
 	if !h.rejectedSinceList {
 		k.rejected[h.source].clear()

@@ -5,132 +5,41 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/http/httptest"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
 
-// world is a simulated cluster behind a server that a test may bend.
-type world struct {
-	t       *testing.T
-	cluster *simulator.Cluster
-	server  *httptest.Server
-	backoff wait.Backoff
-	bend    atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
-}
-
-func newWorld(t *testing.T) *world { return newWorldOn(t, nil) }
-
-// soon spaces requests so that no test waits long for the next one.
-func soon() wait.Backoff {
-	return wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 100, Cap: 100 * time.Millisecond}
-}
-
-// newWorldOn has its API server listen there; nil is a port of loopback. Elsewhere time is simulated, and
-// requests are spaced as in the program.
-func newWorldOn(t *testing.T, listener net.Listener) *world {
-	w := &world{t: t, cluster: simulator.New(simulator.Options{})}
-	if listener == nil {
-		w.backoff = soon()
-	}
-	handler := w.cluster.Handler()
-	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if bend := w.bend.Load(); bend == nil || !(*bend)(rw, r) {
-			handler.ServeHTTP(rw, r)
-		}
-	}))
-	if listener != nil {
-		_ = w.server.Listener.Close()
-		w.server.Listener = listener
-	}
-	w.server.Start()
-	t.Cleanup(func() {
-		w.server.CloseClientConnections()
-		w.server.Close()
-	})
-	return w
-}
-
-func (w *world) pod(i int, node string) {
-	w.t.Helper()
-	w.put(&corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("ns%d", i%3), Name: fmt.Sprintf("p%d", i), UID: uid(i)},
-		Spec:       corev1.PodSpec{NodeName: node},
-	})
-}
-
-func (w *world) put(o simulator.Object) {
-	w.t.Helper()
-	if err := w.cluster.Put(o); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) removePod(i int) {
-	w.t.Helper()
-	if err := w.cluster.Delete(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("ns%d", i%3), Name: fmt.Sprintf("p%d", i)}}); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// listsPods has the server answer lists of pods with this text, and refuse watches of
-// them.
-func (w *world) listsPods(list string) {
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/pods") {
-			return false
-		}
-		if r.URL.Query().Get("watch") != "" {
-			http.Error(rw, "no", http.StatusUnprocessableEntity)
-			return true
-		}
-		rw.Header().Set("Content-Type", "application/json")
-		_, _ = rw.Write([]byte(list))
-		return true
-	}
-	w.bend.Store(&bend)
-}
-
-// uid is a UUID that looks as random as real ones, which the hash relies on.
-func uid(i int) types.UID {
-	r := rand.New(rand.NewPCG(uint64(i), 1))
-	return types.UID(fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", r.Uint32(), r.Uint32()>>16, r.Uint32()>>20, r.Uint32()>>20, r.Uint64()>>16))
-}
-
 // run is a replica that runs until the test ends.
 type run struct {
 	*Replica
 	t        *testing.T
 	registry *prometheus.Registry
-	stop     func() // before the test ends
+	stop     func() // ends the replica before the test ends
 }
 
-// verify has a replica compare each kind so often, and take so long for events on their way.
+// verify makes the replica verify each kind at this interval, with this grace for events in
+// transit.
 func (o *Options) verify(every, grace time.Duration) {
 	o.Verifier = verify.New(verify.Options{Every: every, Grace: grace, Metrics: o.Metrics.Verify()})
+}
+
+func podsOnly(o *Options) {
+	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
 }
 
 func (w *world) start(change func(*Options)) *run {
@@ -165,6 +74,37 @@ func (w *world) start(change func(*Options)) *run {
 	return &run{Replica: r, t: w.t, registry: registry, stop: stop}
 }
 
+// startUpdated starts a replica with one of three shards of the pods, and waits until its watch has
+// received an event of each pod.
+func (w *world) startUpdated(change func(*Options)) *run {
+	w.t.Helper()
+	r := w.start(func(o *Options) {
+		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" })
+		change(o)
+	})
+	r.Follow(plan(0, 3, 3))
+	r.waitReady()
+	for i := range planned {
+		w.pod(i, "n1")
+	}
+	eventually(w.t, "all pods on n1", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })
+	return r
+}
+
+// startVerified starts a replica that exports pods and verifies them all the time.
+func (w *world) startVerified(change func(*Options)) *run {
+	r := w.start(func(o *Options) {
+		podsOnly(o)
+		o.verify(time.Millisecond, time.Millisecond)
+		if change != nil {
+			change(o)
+		}
+	})
+	r.assign(0, 1)
+	r.waitReady()
+	return r
+}
+
 func builtin(t *testing.T, kinds []resources.Kind) []Kind {
 	t.Helper()
 	all, err := Builtin(kinds, resources.Filter{})
@@ -184,16 +124,16 @@ func (r *run) waitReady() {
 	eventually(r.t, "ready", func() bool { return r.Ready() == nil })
 }
 
-// samples returns the page's sample lines, sorted, none when there is no page; a
-// line that stands on it twice is an error.
+// samples returns the sorted sample lines of the exposition, or none if the replica does not serve.
+// A duplicate line fails the test.
 func (r *run) samples() []string {
 	r.t.Helper()
-	page, err := r.Collect(store.Text, func(string) bool { return true })
+	snapshot, err := r.Collect(store.Text, allKinds)
 	if err != nil {
 		return nil
 	}
 	var body bytes.Buffer
-	if err := page.WriteGzip(&body); err != nil {
+	if err := snapshot.WriteGzip(&body); err != nil {
 		r.t.Fatal(err)
 	}
 	z, err := gzip.NewReader(&body)
@@ -203,10 +143,10 @@ func (r *run) samples() []string {
 	return samplesOf(r.t, z)
 }
 
-func samplesOf(t *testing.T, page io.Reader) []string {
+func samplesOf(t *testing.T, exposition io.Reader) []string {
 	t.Helper()
 	var lines []string
-	for s := bufio.NewScanner(page); s.Scan(); {
+	for s := bufio.NewScanner(exposition); s.Scan(); {
 		if !strings.HasPrefix(s.Text(), "#") {
 			lines = append(lines, s.Text())
 		}
@@ -214,14 +154,14 @@ func samplesOf(t *testing.T, page io.Reader) []string {
 	sort.Strings(lines)
 	for i := 1; i < len(lines); i++ {
 		if lines[i] == lines[i-1] {
-			t.Fatalf("twice on the page: %s", lines[i])
+			t.Fatalf("duplicate line: %s", lines[i])
 		}
 	}
 	return lines
 }
 
-// podsOn returns the UIDs of the pods that the page shows.
-func podsOn(lines []string) map[string]bool {
+// podsIn returns the UIDs of the pods in an exposition.
+func podsIn(lines []string) map[string]bool {
 	uids := map[string]bool{}
 	for _, l := range lines {
 		if strings.HasPrefix(l, "kube_pod_info{") {
@@ -233,27 +173,28 @@ func podsOn(lines []string) map[string]bool {
 	return uids
 }
 
-// eventually polls until ok. Tests run side by side, so that one may wait for many.
+// eventually polls until ok returns true. The timeout is long because tests run in parallel.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	patience := 2 * time.Minute
-	if testing.Short() { // nothing else makes the machine slow
-		patience = 10 * time.Second
+	timeout := 2 * time.Minute
+	if testing.Short() {
+		timeout = 10 * time.Second
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("not in time: %s", what)
+	t.Fatalf("timeout: %s", what)
 }
 
-// rendered is how many versions of objects were decoded and stored.
+// rendered returns how many versions of objects were decoded and stored.
 func (r *run) rendered() float64 {
 	r.t.Helper()
 	return r.value("statefleet_updates_total", "result", "changed") + r.value("statefleet_updates_total", "result", "unchanged")
 }
 
+// value returns the sum of a self-metric over its series with this label value.
 func (r *run) value(name, label, value string) float64 {
 	r.t.Helper()
 	families, err := r.registry.Gather()
@@ -278,3 +219,52 @@ func (r *run) value(name, label, value string) float64 {
 	}
 	return sum
 }
+
+func (r *run) podsHeld() int {
+	return int(r.value("statefleet_objects", "resource", "pods") + r.value("statefleet_objects_hidden", "resource", "pods"))
+}
+
+func (r *run) podsRunOn(node string) bool {
+	return slices.ContainsFunc(r.samples(), func(l string) bool {
+		return strings.HasPrefix(l, "kube_pod_info{") && strings.Contains(l, `node="`+node+`"`)
+	})
+}
+
+func plan(ordinal, active, target int) shard.Plan {
+	return shard.Plan{Ordinal: ordinal, Active: active, Target: target}
+}
+
+func (r *run) waitHolds(p shard.Plan) {
+	r.t.Helper()
+	eventually(r.t, "all of the plan is held", func() bool { return r.Holds(p).All })
+}
+
+// wantServes fails the test unless the exposition has exactly the pods of a shard.
+func (r *run) wantServes(ordinal, total int) {
+	r.t.Helper()
+	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, planned)
+	if got := podsIn(r.samples()); !maps.Equal(got, want) {
+		r.t.Errorf("exposition has %d pods, want the %d of shard %d of %d", len(got), len(want), ordinal, total)
+	}
+}
+
+func (r *run) waitServes(total int) {
+	r.t.Helper()
+	want := expected(shard.Assignment{Ordinal: 0, Total: total}, planned)
+	eventually(r.t, "the shard is served", func() bool { return maps.Equal(podsIn(r.samples()), want) })
+}
+
+// expected returns the UIDs of the pods of a shard.
+func expected(a shard.Assignment, pods int) map[string]bool {
+	all := map[string]bool{}
+	for i := range pods {
+		if a.Ranges().Contains(shard.Hash(string(uid(i)))) {
+			all[string(uid(i))] = true
+		}
+	}
+	return all
+}
+
+func idOf(i int) store.ID { return store.NewID(string(uid(i)), "", "") }
+
+func allKinds(string) bool { return true }

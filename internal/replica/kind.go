@@ -14,37 +14,37 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// kind is a Kind at work: its store and the Reflectors that fill it. The fields
-// below mu change when the Reflectors are started again.
+// kind is a Kind with its store and the Reflectors that fill it. The fields below mu change when
+// the Reflectors are started again.
 type kind struct {
 	Kind
-	store              *store.Store
-	series             *series // nil: they all identify their object
-	limits             limits
-	room               sync.Mutex      // with limits: held while one Reflector finds room, which it must not take for another's
-	rejected           []*rejectedSize // by source
-	shares             shares          // with limits.objects; guarded by room
-	evicted            atomic.Bool     // an object has given place to one of another namespace
-	truncated          truncated
-	counters           *counters
-	logger             *slog.Logger
-	logFirstUnreadable sync.Once
-	logFirstPanic      sync.Once
-	broken             []sync.Once // by family
-	logFirstRejected   sync.Once
-	logFirstOversized  sync.Once
-	scopes             []scope
-	holdDeleted        time.Duration // how long a deleted object stays on the page
-	forbiddenGrace     time.Duration // how long a refusal is taken for one that passes
-	held               func() *shard.Ranges
-	subject            *verify.Subject
+	store               *store.Store
+	sharedSeries        *sharedSeries // nil if every series identifies its object
+	limits              limits
+	room                sync.Mutex      // with limits: held from the admission of an object until it is stored
+	rejected            []*rejectedSize // by Reflector
+	shares              shares          // of limits.objects; guarded by room
+	evicted             atomic.Bool     // an object was evicted for one of another namespace
+	truncated           truncated
+	counters            *counters
+	logger              *slog.Logger
+	logFirstRenderError sync.Once
+	logFirstPanic       sync.Once
+	logFirstFailure     []sync.Once // by family
+	logFirstRejected    sync.Once
+	logFirstTruncated   sync.Once
+	scopes              []scope
+	holdDeleted         time.Duration // how long a deleted object stays visible
+	forbiddenGrace      time.Duration // how long a refusal counts as transient
+	held                func() *shard.Ranges
+	subject             *verify.Subject
 
-	// warming is set on a kind that came while others were served already, or is
-	// overdue: it is not visible, and nothing waits for it, until it is complete. It
-	// belongs to the Replica's loop and is changed under the Replica's mutex.
+	// warming is set on a kind that was added while others were served, or that was overdue before the
+	// replica became ready. Until it is complete, it is not visible and nothing waits for it. Only the
+	// Replica's loop changes it, under the Replica's mutex.
 	warming bool
-	// excused is set on a custom kind that is shown, and has been incomplete for the
-	// grace period: a change of shard does not wait for it. It belongs to the loop, too.
+	// exempt is set on a visible custom kind that is overdue: a change of shard does not wait for it.
+	// Only the Replica's loop changes it, under the Replica's mutex.
 	exempt bool
 
 	names      names
@@ -52,9 +52,9 @@ type kind struct {
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
-	pendingAdditions int // Reflectors that do not hold their added ranges yet
+	pendingAdditions int // Reflectors whose addition is not complete
 	additions        map[*addition]bool
-	waitingSince     time.Time // since when something is missing that the API server has to list
+	incompleteSince  time.Time // zero before the first list, and while there is nothing to list
 	spawn            func(work func(ctx context.Context))
 	cancel           context.CancelFunc
 	running          *sync.WaitGroup
@@ -62,18 +62,18 @@ type kind struct {
 
 func (r *Replica) newKind(options Kind) *kind {
 	k := &kind{
-		Kind:           options,
-		store:          store.New(families(options.Renderer), r.budget),
-		series:         newSeries(options),
-		limits:         limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:       r.options.Metrics.counters(options.Name),
-		logger:         r.logger.With("resource", options.Name),
-		scopes:         r.options.scopes(options),
-		holdDeleted:    r.options.HoldDeleted,
-		forbiddenGrace: r.options.ForbiddenGrace,
-		held:           r.held.Load,
-		names:          newNames(),
-		broken:         make([]sync.Once, len(options.Renderer.Families())),
+		Kind:            options,
+		store:           store.New(families(options.Renderer), r.budget),
+		sharedSeries:    newSharedSeries(options),
+		limits:          limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:        r.options.Metrics.counters(options.Name),
+		logger:          r.logger.With("resource", options.Name),
+		scopes:          r.options.scopes(options),
+		holdDeleted:     r.options.HoldDeleted,
+		forbiddenGrace:  r.options.ForbiddenGrace,
+		held:            r.held.Load,
+		names:           newNames(),
+		logFirstFailure: make([]sync.Once, len(options.Renderer.Families())),
 	}
 	for range k.scopes {
 		k.rejected = append(k.rejected, new(rejectedSize))
@@ -82,7 +82,7 @@ func (r *Replica) newKind(options Kind) *kind {
 	return k
 }
 
-// families returns the store's view of the families that a renderer writes.
+// families returns the families of a renderer as the store needs them.
 func families(r Renderer) []store.Family {
 	all := make([]store.Family, 0, len(r.Families()))
 	for _, f := range r.Families() {
@@ -91,52 +91,56 @@ func families(r Renderer) []store.Family {
 	return all
 }
 
-// startReflectors starts the kind's Reflectors, one for each scope, after ending those
-// that run. They hold what r.held says, at every moment. Nothing is listed while
-// that is nothing, since no selector says so. Cached lists may be as old as the API
-// server's cache.
-func (r *Replica) startReflectors(ctx context.Context, k *kind, cached bool) {
+// startReflectors stops the kind's Reflectors and starts new ones, one for each scope. They always
+// hold the ranges of r.held. None is started while those are empty: there is no selector for
+// nothing. With allowStale, lists may be as old as the API server's cache.
+func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool) {
 	k.stop()
 	if len(*r.held.Load()) == 0 {
-		r.waitForNothing(k)
+		r.stopWaiting(k)
 		return
 	}
-	r.waitFrom(k, time.Now())
+	r.startWaiting(k, time.Now())
 	ctx, cancel := context.WithCancel(ctx)
-	var sources []*watch.Reflector
 	running := new(sync.WaitGroup)
-	var namespaces *namespaceSet
+	var reflectors []*watch.Reflector
+	for source := range k.scopes {
+		s := r.newReflector(k, source, allowStale)
+		reflectors = append(reflectors, s)
+		running.Go(func() { s.Run(ctx) })
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.reflectors, k.pendingAdditions, k.cancel, k.running = reflectors, 0, cancel, running
+	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
+	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
+}
+
+// newReflector returns the Reflector of one of the kind's scopes.
+func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Reflector {
+	h := &handler{kind: k, source: uint32(source), held: k.held()}
 	if k.Namespaced {
-		namespaces = r.namespaceSet
+		h.namespaces = r.namespaceSet
 	}
 	client := r.client
 	if k.JSON {
 		client = r.json
 	}
-	for i, sc := range k.scopes {
-		s := watch.New(watch.Options{
-			Client:         client,
-			Resource:       k.Resource,
-			Name:           k.Name,
-			Form:           k.Form,
-			Namespace:      sc.namespace,
-			FieldSelector:  sc.fieldSelector,
-			AllowStaleList: cached,
-			Selector:       func() string { return r.held.Load().Selector() },
-			Sharding:       r.options.Metrics.sharding,
-			Backoff:        r.options.Backoff,
-			Handler:        &handler{kind: k, namespaces: namespaces, source: uint32(i), held: k.held()},
-			Metrics:        r.options.Metrics.watch,
-			Logger:         r.logger,
-		})
-		sources = append(sources, s)
-		running.Go(func() { s.Run(ctx) })
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.reflectors, k.pendingAdditions, k.cancel, k.running = sources, 0, cancel, running
-	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
-	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
+	return watch.New(watch.Options{
+		Client:         client,
+		Resource:       k.Resource,
+		Name:           k.Name,
+		Form:           k.Form,
+		Namespace:      k.scopes[source].namespace,
+		FieldSelector:  k.scopes[source].fieldSelector,
+		AllowStaleList: allowStale,
+		Selector:       func() string { return r.held.Load().Selector() },
+		Sharding:       r.options.Metrics.sharding,
+		Backoff:        r.options.Backoff,
+		Handler:        h,
+		Metrics:        r.options.Metrics.watch,
+		Logger:         r.logger,
+	})
 }
 
 func (k *kind) currentReflectors() []*watch.Reflector {
@@ -145,7 +149,7 @@ func (k *kind) currentReflectors() []*watch.Reflector {
 	return k.reflectors
 }
 
-// stop ends the Reflectors and waits until nothing of them reaches the store.
+// stop ends the kind's goroutines and waits for them. Nothing reaches the store afterwards.
 func (k *kind) stop() {
 	k.mu.Lock()
 	cancel, running := k.cancel, k.running
@@ -156,9 +160,8 @@ func (k *kind) stop() {
 	}
 }
 
-// status returns the status of the Reflectors taken together. Of several, the
-// phase that is furthest from Synced counts, and the oldest event. One that was
-// complete is enough for there to be something.
+// status returns the status of all Reflectors together: the phase that is furthest from Synced, and
+// the oldest event. Synced is true if at least one Reflector was complete.
 func (k *kind) status() watch.Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -181,10 +184,9 @@ func (k *kind) status() watch.Status {
 	return all
 }
 
-// complete reports whether the store holds all that there is. Reflectors whose
-// resource the API server does not have are no reason to wait, nor are those that
-// it has refused for a while: one that has just started refuses what it allows
-// until it has read its roles.
+// complete reports whether the store holds all objects that can be listed. A resource that the API
+// server does not have counts as complete, and so does one that it refuses for longer than the
+// grace period: an API server refuses allowed requests until it has read its roles.
 func (k *kind) complete() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -8,20 +8,20 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// limits bound the objects of a kind; 0 means no bound. Held objects stay, and
-// what would go beyond is left out: so which objects are left out does not change
-// from one list to the next, and a list begins with the first by namespace and name.
-// Only a namespace that holds more objects than others gives place to them; see shares.
+// limits bound the objects of a kind; 0 means no limit. Held objects stay, and further ones are
+// left out. A list names objects in the order of namespace and name, so the same objects are left
+// out by each list. Only a namespace that holds more objects than others has some evicted; see
+// shares.
 type limits struct {
 	objects, bytes int64
-	object         int64 // bytes of a single object; there is always a bound
+	object         int64 // bytes of a single object; always limited
 }
 
 // any reports whether the kind has a limit on its objects or on their text.
 func (l limits) any() bool { return l.objects > 0 || l.bytes > 0 }
 
-// text is the bound on the text of an object. One of which more than the kind may hold is
-// asked is left out as a whole, since it would fill the kind's limit with a part of it.
+// text is the limit on the text of an object. It never exceeds the limit of the kind: an object
+// that reaches that one is left out whole, because its first families alone would fill it.
 func (l limits) text() int64 {
 	if l.bytes > 0 {
 		return min(l.bytes, l.object)
@@ -29,7 +29,7 @@ func (l limits) text() int64 {
 	return l.object
 }
 
-// tooLarge reports whether an object with these lines can never find room.
+// tooLarge reports whether the text of an object exceeds the limit of the whole kind.
 func (l limits) tooLarge(lines *resources.Lines) bool {
 	return len(lines.Omitted) > 0 && l.bytes > 0 && l.bytes < l.object
 }
@@ -39,16 +39,16 @@ func (l limits) fits(held store.Stats, lines *resources.Lines) bool {
 	return l.bytes == 0 || held.HeldTextBytes+int64(len(lines.Buf)) <= l.bytes
 }
 
-// objectsOnly reports whether there would be room if there were one object less.
+// objectsOnly reports whether one object less would make room.
 func (l limits) objectsOnly(s store.Stats) bool { return l.bytes == 0 || s.HeldTextBytes < l.bytes }
 
-// full reports whether an object that is not held finds no room.
+// full reports whether there is no room for an object that is not held.
 func (l limits) full(s store.Stats) bool {
 	return l.objects > 0 && int64(s.Objects+s.HiddenObjects) >= l.objects || l.bytes > 0 && s.HeldTextBytes >= l.bytes
 }
 
-// exceeded reports whether what was put last has taken the text beyond the bound.
-// An object that becomes no larger does not.
+// exceeded reports whether the last change has raised the text above the limit. An object that does
+// not grow never does.
 func (l limits) exceeded(before, after store.Stats) bool {
 	return l.bytes > 0 && after.HeldTextBytes > l.bytes && after.HeldTextBytes > before.HeldTextBytes
 }
@@ -63,13 +63,13 @@ func (k *kind) limitReached(s store.Stats) bool {
 	return k.limits.bytes > 0 && slices.ContainsFunc(k.rejected, func(r *rejectedSize) bool { return r.bytes.Load() > room })
 }
 
-// rejectedSize is the size of the smallest object of a Reflector whose text found no room, since
-// the last list but one; 0 for none. Text that is left out leaves room for less than it, so its
-// size is the only sign that --byte-limit is reached. Safe for concurrent use.
+// rejectedSize is the size of the smallest object of a Reflector that was rejected because of its
+// text, since the last list but one; 0 for none. The store never reaches --byte-limit exactly, so
+// this size tells whether the limit is reached. It is safe for concurrent use.
 type rejectedSize struct{ bytes atomic.Int64 }
 
-// note is called by one goroutine at a time.
-func (r *rejectedSize) note(bytes int64) {
+// record is called by one goroutine at a time.
+func (r *rejectedSize) record(bytes int64) {
 	if smallest := r.bytes.Load(); smallest == 0 || bytes < smallest {
 		r.bytes.Store(bytes)
 	}

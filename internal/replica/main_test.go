@@ -8,8 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The second handler sleeps until a millisecond after the last error of any test. Simulated
-	// time begins in the past, so that is years.
+	// The second handler sleeps until a millisecond after the last error. Simulated time begins in the
+	// past, so it would sleep for years after an error of another test.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	goleak.VerifyTestMain(m)
 }

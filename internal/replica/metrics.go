@@ -8,9 +8,9 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
-// Metrics are the self-metrics of a process. The numbers of stores and Reflectors
-// are those of the Replica that was shown last. They also carry what the process knows
-// of the API server's sharding, for the Replicas that follow one another.
+// Metrics are the self-metrics of a process. Those of stores and Reflectors come from the Replica
+// of the last SetSource. Metrics also keep what the process knows about the API server's sharding,
+// so that a Replica knows what an earlier one has found.
 type Metrics struct {
 	watch          *watch.Metrics
 	sharding       *sharding.Server
@@ -26,10 +26,10 @@ type Metrics struct {
 
 // NewMetrics registers the self-metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	sources := watch.NewMetrics(r)
+	watchMetrics := watch.NewMetrics(r)
 	m := &Metrics{
-		watch:     sources,
-		sharding:  sharding.New(sharding.Options{Mismatches: sources.Mismatches()}),
+		watch:     watchMetrics,
+		sharding:  sharding.New(sharding.Options{Mismatches: watchMetrics.Mismatches()}),
 		collector: newCollector(),
 		verify:    verify.NewMetrics(r),
 		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -61,20 +61,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Watch returns the self-metrics of Reflectors, for those that serve no kind.
+// Watch returns the self-metrics of Reflectors, for Reflectors outside of a Replica.
 func (m *Metrics) Watch() *watch.Metrics { return m.watch }
 
 // Verify returns the self-metrics for the Verifier of the Options.
 func (m *Metrics) Verify() *verify.Metrics { return m.verify }
 
-// SetSource makes the numbers of stores and Reflectors those of r, and the phases those of
-// the extra resources. It may be called at
-// any time.
+// SetSource makes the metrics of stores and Reflectors those of r, and adds the phases of the extra
+// resources. It may be called at any time.
 func (m *Metrics) SetSource(r *Replica, extra ...ExtraResource) {
 	m.collector.source.Store(&source{r, extra})
 }
 
-// counters are the metrics of one kind, looked up once.
+// counters are the metrics of one kind. They are looked up once.
 type counters struct {
 	updates                        map[outcome]prometheus.Counter
 	skippedSamples, pruned         prometheus.Counter

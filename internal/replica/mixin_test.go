@@ -10,10 +10,9 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// mixinNeeds are the metrics that the rules and dashboards of kubernetes-mixin
-// read, with the labels that they rely on; a label may be given with the value
-// that is compared with.
-const mixinNeeds = `
+// mixinMetrics are the metrics that the rules and dashboards of kubernetes-mixin read, with the
+// labels they need. A label may have the value that they select.
+const mixinMetrics = `
 kube_pod_info namespace pod node host_network="false"
 kube_pod_owner namespace pod owner_kind owner_name
 kube_pod_status_phase namespace pod phase
@@ -69,14 +68,14 @@ kube_persistentvolume_status_phase persistentvolume phase
 kube_persistentvolumeclaim_access_mode namespace persistentvolumeclaim access_mode
 `
 
-// TestDashboardsFindWhatTheyRead holds a page of a whole cluster against what
-// kubernetes-mixin needs.
-func TestDashboardsFindWhatTheyRead(t *testing.T) {
+// TestKubernetesMixinFindsItsMetrics looks for the metrics of kubernetes-mixin in the exposition of
+// a whole cluster.
+func TestKubernetesMixinFindsItsMetrics(t *testing.T) {
 	w := newWorld(t)
 	if err := w.cluster.Populate(generator.Scale(400).Objects()); err != nil {
 		t.Fatal(err)
 	}
-	w.put(&corev1.Node{ // the simulated cluster, like a managed one, shows none of its control plane
+	w.put(&corev1.Node{ // like a managed cluster, the simulated one has no nodes of a control plane
 		ObjectMeta: metav1.ObjectMeta{Name: "cp-0", UID: "cp-0", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}},
 		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}}},
 	})
@@ -88,8 +87,8 @@ func TestDashboardsFindWhatTheyRead(t *testing.T) {
 		name, _, _ := strings.Cut(line, "{")
 		byName[name] = append(byName[name], line)
 	}
-	for need := range strings.Lines(strings.TrimSpace(mixinNeeds)) {
-		words := strings.Fields(need)
+	for metric := range strings.Lines(strings.TrimSpace(mixinMetrics)) {
+		words := strings.Fields(metric)
 		if !hasSample(byName[words[0]], words[1:]) {
 			t.Errorf("no sample of %s with %s", words[0], strings.Join(words[1:], ", "))
 		}

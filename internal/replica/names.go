@@ -10,15 +10,15 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// names say which object of a kind has a name now. When one is deleted and another
-// created under its name, the new one may be received first: from a list, which tells
-// of deletions only at its end, or while the deleted one is still held. Both would
-// have the same series in all families without a uid label, so the new one takes the
-// place of the old.
+// names map each name to the object of a kind that has it now. When an object is deleted and
+// another one created under its name, the new one may arrive before the old one is removed: in a
+// list, which removes objects only at its end, or while --metric.hold-deleted keeps the old one.
+// Both would have the same series in all families without a uid label, so the new object replaces
+// the old one.
 //
-// Names are kept as hashes, which take 8 bytes where a name takes 50. The hash has a
-// random key: users choose the names, and a user who could compute the hash of a name
-// could choose one that takes another user's object off the page.
+// Names are kept as hashes, which take 8 bytes where a name takes 50. The hash has a random key:
+// users choose names, and a user who could compute the hash could choose a name that removes
+// another user's object.
 type names struct {
 	seed   maphash.Seed
 	mu     sync.Mutex
@@ -27,15 +27,15 @@ type names struct {
 
 func newNames() names { return names{seed: maphash.MakeSeed()} }
 
-// hash is the key of an object's name. The length of the namespace keeps apart names
-// that differ only in where the namespace ends.
+// hash returns the key of an object's name. It includes the length of the namespace, so that a/bc
+// and ab/c differ.
 func (n *names) hash(o watch.Object) uint64 {
 	var stack [512]byte
 	text := binary.AppendUvarint(stack[:0], uint64(len(o.Namespace)))
 	return maphash.Bytes(n.seed, append(append(text, o.Namespace...), o.Name...))
 }
 
-// id is what tells an object from all others of the kind.
+// id returns the ID of an object in the store of the kind.
 func (k *kind) id(o watch.Object) store.ID {
 	if k.Custom {
 		return store.HashedIDBytes(o.UID, o.Namespace, o.Name)
@@ -44,11 +44,11 @@ func (k *kind) id(o watch.Object) store.ID {
 }
 
 // refID is id for an object of a complete list.
-func (k *kind) refID(h watch.ObjectRef) store.ID {
+func (k *kind) refID(ref watch.ObjectRef) store.ID {
 	if k.Custom {
-		return store.HashedID(h.UID, h.Namespace, h.Name)
+		return store.HashedID(ref.UID, ref.Namespace, ref.Name)
 	}
-	return store.NewID(h.UID, h.Namespace, h.Name)
+	return store.NewID(ref.UID, ref.Namespace, ref.Name)
 }
 
 // owner returns the object that has the name of o.
@@ -60,7 +60,7 @@ func (n *names) owner(o watch.Object) (id store.ID, ok bool) {
 	return id, ok
 }
 
-// takeName gives an object its name, and removes the object that had it.
+// takeName maps the name to an object, and removes the object that had it before.
 func (k *kind) takeName(o watch.Object, id store.ID) {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
@@ -74,7 +74,7 @@ func (k *kind) takeName(o watch.Object, id store.ID) {
 	k.names.byHash[key] = id
 }
 
-// releaseName takes the name back.
+// releaseName frees the name of an object.
 func (k *kind) releaseName(o watch.Object, id store.ID) {
 	key := k.names.hash(o)
 	k.names.mu.Lock()
@@ -84,10 +84,10 @@ func (k *kind) releaseName(o watch.Object, id store.ID) {
 	}
 }
 
-// staleNameSlack is how many names of objects that are gone may be kept.
+// staleNameSlack is how many names of removed objects may be kept.
 const staleNameSlack = 1024
 
-// pruneNames drops the names of objects that went without an event: with a list, or with a
+// pruneNames frees the names of objects that were removed without an event: by a list or by a
 // change of shard.
 func (k *kind) pruneNames() {
 	s := k.store.Stats()
@@ -104,5 +104,5 @@ func (k *kind) pruneNames() {
 	}
 }
 
-// expire leaves a deleted object on the page for the time of --metric.hold-deleted.
+// expire keeps a deleted object visible for the time of --metric.hold-deleted.
 func (k *kind) expire(id store.ID) { k.store.ExpireAt(id, time.Now().Add(k.holdDeleted)) }

@@ -1,12 +1,15 @@
 package replica
 
 import (
-	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
@@ -16,24 +19,22 @@ func named(namespace, name string) watch.Object {
 	return watch.Object{Meta: wire.Meta{Namespace: []byte(namespace), Name: []byte(name)}}
 }
 
-// TestNameMadeToCollideHidesNoOtherObject: a user finds such a name in a moment if the
-// hash has no key.
-func TestNameMadeToCollideHidesNoOtherObject(t *testing.T) {
+// TestCollidingNameDoesNotReplaceAnotherObject uses names with the same unkeyed hash. Such names
+// are easy to find.
+func TestCollidingNameDoesNotReplaceAnotherObject(t *testing.T) {
 	const victim, collides = "payments-db-0", "aaajf8tbaaa4caux8ee"
 	if xxhash.Sum64String("prod/"+victim) != xxhash.Sum64String("evil/"+collides) {
 		t.Fatal("the names do not collide")
 	}
 	w := newWorld(t)
-	r := w.start(func(o *Options) {
-		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
-	})
+	r := w.start(podsOnly)
 	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: victim, UID: uid(1)}})
 	r.assign(0, 1)
 	r.waitReady()
 	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "evil", Name: collides, UID: uid(2)}})
-	eventually(t, "the second pod", func() bool { return podsOn(r.samples())[string(uid(2))] })
-	if !podsOn(r.samples())[string(uid(1))] {
-		t.Error("the first pod has left the page, though it exists")
+	eventually(t, "the second pod", func() bool { return podsIn(r.samples())[string(uid(2))] })
+	if !podsIn(r.samples())[string(uid(1))] {
+		t.Error("the first pod was removed although it exists")
 	}
 }
 
@@ -41,29 +42,56 @@ func TestHashOfNamesHasARandomKey(t *testing.T) {
 	a, b := newNames(), newNames()
 	o := named("ns", "name")
 	if first, again := a.hash(o), a.hash(o); first != again {
-		t.Error("a name has two hashes")
+		t.Error("the hash of a name is not constant")
 	}
 	if a.hash(o) == b.hash(o) {
-		t.Error("two kinds have the same hash of a name")
+		t.Error("the hash of a name is the same for two kinds")
 	}
 	if a.hash(named("a", "bc")) == a.hash(named("ab", "c")) {
-		t.Error("the end of the namespace is not part of the name")
+		t.Error("a/bc and ab/c have the same hash")
 	}
 }
 
-// TestObjectsOfACustomKindMayShareAUID: an aggregated API may let users choose UIDs.
+// TestObjectsOfACustomKindMayShareAUID covers aggregated APIs that let users choose UIDs.
 func TestObjectsOfACustomKindMayShareAUID(t *testing.T) {
 	w := newWorld(t)
 	w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[
 		{"metadata":{"namespace":"prod","name":"a","uid":"` + string(uid(1)) + `","resourceVersion":"1"}},
 		{"metadata":{"namespace":"evil","name":"b","uid":"` + string(uid(1)) + `","resourceVersion":"2"}}]}`)
 	r := w.start(func(o *Options) {
-		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+		podsOnly(o)
 		o.Kinds[0].Custom = true
 	})
 	r.assign(0, 1)
 	r.waitReady()
 	if n := r.podsHeld(); n != 2 {
-		t.Errorf("%d objects are held, want 2", n)
+		t.Errorf("holds %d objects, want 2", n)
+	}
+}
+
+func TestNewObjectReplacesDeletedNamesake(t *testing.T) {
+	w := newWorld(t)
+	job := func(id string) *batchv1.Job {
+		return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "nightly", UID: types.UID(id)}}
+	}
+	r := w.start(func(o *Options) { o.HoldDeleted = time.Hour })
+	r.assign(0, 1)
+	r.waitReady()
+	for _, id := range []string{"first", "second", "third"} {
+		w.put(job(id))
+		if err := w.cluster.Delete(job(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.put(job("last"))
+	eventually(t, "all events", func() bool { return r.value("statefleet_watch_objects_total", "resource", "jobs") >= 7 })
+	jobs := 0
+	for _, l := range r.samples() { // samples fails on a duplicate series
+		if strings.HasPrefix(l, "kube_job_info") {
+			jobs++
+		}
+	}
+	if jobs != 1 {
+		t.Errorf("%d jobs with the same name, want 1", jobs)
 	}
 }

@@ -12,30 +12,30 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
-// namespaceSet is the set of namespaces that a label selector selects now. It is
-// the Handler of a Reflector of its own, which is checked apart from those of the kinds.
+// namespaceSet is the set of namespaces that a label selector selects now. It handles its own watch
+// of namespaces, which is verified separately from those of the kinds.
 type namespaceSet struct {
-	source  *verify.Set
+	watch   *verify.Set
 	changed latest[struct{}]
 
 	mu    sync.RWMutex
 	names map[string]bool
 }
 
-// selectNamespaces makes the selection that the options ask for; nil when all
-// namespaces, or a fixed list of them, are followed.
-func (r *Replica) selectNamespaces() *namespaceSet {
+// newNamespaceSet returns the set of the options' namespace selector, or nil if there is none.
+func (r *Replica) newNamespaceSet() *namespaceSet {
 	if r.options.NamespaceSelector == nil {
 		return nil
 	}
 	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
-	s.source = verify.NewSet(r.options.Verifier, watch.Options{
+	s.watch = verify.NewSet(r.options.Verifier, watch.Options{
 		Client:         r.client,
 		Resource:       corev1.SchemeGroupVersion.WithResource("namespaces"),
 		Name:           "namespaces-selector",
 		LabelSelector:  r.options.NamespaceSelector.String(),
 		AllowStaleList: r.options.UseAPIServerCache,
 		Selector:       func() string { return "" },
+		Backoff:        r.options.Backoff,
 		Handler:        s,
 		Metrics:        r.options.Metrics.watch,
 		Logger:         r.logger,
@@ -43,18 +43,18 @@ func (r *Replica) selectNamespaces() *namespaceSet {
 	return s
 }
 
-// contains reports whether objects of the namespace are followed.
+// contains reports whether the namespace is selected.
 func (s *namespaceSet) contains(namespace []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.names[string(namespace)]
 }
 
-// wait waits until the selection is known; false when ctx ended before.
+// wait waits until the namespaces are listed. It returns false if ctx ends before.
 func (s *namespaceSet) wait(ctx context.Context) bool {
 	poll := time.NewTicker(syncPoll)
 	defer poll.Stop()
-	for !s.source.Status().Synced {
+	for !s.watch.Status().Synced {
 		select {
 		case <-ctx.Done():
 			return false
@@ -62,7 +62,7 @@ func (s *namespaceSet) wait(ctx context.Context) bool {
 		}
 	}
 	select {
-	case <-s.changed: // nothing was listed before
+	case <-s.changed: // the first list changes nothing for the kinds, which have not been listed
 	default:
 	}
 	return true
@@ -72,13 +72,13 @@ func (s *namespaceSet) wait(ctx context.Context) bool {
 func (s *namespaceSet) Owns(uint64, []byte) bool { return true }
 
 // Put implements watch.Handler.
-func (s *namespaceSet) Put(o watch.Object) (room bool) {
+func (s *namespaceSet) Put(o watch.Object) (accepted bool) {
 	s.set(string(o.Name), true)
 	return true
 }
 
-// Delete implements watch.Handler. A namespace whose labels no longer match is
-// deleted for a watch with a label selector.
+// Delete implements watch.Handler. A watch with a label selector also sends it for a namespace
+// whose labels no longer match.
 func (s *namespaceSet) Delete(o watch.Object) { s.set(string(o.Name), false) }
 
 func (s *namespaceSet) set(name string, selected bool) {
@@ -98,8 +98,8 @@ func (s *namespaceSet) set(name string, selected bool) {
 // Replace implements watch.Handler.
 func (s *namespaceSet) Replace(all []watch.ObjectRef, _ string) {
 	listed := make(map[string]bool, len(all))
-	for _, h := range all {
-		listed[h.Name] = true
+	for _, ref := range all {
+		listed[ref.Name] = true
 	}
 	s.mu.Lock()
 	before := len(s.names)

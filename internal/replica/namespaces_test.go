@@ -3,6 +3,7 @@ package replica
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/internal/testing/faketime"
@@ -18,17 +20,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// namespace makes or changes a namespace.
-func (w *world) namespace(name, team string) {
-	w.t.Helper()
-	w.put(teamNamespace(name, team))
-}
-
-func teamNamespace(name, team string) *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}}
-}
-
-func teamA(t *testing.T) labels.Selector {
+func selectTeamA(t *testing.T) labels.Selector {
 	t.Helper()
 	team, err := labels.Parse("team=a")
 	if err != nil {
@@ -37,14 +29,14 @@ func teamA(t *testing.T) labels.Selector {
 	return team
 }
 
-// selecting starts a replica that follows the pods in the namespaces of team a, and
-// checks everything all the time.
-func (w *world) selecting() *run {
+// startSelecting starts a replica that exports the pods in the namespaces of team a, and verifies
+// pods and namespaces all the time.
+func (w *world) startSelecting() *run {
 	w.t.Helper()
-	return w.checked(func(o *Options) { o.NamespaceSelector = teamA(w.t) })
+	return w.startVerified(func(o *Options) { o.NamespaceSelector = selectTeamA(w.t) })
 }
 
-// selects reports whether these namespaces are selected and no others.
+// selects reports whether exactly these namespaces are selected.
 func (r *run) selects(names ...string) bool {
 	want := map[string]bool{}
 	for _, name := range names {
@@ -55,8 +47,8 @@ func (r *run) selects(names ...string) bool {
 	return maps.Equal(r.namespaceSet.names, want)
 }
 
-// selectionChecks returns how often a check of the selection had a result.
-func (r *run) selectionChecks(result string) float64 {
+// namespaceChecks returns how often the verification of the selected namespaces had a result.
+func (r *run) namespaceChecks(result string) float64 {
 	r.t.Helper()
 	families, err := r.registry.Gather()
 	if err != nil {
@@ -73,62 +65,48 @@ func (r *run) selectionChecks(result string) float64 {
 	return 0
 }
 
-// deaf answers a watch as a connection does that brings nothing.
-func deaf(rw http.ResponseWriter, r *http.Request) bool {
-	query := r.URL.Query()
-	if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
-		return false
-	}
-	rw.WriteHeader(http.StatusOK)
-	_ = http.NewResponseController(rw).Flush()
-	<-r.Context().Done()
-	return true
-}
-
-// restore has the world served by another cluster from here on, whose versions are
-// older, and watches from a version that it does not have yet bring nothing. Once
-// unchecked is set, no check is made.
+// restore replaces the cluster by one with older versions, as a restored backup does. A watch from
+// a version that the backup does not have receives nothing. Once unchecked is set, lists for
+// verification are refused.
 func (w *world) restore(backup *simulator.Cluster) (unchecked *atomic.Bool) {
 	unchecked = new(atomic.Bool)
 	handler := backup.Handler()
-	bend := func(rw http.ResponseWriter, r *http.Request) bool { //nolint:unparam // what bends may also decline
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		query := r.URL.Query()
 		switch {
 		case unchecked.Load() && query.Get("limit") != "":
 			refuse(rw)
-		case watch.ParseVersion(query.Get("resourceVersion")) <= backup.ResourceVersion() || !deaf(rw, r):
+		case watch.ParseVersion(query.Get("resourceVersion")) <= backup.ResourceVersion() || !silentWatch(rw, r):
 			handler.ServeHTTP(rw, r)
 		}
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 	w.cluster.CloseWatches()
 	return unchecked
 }
 
-func TestCheckMendsTheSelection(t *testing.T) {
+func TestVerifierRepairsSelectedNamespaces(t *testing.T) {
 	w := newWorld(t)
 	w.namespace("ns0", "a")
 	w.namespace("ns1", "b")
 	w.pod(0, "n0") // in ns0
 	w.pod(1, "n0") // in ns1
-	r := w.selecting()
-	eventually(t, "the pod in ns0", func() bool { return podsOn(r.samples())[string(uid(0))] })
-	lost := deaf
-	w.bend.Store(&lost)
+	r := w.startSelecting()
+	eventually(t, "the pod in ns0", func() bool { return podsIn(r.samples())[string(uid(0))] })
+	w.intercept(silentWatch)
 	w.cluster.CloseWatches()
 	w.namespace("ns0", "b")
 	w.namespace("ns1", "a")
-	eventually(t, "the selection is true again", func() bool {
-		on := podsOn(r.samples())
+	eventually(t, "the selected namespaces are repaired", func() bool {
+		on := podsIn(r.samples())
 		return r.selects("ns1") && len(on) == 1 && on[string(uid(1))]
 	})
-	eventually(t, "counted", func() bool { return r.selectionChecks(checkRepaired) > 0 })
+	eventually(t, "the result is counted", func() bool { return r.namespaceChecks(checkRepaired) > 0 })
 }
 
-// An API server that is restored from a backup has nothing to say to a watch from a
-// version that it does not have yet.
-func TestSelectionNoticesVersionsThatGoBack(t *testing.T) {
+// TestSelectedNamespacesFollowARestoredBackup checks that a reset is detected although the watch is
+// silent: its version is newer than all versions of the backup.
+func TestSelectedNamespacesFollowARestoredBackup(t *testing.T) {
 	w, backup := newWorld(t), newWorld(t)
 	backup.namespace("ns0", "a")
 	backup.namespace("ns1", "a")
@@ -136,56 +114,58 @@ func TestSelectionNoticesVersionsThatGoBack(t *testing.T) {
 	for range 20 {
 		w.namespace("ns2", "a")
 	}
-	r := w.selecting()
-	eventually(t, "what there was", func() bool { return r.selects("ns0", "ns2") })
+	r := w.startSelecting()
+	eventually(t, "the namespaces before the restore", func() bool { return r.selects("ns0", "ns2") })
 	unchecked := w.restore(backup.cluster)
-	eventually(t, "what the backup has", func() bool { return r.selects("ns0", "ns1") })
-	eventually(t, "counted", func() bool { return r.selectionChecks(checkReset) > 0 })
+	eventually(t, "the namespaces of the backup", func() bool { return r.selects("ns0", "ns1") })
+	eventually(t, "the result is counted", func() bool { return r.namespaceChecks(checkReset) > 0 })
 	unchecked.Store(true)
 	backup.namespace("ns2", "a")
-	eventually(t, "an event", func() bool { return r.selects("ns0", "ns1", "ns2") })
+	eventually(t, "an event after the restore", func() bool { return r.selects("ns0", "ns1", "ns2") })
 }
 
-// A streamed list may name what was deleted while it came.
-func TestNamespaceThatIsDeletedDuringAListIsNotSelected(t *testing.T) {
+// A streamed list may name objects that were deleted while it was sent.
+func TestNamespaceDeletedDuringAListIsNotSelected(t *testing.T) {
 	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
 	o := watch.Object{Meta: wire.Meta{Name: []byte("ns1")}}
 	s.Put(o)
 	s.Delete(o)
 	s.Replace([]watch.ObjectRef{{Name: "ns1"}}, "5")
 	if s.contains(o.Name) {
-		t.Error("a namespace that is gone is selected")
+		t.Error("a deleted namespace is selected")
 	}
 }
 
-// What is selected at the start is no change.
-func TestSelectionIsListedForOnceAtTheStart(t *testing.T) {
+// TestKindsAreListedOnceAtTheStart checks that the first list of namespaces does not count as a
+// change.
+func TestKindsAreListedOnceAtTheStart(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
 		w := newWorldOn(t, network)
 		w.namespace("ns0", "a")
 		var lists atomic.Int32
-		bend := func(_ http.ResponseWriter, r *http.Request) bool {
+		w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/pods") && r.URL.Query().Get("sendInitialEvents") != "" {
 				lists.Add(1)
 			}
 			return false
-		}
-		w.bend.Store(&bend)
+		})
 		r := w.start(func(o *Options) {
 			o.Config.Dial = network.dial
-			o.NamespaceSelector = teamA(t)
+			o.NamespaceSelector = selectTeamA(t)
 		})
 		r.assign(0, 1)
 		r.waitReady()
 		time.Sleep(10 * namespaceDebounce)
 		if n := lists.Load(); n != 1 {
-			t.Errorf("pods are listed %d times", n)
+			t.Errorf("pods were listed %d times, want once", n)
 		}
 	})
 }
 
-func TestSelectionIsVerifiedOnceAKindWasReset(t *testing.T) {
+// TestSelectedNamespacesAreVerifiedAfterAReset checks that a reset of a kind starts the
+// verification of the namespaces, long before its interval.
+func TestSelectedNamespacesAreVerifiedAfterAReset(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network, backup := newPipes(), simulator.New(simulator.Options{})
 		if err := backup.Put(teamNamespace("ns0", "a")); err != nil {
@@ -196,16 +176,53 @@ func TestSelectionIsVerifiedOnceAKindWasReset(t *testing.T) {
 		w.namespace("ns2", "a")
 		r := w.start(func(o *Options) {
 			o.Config.Dial = network.dial
-			o.NamespaceSelector = teamA(t)
+			o.NamespaceSelector = selectTeamA(t)
 			o.verify(40*time.Hour, 0)
 		})
 		r.assign(0, 1)
 		r.waitReady()
-		time.Sleep(time.Minute) // a watch that ends sooner is followed by a list
+		time.Sleep(time.Minute) // after a shorter watch, everything is listed anyway
 		w.restore(backup)
-		time.Sleep(24 * time.Hour) // one of the kinds is compared by then, the selection may not
+		time.Sleep(24 * time.Hour) // by then a kind was verified, but possibly not the namespaces
 		if !r.selects("ns0") {
-			t.Error("the selection is what it was before the backup was restored")
+			t.Error("the selected namespaces are those of before the restore")
 		}
 	})
+}
+
+func TestNamespaceSelector(t *testing.T) {
+	w := newWorld(t)
+	label := func(ns, team string) {
+		w.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns, UID: types.UID(ns), Labels: map[string]string{"team": team}}})
+	}
+	label("ns0", "a")
+	label("ns1", "b")
+	label("ns2", "a")
+	for i := range 30 {
+		w.pod(i, "n0")
+	}
+	want := func(remainders ...int) map[string]bool {
+		all := map[string]bool{}
+		for i := range 30 {
+			if slices.Contains(remainders, i%3) {
+				all[string(uid(i))] = true
+			}
+		}
+		return all
+	}
+	r := w.start(func(o *Options) { o.NamespaceSelector = labels.SelectorFromSet(labels.Set{"team": "a"}) })
+	r.assign(0, 1)
+	r.waitReady()
+	if got := podsIn(r.samples()); !maps.Equal(got, want(0, 2)) {
+		t.Fatalf("%d pods at the start", len(got))
+	}
+	label("ns1", "a")
+	eventually(t, "the pods of the namespace that is selected now", func() bool { return maps.Equal(podsIn(r.samples()), want(0, 1, 2)) })
+	label("ns0", "b")
+	eventually(t, "no pods of the namespace that is no longer selected", func() bool { return maps.Equal(podsIn(r.samples()), want(1, 2)) })
+	w.cluster.CloseWatches()
+	w.removePod(1)
+	left := want(1, 2)
+	delete(left, string(uid(1)))
+	eventually(t, "events after the changes", func() bool { return maps.Equal(podsIn(r.samples()), left) })
 }

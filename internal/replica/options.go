@@ -16,21 +16,20 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Options say what a Replica exports.
+// Options configure a Replica.
 type Options struct {
-	// Config reaches the API server. Its rate limits should let all kinds start
-	// together: two requests for each.
+	// Config configures the clients of the API server. Its rate limits should allow two requests for
+	// each kind at once, so that all kinds start together.
 	Config *rest.Config
-	// Kinds are the enabled kinds, in the order of the page; see SetKinds.
+	// Kinds are the enabled kinds, in the order of the exposition; see SetKinds.
 	Kinds []Kind
-	// Namespaces are the namespaces that namespaced kinds are followed in, each
-	// with requests of its own; none means all.
+	// Namespaces restrict namespaced kinds to these namespaces, which are listed and watched one by
+	// one; none means all.
 	Namespaces []string
-	// NamespacesDenied are left out of all namespaces, by field selector.
+	// NamespacesDenied are excluded when all namespaces are watched, by field selector.
 	NamespacesDenied []string
-	// NamespaceSelector, when set, selects namespaces by their labels instead,
-	// followed as they change. Everything that follows from a change is listed
-	// again, at the cost of a list but not of decoding it.
+	// NamespaceSelector, unless it is nil, selects namespaces by their current labels. A change of the
+	// selected namespaces relists the namespaced kinds, but decodes no held object again.
 	NamespaceSelector labels.Selector
 	// Node restricts pods to those of one node; "" means all.
 	Node string
@@ -38,35 +37,35 @@ type Options struct {
 	TrackUnscheduled bool
 	// UseAPIServerCache lets the first list be as old as the API server's cache.
 	UseAPIServerCache bool
-	// ObjectLimit bounds the objects held of each kind, ByteLimit their text; 0
-	// means no limit.
+	// ObjectLimit limits the held objects of each kind, ByteLimit their text; 0 means no limit.
 	ObjectLimit, ByteLimit int64
-	// ObjectBytes bounds the text of each object; metric families that would go beyond are
-	// left out. 0 means 4 MiB.
+	// ObjectBytes limits the text of each object; metric families that would exceed it are left out. 0
+	// means 4 MiB.
 	ObjectBytes int64
-	// HoldDeleted is how long the last state of a deleted object stays on the page,
-	// however often it is scraped; 0 removes it at once.
+	// HoldDeleted is how long the last state of a deleted object stays visible, however often it is
+	// scraped; 0 removes it immediately.
 	HoldDeleted time.Duration
-	// Backoff spaces the requests for a kind while the API server cannot be used;
-	// see watch.Options. Lists of ranges that a change of shard adds are spaced by one second,
-	// doubled up to 30, unless it is set.
+	// Backoff spaces the requests for a resource while the API server cannot be used; see
+	// watch.Options. Unless it is set, lists of added ranges are spaced by 1 second, doubled up to 30
+	// seconds.
 	Backoff wait.Backoff
-	// ForbiddenGrace is how long a kind that the API server refuses is waited for; 0
+	// ForbiddenGrace is how long a 403 counts as transient, so that readiness waits for the kind; 0
 	// means 10 seconds.
 	ForbiddenGrace time.Duration
-	// CustomGrace is how long a custom kind that can't be listed keeps the replica from
-	// becoming ready, and a change of shard from going on; 0 means without limit.
+	// CustomGrace is how long a custom kind that cannot be listed blocks readiness and changes of
+	// shard; 0 means no limit.
 	CustomGrace time.Duration
 	// Verifier compares the kinds and the selected namespaces with lists; nil stands for one that
-	// never does. What watches other resources of the API server may share it.
+	// never does. Watches of other resources may share it.
 	Verifier *verify.Verifier
-	// HoldsChanged, unless it is nil, is called when [Replica.Holds] may have another answer. It must not block.
+	// HoldsChanged, unless it is nil, is called when the result of [Replica.Holds] may have changed.
+	// It must not block.
 	HoldsChanged func()
-	// RawBytes bounds the page text that is held uncompressed.
+	// RawBytes limits the memory of uncompressed blocks.
 	RawBytes int64
-	// Logger gets what an operator should know.
+	// Logger receives messages for operators.
 	Logger *slog.Logger
-	// Metrics are the self-metrics; Replicas that follow one another share them.
+	// Metrics are the self-metrics. A process has one, which all its Replicas share.
 	Metrics *Metrics
 }
 
@@ -76,33 +75,33 @@ func (o *Options) holdsChanged() {
 	}
 }
 
-// Kind is one kind of object that a Replica follows and shows.
+// Kind is a kind of object that a Replica exports.
 type Kind struct {
-	// Name names the kind in flags, URLs and self-metrics: a plural.
+	// Name is the plural that names the kind in flags, URLs and self-metrics.
 	Name string
-	// Resource is what is listed and watched.
+	// Resource is the resource that is listed and watched.
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
-	// Custom kinds are those of custom resources and of aggregated APIs. Their API may
-	// let users choose UIDs, and nothing waits for them longer than Options.CustomGrace.
+	// Custom kinds are custom resources and resources of aggregated APIs. Their API may let users
+	// choose UIDs, and nothing waits for them longer than Options.CustomGrace.
 	Custom bool
-	// JSON kinds are asked for as JSON only; their Renderer reads nothing else.
+	// JSON kinds are requested as JSON only, because their Renderer reads nothing else.
 	JSON bool
-	// Form is the part of each object that is asked for.
+	// Form is the part of each object that is requested.
 	Form wire.Form
-	// Renderer makes the lines.
+	// Renderer renders the objects.
 	Renderer Renderer
 }
 
-// Renderer turns raw objects of one kind into lines; see resources.Renderer. It
-// is safe for concurrent use.
+// Renderer renders raw objects of one kind to lines; see resources.Renderer. It is safe for
+// concurrent use.
 type Renderer interface {
 	Families() []resources.Family
 	Render(enc wire.Encoding, raw []byte, l *resources.Lines) error
 }
 
-// Builtin returns built-in kinds with the families that f selects.
+// Builtin returns the built-in kinds with the families that f selects.
 func Builtin(kinds []resources.Kind, f resources.Filter) ([]Kind, error) {
 	all := make([]Kind, 0, len(kinds))
 	for _, k := range kinds {
@@ -115,10 +114,10 @@ func Builtin(kinds []resources.Kind, f resources.Filter) ([]Kind, error) {
 	return all, nil
 }
 
-// scope is one way to ask for a kind's objects: each has a Reflector of its own.
+// scope restricts the objects of one Reflector.
 type scope struct{ namespace, fieldSelector string }
 
-// scopes returns the requests that together cover what is wanted of a kind.
+// scopes returns the scopes that together cover the objects of a kind.
 func (o *Options) scopes(k Kind) []scope {
 	var terms []string
 	if k.Resource == corev1.SchemeGroupVersion.WithResource("pods") {

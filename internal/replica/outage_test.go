@@ -1,11 +1,6 @@
 package replica
 
 import (
-	"context"
-	"net"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,63 +10,41 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// pipes is a network in memory, which works in simulated time.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	close  func()
-	away   atomic.Bool
-}
-
-func newPipes() *pipes {
-	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	p.close = sync.OnceFunc(func() { close(p.closed) })
-	return p
-}
-
-// Accept implements net.Listener.
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
+// TestAPIServerOutage makes the API server unavailable three times.
+func TestAPIServerOutage(t *testing.T) {
+	t.Parallel()
+	o := &report{name: "away", seed: seed(t), runs: 1}
+	defer o.write(t)
+	c := newRecordedCluster(t, o.seed)
+	w := c.startAudited(0, nil)
+	plan := shard.Plan{Active: 1, Target: 1}
+	w.Follow(plan)
+	w.waitReady()
+	w.expect(plan, nil)
+	c.converge(w)
+	for range 3 {
+		c.injector.SetUnavailable(true)
+		c.server.CloseClientConnections()
+		c.churn(stepCount(), w) // events that no watch receives
+		if w.Serves() != nil {
+			t.Error("the replica does not serve during the outage")
+		}
+		c.injector.SetUnavailable(false)
+		o.injected++
+		o.worst = max(o.worst, c.converge(w))
 	}
+	o.steps = c.steps
 }
 
-// Close implements net.Listener.
-func (p *pipes) Close() error {
-	p.close()
-	return nil
-}
-
-// Addr implements net.Listener.
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if p.away.Load() {
-		return nil, syscall.ECONNREFUSED
-	}
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, syscall.ECONNREFUSED
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// An API server is away for ten minutes of simulated time, three times, while the
-// cluster changes. Requests are spaced as in the program.
-func TestAPIServerThatIsAwayForTenMinutes(t *testing.T) {
+// TestAPIServerOutageOfTenMinutes makes the API server unavailable for ten minutes of simulated
+// time, three times, while the cluster changes. Requests are spaced by the default backoff.
+func TestAPIServerOutageOfTenMinutes(t *testing.T) {
 	o := &report{name: "away-ten-minutes", seed: seed(t), runs: 1}
-	defer o.tell(t)
+	defer o.write(t)
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
-		c := newChronicleOn(t, o.seed, network)
-		w := c.witness(0, func(o *Options) {
+		c := newRecordedClusterOn(t, o.seed, network)
+		w := c.startAudited(0, func(o *Options) {
 			o.Config.Dial = network.dial
 			o.Backoff = wait.Backoff{} // the default
 			o.verify(time.Hour, 0)
@@ -79,25 +52,25 @@ func TestAPIServerThatIsAwayForTenMinutes(t *testing.T) {
 		plan := shard.Plan{Active: 1, Target: 1}
 		w.Follow(plan)
 		w.waitReady()
-		w.reads(plan, nil)
+		w.expect(plan, nil)
 		c.converge(w)
 		for range 3 {
-			network.away.Store(true)
+			network.unavailable.Store(true)
 			c.server.CloseClientConnections()
 			for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Second) {
-				c.live(1, w)
+				c.churn(1, w)
 				if w.Serves() != nil {
-					t.Fatal("what is known is not served any more")
+					t.Fatal("the replica does not serve during the outage")
 				}
 			}
-			c.cluster.Compact() // in ten minutes an API server forgets
-			network.away.Store(false)
-			o.struck++
+			c.cluster.Compact() // in ten minutes, an API server drops its log of events
+			network.unavailable.Store(false)
+			o.injected++
 			o.worst = max(o.worst, c.converge(w))
 		}
-		// 15 seconds until it is asked again, and as many before a list, since it has forgotten the version.
+		// 15 seconds until the next request, and as many before the list, since the version has expired.
 		if longest := 31 * time.Second; o.worst > longest {
-			t.Errorf("the pages were true again after %s; it should take %s at most", o.worst, longest)
+			t.Errorf("converged after %s, want %s at most", o.worst, longest)
 		}
 		o.steps = c.steps
 	})

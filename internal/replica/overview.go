@@ -44,8 +44,8 @@ type KindOverview struct {
 	CompressedBytes int64 `json:"compressedBytes"` // memory of compressed text
 }
 
-// Overview returns the present state. It may be called at any time by any
-// goroutine and costs the same whatever the replica holds.
+// Overview returns the present state. It may be called at any time by any goroutine and costs the
+// same whatever the replica holds.
 func (r *Replica) Overview() Overview {
 	o := Overview{
 		Held:     rangesOf(r.held.Load()),
@@ -87,7 +87,7 @@ func rangesOf(p *shard.Ranges) shard.Ranges {
 	return *p
 }
 
-// lastError is why the last request failed of one of the Reflectors in this phase.
+// lastError returns the last error of a Reflector that is in this phase, or nil.
 func (k *kind) lastError(phase watch.Phase) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

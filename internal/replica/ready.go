@@ -11,15 +11,15 @@ import (
 
 var (
 	errNoShard         = errors.New("no shard assigned yet")
-	errNoShardOwned    = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not changed over to include it")
+	errNoShardOwned    = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not switched to include it")
 	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
 	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")
 )
 
-// Ready returns nil when the replica can serve all of its shard; else an error
-// that says what it waits for. Once ready it stays so: while the API server is
-// away, or the shard changes, what is known is served on. Only when it comes to
-// own nothing it is not ready any more.
+// Ready returns nil when the replica can serve its whole shard, otherwise an error that names what
+// it waits for. A ready replica stays ready while the API server is unavailable and while the shard
+// changes, and keeps serving what it knows. It ceases to be ready only when it has no shard any
+// more.
 func (r *Replica) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -29,11 +29,11 @@ func (r *Replica) Ready() error {
 	case r.waiting != nil:
 		return r.waiting
 	}
-	return r.unready(incomplete(r.kinds))
+	return r.notSynced(incomplete(r.kinds))
 }
 
-// Serves returns nil while the replica serves what is its to serve; else an
-// error that says why not, which is Ready's unless another replica does it.
+// Serves returns nil while the replica serves its shard, otherwise the error of Ready, or one that
+// says that another replica serves the shard.
 func (r *Replica) Serves() error {
 	if err := r.Ready(); err != nil {
 		return err
@@ -52,33 +52,32 @@ func (r *Replica) isReady() bool {
 	return r.ready
 }
 
-// incomplete returns the kinds that have to be waited for.
+// incomplete returns the kinds that readiness and changes of shard wait for.
 //
-// When none has been listed, all are: an API server that has just started
-// refuses for a moment everything that it allows, and what is served must not
-// be nothing for that.
+// Those are all kinds as long as none was listed. An API server that has just started refuses
+// allowed requests for a moment, and the replica must not become ready with an empty exposition
+// because of that.
 func incomplete(kinds []*kind) []*kind {
-	var missing, waited []*kind
+	var missing, required []*kind
 	listed := len(kinds) == 0
 	for _, k := range kinds {
 		listed = listed || k.status().Synced
 		if k.warming || k.exempt {
 			continue
 		}
-		waited = append(waited, k)
+		required = append(required, k)
 		if !k.complete() {
 			missing = append(missing, k)
 		}
 	}
 	if !listed {
-		return waited
+		return required
 	}
 	return missing
 }
 
-// unready is the error that says for which kinds the replica waits, and how much longer
-// where that is known.
-func (r *Replica) unready(kinds []*kind) error {
+// notSynced returns an error that names the kinds that the replica waits for.
+func (r *Replica) notSynced(kinds []*kind) error {
 	var names []string
 	for _, k := range kinds {
 		names = append(names, k.Name+r.reason(k))
@@ -89,7 +88,7 @@ func (r *Replica) unready(kinds []*kind) error {
 	return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
 }
 
-// reason says in parentheses why a kind is waited for, and for how much longer.
+// reason returns in parentheses why the replica waits for a kind, and how much longer it does so.
 func (r *Replica) reason(k *kind) string {
 	var why []string
 	st, bounded := k.status(), false

@@ -12,43 +12,41 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// Replica exports the objects of one shard. Make one with New, run it with Run;
-// the other methods may be called at any time by any goroutine.
+// defaultForbiddenGrace is longer than an API server takes to read its roles when it starts. It
+// delays the readiness of a replica that is deliberately not allowed to read a kind.
+const defaultForbiddenGrace = 10 * time.Second
+
+// Replica exports the objects of one shard. Make one with New and run it with Run. The other
+// methods may be called at any time by any goroutine.
 type Replica struct {
 	options Options
 	logger  *slog.Logger
 	client  *watch.Client
-	json    *watch.Client // for kinds that are read as JSON only
+	json    *watch.Client // for kinds that are read as JSON
 	budget  *store.Budget
 
-	// held is what the Reflectors keep of what they read.
-	held atomic.Pointer[shard.Ranges]
+	held         atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
+	visible      atomic.Pointer[shard.Ranges] // the ranges that are served
+	appliedPlan  atomic.Pointer[shard.Plan]   // the present plan; nil until all its ranges are held
+	preparedPlan atomic.Pointer[shard.Plan]   // the present plan; nil until its part of the target table is held
 
-	// visible is what is served.
-	visible atomic.Pointer[shard.Ranges]
-
-	// appliedPlan is the plan that is followed, once all that it asks for is held.
-	appliedPlan atomic.Pointer[shard.Plan]
-
-	// prepared is the plan that is followed, once its part of the target is held.
-	preparedPlan atomic.Pointer[shard.Plan]
-
-	assigned     latest[shard.Plan]
-	wanted       latest[[]Kind]
-	repair       chan repair
-	namespaceSet *namespaceSet // nil unless namespaces are selected by label
+	newPlan        latest[shard.Plan]
+	newKinds       latest[[]Kind]
+	relistRequests chan relistRequest
+	namespaceSet   *namespaceSet // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
 	kinds   []*kind // replaced, never changed
-	waiting error   // why nothing is followed yet
-	ready   bool    // everything that must be held was held, and has been served since unless other replicas serve it
-	serving bool    // something is shown
+	waiting error   // why nothing is listed yet; nil otherwise
+	ready   bool    // see Ready
+	serving bool    // at least one range is visible
 }
 
-// New returns a Replica. It fails when the way to the API server is no good.
+// New returns a Replica. The error is that of the client of the API server, for example because of
+// an invalid certificate.
 func New(o Options) (*Replica, error) {
 	if o.ForbiddenGrace == 0 {
-		o.ForbiddenGrace = defaultPatience
+		o.ForbiddenGrace = defaultForbiddenGrace
 	}
 	if o.Verifier == nil {
 		o.Verifier = verify.New(verify.Options{Metrics: o.Metrics.verify})
@@ -65,17 +63,17 @@ func New(o Options) (*Replica, error) {
 		return nil, err
 	}
 	r := &Replica{
-		options:  o,
-		logger:   o.Logger,
-		client:   client,
-		json:     jsonClient,
-		budget:   store.NewBudget(o.RawBytes),
-		assigned: newLatest[shard.Plan](),
-		wanted:   newLatest[[]Kind](),
-		repair:   make(chan repair),
-		waiting:  errNoShard,
+		options:        o,
+		logger:         o.Logger,
+		client:         client,
+		json:           jsonClient,
+		budget:         store.NewBudget(o.RawBytes),
+		newPlan:        newLatest[shard.Plan](),
+		newKinds:       newLatest[[]Kind](),
+		relistRequests: make(chan relistRequest),
+		waiting:        errNoShard,
 	}
-	r.namespaceSet = r.selectNamespaces()
+	r.namespaceSet = r.newNamespaceSet()
 	for _, k := range o.Kinds {
 		r.kinds = append(r.kinds, r.newKind(k))
 	}
@@ -85,12 +83,12 @@ func New(o Options) (*Replica, error) {
 // Assign is Follow for a replica without coordination.
 func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Uncoordinated(a)) }
 
-// SetKinds replaces the kinds that are followed, in the order of the page. Those
-// that stay, by name and resource, keep what they hold; new ones are shown once
-// they are complete. SetKinds does not wait.
-func (r *Replica) SetKinds(kinds []Kind) { r.wanted.put(kinds) }
+// SetKinds replaces the exported kinds, in the order of the exposition. Kinds with the same name,
+// resource and Renderer as before keep their objects. New ones become visible once they are
+// complete. SetKinds does not wait.
+func (r *Replica) SetKinds(kinds []Kind) { r.newKinds.put(kinds) }
 
-// latest hands the newest of several values to a receiver that may be busy.
+// latest is a channel that holds the newest value only. Sending to it never blocks.
 type latest[T any] chan T
 
 func newLatest[T any]() latest[T] { return make(latest[T], 1) }
@@ -102,31 +100,27 @@ func (l latest[T]) put(v T) {
 			return
 		default:
 		}
-		select { // a value that was not taken is out of date now
+		select { // the value before it is obsolete
 		case <-l:
 		default:
 		}
 	}
 }
 
-// current returns the kinds of this moment.
+// current returns the present kinds.
 func (r *Replica) current() []*kind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.kinds
 }
 
-// Idle reports whether the replica holds nothing. It may be called at any time.
+// Idle reports whether the replica holds no ranges. It may be called at any time.
 func (r *Replica) Idle() bool {
 	held := r.held.Load()
 	return held == nil || len(*held) == 0
 }
 
-// defaultPatience is longer than an API server that starts takes to read its
-// roles, and no longer than people wait who do not allow a kind.
-const defaultPatience = 10 * time.Second
-
-// Resources returns the names of the kinds.
+// Resources returns the names of the present kinds.
 func (r *Replica) Resources() []string {
 	var names []string
 	for _, k := range r.current() {

@@ -2,44 +2,40 @@ package replica
 
 import (
 	"context"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/statefleet/statefleet/shard"
 )
 
-// How often the replica looks after its stores, and for how long a page has to
-// be quiet before it is packed.
 const (
-	sweepEvery = 5 * time.Second
-	quietAfter = time.Minute
-	syncPoll   = 50 * time.Millisecond
-	// unbatchedAfterPlan is how long events do not gather after each change of the plan: from
-	// the naming of a switch until it is over.
+	// syncPoll is how often the loop polls kinds that readiness or a change of shard waits for.
+	syncPoll = 50 * time.Millisecond
+	// unbatchedAfterPlan is how long events are not batched after each change of the plan. A switch
+	// that the plan announces is over by then.
 	unbatchedAfterPlan = 10 * time.Second
-	// namespaceDebounce is how long further changes of the selected namespaces
-	// are waited for: each costs a list of every kind.
+	// namespaceDebounce is how long further changes of the selected namespaces are collected, since
+	// each relists all namespaced kinds.
 	namespaceDebounce = time.Second
 )
 
-// Run follows the API server until ctx ends and everything it started has ended.
+// Run lists and watches the kinds until ctx ends. Everything that it has started has ended when it
+// returns.
 func (r *Replica) Run(ctx context.Context) error {
 	defer r.client.CloseIdleConnections()
 	defer r.json.CloseIdleConnections()
-	first, ok := r.firstPlan(ctx)
+	plan, ok := r.firstPlan(ctx)
 	if !ok {
 		return nil
 	}
 	r.appliedPlan.Store(nil)
 	r.preparedPlan.Store(nil)
-	r.logger.Info("starting", "shard", first.Ordinal, "total", first.Active)
+	r.logger.Info("starting", "shard", plan.Ordinal, "total", plan.Active)
+	var background sync.WaitGroup
+	defer background.Wait()
 	if r.namespaceSet != nil {
-		var running sync.WaitGroup
-		defer running.Wait()
-		running.Go(func() { r.namespaceSet.source.Run(ctx) })
-		r.waitFor(errNoNamespaces)
+		background.Go(func() { r.namespaceSet.watch.Run(ctx) })
+		r.setWaiting(errNoNamespaces)
 		if !r.namespaceSet.wait(ctx) {
 			return nil
 		}
@@ -49,210 +45,109 @@ func (r *Replica) Run(ctx context.Context) error {
 			k.stop()
 		}
 	}()
-	var tidying sync.WaitGroup
-	defer tidying.Wait()
-	tidying.Go(func() { r.maintain(ctx) })
+	background.Go(func() { r.maintain(ctx) })
 	mismatch := r.options.Metrics.sharding.Mismatch()
 	select {
 	case <-mismatch:
-		mismatch = nil // a Replica before this one has found out, and no selector is sent any more
+		mismatch = nil // an earlier Replica has found it, and no selector has been sent since
 	default:
 	}
-	c := reshardState{plan: first, shards: first.Shards()}
+	s := reshardState{plan: plan, shards: plan.Shards()}
 	r.held.Store(new(shard.Ranges)) // nothing yet
-	select {                        // kinds that are set before there is a plan are waited for
-	case kinds := <-r.wanted:
-		c = r.replaceKinds(ctx, c, kinds)
+	select {
+	case kinds := <-r.newKinds: // set before the first plan, so readiness waits for them
+		s = r.replaceKinds(ctx, s, kinds)
 	default:
 	}
-	return r.loop(ctx, r.reconcile(ctx, c), mismatch)
+	r.loop(ctx, r.reconcile(ctx, s), mismatch)
+	return nil
 }
 
-func (r *Replica) waitFor(err error) {
+// setWaiting sets the reason why nothing is listed yet.
+func (r *Replica) setWaiting(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = err
 }
 
-// firstPlan waits for a plan that gives the replica something to do.
+// firstPlan waits for a plan by which the replica holds something.
 func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 	for {
 		select {
 		case <-ctx.Done():
 			return shard.Plan{}, false
-		case p := <-r.assigned:
+		case p := <-r.newPlan:
 			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			nothing := heldTables(p)
-			r.appliedPlan.Store(&nothing)
-			r.preparedPlan.Store(&nothing)
+			applied := heldTables(p)
+			r.appliedPlan.Store(&applied)
+			r.preparedPlan.Store(&applied)
 			r.options.holdsChanged()
-			r.waitFor(errNoShardOwned)
+			r.setWaiting(errNoShardOwned)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
 	}
 }
 
-// loop does what becomes due. mismatch is closed when an API server turns out to have left out objects that are to
-// be held.
-func (r *Replica) loop(ctx context.Context, c reshardState, mismatch <-chan struct{}) error {
-	poll := time.NewTicker(syncPoll)
-	defer poll.Stop()
-	seldom := time.NewTicker(latePoll)
-	defer seldom.Stop()
-	var selected latest[struct{}]
+// loop reacts to plans, kinds, namespaces and requests to relist until ctx ends. mismatch is closed
+// when an API server turns out to leave out objects that the replica must hold.
+func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan struct{}) {
+	fastPoll, slowPoll := time.NewTicker(syncPoll), time.NewTicker(overduePoll)
+	defer fastPoll.Stop()
+	defer slowPoll.Stop()
+	var namespacesChanged latest[struct{}]
 	if r.namespaceSet != nil {
-		selected = r.namespaceSet.changed
+		namespacesChanged = r.namespaceSet.changed
 	}
-	var relist, calm <-chan time.Time
-	end := func() {}
-	defer func() { end() }()
+	var relistNamespaces, batchAgain <-chan time.Time // nil while not scheduled
+	resumeBatching := func() {}
+	defer func() { resumeBatching() }()
 	for {
-		var due <-chan time.Time // never, while there is nothing to wait for: a process at rest is to rest
-		if is, often := r.inProgress(); often {
-			due = poll.C
-		} else if is {
-			due = seldom.C
+		var poll <-chan time.Time // nil while no kind is incomplete: an idle process must not wake up
+		switch r.pollInterval() {
+		case syncPoll:
+			poll = fastPoll.C
+		case overduePoll:
+			poll = slowPoll.C
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-selected:
-			if relist == nil {
-				relist = time.After(namespaceDebounce)
-			}
-		case <-relist:
-			relist = nil
-			r.relistNamespaced(ctx)
-		case p := <-r.assigned:
-			before := end
-			end, calm = r.suspendBatching(), time.After(unbatchedAfterPlan)
-			before() // only now, or events would gather between the two
-			c = r.setPlan(ctx, c, p)
-		case <-calm:
-			end()
-		case <-mismatch:
-			mismatch = nil
-			r.relistAll(ctx)
-		case kinds := <-r.wanted:
-			c = r.replaceKinds(ctx, c, kinds)
-		case what := <-r.repair:
-			r.relist(ctx, what)
-		case <-due:
-			r.showReady()
-			if r.appliedPlan.Load() == nil {
-				r.exemptOverdue()
-				c = r.reconcile(ctx, c)
-			}
-		}
-	}
-}
-
-// suspendBatching has events read as they come until end is called, which may be called again: while objects change hands,
-// who takes them over must not be behind who gives them up.
-func (r *Replica) suspendBatching() (end func()) {
-	objects, custom := r.client.SuspendBatching(), r.json.SuspendBatching()
-	return func() { objects(); custom() }
-}
-
-// relist lists a kind again, as the Verifier or a free series requests.
-func (r *Replica) relist(ctx context.Context, what repair) {
-	k := what.kind
-	if !slices.Contains(r.current(), k) {
-		return
-	}
-	k.stop()
-	if what.reset {
-		k.tombstones.clear()
-		k.store.ResetAllVersions()
-	}
-	r.startReflectors(ctx, k, false) // what was compared was not from a cache either
-}
-
-// relistAll lists all kinds again.
-func (r *Replica) relistAll(ctx context.Context) {
-	for _, k := range r.current() {
-		r.startReflectors(ctx, k, false)
-	}
-}
-
-// maintain sweeps until ctx ends. It has a goroutine of its own, since a change of
-// what is served must not wait for it.
-func (r *Replica) maintain(ctx context.Context) {
-	sweep := time.NewTicker(sweepEvery)
-	defer sweep.Stop()
-	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-sweep.C:
-			r.sweep(now)
-			r.restoreSeries(ctx, now)
+		case p := <-r.newPlan:
+			resumeEarlier := resumeBatching
+			resumeBatching, batchAgain = r.suspendBatching(), time.After(unbatchedAfterPlan)
+			resumeEarlier() // after the new suspension, so that there is no gap between the two
+			s = r.setPlan(ctx, s, p)
+		case <-batchAgain:
+			resumeBatching()
+		case kinds := <-r.newKinds:
+			s = r.replaceKinds(ctx, s, kinds)
+		case <-namespacesChanged:
+			if relistNamespaces == nil {
+				relistNamespaces = time.After(namespaceDebounce)
+			}
+		case <-relistNamespaces:
+			relistNamespaces = nil
+			r.relistNamespaced(ctx)
+		case <-mismatch:
+			mismatch = nil
+			r.relistAll(ctx)
+		case request := <-r.relistRequests:
+			r.relist(ctx, request)
+		case <-poll:
+			r.showComplete()
+			if r.appliedPlan.Load() == nil {
+				r.exemptOverdue()
+				s = r.reconcile(ctx, s)
+			}
 		}
 	}
 }
 
-// relistNamespaced lists the namespaced kinds again, for other namespaces than
-// before. Held objects are not decoded again, what belongs to none of
-// them any more goes when the list is complete.
-func (r *Replica) relistNamespaced(ctx context.Context) {
-	r.logger.Info("the selected namespaces have changed")
-	for _, k := range r.current() {
-		if k.Namespaced {
-			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
-		}
-	}
-}
-
-// replaceKinds starts and ends what differs from the kinds that are followed.
-func (r *Replica) replaceKinds(ctx context.Context, c reshardState, wanted []Kind) reshardState {
-	old := map[string]*kind{}
-	for _, k := range r.current() {
-		old[k.Name] = k
-	}
-	var kinds, fresh []*kind
-	for _, w := range wanted {
-		if k, ok := old[w.Name]; ok && k.Resource == w.Resource && k.Renderer == w.Renderer {
-			delete(old, w.Name)
-			kinds = append(kinds, k)
-			continue
-		}
-		k := r.newKind(w)
-		k.warming = r.isReady()
-		c.sort(k)
-		kinds, fresh = append(kinds, k), append(fresh, k)
-	}
-	r.mu.Lock()
-	r.kinds = kinds
-	r.mu.Unlock()
-	for _, k := range old {
-		r.logger.Info("no longer followed", "resource", k.Name)
-		k.stop()
-	}
-	for _, k := range fresh {
-		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
-	}
-	if !r.isReady() && len(fresh) > 0 {
-		c.synced = nil // it is not ready before it holds these too
-		r.appliedPlan.Store(nil)
-		r.preparedPlan.Store(nil)
-	}
-	return c
-}
-
-// freeThreshold is how much a sweep has to pack for the memory to be given back
-// at once. Start-up leaves tens of megabytes that the collector, which waits
-// for the heap to grow, would otherwise keep for minutes.
-const freeThreshold = 8 << 20
-
-func (r *Replica) sweep(now time.Time) {
-	before := r.budget.RawBytes()
-	for _, k := range r.current() {
-		k.store.Sweep(quietAfter, now)
-		k.pruneNames()
-	}
-	if before-r.budget.RawBytes() >= freeThreshold {
-		debug.FreeOSMemory()
-	}
+// suspendBatching delivers events without delay until resume is called, which may be called again:
+// while objects move between replicas, the new owner must not lag behind the old one.
+func (r *Replica) suspendBatching() (resume func()) {
+	resumeBuiltin, resumeJSON := r.client.SuspendBatching(), r.json.SuspendBatching()
+	return func() { resumeBuiltin(); resumeJSON() }
 }

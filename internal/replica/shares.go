@@ -7,27 +7,27 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// shares know which objects of a kind each namespace holds, so that no namespace fills
-// --object-limit at the expense of others. An object that finds no room takes the place of
-// one of the namespace that holds the most, if that one still holds no fewer afterwards than
-// its own does. So the namespaces tend to equal shares, and the choice does not change from one list to
-// the next: once no namespace holds two objects more than one that wants room, nothing moves.
+// shares count the held objects of each namespace, so that no namespace fills --object-limit at the
+// expense of others. At the limit, a new object evicts one of the namespace with the most objects,
+// if that namespace has at least two more than the new object's. So the namespaces tend to equal
+// shares, and every list leads to the same result: once no namespace has two objects more than
+// another that has objects left out, nothing is evicted.
 //
-// Objects leave the store in many ways. Those of which an event says so leave shares at once, the
-// others with settle. The kind's room guards shares. The zero value is ready.
+// An object that is deleted by an event leaves shares at once. One that leaves the store in another
+// way stays until prune. The kind's room guards shares. The zero value is ready.
 type shares struct {
-	namespaces  map[store.ID]string // of the objects that are held
+	namespaces  map[store.ID]string // of the held objects
 	byNamespace map[string]*share
-	largest     string // the namespace that holds the most; "" until it is looked for
+	largest     string // the namespace with the most objects; "" if not known
 }
 
-// share is what a namespace holds.
+// share is the part of one namespace.
 type share struct {
 	held  int
-	order []store.ID // in which they came, with some that have left since
+	order []store.ID // oldest first; may include removed objects
 }
 
-// add notes an object that is held now.
+// add adds a held object.
 func (s *shares) add(namespace []byte, id store.ID) {
 	if _, known := s.namespaces[id]; known {
 		return
@@ -46,7 +46,7 @@ func (s *shares) add(namespace []byte, id store.ID) {
 	s.largest = ""
 }
 
-// remove notes that an object is not held any more.
+// remove removes an object that is not held any more.
 func (s *shares) remove(id store.ID) {
 	namespace, known := s.namespaces[id]
 	if !known {
@@ -64,8 +64,8 @@ func (s *shares) remove(id store.ID) {
 	}
 }
 
-// settle removes the objects that have left without an event. held is how many there are.
-func (s *shares) settle(held int, holds func(store.ID) bool) {
+// prune removes the objects that have left the store without an event. held is how many it has.
+func (s *shares) prune(held int, holds func(store.ID) bool) {
 	if len(s.namespaces) <= held {
 		return
 	}
@@ -76,8 +76,9 @@ func (s *shares) settle(held int, holds func(store.ID) bool) {
 	}
 }
 
-// surplus returns the namespace that has to give place to an object of another one, if any has.
-func (s *shares) surplus(namespace []byte) (from string, ok bool) {
+// evictFrom returns the namespace with the most objects, and whether one of them is evicted in
+// favour of an object of another namespace.
+func (s *shares) evictFrom(namespace []byte) (from string, ok bool) {
 	own := 0
 	if n, ok := s.byNamespace[string(namespace)]; ok {
 		own = n.held
@@ -86,7 +87,7 @@ func (s *shares) surplus(namespace []byte) (from string, ok bool) {
 	if n, ok := s.byNamespace[s.largest]; ok && s.largest != "" {
 		most = n.held
 	} else {
-		// The names decide between equals, so that the choice does not depend on chance.
+		// Ties are decided by name, because the order of a map is random.
 		for name, n := range s.byNamespace {
 			if n.held > most || n.held == most && name < s.largest {
 				s.largest, most = name, n.held
@@ -96,8 +97,8 @@ func (s *shares) surplus(namespace []byte) (from string, ok bool) {
 	return s.largest, most >= own+2
 }
 
-// take removes the object of a namespace that came last. The namespace holds one at least.
-func (s *shares) take(namespace string) store.ID {
+// takeNewest removes the newest object of a namespace and returns it. The namespace must have one.
+func (s *shares) takeNewest(namespace string) store.ID {
 	n := s.byNamespace[namespace]
 	for i := len(n.order) - 1; ; i-- {
 		last := n.order[i]
@@ -109,8 +110,8 @@ func (s *shares) take(namespace string) store.ID {
 	}
 }
 
-// noteGone notes that an event has removed an object.
-func (k *kind) noteGone(id store.ID) {
+// removeFromShares removes an object that was deleted by an event.
+func (k *kind) removeFromShares(id store.ID) {
 	if k.limits.objects > 0 {
 		k.room.Lock()
 		defer k.room.Unlock()
@@ -118,27 +119,27 @@ func (k *kind) noteGone(id store.ID) {
 	}
 }
 
-// mayEvict reports whether an object of another namespace has to give place to this one.
+// mayEvict reports whether an object of another namespace can be evicted in favour of this one.
 func (k *kind) mayEvict(o watch.Object, held store.Stats) bool {
 	if k.limits.objects == 0 || !k.limits.objectsOnly(held) {
 		return false
 	}
-	k.shares.settle(held.Objects+held.HiddenObjects, k.store.Contains)
-	_, ok := k.shares.surplus(o.Namespace)
+	k.shares.prune(held.Objects+held.HiddenObjects, k.store.Contains)
+	_, ok := k.shares.evictFrom(o.Namespace)
 	return ok
 }
 
-// evict removes an object of the namespace for which mayEvict was true.
+// evict removes an object of the namespace with the most objects, if mayEvict allows it.
 func (k *kind) evict(o watch.Object) {
-	from, ok := k.shares.surplus(o.Namespace)
+	from, ok := k.shares.evictFrom(o.Namespace)
 	if !ok {
 		return
 	}
 	k.evicted.Store(true)
-	k.store.Delete(k.shares.take(from))
+	k.store.Delete(k.shares.takeNewest(from))
 	k.counters.updates[overLimit].Inc()
 	k.logFirstRejected.Do(func() {
-		k.logger.Warn("--object-limit is reached, and an object of the namespace that holds the most is left out for one of another; further ones are only counted",
+		k.logger.Warn("an object was evicted because --object-limit is reached and its namespace has the most objects; further ones are only counted",
 			"namespace", from)
 	})
 }

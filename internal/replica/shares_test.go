@@ -1,48 +1,148 @@
 package replica
 
 import (
+	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/store"
 )
 
-// TestSharesFollowWhatIsHeld: whatever comes and goes, the namespace with most objects gives place, with the object that
-// came last of those it still holds.
-func TestSharesFollowWhatIsHeld(t *testing.T) {
+// byNamespace counts the pods of the exposition by namespace.
+func (r *run) byNamespace() map[string]int {
+	r.t.Helper()
+	counts := map[string]int{}
+	for _, l := range r.samples() {
+		if strings.HasPrefix(l, "kube_pod_info{") {
+			_, rest, _ := strings.Cut(l, `namespace="`)
+			namespace, _, _ := strings.Cut(rest, `"`)
+			counts[namespace]++
+		}
+	}
+	return counts
+}
+
+func TestOneNamespaceDoesNotFillTheObjectLimit(t *testing.T) {
+	for name, first := range map[string]string{"listed first": "aaa", "listed last": "zzz"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.addPods(first, 0, 200)
+			w.addPods("small", 1000, 3)
+			w.addPods("medium", 2000, 20)
+			r := w.start(func(o *Options) {
+				podsOnly(o)
+				o.ObjectLimit = 30
+			})
+			r.assign(0, 1)
+			r.waitReady()
+			got := r.byNamespace()
+			if got["small"] != 3 || got["medium"] < 13 || got[first] < 13 || got[first]+got["medium"] != 27 {
+				t.Errorf("exposition has %v, want 3 of small, and 13 or 14 of each other", got)
+			}
+		})
+	}
+}
+
+// TestListsKeepTheSameObjectsAtTheLimit checks that the same objects are left out after each list.
+func TestListsKeepTheSameObjectsAtTheLimit(t *testing.T) {
+	w := newWorld(t)
+	w.addPods("b", 0, 100)
+	w.addPods("c", 1000, 100)
+	w.addPods("d", 2000, 2)
+	r := w.start(func(o *Options) {
+		podsOnly(o)
+		o.ObjectLimit = 20
+	})
+	r.assign(0, 1)
+	r.waitReady()
+	before := podsIn(r.samples())
+	if len(before) != 20 {
+		t.Fatalf("%d pods", len(before))
+	}
+	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
+	for range 3 {
+		counted := leftOut()
+		w.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "other"}}) // a version that the watch has not received
+		w.cluster.Compact()
+		w.cluster.CloseWatches()
+		eventually(t, "another list", func() bool { return leftOut() >= counted+182 })
+		if now := podsIn(r.samples()); !maps.Equal(now, before) {
+			t.Fatalf("exposition has %d other pods than before the list", len(now))
+		}
+	}
+}
+
+// TestNewNamespaceGetsItsShare checks that a namespace that is created at the limit gets its share
+// at once.
+func TestNewNamespaceGetsItsShare(t *testing.T) {
+	w := newWorld(t)
+	w.addPods("old", 0, 50)
+	r := w.start(func(o *Options) {
+		podsOnly(o)
+		o.ObjectLimit = 20
+	})
+	r.assign(0, 1)
+	r.waitReady()
+	if got := r.byNamespace(); got["old"] != 20 {
+		t.Fatalf("exposition has %v, want 20 of old", got)
+	}
+	w.addPods("new", 1000, 30)
+	eventually(t, "equal shares", func() bool { got := r.byNamespace(); return got["old"] == 10 && got["new"] == 10 })
+	held := podsIn(r.samples())
+	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "new", Name: "p00000", UID: uid(1000), Labels: map[string]string{"a": "b"}}})
+	eventually(t, "the same pods", func() bool { return maps.Equal(podsIn(r.samples()), held) })
+	// Deleted objects make room for left-out ones, which are stored when they change next.
+	for i := range 50 {
+		if err := w.cluster.Delete(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "old", Name: fmt.Sprintf("p%05d", i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "no pods of old", func() bool { return r.byNamespace()["old"] == 0 })
+	w.addPods("new", 1000, 30)
+	eventually(t, "20 pods of new", func() bool { return r.byNamespace()["new"] == 20 })
+}
+
+// TestSharesFollowHeldObjects checks that the namespace with most objects is the one to evict from,
+// and that its newest held object is evicted.
+func TestSharesFollowHeldObjects(t *testing.T) {
 	var s shares
 	id := func(n int) store.ID { return store.NewID(strconv.Itoa(n), "", "") }
 	for n := range 5 {
 		s.add([]byte("a"), id(n))
 	}
 	s.add([]byte("b"), id(10))
-	s.add([]byte("b"), id(10)) // it is held already
-	surplus := func(namespace string, want bool) {
+	s.add([]byte("b"), id(10)) // already held
+	wantEvict := func(namespace string, want bool) {
 		t.Helper()
-		if from, ok := s.surplus([]byte(namespace)); ok != want || from != "a" {
-			t.Errorf("for an object of %q, %q gives place: %t, want %t", namespace, from, ok, want)
+		if from, ok := s.evictFrom([]byte(namespace)); ok != want || from != "a" {
+			t.Errorf("for an object of %q, evict from %q: %t, want a: %t", namespace, from, ok, want)
 		}
 	}
-	surplus("b", true)
-	surplus("a", false)
+	wantEvict("b", true)
+	wantEvict("a", false)
 	s.remove(id(4))
-	s.remove(id(4)) // it has gone already
+	s.remove(id(4)) // already removed
 	s.remove(id(3))
-	surplus("b", true)
-	if got := s.take("a"); got != id(2) {
-		t.Errorf("%v gives place, want the last one that is held, %v", got, id(2))
+	wantEvict("b", true)
+	if got := s.takeNewest("a"); got != id(2) {
+		t.Errorf("evicted %v, want the newest held object, %v", got, id(2))
 	}
-	surplus("b", false)
-	surplus("c", true)
-	s.settle(2, func(held store.ID) bool { return held != id(1) }) // one has left without an event
+	wantEvict("b", false)
+	wantEvict("c", true)
+	s.prune(2, func(held store.ID) bool { return held != id(1) }) // one was removed without an event
 	if n := s.byNamespace["a"].held; n != 1 || len(s.namespaces) != 2 {
-		t.Errorf("a holds %d objects and all hold %d, want 1 and 2", n, len(s.namespaces))
+		t.Errorf("a has %d objects and all have %d, want 1 and 2", n, len(s.namespaces))
 	}
 	for n := range 1000 {
 		s.add([]byte("a"), id(100+n))
 		s.remove(id(100 + n))
 	}
 	if n := len(s.byNamespace["a"].order); n > 4 {
-		t.Errorf("%d objects are remembered of a namespace that holds one", n)
+		t.Errorf("%d objects are remembered for a namespace that has one", n)
 	}
 }

@@ -6,28 +6,28 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// Collect returns the page of the kinds that include admits, as it is now. The
-// error says why there is none to be served.
+// Collect returns a snapshot of the kinds that include selects. The error is that of Serves.
 func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Snapshot, error) {
 	if err := r.Serves(); err != nil {
 		return nil, err
 	}
-	stores := r.shownStores(include)
+	stores := r.visibleStores(include)
 	if r.options.HoldDeleted > 0 {
 		now := time.Now()
 		for _, s := range stores {
 			s.RemoveExpired(now)
 		}
 	}
-	page := store.TakeSnapshot(f, stores...)
-	if err := r.Serves(); err != nil { // it may have come to an end just before
-		page.Release()
+	snapshot := store.TakeSnapshot(f, stores...)
+	if err := r.Serves(); err != nil { // the replica may have hidden its objects meanwhile
+		snapshot.Release()
 		return nil, err
 	}
-	return page, nil
+	return snapshot, nil
 }
 
-func (r *Replica) shownStores(include func(resource string) bool) []*store.Store {
+// visibleStores returns the stores of the selected kinds that are visible.
+func (r *Replica) visibleStores(include func(resource string) bool) []*store.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var stores []*store.Store

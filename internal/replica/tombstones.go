@@ -6,38 +6,37 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// tombstonesPerGeneration is how many deletions of a kind are remembered at least; at most they
-// are twice as many, but for those that come while added ranges are listed: its pages
-// are all of one moment. It is what a map of 1,024 places takes, 27 KiB.
+// tombstonesPerGeneration is how many deletions of a kind are remembered at least. At most twice as
+// many are, and more only while added ranges are listed, because all pages of a list are of one
+// moment. It fills a map of 1,024 slots, which takes 27 KiB.
 //
-// They are needed for as long as an API server may be behind: a Reflector names the
-// version that it has received, and a server whose cache does not reach that within
-// three seconds says so, unless the list is one that may be from a cache. What was
-// deleted before the last complete list is known without them; see handler.absentFromList.
+// Tombstones are needed for as long as an API server may lag. A Reflector names the version that it
+// has received, and a server whose cache does not reach it within three seconds returns an error,
+// unless stale lists are allowed. Deletions before the last complete list are known without
+// tombstones; see handler.absentFromList.
 const tombstonesPerGeneration = 896
 
-// maxTombstones bounds the deletions that are remembered while added ranges are listed. It is
-// what a map of 65,536 places takes, 1.6 MiB for each kind. With more, the kind is listed
-// again, which needs none of them.
+// maxTombstones limits the deletions that are remembered while added ranges are listed. It fills a
+// map of 65,536 slots, which takes 1.6 MiB for each kind. If there are more, the kind is listed
+// completely, which needs no tombstones.
 const maxTombstones = 64 * tombstonesPerGeneration
 
-// tombstones are the objects of a kind that were deleted lately, and at which version:
-// an API server that is behind, or that sends events again, must not bring them
-// back. An object whose deletion is long forgotten would come back until the event
-// of its deletion comes, too.
+// tombstones are the versions at which objects of a kind were deleted lately. Without them, an API
+// server that lags or repeats events would bring deleted objects back, until it sends the deletion
+// as well.
 //
-// Two maps that take turns have their full size soon and keep it. One map whose
-// oldest entry goes for each new one takes several times what it holds.
+// Two maps that alternate reach their full size soon and keep it. A single map in which each new
+// entry replaces the oldest one takes several times the memory of its entries.
 type tombstones struct {
 	mu                sync.Mutex
 	current, previous map[store.ID]uint64
 	newest            uint64 // highest version of a deletion
 }
 
-// add remembers a deletion, and with keepAll forgets none for it. It reports false when
-// that takes more than maxKept; then nothing has changed. A deletion without a version is
-// not comparable to anything.
-func (g *tombstones) add(v store.Version, keepAll bool) (room bool) {
+// add remembers a deletion. With keepAll it forgets no other deletion; if that would exceed
+// maxTombstones, it changes nothing and returns false. A deletion without a version is ignored,
+// because it cannot be compared.
+func (g *tombstones) add(v store.Version, keepAll bool) (ok bool) {
 	id, version := v.ID, v.Version
 	if version == 0 {
 		return true
@@ -51,7 +50,7 @@ func (g *tombstones) add(v store.Version, keepAll bool) (room bool) {
 	if len(g.current) >= tombstonesPerGeneration && !keepAll {
 		g.current, g.previous = g.previous, g.current
 		if len(g.current) > tombstonesPerGeneration {
-			g.current = nil // cleared, it would keep its size
+			g.current = nil // a cleared map would keep its memory
 		}
 		clear(g.current)
 	}
@@ -63,7 +62,7 @@ func (g *tombstones) add(v store.Version, keepAll bool) (room bool) {
 	return true
 }
 
-// covers reports whether a version of an object is from before its deletion.
+// covers reports whether a version of an object is not newer than the object's deletion.
 func (g *tombstones) covers(id store.ID, version uint64) bool {
 	if version == 0 {
 		return false
@@ -71,7 +70,7 @@ func (g *tombstones) covers(id store.ID, version uint64) bool {
 	return g.deletedAt(id) >= version
 }
 
-// deletedAt returns the version at which an object was deleted, or 0 if that is not remembered.
+// deletedAt returns the version at which an object was deleted, or 0 if that is not known.
 func (g *tombstones) deletedAt(id store.ID) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -13,31 +13,31 @@ func TestDeletionsAreRemembered(t *testing.T) {
 	for i := range 10 * tombstonesPerGeneration {
 		version := uint64(i + 1)
 		g.add(store.Version{ID: id(i), Version: version}, false)
-		g.add(store.Version{ID: id(i), Version: 1}, false) // received again, from a server that is behind
+		g.add(store.Version{ID: id(i), Version: 1}, false) // received again from a lagging server
 		if back := max(0, i-tombstonesPerGeneration+1); !g.covers(id(back), uint64(back+1)) {
 			t.Fatalf("deletion %d is forgotten after %d", back, i)
 		}
 		if g.covers(id(i), version+1) {
-			t.Fatal("a version after the deletion is taken for one before it")
+			t.Fatal("a version after the deletion is covered")
 		}
 		if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
-			t.Fatalf("%d deletions are remembered", n)
+			t.Fatalf("%d deletions are remembered, want %d at most", n, 2*tombstonesPerGeneration)
 		}
 	}
 	last := 10*tombstonesPerGeneration - 1
 	if g.covers(id(0), 1) {
-		t.Error("the first deletion is remembered")
+		t.Error("the first deletion is still remembered")
 	}
 	if g.covers(id(last), 0) {
-		t.Error("what has no version is taken for older than a deletion")
+		t.Error("an object without a version is covered")
 	}
 	g.clear()
 	if g.covers(id(last), 1) {
-		t.Error("a deletion is remembered after all were forgotten")
+		t.Error("a deletion is remembered after clear")
 	}
 }
 
-// An object that is deleted again in the next generation keeps the newer version.
+// TestOldDeletionDoesNotReplaceNewer repeats an older deletion in the next generation.
 func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 	var g tombstones
 	id := store.NewID("", "a", "twice")
@@ -55,8 +55,9 @@ func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 	}
 }
 
-// While what is gained is listed all are remembered, and no more than usual soon after.
-func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
+// TestKeepAllForgetsNoDeletion also checks that further deletions without keepAll restore the usual
+// limit.
+func TestKeepAllForgetsNoDeletion(t *testing.T) {
 	id := func(i int) store.ID { return store.NewID("", "a", fmt.Sprint(i)) }
 	var g tombstones
 	for i := range 5 * tombstonesPerGeneration {
@@ -71,6 +72,6 @@ func TestAllDeletionsAreKeptForAWhile(t *testing.T) {
 		g.add(store.Version{ID: id(5*tombstonesPerGeneration + i), Version: 1}, false)
 	}
 	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
-		t.Errorf("%d deletions are remembered", n)
+		t.Errorf("%d deletions are remembered, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }

@@ -7,14 +7,6 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
-// repair is a kind that has to be listed again.
-type repair struct {
-	kind *kind
-	// reset makes the stored versions, and the deletions, unknown: the versions of the API server
-	// have gone back.
-	reset bool
-}
-
 // newSubject returns what the Verifier compares of a kind.
 func (r *Replica) newSubject(k *kind) *verify.Subject {
 	return r.options.Verifier.NewSubject(verify.SubjectOptions{
@@ -26,15 +18,7 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Full:           func() bool { return k.limits.full(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,
-		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, repair{k, reset}) },
+		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, relistRequest{k, reset}) },
 		Logger:         k.logger,
 	})
-}
-
-// requestRelist has the loop list a kind again.
-func (r *Replica) requestRelist(ctx context.Context, what repair) {
-	select {
-	case r.repair <- what:
-	case <-ctx.Done():
-	}
 }

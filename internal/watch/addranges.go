@@ -8,11 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// RangeAddition is what a Reflector comes to own in addition.
+// RangeAddition is a set of ranges that a Reflector owns from now on, in addition to its others.
 type RangeAddition struct {
-	// Contains decides by an object's hash.
+	// Contains reports whether a hash is in the added ranges.
 	Contains func(hash uint64) bool
-	// Selector is the shardSelector of the addition; "" asks for everything.
+	// Selector is the shardSelector of the added ranges; "" asks for everything.
 	Selector string
 }
 
@@ -20,24 +20,23 @@ var (
 	// ErrNotSynced is returned by AddRanges while the Reflector has no complete list, or when it
 	// begins another: everything that is owned has to be listed then.
 	ErrNotSynced = errors.New("the resource is being listed")
-	// ErrStaleList is returned by AddRanges when its list is older than the version that the
-	// watch goes on from. Twice in a row it means that the API server's versions have gone back.
-	ErrStaleList = errors.New("the API server's list is older than what is known")
+	// ErrStaleList is returned by AddRanges when its list is older than the version that the watch
+	// goes on from. Twice in a row it means that the API server's versions have gone back.
+	ErrStaleList = errors.New("the API server's list is older than the version of the watch")
 )
 
-// AddRanges puts what the Reflector has come to own into the Handler and leaves the other
-// objects as they are. The Handler's Owns and the Options' Selector must include the addition already. The watch is
-// opened again with the wider selector, and only then is the addition listed, so that the watch
-// brings everything that happens meanwhile. AddRanges blocks until the list is complete. One
-// goroutine at a time may call it, while Run runs. After any error but ErrNotSynced it may be
-// called again.
+// AddRanges puts the objects of added ranges into the Handler, and leaves the other objects as they
+// are. The Handler's Owns and the Options' Selector must include the addition already. AddRanges
+// opens the watch again with the wider selector before it lists the addition, so that the watch
+// receives all events from then on. It blocks until the list is complete. One goroutine at a time
+// may call it, while Run runs. After any error but ErrNotSynced it may be called again.
 func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	from, err := r.restartWatch(ctx)
 	if err != nil {
 		return err
 	}
-	// A list of Run may have had no room for an object that there is room for now. It would
-	// remove the object, so nothing is put while it runs.
+	// A list of Run may have rejected an object that there is room for now. The end of that list would
+	// remove the object, so nothing is put while it is read.
 	wanted := func(hash uint64) bool { return r.complete && add.Contains(hash) }
 	o := metav1.ListOptions{Limit: pageSize, ShardSelector: add.Selector}
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
@@ -56,10 +55,10 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	return err
 }
 
-// listBegins stands for the version of a watch when Run lists everything instead.
+// listBegins is sent in place of a version when Run begins a list.
 const listBegins = "a list begins"
 
-// restartWatch has Run open its watch again, and returns the version that it goes on from.
+// restartWatch makes Run open its watch again, and returns the version that it continues from.
 func (r *Reflector) restartWatch(ctx context.Context) (from string, err error) {
 	r.mu.Lock()
 	if !r.complete || r.stopped {
@@ -83,7 +82,7 @@ func (r *Reflector) restartWatch(ctx context.Context) (from string, err error) {
 	}
 }
 
-// notifyOpened tells restartWatch of a watch from a version. The caller holds r.mu.
+// notifyOpened sends restartWatch the version of a watch. The caller holds r.mu.
 func (r *Reflector) notifyOpened(from string) {
 	if r.opened != nil {
 		r.opened <- from
@@ -91,8 +90,8 @@ func (r *Reflector) notifyOpened(from string) {
 	}
 }
 
-// opening notes the watch that is read from now on. One that should not go on is ended at once:
-// it was opened with a selector that has become too narrow, or a list is required.
+// opening sets the watch that is read from now on. It ends the watch immediately if its selector
+// has become too narrow, or if a list is required.
 func (r *Reflector) opening(s *stream, cancel context.CancelFunc, from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +106,7 @@ func (r *Reflector) opening(s *stream, cancel context.CancelFunc, from string) {
 	}
 }
 
-// closing notes the end of the watch.
+// closing marks the end of the watch.
 func (r *Reflector) closing() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,30 +16,30 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// growing is a Reflector whose ranges grow, and what it asked the API server for.
-type growing struct {
+// growingReflector is a Reflector whose ranges grow, with the requests that it has sent.
+type growingReflector struct {
 	*Reflector
 	rec  *recorder
 	held atomic.Pointer[shard.Ranges]
 
-	mu    sync.Mutex
-	asked []string // of each request: its verb, resourceVersion and shardSelector
+	mu   sync.Mutex
+	sent []string // of each request: its verb, resourceVersion and shardSelector
 }
 
 // grow starts a Reflector that holds the second shard of three.
-func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
+func (w *world) grow(t *testing.T) (g *growingReflector, added shard.Ranges) {
 	t.Helper()
-	g = &growing{}
+	g = &growingReflector{}
 	mine := oneOfThree(t)
 	g.held.Store(&mine)
-	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		q, verb := r.URL.Query(), "list"
 		if q.Get("watch") != "" {
 			verb = "watch"
 		}
-		g.asked = append(g.asked, verb+" "+q.Get("resourceVersion")+" "+q.Get("shardSelector"))
+		g.sent = append(g.sent, verb+" "+q.Get("resourceVersion")+" "+q.Get("shardSelector"))
 		return false
 	})
 	g.Reflector, g.rec = w.reflector(setup{})
@@ -54,31 +54,32 @@ func (w *world) grow(t *testing.T) (g *growing, gained shard.Ranges) {
 }
 
 // widen adds the ranges to the held ones.
-func (g *growing) widen(gained shard.Ranges) RangeAddition {
-	all := g.held.Load().Union(gained)
+func (g *growingReflector) widen(added shard.Ranges) RangeAddition {
+	all := g.held.Load().Union(added)
 	g.held.Store(&all)
-	return RangeAddition{Contains: gained.Contains, Selector: gained.Selector()}
+	return RangeAddition{Contains: added.Contains, Selector: added.Selector()}
 }
 
-func (g *growing) requests(after int) []string {
+func (g *growingReflector) requests(after int) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]string(nil), g.asked[after:]...)
+	return append([]string(nil), g.sent[after:]...)
 }
 
-// held leaves of w.want what the ranges hold.
-func (w *world) held(g *growing) map[string]string {
+// held returns the part of w.want that the ranges hold.
+func (w *world) held(g *growingReflector) map[string]string {
 	want := maps.Clone(w.want)
 	maps.DeleteFunc(want, func(uid, _ string) bool { return !g.held.Load().Contains(shard.Hash(uid)) })
 	return want
 }
 
-func (w *world) convergeHeld(t *testing.T, g *growing, what string) {
+// convergeHeld waits until the Reflector's objects are those of the cluster in its ranges.
+func (w *world) convergeHeld(t *testing.T, g *growingReflector, what string) {
 	t.Helper()
 	eventually(t, what, func() bool { return maps.Equal(g.rec.snapshot(), w.held(g)) })
 }
 
-func TestAcquireListsWhatIsGainedOnly(t *testing.T) {
+func TestAddRangesListsAddedRangesOnly(t *testing.T) {
 	t.Parallel()
 	for _, o := range []simulator.Options{{}, {ShardSelector: true}, {NoWatchList: true}, {ShardSelector: true, NoWatchList: true}} {
 		t.Run(fmt.Sprintf("server-side sharding %v, streamed lists %v", o.ShardSelector, !o.NoWatchList), func(t *testing.T) {
@@ -87,37 +88,38 @@ func TestAcquireListsWhatIsGainedOnly(t *testing.T) {
 			for i := range 700 { // two pages
 				w.pod(i, "n0")
 			}
-			g, gained := w.grow(t)
-			w.follow(t, g, 700)
+			g, added := w.grow(t)
+			w.waitForUpdates(t, g, 700)
 			before, puts := len(g.requests(0)), g.rec.count(func(r *recorder) int { return r.puts })
 
-			gain := g.widen(gained)
-			if err := g.AddRanges(t.Context(), gain); err != nil {
+			add := g.widen(added)
+			if err := g.AddRanges(t.Context(), add); err != nil {
 				t.Fatal(err)
 			}
 			if got, want := g.rec.snapshot(), w.held(g); !maps.Equal(got, want) {
-				t.Errorf("%d objects are held when Acquire returns, want %d", len(got), len(want))
+				t.Errorf("%d objects are held when AddRanges returns, want %d", len(got), len(want))
 			}
 			share := 0
 			for uid := range w.want {
-				if gained.Contains(shard.Hash(uid)) {
+				if added.Contains(shard.Hash(uid)) {
 					share++
 				}
 			}
 			if n := g.rec.count(func(r *recorder) int { return r.puts }) - puts; n < share || n > share+1 {
-				t.Errorf("%d objects came, want the %d that are gained", n, share)
+				t.Errorf("%d objects were put, want the %d of the added ranges", n, share)
 			}
-			g.checkRequests(t, before, gain)
+			g.checkRequests(t, before, add)
 			for i := range 700 {
 				w.pod(i, "n2")
 			}
-			w.convergeHeld(t, g, "updates of what is gained")
+			w.convergeHeld(t, g, "updates of the added ranges")
 		})
 	}
 }
 
-// checkRequests wants the watch to be opened for all, before the gain is listed, and no other list.
-func (g *growing) checkRequests(t *testing.T, before int, gain RangeAddition) {
+// checkRequests wants the watch to be opened with all ranges before the addition is listed, and no
+// other list.
+func (g *growingReflector) checkRequests(t *testing.T, before int, add RangeAddition) {
 	t.Helper()
 	watched := false
 	for _, request := range g.requests(before) {
@@ -126,7 +128,7 @@ func (g *growing) checkRequests(t *testing.T, before int, gain RangeAddition) {
 		switch {
 		case verb == "watch" && selector == g.Selector() && version != "":
 			watched = true
-		case verb == "list" && selector == gain.Selector && watched:
+		case verb == "list" && selector == add.Selector && watched:
 		default:
 			t.Errorf("unexpected request: %s", request)
 		}
@@ -136,8 +138,8 @@ func (g *growing) checkRequests(t *testing.T, before int, gain RangeAddition) {
 	}
 }
 
-// The cluster changes all the time, and nothing of it is lost or brought back.
-func TestAcquireWhileTheClusterChanges(t *testing.T) {
+// TestAddRangesDuringChurn checks that no event is lost or undone while the cluster changes.
+func TestAddRangesDuringChurn(t *testing.T) {
 	t.Parallel()
 	for _, selector := range []bool{false, true} {
 		t.Run(fmt.Sprintf("server-side sharding %v", selector), func(t *testing.T) {
@@ -146,17 +148,17 @@ func TestAcquireWhileTheClusterChanges(t *testing.T) {
 			for i := range 300 {
 				w.pod(i, "n0")
 			}
-			g, gained := w.grow(t)
-			w.follow(t, g, 300)
-			gain := g.widen(gained)
-			acquired := make(chan error, 1)
-			go func() { acquired <- g.AddRanges(t.Context(), gain) }()
-			for round := 0; len(acquired) == 0 || round < 5; round++ {
+			g, added := w.grow(t)
+			w.waitForUpdates(t, g, 300)
+			add := g.widen(added)
+			done := make(chan error, 1)
+			go func() { done <- g.AddRanges(t.Context(), add) }()
+			for round := 0; len(done) == 0 || round < 5; round++ {
 				for i := round % 7; i < 300; i += 7 {
 					w.pod(i, fmt.Sprint("r", round))
 				}
 			}
-			if err := <-acquired; err != nil {
+			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
 			w.convergeHeld(t, g, "the held objects")
@@ -164,49 +166,49 @@ func TestAcquireWhileTheClusterChanges(t *testing.T) {
 	}
 }
 
-func TestAcquireNeedsACompleteList(t *testing.T) {
+func TestAddRangesNeedsACompleteList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
-	w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	})
 	reflector, _ := w.start(setup{})
 	if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: shard.All().Contains}); !errors.Is(err, ErrNotSynced) {
-		t.Errorf("got %v", err)
+		t.Errorf("unexpected error: %v", err)
 	}
 }
 
-// A list from an API server that is behind does not count, and the next one does.
-func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
+// TestAddRangesRejectsAStaleList also checks that the next call succeeds.
+func TestAddRangesRejectsAStaleList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	for i := range 50 {
 		w.pod(i, "n0")
 	}
-	g, gained := w.grow(t)
+	g, added := w.grow(t)
 	w.convergeHeld(t, g, "the list")
 	eventually(t, "synced", func() bool { return g.Status().Phase == Synced })
-	old := httptest.NewRecorder()
+	stale := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods", nil)
-	w.cluster.Handler().ServeHTTP(old, request)
+	w.cluster.Handler().ServeHTTP(stale, request)
 	for i := range 50 {
 		w.pod(i, "n1")
 	}
 	w.convergeHeld(t, g, "updates")
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("watch") != "" {
 			return false
 		}
-		maps.Copy(rw.Header(), old.Header())
-		_, _ = rw.Write(old.Body.Bytes())
+		maps.Copy(rw.Header(), stale.Header())
+		_, _ = rw.Write(stale.Body.Bytes())
 		return true
 	})
-	gain := g.widen(gained)
-	if err := g.AddRanges(t.Context(), gain); !errors.Is(err, ErrStaleList) {
-		t.Errorf("got %v", err)
+	add := g.widen(added)
+	if err := g.AddRanges(t.Context(), add); !errors.Is(err, ErrStaleList) {
+		t.Errorf("unexpected error: %v", err)
 	}
-	w.setBend(nil)
+	w.intercept(nil)
 	for i := range 50 {
 		w.pod(i, "n2")
 	}
@@ -218,20 +220,20 @@ func TestAcquireDoesNotBelieveAnOldList(t *testing.T) {
 		}
 		return true
 	})
-	if err := g.AddRanges(t.Context(), gain); err != nil {
+	if err := g.AddRanges(t.Context(), add); err != nil {
 		t.Error(err)
 	}
 	w.convergeHeld(t, g, "the held objects")
 }
 
-func TestAcquireEndsWithItsContext(t *testing.T) {
+func TestAddRangesEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pod(0, "n0")
 	reflector, rec := w.start(setup{})
 	w.converge(rec, "the list")
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
-	w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	})
@@ -240,37 +242,37 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 	go func() { ended <- reflector.AddRanges(ctx, RangeAddition{Contains: shard.All().Contains}) }()
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("unexpected error: %v", err)
 	}
 }
 
-// A watch may be on its way with the selector from before. It would not bring what happens to the
-// added ranges.
+// TestWatchWithTheNarrowSelectorIsNotKept covers a watch that is being opened with the old
+// selector. It would not receive the events of the added ranges.
 func TestWatchWithTheNarrowSelectorIsNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	for i := range 60 {
 		w.pod(i, "n0")
 	}
-	g, gained := w.grow(t)
-	w.follow(t, g, 60)
+	g, added := w.grow(t)
+	w.waitForUpdates(t, g, 60)
 	narrow := g.Selector()
-	asked, may := make(chan struct{}), make(chan struct{})
+	requested, proceed := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if q := r.URL.Query(); q.Get("watch") != "" && q.Get("shardSelector") == narrow {
-			once.Do(func() { close(asked) })
-			await(r, may)
+			once.Do(func() { close(requested) })
+			await(r, proceed)
 		}
 		return false
 	})
 	w.cluster.CloseWatches()
-	<-asked
-	add := g.widen(gained)
-	added := make(chan error, 1)
-	go func() { added <- g.AddRanges(t.Context(), add) }()
-	close(may)
-	if err := <-added; err != nil {
+	<-requested
+	add := g.widen(added)
+	done := make(chan error, 1)
+	go func() { done <- g.AddRanges(t.Context(), add) }()
+	close(proceed)
+	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 	for i := range 60 {

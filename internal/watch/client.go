@@ -16,17 +16,15 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/batch"
 )
 
-// What an API server is asked to answer with.
+// Media types that an API server may answer with.
 const (
-	// AcceptBoth prefers protobuf and takes JSON, for kinds that can be read
-	// from either.
+	// AcceptBoth prefers protobuf to JSON, for kinds that can be read from either.
 	AcceptBoth = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	// AcceptJSON is for kinds that are read as JSON only.
 	AcceptJSON = runtime.ContentTypeJSON
 )
 
-// dialTimeout is that of client-go's own connections, and the time between probes
-// of those that are silent.
+// dialTimeout and the interval of keep-alive probes are those of client-go.
 const dialTimeout = 30 * time.Second
 
 // Client sends the requests of Reflectors. Make one with NewClient. It is safe for concurrent use.

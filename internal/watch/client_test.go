@@ -10,8 +10,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A configuration that is read again brings clients of its own each time: those before must not leave connections.
-func TestReleaseClosesConnections(t *testing.T) {
+// TestCloseIdleConnections checks that clients of an earlier configuration leave no connections
+// open.
+func TestCloseIdleConnections(t *testing.T) {
 	t.Parallel()
 	var open atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -33,7 +34,7 @@ func TestReleaseClosesConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := open.Load(); n != 1 {
-		t.Fatalf("%d connections after a request", n)
+		t.Fatalf("%d connections after a request, want 1", n)
 	}
 	client.CloseIdleConnections()
 	eventually(t, "the connection is closed", func() bool { return open.Load() == 0 })

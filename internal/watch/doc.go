@@ -1,5 +1,5 @@
-// Package watch lists and watches API resources, and drops what a replica does not own before it
-// is decoded.
+// Package watch lists and watches API resources, and drops what a replica does not own before it is
+// decoded.
 //
 // A Reflector follows one resource, in one namespace or in all. Its Run repeats one of two
 // requests:
@@ -7,21 +7,20 @@
 //	list   reads everything, streamed (KEP-3157) or in pages, and ends in Handler.Replace
 //	watch  reads events from the version that is known; each ends in Handler.Put or Delete
 //
-// A watch that ends is opened again at its version. Everything is listed again when the API
-// server no longer knows the version (410 Gone), and when bytes cannot be decoded. AddRanges
-// lists only what the replica comes to own.
+// A watch that ends is opened again at its version. Everything is listed again when the API server
+// no longer knows the version (410 Gone), and when bytes cannot be decoded. AddRanges lists only
+// what the replica comes to own.
 //
-// Each object's UID is read from its raw bytes. If the hash of the UID is outside the owned
-// ranges, the object is skipped; otherwise its bytes go to the Handler. So neither an object nor
-// a page of a list is held after it was read. Where objects hold values that must not be sent,
-// as Secrets do, the Form asks for metadata or for rows of a Table, and never for whole objects.
+// Each object's UID is read from its raw bytes. If the hash of the UID is outside the owned ranges,
+// the object is skipped; otherwise its bytes go to the Handler. So neither an object nor a page of
+// a list is held after it was read. Where objects hold values that must not be sent, as Secrets do,
+// the Form asks for metadata or for rows of a Table, and never for whole objects.
 //
-// An API server that shards (KEP-5866) is sent the owned ranges with each request, and its
-// answers are verified. Lists say which selector was applied; it is compared with the one that
-// was sent, and so are the hashes of the objects. Watches do not say it; an object outside the
-// ranges makes the Reflector request a list. ListMetadata finds what a server leaves out
-// silently. See internal/watch/sharding.
+// An API server that shards (KEP-5866) is sent the owned ranges with each request, and its answers
+// are verified. Lists say which selector was applied; it is compared with the one that was sent,
+// and so are the hashes of the objects. Watches do not say it; an object outside the ranges makes
+// the Reflector request a list. ListMetadata finds what a server leaves out silently. See package
+// sharding.
 //
-// The Handler has the state. A Checked compares it with the API server, for resources with few
-// objects.
+// The Handler has the state. Package verify compares it with the API server.
 package watch

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// zippedZeros are n MiB of zeros after gzip has compressed them to a thousandth. One MiB after the other is
-// the same, and a stream of its own, as gzip allows: to compress them all takes seconds.
+// zippedZeros returns n MiB of zeros, compressed to a thousandth. Each MiB is a copy of the same
+// gzip stream, because compressing all of them takes seconds.
 func zippedZeros(t *testing.T, n int) []byte {
 	t.Helper()
 	var b bytes.Buffer

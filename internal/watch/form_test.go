@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// secretForms are those that Secrets are asked for in.
+// secretForms returns the Forms in which Secrets are requested.
 func secretForms() map[string]wire.Form {
 	return map[string]wire.Form{
 		"metadata": {Metadata: true},
@@ -22,7 +22,7 @@ func secretForms() map[string]wire.Form {
 	}
 }
 
-// secret puts a Secret with that number and leaves it in w.want if the ranges hold it.
+// secret stores a Secret with that number, and adds it to w.want if the ranges hold it.
 func (w *world) secret(i int, label string, ranges shard.Ranges) {
 	w.t.Helper()
 	s := &corev1.Secret{
@@ -33,7 +33,7 @@ func (w *world) secret(i int, label string, ranges shard.Ranges) {
 		w.t.Fatal(err)
 	}
 	if ranges.Contains(shard.Hash(string(uid(i)))) {
-		w.want[string(uid(i))] = "" // the recorder looks for the node of a pod
+		w.want[string(uid(i))] = "" // the recorder stores the node of a pod
 	}
 }
 
@@ -56,9 +56,10 @@ func (r *requests) accepts() []string {
 	return all
 }
 
-// TestValuesOfSecretsAreNeverAskedFor: lists, watches, consistency checks and what is gained ask for metadata or for
-// Tables and for nothing else, whatever the API server can do. Its filter is not verified with whole objects either.
-func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
+// TestValuesOfSecretsAreNeverRequested checks that all requests are for metadata or Tables,
+// whatever the API server supports: lists, watches, AddRanges, ListMetadata and the verification of
+// its filter.
+func TestValuesOfSecretsAreNeverRequested(t *testing.T) {
 	t.Parallel()
 	for name, form := range secretForms() {
 		for _, o := range []simulator.Options{{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true}} {
@@ -69,66 +70,67 @@ func TestValuesOfSecretsAreNeverAskedFor(t *testing.T) {
 				for i := range 60 {
 					w.secret(i, "old", mine)
 				}
-				asked := w.through(w.cluster.Handler())
+				recorded := w.answerWith(w.cluster.Handler())
 				reflector, rec := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
 				w.run(reflector)
-				w.converge(rec, "listed")
+				w.converge(rec, "the list")
 				for i := range 30 {
 					w.removeSecret(2 * i)
 					w.secret(2*i+1, "new", mine)
 					w.secret(60+i, "new", mine)
 				}
-				w.converge(rec, "followed")
+				w.converge(rec, "events")
 				listed := 0
 				if _, err := reflector.ListMetadata(t.Context(), func(Object) { listed++ }); err != nil || listed != len(w.want) {
-					t.Errorf("a scan finds %d objects, want %d; error %v", listed, len(w.want), err)
+					t.Errorf("ListMetadata has visited %d objects, want %d; error %v", listed, len(w.want), err)
 				}
 				if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: mine.Contains, Selector: mine.Selector()}); err != nil {
 					t.Error(err)
 				}
-				for _, accept := range asked.accepts() {
+				for _, accept := range recorded.accepts() {
 					if !strings.Contains(accept, ";as=PartialObjectMetadata") && !strings.Contains(accept, ";as=Table;") {
 						t.Errorf("a request accepts %q", accept)
 					}
 				}
 				if n := w.value("statefleet_watch_sharded_by_server", map[string]string{"resource": "secrets"}); (n == 1) != o.ShardSelector {
-					t.Errorf("sharded by the server: %v", n)
+					t.Errorf("statefleet_watch_sharded_by_server is %v", n)
 				}
 			})
 		}
 	}
 }
 
-// TestServerThatCannotSendMetadataSendsNothing: whole objects are not asked for in place of it. The resource counts as
-// absent, which keeps no replica from being ready, until the API server can.
-func TestServerThatCannotSendMetadataSendsNothing(t *testing.T) {
+// TestResourceIsAbsentWithoutMetadataSupport checks that whole objects are not requested as a
+// fallback. The resource counts as absent, which does not block readiness, until the API server
+// supports metadata.
+func TestResourceIsAbsentWithoutMetadataSupport(t *testing.T) {
 	t.Parallel()
 	for name, form := range secretForms() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, simulator.Options{})
 			w.secret(1, "", shard.All())
-			asked := w.through(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			recorded := w.answerWith(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Content-Type", "application/json")
 				rw.WriteHeader(http.StatusNotAcceptable)
 				_, _ = fmt.Fprint(rw, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotAcceptable","code":406}`)
 			}))
 			reflector, rec := w.start(setup{resource: "secrets", form: form})
 			eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
-			for _, accept := range asked.accepts() {
+			for _, accept := range recorded.accepts() {
 				if !strings.Contains(accept, ";as=") {
 					t.Errorf("a request accepts %q", accept)
 				}
 			}
-			w.setBend(nil)
-			w.converge(rec, "listed once the server can")
+			w.intercept(nil)
+			w.converge(rec, "the list once the server supports it")
 		})
 	}
 }
 
-// TestChecksOfMetadataFindAServerWithAnotherHash: answers with metadata do not say whether they are filtered, and whole
-// objects are not asked for. The share of the checks that also list everything finds what is left out.
-func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
+// TestListMetadataFindsAServerWithAnotherHash covers Forms whose lists do not say whether they are
+// filtered. Those calls that also list everything find the objects that are left out.
+func TestListMetadataFindsAServerWithAnotherHash(t *testing.T) {
 	t.Parallel()
 	for name, form := range secretForms() {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +140,7 @@ func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
 			for i := range 60 {
 				w.secret(i, "", mine)
 			}
-			w.through(w.cluster.HandlerWithOtherHash())
+			w.answerWith(w.cluster.HandlerWithOtherHash())
 			reflector, _ := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
 			for range 1000 { // one of three finds it
 				if mismatched(reflector) {
@@ -146,14 +148,13 @@ func TestChecksOfMetadataFindAServerWithAnotherHash(t *testing.T) {
 				}
 				_, _ = reflector.ListMetadata(t.Context(), func(Object) {})
 			}
-			t.Error("no check has found it")
+			t.Error("the mismatch was not found")
 		})
 	}
 }
 
-// TestServerThatIgnoresTheTableIsNoReasonToWait: what it sends in place of a Table is not read, and the resource counts as
-// absent.
-func TestServerThatIgnoresTheTableIsNoReasonToWait(t *testing.T) {
+// TestResourceIsAbsentWithoutTableSupport checks that other answers than a Table are not read.
+func TestResourceIsAbsentWithoutTableSupport(t *testing.T) {
 	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		w := newWorld(t, simulator.Options{NoWatchList: noWatchList})
@@ -161,7 +162,7 @@ func TestServerThatIgnoresTheTableIsNoReasonToWait(t *testing.T) {
 		reflector, rec := w.start(setup{resource: "secrets", form: secretForms()["table"], json: true})
 		eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
 		if rec.count(func(r *recorder) int { return r.puts }) > 0 {
-			t.Error("objects are read all the same")
+			t.Error("objects were read from an answer that is no Table")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,15 +29,15 @@ var podResource = corev1.SchemeGroupVersion.WithResource("pods")
 
 // recorder is a Handler that keeps the newest version of each object.
 type recorder struct {
-	t       *testing.T
-	mu      sync.Mutex
-	objects map[string]string // UID to node name, a stand-in for the content
-	puts    int
-	retains int
-	named   int // by the last Retain
-	most    int // objects that there is room for; 0 means any number
+	t        *testing.T
+	mu       sync.Mutex
+	objects  map[string]string // UID to node name, a stand-in for the content
+	puts     int
+	replaces int
+	lastRefs int // references of the last Replace
+	capacity int // see setCapacity
 
-	versions map[string]uint64 // of what has come, by UID
+	versions map[string]uint64 // by UID
 	owns     func(hash uint64) bool
 }
 
@@ -52,7 +53,7 @@ func (r *recorder) Put(o Object) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.puts++
-	if _, held := r.objects[string(o.UID)]; !held && r.most > 0 && len(r.objects) >= r.most {
+	if _, held := r.objects[string(o.UID)]; !held && r.capacity > 0 && len(r.objects) >= r.capacity {
 		return false
 	}
 	if version := ParseVersion(o.ResourceVersion); version == 0 || version >= r.versions[string(o.UID)] {
@@ -63,7 +64,7 @@ func (r *recorder) Put(o Object) bool {
 
 func (r *recorder) check(err error) {
 	if err != nil {
-		r.t.Errorf("unreadable object: %v", err)
+		r.t.Errorf("undecodable object: %v", err)
 	}
 }
 
@@ -76,11 +77,11 @@ func (r *recorder) Delete(o Object) {
 func (r *recorder) Replace(all []ObjectRef, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.retains++
-	r.named = len(all)
+	r.replaces++
+	r.lastRefs = len(all)
 	named := map[string]bool{}
-	for _, h := range all {
-		named[h.UID] = true
+	for _, ref := range all {
+		named[ref.UID] = true
 	}
 	maps.DeleteFunc(r.objects, func(uid, _ string) bool { return !named[uid] })
 }
@@ -97,27 +98,22 @@ func (r *recorder) count(f func(*recorder) int) int {
 	return f(r)
 }
 
-// world is a simulated cluster, a server in front of it whose behaviour a test
-// may bend, and what the cluster should look like.
+// world is a simulated cluster behind an HTTP server whose requests a test may intercept, with the
+// expected state of the cluster.
 type world struct {
-	t       *testing.T
-	cluster *simulator.Cluster
-	server  *httptest.Server
-	// bend may answer a request itself and then returns true.
-	bend     func(w http.ResponseWriter, r *http.Request) bool
-	bendMu   sync.Mutex
-	want     map[string]string
-	registry *prometheus.Registry
+	t           *testing.T
+	cluster     *simulator.Cluster
+	server      *httptest.Server
+	interceptor atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
+	want        map[string]string // UID to node name
+	registry    *prometheus.Registry
 }
 
 func newWorld(t *testing.T, o simulator.Options) *world {
 	w := &world{t: t, cluster: simulator.New(o), want: map[string]string{}, registry: prometheus.NewPedanticRegistry()}
 	handler := w.cluster.Handler()
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.bendMu.Lock()
-		bend := w.bend
-		w.bendMu.Unlock()
-		if bend == nil || !bend(rw, r) {
+		if f := w.interceptor.Load(); f == nil || !(*f)(rw, r) {
 			handler.ServeHTTP(rw, r)
 		}
 	}))
@@ -128,13 +124,17 @@ func newWorld(t *testing.T, o simulator.Options) *world {
 	return w
 }
 
-func (w *world) setBend(f func(http.ResponseWriter, *http.Request) bool) {
-	w.bendMu.Lock()
-	defer w.bendMu.Unlock()
-	w.bend = f
+// intercept passes requests to f, which returns true if it has answered a request itself. nil ends
+// the interception.
+func (w *world) intercept(f func(http.ResponseWriter, *http.Request) bool) {
+	if f == nil {
+		w.interceptor.Store(nil)
+		return
+	}
+	w.interceptor.Store(&f)
 }
 
-// pod puts a pod with that number; node is its content.
+// pod stores a pod with that number on a node.
 func (w *world) pod(i int, node string) {
 	w.t.Helper()
 	p := &corev1.Pod{
@@ -147,7 +147,7 @@ func (w *world) pod(i int, node string) {
 	w.want[string(uid(i))] = node
 }
 
-func (w *world) remove(i int) {
+func (w *world) removePod(i int) {
 	w.t.Helper()
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("p%d", i)}}
 	if err := w.cluster.Delete(p); err != nil {
@@ -156,7 +156,7 @@ func (w *world) remove(i int) {
 	delete(w.want, string(uid(i)))
 }
 
-// uid is a UUID that looks as random as real ones, which the hash relies on.
+// uid returns a UUID that is as random as real ones, because the hash needs random input.
 func uid(i int) types.UID {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	return types.UID(fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", r.Uint32(), r.Uint32()>>16, r.Uint32()>>20, r.Uint32()>>20, r.Uint64()>>16))
@@ -193,8 +193,8 @@ func (w *world) run(reflector *Reflector) {
 	})
 }
 
-// soon spaces requests so that no test waits long for the next one.
-func soon() wait.Backoff {
+// fastBackoff retries quickly, so that no test waits long.
+func fastBackoff() wait.Backoff {
 	return wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 100 * time.Millisecond}
 }
 
@@ -226,7 +226,7 @@ func (w *world) reflector(s setup) (*Reflector, *recorder) {
 			}
 			return ""
 		},
-		Backoff: soon(),
+		Backoff: fastBackoff(),
 		Handler: rec,
 		Metrics: NewMetrics(w.registry),
 		Logger:  slog.New(slog.DiscardHandler),
@@ -241,28 +241,28 @@ func (j jsonOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return j.RoundTripper.RoundTrip(r)
 }
 
-// eventually polls until ok. Tests run side by side, so that one may wait for many.
+// eventually polls until ok returns true. The timeout is long because tests run in parallel.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	patience := time.Minute
-	if testing.Short() { // nothing else makes the machine slow
-		patience = 10 * time.Second
+	timeout := time.Minute
+	if testing.Short() {
+		timeout = 10 * time.Second
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("not in time: %s", what)
+	t.Fatalf("timeout: %s", what)
 }
 
-// converge waits until the sink holds what the cluster holds.
+// converge waits until the recorder has the objects of the cluster.
 func (w *world) converge(rec *recorder, what string) {
 	w.t.Helper()
 	eventually(w.t, what, func() bool { return maps.Equal(rec.snapshot(), w.want) })
 }
 
-// value reads a self-metric of pods.
+// value returns a self-metric with these labels.
 func (w *world) value(name string, labels map[string]string) float64 {
 	w.t.Helper()
 	families, err := w.registry.Gather()

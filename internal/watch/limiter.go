@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// minLifetime is how long a request lasts that is worth repeating at once.
+	// minLifetime is how long a request must last to be repeated without a pause.
 	minLifetime = time.Second
-	// maxShort is how many shorter ones in a row are repeated at once.
+	// maxShort is how many shorter requests in a row are repeated without a pause.
 	maxShort = 3
 )
 
-// limiter spaces lists and watches that fail, and those that an API server ends as soon as they
-// have begun. One goroutine uses it.
+// limiter spaces lists and watches that fail or that the API server ends immediately. One goroutine
+// uses it.
 type limiter struct {
 	start  wait.Backoff // the options
 	next   wait.Backoff
@@ -25,7 +25,7 @@ type limiter struct {
 	failed bool      // the last request failed
 }
 
-// wait returns when the next request may be sent, and reports whether ctx goes on.
+// wait returns when the next request may be sent. It returns false if ctx has ended.
 func (l *limiter) wait(ctx context.Context) bool {
 	long := time.Since(l.began) >= minLifetime
 	if l.short++; long {
@@ -41,11 +41,11 @@ func (l *limiter) wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// listed notes that a list is complete. However long it took, a watch that ends right after it is a
-// short one: without a pause, lists of large resources would follow each other.
+// listed marks the end of a list. A watch that ends right after it counts as short, however long
+// the list took. Otherwise lists of large resources would follow each other without a pause.
 func (l *limiter) listed() { l.began = time.Now() }
 
-// Sleep waits for d or until ctx ends, and reports whether ctx goes on.
+// Sleep waits for d. It returns false if ctx ends before.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -57,6 +57,6 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Spread returns a random duration from half of d to one and a half of it. Processes that start
-// together and wait by it do not go on together.
+// Spread returns a random duration from half of d to one and a half of it, so that processes that
+// start together do not act at the same time.
 func Spread(d time.Duration) time.Duration { return d/2 + time.Duration(rand.Float64()*float64(d)) }

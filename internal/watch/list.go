@@ -132,8 +132,8 @@ func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted fu
 	return page, err
 }
 
-// hash returns the shard hash of an object. Its namespace and name stand in for the UID, which
-// only faulty servers leave out.
+// hash returns the shard hash of an object. Its namespace and name stand in for the UID, which only
+// faulty servers leave out.
 func hash(m wire.Meta) uint64 {
 	if len(m.UID) > 0 {
 		return shard.HashBytes(m.UID)

@@ -11,14 +11,14 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// listed notes the parameters of the lists that are requested in pages, and answers as bend does.
-type listed struct {
+// listRequests records the parameters of lists in pages.
+type listRequests struct {
 	mu       sync.Mutex
 	versions []string // resourceVersion
 	limits   []string
 }
 
-func (l *listed) note(r *http.Request) (pages int, list bool) {
+func (l *listRequests) record(r *http.Request) (pages int, list bool) {
 	q := r.URL.Query()
 	if q.Get("watch") != "" {
 		return 0, false
@@ -29,22 +29,22 @@ func (l *listed) note(r *http.Request) (pages int, list bool) {
 	return len(l.limits), true
 }
 
-func (l *listed) now() (versions, limits []string) {
+func (l *listRequests) parameters() (versions, limits []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.versions), slices.Clone(l.limits)
 }
 
-// Reading all pages may take longer than etcd keeps a version.
-func TestListWhosePagesExpireIsReadAsAWhole(t *testing.T) {
+// TestListWithExpiredPageIsReadInOnePiece covers lists that take longer than etcd keeps a version.
+func TestListWithExpiredPageIsReadInOnePiece(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	for i := range 2*pageSize + 1 {
 		w.pod(i, "n0")
 	}
-	var l listed
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
-		page, list := l.note(r)
+	var l listRequests
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		page, list := l.record(r)
 		if list && page == 2 {
 			answer(rw, http.StatusGone, "Expired", "the continue token is too old")
 		}
@@ -52,20 +52,20 @@ func TestListWhosePagesExpireIsReadAsAWhole(t *testing.T) {
 	})
 	_, rec := w.start(setup{})
 	w.converge(rec, "the list")
-	if _, limits := l.now(); !slices.Equal(limits, []string{"500", "500", ""}) {
-		t.Errorf("lists with the limits %q", limits)
+	if _, limits := l.parameters(); !slices.Equal(limits, []string{"500", "500", ""}) {
+		t.Errorf("limits of the lists are %q", limits)
 	}
 }
 
-// A list that may be stale is not older than what is known, and one that no server can answer asks
-// for the newest state.
+// TestStaleListsDoNotGoBack checks that a list that may be stale asks for the known version at
+// least. If no server has that version, the newest state is requested.
 func TestStaleListsDoNotGoBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
-	var l listed
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
-		request, list := l.note(r)
+	var l listRequests
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		request, list := l.record(r)
 		if list && request == 2 {
 			answer(rw, http.StatusBadRequest, "BadRequest", "no such version")
 		}
@@ -76,14 +76,14 @@ func TestStaleListsDoNotGoBack(t *testing.T) {
 	w.run(reflector)
 	w.converge(rec, "the list")
 	reflector.requireList()
-	eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.retains }) == 2 })
-	if versions, _ := l.now(); !slices.Equal(versions, []string{"0", fmt.Sprint(w.cluster.ResourceVersion()), ""}) {
-		t.Errorf("lists of the versions %q", versions)
+	eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.replaces }) == 2 })
+	if versions, _ := l.parameters(); !slices.Equal(versions, []string{"0", fmt.Sprint(w.cluster.ResourceVersion()), ""}) {
+		t.Errorf("versions of the lists are %q", versions)
 	}
 }
 
-// Only a watch shows that events arrive; a list for comparison must not hide that one is silent.
-func TestEventsAreContactAndComparisonsAreNot(t *testing.T) {
+// TestOnlyEventsCountAsContact checks that ListMetadata does not hide that a watch is silent.
+func TestOnlyEventsCountAsContact(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
@@ -94,7 +94,7 @@ func TestEventsAreContactAndComparisonsAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at := reflector.Status().LastEvent; at.After(began) {
-		t.Error("a list for comparison counts as contact")
+		t.Error("ListMetadata counts as contact")
 	}
 	w.pod(1, "n1")
 	w.converge(rec, "an event")

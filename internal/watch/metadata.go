@@ -11,15 +11,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// ListMetadata lists what exists now, page by page, and calls visit with each owned object,
-// whose Raw is nil. The object is valid until visit returns. Nothing reaches the Handler. It may
-// be called while Run runs; an error means that the list was not complete. The version is that
-// of the list, which no cache answers: nothing that was known before the call is newer.
+// ListMetadata lists what exists now, page by page, and calls visit with each owned object, whose
+// Raw is nil. The object is valid until visit returns. Nothing reaches the Handler. It may be
+// called while Run runs; an error means that the list was not complete. The version is that of the
+// list, which no cache answers: nothing that was known before the call is newer.
 //
 // A list that the API server filters cannot show that the filter leaves out owned objects. So a
 // part of the calls, as large as the share of all objects that the selector asks for, also lists
-// everything and compares. On average a call reads twice that share, and all replicas together
-// read everything twice.
+// everything and compares. On average a call reads twice that share, and all replicas together read
+// everything twice.
 func (r *Reflector) ListMetadata(ctx context.Context, visit func(o Object)) (resourceVersion string, err error) {
 	filtered := &metadataList{Reflector: r, Answer: sharding.Answer{Sent: r.Sharding.Selector(r.Selector())}, visit: visit}
 	if sent := filtered.Sent; sent.Text != "" && rand.Float64() < sent.Fraction() {
@@ -86,8 +86,8 @@ func (l *metadataList) page(ctx context.Context, o metav1.ListOptions) (metav1.L
 }
 
 // compareWithAll lists everything, and returns an error if a filtered list, which was made at a
-// version, has left out objects that its selector asks for. An object that is older than that
-// list and exists now existed then, so a difference is not a race.
+// version, has left out objects that its selector asks for. An object that is older than that list
+// and exists now existed then, so a difference is not a race.
 func (r *Reflector) compareWithAll(ctx context.Context, filtered *metadataList, version uint64) error {
 	omitted := 0
 	all := &metadataList{Reflector: r, visit: func(o Object) {

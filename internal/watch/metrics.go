@@ -4,15 +4,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are the self-metrics of all Reflectors of a process. The names that
-// begin with kube_state_metrics are those that existing alerts know.
+// Metrics are the self-metrics of all Reflectors of a process. Names that begin with
+// kube_state_metrics are those that existing alerts use.
 //
-// What a server that shards spares one of N replicas is N-1 times what it sends:
+// A server that shards saves each of N replicas N-1 times the bytes that it sends:
 //
 //	sum by (instance) (rate(statefleet_watch_received_bytes_total[5m]) * statefleet_watch_sharded_by_server)
 //	* on (instance) (kube_state_metrics_total_shards - 1)
 //
-// What one that doesn't could still spare is statefleet_watch_ignored_bytes_total.
+// A server that does not shard could save statefleet_watch_ignored_bytes_total.
 type Metrics struct {
 	list, watch, objects     *prometheus.CounterVec
 	bytes, ignoredBytes, bad *prometheus.CounterVec
@@ -56,8 +56,8 @@ type counters struct {
 	owned, ignored, ignoredBytes       prometheus.Counter
 	bytes, bad                         prometheus.Counter
 
-	// sharded makes the gauge when it is known: until then, 0 would be taken
-	// for "it does not".
+	// sharded sets the gauge. The gauge is absent before that, because 0 would mean that the server
+	// does not shard.
 	sharded func(honoured bool)
 }
 

@@ -14,7 +14,7 @@ import (
 
 const sharded = "statefleet_watch_sharded_by_server"
 
-// oneOfThree is the second shard of three.
+// oneOfThree returns the ranges of the second of three shards.
 func oneOfThree(t *testing.T) shard.Ranges {
 	t.Helper()
 	table, err := shard.NewTable(3)
@@ -24,7 +24,7 @@ func oneOfThree(t *testing.T) shard.Ranges {
 	return table.Ranges(1)
 }
 
-// pods puts pods with these numbers and leaves of w.want what the ranges hold.
+// pods stores pods with these numbers, and reduces w.want to the objects in the ranges.
 func (w *world) pods(from, to int, node string, ranges shard.Ranges) {
 	w.t.Helper()
 	for i := from; i < to; i++ {
@@ -33,7 +33,7 @@ func (w *world) pods(from, to int, node string, ranges shard.Ranges) {
 	maps.DeleteFunc(w.want, func(uid, _ string) bool { return !ranges.Contains(shard.Hash(uid)) })
 }
 
-func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
+func TestHandlerReceivesOwnedObjectsOnly(t *testing.T) {
 	t.Parallel()
 	for _, o := range []simulator.Options{
 		{}, {NoWatchList: true}, {ShardSelector: true}, {ShardSelector: true, NoWatchList: true},
@@ -54,15 +54,15 @@ func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
 			w.converge(rec, "updates")
 			got := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "owned"}))
 			if got != 2*share {
-				t.Errorf("owned %d, want %d", got, 2*share)
+				t.Errorf("%d owned objects, want %d", got, 2*share)
 			}
 			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 			if o.ShardSelector != (ignored == 0) {
-				t.Errorf("%v objects of others arrived", ignored)
+				t.Errorf("received %v objects of other shards", ignored)
 			}
-			waste, received := w.value("statefleet_watch_ignored_bytes_total", nil), w.value("statefleet_watch_received_bytes_total", nil)
-			if o.ShardSelector != (waste == 0) || waste >= received || !o.ShardSelector && waste < received/3 {
-				t.Errorf("%v bytes of others in %v", waste, received)
+			ignoredBytes, received := w.value("statefleet_watch_ignored_bytes_total", nil), w.value("statefleet_watch_received_bytes_total", nil)
+			if o.ShardSelector != (ignoredBytes == 0) || ignoredBytes >= received || !o.ShardSelector && ignoredBytes < received/3 {
+				t.Errorf("%v ignored bytes of %v", ignoredBytes, received)
 			}
 			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
 				t.Errorf("%s %v", sharded, v)
@@ -71,9 +71,9 @@ func TestWhatIsNotOwnedIsNeverHandedOver(t *testing.T) {
 	}
 }
 
-// TestServersThatDiffer has one server that honours the selector and one that
-// ignores it in front of the same cluster, and answers by turns.
-func TestServersThatDiffer(t *testing.T) {
+// TestServersThatDisagreeAboutSharding alternates between a server that honours the selector and
+// one that ignores it.
+func TestServersThatDisagreeAboutSharding(t *testing.T) {
 	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		t.Run(fmt.Sprintf("streamed lists %v", !noWatchList), func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestServersThatDiffer(t *testing.T) {
 			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
 			handler := w.cluster.Handler()
 			var requests atomic.Int32
-			w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 				ignoring := requests.Add(1)%2 == 1
 				if ignoring {
 					handler.ServeHTTP(rw, withoutSelector(r))
@@ -95,22 +95,22 @@ func TestServersThatDiffer(t *testing.T) {
 			for round := range 3 {
 				w.cluster.CloseWatches()
 				if round == 1 {
-					w.cluster.Compact() // and a list
+					w.cluster.Compact() // forces a list
 				}
 				node := fmt.Sprint("n", round+1)
-				w.pods(round, 1200+round, node, mine) // some are new
-				w.remove(round)
+				w.pods(round, 1200+round, node, mine) // some pods are new
+				w.removePod(round)
 				w.converge(rec, "events of round "+node)
 			}
 			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 			if n := requests.Load(); n < 4 || ignored == 0 {
-				t.Errorf("%d requests and %v objects of others: not both servers were asked", n, ignored)
+				t.Errorf("%d requests and %v objects of other shards: not both servers were used", n, ignored)
 			}
 		})
 	}
 }
 
-// withoutSelector is how a server that does not know the parameter reads a request.
+// withoutSelector returns the request as a server without sharding reads it.
 func withoutSelector(r *http.Request) *http.Request {
 	r = r.Clone(r.Context())
 	query := r.URL.Query()

@@ -14,14 +14,14 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// Object is one version of an owned object as the API server sent it. Its slices are valid
-// until the call that receives it returns.
+// Object is one version of an owned object as the API server sent it. Its slices are valid until
+// the call that receives it returns.
 type Object struct {
 	wire.Meta
 	// Hash is the shard hash of the object's UID, or of its namespace and name when it has no UID.
 	Hash uint64
-	// Raw is the encoded object, for Protobuf the message inside the envelope; for Delete it is
-	// the last state of the object.
+	// Raw is the encoded object, for Protobuf the message inside the envelope; for Delete it is the
+	// last state of the object.
 	Raw      []byte
 	Encoding wire.Encoding
 }
@@ -39,21 +39,21 @@ func newObjectRef(m wire.Meta) ObjectRef {
 	return ObjectRef{Namespace: text[:name], Name: text[name:uid], UID: text[uid:]}
 }
 
-// Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time.
-// Its methods cannot fail: the Handler itself counts what is wrong with an object.
+// Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time. Its
+// methods cannot fail: the Handler itself counts what is wrong with an object.
 type Handler interface {
 	// Owns reports whether the Handler wants an object, by the Object's Hash and namespace. It is
 	// called for every object that is received, before anything else of it is decoded, and by
 	// ListMetadata, concurrently with the other methods. Its answers may change.
 	Owns(hash uint64, namespace []byte) bool
-	// Put adds or updates an object. A version may come again, and an older one after a newer
-	// one when API servers differ in age; the Handler ignores them. Put returns false for an
-	// object that it has no room for; the list that is being read then leaves it out.
+	// Put adds or updates an object. A version may come again, and an older one after a newer one when
+	// API servers differ in age; the Handler ignores them. Put returns false for an object that it has
+	// no room for; the list that is being read then leaves it out.
 	Put(o Object) (accepted bool)
 	// Delete removes an object.
 	Delete(o Object)
-	// Replace ends a complete list that was made at a resourceVersion: it held these objects,
-	// which Put has accepted, and no others that there was room for.
+	// Replace ends a complete list. It has the list's resourceVersion, and the objects of the list
+	// that Put has accepted. Other objects of the store do not exist or had no room.
 	Replace(all []ObjectRef, resourceVersion string)
 }
 
@@ -72,20 +72,20 @@ type Options struct {
 	Namespace string
 	// FieldSelector and LabelSelector restrict the objects on the API server's side; "" means all.
 	FieldSelector, LabelSelector string
-	// AllowStaleList lets API servers answer lists from their cache, which spares etcd a read.
-	// The first list may then be older than the newest state.
+	// AllowStaleList lets API servers answer lists from their cache, which spares etcd a read. The
+	// first list may then be older than the newest state.
 	AllowStaleList bool
-	// Selector returns the shardSelector of all that is owned (KEP-5866), as shard.Ranges write
-	// it; "" sends none. Servers that do not know it send everything.
+	// Selector returns the shardSelector of all that is owned (KEP-5866), as shard.Ranges write it; ""
+	// sends none. Servers that do not know it send everything.
 	Selector func() string
-	// Sharding is what is known about the API server's sharding. Reflectors of one API server
-	// share one; nil stands for one of its own.
+	// Sharding is the knowledge about the API server's sharding. Reflectors of one API server share
+	// it; nil stands for a new one.
 	Sharding *sharding.Server
-	// Backoff spaces the requests while the API server cannot be used. The default, when
-	// Duration is 0, starts at 0.5 s, doubles up to 10 s, and adds up to half at random.
+	// Backoff spaces the requests while the API server cannot be used. The default, when Duration is
+	// 0, starts at 0.5 s, doubles up to 10 s, and adds up to half at random.
 	Backoff wait.Backoff
-	// IdleTimeout is how long a list may bring nothing, and how long a watch may outlast the
-	// time that was asked for; 0 means 2 minutes.
+	// IdleTimeout is how long a list may be silent, and how long a watch may outlast the requested
+	// time; 0 means 2 minutes.
 	IdleTimeout time.Duration
 	// Handler receives the owned objects.
 	Handler Handler
@@ -106,18 +106,18 @@ type Reflector struct {
 
 	serverVersion       atomic.Uint64 // see ServerVersion
 	logFirstDecodeError sync.Once
-	version             []byte        // where the next watch starts; belongs to the goroutine of Run
-	relistAfter         time.Duration // see skipFrame; tests change it, and the next one
+	version             []byte        // where the next watch starts; used by the goroutine of Run only
+	relistAfter         time.Duration // see skipFrame; tests change it and minWatch
 	minWatch            time.Duration
 
 	// mu is held during each call of the Handler, and guards the fields below.
 	mu       sync.Mutex
 	stopped  bool
-	complete bool               // the list that was begun last is complete; Run lists next if not
+	complete bool               // the last list is complete; otherwise Run lists next
 	cancel   context.CancelFunc // ends the watch that is being read; nil when there is none
 	opened   chan string        // receives the version of the next watch; see restartWatch
-	relist   *time.Timer        // requires a list; nil when there is none to come; see skipFrame
-	relisted time.Time          // when it last did
+	relist   *time.Timer        // requires a list; nil if none is scheduled; see skipFrame
+	relisted time.Time          // when relist last required a list
 }
 
 // New returns a Reflector that starts with Run.
@@ -164,15 +164,14 @@ func (r *Reflector) stop() {
 	r.stopRelist()
 }
 
-// hasCompleteList reports whether the list that was begun last is complete, so that a watch can
-// go on from it.
+// hasCompleteList reports whether the last list is complete, so that a watch can continue from it.
 func (r *Reflector) hasCompleteList() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.complete
 }
 
-// requireList ends the watch, and has Run list everything next.
+// requireList ends the watch, and makes Run list everything next.
 func (r *Reflector) requireList() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,8 +209,8 @@ func (r *Reflector) deliver(to func(Object) bool, wanted func(hash uint64) bool,
 	return to(o)
 }
 
-// ServerVersion returns the newest version that the API server has named as its own, in a list
-// or a bookmark. It is 0 before the first one, and where versions are not numbers.
+// ServerVersion returns the newest version of a list or bookmark of the API server. It is 0 before
+// the first one, and if versions are not numbers.
 func (r *Reflector) ServerVersion() uint64 { return r.serverVersion.Load() }
 
 // observe is called by one goroutine at a time.

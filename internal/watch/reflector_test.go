@@ -15,7 +15,7 @@ import (
 
 func jsonUnmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-func TestSourceFollowsTheCluster(t *testing.T) {
+func TestReflectorFollowsTheCluster(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		setup
@@ -37,17 +37,17 @@ func TestSourceFollowsTheCluster(t *testing.T) {
 			eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 			w.pod(1, "n1")
 			w.pod(5000, "n2")
-			w.remove(2)
+			w.removePod(2)
 			w.converge(rec, "events")
 			w.cluster.CloseWatches()
 			w.pod(3, "n3")
-			w.remove(4)
-			w.converge(rec, "events after a cut")
+			w.removePod(4)
+			w.converge(rec, "events after the watch has ended")
 		})
 	}
 }
 
-func TestRelistFindsWhatWasMissed(t *testing.T) {
+func TestRelistAfterExpiredVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for i := range 20 {
@@ -55,29 +55,29 @@ func TestRelistFindsWhatWasMissed(t *testing.T) {
 	}
 	_, rec := w.start(setup{})
 	w.converge(rec, "the list")
-	var away atomic.Bool
-	away.Store(true)
-	w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
-		if away.Load() {
-			http.Error(rw, "away", http.StatusServiceUnavailable)
+	var unavailable atomic.Bool
+	unavailable.Store(true)
+	w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
+		if unavailable.Load() {
+			http.Error(rw, "unavailable", http.StatusServiceUnavailable)
 		}
-		return away.Load()
+		return unavailable.Load()
 	})
 	w.cluster.CloseWatches()
 	w.server.CloseClientConnections()
 	for i := range 10 {
-		w.remove(i)
+		w.removePod(i)
 	}
 	w.pod(11, "n1")
-	w.cluster.Compact() // the watch can't be resumed: 410 Gone
-	away.Store(false)
+	w.cluster.Compact() // the watch cannot be resumed: 410 Gone
+	unavailable.Store(false)
 	w.converge(rec, "the relist")
 }
 
-func TestRejectedSelectorIsLeftOut(t *testing.T) {
+func TestRejectedSelectorIsOmitted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("shardSelector") == "" {
 			return false
 		}
@@ -88,7 +88,7 @@ func TestRejectedSelectorIsLeftOut(t *testing.T) {
 	_, rec := w.start(setup{ranges: shard.Ranges{{Start: 1, End: 0}}, selector: true})
 	w.converge(rec, "the list without a selector")
 	if v := w.value("statefleet_watch_sharded_by_server", nil); v != 0 {
-		t.Errorf("statefleet_watch_sharded_by_server %v", v)
+		t.Errorf("statefleet_watch_sharded_by_server is %v, want 0", v)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestForbiddenAndAbsentAreRetried(t *testing.T) {
 			w.pod(1, "n0")
 			var refuse atomic.Bool
 			refuse.Store(true)
-			w.setBend(func(rw http.ResponseWriter, _ *http.Request) bool {
+			w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
 				if refuse.Load() {
 					answer(rw, status, http.StatusText(status), "no")
 				}
@@ -122,7 +122,7 @@ func TestForbiddenAndAbsentAreRetried(t *testing.T) {
 	}
 }
 
-func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
+func TestGarbageEndsOnlyTheWatch(t *testing.T) {
 	t.Parallel()
 	for name, garbage := range map[string]string{
 		"frame that is no message": "\x00\x00\x00\x04\xff\xff\xff\xff",
@@ -136,7 +136,7 @@ func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
 			w := newWorld(t, simulator.Options{})
 			w.pod(1, "n0")
 			var served atomic.Int32
-			w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Query().Get("watch") == "" || served.Add(1) > 2 {
 					return false
 				}
@@ -151,7 +151,7 @@ func TestGarbageEndsTheWatchNotTheSource(t *testing.T) {
 	}
 }
 
-func TestNothingReachesTheSinkAfterRun(t *testing.T) {
+func TestHandlerIsNotCalledAfterRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for i := range 500 {
@@ -172,11 +172,11 @@ func TestNothingReachesTheSinkAfterRun(t *testing.T) {
 	before := rec.count(func(r *recorder) int { return r.puts })
 	w.server.CloseClientConnections()
 	if after := rec.count(func(r *recorder) int { return r.puts }); after != before {
-		t.Errorf("%d puts after Run returned", after-before)
+		t.Errorf("%d puts after Run has returned", after-before)
 	}
 }
 
-func TestRunEndsAtOnceWhileTheServerIsAway(t *testing.T) {
+func TestRunEndsWhileTheServerIsUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	reflector, _ := w.reflector(setup{})
@@ -199,7 +199,7 @@ func TestRunEndsAtOnceWhileTheServerIsAway(t *testing.T) {
 	})
 }
 
-func TestWatchGoesOnWhereItEnded(t *testing.T) {
+func TestWatchResumesAtItsVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pod(0, "n0")
@@ -216,7 +216,7 @@ func TestWatchGoesOnWhereItEnded(t *testing.T) {
 func (w *world) checkResumption(t *testing.T) {
 	t.Helper()
 	var from atomic.Value
-	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if q := r.URL.Query(); q.Get("watch") != "" {
 			from.CompareAndSwap(nil, q.Get("resourceVersion"))
 		}
@@ -229,6 +229,7 @@ func (w *world) checkResumption(t *testing.T) {
 	}
 }
 
+// answer answers a request with a Status.
 func answer(rw http.ResponseWriter, code int, reason, message string) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(code)

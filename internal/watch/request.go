@@ -15,8 +15,8 @@ import (
 // errIdleTimeout ends a list that brings nothing. A connection can stay open forever.
 var errIdleTimeout = errors.New("the API server has sent nothing for too long")
 
-// response is the body of a good answer. It counts what is read and tells the end of the
-// connection from bytes that cannot be decoded. One goroutine reads it.
+// response is the body of a successful answer. It counts the bytes, and distinguishes the end of
+// the connection from bytes that cannot be decoded. One goroutine reads it.
 type response struct {
 	r      *Reflector
 	sent   sharding.Selector
@@ -28,15 +28,15 @@ type response struct {
 	err    error       // of the connection, io.EOF included
 }
 
-// open requests all that is owned in the Form of the Reflector.
+// open requests all owned objects in the Form of the Reflector.
 func (r *Reflector) open(ctx context.Context, o metav1.ListOptions) (*response, error) {
 	o.ShardSelector = r.Selector()
 	return r.openAs(ctx, o, r.Form.Accept(o.Watch))
 }
 
-// openAs requests a list or watch in a media type; "" stands for those of the client. A server
-// that rejects the shardSelector is asked again with a shorter one, or without one: KEP-5866 is
-// an alpha feature whose grammar may change, and our own filter gives the same result.
+// openAs requests a list or watch in a media type; "" stands for those of the client. A server that
+// rejects the shardSelector is asked again with a shorter one, or without one: KEP-5866 is an alpha
+// feature whose grammar may change, and our own filter gives the same result.
 func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
 	o.FieldSelector, o.LabelSelector = r.FieldSelector, r.LabelSelector
 	for wanted := o.ShardSelector; ; {
@@ -53,8 +53,8 @@ func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept str
 	}
 }
 
-// send sends a request. A list, also one that is streamed, ends when nothing arrives for the
-// idle timeout.
+// send sends a request. A list, also one that is streamed, ends when nothing arrives for the idle
+// timeout.
 func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
 	defer r.Client.batcher.Suspend()()
 	resp := &response{r: r, watch: o.Watch}
@@ -88,7 +88,7 @@ func (r *Reflector) path() []string {
 	return append(path, r.Resource.Resource)
 }
 
-// mapError returns errIdleTimeout for an error that it has caused.
+// mapError returns errIdleTimeout for an error that the idle timeout has caused.
 func (s *response) mapError(err error) error {
 	if err != nil && errors.Is(context.Cause(s.ctx), errIdleTimeout) {
 		return errIdleTimeout
@@ -115,12 +115,12 @@ func (s *response) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// causes reports whether the end of the connection is why a frame could not be read.
+// causes reports whether a frame could not be read because the connection has ended.
 func (s *response) causes(err error) bool {
 	return s.err != nil && (errors.Is(err, s.err) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// mayBeSilent ends the idle timeout: a streamed list is complete and goes on as a watch.
+// mayBeSilent ends the idle timeout, because a streamed list is complete and continues as a watch.
 func (s *response) mayBeSilent() {
 	if s.idle != nil {
 		s.idle.Stop()

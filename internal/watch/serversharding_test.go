@@ -16,19 +16,19 @@ import (
 
 const mismatches = "statefleet_server_sharding_mismatches_total"
 
-// requests are those that a server was sent.
+// requests records the requests to a server.
 type requests struct {
 	mu  sync.Mutex
 	all []*http.Request
 }
 
-func (r *requests) note(request *http.Request) {
+func (r *requests) record(request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, request)
 }
 
-// count returns how many have a value of a parameter that is wanted.
+// count returns how many requests have a parameter with a wanted value.
 func (r *requests) count(parameter string, wanted func(value string) bool) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,17 +40,17 @@ func (r *requests) count(parameter string, wanted func(value string) bool) (n in
 	return n
 }
 
-func some(value string) bool { return value != "" }
+func notEmpty(value string) bool { return value != "" }
 
-// through has all requests answered by a handler.
-func (w *world) through(handler http.Handler) *requests {
-	asked := &requests{}
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
-		asked.note(r)
+// answerWith answers all requests with a handler, and records them.
+func (w *world) answerWith(handler http.Handler) *requests {
+	recorded := &requests{}
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		recorded.record(r)
 		handler.ServeHTTP(rw, r)
 		return true
 	})
-	return asked
+	return recorded
 }
 
 // mismatched reports whether a Reflector's process has found a mismatch.
@@ -71,13 +71,13 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 			w := newWorld(t, simulator.Options{ShardSelector: true, NoWatchList: noWatchList})
 			mine := oneOfThree(t)
 			w.pods(0, 600, "n0", mine)
-			asked := w.through(w.cluster.HandlerWithOtherHash())
+			recorded := w.answerWith(w.cluster.HandlerWithOtherHash())
 			reflector, rec := w.start(setup{ranges: mine, selector: true})
 			w.converge(rec, "the list")
 			if n := w.value(mismatches, nil); n != 1 || !mismatched(reflector) {
 				t.Errorf("%s %v, mismatched %v", mismatches, n, mismatched(reflector))
 			}
-			before := asked.count("shardSelector", some)
+			before := recorded.count("shardSelector", notEmpty)
 			w.cluster.Compact()
 			w.cluster.CloseWatches()
 			w.pods(0, 600, "n1", mine)
@@ -85,7 +85,7 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 			if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
 				t.Error(err)
 			}
-			if after := asked.count("shardSelector", some); before == 0 || after != before {
+			if after := recorded.count("shardSelector", notEmpty); before == 0 || after != before {
 				t.Errorf("%d requests with a selector, %d after the mismatch was found", before, after)
 			}
 			if n := w.value(mismatches, nil); n != 1 {
@@ -95,7 +95,7 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 	}
 }
 
-func TestServerThatChangesItsHashWhileItIsWatchedLosesNoObjects(t *testing.T) {
+func TestServerThatChangesItsHashLosesNoObjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
@@ -103,40 +103,40 @@ func TestServerThatChangesItsHashWhileItIsWatchedLosesNoObjects(t *testing.T) {
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	w.converge(rec, "the list")
 	if mismatched(reflector) {
-		t.Fatal("a server that is right is not believed")
+		t.Fatal("mismatch reported for a correct server")
 	}
-	w.through(w.cluster.HandlerWithOtherHash())
+	w.answerWith(w.cluster.HandlerWithOtherHash())
 	w.cluster.CloseWatches()
 	w.pods(0, 700, "n1", mine)
 	w.converge(rec, "events of the other server")
 	if !mismatched(reflector) {
-		t.Error("not noticed")
+		t.Error("the mismatch was not found")
 	}
 }
 
-// TestMismatchEndsTheSelectorsOfAllSources: those of one process know of one another.
-func TestMismatchEndsTheSelectorsOfAllSources(t *testing.T) {
+// TestMismatchStopsSelectorsOfAllReflectors checks Reflectors that share a ServerSharding.
+func TestMismatchStopsSelectorsOfAllReflectors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	w.pods(0, 600, "n0", oneOfThree(t))
-	asked := w.through(w.cluster.HandlerWithOtherHash())
+	recorded := w.answerWith(w.cluster.HandlerWithOtherHash())
 	first, rec := w.start(setup{ranges: oneOfThree(t), selector: true})
 	w.converge(rec, "the first list")
-	before := asked.count("shardSelector", some)
+	before := recorded.count("shardSelector", notEmpty)
 	w.registry = prometheus.NewPedanticRegistry()
 	second, rec := w.reflector(setup{ranges: oneOfThree(t), selector: true})
 	second.Sharding = first.Sharding
 	w.run(second)
 	w.converge(rec, "the second list")
-	if after := asked.count("shardSelector", some); after != before {
+	if after := recorded.count("shardSelector", notEmpty); after != before {
 		t.Errorf("%d requests with a selector after the mismatch was found", after-before)
 	}
 }
 
-// leavesOut has the API server filter by a part of the ranges that it is asked for, and not say so.
-func (w *world) leavesOut(part shard.Ranges) {
+// filterByPart makes the API server apply a part of the ranges of a selector, and not say so.
+func (w *world) filterByPart(part shard.Ranges) {
 	handler := w.cluster.Handler()
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		query := r.URL.Query()
 		if query.Get("shardSelector") == "" {
 			return false
@@ -149,73 +149,74 @@ func (w *world) leavesOut(part shard.Ranges) {
 	})
 }
 
-// TestCheckFindsWhatTheServerLeavesOut: nothing that a filtered list brings is wrong here.
-func TestCheckFindsWhatTheServerLeavesOut(t *testing.T) {
+// TestListMetadataFindsLeftOutObjects covers a filter whose answers have only objects that match.
+func TestListMetadataFindsLeftOutObjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
 	part := shard.Ranges{{Start: mine[0].Start, End: mine[0].Start + (mine[0].End-mine[0].Start)/2}}
 	w.pods(0, 600, "n0", mine)
-	w.leavesOut(part)
+	w.filterByPart(part)
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 	if n := len(rec.snapshot()); n == 0 || n == len(w.want) {
 		t.Fatalf("%d of %d objects were left out", len(w.want)-n, len(w.want))
 	}
 	var err error
-	for range 100 { // one in three compares with everything
+	for range 100 { // one of three also lists everything
 		if _, err = reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
 			break
 		}
 	}
 	if !errors.Is(err, sharding.ErrMismatch) || !mismatched(reflector) {
-		t.Errorf("not noticed: %v", err)
+		t.Errorf("the mismatch was not found: %v", err)
 	}
 }
 
-func TestCheckOfAServerThatIsRightFindsNothing(t *testing.T) {
+func TestListMetadataAcceptsACorrectServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
 	w.pods(0, 100, "n0", mine)
-	asked := &requests{}
-	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool { asked.note(r); return false })
+	recorded := &requests{}
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool { recorded.record(r); return false })
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	w.converge(rec, "the list")
-	scanned := make(chan error, 1)
+	verified := make(chan error, 1)
 	go func() {
 		var err error
 		for n := 0; n < 60 && err == nil; n++ {
 			_, err = reflector.ListMetadata(t.Context(), func(Object) {})
 		}
-		scanned <- err
+		verified <- err
 	}()
-	for i := 0; len(scanned) == 0; i++ { // pods come, change and go
+	for i := 0; len(verified) == 0; i++ { // pods are created, changed and deleted
 		w.pod(100+i%300, fmt.Sprint("n", i))
 		if gone := 100 + (i+150)%300; i >= 150 {
-			w.remove(gone)
+			w.removePod(gone)
 			w.pod(gone, "again")
 		}
 	}
-	if err := <-scanned; err != nil {
+	if err := <-verified; err != nil {
 		t.Fatal(err)
 	}
 	if mismatched(reflector) {
-		t.Error("a server that is right is not believed")
+		t.Error("mismatch reported for a correct server")
 	}
-	whole := asked.count("shardSelector", func(value string) bool { return value == "" })
-	if whole == 0 {
-		t.Error("nothing was compared with everything")
+	unfiltered := recorded.count("shardSelector", func(value string) bool { return value == "" })
+	if unfiltered == 0 {
+		t.Error("no call has listed everything")
 	}
 }
 
-// TestServerThatIgnoresTheSelectorIsAskedOnce: most do, and each kind would ask for itself, at each watch.
-func TestServerThatIgnoresTheSelectorIsAskedOnce(t *testing.T) {
+// TestFilterIsVerifiedOncePerProcess covers servers that ignore the selector, as most do. Otherwise
+// each kind would verify the filter at each watch.
+func TestFilterIsVerifiedOncePerProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	w.pods(0, 300, "n0", oneOfThree(t))
-	asked := &requests{}
-	w.setBend(func(_ http.ResponseWriter, r *http.Request) bool { asked.note(r); return false })
+	recorded := &requests{}
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool { recorded.record(r); return false })
 	reflector, rec := w.start(setup{ranges: oneOfThree(t), selector: true})
 	w.converge(rec, "the list")
 	for round := range 3 {
@@ -226,17 +227,17 @@ func TestServerThatIgnoresTheSelectorIsAskedOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := asked.count("limit", func(value string) bool { return value == fmt.Sprint(verifyPage) }); n != 1 {
-		t.Errorf("%d requests to verify the filter", n)
+	if n := recorded.count("limit", func(value string) bool { return value == fmt.Sprint(verifyPage) }); n != 1 {
+		t.Errorf("%d requests to verify the filter, want 1", n)
 	}
 	if mismatched(reflector) || w.value(mismatches, nil) != 0 {
-		t.Error("a server that ignores the selector is taken for one that is wrong")
+		t.Error("mismatch reported for a server that ignores the selector")
 	}
 }
 
-// TestSelectorIsShortenedUntilItPasses: a proxy in front of the API server allows a short request line only, or none with a
-// selector.
-func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
+// TestTooLongSelectorIsShortened covers a proxy in front of the API server that allows short
+// request lines only, or none with a selector.
+func TestTooLongSelectorIsShortened(t *testing.T) {
 	t.Parallel()
 	table, err := shard.NewTable(100)
 	if err != nil {
@@ -250,12 +251,12 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 				w := newWorld(t, simulator.Options{ShardSelector: true})
 				w.pods(0, 600, "n0", mine)
 				passed := &requests{}
-				w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+				w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 					if selector := r.URL.Query().Get("shardSelector"); selector != "" && len(selector) > longest {
 						http.Error(rw, "<html>too long", code)
 						return true
 					}
-					passed.note(r)
+					passed.record(r)
 					return false
 				})
 				reflector, rec := w.start(setup{ranges: mine, selector: true})
@@ -264,9 +265,9 @@ func TestSelectorIsShortenedUntilItPasses(t *testing.T) {
 				w.converge(rec, "events")
 				ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 				if all := float64(2 * (600 - len(w.want))); (ignored > all/2) != (longest == 0) {
-					t.Errorf("%v objects of others arrived, of %v", ignored, all)
+					t.Errorf("received %v of %v objects of other shards", ignored, all)
 				}
-				if sent := passed.count("shardSelector", some); (sent > 0) != (longest > 0) || mismatched(reflector) {
+				if sent := passed.count("shardSelector", notEmpty); (sent > 0) != (longest > 0) || mismatched(reflector) {
 					t.Errorf("%d requests with a selector passed, mismatched %v", sent, mismatched(reflector))
 				}
 			})

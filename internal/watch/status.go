@@ -14,13 +14,13 @@ import (
 // Phase is how far a Reflector has come.
 type Phase string
 
-// The phases. Forbidden and Absent are retried forever; they are no reason to
-// withhold the metrics of other resources.
+// The phases. Forbidden and Absent resources are retried forever, and other resources are exported
+// meanwhile.
 const (
 	Pending   Phase = "pending"   // no list was complete yet, or none since a refusal
-	Synced    Phase = "synced"    // a list was complete, and is followed
+	Synced    Phase = "synced"    // a list was complete, and is watched
 	Forbidden Phase = "forbidden" // the API server refuses the list or watch
-	Absent    Phase = "absent"    // the API server does not have the resource, or not in the form that is asked for
+	Absent    Phase = "absent"    // the API server does not have the resource, or not in the requested form
 )
 
 // Phases returns all phases.
@@ -31,13 +31,11 @@ type Status struct {
 	Phase Phase
 	// Since is when the phase began; zero while it is the first.
 	Since time.Time
-	// Synced says that a list was complete at some time; what it held is served
-	// whatever the phase is now.
+	// Synced is true once a list was complete. Its objects are served in every later phase.
 	Synced bool
-	// Err is why the last request failed; nil when it did not.
+	// Err is the error of the last request; nil if it succeeded.
 	Err error
-	// LastEvent is when the API server last sent something: the end of a list, or
-	// something of a watch.
+	// LastEvent is when the API server last completed a list or sent bytes of a watch.
 	LastEvent time.Time
 }
 
@@ -52,15 +50,14 @@ func (r *Reflector) Status() Status {
 	return st
 }
 
-// statusTracker keeps a Status, and what was last logged of it.
+// statusTracker keeps a Status and the last logged problem.
 type statusTracker struct {
 	mu     sync.Mutex
 	status Status
 	logged string
 }
 
-// recordResult notes the outcome of a request. It is logged when it is another
-// than the one before.
+// recordResult records the outcome of a request, and logs it if it differs from the one before.
 func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,17 +67,17 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 		s.logged = ""
 		return
 	}
-	what := "the API server can't be read; it is tried again"
+	what := "request to the API server failed; retrying"
 	switch {
 	case apierrors.IsForbidden(err):
 		s.enter(Forbidden)
-		what = "not allowed to read the resource; its metrics are missing until that changes"
+		what = "not allowed to read the resource; its metrics are missing until permission is granted"
 	case apierrors.IsNotFound(err):
 		s.enter(Absent)
 		what = "the API server does not have the resource; its metrics are missing until it does"
 	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
 		s.enter(Absent)
-		what = "the API server can't send the resource in the form that is asked for; its metrics are missing until it can"
+		what = "the API server cannot send the resource in the requested form; its metrics are missing until it can"
 	default:
 		s.clearRefusal()
 	}
@@ -90,7 +87,7 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 }
 
-// clearRefusal ends a refusal: what was refused may be on its way now, and must be waited for again.
+// clearRefusal ends a refusal. The resource may be complete soon, so readiness waits for it again.
 func (s *statusTracker) clearRefusal() {
 	if s.status.Phase == Forbidden || s.status.Phase == Absent {
 		s.enter(Pending)
@@ -104,7 +101,7 @@ func (s *statusTracker) enter(p Phase) {
 	}
 }
 
-// synced notes that a list was complete.
+// synced records a complete list.
 func (s *statusTracker) synced(logger *slog.Logger, objects int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +112,7 @@ func (s *statusTracker) synced(logger *slog.Logger, objects int) {
 	s.status.Synced, s.status.LastEvent = true, time.Now()
 }
 
-// contact notes that the API server has sent something.
+// contact records that the API server has sent something.
 func (s *statusTracker) contact() {
 	now := time.Now()
 	s.mu.Lock()

@@ -12,20 +12,19 @@ import (
 )
 
 const (
-	// verifyPage is how many objects are listed to verify the API server's filter: enough for
-	// objects of other shards to be among them if the server uses another hash.
+	// verifyPage is how many objects are listed to verify the API server's filter. If the server uses
+	// another hash, some of them belong to other shards.
 	verifyPage = 50
-	// verifyTimeout bounds how long a watch waits for that.
+	// verifyTimeout is how long a watch waits for the verification.
 	verifyTimeout = 10 * time.Second
 )
 
-// verifyFilter finds out why objects came that the selector does not ask for. A watch does not say
-// whether the API server applies the selector, and neither do lists of metadata; a list of objects
-// does. Reflectors ask in turn, and seldom, since most API servers ignore the selector. The error
-// is nil unless the server was proved wrong.
+// verifyFilter finds out why foreign objects were received. Neither a watch nor a list of metadata
+// says whether the API server applies the selector; a list of objects does. Most API servers ignore
+// the selector, so the Sharding limits how often one is asked. The error is nil unless the server
+// is proved wrong.
 func (r *Reflector) verifyFilter(ctx context.Context, sent sharding.Selector) error {
-	// Whole objects are not requested where only metadata may be sent; other resources verify the
-	// server.
+	// With Metadata, whole objects must not be requested. Other resources verify the server.
 	if r.Form.Metadata || !r.Sharding.MayVerify() {
 		return nil
 	}
@@ -64,7 +63,7 @@ func (r *Reflector) listForVerification(ctx context.Context, sent sharding.Selec
 	return answer.Verify(list)
 }
 
-// noteMismatch tells the process of a mismatch, if the error of a list is one.
+// noteMismatch records the error of a list if it is a mismatch.
 func (r *Reflector) noteMismatch(err error) {
 	if errors.Is(err, sharding.ErrMismatch) {
 		r.Sharding.Fail(r.logger, err)

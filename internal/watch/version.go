@@ -2,8 +2,8 @@ package watch
 
 import "strconv"
 
-// ParseVersion reads a resourceVersion as the number that it is on every known API
-// server; 0 where it is none, and then no version counts as older.
+// ParseVersion returns a resourceVersion as a number, which it is on all known API servers, or 0 if
+// it is not one.
 func ParseVersion[T string | []byte](version T) uint64 {
 	v, err := strconv.ParseUint(string(version), 10, 64)
 	if err != nil {
@@ -12,7 +12,7 @@ func ParseVersion[T string | []byte](version T) uint64 {
 	return v
 }
 
-// older compares versions; those that are no numbers are not.
+// older reports whether a is older than b. A version that is not a number is never older.
 func older(a, b string) bool {
 	v := ParseVersion(a)
 	return v != 0 && v < ParseVersion(b)

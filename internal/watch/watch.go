@@ -17,19 +17,19 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// minWatch is how long a watch is asked to last at least; up to as much is added at random, so
-// that the watches of a fleet do not end together.
+// minWatch is the shortest requested duration of a watch. Up to as much is added at random, so that
+// the watches of a fleet do not end together.
 const minWatch = 5 * time.Minute
 
-// watch reads events from the version that is known until the watch ends.
+// watch reads events from the known version until the watch ends.
 func (r *Reflector) watch(ctx context.Context) error {
 	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version)})
 	return err
 }
 
-// follow opens a watch and passes its events on until it ends. A watch that sends initial events
-// is a list; complete reports whether all of them came. The error is nil when a watch has ended
-// as watches do.
+// follow opens a watch and passes its events on until it ends. A watch that sends initial events is
+// a list; complete reports whether all of them came. The error is nil when a watch has ended as
+// watches do.
 func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
 	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
 	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
@@ -38,7 +38,7 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	resp, err := r.open(ctx, o)
 	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
-	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // else a list in pages tells
+	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // otherwise the list in pages records it
 		r.status.recordResult(r.logger, "watch", err)
 	}
 	if needsList(err) && !streamed {
@@ -60,8 +60,8 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	return !s.initial, err
 }
 
-// needsList reports whether a watch cannot go on from its version. An API server that is away or
-// overloaded is asked again.
+// needsList reports whether a watch cannot continue from its version. An unavailable or overloaded
+// API server is asked again.
 func needsList(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -79,8 +79,8 @@ type stream struct {
 	r        *Reflector
 	ctx      context.Context
 	resp     *response
-	initial  bool        // the initial events of a streamed list are coming
-	refs     []ObjectRef // those of them that the Handler has accepted
+	initial  bool        // the stream is still sending the initial events of a list
+	refs     []ObjectRef // initial objects that the Handler has accepted
 	detector *sharding.Detector
 	resume   func() // ends the suspension of batching
 }
@@ -143,7 +143,7 @@ func (s *stream) deliver(eventType string, object Object) {
 	}
 }
 
-// moveTo notes how far the watch has come.
+// moveTo sets the version from which the next watch starts.
 func (s *stream) moveTo(version []byte) {
 	if len(version) > 0 {
 		s.r.version = append(s.r.version[:0], version...)
@@ -188,14 +188,14 @@ func statusError(event wire.Event) error {
 	return apierrors.FromObject(&status)
 }
 
-// ended returns why a watch failed, or nil if it ended as watches do: the API server or the
-// connection has ended it, or we have. It requires a list when the watch cannot go on from its
-// version, and after bytes that cannot be decoded, because they may have been a deletion.
+// ended returns why a watch failed, or nil if it ended normally, by the API server, by the
+// connection or by ctx. It requires a list when the watch cannot continue from its version, and
+// after bytes that cannot be decoded, because they may have been a deletion.
 func (s *stream) ended(err error) error {
 	var status apierrors.APIStatus
 	switch {
 	case s.ctx.Err() != nil:
-		return nil //nolint:nilerr // we have ended it ourselves
+		return nil //nolint:nilerr // this side has ended the watch
 	case s.resp.causes(err) && s.initial:
 		return fmt.Errorf("streamed list: %w", err)
 	case s.resp.causes(err):

@@ -1,6 +1,6 @@
-// Package batch reads quiet connections at intervals, so that one wake-up of the process
-// handles the watch events of all of them. Where most events belong to other shards, waking up
-// for each one costs a third of handling it.
+// Package batch reads quiet connections at intervals, so that one wake-up of the process handles
+// the watch events of all of them. Where most events belong to other shards, waking up for each one
+// costs a third of handling it.
 package batch
 
 import (
@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// Interval is how long events may wait to be read together: far less than the time
-	// between two scrapes.
+	// Interval is how long events may wait to be read together: far less than the time between two
+	// scrapes.
 	Interval = 200 * time.Millisecond
-	// maxBytes bounds what may wait. More would leave the processor's caches before it is read,
-	// so connections that receive more are read after a half, a quarter and so on of the interval.
+	// maxBytes bounds what may wait. More would leave the processor's caches before it is read, so
+	// connections that receive more are read after a half, a quarter and so on of the interval.
 	maxBytes = 768 << 10
 	// minInterval is the shortest interval that is worth a timer.
 	minInterval = Interval / 64
-	// readBuffer is how much is read at once. Transports read 4 KiB, and most frames are larger:
-	// a frame of 7 KiB took 6.2 us with reads of 4 KiB, 3.7 us with 16 KiB and 3.0 us with 32 KiB,
-	// which is too much memory where each watch has a connection of its own.
+	// readBuffer is how much is read at once. Transports read 4 KiB, and most frames are larger: a
+	// frame of 7 KiB took 6.2 us with reads of 4 KiB, 3.7 us with 16 KiB and 3.0 us with 32 KiB, which
+	// is too much memory where each watch has a connection of its own.
 	readBuffer = 16 << 10
 )
 
 // DialFunc opens a connection; rest.Config.Dial and net.Dialer.DialContext have this type.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Batcher delays the reads of the connections it has wrapped. The zero value is ready. Its
-// methods may be called concurrently.
+// Batcher delays the reads of the connections it has wrapped. The zero value is ready. Its methods
+// may be called concurrently.
 type Batcher struct {
 	mu          sync.Mutex
 	suspended   int           // calls of Suspend that are not undone
@@ -87,8 +87,8 @@ type bufferedConn struct {
 // Read implements net.Conn.
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
-// conn delays a read when the one before it took everything there was. One goroutine reads it
-// at a time, as any net.Conn below a transport.
+// conn delays a read when the one before it took everything there was. One goroutine reads it at a
+// time, as any net.Conn below a transport.
 type conn struct {
 	net.Conn
 	batcher   *Batcher
@@ -119,8 +119,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wait returns at the next multiple of the interval. All connections wait for the same moment,
-// so that the process wakes up once.
+// wait returns at the next multiple of the interval. All connections wait for the same moment, so
+// that the process wakes up once.
 func (c *conn) wait() {
 	interrupt := c.batcher.interrupt()
 	if interrupt == nil {

@@ -23,7 +23,7 @@ func wrapped(t *testing.T, b *Batcher) (conn, server net.Conn) {
 	return conn, server
 }
 
-// reads reports when each of the reads of a connection comes back.
+// reads sends the time at which each read of a connection returns.
 func reads(conn net.Conn) <-chan time.Time {
 	at := make(chan time.Time)
 	go func() {
@@ -38,7 +38,7 @@ func reads(conn net.Conn) <-chan time.Time {
 	return at
 }
 
-// send writes as the kernel does, which buffers what is not read yet.
+// send writes without blocking, as the kernel does.
 func send(server net.Conn, s string) { go func() { _, _ = io.WriteString(server, s) }() }
 
 func TestReadsAreDelayedToTheInterval(t *testing.T) {
@@ -59,7 +59,7 @@ func TestReadsAreDelayedToTheInterval(t *testing.T) {
 	})
 }
 
-// TestFrameInSegmentsAfterAPauseIsReadAtOnce: a frame takes several segments, and several reads.
+// TestFrameInSegmentsAfterAPauseIsReadAtOnce covers frames that take several segments and reads.
 func TestFrameInSegmentsAfterAPauseIsReadAtOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var b Batcher
@@ -75,14 +75,14 @@ func TestFrameInSegmentsAfterAPauseIsReadAtOnce(t *testing.T) {
 			time.Sleep(minInterval / 2)
 			send(server, "the second")
 			if got := (<-at).Sub(start); got != minInterval/2 {
-				t.Errorf("the second segment was read after %v, it came after %v", got, minInterval/2)
+				t.Errorf("the second segment was read after %v, but arrived after %v", got, minInterval/2)
 			}
 			time.Sleep(2 * minInterval)
 			send(server, "another event")
 			<-at
 			send(server, "and one after that")
 			if got := (<-at).Sub(start); got < Interval/2 {
-				t.Errorf("reads are not delayed again: one was read after %v", got)
+				t.Errorf("reads are not delayed again: a read returned after %v", got)
 			}
 		}
 	})
@@ -104,7 +104,7 @@ func TestSuspendReadsWithoutDelay(t *testing.T) {
 	})
 }
 
-func TestSuspendEndsADelayThatRuns(t *testing.T) {
+func TestSuspendEndsADelay(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var b Batcher
 		conn, server := wrapped(t, &b)
@@ -130,27 +130,27 @@ func TestSuspendEndsADelayThatRuns(t *testing.T) {
 	})
 }
 
-// faucet is a connection on which so many bytes come each second, however often it is read.
-type faucet struct {
+// steadyConn is a connection that receives a number of bytes each second, however often it is read.
+type steadyConn struct {
 	net.Conn
 	rate  int
 	start time.Time
 	taken int
 }
 
-func (f *faucet) Read(p []byte) (int, error) {
+func (f *steadyConn) Read(p []byte) (int, error) {
 	time.Sleep(time.Millisecond)
 	n := min(len(p), int(float64(f.rate)*time.Since(f.start).Seconds())-f.taken)
 	f.taken += n
 	return n, nil
 }
 
-// A busy connection is delayed for less, or not at all: too much would wait.
+// TestBusyConnectionIsReadMoreOften checks that the interval shrinks with the rate of bytes.
 func TestBusyConnectionIsReadMoreOften(t *testing.T) {
 	for rate, most := range map[int]int{1_000_000: 13, 20_000_000: 100, 1_000_000_000: 2000} {
 		faketime.Test(t, func(t *testing.T) {
 			var b Batcher
-			conn := &conn{Conn: &faucet{rate: rate, start: time.Now()}, batcher: &b}
+			conn := &conn{Conn: &steadyConn{rate: rate, start: time.Now()}, batcher: &b}
 			reads, buf := 0, make([]byte, 1<<20)
 			for end := time.Now().Add(time.Second); time.Now().Before(end); reads++ {
 				if _, err := conn.Read(buf); err != nil {
@@ -182,14 +182,14 @@ func TestCloseEndsADelay(t *testing.T) {
 	})
 }
 
-// sizes notes how much the reads of a connection ask for.
+// sizes records the buffer sizes of the reads of a connection.
 type sizes struct {
 	net.Conn
-	asked []int
+	sizes []int
 }
 
 func (s *sizes) Read(p []byte) (int, error) {
-	s.asked = append(s.asked, len(p))
+	s.sizes = append(s.sizes, len(p))
 	return s.Conn.Read(p)
 }
 
@@ -208,7 +208,7 @@ func TestConnectionIsReadInLargePieces(t *testing.T) {
 			t.Errorf("read %q, %v, want %q", part[:n], err, want)
 		}
 	}
-	if len(below.asked) != 1 || below.asked[0] != readBuffer {
-		t.Errorf("reads of %v bytes, want one of %d", below.asked, readBuffer)
+	if len(below.sizes) != 1 || below.sizes[0] != readBuffer {
+		t.Errorf("reads of %v bytes, want one of %d", below.sizes, readBuffer)
 	}
 }

@@ -14,8 +14,8 @@ type Answer struct {
 	Foreign, Asked int
 }
 
-// Observe notes an object, and reports whether the selector asks for it. A selector says nothing
-// about objects without a UID, which only faulty servers send.
+// Observe counts an object, and reports whether the selector asks for it. An object without a UID,
+// which only faulty servers send, never counts as foreign.
 func (a *Answer) Observe(uid []byte, hash uint64) bool {
 	if len(uid) == 0 || a.Sent.Covers(hash) {
 		a.Asked++
@@ -25,8 +25,8 @@ func (a *Answer) Observe(uid []byte, hash uint64) bool {
 	return false
 }
 
-// Filtered reports whether the server has filtered a list, as far as that is known. Lists of objects
-// say so; lists of metadata do not, and are judged by their objects.
+// Filtered reports whether the server has filtered a list, if that is known. Lists of objects say
+// so themselves; lists of metadata do not, and are judged by their objects.
 func (a *Answer) Filtered(metadata bool, list metav1.ListMeta) (filtered, known bool) {
 	if !metadata {
 		return list.ShardInfo != nil, true
@@ -35,8 +35,8 @@ func (a *Answer) Filtered(metadata bool, list metav1.ListMeta) (filtered, known 
 }
 
 // Verify compares a list with the selector. A server that ignores the selector does not mention it.
-// A server that claims to apply it must have used our hash and our ranges, else owned objects are
-// missing. The error is an ErrMismatch.
+// A server that claims to apply it must have used our hash and our ranges, otherwise owned objects
+// are missing. The error is an ErrMismatch.
 func (a *Answer) Verify(list metav1.ListMeta) error {
 	switch info := list.ShardInfo; {
 	case info == nil, a.Sent.Text == "" && info.Selector == "":
@@ -44,9 +44,9 @@ func (a *Answer) Verify(list metav1.ListMeta) error {
 	case a.Sent.Text == "":
 		return fmt.Errorf("%w: it has applied %q to a list of everything", ErrMismatch, info.Selector)
 	case !a.Sent.equals(info.Selector):
-		return fmt.Errorf("%w: it answers with %q, sent was %q", ErrMismatch, info.Selector, a.Sent.Text)
+		return fmt.Errorf("%w: it has applied %q, but was sent %q", ErrMismatch, info.Selector, a.Sent.Text)
 	case a.Foreign > 0:
-		return fmt.Errorf("%w: %d objects of its answer have hashes outside of %q", ErrMismatch, a.Foreign, a.Sent.Text)
+		return fmt.Errorf("%w: %d objects of the answer are outside of %q", ErrMismatch, a.Foreign, a.Sent.Text)
 	}
 	return nil
 }
@@ -57,12 +57,11 @@ func (a *Answer) Verify(list metav1.ListMeta) error {
 type Detector struct {
 	answer      Answer
 	report      func(filtered bool)
-	minEvidence int  // so many objects that the selector asks for, and no others, are not chance
+	minEvidence int  // how many requested objects, without a foreign one, are proof
 	known       bool // nothing further can be learned
 }
 
-// chance is how likely it may be that a server that ignores the selector passes for one that
-// applies it.
+// chance is the accepted probability that a server that ignores the selector seems to apply it.
 const chance = 1e-6
 
 // NewDetector returns a Detector that passes what it finds to report.
@@ -72,13 +71,14 @@ func NewDetector(sent Selector, report func(filtered bool)) *Detector {
 		d.reportUnfiltered()
 		return d
 	}
-	fraction := min(sent.Fraction(), 1-1e-9) // that of all hashes but a few is 1 as a float64
+	fraction := min(sent.Fraction(), 1-1e-9) // the fraction of nearly all hashes is 1 as a float64
 	d.minEvidence = int(math.Ceil(math.Log(chance) / math.Log(fraction)))
 	return d
 }
 
-// Observe notes an object. It reports whether the server must be asked why it has sent it.
-func (d *Detector) Observe(uid []byte, hash uint64) (ask bool) {
+// Observe counts an object. It returns true for the first foreign one: the caller must verify the
+// server's filter.
+func (d *Detector) Observe(uid []byte, hash uint64) (verify bool) {
 	switch {
 	case d.known:
 	case d.answer.Observe(uid, hash):
@@ -92,7 +92,7 @@ func (d *Detector) Observe(uid []byte, hash uint64) (ask bool) {
 	return false
 }
 
-// Listed notes the end of a streamed list. An empty one proves nothing.
+// Listed marks the end of a streamed list. An empty list proves nothing.
 func (d *Detector) Listed() {
 	if !d.known && d.answer.Asked > 0 {
 		d.report(true)

@@ -14,24 +14,25 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// How long a selector that was rejected is not sent again, unless the Options say so. The API server
-// may have been upgraded since.
+// A rejected selector is sent again after a while, because the API server may have been upgraded
+// since.
 const (
 	firstRetry  = 10 * time.Minute
 	laterRetry  = time.Hour
-	minSelector = 512 // bytes; a selector that has to be shorter is not worth sending
+	minSelector = 512 // bytes; shorter selectors are not worth sending
 )
 
-// ErrMismatch is why an answer is not used: the API server applies another selector than it was sent.
+// ErrMismatch is why an answer is not used: the API server applies another selector than it was
+// sent.
 var ErrMismatch = errors.New("the API server applies another shard selector than it was sent")
 
 // Options configure a Server.
 type Options struct {
-	// Mismatches counts how often an API server was found to apply another selector; at most once.
+	// Mismatches counts API servers that apply another selector; a Server increments it once at most.
 	Mismatches prometheus.Counter
-	// FirstRetry and LaterRetry are how long a selector is not sent after it was rejected for the
-	// first time, and again; 0 means 10 minutes and an hour. As often, an API server that ignores
-	// the selector is asked whether it does.
+	// FirstRetry is how long a selector is not sent after its first rejection, LaterRetry after each
+	// further one; 0 means 10 minutes and an hour. The API server's filter is verified at the same
+	// intervals.
 	FirstRetry, LaterRetry time.Duration
 }
 
@@ -48,7 +49,7 @@ type Server struct {
 	mismatch chan struct{} // closed when broken is set
 }
 
-// New returns what a process knows when it starts.
+// New returns a Server without any knowledge.
 func New(o Options) *Server {
 	if o.FirstRetry == 0 {
 		o.FirstRetry = firstRetry
@@ -77,20 +78,19 @@ func (b *backoff) begin(o Options) {
 }
 
 // Mismatch returns a channel that is closed once an API server turns out to apply another selector
-// than it was sent. Objects are missing then: the owner of the Reflectors has to list everything
-// again. No selector is sent any more in the life of the process. Another attempt would leave out
-// objects again until it is noticed, and restarts of this process, which do try again, are more
-// frequent than upgrades of an API server to another hash.
+// than it was sent. Objects may be missing then, so the owner of the Reflectors must list
+// everything again. The process sends no selector from then on: another attempt would leave out
+// objects until the mismatch is found again. A restart of the process tries again.
 func (s *Server) Mismatch() <-chan struct{} { return s.mismatch }
 
 // Selector is the shard selector of one request.
 type Selector struct {
-	// Text is what is sent; "" asks for everything.
+	// Text is the selector as it is sent; "" asks for everything.
 	Text string
-	// Wanted is what the Reflector wanted to be sent.
+	// Wanted is the selector that the Reflector has requested.
 	Wanted string
 
-	ranges shard.Ranges // what Text asks for, unless it is ""
+	ranges shard.Ranges // the ranges of Text, unless it is ""
 }
 
 // Covers reports whether the selector asks for a hash.
@@ -104,8 +104,8 @@ func (q Selector) Fraction() float64 {
 	return q.ranges.Fraction()
 }
 
-// equals reports whether the selector of an answer asks for the same. An API server writes the
-// terms in its own way, in the order in which it has read them.
+// equals reports whether the selector of an answer asks for the same ranges. API servers may format
+// the terms in another way.
 func (q Selector) equals(answered string) bool {
 	if answered == q.Text {
 		return true
@@ -114,7 +114,7 @@ func (q Selector) equals(answered string) bool {
 	return err == nil && ranges.Equal(q.ranges)
 }
 
-// Selector returns what is sent for a selector that is wanted.
+// Selector returns the selector that is sent for a wanted one.
 func (s *Server) Selector(wanted string) Selector {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,8 +139,8 @@ func (s *Server) Selector(wanted string) Selector {
 	return Selector{Text: text, Wanted: wanted, ranges: ranges}
 }
 
-// Reject notes the error of a request. It reports whether the selector was at fault, so that the
-// caller tries a shorter one, or none, at once.
+// Reject records the error of a request. It reports whether the selector has caused it, so that the
+// caller retries with a shorter one or with none.
 func (s *Server) Reject(q Selector, err error, logger *slog.Logger) bool {
 	tooLong := isTooLong(err)
 	if q.Text == "" || !tooLong && !isSelectorError(err) {
@@ -167,7 +167,8 @@ func isSelectorError(err error) bool {
 		strings.Contains(strings.ToLower(err.Error()), "shard")
 }
 
-// isTooLong reports whether a request line was too long for the API server, or for a proxy in front of it.
+// isTooLong reports whether a request line was too long for the API server, or for a proxy in front
+// of it.
 func isTooLong(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -177,7 +178,7 @@ func isTooLong(err error) bool {
 	return code == http.StatusRequestURITooLong || code == http.StatusRequestHeaderFieldsTooLarge
 }
 
-// Fail notes that an API server applies another selector than it was sent.
+// Fail records that an API server applies another selector than it was sent.
 func (s *Server) Fail(logger *slog.Logger, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +203,7 @@ func (s *Server) MayVerify() bool {
 	return true
 }
 
-// VerifyAgain allows another verification at once, because the last one failed.
+// VerifyAgain allows another verification immediately, because the last one failed.
 func (s *Server) VerifyAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -46,7 +46,7 @@ func TestAnsweredSelectorIsComparedWithTheSentOne(t *testing.T) {
 	f("one that was not sent", everything, info(sent.Text), ours, false)
 }
 
-func TestFilteringIsJudgedByTheObjectsOfAWatch(t *testing.T) {
+func TestDetectorJudgesReceivedObjects(t *testing.T) {
 	t.Parallel()
 	const unknown, unfiltered, filters = "unknown", "unfiltered", "filtered"
 	third := shard.Ranges{{Start: 0, End: 1 << 64 / 3}}
@@ -63,8 +63,8 @@ func TestFilteringIsJudgedByTheObjectsOfAWatch(t *testing.T) {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}
 	}
-	const asked, other = 1, 1 << 63 // hashes
-	saw := func(hash uint64, n int) func(*Detector) {
+	const requested, other = 1, 1 << 63 // hashes
+	receive := func(hash uint64, n int) func(*Detector) {
 		return func(f *Detector) {
 			for range n {
 				f.Observe([]byte("u"), hash)
@@ -79,29 +79,29 @@ func TestFilteringIsJudgedByTheObjectsOfAWatch(t *testing.T) {
 		}
 	}
 	listed := (*Detector).Listed
-	f("not asked", unfiltered, then(saw(asked, 100), listed), nil)
+	f("no selector", unfiltered, then(receive(requested, 100), listed), nil)
 	f("an empty list", unknown, listed, third)
-	f("a few events", unknown, saw(asked, 12), third)
-	f("many events", filters, saw(asked, 13), third) // a third to the power of 13 is less than one in a million
-	f("a list of what was asked for", filters, then(saw(asked, 1), listed), third)
-	f("a list with another object", unfiltered, then(saw(asked, 50), saw(other, 1), saw(asked, 50), listed), third)
-	f("another object after the list", unfiltered, then(saw(asked, 50), listed, saw(other, 1), saw(asked, 50)), third)
-	f("events where nearly everything is asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1<<58}})
-	f("events where all hashes but one are asked for", unknown, saw(asked, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1}})
+	f("a few events", unknown, receive(requested, 12), third)
+	f("many events", filters, receive(requested, 13), third) // a third to the power of 13 is less than one in a million
+	f("a list of requested objects", filters, then(receive(requested, 1), listed), third)
+	f("a list with another object", unfiltered, then(receive(requested, 50), receive(other, 1), receive(requested, 50), listed), third)
+	f("another object after the list", unfiltered, then(receive(requested, 50), listed, receive(other, 1), receive(requested, 50)), third)
+	f("events with a selector for nearly all hashes", unknown, receive(requested, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1<<58}})
+	f("events with a selector for all hashes but one", unknown, receive(requested, 100), shard.Ranges{{Start: 0, End: 1<<64 - 1}})
 }
 
-func TestObjectWithoutUIDProvesNothing(t *testing.T) {
+func TestObjectWithoutUIDIsNotForeign(t *testing.T) {
 	t.Parallel()
 	a := Answer{Sent: New(Options{}).Selector(shard.Ranges{{Start: 0, End: 1}}.Selector())}
 	a.Observe(nil, 1<<63)
 	if a.Foreign != 0 {
-		t.Errorf("%d objects count as those of others", a.Foreign)
+		t.Errorf("%d objects count as foreign, want none", a.Foreign)
 	}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func discardLogs() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// tooLong is how a proxy answers.
+// tooLong returns the error of a proxy's answer.
 func tooLong(code int) error {
 	return apierrors.NewGenericServerResponse(code, "GET", schema.GroupResource{Resource: "pods"}, "", "<html>", 0, true)
 }
@@ -125,8 +125,8 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 				}
 				reject := func() {
 					t.Helper()
-					if !s.Reject(s.Selector(wanted), err, quiet()) {
-						t.Error("the selector is not held to be at fault")
+					if !s.Reject(s.Selector(wanted), err, discardLogs()) {
+						t.Error("Reject does not blame the selector")
 					}
 				}
 				sent(true)
@@ -135,7 +135,7 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 				time.Sleep(firstRetry - time.Second)
 				sent(false)
 				time.Sleep(time.Second)
-				for range 2 { // from then on once an hour
+				for range 2 { // then once an hour
 					sent(true)
 					reject()
 					sent(false)
@@ -144,32 +144,31 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				sent(true)
-				if s.Reject(s.Selector(wanted), apierrors.NewInternalError(errors.New("etcd is away")), quiet()) {
-					t.Error("an error of another sort is held against the selector")
+				if s.Reject(s.Selector(wanted), apierrors.NewInternalError(errors.New("etcd is unavailable")), discardLogs()) {
+					t.Error("Reject blames the selector for another error")
 				}
-				if s.Reject(s.Selector(""), err, quiet()) {
-					t.Error("a request without a selector is sent again")
+				if s.Reject(s.Selector(""), err, discardLogs()) {
+					t.Error("Reject blames a selector that was not sent")
 				}
 			})
 		})
 	}
 }
 
-// TestMismatchIsCountedOnce: many answers show it.
 func TestMismatchIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
 	s := New(Options{Mismatches: counter})
 	select {
 	case <-s.Mismatch():
-		t.Fatal("a mismatch at the start")
+		t.Fatal("mismatch before Fail")
 	default:
 	}
 	for range 3 {
-		s.Fail(quiet(), ErrMismatch)
+		s.Fail(discardLogs(), ErrMismatch)
 	}
 	<-s.Mismatch()
 	if n := testutil.ToFloat64(counter); n != 1 {
-		t.Errorf("counted %v times", n)
+		t.Errorf("counted %v times, want once", n)
 	}
 }

@@ -187,8 +187,7 @@ func (w *world) waitResult(r result) {
 	w.waitFor("result "+string(r), func() bool { return w.results(r) > 0 })
 }
 
-// silentWatches answers watches like a connection that brings nothing. Streamed lists are left to
-// the cluster.
+// silentWatches answers watches and sends no events. Streamed lists are left to the cluster.
 func silentWatches(rw http.ResponseWriter, r *http.Request) bool {
 	query := r.URL.Query()
 	if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {

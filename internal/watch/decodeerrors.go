@@ -9,16 +9,16 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// A frame that cannot be decoded, but whose length is sound, costs its object only: the watch
-// goes on. It may have been a deletion, so everything is listed once more after a while. An
-// object that stays undecodable must not cause one list after the other.
+// A frame that cannot be decoded, but whose length is sound, costs its object only: the watch goes
+// on. It may have been a deletion, so everything is listed once more after a while. An object that
+// stays undecodable must not cause one list after the other.
 const (
 	relistAfter = 10 * time.Second
 	relistEvery = 30 * time.Minute
 )
 
-// isBadFrame reports whether a watch may go on after this error. Other frames may end a list or
-// say why the watch ends.
+// isBadFrame reports whether a watch may go on after this error. Other frames may end a list or say
+// why the watch ends.
 func isBadFrame(event wire.Event, err error) bool {
 	if !errors.Is(err, wire.ErrFrame) {
 		return false
@@ -30,8 +30,8 @@ func isBadFrame(event wire.Event, err error) bool {
 	return false
 }
 
-// skipFrame counts a frame that cannot be decoded, and has everything listed once later. A list
-// that is being streamed skips the frame as well.
+// skipFrame counts a frame that cannot be decoded, and schedules one list. During a streamed list
+// it only counts, because a list would skip the object as well.
 func (r *Reflector) skipFrame(err error, initial bool) {
 	r.decodeFailed(err)
 	r.mu.Lock()
@@ -48,7 +48,7 @@ func (r *Reflector) untilRelist(now time.Time) time.Duration {
 	return max(r.relistAfter, relistEvery-now.Sub(r.relisted))
 }
 
-// stopRelist ends the timer of a list that begins. The caller holds r.mu.
+// stopRelist stops the timer, because a list begins. The caller holds r.mu.
 func (r *Reflector) stopRelist() {
 	if r.relist != nil {
 		r.relist.Stop()

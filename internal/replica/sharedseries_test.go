@@ -21,21 +21,21 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// sharedRenderer says of its second family that two objects may give the same series.
+// sharedRenderer is a Renderer by which two objects may have the same series in the second family.
 type sharedRenderer struct{ Renderer }
 
 func (sharedRenderer) SharedFamilies(bool) []int { return []int{1} }
 
-func newTestSeries(t *testing.T) *series {
+func newTestSharedSeries(t *testing.T) *sharedSeries {
 	t.Helper()
-	s := newSeries(Kind{Renderer: sharedRenderer{}})
+	s := newSharedSeries(Kind{Renderer: sharedRenderer{}})
 	if s == nil {
-		t.Fatal("no series are looked after")
+		t.Fatal("the shared family is not tracked")
 	}
 	return s
 }
 
-// linesOf are the lines of an object in the families before, shared and after.
+// linesOf returns the lines of an object in the families before, shared and after.
 func linesOf(before, shared, after string) *resources.Lines {
 	return &resources.Lines{
 		Buf:  []byte(before + shared + after),
@@ -46,12 +46,12 @@ func linesOf(before, shared, after string) *resources.Lines {
 func always(store.ID) bool { return true }
 
 func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
-	s := newTestSeries(t)
+	s := newTestSharedSeries(t)
 	claim := func(id byte, shared string) string {
 		l := linesOf("b{} 1\n", shared, "a{} 1\n")
 		s.claim(store.ID{id}, l, always)
 		if before, after := string(l.Buf[:l.Ends[0]]), string(l.Buf[l.Ends[1]:l.Ends[2]]); before != "b{} 1\n" || after != "a{} 1\n" || l.Ends[2] != len(l.Buf) {
-			t.Errorf("other families are touched: %q, %v", l.Buf, l.Ends)
+			t.Errorf("other families were changed: %q, %v", l.Buf, l.Ends)
 		}
 		return string(l.Buf[l.Ends[0]:l.Ends[1]])
 	}
@@ -66,43 +66,44 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	want(claim(3, "s{x=\"1\"} 7\ns{x=\"2\"} 7\n"), "", 3)
 	want(claim(1, "s{x=\"1\"} 5\ns{x=\"2\"} 5\n"), "s{x=\"1\"} 5\ns{x=\"2\"} 5\n", 3) // another version
 	want(claim(2, "s{x=\"3\"} 7\n"), "s{x=\"3\"} 7\n", 2)
-	if free := s.tidy(always); len(free) != 0 {
-		t.Errorf("free: %v", free)
+	if free := s.prune(always); len(free) != 0 {
+		t.Errorf("free: %v, want none", free)
 	}
 	want(claim(1, "s{x=\"2\"} 5\n"), "s{x=\"2\"} 5\n", 2)
-	if free := s.tidy(always); !slices.Equal(free, []store.ID{{3}}) {
-		t.Errorf("an object changes and gives a series no more; free: %v", free)
+	if free := s.prune(always); !slices.Equal(free, []store.ID{{3}}) {
+		t.Errorf("an object no longer has a series; free: %v, want 3", free)
 	}
-	if free := s.tidy(func(id store.ID) bool { return id != store.ID{3} }); len(free) != 0 || s.count() != 0 {
-		t.Errorf("an object that is gone waits for its series: %v", free)
+	if free := s.prune(func(id store.ID) bool { return id != store.ID{3} }); len(free) != 0 || s.count() != 0 {
+		t.Errorf("a removed object still waits for its series: %v", free)
 	}
 }
 
-// An object that is no longer held does not keep others from its series, even before tidy.
-func TestSeriesOfAnObjectThatIsGoneIsFreeAtOnce(t *testing.T) {
-	s := newTestSeries(t)
+// TestSeriesOfRemovedObjectIsFree checks that the series of a removed object can be claimed before
+// prune.
+func TestSeriesOfRemovedObjectIsFree(t *testing.T) {
+	s := newTestSharedSeries(t)
 	s.claim(store.ID{1}, linesOf("", "s{} 1\n", ""), always)
 	l := linesOf("", "s{} 2\n", "")
 	s.claim(store.ID{2}, l, func(store.ID) bool { return false })
 	if string(l.Buf) != "s{} 2\n" || s.count() != 0 {
-		t.Errorf("%q, %d left out", l.Buf, s.count())
+		t.Errorf("%q and %d left out, want the series", l.Buf, s.count())
 	}
-	s.tidy(func(id store.ID) bool { return id == store.ID{2} })
+	s.prune(func(id store.ID) bool { return id == store.ID{2} })
 	l = linesOf("", "s{} 3\n", "")
 	if s.claim(store.ID{3}, l, always); len(l.Buf) != 0 {
-		t.Error("with the former owner, the series of the new one is forgotten")
+		t.Error("pruning the former owner has freed the series of the new one")
 	}
 }
 
-// An empty label is to Prometheus a label that is not there.
-func TestSeriesThatDifferInEmptyLabelsAreTheSame(t *testing.T) {
+// To Prometheus an empty label is the same as a missing one.
+func TestEmptyLabelsDoNotDistinguishSeries(t *testing.T) {
 	for _, group := range [][]string{
 		{`s{} 1`, `s{a=""} 1`, `s{a="",b=""} 1`},
 		{`s{a="x"} 1`, `s{a="x",b=""} 2`, `s{a="x",b="",c=""} 1`, `s{A="",a="x"} 1`},
 		{`s{a="x",c="y"} 1`, `s{a="x",b="",c="y"} 1`},
 		{`s{a="=\"\""} 1`}, {`s{a=",}"} 1`}, {`s{a="=\"\",b=\"\"",b=""} 1`}, {`t{} 1`},
 	} {
-		s := newTestSeries(t)
+		s := newTestSharedSeries(t)
 		for _, other := range []string{`s{b="x"} 1`, `s{a="x",c="z"} 1`} {
 			s.claim(store.ID{9}, linesOf("", other+"\n", ""), always)
 		}
@@ -116,24 +117,24 @@ func TestSeriesThatDifferInEmptyLabelsAreTheSame(t *testing.T) {
 	}
 }
 
-// Objects come, change and go at random. No series is ever given twice, and once what is
-// free was rendered again, every series is given that some object has.
-func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
+// TestSharedSeriesMatchModel creates, changes and deletes objects at random. No series is ever
+// duplicate, and once free objects are rendered again, no series is missing.
+func TestSharedSeriesMatchModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	s := newTestSeries(t)
-	wants, page := map[store.ID][]string{}, map[store.ID]string{}
+	s := newTestSharedSeries(t)
+	wants, exposition := map[store.ID][]string{}, map[store.ID]string{}
 	held := func(id store.ID) bool { _, ok := wants[id]; return ok }
 	render := func(id store.ID) {
 		l := linesOf("", strings.Join(wants[id], ""), "")
 		s.claim(id, l, held)
-		page[id] = string(l.Buf)
+		exposition[id] = string(l.Buf)
 	}
 	conflicts, restored := 0, 0
 	for step := range 20_000 {
 		id := store.ID{byte(rng.IntN(20))}
 		if rng.IntN(4) == 0 {
 			delete(wants, id)
-			delete(page, id)
+			delete(exposition, id)
 		} else {
 			wants[id] = nil
 			for x := range 6 {
@@ -144,7 +145,7 @@ func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
 			render(id)
 		}
 		if rng.IntN(10) == 0 {
-			for _, id := range s.tidy(held) {
+			for _, id := range s.prune(held) {
 				restored++
 				render(id)
 			}
@@ -154,7 +155,7 @@ func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
 					all[strings.Fields(line)[0]] = true
 				}
 			}
-			for _, lines := range page {
+			for _, lines := range exposition {
 				for line := range strings.Lines(lines) {
 					delete(all, strings.Fields(line)[0])
 				}
@@ -164,11 +165,11 @@ func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
 			}
 		}
 		seen := map[string]bool{}
-		for _, lines := range page {
+		for _, lines := range exposition {
 			for line := range strings.Lines(lines) {
 				name := strings.Fields(line)[0]
 				if seen[name] {
-					t.Fatalf("step %d: %s stands on the page twice", step, name)
+					t.Fatalf("step %d: duplicate series %s", step, name)
 				}
 				seen[name] = true
 			}
@@ -176,18 +177,18 @@ func TestNoSeriesIsGivenTwiceAndNoneIsMissing(t *testing.T) {
 		conflicts += s.count()
 	}
 	if conflicts == 0 || restored == 0 {
-		t.Errorf("%d conflicts, %d objects restored: nothing was tried", conflicts, restored)
+		t.Errorf("%d conflicts and %d restored objects, want some", conflicts, restored)
 	}
-	s.tidy(func(store.ID) bool { return false })
-	if len(s.owners)+len(s.given)+len(s.leftOut)+s.count() != 0 {
-		t.Errorf("what is gone is remembered: %d owners, %d and %d objects, %d samples", len(s.owners), len(s.given), len(s.leftOut), s.count())
+	s.prune(func(store.ID) bool { return false })
+	if len(s.owners)+len(s.owned)+len(s.leftOut)+s.count() != 0 {
+		t.Errorf("not everything was pruned: %d owners, %d and %d objects, %d samples", len(s.owners), len(s.owned), len(s.leftOut), s.count())
 	}
 }
 
-// Kinds whose labels identify the object pay nothing: there is no map at all.
+// Kinds whose labels identify the object need no maps.
 func TestKindsWhoseLabelsIdentifyTheObjectAreNotTracked(t *testing.T) {
 	for _, k := range builtin(t, resources.All()) {
-		if newSeries(k) != nil {
+		if newSharedSeries(k) != nil {
 			t.Errorf("%s is tracked", k.Name)
 		}
 	}
@@ -197,13 +198,13 @@ func TestKindsWhoseLabelsIdentifyTheObjectAreNotTracked(t *testing.T) {
 		"{namespace: [metadata, namespace]}": true,
 	} {
 		k := customKind(t, labels)
-		if got := newSeries(k) != nil; got != tracked {
-			t.Errorf("with %s: tracked %t", labels, got)
+		if got := newSharedSeries(k) != nil; got != tracked {
+			t.Errorf("labels %s: tracked %t, want %t", labels, got, tracked)
 		}
 	}
 }
 
-// customKind exports pods as if they were a custom resource, with these labels.
+// customKind returns a custom kind with these labels, which reads pods.
 func customKind(t *testing.T, labels string) Kind {
 	t.Helper()
 	config, err := customresource.Parse(strings.NewReader(`
@@ -228,41 +229,40 @@ spec:
 	return Kind{Name: "teams", Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespaced: true, JSON: true, Renderer: kinds[0].Renderer}
 }
 
-// seriesOn returns the series of the page, and fails when one stands there twice.
-func seriesOn(t *testing.T, r *run) []string {
+// seriesOf returns the series of the exposition. A duplicate series fails the test.
+func seriesOf(t *testing.T, r *run) []string {
 	t.Helper()
 	var all []string
 	for _, line := range r.samples() {
 		name, _, _ := bytes.Cut([]byte(line), []byte(" "))
 		if slices.Contains(all, string(name)) {
-			t.Fatalf("%s stands on the page twice", name)
+			t.Fatalf("duplicate series %s", name)
 		}
 		all = append(all, string(name))
 	}
 	return all
 }
 
-// teamPod is a pod in the namespace of a team, which is all that its series tells.
+// teamPod returns a pod whose series has its namespace as the only label.
 func (w *world) teamPod(i int, team string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: team, Name: fmt.Sprintf("p%d", i), UID: uid(i), Labels: map[string]string{"size": fmt.Sprint(i)},
 	}}
 }
 
-// The page stays valid while objects share series, and a sample that was left out is on
-// the page again soon after the object that had its series has gone or changed.
-func TestSharedSeriesComesBackWhenItsOwnerGoes(t *testing.T) {
+// TestLeftOutSeriesComesBackWhenItsOwnerIsDeleted checks that a left-out sample is served soon
+// after its series has become free.
+func TestLeftOutSeriesComesBackWhenItsOwnerIsDeleted(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
 		w := newWorldOn(t, network)
 		var lists atomic.Int64
-		count := func(_ http.ResponseWriter, r *http.Request) bool {
+		w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/pods") && (r.URL.Query().Get("watch") == "" || r.URL.Query().Get("sendInitialEvents") == "true") {
 				lists.Add(1)
 			}
 			return false
-		}
-		w.bend.Store(&count)
+		})
 		w.put(w.teamPod(1, "a"))
 		w.put(w.teamPod(2, "a"))
 		w.put(w.teamPod(3, "b"))
@@ -277,21 +277,21 @@ func TestSharedSeriesComesBackWhenItsOwnerGoes(t *testing.T) {
 		leftOut := func(n int) {
 			t.Helper()
 			if got := r.value("statefleet_shared_series", "resource", "teams"); got != float64(n) {
-				t.Errorf("%v samples are left out, want %d", got, n)
+				t.Errorf("statefleet_shared_series is %v, want %d", got, n)
 			}
 		}
-		onPage := func(values ...string) bool {
-			page := strings.Join(r.samples(), "\n") + "\n"
-			return len(seriesOn(t, r)) == len(values) &&
-				!slices.ContainsFunc(values, func(v string) bool { return !strings.Contains(page, v+"\n") })
+		has := func(values ...string) bool {
+			exposition := strings.Join(r.samples(), "\n") + "\n"
+			return len(seriesOf(t, r)) == len(values) &&
+				!slices.ContainsFunc(values, func(v string) bool { return !strings.Contains(exposition, v+"\n") })
 		}
-		// after waits for a page with these values, and returns how long that took.
+		// after waits until the exposition has these values, and returns how long that took.
 		after := func(values ...string) time.Duration {
 			t.Helper()
 			since := time.Now()
-			for !onPage(values...) {
-				if time.Since(since) > 2*restoreEvery {
-					t.Fatalf("the page has %q, want the values %v", r.samples(), values)
+			for !has(values...) {
+				if time.Since(since) > 2*restoreInterval {
+					t.Fatalf("exposition is %q, want the values %v", r.samples(), values)
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
@@ -305,35 +305,28 @@ func TestSharedSeriesComesBackWhenItsOwnerGoes(t *testing.T) {
 		leftOut(2)
 
 		before := lists.Load()
-		w.remove(w.teamPod(1, "a"))
-		if took := after("} 2", "} 3"); took > 2*sweepEvery {
-			t.Errorf("a sample whose series is free came back after %s", took)
+		w.deletePod(w.teamPod(1, "a"))
+		if took := after("} 2", "} 3"); took > 2*sweepInterval {
+			t.Errorf("a sample with a free series came back after %s, want %s at most", took, 2*sweepInterval)
 		}
 		leftOut(1)
 		if n := lists.Load() - before; n != 1 {
-			t.Errorf("%d lists for one sample", n)
+			t.Errorf("%d lists for one sample, want 1", n)
 		}
-		w.remove(w.teamPod(3, "b"))
-		if took := after("} 2", "} 4"); took > restoreEvery+2*sweepEvery || took < restoreEvery/2 {
-			t.Errorf("a second sample came back after %s; lists must be %s apart", took, restoreEvery)
+		w.deletePod(w.teamPod(3, "b"))
+		if took := after("} 2", "} 4"); took > restoreInterval+2*sweepInterval || took < restoreInterval/2 {
+			t.Errorf("a second sample came back after %s; lists must be %s apart", took, restoreInterval)
 		}
 		leftOut(0)
 		if n := lists.Load() - before; n != 2 {
-			t.Errorf("%d lists for two samples", n)
+			t.Errorf("%d lists for two samples, want 2", n)
 		}
-		time.Sleep(5 * restoreEvery)
+		time.Sleep(5 * restoreInterval)
 		if n := lists.Load() - before; n != 2 {
-			t.Errorf("%d lists while nothing is left out", n-2)
+			t.Errorf("%d further lists although nothing is left out", n-2)
 		}
-		if n := strings.Count(log.String(), "two objects give the same series"); n != 1 {
-			t.Errorf("logged %d times", n)
+		if n := strings.Count(log.String(), "two objects have the same series"); n != 1 {
+			t.Errorf("logged %d times, want once", n)
 		}
 	})
-}
-
-func (w *world) remove(p *corev1.Pod) {
-	w.t.Helper()
-	if err := w.cluster.Delete(p); err != nil {
-		w.t.Fatal(err)
-	}
 }

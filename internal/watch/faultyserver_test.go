@@ -13,9 +13,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// What follows are API servers that do what none should.
-
-func TestWatchesThatEndAtOnceAreSpaced(t *testing.T) {
+func TestShortWatchesAreSpaced(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		l := limiter{start: wait.Backoff{Duration: time.Second / 2, Factor: 2, Steps: 1 << 20, Cap: 10 * time.Second}}
 		start := time.Now()
@@ -29,24 +27,25 @@ func TestWatchesThatEndAtOnceAreSpaced(t *testing.T) {
 			l.wait(t.Context())
 		}
 		if took := time.Since(start); took < 2*time.Minute {
-			t.Errorf("23 watches that ended at once in %s", took)
+			t.Errorf("23 short watches took %s, want 2 minutes or more", took)
 		}
-		time.Sleep(minLifetime) // this one lasted
+		time.Sleep(minLifetime) // a long watch
 		again := time.Now()
 		l.wait(t.Context())
 		if took := time.Since(again); took > 0 {
-			t.Errorf("after a watch that lasted, the next one waited for %s", took)
+			t.Errorf("the watch after a long one waited for %s", took)
 		}
 		l.failed = true
 		l.wait(t.Context())
 		if took := time.Since(again); took != time.Second/2 {
-			t.Errorf("after one that failed, the next one waited for %s", took)
+			t.Errorf("the watch after a failed one waited for %s", took)
 		}
 	})
 }
 
-// The list takes long, and each watch after it is answered with 410.
-func TestListsBetweenWatchesThatExpireAreSpaced(t *testing.T) {
+// TestListsBetweenExpiredWatchesAreSpaced covers slow lists whose watches are all answered with
+// 410.
+func TestListsBetweenExpiredWatchesAreSpaced(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		l := limiter{start: wait.Backoff{Duration: time.Second / 2, Factor: 2, Steps: 1 << 20, Cap: 10 * time.Second}}
 		const lists, took = 10, 5 * time.Second
@@ -58,33 +57,35 @@ func TestListsBetweenWatchesThatExpireAreSpaced(t *testing.T) {
 			l.wait(t.Context())
 		}
 		if pauses := time.Since(start) - lists*took; pauses < time.Minute {
-			t.Errorf("%d lists with pauses of %s in all", lists, pauses)
+			t.Errorf("%d lists with pauses of %s in total, want a minute or more", lists, pauses)
 		}
 	})
 }
 
-// watches has the first watch of a server without streamed lists answered by first.
-func (w *world) watches(first func(rw http.ResponseWriter, r *http.Request)) (asked *[2]atomic.Value) {
-	asked = new([2]atomic.Value)
+// answerFirstWatch answers the first watch of a server without streamed lists, and returns the
+// versions of the first two watches.
+func (w *world) answerFirstWatch(first func(rw http.ResponseWriter, r *http.Request)) (versions *[2]atomic.Value) {
+	versions = new([2]atomic.Value)
 	var n atomic.Int32
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		query := r.URL.Query()
 		if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
 			return false
 		}
 		i := n.Add(1) - 1
 		if i < 2 {
-			asked[i].Store(query.Get("resourceVersion"))
+			versions[i].Store(query.Get("resourceVersion"))
 		}
 		if i == 0 {
 			first(rw, r)
 		}
 		return i == 0
 	})
-	return asked
+	return versions
 }
 
-func frame(rw http.ResponseWriter, text string) {
+// writeFrame writes a line and flushes it.
+func writeFrame(rw http.ResponseWriter, text string) {
 	_, _ = rw.Write([]byte(text + "\n"))
 	_ = http.NewResponseController(rw).Flush()
 }
@@ -93,28 +94,28 @@ func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
-	w.watches(func(rw http.ResponseWriter, r *http.Request) {
-		w.pod(2, "n1") // whose frame is garbled; the watch goes on
-		frame(rw, `{"type":"ADDEE","object":{"metadata":{"name":"p2","namespace":"default","resourceVersion":"3"}}}`)
+	w.answerFirstWatch(func(rw http.ResponseWriter, r *http.Request) {
+		w.pod(2, "n1") // its event has an unknown type, and the watch continues
+		writeFrame(rw, `{"type":"ADDEE","object":{"metadata":{"name":"p2","namespace":"default","resourceVersion":"3"}}}`)
 		<-r.Context().Done()
 	})
 	_, rec := w.start(setup{})
 	eventually(t, "the event", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
 }
 
-// The end of a streamed list that comes twice must not have the watch wait for a second list.
-func TestListThatEndsTwiceIsFollowed(t *testing.T) {
+// TestDuplicateEndOfStreamedListIsIgnored checks that the watch does not wait for a second list.
+func TestDuplicateEndOfStreamedListIsIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("sendInitialEvents") == "" {
 			return false
 		}
 		rw.Header().Set("Content-Type", "application/json")
 		end := `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`
-		frame(rw, end)
-		frame(rw, end)
-		frame(rw, `{"type":"ADDED","object":{"metadata":{"name":"p1","namespace":"default","uid":"`+string(uid(1))+`","resourceVersion":"2"},"spec":{"nodeName":"n0"}}}`)
+		writeFrame(rw, end)
+		writeFrame(rw, end)
+		writeFrame(rw, `{"type":"ADDED","object":{"metadata":{"name":"p1","namespace":"default","uid":"`+string(uid(1))+`","resourceVersion":"2"},"spec":{"nodeName":"n0"}}}`)
 		<-r.Context().Done()
 		return true
 	})
@@ -122,20 +123,20 @@ func TestListThatEndsTwiceIsFollowed(t *testing.T) {
 	eventually(t, "the event", func() bool { return rec.snapshot()[string(uid(1))] == "n0" })
 }
 
-func TestVersionThatNoServerKnowsIsForgotten(t *testing.T) {
+func TestUnknownVersionIsDropped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
-	asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) {
-		frame(rw, `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"garbage"}}}`)
+	versions := w.answerFirstWatch(func(rw http.ResponseWriter, _ *http.Request) {
+		writeFrame(rw, `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"garbage"}}}`)
 	})
 	_, rec := w.start(setup{})
-	eventually(t, "another watch", func() bool { return asked[1].Load() != nil })
+	eventually(t, "another watch", func() bool { return versions[1].Load() != nil })
 	w.pod(2, "n1")
-	w.converge(rec, "what came after the garbage")
+	w.converge(rec, "the event after the unknown version")
 }
 
-func TestEventWithoutVersionDoesNotLoseTheWatchItsPlace(t *testing.T) {
+func TestEventWithoutVersionKeepsTheVersion(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"bookmark": `{"type":"BOOKMARK","object":{"metadata":{}}}`,
@@ -145,20 +146,20 @@ func TestEventWithoutVersionDoesNotLoseTheWatchItsPlace(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
-			asked := w.watches(func(rw http.ResponseWriter, _ *http.Request) { frame(rw, text) })
+			versions := w.answerFirstWatch(func(rw http.ResponseWriter, _ *http.Request) { writeFrame(rw, text) })
 			w.start(setup{})
-			eventually(t, "another watch", func() bool { return asked[1].Load() != nil })
-			if first, second := asked[0].Load(), asked[1].Load(); first != second {
-				t.Errorf("asked for the watch from %v, and then from %v", first, second)
+			eventually(t, "another watch", func() bool { return versions[1].Load() != nil })
+			if first, second := versions[0].Load(), versions[1].Load(); first != second {
+				t.Errorf("watches from %v and then from %v, want the same version", first, second)
 			}
 		})
 	}
 }
 
-// listsOddly has lists answered by a function until it is told to stop.
-func (w *world) listsOddly(answer func(rw http.ResponseWriter, r *http.Request)) (stop func()) {
+// answerLists answers lists until stop is called.
+func (w *world) answerLists(answer func(rw http.ResponseWriter, r *http.Request)) (stop func()) {
 	var stopped atomic.Bool
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if stopped.Load() || r.URL.Query().Get("watch") != "" {
 			return false
 		}
@@ -168,43 +169,43 @@ func (w *world) listsOddly(answer func(rw http.ResponseWriter, r *http.Request))
 	return func() { stopped.Store(true) }
 }
 
-func TestListThatDoesNotEndIsGivenUp(t *testing.T) {
+func TestEndlessListFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
-	stop := w.listsOddly(func(rw http.ResponseWriter, _ *http.Request) {
+	stop := w.answerLists(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
-		frame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"2","continue":"again"},"items":[]}`)
+		writeFrame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"2","continue":"again"},"items":[]}`)
 	})
 	reflector, rec := w.start(setup{})
-	eventually(t, "the list is given up", func() bool { return errors.Is(reflector.Status().Err, errPaginationLoop) })
+	eventually(t, "the list fails", func() bool { return errors.Is(reflector.Status().Err, errPaginationLoop) })
 	if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); !errors.Is(err, errPaginationLoop) {
-		t.Errorf("Scan: %v", err)
+		t.Errorf("ListMetadata: %v", err)
 	}
 	stop()
 	w.converge(rec, "a list that ends")
 }
 
-func TestSilentListIsGivenUp(t *testing.T) {
+func TestSilentListTimesOut(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]string{"no answer": "", "half of one": `{"kind":"PodList","apiVersion":"v1","items":[`} {
+	for name, begin := range map[string]string{"no answer": "", "half of an answer": `{"kind":"PodList","apiVersion":"v1","items":[`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, simulator.Options{NoWatchList: true})
 			w.pod(1, "n0")
-			stop := w.listsOddly(func(rw http.ResponseWriter, r *http.Request) {
+			stop := w.answerLists(func(rw http.ResponseWriter, r *http.Request) {
 				if begin != "" {
 					rw.Header().Set("Content-Type", "application/json")
-					frame(rw, begin)
+					writeFrame(rw, begin)
 				}
 				<-r.Context().Done()
 			})
 			reflector, rec := w.reflector(setup{})
 			reflector.IdleTimeout = 300 * time.Millisecond
 			w.run(reflector)
-			eventually(t, "the list is given up", func() bool { return errors.Is(reflector.Status().Err, errIdleTimeout) })
+			eventually(t, "the list times out", func() bool { return errors.Is(reflector.Status().Err, errIdleTimeout) })
 			if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); !errors.Is(err, errIdleTimeout) {
-				t.Errorf("Scan: %v", err)
+				t.Errorf("ListMetadata: %v", err)
 			}
 			stop()
 			w.converge(rec, "a list that is answered")
@@ -212,27 +213,27 @@ func TestSilentListIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestWatchThatOutlastsItsTimeIsEnded(t *testing.T) {
+func TestOverdueWatchIsEnded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	reflector, rec := w.reflector(setup{})
 	reflector.IdleTimeout, reflector.minWatch = 2*time.Second, 0
-	w.watches(func(rw http.ResponseWriter, r *http.Request) {
+	w.answerFirstWatch(func(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(rw).Flush()
 		<-r.Context().Done()
 	})
 	w.run(reflector)
 	w.pod(1, "n0")
-	w.converge(rec, "what the next watch brings")
+	w.converge(rec, "an event of the next watch")
 }
 
-func TestServerVersionIsTheNewestOfTheServer(t *testing.T) {
+func TestServerVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{BookmarkInterval: 10 * time.Millisecond})
 	w.pod(1, "n0")
 	reflector, _ := w.start(setup{})
-	eventually(t, "the list's version", func() bool { return reflector.ServerVersion() == w.cluster.ResourceVersion() })
+	eventually(t, "the version of the list", func() bool { return reflector.ServerVersion() == w.cluster.ResourceVersion() })
 	w.pod(2, "n0")
-	eventually(t, "the bookmark's", func() bool { return reflector.ServerVersion() == w.cluster.ResourceVersion() })
+	eventually(t, "the version of the bookmark", func() bool { return reflector.ServerVersion() == w.cluster.ResourceVersion() })
 }

@@ -20,29 +20,28 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// chronicle drives a cluster at random, and remembers what it held.
-type chronicle struct {
-	t        *testing.T
-	random   *rand.Rand
-	cluster  *simulator.Cluster
-	injector *faults.Injector
-	server   *httptest.Server
-	history  *history.History
-	views    [][]Kind // ways to configure a replica
-	steps    int
-	checked  int           // pages that were held against the history, and had objects
-	often    time.Duration // the time between two bookmarks, and between two looks at pages that are to become true
+// recordedCluster is a cluster that changes at random, with its history.
+type recordedCluster struct {
+	t            *testing.T
+	random       *rand.Rand
+	cluster      *simulator.Cluster
+	injector     *faults.Injector
+	server       *httptest.Server
+	history      *history.History
+	views        [][]Kind // the kinds of each way to configure a replica
+	steps        int
+	checked      int           // non-empty expositions that were compared with the history
+	pollInterval time.Duration // between two bookmarks, and between two comparisons of converge
 }
 
-// chronicled says how many names of a kind there are. The page of ConfigMaps names
-// the version that it was made from; those of pods and jobs have several series of a
-// family for an object, and some that go.
-func chronicled(kind string) int {
+// nameCount returns how many names of a kind are used. The lines of ConfigMaps contain the object's
+// version; those of pods and jobs have families with several series, of which some disappear.
+func nameCount(kind string) int {
 	return map[string]int{"pods": 20, "jobs": 20, "configmaps": 40}[kind]
 }
 
-// identities tell whose a line is.
-func identities() history.Kinds {
+// historyKinds tell to which object a line belongs.
+func historyKinds() history.Kinds {
 	return history.Kinds{
 		"pods":       {Family: "kube_pod_", Label: "pod"},
 		"jobs":       {Family: "kube_job_", Label: "job_name"},
@@ -50,21 +49,23 @@ func identities() history.Kinds {
 	}
 }
 
-func newChronicle(t *testing.T, seed uint64) *chronicle { return newChronicleOn(t, seed, nil) }
+func newRecordedCluster(t *testing.T, seed uint64) *recordedCluster {
+	return newRecordedClusterOn(t, seed, nil)
+}
 
-// newChronicleOn has its API server listen there; nil is a port of loopback.
-func newChronicleOn(t *testing.T, seed uint64, listener net.Listener) *chronicle {
-	often := 5 * time.Millisecond
-	if listener != nil { // time is simulated: none of it is waited for, and all that happens in it is work
-		often = 100 * time.Millisecond
+// newRecordedClusterOn makes the API server listen on listener; nil stands for a loopback port.
+func newRecordedClusterOn(t *testing.T, seed uint64, listener net.Listener) *recordedCluster {
+	pollInterval := 5 * time.Millisecond
+	if listener != nil { // simulated time costs no waiting, but each poll costs CPU
+		pollInterval = 100 * time.Millisecond
 	}
-	c := &chronicle{
-		t: t, random: rand.New(rand.NewPCG(seed, 1)), often: often,
-		cluster: simulator.New(simulator.Options{Seed: seed, ShardSelector: true, LogEvents: 2000, BookmarkInterval: often}),
+	c := &recordedCluster{
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), pollInterval: pollInterval,
+		cluster: simulator.New(simulator.Options{Seed: seed, ShardSelector: true, LogEvents: 2000, BookmarkInterval: pollInterval}),
 	}
 	var views history.Views
 	for _, labels := range [][]string{nil, {"*=[*]"}} {
-		kinds, view := chronicledKinds(t, labels)
+		kinds, view := recordedKinds(t, labels)
 		c.views, views = append(c.views, kinds), append(views, view)
 	}
 	c.history = history.New(views)
@@ -78,7 +79,7 @@ func newChronicleOn(t *testing.T, seed uint64, listener net.Listener) *chronicle
 	c.server.Start()
 	t.Cleanup(func() {
 		if c.checked == 0 && !t.Failed() && !t.Skipped() {
-			t.Error("no page with objects was held against the history")
+			t.Error("no non-empty exposition was compared with the history")
 		}
 		c.server.CloseClientConnections()
 		c.server.Close()
@@ -89,8 +90,8 @@ func newChronicleOn(t *testing.T, seed uint64, listener net.Listener) *chronicle
 	return c
 }
 
-// chronicledKinds are the kinds with an allowlist of labels.
-func chronicledKinds(t *testing.T, labels []string) (kinds []Kind, view map[string]*resources.Renderer) {
+// recordedKinds are the kinds with an allowlist of labels.
+func recordedKinds(t *testing.T, labels []string) (kinds []Kind, view map[string]*resources.Renderer) {
 	t.Helper()
 	allowed, err := resources.ParseAllowlist(labels)
 	if err != nil {
@@ -106,25 +107,25 @@ func chronicledKinds(t *testing.T, labels []string) (kinds []Kind, view map[stri
 	}
 	view = map[string]*resources.Renderer{}
 	for _, k := range all {
-		if r, ok := k.Renderer.(*resources.Renderer); ok && chronicled(k.Name) > 0 {
+		if r, ok := k.Renderer.(*resources.Renderer); ok && nameCount(k.Name) > 0 {
 			kinds, view[k.Name] = append(kinds, k), r
 		}
 	}
 	return kinds, view
 }
 
-// thing is an object that can be put and written down.
-type thing interface {
+// protoObject is an object that can be stored in the cluster and recorded in the history.
+type protoObject interface {
 	simulator.Object
 	Marshal() ([]byte, error)
 }
 
-// step changes one object: it is created, updated, deleted, or deleted and created
-// again under its name.
-func (c *chronicle) step() {
+// step creates, updates or deletes a random object, or deletes it and creates another one under its
+// name.
+func (c *recordedCluster) step() {
 	c.steps++
 	kind := []string{"pods", "jobs", "configmaps"}[c.random.IntN(3)]
-	o := c.object(kind, kind[:1]+strconv.Itoa(c.random.IntN(chronicled(kind))))
+	o := c.object(kind, kind[:1]+strconv.Itoa(c.random.IntN(nameCount(kind))))
 	exists := c.exists(o)
 	switch n := c.random.IntN(10); {
 	case exists && n < 2:
@@ -137,27 +138,27 @@ func (c *chronicle) step() {
 	}
 }
 
-// exists reports whether there is an object of that name.
-func (c *chronicle) exists(o thing) bool {
-	var there thing
+// exists reports whether the cluster has an object with the name of o.
+func (c *recordedCluster) exists(o protoObject) bool {
+	var found protoObject
 	switch o.(type) {
 	case *corev1.Pod:
-		there = &corev1.Pod{}
+		found = &corev1.Pod{}
 	case *batchv1.Job:
-		there = &batchv1.Job{}
+		found = &batchv1.Job{}
 	default:
-		there = &corev1.ConfigMap{}
+		found = &corev1.ConfigMap{}
 	}
-	there.SetNamespace(o.GetNamespace())
-	there.SetName(o.GetName())
-	return c.cluster.Get(there) == nil
+	found.SetNamespace(o.GetNamespace())
+	found.SetName(o.GetName())
+	return c.cluster.Get(found) == nil
 }
 
-func (c *chronicle) key(kind string, o thing) history.Key {
+func (c *recordedCluster) key(kind string, o protoObject) history.Key {
 	return history.Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-func (c *chronicle) put(kind string, o thing) {
+func (c *recordedCluster) put(kind string, o protoObject) {
 	err := c.cluster.Put(o)
 	var raw []byte
 	if err == nil {
@@ -171,7 +172,7 @@ func (c *chronicle) put(kind string, o thing) {
 	}
 }
 
-func (c *chronicle) remove(kind string, o thing) {
+func (c *recordedCluster) remove(kind string, o protoObject) {
 	err := c.cluster.Delete(o)
 	if err == nil {
 		err = c.history.Delete(c.key(kind, o), c.cluster.ResourceVersion())
@@ -181,8 +182,8 @@ func (c *chronicle) remove(kind string, o thing) {
 	}
 }
 
-// object makes a random version of an object.
-func (c *chronicle) object(kind, name string) thing {
+// object returns a random version of an object.
+func (c *recordedCluster) object(kind, name string) protoObject {
 	meta := metav1.ObjectMeta{Namespace: "default", Name: name, CreationTimestamp: metav1.Unix(1700000000+int64(c.random.IntN(1000)), 0)}
 	for range c.random.IntN(4) {
 		metav1.SetMetaDataLabel(&meta, string(rune('a'+c.random.IntN(6))), strconv.Itoa(c.random.IntN(5)))
@@ -196,7 +197,7 @@ func (c *chronicle) object(kind, name string) thing {
 	return &corev1.ConfigMap{ObjectMeta: meta}
 }
 
-func (c *chronicle) pod(meta metav1.ObjectMeta) *corev1.Pod {
+func (c *recordedCluster) pod(meta metav1.ObjectMeta) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: corev1.PodSpec{NodeName: "n" + strconv.Itoa(c.random.IntN(5))}}
 	pod.Status.Phase = []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded}[c.random.IntN(3)]
 	for i := range c.random.IntN(4) {
@@ -211,7 +212,7 @@ func (c *chronicle) pod(meta metav1.ObjectMeta) *corev1.Pod {
 	return pod
 }
 
-func (c *chronicle) job(meta metav1.ObjectMeta) *batchv1.Job {
+func (c *recordedCluster) job(meta metav1.ObjectMeta) *batchv1.Job {
 	parallelism := c.random.Int32N(5)
 	job := &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Parallelism: &parallelism}}
 	job.Status.Active, job.Status.Failed = c.random.Int32N(3), c.random.Int32N(3)

@@ -10,9 +10,9 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// What a Handler has no room for takes no memory of a list, and what it holds stays with
-// the list though there is more before it.
-func TestListKeepsNothingOfWhatThereIsNoRoomFor(t *testing.T) {
+// TestListKeepsNoReferencesOfRejectedObjects checks that rejected objects take no memory of a list,
+// and that held objects stay although the list has others before them.
+func TestListKeepsNoReferencesOfRejectedObjects(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]simulator.Options{"streamed list": {}, "paged list": {NoWatchList: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestListKeepsNothingOfWhatThereIsNoRoomFor(t *testing.T) {
 				w.pod(9990+i, "n0") // the last ones of a list
 			}
 			reflector, rec := w.reflector(setup{})
-			rec.most = most
+			rec.capacity = most
 			w.run(reflector)
 			w.converge(rec, "the list")
 			held := maps.Clone(w.want)
@@ -31,18 +31,18 @@ func TestListKeepsNothingOfWhatThereIsNoRoomFor(t *testing.T) {
 				w.pod(i, "n0")
 			}
 			other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}}
-			if err := w.cluster.Put(other); err != nil { // a version that the watch does not know
+			if err := w.cluster.Put(other); err != nil { // a version that the watch has not received
 				t.Fatal(err)
 			}
-			w.cluster.Compact() // it can't be resumed: 410 Gone
-			before := rec.count(func(r *recorder) int { return r.retains })
+			w.cluster.Compact() // the watch cannot be resumed: 410 Gone
+			before := rec.count(func(r *recorder) int { return r.replaces })
 			w.cluster.CloseWatches()
-			eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.retains }) > before })
-			if n := rec.count(func(r *recorder) int { return r.named }); n != most {
-				t.Errorf("the list has named %d objects", n)
+			eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.replaces }) > before })
+			if n := rec.count(func(r *recorder) int { return r.lastRefs }); n != most {
+				t.Errorf("the list has %d references, want %d", n, most)
 			}
 			if now := rec.snapshot(); !maps.Equal(now, held) {
-				t.Errorf("held are %v, before the list %v", now, held)
+				t.Errorf("holds %v, before the list %v", now, held)
 			}
 		})
 	}

@@ -14,13 +14,13 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// unreadablePod is a pod whose metadata no decoder reads.
-const unreadablePod = `{"metadata":{"name":"\x","namespace":"default","resourceVersion":"3"}}`
+// undecodablePod is a pod whose metadata cannot be decoded.
+const undecodablePod = `{"metadata":{"name":"\x","namespace":"default","resourceVersion":"3"}}`
 
-// countWatches counts the requests of each kind, and answers the first plain watch by first.
+// countWatches counts lists and watches, and answers the first watch that is not a streamed list.
 func (w *world) countWatches(first func(rw http.ResponseWriter, r *http.Request)) (lists, watches *atomic.Int32) {
 	lists, watches = new(atomic.Int32), new(atomic.Int32)
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		switch query := r.URL.Query(); {
 		case query.Get("watch") == "":
 			lists.Add(1)
@@ -33,10 +33,10 @@ func (w *world) countWatches(first func(rw http.ResponseWriter, r *http.Request)
 	return lists, watches
 }
 
-func TestUnreadableFrameDoesNotEndTheWatch(t *testing.T) {
+func TestUndecodableFrameDoesNotEndTheWatch(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]string{
-		"identity":  `{"type":"MODIFIED","object":` + unreadablePod + `}`,
+		"identity":  `{"type":"MODIFIED","object":` + undecodablePod + `}`,
 		"no object": `{"type":"DELETED","object":[1]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,36 +45,36 @@ func TestUnreadableFrameDoesNotEndTheWatch(t *testing.T) {
 			w.pod(1, "n0")
 			good := fmt.Sprintf(`{"type":"ADDED","object":{"metadata":{"name":"p2","namespace":"default","uid":%q,"resourceVersion":"4"},"spec":{"nodeName":"n1"}}}`, uid(2))
 			lists, watches := w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
-				frame(rw, bad)
-				frame(rw, good)
+				writeFrame(rw, bad)
+				writeFrame(rw, good)
 				<-r.Context().Done()
 			})
 			_, rec := w.start(setup{json: true})
-			eventually(t, "the event behind the frame", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
+			eventually(t, "the event after the frame", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
 			if l, n := lists.Load(), watches.Load(); l != 1 || n != 1 {
 				t.Errorf("%d lists and %d watches, want one of each", l, n)
 			}
 			if n := w.value("statefleet_watch_unreadable_total", nil); n != 1 {
-				t.Errorf("%v unreadable frames are counted", n)
+				t.Errorf("%v undecodable frames are counted, want 1", n)
 			}
 		})
 	}
 }
 
-// The frame may have been a deletion. An object that stays unreadable, and changes all the
-// time, must not have its kind listed all the time.
-func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
+// TestUndecodableFramesCauseOneRelist checks that an undecodable frame causes a list, because it
+// may have been a deletion, but that many frames of the same object do not cause many lists.
+func TestUndecodableFramesCauseOneRelist(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	w.pod(2, "n0")
-	bad := `{"type":"MODIFIED","object":` + unreadablePod + `}`
+	bad := `{"type":"MODIFIED","object":` + undecodablePod + `}`
 	removed := make(chan struct{})
 	lists, watches := w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
-		w.remove(2) // what the frame was about
+		w.removePod(2) // the event of the frame
 		close(removed)
 		for r.Context().Err() == nil {
-			frame(rw, bad)
+			writeFrame(rw, bad)
 			time.Sleep(time.Millisecond)
 		}
 	})
@@ -94,24 +94,24 @@ func TestUnreadableFrameHasItsKindListedOnce(t *testing.T) {
 		return reflector.relist
 	}
 	if first := timer(); timer() != first {
-		t.Error("each frame requires a list")
+		t.Error("each frame schedules a list")
 	}
 	reflector.mu.Lock()
 	defer reflector.mu.Unlock()
 	if reflector.relist == nil || !reflector.complete {
-		t.Error("a list is to come, and not at once")
+		t.Error("the next list is not scheduled, or not delayed")
 	}
 	if wait := reflector.untilRelist(reflector.relisted.Add(time.Minute)); wait != relistEvery-time.Minute {
-		t.Errorf("a minute after a list, the next one comes after %s", wait)
+		t.Errorf("a minute after a list, the next one is due in %s", wait)
 	}
 }
 
-func TestUnreadableObjectIsLeftOutOfScans(t *testing.T) {
+func TestUndecodableObjectIsLeftOutOfListMetadata(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	var mu sync.Mutex
 	w := newWorld(t, simulator.Options{NoWatchList: true})
-	w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("sendInitialEvents") != "" {
 			return false
 		}
@@ -120,7 +120,7 @@ func TestUnreadableObjectIsLeftOutOfScans(t *testing.T) {
 			return true
 		}
 		rw.Header().Set("Content-Type", "application/json")
-		frame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+unreadablePod+
+		writeFrame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+undecodablePod+
 			fmt.Sprintf(`,{"metadata":{"name":"p1","namespace":"default","uid":%q,"resourceVersion":"4"},"spec":{"nodeName":"n0"}}]}`, uid(1)))
 		return true
 	})
@@ -137,7 +137,7 @@ func TestUnreadableObjectIsLeftOutOfScans(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if n := strings.Count(log.String(), "cannot decode"); n != 1 {
-		t.Errorf("logged %d times:\n%s", n, &log)
+		t.Errorf("logged %d times, want once:\n%s", n, &log)
 	}
 }
 
@@ -152,31 +152,31 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-// deepSink notes the names of what comes.
-type deepSink struct {
+// nameRecorder is a Handler that records the names of the objects.
+type nameRecorder struct {
 	mu    sync.Mutex
 	names []string
 }
 
-func (s *deepSink) Owns(uint64, []byte) bool { return true }
+func (s *nameRecorder) Owns(uint64, []byte) bool { return true }
 
-func (s *deepSink) Put(o Object) bool {
+func (s *nameRecorder) Put(o Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names = append(s.names, string(o.Name))
 	return true
 }
 
-func (s *deepSink) Delete(Object)               {}
-func (s *deepSink) Replace([]ObjectRef, string) {}
+func (s *nameRecorder) Delete(Object)               {}
+func (s *nameRecorder) Replace([]ObjectRef, string) {}
 
-func (s *deepSink) has(names ...string) bool {
+func (s *nameRecorder) has(names ...string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.names, " ") == strings.Join(names, " ")
 }
 
-// API servers accept custom resources of any depth within their bound of size.
+// TestDeepObjectDelaysNoOther covers deep custom resources: API servers limit only their size.
 func TestDeepObjectDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	for _, depth := range []int{1_200, 100_000} {
@@ -186,32 +186,32 @@ func TestDeepObjectDelaysNoOther(t *testing.T) {
 		}
 		w := newWorld(t, simulator.Options{NoWatchList: true})
 		var watches atomic.Int32
-		w.setBend(func(rw http.ResponseWriter, r *http.Request) bool {
+		w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Query().Get("sendInitialEvents") != "" {
 				return false
 			}
 			rw.Header().Set("Content-Type", "application/json")
 			if r.URL.Query().Get("watch") == "" {
-				frame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+object("a", depth)+","+object("b", 1)+`]}`)
+				writeFrame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[`+object("a", depth)+","+object("b", 1)+`]}`)
 				return true
 			}
 			if watches.Add(1) == 1 {
-				frame(rw, `{"type":"MODIFIED","object":`+object("c", depth)+`}`)
-				frame(rw, `{"type":"MODIFIED","object":`+object("d", 1)+`}`)
+				writeFrame(rw, `{"type":"MODIFIED","object":`+object("c", depth)+`}`)
+				writeFrame(rw, `{"type":"MODIFIED","object":`+object("d", 1)+`}`)
 			}
 			<-r.Context().Done()
 			return true
 		})
 		reflector, _ := w.reflector(setup{json: true})
-		sink := &deepSink{}
-		reflector.Handler = sink
+		names := &nameRecorder{}
+		reflector.Handler = names
 		w.run(reflector)
-		eventually(t, "all objects", func() bool { return sink.has("a", "b", "c", "d") })
+		eventually(t, "all objects", func() bool { return names.has("a", "b", "c", "d") })
 		if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
 			t.Errorf("%d levels: %v", depth, err)
 		}
 		if n, bad := watches.Load(), w.value("statefleet_watch_unreadable_total", nil); n != 1 || bad != 0 {
-			t.Errorf("%d levels: %d watches, %v unreadable objects", depth, n, bad)
+			t.Errorf("%d levels: %d watches, %v undecodable objects", depth, n, bad)
 		}
 	}
 }

@@ -17,34 +17,33 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// shardingWorld has 600 pods behind an API server that shards; what answers can be replaced.
+// shardingWorld has 600 pods behind an API server that shards, whose handler can be replaced.
 func shardingWorld(t *testing.T) (w *world, server *atomic.Pointer[http.Handler]) {
 	w = newWorld(t)
 	w.cluster = simulator.New(simulator.Options{ShardSelector: true})
 	server = new(atomic.Pointer[http.Handler])
 	handler := w.cluster.Handler()
 	server.Store(&handler)
-	bend := func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		(*server.Load()).ServeHTTP(rw, r)
 		return true
-	}
-	w.bend.Store(&bend)
+	})
 	for i := range 600 {
 		w.pod(i, "n0")
 	}
 	return w, server
 }
 
-// someKinds leaves the replicas few lists.
-func someKinds(o *Options) {
+// fewKinds reduces the number of lists.
+func fewKinds(o *Options) {
 	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" && k.Name != "jobs" })
 }
 
-// podsOfAll are the pods on the pages of all replicas.
+// podsOfAll returns the pods in the expositions of all replicas.
 func podsOfAll(replicas []*run) map[string]bool {
 	all := map[string]bool{}
 	for _, r := range replicas {
-		for uid := range podsOn(r.samples()) {
+		for uid := range podsIn(r.samples()) {
 			all[uid] = true
 		}
 	}
@@ -53,63 +52,65 @@ func podsOfAll(replicas []*run) map[string]bool {
 
 const serverMismatches = "statefleet_server_sharding_mismatches_total"
 
-// TestReplicasOfAServerWithAnotherHashServeEverything: none is ready before it has noticed.
-func TestReplicasOfAServerWithAnotherHashServeEverything(t *testing.T) {
+// TestServerWithAnotherHashLosesNoObjects checks that each replica detects the mismatch before it
+// is ready.
+func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 	w, server := shardingWorld(t)
 	other := w.cluster.HandlerWithOtherHash()
 	server.Store(&other)
 	var replicas []*run
 	for ordinal := range 3 {
-		r := w.start(someKinds)
+		r := w.start(fewKinds)
 		r.assign(ordinal, 3)
 		r.waitReady()
 		replicas = append(replicas, r)
 	}
 	if n := len(podsOfAll(replicas)); n != 600 {
-		t.Errorf("%d pods of 600 are on the pages", n)
+		t.Errorf("the replicas serve %d pods, want 600", n)
 	}
 	for _, r := range replicas {
 		if n := r.value(serverMismatches, "", ""); n != 1 {
-			t.Errorf("%s %v", serverMismatches, n)
+			t.Errorf("%s is %v, want 1", serverMismatches, n)
 		}
 	}
 }
 
-// TestServerThatChangesItsHashLosesNoObjects: an API server is upgraded while the replicas watch it. They list again, also
-// what was there before.
+// TestServerThatChangesItsHashLosesNoObjects upgrades an API server while a replica watches it. The
+// replica must relist all objects.
 func TestServerThatChangesItsHashLosesNoObjects(t *testing.T) {
 	w, server := shardingWorld(t)
-	r := w.start(someKinds)
+	r := w.start(fewKinds)
 	r.assign(1, 3)
 	r.waitReady()
-	before := len(podsOn(r.samples()))
+	before := len(podsIn(r.samples()))
 	if before == 0 || before == 600 || r.value(serverMismatches, "", "") != 0 {
-		t.Fatalf("%d pods on the page, %v mismatches", before, r.value(serverMismatches, "", ""))
+		t.Fatalf("%d pods are visible, %v mismatches", before, r.value(serverMismatches, "", ""))
 	}
 	other := w.cluster.HandlerWithOtherHash()
 	server.Store(&other)
 	w.cluster.Compact()
-	w.cluster.CloseWatches() // what comes now are lists of the other server
+	w.cluster.CloseWatches() // the next lists come from the other server
 	for i := range 600 {
 		w.pod(i, "n1")
 	}
-	eventually(t, "all pods of the shard are on the page", func() bool {
+	eventually(t, "all pods of the shard are visible", func() bool {
 		lines := r.samples()
 		updated := 0
 		for _, l := range lines {
-			if pod := podsOn([]string{l}); len(pod) > 0 && strings.Contains(l, `node="n1"`) {
+			if pod := podsIn([]string{l}); len(pod) > 0 && strings.Contains(l, `node="n1"`) {
 				updated++
 			}
 		}
 		return updated == before
 	})
 	if n := r.value(serverMismatches, "", ""); n != 1 {
-		t.Errorf("%s %v", serverMismatches, n)
+		t.Errorf("%s is %v, want 1", serverMismatches, n)
 	}
 }
 
-// TestMismatchOfOneKindListsAllKinds: the server leaves out nodes, which shows in nothing that it sends of them.
-func TestMismatchOfOneKindListsAllKinds(t *testing.T) {
+// TestMismatchOfOneKindRelistsAllKinds checks nodes, of which the server silently leaves out some.
+// Only the lists of pods reveal the mismatch.
+func TestMismatchOfOneKindRelistsAllKinds(t *testing.T) {
 	w, server := shardingWorld(t)
 	mine, want := (shard.Assignment{Ordinal: 0, Total: 2}).Ranges(), 0
 	for i := range 100 {
@@ -118,8 +119,8 @@ func TestMismatchOfOneKindListsAllKinds(t *testing.T) {
 			want++
 		}
 	}
-	pods, narrow := *server.Load(), leavesOut(*server.Load())
-	apart := func(pods http.Handler) {
+	pods, narrow := *server.Load(), filterByPart(*server.Load())
+	serve := func(pods http.Handler) {
 		handler := http.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/nodes") {
 				narrow.ServeHTTP(rw, r)
@@ -137,23 +138,23 @@ func TestMismatchOfOneKindListsAllKinds(t *testing.T) {
 		}
 		return n
 	}
-	apart(pods)
-	r := w.start(someKinds)
+	serve(pods)
+	r := w.start(fewKinds)
 	r.assign(0, 2)
 	r.waitReady()
 	if n := nodes(r); n >= want {
-		t.Fatalf("%d nodes on the page, want fewer than %d", n, want)
+		t.Fatalf("%d nodes are visible, want fewer than %d", n, want)
 	}
-	apart(w.cluster.HandlerWithOtherHash())
+	serve(w.cluster.HandlerWithOtherHash())
 	w.cluster.CloseWatches()
 	for i := range 600 {
 		w.pod(i, "n1")
 	}
-	eventually(t, "all nodes of the shard are on the page", func() bool { return nodes(r) == want })
+	eventually(t, "all nodes of the shard are visible", func() bool { return nodes(r) == want })
 }
 
-// leavesOut is an API server that filters by a part of what it is asked for.
-func leavesOut(right http.Handler) http.Handler {
+// filterByPart returns an API server that applies only a part of the selector it was sent.
+func filterByPart(right http.Handler) http.Handler {
 	part := shard.Ranges{{Start: 1 << 61, End: 1 << 62}}.Selector()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
@@ -166,9 +167,9 @@ func leavesOut(right http.Handler) http.Handler {
 	})
 }
 
-// TestNextReplicaOfAProcessKnowsOfTheMismatch: a configuration that is read again makes another Replica, which asks for
-// everything and does not list twice.
-func TestNextReplicaOfAProcessKnowsOfTheMismatch(t *testing.T) {
+// TestMismatchIsRememberedByNextReplica checks the Replica that follows a reload of the
+// configuration: it sends no selector, and lists once.
+func TestMismatchIsRememberedByNextReplica(t *testing.T) {
 	w, server := shardingWorld(t)
 	var selectors atomic.Int32
 	other := w.cluster.HandlerWithOtherHash()
@@ -181,27 +182,27 @@ func TestNextReplicaOfAProcessKnowsOfTheMismatch(t *testing.T) {
 	server.Store(&counting)
 	metrics := NewMetrics(prometheus.NewPedanticRegistry())
 	for round := range 2 {
-		r := w.start(func(o *Options) { someKinds(o); o.Metrics = metrics })
+		r := w.start(func(o *Options) { fewKinds(o); o.Metrics = metrics })
 		r.assign(0, 3)
 		r.waitReady()
 		if sent := selectors.Swap(0); (sent > 0) != (round == 0) {
-			t.Errorf("replica %d of the process has sent %d selectors", round, sent)
+			t.Errorf("replica %d has sent %d selectors, want some from replica 0 only", round, sent)
 		}
-		if n := len(podsOn(r.samples())); n < 150 {
-			t.Errorf("replica %d shows %d pods", round, n)
+		if n := len(podsIn(r.samples())); n < 150 {
+			t.Errorf("replica %d serves %d pods, want a third of 600", round, n)
 		}
 		r.stop()
 	}
 }
 
-// TestCheckRestoresWhatTheServerLeavesOut: the API server filters by a part of what it is asked for, and no object that it
-// sends is wrong.
-func TestCheckRestoresWhatTheServerLeavesOut(t *testing.T) {
+// TestVerifierFindsObjectsLeftOutByTheServer covers an API server that applies a part of the
+// selector, so that all objects it sends match.
+func TestVerifierFindsObjectsLeftOutByTheServer(t *testing.T) {
 	w, server := shardingWorld(t)
-	narrow := leavesOut(*server.Load())
+	narrow := filterByPart(*server.Load())
 	server.Store(&narrow)
 	r := w.start(func(o *Options) {
-		someKinds(o)
+		fewKinds(o)
 		o.verify(30*time.Millisecond, time.Millisecond)
 	})
 	r.assign(0, 2)
@@ -212,8 +213,8 @@ func TestCheckRestoresWhatTheServerLeavesOut(t *testing.T) {
 			want++
 		}
 	}
-	eventually(t, "all pods of the shard are on the page", func() bool { return len(podsOn(r.samples())) == want })
+	eventually(t, "all pods of the shard are visible", func() bool { return len(podsIn(r.samples())) == want })
 	if n := r.value(serverMismatches, "", ""); n != 1 {
-		t.Errorf("%s %v", serverMismatches, n)
+		t.Errorf("%s is %v, want 1", serverMismatches, n)
 	}
 }

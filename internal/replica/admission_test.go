@@ -1,0 +1,68 @@
+package replica
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// TestStaleListDoesNotBringBackRemovedObjects checks an object that a list has removed without an
+// event: an older list must not bring it back.
+func TestStaleListDoesNotBringBackRemovedObjects(t *testing.T) {
+	w := newWorld(t)
+	const (
+		first  = `{"metadata":{"name":"a","namespace":"a","uid":"u1","resourceVersion":"5"}}`
+		second = `{"metadata":{"name":"b","namespace":"a","uid":"u2","resourceVersion":"6"}}`
+	)
+	lists := func(version string, items ...string) {
+		w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"` + version + `"},"items":[` + strings.Join(items, ",") + `]}`)
+	}
+	lists("9", first, second)
+	r := w.startVerified(func(o *Options) {
+		o.Verifier = nil
+		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
+	})
+	lists("12", first)
+	eventually(t, "one pod", func() bool { return len(podsIn(r.samples())) == 1 })
+	lists("9", first, second)
+	until := r.value("kube_state_metrics_list_total", "result", "success") + 5
+	eventually(t, "some more lists", func() bool {
+		if n := len(podsIn(r.samples())); n != 1 {
+			t.Fatalf("%d pods, want 1", n)
+		}
+		return r.value("kube_state_metrics_list_total", "result", "success") > until
+	})
+}
+
+// TestDuplicateIdentitiesGiveNoDuplicateSeries lists objects that no API server should have. They
+// must not give duplicate series, and must disappear with the list that leaves them out.
+func TestDuplicateIdentitiesGiveNoDuplicateSeries(t *testing.T) {
+	w := newWorld(t)
+	list := func(version string, items ...string) {
+		w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"` + version + `"},"items":[` + strings.Join(items, ",") + `]}`)
+	}
+	list("20",
+		`{"metadata":{"name":"a","namespace":"a","uid":"u1","resourceVersion":"5"}}`,
+		`{"metadata":{"name":"b","namespace":"a","uid":"u1","resourceVersion":"6"}}`,
+		`{"metadata":{"name":"c","namespace":"a","uid":"u2","resourceVersion":"7"}}`,
+		`{"metadata":{"name":"c","namespace":"a","uid":"u3","resourceVersion":"8"}}`,
+		`{"metadata":{"namespace":"a","uid":"u4","resourceVersion":"9"}}`,
+		`{"metadata":{"namespace":"a","uid":"u5","resourceVersion":"10"}}`,
+		`{"metadata":{"name":"d","namespace":"a","resourceVersion":"11"}}`,
+		`{"metadata":{"name":"d","namespace":"a","resourceVersion":"11"}}`,
+		`{"metadata":{}}`)
+	r := w.startVerified(func(o *Options) {
+		o.Verifier = nil
+		o.Backoff = wait.Backoff{Duration: time.Millisecond, Steps: 100, Cap: time.Millisecond}
+	})
+	on := podsIn(r.samples())
+	for uid, want := range map[string]bool{"u1": true, "u2": false, "u3": true, "u4": false, "u5": true} {
+		if on[uid] != want {
+			t.Errorf("%s in the exposition: %t, want %t", uid, on[uid], want)
+		}
+	}
+	list("21")
+	eventually(t, "an empty exposition", func() bool { return len(r.samples()) == 0 })
+}

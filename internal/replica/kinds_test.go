@@ -1,0 +1,77 @@
+package replica
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+func TestReadinessWaitsForAddedKind(t *testing.T) {
+	w := plannedWorld(t)
+	hold := make(chan struct{})
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/jobs") {
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	all := builtin(t, resources.All())
+	var pods, both []Kind
+	for _, k := range all {
+		if k.Name == "pods" {
+			pods = append(pods, k)
+		}
+		if k.Name == "pods" || k.Name == "jobs" {
+			both = append(both, k)
+		}
+	}
+	r := w.start(func(o *Options) { o.Kinds = pods })
+	r.Follow(plan(1, 1, 2))
+	r.waitHolds(plan(1, 1, 2))
+	r.SetKinds(both)
+	eventually(t, "the plan is no longer held", func() bool { return !r.Holds(plan(1, 1, 2)).All })
+	r.Follow(plan(1, 2, 2))
+	eventually(t, "readiness waits for jobs", func() bool { return r.Ready() != nil && r.Ready().Error() == "not synced yet: jobs" })
+	close(hold)
+	r.waitReady()
+	r.wantServes(1, 2)
+}
+
+func TestSetKinds(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
+	all := builtin(t, resources.All())
+	only := func(names ...string) []Kind {
+		return slices.DeleteFunc(slices.Clone(all), func(k Kind) bool { return !slices.Contains(names, k.Name) })
+	}
+	has := func(r *run, prefix string) bool {
+		return slices.ContainsFunc(r.samples(), func(l string) bool { return strings.HasPrefix(l, prefix) })
+	}
+	r := w.start(func(o *Options) { o.Kinds = only("pods") })
+	r.assign(0, 1)
+	r.waitReady()
+	rendered := r.value("statefleet_updates_total", "resource", "pods")
+	r.SetKinds(only("pods", "jobs"))
+	eventually(t, "the job", func() bool {
+		if !has(r, "kube_pod_info") || r.Ready() != nil {
+			t.Fatal("pods are not served while jobs are listed")
+		}
+		return has(r, "kube_job_info")
+	})
+	if now := r.value("statefleet_updates_total", "resource", "pods"); now != rendered {
+		t.Errorf("%v updates of pods, want %v: the pods were rendered again", now, rendered)
+	}
+	r.assign(0, 2)
+	r.SetKinds(only("jobs"))
+	eventually(t, "no pods", func() bool { return !has(r, "kube_pod_info") })
+}

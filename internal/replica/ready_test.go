@@ -1,0 +1,157 @@
+package replica
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+func TestNotReadyUntilEveryKindIsSynced(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	hold := make(chan struct{})
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/jobs") {
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	r := w.start(nil)
+	r.assign(0, 1)
+	eventually(t, "only jobs are not synced", func() bool {
+		err := r.Ready()
+		return err != nil && err.Error() == "not synced yet: jobs"
+	})
+	close(hold)
+	r.waitReady()
+}
+
+// TestReadinessWaitsForTransientRefusals covers API servers that have just started: they refuse
+// some allowed requests.
+func TestReadinessWaitsForTransientRefusals(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	var refused atomic.Int32
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/pods") && refused.Add(1) <= 2 && refuse(rw)
+	})
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Hour })
+	r.assign(0, 1)
+	r.waitReady()
+	if n := len(podsIn(r.samples())); n != 1 || refused.Load() <= 2 {
+		t.Errorf("ready with %d pods after %d requests for pods, want 1 pod after more than 2", n, refused.Load())
+	}
+}
+
+// TestReadinessWaitsForKindAllowedAgain covers a list that takes longer than ForbiddenGrace after a
+// refusal.
+func TestReadinessWaitsForKindAllowedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	var requests atomic.Int32
+	begun, finish := make(chan struct{}), make(chan struct{})
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		switch n := requests.Add(1); {
+		case n <= 2:
+			return refuse(rw)
+		case n == 3:
+			rw.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(rw).Flush()
+			close(begun)
+			select {
+			case <-finish:
+			case <-r.Context().Done():
+			}
+			return true
+		}
+		return false
+	})
+	const grace = 2 * time.Second // longer than the time until the second attempt
+	r := w.start(func(o *Options) { o.ForbiddenGrace = grace })
+	r.assign(0, 1)
+	<-begun
+	time.Sleep(grace)
+	if r.Ready() == nil {
+		t.Error("ready before the list is complete")
+	}
+	close(finish)
+	r.waitReady()
+	if n := len(podsIn(r.samples())); n != 1 {
+		t.Errorf("ready with %d pods, want 1", n)
+	}
+}
+
+func TestNotReadyWhileAllKindsAreForbidden(t *testing.T) {
+	w := newWorld(t)
+	var refused atomic.Int32
+	w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
+		refused.Add(1)
+		return refuse(rw)
+	})
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
+	r.assign(0, 1)
+	eventually(t, "all kinds are forbidden", func() bool {
+		return r.value("statefleet_resource_phase", "phase", "forbidden") == float64(len(resources.All()))
+	})
+	if r.Ready() == nil {
+		t.Error("ready although no kind was listed")
+	}
+	w.intercept(nil)
+	r.waitReady()
+}
+
+func TestForbiddenKindDoesNotBlockReadiness(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/jobs") && refuse(rw)
+	})
+	r := w.start(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
+	r.assign(0, 1)
+	r.waitReady()
+	eventually(t, "the pod", func() bool { return len(podsIn(r.samples())) == 1 })
+	if r.value("statefleet_resource_phase", "phase", "forbidden") != 1 {
+		t.Error("statefleet_resource_phase does not have the forbidden kind")
+	}
+	w.intercept(nil)
+	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
+	eventually(t, "the job once it is allowed", func() bool {
+		return slices.ContainsFunc(r.samples(), func(l string) bool { return strings.HasPrefix(l, "kube_job_info") })
+	})
+}
+
+// TestForbiddenNamespaceDoesNotBlockReadiness checks the first and the last of two namespaces.
+func TestForbiddenNamespaceDoesNotBlockReadiness(t *testing.T) {
+	for _, refused := range []string{"ns0", "ns1"} {
+		w := newWorld(t)
+		for i := range 6 {
+			w.pod(i, "n0")
+		}
+		w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+			return strings.Contains(r.URL.Path, "/"+refused+"/") && refuse(rw)
+		})
+		r := w.start(func(o *Options) {
+			o.Namespaces, o.ForbiddenGrace = []string{"ns0", "ns1"}, time.Millisecond
+			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !k.Namespaced })
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		if n := len(podsIn(r.samples())); n != 2 {
+			t.Errorf("%s is forbidden: %d pods, want the 2 of the other namespace", refused, n)
+		}
+	}
+}

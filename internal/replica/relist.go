@@ -1,0 +1,90 @@
+package replica
+
+import (
+	"context"
+	"slices"
+)
+
+// relistRequest asks the loop to list a kind again.
+type relistRequest struct {
+	kind *kind
+	// reset forgets the stored versions and the tombstones, because the resource versions of the API
+	// server have gone back.
+	reset bool
+}
+
+// requestRelist passes a request to the loop. It returns early when ctx ends.
+func (r *Replica) requestRelist(ctx context.Context, request relistRequest) {
+	select {
+	case r.relistRequests <- request:
+	case <-ctx.Done():
+	}
+}
+
+// relist lists a kind again.
+func (r *Replica) relist(ctx context.Context, request relistRequest) {
+	k := request.kind
+	if !slices.Contains(r.current(), k) {
+		return
+	}
+	k.stop()
+	if request.reset {
+		k.tombstones.clear()
+		k.store.ResetAllVersions()
+	}
+	r.startReflectors(ctx, k, false) // a stale list could not repair what was found
+}
+
+// relistAll lists all kinds again.
+func (r *Replica) relistAll(ctx context.Context) {
+	for _, k := range r.current() {
+		r.startReflectors(ctx, k, false)
+	}
+}
+
+// relistNamespaced lists the namespaced kinds again after a change of the selected namespaces. Held
+// objects are not decoded again. Objects of other namespaces are removed when the list is complete.
+func (r *Replica) relistNamespaced(ctx context.Context) {
+	r.logger.Info("the selected namespaces have changed; relisting namespaced resources")
+	for _, k := range r.current() {
+		if k.Namespaced {
+			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
+		}
+	}
+}
+
+// replaceKinds starts the kinds that are new and stops those that are no longer wanted.
+func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kind) reshardState {
+	obsolete := map[string]*kind{}
+	for _, k := range r.current() {
+		obsolete[k.Name] = k
+	}
+	var kinds, added []*kind
+	for _, w := range wanted {
+		if k, ok := obsolete[w.Name]; ok && k.Resource == w.Resource && k.Renderer == w.Renderer {
+			delete(obsolete, w.Name)
+			kinds = append(kinds, k)
+			continue
+		}
+		k := r.newKind(w)
+		k.warming = r.isReady()
+		s.partition(k)
+		kinds, added = append(kinds, k), append(added, k)
+	}
+	r.mu.Lock()
+	r.kinds = kinds
+	r.mu.Unlock()
+	for _, k := range obsolete {
+		r.logger.Info("no longer watching the resource", "resource", k.Name)
+		k.stop()
+	}
+	for _, k := range added {
+		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
+	}
+	if !r.isReady() && len(added) > 0 {
+		s.synced = nil // readiness waits for the added kinds, too
+		r.appliedPlan.Store(nil)
+		r.preparedPlan.Store(nil)
+	}
+	return s
+}

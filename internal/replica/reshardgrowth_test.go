@@ -1,0 +1,137 @@
+package replica
+
+import (
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/statefleet/statefleet/shard"
+)
+
+// heldRecorder records what a replica holds at each call of HoldsChanged.
+type heldRecorder struct {
+	mu    sync.Mutex
+	held  []shard.Held
+	share []float64 // of the hash ring
+	early int       // calls with everything held and nothing served
+}
+
+// startRecording starts a replica with a plan, and records what it holds.
+func (w *world) startRecording(p shard.Plan) (*run, *heldRecorder) {
+	var r *run
+	recorded := new(heldRecorder)
+	started := make(chan struct{})
+	r = w.start(func(o *Options) {
+		o.HoldsChanged = func() {
+			<-started
+			held := r.Holds(p)
+			recorded.mu.Lock()
+			defer recorded.mu.Unlock()
+			recorded.held = append(recorded.held, held)
+			recorded.share = append(recorded.share, r.Overview().Held.Fraction())
+			if held.All && len(p.Shards().Own) > 0 && !p.NextOnly && r.Serves() != nil {
+				recorded.early++
+			}
+		}
+	})
+	close(started)
+	r.Follow(p)
+	return r, recorded
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) < 0.001 }
+
+// TestStartingReplicaLoadsItsTargetPartFirst starts a replica while the fleet grows from 3 to 6. It
+// must report its sixth as held before it loads its third, for which it may lack memory.
+func TestStartingReplicaLoadsItsTargetPartFirst(t *testing.T) {
+	r, recorded := plannedWorld(t).startRecording(plan(0, 3, 6))
+	r.waitHolds(plan(0, 3, 6))
+	r.waitReady()
+	r.wantServes(0, 3)
+	recorded.mu.Lock()
+	defer recorded.mu.Unlock()
+	if len(recorded.held) < 2 || recorded.held[0] != (shard.Held{Next: true}) || !near(recorded.share[0], 1./6) && !near(recorded.share[0], 1./3) {
+		t.Fatalf("recorded %+v with shares %v", recorded.held, recorded.share)
+	}
+	if last := len(recorded.held) - 1; recorded.held[last] != (shard.Held{Next: true, All: true}) || !near(recorded.share[last], 1./3) {
+		t.Errorf("recorded %+v with shares %v", recorded.held, recorded.share)
+	}
+}
+
+// TestNextOnlyReplicaServesAfterTheSwitch checks a replica that lacks memory for its third: it
+// serves nothing until the fleet has grown.
+func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
+	limited := plan(0, 3, 6)
+	limited.NextOnly = true
+	r, recorded := plannedWorld(t).startRecording(limited)
+	r.waitHolds(limited)
+	if r.Serves() == nil || r.Ready() == nil {
+		t.Error("serves its sixth in place of its third")
+	}
+	if share := r.Overview().Held.Fraction(); !near(share, 1./6) {
+		t.Errorf("held share is %.3f, want a sixth", share)
+	}
+	r.Follow(plan(0, 6, 6))
+	r.waitReady()
+	r.wantServes(0, 6)
+	recorded.mu.Lock()
+	for _, share := range recorded.share {
+		if share > 0.2 {
+			t.Errorf("held share was %.3f, want a sixth at most", share)
+		}
+	}
+	recorded.mu.Unlock()
+}
+
+// TestNextOnlyReplicaIsNotReadyWithStandby checks that a replica without its third is not ready,
+// even while a standby serves it: if its pod became ready, the standby would stop.
+func TestNextOnlyReplicaIsNotReadyWithStandby(t *testing.T) {
+	limited := plan(0, 3, 6)
+	limited.NextOnly, limited.Standby, limited.ServedByStandby = true, true, true
+	r := plannedWorld(t).start(nil)
+	r.Follow(limited)
+	r.waitHolds(limited)
+	if r.Ready() == nil {
+		t.Error("ready without its third")
+	}
+	limited.NextOnly = false
+	r.Follow(limited)
+	r.waitReady()
+	if r.Serves() == nil {
+		t.Error("serves although a standby serves its shard")
+	}
+}
+
+// TestSecondGrowthKeepsHeldObjects checks a new replica for which the next change begins right
+// after the switch, before it has served.
+func TestSecondGrowthKeepsHeldObjects(t *testing.T) {
+	r := plannedWorld(t).start(nil)
+	r.Follow(plan(2, 2, 3))
+	r.waitHolds(plan(2, 2, 3))
+	rendered := r.rendered()
+	r.Follow(plan(2, 3, 5))
+	r.waitHolds(plan(2, 3, 5))
+	r.waitReady()
+	r.wantServes(2, 3)
+	if again := r.rendered(); again != rendered {
+		t.Errorf("%v objects were rendered again", again-rendered)
+	}
+}
+
+// TestHoldsChangedIsCalledOnceServing checks that the replica serves when it reports everything as
+// held. The receiver may then replace another replica by it.
+func TestHoldsChangedIsCalledOnceServing(t *testing.T) {
+	w := plannedWorld(t)
+	for range 5 {
+		p := shard.Uncoordinated(shard.Assignment{Total: 1})
+		r, recorded := w.startRecording(p)
+		r.waitHolds(p)
+		eventually(t, "HoldsChanged to be called", func() bool { recorded.mu.Lock(); defer recorded.mu.Unlock(); return len(recorded.held) > 0 })
+		recorded.mu.Lock()
+		if recorded.early > 0 {
+			t.Error("nothing was served although everything was held")
+		}
+		recorded.mu.Unlock()
+		r.stop()
+	}
+}

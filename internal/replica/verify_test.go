@@ -1,0 +1,227 @@
+package replica
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
+)
+
+// Results of verifications; see statefleet_consistency_checks_total.
+const (
+	checkEqual        = "equal"
+	checkRepaired     = "repaired"
+	checkReset        = "versions_reset"
+	checkUnrepairable = "unrepairable"
+	checkSkipped      = "skipped"
+	checkFailed       = "failed"
+)
+
+// checks returns how many verifications of all resources had a result.
+func (r *run) checks(result string) float64 {
+	r.t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "statefleet_consistency_checks_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "result" && l.GetValue() == result {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func TestVerifierRepairsLostEvents(t *testing.T) {
+	w := newWorld(t)
+	for i := range 10 {
+		w.pod(i, "n0")
+	}
+	r := w.startVerified(nil)
+	eventually(t, "a verification without differences", func() bool { return r.checks(checkEqual) > 0 })
+	if n := r.checks(checkRepaired); n > 0 {
+		t.Errorf("%v repairs without differences", n)
+	}
+
+	pods := r.current()[0].store
+	pods.Delete(idOf(3)) // as if its creation had been lost
+	eventually(t, "the missing pod is restored and counted", func() bool {
+		return podsIn(r.samples())[string(uid(3))] && r.value("statefleet_consistency_differences_total", "difference", "missing") > 0
+	})
+	deleted := store.Object{ID: idOf(77), Hash: shard.Hash(string(uid(77))), Version: 1}
+	line := `kube_pod_info{uid="` + string(uid(77)) + `"} 1` + "\n"
+	ends := make([]int, len(r.current()[0].Renderer.Families()))
+	for i, f := range r.current()[0].Renderer.Families() {
+		if f.Name == "kube_pod_info" || i > 0 && ends[i-1] > 0 {
+			ends[i] = len(line)
+		}
+	}
+	pods.Put(deleted, &store.Lines{Buf: []byte(line), Ends: ends}) // as if its deletion had been lost
+
+	eventually(t, "the extra pod is removed and counted", func() bool {
+		return len(podsIn(r.samples())) == 10 && r.value("statefleet_consistency_differences_total", "difference", "extra") > 0
+	})
+}
+
+func TestVerifierFindsNoDifferenceUnderChurn(t *testing.T) {
+	w := newWorld(t)
+	r := w.startVerified(func(o *Options) { o.verify(time.Millisecond, 2*time.Second) })
+	for i := range 300 {
+		w.pod(i, "n0")
+		if i%2 == 0 {
+			w.removePod(i)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	before := r.checks(checkEqual)
+	eventually(t, "a verification after the changes", func() bool { return r.checks(checkEqual) > before })
+	if n := r.checks(checkRepaired); n > 0 {
+		t.Errorf("%v repairs of events in transit", n)
+	}
+}
+
+// TestUnrepairableDifferenceIsRelistedOnce verifies an object that cannot be rendered: it stays
+// missing however often it is listed.
+func TestUnrepairableDifferenceIsRelistedOnce(t *testing.T) {
+	w := newWorld(t)
+	const list = `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[
+		{"metadata":{"name":"good","namespace":"a","uid":"u1","resourceVersion":"5"}},
+		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"}]}`
+	w.listsPods(list)
+	r := w.startVerified(nil)
+	eventually(t, "an unrepairable difference", func() bool { return r.checks(checkUnrepairable) > 0 })
+	repairs := r.checks(checkRepaired)
+	before := r.checks(checkUnrepairable)
+	eventually(t, "some more verifications", func() bool { return r.checks(checkUnrepairable) > before+3 })
+	if now := r.checks(checkRepaired); repairs != 1 || now != repairs {
+		t.Errorf("relisted %v times and then %v times, want once in total", repairs, now-repairs)
+	}
+}
+
+func TestFailedVerificationDoesNotRelist(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	r := w.startVerified(nil)
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		return r.URL.Query().Get("limit") != "" && refuse(rw)
+	})
+	eventually(t, "a failed verification", func() bool { return r.checks(checkFailed) > 0 })
+	if n := r.checks(checkRepaired); n > 0 {
+		t.Errorf("%v repairs after failed verifications", n)
+	}
+	if len(podsIn(r.samples())) != 1 {
+		t.Error("the pod was removed")
+	}
+}
+
+// TestResetVersionsAreDetected restores the API server from a backup, whose versions are older. A
+// watch from a version that the backup does not have is silent or fails.
+func TestResetVersionsAreDetected(t *testing.T) {
+	for name, silent := range map[string]bool{"watches are silent": true, "watches fail": false} {
+		t.Run(name, func(t *testing.T) {
+			w, backup := newWorld(t), newWorld(t)
+			for i := range 5 {
+				w.pod(i, "n0")
+				backup.pod(i, "n0")
+			}
+			w.pod(1, "n1")
+			w.removePod(2)
+			w.pod(7, "n0")
+			r := w.startVerified(func(o *Options) { o.Kinds = builtin(t, resources.All()) })
+			eventually(t, "the pods before the restore", func() bool {
+				on := podsIn(r.samples())
+				return len(on) == 5 && on[string(uid(7))]
+			})
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+				query := r.URL.Query()
+				if silent && query.Get("watch") != "" && watch.ParseVersion(query.Get("resourceVersion")) > backup.cluster.ResourceVersion() {
+					rw.WriteHeader(http.StatusOK)
+					_ = http.NewResponseController(rw).Flush()
+					<-r.Context().Done()
+					return true
+				}
+				backup.cluster.Handler().ServeHTTP(rw, r)
+				return true
+			})
+			w.cluster.CloseWatches()
+			eventually(t, "the pods of the backup", func() bool {
+				on := podsIn(r.samples())
+				return len(on) == 5 && on[string(uid(2))] && !on[string(uid(7))] && !r.podsRunOn("n1")
+			})
+			if r.checks(checkReset) == 0 {
+				t.Error("the reset is not counted")
+			}
+			backup.pod(1, "n2")
+			eventually(t, "an event after the restore", func() bool { return r.podsRunOn("n2") })
+		})
+	}
+}
+
+// TestTombstonesAreClearedAfterReset covers a kind that is listed from the backup before it is
+// verified. Then no held object is newer than the API server, and only a tombstone is left from
+// before the restore, of an object that the backup has.
+func TestTombstonesAreClearedAfterReset(t *testing.T) {
+	w, backup := newWorld(t), newWorld(t)
+	for i := range 5 {
+		w.pod(i, "n0")
+		backup.pod(i, "n0")
+	}
+	r := w.startVerified(nil)
+	w.removePod(2)
+	eventually(t, "four pods", func() bool { return len(podsIn(r.samples())) == 4 })
+	var verifying, listed atomic.Bool
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadataList") && !verifying.Load() {
+			rw.WriteHeader(http.StatusInternalServerError)
+			return true
+		}
+		if query := r.URL.Query(); query.Has("sendInitialEvents") && query.Get("resourceVersion") == "" {
+			listed.Store(true)
+		}
+		backup.cluster.Handler().ServeHTTP(rw, r)
+		return true
+	})
+	w.cluster.CloseWatches()
+	eventually(t, "a list of the backup", listed.Load)
+	backup.pod(1, "n1")
+	eventually(t, "an event of the backup after its list", func() bool { return r.podsRunOn("n1") })
+	verifying.Store(true)
+	eventually(t, "the pod that the backup has again", func() bool { return podsIn(r.samples())[string(uid(2))] })
+	if r.checks(checkReset) == 0 {
+		t.Error("the reset is not counted")
+	}
+}
+
+// TestSingleStaleListIsNotAReset checks that a reset needs two stale lists.
+func TestSingleStaleListIsNotAReset(t *testing.T) {
+	w, old := newWorld(t), newWorld(t)
+	for i := range 5 {
+		w.pod(i, "n0")
+	}
+	r := w.startVerified(nil)
+	var once atomic.Bool
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		stale := r.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
+		if stale {
+			old.cluster.Handler().ServeHTTP(rw, r)
+		}
+		return stale
+	})
+	eventually(t, "a skipped verification", func() bool { return once.Load() && r.checks(checkSkipped) > 0 })
+	if n := r.checks(checkReset) + r.checks(checkRepaired); n > 0 || len(podsIn(r.samples())) != 5 {
+		t.Errorf("%v repairs and %d pods, want no repair and 5 pods", n, len(podsIn(r.samples())))
+	}
+}
