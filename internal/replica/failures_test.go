@@ -25,7 +25,7 @@ func (panickingRenderer) Render(_ wire.Encoding, raw []byte, l *resources.Lines)
 			err = resources.NewPanic(p)
 		}
 	}()
-	resources.Write(l, panickingRenderer{}.Families(), func(i int, m *resources.SampleWriter) {
+	resources.WriteFamilies(l, panickingRenderer{}.Families(), func(i int, m *resources.SampleWriter) {
 		if i == 1 {
 			var none []float64
 			m.Value(none[i])
