@@ -48,7 +48,7 @@ func (w *watcher) run(ctx context.Context, closing <-chan struct{}) error {
 	defer cancel()
 	e := w.response.encoding
 	w.objects, w.frames = withAllocator(e.Serializer), withAllocator(e.StreamSerializer.Serializer)
-	w.stream = e.StreamSerializer.Framer.NewFrameWriter(w.response)
+	w.stream = e.StreamSerializer.NewFrameWriter(w.response)
 	w.response.head(http.StatusOK, e.streamType())
 	if err := w.start(wanted); err != nil {
 		return errors.Join(w.encode(watch.Error, asStatus(err)), w.response.push())
