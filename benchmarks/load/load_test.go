@@ -89,7 +89,7 @@ func short(t *testing.T, further ...string) []string {
 	t.Setenv(asExporter, "1")
 	return append([]string{
 		"--pods=30", "--results=" + t.TempDir(), "--binary=" + os.Args[0], "--args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}",
-		"--at-rest=200ms", "--settle=10ms", "--warm=10ms", "--window=100ms", "--every=10ms", "--scrapes=2", "--churn-scrapes=2", "--touch-rate=100000",
+		"--at-rest=200ms", "--settle=10ms", "--warm=10ms", "--window=300ms", "--every=10ms", "--scrapes=2", "--churn-scrapes=2", "--touch-rate=100000",
 	}, further...)
 }
 
