@@ -32,10 +32,10 @@ const (
 	Changing     = "statefleet_transition_in_progress"
 
 	// Blocks, TextBytes, CompressedBytes and RawBytes describe the store.
-	Blocks          = "statefleet_pages"
-	TextBytes       = "statefleet_page_text_bytes"
-	CompressedBytes = "statefleet_page_packed_bytes"
-	RawBytes        = "statefleet_page_raw_bytes"
+	Blocks          = "statefleet_store_blocks"
+	TextBytes       = "statefleet_store_text_bytes"
+	CompressedBytes = "statefleet_store_compressed_bytes"
+	RawBytes        = "statefleet_store_raw_bytes"
 )
 
 // Reading is what a replica says about the objects of one resource.

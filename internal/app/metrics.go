@@ -91,7 +91,7 @@ func (m fleetMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	if m.standby {
-		gauge("statefleet_standby_active", boolToFloat(s.Standby), "Whether this replica also holds the shard of its "+
+		gauge("statefleet_standby_holding_neighbour", boolToFloat(s.Standby), "Whether this replica also holds the shard of its "+
 			"neighbour, the previous replica, 1 or 0; 0 while the fleet's pods cannot be read.")
 		gauge("statefleet_standby_serving_neighbour", boolToFloat(s.ServesNeighbour),
 			"Whether this replica serves the shard of its neighbour, whose pod is not ready, 1 or 0.")

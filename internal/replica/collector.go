@@ -24,7 +24,6 @@ type collector struct {
 	ready        *prometheus.Desc
 	heldShare    *prometheus.Desc
 	servedShare  *prometheus.Desc
-	rawBytes     *prometheus.Desc
 }
 
 // source is what the collector reads.
@@ -43,9 +42,10 @@ type ExtraResource struct {
 
 // kindMetric is a metric that each kind's store has.
 type kindMetric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	of   func(store.Stats) float64
+	desc   *prometheus.Desc
+	kind   prometheus.ValueType
+	of     func(store.Stats) float64
+	labels []string // values after the resource
 }
 
 func newCollector() *collector {
@@ -53,32 +53,35 @@ func newCollector() *collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	perKind := func(t prometheus.ValueType, name, help string, of func(store.Stats) float64) kindMetric {
-		return kindMetric{desc(name, help, "resource"), t, of}
+		return kindMetric{desc: desc(name, help, "resource"), kind: t, of: of}
+	}
+	blocksDesc := desc("statefleet_store_blocks", "Number of blocks with text by state: raw, compressed, or both while a compressed block is kept as raw text, too.", "resource", "state")
+	blocks := func(state string, of func(store.Stats) int) kindMetric {
+		return kindMetric{blocksDesc, prometheus.GaugeValue, func(s store.Stats) float64 { return float64(of(s)) }, []string{state}}
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	return &collector{
 		kinds: []kindMetric{
 			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
 			perKind(gauge, "statefleet_objects_hidden", "Number of objects held and not served: for a change of shard, or while another replica serves them.", func(s store.Stats) float64 { return float64(s.HiddenObjects) }),
-			perKind(gauge, "statefleet_pages", "Number of blocks with text.", func(s store.Stats) float64 { return float64(s.Blocks) }),
-			perKind(gauge, "statefleet_pages_raw", "Number of blocks whose text is held uncompressed.", func(s store.Stats) float64 { return float64(s.RawBlocks) }),
-			perKind(gauge, "statefleet_pages_packed", "Number of blocks whose text is held compressed.", func(s store.Stats) float64 { return float64(s.CompressedBlocks) }),
-			perKind(gauge, "statefleet_page_text_bytes", "Bytes of exposition text served, uncompressed, without headers.", func(s store.Stats) float64 { return float64(s.TextBytes) }),
-			perKind(gauge, "statefleet_page_raw_bytes", "Bytes of memory that uncompressed blocks take.", func(s store.Stats) float64 { return float64(s.RawBytes) }),
-			perKind(gauge, "statefleet_page_packed_bytes", "Bytes of memory that compressed blocks take.", func(s store.Stats) float64 { return float64(s.CompressedBytes) }),
-			perKind(counter, "statefleet_pages_packs_total", "Number of times a block was compressed.", func(s store.Stats) float64 { return float64(s.Compressions) }),
-			perKind(counter, "statefleet_pages_unpacks_total", "Number of times a block was decompressed to be changed.", func(s store.Stats) float64 { return float64(s.Decompressions) }),
+			blocks("raw", func(s store.Stats) int { return s.Blocks - s.CompressedBlocks }),
+			blocks("compressed", func(s store.Stats) int { return s.Blocks - s.RawBlocks }),
+			blocks("both", func(s store.Stats) int { return s.RawBlocks + s.CompressedBlocks - s.Blocks }),
+			perKind(gauge, "statefleet_store_text_bytes", "Bytes of exposition text served, uncompressed, without headers.", func(s store.Stats) float64 { return float64(s.TextBytes) }),
+			perKind(gauge, "statefleet_store_raw_bytes", "Bytes of memory that raw blocks take; --store.raw-bytes limits the sum over all resources.", func(s store.Stats) float64 { return float64(s.RawBytes) }),
+			perKind(gauge, "statefleet_store_compressed_bytes", "Bytes of memory that compressed blocks take.", func(s store.Stats) float64 { return float64(s.CompressedBytes) }),
+			perKind(counter, "statefleet_store_compressions_total", "Number of times a block was compressed.", func(s store.Stats) float64 { return float64(s.Compressions) }),
+			perKind(counter, "statefleet_store_decompressions_total", "Number of times a block was decompressed to be changed.", func(s store.Stats) float64 { return float64(s.Decompressions) }),
 		},
 		limitReached: desc("statefleet_limit_reached", "Whether a resource has reached --object-limit or --byte-limit now, 1 or 0: there is no room for another object, or for the smallest of those that were left out.", "resource"),
 		truncated:    desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
 		overdue:      desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
-		sharedSeries: desc("statefleet_shared_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
+		sharedSeries: desc("statefleet_duplicate_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
 		phase:        desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
-		lastEvent:    desc("statefleet_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
+		lastEvent:    desc("statefleet_watch_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
 		ready:        desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
-		heldShare:    desc("statefleet_shard_share", "Share of the hash ring that is held, from 0 to 1."),
-		servedShare:  desc("statefleet_shard_share_served", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
-		rawBytes:     desc("statefleet_store_raw_bytes", "Bytes of uncompressed blocks in all stores, which --store.raw-bytes bounds."),
+		heldShare:    desc("statefleet_shard_held_ratio", "Share of the hash ring that is held, from 0 to 1."),
+		servedShare:  desc("statefleet_shard_served_ratio", "Share of the hash ring that is served, from 0 to 1; of all replicas together it is 1."),
 	}
 }
 
@@ -87,7 +90,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limitReached, c.truncated, c.overdue, c.sharedSeries, c.phase, c.lastEvent, c.ready, c.heldShare, c.servedShare, c.rawBytes} {
+	for _, d := range []*prometheus.Desc{c.limitReached, c.truncated, c.overdue, c.sharedSeries, c.phase, c.lastEvent, c.ready, c.heldShare, c.servedShare} {
 		ch <- d
 	}
 }
@@ -104,7 +107,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, k := range r.current() {
 		stats := k.store.Stats()
 		for _, m := range c.kinds {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), k.Name)
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), append([]string{k.Name}, m.labels...)...)
 		}
 		gauge(c.limitReached, boolValue(k.limitReached(stats)), k.Name)
 		gauge(c.truncated, float64(k.truncated.count(k.store.Contains)), k.Name)
@@ -119,7 +122,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, w := range r.extra {
 		c.collectStatus(gauge, w.Resource, w.Status())
 	}
-	gauge(c.rawBytes, float64(r.budget.RawBytes()))
 	gauge(c.ready, boolValue(r.Ready() == nil))
 	share := func(of *shard.Ranges) float64 {
 		if of == nil {

@@ -31,7 +31,7 @@ func TestByteLimit(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	held := podsIn(r.samples())
-	if text := r.value("statefleet_page_text_bytes", "resource", "pods"); text > limit || text < limit/2 || len(held) == 0 || len(held) == 30 {
+	if text := r.value("statefleet_store_text_bytes", "resource", "pods"); text > limit || text < limit/2 || len(held) == 0 || len(held) == 30 {
 		t.Fatalf("%d pods with %v bytes, want some of 30 pods with %d bytes at most", len(held), text, limit)
 	}
 	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
@@ -65,7 +65,7 @@ func TestByteLimit(t *testing.T) {
 	if now := podsIn(r.samples()); len(now) < len(held)-1 {
 		t.Errorf("other pods were removed as well: %v left of %v", now, held)
 	}
-	if text := r.value("statefleet_page_text_bytes", "resource", "pods"); text > limit {
+	if text := r.value("statefleet_store_text_bytes", "resource", "pods"); text > limit {
 		t.Errorf("%v bytes, want %d at most", text, limit)
 	}
 	w.pod(first, "n0")

@@ -161,7 +161,7 @@ func TestStandbyServesItsNeighbourOnlyWhenPlanned(t *testing.T) {
 	if now := r.rendered(); now != rendered {
 		t.Errorf("%v objects were rendered again", now-rendered)
 	}
-	if held, served := r.value("statefleet_shard_share", "", ""), r.value("statefleet_shard_share_served", "", ""); held < 0.6 || served > 0.4 {
+	if held, served := r.value("statefleet_shard_held_ratio", "", ""), r.value("statefleet_shard_served_ratio", "", ""); held < 0.6 || served > 0.4 {
 		t.Errorf("held share %v, served share %v; want two thirds and one third", held, served)
 	}
 	if !r.Holds(standby(true, false)).All || r.Holds(plan(0, 3, 3)).All {

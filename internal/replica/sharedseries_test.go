@@ -276,8 +276,8 @@ func TestLeftOutSeriesComesBackWhenItsOwnerIsDeleted(t *testing.T) {
 		r.waitReady()
 		leftOut := func(n int) {
 			t.Helper()
-			if got := r.value("statefleet_shared_series", "resource", "teams"); got != float64(n) {
-				t.Errorf("statefleet_shared_series is %v, want %d", got, n)
+			if got := r.value("statefleet_duplicate_series", "resource", "teams"); got != float64(n) {
+				t.Errorf("statefleet_duplicate_series is %v, want %d", got, n)
 			}
 		}
 		has := func(values ...string) bool {

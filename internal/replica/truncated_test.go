@@ -56,7 +56,7 @@ func TestOnlyLargeObjectsLoseFamilies(t *testing.T) {
 			t.Fatalf("family that exceeds the limit: %s", l)
 		}
 	}
-	if text := r.value("statefleet_page_text_bytes", "resource", "pods"); text > 3*limit {
+	if text := r.value("statefleet_store_text_bytes", "resource", "pods"); text > 3*limit {
 		t.Errorf("%v bytes of text, want %d at most", text, 3*limit)
 	}
 	// One object becomes small, and the other one is deleted.

@@ -54,7 +54,7 @@ func TestUndecodableFrameDoesNotEndTheWatch(t *testing.T) {
 			if l, n := lists.Load(), watches.Load(); l != 1 || n != 1 {
 				t.Errorf("%d lists and %d watches, want one of each", l, n)
 			}
-			if n := w.value("statefleet_watch_unreadable_total", nil); n != 1 {
+			if n := w.value("statefleet_watch_decode_errors_total", nil); n != 1 {
 				t.Errorf("%v undecodable frames are counted, want 1", n)
 			}
 		})
@@ -210,7 +210,7 @@ func TestDeepObjectDelaysNoOther(t *testing.T) {
 		if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
 			t.Errorf("%d levels: %v", depth, err)
 		}
-		if n, bad := watches.Load(), w.value("statefleet_watch_unreadable_total", nil); n != 1 || bad != 0 {
+		if n, bad := watches.Load(), w.value("statefleet_watch_decode_errors_total", nil); n != 1 || bad != 0 {
 			t.Errorf("%d levels: %d watches, %v undecodable objects", depth, n, bad)
 		}
 	}

@@ -33,7 +33,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		objects:      counter("statefleet_watch_objects_total", "Number of objects and events read from the API server; ignored ones belong to other shards and are not decoded.", "resource", "shard"),
 		bytes:        counter("statefleet_watch_received_bytes_total", "Bytes of lists and watches read from the API server, after transport decompression.", "resource"),
 		ignoredBytes: counter("statefleet_watch_ignored_bytes_total", "Bytes of the ignored objects and events, as the API server encodes them.", "resource"),
-		bad:          counter("statefleet_watch_unreadable_total", "Number of objects and watch frames that could not be read.", "resource"),
+		bad:          counter("statefleet_watch_decode_errors_total", "Number of objects and watch frames that could not be read.", "resource"),
 		sharded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "statefleet_watch_sharded_by_server",
 			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; one that is streamed, or of metadata only, is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",

@@ -178,7 +178,7 @@ func (i *installation) check(t *testing.T, r kubelet.Replica) {
 	if i.has("--shard.standby") {
 		want = 1
 	}
-	if n, _ := self.Sum("statefleet_standby_active", nil); n != want {
+	if n, _ := self.Sum("statefleet_standby_holding_neighbour", nil); n != want {
 		t.Errorf("%s: stands by: %v, want %v", r.Pod, n, want)
 	}
 	if i.has("--auth-filter") {
