@@ -112,7 +112,7 @@ func runFault(t *testing.T, f faults.Fault, seed uint64, o *report) {
 		injected = faults.All()
 	}
 	c.injector.SetFaults(1.0/3, injected...)
-	for turn := 0; turn == 0 || turn < 20 && neverInjected(f, c.injector.Counts()); turn++ {
+	for turn := 0; turn == 0 || turn < 60 && neverInjected(f, c.injector.Counts()); turn++ {
 		c.churn(stepCount(), w)
 	}
 	c.injector.SetFaults(0)

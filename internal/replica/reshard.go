@@ -38,7 +38,7 @@ func (r *Replica) setPlan(ctx context.Context, s reshardState, p shard.Plan) res
 	return r.reconcile(ctx, s)
 }
 
-// heldTables returns the part of a plan that decides what is held.
+// heldTables returns the part of a plan that decides which ranges are held.
 func heldTables(p shard.Plan) shard.Plan {
 	p.SwitchScheduled, p.ServesNeighbour, p.ServedByStandby = false, false, false
 	return p
