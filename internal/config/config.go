@@ -79,18 +79,16 @@ type Config struct {
 
 // inputs are values of flags that other fields follow from.
 type inputs struct {
-	config                                  string
+	config, tlsConfig                       string
 	host, telemetryHost                     string
 	port, telemetryPort                     uint16
 	listenAddresses                         []string
-	tlsConfig                               string
 	gzip                                    bool
 	resources                               []string
 	allow, deny, optIn, labels, annotations []string
-	skipZero                                bool
 	custom, customFile                      string
 	customOnly, customStrict                bool
-	copiedLabelsWin                         bool
+	skipZero, copiedLabelsWin               bool
 	shard, totalShards                      int
 	shardSet, totalSet                      bool
 }
@@ -103,8 +101,8 @@ type UsageError struct{ error }
 // error, its Files are those that were read.
 func Load(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
-	cmd := command{Name, description, nil, []func() error{c.validateObjects, c.validateProcess}}
-	done, err = c.load(cmd, args, stdout, stderr)
+	checks := []func() error{c.validateObjects, c.validateProcess}
+	done, err = c.load(command{Name, description, nil, checks}, args, stdout, stderr)
 	return c, done, err
 }
 
@@ -161,7 +159,7 @@ func (c *Config) CheckImmutable(started *Config) error {
 			changed = append(changed, "--"+name)
 		}
 	}
-	if len(changed) == 0 {
+	if changed == nil {
 		return nil
 	}
 	slices.Sort(changed)
