@@ -106,7 +106,7 @@ func ours(t *testing.T, url string) []string {
 	for deadline := time.Now().Add(30 * time.Second); r.Ready() != nil && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}
-	collected, err := r.Collect(store.Text, func(string) bool { return true })
+	collected, err := r.Snapshot(store.Text, func(string) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func (r *reloader) Snapshot(f store.Format, include func(resource string) bool) 
 	if err := active.ready(); err != nil {
 		return nil, err
 	}
-	snapshot, err := active.replica.Collect(f, include)
+	snapshot, err := active.replica.Snapshot(f, include)
 	if err != nil { // a nil *store.Snapshot would not be a nil web.Snapshot
 		return nil, err
 	}

@@ -12,7 +12,7 @@
 //
 // A scrape:
 //
-//	internal/web     calls Collect and writes the result
+//	internal/web     calls Snapshot and writes the result
 //	snapshot.go      takes a snapshot of the stores of the visible kinds
 //	store            writes the blocks of the snapshot, compressed
 //

@@ -128,7 +128,7 @@ func (r *run) waitReady() {
 // A duplicate line fails the test.
 func (r *run) samples() []string {
 	r.t.Helper()
-	snapshot, err := r.Collect(store.Text, allKinds)
+	snapshot, err := r.Snapshot(store.Text, allKinds)
 	if err != nil {
 		return nil
 	}

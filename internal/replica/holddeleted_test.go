@@ -22,13 +22,13 @@ func TestDeletedObjectStaysVisibleForHoldDeleted(t *testing.T) {
 		"no scrape":   func(*run) {},
 		"two servers": func(r *run) { r.samples(); r.samples() },
 		"headers only": func(r *run) {
-			if snapshot, err := r.Collect(store.Text, allKinds); err == nil {
+			if snapshot, err := r.Snapshot(store.Text, allKinds); err == nil {
 				snapshot.GzipSize()
 				snapshot.Release()
 			}
 		},
 		"cut off": func(r *run) {
-			if snapshot, err := r.Collect(store.Text, allKinds); err == nil {
+			if snapshot, err := r.Snapshot(store.Text, allKinds); err == nil {
 				_ = snapshot.WriteGzip(brokenPipe{})
 				snapshot.Release()
 			}

@@ -6,8 +6,8 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// Collect returns a snapshot of the kinds that include selects. The error is that of Serves.
-func (r *Replica) Collect(f store.Format, include func(resource string) bool) (*store.Snapshot, error) {
+// Snapshot returns a snapshot of the kinds that include selects. The error is that of Serves.
+func (r *Replica) Snapshot(f store.Format, include func(resource string) bool) (*store.Snapshot, error) {
 	if err := r.Serves(); err != nil {
 		return nil, err
 	}
