@@ -14,7 +14,7 @@ const confined = `
 unrouted() { awk '/^Ip:/ && !names { names = 1; for (i = 1; i <= NF; i++) if ($i == "OutNoRoutes") at = i; next }
   /^Ip:/ { n += $at } /^Ip6OutNoRoutes/ { n += $2 } END { print n }' /proc/net/snmp /proc/net/snmp6; }
 ip link set lo up
-"$1/apisim" --listen=127.0.0.1:6443 --pods=50 & api=$!
+"$1/benchmarks" apisim --listen=127.0.0.1:6443 --pods=50 & api=$!
 sleep 1
 before=$(unrouted)
 mkdir "$1/root"
@@ -49,7 +49,7 @@ func TestConfined(t *testing.T) {
 		t.Skipf("NOT TESTED: no namespaces can be made here: %v: %s", err, out)
 	}
 	dir := t.TempDir()
-	for name, path := range map[string]string{"statefleet": ".", "apisim": "../../benchmarks/apisim"} {
+	for name, path := range map[string]string{"statefleet": ".", "benchmarks": "../../benchmarks"} {
 		build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, name), path)
 		build.Env = append(build.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
