@@ -108,15 +108,16 @@ func (h *handler) makeRoom(o watch.Object, id store.ID) (before store.Stats, ok 
 		return before, false
 	}
 	before = k.store.Stats()
-	if k.store.Contains(id) || !k.limits.full(before) {
-		return before, true
-	}
-	if !k.limits.fits(before, &h.lines) {
+	switch {
+	case k.store.Contains(id):
+	case !k.limits.fits(before, &h.lines):
 		h.reject(o, id, int64(len(h.lines.Buf)))
 		return before, false
+	case k.limits.full(before):
+		k.evict(o)
+		before = k.store.Stats()
 	}
-	k.evict(o)
-	return k.store.Stats(), true
+	return before, true
 }
 
 // reject removes an object whose text exceeds a limit, and frees its name.
