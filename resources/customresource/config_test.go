@@ -179,3 +179,12 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestNullIsNoNameOfAField(t *testing.T) {
+	for _, key := range []string{"~", "null"} {
+		_, err := Parse(strings.NewReader("kind: CustomResourceStateMetrics\nspec:\n  resources: []\n  " + key + ": 3\n"))
+		if err == nil || !strings.Contains(err.Error(), "line 4") || !strings.Contains(err.Error(), "a name is expected") {
+			t.Errorf("key %s: the error is %v", key, err)
+		}
+	}
+}

@@ -150,6 +150,12 @@ func (f field) members() ([]named, bool) {
 		f.fail("a mapping is expected")
 		return nil, false
 	}
+	for i := 0; i < len(f.node.Content); i += 2 {
+		if key := f.node.Content[i]; key.ShortTag() == "!!null" { // which the library would leave out
+			f.child(f.place, key).fail("a name is expected, not %s", strconv.Quote(key.Value))
+			return nil, false
+		}
+	}
 	nodes := map[string]yaml.Node{}
 	if err := f.node.Decode(&nodes); err != nil {
 		var several *yaml.TypeError
