@@ -65,11 +65,12 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	if k.putLines(o, store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source}, &h.lines) {
 		result = changed
 	}
+	textBytes := int64(len(h.lines.Buf))
 	if cap(h.lines.Buf) > maxIdleLines {
 		h.lines = resources.Lines{}
 	}
-	if k.limits.any() && k.limits.exceeded(before, k.store.Stats()) {
-		h.reject(o, v.ID, k.store.Stats().HeldTextBytes-before.HeldTextBytes)
+	if k.limits.any() && k.limits.exceeded(before, k.store.Stats()) { // the object was stored, and has grown
+		h.reject(o, v.ID, textBytes)
 		return overLimit
 	}
 	if k.limits.objects > 0 {

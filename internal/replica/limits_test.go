@@ -258,3 +258,38 @@ func TestLimitReachedMetric(t *testing.T) {
 		})
 	}
 }
+
+// TestLimitIsReachedByAnObjectThatHasGrown checks an object whose growth is small beside the room
+// that it leaves when it is rejected.
+func TestLimitIsReachedByAnObjectThatHasGrown(t *testing.T) {
+	pod := func(w *world, i, image int) {
+		w.put(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprintf("p%d", i), UID: uid(i)},
+			Spec:       corev1.PodSpec{NodeName: "n0", Containers: []corev1.Container{{Name: "c"}}},
+			Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", Image: strings.Repeat("x", image)}}},
+		})
+	}
+	start := func(limit int64) (*world, *run) {
+		w := newWorld(t)
+		pod(w, 0, 8000)
+		pod(w, 1, 8000)
+		r := w.start(func(o *Options) {
+			o.ByteLimit = limit
+			podsOnly(o)
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		return w, r
+	}
+	_, r := start(0)
+	limit := r.value("statefleet_store_text_bytes", "resource", "pods") + 100
+	w, r := start(int64(limit))
+	if n := len(podsIn(r.samples())); n != 2 {
+		t.Fatalf("%d pods fit, want 2", n)
+	}
+	pod(w, 1, 9000)
+	eventually(t, "one pod", func() bool { return len(podsIn(r.samples())) == 1 })
+	if r.value("statefleet_limit_reached", "resource", "pods") != 1 {
+		t.Error("the limit is not reached, although it leaves out a pod")
+	}
+}
