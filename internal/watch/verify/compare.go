@@ -102,8 +102,10 @@ func (s *Subject) compareSource(ctx context.Context, source uint32, r *watch.Ref
 // since the first one. Objects that a limit leaves out are not missing.
 func (s *Subject) confirmed(first, second differences) (wrong differences) {
 	missing := make(map[store.ID]bool, len(second.missing))
-	for _, v := range second.missing {
-		missing[v.ID] = s.Full == nil || !s.Full()
+	if s.Full == nil || !s.Full() {
+		for _, v := range second.missing {
+			missing[v.ID] = true
+		}
 	}
 	for _, v := range first.missing {
 		if missing[v.ID] && !s.Store.HasVersion(v.ID, v.Version) {

@@ -21,13 +21,13 @@ type Set struct {
 	idle     func() bool
 	relisted atomic.Bool // the resource was complete before it was listed again
 	current  atomic.Pointer[watch.Reflector]
-	relist   chan struct{}
+	relist   chan bool // with true after a reset
 }
 
 // NewSet returns a Set that starts with Run. It is not verified while idle returns true.
 func NewSet(v *Verifier, o watch.Options, idle func() bool) *Set {
 	s := &Set{
-		options: o, verifier: v, idle: idle, relist: make(chan struct{}),
+		options: o, verifier: v, idle: idle, relist: make(chan bool),
 		versions: &versions{Handler: o.Handler, store: store.New(nil, nil)},
 	}
 	s.options.Handler = s.versions
@@ -64,23 +64,24 @@ func (s *Set) follow(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { s.current.Load().Run(ctx) })
+	reset := false
 	select {
 	case <-ctx.Done():
-	case <-s.relist:
+	case reset = <-s.relist:
 	}
 	cancel()
 	running.Wait()
+	if reset { // once nothing of the time before is received any more
+		s.versions.reset()
+	}
 	s.options.AllowStaleList = false // the list that was compared was not from a cache either
 	s.relisted.Store(true)
 	s.begin()
 }
 
 func (s *Set) requestRelist(ctx context.Context, reset bool) {
-	if reset {
-		s.versions.reset()
-	}
 	select {
-	case s.relist <- struct{}{}:
+	case s.relist <- reset:
 	case <-ctx.Done():
 	}
 }

@@ -46,8 +46,8 @@ func New(o Options) *Verifier {
 type Subject struct {
 	SubjectOptions
 	counters counters
-	soon     chan bool              // what makes Run compare at once; see Verifier.Soon
-	repaired map[store.Version]bool // what the last comparison found; belongs to Run
+	soon     chan bool              // what makes Run compare at once; see Subject.Soon
+	repaired map[store.Version]bool // the differences that were confirmed last; belongs to Run
 }
 
 // SubjectOptions say what is stored of a resource, and how it is listed again. Run calls the
