@@ -94,13 +94,14 @@ func ours(t *testing.T, url string) []string {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
 	defer func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		<-done
 	}()
 	r.Assign(shard.Assignment{Ordinal: 0, Total: 1})
 	for deadline := time.Now().Add(30 * time.Second); r.Ready() != nil && time.Now().Before(deadline); {

@@ -108,16 +108,16 @@ func (r *configuredReplica) start(ctx context.Context, in *errgroup.Group) {
 	r.done = make(chan struct{})
 	in.Go(func() error {
 		defer close(r.done)
-		parts, ctx := errgroup.WithContext(ctx)
-		parts.Go(func() error { return r.replica.Run(ctx) })
+		var parts sync.WaitGroup
+		parts.Go(func() { r.replica.Run(ctx) })
 		if r.follower != nil {
-			parts.Go(func() error {
+			parts.Go(func() {
 				defer r.client.CloseIdleConnections()
 				r.follower.Run(ctx, r.setCustomKinds)
-				return nil
 			})
 		}
-		return parts.Wait()
+		parts.Wait()
+		return nil
 	})
 }
 

@@ -62,13 +62,14 @@ func (w *world) start(change func(*Options)) *run {
 	}
 	o.Metrics.SetSource(r)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
 	stop := sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("Run: %v", err)
-		}
+		<-done
 	})
 	w.t.Cleanup(stop)
 	return &run{Replica: r, t: w.t, registry: registry, stop: stop}

@@ -21,12 +21,12 @@ const (
 
 // Run lists and watches the kinds until ctx ends. Everything that it has started has ended when it
 // returns.
-func (r *Replica) Run(ctx context.Context) error {
+func (r *Replica) Run(ctx context.Context) {
 	defer r.client.CloseIdleConnections()
 	defer r.json.CloseIdleConnections()
 	plan, ok := r.firstPlan(ctx)
 	if !ok {
-		return nil
+		return
 	}
 	r.appliedPlan.Store(nil)
 	r.preparedPlan.Store(nil)
@@ -37,7 +37,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		background.Go(func() { r.namespaceSet.watch.Run(ctx) })
 		r.setWaiting(errNoNamespaces)
 		if !r.namespaceSet.wait(ctx) {
-			return nil
+			return
 		}
 	}
 	defer func() {
@@ -60,7 +60,6 @@ func (r *Replica) Run(ctx context.Context) error {
 	default:
 	}
 	r.loop(ctx, r.reconcile(ctx, s), mismatch)
-	return nil
 }
 
 // setWaiting sets the reason why nothing is listed yet.
