@@ -59,14 +59,14 @@ func objectAttacks() []attack {
 	}
 }
 
-func wideEndpoints() *corev1.Endpoints { //nolint:staticcheck // deprecated, and still exported
-	e := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "wide", Name: "wide"}} //nolint:staticcheck // as above
-	subset := corev1.EndpointSubset{}                                                      //nolint:staticcheck // as above
+func wideEndpoints() *corev1.Endpoints { //nolint:staticcheck // Endpoints are deprecated, and still exported
+	e := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "wide", Name: "wide"}}
+	subset := corev1.EndpointSubset{}
 	for i := range 100 {
-		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: fmt.Sprintf("10.0.0.%d", i)}) //nolint:staticcheck // as above
+		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: fmt.Sprintf("10.0.0.%d", i)})
 	}
 	for i := range 10_000 {
-		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: fmt.Sprintf("p%d", i), Port: int32(i + 1)}) //nolint:staticcheck // as above
+		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: fmt.Sprintf("p%d", i), Port: int32(i + 1)})
 	}
 	e.Subsets = append(e.Subsets, subset)
 	return e

@@ -27,7 +27,7 @@ type Costs struct {
 	Kinds    map[string]KindCosts `yaml:"kinds"`
 }
 
-// Process holds the costs of a replica besides its text and its scrapes. Sizes are in bytes.
+// Process holds the costs of a replica apart from its text and its scrapes. Sizes are in bytes.
 type Process struct {
 	Base    float64 `yaml:"base"`    // resident without objects
 	Object  float64 `yaml:"object"`  // in use for each object, for the index
