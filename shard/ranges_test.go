@@ -165,3 +165,17 @@ func FuzzRanges(f *testing.F) {
 		}
 	})
 }
+
+func TestRangeAsText(t *testing.T) {
+	for _, c := range []struct {
+		r    Range
+		want string
+	}{
+		{Range{Start: 0, End: 1 << 63}, "0x0000000000000000-0x8000000000000000"},
+		{Range{Start: 1 << 63, End: 0}, "0x8000000000000000-0x10000000000000000"},
+	} {
+		if got, err := c.r.MarshalText(); err != nil || string(got) != c.want {
+			t.Errorf("%v is %q, %v; want %q", c.r, got, err, c.want)
+		}
+	}
+}
