@@ -59,7 +59,8 @@ func objectAttacks() []attack {
 	}
 }
 
-func wideEndpoints() *corev1.Endpoints { //nolint:staticcheck // Endpoints are deprecated, and still exported
+//nolint:staticcheck // Endpoints are deprecated, and still exported
+func wideEndpoints() *corev1.Endpoints {
 	e := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "wide", Name: "wide"}}
 	subset := corev1.EndpointSubset{}
 	for i := range 100 {
