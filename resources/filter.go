@@ -37,6 +37,36 @@ type Selection struct {
 	CopiedLabelsWin bool
 }
 
+// The flags that hold the lists of a Selection.
+const (
+	allowFlag = "--metric-allowlist"
+	denyFlag  = "--metric-denylist"
+	optInFlag = "--metric-opt-in-list"
+)
+
+// Ineffective returns a sentence for each pattern that matches none of the families, as a pattern
+// with a typing error does. Patterns that do not compile are none; see [NewFilter].
+func (s Selection) Ineffective(families []Family) (all []string) {
+	for _, list := range []struct {
+		flag     string
+		patterns []string
+		optIn    bool
+	}{{allowFlag, s.Allow, false}, {denyFlag, s.Deny, false}, {optInFlag, s.OptIn, true}} {
+		noun := "metric family"
+		if list.optIn {
+			noun = "metric family that is off by default"
+		}
+		for _, p := range list.patterns {
+			m, err := compile(p)
+			matches := func(f Family) bool { return (f.OptIn || !list.optIn) && anyMatch([]matcher{m}, f.Name, true) }
+			if err == nil && !slices.ContainsFunc(families, matches) {
+				all = append(all, fmt.Sprintf("%s: pattern %q matches no %s", list.flag, p, noun))
+			}
+		}
+	}
+	return all
+}
+
 // zeroSkippingStateSets are the families whose rows with the value 0 no common dashboard or alert
 // needs: they sum, or compare with 1.
 func zeroSkippingStateSets() []string {
@@ -65,7 +95,7 @@ type matcher func(name string) (bool, error)
 // the pattern at fault.
 func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
-		return Filter{}, errors.New("--metric-allowlist and --metric-denylist exclude each other")
+		return Filter{}, errors.New(allowFlag + " and " + denyFlag + " exclude each other")
 	}
 	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets, CopiedLabelsWin: s.CopiedLabelsWin}
 	for _, list := range []struct {
@@ -73,9 +103,9 @@ func NewFilter(s Selection) (Filter, error) {
 		patterns []string
 		into     *[]matcher
 	}{
-		{"--metric-allowlist", s.Allow, &f.allow},
-		{"--metric-denylist", s.Deny, &f.deny},
-		{"--metric-opt-in-list", s.OptIn, &f.optIn},
+		{allowFlag, s.Allow, &f.allow},
+		{denyFlag, s.Deny, &f.deny},
+		{optInFlag, s.OptIn, &f.optIn},
 	} {
 		for _, p := range list.patterns {
 			m, err := compile(p)

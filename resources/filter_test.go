@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,27 @@ func TestNewFilterErrorsNameFlagAndPattern(t *testing.T) {
 	f(Selection{OptIn: []string{"*"}}, "--metric-opt-in-list", `"*"`)
 	f(Selection{Deny: []string{"(?!pod)(job"}}, `"(?!pod)(job"`, "missing closing )")
 	f(Selection{Allow: []string{"a"}, Deny: []string{"b"}}, "--metric-allowlist", "--metric-denylist", "exclude")
+}
+
+func TestPatternThatMatchesNoFamilyIsNamed(t *testing.T) {
+	families := []Family{{Name: "kube_pod_info"}, {Name: "kube_pod_extra", OptIn: true}}
+	for _, c := range []struct {
+		selection Selection
+		want      []string
+	}{
+		{Selection{Allow: []string{"kube_pod_.*", "^info$", "kube_pdo"}}, []string{
+			`--metric-allowlist: pattern "^info$" matches no metric family`,
+			`--metric-allowlist: pattern "kube_pdo" matches no metric family`,
+		}},
+		{Selection{Deny: []string{"kube_(?!pod)", "extra"}}, []string{`--metric-denylist: pattern "kube_(?!pod)" matches no metric family`}},
+		{Selection{OptIn: []string{"info", "extra"}}, []string{`--metric-opt-in-list: pattern "info" matches no metric family that is off by default`}},
+		{Selection{Allow: []string{"(bad"}}, nil},
+		{Selection{}, nil},
+	} {
+		if got := c.selection.Ineffective(families); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q, want %q", c.selection, got, c.want)
+		}
+	}
 }
 
 // undecided is a pattern that runs out of time.

@@ -34,6 +34,17 @@ func RESTConfig(c *config.Config, logger *slog.Logger) (r *rest.Config, err erro
 	return r, nil
 }
 
+// restConfig returns how this process reaches the API server. All of its clients share one log of
+// outages.
+func (p *process) restConfig(c *config.Config) (*rest.Config, error) {
+	r, err := RESTConfig(c, p.logger)
+	if err != nil {
+		return nil, err
+	}
+	r.Wrap(p.outages.Wrap)
+	return r, nil
+}
+
 // NewClient returns a client of the API server. Errors name the flags.
 func NewClient(c *config.Config, logger *slog.Logger) (*watch.Client, error) {
 	r, err := RESTConfig(c, logger)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/statefleet/statefleet/internal/config"
+	"github.com/statefleet/statefleet/internal/watch/outage"
 	"github.com/statefleet/statefleet/internal/web"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/shard/fleet"
@@ -46,6 +47,7 @@ func Run(ctx context.Context, c *config.Config, r Reload) error {
 type process struct {
 	*config.Config // as the process started
 	logger         *slog.Logger
+	outages        outage.Log
 	reloader       *reloader
 	fleet          *fleet.Coordinator // nil: the assignment is static
 	webConfig      *web.ConfigFile    // nil: neither TLS nor passwords
@@ -58,6 +60,7 @@ type process struct {
 // newProcess checks all that can be checked before something starts: files and ports.
 func newProcess(ctx context.Context, c *config.Config, r Reload) (p *process, err error) {
 	p = &process{Config: c, logger: promslog.New(&c.Log)}
+	p.outages.Logger = p.logger
 	klog.SetSlogLogger(p.logger.With("component", "client-go"))
 	if p.registry, err = newRegistry(); err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func newProcess(ctx context.Context, c *config.Config, r Reload) (p *process, er
 	if p.webConfig, err = loadWebConfig(c, p.registry, p.logger); err != nil {
 		return nil, err
 	}
-	api, err := RESTConfig(c, p.logger)
+	api, err := p.restConfig(c)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/statefleet/statefleet/internal/config"
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/internal/web/statuspage"
 	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
@@ -34,7 +35,7 @@ type reloader struct {
 	metrics *reloadMetrics
 	shared  *replica.Metrics // of all replicas
 	watched watchedFiles
-	refused bool // the configuration that was read last
+	refusal atomic.Pointer[error] // why the configuration that was read last is not served; nil: it is
 	group   *errgroup.Group
 
 	active   atomic.Pointer[configuredReplica]
@@ -58,7 +59,11 @@ func newReloader(p *process, r Reload) (*reloader, error) {
 }
 
 func (r *reloader) newReplica(c *config.Config) (*configuredReplica, error) {
-	return newConfiguredReplica(c, r.process.logger, r.shared, r.process.holdsChanged)
+	api, err := r.process.restConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	return newConfiguredReplica(c, api, r.process.logger, r.shared, r.process.holdsChanged)
 }
 
 // Ready implements [web.Exporter].
@@ -66,7 +71,11 @@ func (r *reloader) Ready() error {
 	if r.draining.Load() {
 		return errors.New("stopping; another replica is about to serve this shard")
 	}
-	return r.active.Load().ready()
+	err := r.active.Load().ready()
+	if errors.Is(err, replica.ErrNoShard) && r.process.fleet != nil {
+		return errors.New(statuspage.NoShard(r.process.fleet.Overview(), time.Now()))
+	}
+	return err
 }
 
 // Resources implements [web.Exporter].
@@ -147,9 +156,10 @@ func (r *reloader) reload(ctx context.Context) {
 		return
 	}
 	next, err := r.read(active)
-	r.refused = err != nil
+	r.refusal.Store(nil)
 	switch {
 	case err != nil:
+		r.refusal.Store(&err)
 		r.metrics.refuse(active.Files)
 		log.Error("configuration refused; the previous one stays in effect", "err", err)
 	case next != nil:
@@ -217,7 +227,7 @@ func (r *reloader) promote() {
 	if err := r.process.Log.Level.Set(next.Log.Level.String()); err != nil {
 		log.Error("cannot change the log level", "err", err)
 	}
-	r.metrics.show(next.Files, !r.refused)
+	r.metrics.show(next.Files, r.refusal.Load() == nil)
 	r.metrics.count(served)
 	r.metrics.pending.Set(0)
 	log.Info("new configuration is served")

@@ -148,6 +148,9 @@ func TestRefusedConfigurationIsTold(t *testing.T) {
 		}
 	}
 	want := `msg="configuration refused; the previous one stays in effect" err="--config: ` + name + `:3: server-idle-timeout: cannot change without a restart: --server-idle-timeout"`
+	if got := p.pageStatus(t).Process.ConfigRefused; !strings.Contains(got, name+":3: server-idle-timeout") {
+		t.Errorf("the status page says %q", got)
+	}
 	time.Sleep(3 * fileInterval) // the file is looked at, but not read again
 	if got := strings.Count(p.Log.String(), want); got != 1 {
 		t.Errorf("the log says %d times %s:\n%s", got, want, p.Log.String())
@@ -156,6 +159,16 @@ func TestRefusedConfigurationIsTold(t *testing.T) {
 	p.reloads(t, unchanged, 1)
 	if self := p.self(t); !strings.Contains(self, "\nstatefleet_config_last_reload_successful 1\n") {
 		t.Error("the configuration that is served counts as refused")
+	}
+	if got := p.pageStatus(t).Process.ConfigRefused; got != "" {
+		t.Errorf("the status page says %q of a configuration that is served", got)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	p.reloads(t, refused, 2)
+	if got := p.pageStatus(t).Process.ConfigRefused; !strings.Contains(got, name) {
+		t.Errorf("the status page says %q of a file that is gone", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/config"
 	"github.com/statefleet/statefleet/internal/replica"
@@ -37,19 +38,19 @@ type configuredReplica struct {
 // newConfiguredReplica makes a replica that start will run. Replicas of one process share the
 // metrics. holdsChanged is called when the replica may hold other ranges than before.
 func newConfiguredReplica(
-	c *config.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func(),
+	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func(),
 ) (*configuredReplica, error) {
 	for _, w := range c.Warnings() {
 		log.Warn("questionable configuration", "warning", w)
 	}
-	api, err := RESTConfig(c, log)
+	if c.ExposesNothing() {
+		log.Warn("no metric family is exposed: the kinds and the lists of metric families leave none")
+	}
+	builtin, err := replica.Builtin(c.Kinds, c.Filter)
 	if err != nil {
 		return nil, err
 	}
-	r := &configuredReplica{Config: c, complete: c.Custom == nil}
-	if r.builtin, err = replica.Builtin(c.Kinds, c.Filter); err != nil {
-		return nil, err
-	}
+	r := &configuredReplica{Config: c, builtin: builtin, complete: c.Custom == nil}
 	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
 	r.replica, err = replica.New(replica.Options{
 		Config:            api,
@@ -77,8 +78,8 @@ func newConfiguredReplica(
 	if r.complete {
 		return r, nil
 	}
-	if r.client, err = NewClient(c, log); err != nil {
-		return nil, err
+	if r.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
+		return nil, apiError(c, err)
 	}
 	r.follower = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
 		Config:   c.Custom,

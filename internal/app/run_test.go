@@ -111,7 +111,13 @@ func TestAPIServerAwayAtStartIsWaitedFor(t *testing.T) {
 	if status, text := p.Get(t, p.Metrics, "/metrics"); status != http.StatusServiceUnavailable || strings.TrimSpace(text) == "" {
 		t.Errorf("/metrics: status %d, %q", status, text)
 	}
-	exporter.Eventually(t, "a line in the log that says what is tried", func() bool { return strings.Contains(p.Log.String(), "127.0.0.1:9") })
+	exporter.Eventually(t, "one reason for all kinds", func() bool {
+		_, text := p.Get(t, p.Metrics, "/readyz")
+		return strings.TrimSpace(text) == "cannot reach the API server http://127.0.0.1:9: connection refused (32 kinds)"
+	})
+	if log := p.Log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, `server=http://127.0.0.1:9 err="connection refused"`) {
+		t.Errorf("the log has other warnings than one about the API server:\n%s", log)
+	}
 }
 
 func TestPodThatBelongsToNoStatefulSetEndsTheProgram(t *testing.T) {

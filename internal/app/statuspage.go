@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"net"
+	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,7 +27,16 @@ func (p *process) addStatusPage(o *web.Options, telemetry net.Listener) (err err
 	if tcp, ok := telemetry.Addr().(*net.TCPAddr); ok {
 		o.TelemetryPort = tcp.Port
 	}
-	o.StatusPage, err = statuspage.New(statuspage.Options{Status: p.status, Profiling: p.Profiling})
+	o.StatusPage, err = statuspage.New(statuspage.Options{
+		Status: p.status, Profiling: p.Profiling,
+		ReplicaURL: func(address string) string {
+			u := url.URL{Scheme: "http", Host: net.JoinHostPort(address, strconv.Itoa(o.TelemetryPort)), Path: "/"}
+			if p.webConfig != nil && p.webConfig.HasTLS() {
+				u.Scheme = "https"
+			}
+			return u.String()
+		},
+	})
 	return err
 }
 
@@ -44,13 +55,27 @@ func (p *process) status() statuspage.Status {
 		Scrapes: p.scrapes.Summary(),
 	}
 	s.Process.Pod = p.Pod
-	if err := p.reloader.Ready(); err != nil {
-		s.Process.NotReady = err.Error()
+	s.Process.NotReady = textOf(p.reloader.Ready())
+	if refusal := p.reloader.refusal.Load(); refusal != nil {
+		s.Process.ConfigRefused = textOf(*refusal)
 	}
+	if p.webConfig != nil {
+		s.Process.WebConfigRefused = textOf(p.webConfig.Refused())
+	}
+	served := p.reloader.active.Load()
+	s.Process.Warnings, s.Process.ExposesNothing = served.Warnings(), served.ExposesNothing()
 	if report, running := p.cardinality.latest(s.At); report != nil {
 		s.Cardinality = &statuspage.Cardinality{CardinalityReport: *report, Running: running}
 	}
 	return s
+}
+
+// textOf returns the text of an error; "" without one.
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // gatherProcess takes the state of the process from its metrics. It leaves out what cannot be
@@ -73,8 +98,6 @@ func addMetric(p *statuspage.Process, name string, m *dto.Metric) {
 	case "process_start_time_seconds":
 		seconds, fraction := math.Modf(value)
 		p.Started = time.Unix(int64(seconds), int64(fraction*1e9))
-	case "statefleet_web_config_last_reload_successful":
-		p.WebConfigRejected = value == 0
 	case "statefleet_watch_sharded_by_server":
 		for _, l := range m.GetLabel() {
 			if l.GetName() == "resource" {

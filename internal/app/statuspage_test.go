@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,8 +22,10 @@ import (
 // processStatus is a part of the JSON of the status page.
 type processStatus struct {
 	Process struct {
-		NotReady        string
-		ShardedByServer map[string]bool
+		NotReady, ConfigRefused, WebConfigRefused string
+		Warnings                                  []string
+		ExposesNothing                            bool
+		ShardedByServer                           map[string]bool
 	}
 	Fleet struct {
 		Active   int
@@ -94,6 +97,23 @@ func TestStatusPageWithoutAnAPIServer(t *testing.T) {
 	}
 }
 
+// A typing error in an allowlist leaves a ready replica without a single metric.
+func TestStatusPageSaysThatNoFamilyIsExposed(t *testing.T) {
+	_, api := exporter.Cluster(t)
+	p := start(t, api, "--resources=pods", "--metric-allowlist=kube_pdo")
+	exporter.Eventually(t, "ready", func() bool { return p.pageStatus(t).Process.NotReady == "" })
+	s := p.pageStatus(t)
+	const warning = `--metric-allowlist: pattern "kube_pdo" matches no metric family`
+	if !s.Process.ExposesNothing || !slices.Equal(s.Process.Warnings, []string{warning}) {
+		t.Errorf("%+v", s.Process)
+	}
+	for _, want := range []string{"level=WARN", "kube_pdo", "no metric family is exposed"} {
+		if !strings.Contains(p.Log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, p.Log.String())
+		}
+	}
+}
+
 func TestCardinalityIsCountedOnDemand(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		taken, series := 0, 0
@@ -150,17 +170,7 @@ func TestProcessStateComesFromMetrics(t *testing.T) {
 	r.MustRegister(sharded)
 	sharded.WithLabelValues("pods").Set(1)
 	sharded.WithLabelValues("jobs").Set(0)
-	config := prometheus.NewGauge(prometheus.GaugeOpts{Name: "statefleet_web_config_last_reload_successful"})
-	r.MustRegister(config)
-	config.Set(1)
-	if n := gatherProcess(r); n.WebConfigRejected {
-		t.Error("the web configuration is in use")
-	}
-	config.Set(0)
 	n := gatherProcess(r)
-	if !n.WebConfigRejected {
-		t.Error("the web configuration was refused")
-	}
 	if n.ResidentBytes == 0 || time.Since(n.Started) < 0 || time.Since(n.Started) > time.Hour || !n.ShardedByServer["pods"] {
 		t.Errorf("%+v", n)
 	}

@@ -72,6 +72,7 @@ type Config struct {
 	Files             []File // in the order in which they were read
 
 	raw       inputs
+	selection resources.Selection // that Filter is made of
 	values    map[string]string   // of all flags, as text
 	immutable []string            // flags that keep their values while the program runs
 	positions map[string]position // of flags that the configuration file sets
@@ -166,6 +167,23 @@ func (c *Config) CheckImmutable(started *Config) error {
 	return c.Locate(fmt.Errorf("cannot change without a restart: %s", strings.Join(changed, ", ")))
 }
 
+// ExposesNothing reports whether no metric family is left of those that the settings name.
+func (c *Config) ExposesNothing() bool {
+	for _, k := range c.Kinds {
+		if r, err := k.Renderer(c.Filter); err != nil || len(r.Families()) > 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(c.customFamilies(), c.Filter.Selects)
+}
+
+func (c *Config) customFamilies() []resources.Family {
+	if c.Custom == nil {
+		return nil
+	}
+	return c.Custom.Families()
+}
+
 // KindNames returns the names of the built-in kinds.
 func (c *Config) KindNames() []string { return names(c.Kinds) }
 
@@ -182,6 +200,11 @@ func (c *Config) Warnings() (all []string) {
 	warn(!c.raw.gzip, "--enable-gzip-encoding=false has no effect: clients that accept gzip always get it")
 	warn(c.AuthFilter && c.WebConfigFile == "",
 		"--auth-filter without TLS sends tokens in clear text; see --web.config.file")
+	known := c.customFamilies()
+	for _, k := range resources.All() {
+		known = append(known, k.Families()...)
+	}
+	all = append(all, c.selection.Ineffective(known)...)
 	if c.Custom != nil {
 		for _, w := range c.Custom.Warnings() {
 			all = append(all, c.CustomSource+": "+w)

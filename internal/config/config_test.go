@@ -150,3 +150,28 @@ func TestSettingsWithoutEffectGiveAWarning(t *testing.T) {
 		}
 	}
 }
+
+func TestPatternsMayNameFamiliesOfCustomResources(t *testing.T) {
+	const custom = `--custom-resource-state-config={kind: CustomResourceStateMetrics, spec: {resources: [{groupVersionKind: ` +
+		`{group: a, version: v1, kind: B}, labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}, ` +
+		`metrics: [{name: size, each: {type: Gauge, gauge: {path: [spec, size]}}}]}]}}`
+	for _, c := range []struct {
+		allow             string
+		warnings          int
+		custom, something bool
+	}{
+		{"kube_pod_info", 0, false, true},
+		{"kube_pdo", 1, false, false},
+		{"kube_customresource_size", 1, false, false},
+		{"kube_customresource_size", 0, true, true},
+	} {
+		args := []string{"--resources=pods", "--metric-allowlist=" + c.allow}
+		if c.custom {
+			args = append(args, custom)
+		}
+		got := checked(t, args...)
+		if w := got.Warnings(); len(w) != c.warnings || got.ExposesNothing() == c.something {
+			t.Errorf("%s: warnings %q, exposes nothing: %t", c.allow, w, got.ExposesNothing())
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (c *Config) deriveFilter() error {
 	if err != nil {
 		return err
 	}
-	c.Filter, err = resources.NewFilter(resources.Selection{
+	c.selection = resources.Selection{
 		Allow:       c.raw.allow,
 		Deny:        c.raw.deny,
 		OptIn:       c.raw.optIn,
@@ -61,7 +61,8 @@ func (c *Config) deriveFilter() error {
 
 		SkipZeroStateSets: c.raw.skipZero,
 		CopiedLabelsWin:   c.raw.copiedLabelsWin,
-	})
+	}
+	c.Filter, err = resources.NewFilter(c.selection)
 	return err // names the flag
 }
 

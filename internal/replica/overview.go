@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/internal/watch/outage"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -25,10 +26,12 @@ type Overview struct {
 type KindOverview struct {
 	Name string `json:"name"`
 	// Phase is that of the kind's requests taken together, and began at Since; zero while it is the
-	// first. Error is the last one of a request in this phase.
+	// first. Error is the last one of a request in this phase that the API server has answered.
 	Phase watch.Phase `json:"phase"`
 	Since time.Time   `json:"since,omitzero"`
 	Error string      `json:"error,omitempty"`
+	// Outage says why the API server cannot be reached, the same for all kinds; "" if it can.
+	Outage string `json:"outage,omitempty"`
 	// LastContact is when the API server last sent something.
 	LastContact time.Time `json:"lastContact,omitzero"`
 	// Loading is set on a kind that was added while others were served, or on a custom one that no
@@ -72,7 +75,8 @@ func (r *Replica) Overview() Overview {
 func (k *kind) describe(o *KindOverview) {
 	status, stats := k.status(), k.store.Stats()
 	o.Phase, o.Since, o.LastContact = status.Phase, status.Since, status.LastEvent
-	if err := k.lastError(status.Phase); err != nil {
+	o.Outage = k.outage()
+	if err := k.lastError(status.Phase); err != nil && o.Outage == "" {
 		o.Error = err.Error()
 	}
 	o.Truncated = k.truncated.count(k.store.Contains)
@@ -97,4 +101,17 @@ func (k *kind) lastError(phase watch.Phase) error {
 		}
 	}
 	return nil
+}
+
+// outage describes an outage of the API server that the kind's last request has met; "" if it was
+// answered.
+func (k *kind) outage() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.reflectors {
+		if text := outage.Describe(s.Status().Err); text != "" {
+			return text
+		}
+	}
+	return ""
 }

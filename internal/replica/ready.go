@@ -9,9 +9,13 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
+// ErrNoShard is the reason of a replica that is not ready because the table by which the fleet
+// serves does not include it.
+var ErrNoShard = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not " +
+	"switched to include it")
+
 var (
-	errNoShard         = errors.New("no shard assigned yet")
-	errNoShardOwned    = errors.New("this replica has no shard: its ordinal is outside of the fleet, or the fleet has not switched to include it")
+	errNotAssigned     = errors.New("no shard assigned yet")
 	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
 	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")
 )
@@ -76,16 +80,36 @@ func incomplete(kinds []*kind) []*kind {
 	return missing
 }
 
-// notSynced returns an error that names the kinds that the replica waits for.
+// notSynced returns an error that names the kinds that the replica waits for. Kinds that wait for
+// one API server are one reason.
 func (r *Replica) notSynced(kinds []*kind) error {
-	var names []string
+	var names, outages []string
+	unreachable := map[string]int{} // kinds, by outage
 	for _, k := range kinds {
-		names = append(names, k.Name+r.reason(k))
+		if o := k.outage(); o == "" {
+			names = append(names, k.Name+r.reason(k))
+		} else if unreachable[o]++; unreachable[o] == 1 {
+			outages = append(outages, o)
+		}
 	}
-	if len(names) == 0 {
+	var reasons []string
+	for _, o := range outages {
+		reasons = append(reasons, fmt.Sprintf("cannot reach the API server %s (%s)", o, numberOfKinds(unreachable[o])))
+	}
+	if len(names) > 0 {
+		reasons = append(reasons, "not synced yet: "+strings.Join(names, ", "))
+	}
+	if len(reasons) == 0 {
 		return errors.New("synced, about to serve")
 	}
-	return fmt.Errorf("not synced yet: %s", strings.Join(names, ", "))
+	return errors.New(strings.Join(reasons, "; "))
+}
+
+func numberOfKinds(n int) string {
+	if n == 1 {
+		return "1 kind"
+	}
+	return fmt.Sprintf("%d kinds", n)
 }
 
 // reason returns in parentheses why the replica waits for a kind, and how much longer it does so.

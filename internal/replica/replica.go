@@ -71,7 +71,7 @@ func New(o Options) (*Replica, error) {
 		newPlan:        newLatest[shard.Plan](),
 		newKinds:       newLatest[[]Kind](),
 		relistRequests: make(chan relistRequest),
-		waiting:        errNoShard,
+		waiting:        errNotAssigned,
 	}
 	r.namespaceSet = r.newNamespaceSet()
 	for _, k := range o.Kinds {

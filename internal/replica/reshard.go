@@ -161,7 +161,7 @@ func (r *Replica) setReady(s reshardState, complete bool) {
 	defer r.mu.Unlock()
 	r.waiting = nil
 	if len(s.shards.Own) == 0 {
-		r.waiting = errNoShardOwned
+		r.waiting = ErrNoShard
 	}
 	r.serving = len(s.visible) > 0
 	if ready := r.waiting == nil && (r.ready || complete); ready != r.ready {

@@ -83,7 +83,7 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			r.appliedPlan.Store(&applied)
 			r.preparedPlan.Store(&applied)
 			r.options.holdsChanged()
-			r.setWaiting(errNoShardOwned)
+			r.setWaiting(ErrNoShard)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
 	}

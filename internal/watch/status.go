@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/statefleet/statefleet/internal/watch/outage"
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
@@ -83,7 +85,11 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
-		logger.Warn(what, "verb", verb, "err", err)
+		level := slog.LevelWarn
+		if outage.Describe(err) != "" { // an [outage.Log] logs that once for all resources
+			level = slog.LevelDebug
+		}
+		logger.Log(context.Background(), level, what, "verb", verb, "err", err)
 	}
 }
 

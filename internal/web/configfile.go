@@ -31,7 +31,8 @@ type ConfigFile struct {
 	log        *slog.Logger
 	successful prometheus.Gauge
 
-	valid atomic.Pointer[config]
+	valid   atomic.Pointer[config]
+	refused atomic.Pointer[error] // of the file as it is now; nil while it is valid
 
 	// Fingerprints of the files when they were loaded, and when they were last polled. Used by Run.
 	loaded, polled [sha256.Size]byte
@@ -55,6 +56,18 @@ func LoadConfigFile(name string, r prometheus.Registerer, log *slog.Logger) (*Co
 // HasUsers reports whether the file asks for basic authentication. It stays true when the file
 // changes.
 func (f *ConfigFile) HasUsers() bool { return len(f.valid.Load().Users) > 0 }
+
+// HasTLS reports whether the file asks for TLS. It stays the same when the file changes.
+func (f *ConfigFile) HasTLS() bool { return f.valid.Load().tls != nil }
+
+// Refused returns why the file as it is now is not in use, or nil if it is. It is safe for
+// concurrent use.
+func (f *ConfigFile) Refused() error {
+	if err := f.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // reload puts the file in use if it is valid. It loads it before and after taking the fingerprint, so
 // that the next poll notices a change in between.
@@ -99,10 +112,12 @@ func (f *ConfigFile) poll() {
 	}
 	if err := f.reload(); err != nil {
 		f.loaded = f.polled // until it changes again
+		f.refused.Store(&err)
 		f.successful.Set(0)
-		f.log.Error("web configuration file rejected; the previous configuration stays in use", "err", err)
+		f.log.Error("web configuration file refused; the previous configuration stays in use", "err", err)
 		return
 	}
+	f.refused.Store(nil)
 	f.successful.Set(1)
 	f.log.Info("web configuration file reloaded")
 }

@@ -241,5 +241,8 @@ func TestMetricShowsRejectedConfiguration(t *testing.T) {
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "statefleet_web_config_last_reload_successful"); err != nil {
 			t.Errorf("%q: %v", step.text, err)
 		}
+		if err := f.Refused(); (err != nil) != (step.want == "0") {
+			t.Errorf("%q: refused because of %v", step.text, err)
+		}
 	}
 }

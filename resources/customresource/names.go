@@ -7,6 +7,16 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
+// Families returns the families of all metrics, those that a filter may leave out included.
+func (c *Config) Families() (all []resources.Family) {
+	for _, e := range c.entries {
+		for _, m := range e.metrics {
+			all = append(all, *m.family)
+		}
+	}
+	return all
+}
+
 // CheckNames returns an error when a family that f selects has the name of one that it selects of
 // the built-in kinds, in the text format or in OpenMetrics: the samples of both would stand in one
 // family, under the HELP of the first. The error joins up to 20 faults, in the form of those of

@@ -34,7 +34,8 @@ type Member interface {
 // follows the StatefulSet alone, without waiting for others, until it can coordinate again.
 //
 // RBAC, in the pod's namespace: that of [Discovery], and get, list, watch, update and patch on the
-// ConfigMap; with Standby, list and watch on pods.
+// ConfigMap, and list and watch on pods. Without the last, [Overview] does not know the state of
+// pods, and there is no standby.
 type Coordinator struct {
 	Discovery
 	// Member is the replica to control. Required.
@@ -73,9 +74,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { l.sets.Run(ctx) })
 	running.Go(func() { l.store.Run(ctx) })
-	if l.podTracker != nil {
-		running.Go(func() { l.trackPods(ctx) })
-	}
+	running.Go(func() { l.trackPods(ctx) })
 	c.loop.Store(l)
 	l.run(ctx)
 	return nil
@@ -102,8 +101,6 @@ func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
 	if self != nil {
 		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
 	}
-	if c.Standby {
-		l.podTracker = l.newPodTracker()
-	}
+	l.podTracker = l.newPodTracker()
 	return l
 }

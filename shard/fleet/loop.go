@@ -51,7 +51,7 @@ type loop struct {
 	excluded    atomic.Pointer[time.Time] // last time the StatefulSet did not include this replica
 	sets        *statefulSetWatcher
 	store       *topologyStore
-	podTracker  *podTracker // nil without standby
+	podTracker  *podTracker
 
 	changed  chan struct{} // notified of everything that a decision depends on
 	selected chan struct{} // notified when the StatefulSet's selector is known
@@ -203,7 +203,7 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 	err := cmp.Or(s.err, l.writeErr)
 	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
 	l.unusable, recheck = err, s.recheck
-	if l.podTracker != nil {
+	if l.Standby {
 		all, permanent, at := l.podTracker.read()
 		snap.peers, snap.standby, recheck = all, !permanent, earlier(recheck, at)
 	}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -35,7 +36,7 @@ type Overview struct {
 }
 
 // LastContact holds the time of the last message from the API server about each object, bookmarks
-// included; zero before the first. Pods are read with Standby only.
+// included; zero before the first.
 type LastContact struct {
 	StatefulSet time.Time `json:"statefulSet,omitzero"`
 	Topology    time.Time `json:"topology,omitzero"`
@@ -47,7 +48,9 @@ type Replica struct {
 	Ordinal int      `json:"ordinal"`
 	Self    bool     `json:"self"`
 	Pod     string   `json:"pod,omitempty"` // name; "" without a fleet
-	State   PodState `json:"state"`
+	State   PodState `json:"state"`         // null while pods are not read
+	// Address is the IP address of the pod; "" if it has none or pods are not read.
+	Address string `json:"address,omitempty"`
 	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
 	// and in fleets of more than 64. Next is nil outside a transition.
 	Own  shard.Ranges `json:"own,omitempty"`
@@ -55,21 +58,32 @@ type Replica struct {
 	// Holds is whether the replica has reported that it holds its part of the target.
 	Holds bool `json:"holds"`
 	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
-	// one. -1: no ready replica does.
-	ServedBy int `json:"servedBy"`
+	// one. It is nil if no ready replica does, and while pods are not read.
+	ServedBy *int `json:"servedBy"`
 }
+
+// ServesItself reports whether the replica serves its own shard.
+func (r Replica) ServesItself() bool { return r.ServedBy != nil && *r.ServedBy == r.Ordinal }
 
 // PodState is the state of a replica's pod.
 type PodState string
 
 // States of pods.
 const (
-	podUnknown  PodState = "unknown" // pods are not read
+	PodUnknown  PodState = "" // pods are not read
 	podAbsent   PodState = "absent"
 	podUnready  PodState = "not ready"
 	podReady    PodState = "ready"
 	podStopping PodState = "stopping" // it is being deleted
 )
+
+// MarshalJSON implements [json.Marshaler]. An unknown state is null.
+func (s PodState) MarshalJSON() ([]byte, error) {
+	if s == PodUnknown {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(s))
+}
 
 // Overview returns the current overview. It is safe for concurrent use.
 func (c *Coordinator) Overview() Overview {
@@ -82,10 +96,9 @@ func (c *Coordinator) Overview() Overview {
 		LastContact: LastContact{StatefulSet: l.sets.State().LastContact, Topology: l.store.State().LastContact},
 	}
 	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired)}
-	if l.podTracker != nil {
-		snap.peers, _, _ = l.podTracker.read()
-		o.LastContact.Pods = l.podTracker.State().LastContact
-	}
+	snap.standby = o.Standby
+	snap.peers, _, _ = l.podTracker.read()
+	o.LastContact.Pods = l.podTracker.State().LastContact
 	o.addReplicas(snap, func(r *Replica) {
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
 		r.Holds = snap.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
@@ -107,6 +120,27 @@ func (o *Overview) readStore(s stored) contents {
 		o.SwitchAt = s.topology.SwitchAt
 	}
 	return s.contents
+}
+
+// InTarget reports whether the fleet changes to a table that includes a replica.
+func (o Overview) InTarget(r Replica) bool {
+	number := r.Ordinal - o.shift
+	return number >= 0 && number < o.Target
+}
+
+// Outside reports whether the fleet's active table is known and does not include this replica.
+// Nothing is missing while such a replica is not ready.
+func (o Overview) Outside() bool { return o.Active > 0 && (o.Ordinal < 0 || o.Ordinal >= o.Active) }
+
+// Late returns the ordinals of the replicas that a transition waits for, because they have not
+// reported that they hold their part of the target.
+func (o Overview) Late() (late []int) {
+	for _, r := range o.Replicas {
+		if o.InTarget(r) && !r.Holds {
+			late = append(late, r.Ordinal)
+		}
+	}
+	return late
 }
 
 // StaticOverview returns the overview of a replica that follows an assignment without coordinating
@@ -131,6 +165,7 @@ func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
 			Ordinal:  ordinal,
 			Self:     ordinal == o.Ordinal,
 			State:    snap.podState(ordinal + o.start),
+			Address:  snap.peers[ordinal+o.start].address,
 			Own:      active.Ranges(ordinal),
 			Next:     target.Ranges(ordinal - o.shift),
 			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
@@ -165,7 +200,7 @@ func (snap snapshot) podState(number int) PodState {
 	p, ok := snap.peers[number]
 	switch {
 	case snap.peers == nil:
-		return podUnknown
+		return PodUnknown
 	case !ok:
 		return podAbsent
 	case p.terminating:
@@ -176,16 +211,15 @@ func (snap snapshot) podState(number int) PodState {
 	return podUnready
 }
 
-// servedBy returns the ordinal of the replica that serves a shard; see standbyState.
-func (snap snapshot) servedBy(ordinal, start, active int) int {
+// servedBy returns the ordinal of the replica that serves a shard, or nil; see standbyState.
+func (snap snapshot) servedBy(ordinal, start, active int) *int {
 	next := (ordinal + 1) % active
 	switch {
 	case ordinal < 0 || ordinal >= active:
-		return -1
-	case snap.peers == nil || snap.serving(start+ordinal):
-		return ordinal
-	case active > 1 && snap.serving(start+next):
-		return next
+	case snap.serving(start + ordinal):
+		return &ordinal
+	case snap.standby && active > 1 && snap.serving(start+next):
+		return &next
 	}
-	return -1
+	return nil
 }

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +22,7 @@ func TestOverviewOfAnAssignment(t *testing.T) {
 	}
 	var whole shard.Ranges
 	for i, r := range o.Replicas {
-		if r.Ordinal != i || r.Self != (i == 1) || r.State != podUnknown || r.ServedBy != i || r.Next != nil || r.Holds {
+		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.Next != nil || r.Holds {
 			t.Errorf("%+v", r)
 		}
 		whole = whole.Union(r.Own)
@@ -45,24 +47,28 @@ func TestOverviewOfATransition(t *testing.T) {
 		object.Data[reportKey(1)] = replicaReport{Generation: 4, Target: 3, Holds: true}.String()
 		object.Data[reportKey(2)] = replicaReport{Generation: 3, Target: 3, Holds: true}.String() // of an earlier change
 		before := time.Now()
-		a := newTestFleet(t, 3, object).startReplica(0)
+		a := newTestFleet(t, 3, object, fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false)).startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 3})
 		var o Overview
-		until(t, "an overview", func() bool { o = a.Overview(); return len(o.Replicas) == 3 })
+		until(t, "an overview", func() bool { o = a.Overview(); return !o.LastContact.Pods.IsZero() })
 		if !o.Coordinated || o.Active != 2 || o.Target != 3 || o.StatefulSet != "fleet" || o.Topology != "fleet-topology" || o.Problem != nil {
 			t.Errorf("%+v", o)
 		}
-		if o.LastContact.StatefulSet.Before(before) || o.LastContact.Topology.Before(before) || !o.LastContact.Pods.IsZero() {
+		if o.LastContact.StatefulSet.Before(before) || o.LastContact.Topology.Before(before) || o.LastContact.Pods.Before(before) {
 			t.Errorf("last contact about the StatefulSet %v, the topology %v, the pods %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods)
 		}
 		for i, want := range []struct {
 			holds, own bool
-			server     int
-		}{{false, true, 0}, {true, true, 1}, {false, false, -1}} {
+			server     *int
+			state      PodState
+		}{{false, true, new(0), podReady}, {true, true, new(1), podReady}, {false, false, nil, podAbsent}} {
 			r := o.Replicas[i]
-			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || r.ServedBy != want.server || r.State != podUnknown {
+			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
 				t.Errorf("replica %d: %+v", i, r)
 			}
+		}
+		if late := o.Late(); !slices.Equal(late, []int{0, 2}) || o.Outside() {
+			t.Errorf("replicas %v are late; outside: %v", late, o.Outside())
 		}
 		if o.Replicas[2].Pod != "fleet-2" || !o.Replicas[0].Self {
 			t.Errorf("%+v", o.Replicas)
@@ -84,19 +90,35 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 		want := []struct {
 			ordinal int
 			state   PodState
-			server  int
-		}{{0, podReady, 0}, {1, podUnready, 2}, {2, podReady, 2}, {3, podStopping, 0}, {5, podStopping, -1}}
+			server  *int
+		}{{0, podReady, new(0)}, {1, podUnready, new(2)}, {2, podReady, new(2)}, {3, podStopping, new(0)}, {5, podStopping, nil}}
 		if len(o.Replicas) != len(want) {
 			t.Fatalf("%+v", o.Replicas)
 		}
 		for i, w := range want {
-			if r := o.Replicas[i]; r.Ordinal != w.ordinal || r.State != w.state || r.ServedBy != w.server {
+			if r := o.Replicas[i]; r.Ordinal != w.ordinal || r.State != w.state || !reflect.DeepEqual(r.ServedBy, w.server) {
 				t.Errorf("%+v, want %+v", r, w)
 			}
 		}
 		snap := snapshot{peers: peers{1: {ready: true}}}
-		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != -1 || snap.servedBy(2, 0, 4) != -1 {
+		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != nil || snap.servedBy(2, 0, 4) != nil {
 			t.Error("an absent pod is taken for one that serves")
+		}
+	})
+}
+
+// Without standby no other replica serves the shard of a pod that is not ready.
+func TestOverviewOfADefaultFleetShowsPods(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		a := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
+			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false)).startReplica(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
+		var o Overview
+		until(t, "the pods", func() bool { o = a.Overview(); return !o.LastContact.Pods.IsZero() })
+		for i, want := range []Replica{{State: podReady, ServedBy: new(0)}, {State: podUnready}, {State: podAbsent}} {
+			if r := o.Replicas[i]; r.State != want.State || !reflect.DeepEqual(r.ServedBy, want.ServedBy) {
+				t.Errorf("replica %d: %+v, want %+v", i, r, want)
+			}
 		}
 	})
 }
@@ -120,24 +142,31 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
-	snap := snapshot{peers: peers{10: {ready: true}, 11: {}, 15: {ready: true, terminating: true}}}
+	snap := snapshot{standby: true, peers: peers{10: {ready: true}, 11: {}, 15: {ready: true, terminating: true}}}
 	o.addReplicas(snap, func(r *Replica) { r.Pod = "described" })
 	active, target := tableOf(3), tableOf(2)
 	want := []Replica{
-		{Ordinal: 0, State: podReady, Own: active.Ranges(0), ServedBy: 0},
-		{Ordinal: 1, Self: true, State: podUnready, Own: active.Ranges(1), Next: target.Ranges(0), ServedBy: -1},
-		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: 0},
-		{Ordinal: 5, State: podStopping, ServedBy: -1},
+		{Ordinal: 0, State: podReady, Own: active.Ranges(0), ServedBy: new(0)},
+		{Ordinal: 1, Self: true, State: podUnready, Own: active.Ranges(1), Next: target.Ranges(0)},
+		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: new(0)},
+		{Ordinal: 5, State: podStopping},
 	}
 	if len(o.Replicas) != len(want) {
 		t.Fatalf("%d replicas, want %d", len(o.Replicas), len(want))
 	}
 	for i, r := range o.Replicas {
 		w := want[i]
-		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || r.ServedBy != w.ServedBy ||
+		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || !reflect.DeepEqual(r.ServedBy, w.ServedBy) ||
 			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Pod != "described" {
 			t.Errorf("got %+v, want %+v", r, w)
 		}
+	}
+	if late := o.Late(); !slices.Equal(late, []int{1, 2}) {
+		t.Errorf("replicas %v are late, want those of the target, 1 and 2", late)
+	}
+	o.Ordinal = -1
+	if !o.Outside() {
+		t.Error("a replica before the first ordinal counts as one of the active ones")
 	}
 }
 

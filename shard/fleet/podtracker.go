@@ -16,15 +16,16 @@ import (
 // peer is the state of a replica's pod.
 type peer struct {
 	uid         types.UID
-	ready       bool // its condition Ready is true
-	neverReady  bool // it has not been ready, and its containers run for the first time
-	terminating bool // it is being deleted
+	address     string // "" before it has one
+	ready       bool   // its condition Ready is true
+	neverReady  bool   // it has not been ready, and its containers run for the first time
+	terminating bool   // it is being deleted
 }
 
 // peers are the fleet's existing pods, by number.
 type peers map[int]peer
 
-// podTracker watches the fleet's pods, for replicas that stand by for one another.
+// podTracker watches the fleet's pods, for replicas that stand by for one another and for people.
 type podTracker struct {
 	*objects.Watcher[*corev1.Pod]
 	set string // name of the StatefulSet
@@ -35,7 +36,11 @@ func (l *loop) newPodTracker() *podTracker {
 	return &podTracker{set: l.name, Watcher: objects.NewWatcher(objects.Options[*corev1.Pod]{
 		API: l.Client.Pods, Labels: func() string { return l.desired.Load().Selector }, Cached: true,
 		Noun: "the fleet's pods", Logger: l.log, Backoff: l.backoff(), RelistInterval: relistInterval,
-		Changed: func(objects.State[*corev1.Pod]) { notify(l.changed) },
+		Changed: func(objects.State[*corev1.Pod]) {
+			if l.Standby {
+				notify(l.changed)
+			}
+		},
 	})}
 }
 
@@ -67,7 +72,7 @@ func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
 }
 
 func peerOf(pod *corev1.Pod) peer {
-	p := peer{uid: pod.UID, terminating: pod.DeletionTimestamp != nil}
+	p := peer{uid: pod.UID, address: pod.Status.PodIP, terminating: pod.DeletionTimestamp != nil}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			p.ready = c.Status == corev1.ConditionTrue

@@ -54,7 +54,8 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 		if n := member.calls.Load(); n > 10*60 {
 			t.Errorf("%d steps in an hour", n)
 		}
-		if got["get configmaps"] > 121 || got["get configmaps"] < 110 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 || len(got) > 3 {
+		if got["get configmaps"] > 121 || got["get configmaps"] < 110 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 ||
+			got["list pods"] > 13 || got["watch pods"] > 13 || len(got) > 5 {
 			t.Errorf("requests of an hour: %v", got)
 		}
 	})

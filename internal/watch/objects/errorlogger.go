@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/statefleet/statefleet/internal/watch/outage"
 )
 
 // ErrorLogger logs when one kind of request begins to fail, when its error changes, and when it
@@ -15,6 +17,7 @@ type ErrorLogger struct {
 
 	failing bool
 	reason  string
+	level   slog.Level // of the last error
 }
 
 // Observe records the result of a request. It ignores requests that this process has cancelled.
@@ -29,8 +32,12 @@ func (l *ErrorLogger) Observe(ctx context.Context, err error) {
 	switch {
 	case !changed:
 	case failing:
-		l.Log.Warn("cannot "+l.Action+"; retrying", "err", err)
+		l.level = slog.LevelWarn
+		if outage.Describe(err) != "" { // an [outage.Log] logs that once for all resources
+			l.level = slog.LevelDebug
+		}
+		l.Log.Log(ctx, l.level, "cannot "+l.Action+"; retrying", "err", err)
 	default:
-		l.Log.Info("can " + l.Action + " again")
+		l.Log.Log(ctx, min(l.level, slog.LevelInfo), "can "+l.Action+" again")
 	}
 }

@@ -2,11 +2,14 @@ package statuspage
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/shard/fleet"
 )
 
 // Finding is something unusual, which the page shows first.
@@ -20,7 +23,7 @@ type Level string
 
 // The levels.
 const (
-	Problem Level = "problem" // series are or may be missing
+	Problem Level = "problem" // series are missing, or may be now or after a restart
 	Note    Level = "note"    // unusual, but nothing is missing
 )
 
@@ -46,6 +49,8 @@ func note(format string, args ...any) Finding { return Finding{Note, fmt.Sprintf
 
 func (s Status) replicaFindings() (all []Finding) {
 	switch {
+	case s.Process.NotReady != "" && s.Fleet.Outside():
+		all = append(all, note("This replica is not ready: %s.", s.Process.NotReady))
 	case s.Process.NotReady != "":
 		all = append(all, problem("This replica is not ready: %s.", s.Process.NotReady))
 	case s.Replica.NotServing != "":
@@ -54,15 +59,30 @@ func (s Status) replicaFindings() (all []Finding) {
 	if s.Fleet.ServesNeighbour {
 		all = append(all, note("This replica also serves the shard of the replica before it."))
 	}
-	if s.Process.WebConfigRejected {
-		all = append(all, note("The web configuration file was rejected, see the log. The previous one stays in use."))
+	const stays = "The previous one is in use, but a restart would fail"
+	if err := s.Process.ConfigRefused; err != "" {
+		all = append(all, problem("The configuration was refused. %s: %s.", stays, err))
+	}
+	if err := s.Process.WebConfigRefused; err != "" {
+		all = append(all, problem("The web configuration file was refused. %s: %s.", stays, err))
+	}
+	if s.Process.ExposesNothing {
+		all = append(all, problem("No metric family is exposed: the kinds and the lists of metric families leave none."))
+	}
+	for _, w := range s.Process.Warnings {
+		all = append(all, note("Configuration: %s.", w))
 	}
 	return all
 }
 
 func (s Status) kindFindings() (all []Finding) {
 	names := map[string][]string{} // of kinds, by problem
+	outages := map[string]int{}    // kinds that the API server does not answer for, by reason
 	for _, k := range s.Replica.Kinds {
+		if k.Outage != "" {
+			outages[k.Outage]++
+			continue
+		}
 		names[string(k.Phase)] = append(names[string(k.Phase)], k.Name)
 		if k.Truncated > 0 {
 			names["truncated"] = append(names["truncated"], fmt.Sprintf("%s (%d)", k.Name, k.Truncated))
@@ -71,8 +91,12 @@ func (s Status) kindFindings() (all []Finding) {
 			names["quiet"] = append(names["quiet"], k.Name)
 		}
 	}
-	if s.Process.NotReady != "" { // the reason names these kinds
+	if s.Process.NotReady != "" && !s.Fleet.Outside() { // the reason names these kinds
 		delete(names, string(watch.Pending))
+		clear(outages)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(outages)) {
+		all = append(all, problem("Cannot reach the API server %s (%s).", reason, plural(outages[reason], "kind")))
 	}
 	for _, p := range []struct{ problem, text string }{
 		{string(watch.Forbidden), "The API server forbids reading %s."},
@@ -113,36 +137,64 @@ func (s Status) fleetFindings() (all []Finding) {
 func (s Status) serverFindings() (all []Finding) {
 	for _, r := range s.Fleet.Replicas {
 		switch {
-		case r.State == podUnknown || r.Ordinal >= s.Fleet.Active:
-		case r.ServedBy < 0:
+		case r.State == fleet.PodUnknown || r.Ordinal < 0 || r.Ordinal >= s.Fleet.Active:
+		case r.ServedBy == nil:
 			all = append(all, problem("No replica serves shard %d: pod %s is %s.", r.Ordinal, r.Pod, r.State))
-		case r.ServedBy != r.Ordinal:
-			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", r.ServedBy, r.Ordinal, r.Pod, r.State))
+		case !r.ServesItself():
+			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", *r.ServedBy, r.Ordinal, r.Pod, r.State))
 		}
 	}
 	return all
 }
 
-// podUnknown is the state of pods that are not read.
-const podUnknown = "unknown"
-
 // waitsFor returns what a transition waits for.
 func (f Fleet) waitsFor() string {
-	var late []string
-	for _, r := range f.Replicas {
-		if r.Ordinal < f.Target && !r.Holds {
-			late = append(late, fmt.Sprint(r.Ordinal))
-		}
-	}
+	late := f.Late()
 	switch {
 	case !f.SwitchAt.IsZero():
 		return fmt.Sprintf("It switches at %s.", formatTime(f.SwitchAt))
-	case len(late) == 1:
-		return fmt.Sprintf("Waiting for replica %s.", late[0])
 	case len(late) > 0:
-		return fmt.Sprintf("Waiting for replicas %s.", list(late))
+		return fmt.Sprintf("Waiting for %s.", replicas(late))
 	}
 	return "All replicas hold their part."
+}
+
+// NoShard returns what a replica waits for that the active shards do not include, such as "holds
+// its shard of 5; waiting for replica 4, since 6 s". The subject is the replica.
+func NoShard(o fleet.Overview, now time.Time) string {
+	self := slices.IndexFunc(o.Replicas, func(r fleet.Replica) bool { return r.Self })
+	if self < 0 || !o.InTarget(o.Replicas[self]) {
+		return fmt.Sprintf("has no shard: its ordinal is %d, and the fleet has %s", o.Ordinal, plural(o.Active, "shard"))
+	}
+	since := formatDuration(now.Sub(o.StartedAt))
+	if !o.Replicas[self].Holds {
+		return fmt.Sprintf("is loading its shard of %d, since %s", o.Target, since)
+	}
+	others := "the switch"
+	if late := o.Late(); len(late) > 0 {
+		others = replicas(late)
+	}
+	return fmt.Sprintf("holds its shard of %d; waiting for %s, since %s", o.Target, others, since)
+}
+
+// replicas names replicas by their ordinals.
+func replicas(ordinals []int) string {
+	var names []string
+	for _, n := range ordinals {
+		names = append(names, strconv.Itoa(n))
+	}
+	if len(names) == 1 {
+		return "replica " + names[0]
+	}
+	return "replicas " + list(names)
+}
+
+// plural returns a number and a noun that takes an s.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (s Status) scrapeFindings() []Finding {

@@ -46,6 +46,8 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 type Options struct {
 	// Status returns the current status without waiting. Required. Calls are not concurrent.
 	Status func() Status
+	// ReplicaURL returns the address of the page of the replica with this IP address. Required.
+	ReplicaURL func(address string) string
 	// Profiling adds a link to the profiles of the Go runtime.
 	Profiling bool
 }
@@ -97,10 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) serveHTML(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		data := struct {
-			Status
-			Profiling bool
-		}{h.status(), h.options.Profiling}
+		data := view{h.status(), h.options}
 		var text bytes.Buffer
 		if err := h.page.ExecuteTemplate(&text, name, data); err != nil {
 			http.Error(w, "rendering the status page failed: "+err.Error(), http.StatusInternalServerError)
@@ -109,6 +108,18 @@ func (h *Handler) serveHTML(name string) http.HandlerFunc {
 		send(w, "text/html; charset=utf-8", text.Bytes())
 	}
 }
+
+// view is the data of the templates.
+type view struct {
+	Status
+	options Options
+}
+
+// Profiling is that of the Options.
+func (v view) Profiling() bool { return v.options.Profiling }
+
+// ReplicaURL returns the address of the page of another replica.
+func (v view) ReplicaURL(address string) string { return v.options.ReplicaURL(address) }
 
 func (h *Handler) serveJSON(w http.ResponseWriter, _ *http.Request) {
 	text, err := json.MarshalIndent(h.status(), "", "  ")

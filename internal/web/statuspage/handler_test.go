@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,9 +37,9 @@ func example() Status {
 			StatefulSet: "statefleet", Topology: "statefleet-topology",
 			LastContact: fleet.LastContact{StatefulSet: noon.Add(-6 * time.Second), Topology: noon.Add(-9 * time.Second)},
 			Replicas: []fleet.Replica{
-				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", ServedBy: 0, Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, Next: shard.Ranges{{Start: 0, End: 1 << 62}}},
-				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", ServedBy: 0, Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
-				{Ordinal: 2, Pod: "statefleet-2", State: "absent", ServedBy: -1, Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
+				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", Address: "10.0.0.1", ServedBy: new(0), Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, Next: shard.Ranges{{Start: 0, End: 1 << 62}}},
+				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
+				{Ordinal: 2, Pod: "statefleet-2", State: "absent", Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
 			},
 		}, true, true),
 		Replica: replica.Overview{
@@ -63,9 +64,11 @@ func example() Status {
 	}
 }
 
+func pageAt(address string) string { return "http://" + net.JoinHostPort(address, "8081") + "/" }
+
 func serving(t *testing.T, s Status) *Handler {
 	t.Helper()
-	h, err := New(Options{Status: func() Status { return s }})
+	h, err := New(Options{Status: func() Status { return s }, ReplicaURL: pageAt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +117,7 @@ func TestContentTypesAndSecurityPolicy(t *testing.T) {
 // The policy forbids inline scripts and styles, and other servers.
 func TestPageCompliesWithItsPolicy(t *testing.T) {
 	_, page := get(t, serving(t, example()), "/")
-	for _, bad := range []string{` style=`, `<style`, ` on[a-z]+=`, `<script>`, `(src|href)="(/|[a-z]+:)`} {
+	for _, bad := range []string{` style=`, `<style`, ` on[a-z]+=`, `<script>`, `src="(/|[a-z]+:)`, `<link [^>]*href="(/|[a-z]+:)`, `href="/`} {
 		if found := regexp.MustCompile(bad).FindString(page); found != "" {
 			t.Errorf("%q in the page", found)
 		}
@@ -140,7 +143,7 @@ func TestPageShowsTheStatus(t *testing.T) {
 		`M0 0H500V10H0z`, `M250 0H500V10H250zM750 0H1000V10H750z`, "owns 50.0 % of the ring",
 		"21.3 ms", "958 KiB gzip", "1.50 s", "12,345", "1,349,201", "1.00 GiB", "serves the shard of the replica before it",
 		"3 s <small>since the last event", "longest: 50 s, jobs",
-		"no rule", "Series were counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
+		`<a href="http://[fd00::2]:8081/"`, "no rule", "Series were counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
@@ -153,7 +156,7 @@ func TestPageShowsTheStatus(t *testing.T) {
 	if strings.Contains(page, "debug/pprof") {
 		t.Error("the page links to profiles that are not served")
 	}
-	h, err := New(Options{Status: example, Profiling: true})
+	h, err := New(Options{Status: example, ReplicaURL: pageAt, Profiling: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +232,7 @@ func TestLargeFleetHasNoRing(t *testing.T) {
 
 func TestManyReadersCostNoMoreThanOne(t *testing.T) {
 	var asked atomic.Int64
-	h, err := New(Options{Status: func() Status { asked.Add(1); return example() }})
+	h, err := New(Options{Status: func() Status { asked.Add(1); return example() }, ReplicaURL: pageAt})
 	if err != nil {
 		t.Fatal(err)
 	}

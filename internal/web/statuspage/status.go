@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/internal/replica"
@@ -30,9 +31,14 @@ type Process struct {
 	Started  time.Time `json:"started,omitzero"`
 	// ResidentBytes is 0 where the operating system does not tell.
 	ResidentBytes int64 `json:"residentBytes,omitempty"`
-	// WebConfigRejected is whether the web configuration file has changed and the previous one is in
-	// use.
-	WebConfigRejected bool `json:"webConfigRejected"`
+	// ConfigRefused and WebConfigRefused are why the configuration and the web configuration file as
+	// they are now are not in use. The previous ones are, until a restart. "" if there is no fault.
+	ConfigRefused    string `json:"configRefused,omitempty"`
+	WebConfigRefused string `json:"webConfigRefused,omitempty"`
+	// Warnings are sentences about questionable settings.
+	Warnings []string `json:"warnings,omitempty"`
+	// ExposesNothing is whether the configuration leaves no metric family to expose.
+	ExposesNothing bool `json:"exposesNothing"`
 	// ShardedByServer is whether the API server leaves out objects of other shards, by kind. Kinds for
 	// which this is unknown are missing.
 	ShardedByServer map[string]bool `json:"shardedByServer,omitempty"`
@@ -64,6 +70,11 @@ type Cardinality struct {
 	Running bool `json:"running"` // whether the next count is in progress
 }
 
+// PodsKnown reports whether the state of the fleet's pods is known.
+func (f Fleet) PodsKnown() bool {
+	return slices.ContainsFunc(f.Replicas, func(r fleet.Replica) bool { return r.State != fleet.PodUnknown })
+}
+
 // HasRanges reports whether the ranges of the replicas are known. Those of very large fleets are not.
 func (f Fleet) HasRanges() bool {
 	for _, r := range f.Replicas {
@@ -91,9 +102,22 @@ func (s Status) Total() (t replica.KindOverview) {
 		t.Objects += k.Objects
 		t.HiddenObjects += k.HiddenObjects
 		t.TextBytes += k.TextBytes
+		t.RawBytes += k.RawBytes
 		t.CompressedBytes += k.CompressedBytes
 	}
 	return t
+}
+
+// KindColumns returns the number of columns of the table of kinds, which leaves out those that are
+// empty for every kind.
+func (s Status) KindColumns() int {
+	columns := 7
+	for _, shown := range []bool{s.Total().HiddenObjects > 0, s.Total().RawBytes > 0, len(s.Process.ShardedByServer) > 0} {
+		if shown {
+			columns++
+		}
+	}
+	return columns
 }
 
 // SyncedKinds returns the synced kinds with the latest and the oldest contact; zero without such.
