@@ -49,6 +49,8 @@ type Replica struct {
 	Self    bool     `json:"self"`
 	Pod     string   `json:"pod,omitempty"` // name; "" without a fleet
 	State   PodState `json:"state"`         // null while pods are not read
+	// Reason is why the pod is pending or a container of it does not run, as the API server says it.
+	Reason string `json:"reason,omitempty"`
 	// Address is the IP address of the pod; "" if it has none or pods are not read.
 	Address string `json:"address,omitempty"`
 	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
@@ -72,8 +74,9 @@ type PodState string
 const (
 	PodUnknown  PodState = "" // pods are not read
 	podAbsent   PodState = "absent"
+	podPending  PodState = "pending" // not scheduled, or its containers have not started
 	podUnready  PodState = "not ready"
-	podReady    PodState = "ready"
+	PodReady    PodState = "ready"
 	podStopping PodState = "stopping" // it is being deleted
 )
 
@@ -165,6 +168,7 @@ func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
 			Ordinal:  ordinal,
 			Self:     ordinal == o.Ordinal,
 			State:    snap.podState(ordinal + o.start),
+			Reason:   snap.peers[ordinal+o.start].reason,
 			Address:  snap.peers[ordinal+o.start].address,
 			Own:      active.Ranges(ordinal),
 			Next:     target.Ranges(ordinal - o.shift),
@@ -206,7 +210,9 @@ func (snap snapshot) podState(number int) PodState {
 	case p.terminating:
 		return podStopping
 	case p.ready:
-		return podReady
+		return PodReady
+	case p.pending:
+		return podPending
 	}
 	return podUnready
 }

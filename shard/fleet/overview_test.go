@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	k8stesting "k8s.io/client-go/testing"
@@ -61,7 +62,7 @@ func TestOverviewOfATransition(t *testing.T) {
 			holds, own bool
 			server     *int
 			state      PodState
-		}{{false, true, new(0), podReady}, {true, true, new(1), podReady}, {false, false, nil, podAbsent}} {
+		}{{false, true, new(0), PodReady}, {true, true, new(1), PodReady}, {false, false, nil, podAbsent}} {
 			r := o.Replicas[i]
 			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
 				t.Errorf("replica %d: %+v", i, r)
@@ -91,7 +92,7 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 			ordinal int
 			state   PodState
 			server  *int
-		}{{0, podReady, new(0)}, {1, podUnready, new(2)}, {2, podReady, new(2)}, {3, podStopping, new(0)}, {5, podStopping, nil}}
+		}{{0, PodReady, new(0)}, {1, podUnready, new(2)}, {2, PodReady, new(2)}, {3, podStopping, new(0)}, {5, podStopping, nil}}
 		if len(o.Replicas) != len(want) {
 			t.Fatalf("%+v", o.Replicas)
 		}
@@ -115,7 +116,7 @@ func TestOverviewOfADefaultFleetShowsPods(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
 		var o Overview
 		until(t, "the pods", func() bool { o = a.Overview(); return !o.LastContact.Pods.IsZero() })
-		for i, want := range []Replica{{State: podReady, ServedBy: new(0)}, {State: podUnready}, {State: podAbsent}} {
+		for i, want := range []Replica{{State: PodReady, ServedBy: new(0)}, {State: podUnready}, {State: podAbsent}} {
 			if r := o.Replicas[i]; r.State != want.State || !reflect.DeepEqual(r.ServedBy, want.ServedBy) {
 				t.Errorf("replica %d: %+v, want %+v", i, r, want)
 			}
@@ -139,6 +140,32 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 	})
 }
 
+func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
+	pending := corev1.PodStatus{Phase: corev1.PodPending}
+	unschedulable, pulling, crashing := pending, pending, corev1.PodStatus{Phase: corev1.PodRunning}
+	unschedulable.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/2 nodes are available."}}
+	waiting := func(reason string) []corev1.ContainerStatus {
+		return []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
+	}
+	pulling.ContainerStatuses, crashing.ContainerStatuses = waiting("ImagePullBackOff"), waiting("CrashLoopBackOff")
+	for _, c := range []struct {
+		status corev1.PodStatus
+		state  PodState
+		reason string
+	}{
+		{pending, podPending, ""},
+		{unschedulable, podPending, "Unschedulable: 0/2 nodes are available."},
+		{pulling, podPending, "ImagePullBackOff"},
+		{crashing, podUnready, "CrashLoopBackOff"},
+	} {
+		o := Overview{Status: Status{Active: 1}}
+		o.addReplicas(snapshot{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}}, func(*Replica) {})
+		if r := o.Replicas[0]; r.State != c.state || r.Reason != c.reason {
+			t.Errorf("%s, %q; want %s, %q", r.State, r.Reason, c.state, c.reason)
+		}
+	}
+}
+
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
@@ -146,7 +173,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o.addReplicas(snap, func(r *Replica) { r.Pod = "described" })
 	active, target := tableOf(3), tableOf(2)
 	want := []Replica{
-		{Ordinal: 0, State: podReady, Own: active.Ranges(0), ServedBy: new(0)},
+		{Ordinal: 0, State: PodReady, Own: active.Ranges(0), ServedBy: new(0)},
 		{Ordinal: 1, Self: true, State: podUnready, Own: active.Ranges(1), Next: target.Ranges(0)},
 		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: new(0)},
 		{Ordinal: 5, State: podStopping},

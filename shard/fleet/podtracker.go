@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +19,8 @@ import (
 type peer struct {
 	uid         types.UID
 	address     string // "" before it has one
+	pending     bool   // it is not scheduled, or its containers have not started
+	reason      string // why it is pending, or why a container does not run; "" if there is no reason
 	ready       bool   // its condition Ready is true
 	neverReady  bool   // it has not been ready, and its containers run for the first time
 	terminating bool   // it is being deleted
@@ -72,7 +76,8 @@ func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
 }
 
 func peerOf(pod *corev1.Pod) peer {
-	p := peer{uid: pod.UID, address: pod.Status.PodIP, terminating: pod.DeletionTimestamp != nil}
+	p := peer{uid: pod.UID, address: pod.Status.PodIP, reason: waitReason(pod), terminating: pod.DeletionTimestamp != nil}
+	p.pending = pod.Status.Phase == corev1.PodPending
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			p.ready = c.Status == corev1.ConditionTrue
@@ -81,6 +86,27 @@ func peerOf(pod *corev1.Pod) peer {
 		}
 	}
 	return p
+}
+
+// waitReason returns why a pod is not scheduled or a container of it does not run, such as
+// "Unschedulable: 0/2 nodes are available" or "ImagePullBackOff"; "" without a reason.
+func waitReason(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return joinNonEmpty(c.Reason, c.Message)
+		}
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if w := c.State.Waiting; w != nil {
+			return joinNonEmpty(w.Reason, w.Message)
+		}
+	}
+	return ""
+}
+
+// joinNonEmpty returns a reason and its message, without the one that is empty.
+func joinNonEmpty(reason, message string) string {
+	return strings.Join(slices.DeleteFunc([]string{reason, message}, func(s string) bool { return s == "" }), ": ")
 }
 
 // firstRun reports whether all containers of a pod run for the first time and started after it became

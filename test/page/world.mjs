@@ -72,7 +72,7 @@ export class World {
     this.api.put("pods", {
       metadata: {name: `statefleet-${ordinal}`, labels: {app: "statefleet"}, ownerReferences: [
         {apiVersion: "apps/v1", kind: "StatefulSet", name: "statefleet", uid: "uid-of-statefleet", controller: true}]},
-      status: {conditions: [{type: "Ready", status: ready ? "True" : "False"}]},
+      status: {podIP: `10.0.0.${ordinal}`, conditions: [{type: "Ready", status: ready ? "True" : "False"}]},
     });
   }
 
@@ -80,7 +80,7 @@ export class World {
   async join(ordinal) {
     this.pod(ordinal, false);
     const program = new Program("../../bin/statefleet", [`--kubeconfig=${this.kubeconfig}`, `--pod=statefleet-${ordinal}`,
-      "--pod-namespace=statefleet", "--shard.standby", "--drain-timeout=0s",
+      "--pod-namespace=statefleet", "--drain-timeout=0s",
       "--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1", "--telemetry-port=0"]);
     this.replicas[ordinal] = program;
     const address = async server => (await program.says(server, new RegExp(`msg="Listening on" server=${server} address=(\\S+)`)))[1];

@@ -139,9 +139,9 @@ func (s Status) serverFindings() (all []Finding) {
 		switch {
 		case r.State == fleet.PodUnknown || r.Ordinal < 0 || r.Ordinal >= s.Fleet.Active:
 		case r.ServedBy == nil:
-			all = append(all, problem("No replica serves shard %d: pod %s is %s.", r.Ordinal, r.Pod, r.State))
+			all = append(all, problem("No replica serves shard %d: %s.", r.Ordinal, describePod(r)))
 		case !r.ServesItself():
-			all = append(all, note("Replica %d serves shard %d: pod %s is %s.", *r.ServedBy, r.Ordinal, r.Pod, r.State))
+			all = append(all, note("Replica %d serves shard %d: %s.", *r.ServedBy, r.Ordinal, describePod(r)))
 		}
 	}
 	return all
@@ -154,9 +154,30 @@ func (f Fleet) waitsFor() string {
 	case !f.SwitchAt.IsZero():
 		return fmt.Sprintf("It switches at %s.", formatTime(f.SwitchAt))
 	case len(late) > 0:
-		return fmt.Sprintf("Waiting for %s.", replicas(late))
+		return fmt.Sprintf("Waiting for %s%s.", replicas(late), f.unreadyPod(late))
 	}
 	return "All replicas hold their part."
+}
+
+// unreadyPod describes the pod of the first of some replicas that is not ready, after a semicolon;
+// "" if there is none.
+func (f Fleet) unreadyPod(ordinals []int) string {
+	for _, r := range f.Replicas {
+		if slices.Contains(ordinals, r.Ordinal) && r.State != fleet.PodUnknown && r.State != fleet.PodReady {
+			return "; " + describePod(r)
+		}
+	}
+	return ""
+}
+
+// describePod returns, for example, "pod statefleet-4 is pending: Unschedulable: 0/2 nodes are
+// available".
+func describePod(r fleet.Replica) string {
+	text := fmt.Sprintf("pod %s is %s", r.Pod, r.State)
+	if r.Reason != "" {
+		text += ": " + strings.TrimSuffix(r.Reason, ".")
+	}
+	return text
 }
 
 // NoShard returns what a replica waits for that the active shards do not include, such as "holds

@@ -51,6 +51,12 @@ func TestFindings(t *testing.T) {
 		"late": {func(s *Status) {
 			s.Fleet.Target, s.Fleet.Replicas = 3, append(s.Fleet.Replicas, fleet.Replica{Ordinal: 2})
 		}, Note, "Waiting for replica 2."},
+		"pod that is pending": {func(s *Status) {
+			s.Fleet.Target = 3
+			s.Fleet.Replicas = append(s.Fleet.Replicas, fleet.Replica{
+				Ordinal: 2, Pod: "statefleet-2", State: "pending", Reason: "Unschedulable: 0/2 nodes are available.",
+			})
+		}, Note, "Waiting for replica 2; pod statefleet-2 is pending: Unschedulable: 0/2 nodes are available."},
 		"no server":         {func(s *Status) { s.Fleet.Replicas[0].ServedBy, s.Fleet.Replicas[0].State = nil, "absent" }, Problem, "No replica serves shard 0: pod statefleet-0 is absent."},
 		"no scrape":         {func(s *Status) { s.Scrapes.Last.At = noon.Add(-6 * time.Minute) }, Problem, "The last scrape was 6 min ago."},
 		"incomplete scrape": {func(s *Status) { s.Scrapes.Last.Complete = false }, Problem, "not completed"},

@@ -38,7 +38,7 @@ func example() Status {
 			LastContact: fleet.LastContact{StatefulSet: noon.Add(-6 * time.Second), Topology: noon.Add(-9 * time.Second)},
 			Replicas: []fleet.Replica{
 				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", Address: "10.0.0.1", ServedBy: new(0), Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, Next: shard.Ranges{{Start: 0, End: 1 << 62}}},
-				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
+				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Reason: "CrashLoopBackOff", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
 				{Ordinal: 2, Pod: "statefleet-2", State: "absent", Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
 			},
 		}, true, true),
@@ -135,8 +135,8 @@ func TestPageShowsTheStatus(t *testing.T) {
 	for _, want := range []string{
 		"As of", "12:00:00 UTC", "1.2.3", "started 3 h 0 min ago", "60.0 MiB of memory",
 		"<b>2</b> shards, moving to <b>3</b>", "generation 7", "1 completed",
-		`<strong>note</strong> Transition from 2 to 3 shards, started 60 s ago. Waiting for replicas 1, 2.`,
-		`<strong>note</strong> Replica 0 serves shard 1: pod statefleet-1 is not ready.`,
+		`<strong>note</strong> Transition from 2 to 3 shards, started 60 s ago. Waiting for replicas 1, 2; pod statefleet-1 is not ready: CrashLoopBackOff.`,
+		`<strong>note</strong> Replica 0 serves shard 1: pod statefleet-1 is not ready: CrashLoopBackOff.`,
 		`<strong>problem</strong> The API server forbids reading secrets.`,
 		`<strong>problem</strong> The API server does not have leases.`,
 		"StatefulSet statefleet: last update 6 s ago", "ConfigMap statefleet-topology: last update 9 s ago", "pods: last update never",
@@ -175,6 +175,7 @@ func TestHostileNamesAreText(t *testing.T) {
 	o := example()
 	o.Version, o.Fleet.StatefulSet, o.Fleet.Topology, o.Fleet.Coordinated, o.Fleet.Problem = evil, evil, evil, false, evil
 	o.Fleet.Replicas[0].Pod, o.Fleet.Replicas[1].State = evil, evil
+	o.Fleet.Replicas[1].Reason = evil
 	o.Process.Pod, o.Process.NotReady = evil, evil
 	o.Scrapes.Last.Encoding = evil
 	o.Replica.Kinds[0].Name, o.Replica.Kinds[0].Phase, o.Replica.Kinds[0].Error = evil, evil, evil

@@ -75,6 +75,21 @@ func (f Fleet) PodsKnown() bool {
 	return slices.ContainsFunc(f.Replicas, func(r fleet.Replica) bool { return r.State != fleet.PodUnknown })
 }
 
+// Columns returns the number of columns of the table of replicas.
+func (f Fleet) Columns() int {
+	columns := 1
+	if f.PodsKnown() {
+		columns += 2
+	}
+	if f.Target != 0 {
+		columns++
+	}
+	if f.HasRanges() {
+		columns += 2
+	}
+	return columns
+}
+
 // HasRanges reports whether the ranges of the replicas are known. Those of very large fleets are not.
 func (f Fleet) HasRanges() bool {
 	for _, r := range f.Replicas {
