@@ -128,7 +128,9 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 		args, err = c.readConfig(app, args)
 	}
 	if err == nil {
-		_, err = app.Parse(args)
+		if _, err = app.Parse(args); err != nil {
+			err = cmd.explain(app, args, err)
+		}
 	}
 	if done {
 		return true, nil

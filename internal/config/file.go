@@ -43,7 +43,10 @@ func (c *Config) read(f File, flag string) (content []byte, err error) {
 // flags that args have themselves.
 func (c *Config) readConfig(app *kingpin.Application, args []string) ([]string, error) {
 	given, name := scan(app, args)
-	if name == "" {
+	switch {
+	case name == "" && given[configFlag]:
+		return nil, fmt.Errorf("--%s: must be the name of a file, got \"\"", configFlag)
+	case name == "":
 		return args, nil
 	}
 	content, err := c.read(File{Type: "config", Name: name}, configFlag)

@@ -253,10 +253,10 @@ func (c *Config) declareMemory(s *section) {
 
 func (c *Config) declareLog(s *section) {
 	c.Log.Level, c.Log.Format = promslog.NewLevel(), promslog.NewFormat()
-	s.value(logflag.LevelFlagName, c.Log.Level,
+	s.value(logflag.LevelFlagName, choice{c.Log.Level, promslog.LevelFlagOptions},
 		"Lowest severity to log: "+strings.Join(promslog.LevelFlagOptions, ", ")+".").
 		Default("info").HintOptions(promslog.LevelFlagOptions...)
-	s.value(logflag.FormatFlagName, c.Log.Format,
+	s.value(logflag.FormatFlagName, choice{c.Log.Format, promslog.FormatFlagOptions},
 		"Format of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".").
 		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
 	s.markImmutable(logflag.FormatFlagName)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -109,6 +110,30 @@ func textValue(into *string, check func(string) error) kingpin.Value {
 		}
 		return s, check(s)
 	}}
+}
+
+// choice is a value that must be one of a few texts.
+type choice struct {
+	kingpin.Value
+	allowed []string
+}
+
+// Set implements [kingpin.Value].
+func (c choice) Set(s string) error {
+	if err := c.Value.Set(s); err != nil {
+		return fmt.Errorf("must be one of %s, got %q", strings.Join(c.allowed, ", "), s)
+	}
+	return nil
+}
+
+// choiceValue accepts the allowed texts only.
+func choiceValue(into *string, allowed []string) kingpin.Value {
+	return choice{parsedValue[string]{into, textType, func(s string) (string, error) {
+		if !slices.Contains(allowed, s) {
+			return "", errors.New("not allowed")
+		}
+		return s, nil
+	}}, allowed}
 }
 
 // list is a value whose elements are separated by commas or given by repeating the flag. Each is

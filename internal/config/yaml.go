@@ -89,7 +89,7 @@ func parseSetting(at position, value *yaml.Node, flags []*kingpin.FlagModel) (se
 	case at.key == configFlag:
 		return setting{}, at.errorf("a configuration file cannot name another one")
 	case f == nil:
-		return setting{}, at.errorf("unknown key; keys are the names of flags, without the leading dashes")
+		return setting{}, unknownKey(at, flags)
 	}
 	s := setting{position: at, flag: f.Name}
 	texts, err := at.texts(value, typeOf(f))
@@ -101,6 +101,17 @@ func parseSetting(at position, value *yaml.Node, flags []*kingpin.FlagModel) (se
 		s.args = append(s.args, arg)
 	}
 	return s, err
+}
+
+func unknownKey(at position, flags []*kingpin.FlagModel) error {
+	var known []string
+	for _, f := range flags {
+		if isSetting(f) {
+			known = append(known, f.Name)
+		}
+	}
+	hint := didYouMean(strings.ReplaceAll(at.key, "_", "-"), "", known)
+	return at.errorf("unknown key; keys are the names of flags, without the leading dashes%s", hint)
 }
 
 // texts returns the values that a setting gives to its flag. Only lists have more or less than one.
