@@ -46,6 +46,7 @@ func estimate(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			Standby: e.Standby, ServerSharded: e.ServerSharding,
 		},
 		Limits: capacity.Limits{Memory: e.MemoryLimit, Timeout: e.ScrapeTimeout, Text: e.MaxPage},
+		JSON:   e.Output == config.JSONOutput,
 	}
 	if e.ReadsCluster() {
 		logger := promslog.New(&e.Log)

@@ -161,8 +161,8 @@ func TestEstimateAdvisesWhatWasAskedFor(t *testing.T) {
 		flags []string
 		says  []string
 	}{
-		{nil, []string{",resources.limits.memory=512Mi\n", "resources: [manifests/base]", "limits: {memory: 512Mi}"}},
-		{[]string{"--memory-limit=0"}, []string{",resources.limits.memory=null\n", "Mi}}}"}},
+		{nil, []string{"--set resources.limits.memory=512Mi\n", "resources: [manifests/base]", "limits: {memory: 512Mi}"}},
+		{[]string{"--memory-limit=0"}, []string{"--set resources.limits.memory=null\n", "Mi}}\n"}},
 		{[]string{"--shard.standby"}, []string{",standby.enabled=true\n", "resources: [manifests/overlays/standby]"}},
 	} {
 		text := estimated(t, append([]string{api, "--resources=pods"}, test.flags...)...)

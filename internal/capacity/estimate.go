@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -23,6 +21,8 @@ type Options struct {
 	// Load lacks the kinds, and the events unless they are given.
 	Load   Load
 	Limits Limits
+	// JSON chooses JSON as the format; otherwise it is text for people.
+	JSON bool
 }
 
 // Estimate writes an estimate, and how to deploy the smallest fleet within the limits. It is an
@@ -47,15 +47,19 @@ func Estimate(ctx context.Context, o Options, w io.Writer) error {
 	if o.Load.Events == 0 {
 		o.Load.Events = costs.DefaultEvents(o.Load.Kinds)
 	}
-	fit, ok, err := Report{Costs: costs, Load: o.Load, Limits: o.Limits}.Write(w)
-	if err != nil {
+	r := newReport(costs, o.Load, o.Limits)
+	write := r.writeText
+	if o.JSON {
+		write = r.writeJSON
+	}
+	if err := write(w); err != nil {
 		return err
 	}
-	if !ok {
-		return fmt.Errorf("no fleet of up to %d replicas stays within the limits: one of %d %s",
-			MaxReplicas, fit.Replicas, o.Limits.Exceeds(fit))
+	if !r.fits {
+		return fmt.Errorf("no fleet of up to %d replicas stays within the limits: each of %d exceeds %s",
+			MaxReplicas, r.smallest.Replicas, usableShare(o.Limits.Exceeds(r.smallest)))
 	}
-	return o.writeDeployment(w, fit)
+	return nil
 }
 
 // read counts and measures the objects of the cluster.
@@ -78,31 +82,4 @@ func (o Options) read(ctx context.Context, costs Costs) ([]Kind, error) {
 		return nil, errors.New("the API server allows to list none of the kinds")
 	}
 	return all, nil
-}
-
-// writeDeployment writes the values of the chart and the kustomization.
-func (o Options) writeDeployment(w io.Writer, r Replica) error {
-	cpu, memory := r.Requests(o.Limits.Memory)
-	standby, base := "", "base"
-	if o.Load.Standby {
-		standby, base = ",standby.enabled=true", "overlays/standby"
-	}
-	limit, limits := "null", "" // null removes the chart's default
-	if o.Limits.Memory > 0 {
-		limit = resource.NewQuantity(o.Limits.Memory, resource.BinarySI).String()
-		limits = ", limits: {memory: " + limit + "}"
-	}
-	_, err := fmt.Fprintf(w, `
-Helm
-  --set replicas=%d%s
-  --set resources.requests.cpu=%s,resources.requests.memory=%s,resources.limits.memory=%s
-Kustomize
-  resources: [manifests/%s]
-  replicas: [{name: statefleet, count: %d}]
-  patches:
-    - target: {kind: StatefulSet, name: statefleet}
-      patch: |
-        - {op: replace, path: /spec/template/spec/containers/0/resources, value: {requests: {cpu: %s, memory: %s}%s}}
-`, r.Replicas, standby, cpu, memory, limit, base, r.Replicas, cpu, memory, limits)
-	return err
 }

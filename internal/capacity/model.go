@@ -70,6 +70,8 @@ type Replica struct {
 	StartBytes float64
 	// EventBytes are received per second for events, CheckBytes for consistency checks.
 	EventBytes, CheckBytes float64
+	// MissingShare is the share of all series that is missing while one replica restarts.
+	MissingShare float64
 }
 
 // Replica estimates a fleet of n replicas.
@@ -86,6 +88,9 @@ func (c Costs) Replica(l Load, n int) Replica {
 		Series:   served * total.Series,
 		Text:     served * total.Text,
 		Gzip:     served * total.Gzip,
+	}
+	if !l.Standby || n < 2 {
+		r.MissingShare = served
 	}
 	inUse := held * (total.Memory + c.Process.Object*float64(total.Objects))
 	raw := min(held*l.Events*c.Process.RawPerEvent, held*total.Text*c.Process.MaxRawFraction, c.Process.Garbage*float64(l.RawBytes))
@@ -170,17 +175,36 @@ const (
 	timeoutShare = 0.5
 )
 
-// Exceeds returns how the replica exceeds a limit, as the predicate of a sentence; "" if it does not.
+// Flags of "statefleet estimate" that set the limits.
+const (
+	memoryFlag  = "--memory-limit"
+	timeoutFlag = "--scrape-timeout"
+	textFlag    = "--max-page"
+)
+
+// Exceeds returns the flag of the first limit of which the replica takes more than an estimate may
+// use; "" if there is none.
 func (l Limits) Exceeds(r Replica) string {
 	switch {
 	case l.Memory > 0 && r.Memory > memoryShare*float64(l.Memory):
-		return fmt.Sprintf("takes more than %.0f %% of the memory limit", 100*memoryShare)
+		return memoryFlag
 	case l.Timeout > 0 && r.ScrapeTime > duration(timeoutShare*l.Timeout.Seconds()):
-		return fmt.Sprintf("takes more than %.0f %% of the scrape timeout", 100*timeoutShare)
+		return timeoutFlag
 	case l.Text > 0 && r.Text > float64(l.Text):
-		return "serves more text than the limit"
+		return textFlag
 	}
 	return ""
+}
+
+// usableShare returns how much of a limit an estimate may use, for people: "80 % of --memory-limit".
+func usableShare(flag string) string {
+	switch flag {
+	case memoryFlag:
+		return fmt.Sprintf("%.0f %% of %s", 100*memoryShare, flag)
+	case timeoutFlag:
+		return fmt.Sprintf("%.0f %% of %s", 100*timeoutShare, flag)
+	}
+	return flag
 }
 
 // MaxReplicas is the largest fleet that [Costs.SmallestFleet] considers. In larger fleets exact

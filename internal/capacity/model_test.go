@@ -8,6 +8,20 @@ import (
 	"time"
 )
 
+// What is missing while one replica restarts is what an operator must know before running a single one.
+func TestOnlyStandbyLeavesNoGap(t *testing.T) {
+	c := costs(t)
+	for _, f := range []struct {
+		replicas int
+		standby  bool
+		want     float64
+	}{{1, false, 1}, {4, false, 0.25}, {2, true, 0}, {4, true, 0}} {
+		if got := c.Replica(Load{Standby: f.standby}, f.replicas).MissingShare; got != f.want {
+			t.Errorf("%d replicas, standby %v: %v is missing, want %v", f.replicas, f.standby, got, f.want)
+		}
+	}
+}
+
 func costs(t *testing.T) Costs {
 	t.Helper()
 	c, err := Measured()

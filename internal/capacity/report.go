@@ -1,89 +1,132 @@
 package capacity
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// Report prints an estimate.
-type Report struct {
-	Costs  Costs
-	Load   Load
-	Limits Limits
+// report is an estimate.
+type report struct {
+	costs    Costs
+	load     Load
+	limits   Limits
+	smallest Replica // of the smallest fleet within the limits, or of the largest that was considered
+	fits     bool    // there is a fleet within the limits
 }
 
-// Write writes the kinds, the resources of a replica in fleets of several sizes, and the
-// assumptions. It returns the smallest fleet within the limits; ok is false if there is none. The
-// error is that of w.
-func (r Report) Write(w io.Writer) (smallest Replica, ok bool, err error) {
-	smallest, ok = r.Costs.SmallestFleet(r.Load, r.Limits)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	r.writeKinds(t)
-	printf(t, "\n")
-	r.writeFleets(t, smallest)
-	if err := t.Flush(); err != nil {
-		return smallest, ok, err
+func newReport(c Costs, l Load, limits Limits) report {
+	l.Kinds = slices.SortedFunc(slices.Values(l.Kinds), func(a, b Kind) int { return cmp.Compare(a.Name, b.Name) })
+	r := report{costs: c, load: l, limits: limits}
+	r.smallest, r.fits = c.SmallestFleet(l, limits)
+	return r
+}
+
+// writeText writes the kinds, the resources of a replica in fleets of several sizes, the
+// assumptions, and how to deploy the smallest fleet within the limits.
+func (r report) writeText(w io.Writer) error {
+	var text bytes.Buffer
+	text.WriteString("Cluster\n\n")
+	r.writeKinds(&text)
+	if r.fits {
+		text.WriteString("\n" + wrap(r.whileOneRestarts(), ""))
 	}
-	_, err = fmt.Fprintf(w, "\nAssumptions\n%s", r.assumptions(smallest))
-	return smallest, ok, err
+	text.WriteString("\nEach replica, by the number of replicas\n\n")
+	r.writeFleets(&text)
+	text.WriteString("\nAssumptions\n" + r.assumptions())
+	if r.fits {
+		r.writeDeployment(&text)
+	}
+	_, err := w.Write(text.Bytes())
+	return err
 }
 
-// printf writes to a table. Errors are returned by its Flush.
+// whileOneRestarts says what the fleet does not serve then.
+func (r report) whileOneRestarts() string {
+	s := r.smallest
+	start := fmt.Sprintf("A start takes %s of CPU and receives %s.", seconds(s.StartCPU), Bytes(s.StartBytes))
+	switch {
+	case s.MissingShare == 0:
+		return "No series is missing while one replica restarts: the next one serves its shard (--shard.standby). " + start
+	case s.Replicas == 1:
+		return "One replica stays within the limits, and nothing is served while it restarts: its scrapes fail, and all series are " +
+			"missing. " + start + " With --shard.standby and at least two replicas, none is missing."
+	}
+	return fmt.Sprintf("While one of %d replicas restarts, its scrapes fail, and %.2g %% of all series are missing. %s "+
+		"With --shard.standby, none is missing.", s.Replicas, 100*s.MissingShare, start)
+}
+
+// newTable returns a table whose columns align to the right. Writing to a buffer never fails.
+func newTable(b *bytes.Buffer) *tabwriter.Writer {
+	return tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+}
+
 func printf(t *tabwriter.Writer, format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) }
 
 // minRowShare is the smallest share of all text for which a kind gets its own row.
 const minRowShare = 0.005
 
-func (r Report) writeKinds(t *tabwriter.Writer) {
-	all := r.Load.Total()
-	kinds := slices.Clone(r.Load.Kinds)
-	slices.SortFunc(kinds, func(a, b Kind) int {
-		return cmp.Or(cmp.Compare(float64(b.Objects)*b.Size.Text, float64(a.Objects)*a.Size.Text), cmp.Compare(a.Name, b.Name))
-	})
-	printf(t, "%s\tOBJECTS\tSERIES\tTEXT\tGZIP\tEACH: SERIES\tTEXT\t\n", padLeft("KIND"))
+func (r report) writeKinds(b *bytes.Buffer) {
+	all := r.load.Total()
+	width := 0
+	var rows []Kind
 	var others Load
-	for _, k := range kinds {
+	for _, k := range r.load.Kinds {
 		switch n := float64(k.Objects); {
-		case k.Problem != "":
-			printf(t, "%s\t%s\t\t\t\t\t\t\n", padLeft(k.Name), k.Problem)
-		case k.Objects == 0:
-		case n*k.Size.Text < minRowShare*all.Text:
+		case k.Problem == "" && n == 0:
+		case k.Problem == "" && n*k.Size.Text < minRowShare*all.Text:
 			others.Kinds = append(others.Kinds, k)
 		default:
-			printf(t, "%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t\n", padLeft(k.Name), count(n), count(n*k.Size.Series),
-				Bytes(n*k.Size.Text), Bytes(n*k.Size.Gzip), k.Size.Series, Bytes(k.Size.Text))
+			rows = append(rows, k)
+			width = max(width, len(k.Name))
 		}
+	}
+	slices.SortStableFunc(rows, func(a, b Kind) int {
+		return cmp.Compare(float64(b.Objects)*b.Size.Text, float64(a.Objects)*a.Size.Text)
+	})
+	t := newTable(b)
+	name := func(s string) string { return fmt.Sprintf("%-*s", width, s) } // names align to the left
+	total := func(s string, all Total) {
+		printf(t, "%s\t%s\t%s\t%s\t%s\t\n", name(s), count(float64(all.Objects)), count(all.Series), Bytes(all.Text), Bytes(all.Gzip))
+	}
+	printf(t, "%s\tOBJECTS\tSERIES\tTEXT\tGZIP\tSERIES/OBJECT\tTEXT/OBJECT\t\n", name("KIND"))
+	for _, k := range rows {
+		if k.Problem != "" {
+			printf(t, "%s\t%s\t-\t-\t-\t-\t-\t\n", name(k.Name), k.Problem)
+			continue
+		}
+		n := float64(k.Objects)
+		printf(t, "%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t\n", name(k.Name), count(n), count(n*k.Size.Series),
+			Bytes(n*k.Size.Text), Bytes(n*k.Size.Gzip), k.Size.Series, Bytes(k.Size.Text))
 	}
 	if n := len(others.Kinds); n > 0 {
-		writeTotal(t, fmt.Sprintf("%d others", n), others.Total())
+		total(fmt.Sprintf("%d others", n), others.Total())
 	}
-	writeTotal(t, "all", all)
+	total("all", all)
+	_ = t.Flush()
 }
 
-func writeTotal(t *tabwriter.Writer, name string, total Total) {
-	printf(t, "%s\t%s\t%s\t%s\t%s\t\t\t\n", padLeft(name), count(float64(total.Objects)), count(total.Series), Bytes(total.Text), Bytes(total.Gzip))
-}
-
-// padLeft aligns a name to the left, in a table that aligns to the right.
-func padLeft(name string) string { return fmt.Sprintf("%-33s", name) }
-
-func (r Report) writeFleets(t *tabwriter.Writer, smallest Replica) {
-	printf(t, "REPLICAS\tEACH: SERIES\tTEXT\tGZIP\tMEMORY\tCPU\tPER 1,000 EVENTS/S\tRECEIVED/S\tSCRAPE: CPU\tTIME\tSTART: CPU\t\n")
-	for _, n := range r.Load.fleetSizes(smallest.Replicas) {
-		one := r.Costs.Replica(r.Load, n)
-		note := r.Limits.Exceeds(one)
-		if note == "" && n == smallest.Replicas {
-			note = "recommended"
+func (r report) writeFleets(b *bytes.Buffer) {
+	t := newTable(b)
+	printf(t, "REPLICAS\tSERIES\tSCRAPE TEXT\tSCRAPE GZIP\tSCRAPE TIME\tMEMORY\tCPU\t  EXCEEDS\n")
+	for _, n := range r.load.fleetSizes(r.smallest.Replicas) {
+		one := r.costs.Replica(r.load, n)
+		exceeds := usableShare(r.limits.Exceeds(one))
+		switch {
+		case exceeds != "":
+		case n == r.smallest.Replicas:
+			exceeds = "nothing; recommended"
+		default:
+			exceeds = "nothing"
 		}
-		printf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip), Bytes(one.Memory),
-			cores(one.CPU), cores(one.EventCPU), Bytes(one.EventBytes), millis(one.ScrapeCPU.Seconds()), millis(one.ScrapeTime.Seconds()),
-			millis(one.StartCPU.Seconds()), note)
+		printf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", n, count(one.Series), Bytes(one.Text), Bytes(one.Gzip),
+			millis(one.ScrapeTime.Seconds()), Bytes(one.Memory), cores(one.CPU), exceeds)
 	}
+	_ = t.Flush()
 }
 
 // fleetSizes returns the sizes to compare with a fleet of n.
@@ -94,37 +137,39 @@ func (l Load) fleetSizes(n int) []int {
 	return slices.Compact(all)
 }
 
-func (r Report) assumptions(smallest Replica) string {
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, "- "+fmt.Sprintf(format, args...)+"\n") }
+func (r report) assumptions() string {
+	var b strings.Builder
+	add := func(format string, args ...any) { b.WriteString(wrap("- "+fmt.Sprintf(format, args...), "  ")) }
 	r.objectAssumptions(add)
-	l, s := r.Load, r.Costs.Scrape
+	l, s, one := r.load, r.costs.Scrape, r.smallest
 	if l.ServerSharded {
-		add("%s events per second in the whole cluster. The API server sends each replica %.2g %% of them, according to its selector.",
-			count(l.Events), 100*l.received(smallest.Replicas, 0))
+		add("%s events per second in the whole cluster. The API server sends each replica %.2g %% of them, %s/s, according to its selector.",
+			count(l.Events), 100*l.received(one.Replicas, 0), Bytes(one.EventBytes))
 	} else {
-		add("%s events per second in the whole cluster. Each replica receives all of them and drops those of other shards; not with API servers that shard (--server-sharding).",
-			count(l.Events))
+		add("%s events per second in the whole cluster. Each replica receives all of them, %s/s, and drops those of other shards; "+
+			"not with API servers that shard (--server-sharding).", count(l.Events), Bytes(one.EventBytes))
 	}
+	add("1,000 more events per second would take %s of CPU of each replica in a fleet of %d.", cores(one.EventCPU), one.Replicas)
 	add("A gzip scrape every %s. Its time is CPU, network at %s/s, and decompression by the client at %s/s.",
 		l.Interval, Bytes(s.Transfer), Bytes(s.Decompress))
-	add("Memory is resident memory, up to %.0f %% of a limit. A scrape takes up to %.0f %% of its timeout.", 100*memoryShare, 100*timeoutShare)
+	add("Memory is resident memory, up to %s. A scrape takes up to %s.", usableShare(memoryFlag), usableShare(timeoutFlag))
 	if l.Standby {
 		add("Each replica holds two shards (--shard.standby).")
 	}
 	if l.Check > 0 {
-		add("Consistency checks every %s receive %s/s on each replica (metadata of objects).", l.Check, Bytes(smallest.CheckBytes))
+		add("Consistency checks every %s receive %s/s on each replica (metadata of objects).", l.Check, Bytes(one.CheckBytes))
 	}
-	add("Custom resources are not counted. CPU is that of the machine in docs/capacity.md; memory and CPU are within 30 %% of the measurements there.")
-	return strings.Join(lines, "")
+	add("Custom resources are not counted. CPU is in thousandths of a core (m) of the machine in docs/capacity.md; memory and CPU " +
+		"are within 30 %% of the measurements there.")
+	return b.String()
 }
 
-func (r Report) objectAssumptions(add func(string, ...any)) {
+func (r report) objectAssumptions(add func(string, ...any)) {
 	sampled := 0
-	for _, k := range r.Load.Kinds {
+	for _, k := range r.load.Kinds {
 		sampled += k.Sampled
 	}
-	for _, k := range r.Load.Kinds {
+	for _, k := range r.load.Kinds {
 		if k.Name != podsKind || k.Objects == 0 {
 			continue
 		}
@@ -142,33 +187,3 @@ func (r Report) objectAssumptions(add func(string, ...any)) {
 		add("Sizes are those of a simulated cluster, with the default families and without labels and annotations. For your own sizes, let estimate read your cluster.")
 	}
 }
-
-func count(n float64) string {
-	switch {
-	case n >= 9.95e6:
-		return fmt.Sprintf("%.0fM", n/1e6)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1fM", n/1e6)
-	case n >= 1e4:
-		return fmt.Sprintf("%.0fk", n/1e3)
-	}
-	return fmt.Sprintf("%.0f", n)
-}
-
-// Bytes formats a number of bytes with up to three digits and a binary unit.
-func Bytes(n float64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n >= 999.5 && i < len(units)-1 {
-		n /= 1024
-		i++
-	}
-	if n < 9.95 && i > 0 {
-		return fmt.Sprintf("%.1f %s", n, units[i])
-	}
-	return fmt.Sprintf("%.0f %s", n, units[i])
-}
-
-func cores(c float64) string { return fmt.Sprintf("%.0fm", math.Ceil(1000*c)) }
-
-func millis(seconds float64) string { return fmt.Sprintf("%.0f ms", math.Ceil(1000*seconds)) }

@@ -36,7 +36,14 @@ type Estimate struct {
 
 	ScrapeInterval, ScrapeTimeout time.Duration
 	MemoryLimit, MaxPage          int64
+	Output                        string // one of the outputs
 }
+
+// Outputs of an estimate.
+const (
+	textOutput = "text"
+	JSONOutput = "json"
+)
 
 // LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
@@ -70,6 +77,10 @@ func (e *Estimate) declareEstimate(s *section) {
 		"Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.").Default("512MiB")
 	s.value("max-page", sizeValue(&e.MaxPage, 0, math.MaxInt64),
 		"Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.").Default("0")
+	outputs := []string{textOutput, JSONOutput}
+	s.value("output", choiceValue(&e.Output, outputs),
+		"Format of the estimate: text for people, or json for programs; docs/capacity.md describes its fields.").
+		Default(textOutput).HintOptions(outputs...)
 }
 
 // count is a value that gives the number of objects of a kind.
@@ -120,7 +131,11 @@ func (e *Estimate) validateEstimate() error {
 		}
 	}
 	r := e.raw
-	switch {
+	pods, known := e.Given[podsKind]
+	switch jobs := e.Given["jobs"]; {
+	case known && jobs > pods:
+		return fmt.Errorf("--%s: must be at least the number of jobs, %d, because it includes the pods of jobs and each job has one; got %d",
+			podsKind, jobs, pods)
 	case e.ScrapeInterval == 0:
 		return errors.New("--scrape-interval: must be greater than 0")
 	case e.ReadsCluster():

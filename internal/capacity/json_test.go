@@ -1,0 +1,105 @@
+package capacity
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func jsonOf(t *testing.T, l Load, limits Limits) (d document, text []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := newReport(costs(t), l, limits).writeJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b.Bytes(), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d, b.Bytes()
+}
+
+// fields returns the paths of all values of a document.
+func fields(path string, value any, into map[string]bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, value := range v {
+			fields(strings.TrimPrefix(path+"."+name, "."), value, into)
+		}
+	case []any:
+		for _, element := range v {
+			fields(path+"[]", element, into)
+		}
+	default:
+		into[path] = true
+	}
+}
+
+// TestJSONFieldsAreThoseThatAreDocumented: programs depend on the names in docs/capacity.md.
+func TestJSONFieldsAreThoseThatAreDocumented(t *testing.T) {
+	l := load(t, 1000)
+	l.Kinds = append(l.Kinds, Kind{Name: "a", Problem: "Forbidden"})
+	_, text := jsonOf(t, l, Limits{Memory: 512 << 20})
+	var document any
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	fields("", document, got)
+	page, err := os.ReadFile(docsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### JSON\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^|]+)` \\|").FindAllStringSubmatch(section, -1) {
+		for _, name := range strings.Split(row[1], "`, `") {
+			documented[name] = true
+		}
+	}
+	if !maps.Equal(got, documented) {
+		t.Errorf("%s documents\n%s\nand the output has\n%s", docsFile, sorted(documented), sorted(got))
+	}
+}
+
+func sorted(names map[string]bool) string {
+	return strings.Join(slices.Sorted(maps.Keys(names)), "\n")
+}
+
+// TestJSONHasTheNumbersOfTheText: both formats are one estimate.
+func TestJSONHasTheNumbersOfTheText(t *testing.T) {
+	l, limits := load(t, 200_000), Limits{Memory: 512 << 20}
+	d, first := jsonOf(t, l, limits)
+	text := written(t, l, limits)
+	if d.Recommended == nil || d.Recommended.Replicas < 2 || !strings.Contains(text, fmt.Sprintf("--set replicas=%d\n", d.Recommended.Replicas)) {
+		t.Errorf("recommended %+v in\n%s", d.Recommended, text)
+	}
+	for _, f := range d.Fleets {
+		one := f.EachReplica
+		row := fmt.Sprintf(`(?m)^ +%d +%s +%s +%s +%.0f ms +%s +%.0fm +%s`, f.Replicas, count(float64(one.Series)), Bytes(float64(one.ScrapeTextBytes)),
+			Bytes(float64(one.ScrapeGzipBytes)), 1000*one.ScrapeSeconds, Bytes(float64(one.MemoryBytes)), 1000*one.CPUCores,
+			map[bool]string{true: "nothing", false: "80 % of " + f.Exceeds}[f.Exceeds == ""])
+		if !regexp.MustCompile(row).MatchString(text) {
+			t.Errorf("no row like %q in\n%s", row, text)
+		}
+	}
+	if !slices.IsSortedFunc(d.Kinds, func(a, b documentKind) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("kinds are not in order of their names")
+	}
+	if _, again := jsonOf(t, load(t, 200_000), limits); !bytes.Equal(first, again) {
+		t.Error("one estimate gives two documents")
+	}
+}
+
+func TestJSONSaysThatNothingFits(t *testing.T) {
+	d, _ := jsonOf(t, load(t, 1000), Limits{Memory: 32 << 20})
+	if d.Recommended != nil || len(d.Fleets) == 0 || d.Fleets[0].Exceeds != memoryFlag || d.Fleets[0].MissingRatio != 1 {
+		t.Errorf("%+v", d)
+	}
+}
