@@ -71,7 +71,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		return err
 	}
 	defer server.Stop()
-	say(out, "Simulated cluster with %d objects at %s (%.1f s).", cluster.Len(), server.URL(), time.Since(start).Seconds())
+	say(out, "Simulated cluster at %s (%.1f s) with %s", server.URL(), time.Since(start).Seconds(), inventory(cluster))
 	dir, err := os.MkdirTemp("", "statefleet-demo-")
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	defer f.Stop()
 	churned := make(chan error, 1)
 	go func() { churned <- o.churn.Run(ctx, cluster) }()
-	v := view{options: o, fleet: f, install: install, out: out, start: start}
+	v := view{options: o, cluster: cluster, fleet: f, install: install, out: out, start: start}
 	err = v.watch(ctx)
 	cancel()
 	if failed := <-churned; failed != nil {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/installation"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
 // The fleet is scaled after so many tables.
@@ -22,13 +22,14 @@ const (
 type row struct {
 	ready  bool
 	active int // shards that it serves by
-	// figures are the columns after ready.
+	// See columns for these.
 	objects, series, text, held, body, scrape, resident, decoded, skipped float64
 }
 
 // view shows the fleet, and scales it.
 type view struct {
 	*options
+	cluster *simulator.Cluster
 	fleet   *fleet.Fleet
 	install *installation.Installation
 	out     io.Writer
@@ -49,9 +50,11 @@ func (v *view) watch(ctx context.Context) error {
 	for i, r := range v.fleet.Replicas {
 		say(v.out, "  shard %d of %d   metrics %s/metrics   status page %s/", i, v.shards, r.URL, r.Telemetry)
 	}
-	say(v.out, "\nOn your own cluster, the first shard of three is started by:")
+	say(v.out, "\nOn your own cluster, one process for all objects, or the first of three shards, is started by")
+	say(v.out, "  %s --kubeconfig ~/.kube/config", *v.binary)
 	say(v.out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", *v.binary)
 	say(v.out, "and a fleet in the cluster by kubectl apply -k manifests/base.\nThe demo will scale its fleet. Ctrl-C ends it.")
+	explain(v.out)
 	for fleet.Pause(ctx, 200*time.Millisecond) == nil {
 		if err := v.fleet.Ended(); err != nil {
 			return err
@@ -78,7 +81,7 @@ func (v *view) show(rows []row) error {
 	if time.Since(v.shown) < v.every {
 		return nil
 	}
-	table(v.out, rows)
+	table(v.out, time.Now(), rows, installation.Exported(v.cluster))
 	v.shown = time.Now()
 	v.tables++
 	switch {
@@ -146,23 +149,4 @@ func look(ctx context.Context, replica *fleet.Replica) row {
 	}
 	r.body, r.scrape, r.series = float64(packed.Bytes)/mega, packed.Took.Seconds()*1e3, float64(plain.Series)
 	return r
-}
-
-func table(out io.Writer, rows []row) {
-	line := func(name string, r row) {
-		say(out, "%8s  %-5v  %7.0f  %8.0f  %7.1f  %7.1f  %7.2f  %9.1f  %11.0f  %7.0f  %7.0f", name, r.ready,
-			r.objects, r.series, r.text, r.held, r.body, r.scrape, r.resident, r.decoded, r.skipped)
-	}
-	say(out, "\n%s  ready  objects    series  text MB  held MB  gzip MB  scrape ms  resident MB  decoded  skipped",
-		time.Now().Format(time.TimeOnly))
-	sum := row{ready: true}
-	for i, r := range rows {
-		line(fmt.Sprint("shard ", i), r)
-		sum = row{
-			ready: sum.ready && r.ready, scrape: max(sum.scrape, r.scrape), objects: sum.objects + r.objects,
-			series: sum.series + r.series, text: sum.text + r.text, held: sum.held + r.held, body: sum.body + r.body,
-			resident: sum.resident + r.resident, decoded: sum.decoded + r.decoded, skipped: sum.skipped + r.skipped,
-		}
-	}
-	line("fleet", sum)
 }

@@ -1,0 +1,76 @@
+package demo
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+// A reader compares the cluster with what the fleet exports, so the text must say where the rest is.
+func TestInventoryAccountsForAllObjects(t *testing.T) {
+	cluster := simulator.New(simulator.Options{Seed: 1})
+	if err := cluster.Populate(generator.Scale(200).Objects()); err != nil {
+		t.Fatal(err)
+	}
+	text := inventory(cluster)
+	var numbers []int
+	for _, digits := range regexp.MustCompile(`\b\d+\b`).FindAllString(text, -1) {
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers = append(numbers, n)
+	}
+	if len(numbers) < 3 || numbers[0] != cluster.Len() || !strings.Contains(text, "serviceaccounts") {
+		t.Fatalf("%q", text)
+	}
+	sum := 0
+	for _, n := range numbers[1:] {
+		sum += n
+	}
+	if sum != numbers[0] {
+		t.Errorf("%d objects are accounted for: %q", sum, text)
+	}
+}
+
+func TestInventoryOfExportedKindsOnly(t *testing.T) {
+	if got, want := inventory(simulator.New(simulator.Options{})), "0 objects.\n0 are of kinds that are exported by default."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestEveryColumnIsExplained(t *testing.T) {
+	var legend, text bytes.Buffer
+	explain(&legend)
+	table(&text, time.Time{}, []row{{ready: true, objects: 3, scrape: 2}, {ready: true, objects: 4, scrape: 1}}, 8)
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	if len(lines) != 5 {
+		t.Fatalf("want a header, two shards, the fleet and the cluster:\n%s", text.String())
+	}
+	names := regexp.MustCompile(` {2,}`).Split(lines[0], -1)[1:]
+	if len(names) != 1+len(columns()) {
+		t.Errorf("%d columns: %q", len(names), names)
+	}
+	for _, name := range names {
+		if !regexp.MustCompile(`(?m)^  ` + name + ` {2,}\S`).MatchString(legend.String()) {
+			t.Errorf("%q is not explained in\n%s", name, legend.String())
+		}
+	}
+	if fleet := strings.Fields(lines[3]); fleet[2] != "7" || fleet[8] != "2.0" {
+		t.Errorf("the fleet has 7 objects, and its slowest scrape takes 2 ms: %q", fleet)
+	}
+	if cluster := strings.Fields(lines[4]); len(cluster) != 2 || cluster[1] != "8" || strings.Index(lines[4], "8") != strings.Index(lines[3], "7") {
+		t.Errorf("the cluster's objects are not below the fleet's:\n%s", text.String())
+	}
+	for line := range strings.Lines(legend.String() + text.String()) {
+		if len(line) > 101 {
+			t.Errorf("%d columns: %q", len(line)-1, line)
+		}
+	}
+}
