@@ -31,7 +31,7 @@ func TestStatusPageIsOnTheTelemetryPort(t *testing.T) {
 	if a := ask(t, telemetry, "POST", "/-/fleet"); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("POST: status %d", a.status)
 	}
-	if a := ask(t, main, "GET", "/"); !strings.Contains(a.text, `href="/-/fleet"`) || !strings.Contains(a.text, "8081") {
+	if a := ask(t, main, "GET", "/"); !strings.Contains(a.text, `href="-/fleet"`) || !strings.Contains(a.text, "8081") {
 		t.Errorf("the landing page does not lead there: %q", a.text)
 	}
 	if a := ask(t, main, "GET", "/-/fleet/app.js"); a.status != http.StatusNotFound {

@@ -31,7 +31,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
 // Options configure the handlers of both ports.
@@ -70,17 +69,12 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 	if err != nil {
 		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	landing := toolkit.LandingConfig{
-		Description: "Metrics about the state of Kubernetes objects, one shard of a fleet",
-		Version:     o.Version,
-		Profiling:   "false",
-	}
+	page := landing{Description: "Metrics about the state of Kubernetes objects", Version: o.Version}
+	page.Links = []link{{"metrics", "Metrics", "of the Kubernetes objects that this process serves"}}
 	if o.TelemetryPort != 0 {
-		landing.Links = []toolkit.LandingLinks{{
-			Address: statusPath, Text: "Fleet", Description: "status of the fleet, on port " + strconv.Itoa(o.TelemetryPort),
-		}}
+		page.Links = append(page.Links, link{statusPath[1:], "Status", "what this process serves and holds, on port " + strconv.Itoa(o.TelemetryPort)})
 	}
-	mux, err := newMux(scrapes, e, landing, "metrics of this shard's objects", nil)
+	mux, err := newMux(scrapes, e, page, nil)
 	if err == nil && o.TelemetryPort != 0 {
 		mux.Handle("GET "+statusPath, redirectToPort(o.TelemetryPort))
 	}
@@ -98,11 +92,12 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 	if err != nil {
 		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	mux, err := newMux(scrapes, e, toolkit.LandingConfig{
-		Description: "Metrics of statefleet itself",
-		Version:     o.Version,
-		Profiling:   strconv.FormatBool(o.Profiling),
-	}, "metrics of this process", o.StatusPage)
+	page := landing{Description: "Metrics about statefleet itself", Version: o.Version}
+	page.Links = []link{{"metrics", "Metrics", "of this process"}}
+	if o.Profiling {
+		page.Links = append(page.Links, link{"debug/pprof/", "Profiles", "of the Go runtime"})
+	}
+	mux, err := newMux(scrapes, e, page, o.StatusPage)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +109,12 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 
 // newMux routes the paths that both ports have. Patterns with GET also admit HEAD, and 405 is the
 // response to other methods. A statusPage replaces the landing page unless it is nil.
-func newMux(metrics http.Handler, e Exporter, landing toolkit.LandingConfig, description string, statusPage http.Handler) (*http.ServeMux, error) {
-	landing.Name = "statefleet"
-	landing.Links = append(landing.Links,
-		toolkit.LandingLinks{Address: "/metrics", Text: "Metrics", Description: description},
-		toolkit.LandingLinks{Address: "/readyz", Text: "Ready", Description: "whether the metrics are complete and served"},
-		toolkit.LandingLinks{Address: "/livez", Text: "Live", Description: "whether the process is alive"},
-	)
-	page, err := toolkit.NewLandingPage(landing)
+func newMux(metrics http.Handler, e Exporter, l landing, statusPage http.Handler) (*http.ServeMux, error) {
+	l.Links = append(l.Links, link{"readyz", "Ready", "whether the metrics are complete and served"},
+		link{"livez", "Live", "whether the process is alive"})
+	page, err := l.handler()
 	if err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func TestLandingPage(t *testing.T) {
 		if r.status != http.StatusOK || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: status %d, Content-Type %q", port, r.status, r.header.Get("Content-Type"))
 		}
-		for _, want := range []string{"statefleet", "1.2.3", `href="/metrics"`, `href="/readyz"`} {
+		for _, want := range []string{"statefleet", "1.2.3", `href="metrics"`, `href="readyz"`, `href="livez"`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in the page", port, want)
 			}
@@ -58,6 +59,31 @@ func TestLandingPage(t *testing.T) {
 		}
 		if r := ask(t, h, "GET", "/nothing"); r.status != http.StatusNotFound {
 			t.Errorf("%s: unknown path: status %d", port, r.status)
+		}
+	}
+}
+
+// A process is a shard only if it is one of several, which this page does not know.
+func TestLandingPageCallsNoProcessAShard(t *testing.T) {
+	h, err := Handler(&fakeExporter{}, prometheus.NewRegistry(), Options{Version: "1.2.3", TelemetryPort: 8081})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, found := strings.Cut(ask(t, h, "GET", "/").text, "<body>")
+	if lower := strings.ToLower(body); !found || strings.Contains(lower, "shard") || strings.Contains(strings.ReplaceAll(lower, "statefleet", ""), " fleet") {
+		t.Errorf("the page:\n%s", body)
+	}
+}
+
+// The style is inline, because the style sheet of the status page is on the other port.
+func TestLandingPageHasTheStyleOfTheStatusPage(t *testing.T) {
+	style, err := os.ReadFile("statuspage/assets/app.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for port, h := range handlers(t, &fakeExporter{}) {
+		if text := ask(t, h, "GET", "/").text; !strings.Contains(text, string(style)) || !strings.HasPrefix(text, "<!doctype html>") {
+			t.Errorf("%s: no such style in\n%s", port, text)
 		}
 	}
 }
