@@ -21,7 +21,7 @@ type column struct {
 	value         func(row) float64
 }
 
-func (c column) width() int { return max(len(c.name), 7) }
+func (c column) width() int { return max(len(c.name), 6) }
 
 func columns() []column {
 	return []column{
