@@ -32,9 +32,12 @@ func columns() []column {
 		{"held MB", "memory for the text: compressed at rest, uncompressed where it has just changed", 1,
 			func(r row) float64 { return r.held }},
 		{"process MB", "memory of the whole process", 0, func(r row) float64 { return r.resident }},
-		{"scrape ms", "duration of a gzip scrape; for the fleet, that of the slowest shard", 1, func(r row) float64 { return r.scrape }},
-		{"decoded", "objects and changes of its own that the shard has decoded since its start", 0, func(r row) float64 { return r.decoded }},
-		{"skipped", "those of other shards that it received and dropped; this API server sends few", 0, func(r row) float64 { return r.skipped }},
+		{"scrape ms", "duration of a gzip scrape; for the fleet, that of the slowest shard", 1,
+			func(r row) float64 { return r.scrape }},
+		{"decoded", "objects and changes of its own that the shard has decoded since its start", 0,
+			func(r row) float64 { return r.decoded }},
+		{"skipped", "those of other shards that it received and dropped; this API server sends few", 0,
+			func(r row) float64 { return r.skipped }},
 	}
 }
 
@@ -67,7 +70,8 @@ func inventory(cluster *simulator.Cluster) string {
 	for _, name := range names {
 		rest = append(rest, fmt.Sprintf("%d %s", others[name], name))
 	}
-	text := fmt.Sprintf("%d objects.\n%d are of kinds that are exported by default", cluster.Len(), installation.Exported(cluster))
+	text := fmt.Sprintf("%d objects.\n%d are of kinds that are exported by default",
+		cluster.Len(), installation.Exported(cluster))
 	if rest != nil {
 		text += "; the others are\n" + strings.Join(rest, ", ")
 	}

@@ -40,7 +40,8 @@ func TestInventoryAccountsForAllObjects(t *testing.T) {
 }
 
 func TestInventoryOfExportedKindsOnly(t *testing.T) {
-	if got, want := inventory(simulator.New(simulator.Options{})), "0 objects.\n0 are of kinds that are exported by default."; got != want {
+	const want = "0 objects.\n0 are of kinds that are exported by default."
+	if got := inventory(simulator.New(simulator.Options{})); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -65,7 +66,8 @@ func TestEveryColumnIsExplained(t *testing.T) {
 	if fleet := strings.Fields(lines[3]); fleet[2] != "7" || fleet[8] != "2.0" {
 		t.Errorf("the fleet has 7 objects, and its slowest scrape takes 2 ms: %q", fleet)
 	}
-	if cluster := strings.Fields(lines[4]); len(cluster) != 2 || cluster[1] != "8" || strings.Index(lines[4], "8") != strings.Index(lines[3], "7") {
+	below := strings.Index(lines[4], "8") == strings.Index(lines[3], "7")
+	if cluster := strings.Fields(lines[4]); len(cluster) != 2 || cluster[1] != "8" || !below {
 		t.Errorf("the cluster's objects are not below the fleet's:\n%s", text.String())
 	}
 	for line := range strings.Lines(legend.String() + text.String()) {

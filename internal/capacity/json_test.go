@@ -77,14 +77,20 @@ func TestJSONHasTheNumbersOfTheText(t *testing.T) {
 	l, limits := load(t, 200_000), Limits{Memory: 512 << 20}
 	d, first := jsonOf(t, l, limits)
 	text := written(t, l, limits)
-	if d.Recommended == nil || d.Recommended.Replicas < 2 || !strings.Contains(text, fmt.Sprintf("--set replicas=%d\n", d.Recommended.Replicas)) {
+	if d.Recommended == nil || d.Recommended.Replicas < 2 ||
+		!strings.Contains(text, fmt.Sprintf("--set replicas=%d\n", d.Recommended.Replicas)) {
 		t.Errorf("recommended %+v in\n%s", d.Recommended, text)
 	}
 	for _, f := range d.Fleets {
 		one := f.EachReplica
-		row := fmt.Sprintf(`(?m)^ +%d +%s +%s +%s +%.0f ms +%s +%.0fm +%s`, f.Replicas, count(float64(one.Series)), Bytes(float64(one.ScrapeTextBytes)),
-			Bytes(float64(one.ScrapeGzipBytes)), 1000*one.ScrapeSeconds, Bytes(float64(one.MemoryBytes)), 1000*one.CPUCores,
-			map[bool]string{true: "nothing", false: "80 % of " + f.Exceeds}[f.Exceeds == ""])
+		exceeds := "nothing"
+		if f.Exceeds != "" {
+			exceeds = "80 % of " + f.Exceeds
+		}
+		size := func(n int64) string { return Bytes(float64(n)) }
+		row := fmt.Sprintf(`(?m)^ +%d +%s +%s +%s +%.0f ms +%s +%.0fm +%s`,
+			f.Replicas, count(float64(one.Series)), size(one.ScrapeTextBytes), size(one.ScrapeGzipBytes),
+			1000*one.ScrapeSeconds, size(one.MemoryBytes), 1000*one.CPUCores, exceeds)
 		if !regexp.MustCompile(row).MatchString(text) {
 			t.Errorf("no row like %q in\n%s", row, text)
 		}

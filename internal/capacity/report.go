@@ -51,10 +51,11 @@ func (r report) whileOneRestarts() string {
 	start := fmt.Sprintf("A start takes %s of CPU and receives %s.", seconds(s.StartCPU), Bytes(s.StartBytes))
 	switch {
 	case s.MissingShare == 0:
-		return "No series is missing while one replica restarts: the next one serves its shard (--shard.standby). " + start
+		return "No series is missing while one replica restarts: the next one serves its shard (--shard.standby). " +
+			start
 	case s.Replicas == 1:
-		return "One replica stays within the limits, and nothing is served while it restarts: its scrapes fail, and all series are " +
-			"missing. " + start + " With --shard.standby and at least two replicas, none is missing."
+		return "One replica stays within the limits, and nothing is served while it restarts: its scrapes fail, and " +
+			"all series are missing. " + start + " With --shard.standby and at least two replicas, none is missing."
 	}
 	return fmt.Sprintf("While one of %d replicas restarts, its scrapes fail, and %.2g %% of all series are missing. %s "+
 		"With --shard.standby, none is missing.", s.Replicas, 100*s.MissingShare, start)
@@ -91,7 +92,8 @@ func (r report) writeKinds(b *bytes.Buffer) {
 	t := newTable(b)
 	name := func(s string) string { return fmt.Sprintf("%-*s", width, s) } // names align to the left
 	total := func(s string, all Total) {
-		printf(t, "%s\t%s\t%s\t%s\t%s\t\n", name(s), count(float64(all.Objects)), count(all.Series), Bytes(all.Text), Bytes(all.Gzip))
+		printf(t, "%s\t%s\t%s\t%s\t%s\t\n",
+			name(s), count(float64(all.Objects)), count(all.Series), Bytes(all.Text), Bytes(all.Gzip))
 	}
 	printf(t, "%s\tOBJECTS\tSERIES\tTEXT\tGZIP\tSERIES/OBJECT\tTEXT/OBJECT\t\n", name("KIND"))
 	for _, k := range rows {
@@ -143,24 +145,27 @@ func (r report) assumptions() string {
 	r.objectAssumptions(add)
 	l, s, one := r.load, r.costs.Scrape, r.smallest
 	if l.ServerSharded {
-		add("%s events per second in the whole cluster. The API server sends each replica %.2g %% of them, %s/s, according to its selector.",
-			count(l.Events), 100*l.received(one.Replicas, 0), Bytes(one.EventBytes))
+		add("%s events per second in the whole cluster. The API server sends each replica %.2g %% of them, %s/s, "+
+			"according to its selector.", count(l.Events), 100*l.received(one.Replicas, 0), Bytes(one.EventBytes))
 	} else {
-		add("%s events per second in the whole cluster. Each replica receives all of them, %s/s, and drops those of other shards; "+
-			"not with API servers that shard (--server-sharding).", count(l.Events), Bytes(one.EventBytes))
+		add("%s events per second in the whole cluster. Each replica receives all of them, %s/s, and drops those of "+
+			"other shards; not with API servers that shard (--server-sharding).", count(l.Events), Bytes(one.EventBytes))
 	}
-	add("1,000 more events per second would take %s of CPU of each replica in a fleet of %d.", cores(one.EventCPU), one.Replicas)
+	add("1,000 more events per second would take %s of CPU of each replica in a fleet of %d.",
+		cores(one.EventCPU), one.Replicas)
 	add("A gzip scrape every %s. Its time is CPU, network at %s/s, and decompression by the client at %s/s.",
 		l.Interval, Bytes(s.Transfer), Bytes(s.Decompress))
-	add("Memory is resident memory, up to %s. A scrape takes up to %s.", usableShare(memoryFlag), usableShare(timeoutFlag))
+	add("Memory is resident memory, up to %s. A scrape takes up to %s.",
+		usableShare(memoryFlag), usableShare(timeoutFlag))
 	if l.Standby {
 		add("Each replica holds two shards (--shard.standby).")
 	}
 	if l.Check > 0 {
-		add("Consistency checks every %s receive %s/s on each replica (metadata of objects).", l.Check, Bytes(one.CheckBytes))
+		add("Consistency checks every %s receive %s/s on each replica (metadata of objects).",
+			l.Check, Bytes(one.CheckBytes))
 	}
-	add("Custom resources are not counted. CPU is in thousandths of a core (m) of the machine in docs/capacity.md; memory and CPU " +
-		"are within 30 %% of the measurements there.")
+	add("Custom resources are not counted. CPU is in thousandths of a core (m) of the machine in docs/capacity.md; " +
+		"memory and CPU are within 30 %% of the measurements there.")
 	return b.String()
 }
 
@@ -181,9 +186,10 @@ func (r report) objectAssumptions(add func(string, ...any)) {
 		}
 	}
 	if sampled > 0 {
-		add("Sizes are those of %s objects of this cluster: the first of each kind by namespace and name, with the families, labels and annotations that the flags select.",
-			count(float64(sampled)))
+		add("Sizes are those of %s objects of this cluster: the first of each kind by namespace and name, with the "+
+			"families, labels and annotations that the flags select.", count(float64(sampled)))
 	} else {
-		add("Sizes are those of a simulated cluster, with the default families and without labels and annotations. For your own sizes, let estimate read your cluster.")
+		add("Sizes are those of a simulated cluster, with the default families and without labels and annotations. " +
+			"For your own sizes, let estimate read your cluster.")
 	}
 }

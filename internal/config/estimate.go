@@ -134,8 +134,8 @@ func (e *Estimate) validateEstimate() error {
 	pods, known := e.Given[podsKind]
 	switch jobs := e.Given["jobs"]; {
 	case known && jobs > pods:
-		return fmt.Errorf("--%s: must be at least the number of jobs, %d, because it includes the pods of jobs and each job has one; got %d",
-			podsKind, jobs, pods)
+		return fmt.Errorf("--%s: must be at least the number of jobs, %d, because it includes the pods of jobs and each job "+
+			"has one; got %d", podsKind, jobs, pods)
 	case e.ScrapeInterval == 0:
 		return errors.New("--scrape-interval: must be greater than 0")
 	case e.ReadsCluster():

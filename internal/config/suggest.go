@@ -41,7 +41,8 @@ func (cmd command) unexpected(app *kingpin.Application, arg string) error {
 	expected := "only flags are expected"
 	if cmd.name == Name {
 		expected = "only flags are expected, or estimate or help as the first argument"
-		if hint := didYouMean(name, "", []string{"estimate", "help"}); hint != "" && name != "estimate" && name != "help" {
+		commands := []string{"estimate", "help"}
+		if hint := didYouMean(name, "", commands); hint != "" && !slices.Contains(commands, name) {
 			return fmt.Errorf("unexpected argument %q%s", arg, hint)
 		}
 	}
@@ -51,10 +52,12 @@ func (cmd command) unexpected(app *kingpin.Application, arg string) error {
 	return fmt.Errorf("unexpected argument %q: %s", arg, expected)
 }
 
-// isKlogFlag reports whether a name is that of a flag that kube-state-metrics has from klog.
+// isKlogFlag reports whether a name is that of a flag that kube-state-metrics has from klog. -v4 is -v=4.
 func isKlogFlag(name string) bool {
-	return regexp.MustCompile(`^(v\d*|vmodule|(also)?logtostderr|stderrthreshold|log[_-](dir|file|file[_-]max[_-]size|backtrace[_-]at)|` +
-		`skip[_-](log[_-])?headers|add[_-]dir[_-]header|one[_-]output)$`).MatchString(name)
+	return slices.Contains([]string{
+		"v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold", "log_dir", "log_file", "log_file_max_size",
+		"log_backtrace_at", "skip_headers", "skip_log_headers", "add_dir_header", "one_output",
+	}, strings.TrimRight(name, "0123456789"))
 }
 
 // estimateFlags returns the names of the flags that only the command estimate has.

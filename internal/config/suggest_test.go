@@ -25,7 +25,8 @@ func TestEditsAreCounted(t *testing.T) {
 func TestOnlySimilarNamesAreSuggested(t *testing.T) {
 	known := []string{"port", "pod", "host", "metric-allowlist", "metric-denylist"}
 	for name, want := range map[string]string{
-		"prot": "port", "pods": "pod", "prt": "port", "metrics-alowlist": "metric-allowlist", "metric-deny-list": "metric-denylist",
+		"prot": "port", "pods": "pod", "prt": "port",
+		"metrics-alowlist": "metric-allowlist", "metric-deny-list": "metric-denylist",
 		"frobnicate": "", "x": "", "": "", "most-of-it": "", "metric": "", strings.Repeat("port", 1000): "",
 	} {
 		if want != "" {

@@ -171,7 +171,8 @@ func defaultKinds() []resources.Kind {
 
 func checkKind(name string) error {
 	if known := allKinds(); !slices.Contains(known, name) {
-		return fmt.Errorf("unknown resource %q; known are %s%s", name, strings.Join(known, ", "), didYouMean(name, "", known))
+		hint := didYouMean(name, "", known)
+		return fmt.Errorf("unknown resource %q; known are %s%s", name, strings.Join(known, ", "), hint)
 	}
 	return nil
 }

@@ -72,7 +72,8 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 	page := landing{Description: "Metrics about the state of Kubernetes objects", Version: o.Version}
 	page.Links = []link{{"metrics", "Metrics", "of the Kubernetes objects that this process serves"}}
 	if o.TelemetryPort != 0 {
-		page.Links = append(page.Links, link{statusPath[1:], "Status", "what this process serves and holds, on port " + strconv.Itoa(o.TelemetryPort)})
+		meaning := "what this process serves and holds, on port " + strconv.Itoa(o.TelemetryPort)
+		page.Links = append(page.Links, link{strings.TrimPrefix(statusPath, "/"), "Status", meaning})
 	}
 	mux, err := newMux(scrapes, e, page, nil)
 	if err == nil && o.TelemetryPort != 0 {
