@@ -182,7 +182,7 @@ func TestRejectedConfigurationKeepsThePreviousOne(t *testing.T) {
 		f.want("/metrics", "ali", sesame, 200)
 		f.poll()
 		f.poll()
-		if n := strings.Count(f.log.String(), "rejected"); n != 1 {
+		if n := strings.Count(f.log.String(), "refused"); n != 1 {
 			t.Errorf("%q: refused %d times: %s", text, n, f.log.String())
 		}
 	}
