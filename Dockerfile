@@ -1,5 +1,5 @@
-# A static binary, with its time zones inside, in an image that holds nothing
-# else but CA certificates, for a user without a name.
+# A static binary, with its time zones inside, in an image that holds nothing else but CA certificates,
+# for a user without a name. "make image" builds the same without Docker.
 # The base is pinned to one build of it, for all architectures; the tag says which.
 
 FROM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
@@ -17,9 +17,14 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w \
       -o /statefleet ./cmd/statefleet
 
 FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="statefleet" \
       org.opencontainers.image.description="Kubernetes object state as Prometheus metrics, from a fleet of shards" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/statefleet/statefleet" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /statefleet /statefleet
 USER 65534:65534

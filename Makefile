@@ -6,7 +6,6 @@ VERSION  := $(VERSION)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
 DATE     ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
-IMAGE    ?= statefleet:$(VERSION)
 
 info    := github.com/prometheus/common/version
 ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -X $(info).Branch=$(BRANCH) \
@@ -15,7 +14,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .DEFAULT_GOAL := all
 .PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve \
   curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure attack mutants \
-  vuln image release help
+  vuln image push image-test release help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -28,9 +27,6 @@ build: ## Build bin/statefleet
 demo: build ## Run three shards on a simulated cluster; no cluster needed
 	@go build -o bin/benchmarks ./benchmarks
 	@bin/benchmarks demo
-
-image: ## Build the container image
-	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DATE=$(DATE) -t $(IMAGE) .
 
 generate: ## Write the files generated from kinds, flags and chart values
 	go test ./manifests -run Generated -update
@@ -218,6 +214,26 @@ bin/cyclonedx-gomod: sbom.mod
 
 # The same commit gives the same bytes on every machine, with the same versions of Go and gzip.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# The date and the branch of the binaries are those of the commit, so that the same commit gives the same bytes.
+image: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
+image: BRANCH = $(VERSION)
+image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout, archives and digests in dist/image/
+	@set -e; for arch in amd64 arm64; do \
+	  mkdir -p bin/image/$$arch; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' \
+	    -o bin/image/$$arch/statefleet ./cmd/statefleet; \
+	  GOPROXY=off bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
+	    -version $(VERSION) -output bin/image/$$arch/sbom.json bin/image/$$arch/statefleet; \
+	done
+	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
+	  --output=$(CURDIR)/dist/image amd64=$(CURDIR)/bin/image/amd64 arm64=$(CURDIR)/bin/image/arm64
+
+push: ## Push dist/image/ to REPOSITORY, such as registry.example.org/team/statefleet, with Docker's credentials
+	@go -C tools/image run . push $(CURDIR)/dist/image '$(REPOSITORY)'
+
+image-test: image ## Test the image, and run it with runc, which needs root on Linux
+	cd tools/image && go vet ./... && IMAGE=$(CURDIR)/dist/image go test -count=1 -v ./...
+
 release: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 release: BRANCH = $(VERSION)
 release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and checksums in dist/, reproducible

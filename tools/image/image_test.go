@@ -1,0 +1,286 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// inputs returns folders with made-up binaries and SBOMs.
+func inputs(t *testing.T) (all []input) {
+	t.Helper()
+	for _, arch := range []string{"amd64", "arm64"} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{binaryFile: "binary for " + arch, sbomFile: `{"arch": "` + arch + `"}`} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, input{arch, dir})
+	}
+	return all
+}
+
+// built builds an image from made-up binaries and returns its folder and what was printed.
+func built(t *testing.T, from []input) (dir, printed string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "image")
+	args := []string{"build", "--version=v1.2.3", "--revision=abc", "--created=1767225600", "--output=" + dir}
+	for _, in := range from {
+		args = append(args, in.arch+"="+in.dir)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), args, &out); err != nil {
+		t.Fatal(err)
+	}
+	return dir, out.String()
+}
+
+func TestSameInputGivesTheSameBytes(t *testing.T) {
+	from := inputs(t)
+	first, printed := built(t, from)
+	time.Sleep(1100 * time.Millisecond) // a time of the build that slips in has seconds at least
+	second, again := built(t, from)
+	if printed != again || strings.Count(printed, "sha256:") != 5 {
+		t.Errorf("printed %q, then %q", printed, again)
+	}
+	if a, b := contents(t, first), contents(t, second); !maps.Equal(a, b) || len(a) < 10 {
+		t.Errorf("%d files, then %d, which differ", len(a), len(b))
+	}
+}
+
+// contents returns the files of a folder.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[strings.TrimPrefix(path, dir)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// files returns the files of an image that are no folders, with their modes.
+func files(t *testing.T, image v1.Image) map[string]int64 {
+	t.Helper()
+	unpacked := mutate.Extract(image)
+	defer func() { _ = unpacked.Close() }()
+	all := map[string]int64{}
+	for r := tar.NewReader(unpacked); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeDir {
+			all["/"+h.Name] = h.Mode
+		}
+	}
+}
+
+// TestImageIsThatOfTheDockerfile: files, user, entry point, ports and labels.
+func TestImageIsThatOfTheDockerfile(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, _ := strings.Cut(string(text), "\nFROM scratch\n")
+	last = strings.ReplaceAll(last, "\\\n", " ")
+	all := func(pattern string) (found []string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(last, -1) {
+			found = append(found, m[1])
+		}
+		slices.Sort(found)
+		return found
+	}
+	o := options{version: "v1.2.3", revision: "abc", inputs: inputs(t)}
+	a, err := o.build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := a.images["arm64"]
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Config
+	var copied []string
+	for _, to := range all(`(?m)^COPY .* (\S+)$`) {
+		if strings.HasSuffix(to, "/") {
+			to += "ca-certificates.crt"
+		}
+		copied = append(copied, to)
+	}
+	if got := slices.Sorted(maps.Keys(files(t, image))); !slices.Equal(got, copied) || len(got) != 2 {
+		t.Errorf("files %q, those of the Dockerfile are %q", got, copied)
+	}
+	if want := all(`(?m)^USER (\S+)$`); !slices.Equal(want, []string{c.User}) {
+		t.Errorf("user %q, that of the Dockerfile is %q", c.User, want)
+	}
+	if want := all(`(?m)^ENTRYPOINT \["(\S+)"\]$`); !slices.Equal(want, c.Entrypoint) || len(c.Cmd) > 0 {
+		t.Errorf("entry point %q, that of the Dockerfile is %q", c.Entrypoint, want)
+	}
+	var ports []string
+	for _, p := range strings.Fields(strings.Join(all(`(?m)^EXPOSE (.+)$`), " ")) {
+		ports = append(ports, p+"/tcp")
+	}
+	if got := slices.Sorted(maps.Keys(c.ExposedPorts)); !slices.Equal(got, ports) {
+		t.Errorf("ports %q, those of the Dockerfile are %q", got, ports)
+	}
+	labels := map[string]string{}
+	for _, m := range regexp.MustCompile(`(org\.opencontainers\.image\.\w+)="([^"]*)"`).FindAllStringSubmatch(last, -1) {
+		labels[m[1]] = strings.NewReplacer("${VERSION}", "v1.2.3", "${REVISION}", "abc").Replace(m[2])
+	}
+	if !maps.Equal(labels, c.Labels) || len(labels) != 6 {
+		t.Errorf("labels %q, those of the Dockerfile are %q", c.Labels, labels)
+	}
+	if config.Architecture != "arm64" || config.OS != "linux" {
+		t.Errorf("platform %s/%s", config.OS, config.Architecture)
+	}
+	if mode := files(t, image)["/statefleet"]; mode != 0o755 {
+		t.Errorf("the binary has mode %o", mode)
+	}
+	if n := bytes.Count(rootCertificates(), []byte("BEGIN CERTIFICATE")); n < 100 {
+		t.Errorf("%d root certificates", n)
+	}
+}
+
+func TestPushedImageHasItsTagAndSBOMs(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	defer server.Close()
+	dir, _ := built(t, inputs(t))
+	repository := strings.TrimPrefix(server.URL, "http://") + "/team/statefleet"
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"push", dir, repository}, &out); err != nil {
+		t.Fatal(err)
+	}
+	tag, err := name.NewTag(repository + ":v1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 2 || manifest.Manifests[1].Platform.Architecture != "arm64" {
+		t.Fatalf("%v, %+v", err, manifest)
+	}
+	digest, err := index.Digest()
+	if err != nil || out.String() != tag.String()+"@"+digest.String()+"\n" {
+		t.Errorf("%v, printed %q", err, out.String())
+	}
+	for _, m := range manifest.Manifests {
+		referring, err := remote.Referrers(tag.Digest(m.Digest.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bills, err := referring.IndexManifest()
+		if err != nil || len(bills.Manifests) != 1 || bills.Manifests[0].ArtifactType != string(sbomType) {
+			t.Errorf("%s: %v, referred to by %+v", m.Platform, err, bills)
+		}
+	}
+}
+
+// A registry that refuses, at any request, gets no tag.
+func TestRefusedPushLeavesNoTag(t *testing.T) {
+	dir, _ := built(t, inputs(t))
+	accepts := func(writes int) (tags []string, err error) {
+		inner, n := registry.New(registry.Logger(log.New(io.Discard, "", 0))), 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodPatch {
+				if n++; n > writes {
+					http.Error(w, `{"errors": [{"code": "DENIED", "message": "not yours"}]}`, http.StatusForbidden)
+					return
+				}
+			}
+			inner.ServeHTTP(w, r)
+		}))
+		defer server.Close()
+		repository := strings.TrimPrefix(server.URL, "http://") + "/a"
+		err = run(t.Context(), []string{"push", dir, repository}, io.Discard)
+		repo, parseErr := name.NewRepository(repository)
+		if parseErr != nil {
+			t.Fatal(parseErr)
+		}
+		list, _ := remote.List(repo)
+		return slices.DeleteFunc(list, func(tag string) bool { return strings.HasPrefix(tag, "sha256") }), err
+	}
+	refusals := 0
+	for writes := range 100 {
+		tags, err := accepts(writes)
+		if err == nil {
+			if len(tags) != 1 {
+				t.Errorf("tags %q after a push", tags)
+			}
+			break
+		}
+		refusals++
+		if len(tags) != 0 || !strings.Contains(err.Error(), "not yours") || !strings.HasPrefix(err.Error(), "push of ") {
+			t.Errorf("after %d writes: tags %q, error %v", writes, tags, err)
+		}
+	}
+	if refusals < 10 || refusals > 90 {
+		t.Errorf("%d refusals", refusals)
+	}
+}
+
+func TestErrorsNameTheStep(t *testing.T) {
+	dir, _ := built(t, inputs(t))
+	unreachable := httptest.NewServer(nil)
+	unreachable.Close()
+	nowhere := strings.TrimPrefix(unreachable.URL, "http://") + "/a"
+	for _, c := range []struct {
+		args  []string
+		usage bool
+		want  string
+	}{
+		{nil, true, "want"},
+		{[]string{"build"}, true, "is required"},
+		{[]string{"build", "--nothing"}, true, "nothing"},
+		{[]string{"build", "--version=v1", "--revision=a", "--output=b"}, true, "no architecture"},
+		{[]string{"build", "--version=v1", "--revision=a", "--output=b", "s390x=c"}, true, `unknown architecture "s390x": want amd64 or arm64`},
+		{[]string{"build", "--version=v1", "--revision=a", "--output=b", "amd64"}, true, "want ARCH=DIR"},
+		{[]string{"build", "--version=v1", "--revision=a", "--output=b", "amd64=" + t.TempDir()}, false, "image for amd64"},
+		{[]string{"push", dir, ""}, true, "REPOSITORY"},
+		{[]string{"push", dir, "a:b:c"}, true, "REPOSITORY"},
+		{[]string{"push", t.TempDir(), "a/b"}, false, "build it first"},
+		{[]string{"push", dir, nowhere}, false, "push of the image to " + nowhere},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		err := run(ctx, c.args, io.Discard)
+		cancel()
+		_, usage := errors.AsType[usageError](err)
+		if err == nil || usage != c.usage || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: usage %t, %v; want %q", c.args, usage, err, c.want)
+		}
+	}
+}
