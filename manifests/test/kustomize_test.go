@@ -10,6 +10,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -133,4 +135,13 @@ func checkSubjects(all objects) error {
 		}
 	}
 	return nil
+}
+
+func accessor(t *testing.T, object runtime.Object) metav1.Object {
+	t.Helper()
+	o, err := meta.Accessor(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -33,7 +32,7 @@ func TestNamespaceOfTheUserHoldsForAllObjects(t *testing.T) {
 				t.Errorf("%s in %s: %v", name, namespace, err)
 			}
 			for _, object := range all {
-				if in := namespaceOf(t, object); in != namespace && in != "" && !isOfNamespacedObjects(object) {
+				if in := accessor(t, object).GetNamespace(); in != namespace && in != "" && !isOfNamespacedObjects(object) {
 					t.Errorf("%s in %s: %s is in %s", name, namespace, object.GetObjectKind().GroupVersionKind().Kind, in)
 				}
 				if n, ok := object.(*corev1.Namespace); ok && (!strings.HasPrefix(name, "own-namespace") || n.Name != namespace) {
@@ -47,15 +46,6 @@ func TestNamespaceOfTheUserHoldsForAllObjects(t *testing.T) {
 // above is a kustomization that adds a component to the one of withComponents.
 func above(component string) layer {
 	return layer{"above", "resources: [../fleet]\ncomponents: [github.com/statefleet/statefleet/manifests/components/" + component + "?ref=v0.1.0]\n"}
-}
-
-func namespaceOf(t *testing.T, object runtime.Object) string {
-	t.Helper()
-	o, err := meta.Accessor(object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o.GetNamespace()
 }
 
 // isOfNamespacedObjects tells whether an object grants to read the namespace default, as the component namespaced does.

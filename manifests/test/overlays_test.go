@@ -73,12 +73,6 @@ func TestSecretsCanBeLeftOut(t *testing.T) {
 	}
 }
 
-func TestSingleHasOneReplica(t *testing.T) {
-	if set := find[*appsv1.StatefulSet](t, build(t, "overlays/single"), "statefleet"); *set.Spec.Replicas != 1 {
-		t.Errorf("%d replicas", *set.Spec.Replicas)
-	}
-}
-
 // TestEveryFleetMayFollowItsPods: the status page shows them, and standby depends on them.
 func TestEveryFleetMayFollowItsPods(t *testing.T) {
 	all := everyKustomization(t)
@@ -92,29 +86,20 @@ func TestEveryFleetMayFollowItsPods(t *testing.T) {
 	}
 }
 
-// TestDaemonSetAndStatefulSetShareOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither
-// selects the other's pods.
-func TestDaemonSetAndStatefulSetShareOut(t *testing.T) {
-	all := build(t, "overlays/daemonset")
-	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
-	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
-	if args := nodes.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--resources=pods") || !slices.Contains(args, "--node=$(NODE_NAME)") {
-		t.Errorf("arguments of the DaemonSet: %q", args)
+// TestOverlaysAreTheirComponents: each overlay has what the component of its name promises.
+func TestOverlaysAreTheirComponents(t *testing.T) {
+	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
+	if err != nil || len(overlays) == 0 {
+		t.Fatal("no overlays:", err)
 	}
-	if args := rest.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--track-unscheduled-pods") {
-		t.Errorf("arguments of the StatefulSet: %q", args)
+	for _, file := range overlays {
+		name := filepath.Base(filepath.Dir(file))
+		if err := holds(t, name, build(t, "overlays/"+name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	if *rest.Spec.Replicas != 1 {
-		t.Errorf("%d replicas, so DaemonSet and StatefulSet disagree on the number of shards", *rest.Spec.Replicas)
-	}
-	if image, want := nodes.Spec.Template.Spec.Containers[0].Image, rest.Spec.Template.Spec.Containers[0].Image; image != want {
-		t.Errorf("the DaemonSet runs %s, the StatefulSet %s", image, want)
-	}
-	if selects(nodes.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) || selects(rest.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) {
-		t.Error("one selects the other's pods")
-	}
-	if !selects(nodes.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) || !selects(rest.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) {
-		t.Error("one does not select its own pods")
+	if err := holds(t, "prometheus-operator", build(t, "prometheus-operator")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -29,6 +29,13 @@ func TestProgramTakesTheArguments(t *testing.T) {
 	for folder, all := range everyKustomization(t) {
 		podSpecs(cases, folder, all)
 	}
+	for _, pair := range pairs(t) {
+		all, err := kustomize(t, withComponents("", pair[:]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		podSpecs(cases, strings.Join(pair[:], " and "), all)
+	}
 	for name, given := range valuesFiles(t) {
 		text, err := render(t, given)
 		if err != nil {
