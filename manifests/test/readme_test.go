@@ -73,6 +73,18 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 	}
 }
 
+// TestReadmeNamesTheSupportedVersions: the oldest version of Kubernetes is the one that the chart installs on.
+func TestReadmeNamesTheSupportedVersions(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldest := strings.TrimSuffix(strings.TrimPrefix(load(t).Metadata.KubeVersion, ">="), ".0-0")
+	if want := "**Kubernetes** " + oldest + " and later"; !strings.Contains(string(text), want) {
+		t.Errorf("the README does not say %q", want)
+	}
+}
+
 // TestDocumentedKustomizationsBuild: those in all documents, and in the comments of the manifests, with a version that is pinned.
 func TestDocumentedKustomizationsBuild(t *testing.T) {
 	built := 0
