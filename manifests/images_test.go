@@ -9,17 +9,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestKustomizationsNameTheReleasedImage: all of them the version of the chart, and none a tag that moves.
+// TestKustomizationsNameTheReleasedImage: all of them, and the label of the base, the version of the chart, and none a tag that
+// moves.
 func TestKustomizationsNameTheReleasedImage(t *testing.T) {
 	var chart struct{ AppVersion string }
 	parse(t, "chart/Chart.yaml", &chart)
-	named := 0
+	named, labelled := 0, 0
 	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.Name() != "kustomization.yaml" {
 			return err
 		}
 		var k struct {
 			Images []struct{ Name, NewTag string }
+			Labels []struct{ Pairs map[string]string }
 		}
 		parse(t, path, &k)
 		for _, image := range k.Images {
@@ -28,13 +30,19 @@ func TestKustomizationsNameTheReleasedImage(t *testing.T) {
 				t.Errorf("%s: image %s has the tag %q, want %s", path, image.Name, image.NewTag, want)
 			}
 		}
+		for _, label := range k.Labels {
+			labelled++
+			if got := label.Pairs["app.kubernetes.io/version"]; got != chart.AppVersion {
+				t.Errorf("%s: the label app.kubernetes.io/version is %q, want %s", path, got, chart.AppVersion)
+			}
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if named < 2 {
-		t.Errorf("%d images in kustomizations, want those of the base and of the DaemonSet", named)
+	if named < 2 || labelled < 1 {
+		t.Errorf("%d images in kustomizations, want those of the base and of the DaemonSet; %d labels, want that of the base", named, labelled)
 	}
 }
 

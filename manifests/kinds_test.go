@@ -32,6 +32,8 @@ metadata:
   name: statefleet-objects
   labels:
     app.kubernetes.io/name: statefleet
+    app.kubernetes.io/component: metrics
+    app.kubernetes.io/part-of: statefleet
 rules:
 `), rules...)
 }
@@ -60,8 +62,8 @@ func TestKindsAreGenerated(t *testing.T) {
 		"components/all-kinds/resources.yaml":         resourcesPatch(resources.All()),
 		"components/without-secrets/clusterrole.yaml": clusterRole(withoutSecrets),
 		"components/without-secrets/resources.yaml":   resourcesPatch(withoutSecrets),
-		"overlays/namespaced/default/role.yaml":       objectsRole(namespaced),
-		"overlays/namespaced/resources.yaml":          resourcesPatch(namespaced),
+		"components/namespaced/default/role.yaml":     objectsRole(namespaced),
+		"components/namespaced/resources.yaml":        resourcesPatch(namespaced),
 	} {
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {

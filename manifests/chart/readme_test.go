@@ -94,7 +94,10 @@ PodDisruptionBudget, and on demand a PodMonitor or ServiceMonitor, a NetworkPoli
 
 **Coming from the kube-state-metrics chart:** keep your values and set ` + "`image`" + `. What has the same name means the same. What cannot be honoured
 ends the rendering with a message that says what to do. Different defaults: three replicas, a PodDisruptionBudget, a startup probe, a PodMonitor
-instead of a ServiceMonitor, requests and limits, and ` + "`selfMonitor.enabled`" + `.
+instead of a ServiceMonitor, requests and limits, and ` + "`selfMonitor.enabled`" + `: with ` + "`false`" + `, which values made for that chart often
+have, Prometheus does not get statefleet's own metrics, and the alerts have no data.
+
+[docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and how to roll back.
 
 With ` + "`rbac.useClusterRole=false`" + ` and ` + "`namespaces`" + ` nothing outside of these namespaces can be read. Cluster-scoped kinds such as nodes
 are left out then.
@@ -121,6 +124,9 @@ func TestReadmeIsGenerated(t *testing.T) {
 		text, err := json.Marshal(given)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !strings.HasSuffix(v.text, ".") {
+			t.Errorf("values.yaml: the comment of %s goes on in another line, which the README does not show", v.path)
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", v.path, text, strings.ReplaceAll(v.text, "|", `\|`))
 	}

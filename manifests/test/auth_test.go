@@ -1,7 +1,6 @@
 package test
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,15 +58,7 @@ func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
 // TestNoManifestWritesButTheTopology: whatever is installed, nothing can be written but the fleet's own ConfigMap. Reviews are
 // "created" without being stored.
 func TestNoManifestWritesButTheTopology(t *testing.T) {
-	all := map[string]objects{"base": build(t, "base")}
-	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, overlay := range overlays {
-		name := "overlays/" + filepath.Base(filepath.Dir(overlay))
-		all[name] = build(t, name)
-	}
+	all := everyKustomization(t)
 	for name, given := range valuesFiles(t) {
 		text, err := render(t, given)
 		if err != nil {

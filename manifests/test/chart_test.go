@@ -68,7 +68,8 @@ func load(t *testing.T) *chart.Chart {
 	return loaded
 }
 
-func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
+// renderFiles are all rendered files of a chart by their names.
+func renderFiles(c *chart.Chart, given map[string]any) (map[string]string, error) {
 	if err := dependencies.ProcessDependencies(c, given); err != nil {
 		return nil, err
 	}
@@ -77,7 +78,25 @@ func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Render(c, all)
+	return engine.Render(c, all)
+}
+
+// notes is what Helm says after it has installed the chart with these values.
+func notes(t *testing.T, given string) string {
+	t.Helper()
+	var v map[string]any
+	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	files, err := renderFiles(load(t), v)
+	if err != nil {
+		t.Fatalf("%s: %v", given, err)
+	}
+	return files["statefleet/templates/NOTES.txt"]
+}
+
+func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
+	files, err := renderFiles(c, given)
 	if err != nil {
 		return nil, err
 	}
@@ -146,43 +165,45 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 	for given, want := range map[string]string{
 		`{autosharding: {enabled: false}, replicas: 2}`:                               "autosharding.enabled=false",
 		`{autosharding: {enabled: false}, autoscaling: {enabled: true}, replicas: 1}`: "autosharding.enabled=false",
+		`{standby: {enabled: true}, replicas: 1}`:                                     "standby.enabled=true needs 2 replicas or more, and replicas is 1",
+		`{standby: {enabled: true}, autoscaling: {enabled: true, minReplicas: 1}}`:    "autoscaling.minReplicas is 1",
 		`{metricAllowlist: [a], metricDenylist: [b]}`:                                 "metricAllowlist and metricDenylist",
 		`{rbac: {useClusterRole: false}}`:                                             "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: " , "}`:                          "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: a, collectors: [nodes]}`:         "nodes is cluster-scoped",
-		`{collectors: [pod]}`:                                                         `"pod" is no kind`,
-		`{collectors: [pods], collectorsExclude: [pods]}`:                             "nothing is left",
-		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                "not an image of statefleet",
-		`{service: {type: NodePort}}`:                                                 "service.type=NodePort",
-		`{networkPolicy: {flavor: cilium}}`:                                           "networkPolicy.flavor=cilium",
-		`{networkPolicy: {enabled: true}}`:                                            "needs networkPolicy.ingress",
-		`{networkPolicy: {restrictEgress: true, apiServer: {ports: []}}}`:             "needs networkPolicy.apiServer.ports",
-		`{releaseNamespace: true}`:                                                    "put statefleet into namespaces",
-		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}]}}`:                     "rbac.clusterRoleSelectors is not supported",
-		`{prometheus: {scrapeconfig: {enabled: true}}}`:                               "prometheus.scrapeconfig.enabled=true is not supported",
-		`{prometheus: {monitor: {enabled: true, http: {bearerTokenFile: /token}}}}`:   "a PodMonitor has no bearerTokenFile",
-		`{readinessProbe: {httpGet: {scheme: ftp}}}`:                                  "scheme",
-		`{env: {GOGC: "50"}}`:                                                         "env",
-		`{kubeRBACProxy: {enabled: true}}`:                                            "kubeRBACProxy.enabled=true is not supported",
-		`{authFilter: {enabled: true, readers: [prometheus]}}`:                        "readers",
-		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:       "a PodMonitor needs the token",
-		`{kubeconfig: {enabled: true}}`:                                               "kubeconfig.enabled=true is not supported",
-		`{verticalPodAutoscaler: {enabled: true}}`:                                    "verticalPodAutoscaler.enabled=true is not supported",
-		`{podDisruptionBudget: {enabled: true}}`:                                      "write podDisruptionBudget: {maxUnavailable: 1}",
-		`{podDisruptionBudget: {enabled: false}}`:                                     "podDisruptionBudget: null for none",
-		`{podSecurityPolicy: {enabled: true}}`:                                        "podSecurityPolicy.enabled=true is not supported",
-		`{prometheus: {monitor: {enabled: true, targetLabels: [a]}}}`:                 "prometheus.monitor.targetLabels",
-		`{replicas: three}`:                                                           "replicas",
-		`{replica: 3}`:                                                                "additional properties 'replica' not allowed",
-		`{prometheus: {monitor: {enable: true}}}`:                                     "additional properties 'enable' not allowed",
-		`{metricLabelsAllowList: ["pods=[*]"]}`:                                       "additional properties 'metricLabelsAllowList' not allowed",
-		`{metricLabelsAllowlist: "pods=[*]"}`:                                         "metricLabelsAllowlist",
-		`{resources: {request: {cpu: 1}}}`:                                            "additional properties 'request' not allowed",
-		`{readinessProbe: {periodSecond: 1}}`:                                         "additional properties 'periodSecond' not allowed",
-		`{networkPolicy: true}`:                                                       "networkPolicy",
-		`{updateStrategy: {type: Recreate}}`:                                          "updateStrategy",
-		`{prometheus: {monitor: {kind: Probe}}}`:                                      "kind",
-		`{service: {port: 70000}}`:                                                    "port",
+		`{collectors: [pod]}`:                                                       `"pod" is no kind`,
+		`{collectors: [pods], collectorsExclude: [pods]}`:                           "nothing is left",
+		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:              "not an image of statefleet",
+		`{service: {type: NodePort}}`:                                               "service.type=NodePort",
+		`{networkPolicy: {flavor: cilium}}`:                                         "networkPolicy.flavor=cilium",
+		`{networkPolicy: {enabled: true}}`:                                          "needs networkPolicy.ingress",
+		`{networkPolicy: {restrictEgress: true, apiServer: {ports: []}}}`:           "needs networkPolicy.apiServer.ports",
+		`{releaseNamespace: true}`:                                                  "put statefleet into namespaces",
+		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}]}}`:                   "rbac.clusterRoleSelectors is not supported",
+		`{prometheus: {scrapeconfig: {enabled: true}}}`:                             "prometheus.scrapeconfig.enabled=true is not supported",
+		`{prometheus: {monitor: {enabled: true, http: {bearerTokenFile: /token}}}}`: "a PodMonitor has no bearerTokenFile",
+		`{readinessProbe: {httpGet: {scheme: ftp}}}`:                                "scheme",
+		`{env: {GOGC: "50"}}`:                                                       "env",
+		`{kubeRBACProxy: {enabled: true}}`:                                          "kubeRBACProxy.enabled=true is not supported",
+		`{authFilter: {enabled: true, readers: [prometheus]}}`:                      "readers",
+		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:     "a PodMonitor needs the token",
+		`{kubeconfig: {enabled: true}}`:                                             "kubeconfig.enabled=true is not supported",
+		`{verticalPodAutoscaler: {enabled: true}}`:                                  "verticalPodAutoscaler.enabled=true is not supported",
+		`{podDisruptionBudget: {enabled: true}}`:                                    "write podDisruptionBudget: {maxUnavailable: 1}",
+		`{podDisruptionBudget: {enabled: false}}`:                                   "podDisruptionBudget: null for none",
+		`{podSecurityPolicy: {enabled: true}}`:                                      "podSecurityPolicy.enabled=true is not supported",
+		`{prometheus: {monitor: {enabled: true, targetLabels: [a]}}}`:               "prometheus.monitor.targetLabels",
+		`{replicas: three}`:                                                         "replicas",
+		`{replica: 3}`:                                                              "additional properties 'replica' not allowed",
+		`{prometheus: {monitor: {enable: true}}}`:                                   "additional properties 'enable' not allowed",
+		`{metricLabelsAllowList: ["pods=[*]"]}`:                                     "additional properties 'metricLabelsAllowList' not allowed",
+		`{metricLabelsAllowlist: "pods=[*]"}`:                                       "metricLabelsAllowlist",
+		`{resources: {request: {cpu: 1}}}`:                                          "additional properties 'request' not allowed",
+		`{readinessProbe: {periodSecond: 1}}`:                                       "additional properties 'periodSecond' not allowed",
+		`{networkPolicy: true}`:                                                     "networkPolicy",
+		`{updateStrategy: {type: Recreate}}`:                                        "updateStrategy",
+		`{prometheus: {monitor: {kind: Probe}}}`:                                    "kind",
+		`{service: {port: 70000}}`:                                                  "port",
 	} {
 		var v map[string]any
 		if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {

@@ -8,12 +8,14 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// TestNetworkPolicyAdmitsWhoItNames: no other client may connect, and pods reach the API server and DNS only.
+// TestNetworkPolicyAdmitsWhoItNames: with the example of the chart, no client but those in the namespace monitoring may connect,
+// and pods reach the API server and DNS only.
 func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
-	policy := find[*networkingv1.NetworkPolicy](t, rendered(t, `{networkPolicy: {
-		enabled: true, restrictEgress: true,
-		ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}],
-	}}`), "statefleet")
+	text, err := render(t, values(t, "../chart/tests/values/network-policy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := find[*networkingv1.NetworkPolicy](t, decode(t, text), "statefleet")
 	if in := policy.Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || in[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
 		t.Errorf("it admits %+v", in)
 	}

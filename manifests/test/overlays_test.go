@@ -8,43 +8,30 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// build does what "kubectl kustomize manifests/FOLDER" does.
-func build(t *testing.T, folder string) objects {
+// everyKustomization builds all folders that can be applied as they are, by their paths below manifests.
+func everyKustomization(t *testing.T) map[string]objects {
 	t.Helper()
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("..", folder))
-	if err != nil {
-		t.Fatal(err)
+	all := map[string]objects{}
+	for _, pattern := range []string{"*/kustomization.yaml", "overlays/*/kustomization.yaml", "test/testdata/*/kustomization.yaml"} {
+		files, err := filepath.Glob(filepath.Join("..", pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			folder := strings.TrimPrefix(filepath.Dir(file), "../")
+			all[folder] = build(t, folder)
+		}
 	}
-	text, err := built.AsYaml()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := decode(t, text)
-	checkNames(t, all)
 	return all
 }
 
-func TestKustomizationsBuild(t *testing.T) {
-	for _, folder := range []string{"base", "prometheus-operator"} {
-		build(t, folder)
-	}
-	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
-	if err != nil || len(overlays) == 0 {
-		t.Fatal("no overlays:", err)
-	}
-	for _, overlay := range overlays {
-		build(t, filepath.Join("overlays", filepath.Base(filepath.Dir(overlay))))
-	}
-	components, err := filepath.Glob("../components/*/kustomization.yaml")
-	if err != nil || len(components) == 0 {
-		t.Fatal("no components:", err)
-	}
-	for _, component := range components {
-		build(t, withComponent(filepath.Base(filepath.Dir(component))))
+func TestBindingsNameAccountsThatAreThere(t *testing.T) {
+	for name, all := range everyKustomization(t) {
+		if err := checkSubjects(all); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -86,47 +73,33 @@ func TestSecretsCanBeLeftOut(t *testing.T) {
 	}
 }
 
-func TestSingleHasOneReplica(t *testing.T) {
-	if set := find[*appsv1.StatefulSet](t, build(t, "overlays/single"), "statefleet"); *set.Spec.Replicas != 1 {
-		t.Errorf("%d replicas", *set.Spec.Replicas)
+// TestEveryFleetMayFollowItsPods: the status page shows them, and standby depends on them.
+func TestEveryFleetMayFollowItsPods(t *testing.T) {
+	all := everyKustomization(t)
+	all["chart"] = rendered(t, "{}")
+	for name, objects := range all {
+		rules := find[*rbacv1.Role](t, objects, "statefleet").Rules
+		at := slices.IndexFunc(rules, func(r rbacv1.PolicyRule) bool { return slices.Equal(r.Resources, []string{"pods"}) })
+		if at < 0 || !slices.Equal(rules[at].Verbs, []string{"get", "list", "watch"}) {
+			t.Errorf("%s: rules %v", name, rules)
+		}
 	}
 }
 
-func TestStandbyMayFollowItsPods(t *testing.T) {
-	all := build(t, "overlays/standby")
-	if args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--shard.standby") {
-		t.Errorf("arguments %q", args)
+// TestOverlaysAreTheirComponents: each overlay has what the component of its name promises.
+func TestOverlaysAreTheirComponents(t *testing.T) {
+	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
+	if err != nil || len(overlays) == 0 {
+		t.Fatal("no overlays:", err)
 	}
-	rules := find[*rbacv1.Role](t, all, "statefleet").Rules
-	at := slices.IndexFunc(rules, func(r rbacv1.PolicyRule) bool { return slices.Equal(r.Resources, []string{"pods"}) })
-	if at < 0 || !slices.Equal(rules[at].Verbs, []string{"get", "list", "watch"}) {
-		t.Errorf("rules %v", rules)
+	for _, file := range overlays {
+		name := filepath.Base(filepath.Dir(file))
+		if err := holds(t, name, build(t, "overlays/"+name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-}
-
-// TestDaemonSetAndStatefulSetShareOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither
-// selects the other's pods.
-func TestDaemonSetAndStatefulSetShareOut(t *testing.T) {
-	all := build(t, "overlays/daemonset")
-	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
-	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
-	if args := nodes.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--resources=pods") || !slices.Contains(args, "--node=$(NODE_NAME)") {
-		t.Errorf("arguments of the DaemonSet: %q", args)
-	}
-	if args := rest.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--track-unscheduled-pods") {
-		t.Errorf("arguments of the StatefulSet: %q", args)
-	}
-	if *rest.Spec.Replicas != 1 {
-		t.Errorf("%d replicas, so DaemonSet and StatefulSet disagree on the number of shards", *rest.Spec.Replicas)
-	}
-	if image, want := nodes.Spec.Template.Spec.Containers[0].Image, rest.Spec.Template.Spec.Containers[0].Image; image != want {
-		t.Errorf("the DaemonSet runs %s, the StatefulSet %s", image, want)
-	}
-	if selects(nodes.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) || selects(rest.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) {
-		t.Error("one selects the other's pods")
-	}
-	if !selects(nodes.Spec.Selector.MatchLabels, nodes.Spec.Template.Labels) || !selects(rest.Spec.Selector.MatchLabels, rest.Spec.Template.Labels) {
-		t.Error("one does not select its own pods")
+	if err := holds(t, "prometheus-operator", build(t, "prometheus-operator")); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -231,16 +204,15 @@ func listed(rules []rbacv1.PolicyRule) []string {
 	return names
 }
 
-// exposed are the values of --resources, sorted.
-func exposed(args []string) []string {
+// exposed are the values of --resources, which add up, sorted.
+func exposed(args []string) (names []string) {
 	for _, arg := range args {
 		if list, ok := strings.CutPrefix(arg, "--resources="); ok {
-			names := strings.Split(list, ",")
-			slices.Sort(names)
-			return names
+			names = append(names, strings.Split(list, ",")...)
 		}
 	}
-	return nil
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // TestExposedIsGranted: whatever the values are, the roles of the chart allow the kinds that its arguments name.

@@ -26,9 +26,15 @@ func TestProgramTakesTheArguments(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cases := map[string]corev1.PodSpec{}
-	for _, folder := range []string{"base", "overlays/single", "overlays/daemonset", "overlays/namespaced", "overlays/auth-filter", "overlays/standby",
-		withComponent("without-secrets"), withComponent("all-kinds")} {
-		podSpecs(cases, folder, build(t, folder))
+	for folder, all := range everyKustomization(t) {
+		podSpecs(cases, folder, all)
+	}
+	for _, pair := range pairs(t) {
+		all, err := kustomize(t, withComponents("", pair[:]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		podSpecs(cases, strings.Join(pair[:], " and "), all)
 	}
 	for name, given := range valuesFiles(t) {
 		text, err := render(t, given)

@@ -43,7 +43,11 @@ func newSite(t *testing.T) *site {
 	s.cluster.StartControllers(t, "statefulset-controller", "daemonset-controller") // not before: they would write statuses, too
 	// What the files name, and something in the namespaces that are chosen or left out by some of them.
 	for _, name := range []string{namespace, "monitoring", "observability", "team-a", "team-b", "a", "b", "kube-node-lease"} {
-		_, err := s.cluster.Client().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		object := ownNamespace(name)
+		if name != namespace {
+			object.Labels = nil
+		}
+		_, err := s.cluster.Client().CoreV1().Namespaces().Create(t.Context(), object, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/test/controlplane"
@@ -58,6 +60,9 @@ func newWorld(t *testing.T) *world {
 	}
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 	w := &world{cluster: cluster}
+	if _, err := cluster.Client().CoreV1().Namespaces().Create(t.Context(), ownNamespace(namespace), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	w.apply(t, manifest.Base)
 	if err := seed.All(t.Context(), cluster.Config(), seededPods); err != nil {
 		t.Fatal(err)
@@ -65,6 +70,11 @@ func newWorld(t *testing.T) *world {
 	w.token = cluster.Token(t, namespace, account)
 	w.kubeconfig = cluster.Kubeconfig(t, w.token)
 	return w
+}
+
+// ownNamespace is a namespace that admits what the manifests promise that pods are: as restricted as Pod Security can ask for.
+func ownNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 }
 
 // one starts an unsharded replica; the flags come after those that all replicas have.

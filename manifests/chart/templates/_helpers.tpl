@@ -37,6 +37,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- $_ := set $labels "app.kubernetes.io/component" "metrics" -}}
+{{- $_ := set $labels "app.kubernetes.io/part-of" "statefleet" -}}
 {{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion -}}
 {{- $release := ternary (dict "release" .Release.Name) (dict) .Values.releaseLabel -}}
 {{- merge $labels $release | toYaml }}

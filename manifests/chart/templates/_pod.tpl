@@ -98,11 +98,11 @@ livenessProbe:
 {{- end }}
 {{- if kindIs "map" .Values.readinessProbe }}
 readinessProbe:
-  {{- include "statefleet.probe" (list "/readyz" .Values.readinessProbe) | nindent 2 }}
+  {{- include "statefleet.probe" (list "/readyz" (include "statefleet.readiness" . | fromYaml)) | nindent 2 }}
 {{- end }}
-{{- with .Values.resources }}
+{{- with include "statefleet.resources" . }}
 resources:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 {{- with .Values.containerSecurityContext }}
 securityContext:
@@ -119,6 +119,26 @@ volumeMounts:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Requests and limits. With standby a replica holds two shards, so the defaults are twice as much; what is set is kept. */}}
+{{- define "statefleet.resources" -}}
+{{- $default := "{requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}" | fromYaml -}}
+{{- if and .Values.standby.enabled (deepEqual .Values.resources $default) -}}
+{{- "{requests: {cpu: 50m, memory: 256Mi}, limits: {memory: 1Gi}}" | fromYaml | toYaml }}
+{{- else if .Values.resources -}}
+{{- toYaml .Values.resources }}
+{{- end }}
+{{- end }}
+
+{{/* Fields of the readiness probe. With standby it decides how soon a replica that is back serves, so the default is shorter. */}}
+{{- define "statefleet.readiness" -}}
+{{- $default := "{periodSeconds: 5, timeoutSeconds: 5}" | fromYaml -}}
+{{- $given := .Values.readinessProbe -}}
+{{- if and .Values.standby.enabled (eq (toJson $given) (toJson $default)) -}}
+{{- $given = set (deepCopy $given) "periodSeconds" 2 -}}
+{{- end -}}
+{{- toYaml $given }}
 {{- end }}
 
 {{/* A probe of the page's port: the argument is its path, and fields of the probe, which win. */}}

@@ -1,0 +1,149 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+// stand-ins for programs that need a network or a cluster: they write down how they are called.
+func standIns(t *testing.T, root string) (path, log string) {
+	t.Helper()
+	path, log = t.TempDir(), filepath.Join(t.TempDir(), "log")
+	note := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n", log)
+	for name, script := range map[string]string{
+		"docker": note, "kubectl": note,
+		"git": note + fmt.Sprintf("test \"$1\" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }\n", root),
+	} {
+		if err := os.WriteFile(filepath.Join(path, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path, log
+}
+
+// TestReadmeInstallsTheImageThatItBuilds runs the first commands of the README as they are written: one image is built, pushed
+// and installed, in a namespace that was made before.
+func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindStringSubmatch(string(text))
+	path, log := standIns(t, root)
+	shell := exec.CommandContext(t.Context(), "sh", "-euc", block[1])
+	shell.Dir = t.TempDir()
+	shell.Env = append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"))
+	if out, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := strings.Split(strings.TrimSpace(string(said)), "\n")
+	calls = slices.DeleteFunc(calls, func(c string) bool { return strings.HasPrefix(c, "git ") && !strings.HasPrefix(c, "git clone") })
+
+	all, err := buildFolder(t, shell.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	image := set.Spec.Template.Spec.Containers[0].Image
+	want := []string{"git clone https://github.com/statefleet/statefleet", "docker build .* -t " + image + " \\.", "docker push " + image,
+		"kubectl create namespace " + set.Namespace, "kubectl apply -k \\.", "kubectl -n " + set.Namespace + " rollout status statefulset " + set.Name}
+	if len(calls) != len(want) {
+		t.Fatalf("the commands are\n%s", strings.Join(calls, "\n"))
+	}
+	for i, pattern := range want {
+		if !regexp.MustCompile("^" + pattern + "$").MatchString(calls[i]) {
+			t.Errorf("command %q, want %s", calls[i], pattern)
+		}
+	}
+}
+
+// TestReadmeNamesTheSupportedVersions: the oldest version of Kubernetes is the one that the chart installs on.
+func TestReadmeNamesTheSupportedVersions(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldest := strings.TrimSuffix(strings.TrimPrefix(load(t).Metadata.KubeVersion, ">="), ".0-0")
+	if want := "**Kubernetes** " + oldest + " and later"; !strings.Contains(string(text), want) {
+		t.Errorf("the README does not say %q", want)
+	}
+}
+
+// TestDocumentedKustomizationsBuild: those in all documents, and in the comments of the manifests, with a version that is pinned.
+func TestDocumentedKustomizationsBuild(t *testing.T) {
+	built := 0
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../*.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
+				layers := []layer{{"fleet", "resources: [github.com/statefleet/statefleet/manifests/base?ref=v0.1.0]\n"}}
+				switch yaml := block[1]; {
+				case strings.Contains(yaml, "resources: [fleet]"): // on top of another one
+					layers = append(layers, layer{".", yaml})
+				case strings.Contains(yaml, "statefleet/manifests/"):
+					layers = []layer{{"fleet", yaml}}
+				default:
+					continue
+				}
+				built++
+				if _, err := kustomize(t, layers...); err != nil {
+					t.Errorf("%s: %v\n%s", file, err, block[1])
+				}
+			}
+		}
+	}
+	if built < 5 {
+		t.Errorf("%d kustomizations in documents", built)
+	}
+}
+
+// TestRemoteReferencesArePinned: a reference without ?ref= is another version tomorrow.
+func TestRemoteReferencesArePinned(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, d.Name()) {
+			if err == nil {
+				err = filepath.SkipDir
+			}
+			return err
+		}
+		if d.IsDir() || !slices.Contains([]string{".md", ".yaml"}, filepath.Ext(path)) {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			references := strings.Count(line, "github.com/statefleet/statefleet/manifests/")
+			found += references
+			if references != len(remote.FindAllString(line, -1)) {
+				t.Errorf("%s: not pinned: %s", path, strings.TrimSpace(line))
+			}
+		}
+		return err
+	})
+	if err != nil || found < 5 {
+		t.Errorf("%d references: %v", found, err)
+	}
+}
