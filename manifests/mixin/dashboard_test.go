@@ -265,6 +265,11 @@ func TestDashboardQueriesAreGenerated(t *testing.T) {
 	writeOrCompare(t, "tests/dashboard.rules", b.Bytes())
 }
 
+// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has a copy.
+func TestDashboardOfTheChartIsGenerated(t *testing.T) {
+	writeOrCompare(t, "../chart/files/dashboard.json", read(t, "dashboard.json"))
+}
+
 // writeOrCompare writes a file that is generated from dashboard.json, or checks that it is as generated.
 func writeOrCompare(t *testing.T, file string, want []byte) {
 	t.Helper()
