@@ -128,6 +128,85 @@ func TestEveryAlertTellsWhatToDo(t *testing.T) {
 	}
 }
 
+// runbookSections returns the sections of the manual that describe alerts, by alert.
+func runbookSections(t *testing.T) map[string]string {
+	t.Helper()
+	_, alerts, _ := strings.Cut(string(read(t, "../../docs/operations.md")), "\n## Alerts\n")
+	sections := map[string]string{}
+	for _, section := range strings.Split(alerts, "\n### ")[1:] {
+		name, text, _ := strings.Cut(section, "\n")
+		sections[name] = strings.TrimSpace(text)
+	}
+	if len(sections) < 20 {
+		t.Fatalf("docs/operations.md describes %d alerts", len(sections))
+	}
+	return sections
+}
+
+// TestRunbooksBeginWithWhatIsLost: whoever is woken by an alert first learns what is lost and what is not.
+func TestRunbooksBeginWithWhatIsLost(t *testing.T) {
+	form := regexp.MustCompile(`^\*\*Lost:\*\* .+[.] \*\*Not lost:\*\* .+[.]$`)
+	for alert, text := range runbookSections(t) {
+		first, _, _ := strings.Cut(text, "\n\n")
+		if first = strings.ReplaceAll(first, "\n", " "); !form.MatchString(first) {
+			t.Errorf("docs/operations.md: %s begins with %q, want \"**Lost:** ... **Not lost:** ...\"", alert, first)
+		}
+	}
+}
+
+// TestRunbooksHaveCommandsToCopy: commands that work as they are written, with the installation by default. The image has no
+// shell to run a command in.
+func TestRunbooksHaveCommandsToCopy(t *testing.T) {
+	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```")
+	placeholder := regexp.MustCompile(`\b(POD|NAME|RESOURCE|NAMESPACE|N)\b|<\w+>|[.]{3}|kubectl.* exec `)
+	column := regexp.MustCompile(`custom-columns=\S+`)
+	for alert, text := range runbookSections(t) {
+		var commands []string
+		for _, m := range block.FindAllStringSubmatch(text, -1) {
+			commands = append(commands, column.ReplaceAllString(m[1], ""))
+		}
+		all := strings.Join(commands, "\n")
+		if !strings.Contains(all, "kubectl ") {
+			t.Errorf("docs/operations.md: %s has no command to copy", alert)
+		}
+		if open := placeholder.FindString(all); open != "" {
+			t.Errorf("docs/operations.md: a command of %s does not work as it is written: %q", alert, open)
+		}
+	}
+}
+
+// TestRunbooksSearchForLinesOfTheLog: what a runbook looks for in the log is in the source.
+func TestRunbooksSearchForLinesOfTheLog(t *testing.T) {
+	source, found := sourceText(t), 0
+	search := regexp.MustCompile(`logs -l [^\n]*\|\s+grep (?:-E )?'([^']+)'`)
+	for alert, text := range runbookSections(t) {
+		for _, m := range search.FindAllStringSubmatch(text, -1) {
+			for _, line := range strings.Split(m[1], "|") {
+				found++
+				if line != "verb=watch" && !strings.Contains(source, line) {
+					t.Errorf("docs/operations.md: %s looks for %q, which is in no log", alert, line)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("runbooks look for %d lines: is the pattern right?", found)
+	}
+}
+
+// TestDocumentsDefineNoAlerts: a second definition would differ from the one in rules.yaml sooner or later.
+func TestDocumentsDefineNoAlerts(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if definition := regexp.MustCompile(`(?m)^\s*- alert: .*`).Find(read(t, file)); definition != nil {
+			t.Errorf("%s defines an alert: %s", file, definition)
+		}
+	}
+}
+
 // TestEveryAlertIsTested: promtool is asked for each alert at a time when it fires and at one when it does not.
 func TestEveryAlertIsTested(t *testing.T) {
 	fires, silent := map[string]bool{}, map[string]bool{}
@@ -197,21 +276,29 @@ func selfMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
 	literal := regexp.MustCompile(`"((?:statefleet|kube_state_metrics)_[a-z0-9_]+)"`)
+	for _, m := range literal.FindAllStringSubmatch(sourceText(t), -1) {
+		names[m[1]] = true
+	}
+	return names
+}
+
+// sourceText is the text of the program's source, without tests.
+func sourceText(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
 	for _, folder := range []string{"cmd", "internal", "resources", "shard", "store"} {
 		err := filepath.WalkDir(filepath.Join("../..", folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
-			for _, m := range literal.FindAllSubmatch(read(t, path), -1) {
-				names[string(m[1])] = true
-			}
+			all.Write(read(t, path))
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return names
+	return all.String()
 }
 
 func rules(t *testing.T) []rule {
