@@ -53,7 +53,7 @@ func (v *view) watch(ctx context.Context) error {
 	say(v.out, "\nOn your own cluster, one process for all objects, or the first of three shards, is started by")
 	say(v.out, "  %s --kubeconfig ~/.kube/config", *v.binary)
 	say(v.out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", *v.binary)
-	say(v.out, "and a fleet in the cluster by kubectl apply -k manifests/base.")
+	say(v.out, "README.md says how to install a fleet in it.")
 	if v.further > 0 {
 		say(v.out, "The demo will scale its fleet.")
 	}

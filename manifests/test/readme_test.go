@@ -19,7 +19,7 @@ func standIns(t *testing.T, root string) (path, log string) {
 	path, log = t.TempDir(), filepath.Join(t.TempDir(), "log")
 	note := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n", log)
 	for name, script := range map[string]string{
-		"docker": note, "kubectl": note,
+		"make": note, "kubectl": note,
 		"git": note + fmt.Sprintf("test \"$1\" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }\n", root),
 	} {
 		if err := os.WriteFile(filepath.Join(path, name), []byte(script), 0o755); err != nil {
@@ -60,8 +60,8 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := find[*appsv1.StatefulSet](t, all, "statefleet")
-	image := set.Spec.Template.Spec.Containers[0].Image
-	want := []string{"git clone https://github.com/statefleet/statefleet", "docker build .* -t " + image + " \\.", "docker push " + image,
+	repository, tag, _ := strings.Cut(set.Spec.Template.Spec.Containers[0].Image, ":")
+	want := []string{"git clone https://github.com/statefleet/statefleet", "make image push VERSION=" + tag + " REPOSITORY=" + repository,
 		"kubectl create namespace " + set.Namespace, "kubectl apply -k \\.", "kubectl -n " + set.Namespace + " rollout status statefulset " + set.Name}
 	if len(calls) != len(want) {
 		t.Fatalf("the commands are\n%s", strings.Join(calls, "\n"))
@@ -69,6 +69,19 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 	for i, pattern := range want {
 		if !regexp.MustCompile("^" + pattern + "$").MatchString(calls[i]) {
 			t.Errorf("command %q, want %s", calls[i], pattern)
+		}
+	}
+}
+
+// TestMakefileHasTheTargetsOfTheReadme: those that the first commands call.
+func TestMakefileHasTheTargetsOfTheReadme(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nimage: bin/", "\npush: ## ", "--version=$(VERSION)", "dist/image '$(REPOSITORY)'"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the Makefile lacks %q", want)
 		}
 	}
 }
