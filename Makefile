@@ -52,6 +52,7 @@ lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	cd test && go vet ./...
+	cd tools/image && go vet ./...
 	go tool -modfile=lint.mod golangci-lint run
 
 chart-test: ## Render the chart and the overlays and check every object
@@ -214,6 +215,12 @@ bin/cyclonedx-gomod: sbom.mod
 
 # The same commit gives the same bytes on every machine, with the same versions of Go and gzip.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# sbom writes the SBOM of a binary. A module whose licence cannot be read, as without a network, would change its bytes.
+sbom = bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp -version $(VERSION) -output $(2) $(1) \
+  2> bin/sbom.log || { cat bin/sbom.log; exit 1; }; \
+  if grep "can't resolve module license" bin/sbom.log | grep -v -e std@ -e statefleet/statefleet@; then \
+    echo "the SBOM of $(1) lacks the licences of these modules"; exit 1; fi
+
 # The date and the branch of the binaries are those of the commit, so that the same commit gives the same bytes.
 image: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 image: BRANCH = $(VERSION)
@@ -222,8 +229,7 @@ image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout,
 	  mkdir -p bin/image/$$arch; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' \
 	    -o bin/image/$$arch/statefleet ./cmd/statefleet; \
-	  GOPROXY=off bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
-	    -version $(VERSION) -output bin/image/$$arch/sbom.json bin/image/$$arch/statefleet; \
+	  $(call sbom,bin/image/$$arch/statefleet,bin/image/$$arch/sbom.json); \
 	done
 	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
 	  --output=$(CURDIR)/dist/image amd64=$(CURDIR)/bin/image/amd64 arm64=$(CURDIR)/bin/image/arm64
@@ -246,8 +252,7 @@ release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and che
 	    -o dist/$$name/statefleet ./cmd/statefleet; \
 	  cp LICENSE README.md CHANGELOG.md dist/$$name/; \
 	  chmod 644 dist/$$name/*.md dist/$$name/LICENSE; chmod 755 dist/$$name/statefleet; \
-	  GOPROXY=off bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
-	    -version $(VERSION) -output dist/$$name.cdx.json dist/$$name/statefleet; \
+	  $(call sbom,dist/$$name/statefleet,dist/$$name.cdx.json); \
 	  tar -C dist --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) \
 	    -cf - $$name | gzip -9n > dist/$$name.tar.gz; \
 	  rm -r dist/$$name; \

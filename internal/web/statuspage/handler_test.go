@@ -222,6 +222,15 @@ func TestPageOfANewProcess(t *testing.T) {
 	}
 }
 
+func TestPageOfASingleProcessCallsItNoShard(t *testing.T) {
+	s := unremarkable()
+	s.Process.Pod, s.Fleet = "", NewFleet(fleet.StaticOverview(shard.Assignment{Total: 1}), false, false)
+	_, page := get(t, serving(t, s), "/")
+	if !strings.Contains(page, "This process is ready and serves all objects.") || strings.Contains(page, "shard 0</b>") {
+		t.Errorf("the page of a single process: %.1500s", page)
+	}
+}
+
 func TestLargeFleetHasNoRing(t *testing.T) {
 	o := example()
 	o.Fleet.Replicas = make([]fleet.Replica, 1000)
