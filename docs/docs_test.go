@@ -107,6 +107,10 @@ func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
 			_, done, err := config.LoadEstimate([]string{"--help"}, &help, io.Discard)
 			return done, err
 		},
+		func() (bool, error) {
+			_, done, err := config.LoadRender([]string{"--help"}, &help, io.Discard)
+			return done, err
+		},
 	} {
 		if done, err := load(); err != nil || !done {
 			t.Fatal(done, err)

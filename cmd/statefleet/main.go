@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // CronJobs name time zones, and the image has no files of them
@@ -25,9 +24,6 @@ const (
 	exitUsage   = 2 // the command line is wrong
 )
 
-// helpCommand asks for help, as the flag --help does.
-const helpCommand = "help"
-
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run runs the program until ctx ends or it gets SIGINT or SIGTERM, and returns the exit status. It
@@ -36,27 +32,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	s := streams{os.Stdin, stdout, stderr}
 	args = helpAsFlag(args)
-	if rest, ok := isEstimate(args); ok {
-		return report(stderr, config.EstimateName, estimate(ctx, rest, stdout, stderr))
+	if c, rest := findCommand(args); c != nil {
+		return report(stderr, config.Name+" "+c.name, c.run(ctx, rest, s))
 	}
-	if len(args) == 2 && args[0] == completionFlag && strings.HasPrefix(estimateCommand, args[1]) {
-		_, err := fmt.Fprintln(stdout, estimateCommand)
-		return report(stderr, config.Name, err)
+	if len(args) == 2 && args[0] == completionFlag {
+		if names := completions(args[1]); len(names) > 0 {
+			_, err := fmt.Fprintln(stdout, strings.Join(names, "\n"))
+			return report(stderr, config.Name, err)
+		}
 	}
 	return report(stderr, config.Name, export(ctx, args, stdout, stderr))
-}
-
-// helpAsFlag turns the command help, of the program or of a command, into the flag: "help estimate" and
-// "estimate help" into "estimate --help".
-func helpAsFlag(args []string) []string {
-	switch {
-	case len(args) > 0 && args[0] == helpCommand:
-		return append(slices.Clone(args[1:]), "--help")
-	case len(args) == 2 && args[0] == estimateCommand && args[1] == helpCommand:
-		return []string{estimateCommand, "--help"}
-	}
-	return args
 }
 
 // export runs the exporter.

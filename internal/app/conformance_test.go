@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
+	"github.com/statefleet/statefleet/internal/config"
+	"github.com/statefleet/statefleet/internal/render"
 	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
@@ -137,6 +140,35 @@ func conforms(t *testing.T, base string, o fixtureOptions) {
 	for _, difference := range got.Diff(want, compared) {
 		t.Error(difference)
 	}
+	if rendered := rendered(t, base+".yaml", o.args(filepath.Dir(base))); samples(rendered) != samples(text) {
+		t.Errorf("the exporter's page:\n%s\nthe manifests are rendered as:\n%s", samples(text), samples(rendered))
+	}
+}
+
+// rendered returns what the command render makes of a fixture.
+func rendered(t *testing.T, name string, args []string) string {
+	t.Helper()
+	var log, out bytes.Buffer
+	c, _, err := config.LoadRender(args, io.Discard, &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := render.Read(render.Source{Name: name, Reader: bytes.NewReader(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = render.Write(&out, objects, render.Options{
+		Kinds: c.Kinds, Filter: c.Filter, Custom: c.Custom, Namespaces: c.Namespaces, NamespacesDenied: c.NamespacesDenied,
+		ObjectBytes: c.ObjectBytes, Shard: c.Ranges, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	return out.String()
 }
 
 // addFixture adds the objects of a fixture and returns the built-in kinds among them. A custom resource comes behind its

@@ -15,8 +15,10 @@ kube-state-metrics. Each replica of a fleet exposes its share of the objects; a 
 
 Separate the elements of a list by commas, or repeat the flag.
 
-"statefleet estimate" estimates the resources a fleet needs and how many replicas to run; see statefleet
-estimate --help.`
+Other commands, each with a --help of its own:
+  statefleet estimate      estimates the resources a fleet needs and how many replicas to run
+  statefleet render        prints the exposition for manifests, without a cluster
+  statefleet check-config  checks flags and files, and prints what they select`
 
 // Names of flags that are needed more than once.
 const (
@@ -38,7 +40,7 @@ func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections
 		c.immutable = append(c.immutable, s.immutable...)
 	}
 	if own != nil {
-		add("Estimate", own)
+		add("This command", own)
 	}
 	add("Configuration", c.declareConfiguration)
 	add("API server", c.declareAPI)

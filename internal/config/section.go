@@ -69,7 +69,7 @@ func usage(f *kingpin.FlagModel) string {
 	}
 }
 
-const usageTemplate = `usage: {{.App.Name}} [<flags>]
+const usageTemplate = `usage: {{.App.Name}} [<flags>]{{range .App.Args}} [{{.Name}}...]{{end}}
 
 {{.App.Help|Wrap 0}}
 {{range Sections -}}

@@ -40,8 +40,8 @@ func (cmd command) unexpected(app *kingpin.Application, arg string) error {
 	name, _, _ := strings.Cut(arg, "=")
 	expected := "only flags are expected"
 	if cmd.name == Name {
-		expected = "only flags are expected, or estimate or help as the first argument"
-		commands := []string{"estimate", "help"}
+		commands := []string{"estimate", "render", "check-config", "help"}
+		expected = "only flags are expected, or as the first argument one of " + strings.Join(commands, ", ")
 		if hint := didYouMean(name, "", commands); hint != "" && !slices.Contains(commands, name) {
 			return fmt.Errorf("unexpected argument %q%s", arg, hint)
 		}

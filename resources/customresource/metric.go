@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"log/slog"
+	"strings"
 
 	"github.com/statefleet/statefleet/resources"
 )
@@ -160,4 +161,17 @@ func (e *each) addTo(object *shape) {
 			end.child(e.valueFrom[0].step).all = true
 		}
 	})
+}
+
+// source describes where the samples come from, such as "spec.resources[0].metrics[1] (line 14), path
+// spec.size".
+func (m *metric) source() string {
+	var steps []string
+	for _, s := range m.each.path {
+		steps = append(steps, s.step)
+	}
+	if len(steps) == 0 {
+		return m.place
+	}
+	return m.place + ", path " + strings.Join(steps, ".")
 }

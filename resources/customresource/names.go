@@ -3,9 +3,49 @@ package customresource
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/resources"
 )
+
+// Sources describes the metrics that give a family of a kind of object, each with its place, line and
+// path, in the order of the configuration.
+func (c *Config) Sources(gvk schema.GroupVersionKind, family string) (all []string) {
+	for _, e := range c.entries {
+		for _, m := range e.metrics {
+			if e.matches(gvk) && m.family.Name == family {
+				all = append(all, m.source())
+			}
+		}
+	}
+	return all
+}
+
+// Entry is what an entry of a configuration exports.
+type Entry struct {
+	// GVK may have the wildcard "*" as version and kind.
+	GVK schema.GroupVersionKind
+	// Plural is the resourcePlural of the entry; "" if it has none.
+	Plural string
+	// Families are the names of the families, those that a filter may leave out included.
+	Families []string
+}
+
+// Entries returns the entries in the order of the configuration.
+func (c *Config) Entries() (all []Entry) {
+	for _, e := range c.entries {
+		entry := Entry{GVK: e.gvk, Plural: e.plural}
+		for _, m := range e.metrics {
+			if !slices.Contains(entry.Families, m.family.Name) {
+				entry.Families = append(entry.Families, m.family.Name)
+			}
+		}
+		all = append(all, entry)
+	}
+	return all
+}
 
 // Families returns the families of all metrics, those that a filter may leave out included.
 func (c *Config) Families() (all []resources.Family) {

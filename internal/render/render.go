@@ -1,0 +1,208 @@
+// Package render turns manifests into the exposition that the exporter would serve for them, without
+// a cluster. People develop and test custom resource configurations with it.
+package render
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
+)
+
+// Options choose what is rendered. Fields without a comment have the meaning of the exporter's flag
+// of that name.
+type Options struct {
+	Kinds                        []resources.Kind
+	Filter                       resources.Filter
+	Custom                       *customresource.Config // nil: no custom resources
+	Namespaces, NamespacesDenied []string
+	// NamespaceSelector selects by the Namespaces of the input; nil selects all.
+	NamespaceSelector labels.Selector
+	Node              string
+	TrackUnscheduled  bool
+	ObjectBytes       int64
+	// Shard is the part of the objects that is rendered.
+	Shard shard.Ranges
+	// Explain puts the object and the source of the family before each line.
+	Explain bool
+	// Logger gets the issues of the objects, and what is left out.
+	Logger *slog.Logger
+}
+
+// renderer is what kinds of both sorts have.
+type renderer interface {
+	Families() []resources.Family
+	Render(enc wire.Encoding, raw []byte, l *resources.Lines) error
+}
+
+// kind is a kind with the objects rendered so far.
+type kind struct {
+	name       string
+	resource   schema.GroupVersionResource
+	namespaced bool
+	custom     bool
+	renderer   renderer
+	store      *store.Store
+	shared     []int           // indexes of the families in which two objects may have the same series
+	series     map[string]bool // of these families
+}
+
+// Write renders objects as one exposition in the text format. It leaves out objects of kinds that are
+// not exported, and says so in the log.
+func Write(w io.Writer, objects []Object, o Options) error {
+	known := newDefinitions(objects)
+	kinds, err := o.kinds(known)
+	if err != nil {
+		return err
+	}
+	selected := o.namespaceFilter(objects)
+	leftOut := map[string]int{}
+	for _, object := range objects {
+		k := find(kinds, known.resource(object.GVK))
+		if k == nil {
+			leftOut[describe(object.GVK, known.resource(object.GVK), kinds)]++
+			continue
+		}
+		if (k.namespaced && !selected(object.Namespace)) || !o.selectsPod(k, object) {
+			continue
+		}
+		if err := o.render(w, k, object); err != nil {
+			return fmt.Errorf("%s: %w", object.Place, err)
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(leftOut)) {
+		o.Logger.Warn("objects are left out", "kind", text, "objects", leftOut[text])
+	}
+	if o.Explain {
+		return nil
+	}
+	var stores []*store.Store
+	for _, k := range kinds {
+		stores = append(stores, k.store)
+	}
+	snapshot := store.TakeSnapshot(store.Text, stores...)
+	defer snapshot.Release()
+	return snapshot.WriteText(w)
+}
+
+// kinds returns the kinds in the order of the exposition.
+func (o Options) kinds(known definitions) (all []*kind, err error) {
+	budget := store.NewBudget(1 << 30)
+	add := func(k kind) {
+		var families []store.Family
+		for _, f := range k.renderer.Families() {
+			families = append(families, store.Family{Name: f.Name, TextHeader: f.TextHeader(), OpenMetricsHeader: f.OpenMetricsHeader()})
+		}
+		k.store, k.series = store.New(families, budget), map[string]bool{}
+		all = append(all, &k)
+	}
+	for _, builtin := range o.Kinds {
+		r, err := builtin.Renderer(o.Filter)
+		if err != nil {
+			return nil, err
+		}
+		add(kind{name: builtin.Name(), resource: builtin.Resource, namespaced: builtin.Namespaced, renderer: r})
+	}
+	if o.Custom == nil {
+		return all, nil
+	}
+	for _, c := range o.Custom.Kinds(known, o.Filter, o.Logger) {
+		add(kind{
+			name: c.Name, resource: c.Resource, namespaced: c.Namespaced, custom: true, renderer: c.Renderer,
+			shared: c.Renderer.SharedFamilies(c.Namespaced),
+		})
+	}
+	return all, nil
+}
+
+// find returns the kind with a resource, or nil.
+func find(kinds []*kind, resource schema.GroupVersionResource) *kind {
+	for _, k := range kinds {
+		if k.resource == resource {
+			return k
+		}
+	}
+	return nil
+}
+
+// describe names a type that is left out, and the version that is exported if there is another.
+func describe(gvk schema.GroupVersionKind, resource schema.GroupVersionResource, kinds []*kind) string {
+	text := gvk.GroupVersion().String() + " " + gvk.Kind
+	for _, k := range kinds {
+		if k.resource.GroupResource() == resource.GroupResource() {
+			return text + "; want apiVersion " + k.resource.GroupVersion().String()
+		}
+	}
+	return text
+}
+
+// render renders an object, into the store of its kind or, explained, to w.
+func (o Options) render(w io.Writer, k *kind, object Object) error {
+	id, err := wire.ReadMeta(wire.JSON, object.raw)
+	if err != nil {
+		return err
+	}
+	hash := shard.HashBytes(id.UID)
+	if len(id.UID) == 0 {
+		hash = shard.Hash(object.Namespace + "/" + object.Name)
+	}
+	if !o.Shard.Contains(hash) {
+		return nil
+	}
+	lines := resources.Lines{Limit: int(o.ObjectBytes)}
+	if err := k.renderer.Render(wire.JSON, object.raw, &lines); err != nil {
+		return err
+	}
+	families := k.renderer.Families()
+	for _, f := range lines.Failed {
+		o.Logger.Error("a metric family is missing because it panicked; this is a bug", "object", object.Place, "err", fmt.Sprint(f))
+	}
+	for _, f := range lines.Omitted {
+		o.Logger.Warn("a metric family is left out because the text of the object would exceed --object-bytes-limit",
+			"object", object.Place, "family", families[f].Name)
+	}
+	o.leaveOutShared(k, object, &lines)
+	if o.Explain {
+		return o.explain(w, k, object, &lines)
+	}
+	key := store.NewIDBytes(id.UID, id.Namespace, id.Name)
+	if k.store.Contains(key) {
+		o.Logger.Warn("an object is there twice; the last one counts", "object", object.Place)
+	}
+	k.store.Put(store.Object{ID: key, Hash: hash}, &store.Lines{Buf: lines.Buf, Ends: lines.Ends})
+	return nil
+}
+
+// leaveOutShared removes the samples whose series an earlier object has.
+func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
+	if len(k.shared) == 0 {
+		return
+	}
+	var kept resources.Lines
+	from := 0
+	for i, end := range l.Ends {
+		for line := range strings.Lines(string(l.Buf[from:end])) {
+			series := line[:strings.LastIndexByte(line, ' ')]
+			if slices.Contains(k.shared, i) && k.series[series] {
+				o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
+					"object", object.Place, "series", series)
+				continue
+			}
+			k.series[series] = true
+			kept.Buf = append(kept.Buf, line...)
+		}
+		kept.Ends, from = append(kept.Ends, len(kept.Buf)), end
+	}
+	l.Buf, l.Ends = kept.Buf, kept.Ends
+}

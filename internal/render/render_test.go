@@ -1,0 +1,200 @@
+package render
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/statefleet/statefleet/internal/testing/conformance"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/shard"
+)
+
+const manifests = `# comments before an object
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: a}}
+---
+apiVersion: v1
+kind: PodList
+items:
+- metadata: {name: web, namespace: shop, uid: 00000000-0000-4000-8000-000000000001}
+  spec: {nodeName: n1}
+- metadata: {name: db, namespace: other, uid: 00000000-0000-4000-8000-000000000002}
+---
+apiVersion: example.org/v1
+kind: Widget
+metadata: {name: w, namespace: shop}
+spec: {size: 3}
+---
+apiVersion: example.org/v1
+kind: Widget
+metadata: {name: w2, namespace: shop}
+spec: {size: 4}
+---
+{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}}]}
+`
+
+const config = `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: example.org, version: v1, kind: Widget}
+    labelsFromPath: {namespace: [metadata, namespace]}
+    metrics:
+    - {name: size, each: {type: Gauge, gauge: {path: [spec, size]}}}
+`
+
+// rendered returns the sample lines for the manifests, without values, and the log.
+func rendered(t *testing.T, change func(*Options)) (lines []string, log string) {
+	t.Helper()
+	objects, err := Read(Source{"input", strings.NewReader(manifests)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := resources.NewFilter(resources.Selection{Allow: []string{"^kube_pod_info$", "^kube_namespace_created$", "^kube_namespace_status_phase$", "size"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	custom, err := customresource.Parse(strings.NewReader(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, text bytes.Buffer
+	o := Options{Kinds: resources.All(), Filter: filter, Custom: custom, Shard: shard.All(), Logger: slog.New(slog.NewTextHandler(&text, nil))}
+	change(&o)
+	if err := Write(&out, objects, o); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines, text.String()
+}
+
+// names returns the pods and widgets of lines.
+func pods(lines []string) (names []string) {
+	for _, line := range lines {
+		for _, name := range []string{"web", "db"} {
+			if strings.Contains(line, `pod="`+name+`"`) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func TestListsAndDocumentsAreRendered(t *testing.T) {
+	lines, log := rendered(t, func(*Options) {})
+	if got := pods(lines); !slices.Equal(got, []string{"web", "db"}) {
+		t.Errorf("pods %q in %q", got, lines)
+	}
+	for _, want := range []string{
+		"autoscaling/v1 HorizontalPodAutoscaler; want apiVersion autoscaling/v2", "two objects have the same series", "input:19",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	page := conformance.NewPage()
+	if err := page.Read(strings.Join(lines, "\n")); err != nil || len(page.Twice) > 0 || len(page.Values) != len(lines) {
+		t.Errorf("%v, twice: %q", err, page.Twice)
+	}
+}
+
+func TestSelectionIsThatOfTheExporter(t *testing.T) {
+	selector, err := labels.Parse("team=a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := shard.NewTable(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := rendered(t, func(o *Options) { o.Shard = table.Ranges(0) })
+	second, _ := rendered(t, func(o *Options) { o.Shard = table.Ranges(1) })
+	if got := append(pods(first), pods(second)...); len(got) != 2 || len(first) == 0 || len(second) == 0 {
+		t.Errorf("two shards have %q and %q", first, second)
+	}
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   []string
+	}{
+		"namespaces":  {func(o *Options) { o.Namespaces = []string{"other"} }, []string{"db"}},
+		"denied":      {func(o *Options) { o.NamespacesDenied = []string{"other"} }, []string{"web"}},
+		"selector":    {func(o *Options) { o.NamespaceSelector = selector }, []string{"web"}},
+		"node":        {func(o *Options) { o.Node = "n1" }, []string{"web"}},
+		"unscheduled": {func(o *Options) { o.TrackUnscheduled = true }, []string{"db"}},
+		"no kinds":    {func(o *Options) { o.Kinds = nil }, nil},
+	} {
+		if lines, _ := rendered(t, c.change); !slices.Equal(pods(lines), c.want) {
+			t.Errorf("%s: pods %q, want %q", name, pods(lines), c.want)
+		}
+	}
+}
+
+func TestExplainedLinesNameObjectAndEntry(t *testing.T) {
+	lines, _ := rendered(t, func(o *Options) { o.Explain = true })
+	for _, want := range []string{
+		`input:7: items[0] Pod shop/web | pods | kube_pod_info{namespace="shop",pod="web"`,
+		`input:14 Widget shop/w | spec.resources[0].metrics[0].name (line 8), path spec.size | kube_customresource_size{`,
+	} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("no line begins with %s:\n%s", want, strings.Join(lines, "\n"))
+		}
+	}
+}
+
+func TestErrorsNameFileAndLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "there is no object in the input",
+		"# nothing\n---\n":                   "there is no object in the input",
+		"a: b":                               "input:1: must be an object with apiVersion and kind",
+		"\n\nkind: Pod\n":                    "input:3: must be an object with apiVersion and kind",
+		"- a\n":                              "input:1: must be an object with apiVersion and kind",
+		"apiVersion: v1\nkind: A\n---\n\n{{": "input:5: ",
+		"kind: [":                            "input:1: ",
+		"\x00\xff":                           "input:1: ",
+		"{apiVersion: v1, kind: List, items: [1]}":                                         "input:1: items[0]: must be an object",
+		"{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: [{}]}]}": "input:1: items[0]: items[0]: must be an object",
+	} {
+		if _, err := Read(Source{"input", strings.NewReader(text)}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// FuzzRender: no manifest crashes it, and what is rendered is a valid exposition.
+func FuzzRender(f *testing.F) {
+	f.Add(manifests)
+	f.Add("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: null\nspec: []\n")
+	f.Add("{apiVersion: v1, kind: List, items: null}")
+	f.Add("apiVersion: v1\nkind: Node\nstatus: {capacity: {cpu: 1e3, memory: -0}}\n")
+	custom, err := customresource.Parse(strings.NewReader(config))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		objects, err := Read(Source{"input", strings.NewReader(text)})
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		o := Options{Kinds: resources.All(), Custom: custom, Shard: shard.All(), Logger: slog.New(slog.DiscardHandler)}
+		if err := Write(&out, objects, o); err != nil {
+			return
+		}
+		page := conformance.NewPage()
+		if err := page.Read(out.String()); err != nil || len(page.Twice) > 0 {
+			t.Errorf("%v, twice: %q\n%s", err, page.Twice, out.String())
+		}
+	})
+}
