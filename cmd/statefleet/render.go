@@ -33,6 +33,7 @@ func renderManifests(_ context.Context, args []string, s streams) (err error) {
 		Namespaces:        c.Namespaces,
 		NamespacesDenied:  c.NamespacesDenied,
 		NamespaceSelector: c.NamespaceSelector,
+		ObjectSelectors:   c.ObjectSelectors,
 		Node:              c.Node,
 		TrackUnscheduled:  c.TrackUnscheduled,
 		ObjectBytes:       c.ObjectBytes,

@@ -58,6 +58,7 @@ func newConfiguredReplica(
 		Namespaces:        c.Namespaces,
 		NamespacesDenied:  c.NamespacesDenied,
 		NamespaceSelector: c.NamespaceSelector,
+		ObjectSelectors:   c.ObjectSelectors,
 		Node:              c.Node,
 		TrackUnscheduled:  c.TrackUnscheduled,
 		UseAPIServerCache: c.UseAPIServerCache,

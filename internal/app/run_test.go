@@ -41,6 +41,39 @@ func TestRunServesTheObjectsOfTheCluster(t *testing.T) {
 	}
 }
 
+// TestObjectSelectorFollowsLabels: the API server leaves out what does not match, and an object whose labels cease to match
+// leaves the page.
+func TestObjectSelectorFollowsLabels(t *testing.T) {
+	c, api := exporter.Cluster(t)
+	pod := func(name, team string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: map[string]string{"team": team}}}
+	}
+	for _, o := range []*corev1.Pod{pod("one", "a"), pod("two", "b"), pod("three", "c")} {
+		if err := c.Put(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := start(t, api, "--resources=pods,nodes", "--object-selector=pods=team in (a, b)")
+	shows := func(names ...string) func() bool {
+		return func() bool {
+			lines := p.Samples(t)
+			for _, name := range names {
+				if exporter.Count(lines, `kube_pod_info{namespace="default",pod="`+name+`",`) != 1 {
+					return false
+				}
+			}
+			return exporter.Count(lines, "kube_pod_info{") == len(names) && exporter.Count(lines, "kube_node_info{") > 0
+		}
+	}
+	exporter.Eventually(t, "pods of two teams", shows("one", "two"))
+	for _, o := range []*corev1.Pod{pod("one", "c"), pod("three", "a")} {
+		if err := c.Put(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exporter.Eventually(t, "pods whose labels match now", shows("two", "three"))
+}
+
 func TestShardsTogetherAreTheWhole(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	whole := start(t, api)

@@ -43,7 +43,8 @@ type Config struct {
 	Kinds                               []resources.Kind
 	Filter                              resources.Filter
 	Namespaces, NamespacesDenied        []string
-	NamespaceSelector                   labels.Selector // nil: no selector
+	NamespaceSelector                   labels.Selector            // nil: no selector
+	ObjectSelectors                     map[string]labels.Selector // by kind
 	Node                                string
 	TrackUnscheduled                    bool
 	ObjectLimit, ObjectBytes, ByteLimit int64
@@ -202,6 +203,9 @@ func (c *Config) Warnings() (all []string) {
 	warn(!c.raw.gzip, "--enable-gzip-encoding=false has no effect: clients that accept gzip always get it")
 	warn(c.AuthFilter && c.WebConfigFile == "",
 		"--auth-filter without TLS sends tokens in clear text; see --web.config.file")
+	for _, kind := range slices.Sorted(maps.Keys(c.ObjectSelectors)) {
+		warn(!slices.Contains(c.KindNames(), kind), "--object-selector names "+kind+", which is not exposed")
+	}
 	known := c.customFamilies()
 	for _, k := range resources.All() {
 		known = append(known, k.Families()...)

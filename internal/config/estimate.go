@@ -125,6 +125,7 @@ func (e *Estimate) validateEstimate() error {
 	for name, set := range map[string]bool{
 		"node": e.Node != "", "track-unscheduled-pods": e.TrackUnscheduled, customOnlyFlag: e.raw.customOnly,
 		"namespaces-denylist": len(e.NamespacesDenied) > 0, "namespaces-selector": e.NamespaceSelector != nil,
+		"object-selector": len(e.ObjectSelectors) > 0,
 	} {
 		if set {
 			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", name)

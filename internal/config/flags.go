@@ -115,6 +115,10 @@ func (c *Config) declareObjects(s *section) {
 	s.value("namespaces-selector", selectorValue(&c.NamespaceSelector),
 		"Label selector of the namespaces to expose, such as team in (a, b),env!=dev. Changes of their "+
 			"labels take effect at once. Excludes --namespaces.").PlaceHolder("SELECTOR")
+	s.value("object-selector", objectSelectors(&c.ObjectSelectors),
+		"Label selectors of the objects to expose, by kind, such as 'pods=team in (a, b);jobs=!test'. The API "+
+			"server leaves out the other objects. Kinds that are not named are not restricted.").
+		PlaceHolder("KIND=SELECTOR;...")
 	s.value("node", textValue(&c.Node, checkNode),
 		"Expose only pods of this node; for a DaemonSet, from the downward API.").PlaceHolder("NAME")
 	s.flag("track-unscheduled-pods",

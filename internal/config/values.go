@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // flagValue is a value whose errors name the flag.
@@ -163,3 +164,30 @@ func (l list) Set(s string) error {
 func (l list) String() string { return strings.Join(*l.into, ",") }
 
 func (l list) typeName() string { return listType }
+
+// objectSelectors parses label selectors of kinds, separated by semicolons.
+func objectSelectors(into *map[string]labels.Selector) kingpin.Value {
+	return parsedValue[map[string]labels.Selector]{into, textType, func(s string) (map[string]labels.Selector, error) {
+		all := map[string]labels.Selector{}
+		for element := range strings.SplitSeq(s, ";") {
+			kind, text, assigned := strings.Cut(strings.TrimSpace(element), "=")
+			switch {
+			case kind == "" && !assigned: // the last semicolon
+				continue
+			case !assigned || strings.TrimSpace(text) == "":
+				return nil, fmt.Errorf("must be KIND=SELECTOR;..., got %q", element)
+			case all[kind] != nil:
+				return nil, fmt.Errorf("two selectors of %s; want one, with its requirements separated by commas", kind)
+			}
+			if err := checkKind(kind); err != nil {
+				return nil, err
+			}
+			selector, err := labels.Parse(text)
+			if err != nil {
+				return nil, fmt.Errorf("selector of %s: %w", kind, err)
+			}
+			all[kind] = selector
+		}
+		return all, nil
+	}}
+}

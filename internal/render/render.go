@@ -29,6 +29,7 @@ type Options struct {
 	Namespaces, NamespacesDenied []string
 	// NamespaceSelector selects by the Namespaces of the input; nil selects all.
 	NamespaceSelector labels.Selector
+	ObjectSelectors   map[string]labels.Selector // by kind
 	Node              string
 	TrackUnscheduled  bool
 	ObjectBytes       int64
@@ -74,7 +75,7 @@ func Write(w io.Writer, objects []Object, o Options) error {
 			leftOut[describe(object.GVK, known.resource(object.GVK), kinds)]++
 			continue
 		}
-		if (k.namespaced && !selected(object.Namespace)) || !o.selectsPod(k, object) {
+		if (k.namespaced && !selected(object.Namespace)) || !o.selects(k, object) {
 			continue
 		}
 		if err := o.render(w, k, object); err != nil {

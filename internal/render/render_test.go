@@ -133,6 +133,7 @@ func TestSelectionIsThatOfTheExporter(t *testing.T) {
 		"selector":    {func(o *Options) { o.NamespaceSelector = selector }, []string{"web"}},
 		"node":        {func(o *Options) { o.Node = "n1" }, []string{"web"}},
 		"unscheduled": {func(o *Options) { o.TrackUnscheduled = true }, []string{"db"}},
+		"labels":      {func(o *Options) { o.ObjectSelectors = map[string]labels.Selector{"pods": selector} }, nil},
 		"no kinds":    {func(o *Options) { o.Kinds = nil }, nil},
 	} {
 		if lines, _ := rendered(t, c.change); !slices.Equal(pods(lines), c.want) {

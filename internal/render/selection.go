@@ -24,9 +24,12 @@ func (o Options) namespaceFilter(objects []Object) func(namespace string) bool {
 	}
 }
 
-// selectsPod reports whether an object is no pod, or one that --node and --track-unscheduled-pods
-// select.
-func (o Options) selectsPod(k *kind, object Object) bool {
+// selects reports whether the flags that restrict a kind select an object.
+func (o Options) selects(k *kind, object Object) bool {
+	u := unstructured.Unstructured{Object: object.fields}
+	if s := o.ObjectSelectors[k.name]; s != nil && !s.Matches(labels.Set(u.GetLabels())) {
+		return false
+	}
 	if k.custom || k.name != "pods" || (o.Node == "" && !o.TrackUnscheduled) {
 		return true
 	}

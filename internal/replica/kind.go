@@ -126,6 +126,10 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 	if k.JSON {
 		client = r.json
 	}
+	selector := ""
+	if s := r.options.ObjectSelectors[k.Name]; s != nil {
+		selector = s.String()
+	}
 	return watch.New(watch.Options{
 		Client:         client,
 		Resource:       k.Resource,
@@ -133,6 +137,7 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 		Form:           k.Form,
 		Namespace:      k.scopes[source].namespace,
 		FieldSelector:  k.scopes[source].fieldSelector,
+		LabelSelector:  selector,
 		AllowStaleList: allowStale,
 		Selector:       func() string { return r.held.Load().Selector() },
 		Sharding:       r.options.Metrics.sharding,

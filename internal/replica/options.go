@@ -31,6 +31,9 @@ type Options struct {
 	// NamespaceSelector, unless it is nil, selects namespaces by their current labels. A change of the
 	// selected namespaces relists the namespaced kinds, but decodes no held object again.
 	NamespaceSelector labels.Selector
+	// ObjectSelectors restrict kinds, by name, to the objects with matching labels. The API server
+	// leaves out others, and reports an object as deleted whose labels cease to match.
+	ObjectSelectors map[string]labels.Selector
 	// Node restricts pods to those of one node; "" means all.
 	Node string
 	// TrackUnscheduled restricts pods to those without a node.
