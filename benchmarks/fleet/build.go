@@ -44,6 +44,34 @@ func Build(pkg string, flags ...string) (string, error) {
 	return binary, nil
 }
 
+// BuildTools compiles the tools that the go.mod of a folder of this repository names, and returns the
+// folder of the binaries. It keeps them as [Build] does.
+func BuildTools(pkg string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, pkg)
+	binaries, err := cachePath(dir, []string{"tool"})
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(binaries + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if err := os.MkdirAll(binaries, 0o755); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", binaries+string(filepath.Separator), "tool") //nolint:noctx // it ends
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the tools of %s: %w\n%s", dir, err, out)
+	}
+	return binaries, nil
+}
+
 // BuildChanged is Build of sources in which one file, named relative to the repository's root, has
 // another text in place of old, which it must have once. The file itself stays as it is.
 func BuildChanged(pkg, file, old, text string, flags ...string) (string, error) {

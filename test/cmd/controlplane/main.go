@@ -1,11 +1,14 @@
 // Command controlplane is a Kubernetes control plane on loopback in one binary, for tests: etcd together with
-// kube-apiserver in one process, and kube-controller-manager in another.
+// kube-apiserver in one process, and each other program in one of its own.
 //
 //	controlplane apiserver DATADIR ETCD_PORT PEER_PORT [kube-apiserver flags]
 //	controlplane controller-manager [kube-controller-manager flags]
+//	controlplane scheduler [kube-scheduler flags]
+//	controlplane kubelet [kubelet flags]
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -16,6 +19,8 @@ import (
 	"k8s.io/component-base/cli"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -35,8 +40,15 @@ func run(args []string) int {
 	case len(args) >= 1 && args[0] == "controller-manager":
 		os.Args = append([]string{"kube-controller-manager"}, args[1:]...)
 		return cli.Run(controllermanager.NewControllerManagerCommand())
+	case len(args) >= 1 && args[0] == "scheduler":
+		os.Args = append([]string{"kube-scheduler"}, args[1:]...)
+		return cli.Run(scheduler.NewSchedulerCommand())
+	case len(args) >= 1 && args[0] == "kubelet":
+		os.Args = append([]string{"kubelet"}, args[1:]...)
+		return cli.Run(kubelet.NewKubeletCommand(context.Background()))
 	}
-	fmt.Fprintln(os.Stderr, "usage: controlplane apiserver DATADIR ETCD_PORT PEER_PORT [flags] | controlplane controller-manager [flags]")
+	fmt.Fprintln(os.Stderr, "usage: controlplane apiserver DATADIR ETCD_PORT PEER_PORT [flags] | "+
+		"controlplane controller-manager|scheduler|kubelet [flags]")
 	return 2
 }
 

@@ -1,0 +1,77 @@
+//go:build linux
+
+package node
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestPodsRunOnTwoNodes: a pod of each node runs and reaches the API server's network; nothing is left afterwards.
+func TestPodsRunOnTwoNodes(t *testing.T) {
+	before := traces(t)
+	t.Run("cluster", func(t *testing.T) {
+		c := Start(t, Options{Nodes: 2})
+		for _, name := range []string{"node-1", "node-2"} {
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "on-" + name},
+				Spec: corev1.PodSpec{NodeName: name, Containers: []corev1.Container{{
+					Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever,
+				}}},
+			}
+			pods := c.Client().CoreV1().Pods("default")
+			err := waitFor(time.Minute, func() bool { // until the service account exists
+				_, err := pods.Create(t.Context(), pod, metav1.CreateOptions{})
+				return err == nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = waitFor(time.Minute, func() bool {
+				p, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+				return err == nil && p.Status.Phase == corev1.PodRunning && strings.HasPrefix(p.Status.PodIP, "10.88.")
+			})
+			if err != nil {
+				t.Errorf("pod on %s: %v", name, err)
+			}
+		}
+		resp, err := c.HTTP(2).Get("http://10.88.1.1:10250/healthz") //nolint:noctx // a test
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		if err != nil || resp.StatusCode != http.StatusBadRequest { // HTTP to a port that speaks HTTPS
+			t.Errorf("node 2 does not reach node 1: %v", err)
+		}
+	})
+	if after := traces(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// traces returns what a machine could leave behind: cgroups, mounts and interfaces.
+func traces(t *testing.T) string {
+	t.Helper()
+	cgroups, err := filepath.Glob(cgroupRoot + "/*/" + cgroupPrefix + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, err := exec.CommandContext(t.Context(), "ip", "-o", "link").Output()
+	if err != nil {
+		t.Skip("NOT TESTED: nodes need ip")
+	}
+	return strings.Join(cgroups, "\n") + "\n" + string(mounts) + string(links)
+}
