@@ -14,7 +14,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .DEFAULT_GOAL := all
 .PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve \
   curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure attack mutants \
-  vuln image push image-test release help
+  vuln image push image-test cluster-test release help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -233,6 +233,9 @@ image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout,
 	done
 	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
 	  --output=$(CURDIR)/dist/image amd64=$(CURDIR)/bin/image/amd64 arm64=$(CURDIR)/bin/image/arm64
+
+cluster-test: image ## The image and the manifests on real nodes: kubelet, containerd and runc; needs root on Linux
+	cd test && IMAGE=$(CURDIR)/dist/image go test -count=1 -timeout 30m -v ./node
 
 push: ## Push dist/image/ to REPOSITORY, such as registry.example.org/team/statefleet, with Docker's credentials
 	@go -C tools/image run . push $(CURDIR)/dist/image '$(REPOSITORY)'
