@@ -14,7 +14,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .DEFAULT_GOAL := all
 .PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve \
   curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure attack mutants \
-  vuln image push image-test release help
+  vuln image push image-test release update-tools help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -48,12 +48,13 @@ unit: ## Unit and conformance tests, quickly
 race: ## Unit and conformance tests with the race detector
 	go test -race -timeout 20m ./...
 
-lint: ## gofmt, go vet and golangci-lint
+lint: ## gofmt, go vet, golangci-lint and actionlint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	cd test && go vet ./...
 	cd tools/image && go vet ./...
 	go tool -modfile=lint.mod golangci-lint run
+	go tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 
 chart-test: ## Render the chart and the overlays and check every object
 	cd manifests/test && go vet ./... && go test -count=1 ./...
@@ -258,6 +259,9 @@ release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and che
 	  rm -r dist/$$name; \
 	done
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+update-tools: ## The newest versions of the tools whose modules are at the root (lint.mod and others)
+	@set -e; for module in *.mod; do test $$module = go.mod || { echo $$module; go get -modfile=$$module tool; }; done
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
