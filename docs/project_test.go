@@ -82,8 +82,8 @@ func TestActionsArePinnedByCommit(t *testing.T) {
 	}
 }
 
-// TestOnlyThePublishingJobMayWrite: no job has rights that it does not name. Tests and builds may read only; one job may
-// write, which publishes what they have built.
+// TestOnlyThePublishingJobMayWrite: no job has rights that it does not name. Tests and builds may read; one job may
+// write: it publishes what they have built.
 func TestOnlyThePublishingJobMayWrite(t *testing.T) {
 	for path, w := range workflows(t) {
 		if w.Permissions == nil || len(*w.Permissions) != 0 {
