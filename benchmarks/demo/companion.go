@@ -12,8 +12,8 @@ import (
 // MaxReplicas is the largest fleet that can be asked for.
 const MaxReplicas = 12
 
-// Companion runs beside the fleet of a demo, such as a Prometheus that scrapes it. Its methods are called in the order in which
-// they are listed, by one goroutine.
+// Companion runs beside the fleet of a demo, such as a Prometheus that scrapes it. Its methods are called in the order in
+// which they are listed, by one goroutine.
 type Companion interface {
 	// Flags adds the companion's own flags.
 	Flags(c *kingpin.CmdClause)

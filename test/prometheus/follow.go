@@ -15,7 +15,8 @@ type Pod struct {
 	Ports map[string]string
 }
 
-// Follow replaces discovery: these pods, and no others, have what it would say of them. It needs Options without Kubeconfig.
+// Follow replaces discovery: these pods, and no others, have what it would say of them. It needs Options without a
+// Kubeconfig.
 func (s *Server) Follow(pods []Pod) error {
 	group := &targetgroup.Group{Source: "pods"}
 	for _, pod := range pods {

@@ -1,5 +1,5 @@
-// Package prometheus runs Prometheus' own code inside a test or a program: its pod discovery, its scrape manager, its rules,
-// its storage and its query engine, with the scrape configuration that this repository ships.
+// Package prometheus runs Prometheus' own code inside a test or a program: its pod discovery, its scrape manager, its
+// rules, its storage and its query engine, with the scrape configuration that this repository ships.
 //
 //	server := prometheus.Start(t, prometheus.Options{Kubeconfig: path, Interval: time.Second})
 //	counts, err := server.Range(ctx, `count by (namespace, pod) (kube_pod_info)`, start, end)
@@ -200,7 +200,8 @@ func (s *Server) Range(ctx context.Context, query string, start, end time.Time) 
 }
 
 // Matrix evaluates a query at every step from start to end.
-func (s *Server) Matrix(ctx context.Context, query string, start, end time.Time, step time.Duration) (promql.Matrix, error) {
+func (s *Server) Matrix(ctx context.Context, query string, start, end time.Time, step time.Duration,
+) (promql.Matrix, error) {
 	prepared, err := s.engine.NewRangeQuery(ctx, s.db, nil, query, start, end, step)
 	if err != nil {
 		return nil, err
