@@ -83,10 +83,11 @@ func start(t *testing.T) *demonstration {
 func (d *demonstration) shows(t *testing.T, query, want string) {
 	t.Helper()
 	err := fleet.Until(t.Context(), fleet.Patience, query, func(ctx context.Context) error {
-		if got, err := d.now(ctx, query); err != nil || got != want {
-			return fmt.Errorf("%s is %q, want %q (%v)", query, got, want, err)
+		got, err := d.now(ctx, query)
+		if err == nil && got != want {
+			err = fmt.Errorf("%s is %q, want %q", query, got, want)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
