@@ -127,7 +127,7 @@ func (v *view) scale(target int, remark string) error {
 	return v.companion.Follow(v.fleet.Replicas)
 }
 
-// changed ends it: the processes of those that left have ended, or are about to.
+// changed ends a change, once the processes of the replicas that left have ended.
 func (v *view) changed() error {
 	say(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
 		time.Since(v.scaling).Seconds(), v.target)

@@ -15,8 +15,9 @@ To see a fleet without a cluster, in a checkout of https://github.com/statefleet
 To export your cluster from here; metrics are at http://localhost:8080/metrics, and the status page at
 http://localhost:8081/:
   statefleet --kubeconfig ~/.kube/config
-To run a fleet of three shards in your cluster, in a checkout, with your image:
-  kubectl apply -k manifests/base
+To run a fleet of three shards in your cluster, with an image that you build, follow the first lines of README.md.
+With Docker and kind, this does it for a try, in a checkout:
+  make kind
 To learn how many replicas your cluster needs:
   statefleet estimate --kubeconfig ~/.kube/config
 All flags: statefleet --help. Documents: docs/ in the checkout; docs/migration.md for users of kube-state-metrics.
