@@ -12,9 +12,9 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
   -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo test unit race lint chart-test rules-test generate bench bench-compare architectures curve \
-  curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak pressure attack mutants \
-  vuln image push image-test cluster-test release help
+.PHONY: all build demo demo-graph kind test unit race lint chart-test rules-test generate bench bench-compare \
+  architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak \
+  pressure attack mutants vuln image push image-test cluster-test release update-tools help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -24,9 +24,43 @@ benchmarks := go run ./benchmarks
 build: ## Build bin/statefleet
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/statefleet ./cmd/statefleet
 
-demo: build ## Run three shards on a simulated cluster; no cluster needed
+# With a Prometheus the cluster is smaller, since all of its series are stored every other second.
+PROMETHEUS ?=
+demo: build ## Run three shards on a simulated cluster; no cluster needed (PROMETHEUS=1: graphs; first build: minutes)
+ifeq ($(PROMETHEUS),)
 	@go build -o bin/benchmarks ./benchmarks
 	@bin/benchmarks demo
+else
+	@cd test && go build -o ../bin/demo ./cmd/demo
+	@bin/demo demo --pods=1000 --jobs-per-second=1 --every=20s
+endif
+
+demo-graph: build ## Renew the picture of the demo's graphs (four minutes; needs Chromium and npm)
+	cd test && go build -o ../bin/demo ./cmd/demo
+	cd test/page && npm ci --no-audit --no-fund && IMAGES=$(abspath docs/images) CHROMIUM=$(CHROMIUM) npm run graph
+
+# The context is named, so that nothing reaches another cluster.
+KIND    ?= statefleet
+kubectl  = kubectl --context kind-$(KIND)
+kind: ## A kind cluster with image, fleet and Prometheus (needs Docker, kind and kubectl; KIND=name of the cluster)
+	@missing=; for tool in docker kind kubectl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	  test -z "$$missing" || { echo "kind: not installed:$$missing; \"make demo PROMETHEUS=1\" needs no cluster"; exit 1; }
+	@docker info >/dev/null 2>&1 || { echo "kind: Docker does not answer; start it, or see \"docker info\""; exit 1; }
+	$(MAKE) image VERSION=$(VERSION)
+	kind get clusters 2>/dev/null | grep -qx $(KIND) || kind create cluster --name $(KIND) --wait 3m
+	kind load image-archive dist/image/statefleet-$(VERSION).linux-$$(go env GOARCH).tar --name $(KIND)
+	$(kubectl) create namespace statefleet --dry-run=client -o yaml | $(kubectl) apply -f -
+	$(kubectl) create configmap prometheus --namespace statefleet --from-file=manifests/examples/kind/prometheus.yml \
+	  --from-file=manifests/prometheus/scrape-config.yaml --from-file=manifests/mixin/rules.yaml \
+	  --dry-run=client -o yaml | $(kubectl) apply -f -
+	kubectl kustomize manifests/examples/kind | sed 's|image: statefleet:.*|image: statefleet:$(VERSION)|' \
+	  | $(kubectl) apply -f -
+	$(kubectl) rollout status --namespace statefleet statefulset/statefleet --timeout 3m
+	$(kubectl) rollout status --namespace statefleet deployment/prometheus --timeout 5m
+	@echo; echo "Scale the fleet:  $(kubectl) -n statefleet scale statefulset statefleet --replicas=5"
+	@echo "Status page:      $(kubectl) -n statefleet port-forward statefleet-0 8081, then http://localhost:8081/"
+	@echo "Prometheus:       $(kubectl) -n statefleet port-forward deployment/prometheus 9090, then http://localhost:9090/"
+	@echo "Remove it again:  kind delete cluster --name $(KIND)"
 
 generate: ## Write the files generated from kinds, flags and chart values
 	go test ./manifests -run Generated -update
@@ -48,12 +82,13 @@ unit: ## Unit and conformance tests, quickly
 race: ## Unit and conformance tests with the race detector
 	go test -race -timeout 20m ./...
 
-lint: ## gofmt, go vet and golangci-lint
+lint: ## gofmt, go vet, golangci-lint and actionlint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	cd test && go vet ./...
 	cd tools/image && go vet ./...
 	go tool -modfile=lint.mod golangci-lint run
+	go tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 
 chart-test: ## Render the chart and the overlays and check every object
 	cd manifests/test && go vet ./... && go test -count=1 ./...
@@ -261,6 +296,9 @@ release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and che
 	  rm -r dist/$$name; \
 	done
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+update-tools: ## The newest versions of the tools whose modules are at the root (lint.mod and others)
+	@set -e; for module in *.mod; do test $$module = go.mod || { echo $$module; go get -modfile=$$module tool; }; done
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \

@@ -28,12 +28,27 @@ type options struct {
 	churn           generator.Churn
 	seed            uint64
 	every, duration time.Duration
+	companion       Companion
 }
 
 // Commands registers the subcommand demo.
-func Commands(app *kingpin.Application) []command.Command {
+func Commands(app *kingpin.Application) []command.Command { return register(app, alone{}) }
+
+// With is Commands with a companion.
+func With(companion Companion) command.Group {
+	return func(app *kingpin.Application) []command.Command { return register(app, companion) }
+}
+
+func register(app *kingpin.Application, companion Companion) []command.Command {
 	c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
-	o := &options{binary: command.Binary(c)}
+	o := &options{companion: companion}
+	o.flags(c)
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+}
+
+func (o *options) flags(c *kingpin.CmdClause) {
+	o.binary = command.Binary(c)
+	o.companion.Flags(c)
 	c.Flag("shards", "Number of shards.").Default("3").IntVar(&o.shards)
 	c.Flag("further-shards", "Shards to scale up by, and down again, after a while.").Default("2").IntVar(&o.further)
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("3000").IntVar(&o.pods)
@@ -43,12 +58,12 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("every", "Time between two tables.").Default("5s").DurationVar(&o.every)
 	c.Flag("duration", "Time after which the demo ends; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
-	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
 
 func (o *options) check() error {
 	return command.AtLeast(command.Bound{Flag: "shards", Value: float64(o.shards), Least: 1},
 		command.Bound{Flag: "further-shards", Value: float64(o.further)},
+		command.Bound{Flag: "port", Value: float64(o.port)},
 		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
 		command.Bound{Flag: "every", Value: o.every.Seconds(), Least: 0.1})
 }
@@ -59,6 +74,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if o.duration > 0 {
 		time.AfterFunc(o.duration, cancel)
 	}
+	o.announce(out)
 	start := time.Now()
 	spec := generator.Scale(o.pods)
 	spec.Seed, o.churn.Seed = o.seed, o.seed
@@ -85,22 +101,41 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	asked := make(wishes, 1)
+	defer o.companion.Stop()
+	if err := o.companion.Start(asked.add); err != nil {
+		return err
+	}
 	f, err := fleet.Start(fleet.Options{
 		Command: append(fleet.On(*o.binary, "--kubeconfig="+kubeconfig), installation.Flags()...), Shards: o.shards, Port: o.port,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("--port: %w", err)
 	}
 	defer f.Stop()
+	if err := o.companion.Follow(f.Replicas); err != nil {
+		return err
+	}
 	churned := make(chan error, 1)
 	go func() { churned <- o.churn.Run(ctx, cluster) }()
-	v := view{options: o, cluster: cluster, fleet: f, install: install, out: out, start: start}
+	v := view{options: o, cluster: cluster, fleet: f, install: install, asked: asked, out: out, start: start}
 	err = v.watch(ctx)
 	cancel()
 	if failed := <-churned; failed != nil {
 		return failed
 	}
 	return err
+}
+
+// announce says first of all what to open. The fleet is there a moment later.
+func (o *options) announce(out io.Writer) {
+	if o.port > 0 {
+		say(out, "Status page of the fleet: %s/", fleet.Address(o.port+1))
+	}
+	if line := o.companion.Announce(); line != "" {
+		say(out, "%s", line)
+	}
+	say(out, "")
 }
 
 func say(out io.Writer, format string, args ...any) {

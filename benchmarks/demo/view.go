@@ -32,12 +32,14 @@ type view struct {
 	cluster *simulator.Cluster
 	fleet   *fleet.Fleet
 	install *installation.Installation
+	asked   wishes
 	out     io.Writer
 	start   time.Time
 
 	shown   time.Time // the last table
 	tables  int
 	target  int       // shards after the change in progress; 0 when there is none
+	steered bool      // somebody has asked for a number of replicas: the demo scales no more by itself
 	scaling time.Time // since when it is in progress
 }
 
@@ -74,13 +76,13 @@ func (v *view) watch(ctx context.Context) error {
 // show prints the state, and scales the fleet when it is time.
 func (v *view) show(rows []row) error {
 	if v.target > 0 && changedOver(rows, v.target) {
-		say(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
-			time.Since(v.scaling).Seconds(), v.target)
-		v.shown = time.Time{}
-		if err := v.install.RemovePods(v.target); err != nil { // the processes of those that left have ended
+		if err := v.changed(); err != nil {
 			return err
 		}
-		v.target = 0
+	}
+	if replicas, ok := v.wish(); ok {
+		v.steered = true
+		return v.scale(replicas, "")
 	}
 	if time.Since(v.shown) < v.every {
 		return nil
@@ -89,26 +91,54 @@ func (v *view) show(rows []row) error {
 	v.shown = time.Now()
 	v.tables++
 	switch {
-	case v.further == 0:
+	case v.further == 0 || v.steered:
 	case v.tables == growsAfter:
-		v.scale(v.shards + v.further)
-		say(v.out, "\nScaling to %d replicas, as kubectl scale does. Each serves its old part until all hold the new one.", v.target)
-		if err := v.install.Scale(v.target); err != nil {
-			return err
-		}
-		return v.fleet.Resize(v.target)
+		return v.scale(v.shards+v.further, "Each serves its old part until all hold the new one.")
 	case v.tables == shrinksAfter:
-		v.scale(v.shards)
-		say(v.out, "\nScaling back to %d. Replicas that leave serve until the others have taken over.", v.target)
-		if err := v.install.Scale(v.target); err != nil {
-			return err
-		}
-		return v.fleet.Resize(v.target)
+		return v.scale(v.shards, "Replicas that leave serve until the others have taken over.")
 	}
 	return nil
 }
 
-func (v *view) scale(target int) { v.target, v.scaling = target, time.Now() }
+// wish is the number of replicas that somebody has asked for, once no change is in progress.
+func (v *view) wish() (replicas int, ok bool) {
+	if v.target > 0 {
+		return 0, false
+	}
+	select {
+	case replicas = <-v.asked:
+		return replicas, replicas != len(v.fleet.Replicas)
+	default:
+		return 0, false
+	}
+}
+
+// scale begins a change of the number of replicas.
+func (v *view) scale(target int, remark string) error {
+	v.target, v.scaling = target, time.Now()
+	say(v.out, "\nScaling to %d replicas, as kubectl scale does. %s", v.target, remark)
+	if err := v.install.Scale(v.target); err != nil {
+		return err
+	}
+	grows := target > len(v.fleet.Replicas)
+	if err := v.fleet.Resize(v.target); err != nil || !grows {
+		return err
+	}
+	return v.companion.Follow(v.fleet.Replicas)
+}
+
+// changed ends a change, once the processes of the replicas that left have ended.
+func (v *view) changed() error {
+	say(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
+		time.Since(v.scaling).Seconds(), v.target)
+	v.shown = time.Time{}
+	v.fleet.WaitLeft()
+	if err := v.install.RemovePods(v.target); err != nil {
+		return err
+	}
+	v.target = 0
+	return v.companion.Follow(v.fleet.Replicas)
+}
 
 // changedOver reports whether all shards of the target are ready and serve by it.
 func changedOver(rows []row, target int) bool {

@@ -84,8 +84,11 @@ func (f *Fleet) Resize(n int) error {
 // Stop ends all replicas and waits until they have ended.
 func (f *Fleet) Stop() {
 	_ = f.Resize(0) // starts nothing
-	f.leaving.Wait()
+	f.WaitLeft()
 }
+
+// WaitLeft waits until those have ended that Resize has asked to. Their ports are free then.
+func (f *Fleet) WaitLeft() { f.leaving.Wait() }
 
 // Ended is an [EndedError] if a replica has ended by itself.
 func (f *Fleet) Ended() error {

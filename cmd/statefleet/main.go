@@ -43,7 +43,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return report(stderr, config.Name, err)
 		}
 	}
-	return report(stderr, config.Name, export(ctx, args, stdout, stderr))
+	err := export(ctx, args, stdout, stderr)
+	code := report(stderr, config.Name, err)
+	explain(stderr, args, err)
+	return code
 }
 
 // export runs the exporter.

@@ -16,7 +16,7 @@ export async function until(what, ask) {
 }
 
 // Program is a process whose output is kept.
-class Program {
+export class Program {
   output = "";
 
   constructor(command, args) {

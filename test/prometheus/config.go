@@ -12,8 +12,11 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// shipped is the configuration under test, in the repository.
-const shipped = "manifests/prometheus/scrape-config.yaml"
+// The configuration and the rules under test, in the repository.
+const (
+	shipped      = "manifests/prometheus/scrape-config.yaml"
+	shippedRules = "manifests/mixin/rules.yaml"
+)
 
 // load reads the shipped configuration. Only how the API server is reached and how often is scraped are not as shipped.
 func load(o Options) (*config.Config, error) {
@@ -37,10 +40,13 @@ func load(o Options) (*config.Config, error) {
 			}
 			pods.KubeConfig = o.Kubeconfig
 		}
+		if o.Kubeconfig == "" {
+			scrape.ServiceDiscoveryConfigs = nil // see Follow
+		}
 	}
 	return cfg, nil
 }
 
 func global(interval time.Duration) string {
-	return fmt.Sprintf("global: {scrape_interval: %[1]s, scrape_timeout: %[1]s}\n", interval)
+	return fmt.Sprintf("global: {scrape_interval: %[1]s, scrape_timeout: %[1]s, evaluation_interval: %[1]s}\n", interval)
 }

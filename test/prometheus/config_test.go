@@ -2,10 +2,15 @@ package prometheus
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 // TestShippedConfigurationIsPrometheusOwn: Prometheus refuses what it does not know, so this is a check of every field.
@@ -25,5 +30,48 @@ func TestShippedConfigurationIsPrometheusOwn(t *testing.T) {
 	}
 	if len(cfg.ScrapeConfigs) != 2 {
 		t.Errorf("%d scrape configurations, want one for each port", len(cfg.ScrapeConfigs))
+	}
+}
+
+// TestConfigurationForKindIsPrometheusOwn: "make kind" puts these files side by side.
+func TestConfigurationForKindIsPrometheusOwn(t *testing.T) {
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, path := range []string{"manifests/examples/kind/prometheus.yml", shipped, shippedRules} {
+		if err := os.Symlink(filepath.Join(root, path), filepath.Join(dir, filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := config.LoadFile(filepath.Join(dir, "prometheus.yml"), false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := cfg.GetScrapeConfigs()
+	if err != nil || len(jobs) != 2 {
+		t.Errorf("%d scrape configurations: %v", len(jobs), err)
+	}
+	if len(cfg.RuleFiles) != 1 {
+		t.Fatalf("rules in %q", cfg.RuleFiles)
+	}
+	if _, err := os.Stat(cfg.RuleFiles[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFollowingNeedsAConfigurationWithoutDiscovery: with both, a target would be scraped twice.
+func TestFollowingNeedsAConfigurationWithoutDiscovery(t *testing.T) {
+	for _, kubeconfig := range []string{"", "/some/kubeconfig"} {
+		cfg, err := load(Options{Kubeconfig: kubeconfig, Interval: time.Second, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, scrape := range cfg.ScrapeConfigs {
+			if discovers := len(scrape.ServiceDiscoveryConfigs) > 0; discovers != (kubeconfig != "") {
+				t.Errorf("kubeconfig %q: %s discovers pods: %v", kubeconfig, scrape.JobName, discovers)
+			}
+		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package prometheus runs Prometheus' own code inside a test: its pod discovery, its scrape manager, its storage and its
-// query engine, with the scrape configuration that this repository ships.
+// Package prometheus runs Prometheus' own code inside a test or a program: its pod discovery, its scrape manager, its
+// rules, its storage and its query engine, with the scrape configuration that this repository ships.
 //
 //	server := prometheus.Start(t, prometheus.Options{Kubeconfig: path, Interval: time.Second})
 //	counts, err := server.Range(ctx, `count by (namespace, pod) (kube_pod_info)`, start, end)
@@ -7,8 +7,10 @@ package prometheus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/logging"
@@ -26,7 +29,7 @@ import (
 
 // Options say how this Prometheus differs from one that runs in a cluster.
 type Options struct {
-	// Kubeconfig is the path of the file with which pods are discovered.
+	// Kubeconfig is the path of the file with which pods are discovered. If it is empty, Follow tells which there are.
 	Kubeconfig string
 
 	// Interval is the time between two scrapes of a target, and their timeout.
@@ -36,88 +39,118 @@ type Options struct {
 	// after it. In Prometheus each of the two is 5 s, whatever the interval.
 	Delay time.Duration
 
+	// Rules has the rules that this repository ships evaluated, at every Interval.
+	Rules bool
+
 	// Log gets what Prometheus logs. It must not be nil.
 	Log *slog.Logger
 }
 
-// Server is a running Prometheus. All methods may be called concurrently.
+// Server is a running Prometheus. All methods may be called concurrently, but for Follow, Rediscover and Close.
 type Server struct {
 	db      *tsdb.DB
 	engine  *promql.Engine
 	scrapes *scrape.Manager
+	rules   *rules.Manager
 
 	targets *discovery.Manager
 	cfg     *config.Config
+	end     context.CancelFunc
+	running sync.WaitGroup
 }
 
 // Start runs Prometheus until the end of the test.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	cfg, err := load(o)
+	s, err := Open(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := prometheus.NewRegistry()
-	s := open(t, o.Log, registry)
-	if err := s.run(t, o, cfg, registry); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// open makes storage and query engine, which live until the end of the test.
-func open(t testing.TB, log *slog.Logger, registry *prometheus.Registry) *Server {
-	t.Helper()
-	db, err := tsdb.Open(t.TempDir(), log, registry, storage(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{db: db, engine: promql.NewEngine(promql.EngineOpts{
-		Logger: log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: parser.NewParser(parser.Options{}),
-	})}
 	t.Cleanup(func() {
-		_ = s.engine.Close()
-		if err := s.db.Close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Errorf("closing Prometheus' storage: %v", err)
 		}
 	})
 	return s
 }
 
-// storage keeps everything in memory: it is not read after the test.
+// Open runs Prometheus with its data in a folder. The caller closes it, and removes the folder.
+func Open(dir string, o Options) (*Server, error) {
+	cfg, err := load(o)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	s, err := open(dir, o.Log, registry)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(o, cfg, registry); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// open makes storage and query engine.
+func open(dir string, log *slog.Logger, registry *prometheus.Registry) (*Server, error) {
+	db, err := tsdb.Open(dir, log, registry, storage(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{db: db, end: func() {}, engine: promql.NewEngine(promql.EngineOpts{
+		Logger: log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: promQL(),
+	})}, nil
+}
+
+// promQL is the language without experimental functions.
+func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
+
+// storage keeps everything in memory: it is not read again after the end.
 func storage() *tsdb.Options {
 	options := tsdb.DefaultOptions()
 	options.WALSegmentSize = -1
 	return options
 }
 
-// run starts discovery and scraping; the order in which the cleanup ends them lets each channel's reader outlive its writer.
-func (s *Server) run(t testing.TB, o Options, cfg *config.Config, registry *prometheus.Registry) error {
+// run starts discovery, scraping and rules.
+func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registry) error {
 	metrics, err := discovery.CreateAndRegisterSDMetrics(registry)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	targets := discovery.NewManager(ctx, o.Log, registry, metrics, discovery.Updatert(o.Delay))
-	s.scrapes, err = scrape.NewManager(&scrape.Options{DiscoveryReloadInterval: model.Duration(o.Delay)}, o.Log,
+	scrapes, err := scrape.NewManager(&scrape.Options{DiscoveryReloadInterval: model.Duration(o.Delay)}, o.Log,
 		logging.NewJSONFileLogger, nil, s.db, registry)
 	if err != nil {
-		cancel()
 		return err
 	}
-	var running sync.WaitGroup
-	t.Cleanup(func() {
-		s.scrapes.Stop()
-		cancel()
-		running.Wait()
-	})
-	running.Go(func() { _ = targets.Run() }) // ends with ctx, and says so as an error
-	running.Go(func() { _ = s.scrapes.Run(targets.SyncCh()) })
+	ctx, cancel := context.WithCancel(context.Background())
+	s.end, s.scrapes, s.cfg = cancel, scrapes, cfg
+	s.targets = discovery.NewManager(ctx, o.Log, registry, metrics, discovery.Updatert(o.Delay))
+	s.running.Go(func() { _ = s.targets.Run() }) // ends with ctx, and says so as an error
+	s.running.Go(func() { _ = s.scrapes.Run(s.targets.SyncCh()) })
 	if err := s.scrapes.ApplyConfig(cfg); err != nil {
 		return err
 	}
-	s.targets, s.cfg = targets, cfg
-	return targets.ApplyConfig(discoverers(cfg))
+	if o.Rules {
+		if err := s.evaluate(ctx, o, registry); err != nil {
+			return err
+		}
+	}
+	return s.targets.ApplyConfig(discoverers(cfg))
+}
+
+// Close ends scraping and closes the storage. The order lets each channel's reader outlive its writer.
+func (s *Server) Close() error {
+	if s.rules != nil {
+		s.rules.Stop()
+	}
+	if s.scrapes != nil {
+		s.scrapes.Stop()
+	}
+	s.end()
+	s.running.Wait()
+	_ = s.engine.Close()
+	return s.db.Close()
 }
 
 // Rediscover has discovery list everything again, as a restart does. A cluster that was restored from a backup needs it.
@@ -151,16 +184,7 @@ const Step = 100 * time.Millisecond
 // Range evaluates a query at every Step from start to end, and returns the numbers of each series by its labels. Where a
 // series is not there, its number is 0.
 func (s *Server) Range(ctx context.Context, query string, start, end time.Time) (map[string][]float64, error) {
-	prepared, err := s.engine.NewRangeQuery(ctx, s.db, nil, query, start, end, Step)
-	if err != nil {
-		return nil, err
-	}
-	defer prepared.Close()
-	result := prepared.Exec(ctx)
-	if result.Err != nil {
-		return nil, fmt.Errorf("%s: %w", query, result.Err)
-	}
-	matrix, err := result.Matrix()
+	matrix, err := s.Matrix(ctx, query, start, end, Step)
 	if err != nil {
 		return nil, err
 	}
@@ -173,4 +197,32 @@ func (s *Server) Range(ctx context.Context, query string, start, end time.Time) 
 		all[series.Metric.String()] = numbers
 	}
 	return all, nil
+}
+
+// Matrix evaluates a query at every step from start to end.
+func (s *Server) Matrix(ctx context.Context, query string, start, end time.Time, step time.Duration,
+) (promql.Matrix, error) {
+	prepared, err := s.engine.NewRangeQuery(ctx, s.db, nil, query, start, end, step)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Close()
+	result := prepared.Exec(ctx)
+	if result.Err != nil {
+		return nil, fmt.Errorf("%s: %w", query, result.Err)
+	}
+	matrix, err := result.Matrix()
+	if err != nil {
+		return nil, err
+	}
+	return copied(matrix), nil
+}
+
+// copied outlives the query, whose points are used again.
+func copied(matrix promql.Matrix) promql.Matrix {
+	all := make(promql.Matrix, len(matrix))
+	for i, series := range matrix {
+		all[i] = promql.Series{Metric: series.Metric.Copy(), Floats: slices.Clone(series.Floats)}
+	}
+	return all
 }

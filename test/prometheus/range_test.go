@@ -11,7 +11,15 @@ import (
 )
 
 func TestRangeHasANumberForEveryStep(t *testing.T) {
-	s := open(t, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	s, err := open(t.TempDir(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	base := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	in := s.db.Appender(t.Context())
 	if _, err := in.Append(0, labels.FromStrings("__name__", "m", "pod", "a"), base.Add(200*time.Millisecond).UnixMilli(), 7); err != nil {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/demo"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/test/graph"
+	"github.com/statefleet/statefleet/test/prometheus"
+)
+
+// monitor is a Prometheus beside the demo, and its page.
+type monitor struct {
+	port     int
+	interval time.Duration
+
+	dir    string
+	server *prometheus.Server
+	page   *http.Server
+	served sync.WaitGroup
+
+	mu    sync.Mutex
+	fleet graph.Fleet
+}
+
+// Flags implements [demo.Companion].
+func (m *monitor) Flags(c *kingpin.CmdClause) {
+	c.Flag("graph-port", "Port of the page with Prometheus' graphs.").Default("18070").IntVar(&m.port)
+	c.Flag("scrape-interval", "Time between two scrapes.").Default("2s").DurationVar(&m.interval)
+}
+
+// Announce implements [demo.Companion].
+func (m *monitor) Announce() string { return "Graphs in Prometheus:     " + m.url() }
+
+func (m *monitor) url() string { return fleet.Address(m.port) + "/" }
+
+// Start implements [demo.Companion].
+func (m *monitor) Start(scale func(replicas int) error) (err error) {
+	if m.dir, err = os.MkdirTemp("", "statefleet-prometheus-"); err != nil {
+		return err
+	}
+	quiet := slog.New(slog.DiscardHandler) // a target that starts or ends is an error in Prometheus' log
+	// Prometheus takes 10 s to find a new pod, whatever its interval is. Beside an interval of a minute that is a sixth.
+	m.server, err = prometheus.Open(m.dir, prometheus.Options{
+		Interval: m.interval, Delay: m.interval / 12, Rules: true, Log: quiet,
+	})
+	if err != nil {
+		return fmt.Errorf("prometheus: %w", err)
+	}
+	page, err := graph.New(graph.Options{
+		Source: m.server, Interval: m.interval, Fleet: m.replicas, Scale: scale, Now: time.Now, Log: slog.Default(),
+	})
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort(fleet.Loopback, strconv.Itoa(m.port))
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--graph-port: %w", err)
+	}
+	m.page = &http.Server{Handler: page, ReadHeaderTimeout: 10 * time.Second}
+	m.served.Go(func() {
+		if err := m.page.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error("page of graphs", "err", err)
+		}
+	})
+	return nil
+}
+
+// Follow implements [demo.Companion].
+func (m *monitor) Follow(replicas []*fleet.Replica) error {
+	now := graph.Fleet{Most: demo.MaxReplicas}
+	var pods []prometheus.Pod
+	for i, r := range replicas {
+		name := "statefleet-" + strconv.Itoa(i)
+		now.Replicas = append(now.Replicas, graph.Replica{Name: name, Page: r.Telemetry + "/"})
+		pods = append(pods, prometheus.Pod{Name: name, Ports: map[string]string{
+			"http-metrics": strings.TrimPrefix(r.URL, "http://"), "telemetry": strings.TrimPrefix(r.Telemetry, "http://"),
+		}})
+	}
+	m.mu.Lock()
+	m.fleet = now
+	m.mu.Unlock()
+	return m.server.Follow(pods)
+}
+
+func (m *monitor) replicas() graph.Fleet {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fleet
+}
+
+// Stop implements [demo.Companion].
+func (m *monitor) Stop() {
+	if m.page != nil {
+		_ = m.page.Close() // readers see it themselves
+		m.served.Wait()
+	}
+	if m.server != nil {
+		_ = m.server.Close() // the data is removed
+	}
+	_ = os.RemoveAll(m.dir)
+}

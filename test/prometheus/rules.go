@@ -1,0 +1,53 @@
+package prometheus
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/rules"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
+
+// evaluate starts the evaluation of the rules that this repository ships. Nobody is notified of alerts.
+func (s *Server) evaluate(ctx context.Context, o Options, registry *prometheus.Registry) error {
+	root, err := fleet.Root()
+	if err != nil {
+		return err
+	}
+	s.rules = rules.NewManager(&rules.ManagerOptions{
+		ExternalURL: &url.URL{}, QueryFunc: rules.EngineQueryFunc(s.engine, s.db), Context: ctx,
+		NotifyFunc:   func(context.Context, string, ...*rules.Alert) {},
+		AppendableV2: s.db, Queryable: s.db, Logger: o.Log, Registerer: registry, Parser: promQL(),
+	})
+	s.running.Go(s.rules.Run)
+	return s.rules.Update(o.Interval, []string{filepath.Join(root, shippedRules)}, labels.EmptyLabels(), "", nil)
+}
+
+// Alert is an alert of the shipped rules.
+type Alert struct {
+	Name, Summary string
+	Firing        bool // or still pending
+	Since         time.Time
+}
+
+// Alerts are those that are pending or firing at present.
+func (s *Server) Alerts() []Alert {
+	if s.rules == nil {
+		return nil
+	}
+	var all []Alert
+	for _, rule := range s.rules.AlertingRules() {
+		for _, alert := range rule.ActiveAlerts() {
+			all = append(all, Alert{
+				Name: rule.Name(), Summary: alert.Annotations.Get("summary"),
+				Firing: alert.State == rules.StateFiring, Since: alert.ActiveAt,
+			})
+		}
+	}
+	return all
+}
