@@ -14,7 +14,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .DEFAULT_GOAL := all
 .PHONY: all build demo demo-graph kind test unit race lint chart-test rules-test generate bench bench-compare \
   architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak \
-  pressure attack mutants vuln image push image-test cluster-test release update-tools help
+  pressure attack mutants vuln image push image-test cluster-test release update-tools mixin help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -69,6 +69,18 @@ generate: ## Write the files generated from kinds, flags and chart values
 	go test ./manifests/chart ./manifests/mixin -run Generated -update
 	go test ./internal/capacity -run Generated -update
 	cd manifests/test && go test . -run TestChartRenders -update
+
+JOB ?= kube-state-metrics
+OUT ?= dist/mixin
+mixin: export JOB := $(JOB)
+mixin: export OUT := $(OUT)
+mixin: ## Rules and dashboard for another job, into OUT (dist/mixin): JOB=integrations/kubernetes/kube-state-metrics
+	@case "$$JOB" in ''|*[!A-Za-z0-9_.:/-]*) \
+	  echo "mixin: JOB must consist of letters, digits and _.:/-, got \"$$JOB\"" >&2; exit 2;; esac
+	@mkdir -p "$$OUT"
+	@set -e; for file in rules.yaml prometheusrule.yaml dashboard.json; do \
+	  sed -E 's|(job=\\?")kube-state-metrics(\\?")|\1'"$$JOB"'\2|g' manifests/mixin/$$file > "$$OUT/$$file"; \
+	done
 
 ##@ Test
 

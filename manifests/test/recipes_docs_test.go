@@ -1,0 +1,122 @@
+package test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"helm.sh/helm/v4/pkg/strvals"
+)
+
+// command is an installation of the chart, as a document tells to type it.
+type command struct{ values, set []string }
+
+var installation = regexp.MustCompile(`(?m)^helm (?:install|upgrade) statefleet manifests/chart((?:.*\\\n)*.*)$`)
+
+// TestRecipesInstallAndTakeOver types what docs/migration.md says: in each recipe with values of the chart, the fleet
+// is installed under a job of its own, if anything sets one, and gets that of kube-state-metrics later.
+func TestRecipesInstallAndTakeOver(t *testing.T) {
+	text, err := os.ReadFile("../../docs/migration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for section := range strings.SplitSeq(string(text), "\n### ") {
+		title, _, _ := strings.Cut(section, "\n")
+		var jobs []string
+		for _, match := range installation.FindAllStringSubmatch(section, -1) {
+			seen++
+			jobs = append(jobs, jobsOf(t, parse(t, match[1]))...)
+		}
+		switch {
+		case len(jobs) == 0: // no values, or no job: Alloy and Datadog have theirs elsewhere
+		case jobs[0] != "statefleet" || jobs[len(jobs)-1] != "kube-state-metrics":
+			t.Errorf("%s: jobs %q, want statefleet first and kube-state-metrics last", title, jobs)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("%d installations: is the pattern right?", seen)
+	}
+}
+
+func parse(t *testing.T, arguments string) (c command) {
+	t.Helper()
+	for _, a := range regexp.MustCompile(`(?:-f|--set) \S+`).FindAllString(arguments, -1) {
+		option, value, _ := strings.Cut(a, " ")
+		switch {
+		case option == "--set":
+			c.set = append(c.set, value)
+		case strings.HasPrefix(value, "manifests/"):
+			c.values = append(c.values, filepath.Join("../..", value))
+		case value != "your-values.yaml":
+			t.Errorf("%s is no file of the repository", value)
+		}
+	}
+	return c
+}
+
+// jobsOf are the jobs of the page's series, each once.
+func jobsOf(t *testing.T, c command) (jobs []string) {
+	t.Helper()
+	given := map[string]any{}
+	for _, file := range c.values {
+		maps.Copy(given, values(t, file))
+	}
+	for _, set := range c.set {
+		if err := strvals.ParseInto(set, given); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, others := recipe(t, given)
+	for _, object := range all {
+		if m, ok := object.(*monitoringv1.PodMonitor); ok {
+			for _, e := range m.Spec.PodMetricsEndpoints {
+				jobs = append(jobs, jobOf(e.RelabelConfigs))
+			}
+		}
+	}
+	for _, o := range others {
+		if o.Kind != "VMPodScrape" {
+			jobs = append(jobs, o.Metadata.Name)
+			continue
+		}
+		for _, e := range o.Spec["podMetricsEndpoints"].([]any) {
+			jobs = append(jobs, jobOf(convert[[]monitoringv1.RelabelConfig](t, e.(map[string]any)["relabelConfigs"])))
+		}
+	}
+	slices.Sort(jobs)
+	return slices.Compact(jobs)
+}
+
+// TestEveryExampleHasARecipe: docs/migration.md names every file of manifests/examples, and the table at its top every
+// folder.
+func TestEveryExampleHasARecipe(t *testing.T) {
+	text, err := os.ReadFile("../../docs/migration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(text), "\n## What is the same")
+	files, err := filepath.Glob(filepath.Join(examples, "*/*.yaml"))
+	if err != nil || len(files) < 10 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		path := strings.TrimPrefix(file, "../")
+		if folder := filepath.Dir(path); !strings.Contains(table, "(../manifests/"+folder+")") {
+			t.Errorf("the table does not link to %s", folder)
+		}
+		if !strings.Contains(string(text), "manifests/"+path) && filepath.Base(path) != "kustomization.yaml" {
+			t.Errorf("no recipe uses %s", path)
+		}
+	}
+	for _, path := range regexp.MustCompile(`manifests/examples/[\w./-]*\w`).FindAllString(string(text), -1) {
+		if _, err := os.Stat(filepath.Join("../..", path)); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+const examples = "../examples"
+
+// other is an object of a kind that decode does not know.
+type other struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   metav1.ObjectMeta `json:"metadata"`
+	Spec       map[string]any    `json:"spec"`
+}
+
+// formats of the specifications of others, by API group.
+var formats = []string{"operator.victoriametrics.com", "monitoring.googleapis.com"}
+
+// recipe renders the chart with values and checks every object, those of others against the fields that they have.
+func recipe(t *testing.T, given map[string]any) (objects, []other) {
+	t.Helper()
+	text, err := render(t, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own strings.Builder
+	var others []other
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		group := regexp.MustCompile(`(?m)^apiVersion: ([a-z.]+)/`).FindStringSubmatch(document)
+		if group == nil || !slices.Contains(formats, group[1]) {
+			own.WriteString("---\n" + document + "\n")
+			continue
+		}
+		var o other
+		if err := yaml.UnmarshalStrict([]byte(document), &o); err != nil {
+			t.Fatalf("%v:\n%s", err, document)
+		}
+		if err := foreign(t, group[1]).check("spec", o.Spec); err != nil {
+			t.Errorf("%s %s: %v", o.Kind, o.Metadata.Name, err)
+		}
+		others = append(others, o)
+	}
+	return decode(t, []byte(own.String())), others
+}
+
+func example(t *testing.T, path string) map[string]any {
+	t.Helper()
+	return values(t, filepath.Join(examples, path))
+}
+
+// TestExamplesRender: with the values of each recipe. What selects pods selects these pods, and ports that they have.
+func TestExamplesRender(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(examples, "*/statefleet.yaml"))
+	if err != nil || len(files) < 7 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			all, others := recipe(t, values(t, file))
+			checkNames(t, all)
+			set := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template
+			if image := set.Spec.Containers[0].Image; !strings.HasPrefix(image, "registry.example/statefleet:v") {
+				t.Errorf("image %s", image)
+			}
+			for _, o := range others {
+				text, err := json.Marshal(o.Spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var spec struct {
+					Selector                       metav1.LabelSelector
+					PodMetricsEndpoints, Endpoints []struct{ Port string }
+				}
+				if err := json.Unmarshal(text, &spec); err != nil {
+					t.Fatal(err)
+				}
+				checkSelected(t, set, spec.Selector.MatchLabels)
+				ports := append(spec.PodMetricsEndpoints, spec.Endpoints...)
+				for _, e := range ports {
+					checkPort(t, set, e.Port)
+				}
+				if len(ports) == 0 {
+					t.Errorf("%s selects no port", o.Kind)
+				}
+			}
+		})
+	}
+}
+
+func checkSelected(t *testing.T, pod corev1.PodTemplateSpec, labels map[string]string) {
+	t.Helper()
+	if len(labels) == 0 {
+		t.Error("selects all pods")
+	}
+	for label, value := range labels {
+		if pod.Labels[label] != value {
+			t.Errorf("selects pods with %s=%s; it is %q", label, value, pod.Labels[label])
+		}
+	}
+}
+
+func checkPort(t *testing.T, pod corev1.PodTemplateSpec, name string) {
+	t.Helper()
+	if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
+		t.Errorf("the pod has no port %q", name)
+	}
+}
+
+// TestExamplesOfOtherChartsNameValuesThatAreThere: those charts ignore what they do not know.
+func TestExamplesOfOtherChartsNameValuesThatAreThere(t *testing.T) {
+	checked := []string{}
+	for file, format := range map[string]string{
+		"kube-prometheus-stack/stack.yaml":    "kube-prometheus-stack",
+		"k8s-monitoring/k8s-monitoring.yaml":  "k8s-monitoring",
+		"victoriametrics-operator/stack.yaml": "victoria-metrics-k8s-stack",
+	} {
+		checked = append(checked, filepath.Join(examples, file))
+		if err := foreign(t, format).check("", example(t, file)); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(examples, "*/*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		known := []string{"statefleet.yaml", "kustomization.yaml", "agent.yaml"}
+		if !slices.Contains(checked, file) && !slices.Contains(known, filepath.Base(file)) {
+			t.Errorf("%s is checked by no test", file)
+		}
+	}
+}
+
+// TestValuesOfTheKubeStateMetricsChartAreKnown: whoever moves all of them reads of none that does not exist.
+func TestValuesOfTheKubeStateMetricsChartAreKnown(t *testing.T) {
+	var schema map[string]any
+	text, err := os.ReadFile(filepath.Join(chartFolder, "values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	paths := foreign(t, "kube-state-metrics-chart")
+	if len(paths) < 150 {
+		t.Fatalf("%d values", len(paths))
+	}
+	for path := range paths {
+		// It says who grants the list of definitions; docs/migration.md tells to take it out.
+		if strings.HasPrefix(path, "rbac.customResourceState.") {
+			continue
+		}
+		if !known(schema, schema, strings.Split(path, ".")) {
+			t.Errorf("the chart does not know %s", path)
+		}
+	}
+}
+
+// known reports whether a schema allows a value at a path.
+func known(root, schema map[string]any, path []string) bool {
+	if ref, ok := schema["$ref"].(string); ok {
+		target := root
+		for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+			target = target[part].(map[string]any)
+		}
+		return known(root, target, path)
+	}
+	if len(path) == 0 {
+		return true
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	if property, ok := properties[path[0]].(map[string]any); ok {
+		return known(root, property, path[1:])
+	}
+	switch more := schema["additionalProperties"].(type) {
+	case bool:
+		return more
+	case map[string]any:
+		return known(root, more, path[1:])
+	}
+	return true
+}
