@@ -83,6 +83,9 @@ func Start(t testing.TB, o Options) *Cluster {
 
 // missing returns what a cluster needs and this machine does not have, or "".
 func missing() string {
+	if imageFolder() == "" {
+		return `there is no image; "make cluster-test" builds one`
+	}
 	if os.Geteuid() != 0 {
 		return "nodes need root"
 	}
@@ -93,6 +96,10 @@ func missing() string {
 	}
 	return unsupported()
 }
+
+// imageFolder is what "make image" has written, which IMAGE names; "" without one. Clusters are not part of "make test", since
+// their programs take minutes to build.
+func imageFolder() string { return os.Getenv("IMAGE") }
 
 func (c *Cluster) build(context.Context) (err error) {
 	if c.tools, err = fleet.BuildTools("test/cmd/node"); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -37,10 +36,10 @@ type site struct {
 // newSite starts a cluster with the image that IMAGE names: a folder that "make image" has written.
 func newSite(t *testing.T, nodes int) *site {
 	t.Helper()
-	dir := os.Getenv("IMAGE")
-	if dir == "" {
-		t.Skip(`NOT TESTED: no image; "make cluster-test" builds one`)
+	if why := missing(); why != "" {
+		t.Skip("NOT TESTED: " + why)
 	}
+	dir := imageFolder()
 	archives, err := filepath.Glob(filepath.Join(dir, "*.linux-"+runtime.GOARCH+".tar"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("%s has %d archives for %s, want one: %v", dir, len(archives), runtime.GOARCH, err)

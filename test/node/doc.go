@@ -8,6 +8,6 @@
 // there to the bridge of the first node. Nothing of this machine's network is touched. The kernel ends a machine when the test
 // does, even if the test is killed; its cgroups stay then, and the next Start removes them.
 //
-// Kubelets differ from those of a production node in this: no DNS and no Services but that of the API server, since there is no
+// Run the tests by "make cluster-test". Kubelets differ from those of a production node in this: no DNS and no Services but that of the API server, since there is no
 // kube-proxy; no eviction for want of disk or memory; OOM scores are not lowered, which needs CAP_SYS_RESOURCE.
 package node
