@@ -90,3 +90,25 @@ func TestSchemaHasTheFieldsOfKubernetes(t *testing.T) {
 		}
 	}
 }
+
+// TestNullOfEachKeyRendersOrNamesIt: null takes a default away, which must not end in an error of a template.
+func TestNullOfEachKeyRendersOrNamesIt(t *testing.T) {
+	c := load(t)
+	keys := map[string]bool{}
+	for key := range leaves(onDefaults(t), "") {
+		for at := len(key); at > 0; at = strings.LastIndexByte(key[:at], '.') {
+			keys[key[:at]] = true
+		}
+	}
+	for key := range keys {
+		text, err := renderChart(c, onDefaults(t, map[string]any{key: nil}))
+		if err == nil {
+			decode(t, text)
+			continue
+		}
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if strings.Contains(err.Error(), "executing") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=null: %v", key, err)
+		}
+	}
+}

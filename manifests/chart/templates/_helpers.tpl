@@ -49,7 +49,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $labels "app.kubernetes.io/component" "metrics" -}}
 {{- $_ := set $labels "app.kubernetes.io/part-of" "statefleet" -}}
 {{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion -}}
-{{- $release := ternary (dict "release" .Release.Name) (dict) .Values.releaseLabel -}}
+{{- $release := ternary dict (dict "release" .Release.Name) (empty .Values.releaseLabel) -}}
 {{- merge $labels $release | toYaml }}
 {{- end }}
 
