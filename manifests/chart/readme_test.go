@@ -93,9 +93,12 @@ It makes a StatefulSet with a headless Service, a ServiceAccount with the least 
 exposed kinds need, a PodDisruptionBudget, and on demand a PodMonitor, ServiceMonitor or
 ScrapeConfig, a NetworkPolicy, a HorizontalPodAutoscaler or VerticalPodAutoscaler.
 
-` + "`make chart`" + ` in a clone packages it as dist/chart/statefleet-VERSION.tgz;
-` + "`make push-chart REPOSITORY=registry.example/charts`" + ` pushes it for
-` + "`helm install statefleet oci://registry.example/charts/statefleet`" + `.
+` + "`make chart`" + ` packages it as dist/chart/statefleet-VERSION.tgz. From a registry:
+
+` + "```" + `
+make push-chart VERSION=v0.1.0 REPOSITORY=registry.example/charts
+helm upgrade --install statefleet oci://registry.example/charts/statefleet --version 0.1.0 --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
+` + "```" + `
 
 [docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and
 how to roll back.
