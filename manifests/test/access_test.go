@@ -61,6 +61,7 @@ func TestClusterRoleGathersOthers(t *testing.T) {
 	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) || labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
 		t.Errorf("%v selects the chart's own role by %v, or itself by %v", selectors[0], own.Labels, bound.Labels)
 	}
+	equal(t, "the selector of the chart's own role", selectors[0].MatchLabels, map[string]string{"statefleet.io/aggregate-to": bound.Name})
 	if selectors[1].MatchLabels["extra"] != "yes" {
 		t.Errorf("the second selector is %v", selectors[1])
 	}

@@ -1,7 +1,11 @@
 package test
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,15 +44,16 @@ func loadPackage(t *testing.T, file string) *chart.Chart {
 
 // TestPackagedChartIsTheFolder: it renders the same, has no tests, and can be checked by packaging it again.
 func TestPackagedChartIsTheFolder(t *testing.T) {
-	file := packageChart(t, "v"+load(t).Metadata.Version, "TZ=UTC")
+	file := packageChart(t, "v"+load(t).Metadata.Version, "TZ=UTC", "SOURCE_DATE_EPOCH=1767225600")
 	first, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := os.ReadFile(packageChart(t, "v"+load(t).Metadata.Version, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8"))
+	second, err := os.ReadFile(packageChart(t, "v"+load(t).Metadata.Version, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "SOURCE_DATE_EPOCH=1767225600"))
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("%v, packaged again it has other bytes", err)
 	}
+	checkHeaders(t, first, 1767225600)
 	c := loadPackage(t, file)
 	given := values(t, ksmDefaults)
 	got, err := renderChart(c, given)
@@ -71,6 +76,27 @@ func TestPackagedChartIsTheFolder(t *testing.T) {
 	}
 	if !has["README.md"] || !has["LICENSE"] || c.Schema == nil {
 		t.Errorf("it has %v and a schema of %d bytes", has, len(c.Schema))
+	}
+}
+
+// checkHeaders looks for what differs between machines: times, owners and modes.
+func checkHeaders(t *testing.T, archive []byte, modified int64) {
+	t.Helper()
+	unpacked, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(unpacked); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.ModTime.Unix() != modified || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Mode&0o777 != 0o644 && h.Typeflag == tar.TypeReg {
+			t.Errorf("%+v", h)
+		}
 	}
 }
 

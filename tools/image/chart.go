@@ -45,7 +45,7 @@ func pushChart(ctx context.Context, file, repository string, stdout io.Writer) e
 		return usageError{fmt.Errorf("REPOSITORY: want a name such as registry.example.org/team/charts, without a tag: %w", err)}
 	}
 	if path.Base(repo.RepositoryStr()) != chart.Name {
-		repo = repo.Registry.Repo(repo.RepositoryStr(), chart.Name)
+		repo = repo.Repo(repo.RepositoryStr(), chart.Name)
 	}
 	image, err := chart.artifact(content)
 	if err != nil {
@@ -95,13 +95,13 @@ func chartMetadata(content []byte) (m metadata, err error) {
 			return m, err
 		}
 		if m.config, err = yaml.YAMLToJSONStrict(text); err != nil {
-			return m, fmt.Errorf("Chart.yaml: %w", err)
+			return m, fmt.Errorf("in Chart.yaml: %w", err)
 		}
 		if err := json.Unmarshal(m.config, &m); err != nil {
-			return m, fmt.Errorf("Chart.yaml: %w", err)
+			return m, fmt.Errorf("in Chart.yaml: %w", err)
 		}
 		if m.Name == "" || m.Version == "" {
-			return m, errors.New("Chart.yaml: name and version are required")
+			return m, errors.New("no name or no version in Chart.yaml")
 		}
 		return m, nil
 	}
