@@ -23,14 +23,16 @@ func TestKubeconfigIsMounted(t *testing.T) {
 	spec := pod(t, all)
 	container := spec.Containers[0]
 	mounts := container.VolumeMounts
-	if len(mounts) != 1 || !slices.Contains(container.Args, "--kubeconfig="+mounts[0].MountPath+"/config") || mounts[0].Name != spec.Volumes[0].Name {
+	if len(mounts) != 1 || !slices.Contains(container.Args, "--kubeconfig="+mounts[0].MountPath+"/config") ||
+		mounts[0].Name != spec.Volumes[0].Name {
 		t.Fatalf("arguments %q, mounts %v, volumes %v", container.Args, mounts, spec.Volumes)
 	}
 	if secret := find[*corev1.Secret](t, all, spec.Volumes[0].Secret.SecretName); string(secret.Data["config"]) != "foo" {
 		t.Errorf("the file is %q", secret.Data["config"])
 	}
 	other := rendered(t, `{kubeconfig: {enabled: true, secret: YmFy}}`)
-	if a, b := workload(t, all).Spec.Template.Annotations, workload(t, other).Spec.Template.Annotations; len(a) != 1 || a["checksum/kubeconfig"] == b["checksum/kubeconfig"] {
+	if a, b := workload(t, all).Spec.Template.Annotations, workload(t, other).Spec.Template.Annotations; len(a) != 1 ||
+		a["checksum/kubeconfig"] == b["checksum/kubeconfig"] {
 		t.Errorf("annotations %v with one file, %v with another", a, b)
 	}
 }
@@ -49,7 +51,8 @@ func TestSingleReplicaCanExposeAnotherCluster(t *testing.T) {
 	}
 }
 
-// TestClusterRoleGathersOthers: the bound role selects those that the values name and the chart's own, whose rights stay the same.
+// TestClusterRoleGathersOthers: the bound role selects those that the values name and the chart's own, whose rights
+// stay the same.
 func TestClusterRoleGathersOthers(t *testing.T) {
 	all := rendered(t, `{rbac: {clusterRoleSelectors: [{matchLabels: {extra: "yes"}}]}}`)
 	bound := find[*rbacv1.ClusterRole](t, all, find[*rbacv1.ClusterRoleBinding](t, all, "statefleet").RoleRef.Name)
@@ -58,10 +61,12 @@ func TestClusterRoleGathersOthers(t *testing.T) {
 		t.Fatalf("the bound role is %+v", bound)
 	}
 	selectors := bound.AggregationRule.ClusterRoleSelectors
-	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) || labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
+	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) ||
+		labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
 		t.Errorf("%v selects the chart's own role by %v, or itself by %v", selectors[0], own.Labels, bound.Labels)
 	}
-	equal(t, "the selector of the chart's own role", selectors[0].MatchLabels, map[string]string{"statefleet.io/aggregate-to": bound.Name})
+	equal(t, "the selector of the chart's own role", selectors[0].MatchLabels,
+		map[string]string{"statefleet.io/aggregate-to": bound.Name})
 	if selectors[1].MatchLabels["extra"] != "yes" {
 		t.Errorf("the second selector is %v", selectors[1])
 	}
@@ -70,12 +75,15 @@ func TestClusterRoleGathersOthers(t *testing.T) {
 
 // TestVerticalPodAutoscalerSetsTheStatefulSet: workload and container are those of the fleet.
 func TestVerticalPodAutoscalerSetsTheStatefulSet(t *testing.T) {
-	all := rendered(t, `{verticalPodAutoscaler: {enabled: true, controlledResources: [memory], controlledValues: RequestsOnly, minAllowed: {memory: 64Mi},
+	all := rendered(t, `{verticalPodAutoscaler: {enabled: true, controlledResources: [memory],
+		controlledValues: RequestsOnly, minAllowed: {memory: 64Mi},
 		maxAllowed: {memory: 4Gi}, updatePolicy: {updateMode: Initial}, recommenders: [{name: own}]}}`)
 	spec := find[*verticalPodAutoscaler](t, all, "statefleet").Spec
-	equal(t, "target", spec.TargetRef, autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: workload(t, all).Name})
+	equal(t, "target", spec.TargetRef, autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1",
+		Kind: "StatefulSet", Name: workload(t, all).Name})
 	policy := spec.ResourcePolicy.ContainerPolicies[0]
-	if policy.ContainerName != pod(t, all).Containers[0].Name || policy.MaxAllowed.Memory().String() != "4Gi" || policy.ControlledValues != "RequestsOnly" {
+	if policy.ContainerName != pod(t, all).Containers[0].Name || policy.MaxAllowed.Memory().String() != "4Gi" ||
+		policy.ControlledValues != "RequestsOnly" {
 		t.Errorf("policy %+v", policy)
 	}
 	if spec.UpdatePolicy.UpdateMode != "Initial" || spec.Recommenders[0].Name != "own" {
@@ -104,7 +112,8 @@ func TestTokenIsMountedWhereItIsWanted(t *testing.T) {
 		`{automountServiceAccountToken: false, serviceAccount: {automountServiceAccountToken: true}}`: {false, true},
 	} {
 		all := rendered(t, given)
-		got := [2]bool{*pod(t, all).AutomountServiceAccountToken, *find[*corev1.ServiceAccount](t, all, "statefleet").AutomountServiceAccountToken}
+		account := find[*corev1.ServiceAccount](t, all, "statefleet")
+		got := [2]bool{*pod(t, all).AutomountServiceAccountToken, *account.AutomountServiceAccountToken}
 		if got != want {
 			t.Errorf("%s: pod and account %v, want %v", given, got, want)
 		}
@@ -114,9 +123,12 @@ func TestTokenIsMountedWhereItIsWanted(t *testing.T) {
 // TestRegistryOfKubernetesCountsAsNone: it is in values that were copied from the chart of kube-state-metrics.
 func TestRegistryOfKubernetesCountsAsNone(t *testing.T) {
 	for given, want := range map[string]string{
-		`{image: {registry: registry.k8s.io, repository: registry.example/statefleet, tag: v1}}`:          "registry.example/statefleet:v1",
-		`{image: {registry: registry.example, repository: statefleet, tag: v1}}`:                          "registry.example/statefleet:v1",
-		`{global: {imageRegistry: a.example}, image: {registry: b.example, repository: team/c, tag: v1}}`: "a.example/team/c:v1",
+		`{image: {registry: registry.k8s.io, repository: registry.example/statefleet,
+			tag: v1}}`: "registry.example/statefleet:v1",
+		`{image: {registry: registry.example, repository: statefleet,
+			tag: v1}}`: "registry.example/statefleet:v1",
+		`{global: {imageRegistry: a.example}, image: {registry: b.example, repository: team/c,
+			tag: v1}}`: "a.example/team/c:v1",
 	} {
 		if image := pod(t, rendered(t, given)).Containers[0].Image; image != want {
 			t.Errorf("%s: image %s, want %s", given, image, want)

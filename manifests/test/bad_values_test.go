@@ -24,13 +24,15 @@ func TestWrongTypesNameTheKey(t *testing.T) {
 			wrong = map[string]any{"a": 1}
 		}
 		at := "at '/" + strings.ReplaceAll(key, ".", "/") + "'"
-		if _, err := renderChart(c, onDefaults(t, map[string]any{key: wrong})); err == nil || !strings.Contains(err.Error(), at) {
+		_, err := renderChart(c, onDefaults(t, map[string]any{key: wrong}))
+		if err == nil || !strings.Contains(err.Error(), at) {
 			t.Errorf("%s=%v: error %v, want one %s", key, wrong, err, at)
 		}
 	}
 }
 
-// TestUnknownKeysAreNamed: one beside each key of the kube-state-metrics chart. What is handed on to all charts is not checked.
+// TestUnknownKeysAreNamed: one beside each key of the kube-state-metrics chart. What is handed on to all charts is
+// not checked.
 func TestUnknownKeysAreNamed(t *testing.T) {
 	c := load(t)
 	places := map[string]bool{}
@@ -45,7 +47,8 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 		t.Fatalf("%d places", len(places))
 	}
 	for _, place := range slices.Sorted(maps.Keys(places)) {
-		at := "at '" + strings.TrimSuffix("/"+strings.ReplaceAll(place, ".", "/"), "/") + "': additional properties 'mistyped' not allowed"
+		at := strings.TrimSuffix("/"+strings.ReplaceAll(place, ".", "/"), "/")
+		at = "at '" + at + "': additional properties 'mistyped' not allowed"
 		_, err := renderChart(c, onDefaults(t, map[string]any{place + "mistyped": 1}))
 		if err == nil || !strings.Contains(err.Error(), at) {
 			t.Errorf("%smistyped: error %v, want %q", place, err, at)

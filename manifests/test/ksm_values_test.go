@@ -95,13 +95,14 @@ func TestVerbatimValuesOfKubeStateMetricsRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := notes(t, string(said)); !strings.Contains(text, "WARNING: the values name the image of the kube-state-metrics chart") {
+	const warning = "WARNING: the values name the image of the kube-state-metrics chart"
+	if text := notes(t, string(said)); !strings.Contains(text, warning) {
 		t.Errorf("nothing tells that the image is another one:\n%s", text)
 	}
 }
 
-// TestEachValueOfKubeStateMetricsCounts: another value of each key changes the rendering, or ends it with a message that names
-// the key, or is known to change nothing.
+// TestEachValueOfKubeStateMetricsCounts: another value of each key changes the rendering, or ends it with a message
+// that names the key, or is known to change nothing.
 func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 	c := load(t)
 	defaults, known := leaves(onDefaults(t), ""), expectations(t)
@@ -161,7 +162,8 @@ func names(message, key string) bool {
 	return strings.Contains(strings.ReplaceAll(message, "/", "."), key) || strings.Contains(message, part+".enabled")
 }
 
-// differences are the lines that only the second text has, and those that only the first one has, without their indentation.
+// differences are the lines that only the second text has, and those that only the first one has, without their
+// indentation.
 func differences(before, after []byte) (added, dropped string) {
 	count := map[string]int{}
 	var a, d []string

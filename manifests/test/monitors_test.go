@@ -11,10 +11,11 @@ import (
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 )
 
-// TestGroupsOfKindsHaveScrapesOfTheirOwn: each kind is in one scrape, with the settings of its group. The metrics about scrapes
-// differ in one label, which metrics of objects do not have.
+// TestGroupsOfKindsHaveScrapesOfTheirOwn: each kind is in one scrape, with the settings of its group. The metrics
+// about scrapes differ in one label, which metrics of objects do not have.
 func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
-	endpoints := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{customResourceState: {enabled: true}, prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
+	endpoints := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{customResourceState: {enabled: true},
+		prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
 		interval: 30s, http: {scheme: https, scrapeTimeout: 20s}, groups: [
 			{resources: [nodes, leases], interval: 2m, metricRelabelings: [{action: drop, regex: a}]},
 			{resources: [widgets.v1.example.com], scrapeTimeout: 5s}]}}}`), "statefleet").Spec.Endpoints
@@ -32,7 +33,8 @@ func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
 		if dropped != (group != "") {
 			t.Errorf("%s: scrape_group=%q is dropped from metrics of objects: %t", e.Port, group, dropped)
 		}
-		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %v %s %s %s %d", e.Port, e.Params, e.Interval, e.ScrapeTimeout, group, len(e.MetricRelabelConfigs))))
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %v %s %s %s %d", e.Port, e.Params, e.Interval, e.ScrapeTimeout,
+			group, len(e.MetricRelabelConfigs))))
 	}
 	want := []string{
 		"http-metrics map[resources:[nodes,leases]] 2m 20s nodes,leases 2",
@@ -48,7 +50,8 @@ func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
 // TestGroupsOfAllKindsLeaveNoOtherScrape: one would be empty.
 func TestGroupsOfAllKindsLeaveNoOtherScrape(t *testing.T) {
 	endpoints := find[*monitoringv1.PodMonitor](t, rendered(t, `{collectors: [pods, jobs], selfMonitor: {enabled: false},
-		prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs]}]}}}`), "statefleet").Spec.PodMetricsEndpoints
+		prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs]}]}}}`),
+		"statefleet").Spec.PodMetricsEndpoints
 	if len(endpoints) != 2 || endpoints[1].Params["resources"][0] != "jobs" {
 		t.Errorf("%+v", endpoints)
 	}
@@ -56,7 +59,8 @@ func TestGroupsOfAllKindsLeaveNoOtherScrape(t *testing.T) {
 
 // TestScrapeConfigFindsThePods: both ports of each pod of the fleet, with the labels that a PodMonitor gives.
 func TestScrapeConfigFindsThePods(t *testing.T) {
-	spec := find[*monitoringv1alpha1.ScrapeConfig](t, rendered(t, `{prometheus: {scrapeconfig: {enabled: true, staticConfigLabels: {price: "$1"}}}}`), "statefleet").Spec
+	spec := find[*monitoringv1alpha1.ScrapeConfig](t, rendered(t, `{prometheus: {scrapeconfig: {enabled: true,
+		staticConfigLabels: {price: "$1"}}}}`), "statefleet").Spec
 	found := spec.KubernetesSDConfigs[0]
 	if found.Role != "Pod" || !slices.Equal(found.Namespaces.Names, []string{"statefleet"}) ||
 		*found.Selectors[0].Label != "app.kubernetes.io/name=statefleet,app.kubernetes.io/instance=statefleet" {
@@ -67,7 +71,8 @@ func TestScrapeConfigFindsThePods(t *testing.T) {
 	}
 	for port, want := range map[string]string{"http-metrics": "", "telemetry": "telemetry"} {
 		target := relabel(t, spec.RelabelConfigs, map[string]string{
-			"__meta_kubernetes_pod_container_port_name": port, "__meta_kubernetes_pod_name": "statefleet-1", "__meta_kubernetes_pod_phase": "Running",
+			"__meta_kubernetes_pod_container_port_name": port, "__meta_kubernetes_pod_name": "statefleet-1",
+			"__meta_kubernetes_pod_phase": "Running",
 		})
 		if target["instance"] != "statefleet-1" || target["endpoint"] != want || target["price"] != "$1" {
 			t.Errorf("target of port %s: %v", port, target)
@@ -82,7 +87,8 @@ func TestScrapeConfigFindsThePods(t *testing.T) {
 	}
 }
 
-// relabel does what Prometheus does with the actions that the chart uses. It returns nil for a target that is dropped.
+// relabel does what Prometheus does with the actions that the chart uses. It returns nil for a target that is
+// dropped.
 func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string]string) map[string]string {
 	t.Helper()
 	for _, r := range rules {

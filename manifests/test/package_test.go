@@ -49,7 +49,8 @@ func TestPackagedChartIsTheFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := os.ReadFile(packageChart(t, "v"+load(t).Metadata.Version, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "SOURCE_DATE_EPOCH=1767225600"))
+	second, err := os.ReadFile(packageChart(t, "v"+load(t).Metadata.Version, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8",
+		"SOURCE_DATE_EPOCH=1767225600"))
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("%v, packaged again it has other bytes", err)
 	}
@@ -94,13 +95,15 @@ func checkHeaders(t *testing.T, archive []byte, modified int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.ModTime.Unix() != modified || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Mode&0o777 != 0o644 && h.Typeflag == tar.TypeReg {
+		if h.ModTime.Unix() != modified || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Mode&0o777 != 0o644 &&
+			h.Typeflag == tar.TypeReg {
 			t.Errorf("%+v", h)
 		}
 	}
 }
 
-// TestPackagedChartHasTheVersion: of the tag, with the image of that tag. What is no semantic version follows that of Chart.yaml.
+// TestPackagedChartHasTheVersion: of the tag, with the image of that tag. What is no semantic version follows that of
+// Chart.yaml.
 func TestPackagedChartHasTheVersion(t *testing.T) {
 	own := load(t).Metadata
 	for version, want := range map[string][2]string{
@@ -114,7 +117,8 @@ func TestPackagedChartHasTheVersion(t *testing.T) {
 		file := packageChart(t, version)
 		got := loadPackage(t, file).Metadata
 		if got.Version != want[0] || got.AppVersion != want[1] || filepath.Base(file) != "statefleet-"+want[0]+".tgz" {
-			t.Errorf("VERSION=%s: version %s, appVersion %s, file %s, want %q", version, got.Version, got.AppVersion, filepath.Base(file), want)
+			t.Errorf("VERSION=%s: version %s, appVersion %s, file %s, want %q", version, got.Version, got.AppVersion,
+				filepath.Base(file), want)
 		}
 	}
 }
@@ -122,7 +126,8 @@ func TestPackagedChartHasTheVersion(t *testing.T) {
 // TestChartDescribesItself: what registries of charts show is there, and its links lead to files of the repository.
 func TestChartDescribesItself(t *testing.T) {
 	m := load(t).Metadata
-	if m.Icon == "" || m.KubeVersion == "" || len(m.Maintainers) == 0 || m.Maintainers[0].URL == "" || m.Home == "" || m.Description == "" {
+	if m.Icon == "" || m.KubeVersion == "" || len(m.Maintainers) == 0 || m.Maintainers[0].URL == "" || m.Home == "" ||
+		m.Description == "" {
 		t.Errorf("%+v", m)
 	}
 	for _, key := range []string{"category", "license", "links"} {
@@ -144,8 +149,10 @@ func TestChartDescribesItself(t *testing.T) {
 
 // TestMakefilePushesTheChart: the file that it has packaged, to the repository that is given.
 func TestMakefilePushesTheChart(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "make", "-n", "-C", "../..", "push-chart", "CHARTS=/charts", "REPOSITORY=registry.example/charts").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "run . push-chart /charts/statefleet-*.tgz 'registry.example/charts'") || !strings.Contains(string(out), "> '/charts'/statefleet-") {
+	out, err := exec.CommandContext(t.Context(), "make", "-n", "-C", "../..", "push-chart", "CHARTS=/charts",
+		"REPOSITORY=registry.example/charts").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "> '/charts'/statefleet-") ||
+		!strings.Contains(string(out), "run . push-chart /charts/statefleet-*.tgz 'registry.example/charts'") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

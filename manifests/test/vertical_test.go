@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// verticalPodAutoscaler has the fields of autoscaling.k8s.io/v1 that the chart can set. The autoscaler's own types are in a module
-// with many dependencies.
+// verticalPodAutoscaler has the fields of autoscaling.k8s.io/v1 that the chart can set. The autoscaler's own types
+// are in a module with many dependencies.
 type verticalPodAutoscaler struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`

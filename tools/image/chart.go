@@ -29,8 +29,8 @@ const (
 	chartContentType = types.MediaType("application/vnd.cncf.helm.chart.content.v1.tar+gzip")
 )
 
-// pushChart pushes a packaged chart as "helm push" does: below a folder of a registry, under the name of the chart, with its
-// version as the tag. A repository that ends in the chart's name is taken as it is.
+// pushChart pushes a packaged chart as "helm push" does: below a folder of a registry, under the name of the chart,
+// with its version as the tag. A repository that ends in the chart's name is taken as it is.
 func pushChart(ctx context.Context, file, repository string, stdout io.Writer) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -42,7 +42,8 @@ func pushChart(ctx context.Context, file, repository string, stdout io.Writer) e
 	}
 	repo, err := name.NewRepository(strings.TrimPrefix(repository, "oci://"))
 	if err != nil {
-		return usageError{fmt.Errorf("REPOSITORY: want a name such as registry.example.org/team/charts, without a tag: %w", err)}
+		return usageError{fmt.Errorf("REPOSITORY: want a name such as registry.example.org/team/charts, without a tag: %w",
+			err)}
 	}
 	if path.Base(repo.RepositoryStr()) != chart.Name {
 		repo = repo.Repo(repo.RepositoryStr(), chart.Name)
@@ -56,7 +57,8 @@ func pushChart(ctx context.Context, file, repository string, stdout io.Writer) e
 		return err
 	}
 	tag := repo.Tag(strings.ReplaceAll(chart.Version, "+", "_")) // a tag cannot have a plus sign; Helm does the same
-	if err := remote.Write(tag, image, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+	if err := remote.Write(tag, image, remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
 		return fmt.Errorf("push of the chart to %s: %w", tag, err)
 	}
 	_, err = fmt.Fprintf(stdout, "oci://%s@%s\n", tag, digest)
@@ -107,8 +109,8 @@ func chartMetadata(content []byte) (m metadata, err error) {
 	}
 }
 
-// artifact returns the chart as what a registry stores: its metadata as the configuration, its archive as the only layer. It
-// leaves out the time, which Helm adds, so that the same chart has the same digest.
+// artifact returns the chart as what a registry stores: its metadata as the configuration, its archive as the only
+// layer. It leaves out the time, which Helm adds, so that the same chart has the same digest.
 func (m metadata) artifact(content []byte) (v1.Image, error) {
 	const prefix = "org.opencontainers.image."
 	a := chartArtifact{config: m.config, layer: static.NewLayer(content, chartContentType)}
@@ -116,7 +118,8 @@ func (m metadata) artifact(content []byte) (v1.Image, error) {
 		SchemaVersion: 2,
 		MediaType:     types.OCIManifestSchema1,
 		Annotations: map[string]string{
-			prefix + "title": m.Name, prefix + "version": m.Version, prefix + "description": m.Description, prefix + "url": m.Home,
+			prefix + "title": m.Name, prefix + "version": m.Version, prefix + "description": m.Description,
+			prefix + "url": m.Home,
 		},
 	}
 	if len(m.Sources) > 0 {

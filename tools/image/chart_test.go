@@ -44,15 +44,18 @@ func packaged(t *testing.T, files ...file) string {
 	return path
 }
 
-// TestPushedChartIsOneThatHelmPulls: types, configuration and content are those of Helm, under the chart's name and version.
+// TestPushedChartIsOneThatHelmPulls: types, configuration and content are those of Helm, under the chart's name and
+// version.
 func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	chart := packaged(t,
-		file{name: "fleet/charts/other/Chart.yaml", content: []byte("name: other\nversion: 9.9.9\n")}, file{name: "fleet/Chart.yaml", content: []byte(chartYAML)})
+		file{name: "fleet/charts/other/Chart.yaml", content: []byte("name: other\nversion: 9.9.9\n")},
+		file{name: "fleet/Chart.yaml", content: []byte(chartYAML)})
 	host := strings.TrimPrefix(server.URL, "http://")
 	var first string
-	for _, repository := range []string{host + "/team/charts", "oci://" + host + "/team/charts", host + "/team/charts/fleet"} {
+	for _, repository := range []string{host + "/team/charts", "oci://" + host + "/team/charts",
+		host + "/team/charts/fleet"} {
 		var out bytes.Buffer
 		if err := run(t.Context(), []string{"push-chart", chart, repository}, &out); err != nil {
 			t.Fatal(err)
@@ -76,8 +79,10 @@ func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 			t.Errorf("%s: printed %q, want %q", repository, out.String(), want)
 		}
 		manifest, err := image.Manifest()
-		if err != nil || manifest.Config.MediaType != "application/vnd.cncf.helm.config.v1+json" || len(manifest.Layers) != 1 ||
-			manifest.Layers[0].MediaType != "application/vnd.cncf.helm.chart.content.v1.tar+gzip" || manifest.Annotations["org.opencontainers.image.source"] != "https://example.org/a" {
+		if err != nil || manifest.Config.MediaType != "application/vnd.cncf.helm.config.v1+json" ||
+			len(manifest.Layers) != 1 ||
+			manifest.Layers[0].MediaType != "application/vnd.cncf.helm.chart.content.v1.tar+gzip" ||
+			manifest.Annotations["org.opencontainers.image.source"] != "https://example.org/a" {
 			t.Fatalf("%v, %+v", err, manifest)
 		}
 		config, err := image.RawConfigFile()
@@ -119,13 +124,15 @@ func TestChartsThatCannotBePushed(t *testing.T) {
 		{"no-such-file", "a/b", "package it first"},
 		{text, "a/b", "not a packaged chart"},
 		{packaged(t), "a/b", "it has no Chart.yaml"},
-		{packaged(t, file{name: "fleet/Chart.yaml", content: []byte("name: fleet\n")}), "a/b", "no name or no version in Chart.yaml"},
+		{packaged(t, file{name: "fleet/Chart.yaml", content: []byte("name: fleet\n")}), "a/b",
+			"no name or no version in Chart.yaml"},
 		{packaged(t, file{name: "fleet/Chart.yaml", content: []byte("name: a\nname: b\n")}), "a/b", "in Chart.yaml: "},
 		{good, "a:b:c", "REPOSITORY"},
 		{good, "", "REPOSITORY"},
 		{good, nowhere, "push of the chart to " + nowhere + "/fleet:1.2.3_build"},
 	} {
-		if err := run(t.Context(), []string{"push-chart", c.chart, c.repository}, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := run(t.Context(), []string{"push-chart", c.chart, c.repository}, io.Discard); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s to %q: %v, want %q", c.chart, c.repository, err, c.want)
 		}
 	}
