@@ -96,7 +96,7 @@ func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string
 		for _, name := range r.SourceLabels {
 			from = append(from, target[string(name)])
 		}
-		text, pattern := strings.Join(from, ";"), regexp.MustCompile("^(?:.*)$")
+		text, pattern := strings.Join(from, ";"), regexp.MustCompile("^(.*)$")
 		if r.Regex != "" {
 			pattern = regexp.MustCompile("^(?:" + r.Regex + ")$")
 		}
@@ -114,7 +114,7 @@ func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string
 			if match == nil {
 				continue
 			}
-			replacement := "$0"
+			replacement := "$1"
 			if r.Replacement != nil {
 				replacement = *r.Replacement
 			}
