@@ -14,7 +14,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .DEFAULT_GOAL := all
 .PHONY: all build demo demo-graph kind test unit race lint chart-test rules-test generate bench bench-compare \
   architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak \
-  pressure attack mutants vuln image push image-test cluster-test release update-tools mixin help
+  pressure attack mutants vuln image push image-test cluster-test chart push-chart release update-tools mixin help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -286,6 +286,26 @@ cluster-test: image ## The image and the manifests on real nodes: kubelet, conta
 
 push: ## Push dist/image/ to REPOSITORY, such as registry.example.org/team/statefleet, with Docker's credentials
 	@go -C tools/image run . push $(CURDIR)/dist/image '$(REPOSITORY)'
+
+CHARTS ?= dist/chart
+# A version that is not semantic, such as a bare commit, becomes a pre-release of the version in Chart.yaml. The image stays
+# that of Chart.yaml then. Links of the README lead out of the chart, so they get the repository's address.
+chart: ## The Helm chart as dist/chart/statefleet-VERSION.tgz, reproducible (CHARTS=folder)
+	@set -e; export LC_ALL=C; from=manifests/chart; dir=$$(mktemp -d); trap 'rm -r "$$dir"' EXIT; \
+	to="$$dir"/statefleet; mkdir -p "$$to" '$(CHARTS)'; rm -f '$(CHARTS)'/statefleet-*.tgz; \
+	version=$$(echo '$(VERSION)' | sed -nE 's/^v?([0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?)$$/\1/p'); \
+	app="$$version"; \
+	test -n "$$version" || { app=$$(sed -n 's/^appVersion: //p' $$from/Chart.yaml); \
+	  version="$$(sed -n 's/^version: //p' $$from/Chart.yaml)-g$$(echo '$(VERSION)' | tr -c '0-9A-Za-z\n' -)"; }; \
+	cp -R $$from/templates $$from/files $$from/values.yaml $$from/values.schema.json LICENSE "$$to"; \
+	sed "s/^version: .*/version: $$version/; s/^appVersion: .*/appVersion: $$app/" $$from/Chart.yaml > "$$to/Chart.yaml"; \
+	sed 's#](\.\./\.\./#](https://github.com/statefleet/statefleet/blob/main/#g' $$from/README.md > "$$to/README.md"; \
+	tar -C "$$dir" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+	  --mtime=@$(SOURCE_DATE_EPOCH) -cf - statefleet | gzip -9n > '$(CHARTS)'/statefleet-"$$version".tgz; \
+	cd '$(CHARTS)'; sha256sum statefleet-*.tgz
+
+push-chart: chart ## Push the chart to REPOSITORY, such as registry.example.org/team/charts, with Docker's credentials
+	@go -C tools/image run . push-chart $(abspath $(CHARTS))/statefleet-*.tgz '$(REPOSITORY)'
 
 image-test: image ## Test the image, and run it with runc, which needs root on Linux
 	cd tools/image && go vet ./... && IMAGE=$(CURDIR)/dist/image go test -count=1 -v ./...

@@ -89,18 +89,35 @@ const head = `# statefleet, the chart
 helm install statefleet manifests/chart --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
 ` + "```" + `
 
-It makes a StatefulSet with a headless Service, a ServiceAccount with the least rights that the exposed kinds need, a
-PodDisruptionBudget, and on demand a PodMonitor or ServiceMonitor, a NetworkPolicy and a HorizontalPodAutoscaler.
+It makes a StatefulSet with a headless Service, a ServiceAccount with the least rights that the
+exposed kinds need, a PodDisruptionBudget, and on demand a PodMonitor, ServiceMonitor or
+ScrapeConfig, a NetworkPolicy, a HorizontalPodAutoscaler or VerticalPodAutoscaler.
 
-**Coming from the kube-state-metrics chart:** keep your values and set ` + "`image`" + `. What has the same name means the same. What cannot be honoured
-ends the rendering with a message that says what to do. Different defaults: three replicas, a PodDisruptionBudget, a startup probe, a PodMonitor
-instead of a ServiceMonitor, requests and limits, and ` + "`selfMonitor.enabled`" + `: with ` + "`false`" + `, which values made for that chart often
-have, Prometheus does not get statefleet's own metrics, and the alerts have no data.
+` + "`make chart`" + ` packages it as dist/chart/statefleet-VERSION.tgz. From a registry:
 
-[docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and how to roll back.
+` + "```" + `
+make push-chart VERSION=v0.1.0 REPOSITORY=registry.example/charts
+helm upgrade --install statefleet oci://registry.example/charts/statefleet --version 0.1.0 --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
+` + "```" + `
 
-With ` + "`rbac.useClusterRole=false`" + ` and ` + "`namespaces`" + ` nothing outside of these namespaces can be read. Cluster-scoped kinds such as nodes
-are left out then.
+[docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and
+how to roll back.
+
+With ` + "`rbac.useClusterRole=false`" + ` and ` + "`namespaces`" + ` nothing outside of these namespaces can be read.
+Cluster-scoped kinds such as nodes are left out then.
+
+## From the kube-state-metrics chart
+
+Keep your values and set ` + "`image`" + `. What has the same name means the same. A verbatim copy of that
+chart's values renders, with one replica and the image ` + "`statefleet`" + ` instead of that of
+kube-state-metrics. The monitor is a PodMonitor unless ` + "`prometheus.monitor.kind`" + ` says otherwise.
+With ` + "`selfMonitor.enabled: false`" + `, the default of that chart, Prometheus does not get statefleet's own
+metrics, and the alerts have no data.
+
+`
+
+const table = `
+## Values
 
 | Value | Default | Meaning |
 | --- | --- | --- |
@@ -113,7 +130,7 @@ func TestReadmeIsGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	b.WriteString(head)
+	b.WriteString(head + fromKSM(t, tree) + table)
 	known := map[string]bool{}
 	for _, v := range documented(source) {
 		known[v.path] = true

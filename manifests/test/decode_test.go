@@ -11,9 +11,11 @@ import (
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -28,9 +30,11 @@ type objects []runtime.Object
 func decode(t *testing.T, documents []byte) objects {
 	t.Helper()
 	types := runtime.NewScheme()
-	if err := errors.Join(scheme.AddToScheme(types), monitoringv1.AddToScheme(types)); err != nil {
+	if err := errors.Join(scheme.AddToScheme(types), monitoringv1.AddToScheme(types), monitoringv1alpha1.AddToScheme(types)); err != nil {
 		t.Fatal(err)
 	}
+	vertical := schema.GroupVersionKind{Group: "autoscaling.k8s.io", Version: "v1", Kind: "VerticalPodAutoscaler"}
+	types.AddKnownTypeWithName(vertical, &verticalPodAutoscaler{})
 	decoder := serializer.NewCodecFactory(types, serializer.EnableStrict).UniversalDeserializer()
 	var all objects
 	for reader := yaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(documents))); ; {

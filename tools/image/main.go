@@ -1,7 +1,8 @@
-// Image builds the container image with Go alone, and pushes it.
+// Image builds the container image with Go alone, and pushes it, and pushes the Helm chart.
 //
 //	image build --version=V --revision=R --created=UNIX-SECONDS --output=DIR ARCH=DIR...
 //	image push DIR REPOSITORY
+//	image push-chart FILE REPOSITORY
 //
 // Each ARCH=DIR names a folder with the binary statefleet for linux/ARCH and its SBOM, sbom.json.
 // Build writes an OCI layout, an archive of each architecture for "docker load", and the digests. The
@@ -41,8 +42,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return build(args[1:], stdout)
 	case len(args) == 3 && args[0] == "push":
 		return push(ctx, args[1], args[2], stdout)
+	case len(args) == 3 && args[0] == "push-chart":
+		return pushChart(ctx, args[1], args[2], stdout)
 	}
-	return usageError{errors.New(`want "build OPTIONS ARCH=DIR..." or "push DIR REPOSITORY"`)}
+	return usageError{errors.New(`want "build OPTIONS ARCH=DIR...", "push DIR REPOSITORY" or "push-chart FILE REPOSITORY"`)}
 }
 
 func build(args []string, stdout io.Writer) error {

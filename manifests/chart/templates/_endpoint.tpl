@@ -1,4 +1,8 @@
-{{/* An endpoint of a monitor. The argument: the root, the port, the port's own settings, and the labels to drop. */}}
+{{/*
+An endpoint of a monitor. The argument: the root, the port, the port's own settings, the labels to drop, and, for kinds with a scrape
+of their own, the parameters of the request and a name. The name is a label of the target, so that the metrics about the scrape, such
+as "up", differ between scrapes of one target. The metrics of objects do not get it.
+*/}}
 {{- define "statefleet.endpoint" -}}
 {{- $root := index . 0 -}}
 {{- $monitor := $root.Values.prometheus.monitor -}}
@@ -6,6 +10,10 @@
 {{- $set := mergeOverwrite (deepCopy $common) (index . 2 | default dict) -}}
 - port: {{ index . 1 }}
   path: /metrics
+  {{- with index . 4 }}
+  params:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   honorLabels: {{ $set.honorLabels }}
   {{- range $key := list "interval" "scrapeTimeout" "proxyUrl" "scheme" }}
   {{- with get $set $key }}
@@ -54,8 +62,49 @@
     {{- end }}
     - action: labeldrop
       regex: {{ index . 3 }}
-  {{- with $set.metricRelabelings }}
+    {{- with index . 5 }}
+    - action: replace
+      replacement: {{ . | quote }}
+      targetLabel: scrape_group
+    {{- end }}
+  {{- if or (index . 5) $set.metricRelabelings }}
   metricRelabelings:
+    {{- with $set.metricRelabelings }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- if index . 5 }}
+    - action: labeldrop
+      regex: scrape_group
+    {{- end }}
   {{- end }}
+{{- end }}
+
+{{/*
+The endpoints of the exposition: one for each group of kinds, and one for the others. Each kind is in one of them.
+*/}}
+{{- define "statefleet.endpoints" -}}
+{{- $monitor := .Values.prometheus.monitor -}}
+{{- $exposed := (include "statefleet.collectors" . | fromJson).names -}}
+{{- $drop := "pod|container|namespace|service|endpoint" -}}
+{{- $grouped := list -}}
+{{- range $i, $group := $monitor.groups -}}
+{{- range $kind := $group.resources -}}
+  {{- $at := printf "prometheus.monitor.groups[%d].resources: %s" $i $kind -}}
+  {{- if has $kind $grouped -}}
+    {{- fail (printf "%s is named twice, so it would be scraped twice" $at) -}}
+  {{- else if not (or (has $kind $exposed) (and (contains "." $kind) $.Values.customResourceState.enabled)) -}}
+    {{- fail (printf "%s is not exposed, and the answer would be an error; exposed are %s" $at (join ", " $exposed)) -}}
+  {{- end -}}
+  {{- $grouped = append $grouped $kind -}}
+{{- end }}
+{{- $params := dict "resources" (list (join "," $group.resources)) }}
+{{- $set := mergeOverwrite (deepCopy ($monitor.http | default dict)) (omit $group "resources") }}
+{{ include "statefleet.endpoint" (list $ "http-metrics" $set $drop $params (join "," $group.resources)) }}
+{{- end }}
+{{- $others := .Values.customResourceState.enabled }}
+{{- range $exposed }}{{ $others = or $others (not (has . $grouped)) }}{{ end }}
+{{- if $others }}
+{{- $params := ternary (dict "exclude_resources" (list (join "," $grouped))) dict (gt (len $grouped) 0) }}
+{{ include "statefleet.endpoint" (list $ "http-metrics" $monitor.http $drop $params "") }}
+{{- end }}
 {{- end }}

@@ -26,20 +26,30 @@
 {{- end }}
 {{- end }}
 
-{{- define "statefleet.selectorLabels" -}}
+{{- define "statefleet.instanceLabels" -}}
 app.kubernetes.io/name: {{ include "statefleet.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Labels by which the StatefulSet, the Services and others select the pods. */}}
+{{- define "statefleet.selectorLabels" -}}
+{{- if .Values.selectorOverride -}}
+{{- toYaml .Values.selectorOverride }}
+{{- else -}}
+{{- include "statefleet.instanceLabels" . }}
+{{- end }}
+{{- end }}
+
 {{/* The chart's own labels of all objects. */}}
 {{- define "statefleet.ownLabels" -}}
-{{- $labels := include "statefleet.selectorLabels" . | fromYaml -}}
+{{- $labels := include "statefleet.instanceLabels" . | fromYaml -}}
+{{- $labels = mergeOverwrite $labels (include "statefleet.selectorLabels" . | fromYaml) -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- $_ := set $labels "app.kubernetes.io/component" "metrics" -}}
 {{- $_ := set $labels "app.kubernetes.io/part-of" "statefleet" -}}
 {{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion -}}
-{{- $release := ternary (dict "release" .Release.Name) (dict) .Values.releaseLabel -}}
+{{- $release := ternary dict (dict "release" .Release.Name) (empty .Values.releaseLabel) -}}
 {{- merge $labels $release | toYaml }}
 {{- end }}
 
@@ -67,11 +77,21 @@ labels:
   {{- include "statefleet.labels" . | nindent 2 }}
 {{- end }}
 
+{{/* registry.k8s.io, the default of the kube-state-metrics chart, has no image of statefleet, so it counts as none. */}}
 {{- define "statefleet.image" -}}
 {{- $image := .Values.image -}}
-{{- with coalesce .Values.global.imageRegistry $image.registry }}{{ . }}/{{ end }}
-{{- $image.repository }}:{{ $image.tag | default (printf "v%s" .Chart.AppVersion) }}
+{{- $registry := ternary "" $image.registry (eq $image.registry "registry.k8s.io") -}}
+{{- with coalesce .Values.global.imageRegistry $registry }}{{ . }}/{{ end }}
+{{- ternary "statefleet" $image.repository (eq (include "statefleet.imageIsUnset" .) "true") }}:
+{{- $image.tag | default (printf "v%s" .Chart.AppVersion) }}
 {{- with $image.sha }}@sha256:{{ . }}{{ end }}
+{{- end }}
+
+{{/* "true" when the image is the default of the kube-state-metrics chart: nobody has chosen it. */}}
+{{- define "statefleet.imageIsUnset" -}}
+{{- with .Values.image -}}
+{{- and (eq .registry "registry.k8s.io") (eq .repository "kube-state-metrics/kube-state-metrics") (not .tag) (not .sha) }}
+{{- end }}
 {{- end }}
 
 {{/* Secrets as a list of objects, from objects or names. The argument is a list. */}}
@@ -84,6 +104,15 @@ labels:
 {{/* A list, or names separated by commas, as names separated by commas. Between two commas is a name: an empty one is left out. */}}
 {{- define "statefleet.commaList" -}}
 {{- join "," . | nospace | splitList "," | compact | join "," }}
+{{- end }}
+
+{{/* The namespaces to expose, separated by commas; empty: all. */}}
+{{- define "statefleet.namespaces" -}}
+{{- $given := include "statefleet.commaList" .Values.namespaces | splitList "," | compact -}}
+{{- if .Values.releaseNamespace -}}
+{{- $given = append $given (include "statefleet.namespace" .) -}}
+{{- end -}}
+{{- $given | uniq | join "," }}
 {{- end }}
 
 {{/* "true" when extraArgs ask for custom resources only, else nothing. */}}
@@ -151,7 +180,7 @@ labels:
     {{- toYaml $names | nindent 4 }}
   verbs: [list, watch]
 {{- end }}
-{{- if and .Values.customResourceState.enabled .Values.rbac.useClusterRole }}
+{{- if and .Values.customResourceState.enabled .Values.rbac.useClusterRole .Values.rbac.customResourceState.createClusterRoleRules }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]

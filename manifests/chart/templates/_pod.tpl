@@ -1,6 +1,6 @@
 {{- define "statefleet.podSpec" -}}
 serviceAccountName: {{ include "statefleet.serviceAccountName" . }}
-automountServiceAccountToken: {{ .Values.serviceAccount.automountServiceAccountToken }}
+automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
 terminationGracePeriodSeconds: {{ int64 .Values.terminationGracePeriodSeconds }}
 {{- with concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 imagePullSecrets:
@@ -53,8 +53,13 @@ containers:
   {{- with .Values.containers }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- if or .Values.customResourceState.enabled .Values.volumes }}
+{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled .Values.volumes }}
 volumes:
+  {{- if .Values.kubeconfig.enabled }}
+  - name: kubeconfig
+    secret:
+      secretName: {{ include "statefleet.fullname" . }}-kubeconfig
+  {{- end }}
   {{- if .Values.customResourceState.enabled }}
   - name: customresourcestate-config
     configMap:
@@ -108,8 +113,13 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if or .Values.customResourceState.enabled .Values.volumeMounts }}
+{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled .Values.volumeMounts }}
 volumeMounts:
+  {{- if .Values.kubeconfig.enabled }}
+  - name: kubeconfig
+    mountPath: /etc/statefleet/kubeconfig
+    readOnly: true
+  {{- end }}
   {{- if .Values.customResourceState.enabled }}
   - name: customresourcestate-config
     mountPath: /etc/customresourcestate
@@ -155,15 +165,21 @@ volumeMounts:
 - --telemetry-host={{ . }}
 {{- end }}
 - --telemetry-port={{ .Values.selfMonitor.telemetryPort }}
+{{- if .Values.kubeconfig.enabled }}
+- --kubeconfig=/etc/statefleet/kubeconfig/config
+{{- end }}
+{{- /* Without sharding, a kubeconfig may lead to another cluster, which does not have this pod. */}}
+{{- if or .Values.autosharding.enabled (not .Values.kubeconfig.enabled) }}
 - --pod=$(POD_NAME)
 - --pod-namespace=$(POD_NAMESPACE)
+{{- end }}
 {{- if .Values.standby.enabled }}
 - --shard.standby
 {{- end }}
 {{- with (include "statefleet.collectors" . | fromJson).names }}
 - --resources={{ join "," . }}
 {{- end }}
-{{- with include "statefleet.commaList" .Values.namespaces }}
+{{- with include "statefleet.namespaces" . }}
 - --namespaces={{ . }}
 {{- end }}
 {{- with include "statefleet.commaList" .Values.namespacesDenylist }}

@@ -1,0 +1,137 @@
+package test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+func workload(t *testing.T, all objects) *appsv1.StatefulSet {
+	t.Helper()
+	return find[*appsv1.StatefulSet](t, all, "statefleet")
+}
+
+// TestKubeconfigIsMounted: the file is where the flag says, and another file restarts the pods.
+func TestKubeconfigIsMounted(t *testing.T) {
+	all := rendered(t, `{kubeconfig: {enabled: true, secret: Zm9v}}`)
+	spec := pod(t, all)
+	container := spec.Containers[0]
+	mounts := container.VolumeMounts
+	if len(mounts) != 1 || !slices.Contains(container.Args, "--kubeconfig="+mounts[0].MountPath+"/config") ||
+		mounts[0].Name != spec.Volumes[0].Name {
+		t.Fatalf("arguments %q, mounts %v, volumes %v", container.Args, mounts, spec.Volumes)
+	}
+	if secret := find[*corev1.Secret](t, all, spec.Volumes[0].Secret.SecretName); string(secret.Data["config"]) != "foo" {
+		t.Errorf("the file is %q", secret.Data["config"])
+	}
+	other := rendered(t, `{kubeconfig: {enabled: true, secret: YmFy}}`)
+	if a, b := workload(t, all).Spec.Template.Annotations, workload(t, other).Spec.Template.Annotations; len(a) != 1 ||
+		a["checksum/kubeconfig"] == b["checksum/kubeconfig"] {
+		t.Errorf("annotations %v with one file, %v with another", a, b)
+	}
+}
+
+// TestSingleReplicaCanExposeAnotherCluster: it looks for no pod of its own there. A fleet does.
+func TestSingleReplicaCanExposeAnotherCluster(t *testing.T) {
+	for given, want := range map[string]bool{
+		`{replicas: 1, autosharding: {enabled: false}, kubeconfig: {enabled: true, secret: Zm9v}}`: false,
+		`{replicas: 1, kubeconfig: {enabled: true, secret: Zm9v}}`:                                 true,
+		`{replicas: 1, autosharding: {enabled: false}}`:                                            true,
+	} {
+		args := pod(t, rendered(t, given)).Containers[0].Args
+		if got := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--pod") }); got != want {
+			t.Errorf("%s: arguments %q", given, args)
+		}
+	}
+}
+
+// TestClusterRoleGathersOthers: the bound role selects those that the values name and the chart's own, whose rights
+// stay the same.
+func TestClusterRoleGathersOthers(t *testing.T) {
+	all := rendered(t, `{rbac: {clusterRoleSelectors: [{matchLabels: {extra: "yes"}}]}}`)
+	bound := find[*rbacv1.ClusterRole](t, all, find[*rbacv1.ClusterRoleBinding](t, all, "statefleet").RoleRef.Name)
+	own := find[*rbacv1.ClusterRole](t, all, "statefleet-kinds")
+	if bound.AggregationRule == nil || len(bound.AggregationRule.ClusterRoleSelectors) != 2 || bound.Rules != nil {
+		t.Fatalf("the bound role is %+v", bound)
+	}
+	selectors := bound.AggregationRule.ClusterRoleSelectors
+	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) ||
+		labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
+		t.Errorf("%v selects the chart's own role by %v, or itself by %v", selectors[0], own.Labels, bound.Labels)
+	}
+	equal(t, "the selector of the chart's own role", selectors[0].MatchLabels,
+		map[string]string{"statefleet.io/aggregate-to": bound.Name})
+	if selectors[1].MatchLabels["extra"] != "yes" {
+		t.Errorf("the second selector is %v", selectors[1])
+	}
+	equal(t, "rights", own.Rules, find[*rbacv1.ClusterRole](t, rendered(t, `{}`), "statefleet").Rules)
+}
+
+// TestVerticalPodAutoscalerSetsTheStatefulSet: workload and container are those of the fleet.
+func TestVerticalPodAutoscalerSetsTheStatefulSet(t *testing.T) {
+	all := rendered(t, `{verticalPodAutoscaler: {enabled: true, controlledResources: [memory],
+		controlledValues: RequestsOnly, minAllowed: {memory: 64Mi},
+		maxAllowed: {memory: 4Gi}, updatePolicy: {updateMode: Initial}, recommenders: [{name: own}]}}`)
+	spec := find[*verticalPodAutoscaler](t, all, "statefleet").Spec
+	equal(t, "target", spec.TargetRef, autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1",
+		Kind: "StatefulSet", Name: workload(t, all).Name})
+	policy := spec.ResourcePolicy.ContainerPolicies[0]
+	if policy.ContainerName != pod(t, all).Containers[0].Name || policy.MaxAllowed.Memory().String() != "4Gi" ||
+		policy.ControlledValues != "RequestsOnly" {
+		t.Errorf("policy %+v", policy)
+	}
+	if spec.UpdatePolicy.UpdateMode != "Initial" || spec.Recommenders[0].Name != "own" {
+		t.Errorf("%+v", spec)
+	}
+}
+
+// TestReleaseNamespaceIsExposed: it joins those that are named, each once.
+func TestReleaseNamespaceIsExposed(t *testing.T) {
+	for given, want := range map[string]string{
+		`{releaseNamespace: true}`:                                        "--namespaces=statefleet",
+		`{releaseNamespace: true, namespaces: "a, statefleet"}`:           "--namespaces=a,statefleet",
+		`{releaseNamespace: true, namespaces: [a], namespaceOverride: b}`: "--namespaces=a,b",
+	} {
+		if args := pod(t, rendered(t, given)).Containers[0].Args; !slices.Contains(args, want) {
+			t.Errorf("%s: arguments %q, want %s", given, args, want)
+		}
+	}
+	find[*rbacv1.Role](t, rendered(t, `{releaseNamespace: true, rbac: {useClusterRole: false}}`), "statefleet-objects")
+}
+
+// TestTokenIsMountedWhereItIsWanted: the pod's and the account's setting are apart.
+func TestTokenIsMountedWhereItIsWanted(t *testing.T) {
+	for given, want := range map[string][2]bool{
+		`{}`: {true, false},
+		`{automountServiceAccountToken: false, serviceAccount: {automountServiceAccountToken: true}}`: {false, true},
+	} {
+		all := rendered(t, given)
+		account := find[*corev1.ServiceAccount](t, all, "statefleet")
+		got := [2]bool{*pod(t, all).AutomountServiceAccountToken, *account.AutomountServiceAccountToken}
+		if got != want {
+			t.Errorf("%s: pod and account %v, want %v", given, got, want)
+		}
+	}
+}
+
+// TestRegistryOfKubernetesCountsAsNone: it is in values that were copied from the chart of kube-state-metrics.
+func TestRegistryOfKubernetesCountsAsNone(t *testing.T) {
+	for given, want := range map[string]string{
+		`{image: {registry: registry.k8s.io, repository: registry.example/statefleet,
+			tag: v1}}`: "registry.example/statefleet:v1",
+		`{image: {registry: registry.example, repository: statefleet,
+			tag: v1}}`: "registry.example/statefleet:v1",
+		`{global: {imageRegistry: a.example}, image: {registry: b.example, repository: team/c,
+			tag: v1}}`: "a.example/team/c:v1",
+	} {
+		if image := pod(t, rendered(t, given)).Containers[0].Image; image != want {
+			t.Errorf("%s: image %s, want %s", given, image, want)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// TestWrongTypesNameTheKey: a value of another type than the one that each key of the kube-state-metrics chart has.
+func TestWrongTypesNameTheKey(t *testing.T) {
+	c := load(t)
+	for key, given := range leaves(onDefaults(t), "") {
+		var wrong any = "three"
+		switch given.(type) {
+		case nil:
+			wrong = 7
+		case string:
+			wrong = map[string]any{"a": 1}
+		}
+		at := "at '/" + strings.ReplaceAll(key, ".", "/") + "'"
+		_, err := renderChart(c, onDefaults(t, map[string]any{key: wrong}))
+		if err == nil || !strings.Contains(err.Error(), at) {
+			t.Errorf("%s=%v: error %v, want one %s", key, wrong, err, at)
+		}
+	}
+}
+
+// TestUnknownKeysAreNamed: one beside each key of the kube-state-metrics chart. What is handed on to all charts is
+// not checked.
+func TestUnknownKeysAreNamed(t *testing.T) {
+	c := load(t)
+	places := map[string]bool{}
+	for key := range leaves(onDefaults(t), "") {
+		if at := strings.LastIndexByte(key, '.'); at > 0 {
+			places[key[:at+1]] = true
+		}
+	}
+	delete(places, "global.")
+	places[""] = true
+	if len(places) < 20 {
+		t.Fatalf("%d places", len(places))
+	}
+	for _, place := range slices.Sorted(maps.Keys(places)) {
+		at := strings.TrimSuffix("/"+strings.ReplaceAll(place, ".", "/"), "/")
+		at = "at '" + at + "': additional properties 'mistyped' not allowed"
+		_, err := renderChart(c, onDefaults(t, map[string]any{place + "mistyped": 1}))
+		if err == nil || !strings.Contains(err.Error(), at) {
+			t.Errorf("%smistyped: error %v, want %q", place, err, at)
+		}
+	}
+}
+
+// TestSchemaHasTheFieldsOfKubernetes: security contexts are checked for unknown fields, so none may be missing.
+func TestSchemaHasTheFieldsOfKubernetes(t *testing.T) {
+	text, err := os.ReadFile("../chart/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type object struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	var schema struct {
+		Properties  struct{ SecurityContext object }
+		Definitions struct{ ContainerSecurityContext, SeccompProfile, Capabilities object }
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	delete(schema.Properties.SecurityContext.Properties, "enabled")
+	for _, c := range []struct {
+		in any
+		of object
+	}{
+		{corev1.PodSecurityContext{}, schema.Properties.SecurityContext},
+		{corev1.SecurityContext{}, schema.Definitions.ContainerSecurityContext},
+		{corev1.SeccompProfile{}, schema.Definitions.SeccompProfile},
+		{corev1.Capabilities{}, schema.Definitions.Capabilities},
+	} {
+		var fields []string
+		for i := range reflect.TypeOf(c.in).NumField() {
+			name, _, _ := strings.Cut(reflect.TypeOf(c.in).Field(i).Tag.Get("json"), ",")
+			fields = append(fields, name)
+		}
+		slices.Sort(fields)
+		if has := slices.Sorted(maps.Keys(c.of.Properties)); !slices.Equal(fields, has) {
+			t.Errorf("%T has %q, the schema %q", c.in, fields, has)
+		}
+	}
+}
+
+// TestNullOfEachKeyRendersOrNamesIt: null takes a default away, which must not end in an error of a template.
+func TestNullOfEachKeyRendersOrNamesIt(t *testing.T) {
+	c := load(t)
+	keys := map[string]bool{}
+	for key := range leaves(onDefaults(t), "") {
+		for at := len(key); at > 0; at = strings.LastIndexByte(key[:at], '.') {
+			keys[key[:at]] = true
+		}
+	}
+	for key := range keys {
+		text, err := renderChart(c, onDefaults(t, map[string]any{key: nil}))
+		if err == nil {
+			decode(t, text)
+			continue
+		}
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if strings.Contains(err.Error(), "executing") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=null: %v", key, err)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+)
+
+// TestGroupsOfKindsHaveScrapesOfTheirOwn: each kind is in one scrape, with the settings of its group. The metrics
+// about scrapes differ in one label, which metrics of objects do not have.
+func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
+	endpoints := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{customResourceState: {enabled: true},
+		prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
+		interval: 30s, http: {scheme: https, scrapeTimeout: 20s}, groups: [
+			{resources: [nodes, leases], interval: 2m, metricRelabelings: [{action: drop, regex: a}]},
+			{resources: [widgets.v1.example.com], scrapeTimeout: 5s}]}}}`), "statefleet").Spec.Endpoints
+	var got []string
+	for _, e := range endpoints {
+		var group string
+		for _, r := range e.RelabelConfigs {
+			if r.TargetLabel == "scrape_group" {
+				group = *r.Replacement
+			}
+		}
+		dropped := slices.ContainsFunc(e.MetricRelabelConfigs, func(r monitoringv1.RelabelConfig) bool {
+			return r.Action == "labeldrop" && r.Regex == "scrape_group"
+		})
+		if dropped != (group != "") {
+			t.Errorf("%s: scrape_group=%q is dropped from metrics of objects: %t", e.Port, group, dropped)
+		}
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %v %s %s %s %d", e.Port, e.Params, e.Interval, e.ScrapeTimeout,
+			group, len(e.MetricRelabelConfigs))))
+	}
+	want := []string{
+		"http-metrics map[resources:[nodes,leases]] 2m 20s nodes,leases 2",
+		"http-metrics map[resources:[widgets.v1.example.com]] 30s 5s widgets.v1.example.com 1",
+		"http-metrics map[exclude_resources:[nodes,leases,widgets.v1.example.com]] 30s 20s  0",
+		"telemetry map[] 30s   0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("endpoints\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestGroupsOfAllKindsLeaveNoOtherScrape: one would be empty.
+func TestGroupsOfAllKindsLeaveNoOtherScrape(t *testing.T) {
+	endpoints := find[*monitoringv1.PodMonitor](t, rendered(t, `{collectors: [pods, jobs], selfMonitor: {enabled: false},
+		prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs]}]}}}`),
+		"statefleet").Spec.PodMetricsEndpoints
+	if len(endpoints) != 2 || endpoints[1].Params["resources"][0] != "jobs" {
+		t.Errorf("%+v", endpoints)
+	}
+}
+
+// TestScrapeConfigFindsThePods: both ports of each pod of the fleet, with the labels that a PodMonitor gives.
+func TestScrapeConfigFindsThePods(t *testing.T) {
+	spec := find[*monitoringv1alpha1.ScrapeConfig](t, rendered(t, `{prometheus: {scrapeconfig: {enabled: true,
+		staticConfigLabels: {price: "$1"}}}}`), "statefleet").Spec
+	found := spec.KubernetesSDConfigs[0]
+	if found.Role != "Pod" || !slices.Equal(found.Namespaces.Names, []string{"statefleet"}) ||
+		*found.Selectors[0].Label != "app.kubernetes.io/name=statefleet,app.kubernetes.io/instance=statefleet" {
+		t.Errorf("it finds %+v", found)
+	}
+	if *spec.JobName != "kube-state-metrics" || !*spec.HonorLabels {
+		t.Errorf("job %s, honorLabels %t", *spec.JobName, *spec.HonorLabels)
+	}
+	for port, want := range map[string]string{"http-metrics": "", "telemetry": "telemetry"} {
+		target := relabel(t, spec.RelabelConfigs, map[string]string{
+			"__meta_kubernetes_pod_container_port_name": port, "__meta_kubernetes_pod_name": "statefleet-1",
+			"__meta_kubernetes_pod_phase": "Running",
+		})
+		if target["instance"] != "statefleet-1" || target["endpoint"] != want || target["price"] != "$1" {
+			t.Errorf("target of port %s: %v", port, target)
+		}
+	}
+	for port, phase := range map[string]string{"other": "Running", "telemetry": "Failed"} {
+		if target := relabel(t, spec.RelabelConfigs, map[string]string{
+			"__meta_kubernetes_pod_container_port_name": port, "__meta_kubernetes_pod_phase": phase,
+		}); target != nil {
+			t.Errorf("port %s of a pod that is %s is scraped: %v", port, phase, target)
+		}
+	}
+}
+
+// relabel does what Prometheus does with the actions that the chart uses. It returns nil for a target that is
+// dropped.
+func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string]string) map[string]string {
+	t.Helper()
+	for _, r := range rules {
+		var from []string
+		for _, name := range r.SourceLabels {
+			from = append(from, target[string(name)])
+		}
+		text, pattern := strings.Join(from, ";"), regexp.MustCompile("^(.*)$")
+		if r.Regex != "" {
+			pattern = regexp.MustCompile("^(?:" + r.Regex + ")$")
+		}
+		match := pattern.FindStringSubmatchIndex(text)
+		switch r.Action {
+		case "keep":
+			if match == nil {
+				return nil
+			}
+		case "drop":
+			if match != nil {
+				return nil
+			}
+		case "replace":
+			if match == nil {
+				continue
+			}
+			replacement := "$1"
+			if r.Replacement != nil {
+				replacement = *r.Replacement
+			}
+			target[r.TargetLabel] = string(pattern.ExpandString(nil, replacement, text, match))
+		default:
+			t.Fatalf("action %s", r.Action)
+		}
+	}
+	return target
+}
