@@ -128,7 +128,7 @@ test("a replica that is away is seen", async () => {
 test("a change of the number of shards", async () => {
   const page = await open(0);
   world.scale(5);
-  await shows(page, /Transition from 3 to 5 shards, started \d+ s ago\. Waiting for replicas 3, 4\./);
+  await shows(page, /Transition from 3 to 5 shards, started \d+ s ago\. Waiting for replicas 3, 4; pod statefleet-3 is absent\./);
   await shows(page, /statefleet-4\s+absent/);
   assert.equal(await page.locator(".replicas .ring").count(), 10);
   assert.equal(await page.locator(".replicas .state", {hasText: /^held$/}).count(), 3);
