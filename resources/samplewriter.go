@@ -248,6 +248,24 @@ func (w *SampleWriter) conditionStatus(status corev1.ConditionStatus, statusLabe
 	}
 }
 
+// presentCondition appends the sample of the status that a condition has. A status that the API does
+// not define gives none.
+func (w *SampleWriter) presentCondition(condition string, status corev1.ConditionStatus, reason string) {
+	var value string
+	switch status {
+	case corev1.ConditionTrue:
+		value = "true"
+	case corev1.ConditionFalse:
+		value = "false"
+	case corev1.ConditionUnknown:
+		value = "unknown"
+	default:
+		w.Skip()
+		return
+	}
+	w.UniqueSample(1, "condition", condition, "status", value, "reason", reason)
+}
+
 func boolValue(b bool) float64 {
 	if b {
 		return 1
