@@ -8,37 +8,50 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
-// catalogued is a line of testdata/catalogue.tsv: a family as dashboards know it.
+// catalogued is a line of a catalogue.
 type catalogued struct {
 	resource, groupVersion, family, kind string
 	labels                               []string // alternatives of comma-separated names
 	stability                            string
 	optIn, isDefault                     bool
+	peer                                 string // whether kube-state-metrics has the family
 }
 
+// readCatalogue reads testdata/catalogue.tsv, the families of kube-state-metrics as
+// dashboards know them, and testdata/beyond.tsv, those that it does not have.
 func readCatalogue(t testing.TB) []catalogued {
 	t.Helper()
 	var all []catalogued
-	lines := strings.Split(strings.TrimSpace(string(readFile(t, "testdata/catalogue.tsv"))), "\n")
-	for _, line := range lines[1:] {
-		f := strings.Split(line, "\t")
-		all = append(all, catalogued{
-			resource: f[0], groupVersion: f[1], family: f[2], kind: f[3], labels: strings.Split(f[4], " | "),
-			stability: f[5], optIn: f[6] == "yes", isDefault: f[7] == "yes",
-		})
+	for _, file := range []string{"catalogue.tsv", "beyond.tsv"} {
+		lines := strings.Split(strings.TrimSpace(string(readFile(t, "testdata/"+file))), "\n")
+		for _, line := range lines[1:] {
+			f := strings.Split(line, "\t")
+			c := catalogued{
+				resource: f[0], groupVersion: f[1], family: f[2], kind: f[3], labels: strings.Split(f[4], " | "),
+				stability: f[5], optIn: f[6] == "yes", isDefault: f[7] == "yes", peer: "yes",
+			}
+			if file == "beyond.tsv" {
+				c.peer = f[8]
+			}
+			all = append(all, c)
+		}
 	}
 	return all
 }
 
-// TestFamiliesFollowCatalogue: every kind of the catalogue is there, has the
-// families that it lists, in that order, and says the same of them. Kinds that the
-// catalogue does not know are free.
+// TestFamiliesFollowCatalogue: every kind has the families that the catalogues list, in
+// that order, and says the same of them.
 func TestFamiliesFollowCatalogue(t *testing.T) {
 	byResource := map[string][]catalogued{}
 	for _, c := range readCatalogue(t) {
 		byResource[c.resource] = append(byResource[c.resource], c)
 	}
 	kinds := kindsByName()
+	for resource := range kinds {
+		if byResource[resource] == nil {
+			t.Errorf("no catalogue has the kind %s", resource)
+		}
+	}
 	for resource, listed := range byResource {
 		k, ok := kinds[resource]
 		if !ok {

@@ -35,6 +35,11 @@ func cronJobs() Kind {
 			resourceVersionFamily[batchv1.CronJob](Stable, "kube_cronjob_metadata_resource_version", "cron job"),
 			gauge(Alpha, "kube_cronjob_spec_successful_job_history_limit", "Number of succeeded jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.SuccessfulJobsHistoryLimit) }),
 			gauge(Alpha, "kube_cronjob_spec_failed_job_history_limit", "Number of failed jobs that are kept.", func(c *batchv1.CronJob, w *SampleWriter) { optionalInt(w, c.Spec.FailedJobsHistoryLimit) }),
+			optIn(gauge(Alpha, "kube_cronjob_spec_time_zone_info", "Always 1; names the time zone that the cron job's spec sets.", func(c *batchv1.CronJob, w *SampleWriter) {
+				if c.Spec.TimeZone != nil {
+					w.Sample(1, "time_zone", *c.Spec.TimeZone)
+				}
+			})),
 		},
 	})
 }

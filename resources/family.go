@@ -25,25 +25,22 @@ func (t Type) String() string { return [...]string{"gauge", "counter", "info", "
 // metrics (KEP-1209).
 type Stability uint8
 
-// The stability levels.
+// The stability levels. Families of custom resources, which users declare, promise none.
 const (
-	Stable Stability = iota
+	NoStability Stability = iota
 	Alpha
+	Stable
 )
 
-// String returns the level in the upper case that Kubernetes' tools use.
-func (s Stability) String() string {
-	if s == Alpha {
-		return "ALPHA"
-	}
-	return "STABLE"
-}
+// String returns the level in the upper case that Kubernetes' tools use, empty for NoStability.
+func (s Stability) String() string { return [...]string{"", "ALPHA", "STABLE"}[s] }
 
 // Family describes one metric family: what a reader of /metrics sees of it.
 type Family struct {
 	// Name is the name of the family's samples; counters end in _total.
 	Name string
-	// Help is a sentence that says what the number is, with its unit.
+	// Help is a sentence that says what the number is, with its unit. On a page the stability
+	// level stands before it.
 	Help string
 	// Type is the type in OpenMetrics; see TextHeader for the text format.
 	Type Type
@@ -62,12 +59,21 @@ func (f Family) TextHeader() []byte {
 	if kind == Info || kind == StateSet {
 		kind = Gauge
 	}
-	return header(f.Name, textHelp.Replace(f.Help), kind)
+	return header(f.Name, textHelp.Replace(f.help()), kind)
 }
 
 // OpenMetricsHeader returns the HELP and TYPE lines of OpenMetrics 1.0.
 func (f Family) OpenMetricsHeader() []byte {
-	return header(f.OpenMetricsName(), openMetricsHelp.Replace(f.Help), f.Type)
+	return header(f.OpenMetricsName(), openMetricsHelp.Replace(f.help()), f.Type)
+}
+
+// help returns the text of the HELP line: the stability level in brackets, which tools look for, and
+// the sentence.
+func (f Family) help() string {
+	if f.Stability == NoStability {
+		return f.Help
+	}
+	return "[" + f.Stability.String() + "] " + f.Help
 }
 
 // OpenMetricsName returns the family's name in OpenMetrics, where that of a counter or an info
@@ -124,8 +130,9 @@ func optIn[T any](f family[T]) family[T] {
 	return f
 }
 
-// withField adds a field that is worth keeping only for this family.
-func withField[T any](path string, f family[T]) family[T] {
-	f.reads = append(f.reads, path)
+// withFields adds fields that are worth keeping only for this family, as JSON paths separated by
+// white space.
+func withFields[T any](paths string, f family[T]) family[T] {
+	f.reads = append(f.reads, strings.Fields(paths)...)
 	return f
 }

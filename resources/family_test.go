@@ -24,6 +24,8 @@ func TestHeaders(t *testing.T) {
 	f(Family{Name: "a_total", Type: Counter}, "# HELP a_total Help.|# TYPE a_total counter|", "# HELP a Help.|# TYPE a counter|")
 	f(Family{Name: "a_info", Type: Info}, "# HELP a_info Help.|# TYPE a_info gauge|", "# HELP a Help.|# TYPE a info|")
 	f(Family{Name: "a_info"}, "# HELP a_info Help.|# TYPE a_info gauge|", "# HELP a_info Help.|# TYPE a_info gauge|")
+	f(Family{Name: "a", Stability: Alpha}, "# HELP a [ALPHA] Help.|# TYPE a gauge|", "# HELP a [ALPHA] Help.|# TYPE a gauge|")
+	f(Family{Name: "a", Stability: Stable}, "# HELP a [STABLE] Help.|# TYPE a gauge|", "# HELP a [STABLE] Help.|# TYPE a gauge|")
 	f(Family{Name: "a", Type: StateSet}, "# HELP a Help.|# TYPE a gauge|", "# HELP a Help.|# TYPE a stateset|")
 }
 
@@ -66,10 +68,24 @@ func TestOpenMetricsNamesAreDistinct(t *testing.T) {
 	}
 }
 
+// TestHelpOfBuiltInFamiliesBeginsWithTheirLevel: tools read the stability level from there.
+func TestHelpOfBuiltInFamiliesBeginsWithTheirLevel(t *testing.T) {
+	for _, k := range All() {
+		for _, f := range k.Families() {
+			want := "# HELP " + f.Name + " [" + f.Stability.String() + "] " + f.Help + "\n"
+			if f.Stability == NoStability || !strings.HasPrefix(string(f.TextHeader()), want) {
+				t.Errorf("level %q, header %s", f.Stability, f.TextHeader())
+			}
+		}
+	}
+}
+
 // TestPromlint applies the linter's rules to all families. Names that break a
-// rule and have to, because dashboards know them, are listed.
+// rule and have to, because dashboards know them or others agreed on them, are listed.
 func TestPromlint(t *testing.T) {
-	compatible := map[string]string{}
+	compatible := map[string]string{
+		"kube_resourceclaim_request_count": `non-histogram and non-summary metrics should not have "_count" suffix`,
+	}
 	var page bytes.Buffer
 	for _, k := range All() {
 		for _, f := range k.Families() {

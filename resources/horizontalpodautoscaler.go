@@ -55,6 +55,11 @@ func horizontalPodAutoscalers() Kind {
 			}),
 			createdFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_created", "autoscaler"),
 			deletionFamily[autoscalingv2.HorizontalPodAutoscaler](Alpha, "kube_horizontalpodautoscaler_deletion_timestamp", "autoscaler"),
+			optIn(withFields("status.conditions.reason", gauge(Alpha, "kube_horizontalpodautoscaler_status_condition_reason", "Always 1; names a condition of the autoscaler, the status that it has, and the reason.", func(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
+				for _, c := range h.Status.Conditions {
+					w.presentCondition(string(c.Type), c.Status, c.Reason)
+				}
+			}))),
 		},
 	})
 }

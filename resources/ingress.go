@@ -16,7 +16,7 @@ func ingresses() Kind {
 			spec.rules.http.paths.backend.resource
 			spec.tls.hosts spec.tls.secretName`,
 		families: []family[networkingv1.Ingress]{
-			withField("metadata.annotations", gauge(Stable, "kube_ingress_info", "Always 1; names the class of the ingress.", func(i *networkingv1.Ingress, w *SampleWriter) {
+			withFields("metadata.annotations", gauge(Stable, "kube_ingress_info", "Always 1; names the class of the ingress.", func(i *networkingv1.Ingress, w *SampleWriter) {
 				w.Sample(1, "ingressclass", classOfIngress(i))
 			})),
 			annotationsFamily[networkingv1.Ingress](Alpha, "kube_ingress_annotations", "ingress"),

@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"slices"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -16,7 +18,7 @@ func jobs() Kind {
 		reads: `spec.parallelism spec.completions spec.activeDeadlineSeconds
 			status.active status.succeeded status.failed status.ready status.startTime status.completionTime
 			status.conditions.type status.conditions.status status.conditions.reason`,
-		families: []family[batchv1.Job]{
+		families: slices.Concat([]family[batchv1.Job]{
 			annotationsFamily[batchv1.Job](Alpha, "kube_job_annotations", "job"),
 			labelsFamily[batchv1.Job](Stable, "kube_job_labels", "job"),
 			gauge(Stable, "kube_job_info", "Always 1, for each job.", func(j *batchv1.Job, w *SampleWriter) { w.Value(1) }),
@@ -40,7 +42,7 @@ func jobs() Kind {
 				}
 			}),
 			ownerFamily[batchv1.Job](Stable, "kube_job_owner", "job"),
-		},
+		}, jobBeyondFamilies()),
 	})
 }
 

@@ -21,7 +21,7 @@ func nodes() Kind {
 			deletionFamily[corev1.Node](Alpha, "kube_node_deletion_timestamp", "node"),
 			gauge(Stable, "kube_node_info", "Always 1; gives the node's versions, identifiers and internal address.", nodeInfo),
 			labelsFamily[corev1.Node](Stable, "kube_node_labels", "node"),
-			withField("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
+			withFields("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
 			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) { uniqueEach(w, "pod_cidr", n.Spec.PodCIDRs) }),
 			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, w *SampleWriter) {
 				for i := range n.Spec.Taints {

@@ -40,7 +40,7 @@ func persistentVolumes() Kind {
 			}),
 			createdFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_created", "volume"),
 			deletionFamily[corev1.PersistentVolume](Alpha, "kube_persistentvolume_deletion_timestamp", "volume"),
-			optIn(withField("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; gives the mounter and the map options of the volume's CSI driver.", func(v *corev1.PersistentVolume, w *SampleWriter) {
+			optIn(withFields("spec.csi.volumeAttributes", gauge(Alpha, "kube_persistentvolume_csi_attributes", "Always 1; gives the mounter and the map options of the volume's CSI driver.", func(v *corev1.PersistentVolume, w *SampleWriter) {
 				if csi := v.Spec.CSI; csi != nil {
 					w.Sample(1, "csi_mounter", csi.VolumeAttributes["mounter"], "csi_map_options", csi.VolumeAttributes["mapOptions"])
 				}

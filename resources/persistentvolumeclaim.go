@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 )
@@ -12,7 +14,7 @@ func persistentVolumeClaims() Kind {
 		reads: `metadata.annotations
 			spec.storageClassName spec.volumeName spec.volumeMode spec.accessModes spec.resources.requests
 			status.phase status.conditions.type status.conditions.status`,
-		families: []family[corev1.PersistentVolumeClaim]{
+		families: slices.Concat([]family[corev1.PersistentVolumeClaim]{
 			labelsFamily[corev1.PersistentVolumeClaim](Stable, "kube_persistentvolumeclaim_labels", "claim"),
 			annotationsFamily[corev1.PersistentVolumeClaim](Alpha, "kube_persistentvolumeclaim_annotations", "claim"),
 			gauge(Stable, "kube_persistentvolumeclaim_info", "Always 1; names the claim's storage class, volume and volume mode.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
@@ -42,7 +44,7 @@ func persistentVolumeClaims() Kind {
 			}),
 			createdFamily[corev1.PersistentVolumeClaim](Alpha, "kube_persistentvolumeclaim_created", "claim"),
 			deletionFamily[corev1.PersistentVolumeClaim](Alpha, "kube_persistentvolumeclaim_deletion_timestamp", "claim"),
-		},
+		}, claimBeyondFamilies()),
 	})
 }
 

@@ -41,6 +41,7 @@ func pods() Kind {
 			podSpecFamilies(),
 			podStatusFamilies(),
 			podPlacementFamilies(),
+			podBeyondFamilies(),
 		),
 	})
 }

@@ -153,18 +153,19 @@ func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) 
 	return func(p *corev1.Pod, w *SampleWriter) {
 		specs := c.specs(p)
 		for i := range specs {
-			list := of(&specs[i])
-			var buf [stackResources]corev1.ResourceName
-			for _, name := range sortedResources(buf[:0], list) {
-				u, ok := amountUnitOf(name)
-				if !ok {
-					continue
-				}
-				amount := wholeValue
-				if u.milli {
-					amount = milliValue
-				}
-				w.UniqueSample(amount(list[name]), "container", specs[i].Name, "node", p.Spec.NodeName, "resource", resourceLabel(name), "unit", u.name)
+			w.amounts(of(&specs[i]), "container", specs[i].Name, "node", p.Spec.NodeName)
+		}
+	}
+}
+
+// statusResources writes the amounts of one list that each container has in fact, which a resize in place changes
+// later than its spec.
+func (c containers) statusResources(of func(r *corev1.ResourceRequirements) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
+	return func(p *corev1.Pod, w *SampleWriter) {
+		statuses := c.statuses(p)
+		for i := range statuses {
+			if r := statuses[i].Resources; r != nil {
+				w.amounts(of(r), "container", statuses[i].Name, "node", p.Spec.NodeName)
 			}
 		}
 	}

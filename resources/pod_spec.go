@@ -44,7 +44,7 @@ func podSpecFamilies() []family[corev1.Pod] {
 func podPlacementFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_tolerations", "Always 1; names a toleration of the pod.", podTolerations),
-		optIn(withField("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; gives the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, w *SampleWriter) {
+		optIn(withFields("spec.nodeSelector", gauge(Alpha, "kube_pod_nodeselectors", "Always 1; gives the pod's node selector as nodeselector_ labels.", func(p *corev1.Pod, w *SampleWriter) {
 			w.mapSample("nodeselector_", p.Spec.NodeSelector, allowAll)
 		}))),
 		gauge(Alpha, "kube_pod_service_account", "Always 1; names the service account of the pod.", func(p *corev1.Pod, w *SampleWriter) {

@@ -19,7 +19,7 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 	const tolerated = 2
 	p := typicalPod(t)
 	families := slices.Concat(podContainers().families(), podInitContainers().families(),
-		podSpecFamilies(), podStatusFamilies(), podPlacementFamilies())
+		podSpecFamilies(), podStatusFamilies(), podPlacementFamilies(), podBeyondFamilies())
 	var l Lines
 	w := SampleWriter{lines: &l}
 	got := testing.AllocsPerRun(100, func() {

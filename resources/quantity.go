@@ -59,6 +59,24 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
+// amounts appends the amounts of a list that are known for containers, with the labels resource and unit behind those
+// given.
+func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
+	var names [stackResources]corev1.ResourceName
+	var buf [8]string
+	for _, name := range sortedResources(names[:0], list) {
+		u, ok := amountUnitOf(name)
+		if !ok {
+			continue
+		}
+		amount := wholeValue
+		if u.milli {
+			amount = milliValue
+		}
+		w.UniqueSample(amount(list[name]), append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", u.name)...)
+	}
+}
+
 // stackResources is how many resources a list usually holds at most: callers of sortedResources
 // keep room for as many on their stack.
 const stackResources = 8

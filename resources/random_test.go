@@ -32,7 +32,7 @@ var words = []string{
 var fieldWords = map[string][]string{
 	"Status":              {"True", "False", "Unknown", ""},
 	"ResourceVersion":     {"42", "9007199254740993", "other"},
-	"PodCondition.Type":   {"Ready", "ContainersReady", "Initialized", "PodScheduled", "DisruptionTarget", "other"},
+	"PodCondition.Type":   {"Ready", "ContainersReady", "Initialized", "PodScheduled", "DisruptionTarget", "PodResizePending", "PodResizeInProgress", "other"},
 	"PodCondition.Reason": {"Unschedulable", "SchedulingGated", "other", ""},
 	"Type": {
 		"Ready", "Available", "Progressing", "Complete", "Failed", "Suspended", "Initialized", "PodScheduled", "ContainersReady",

@@ -21,7 +21,8 @@ const referenceHead = `# Metrics
 <!-- Generated from the list of kinds by "make generate". -->
 
 What each kind of object is exported as. The names, labels and values are those
-of kube-state-metrics; the texts are ours and stand on the page as HELP.
+of kube-state-metrics as far as it has the family; the texts are ours and stand on
+the page as HELP, behind the stability level in brackets.
 
 - **Unit** is – for plain numbers: counts, 1 or 0 for what is so or is not, and 1
   where only the labels tell something. Unix seconds count from 1970. "By" stands
@@ -36,6 +37,8 @@ of kube-state-metrics; the texts are ours and stand on the page as HELP.
 - **Opt-in** families are there when ` + "`--metric-opt-in-list`" + ` matches their name.
 - **Stability** is in the terms of Kubernetes' own metrics: name, labels and
   meaning of a STABLE family do not change, those of an ALPHA family may.
+- **KSM** says whether kube-state-metrics 2.20 has the family; "main" stands for those
+  that it has merged for a later release.
 - A time that has not come, and most other fields that an object does not set,
   give no sample.
 
@@ -44,7 +47,7 @@ of kube-state-metrics; the texts are ours and stand on the page as HELP.
 // TestMetricsReference: the reference lists what is rendered. With -update it is
 // written again.
 func TestMetricsReference(t *testing.T) {
-	want := referenceHead + reference(All(), renderedLabels(t))
+	want := referenceHead + reference(All(), renderedLabels(t), peerHas(t))
 	if *update {
 		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -55,7 +58,7 @@ func TestMetricsReference(t *testing.T) {
 	}
 }
 
-func reference(kinds []Kind, labels map[string][]string) string {
+func reference(kinds []Kind, labels map[string][]string, peer map[string]string) string {
 	var b strings.Builder
 	for _, k := range kinds {
 		fmt.Fprintf(&b, "- [%s](#%[1]s)%s\n", k.Name(), map[bool]string{false: ", when named by `--resources`"}[k.Default])
@@ -66,13 +69,23 @@ func reference(kinds []Kind, labels map[string][]string) string {
 			scope = "namespaced"
 		}
 		fmt.Fprintf(&b, "\n## %s\n\nAPI `%s`, %s.\n\n", k.Name(), k.Resource.GroupVersion(), scope)
-		b.WriteString("| Name | Type | Unit | Labels | Stability | Opt-in | Meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+		b.WriteString("| Name | Type | Unit | Labels | Stability | Opt-in | KSM | Meaning |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, f := range k.Families() {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Type, cmp.Or(f.Unit, "–"),
-				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], f.Help)
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Type, cmp.Or(f.Unit, "–"),
+				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], peer[f.Name], f.Help)
 		}
 	}
 	return b.String()
+}
+
+// peerHas tells of each family whether kube-state-metrics has it.
+func peerHas(t *testing.T) map[string]string {
+	t.Helper()
+	has := map[string]string{}
+	for _, c := range readCatalogue(t) {
+		has[c.family] = c.peer
+	}
+	return has
 }
 
 // renderedLabels returns the labels of each family as the fixtures' objects show
@@ -125,7 +138,7 @@ func eachLine(t *testing.T, visit func(line string)) {
 func labelList(names []string) string {
 	var list []string
 	for _, name := range names {
-		for _, prefix := range []string{"label_", "annotation_", "metadata_", "nodeselector_"} {
+		for _, prefix := range []string{"label_", "annotation_", "metadata_", "nodeselector_", "selector_", "parameter_"} {
 			if strings.HasPrefix(name, prefix) {
 				name = prefix + "*"
 			}

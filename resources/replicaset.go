@@ -20,6 +20,7 @@ func replicaSets() Kind {
 			ownerFamily[appsv1.ReplicaSet](Stable, "kube_replicaset_owner", "replica set"),
 			annotationsFamily[appsv1.ReplicaSet](Alpha, "kube_replicaset_annotations", "replica set"),
 			labelsFamily[appsv1.ReplicaSet](Stable, "kube_replicaset_labels", "replica set"),
+			optIn(withFields("status.availableReplicas", gauge(Alpha, "kube_replicaset_status_available_replicas", "Number of the replica set's pods that are available.", func(r *appsv1.ReplicaSet, w *SampleWriter) { w.Int(int64(r.Status.AvailableReplicas)) }))),
 		},
 	})
 }

@@ -248,6 +248,28 @@ func (w *SampleWriter) conditionStatus(status corev1.ConditionStatus, statusLabe
 	}
 }
 
+// presentCondition appends the sample of the status that a condition has. A status that the API does
+// not define gives none.
+func (w *SampleWriter) presentCondition(condition string, status corev1.ConditionStatus, reason string) {
+	if value, ok := w.statusValue(status); ok {
+		w.UniqueSample(1, "condition", condition, "status", value, "reason", reason)
+	}
+}
+
+// statusValue returns the label value of a status. One that the API does not define is skipped.
+func (w *SampleWriter) statusValue(status corev1.ConditionStatus) (value string, ok bool) {
+	switch status {
+	case corev1.ConditionTrue:
+		return "true", true
+	case corev1.ConditionFalse:
+		return "false", true
+	case corev1.ConditionUnknown:
+		return "unknown", true
+	}
+	w.Skip()
+	return "", false
+}
+
 func boolValue(b bool) float64 {
 	if b {
 		return 1

@@ -15,7 +15,7 @@ func secrets() Kind {
 		form:     wire.Form{Metadata: true, Column: "Type", Field: "type"},
 		families: []family[corev1.Secret]{
 			gauge(Stable, "kube_secret_info", "Always 1, for each secret.", func(s *corev1.Secret, w *SampleWriter) { w.Value(1) }),
-			withField("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, w *SampleWriter) {
+			withFields("type", gauge(Stable, "kube_secret_type", "Always 1; names the type of the secret.", func(s *corev1.Secret, w *SampleWriter) {
 				w.Sample(1, "type", string(s.Type))
 			})),
 			annotationsFamily[corev1.Secret](Alpha, "kube_secret_annotations", "secret"),

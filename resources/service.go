@@ -1,6 +1,11 @@
 package resources
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
 func services() Kind {
 	return NewKind(definition[corev1.Service]{
@@ -30,6 +35,32 @@ func services() Kind {
 				}
 			}),
 			deletionFamily[corev1.Service](Alpha, "kube_service_deletion_timestamp", "service"),
+			optIn(withFields("spec.ports.name spec.ports.protocol spec.ports.port spec.ports.targetPort spec.ports.nodePort",
+				gauge(Alpha, "kube_service_spec_ports", "Always 1; gives a port of the service, the port of the pods that it leads to, and that of the nodes.", servicePorts))),
+			optIn(withFields("spec.selector", gauge(Alpha, "kube_service_spec_selector", "Always 1; gives the service's selector of pods as selector_ labels.", func(s *corev1.Service, w *SampleWriter) {
+				if len(s.Spec.Selector) > 0 {
+					w.mapSample("selector_", s.Spec.Selector, allowAll)
+				}
+			}))),
 		},
 	})
+}
+
+func servicePorts(s *corev1.Service, w *SampleWriter) {
+	for i := range s.Spec.Ports {
+		p := &s.Spec.Ports[i]
+		target, nodePort := "", ""
+		if p.TargetPort != (intstr.IntOrString{}) {
+			target = p.TargetPort.String()
+		}
+		if p.NodePort != 0 {
+			nodePort = strconv.Itoa(int(p.NodePort))
+		}
+		w.UniqueSample(1,
+			"port_name", p.Name,
+			"port_protocol", string(p.Protocol),
+			"port_number", strconv.Itoa(int(p.Port)),
+			"target_port", target,
+			"node_port_number", nodePort)
+	}
 }

@@ -9,7 +9,7 @@ func volumeAttachments() Kind {
 		reads:    `spec.attacher spec.nodeName spec.source.persistentVolumeName status.attached`,
 		families: []family[storagev1.VolumeAttachment]{
 			// No allowlist holds for it, unlike for the families of other kinds.
-			withField("metadata.labels", gauge(Alpha, "kube_volumeattachment_labels", "Always 1; gives the attachment's Kubernetes labels as label_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
+			withFields("metadata.labels", gauge(Alpha, "kube_volumeattachment_labels", "Always 1; gives the attachment's Kubernetes labels as label_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
 				w.mapSample("label_", a.Labels, allowAll)
 			})),
 			gauge(Alpha, "kube_volumeattachment_info", "Always 1; names the driver that attaches the volume and the node.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
@@ -22,7 +22,7 @@ func volumeAttachments() Kind {
 				}
 			}),
 			gauge(Alpha, "kube_volumeattachment_status_attached", "Whether the volume is attached, 1 or 0.", func(a *storagev1.VolumeAttachment, w *SampleWriter) { w.Bool(a.Status.Attached) }),
-			withField("status.attachmentMetadata", gauge(Alpha, "kube_volumeattachment_status_attachment_metadata", "Always 1; gives the driver's metadata of the attachment as metadata_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
+			withFields("status.attachmentMetadata", gauge(Alpha, "kube_volumeattachment_status_attachment_metadata", "Always 1; gives the driver's metadata of the attachment as metadata_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
 				w.mapSample("metadata_", a.Status.AttachmentMetadata, allowAll)
 			})),
 		},

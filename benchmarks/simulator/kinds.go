@@ -69,9 +69,14 @@ func Kinds() []Kind {
 		{"coordination.k8s.io", "v1", []string{"Lease"}, nil},
 		{"discovery.k8s.io", "v1", []string{"EndpointSlice"}, nil},
 		{"networking.k8s.io", "v1", []string{"Ingress", "NetworkPolicy"}, []string{"IngressClass"}},
+		{"node.k8s.io", "v1", nil, []string{"RuntimeClass"}},
 		{"policy", "v1", []string{"PodDisruptionBudget"}, nil},
 		{"rbac.authorization.k8s.io", "v1", []string{"RoleBinding", "Role"}, []string{"ClusterRoleBinding", "ClusterRole"}},
-		{"storage.k8s.io", "v1", nil, []string{"StorageClass", "VolumeAttachment"}},
+		{"resource.k8s.io", "v1", []string{"ResourceClaim"}, []string{"DeviceClass", "DeviceTaintRule", "ResourceSlice"}},
+		{"scheduling.k8s.io", "v1", nil, []string{"PriorityClass"}},
+		{"storage.k8s.io", "v1", nil, []string{
+			"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
+		}},
 	} {
 		for i, name := range slices.Concat(api.namespaced, api.cluster) {
 			gvk := schema.GroupVersionKind{Group: api.group, Version: api.version, Kind: name}

@@ -1,0 +1,59 @@
+package resources
+
+import (
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// podWorkload names the workload that a person would name: the Deployment in place of its
+// ReplicaSet, the CronJob in place of its Job.
+func podWorkload(p *corev1.Pod, w *SampleWriter) {
+	kind, name := "Pod", p.Name
+	var ownerKind, ownerName string
+	for i := range p.OwnerReferences {
+		if ref := &p.OwnerReferences[i]; isController(*ref) {
+			ownerKind, ownerName = ref.Kind, ref.Name
+			kind, name = workloadOf(ownerKind, ownerName, p.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
+			break
+		}
+	}
+	w.Sample(1, "workload_kind", kind, "workload_name", name, "owner_kind", ownerKind, "owner_name", ownerName)
+}
+
+// workloadOf finds the owner of a pod's controller from what the pod tells: a Deployment names its
+// ReplicaSets by the hash of the template, which the pods have as a label, and a CronJob its Jobs by
+// the minute they are due.
+func workloadOf(kind, name, templateHash string) (workloadKind, workloadName string) {
+	switch kind {
+	case "ReplicaSet":
+		if rest, ok := strings.CutSuffix(name, templateHash); ok && templateHash != "" {
+			if deployment, ok := strings.CutSuffix(rest, "-"); ok && deployment != "" {
+				return "Deployment", deployment
+			}
+		}
+	case "Job":
+		if cronJob, minute, ok := cutLast(name, '-'); ok && cronJob != "" && isMinute(minute) {
+			return "CronJob", cronJob
+		}
+	}
+	return kind, name
+}
+
+// cutLast slices s around the last separator.
+func cutLast(s string, separator byte) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, separator)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// minuteDigits is how many digits the minutes since 1970 have had since 1989. Fewer are a number that
+// somebody gave the Job.
+const minuteDigits = 8
+
+func isMinute(s string) bool {
+	return len(s) >= minuteDigits && strings.Trim(s, "0123456789") == ""
+}

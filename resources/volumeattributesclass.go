@@ -1,0 +1,38 @@
+package resources
+
+import (
+	"slices"
+
+	storagev1 "k8s.io/api/storage/v1"
+)
+
+func volumeAttributesClasses() Kind {
+	return NewKind(definition[storagev1.VolumeAttributesClass]{
+		resource: storagev1.SchemeGroupVersion.WithResource("volumeattributesclasses"),
+		optional: true,
+		identity: nameOnly[storagev1.VolumeAttributesClass]("volumeattributesclass"),
+		reads:    `driverName`,
+		families: []family[storagev1.VolumeAttributesClass]{
+			gauge(Alpha, "kube_volumeattributesclass_info", "Always 1; names the driver whose volumes the class is for.", func(c *storagev1.VolumeAttributesClass, w *SampleWriter) {
+				w.Sample(1, "driver_name", c.DriverName)
+			}),
+			createdFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_created", "class"),
+			annotationsFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_annotations", "class"),
+			labelsFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_labels", "class"),
+			withFields("parameters", gauge(Alpha, "kube_volumeattributesclass_parameters", "Always 1; gives the class's parameters of performance and type as parameter_ labels.", func(c *storagev1.VolumeAttributesClass, w *SampleWriter) {
+				w.mapSample("parameter_", c.Parameters, isShownParameter)
+			})),
+		},
+	})
+}
+
+// isShownParameter admits the parameters of volumes' performance and type that the CSI drivers of
+// AWS EBS, Google Persistent Disk and Azure Disk document. A driver is free in what it takes, and
+// what it takes may be meant for nobody else.
+func isShownParameter(key string) bool {
+	return slices.Contains([]string{
+		"type", "iops", "throughput",
+		"provisioned-iops", "provisioned-throughput",
+		"skuName", "iopsReadWrite", "bandwidthMBps",
+	}, key)
+}
