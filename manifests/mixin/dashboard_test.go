@@ -265,12 +265,13 @@ func TestDashboardQueriesAreGenerated(t *testing.T) {
 	writeOrCompare(t, "tests/dashboard.rules", b.Bytes())
 }
 
-// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has a copy.
+// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has copies of dashboard and rules.
 func TestDashboardOfTheChartIsGenerated(t *testing.T) {
 	writeOrCompare(t, "../chart/files/dashboard.json", read(t, "dashboard.json"))
+	writeOrCompare(t, "../chart/files/rules.yaml", read(t, "rules.yaml"))
 }
 
-// writeOrCompare writes a file that is generated from dashboard.json, or checks that it is as generated.
+// writeOrCompare writes a generated file, or checks that it is as generated.
 func writeOrCompare(t *testing.T, file string, want []byte) {
 	t.Helper()
 	if *update {
@@ -279,6 +280,6 @@ func writeOrCompare(t *testing.T, file string, want []byte) {
 		}
 	}
 	if !bytes.Equal(read(t, file), want) {
-		t.Errorf("%s differs from dashboard.json; run make generate", file)
+		t.Errorf("%s is not up to date; run make generate", file)
 	}
 }

@@ -193,3 +193,12 @@ labels:
 {{- define "statefleet.customResourceStateName" -}}
 {{- .Values.customResourceState.name | default (printf "%s-customresourcestate-config" (include "statefleet.fullname" .)) }}
 {{- end }}
+
+{{/*
+A file of the mixin, whose selectors have the job of this fleet. Arguments: the root, the file.
+*/}}
+{{- define "statefleet.mixin" -}}
+{{- $root := index . 0 }}
+{{- $job := $root.Values.mixin.job | default $root.Values.prometheus.monitor.job }}
+{{- $root.Files.Get (index . 1) | replace `job="kube-state-metrics"` (printf `job="%s"` $job) | replace `job=\"kube-state-metrics\"` (printf `job=\"%s\"` $job) }}
+{{- end }}
