@@ -161,9 +161,7 @@ func TestResetVersionsAreDetected(t *testing.T) {
 				on := podsIn(r.samples())
 				return len(on) == 5 && on[string(uid(2))] && !on[string(uid(7))] && !r.podsRunOn("n1")
 			})
-			if r.checks(checkReset) == 0 {
-				t.Error("the reset is not counted")
-			}
+			eventually(t, "the reset is counted", func() bool { return r.checks(checkReset) > 0 })
 			backup.pod(1, "n2")
 			eventually(t, "an event after the restore", func() bool { return r.podsRunOn("n2") })
 		})
