@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,8 @@ type Options struct {
 	Late time.Duration
 	// Allow is what is no fault.
 	Allow Allowance
+	// Dial connects to pages in another network than that of this process; nil if they are in this one.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Audit is one that runs. Its methods may be called concurrently.
@@ -171,7 +174,7 @@ func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error
 
 func newAudit(o Options) *Audit {
 	return &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1}, Timeout: timeout,
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1, DialContext: o.Dial}, Timeout: timeout,
 	}}
 }
 

@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/statefleet/statefleet/test/manifest"
 )
@@ -260,15 +258,5 @@ func (s *site) checkProcesses(t *testing.T, pods []corev1.Pod) {
 	}
 	if found != len(pods) {
 		t.Errorf("%d processes of %d pods", found, len(pods))
-	}
-}
-
-// scale sets the number of replicas.
-func (s *site) scale(t *testing.T, replicas int) {
-	t.Helper()
-	patch := fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas)
-	_, err := s.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), "statefleet", types.MergePatchType, patch, metav1.PatchOptions{}, "scale")
-	if err != nil {
-		t.Fatal(err)
 	}
 }
