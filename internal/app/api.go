@@ -15,8 +15,8 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// RESTConfig returns how to reach the API server. It sends no request. Errors name the flags.
-func RESTConfig(c *config.Config, logger *slog.Logger) (r *rest.Config, err error) {
+// newRESTConfig returns how to reach the API server. It sends no request. Errors name the flags.
+func newRESTConfig(c *config.Config, logger *slog.Logger) (r *rest.Config, err error) {
 	if c.Kubeconfig == "" && c.APIServer == "" {
 		r, err = rest.InClusterConfig()
 	} else {
@@ -37,7 +37,7 @@ func RESTConfig(c *config.Config, logger *slog.Logger) (r *rest.Config, err erro
 // restConfig returns how this process reaches the API server. All of its clients share one log of
 // outages.
 func (p *process) restConfig(c *config.Config) (*rest.Config, error) {
-	r, err := RESTConfig(c, p.logger)
+	r, err := newRESTConfig(c, p.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (p *process) restConfig(c *config.Config) (*rest.Config, error) {
 
 // NewClient returns a client of the API server. Errors name the flags.
 func NewClient(c *config.Config, logger *slog.Logger) (*watch.Client, error) {
-	r, err := RESTConfig(c, logger)
+	r, err := newRESTConfig(c, logger)
 	if err != nil {
 		return nil, err
 	}

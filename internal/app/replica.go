@@ -22,10 +22,12 @@ import (
 // replica, which runs beside the active one until it can replace it.
 type configuredReplica struct {
 	*config.Config
-	replica  *replica.Replica
-	builtin  []replica.Kind
-	follower *customresource.DefinitionWatcher // nil: no custom resources
-	client   *watch.Client                     // of the follower
+	warnings       []string // about the configuration
+	exposesNothing bool     // of what the configuration names
+	replica        *replica.Replica
+	builtin        []replica.Kind
+	follower       *customresource.DefinitionWatcher // nil: no custom resources
+	client         *watch.Client                     // of the follower
 
 	mu       sync.Mutex
 	complete bool        // all kinds are known
@@ -40,17 +42,20 @@ type configuredReplica struct {
 func newConfiguredReplica(
 	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func(),
 ) (*configuredReplica, error) {
-	for _, w := range c.Warnings() {
+	warnings, exposesNothing := c.Warnings(), c.ExposesNothing()
+	for _, w := range warnings {
 		log.Warn("questionable configuration", "warning", w)
 	}
-	if c.ExposesNothing() {
+	if exposesNothing {
 		log.Warn("no metric family is exposed: the kinds and the lists of metric families leave none")
 	}
 	builtin, err := replica.Builtin(c.Kinds, c.Filter)
 	if err != nil {
 		return nil, err
 	}
-	r := &configuredReplica{Config: c, builtin: builtin, complete: c.Custom == nil}
+	r := &configuredReplica{
+		Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin, complete: c.Custom == nil,
+	}
 	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
 	r.replica, err = replica.New(replica.Options{
 		Config:            api,

@@ -63,7 +63,7 @@ func (p *process) status() statuspage.Status {
 		s.Process.WebConfigRefused = textOf(p.webConfig.Refused())
 	}
 	served := p.reloader.active.Load()
-	s.Process.Warnings, s.Process.ExposesNothing = served.Warnings(), served.ExposesNothing()
+	s.Process.Warnings, s.Process.ExposesNothing = served.warnings, served.exposesNothing
 	if report, running := p.cardinality.latest(s.At); report != nil {
 		s.Cardinality = &statuspage.Cardinality{CardinalityReport: *report, Running: running}
 	}

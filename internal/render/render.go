@@ -178,6 +178,9 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 		return o.explain(w, k, object, &lines)
 	}
 	key := store.NewIDBytes(id.UID, id.Namespace, id.Name)
+	if k.custom { // their API may let users choose UIDs
+		key = store.HashedIDBytes(id.UID, id.Namespace, id.Name)
+	}
 	if k.store.Contains(key) {
 		o.Logger.Warn("an object is there twice; the last one counts", "object", object.Place)
 	}
@@ -194,13 +197,14 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 	from := 0
 	for i, end := range l.Ends {
 		for line := range strings.Lines(string(l.Buf[from:end])) {
-			series := line[:strings.LastIndexByte(line, ' ')]
-			if slices.Contains(k.shared, i) && k.series[series] {
-				o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
-					"object", object.Place, "series", series)
-				continue
+			if series := line[:strings.LastIndexByte(line, ' ')]; slices.Contains(k.shared, i) {
+				if k.series[series] {
+					o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
+						"object", object.Place, "series", series)
+					continue
+				}
+				k.series[series] = true
 			}
-			k.series[series] = true
 			kept.Buf = append(kept.Buf, line...)
 		}
 		kept.Ends, from = append(kept.Ends, len(kept.Buf)), end

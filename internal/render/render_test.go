@@ -199,3 +199,24 @@ func FuzzRender(f *testing.F) {
 		}
 	})
 }
+
+// TestCustomResourcesMayShareAUID: only Kubernetes itself gives each object another one.
+func TestCustomResourcesMayShareAUID(t *testing.T) {
+	const uid = "00000000-0000-4000-8000-000000000001"
+	text := strings.NewReplacer("name: w, ", "name: w, uid: "+uid+", ", "name: w2, namespace: shop", "name: w2, uid: "+uid+", namespace: yard").Replace(manifests)
+	objects, err := Read(Source{"input", strings.NewReader(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	custom, err := customresource.Parse(strings.NewReader(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := Write(&out, objects, Options{Custom: custom, Shard: shard.All(), Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\nkube_customresource_size{"); n != 2 {
+		t.Errorf("%d of 2 objects:\n%s", n, out.String())
+	}
+}
