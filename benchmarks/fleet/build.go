@@ -22,54 +22,44 @@ const Statefleet = "cmd/statefleet"
 // finds it up to date next time: that takes about two seconds instead of half a minute of linking.
 // Concurrent calls, from other processes too, wait for each other.
 func Build(pkg string, flags ...string) (string, error) {
-	root, err := Root()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(root, pkg)
-	binary, err := cachePath(dir, flags)
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(binary + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...) //nolint:noctx // it ends
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", dir, err, out)
-	}
-	return binary, nil
+	return build(pkg, flags, func(output string) *exec.Cmd {
+		return exec.Command("go", append(append([]string{"build"}, flags...), "-o", output, ".")...) //nolint:noctx // it ends
+	})
 }
 
 // BuildTools compiles the tools that the go.mod of a folder of this repository names, and returns the
 // folder of the binaries. It keeps them as [Build] does.
 func BuildTools(pkg string) (string, error) {
+	return build(pkg, []string{"tool"}, func(output string) *exec.Cmd {
+		cmd := exec.Command("go", "build", "-o", output+string(filepath.Separator), "tool") //nolint:noctx // it ends
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		return cmd
+	})
+}
+
+// build runs the command that compiles a folder of this repository to a path in the cache, which
+// depends on the folder and a key, and returns the path.
+func build(pkg string, key []string, command func(output string) *exec.Cmd) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(root, pkg)
-	binaries, err := cachePath(dir, []string{"tool"})
+	output, err := cachePath(dir, key)
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(binaries + ".lock")
+	unlock, err := lock(output + ".lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if err := os.MkdirAll(binaries, 0o755); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-o", binaries+string(filepath.Separator), "tool") //nolint:noctx // it ends
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	cmd := command(output)
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the tools of %s: %w\n%s", dir, err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", dir, err, out)
 	}
-	return binaries, nil
+	return output, nil
 }
 
 // BuildChanged is Build of sources in which one file, named relative to the repository's root, has

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/statefleet/statefleet/internal/config"
 )
 
 // streams are the standard streams of the process.
@@ -20,14 +22,10 @@ type command struct {
 	run  func(ctx context.Context, args []string, s streams) error
 }
 
-// Names of commands.
-const (
-	estimateCommand = "estimate"
-	helpCommand     = "help" // as the flag --help does
-)
-
 func commands() []command {
-	return []command{{estimateCommand, estimate}, {"render", renderManifests}, {"check-config", checkConfig}}
+	return []command{
+		{config.EstimateCommand, estimate}, {config.RenderCommand, renderManifests}, {config.CheckCommand, checkConfig},
+	}
 }
 
 // completionFlag is what shell completion puts before the words so far.
@@ -60,10 +58,10 @@ func completions(prefix string) (names []string) {
 // helpAsFlag turns the command help, of the program or of a command, into the flag: "help estimate" and
 // "estimate help" into "estimate --help".
 func helpAsFlag(args []string) []string {
-	if len(args) > 0 && args[0] == helpCommand {
+	if len(args) > 0 && args[0] == config.HelpCommand {
 		return append(slices.Clone(args[1:]), "--help")
 	}
-	if c, rest := findCommand(args); c != nil && slices.Equal(rest, []string{helpCommand}) {
+	if c, rest := findCommand(args); c != nil && slices.Equal(rest, []string{config.HelpCommand}) {
 		return []string{c.name, "--help"}
 	}
 	return args

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/statefleet/statefleet/internal/config"
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
@@ -18,7 +19,7 @@ import (
 func estimated(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, log exporter.Buffer
-	if code := run(t.Context(), append([]string{estimateCommand}, args...), &out, &log); code != exitOK {
+	if code := run(t.Context(), append([]string{config.EstimateCommand}, args...), &out, &log); code != exitOK {
 		t.Fatalf("ended with status %d: %s", code, log.String())
 	}
 	return out.String()
@@ -118,7 +119,7 @@ func TestEstimateNamesWhatIsForbidden(t *testing.T) {
 	}
 	firstRow(t, text, "pods")
 	var log exporter.Buffer
-	if code := run(t.Context(), []string{estimateCommand, forbid("/secrets"), "--resources=secrets"}, io.Discard, &log); code != exitFailure {
+	if code := run(t.Context(), []string{config.EstimateCommand, forbid("/secrets"), "--resources=secrets"}, io.Discard, &log); code != exitFailure {
 		t.Errorf("status %d when nothing can be listed: %s", code, log.String())
 	}
 }

@@ -67,5 +67,5 @@ func checkConfig(_ context.Context, args []string, s streams) error {
 	if err != nil || done {
 		return err
 	}
-	return c.WriteSelection(s.out)
+	return c.WriteSummary(s.out)
 }

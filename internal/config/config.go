@@ -26,6 +26,14 @@ import (
 // Name is the name of the program and of its main command.
 const Name = "statefleet"
 
+// Names of the other commands, which are the first argument.
+const (
+	EstimateCommand = "estimate"
+	RenderCommand   = "render"
+	CheckCommand    = "check-config"
+	HelpCommand     = "help" // as the flag --help does
+)
+
 // Config holds the settings of an exporter, checked. Fields without a comment have the meaning of
 // the flag of that name.
 type Config struct {

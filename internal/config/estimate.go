@@ -12,9 +12,6 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// EstimateName is the name of the command that estimates.
-const EstimateName = Name + " estimate"
-
 const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and
 bytes of the exposition, memory, CPU and the duration of scrapes.
 
@@ -49,7 +46,7 @@ const (
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
 	e = &Estimate{Config: newConfig(), Given: map[string]int{}}
 	checks := []func() error{e.validateObjects, e.validateEstimate}
-	done, err = e.load(command{EstimateName, estimateDescription, e.declareEstimate, checks}, args, stdout, stderr)
+	done, err = e.load(command{Name + " " + EstimateCommand, estimateDescription, e.declareEstimate, checks}, args, stdout, stderr)
 	return e, done, err
 }
 

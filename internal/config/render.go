@@ -6,9 +6,6 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// RenderName is the name of the command that renders manifests.
-const RenderName = Name + " render"
-
 const renderDescription = `Prints the exposition for manifests, without a cluster.
 
 Each FILE holds objects as YAML documents or JSON, or a List as "kubectl get -o yaml" prints it; - or no FILE
@@ -31,7 +28,7 @@ type Render struct {
 func LoadRender(args []string, stdout, stderr io.Writer) (r *Render, done bool, err error) {
 	r = &Render{Config: newConfig()}
 	checks := []func() error{r.validateObjects, r.validateRender}
-	done, err = r.load(command{RenderName, renderDescription, r.declareRender, checks}, args, stdout, stderr)
+	done, err = r.load(command{Name + " " + RenderCommand, renderDescription, r.declareRender, checks}, args, stdout, stderr)
 	return r, done, err
 }
 
@@ -56,9 +53,6 @@ func (r *Render) validateRender() error {
 	return err
 }
 
-// CheckName is the name of the command that checks a configuration.
-const CheckName = Name + " check-config"
-
 const checkDescription = `Checks flags, the configuration file and the custom resource file, and prints what they select, as YAML: kinds,
 metric families, and the RBAC rules that reading them takes. It needs no cluster. Faults are named with file and
 line, and the exit status is 2.`
@@ -67,6 +61,6 @@ line, and the exit status is 2.`
 func LoadCheck(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
 	checks := []func() error{c.validateObjects, c.validateProcess}
-	done, err = c.load(command{CheckName, checkDescription, nil, checks}, args, stdout, stderr)
+	done, err = c.load(command{Name + " " + CheckCommand, checkDescription, nil, checks}, args, stdout, stderr)
 	return c, done, err
 }

@@ -30,7 +30,7 @@ func (cmd command) explain(app *kingpin.Application, args []string, err error) e
 	case isKlogFlag(name):
 		return fmt.Errorf("unknown flag %s: klog's flags are not supported; use --log.level", flag)
 	case cmd.name == Name && slices.Contains(estimateFlags(), name):
-		return fmt.Errorf("unknown flag %s: only %q has it", flag, EstimateName)
+		return fmt.Errorf("unknown flag %s: only %q has it", flag, Name+" "+EstimateCommand)
 	}
 	return fmt.Errorf("unknown flag %s%s", flag, didYouMean(name, "--", flagNames(app)))
 }
@@ -40,7 +40,7 @@ func (cmd command) unexpected(app *kingpin.Application, arg string) error {
 	name, _, _ := strings.Cut(arg, "=")
 	expected := "only flags are expected"
 	if cmd.name == Name {
-		commands := []string{"estimate", "render", "check-config", "help"}
+		commands := []string{EstimateCommand, RenderCommand, CheckCommand, HelpCommand}
 		expected = "only flags are expected, or as the first argument one of " + strings.Join(commands, ", ")
 		if hint := didYouMean(name, "", commands); hint != "" && !slices.Contains(commands, name) {
 			return fmt.Errorf("unexpected argument %q%s", arg, hint)
@@ -62,7 +62,7 @@ func isKlogFlag(name string) bool {
 
 // estimateFlags returns the names of the flags that only the command estimate has.
 func estimateFlags() []string {
-	s := &section{app: kingpin.New(EstimateName, "")}
+	s := &section{app: kingpin.New(EstimateCommand, "")}
 	(&Estimate{Config: newConfig()}).declareEstimate(s)
 	return s.names()
 }

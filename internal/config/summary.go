@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// selection is what the settings select, as check-config prints it.
-type selection struct {
+// summary is what the settings select, as check-config prints it.
+type summary struct {
 	Kinds           []selectedKind `json:"kinds"`
 	CustomResources []selectedKind `json:"customResources,omitempty"`
 	Warnings        []string       `json:"warnings,omitempty"`
@@ -36,10 +36,10 @@ type rule struct {
 	Verbs     []string `json:"verbs"`
 }
 
-// WriteSelection writes as YAML what the settings select: kinds with the families of each, warnings,
+// WriteSummary writes as YAML what the settings select: kinds with the families of each, warnings,
 // and the RBAC rules that reading the kinds takes. Those for the fleet itself are in the manifests.
-func (c *Config) WriteSelection(w io.Writer) error {
-	all := selection{Warnings: c.Warnings()}
+func (c *Config) WriteSummary(w io.Writer) error {
+	all := summary{Warnings: c.Warnings()}
 	if c.ExposesNothing() {
 		all.Warnings = append(all.Warnings, "no metric family is exposed")
 	}
