@@ -93,7 +93,7 @@ func TestNewKindsAreNoObjectsOfTheWrongType(t *testing.T) {
 	}
 }
 
-// TestThousandsOfDevicesAreShownOnce: a claim may not have as many; whoever writes it all the same costs no time.
+// TestThousandsOfDevicesAreShownOnce: a claim may not have as many, and one that has takes no time all the same.
 func TestThousandsOfDevicesAreShownOnce(t *testing.T) {
 	const distinct = 5000
 	claim := resourcev1.ResourceClaim{Status: resourcev1.ResourceClaimStatus{Allocation: &resourcev1.AllocationResult{}}}

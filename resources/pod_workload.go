@@ -51,7 +51,7 @@ func cutLast(s string, separator byte) (before, after string, found bool) {
 }
 
 // minuteDigits is how many digits the minutes since 1970 have had since 1989. Fewer are a number that
-// somebody gave the Job.
+// a user gave the Job.
 const minuteDigits = 8
 
 func isMinute(s string) bool {

@@ -28,7 +28,7 @@ func volumeAttributesClasses() Kind {
 
 // isShownParameter admits the parameters of volumes' performance and type that the CSI drivers of
 // AWS EBS, Google Persistent Disk and Azure Disk document. A driver is free in what it takes, and
-// what it takes may be meant for nobody else.
+// what it takes may be confidential.
 func isShownParameter(key string) bool {
 	return slices.Contains([]string{
 		"type", "iops", "throughput",

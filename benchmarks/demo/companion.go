@@ -37,7 +37,7 @@ func (alone) Start(func(int) error) error   { return nil }
 func (alone) Follow([]*fleet.Replica) error { return nil }
 func (alone) Stop()                         {}
 
-// wishes are numbers of replicas that somebody has asked for; there is room for one.
+// wishes are requested numbers of replicas; there is room for one.
 type wishes chan int
 
 // add is refused while another one waits.

@@ -39,7 +39,7 @@ type view struct {
 	shown   time.Time // the last table
 	tables  int
 	target  int       // shards after the change in progress; 0 when there is none
-	steered bool      // somebody has asked for a number of replicas: the demo scales no more by itself
+	steered bool      // a user has requested a number of replicas: the demo no longer scales by itself
 	scaling time.Time // since when it is in progress
 }
 
@@ -100,7 +100,7 @@ func (v *view) show(rows []row) error {
 	return nil
 }
 
-// wish is the number of replicas that somebody has asked for, once no change is in progress.
+// wish is the requested number of replicas, once no change is in progress.
 func (v *view) wish() (replicas int, ok bool) {
 	if v.target > 0 {
 		return 0, false

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// nextSteps follows the error of somebody who has just started the program for the first time.
+// nextSteps follows the error of a first start without arguments.
 const nextSteps = `
 To see a fleet without a cluster, in a checkout of https://github.com/statefleet/statefleet:
   make demo

@@ -143,7 +143,7 @@ func runbookSections(t *testing.T) map[string]string {
 	return sections
 }
 
-// TestRunbooksBeginWithWhatIsLost: whoever is woken by an alert first learns what is lost and what is not.
+// TestRunbooksBeginWithWhatIsLost: each runbook first says what is lost and what is not.
 func TestRunbooksBeginWithWhatIsLost(t *testing.T) {
 	form := regexp.MustCompile(`^\*\*Lost:\*\* .+[.] \*\*Not lost:\*\* .+[.]$`)
 	for alert, text := range runbookSections(t) {

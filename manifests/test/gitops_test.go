@@ -44,7 +44,7 @@ func TestApplyingAgainKeepsTheTopology(t *testing.T) {
 	for name, all := range installations(t) {
 		manifest := *find[*corev1.ConfigMap](t, all, "statefleet-topology")
 		if len(manifest.Data) > 0 || len(manifest.BinaryData) > 0 {
-			t.Errorf("%s: the manifest names data, so that whoever applies it owns them", name)
+			t.Errorf("%s: the manifest names data, so that the client that applies it owns them", name)
 		}
 		live := manifest
 		live.Data = map[string]string{"topology": "{}", "replica-0": "{}"}

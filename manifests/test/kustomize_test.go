@@ -126,7 +126,7 @@ func checkSubjects(all objects) error {
 			continue
 		}
 		if len(subjects) == 0 {
-			return fmt.Errorf("%s binds nobody", name)
+			return fmt.Errorf("%s has no subjects", name)
 		}
 		for _, s := range subjects {
 			if s.Kind != rbacv1.ServiceAccountKind || !there[s.Namespace+"/"+s.Name] {

@@ -220,7 +220,7 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	}
 }
 
-// checkAuthorization checks that nobody reads without a token, and that probes pass.
+// checkAuthorization checks that a client without a token is refused, and that one with rights reads.
 func (s *site) checkAuthorization(t *testing.T, pod corev1.Pod) {
 	t.Helper()
 	if status, text := s.get(t, pod, "8080", "/metrics", ""); status != http.StatusUnauthorized {
