@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
@@ -169,12 +170,14 @@ func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
-	snap := snapshot{standby: true, peers: peers{10: {ready: true}, 11: {}, 15: {ready: true, terminating: true}}}
+	snap := snapshot{standby: true, peers: peers{
+		10: {ready: true, address: "10.0.0.10"}, 11: {reason: "CrashLoopBackOff"}, 15: {ready: true, terminating: true},
+	}}
 	o.addReplicas(snap, func(r *Replica) { r.Pod = "described" })
 	active, target := tableOf(3), tableOf(2)
 	want := []Replica{
-		{Ordinal: 0, State: PodReady, Own: active.Ranges(0), ServedBy: new(0)},
-		{Ordinal: 1, Self: true, State: podUnready, Own: active.Ranges(1), Next: target.Ranges(0)},
+		{Ordinal: 0, State: PodReady, Address: "10.0.0.10", Own: active.Ranges(0), ServedBy: new(0)},
+		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), Next: target.Ranges(0)},
 		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: new(0)},
 		{Ordinal: 5, State: podStopping},
 	}
@@ -184,7 +187,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	for i, r := range o.Replicas {
 		w := want[i]
 		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || !reflect.DeepEqual(r.ServedBy, w.ServedBy) ||
-			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Pod != "described" {
+			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Pod != "described" || r.Address != w.Address || r.Reason != w.Reason {
 			t.Errorf("got %+v, want %+v", r, w)
 		}
 	}
@@ -208,5 +211,69 @@ func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 		if got := o.Replicas[0].Own != nil; got != c.ranges {
 			t.Errorf("%d replicas, %d wanted: ranges %t", c.active, c.target, got)
 		}
+	}
+}
+
+func TestOverviewTellsWhoIsInATable(t *testing.T) {
+	o := Overview{Status: Status{Active: 3, Target: 2, shift: 1}}
+	for ordinal, want := range []bool{false, true, true, false} {
+		if got := o.InTarget(Replica{Ordinal: ordinal}); got != want {
+			t.Errorf("ordinal %d is in the target: %t", ordinal, got)
+		}
+	}
+	for _, c := range []struct {
+		ordinal, active int
+		want            bool
+	}{{0, 3, false}, {2, 3, false}, {3, 3, true}, {-1, 3, true}, {3, 0, false}} {
+		if got := (Overview{Status: Status{Ordinal: c.ordinal, Active: c.active}}).Outside(); got != c.want {
+			t.Errorf("ordinal %d of %d is outside: %t", c.ordinal, c.active, got)
+		}
+	}
+	serves := []Replica{{Ordinal: 1}, {Ordinal: 1, ServedBy: new(2)}, {Ordinal: 1, ServedBy: new(1)}}
+	for i, r := range serves {
+		if got := r.ServesItself(); got != (i == 2) {
+			t.Errorf("%+v serves itself: %t", r, got)
+		}
+	}
+	snap := snapshot{peers: peers{4: {ready: true}}}
+	if by := snap.servedBy(4, 0, 4); by != nil {
+		t.Errorf("a shard that is not there is served by %d", *by)
+	}
+}
+
+// What is wrong with the ConfigMap, and when the fleet switches, is not in the status.
+func TestOverviewReadsTheConfigMap(t *testing.T) {
+	object, broken := &corev1.ConfigMap{}, errors.New("broken")
+	for _, c := range []struct {
+		name   string
+		status Status
+		stored stored
+		want   error
+	}{
+		{"unreadable", Status{Active: 3}, stored{err: errMissing}, errMissing},
+		{"invalid", Status{Active: 3}, stored{object: object, contents: contents{err: broken}}, broken},
+		{"valid, but this replica does not coordinate", Status{Active: 3}, stored{object: object}, errNotWritable},
+		{"valid", Status{Active: 3, Coordinated: true}, stored{object: object}, nil},
+		{"nothing served yet", Status{}, stored{object: object}, nil},
+		{"not read yet", Status{Active: 3}, stored{}, nil},
+	} {
+		o := Overview{Status: c.status}
+		if o.readStore(c.stored); o.Problem != c.want { //nolint:errorlint // the same error
+			t.Errorf("%s: problem %v, want %v", c.name, o.Problem, c.want)
+		}
+	}
+	read := stored{contents: contents{topology: topology{Generation: 4, SwitchAt: noon}}}
+	now, earlier := Overview{Status: Status{Generation: 4}}, Overview{Status: Status{Generation: 3}}
+	now.readStore(read)
+	earlier.readStore(read)
+	if !now.SwitchAt.Equal(noon) || !earlier.SwitchAt.IsZero() {
+		t.Errorf("switch at %v, and at %v by an earlier generation", now.SwitchAt, earlier.SwitchAt)
+	}
+}
+
+func TestPodStatesInJSON(t *testing.T) {
+	text, err := json.Marshal([]PodState{PodUnknown, PodReady, podUnready})
+	if want := `[null,"ready","not ready"]`; err != nil || string(text) != want {
+		t.Errorf("%s, %v; want %s", text, err, want)
 	}
 }

@@ -115,6 +115,51 @@ func TestMissedSwitchIsFollowed(t *testing.T) {
 	}
 }
 
+// A replica that has just started believes a table if more than half of its pods have reported or are wanted; one that has seen
+// a topology, if all have reported. Each implausible topology counts once.
+func TestPlausibleTables(t *testing.T) {
+	for _, c := range []struct {
+		total, reports int
+		restarted      bool
+		want           bool
+	}{
+		{3, 0, false, true}, // what the StatefulSet wants
+		{6, 0, false, false}, {6, 1, false, true}, {5, 0, false, true},
+		{6, 2, true, false}, {6, 3, true, false}, {6, 6, true, true},
+	} {
+		pl := planner{}
+		if c.restarted {
+			pl.last = topology{Generation: 1, Active: 2}
+		}
+		snap := snapshot{desired: desiredReplicas(3), contents: contents{reports: map[int]replicaReport{}}}
+		for number := range c.reports {
+			snap.reports[c.total-1-number] = replicaReport{}
+		}
+		if got := pl.isPlausible(snap, members{0, c.total}); got != c.want {
+			t.Errorf("%+v: plausible: %t", c, got)
+		}
+	}
+	pl, snap := planner{}, snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	for _, active := range []int{3, 40, 40, 3, 40} {
+		snap.topology = topology{Generation: 1, Active: active, Set: "u", Revision: 1}
+		pl.update(snap)
+	}
+	if pl.rejected != 2 {
+		t.Errorf("%d topologies were rejected, want 2", pl.rejected)
+	}
+}
+
+// A replica that serves pods 10 to 12 by the active table believes that table, whatever else is so.
+func TestTableThatIsServedIsPlausible(t *testing.T) {
+	pl, snap := planner{}, snapshot{desired: desiredReplicas(1)}
+	snap.desired.Start, snap.desired.Ordinal = 20, 0
+	pl.last = topology{Generation: 1, Active: 3, Start: 18}
+	pl.plan = shard.Plan{Ordinal: 2, Active: 3}
+	if !pl.isPlausible(snap, members{18, 3}) || pl.isPlausible(snap, members{19, 3}) {
+		t.Error("the served table is not plausible, or another one is")
+	}
+}
+
 // While others may have read a newer StatefulSet, a replica neither follows an unconfirmed topology
 // nor replaces it. That ends after seconds, even if the StatefulSet cannot be read.
 func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
