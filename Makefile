@@ -12,7 +12,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
   -X $(info).BuildDate=$(DATE)
 
 .DEFAULT_GOAL := all
-.PHONY: all build demo demo-graph kind test unit race lint chart-test rules-test generate bench bench-compare \
+.PHONY: all build demo demo-graph cluster kind test unit race lint chart-test rules-test generate bench bench-compare \
   architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak \
   pressure attack mutants vuln image push image-test cluster-test chart push-chart release update-tools mixin help
 
@@ -34,6 +34,9 @@ else
 	@cd test && go build -o ../bin/demo ./cmd/demo
 	@bin/demo demo --pods=1000 --jobs-per-second=1 --every=20s
 endif
+
+cluster: image ## A real cluster on this machine with a fleet, a Prometheus and kubectl's file, until Ctrl-C; needs root on Linux and runc
+	@cd test && go build -o ../bin/cluster ./cmd/cluster && cd .. && exec bin/cluster
 
 demo-graph: build ## Renew the picture of the demo's graphs (four minutes; needs Chromium and npm)
 	cd test && go build -o ../bin/demo ./cmd/demo

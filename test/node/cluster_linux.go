@@ -3,21 +3,18 @@ package node
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"text/template"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/controlplane"
@@ -31,6 +28,9 @@ const serviceAddress = "10.0.0.1"
 
 // readyWithin is far more than it takes: the machine may be busy.
 const readyWithin = 3 * time.Minute
+
+// ErrUnsupported is what errors wrap that say what this machine lacks.
+var ErrUnsupported = errors.New("nodes cannot be made on this machine")
 
 // Options say which cluster to start.
 type Options struct {
@@ -51,35 +51,36 @@ type Cluster struct {
 	machines     []*machine
 }
 
-// Start runs a cluster until the end of the test. It returns when all nodes are ready. Where no machine can be made it skips the
-// test, and says NOT TESTED.
-func Start(t testing.TB, o Options) *Cluster {
-	t.Helper()
+// Start starts a cluster and returns when all nodes are ready. The caller stops it; it ends with the process at the latest. The
+// error wraps [ErrUnsupported] where no machine can be made.
+func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	if why := missing(); why != "" {
-		t.Skip("NOT TESTED: " + why)
+		return nil, fmt.Errorf("%w: %s", ErrUnsupported, why)
 	}
-	c := &Cluster{Options: o, dir: t.TempDir()}
+	c = &Cluster{Options: o}
 	c.Nodes = max(c.Nodes, 1)
-	t.Cleanup(func() {
-		for _, m := range c.machines {
-			if err := m.stop(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	if c.dir, err = os.MkdirTemp("", "statefleet-cluster-"); err != nil {
+		return nil, err
+	}
 	for _, step := range []func(context.Context) error{c.build, c.startMachines, c.startAPIServer, c.loadImages, c.startKubelets} {
-		if err := step(t.Context()); err != nil {
-			t.Fatal(err)
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, c.Stop())
 		}
 	}
-	return c
+	return c, nil
+}
+
+// Stop ends the cluster and removes its files.
+func (c *Cluster) Stop() error {
+	var errs []error
+	for _, m := range c.machines {
+		errs = append(errs, m.stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }
 
 // missing returns what a cluster needs and this machine does not have, or "".
 func missing() string {
-	if imageFolder() == "" {
-		return `there is no image; "make cluster-test" builds one`
-	}
 	if os.Geteuid() != 0 {
 		return "nodes need root"
 	}
@@ -90,10 +91,6 @@ func missing() string {
 	}
 	return unsupported()
 }
-
-// imageFolder is what "make image" has written, which IMAGE names; "" without one. Clusters are not part of "make test", since
-// their programs take minutes to build.
-func imageFolder() string { return os.Getenv("IMAGE") }
 
 func (c *Cluster) build(context.Context) (err error) {
 	if c.tools, err = fleet.BuildTools("test/cmd/node"); err != nil {
@@ -172,22 +169,6 @@ func (c *Cluster) connect(ctx context.Context, m *machine) error {
 	return err
 }
 
-// start starts a service of a node. Its output is in a file of the node's folder.
-func (c *Cluster) start(m *machine, name, program string, args ...string) error {
-	log, err := os.Create(filepath.Join(m.dir, name+".log"))
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(program, args...) //nolint:noctx // it ends with the machine
-	cmd.Env = append(os.Environ(), "PATH="+c.tools+":"+os.Getenv("PATH"))
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := m.start(cmd); err != nil {
-		return fmt.Errorf("%s on node %d: %w", name, m.number, err)
-	}
-	go func() { _ = cmd.Wait() }() // reaps; the machine ends it
-	return log.Close()
-}
-
 // loadImages imports the images into containerd on each node.
 func (c *Cluster) loadImages(ctx context.Context) error {
 	pause := filepath.Join(c.dir, "pause.tar")
@@ -241,26 +222,4 @@ func isReady(n *corev1.Node) bool {
 		}
 	}
 	return false
-}
-
-// log returns the end of the output of a service.
-func (c *Cluster) log(m *machine, name string) string {
-	text, _ := os.ReadFile(filepath.Join(m.dir, name+".log"))
-	return string(text[max(0, len(text)-4000):])
-}
-
-// Config is how the cluster's administrator connects, from inside of the cluster's network.
-func (c *Cluster) Config() *rest.Config {
-	return &rest.Config{
-		Host: "https://" + serviceAddress, BearerToken: c.token, QPS: -1, Dial: c.machines[0].dial,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "certs", "apiserver.crt")},
-	}
-}
-
-// Client returns a client for the cluster's administrator.
-func (c *Cluster) Client() *kubernetes.Clientset { return kubernetes.NewForConfigOrDie(c.Config()) }
-
-// HTTP returns a client whose connections begin on a node, numbered from 1: it reaches pods by their addresses.
-func (c *Cluster) HTTP(node int) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: c.machines[node-1].dial}, Timeout: 30 * time.Second}
 }

@@ -6,9 +6,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,9 +16,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/statefleet/statefleet/test/manifest"
+	"github.com/statefleet/statefleet/test/audit"
 )
 
 // namespace is where the fleet is installed.
@@ -27,76 +26,43 @@ const namespace = "statefleet"
 // site is a cluster into which the image of this repository is installed.
 type site struct {
 	*Cluster
-	applier *manifest.Applier
-	image   string
+	image string
+	known []audit.Page // those of the fleet, see pages
 }
 
 // newSite starts a cluster with the image that IMAGE names: a folder that "make image" has written.
 func newSite(t *testing.T, nodes int) *site {
 	t.Helper()
-	if why := missing(); why != "" {
-		t.Skip("NOT TESTED: " + why)
+	dir := os.Getenv("IMAGE")
+	if dir == "" { // the programs of a cluster take minutes to build, so clusters are not part of "make test"
+		t.Skip(`NOT TESTED: there is no image; "make cluster-test" builds one`)
 	}
-	dir := imageFolder()
-	archives, err := filepath.Glob(filepath.Join(dir, "*.linux-"+runtime.GOARCH+".tar"))
-	if err != nil || len(archives) != 1 {
-		t.Fatalf("%s has %d archives for %s, want one: %v", dir, len(archives), runtime.GOARCH, err)
-	}
-	version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(archives[0]), "statefleet-"), ".linux-"+runtime.GOARCH+".tar")
-	s := &site{Cluster: Start(t, Options{Nodes: nodes, Archives: archives}), image: "docker.io/library/statefleet:" + version}
-	if s.applier, err = manifest.NewApplier(s.Config()); err != nil {
+	archive, image, err := Image(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
-	_, err = s.Client().CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labels}}, metav1.CreateOptions{})
-	if err != nil {
+	s := &site{Cluster: start(t, Options{Nodes: nodes, Archives: []string{archive}}), image: image}
+	if err := s.CreateNamespace(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// install applies a kustomization, unchanged but for namespace and image, until the end of the test.
+// install applies a kustomization until the end of the test.
 func (s *site) install(t *testing.T, folder string) {
 	t.Helper()
-	objects, err := manifest.Build(folder)
+	uninstall, err := s.Install(t.Context(), folder, namespace, s.image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // after the objects are deleted
+	t.Cleanup(func() {
+		if err := uninstall(context.Background()); err != nil {
+			t.Error(err)
+		}
 		if err := waitFor(3*time.Minute, func() bool { return len(s.pods(t)) == 0 }); err != nil {
 			t.Errorf("pods are left: %v", err)
 		}
 	})
-	for _, o := range objects {
-		if o.GetNamespace() == "" {
-			o.SetNamespace(namespace)
-		}
-		s.adapt(o)
-		if _, err := s.applier.Apply(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.applier.Delete(context.Background(), o); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-// adapt sets the image of an object's containers, and the namespace of the accounts of a binding.
-func (s *site) adapt(o *unstructured.Unstructured) {
-	each := func(set func(map[string]any), path ...string) {
-		found, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)
-		list, _ := found.([]any)
-		for _, element := range list {
-			if m, ok := element.(map[string]any); ok {
-				set(m)
-			}
-		}
-	}
-	each(func(c map[string]any) { c["image"] = s.image }, "spec", "template", "spec", "containers")
-	each(func(account map[string]any) { account["namespace"] = namespace }, "subjects")
 }
 
 // pods returns the pods of the fleet.
@@ -140,10 +106,10 @@ func podReady(p corev1.Pod) bool {
 	return false
 }
 
-// get reads a page over the pod network.
-func (s *site) get(t *testing.T, pod corev1.Pod, port, path, token string) (status int, text string) {
+// get reads the metrics at a port over the pod network.
+func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int, text string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+pod.Status.PodIP+":"+port+path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+pod.Status.PodIP+":"+port+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +162,7 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	}
 	shown := map[string]int{}
 	for _, p := range pods {
-		status, text := s.get(t, p, "8080", "/metrics", "")
+		status, text := s.get(t, p, "8080", "")
 		if status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", p.Name, status, text)
 		}
@@ -204,7 +170,7 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 			shown[m[1]]++
 		}
 		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
-		_, self := s.get(t, p, "8081", "/metrics", "")
+		_, self := s.get(t, p, "8081", "")
 		m := regexp.MustCompile(`(?m)^go_gc_gomemlimit_bytes (\S+)$`).FindStringSubmatch(self)
 		if m == nil {
 			t.Fatalf("%s: no memory limit of the Go runtime in %d bytes", p.Name, len(self))
@@ -223,10 +189,10 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 // checkAuthorization checks that a client without a token is refused, and that one with rights reads.
 func (s *site) checkAuthorization(t *testing.T, pod corev1.Pod) {
 	t.Helper()
-	if status, text := s.get(t, pod, "8080", "/metrics", ""); status != http.StatusUnauthorized {
+	if status, text := s.get(t, pod, "8080", ""); status != http.StatusUnauthorized {
 		t.Errorf("without a token: status %d: %.200s", status, text)
 	}
-	if status, text := s.get(t, pod, "8080", "/metrics", s.token); status != http.StatusOK {
+	if status, text := s.get(t, pod, "8080", s.token); status != http.StatusOK {
 		t.Errorf("with the administrator's token: status %d: %.200s", status, text)
 	}
 }

@@ -26,40 +26,49 @@ type machine struct {
 	address string
 	init    *exec.Cmd
 	calls   chan func() // for the thread that is in the machine
+
+	services map[string]*service // by name
 }
 
 // newMachine makes a machine. pause is the program that becomes its process 1.
 func newMachine(dir string, number int, pause string) (*machine, error) {
 	m := &machine{
-		number: number, dir: dir, calls: make(chan func()), address: fmt.Sprintf("10.88.%d.1", number),
+		number: number, dir: dir, calls: make(chan func()), services: map[string]*service{}, address: fmt.Sprintf("10.88.%d.1", number),
 		cgroup: cgroupPrefix + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(number),
 	}
 	if err := makeCgroups(m.cgroup); err != nil {
 		return nil, errors.Join(fmt.Errorf("cgroups of node %d: %w", number, err), removeCgroups(m.cgroup))
 	}
 	started := make(chan error)
-	go m.thread(started, pause)
+	onOwnThread(func() { m.thread(started, pause) })
 	if err := <-started; err != nil {
 		return nil, errors.Join(fmt.Errorf("node %d: %w", number, err), m.stop())
 	}
 	return m, nil
 }
 
-// thread makes the machine and then runs calls inside of it. It keeps its thread until the machine is stopped, and the thread
-// ends with it: a thread in namespaces must not run other goroutines, and the machine ends with the thread that made it.
+// onOwnThread starts f on a thread that ends with it: a thread in namespaces must not run other goroutines.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() { // the first thread never ends, and /proc/self is about it
+			onOwnThread(f)
+			time.Sleep(time.Second) // while this thread is taken, the other goroutine gets another one
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
+	}()
+}
+
+// thread makes the machine and then runs calls inside of it until the machine is stopped: the machine ends with the thread that
+// made it.
 func (m *machine) thread(started chan<- error, pause string) {
-	runtime.LockOSThread()
-	if unix.Gettid() == os.Getpid() { // the first thread never ends, and /proc/self is about it
-		go m.thread(started, pause)
-		time.Sleep(time.Second) // while this thread is taken, the other goroutine gets another one
-		runtime.UnlockOSThread()
-		return
-	}
 	// The shell enters the cgroups, and is the root of a cgroup namespace then.
 	const script = `cgroup=$1 dir=$2; shift
 for c in $4; do echo 0 > "/sys/fs/cgroup/$c/$cgroup/cgroup.procs"; done
 exec unshare --cgroup bash "$dir/init.sh" "$@"`
-	m.init = exec.Command("bash", "-euc", script, "init", m.cgroup, m.dir, strconv.Itoa(m.number), m.address,
+	m.init = exec.Command("bash", "-euc", script, "init", m.cgroup, m.dir, strconv.Itoa(m.number), m.address, //nolint:noctx // stop ends it
 		strings.Join(controllers(), " "), pause)
 	log, err := os.Create(filepath.Join(m.dir, "init.log"))
 	if err != nil {
@@ -138,9 +147,17 @@ func (m *machine) run(ctx context.Context, name string, args ...string) (string,
 	return string(out), nil
 }
 
-// dial connects from inside the machine. The address must be a literal.
+// dial connects from inside the machine. The address must be a literal. Each call has a thread of its own, since one that waits
+// for a pod that is gone must not keep the others waiting.
 func (m *machine) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
-	m.inside(func() { conn, err = (&net.Dialer{FallbackDelay: -1}).DialContext(ctx, network, address) })
+	done := make(chan struct{})
+	onOwnThread(func() {
+		defer close(done)
+		if err = m.enter(); err == nil {
+			conn, err = (&net.Dialer{FallbackDelay: -1}).DialContext(ctx, network, address)
+		}
+	})
+	<-done
 	return conn, err
 }
 

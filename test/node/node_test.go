@@ -3,6 +3,7 @@
 package node
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -18,9 +19,12 @@ import (
 
 // TestPodsRunOnTwoNodes: a pod of each node runs and reaches the API server's network; nothing is left afterwards.
 func TestPodsRunOnTwoNodes(t *testing.T) {
+	if os.Getenv("IMAGE") == "" {
+		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
+	}
 	before := traces(t)
 	t.Run("cluster", func(t *testing.T) {
-		c := Start(t, Options{Nodes: 2})
+		c := start(t, Options{Nodes: 2})
 		for _, name := range []string{"node-1", "node-2"} {
 			pod := &corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{Name: "on-" + name},
@@ -56,6 +60,24 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 	if after := traces(t); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
+}
+
+// start starts a cluster until the end of the test. Where no machine can be made it skips the test, and says NOT TESTED.
+func start(t *testing.T, o Options) *Cluster {
+	t.Helper()
+	c, err := Start(t.Context(), o)
+	if errors.Is(err, ErrUnsupported) {
+		t.Skip("NOT TESTED: " + err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
 }
 
 // traces returns what a machine could leave behind: cgroups, mounts and interfaces.

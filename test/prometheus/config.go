@@ -2,10 +2,12 @@ package prometheus
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
+	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery/kubernetes"
 
@@ -18,7 +20,7 @@ const (
 	shippedRules = "manifests/mixin/rules.yaml"
 )
 
-// load reads the shipped configuration. Only how the API server is reached and how often is scraped are not as shipped.
+// load reads the shipped configuration. Only how the API server and targets are reached and how often is scraped are not as shipped.
 func load(o Options) (*config.Config, error) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -32,7 +34,14 @@ func load(o Options) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", shipped, err)
 	}
+	var proxy *url.URL
+	if o.Proxy != "" {
+		if proxy, err = url.Parse(o.Proxy); err != nil {
+			return nil, err
+		}
+	}
 	for _, scrape := range cfg.ScrapeConfigs {
+		scrape.HTTPClientConfig.ProxyURL = promconfig.URL{URL: proxy}
 		for _, sd := range scrape.ServiceDiscoveryConfigs {
 			pods, ok := sd.(*kubernetes.SDConfig)
 			if !ok {

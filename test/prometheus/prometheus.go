@@ -32,6 +32,9 @@ type Options struct {
 	// Kubeconfig is the path of the file with which pods are discovered. If it is empty, Follow tells which there are.
 	Kubeconfig string
 
+	// Proxy is the URL of an HTTP proxy through which targets are scraped; empty for none.
+	Proxy string
+
 	// Interval is the time between two scrapes of a target, and their timeout.
 	Interval time.Duration
 

@@ -2,6 +2,8 @@ package prometheus
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -50,4 +52,20 @@ func (s *Server) Alerts() []Alert {
 		}
 	}
 	return all
+}
+
+// RuleHealth returns how many of the shipped rules have been evaluated without an error the last time, how many there are, and
+// the errors of the others.
+func (s *Server) RuleHealth() (evaluated, all int, err error) {
+	var errs []error
+	for _, rule := range s.rules.Rules() {
+		all++
+		if rule.Health() == rules.HealthGood {
+			evaluated++
+		}
+		if err := rule.LastError(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", rule.Name(), err))
+		}
+	}
+	return evaluated, all, errors.Join(errs...)
 }

@@ -1,0 +1,167 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/test/graph"
+	"github.com/statefleet/statefleet/test/node"
+	"github.com/statefleet/statefleet/test/prometheus"
+)
+
+// scrapeInterval is short, so that graphs move while one looks.
+const scrapeInterval = 2 * time.Second
+
+// stand is what a person uses of a cluster: pages, Prometheus and the proxy.
+type stand struct {
+	cluster *node.Cluster
+	out     io.Writer
+	dir     string // of files of this process
+
+	prometheus *prometheus.Server
+	servers    []*http.Server
+	working    sync.WaitGroup
+}
+
+// show installs the fleet, starts what shows it, says where that is, and returns when ctx ends.
+func (s *stand) show(ctx context.Context, o options, image string) (err error) {
+	if s.dir, err = os.MkdirTemp("", "statefleet-stand-"); err != nil {
+		return err
+	}
+	if err := s.cluster.CreateNamespace(ctx, namespace); err != nil {
+		return err
+	}
+	if _, err := s.cluster.Install(ctx, o.fleet, namespace, image); err != nil {
+		return err
+	}
+	s.working.Go(func() {
+		if err := s.cluster.Load(ctx, image); err != nil && ctx.Err() == nil {
+			slog.Error("no load", "err", err)
+		}
+	})
+	if err := s.serve("proxy", o.port+1, s.cluster.Proxy()); err != nil {
+		return err
+	}
+	proxy, kubeconfig := fleet.Address(o.port+1), filepath.Join(s.dir, "kubeconfig")
+	if err := s.cluster.WriteKubeconfig(kubeconfig, proxy); err != nil {
+		return err
+	}
+	s.prometheus, err = prometheus.Open(filepath.Join(s.dir, "prometheus"), prometheus.Options{
+		Kubeconfig: kubeconfig, Proxy: proxy, Interval: scrapeInterval, Delay: scrapeInterval / 2, Rules: true, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return fmt.Errorf("prometheus: %w", err)
+	}
+	page, err := graph.New(graph.Options{
+		Source: s.prometheus, Interval: scrapeInterval, Fleet: s.fleet, Scale: s.scale, Now: time.Now, Log: slog.Default(),
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", page)
+	mux.Handle("/replica/{pod}/", s.replica(proxy))
+	if err := s.serve("graphs", o.port, mux); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(s.out, `
+Graphs in Prometheus:  %s/
+kubectl:               kubectl --kubeconfig=%s -n %s get pods -o wide
+a replica's page:      %s/replica/statefleet-0/
+its metrics:           http_proxy=%s curl http://ADDRESS-OF-THE-POD:8080/metrics
+
+Ctrl-C removes everything.
+`, fleet.Address(o.port), kubeconfig, namespace, fleet.Address(o.port), proxy)
+	<-ctx.Done()
+	return nil
+}
+
+// serve serves on a port of this machine alone.
+func (s *stand) serve(name string, port int, handler http.Handler) error {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(fleet.Loopback, strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("--port: %s: %w", name, err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	s.servers = append(s.servers, server)
+	s.working.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error(name, "err", err)
+		}
+	})
+	return nil
+}
+
+// replica serves the status page of a pod of the fleet, and what it refers to, under the pod's name.
+func (s *stand) replica(proxy string) http.Handler {
+	through, err := url.Parse(proxy)
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return through, err }},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			name := r.In.PathValue("pod")
+			pod, err := s.cluster.Client().CoreV1().Pods(namespace).Get(r.In.Context(), name, metav1.GetOptions{})
+			if err != nil {
+				slog.Error("page of a replica", "pod", name, "err", err)
+				return
+			}
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", net.JoinHostPort(pod.Status.PodIP, "8081")
+			r.Out.Host = "" // that of the URL
+			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/replica/"+name)
+		},
+	}
+}
+
+// fleet is the replicas with the addresses of their status pages.
+func (s *stand) fleet() graph.Fleet {
+	now := graph.Fleet{Most: 10}
+	pods, err := s.cluster.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		slog.Error("pods of the fleet", "err", err)
+		return now
+	}
+	for _, p := range pods.Items {
+		now.Replicas = append(now.Replicas, graph.Replica{Name: p.Name, Page: "/replica/" + p.Name + "/"})
+	}
+	return now
+}
+
+func (s *stand) scale(replicas int) error {
+	if replicas < 1 || replicas > 10 {
+		return fmt.Errorf("replicas must be 1 to 10, got %d", replicas)
+	}
+	patch := fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas)
+	_, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Patch(context.Background(), "statefleet",
+		types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
+
+func (s *stand) stop() error {
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Close())
+	}
+	if s.prometheus != nil {
+		errs = append(errs, s.prometheus.Close())
+	}
+	s.working.Wait()
+	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}

@@ -1,0 +1,84 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/statefleet/statefleet/test/manifest"
+)
+
+// Image finds the archive for this machine in a folder that "make image" has written, and returns its path and the name of the
+// image that nodes get from it.
+func Image(dir string) (archive, image string, err error) {
+	if dir, err = filepath.Abs(dir); err != nil { // nodes have other working directories
+		return "", "", err
+	}
+	end := ".linux-" + runtime.GOARCH + ".tar"
+	archives, err := filepath.Glob(filepath.Join(dir, "statefleet-*"+end))
+	if err != nil || len(archives) != 1 {
+		return "", "", errors.Join(fmt.Errorf("%s has %d archives of an image for %s, want one", dir, len(archives), runtime.GOARCH), err)
+	}
+	version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(archives[0]), "statefleet-"), end)
+	return archives[0], "docker.io/library/statefleet:" + version, nil
+}
+
+// CreateNamespace creates a namespace that admits only pods which the Pod Security Standard "restricted" allows.
+func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
+	labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+	_, err := c.Client().CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+	return err
+}
+
+// Install applies a kustomization of this repository, unchanged but for namespace and image. It returns a function that deletes
+// what was applied.
+func (c *Cluster) Install(ctx context.Context, folder, namespace, image string) (uninstall func(context.Context) error, err error) {
+	objects, err := manifest.Build(folder)
+	if err != nil {
+		return nil, err
+	}
+	applier, err := manifest.NewApplier(c.Config())
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		if o.GetNamespace() == "" {
+			o.SetNamespace(namespace)
+		}
+		adapt(o, namespace, image)
+		if _, err := applier.Apply(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) error {
+		var errs []error
+		for _, o := range slices.Backward(objects) {
+			errs = append(errs, applier.Delete(ctx, o))
+		}
+		return errors.Join(errs...)
+	}, nil
+}
+
+// adapt sets the image of an object's containers, and the namespace of the accounts of a binding.
+func adapt(o *unstructured.Unstructured, namespace, image string) {
+	each := func(set func(map[string]any), path ...string) {
+		found, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)
+		list, _ := found.([]any)
+		for _, element := range list {
+			if m, ok := element.(map[string]any); ok {
+				set(m)
+			}
+		}
+	}
+	each(func(c map[string]any) { c["image"] = image }, "spec", "template", "spec", "containers")
+	each(func(account map[string]any) { account["namespace"] = namespace }, "subjects")
+}
