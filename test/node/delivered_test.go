@@ -137,6 +137,7 @@ func TestImageAndManifestsAsDelivered(t *testing.T) {
 		replicas int
 	}{
 		{"manifests/base", 3}, {"manifests/overlays/standby", 3}, {"manifests/overlays/single", 1}, {"manifests/overlays/auth-filter", 3},
+		{"manifests/overlays/daemonset", 3},
 	} {
 		t.Run(filepath.Base(c.folder), func(t *testing.T) {
 			began := time.Now()
