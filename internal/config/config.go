@@ -59,7 +59,7 @@ type Config struct {
 	HoldDeleted                         time.Duration
 
 	Custom       *customresource.Config // nil: no custom resources
-	CustomSource string                 // the flag, and the file, that Custom comes from
+	CustomSource string                 // the flags, and the file, that Custom comes from
 	CustomGrace  time.Duration
 
 	Listen        []Address // for metrics; none with SystemdSocket
@@ -97,6 +97,7 @@ type inputs struct {
 	resources                               []string
 	allow, deny, optIn, labels, annotations []string
 	custom, customFile                      string
+	presets                                 []string
 	customOnly, customStrict                bool
 	skipZero, copiedLabelsWin               bool
 	shard, totalShards                      int

@@ -8,6 +8,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/promslog"
 	logflag "github.com/prometheus/common/promslog/flag"
+
+	"github.com/statefleet/statefleet/manifests/presets"
 )
 
 const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
@@ -26,6 +28,7 @@ const (
 	customFlag      = "custom-resource-state-config"
 	customFileFlag  = "custom-resource-state-config-file"
 	customOnlyFlag  = "custom-resource-state-only"
+	presetFlag      = "custom-resource-state-preset"
 	labelsFlag      = "metric-labels-allowlist"
 	annotationsFlag = "metric-annotations-allowlist"
 )
@@ -165,6 +168,9 @@ func (c *Config) declareCustom(s *section) {
 	s.flag(customFileFlag,
 		"File with that configuration. It is reloaded when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&c.raw.customFile)
+	s.value(presetFlag, list{&c.raw.presets, splitNames, checkPreset},
+		"Configurations that statefleet comes with, in addition to yours: "+strings.Join(presets.Names(), ", ")+".").
+		PlaceHolder("NAME,...").HintAction(presets.Names)
 	s.flag(customOnlyFlag,
 		"Expose custom resources only; --resources has no effect.").BoolVar(&c.raw.customOnly)
 	s.value("custom-resource.grace-period", durationValue(&c.CustomGrace),

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
 )
 
 // summary is what the settings select, as check-config prints it.
@@ -87,8 +87,7 @@ func (c *Config) selectedCustomResources() (all []selectedKind) {
 		case e.GVK.Kind == "*":
 			plural = "*"
 		default:
-			guess, _ := meta.UnsafeGuessKindToResource(e.GVK)
-			plural = guess.Resource
+			plural = customresource.UsualPlural(e.GVK.Kind)
 		}
 		families := slices.DeleteFunc(e.Families, func(name string) bool { return !c.Filter.Selects(resources.Family{Name: name}) })
 		all = append(all, selectedKind{

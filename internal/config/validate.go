@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/statefleet/statefleet/resources"
-	"github.com/statefleet/statefleet/resources/customresource"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -77,32 +76,6 @@ func allowlist(flag string, entries []string) (resources.Allowlist, error) {
 		return allowed, fmt.Errorf("--%s: %w", flag, err)
 	}
 	return allowed, nil
-}
-
-func (c *Config) deriveCustom() error {
-	switch {
-	case c.raw.customFile != "":
-		c.CustomSource = "--" + customFileFlag + ": " + c.raw.customFile
-	case c.raw.custom != "":
-		c.CustomSource = "--" + customFlag
-	case c.raw.customOnly:
-		return fmt.Errorf("--%s needs --%s or --%s", customOnlyFlag, customFlag, customFileFlag)
-	default:
-		return nil
-	}
-	parse := customresource.Parse
-	if c.raw.customStrict {
-		parse = customresource.ParseStrict
-	}
-	custom, err := parse(strings.NewReader(c.raw.custom))
-	if err == nil {
-		err = custom.CheckNames(c.Kinds, c.Filter)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.CustomSource, err)
-	}
-	c.Custom = custom
-	return nil
 }
 
 // validateProcess checks the settings of the shard and of the servers, and derives fields from

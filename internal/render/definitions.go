@@ -3,7 +3,6 @@ package render
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -23,9 +22,8 @@ func newDefinitions(objects []Object) (all definitions) {
 	}
 	for _, o := range objects {
 		if all.find(o.GVK) == nil {
-			plural, _ := meta.UnsafeGuessKindToResource(o.GVK)
 			all = append(all, customresource.Definition{
-				Group: o.GVK.Group, Kind: o.GVK.Kind, Plural: plural.Resource, Namespaced: o.Namespace != "",
+				Group: o.GVK.Group, Kind: o.GVK.Kind, Plural: customresource.UsualPlural(o.GVK.Kind), Namespaced: o.Namespace != "",
 				Versions: []string{o.GVK.Version},
 			})
 		}

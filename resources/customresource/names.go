@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/resources"
@@ -45,6 +47,16 @@ func (c *Config) Entries() (all []Entry) {
 		all = append(all, entry)
 	}
 	return all
+}
+
+// UsualPlural guesses the name of the API resource of a kind.
+func UsualPlural(kind string) string {
+	guess, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Kind: kind})
+	stem, ok := strings.CutSuffix(guess.Resource, "ies")
+	if ok && stem != "" && strings.ContainsRune("aeou", rune(stem[len(stem)-1])) { // gateways, not gatewaies
+		return stem + "ys"
+	}
+	return guess.Resource
 }
 
 // Families returns the families of all metrics, those that a filter may leave out included.

@@ -92,6 +92,31 @@ func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) 
 	return applied, nil
 }
 
+// Create creates one object with its status, and returns what the API server made of it. An unknown field is an error.
+func (a *Applier) Create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	resource, err := a.resource(object)
+	if err != nil {
+		return nil, err
+	}
+	created, err := resource.Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict})
+	if err != nil {
+		return nil, fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	status, ok := object.Object["status"]
+	if !ok {
+		return created, nil
+	}
+	created.Object["status"] = status
+	updated, err := resource.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict})
+	switch {
+	case apierrors.IsNotFound(err): // the kind has no status of its own, so the object has it already
+		return created, nil
+	case err != nil:
+		return nil, fmt.Errorf("setting the status of %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return updated, nil
+}
+
 // Delete deletes an object that Apply has applied, and leaves those that it owns. That it is not there is no error.
 func (a *Applier) Delete(ctx context.Context, object *unstructured.Unstructured) error {
 	resource, err := a.resource(object)

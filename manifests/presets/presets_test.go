@@ -1,0 +1,170 @@
+package presets
+
+import (
+	"bytes"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/internal/render"
+	"github.com/statefleet/statefleet/internal/testing/conformance"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
+	"github.com/statefleet/statefleet/shard"
+)
+
+var update = flag.Bool("update", false, "write the expected lines")
+
+// parse reads a preset as strictly as the exporter does.
+func parse(t *testing.T, name string) *customresource.Config {
+	t.Helper()
+	text, err := Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := customresource.ParseStrict(bytes.NewReader(text))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return c
+}
+
+// rendered returns the exposition for manifests, and the log.
+func rendered(t *testing.T, c *customresource.Config, manifests string) (text, log string) {
+	t.Helper()
+	objects, err := render.Read(render.Source{Name: "manifests", Reader: strings.NewReader(manifests)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, logged bytes.Buffer
+	o := render.Options{Custom: c, Shard: shard.All(), ObjectBytes: 1 << 20, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	if err := render.Write(&out, objects, o); err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), logged.String()
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestPresetsRenderTheirFixtures: every family of every kind has a sample.
+func TestPresetsRenderTheirFixtures(t *testing.T) {
+	if n := len(Names()); n < 13 {
+		t.Fatalf("%d presets", n)
+	}
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			c := parse(t, name)
+			text, log := rendered(t, c, read(t, filepath.Join("testdata", name+".yaml")))
+			if log != "" {
+				t.Errorf("the log has\n%s", log)
+			}
+			file := filepath.Join("testdata", name+".prom")
+			if *update {
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := read(t, file); text != want {
+				t.Errorf("want\n%s\ngot\n%s", want, text)
+			}
+			page := conformance.NewPage()
+			if err := page.Read(text); err != nil || len(page.Twice) > 0 {
+				t.Errorf("%v, twice: %q", err, page.Twice)
+			}
+			checkSamples(t, c, page)
+		})
+	}
+}
+
+// checkSamples fails for each family of a kind that has no sample.
+func checkSamples(t *testing.T, c *customresource.Config, page conformance.Page) {
+	t.Helper()
+	for _, e := range c.Entries() {
+		of := `customresource_group="` + e.GVK.Group + `",customresource_kind="` + e.GVK.Kind + `",customresource_version="` + e.GVK.Version + `"`
+		for _, family := range e.Families {
+			found := false
+			for series := range page.Values {
+				found = found || strings.HasPrefix(series, family+"{") && strings.Contains(series, of)
+			}
+			if !found {
+				t.Errorf("%s of %s has no sample", family, e.GVK.Kind)
+			}
+		}
+	}
+}
+
+// TestPresetsHaveNoWarnings: such as series that two objects may share.
+func TestPresetsHaveNoWarnings(t *testing.T) {
+	for _, name := range Names() {
+		if w := parse(t, name).Warnings(); len(w) > 0 {
+			t.Errorf("%s: %q", name, w)
+		}
+	}
+}
+
+// TestPresetsMayBeUsedTogether: no two presets have a family of one name, and none has one of a built-in kind.
+func TestPresetsMayBeUsedTogether(t *testing.T) {
+	filter, err := resources.NewFilter(resources.Selection{OptIn: []string{".*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := &customresource.Config{}
+	for _, name := range Names() {
+		if all, err = all.Join(parse(t, name).Named(name), filter); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := all.CheckNames(resources.All(), filter); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHelpIsASentence with the unit, as that of the built-in kinds.
+func TestHelpIsASentence(t *testing.T) {
+	sentence := regexp.MustCompile(`^[A-Z].*[^ ]\.$`)
+	for _, name := range Names() {
+		for _, f := range parse(t, name).Families() {
+			isTime := strings.HasSuffix(f.Name, "_created") || strings.HasSuffix(f.Name, "_timestamp_seconds")
+			switch {
+			case !sentence.MatchString(f.Help):
+				t.Errorf("%s: the help of %s is %q", name, f.Name, f.Help)
+			case isTime != strings.Contains(f.Help, "in unix seconds") && !slices.Contains(zeroTimes(), f.Name):
+				t.Errorf("%s: the unit of %s is not that of its help %q", name, f.Name, f.Help)
+			case strings.HasSuffix(f.Name, "_bytes") && !strings.Contains(f.Help, "in bytes"):
+				t.Errorf("%s: the help of %s lacks its unit: %q", name, f.Name, f.Help)
+			}
+		}
+	}
+}
+
+// zeroTimes are times whose names, which others gave them, do not say so.
+func zeroTimes() []string {
+	names := []string{"capi_machine_status_certificatesexpirydate"}
+	for _, kind := range []string{"gateway", "gatewayclass", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "backendtlspolicy"} {
+		names = append(names, "gatewayapi_"+kind+"_deleted")
+	}
+	return names
+}
+
+// TestOtherVersionsGiveNoFamilies: a preset is for one version of each kind, and leaves out the others.
+func TestOtherVersionsGiveNoFamilies(t *testing.T) {
+	for _, name := range Names() {
+		version := regexp.MustCompile(`(?m)^(apiVersion: .*/).*$`)
+		manifests := version.ReplaceAllString(read(t, filepath.Join("testdata", name+".yaml")), "${1}v9")
+		if text, log := rendered(t, parse(t, name), manifests); text != "" || !strings.Contains(log, "/v9 ") {
+			t.Errorf("%s renders\n%s\nand logs %s", name, text, log)
+		}
+	}
+}

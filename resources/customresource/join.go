@@ -1,0 +1,61 @@
+package customresource
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+// Named returns the configuration with places that begin with a name, which tells them from those of
+// another configuration in errors and in the log.
+func (c *Config) Named(name string) *Config {
+	named := &Config{}
+	for _, w := range c.warnings {
+		named.warnings = append(named.warnings, name+": "+w)
+	}
+	for _, e := range c.entries {
+		copied := *e
+		copied.metrics = nil
+		for _, m := range e.metrics {
+			other := *m
+			other.place = name + ": " + m.place
+			copied.metrics = append(copied.metrics, &other)
+		}
+		named.entries = append(named.entries, &copied)
+	}
+	return named
+}
+
+// Join returns a configuration with the entries of both. A family belongs to one of them: the error
+// joins up to 20 faults, one for each family of c that f selects and that more has, too, in the text
+// format or in OpenMetrics.
+func (c *Config) Join(more *Config, f resources.Filter) (*Config, error) {
+	taken := map[string]*metric{}
+	for _, e := range more.entries {
+		for _, m := range e.metrics {
+			taken[m.family.Name], taken[m.family.OpenMetricsName()] = m, m
+		}
+	}
+	var faults []error
+	for _, e := range c.entries {
+		for _, m := range e.metrics {
+			other := taken[m.family.Name]
+			if other == nil {
+				other = taken[m.family.OpenMetricsName()]
+			}
+			if other != nil && f.Selects(*m.family) && f.Selects(*other.family) && len(faults) < maxFaults {
+				faults = append(faults, fmt.Errorf("%s: %s clashes with %s of %s; another name, or another metricNamePrefix, "+
+					"is expected", m.place, m.family.Name, other.family.Name, other.place))
+			}
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return &Config{
+		entries:  slices.Concat(c.entries, more.entries),
+		warnings: slices.Concat(c.warnings, more.warnings),
+	}, nil
+}

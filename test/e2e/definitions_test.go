@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
+
+// definitions are files with CustomResourceDefinitions of a project: in its Go module, or else in this folder.
+type definitions struct {
+	module, sum string // path@version, and its checksum as in go.sum; "" for this folder
+	files       []string
+}
+
+// presetDefinitions are those of the kinds of each preset. Modules that are larger than the others together, or that are not
+// everywhere to be had, are stood in for by definitions of ours, which have the fields that the presets read.
+func presetDefinitions() map[string][]definitions {
+	return map[string][]definitions{
+		"argo-cd": { // its module has 57 MB, and the definitions 2 MB
+			{files: []string{"testdata/definitions/argo-cd.yaml"}},
+		},
+		"cert-manager": {{
+			module: "github.com/cert-manager/cert-manager@v1.21.2", sum: "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
+			files: []string{"deploy/crds/cert-manager.io_*.yaml", "deploy/crds/acme.cert-manager.io_challenges.yaml"},
+		}},
+		"cluster-api": {{
+			module: "sigs.k8s.io/cluster-api@v1.14.2", sum: "h1:o3GFNaeNFAOEEMpDPfhCK+2CjmV6gtQ8yLEcUwCg7bA=",
+			files: []string{
+				"core/config/crd/bases/cluster.x-k8s.io_clusters.yaml", "core/config/crd/bases/cluster.x-k8s.io_machine[dhps]*.yaml",
+				"controlplane/kubeadm/config/crd/bases/controlplane.cluster.x-k8s.io_kubeadmcontrolplanes.yaml",
+			},
+		}},
+		"crossplane": {{
+			module: "github.com/crossplane/crossplane/v2@v2.1.0", sum: "h1:7RFel1CeIWQytwtHz1st7lZiycYXUIcS0LkaetCJa4Q=",
+			files: []string{
+				"cluster/crds/pkg.crossplane.io_providers.yaml", "cluster/crds/pkg.crossplane.io_configurations.yaml",
+				"cluster/crds/pkg.crossplane.io_functions.yaml", "cluster/crds/apiextensions.crossplane.io_compositeresourcedefinitions.yaml",
+			},
+		}},
+		"flux": {
+			{
+				module: "github.com/fluxcd/source-controller@v1.10.1", sum: "h1:vkYpgpLZu20LQ2UN4lPBdWH7sqTNdQ8FjcZD/HogN2E=",
+				files: []string{"config/crd/bases/*.yaml"},
+			},
+			{
+				module: "github.com/fluxcd/kustomize-controller@v1.10.1", sum: "h1:IjTnrkIy0ULJoTNC2ZKuMb32vkqj7dJ6zt6UqbTFxKA=",
+				files: []string{"config/crd/bases/*.yaml"},
+			},
+			{
+				module: "github.com/fluxcd/helm-controller@v1.4.0", sum: "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
+				files: []string{"config/crd/bases/*.yaml"},
+			},
+			// Of the controllers for notifications and images, whose modules not every proxy has.
+			{files: []string{"testdata/definitions/flux.yaml"}},
+		},
+		"gateway-api": {{
+			module: "sigs.k8s.io/gateway-api@v1.7.0", sum: "h1:duVnm7nO6oXfMMUWfcDoBph47CYR/ME3NGxccOVglaY=",
+			files: []string{"config/crd/standard/*routes.yaml", "config/crd/standard/*gateway*s.yaml", "config/crd/standard/*backendtls*.yaml"},
+		}},
+		"jobset": {{
+			module: "sigs.k8s.io/jobset@v0.10.1", sum: "h1:u8QKifNsrWVrlRFe6w2ofYTqFT9ma2DRHxfeB2m9xyU=",
+			files: []string{"config/components/crd/bases/*.yaml"},
+		}},
+		"karpenter": {{
+			module: "sigs.k8s.io/karpenter@v1.15.0", sum: "h1:5SEptlAvsOZbNg4qg8OSdF1qi6BEZHZLA020nXY7jGw=",
+			files: []string{"pkg/apis/crds/karpenter.sh_nodepools.yaml", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"},
+		}},
+		"keda": {{
+			module: "github.com/kedacore/keda/v2@v2.21.0", sum: "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
+			files: []string{"config/crd/bases/keda.sh_scaled*.yaml"},
+		}},
+		"knative-serving": {{
+			module: "knative.dev/serving@v0.51.0", sum: "h1:yN2Q7eYqJgoPfZkATjoBZyGbZ2P1Qhns9HIMU4mF+to=",
+			files: []string{
+				"config/core/300-resources/service.yaml", "config/core/300-resources/route.yaml",
+				"config/core/300-resources/revision.yaml", "config/core/300-resources/domain-mapping.yaml",
+			},
+		}},
+		"kyverno-reports": {
+			{
+				module: "github.com/kyverno/kyverno@v1.19.1", sum: "h1:/MkgFii3/VlQfKR1JpC9tVwNNVNQTt2S4U6qCsafsTU=",
+				files: []string{"config/crds/policyreport/*.yaml"},
+			},
+			{
+				module: "github.com/openreports/reports-api@v0.2.1", sum: "h1:g9KS3yle9Y1elmww4TK9EkD1rl6inIaiIJPX6e+u680=",
+				files: []string{"config/crd/*.yaml"},
+			},
+		},
+		"vertical-pod-autoscaler": {{
+			module: "k8s.io/autoscaler/vertical-pod-autoscaler@v1.8.1", sum: "h1:Pe8bV1wozN4gOKO1rleiIY5alIyAXN+DnXDbXQcL4fI=",
+			files: []string{"deploy/vpa-v1-crd-gen.yaml"},
+		}},
+		"volume-snapshot": {{
+			module: "github.com/kubernetes-csi/external-snapshotter/client/v8@v8.7.0", sum: "h1:HVaSUeRRHPu49aSiL8eXOjS9Re9G6pM0NzdTGI7mM14=",
+			files: []string{"config/crd/snapshot.storage.k8s.io_*.yaml"},
+		}},
+	}
+}
+
+// read returns the objects of the files.
+func (d definitions) read(t *testing.T) (all []*unstructured.Unstructured) {
+	t.Helper()
+	dir := "."
+	if d.module != "" {
+		dir = d.download(t)
+	}
+	for _, pattern := range d.files {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s %s: no such file, %v", d.module, pattern, err)
+		}
+		for _, name := range names {
+			all = append(all, readObjects(t, name)...)
+		}
+	}
+	return all
+}
+
+// unreachable is what the go command says of a proxy that cannot be reached, or that does not hand out a module.
+var unreachable = regexp.MustCompile(`dial tcp|no such host|i/o timeout|proxyconnect|GOPROXY=off|403 Forbidden`)
+
+// download has the go command put the module into its cache, and returns its folder there. The test is skipped where it cannot
+// be had.
+func (d definitions) download(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", d.module)
+	cmd.Dir = t.TempDir() // outside of our modules, which do not need it
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	out, _ := cmd.Output() // which holds the error
+	var module struct{ Dir, Sum, Error string }
+	switch err := json.Unmarshal(out, &module); {
+	case err != nil:
+		t.Fatalf("go mod download %s: %v: %s", d.module, err, out)
+	case unreachable.MatchString(module.Error):
+		t.Skipf("NOT TESTED: the definitions cannot be downloaded: %s", module.Error)
+	case module.Error != "":
+		t.Fatalf("go mod download %s: %s", d.module, module.Error)
+	case module.Sum != d.sum:
+		t.Fatalf("%s has the checksum %s, want %s", d.module, module.Sum, d.sum)
+	}
+	return module.Dir
+}
+
+// readObjects returns the objects of a file with YAML documents.
+func readObjects(t *testing.T, name string) (all []*unstructured.Unstructured) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		object := &unstructured.Unstructured{}
+		if err == nil {
+			err = yaml.Unmarshal(document, &object.Object)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(object.Object) > 0 {
+			all = append(all, object)
+		}
+	}
+}
+
+// presetFile is a file of manifests/presets.
+func presetFile(t *testing.T, name string) string {
+	t.Helper()
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "manifests/presets", name)
+}
