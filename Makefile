@@ -67,6 +67,7 @@ kind: ## A kind cluster with image, fleet and Prometheus (needs Docker, kind and
 
 generate: ## Write the files generated from kinds, flags and chart values
 	go test ./manifests -run Generated -update
+	go test ./manifests/presets -run 'Fixtures|Generated' -update
 	go test ./resources -run MetricsReference -update
 	go test ./internal/config -run ConfigurationReference -update
 	go test ./manifests/chart ./manifests/mixin -run Generated -update

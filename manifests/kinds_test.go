@@ -3,12 +3,15 @@ package manifests
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/statefleet/statefleet/manifests/presets"
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
 )
 
 // chartKinds is what the chart's templates need to know of each kind, to write roles for those that are exposed.
@@ -19,6 +22,32 @@ func chartKinds(kinds []resources.Kind) []byte {
 		fmt.Fprintf(&b, "%s: {group: %q, namespaced: %t, default: %t}\n", k.Name(), k.Resource.Group, k.Namespaced, k.Default)
 	}
 	return b.Bytes()
+}
+
+// chartPresets is what the chart's templates need to know of each preset, to allow its kinds and no others.
+func chartPresets(t *testing.T) []byte {
+	t.Helper()
+	b := []byte("# Plurals of the kinds of each preset, by API group. Generated from manifests/presets by \"make generate\".\n")
+	for _, name := range presets.Names() {
+		text, err := presets.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := customresource.ParseStrict(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		groups := map[string][]string{}
+		for _, e := range c.Entries() {
+			groups[e.GVK.Group] = append(groups[e.GVK.Group], customresource.UsualPlural(e.GVK.Kind))
+		}
+		b = fmt.Appendf(b, "%s:\n", name)
+		for _, group := range slices.Sorted(maps.Keys(groups)) {
+			slices.Sort(groups[group])
+			b = fmt.Appendf(b, "  %s: [%s]\n", group, strings.Join(groups[group], ", "))
+		}
+	}
+	return b
 }
 
 const generated = "# Generated from the list of kinds by \"make generate\".\n"
@@ -58,6 +87,7 @@ func TestKindsAreGenerated(t *testing.T) {
 	for file, want := range map[string][]byte{
 		"base/clusterrole.yaml":                       clusterRole(byDefault),
 		"chart/files/kinds.yaml":                      chartKinds(resources.All()),
+		"chart/files/presets.yaml":                    chartPresets(t),
 		"components/all-kinds/clusterrole.yaml":       clusterRole(resources.All()),
 		"components/all-kinds/resources.yaml":         resourcesPatch(resources.All()),
 		"components/without-secrets/clusterrole.yaml": clusterRole(withoutSecrets),

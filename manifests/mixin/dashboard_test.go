@@ -169,7 +169,7 @@ func TestDashboardQueriesSelectTheFleet(t *testing.T) {
 func checkSelectors(t *testing.T, title, query, want string) {
 	t.Helper()
 	ofFleet := []string{"statefleet:list_errors:ratio_rate5m", "statefleet:watch_errors:ratio_rate5m"} // recorded without instance
-	series := regexp.MustCompile(`\b((?:statefleet|kube|scrape|process)[_:][a-z0-9_:]+|up)\b(\{[^}]*\})?`)
+	series := regexp.MustCompile(`\b((?:statefleet|kube|gotk|gatewayapi|scrape|process)[_:][a-z0-9_:]+|up)\b(\{[^}]*\})?`)
 	found := series.FindAllStringSubmatch(query, -1)
 	if len(found) == 0 {
 		t.Errorf("%s: no series in %s: is the pattern right?", title, query)

@@ -17,7 +17,9 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/statefleet/statefleet/manifests/presets"
 	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/resources/customresource"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -248,12 +250,25 @@ func TestMetricsExist(t *testing.T) {
 			exist[f.Name] = true
 		}
 	}
+	for _, name := range presets.Names() {
+		text, err := presets.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := customresource.ParseStrict(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range c.Families() {
+			exist[f.Name] = true
+		}
+	}
 	recorded := map[string]bool{}
 	for _, r := range rules(t) {
 		recorded[r.Record] = true
 	}
 	histogramPart := regexp.MustCompile(`_(bucket|count|sum)$`)
-	names := regexp.MustCompile(`\b(statefleet:\w+:\w+|(?:statefleet|kube_state_metrics|kube)_[a-z0-9_]+)\b`)
+	names := regexp.MustCompile(`\b(statefleet:\w+:\w+|(?:statefleet|kube_state_metrics|kube|gotk|gatewayapi)_[a-z0-9_]+)\b`)
 	for _, file := range []string{"rules.yaml", "dashboard.json", "../../docs/operations.md"} {
 		found := map[string]bool{}
 		for _, name := range names.FindAllString(string(read(t, file)), -1) {

@@ -165,6 +165,20 @@ func situations() []situation {
 				20: "StatefleetConfigReloadFailed", 35: "StatefleetConfigReloadFailed", 60: "StatefleetConfigReloadFailed",
 			},
 		},
+		{
+			// Without the presets there are no such series, and in all other situations there are none.
+			name: "custom resources that are not well", replicas: 3, active: "3x60",
+			extra: map[string]string{
+				`kube_customresource_certificate_expiration_timestamp_seconds{job="kube-state-metrics", instance="statefleet-0", namespace="a", name="web"}`:                  "86400x60",
+				`kube_customresource_certificate_renewal_timestamp_seconds{job="kube-state-metrics", instance="statefleet-0", namespace="a", name="web"}`:                     "-3600x60",
+				`gotk_resource_info{job="kube-state-metrics", instance="statefleet-1", customresource_kind="HelmRelease", exported_namespace="a", name="web", ready="False"}`: "1x60",
+				`gatewayapi_gateway_status{job="kube-state-metrics", instance="statefleet-2", namespace="a", name="public", type="Programmed"}`:                               "0x60",
+			},
+			alerts: map[int]string{
+				20: "CertificateNotRenewed FluxResourceNotReady GatewayNotProgrammed", 35: "CertificateNotRenewed FluxResourceNotReady GatewayNotProgrammed",
+				60: "CertificateNotRenewed FluxResourceNotReady GatewayNotProgrammed",
+			},
+		},
 		{name: "no fleet", extra: map[string]string{"unrelated": "1x60"}, alerts: map[int]string{20: "StatefleetAbsent", 35: "StatefleetAbsent", 60: "StatefleetAbsent"}},
 	}
 }

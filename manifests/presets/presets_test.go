@@ -168,3 +168,64 @@ func TestOtherVersionsGiveNoFamilies(t *testing.T) {
 		}
 	}
 }
+
+const (
+	tableFile  = "../../docs/configuration.md"
+	tableBegin = "<!-- Generated from manifests/presets by \"make generate\": begin -->\n"
+	tableEnd   = "<!-- Generated from manifests/presets: end -->\n"
+)
+
+// TestTableOfPresetsIsGenerated: docs/configuration.md says which kinds and families each preset has.
+func TestTableOfPresetsIsGenerated(t *testing.T) {
+	document := read(t, tableFile)
+	before, rest, begins := strings.Cut(document, tableBegin)
+	_, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		t.Fatalf("%s has no place for the table", tableFile)
+	}
+	table := "\n| preset | kinds | families |\n| --- | --- | --- |\n"
+	for _, name := range Names() {
+		kinds, families := describe(parse(t, name))
+		table += "| `" + name + "` | " + kinds + " | " + families + " |\n"
+	}
+	want := before + tableBegin + table + "\n" + tableEnd + after
+	if *update {
+		if err := os.WriteFile(tableFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read(t, tableFile) != want {
+		t.Errorf("%s differs from the presets; run make generate", tableFile)
+	}
+}
+
+// describe returns the kinds, by API version, and what the names of the families begin with.
+func describe(c *customresource.Config) (kinds, families string) {
+	var versions, patterns []string
+	byVersion := map[string][]string{}
+	for _, e := range c.Entries() {
+		version := e.GVK.GroupVersion().String()
+		if byVersion[version] == nil {
+			versions = append(versions, version)
+		}
+		byVersion[version] = append(byVersion[version], e.GVK.Kind)
+		if p := "`" + commonPrefix(e.Families) + "*`"; !slices.Contains(patterns, p) {
+			patterns = append(patterns, p)
+		}
+	}
+	for i, version := range versions {
+		versions[i] = "`" + version + "`: " + strings.Join(byVersion[version], ", ")
+	}
+	return strings.Join(versions, "; "), strings.Join(patterns, ", ")
+}
+
+// commonPrefix is what all names begin with, up to an underscore.
+func commonPrefix(names []string) string {
+	prefix := names[0][:strings.LastIndexByte(names[0], '_')+1]
+	for _, name := range names {
+		for !strings.HasPrefix(name, prefix) {
+			prefix = prefix[:strings.LastIndexByte(prefix[:len(prefix)-1], '_')+1]
+		}
+	}
+	return prefix
+}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/manifests/presets"
 )
 
 // definitions are files with CustomResourceDefinitions of a project: in its Go module, or else in this folder.
@@ -107,6 +109,28 @@ func presetDefinitions() map[string][]definitions {
 			module: "github.com/kubernetes-csi/external-snapshotter/client/v8@v8.7.0", sum: "h1:HVaSUeRRHPu49aSiL8eXOjS9Re9G6pM0NzdTGI7mM14=",
 			files: []string{"config/crd/snapshot.storage.k8s.io_*.yaml"},
 		}},
+	}
+}
+
+// TestDefinitionsOfPresetsAreDocumented: each preset has some, and docs/configuration.md names their modules.
+func TestDefinitionsOfPresetsAreDocumented(t *testing.T) {
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs/configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range presets.Names() {
+		if len(presetDefinitions()[name]) == 0 {
+			t.Errorf("%s has no definitions", name)
+		}
+		for _, d := range presetDefinitions()[name] {
+			if !strings.Contains(string(text), d.module) {
+				t.Errorf("docs/configuration.md does not name %s", d.module)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -122,9 +124,12 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 			continue
 		}
 		fleet.Eventually(t, object.GetKind()+" "+object.GetName()+" is created", func(ctx context.Context) error {
-			created, err := applier.Create(ctx, object.DeepCopy()) // the kind may not be served yet
-			if err == nil {
+			created, err := applier.Create(ctx, object.DeepCopy())
+			switch {
+			case err == nil:
 				p.live = append(p.live, created)
+			case !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err): // or else the kind is not served yet
+				t.Fatal(err)
 			}
 			return err
 		})

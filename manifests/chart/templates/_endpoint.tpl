@@ -92,7 +92,7 @@ The endpoints of the exposition: one for each group of kinds, and one for the ot
   {{- $at := printf "prometheus.monitor.groups[%d].resources: %s" $i $kind -}}
   {{- if has $kind $grouped -}}
     {{- fail (printf "%s is named twice, so it would be scraped twice" $at) -}}
-  {{- else if not (or (has $kind $exposed) (and (contains "." $kind) $.Values.customResourceState.enabled)) -}}
+  {{- else if not (or (has $kind $exposed) (and (contains "." $kind) (include "statefleet.customResources" $))) -}}
     {{- fail (printf "%s is not exposed, and the answer would be an error; exposed are %s" $at (join ", " $exposed)) -}}
   {{- end -}}
   {{- $grouped = append $grouped $kind -}}
@@ -101,7 +101,7 @@ The endpoints of the exposition: one for each group of kinds, and one for the ot
 {{- $set := mergeOverwrite (deepCopy ($monitor.http | default dict)) (omit $group "resources") }}
 {{ include "statefleet.endpoint" (list $ "http-metrics" $set $drop $params (join "," $group.resources)) }}
 {{- end }}
-{{- $others := .Values.customResourceState.enabled }}
+{{- $others := eq (include "statefleet.customResources" .) "true" }}
 {{- range $exposed }}{{ $others = or $others (not (has . $grouped)) }}{{ end }}
 {{- if $others }}
 {{- $params := ternary (dict "exclude_resources" (list (join "," $grouped))) dict (gt (len $grouped) 0) }}

@@ -166,13 +166,24 @@ labels:
 {{- dict "names" $chosen | toJson -}}
 {{- end }}
 
+{{/* "true" when custom resources are exposed, else nothing. */}}
+{{- define "statefleet.customResources" -}}
+{{- with .Values.customResourceState }}{{ if or .enabled .presets }}true{{ end }}{{ end -}}
+{{- end }}
+
 {{/* Rules to list and watch the kinds to expose, one for each API group. */}}
 {{- define "statefleet.rules" -}}
 {{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
+{{- $presets := .Files.Get "files/presets.yaml" | fromYaml -}}
 {{- $groups := dict -}}
 {{- range (include "statefleet.collectors" . | fromJson).names -}}
   {{- $group := (get $known .).group -}}
   {{- $_ := set $groups $group (append (get $groups $group | default list) .) -}}
+{{- end -}}
+{{- range $preset := .Values.customResourceState.presets | uniq -}}
+  {{- range $group, $names := get $presets $preset -}}
+    {{- $_ := set $groups $group (concat (get $groups $group | default list) $names | uniq | sortAlpha) -}}
+  {{- end -}}
 {{- end -}}
 {{- range $group, $names := $groups }}
 - apiGroups: [{{ $group | quote }}]
@@ -180,7 +191,7 @@ labels:
     {{- toYaml $names | nindent 4 }}
   verbs: [list, watch]
 {{- end }}
-{{- if and .Values.customResourceState.enabled .Values.rbac.useClusterRole .Values.rbac.customResourceState.createClusterRoleRules }}
+{{- if and (include "statefleet.customResources" .) .Values.rbac.useClusterRole .Values.rbac.customResourceState.createClusterRoleRules }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]

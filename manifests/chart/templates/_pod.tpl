@@ -203,6 +203,9 @@ volumeMounts:
 {{- if .Values.customResourceState.enabled }}
 - --custom-resource-state-config-file=/etc/customresourcestate/{{ .Values.customResourceState.key }}
 {{- end }}
+{{- with .Values.customResourceState.presets }}
+- {{ printf "--custom-resource-state-preset=%s" (join "," .) | quote }}
+{{- end }}
 {{- if .Values.authFilter.enabled }}
 - --auth-filter
 {{- with .Values.authFilter.pathPrefix }}

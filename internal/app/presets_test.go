@@ -1,0 +1,78 @@
+package app
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const jobSet = `
+apiVersion: jobset.x-k8s.io/v1alpha2
+kind: JobSet
+metadata: {namespace: default, name: a, uid: j, resourceVersion: "3"}
+status: {restarts: 2}
+`
+
+// jobSetDefinition defines JobSets, with one version that is served.
+func jobSetDefinition(version string) []byte {
+	text := strings.NewReplacer("example.com", "jobset.x-k8s.io", "widgets", "jobsets", "Widget", "JobSet", "v1, served", version+", served")
+	return []byte(text.Replace(widgetDefinition))
+}
+
+// TestPresetNeedsItsVersionOfTheKind: where there is none, the replica is ready, has no family of the kind, and says so once.
+func TestPresetNeedsItsVersionOfTheKind(t *testing.T) {
+	const line = `kube_jobset_restarts{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",` +
+		`customresource_version="v1alpha2",jobset_name="a",namespace="default"} 2` + "\n"
+	const absent = "there are no custom resource definitions for some entries"
+	for version, want := range map[string]string{"": "", "v1": "", "v1alpha2": line} {
+		api, flag := newExactAPI(t)
+		plurals := map[schema.GroupKind]string{
+			{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions",
+			{Group: "jobset.x-k8s.io", Kind: "JobSet"}:                        "jobsets",
+		}
+		if version != "" {
+			addCustom(t, api, jobSetDefinition(version), plurals)
+		}
+		addCustom(t, api, []byte(jobSet), plurals)
+		p := start(t, flag, "--custom-resource-state-preset=jobset", "--custom-resource-state-only", "--metric-allowlist=restarts")
+		if want == "" {
+			p.shows(t)
+		} else {
+			p.shows(t, want)
+		}
+		if said := strings.Count(p.Log.String(), absent); (said == 1) != (want == "") {
+			t.Errorf("version %q: the log says %d times that the kind is absent:\n%s", version, said, p.Log.String())
+		}
+		p.End(t)
+	}
+}
+
+// TestPresetsComeWithAConfiguration of the same kind, and change with the configuration file.
+func TestPresetsComeWithAConfiguration(t *testing.T) {
+	api, flag := newExactAPI(t)
+	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
+	addCustom(t, api, jobSetDefinition("v1alpha2"), plurals)
+	addCustom(t, api, []byte(jobSet), plurals)
+	const own = `
+custom-resource-state-config: |
+  kind: CustomResourceStateMetrics
+  spec:
+    resources:
+    - groupVersionKind: {group: jobset.x-k8s.io, version: v1alpha2, kind: JobSet}
+      labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}
+      metrics: [{name: restarts, each: {type: Gauge, gauge: {path: [status, restarts]}}}]
+custom-resource-state-only: true
+metric-allowlist: [restarts]
+`
+	const labels = `{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",customresource_version="v1alpha2",`
+	ours := "kube_customresource_restarts" + labels + `name="a",namespace="default"} 2` + "\n"
+	preset := "kube_jobset_restarts" + labels + `jobset_name="a",namespace="default"} 2` + "\n"
+	file := written(t, own)
+	p := start(t, flag, file)
+	p.shows(t, ours)
+	_, name, _ := strings.Cut(file, "=")
+	writeFile(t, name, own+"custom-resource-state-preset: [jobset]\n")
+	p.hangUp()
+	p.shows(t, ours, preset)
+}

@@ -1,0 +1,102 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// TestPresetsGrantTheirKinds: the ClusterRole of the chart has the rules that check-config prints for the arguments, and no
+// others.
+func TestPresetsGrantTheirKinds(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "statefleet")
+	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
+	compile.Dir = "../.."
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, presets := range append(presetNames(t), strings.Join(presetNames(t), ", ")) {
+		all := rendered(t, `{customResourceState: {presets: [`+presets+`]}, extraArgs: [--custom-resource-state-only]}`)
+		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		args = slices.DeleteFunc(args, func(a string) bool { return !strings.HasPrefix(a, "--custom-resource-state") })
+		out, err := exec.CommandContext(t.Context(), program, append([]string{"check-config"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("%q: %v", args, err)
+		}
+		var want struct{ Rules []rbacv1.PolicyRule }
+		if err := yaml.Unmarshal(out, &want); err != nil {
+			t.Fatal(err)
+		}
+		got := find[*rbacv1.ClusterRole](t, all, "statefleet").Rules
+		byGroup := func(a, b rbacv1.PolicyRule) int { return strings.Compare(a.APIGroups[0], b.APIGroups[0]) }
+		slices.SortFunc(got, byGroup)
+		slices.SortFunc(want.Rules, byGroup)
+		if diff := cmp.Diff(want.Rules, got); diff != "" || len(got) < 2 {
+			t.Errorf("%s: check-config (-) and chart (+):\n%s", presets, diff)
+		}
+	}
+}
+
+// presetNames are the names of the files in manifests/presets.
+func presetNames(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := os.ReadDir("../presets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 13 {
+		t.Fatalf("%d presets", len(names))
+	}
+	return names
+}
+
+// TestPresetsAreScraped: kinds of presets may be in groups, and what is in none is scraped though all built-in kinds are.
+func TestPresetsAreScraped(t *testing.T) {
+	const grouped = `{collectors: [pods], customResourceState: {presets: [keda]},
+		prometheus: {monitor: {enabled: true, groups: [{resources: [pods, scaledjobs.v1alpha1.keda.sh]}]}}}`
+	text, err := renderText(t, grouped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"pods,scaledjobs.v1alpha1.keda.sh", "exclude_resources"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
+func TestPresetsThatCannotBeHonouredAreRefused(t *testing.T) {
+	for given, want := range map[string]string{
+		`{customResourceState: {presets: [flx]}}`: `customResourceState.presets: "flx" is no preset; statefleet has argo-cd, `,
+		`{customResourceState: {presets: [flux]}, rbac: {useClusterRole: false}, namespaces: a, collectors: [pods]}`: "need rbac.useClusterRole=true",
+		`{customResourceState: {presets: flux}}`: "customResourceState/presets",
+	} {
+		if _, err := renderText(t, given); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one about %q", given, err, want)
+		}
+	}
+}
+
+// renderText renders the chart with values as YAML.
+func renderText(t *testing.T, given string) (string, error) {
+	t.Helper()
+	var v map[string]any
+	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
+		t.Fatal(err)
+	}
+	text, err := render(t, v)
+	return string(text), err
+}

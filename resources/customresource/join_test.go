@@ -1,0 +1,91 @@
+package customresource
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/statefleet/statefleet/resources"
+)
+
+// named is a configuration with one family of a kind.
+func named(t *testing.T, group, kind, metric string) *Config {
+	t.Helper()
+	return mustParse(t, `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: `+group+`, version: v1, kind: `+kind+`}
+    metricNamePrefix: ""
+    labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}
+    metrics: [`+metric+`]
+`)
+}
+
+const (
+	infoA  = "{name: a_info, each: {type: Info, info: {labelsFromPath: {name: [metadata, name]}}}}"
+	gaugeA = "{name: a, each: {type: Gauge, gauge: {path: [spec, a]}}}"
+	gaugeB = "{name: b, each: {type: Gauge, gauge: {path: [spec, b]}}}"
+)
+
+func TestJoinedConfigurationHasTheEntriesOfBoth(t *testing.T) {
+	own, preset := named(t, "a.io", "A", gaugeA), named(t, "b.io", "B", gaugeB).Named("preset b")
+	all, err := own.Join(preset, resources.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := all.Entries(); len(e) != 2 || e[0].GVK.Kind != "A" || e[1].GVK.Kind != "B" {
+		t.Errorf("entries %+v", e)
+	}
+	const want = "preset b: spec.resources[0].metrics[0].name (line 8), path spec.b"
+	if s := all.Sources(all.Entries()[1].GVK, "b"); len(s) != 1 || s[0] != want {
+		t.Errorf("sources %q, want %q", s, want)
+	}
+	if len(own.Entries()) != 1 || len(preset.Entries()) != 1 {
+		t.Error("the parts have changed")
+	}
+}
+
+// TestFamiliesOfBothAreRefused, also when only their names in OpenMetrics are the same, as far as they are exported.
+func TestFamiliesOfBothAreRefused(t *testing.T) {
+	const place = "spec.resources[0].metrics[0].name (line 8)"
+	for _, c := range []struct {
+		own, more string
+		deny      []string
+		want      string
+	}{
+		{gaugeA, gaugeA, nil, "a clashes with a of"},
+		{infoA, infoA, nil, "a_info clashes with a_info of"},
+		{gaugeA, infoA, nil, "a clashes with a_info of"},
+		{infoA, gaugeA, nil, "a_info clashes with a of"},
+		{gaugeA, gaugeB, nil, ""},
+		{gaugeA, gaugeA, []string{"^a$"}, ""},
+	} {
+		filter, err := resources.NewFilter(resources.Selection{Deny: c.deny})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = named(t, "a.io", "A", c.own).Join(named(t, "b.io", "B", c.more).Named("preset b"), filter)
+		want := place + ": " + c.want + " preset b: " + place + "; another name, or another metricNamePrefix, is expected"
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s and %s: %v, want %q", c.own, c.more, err, c.want)
+		}
+	}
+}
+
+func TestWarningsOfANamedConfigurationAreNamed(t *testing.T) {
+	const unnamed = "{name: a, each: {type: Gauge, gauge: {path: [spec, a]}, typo: 1}}"
+	w := named(t, "a.io", "A", unnamed).Named("preset a").Warnings()
+	if len(w) != 1 || !strings.HasPrefix(w[0], "preset a: spec.resources[0].metrics[0]") {
+		t.Errorf("warnings %q", w)
+	}
+}
+
+func TestUsualPlurals(t *testing.T) {
+	for kind, want := range map[string]string{
+		"Widget": "widgets", "Gateway": "gateways", "ImagePolicy": "imagepolicies", "GatewayClass": "gatewayclasses", "Key": "keys", "Y": "ies",
+	} {
+		if got := UsualPlural(kind); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}
