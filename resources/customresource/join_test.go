@@ -7,8 +7,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// named is a configuration with one family of a kind.
-func named(t *testing.T, group, kind, metric string) *Config {
+// oneFamily is a configuration with one family of a kind.
+func oneFamily(t *testing.T, group, kind, metric string) *Config {
 	t.Helper()
 	return mustParse(t, `
 kind: CustomResourceStateMetrics
@@ -28,7 +28,7 @@ const (
 )
 
 func TestJoinedConfigurationHasTheEntriesOfBoth(t *testing.T) {
-	own, preset := named(t, "a.io", "A", gaugeA), named(t, "b.io", "B", gaugeB).Named("preset b")
+	own, preset := oneFamily(t, "a.io", "A", gaugeA), oneFamily(t, "b.io", "B", gaugeB).Named("preset b")
 	all, err := own.Join(preset, resources.Filter{})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestFamiliesOfBothAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = named(t, "a.io", "A", c.own).Join(named(t, "b.io", "B", c.more).Named("preset b"), filter)
+		_, err = oneFamily(t, "a.io", "A", c.own).Join(oneFamily(t, "b.io", "B", c.more).Named("preset b"), filter)
 		want := place + ": " + c.want + " preset b: " + place + "; another name, or another metricNamePrefix, is expected"
 		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s and %s: %v, want %q", c.own, c.more, err, c.want)
@@ -74,7 +74,7 @@ func TestFamiliesOfBothAreRefused(t *testing.T) {
 
 func TestWarningsOfANamedConfigurationAreNamed(t *testing.T) {
 	const unnamed = "{name: a, each: {type: Gauge, gauge: {path: [spec, a]}, typo: 1}}"
-	w := named(t, "a.io", "A", unnamed).Named("preset a").Warnings()
+	w := oneFamily(t, "a.io", "A", unnamed).Named("preset a").Warnings()
 	if len(w) != 1 || !strings.HasPrefix(w[0], "preset a: spec.resources[0].metrics[0]") {
 		t.Errorf("warnings %q", w)
 	}
