@@ -105,10 +105,7 @@ func (p *presetTest) kubeconfig(t *testing.T) string {
 // create creates the kinds and the objects, in the namespaces that they name.
 func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
-	applier, err := manifest.NewApplier(p.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	applier := p.applier(t)
 	for _, object := range objects {
 		if ns := object.GetNamespace(); ns != "" {
 			if _, err := applier.Apply(t.Context(), &unstructured.Unstructured{Object: map[string]any{
@@ -125,6 +122,9 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 		}
 		fleet.Eventually(t, object.GetKind()+" "+object.GetName()+" is created", func(ctx context.Context) error {
 			created, err := applier.Create(ctx, object.DeepCopy())
+			if meta.IsNoMatchError(err) {
+				applier = p.applier(t) // which has not asked for the kinds yet
+			}
 			switch {
 			case err == nil:
 				p.live = append(p.live, created)
@@ -134,6 +134,15 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 			return err
 		})
 	}
+}
+
+func (p *presetTest) applier(t *testing.T) *manifest.Applier {
+	t.Helper()
+	applier, err := manifest.NewApplier(p.cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return applier
 }
 
 // expected are the lines of the fixture, with the identifiers and times of creation that the API server chose.
