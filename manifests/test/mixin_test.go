@@ -119,7 +119,7 @@ func TestMixinGoesWithOthers(t *testing.T) {
 	if m.Rules.Groups[0]["name"] != "other.rules" || m.Rules.Groups[1]["name"] != "statefleet.rules" {
 		t.Errorf("recording rules: %v", m.Rules.Groups)
 	}
-	if a := m.Alerts.Groups[0]; a["name"] != "other1" || a["selector"] != `job="y"` || len(m.Alerts.Groups) != 2 {
+	if a := m.Alerts.Groups[0]; a["name"] != "other1" || a["selector"] != `job="y"` || len(m.Alerts.Groups) != 3 {
 		t.Errorf("alerts: %v", a)
 	}
 	if len(m.Dashboards) != 2 {
