@@ -29,8 +29,7 @@ type Filter struct {
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
-	// SkipZeroStateSets leaves out, for the families that zeroSkippingStateSets names, the rows of
-	// the states that an object is not in.
+	// SkipZeroStateSets leaves out samples with the value 0 of the families that stateSets lists.
 	SkipZeroStateSets bool
 	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
 	// place of its commonLabels, as in kube-state-metrics.
@@ -65,23 +64,6 @@ func (s Selection) Ineffective(families []Family) (all []string) {
 		}
 	}
 	return all
-}
-
-// zeroSkippingStateSets are the families whose rows with the value 0 no common dashboard or alert
-// needs: they sum, or compare with 1.
-func zeroSkippingStateSets() []string {
-	return []string{
-		"kube_namespace_status_phase",
-		"kube_persistentvolume_status_phase",
-		"kube_persistentvolumeclaim_status_phase",
-		"kube_pod_status_phase",
-		"kube_pod_status_qos_class",
-	}
-}
-
-// skipsZero reports whether rows with the value 0 of the family are left out.
-func (f Filter) skipsZero(family string) bool {
-	return f.skipZero && slices.Contains(zeroSkippingStateSets(), family)
 }
 
 // matchTimeout bounds one match of a pattern that the linear-time engine can't run.

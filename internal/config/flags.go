@@ -151,8 +151,8 @@ func (c *Config) declareMetrics(s *section) {
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
 	s.flag("metric.skip-zero-statesets",
-		"Leave out the samples with value 0 of phases and QoS classes, which common dashboards do not "+
-			"need: a pod then has one sample of its phase instead of five.").BoolVar(&c.raw.skipZero)
+		"Leave out the samples with value 0 of phases, QoS classes, container states and conditions, but for "+
+			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.raw.skipZero)
 	s.value("metric.hold-deleted", durationValue(&c.HoldDeleted),
 		"How long to keep exposing the last state of a deleted object, however often it is scraped, so "+
 			"that an object that lives between two scrapes is not lost. 0: remove it at once.").Default("0s")
