@@ -17,6 +17,7 @@ import (
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
+	parameters         *keys // of VolumeAttributesClasses; nil: the default ones
 	// Labels and Annotations are the allowlists of the families that copy an object's labels and
 	// annotations; such a family is left out for kinds that its list does not name.
 	Labels, Annotations Allowlist
@@ -29,6 +30,9 @@ type Filter struct {
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
+	// ParameterKeys are the parameters of VolumeAttributesClasses that become labels. A key may hold
+	// one star. Empty: DefaultParameterKeys.
+	ParameterKeys []string
 	// SkipZeroStateSets leaves out samples with the value 0 of the families that stateSets lists.
 	SkipZeroStateSets bool
 	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
@@ -41,6 +45,8 @@ const (
 	allowFlag = "--metric-allowlist"
 	denyFlag  = "--metric-denylist"
 	optInFlag = "--metric-opt-in-list"
+
+	parametersFlag = "--metric-volumeattributesclass-parameters-allowlist"
 )
 
 // Ineffective returns a sentence for each pattern that matches none of the families, as a pattern
@@ -95,6 +101,12 @@ func NewFilter(s Selection) (Filter, error) {
 				return Filter{}, fmt.Errorf("%s: pattern %q: %w", list.flag, p, err)
 			}
 			*list.into = append(*list.into, m)
+		}
+	}
+	if len(s.ParameterKeys) > 0 {
+		var err error
+		if f.parameters, err = parseKeys(s.ParameterKeys); err != nil {
+			return Filter{}, fmt.Errorf("%s: %w", parametersFlag, err)
 		}
 	}
 	return f, nil

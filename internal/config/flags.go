@@ -8,6 +8,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/promslog"
 	logflag "github.com/prometheus/common/promslog/flag"
+
+	"github.com/statefleet/statefleet/resources"
 )
 
 const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
@@ -124,7 +126,8 @@ func (c *Config) declareObjects(s *section) {
 	s.flag("track-unscheduled-pods",
 		"Expose only pods without a node; the complement of --node.").BoolVar(&c.TrackUnscheduled)
 	s.value("object-limit", intValue(&c.ObjectLimit, 0),
-		"Maximum number of objects of each kind. Objects beyond it are left out and counted. 0: no limit.").Default("0")
+		"Maximum number of objects of each kind that this replica holds, over all pages of lists and all "+
+			"namespaces. Objects beyond it are left out and counted. 0: no limit.").Default("0")
 	s.value("object-bytes-limit", sizeValue(&c.ObjectBytes, 64<<10, 1<<30),
 		"Maximum size of the uncompressed text of a single object. Metric families beyond it are left out "+
 			"whole and counted. From 64KiB to 1GiB; there is always a limit.").Default("4MiB")
@@ -150,6 +153,10 @@ func (c *Config) declareMetrics(s *section) {
 	s.flag(annotationsFlag,
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
+	s.value("metric-volumeattributesclass-parameters-allowlist", list{&c.raw.parameters, splitNames, nil},
+		"Parameters of VolumeAttributesClasses to expose as labels of kube_volumeattributesclass_parameters. "+
+			"A key may hold one asterisk. Default: "+strings.Join(resources.DefaultParameterKeys(), ", ")+
+			".").PlaceHolder("KEY,...")
 	s.flag("metric.skip-zero-statesets",
 		"Leave out the samples with value 0 of phases, QoS classes, container states and conditions, but for "+
 			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.raw.skipZero)
