@@ -22,9 +22,11 @@ func (c *cluster) addPods() {
 	c.pod("web-crashing", "0-20 22-24 26-90", notReady, container(waiting("CrashLoopBackOff")))
 	c.pod("web-crashing", "20-22 24-26", notReady, container(terminated("Error")))
 	c.pod("backup-1", "0-40", ownedBy("Job", "backup"), notReady)
-	c.pod("backup-1", "40-90", ownedBy("Job", "backup"), phase(corev1.PodSucceeded), notReady, container(terminated("Completed")))
+	c.pod("backup-1", "40-90", ownedBy("Job", "backup"), phase(corev1.PodSucceeded), notReady,
+		container(terminated("Completed")))
 	c.pod("import-1", "0-20", ownedBy("Job", "import"))
-	c.pod("import-1", "20-70", ownedBy("Job", "import"), phase(corev1.PodFailed), notReady, container(terminated("Error")))
+	c.pod("import-1", "20-70", ownedBy("Job", "import"), phase(corev1.PodFailed), notReady,
+		container(terminated("Error")))
 	c.pod("static", always, func(p *corev1.Pod) { p.OwnerReferences, p.Status.QOSClass = nil, corev1.PodQOSBestEffort })
 	c.pod("guaranteed", always, func(p *corev1.Pod) { p.Status.QOSClass = corev1.PodQOSGuaranteed })
 }
