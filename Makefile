@@ -126,6 +126,11 @@ bench-baseline: ## Accept the present counts as the baseline
 e2e: ## End-to-end tests with a real kube-apiserver and etcd (first build: minutes)
 	cd test && go test -timeout 30m ./...
 
+RULES ?=
+statesets: ## Rules and dashboards with and without samples of value 0: RULES='FOLDER...', such as kube-prometheus/manifests
+	@test -n "$(RULES)" || { echo "statesets: RULES must name folders with rules (YAML) or dashboards (JSON)"; exit 2; }
+	cd test && STATEFLEET_RULES='$(abspath $(RULES))' go test -count=1 -v ./statesets -run TestRulesInFolders
+
 SCENARIO ?=
 BINARY   ?=
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,29 @@ func TestEverythingProfileIsGenerated(t *testing.T) {
 	}
 	if got, err := os.ReadFile(everything); err != nil || !bytes.Equal(got, b.Bytes()) {
 		t.Errorf("%s is not up to date, %v; run make generate", everything, err)
+	}
+}
+
+// TestChartHasTheProfilesAsGenerated: a chart can only read files of its own, so it has copies of them.
+func TestChartHasTheProfilesAsGenerated(t *testing.T) {
+	files, err := filepath.Glob("profiles/*.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%q, %v; want three profiles", files, err)
+	}
+	for _, file := range files {
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := "chart/files/" + file
+		if *update {
+			if err := os.WriteFile(copied, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s differs from %s, %v; run make generate", copied, file, err)
+		}
 	}
 }
 

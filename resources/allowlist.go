@@ -60,8 +60,23 @@ func (a *Allowlist) add(resource, list string) error {
 	if resource == "" || strings.ContainsAny(resource, "[],=") {
 		return fmt.Errorf("%q is no resource", resource)
 	}
+	k, err := parseKeys(strings.Split(list, ","))
+	if err != nil {
+		return fmt.Errorf("%s: %w", resource, err)
+	}
+	if resource == "*" {
+		a.wildcard = k
+	} else {
+		a.byResource[resource] = k
+	}
+	return nil
+}
+
+// parseKeys reads keys of which each may hold one star; a star alone stands for all, if it comes
+// first.
+func parseKeys(list []string) (*keys, error) {
 	k := &keys{exact: map[string]bool{}}
-	for i, key := range strings.Split(list, ",") {
+	for i, key := range list {
 		key = strings.TrimSpace(key)
 		switch strings.Count(key, "*") {
 		case 0:
@@ -76,15 +91,10 @@ func (a *Allowlist) add(resource, list string) error {
 				k.all = true
 			}
 		default:
-			return fmt.Errorf("%s: key %q holds more than one star", resource, key)
+			return nil, fmt.Errorf("key %q holds more than one star", key)
 		}
 	}
-	if resource == "*" {
-		a.wildcard = k
-	} else {
-		a.byResource[resource] = k
-	}
-	return nil
+	return k, nil
 }
 
 // keys returns what is allowed for a kind, by its own entry and by that of "*"; nil when that is

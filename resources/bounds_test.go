@@ -118,7 +118,7 @@ func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
 		}},
 	}
 	w := SampleWriter{lines: &l}
-	w.writeFamily(0, "x", false, func() { endpointAddresses(&object, &w) })
+	w.writeFamily(0, "x", nil, func() { endpointAddresses(&object, &w) })
 	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
 		t.Errorf("%d bytes, %d families left out", len(l.Buf), len(l.Omitted))
 	}
@@ -169,7 +169,7 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 	}
 	var w SampleWriter
 	w.lines = &Lines{}
-	if w.beginFamily("x", false); w.limit != math.MaxInt {
+	if w.beginFamily("x"); w.limit != math.MaxInt {
 		t.Errorf("without a limit it is %d", w.limit)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
+	parameters         *keys // of VolumeAttributesClasses; nil: the default ones
 	// Labels and Annotations are the allowlists of the families that copy an object's labels and
 	// annotations; such a family is left out for kinds that its list does not name.
 	Labels, Annotations Allowlist
@@ -29,8 +30,10 @@ type Filter struct {
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
-	// SkipZeroStateSets leaves out, for the families that zeroSkippingStateSets names, the rows of
-	// the states that an object is not in.
+	// ParameterKeys are the parameters of VolumeAttributesClasses that become labels. A key may hold
+	// one star. Empty: DefaultParameterKeys.
+	ParameterKeys []string
+	// SkipZeroStateSets leaves out samples with the value 0 of the families that stateSets lists.
 	SkipZeroStateSets bool
 	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
 	// place of its commonLabels, as in kube-state-metrics.
@@ -42,6 +45,8 @@ const (
 	allowFlag = "--metric-allowlist"
 	denyFlag  = "--metric-denylist"
 	optInFlag = "--metric-opt-in-list"
+
+	parametersFlag = "--metric-volumeattributesclass-parameters-allowlist"
 )
 
 // Ineffective returns a sentence for each pattern that matches none of the families, as a pattern
@@ -65,23 +70,6 @@ func (s Selection) Ineffective(families []Family) (all []string) {
 		}
 	}
 	return all
-}
-
-// zeroSkippingStateSets are the families whose rows with the value 0 no common dashboard or alert
-// needs: they sum, or compare with 1.
-func zeroSkippingStateSets() []string {
-	return []string{
-		"kube_namespace_status_phase",
-		"kube_persistentvolume_status_phase",
-		"kube_persistentvolumeclaim_status_phase",
-		"kube_pod_status_phase",
-		"kube_pod_status_qos_class",
-	}
-}
-
-// skipsZero reports whether rows with the value 0 of the family are left out.
-func (f Filter) skipsZero(family string) bool {
-	return f.skipZero && slices.Contains(zeroSkippingStateSets(), family)
 }
 
 // matchTimeout bounds one match of a pattern that the linear-time engine can't run.
@@ -113,6 +101,12 @@ func NewFilter(s Selection) (Filter, error) {
 				return Filter{}, fmt.Errorf("%s: pattern %q: %w", list.flag, p, err)
 			}
 			*list.into = append(*list.into, m)
+		}
+	}
+	if len(s.ParameterKeys) > 0 {
+		var err error
+		if f.parameters, err = parseKeys(s.ParameterKeys); err != nil {
+			return Filter{}, fmt.Errorf("%s: %w", parametersFlag, err)
 		}
 	}
 	return f, nil

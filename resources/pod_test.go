@@ -26,7 +26,7 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 		l.Reset()
 		w.setIdentity("namespace", p.Namespace, "pod", p.Name)
 		for _, f := range families {
-			w.beginFamily(f.Name, false)
+			w.beginFamily(f.Name)
 			f.write(p, &w)
 		}
 	})

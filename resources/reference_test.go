@@ -47,7 +47,7 @@ the page as HELP, behind the stability level in brackets.
 // TestMetricsReference: the reference lists what is rendered. With -update it is
 // written again.
 func TestMetricsReference(t *testing.T) {
-	want := referenceHead + reference(All(), renderedLabels(t), peerHas(t))
+	want := referenceHead + reference(All(), renderedLabels(t), peerHas(t)) + zerosReference()
 	if *update {
 		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -74,6 +74,31 @@ func reference(kinds []Kind, labels map[string][]string, peer map[string]string)
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Type, cmp.Or(f.Unit, "–"),
 				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], peer[f.Name], f.Help)
 		}
+	}
+	return b.String()
+}
+
+const zerosHead = `
+## Samples with the value 0
+
+What ` + "`--metric.skip-zero-statesets`" + ` leaves out: samples of these families that have the
+value 0, but for those with the labels in the second column, which alerts of
+kubernetes-mixin compare with 0.
+
+| Name | Samples that stay |
+| --- | --- |
+`
+
+// zerosReference lists the families of which samples with the value 0 can be left out.
+func zerosReference() string {
+	var b strings.Builder
+	b.WriteString(zerosHead)
+	for _, s := range stateSets() {
+		kept := ""
+		if s.kept != "" {
+			kept = "`" + s.kept + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.family, kept)
 	}
 	return b.String()
 }

@@ -61,9 +61,9 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 
 // enabledFamily is one family that a renderer writes.
 type enabledFamily[T any] struct {
-	name      string
-	skipsZero bool
-	write     func(o *T, w *SampleWriter)
+	name  string
+	zeros *zeroFilter
+	write func(o *T, w *SampleWriter)
 }
 
 func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Renderer, err error) {
@@ -80,7 +80,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		}
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
-		writers = append(writers, enabledFamily[T]{fam.Name, f.skipsZero(fam.Name), write})
+		writers = append(writers, enabledFamily[T]{fam.Name, f.zeroFilter(fam.Name), write})
 	}
 	if r.form, err = formFor(d.form, reads); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name(), err)
@@ -105,7 +105,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		w := &s.out
 		d.identity.set(o, w)
 		for i, family := range writers {
-			w.writeFamily(i, family.name, family.skipsZero, func() { family.write(o, w) })
+			w.writeFamily(i, family.name, family.zeros, func() { family.write(o, w) })
 		}
 		if d.reuse != nil {
 			d.reuse(o)
@@ -131,6 +131,6 @@ func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWrite
 	l.Reset()
 	w := SampleWriter{lines: l}
 	for i, f := range families {
-		w.writeFamily(i, f.Name, false, func() { write(i, &w) })
+		w.writeFamily(i, f.Name, nil, func() { write(i, &w) })
 	}
 }

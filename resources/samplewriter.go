@@ -39,13 +39,12 @@ func (l *Lines) Reset() {
 // name and the object's identity labels already set; each call of Value or Sample appends one line.
 // It is used by one goroutine at a time.
 type SampleWriter struct {
-	lines     *Lines
-	name      string
-	identity  []byte
-	skipsZero bool // whether StateSet leaves out samples with the value 0
-	start     int  // where the family's lines begin
-	limit     int  // of the bytes of all lines
-	full      bool // the family has passed the limit
+	lines    *Lines
+	name     string
+	identity []byte
+	start    int  // where the family's lines begin
+	limit    int  // of the bytes of all lines
+	full     bool // the family has passed the limit
 	// index holds the series of the family's lines before indexed, by hash; see isDuplicate. The
 	// hash has a random key, because users choose label values.
 	index   map[uint64]struct{}
@@ -62,8 +61,8 @@ func (w *SampleWriter) setIdentity(pairs ...string) {
 	}
 }
 
-func (w *SampleWriter) beginFamily(name string, skipsZero bool) {
-	w.name, w.skipsZero = name, skipsZero
+func (w *SampleWriter) beginFamily(name string) {
+	w.name = name
 	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
 	w.limit, w.full = w.lines.Limit, false
 	if w.limit <= 0 {
@@ -72,10 +71,10 @@ func (w *SampleWriter) beginFamily(name string, skipsZero bool) {
 	clear(w.index)
 }
 
-// writeFamily writes the lines of a family; none if they pass the limit. A panic costs the family
-// of this object; the others are worth having.
-func (w *SampleWriter) writeFamily(family int, name string, skipsZero bool, write func()) {
-	w.beginFamily(name, skipsZero)
+// writeFamily writes the lines of a family, without those that zeros leaves out; none if they pass
+// the limit. A panic costs the family of this object; the others are worth having.
+func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, write func()) {
+	w.beginFamily(name)
 	defer func() {
 		if p := recover(); p != nil {
 			w.lines.Buf = w.lines.Buf[:w.start]
@@ -84,6 +83,7 @@ func (w *SampleWriter) writeFamily(family int, name string, skipsZero bool, writ
 			w.lines.Buf = w.lines.Buf[:w.start]
 			w.lines.Omitted = append(w.lines.Omitted, family)
 		}
+		w.lines.Buf = w.lines.Buf[:w.start+len(zeros.apply(w.lines.Buf[w.start:]))]
 		w.lines.Ends = append(w.lines.Ends, len(w.lines.Buf))
 	}()
 	write()
@@ -227,9 +227,6 @@ func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
 // 0 for the others.
 func (w *SampleWriter) StateSet(label, current string, all ...string) {
 	for _, v := range all {
-		if w.skipsZero && v != current {
-			continue
-		}
 		w.Bool(v == current, label, v)
 	}
 }

@@ -20,7 +20,7 @@ func written(write func(w *SampleWriter)) (text string, skipped int) {
 	var l Lines
 	w := SampleWriter{lines: &l}
 	w.setIdentity("id", "x")
-	w.beginFamily("m", false)
+	w.beginFamily("m")
 	write(&w)
 	return string(l.Buf), l.Skipped
 }
@@ -60,7 +60,7 @@ func TestSampleWriter(t *testing.T) {
 func TestSampleWithoutLabels(t *testing.T) {
 	var l Lines
 	w := SampleWriter{lines: &l}
-	w.beginFamily("m", false)
+	w.beginFamily("m")
 	w.Value(1)
 	if string(l.Buf) != "m{} 1\n" {
 		t.Errorf("got %q", l.Buf)
@@ -99,7 +99,7 @@ func TestSampleIfNewCountsNothing(t *testing.T) {
 func TestUniqueSampleConcernsOneFamily(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		w.UniqueSample(1)
-		w.beginFamily("m", false)
+		w.beginFamily("m")
 		w.UniqueSample(2)
 	})
 	if skipped != 0 || strings.Count(text, "\n") != 2 {
@@ -148,7 +148,7 @@ func FuzzLabelEscaping(f *testing.F) {
 func TestIndexOfSeriesHasARandomKey(t *testing.T) {
 	index := func() map[uint64]struct{} {
 		w := SampleWriter{lines: new(Lines)}
-		w.beginFamily("many", false)
+		w.beginFamily("many")
 		for i := range 1000 {
 			if !w.SampleIfNew(1, "i", strconv.Itoa(i)) {
 				t.Fatalf("series %d is taken for another", i)

@@ -5,51 +5,93 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
+// TestSkipZeroStateSets renders all fixtures with and without the samples that can be left out.
 func TestSkipZeroStateSets(t *testing.T) {
-	f, err := NewFilter(Selection{SkipZeroStateSets: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var l Lines
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p"}, Status: corev1.PodStatus{
-		Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}},
-	}}
-	if err := mustRenderer(t, kindsByName()["pods"], f).Render(wire.Protobuf, encodings(t, pod)[wire.Protobuf], &l); err != nil {
-		t.Fatal(err)
-	}
-	rows := func(family string) (n int) {
-		for line := range strings.Lines(string(l.Buf)) {
-			if strings.HasPrefix(line, family+"{") {
-				n++
+	left, stayed := map[string]int{}, map[string]int{} // samples with the value 0 by family
+	for _, f := range readFixtures(t) {
+		all := f.options.filter(t)
+		less := all
+		less.skipZero = true
+		for _, o := range f.objects {
+			k := kindsByName()[o.resource]
+			if k.renderer == nil {
+				continue
+			}
+			for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
+				with, without := linesByFamily(t, k, all, enc, o.raw[enc]), linesByFamily(t, k, less, enc, o.raw[enc])
+				for family, lines := range with {
+					want := withoutZeros(family, lines, left, stayed)
+					if got := without[family]; got != want {
+						t.Errorf("%s: %s: got\n%s\nwant\n%s", f.name, family, got, want)
+					}
+				}
 			}
 		}
-		return n
 	}
-	if n := rows("kube_pod_status_phase"); n != 1 {
-		t.Errorf("%d rows of the phase", n)
-	}
-	if n := rows("kube_pod_status_ready"); n != 3 { // alerts read the row with 0
-		t.Errorf("%d rows of the condition", n)
+	for _, s := range stateSets() {
+		if left[s.family] == 0 {
+			t.Errorf("%s: no sample is left out, so there is no such family, or no fixture of it", s.family)
+		}
+		if (stayed[s.family] > 0) != (s.kept != "") {
+			t.Errorf("%s: %d samples with the value 0 stay; kept are those with %q", s.family, stayed[s.family], s.kept)
+		}
 	}
 }
 
-// TestZeroSkippingStateSetsExist holds the list against the families there are.
-func TestZeroSkippingStateSetsExist(t *testing.T) {
-	var names []string
-	for _, k := range All() {
-		for _, f := range k.Families() {
-			names = append(names, f.Name)
-		}
+// linesByFamily renders an object.
+func linesByFamily(t *testing.T, k Kind, f Filter, enc wire.Encoding, raw []byte) map[string]string {
+	t.Helper()
+	r := mustRenderer(t, k, f)
+	var l Lines
+	if err := r.Render(enc, raw, &l); err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range zeroSkippingStateSets() {
-		if !slices.Contains(names, name) {
-			t.Errorf("there is no family %s", name)
+	byFamily, from := map[string]string{}, 0
+	for i, family := range r.Families() {
+		byFamily[family.Name] = string(l.Buf[from:l.Ends[i]])
+		from = l.Ends[i]
+	}
+	return byFamily
+}
+
+// withoutZeros returns the lines that the table of state sets leaves, and counts those with the
+// value 0.
+func withoutZeros(family, lines string, left, stayed map[string]int) string {
+	i := slices.IndexFunc(stateSets(), func(s stateSet) bool { return s.family == family })
+	if i < 0 {
+		return lines
+	}
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		kept := stateSets()[i].kept
+		switch zero := strings.HasSuffix(line, " 0\n"); {
+		case zero && (kept == "" || !strings.Contains(line, kept)):
+			left[family]++
+			continue
+		case zero:
+			stayed[family]++
 		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// TestZeroFilterStaysWithinItsFamily: lines of other families of the object come before it.
+func TestZeroFilterStaysWithinItsFamily(t *testing.T) {
+	var l Lines
+	l.Buf = []byte("before{} 0\n")
+	w := SampleWriter{lines: &l}
+	w.writeFamily(0, "x", &zeroFilter{kept: []byte(`a="1"`)}, func() {
+		w.Sample(0, "a", `b="1"`, "c", `a="1"`) // a quote within a value is escaped
+		w.Sample(10, "a", "0")
+		w.Sample(0, "a", "1")
+		w.Sample(0)
+	})
+	const want = "before{} 0\n" + `x{a="0"} 10` + "\n" + `x{a="1"} 0` + "\n"
+	if got := string(l.Buf); got != want || l.Ends[0] != len(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -1,8 +1,6 @@
 package resources
 
 import (
-	"slices"
-
 	storagev1 "k8s.io/api/storage/v1"
 )
 
@@ -19,20 +17,31 @@ func volumeAttributesClasses() Kind {
 			createdFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_created", "class"),
 			annotationsFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_annotations", "class"),
 			labelsFamily[storagev1.VolumeAttributesClass](Alpha, "kube_volumeattributesclass_labels", "class"),
-			withFields("parameters", gauge(Alpha, "kube_volumeattributesclass_parameters", "Always 1; gives the class's parameters of performance and type as parameter_ labels.", func(c *storagev1.VolumeAttributesClass, w *SampleWriter) {
-				w.mapSample("parameter_", c.Parameters, isShownParameter)
-			})),
+			mapFamily(Alpha, "kube_volumeattributesclass_parameters", "Always 1; gives the class's allowed parameters as parameter_ labels.",
+				"parameter_", "parameters", parameterKeys, func(c *storagev1.VolumeAttributesClass) map[string]string { return c.Parameters }),
 		},
 	})
 }
 
-// isShownParameter admits the parameters of volumes' performance and type that the CSI drivers of
+// DefaultParameterKeys are the parameters of volumes' performance and type that the CSI drivers of
 // AWS EBS, Google Persistent Disk and Azure Disk document. A driver is free in what it takes, and
 // what it takes may be confidential.
-func isShownParameter(key string) bool {
-	return slices.Contains([]string{
+func DefaultParameterKeys() []string {
+	return []string{
 		"type", "iops", "throughput",
 		"provisioned-iops", "provisioned-throughput",
 		"skuName", "iopsReadWrite", "bandwidthMBps",
-	}, key)
+	}
+}
+
+// parameterKeys returns the parameters that become labels.
+func parameterKeys(f Filter, _ string) *keys {
+	if f.parameters != nil {
+		return f.parameters
+	}
+	k := &keys{exact: map[string]bool{}}
+	for _, key := range DefaultParameterKeys() {
+		k.exact[key] = true
+	}
+	return k
 }

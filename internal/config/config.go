@@ -96,6 +96,7 @@ type inputs struct {
 	gzip                                    bool
 	resources                               []string
 	allow, deny, optIn, labels, annotations []string
+	parameters                              []string // of VolumeAttributesClasses
 	custom, customFile                      string
 	presets                                 []string
 	customOnly, customStrict                bool

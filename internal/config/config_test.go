@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/internal/web"
+	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
 )
 
 // checked returns the Config of a command line that is right.
@@ -173,5 +175,22 @@ func TestPatternsMayNameFamiliesOfCustomResources(t *testing.T) {
 		if w := got.Warnings(); len(w) != c.warnings || got.ExposesNothing() == c.something {
 			t.Errorf("%s: warnings %q, exposes nothing: %t", c.allow, w, got.ExposesNothing())
 		}
+	}
+}
+
+// TestParametersOfVolumeAttributesClassesAreChosen checks that the flag reaches the filter.
+func TestParametersOfVolumeAttributesClassesAreChosen(t *testing.T) {
+	c := checked(t, "--resources=volumeattributesclasses", "--metric-volumeattributesclass-parameters-allowlist=size,tier")
+	r, err := c.Kinds[0].Renderer(c.Filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l resources.Lines
+	object := `{"metadata":{"name":"c"},"parameters":{"iops":"1","tier":"2","size":"3"}}`
+	if err := r.Render(wire.JSON, []byte(object), &l); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{volumeattributesclass="c",parameter_size="3",parameter_tier="2"} 1`; !strings.Contains(string(l.Buf), want) {
+		t.Errorf("got %s, want %s", l.Buf, want)
 	}
 }

@@ -138,7 +138,7 @@ func (e *Estimate) validateEstimate() error {
 		return errors.New("--scrape-interval: must be greater than 0")
 	case e.ReadsCluster():
 		return nil
-	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations) > 0 || r.skipZero:
+	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations)+len(r.parameters) > 0 || r.skipZero:
 		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with " +
 			"--namespaces or --metric-… flags an estimate needs a cluster: --kubeconfig or --apiserver")
 	}

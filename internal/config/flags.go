@@ -10,6 +10,7 @@ import (
 	logflag "github.com/prometheus/common/promslog/flag"
 
 	"github.com/statefleet/statefleet/manifests/presets"
+	"github.com/statefleet/statefleet/resources"
 )
 
 const description = `Exposes the state of Kubernetes objects as Prometheus metrics, with the metric names and flags of
@@ -127,7 +128,8 @@ func (c *Config) declareObjects(s *section) {
 	s.flag("track-unscheduled-pods",
 		"Expose only pods without a node; the complement of --node.").BoolVar(&c.TrackUnscheduled)
 	s.value("object-limit", intValue(&c.ObjectLimit, 0),
-		"Maximum number of objects of each kind. Objects beyond it are left out and counted. 0: no limit.").Default("0")
+		"Maximum number of objects of each kind that this replica holds, over all pages of lists and all "+
+			"namespaces. Objects beyond it are left out and counted. 0: no limit.").Default("0")
 	s.value("object-bytes-limit", sizeValue(&c.ObjectBytes, 64<<10, 1<<30),
 		"Maximum size of the uncompressed text of a single object. Metric families beyond it are left out "+
 			"whole and counted. From 64KiB to 1GiB; there is always a limit.").Default("4MiB")
@@ -153,9 +155,13 @@ func (c *Config) declareMetrics(s *section) {
 	s.flag(annotationsFlag,
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
+	s.value("metric-volumeattributesclass-parameters-allowlist", list{&c.raw.parameters, splitNames, nil},
+		"Parameters of VolumeAttributesClasses to expose as labels of kube_volumeattributesclass_parameters. "+
+			"A key may hold one asterisk. Default: "+strings.Join(resources.DefaultParameterKeys(), ", ")+
+			".").PlaceHolder("KEY,...")
 	s.flag("metric.skip-zero-statesets",
-		"Leave out the samples with value 0 of phases and QoS classes, which common dashboards do not "+
-			"need: a pod then has one sample of its phase instead of five.").BoolVar(&c.raw.skipZero)
+		"Leave out the samples with value 0 of phases, QoS classes, container states and conditions, but for "+
+			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.raw.skipZero)
 	s.value("metric.hold-deleted", durationValue(&c.HoldDeleted),
 		"How long to keep exposing the last state of a deleted object, however often it is scraped, so "+
 			"that an object that lives between two scrapes is not lost. 0: remove it at once.").Default("0s")

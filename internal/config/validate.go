@@ -58,6 +58,7 @@ func (c *Config) deriveFilter() error {
 		Labels:      byLabel,
 		Annotations: byAnnotation,
 
+		ParameterKeys:     c.raw.parameters,
 		SkipZeroStateSets: c.raw.skipZero,
 		CopiedLabelsWin:   c.raw.copiedLabelsWin,
 	}

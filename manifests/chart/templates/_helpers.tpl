@@ -129,6 +129,11 @@ labels:
 {{- if $only }}true{{ end -}}
 {{- end }}
 
+{{/* The configuration file of the profile, as YAML. */}}
+{{- define "statefleet.profile" -}}
+{{- .Files.Get (printf "files/profiles/%s.yaml" (.Values.profile | default "default")) }}
+{{- end }}
+
 {{/* The built-in kinds to expose, as JSON: {"names": [...]}; none with custom resources only. */}}
 {{- define "statefleet.collectors" -}}
 {{- if include "statefleet.customOnly" . -}}
@@ -140,10 +145,11 @@ labels:
 
 {{- define "statefleet.builtinCollectors" -}}
 {{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
+{{- $profile := (include "statefleet.profile" . | fromYaml).resources | default list -}}
 {{- $names := .Values.collectors | default list -}}
 {{- if not $names -}}
   {{- range $name, $kind := $known -}}
-    {{- if and $kind.default (or $.Values.rbac.useClusterRole $kind.namespaced) -}}
+    {{- if and (ternary (has $name $profile) $kind.default (gt (len $profile) 0)) (or $.Values.rbac.useClusterRole $kind.namespaced) -}}
       {{- $names = append $names $name -}}
     {{- end -}}
   {{- end -}}

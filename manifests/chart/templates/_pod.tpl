@@ -185,13 +185,14 @@ volumeMounts:
 {{- with include "statefleet.commaList" .Values.namespacesDenylist }}
 - --namespaces-denylist={{ . }}
 {{- end }}
-{{- with .Values.metricAllowlist }}
+{{- $profile := include "statefleet.profile" . | fromYaml }}
+{{- with concat (get $profile "metric-allowlist" | default list) (.Values.metricAllowlist | default list) }}
 - {{ printf "--metric-allowlist=%s" (join "," .) | quote }}
 {{- end }}
 {{- with .Values.metricDenylist }}
 - {{ printf "--metric-denylist=%s" (join "," .) | quote }}
 {{- end }}
-{{- with .Values.metricOptInList }}
+{{- with concat (get $profile "metric-opt-in-list" | default list) (.Values.metricOptInList | default list) }}
 - {{ printf "--metric-opt-in-list=%s" (join "," .) | quote }}
 {{- end }}
 {{- with .Values.metricLabelsAllowlist }}
@@ -213,6 +214,11 @@ volumeMounts:
 {{- end }}
 {{- with .Values.authFilter.audiences }}
 - {{ printf "--auth-filter.audience=%s" (join "," .) | quote }}
+{{- end }}
+{{- end }}
+{{- range $flag, $value := omit $profile "resources" "metric-allowlist" "metric-opt-in-list" }}
+{{- if not (regexMatch (printf "(?m)^--(no-)?%s(=|$)" (regexQuoteMeta $flag)) (join "\n" ($.Values.extraArgs | default list))) }}
+- {{ printf "--%s=%v" $flag $value | quote }}
 {{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}

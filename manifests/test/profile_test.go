@@ -1,0 +1,100 @@
+package test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// arguments are those of the fleet's container.
+func arguments(t *testing.T, given string) []string {
+	t.Helper()
+	for _, object := range rendered(t, given) {
+		if set, ok := object.(*appsv1.StatefulSet); ok {
+			return set.Spec.Template.Spec.Containers[0].Args
+		}
+	}
+	t.Fatalf("%s: no StatefulSet", given)
+	return nil
+}
+
+// TestProfileIsItsConfigurationFile: the chart gives the fleet the settings of the file, and the rights to its kinds.
+func TestProfileIsItsConfigurationFile(t *testing.T) {
+	files, err := filepath.Glob("../profiles/*.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%q, %v; want three profiles", files, err)
+	}
+	byDefault := arguments(t, "{}")
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		settings := readYAML[map[string]any](t, file)
+		var want []string
+		for flag, value := range settings {
+			if list, ok := value.([]any); ok {
+				value = strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+			}
+			want = append(want, fmt.Sprintf("--%s=%v", flag, value))
+		}
+		if len(settings) == 0 {
+			want = []string{} // as without a profile
+		}
+		var got []string
+		for _, arg := range arguments(t, "profile: "+name) {
+			if !slices.Contains(byDefault, arg) {
+				got = append(got, arg)
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("profile %s: arguments %q, want %q", name, got, want)
+		}
+		if kinds, ok := settings["resources"].([]any); ok {
+			if allowed := readableKinds(t, "profile: "+name); len(allowed) != len(kinds) {
+				t.Errorf("profile %s: it has the kinds %v, and may read %v", name, kinds, allowed)
+			}
+		}
+	}
+}
+
+// readableKinds are those that the ClusterRole lets the fleet list.
+func readableKinds(t *testing.T, given string) (kinds []string) {
+	t.Helper()
+	for _, object := range rendered(t, given) {
+		if role, ok := object.(*rbacv1.ClusterRole); ok && role.Name == "statefleet" {
+			for _, rule := range role.Rules {
+				kinds = append(kinds, rule.Resources...)
+			}
+		}
+	}
+	return kinds
+}
+
+// TestValuesGoWithAProfile: collectors replace the kinds of a profile, other values add to it, and extraArgs win.
+func TestValuesGoWithAProfile(t *testing.T) {
+	f := func(given string, want ...string) {
+		t.Helper()
+		all := strings.Join(arguments(t, given), "\n") + "\n"
+		for _, arg := range want {
+			arg, absent := strings.CutPrefix(arg, "!")
+			if strings.Contains(all, arg) == absent {
+				t.Errorf("%s: has %s: %t\n%s", given, arg, absent, all)
+			}
+		}
+	}
+	f("{profile: minimal, collectors: [pods, nodes]}", "--resources=nodes,pods\n", "kube_node_(info|role")
+	f("{profile: minimal, collectorsExtra: [services], metricAllowlist: [^kube_service_info$]}",
+		",services,", "kube_resourcequota$", ",^kube_service_info$\n")
+	f("{profile: minimal, metricOptInList: [kube_pod_workload]}", "--metric-opt-in-list=kube_pod_workload\n")
+	f("{profile: minimal, extraArgs: [--metric.skip-zero-statesets=false]}",
+		"--metric.skip-zero-statesets=false\n", "!--metric.skip-zero-statesets=true")
+	f("{profile: minimal, extraArgs: [--no-metric.skip-zero-statesets]}", "!--metric.skip-zero-statesets=true")
+	f("{profile: everything, metricDenylist: [kube_secret]}", "--metric-opt-in-list=.*\n", "--metric-denylist=kube_secret\n")
+	f("{profile: everything, rbac: {useClusterRole: false}, namespaces: a}", ",secrets,", "!nodes")
+	f("{profile: null}", "!--metric-allowlist")
+}
