@@ -101,15 +101,15 @@ func TestWatcherDiscoversTheScope(t *testing.T) {
 	}
 }
 
-// TestScopeResolverRetries for what the API server did not know, and only for that.
-func TestScopeResolverRetries(t *testing.T) {
+// TestDiscoveryRetries for what the API server did not know, and only for that, at growing intervals.
+func TestDiscoveryRetries(t *testing.T) {
 	a, client := newAPI(t)
 	entries := mustParse(t, entryOf("v1", "A", "resourcePlural: as", "x")).entries
-	s := newScopeResolver(client)
+	s := newDiscovery(client, false)
 	if d := s.find(t.Context(), entries); len(d) != 1 || !d[0].Namespaced {
 		t.Errorf("got %v", d)
 	}
-	if now := time.Now(); s.due(now) || !s.due(now.Add(2*discoveryRetry)) {
+	if now := time.Now(); s.due(now) || !s.due(now.Add(2*minRetry)) {
 		t.Error("it is asked again at once, or never")
 	}
 	for _, bad := range []string{"", "no JSON", `{"resources":[{"name":"others"}]}`, `[]`} {
@@ -118,13 +118,22 @@ func TestScopeResolverRetries(t *testing.T) {
 			t.Errorf("%q: got %v", bad, d)
 		}
 	}
+	if now := time.Now(); s.due(now.Add(8*minRetry)) || !s.due(now.Add(32*minRetry)) {
+		t.Error("the interval does not grow")
+	}
+	for range 20 {
+		s.find(t.Context(), entries)
+	}
+	if s.due(time.Now().Add(maxRetry/2)) || !s.due(time.Now().Add(2*maxRetry)) {
+		t.Error("the interval is not bounded")
+	}
 	a.set(func() { a.discovery["/apis/a.example.com/v1"] = `{"resources":[{"name":"as"}]}` })
-	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*discoveryRetry)) {
+	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*maxRetry)) {
 		t.Errorf("got %v", d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if d := newScopeResolver(client).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
+	if d := newDiscovery(client, false).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
 		t.Errorf("got %v", d)
 	}
 }
