@@ -54,10 +54,10 @@ func (p *protection) form(s *shape) wire.Form {
 
 // cut leaves of a shape only what may be read: objects may come from elsewhere than the API server.
 func (p *protection) cut(s *shape) {
-	kept := shape{}
+	kept, before := shape{named: map[string]*shape{}}, *s
 	for _, name := range p.fields {
-		if below := s.member([]byte(name)); below != nil {
-			kept.named = mergeMaps(kept.named, map[string]*shape{name: below})
+		if below := before.member([]byte(name)); below != nil {
+			kept.named[name] = below
 		}
 	}
 	*s = kept
