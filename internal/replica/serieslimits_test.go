@@ -200,7 +200,7 @@ func TestSelectorsOfAKindAreSent(t *testing.T) {
 	w.put(selected)
 	w.put(portsPod(2, 1))
 	k := portsKind(t, 100)
-	k.LabelSelector, k.FieldSelector = "app=web", "status.phase!=Failed"
+	k.LabelSelector, k.FieldSelector = "app=web", "metadata.namespace!=b"
 	r := w.start(func(o *Options) { o.Kinds, o.Node = []Kind{k}, "n1" })
 	r.assign(0, 1)
 	r.waitReady()
@@ -209,7 +209,7 @@ func TestSelectorsOfAKindAreSent(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if n := asked["app=web status.phase!=Failed,spec.nodeName=n1"]; n < 1 || len(asked) != 1 {
+	if n := asked["app=web metadata.namespace!=b,spec.nodeName=n1"]; n < 1 || len(asked) != 1 {
 		t.Errorf("requests by selectors: %v", asked)
 	}
 }
