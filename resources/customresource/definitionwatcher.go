@@ -160,7 +160,7 @@ func (w *DefinitionWatcher) log(kinds []Kind) {
 	}
 	w.logged = key
 	switch {
-	case isRefused:
+	case isRefused && len(unmatched) > 0:
 		w.Logger.Warn("custom resource definitions can't be read; only entries of the configuration without wildcards "+
 			"are exported, as far as the API server's discovery has their kind", "left_out", unmatched, "err", st.Err)
 	case len(unmatched) > 0:
