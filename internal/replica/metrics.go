@@ -99,6 +99,8 @@ func (m *Metrics) counters(resource string) *counters {
 		familiesOmitted: m.omitted.WithLabelValues(resource),
 		skippedLabels:   m.skippedLabels.WithLabelValues(resource),
 		familyFailed:    func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
-		overSeriesLimit: func(family string, samples int) { m.overLimit.WithLabelValues(resource, family).Add(float64(samples)) },
+		overSeriesLimit: func(family string, samples int) {
+			m.overLimit.WithLabelValues(resource, family).Add(float64(samples))
+		},
 	}
 }

@@ -53,7 +53,8 @@ func newSeriesLimits(r Renderer) *seriesLimits {
 	s := &seriesLimits{objects: map[store.ID][]samples{}}
 	for i, limit := range limiting.SeriesLimits() {
 		if limit > 0 {
-			s.families = append(s.families, limitedFamily{index: i, name: r.Families()[i].Name, limit: limit, logged: new(sync.Once)})
+			f := limitedFamily{index: i, name: r.Families()[i].Name, limit: limit, logged: new(sync.Once)}
+			s.families = append(s.families, f)
 		}
 	}
 	if len(s.families) == 0 {
@@ -76,8 +77,9 @@ func (k *kind) limitSeries(named watch.Object, id store.ID, l *resources.Lines) 
 		}
 		k.counters.overSeriesLimit(f.name, now.leftOut)
 		f.logged.Do(func() {
-			k.logger.Warn("samples are left out because the seriesLimit of their metric is reached; further ones are only counted",
-				"family", f.name, "limit", f.limit, "namespace", string(named.Namespace), "name", string(named.Name))
+			k.logger.Warn("samples are left out because the seriesLimit of their metric is reached; "+
+				"further ones are only counted", "family", f.name, "limit", f.limit,
+				"namespace", string(named.Namespace), "name", string(named.Name))
 		})
 	}
 }
