@@ -173,7 +173,7 @@ const (
 	coreResources = `{"resources":[{"name":"pods/status","kind":"Pod","namespaced":true,"verbs":["get"]},
 		{"name":"pods","kind":"Pod","namespaced":true,"verbs":["get","list","watch"]},
 		{"name":"nodes","kind":"Node","verbs":["list","watch"]},{"name":"bindings","kind":"Binding","namespaced":true,"verbs":["create"]}]}`
-	aggregatedResources = `{"resources":[{"name":"geese","kind":"Goose","verbs":["get"]},{"name":"geese-v","kind":"Goose","verbs":["list","watch"]}]}`
+	aggregatedResources = `{"resources":[{"name":"geese","kind":"Goose","verbs":["get","list"]},{"name":"geese-v","kind":"Goose","verbs":["list","watch"]}]}`
 )
 
 // TestWatcherDiscoversKindsWithoutDefinitions: plural and scope are those of the API server, of the core group and of others. A
