@@ -35,6 +35,32 @@ func (l *Lines) Reset() {
 	*l = Lines{Buf: l.Buf[:0], Ends: l.Ends[:0], Failed: l.Failed[:0], Omitted: l.Omitted[:0], Limit: l.Limit}
 }
 
+// Samples returns how many samples a family has, by index.
+func (l *Lines) Samples(family int) int {
+	return bytes.Count(l.Buf[l.begin(family):l.Ends[family]], []byte("\n"))
+}
+
+// Truncate leaves the first n samples of a family that has more.
+func (l *Lines) Truncate(family, n int) {
+	end := l.begin(family)
+	for range n {
+		end += bytes.IndexByte(l.Buf[end:], '\n') + 1
+	}
+	cut := l.Ends[family] - end
+	l.Buf = append(l.Buf[:end], l.Buf[l.Ends[family]:]...)
+	for i := range l.Ends[family:] {
+		l.Ends[family+i] -= cut
+	}
+}
+
+// begin returns where the lines of a family begin.
+func (l *Lines) begin(family int) int {
+	if family == 0 {
+		return 0
+	}
+	return l.Ends[family-1]
+}
+
 // SampleWriter writes the samples of one object. The functions of a family get it with the family's
 // name and the object's identity labels already set; each call of Value or Sample appends one line.
 // It is used by one goroutine at a time.

@@ -46,6 +46,8 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 		{name: "paged lists of Tables", options: simulator.Options{NoWatchList: true}, types: secretCount},
 		{name: "streamed lists of metadata", flags: []string{"--metric-denylist=kube_secret_type"}},
 		{name: "paged lists of metadata", options: simulator.Options{NoWatchList: true}, flags: []string{"--metric-denylist=kube_secret_type"}},
+		{name: "custom resource entries, streamed", types: secretCount, flags: []string{secretEntries}},
+		{name: "custom resource entries, paged", options: simulator.Options{NoWatchList: true}, types: secretCount, flags: []string{secretEntries}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSecretWorld(t, c.options)
@@ -53,6 +55,9 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 			lines := p.Samples(t)
 			if n := exporter.Count(lines, "kube_secret_type{"); n != c.types || exporter.Count(lines, "kube_configmap_info{") != secretCount {
 				t.Fatalf("%d samples of kube_secret_type, want %d; the page:\n%s", n, c.types, strings.Join(lines, ""))
+			}
+			if n := exporter.Count(lines, "own_"); c.flags != nil && c.types > 0 && n != 2*secretCount {
+				t.Errorf("%d samples of custom resource entries, want %d:\n%s", n, 2*secretCount, strings.Join(lines, ""))
 			}
 			if c.types > 0 && exporter.Count(lines, `kube_secret_type{namespace="vault",secret="sealed-0",type="example.com/sealed"} 1`) != 1 {
 				t.Errorf("no type on the page:\n%s", strings.Join(lines, ""))
@@ -71,6 +76,13 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 		})
 	}
 }
+
+// secretEntries are entries of Secrets and ConfigMaps.
+const secretEntries = `--custom-resource-state-config={kind: CustomResourceStateMetrics, spec: {resources: [
+{groupVersionKind: {group: "", version: v1, kind: Secret}, metricNamePrefix: own, labelsFromPath: {uid: [metadata, uid]}, metrics: [
+  {name: secret, each: {type: Info, info: {labelsFromPath: {type: [type]}}}}]},
+{groupVersionKind: {group: "", version: v1, kind: ConfigMap}, metricNamePrefix: own, labelsFromPath: {uid: [metadata, uid]}, metrics: [
+  {name: map, each: {type: Info, info: {labelsFromPath: {name: [metadata, name]}}}}]}]}}`
 
 // secretCount is how many Secrets there are, and how many ConfigMaps.
 const secretCount = 4

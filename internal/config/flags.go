@@ -188,7 +188,8 @@ func (c *Config) declareCustom(s *section) {
 		BoolVar(&c.raw.copiedLabelsWin)
 	s.flag("custom-resource-state-strict",
 		"Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
-			"unknown keys, instead of logging them as warnings.").BoolVar(&c.raw.customStrict)
+			"unknown keys, instead of logging them as warnings, and one with extensions that it does not have.").
+		BoolVar(&c.raw.customStrict)
 }
 
 func (c *Config) declareHTTP(s *section) {

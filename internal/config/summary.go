@@ -26,6 +26,8 @@ type selectedKind struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind,omitempty"`
 	Namespaced *bool    `json:"namespaced,omitempty"` // nil: only the API server knows
+	Labels     string   `json:"labelSelector,omitempty"`
+	Fields     string   `json:"fieldSelector,omitempty"`
 	Families   []string `json:"families"`
 }
 
@@ -56,7 +58,10 @@ func (c *Config) WriteSummary(w io.Writer) error {
 	}
 	all.CustomResources = c.selectedCustomResources()
 	for _, k := range all.CustomResources {
-		group, _, _ := strings.Cut(k.APIVersion, "/")
+		group, _, isNamed := strings.Cut(k.APIVersion, "/")
+		if !isNamed {
+			group = ""
+		}
 		groups[group] = append(groups[group], k.Resource)
 	}
 	if c.NamespaceSelector != nil {
@@ -92,7 +97,7 @@ func (c *Config) selectedCustomResources() (all []selectedKind) {
 		families := slices.DeleteFunc(e.Families, func(name string) bool { return !c.Filter.Selects(resources.Family{Name: name}) })
 		all = append(all, selectedKind{
 			Resource: plural, APIVersion: schema.GroupVersion{Group: e.GVK.Group, Version: e.GVK.Version}.String(), Kind: e.GVK.Kind,
-			Families: families,
+			Labels: e.LabelSelector, Fields: e.FieldSelector, Families: families,
 		})
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -57,6 +58,10 @@ type kind struct {
 	store      *store.Store
 	shared     []int           // indexes of the families in which two objects may have the same series
 	series     map[string]bool // of these families
+	limits     []int           // of the samples of each family; 0: none
+	samples    []int           // of each family
+	labels     labels.Selector // nil: all objects
+	fields     fields.Selector // nil: all objects
 }
 
 // Write renders objects as one exposition in the text format. It leaves out objects of kinds that are
@@ -70,16 +75,17 @@ func Write(w io.Writer, objects []Object, o Options) error {
 	selected := o.namespaceFilter(objects)
 	leftOut := map[string]int{}
 	for _, object := range objects {
-		k := find(kinds, known.resource(object.GVK))
-		if k == nil {
+		of := find(kinds, known.resource(object.GVK))
+		if len(of) == 0 {
 			leftOut[describe(object.GVK, known.resource(object.GVK), kinds)]++
-			continue
 		}
-		if (k.namespaced && !selected(object.Namespace)) || !o.selects(k, object) {
-			continue
-		}
-		if err := o.render(w, k, object); err != nil {
-			return fmt.Errorf("%s: %w", object.Place, err)
+		for _, k := range of {
+			if (k.namespaced && !selected(object.Namespace)) || !o.selects(k, object) {
+				continue
+			}
+			if err := o.render(w, k, object); err != nil {
+				return fmt.Errorf("%s: %w", object.Place, err)
+			}
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(leftOut)) {
@@ -119,22 +125,30 @@ func (o Options) kinds(known definitions) (all []*kind, err error) {
 		return all, nil
 	}
 	for _, c := range o.Custom.Kinds(known, o.Filter, o.Logger) {
-		add(kind{
+		k := kind{
 			name: c.Name, resource: c.Resource, namespaced: c.Namespaced, custom: true, renderer: c.Renderer,
 			shared: c.Renderer.SharedFamilies(c.Namespaced),
-		})
+			limits: c.Renderer.SeriesLimits(), samples: make([]int, len(c.Renderer.Families())),
+		}
+		if k.labels, err = labels.Parse(c.LabelSelector); err != nil {
+			return nil, err
+		}
+		if k.fields, err = fields.ParseSelector(c.FieldSelector); err != nil {
+			return nil, err
+		}
+		add(k)
 	}
 	return all, nil
 }
 
-// find returns the kind with a resource, or nil.
-func find(kinds []*kind, resource schema.GroupVersionResource) *kind {
+// find returns the kinds with a resource: a built-in one, and those of custom resource entries.
+func find(kinds []*kind, resource schema.GroupVersionResource) (all []*kind) {
 	for _, k := range kinds {
 		if k.resource == resource {
-			return k
+			all = append(all, k)
 		}
 	}
-	return nil
+	return all
 }
 
 // describe names a type that is left out, and the version that is exported if there is another.
@@ -174,6 +188,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 			"object", object.Place, "family", families[f].Name)
 	}
 	o.leaveOutShared(k, object, &lines)
+	o.limitSeries(k, object, &lines)
 	if o.Explain {
 		return o.explain(w, k, object, &lines)
 	}
@@ -210,4 +225,19 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 		kept.Ends, from = append(kept.Ends, len(kept.Buf)), end
 	}
 	l.Buf, l.Ends = kept.Buf, kept.Ends
+}
+
+// limitSeries removes the samples beyond the seriesLimit of a metric.
+func (o Options) limitSeries(k *kind, object Object, l *resources.Lines) {
+	for i, limit := range k.limits {
+		if limit == 0 {
+			continue
+		}
+		if all, room := l.Samples(i), limit-k.samples[i]; all > room {
+			o.Logger.Warn("samples are left out because the seriesLimit of their metric is reached",
+				"object", object.Place, "family", k.renderer.Families()[i].Name, "limit", limit, "samples", all-room)
+			l.Truncate(i, room)
+		}
+		k.samples[i] += l.Samples(i)
+	}
 }

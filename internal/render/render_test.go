@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/internal/testing/conformance"
@@ -218,5 +219,96 @@ func TestCustomResourcesMayShareAUID(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "\nkube_customresource_size{"); n != 2 {
 		t.Errorf("%d of 2 objects:\n%s", n, out.String())
+	}
+}
+
+// extended is a configuration with extensions of kube-state-metrics' format.
+const extended = `
+kind: CustomResourceStateMetrics
+spec:
+  resources:
+  - groupVersionKind: {group: "", version: v1, kind: Pod}
+    metricNamePrefix: own
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - {name: pod_node, each: {type: Info, info: {labelsFromPath: {node: [spec, nodeName]}}}}
+  - groupVersionKind: {group: "", version: v1, kind: Pod}
+    metricNamePrefix: own
+    fieldSelector: spec.nodeName=n1,spec.hostNetwork=false
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - {name: pod_on_n1, each: {type: Info, info: {labelsFromPath: {node: [spec, nodeName]}}}}
+  - groupVersionKind: {group: "", version: v1, kind: Namespace}
+    metricNamePrefix: own
+    labelSelector: team=a
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - {name: namespace_team, each: {type: Info, info: {labelsFromPath: {team: [metadata, labels, team]}}}}
+  - groupVersionKind: {group: "", version: v1, kind: Namespace}
+    metricNamePrefix: own
+    labelSelector: team=b
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - {name: namespace_of_b, each: {type: Info, info: {labelsFromPath: {team: [metadata, labels, team]}}}}
+  - groupVersionKind: {group: example.org, version: v1, kind: Widget}
+    metricNamePrefix: own
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - {name: widget, seriesLimit: 1, each: {type: Gauge, gauge: {path: [spec, size]}}}
+`
+
+// TestExtensionsAreRendered: entries of built-in kinds beside the kind itself, selectors and limits.
+func TestExtensionsAreRendered(t *testing.T) {
+	custom, err := customresource.Parse(strings.NewReader(extended))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := resources.NewFilter(resources.Selection{Allow: []string{"^kube_pod_info$", "^own"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, log := rendered(t, func(o *Options) { o.Custom, o.Filter = custom, filter })
+	if got := pods(lines); !slices.Equal(got, []string{"web", "db"}) {
+		t.Errorf("the built-in kind has the pods %q", got)
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "own_") })
+	want := []string{
+		`own_namespace_team{customresource_group="",customresource_kind="Namespace",customresource_version="v1",name="shop",team="a"} 1`,
+		`own_pod_node{customresource_group="",customresource_kind="Pod",customresource_version="v1",name="web",node="n1"} 1`,
+		`own_pod_on_n1{customresource_group="",customresource_kind="Pod",customresource_version="v1",name="web",node="n1"} 1`,
+		`own_widget{customresource_group="example.org",customresource_kind="Widget",customresource_version="v1",name="w"} 3`,
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	if !strings.Contains(log, "the seriesLimit of their metric is reached") || !strings.Contains(log, "object=input:19 family=own_widget limit=1 samples=1") {
+		t.Errorf("the log does not name the limit:\n%s", log)
+	}
+	// The flags that restrict pods restrict these, too.
+	lines, _ = rendered(t, func(o *Options) { o.Custom, o.Filter, o.TrackUnscheduled = custom, filter, true })
+	if slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "own_pod") }) {
+		t.Errorf("pods with a node are rendered: %q", lines)
+	}
+}
+
+// TestFieldSelectorsReadTheFieldOfTheirName, a missing one as its zero value.
+func TestFieldSelectorsReadTheFieldOfTheirName(t *testing.T) {
+	objects, err := Read(Source{"input", strings.NewReader(`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {nodeName: n1, hostNetwork: true}, status: {count: 3, o: {}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"": true, "metadata.name=a": true, "metadata.name==a": true, "metadata.name!=a": false, "spec.nodeName=n2": false, "spec.nodeName!=n2": true,
+		"spec.nodeName=n1,metadata.name=b": false, "spec.hostNetwork=true": true, "spec.hostNetwork=false": false, "spec.hostNetwork!=false": true,
+		"spec.unschedulable=false": true, "spec.unschedulable=true": false, "status.phase=": true, "status.phase!=Failed": true, "status.count=3": true,
+		"status.replicas=0": true, "metadata.name.x=": true, "status.count=0": false,
+	} {
+		s, err := fields.ParseSelector(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := matchesFields(s, objects[0]); got != want {
+			t.Errorf("%s: %t, want %t", text, got, want)
+		}
 	}
 }

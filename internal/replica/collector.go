@@ -19,6 +19,8 @@ type collector struct {
 	truncated    *prometheus.Desc
 	overdue      *prometheus.Desc
 	sharedSeries *prometheus.Desc
+	series       *prometheus.Desc
+	seriesLimit  *prometheus.Desc
 	phase        *prometheus.Desc
 	lastEvent    *prometheus.Desc
 	ready        *prometheus.Desc
@@ -77,6 +79,8 @@ func newCollector() *collector {
 		truncated:    desc("statefleet_objects_truncated", "Number of objects held of which metric families are left out now because the text of the object would exceed --object-bytes-limit.", "resource"),
 		overdue:      desc("statefleet_custom_resource_overdue", "Whether a custom resource has not been listed completely for --custom-resource.grace-period, so that readiness and changes of shard do not wait for it, 1 or 0.", "resource"),
 		sharedSeries: desc("statefleet_duplicate_series", "Number of samples left out now because another object of the resource gives the same series; only for resources whose labels do not identify the object.", "resource"),
+		series:       desc("statefleet_limited_series", "Number of samples held now of a custom resource metric that has a seriesLimit.", "resource", "family"),
+		seriesLimit:  desc("statefleet_series_limit", "The seriesLimit of a custom resource metric, which holds for each replica.", "resource", "family"),
 		phase:        desc("statefleet_resource_phase", "Whether a resource is in this phase, 1 or 0: pending, synced, forbidden or absent; namespaces that are followed one by one count together, the worst first.", "resource", "phase"),
 		lastEvent:    desc("statefleet_watch_last_event_timestamp_seconds", "Time when the API server last sent something about a resource, in unix seconds; 0 if never.", "resource"),
 		ready:        desc("statefleet_ready", "Whether everything that the shard must serve is held, 1 or 0."),
@@ -90,7 +94,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, k := range c.kinds {
 		ch <- k.desc
 	}
-	for _, d := range []*prometheus.Desc{c.limitReached, c.truncated, c.overdue, c.sharedSeries, c.phase, c.lastEvent, c.ready, c.heldShare, c.servedShare} {
+	for _, d := range []*prometheus.Desc{c.limitReached, c.truncated, c.overdue, c.sharedSeries, c.series, c.seriesLimit, c.phase, c.lastEvent, c.ready, c.heldShare, c.servedShare} {
 		ch <- d
 	}
 }
@@ -116,6 +120,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		if k.sharedSeries != nil {
 			gauge(c.sharedSeries, float64(k.sharedSeries.count()), k.Name)
+		}
+		if k.seriesLimits != nil {
+			for _, f := range k.seriesLimits.counts(k.store) {
+				gauge(c.series, float64(f.total.kept), k.Name, f.name)
+				gauge(c.seriesLimit, float64(f.limit), k.Name, f.name)
+			}
 		}
 		c.collectStatus(gauge, k.Name, k.status())
 	}

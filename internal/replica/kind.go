@@ -20,6 +20,8 @@ type kind struct {
 	Kind
 	store               *store.Store
 	sharedSeries        *sharedSeries // nil if every series identifies its object
+	seriesLimits        *seriesLimits // nil if no family has a limit
+	lastRestore         relistLimiter
 	limits              limits
 	room                sync.Mutex      // with limits: held from the admission of an object until it is stored
 	rejected            []*rejectedSize // by Reflector
@@ -65,6 +67,7 @@ func (r *Replica) newKind(options Kind) *kind {
 		Kind:            options,
 		store:           store.New(families(options.Renderer), r.budget),
 		sharedSeries:    newSharedSeries(options),
+		seriesLimits:    newSeriesLimits(options.Renderer),
 		limits:          limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
 		counters:        r.options.Metrics.counters(options.Name),
 		logger:          r.logger.With("resource", options.Name),
@@ -74,6 +77,11 @@ func (r *Replica) newKind(options Kind) *kind {
 		held:            r.held.Load,
 		names:           newNames(),
 		logFirstFailure: make([]sync.Once, len(options.Renderer.Families())),
+	}
+	if k.seriesLimits != nil {
+		for _, f := range k.seriesLimits.families {
+			k.counters.overSeriesLimit(f.name, 0)
+		}
 	}
 	for range k.scopes {
 		k.rejected = append(k.rejected, new(rejectedSize))
@@ -126,7 +134,7 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 	if k.JSON {
 		client = r.json
 	}
-	selector := ""
+	selector := k.LabelSelector
 	if s := r.options.ObjectSelectors[k.Name]; s != nil {
 		selector = s.String()
 	}

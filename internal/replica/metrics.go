@@ -22,6 +22,7 @@ type Metrics struct {
 	failedFamilies *prometheus.CounterVec
 	omitted        *prometheus.CounterVec
 	skippedLabels  *prometheus.CounterVec
+	overLimit      *prometheus.CounterVec
 }
 
 // NewMetrics registers the self-metrics with r.
@@ -57,7 +58,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "statefleet_labels_skipped_total",
 		Help: "Number of labels of custom resources that a star would have copied and that were left out because their names are not for objects to choose: those of commonLabels, job, instance, and names that begin with two underscores.",
 	}, []string{"resource"})
-	r.MustRegister(m.updates, m.skippedSamples, m.pruned, m.failedFamilies, m.omitted, m.skippedLabels, m.collector)
+	m.overLimit = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "statefleet_series_over_limit_total",
+		Help: "Number of samples left out because the seriesLimit of their custom resource metric was reached, counted for each version of an object.",
+	}, []string{"resource", "family"})
+	r.MustRegister(m.updates, m.skippedSamples, m.pruned, m.failedFamilies, m.omitted, m.skippedLabels, m.overLimit, m.collector)
 	return m
 }
 
@@ -79,6 +84,7 @@ type counters struct {
 	skippedSamples, pruned         prometheus.Counter
 	familiesOmitted, skippedLabels prometheus.Counter
 	familyFailed                   func(family string)
+	overSeriesLimit                func(family string, samples int)
 }
 
 func (m *Metrics) counters(resource string) *counters {
@@ -93,5 +99,8 @@ func (m *Metrics) counters(resource string) *counters {
 		familiesOmitted: m.omitted.WithLabelValues(resource),
 		skippedLabels:   m.skippedLabels.WithLabelValues(resource),
 		familyFailed:    func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
+		overSeriesLimit: func(family string, samples int) {
+			m.overLimit.WithLabelValues(resource, family).Add(float64(samples))
+		},
 	}
 }

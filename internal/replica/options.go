@@ -93,6 +93,8 @@ type Kind struct {
 	JSON bool
 	// Form is the part of each object that is requested.
 	Form wire.Form
+	// LabelSelector and FieldSelector restrict the objects, in addition to the options; "" selects all.
+	LabelSelector, FieldSelector string
 	// Renderer renders the objects.
 	Renderer Renderer
 }
@@ -123,6 +125,9 @@ type scope struct{ namespace, fieldSelector string }
 // scopes returns the scopes that together cover the objects of a kind.
 func (o *Options) scopes(k Kind) []scope {
 	var terms []string
+	if k.FieldSelector != "" {
+		terms = append(terms, k.FieldSelector)
+	}
 	if k.Resource == corev1.SchemeGroupVersion.WithResource("pods") {
 		switch {
 		case o.TrackUnscheduled:

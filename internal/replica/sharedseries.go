@@ -2,21 +2,14 @@ package replica
 
 import (
 	"bytes"
-	"context"
 	"hash/maphash"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
 )
-
-// restoreInterval is the shortest time between two lists of a kind that bring back samples whose
-// series has become free. A list of a large kind is expensive, and every user who may create
-// objects can free a series.
-const restoreInterval = time.Minute
 
 // sharedSeries map each series to the object that owns it, in those families of a kind in which two
 // objects may have the same series. An exposition with a duplicate series is invalid, and
@@ -29,13 +22,12 @@ type sharedSeries struct {
 	seed     maphash.Seed
 	logged   sync.Once
 
-	mu         sync.Mutex
-	owners     map[uint64]store.ID   // by hash of the series
-	owned      map[store.ID][]uint64 // the series that an object owns
-	leftOut    map[store.ID][]uint64 // the series that other objects own
-	total      int                   // series in leftOut
-	lastRelist time.Time             // see mayRelist
-	scratch    []byte
+	mu      sync.Mutex
+	owners  map[uint64]store.ID   // by hash of the series
+	owned   map[store.ID][]uint64 // the series that an object owns
+	leftOut map[store.ID][]uint64 // the series that other objects own
+	total   int                   // series in leftOut
+	scratch []byte
 }
 
 // sharingRenderer is a Renderer by which several objects may have the same series.
@@ -64,8 +56,8 @@ func newSharedSeries(k Kind) *sharedSeries {
 	}
 }
 
-// putLines puts an object's lines into the store, without the series that another object owns. It
-// reports whether the object's text has changed.
+// putLines puts an object's lines into the store, without the series that another object owns and
+// those beyond a limit. It reports whether the object's text has changed.
 func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) (changes bool) {
 	if s := k.sharedSeries; s != nil {
 		s.mu.Lock()
@@ -80,6 +72,14 @@ func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) 
 					"family", k.Renderer.Families()[family].Name, "namespace", string(named.Namespace), "name", string(named.Name))
 			})
 		}
+	}
+	if s := k.seriesLimits; s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if k.store.HasVersion(o.ID, o.Version) {
+			return false
+		}
+		k.limitSeries(named, o.ID, l)
 	}
 	return k.store.Put(o, &store.Lines{Buf: l.Buf, Ends: l.Ends})
 }
@@ -189,37 +189,9 @@ func (s *sharedSeries) prune(held func(store.ID) bool) (free []store.ID) {
 	return free
 }
 
-// mayRelist reports whether the kind may be listed again now, and counts the answer as a list.
-func (s *sharedSeries) mayRelist(now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.lastRelist.IsZero() && now.Sub(s.lastRelist) < restoreInterval {
-		return false
-	}
-	s.lastRelist = now
-	return true
-}
-
 // count returns how many samples are left out.
 func (s *sharedSeries) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.total
-}
-
-// restoreSeries relists the kinds in which a left-out sample has a free series now. Only the
-// objects of such samples are rendered again.
-func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
-	for _, k := range r.current() {
-		if k.sharedSeries == nil {
-			continue
-		}
-		free := k.sharedSeries.prune(k.store.Contains)
-		if len(free) == 0 || !k.sharedSeries.mayRelist(now) {
-			continue
-		}
-		k.logger.Info("left-out series have become free; relisting the resource", "objects", len(free))
-		k.store.ResetVersions(free)
-		r.requestRelist(ctx, relistRequest{kind: k})
-	}
 }

@@ -14,6 +14,9 @@ const (
 		runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 	acceptMetadataEvents = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1," +
 		runtime.ContentTypeJSON + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+	acceptJSONMetadataList   = runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+	acceptJSONMetadataEvents = runtime.ContentTypeJSON + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
 	acceptTable = runtime.ContentTypeJSON + ";as=Table;g=meta.k8s.io;v=v1"
 )
 
@@ -24,6 +27,8 @@ type Form struct {
 	// Column, unless it is "", names a column of the resource's Table that is wanted in addition to the metadata, and Field
 	// the top-level field of an object that holds the same value. Metadata is set, too.
 	Column, Field string
+	// JSON asks for metadata in JSON, for readers of nothing else.
+	JSON bool
 }
 
 // Accept returns the media types that a list is asked for with, or a watch. "" stands for whatever the client prefers.
@@ -31,6 +36,10 @@ func (f Form) Accept(watch bool) string {
 	switch {
 	case f.Column != "":
 		return acceptTable
+	case f.Metadata && f.JSON && watch:
+		return acceptJSONMetadataEvents
+	case f.Metadata && f.JSON:
+		return acceptJSONMetadataList
 	case f.Metadata && watch:
 		return acceptMetadataEvents
 	case f.Metadata:

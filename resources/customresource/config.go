@@ -25,6 +25,7 @@ const (
 // Config is a valid configuration. It is immutable and safe for concurrent use.
 type Config struct {
 	entries  []*entry
+	strict   bool // read by ParseStrict
 	warnings []string
 }
 
@@ -34,9 +35,11 @@ func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // entry is one element of spec.resources.
 type entry struct {
-	gvk     schema.GroupVersionKind // version and kind may be the wildcard
-	plural  string                  // resourcePlural, "" when not given
-	metrics []*metric
+	place     string                  // where the configuration names it
+	gvk       schema.GroupVersionKind // version and kind may be the wildcard
+	plural    string                  // resourcePlural, "" when not given
+	selection selection
+	metrics   []*metric
 }
 
 // matches reports whether the entry is for that kind.
@@ -46,22 +49,28 @@ func (e *entry) matches(gvk schema.GroupVersionKind) bool {
 		(e.gvk.Kind == gvk.Kind || e.gvk.Kind == wildcard)
 }
 
-// fullySpecified reports whether the entry names an API resource completely, so that it needs no
-// definition.
-func (e *entry) fullySpecified() bool { return e.plural != "" && e.gvk.Version != wildcard }
+// overlaps reports whether one kind may be meant by both entries.
+func (e *entry) overlaps(other *entry) bool {
+	same := func(a, b string) bool { return a == b || a == wildcard || b == wildcard }
+	return e.gvk.Group == other.gvk.Group && same(e.gvk.Version, other.gvk.Version) && same(e.gvk.Kind, other.gvk.Kind)
+}
+
+// namesKind reports whether the entry is for one kind, which needs no definition.
+func (e *entry) namesKind() bool { return e.gvk.Version != wildcard && e.gvk.Kind != wildcard }
 
 // Parse reads a configuration: YAML, of which several documents count as one. The error joins up to
 // 20 faults, each with its place and line, such as "spec.resources[2].metrics[0].each.gauge.path[1]
 // (line 14): …". Faults that kube-state-metrics tolerates are warnings; see [Config.Warnings].
 func Parse(r io.Reader) (*Config, error) { return parse(r, false) }
 
-// ParseStrict is [Parse] without tolerance: every fault is an error.
+// ParseStrict is [Parse] without tolerance and without extensions: every fault is an error, and so
+// is everything that kube-state-metrics does not have.
 func ParseStrict(r io.Reader) (*Config, error) { return parse(r, true) }
 
 func parse(r io.Reader, strict bool) (*Config, error) {
 	p := parser{
 		reading:  reading{strict: strict},
-		config:   &Config{},
+		config:   &Config{strict: strict},
 		families: map[string]*familyOrigin{},
 		plurals:  map[schema.GroupVersionKind]string{},
 	}
@@ -86,6 +95,7 @@ func parse(r io.Reader, strict bool) (*Config, error) {
 	if !found {
 		return nil, errors.New("spec.resources: missing, the configuration is empty")
 	}
+	p.checkSelections()
 	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
 	}
@@ -109,6 +119,7 @@ type familyOrigin struct {
 	*resources.Family
 	place string // of the first metric
 	kind  string // type of all metrics
+	limit int    // seriesLimit of all metrics that have one; 0: none yet
 	// selfLabelled state sets have a label with the name of the family, as OpenMetrics wants it.
 	selfLabelled bool
 }
@@ -143,11 +154,14 @@ func (p *parser) resource(f field) {
 		f.warn(noEntry, "a mapping is expected")
 		return
 	}
-	e := &entry{}
+	e := &entry{place: f.String()}
+	named := false
 	inherited := resourceFields{prefix: defaultPrefix}
 	f.object(
-		expected("groupVersionKind", noEntry, func(f field) { e.gvk = readGVK(f) }),
+		expected("groupVersionKind", noEntry, func(f field) { e.gvk, named = readGVK(f) }),
 		optional("resourcePlural", func(f field) { e.plural = p.readPlural(f, e.gvk) }),
+		extension("labelSelector", func(f field) { e.selection.labels = readLabelSelector(f) }),
+		extension("fieldSelector", func(f field) { e.selection.fields = readFieldSelector(f) }),
 		optional("metricNamePrefix", func(f field) { inherited.prefix = f.text() }),
 		optional("commonLabels", func(f field) { inherited.common = readCommonLabels(f) }),
 		optional("labelsFromPath", func(f field) { inherited.labelsFrom = readLabelsFromPath(f, false) }),
@@ -164,28 +178,37 @@ func (p *parser) resource(f field) {
 			}
 		}),
 	)
-	if e.gvk.Group != "" {
+	if guard := protect(e.gvk, e.plural); guard != nil {
+		guard.check(e, &p.reading)
+	}
+	if named {
 		p.config.entries = append(p.config.entries, e)
 	}
 }
 
 // readGVK reads which kinds an entry is for. A missing version or kind stands for any, like the
-// wildcard.
-func readGVK(f field) schema.GroupVersionKind {
+// wildcard. ok is false when the entry is left out.
+func readGVK(f field) (gvk schema.GroupVersionKind, ok bool) {
 	const anyVersion, anyKind = "every version is meant", "every kind is meant"
-	gvk := schema.GroupVersionKind{}
 	f.object(
 		expected("group", noEntry, func(f field) {
-			if gvk.Group = f.nonEmpty(noEntry); gvk.Group == wildcard {
-				gvk.Group = ""
+			gvk.Group = f.text()
+			switch ok = f.node.Kind == yaml.ScalarNode && gvk.Group != wildcard; {
+			case gvk.Group == wildcard:
 				f.warn(noEntry, "only version and kind may be %q", wildcard)
+			case ok && isBuiltin(gvk.Group):
+				f.extension(fmt.Sprintf("the group %q, whose kinds have no CustomResourceDefinition,", gvk.Group))
 			}
 		}),
 		expected("version", anyVersion, func(f field) { gvk.Version = f.nonEmpty(anyVersion) }),
 		expected("kind", anyKind, func(f field) { gvk.Kind = f.nonEmpty(anyKind) }),
 	)
 	gvk.Version, gvk.Kind = cmp.Or(gvk.Version, wildcard), cmp.Or(gvk.Kind, wildcard)
-	return gvk
+	if ok && gvk.Group == "" && (gvk.Version == wildcard || gvk.Kind == wildcard) {
+		f.warn(noEntry, "the core group has no CustomResourceDefinitions, so version and kind must be named")
+		ok = false
+	}
+	return gvk, ok
 }
 
 var pluralName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)

@@ -28,13 +28,15 @@ func (p *parser) metric(f field, inherited resourceFields) *metric {
 	named := f.absent("name")
 	own := inherited
 	var e *each
-	var typeField field
+	var typeField, limitField field
+	limit := 0
 	f.object(
 		expected("name", byPrefix, func(f field) { name, named = f.nonEmpty(byPrefix), f }),
 		optional("help", func(f field) { help = f.text() }),
 		optional("commonLabels", func(f field) { own.common = mergeMaps(own.common, readCommonLabels(f)) }),
 		optional("labelsFromPath", func(f field) { own.labelsFrom = mergeMaps(own.labelsFrom, readLabelsFromPath(f, false)) }),
 		optional("errorLogV", func(f field) { own.verbosity = cmp.Or(f.verbosity(), own.verbosity) }),
+		extension("seriesLimit", func(f field) { limit, limitField = f.positive(), f }),
 		required("each", func(f field) { e, typeField = readEach(f) }),
 	)
 	if own.prefix != "" {
@@ -50,6 +52,7 @@ func (p *parser) metric(f field, inherited resourceFields) *metric {
 	m := &metric{
 		family: p.family(f, typeField, e, name, help),
 		place:  named.String(),
+		limit:  p.familyLimit(name, limit, limitField),
 		labels: newLabelSource(own.common, own.labelsFrom),
 		each:   e,
 	}
@@ -75,6 +78,16 @@ func (p *parser) family(f, typeField field, e *each, name, help string) *resourc
 	}
 	o.selfLabelled = o.selfLabelled && selfLabelled
 	return o.Family
+}
+
+// familyLimit returns the seriesLimit of a metric, which those of one family must share.
+func (p *parser) familyLimit(name string, limit int, f field) int {
+	o := p.families[name]
+	if limit > 0 && o.limit > 0 && limit != o.limit {
+		f.fail("%s has the limit %d here, but %d in another metric; a family has one limit", name, limit, o.limit)
+	}
+	o.limit = cmp.Or(o.limit, limit)
+	return limit
 }
 
 // setTypes sets the families' types. OpenMetrics 1.0 wants the samples of an info to end in _info,

@@ -1,15 +1,20 @@
 package customresource
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+	"k8s.io/apimachinery/pkg/fields"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
 
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -163,6 +168,11 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(readFile(f, fixtureDir+"/widgets.crs.yaml"))
 	f.Add(readFile(f, fixtureDir+"/mixed.crs.yaml"))
+	limited := strings.Replace(size, "each:", "seriesLimit: 3, each:", 1)
+	for _, gvk := range []string{podGVK, secretGVK, configMapGVK, "{group: apps, version: v1, kind: Deployment}"} {
+		f.Add(entryFor(gvk, "labelSelector: a in (b,c),!d\nfieldSelector: spec.nodeName!=n1\nresourcePlural: as", limited))
+		f.Add(entryFor(gvk, "", size) + entryFor(gvk, "labelSelector: a", strings.Replace(limited, "size", "metadata", 3)))
+	}
 	f.Fuzz(func(t *testing.T, config string) {
 		c, err := Parse(strings.NewReader(config))
 		if (c == nil) == (err == nil) {
@@ -171,12 +181,63 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is taken can be used.
-		for _, k := range c.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent()) {
-			if len(k.Renderer.Families()) == 0 {
-				t.Errorf("%s has no families", k.Name)
+		checkExtensions(t, c)
+		strict, err := ParseStrict(strings.NewReader(config))
+		if err == nil && extends(strict) {
+			t.Error("taken by strict reading, with extensions")
+		}
+	})
+}
+
+// checkExtensions fails unless what is taken can be used: selectors parse, names are unique, nothing is read of a Secret but
+// what may be, and a family is one of a single selection.
+func checkExtensions(t *testing.T, c *Config) {
+	names := map[string]bool{}
+	selectionOf := map[string]selection{}
+	for _, k := range c.Kinds([]Definition{
+		{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}},
+		{Kind: "Pod", Plural: "pods", Versions: []string{"v1"}},
+		{Kind: "Secret", Plural: "secrets", Versions: []string{"v1"}},
+		{Kind: "ConfigMap", Plural: "configmaps", Versions: []string{"v1"}},
+	}, resources.Filter{}, silent()) {
+		if len(k.Renderer.Families()) == 0 || len(k.Renderer.SeriesLimits()) != len(k.Renderer.Families()) || names[k.Name] {
+			t.Errorf("%s: %d families, %d limits, name taken: %t", k.Name, len(k.Renderer.Families()), len(k.Renderer.SeriesLimits()), names[k.Name])
+		}
+		names[k.Name] = true
+		if _, err := k8slabels.Parse(k.LabelSelector); err != nil {
+			t.Error(err)
+		}
+		if _, err := fields.ParseSelector(k.FieldSelector); err != nil {
+			t.Error(err)
+		}
+		for i, family := range k.Renderer.Families() {
+			if k.Renderer.SeriesLimits()[i] < 0 {
+				t.Errorf("%s: limit %d", family.Name, k.Renderer.SeriesLimits()[i])
+			}
+			key, s := k.Resource.String()+" "+family.Name, selection{k.LabelSelector, k.FieldSelector}
+			if before, known := selectionOf[key]; known && before != s {
+				t.Errorf("%s: two watches may give the same series", family.Name)
+			}
+			selectionOf[key] = s
+		}
+		if r := k.Resource.Resource; k.Resource.Group == "" && (r == "secrets" || r == "configmaps") {
+			var l resources.Lines
+			object := `{"metadata":{"name":"a"},"type":"b","data":{"a":47110815,"type":"47110815"},"stringData":{"size":47110815},"immutable":47110815}`
+			if err := k.Renderer.Render(wire.JSON, []byte(object), &l); err != nil || !k.Form.Metadata {
+				t.Error(err, k.Form)
+			}
+			if bytes.Contains(l.Buf, []byte(" 47110815")) || bytes.Contains(l.Buf, []byte(`="47110815"`)) {
+				t.Errorf("a value is exported: %s", l.Buf)
 			}
 		}
+	}
+}
+
+// extends reports whether a configuration has an extension.
+func extends(c *Config) bool {
+	return slices.ContainsFunc(c.entries, func(e *entry) bool {
+		return isBuiltin(e.gvk.Group) || e.selection != selection{} ||
+			slices.ContainsFunc(e.metrics, func(m *metric) bool { return m.limit != 0 })
 	})
 }
 

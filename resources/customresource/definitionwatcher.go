@@ -37,8 +37,8 @@ type DefinitionWatcherOptions struct {
 	// Filter selects the families.
 	Filter resources.Filter
 	// Client reaches the API server; see watch.NewClient. It needs the right to list and watch
-	// customresourcedefinitions in the group apiextensions.k8s.io. Without it only entries with a
-	// resourcePlural and no wildcard work.
+	// customresourcedefinitions in the group apiextensions.k8s.io. Without it only entries without a
+	// wildcard work, by what the API server's discovery says.
 	Client *watch.Client
 	// Metrics count lists and watches; Sources share one.
 	Metrics *watch.Metrics
@@ -55,7 +55,7 @@ type DefinitionWatcher struct {
 	DefinitionWatcherOptions
 	definitions *definitions
 	source      *verify.Set
-	scopes      *scopeResolver
+	discovery   *discovery
 
 	// The state of Run.
 	resolved  uint64 // the generation of the definitions that the kinds are from
@@ -70,7 +70,7 @@ func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
 	w := &DefinitionWatcher{
 		DefinitionWatcherOptions: o,
 		definitions:              newDefinitions(o.Logger),
-		scopes:                   newScopeResolver(o.Client),
+		discovery:                newDiscovery(o.Client, o.Config.strict),
 		warned:                   map[string]bool{},
 	}
 	w.source = verify.NewSet(o.Verifier, watch.Options{
@@ -122,13 +122,13 @@ func (w *DefinitionWatcher) due(now time.Time) bool {
 	case state.generation != w.resolved:
 		return st.Synced && (now.Sub(state.last) >= debounce || now.Sub(state.first) >= maxDebounce)
 	}
-	return w.scopes.due(now)
+	return w.discovery.due(now)
 }
 
 func (w *DefinitionWatcher) resolve(ctx context.Context, changed func([]Kind)) {
 	all, generation := w.definitions.snapshot()
 	undefined := w.Config.undefined(all)
-	kinds := w.Config.Kinds(append(all, w.scopes.find(ctx, undefined)...), w.Filter, w.Logger)
+	kinds := w.Config.Kinds(append(all, w.discovery.find(ctx, undefined)...), w.Filter, w.Logger)
 	if ctx.Err() != nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (w *DefinitionWatcher) log(kinds []Kind) {
 	unmatched := w.Config.unmatched(kinds)
 	st := w.source.Status()
 	isRefused := !st.Synced && refused(st)
-	key := strings.Join(unmatched, ",")
+	key := strings.Join(unmatched, ",") + ";" + strings.Join(w.discovery.unwatchable, ",")
 	if isRefused {
 		key += string(st.Phase)
 	}
@@ -160,12 +160,16 @@ func (w *DefinitionWatcher) log(kinds []Kind) {
 	}
 	w.logged = key
 	switch {
-	case isRefused:
-		w.Logger.Warn("custom resource definitions can't be read; only entries of the configuration with a resourcePlural "+
-			"and without wildcards are exported", "left_out", unmatched, "err", st.Err)
+	case isRefused && len(unmatched) > 0:
+		w.Logger.Warn("custom resource definitions can't be read; only entries of the configuration without wildcards "+
+			"are exported, as far as the API server's discovery has their kind", "left_out", unmatched, "err", st.Err)
 	case len(unmatched) > 0:
-		w.Logger.Info("there are no custom resource definitions for some entries of the configuration; they are exported "+
-			"once there are", "entries", unmatched)
+		w.Logger.Info("the API server does not have the kinds of some entries of the configuration; they are exported "+
+			"once it has", "entries", unmatched)
+	}
+	if len(w.discovery.unwatchable) > 0 {
+		w.Logger.Warn("the API server cannot list and watch the kinds of some entries of the configuration; "+
+			"they are not exported", "kinds", w.discovery.unwatchable)
 	}
 }
 

@@ -101,15 +101,15 @@ func TestWatcherDiscoversTheScope(t *testing.T) {
 	}
 }
 
-// TestScopeResolverRetries for what the API server did not know, and only for that.
-func TestScopeResolverRetries(t *testing.T) {
+// TestDiscoveryRetries for what the API server did not know, and only for that, at growing intervals.
+func TestDiscoveryRetries(t *testing.T) {
 	a, client := newAPI(t)
 	entries := mustParse(t, entryOf("v1", "A", "resourcePlural: as", "x")).entries
-	s := newScopeResolver(client)
+	s := newDiscovery(client, false)
 	if d := s.find(t.Context(), entries); len(d) != 1 || !d[0].Namespaced {
 		t.Errorf("got %v", d)
 	}
-	if now := time.Now(); s.due(now) || !s.due(now.Add(2*discoveryRetry)) {
+	if now := time.Now(); s.due(now) || !s.due(now.Add(2*minRetry)) {
 		t.Error("it is asked again at once, or never")
 	}
 	for _, bad := range []string{"", "no JSON", `{"resources":[{"name":"others"}]}`, `[]`} {
@@ -118,13 +118,22 @@ func TestScopeResolverRetries(t *testing.T) {
 			t.Errorf("%q: got %v", bad, d)
 		}
 	}
+	if now := time.Now(); s.due(now.Add(8*minRetry)) || !s.due(now.Add(32*minRetry)) {
+		t.Error("the interval does not grow")
+	}
+	for range 20 {
+		s.find(t.Context(), entries)
+	}
+	if s.due(time.Now().Add(maxRetry/2)) || !s.due(time.Now().Add(2*maxRetry)) {
+		t.Error("the interval is not bounded")
+	}
 	a.set(func() { a.discovery["/apis/a.example.com/v1"] = `{"resources":[{"name":"as"}]}` })
-	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*discoveryRetry)) {
+	if d := s.find(t.Context(), entries); len(d) != 1 || d[0].Namespaced || s.due(time.Now().Add(2*maxRetry)) {
 		t.Errorf("got %v", d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if d := newScopeResolver(client).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
+	if d := newDiscovery(client, false).find(ctx, entries); len(d) != 1 || !slices.Equal(d[0].Versions, []string{"v1"}) {
 		t.Errorf("got %v", d)
 	}
 }
@@ -157,5 +166,78 @@ func TestDefinitionsHandler(t *testing.T) {
 	s.Replace([]watch.ObjectRef{{Name: "as"}}, "")
 	if all, _ := s.snapshot(); len(all) != 0 {
 		t.Errorf("got %v", all)
+	}
+}
+
+const (
+	coreResources = `{"resources":[{"name":"pods/status","kind":"Pod","namespaced":true,"verbs":["get"]},
+		{"name":"pods","kind":"Pod","namespaced":true,"verbs":["get","list","watch"]},
+		{"name":"nodes","kind":"Node","verbs":["list","watch"]},{"name":"bindings","kind":"Binding","namespaced":true,"verbs":["create"]}]}`
+	aggregatedResources = `{"resources":[{"name":"geese","kind":"Goose","verbs":["get","list"]},{"name":"geese-v","kind":"Goose","verbs":["list","watch"]}]}`
+)
+
+// TestWatcherDiscoversKindsWithoutDefinitions: plural and scope are those of the API server, of the core group and of others. A
+// kind that is not there comes when it is; one that cannot be watched is named. Each version is asked for once at a time.
+func TestWatcherDiscoversKindsWithoutDefinitions(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/api/v1"] = coreResources
+	a.forbidden = true
+	a.put("b.example.com", "bs", "B", "Namespaced", "v1")
+	named := func(name string) string { return strings.Replace(size, "name: size", "name: "+name, 1) }
+	f := follow(t, client, entryFor(podGVK, "labelSelector: a", named("a"))+entryFor(podGVK, "", named("b"))+
+		entryFor(`{group: "", version: v1, kind: Node}`, "", named("c"))+entryFor(`{group: "", version: v1, kind: Binding}`, "", named("d"))+
+		entryFor("{group: a.example.com, version: v1, kind: Goose}", "", named("e"))+
+		entryFor("{group: b.example.com, version: v1, kind: '*'}", "", named("f")))
+	kinds := f.wantNext("nodes.v1, pods.v1 namespaced, pods.v1:2 namespaced")
+	if n := a.count("/api/v1"); n != 1 {
+		t.Errorf("/api/v1 was asked for %d times", n)
+	}
+	if kinds[1].LabelSelector != "a" || kinds[2].LabelSelector != "" || kinds[1].Resource != kinds[2].Resource {
+		t.Errorf("got %+v", kinds)
+	}
+	a.set(func() { a.discovery["/apis/a.example.com/v1"] = aggregatedResources })
+	again := f.wantNext("geese-v.v1.a.example.com, nodes.v1, pods.v1 namespaced, pods.v1:2 namespaced")
+	if again[2] != kinds[1] || again[3] != kinds[2] {
+		t.Error("what did not change is another Kind")
+	}
+	for _, want := range []string{
+		"can't be read; only", `left_out="[v1 Binding a.example.com/v1 Goose b.example.com/v1 *]"`, `kinds="[v1 Binding]"`,
+	} {
+		if !strings.Contains(f.log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, f.log)
+		}
+	}
+	// What is installed later has a definition.
+	a.set(func() { a.forbidden = false })
+	f.wantNext("bs.v1.b.example.com namespaced, geese-v.v1.a.example.com, nodes.v1, pods.v1 namespaced, pods.v1:2 namespaced")
+}
+
+// TestPluralOfTheConfigurationWins over discovery, which says the scope only.
+func TestPluralOfTheConfigurationWins(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/apis/a.example.com/v1"] = aggregatedResources
+	entries := mustParse(t, entryFor("{group: a.example.com, version: v1, kind: Goose}", "", size)+
+		entryFor("{group: a.example.com, version: v1, kind: Goose}", "resourcePlural: geese", size)).entries
+	if got := newDiscovery(client, false).find(t.Context(), entries); len(got) != 1 || got[0].Plural != "geese" || got[0].Namespaced {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestStrictReadingNeedsAPluralOrADefinition, as kube-state-metrics does.
+func TestStrictReadingNeedsAPluralOrADefinition(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/apis/a.example.com/v1"] = aggregatedResources
+	for more, want := range map[string]int{"": 0, "resourcePlural: geese": 1} {
+		config, err := ParseStrict(strings.NewReader("kind: CustomResourceStateMetrics\n" + entryFor("{group: a.example.com, version: v1, kind: Goose}", more, size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDiscovery(client, config.strict)
+		if got := d.find(t.Context(), config.entries); len(got) != want || d.due(time.Now().Add(2*maxRetry)) {
+			t.Errorf("%q: got %+v", more, got)
+		}
+	}
+	if n := a.count("/apis/a.example.com/v1"); n != 1 {
+		t.Errorf("asked %d times, want once, for the scope", n)
 	}
 }

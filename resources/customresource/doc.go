@@ -13,6 +13,8 @@
 //	  - groupVersionKind: {group: myteam.io, version: v1, kind: Foo}
 //	    metricNamePrefix: myteam_foo   # default kube_customresource; "" for none
 //	    resourcePlural: foos           # for an API without a CustomResourceDefinition
+//	    labelSelector: a in (b,c)      # an extension, as the next one
+//	    fieldSelector: metadata.name!=x
 //	    errorLogV: 0                   # more than 0: faults are logged at debug level
 //	    commonLabels: {team: a}        # on every sample
 //	    labelsFromPath:                # on every sample, read from the object
@@ -24,6 +26,7 @@
 //	      commonLabels: {}             # these three win over the resource's
 //	      labelsFromPath: {}
 //	      errorLogV: 0                 # unless it is 0
+//	      seriesLimit: 1000            # an extension
 //	      each:
 //	        type: Gauge                # or StateSet, or Info
 //	        gauge:
@@ -57,7 +60,19 @@
 // An info gives one sample for the map as a whole, without labelFromKey, and one for each member,
 // as far as these have labels. A state set takes a map as a whole.
 //
+// # Extensions
+//
+// kube-state-metrics does not have these; [ParseStrict] refuses them. The group may be a built-in one,
+// "" for the core group, so that any field of such a kind can become a metric. Kinds without a
+// definition have the plural and the scope that the API server's discovery says. The labelSelector and
+// the fieldSelector of an entry restrict its objects; entries of one kind whose selectors differ are
+// kinds of their own, and share no family. The seriesLimit of a metric is for the user of the
+// [Renderer] to keep; see [Renderer.SeriesLimits].
+//
 // # Secrets
+//
+// Of Secrets only the metadata and the type can be read, of ConfigMaps only the metadata. Another path
+// is refused, nothing else is decoded, and the Form of a [Kind] asks for nothing else.
 //
 // The annotation kubectl.kubernetes.io/last-applied-configuration is treated as if it were not
 // there, in the object's own metadata and in objects that it embeds. A path that names it is

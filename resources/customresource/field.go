@@ -39,9 +39,12 @@ type reading struct {
 
 // fail notes that the field is wrong. Reading goes on, so that all faults of a file are told at
 // once.
-func (f field) fail(format string, args ...any) {
-	if len(f.seen.faults) < maxFaults {
-		f.seen.faults = append(f.seen.faults, fmt.Errorf("%s: %w", f, fmt.Errorf(format, args...)))
+func (f field) fail(format string, args ...any) { f.seen.fail(f.String(), format, args...) }
+
+// fail is [field.fail] for a place.
+func (r *reading) fail(place, format string, args ...any) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, fmt.Errorf("%s: %w", place, fmt.Errorf(format, args...)))
 	}
 }
 
@@ -53,6 +56,14 @@ func (f field) warn(consequence, format string, args ...any) {
 		return
 	}
 	f.seen.note(fmt.Sprintf("%s: %s; %s", f, fmt.Sprintf(format, args...), consequence))
+}
+
+// extension notes that kube-state-metrics does not have what the field asks for. When reading is
+// strict, that is a fault.
+func (f field) extension(what string) {
+	if f.seen.strict {
+		f.fail("%s is an extension that kube-state-metrics does not have", what)
+	}
 }
 
 // note keeps a warning; those beyond maxFaults are only counted.
@@ -97,6 +108,8 @@ type member struct {
 	read     func(field)
 	required bool
 	without  string // the consequence for an object that lacks a member that is expected
+	// extends is set on a member that kube-state-metrics does not have.
+	extends bool
 }
 
 func optional(name string, read func(field)) member { return member{name: name, read: read} }
@@ -111,6 +124,14 @@ func expected(name, without string, read func(field)) member {
 	return member{name: name, read: read, without: without}
 }
 
+// extension is a member that kube-state-metrics does not have. When reading is strict, it is a fault.
+func extension(name string, read func(field)) member {
+	return member{name: name, extends: true, read: func(f field) {
+		f.extension(name)
+		read(f)
+	}}
+}
+
 // object reads the known members of f in their order. A member that is null counts as missing. An
 // unknown one is ignored with a warning.
 func (f field) object(known ...member) {
@@ -118,9 +139,12 @@ func (f field) object(known ...member) {
 	if !ok {
 		return
 	}
-	names := make([]string, len(known))
-	for i, k := range known {
-		names[i] = k.name
+	var names, told []string
+	for _, k := range known {
+		names = append(names, k.name)
+		if !k.extends || !f.seen.strict {
+			told = append(told, k.name)
+		}
 		at := slices.IndexFunc(given, func(m named) bool { return m.name == k.name && !m.isNull() })
 		switch {
 		case at >= 0:
@@ -133,7 +157,7 @@ func (f field) object(known ...member) {
 	}
 	for _, m := range given {
 		if !slices.Contains(names, m.name) {
-			m.warn("it is ignored", "unknown field; known here are %s", strings.Join(names, ", "))
+			m.warn("it is ignored", "unknown field; known here are %s", strings.Join(told, ", "))
 		}
 	}
 }
@@ -239,6 +263,17 @@ func (f field) verbosity() int32 {
 	n := scalar[int32](f, "!!int", want)
 	if n < 0 {
 		f.warn(fmt.Sprintf("it is taken as %d", n), want)
+	}
+	return n
+}
+
+// positive returns a whole number from 1.
+func (f field) positive() int {
+	const want = "a whole number from 1 is expected"
+	n := 0
+	if f.node.Kind != yaml.ScalarNode || f.node.ShortTag() != "!!int" || f.node.Decode(&n) != nil || n < 1 {
+		f.fail("%s, not %q", want, f.node.Value)
+		return 0
 	}
 	return n
 }

@@ -3,10 +3,12 @@ package customresource
 import (
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -14,26 +16,33 @@ import (
 // resource, a DefinitionWatcher returns the same Kind.
 type Kind struct {
 	// Name names the kind in self-metrics and in a scrape's choice of resources:
-	// plural.version.group, as kubectl takes it. Plurals alone are not unique. Custom resources
-	// need not be named in --resources: the configuration enables them.
+	// plural.version.group, as kubectl takes it, without the last dot for the core group. Plurals
+	// alone are not unique. Entries with other selectors than the first of their kind are a kind of
+	// their own, with :2 and so on behind. Custom resources need not be named in --resources: the
+	// configuration enables them.
 	Name string
 	// Resource is the API resource that is listed and watched. Its objects must be requested as
 	// JSON.
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace filters.
 	Namespaced bool
+	// LabelSelector and FieldSelector restrict the objects that are listed and watched; "" selects all.
+	LabelSelector, FieldSelector string
+	// Form is the part of each object that is requested.
+	Form wire.Form
 	// Renderer renders the families that the filter selected; there is at least one.
 	Renderer *Renderer
 }
 
 // same reports whether two kinds of one configuration are equal but for their renderers.
 func (k Kind) same(other Kind) bool {
-	return k.Resource == other.Resource && k.Namespaced == other.Namespaced && k.Renderer.gvk == other.Renderer.gvk
+	return k.Name == other.Name && k.Resource == other.Resource && k.Namespaced == other.Namespaced &&
+		k.Renderer.gvk == other.Renderer.gvk
 }
 
 // Kinds returns the kinds of the configuration, in the order of their names: of each definition
-// every served version that an entry names, by a wildcard or by itself. All entries of one kind are
-// joined.
+// every served version that an entry names, by a wildcard or by itself. All entries of one kind with
+// the same selectors are joined.
 //
 // A kind without a definition is included when its entry gives a resourcePlural and no wildcard; it
 // counts as namespaced. Kinds of which f selects no family are left out. The logger gets the issues
@@ -48,13 +57,22 @@ func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slo
 			}
 		}
 		gvr := gvk.GroupVersion().WithResource(plural)
-		if len(entries) == 0 || slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == gvr }) {
+		if slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == gvr }) {
 			return
 		}
-		k := Kind{Name: plural + "." + gvk.Version + "." + gvk.Group, Resource: gvr, Namespaced: namespaced}
-		k.Renderer = newRenderer(gvk, entries, f, logger.With("resource", k.Name))
-		if len(k.Renderer.families) > 0 {
-			kinds = append(kinds, k)
+		for i, s := range selections(entries) {
+			k := Kind{
+				Name: kindName(gvr, i), Resource: gvr, Namespaced: namespaced, LabelSelector: s.labels, FieldSelector: s.fields,
+			}
+			selected := slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool { return e.selection != s })
+			k.Renderer = newRenderer(gvk, selected, f, logger.With("resource", k.Name))
+			if guard := protect(gvk, plural); guard != nil {
+				guard.cut(&k.Renderer.shape)
+				k.Form = guard.form(&k.Renderer.shape)
+			}
+			if len(k.Renderer.families) > 0 {
+				kinds = append(kinds, k)
+			}
 		}
 	}
 	for _, d := range definitions {
@@ -63,20 +81,34 @@ func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slo
 		}
 	}
 	for _, e := range c.undefined(definitions) {
-		add(e.gvk, e.plural, true)
+		if e.plural != "" {
+			add(e.gvk, e.plural, true)
+		}
 	}
 	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds
 }
 
-// undefined returns the fully specified entries without a definition.
+// kindName returns the name of the kind of an entry's selection, by its number.
+func kindName(gvr schema.GroupVersionResource, selection int) string {
+	name := gvr.Resource + "." + gvr.Version
+	if gvr.Group != "" {
+		name += "." + gvr.Group
+	}
+	if selection > 0 {
+		name += ":" + strconv.Itoa(selection+1)
+	}
+	return name
+}
+
+// undefined returns the entries that name one kind, of which there is no definition.
 func (c *Config) undefined(definitions []Definition) []*entry {
 	var all []*entry
 	for _, e := range c.entries {
 		defined := slices.ContainsFunc(definitions, func(d Definition) bool {
 			return d.Group == e.gvk.Group && d.Kind == e.gvk.Kind
 		})
-		if e.fullySpecified() && !defined {
+		if e.namesKind() && !defined {
 			all = append(all, e)
 		}
 	}
@@ -88,7 +120,7 @@ func (c *Config) unmatched(kinds []Kind) []string {
 	var all []string
 	for _, e := range c.entries {
 		if !slices.ContainsFunc(kinds, func(k Kind) bool { return e.matches(k.Renderer.gvk) }) {
-			all = append(all, e.gvk.GroupVersion().String()+" "+e.gvk.Kind)
+			all = append(all, describe(e.gvk))
 		}
 	}
 	return all

@@ -2,7 +2,6 @@ package customresource
 
 import (
 	"log/slog"
-	"strings"
 
 	"github.com/statefleet/statefleet/resources"
 )
@@ -13,6 +12,7 @@ type metric struct {
 	family *resources.Family // shared by all metrics of the name
 	place  string            // where the configuration names it
 	level  slog.Level        // of the log lines about its issues
+	limit  int               // of the series of the family, on each replica; 0: none
 	labels labelSource
 	each   *each
 }
@@ -166,12 +166,8 @@ func (e *each) addTo(object *shape) {
 // source describes where the samples come from, such as "spec.resources[0].metrics[1] (line 14), path
 // spec.size".
 func (m *metric) source() string {
-	var steps []string
-	for _, s := range m.each.path {
-		steps = append(steps, s.step)
-	}
-	if len(steps) == 0 {
+	if len(m.each.path) == 0 {
 		return m.place
 	}
-	return m.place + ", path " + strings.Join(steps, ".")
+	return m.place + ", path " + m.each.path.String()
 }

@@ -31,6 +31,8 @@ type Entry struct {
 	GVK schema.GroupVersionKind
 	// Plural is the resourcePlural of the entry; "" if it has none.
 	Plural string
+	// LabelSelector and FieldSelector restrict the objects; "" selects all.
+	LabelSelector, FieldSelector string
 	// Families are the names of the families, those that a filter may leave out included.
 	Families []string
 }
@@ -38,7 +40,7 @@ type Entry struct {
 // Entries returns the entries in the order of the configuration.
 func (c *Config) Entries() (all []Entry) {
 	for _, e := range c.entries {
-		entry := Entry{GVK: e.gvk, Plural: e.plural}
+		entry := Entry{GVK: e.gvk, Plural: e.plural, LabelSelector: e.selection.labels, FieldSelector: e.selection.fields}
 		for _, m := range e.metrics {
 			if !slices.Contains(entry.Families, m.family.Name) {
 				entry.Families = append(entry.Families, m.family.Name)

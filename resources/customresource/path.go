@@ -72,6 +72,15 @@ func (s segment) doubt() string {
 	return ""
 }
 
+// String returns the steps for people to read, such as spec.size.
+func (p path) String() string {
+	steps := make([]string, len(p))
+	for i, s := range p {
+		steps[i] = s.step
+	}
+	return strings.Join(steps, ".")
+}
+
 // get returns the value that p leads to from v; nil when there is none.
 func (p path) get(v *value) *value {
 	for i := range p {

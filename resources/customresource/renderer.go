@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"sync"
@@ -19,6 +20,7 @@ type Renderer struct {
 	gvk      schema.GroupVersionKind
 	families []resources.Family
 	metrics  [][]*reported // of each family
+	limits   []int         // of each family; 0: none
 	shape    shape
 	// copiedWin lets labels copied by a star replace common labels.
 	copiedWin bool
@@ -41,7 +43,9 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 				index[m.family.Name] = i
 				r.families = append(r.families, *m.family)
 				r.metrics = append(r.metrics, nil)
+				r.limits = append(r.limits, 0)
 			}
+			r.limits[i] = cmp.Or(r.limits[i], m.limit)
 			r.metrics[i] = append(r.metrics[i], &reported{metric: m})
 			m.each.addTo(&r.shape)
 			m.labels.addTo(&r.shape)
@@ -53,6 +57,9 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 
 // Families returns the families rendered, in order: Lines.Ends has one entry for each.
 func (r *Renderer) Families() []resources.Family { return r.families }
+
+// SeriesLimits returns the limit of each family; 0 is none. Nothing is left out by Render itself.
+func (r *Renderer) SeriesLimits() []int { return r.limits }
 
 // Render replaces the content of l with the lines of the object in raw, which must be JSON. An
 // error means that the bytes are no object, and l is invalid. A value that can't be used costs its
