@@ -24,7 +24,7 @@ func jobSetDefinition(version string) []byte {
 func TestPresetNeedsItsVersionOfTheKind(t *testing.T) {
 	const line = `kube_jobset_restarts{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",` +
 		`customresource_version="v1alpha2",jobset_name="a",namespace="default"} 2` + "\n"
-	const absent = "there are no custom resource definitions for some entries"
+	const absent = "the API server does not have the kinds of some entries"
 	for version, want := range map[string]string{"": "", "v1": "", "v1alpha2": line} {
 		api, flag := newExactAPI(t)
 		plurals := map[schema.GroupKind]string{
