@@ -63,13 +63,17 @@ func (r *Replica) loadState(held shard.Ranges) {
 
 // parseState reads a saved state. The error is ErrMismatch if it is for other ranges.
 func (r *Replica) parseState(in *savedstate.Reader, held shard.Ranges) (all []*loadedKind, err error) {
-	var saved shard.Ranges
+	var ranges [][2]uint64
 	frameType, payload, err := in.Next()
 	if err == nil {
-		err = decodeJSON(frameType, rangesFrame, payload, &saved)
+		err = decodeJSON(frameType, rangesFrame, payload, &ranges)
 	}
 	if err != nil {
 		return nil, err
+	}
+	var saved shard.Ranges
+	for _, is := range ranges {
+		saved = append(saved, shard.Range{Start: is[0], End: is[1]})
 	}
 	if len(held.Difference(saved.Union(nil))) > 0 {
 		return nil, fmt.Errorf("%w: other hash ranges", savedstate.ErrMismatch)

@@ -55,7 +55,11 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 	if held == nil || len(*held) == 0 || r.appliedPlan.Load() == nil {
 		return savedstate.ErrIncomplete
 	}
-	if err := writeJSON(w, rangesFrame, held); err != nil {
+	var ranges [][2]uint64 // the JSON of shard.Ranges is for people
+	for _, is := range *held {
+		ranges = append(ranges, [2]uint64{is.Start, is.End})
+	}
+	if err := writeJSON(w, rangesFrame, ranges); err != nil {
 		return err
 	}
 	any := false
@@ -217,4 +221,3 @@ func encodeIDs(dst []byte, ids []store.ID) []byte {
 	}
 	return dst
 }
-
