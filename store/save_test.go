@@ -43,13 +43,13 @@ func exposed(t testing.TB, s *Store) content {
 
 func TestLoadedStoreEqualsTheSavedOneThroughRandomChanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	families := testFamilies(70) // two words of a bitmap
-	s := New(families, NewBudget(20_000))
+	families := testFamilies(66) // two words of a bitmap
+	s := New(families, NewBudget(1<<20))
 	change := func(on ...*Store) {
-		id, version := rng.IntN(300), rng.Uint64N(1<<40)
+		id, version := rng.IntN(90), rng.Uint64N(1<<40)
 		o, l := Object{ID: testID(id), Hash: uint64(id) << 50, Version: version, Source: uint32(id % 3)}, new(Lines)
 		for f := range families {
-			if rng.IntN(3) == 0 {
+			if rng.IntN(9) == 0 {
 				l.Buf = append(l.Buf, line(f, id, "a", rng.Uint64N(4))...)
 			}
 			l.Ends = append(l.Ends, len(l.Buf))
@@ -64,8 +64,8 @@ func TestLoadedStoreEqualsTheSavedOneThroughRandomChanges(t *testing.T) {
 		}
 	}
 	patched := 0
-	for turn := range 20 {
-		for range 200 {
+	for turn := range 4 {
+		for range 100 {
 			change(s)
 		}
 		if turn%2 == 0 {
@@ -78,11 +78,11 @@ func TestLoadedStoreEqualsTheSavedOneThroughRandomChanges(t *testing.T) {
 		loaded := loadedFrom(t, s, saved(t, s))
 		verify(t, loaded)
 		equalContent(t, exposed(t, loaded), exposed(t, s))
-		for range 100 { // and it works on
+		for range 50 { // and it works on
 			change(s, loaded)
 		}
 		equalContent(t, exposed(t, loaded), exposed(t, s))
-		for id := range 300 {
+		for id := range 90 {
 			for _, v := range []uint64{1, 1 << 39} {
 				if loaded.HasVersion(testID(id), v) != s.HasVersion(testID(id), v) {
 					t.Fatalf("object %d has another version", id)
@@ -181,7 +181,7 @@ func TestSweepMergesNoBucketsWhileTheStoreIsSaved(t *testing.T) {
 // TestSaveWhileObjectsChange saves while other goroutines put and delete. Every object that is
 // always stored is saved, in one of its versions.
 func TestSaveWhileObjectsChange(t *testing.T) {
-	s := New(testFamilies(4), NewBudget(10_000))
+	s := New(testFamilies(4), NewBudget(100_000))
 	put := func(n int, version uint64) {
 		s.Put(Object{ID: testID(n), Version: version}, linesOf(line(0, n, "a", version), line(1, n, "a", version%3)))
 	}
@@ -207,7 +207,7 @@ func TestSaveWhileObjectsChange(t *testing.T) {
 			}
 		}
 	}()
-	for range 30 {
+	for range 10 {
 		loaded := loadedFrom(t, s, saved(t, s))
 		for n := range kept {
 			if !loaded.Contains(testID(n)) {

@@ -36,7 +36,8 @@ type stateSaver struct {
 	build   func() (string, error) // hash of the executable
 	cluster string                 // identifies the API server
 
-	written string // resume versions of the state that was written last
+	written   string // resume versions of the state that was written last
+	writtenAt time.Time
 }
 
 func newStateSaver(p *process, api *rest.Config) *stateSaver {
@@ -116,7 +117,7 @@ func (s *stateSaver) finish() {
 func (s *stateSaver) save(ctx context.Context, rate int64) {
 	active := s.process.reloader.active.Load()
 	versions := active.replica.ResumeVersions()
-	if versions != "" && versions == s.written {
+	if versions != "" && versions == s.written && time.Since(s.writtenAt) < savedstate.MaxAge/2 {
 		return
 	}
 	fingerprint, err := s.fingerprint(active.Config)
@@ -124,6 +125,6 @@ func (s *stateSaver) save(ctx context.Context, rate int64) {
 		return // it was logged at the start
 	}
 	if s.dir.Write(ctx, fingerprint, rate, active.replica.SaveState) {
-		s.written = versions
+		s.written, s.writtenAt = versions, time.Now()
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// reads returns how this program has begun with a saved state, as its metrics tell.
-func (p *program) reads(t *testing.T) (results []string) {
+// stateReads returns how this program has begun with a saved state, as its metrics tell.
+func (p *program) stateReads(t *testing.T) (results []string) {
 	t.Helper()
 	for _, line := range exporter.Lines(p.self(t)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -46,7 +46,7 @@ func TestNextProcessContinuesFromTheStateOfTheLastOne(t *testing.T) {
 			status, _ := p.Get(t, p.Metrics, "/readyz")
 			return status == http.StatusOK
 		})
-		if got := p.reads(t); len(got) != 1 || got[0] != step.want {
+		if got := p.stateReads(t); len(got) != 1 || got[0] != step.want {
 			t.Errorf("%q: the state was %q, want %s", step.flags, got, step.want)
 		}
 		if want := len(c.Names("pods")); len(step.flags) == 0 && exporter.Count(p.Samples(t), "kube_pod_info{") != want {

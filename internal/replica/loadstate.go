@@ -21,6 +21,7 @@ type loadedKind struct {
 	kind      *kind // nil: the replica does not export it, or not in this way
 	buckets   []*store.SavedBucket
 	names     map[uint64]store.ID
+	later     map[uint64]store.ID // names that were taken later
 	owned     map[store.ID][]uint64
 	leftOut   map[store.ID][]uint64
 	truncated map[store.ID]struct{}
@@ -48,17 +49,45 @@ func (r *Replica) loadState(held shard.Ranges) {
 		if l.kind == nil || !l.complete {
 			continue
 		}
-		k := l.kind
-		k.store.Load(store.RestoreHashKey(l.StoreKey), l.buckets)
-		k.names.key, k.names.byHash = store.RestoreHashKey(l.NamesKey), l.names
-		k.truncated.objects = l.truncated
-		if k.sharedSeries != nil {
-			k.sharedSeries.restore(store.RestoreHashKey(l.SharedKey), l.owned, l.leftOut)
-		}
-		k.resume = l.Versions
-		objects += k.store.Stats().Objects
+		l.install()
+		objects += l.kind.store.Stats().Objects
 	}
 	r.logger.Info("saved state was loaded; resuming from its versions", "objects", objects)
+}
+
+// install fills the kind, which has no objects yet and no Reflectors.
+func (l *loadedKind) install() {
+	k := l.kind
+	k.store.Load(store.RestoreHashKey(l.StoreKey), l.buckets)
+	k.restoreNames(store.RestoreHashKey(l.NamesKey), l.names, l.later)
+	k.truncated.restore(l.truncated)
+	if k.sharedSeries != nil {
+		k.sharedSeries.restore(store.RestoreHashKey(l.SharedKey), l.owned, l.leftOut)
+	}
+	k.resume = l.Versions
+}
+
+// restoreNames sets the names. Of two stored objects with one name, the one that has taken it later
+// stays: the other one was deleted.
+func (k *kind) restoreNames(key store.HashKey, names, later map[uint64]store.ID) {
+	for hash, id := range later {
+		if !k.store.Contains(id) {
+			continue
+		}
+		if before, known := names[hash]; known && before != id {
+			k.store.Delete(before)
+		}
+		names[hash] = id
+	}
+	k.names.mu.Lock()
+	defer k.names.mu.Unlock()
+	k.names.key, k.names.byHash = key, names
+}
+
+func (t *truncated) restore(objects map[store.ID]struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.objects = objects
 }
 
 // parseState reads a saved state. The error is ErrMismatch if it is for other ranges.
@@ -86,7 +115,7 @@ func (r *Replica) parseState(in *savedstate.Reader, held shard.Ranges) (all []*l
 		if err != nil {
 			return nil, err
 		}
-		l := &loadedKind{}
+		l := &loadedKind{names: map[uint64]store.ID{}}
 		if err := decodeJSON(frameType, kindFrame, payload, &l.savedKind); err != nil {
 			return nil, err
 		}
@@ -154,11 +183,9 @@ func (l *loadedKind) parseFrame(frameType byte, payload []byte) error {
 		l.buckets = append(l.buckets, b)
 		return err
 	case namesFrame:
-		l.names = make(map[uint64]store.ID, len(payload)/(8+len(store.ID{})))
-		for len(d.data) > 0 {
-			hash := d.uint64()
-			l.names[hash] = d.id()
-		}
+		l.names = d.names()
+	case laterNamesFrame:
+		l.later = d.names()
 	case sharedFrame:
 		l.owned, l.leftOut = map[store.ID][]uint64{}, map[store.ID][]uint64{}
 		for len(d.data) > 0 {
@@ -220,6 +247,15 @@ func (d *decoder) next(n int) []byte {
 func (d *decoder) uint64() uint64   { return binary.LittleEndian.Uint64(d.next(8)) }
 func (d *decoder) uint32() uint32   { return binary.LittleEndian.Uint32(d.next(4)) }
 func (d *decoder) id() (i store.ID) { copy(i[:], d.next(len(i))); return i }
+
+func (d *decoder) names() map[uint64]store.ID {
+	names := make(map[uint64]store.ID, len(d.data)/(8+len(store.ID{})))
+	for len(d.data) > 0 {
+		hash := d.uint64()
+		names[hash] = d.id()
+	}
+	return names
+}
 
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {

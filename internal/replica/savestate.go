@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ const (
 	kindFrame
 	bucketFrame
 	namesFrame
+	laterNamesFrame // of objects that have taken their names since
 	sharedFrame
 	truncatedFrame
 	kindEndFrame
@@ -100,13 +102,18 @@ func (r *Replica) saveKind(w *savedstate.Writer, k *kind) (saved bool, err error
 	if err := writeJSON(w, kindFrame, description); err != nil {
 		return false, err
 	}
+	names := k.names.all()
 	err = k.store.Save(func(bucket []byte) error { return w.Frame(bucketFrame, bucket) })
 	moved := errors.Is(err, store.ErrMoved)
 	if err != nil && !moved {
 		return false, err
 	}
-	// Names and series are taken after the objects, so that no object lacks its own.
-	if err := w.Frame(namesFrame, k.names.encode()); err != nil {
+	// Names are taken before and after the objects, so that each object has its name in one of them.
+	// Series are taken after them, because those of an older version are claimed again.
+	if err := w.Frame(namesFrame, encodeNames(names)); err != nil {
+		return false, err
+	}
+	if err := w.Frame(laterNamesFrame, encodeNames(k.names.changesSince(names))); err != nil {
 		return false, err
 	}
 	if k.sharedSeries != nil {
@@ -188,12 +195,29 @@ func (k *kind) familiesHash() uint64 {
 	return h.Sum64()
 }
 
-// encode encodes the names.
-func (n *names) encode() []byte {
+// all returns a copy of the names.
+func (n *names) all() map[uint64]store.ID {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	dst := make([]byte, 0, len(n.byHash)*(8+len(store.ID{})))
+	return maps.Clone(n.byHash)
+}
+
+// changesSince returns the names that another object has now, or that no object had before.
+func (n *names) changesSince(before map[uint64]store.ID) map[uint64]store.ID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	changes := map[uint64]store.ID{}
 	for hash, id := range n.byHash {
+		if before[hash] != id {
+			changes[hash] = id
+		}
+	}
+	return changes
+}
+
+func encodeNames(names map[uint64]store.ID) []byte {
+	dst := make([]byte, 0, len(names)*(8+len(store.ID{})))
+	for hash, id := range names {
 		dst = append(binary.LittleEndian.AppendUint64(dst, hash), id[:]...)
 	}
 	return dst

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/internal/savedstate"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/store"
 )
 
 // stateDir is a directory with a saved state.
@@ -321,5 +324,77 @@ func TestStateIsOfTheSelectedNamespaces(t *testing.T) {
 				t.Errorf("resumed: %t", resumed)
 			}
 		})
+	}
+}
+
+func TestNameThatWasTakenWhileTheStateWasSavedBelongsToTheLaterObject(t *testing.T) {
+	t.Parallel()
+	w, d := plannedWorld(t), newStateDir(t)
+	before := w.start(podsOnly)
+	before.assign(0, 1)
+	before.waitReady()
+	k := before.current()[0]
+	names := k.names.all()
+	old := k.store.Stats().Objects
+	w.deletePod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p0"}})
+	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p0", UID: uid(planned)}})
+	eventually(t, "the new pod has the name", func() bool { return k.store.Contains(idOf(planned)) && !k.store.Contains(idOf(0)) })
+	later := k.names.changesSince(names)
+	if len(later) != 1 {
+		t.Fatalf("%d names have changed, want 1", len(later))
+	}
+	after := w.start(func(o *Options) { podsOnly(o); d.use(o) })
+	restored := after.current()[0]
+	for _, id := range []store.ID{idOf(0), idOf(planned)} { // both were saved, at different moments
+		restored.store.Put(store.Object{ID: id, Version: 1}, &store.Lines{})
+	}
+	restored.restoreNames(k.names.key, names, later)
+	if restored.store.Contains(idOf(0)) || !restored.store.Contains(idOf(planned)) {
+		t.Error("the earlier object was kept, or the later one was not")
+	}
+	if got := len(restored.names.all()); got != old {
+		t.Errorf("%d names, want %d", got, old)
+	}
+}
+
+func FuzzParseFrame(f *testing.F) {
+	renderer := builtinKind(f, "pods").Renderer
+	for frameType := bucketFrame; frameType <= kindEndFrame; frameType++ {
+		f.Add(frameType, []byte("0123456789012345678901234567890123456789"))
+		f.Add(frameType, []byte{1})
+	}
+	f.Fuzz(func(t *testing.T, frameType byte, payload []byte) {
+		l := &loadedKind{kind: &kind{store: store.New(families(renderer), nil), sharedSeries: &sharedSeries{}}, names: map[uint64]store.ID{}}
+		if l.parseFrame(frameType, payload) != nil {
+			return
+		}
+		if n := len(l.names) + len(l.later) + len(l.owned) + len(l.leftOut) + len(l.truncated); n > len(payload) {
+			t.Errorf("%d values in %d bytes", n, len(payload))
+		}
+	})
+}
+
+func builtinKind(t testing.TB, name string) Kind {
+	t.Helper()
+	all, err := Builtin(resources.All(), resources.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(k Kind) bool { return k.Name == name })
+	return all[i]
+}
+
+func TestSeriesThatObjectsShareAreSaved(t *testing.T) {
+	a, b := idOf(1), idOf(2)
+	s := &sharedSeries{key: store.NewHashKey(), owners: map[uint64]store.ID{7: a, 8: a, 9: b}, total: 2,
+		owned: map[store.ID][]uint64{a: {7, 8}, b: {9}}, leftOut: map[store.ID][]uint64{b: {7, 8}}}
+	l := &loadedKind{}
+	if err := l.parseFrame(sharedFrame, s.encode()); err != nil {
+		t.Fatal(err)
+	}
+	restored := &sharedSeries{}
+	restored.restore(s.key, l.owned, l.leftOut)
+	if !reflect.DeepEqual(restored, s) {
+		t.Errorf("restored %v, want %v", restored, s)
 	}
 }
