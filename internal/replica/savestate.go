@@ -64,15 +64,15 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 	if err := writeJSON(w, rangesFrame, ranges); err != nil {
 		return err
 	}
-	any := false
+	some := false
 	for _, k := range r.current() {
 		saved, err := r.saveKind(w, k)
 		if err != nil {
 			return err
 		}
-		any = any || saved
+		some = some || saved
 	}
-	if !any || r.held.Load() != held || r.appliedPlan.Load() == nil {
+	if !some || r.held.Load() != held || r.appliedPlan.Load() == nil {
 		return savedstate.ErrIncomplete // another process could not tell for which ranges the kinds are complete
 	}
 	return nil
