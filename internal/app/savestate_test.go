@@ -35,7 +35,7 @@ func TestNextProcessContinuesFromTheStateOfTheLastOne(t *testing.T) {
 	}{
 		{nil, "none"},
 		{nil, "loaded"},
-		{[]string{"--log.level=warn", "--web.max-requests=7"}, "loaded"},
+		{[]string{"--web.max-requests=7", "--kube-api-qps=50"}, "loaded"},
 		{[]string{"--metric-denylist=kube_pod_info"}, "mismatch"},
 		{[]string{"--metric-denylist=kube_pod_info"}, "loaded"},
 		{[]string{"--total-shards=2"}, "mismatch"},
