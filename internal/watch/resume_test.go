@@ -27,9 +27,11 @@ type resumed struct {
 }
 
 // resume makes a Reflector that resumes from the present state of the cluster.
-func (w *world) resume() *resumed {
+func (w *world) resume() *resumed { return w.resumeAs(setup{}) }
+
+func (w *world) resumeAs(s setup) *resumed {
 	r := &resumed{}
-	r.Reflector, r.recorder = w.reflector(setup{})
+	r.Reflector, r.recorder = w.reflector(s)
 	maps.Copy(r.objects, w.want)
 	r.Resume = &Resume{
 		Version: strconv.FormatUint(w.cluster.ResourceVersion(), 10),
@@ -133,6 +135,32 @@ func TestResumedWatchIsNotSyncedBeforeItHasCaughtUp(t *testing.T) {
 	close(release)
 	eventually(t, "synced", r.synced)
 	if len(r.snapshot()) != 0 {
+		t.Error("synced with an object that was deleted meanwhile")
+	}
+}
+
+func TestEventOlderThanTheTargetDoesNotMeanCaughtUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	r := w.resumeAs(setup{json: true})
+	from := w.cluster.ResourceVersion()
+	w.pod(2, "n2")
+	w.removePod(1)
+	release := make(chan struct{})
+	w.countWatches(func(rw http.ResponseWriter, _ *http.Request) {
+		writeFrame(rw, fmt.Sprintf(`{"type":"ADDED","object":{"metadata":{"name":"p2","namespace":"default","uid":%q,"resourceVersion":"%d"},"spec":{"nodeName":"n2"}}}`, uid(2), from+1))
+		<-release
+	})
+	w.run(r.Reflector)
+	eventually(t, "the event", func() bool { return r.snapshot()[string(uid(2))] == "n2" })
+	time.Sleep(50 * time.Millisecond)
+	if r.synced() {
+		t.Error("synced by an event that is older than the deletion of an object")
+	}
+	close(release)
+	eventually(t, "synced", r.synced)
+	if !maps.Equal(r.snapshot(), w.want) {
 		t.Error("synced with an object that was deleted meanwhile")
 	}
 }
