@@ -173,9 +173,9 @@ func (c *Config) Equal(other *Config) bool { return maps.Equal(c.values, other.v
 func (c *Config) TextFingerprint() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(slices.Values(c.textFlags)) {
-		fmt.Fprintf(h, "%q=%q\n", name, c.values[name])
+		_, _ = h.Write(fmt.Appendf(nil, "%q=%q\n", name, c.values[name])) // never fails
 	}
-	fmt.Fprintf(h, "%q\n", c.raw.custom) // also of a file
+	_, _ = h.Write([]byte(c.raw.custom)) // also of a file
 	return hex.EncodeToString(h.Sum(nil))
 }
 

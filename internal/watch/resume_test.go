@@ -41,7 +41,7 @@ func (w *world) resumeAs(s setup) *resumed {
 			r.caughtUp = append(r.caughtUp, version)
 		},
 		Discard: func() {
-			r.recorder.Replace(nil, "")
+			r.Replace(nil, "")
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.discards++
