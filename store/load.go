@@ -28,7 +28,7 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 		return nil, fmt.Errorf("%w: slots %x, expiring %x", errMalformed, used, expiring)
 	}
 	b.slots = make([]slot, bits.Len64(used))
-	prints := make(fingerprints, 0, len(data)/16) // of all slots: one allocation instead of 64
+	prints := make(fingerprints, 0, p.countPrints(b.count(), bitmapWords(len(s.families)))) // of all slots: one allocation
 	for i := range slotsOf(used) {
 		prints = p.slot(&b.slots[i], prints, len(s.families))
 	}
@@ -162,6 +162,26 @@ func (p *parser) uvarint(limit uint64) int {
 	}
 	p.next(width)
 	return int(n)
+}
+
+// slotHeader is how many bytes a slot takes before its fingerprints.
+const slotHeader = len(ID{}) + 8 + 8 + 4
+
+// countPrints returns how many words of fingerprints the next slots have, and decodes nothing. The
+// number is too small if data ends too early.
+func (p parser) countPrints(slots, bitmap int) (words int) {
+	for range slots {
+		hashes := 0
+		p.next(slotHeader)
+		for range bitmap {
+			hashes += bits.OnesCount64(p.uint64())
+		}
+		if p.next(8 * hashes); p.failed {
+			return words
+		}
+		words += bitmap + hashes
+	}
+	return words
 }
 
 // slot decodes a slot. It appends the fingerprints to prints, which the slot refers to.
