@@ -37,12 +37,10 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 		if f <= last || f >= len(s.families) {
 			return nil, fmt.Errorf("%w: block of family %d after that of %d", errMalformed, f, last)
 		}
-		ct := p.block()
-		if p.failed || !b.matches(f, ct) {
+		blk := p.block()
+		if p.failed || !b.matches(f, blk.compressed.Load()) {
 			return nil, fmt.Errorf("%w: block of family %d does not match its slots", errMalformed, f)
 		}
-		blk := new(block)
-		blk.compressed.Store(ct)
 		b.blocks[f], last = blk, f
 	}
 	present := b.familiesOf(used)
@@ -208,17 +206,18 @@ func (p *parser) slot(sl *slot, prints fingerprints, families int) fingerprints 
 }
 
 // block decodes a block after the number of its family.
-func (p *parser) block() *compressedText {
+func (p *parser) block() *block {
 	size, dataLen, length := p.uvarint(math.MaxUint32), p.uvarint(math.MaxUint32), p.uvarint(math.MaxUint32)
-	crc := p.uint32()
+	crc, factor := p.uint32(), p.uint32()
 	if dataLen > length {
 		p.failed = true
 	}
-	return &compressedText{
-		buf:       slices.Clone(p.next(length)),
-		dataLen:   uint32(dataLen),
-		size:      uint32(size),
-		crc:       crc,
-		crcFactor: crcFactorFor(size),
-	}
+	loaded := &struct { // one allocation for both
+		block
+		compressedText
+	}{compressedText: compressedText{
+		buf: slices.Clone(p.next(length)), dataLen: uint32(dataLen), size: uint32(size), crc: crc, crcFactor: factor,
+	}}
+	loaded.compressed.Store(&loaded.compressedText)
+	return &loaded.block
 }

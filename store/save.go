@@ -113,6 +113,7 @@ func appendBlocks(dst []byte, blocks []*block) []byte {
 		dst = binary.AppendUvarint(dst, uint64(ct.dataLen))
 		dst = binary.AppendUvarint(dst, uint64(len(ct.buf)))
 		dst = binary.LittleEndian.AppendUint32(dst, ct.crc)
+		dst = binary.LittleEndian.AppendUint32(dst, ct.crcFactor) // it takes a microsecond to compute
 		dst = append(dst, ct.buf...)
 	}
 	return dst
