@@ -146,7 +146,7 @@ func (r *Replica) matchingKind(saved *savedKind) *kind {
 	if k.Namespaced && r.namespaceSet != nil {
 		namespaces, _ = r.namespaceSet.list()
 	}
-	if k.Resource.String() != saved.Resource || k.familiesHash() != saved.Families || k.limits.any() ||
+	if k.Resource.String() != saved.Resource || k.familiesHash() != saved.Families || !k.savable() ||
 		len(k.scopes) != len(saved.Versions) || !slices.Equal(namespaces, saved.Namespaces) {
 		return nil
 	}

@@ -50,8 +50,7 @@ type savedKindEnd struct {
 
 // SaveState writes what the replica holds, so that another process can continue from it. It may be
 // called at any time, also after Run has returned. It leaves out kinds that are not complete, and
-// all kinds while --object-limit or --byte-limit apply: which objects these leave out depends on
-// the order of events. The error is ErrIncomplete if there is nothing to save.
+// those with limits on objects, text or series; see savable. The error is ErrIncomplete if there is nothing to save.
 func (r *Replica) SaveState(w *savedstate.Writer) error {
 	held := r.held.Load()
 	if held == nil || len(*held) == 0 || r.appliedPlan.Load() == nil {
@@ -147,7 +146,7 @@ type resumePoint struct {
 
 // resumePointOf returns nil unless the kind is complete.
 func (r *Replica) resumePointOf(k *kind) *resumePoint {
-	if k.limits.any() {
+	if !k.savable() {
 		return nil
 	}
 	k.mu.Lock()
@@ -171,6 +170,10 @@ func (r *Replica) resumePointOf(k *kind) *resumePoint {
 	}
 	return p
 }
+
+// savable reports whether the kind's text follows from its objects alone. What limits leave out
+// depends on the order of events.
+func (k *kind) savable() bool { return !k.limits.any() && k.seriesLimits == nil }
 
 // describeSaved returns what determines the kind's text, and the keys of its hashes.
 func (k *kind) describeSaved() savedKind {
