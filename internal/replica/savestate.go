@@ -50,7 +50,8 @@ type savedKindEnd struct {
 
 // SaveState writes what the replica holds, so that another process can continue from it. It may be
 // called at any time, also after Run has returned. It leaves out kinds that are not complete, and
-// those with limits on objects, text or series; see savable. The error is ErrIncomplete if there is nothing to save.
+// those with limits on objects, text or series; see savable. The error is ErrIncomplete if there is
+// nothing to save.
 func (r *Replica) SaveState(w *savedstate.Writer) error {
 	held := r.held.Load()
 	if held == nil || len(*held) == 0 || r.appliedPlan.Load() == nil {
