@@ -24,6 +24,9 @@
 // another replica serves for now are thus available in compressed form when this replica has to
 // serve them.
 //
+// Save encodes the objects with their compressed blocks, and Load fills an empty store with them, so
+// that another process need not render the objects again.
+//
 // # Invariants
 //
 //   - A block has at least one form at any time.
@@ -43,11 +46,12 @@
 // In the order in which they may be taken:
 //
 //  1. Store.partitionMu: held while objects move between buckets, by SetPartitioning, by
-//     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken.
+//     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken or Save
+//     is running. Save takes it once, to wait for a merging in progress.
 //  2. rawText.compressMu and patch.compressMu: one goroutine compresses the block, others wait for
 //     the result.
 //  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never
-//     during the compression of text. TakeSnapshot holds it to copy pointers, SetVisible to mark
+//     during the compression of text or the writing of Save. TakeSnapshot holds it to copy pointers, SetVisible to mark
 //     each bucket.
 //  4. Budget.mu: the list of buckets with raw blocks.
 //

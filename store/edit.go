@@ -187,6 +187,7 @@ func (s *Store) releaseSlots(b *bucket, mask uint64) {
 
 // moveObjects moves the objects of the mask to another bucket, which has enough free slots.
 func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
+	s.moves++
 	var to [slotsPerBucket]int
 	for i := range slotsOf(mask) {
 		to[i] = dst.allocSlot()

@@ -1,7 +1,5 @@
 package store
 
-import "hash/maphash"
-
 // Object identifies one version of an object.
 type Object struct {
 	ID ID
@@ -54,8 +52,8 @@ type Family struct {
 // fingerprints describe the text of one object: a bitmap of the families that have text, then one
 // 64-bit hash for each of those, in order. A family without text costs one bit.
 //
-// The hash has a random key per store. Users choose much of the text. A user who could compute the
-// hash could construct a change that the store does not notice.
+// The hash has a random key per store; see HashKey. Users choose much of the text. A user who could
+// compute the hash could construct a change that the store does not notice.
 type fingerprints []uint64
 
 // bitmapWords is the length of the bitmap in words.
@@ -69,7 +67,7 @@ func (s *Store) appendFingerprints(p fingerprints, l *Lines) fingerprints {
 	for f := range s.families {
 		if text := l.family(f); len(text) > 0 {
 			p[f/64] |= 1 << (f % 64)
-			p = append(p, maphash.Bytes(s.seed, text))
+			p = append(p, s.key.Sum(text))
 		}
 	}
 	return p

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -13,8 +12,8 @@ type Store struct {
 	families []Family
 	headers  [numFormats][]*block // per family
 	budget   *Budget
-	created  time.Time    // see age
-	seed     maphash.Seed // of fingerprints
+	created  time.Time // see age
+	key      HashKey   // of fingerprints
 
 	partitionMu sync.Mutex // held while objects move between buckets: SetPartitioning, SetVisible, merging
 
@@ -26,6 +25,8 @@ type Store struct {
 	lastSeq     uint64                 // buckets created
 	epoch       uint64                 // snapshots taken; see rawText.epoch
 	mark        uint32                 // calls of Retain and Compare; see slot.mark
+	moves       uint64                 // calls of moveObjects
+	saving      int                    // calls of Save in progress; buckets are not merged meanwhile
 	sizeHints   []int                  // per family: size of its block in the last bucket that became full
 
 	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age
@@ -48,7 +49,7 @@ func New(families []Family, budget *Budget) *Store {
 		families:     slices.Clone(families),
 		budget:       budget,
 		created:      time.Now(),
-		seed:         maphash.MakeSeed(),
+		key:          NewHashKey(),
 		index:        make(map[ID]slotRef),
 		sizeHints:    make([]int, len(families)),
 		expiring:     make(map[ID]time.Duration),

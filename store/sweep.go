@@ -66,13 +66,16 @@ func (s *Store) agedPatches(b *bucket, minAge, age time.Duration) (found []*bloc
 	return found
 }
 
-// mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning or
-// SetVisible is running.
+// mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning,
+// SetVisible or Save is running.
 func (s *Store) mergeBuckets() {
 	if !s.partitionMu.TryLock() {
 		return
 	}
 	defer s.partitionMu.Unlock()
+	if s.isSaving() {
+		return
+	}
 	var targets [maxPartitions]*bucket
 	s.eachBucket(func(b *bucket) {
 		if b.count() > slotsPerBucket/2 {
@@ -86,4 +89,11 @@ func (s *Store) mergeBuckets() {
 		}
 		targets[b.partition] = b
 	})
+}
+
+// isSaving reports whether Save is running. It cannot begin while the caller holds partitionMu.
+func (s *Store) isSaving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saving > 0
 }

@@ -62,13 +62,16 @@ func Commands(app *kingpin.Application) []command.Command {
 	rates.Flag("rate", "Status updates a second, repeatable.").Required().IntsVar(&o.rates)
 	rates.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 
+	restarts, o, runRestarts := part("restarts", "Starts without and with a saved state, by turns.", (*options).restarts)
+	restarts.Flag("rounds", "Starts of each.").Default("5").IntVar(&o.rounds)
+
 	compare, o, runCompare := registered(app.Command("compare", "Measure another exporter beside statefleet, by turns."), (*options).compare)
 	compare.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
 	compare.Flag("other-args", "Its arguments, as for --args.").StringVar(&o.otherArgs)
 	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
 	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
 	divided(compare, o)
-	return []command.Command{runTargets, runFleet, runCurve, runRates, runCompare}
+	return []command.Command{runTargets, runFleet, runCurve, runRates, runRestarts, runCompare}
 }
 
 // registered adds the flags that all measurements have.

@@ -40,6 +40,8 @@ type Session struct {
 	servers []*simulator.Server
 	dir     string
 	start   time.Time
+	options fleet.Options
+	before  []uint64 // bytes sent to each replica before the last Restart
 }
 
 // Open starts the first shards of a fleet; the caller closes the session. With byServer the API server
@@ -65,11 +67,23 @@ func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer 
 		if err := server.WriteKubeconfig(kubeconfig(i)); err != nil {
 			return s, err
 		}
-		s.Figures = append(s.Figures, report.Figures{})
+		s.Figures, s.before = append(s.Figures, report.Figures{}), append(s.before, 0)
+	}
+	s.options = fleet.Options{Command: e.Command, Kubeconfig: kubeconfig, Shards: shards, Only: running}
+	s.start = time.Now()
+	s.Fleet, err = fleet.Start(s.options)
+	return s, err
+}
+
+// Restart ends all replicas and starts them again, with the same API servers and no figures.
+func (s *Session) Restart() (err error) {
+	s.Fleet.Stop()
+	for i, server := range s.servers {
+		s.before[i], s.Figures[i] = simulator.Sum(server.Traffic()).Bytes, report.Figures{}
 	}
 	s.start = time.Now()
-	s.Fleet, err = fleet.Start(fleet.Options{Command: e.Command, Kubeconfig: kubeconfig, Shards: shards, Only: running})
-	return s, err
+	s.Fleet, err = fleet.Start(s.options)
+	return err
 }
 
 // Close ends the shards and their servers.
@@ -106,7 +120,7 @@ func (s *Session) read() (reading, error) {
 			return r, err
 		}
 		r.usage = append(r.usage, u)
-		r.bytes = append(r.bytes, simulator.Sum(s.servers[i].Traffic()).Bytes)
+		r.bytes = append(r.bytes, simulator.Sum(s.servers[i].Traffic()).Bytes-s.before[i])
 	}
 	return r, nil
 }

@@ -44,7 +44,8 @@ func (w *watcher) run(ctx context.Context, closing <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.timeout())
+	lasts := w.timeout()
+	ctx, cancel := context.WithTimeout(ctx, lasts)
 	defer cancel()
 	e := w.response.encoding
 	w.objects, w.frames = withAllocator(e.Serializer), withAllocator(e.StreamSerializer.Serializer)
@@ -56,7 +57,7 @@ func (w *watcher) run(ctx context.Context, closing <-chan struct{}) error {
 	if err := w.response.push(); err != nil {
 		return err
 	}
-	return w.follow(ctx, closing)
+	return w.follow(ctx, closing, lasts)
 }
 
 // timeout is timeoutSeconds, or between 30 and 60 minutes.
@@ -102,15 +103,23 @@ func (w *watcher) sendState(state snapshot) error {
 	return w.bookmark(state.resourceVersion, map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 }
 
-// follow sends events as they come.
-func (w *watcher) follow(ctx context.Context, closing <-chan struct{}) error {
+// lastBookmark is how long before its end a watch gets a bookmark.
+const lastBookmark = 2 * time.Second
+
+// follow sends events as they come. lasts is how long the watch may last.
+func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, lasts time.Duration) error {
 	more := make(chan struct{})
 	close(more)
-	var tick <-chan time.Time
+	var tick, last <-chan time.Time
 	if w.options.AllowWatchBookmarks {
 		ticker := time.NewTicker(w.bookmarks)
 		defer ticker.Stop()
 		tick = ticker.C
+		if lasts > lastBookmark {
+			timer := time.NewTimer(lasts - lastBookmark)
+			defer timer.Stop()
+			last = timer.C
+		}
 	}
 	for {
 		events, changed, ok := w.storage.log.after(w.version, watchBatch)
@@ -129,6 +138,10 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}) error {
 		case <-closing:
 			return nil
 		case <-tick:
+			if err := w.periodicBookmark(); err != nil {
+				return err
+			}
+		case <-last:
 			if err := w.periodicBookmark(); err != nil {
 				return err
 			}

@@ -54,6 +54,7 @@ type process struct {
 	registry       *prometheus.Registry
 	scrapes        web.ScrapeLog
 	cardinality    *cardinalityCache
+	saved          *stateSaver // nil: nothing is saved
 	servers        []web.Server
 }
 
@@ -81,6 +82,9 @@ func newProcess(ctx context.Context, c *config.Config, r Reload) (p *process, er
 			closeAll(append(metrics, telemetry))
 		}
 	}()
+	if p.SnapshotDir != "" {
+		p.saved = newStateSaver(p, api)
+	}
 	if p.reloader, err = newReloader(p, r); err != nil {
 		return nil, err
 	}
@@ -173,6 +177,12 @@ func (p *process) run(ctx context.Context) error {
 		return nil
 	})
 	p.reloader.start(serving, g)
+	if p.saved != nil {
+		g.Go(func() error {
+			p.saved.run(serving)
+			return nil
+		})
+	}
 	if p.fleet != nil {
 		g.Go(func() error { return p.fleet.Run(serving) })
 	} else {
@@ -185,7 +195,11 @@ func (p *process) run(ctx context.Context) error {
 		stop()
 	}
 	p.logger.Info("stopping")
-	return g.Wait()
+	err := g.Wait()
+	if p.saved != nil {
+		p.saved.finish()
+	}
+	return err
 }
 
 // drain waits until other replicas have taken over what this one serves, where the fleet requires

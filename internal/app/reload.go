@@ -49,7 +49,7 @@ type reloader struct {
 func newReloader(p *process, r Reload) (*reloader, error) {
 	l := &reloader{Reload: r, process: p, shared: replica.NewMetrics(p.registry)}
 	l.metrics = newReloadMetrics(p.registry, p.Files)
-	first, err := l.newReplica(p.Config)
+	first, err := l.newReplica(p.Config, p.saved)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +58,13 @@ func newReloader(p *process, r Reload) (*reloader, error) {
 	return l, nil
 }
 
-func (r *reloader) newReplica(c *config.Config) (*configuredReplica, error) {
+// newReplica makes a replica that continues from a saved state; nil: it lists everything.
+func (r *reloader) newReplica(c *config.Config, saved *stateSaver) (*configuredReplica, error) {
 	api, err := r.process.restConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	return newConfiguredReplica(c, api, r.process.logger, r.shared, r.process.holdsChanged)
+	return newConfiguredReplica(c, api, r.process.logger, r.shared, saved, r.process.holdsChanged)
 }
 
 // Ready implements [web.Exporter].
@@ -190,7 +191,7 @@ func (r *reloader) read(active *configuredReplica) (*configuredReplica, error) {
 		r.process.logger.Info("configuration unchanged")
 		return nil, nil
 	}
-	next, err := r.newReplica(c)
+	next, err := r.newReplica(c, nil)
 	return next, c.Locate(err)
 }
 

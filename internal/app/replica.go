@@ -38,9 +38,10 @@ type configuredReplica struct {
 }
 
 // newConfiguredReplica makes a replica that start will run. Replicas of one process share the
-// metrics. holdsChanged is called when the replica may hold other ranges than before.
+// metrics. The replica continues from the saved state; nil: it lists everything. holdsChanged is
+// called when the replica may hold other ranges than before.
 func newConfiguredReplica(
-	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, holdsChanged func(),
+	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, saved *stateSaver, holdsChanged func(),
 ) (*configuredReplica, error) {
 	warnings, exposesNothing := c.Warnings(), c.ExposesNothing()
 	for _, w := range warnings {
@@ -75,6 +76,7 @@ func newConfiguredReplica(
 		Verifier:          verifier,
 		HoldsChanged:      holdsChanged,
 		RawBytes:          c.RawBytes,
+		ReadState:         saved.reader(c),
 		Logger:            log,
 		Metrics:           metrics,
 	})

@@ -3,6 +3,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +77,7 @@ type Config struct {
 	Profiling     bool
 
 	RawBytes          int64
+	SnapshotDir       string // "": nothing is saved
 	AutoMemLimit      bool
 	AutoMemLimitRatio float64
 	Log               promslog.Config
@@ -84,6 +87,7 @@ type Config struct {
 	selection resources.Selection // that Filter is made of
 	values    map[string]string   // of all flags, as text
 	immutable []string            // flags that keep their values while the program runs
+	textFlags []string            // flags that determine which objects are exposed, and how
 	positions map[string]position // of flags that the configuration file sets
 }
 
@@ -164,6 +168,17 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 // Equal reports whether two configurations have the same effect.
 func (c *Config) Equal(other *Config) bool { return maps.Equal(c.values, other.values) }
 
+// TextFingerprint returns a hash of all settings that determine which objects are exposed, and with
+// which text. Others, such as ports and the log level, do not change it.
+func (c *Config) TextFingerprint() string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(slices.Values(c.textFlags)) {
+		_, _ = h.Write(fmt.Appendf(nil, "%q=%q\n", name, c.values[name])) // never fails
+	}
+	_, _ = h.Write([]byte(c.raw.custom)) // also of a file
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // CheckImmutable returns an error that names the flags that cannot change while the program runs,
 // but differ from how it started.
 func (c *Config) CheckImmutable(started *Config) error {
@@ -216,6 +231,8 @@ func (c *Config) Warnings() (all []string) {
 	for _, kind := range slices.Sorted(maps.Keys(c.ObjectSelectors)) {
 		warn(!slices.Contains(c.KindNames(), kind), "--object-selector names "+kind+", which is not exposed")
 	}
+	warn(c.SnapshotDir != "" && (c.ObjectLimit > 0 || c.ByteLimit > 0),
+		"--store.snapshot-dir has no effect with --object-limit or --byte-limit")
 	known := c.customFamilies()
 	for _, k := range resources.All() {
 		known = append(known, k.Families()...)

@@ -42,6 +42,9 @@ func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections
 		declare(s)
 		sections = append(sections, s)
 		c.immutable = append(c.immutable, s.immutable...)
+		if s.determinesText {
+			c.textFlags = append(c.textFlags, s.names()...)
+		}
 	}
 	if own != nil {
 		add("This command", own)
@@ -109,6 +112,7 @@ func (c *Config) declareSharding(s *section) {
 }
 
 func (c *Config) declareObjects(s *section) {
+	s.determinesText = true
 	s.value("resources", list{&c.raw.resources, splitNames, checkKind},
 		"Kinds of objects to expose, by their plural; default: "+strings.Join(names(defaultKinds()), ", ")+
 			".").PlaceHolder("KIND,...").HintAction(allKinds)
@@ -139,6 +143,7 @@ func (c *Config) declareObjects(s *section) {
 }
 
 func (c *Config) declareMetrics(s *section) {
+	s.determinesText = true
 	patterns := func(name string, into *[]string, help string) {
 		s.value(name, list{into, splitPatterns, nil}, help).PlaceHolder("RE,...")
 	}
@@ -168,6 +173,7 @@ func (c *Config) declareMetrics(s *section) {
 }
 
 func (c *Config) declareCustom(s *section) {
+	s.determinesText = true
 	s.flag(customFlag,
 		"Configuration of custom resource metrics: the YAML of kube-state-metrics, "+
 			"CustomResourceStateMetrics.").PlaceHolder("YAML").StringVar(&c.raw.custom)
@@ -262,12 +268,17 @@ func (c *Config) declareTimeouts(s *section) {
 func (c *Config) declareMemory(s *section) {
 	s.value("store.raw-bytes", sizeValue(&c.RawBytes, 0, math.MaxInt64),
 		"Maximum size of recently changed text that is held uncompressed.").Default("32MiB")
+	s.flag("store.snapshot-dir",
+		"Directory, which no other process uses, to save the state in: every two minutes and on exit. The next "+
+			"process with the same configuration and shard continues from it instead of listing everything. "+
+			"Kinds are listed with --object-limit or --byte-limit. Default: nothing is saved.").
+		PlaceHolder("DIR").StringVar(&c.SnapshotDir)
 	s.flag("auto-gomemlimit",
 		"Set the memory limit of the Go runtime from that of the container; GOMEMLIMIT in the environment "+
 			"wins.").Default("true").BoolVar(&c.AutoMemLimit)
 	s.value("auto-gomemlimit-ratio", positiveFloat(&c.AutoMemLimitRatio, 1),
 		"Share of the container's limit to set, above 0 and up to 1.").Default("0.9")
-	s.markImmutable("auto-gomemlimit", "auto-gomemlimit-ratio")
+	s.markImmutable("store.snapshot-dir", "auto-gomemlimit", "auto-gomemlimit-ratio")
 }
 
 func (c *Config) declareLog(s *section) {

@@ -13,6 +13,8 @@ type section struct {
 	app       *kingpin.Application
 	flags     []*kingpin.FlagClause
 	immutable []string // flags that keep their values while the program runs
+
+	determinesText bool // the flags determine which objects are exposed, and how
 }
 
 // flag declares a flag whose value kingpin knows how to parse.

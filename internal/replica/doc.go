@@ -24,6 +24,12 @@
 // them, each store makes them visible in one step, and hides those that now belong to other
 // replicas.
 //
+// # Restart
+//
+// savestate.go writes the stores and the versions that the watches have read up to, and loadstate.go
+// fills the stores of another process with them. Its Reflectors resume from these versions. Loaded
+// objects are held like others, but no kind counts as complete before its watches have caught up.
+//
 // # Goroutines and locks
 //
 // Only Run's loop changes the list of kinds, the held ranges and the visible ranges. maintain.go

@@ -167,7 +167,7 @@ func TestRandomSteps(t *testing.T) {
 	defer o.write(t)
 	c := newRecordedCluster(t, o.seed)
 	f := c.startFleet(3)
-	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 5; next++ {
+	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 6; next++ {
 		f.change()
 		c.churn(200+c.random.IntN(min(end, 2000)), f.serving()...)
 		if next%10 == 0 {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/shard"
@@ -15,6 +16,7 @@ type fleet struct {
 	stale    bool // lists may be older than their request
 	changes  map[string]int
 	next     []string       // changes to come
+	resumed  int            // restarts that began with a saved state
 	moved    map[string]int // by change: objects that were served by another replica afterwards
 }
 
@@ -62,11 +64,11 @@ func (f *fleet) listed() history.Position {
 	return f.c.history.Now()
 }
 
-// change makes one change of the fleet, while objects change. Every five changes include each kind.
+// change makes one change of the fleet, while objects change. Every six changes include each kind.
 func (f *fleet) change() {
 	f.c.t.Helper()
 	if len(f.next) == 0 {
-		f.next = []string{"reshard", "reshard", "standby", "standby", "reload"}
+		f.next = []string{"reshard", "reshard", "standby", "standby", "reload", "restart"}
 		f.c.random.Shuffle(len(f.next), func(i, j int) { f.next[i], f.next[j] = f.next[j], f.next[i] })
 	}
 	what := f.next[0]
@@ -78,6 +80,8 @@ func (f *fleet) change() {
 		f.standIn(f.c.random.IntN(f.total))
 	case "reload":
 		f.reload(f.c.random.IntN(f.total))
+	case "restart":
+		f.restart(f.c.random.IntN(f.total), f.c.random.IntN(2) == 0)
 	}
 }
 
@@ -104,7 +108,7 @@ func (f *fleet) servedBy() map[history.Key]int {
 // requireCoverage fails the test unless each kind of change was made, and objects have moved.
 func (f *fleet) requireCoverage() {
 	f.c.t.Helper()
-	for _, what := range []string{"reshard", "standby", "reload"} {
+	for _, what := range []string{"reshard", "standby", "reload", "restart"} {
 		if f.changes[what] == 0 {
 			f.c.t.Errorf("no change of kind %s was made: %v", what, f.changes)
 		}
@@ -114,7 +118,10 @@ func (f *fleet) requireCoverage() {
 			f.c.t.Errorf("no object has moved to another replica with %s: %v", what, f.moved)
 		}
 	}
-	f.c.t.Logf("%v; objects that moved: %v", f.changes, f.moved)
+	if f.resumed == 0 {
+		f.c.t.Errorf("no replica has begun with a saved state: %v", f.changes)
+	}
+	f.c.t.Logf("%v; objects that moved: %v; restarts with a saved state: %d", f.changes, f.moved, f.resumed)
 }
 
 // reshard changes the number of replicas.
@@ -180,4 +187,35 @@ func (f *fleet) reload(ordinal int) {
 	next.expect(p, listed)
 	f.replicas[ordinal] = next
 	before.stop()
+}
+
+// restart ends a replica, and starts another one with its state while objects change. With kill, the
+// state is one from before the end.
+func (f *fleet) restart(ordinal int, kill bool) {
+	f.c.t.Helper()
+	f.changes["restart"]++
+	before, d := f.replicas[ordinal], newStateDir(f.c.t)
+	d.fingerprint = strconv.Itoa(before.view)
+	saved := false
+	if kill {
+		f.await("the state is saved", func() bool { saved = d.save(before.run); return saved })
+		f.c.churn(50, f.serving()...)
+	}
+	before.stop()
+	before.reader = nil // it goes on to show what it had
+	if !kill {
+		saved = d.save(before.run)
+	}
+	f.c.churn(f.c.random.IntN(100), f.serving()...)
+	listed := f.listed()
+	next := f.c.startAudited(before.view, d.use)
+	p := f.plan(ordinal, f.total, f.total, -1)
+	next.Follow(p)
+	f.await("the next process holds the plan", func() bool { return next.Holds(p).All })
+	next.since = listed
+	next.expect(p, listed)
+	f.replicas[ordinal] = next
+	if saved && d.loaded() {
+		f.resumed++
+	}
 }

@@ -170,6 +170,12 @@ func (h *handler) Replace(all []watch.ObjectRef, resourceVersion string) {
 	if version != 0 && version < h.newestList {
 		k.subject.Soon() // the list came from a stale cache, or resource versions have gone back
 	}
+	h.completedAt(version)
+}
+
+// completedAt notes that the store has all owned objects as of a version.
+func (h *handler) completedAt(version uint64) {
+	k := h.kind
 	h.newestList = max(h.newestList, version)
 	h.completeAt = h.newestList
 	held := k.held()

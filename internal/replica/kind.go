@@ -52,9 +52,14 @@ type kind struct {
 	names      names
 	tombstones tombstones
 
+	// resume has the versions, by source, at which the objects of an earlier process were complete. It
+	// is nil unless such objects were loaded. Only the Replica's loop uses it.
+	resume []string
+
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
-	pendingAdditions int // Reflectors whose addition is not complete
+	namespaces       uint64 // namespaceSet.changes when the Reflectors were started
+	pendingAdditions int    // Reflectors whose addition is not complete
 	additions        map[*addition]bool
 	incompleteSince  time.Time // zero before the first list, and while there is nothing to list
 	spawn            func(work func(ctx context.Context))
@@ -112,6 +117,10 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	ctx, cancel := context.WithCancel(ctx)
 	running := new(sync.WaitGroup)
 	var reflectors []*watch.Reflector
+	var namespaces uint64
+	if r.namespaceSet != nil {
+		_, namespaces = r.namespaceSet.list()
+	}
 	for source := range k.scopes {
 		s := r.newReflector(k, source, allowStale)
 		reflectors = append(reflectors, s)
@@ -120,6 +129,10 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reflectors, k.pendingAdditions, k.cancel, k.running = reflectors, 0, cancel, running
+	k.namespaces = namespaces
+	if k.resume != nil {
+		k.resume = make([]string, len(k.scopes)) // Reflectors that are started again list everything
+	}
 	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
 	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
 }
@@ -151,6 +164,7 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 		Sharding:       r.options.Metrics.sharding,
 		Backoff:        r.options.Backoff,
 		Handler:        h,
+		Resume:         h.resume(),
 		Metrics:        r.options.Metrics.watch,
 		Logger:         r.logger,
 	})

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"sync"
 	"time"
 
@@ -20,19 +19,19 @@ import (
 // users choose names, and a user who could compute the hash could choose a name that removes
 // another user's object.
 type names struct {
-	seed   maphash.Seed
+	key    store.HashKey
 	mu     sync.Mutex
 	byHash map[uint64]store.ID
 }
 
-func newNames() names { return names{seed: maphash.MakeSeed()} }
+func newNames() names { return names{key: store.NewHashKey()} }
 
 // hash returns the key of an object's name. It includes the length of the namespace, so that a/bc
 // and ab/c differ.
 func (n *names) hash(o watch.Object) uint64 {
 	var stack [512]byte
 	text := binary.AppendUvarint(stack[:0], uint64(len(o.Namespace)))
-	return maphash.Bytes(n.seed, append(append(text, o.Namespace...), o.Name...))
+	return n.key.Sum(append(append(text, o.Namespace...), o.Name...))
 }
 
 // id returns the ID of an object in the store of the kind.

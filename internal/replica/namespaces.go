@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,9 @@ type namespaceSet struct {
 	watch   *verify.Set
 	changed latest[struct{}]
 
-	mu    sync.RWMutex
-	names map[string]bool
+	mu      sync.RWMutex
+	names   map[string]bool
+	changes uint64 // of names
 }
 
 // newNamespaceSet returns the set of the options' namespace selector, or nil if there is none.
@@ -48,6 +50,13 @@ func (s *namespaceSet) contains(namespace []byte) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.names[string(namespace)]
+}
+
+// list returns the selected namespaces, sorted, and how often they have changed.
+func (s *namespaceSet) list() (names []string, changes uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.names)), s.changes
 }
 
 // wait waits until the namespaces are listed. It returns false if ctx ends before.
@@ -89,6 +98,9 @@ func (s *namespaceSet) set(name string, selected bool) {
 	} else {
 		delete(s.names, name)
 	}
+	if before != selected {
+		s.changes++
+	}
 	s.mu.Unlock()
 	if before != selected {
 		s.changed.put(struct{}{})
@@ -105,6 +117,9 @@ func (s *namespaceSet) Replace(all []watch.ObjectRef, _ string) {
 	before := len(s.names)
 	maps.DeleteFunc(s.names, func(name string, _ bool) bool { return !listed[name] })
 	fewer := len(s.names) < before
+	if fewer {
+		s.changes++
+	}
 	s.mu.Unlock()
 	if fewer {
 		s.changed.put(struct{}{})

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
+	"github.com/statefleet/statefleet/internal/savedstate"
 	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
@@ -66,6 +67,9 @@ type Options struct {
 	HoldsChanged func()
 	// RawBytes limits the memory of uncompressed blocks.
 	RawBytes int64
+	// ReadState, unless it is nil, calls read with the state that an earlier process has saved, and
+	// returns whether what was read may be used; see [savedstate.Dir.Read]. It is called once.
+	ReadState func(read func(*savedstate.Reader) error) bool
 	// Logger receives messages for operators.
 	Logger *slog.Logger
 	// Metrics are the self-metrics. A process has one, which all its Replicas share.

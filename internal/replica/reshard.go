@@ -107,6 +107,9 @@ func (r *Replica) setHeld(ctx context.Context, s reshardState, held shard.Ranges
 	s.parts = newParts(append(s.shards.List(), s.visible)...)
 	// The filter is widened before anything is listed, so that no event is lost meanwhile.
 	r.held.Store(&held)
+	if len(held) > 0 {
+		r.loadState(held)
+	}
 	for _, k := range r.current() {
 		s.partition(k)
 	}

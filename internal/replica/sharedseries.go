@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -19,7 +18,7 @@ import (
 // objects leave the store in many ways.
 type sharedSeries struct {
 	families []int // indexes, ascending
-	seed     maphash.Seed
+	key      store.HashKey
 	logged   sync.Once
 
 	mu      sync.Mutex
@@ -49,7 +48,7 @@ func newSharedSeries(k Kind) *sharedSeries {
 	}
 	return &sharedSeries{
 		families: families,
-		seed:     maphash.MakeSeed(), // random, because users choose the hashed text
+		key:      store.NewHashKey(), // random, because users choose the hashed text
 		owners:   map[uint64]store.ID{},
 		owned:    map[store.ID][]uint64{},
 		leftOut:  map[store.ID][]uint64{},
@@ -148,7 +147,7 @@ func (s *sharedSeries) hash(line []byte) uint64 {
 		s.scratch = appendWithoutEmptyLabels(s.scratch[:0], name)
 		name = s.scratch
 	}
-	return maphash.Bytes(s.seed, name)
+	return s.key.Sum(name)
 }
 
 // emptyLabel occurs in a line only as an empty label, because quotes within values are escaped.

@@ -11,6 +11,9 @@
 // no longer knows the version (410 Gone), and when bytes cannot be decoded. AddRanges lists only
 // what the replica comes to own.
 //
+// A Reflector whose Handler has the objects of an earlier process resumes instead of listing: it
+// watches from their version until it has caught up with the API server. See Resume.
+//
 // Each object's UID is read from its raw bytes. If the hash of the UID is outside the owned ranges,
 // the object is skipped; otherwise its bytes go to the Handler. So neither an object nor a page of
 // a list is held after it was read. Where objects hold values that must not be sent, as Secrets do,

@@ -54,7 +54,7 @@ func (r *Reflector) listPages(ctx context.Context) error {
 		// Paging took longer than etcd keeps a version, or the server does not know ours.
 		version, err = read(metav1.ListOptions{})
 	}
-	r.status.recordResult(r.logger, "list", err)
+	r.recordResult("list", err)
 	if err != nil {
 		return err
 	}

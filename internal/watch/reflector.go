@@ -89,6 +89,8 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Handler receives the owned objects.
 	Handler Handler
+	// Resume, unless it is nil, says that the Handler has objects from an earlier process.
+	Resume *Resume
 	// Metrics count; Reflectors share one.
 	Metrics *Metrics
 	// Logger gets a line for each change of the Reflector's status.
@@ -106,9 +108,14 @@ type Reflector struct {
 
 	serverVersion       atomic.Uint64 // see ServerVersion
 	logFirstDecodeError sync.Once
-	version             []byte        // where the next watch starts; used by the goroutine of Run only
 	relistAfter         time.Duration // see skipFrame; tests change it and minWatch
 	minWatch            time.Duration
+	catchUp             catchUp // used by the goroutine of Run only
+
+	// version is where the next watch starts, and resuming says that the watch has not caught up yet.
+	// Only the goroutine of Run changes them, and it holds mu to do so.
+	version  []byte
+	resuming bool
 
 	// mu is held during each call of the Handler, and guards the fields below.
 	mu       sync.Mutex
@@ -139,19 +146,25 @@ func New(o Options) *Reflector {
 	if o.Namespace != "" {
 		r.logger = r.logger.With("namespace", o.Namespace)
 	}
+	if o.Resume != nil && o.Resume.Version != "" {
+		r.version, r.complete, r.resuming = []byte(o.Resume.Version), true, true
+	}
 	return r
 }
 
-// Run lists the resource and watches it until ctx ends. Nothing reaches the Handler after it has
+// Run lists the resource, unless it can resume, and watches it until ctx ends. Nothing reaches the Handler after it has
 // returned. It is called once.
 func (r *Reflector) Run(ctx context.Context) {
 	defer r.stop()
 	for r.limiter.wait(ctx) {
 		var err error
-		if r.hasCompleteList() {
-			err = r.watch(ctx)
-		} else {
+		switch {
+		case !r.hasCompleteList():
 			err = r.list(ctx)
+		case r.resuming:
+			err = r.resume(ctx)
+		default:
+			err = r.watch(ctx)
 		}
 		r.limiter.failed = err != nil
 	}
@@ -161,6 +174,7 @@ func (r *Reflector) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopped = true
+	r.complete = r.complete && r.relist == nil // see ResumeVersion
 	r.stopRelist()
 }
 
@@ -191,6 +205,7 @@ func (r *Reflector) replace(refs []ObjectRef, version string) {
 		return
 	}
 	r.version, r.complete = append(r.version[:0], version...), true
+	r.resuming, r.catchUp.confirmed = false, true
 	r.limiter.listed()
 	r.observe(version)
 	r.Handler.Replace(refs, version)

@@ -20,7 +20,7 @@ type Phase string
 // meanwhile.
 const (
 	Pending   Phase = "pending"   // no list was complete yet, or none since a refusal
-	Synced    Phase = "synced"    // a list was complete, and is watched
+	Synced    Phase = "synced"    // a list was complete, or a resumed watch has caught up, and is watched
 	Forbidden Phase = "forbidden" // the API server refuses the list or watch
 	Absent    Phase = "absent"    // the API server does not have the resource, or not in the requested form
 )
@@ -33,7 +33,7 @@ type Status struct {
 	Phase Phase
 	// Since is when the phase began; zero while it is the first.
 	Since time.Time
-	// Synced is true once a list was complete. Its objects are served in every later phase.
+	// Synced is true once a list was complete or a resumed watch has caught up. Its objects are served in every later phase.
 	Synced bool
 	// Err is the error of the last request; nil if it succeeded.
 	Err error
@@ -69,19 +69,12 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 		s.logged = ""
 		return
 	}
-	what := "request to the API server failed; retrying"
-	switch {
-	case apierrors.IsForbidden(err):
-		s.enter(Forbidden)
-		what = "not allowed to read the resource; its metrics are missing until permission is granted"
-	case apierrors.IsNotFound(err):
-		s.enter(Absent)
-		what = "the API server does not have the resource; its metrics are missing until it does"
-	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
-		s.enter(Absent)
-		what = "the API server cannot send the resource in the requested form; its metrics are missing until it can"
-	default:
+	phase, what := refusal(err)
+	if phase == "" {
+		what = "request to the API server failed; retrying"
 		s.clearRefusal()
+	} else {
+		s.enter(phase)
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
@@ -91,6 +84,20 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 		}
 		logger.Log(context.Background(), level, what, "verb", verb, "err", err)
 	}
+}
+
+// refusal returns the phase of a resource that the API server refuses, and a text for people; "" for
+// another error.
+func refusal(err error) (phase Phase, text string) {
+	switch {
+	case apierrors.IsForbidden(err):
+		return Forbidden, "not allowed to read the resource; its metrics are missing until permission is granted"
+	case apierrors.IsNotFound(err):
+		return Absent, "the API server does not have the resource; its metrics are missing until it does"
+	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
+		return Absent, "the API server cannot send the resource in the requested form; its metrics are missing until it can"
+	}
+	return "", ""
 }
 
 // clearRefusal ends a refusal. The resource may be complete soon, so readiness waits for it again.
@@ -114,6 +121,18 @@ func (s *statusTracker) synced(logger *slog.Logger, objects int) {
 	if s.status.Phase != Synced {
 		logger.Info("synced", "objects", objects)
 	}
+	s.enterSynced()
+}
+
+// resumed records that a watch has caught up.
+func (s *statusTracker) resumed(logger *slog.Logger, from string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	logger.Info("resumed", "from_version", from)
+	s.enterSynced()
+}
+
+func (s *statusTracker) enterSynced() {
 	s.enter(Synced)
 	s.status.Synced, s.status.LastEvent = true, time.Now()
 }

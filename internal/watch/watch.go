@@ -32,6 +32,9 @@ func (r *Reflector) watch(ctx context.Context) error {
 // watches do.
 func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
 	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
+	if o.TimeoutSeconds != nil {
+		seconds = *o.TimeoutSeconds
+	}
 	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+r.IdleTimeout)
 	defer cancel()
@@ -39,7 +42,7 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
 	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // otherwise the list in pages records it
-		r.status.recordResult(r.logger, "watch", err)
+		r.recordResult("watch", err)
 	}
 	if needsList(err) && !streamed {
 		r.requireList()
@@ -123,13 +126,13 @@ func (s *stream) handleObject(event wire.Event) error {
 	}
 	object := Object{Meta: meta, Hash: hash(meta), Raw: event.Object, Encoding: event.Encoding}
 	s.deliver(event.Type, object)
-	s.moveTo(meta.ResourceVersion)
 	if s.detector.Observe(meta.UID, object.Hash) {
 		return s.r.verifyFilter(s.ctx, s.resp.sent)
 	}
 	return nil
 }
 
+// deliver passes an event to the Handler, and then moves the version.
 func (s *stream) deliver(eventType string, object Object) {
 	r := s.r
 	r.mu.Lock()
@@ -141,13 +144,7 @@ func (s *stream) deliver(eventType string, object Object) {
 	if r.deliver(to, every, object) && s.initial {
 		s.refs = append(s.refs, newObjectRef(object.Meta))
 	}
-}
-
-// moveTo sets the version from which the next watch starts.
-func (s *stream) moveTo(version []byte) {
-	if len(version) > 0 {
-		s.r.version = append(s.r.version[:0], version...)
-	}
+	r.moveTo(object.ResourceVersion, s.initial)
 }
 
 func (s *stream) handleBookmark(event wire.Event) error {
@@ -159,7 +156,9 @@ func (s *stream) handleBookmark(event wire.Event) error {
 	if err != nil {
 		return err
 	}
-	s.moveTo(meta.ResourceVersion)
+	s.r.mu.Lock()
+	s.r.moveTo(meta.ResourceVersion, s.initial)
+	s.r.mu.Unlock()
 	version := string(s.r.version)
 	s.r.observe(version)
 	if ends && s.initial {

@@ -32,6 +32,8 @@ func holds(t *testing.T, component string, all objects) error {
 		if !slices.Contains(container.Args, "--shard.standby") || memory != "1Gi" || container.ReadinessProbe.PeriodSeconds != 2 || *set.Spec.Replicas < 2 {
 			return fmt.Errorf("%d replicas, arguments %q, memory %s", *set.Spec.Replicas, container.Args, memory)
 		}
+	case "saved-state", "saved-state-volume":
+		return savesState(set, component == "saved-state-volume")
 	case "daemonset":
 		return sharesOut(t, all)
 	case "namespaced":
@@ -61,6 +63,41 @@ func holds(t *testing.T, component string, all objects) error {
 		return checksCallers(all)
 	default:
 		t.Fatalf("no one has said what the component %s promises", component)
+	}
+	return nil
+}
+
+// savesState: the only directory for the state is that of the volume, which lasts as long as the pod, or longer.
+func savesState(set *appsv1.StatefulSet, lasting bool) error {
+	spec := set.Spec.Template.Spec
+	const flag, folder = "--store.snapshot-dir=", "/var/lib/statefleet"
+	var folders, mounted, volumes, claims []string
+	for _, arg := range spec.Containers[0].Args {
+		if value, ok := strings.CutPrefix(arg, flag); ok {
+			folders = append(folders, value)
+		}
+	}
+	for _, m := range spec.Containers[0].VolumeMounts {
+		if m.MountPath == folder && !m.ReadOnly {
+			mounted = append(mounted, m.Name)
+		}
+	}
+	for _, v := range spec.Volumes {
+		if v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil {
+			volumes = append(volumes, v.Name)
+		}
+	}
+	for _, claim := range set.Spec.VolumeClaimTemplates {
+		claims = append(claims, claim.Name)
+	}
+	if lasting {
+		volumes, claims = claims, volumes
+		if p := set.Spec.PersistentVolumeClaimRetentionPolicy; p == nil || p.WhenScaled != appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
+			return errors.New("claims of replicas that are scaled away stay")
+		}
+	}
+	if !slices.Equal(folders, []string{folder}) || !slices.Equal(mounted, []string{"state"}) || !slices.Equal(volumes, mounted) || len(claims) > 0 {
+		return fmt.Errorf("directories %q, mounted %q, volumes %q, others %q", folders, mounted, volumes, claims)
 	}
 	return nil
 }

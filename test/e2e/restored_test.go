@@ -45,6 +45,7 @@ func restores() []scenario {
 			act: func(t *testing.T, s *stage, _ *audit.Audit) int { return s.restoreSmaller(t, smaller) },
 			did: did{moved: 150, switches: 2, started: 1, back: true},
 		},
+		restoresWarm(),
 	}
 }
 

@@ -34,6 +34,7 @@ func scenarios() []scenario {
 		shrinks(),
 		upgrades(),
 		outOfMemory(),
+		warmRestarts(),
 		restores(), // last: the cluster's versions go back
 	)
 }

@@ -52,6 +52,7 @@ type stage struct {
 	gated  atomic.Bool // replicas reach the API server through a gate with slow, and not through wire
 	record *record     // of the topology during the present scenario
 
+	states  string                        // folder with a directory for the state of each replica
 	fleetIs string                        // the manifests that the fleet is of, and the name of its variant
 	change  func(*corev1.PodTemplateSpec) // made to the pods of all of them
 }
@@ -61,6 +62,8 @@ type variant struct {
 	name string
 	// gated fleets reach the API server through a gate that makes lists slow on demand.
 	gated bool
+	// saves has each replica save its state in a directory that its next pod has, too.
+	saves bool
 	// pods changes the template of the pods. Nil for none.
 	pods func(*corev1.PodTemplateSpec)
 }
@@ -69,7 +72,7 @@ type variant struct {
 func (w *world) newStage(t *testing.T, change func(*corev1.PodTemplateSpec)) *stage {
 	w.scale(t, 0)
 	w.removeFleetPods(t)
-	s := &stage{world: w, wire: proxy.Start(t, w.cluster.Address()), change: change}
+	s := &stage{world: w, wire: proxy.Start(t, w.cluster.Address()), change: change, states: makeStateDirs(t)}
 	s.startControllers(t)
 	t.Cleanup(func() { s.stopControllers() })
 	s.objects = audit.Follow(t, w.cluster.Config())
@@ -141,6 +144,9 @@ func (s *stage) install(t *testing.T, folder string, v variant) {
 					t.Fatal(err)
 				}
 				s.change(pods)
+				if v.saves {
+					pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
+				}
 				if v.pods != nil {
 					v.pods(pods)
 				}

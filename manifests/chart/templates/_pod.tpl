@@ -53,7 +53,8 @@ containers:
   {{- with .Values.containers }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled .Values.volumes }}
+{{- $emptyDir := and .Values.savedState.enabled (not .Values.savedState.persistence.enabled) }}
+{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled $emptyDir .Values.volumes }}
 volumes:
   {{- if .Values.kubeconfig.enabled }}
   - name: kubeconfig
@@ -64,6 +65,11 @@ volumes:
   - name: customresourcestate-config
     configMap:
       name: {{ include "statefleet.customResourceStateName" . }}
+  {{- end }}
+  {{- if $emptyDir }}
+  - name: state
+    emptyDir:
+      sizeLimit: {{ .Values.savedState.size }}
   {{- end }}
   {{- with .Values.volumes }}
   {{- toYaml . | nindent 2 }}
@@ -113,7 +119,7 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled .Values.volumeMounts }}
+{{- if or .Values.kubeconfig.enabled .Values.customResourceState.enabled .Values.savedState.enabled .Values.volumeMounts }}
 volumeMounts:
   {{- if .Values.kubeconfig.enabled }}
   - name: kubeconfig
@@ -124,6 +130,10 @@ volumeMounts:
   - name: customresourcestate-config
     mountPath: /etc/customresourcestate
     readOnly: true
+  {{- end }}
+  {{- if .Values.savedState.enabled }}
+  - name: state
+    mountPath: /var/lib/statefleet
   {{- end }}
   {{- with .Values.volumeMounts }}
   {{- toYaml . | nindent 2 }}
@@ -167,6 +177,9 @@ volumeMounts:
 - --telemetry-port={{ .Values.selfMonitor.telemetryPort }}
 {{- if .Values.kubeconfig.enabled }}
 - --kubeconfig=/etc/statefleet/kubeconfig/config
+{{- end }}
+{{- if .Values.savedState.enabled }}
+- --store.snapshot-dir=/var/lib/statefleet
 {{- end }}
 {{- /* Without sharding, a kubeconfig may lead to another cluster, which does not have this pod. */}}
 {{- if or .Values.autosharding.enabled (not .Values.kubeconfig.enabled) }}

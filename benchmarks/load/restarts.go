@@ -1,0 +1,61 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
+)
+
+// restarts measures starts of one replica: with an empty directory for its state, and then with the
+// state that this process has saved.
+func (o *options) restarts(ctx context.Context, b *bench) error {
+	var runs [2][]report.Figures
+	for range o.rounds {
+		cold, warm, err := b.restart(ctx)
+		if err != nil {
+			return err
+		}
+		runs[0], runs[1] = append(runs[0], cold), append(runs[1], warm)
+	}
+	f := findings{Columns: []string{"cold", "warm"}}
+	for _, r := range runs {
+		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
+	}
+	var text strings.Builder
+	head := [4]string{fmt.Sprintf("start, median of %d", o.rounds), "warm", "cold", "ratio"}
+	report.WriteRatios(&text, measure.Measures(), head, f.Figures[1], f.Figures[0])
+	return b.finish("restarts-"+report.Thousands(o.pods), text.String(), f)
+}
+
+// restart starts a replica twice.
+func (b *bench) restart(ctx context.Context) (cold, warm report.Figures, err error) {
+	dir, err := os.MkdirTemp("", "statefleet-state-")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // nothing depends on it
+	e := b.exporter
+	if e.Command, err = fleet.ParseCommand(*b.binary, b.arguments+" --store.snapshot-dir="+dir); err != nil {
+		return nil, nil, err
+	}
+	s, err := b.open(ctx, e, 1, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.Close()
+	cold = s.Sum()
+	if err := s.Restart(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.Sync(ctx, b.atRest); err != nil {
+		return nil, nil, err
+	}
+	warm = s.Sum()
+	b.say("with its state: synced in %.1f s, %.2f CPU-s, %.2f MB from the API server", warm[measure.SyncTime], warm[measure.SyncCPU], warm[measure.SyncBytes])
+	return cold, warm, nil
+}

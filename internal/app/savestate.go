@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/internal/config"
+	"github.com/statefleet/statefleet/internal/savedstate"
+	"github.com/statefleet/statefleet/internal/watch"
+)
+
+const (
+	// saveInterval is the average time between two states. API servers remember at least 75 seconds of
+	// events, and more of resources that change little.
+	saveInterval = 2 * time.Minute
+	// saveRate limits how fast a state is written while the replica serves, in bytes per second.
+	saveRate = 32 << 20
+	// finishTimeout is how long the last state may take; the pod is killed when its grace period ends.
+	finishTimeout = 20 * time.Second
+)
+
+// stateSaver saves the state of the active replica, and reads the one of an earlier process. Its
+// goroutine is run; finish comes after it.
+type stateSaver struct {
+	process *process
+	dir     *savedstate.Dir
+	build   func() (string, error) // hash of the executable
+	cluster string                 // identifies the API server
+
+	written   string // resume versions of the state that was written last
+	writtenAt time.Time
+}
+
+func newStateSaver(p *process, api *rest.Config) *stateSaver {
+	return &stateSaver{
+		process: p,
+		dir:     savedstate.New(p.SnapshotDir, savedstate.NewMetrics(p.registry), p.logger),
+		build:   sync.OnceValues(hashExecutable),
+		cluster: clusterIdentity(api),
+	}
+}
+
+// hashExecutable identifies the build: another one may render another text.
+func hashExecutable() (string, error) {
+	name, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	h := xxhash.New()
+	_, err = io.Copy(h, f)
+	return fmt.Sprintf("%016x", h.Sum64()), err
+}
+
+// clusterIdentity identifies the cluster by the address of its API server and the authority that has
+// signed its certificate, which needs no request and no right. A volume that moves to another
+// cluster brings no state with it.
+func clusterIdentity(api *rest.Config) string {
+	c := rest.CopyConfig(api)
+	if err := rest.LoadTLSFiles(c); err != nil {
+		c.CAData = nil // requests will fail, and say why
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s%s\n%s", c.Host, c.APIPath, c.CAData))
+	return hex.EncodeToString(sum[:])
+}
+
+// fingerprint identifies everything that determines the text of a replica, but its ranges.
+func (s *stateSaver) fingerprint(c *config.Config) (string, error) {
+	build, err := s.build()
+	return build + "-" + s.cluster + "-" + c.TextFingerprint(), err
+}
+
+// reader returns the function by which a replica reads the saved state; nil if there is none.
+func (s *stateSaver) reader(c *config.Config) func(func(*savedstate.Reader) error) bool {
+	if s == nil {
+		return nil
+	}
+	return func(read func(*savedstate.Reader) error) bool {
+		fingerprint, err := s.fingerprint(c)
+		if err != nil {
+			s.process.logger.Warn("saved state cannot be used: the executable cannot be read", "err", err)
+			return false
+		}
+		return s.dir.Read(fingerprint, read)
+	}
+}
+
+// run saves the state every few minutes until ctx ends.
+func (s *stateSaver) run(ctx context.Context) {
+	for watch.Sleep(ctx, watch.Spread(saveInterval)) {
+		s.save(ctx, saveRate)
+	}
+}
+
+// finish saves the state of a process whose other parts have ended.
+func (s *stateSaver) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
+	defer cancel()
+	s.save(ctx, 0)
+	s.dir.Close()
+}
+
+// save saves the state of the active replica, if it has changed.
+func (s *stateSaver) save(ctx context.Context, rate int64) {
+	active := s.process.reloader.active.Load()
+	versions := active.replica.ResumeVersions()
+	if versions != "" && versions == s.written && time.Since(s.writtenAt) < savedstate.MaxAge/2 {
+		return
+	}
+	fingerprint, err := s.fingerprint(active.Config)
+	if err != nil {
+		return // it was logged at the start
+	}
+	if s.dir.Write(ctx, fingerprint, rate, active.replica.SaveState) {
+		s.written, s.writtenAt = versions, time.Now()
+	}
+}

@@ -1,0 +1,149 @@
+package watch
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+const (
+	// catchUpSeconds is the requested duration of a watch that catches up. API servers send a bookmark
+	// two seconds before the requested end of a watch, and otherwise only once a minute.
+	catchUpSeconds = 3
+	// maxCatchUps is how many watches may end without having caught up before everything is listed.
+	// Some servers, such as those of aggregated APIs, send no bookmarks.
+	maxCatchUps = 3
+)
+
+// Resume says that the Handler already has objects, which an earlier process has received. Its
+// functions are called as the Handler's methods are.
+type Resume struct {
+	// Version is the version at which the objects were complete; "" if everything has to be listed.
+	Version string
+	// CaughtUp is called when the watch has reached the version that the API server had when Run
+	// began. The Handler has all owned objects as of the given version then, as after Replace.
+	CaughtUp func(version string)
+	// Discard is called when the objects must not be exposed before they are listed: the API server
+	// refuses the resource, or its versions have gone back. It is not called once the objects are
+	// confirmed by a list, or have caught up.
+	Discard func()
+}
+
+// catchUp is the progress of a Reflector that resumes.
+type catchUp struct {
+	target    uint64 // the version of the API server when Run began; 0: not known yet
+	watches   int    // that have ended without having caught up
+	confirmed bool   // a list was complete, or a watch has caught up
+}
+
+// resume watches from the version of an earlier process until the watch ends. A watch tells that it
+// has caught up by an event or a bookmark of the target version or a newer one. Everything is listed
+// when that does not happen, and when the API server no longer has the events.
+func (r *Reflector) resume(ctx context.Context) error {
+	defer r.Client.batcher.Suspend()()
+	if r.catchUp.target == 0 {
+		if ok, err := r.findTarget(ctx); !ok {
+			return err
+		}
+	}
+	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version), TimeoutSeconds: new(int64(catchUpSeconds))})
+	if err != nil || !r.resuming {
+		return err
+	}
+	if r.catchUp.watches++; r.catchUp.watches >= maxCatchUps {
+		r.logger.Debug("the watch has not caught up; listing everything")
+		r.requireList()
+	}
+	return nil
+}
+
+// findTarget asks for the present version of the resource. It returns false if the watch cannot
+// begin.
+func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
+	newest, err := r.newestVersion(ctx)
+	version, from := ParseVersion(newest), ParseVersion(r.version)
+	switch {
+	case needsList(err):
+		r.requireList() // the list tells what is wrong
+		return false, nil
+	case err != nil:
+		r.recordResult("list", err)
+		return false, err
+	case version == 0 || from == 0: // versions cannot be compared
+		r.requireList()
+		return false, nil
+	case version < from:
+		r.logger.Warn("the API server's version is older than the saved one, as after a restored backup; listing everything",
+			"version", version, "saved_version", from)
+		r.discard()
+		return false, nil
+	}
+	r.catchUp.target = version
+	return true, nil
+}
+
+// newestVersion returns the present version of the resource. No cache that lags answers, because
+// neither a version nor a selector is sent.
+func (r *Reflector) newestVersion(ctx context.Context) (string, error) {
+	resp, err := r.send(ctx, metav1.ListOptions{Limit: 1}, r.Form.AcceptIdentity())
+	if err != nil {
+		return "", err
+	}
+	defer resp.close()
+	list, err := wire.ReadList(resp, func(wire.Encoding, []byte) error { return nil })
+	return list.ResourceVersion, err
+}
+
+// moveTo sets the version from which the next watch starts. The caller holds r.mu.
+func (r *Reflector) moveTo(version []byte, initial bool) {
+	if len(version) == 0 {
+		return
+	}
+	from := string(r.version)
+	r.version = append(r.version[:0], version...)
+	if initial || !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
+		return
+	}
+	r.resuming, r.catchUp.confirmed = false, true
+	r.limiter.listed()
+	r.observe(string(version))
+	r.Resume.CaughtUp(string(version))
+	r.status.resumed(r.logger, from)
+}
+
+// discard drops the objects of an earlier process, unless they are confirmed. Everything is listed
+// then.
+func (r *Reflector) discard() {
+	if r.Resume == nil || r.catchUp.confirmed {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complete = false
+	if !r.stopped {
+		r.Resume.Discard()
+	}
+}
+
+// recordResult records the outcome of a request in the status. Objects that are not confirmed are
+// dropped before the status says that the resource is refused: nothing waits for it from then on.
+func (r *Reflector) recordResult(verb string, err error) {
+	if phase, _ := refusal(err); phase != "" {
+		r.discard()
+	}
+	r.status.recordResult(r.logger, verb, err)
+}
+
+// ResumeVersion returns the version from which another Reflector can resume with the Handler's
+// objects, or "" if they have to be listed. Objects that the Handler has afterwards include those of
+// that version. It may be called after Run has returned.
+func (r *Reflector) ResumeVersion() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.complete || r.resuming || r.relist != nil {
+		return ""
+	}
+	return string(r.version)
+}

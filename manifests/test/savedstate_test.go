@@ -1,0 +1,40 @@
+package test
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+// TestSavedStateInTheChartIsTheComponent: one value turns on what the component does, another one keeps the volume for the next pod.
+func TestSavedStateInTheChartIsTheComponent(t *testing.T) {
+	for values, component := range map[string]string{
+		`{savedState: {enabled: true}}`:                               "saved-state",
+		`{savedState: {enabled: true, persistence: {enabled: true}}}`: "saved-state-volume",
+	} {
+		got := find[*appsv1.StatefulSet](t, rendered(t, values), "statefleet")
+		if err := savesState(got, component == "saved-state-volume"); err != nil {
+			t.Errorf("%s: %v", values, err)
+		}
+		all, err := kustomize(t, withComponents("", component))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := find[*appsv1.StatefulSet](t, all, "statefleet")
+		equal(t, "volumes", got.Spec.Template.Spec.Volumes, want.Spec.Template.Spec.Volumes)
+		equal(t, "claims", got.Spec.VolumeClaimTemplates, want.Spec.VolumeClaimTemplates)
+		equal(t, "mounts", got.Spec.Template.Spec.Containers[0].VolumeMounts, want.Spec.Template.Spec.Containers[0].VolumeMounts)
+	}
+	off := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {persistence: {enabled: true}}}`), "statefleet")
+	if len(off.Spec.VolumeClaimTemplates) > 0 || savesState(off, true) == nil {
+		t.Error("savedState.persistence.enabled alone makes claims")
+	}
+}
+
+func TestSavedStateTakesSizeAndStorageClass(t *testing.T) {
+	set := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {enabled: true, size: 5Gi, persistence: {enabled: true, storageClassName: fast}}}`), "statefleet")
+	spec := set.Spec.VolumeClaimTemplates[0].Spec
+	if size := spec.Resources.Requests.Storage().String(); size != "5Gi" || spec.StorageClassName == nil || *spec.StorageClassName != "fast" {
+		t.Errorf("size %s, class %v", size, spec.StorageClassName)
+	}
+}
