@@ -418,10 +418,10 @@ func TestEndedContextEndsTheWriting(t *testing.T) {
 	d := newDir(t, t.TempDir())
 	ctx, cancel := context.WithCancel(context.Background())
 	frames := 0
-	wrote := d.Write(ctx, "f", 1, func(w *Writer) error { // 1 byte per second
+	wrote := d.Write(ctx, "f", 1000, func(w *Writer) error { // bytes per second
 		cancel()
 		frames++
-		return w.Frame(1, make([]byte, 1000))
+		return w.Frame(1, make([]byte, 100_000))
 	})
 	if wrote || frames != 0 && d.lines() != 0 {
 		t.Errorf("written: %t, log: %s", wrote, d.log.String())
