@@ -152,8 +152,8 @@ func New(o Options) *Reflector {
 	return r
 }
 
-// Run lists the resource, unless it can resume, and watches it until ctx ends. Nothing reaches the Handler after it has
-// returned. It is called once.
+// Run lists the resource, unless it can resume, and watches it until ctx ends. Nothing reaches the
+// Handler after it has returned. It is called once.
 func (r *Reflector) Run(ctx context.Context) {
 	defer r.stop()
 	for r.limiter.wait(ctx) {

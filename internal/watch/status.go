@@ -33,7 +33,8 @@ type Status struct {
 	Phase Phase
 	// Since is when the phase began; zero while it is the first.
 	Since time.Time
-	// Synced is true once a list was complete or a resumed watch has caught up. Its objects are served in every later phase.
+	// Synced is true once a list was complete or a resumed watch has caught up. Its objects are served
+	// in every later phase.
 	Synced bool
 	// Err is the error of the last request; nil if it succeeded.
 	Err error

@@ -19,7 +19,7 @@ import (
 )
 
 // Timeout is how long tests wait for what must happen.
-const Timeout = 30 * time.Second
+const Timeout = 60 * time.Second
 
 // Exporter is an exporter that runs. Its methods end the test if something goes wrong.
 type Exporter struct {

@@ -39,6 +39,9 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// interval is that of the scrapes, and their timeout. On a busy machine, scrapes of processes that start take a second.
+const interval = 2 * time.Second
+
 // demonstration is a running demo of three replicas whose cluster does not change.
 type demonstration struct {
 	page string
@@ -63,7 +66,7 @@ func start(t *testing.T) *demonstration {
 	go func() {
 		ended <- run(ctx, []string{
 			"demo", "--binary=" + binary, "--pods=60", "--port=0", "--jobs-per-second=0", "--updates-per-second=0",
-			"--further-shards=0", "--scrape-interval=1s", fmt.Sprintf("--graph-port=%d", ports[0]),
+			"--further-shards=0", "--scrape-interval=" + interval.String(), fmt.Sprintf("--graph-port=%d", ports[0]),
 		}, &d.out, &d.out)
 	}()
 	d.end = sync.OnceValue(func() int {
@@ -140,7 +143,7 @@ func (d *demonstration) scale(t *testing.T, replicas string) string {
 func TestScalingShowsNoGap(t *testing.T) {
 	d := start(t)
 	// Pods of the fleet itself come and go.
-	others := strings.ReplaceAll(graph.PodsQuery(time.Second), "kube_pod_info", `kube_pod_info{namespace!="statefleet"}`)
+	others := strings.ReplaceAll(graph.PodsQuery(interval), "kube_pod_info", `kube_pod_info{namespace!="statefleet"}`)
 	const shards = "statefleet:shards:max" // one of the rules that are shipped
 	d.shows(t, shards, "3")
 	d.shows(t, "sum(up)", "6")
