@@ -8,16 +8,16 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Named returns the configuration with places that begin with a name, which tells them from those of
+// Named returns a copy of the configuration with places that begin with a name, which tells them from those of
 // another configuration in errors and in the log.
 func (c *Config) Named(name string) *Config {
-	named := &Config{}
+	named := &Config{strict: c.strict}
 	for _, w := range c.warnings {
 		named.warnings = append(named.warnings, name+": "+w)
 	}
 	for _, e := range c.entries {
 		copied := *e
-		copied.metrics = nil
+		copied.place, copied.metrics = name+": "+e.place, nil
 		for _, m := range e.metrics {
 			other := *m
 			other.place = name + ": " + m.place
@@ -28,9 +28,9 @@ func (c *Config) Named(name string) *Config {
 	return named
 }
 
-// Join returns a configuration with the entries of both. A family belongs to one of them: the error
-// joins up to 20 faults, one for each family of c that f selects and that more has, too, in the text
-// format or in OpenMetrics.
+// Join returns a configuration with the entries of both, which is strict if c is. A family belongs to
+// one of them: the error joins up to 20 faults, one for each family of c that f selects and that more
+// has, too, in the text format or in OpenMetrics.
 func (c *Config) Join(more *Config, f resources.Filter) (*Config, error) {
 	taken := map[string]*metric{}
 	for _, e := range more.entries {
@@ -55,6 +55,7 @@ func (c *Config) Join(more *Config, f resources.Filter) (*Config, error) {
 		return nil, err
 	}
 	return &Config{
+		strict:   c.strict,
 		entries:  slices.Concat(c.entries, more.entries),
 		warnings: slices.Concat(c.warnings, more.warnings),
 	}, nil

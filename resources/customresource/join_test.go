@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,6 +87,32 @@ func TestUsualPlurals(t *testing.T) {
 	} {
 		if got := UsualPlural(kind); got != want {
 			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}
+
+// TestJoinedConfigurationIsAsStrictAsTheFirst: a preset neither makes the user's entries need a plural nor frees them of it.
+func TestJoinedConfigurationIsAsStrictAsTheFirst(t *testing.T) {
+	const text = "kind: CustomResourceStateMetrics\nspec: {resources: [{groupVersionKind: {group: %s.example.com, version: v1, kind: Goose}, " +
+		"labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}, metrics: [{name: %s, help: h, each: {type: Gauge, gauge: {path: [spec, n]}}}]}]}"
+	for _, strict := range []bool{false, true} {
+		first, err := parse(strings.NewReader(fmt.Sprintf(text, "a", "a")), strict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		preset, err := parse(strings.NewReader(fmt.Sprintf(text, "b", "b")), !strict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined, err := first.Join(preset.Named("preset b"), resources.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, client := newAPI(t)
+		a.discovery["/apis/a.example.com/v1"] = aggregatedResources
+		found := newDiscovery(client, joined.strict).find(t.Context(), joined.entries[:1])
+		if got := len(found) == 1; got == strict {
+			t.Errorf("strict: %t; a kind without definition and plural is found: %t", strict, got)
 		}
 	}
 }
