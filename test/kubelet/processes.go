@@ -1,0 +1,88 @@
+package kubelet
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/statefleet/statefleet/test/fleet"
+)
+
+// Replica is a process of a pod.
+type Replica struct {
+	Pod string
+	*fleet.Replica
+}
+
+// Running are the processes that may answer, by name of their pods.
+func (k *Kubelet) Running() []Replica {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []Replica
+	for _, p := range k.pods {
+		if replica := p.current(); replica != nil {
+			all = append(all, Replica{Pod: p.spec.Name, Replica: replica})
+		}
+	}
+	slices.SortFunc(all, func(a, b Replica) int { return strings.Compare(a.Pod, b.Pod) })
+	return all
+}
+
+// Replica is the process of the pod of that name, or nil if there is none.
+func (k *Kubelet) Replica(pod string) *fleet.Replica {
+	for _, replica := range k.Running() {
+		if replica.Pod == pod {
+			return replica.Replica
+		}
+	}
+	return nil
+}
+
+// Kills is how often a process was killed since it held more than Limit allows.
+func (k *Kubelet) Kills() int { return int(k.kills.Load()) }
+
+// Started is the number of processes that were ever started.
+func (k *Kubelet) Started() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
+		n += p.started()
+	}
+	return n
+}
+
+// Logs are what all processes have logged, also those that have ended.
+func (k *Kubelet) Logs() (logs []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
+		p.mu.Lock()
+		for _, replica := range p.processes {
+			logs = append(logs, replica.Log())
+		}
+		p.mu.Unlock()
+	}
+	return logs
+}
+
+// Restarts is how often another process was started in the pod of that name, since the present one was created.
+func (k *Kubelet) Restarts(pod string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.pods {
+		if p.spec.Name == pod {
+			return max(0, p.started()-1)
+		}
+	}
+	return 0
+}
+
+// report shows what the processes said if the test has failed.
+func (k *Kubelet) report() {
+	for _, p := range k.ended {
+		for _, replica := range p.processes {
+			replica.End(k.t, p.spec.Name+" at "+p.ip)
+		}
+	}
+}
