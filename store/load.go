@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// errMalformed is why a saved bucket cannot be used. Its checksum was right, so another version of
-// the program has written it, or somebody else.
+// errMalformed is why a saved bucket cannot be used. Its checksum was right, so another program,
+// or another version of this one, has written it.
 var errMalformed = errors.New("malformed bucket")
 
 // SavedBucket is a bucket that Save has encoded.

@@ -87,7 +87,7 @@ labels:
 {{- with $image.sha }}@sha256:{{ . }}{{ end }}
 {{- end }}
 
-{{/* "true" when the image is the default of the kube-state-metrics chart: nobody has chosen it. */}}
+{{/* "true" when the image is the default of the kube-state-metrics chart, and not one that was set. */}}
 {{- define "statefleet.imageIsUnset" -}}
 {{- with .Values.image -}}
 {{- and (eq .registry "registry.k8s.io") (eq .repository "kube-state-metrics/kube-state-metrics") (not .tag) (not .sha) }}

@@ -10,53 +10,56 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/test/node"
 )
 
 // namespace is where the fleet is installed; the scrape configuration names it.
 const namespace = "statefleet"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "cluster:", err)
-		os.Exit(1)
-	}
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := kingpin.New("cluster", "Runs a fleet on a real Kubernetes cluster on this machine, until it is interrupted.")
+	return command.Run(ctx, app, args, stdout, stderr, group)
 }
 
 type options struct {
-	image, fleet string
-	nodes, port  int
+	folder, fleet string
+	nodes, port   int
+
+	archive, image string // found in the folder
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
-	app := kingpin.New("cluster", "Runs a fleet on a real Kubernetes cluster on this machine, until it is interrupted.")
+func group(app *kingpin.Application) []command.Command {
 	var o options
-	app.Flag("image", `Folder that "make image" has written.`).Default("dist/image").StringVar(&o.image)
-	app.Flag("fleet", "Kustomization that installs the fleet.").Default("manifests/base").StringVar(&o.fleet)
-	app.Flag("nodes", "Number of nodes.").Default("2").IntVar(&o.nodes)
-	app.Flag("port", "Port of the page of graphs on 127.0.0.1. The proxy into the cluster has the next one.").
+	c := app.Command("run", "Starts the cluster.").Default()
+	c.Flag("image", `Folder that "make image" has written.`).Default("dist/image").StringVar(&o.folder)
+	c.Flag("fleet", "Kustomization that installs the fleet.").Default("manifests/base").StringVar(&o.fleet)
+	c.Flag("nodes", "Number of nodes.").Default("2").IntVar(&o.nodes)
+	c.Flag("port", "Port of the page of graphs on 127.0.0.1. The proxy into the cluster has the next one.").
 		Default("18070").IntVar(&o.port)
-	if _, err := app.Parse(args); err != nil {
-		return err
-	}
-	archive, image, err := node.Image(o.image)
-	if err != nil {
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+}
+
+func (o *options) check() (err error) {
+	if o.archive, o.image, err = node.Image(o.folder); err != nil {
 		return fmt.Errorf("--image: %w", err)
 	}
+	return command.AtLeast(command.Bound{Flag: "nodes", Value: float64(o.nodes), Least: 1})
+}
+
+func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	_, _ = fmt.Fprintf(out, "Starting %d nodes (the first time, programs are built for some minutes) ...\n", o.nodes)
-	cluster, err := node.Start(ctx, node.Options{Nodes: o.nodes, Archives: []string{archive}})
+	cluster, err := node.Start(ctx, node.Options{Nodes: o.nodes, Archives: []string{o.archive}})
 	if err != nil {
 		return err
 	}
 	s := &stand{cluster: cluster, out: out}
-	err = s.show(ctx, o, image)
+	err = s.show(ctx, *o)
 	if ctx.Err() != nil {
 		err = nil // interrupted
 	}

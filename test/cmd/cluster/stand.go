@@ -43,18 +43,18 @@ type stand struct {
 }
 
 // show installs the fleet, starts what shows it, says where that is, and returns when ctx ends.
-func (s *stand) show(ctx context.Context, o options, image string) (err error) {
+func (s *stand) show(ctx context.Context, o options) (err error) {
 	if s.dir, err = os.MkdirTemp("", "statefleet-stand-"); err != nil {
 		return err
 	}
 	if err := s.cluster.CreateNamespace(ctx, namespace); err != nil {
 		return err
 	}
-	if _, err := s.cluster.Install(ctx, o.fleet, namespace, image); err != nil {
+	if _, err := s.cluster.Install(ctx, o.fleet, namespace, o.image); err != nil {
 		return err
 	}
 	s.working.Go(func() {
-		if err := s.cluster.Load(ctx, image); err != nil && ctx.Err() == nil {
+		if err := s.cluster.Load(ctx, o.image); err != nil && ctx.Err() == nil {
 			slog.Error("no load", "err", err)
 		}
 	})
