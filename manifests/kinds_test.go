@@ -79,7 +79,8 @@ func resourcesPatch(kinds []resources.Kind) []byte {
 `, generated, strings.Join(names, ","))
 }
 
-// TestKindsAreGenerated: what names kinds in the base, the chart, the components and the overlays follows from the list of kinds.
+// TestKindsAreGenerated: what names kinds in the base, the chart, the components and the overlays follows from the
+// list of kinds.
 func TestKindsAreGenerated(t *testing.T) {
 	byDefault := slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return !k.Default })
 	namespaced := slices.DeleteFunc(slices.Clone(byDefault), func(k resources.Kind) bool { return !k.Namespaced })

@@ -44,8 +44,9 @@ spec:
     - {name: pod_on_n1, each: {type: Info, info: {labelsFromPath: {account: [spec, serviceAccountName]}}}}
 `
 
-// TestAnyFieldOfABuiltinKindIsExported: the exporter finds plural and scope by discovery, sends the selectors, keeps to the
-// limit, and gives the lines that render gives. The built-in kind is read beside it, by a mask that has none of these fields.
+// TestAnyFieldOfABuiltinKindIsExported: the exporter finds plural and scope by discovery, sends the selectors, keeps
+// to the limit, and gives the lines that render gives. The built-in kind is read beside it, by a mask that has none
+// of these fields.
 func TestAnyFieldOfABuiltinKindIsExported(t *testing.T) {
 	cluster := simulator.New(simulator.Options{})
 	var input bytes.Buffer

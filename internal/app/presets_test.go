@@ -20,7 +20,8 @@ func jobSetDefinition(version string) []byte {
 	return []byte(text.Replace(widgetDefinition))
 }
 
-// TestPresetNeedsItsVersionOfTheKind: where there is none, the replica is ready, has no family of the kind, and says so once.
+// TestPresetNeedsItsVersionOfTheKind: where there is none, the replica is ready, has no family of the kind, and says
+// so once.
 func TestPresetNeedsItsVersionOfTheKind(t *testing.T) {
 	const line = `kube_jobset_restarts{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",` +
 		`customresource_version="v1alpha2",jobset_name="a",namespace="default"} 2` + "\n"

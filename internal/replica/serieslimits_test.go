@@ -111,8 +111,8 @@ func TestSamplesBeyondTheSeriesLimitAreLeftOut(t *testing.T) {
 	})
 }
 
-// TestSeriesLimitMatchesModel: objects that come, change and go at random never exceed a limit, and no sample is left out
-// while there is room.
+// TestSeriesLimitMatchesModel: objects that come, change and go at random never exceed a limit, and no sample is left
+// out while there is room.
 func TestSeriesLimitMatchesModel(t *testing.T) {
 	const limit = 40
 	rng := rand.New(rand.NewPCG(3, 4))

@@ -24,8 +24,8 @@ const (
 type Form struct {
 	// Metadata asks for the metadata and nothing else: PartialObjectMetadata (KEP-2334).
 	Metadata bool
-	// Column, unless it is "", names a column of the resource's Table that is wanted in addition to the metadata, and Field
-	// the top-level field of an object that holds the same value. Metadata is set, too.
+	// Column, unless it is "", names a column of the resource's Table that is wanted in addition to the metadata, and
+	// Field the top-level field of an object that holds the same value. Metadata is set, too.
 	Column, Field string
 	// JSON asks for metadata in JSON, for readers of nothing else.
 	JSON bool

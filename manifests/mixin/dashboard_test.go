@@ -124,8 +124,8 @@ func TestDashboardPanelsAreWhole(t *testing.T) {
 	}
 }
 
-// TestDashboardShowsOneFleet: a fleet is what shares cluster and job, so each variable has one value. That of the cluster is
-// empty where series have no such label.
+// TestDashboardShowsOneFleet: a fleet is what shares cluster and job, so each variable has one value. That of the
+// cluster is empty where series have no such label.
 func TestDashboardShowsOneFleet(t *testing.T) {
 	var names []string
 	for _, v := range loadDashboard(t).Templating.List {
@@ -148,7 +148,8 @@ const (
 	replicasSelector = fleetSelector + `, instance=~"$instance"`
 )
 
-// TestDashboardQueriesSelectTheFleet: the queries of all panels select the fleet, and of all panels about replicas the replicas.
+// TestDashboardQueriesSelectTheFleet: the queries of all panels select the fleet, and of all panels about replicas
+// the replicas.
 func TestDashboardQueriesSelectTheFleet(t *testing.T) {
 	d := loadDashboard(t)
 	for _, a := range d.Annotations.List {
@@ -185,8 +186,8 @@ func checkSelectors(t *testing.T, title, query, want string) {
 	}
 }
 
-// TestDashboardTellsThatRulesAreMissing: the first panel says so, and no panel that needs a rule shows a value without it.
-// tests/dashboard.yaml has what the first panel's query returns.
+// TestDashboardTellsThatRulesAreMissing: the first panel says so, and no panel that needs a rule shows a value
+// without it. tests/dashboard.yaml has what the first panel's query returns.
 func TestDashboardTellsThatRulesAreMissing(t *testing.T) {
 	d := loadDashboard(t)
 	first := d.Panels[0]
@@ -246,8 +247,8 @@ func TestDashboardLinksLeadToDocuments(t *testing.T) {
 	}
 }
 
-// TestDashboardQueriesAreGenerated: the queries of the dashboard also stand in a rules file, because promtool reads those and
-// checks their syntax.
+// TestDashboardQueriesAreGenerated: the queries of the dashboard also stand in a rules file, because promtool reads
+// those and checks their syntax.
 func TestDashboardQueriesAreGenerated(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("# Generated from dashboard.json by \"make generate\", for promtool to check. Not to be loaded.\n" +
@@ -265,7 +266,8 @@ func TestDashboardQueriesAreGenerated(t *testing.T) {
 	writeOrCompare(t, "tests/dashboard.rules", b.Bytes())
 }
 
-// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has copies of dashboard and rules.
+// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has copies of dashboard and
+// rules.
 func TestDashboardOfTheChartIsGenerated(t *testing.T) {
 	writeOrCompare(t, "../chart/files/dashboard.json", read(t, "dashboard.json"))
 	writeOrCompare(t, "../chart/files/rules.yaml", read(t, "rules.yaml"))

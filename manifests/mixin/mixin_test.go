@@ -1,5 +1,5 @@
-// Package mixin holds alerts, recording rules and a dashboard for a fleet. Its tests keep them in step with the metrics that
-// exist and with the runbooks. What the rules say is tested by promtool, see tests.
+// Package mixin holds alerts, recording rules and a dashboard for a fleet. Its tests keep them in step with the
+// metrics that exist and with the runbooks. What the rules say is tested by promtool, see tests.
 package mixin
 
 import (
@@ -156,8 +156,8 @@ func TestRunbooksBeginWithWhatIsLost(t *testing.T) {
 	}
 }
 
-// TestRunbooksHaveCommandsToCopy: commands that work as they are written, with the installation by default. The image has no
-// shell to run a command in.
+// TestRunbooksHaveCommandsToCopy: commands that work as they are written, with the installation by default. The image
+// has no shell to run a command in.
 func TestRunbooksHaveCommandsToCopy(t *testing.T) {
 	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```")
 	placeholder := regexp.MustCompile(`\b(POD|NAME|RESOURCE|NAMESPACE|N)\b|<\w+>|[.]{3}|kubectl.* exec `)

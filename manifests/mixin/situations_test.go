@@ -183,8 +183,8 @@ func situations() []situation {
 	}
 }
 
-// TestSituationsAreGenerated: promtool tests all alerts together in each situation, so that one that fires beside the right one
-// is noticed.
+// TestSituationsAreGenerated: promtool tests all alerts together in each situation, so that one that fires beside the
+// right one is noticed.
 func TestSituationsAreGenerated(t *testing.T) {
 	const file = "tests/situations.yaml"
 	want := []byte(situationFile())

@@ -53,7 +53,8 @@ func values(t *testing.T, file string) map[string]any {
 	return given
 }
 
-// render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and left out.
+// render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and
+// left out.
 func render(t *testing.T, given map[string]any) ([]byte, error) {
 	t.Helper()
 	return renderChart(load(t), given)
@@ -133,8 +134,8 @@ func TestChartLints(t *testing.T) {
 	}
 }
 
-// TestChartRenders renders the chart with each file of values. The results are kept in chart/tests/rendered, for reviews and
-// for the tests that apply them to an API server; -update writes them.
+// TestChartRenders renders the chart with each file of values. The results are kept in chart/tests/rendered, for
+// reviews and for the tests that apply them to an API server; -update writes them.
 func TestChartRenders(t *testing.T) {
 	for name, given := range valuesFiles(t) {
 		t.Run(name, func(t *testing.T) {
@@ -230,8 +231,8 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
-// TestCustomResourcesOnlyGrantNoOtherKinds: whatever the built-in kinds are said to be, the role allows the definitions and
-// the custom resources, and the arguments name no kind.
+// TestCustomResourcesOnlyGrantNoOtherKinds: whatever the built-in kinds are said to be, the role allows the
+// definitions and the custom resources, and the arguments name no kind.
 func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
 	const custom = `customResourceState: {enabled: true}, rbac: {extraRules: [{apiGroups: [example.org], resources: [widgets], verbs: [list, watch]}]}`
 	for _, c := range []struct {
@@ -259,7 +260,8 @@ func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
 	}
 }
 
-// TestSpreadingKeepsItsOwnSelector: a constraint with a labelSelector selects by that alone, one without by the release.
+// TestSpreadingKeepsItsOwnSelector: a constraint with a labelSelector selects by that alone, one without by the
+// release.
 func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
 	for given, want := range map[string]map[string]string{
 		`{topologyKey: zone}`: {"app.kubernetes.io/name": "statefleet", "app.kubernetes.io/instance": "statefleet"},

@@ -126,7 +126,8 @@ func podLabels(all objects) map[string]map[string]string {
 	return labels
 }
 
-// sharesOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither selects the other's pods.
+// sharesOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither selects the other's
+// pods.
 func sharesOut(t *testing.T, all objects) error {
 	t.Helper()
 	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
@@ -269,8 +270,8 @@ func pairs(t *testing.T) (all [][2]string) {
 	return all
 }
 
-// TestComponentsCombine: each alone, each pair in both orders, and three that are often wanted together. With each other, all do
-// what they promise alone. Pairs that the README advises against are in one of these ways broken.
+// TestComponentsCombine: each alone, each pair in both orders, and three that are often wanted together. With each
+// other, all do what they promise alone. Pairs that the README advises against are in one of these ways broken.
 func TestComponentsCombine(t *testing.T) {
 	together := func(chosen ...string) error {
 		all, err := kustomize(t, withComponents("", chosen...))
@@ -331,8 +332,8 @@ func TestComponentsLeaveOtherObjectsAlone(t *testing.T) {
 	}
 }
 
-// TestObjectsHaveTheRecommendedLabels: all of ours have name, component and part-of, those of the base the version as well. The
-// labels of pods and the selectors are what they were: a selector cannot be changed once it exists.
+// TestObjectsHaveTheRecommendedLabels: all of ours have name, component and part-of, those of the base the version as
+// well. The labels of pods and the selectors are what they were: a selector cannot be changed once it exists.
 func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 	for _, c := range append(components(t), "") {
 		chosen := []string{c}

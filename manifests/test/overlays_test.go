@@ -112,8 +112,8 @@ func selects(selector, labels map[string]string) bool {
 	return true
 }
 
-// TestNamespacedGrantsRolesOnly: nothing is granted in all namespaces, neither by the overlay nor by the chart, and what is
-// exposed is what is granted.
+// TestNamespacedGrantsRolesOnly: nothing is granted in all namespaces, neither by the overlay nor by the chart, and
+// what is exposed is what is granted.
 func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	text, err := render(t, values(t, "../chart/tests/values/namespaced.yaml"))
 	if err != nil {
@@ -159,7 +159,8 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	}
 }
 
-// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where no one asked for a role.
+// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where no one
+// asked for a role.
 func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 	for _, given := range []string{"a,b,", ",a, b ", "a,,b,a"} {
 		text, err := render(t, map[string]any{"rbac": map[string]any{"useClusterRole": false}, "namespaces": given, "namespacesDenylist": "c,"})

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestPresetsGrantTheirKinds: the ClusterRole of the chart has the rules that check-config prints for the arguments, and no
-// others.
+// TestPresetsGrantTheirKinds: the ClusterRole of the chart has the rules that check-config prints for the arguments,
+// and no others.
 func TestPresetsGrantTheirKinds(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "statefleet")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
@@ -63,7 +63,8 @@ func presetNames(t *testing.T) (names []string) {
 	return names
 }
 
-// TestPresetsAreScraped: kinds of presets may be in groups, and what is in none is scraped though all built-in kinds are.
+// TestPresetsAreScraped: kinds of presets may be in groups, and what is in none is scraped though all built-in kinds
+// are.
 func TestPresetsAreScraped(t *testing.T) {
 	const grouped = `{collectors: [pods], customResourceState: {presets: [keda]},
 		prometheus: {monitor: {enabled: true, groups: [{resources: [pods, scaledjobs.v1alpha1.keda.sh]}]}}}`

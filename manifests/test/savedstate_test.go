@@ -6,7 +6,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-// TestSavedStateInTheChartIsTheComponent: one value turns on what the component does, another one keeps the volume for the next pod.
+// TestSavedStateInTheChartIsTheComponent: one value turns on what the component does, another one keeps the volume
+// for the next pod.
 func TestSavedStateInTheChartIsTheComponent(t *testing.T) {
 	for values, component := range map[string]string{
 		`{savedState: {enabled: true}}`:                               "saved-state",

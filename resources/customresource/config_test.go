@@ -189,8 +189,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// checkExtensions fails unless what is taken can be used: selectors parse, names are unique, nothing is read of a Secret but
-// what may be, and a family is one of a single selection.
+// checkExtensions fails unless what is taken can be used: selectors parse, names are unique, nothing is read of a
+// Secret but what may be, and a family is one of a single selection.
 func checkExtensions(t *testing.T, c *Config) {
 	names := map[string]bool{}
 	selectionOf := map[string]selection{}

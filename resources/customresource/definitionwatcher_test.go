@@ -176,8 +176,9 @@ const (
 	aggregatedResources = `{"resources":[{"name":"geese","kind":"Goose","verbs":["get","list"]},{"name":"geese-v","kind":"Goose","verbs":["list","watch"]}]}`
 )
 
-// TestWatcherDiscoversKindsWithoutDefinitions: plural and scope are those of the API server, of the core group and of others. A
-// kind that is not there comes when it is; one that cannot be watched is named. Each version is asked for once at a time.
+// TestWatcherDiscoversKindsWithoutDefinitions: plural and scope are those of the API server, of the core group and of
+// others. A kind that is not there comes when it is; one that cannot be watched is named. Each version is asked for
+// once at a time.
 func TestWatcherDiscoversKindsWithoutDefinitions(t *testing.T) {
 	a, client := newAPI(t)
 	a.discovery["/api/v1"] = coreResources

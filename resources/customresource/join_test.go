@@ -91,7 +91,8 @@ func TestUsualPlurals(t *testing.T) {
 	}
 }
 
-// TestJoinedConfigurationIsAsStrictAsTheFirst: a preset neither makes the user's entries need a plural nor frees them of it.
+// TestJoinedConfigurationIsAsStrictAsTheFirst: a preset neither makes the user's entries need a plural nor frees them
+// of it.
 func TestJoinedConfigurationIsAsStrictAsTheFirst(t *testing.T) {
 	const text = "kind: CustomResourceStateMetrics\nspec: {resources: [{groupVersionKind: {group: %s.example.com, version: v1, kind: Goose}, " +
 		"labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}, metrics: [{name: %s, help: h, each: {type: Gauge, gauge: {path: [spec, n]}}}]}]}"

@@ -115,8 +115,8 @@ func TestMissedSwitchIsFollowed(t *testing.T) {
 	}
 }
 
-// A replica that has just started believes a table if more than half of its pods have reported or are wanted; one that has seen
-// a topology, if all have reported. Each implausible topology counts once.
+// A replica that has just started believes a table if more than half of its pods have reported or are wanted; one
+// that has seen a topology, if all have reported. Each implausible topology counts once.
 func TestPlausibleTables(t *testing.T) {
 	for _, c := range []struct {
 		total, reports int

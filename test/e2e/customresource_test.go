@@ -14,7 +14,8 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// extensions are entries of kinds without a CustomResourceDefinition, with selectors. Plurals and scopes come from discovery.
+// extensions are entries of kinds without a CustomResourceDefinition, with selectors. Plurals and scopes come from
+// discovery.
 const extensions = `{kind: CustomResourceStateMetrics, spec: {resources: [
 {groupVersionKind: {group: "", version: v1, kind: Node}, labelSelector: "pool in (a,b)", metricNamePrefix: own, labelsFromPath: {node: [metadata, name]},
  metrics: [{name: node_pod_cidr, each: {type: Info, info: {labelsFromPath: {cidr: [spec, podCIDR]}}}}]},
@@ -32,8 +33,8 @@ const extensions = `{kind: CustomResourceStateMetrics, spec: {resources: [
 {groupVersionKind: {group: absent.example.com, version: v1, kind: Absent}, metricNamePrefix: own,
  metrics: [{name: absent, each: {type: Gauge, gauge: {path: [spec]}}}]}]}}`
 
-// TestExtensionsOfCustomResourceState: a real API server knows the selectors, the forms and the discovery that entries of
-// built-in kinds need.
+// TestExtensionsOfCustomResourceState: a real API server knows the selectors, the forms and the discovery that
+// entries of built-in kinds need.
 func TestExtensionsOfCustomResourceState(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)

@@ -29,8 +29,8 @@ type definitions struct {
 	files       []string
 }
 
-// presetDefinitions are those of the kinds of each preset. Modules that are larger than the others together, or that are not
-// everywhere to be had, are stood in for by definitions of ours, which have the fields that the presets read.
+// presetDefinitions are those of the kinds of each preset. Modules that are larger than the others together, or that
+// are not everywhere to be had, are stood in for by definitions of ours, which have the fields that the presets read.
 func presetDefinitions() map[string][]definitions {
 	return map[string][]definitions{
 		"argo-cd": { // its module has 57 MB, and the definitions 2 MB
@@ -162,8 +162,9 @@ func (d definitions) read(t *testing.T) (all []*unstructured.Unstructured) {
 // unreachable is what the go command says of a proxy that cannot be reached, or that does not hand out a module.
 var unreachable = regexp.MustCompile(`dial tcp|no such host|i/o timeout|proxyconnect|GOPROXY=off|403 Forbidden`)
 
-// download has the go command put the module into its cache, and returns the files. It is the archive that is read, because
-// the go command unpacks no module that asks for a newer Go. The test is skipped where the module cannot be had.
+// download has the go command put the module into its cache, and returns the files. It is the archive that is read,
+// because the go command unpacks no module that asks for a newer Go. The test is skipped where the module cannot be
+// had.
 func (d definitions) download(t *testing.T) fs.FS {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", d.module)

@@ -25,8 +25,8 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// TestPresets: with the projects' own definitions, the objects of its fixture give the lines of its fixture, with the rights
-// that check-config names and no others. render gives the same lines.
+// TestPresets: with the projects' own definitions, the objects of its fixture give the lines of its fixture, with the
+// rights that check-config names and no others. render gives the same lines.
 func TestPresets(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)

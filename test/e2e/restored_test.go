@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// corrected is how long pages may show objects that a backup did not have, or not show those that it had: until a check
-	// has noticed that the cluster is another one.
+	// corrected is how long pages may show objects that a backup did not have, or not show those that it had: until a
+	// check has noticed that the cluster is another one.
 	corrected = 2 * time.Minute
 
-	// reread is how long the objects of replicas that a backup did not have may be missing: the others read the topology past
-	// their watches twice a minute, and then have to list.
+	// reread is how long the objects of replicas that a backup did not have may be missing: the others read the
+	// topology past their watches twice a minute, and then have to list.
 	reread = time.Minute
 )
 
@@ -84,8 +84,9 @@ func (s *stage) scaleWithin(t *testing.T, n int) {
 	t.Logf("to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 }
 
-// restored restores a backup as an operator does: everything that keeps state of the API server is started again, but for the fleet.
-// Until then has come to an end, so little is written that the cluster is behind what it was before all the time.
+// restored restores a backup as an operator does: everything that keeps state of the API server is started again, but
+// for the fleet. Until then has come to an end, so little is written that the cluster is behind what it was before
+// all the time.
 func (s *stage) restored(t *testing.T, restore, then func()) {
 	s.quiet.Store(true)
 	defer s.quiet.Store(false)

@@ -205,8 +205,8 @@ func (w *world) changeSet(t *testing.T, change func(*appsv1.StatefulSet)) *appsv
 	return set
 }
 
-// settle waits until there are n replicas that are Ready, agree on n, and have every object on one page, which Prometheus
-// has seen too.
+// settle waits until there are n replicas that are Ready, agree on n, and have every object on one page, which
+// Prometheus has seen too.
 func (s *stage) settle(t *testing.T, n int) {
 	t.Helper()
 	fleet.Eventually(t, fmt.Sprintf("a fleet of %d", n), func(ctx context.Context) error { return s.isFleet(ctx, n) })

@@ -54,9 +54,10 @@ func warmRestarts() []scenario {
 	}
 }
 
-// restoresWarm restores etcd from a backup and then kills each replica, whose state has newer versions. What runs on meanwhile
-// finds by its checks that the versions have gone back. A replica that is killed before the watches of pods are made again has no
-// standby yet, so its objects may be missing for a while; what is shown must be what the backup has.
+// restoresWarm restores etcd from a backup and then kills each replica, whose state has newer versions. What runs on
+// meanwhile finds by its checks that the versions have gone back. A replica that is killed before the watches of pods
+// are made again has no standby yet, so its objects may be missing for a while; what is shown must be what the backup
+// has.
 func restoresWarm() scenario {
 	var restore func()
 	return scenario{

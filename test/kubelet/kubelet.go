@@ -1,6 +1,6 @@
-// Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers: each with an address of
-// its own from 127.0.0.0/8, its arguments and probes as the pod says, its state written to the API server, SIGTERM and the
-// grace period when it is deleted, and another process when it dies.
+// Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers: each with an
+// address of its own from 127.0.0.0/8, its arguments and probes as the pod says, its state written to the API server,
+// SIGTERM and the grace period when it is deleted, and another process when it dies.
 package kubelet
 
 import (
@@ -33,7 +33,8 @@ type Options struct {
 	// Node is the name of the node to which pods are bound that do not say where they belong. It must exist.
 	Node string
 
-	// Flags are given to a pod's processes after its own arguments: how it reaches the API server. May be called concurrently.
+	// Flags are given to a pod's processes after its own arguments: how it reaches the API server. May be called
+	// concurrently.
 	Flags func(*corev1.Pod) []string
 
 	// OwnPorts has the processes listen on ports that are free on this machine, instead of those that their pods name.
@@ -42,7 +43,8 @@ type Options struct {
 	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
 	Notice time.Duration
 
-	// Binary returns the path of the program that a pod runs; that of fleet.Build if it is nil. May be called concurrently.
+	// Binary returns the path of the program that a pod runs; that of fleet.Build if it is nil. May be called
+	// concurrently.
 	Binary func(*corev1.Pod) (string, error)
 }
 
@@ -118,12 +120,13 @@ func (k *Kubelet) follow(t testing.TB) (listed map[types.UID]bool) {
 	return listed
 }
 
-// orphansHave is the grace period that a kubelet which was restarted gives to containers of pods that the API server does not
-// have.
+// orphansHave is the grace period that a kubelet which was restarted gives to containers of pods that the API server
+// does not have.
 const orphansHave = time.Second
 
-// Restart does what the restart of a kubelet does: the pods are listed again, their states are written again, and processes
-// whose pods are not there any more are ended. All others go on running. A cluster that was restored from a backup needs it.
+// Restart does what the restart of a kubelet does: the pods are listed again, their states are written again, and
+// processes whose pods are not there any more are ended. All others go on running. A cluster that was restored from a
+// backup needs it.
 func (k *Kubelet) Restart(t testing.TB) {
 	t.Helper()
 	k.stop()
@@ -161,7 +164,8 @@ func (k *Kubelet) Release(pod string) {
 	}
 }
 
-// Limit has all processes that hold more than so many objects killed, as a limit of memory would, until it is called with 0.
+// Limit has all processes that hold more than so many objects killed, as a limit of memory would, until it is called
+// with 0.
 func (k *Kubelet) Limit(objects int) { k.limit.Store(int64(objects)) }
 
 // see starts a pod that is new, and tells one that runs that it is to end.

@@ -121,8 +121,8 @@ func (p *pod) run(ctx context.Context) {
 	}
 }
 
-// start starts the process of the pod's first container. Its flags are the container's arguments, and the addresses that a
-// container would have to itself.
+// start starts the process of the pod's first container. Its flags are the container's arguments, and the addresses
+// that a container would have to itself.
 func (p *pod) start(ctx context.Context) (*fleet.Replica, error) {
 	mounts, err := p.mounts(ctx)
 	if err != nil {
@@ -153,7 +153,8 @@ func (p *pod) url(port string) string {
 	return fmt.Sprintf("http://%s/no-port-called-%s", p.ip, port)
 }
 
-// args are the container's arguments with $(NAME) replaced by what the environment has under that name, and what is said in pairs.
+// args are the container's arguments with $(NAME) replaced by what the environment has under that name, and what is
+// said in pairs.
 func (p *pod) args(pairs []string) []string {
 	container := p.spec.Spec.Containers[0]
 	for _, variable := range container.Env {
@@ -187,8 +188,8 @@ const (
 	// lookAtMemory is how often it is asked how many objects a process holds while that is limited.
 	lookAtMemory = 25 * time.Millisecond
 
-	// A pod whose process was killed for what it held waits before it is started again, twice as long each time. A kubelet
-	// begins with 10 s and ends with 5 minutes.
+	// A pod whose process was killed for what it held waits before it is started again, twice as long each time. A
+	// kubelet begins with 10 s and ends with 5 minutes.
 	firstBackOff   = 500 * time.Millisecond
 	longestBackOff = 4 * time.Second
 )

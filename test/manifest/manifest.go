@@ -31,8 +31,8 @@ const (
 
 const fieldManager = "statefleet-test"
 
-// Build returns the objects of a kustomization, in the order in which they can be applied. The folder is relative to the
-// repository's root.
+// Build returns the objects of a kustomization, in the order in which they can be applied. The folder is relative to
+// the repository's root.
 func Build(folder string) ([]*unstructured.Unstructured, error) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -74,7 +74,8 @@ func NewApplier(config *rest.Config) (*Applier, error) {
 	return &Applier{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(typed.Discovery()))}, nil
 }
 
-// Apply applies one object by server-side apply and returns what the API server made of it. An unknown field is an error.
+// Apply applies one object by server-side apply and returns what the API server made of it. An unknown field is an
+// error.
 func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	resource, err := a.resource(object)
 	if err != nil {

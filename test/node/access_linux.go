@@ -30,8 +30,8 @@ func (c *Cluster) HTTP(node int) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: c.machines[node-1].dial}, Timeout: 30 * time.Second}
 }
 
-// Proxy is an HTTP proxy whose connections begin on the first node: through it, programs outside of the cluster reach pods and
-// the API server by their addresses.
+// Proxy is an HTTP proxy whose connections begin on the first node: through it, programs outside of the cluster reach
+// pods and the API server by their addresses.
 func (c *Cluster) Proxy() http.Handler {
 	forward := &httputil.ReverseProxy{
 		Rewrite:   func(*httputil.ProxyRequest) {}, // the URL of the request is absolute
@@ -79,7 +79,8 @@ func (c *Cluster) tunnel(w http.ResponseWriter, r *http.Request) {
 	copying.Wait()
 }
 
-// WriteKubeconfig writes a file with which kubectl reaches the API server as the administrator, through a proxy at a URL.
+// WriteKubeconfig writes a file with which kubectl reaches the API server as the administrator, through a proxy at a
+// URL.
 func (c *Cluster) WriteKubeconfig(path, proxy string) error {
 	config, err := clientcmd.LoadFromFile(filepath.Join(c.dir, "admin.conf"))
 	if err != nil {

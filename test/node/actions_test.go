@@ -96,8 +96,8 @@ func scaleUpAndDown(t *testing.T, s *site) {
 	}
 }
 
-// drain cordons the node that runs most of the fleet, evicts the fleet's pods, one after the other, as its PodDisruptionBudget
-// wants it, and admits pods to the node again.
+// drain cordons the node that runs most of the fleet, evicts the fleet's pods, one after the other, as its
+// PodDisruptionBudget wants it, and admits pods to the node again.
 func drain(t *testing.T, s *site) {
 	count := map[string]int{}
 	for _, p := range s.pods(t) {

@@ -51,8 +51,8 @@ type Cluster struct {
 	machines     []*machine
 }
 
-// Start starts a cluster and returns when all nodes are ready. The caller stops it; it ends with the process at the latest. The
-// error wraps [ErrUnsupported] where no machine can be made.
+// Start starts a cluster and returns when all nodes are ready. The caller stops it; it ends with the process at the
+// latest. The error wraps [ErrUnsupported] where no machine can be made.
 func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	if why := missing(); why != "" {
 		return nil, fmt.Errorf("%w: %s", ErrUnsupported, why)

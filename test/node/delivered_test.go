@@ -128,8 +128,8 @@ func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int
 	return resp.StatusCode, string(body)
 }
 
-// TestImageAndManifestsAsDelivered installs the base and overlays one after the other, in a namespace that enforces the Pod
-// Security Standard "restricted". All pods become ready, and together they show each object once.
+// TestImageAndManifestsAsDelivered installs the base and overlays one after the other, in a namespace that enforces
+// the Pod Security Standard "restricted". All pods become ready, and together they show each object once.
 func TestImageAndManifestsAsDelivered(t *testing.T) {
 	s := newSite(t, 2)
 	for _, c := range []struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// Image finds the archive for this machine in a folder that "make image" has written, and returns its path and the name of the
-// image that nodes get from it.
+// Image finds the archive for this machine in a folder that "make image" has written, and returns its path and the
+// name of the image that nodes get from it.
 func Image(dir string) (archive, image string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil { // nodes have other working directories
 		return "", "", err
@@ -39,8 +39,8 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	return err
 }
 
-// Install applies a kustomization of this repository, unchanged but for namespace and image. It returns a function that deletes
-// what was applied.
+// Install applies a kustomization of this repository, unchanged but for namespace and image. It returns a function
+// that deletes what was applied.
 func (c *Cluster) Install(ctx context.Context, folder, namespace, image string) (uninstall func(context.Context) error, err error) {
 	objects, err := manifest.Build(folder)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Load makes ten pods that stay, and a job every three seconds whose pod prints the version of an image of statefleet and ends,
-// until ctx ends.
+// Load makes ten pods that stay, and a job every three seconds whose pod prints the version of an image of statefleet
+// and ends, until ctx ends.
 func (c *Cluster) Load(ctx context.Context, image string) error {
 	client := c.Client()
 	if _, err := client.AppsV1().Deployments("default").Create(ctx, standing(), metav1.CreateOptions{}); err != nil {

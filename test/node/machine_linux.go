@@ -61,8 +61,8 @@ func onOwnThread(f func()) {
 	}()
 }
 
-// thread makes the machine and then runs calls inside of it until the machine is stopped: the machine ends with the thread that
-// made it.
+// thread makes the machine and then runs calls inside of it until the machine is stopped: the machine ends with the
+// thread that made it.
 func (m *machine) thread(started chan<- error, pause string) {
 	// The shell enters the cgroups, and is the root of a cgroup namespace then.
 	const script = `cgroup=$1 dir=$2; shift
@@ -147,8 +147,8 @@ func (m *machine) run(ctx context.Context, name string, args ...string) (string,
 	return string(out), nil
 }
 
-// dial connects from inside the machine. The address must be a literal. Each call has a thread of its own, since one that waits
-// for a pod that is gone must not keep the others waiting.
+// dial connects from inside the machine. The address must be a literal. Each call has a thread of its own, since one
+// that waits for a pod that is gone must not keep the others waiting.
 func (m *machine) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	onOwnThread(func() {

@@ -62,7 +62,8 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 	}
 }
 
-// start starts a cluster until the end of the test. Where no machine can be made it skips the test, and says NOT TESTED.
+// start starts a cluster until the end of the test. Where no machine can be made it skips the test, and says NOT
+// TESTED.
 func start(t *testing.T, o Options) *Cluster {
 	t.Helper()
 	c, err := Start(t.Context(), o)

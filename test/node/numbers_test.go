@@ -21,8 +21,9 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// TestMemoryOfAContainer: one replica, with the requests and limits as delivered, holds 2,000 and then 20,000 pods. What the kernel
-// counts for its container stays below the limit, and is told beside what "statefleet estimate" says of this cluster.
+// TestMemoryOfAContainer: one replica, with the requests and limits as delivered, holds 2,000 and then 20,000 pods.
+// What the kernel counts for its container stays below the limit, and is told beside what "statefleet estimate" says
+// of this cluster.
 func TestMemoryOfAContainer(t *testing.T) {
 	s := newSite(t, 1)
 	s.install(t, "manifests/overlays/single")

@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// TestPrometheusFindsTheFleet: with the scrape configuration and the rules as delivered, a Prometheus finds the pods of a fleet by
-// their addresses, sees each pod of the cluster once, and no alert is about to fire.
+// TestPrometheusFindsTheFleet: with the scrape configuration and the rules as delivered, a Prometheus finds the pods
+// of a fleet by their addresses, sees each pod of the cluster once, and no alert is about to fire.
 func TestPrometheusFindsTheFleet(t *testing.T) {
 	s := newSite(t, 2)
 	s.startLoad(t)

@@ -19,16 +19,19 @@ import (
 type scenario struct {
 	name string
 	act  func(t *testing.T, s *site)
-	// missing is how long an object may be missing. Where a replica restarts, some have to be: otherwise nothing was tried.
+	// missing is how long an object may be missing. Where a replica restarts, some have to be: otherwise nothing was
+	// tried.
 	missing time.Duration
 }
 
 const (
-	// restart is how long a container may take to end, to be started again and to become ready, with room for a busy machine.
+	// restart is how long a container may take to end, to be started again and to become ready, with room for a busy
+	// machine.
 	restart = 30 * time.Second
 	// unnoticed is how long the others may take to learn that a process is gone which a standby then serves for.
 	unnoticed = 10 * time.Second
-	// reconnect is how long replicas may take to show new objects once the API server is back: they try every 10 to 15 s.
+	// reconnect is how long replicas may take to show new objects once the API server is back: they try every 10 to
+	// 15 s.
 	reconnect = 20 * time.Second
 )
 
@@ -57,8 +60,8 @@ func standbyScenarios() []scenario {
 	}
 }
 
-// TestScenariosOnRealNodes: on real nodes, every pod and job is on exactly one page whatever happens, but for the objects of a
-// replica that restarts, for as long as that takes.
+// TestScenariosOnRealNodes: on real nodes, every pod and job is on exactly one page whatever happens, but for the
+// objects of a replica that restarts, for as long as that takes.
 func TestScenariosOnRealNodes(t *testing.T) {
 	s := newSite(t, 2)
 	s.startLoad(t)
@@ -99,8 +102,8 @@ func (s *site) play(t *testing.T, sc scenario) {
 	}
 }
 
-// pages are the pages of the pods of the fleet that have an address; while the API server is away, those that had one before.
-// It is called from one goroutine at a time.
+// pages are the pages of the pods of the fleet that have an address; while the API server is away, those that had one
+// before. It is called from one goroutine at a time.
 func (s *site) pages() []audit.Page {
 	list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {

@@ -20,7 +20,8 @@ const (
 	shippedRules = "manifests/mixin/rules.yaml"
 )
 
-// load reads the shipped configuration. Only how the API server and targets are reached and how often is scraped are not as shipped.
+// load reads the shipped configuration. Only how the API server and targets are reached and how often is scraped are
+// not as shipped.
 func load(o Options) (*config.Config, error) {
 	root, err := fleet.Root()
 	if err != nil {

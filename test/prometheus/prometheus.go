@@ -156,7 +156,8 @@ func (s *Server) Close() error {
 	return s.db.Close()
 }
 
-// Rediscover has discovery list everything again, as a restart does. A cluster that was restored from a backup needs it.
+// Rediscover has discovery list everything again, as a restart does. A cluster that was restored from a backup needs
+// it.
 func (s *Server) Rediscover() error {
 	if err := s.targets.ApplyConfig(nil); err != nil {
 		return err
@@ -184,8 +185,8 @@ func (s *Server) Targets(job string) []string {
 // Step is the distance between two points of a range.
 const Step = 100 * time.Millisecond
 
-// Range evaluates a query at every Step from start to end, and returns the numbers of each series by its labels. Where a
-// series is not there, its number is 0.
+// Range evaluates a query at every Step from start to end, and returns the numbers of each series by its labels.
+// Where a series is not there, its number is 0.
 func (s *Server) Range(ctx context.Context, query string, start, end time.Time) (map[string][]float64, error) {
 	matrix, err := s.Matrix(ctx, query, start, end, Step)
 	if err != nil {

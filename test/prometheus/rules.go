@@ -54,8 +54,8 @@ func (s *Server) Alerts() []Alert {
 	return all
 }
 
-// RuleHealth returns how many of the shipped rules have been evaluated without an error the last time, how many there are, and
-// the errors of the others.
+// RuleHealth returns how many of the shipped rules have been evaluated without an error the last time, how many there
+// are, and the errors of the others.
 func (s *Server) RuleHealth() (evaluated, all int, err error) {
 	var errs []error
 	for _, rule := range s.rules.Rules() {

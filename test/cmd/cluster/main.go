@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command cluster runs a fleet on a real Kubernetes cluster on this machine, and a Prometheus that scrapes it, until it is
-// interrupted. Nothing of it is left then.
+// Command cluster runs a fleet on a real Kubernetes cluster on this machine, and a Prometheus that scrapes it, until
+// it is interrupted. Nothing of it is left then.
 package main
 
 import (
