@@ -33,7 +33,7 @@ type options struct {
 	scrapes, churnScrape int
 	touchRate            float64
 	churn                generator.Churn
-	name                 string
+	name, folder         string
 	sizes, fleets, rates []int
 
 	atRest, settle, warm, window, every time.Duration
@@ -65,13 +65,17 @@ func Commands(app *kingpin.Application) []command.Command {
 	restarts, o, runRestarts := part("restarts", "Starts without and with a saved state, by turns.", (*options).restarts)
 	restarts.Flag("rounds", "Starts of each.").Default("5").IntVar(&o.rounds)
 
+	profiles, o, runProfiles := part("profiles", "The page with each configuration file of a folder, with and without samples of value 0.",
+		(*options).profiles)
+	profiles.Flag("folder", "Folder of the files.").Default("manifests/profiles").ExistingDirVar(&o.folder)
+
 	compare, o, runCompare := registered(app.Command("compare", "Measure another exporter beside statefleet, by turns."), (*options).compare)
 	compare.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
 	compare.Flag("other-args", "Its arguments, as for --args.").StringVar(&o.otherArgs)
 	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
 	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
 	divided(compare, o)
-	return []command.Command{runTargets, runFleet, runCurve, runRates, runRestarts, runCompare}
+	return []command.Command{runTargets, runFleet, runCurve, runRates, runRestarts, runProfiles, runCompare}
 }
 
 // registered adds the flags that all measurements have.

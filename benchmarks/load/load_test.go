@@ -53,19 +53,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // export is the least that the harness needs of an exporter: it lists pods and
-// serves a page that says how many bytes that took.
+// serves a page that says how many bytes that took, with a sample of value 0.
 func export(args []string) error {
 	flags := flag.NewFlagSet("exporter", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "")
 	port := flags.Int("port", 0, "")
+	config := flags.String("config", "", "")
+	skipZeros := flags.Bool("metric.skip-zero-statesets", false, "")
+	flags.String("store.snapshot-dir", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	cluster, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		return err
 	}
-	client, err := watch.NewClient(config, watch.AcceptBoth)
+	client, err := watch.NewClient(cluster, watch.AcceptBoth)
 	if err != nil {
 		return err
 	}
@@ -74,7 +77,10 @@ func export(args []string) error {
 		return err
 	}
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, "# TYPE listed_bytes gauge\nlisted_bytes %d\n", len(body))
+		_, _ = fmt.Fprintf(w, "# TYPE listed_bytes gauge\nlisted_bytes{config=%q} %d\n", *config, len(body))
+		if !*skipZeros {
+			_, _ = fmt.Fprintln(w, "# TYPE nothing gauge\nnothing 0")
+		}
 	})
 	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", *port), ReadHeaderTimeout: time.Second}
 	return server.ListenAndServe()
@@ -143,6 +149,51 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 		"curve", "--size=20", "--size=30", "--fleet=1", "--fleet=2")
 	f([]fit.Run{{Pods: 33, Shards: 2, ServerSharded: true}}, "curve", "--size=30", "--fleet=2", "--server-sharding")
 	f([]fit.Run{{Pods: 33, Shards: foreignShards, Running: 1}, {Pods: 33, Shards: foreignShards, Running: 1}}, "rates", "--rate=1000", "--rate=2000")
+}
+
+func TestStartsWithAndWithoutSavedStateAreCompared(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), short(t, "restarts", "--rounds=1"), &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	if want := "| sync, CPU "; !strings.Contains(stdout.String(), want) {
+		t.Errorf("no %q in\n%s", want, &stdout)
+	}
+}
+
+func TestPageOfEachProfileIsMeasured(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"little.yaml", "much.yaml"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := short(t, "profiles", "--folder="+folder)
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "profiles-30.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got findings
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	var series []float64
+	for _, f := range got.Figures {
+		series = append(series, f[measure.Series])
+	}
+	if want := []float64{2, 1, 2, 1}; !slices.Equal(series, want) {
+		t.Errorf("%g series, want %g", series, want)
+	}
+	if want := "| much | without | 0 k | 0 MB | 0.0 MB |"; !strings.Contains(stdout.String(), want) {
+		t.Errorf("no %q in\n%s", want, &stdout)
+	}
+	if code := run(t.Context(), short(t, "profiles", "--folder="+t.TempDir()), &stdout, &stderr); code == command.OK {
+		t.Error("a folder without configuration files is measured")
+	}
 }
 
 func TestTargetsHaveARowEach(t *testing.T) {

@@ -1,0 +1,58 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/measure"
+	"github.com/statefleet/statefleet/benchmarks/report"
+)
+
+// profiles measures the page of one replica with each configuration file of a folder, with and without
+// samples of value 0.
+func (o *options) profiles(ctx context.Context, b *bench) error {
+	files, err := filepath.Glob(filepath.Join(o.folder, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("--folder must name a folder with configuration files, got %q", o.folder)
+	}
+	slices.Sort(files)
+	f := findings{}
+	var text strings.Builder
+	text.WriteString("| profile | samples of value 0 | series | text | gzip |\n| --- | --- | --- | --- | --- |\n")
+	for _, file := range files {
+		for _, zeros := range []string{"with", "without"} {
+			page, err := b.page(ctx, file, zeros == "without")
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+			f.Columns, f.Figures = append(f.Columns, name+", "+zeros+" samples of value 0"), append(f.Figures, page)
+			_, _ = fmt.Fprintf(&text, "| %s | %s | %.0f k | %.0f MB | %.1f MB |\n", name, zeros, page[measure.Series]/1e3,
+				page[measure.Identity+measure.Body], page[measure.Unchanged+measure.Body])
+		}
+	}
+	return b.finish("profiles-"+report.Thousands(o.pods), text.String(), f)
+}
+
+// page scrapes a replica that has had time to compress its blocks.
+func (b *bench) page(ctx context.Context, config string, skipZeros bool) (report.Figures, error) {
+	e, err := b.exporter, error(nil)
+	arguments := fmt.Sprintf("%s --config=%s --metric.skip-zero-statesets=%t", b.arguments, config, skipZeros)
+	if e.Command, err = fleet.ParseCommand(*b.binary, arguments); err != nil {
+		return nil, err
+	}
+	s, err := b.with(ctx, e, 1, 1, step{"at rest", func(ctx context.Context, s *measure.Session) error {
+		if err := fleet.Pause(ctx, b.settle); err != nil {
+			return err
+		}
+		return s.Settled(ctx, 1, 1)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return s.Sum(), nil
+}
