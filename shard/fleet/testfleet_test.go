@@ -46,6 +46,7 @@ type testFleet struct {
 	mu      sync.Mutex
 	set     int64 // metadata.generation of the StatefulSet
 
+	api      *Client       // of the replicas; nil: of client
 	backoff  time.Duration // between attempts; 0: one second
 	restored atomic.Bool   // whether a backup was restored; see restore_test.go
 }
@@ -180,7 +181,7 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 		member = &g.fakeMember
 	}
 	g.Coordinator = &Coordinator{
-		Discovery: Discovery{Client: clientOf(f.client), Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
+		Discovery: Discovery{Client: cmp.Or(f.api, clientOf(f.client)), Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
 			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(f.backoff, time.Second)}},
 		Member: member,
 	}

@@ -145,6 +145,10 @@ func TestTransientDenialChangesNothing(t *testing.T) {
 		failing.Store(4)
 		a.hold()
 		f.scale(1)
+		until(t, "a denial", func() bool { return failing.Load() < 4 })
+		if !a.Status().Coordinated {
+			t.Error("not coordinated after one denial")
+		}
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 1, Target: 1})
 		a.stop()
 		if got, want := a.plans, []shard.Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, SwitchScheduled: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
