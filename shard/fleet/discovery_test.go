@@ -270,6 +270,7 @@ func TestOOMKilledContainerIsRecognised(t *testing.T) {
 		"it was killed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 137, 5*time.Minute)}}, true},
 		"its status is not new yet":  {corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Second)}}, true},
 		"it has failed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 1, time.Minute)}}, false},
+		"that was just too long ago": {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, oomKillWindow)}}, false},
 		"that was long ago":          {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Hour)}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

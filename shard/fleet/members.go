@@ -43,7 +43,7 @@ func (m members) validate() error {
 // after the last leaving one, and if there are none either, all. A leaving pod is not replaced by
 // another of its name before it has ended, so its objects have to move to other replicas first.
 func (m members) without(leaving func(number int) bool) members {
-	first, last := m.end(), m.start-1
+	first, last := m.end(), 0
 	for number := range m.numbers() {
 		if leaving(number) {
 			first, last = min(first, number), number
@@ -51,9 +51,7 @@ func (m members) without(leaving func(number int) bool) members {
 	}
 	before, after := members{m.start, first - m.start}, members{last + 1, m.end() - last - 1}
 	switch {
-	case last < m.start: // none leaves
-		return m
-	case before.total > 0:
+	case before.total > 0: // all, if none leaves
 		return before
 	case after.total > 0:
 		return after
