@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -78,6 +79,29 @@ func TestOverviewOfATransition(t *testing.T) {
 	})
 }
 
+// Pods and reports are named by number, replicas by ordinal.
+func TestOverviewOfAFleetThatCountsFromTen(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		object := configMapWith(topology{Generation: 4, Active: 1, Start: 10, Target: 2, TargetStart: 10, Set: "set", Revision: 2})
+		object.Data[reportKey(10)] = replicaReport{Generation: 4, Target: 2, Holds: true}.String()
+		f := newTestFleet(t, 2, object)
+		set := f.replicas(2).(*appsv1.StatefulSet)
+		set.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 10}
+		if err := f.client.Tracker().Update(statefulSets, set, namespace); err != nil {
+			t.Fatal(err)
+		}
+		a := f.startReplica(11)
+		a.waitPlan(t, shard.Plan{Ordinal: 1, Active: 1, Target: 2})
+		var o Overview
+		until(t, "both replicas", func() bool { o = a.Overview(); return len(o.Replicas) == 2 })
+		for i, want := range []Replica{{Pod: "fleet-10", Holds: true}, {Pod: "fleet-11"}} {
+			if r := o.Replicas[i]; r.Ordinal != i || r.Pod != want.Pod || r.Holds != want.Holds {
+				t.Errorf("got %+v, want %+v", r, want)
+			}
+		}
+	})
+}
+
 func TestOverviewShowsWhoServes(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 4, configMapWith(topology{Generation: 1, Active: 4, Set: "set", Revision: 1}),
@@ -139,32 +163,6 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 		b.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		until(t, "the reason", func() bool { return errors.Is(b.Overview().Problem, errForbidden) })
 	})
-}
-
-func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
-	pending := corev1.PodStatus{Phase: corev1.PodPending}
-	unschedulable, pulling, crashing := pending, pending, corev1.PodStatus{Phase: corev1.PodRunning}
-	unschedulable.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/2 nodes are available."}}
-	waiting := func(reason string) []corev1.ContainerStatus {
-		return []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
-	}
-	pulling.ContainerStatuses, crashing.ContainerStatuses = waiting("ImagePullBackOff"), waiting("CrashLoopBackOff")
-	for _, c := range []struct {
-		status corev1.PodStatus
-		state  PodState
-		reason string
-	}{
-		{pending, podPending, ""},
-		{unschedulable, podPending, "Unschedulable: 0/2 nodes are available."},
-		{pulling, podPending, "ImagePullBackOff"},
-		{crashing, podUnready, "CrashLoopBackOff"},
-	} {
-		o := Overview{Status: Status{Active: 1}}
-		o.addReplicas(snapshot{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}}, func(*Replica) {})
-		if r := o.Replicas[0]; r.State != c.state || r.Reason != c.reason {
-			t.Errorf("%s, %q; want %s, %q", r.State, r.Reason, c.state, c.reason)
-		}
-	}
 }
 
 // The StatefulSet counts from 10, and its first ordinal moves by one.

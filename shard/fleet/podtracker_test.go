@@ -172,3 +172,29 @@ func TestPodsOfANewSelectorAreTracked(t *testing.T) {
 		}
 	})
 }
+
+func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
+	pending := corev1.PodStatus{Phase: corev1.PodPending}
+	unschedulable, pulling, crashing := pending, pending, corev1.PodStatus{Phase: corev1.PodRunning}
+	unschedulable.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/2 nodes are available."}}
+	waiting := func(reason string) []corev1.ContainerStatus {
+		return []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
+	}
+	pulling.ContainerStatuses, crashing.ContainerStatuses = waiting("ImagePullBackOff"), waiting("CrashLoopBackOff")
+	for _, c := range []struct {
+		status corev1.PodStatus
+		state  PodState
+		reason string
+	}{
+		{pending, podPending, ""},
+		{unschedulable, podPending, "Unschedulable: 0/2 nodes are available."},
+		{pulling, podPending, "ImagePullBackOff"},
+		{crashing, podUnready, "CrashLoopBackOff"},
+	} {
+		o := Overview{Status: Status{Active: 1}}
+		o.addReplicas(snapshot{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}}, func(*Replica) {})
+		if r := o.Replicas[0]; r.State != c.state || r.Reason != c.reason {
+			t.Errorf("%s, %q; want %s, %q", r.State, r.Reason, c.state, c.reason)
+		}
+	}
+}
