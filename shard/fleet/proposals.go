@@ -71,14 +71,18 @@ func (pl *planner) propose(snap snapshot) (topology, bool) {
 }
 
 // format returns the format in which to write the topology.
-func (pl *planner) format(snap snapshot) int {
+func (pl *planner) format(snap snapshot) int { return commonFormat(snap.readers(), snap.reports) }
+
+// readers are the replicas that follow the topology: those of the StatefulSet, and those by which the
+// fleet serves.
+func (snap snapshot) readers() members {
 	fleet := snap.desired.members()
 	if serving := snap.topology.active(); serving.total > 0 {
 		end := max(fleet.end(), serving.end())
 		fleet.start = min(fleet.start, serving.start)
 		fleet.total = end - fleet.start
 	}
-	return commonFormat(fleet, snap.reports)
+	return fleet
 }
 
 // step returns the input of the next transition of the topology.
