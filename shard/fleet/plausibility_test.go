@@ -158,6 +158,14 @@ func TestTableThatIsServedIsPlausible(t *testing.T) {
 	if !pl.isPlausible(snap, members{18, 3}) || pl.isPlausible(snap, members{19, 3}) {
 		t.Error("the served table is not plausible, or another one is")
 	}
+	pl.last.Target, pl.last.TargetStart = 5, 18
+	if pl.isPlausible(snap, members{18, 5}) {
+		t.Error("the target is plausible before a switch to it is scheduled")
+	}
+	pl.last.SwitchAt = noon
+	if !pl.isPlausible(snap, members{18, 5}) || pl.isPlausible(snap, members{18, 6}) {
+		t.Error("the target of a scheduled switch is not plausible, or another table is")
+	}
 }
 
 // While others may have read a newer StatefulSet, a replica neither follows an unconfirmed topology
