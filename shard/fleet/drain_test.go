@@ -10,6 +10,15 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
+func TestDrainBeforeTheStatefulSetIsFoundEnds(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if err := new(Coordinator).Drain(t.Context()); err != nil || time.Since(began) > scaleDownWait {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
 func TestDrainWaitsForTheSwitch(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 2, configMapWith(topology{Generation: 4, Active: 2, Set: "set", Revision: 1}))

@@ -87,7 +87,7 @@ func (pl *planner) updateStandby(snap snapshot) {
 // its shard or because there is no standby. A leaving replica waits for the switch instead.
 func (pl *planner) canStop(snap snapshot) bool {
 	number := snap.desired.number()
-	if p := pl.plan; p.Standby && pl.standbyState.own && p.Active > 1 && snap.desired.members().has(number) {
+	if p := pl.plan; p.Standby && pl.standbyState.own && snap.desired.members().has(number) {
 		other, ok := snap.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
 		return !ok || other.terminating
 	}

@@ -203,6 +203,38 @@ func TestStandbyState(t *testing.T) {
 	}
 }
 
+// A replica that joins or leaves stands by for none, although no other pod is ready.
+func TestOnlyActiveReplicasStandBy(t *testing.T) {
+	for ordinal, want := range map[int]bool{-1: false, 0: true, 1: true, 2: true, 3: false} {
+		snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{ordinal: {ready: true}}, now: noon}
+		snap.desired.Ordinal = ordinal
+		pl := planner{plan: shard.Plan{Ordinal: ordinal, Active: 3, Target: 4}}
+		pl.updateStandby(snap)
+		if pl.plan.ServesNeighbour != want {
+			t.Errorf("ordinal %d of 3 serves for its neighbour: %t", ordinal, pl.plan.ServesNeighbour)
+		}
+	}
+}
+
+// The shard for which a replica stood by belongs to another one in another table.
+func TestNeighbourOfAnotherTableIsGivenUpAtOnce(t *testing.T) {
+	snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{0: {}, 1: {ready: true}, 2: {ready: true}}, now: noon}
+	snap.desired.Ordinal = 1
+	pl := planner{plan: shard.Plan{Ordinal: 1, Active: 3, Target: 4}}
+	serves := func(want bool, when string) {
+		t.Helper()
+		pl.updateStandby(snap)
+		if pl.plan.ServesNeighbour != want {
+			t.Errorf("%s: serves for its neighbour: %t", when, !want)
+		}
+	}
+	serves(true, "while the neighbour is away")
+	snap.peers = peers{0: {ready: true}, 1: {ready: true}, 2: {ready: true}}
+	serves(true, "when it is back")
+	pl.plan.Active = 4
+	serves(false, "after the switch")
+}
+
 // A new replica serves from the switch on, even if its pod has not been probed since.
 func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 	grown := topology{Generation: 5, Active: 3, Set: "u", Revision: 7}
