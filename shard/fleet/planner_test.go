@@ -72,3 +72,15 @@ func TestTopologyIsReadByTheFleetAndByThoseThatServe(t *testing.T) {
 		}
 	}
 }
+
+func TestPlanWaitsForThePods(t *testing.T) {
+	pl := planner{incarnation: "x"}
+	snap := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
+	if pl.update(snap); pl.plan.Active != 0 {
+		t.Errorf("plan %+v", pl.plan)
+	}
+	snap.standby = false // they may not be read
+	if pl.update(snap); pl.plan.Active != 2 || pl.plan.Standby {
+		t.Errorf("plan %+v", pl.plan)
+	}
+}

@@ -291,15 +291,3 @@ func TestReplicaGivesUpAfterAnotherTookOver(t *testing.T) {
 	snap.peers = peers{0: {ready: true}}
 	at(2*time.Second, true)
 }
-
-func TestPlanWaitsForThePods(t *testing.T) {
-	pl := planner{incarnation: "x"}
-	snap := snapshot{desired: desiredReplicas(2), known: true, standby: true, now: noon}
-	if pl.update(snap); pl.plan.Active != 0 {
-		t.Errorf("plan %+v", pl.plan)
-	}
-	snap.standby = false // they may not be read
-	if pl.update(snap); pl.plan.Active != 2 || pl.plan.Standby {
-		t.Errorf("plan %+v", pl.plan)
-	}
-}

@@ -97,3 +97,26 @@ func TestProblemsOfTheTopologyAreLoggedWhenTheyBegin(t *testing.T) {
 		}
 	}
 }
+
+func TestTransitionsThatEndAreCounted(t *testing.T) {
+	growing := topology{Generation: 4, Active: 3, Target: 5}
+	for _, c := range []struct {
+		name    string
+		was, is topology
+		want    Transitions
+	}{
+		{"none", topology{Generation: 4, Active: 3}, topology{Generation: 5, Active: 3, Target: 5}, Transitions{}},
+		{"it goes on", growing, growing, Transitions{}},
+		{"switched", growing, topology{Generation: 4, Active: 5}, Transitions{Completed: 1}},
+		{"switched, and another began", growing, topology{Generation: 5, Active: 5, Target: 7}, Transitions{Completed: 1}},
+		{"back", growing, topology{Generation: 5, Active: 3}, Transitions{Cancelled: 1}},
+		{"another target", growing, topology{Generation: 5, Active: 3, Target: 4}, Transitions{Replaced: 1}},
+		{"lost", growing, topology{}, Transitions{}},
+	} {
+		var got Transitions
+		got.count(c.was, c.is)
+		if got != c.want {
+			t.Errorf("%s: counted %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,17 @@ func TestNextTopology(t *testing.T) {
 func withDesired(w desiredState, change func(*desiredState)) desiredState {
 	change(&w)
 	return w
+}
+
+func TestGenerationsHaveALimit(t *testing.T) {
+	if _, err := parseTopology(topology{Generation: lastGeneration - 1, Active: 3}.String()); err != nil {
+		t.Errorf("the last but one: %v", err)
+	}
+	_, err := parseTopology(topology{Generation: lastGeneration, Active: 3}.String())
+	want := fmt.Sprintf("generation must be between 1 and %d, got %d", int64(lastGeneration-1), int64(lastGeneration))
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the last: error %v, want %q", err, want)
+	}
 }
 
 func TestInvalidTopologyIsRejected(t *testing.T) {
