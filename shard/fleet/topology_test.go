@@ -109,6 +109,15 @@ func TestGenerationsHaveALimit(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the last: error %v, want %q", err, want)
 	}
+	for generation, want := range map[int64]int64{lastGeneration - 2: lastGeneration - 1, lastGeneration - 1: 1, lastGeneration: 1} {
+		if next := nextGeneration(generation); next != want {
+			t.Errorf("generation %d follows %d, want %d", next, generation, want)
+		}
+	}
+	reports := map[int]replicaReport{0: {Generation: 7}, 1: {Generation: lastGeneration - 1}}
+	if newest := newestGeneration(reports); newest != 7 {
+		t.Errorf("%d is the newest generation, want 7: none can follow the last one", newest)
+	}
 }
 
 func TestInvalidTopologyIsRejected(t *testing.T) {
