@@ -72,6 +72,7 @@ func TestNextTopology(t *testing.T) {
 		"another StatefulSet counts":      {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), step: step{Desired: desiredReplicas(3)}, want: aimed(6, 3, 0)},
 		"edited by hand":                  {from: with(growing, func(t *topology) { t.Target = 9 }), step: step{Desired: desiredReplicas(3)}, want: aimed(6, 3, 0)},
 		"one by one":                      {from: steady, step: step{Desired: withDesired(desiredReplicas(5), func(w *desiredState) { w.OrderedReady = true })}, want: aimed(5, 3, 4)},
+		"one by one, complete":            {from: steady, step: step{Desired: withDesired(desiredReplicas(3), func(w *desiredState) { w.OrderedReady = true })}},
 		"one by one, down":                {from: steady, step: step{Desired: withDesired(desiredReplicas(1), func(w *desiredState) { w.OrderedReady = true })}, want: aimed(5, 3, 1)},
 		"alone until now":                 {from: with(steady, func(t *topology) { t.Revision = 6 }), step: step{Desired: desiredReplicas(5), Uncoordinated: true}, want: aimed(5, 5, 0)},
 		"alone, but the others were not":  {from: growing, step: step{Desired: desiredReplicas(5), Uncoordinated: true}},
