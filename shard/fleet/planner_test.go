@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -82,5 +84,21 @@ func TestPlanWaitsForThePods(t *testing.T) {
 	snap.standby = false // they may not be read
 	if pl.update(snap); pl.plan.Active != 2 || pl.plan.Standby {
 		t.Errorf("plan %+v", pl.plan)
+	}
+}
+
+// A revision of the StatefulSet that this replica has read is none that only others have seen.
+func TestOnlyUnknownRevisionsMakeTheStatefulSetStale(t *testing.T) {
+	for _, c := range []struct {
+		set      types.UID
+		revision int64
+		stale    bool
+	}{{"u", 6, false}, {"u", 7, false}, {"u", 8, true}, {"another", 7, true}} {
+		pl, snap := planner{}, snapshot{desired: desiredReplicas(3), usable: true, now: noon, desiredAsOf: noon.Add(-time.Second)}
+		snap.topology = topology{Generation: 1, Active: 3, Set: c.set, Revision: c.revision}
+		pl.updateStaleness(snap)
+		if stale := !pl.staleSince.IsZero(); stale != c.stale {
+			t.Errorf("revision %d of %s: stale %t, want %t", c.revision, c.set, stale, c.stale)
+		}
 	}
 }
