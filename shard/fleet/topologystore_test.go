@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -77,4 +78,26 @@ func TestTopologyThatWasNeverReadIsUnusableAtOnce(t *testing.T) {
 			t.Errorf("%+v", is)
 		}
 	})
+}
+
+// A replica needs both rights: to patch its report, and to update the topology.
+func TestProbeNeedsBothRights(t *testing.T) {
+	denied := apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
+	outdated := apierrors.NewConflict(configMaps.GroupResource(), "fleet-topology", nil)
+	for _, c := range []struct {
+		patch, update error
+		denied        bool
+	}{{nil, nil, false}, {denied, nil, true}, {nil, denied, true}, {nil, outdated, false}} {
+		faketime.Test(t, func(t *testing.T) {
+			object := configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1})
+			f := newTestFleet(t, 1, object)
+			for verb, err := range map[string]error{"patch": c.patch, "update": c.update} {
+				f.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return err != nil, nil, err })
+			}
+			l := &loop{Coordinator: &Coordinator{Discovery: Discovery{Client: clientOf(f.client)}}, changed: make(chan struct{}, 1)}
+			if err := l.newTopologyStore(object.Name).probe(t.Context(), object); apierrors.IsForbidden(err) != c.denied || err != nil && !c.denied {
+				t.Errorf("patch: %v, update: %v; the probe says %v", c.patch, c.update, err)
+			}
+		})
+	}
 }
