@@ -224,7 +224,7 @@ func (snap snapshot) servedBy(ordinal, start, active int) *int {
 	case ordinal < 0 || ordinal >= active:
 	case snap.serving(start + ordinal):
 		return &ordinal
-	case snap.standby && active > 1 && snap.serving(start+next):
+	case snap.standby && snap.serving(start+next):
 		return &next
 	}
 	return nil
