@@ -279,12 +279,12 @@ sbom = bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp -vers
   if grep "can't resolve module license" bin/sbom.log | grep -v -e std@ -e statefleet/statefleet@; then \
     echo "the SBOM of $(1) lacks the licences of these modules"; exit 1; fi
 
-IMAGES ?= dist/image
-ARCHS  ?= amd64 arm64
+IMAGE_DIR ?= dist/image
+ARCHS     ?= amd64 arm64
 # The date and the branch of the binaries are those of the commit, so that the same commit gives the same bytes.
 image: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 image: BRANCH = $(VERSION)
-image: inputs = bin/$(notdir $(IMAGES))
+image: inputs = bin/$(notdir $(IMAGE_DIR))
 image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout, archives and digests in dist/image/
 	@set -e; for arch in $(ARCHS); do \
 	  mkdir -p $(inputs)/$$arch; \
@@ -293,11 +293,11 @@ image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout,
 	  $(call sbom,$(inputs)/$$arch/statefleet,$(inputs)/$$arch/sbom.json); \
 	done
 	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
-	  --output=$(abspath $(IMAGES)) $(foreach arch,$(ARCHS),$(arch)=$(CURDIR)/$(inputs)/$(arch))
+	  --output=$(abspath $(IMAGE_DIR)) $(foreach arch,$(ARCHS),$(arch)=$(CURDIR)/$(inputs)/$(arch))
 
 # Nothing has been released yet: the image that a fleet is upgraded from is of the same source, with another version.
 cluster-test: image ## Image and manifests on real nodes: kubelet, containerd, runc; root on Linux (SCENARIO=base/rollout)
-	@$(MAKE) --no-print-directory image IMAGES=dist/previous ARCHS=$$(go env GOARCH) VERSION=0.0.0-previous
+	@$(MAKE) --no-print-directory image IMAGE_DIR=dist/previous ARCHS=$$(go env GOARCH) VERSION=0.0.0-previous
 	cd test && IMAGE=$(CURDIR)/dist/image PREVIOUS=$(CURDIR)/dist/previous go test -count=1 -timeout 60m -v ./node \
 	  $(if $(SCENARIO),-run 'TestScenariosOnRealNodes/$(SCENARIO)')
 
