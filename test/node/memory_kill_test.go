@@ -25,7 +25,7 @@ const (
 	// smallLimit is the memory limit of a container that a third of the ballast does not fit into, and a sixth does.
 	smallLimit, usualLimit = "54Mi", "512Mi"
 	// ballast is the number of objects that take memory, ballastBytes the size of the random text that each has.
-	ballast, ballastBytes = 12_000, 12 << 10
+	ballast, ballastBytes = 6_000, 24 << 10
 	ballastNamespace      = "ballast"
 	// killedTimes is how often each container has to have been killed before the fleet is scaled.
 	killedTimes = 2
