@@ -21,11 +21,11 @@ import (
 
 const (
 	// few replicas have not enough memory for the ballast, many have.
-	few, many = 3, 6
-	// smallLimit is the memory limit of a container that a third of the ballast does not fit into, and a sixth does.
-	smallLimit, usualLimit = "54Mi", "512Mi"
+	few, many = 3, 8
+	// smallLimit is the memory limit of a container that a third of the ballast does not fit into, and an eighth does.
+	smallLimit, usualLimit = "60Mi", "512Mi"
 	// ballast is the number of objects that take memory, ballastBytes the size of the random text that each has.
-	ballast, ballastBytes = 6_000, 24 << 10
+	ballast, ballastBytes = 7_000, 24 << 10
 	ballastNamespace      = "ballast"
 	// killedTimes is how often each container has to have been killed before the fleet is scaled.
 	killedTimes = 2
