@@ -279,21 +279,27 @@ sbom = bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp -vers
   if grep "can't resolve module license" bin/sbom.log | grep -v -e std@ -e statefleet/statefleet@; then \
     echo "the SBOM of $(1) lacks the licences of these modules"; exit 1; fi
 
+IMAGE_DIR ?= dist/image
+ARCHS     ?= amd64 arm64
 # The date and the branch of the binaries are those of the commit, so that the same commit gives the same bytes.
 image: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 image: BRANCH = $(VERSION)
+image: inputs = bin/$(notdir $(IMAGE_DIR))
 image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout, archives and digests in dist/image/
-	@set -e; for arch in amd64 arm64; do \
-	  mkdir -p bin/image/$$arch; \
+	@set -e; for arch in $(ARCHS); do \
+	  mkdir -p $(inputs)/$$arch; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' \
-	    -o bin/image/$$arch/statefleet ./cmd/statefleet; \
-	  $(call sbom,bin/image/$$arch/statefleet,bin/image/$$arch/sbom.json); \
+	    -o $(inputs)/$$arch/statefleet ./cmd/statefleet; \
+	  $(call sbom,$(inputs)/$$arch/statefleet,$(inputs)/$$arch/sbom.json); \
 	done
 	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
-	  --output=$(CURDIR)/dist/image amd64=$(CURDIR)/bin/image/amd64 arm64=$(CURDIR)/bin/image/arm64
+	  --output=$(abspath $(IMAGE_DIR)) $(foreach arch,$(ARCHS),$(arch)=$(CURDIR)/$(inputs)/$(arch))
 
-cluster-test: image ## The image and the manifests on real nodes: kubelet, containerd and runc; needs root on Linux
-	cd test && IMAGE=$(CURDIR)/dist/image go test -count=1 -timeout 30m -v ./node
+# Nothing has been released yet: the image that a fleet is upgraded from is of the same source, with another version.
+cluster-test: image ## Image and manifests on real nodes: kubelet, containerd, runc; root on Linux (SCENARIO=base/rollout)
+	@$(MAKE) --no-print-directory image IMAGE_DIR=dist/previous ARCHS=$$(go env GOARCH) VERSION=0.0.0-previous
+	cd test && IMAGE=$(CURDIR)/dist/image PREVIOUS=$(CURDIR)/dist/previous go test -count=1 -timeout 60m -v ./node \
+	  $(if $(SCENARIO),-run 'TestScenariosOnRealNodes/$(SCENARIO)')
 
 push: ## Push dist/image/ to REPOSITORY, such as registry.example.org/team/statefleet, with Docker's credentials
 	@go -C tools/image run . push $(CURDIR)/dist/image '$(REPOSITORY)'

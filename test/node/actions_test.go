@@ -34,6 +34,16 @@ func (s *site) patchSet(t *testing.T, patch string) {
 	}
 }
 
+// replicas is how many replicas the fleet is to have.
+func (s *site) replicas(t *testing.T) int {
+	t.Helper()
+	set, err := s.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(*set.Spec.Replicas)
+}
+
 // waitRollout waits until all pods have the latest template.
 func (s *site) waitRollout(t *testing.T) {
 	t.Helper()
@@ -52,14 +62,18 @@ func rollout(t *testing.T, s *site) {
 	s.waitRollout(t)
 }
 
-func deletePod(t *testing.T, s *site) {
+func deletePod(t *testing.T, s *site) { s.replacePod(t, "statefleet-1") }
+
+// replacePod deletes a pod and waits until there is another one of its name.
+func (s *site) replacePod(t *testing.T, name string) {
+	t.Helper()
 	before := s.pods(t)
-	if err := s.Client().CoreV1().Pods(namespace).Delete(t.Context(), "statefleet-1", metav1.DeleteOptions{}); err != nil {
+	if err := s.Client().CoreV1().Pods(namespace).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	err := waitFor(time.Minute, func() bool {
 		return slices.ContainsFunc(s.pods(t), func(p corev1.Pod) bool {
-			return p.Name == "statefleet-1" && !slices.ContainsFunc(before, func(b corev1.Pod) bool { return b.UID == p.UID })
+			return p.Name == name && !slices.ContainsFunc(before, func(b corev1.Pod) bool { return b.UID == p.UID })
 		})
 	})
 	if err != nil {
@@ -107,19 +121,7 @@ func drain(t *testing.T, s *site) {
 	if count["node-2"] > count[node] {
 		node = "node-2"
 	}
-	cordon := func(ctx context.Context, on bool) error {
-		patch := fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, on)
-		_, err := s.Client().CoreV1().Nodes().Patch(ctx, node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-		return err
-	}
-	if err := cordon(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := cordon(context.Background(), false); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer s.cordon(t, node)()
 	refused := 0
 	for _, p := range s.pods(t) {
 		if p.Spec.NodeName == node {
@@ -130,6 +132,20 @@ func drain(t *testing.T, s *site) {
 		t.Errorf("%s ran %d of the fleet, and no eviction was refused: the budget was not tried", node, count[node])
 	}
 	s.waitReady(t, 3)
+}
+
+// cordon keeps new pods from a node until the function that it returns is called.
+func (s *site) cordon(t *testing.T, node string) (uncordon func()) {
+	t.Helper()
+	mark := func(on bool) {
+		patch := fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, on)
+		_, err := s.Client().CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	mark(true)
+	return func() { mark(false) }
 }
 
 // evict evicts a pod as soon as that is allowed, and returns how many times it was refused.
@@ -154,10 +170,15 @@ func (s *site) evict(t *testing.T, p corev1.Pod) (refused int) {
 	return refused
 }
 
+// setImage changes the image of the fleet.
+func (s *site) setImage(t *testing.T, image string) {
+	t.Helper()
+	s.patchSet(t, fmt.Sprintf(`{"spec": {"template": {"spec": {"containers": [{"name": "statefleet", "image": %q}]}}}}`, image))
+}
+
 // rolloutToNothing rolls out an image that does not exist, and goes back to the one before.
 func rolloutToNothing(t *testing.T, s *site) {
-	const template = `{"spec": {"template": {"spec": {"containers": [{"name": "statefleet", "image": %q}]}}}}`
-	s.patchSet(t, fmt.Sprintf(template, "localhost/absent:none"))
+	s.setImage(t, "localhost/absent:none")
 	stuck := func(p corev1.Pod) bool {
 		return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].State.Waiting != nil &&
 			strings.Contains(p.Status.ContainerStatuses[0].State.Waiting.Reason, "Image")
@@ -166,7 +187,7 @@ func rolloutToNothing(t *testing.T, s *site) {
 		t.Fatalf("a pod that waits for its image: %v", err)
 	}
 	time.Sleep(brokenFor)
-	s.patchSet(t, fmt.Sprintf(template, s.image))
+	s.setImage(t, s.image)
 	s.waitRollout(t)
 }
 

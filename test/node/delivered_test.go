@@ -16,8 +16,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/statefleet/statefleet/test/audit"
 )
 
 // namespace is where the fleet is installed.
@@ -27,7 +25,6 @@ const namespace = "statefleet"
 type site struct {
 	*Cluster
 	image string
-	known []audit.Page // those of the fleet, see pages
 }
 
 // newSite starts a cluster with the image that IMAGE names: a folder that "make image" has written.

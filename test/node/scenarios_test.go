@@ -18,7 +18,11 @@ import (
 // scenario is something that happens to a fleet of three while pods and jobs come and go.
 type scenario struct {
 	name string
-	act  func(t *testing.T, s *site)
+	// before, if there is one, is what has to be done first, without an audit.
+	before func(t *testing.T, s *site)
+	act    func(t *testing.T, s *site)
+	// after, if there is one, looks at the report and leaves the fleet as it was.
+	after func(t *testing.T, s *site, r audit.Report)
 	// missing is how long an object may be missing. Where a replica restarts, some have to be: otherwise nothing was
 	// tried.
 	missing time.Duration
@@ -46,6 +50,9 @@ func scenarios() []scenario {
 		{name: "kubelet-killed", act: killService("kubelet")},
 		{name: "containerd-killed", act: killService("containerd")},
 		{name: "api-server-killed", act: killService("apiserver"), missing: reconnect},
+		upgradeAndBack("upgrade-and-back", restart),
+		outOfMemory(),
+		nodePartitioned("node-partitioned", false),
 	}
 }
 
@@ -57,6 +64,8 @@ func standbyScenarios() []scenario {
 		{name: "standby-process-killed", act: killProcess, missing: unnoticed},
 		{name: "standby-drain", act: drain},
 		{name: "standby-image-absent", act: rolloutToNothing},
+		upgradeAndBack("standby-upgrade-and-back", 0),
+		nodePartitioned("standby-node-partitioned", true),
 	}
 }
 
@@ -81,16 +90,20 @@ func TestScenariosOnRealNodes(t *testing.T) {
 
 // play audits a scenario.
 func (s *site) play(t *testing.T, sc scenario) {
-	cluster := audit.Follow(t, s.Config())
-	a := audit.Start(t, audit.Options{
-		Cluster: cluster, Pages: s.pages, Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
-	})
+	if sc.before != nil {
+		sc.before(t, s)
+	}
+	o := s.auditOptions(audit.Follow(t, s.Config()))
+	a := audit.Start(t, o)
 	began := time.Now()
 	sc.act(t, s)
-	s.waitReady(t, 3)
+	s.waitReady(t, s.replicas(t))
 	took := time.Since(began)
 	time.Sleep(2 * time.Second)
 	r := a.Stop()
+	if err := audit.Complete(t.Context(), o); err != nil {
+		t.Errorf("at the end: %v", err)
+	}
 	t.Logf("%s took_s=%.0f\n%s", r.Line(sc.name), took.Seconds(), r.Details())
 	switch {
 	case r.WorstMissing > sc.missing:
@@ -100,22 +113,35 @@ func (s *site) play(t *testing.T, sc scenario) {
 	case r.Objects == 0 || r.WorstMissing == 0 && sc.missing >= restart:
 		t.Errorf("%d objects seen, and the longest gap is %s: this proves nothing", r.Objects, r.WorstMissing)
 	}
+	if sc.after != nil {
+		sc.after(t, s, r)
+	}
 }
 
-// pages are the pages of the pods of the fleet that have an address; while the API server is away, those that had one
-// before. It is called from one goroutine at a time.
-func (s *site) pages() []audit.Page {
-	list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		return s.known
+// auditOptions are those of an audit of the fleet.
+func (s *site) auditOptions(cluster *audit.Cluster) audit.Options {
+	return audit.Options{
+		Cluster: cluster, Pages: s.pages(), Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
 	}
-	s.known = nil
-	for _, p := range list.Items {
-		if p.Status.PodIP != "" && p.Status.Phase == corev1.PodRunning {
-			s.known = append(s.known, audit.Page{Name: p.Name, URL: "http://" + p.Status.PodIP + ":8080"})
+}
+
+// pages returns a function that returns the pages of the pods of the fleet that have an address; while the API server is
+// away, those that had one before. It is for one goroutine.
+func (s *site) pages() func() []audit.Page {
+	var known []audit.Page
+	return func() []audit.Page {
+		list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			return known
 		}
+		known = nil
+		for _, p := range list.Items {
+			if p.Status.PodIP != "" && p.Status.Phase == corev1.PodRunning {
+				known = append(known, audit.Page{Name: p.Name, URL: "http://" + p.Status.PodIP + ":8080"})
+			}
+		}
+		return known
 	}
-	return s.known
 }
 
 // startLoad has pods and jobs in the cluster until the end of the test.
