@@ -45,3 +45,17 @@ func UsageOf(pid int) (Usage, error) {
 		Resident: status.VmRSS, Peak: status.VmHWM, Anonymous: status.RssAnon,
 	}, nil
 }
+
+// Proportional is the resident memory in bytes, with pages that several processes share divided by
+// their number. The kernel looks at every page to tell it, so Usage leaves it out.
+func (p *Process) Proportional() (uint64, error) {
+	process, err := procfs.NewProc(p.PID())
+	if err != nil {
+		return 0, err
+	}
+	all, err := process.ProcSMapsRollup()
+	if err != nil {
+		return 0, fmt.Errorf("proportional memory of %s: %w", p.name, err)
+	}
+	return all.Pss, nil
+}

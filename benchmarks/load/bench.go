@@ -51,7 +51,7 @@ type step struct {
 
 // with opens a session, waits until it is synced, and takes the steps.
 func (b *bench) with(ctx context.Context, e measure.Exporter, shards, running int, steps ...step) (*measure.Session, error) {
-	s, err := b.open(ctx, e, shards, running)
+	s, err := b.open(ctx, e, shards, running, b.byServer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)
 	}
@@ -66,9 +66,9 @@ func (b *bench) with(ctx context.Context, e measure.Exporter, shards, running in
 	return s, nil
 }
 
-// open opens a session that is synced. The caller closes it.
-func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running int) (*measure.Session, error) {
-	s, err := measure.Open(b.cluster, e, shards, running, b.byServer)
+// open opens a session that is synced. With byServer the API server shards. The caller closes it.
+func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running int, byServer bool) (*measure.Session, error) {
+	s, err := measure.Open(b.cluster, e, shards, running, byServer)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -56,7 +57,8 @@ func (o *options) compare(ctx context.Context, b *bench) error {
 // site is a session on its own cluster, or on one that others share.
 type site struct {
 	*bench
-	session *measure.Session
+	session  *measure.Session
+	byServer bool
 }
 
 // curve measures fleets of several sizes on clusters of several sizes, side by side: what else happens
@@ -65,11 +67,7 @@ type site struct {
 func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 	var sites []site
 	var benches []*bench
-	defer func() {
-		for _, s := range sites {
-			s.session.Close()
-		}
-	}()
+	defer func() { closeAll(sites) }()
 	for _, pods := range o.sizes {
 		b, err := o.newBench(pods, out, progress)
 		if err != nil {
@@ -77,11 +75,11 @@ func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 		}
 		benches = append(benches, b)
 		for _, shards := range o.fleets {
-			s, err := b.open(ctx, o.exporter, shards, shards)
+			s, err := b.open(ctx, o.exporter, shards, shards, o.byServer)
 			if err != nil {
 				return err
 			}
-			sites = append(sites, site{b, s})
+			sites = append(sites, site{b, s, o.byServer})
 		}
 	}
 	if err := o.sideBySide(ctx, benches, sites); err != nil {
@@ -89,7 +87,7 @@ func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 	}
 	var runs []fit.Run
 	for _, s := range sites {
-		runs = append(runs, s.run(o.byServer))
+		runs = append(runs, s.run())
 	}
 	return benches[len(benches)-1].finishRuns(o.name, runs)
 }
@@ -132,12 +130,17 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sites []site
 	if err != nil {
 		return err
 	}
-	return each(func(s *measure.Session) error { return s.Memory(measure.ChurnRSS) })
+	for _, s := range sites {
+		if err := errors.Join(s.session.Memory(measure.ChurnRSS), s.session.Proportional(measure.ChurnPSS)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // foreignRates measures the cost of events of other shards, at each rate.
 func (o *options) foreignRates(ctx context.Context, b *bench) error {
-	s, err := b.open(ctx, o.exporter, foreignShards, 1)
+	s, err := b.open(ctx, o.exporter, foreignShards, 1, o.byServer)
 	if err != nil {
 		return err
 	}
@@ -160,7 +163,7 @@ func (o *options) foreignRates(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		runs = append(runs, site{b, s}.run(o.byServer))
+		runs = append(runs, site{b, s, o.byServer}.run())
 		b.say("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
 	}
 	return b.finishRuns(o.name, runs)
@@ -173,11 +176,11 @@ func (b *bench) finishRuns(name string, runs []fit.Run) error {
 }
 
 // run is what the cost model is fitted to.
-func (s site) run(byServer bool) fit.Run {
+func (s site) run() fit.Run {
 	const mebi, kilo, mega, micro = 1 << 20, 1e3, 1e6, 1e-6
 	f := s.session.Sum()
 	r := fit.Run{
-		Pods: len(s.cluster.Names("pods")), Objects: s.cluster.Len(), Shards: s.session.Shards, ServerSharded: byServer,
+		Pods: len(s.cluster.Names("pods")), Objects: s.cluster.Len(), Shards: s.session.Shards, ServerSharded: s.byServer,
 		SyncCPU: f[measure.SyncCPU], SyncBytes: f[measure.SyncBytes] * mega, Peak: f[measure.Peak] * mebi,
 		Memory: f[measure.RestRSS] * mebi, ChurnMemory: f[measure.ChurnRSS] * mebi, Idle: f[measure.IdleCPU] / kilo,
 		Series: f[measure.Series], Text: f[measure.Identity+measure.Body] * mega,

@@ -53,6 +53,8 @@ func Commands(app *kingpin.Application) []command.Command {
 	targets.Flag("starts", "Starts of each kind; their median counts.").Default("3").IntVar(&o.starts)
 	fleets, o, runFleet := part("fleet", "A fleet: each shard and the sum.", (*options).fleet)
 	divided(fleets, o)
+	table, o, runTable := part("fleets", "Fleets of several sizes beside one replica: the sums, with and without sharding by the API server.", (*options).fleetTable)
+	table.Flag("fleet", "Replicas of a fleet, repeatable; the others are compared with the first.").Default("1", "2", "4", "8", "16").IntsVar(&o.fleets)
 	curve, o, runCurve := part("curve", "Fleets of several sizes, side by side.", nil)
 	curve.Flag("size", "Pods of a cluster, repeatable.").Required().IntsVar(&o.sizes)
 	curve.Flag("fleet", "Shards of a fleet, one such on each cluster, repeatable.").Required().IntsVar(&o.fleets)
@@ -75,7 +77,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
 	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
 	divided(compare, o)
-	return []command.Command{runTargets, runFleet, runCurve, runRates, runRestarts, runProfiles, runCompare}
+	return []command.Command{runTargets, runFleet, runTable, runCurve, runRates, runRestarts, runProfiles, runCompare}
 }
 
 // registered adds the flags that all measurements have.

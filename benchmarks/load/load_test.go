@@ -196,6 +196,31 @@ func TestPageOfEachProfileIsMeasured(t *testing.T) {
 	}
 }
 
+// TestFleetsAreComparedWithTheFirst checks that each fleet has a column, without and with sharding by
+// the API server.
+func TestFleetsAreComparedWithTheFirst(t *testing.T) {
+	args := short(t, "fleets", "--fleet=1", "--fleet=2")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for _, columns := range [][]string{{"figure", "1", "2", "2, by the server"}, {"times the first", "2", "2, by the server"}} {
+		found := strings.FieldsFunc(stdout.String(), func(r rune) bool { return r == '\n' })
+		if !slices.ContainsFunc(found, func(line string) bool {
+			var cells []string
+			for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+				cells = append(cells, strings.TrimSpace(cell))
+			}
+			return slices.Equal(cells, columns)
+		}) {
+			t.Errorf("no table with the columns %q in\n%s", columns, &stdout)
+		}
+	}
+	if got := strings.Count(stdout.String(), "proportional memory, at rest"); got != 2 {
+		t.Errorf("proportional memory is in %d tables, want 2", got)
+	}
+}
+
 func TestTargetsHaveARowEach(t *testing.T) {
 	args := short(t, "targets", "--starts=1")
 	var stdout, stderr bytes.Buffer
@@ -294,5 +319,6 @@ func TestExitCodes(t *testing.T) {
 	f(command.Usage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
 	f(command.Usage, "--rate", "rates", "--rate=-1", "--name=x")
 	f(command.Usage, "--every", "fleet", "--every=-1s")
+	f(command.Usage, "--fleet", "fleets", "--fleet=0")
 	f(command.Failure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
 }

@@ -43,7 +43,7 @@ func (b *bench) restart(ctx context.Context) (cold, warm report.Figures, err err
 	if e.Command, err = fleet.ParseCommand(*b.binary, b.arguments+" --store.snapshot-dir="+dir); err != nil {
 		return nil, nil, err
 	}
-	s, err := b.open(ctx, e, 1, 1)
+	s, err := b.open(ctx, e, 1, 1, b.byServer)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,6 +11,8 @@ const (
 	IdleCPU   = "CPU a second, left alone"
 	RestRSS   = "resident memory, at rest"
 	ChurnRSS  = "resident memory, end of churn"
+	RestPSS   = "proportional memory, at rest"
+	ChurnPSS  = "proportional memory, end of churn"
 
 	Series      = "series"
 	Events      = "events of the cluster"
@@ -44,6 +46,7 @@ func Measures() []report.Measure {
 	all := []report.Measure{
 		{Name: SyncTime, Unit: "s", Longest: true}, {Name: SyncCPU, Unit: "CPU-s"}, {Name: SyncBytes, Unit: "MB"},
 		{Name: Peak, Unit: "MiB"}, {Name: IdleCPU, Unit: "ms"}, {Name: RestRSS, Unit: "MiB"}, {Name: ChurnRSS, Unit: "MiB"},
+		{Name: RestPSS, Unit: "MiB"}, {Name: ChurnPSS, Unit: "MiB"},
 	}
 	for _, kind := range []string{Unchanged, OnePercent, Statuses, Replaced, Churning, Identity} {
 		for _, end := range []string{Least, Median, P99} {

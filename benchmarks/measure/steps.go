@@ -51,6 +51,18 @@ func (s *Session) Memory(name string) error {
 	return nil
 }
 
+// Proportional reads the proportional memory, as RestPSS or ChurnPSS.
+func (s *Session) Proportional(name string) error {
+	for i, r := range s.Fleet.Replicas {
+		pss, err := r.Proportional()
+		if err != nil {
+			return err
+		}
+		s.Figures[i][name] = float64(pss) / mebi
+	}
+	return nil
+}
+
 // Events measures the cost of change in a time without scrapes.
 func (s *Session) Events(ctx context.Context, d time.Duration) error {
 	w, err := s.During(func() error { return fleet.Pause(ctx, d) })
@@ -69,6 +81,9 @@ func (s *Session) Settled(ctx context.Context, gzip, identity int) error {
 		return err
 	}
 	if err := s.Memory(RestRSS); err != nil {
+		return err
+	}
+	if err := s.Proportional(RestPSS); err != nil {
 		return err
 	}
 	return s.quiet(ctx, Identity, "identity", identity)

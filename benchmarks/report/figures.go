@@ -88,6 +88,23 @@ func WriteRatios(w io.Writer, measures []Measure, head [4]string, own, other Fig
 	Table(w, rows)
 }
 
+// WriteRelative writes a table of figures as multiples of those of the first column.
+func WriteRelative(w io.Writer, measures []Measure, columns []string, all []Figures) {
+	rows := [][]string{append([]string{"times the first"}, columns[1:]...)}
+	for _, m := range measures {
+		first := all[0][m.Name]
+		if first == 0 {
+			continue
+		}
+		row := []string{m.Name}
+		for _, f := range all[1:] {
+			row = append(row, Number(f[m.Name]/first))
+		}
+		rows = append(rows, row)
+	}
+	Table(w, rows)
+}
+
 func withUnit(text, between, unit string) string {
 	if unit == "" {
 		return text

@@ -129,16 +129,19 @@ func (r *reloader) loop(ctx context.Context) {
 	defer look.Stop()
 	defer promote.Stop()
 	for {
-		var due <-chan time.Time
+		var due, changed <-chan time.Time // nil while there is nothing to look at
 		if r.next != nil {
 			due = promote.C
+		}
+		if len(r.watched.baseline) > 0 {
+			changed = look.C
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.Hangup:
 			r.reload(ctx)
-		case <-look.C:
+		case <-changed:
 			if r.watched.changed() {
 				r.reload(ctx)
 			}

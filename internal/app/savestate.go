@@ -94,7 +94,7 @@ func (s *stateSaver) reader(c *config.Config) func(func(*savedstate.Reader) erro
 			s.process.logger.Warn("saved state cannot be used: the executable cannot be read", "err", err)
 			return false
 		}
-		return s.dir.Read(fingerprint, read)
+		return withoutGC(func() bool { return s.dir.Read(fingerprint, read) })
 	}
 }
 

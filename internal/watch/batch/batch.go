@@ -14,15 +14,15 @@ import (
 const (
 	// Interval is how long events may wait to be read together: far less than the time between two
 	// scrapes.
-	Interval = 200 * time.Millisecond
+	Interval = 500 * time.Millisecond
 	// maxBytes bounds what may wait. More would leave the processor's caches before it is read, so
 	// connections that receive more are read after a half, a quarter and so on of the interval.
 	maxBytes = 768 << 10
 	// minInterval is the shortest interval that is worth a timer.
-	minInterval = Interval / 64
-	// lowWater is how many bytes a socket collects before it wakes the process while a read is
-	// delayed. A socket's default buffer holds as much; more would enlarge it for good.
-	lowWater = 64 << 10
+	minInterval = Interval / 128
+	// minLowWater is how many bytes a socket collects at least before it wakes the process while a read
+	// is delayed. A socket's default buffer holds as much.
+	minLowWater = 64 << 10
 	// readBuffer is how much is read at once. Transports read 4 KiB, and most frames are larger: a
 	// frame of 7 KiB took 6.2 us with reads of 4 KiB, 3.7 us with 16 KiB and 3.0 us with 32 KiB, which
 	// is too much memory where each watch has a connection of its own.
@@ -98,7 +98,8 @@ type conn struct {
 	drained   bool      // the last read did not fill its buffer
 	quietEnd  time.Time // when data last arrived after a pause
 	interval  time.Duration
-	measured  time.Time // when interval was last chosen
+	lowWater  int       // see setLowWater
+	measured  time.Time // when interval and lowWater were last chosen
 	bytes     int       // read since then
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -133,7 +134,7 @@ func (c *conn) wait() {
 	if c.adapt(now); c.interval < minInterval {
 		return
 	}
-	setLowWater(c.Conn, lowWater)
+	setLowWater(c.Conn, c.lowWater)
 	defer setLowWater(c.Conn, 1)
 	next := time.NewTimer(now.Truncate(c.interval).Add(c.interval).Sub(now))
 	defer next.Stop()
@@ -144,16 +145,20 @@ func (c *conn) wait() {
 	}
 }
 
-// adapt chooses the interval by the bytes that arrived lately.
+// adapt chooses the interval and the low-water mark by the bytes that arrived lately. The socket
+// wakes the process before the interval has passed only when twice as many arrive. A higher mark
+// enlarges the socket's buffer for good, but those of busy connections are as large anyway.
 func (c *conn) adapt(now time.Time) {
 	took := now.Sub(c.measured)
 	if took < Interval {
 		return
 	}
+	expected := func() float64 { return float64(c.bytes) * c.interval.Seconds() / took.Seconds() }
 	c.interval = Interval
-	for c.interval >= minInterval && float64(c.bytes)*c.interval.Seconds() > maxBytes*took.Seconds() {
+	for c.interval >= minInterval && expected() > maxBytes {
 		c.interval /= 2
 	}
+	c.lowWater = min(max(int(2*expected()), minLowWater), maxBytes)
 	c.measured, c.bytes = now, 0
 }
 

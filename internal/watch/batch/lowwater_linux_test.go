@@ -37,7 +37,7 @@ func TestSocketCollectsWhileAReadIsDelayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = socket.Close() }()
-	c := &conn{Conn: socket, batcher: new(Batcher), closed: make(chan struct{}), interval: Interval, measured: time.Now()}
+	c := &conn{Conn: socket, batcher: new(Batcher), closed: make(chan struct{})}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -51,9 +51,9 @@ func TestSocketCollectsWhileAReadIsDelayed(t *testing.T) {
 		}
 	}()
 	deadline := time.Now().Add(10 * time.Second)
-	for lowWaterOf(t, socket) != lowWater {
+	for lowWaterOf(t, socket) != minLowWater {
 		if time.Now().After(deadline) {
-			t.Fatalf("the socket never waits for %d bytes", lowWater)
+			t.Fatalf("the socket never waits for %d bytes", minLowWater)
 		}
 	}
 	close(c.closed)
