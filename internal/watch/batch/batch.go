@@ -14,12 +14,12 @@ import (
 const (
 	// Interval is how long events may wait to be read together: far less than the time between two
 	// scrapes.
-	Interval = 500 * time.Millisecond
+	Interval = 200 * time.Millisecond
 	// maxBytes bounds what may wait. More would leave the processor's caches before it is read, so
 	// connections that receive more are read after a half, a quarter and so on of the interval.
 	maxBytes = 768 << 10
 	// minInterval is the shortest interval that is worth a timer.
-	minInterval = Interval / 128
+	minInterval = Interval / 64
 	// minLowWater is how many bytes a socket collects at least before it wakes the process while a read
 	// is delayed. A socket's default buffer holds as much.
 	minLowWater = 64 << 10

@@ -147,7 +147,7 @@ func (f *steadyConn) Read(p []byte) (int, error) {
 
 // TestBusyConnectionIsReadMoreOften checks that the interval shrinks with the rate of bytes.
 func TestBusyConnectionIsReadMoreOften(t *testing.T) {
-	for rate, most := range map[int]int{1_000_000: 6, 20_000_000: 60, 1_000_000_000: 1200} {
+	for rate, most := range map[int]int{1_000_000: 13, 20_000_000: 100, 1_000_000_000: 2000} {
 		faketime.Test(t, func(t *testing.T) {
 			var b Batcher
 			conn := &conn{Conn: &steadyConn{rate: rate, start: time.Now()}, batcher: &b}
@@ -167,7 +167,7 @@ func TestBusyConnectionIsReadMoreOften(t *testing.T) {
 // TestSocketCollectsWhatAnIntervalBrings checks that a socket does not wake the process for the bytes
 // that are expected during an interval.
 func TestSocketCollectsWhatAnIntervalBrings(t *testing.T) {
-	for rate, want := range map[int]int{0: minLowWater, 50_000: minLowWater, 500_000: 500_000, 3_000_000: maxBytes, 1_000_000_000: maxBytes} {
+	for rate, want := range map[int]int{0: minLowWater, 100_000: minLowWater, 500_000: 200_000, 3_000_000: maxBytes, 1_000_000_000: maxBytes} {
 		now := time.Now()
 		c := conn{measured: now.Add(-2 * Interval), bytes: int(float64(rate) * 2 * Interval.Seconds())}
 		if c.adapt(now); c.lowWater != want {
