@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -17,6 +18,11 @@ const tolerance = 0.3
 
 // near compares an estimate with a measurement.
 func near(t *testing.T, run, what string, estimated, measured float64) {
+	t.Helper()
+	within(t, tolerance, run, what, estimated, measured)
+}
+
+func within(t *testing.T, tolerance float64, run, what string, estimated, measured float64) {
 	t.Helper()
 	off := estimated/measured - 1
 	t.Logf("%s: %-18s estimated %10.4g, measured %10.4g: %+.0f %%", run, what, estimated, measured, 100*off)
@@ -57,6 +63,49 @@ func TestEstimatesAreWithinThirtyPercentOfRuns(t *testing.T) {
 		near(t, run, "start, bytes", n*still.StartBytes, r.SyncBytes)
 		near(t, run, "events, CPU", n*busy.CPU, r.CPU)
 		near(t, run, "events, bytes", n*busy.EventBytes, r.EventBytes)
+	}
+}
+
+// No cost was fitted to these runs. What was not measured in a run is 0 there.
+func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
+	const quarter = 0.25
+	files, err := filepath.Glob("../results/limits-*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no runs: %v", err)
+	}
+	c := costs(t)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found struct {
+			Pods, Jobs, Nodes int
+			Runs              []Run
+		}
+		if err := json.Unmarshal(text, &found); err != nil {
+			t.Fatal(err)
+		}
+		given := map[string]int{podsKind: found.Pods, "jobs": found.Jobs, "nodes": found.Nodes}
+		for _, r := range found.Runs {
+			rest := capacity.Load{
+				Kinds: c.ScaleFromPods(given, capacity.DefaultKinds()), RawBytes: 32 << 20, ServerSharded: r.ServerSharded,
+			}
+			churn := rest
+			churn.Events = r.Events
+			still, busy, n := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards), float64(r.Shards)
+			run := fmt.Sprintf("%s, %d shards", filepath.Base(file), r.Shards)
+			for what, v := range map[string][2]float64{
+				"series": {n * still.Series, r.Series}, "text": {n * still.Text, r.Text}, "gzip": {n * still.Gzip, r.Gzip},
+				"start, CPU": {n * still.StartCPU.Seconds(), r.SyncCPU}, "start, bytes": {n * still.StartBytes, r.SyncBytes},
+				"memory with events": {n * busy.Memory, r.ChurnMemory},
+				"events, CPU":        {n * busy.CPU, r.CPU}, "events, bytes": {n * busy.EventBytes, r.EventBytes},
+			} {
+				if v[1] > 0 {
+					within(t, quarter, run, what, v[0], v[1])
+				}
+			}
+		}
 	}
 }
 

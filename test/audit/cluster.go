@@ -103,7 +103,7 @@ func resourceOf(kind string) schema.GroupVersionResource {
 	return corev1.SchemeGroupVersion.WithResource(kind)
 }
 
-// identity drops all metadata that is not needed to tell objects apart: labels, owners and managed fields are most of it.
+// identity drops all metadata that is not needed to tell objects apart: most of it are managed fields.
 func identity(object any) (any, error) {
 	o, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {

@@ -1,11 +1,11 @@
 package limits
 
 import (
-	"fmt"
 	"time"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/test/audit"
 )
 
@@ -20,27 +20,29 @@ const (
 
 // audits look at all jobs often, and at all pods as often as a look at so many objects allows.
 type audits struct {
+	server   *simulator.Server
 	clusters [2]*audit.Cluster
 	running  [2]*audit.Audit
 }
 
 func kinds() [2]string { return [2]string{audit.Jobs, audit.Pods} }
 
-// openAudits follows the jobs and pods of the cluster.
-func (s *site) openAudits() (a *audits, err error) {
+// openAudits follows the jobs and pods of the cluster until the end, unless that has been done.
+func (s *site) openAudits() error {
+	if s.audits != nil {
+		return nil
+	}
 	server, err := s.cluster.Serve("")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.audited = append(s.audited, server)
-	a = &audits{}
+	s.audits = &audits{server: server}
 	for i, kind := range kinds() {
-		if a.clusters[i], err = audit.Open(&rest.Config{Host: server.URL()}, kind); err != nil {
-			a.close()
-			return nil, err
+		if s.audits.clusters[i], err = audit.Open(&rest.Config{Host: server.URL()}, kind); err != nil {
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
 
 func (a *audits) close() {
@@ -49,6 +51,7 @@ func (a *audits) close() {
 			c.Close()
 		}
 	}
+	a.server.Stop()
 }
 
 // begin starts to look at the pages.
@@ -62,18 +65,28 @@ func (a *audits) begin(s *site) {
 	}
 }
 
-// line is what an audit has seen of some objects.
-type line struct{ of, text string }
+// sight is what an audit has seen of one kind while the fleet changed.
+type sight struct {
+	Change, Kind            string
+	Objects, Looks, Moved   int
+	Apart                   time.Duration // from one look to the next, at most
+	Missing, Doubled, Ghost int
+	Longest                 time.Duration // that one object was missing
+}
 
-// end stops looking, and tells what was seen.
-func (a *audits) end() (lines []line) {
+// end stops looking, and notes what was seen.
+func (a *audits) end(s *site, change string) {
 	for i, kind := range kinds() {
 		r := a.running[i].Stop()
-		text := fmt.Sprintf("%d missing (longest %.1f s), %d doubled, %d ghosts; %d looked at %d times, at most %.1f s apart, %d moved",
-			len(r.Missing), r.WorstMissing.Seconds(), len(r.Doubled), len(r.Ghosts), r.Objects, r.Samples, r.Slowest.Seconds(), r.Moved)
-		lines = append(lines, line{of: kind, text: text})
+		s.sights = append(s.sights, sight{
+			Change: change, Kind: kind, Objects: r.Objects, Looks: r.Samples, Moved: r.Moved, Apart: r.Slowest,
+			Missing: len(r.Missing), Doubled: len(r.Doubled), Ghost: len(r.Ghosts), Longest: r.WorstMissing,
+		})
+		s.say("%s", r.Line(change+" "+kind))
+		if len(r.Doubled)+len(r.Ghosts) > 0 {
+			s.say("%s", r.Details())
+		}
 	}
-	return lines
 }
 
 // pages are those of all processes that may answer. It may be called concurrently.

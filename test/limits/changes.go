@@ -13,13 +13,11 @@ import (
 
 // scaling scales the fleet up and down again.
 func (s *site) scaling(ctx context.Context) error {
-	audits, err := s.openAudits()
-	if err != nil {
+	if err := s.openAudits(); err != nil {
 		return err
 	}
-	defer audits.close()
 	for _, n := range []int{s.to, s.replicas} {
-		if err := s.scaleAudited(ctx, audits, n); err != nil {
+		if err := s.scaleAudited(ctx, n); err != nil {
 			return fmt.Errorf("to %d replicas: %w", n, err)
 		}
 	}
@@ -27,9 +25,9 @@ func (s *site) scaling(ctx context.Context) error {
 }
 
 // scaleAudited changes the number of replicas, and measures the new fleet without an audit if it is the larger one.
-func (s *site) scaleAudited(ctx context.Context, audits *audits, n int) error {
+func (s *site) scaleAudited(ctx context.Context, n int) error {
 	from := len(s.fleet.Replicas)
-	audits.begin(s)
+	s.audits.begin(s)
 	usual, err := s.during(ctx, func() error { return fleet.Pause(ctx, s.hold) })
 	if err != nil {
 		return err
@@ -45,17 +43,17 @@ func (s *site) scaleAudited(ctx context.Context, audits *audits, n int) error {
 	if err := fleet.Pause(ctx, s.hold); err != nil {
 		return err
 	}
-	seen := audits.end()
-	head := fmt.Sprintf("%d -> %d: ", from, n)
+	change := fmt.Sprintf("%d -> %d", from, n)
+	s.audits.end(s, change)
+	head := change + ": "
 	cpu, bytes := w.beyond(usual)
 	s.add(head+"time until all serve by the new number", "s", took.Seconds())
 	s.add(head+"additional CPU", "CPU-s", cpu)
 	s.add(head+"additional bytes from the API server", "MB", bytes/mega)
-	s.tell(head+"resident memory before, most, after, MiB", fmt.Sprintf("%.0f, %.0f, %.0f", w.before/mebi, w.most/mebi, w.after/mebi))
-	for _, line := range seen {
-		s.tell(head+line.of, line.text)
-	}
-	s.say("%sin %.1f s, %.1f CPU-s, %.0f MB; %v", head, took.Seconds(), cpu, bytes/mega, seen)
+	s.add(head+"resident memory before", "MiB", w.before/mebi)
+	s.add(head+"resident memory, most", "MiB", w.most/mebi)
+	s.say("%sin %.1f s, %.1f CPU-s, %.0f MB, %.0f to %.0f MiB", head, took.Seconds(), cpu, bytes/mega,
+		w.before/mebi, w.most/mebi)
 	if n < from {
 		return nil
 	}
@@ -70,14 +68,15 @@ func (s *site) larger(ctx context.Context, n int) error {
 	}
 	run := fit.Run{
 		Pods: s.runs[0].Pods, Objects: s.runs[0].Objects, Shards: n, ServerSharded: s.byServer,
-		Events: w.events / w.seconds, CPU: w.cpu / w.seconds, EventBytes: w.bytes / w.seconds, ChurnMemory: w.after,
+		Events: w.events / w.seconds, CPU: w.cpu / w.seconds, EventBytes: w.bytes / w.seconds, ChurnMemory: w.mean,
 	}
 	s.runs = append(s.runs, run)
 	load := s.load(s.costs, run.Events)
 	load.Interval = 0
 	one, count, head := s.costs.Replica(load, n), float64(n), fmt.Sprintf("steady, %d replicas: ", n)
-	s.compare(head+"resident memory", "MiB", w.after/mebi, count*one.Memory/mebi)
-	s.compare(head+"CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro, count*one.CPU/max(run.Events, 1)*micro)
+	s.compare(head+"resident memory", "MiB", w.mean/mebi, count*one.Memory/mebi)
+	s.compare(head+"CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro,
+		count*one.CPU/max(run.Events, 1)*micro)
 	s.compare(head+"from the API server", "MB/s", run.EventBytes/mega, count*one.EventBytes/mega)
 	return nil
 }
@@ -123,25 +122,23 @@ func (s *site) servesBy(ctx context.Context, n int) error {
 
 // restarts rolls the fleet twice: cold, to replicas that save their states, and then warm, from these states.
 func (s *site) restarts(ctx context.Context) error {
-	audits, err := s.openAudits()
-	if err != nil {
+	if err := s.openAudits(); err != nil {
 		return err
 	}
-	defer audits.close()
 	if err := s.servesBy(ctx, len(s.fleet.Replicas)); err != nil {
 		return err
 	}
 	s.fleet.Run(s.command(s.statesSaved()))
 	one := s.costs.Replica(s.load(s.costs, 0), len(s.fleet.Replicas))
-	if err := s.roll(ctx, audits, "cold", one.StartCPU.Seconds(), one.StartBytes/mega); err != nil {
+	if err := s.roll(ctx, "cold", one.StartCPU.Seconds(), one.StartBytes/mega); err != nil {
 		return err
 	}
-	return s.roll(ctx, audits, "warm", 0, 0)
+	return s.roll(ctx, "warm", 0, 0)
 }
 
 // roll replaces all replicas one after the other, each when the one before is ready, from the last to the first.
-func (s *site) roll(ctx context.Context, audits *audits, name string, estimatedCPU, estimatedBytes float64) error {
-	audits.begin(s)
+func (s *site) roll(ctx context.Context, name string, estimatedCPU, estimatedBytes float64) error {
+	s.audits.begin(s)
 	var ready, cpu, sent, most []float64
 	w, err := s.during(ctx, func() error {
 		for i := len(s.fleet.Replicas) - 1; i >= 0; i-- {
@@ -173,15 +170,15 @@ func (s *site) roll(ctx context.Context, audits *audits, name string, estimatedC
 	if err := fleet.Pause(ctx, s.hold); err != nil {
 		return err
 	}
-	head := fmt.Sprintf("rolling restart, %s: ", name)
+	change := "rolling restart, " + name
+	s.audits.end(s, change)
+	head := change + ": "
 	s.add(head+"time for all", "s", w.seconds)
 	s.add(head+"time until one is ready", "s", report.Median(ready))
 	s.compare(head+"CPU of one until then", "CPU-s", report.Median(cpu), estimatedCPU)
 	s.compare(head+"from the API server to one until then", "MB", report.Median(sent), estimatedBytes)
 	s.add(head+"resident memory of one, peak until then", "MiB", report.Median(most))
-	for _, line := range audits.end() {
-		s.tell(head+line.of, line.text)
-	}
-	s.say("%s%.1f s, one %.1f s, %.2f CPU-s, %.1f MB", head, w.seconds, report.Median(ready), report.Median(cpu), report.Median(sent))
+	s.say("%s%.1f s, one %.1f s, %.2f CPU-s, %.1f MB", head, w.seconds, report.Median(ready), report.Median(cpu),
+		report.Median(sent))
 	return nil
 }

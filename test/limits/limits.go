@@ -27,7 +27,7 @@ const (
 	partRestarts = "restarts"
 )
 
-// In proportion to the pods, where Kubernetes has its limits: 150,000 pods on 5,000 nodes. There are no limits for Jobs.
+// In proportion to the pods, where Kubernetes has its limits: 150,000 pods on 5,000 nodes. There is none for Jobs.
 const (
 	podsPerNode = 30
 	podsPerJob  = 10
@@ -50,10 +50,12 @@ type options struct {
 
 // Commands registers the subcommand limits.
 func Commands(app *kingpin.Application) []command.Command {
-	c, o := app.Command("limits", "Measure a fleet at the limits of Kubernetes, and audit it while it changes."), new(options)
+	c, o := app.Command("limits", "Measure a fleet at the limits of Kubernetes, and audit it while it changes."),
+		new(options)
 	o.binary = command.Binary(c)
 	c.Flag("args", "Further arguments of the replicas.").StringVar(&o.arguments)
-	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").Default("150000").IntVar(&o.pods)
+	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").
+		Default("150000").IntVar(&o.pods)
 	c.Flag("jobs", "Jobs, each with one of the pods. -1: a tenth of the pods.").Default("-1").IntVar(&o.jobs)
 	c.Flag("nodes", "Nodes. -1: one for 30 pods.").Default("-1").IntVar(&o.nodes)
 	c.Flag("replicas", "Replicas of the fleet.").Default("8").IntVar(&o.replicas)
@@ -175,13 +177,14 @@ type findings struct {
 	Nodes      int
 	Runs       []fit.Run
 	Rows       []row
+	Audits     []sight
 }
 
 // finish writes the results and saves them.
 func (s *site) finish(out io.Writer) error {
 	f := findings{
 		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
-		Runs: s.runs, Rows: s.rows,
+		Runs: s.runs, Rows: s.rows, Audits: s.sights,
 	}
 	var md strings.Builder
 	f.Conditions.Write(&md)
@@ -192,6 +195,10 @@ func (s *site) finish(out io.Writer) error {
 	_, _ = fmt.Fprintf(&md, "%d replicas; the API server %s. Churn: %g jobs and %g status updates a second.\n\n",
 		s.replicas, sends, f.Churn.JobsPerSecond, f.Churn.StatusUpdatesPerSecond)
 	writeRows(&md, s.rows)
+	if len(s.sights) > 0 {
+		_, _ = fmt.Fprintln(&md)
+		writeSights(&md, s.sights)
+	}
 	if _, err := io.WriteString(out, md.String()); err != nil {
 		return err
 	}

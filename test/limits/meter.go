@@ -51,8 +51,8 @@ type window struct {
 	seconds, events float64
 	cpu             float64 // seconds
 	bytes           float64
-	before, after   float64 // resident memory
-	most            float64 // resident memory of all at the same moment
+	before          float64 // resident memory at the beginning
+	mean, most      float64 // resident memory of all at the same moment
 }
 
 // sampling is the time between two readings of the resident memory.
@@ -64,13 +64,14 @@ func (s *site) during(ctx context.Context, do func() error) (w window, err error
 	if err != nil {
 		return w, err
 	}
-	most := before.resident
+	most, sum, samples := float64(before.resident), float64(before.resident), 1.0
 	sampled, stop := context.WithCancel(ctx)
 	var sampler sync.WaitGroup
 	sampler.Go(func() {
 		for fleet.Pause(sampled, sampling) == nil {
 			if now, err := s.read(); err == nil { // a failure shows in the last reading, too
-				most = max(most, now.resident)
+				resident := float64(now.resident)
+				most, sum, samples = max(most, resident), sum+resident, samples+1
 			}
 		}
 	})
@@ -84,11 +85,11 @@ func (s *site) during(ctx context.Context, do func() error) (w window, err error
 	return window{
 		seconds: max(after.at.Sub(before.at).Seconds(), 1e-3), events: float64(after.version - before.version),
 		cpu: (after.cpu - before.cpu).Seconds(), bytes: float64(after.bytes - before.bytes),
-		before: float64(before.resident), after: float64(after.resident), most: float64(max(most, after.resident)),
+		before: float64(before.resident), mean: sum / samples, most: max(most, float64(after.resident)),
 	}, err
 }
 
-// beyond returns the CPU seconds and the bytes that a window has in addition to what a window without a change would have.
+// beyond returns the CPU seconds and the bytes that a window has in addition to those of as much usual time.
 func (w window) beyond(usual window) (cpu, bytes float64) {
 	share := w.seconds / usual.seconds
 	return max(0, w.cpu-usual.cpu*share), max(0, w.bytes-usual.bytes*share)

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// keptEvents is how many bytes of events the simulated API server keeps for each resource: more than a minute's at 1,000 a
-	// second, as real ones do.
+	// keptEvents is how many bytes of events the simulated API server keeps for each resource: more than a minute's at
+	// 1,000 a second, as real ones do.
 	keptEvents = 1 << 30
 
 	// grace is that of the pods in the manifests.
@@ -39,18 +39,20 @@ type site struct {
 	dir      string
 
 	servers []*simulator.Server // of the replicas
-	audited []*simulator.Server // of the audits
+	audits  *audits             // nil before the first
 
 	mu        sync.Mutex
 	processes []*fleet.Replica // all that have been started
 
-	rows []row
-	runs []fit.Run // the first is that of the steady state
+	rows   []row
+	sights []sight
+	runs   []fit.Run // the first is that of the steady state
 }
 
 // newSite makes the cluster, and starts no replica. The caller closes it.
 func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err error) {
-	s = &site{options: o, costs: costs, progress: progress, runs: []fit.Run{{Shards: o.replicas, ServerSharded: o.byServer}}}
+	s = &site{options: o, costs: costs, progress: progress, runs: []fit.Run{{Shards: o.replicas,
+		ServerSharded: o.byServer}}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -95,7 +97,8 @@ func (s *site) stateDir(ordinal int) string {
 
 // command is what replicas run. Consistency checks are left out: at random times they would meet some of the windows.
 func (s *site) command(further ...string) fleet.Command {
-	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0"), installation.Flags()...)
+	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0"),
+		installation.Flags()...)
 	if s.standby {
 		c = append(c, "--shard.standby")
 	}
@@ -111,7 +114,10 @@ func (s *site) close() {
 	if s.fleet != nil {
 		s.fleet.Stop()
 	}
-	for _, server := range append(s.servers, s.audited...) {
+	if s.audits != nil {
+		s.audits.close()
+	}
+	for _, server := range s.servers {
 		server.Stop()
 	}
 	_ = os.RemoveAll(s.dir) // what is left does no harm

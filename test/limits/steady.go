@@ -24,7 +24,8 @@ func (s *site) start(ctx context.Context) (err error) {
 	if before, err = s.read(); err != nil {
 		return err
 	}
-	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas, Grace: grace})
+	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas,
+		Grace: grace})
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,8 @@ func (s *site) start(ctx context.Context) (err error) {
 	s.compare(head+"CPU", "CPU-s", run.SyncCPU, n*one.StartCPU.Seconds())
 	s.compare(head+"from the API server", "MB", run.SyncBytes/mega, n*one.StartBytes/mega)
 	s.add(head+"resident memory, peak", "MiB", run.Peak/mebi)
-	s.say("started: ready in %.1f s, %.1f CPU-s, %.0f MB, peak %.0f MiB", ready.Seconds(), run.SyncCPU, run.SyncBytes/mega, run.Peak/mebi)
+	s.say("started: ready in %.1f s, %.1f CPU-s, %.0f MB, peak %.0f MiB", ready.Seconds(), run.SyncCPU,
+		run.SyncBytes/mega, run.Peak/mebi)
 	return nil
 }
 
@@ -104,10 +106,11 @@ func (s *site) steady(ctx context.Context) error {
 		return err
 	}
 	run := &s.runs[0]
-	run.Events, run.CPU, run.EventBytes, run.ChurnMemory = w.events/w.seconds, w.cpu/w.seconds, w.bytes/w.seconds, w.after
+	run.Events, run.CPU, run.EventBytes, run.ChurnMemory = w.events/w.seconds, w.cpu/w.seconds, w.bytes/w.seconds, w.mean
 	run.Series, run.Text, run.Gzip = identity.series, identity.bytes, gzip.bytes
 	s.noteSteady(w, gzip)
-	s.say("steady: %.0f events/s, %.0f MiB, %.1f us of CPU an event", run.Events, w.after/mebi, w.cpu/max(w.events, 1)*micro)
+	s.say("steady: %.0f events/s, %.0f MiB, %.1f us of CPU an event", run.Events, w.mean/mebi, w.cpu/max(w.events,
+		1)*micro)
 	return nil
 }
 
@@ -117,14 +120,16 @@ func (s *site) noteSteady(w window, gzip scrapes) {
 	load.Interval = 0
 	one := s.costs.Replica(load, s.replicas)
 	s.add("steady: events", "/s", run.Events)
-	s.compare("steady: resident memory", "MiB", w.after/mebi, n*one.Memory/mebi)
+	s.compare("steady: resident memory", "MiB", w.mean/mebi, n*one.Memory/mebi)
 	s.compare("steady: CPU", "cores", run.CPU, n*one.CPU)
-	s.compare("steady: CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro, n*one.CPU/max(run.Events, 1)*micro)
+	s.compare("steady: CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro,
+		n*one.CPU/max(run.Events, 1)*micro)
 	s.compare("steady: from the API server", "MB/s", run.EventBytes/mega, n*one.EventBytes/mega)
 	s.compare("pages: series", "million", run.Series/mega, n*one.Series/mega)
 	s.compare("pages: text", "MB", run.Text/mega, n*one.Text/mega)
 	s.compare("pages: gzip", "MB", run.Gzip/mega, n*one.Gzip/mega)
-	s.compare(fmt.Sprintf("gzip scrape of all, %.0f s after the last: CPU", s.window.Seconds()), "ms", gzip.cpu*milli, n*scraped.ScrapeCPU.Seconds()*milli)
+	s.compare(fmt.Sprintf("gzip scrape of all, %.0f s after the last: CPU", s.window.Seconds()), "ms",
+		gzip.cpu*milli, n*scraped.ScrapeCPU.Seconds()*milli)
 	s.add("gzip scrape of one: time, at most", "ms", gzip.slowest.Seconds()*milli)
 }
 
@@ -148,7 +153,8 @@ func (s *site) scrape(ctx context.Context, encoding string) (all scrapes, err er
 		if err != nil {
 			return all, err
 		}
-		all.bytes, all.series, all.cpu = all.bytes+float64(one.Bytes), all.series+float64(one.Series), all.cpu+(after-before).Seconds()
+		all.bytes, all.series, all.cpu = all.bytes+float64(one.Bytes), all.series+float64(one.Series),
+			all.cpu+(after-before).Seconds()
 		all.slowest = max(all.slowest, one.Took)
 	}
 	return all, nil

@@ -11,11 +11,12 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/test/limits"
+	"github.com/statefleet/statefleet/test/scrapes"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := kingpin.New("scale", "Measures fleets on large simulated clusters.")
-	return command.Run(ctx, app, args, stdout, stderr, limits.Commands)
+	return command.Run(ctx, app, args, stdout, stderr, limits.Commands, scrapes.Commands)
 }
