@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/report"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
@@ -24,7 +23,7 @@ func (s *site) scaling(ctx context.Context) error {
 	return nil
 }
 
-// scaleAudited changes the number of replicas, and measures the new fleet without an audit if it is the larger one.
+// scaleAudited changes the number of replicas. What the fleet costs under the same audit without a change is subtracted.
 func (s *site) scaleAudited(ctx context.Context, n int) error {
 	from := len(s.fleet.Replicas)
 	s.audits.begin(s)
@@ -43,6 +42,10 @@ func (s *site) scaleAudited(ctx context.Context, n int) error {
 	if err := fleet.Pause(ctx, s.hold); err != nil {
 		return err
 	}
+	after, err := s.read()
+	if err != nil {
+		return err
+	}
 	change := fmt.Sprintf("%d -> %d", from, n)
 	s.audits.end(s, change)
 	head := change + ": "
@@ -52,32 +55,9 @@ func (s *site) scaleAudited(ctx context.Context, n int) error {
 	s.add(head+"additional bytes from the API server", "MB", bytes/mega)
 	s.add(head+"resident memory before", "MiB", w.before/mebi)
 	s.add(head+"resident memory, most", "MiB", w.most/mebi)
+	s.add(fmt.Sprintf("%sresident memory %.0f s after it", head, s.hold.Seconds()), "MiB", float64(after.resident)/mebi)
 	s.say("%sin %.1f s, %.1f CPU-s, %.0f MB, %.0f to %.0f MiB", head, took.Seconds(), cpu, bytes/mega,
 		w.before/mebi, w.most/mebi)
-	if n < from {
-		return nil
-	}
-	return s.larger(ctx, n)
-}
-
-// larger measures the larger fleet in its steady state.
-func (s *site) larger(ctx context.Context, n int) error {
-	w, err := s.during(ctx, func() error { return fleet.Pause(ctx, s.window/2) })
-	if err != nil {
-		return err
-	}
-	run := fit.Run{
-		Pods: s.runs[0].Pods, Objects: s.runs[0].Objects, Shards: n, ServerSharded: s.byServer,
-		Events: w.events / w.seconds, CPU: w.cpu / w.seconds, EventBytes: w.bytes / w.seconds, ChurnMemory: w.mean,
-	}
-	s.runs = append(s.runs, run)
-	load := s.load(s.costs, run.Events)
-	load.Interval = 0
-	one, count, head := s.costs.Replica(load, n), float64(n), fmt.Sprintf("steady, %d replicas: ", n)
-	s.compare(head+"resident memory", "MiB", w.mean/mebi, count*one.Memory/mebi)
-	s.compare(head+"CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro,
-		count*one.CPU/max(run.Events, 1)*micro)
-	s.compare(head+"from the API server", "MB/s", run.EventBytes/mega, count*one.EventBytes/mega)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (o *options) check() error {
 	if o.jobs >= o.pods {
 		return fmt.Errorf("--jobs must be less than --pods, got %d", o.jobs)
 	}
-	if o.to <= o.replicas {
+	if o.to <= o.replicas && o.measures(partScale) {
 		return fmt.Errorf("--to must be more than --replicas, got %d", o.to)
 	}
 	return command.AtLeast(
@@ -184,7 +184,7 @@ type findings struct {
 func (s *site) finish(out io.Writer) error {
 	f := findings{
 		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
-		Runs: s.runs, Rows: s.rows, Audits: s.sights,
+		Runs: []fit.Run{s.point}, Rows: s.rows, Audits: s.sights,
 	}
 	var md strings.Builder
 	f.Conditions.Write(&md)

@@ -46,13 +46,13 @@ type site struct {
 
 	rows   []row
 	sights []sight
-	runs   []fit.Run // the first is that of the steady state
+	point  fit.Run // start and steady state
 }
 
 // newSite makes the cluster, and starts no replica. The caller closes it.
 func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err error) {
-	s = &site{options: o, costs: costs, progress: progress, runs: []fit.Run{{Shards: o.replicas,
-		ServerSharded: o.byServer}}}
+	s = &site{options: o, costs: costs, progress: progress}
+	s.point = fit.Run{Shards: o.replicas, ServerSharded: o.byServer}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -69,7 +69,7 @@ func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err
 	if s.dir, err = os.MkdirTemp("", "statefleet-limits-"); err != nil {
 		return s, err
 	}
-	for i := range o.to {
+	for i := range max(o.replicas, o.to) {
 		server, err := s.cluster.Serve("")
 		if err != nil {
 			return s, err

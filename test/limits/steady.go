@@ -46,7 +46,7 @@ func (s *site) start(ctx context.Context) (err error) {
 		}
 		peak += used.Peak
 	}
-	n, one, run := float64(s.replicas), s.costs.Replica(s.load(s.costs, 0), s.replicas), &s.runs[0]
+	n, one, run := float64(s.replicas), s.costs.Replica(s.load(s.costs, 0), s.replicas), &s.point
 	run.Pods, run.Objects = len(s.cluster.Names("pods")), s.cluster.Len()
 	run.SyncCPU, run.SyncBytes, run.Peak = end.cpu.Seconds(), float64(end.bytes-before.bytes), float64(peak)
 	head := fmt.Sprintf("start of %d: ", s.replicas)
@@ -105,7 +105,7 @@ func (s *site) steady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &s.runs[0]
+	run := &s.point
 	run.Events, run.CPU, run.EventBytes, run.ChurnMemory = w.events/w.seconds, w.cpu/w.seconds, w.bytes/w.seconds, w.mean
 	run.Series, run.Text, run.Gzip = identity.series, identity.bytes, gzip.bytes
 	s.noteSteady(w, gzip)
@@ -115,7 +115,7 @@ func (s *site) steady(ctx context.Context) error {
 }
 
 func (s *site) noteSteady(w window, gzip scrapes) {
-	run, load := s.runs[0], s.load(s.costs, s.runs[0].Events)
+	run, load := s.point, s.load(s.costs, s.point.Events)
 	n, scraped := float64(s.replicas), s.costs.Replica(load, s.replicas)
 	load.Interval = 0
 	one := s.costs.Replica(load, s.replicas)

@@ -122,7 +122,7 @@ func (s *site) watch(dir string, replicas *fleet.Fleet) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{fleet: replicas, most: uint64(s.mostMemory), times: map[string]float64{}}
+	w := &watcher{fleet: replicas, interval: s.interval, most: uint64(s.mostMemory), times: map[string]float64{}}
 	url := fleet.Address(ports[0])
 	args := []string{"--dir=" + dir, "--interval=" + s.interval.String(), "--listen=" + strings.TrimPrefix(url, "http://")}
 	for _, r := range replicas.Replicas {

@@ -17,6 +17,8 @@ type watcher struct {
 	targets []string
 	most    uint64 // resident memory that it may take
 
+	interval time.Duration // between two scrapes
+
 	times map[string]float64 // when the last scrape of each target began that has been counted
 	done  []int              // scrapes of each target
 	peak  uint64
@@ -62,7 +64,7 @@ func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r 
 				return r, err
 			}
 			if slices.Min(w.done) >= n {
-				return readingOf(page, used.CPU, r.resident), nil
+				return w.settled(ctx)
 			}
 		case ctx.Err() != nil:
 			return r, ctx.Err()
@@ -71,6 +73,23 @@ func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r 
 			return r, fmt.Errorf("not within %s: %d scrapes of each target: scraped %v times; %w", patience, n, w.done, err)
 		}
 	}
+}
+
+// settled returns what Prometheus is like a while after a scrape: it reports a scrape before it commits the samples.
+func (w *watcher) settled(ctx context.Context) (r reading, err error) {
+	if err := fleet.Pause(ctx, w.interval/4); err != nil {
+		return r, err
+	}
+	used, err := w.process.Usage()
+	if err != nil {
+		return r, err
+	}
+	page, err := w.page(ctx)
+	if err != nil {
+		return r, err
+	}
+	w.peak = max(w.peak, used.Resident)
+	return readingOf(page, used.CPU, float64(w.peak)), w.count(page)
 }
 
 // count notes scrapes that have ended since the last call.
