@@ -5,6 +5,7 @@ package limits
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -142,17 +143,16 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	defer s.close()
-	err = s.start(ctx)
-	if err == nil {
-		err = s.churning(ctx, s.measure)
-	}
-	if err != nil {
+	if err := s.start(ctx); err != nil {
 		return err
 	}
-	return s.finish(out)
+	err = s.churning(ctx, s.measure)
+	_, failed := io.WriteString(out, s.table(s.findings()))
+	return errors.Join(err, failed)
 }
 
-// measure takes the parts while the cluster changes.
+// measure takes the parts while the cluster changes. What is measured is saved after each, so that an interruption does
+// not lose it.
 func (s *site) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
@@ -163,6 +163,10 @@ func (s *site) measure(ctx context.Context) error {
 		}
 		if err := part.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		f := s.findings()
+		if err := report.Save(s.results, s.name, s.table(f), f); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -180,12 +184,15 @@ type findings struct {
 	Audits     []sight
 }
 
-// finish writes the results and saves them.
-func (s *site) finish(out io.Writer) error {
-	f := findings{
+func (s *site) findings() findings {
+	return findings{
 		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
 		Runs: []fit.Run{s.point}, Rows: s.rows, Audits: s.sights,
 	}
+}
+
+// table is the results in Markdown.
+func (s *site) table(f findings) string {
 	var md strings.Builder
 	f.Conditions.Write(&md)
 	sends := "sends everything to every replica"
@@ -199,8 +206,5 @@ func (s *site) finish(out io.Writer) error {
 		_, _ = fmt.Fprintln(&md)
 		writeSights(&md, s.sights)
 	}
-	if _, err := io.WriteString(out, md.String()); err != nil {
-		return err
-	}
-	return report.Save(s.results, s.name, md.String(), f)
+	return md.String()
 }
