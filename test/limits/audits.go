@@ -15,7 +15,7 @@ const (
 	// late is how long a change of an object may take to the pages, on a machine that is busy.
 	late = 10 * time.Second
 	// podsEvery is the time between two looks at all pods, of which there are too many to look at more often.
-	podsEvery, podsTimeout = time.Second, 10 * time.Second
+	podsEvery, podsTimeout = time.Second, 30 * time.Second
 )
 
 // audits look at all jobs often, and at all pods as often as a look at so many objects allows.

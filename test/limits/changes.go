@@ -23,7 +23,7 @@ func (s *site) scaling(ctx context.Context) error {
 	return nil
 }
 
-// scaleAudited changes the number of replicas. What the fleet costs under the same audit without a change is subtracted.
+// scaleAudited changes the number of replicas. The cost of the fleet under the same audit without a change is subtracted.
 func (s *site) scaleAudited(ctx context.Context, n int) error {
 	from := len(s.fleet.Replicas)
 	s.audits.begin(s)

@@ -46,6 +46,7 @@ type options struct {
 	seed              uint64
 
 	warm, window, hold    time.Duration
+	drain                 time.Duration
 	results, name, commit string
 }
 
@@ -70,6 +71,8 @@ func Commands(app *kingpin.Application) []command.Command {
 		Default("75s").DurationVar(&o.warm)
 	c.Flag("window", "Time in which the steady state is measured.").Default("40s").DurationVar(&o.window)
 	c.Flag("hold", "Time before, between and after changes of the fleet.").Default("10s").DurationVar(&o.hold)
+	c.Flag("drain-timeout", "That of the replicas. On few cores those that stay need long to list what they take over.").
+		Default("5m").DurationVar(&o.drain)
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("name", "Name of the results; limits-150k and the like if it is empty.").StringVar(&o.name)

@@ -23,8 +23,8 @@ const (
 	// 1,000 a second, as real ones do.
 	keptEvents = 1 << 30
 
-	// grace is that of the pods in the manifests.
-	grace = 2 * time.Minute
+	// graceBeyond is how much longer than --drain-timeout the grace period of a pod is, as in the manifests.
+	graceBeyond = 30 * time.Second
 )
 
 // site is a simulated cluster and a fleet that belongs to it. Each replica has an API server of its own, so that its
@@ -97,7 +97,8 @@ func (s *site) stateDir(ordinal int) string {
 
 // command is what replicas run. Consistency checks are left out: at random times they would meet some of the windows.
 func (s *site) command(further ...string) fleet.Command {
-	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0"),
+	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0",
+		"--drain-timeout="+s.drain.String()),
 		installation.Flags()...)
 	if s.standby {
 		c = append(c, "--shard.standby")

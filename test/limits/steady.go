@@ -14,7 +14,7 @@ const (
 	atRest    = time.Second            // without work, after which the start is over
 	restCPU   = 20 * time.Millisecond  // of each replica, from one look to the next
 	restBytes = 64 << 10               // for each replica, from one look to the next
-	patience  = 5 * time.Minute        // with a start or a change
+	patience  = 10 * time.Minute       // with a start or a change
 	statusGap = 250 * time.Millisecond // between two looks at the state of a fleet
 )
 
@@ -25,7 +25,8 @@ func (s *site) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas,
-		Grace: grace})
+		Grace: s.drain + graceBeyond,
+	})
 	if err != nil {
 		return err
 	}

@@ -214,6 +214,23 @@ func (s *Server) Scrapes(job string) []Scrape {
 	return all
 }
 
+// Stored returns how many targets have a scrape whose samples are stored, and the samples of the last one of each.
+func (s *Server) Stored(ctx context.Context) (targets, samples float64, err error) {
+	now := time.Now()
+	for query, number := range map[string]*float64{
+		"count(scrape_samples_scraped)": &targets, "sum(scrape_samples_scraped)": &samples,
+	} {
+		found, err := s.Range(ctx, query, now, now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if numbers := found["{}"]; len(numbers) > 0 {
+			*number = numbers[0]
+		}
+	}
+	return targets, samples, nil
+}
+
 // Step is the distance between two points of a range.
 const Step = 100 * time.Millisecond
 

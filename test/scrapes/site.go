@@ -152,7 +152,7 @@ func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
 	}
 	count := float64(n)
 	f.CPU, f.Took, f.Longest = (last.cpu-first.cpu)/count, w.took/max(w.scrapes, 1), w.longest
-	f.Samples, f.Allocated = (last.samples-first.samples)/count, (last.allocated-first.allocated)/count
+	f.Samples, f.Allocated = last.samples, (last.allocated-first.allocated)/count
 	f.Series, f.Created, f.Live = last.series, (last.created-first.created)/last.at.Sub(first.at).Seconds(), last.live
 	for _, r := range w.fleet.Replicas {
 		gzip, err := r.Scrape(ctx, "gzip")

@@ -63,7 +63,7 @@ func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r 
 			if err := w.count(page); err != nil {
 				return r, err
 			}
-			if slices.Min(w.done) >= n {
+			if slices.Min(w.done) >= n && int(page.Value(storedTargets)) >= len(w.targets) {
 				return w.settled(ctx)
 			}
 		case ctx.Err() != nil:
@@ -115,6 +115,6 @@ func readingOf(page exposition.Page, cpu time.Duration, resident float64) readin
 		at: time.Now(), cpu: cpu.Seconds(), resident: resident,
 		live: page.Value("go_gc_heap_live_bytes"), allocated: page.Value("go_gc_heap_allocs_bytes_total"),
 		series: page.Value("prometheus_tsdb_head_series"), created: page.Value("prometheus_tsdb_head_series_created_total"),
-		samples: page.Value("prometheus_tsdb_head_samples_appended_total", "type", "float"),
+		samples: page.Value(storedSamples),
 	}
 }
