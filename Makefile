@@ -13,7 +13,8 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 
 .DEFAULT_GOAL := all
 .PHONY: all build demo demo-graph cluster kind test unit race lint chart-test rules-test generate bench bench-compare \
-  architectures curve curves bench-guard bench-baseline gobench load e2e page-test audit idle faults fuzz soak \
+  architectures curve curves bench-guard bench-baseline gobench limits load e2e page-test audit idle faults fuzz \
+  prometheus soak \
   pressure attack mutants vuln image push image-test cluster-test chart push-chart release update-tools mixin help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
@@ -248,6 +249,16 @@ IDLE ?= 5m
 idle: ## CPU and API requests of a replica of three while nothing happens, over IDLE (5m); BINARY=path
 	cd test && STATEFLEET_IDLE=$(IDLE) STATEFLEET_BINARY=$(BINARY) \
 	  go test -count=1 -timeout 60m -v ./e2e -run TestIdleReplica
+
+LIMITS ?=
+limits: build ## A fleet at the limits of Kubernetes, audited while it changes (seven minutes; LIMITS=--pods=2000)
+	cd test && go build -o ../bin/scale ./cmd/scale
+	bin/scale limits --commit=$(VERSION) $(LIMITS)
+
+SCRAPES ?=
+prometheus: build ## What a Prometheus pays for 20,000 pods, by profile (15 minutes, 10 GB; SCRAPES=--pods=2000)
+	cd test && go build -o ../bin/ ./cmd/scale ./cmd/prometheus
+	bin/scale prometheus --commit=$(VERSION) $(SCRAPES)
 
 gobench: ## Go benchmarks of all packages, with times
 	go test -run '^$$' -bench . -benchmem ./...

@@ -130,10 +130,11 @@ func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
 // foreign are flags that documents name and statefleet does not have.
 func foreign() []string {
 	return []string{
-		"flag",            // any
-		"server-sharding", // of the load
-		"warm-up",         // of the soak
-		"binary",          // of the benchmarks
+		"flag",                // any
+		"server-sharding",     // of the load
+		"warm-up",             // of the soak
+		"binary",              // of the benchmarks
+		"part", "most-memory", // of test/cmd/scale
 		// of kube-state-metrics
 		"add_dir_header", "alsologtostderr", "continue-without-config", "continue-without-custom-resource-state-config-file", "log_backtrace_at", "log_dir",
 		"log_file", "log_file_max_size", "logtostderr", "one_output", "skip_headers", "skip_log_headers", "stderrthreshold", "vmodule",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -13,7 +14,7 @@ import (
 )
 
 // tolerance is the largest relative error of an estimate.
-const tolerance = 0.3
+const tolerance = 0.25
 
 // near compares an estimate with a measurement.
 func near(t *testing.T, run, what string, estimated, measured float64) {
@@ -26,7 +27,7 @@ func near(t *testing.T, run, what string, estimated, measured float64) {
 }
 
 // These are the runs to which the costs were fitted.
-func TestEstimatesAreWithinThirtyPercentOfRuns(t *testing.T) {
+func TestEstimatesAreWithinAQuarterOfRuns(t *testing.T) {
 	text, err := os.ReadFile("../results/curves.json")
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +61,52 @@ func TestEstimatesAreWithinThirtyPercentOfRuns(t *testing.T) {
 	}
 }
 
+// No cost was fitted to these runs. A figure that was not measured is 0. CPU seconds of another machine are others, so the
+// estimates of CPU must be right up to one factor, that of the start.
+func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
+	files, err := filepath.Glob("../results/limits-*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no runs: %v", err)
+	}
+	c := costs(t)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found struct {
+			Pods, Jobs, Nodes int
+			Runs              []Run
+		}
+		if err := json.Unmarshal(text, &found); err != nil {
+			t.Fatal(err)
+		}
+		given := map[string]int{podsKind: found.Pods, "jobs": found.Jobs, "nodes": found.Nodes}
+		for _, r := range found.Runs {
+			rest := capacity.Load{
+				Kinds: c.ScaleFromPods(given, capacity.DefaultKinds()), RawBytes: 32 << 20, ServerSharded: r.ServerSharded,
+			}
+			churn := rest
+			churn.Events = r.Events
+			still, busy, n := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards), float64(r.Shards)
+			run := fmt.Sprintf("%s, %d shards", filepath.Base(file), r.Shards)
+			for what, v := range map[string][2]float64{
+				"series": {n * still.Series, r.Series}, "text": {n * still.Text, r.Text}, "gzip": {n * still.Gzip, r.Gzip},
+				"start, bytes":       {n * still.StartBytes, r.SyncBytes},
+				"memory with events": {n * busy.Memory, r.ChurnMemory},
+				"events, bytes":      {n * busy.EventBytes, r.EventBytes},
+				"events, CPU":        {n * busy.CPU * r.SyncCPU / (n * still.StartCPU.Seconds()), r.CPU},
+			} {
+				if v[1] > 0 {
+					near(t, run, what, v[0], v[1])
+				}
+			}
+		}
+	}
+}
+
 // These runs have more events. No cost was fitted to them, except those of uncompressed text.
-func TestMemoryIsWithinThirtyPercentOfRuns(t *testing.T) {
+func TestMemoryIsWithinAQuarterOfRuns(t *testing.T) {
 	text, err := os.ReadFile("testdata/measured.yaml")
 	if err != nil {
 		t.Fatal(err)

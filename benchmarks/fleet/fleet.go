@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const (
 	// because the machine may be busy.
 	Patience = 2 * time.Minute
 
-	// stopGrace is the time a replica gets to end before it is killed.
+	// stopGrace is the time a replica gets to end before it is killed, unless Options have another.
 	stopGrace = 10 * time.Second
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	// Port is the port of the first shard's metrics. Its telemetry and the other shards' two follow.
 	// 0 takes free ones.
 	Port int
+	// Grace is the time a replica gets to end before it is killed; 10 s if it is 0.
+	Grace time.Duration
 }
 
 // Fleet is running replicas. Its methods are for one goroutine.
@@ -51,6 +54,7 @@ type Fleet struct {
 
 // Start starts a fleet. The caller stops it.
 func Start(o Options) (*Fleet, error) {
+	o.Grace = cmp.Or(o.Grace, stopGrace)
 	f := &Fleet{options: o}
 	n := o.Shards
 	if o.Only > 0 {
@@ -66,20 +70,40 @@ func StartOne(command Command) (*Fleet, error) { return Start(Options{Command: c
 func (f *Fleet) Resize(n int) error {
 	f.options.Shards = max(f.options.Shards, n)
 	for i := len(f.Replicas); i < n; i++ {
-		if err := f.add(i); err != nil {
+		r, err := f.launch(i)
+		if err != nil {
 			f.Stop()
 			return err
 		}
+		f.Replicas = append(f.Replicas, r)
 	}
 	for _, r := range f.Replicas[n:] {
 		f.leaving.Go(func() {
-			_ = r.Stop(stopGrace) // one that fails to has been killed
+			_ = r.Stop(f.options.Grace) // one that fails to has been killed
 			r.Client.CloseIdleConnections()
 		})
 	}
 	f.Replicas = f.Replicas[:n]
 	return nil
 }
+
+// Replace ends replica i, calls between, and starts another one in its place.
+func (f *Fleet) Replace(i int, between func() error) error {
+	old := f.Replicas[i]
+	if err := old.Stop(f.options.Grace); err != nil {
+		return err
+	}
+	old.Client.CloseIdleConnections()
+	err := between()
+	if err != nil {
+		return err
+	}
+	f.Replicas[i], err = f.launch(i)
+	return err
+}
+
+// Run sets what replicas run that start from now on.
+func (f *Fleet) Run(command Command) { f.options.Command = command }
 
 // Stop ends all replicas and waits until they have ended.
 func (f *Fleet) Stop() {
@@ -131,12 +155,13 @@ func (f *Fleet) SaveLogs() (string, error) {
 	return dir, err
 }
 
-func (f *Fleet) add(i int) error {
+// launch starts replica i.
+func (f *Fleet) launch(i int) (*Replica, error) {
 	name := fmt.Sprintf("shard-%d", i)
 	port, release, err := f.ports(i)
 	defer release()
 	if err != nil {
-		return fmt.Errorf("ports of %s: %w", name, err)
+		return nil, fmt.Errorf("ports of %s: %w", name, err)
 	}
 	at := Place{Port: port[0], TelemetryPort: port[1], Shard: i, Shards: f.options.Shards}
 	if f.options.Kubeconfig != nil {
@@ -144,14 +169,9 @@ func (f *Fleet) add(i int) error {
 	}
 	words, err := f.options.Command.at(at)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := Launch(name, words[0], Address(port[0]), Address(port[1]), words[1:])
-	if err != nil {
-		return err
-	}
-	f.Replicas = append(f.Replicas, r)
-	return nil
+	return Launch(name, words[0], Address(port[0]), Address(port[1]), words[1:])
 }
 
 // ports returns the two ports of a shard. Fixed ones are tried now, for a clear message if they are taken.

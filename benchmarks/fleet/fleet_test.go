@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -72,5 +73,40 @@ func TestUntilNamesTheLastError(t *testing.T) {
 	err := Until(t.Context(), tick, "a miracle", func(context.Context) error { return errors.New("no sign") })
 	if err == nil || !strings.Contains(err.Error(), "a miracle: no sign") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestReplacedReplicaRunsTheNewCommand(t *testing.T) {
+	shell := func(word string) Command {
+		return Command{"/bin/sh", "-c", "trap 'exit 0' TERM; echo " + word + " {{.Shard}}; while :; do sleep 0.01; done"}
+	}
+	f, err := Start(Options{Command: shell("old"), Shards: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Stop()
+	logs := func(i int, want string) {
+		t.Helper()
+		err := Until(t.Context(), Patience, want, func(context.Context) error {
+			if got := f.Replicas[i].Log(); got != want {
+				return fmt.Errorf("replica %d logs %q", i, got)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	logs(0, "old 0\n")
+	logs(1, "old 1\n")
+	f.Run(shell("new"))
+	old, ended := f.Replicas[1], false
+	if err := f.Replace(1, func() error { ended = !old.Running(); return nil }); err != nil || !ended {
+		t.Errorf("the old replica had ended: %v; %v", ended, err)
+	}
+	logs(0, "old 0\n")
+	logs(1, "new 1\n")
+	if cpu, err := old.CPU(); err != nil || cpu <= 0 {
+		t.Errorf("CPU of the replica that has ended: %s, %v", cpu, err)
 	}
 }

@@ -120,6 +120,20 @@ func (p *Process) ExitCode() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// CPU is the user and system time of the child since its start, also once it has ended.
+func (p *Process) CPU() (time.Duration, error) {
+	used, err := p.Usage()
+	if err == nil {
+		return used.CPU, nil
+	}
+	select { // the kernel may know of its end before it is known here
+	case <-p.done:
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), nil
+	case <-time.After(time.Second):
+		return 0, err
+	}
+}
+
 // signal ignores the only expected failure, a child that has ended already: the caller waits for that anyway.
 func (p *Process) signal(s os.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {

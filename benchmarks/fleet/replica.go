@@ -54,7 +54,8 @@ func (r *Replica) Open(ctx context.Context, url, encoding string) (*http.Respons
 	return r.Client.Do(request)
 }
 
-// Read sends a request and hands the decompressed body of a 200 to read. Other answers are errors.
+// Read sends a request and hands the decompressed body of a 200 to read, which need not read all of it. Other
+// answers are errors.
 func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) error) error {
 	response, err := r.Open(ctx, url, "gzip")
 	if err != nil {
@@ -69,7 +70,11 @@ func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) err
 	if err != nil {
 		return err
 	}
-	return read(body)
+	if err := read(body); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
+	return err
 }
 
 func decompressed(response *http.Response) (io.Reader, error) {

@@ -48,15 +48,27 @@ func (i *Installation) Scale(replicas int) error {
 		i.set.Generation++ // as API servers do
 	})
 	for ; err == nil && i.pods < replicas; i.pods++ {
-		pod := i.pod(i.pods)
-		yes := true
-		pod.Labels = i.set.Spec.Selector.MatchLabels
-		pod.OwnerReferences = []metav1.OwnerReference{
-			{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: i.set.UID, Controller: &yes},
-		}
-		err = i.cluster.Put(pod)
+		err = i.create(i.pods)
 	}
 	return err
+}
+
+// create creates the pod of an ordinal.
+func (i *Installation) create(ordinal int) error {
+	pod, yes := i.pod(ordinal), true
+	pod.Labels = i.set.Spec.Selector.MatchLabels
+	pod.OwnerReferences = []metav1.OwnerReference{
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: i.set.UID, Controller: &yes},
+	}
+	return i.cluster.Put(pod)
+}
+
+// Replace deletes the pod of an ordinal, whose process has ended, and creates another one.
+func (i *Installation) Replace(ordinal int) error {
+	if err := i.cluster.Delete(i.pod(ordinal)); err != nil {
+		return err
+	}
+	return i.create(ordinal)
 }
 
 // RemovePods deletes the pods from an ordinal on, once their processes have ended.

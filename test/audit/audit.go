@@ -6,12 +6,14 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,9 +24,9 @@ import (
 
 const (
 	every   = 100 * time.Millisecond
-	again   = 20 * time.Millisecond // instead, while something is wrong
-	timeout = 2 * time.Second       // of one page
-	settles = 5 * time.Second       // within which the last look finds nothing wrong, or what it finds counts
+	again   = every / 5       // instead, while something is wrong
+	timeout = 2 * time.Second // of one page
+	settles = 5 * time.Second // within which the last look finds nothing wrong, or what it finds counts
 )
 
 // Page is where a replica serves its page.
@@ -44,6 +46,10 @@ type Options struct {
 	Late time.Duration
 	// Allow is what is no fault.
 	Allow Allowance
+	// Every is the time between two looks, if a look takes no longer; 100 ms if it is 0.
+	Every time.Duration
+	// Timeout is how long a page may take; 2 s if it is 0.
+	Timeout time.Duration
 	// Dial connects to pages in another network than that of this process; nil if they are in this one.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -66,8 +72,15 @@ type Audit struct {
 	kills []time.Time
 }
 
-// Start starts to look at the pages, until Stop or the end of the test. It returns when they have been looked at once.
+// Start is Begin, until Stop or the end of the test.
 func Start(t testing.TB, o Options) *Audit {
+	a := Begin(o)
+	t.Cleanup(a.stop)
+	return a
+}
+
+// Begin starts to look at the pages, until Stop. It returns when they have been looked at once.
+func Begin(o Options) *Audit {
 	a := newAudit(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
@@ -81,7 +94,6 @@ func Start(t testing.TB, o Options) *Audit {
 		working.Wait()
 		a.client.CloseIdleConnections()
 	})
-	t.Cleanup(a.stop)
 	<-looked
 	return a
 }
@@ -124,9 +136,9 @@ func (a *Audit) run(ctx context.Context, looked func()) {
 			a.slowest = max(a.slowest, r.start.Sub(a.last))
 		}
 		a.last = r.start
-		pause, wrong := every, a.tracker.add(r, a.o.Cluster.lives())
+		pause, wrong := a.o.Every, a.tracker.add(r, a.o.Cluster.lives())
 		if wrong {
-			pause = again
+			pause = min(pause, again)
 		}
 		looked()
 		if end := a.ends.Load(); end != nil && (!wrong || time.Now().After(*end)) {
@@ -143,7 +155,7 @@ func (a *Audit) look(ctx context.Context) round {
 	var group sync.WaitGroup
 	for _, page := range a.o.Pages() {
 		group.Go(func() {
-			keys, err := a.fetch(ctx, page.URL+"/metrics?resources=jobs,pods")
+			keys, err := a.fetch(ctx, page.URL)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil { // no page, or one that cannot be read
@@ -160,21 +172,18 @@ func (a *Audit) look(ctx context.Context) round {
 	return r
 }
 
-// fetch returns the keys of the objects on a page.
+// fetch returns the keys of the objects on the page of a replica.
 func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error) {
-	r := fleet.Replica{Client: a.client}
-	return keys, r.Read(ctx, url, func(body io.Reader) error {
-		if err := objects(body, func(key string) { keys = append(keys, key) }); err != nil {
-			return err
-		}
-		_, err := io.Copy(io.Discard, body) // so that the connection is used again
-		return err
+	r, kinds := fleet.Replica{Client: a.client}, a.o.Cluster.kinds
+	return keys, r.Read(ctx, url+"/metrics?resources="+strings.Join(kinds, ","), func(body io.Reader) error {
+		return objects(body, kinds, func(key string) { keys = append(keys, key) })
 	})
 }
 
 func newAudit(o Options) *Audit {
+	o.Every, o.Timeout = cmp.Or(o.Every, every), cmp.Or(o.Timeout, timeout)
 	return &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1, DialContext: o.Dial}, Timeout: timeout,
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1, DialContext: o.Dial}, Timeout: o.Timeout,
 	}}
 }
 

@@ -32,7 +32,7 @@ func TestCompleteIsEveryObjectOnOnePage(t *testing.T) {
 	f := func(complete bool, pages ...Page) {
 		t.Helper()
 		err := Complete(t.Context(), Options{
-			Cluster: &Cluster{objects: map[string]life{"pod u1": there, "pod u2": there}},
+			Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]life{"pod u1": there, "pod u2": there}},
 			Pages:   func() []Page { return pages }, Late: late,
 		})
 		if (err == nil) != complete {
@@ -49,7 +49,7 @@ func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
 	there := life{came: time.Now().Add(-time.Hour)}
 	page := serve(t, "a", "u1")
 	a := Start(t, Options{
-		Cluster: &Cluster{objects: map[string]life{"pod u1": there}},
+		Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]life{"pod u1": there}},
 		Pages:   func() []Page { return []Page{page} }, Late: late,
 	})
 	if r := a.Stop(); r.Samples == 0 || r.Objects != 1 || r.Moved != 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
@@ -59,7 +59,7 @@ func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
 
 func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
 	page := serve(t, "a")
-	err := Complete(t.Context(), Options{Cluster: &Cluster{}, Pages: func() []Page { return []Page{page} }, Late: late})
+	err := Complete(t.Context(), Options{Cluster: &Cluster{kinds: []string{Pods}}, Pages: func() []Page { return []Page{page} }, Late: late})
 	if err == nil {
 		t.Error("nothing was compared, and nothing was said")
 	}

@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
@@ -19,10 +20,17 @@ import (
 // forgetAfter is how long a deleted object is remembered: longer than any page may be behind.
 const forgetAfter = time.Minute
 
-// Cluster follows which pods and jobs there are. All methods may be called concurrently.
+// Kinds whose objects are audited.
+const (
+	Jobs = "jobs"
+	Pods = "pods"
+)
+
+// Cluster follows which pods and jobs there are. All methods may be called concurrently, but for Relist and Close.
 type Cluster struct {
 	client metadata.Interface
-	stop   func() // following; belongs to the goroutine of the test
+	kinds  []string
+	stop   func() // following
 
 	mu      sync.Mutex
 	objects map[string]life
@@ -37,15 +45,28 @@ type life struct {
 // Follow follows the cluster that config connects to until the end of the test.
 func Follow(t testing.TB, config *rest.Config) *Cluster {
 	t.Helper()
-	client, err := metadata.NewForConfig(config)
+	c, err := Open(config, Jobs, Pods)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{client: client, objects: map[string]life{}}
-	c.follow(t)
-	t.Cleanup(func() { c.stop() })
+	t.Cleanup(c.Close)
 	return c
 }
+
+// Open follows the objects of some kinds of the cluster that config connects to, and returns when it has listed them.
+// The caller closes it.
+func Open(config *rest.Config, kinds ...string) (*Cluster, error) {
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{client: client, kinds: kinds, objects: map[string]life{}}
+	_, err = c.follow()
+	return c, err
+}
+
+// Close ends following.
+func (c *Cluster) Close() { c.stop() }
 
 // Relist lists the objects again. A cluster that was restored from a backup has other objects than before, and its watches
 // do not report the difference.
@@ -53,7 +74,10 @@ func (c *Cluster) Relist(t testing.TB) {
 	t.Helper()
 	c.stop()
 	began := time.Now()
-	listed := c.follow(t)
+	listed, err := c.follow()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, l := range c.objects {
@@ -64,48 +88,67 @@ func (c *Cluster) Relist(t testing.TB) {
 	}
 }
 
+// keyOf is what an object of a kind is called here: by what a sample of its info family says of it.
+func keyOf(kind string, o metav1.Object) string {
+	if kind == Jobs {
+		return "job " + o.GetNamespace() + " " + o.GetName()
+	}
+	return "pod " + string(o.GetUID())
+}
+
+func resourceOf(kind string) schema.GroupVersionResource {
+	if kind == Jobs {
+		return batchv1.SchemeGroupVersion.WithResource(kind)
+	}
+	return corev1.SchemeGroupVersion.WithResource(kind)
+}
+
+// identity drops all metadata that is not needed to tell objects apart: most of it are managed fields.
+func identity(object any) (any, error) {
+	o, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	return &metav1.PartialObjectMetadata{TypeMeta: o.TypeMeta, ObjectMeta: metav1.ObjectMeta{
+		Namespace: o.Namespace, Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion,
+	}}, nil
+}
+
 // follow returns the keys of the objects that the first list had.
-func (c *Cluster) follow(t testing.TB) (listed map[string]bool) {
-	t.Helper()
+func (c *Cluster) follow() (listed map[string]bool, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	factory := metadatainformer.NewSharedInformerFactory(c.client, 0)
+	factory := metadatainformer.NewSharedInformerFactoryWithOptions(c.client, 0, metadatainformer.WithTransform(identity))
 	c.stop = sync.OnceFunc(func() {
 		cancel()
 		factory.Shutdown()
 	})
-	stores := map[cache.Store]func(metav1.Object) string{}
-	for resource, key := range map[string]func(metav1.Object) string{
-		"pods": func(o metav1.Object) string { return "pod " + string(o.GetUID()) },
-		"jobs": func(o metav1.Object) string { return "job " + o.GetNamespace() + " " + o.GetName() },
-	} {
-		gvr := corev1.SchemeGroupVersion.WithResource(resource)
-		if resource == "jobs" {
-			gvr = batchv1.SchemeGroupVersion.WithResource(resource)
-		}
-		informer := factory.ForResource(gvr).Informer()
-		stores[informer.GetStore()] = key
+	stores := map[string]cache.Store{}
+	for _, kind := range c.kinds {
+		informer := factory.ForResource(resourceOf(kind)).Informer()
+		stores[kind] = informer.GetStore()
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(object any) { c.note(object, key, false) },
-			DeleteFunc: func(object any) { c.note(object, key, true) },
+			AddFunc:    func(object any) { c.note(object, kind, false) },
+			DeleteFunc: func(object any) { c.note(object, kind, true) },
 		})
 		if err != nil {
-			t.Fatal(err)
+			c.stop()
+			return nil, err
 		}
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	listed = map[string]bool{}
-	for store, key := range stores {
+	for kind, store := range stores {
 		for _, object := range store.List() {
 			if o, ok := object.(metav1.Object); ok {
-				listed[key(o)] = true
+				listed[keyOf(kind, o)] = true
 			}
 		}
 	}
-	return listed
+	return listed, nil
 }
 
-func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
+func (c *Cluster) note(object any, kind string, gone bool) {
 	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = last.Obj
 	}
@@ -115,7 +158,8 @@ func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seen, now := c.objects[key(o)], time.Now()
+	key, now := keyOf(kind, o), time.Now()
+	seen := c.objects[key]
 	switch uid := string(o.GetUID()); {
 	case gone:
 		seen.gone = now
@@ -123,7 +167,7 @@ func (c *Cluster) note(object any, key func(metav1.Object) string, gone bool) {
 	default:
 		seen = life{came: now, uid: uid}
 	}
-	c.objects[key(o)] = seen
+	c.objects[key] = seen
 }
 
 // lives are all objects that are there, or were until lately.

@@ -9,23 +9,23 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
-// objects calls yield with the key of every object of a page: that of a line of the two families in which
-// every object of a kind has one sample. It reads no further than it must: the rest of the page is many
-// times as long.
-func objects(page io.Reader, yield func(key string)) error {
+// objects calls yield with the key of every object of some kinds on a page: that of a line of the family in which every
+// object of a kind has one sample. It reads no further than it must: the rest of the page is many times as long.
+func objects(page io.Reader, kinds []string, yield func(key string)) error {
 	lines := bufio.NewReaderSize(page, 64<<10)
-	for jobs, pods := false, false; ; {
+	seen := map[string]bool{}
+	for {
 		line, err := lines.ReadSlice('\n')
 		switch {
-		case errors.Is(err, io.EOF), err == nil && line[0] == '#' && jobs && pods:
+		case errors.Is(err, io.EOF), err == nil && line[0] == '#' && len(seen) == len(kinds):
 			return nil
 		case err != nil:
 			return err
 		case bytes.HasPrefix(line, []byte("kube_job_info{")):
-			jobs = true
+			seen[Jobs] = true
 			yield("job " + exposition.Label(line, "namespace") + " " + exposition.Label(line, "job_name"))
 		case bytes.HasPrefix(line, []byte("kube_pod_info{")):
-			pods = true
+			seen[Pods] = true
 			yield("pod " + exposition.Label(line, "uid"))
 		}
 	}

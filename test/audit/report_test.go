@@ -76,7 +76,7 @@ kube_pod_info{namespace="shop",pod="c",uid="u2",node=""} 1
 kube_pod_info{namespace="shop",pod="d",uid="u3",node=""} 1
 `
 	var got []string
-	if err := objects(strings.NewReader(page), func(key string) { got = append(got, key) }); err != nil {
+	if err := objects(strings.NewReader(page), []string{Jobs, Pods}, func(key string) { got = append(got, key) }); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"job batch a", "pod u1", "pod u2"}; !slices.Equal(got, want) {

@@ -6,6 +6,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,12 @@ type Options struct {
 	// Rules has the rules that this repository ships evaluated, at every Interval.
 	Rules bool
 
+	// WAL has samples also written to a log in the folder, as Prometheus does, and not only kept in memory.
+	WAL bool
+
+	// Registry gets Prometheus' metrics about itself; nil for nobody.
+	Registry *prometheus.Registry
+
 	// Log gets what Prometheus logs. It must not be nil.
 	Log *slog.Logger
 }
@@ -83,8 +90,8 @@ func Open(dir string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
-	s, err := open(dir, o.Log, registry)
+	registry := cmp.Or(o.Registry, prometheus.NewRegistry())
+	s, err := open(dir, o.Log, registry, storage(o.WAL))
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +102,8 @@ func Open(dir string, o Options) (*Server, error) {
 }
 
 // open makes storage and query engine.
-func open(dir string, log *slog.Logger, registry *prometheus.Registry) (*Server, error) {
-	db, err := tsdb.Open(dir, log, registry, storage(), nil)
+func open(dir string, log *slog.Logger, registry *prometheus.Registry, options *tsdb.Options) (*Server, error) {
+	db, err := tsdb.Open(dir, log, registry, options, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +115,12 @@ func open(dir string, log *slog.Logger, registry *prometheus.Registry) (*Server,
 // promQL is the language without experimental functions.
 func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
 
-// storage keeps everything in memory: it is not read again after the end.
-func storage() *tsdb.Options {
+// storage keeps everything in memory, unless wal is set: it is not read again after the end.
+func storage(wal bool) *tsdb.Options {
 	options := tsdb.DefaultOptions()
-	options.WALSegmentSize = -1
+	if !wal {
+		options.WALSegmentSize = -1
+	}
 	return options
 }
 
@@ -180,6 +189,46 @@ func (s *Server) Targets(job string) []string {
 		urls = append(urls, target.URL().String())
 	}
 	return urls
+}
+
+// Scrape is the last scrape of a target.
+type Scrape struct {
+	// Target is the address that was scraped.
+	Target string
+	// At is when it began; zero if there was none yet.
+	At time.Time
+	// Took is how long it took, until its samples were stored.
+	Took time.Duration
+	// Err is why it failed, or nil.
+	Err error
+}
+
+// Scrapes are the last scrapes of the targets of a job of the configuration.
+func (s *Server) Scrapes(job string) []Scrape {
+	var all []Scrape
+	for _, target := range s.scrapes.TargetsActive()[job] {
+		all = append(all, Scrape{
+			Target: target.URL().Host, At: target.LastScrape(), Took: target.LastScrapeDuration(), Err: target.LastError(),
+		})
+	}
+	return all
+}
+
+// Stored returns how many targets have a scrape whose samples are stored, and the samples of the last one of each.
+func (s *Server) Stored(ctx context.Context) (targets, samples float64, err error) {
+	now := time.Now()
+	for query, number := range map[string]*float64{
+		"count(scrape_samples_scraped)": &targets, "sum(scrape_samples_scraped)": &samples,
+	} {
+		found, err := s.Range(ctx, query, now, now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if numbers := found["{}"]; len(numbers) > 0 {
+			*number = numbers[0]
+		}
+	}
+	return targets, samples, nil
 }
 
 // Step is the distance between two points of a range.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRangeHasANumberForEveryStep(t *testing.T) {
-	s, err := open(t.TempDir(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	s, err := open(t.TempDir(), slog.New(slog.DiscardHandler), prometheus.NewRegistry(), storage(false))
 	if err != nil {
 		t.Fatal(err)
 	}

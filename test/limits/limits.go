@@ -1,0 +1,213 @@
+// Package limits measures a fleet on a simulated cluster as large as Kubernetes supports: 5,000 nodes and 150,000 pods.
+// It measures the start, the steady state under change, a change of the number of replicas, and rolling restarts, and
+// compares them with the estimate for the same cluster. While the fleet changes, every job and every pod is audited.
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fit"
+	"github.com/statefleet/statefleet/benchmarks/report"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+	"github.com/statefleet/statefleet/internal/capacity"
+)
+
+// Parts of the measurement, in addition to the start.
+const (
+	partSteady   = "steady"
+	partScale    = "scale"
+	partRestarts = "restarts"
+)
+
+// In proportion to the pods, where Kubernetes has its limits: 150,000 pods on 5,000 nodes. There is none for Jobs.
+const (
+	podsPerNode = 30
+	podsPerJob  = 10
+)
+
+// options are the flags.
+type options struct {
+	binary            *string
+	arguments         string
+	pods, jobs, nodes int
+	replicas, to      int
+	events            float64
+	byServer, standby bool
+	parts             []string
+	seed              uint64
+
+	warm, window, hold    time.Duration
+	drain                 time.Duration
+	results, name, commit string
+}
+
+// Commands registers the subcommand limits.
+func Commands(app *kingpin.Application) []command.Command {
+	c, o := app.Command("limits", "Measure a fleet at the limits of Kubernetes, and audit it while it changes."),
+		new(options)
+	o.binary = command.Binary(c)
+	c.Flag("args", "Further arguments of the replicas.").StringVar(&o.arguments)
+	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").
+		Default("150000").IntVar(&o.pods)
+	c.Flag("jobs", "Jobs, each with one of the pods. -1: a tenth of the pods.").Default("-1").IntVar(&o.jobs)
+	c.Flag("nodes", "Nodes. -1: one for 30 pods.").Default("-1").IntVar(&o.nodes)
+	c.Flag("replicas", "Replicas of the fleet.").Default("8").IntVar(&o.replicas)
+	c.Flag("to", "Replicas to scale to, and back again.").Default("12").IntVar(&o.to)
+	c.Flag("events-per-second", "Changes of objects per second.").Default("1000").Float64Var(&o.events)
+	c.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.byServer)
+	c.Flag("standby", "Run the fleet with --shard.standby.").BoolVar(&o.standby)
+	c.Flag("part", "Part to measure after the start, repeatable. Default: all.").
+		EnumsVar(&o.parts, partSteady, partScale, partRestarts)
+	c.Flag("warm", "Time of change before the steady state is measured; blocks are compressed after a quiet minute.").
+		Default("75s").DurationVar(&o.warm)
+	c.Flag("window", "Time in which the steady state is measured.").Default("40s").DurationVar(&o.window)
+	c.Flag("hold", "Time before, between and after changes of the fleet.").Default("10s").DurationVar(&o.hold)
+	c.Flag("drain-timeout", "That of the replicas. On few cores those that stay need long to list what they take over.").
+		Default("5m").DurationVar(&o.drain)
+	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
+	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("name", "Name of the results; limits-150k and the like if it is empty.").StringVar(&o.name)
+	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+}
+
+func (o *options) check() error {
+	if o.jobs < 0 {
+		o.jobs = o.pods / podsPerJob
+	}
+	if o.nodes < 0 {
+		o.nodes = max(1, o.pods/podsPerNode)
+	}
+	if o.name == "" {
+		o.name = "limits-" + report.Thousands(o.pods)
+		if o.byServer {
+			o.name += "-server-sharding"
+		}
+	}
+	if o.jobs >= o.pods {
+		return fmt.Errorf("--jobs must be less than --pods, got %d", o.jobs)
+	}
+	if o.to <= o.replicas && o.measures(partScale) {
+		return fmt.Errorf("--to must be more than --replicas, got %d", o.to)
+	}
+	return command.AtLeast(
+		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 10},
+		command.Bound{Flag: "nodes", Value: float64(o.nodes), Least: 1},
+		command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 1},
+		command.Bound{Flag: "events-per-second", Value: o.events},
+		command.Bound{Flag: "window", Value: o.window.Seconds(), Least: 0.1},
+	)
+}
+
+func (o *options) measures(part string) bool {
+	return len(o.parts) == 0 || slices.Contains(o.parts, part)
+}
+
+// spec is the cluster: Scale adds a pod for each job to those that it is told.
+func (o *options) spec() generator.Spec {
+	spec := generator.Scale(o.pods - o.jobs)
+	spec.Seed, spec.Jobs, spec.Nodes = o.seed, o.jobs, o.nodes
+	return spec
+}
+
+// churn changes objects: one half are status updates of pods, the other half belong to jobs that are created, run and
+// deleted, ten for each.
+func (o *options) churn() generator.Churn {
+	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: o.seed + 7}
+}
+
+// load is the work for the estimate.
+func (o *options) load(c capacity.Costs, events float64) capacity.Load {
+	return capacity.Load{
+		Kinds:  c.ScaleFromPods(map[string]int{"pods": o.pods, "jobs": o.jobs, "nodes": o.nodes}, capacity.DefaultKinds()),
+		Events: events, Interval: o.window, RawBytes: rawBytes, ServerSharded: o.byServer, Standby: o.standby,
+	}
+}
+
+// rawBytes is the default of --store.raw-bytes.
+const rawBytes = 32 << 20
+
+func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+	costs, err := capacity.Measured()
+	if err != nil {
+		return err
+	}
+	s, err := newSite(o, costs, progress)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	err = s.churning(ctx, s.measure)
+	_, failed := io.WriteString(out, s.table(s.findings()))
+	return errors.Join(err, failed)
+}
+
+// measure takes the parts while the cluster changes. What is measured is saved after each, so that an interruption does
+// not lose it.
+func (s *site) measure(ctx context.Context) error {
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{{partSteady, s.steady}, {partScale, s.scaling}, {partRestarts, s.restarts}} {
+		if !s.measures(part.name) {
+			continue
+		}
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		f := s.findings()
+		if err := report.Save(s.results, s.name, s.table(f), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findings are the results in a file.
+type findings struct {
+	Conditions report.Conditions
+	Churn      generator.Churn
+	Pods       int
+	Jobs       int
+	Nodes      int
+	Runs       []fit.Run
+	Rows       []row
+	Audits     []sight
+}
+
+func (s *site) findings() findings {
+	return findings{
+		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
+		Runs: []fit.Run{s.point}, Rows: s.rows, Audits: s.sights,
+	}
+}
+
+// table is the results in Markdown.
+func (s *site) table(f findings) string {
+	var md strings.Builder
+	f.Conditions.Write(&md)
+	sends := "sends everything to every replica"
+	if s.byServer {
+		sends = "shards"
+	}
+	_, _ = fmt.Fprintf(&md, "%d replicas; the API server %s. Churn: %g jobs and %g status updates a second.\n\n",
+		s.replicas, sends, f.Churn.JobsPerSecond, f.Churn.StatusUpdatesPerSecond)
+	writeRows(&md, s.rows)
+	if len(s.sights) > 0 {
+		_, _ = fmt.Fprintln(&md)
+		writeSights(&md, s.sights)
+	}
+	return md.String()
+}

@@ -1,0 +1,122 @@
+package limits
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+	"go.uber.org/goleak"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, progress bytes.Buffer
+	app := kingpin.New("test", "")
+	status = command.Run(ctx, app, append([]string{"limits"}, args...), &out, &progress, Commands)
+	return status, out.String(), progress.String()
+}
+
+// TestSmallFleetIsMeasured measures everything on a small cluster. What the figures are does not matter here, but
+// nothing may be missing or doubled while the fleet is scaled, and a warm start must read next to nothing.
+func TestSmallFleetIsMeasured(t *testing.T) {
+	binary, err := fleet.Build(fleet.Statefleet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	status, out, progress := run(t.Context(), "--binary="+binary, "--pods=300", "--replicas=2", "--to=3",
+		"--events-per-second=20",
+		"--warm=1s", "--window=1s", "--hold=1s", "--results="+dir, "--name=small")
+	if status != command.OK {
+		t.Fatalf("status %d:\n%s", status, progress)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "small.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found findings
+	if err := json.Unmarshal(text, &found); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]row{}
+	for _, r := range found.Rows {
+		rows[r.Name] = r
+	}
+	const changes, kinds = 4, 2
+	if len(found.Audits) != changes*kinds {
+		t.Fatalf("%d audits, want %d", len(found.Audits), changes*kinds)
+	}
+	for _, seen := range found.Audits {
+		if seen.Doubled+seen.Ghost > 0 || seen.Missing > 0 && !strings.HasPrefix(seen.Change, "rolling restart") {
+			t.Errorf("wrong objects: %+v", seen)
+		}
+		if seen.Objects == 0 || seen.Looks < 2 || seen.Moved == 0 {
+			t.Errorf("this proves nothing: %+v", seen)
+		}
+	}
+	for _, name := range []string{
+		"start of 2: CPU", "steady: resident memory", "pages: series",
+		"rolling restart, cold: CPU of one until then",
+	} {
+		if r := rows[name]; r.Measured <= 0 || r.Estimate <= 0 || !strings.Contains(out, name) {
+			t.Errorf("%s: measured %v, estimated %v", name, r.Measured, r.Estimate)
+		}
+	}
+	const sent = "from the API server to one until then"
+	cold, warm := rows["rolling restart, cold: "+sent], rows["rolling restart, warm: "+sent]
+	if warm.Measured > cold.Measured/4 {
+		t.Errorf("a warm start was sent %v MB, a cold one %v MB", warm.Measured, cold.Measured)
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", progress, out)
+	}
+}
+
+func TestValuesThatCannotBeMeasuredAreRefused(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--jobs must be less than --pods, got 20":   {"--pods=20", "--jobs=20"},
+		"--to must be more than --replicas, got 8":  {"--to=8"},
+		"--replicas must be at least 1, got 0":      {"--replicas=0"},
+		"--nodes must be at least 1, got 0":         {"--nodes=0"},
+		"--pods must be at least 10, got 5":         {"--pods=5"},
+		`enum value must be one of steady,scale,re`: {"--part=other"},
+	} {
+		if status, _, stderr := run(t.Context(), args...); status != command.Usage || !strings.Contains(stderr, want) {
+			t.Errorf("%q: status %d, %s", args, status, stderr)
+		}
+	}
+}
+
+func TestTableShowsHowFarTheEstimateIsOff(t *testing.T) {
+	var out strings.Builder
+	writeRows(&out, []row{
+		{Name: "memory", Unit: "MiB", Measured: 100, Estimate: 120}, {Name: "time", Unit: "s", Measured: 3},
+	})
+	const want = `| figure      | measured | estimate | off   |
+| ----------- | -------- | -------- | ----- |
+| memory, MiB | 100      | 120      | +20 % |
+| time, s     | 3.00     |          |       |
+`
+	if out.String() != want {
+		t.Errorf("got\n%s", &out)
+	}
+}
+
+func TestCostOfAChangeIsWhatComesOnTop(t *testing.T) {
+	usual := window{seconds: 10, cpu: 2, bytes: 100}
+	if cpu, bytes := (window{seconds: 5, cpu: 4, bytes: 70}).beyond(usual); cpu != 3 || bytes != 20 {
+		t.Errorf("%v CPU seconds, %v bytes, want 3 and 20", cpu, bytes)
+	}
+	if cpu, bytes := (window{seconds: 5, cpu: 0.5, bytes: 10}).beyond(usual); cpu != 0 || bytes != 0 {
+		t.Errorf("%v CPU seconds, %v bytes: a change gives nothing back", cpu, bytes)
+	}
+}

@@ -1,0 +1,63 @@
+package scrapes
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/statefleet/statefleet/benchmarks/report"
+)
+
+const (
+	mebi = 1 << 20
+	mega = 1e6
+)
+
+// figures are those of one combination. A scrape is one of all replicas together.
+type figures struct {
+	combination
+	TooLarge bool `json:",omitempty"` // given up because of its memory
+
+	Samples    float64 // of a scrape
+	Text, Gzip float64 // bytes of a scrape
+	FirstTook  float64 // seconds, the longest of the first scrapes, which create all series
+	FirstCPU   float64 // CPU seconds of Prometheus until their end
+	Took       float64 // seconds, the mean of later scrapes of one replica
+	Longest    float64 // seconds, the longest of them
+	CPU        float64 // CPU seconds of Prometheus for a scrape
+	Allocated  float64 // bytes, by a scrape
+	Series     float64 // in memory at the end
+	Created    float64 // series a second
+	Live       float64 // bytes of the heap in use after the last collection
+	Resident   float64 // bytes, at most
+}
+
+func writeFigures(w io.Writer, all []figures) {
+	table := [][]string{{
+		"profile", "samples of value 0", "replicas", "samples, 1000", "text, MB", "gzip, MB", "first scrape, s", "CPU-s",
+		"a scrape, s", "longest, s", "CPU-s", "allocated, MB", "series, 1000", "new a second", "heap, MiB",
+		"resident, MiB", "heap a series, bytes",
+	}}
+	for _, f := range all {
+		zeros := "without"
+		if f.Zeros {
+			zeros = "with"
+		}
+		row := []string{f.Profile, zeros, fmt.Sprint(f.Replicas)}
+		if f.TooLarge {
+			for len(row) < len(table[0]) {
+				row = append(row, "")
+			}
+			row[15] = fmt.Sprintf("above %.0f", f.Resident/mebi)
+			table = append(table, row)
+			continue
+		}
+		for _, v := range []float64{
+			f.Samples / 1e3, f.Text / mega, f.Gzip / mega, f.FirstTook, f.FirstCPU, f.Took, f.Longest, f.CPU, f.Allocated / mega,
+			f.Series / 1e3, f.Created, f.Live / mebi, f.Resident / mebi, f.Live / max(f.Series, 1),
+		} {
+			row = append(row, report.Number(v))
+		}
+		table = append(table, row)
+	}
+	report.Table(w, table)
+}

@@ -1,0 +1,112 @@
+package scrapes
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kingpin/v2"
+	"go.uber.org/goleak"
+
+	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(t *testing.T, args ...string) (status int, stderr string) {
+	t.Helper()
+	var out, progress bytes.Buffer
+	app := kingpin.New("test", "")
+	status = command.Run(t.Context(), app, append([]string{"prometheus"}, args...), &out, &progress, Commands)
+	return status, progress.String() + out.String()
+}
+
+// measured measures a small cluster.
+func measured(t *testing.T, args ...string) []figures {
+	t.Helper()
+	binary, err := fleet.Build(fleet.Statefleet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prometheus, err := fleet.Build("test/cmd/prometheus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	status, stderr := run(t, append([]string{
+		"--binary=" + binary, "--prometheus=" + prometheus, "--profiles=" + filepath.Join(root, "manifests",
+			"profiles"), "--pods=300",
+		"--interval=2s", "--duration=4s", "--results=" + dir, "--name=small",
+	}, args...)...)
+	if status != command.OK {
+		t.Fatalf("status %d:\n%s", status, stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "small.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found findings
+	if err := json.Unmarshal(text, &found); err != nil {
+		t.Fatal(err)
+	}
+	return found.Figures
+}
+
+// TestSamplesDoNotDependOnTheNumberOfReplicas also compares profiles, whose samples must differ.
+func TestSamplesDoNotDependOnTheNumberOfReplicas(t *testing.T) {
+	all := measured(t, "--replicas=1", "--replicas=2", "--zeros=without")
+	if len(all) != 4 {
+		t.Fatalf("%d combinations, want 4", len(all))
+	}
+	for _, f := range all {
+		if f.TooLarge || f.CPU <= 0 || f.Took <= 0 || f.Longest < f.Took {
+			t.Errorf("%+v", f)
+		}
+		if f.Live <= 0 || f.Resident < f.Live || f.Series < f.Samples/2 {
+			t.Errorf("memory or series: %+v", f)
+		}
+	}
+	const tolerance = 0.1 // the cluster changes, and samples about scrapes are among them
+	for i := 0; i < len(all); i += 2 {
+		if one, two := all[i].Samples, all[i+1].Samples; two < one*(1-tolerance) || two > one*(1+tolerance) {
+			t.Errorf("%s: %v samples of one replica, %v of two", all[i].Profile, one, two)
+		}
+	}
+	if all[0].Profile != "default" || all[2].Samples > all[0].Samples/2 {
+		t.Errorf("%v samples of the profile %s, %v of the profile %s", all[0].Samples, all[0].Profile,
+			all[2].Samples, all[2].Profile)
+	}
+}
+
+func TestPrometheusThatTakesTooMuchMemoryIsGivenUp(t *testing.T) {
+	all := measured(t, "--replicas=1", "--profile=minimal", "--zeros=with", "--most-memory=1Mi")
+	if len(all) != 1 || !all[0].TooLarge || all[0].Resident <= mebi {
+		t.Fatalf("%+v", all)
+	}
+	var table strings.Builder
+	writeFigures(&table, all)
+	if !strings.Contains(table.String(), "| above ") {
+		t.Errorf("the table does not say so:\n%s", &table)
+	}
+}
+
+func TestValuesThatCannotBeMeasuredAreRefused(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--duration must be at least --interval, got 1s":         {"--duration=1s"},
+		"--replicas must be at least 1, got 0":                   {"--replicas=0"},
+		"--interval must be at least 1, got 0.5":                 {"--interval=500ms"},
+		`--most-memory must be a size such as 14Gi, got "large"`: {"--most-memory=large"},
+	} {
+		if status, stderr := run(t, args...); status != command.Usage || !strings.Contains(stderr, want) {
+			t.Errorf("%q: status %d, %s", args, status, stderr)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package scrapes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
+)
+
+const (
+	look     = 250 * time.Millisecond // between two looks at Prometheus
+	patience = 5 * time.Minute        // with a start, and with a scrape beyond its interval
+
+	podsPerJob = 11 // of which one is the job's own, as in generator.Scale
+)
+
+// errMemory says that Prometheus takes more memory than it may.
+var errMemory = errors.New("given up: too much memory")
+
+// site is a simulated cluster.
+type site struct {
+	*options
+	cluster    *simulator.Cluster
+	server     *simulator.Server
+	progress   io.Writer
+	dir        string
+	kubeconfig string
+}
+
+func newSite(o *options, progress io.Writer) (s *site, err error) {
+	s = &site{options: o, progress: progress, cluster: simulator.New(simulator.Options{Seed: o.seed,
+		LogEvents: 1 << 20, ShardSelector: true})}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	spec := generator.Scale(o.pods - o.pods/podsPerJob)
+	spec.Seed = o.seed
+	if err := s.cluster.Populate(spec.Objects()); err != nil {
+		return s, err
+	}
+	debug.FreeOSMemory()
+	s.say("cluster of %d objects", s.cluster.Len())
+	if s.dir, err = os.MkdirTemp("", "statefleet-scrapes-"); err != nil {
+		return s, err
+	}
+	if s.server, err = s.cluster.Serve(""); err != nil {
+		return s, err
+	}
+	s.kubeconfig = filepath.Join(s.dir, "kubeconfig")
+	return s, s.server.WriteKubeconfig(s.kubeconfig)
+}
+
+func (s *site) close() {
+	if s.server != nil {
+		s.server.Stop()
+	}
+	_ = os.RemoveAll(s.dir) // what is left does no harm
+}
+
+func (s *site) say(format string, args ...any) { _, _ = fmt.Fprintf(s.progress, format+"\n", args...) }
+
+// churning lets the cluster change while run runs.
+func (s *site) churning(ctx context.Context, run func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel() // a churn that fails ends the measurement
+		done <- s.churn().Run(ctx, s.cluster)
+	}()
+	err := run(ctx)
+	cancel()
+	if failed := <-done; failed != nil {
+		return failed
+	}
+	return err
+}
+
+// measure runs a fleet and a Prometheus.
+func (s *site) measure(ctx context.Context, c combination) (f figures, err error) {
+	f.combination = c
+	replicas, err := fleet.Start(fleet.Options{
+		Command: fleet.Static(*s.binary, "--config="+filepath.Join(s.profileDir, c.Profile+".yaml"),
+			fmt.Sprintf("--metric.skip-zero-statesets=%v", !c.Zeros)),
+		Kubeconfig: func(int) string { return s.kubeconfig }, Shards: c.Replicas,
+	})
+	if err != nil {
+		return f, err
+	}
+	defer replicas.Stop()
+	if err := replicas.WaitReady(ctx, patience); err != nil {
+		return f, err
+	}
+	dir, err := os.MkdirTemp(s.dir, "prometheus-")
+	if err != nil {
+		return f, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the next one has another
+	w, err := s.watch(dir, replicas)
+	if err != nil {
+		return f, err
+	}
+	defer w.process.Kill() // its data is removed
+	return f, w.run(ctx, s, &f)
+}
+
+// watch starts a Prometheus that scrapes the replicas.
+func (s *site) watch(dir string, replicas *fleet.Fleet) (*watcher, error) {
+	ports, release, err := fleet.ReservePorts(fleet.Loopback, 1)
+	defer release()
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{fleet: replicas, interval: s.interval, most: uint64(s.mostMemory), times: map[string]float64{}}
+	url := fleet.Address(ports[0])
+	args := []string{"--dir=" + dir, "--interval=" + s.interval.String(), "--listen=" + strings.TrimPrefix(url, "http://")}
+	for _, r := range replicas.Replicas {
+		w.targets = append(w.targets, strings.TrimPrefix(r.URL, "http://"))
+		args = append(args, "--target="+w.targets[len(w.targets)-1])
+	}
+	w.process, err = fleet.Launch("prometheus", s.prometheus, url, url, args)
+	return w, err
+}
+
+// run measures the first scrape of each target, and then the later ones.
+func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
+	first, err := w.rounds(ctx, 1, s.interval+patience)
+	f.Resident = first.resident
+	if err != nil {
+		f.TooLarge = errors.Is(err, errMemory)
+		return err
+	}
+	f.FirstCPU, f.FirstTook = first.cpu, w.longest
+	w.longest, w.took, w.scrapes = 0, 0, 0
+	n := max(1, int(s.duration/s.interval))
+	last, err := w.rounds(ctx, 1+n, s.duration+patience)
+	f.Resident = last.resident
+	if err != nil {
+		f.TooLarge = errors.Is(err, errMemory)
+		return err
+	}
+	count := float64(n)
+	f.CPU, f.Took, f.Longest = (last.cpu-first.cpu)/count, w.took/max(w.scrapes, 1), w.longest
+	f.Samples, f.Allocated = last.samples, (last.allocated-first.allocated)/count
+	f.Series, f.Created, f.Live = last.series, (last.created-first.created)/last.at.Sub(first.at).Seconds(), last.live
+	for _, r := range w.fleet.Replicas {
+		gzip, err := r.Scrape(ctx, "gzip")
+		if err != nil {
+			return err
+		}
+		identity, err := r.Scrape(ctx, "identity")
+		if err != nil {
+			return err
+		}
+		f.Gzip, f.Text = f.Gzip+float64(gzip.Bytes), f.Text+float64(identity.Bytes)
+	}
+	return nil
+}
+
+// page reads Prometheus' metrics about itself.
+func (w *watcher) page(ctx context.Context) (exposition.Page, error) { return w.process.Page(ctx) }

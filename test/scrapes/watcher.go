@@ -1,0 +1,120 @@
+package scrapes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
+
+// watcher follows a Prometheus.
+type watcher struct {
+	process *fleet.Replica
+	fleet   *fleet.Fleet
+	targets []string
+	most    uint64 // resident memory that it may take
+
+	interval time.Duration // between two scrapes
+
+	times map[string]float64 // when the last scrape of each target began that has been counted
+	done  []int              // scrapes of each target
+	peak  uint64
+
+	took, longest, scrapes float64 // seconds, seconds, number
+}
+
+// reading is the state of a Prometheus.
+type reading struct {
+	at                                                  time.Time
+	cpu                                                 float64 // seconds
+	resident, live, allocated, series, created, samples float64
+}
+
+// rounds waits until each target has been scraped n times in all, and returns what Prometheus is like then.
+func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r reading, err error) {
+	if w.done == nil {
+		w.done = make([]int, len(w.targets))
+	}
+	for deadline := time.Now().Add(patience); ; {
+		if err := fleet.Pause(ctx, look); err != nil {
+			return r, err
+		}
+		if err := w.fleet.Ended(); err != nil {
+			return r, err
+		}
+		used, err := w.process.Usage()
+		if err != nil {
+			if ended := w.process.Ended(); ended != nil {
+				err = ended
+			}
+			return r, err
+		}
+		w.peak = max(w.peak, used.Resident)
+		r.resident = float64(w.peak)
+		if used.Resident > w.most {
+			return r, errMemory
+		}
+		page, err := w.page(ctx)
+		switch {
+		case err == nil:
+			if err := w.count(page); err != nil {
+				return r, err
+			}
+			if slices.Min(w.done) >= n && int(page.Value(storedTargets)) >= len(w.targets) {
+				return w.settled(ctx)
+			}
+		case ctx.Err() != nil:
+			return r, ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return r, fmt.Errorf("not within %s: %d scrapes of each target: scraped %v times; %w", patience, n, w.done, err)
+		}
+	}
+}
+
+// settled returns what Prometheus is like a while after a scrape: it reports a scrape before it commits the samples.
+func (w *watcher) settled(ctx context.Context) (r reading, err error) {
+	if err := fleet.Pause(ctx, w.interval/4); err != nil {
+		return r, err
+	}
+	used, err := w.process.Usage()
+	if err != nil {
+		return r, err
+	}
+	page, err := w.page(ctx)
+	if err != nil {
+		return r, err
+	}
+	w.peak = max(w.peak, used.Resident)
+	return readingOf(page, used.CPU, float64(w.peak)), w.count(page)
+}
+
+// count notes scrapes that have ended since the last call.
+func (w *watcher) count(page exposition.Page) error {
+	for i, name := range w.targets {
+		at := page.Value(lastScrape, target, name)
+		if at == 0 || at == w.times[name] {
+			continue
+		}
+		if page.Value(lastSuccess, target, name) != 1 {
+			return fmt.Errorf("the scrape of %s failed:\n%s", name, w.process.Log())
+		}
+		w.times[name] = at
+		w.done[i]++
+		took := page.Value(lastDuration, target, name)
+		w.took, w.longest, w.scrapes = w.took+took, max(w.longest, took), w.scrapes+1
+	}
+	return nil
+}
+
+func readingOf(page exposition.Page, cpu time.Duration, resident float64) reading {
+	return reading{
+		at: time.Now(), cpu: cpu.Seconds(), resident: resident,
+		live: page.Value("go_gc_heap_live_bytes"), allocated: page.Value("go_gc_heap_allocs_bytes_total"),
+		series: page.Value("prometheus_tsdb_head_series"), created: page.Value("prometheus_tsdb_head_series_created_total"),
+		samples: page.Value(storedSamples),
+	}
+}
