@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,33 +42,13 @@ func (w *world) apply(t *testing.T, folder string) []*unstructured.Unstructured 
 	return objects
 }
 
-// podMonitorKind stands in for the operator's definition: it takes any spec, so it proves name, group and placement of the
-// object and not its fields.
-const podMonitorKind = `{
-	"apiVersion": "apiextensions.k8s.io/v1",
-	"kind": "CustomResourceDefinition",
-	"metadata": {"name": "podmonitors.monitoring.coreos.com", "annotations": {"api-approved.kubernetes.io": "unapproved, test only"}},
-	"spec": {
-		"group": "monitoring.coreos.com",
-		"names": {"kind": "PodMonitor", "plural": "podmonitors", "singular": "podmonitor", "listKind": "PodMonitorList"},
-		"scope": "Namespaced",
-		"versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-			"type": "object", "x-kubernetes-preserve-unknown-fields": true
-		}}}]
-	}
-}`
-
 func (w *world) installPodMonitorKind(t *testing.T) {
 	t.Helper()
-	definition := &unstructured.Unstructured{}
-	if err := json.Unmarshal([]byte(podMonitorKind), definition); err != nil {
-		t.Fatal(err)
-	}
 	applier, err := manifest.NewApplier(w.cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := applier.Apply(t.Context(), definition); err != nil {
+	if _, err := applier.Apply(t.Context(), manifest.Definition("monitoring.coreos.com", "PodMonitor")); err != nil {
 		t.Fatal(err)
 	}
 	fleet.Eventually(t, "the API server serves the new kind", func(ctx context.Context) error {

@@ -1,12 +1,8 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +10,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	library "github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/controlplane"
@@ -70,7 +65,7 @@ func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 	}
 	for _, pattern := range []string{"manifests/chart/tests/rendered/*.yaml", "manifests/mixin/prometheusrule.yaml"} {
 		for _, file := range matches(t, root, pattern) {
-			all[file] = documents(t, filepath.Join(root, file))
+			all[file] = documents(t, file)
 		}
 	}
 	return all
@@ -91,27 +86,19 @@ func matches(t *testing.T, root, pattern string) []string {
 	return files
 }
 
+// documents are the objects of a file relative to the repository's root. Those without a namespace get the fleet's.
 func documents(t *testing.T, file string) []*unstructured.Unstructured {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	objects, err := manifest.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects []*unstructured.Unstructured
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096); ; {
-		object := &unstructured.Unstructured{}
-		switch err := decoder.Decode(&object.Object); {
-		case errors.Is(err, io.EOF):
-			return objects
-		case err != nil:
-			t.Fatalf("%s: %v", file, err)
-		case len(object.Object) > 0:
-			if object.GetNamespace() == "" {
-				object.SetNamespace(namespace)
-			}
-			objects = append(objects, object)
+	for _, object := range objects {
+		if object.GetNamespace() == "" {
+			object.SetNamespace(namespace)
 		}
 	}
+	return objects
 }
 
 // warningList keeps what the API server warns of.
@@ -148,17 +135,11 @@ func installKinds(t *testing.T, cluster *controlplane.Cluster) {
 		"PodMonitor": "monitoring.coreos.com", "ServiceMonitor": "monitoring.coreos.com", "PrometheusRule": "monitoring.coreos.com",
 		"Widget": "example.org",
 	} {
-		singular := strings.ToLower(kind)
-		definition := &unstructured.Unstructured{}
-		text := strings.NewReplacer("podmonitor", singular, "PodMonitor", kind, "monitoring.coreos.com", group).Replace(podMonitorKind)
-		if err := definition.UnmarshalJSON([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := applier.Apply(t.Context(), definition); err != nil {
+		if _, err := applier.Apply(t.Context(), manifest.Definition(group, kind)); err != nil {
 			t.Fatal(err)
 		}
 		fleet.Eventually(t, "the API server serves "+kind, func(ctx context.Context) error {
-			return cluster.Client().Discovery().RESTClient().Get().AbsPath("/apis/" + group + "/v1/" + singular + "s").Do(ctx).Error()
+			return cluster.Client().Discovery().RESTClient().Get().AbsPath("/apis/" + group + "/v1/" + strings.ToLower(kind) + "s").Do(ctx).Error()
 		})
 	}
 	widget := &unstructured.Unstructured{Object: map[string]any{

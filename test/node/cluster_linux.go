@@ -29,6 +29,9 @@ const serviceAddress = "10.0.0.1"
 // readyWithin is far more than it takes: the machine may be busy.
 const readyWithin = 3 * time.Minute
 
+// diskNeeded is more than a cluster takes of the disk, most of it for etcd and images.
+const diskNeeded = 1 << 30
+
 // ErrUnsupported is what errors wrap that say what this machine lacks.
 var ErrUnsupported = errors.New("nodes cannot be made on this machine")
 
@@ -43,7 +46,8 @@ type Options struct {
 // Cluster is a running cluster.
 type Cluster struct {
 	Options
-	dir          string
+	*folder
+	groups       cgroups
 	tools        string // folder of containerd and the others
 	controlplane string
 	pause        string
@@ -54,12 +58,21 @@ type Cluster struct {
 // Start starts a cluster and returns when all nodes are ready. The caller stops it; it ends with the process at the
 // latest. The error wraps [ErrUnsupported] where no machine can be made.
 func Start(ctx context.Context, o Options) (c *Cluster, err error) {
-	if why := missing(); why != "" {
+	if why := missing(os.Geteuid()); why != "" {
 		return nil, fmt.Errorf("%w: %s", ErrUnsupported, why)
 	}
 	c = &Cluster{Options: o}
 	c.Nodes = max(c.Nodes, 1)
-	if c.dir, err = os.MkdirTemp("", "statefleet-cluster-"); err != nil {
+	if c.groups, err = findCgroups(cgroupRoot); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	if err := errors.Join(sweepFolders(os.TempDir()), c.groups.sweep()); err != nil {
+		return nil, fmt.Errorf("leftovers of a process that was killed: %w", err)
+	}
+	if err := enoughDisk(os.TempDir(), diskNeeded); err != nil {
+		return nil, err
+	}
+	if c.folder, err = newFolder(os.TempDir()); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{c.build, c.startMachines, c.startAPIServer, c.loadImages, c.startKubelets} {
@@ -76,12 +89,27 @@ func (c *Cluster) Stop() error {
 	for _, m := range c.machines {
 		errs = append(errs, m.stop())
 	}
-	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+	return errors.Join(append(errs, c.folder.remove())...)
 }
 
-// missing returns what a cluster needs and this machine does not have, or "".
-func missing() string {
-	if os.Geteuid() != 0 {
+// Versions says which programs the nodes run, and with which control groups.
+func (c *Cluster) Versions(ctx context.Context) (string, error) {
+	n, err := c.Client().CoreV1().Nodes().Get(ctx, "node-1", metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	runc, err := exec.CommandContext(ctx, "runc", "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("runc --version: %w", err)
+	}
+	first, _, _ := strings.Cut(string(runc), "\n")
+	is := n.Status.NodeInfo
+	return fmt.Sprintf("kubelet %s, %s, %s, %s, Linux %s", is.KubeletVersion, is.ContainerRuntimeVersion, first, c.groups, is.KernelVersion), nil
+}
+
+// missing returns what a cluster needs and a user of this machine does not have, or "".
+func missing(user int) string {
+	if user != 0 {
 		return "nodes need root"
 	}
 	for _, program := range []string{"runc", "bash", "unshare", "nsenter", "mount", "ip"} {
@@ -89,7 +117,7 @@ func missing() string {
 			return "nodes need " + program
 		}
 	}
-	return unsupported()
+	return ""
 }
 
 func (c *Cluster) build(context.Context) (err error) {
@@ -105,15 +133,12 @@ func (c *Cluster) build(context.Context) (err error) {
 
 // startMachines makes the nodes, with containerd on each, and connects them.
 func (c *Cluster) startMachines(ctx context.Context) error {
-	if err := sweepCgroups(); err != nil {
-		return err
-	}
 	for n := 1; n <= c.Nodes; n++ {
 		dir := filepath.Join(c.dir, fmt.Sprint("node-", n))
 		if err := c.writeFiles(dir, n); err != nil {
 			return err
 		}
-		m, err := newMachine(dir, n, c.pause)
+		m, err := newMachine(dir, n, c.pause, c.groups)
 		if err != nil {
 			return err
 		}

@@ -4,11 +4,12 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,10 +46,10 @@ func newSite(t *testing.T, nodes int) *site {
 	return s
 }
 
-// install applies a kustomization until the end of the test.
-func (s *site) install(t *testing.T, folder string) {
+// install applies a kustomization, or a file, until the end of the test.
+func (s *site) install(t *testing.T, path string) {
 	t.Helper()
-	uninstall, err := s.Install(t.Context(), folder, namespace, s.image)
+	uninstall, err := s.Install(t.Context(), path, namespace, s.image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,17 +104,22 @@ func podReady(p corev1.Pod) bool {
 	return false
 }
 
-// get reads the metrics at a port over the pod network.
+// get reads the metrics at a port over the pod network, with TLS if the pod's probes use it.
 func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int, text string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+pod.Status.PodIP+":"+port+"/metrics", nil)
+	client, scheme := s.HTTP(s.Nodes), "http"
+	if pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Scheme == corev1.URISchemeHTTPS {
+		scheme = "https"
+		s.trust(t, client)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, scheme+"://"+pod.Status.PodIP+":"+port+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := s.HTTP(s.Nodes).Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -125,33 +131,39 @@ func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int
 	return resp.StatusCode, string(body)
 }
 
-// TestImageAndManifestsAsDelivered installs the base and overlays one after the other, in a namespace that enforces
-// the Pod Security Standard "restricted". All pods become ready, and together they show each object once.
-func TestImageAndManifestsAsDelivered(t *testing.T) {
-	s := newSite(t, 2)
-	for _, c := range []struct {
-		folder   string
-		replicas int
-	}{
-		{"manifests/base", 3}, {"manifests/overlays/standby", 3}, {"manifests/overlays/single", 1}, {"manifests/overlays/auth-filter", 3},
-		{"manifests/overlays/daemonset", 3},
-	} {
-		t.Run(filepath.Base(c.folder), func(t *testing.T) {
-			began := time.Now()
-			s.install(t, c.folder)
-			pods := s.waitReady(t, c.replicas)
-			t.Logf("ready after %s", time.Since(began).Round(100*time.Millisecond))
-			if filepath.Base(c.folder) == "auth-filter" {
-				s.checkAuthorization(t, pods[0])
-				return
-			}
-			s.checkPages(t, pods)
-			s.checkProcesses(t, pods)
-		})
+// value reads a self-metric of a pod: the text of a series up to its value.
+func (s *site) value(t *testing.T, pod corev1.Pod, series string) (float64, error) {
+	t.Helper()
+	status, text := s.get(t, pod, "8081", s.tokenFor(pod))
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("%s: no %s in an answer %d of %d bytes", pod.Name, series, status, len(text))
 	}
+	return strconv.ParseFloat(m[1], 64)
 }
 
-// checkPages checks that the replicas together show each pod once, and that the memory limit is that of the container.
+// tokenFor is the administrator's token, for pods that ask for one.
+func (s *site) tokenFor(pod corev1.Pod) string {
+	if has(pod, "--auth-filter") {
+		return s.token
+	}
+	return ""
+}
+
+// has tells whether the program is told something; values are what comes after a flag's equals sign.
+func has(pod corev1.Pod, flag string) bool { return slices.Contains(pod.Spec.Containers[0].Args, flag) }
+
+func values(pod corev1.Pod, flag string) []string {
+	for _, arg := range pod.Spec.Containers[0].Args {
+		if list, ok := strings.CutPrefix(arg, flag+"="); ok {
+			return strings.Split(list, ",")
+		}
+	}
+	return nil
+}
+
+// checkPages checks that the replicas together show each pod once, and that the memory limit of the Go runtime follows
+// that of the container.
 func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
 	all, err := s.Client().CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
@@ -160,44 +172,55 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	}
 	shown := map[string]int{}
 	for _, p := range pods {
-		status, text := s.get(t, p, "8080", "")
+		status, text := s.get(t, p, "8080", s.tokenFor(p))
 		if status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", p.Name, status, text)
 		}
-		for _, m := range regexp.MustCompile(`(?m)^kube_pod_info\{namespace="[^"]*",pod="([^"]*)"`).FindAllStringSubmatch(text, -1) {
-			shown[m[1]]++
+		for _, m := range regexp.MustCompile(`(?m)^kube_pod_info\{namespace="([^"]*)",pod="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			shown[m[1]+"/"+m[2]]++
 		}
 		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
-		_, self := s.get(t, p, "8081", "")
-		m := regexp.MustCompile(`(?m)^go_gc_gomemlimit_bytes (\S+)$`).FindStringSubmatch(self)
-		if m == nil {
-			t.Fatalf("%s: no memory limit of the Go runtime in %d bytes", p.Name, len(self))
-		}
-		if got, err := strconv.ParseFloat(m[1], 64); err != nil || got < 0.8*limit || got >= limit {
-			t.Errorf("%s: the memory limit of the Go runtime is %v, that of the container %v", p.Name, got, limit)
+		if got, err := s.value(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
+			t.Errorf("%s: the memory limit of the Go runtime is %v (%v), that of the container %v", p.Name, got, err, limit)
 		}
 	}
+	only, exposed := values(pods[0], "--namespaces"), 0
 	for _, p := range all.Items {
-		if shown[p.Name] != 1 {
-			t.Errorf("pod %s is shown %d times", p.Name, shown[p.Name])
+		want := 1
+		if only != nil && !slices.Contains(only, p.Namespace) {
+			want = 0
 		}
+		exposed += want
+		if name := p.Namespace + "/" + p.Name; shown[name] != want {
+			t.Errorf("pod %s is shown %d times, want %d", name, shown[name], want)
+		}
+	}
+	if exposed == 0 {
+		t.Error("there was no pod to show")
 	}
 }
 
-// checkAuthorization checks that a client without a token is refused, and that one with rights reads.
+// checkAuthorization checks that a client without a token is refused on both ports.
 func (s *site) checkAuthorization(t *testing.T, pod corev1.Pod) {
 	t.Helper()
-	if status, text := s.get(t, pod, "8080", ""); status != http.StatusUnauthorized {
-		t.Errorf("without a token: status %d: %.200s", status, text)
-	}
-	if status, text := s.get(t, pod, "8080", s.token); status != http.StatusOK {
-		t.Errorf("with the administrator's token: status %d: %.200s", status, text)
+	for _, port := range []string{"8080", "8081"} {
+		if status, text := s.get(t, pod, port, ""); status != http.StatusUnauthorized {
+			t.Errorf("port %s without a token: status %d: %.200s", port, status, text)
+		}
 	}
 }
 
 // checkProcesses checks what the kernel says of the processes of the fleet.
 func (s *site) checkProcesses(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
+	limits := map[string]int64{} // by the argument that tells the pods apart
+	for _, p := range pods {
+		name := "--pod=" + p.Name
+		if values(p, "--node") != nil {
+			name = "--node=" + p.Spec.NodeName
+		}
+		limits[name] = p.Spec.Containers[0].Resources.Limits.Memory().Value()
+	}
 	found := 0
 	for _, m := range s.machines {
 		pids, err := m.run(t.Context(), "pgrep", "-x", "statefleet")
@@ -218,9 +241,49 @@ func (s *site) checkProcesses(t *testing.T, pods []corev1.Pod) {
 			if out, err := m.run(t.Context(), "touch", "/proc/"+pid+"/root/written"); err == nil {
 				t.Errorf("the root of process %s on node %d can be written: %s", pid, m.number, out)
 			}
+			args, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cmdline")
+			if err != nil {
+				t.Fatal(err)
+			}
+			args = regexp.MustCompile("--(pod|node)=[^\x00]*").FindString(args)
+			if got := s.number(t, m, s.accounts(t, m, pid).limit, "^"); got != limits[args] {
+				t.Errorf("the cgroup of the process with %q has a limit of %d bytes, the container %d", args, got, limits[args])
+			}
 		}
 	}
 	if found != len(pods) {
 		t.Errorf("%d processes of %d pods", found, len(pods))
 	}
+}
+
+// accounts finds the accounts of a process on a node.
+func (s *site) accounts(t *testing.T, m *machine, pid string) accounts {
+	t.Helper()
+	text, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.groups.accountsOf(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// number reads the number that follows an expression in a file on a node.
+func (s *site) number(t *testing.T, m *machine, file, after string) int64 {
+	t.Helper()
+	text, err := m.run(t.Context(), "cat", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)` + after + `(\d+)$`).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s has no number after %q: %s", file, after, text)
+	}
+	n, err := strconv.ParseInt(found[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -39,10 +39,10 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	return err
 }
 
-// Install applies a kustomization of this repository, unchanged but for namespace and image. It returns a function
-// that deletes what was applied.
-func (c *Cluster) Install(ctx context.Context, folder, namespace, image string) (uninstall func(context.Context) error, err error) {
-	objects, err := manifest.Build(folder)
+// Install applies a kustomization of this repository, or a file such as the chart's renderings, unchanged but for the
+// image, and for the namespace of what has none. It returns a function that deletes what was applied.
+func (c *Cluster) Install(ctx context.Context, path, namespace, image string) (uninstall func(context.Context) error, err error) {
+	objects, err := manifest.Load(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (c *Cluster) Install(ctx context.Context, folder, namespace, image string) 
 	}, nil
 }
 
-// adapt sets the image of an object's containers, and the namespace of the accounts of a binding.
+// adapt sets the image of an object's containers, and the namespace of a binding's accounts that have none.
 func adapt(o *unstructured.Unstructured, namespace, image string) {
 	each := func(set func(map[string]any), path ...string) {
 		found, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)
@@ -80,5 +80,9 @@ func adapt(o *unstructured.Unstructured, namespace, image string) {
 		}
 	}
 	each(func(c map[string]any) { c["image"] = image }, "spec", "template", "spec", "containers")
-	each(func(account map[string]any) { account["namespace"] = namespace }, "subjects")
+	each(func(account map[string]any) {
+		if account["kind"] == "ServiceAccount" && account["namespace"] == nil {
+			account["namespace"] = namespace
+		}
+	}, "subjects")
 }

@@ -22,7 +22,8 @@ const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | un
 type machine struct {
 	number  int
 	dir     string // its files
-	cgroup  string
+	groups  cgroups
+	cgroup  string // the name of its own
 	address string
 	init    *exec.Cmd
 	calls   chan func() // for the thread that is in the machine
@@ -30,14 +31,16 @@ type machine struct {
 	services map[string]*service // by name
 }
 
-// newMachine makes a machine. pause is the program that becomes its process 1.
-func newMachine(dir string, number int, pause string) (*machine, error) {
+// newMachine makes a machine whose files are in a folder, which tells it from those of other clusters. pause is the
+// program that becomes its process 1.
+func newMachine(dir string, number int, pause string, groups cgroups) (*machine, error) {
+	cluster := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), folderPrefix) // begins with the process's number
 	m := &machine{
 		number: number, dir: dir, calls: make(chan func()), services: map[string]*service{}, address: fmt.Sprintf("10.88.%d.1", number),
-		cgroup: cgroupPrefix + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(number),
+		groups: groups, cgroup: fmt.Sprintf("%s%s-%d", cgroupPrefix, cluster, number),
 	}
-	if err := makeCgroups(m.cgroup); err != nil {
-		return nil, errors.Join(fmt.Errorf("cgroups of node %d: %w", number, err), removeCgroups(m.cgroup))
+	if err := groups.make(m.cgroup); err != nil {
+		return nil, errors.Join(fmt.Errorf("cgroups of node %d: %w", number, err), groups.remove(m.cgroup))
 	}
 	started := make(chan error)
 	onOwnThread(func() { m.thread(started, pause) })
@@ -65,11 +68,15 @@ func onOwnThread(f func()) {
 // thread that made it.
 func (m *machine) thread(started chan<- error, pause string) {
 	// The shell enters the cgroups, and is the root of a cgroup namespace then.
-	const script = `cgroup=$1 dir=$2; shift
-for c in $4; do echo 0 > "/sys/fs/cgroup/$c/$cgroup/cgroup.procs"; done
+	const script = `groups=$1 dir=$2; shift
+for g in $groups; do echo 0 > "$g/cgroup.procs"; done
 exec unshare --cgroup bash "$dir/init.sh" "$@"`
-	m.init = exec.Command("bash", "-euc", script, "init", m.cgroup, m.dir, strconv.Itoa(m.number), m.address, //nolint:noctx // stop ends it
-		strings.Join(controllers(), " "), pause)
+	mounts := "unified"
+	if !m.groups.unified {
+		mounts = strings.Join(hierarchies(), " ")
+	}
+	m.init = exec.Command("bash", "-euc", script, "init", strings.Join(m.groups.dirs(m.cgroup), " "), m.dir, //nolint:noctx // stop ends it
+		strconv.Itoa(m.number), m.address, mounts, pause)
 	log, err := os.Create(filepath.Join(m.dir, "init.log"))
 	if err != nil {
 		started <- err
@@ -106,7 +113,7 @@ func (m *machine) enter() error {
 		return fmt.Errorf("pidfd_open: %w", err)
 	}
 	defer func() { _ = unix.Close(pid) }()
-	if err := unix.Setns(pid, namespaces|unix.CLONE_NEWCGROUP); err != nil {
+	if err := unix.Setns(pid, namespaces); err != nil { // not its cgroup namespace, see start
 		return fmt.Errorf("setns: %w", err)
 	}
 	return nil
@@ -121,7 +128,10 @@ func (m *machine) inside(f func()) {
 
 // start starts a program in the machine and in its cgroups. It ends with the machine at the latest.
 func (m *machine) start(cmd *exec.Cmd) (err error) {
-	const join = `for c in /sys/fs/cgroup/*/; do echo 0 > "$c/cgroup.procs"; done; exec "$0" "$@"`
+	// Cgroups first, the cgroup namespace then: with nsdelegate, as systemd mounts cgroup v2, who is in that namespace
+	// cannot take a process from outside of it.
+	join := `for g in ` + m.groups.joins() + `; do echo 0 > "$g"; done
+exec nsenter --cgroup=/proc/1/ns/cgroup -- "$0" "$@"`
 	cmd.Path, cmd.Args = "/bin/bash", append([]string{"bash", "-ec", join, cmd.Path}, cmd.Args[1:]...)
 	m.inside(func() { err = cmd.Start() })
 	return err
@@ -168,7 +178,7 @@ func (m *machine) stop() error {
 		_ = m.init.Process.Kill()
 		_ = m.init.Wait() // the error is that it was killed
 	}
-	return removeCgroups(m.cgroup)
+	return m.groups.remove(m.cgroup)
 }
 
 // waitFor waits until a condition holds.

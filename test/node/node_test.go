@@ -78,13 +78,26 @@ func start(t *testing.T, o Options) *Cluster {
 			t.Error(err)
 		}
 	})
+	versions, err := c.Versions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d nodes: %s", c.Nodes, versions)
 	return c
 }
 
-// traces returns what a machine could leave behind: cgroups, mounts and interfaces.
+// traces returns what a machine could leave behind: cgroups, folders, mounts and interfaces.
 func traces(t *testing.T) string {
 	t.Helper()
-	cgroups, err := filepath.Glob(cgroupRoot + "/*/" + cgroupPrefix + "*")
+	groups, err := findCgroups(cgroupRoot)
+	if err != nil {
+		t.Skip("NOT TESTED: " + err.Error())
+	}
+	left, err := groups.left()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,5 +109,5 @@ func traces(t *testing.T) string {
 	if err != nil {
 		t.Skip("NOT TESTED: nodes need ip")
 	}
-	return strings.Join(cgroups, "\n") + "\n" + string(mounts) + string(links)
+	return strings.Join(append(left, folders...), "\n") + "\n" + string(mounts) + string(links)
 }

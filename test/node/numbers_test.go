@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -97,36 +96,22 @@ func (s *site) shown(t *testing.T, pod corev1.Pod) int {
 // usage is what the kernel says of a container.
 type usage struct {
 	usage, workingSet int64 // bytes
-	throttled         int   // periods in which it would have used more CPU than it may
+	throttled         int64 // periods in which it would have used more CPU than it may
 }
 
 // memory reads the cgroup of the only replica.
-func (s *site) memory(t *testing.T) (u usage) {
+func (s *site) memory(t *testing.T) usage {
 	t.Helper()
 	m := s.machines[0]
-	const read = `pid=$(pgrep -x statefleet)
-of() { sed -n "s/^[0-9]*:$1:\(.*\)/\1/p" "/proc/$pid/cgroup"; }
-memory=/sys/fs/cgroup/memory$(of memory) cpu=/sys/fs/cgroup/cpu$(of cpu)
-cat "$memory/memory.usage_in_bytes"
-sed -n 's/^total_inactive_file //p' "$memory/memory.stat"
-sed -n 's/^nr_throttled //p' "$cpu/cpu.stat"`
-	out, err := m.run(t.Context(), "bash", "-euc", read)
+	pid, err := m.run(t.Context(), "pgrep", "-x", "statefleet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	numbers := strings.Fields(out)
-	if len(numbers) != 3 {
-		t.Fatalf("the cgroup says %q", out)
+	a := s.accounts(t, m, strings.TrimSpace(pid))
+	used := s.number(t, m, a.memory, "^")
+	return usage{
+		usage: used, workingSet: used - s.number(t, m, a.stat, "^"+a.inactive+" "), throttled: s.number(t, m, a.cpu, "^nr_throttled "),
 	}
-	inactive, err1 := strconv.ParseInt(numbers[1], 10, 64)
-	var err2, err3 error
-	u.usage, err2 = strconv.ParseInt(numbers[0], 10, 64)
-	u.throttled, err3 = strconv.Atoi(numbers[2])
-	if err1 != nil || err2 != nil || err3 != nil {
-		t.Fatalf("the cgroup says %q", out)
-	}
-	u.workingSet = u.usage - inactive
-	return u
 }
 
 // estimate is the memory that "statefleet estimate" says one replica needs for this cluster.

@@ -1,17 +1,24 @@
 # Process 1 of a machine: makes mounts and network, then becomes the program that reaps.
-# Arguments: folder of the machine, its number, its address, controllers of cgroups, the program.
+# Arguments: folder of the machine, its number, its address, hierarchies of cgroup v1 or "unified", the program.
 set -eu
-dir=$1 number=$2 address=$3 controllers=$4 pause=$5
+dir=$1 number=$2 address=$3 hierarchies=$4 pause=$5
 mount --make-rprivate /
 mount --make-rshared / # containers want their mounts to reach the kubelet
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
-for c in $controllers; do
-  mkdir "/sys/fs/cgroup/$c"
-  if [ "$c" = systemd ]; then mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
-  else mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"; fi
-done
+if [ "$hierarchies" = unified ]; then
+  mount -t cgroup2 cgroup /sys/fs/cgroup
+  mkdir /sys/fs/cgroup/machine # a cgroup that hands out controllers has no processes
+  echo 0 > /sys/fs/cgroup/machine/cgroup.procs
+  sed 's/[^ ]*/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+else
+  mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+  for h in $hierarchies; do
+    mkdir "/sys/fs/cgroup/$h"
+    if [ "$h" = systemd ]; then mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+    else mount -t cgroup -o "$h" cgroup "/sys/fs/cgroup/$h"; fi
+  done
+fi
 # Images and pods are on the disk, where the kubelet looks for free space; all else is in memory.
 mkdir -p "$dir/lib" "$dir/log"
 mount --bind "$dir/lib" /var/lib

@@ -1,0 +1,239 @@
+//go:build linux
+
+package node
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+	"github.com/statefleet/statefleet/test/manifest"
+)
+
+// TestImageAndManifestsAsDelivered installs every kustomization and every rendering of the chart (manifests/test holds
+// them against what Helm renders), one after the other, in a namespace that enforces the Pod Security Standard
+// "restricted". All pods become ready by their own probes, are confined, and together show each pod once.
+func TestImageAndManifestsAsDelivered(t *testing.T) {
+	s := newSite(t, 2)
+	s.prepare(t)
+	for _, path := range delivered(t) {
+		t.Run(strings.TrimPrefix(path, "manifests/"), func(t *testing.T) {
+			if why := notInstalled(path); why != "" {
+				t.Skip("NOT TESTED: " + why)
+			}
+			began := time.Now()
+			s.install(t, path)
+			pods := s.waitReady(t, s.wanted(t))
+			t.Logf("%d pods ready after %s", len(pods), time.Since(began).Round(100*time.Millisecond))
+			s.checkPages(t, pods)
+			s.checkProcesses(t, pods)
+			for _, p := range pods {
+				if has(p, "--auth-filter") {
+					s.checkAuthorization(t, p)
+				}
+			}
+			s.checkCustomResource(t, pods)
+		})
+	}
+}
+
+// delivered are the paths of everything that can be installed.
+func delivered(t *testing.T) (paths []string) {
+	t.Helper()
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{
+		"manifests/base/kustomization.yaml", "manifests/prometheus-operator/kustomization.yaml", "manifests/overlays/*/kustomization.yaml",
+		"manifests/test/testdata/*/kustomization.yaml", "manifests/chart/tests/rendered/*.yaml",
+	} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s matches nothing: %v", pattern, err)
+		}
+		for _, file := range files {
+			path, err := filepath.Rel(root, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			paths = append(paths, strings.TrimSuffix(path, "/kustomization.yaml"))
+		}
+	}
+	return paths
+}
+
+// notInstalled says why a cluster with the Pod Security Standard "restricted" and this image cannot run something.
+func notInstalled(path string) string {
+	if path == "manifests/chart/tests/rendered/everything.yaml" {
+		return "it uses the network of the node, which the Pod Security Standard forbids, and images of others"
+	}
+	return ""
+}
+
+// prepare makes what the manifests take for granted, as a user does: kinds of others, namespaces with a pod each, and a
+// certificate.
+func (s *site) prepare(t *testing.T) {
+	t.Helper()
+	applier, err := manifest.NewApplier(s.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, group := range map[string]string{
+		"PodMonitor": "monitoring.coreos.com", "ServiceMonitor": "monitoring.coreos.com", "PrometheusRule": "monitoring.coreos.com", "Widget": "example.org",
+	} {
+		if _, err := applier.Apply(t.Context(), manifest.Definition(group, kind)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	widget := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": "default", "name": "one"},
+		"status": map[string]any{"ready": true},
+	}}
+	err = waitFor(time.Minute, func() bool { // until the API server serves the kind
+		if applier, err = manifest.NewApplier(s.Config()); err == nil {
+			_, err = applier.Apply(t.Context(), widget)
+		}
+		return err == nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"default", "monitoring", "team-a", "team-b"} {
+		_, err := s.Client().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+		s.runPod(t, name)
+	}
+	s.makeCertificate(t)
+}
+
+// runPod runs a pod that does nothing in a namespace.
+func (s *site) runPod(t *testing.T, namespace string) {
+	t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "idle"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever}}},
+	}
+	var err error
+	within := waitFor(time.Minute, func() bool { // until the service account exists
+		_, err = s.Client().CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+		return err == nil
+	})
+	if within != nil {
+		t.Fatal(err)
+	}
+}
+
+// The Secret that manifests with TLS mount, and the name in its certificate.
+const (
+	webSecret  = "statefleet-web"
+	serverName = "statefleet"
+)
+
+// makeCertificate puts a certificate, which is its own authority, and a web configuration file into a Secret.
+func (s *site) makeCertificate(t *testing.T) {
+	t.Helper()
+	certificate, key := selfSigned(t, serverName)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: webSecret}, Data: map[string][]byte{
+		"tls.crt": certificate, "tls.key": key, "config.yml": []byte("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n"),
+	}}
+	if _, err := s.Client().CoreV1().Secrets(namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trust has a client trust the certificate in the Secret, and no other.
+func (s *site) trust(t *testing.T, client *http.Client) {
+	t.Helper()
+	secret, err := s.Client().CoreV1().Secrets(namespace).Get(t.Context(), webSecret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	transport, ok := client.Transport.(*http.Transport)
+	if !ok || !pool.AppendCertsFromPEM(secret.Data["tls.crt"]) {
+		t.Fatalf("no certificate in %s, or a transport %T", webSecret, client.Transport)
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: serverName, MinVersion: tls.VersionTLS12}
+}
+
+// wanted is the number of pods that the sets in the fleet's namespace ask for.
+func (s *site) wanted(t *testing.T) (pods int) {
+	t.Helper()
+	sets, err := s.Client().AppsV1().StatefulSets(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range sets.Items {
+		pods += int(*set.Spec.Replicas)
+	}
+	daemons, err := s.Client().AppsV1().DaemonSets(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pods += len(daemons.Items) * s.Nodes; pods == 0 {
+		t.Fatal("nothing was installed that has pods")
+	}
+	return pods
+}
+
+// checkCustomResource checks that a fleet which exposes widgets shows the only one once.
+func (s *site) checkCustomResource(t *testing.T, pods []corev1.Pod) {
+	t.Helper()
+	if values(pods[0], "--custom-resource-state-config-file") == nil {
+		return
+	}
+	n := 0
+	err := waitFor(time.Minute, func() bool { // definitions are looked for once the fleet is ready
+		n = 0
+		for _, p := range pods {
+			_, text := s.get(t, p, "8080", "")
+			n += strings.Count(text, "\nkube_customresource_ready{")
+		}
+		return n == 1
+	})
+	if err != nil {
+		t.Errorf("the widget is shown %d times", n)
+	}
+}
+
+// composed makes a kustomization of base and components until the end of the test, and returns its folder, relative to
+// the repository's root.
+func composed(t *testing.T, components ...string) string {
+	t.Helper()
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := filepath.Rel(dir, filepath.Join(root, "manifests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "resources: [" + up + "/base]\ncomponents:\n"
+	for _, c := range components {
+		text += "  - " + up + "/components/" + c + "\n"
+	}
+	write(t, filepath.Join(dir, "kustomization.yaml"), text)
+	folder, err := filepath.Rel(root, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
