@@ -112,10 +112,14 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// ExitCode is the exit code of a child that has ended, or -1 while it runs or if a signal ended it.
+// ExitCode is the exit code of a child that has ended, or -1 while it runs. If a signal ended it, the code is 128 and
+// the number of the signal, as shells and container runtimes have it.
 func (p *Process) ExitCode() int {
 	if p.Running() {
 		return -1
+	}
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
 	}
 	return p.cmd.ProcessState.ExitCode()
 }

@@ -39,8 +39,8 @@ func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(p.Log(), "up") && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if err := p.Stop(50 * time.Millisecond); err == nil || p.Running() {
-		t.Fatalf("want an error and no process, got %v, running %v", err, p.Running())
+	if err := p.Stop(50 * time.Millisecond); err == nil || p.Running() || p.ExitCode() != 128+9 {
+		t.Fatalf("want an error, no process and the code of SIGKILL, got %v, running %v, %d", err, p.Running(), p.ExitCode())
 	}
 }
 

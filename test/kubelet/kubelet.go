@@ -1,6 +1,16 @@
 // Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers: each with an
 // address of its own from 127.0.0.0/8, its arguments and probes as the pod says, its state written to the API server,
 // SIGTERM and the grace period when it is deleted, and another process when it dies.
+//
+// test/node compares the states that it writes with those of a real kubelet (TestProcessKubeletWritesWhatAKubeletWrites).
+// What differs:
+//   - Nothing is confined: no limits, no users, no filesystem of its own. Of volumes, ConfigMaps are mounted; of hooks,
+//     preStop may sleep.
+//   - Times are shorter: a death is noticed after Options.Notice, and the back-off is 0.5 s to 4 s instead of 10 s to 5
+//     minutes. It is never forgotten; a kubelet forgets it once a container has run for ten minutes.
+//   - A liveness or startup probe that fails restarts nothing. Probes use no TLS.
+//   - Addresses are of the loopback network, which an EndpointSlice does not admit: no Service has these pods.
+//   - Conditions have no reasons, and PodReadyToStartContainers is not among them.
 package kubelet
 
 import (
@@ -39,6 +49,9 @@ type Options struct {
 
 	// OwnPorts has the processes listen on ports that are free on this machine, instead of those that their pods name.
 	OwnPorts bool
+
+	// MayHang has processes killed that still run after their grace period. It is an error otherwise.
+	MayHang bool
 
 	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
 	Notice time.Duration

@@ -40,13 +40,22 @@ type pod struct {
 
 // state is what of a pod changes.
 type state struct {
-	running  bool
-	began    metav1.Time // the process that runs
-	restarts int
-	ready    bool
-	since    metav1.Time // ready, or not
-	ended    metav1.Time // the process before; zero: there was none
-	memory   bool        // that was for lack of memory
+	running        bool
+	began          metav1.Time // the present process; zero: there was none yet
+	restarts       int
+	started, ready bool        // by its probes
+	since          metav1.Time // ready, or not
+	ended          termination // of the present process; zero: it has not
+	last           termination // of the process before; zero: there was none
+	backOff        bool        // the next process has to wait
+	over           bool        // there will not be another one
+}
+
+// termination is how a process ended.
+type termination struct {
+	at     metav1.Time
+	code   int
+	memory bool // it was killed for lack of memory
 }
 
 // end tells the pod to end within grace. Only the first time counts.
@@ -91,28 +100,27 @@ func (p *pod) run(ctx context.Context) {
 	}
 	p.bind(ctx)
 	now := state{}
+	p.tell(ctx, now)
 	for ; ; now.restarts++ {
-		now.running, now.ready = false, false
-		p.tell(ctx, now)
 		replica, err := p.start(ctx)
 		if err != nil {
 			p.k.t.Errorf("%s: %v", p.spec.Name, err)
 			return
 		}
-		now.running, now.began = true, metav1.Now()
+		now.running, now.began, now.last, now.ended = true, metav1.Now(), now.ended, termination{}
 		grace, why := p.watch(ctx, replica, now)
-		if why == killed {
-			p.k.kills.Add(1)
-			replica.Kill()
-		}
 		switch why {
 		case died, killed:
-			now.running, now.ready, now.ended, now.memory = false, false, metav1.Now(), why == killed
-			if !p.pause(ctx, why, now) {
+			if why == killed {
+				p.k.kills.Add(1)
+				replica.Kill()
+			}
+			now.running, now.ended = false, termination{at: metav1.Now(), code: replica.ExitCode(), memory: why == killed}
+			if !p.pause(ctx, now) {
 				return
 			}
 		case deleted:
-			p.stop(ctx, replica, grace)
+			p.stop(ctx, replica, grace, now)
 			return
 		case over:
 			replica.Kill()
@@ -188,22 +196,24 @@ const (
 	// lookAtMemory is how often it is asked how many objects a process holds while that is limited.
 	lookAtMemory = 25 * time.Millisecond
 
-	// A pod whose process was killed for what it held waits before it is started again, twice as long each time. A
+	// A process that has ended is started again at once. From the second time on the pod waits, twice as long each time. A
 	// kubelet begins with 10 s and ends with 5 minutes.
 	firstBackOff   = 500 * time.Millisecond
 	longestBackOff = 4 * time.Second
 )
 
 // pause waits until another process may be started in the place of one that has ended. It returns false if none may be.
-func (p *pod) pause(ctx context.Context, why reason, now state) bool {
+func (p *pod) pause(ctx context.Context, now state) bool {
 	if !p.wait(ctx, p.k.o.Notice) {
 		return false
 	}
-	if why != killed {
+	p.tell(ctx, now)
+	if now.restarts == 0 {
 		return true
 	}
+	now.backOff = true
 	p.tell(ctx, now)
-	return p.wait(ctx, min(longestBackOff, firstBackOff<<min(now.restarts, 10)))
+	return p.wait(ctx, min(longestBackOff, firstBackOff<<min(now.restarts-1, 10)))
 }
 
 // wait returns false if the pod has ended before the time was over.
@@ -239,7 +249,7 @@ func (p *pod) watch(ctx context.Context, replica *fleet.Replica, now state) (tim
 			return 0, died
 		case <-timer.C:
 			var next time.Duration
-			now.ready, next = probes.probe(ctx)
+			now.started, now.ready, next = probes.probe(ctx)
 			p.tell(ctx, now)
 			timer.Reset(next)
 		}
@@ -260,13 +270,36 @@ func (p *pod) holdsTooMuch(ctx context.Context, replica *fleet.Replica) bool {
 }
 
 // stop sends SIGTERM, and deletes the pod for good when the process has ended.
-func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration) {
+func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration, now state) {
+	if grace > 0 && !p.orphan.Load() {
+		grace = max(grace-p.preStop(ctx, replica, grace), leastGrace)
+	}
 	if grace == 0 {
 		replica.Kill()
-	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" && !p.orphan.Load() { // the signal ends one that has hardly begun
-		p.k.t.Errorf("%s: %v", p.spec.Name, err)
+	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" && !p.orphan.Load() && !p.k.o.MayHang {
+		p.k.t.Errorf("%s: %v", p.spec.Name, err) // but for one that has hardly begun, which the signal ends
 	}
+	now.running, now.over, now.ended = false, true, termination{at: metav1.Now(), code: replica.ExitCode()}
+	p.tell(ctx, now)
 	p.remove(ctx)
+}
+
+// leastGrace is what a process has to end in, however long it took before it got the signal.
+const leastGrace = 2 * time.Second
+
+// preStop does what the container wants before the signal, if that is to sleep, and returns how long it took.
+func (p *pod) preStop(ctx context.Context, replica *fleet.Replica, most time.Duration) time.Duration {
+	lifecycle := p.spec.Spec.Containers[0].Lifecycle
+	if lifecycle == nil || lifecycle.PreStop == nil || lifecycle.PreStop.Sleep == nil {
+		return 0
+	}
+	began := time.Now()
+	select {
+	case <-time.After(min(most, time.Duration(lifecycle.PreStop.Sleep.Seconds)*time.Second)):
+	case <-replica.Done():
+	case <-ctx.Done():
+	}
+	return time.Since(began)
 }
 
 // remove deletes the pod for good.

@@ -65,6 +65,46 @@ func TestStatusTellsAFirstStartFromARestart(t *testing.T) {
 	}
 }
 
+// The states between two processes, and after the last one, are those that a kubelet writes.
+func TestStatusTellsHowAProcessEnded(t *testing.T) {
+	at := metav1.NewTime(time.Unix(2000, 0))
+	began := state{began: at}
+	with := func(change func(*state)) state { s := began; change(&s); return s }
+	for name, c := range map[string]struct {
+		now           state
+		phase         corev1.PodPhase
+		present, last string
+	}{
+		"not begun":  {state{}, corev1.PodPending, "ContainerCreating", ""},
+		"runs again": {with(func(s *state) { s.running, s.last = true, termination{at: at} }), corev1.PodRunning, "running", "Completed 0"},
+		"died":       {with(func(s *state) { s.ended = termination{at: at, code: 2} }), corev1.PodRunning, "Error 2", ""},
+		"waits": {
+			with(func(s *state) { s.backOff, s.ended = true, termination{at: at, code: 137, memory: true} }),
+			corev1.PodRunning, "CrashLoopBackOff", "OOMKilled 137",
+		},
+		"deleted": {with(func(s *state) { s.over, s.ended = true, termination{at: at} }), corev1.PodSucceeded, "Completed 0", ""},
+		"killed":  {with(func(s *state) { s.over, s.ended = true, termination{at: at, code: 137} }), corev1.PodFailed, "Error 137", ""},
+	} {
+		is := somePod().status(c.now, at)
+		container := is.ContainerStatuses[0]
+		if is.Phase != c.phase || words(container.State) != c.present || words(container.LastTerminationState) != c.last {
+			t.Errorf("%s: %s, %q, %q; want %s, %q, %q", name, is.Phase, words(container.State), words(container.LastTerminationState), c.phase, c.present, c.last)
+		}
+	}
+}
+
+func words(s corev1.ContainerState) string {
+	switch {
+	case s.Running != nil:
+		return "running"
+	case s.Waiting != nil:
+		return s.Waiting.Reason
+	case s.Terminated != nil:
+		return fmt.Sprintf("%s %d", s.Terminated.Reason, s.Terminated.ExitCode)
+	}
+	return ""
+}
+
 func TestPodsOfADaemonSetBelongToTheirNodes(t *testing.T) {
 	p := somePod()
 	p.k = &Kubelet{o: Options{Node: "any"}}

@@ -35,40 +35,72 @@ func (p *pod) tell(ctx context.Context, now state) {
 	}
 }
 
-// sigkilled is the exit code of a process that was killed, by the kernel or by a test.
-const sigkilled = 128 + 9
-
 func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
-	is := corev1.ConditionFalse
-	if now.ready {
-		is = corev1.ConditionTrue
-	}
 	container := p.spec.Spec.Containers[0]
-	process := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
-	if now.running {
-		process = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now.began}}
-	}
-	var last corev1.ContainerState
-	if !now.ended.IsZero() {
-		reason := "Error"
-		if now.memory {
-			reason = "OOMKilled"
-		}
-		last.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: sigkilled, FinishedAt: now.ended}
-	}
+	present, last := now.container()
 	return corev1.PodStatus{
-		Phase: corev1.PodRunning, StartTime: &created,
+		Phase: now.phase(), StartTime: &created,
 		PodIP: p.ip, PodIPs: []corev1.PodIP{{IP: p.ip}},
 		Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: created},
-			{Type: corev1.ContainersReady, Status: is, LastTransitionTime: now.since},
-			{Type: corev1.PodReady, Status: is, LastTransitionTime: now.since},
+			{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: created},
+			{Type: corev1.ContainersReady, Status: condition(now.ready), LastTransitionTime: now.since},
+			{Type: corev1.PodReady, Status: condition(now.ready), LastTransitionTime: now.since},
 		},
 		ContainerStatuses: []corev1.ContainerStatus{{
-			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: now.ready, Started: &now.ready, RestartCount: int32(now.restarts),
-			State: process, LastTerminationState: last,
+			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: now.ready, Started: &now.started,
+			RestartCount: int32(now.restarts), State: present, LastTerminationState: last,
 		}},
 	}
+}
+
+func condition(is bool) corev1.ConditionStatus {
+	if is {
+		return corev1.ConditionTrue
+	}
+	return corev1.ConditionFalse
+}
+
+func (s state) phase() corev1.PodPhase {
+	switch {
+	case s.began.IsZero():
+		return corev1.PodPending
+	case !s.over:
+		return corev1.PodRunning
+	case s.ended.code == 0:
+		return corev1.PodSucceeded
+	}
+	return corev1.PodFailed
+}
+
+// container is the state of the container, and how it ended the last time.
+func (s state) container() (present, last corev1.ContainerState) {
+	waiting := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+	}
+	switch {
+	case s.running:
+		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: s.began}}, s.last.container()
+	case s.backOff:
+		return waiting("CrashLoopBackOff"), s.ended.container()
+	case s.ended.at.IsZero():
+		return waiting("ContainerCreating"), s.last.container()
+	}
+	return s.ended.container(), s.last.container()
+}
+
+func (t termination) container() corev1.ContainerState {
+	if t.at.IsZero() {
+		return corev1.ContainerState{}
+	}
+	reason := "Error"
+	switch {
+	case t.memory:
+		reason = "OOMKilled"
+	case t.code == 0:
+		reason = "Completed"
+	}
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: int32(t.code), FinishedAt: t.at}}
 }
 
 // retry tries until it works, the pod is not there any more, or ctx ends.
@@ -94,11 +126,11 @@ func (p *pod) newProber(replica *fleet.Replica) *prober {
 	return &prober{replica: replica, startup: container.StartupProbe, readiness: container.ReadinessProbe, started: container.StartupProbe == nil}
 }
 
-// probe tells whether the process is ready, and when to ask again.
-func (p *prober) probe(ctx context.Context) (ready bool, next time.Duration) {
+// probe tells whether the process has started, whether it is ready, and when to ask again.
+func (p *prober) probe(ctx context.Context) (started, ready bool, next time.Duration) {
 	if !p.started {
 		if p.ask(ctx, p.startup) != nil {
-			return false, time.Duration(p.startup.PeriodSeconds) * time.Second
+			return false, false, time.Duration(p.startup.PeriodSeconds) * time.Second
 		}
 		p.started = true
 	}
@@ -107,10 +139,12 @@ func (p *prober) probe(ctx context.Context) (ready bool, next time.Duration) {
 	} else if p.failures++; p.failures >= p.readiness.FailureThreshold {
 		p.ready = false
 	}
-	return p.ready, time.Duration(p.readiness.PeriodSeconds) * time.Second
+	return true, p.ready, time.Duration(p.readiness.PeriodSeconds) * time.Second
 }
 
 func (p *prober) ask(ctx context.Context, probe *corev1.Probe) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(probe.TimeoutSeconds)*time.Second)
+	defer cancel()
 	answer, err := p.replica.Get(ctx, p.replica.URL+probe.HTTPGet.Path)
 	if err == nil && answer.Status != http.StatusOK {
 		err = errors.New(answer.Body)

@@ -34,7 +34,7 @@ func hierarchies() []string {
 }
 
 // controllers are those of cgroup v2 that a kubelet needs.
-func controllers() []string { return []string{"cpu", "cpuset", "memory", "pids"} }
+func controllers() []string { return []string{"cpu", "memory", "pids"} }
 
 // findCgroups tells which control groups are mounted at root. The error says why no machine can be made with them.
 func findCgroups(root string) (cgroups, error) {

@@ -208,32 +208,3 @@ func (s *site) checkCustomResource(t *testing.T, pods []corev1.Pod) {
 		t.Errorf("the widget is shown %d times", n)
 	}
 }
-
-// composed makes a kustomization of base and components until the end of the test, and returns its folder, relative to
-// the repository's root.
-func composed(t *testing.T, components ...string) string {
-	t.Helper()
-	root, err := fleet.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	up, err := filepath.Rel(dir, filepath.Join(root, "manifests"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := "resources: [" + up + "/base]\ncomponents:\n"
-	for _, c := range components {
-		text += "  - " + up + "/components/" + c + "\n"
-	}
-	write(t, filepath.Join(dir, "kustomization.yaml"), text)
-	folder, err := filepath.Rel(root, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return folder
-}
-

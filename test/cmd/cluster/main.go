@@ -38,7 +38,8 @@ func group(app *kingpin.Application) []command.Command {
 	var o options
 	c := app.Command("run", "Starts the cluster.").Default()
 	c.Flag("image", `Folder that "make image" has written.`).Default("dist/image").StringVar(&o.folder)
-	c.Flag("fleet", "Kustomization that installs the fleet.").Default("manifests/base").StringVar(&o.fleet)
+	c.Flag("fleet", "Kustomization that installs the fleet, or a file such as those in manifests/chart/tests/rendered.").
+		Default("manifests/base").StringVar(&o.fleet)
 	c.Flag("nodes", "Number of nodes.").Default("2").IntVar(&o.nodes)
 	c.Flag("port", "Port of the page of graphs on 127.0.0.1. The proxy into the cluster has the next one.").
 		Default("18070").IntVar(&o.port)
@@ -53,12 +54,16 @@ func (o *options) check() (err error) {
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
+	s := &stand{out: out}
+	if err := s.listen(o.port); err != nil { // before what takes long
+		return errors.Join(fmt.Errorf("--port: %w", err), s.stop())
+	}
 	_, _ = fmt.Fprintf(out, "Starting %d nodes (the first time, programs are built for some minutes) ...\n", o.nodes)
 	cluster, err := node.Start(ctx, node.Options{Nodes: o.nodes, Archives: []string{o.archive}})
 	if err != nil {
-		return err
+		return errors.Join(err, s.stop())
 	}
-	s := &stand{cluster: cluster, out: out}
+	s.cluster = cluster
 	err = s.show(ctx, *o)
 	if ctx.Err() != nil {
 		err = nil // interrupted

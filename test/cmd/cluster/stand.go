@@ -37,13 +37,30 @@ type stand struct {
 	out     io.Writer
 	dir     string // of files of this process
 
-	prometheus *prometheus.Server
-	servers    []*http.Server
-	working    sync.WaitGroup
+	graphs, proxy net.Listener
+	prometheus    *prometheus.Server
+	servers       []*http.Server
+	working       sync.WaitGroup
+}
+
+// listen takes a port of this machine for the graphs, and the next one for the proxy.
+func (s *stand) listen(port int) (err error) {
+	for _, l := range []*net.Listener{&s.graphs, &s.proxy} {
+		if *l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(fleet.Loopback, strconv.Itoa(port))); err != nil {
+			return err
+		}
+		port++
+	}
+	return nil
 }
 
 // show installs the fleet, starts what shows it, says where that is, and returns when ctx ends.
 func (s *stand) show(ctx context.Context, o options) (err error) {
+	versions, err := s.cluster.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(s.out, versions)
 	if s.dir, err = os.MkdirTemp("", "statefleet-stand-"); err != nil {
 		return err
 	}
@@ -58,9 +75,7 @@ func (s *stand) show(ctx context.Context, o options) (err error) {
 			slog.Error("no load", "err", err)
 		}
 	})
-	if err := s.serve("proxy", o.port+1, s.cluster.Proxy()); err != nil {
-		return err
-	}
+	s.serve(s.proxy, s.cluster.Proxy())
 	proxy, kubeconfig := fleet.Address(o.port+1), filepath.Join(s.dir, "kubeconfig")
 	if err := s.cluster.WriteKubeconfig(kubeconfig, proxy); err != nil {
 		return err
@@ -80,9 +95,7 @@ func (s *stand) show(ctx context.Context, o options) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
 	mux.Handle("/replica/{pod}/", s.replica(proxy))
-	if err := s.serve("graphs", o.port, mux); err != nil {
-		return err
-	}
+	s.serve(s.graphs, mux)
 	_, _ = fmt.Fprintf(s.out, `
 Graphs in Prometheus:  %s/
 kubectl:               kubectl --kubeconfig=%s -n %s get pods -o wide
@@ -95,20 +108,15 @@ Ctrl-C removes everything.
 	return nil
 }
 
-// serve serves on a port of this machine alone.
-func (s *stand) serve(name string, port int, handler http.Handler) error {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(fleet.Loopback, strconv.Itoa(port)))
-	if err != nil {
-		return fmt.Errorf("--port: %s: %w", name, err)
-	}
+// serve serves until the end.
+func (s *stand) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	s.servers = append(s.servers, server)
 	s.working.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error(name, "err", err)
+			slog.Error("serving", "address", listener.Addr(), "err", err)
 		}
 	})
-	return nil
 }
 
 // replica serves the status page of a pod of the fleet, and what it refers to, under the pod's name.
@@ -158,6 +166,11 @@ func (s *stand) stop() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Close())
+	}
+	for _, l := range []net.Listener{s.graphs, s.proxy} {
+		if l != nil {
+			_ = l.Close() // a server may have done so
+		}
 	}
 	if s.prometheus != nil {
 		errs = append(errs, s.prometheus.Close())
