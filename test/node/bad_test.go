@@ -20,7 +20,8 @@ import (
 // TestMain is the test, or the process with a machine that TestKilledProcessLeavesNothing kills.
 func TestMain(m *testing.M) {
 	if in := os.Getenv("STATEFLEET_TEST_MACHINE"); in != "" {
-		fmt.Println("machine:", runMachine(in))
+		pid, err := runMachine(in)
+		fmt.Println("machine:", pid, err)
 		select {}
 	}
 	os.Exit(m.Run())
