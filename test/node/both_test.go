@@ -84,6 +84,7 @@ func TestProcessKubeletWritesWhatAKubeletWrites(t *testing.T) {
 				r := follow(t, p.client)
 				h.act(t, p)
 				written[name][h.name] = r.stop()
+				t.Logf("%s: %s", h.name, strings.Join(written[name][h.name], "; "))
 			}
 		})
 	}

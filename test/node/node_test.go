@@ -22,6 +22,9 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 	if os.Getenv("IMAGE") == "" {
 		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
 	}
+	if err := sweepFolders(os.TempDir()); err != nil { // of others: Start does so, too
+		t.Fatal(err)
+	}
 	before := traces(t)
 	t.Run("cluster", func(t *testing.T) {
 		c := start(t, Options{Nodes: 2})
