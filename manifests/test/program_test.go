@@ -47,8 +47,8 @@ func TestProgramTakesTheArguments(t *testing.T) {
 	for name, spec := range cases {
 		var args []string
 		for _, arg := range spec.Containers[0].Args {
-			// The file with custom resources is a mount, which is not here.
-			if !strings.HasPrefix(arg, "--custom-resource-state-config-file=") {
+			// These files are mounts, which are not here.
+			if !strings.HasPrefix(arg, "--custom-resource-state-config-file=") && !strings.HasPrefix(arg, "--web.config.file=") {
 				args = append(args, strings.NewReplacer("$(POD_NAME)", "statefleet-0", "$(POD_NAMESPACE)", "a", "$(NODE_NAME)", "n").Replace(arg))
 			}
 		}

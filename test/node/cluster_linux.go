@@ -89,7 +89,7 @@ func (c *Cluster) Stop() error {
 	for _, m := range c.machines {
 		errs = append(errs, m.stop())
 	}
-	return errors.Join(append(errs, c.folder.remove())...)
+	return errors.Join(append(errs, c.remove())...)
 }
 
 // Versions says which programs the nodes run, and with which control groups.
