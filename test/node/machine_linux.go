@@ -88,7 +88,7 @@ exec unshare --cgroup bash "$dir/init.sh" "$@"`
 		started <- err
 		return
 	}
-	if err := waitFor(30*time.Second, func() bool { _, err := os.Stat(filepath.Join(m.dir, "ready")); return err == nil }); err != nil {
+	if err := waitFor(readyWithin, func() bool { _, err := os.Stat(filepath.Join(m.dir, "ready")); return err == nil }); err != nil {
 		said, _ := os.ReadFile(log.Name())
 		started <- fmt.Errorf("its process 1: %w\n%s", err, said)
 		return
