@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -43,7 +45,8 @@ func happenings() []happening {
 		{name: "process-killed", pod: last, act: func(t *testing.T, p place) { p.restarted(t, last, syscall.SIGKILL) }},
 		{name: "process-ends-soon-again", pod: last, act: func(t *testing.T, p place) { p.restarted(t, last, syscall.SIGTERM) }},
 		{name: "readiness-fails", pod: last, act: unready},
-		{name: "outlives-its-grace-period", pod: last, act: func(t *testing.T, p place) {
+		// Probes may fail after the process is killed and before a kubelet has looked.
+		{name: "outlives-its-grace-period", pod: last, but: ": ready false", act: func(t *testing.T, p place) {
 			p.signal(t, last, syscall.SIGSTOP)
 			grace := int64(2)
 			p.replaced(t, last, &grace)
@@ -231,7 +234,7 @@ func (p place) rollOut(t *testing.T) {
 	}
 }
 
-// run runs a pod of its own, like those of the fleet but for its arguments.
+// run runs a pod of its own until the end of the test, like those of the fleet but for its arguments.
 func (p place) run(t *testing.T, name string, change func(*corev1.PodSpec), args ...string) {
 	t.Helper()
 	set, err := p.client.AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
@@ -241,9 +244,17 @@ func (p place) run(t *testing.T, name string, change func(*corev1.PodSpec), args
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: set.Spec.Template.Labels}, Spec: set.Spec.Template.Spec}
 	pod.Spec.Containers[0].Args = args
 	change(&pod.Spec)
-	if _, err := p.client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+	pods := p.client.CoreV1().Pods(namespace)
+	if _, err := pods.Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		now := int64(0)
+		err := pods.Delete(context.Background(), name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
 }
 
 // end deletes a pod and waits until it is gone.
