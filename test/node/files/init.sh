@@ -33,7 +33,8 @@ for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/p
 done
 hostname "node-$number"
 ip link set lo up
-ip link add cni0 type bridge
+# Without an address of its own, a bridge takes that of a port, and is not found for a while when the port goes.
+ip link add cni0 address "$(printf 02:00:0a:58:%02x:01 "$number")" type bridge
 ip addr add "$address/16" dev cni0
 ip link set cni0 up
 echo 1 > /proc/sys/net/ipv4/ip_forward
