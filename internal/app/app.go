@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/promslog"
@@ -57,7 +56,6 @@ type process struct {
 	cardinality    *cardinalityCache
 	saved          *stateSaver // nil: nothing is saved
 	servers        []web.Server
-	steady         sync.Once // see tuneSteadyMemory
 }
 
 // newProcess checks all that can be checked before something starts: files and ports.
@@ -221,9 +219,6 @@ func (p *process) drain(ctx context.Context) {
 // holdsChanged notifies the fleet, if there is one, that this replica may hold other ranges than
 // before.
 func (p *process) holdsChanged() {
-	if p.reloader.replica().Ready() == nil {
-		p.tuneSteadyMemory()
-	}
 	if p.fleet != nil {
 		p.fleet.HoldsChanged()
 	}

@@ -8,20 +8,16 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// By how much the heap grows between two garbage collections, in percent. The heap is nearly all
+// gcPercent is by how much the heap grows between two garbage collections. The heap is nearly all
 // compressed text without pointers, which the collector passes over at little cost, so that
-// frequent collections are cheaper than memory. A replica that lists everything makes garbage faster
-// and has less on its heap, so collections are less frequent until it holds everything.
-const (
-	startGCPercent  = 40
-	steadyGCPercent = 20
-)
+// frequent collections are cheaper than memory.
+const gcPercent = 40
 
 // tuneMemory sets how often the Go runtime collects garbage: more often before the memory limit of
 // the container is reached.
 func (p *process) tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(startGCPercent)
+		debug.SetGCPercent(gcPercent)
 	}
 	if !p.AutoMemLimit {
 		return
@@ -33,15 +29,6 @@ func (p *process) tuneMemory() {
 	case limit < math.MaxInt64:
 		p.logger.Info("memory limit of the Go runtime", "bytes", limit)
 	}
-}
-
-// tuneSteadyMemory sets how often garbage is collected once the replica holds everything.
-func (p *process) tuneSteadyMemory() {
-	p.steady.Do(func() {
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(steadyGCPercent)
-		}
-	})
 }
 
 // withoutGC runs load, whose allocations hardly become garbage, with collections for the memory

@@ -165,7 +165,7 @@ func (r report) assumptions() string {
 			l.Check, Bytes(one.CheckBytes))
 	}
 	add("Custom resources are not counted. CPU is in thousandths of a core (m) of the machine in docs/capacity.md; " +
-		"memory and CPU are within 25 %% of the measurements there.")
+		"memory and CPU are within 25 %% of the measurements on that machine.")
 	return b.String()
 }
 
