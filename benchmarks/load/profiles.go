@@ -40,11 +40,13 @@ func (o *options) profiles(ctx context.Context, b *bench) error {
 
 // page scrapes a replica that has had time to compress its blocks.
 func (b *bench) page(ctx context.Context, config string, skipZeros bool) (report.Figures, error) {
-	e, err := b.exporter, error(nil)
 	arguments := fmt.Sprintf("%s --config=%s --metric.skip-zero-statesets=%t", b.arguments, config, skipZeros)
-	if e.Command, err = fleet.ParseCommand(*b.binary, arguments); err != nil {
+	command, err := fleet.ParseCommand(*b.binary, arguments)
+	if err != nil {
 		return nil, err
 	}
+	e := b.exporter
+	e.Command = command
 	s, err := b.with(ctx, e, 1, 1, step{"at rest", func(ctx context.Context, s *measure.Session) error {
 		if err := fleet.Pause(ctx, b.settle); err != nil {
 			return err
