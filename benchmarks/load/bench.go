@@ -117,7 +117,7 @@ func (b *bench) churned(scrapes int) step {
 	return step{"churn", func(ctx context.Context, s *measure.Session) error {
 		c := b.churn
 		c.Seed = b.seed + 7
-		return b.churning(ctx, c, func(ctx context.Context) error {
+		return c.During(ctx, b.cluster, func(ctx context.Context) error {
 			err := fleet.Pause(ctx, b.warm)
 			if err == nil {
 				err = s.Events(ctx, b.window)
@@ -140,29 +140,13 @@ func (b *bench) foreign() step {
 			return err
 		}
 		c := generator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: b.seed + 8}
-		return b.churning(ctx, c, func(ctx context.Context) error {
+		return c.During(ctx, b.cluster, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, b.window/10); err != nil {
 				return err
 			}
 			return s.Events(ctx, b.window/2)
 		})
 	}}
-}
-
-// churning lets the cluster change while run runs.
-func (b *bench) churning(ctx context.Context, c generator.Churn, run func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() {
-		defer cancel() // a churn that fails ends the measurement
-		done <- c.Run(ctx, b.cluster)
-	}()
-	err := run(ctx)
-	cancel()
-	if failed := <-done; failed != nil {
-		return failed
-	}
-	return err
 }
 
 // findings are the results in a file.

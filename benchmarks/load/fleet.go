@@ -154,7 +154,7 @@ func (o *options) foreignRates(ctx context.Context, b *bench) error {
 	var runs []fit.Run
 	for i, rate := range o.rates {
 		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
-		err := b.churning(ctx, c, func(ctx context.Context) error {
+		err := c.During(ctx, b.cluster, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, o.window/5); err != nil {
 				return err
 			}

@@ -149,7 +149,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	err = s.churning(ctx, s.measure)
+	err = s.churn().During(ctx, s.cluster, s.measure)
 	_, failed := io.WriteString(out, s.table(s.findings()))
 	return errors.Join(err, failed)
 }

@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -146,20 +145,4 @@ func (s *site) started() []*fleet.Replica {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.processes[:len(s.processes):len(s.processes)]
-}
-
-// churning lets the cluster change while run runs.
-func (s *site) churning(ctx context.Context, run func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() {
-		defer cancel() // a churn that fails ends the measurement
-		done <- s.churn().Run(ctx, s.cluster)
-	}()
-	err := run(ctx)
-	cancel()
-	if failed := <-done; failed != nil {
-		return failed
-	}
-	return err
 }

@@ -135,7 +135,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	}
 	defer s.close()
 	f := findings{Churn: o.churn(), Interval: o.interval, Duration: o.duration}
-	err = s.churning(ctx, func(ctx context.Context) error {
+	err = s.churn().During(ctx, s.cluster, func(ctx context.Context) error {
 		for _, c := range o.combinations() {
 			found, err := s.measure(ctx, c)
 			if err != nil && !errors.Is(err, errMemory) {

@@ -71,22 +71,6 @@ func (s *site) close() {
 
 func (s *site) say(format string, args ...any) { _, _ = fmt.Fprintf(s.progress, format+"\n", args...) }
 
-// churning lets the cluster change while run runs.
-func (s *site) churning(ctx context.Context, run func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() {
-		defer cancel() // a churn that fails ends the measurement
-		done <- s.churn().Run(ctx, s.cluster)
-	}()
-	err := run(ctx)
-	cancel()
-	if failed := <-done; failed != nil {
-		return failed
-	}
-	return err
-}
-
 // measure runs a fleet and a Prometheus.
 func (s *site) measure(ctx context.Context, c combination) (f figures, err error) {
 	f.combination = c

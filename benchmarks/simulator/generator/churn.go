@@ -41,6 +41,23 @@ const (
 	churnSeed = 0xc4a2                // so that no uid is one of a Spec of the same seed
 )
 
+// During lets the cluster change while run runs. A churn that fails ends the context of run, and its
+// error is returned.
+func (c Churn) During(ctx context.Context, cluster *simulator.Cluster, run func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel()
+		done <- c.Run(ctx, cluster)
+	}()
+	err := run(ctx)
+	cancel()
+	if failed := <-done; failed != nil {
+		return failed
+	}
+	return err
+}
+
 // Run changes the cluster until ctx ends, in the caller's goroutine, and then
 // returns nil. Changes that the machine cannot make within a second of their
 // time are left out.
