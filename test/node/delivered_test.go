@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -170,8 +171,36 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := map[string]int{}
 	for _, p := range pods {
+		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
+		if got, err := s.value(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
+			t.Errorf("%s: the memory limit of the Go runtime is %v (%v), that of the container %v", p.Name, got, err, limit)
+		}
+	}
+	only, want := values(pods[0], "--namespaces"), map[string]int{}
+	for _, p := range all.Items {
+		if only == nil || slices.Contains(only, p.Namespace) {
+			want[p.Namespace+"/"+p.Name] = 1
+		}
+	}
+	var shown map[string]int
+	err = waitFor(10*time.Second, func() bool { // a replica that stands by gives up when it hears that the other is ready
+		shown = s.shownPods(t, pods)
+		return maps.Equal(shown, want)
+	})
+	if err != nil {
+		t.Errorf("pods are shown this many times: %v, want %v", shown, want)
+	}
+	if len(want) == 0 {
+		t.Error("there was no pod to show")
+	}
+}
+
+// shownPods is how many times the pages of replicas show each pod.
+func (s *site) shownPods(t *testing.T, replicas []corev1.Pod) map[string]int {
+	t.Helper()
+	shown := map[string]int{}
+	for _, p := range replicas {
 		status, text := s.get(t, p, "8080", s.tokenFor(p))
 		if status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", p.Name, status, text)
@@ -179,25 +208,8 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 		for _, m := range regexp.MustCompile(`(?m)^kube_pod_info\{namespace="([^"]*)",pod="([^"]*)"`).FindAllStringSubmatch(text, -1) {
 			shown[m[1]+"/"+m[2]]++
 		}
-		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
-		if got, err := s.value(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
-			t.Errorf("%s: the memory limit of the Go runtime is %v (%v), that of the container %v", p.Name, got, err, limit)
-		}
 	}
-	only, exposed := values(pods[0], "--namespaces"), 0
-	for _, p := range all.Items {
-		want := 1
-		if only != nil && !slices.Contains(only, p.Namespace) {
-			want = 0
-		}
-		exposed += want
-		if name := p.Namespace + "/" + p.Name; shown[name] != want {
-			t.Errorf("pod %s is shown %d times, want %d", name, shown[name], want)
-		}
-	}
-	if exposed == 0 {
-		t.Error("there was no pod to show")
-	}
+	return shown
 }
 
 // checkAuthorization checks that a client without a token is refused on both ports.
