@@ -106,7 +106,7 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 	if _, scanErr := fmt.Sscanf(said, "machine: %d <nil>", &pid); err != nil || scanErr != nil {
 		t.Fatalf("no machine: %q, %v", said, err)
 	}
-	ended := func() bool { // a zombie has ended, too: whoever is its parent now may not be interested
+	ended := func() bool { // a zombie has ended, too: its new parent may never wait for it
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return err != nil || strings.Contains(string(stat), ") Z ")
 	}

@@ -31,7 +31,7 @@ func newFolder(in string) (f *folder, err error) {
 	return f, nil
 }
 
-// take locks a file before it has its name, so that nobody finds it without the lock.
+// take locks a file before it has its name, so that no other process finds it without the lock.
 func (f *folder) take() (err error) {
 	if f.lock, err = os.CreateTemp(f.dir, "lock-"); err != nil {
 		return err

@@ -81,7 +81,7 @@ func (p *partition) act(t *testing.T, s *site) {
 	s.waitNode(t, evicted, false)
 	t.Logf("%s, which ran %s, was not ready %s after it was cut off", evicted, p.lost, since())
 
-	time.Sleep(unnoticed / 2) // in which a standby hears of it
+	time.Sleep(unnoticed / 2) // in which a standby receives the change of the pod
 	a := audit.Start(t, s.auditOptions(audit.Follow(t, s.Config())))
 	s.outOfService(t, evicted, true)
 	t.Cleanup(func() { s.outOfService(t, evicted, false) })

@@ -49,7 +49,7 @@ type Options struct {
 	// WAL has samples also written to a log in the folder, as Prometheus does, and not only kept in memory.
 	WAL bool
 
-	// Registry gets Prometheus' metrics about itself; nil for nobody.
+	// Registry gets Prometheus' metrics about itself; nil: they are not registered.
 	Registry *prometheus.Registry
 
 	// Log gets what Prometheus logs. It must not be nil.
