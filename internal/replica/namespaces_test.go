@@ -177,15 +177,15 @@ func TestSelectedNamespacesAreVerifiedAfterAReset(t *testing.T) {
 		r := w.start(func(o *Options) {
 			o.Config.Dial = network.dial
 			o.NamespaceSelector = selectTeamA(t)
-			o.verify(40*time.Hour, 0)
+			o.verify(4*time.Hour, 0)
 		})
 		r.assign(0, 1)
 		r.waitReady()
 		time.Sleep(time.Minute) // after a shorter watch, everything is listed anyway
 		w.restore(backup)
-		// Intervals are random, from 20 to 60 hours. By then at least one of the many kinds was verified, but of
+		// Intervals are random, from two to six hours. By then at least one of the many kinds was verified, but of
 		// themselves the namespaces were in one case of four only.
-		time.Sleep(30 * time.Hour)
+		time.Sleep(3 * time.Hour)
 		if !r.selects("ns0") {
 			t.Error("the selected namespaces are those of before the restore")
 		}

@@ -104,7 +104,7 @@ func unleash(ctx context.Context, o options, pkg string) ([]mutant, error) {
 	}
 	// Gremlins takes the time of the coverage run as measure of the timeout, so that run neither
 	// comes from the cache nor compiles the dependencies.
-	env := append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -short -count=1 -vet=off -parallel=16")
+	env := append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -short -count=1 -vet=off -parallel=16 -failfast")
 	warm := exec.CommandContext(ctx, "go", "test", "-run=^$", "-coverprofile="+filepath.Join(dir, "cover"), "./"+pkg+"/...")
 	warm.Env = env
 	unleash := exec.CommandContext(ctx, o.gremlins, append(args, path)...)
