@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/shard"
@@ -117,4 +119,55 @@ func TestDrainDoesNotWaitForATerminatingStandby(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A node that was cut off comes back, and its kubelet ends the container of a pod that was replaced meanwhile.
+func TestReplicaWhosePodWasReplacedStopsAndReportsNothing(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		standby  bool
+		ordinal  int
+		replicas int32
+		created  time.Duration // of the pod in the watch, after that of the replica
+		serves   bool
+	}{
+		{name: "with standby", standby: true, ordinal: 0, replicas: 3, created: time.Minute},
+		{name: "scaled down", ordinal: 1, replicas: 1, created: time.Minute},
+		{name: "with standby, the watch is late", standby: true, ordinal: 0, replicas: 3, created: -time.Minute, serves: true},
+		{name: "scaled down, the watch is late", ordinal: 1, replicas: 1, created: -time.Minute, serves: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				own, other := fleetPod(fmt.Sprint("fleet-", c.ordinal), true, false), fleetPod(fmt.Sprint("fleet-", 1-c.ordinal), true, false)
+				own.UID, own.CreationTimestamp = "own", metav1.NewTime(noon)
+				f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}), own, other)
+				g := f.startPod(c.ordinal, c.standby)
+				plan := shard.Plan{Ordinal: c.ordinal, Active: 2, Target: 2, Standby: c.standby}
+				g.waitPlan(t, plan)
+				next := own.DeepCopy()
+				next.UID, next.CreationTimestamp = "next", metav1.NewTime(noon.Add(c.created))
+				f.becomes(g, next, plan)
+				g.hold()
+				f.scale(c.replicas)
+				plan.Target = int(c.replicas)
+				g.waitPlan(t, plan)
+				time.Sleep(time.Minute) // in which it would report that it holds its part
+
+				drained := make(chan error, 1)
+				go func() { drained <- g.Drain(t.Context()) }()
+				time.Sleep(10 * time.Second)
+				if serves := len(drained) == 0; serves != c.serves {
+					t.Errorf("asked to stop, it serves on: %t, want %t", serves, c.serves)
+				}
+				now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := parseReports(now.(*corev1.ConfigMap).Data)[c.ordinal]
+				if reported := r.Generation == 2; reported != c.serves {
+					t.Errorf("report %v, want one of the transition: %t", r, c.serves)
+				}
+			})
+		})
+	}
 }

@@ -111,7 +111,7 @@ func (l *loop) publishStatus(before planner, snap snapshot) {
 	}
 	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
 	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
-	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
+	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap) && !snap.replaced
 	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
 	s.Target, s.StartedAt = 0, time.Time{}
 	if pl.plan.InTransition() {
