@@ -113,3 +113,26 @@ func TestBodiesOfSuccessfulAnswersAreNotLimited(t *testing.T) {
 		t.Errorf("%d bytes, error %v", n, err)
 	}
 }
+
+type fixedAnswer struct{ *http.Response }
+
+func (a fixedAnswer) RoundTrip(*http.Request) (*http.Response, error) { return a.Response, nil }
+
+func TestBodiesAreLimitedByStatus(t *testing.T) {
+	for status, limited := range map[int]bool{
+		http.StatusSwitchingProtocols: false, http.StatusProcessing: true,
+		199: true, http.StatusOK: false, http.StatusPartialContent: false, http.StatusMultiStatus: true,
+		http.StatusMovedPermanently: true, http.StatusForbidden: true, http.StatusInternalServerError: true,
+	} {
+		resp, err := LimitErrorBodies(fixedAnswer{&http.Response{StatusCode: status, Body: http.NoBody}}).RoundTrip(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Body != http.NoBody; got != limited {
+			t.Errorf("status %d: limited %t, want %t", status, got, limited)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Errorf("status %d: %v", status, err)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
@@ -79,6 +81,34 @@ func TestStaleListsDoNotGoBack(t *testing.T) {
 	eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.replaces }) == 2 })
 	if versions, _ := l.parameters(); !slices.Equal(versions, []string{"0", fmt.Sprint(w.cluster.ResourceVersion()), ""}) {
 		t.Errorf("versions of the lists are %q", versions)
+	}
+}
+
+func TestEndOfASilentWatchIsNoContact(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{NoWatchList: true})
+	w.pod(1, "n0")
+	ended := make(chan struct{}, 100)
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("watch") == "" {
+			return false
+		}
+		rw.Header().Set("Content-Type", runtime.ContentTypeJSON)
+		if err := http.NewResponseController(rw).Flush(); err != nil {
+			t.Error(err)
+		}
+		ended <- struct{}{}
+		return true
+	})
+	reflector, rec := w.start(setup{})
+	w.converge(rec, "the list")
+	<-ended
+	at := reflector.Status().LastEvent
+	for range 8 { // of which some end later
+		<-ended
+	}
+	if now := reflector.Status().LastEvent; at.IsZero() || !now.Equal(at) {
+		t.Errorf("contact %s after the list", now.Sub(at))
 	}
 }
 

@@ -90,7 +90,7 @@ func (r *Reflector) path() []string {
 
 // mapError returns errIdleTimeout for an error that the idle timeout has caused.
 func (s *response) mapError(err error) error {
-	if err != nil && errors.Is(context.Cause(s.ctx), errIdleTimeout) {
+	if errors.Is(context.Cause(s.ctx), errIdleTimeout) {
 		return errIdleTimeout
 	}
 	return err

@@ -1,0 +1,98 @@
+package watch
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+)
+
+func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	forbidden, absent := apierrors.NewForbidden(pods, "", nil), apierrors.NewNotFound(pods, "")
+	unreachable := &url.Error{Op: "Get", URL: "https://api:443/x", Err: errors.New("connection refused")}
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var s statusTracker
+	for i, c := range []struct {
+		err   error
+		phase Phase
+		level string // of the line; "" for none
+	}{
+		{forbidden, Forbidden, "WARN"},
+		{forbidden, Forbidden, ""},
+		{absent, Absent, "WARN"},
+		{apierrors.NewInternalError(errors.New("e")), Pending, "WARN"},
+		{unreachable, Pending, "DEBUG"}, // logged once for all resources
+		{unreachable, Pending, ""},
+		{nil, Pending, ""},
+		{unreachable, Pending, "DEBUG"},
+		{forbidden, Forbidden, "WARN"},
+		{nil, Pending, ""},
+		{forbidden, Forbidden, "WARN"},
+		{unreachable, Pending, "DEBUG"},
+	} {
+		log.Reset()
+		s.recordResult(logger, "list", c.err)
+		if got := s.status; got.Phase != c.phase || !errors.Is(got.Err, c.err) {
+			t.Errorf("result %d: %s, error %v", i, got.Phase, got.Err)
+		}
+		if got := strings.Count(log.String(), "level="); got > 1 || (got == 1) != (c.level != "") || !strings.Contains(log.String(), c.level) {
+			t.Errorf("result %d: logged %q, want level %q", i, log.String(), c.level)
+		}
+	}
+	for i, level := range []string{"INFO", ""} {
+		log.Reset()
+		s.synced(logger, 7)
+		if (log.Len() > 0) != (level != "") || !strings.Contains(log.String(), level) {
+			t.Errorf("list %d: logged %q", i, log.String())
+		}
+	}
+	s.recordResult(logger, "watch", unreachable)
+	if s.status.Phase != Synced {
+		t.Errorf("%s after an error that is no refusal", s.status.Phase)
+	}
+}
+
+func TestStreamedListThatBeginsEndsTheError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	var available atomic.Bool
+	w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
+		if !available.Load() {
+			http.Error(rw, "unavailable", http.StatusServiceUnavailable)
+		}
+		return !available.Load()
+	})
+	reflector, rec := w.start(setup{})
+	eventually(t, "an error", func() bool { return reflector.Status().Err != nil })
+	available.Store(true)
+	w.converge(rec, "the list")
+	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
+	if err := reflector.Status().Err; err != nil {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLogLineNamesResourceAndNamespace(t *testing.T) {
+	for namespace, want := range map[string]string{"": "msg=m resource=pods\n", "a": "msg=m resource=pods namespace=a\n"} {
+		var log bytes.Buffer
+		r := New(Options{Resource: podResource, Namespace: namespace, Metrics: NewMetrics(prometheus.NewRegistry()),
+			Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		r.logger.Info("m")
+		if !strings.HasSuffix(log.String(), want) {
+			t.Errorf("namespace %q: %q", namespace, log.String())
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package watch
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/wire"
+)
+
+// A watch lasts as long as is asked for, or longer, so that those of a fleet do not end together.
+func TestWatchesAskForFiveToTenMinutes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	recorded := &requests{}
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool { recorded.record(r); return false })
+	reflector, _ := w.start(setup{})
+	eventually(t, "some watches", func() bool {
+		w.cluster.CloseWatches()
+		return reflector.Status().Phase == Synced && recorded.count("watch", notEmpty) > 8
+	})
+	shortest, longest := 1000, 0
+	recorded.count("timeoutSeconds", func(value string) bool {
+		if n, err := strconv.Atoi(value); err == nil {
+			shortest, longest = min(shortest, n), max(longest, n)
+		}
+		return true
+	})
+	if shortest < 300 || longest > 600 || longest-shortest < 30 {
+		t.Errorf("from %d to %d seconds", shortest, longest)
+	}
+}
+
+func TestErrorThatEndsAWatch(t *testing.T) {
+	status := metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: http.StatusGone, Message: "too old"}
+	protobuf, err := status.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		wire.Event
+		expired bool
+		text    string
+	}{
+		{wire.Event{Encoding: wire.Protobuf, Object: protobuf}, true, "too old"},
+		{wire.Event{Encoding: wire.JSON, Object: []byte(`{"status":"Failure","reason":"Expired","code":410,"message":"too old"}`)}, true, "too old"},
+		{wire.Event{Encoding: wire.Protobuf, Object: []byte("{}")}, false, "status of a failed watch"},
+		{wire.Event{Encoding: wire.JSON, Object: []byte("[")}, false, "status of a failed watch"},
+	} {
+		err := statusError(c.Event)
+		if apierrors.IsResourceExpired(err) != c.expired || needsList(err) != c.expired || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%q: %v", c.Object, err)
+		}
+	}
+}
