@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/statefleet/statefleet/store"
 )
 
 // TestStaleListDoesNotBringBackRemovedObjects checks an object that a list has removed without an
@@ -65,4 +67,34 @@ func TestDuplicateIdentitiesGiveNoDuplicateSeries(t *testing.T) {
 	}
 	list("21")
 	eventually(t, "an empty exposition", func() bool { return len(r.samples()) == 0 })
+}
+
+func TestVersionThatAListOrANamesakeRefutesIsRejected(t *testing.T) {
+	w := newWorld(t)
+	w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"20"},"items":[
+		{"metadata":{"name":"a","namespace":"n","uid":"` + string(uid(1)) + `","resourceVersion":"15"}}]}`)
+	r := w.startVerified(func(o *Options) { o.Verifier = nil })
+	k := r.current()[0]
+	for _, c := range []struct {
+		completeAt uint64
+		name       string
+		version    store.Version
+		want       outcome
+	}{
+		{20, "b", store.Version{ID: idOf(2), Version: 19}, deleted},
+		{20, "b", store.Version{ID: idOf(2), Version: 20}, deleted}, // the list would have it
+		{20, "b", store.Version{ID: idOf(2), Version: 21}, ""},
+		{20, "b", store.Version{ID: idOf(2), Version: 0}, ""},
+		{20, "a", store.Version{ID: idOf(1), Version: 16}, ""}, // it is held
+		{20, "a", store.Version{ID: idOf(1), Version: 15}, stale},
+		{0, "a", store.Version{ID: idOf(2), Version: 14}, superseded},
+		{0, "a", store.Version{ID: idOf(2), Version: 15}, superseded},
+		{0, "a", store.Version{ID: idOf(2), Version: 16}, ""},
+		{0, "b", store.Version{ID: idOf(2), Version: 14}, ""},
+	} {
+		h := &handler{kind: k, held: k.held(), completeAt: c.completeAt}
+		if got := h.admit(named("n", c.name), c.version); got != c.want {
+			t.Errorf("version %d of %s after a list of %d: %q, want %q", c.version.Version, c.name, c.completeAt, got, c.want)
+		}
+	}
 }

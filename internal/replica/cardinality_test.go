@@ -83,6 +83,12 @@ func TestNamespaceOf(t *testing.T) {
 		`kube_x{} 1`:                                               "",
 		`kube_x{a="`:                                               "",
 		`kube_x{a="b\`:                                             "",
+		`kube_x{a="b"x,namespace="a"} 1`:                           "",
+		`kube_x{="b",namespace="a"} 1`:                             "a",
+		`kube_x{a="b"`:                                             "",
+		`kube_x{namespace="ab`:                                     "",
+		`kube_x{namespace=""} 1`:                                   "",
+		`kube_x{a="",namespace="a"} 1`:                             "a",
 		`{"a.b",namespace="a"} 1`:                                  "",
 		``:                                                         "",
 	} {
@@ -113,10 +119,14 @@ func TestThrottlePausesFourTimesAsLong(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		start := time.Now()
 		p := throttle{since: start}
-		for range 100 {
+		for i := range 100 {
 			time.Sleep(time.Millisecond) // work
+			before := time.Now()
 			if !p.yield(t.Context()) {
 				t.Fatal("yield returned false although the context has not ended")
+			}
+			if paused := time.Since(before) > 0; paused != (i%5 == 4) {
+				t.Errorf("after %d ms it paused: %t", i+1, paused)
 			}
 		}
 		if took := time.Since(start); took != 5*100*time.Millisecond {

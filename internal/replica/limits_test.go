@@ -14,7 +14,66 @@ import (
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/resources"
+	"github.com/statefleet/statefleet/store"
 )
+
+func TestLimits(t *testing.T) {
+	lines := func(bytes int, omitted ...int) *resources.Lines {
+		return &resources.Lines{Buf: make([]byte, bytes), Omitted: omitted}
+	}
+	held := func(objects int, bytes int64) store.Stats {
+		return store.Stats{Objects: objects - 1, HiddenObjects: 1, HeldTextBytes: bytes}
+	}
+	none, objects, bytes := limits{object: 100}, limits{object: 100, objects: 5}, limits{object: 100, bytes: 50}
+	for _, c := range []struct {
+		what      string
+		got, want bool
+	}{
+		{"no limit", none.any(), false},
+		{"a limit of objects", objects.any(), true},
+		{"a limit of bytes", bytes.any(), true},
+		{"omitted families, no limit of bytes", objects.tooLarge(lines(10, 1)), false},
+		{"omitted families, a limit of bytes", bytes.tooLarge(lines(10, 1)), true},
+		{"no omitted families", bytes.tooLarge(lines(10)), false},
+		{"omitted families, as large as one object may be", limits{object: 100, bytes: 100}.tooLarge(lines(10, 1)), false},
+		{"fits without a limit", objects.fits(held(9, 1000), lines(1000)), true},
+		{"fits exactly", bytes.fits(held(9, 40), lines(10)), true},
+		{"does not fit", bytes.fits(held(9, 40), lines(11)), false},
+		{"one object is left", objects.full(held(4, 1000)), false},
+		{"no object is left", objects.full(held(5, 0)), true},
+		{"one byte is left", bytes.full(held(9, 49)), false},
+		{"no byte is left", bytes.full(held(9, 50)), true},
+		{"only objects are limited", objects.objectsOnly(held(9, 1000)), true},
+		{"one byte is left beside objects", bytes.objectsOnly(held(9, 49)), true},
+		{"no byte is left beside objects", bytes.objectsOnly(held(9, 50)), false},
+		{"as much as the limit", bytes.exceeded(held(1, 40), held(1, 50)), false},
+		{"more than the limit", bytes.exceeded(held(1, 40), held(1, 51)), true},
+		{"more than the limit, and not more than before", bytes.exceeded(held(1, 51), held(1, 51)), false},
+		{"grown without a limit", objects.exceeded(held(1, 51), held(1, 1000)), false},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %t, want %t", c.what, c.got, c.want)
+		}
+	}
+	for l, want := range map[limits]int64{none: 100, bytes: 50, {object: 100, bytes: 200}: 100} {
+		if got := l.text(); got != want {
+			t.Errorf("%+v: an object may have %d bytes, want %d", l, got, want)
+		}
+	}
+}
+
+func TestSmallestRejectedSizeIsKept(t *testing.T) {
+	var smallest rejectedSize
+	for _, c := range []struct{ record, want int64 }{{30, 30}, {20, 20}, {25, 20}} {
+		if smallest.record(c.record); smallest.bytes.Load() != c.want {
+			t.Errorf("%d after %d, want %d", smallest.bytes.Load(), c.record, c.want)
+		}
+	}
+	if smallest.clear(); smallest.bytes.Load() != 0 {
+		t.Error("not cleared")
+	}
+}
 
 // TestByteLimit checks that held objects stay within the limit, are the same after a list, and are
 // still updated. An object that grows too large is left out until it fits.
