@@ -162,3 +162,9 @@ func TestForbiddenNamespaceDoesNotBlockReadiness(t *testing.T) {
 		}
 	}
 }
+
+func TestKindThatIsNotListedYetIsIncomplete(t *testing.T) {
+	if new(kind).complete() {
+		t.Error("it is complete")
+	}
+}

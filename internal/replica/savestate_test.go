@@ -289,6 +289,8 @@ func TestSeveralNamespacesAreResumed(t *testing.T) {
 	if n := lists.Load(); n != 0 {
 		t.Errorf("%d lists after the restart, want none", n)
 	}
+	after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
+	eventually(t, "a list of each namespace, when the resource is to be listed again", func() bool { return lists.Load() == 2 })
 }
 
 func TestStateIsOfTheSelectedNamespaces(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/shard"
@@ -221,5 +222,27 @@ func TestSingleStaleListIsNotAReset(t *testing.T) {
 	eventually(t, "a skipped verification", func() bool { return once.Load() && r.checks(checkSkipped) > 0 })
 	if n := r.checks(checkReset) + r.checks(checkRepaired); n > 0 || len(podsIn(r.samples())) != 5 {
 		t.Errorf("%v repairs and %d pods, want no repair and 5 pods", n, len(podsIn(r.samples())))
+	}
+}
+
+// TestListOfAnOlderVersionIsVerifiedSoon checks lists that a stale cache may have answered, or a restored etcd.
+func TestListOfAnOlderVersionIsVerifiedSoon(t *testing.T) {
+	for version, soon := range map[string]bool{"": false, "0": false, "899": true, "900": false, "901": false} {
+		faketime.Test(t, func(t *testing.T) {
+			network := newPipes()
+			r := newWorldOn(t, network).start(func(o *Options) {
+				podsOnly(o)
+				o.Config.Dial = network.dial
+				o.verify(24*time.Hour, 0)
+			})
+			r.assign(0, 1)
+			r.waitReady()
+			k := r.current()[0]
+			(&handler{kind: k, newestList: 900}).Replace(nil, version)
+			time.Sleep(time.Hour)
+			if verified := r.checks(checkEqual) > 0; verified != soon {
+				t.Errorf("a list of version %q after one of 900 was verified within an hour: %t, want %t", version, verified, soon)
+			}
+		})
 	}
 }
