@@ -99,8 +99,7 @@ func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
 		notify(l.changed)
 	}
 	if self != nil {
-		l.planner.pod, l.planner.podCreated = self.UID, self.CreationTimestamp.Time
-		l.planner.oomKilled = recentlyOOMKilled(self, time.Now())
+		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
 	}
 	l.podTracker = l.newPodTracker()
 	return l

@@ -1,12 +1,15 @@
 package fleet
 
 import (
-	"fmt"
+	"context"
+	"math"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/shard"
@@ -122,50 +125,26 @@ func TestDrainDoesNotWaitForATerminatingStandby(t *testing.T) {
 }
 
 // A node that was cut off comes back, and its kubelet ends the container of a pod that was replaced meanwhile.
-func TestReplicaWhosePodWasReplacedStopsAndReportsNothing(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		standby  bool
-		ordinal  int
-		replicas int32
-		created  time.Duration // of the pod in the watch, after that of the replica
-		serves   bool
-	}{
-		{name: "with standby", standby: true, ordinal: 0, replicas: 3, created: time.Minute},
-		{name: "scaled down", ordinal: 1, replicas: 1, created: time.Minute},
-		{name: "with standby, the watch is late", standby: true, ordinal: 0, replicas: 3, created: -time.Minute, serves: true},
-		{name: "scaled down, the watch is late", ordinal: 1, replicas: 1, created: -time.Minute, serves: true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+func TestDrainEndsSoonAfterThePodIsGone(t *testing.T) {
+	for name, refusals := range map[string]int{"refused once": 1, "refused from then on": math.MaxInt} {
+		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				own, other := fleetPod(fmt.Sprint("fleet-", c.ordinal), true, false), fleetPod(fmt.Sprint("fleet-", 1-c.ordinal), true, false)
-				own.UID, own.CreationTimestamp = "own", metav1.NewTime(noon)
-				f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}), own, other)
-				g := f.startPod(c.ordinal, c.standby)
-				plan := shard.Plan{Ordinal: c.ordinal, Active: 2, Target: 2, Standby: c.standby}
-				g.waitPlan(t, plan)
-				next := own.DeepCopy()
-				next.UID, next.CreationTimestamp = "next", metav1.NewTime(noon.Add(c.created))
-				f.becomes(g, next, plan)
-				g.hold()
-				f.scale(c.replicas)
-				plan.Target = int(c.replicas)
-				g.waitPlan(t, plan)
-				time.Sleep(time.Minute) // in which it would report that it holds its part
-
-				drained := make(chan error, 1)
-				go func() { drained <- g.Drain(t.Context()) }()
-				time.Sleep(10 * time.Second)
-				if serves := len(drained) == 0; serves != c.serves {
-					t.Errorf("asked to stop, it serves on: %t, want %t", serves, c.serves)
-				}
-				now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
-				if err != nil {
-					t.Fatal(err)
-				}
-				r := parseReports(now.(*corev1.ConfigMap).Data)[c.ordinal]
-				if reported := r.Generation == 2; reported != c.serves {
-					t.Errorf("report %v, want one of the transition: %t", r, c.serves)
+				f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
+					fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false))
+				g := f.startStandby(0)
+				g.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true})
+				left := refusals
+				f.client.PrependReactor("get", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
+					left--
+					return left >= 0, nil, apierrors.NewUnauthorized("the pod does not exist")
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				began := time.Now()
+				err := g.Drain(ctx)
+				took := time.Since(began).Round(time.Second)
+				if gone := refusals > 1; gone && (err != nil || took != 2*podInterval) || !gone && (err == nil || took != time.Hour) {
+					t.Errorf("it served for %s: %v", took, err)
 				}
 			})
 		})

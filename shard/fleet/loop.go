@@ -203,9 +203,8 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 	err := cmp.Or(s.err, l.writeErr)
 	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
 	l.unusable, recheck = err, s.recheck
-	all, permanent, at := l.podTracker.read()
-	snap.replaced = l.planner.replacedBy(all[snap.desired.number()])
 	if l.Standby {
+		all, permanent, at := l.podTracker.read()
 		snap.peers, snap.standby, recheck = all, !permanent, earlier(recheck, at)
 	}
 	return s.object, snap, recheck

@@ -48,10 +48,6 @@ type snapshot struct {
 	contents
 	rewinds int // how often the ConfigMap's resourceVersion went back, as after a restore of etcd
 
-	// replaced is set once a later pod has this replica's number. This process is a remnant then: its node was cut
-	// off, and the kubelet there ends it when it learns that the pod is gone.
-	replaced bool
-
 	standby bool  // replicas hold their neighbour's shard, and this replica may read the pods
 	peers   peers // the fleet's pods by number, with standby; nil until they were read
 }
@@ -61,7 +57,6 @@ type snapshot struct {
 type planner struct {
 	incarnation string
 	pod         types.UID // of this replica's pod; "" if unknown
-	podCreated  time.Time
 	oomKilled   bool      // the previous container of the pod ran out of memory
 
 	plan             shard.Plan   // zero until the first decision

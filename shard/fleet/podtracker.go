@@ -18,7 +18,6 @@ import (
 // peer is the state of a replica's pod.
 type peer struct {
 	uid         types.UID
-	created     time.Time
 	address     string // "" before it has one
 	pending     bool   // it is not scheduled, or its containers have not started
 	reason      string // why it is pending, or why a container does not run; "" if there is no reason
@@ -77,10 +76,7 @@ func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
 }
 
 func peerOf(pod *corev1.Pod) peer {
-	p := peer{
-		uid: pod.UID, created: pod.CreationTimestamp.Time, address: pod.Status.PodIP, reason: waitReason(pod),
-		terminating: pod.DeletionTimestamp != nil,
-	}
+	p := peer{uid: pod.UID, address: pod.Status.PodIP, reason: waitReason(pod), terminating: pod.DeletionTimestamp != nil}
 	p.pending = pod.Status.Phase == corev1.PodPending
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {

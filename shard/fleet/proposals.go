@@ -8,9 +8,9 @@ import (
 
 // report returns this replica's report, if it differs from the written one. While a switch is
 // scheduled it returns none: a report would change nothing, and could conflict with the write that
-// completes the switch. Once the pod was replaced, the report is that of the later pod.
+// completes the switch.
 func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) {
-	if pl.plan.Active == 0 || !snap.usable || snap.replaced || pl.problem != nil && !isNewer(pl.problem) {
+	if pl.plan.Active == 0 || !snap.usable || pl.problem != nil && !isNewer(pl.problem) {
 		return replicaReport{}, false
 	}
 	t, number := pl.last, snap.desired.number()

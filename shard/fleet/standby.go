@@ -83,18 +83,11 @@ func (pl *planner) updateStandby(snap snapshot) {
 	p.ServesNeighbour, p.ServedByStandby = pl.standbyState.neighbour, !pl.standbyState.own
 }
 
-// replacedBy reports whether the pod with this replica's number is a later one than its own. An
-// earlier one comes from a watch that is behind.
-func (pl *planner) replacedBy(p peer) bool {
-	return pl.pod != "" && p.uid != pl.pod && p.created.After(pl.podCreated)
-}
-
-// canStop reports whether a replica that was asked to stop may do so: because its standby serves
-// its shard, because there is no standby, or because its pod was replaced. A leaving replica waits
-// for the switch instead.
+// canStop reports whether a replica that was asked to stop may do so, because its standby serves
+// its shard or because there is no standby. A leaving replica waits for the switch instead.
 func (pl *planner) canStop(snap snapshot) bool {
 	number := snap.desired.number()
-	if p := pl.plan; !snap.replaced && p.Standby && pl.standbyState.own && snap.desired.members().has(number) {
+	if p := pl.plan; p.Standby && pl.standbyState.own && snap.desired.members().has(number) {
 		other, ok := snap.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
 		return !ok || other.terminating
 	}

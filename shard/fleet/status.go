@@ -3,8 +3,11 @@ package fleet
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -54,14 +57,44 @@ func (s Status) HasStandby() bool { return s.Standby && !s.leaves }
 // Drain waits until other replicas have taken over this replica's objects, because of a scale-down
 // or because another replica stands by, but not beyond ctx. If no replica will take over, it
 // returns within a second. A leaving replica makes the fleet switch shortly before the deadline of
-// ctx, if there is one. The error is that of ctx. Call Drain once.
+// ctx, if there is one. A replica whose pod no longer exists stops waiting after some seconds. The
+// error is that of ctx. Call Drain once.
 func (c *Coordinator) Drain(ctx context.Context) error {
 	c.requestStop(ctx)
 	c.waitForScaleDown(ctx)
-	if c.Status().mustKeepServing() {
-		c.log().Info("asked to stop; serving until others have taken over")
+	if !c.Status().mustKeepServing() {
+		return nil
 	}
-	return c.poll(ctx, func(s Status) bool { return !s.mustKeepServing() })
+	c.log().Info("asked to stop; serving until others have taken over")
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var gone atomic.Bool
+	asking.Go(func() { gone.Store(c.awaitPodGone(ctx)) })
+	return c.poll(ctx, func(s Status) bool { return !s.mustKeepServing() || gone.Load() })
+}
+
+// awaitPodGone asks the API server until it refuses this replica's token, and returns true then. A
+// token is bound to its pod. So the pod was deleted without its kubelet, from a node that was cut
+// off, and now the kubelet ends the container of a pod that others have replaced, and that learns
+// nothing any more. An API server that starts may refuse a token once.
+func (c *Coordinator) awaitPodGone(ctx context.Context) bool {
+	refused := 0
+	err := wait.PollUntilContextCancel(ctx, podInterval, false, func(ctx context.Context) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, podTimeout)
+		defer cancel()
+		if _, err := c.Client.Pods.Get(ctx, c.Pod); !apierrors.IsUnauthorized(err) {
+			refused = 0
+			return false, nil
+		}
+		refused++
+		return refused == 2, nil
+	})
+	if err == nil {
+		c.log().Info("stopping: the API server refuses the token, so the pod is gone, and others serve")
+	}
+	return err == nil
 }
 
 // poll waits until the status fulfils a condition. The error is that of ctx.
@@ -73,6 +106,8 @@ func (c *Coordinator) poll(ctx context.Context, condition func(Status) bool) err
 
 const (
 	drainPoll = 50 * time.Millisecond
+	// podInterval is the time between two requests of a replica that was asked to stop, whether its pod is gone.
+	podInterval = 2 * time.Second
 	// noDeadline is the time until the deadline of a replica that was asked to stop without one.
 	noDeadline = 24 * time.Hour
 	// scaleDownWait is how long it can take to learn of a scale-down. The pod is deleted right
@@ -111,7 +146,7 @@ func (l *loop) publishStatus(before planner, snap snapshot) {
 	}
 	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
 	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
-	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap) && !snap.replaced
+	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
 	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
 	s.Target, s.StartedAt = 0, time.Time{}
 	if pl.plan.InTransition() {
