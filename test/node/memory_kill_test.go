@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/test/audit"
@@ -96,15 +96,10 @@ func growOut(t *testing.T, s *site) {
 
 // shrinkBack leaves the fleet as it was before.
 func shrinkBack(t *testing.T, s *site, _ audit.Report) {
+	ingresses := s.Client().NetworkingV1().Ingresses(ballastNamespace)
+	eachBallast(t, func(name string) error { return ingresses.Delete(t.Context(), name, metav1.DeleteOptions{}) })
 	if err := s.Client().CoreV1().Namespaces().Delete(t.Context(), ballastNamespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
-	}
-	err := waitFor(2*time.Minute, func() bool {
-		_, err := s.Client().CoreV1().Namespaces().Get(t.Context(), ballastNamespace, metav1.GetOptions{})
-		return apierrors.IsNotFound(err)
-	})
-	if err != nil {
-		t.Fatalf("the ballast is still there: %v", err)
 	}
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, few))
 	s.waitReady(t, few)
@@ -127,36 +122,48 @@ func (s *site) putBallast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	numbers := make(chan int)
+	eachBallast(t, func(name string) error {
+		_, err := client.NetworkingV1().Ingresses(ballastNamespace).Create(t.Context(), heavy(name), metav1.CreateOptions{})
+		return err
+	})
+}
+
+// eachBallast calls do for the name of each ingress, some at a time: the namespace controller alone deletes them one by
+// one, in minutes.
+func eachBallast(t *testing.T, do func(name string) error) {
+	t.Helper()
+	names := make(chan string)
 	var working sync.WaitGroup
+	var failed atomic.Bool
 	for range 8 {
 		working.Go(func() {
-			for i := range numbers {
-				if _, err := client.NetworkingV1().Ingresses(ballastNamespace).Create(t.Context(), heavy(i), metav1.CreateOptions{}); err != nil {
+			for name := range names {
+				if err := do(name); err != nil {
 					t.Error(err)
+					failed.Store(true)
 				}
 			}
 		})
 	}
 	for i := range ballast {
-		if t.Failed() {
+		if failed.Load() {
 			break
 		}
-		numbers <- i
+		names <- fmt.Sprintf("heavy-%d", i)
 	}
-	close(numbers)
-	if working.Wait(); t.Failed() {
+	close(names)
+	if working.Wait(); failed.Load() {
 		t.FailNow()
 	}
 }
 
 // heavy is an ingress with one long random path.
-func heavy(i int) *networkingv1.Ingress {
+func heavy(name string) *networkingv1.Ingress {
 	random := make([]byte, ballastBytes)
 	_, _ = rand.Read(random) // never fails
 	kind := networkingv1.PathTypePrefix
 	return &networkingv1.Ingress{
-		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("heavy-%d", i)},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{
 			Host: "shop.example", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
 				Paths: []networkingv1.HTTPIngressPath{{

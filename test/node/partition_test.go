@@ -91,7 +91,7 @@ func (p *partition) act(t *testing.T, s *site) {
 	s.cable(t, "up")
 	s.waitNode(t, evicted, true)
 	s.outOfService(t, evicted, false)
-	err := waitFor(3*time.Minute, func() bool { // the kubelet gives it 120 s
+	err := waitFor(time.Minute, func() bool { // it does not wait for --drain-timeout, 90 s
 		_, err := s.machines[1].run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+p.lost+" ")
 		return err != nil // none is left
 	})
