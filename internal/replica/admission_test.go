@@ -69,7 +69,7 @@ func TestDuplicateIdentitiesGiveNoDuplicateSeries(t *testing.T) {
 	eventually(t, "an empty exposition", func() bool { return len(r.samples()) == 0 })
 }
 
-func TestVersionThatAListOrANamesakeRefutesIsRejected(t *testing.T) {
+func TestVersionOlderThanAListOrANamesakeIsRejected(t *testing.T) {
 	w := newWorld(t)
 	w.listsPods(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"20"},"items":[
 		{"metadata":{"name":"a","namespace":"n","uid":"` + string(uid(1)) + `","resourceVersion":"15"}}]}`)

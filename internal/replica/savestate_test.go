@@ -290,7 +290,7 @@ func TestSeveralNamespacesAreResumed(t *testing.T) {
 		t.Errorf("%d lists after the restart, want none", n)
 	}
 	after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
-	eventually(t, "a list of each namespace, when the resource is to be listed again", func() bool { return lists.Load() == 2 })
+	eventually(t, "one more list of each namespace", func() bool { return lists.Load() == 2 })
 }
 
 func TestStateIsOfTheSelectedNamespaces(t *testing.T) {

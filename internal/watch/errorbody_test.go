@@ -114,9 +114,9 @@ func TestBodiesOfSuccessfulAnswersAreNotLimited(t *testing.T) {
 	}
 }
 
-type fixedAnswer struct{ *http.Response }
+type fixedResponse struct{ *http.Response }
 
-func (a fixedAnswer) RoundTrip(*http.Request) (*http.Response, error) { return a.Response, nil }
+func (f fixedResponse) RoundTrip(*http.Request) (*http.Response, error) { return f.Response, nil }
 
 func TestBodiesAreLimitedByStatus(t *testing.T) {
 	for status, limited := range map[int]bool{
@@ -124,7 +124,7 @@ func TestBodiesAreLimitedByStatus(t *testing.T) {
 		199: true, http.StatusOK: false, http.StatusPartialContent: false, http.StatusMultiStatus: true,
 		http.StatusMovedPermanently: true, http.StatusForbidden: true, http.StatusInternalServerError: true,
 	} {
-		resp, err := LimitErrorBodies(fixedAnswer{&http.Response{StatusCode: status, Body: http.NoBody}}).RoundTrip(nil)
+		resp, err := LimitErrorBodies(fixedResponse{&http.Response{StatusCode: status, Body: http.NoBody}}).RoundTrip(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,10 +50,14 @@ func TestSpreadIsFromHalfToOneAndAHalf(t *testing.T) {
 
 func TestDefaultBackoff(t *testing.T) {
 	given := wait.Backoff{Duration: time.Hour}
-	if got := New(Options{Backoff: given, Logger: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())}).limiter.start; got != given {
+	start := func(backoff wait.Backoff) wait.Backoff {
+		o := Options{Backoff: backoff, Logger: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())}
+		return New(o).limiter.start
+	}
+	if got := start(given); got != given {
 		t.Errorf("%+v in place of the one that is given", got)
 	}
-	b := New(Options{Logger: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())}).limiter.start
+	b := start(wait.Backoff{})
 	first, last := b.Step(), time.Duration(0)
 	for range 10_000 {
 		last = b.Step()
@@ -75,10 +79,9 @@ func TestFailedRequestIsRepeatedAfterAPause(t *testing.T) {
 	reflector, _ := w.reflector(setup{})
 	reflector.limiter.start = wait.Backoff{Duration: time.Hour}
 	w.run(reflector)
-	lists := func() int { return recorded.count("sendInitialEvents", notEmpty) }
 	eventually(t, "an error", func() bool { return reflector.Status().Err != nil })
 	time.Sleep(100 * time.Millisecond)
-	if n := lists(); n != 1 {
+	if n := recorded.count("sendInitialEvents", notEmpty); n != 1 {
 		t.Errorf("%d lists before the pause, want 1", n)
 	}
 }

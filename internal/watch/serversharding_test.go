@@ -41,6 +41,8 @@ func (r *requests) count(parameter string, wanted func(value string) bool) (n in
 	return n
 }
 
+func empty(value string) bool { return value == "" }
+
 func notEmpty(value string) bool { return value != "" }
 
 // answerWith answers all requests with a handler, and records them.
@@ -150,12 +152,28 @@ func (w *world) filterByPart(part shard.Ranges) {
 	})
 }
 
+// firstHalf returns the first half of the first range.
+func firstHalf(r shard.Ranges) shard.Ranges {
+	return shard.Ranges{{Start: r[0].Start, End: r[0].Start + (r[0].End-r[0].Start)/2}}
+}
+
+// compareUntilError lists metadata until there is an error, 100 times at most. One of three calls also lists everything.
+func compareUntilError(t *testing.T, r *Reflector) error {
+	t.Helper()
+	for range 100 {
+		if _, err := r.ListMetadata(t.Context(), func(Object) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // TestListMetadataFindsLeftOutObjects covers a filter whose answers have only objects that match.
 func TestListMetadataFindsLeftOutObjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
-	part := shard.Ranges{{Start: mine[0].Start, End: mine[0].Start + (mine[0].End-mine[0].Start)/2}}
+	part := firstHalf(mine)
 	w.pods(0, 600, "n0", mine)
 	w.filterByPart(part)
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
@@ -163,12 +181,7 @@ func TestListMetadataFindsLeftOutObjects(t *testing.T) {
 	if n := len(rec.snapshot()); n == 0 || n == len(w.want) {
 		t.Fatalf("%d of %d objects were left out", len(w.want)-n, len(w.want))
 	}
-	var err error
-	for range 100 { // one of three also lists everything
-		if _, err = reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
-			break
-		}
-	}
+	err := compareUntilError(t, reflector)
 	if !errors.Is(err, sharding.ErrMismatch) || !mismatched(reflector) {
 		t.Errorf("the mismatch was not found: %v", err)
 	}
@@ -179,7 +192,7 @@ func TestListMetadataFindsTheNewestObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
-	part := shard.Ranges{{Start: mine[0].Start, End: mine[0].Start + (mine[0].End-mine[0].Start)/2}}
+	part := firstHalf(mine)
 	leftOut := 0
 	for i := 1; i < 600 || leftOut == 0; i++ {
 		switch hash := shard.Hash(string(uid(i))); {
@@ -193,12 +206,7 @@ func TestListMetadataFindsTheNewestObject(t *testing.T) {
 	w.filterByPart(part)
 	reflector, _ := w.start(setup{ranges: mine, selector: true})
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
-	var err error
-	for range 100 { // one of three also lists everything
-		if _, err = reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
-			break
-		}
-	}
+	err := compareUntilError(t, reflector)
 	if !errors.Is(err, sharding.ErrMismatch) || !strings.Contains(err.Error(), "left out 1 objects") {
 		t.Errorf("error %v", err)
 	}
@@ -221,7 +229,7 @@ func TestAsManyMetadataListsAreComparedAsTheSelectorAsksFor(t *testing.T) {
 		}
 	}
 	// 67, with a standard deviation of 7
-	if n := recorded.count("shardSelector", func(value string) bool { return value == "" }); n < 32 || n > 102 {
+	if n := recorded.count("shardSelector", empty); n < 32 || n > 102 {
 		t.Errorf("%d of %d calls have listed everything", n, calls)
 	}
 }
@@ -256,7 +264,7 @@ func TestListMetadataAcceptsACorrectServer(t *testing.T) {
 	if mismatched(reflector) {
 		t.Error("mismatch reported for a correct server")
 	}
-	unfiltered := recorded.count("shardSelector", func(value string) bool { return value == "" })
+	unfiltered := recorded.count("shardSelector", empty)
 	if unfiltered == 0 {
 		t.Error("no call has listed everything")
 	}

@@ -75,10 +75,10 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 	return c.poll(ctx, func(s Status) bool { return !s.mustKeepServing() || gone.Load() })
 }
 
-// awaitPodGone asks the API server until it refuses this replica's token, and returns true then. A
-// token is bound to its pod. So the pod was deleted without its kubelet, from a node that was cut
-// off, and now the kubelet ends the container of a pod that others have replaced, and that learns
-// nothing any more. An API server that starts may refuse a token once.
+// awaitPodGone waits until the API server refuses the replica's token, and returns true then; false
+// once ctx ends. A token is bound to its pod, so the pod no longer exists: somebody deleted it while
+// its node was cut off. Without the token this replica cannot learn that others have taken over. A
+// single refusal does not count, since an API server that starts may refuse a valid token.
 func (c *Coordinator) awaitPodGone(ctx context.Context) bool {
 	refused := 0
 	err := wait.PollUntilContextCancel(ctx, podInterval, false, func(ctx context.Context) (bool, error) {
@@ -92,7 +92,7 @@ func (c *Coordinator) awaitPodGone(ctx context.Context) bool {
 		return refused == 2, nil
 	})
 	if err == nil {
-		c.log().Info("stopping: the API server refuses the token, so the pod is gone, and others serve")
+		c.log().Info("stopping without waiting: the API server refuses the token, so the pod no longer exists")
 	}
 	return err == nil
 }
@@ -106,7 +106,7 @@ func (c *Coordinator) poll(ctx context.Context, condition func(Status) bool) err
 
 const (
 	drainPoll = 50 * time.Millisecond
-	// podInterval is the time between two requests of a replica that was asked to stop, whether its pod is gone.
+	// podInterval is how often a replica that was asked to stop tries whether its token is still valid.
 	podInterval = 2 * time.Second
 	// noDeadline is the time until the deadline of a replica that was asked to stop without one.
 	noDeadline = 24 * time.Hour
