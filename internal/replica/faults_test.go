@@ -146,7 +146,7 @@ func TestFleetThroughFaults(t *testing.T) {
 	f := c.startFleet(3)
 	c.injector.SetFaults(0.2, faults.All()...)
 	f.stale = true
-	for range 6 {
+	for next := 0; next < 6 || f.resumed == 0 && next < 60; next++ {
 		f.change()
 		c.churn(stepCount()/4, f.serving()...)
 	}
@@ -167,7 +167,7 @@ func TestRandomSteps(t *testing.T) {
 	defer o.write(t)
 	c := newRecordedCluster(t, o.seed)
 	f := c.startFleet(3)
-	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 6; next++ {
+	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 6 || f.resumed == 0 && next < 60; next++ {
 		f.change()
 		c.churn(200+c.random.IntN(min(end, 2000)), f.serving()...)
 		if next%10 == 0 {

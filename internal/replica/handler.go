@@ -186,6 +186,9 @@ func (h *handler) completedAt(version uint64) {
 		k.rejected[h.source].clear()
 	}
 	h.held, h.rejectedSinceList = held, false
+	if k.resume != nil {
+		k.resume[h.source].confirmed = true
+	}
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {

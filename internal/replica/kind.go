@@ -52,9 +52,10 @@ type kind struct {
 	names      names
 	tombstones tombstones
 
-	// resume has the versions, by source, at which the objects of an earlier process were complete. It
-	// is nil unless such objects were loaded. Only the Replica's loop uses it.
-	resume []string
+	// resume says for each source how to continue with the objects of an earlier process. It is nil
+	// unless such objects were loaded. The Replica's loop uses it while no Reflector runs; a Reflector
+	// sets confirmed of its source.
+	resume []resumption
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
@@ -130,8 +131,8 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	defer k.mu.Unlock()
 	k.reflectors, k.pendingAdditions, k.cancel, k.running = reflectors, 0, cancel, running
 	k.namespaces = namespaces
-	if k.resume != nil {
-		k.resume = make([]string, len(k.scopes)) // Reflectors that are started again list everything
+	for source := range k.resume {
+		k.resume[source].version = "" // Reflectors that are started again list everything
 	}
 	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
 	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })

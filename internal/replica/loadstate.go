@@ -64,7 +64,10 @@ func (l *loadedKind) install() {
 	if k.sharedSeries != nil {
 		k.sharedSeries.restore(store.RestoreHashKey(l.SharedKey), l.owned, l.leftOut)
 	}
-	k.resume = l.Versions
+	k.resume = make([]resumption, len(l.Versions))
+	for source, version := range l.Versions {
+		k.resume[source].version = version
+	}
 }
 
 // restoreNames sets the names. Of two stored objects with one name, the one that has taken it later
@@ -264,15 +267,22 @@ func noEOF(err error) error {
 	return err
 }
 
+// resumption is what a Reflector needs to know of the objects of an earlier process.
+type resumption struct {
+	version   string // at which they were complete; "" if everything has to be listed
+	confirmed bool   // a Reflector has listed them, or has caught up: they are like any others now
+}
+
 // resume returns how the Reflector of the handler continues with the objects of an earlier process;
-// nil if none were loaded.
+// nil if none were loaded, or if they are confirmed. Confirmed objects stay when the API server
+// refuses the resource later.
 func (h *handler) resume() *watch.Resume {
 	k := h.kind
-	if k.resume == nil {
+	if k.resume == nil || k.resume[h.source].confirmed {
 		return nil
 	}
 	return &watch.Resume{
-		Version:  k.resume[h.source],
+		Version:  k.resume[h.source].version,
 		CaughtUp: func(version string) { h.completedAt(watch.ParseVersion(version)) },
 		Discard: func() {
 			k.store.Retain(h.source, 0, func(func(store.ID) bool) {})

@@ -209,6 +209,43 @@ func TestObjectsOfSavedStateAreDroppedWhenTheResourceIsRefused(t *testing.T) {
 	}
 }
 
+func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"caught up", "listed"} {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			w, d := plannedWorld(t), newStateDir(t)
+			before := w.start(podsOnly)
+			before.assign(0, 1)
+			before.waitReady()
+			after := d.restart(w, before, func(o *Options) {
+				podsOnly(o)
+				if from == "listed" { // the API server has forgotten the events
+					w.pod(1, "n1")
+					w.cluster.Compact()
+					w.pod(2, "n2")
+					w.cluster.Compact()
+				}
+			})
+			after.assign(0, 1)
+			after.waitReady()
+			var refused atomic.Int64
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/pods") {
+					return false
+				}
+				refused.Add(1)
+				return refuse(rw)
+			})
+			after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
+			eventually(t, "two refused lists", func() bool { return refused.Load() >= 2 })
+			if n := len(podsIn(after.samples())); n != planned {
+				t.Errorf("%d of %d pods are served while the API server refuses to list them again", n, planned)
+			}
+		})
+	}
+}
+
 func TestSavedStateWithNewerVersionsThanTheAPIServerIsDropped(t *testing.T) {
 	t.Parallel()
 	w, d := plannedWorld(t), newStateDir(t)
