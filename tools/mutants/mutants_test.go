@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -139,5 +141,56 @@ func g(a int) bool {
 	want := []string{"example.com/m/p.go:3.1,3.20 1 1", "example.com/m/p.go:7.2,7.12 1 1", "example.com/m/p.go:9.2,10.9 1 1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("added\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestTestsOfAMutantEndAtTheFirstFailure(t *testing.T) {
+	dir := t.TempDir()
+	after := filepath.Join(dir, "after")
+	tests := fmt.Sprintf(`package m
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestThatWaits(t *testing.T) {
+	t.Parallel()
+	time.Sleep(20 * time.Second)
+	_ = os.WriteFile(%q, nil, 0o600)
+}
+
+func TestThatFails(t *testing.T) { t.Run("sub", func(t *testing.T) { t.Error("failed") }) }
+`, after)
+	for name, text := range map[string]string{"go.mod": "module m\n", "m_test.go": tests} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if status := goCommand(t.Context(), path, []string{"test", "-failfast", "."}); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+	if _, err := os.Stat(after); err == nil {
+		t.Error("a test went on after another one had failed")
+	}
+}
+
+func TestOutputIsReadLineByLine(t *testing.T) {
+	failures := 0
+	o := testOutput{failed: func() { failures++ }}
+	for _, part := range []string{"=== RUN TestA\n    a_test.go:1: says --- FAIL: \n   --- FA", "IL: TestA/sub (0.0s)\n--- FAIL: TestA\n", "FAIL m [build failed]"} {
+		_, _ = o.Write([]byte(part))
+	}
+	if failures != 1 || o.buildFailed {
+		t.Errorf("%d failures, build failed: %t; want 1 and false before the line ends", failures, o.buildFailed)
+	}
+	if _, _ = o.Write([]byte("\n")); !o.buildFailed {
+		t.Error("a failed build was not noticed")
 	}
 }

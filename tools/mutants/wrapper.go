@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // realGo names the environment variable with the path of the go command. When it is set, this
@@ -26,28 +27,62 @@ const notCompiled = 2
 // goCommand runs the go command for gremlins, and returns the exit status. It corrects two things
 // that gremlins would get wrong: go test ends with 1 when the mutant does not compile, which would
 // count as killed, and a coverage profile has no block for the conditions of a switch and for
-// package-level declarations, whose mutants would not be tested at all.
+// package-level declarations, whose mutants would not be tested at all. It also ends the tests of a
+// mutant at the first failure: -failfast lets those that wait to run in parallel go on.
 func goCommand(ctx context.Context, path string, args []string) int {
-	var said bytes.Buffer
+	profile := slices.Index(args, "-coverprofile")
+	testsMutant := profile < 0 && len(args) > 0 && args[0] == "test"
+	if testsMutant {
+		args = slices.Insert(slices.Clone(args), 1, "-v") // without it, go test keeps the output to the end
+	}
+	said := &testOutput{}
 	c := exec.CommandContext(ctx, path, args...)
-	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, &said), os.Stderr
+	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, said), os.Stderr
+	if testsMutant {
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test and the test binary end together
+		said.failed = func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	}
 	err := c.Run()
 	var exit *exec.ExitError
 	switch {
-	case errors.As(err, &exit) && bytes.Contains(said.Bytes(), []byte("[build failed]")):
+	case errors.As(err, &exit) && said.buildFailed:
 		return notCompiled
+	case errors.As(err, &exit) && said.testFailed:
+		return 1
 	case errors.As(err, &exit):
 		return exit.ExitCode()
-	case err == nil:
-		if i := slices.Index(args, "-coverprofile"); i >= 0 {
-			err = completeProfile(args[i+1])
-		}
+	case err == nil && profile >= 0:
+		err = completeProfile(args[profile+1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		return 1
 	}
 	return 0
+}
+
+// testOutput reads the output of go test line by line.
+type testOutput struct {
+	line                    []byte
+	buildFailed, testFailed bool
+	failed                  func() // called at the first failed test, if it is not nil
+}
+
+func (o *testOutput) Write(p []byte) (int, error) {
+	o.line = append(o.line, p...)
+	for {
+		line, rest, whole := bytes.Cut(o.line, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		o.line = rest
+		o.buildFailed = o.buildFailed || bytes.Contains(line, []byte("[build failed]"))
+		if !o.testFailed && bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("--- FAIL: ")) {
+			if o.testFailed = true; o.failed != nil {
+				o.failed()
+			}
+		}
+	}
 }
 
 // wrapGo puts this program into dir under the name of the go command, and returns the environment
