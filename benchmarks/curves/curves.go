@@ -110,7 +110,7 @@ func (o *options) make(stdout io.Writer) error {
 
 func (m measured) write(w io.Writer) {
 	m.Conditions.Write(w)
-	_, _ = fmt.Fprint(w, "The cluster is the largest of them. Figures are sums of all shards that ran; an event is one of the cluster.\n\n")
+	_, _ = fmt.Fprint(w, "The cluster is the largest of them. Figures are sums of all shards that ran;\nan event is one of the cluster.\n\n")
 	report.Runs(w, m.Runs)
 	writeCosts(w, m.Costs)
 }

@@ -146,10 +146,11 @@ func TestFleetThroughFaults(t *testing.T) {
 	f := c.startFleet(3)
 	c.injector.SetFaults(0.2, faults.All()...)
 	f.stale = true
-	for next := 0; next < 6 || f.resumed == 0 && next < 60; next++ {
+	for range 6 {
 		f.change()
 		c.churn(stepCount()/4, f.serving()...)
 	}
+	f.restartUntilResumed()
 	c.injector.SetFaults(0)
 	c.cluster.CloseWatches()
 	o.steps, o.injected, o.worst = c.steps, injectedFaults(c.injector.Counts()), c.converge(f.serving()...)
@@ -167,13 +168,14 @@ func TestRandomSteps(t *testing.T) {
 	defer o.write(t)
 	c := newRecordedCluster(t, o.seed)
 	f := c.startFleet(3)
-	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 6 || f.resumed == 0 && next < 60; next++ {
+	for next, end := 0, envInt("STATEFLEET_STEPS", 4000); c.steps < end || next < 6; next++ {
 		f.change()
 		c.churn(200+c.random.IntN(min(end, 2000)), f.serving()...)
 		if next%10 == 0 {
 			o.worst = max(o.worst, c.converge(f.serving()...))
 		}
 	}
+	f.restartUntilResumed()
 	o.worst = max(o.worst, c.converge(f.serving()...))
 	o.steps = c.steps
 	f.requireCoverage()

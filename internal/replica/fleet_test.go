@@ -219,3 +219,11 @@ func (f *fleet) restart(ordinal int, kill bool) {
 		f.resumed++
 	}
 }
+
+// restartUntilResumed restarts replicas until one begins with a saved state. Few changes cannot
+// promise that: a replica saves nothing while one of its kinds is listed.
+func (f *fleet) restartUntilResumed() {
+	for n := 0; f.resumed == 0 && n < 20; n++ {
+		f.restart(f.c.random.IntN(f.total), n%2 == 0)
+	}
+}

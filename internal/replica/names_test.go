@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,5 +94,43 @@ func TestNewObjectReplacesDeletedNamesake(t *testing.T) {
 	}
 	if jobs != 1 {
 		t.Errorf("%d jobs with the same name, want 1", jobs)
+	}
+}
+
+// TestNamesOfRemovedObjectsAreLimited covers objects that leave without an event. Objects that are
+// held for the next number of replicas are not shown, and keep their names.
+func TestNamesOfRemovedObjectsAreLimited(t *testing.T) {
+	t.Parallel()
+	r := plannedWorld(t).start(podsOnly)
+	r.Follow(plan(0, 3, 3))
+	r.waitReady()
+	r.Follow(plan(0, 3, 2))
+	r.waitHolds(plan(0, 3, 2))
+	k := r.current()[0]
+	s := k.store.Stats()
+	if s.Objects == 0 || s.HiddenObjects == 0 {
+		t.Fatalf("%+v, want objects of both kinds", s)
+	}
+	held := s.Objects + s.HiddenObjects
+	names := func() int {
+		k.names.mu.Lock()
+		defer k.names.mu.Unlock()
+		return len(k.names.byHash)
+	}
+	takeOne := func(i int) {
+		o := named("gone", strconv.Itoa(i))
+		o.UID = []byte(uid(planned + i))
+		k.takeName(o, k.id(o))
+	}
+	most := held + held/4 + staleNameSlack
+	for i := 0; names() < most; i++ {
+		takeOne(i)
+	}
+	if k.pruneNames(); names() != most {
+		t.Errorf("%d names of %d objects are left, want all %d", names(), held, most)
+	}
+	takeOne(most)
+	if k.pruneNames(); names() != held {
+		t.Errorf("%d names of %d objects are left, want those only", names(), held)
 	}
 }

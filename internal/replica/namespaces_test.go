@@ -228,3 +228,44 @@ func TestNamespaceSelector(t *testing.T) {
 	delete(left, string(uid(1)))
 	eventually(t, "events after the changes", func() bool { return maps.Equal(podsIn(r.samples()), left) })
 }
+
+func TestChangesOfTheSelectedNamespacesAreCountedAndAnnounced(t *testing.T) {
+	t.Parallel()
+	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
+	refs := func(names ...string) (all []watch.ObjectRef) {
+		for _, name := range names {
+			all = append(all, watch.ObjectRef{Name: name})
+		}
+		return all
+	}
+	for _, step := range []struct {
+		what    string
+		do      func()
+		names   []string
+		changes uint64
+	}{
+		{"the first one", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
+		{"the same again", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
+		{"another one", func() { s.Put(named("", "b")) }, []string{"a", "b"}, 2},
+		{"one that is not selected leaves", func() { s.Delete(named("", "c")) }, []string{"a", "b"}, 2},
+		{"a list of the same", func() { s.Replace(refs("a", "b"), "") }, []string{"a", "b"}, 2},
+		{"a list of fewer", func() { s.Replace(refs("b"), "") }, []string{"b"}, 3},
+		{"the last one leaves", func() { s.Delete(named("", "b")) }, nil, 4},
+	} {
+		_, before := s.list()
+		step.do()
+		names, changes := s.list()
+		if !slices.Equal(names, step.names) || changes != step.changes {
+			t.Errorf("%s: %v after %d changes, want %v after %d", step.what, names, changes, step.names, step.changes)
+		}
+		announced := false
+		select {
+		case <-s.changed:
+			announced = true
+		default:
+		}
+		if announced != (step.changes > before) {
+			t.Errorf("%s: announced: %t", step.what, announced)
+		}
+	}
+}

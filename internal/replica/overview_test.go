@@ -47,3 +47,21 @@ func TestOverviewOfAReplica(t *testing.T) {
 		}
 	}
 }
+
+func TestOverviewSaysWhyTheAPIServerCannotBeReached(t *testing.T) {
+	t.Parallel()
+	w := plannedWorld(t)
+	r := w.start(podsOnly)
+	r.assign(0, 1)
+	r.waitReady()
+	pods := func() KindOverview { return r.Overview().Kinds[0] }
+	if k := pods(); k.Outage != "" || k.Error != "" {
+		t.Errorf("outage %q, error %q while all is well", k.Outage, k.Error)
+	}
+	w.intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+	w.cluster.CloseWatches()
+	eventually(t, "the outage is shown", func() bool { return pods().Outage != "" })
+	if k := pods(); k.Error != "" {
+		t.Errorf("error %q beside the outage, want it once for all kinds", k.Error)
+	}
+}

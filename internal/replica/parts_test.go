@@ -1,0 +1,32 @@
+package replica
+
+import (
+	"testing"
+
+	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
+)
+
+func TestPartsAreDistinctSetsOfHashes(t *testing.T) {
+	low, high := shard.Ranges{{Start: 0, End: 9}}, shard.Ranges{{Start: 10, End: 19}}
+	p := newParts(low, nil, high, low, shard.Ranges{})
+	if len(p) != 2 || !p[0].Equal(low) || !p[1].Equal(high) {
+		t.Fatalf("%v, want the two sets that are not empty, once each", p)
+	}
+	for hash, want := range map[uint64]bool{5: true, 15: true, 25: false} {
+		if _, held := p.partition(hash); held != want {
+			t.Errorf("hash %d: held is %t", hash, held)
+		}
+	}
+	all := p.union(low, high, shard.Ranges{{Start: 30, End: 39}})
+	low5, _ := p.partition(5)
+	high15, _ := p.partition(15)
+	none, _ := p.partition(25)
+	has := func(set store.PartitionSet, partition store.Partition) bool { return set>>partition&1 == 1 }
+	if !has(all, low5) || !has(all, high15) || has(all, none) {
+		t.Error("the union of the parts is not that of their hashes")
+	}
+	if only := p.union(high); has(only, low5) || !has(only, high15) {
+		t.Error("the union of one part has another one")
+	}
+}
