@@ -13,6 +13,9 @@ func TestPartsAreDistinctSetsOfHashes(t *testing.T) {
 	if len(p) != 2 || !p[0].Equal(low) || !p[1].Equal(high) {
 		t.Fatalf("%v, want the two sets that are not empty, once each", p)
 	}
+	if !p.contains([]shard.Ranges{low, nil, high}) || p.contains([]shard.Ranges{low, {{Start: 30, End: 39}}}) {
+		t.Error("the parts contain other sets than theirs")
+	}
 	for hash, want := range map[uint64]bool{5: true, 15: true, 25: false} {
 		if _, held := p.partition(hash); held != want {
 			t.Errorf("hash %d: held is %t", hash, held)

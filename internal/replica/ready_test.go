@@ -172,3 +172,50 @@ func TestKindThatIsNotListedYetIsIncomplete(t *testing.T) {
 		t.Error("it is complete")
 	}
 }
+
+func TestNotReadyWhileTheAPIServerCannotBeReached(t *testing.T) {
+	t.Parallel()
+	for counted, wanted := range map[string][]string{"(1 kind)": {"pods"}, "(2 kinds)": {"pods", "nodes"}} {
+		w := newWorld(t)
+		w.intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+		r := w.start(func(o *Options) {
+			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !slices.Contains(wanted, k.Name) })
+		})
+		r.assign(0, 1)
+		eventually(t, "the reason counts the kinds", func() bool {
+			err := r.Ready()
+			return err != nil && strings.HasPrefix(err.Error(), "cannot reach the API server ") && strings.HasSuffix(err.Error(), counted)
+		})
+		w.intercept(nil)
+		r.waitReady()
+	}
+}
+
+// TestReasonNamesTheShorterWait covers a custom resource that is refused: readiness waits no longer
+// than either grace period.
+func TestReasonNamesTheShorterWait(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ forbidden, custom, want time.Duration }{
+		{10 * time.Minute, time.Hour, 10 * time.Minute},
+		{time.Hour, 10 * time.Minute, 10 * time.Minute},
+		{10 * time.Minute, 0, 10 * time.Minute},
+	} {
+		w := newWorld(t)
+		w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool { return refuse(rw) })
+		r := w.start(func(o *Options) {
+			podsOnly(o)
+			o.Kinds[0].Custom = true
+			o.ForbiddenGrace, o.CustomGrace = c.forbidden, c.custom
+		})
+		r.assign(0, 1)
+		eventually(t, "the kind is forbidden", func() bool {
+			err := r.Ready()
+			return err != nil && strings.Contains(err.Error(), "forbidden")
+		})
+		_, reason, _ := strings.Cut(r.Ready().Error(), "; waits for ")
+		left, _, _ := strings.Cut(reason, " at most)")
+		if d, err := time.ParseDuration(left); err != nil || d > c.want || d < c.want-2*time.Minute {
+			t.Errorf("forbidden %s, custom %s: %q, want %s", c.forbidden, c.custom, r.Ready(), c.want)
+		}
+	}
+}
