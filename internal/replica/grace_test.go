@@ -54,7 +54,7 @@ func graceWorld(t *testing.T) (w *world, start func(change func(*Options)) *run)
 		return w.start(func(o *Options) {
 			o.Config.Dial = network.dial
 			o.CustomGrace = time.Minute
-			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" && k.Name != "jobs" })
+			o.only("pods", "nodes", "jobs")
 			for i := range o.Kinds {
 				o.Kinds[i].Custom = o.Kinds[i].Name == "pods"
 			}

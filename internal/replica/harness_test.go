@@ -38,8 +38,11 @@ func (o *Options) verify(every, grace time.Duration) {
 	o.Verifier = verify.New(verify.Options{Every: every, Grace: grace, Metrics: o.Metrics.Verify()})
 }
 
-func podsOnly(o *Options) {
-	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" })
+func podsOnly(o *Options) { o.only("pods") }
+
+// only leaves out all kinds but these.
+func (o *Options) only(names ...string) {
+	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !slices.Contains(names, k.Name) })
 }
 
 func (w *world) start(change func(*Options)) *run {
@@ -80,7 +83,7 @@ func (w *world) start(change func(*Options)) *run {
 func (w *world) startUpdated(change func(*Options)) *run {
 	w.t.Helper()
 	r := w.start(func(o *Options) {
-		o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" })
+		o.only("pods", "nodes")
 		change(o)
 	})
 	r.Follow(plan(0, 3, 3))
@@ -269,3 +272,22 @@ func expected(a shard.Assignment, pods int) map[string]bool {
 func idOf(i int) store.ID { return store.NewID(string(uid(i)), "", "") }
 
 func allKinds(string) bool { return true }
+
+// logLines are the lines of a log. It is safe for concurrent use.
+type logLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logLines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// count returns how many times the log has a text.
+func (l *logLines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}

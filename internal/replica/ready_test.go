@@ -179,7 +179,7 @@ func TestNotReadyWhileTheAPIServerCannotBeReached(t *testing.T) {
 		w := newWorld(t)
 		w.intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
 		r := w.start(func(o *Options) {
-			o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !slices.Contains(wanted, k.Name) })
+			o.only(wanted...)
 		})
 		r.assign(0, 1)
 		eventually(t, "the reason counts the kinds", func() bool {

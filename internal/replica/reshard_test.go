@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -307,4 +308,33 @@ func TestLastOfSeveralAssignmentsWins(t *testing.T) {
 		all[string(uid(1000))] = true
 	}
 	eventually(t, "events after the changes", func() bool { return maps.Equal(podsIn(r.samples()), all) })
+}
+
+// TestLogTellsWhichRangesAreLoaded follows a replica that is outside of its fleet, joins it, and
+// gains and loses ranges.
+func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
+	t.Parallel()
+	var log logLines
+	r := plannedWorld(t).start(func(o *Options) {
+		podsOnly(o)
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for _, step := range []struct {
+		plan            shard.Plan
+		loaded, outside int
+	}{
+		{plan(3, 3, 3), 0, 1},
+		{plan(3, 4, 4), 1, 1},
+		{plan(3, 8, 8), 1, 1}, // half of what it had
+		{plan(3, 4, 4), 2, 1},
+	} {
+		r.Follow(step.plan)
+		r.waitHolds(step.plan)
+		if n := log.count("loading added hash ranges"); n != step.loaded {
+			t.Errorf("%+v: ranges were loaded %d times, want %d", step.plan, n, step.loaded)
+		}
+		if n := log.count("outside of the fleet"); n != step.outside {
+			t.Errorf("%+v: outside of the fleet %d times, want %d", step.plan, n, step.outside)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/statefleet/statefleet/internal/savedstate"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
 )
@@ -83,12 +84,14 @@ func (w *world) countLists() *atomic.Int64 {
 func TestReplicaContinuesFromSavedStateWithoutListing(t *testing.T) {
 	t.Parallel()
 	w, d := plannedWorld(t), newStateDir(t)
-	before := w.start(podsOnly)
+	kinds := func(o *Options) { o.only("pods", "nodes") }
+	w.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n0"}})
+	before := w.start(kinds)
 	before.assign(0, 1)
 	before.waitReady()
 	want := before.samples()
 	lists := w.countLists()
-	after := d.restart(w, before, podsOnly)
+	after := d.restart(w, before, kinds)
 	after.assign(0, 1)
 	after.waitReady()
 	if got := after.samples(); !slices.Equal(got, want) {
@@ -172,7 +175,7 @@ func TestObjectsOfSavedStateAreDroppedWhenTheResourceIsRefused(t *testing.T) {
 			t.Parallel()
 			w, d := plannedWorld(t), newStateDir(t)
 			kinds := func(o *Options) {
-				o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" })
+				o.only("pods", "nodes")
 				o.ForbiddenGrace = 1
 			}
 			w.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n0"}})
@@ -304,6 +307,29 @@ func TestReplicaSavesNothingBeforeItIsComplete(t *testing.T) {
 	if d.save(r) {
 		t.Error("a replica whose only kind is refused has saved a state")
 	}
+}
+
+func TestResumeVersionsAreThoseOfTheCompleteKinds(t *testing.T) {
+	t.Parallel()
+	w := plannedWorld(t)
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/nodes") && refuse(rw)
+	})
+	r := w.start(func(o *Options) {
+		o.only("pods", "nodes")
+		o.ForbiddenGrace = 1
+	})
+	if versions := r.ResumeVersions(); versions != "" {
+		t.Errorf("%q before anything is listed", versions)
+	}
+	r.assign(0, 1)
+	r.waitReady()
+	before := r.ResumeVersions()
+	if version, ok := strings.CutPrefix(before, "pods="); !ok || watch.ParseVersion([]byte(version)) == 0 {
+		t.Errorf("%q, want the version of pods only", before)
+	}
+	w.pod(1, "n1")
+	eventually(t, "the versions change", func() bool { return r.ResumeVersions() != before })
 }
 
 func TestSeveralNamespacesAreResumed(t *testing.T) {

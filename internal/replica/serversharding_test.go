@@ -3,7 +3,6 @@ package replica
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,7 +35,7 @@ func shardingWorld(t *testing.T) (w *world, server *atomic.Pointer[http.Handler]
 
 // fewKinds reduces the number of lists.
 func fewKinds(o *Options) {
-	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return k.Name != "pods" && k.Name != "nodes" && k.Name != "jobs" })
+	o.only("pods", "nodes", "jobs")
 }
 
 // podsOfAll returns the pods in the expositions of all replicas.
