@@ -1,12 +1,14 @@
 package replica
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/statefleet/statefleet/shard"
@@ -337,4 +339,25 @@ func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
 			t.Errorf("%+v: outside of the fleet %d times, want %d", step.plan, n, step.outside)
 		}
 	}
+}
+
+func TestReplicaWithoutAShardWatchesNothing(t *testing.T) {
+	t.Parallel()
+	w := plannedWorld(t)
+	var open atomic.Int64
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		open.Add(1)
+		context.AfterFunc(r.Context(), func() { open.Add(-1) })
+		return false
+	})
+	r := w.start(podsOnly)
+	r.Follow(plan(2, 3, 3))
+	r.waitReady()
+	eventually(t, "a watch of the pods", func() bool { return open.Load() == 1 })
+	r.Follow(plan(2, 2, 2))
+	r.waitHolds(plan(2, 2, 2))
+	eventually(t, "the watch ends", func() bool { return open.Load() == 0 })
+	r.Follow(plan(2, 3, 3))
+	r.waitReady()
+	r.wantServes(2, 3)
 }

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"math"
+	"net/http"
 	"sync"
 	"testing"
 
@@ -133,5 +134,32 @@ func TestHoldsChangedIsCalledOnceServing(t *testing.T) {
 		}
 		recorded.mu.Unlock()
 		r.stop()
+	}
+}
+
+func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
+	t.Parallel()
+	w := plannedWorld(t)
+	asked, answer := make(chan struct{}, 100), make(chan struct{})
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		asked <- struct{}{}
+		select {
+		case <-answer:
+		case <-r.Context().Done():
+		}
+		return false
+	})
+	r := w.start(podsOnly)
+	growing := plan(0, 3, 6)
+	r.Follow(growing)
+	<-asked
+	eventually(t, "the status is published", func() bool { return r.visible.Load() != nil })
+	if held := r.Holds(growing); held.Next || held.All {
+		t.Errorf("%+v before anything is listed", held)
+	}
+	close(answer)
+	r.waitHolds(growing)
+	if !r.Holds(growing).Next {
+		t.Error("holds all of the plan without its next part")
 	}
 }
