@@ -173,6 +173,42 @@ func TestSeriesLimitMatchesModel(t *testing.T) {
 	}
 }
 
+func TestSamplesAreRestoredWhenATenthOfTheLimitIsFree(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit   int
+		objects []samples
+		want    int // objects
+	}{
+		"nothing is left out":               {100, []samples{{kept: 10}}, 0},
+		"less than a tenth is free":         {100, []samples{{kept: 91}, {0, 10}, {0, 10}}, 0},
+		"a tenth is free":                   {100, []samples{{kept: 90}, {0, 10}, {0, 10}}, 1},
+		"there is room for two":             {100, []samples{{kept: 80}, {0, 10}, {0, 10}, {0, 10}}, 2},
+		"less than a tenth, and all fits":   {100, []samples{{kept: 95}, {0, 5}}, 1},
+		"less than a tenth, and one is too": {100, []samples{{kept: 95}, {0, 6}}, 0},
+		"a small limit with room for one":   {5, []samples{{kept: 4}, {0, 3}}, 1},
+		"a small limit without room":        {5, []samples{{kept: 5}, {0, 3}}, 0},
+	} {
+		s := &seriesLimits{families: []limitedFamily{{limit: c.limit}}, objects: map[store.ID][]samples{}}
+		stored := store.New([]store.Family{{Name: "f"}}, nil)
+		for i, of := range c.objects {
+			id := store.ID{byte(i)}
+			stored.Put(store.Object{ID: id}, &store.Lines{Buf: []byte("f 1\n"), Ends: []int{4}})
+			s.objects[id] = []samples{of}
+			s.families[0].total.add(of, 1)
+		}
+		found := s.restorable(stored)
+		if len(found) != c.want {
+			t.Errorf("%s: %d objects are rendered again, want %d", name, len(found), c.want)
+		}
+		for _, id := range found {
+			if s.objects[id][0].leftOut == 0 {
+				t.Errorf("%s: an object is rendered again that lacks nothing", name)
+			}
+		}
+	}
+}
+
 // TestKindsWithoutSeriesLimitCostNothing: they have no maps.
 func TestKindsWithoutSeriesLimitCostNothing(t *testing.T) {
 	for _, k := range append(builtin(t, resources.All()), customKind(t, "{uid: [metadata, uid]}")) {
