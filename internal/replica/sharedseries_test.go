@@ -95,6 +95,26 @@ func TestSeriesOfRemovedObjectIsFree(t *testing.T) {
 	}
 }
 
+func TestFirstFamilyWithoutASeriesIsNamed(t *testing.T) {
+	t.Parallel()
+	s := newTestSharedSeries(t)
+	s.families = []int{0, 1, 2}
+	for id, c := range []struct {
+		before, shared, after string
+		want                  int
+	}{
+		{"b 1\n", "", "a 1\n", -1},
+		{"b 2\n", "s 2\n", "a 2\n", 0},
+		{"", "s 3\n", "a 3\n", 1},
+		{"", "", "a 4\n", 2},
+		{"b{x=\"y\"} 1\n", "", "", -1},
+	} {
+		if f := s.claim(store.ID{byte(id + 1)}, linesOf(c.before, c.shared, c.after), always); f != c.want {
+			t.Errorf("object %d: family %d is the first to lack a series, want %d", id+1, f, c.want)
+		}
+	}
+}
+
 // To Prometheus an empty label is the same as a missing one.
 func TestEmptyLabelsDoNotDistinguishSeries(t *testing.T) {
 	for _, group := range [][]string{
