@@ -146,3 +146,34 @@ func TestSharesFollowHeldObjects(t *testing.T) {
 		t.Errorf("%d objects are remembered for a namespace that has one", n)
 	}
 }
+
+func TestTheNamespaceThatIsFirstByNameGivesUpAnObjectAtATie(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the order of a map is random
+		var s shares
+		for i := range 9 {
+			s.add([]byte{byte('c' - i%3)}, store.ID{byte(i)})
+		}
+		if from, ok := s.evictFrom([]byte("d")); from != "a" || !ok {
+			t.Fatalf("%q gives up an object: %t; want a", from, ok)
+		}
+	}
+}
+
+// TestOrderOfRemovedObjectsIsDropped checks that the memory of a namespace follows its objects.
+func TestOrderOfRemovedObjectsIsDropped(t *testing.T) {
+	t.Parallel()
+	var s shares
+	for i := range 8 {
+		s.add([]byte("a"), store.ID{byte(i)})
+	}
+	for i, want := range []int{8, 8, 8, 8, 3, 3} {
+		s.remove(store.ID{byte(i)})
+		if n := len(s.byNamespace["a"].order); n != want {
+			t.Errorf("after %d of 8 objects were removed: the order has %d, want %d", i+1, n, want)
+		}
+	}
+	if newest := s.takeNewest("a"); newest != (store.ID{7}) {
+		t.Errorf("the newest object is %v, want that of 7", newest)
+	}
+}

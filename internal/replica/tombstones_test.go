@@ -75,3 +75,19 @@ func TestKeepAllForgetsNoDeletion(t *testing.T) {
 		t.Errorf("%d deletions are remembered, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }
+
+func TestTombstonesOfAnAdditionAreLimited(t *testing.T) {
+	t.Parallel()
+	var g tombstones
+	version := func(i int) store.Version {
+		return store.Version{ID: store.ID{byte(i), byte(i >> 8), byte(i >> 16)}, Version: uint64(i + 1)}
+	}
+	for i := range maxTombstones {
+		if !g.add(version(i), true) {
+			t.Fatalf("deletion %d is refused, want %d remembered", i+1, maxTombstones)
+		}
+	}
+	if g.add(version(maxTombstones), true) || g.newestVersion() != maxTombstones {
+		t.Errorf("more than %d deletions are remembered", maxTombstones)
+	}
+}
