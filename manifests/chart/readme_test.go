@@ -86,7 +86,8 @@ const head = `# statefleet, the chart
 <!-- Generated from values.yaml by "make generate". -->
 
 ` + "```" + `
-helm install statefleet manifests/chart --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
+helm install statefleet manifests/chart --namespace statefleet --create-namespace \
+  --set image.repository=registry.example/statefleet
 ` + "```" + `
 
 It makes a StatefulSet with a headless Service, a ServiceAccount with the least rights that the
@@ -97,7 +98,8 @@ ScrapeConfig, a NetworkPolicy, a HorizontalPodAutoscaler or VerticalPodAutoscale
 
 ` + "```" + `
 make push-chart VERSION=v0.1.0 REPOSITORY=registry.example/charts
-helm upgrade --install statefleet oci://registry.example/charts/statefleet --version 0.1.0 --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
+helm upgrade --install statefleet oci://registry.example/charts/statefleet --version 0.1.0 \
+  --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
 ` + "```" + `
 
 [docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and
