@@ -64,7 +64,7 @@ func fitStart(runs []Run, c *capacity.Costs) error {
 		all = append(all, observation{
 			x:      []float64{1, r.Text / 1e6 / n, float64(r.Objects) * r.foreign() / n},
 			y:      r.SyncCPU / n,
-			weight: relativeTo(r.SyncCPU / n),
+			weight: n * relativeTo(r.SyncCPU/n), // it is the mean of n replicas
 		})
 	}
 	found, err := regress(all)

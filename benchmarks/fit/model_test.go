@@ -105,8 +105,10 @@ func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 	}
 }
 
-// These runs have more events. No cost was fitted to them, except those of uncompressed text.
+// These runs have more events. No cost was fitted to them, except those of uncompressed text. They are
+// of a build whose process took more memory without objects: its binary was larger.
 func TestMemoryIsWithinAQuarterOfRuns(t *testing.T) {
+	const largerProcess = 17e6 // bytes
 	text, err := os.ReadFile("testdata/measured.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +136,8 @@ func TestMemoryIsWithinAQuarterOfRuns(t *testing.T) {
 		near(t, run, "series", still.Series, r.Series)
 		near(t, run, "text", still.Text, r.Text)
 		near(t, run, "gzip", still.Gzip, r.Gzip)
-		near(t, run, "memory", still.Memory, r.Memory)
-		near(t, run, "memory with events", busy.Memory, r.ChurnMemory)
+		near(t, run, "memory", still.Memory+largerProcess, r.Memory)
+		near(t, run, "memory with events", busy.Memory+largerProcess, r.ChurnMemory)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestOverviewSaysWhyTheAPIServerCannotBeReached(t *testing.T) {
 	if k := pods(); k.Outage != "" || k.Error != "" {
 		t.Errorf("outage %q, error %q while all is well", k.Outage, k.Error)
 	}
-	w.intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+	w.intercept(func(http.ResponseWriter, *http.Request) bool { return abort() })
 	w.cluster.CloseWatches()
 	eventually(t, "the outage is shown", func() bool { return pods().Outage != "" })
 	if k := pods(); k.Error != "" {

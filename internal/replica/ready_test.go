@@ -177,7 +177,7 @@ func TestNotReadyWhileTheAPIServerCannotBeReached(t *testing.T) {
 	t.Parallel()
 	for counted, wanted := range map[string][]string{"(1 kind)": {"pods"}, "(2 kinds)": {"pods", "nodes"}} {
 		w := newWorld(t)
-		w.intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+		w.intercept(func(http.ResponseWriter, *http.Request) bool { return abort() })
 		r := w.start(func(o *Options) {
 			o.only(wanted...)
 		})

@@ -171,3 +171,8 @@ func silentWatch(rw http.ResponseWriter, r *http.Request) bool {
 	<-r.Context().Done()
 	return true
 }
+
+// abort ends the connection without an answer.
+func abort() bool {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http expects it
+}
