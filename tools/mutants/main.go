@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -34,7 +35,10 @@ type options struct {
 
 func main() {
 	if path := os.Getenv(realGo); path != "" {
-		os.Exit(goCommand(context.Background(), path, os.Args[1:]))
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		status := goCommand(ctx, path, os.Args[1:])
+		stop()
+		os.Exit(status)
 	}
 	var o options
 	flag.StringVar(&o.gremlins, "gremlins", "bin/gremlins", "the gremlins binary")

@@ -40,7 +40,8 @@ func goCommand(ctx context.Context, path string, args []string) int {
 	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, said), os.Stderr
 	if testsMutant {
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test and the test binary end together
-		said.failed = func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+		said.failed = func() { _ = c.Cancel() }
 	}
 	err := c.Run()
 	var exit *exec.ExitError
