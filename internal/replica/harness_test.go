@@ -272,22 +272,3 @@ func expected(a shard.Assignment, pods int) map[string]bool {
 func idOf(i int) store.ID { return store.NewID(string(uid(i)), "", "") }
 
 func allKinds(string) bool { return true }
-
-// logLines are the lines of a log. It is safe for concurrent use.
-type logLines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logLines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-// count returns how many times the log has a text.
-func (l *logLines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/statefleet/statefleet/internal/testing/exporter"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -316,7 +317,7 @@ func TestLastOfSeveralAssignmentsWins(t *testing.T) {
 // gains and loses ranges.
 func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
 	t.Parallel()
-	var log logLines
+	var log exporter.Buffer
 	r := plannedWorld(t).start(func(o *Options) {
 		podsOnly(o)
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -332,10 +333,10 @@ func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
 	} {
 		r.Follow(step.plan)
 		r.waitHolds(step.plan)
-		if n := log.count("loading added hash ranges"); n != step.loaded {
+		if n := strings.Count(log.String(), "loading added hash ranges"); n != step.loaded {
 			t.Errorf("%+v: ranges were loaded %d times, want %d", step.plan, n, step.loaded)
 		}
-		if n := log.count("outside of the fleet"); n != step.outside {
+		if n := strings.Count(log.String(), "outside of the fleet"); n != step.outside {
 			t.Errorf("%+v: outside of the fleet %d times, want %d", step.plan, n, step.outside)
 		}
 	}
