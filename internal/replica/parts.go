@@ -15,7 +15,7 @@ type parts []shard.Ranges
 func newParts(sets ...shard.Ranges) parts {
 	var all parts
 	for _, set := range sets {
-		if !all.contains([]shard.Ranges{set}) {
+		if !all.contains([]shard.Ranges{set}) { // an empty set is always contained
 			all = append(all, set)
 		}
 	}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -65,6 +66,14 @@ func (d *stateDir) restart(w *world, r *run, change func(*Options)) *run {
 		}
 		d.use(o)
 	})
+}
+
+// forgetEvents changes two pods, and makes the API server forget all events before the second one.
+func (w *world) forgetEvents(first int) {
+	for i := first; i < first+2; i++ {
+		w.pod(i, fmt.Sprint("n", i))
+		w.cluster.Compact()
+	}
 }
 
 // countLists counts the lists of objects, streamed or not, but for those that ask for the present
@@ -195,10 +204,7 @@ func TestObjectsOfSavedStateAreDroppedWhenTheResourceIsRefused(t *testing.T) {
 					return all && refused.Load() && strings.HasSuffix(r.URL.Path, "/pods") && refuse(rw)
 				})
 				if from == "after 410" {
-					w.pod(2, "n2")
-					w.cluster.Compact()
-					w.pod(3, "n3")
-					w.cluster.Compact()
+					w.forgetEvents(2)
 				}
 			})
 			after.assign(0, 1)
@@ -221,17 +227,18 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 			before := w.start(podsOnly)
 			before.assign(0, 1)
 			before.waitReady()
+			lists := w.countLists()
 			after := d.restart(w, before, func(o *Options) {
 				podsOnly(o)
-				if from == "listed" { // the API server has forgotten the events
-					w.pod(1, "n1")
-					w.cluster.Compact()
-					w.pod(2, "n2")
-					w.cluster.Compact()
+				if from == "listed" {
+					w.forgetEvents(1)
 				}
 			})
 			after.assign(0, 1)
 			after.waitReady()
+			if listed := lists.Load() > 0; listed != (from == "listed") {
+				t.Fatalf("listed after the restart: %t", listed)
+			}
 			var refused atomic.Int64
 			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 				if !strings.HasSuffix(r.URL.Path, "/pods") {
