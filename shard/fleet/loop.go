@@ -111,7 +111,7 @@ func (l *loop) step(ctx context.Context) (again time.Time) {
 	switch {
 	case snap.known && (snap.usable || pl.uncoordinated):
 		l.logCoordination(l.unusable)
-	case snap.absent && before.unavailableSince.IsZero() && pl.plan.Active == 0:
+	case before.unavailableSince.IsZero() && !pl.unavailableSince.IsZero() && snap.absent && pl.plan.Active == 0:
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
 	l.publishStatus(before, snap)

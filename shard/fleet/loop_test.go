@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -126,8 +127,15 @@ func TestOnlyAReplicaWithoutAPlanWaitsForTheConfigMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
+		var lists atomic.Int32
+		f.client.PrependReactor("list", "statefulsets", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return lists.Add(1) == 1, nil, errAway // so that it learns of the ConfigMap before the StatefulSet
+		})
 		started := f.startReplica(0)
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Second)
+		if lists.Load() < 2 {
+			t.Error("the replica has not listed the StatefulSet again")
+		}
 		if log := old.log.String(); strings.Contains(log, waiting) {
 			t.Errorf("a replica with a plan waits:\n%s", log)
 		}
