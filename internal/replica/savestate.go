@@ -150,10 +150,11 @@ func (r *Replica) resumePointOf(k *kind) *resumePoint {
 	if !k.savable() {
 		return nil
 	}
+	// A Reflector's mutex is taken before k.mu, so k.mu is released before the Reflectors are asked.
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	p := &resumePoint{reflectors: k.reflectors}
-	if len(p.reflectors) == 0 || k.pendingAdditions > 0 {
+	p, adding, namespaces := &resumePoint{reflectors: k.reflectors}, k.pendingAdditions > 0, k.namespaces
+	k.mu.Unlock()
+	if len(p.reflectors) == 0 || adding {
 		return nil
 	}
 	for _, s := range p.reflectors {
@@ -165,7 +166,7 @@ func (r *Replica) resumePointOf(k *kind) *resumePoint {
 	}
 	if k.Namespaced && r.namespaceSet != nil {
 		p.namespaces, p.changes = r.namespaceSet.list()
-		if p.changes != k.namespaces {
+		if p.changes != namespaces {
 			return nil // the kind is about to be listed again
 		}
 	}
