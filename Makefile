@@ -15,7 +15,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .PHONY: all build demo demo-graph cluster kind test unit race lint chart-test rules-test generate bench bench-compare \
   architectures curve curves bench-guard bench-baseline gobench limits load e2e page-test audit idle faults fuzz \
   prometheus soak \
-  pressure attack mutants vuln image push image-test cluster-test chart push-chart release update-tools mixin help
+  pressure attack mutants lock-order vuln image push image-test cluster-test chart push-chart release update-tools mixin help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
@@ -104,6 +104,7 @@ lint: ## gofmt, go vet, golangci-lint and actionlint
 	go vet ./...
 	cd test && go vet ./...
 	cd tools/image && go vet ./...
+	cd tools/lockorder && go vet ./...
 	go tool -modfile=lint.mod golangci-lint run
 	go tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 
@@ -205,6 +206,17 @@ bin/gremlins: mutants.mod
 # Each package is a run of its own, so that one below its targets does not stop the others.
 mutants: bin/gremlins ## Does a test fail for each changed operator? (hours; PKG=shard FILES=table.go,hash.go)
 	@status=0; for pkg in $(PKG); do go run ./tools/mutants --files=$(FILES) $$pkg || status=1; done; exit $$status
+
+# The copy is outside of the working directory, whose checks would look at it.
+LOCK_PKG ?= ./internal/... ./shard/... ./store
+lock-order: ## Are two locks taken in both orders? The tests, with mutexes that notice (LOCK_PKG=./store)
+	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; module=$$(go list -m); \
+	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$$copy"; cd "$$copy"; \
+	grep -rl --include='*.go' '^	"sync"$$' cmd shard store resources internal benchmarks | \
+	  xargs sed -i "s#^	\"sync\"\$$#	\"$$module/tools/lockorder\"#"; \
+	go mod edit -require=$$module/tools/lockorder@v0.0.0 -replace=$$module/tools/lockorder=./tools/lockorder; \
+	cat tools/lockorder/go.sum >> go.sum; \
+	GOFLAGS=-mod=mod go test -count=1 -timeout 30m $(LOCK_PKG)
 
 ##@ Measure
 
