@@ -137,7 +137,7 @@ SCENARIO ?=
 BINARY   ?=
 
 audit: ## Scale, roll and break a real fleet; count missing and duplicate objects (half an hour; SCENARIO=regexp)
-	@mkdir -p bin
+	@mkdir -p bin && rm -f bin/audit.txt
 	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt \
 	  go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/($(SCENARIO))'; \
 	  status=$$?; cat $(CURDIR)/bin/audit.txt; exit $$status

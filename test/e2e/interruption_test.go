@@ -116,13 +116,7 @@ func interruptions() []interruption {
 
 func killing(ordinal int) func(*testing.T, *stage, *audit.Audit) int {
 	return func(t *testing.T, s *stage, a *audit.Audit) int {
-		fleet.Eventually(t, podName(ordinal)+" runs", func(context.Context) error {
-			if s.kubelet.Replica(podName(ordinal)) == nil {
-				return errors.New("it does not")
-			}
-			return nil
-		})
-		s.kill(a, ordinal)
+		s.kill(t, a, ordinal)
 		return 5
 	}
 }

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -64,18 +66,26 @@ func rollout(t *testing.T, s *stage, _ *audit.Audit) int {
 func killEach(t *testing.T, s *stage, a *audit.Audit) int {
 	const replicas = 3
 	for ordinal := range replicas {
-		s.kill(a, ordinal)
+		s.kill(t, a, ordinal)
 		s.settle(t, replicas)
 	}
 	return replicas
 }
 
-// kill kills the process of an ordinal, and waits until the kubelet has noticed.
-func (s *stage) kill(a *audit.Audit, ordinal int) {
-	replica := s.kubelet.Replica(podName(ordinal))
+// kill kills the process of an ordinal once there is one, and waits until the kubelet has noticed.
+func (s *stage) kill(t *testing.T, a *audit.Audit, ordinal int) {
+	t.Helper()
+	name := podName(ordinal)
+	fleet.Eventually(t, "a process of "+name, func(context.Context) error {
+		if s.kubelet.Replica(name) == nil {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	replica := s.kubelet.Replica(name)
 	a.Killed()
 	replica.Kill()
-	for s.kubelet.Replica(podName(ordinal)) == replica {
+	for s.kubelet.Replica(name) == replica {
 		time.Sleep(fleet.Tick)
 	}
 }

@@ -44,7 +44,7 @@ func warmRestarts() []scenario {
 			act: func(t *testing.T, s *stage, a *audit.Audit) int {
 				for ordinal := range warmReplicas {
 					s.damageState(t, ordinal)
-					s.kill(a, ordinal)
+					s.kill(t, a, ordinal)
 					s.settle(t, warmReplicas)
 				}
 				s.began(t, "damaged")
@@ -54,10 +54,9 @@ func warmRestarts() []scenario {
 	}
 }
 
-// restoresWarm restores etcd from a backup and then kills each replica, whose state has newer versions. What runs on
-// meanwhile finds by its checks that the versions have gone back. A replica that is killed before the watches of pods
-// are made again has no standby yet, so its objects may be missing for a while; what is shown must be what the backup
-// has.
+// restoresWarm restores etcd from a backup and then kills each replica, whose state has newer versions. The backup has
+// other pods than those that run, so all are replaced at once: objects may be missing meanwhile. What is shown must be
+// what the backup has.
 func restoresWarm() scenario {
 	var restore func()
 	return scenario{
@@ -75,7 +74,10 @@ func restoresWarm() scenario {
 			saveStates(t, s)
 		},
 		act: func(t *testing.T, s *stage, a *audit.Audit) int {
-			s.restored(t, restore, func() { killEach(t, s, a) })
+			s.restored(t, restore, func() {
+				s.settle(t, warmReplicas) // and the pods before have ended, which used the directories
+				killEach(t, s, a)
+			})
 			s.began(t, "loaded") // and dropped again: the pages must show the backup
 			return warmReplicas
 		},

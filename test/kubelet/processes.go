@@ -14,13 +14,14 @@ type Replica struct {
 	*fleet.Replica
 }
 
-// Running are the processes that may answer, by name of their pods.
+// Running are the processes that may answer, by name of their pods. Those of pods that the API server does not have any
+// more are left out: nobody finds them.
 func (k *Kubelet) Running() []Replica {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var all []Replica
 	for _, p := range k.pods {
-		if replica := p.current(); replica != nil {
+		if replica := p.current(); replica != nil && !p.orphan.Load() {
 			all = append(all, Replica{Pod: p.spec.Name, Replica: replica})
 		}
 	}
