@@ -12,10 +12,18 @@ const (
 	mega = 1e6
 )
 
+// reason is why a combination was given up.
+type reason string
+
+const (
+	tooLarge reason = "memory" // Prometheus took more than it may
+	failed   reason = "scrape" // a scrape failed, mostly because it took longer than the interval
+)
+
 // figures are those of one combination. A scrape is one of all replicas together.
 type figures struct {
 	combination
-	TooLarge bool `json:",omitempty"` // given up because of its memory
+	GivenUp reason `json:",omitempty"` // why it was not measured to the end
 
 	Samples    float64 // of a scrape
 	Text, Gzip float64 // bytes of a scrape
@@ -43,11 +51,12 @@ func writeFigures(w io.Writer, all []figures) {
 			zeros = "with"
 		}
 		row := []string{f.Profile, zeros, fmt.Sprint(f.Replicas)}
-		if f.TooLarge {
-			for len(row) < len(table[0]) {
-				row = append(row, "")
+		if f.GivenUp != "" {
+			row = append(row, make([]string, len(table[0])-len(row))...)
+			row[6], row[15] = "failed", report.Number(f.Resident/mebi)
+			if f.GivenUp == tooLarge {
+				row[6], row[15] = "", fmt.Sprintf("above %.0f", f.Resident/mebi)
 			}
-			row[15] = fmt.Sprintf("above %.0f", f.Resident/mebi)
 			table = append(table, row)
 			continue
 		}

@@ -5,7 +5,6 @@ package scrapes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -138,7 +137,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	err = s.churn().During(ctx, s.cluster, func(ctx context.Context) error {
 		for _, c := range o.combinations() {
 			found, err := s.measure(ctx, c)
-			if err != nil && !errors.Is(err, errMemory) {
+			if err != nil && reasonOf(err) == "" {
 				return fmt.Errorf("%d replicas, %s, zeros %v: %w", c.Replicas, c.Profile, c.Zeros, err)
 			}
 			s.say("%d replicas, %s, zeros %v: %.0f samples, %.2f CPU-s a scrape, %.0f MiB, %v",

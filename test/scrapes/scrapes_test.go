@@ -25,8 +25,18 @@ func run(t *testing.T, args ...string) (status int, stderr string) {
 	return status, progress.String() + out.String()
 }
 
-// measured measures a small cluster.
+// measured measures a small cluster with the profiles as delivered.
 func measured(t *testing.T, args ...string) []figures {
+	t.Helper()
+	root, err := fleet.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return measuredWith(t, filepath.Join(root, "manifests", "profiles"), args...)
+}
+
+// measuredWith does so with the profiles of a folder.
+func measuredWith(t *testing.T, profiles string, args ...string) []figures {
 	t.Helper()
 	binary, err := fleet.Build(fleet.Statefleet)
 	if err != nil {
@@ -36,14 +46,9 @@ func measured(t *testing.T, args ...string) []figures {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := fleet.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	status, stderr := run(t, append([]string{
-		"--binary=" + binary, "--prometheus=" + prometheus, "--profiles=" + filepath.Join(root, "manifests",
-			"profiles"), "--pods=300",
+		"--binary=" + binary, "--prometheus=" + prometheus, "--profiles=" + profiles, "--pods=300",
 		"--interval=2s", "--duration=4s", "--results=" + dir, "--name=small",
 	}, args...)...)
 	if status != command.OK {
@@ -67,7 +72,7 @@ func TestSamplesDoNotDependOnTheNumberOfReplicas(t *testing.T) {
 		t.Fatalf("%d combinations, want 4", len(all))
 	}
 	for _, f := range all {
-		if f.TooLarge || f.CPU <= 0 || f.Took <= 0 || f.Longest < f.Took {
+		if f.GivenUp != "" || f.CPU <= 0 || f.Took <= 0 || f.Longest < f.Took {
 			t.Errorf("%+v", f)
 		}
 		if f.Live <= 0 || f.Resident < f.Live || f.Series < f.Samples/2 {
@@ -88,13 +93,32 @@ func TestSamplesDoNotDependOnTheNumberOfReplicas(t *testing.T) {
 
 func TestPrometheusThatTakesTooMuchMemoryIsGivenUp(t *testing.T) {
 	all := measured(t, "--replicas=1", "--profile=minimal", "--zeros=with", "--most-memory=1Mi")
-	if len(all) != 1 || !all[0].TooLarge || all[0].Resident <= mebi {
+	if len(all) != 1 || all[0].GivenUp != tooLarge || all[0].Resident <= mebi {
 		t.Fatalf("%+v", all)
 	}
 	var table strings.Builder
 	writeFigures(&table, all)
 	if !strings.Contains(table.String(), "| above ") {
 		t.Errorf("the table does not say so:\n%s", &table)
+	}
+}
+
+// The profile wants a token of those who read metrics, and Prometheus has none.
+func TestCombinationWhoseScrapesFailIsGivenUp(t *testing.T) {
+	profiles := t.TempDir()
+	for name, text := range map[string]string{"default": "auth-filter: true\n", "minimal": "resources: [nodes]\n"} {
+		if err := os.WriteFile(filepath.Join(profiles, name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := measuredWith(t, profiles, "--replicas=1", "--zeros=with")
+	if len(all) != 2 || all[0].GivenUp != failed || all[1].GivenUp != "" || all[1].Samples == 0 {
+		t.Fatalf("%+v", all)
+	}
+	var table strings.Builder
+	writeFigures(&table, all)
+	if n := strings.Count(table.String(), "| failed "); n != 1 {
+		t.Errorf("the table says %d times that a scrape failed, want once:\n%s", n, &table)
 	}
 }
 

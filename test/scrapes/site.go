@@ -24,8 +24,22 @@ const (
 	podsPerJob = 11 // of which one is the job's own, as in generator.Scale
 )
 
-// errMemory says that Prometheus takes more memory than it may.
-var errMemory = errors.New("given up: too much memory")
+// Why a combination is given up. The others are measured nevertheless.
+var (
+	errMemory = errors.New("given up: Prometheus takes too much memory")
+	errScrape = errors.New("given up: a scrape failed")
+)
+
+// reasonOf returns why an error gives up a combination; "" if it ends the measurement.
+func reasonOf(err error) reason {
+	switch {
+	case errors.Is(err, errMemory):
+		return tooLarge
+	case errors.Is(err, errScrape):
+		return failed
+	}
+	return ""
+}
 
 // site is a simulated cluster.
 type site struct {
@@ -122,7 +136,7 @@ func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
 	first, err := w.rounds(ctx, 1, s.interval+patience)
 	f.Resident = first.resident
 	if err != nil {
-		f.TooLarge = errors.Is(err, errMemory)
+		f.GivenUp = reasonOf(err)
 		return err
 	}
 	f.FirstCPU, f.FirstTook = first.cpu, w.longest
@@ -131,7 +145,7 @@ func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
 	last, err := w.rounds(ctx, 1+n, s.duration+patience)
 	f.Resident = last.resident
 	if err != nil {
-		f.TooLarge = errors.Is(err, errMemory)
+		f.GivenUp = reasonOf(err)
 		return err
 	}
 	count := float64(n)

@@ -100,7 +100,7 @@ func (w *watcher) count(page exposition.Page) error {
 			continue
 		}
 		if page.Value(lastSuccess, target, name) != 1 {
-			return fmt.Errorf("the scrape of %s failed:\n%s", name, w.process.Log())
+			return fmt.Errorf("%w: that of %s, after %.3g s:\n%s", errScrape, name, page.Value(lastDuration, target, name), w.process.Log())
 		}
 		w.times[name] = at
 		w.done[i]++
