@@ -222,7 +222,7 @@ func TestWrongWebConfigurationEndsTheProgram(t *testing.T) {
 		"no users":          {text: "basic_auth_users:\n", want: "basic_auth_users: names no user"},
 		"versions":          {text: pair + "  min_version: TLS13\n  max_version: TLS12\n", want: "min_version TLS 1.3 is above max_version TLS 1.2"},
 		"unknown key":       {text: "basic_auth: {}", want: "basic_auth not found"},
-		"two headers":       {text: password, want: "--auth-filter and --web.config.file", args: []string{"--auth-filter"}},
+		"two headers":       {text: password, want: "basic_auth_users: excludes --auth-filter", args: []string{"--auth-filter"}},
 	} {
 		file := filepath.Join(folder, "web.yml")
 		writeFile(t, file, c.text)

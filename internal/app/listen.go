@@ -67,13 +67,9 @@ func loadWebConfig(c *config.Config, registry *prometheus.Registry, logger *slog
 	if c.WebConfigFile == "" {
 		return nil, nil
 	}
-	file, err := web.LoadConfigFile(c.WebConfigFile, registry, logger)
+	file, err := web.LoadConfigFile(c.WebConfigFile, c.AuthFilter, registry, logger)
 	if err != nil {
 		return nil, fmt.Errorf("--web.config.file: %w", err)
-	}
-	if file.HasUsers() && c.AuthFilter {
-		return nil, fmt.Errorf("--auth-filter and --web.config.file: %s: basic_auth_users: the Authorization header "+
-			"of a request holds either a token or a password", c.WebConfigFile)
 	}
 	return file, nil
 }

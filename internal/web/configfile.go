@@ -27,6 +27,7 @@ const pollInterval = time.Second
 // probe, which would restart the process.
 type ConfigFile struct {
 	name       string
+	authFilter bool
 	load       func(name string) (*config, error)
 	log        *slog.Logger
 	successful prometheus.Gauge
@@ -40,9 +41,10 @@ type ConfigFile struct {
 
 // LoadConfigFile loads a file and the files that it names. It rejects what the exporter toolkit
 // accepts although no user wants it: an empty file or list of users, which would admit every client,
-// and TLS that admits no client. It registers a metric with r.
-func LoadConfigFile(name string, r prometheus.Registerer, log *slog.Logger) (*ConfigFile, error) {
-	f := &ConfigFile{name: name, load: loadConfig, log: log, successful: prometheus.NewGauge(prometheus.GaugeOpts{
+// and TLS that admits no client. With authFilter, it rejects users, too: the Authorization header of a
+// request then holds a token. It registers a metric with r.
+func LoadConfigFile(name string, authFilter bool, r prometheus.Registerer, log *slog.Logger) (*ConfigFile, error) {
+	f := &ConfigFile{name: name, authFilter: authFilter, load: loadConfig, log: log, successful: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "statefleet_web_config_last_reload_successful",
 		Help: "Whether the last read of the web configuration file was successful, 1 or 0; after a failure the previous configuration stays in use.",
 	})}
@@ -52,10 +54,6 @@ func LoadConfigFile(name string, r prometheus.Registerer, log *slog.Logger) (*Co
 	f.successful.Set(1)
 	return f, r.Register(f.successful)
 }
-
-// HasUsers reports whether the file asks for basic authentication. It stays true when the file
-// changes.
-func (f *ConfigFile) HasUsers() bool { return len(f.valid.Load().Users) > 0 }
 
 // HasTLS reports whether the file asks for TLS. It stays the same when the file changes.
 func (f *ConfigFile) HasTLS() bool { return f.valid.Load().tls != nil }
@@ -80,8 +78,8 @@ func (f *ConfigFile) reload() error {
 	if c, err = f.load(f.name); err != nil {
 		return err
 	}
-	if err := f.checkChange(c); err != nil {
-		return err
+	if err := f.check(c); err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
 	}
 	f.valid.Store(c)
 	f.loaded = sum
@@ -123,14 +121,17 @@ func (f *ConfigFile) poll() {
 }
 
 var (
-	errUsersRemoved = errors.New("basic_auth_users: was removed, which would admit every client; restart to serve without passwords")
-	errTLSChanged   = errors.New("tls_server_config, http2: TLS and HTTP/2 cannot be switched on or off without a restart")
+	errUsersAndTokens = errors.New("basic_auth_users: excludes --auth-filter: the Authorization header of a request holds either a token or a password")
+	errUsersRemoved   = errors.New("basic_auth_users: was removed, which would admit every client; restart to serve without passwords")
+	errTLSChanged     = errors.New("tls_server_config, http2: TLS and HTTP/2 cannot be switched on or off without a restart")
 )
 
-// checkChange returns an error if c cannot replace the configuration in use.
-func (f *ConfigFile) checkChange(c *config) error {
+// check returns an error if c cannot be used, or cannot replace the configuration in use.
+func (f *ConfigFile) check(c *config) error {
 	before := f.valid.Load()
 	switch {
+	case f.authFilter && len(c.Users) > 0:
+		return errUsersAndTokens
 	case before == nil:
 		return nil
 	case len(c.Users) == 0 && len(before.Users) > 0:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func newFollows(t *testing.T, dir, text string) *follows {
 	f := &follows{t: t, dir: dir}
 	name := put(t, dir, "web.yml", text)
 	var err error
-	if f.ConfigFile, err = LoadConfigFile(name, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
+	if f.ConfigFile, err = LoadConfigFile(name, false, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	f.load = func(name string) (*config, error) {
@@ -190,6 +191,17 @@ func TestRejectedConfigurationKeepsThePreviousOne(t *testing.T) {
 	f.want("/metrics", "bob", sesame, 200)
 }
 
+// A password and a token would need the same header, so nobody could scrape any more.
+func TestUsersThatAreAddedBesideTheAuthFilterAreRejected(t *testing.T) {
+	f := newFollows(t, t.TempDir(), "{}\n")
+	f.authFilter = true
+	f.changes(webConfig)
+	f.want("/metrics", "", "", 200)
+	if err := f.Refused(); !errors.Is(err, errUsersAndTokens) {
+		t.Errorf("refused because of %v, want %v", err, errUsersAndTokens)
+	}
+}
+
 // Who tries passwords must not push out those that are known to be right.
 func TestWrongPasswordsEvictNoMatch(t *testing.T) {
 	f := newFollows(t, t.TempDir(), webConfig)
@@ -225,7 +237,7 @@ func TestClientThatTriesPasswordsDoesNotBlockOthers(t *testing.T) {
 func TestMetricShowsRejectedConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	registry := prometheus.NewRegistry()
-	f, err := LoadConfigFile(put(t, dir, "web.yml", webConfig), registry, quiet())
+	f, err := LoadConfigFile(put(t, dir, "web.yml", webConfig), false, registry, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
