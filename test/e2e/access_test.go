@@ -16,7 +16,7 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// aForbiddenKindIsNamed takes the right to one kind away, and later gives it back.
+// aForbiddenKindIsNamed runs a replica without the right to read one kind, and grants that right later.
 func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 	const withheld = "cronjobs"
 	role := w.roleWithout(t, withheld)
@@ -30,33 +30,33 @@ func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 			want = 0
 		}
 		if found != want {
-			t.Errorf("%s: %d objects on the page, want %d", kind.Resource, found, want)
+			t.Errorf("%s: got %d objects in the exposition, want %d", kind.Resource, found, want)
 		}
 	}
 	if !slices.ContainsFunc(strings.Split(replica.Log(), "\n"), func(line string) bool {
 		return strings.Contains(line, withheld) && strings.Contains(line, "forbidden")
 	}) {
-		t.Errorf("no line of the log says that %s are forbidden", withheld)
+		t.Errorf("no log line names %s as forbidden", withheld)
 	}
 	self, err := replica.SelfMetrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if value, n := self.Sum(selfmetrics.ResourcePhase, map[string]string{"resource": withheld, "phase": "forbidden"}); value != 1 || n != 1 {
-		t.Errorf("%s of %s: %v in %d samples, want 1 in 1", selfmetrics.ResourcePhase, withheld, value, n)
+		t.Errorf("%s of %s: got %v in %d samples, want 1 in 1 sample", selfmetrics.ResourcePhase, withheld, value, n)
 	}
 
 	w.cluster.BoundToken(t, namespace, "restricted", account)
-	fleet.Eventually(t, "the kind is served once it is allowed", func(ctx context.Context) error {
+	fleet.Eventually(t, "the kind is exposed once it is allowed", func(ctx context.Context) error {
 		page, err := replica.Page(ctx)
 		if err == nil && len(objects(page, withheld)) == 0 {
-			err = errors.New("none yet")
+			err = errors.New("no object of the kind is exposed")
 		}
 		return err
 	})
 }
 
-// roleWithout makes a copy of the manifests' ClusterRole that lacks one resource, and returns its name.
+// roleWithout creates a copy of the manifests' ClusterRole without one resource, and returns its name.
 func (w *world) roleWithout(t *testing.T, resource string) string {
 	t.Helper()
 	roles := w.cluster.Client().RbacV1().ClusterRoles()

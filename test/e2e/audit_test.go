@@ -8,33 +8,34 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// results names the environment variable with the path of the file that gets one line for each scenario. Without it, there is
-// no TestAudit.
-const results = "STATEFLEET_AUDIT"
+// auditFileVar names the environment variable with the path of the result file, which gets one line for each scenario.
+// Without it, TestAudit is skipped.
+const auditFileVar = "STATEFLEET_AUDIT"
 
-// TestAudit plays every scenario, for as long as that takes. "make audit" runs it.
+// TestAudit runs every scenario. "make audit" runs it.
 func TestAudit(t *testing.T) {
-	path := os.Getenv(results)
+	path := os.Getenv(auditFileVar)
 	if path == "" {
-		t.Skip("takes long: make audit runs it, and TestEndToEnd has a short form")
+		t.Skip("takes half an hour: run it with make audit; TestEndToEnd runs a short form")
 	}
-	s := newWorld(t).newStage(t, func(*corev1.PodTemplateSpec) {})
+	s := newWorld(t).newSetup(t, func(*corev1.PodTemplateSpec) {})
 	defer func() {
 		if err := os.WriteFile(path, []byte(strings.Join(s.lines, "\n")+"\n"), 0o644); err != nil {
 			t.Error(err)
 		}
 	}()
-	s.playAll(t, scenarios())
+	s.runScenarios(t, scenarios())
 }
 
-// theFleetMovesAsOne is the short form: fewer scenarios, and pods that are asked more often whether they are ready.
-func (w *world) theFleetMovesAsOne(t *testing.T) {
-	s := w.newStage(t, func(pods *corev1.PodTemplateSpec) { pods.Spec.Containers[0].ReadinessProbe.PeriodSeconds = 1 })
+// scenariosKeepEveryObjectInOneExposition is the short form of TestAudit, with fewer scenarios and more frequent
+// readiness probes.
+func (w *world) scenariosKeepEveryObjectInOneExposition(t *testing.T) {
+	s := w.newSetup(t, func(pods *corev1.PodTemplateSpec) { pods.Spec.Containers[0].ReadinessProbe.PeriodSeconds = 1 })
 	var short []scenario
 	for _, sc := range scenarios() {
 		if sc.short {
 			short = append(short, sc)
 		}
 	}
-	s.playAll(t, short)
+	s.runScenarios(t, short)
 }

@@ -17,44 +17,44 @@ import (
 )
 
 const (
-	// churning is how the names of pods and jobs begin that come and go.
-	churning = "churn-"
+	// churnPrefix begins the names of the pods and jobs that churn creates.
+	churnPrefix = "churn-"
 
-	churnEvery = 40 * time.Millisecond
-	churnAlive = 30
+	churnInterval   = 40 * time.Millisecond
+	maxChurnObjects = 30
 )
 
-// passing is an object that will not stay.
-type passing struct {
+// churnObject is a pod or job that churn creates and deletes later.
+type churnObject struct {
 	name string
 	job  bool
 }
 
-// churn makes and deletes pods and jobs until the end of the test, but not while paused is set.
+// churn creates and deletes pods and jobs until the end of the test, except while paused is set.
 func (w *world) churn(t *testing.T, paused *atomic.Bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
-		var alive []passing
+		var alive []churnObject
 		client := w.cluster.Client()
 		for i := 0; ctx.Err() == nil; i++ {
 			if paused.Load() {
-				time.Sleep(churnEvery)
+				time.Sleep(churnInterval)
 				continue
 			}
-			next := passing{name: fmt.Sprint(churning, i), job: i%2 == 0}
+			next := churnObject{name: fmt.Sprint(churnPrefix, i), job: i%2 == 0}
 			if err := next.create(ctx, client, i); err == nil {
 				alive = append(alive, next)
 			}
-			if len(alive) > churnAlive {
+			if len(alive) > maxChurnObjects {
 				at := rand.IntN(len(alive))
-				if err := alive[at].delete(ctx, client); err == nil || apierrors.IsNotFound(err) { // a backup may not have had it
+				if err := alive[at].delete(ctx, client); err == nil || apierrors.IsNotFound(err) { // a restored backup may lack it
 					alive = append(alive[:at], alive[at+1:]...)
 				}
 			}
-			time.Sleep(churnEvery)
+			time.Sleep(churnInterval)
 		}
-		for _, last := range alive { // the next check finds the cluster as it was
+		for _, last := range alive { // so that the next check finds the cluster as it was
 			_ = last.delete(context.Background(), client)
 		}
 	})
@@ -64,7 +64,7 @@ func (w *world) churn(t *testing.T, paused *atomic.Bool) {
 	})
 }
 
-func (p passing) create(ctx context.Context, client kubernetes.Interface, i int) error {
+func (p churnObject) create(ctx context.Context, client kubernetes.Interface, i int) error {
 	if p.job {
 		_, err := client.BatchV1().Jobs(seed.Batch).Create(ctx, seed.NewJob(p.name), metav1.CreateOptions{})
 		return err
@@ -73,7 +73,7 @@ func (p passing) create(ctx context.Context, client kubernetes.Interface, i int)
 	return err
 }
 
-func (p passing) delete(ctx context.Context, client kubernetes.Interface) error {
+func (p churnObject) delete(ctx context.Context, client kubernetes.Interface) error {
 	now, background := int64(0), metav1.DeletePropagationBackground
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}
 	if p.job {

@@ -14,8 +14,8 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// extensions are entries of kinds without a CustomResourceDefinition, with selectors. Plurals and scopes come from
-// discovery.
+// extensions configures metrics of kinds that have no CustomResourceDefinition, some with selectors. Their plurals and
+// scopes come from discovery.
 const extensions = `{kind: CustomResourceStateMetrics, spec: {resources: [
 {groupVersionKind: {group: "", version: v1, kind: Node}, labelSelector: "pool in (a,b)", metricNamePrefix: own, labelsFromPath: {node: [metadata, name]},
  metrics: [{name: node_pod_cidr, each: {type: Info, info: {labelsFromPath: {cidr: [spec, podCIDR]}}}}]},
@@ -33,7 +33,7 @@ const extensions = `{kind: CustomResourceStateMetrics, spec: {resources: [
 {groupVersionKind: {group: absent.example.com, version: v1, kind: Absent}, metricNamePrefix: own,
  metrics: [{name: absent, each: {type: Gauge, gauge: {path: [spec]}}}]}]}}`
 
-// TestExtensionsOfCustomResourceState: a real API server knows the selectors, the forms and the discovery that
+// TestExtensionsOfCustomResourceState checks with a real API server the selectors, media types and discovery that
 // entries of built-in kinds need.
 func TestExtensionsOfCustomResourceState(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
@@ -77,13 +77,13 @@ func TestExtensionsOfCustomResourceState(t *testing.T) {
 	for series, value := range page.Samples {
 		if strings.HasPrefix(series, "own_pod_grace_seconds{") {
 			if grace++; value != "30" {
-				t.Errorf("%s %s, want 30", series, value)
+				t.Errorf("%s: got %s, want 30", series, value)
 			}
 			delete(page.Samples, series)
 		}
 	}
 	if grace != 2 {
-		t.Errorf("%d samples of own_pod_grace_seconds, want 2, its limit", grace)
+		t.Errorf("got %d samples of own_pod_grace_seconds, want 2, its seriesLimit", grace)
 	}
 	want := map[string]string{
 		`own_node_pod_cidr{cidr="10.0.0.0/24",` + labels("", "Node") + `node="n1"}`:                                             "1",
@@ -94,9 +94,9 @@ func TestExtensionsOfCustomResourceState(t *testing.T) {
 		`own_api_group_priority{api="v1.apps",` + strings.TrimSuffix(labels("apiregistration.k8s.io", "APIService"), ",") + `}`: "17800",
 	}
 	if !maps.Equal(page.Samples, want) {
-		t.Errorf("the page has\n%s\nwant\n%s", strings.Join(slices.Sorted(maps.Keys(page.Samples)), "\n"), strings.Join(slices.Sorted(maps.Keys(want)), "\n"))
+		t.Errorf("got series\n%s\nwant\n%s", strings.Join(slices.Sorted(maps.Keys(page.Samples)), "\n"), strings.Join(slices.Sorted(maps.Keys(want)), "\n"))
 	}
 	if log := replica.Log(); !strings.Contains(log, "absent.example.com/v1 Absent") {
-		t.Errorf("the log does not name the kind that is not there:\n%s", log)
+		t.Errorf("the log does not name the kind that does not exist:\n%s", log)
 	}
 }

@@ -23,14 +23,14 @@ import (
 	"github.com/statefleet/statefleet/manifests/presets"
 )
 
-// definitions are files with CustomResourceDefinitions of a project: in its Go module, or else in this folder.
+// definitions names files with a project's CustomResourceDefinitions, in its Go module or in this folder.
 type definitions struct {
 	module, sum string // path@version, and its checksum as in go.sum; "" for this folder
 	files       []string
 }
 
-// presetDefinitions are those of the kinds of each preset. Modules that are larger than the others together, or that
-// are not everywhere to be had, are stood in for by definitions of ours, which have the fields that the presets read.
+// presetDefinitions returns the definitions of the kinds of each preset. Files of this folder, with the fields that the
+// preset reads, replace a module that is larger than all others together and modules that some proxies lack.
 func presetDefinitions() map[string][]definitions {
 	return map[string][]definitions{
 		"argo-cd": { // its module has 57 MB, and the definitions 2 MB
@@ -67,7 +67,7 @@ func presetDefinitions() map[string][]definitions {
 				module: "github.com/fluxcd/helm-controller@v1.4.0", sum: "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
 				files: []string{"config/crd/bases/*.yaml"},
 			},
-			// Of the controllers for notifications and images, whose modules not every proxy has.
+			// For the notification and image controllers, whose modules some proxies lack.
 			{files: []string{"testdata/definitions/flux.yaml"}},
 		},
 		"gateway-api": {{
@@ -114,7 +114,8 @@ func presetDefinitions() map[string][]definitions {
 	}
 }
 
-// TestDefinitionsOfPresetsAreDocumented: each preset has some, and docs/configuration.md names their modules.
+// TestDefinitionsOfPresetsAreDocumented checks that each preset has definitions, and that docs/configuration.md names
+// their modules.
 func TestDefinitionsOfPresetsAreDocumented(t *testing.T) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -146,7 +147,7 @@ func (d definitions) read(t *testing.T) (all []*unstructured.Unstructured) {
 	for _, pattern := range d.files {
 		names, err := fs.Glob(folder, pattern)
 		if err != nil || len(names) == 0 {
-			t.Fatalf("%s %s: no such file, %v", d.module, pattern, err)
+			t.Fatalf("%s: no file matches %s: %v", d.module, pattern, err)
 		}
 		for _, name := range names {
 			text, err := fs.ReadFile(folder, name)
@@ -159,18 +160,18 @@ func (d definitions) read(t *testing.T) (all []*unstructured.Unstructured) {
 	return all
 }
 
-// unreachable is what the go command says of a proxy that cannot be reached, or that does not hand out a module.
+// unreachable matches the go command's errors for a proxy that cannot be reached or does not provide a module.
 var unreachable = regexp.MustCompile(`dial tcp|no such host|i/o timeout|proxyconnect|GOPROXY=off|403 Forbidden`)
 
-// download has the go command put the module into its cache, and returns the files. It is the archive that is read,
-// because the go command unpacks no module that asks for a newer Go. The test is skipped where the module cannot be
-// had.
+// download has the go command download the module, and returns the files of the module's archive. It reads the archive
+// because the go command does not unpack a module that requires a newer Go version. The test is skipped if the proxy
+// does not provide the module.
 func (d definitions) download(t *testing.T) fs.FS {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", d.module)
-	cmd.Dir = t.TempDir() // outside of our modules, which do not need it
+	cmd.Dir = t.TempDir() // outside of this repository's modules, which do not need the module
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	out, _ := cmd.Output() // which holds the error
+	out, _ := cmd.Output() // out contains the error
 	var module struct{ Zip, Sum, Error string }
 	switch err := json.Unmarshal(out, &module); {
 	case err != nil:
@@ -192,7 +193,7 @@ func (d definitions) download(t *testing.T) fs.FS {
 	return files
 }
 
-// readObjects returns the objects of a file with YAML documents.
+// readObjects returns the objects of a file of YAML documents.
 func readObjects(t *testing.T, name string) []*unstructured.Unstructured {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -223,7 +224,7 @@ func parseObjects(t *testing.T, name string, text []byte) (all []*unstructured.U
 	}
 }
 
-// presetFile is a file of manifests/presets.
+// presetFile returns the path of a file in manifests/presets.
 func presetFile(t *testing.T, name string) string {
 	t.Helper()
 	root, err := fleet.Root()

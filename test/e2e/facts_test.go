@@ -2,9 +2,10 @@ package e2e
 
 import "testing"
 
-// pagesTellTheTruth holds one or two values of each kind against what was seeded: shards that agree could all be wrong.
-func (w *world) pagesTellTheTruth(t *testing.T) {
-	whole := w.one(t)
+// expositionMatchesSeededObjects compares one or two values of each kind with the seeded objects, because shards that
+// agree with each other could all be wrong.
+func (w *world) expositionMatchesSeededObjects(t *testing.T) {
+	whole := w.startReplica(t)
 	whole.WaitReady(t)
 	page := whole.Scrape(t)
 	for series, want := range map[string]string{
@@ -28,9 +29,10 @@ func (w *world) pagesTellTheTruth(t *testing.T) {
 		`kube_statefulset_replicas{namespace="statefleet",statefulset="statefleet"}`:                                                      "3",
 	} {
 		if got := page.Samples[series]; got != want {
-			t.Errorf("%s is %q, want %s", series, got, want)
+			t.Errorf("%s: got %q, want %s", series, got, want)
 		}
-	} // Series with the object's UID, which the API server chose.
+	}
+	// Series with a label for the object's UID, which the API server chose.
 	for _, fact := range []struct {
 		family string
 		labels map[string]string
@@ -43,7 +45,7 @@ func (w *world) pagesTellTheTruth(t *testing.T) {
 		{"kube_service_status_load_balancer_ingress", map[string]string{"service": "edge", "hostname": "edge.example.org"}, 1},
 	} {
 		if got, n := page.Sum(fact.family, fact.labels); got != fact.want || n != 1 {
-			t.Errorf("%s%v is %v in %d samples, want %v in one", fact.family, fact.labels, got, n, fact.want)
+			t.Errorf("%s%v: got %v in %d samples, want %v in 1 sample", fact.family, fact.labels, got, n, fact.want)
 		}
 	}
 }

@@ -16,73 +16,74 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// table names the environment variable with the path of the file that gets one line for each scenario. Without it, only the
-// short ones are played.
-const table = "STATEFLEET_FAULTS"
+// faultsFileVar names the environment variable with the path of the result file, which gets one line for each scenario.
+// Without it, only the short scenarios run.
+const faultsFileVar = "STATEFLEET_FAULTS"
 
 const (
-	// trueWithin is how long the pages may take to agree with the cluster once nothing goes wrong any more: a request is tried again
-	// after 15 seconds at the latest, and is then answered.
-	trueWithin = 45 * time.Second
-	// foundWithin is that for events that were lost, which a comparison has to find, and find again half a minute later: of a
-	// kind that waits for that already, for others, with the comparison after that.
-	foundWithin = trueWithin + 35*time.Second
+	// convergeTimeout is how long the expositions may take to agree with the cluster after the faults have ended. A
+	// replica retries a request after at most 15 seconds, and then gets an answer.
+	convergeTimeout = 45 * time.Second
+	// repairTimeout is the same after lost events. A consistency check must find a difference twice, half a minute
+	// apart. If the check of the kind already waits for its second comparison, the next check finds the difference.
+	repairTimeout = convergeTimeout + 35*time.Second
 
-	// lasting is for how long it is waited for a fault to strike often enough, and thrice that for it to strike at all: a
-	// list from a cache that is behind takes a 410 first, and to have been answered before.
-	lasting = time.Minute
+	// strikeWait is how long to wait until a fault has struck minStrikes times. A fault that has not struck at all gets
+	// three times as long: a stale list, for example, must follow a 410 and have been answered before.
+	strikeWait = time.Minute
 )
 
-// strikes is how often a fault has to strike.
-func strikes() int {
-	if os.Getenv(table) == "" {
+// minStrikes returns the number of strikes for which a scenario waits.
+func minStrikes() int {
+	if os.Getenv(faultsFileVar) == "" {
 		return 3
 	}
 	return 20
 }
 
-// ordeal is a scenario in which something goes wrong between replicas and the API server.
-type ordeal struct {
-	name   string
-	faults []faults.Fault
-	within time.Duration // trueWithin if it is 0
-	short  bool          // is played without a table, too
-	lists  bool          // lists are not streamed
-	watch  int           // most seconds that a watch lasts; 0 for as long as it is asked for
-	calm   bool          // connections are not cut
-	act    func(tr *trial)
+// faultScenario is a scenario with faults between replicas and the API server.
+type faultScenario struct {
+	name            string
+	faults          []faults.Fault
+	timeout         time.Duration // convergeTimeout if it is 0
+	short           bool          // also runs without a result file
+	unstreamedLists bool          // the API server refuses streamed lists
+	watchSeconds    int           // the longest duration of a watch, in seconds; 0: as requested
+	keepConnections bool          // makeChanges does not cut connections
+	act             func(tr *trial)
 }
 
-// ordeals are one for each fault, and what is none of a request.
-func ordeals() []ordeal {
-	var all []ordeal
+// faultScenarios returns a scenario for each fault, one that combines all, and those in which all requests fail for a
+// while or a kind is installed.
+func faultScenarios() []faultScenario {
+	var all []faultScenario
 	for _, f := range faults.All() {
-		o := ordeal{name: string(f), faults: []faults.Fault{f}}
+		o := faultScenario{name: string(f), faults: []faults.Fault{f}}
 		switch f {
-		case faults.Stale, faults.ExpiredPage: // are for lists, which are made after a 410
-			o.lists, o.faults = true, append(o.faults, faults.Expired)
+		case faults.Stale, faults.ExpiredPage: // strike lists, which replicas request after a 410
+			o.unstreamedLists, o.faults = true, append(o.faults, faults.Expired)
 		case faults.NoStreaming:
 			o.faults = append(o.faults, faults.Expired)
 		case faults.NoBookmarks:
-			o.watch, o.calm = 4, true
+			o.watchSeconds, o.keepConnections = 4, true
 		case faults.Lost:
-			o.within, o.short = foundWithin, true
+			o.timeout, o.short = repairTimeout, true
 		case faults.Expired:
 			o.short = true
 		}
 		all = append(all, o)
 	}
 	return append(all,
-		ordeal{name: "all", faults: faults.All(), within: foundWithin, short: true},
-		ordeal{name: "away", short: true, act: (*trial).away},
-		ordeal{name: "refused-for-a-while", act: refuses(faults.Forbidden, "forbidden")},
-		ordeal{name: "absent-for-a-while", act: refuses(faults.Absent, "absent")},
-		ordeal{name: "installed-later", short: true, act: (*trial).installs},
+		faultScenario{name: "all", faults: faults.All(), timeout: repairTimeout, short: true},
+		faultScenario{name: "away", short: true, act: (*trial).apiServerOutages},
+		faultScenario{name: "refused-for-a-while", act: refuseRequests(faults.Forbidden, "forbidden")},
+		faultScenario{name: "absent-for-a-while", act: refuseRequests(faults.Absent, "absent")},
+		faultScenario{name: "installed-later", short: true, act: (*trial).installKind},
 	)
 }
 
-// TestFaults has everything go wrong between replicas of the binary and a real kube-apiserver. STATEFLEET_SEED brings the
-// faults of a run again.
+// TestFaults injects each fault between replicas of the binary and a real kube-apiserver. STATEFLEET_SEED reproduces
+// the faults of a run.
 func TestFaults(t *testing.T) {
 	seed := rand.Uint64N(1 << 32)
 	if given, err := strconv.ParseUint(os.Getenv("STATEFLEET_SEED"), 10, 64); err == nil {
@@ -94,52 +95,52 @@ func TestFaults(t *testing.T) {
 	}
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 	token := cluster.BoundToken(t, "ordeals", "reader", "cluster-admin")
-	var played errgroup.Group
-	played.SetLimit(6) // at a time: most of the time they wait
-	for _, o := range ordeals() {
-		if o.short || os.Getenv(table) != "" {
-			played.Go(func() error {
-				t.Run(o.name, func(t *testing.T) { suffer(t, cluster, token, o, seed) })
+	var group errgroup.Group
+	group.SetLimit(6) // scenarios at a time: they wait most of the time
+	for _, o := range faultScenarios() {
+		if o.short || os.Getenv(faultsFileVar) != "" {
+			group.Go(func() error {
+				t.Run(o.name, func(t *testing.T) { runFaultScenario(t, cluster, token, o, seed) })
 				return nil
 			})
 		}
 	}
-	_ = played.Wait() // no error: what fails is a test
+	_ = group.Wait() // always nil: the subtests report failures
 }
 
-// suffer plays a scenario and tells of it.
-func suffer(t *testing.T, cluster *controlplane.Cluster, token string, o ordeal, seed uint64) {
-	if o.within == 0 {
-		o.within = trueWithin
+// runFaultScenario runs a scenario and writes its row.
+func runFaultScenario(t *testing.T, cluster *controlplane.Cluster, token string, o faultScenario, seed uint64) {
+	if o.timeout == 0 {
+		o.timeout = convergeTimeout
 	}
 	tr := newTrial(t, cluster, token, o, seed)
-	defer tr.tell()
+	defer tr.writeRow()
 	tr.injector.SetFaults(1.0/3, o.faults...)
 	if o.act != nil {
 		o.act(tr)
 	} else {
 		struck := func() int { return tr.injector.Counts()[o.faults[0]] }
-		for start := time.Now(); struck() < strikes() && time.Since(start) < lasting || struck() == 0 && time.Since(start) < 3*lasting; {
-			tr.live(20)
+		for start := time.Now(); struck() < minStrikes() && time.Since(start) < strikeWait || struck() == 0 && time.Since(start) < 3*strikeWait; {
+			tr.makeChanges(20)
 		}
 		if struck() == 0 {
-			t.Errorf("it never struck: %v", tr.injector.Counts())
+			t.Errorf("fault %s never struck: strikes %v", o.faults[0], tr.injector.Counts())
 		}
 	}
 	tr.injector.SetFaults(0)
 	tr.took = tr.converge()
 }
 
-// tell adds a line to the table.
-func (tr *trial) tell() {
+// writeRow logs the scenario's row of the table of results and appends it to the result file.
+func (tr *trial) writeRow() {
 	violations := 0
 	if tr.t.Failed() {
-		violations = 1 // the first one ends the scenario
+		violations = 1 // the first violation ends the scenario
 	}
 	line := fmt.Sprintf("%-18s | real      | %10d | %4d | %8d | %7d | %10d | %s",
 		tr.name, tr.seed, 1, tr.steps, tr.struck(), violations, tr.took.Round(time.Millisecond))
 	tr.t.Log(line)
-	path := os.Getenv(table)
+	path := os.Getenv(faultsFileVar)
 	if path == "" {
 		return
 	}

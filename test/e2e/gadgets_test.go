@@ -24,14 +24,14 @@ metricNamePrefix: gadget, labelsFromPath: {name: [metadata, name], namespace: [m
 metrics: [{name: size, help: Size of the gadget., each: {type: Gauge, gauge: {path: [spec, size]}}}]}]}}`
 )
 
-// installGadget installs the kind and an object of it, and returns what removes them.
+// installGadget installs the kind and an object of it, and returns a function that removes both.
 func installGadget(t *testing.T, api rest.Interface, namespace string) (remove func()) {
 	t.Helper()
 	definitions, gadgets := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "/apis/example.com/v1/namespaces/"+namespace+"/gadgets"
 	if err := api.Post().AbsPath(definitions).SetHeader("Content-Type", "application/json").Body([]byte(gadgetDefinition)).Do(t.Context()).Error(); err != nil {
 		t.Fatal(err)
 	}
-	fleet.Eventually(t, "the kind is there", func(ctx context.Context) error {
+	fleet.Eventually(t, "the API server serves the new kind", func(ctx context.Context) error {
 		return api.Post().AbsPath(gadgets).SetHeader("Content-Type", "application/json").Body([]byte(gadget)).Do(ctx).Error()
 	})
 	return func() {
@@ -42,14 +42,15 @@ func installGadget(t *testing.T, api rest.Interface, namespace string) (remove f
 	}
 }
 
-// installs installs a kind that is configured and was absent, and an object of it.
-func (tr *trial) installs() {
+// installKind installs a kind that is configured but did not exist, and an object of it. The object must be exposed,
+// and must disappear when the kind is removed.
+func (tr *trial) installKind() {
 	api := tr.client.CoreV1().RESTClient()
-	tr.live(10)
+	tr.makeChanges(10)
 	tr.injector.SetFaults(0.2, faults.All()...)
 	remove := installGadget(tr.t, api, tr.ns)
 	tr.injector.SetFaults(0)
-	fleet.Eventually(tr.t, "the object is on one page", func(ctx context.Context) error {
+	fleet.Eventually(tr.t, "a replica exposes the object", func(ctx context.Context) error {
 		for _, replica := range tr.replicas {
 			answer, err := replica.Get(ctx, replica.URL+"/metrics")
 			if err != nil {
@@ -59,14 +60,14 @@ func (tr *trial) installs() {
 				return nil
 			}
 		}
-		return errors.New("it is on none")
+		return errors.New("no replica exposes it")
 	})
 	remove()
-	fleet.Eventually(tr.t, "the object is gone", func(ctx context.Context) error {
+	fleet.Eventually(tr.t, "no replica exposes the object", func(ctx context.Context) error {
 		for _, replica := range tr.replicas {
 			answer, err := replica.Get(ctx, replica.URL+"/metrics")
 			if err != nil || strings.Contains(answer.Body, "\ngadget_size{") {
-				return errors.Join(err, errors.New("it is there"))
+				return errors.Join(err, errors.New("a replica exposes it"))
 			}
 		}
 		return nil

@@ -21,42 +21,44 @@ import (
 )
 
 const (
-	// idleFor names the environment variable with the duration over which TestIdleReplica measures. Without it, there is no
-	// such test.
-	idleFor = "STATEFLEET_IDLE"
+	// idleWindowVar names the environment variable with the duration over which TestIdleReplica measures. Without it,
+	// the test is skipped.
+	idleWindowVar = "STATEFLEET_IDLE"
 
-	// packed is how long a replica is left alone first: what was quiet for a minute is packed then.
-	packed = 90 * time.Second
+	// compressedAfter is how long the test waits before it measures. By then, replicas have compressed the blocks,
+	// which did not change for a minute.
+	compressedAfter = 90 * time.Second
 )
 
-// TestIdleReplica measures what a replica of a coordinated fleet of three takes while nothing happens in the cluster: CPU,
-// by the kernel, and requests to the API server, counted in front of it. "make idle" runs it.
+// TestIdleReplica measures what each replica of a coordinated fleet of three uses while nothing changes in the cluster:
+// CPU time, as the kernel reports it, and requests to the API server, counted by a gate in front of it. "make idle"
+// runs it.
 func TestIdleReplica(t *testing.T) {
-	window, err := time.ParseDuration(os.Getenv(idleFor))
+	window, err := time.ParseDuration(os.Getenv(idleWindowVar))
 	if err != nil {
-		t.Skip("takes minutes: make idle runs it")
+		t.Skip("takes minutes: run it with make idle")
 	}
 	w := newWorld(t)
 	w.scale(t, 0)
 	w.removeFleetPods(t)
-	counted := map[string]*requests{} // by pod
+	counted := map[string]*requestCounter{} // by pod
 	kubeconfigs := map[string]string{}
 	for ordinal := range shards {
 		name := podName(ordinal)
-		counted[name] = &requests{}
+		counted[name] = &requestCounter{}
 		kubeconfigs[name] = gate.Start(t, w.cluster.Config(), counted[name].count).Kubeconfig(t, w.token)
 	}
 	t.Cleanup(w.cluster.StartControllers(t, "statefulset-controller"))
-	s := &stage{world: w}
+	s := &setup{world: w}
 	s.kubelet = kubelet.Run(t, kubelet.Options{
-		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
+		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathNotice,
 		Flags: func(pod *corev1.Pod) []string { return []string{"--kubeconfig=" + kubeconfigs[pod.Name]} },
 	})
-	s.change = func(*corev1.PodTemplateSpec) {}
+	s.changeTemplate = func(*corev1.PodTemplateSpec) {}
 	s.install(t, manifest.Base, variant{})
 	s.scale(t, shards)
-	fleet.Eventually(t, "a fleet", func(ctx context.Context) error { return s.isFleet(ctx, shards) })
-	time.Sleep(packed)
+	fleet.Eventually(t, "the fleet is settled", func(ctx context.Context) error { return s.checkFleet(ctx, shards) })
+	time.Sleep(compressedAfter)
 	for _, r := range counted {
 		r.reset()
 	}
@@ -84,20 +86,21 @@ func cpu(t *testing.T, k *kubelet.Kubelet) map[string]time.Duration {
 	return taken
 }
 
-// requests counts what passes through a gate, by method and resource.
-type requests struct {
+// requestCounter counts the requests that pass through a gate, by method. It counts watches and requests for the
+// topology ConfigMap separately.
+type requestCounter struct {
 	mu    sync.Mutex
 	kinds map[string]int
 }
 
-func (r *requests) reset() {
+func (r *requestCounter) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kinds = map[string]int{}
 }
 
-// count is what gate.Start asks for.
-func (r *requests) count(next http.Handler) http.Handler {
+// count returns a handler for gate.Start that counts requests and passes them to next.
+func (r *requestCounter) count(next http.Handler) http.Handler {
 	r.reset()
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		kind := request.Method
@@ -114,7 +117,7 @@ func (r *requests) count(next http.Handler) http.Handler {
 	})
 }
 
-func (r *requests) perMinute(took time.Duration) (all float64, kinds string) {
+func (r *requestCounter) perMinute(took time.Duration) (all float64, kinds string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var parts []string

@@ -21,7 +21,7 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// run runs the pods, and compares what they serve with the cluster.
+// run runs the pods, and compares their expositions with the cluster.
 func (i *installation) run(t *testing.T) {
 	k := kubelet.Run(t, kubelet.Options{
 		Client: i.cluster.Client(), Namespace: namespace, Selector: fleetPods, Node: i.nodes[1], OwnPorts: true,
@@ -29,10 +29,10 @@ func (i *installation) run(t *testing.T) {
 			return []string{"--kubeconfig=" + i.kubeconfigs[p.Spec.ServiceAccountName]}
 		},
 	})
-	fleet.Eventually(t, fmt.Sprintf("%d pods are Ready", i.pods), func(ctx context.Context) error { return i.areReady(ctx, i.pods) })
+	fleet.Eventually(t, fmt.Sprintf("%d pods are Ready", i.pods), func(ctx context.Context) error { return i.checkReady(ctx, i.pods) })
 	token := ""
-	if i.has("--auth-filter") {
-		token = i.reader(t)
+	if i.hasFlag("--auth-filter") {
+		token = i.readerToken(t)
 	}
 	replicas := func() (all []kubelet.Replica) {
 		for _, r := range k.Running() {
@@ -40,14 +40,14 @@ func (i *installation) run(t *testing.T) {
 		}
 		return all
 	}
-	fleet.Eventually(t, "the fleet is coordinated", func(ctx context.Context) error { return areCoordinated(ctx, replicas()) })
-	fleet.Eventually(t, "each object is on one page", func(ctx context.Context) error { return i.serveEverything(ctx, replicas()) })
+	fleet.Eventually(t, "the fleet is coordinated", func(ctx context.Context) error { return checkCoordinated(ctx, replicas()) })
+	fleet.Eventually(t, "each object is in exactly one exposition", func(ctx context.Context) error { return i.checkExpositions(ctx, replicas()) })
 	for _, r := range replicas() {
 		i.check(t, r)
 	}
 }
 
-func (i *installation) areReady(ctx context.Context, n int) error {
+func (i *installation) checkReady(ctx context.Context, n int) error {
 	pods, err := i.cluster.Client().CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: fleetPods})
 	if err != nil {
 		return err
@@ -61,14 +61,14 @@ func (i *installation) areReady(ctx context.Context, n int) error {
 		}
 	}
 	if ready != n || len(pods.Items) != n {
-		return fmt.Errorf("%d of %d", ready, len(pods.Items))
+		return fmt.Errorf("%d of %d pods are Ready, want %d", ready, len(pods.Items), n)
 	}
 	return nil
 }
 
-// areCoordinated asks those that belong to the StatefulSet. They may have been refused while the API server did not know its
-// new roles yet.
-func areCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
+// checkCoordinated returns an error unless all replicas of the StatefulSet are coordinated. The API server may deny
+// their first requests, until it has loaded the new roles.
+func checkCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
 	for _, r := range replicas {
 		if strings.Contains(r.Pod, "-node-") {
 			continue
@@ -78,14 +78,15 @@ func areCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
 			return err
 		}
 		if n, _ := self.Sum("statefleet_coordination", map[string]string{"state": "coordinated"}); n != 1 {
-			return fmt.Errorf("%s is not", r.Pod)
+			return fmt.Errorf("%s is not coordinated", r.Pod)
 		}
 	}
 	return nil
 }
 
-// serveEverything compares what the cluster has with what is on the pages.
-func (i *installation) serveEverything(ctx context.Context, replicas []kubelet.Replica) error {
+// checkExpositions returns an error unless each object of the cluster is in exactly one exposition, and no other object
+// in any.
+func (i *installation) checkExpositions(ctx context.Context, replicas []kubelet.Replica) error {
 	pages := map[string]exposition.Page{}
 	for _, r := range replicas {
 		page, err := r.Page(ctx)
@@ -96,7 +97,7 @@ func (i *installation) serveEverything(ctx context.Context, replicas []kubelet.R
 	}
 	kinds := 0
 	for _, kind := range seed.Kinds() {
-		if chosen := i.value("--resources"); chosen != nil && !slices.Contains(chosen, kind.Resource) {
+		if chosen := i.flagValues("--resources"); chosen != nil && !slices.Contains(chosen, kind.Resource) {
 			continue
 		}
 		list, err := dynamic.NewForConfigOrDie(i.cluster.Config()).Resource(kind).List(ctx, metav1.ListOptions{})
@@ -116,26 +117,26 @@ func (i *installation) serveEverything(ctx context.Context, replicas []kubelet.R
 		for pod, page := range pages {
 			for object := range objects(page, kind.Resource) {
 				if found[object] {
-					return fmt.Errorf("%s: %s %s is on another page, too", pod, kind.Resource, object)
+					return fmt.Errorf("%s: %s %s is also in another exposition", pod, kind.Resource, object)
 				}
 				found[object] = true
 			}
 		}
 		if !maps.Equal(found, want) {
-			return fmt.Errorf("%s: %d on the pages, %d in the cluster", kind.Resource, len(found), len(want))
+			return fmt.Errorf("%s: got %d objects in the expositions, want %d", kind.Resource, len(found), len(want))
 		}
 	}
 	if kinds == 0 {
-		return errors.New("nothing to compare")
+		return errors.New("the cluster has no objects to compare")
 	}
-	if i.value("--custom-resource-state-config-file") != nil {
-		return onePage(pages, "kube_customresource_ready")
+	if i.flagValues("--custom-resource-state-config-file") != nil {
+		return checkSingleSample(pages, "kube_customresource_ready")
 	}
 	return nil
 }
 
-// onePage tells whether a family is on one page.
-func onePage(pages map[string]exposition.Page, family string) error {
+// checkSingleSample returns an error unless a family has exactly one sample in all expositions together.
+func checkSingleSample(pages map[string]exposition.Page, family string) error {
 	n := 0
 	for _, page := range pages {
 		for name := range page.Labels {
@@ -145,21 +146,21 @@ func onePage(pages map[string]exposition.Page, family string) error {
 		}
 	}
 	if n != 1 {
-		return fmt.Errorf("%s has %d samples", family, n)
+		return fmt.Errorf("%s: got %d samples, want 1", family, n)
 	}
 	return nil
 }
 
-// exposes tells whether objects of a namespace must be on the page.
+// exposes reports whether objects of a namespace must be exposed.
 func (i *installation) exposes(namespace string) bool {
 	if namespace == "" {
 		return true
 	}
-	only := i.value("--namespaces")
-	return (only == nil || slices.Contains(only, namespace)) && !slices.Contains(i.value("--namespaces-denylist"), namespace)
+	only := i.flagValues("--namespaces")
+	return (only == nil || slices.Contains(only, namespace)) && !slices.Contains(i.flagValues("--namespaces-denylist"), namespace)
 }
 
-// check looks at what a replica says of itself: that it may read all that it is told to, and does what its flags say.
+// check checks by the self-metrics of a replica that it may read all configured kinds, and that its flags took effect.
 func (i *installation) check(t *testing.T, r kubelet.Replica) {
 	t.Helper()
 	self, err := r.SelfMetrics(t.Context())
@@ -168,24 +169,24 @@ func (i *installation) check(t *testing.T, r kubelet.Replica) {
 	}
 	for _, phase := range []string{"forbidden", "absent", "pending"} {
 		if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n != 0 {
-			t.Errorf("%s: %v kinds are %s", r.Pod, n, phase)
+			t.Errorf("%s: %v kinds are %s, want 0", r.Pod, n, phase)
 		}
 	}
 	if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "synced"}); n == 0 {
 		t.Errorf("%s: no kind is synced", r.Pod)
 	}
 	want := 0.0
-	if i.has("--shard.standby") {
+	if i.hasFlag("--shard.standby") {
 		want = 1
 	}
 	if n, _ := self.Sum("statefleet_standby_holding_neighbour", nil); n != want {
-		t.Errorf("%s: stands by: %v, want %v", r.Pod, n, want)
+		t.Errorf("%s: statefleet_standby_holding_neighbour: got %v, want %v", r.Pod, n, want)
 	}
-	if i.has("--auth-filter") {
+	if i.hasFlag("--auth-filter") {
 		guest := i.cluster.BoundToken(t, "monitoring", "guest", "view")
 		for _, url := range []string{r.URL + "/metrics", r.Telemetry + "/metrics"} {
-			newCallers(t).want(t, "no one", "", http.StatusUnauthorized, url)
-			newCallers(t).want(t, "a guest", guest, http.StatusForbidden, url)
+			newCallers(t).wantStatus(t, "no token", "", http.StatusUnauthorized, url)
+			newCallers(t).wantStatus(t, "a guest", guest, http.StatusForbidden, url)
 		}
 	}
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// topology is what the fleet has written down of a change.
+// topology is the state of the fleet in its ConfigMap.
 type topology struct {
-	Format         int // of what is written down
+	Format         int // version of the topology's format
 	Generation     int64
 	Active, Target int
 	SwitchAt       time.Time
-	holds          int // replicas that have reported that they hold what they will own
+	holding        int // number of replicas that have reported that they hold what they will own
 }
 
 func (w *world) topology(ctx context.Context) (topology, error) {
@@ -38,7 +38,7 @@ func (w *world) topology(ctx context.Context) (topology, error) {
 func parseTopology(object *corev1.ConfigMap) (topology, error) {
 	var now topology
 	if object.Data["topology"] == "" {
-		return now, errors.New("nothing is written down")
+		return now, errors.New("topology ConfigMap is empty")
 	}
 	if err := json.Unmarshal([]byte(object.Data["topology"]), &now); err != nil {
 		return now, err
@@ -49,7 +49,7 @@ func parseTopology(object *corev1.ConfigMap) (topology, error) {
 			Holds      bool
 		}
 		if strings.HasPrefix(key, "replica-") && json.Unmarshal([]byte(text), &report) == nil && report.Generation == now.Generation && report.Holds {
-			now.holds++
+			now.holding++
 		}
 	}
 	return now, nil
@@ -59,52 +59,52 @@ const topologyName = setName + "-topology"
 
 // step is a moment of a change from 3 replicas to 5.
 type step struct {
-	name string
-	come func(topology) bool
+	name    string
+	reached func(topology) bool
 }
 
 func steps() []step {
 	return []step{
 		{"when-named", func(now topology) bool { return now.Target == 5 }},
-		{"when-some-hold", func(now topology) bool { return now.Target == 5 && now.holds > 0 || now.Active == 5 }},
+		{"when-some-hold", func(now topology) bool { return now.Target == 5 && now.holding > 0 || now.Active == 5 }},
 		{"before-the-switch", func(now topology) bool { return now.Target == 5 && !now.SwitchAt.IsZero() || now.Active == 5 }},
 		{"after-the-switch", func(now topology) bool { return now.Active == 5 }},
 	}
 }
 
-// await waits for the moment.
-func (s *stage) await(t *testing.T, step step) {
+// waitForStep waits until the topology has reached a step.
+func (s *setup) waitForStep(t *testing.T, step step) {
 	t.Helper()
 	deadline := time.Now().Add(fleet.Patience)
-	for now, err := s.topology(t.Context()); err != nil || !step.come(now); now, err = s.topology(t.Context()) {
+	for now, err := s.topology(t.Context()); err != nil || !step.reached(now); now, err = s.topology(t.Context()) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no change that is %s: %+v, %v", step.name, now, err)
+			t.Fatalf("topology never reached %q: got %+v, error %v", step.name, now, err)
 		}
-		time.Sleep(2 * time.Millisecond) // the step may be over soon
+		time.Sleep(2 * time.Millisecond) // a step may be over soon
 	}
 }
 
-// until waits for a state of the topology.
-func (s *stage) until(t *testing.T, what string, come func(topology) bool) {
+// waitForTopology waits until reached accepts the topology. Its failure message contains what.
+func (s *setup) waitForTopology(t *testing.T, what string, reached func(topology) bool) {
 	t.Helper()
-	s.await(t, step{what, come})
+	s.waitForStep(t, step{what, reached})
 }
 
-// interruption is what happens in the middle of a change.
+// interruption is a disturbance in the middle of a change from 3 replicas to 5.
 type interruption struct {
 	name string
-	// interrupt returns the number of replicas that are wanted in the end.
-	interrupt func(t *testing.T, s *stage, a *audit.Audit) int
+	// interrupt disturbs the change, and returns the number of replicas to which the fleet is scaled afterwards.
+	interrupt func(t *testing.T, s *setup, a *audit.Audit) int
 	standby   bool
-	started   int // processes, at least
-	// short is the step, from 1, at which the short form has it too.
+	started   int // number of processes that must be started, at least
+	// short is the number, from 1, of the step whose scenario also belongs to the short form; 0 for none.
 	short int
 }
 
 func interruptions() []interruption {
 	return []interruption{
-		{name: "new-replica-killed", interrupt: killing(4), standby: true, started: 3},
-		{name: "old-replica-killed", interrupt: killing(1), standby: true, started: 3},
+		{name: "new-replica-killed", interrupt: killOrdinal(4), standby: true, started: 3},
+		{name: "old-replica-killed", interrupt: killOrdinal(1), standby: true, started: 3},
 		{name: "target-changed", interrupt: retarget, short: 1},
 		{name: "topology-deleted", interrupt: deleteTopology, started: 2, short: 1},
 		{name: "topology-emptied", interrupt: patchTopology(`{"data":null}`), started: 2, short: 4},
@@ -114,17 +114,17 @@ func interruptions() []interruption {
 	}
 }
 
-func killing(ordinal int) func(*testing.T, *stage, *audit.Audit) int {
-	return func(t *testing.T, s *stage, a *audit.Audit) int {
+func killOrdinal(ordinal int) func(*testing.T, *setup, *audit.Audit) int {
+	return func(t *testing.T, s *setup, a *audit.Audit) int {
 		s.kill(t, a, ordinal)
 		return 5
 	}
 }
 
-func retarget(*testing.T, *stage, *audit.Audit) int { return 2 }
+func retarget(*testing.T, *setup, *audit.Audit) int { return 2 }
 
-// deleteTopology deletes the object, and applies it again as it is delivered.
-func deleteTopology(t *testing.T, s *stage, _ *audit.Audit) int {
+// deleteTopology deletes the ConfigMap, and creates it again without data, as in the manifests.
+func deleteTopology(t *testing.T, s *setup, _ *audit.Audit) int {
 	maps := s.cluster.Client().CoreV1().ConfigMaps(namespace)
 	if err := maps.Delete(t.Context(), topologyName, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -137,8 +137,8 @@ func deleteTopology(t *testing.T, s *stage, _ *audit.Audit) int {
 	return 5
 }
 
-func patchTopology(patch string) func(*testing.T, *stage, *audit.Audit) int {
-	return func(t *testing.T, s *stage, _ *audit.Audit) int {
+func patchTopology(patch string) func(*testing.T, *setup, *audit.Audit) int {
+	return func(t *testing.T, s *setup, _ *audit.Audit) int {
 		_, err := s.cluster.Client().CoreV1().ConfigMaps(namespace).Patch(t.Context(), topologyName, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -147,8 +147,8 @@ func patchTopology(patch string) func(*testing.T, *stage, *audit.Audit) int {
 	}
 }
 
-// forge names a number of shards that no fleet has, by a state of the StatefulSet that there has never been.
-func forge(t *testing.T, s *stage, a *audit.Audit) int {
+// forge writes a topology with far more shards than the fleet has, and with a revision that the StatefulSet never had.
+func forge(t *testing.T, s *setup, a *audit.Audit) int {
 	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), setName, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -157,9 +157,9 @@ func forge(t *testing.T, s *stage, a *audit.Audit) int {
 	return patchTopology(fmt.Sprintf(`{"data":{"topology":%q}}`, text))(t, s, a)
 }
 
-// contend writes the object a hundred times in a second without changing what it says, so that others that write it find
-// that it is not what they have read.
-func contend(t *testing.T, s *stage, _ *audit.Audit) int {
+// contend updates the ConfigMap a hundred times in a second without changing its data, so that writes of replicas
+// conflict.
+func contend(t *testing.T, s *setup, _ *audit.Audit) int {
 	maps := s.cluster.Client().CoreV1().ConfigMaps(namespace)
 	for range 100 {
 		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {

@@ -10,20 +10,20 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// manifestsAreAcceptedAndSettle applies everything twice: the API server must take every object without an unknown field,
-// and a second time must change nothing.
+// manifestsAreAcceptedAndSettle applies everything twice. The API server must accept every object without an unknown
+// field, and the second time must change nothing.
 func (w *world) manifestsAreAcceptedAndSettle(t *testing.T) {
 	w.installPodMonitorKind(t)
 	first := w.apply(t, manifest.PrometheusOperator)
 	second := w.apply(t, manifest.PrometheusOperator)
 	for i, object := range second {
 		if before := first[i].GetResourceVersion(); object.GetResourceVersion() != before {
-			t.Errorf("%s %s changed when it was applied again: version %s, was %s", object.GetKind(), object.GetName(), object.GetResourceVersion(), before)
+			t.Errorf("%s %s changed when it was applied again: got resourceVersion %s, want %s", object.GetKind(), object.GetName(), object.GetResourceVersion(), before)
 		}
 	}
 }
 
-// apply applies a kustomization and returns its objects as the API server has them.
+// apply applies a kustomization and returns its objects as the API server returned them.
 func (w *world) apply(t *testing.T, folder string) []*unstructured.Unstructured {
 	t.Helper()
 	objects, err := manifest.Build(folder)

@@ -12,52 +12,54 @@ import (
 )
 
 const (
-	// loading is the rate, in bytes a second, at which a replica receives its pods while memory is limited: it takes seconds,
-	// so that a process is killed before it holds everything, as one that the kernel kills.
-	loading = 60_000
+	// limitedListRate is the rate, in bytes per second, at which a replica receives its pods while memory is limited.
+	// The list takes seconds, so that a process is killed before it holds everything, as the kernel would kill it.
+	limitedListRate = 60_000
 
-	few, many = 3, 6
+	initialReplicas, scaledReplicas = 3, 6
 
-	// killedTimes is how often each replica has to have been killed before the fleet is scaled.
-	killedTimes = 3
+	// minKills is how often each replica must have been killed before the fleet is scaled.
+	minKills = 3
 )
 
-// outOfMemory is a fleet that the cluster has outgrown: no replica has memory for a third of the objects.
-func outOfMemory() []scenario {
+// outOfMemoryScenarios returns the scenario of a fleet that is too small for the cluster: no replica has memory for a
+// third of the objects.
+func outOfMemoryScenarios() []scenario {
 	return []scenario{{
-		name: "grow-out-of-memory-kills", replicas: few, variant: variant{name: "gated", gated: true},
-		before: outgrow, act: growOut, late: belatedly, gaps: true, did: did{switches: 1, started: many - few},
+		name: "grow-out-of-memory-kills", replicas: initialReplicas, variant: variant{name: "gated", gated: true},
+		before: limitMemory, act: scaleToFit, maxDelay: reconnectMaxDelay, gaps: true, atLeast: effects{switches: 1, started: scaledReplicas - initialReplicas},
 	}}
 }
 
-// outgrow lets replicas hold more than a sixth of all objects, and less than a third, and waits until no object is served.
-func outgrow(t *testing.T, s *stage) {
+// limitMemory limits replicas to more than a sixth and less than a third of all objects, and waits until no object is
+// exposed.
+func limitMemory(t *testing.T, s *setup) {
 	t.Cleanup(func() {
 		s.kubelet.Limit(0)
 		s.slow.rate.Store(0)
 	})
-	least := s.leastHeld(t)
-	s.slow.rate.Store(loading)
+	least := s.minHeld(t)
+	s.slow.rate.Store(limitedListRate)
 	s.kubelet.Limit(least * 3 / 4)
-	fleet.Eventually(t, "every replica is killed again and again", func(context.Context) error {
-		for ordinal := range few {
-			if n := s.kubelet.Restarts(podName(ordinal)); n < killedTimes {
-				return fmt.Errorf("%s was killed %d times", podName(ordinal), n)
+	fleet.Eventually(t, "every replica is killed repeatedly", func(context.Context) error {
+		for ordinal := range initialReplicas {
+			if n := s.kubelet.Restarts(podName(ordinal)); n < minKills {
+				return fmt.Errorf("%s was killed %d times, want %d", podName(ordinal), n, minKills)
 			}
 		}
 		return nil
 	})
-	fleet.Eventually(t, "no object is served", func(ctx context.Context) error {
-		if share := audit.Coverage(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: promptly}); share > 0 {
-			return fmt.Errorf("a share of %.2f is", share)
+	fleet.Eventually(t, "no object is exposed", func(ctx context.Context) error {
+		if share := audit.Coverage(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: defaultMaxDelay}); share > 0 {
+			return fmt.Errorf("a share of %.2f of the objects is exposed, want 0", share)
 		}
 		return nil
 	})
-	t.Logf("each of %d replicas held %d objects or more, and is killed beyond %d; %d kills", few, least, least*3/4, s.kubelet.Kills())
+	t.Logf("each of %d replicas held at least %d objects, and is killed above %d; %d kills so far", initialReplicas, least, least*3/4, s.kubelet.Kills())
 }
 
-// leastHeld is the least number of objects that a replica holds.
-func (s *stage) leastHeld(t *testing.T) int {
+// minHeld returns the smallest number of objects that a replica holds.
+func (s *setup) minHeld(t *testing.T) int {
 	t.Helper()
 	least := 0
 	for _, r := range s.kubelet.Running() {
@@ -72,16 +74,17 @@ func (s *stage) leastHeld(t *testing.T) int {
 	return least
 }
 
-// growOut scales the fleet to a size at which there is memory for everything. From then on no one may be killed.
-func growOut(t *testing.T, s *stage, _ *audit.Audit) int {
+// scaleToFit scales the fleet to a size at which its replicas have memory for all objects. Once the fleet is settled,
+// no replica may be killed.
+func scaleToFit(t *testing.T, s *setup, _ *audit.Audit) int {
 	began, kills := time.Now(), s.kubelet.Kills()
-	s.scale(t, many)
-	s.settle(t, many)
-	t.Logf("complete %s after it was scaled, and after %d more kills", time.Since(began).Round(100*time.Millisecond), s.kubelet.Kills()-kills)
+	s.scale(t, scaledReplicas)
+	s.settle(t, scaledReplicas)
+	t.Logf("the fleet is complete %s after it was scaled, with %d more kills", time.Since(began).Round(100*time.Millisecond), s.kubelet.Kills()-kills)
 	settled := s.kubelet.Kills()
 	time.Sleep(5 * time.Second)
 	if n := s.kubelet.Kills(); n > settled {
-		t.Errorf("%d processes were killed although the fleet was settled", n-settled)
+		t.Errorf("%d processes were killed after the fleet had settled, want 0", n-settled)
 	}
-	return many
+	return scaledReplicas
 }

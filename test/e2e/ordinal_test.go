@@ -14,34 +14,34 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// theFleetFollowsItsStatefulSet lets the real controller make the pods of the manifests' StatefulSet and runs a process
-// for each, as a kubelet would. Then it scales: the others must change their shards without a restart, and while they do,
-// each must serve something at every scrape.
+// theFleetFollowsItsStatefulSet has the real controller create the pods of the manifests' StatefulSet and runs a
+// process for each, as a kubelet would. Then it scales the StatefulSet up and down. The replicas that stay must change
+// their shards without a restart, and each must expose pods at every scrape meanwhile.
 func (w *world) theFleetFollowsItsStatefulSet(t *testing.T) {
 	defer w.cluster.StartControllers(t, "statefulset-controller")()
-	whole := w.one(t)
+	whole := w.startReplica(t)
 	whole.WaitReady(t)
 	var replicas []*fleet.Replica
 	for ordinal := range shards {
-		replicas = append(replicas, w.pod(t, ordinal))
+		replicas = append(replicas, w.startPod(t, ordinal))
 	}
 	for _, replica := range replicas {
 		replica.WaitReady(t)
 	}
-	waitSame(t, whole, replicas)
+	waitForEqualUnion(t, whole, replicas)
 
-	watched := watchForEmptyPages(t, replicas)
+	stopWatching := watchForEmptyExpositions(t, replicas)
 	w.scale(t, shards+1)
-	grown := append(replicas[:shards:shards], w.pod(t, shards))
+	grown := append(replicas[:shards:shards], w.startPod(t, shards))
 	grown[shards].WaitReady(t)
 	waitShards(t, grown)
-	waitSame(t, whole, grown)
+	waitForEqualUnion(t, whole, grown)
 
 	w.scale(t, shards)
 	grown[shards].Kill()
 	waitShards(t, replicas)
-	waitSame(t, whole, replicas)
-	watched()
+	waitForEqualUnion(t, whole, replicas)
+	stopWatching()
 	for ordinal, replica := range replicas {
 		if !replica.Running() {
 			t.Errorf("replica %d ended with exit code %d", ordinal, replica.ExitCode())
@@ -49,15 +49,15 @@ func (w *world) theFleetFollowsItsStatefulSet(t *testing.T) {
 	}
 }
 
-// pod waits for the pod of an ordinal and starts its process.
-func (w *world) pod(t *testing.T, ordinal int) *fleet.Replica {
+// startPod waits for the pod of an ordinal and starts its process.
+func (w *world) startPod(t *testing.T, ordinal int) *fleet.Replica {
 	t.Helper()
 	name := fmt.Sprintf("%s-%d", setName, ordinal)
 	fleet.Eventually(t, "the controller creates pod "+name, func(ctx context.Context) error {
 		_, err := w.cluster.Client().CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
 		return err
 	})
-	return w.one(t, "--pod="+name, "--pod-namespace="+namespace)
+	return w.startReplica(t, "--pod="+name, "--pod-namespace="+namespace)
 }
 
 func (w *world) scale(t *testing.T, replicas int) {
@@ -69,10 +69,11 @@ func (w *world) scale(t *testing.T, replicas int) {
 	}
 }
 
-// waitShards waits until each replica says in its self-metrics that it is its ordinal's part of all of them.
+// waitShards waits until the self-metrics of each replica report its ordinal as its shard, and the number of replicas
+// as the number of shards.
 func waitShards(t *testing.T, replicas []*fleet.Replica) {
 	t.Helper()
-	fleet.Eventually(t, fmt.Sprintf("all replicas know that they are %d", len(replicas)), func(ctx context.Context) error {
+	fleet.Eventually(t, fmt.Sprintf("all replicas report %d shards", len(replicas)), func(ctx context.Context) error {
 		for ordinal, replica := range replicas {
 			page, err := replica.SelfMetrics(ctx)
 			if err != nil {
@@ -81,16 +82,16 @@ func waitShards(t *testing.T, replicas []*fleet.Replica) {
 			total, _ := page.Sum(selfmetrics.TotalShards, nil)
 			shard, _ := page.Sum(selfmetrics.ShardOrdinal, nil)
 			if int(total) != len(replicas) || int(shard) != ordinal {
-				return fmt.Errorf("replica %d says that it is shard %v of %v", ordinal, shard, total)
+				return fmt.Errorf("replica %d reports that it is shard %v of %v", ordinal, shard, total)
 			}
 		}
 		return nil
 	})
 }
 
-// watchForEmptyPages scrapes each replica over and over until the returned function is called, which fails the test if any
-// scrape of any replica failed or had no sample of a pod.
-func watchForEmptyPages(t *testing.T, replicas []*fleet.Replica) (stop func()) {
+// watchForEmptyExpositions scrapes each replica repeatedly until stop is called. The test fails if a scrape fails or
+// has no sample of a pod.
+func watchForEmptyExpositions(t *testing.T, replicas []*fleet.Replica) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	var group sync.WaitGroup
@@ -103,7 +104,7 @@ func watchForEmptyPages(t *testing.T, replicas []*fleet.Replica) (stop func()) {
 					return
 				}
 				if err == nil && len(objects(page, "pods")) == 0 {
-					err = errors.New("no pod on the page")
+					err = errors.New("the exposition has no sample of a pod")
 				}
 				if err != nil {
 					t.Errorf("scrape %d of replica %d: %v", scrapes, ordinal, err)

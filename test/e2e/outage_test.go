@@ -14,28 +14,28 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// looks is how often the pages are looked at while the API server is away.
-const looks = 5
+// outageSamples is how often the expositions are read while the API server is down.
+const outageSamples = 5
 
 func (w *world) anOutageIsSurvived(t *testing.T) {
-	// Only kinds that no other client writes: the API server renews a lease of its own, perhaps just before it goes.
+	// Only kinds that no other client writes: the API server renews a lease of its own, perhaps just before it stops.
 	quiet := "--resources=" + strings.Join(resourceNames(), ",")
-	whole, parts := w.one(t, quiet), w.three(t, quiet)
+	whole, parts := w.startReplica(t, quiet), w.startShards(t, quiet)
 	whole.WaitReady(t)
-	waitSame(t, whole, parts)
+	waitForEqualUnion(t, whole, parts)
 	before := whole.Scrape(t)
 
 	end := w.outage(t)
-	for range looks {
+	for range outageSamples {
 		if diff := exposition.Diff(before, whole.Scrape(t)); diff != "" {
-			t.Fatalf("the page changed while the API server was away:\n%s", diff)
+			t.Fatalf("the exposition changed while the API server was down:\n%s", diff)
 		}
-		if err := same(t.Context(), whole, parts); err != nil {
-			t.Fatalf("while the API server was away: %v", err)
+		if err := compareUnion(t.Context(), whole, parts); err != nil {
+			t.Fatalf("while the API server was down: %v", err)
 		}
 		for _, path := range []string{"/livez", "/readyz"} {
 			if status := statusOf(t, whole, path); status != http.StatusOK {
-				t.Fatalf("%s answers %d while the API server is away", path, status)
+				t.Fatalf("%s: got status %d while the API server is down, want %d", path, status, http.StatusOK)
 			}
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -43,23 +43,23 @@ func (w *world) anOutageIsSurvived(t *testing.T) {
 	end()
 
 	pod := w.createPod(t, "after-outage", 0)
-	seen(t, parts, "pod created after the outage", func(page string) bool { return strings.Contains(page, string(pod.UID)) })
-	waitSame(t, whole, parts)
+	waitVisible(t, parts, "pod created after the outage", func(page string) bool { return strings.Contains(page, string(pod.UID)) })
+	waitForEqualUnion(t, whole, parts)
 	w.deletePod(t, pod)
-	seen(t, parts, "pod deleted after the outage", func(page string) bool { return !strings.Contains(page, string(pod.UID)) })
-	waitSame(t, whole, parts)
+	waitVisible(t, parts, "pod deleted after the outage", func(page string) bool { return !strings.Contains(page, string(pod.UID)) })
+	waitForEqualUnion(t, whole, parts)
 }
 
-func (w *world) anOutageAtStartIsAwaited(t *testing.T) {
+func (w *world) aReplicaWaitsForTheAPIServerAtStart(t *testing.T) {
 	end := w.outage(t)
-	replica := w.one(t)
-	fleet.Eventually(t, "replica answers without an API server", func(ctx context.Context) error {
+	replica := w.startReplica(t)
+	fleet.Eventually(t, "the replica answers without an API server", func(ctx context.Context) error {
 		_, err := replica.Get(ctx, replica.URL+"/livez")
 		return err
 	})
-	fleet.Eventually(t, "the log names the API server that is tried", func(context.Context) error {
+	fleet.Eventually(t, "the log names the API server", func(context.Context) error {
 		if !strings.Contains(replica.Log(), strings.TrimPrefix(w.cluster.URL(), "https://")) {
-			return errors.New("it does not")
+			return errors.New("the log does not contain its address")
 		}
 		return nil
 	})
@@ -67,17 +67,17 @@ func (w *world) anOutageAtStartIsAwaited(t *testing.T) {
 		"/livez": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/metrics": http.StatusServiceUnavailable,
 	} {
 		if status := statusOf(t, replica, path); status != want {
-			t.Errorf("%s answers %d before the first sync, want %d", path, status, want)
+			t.Errorf("%s: got status %d before the first sync, want %d", path, status, want)
 		}
 	}
 	end()
 	replica.WaitReady(t)
 	if found, want := len(objects(replica.Scrape(t), "pods")), w.count(t, "pods"); found != want {
-		t.Errorf("ready with %d pods, the cluster has %d", found, want)
+		t.Errorf("ready with %d pods, want %d", found, want)
 	}
 }
 
-// outage stops the API server until end is called, or until the test is over: the next one needs it.
+// outage stops the API server until end is called, or until the end of the test, because the next check needs it.
 func (w *world) outage(t *testing.T) (end func()) {
 	t.Helper()
 	w.cluster.Stop()
@@ -90,7 +90,7 @@ func (w *world) outage(t *testing.T) (end func()) {
 	return end
 }
 
-// resourceNames are the names of the seeded kinds, as --resources takes them.
+// resourceNames returns the names of the seeded kinds, as --resources takes them.
 func resourceNames() []string {
 	var names []string
 	for _, kind := range seed.Kinds() {

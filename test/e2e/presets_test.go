@@ -25,8 +25,9 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// TestPresets: with the projects' own definitions, the objects of its fixture give the lines of its fixture, with the
-// rights that check-config names and no others. render gives the same lines.
+// TestPresets checks each preset with a real API server and the project's definitions. A replica with only the rights
+// that check-config names must expose the objects of the preset's fixture as the fixture's lines. The command render
+// must give the same lines.
 func TestPresets(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)
@@ -41,13 +42,13 @@ type presetTest struct {
 	name    string
 	cluster *controlplane.Cluster
 	replica *fleet.Replica
-	live    []*unstructured.Unstructured // the objects as the API server has them, in the order of the fixture
+	live    []*unstructured.Unstructured // the objects as the API server returned them, in the order of the fixture
 }
 
 func (p *presetTest) run(t *testing.T) {
 	sources := presetDefinitions()[p.name]
 	if len(sources) == 0 {
-		t.Fatal("no definitions")
+		t.Fatal("the preset has no definitions")
 	}
 	var kinds []*unstructured.Unstructured
 	for _, d := range sources {
@@ -56,12 +57,12 @@ func (p *presetTest) run(t *testing.T) {
 	p.replica = fleet.Start(t, append(p.flags(), "--kubeconfig="+p.kubeconfig(t))...)
 	p.replica.WaitReady(t)
 	if page := p.replica.Scrape(t); len(page.Samples) > 0 {
-		t.Errorf("without a definition there are samples: %v", page.Samples)
+		t.Errorf("got samples before the definitions exist, want none: %v", page.Samples)
 	}
 	fixture := readObjects(t, presetFile(t, "testdata/"+p.name+".yaml"))
 	p.create(t, append(kinds, fixture...))
 	want := p.expected(t, fixture)
-	fleet.Eventually(t, "the lines are those of the fixture", func(ctx context.Context) error {
+	fleet.Eventually(t, "the samples are those of the fixture", func(ctx context.Context) error {
 		page, err := p.replica.Page(ctx)
 		if err != nil {
 			return err
@@ -73,7 +74,7 @@ func (p *presetTest) run(t *testing.T) {
 	}
 }
 
-// sameLines returns an error unless two pages have the same samples.
+// sameLines returns an error unless two expositions have the same samples.
 func sameLines(want, got exposition.Page) error {
 	if diff := exposition.Diff(want, got); diff != "" {
 		return errors.New(diff)
@@ -85,7 +86,7 @@ func (p *presetTest) flags() []string {
 	return []string{"--custom-resource-state-only", "--custom-resource-state-preset=" + p.name}
 }
 
-// kubeconfig is of an account with the rights that check-config says that the preset takes.
+// kubeconfig returns the path of a kubeconfig for an account with the rights that check-config names for the preset.
 func (p *presetTest) kubeconfig(t *testing.T) string {
 	t.Helper()
 	var selection struct {
@@ -102,7 +103,7 @@ func (p *presetTest) kubeconfig(t *testing.T) string {
 	return p.cluster.Kubeconfig(t, p.cluster.BoundToken(t, namespace, p.name, p.name))
 }
 
-// create creates the kinds and the objects, in the namespaces that they name.
+// create creates the kinds and the objects, and the namespaces that they name.
 func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	applier := p.applier(t)
@@ -123,12 +124,12 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 		fleet.Eventually(t, object.GetKind()+" "+object.GetName()+" is created", func(ctx context.Context) error {
 			created, err := applier.Create(ctx, object.DeepCopy())
 			if meta.IsNoMatchError(err) {
-				applier = p.applier(t) // which has not asked for the kinds yet
+				applier = p.applier(t) // the new one discovers the kinds again
 			}
 			switch {
 			case err == nil:
 				p.live = append(p.live, created)
-			case !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err): // or else the kind is not served yet
+			case !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err): // otherwise the kind is not served yet
 				t.Fatal(err)
 			}
 			return err
@@ -145,7 +146,7 @@ func (p *presetTest) applier(t *testing.T) *manifest.Applier {
 	return applier
 }
 
-// expected are the lines of the fixture, with the identifiers and times of creation that the API server chose.
+// expected returns the samples of the fixture, with the UIDs and creation times that the API server chose.
 func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured) exposition.Page {
 	t.Helper()
 	text, err := os.ReadFile(presetFile(t, "testdata/"+p.name+".prom"))
@@ -163,7 +164,7 @@ func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured
 	if err != nil {
 		t.Fatal(err)
 	}
-	created := map[string]string{} // values of the families of that name, by series
+	created := map[string]string{} // the series of families whose name ends in _created
 	for series := range page.Samples {
 		if family, _, _ := strings.Cut(series, "{"); strings.HasSuffix(family, "_created") {
 			created[series] = ""
@@ -177,7 +178,7 @@ func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured
 	return page
 }
 
-// render is what render prints for the objects as the API server has them.
+// render returns what the command render prints for the objects as the API server returned them.
 func (p *presetTest) render(t *testing.T) exposition.Page {
 	t.Helper()
 	list := unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "v1", "kind": "List"}}
@@ -195,7 +196,7 @@ func (p *presetTest) render(t *testing.T) exposition.Page {
 	return page
 }
 
-// statefleet returns what a command of the exporter prints.
+// statefleet returns the output of a command of the exporter.
 func (p *presetTest) statefleet(t *testing.T, in []byte, command string) []byte {
 	t.Helper()
 	binary, err := fleet.Build()

@@ -16,7 +16,7 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// record is every state of the topology ConfigMap that was seen. All methods may be called concurrently.
+// record holds every observed state of the topology ConfigMap. All methods may be called concurrently.
 type record struct {
 	mu      sync.Mutex
 	entries []entry
@@ -30,7 +30,7 @@ type entry struct {
 }
 
 // recordTopology records the ConfigMap until the end of the test.
-func (s *stage) recordTopology(t *testing.T) *record {
+func (s *setup) recordTopology(t *testing.T) *record {
 	r, maps := &record{}, s.cluster.Client().CoreV1().ConfigMaps(namespace)
 	ctx, cancel := context.WithCancel(t.Context())
 	var working sync.WaitGroup
@@ -71,21 +71,21 @@ func (r *record) add(object *corev1.ConfigMap) {
 	now, err := parseTopology(object)
 	version, invalid := strconv.ParseUint(object.ResourceVersion, 10, 64)
 	if err != nil || invalid != nil {
-		return // a scenario has spoiled it
+		return // a scenario has made it invalid
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entries = append(r.entries, entry{topology: now, version: version, seen: time.Now()})
 }
 
-// all returns what was recorded until now.
+// all returns what has been recorded so far.
 func (r *record) all() []entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.entries[:len(r.entries):len(r.entries)]
 }
 
-// switches is how often the number of shards that the fleet serves by has changed.
+// switches returns how often the active number of shards has changed.
 func (r *record) switches() (n int) {
 	all := r.all()
 	for i := 1; i < len(all); i++ {
@@ -96,7 +96,7 @@ func (r *record) switches() (n int) {
 	return n
 }
 
-// wentBack tells whether the ConfigMap's version has become a lower one.
+// wentBack reports whether the ConfigMap's resourceVersion has ever decreased.
 func (r *record) wentBack() bool {
 	all := r.all()
 	for i := 1; i < len(all); i++ {
@@ -107,7 +107,7 @@ func (r *record) wentBack() bool {
 	return false
 }
 
-// formats are the versions of the format that topologies had.
+// formats returns the format versions of the recorded topologies.
 func (r *record) formats() map[int]bool {
 	found := map[int]bool{}
 	for _, e := range r.all() {
@@ -116,7 +116,7 @@ func (r *record) formats() map[int]bool {
 	return found
 }
 
-// switchedTo is the instant from which on the fleet served by n shards, as it was named last; far in the future if it never was.
+// switchedTo returns the instant last scheduled for a switch to n shards, or one in an hour if none was.
 func (r *record) switchedTo(n int) time.Time {
 	at := time.Now().Add(time.Hour)
 	for _, e := range r.all() {

@@ -14,8 +14,8 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// TestRestoredBackup takes a cluster back to what it was. Versions go back with it, and no watch says so: not of objects, nor
-// of which kinds of custom resources and which selected namespaces there are.
+// TestRestoredBackup restores etcd from a backup under a running replica. Resource versions go back, and no watch
+// reports it: neither the watches of objects nor those of CustomResourceDefinitions and selected namespaces.
 func TestRestoredBackup(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)
@@ -67,12 +67,12 @@ func TestRestoredBackup(t *testing.T) {
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
-				return fmt.Errorf("%v, want %v", got, want)
+				return fmt.Errorf("got %v, want %v", got, want)
 			}
 			return nil
 		})
 	}
-	shows("the state before", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
+	shows("the backed-up state is exposed", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	for i := range 50 {
 		put("changed", fmt.Sprint(2+i), false)
 	}
@@ -82,16 +82,16 @@ func TestRestoredBackup(t *testing.T) {
 	}
 	selectNamespace(t, core, "elsewhere", false)
 	removeGadgets()
-	shows("the restored state", map[string]string{"changed": "51", "created": "1"})
+	shows("the changed state is exposed", map[string]string{"changed": "51", "created": "1"})
 	restore()
-	shows("what there was", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
+	shows("the restored state is exposed", map[string]string{"changed": "1", "deleted": "1", "selected": "", "gadget": "g"})
 	put("changed", "again", false)
 	selectNamespace(t, core, "elsewhere", false)
 	removeGadgets()
-	shows("changes", map[string]string{"changed": "again", "deleted": "1"})
+	shows("changes after the restore are exposed", map[string]string{"changed": "again", "deleted": "1"})
 }
 
-// selectNamespace labels a namespace, or takes the label away.
+// selectNamespace creates or updates a namespace with the label that the replica selects, or without it.
 func selectNamespace(t *testing.T, core typedcorev1.CoreV1Interface, name string, selected bool) {
 	t.Helper()
 	o := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -14,56 +14,56 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// scenarios are all of them. Those without standby come first.
+// scenarios returns all scenarios. Those without standby come first.
 func scenarios() []scenario {
 	return slices.Concat(
 		[]scenario{
-			{name: "scale", replicas: 1, act: scaling(3, 5, 2, 3), short: true, did: did{moved: 500, switches: 4, started: 5}},
-			{name: "rollout-without-standby", replicas: 3, act: rollout, replaces: true, gaps: true, did: did{started: 3}},
-			{name: "api-server-restart", replicas: 3, act: restart, late: belatedly, short: true},
-			{name: "watches-cut", replicas: 3, act: cut, late: belatedly, short: true},
-			{name: "scale-to-0-and-back", replicas: 3, before: toNoneAndBack, act: stay, short: true},
+			{name: "scale", replicas: 1, act: scaleThrough(3, 5, 2, 3), short: true, atLeast: effects{moved: 500, switches: 4, started: 5}},
+			{name: "rollout-without-standby", replicas: 3, act: rollout, replaces: true, gaps: true, atLeast: effects{started: 3}},
+			{name: "api-server-restart", replicas: 3, act: restartAPIServer, maxDelay: reconnectMaxDelay, short: true},
+			{name: "watches-cut", replicas: 3, act: cutConnections, maxDelay: reconnectMaxDelay, short: true},
+			{name: "scale-to-0-and-back", replicas: 3, before: scaleToZeroAndBack, act: doNothing, short: true},
 		},
-		interrupted(false),
+		interruptedScenarios(false),
 		[]scenario{
-			{name: "scale-with-standby", replicas: 1, standby: true, act: scaling(3, 5, 2, 3), did: did{moved: 500, switches: 4, started: 5}},
-			{name: "rollout", replicas: 3, standby: true, act: rollout, replaces: true, short: true, did: did{moved: 300, started: 3}},
-			{name: "kill-each", replicas: 3, standby: true, act: killEach, short: true, did: did{moved: 300, started: 3}},
-			{name: "api-server-restart-with-standby", replicas: 3, standby: true, act: restart, late: belatedly},
-			{name: "watches-cut-with-standby", replicas: 3, standby: true, act: cut, late: belatedly},
+			{name: "scale-with-standby", replicas: 1, standby: true, act: scaleThrough(3, 5, 2, 3), atLeast: effects{moved: 500, switches: 4, started: 5}},
+			{name: "rollout", replicas: 3, standby: true, act: rollout, replaces: true, short: true, atLeast: effects{moved: 300, started: 3}},
+			{name: "kill-each", replicas: 3, standby: true, act: killEach, short: true, atLeast: effects{moved: 300, started: 3}},
+			{name: "api-server-restart-with-standby", replicas: 3, standby: true, act: restartAPIServer, maxDelay: reconnectMaxDelay},
+			{name: "watches-cut-with-standby", replicas: 3, standby: true, act: cutConnections, maxDelay: reconnectMaxDelay},
 		},
-		interrupted(true),
-		shrinks(),
-		upgrades(),
-		outOfMemory(),
-		warmRestarts(),
-		restores(), // last: the cluster's versions go back
+		interruptedScenarios(true),
+		shrinkScenarios(),
+		upgradeScenarios(),
+		outOfMemoryScenarios(),
+		warmRestartScenarios(),
+		restoreScenarios(), // last: the cluster's versions go back
 	)
 }
 
-// scaling scales the fleet through all the given sizes, each time when the last change is over.
-func scaling(sizes ...int) func(*testing.T, *stage, *audit.Audit) int {
-	return func(t *testing.T, s *stage, _ *audit.Audit) int {
+// scaleThrough scales the fleet to each of the given sizes, and waits until it is settled before the next.
+func scaleThrough(sizes ...int) func(*testing.T, *setup, *audit.Audit) int {
+	return func(t *testing.T, s *setup, _ *audit.Audit) int {
 		for _, n := range sizes {
 			began := time.Now()
 			s.scale(t, n)
 			s.settle(t, n)
-			t.Logf("to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
+			t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 		}
 		return sizes[len(sizes)-1]
 	}
 }
 
 // rollout replaces every pod, as a new image would.
-func rollout(t *testing.T, s *stage, _ *audit.Audit) int {
+func rollout(t *testing.T, s *setup, _ *audit.Audit) int {
 	set := s.changePods(t, func(pods *corev1.PodTemplateSpec) {
 		pods.Annotations = map[string]string{"rolled-out-at": time.Now().Format(time.RFC3339Nano)}
 	})
 	return int(*set.Spec.Replicas)
 }
 
-// killEach kills one replica after the other, each when the one before is Ready again.
-func killEach(t *testing.T, s *stage, a *audit.Audit) int {
+// killEach kills the replicas one after the other, each when the fleet has settled after the previous kill.
+func killEach(t *testing.T, s *setup, a *audit.Audit) int {
 	const replicas = 3
 	for ordinal := range replicas {
 		s.kill(t, a, ordinal)
@@ -72,13 +72,13 @@ func killEach(t *testing.T, s *stage, a *audit.Audit) int {
 	return replicas
 }
 
-// kill kills the process of an ordinal once there is one, and waits until the kubelet has noticed.
-func (s *stage) kill(t *testing.T, a *audit.Audit, ordinal int) {
+// kill waits for the process of an ordinal, kills it, and waits until the kubelet has noticed.
+func (s *setup) kill(t *testing.T, a *audit.Audit, ordinal int) {
 	t.Helper()
 	name := podName(ordinal)
-	fleet.Eventually(t, "a process of "+name, func(context.Context) error {
+	fleet.Eventually(t, "a process of "+name+" runs", func(context.Context) error {
 		if s.kubelet.Replica(name) == nil {
-			return errors.New("there is none")
+			return errors.New("no process of it runs")
 		}
 		return nil
 	})
@@ -90,43 +90,44 @@ func (s *stage) kill(t *testing.T, a *audit.Audit, ordinal int) {
 	}
 }
 
-func restart(t *testing.T, s *stage, _ *audit.Audit) int {
+func restartAPIServer(t *testing.T, s *setup, _ *audit.Audit) int {
 	if err := s.cluster.Restart(nil); err != nil {
 		t.Fatal(err)
 	}
 	return 3
 }
 
-// cut cuts the connections of all replicas, twice at once and then for a while.
-func cut(t *testing.T, s *stage, _ *audit.Audit) int {
+// cutConnections cuts the connections of all replicas twice, and then refuses connections for three seconds.
+func cutConnections(t *testing.T, s *setup, _ *audit.Audit) int {
 	for range 2 {
-		if n := s.wire.Cut(); n == 0 {
-			t.Error("there was nothing to cut")
+		if n := s.apiProxy.Cut(); n == 0 {
+			t.Error("no connection was open, want at least one to cut")
 		}
 		time.Sleep(3 * time.Second)
 	}
-	s.wire.Refuse(true)
+	s.apiProxy.Refuse(true)
 	time.Sleep(3 * time.Second)
-	s.wire.Refuse(false)
+	s.apiProxy.Refuse(false)
 	return 3
 }
 
-// toNoneAndBack promises nothing while there is no replica, and everything after it.
-func toNoneAndBack(t *testing.T, s *stage) {
+// scaleToZeroAndBack runs before the audit: while there is no replica, nothing is exposed.
+func scaleToZeroAndBack(t *testing.T, s *setup) {
 	for _, n := range []int{0, 3} {
 		s.scale(t, n)
 		s.settle(t, n)
 	}
 }
 
-// stay does nothing for a while.
-func stay(*testing.T, *stage, *audit.Audit) int {
+// doNothing waits three seconds.
+func doNothing(*testing.T, *setup, *audit.Audit) int {
 	time.Sleep(3 * time.Second)
 	return 3
 }
 
-// interrupted are changes from 3 replicas to 5 that are interrupted, each in every way at each of its steps.
-func interrupted(standby bool) []scenario {
+// interruptedScenarios returns changes from 3 replicas to 5 that are interrupted, one for each interruption at each
+// step.
+func interruptedScenarios(standby bool) []scenario {
 	var all []scenario
 	for _, way := range interruptions() {
 		if way.standby != standby {
@@ -135,10 +136,10 @@ func interrupted(standby bool) []scenario {
 		for i, step := range steps() {
 			all = append(all, scenario{
 				name: fmt.Sprintf("%s-%s", way.name, step.name), replicas: 3, standby: standby, short: way.short == i+1,
-				did: did{moved: 50, switches: 1, started: way.started},
-				act: func(t *testing.T, s *stage, a *audit.Audit) int {
+				atLeast: effects{moved: 50, switches: 1, started: way.started},
+				act: func(t *testing.T, s *setup, a *audit.Audit) int {
 					s.scale(t, 5)
-					s.await(t, step)
+					s.waitForStep(t, step)
 					n := way.interrupt(t, s, a)
 					s.scale(t, n)
 					return n

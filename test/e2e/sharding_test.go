@@ -17,21 +17,21 @@ import (
 )
 
 func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
-	whole, parts := w.one(t), w.three(t)
+	whole, parts := w.startReplica(t), w.startShards(t)
 	whole.WaitReady(t)
-	waitSame(t, whole, parts)
+	waitForEqualUnion(t, whole, parts)
 
 	self, err := whole.SelfMetrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if forbidden, n := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "forbidden"}); forbidden != 0 || n < len(seed.Kinds()) {
-		t.Errorf("the manifests forbid %v of %d kinds", forbidden, n)
+		t.Errorf("%v of %d kinds are forbidden, want 0 of at least %d", forbidden, n, len(seed.Kinds()))
 	}
 	page := whole.Scrape(t)
 	for _, kind := range seed.Kinds() {
 		if count := len(objects(page, kind.Resource)); count != w.count(t, kind.Resource) {
-			t.Errorf("%s: %d objects on the page, %d in the cluster", kind.Resource, count, w.count(t, kind.Resource))
+			t.Errorf("%s: got %d objects in the exposition, want %d", kind.Resource, count, w.count(t, kind.Resource))
 		}
 	}
 	owners := map[string]int{}
@@ -41,7 +41,7 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 			for object := range objects(page, kind.Resource) {
 				key := kind.Resource + " " + object
 				if other, ok := owners[key]; ok {
-					t.Errorf("%s is on shards %d and %d", key, other, ordinal)
+					t.Errorf("%s is exposed by shards %d and %d, want one", key, other, ordinal)
 				}
 				owners[key] = ordinal
 			}
@@ -49,39 +49,39 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 	}
 }
 
-// serverSideFilteringChangesTrafficNotPages compares a server that filters with one that ignores the selector, on the
-// same objects.
-func (w *world) serverSideFilteringChangesTrafficNotPages(t *testing.T) {
+// serverSideFilteringChangesTrafficNotExpositions compares an API server that filters by shard with one that ignores
+// the shard selector, with the same objects.
+func (w *world) serverSideFilteringChangesTrafficNotExpositions(t *testing.T) {
 	total := w.count(t, "pods")
-	filtered := w.three(t)
-	with := readings(t, filtered)
+	filtered := w.startShards(t)
+	with := podReadings(t, filtered)
 	for ordinal, pods := range with {
 		if pods.Ignored != 0 {
-			t.Errorf("shard %d of a server that filters: %+v, want nothing to ignore", ordinal, pods)
+			t.Errorf("shard %d with server-side filtering: got %+v, want no ignored pods", ordinal, pods)
 		}
 		if pods.Owned < total/5 || pods.Owned > total/2 {
 			t.Errorf("shard %d got %d of %d pods, want about a third", ordinal, pods.Owned, total)
 		}
 	}
-	w.filterOnServer(t, false)
-	t.Cleanup(func() { w.filterOnServer(t, true) })
-	unfiltered := w.three(t)
-	for ordinal, pods := range readings(t, unfiltered) {
+	w.setServerSideSharding(t, false)
+	t.Cleanup(func() { w.setServerSideSharding(t, true) })
+	unfiltered := w.startShards(t)
+	for ordinal, pods := range podReadings(t, unfiltered) {
 		if pods.Owned+pods.Ignored != total {
-			t.Errorf("shard %d of a server that does not filter: %+v, want all %d pods", ordinal, pods, total)
+			t.Errorf("shard %d without server-side filtering: got %+v, want all %d pods", ordinal, pods, total)
 		}
 		if pods.Owned != with[ordinal].Owned {
-			t.Errorf("shard %d owns %d pods without the server's filter, %d with it", ordinal, pods.Owned, with[ordinal].Owned)
+			t.Errorf("shard %d owns %d pods without server-side filtering, want %d as with it", ordinal, pods.Owned, with[ordinal].Owned)
 		}
-		fleet.Eventually(t, "same page with and without server-side filtering", func(ctx context.Context) error {
-			return samePage(ctx, filtered[ordinal], unfiltered[ordinal])
+		fleet.Eventually(t, "same exposition with and without server-side filtering", func(ctx context.Context) error {
+			return sameExposition(ctx, filtered[ordinal], unfiltered[ordinal])
 		})
 	}
 }
 
-// readings are the replicas' self-metrics about pods, which must agree among themselves: what is owned is decoded once and
-// served, and what is not owned is never decoded.
-func readings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading {
+// podReadings returns the replicas' self-metrics about pods, and checks that they are consistent: each owned pod is
+// decoded once and served, and no other pod is decoded.
+func podReadings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading {
 	t.Helper()
 	var all []selfmetrics.Reading
 	for ordinal, replica := range replicas {
@@ -91,17 +91,17 @@ func readings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading {
 		}
 		pods := selfmetrics.ReadingOf(self, "pods")
 		if pods.Decoded != pods.Owned || pods.Served != pods.Owned {
-			t.Errorf("shard %d decodes and serves other pods than those it owns: %+v", ordinal, pods)
+			t.Errorf("shard %d: got different numbers of owned, decoded and served pods: %+v", ordinal, pods)
 		}
 		if onPage := len(objects(replica.Scrape(t), "pods")); pods.Served != onPage {
-			t.Errorf("shard %d says that it serves %d pods, its page has %d", ordinal, pods.Served, onPage)
+			t.Errorf("shard %d reports that it serves %d pods, but its exposition has %d", ordinal, pods.Served, onPage)
 		}
 		all = append(all, pods)
 	}
 	return all
 }
 
-func samePage(ctx context.Context, a, b *fleet.Replica) error {
+func sameExposition(ctx context.Context, a, b *fleet.Replica) error {
 	first, err := a.Page(ctx)
 	if err != nil {
 		return err
@@ -111,20 +111,20 @@ func samePage(ctx context.Context, a, b *fleet.Replica) error {
 		return err
 	}
 	if diff := exposition.Diff(first, second); diff != "" {
-		return fmt.Errorf("pages differ:\n%s", diff)
+		return fmt.Errorf("expositions differ:\n%s", diff)
 	}
 	return nil
 }
 
-// filterOnServer restarts the API server with server-side sharding on or off.
-func (w *world) filterOnServer(t *testing.T, on bool) {
+// setServerSideSharding restarts the API server with server-side sharding on or off.
+func (w *world) setServerSideSharding(t *testing.T, on bool) {
 	t.Helper()
 	if err := w.cluster.Restart(controlplane.Sharding(on)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// count is the number of objects of a resource in the cluster.
+// count returns the number of objects of a resource in the cluster.
 func (w *world) count(t *testing.T, resource string) int {
 	t.Helper()
 	for _, kind := range seed.Kinds() {
@@ -136,12 +136,13 @@ func (w *world) count(t *testing.T, resource string) int {
 			return len(list.Items)
 		}
 	}
-	t.Fatalf("no kind %s", resource)
+	t.Fatalf("resource %s is none of the seeded kinds", resource)
 	return 0
 }
 
-// identity says how a family's labels name the object that it describes.
-func identity() map[string][]string {
+// identifyingLabels returns, by resource, the prefix of the names of its families, followed by the labels that identify
+// an object.
+func identifyingLabels() map[string][]string {
 	return map[string][]string{
 		"cronjobs":                 {"kube_cronjob_", "namespace", "cronjob"},
 		"daemonsets":               {"kube_daemonset_", "namespace", "daemonset"},
@@ -161,9 +162,10 @@ func identity() map[string][]string {
 	}
 }
 
-// objects are the objects of a resource that a page describes, by what its labels call them.
+// objects returns the objects of a resource in an exposition, named by their identifying labels, which are joined with
+// slashes.
 func objects(page exposition.Page, resource string) map[string]bool {
-	id, found := identity()[resource], map[string]bool{}
+	id, found := identifyingLabels()[resource], map[string]bool{}
 	for family, labels := range page.Labels {
 		if !strings.HasPrefix(family, id[0]) {
 			continue

@@ -22,26 +22,26 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// site is a cluster in which one thing after the other is installed.
-type site struct {
+// sharedCluster is a cluster in which variants of the manifests are installed one after the other.
+type sharedCluster struct {
 	cluster  *controlplane.Cluster
 	applier  *manifest.Applier
 	warnings *warningList
 	nodes    []string
 }
 
-func newSite(t *testing.T) *site {
+func newSharedCluster(t *testing.T) *sharedCluster {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{warnings: &warningList{}}
+	s := &sharedCluster{warnings: &warningList{}}
 	s.cluster = controlplane.Start(t, controlplane.Options{})
 	installKinds(t, s.cluster)
 	if err := seed.All(t.Context(), s.cluster.Config(), 30); err != nil {
 		t.Fatal(err)
 	}
-	s.cluster.StartControllers(t, "statefulset-controller", "daemonset-controller") // not before: they would write statuses, too
-	// What the files name, and something in the namespaces that are chosen or left out by some of them.
+	s.cluster.StartControllers(t, "statefulset-controller", "daemonset-controller") // after seeding, because controllers would change the seeded statuses
+	// The namespaces that the files name, each with a Service, because some files select or exclude namespaces.
 	for _, name := range []string{namespace, "monitoring", "observability", "team-a", "team-b", "a", "b", "kube-node-lease"} {
 		object := ownNamespace(name)
 		if name != namespace {
@@ -71,25 +71,25 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// install applies objects, and removes them and what came of them at the end of the test.
-func (s *site) install(t *testing.T, objects []*unstructured.Unstructured) *installation {
+// install applies objects. It removes them, and what controllers created from them, at the end of the test.
+func (s *sharedCluster) install(t *testing.T, objects []*unstructured.Unstructured) *installation {
 	t.Helper()
 	t.Cleanup(func() { s.remove(t, objects) })
-	i := &installation{site: s, kubeconfigs: map[string]string{}}
+	i := &installation{sharedCluster: s, kubeconfigs: map[string]string{}}
 	for _, object := range objects {
 		if _, err := s.applier.Apply(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
-		i.note(t, object)
+		i.inspect(t, object)
 	}
 	for _, text := range s.warnings.take() {
-		t.Errorf("the API server warns: %s", text)
+		t.Errorf("the API server returned a warning, want none: %s", text)
 	}
 	return i
 }
 
-// remove leaves nothing of an installation but namespaces, which other things are in, too.
-func (s *site) remove(t *testing.T, objects []*unstructured.Unstructured) {
+// remove removes an installation, except for namespaces, which also contain other objects.
+func (s *sharedCluster) remove(t *testing.T, objects []*unstructured.Unstructured) {
 	ctx := context.WithoutCancel(t.Context())
 	for _, object := range slices.Backward(objects) {
 		if object.GetKind() == "Namespace" {
@@ -113,17 +113,17 @@ func (s *site) remove(t *testing.T, objects []*unstructured.Unstructured) {
 // fleetPods selects the pods of all manifests.
 const fleetPods = "app.kubernetes.io/name=" + setName
 
-// installation is what the manifests of one variant say.
+// installation holds what the test needs to know of the manifests of one variant.
 type installation struct {
-	*site
-	kubeconfigs map[string]string // by service account
-	pods        int
-	args        []string // of the StatefulSet's container
-	readers     bool     // someone is bound to the role of readers
+	*sharedCluster
+	kubeconfigs  map[string]string // by service account
+	pods         int
+	args         []string // of the StatefulSet's container
+	readersBound bool     // the manifests bind an account to readerRole
 }
 
-// note takes down what matters of an object that was applied.
-func (i *installation) note(t *testing.T, object *unstructured.Unstructured) {
+// inspect records what the test needs to know of an applied object.
+func (i *installation) inspect(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	switch object.GetKind() {
 	case "ServiceAccount":
@@ -140,7 +140,7 @@ func (i *installation) note(t *testing.T, object *unstructured.Unstructured) {
 	case "ClusterRoleBinding":
 		var binding rbacv1.ClusterRoleBinding
 		convert(t, object, &binding)
-		i.readers = i.readers || binding.RoleRef.Name == readerRole
+		i.readersBound = i.readersBound || binding.RoleRef.Name == readerRole
 	}
 }
 
@@ -151,10 +151,11 @@ func convert(t *testing.T, object *unstructured.Unstructured, into any) {
 	}
 }
 
-// has tells whether the program is told something; value is what comes after a flag's equals sign.
-func (i *installation) has(flag string) bool { return slices.Contains(i.args, flag) }
+// hasFlag reports whether the arguments of the StatefulSet's container contain a flag without a value.
+func (i *installation) hasFlag(flag string) bool { return slices.Contains(i.args, flag) }
 
-func (i *installation) value(flag string) (names []string) {
+// flagValues returns the values of a flag, which are separated by commas; nil if the flag is not set.
+func (i *installation) flagValues(flag string) (names []string) {
 	for _, arg := range i.args {
 		if list, ok := strings.CutPrefix(arg, flag+"="); ok {
 			names = strings.Split(list, ",")
@@ -163,18 +164,18 @@ func (i *installation) value(flag string) (names []string) {
 	return names
 }
 
-// reader is a token of an account that may read. Manifests that bind someone bind monitoring/prometheus-k8s; for others the
-// account is bound as the documentation says.
-func (i *installation) reader(t *testing.T) string {
+// readerToken returns the token of an account that may read the expositions. Manifests that bind an account bind
+// monitoring/prometheus-k8s; for others, readerToken binds an account as the documentation describes.
+func (i *installation) readerToken(t *testing.T) string {
 	t.Helper()
-	const place, name = "monitoring", "prometheus-k8s"
-	if !i.readers {
-		return i.cluster.BoundToken(t, place, "prometheus", readerRole)
+	const ns, name = "monitoring", "prometheus-k8s"
+	if !i.readersBound {
+		return i.cluster.BoundToken(t, ns, "prometheus", readerRole)
 	}
-	_, err := i.cluster.Client().CoreV1().ServiceAccounts(place).Create(t.Context(),
+	_, err := i.cluster.Client().CoreV1().ServiceAccounts(ns).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(fmt.Errorf("account of the reader: %w", err))
+		t.Fatal(fmt.Errorf("creating the account of the reader: %w", err))
 	}
-	return i.cluster.Token(t, place, name)
+	return i.cluster.Token(t, ns, name)
 }

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// slow makes lists and watches of pods slow that pass through a gate. Everything else passes as it comes.
+// slow is a handler for a gate that limits the rate of the responses to lists and watches of pods. Other requests pass
+// unchanged.
 type slow struct {
 	next http.Handler
-	rate atomic.Int64 // bytes a second for each response; 0 is as fast as can be
+	rate atomic.Int64 // bytes per second for each response; 0: unlimited
 }
 
 // ServeHTTP implements [http.Handler].
@@ -20,24 +21,24 @@ func (s *slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.next.ServeHTTP(w, r)
 }
 
-// slowWriter is a response that comes in small pieces.
+// slowWriter writes a response in small pieces.
 type slowWriter struct {
 	http.ResponseWriter
 	slow    *slow
 	request *http.Request
 }
 
-// pieces is how many there are in a second.
-const pieces = 50
+// piecesPerSecond is the number of pieces that slowWriter writes in a second.
+const piecesPerSecond = 50
 
 // Write implements [http.ResponseWriter].
 func (w *slowWriter) Write(b []byte) (written int, err error) {
 	for len(b) > 0 && err == nil {
 		piece := b
 		if rate := int(w.slow.rate.Load()); rate > 0 {
-			piece = b[:min(len(b), max(1, rate/pieces))]
+			piece = b[:min(len(b), max(1, rate/piecesPerSecond))]
 			select {
-			case <-time.After(time.Second / pieces):
+			case <-time.After(time.Second / piecesPerSecond):
 			case <-w.request.Context().Done():
 				return written, w.request.Context().Err()
 			}

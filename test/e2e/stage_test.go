@@ -26,63 +26,66 @@ import (
 )
 
 const (
-	// scrapeInterval of the Prometheus that watches all scenarios.
+	// scrapeInterval is the interval of the Prometheus that scrapes in all scenarios.
 	scrapeInterval = time.Second
 
-	// discoveryDelay stands to scrapeInterval as Prometheus' two times 5 s stand to an interval of a minute.
+	// discoveryDelay is Prometheus' delay of 5 s, which it applies twice to a change of targets, scaled from a scrape
+	// interval of a minute to scrapeInterval.
 	discoveryDelay = scrapeInterval * 5 / 60
 
-	// deathIsNoticed is half of the second after which a kubelet looks again.
-	deathIsNoticed = 500 * time.Millisecond
+	// deathNotice is how long the kubelet takes to notice the death of a process. A real kubelet looks once a second,
+	// so it takes half a second on average.
+	deathNotice = 500 * time.Millisecond
 )
 
-// stage is what scenarios play on: the fleet's pods, what comes between it and the API server, and who watches it.
-type stage struct {
+// setup is the environment of scenarios: a kubelet that runs the fleet's pods, the proxies between the fleet and the
+// API server, and the Prometheus that scrapes the fleet.
+type setup struct {
 	*world
 	kubelet    *kubelet.Kubelet
-	wire       *proxy.Proxy // between all replicas and the API server
+	apiProxy   *proxy.Proxy // between the API server and all replicas, unless gated
 	prometheus *prometheus.Server
 	objects    *audit.Cluster
-	lines      []string
+	lines      []string // results, one line for each scenario
 
 	stopControllers func()
-	quiet           atomic.Bool // nothing comes and goes
+	churnPaused     atomic.Bool // churn creates and deletes nothing
 
-	slow   *slow       // makes lists slow for a fleet that is gated
-	gated  atomic.Bool // replicas reach the API server through a gate with slow, and not through wire
-	record *record     // of the topology during the present scenario
+	slow   *slow       // limits the rate of lists for a gated fleet
+	gated  atomic.Bool // replicas reach the API server through a gate with slow instead of apiProxy
+	record *record     // of the topology, during the current scenario
 
-	states  string                        // folder with a directory for the state of each replica
-	fleetIs string                        // the manifests that the fleet is of, and the name of its variant
-	change  func(*corev1.PodTemplateSpec) // made to the pods of all of them
+	states         string                        // path of a directory with one directory for the state of each replica
+	installed      string                        // folder of the installed manifests, and the name of the variant
+	changeTemplate func(*corev1.PodTemplateSpec) // applied to the pod template of every fleet
 }
 
 // variant is how a fleet differs from the manifests.
 type variant struct {
 	name string
-	// gated fleets reach the API server through a gate that makes lists slow on demand.
+	// gated fleets reach the API server through a gate that can limit the rate of lists.
 	gated bool
-	// saves has each replica save its state in a directory that its next pod has, too.
-	saves bool
-	// pods changes the template of the pods. Nil for none.
-	pods func(*corev1.PodTemplateSpec)
+	// savesState has each replica save its state in a directory that outlives its pod.
+	savesState bool
+	// changeTemplate changes the template of the pods; nil leaves it as it is.
+	changeTemplate func(*corev1.PodTemplateSpec)
 }
 
-// newStage takes over the fleet, which has no pods until a scenario asks for some.
-func (w *world) newStage(t *testing.T, change func(*corev1.PodTemplateSpec)) *stage {
+// newSetup takes over the fleet, which has no pods until a scenario scales it.
+func (w *world) newSetup(t *testing.T, change func(*corev1.PodTemplateSpec)) *setup {
 	w.scale(t, 0)
 	w.removeFleetPods(t)
-	s := &stage{world: w, wire: proxy.Start(t, w.cluster.Address()), change: change, states: makeStateDirs(t)}
+	s := &setup{world: w, apiProxy: proxy.Start(t, w.cluster.Address()), changeTemplate: change, states: makeStateDirs(t)}
 	s.startControllers(t)
 	t.Cleanup(func() { s.stopControllers() })
 	s.objects = audit.Follow(t, w.cluster.Config())
-	direct := []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.wire.Address())}
+	direct := []string{"--kubeconfig=" + w.cluster.KubeconfigVia(t, w.token, s.apiProxy.Address())}
 	slowed := []string{"--kubeconfig=" + gate.Start(t, w.cluster.Config(), func(next http.Handler) http.Handler {
 		s.slow = &slow{next: next}
 		return s.slow
 	}).Kubeconfig(t, w.token)}
 	s.kubelet = kubelet.Run(t, kubelet.Options{
-		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathIsNoticed,
+		Client: w.cluster.Client(), Namespace: namespace, Selector: "app.kubernetes.io/name=" + setName, Node: "node-1", Notice: deathNotice,
 		Flags: func(*corev1.Pod) []string {
 			if s.gated.Load() {
 				return slowed
@@ -94,30 +97,31 @@ func (w *world) newStage(t *testing.T, change func(*corev1.PodTemplateSpec)) *st
 	s.prometheus = prometheus.Start(t, prometheus.Options{
 		Kubeconfig: w.prometheusKubeconfig(t), Interval: scrapeInterval, Delay: discoveryDelay, Log: slog.New(slog.DiscardHandler),
 	})
-	w.churn(t, &s.quiet)
+	w.churn(t, &s.churnPaused)
 	return s
 }
 
-func (s *stage) startControllers(t *testing.T) {
+func (s *setup) startControllers(t *testing.T) {
 	s.stopControllers = s.cluster.StartControllers(t, "statefulset-controller")
 }
 
-// fleet makes a settled fleet of n replicas, as the manifests of a folder have it but for the variant.
-func (s *stage) fleet(t *testing.T, n int, folder string, v variant) {
+// fleet scales the fleet to n replicas and waits until it is settled. If another folder or variant is installed, it
+// installs the manifests of folder first, changed by the variant.
+func (s *setup) fleet(t *testing.T, n int, folder string, v variant) {
 	t.Helper()
-	if is := folder + " " + v.name; is != s.fleetIs {
+	if is := folder + " " + v.name; is != s.installed {
 		s.scale(t, 0)
 		s.settle(t, 0)
 		s.gated.Store(v.gated)
 		s.install(t, folder, v)
-		s.fleetIs = is
+		s.installed = is
 	}
 	s.scale(t, n)
 	s.settle(t, n)
 }
 
-// install applies the part of a folder's manifests in which the folders differ: what the fleet may do, and its pods.
-func (s *stage) install(t *testing.T, folder string, v variant) {
+// install applies the parts of a folder's manifests in which the folders differ: the Role and the pod template.
+func (s *setup) install(t *testing.T, folder string, v variant) {
 	t.Helper()
 	objects, err := manifest.Build(folder)
 	if err != nil {
@@ -143,19 +147,20 @@ func (s *stage) install(t *testing.T, folder string, v variant) {
 				if err := kubelet.OwnPorts(&pods.Spec); err != nil {
 					t.Fatal(err)
 				}
-				s.change(pods)
-				if v.saves {
+				s.changeTemplate(pods)
+				if v.savesState {
 					pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
 				}
-				if v.pods != nil {
-					v.pods(pods)
+				if v.changeTemplate != nil {
+					v.changeTemplate(pods)
 				}
 			})
 		}
 	}
 }
 
-// prometheusKubeconfig belongs to an account that may do what the scrape configuration says that Prometheus must.
+// prometheusKubeconfig returns the path of a kubeconfig for an account with the rights that the scrape configuration
+// requires.
 func (w *world) prometheusKubeconfig(t *testing.T) string {
 	t.Helper()
 	const name = "prometheus"
@@ -205,34 +210,34 @@ func (w *world) changeSet(t *testing.T, change func(*appsv1.StatefulSet)) *appsv
 	return set
 }
 
-// settle waits until there are n replicas that are Ready, agree on n, and have every object on one page, which
-// Prometheus has seen too.
-func (s *stage) settle(t *testing.T, n int) {
+// settle waits until n replicas are Ready and serve n shards, and, unless n is 0, until every object is in one
+// exposition and Prometheus has scraped it.
+func (s *setup) settle(t *testing.T, n int) {
 	t.Helper()
-	fleet.Eventually(t, fmt.Sprintf("a fleet of %d", n), func(ctx context.Context) error { return s.isFleet(ctx, n) })
+	fleet.Eventually(t, fmt.Sprintf("a settled fleet of %d", n), func(ctx context.Context) error { return s.checkFleet(ctx, n) })
 	if n > 0 {
-		s.isComplete(t)
+		s.waitForCompleteness(t)
 	}
 }
 
-// isComplete waits until every object is on one page, which Prometheus has seen too.
-func (s *stage) isComplete(t *testing.T) {
+// waitForCompleteness waits until every object is in one exposition, and Prometheus has scraped the seeded pods.
+func (s *setup) waitForCompleteness(t *testing.T) {
 	t.Helper()
-	fleet.Eventually(t, "every object is on one page", func(ctx context.Context) error {
-		return audit.Complete(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: promptly})
+	fleet.Eventually(t, "every object is in one exposition", func(ctx context.Context) error {
+		return audit.Complete(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: defaultMaxDelay})
 	})
-	fleet.Eventually(t, "Prometheus sees every object", func(ctx context.Context) error {
+	fleet.Eventually(t, "Prometheus has every seeded pod", func(ctx context.Context) error {
 		now := time.Now()
-		counts, err := s.prometheus.Range(ctx, "count("+seeded+")", now, now)
+		counts, err := s.prometheus.Range(ctx, "count("+seededSeries+")", now, now)
 		if all := counts["{}"]; err == nil && (len(all) == 0 || int(all[0]) != seededPods) {
-			err = fmt.Errorf("%v pods, want %d; targets: %v", all, seededPods, s.prometheus.Targets("statefleet"))
+			err = fmt.Errorf("got counts %v of the seeded pods, want %d; targets: %v", all, seededPods, s.prometheus.Targets("statefleet"))
 		}
 		return err
 	})
 }
 
-func (s *stage) isFleet(ctx context.Context, n int) error {
-	if err := s.serveBy(ctx, n); err != nil {
+func (s *setup) checkFleet(ctx context.Context, n int) error {
+	if err := s.checkServing(ctx, n); err != nil {
 		return err
 	}
 	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
@@ -246,11 +251,11 @@ func (s *stage) isFleet(ctx context.Context, n int) error {
 	return nil
 }
 
-// serveBy returns an error unless n replicas run, which agree on n.
-func (s *stage) serveBy(ctx context.Context, n int) error {
+// checkServing returns an error unless n replicas run, coordinated and without a transition, and all serve n shards.
+func (s *setup) checkServing(ctx context.Context, n int) error {
 	running := s.kubelet.Running()
 	if len(running) != n {
-		return fmt.Errorf("%d replicas run", len(running))
+		return fmt.Errorf("%d replicas run, want %d", len(running), n)
 	}
 	for _, r := range running {
 		self, err := r.SelfMetrics(ctx)
@@ -261,14 +266,14 @@ func (s *stage) serveBy(ctx context.Context, n int) error {
 		changing, _ := self.Sum("statefleet_transition_in_progress", nil)
 		coordinated, _ := self.Sum("statefleet_coordination", map[string]string{"state": "coordinated"})
 		if int(active) != n || changing != 0 || coordinated != 1 {
-			return fmt.Errorf("%s: active %v, changing %v, coordinated %v", r.Pod, active, changing, coordinated)
+			return fmt.Errorf("%s: got active shards %v, transition %v, coordinated %v", r.Pod, active, changing, coordinated)
 		}
 	}
 	return nil
 }
 
-// pages are those of all processes that may answer.
-func (s *stage) pages() []audit.Page {
+// pages returns the name and URL of each running replica.
+func (s *setup) pages() []audit.Page {
 	var pages []audit.Page
 	for _, r := range s.kubelet.Running() {
 		pages = append(pages, audit.Page{Name: r.Pod, URL: r.URL})
@@ -276,18 +281,18 @@ func (s *stage) pages() []audit.Page {
 	return pages
 }
 
-// removeFleetPods removes pods that no process stands behind.
+// removeFleetPods deletes the fleet's pods, which no kubelet runs.
 func (w *world) removeFleetPods(t *testing.T) {
 	t.Helper()
 	pods := w.cluster.Client().CoreV1().Pods(namespace)
-	fleet.Eventually(t, "no pods of the fleet", func(ctx context.Context) error {
+	fleet.Eventually(t, "the fleet has no pods", func(ctx context.Context) error {
 		now := int64(0)
 		if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{}); err != nil {
 			return err
 		}
 		left, err := pods.List(ctx, metav1.ListOptions{})
 		if err == nil && len(left.Items) > 0 {
-			err = fmt.Errorf("%d are left", len(left.Items))
+			err = fmt.Errorf("%d pods are left", len(left.Items))
 		}
 		return err
 	})

@@ -15,12 +15,12 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// step changes one object.
+// step changes one object at random.
 func (tr *trial) step() {
 	tr.t.Helper()
 	tr.steps++
 	kind := []string{"pods", "jobs", "configmaps"}[tr.random.IntN(3)]
-	key := history.Key{Kind: kind, Namespace: tr.ns, Name: kind[:1] + strconv.Itoa(tr.random.IntN(names))}
+	key := history.Key{Kind: kind, Namespace: tr.ns, Name: kind[:1] + strconv.Itoa(tr.random.IntN(namesPerKind))}
 	now, exists := tr.objects[key]
 	var err error
 	switch n := tr.random.IntN(10); {
@@ -38,25 +38,25 @@ func (tr *trial) step() {
 	}
 }
 
-// written is an object of the API.
-type written interface {
+// apiObject is an object of the Kubernetes API.
+type apiObject interface {
 	metav1.Object
 	Marshal() ([]byte, error)
 }
 
-func (tr *trial) put(key history.Key, before written) error {
+func (tr *trial) put(key history.Key, before apiObject) error {
 	o, err := tr.write(key, before)
 	if err != nil {
 		return err
 	}
 	tr.objects[key] = o
 	if before != nil && before.GetResourceVersion() == o.GetResourceVersion() {
-		return nil // nothing was different
+		return nil // the update changed nothing
 	}
-	return tr.remember(key, o)
+	return tr.recordVersion(key, o)
 }
 
-func (tr *trial) remember(key history.Key, o written) error {
+func (tr *trial) recordVersion(key history.Key, o apiObject) error {
 	version, err := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
 	if err != nil {
 		return err
@@ -68,8 +68,9 @@ func (tr *trial) remember(key history.Key, o written) error {
 	return tr.history.Put(key, string(o.GetUID()), version, raw)
 }
 
-// remove deletes an object. A pod is marked first: the API server has all that there was to tell.
-func (tr *trial) remove(key history.Key, last written) error {
+// remove deletes an object. It records the versions up to the deletion as a watch reports them, because a pod is marked
+// as being deleted first.
+func (tr *trial) remove(key history.Key, last apiObject) error {
 	var now int64
 	background := metav1.DeletePropagationBackground
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}
@@ -82,15 +83,15 @@ func (tr *trial) remove(key history.Key, last written) error {
 	case "pods":
 		pods := tr.client.CoreV1().Pods(tr.ns)
 		err = pods.Delete(ctx, key.Name, options)
-		events = opened(pods.Watch(ctx, since))
+		events = orEmptyWatch(pods.Watch(ctx, since))
 	case "jobs":
 		jobs := tr.client.BatchV1().Jobs(tr.ns)
 		err = jobs.Delete(ctx, key.Name, options)
-		events = opened(jobs.Watch(ctx, since))
+		events = orEmptyWatch(jobs.Watch(ctx, since))
 	default:
 		maps := tr.client.CoreV1().ConfigMaps(tr.ns)
 		err = maps.Delete(ctx, key.Name, options)
-		events = opened(maps.Watch(ctx, since))
+		events = orEmptyWatch(maps.Watch(ctx, since))
 	}
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (tr *trial) remove(key history.Key, last written) error {
 	delete(tr.objects, key)
 	defer events.Stop()
 	for event := range events.ResultChan() {
-		o, ok := event.Object.(written)
+		o, ok := event.Object.(apiObject)
 		switch {
 		case !ok:
 			return fmt.Errorf("%s: %v", event.Type, event.Object)
@@ -106,23 +107,23 @@ func (tr *trial) remove(key history.Key, last written) error {
 			version, err := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
 			return errors.Join(err, tr.history.Delete(key, version))
 		}
-		if err := tr.remember(key, o); err != nil {
+		if err := tr.recordVersion(key, o); err != nil {
 			return err
 		}
 	}
-	return errors.New("the watch has ended")
+	return errors.New("the watch ended before it reported the deletion")
 }
 
-// opened is a watch, or one without events.
-func opened(w watch.Interface, err error) watch.Interface {
+// orEmptyWatch returns w, or a watch without events if there is an error.
+func orEmptyWatch(w watch.Interface, err error) watch.Interface {
 	if err != nil {
 		return watch.NewEmptyWatch()
 	}
 	return w
 }
 
-// write creates an object, or changes it from what it was.
-func (tr *trial) write(key history.Key, before written) (written, error) {
+// write creates an object, or updates it if before is not nil.
+func (tr *trial) write(key history.Key, before apiObject) (apiObject, error) {
 	ctx := tr.t.Context()
 	meta := metav1.ObjectMeta{Namespace: tr.ns, Name: key.Name}
 	if before != nil {
@@ -138,34 +139,35 @@ func (tr *trial) write(key history.Key, before written) (written, error) {
 			pod = pod.DeepCopy()
 			pod.Labels = meta.Labels
 			if tr.random.IntN(2) == 0 {
-				return as(pods.Update(ctx, pod, metav1.UpdateOptions{}))
+				return asAPIObject(pods.Update(ctx, pod, metav1.UpdateOptions{}))
 			}
 			pod.Status.Phase = []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded}[tr.random.IntN(3)]
-			return as(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
+			return asAPIObject(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
 		}
-		return as(pods.Create(ctx, &corev1.Pod{ObjectMeta: meta, Spec: tr.containers()}, metav1.CreateOptions{}))
+		return asAPIObject(pods.Create(ctx, &corev1.Pod{ObjectMeta: meta, Spec: tr.containers()}, metav1.CreateOptions{}))
 	case "jobs":
 		jobs := tr.client.BatchV1().Jobs(tr.ns)
 		parallelism := tr.random.Int32N(5)
 		if job, ok := before.(*batchv1.Job); ok {
 			job = job.DeepCopy()
 			job.Labels, job.Spec.Parallelism = meta.Labels, &parallelism
-			return as(jobs.Update(ctx, job, metav1.UpdateOptions{}))
+			return asAPIObject(jobs.Update(ctx, job, metav1.UpdateOptions{}))
 		}
 		job := &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Parallelism: &parallelism, Template: corev1.PodTemplateSpec{Spec: tr.containers()}}}
-		return as(jobs.Create(ctx, job, metav1.CreateOptions{}))
+		return asAPIObject(jobs.Create(ctx, job, metav1.CreateOptions{}))
 	}
 	maps := tr.client.CoreV1().ConfigMaps(tr.ns)
 	configMap := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"steps": strconv.Itoa(tr.steps)}}
 	if before != nil {
-		return as(maps.Update(ctx, configMap, metav1.UpdateOptions{}))
+		return asAPIObject(maps.Update(ctx, configMap, metav1.UpdateOptions{}))
 	}
-	return as(maps.Create(ctx, configMap, metav1.CreateOptions{}))
+	return asAPIObject(maps.Create(ctx, configMap, metav1.CreateOptions{}))
 }
 
-func as[T written](o T, err error) (written, error) { return o, err }
+// asAPIObject converts the result of a typed client.
+func asAPIObject[T apiObject](o T, err error) (apiObject, error) { return o, err }
 
-// containers are one to three of them.
+// containers returns a pod's spec with one to three containers.
 func (tr *trial) containers() corev1.PodSpec {
 	spec := corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever}
 	for i := range 1 + tr.random.IntN(3) {

@@ -17,37 +17,39 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// mostOfTheBytes is what one of four shards may receive of what an unsharded replica receives, from a server that filters.
-// A quarter are its objects; the rest is what every client receives, such as the beginnings of connections.
-const mostOfTheBytes = 0.3
+// maxByteShare limits the bytes that one of four shards receives from an API server that filters, as a share of those
+// that an unsharded replica receives. A quarter is the shard's objects; the rest is what every client receives, such as
+// the setup of connections.
+const maxByteShare = 0.3
 
-// aShardReceivesItsShareOfTheBytes counts what comes over the wire until a replica is ready: of one of four shards and of one
-// unsharded replica, from a server that filters and from one that does not.
+// aShardReceivesItsShareOfTheBytes counts the bytes that replicas receive until they are ready: one of four shards and
+// one unsharded replica, with and without server-side filtering.
 func (w *world) aShardReceivesItsShareOfTheBytes(t *testing.T) {
 	w.createLargePods(t)
-	filtered, whole, filteredPage := w.shareOfTheBytes(t)
-	t.Logf("with the server's filter, one of four shards receives %d bytes of %d: %.3f", filtered, whole, float64(filtered)/float64(whole))
-	if float64(filtered) > mostOfTheBytes*float64(whole) {
-		t.Errorf("that is more than %v of them", mostOfTheBytes)
+	filtered, whole, filteredPage := w.measureBytes(t)
+	t.Logf("with server-side filtering, one of four shards received %d of %d bytes: %.3f", filtered, whole, float64(filtered)/float64(whole))
+	if float64(filtered) > maxByteShare*float64(whole) {
+		t.Errorf("with server-side filtering, a shard received %d of %d bytes, want at most a share of %v", filtered, whole, maxByteShare)
 	}
-	w.filterOnServer(t, false)
-	t.Cleanup(func() { w.filterOnServer(t, true) })
-	unfiltered, whole, page := w.shareOfTheBytes(t)
-	t.Logf("without it, %d bytes of %d: %.3f", unfiltered, whole, float64(unfiltered)/float64(whole))
+	w.setServerSideSharding(t, false)
+	t.Cleanup(func() { w.setServerSideSharding(t, true) })
+	unfiltered, whole, page := w.measureBytes(t)
+	t.Logf("without server-side filtering, it received %d of %d bytes: %.3f", unfiltered, whole, float64(unfiltered)/float64(whole))
 	if unfiltered < whole/2 {
-		t.Errorf("a server that does not filter has sent only %d bytes of %d", unfiltered, whole)
+		t.Errorf("without server-side filtering, a shard received %d of %d bytes, want at least half", unfiltered, whole)
 	}
 	if diff := exposition.Diff(filteredPage, page); diff != "" {
-		t.Errorf("the page is another one without the server's filter:\n%s", diff)
+		t.Errorf("the exposition differs without server-side filtering:\n%s", diff)
 	}
 }
 
 const (
-	largePods = 1500 // so many that a quarter of the hashes is a quarter of the pods, within some hundredths
-	large     = 2000 // bytes of random text in each
+	largePods  = 1500 // so many that a quarter of the hashes has a quarter of the pods, to within a few hundredths
+	largeBytes = 2000 // bytes of random text in each
 )
 
-// createLargePods makes pods that weigh more than what every client receives, until the end of the test.
+// createLargePods creates pods that are much larger in total than what every client receives. It deletes them at the
+// end of the test.
 func (w *world) createLargePods(t *testing.T) {
 	t.Helper()
 	pods := w.cluster.Client().CoreV1().Pods(seed.Shop)
@@ -57,8 +59,8 @@ func (w *world) createLargePods(t *testing.T) {
 		group.Go(func() error {
 			pod := seed.NewPod(fmt.Sprintf("large-%d", i), i)
 			pod.Labels = map[string]string{"large": "yes"}
-			value := make([]byte, large/2)
-			_, _ = rand.Read(value) // it does not fail
+			value := make([]byte, largeBytes/2)
+			_, _ = rand.Read(value) // it never fails
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "LARGE", Value: hex.EncodeToString(value)}}
 			_, err := pods.Create(t.Context(), pod, metav1.CreateOptions{})
 			return err
@@ -76,16 +78,17 @@ func (w *world) createLargePods(t *testing.T) {
 	})
 }
 
-// shareOfTheBytes returns the bytes that a shard and an unsharded replica receive, and the shard's page.
-func (w *world) shareOfTheBytes(t *testing.T) (part, whole int64, page exposition.Page) {
+// measureBytes returns the bytes that one of four shards and an unsharded replica receive until they are ready, and the
+// shard's exposition.
+func (w *world) measureBytes(t *testing.T) (part, whole int64, page exposition.Page) {
 	t.Helper()
-	shard, partWire := w.overTheWire(t, "--shard=1", "--total-shards=4")
-	unsharded, wholeWire := w.overTheWire(t)
+	shard, partProxy := w.startBehindProxy(t, "--shard=1", "--total-shards=4")
+	unsharded, wholeProxy := w.startBehindProxy(t)
 	for _, replica := range []*fleet.Replica{shard, unsharded} {
 		replica.WaitReady(t)
 	}
-	part, whole = partWire.Received(), wholeWire.Received()
-	fleet.Eventually(t, "the shard has nothing that the whole does not have", func(ctx context.Context) error {
+	part, whole = partProxy.Received(), wholeProxy.Received()
+	fleet.Eventually(t, "the unsharded replica exposes all samples of the shard", func(ctx context.Context) error {
 		all, err := unsharded.Page(ctx)
 		if err != nil {
 			return err
@@ -95,7 +98,7 @@ func (w *world) shareOfTheBytes(t *testing.T) (part, whole int64, page expositio
 		}
 		for series, value := range page.Samples {
 			if all.Samples[series] != value {
-				return fmt.Errorf("%s is %s, of the whole %q", series, value, all.Samples[series])
+				return fmt.Errorf("%s: got %s from the shard, %q from the unsharded replica", series, value, all.Samples[series])
 			}
 		}
 		return nil
@@ -103,11 +106,11 @@ func (w *world) shareOfTheBytes(t *testing.T) (part, whole int64, page expositio
 	return part, whole, page
 }
 
-// overTheWire starts a replica that reaches the API server over a connection of its own.
-func (w *world) overTheWire(t *testing.T, flags ...string) (*fleet.Replica, *proxy.Proxy) {
+// startBehindProxy starts a replica that reaches the API server through a proxy of its own.
+func (w *world) startBehindProxy(t *testing.T, flags ...string) (*fleet.Replica, *proxy.Proxy) {
 	t.Helper()
-	wire := proxy.Start(t, w.cluster.Address())
-	kubeconfig := w.cluster.KubeconfigVia(t, w.token, wire.Address())
-	// Without leases, which the API server renews all the time.
-	return fleet.Start(t, append([]string{"--kubeconfig=" + kubeconfig, "--resources=pods,jobs,nodes,namespaces,services,deployments,replicasets"}, flags...)...), wire
+	apiProxy := proxy.Start(t, w.cluster.Address())
+	kubeconfig := w.cluster.KubeconfigVia(t, w.token, apiProxy.Address())
+	// Leases are left out, because the API server renews them all the time.
+	return fleet.Start(t, append([]string{"--kubeconfig=" + kubeconfig, "--resources=pods,jobs,nodes,namespaces,services,deployments,replicasets"}, flags...)...), apiProxy
 }

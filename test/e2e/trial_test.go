@@ -25,15 +25,15 @@ import (
 )
 
 const (
-	parts     = 2  // replicas of a trial
-	names     = 12 // of each kind
-	allLabels = "*=[*]"
+	trialShards  = 2  // replicas of a trial
+	namesPerKind = 12 // names of objects, of each kind
+	allLabels    = "*=[*]"
 )
 
-// trial is a namespace that changes at random, whose history is remembered, and replicas that reach the API server through a
-// gate where requests are spoiled. No one else writes in the namespace.
+// trial is one run of a faultScenario: a namespace whose objects change at random, the history of these changes, and
+// replicas that reach the API server through a gate that injects faults. Only the trial writes in the namespace.
 type trial struct {
-	ordeal
+	faultScenario
 	t        *testing.T
 	random   *rand.Rand
 	seed     uint64
@@ -42,7 +42,7 @@ type trial struct {
 	injector *faults.Injector
 	gate     *gate.Gate
 	history  *history.History
-	objects  map[history.Key]written
+	objects  map[history.Key]apiObject
 	replicas []*fleet.Replica
 	readers  []*history.Reader
 
@@ -50,14 +50,14 @@ type trial struct {
 	took           time.Duration
 }
 
-func newTrial(t *testing.T, cluster *controlplane.Cluster, token string, o ordeal, seed uint64) *trial {
-	all, err := view()
+func newTrial(t *testing.T, cluster *controlplane.Cluster, token string, o faultScenario, seed uint64) *trial {
+	all, err := renderers()
 	if err != nil {
 		t.Fatal(err)
 	}
 	tr := &trial{
-		ordeal: o, t: t, random: rand.New(rand.NewPCG(seed, 2)), seed: seed, client: cluster.Client(), ns: "ordeal-" + o.name,
-		history: history.New(history.Views{all}), objects: map[history.Key]written{},
+		faultScenario: o, t: t, random: rand.New(rand.NewPCG(seed, 2)), seed: seed, client: cluster.Client(), ns: "ordeal-" + o.name,
+		history: history.New(history.Views{all}), objects: map[history.Key]apiObject{},
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tr.ns}}
 	if _, err := tr.client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
@@ -68,17 +68,17 @@ func newTrial(t *testing.T, cluster *controlplane.Cluster, token string, o ordea
 		return tr.injector
 	})
 	tr.injector.Pages(5)
-	tr.injector.Watches(o.watch)
-	tr.injector.Unstreamed(o.lists)
-	for range 3 * names {
+	tr.injector.Watches(o.watchSeconds)
+	tr.injector.Unstreamed(o.unstreamedLists)
+	for range 3 * namesPerKind {
 		tr.step()
 	}
 	tr.start(tr.gate.Kubeconfig(t, token))
 	return tr
 }
 
-// view are the renderers of all kinds, as the replicas of a trial are configured.
-func view() (map[string]*resources.Renderer, error) {
+// renderers returns the renderers of all kinds, configured like the replicas of a trial.
+func renderers() (map[string]*resources.Renderer, error) {
 	labels, err := resources.ParseAllowlist([]string{allLabels})
 	if err != nil {
 		return nil, err
@@ -99,17 +99,17 @@ func view() (map[string]*resources.Renderer, error) {
 // start starts the replicas and waits until they serve the cluster's state.
 func (tr *trial) start(kubeconfig string) {
 	tr.t.Helper()
-	for ordinal := range parts {
+	for ordinal := range trialShards {
 		flags := []string{
 			"--kubeconfig=" + kubeconfig, "--namespaces=" + tr.ns, "--resources=pods,jobs,configmaps",
 			"--metric-labels-allowlist=" + allLabels, "--consistency.check-interval=3s", "--custom-resource-state-config=" + gadgetMetrics,
-			"--shard=" + strconv.Itoa(ordinal), "--total-shards=" + strconv.Itoa(parts),
+			"--shard=" + strconv.Itoa(ordinal), "--total-shards=" + strconv.Itoa(trialShards),
 		}
 		if tr.name == string(faults.Stale) {
 			flags = append(flags, "--use-apiserver-cache")
 		}
 		tr.replicas = append(tr.replicas, fleet.Start(tr.t, flags...))
-		owned := shard.Assignment{Ordinal: ordinal, Total: parts}.Ranges()
+		owned := shard.Assignment{Ordinal: ordinal, Total: trialShards}.Ranges()
 		tr.readers = append(tr.readers, tr.history.Reader(0, owned.Contains, nil))
 	}
 	for _, replica := range tr.replicas {
@@ -117,7 +117,7 @@ func (tr *trial) start(kubeconfig string) {
 	}
 }
 
-// identities tell whose a line is.
+// identities returns how to recognise the object to which a line belongs.
 func identities() history.Kinds {
 	return history.Kinds{
 		"pods": {Family: "kube_pod_", Label: "pod"}, "jobs": {Family: "kube_job_", Label: "job_name"},
@@ -125,8 +125,9 @@ func identities() history.Kinds {
 	}
 }
 
-// live makes changes, and now and then cuts connections, while the pages are held against the history.
-func (tr *trial) live(steps int) {
+// makeChanges makes changes while it compares the expositions with the history, and cuts all connections afterwards,
+// unless the scenario keeps them.
+func (tr *trial) makeChanges(steps int) {
 	tr.t.Helper()
 	for range steps {
 		tr.step()
@@ -134,7 +135,7 @@ func (tr *trial) live(steps int) {
 			tr.check()
 		}
 	}
-	if !tr.calm {
+	if !tr.keepConnections {
 		tr.gate.Cut()
 	}
 	time.Sleep(time.Duration(tr.random.IntN(300)) * time.Millisecond)
@@ -149,29 +150,29 @@ func (tr *trial) check() {
 			err = tr.readers[i].Check(page)
 		}
 		if err != nil {
-			tr.t.Fatalf("STATEFLEET_SEED=%d, after %d changes, %v: replica %d: %v", tr.seed, tr.steps, tr.injector.Counts(), i, err)
+			tr.t.Fatalf("STATEFLEET_SEED=%d, after %d changes and faults %v: replica %d: %v", tr.seed, tr.steps, tr.injector.Counts(), i, err)
 		}
 	}
 }
 
-// page reads what a replica shows. Once it was ready it always shows something.
+// page reads the exposition of a replica. A replica that has been ready must always return one.
 func (tr *trial) page(replica *fleet.Replica) (history.Page, error) {
 	answer, err := replica.Get(tr.t.Context(), replica.URL+"/metrics")
 	if err != nil {
 		return nil, err
 	}
 	if answer.Status != http.StatusOK {
-		return nil, fmt.Errorf("/metrics: %d %s", answer.Status, answer.Body)
+		return nil, fmt.Errorf("/metrics: got status %d, want 200: %s", answer.Status, answer.Body)
 	}
 	return identities().Read([]byte(answer.Body))
 }
 
-// converge waits until the pages agree with the cluster.
+// converge waits until the expositions agree with the cluster, and returns how long that took.
 func (tr *trial) converge() time.Duration {
 	tr.t.Helper()
 	start := time.Now()
 	var last error
-	for time.Since(start) < tr.within {
+	for time.Since(start) < tr.timeout {
 		last = nil
 		for i, replica := range tr.replicas {
 			page, err := tr.page(replica)
@@ -185,7 +186,7 @@ func (tr *trial) converge() time.Duration {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	tr.t.Fatalf("STATEFLEET_SEED=%d, %v: the pages do not agree with the cluster after %s: %v", tr.seed, tr.injector.Counts(), tr.within, last)
+	tr.t.Fatalf("STATEFLEET_SEED=%d, faults %v: the expositions do not agree with the cluster after %s: %v", tr.seed, tr.injector.Counts(), tr.timeout, last)
 	return 0
 }
 
@@ -196,12 +197,12 @@ func (tr *trial) struck() (n int) {
 	return n + tr.outages
 }
 
-// away takes the API server away while the cluster changes.
-func (tr *trial) away() {
+// apiServerOutages closes the gate three times while the cluster changes.
+func (tr *trial) apiServerOutages() {
 	for range 3 {
 		tr.outages++
 		tr.gate.Close()
-		tr.live(30)
+		tr.makeChanges(30)
 		time.Sleep(2 * time.Second)
 		tr.check()
 		if err := tr.gate.Open(); err != nil {
@@ -211,20 +212,20 @@ func (tr *trial) away() {
 	}
 }
 
-// refuses has all requests refused until the replicas say so; after that they are answered again.
-func refuses(f faults.Fault, phase string) func(tr *trial) {
+// refuseRequests returns an act that refuses all requests until the replicas report the phase for at least three kinds.
+func refuseRequests(f faults.Fault, phase string) func(tr *trial) {
 	return func(tr *trial) {
 		tr.injector.SetFaults(1, f)
 		tr.gate.Cut()
 		fleet.Eventually(tr.t, "the kinds are "+phase, func(ctx context.Context) error {
-			tr.live(5)
+			tr.makeChanges(5)
 			for _, replica := range tr.replicas {
 				page, err := replica.SelfMetrics(ctx)
 				if err != nil {
 					return err
 				}
 				if n, _ := page.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
-					return fmt.Errorf("%v of them", n)
+					return fmt.Errorf("%v kinds are %s, want at least 3", n, phase)
 				}
 			}
 			return nil

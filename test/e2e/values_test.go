@@ -15,8 +15,9 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// valuesAreNotSent: the API server knows the forms that Secrets and ConfigMaps are asked for in, in lists, in streamed
-// lists and with a shard selector, and does not send a value in any of them. What it sends is enough for every family.
+// valuesAreNotSent checks that the API server supports the forms in which Secrets and ConfigMaps are requested, in
+// lists, in streamed lists and with a shard selector, and sends no value in any of them. What it sends must suffice for
+// every family.
 func (w *world) valuesAreNotSent(t *testing.T) {
 	client := w.cluster.Client().CoreV1()
 	value, meta := rand.Text(), metav1.ObjectMeta{Name: "sealed"}
@@ -45,19 +46,19 @@ func (w *world) valuesAreNotSent(t *testing.T) {
 					continue
 				}
 				if bytes.Contains(body, []byte(value)) || bytes.Contains(body, []byte(base64.StdEncoding.EncodeToString([]byte(value)))) {
-					t.Errorf("%s: the value is sent", what)
+					t.Errorf("%s: the response contains the value", what)
 				}
 				for text, want := range map[string]bool{
 					"sealed": true, "example.com/sealed": form.Column != "", "k8s.io/initial-events-end": watch,
 				} {
 					if bytes.Contains(body, []byte(text)) != want {
-						t.Errorf("%s: %q is there: %v, want %v", what, text, !want, want)
+						t.Errorf("%s: response contains %q: got %v, want %v", what, text, !want, want)
 					}
 				}
 			}
 		}
 	}
-	replica := w.one(t, "--resources=secrets,configmaps")
+	replica := w.startReplica(t, "--resources=secrets,configmaps")
 	replica.WaitReady(t)
 	page := replica.Scrape(t)
 	for _, series := range []string{
@@ -65,7 +66,7 @@ func (w *world) valuesAreNotSent(t *testing.T) {
 		`kube_configmap_info{configmap="sealed",namespace="default"}`,
 	} {
 		if page.Samples[series] != "1" {
-			t.Errorf("the page has no %s", series)
+			t.Errorf("%s: got %q, want 1", series, page.Samples[series])
 		}
 	}
 	err := errors.Join(

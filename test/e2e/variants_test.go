@@ -17,16 +17,16 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// TestEveryVariantServes installs every kustomization and every rendering of the chart, one after the other, by server-side
-// apply: the API server must neither refuse nor warn. Then controllers make the pods, and each runs with a token of the
-// account that it names, and so with the rights of exactly these manifests.
+// TestEveryVariantServes installs every kustomization and every rendering of the chart by server-side apply, one after
+// the other. The API server must neither reject an object nor return a warning. Controllers then create the pods, and
+// each runs with a token of the service account that it names, so with exactly the rights that these manifests grant.
 func TestEveryVariantServes(t *testing.T) {
-	site := newSite(t)
+	shared := newSharedCluster(t)
 	for _, name := range slices.Sorted(maps.Keys(variants(t))) {
 		t.Run(name, func(t *testing.T) {
-			i := site.install(t, variants(t)[name])
+			i := shared.install(t, variants(t)[name])
 			if why := notRun(name); why != "" {
-				t.Logf("installed, and not run: %s", why)
+				t.Logf("installed but not run: %s", why)
 				return
 			}
 			i.run(t)
@@ -34,7 +34,7 @@ func TestEveryVariantServes(t *testing.T) {
 	}
 }
 
-// notRun says why the pods of a variant cannot be processes of a test.
+// notRun returns why the pods of a variant cannot run as processes of a test, or "" if they can.
 func notRun(name string) string {
 	switch name {
 	case "manifests/prometheus-operator":
@@ -42,14 +42,14 @@ func notRun(name string) string {
 	case "manifests/mixin/prometheusrule.yaml":
 		return "it has no pods"
 	case "manifests/chart/tests/rendered/everything.yaml":
-		return "it has further containers, and certificates that no one issued"
+		return "it has further containers, and certificates that do not exist"
 	case "manifests/chart/tests/rendered/tls.yaml":
 		return "processes have no Secrets mounted, and their probes no TLS; test/node runs it"
 	}
 	return ""
 }
 
-// variants are the objects of each way to install, by its path.
+// variants returns the objects of each variant of the manifests, by the variant's path.
 func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 	t.Helper()
 	root, err := library.Root()
@@ -58,7 +58,7 @@ func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 	}
 	all := map[string][]*unstructured.Unstructured{}
 	for _, pattern := range []string{"manifests/*/kustomization.yaml", "manifests/overlays/*/kustomization.yaml", "manifests/test/testdata/*/kustomization.yaml"} {
-		for _, file := range matches(t, root, pattern) {
+		for _, file := range glob(t, root, pattern) {
 			folder := filepath.Dir(file)
 			if all[folder], err = manifest.Build(folder); err != nil {
 				t.Fatal(err)
@@ -66,19 +66,19 @@ func variants(t *testing.T) map[string][]*unstructured.Unstructured {
 		}
 	}
 	for _, pattern := range []string{"manifests/chart/tests/rendered/*.yaml", "manifests/mixin/prometheusrule.yaml"} {
-		for _, file := range matches(t, root, pattern) {
-			all[file] = documents(t, file)
+		for _, file := range glob(t, root, pattern) {
+			all[file] = readManifest(t, file)
 		}
 	}
 	return all
 }
 
-// matches are the files that match, relative to root; there must be some.
-func matches(t *testing.T, root, pattern string) []string {
+// glob returns the files that match a pattern, relative to root. There must be at least one.
+func glob(t *testing.T, root, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, pattern))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("%s matches nothing: %v", pattern, err)
+		t.Fatalf("no file matches %s: %v", pattern, err)
 	}
 	for i := range files {
 		if files[i], err = filepath.Rel(root, files[i]); err != nil {
@@ -88,8 +88,9 @@ func matches(t *testing.T, root, pattern string) []string {
 	return files
 }
 
-// documents are the objects of a file relative to the repository's root. Those without a namespace get the fleet's.
-func documents(t *testing.T, file string) []*unstructured.Unstructured {
+// readManifest returns the objects of a file, whose path is relative to the repository's root. Objects without a
+// namespace get that of the fleet.
+func readManifest(t *testing.T, file string) []*unstructured.Unstructured {
 	t.Helper()
 	objects, err := manifest.Read(file)
 	if err != nil {
@@ -103,7 +104,7 @@ func documents(t *testing.T, file string) []*unstructured.Unstructured {
 	return objects
 }
 
-// warningList keeps what the API server warns of.
+// warningList collects the warnings of the API server.
 type warningList struct {
 	mu    sync.Mutex
 	texts []string
@@ -116,7 +117,7 @@ func (w *warningList) HandleWarningHeaderWithContext(_ context.Context, _ int, _
 	w.texts = append(w.texts, text)
 }
 
-// take returns the warnings since it was last called.
+// take returns the warnings since the last call.
 func (w *warningList) take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,8 +126,8 @@ func (w *warningList) take() []string {
 	return texts
 }
 
-// installKinds makes stand-ins for the kinds of the Prometheus Operator, and one that the chart's values expose. They take any
-// spec; the types of fields are checked where the chart is rendered.
+// installKinds installs stand-ins for the kinds of the Prometheus Operator, and a kind that the chart's values expose.
+// They accept any spec, because the tests that render the chart check the types of fields.
 func installKinds(t *testing.T, cluster *controlplane.Cluster) {
 	t.Helper()
 	applier, err := manifest.NewApplier(cluster.Config())

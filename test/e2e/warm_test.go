@@ -12,87 +12,88 @@ import (
 	"github.com/statefleet/statefleet/test/audit"
 )
 
-// warmReplicas is how many replicas the fleets of warmRestarts have.
+// warmReplicas is the size of the fleets of warmRestartScenarios.
 const warmReplicas = 3
 
-// warmRestarts are restarts of replicas that save their state.
-func warmRestarts() []scenario {
-	variant := variant{name: "saves its state", saves: true}
+// warmRestartScenarios returns scenarios that restart replicas with a saved state.
+func warmRestartScenarios() []scenario {
+	variant := variant{name: "saves its state", savesState: true}
 	return []scenario{
 		{
 			name: "rollout-warm", replicas: warmReplicas, standby: true, variant: variant, replaces: true, short: true,
-			before: saveStates, did: did{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *stage, a *audit.Audit) int {
+			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
+			act: func(t *testing.T, s *setup, a *audit.Audit) int {
 				rollout(t, s, a)
 				s.settle(t, warmReplicas)
-				s.began(t, "loaded")
+				s.checkStateReads(t, "loaded")
 				return warmReplicas
 			},
 		},
 		{
 			name: "kill-9-warm", replicas: warmReplicas, standby: true, variant: variant,
-			before: saveStates, did: did{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *stage, a *audit.Audit) int {
+			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
+			act: func(t *testing.T, s *setup, a *audit.Audit) int {
 				killEach(t, s, a)
-				s.began(t, "loaded")
+				s.checkStateReads(t, "loaded")
 				return warmReplicas
 			},
 		},
 		{
 			name: "snapshot-corrupt", replicas: warmReplicas, standby: true, variant: variant,
-			before: saveStates, did: did{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *stage, a *audit.Audit) int {
+			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
+			act: func(t *testing.T, s *setup, a *audit.Audit) int {
 				for ordinal := range warmReplicas {
 					s.damageState(t, ordinal)
 					s.kill(t, a, ordinal)
 					s.settle(t, warmReplicas)
 				}
-				s.began(t, "damaged")
+				s.checkStateReads(t, "damaged")
 				return warmReplicas
 			},
 		},
 	}
 }
 
-// restoresWarm restores etcd from a backup and then kills each replica, whose state has newer versions. The backup has
-// other pods than those that run, so all are replaced at once: objects may be missing meanwhile. What is shown must be
-// what the backup has.
-func restoresWarm() scenario {
+// restoreWarmScenario restores etcd from a backup and then kills each replica, whose saved state has newer versions.
+// The backup has other pods than those that run, so all pods are replaced at once, and objects may be missing
+// meanwhile. The expositions must show what the backup has.
+func restoreWarmScenario() scenario {
 	var restore func()
 	return scenario{
-		name: "etcd-restored-warm", replicas: warmReplicas, standby: true, late: corrected, rediscovers: true, gaps: true, gapWithin: reread,
-		variant: variant{name: "saves its state and checks often", saves: true, pods: func(pods *corev1.PodTemplateSpec) {
+		name: "etcd-restored-warm", replicas: warmReplicas, standby: true, maxDelay: correctedWithin, rediscovers: true, gaps: true, gapWithin: rereadWithin,
+		variant: variant{name: "saves its state and checks often", savesState: true, changeTemplate: func(pods *corev1.PodTemplateSpec) {
 			pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--consistency.check-interval=3s")
 		}},
-		did: did{moved: 300, started: warmReplicas, back: true},
-		before: func(t *testing.T, s *stage) {
+		atLeast: effects{moved: 300, started: warmReplicas, versionBack: true},
+		before: func(t *testing.T, s *setup) {
 			restore = s.backUp(t, warmReplicas)
-			for _, n := range []int{5, warmReplicas} { // the cluster moves on, and the topology with it
+			for _, n := range []int{5, warmReplicas} { // the cluster changes, and the topology with it
 				s.scale(t, n)
 				s.settle(t, n)
 			}
 			saveStates(t, s)
 		},
-		act: func(t *testing.T, s *stage, a *audit.Audit) int {
-			s.restored(t, restore, func() {
-				s.settle(t, warmReplicas) // and the pods before have ended, which used the directories
+		act: func(t *testing.T, s *setup, a *audit.Audit) int {
+			s.restoreBackup(t, restore, func() {
+				s.settle(t, warmReplicas) // by now, the previous pods have ended, which used the same directories
 				killEach(t, s, a)
 			})
-			s.began(t, "loaded") // and dropped again: the pages must show the backup
+			s.checkStateReads(t, "loaded") // and dropped again, because the expositions must show the backup
 			return warmReplicas
 		},
 	}
 }
 
-// saveStates replaces all pods, so that each replica has saved its state.
-func saveStates(t *testing.T, s *stage) {
+// saveStates replaces all pods, so that each replica has a saved state.
+func saveStates(t *testing.T, s *setup) {
 	rollout(t, s, nil)
 	s.settle(t, warmReplicas)
-	time.Sleep(time.Second) // something changes
+	time.Sleep(time.Second) // objects change meanwhile
 }
 
-// began fails the test unless the present process of each replica has begun with this result of reading a state.
-func (s *stage) began(t *testing.T, result string) {
+// checkStateReads fails the test unless the current process of each replica has read its saved state once, with this
+// result.
+func (s *setup) checkStateReads(t *testing.T, result string) {
 	t.Helper()
 	for ordinal := range warmReplicas {
 		page, err := s.kubelet.Replica(podName(ordinal)).SelfMetrics(t.Context())
@@ -100,12 +101,12 @@ func (s *stage) began(t *testing.T, result string) {
 			t.Fatal(err)
 		}
 		if n := page.Value("statefleet_saved_state_reads_total", "result", result); n != 1 {
-			t.Errorf("%s: %v states were %s, want 1", podName(ordinal), n, result)
+			t.Errorf("%s: got %v reads of a saved state with result %q, want 1", podName(ordinal), n, result)
 		}
 	}
 }
 
-// makeStateDirs makes the volumes of the replicas.
+// makeStateDirs creates the directories that stand in for the replicas' volumes.
 func makeStateDirs(t *testing.T) (path string) {
 	t.Helper()
 	path = t.TempDir()
@@ -117,8 +118,8 @@ func makeStateDirs(t *testing.T) (path string) {
 	return path
 }
 
-// damageState damages the state of a replica, each in another way.
-func (s *stage) damageState(t *testing.T, ordinal int) {
+// damageState damages the saved state of a replica, in a way that depends on the ordinal.
+func (s *setup) damageState(t *testing.T, ordinal int) {
 	t.Helper()
 	name := filepath.Join(s.states, podName(ordinal), "state")
 	state, err := os.ReadFile(name)

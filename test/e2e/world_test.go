@@ -28,34 +28,35 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestEndToEnd runs every check on one control plane. Each starts its own replicas, and leaves the cluster as it found it
-// but for objects of its own.
+// TestEndToEnd runs every check on one control plane. Each check starts its own replicas and leaves nothing changed in
+// the cluster except objects of its own.
 func TestEndToEnd(t *testing.T) {
 	w := newWorld(t)
 	t.Run("ManifestsAreAcceptedAndSettle", w.manifestsAreAcceptedAndSettle)
 	t.Run("ShardsTogetherAreTheWhole", w.shardsTogetherAreTheWhole)
-	t.Run("PagesTellTheTruth", w.pagesTellTheTruth)
-	t.Run("ServerSideFilteringChangesTrafficNotPages", w.serverSideFilteringChangesTrafficNotPages)
+	t.Run("ExpositionMatchesSeededObjects", w.expositionMatchesSeededObjects)
+	t.Run("ServerSideFilteringChangesTrafficNotExpositions", w.serverSideFilteringChangesTrafficNotExpositions)
 	t.Run("AShardReceivesItsShareOfTheBytes", w.aShardReceivesItsShareOfTheBytes)
 	t.Run("ChangesAreVisibleWithinASecond", w.changesAreVisibleWithinASecond)
 	t.Run("AnOutageOfTheAPIServerIsSurvived", w.anOutageIsSurvived)
-	t.Run("AnAPIServerThatIsAwayAtStartIsAwaited", w.anOutageAtStartIsAwaited)
+	t.Run("AReplicaWaitsForTheAPIServerAtStart", w.aReplicaWaitsForTheAPIServerAtStart)
 	t.Run("AForbiddenKindIsNamedAndTheRestServed", w.aForbiddenKindIsNamed)
 	t.Run("ValuesAreNotSent", w.valuesAreNotSent)
 	t.Run("CallersAreChecked", w.callersAreChecked)
 	t.Run("TheFleetFollowsItsStatefulSet", w.theFleetFollowsItsStatefulSet)
-	t.Run("TheFleetMovesAsOne", w.theFleetMovesAsOne)
+	t.Run("ScenariosKeepEveryObjectInOneExposition", w.scenariosKeepEveryObjectInOneExposition)
 }
 
-// world is what the checks share: a cluster with the manifests applied and objects of every kind.
+// world is the cluster that the checks share, with the manifests applied and objects of every kind.
 type world struct {
 	cluster *controlplane.Cluster
-	// token of the manifests' service account, which has no other rights than theirs, and a kubeconfig with it.
+	// token belongs to the manifests' service account, which has only the rights that they grant. kubeconfig is the
+	// path of a kubeconfig with that token.
 	token, kubeconfig string
 }
 
 func newWorld(t *testing.T) *world {
-	if _, err := fleet.Build(); err != nil { // first, because it fails sooner than a cluster starts
+	if _, err := fleet.Build(); err != nil { // first, because it fails faster than a cluster starts
 		t.Fatal(err)
 	}
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
@@ -72,13 +73,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// ownNamespace is a namespace that admits what the manifests promise that pods are: as restricted as Pod Security can ask for.
+// ownNamespace returns a namespace that enforces the Pod Security Standard "restricted", which the manifests satisfy.
 func ownNamespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 }
 
-// one starts an unsharded replica; the flags come after those that all replicas have.
-func (w *world) one(t *testing.T, flags ...string) *fleet.Replica {
+// startReplica starts a replica with the given flags after those that all replicas have. Without flags it is unsharded.
+func (w *world) startReplica(t *testing.T, flags ...string) *fleet.Replica {
 	t.Helper()
 	return fleet.Start(t, append([]string{
 		"--kubeconfig=" + w.kubeconfig,
@@ -87,13 +88,13 @@ func (w *world) one(t *testing.T, flags ...string) *fleet.Replica {
 	}, flags...)...)
 }
 
-// three starts all shards of a fleet and waits until they are ready.
-func (w *world) three(t *testing.T, flags ...string) []*fleet.Replica {
+// startShards starts one replica for each shard and waits until all are ready.
+func (w *world) startShards(t *testing.T, flags ...string) []*fleet.Replica {
 	t.Helper()
 	var replicas []*fleet.Replica
 	for ordinal := range shards {
 		shard := []string{"--shard=" + strconv.Itoa(ordinal), "--total-shards=" + strconv.Itoa(shards)}
-		replicas = append(replicas, w.one(t, append(shard, flags...)...))
+		replicas = append(replicas, w.startReplica(t, append(shard, flags...)...))
 	}
 	for _, replica := range replicas {
 		replica.WaitReady(t)
@@ -101,8 +102,8 @@ func (w *world) three(t *testing.T, flags ...string) []*fleet.Replica {
 	return replicas
 }
 
-// same compares what the fleet serves with what one unsharded replica serves.
-func same(ctx context.Context, whole *fleet.Replica, parts []*fleet.Replica) error {
+// compareUnion returns an error unless the shards together expose the same samples as the unsharded replica.
+func compareUnion(ctx context.Context, whole *fleet.Replica, parts []*fleet.Replica) error {
 	union, err := fleet.UnionOf(ctx, parts)
 	if err != nil {
 		return err
@@ -112,13 +113,14 @@ func same(ctx context.Context, whole *fleet.Replica, parts []*fleet.Replica) err
 		return err
 	}
 	if diff := exposition.Diff(page, union); diff != "" {
-		return errors.New("the union of the shards is not the whole:\n" + diff)
+		return errors.New("the union of the shards differs from the unsharded replica:\n" + diff)
 	}
 	return nil
 }
 
-// waitSame waits until the cluster's last changes have arrived everywhere.
-func waitSame(t *testing.T, whole *fleet.Replica, parts []*fleet.Replica) {
+// waitForEqualUnion waits until all replicas have received the latest changes, so that compareUnion finds no
+// difference.
+func waitForEqualUnion(t *testing.T, whole *fleet.Replica, parts []*fleet.Replica) {
 	t.Helper()
-	fleet.Eventually(t, "shards are together the whole", func(ctx context.Context) error { return same(ctx, whole, parts) })
+	fleet.Eventually(t, "the union of the shards equals the unsharded replica", func(ctx context.Context) error { return compareUnion(ctx, whole, parts) })
 }
