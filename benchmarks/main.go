@@ -1,6 +1,6 @@
-// Command benchmarks runs statefleet on a simulated cluster: to look at it (demo, apisim, page), to measure
-// it (load, compare, architectures, curves, guard), and to put it under stress (soak, pressure, attack).
-// No cluster is needed.
+// Command benchmarks runs statefleet on a simulated cluster: to try it (demo, apisim, page), to measure it
+// (load, compare, architectures, curves, guard), and to stress it (soak, pressure, attack). It needs no real
+// cluster.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package apisim serves a simulated Kubernetes API with a generated cluster behind it: something to
-// point an exporter at without a cluster.
+// Package apisim serves a simulated Kubernetes API with a generated cluster, to try an exporter without a
+// real cluster.
 package apisim
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// config is the values of the flags.
+// config holds the values of the flags.
 type config struct {
 	listen, kubeconfig string
 	pods, jobs, nodes  int
@@ -33,23 +33,23 @@ func Commands(app *kingpin.Application) []command.Command {
 	a.Flag("listen", "Address to serve on.").Default("127.0.0.1:6443").StringVar(&c.listen)
 	a.Flag("kubeconfig", "Write a kubeconfig for the simulated API to this file.").StringVar(&c.kubeconfig)
 	a.Flag("pods", "Pods of workloads; other objects in proportion, 57,000 objects for 20,000 pods.").Default("1000").IntVar(&c.pods)
-	a.Flag("jobs", "Jobs, each with one pod more. -1: a tenth of the pods.").Default("-1").IntVar(&c.jobs)
-	a.Flag("nodes", "Nodes. -1: one for 40 pods.").Default("-1").IntVar(&c.nodes)
+	a.Flag("jobs", "Jobs, each with one additional pod. -1: a tenth of the pods.").Default("-1").IntVar(&c.jobs)
+	a.Flag("nodes", "Nodes. -1: one for every 40 pods.").Default("-1").IntVar(&c.nodes)
 	a.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64Var(&c.seed)
 	a.Flag("churn-jobs", "Jobs created, run and deleted each second.").Default("0").Float64Var(&c.churn.JobsPerSecond)
 	a.Flag("churn-updates", "Status updates of pods a second.").Default("0").Float64Var(&c.churn.StatusUpdatesPerSecond)
 	a.Flag("churn-heartbeats", "Node leases renewed a second; real nodes renew one in 10 s.").Default("0").Float64Var(&c.churn.HeartbeatsPerSecond)
-	a.Flag("churn-job-runs", "How long such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
-	a.Flag("churn-job-stays", "How long such a job stays when it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
+	a.Flag("churn-job-runs", "Time for which such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
+	a.Flag("churn-job-stays", "Time for which such a job stays after it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
 	a.Flag("shard-selector", "Honour shardSelector, as a server with the gate ShardedListAndWatch does.").BoolVar(&c.options.ShardSelector)
 	a.Flag("watch-list", "Stream initial states over watches.").Default("true").BoolVar(&c.watchList)
-	a.Flag("tls", "Serve HTTPS with a certificate made at start; the kubeconfig has it.").BoolVar(&c.options.TLS)
+	a.Flag("tls", "Serve HTTPS with a certificate that is generated at start and written to the kubeconfig.").BoolVar(&c.options.TLS)
 	a.Flag("bookmark-interval", "Time between two bookmarks of a watch.").Default("1m").DurationVar(&c.options.BookmarkInterval)
 	a.Flag("log-events", "Events kept for each resource; older watches get 410 Gone.").Default("16384").IntVar(&c.options.LogEvents)
 	return []command.Command{{Clause: a, Check: c.check, Run: c.serve}}
 }
 
-// check refuses values that the simulator would silently replace by a default.
+// check rejects values that the simulator would silently replace with a default.
 func (c *config) check() error {
 	const shortest = 1e-9 // any time above zero
 	return command.AtLeast(
@@ -64,8 +64,8 @@ func (c *config) check() error {
 	)
 }
 
-// settle derives the values that the flags leave open.
-func (c *config) settle() {
+// derive sets the values that follow from the flags.
+func (c *config) derive() {
 	c.spec = generator.Scale(c.pods)
 	if c.jobs >= 0 {
 		c.spec.Jobs = c.jobs
@@ -78,9 +78,9 @@ func (c *config) settle() {
 	c.options.NoWatchList = !c.watchList
 }
 
-// serve makes the cluster and serves it until ctx ends.
+// serve generates the cluster and serves it until ctx ends.
 func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
-	c.settle()
+	c.derive()
 	cluster := simulator.New(c.options)
 	if err := cluster.Populate(c.spec.Objects()); err != nil {
 		return err

@@ -35,11 +35,11 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	exit := make(chan int, 1)
 	go func() {
 		exit <- run(ctx, []string{"--listen=127.0.0.1:0", "--pods=30", "--jobs=4", "--nodes=2", "--churn-updates=100", "--kubeconfig=" + kubeconfig}, write, &stderr)
-		_ = write.Close() // a pipe never fails to
+		_ = write.Close() // never fails
 	}()
 	lines := bufio.NewScanner(read)
 	if !lines.Scan() || !strings.Contains(lines.Text(), "34 of them pods") {
-		t.Fatalf("printed %q, %s", lines.Text(), &stderr)
+		t.Fatalf("got %q, want a line with the number of pods\n%s", lines.Text(), &stderr)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -63,14 +63,14 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	}
 	var nodes corev1.NodeList
 	if err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), body, &nodes); err != nil || len(nodes.Items) != 2 {
-		t.Errorf("%d nodes, %v", len(nodes.Items), err)
+		t.Errorf("got %d nodes, %v, want 2", len(nodes.Items), err)
 	}
 	cancel()
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "Served 1 lists") {
-		t.Errorf("printed %q", lines.Text())
+		t.Errorf("got %q, want the number of served lists", lines.Text())
 	}
 	if code := <-exit; code != command.OK {
-		t.Errorf("exit code %d: %s", code, &stderr)
+		t.Errorf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestExitCodes(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := run(context.Background(), args, &stdout, &stderr)
 		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%v: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
+			t.Errorf("%v: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
 	f(command.OK, "--churn-jobs", "--help")

@@ -1,7 +1,7 @@
-// Package architectures compares three ways to export the state of a cluster: values that are copied from
-// a cache of objects into a registry now and then, metrics that are made of such a cache for each scrape,
-// and statefleet, which keeps no objects. All show the same families of pods and jobs, each in a process
-// of its own beside the others, on one simulated cluster.
+// Package architectures compares three ways to export the state of a cluster: an exporter that periodically
+// copies values from a cache of objects into a registry, an exporter that collects metrics from such a cache
+// for each scrape, and statefleet, which keeps no objects. All export the same families of pods and jobs.
+// They run at the same time, in separate processes, on one simulated cluster.
 package architectures
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// options are the flags of the comparison.
+// options holds the values of the flags of architectures.
 type options struct {
 	binary                       *string
 	commit, results, docs        string
@@ -31,28 +31,28 @@ type options struct {
 	jobs                         float64
 }
 
-// Commands registers the subcommand architectures, and a hidden one that is the exporters which are not
+// Commands registers the subcommand architectures, and a hidden subcommand that runs an exporter other than
 // statefleet.
 func Commands(app *kingpin.Application) []command.Command {
 	c := app.Command("architectures", "Compare three ways to export the state of a cluster.")
 	o := &options{binary: command.Binary(c)}
 	c.Flag("pods", "Pods in the simulated cluster.").Default("20000").IntVar(&o.pods)
 	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
-	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
-	c.Flag("docs", "File in which the table is renewed.").StringVar(&o.docs)
-	c.Flag("scrapes", "Scrapes that a figure is the mean of, at least.").Default("5").IntVar(&o.scrapes)
-	c.Flag("follow", "Time for which the age of values is followed, for each exporter.").Default("25s").DurationVar(&o.follow)
+	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("docs", "File in which the table is updated; default: none.").StringVar(&o.docs)
+	c.Flag("scrapes", "Minimum number of scrapes of which a figure is the mean.").Default("5").IntVar(&o.scrapes)
+	c.Flag("follow", "Time for which the age of values is measured, for each exporter.").Default("25s").DurationVar(&o.follow)
 	c.Flag("settle", "Time at rest before memory is read.").Default("75s").DurationVar(&o.settle)
-	c.Flag("every", "Time between two of the scrapes before memory is read.").Default("5s").DurationVar(&o.every)
-	c.Flag("churn", "Time in which Jobs come and go.").Default("30s").DurationVar(&o.churn)
-	c.Flag("jobs-per-second", "Jobs that come and go each second.").Default("50").Float64Var(&o.jobs)
+	c.Flag("every", "Time between two scrapes before memory is read.").Default("5s").DurationVar(&o.every)
+	c.Flag("churn", "Time for which Jobs are created and deleted.").Default("30s").DurationVar(&o.churn)
+	c.Flag("jobs-per-second", "Jobs created and deleted each second.").Default("50").Float64Var(&o.jobs)
 
-	e := app.Command("exporter", "Be one of the exporters that architectures compares with statefleet.").Hidden()
+	e := app.Command("exporter", "Run an exporter that architectures compares with statefleet.").Hidden()
 	x := new(exporter)
-	e.Flag("as", "Which.").Required().EnumVar(&x.as, asRegistry, asCleared, asCollector)
-	e.Flag("kubeconfig", "The cluster.").Required().StringVar(&x.kubeconfig)
+	e.Flag("as", "Kind of exporter.").Required().EnumVar(&x.as, asRegistry, asCleared, asCollector)
+	e.Flag("kubeconfig", "Kubeconfig of the cluster.").Required().StringVar(&x.kubeconfig)
 	e.Flag("port", "Port of the metrics.").Required().IntVar(&x.port)
-	e.Flag("refresh", "Time from one copy into the registry to the next.").Default("10s").DurationVar(&x.refresh)
+	e.Flag("refresh", "Time between two copies into the registry.").Default("10s").DurationVar(&x.refresh)
 	return []command.Command{
 		{Clause: c, Check: o.check, Run: o.run},
 		{Clause: e, Check: func() error {
@@ -70,8 +70,8 @@ func (o *options) check() error {
 }
 
 func compared(self, binary string) []measure.Exporter {
-	as := func(what string) fleet.Command {
-		return fleet.Command{self, "exporter", "--as=" + what, "--kubeconfig={{.Kubeconfig}}", "--port={{.Port}}"}
+	as := func(kind string) fleet.Command {
+		return fleet.Command{self, "exporter", "--as=" + kind, "--kubeconfig={{.Kubeconfig}}", "--port={{.Port}}"}
 	}
 	families := "--metric-allowlist=^(" + strings.Join(names(), "|") + ")$"
 	return []measure.Exporter{
@@ -82,16 +82,16 @@ func compared(self, binary string) []measure.Exporter {
 	}
 }
 
-// findings are the results in a file.
+// findings is the content of the JSON result file.
 type findings struct {
 	report.Conditions
-	// Jobs, each with a pod, came and went for so long.
+	// Churn of Jobs, each with a pod.
 	JobsPerSecond, ChurnSeconds, EventsPerSecond float64
 	Columns                                      []string
 	Figures                                      []report.Figures
 }
 
-// run measures all architectures on the same cluster.
+// run measures all exporters on the same cluster, and writes the results.
 func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {

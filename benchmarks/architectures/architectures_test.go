@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// samples are the samples of the compared families, in one form.
+// samples returns the samples of the compared families in a canonical form.
 func samples(t *testing.T, text io.Reader) []string {
 	t.Helper()
 	page, err := exposition.Parse(text)
@@ -48,7 +48,7 @@ func samples(t *testing.T, text io.Reader) []string {
 	return all
 }
 
-// served runs one of the others here until it is ready, and takes its page.
+// served runs an exporter other than statefleet in this process until it is ready, and returns its samples.
 func served(t *testing.T, as, kubeconfig string) []string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -68,7 +68,7 @@ func served(t *testing.T, as, kubeconfig string) []string {
 		t.Fatal(err)
 	}
 	var all []string
-	if err := r.Read(t.Context(), r.URL+"/metrics", func(page io.Reader) error { all = samples(t, page); return nil }); err != nil {
+	if err := r.Read(t.Context(), r.URL+"/metrics", func(body io.Reader) error { all = samples(t, body); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -79,8 +79,8 @@ func served(t *testing.T, as, kubeconfig string) []string {
 	return all
 }
 
-// ours is the page of statefleet.
-func ours(t *testing.T, url string) []string {
+// servedByStatefleet returns the samples of statefleet.
+func servedByStatefleet(t *testing.T, url string) []string {
 	t.Helper()
 	kinds, err := replica.Builtin(resources.All(), resources.Filter{})
 	if err != nil {
@@ -118,8 +118,8 @@ func ours(t *testing.T, url string) []string {
 	return samples(t, &b)
 }
 
-// TestAllShowTheSame is what makes the comparison one.
-func TestAllShowTheSame(t *testing.T) {
+// TestAllExportersServeTheSameSamples checks that the comparison is fair.
+func TestAllExportersServeTheSameSamples(t *testing.T) {
 	cluster := simulator.New(simulator.Options{Seed: 1})
 	if err := cluster.Populate(generator.Scale(100).Objects()); err != nil {
 		t.Fatal(err)
@@ -133,13 +133,13 @@ func TestAllShowTheSame(t *testing.T) {
 	if err := server.WriteKubeconfig(kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	want := ours(t, server.URL())
+	want := servedByStatefleet(t, server.URL())
 	if pods := len(cluster.Names("pods")); len(want) < 9*pods {
-		t.Fatalf("%d samples of %d pods", len(want), pods)
+		t.Fatalf("got %d samples of %d pods, want at least %d", len(want), pods, 9*pods)
 	}
 	for _, as := range []string{asRegistry, asCleared, asCollector} {
 		if got := served(t, as, kubeconfig); !slices.Equal(got, want) {
-			t.Errorf("%s: %d samples, want %d; the first is %.300q, want %.300q", as, len(got), len(want), slices.Concat(got, []string{"none"})[0], want[0])
+			t.Errorf("%s: got %d samples, want %d; the first is %.300q, want %.300q", as, len(got), len(want), slices.Concat(got, []string{"none"})[0], want[0])
 		}
 	}
 }
@@ -154,15 +154,15 @@ func TestAgeOfACount(t *testing.T) {
 	f := func(count int32, at time.Time, want time.Duration) {
 		t.Helper()
 		if got := h.age(count, at); got != want {
-			t.Errorf("%d is %s old, want %s", count, got, want)
+			t.Errorf("count %d: got age %s, want %s", count, got, want)
 		}
 	}
 	f(firstRestarts, second.Add(5*time.Second), 5*time.Second)
 	f(firstRestarts+1, second.Add(5*time.Second), 4*time.Second)
-	f(firstRestarts+2, second.Add(5*time.Second), 0) // still true
+	f(firstRestarts+2, second.Add(5*time.Second), 0) // still current
 	f(firstRestarts, second.Add(-time.Millisecond), 0)
 	if next := h.next(); next != firstRestarts+3 {
-		t.Errorf("next is %d", next)
+		t.Errorf("got next count %d, want %d", next, firstRestarts+3)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestUsage(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands)
 		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
 	f(0, "--jobs-per-second", "architectures", "--help")

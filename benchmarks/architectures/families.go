@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// family is a metric family of pods or of jobs. What it emits is a value and the values of its labels, in
-// their order.
+// family is a metric family of pods or of jobs. emit is called with a value and the values of labels, in the order of
+// labels.
 type family struct {
 	name   string
 	labels []string
@@ -17,7 +17,7 @@ type family struct {
 	job    func(j *batchv1.Job, emit func(value float64, labels ...string))
 }
 
-// names are those of all families, for the exporter that has more.
+// names returns the names of all families, to select them in statefleet, which has more.
 func names() (all []string) {
 	for _, f := range families() {
 		all = append(all, f.name)

@@ -20,7 +20,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// Names of figures that only this comparison has.
+// Names of figures that exist only in this comparison.
 const (
 	busyCPU   = "CPU a second while jobs come and go"
 	scrapeMS  = "gzip scrape"
@@ -39,22 +39,21 @@ func measures() []report.Measure {
 	}
 }
 
-// subject is an architecture while it runs.
+// subject is a running exporter.
 type subject struct {
 	*measure.Session
-	most, fewest int64 // series on any page while nothing was deleted
+	most, fewest int64 // series in an exposition, before objects are deleted
 }
 
 func (s *subject) figures() report.Figures { return s.Figures[0] }
 
-// measurement goes through what is measured, with all architectures at the same time where that does not
-// disturb the figures.
+// measurement measures all exporters. It measures them at the same time where that does not disturb the figures.
 type measurement struct {
 	*options
 	cluster  *simulator.Cluster
 	progress io.Writer
 	subjects []*subject
-	events   float64 // a second, while Jobs came and went
+	events   float64 // per second during the churn of Jobs
 }
 
 func (m *measurement) close() {
@@ -87,7 +86,7 @@ func (m *measurement) measure(ctx context.Context, all []measure.Exporter) error
 	return nil
 }
 
-// during measures the CPU of each while something runs, as milliseconds a second.
+// during measures the CPU of each exporter while run runs, in milliseconds per second, as the figure with a name.
 func (m *measurement) during(name string, run func() error) (w measure.Window, err error) {
 	nested := run
 	for _, s := range m.subjects {
@@ -109,7 +108,7 @@ func (m *measurement) rest(ctx context.Context) error {
 		return err
 	}
 	const scrapes = 3
-	for range scrapes { // memory is that of an exporter that is used
+	for range scrapes { // an exporter in use needs memory for scrapes
 		for _, s := range m.subjects {
 			if _, err := s.Fleet.Replicas[0].Scrape(ctx, "gzip"); err != nil {
 				return err
@@ -135,7 +134,7 @@ func (m *measurement) rest(ctx context.Context) error {
 	return nil
 }
 
-// scrape measures scrapes, one after the other.
+// scrape measures sequential scrapes.
 func (m *measurement) scrape(ctx context.Context, s *subject) error {
 	const atLeast = 2 * time.Second // the kernel counts CPU in steps of 10 ms
 	n := 0
@@ -158,10 +157,11 @@ func (m *measurement) scrape(ctx context.Context, s *subject) error {
 	return err
 }
 
-// series is the most of several pages, some of which may lack what is not copied yet.
+// series returns the largest number of series in several scrapes. A single exposition may lack series that are not
+// copied yet.
 func (s *subject) series(ctx context.Context) (most int64, err error) {
-	const pages = 3
-	for range pages {
+	const scrapes = 3
+	for range scrapes {
 		plain, err := s.Fleet.Replicas[0].Scrape(ctx, "identity")
 		if err != nil {
 			return 0, err
@@ -171,20 +171,20 @@ func (s *subject) series(ctx context.Context) (most int64, err error) {
 	return most, nil
 }
 
-// staleness restarts a container again and again, and finds out how long ago the count on a page was
-// overtaken by the next one when the scrape began.
+// staleness increments the restart count of a container continually. It measures how long before the start of a
+// scrape the count in the exposition was replaced by the next one.
 func (m *measurement) staleness(ctx context.Context) error {
 	h := &history{}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
-		defer cancel() // without changes there is nothing to look at
+		defer cancel() // without changes there is nothing to measure
 		done <- m.restart(ctx, h)
 	}()
 	var err error
 	for _, s := range m.subjects {
 		for start := time.Now(); err == nil && time.Since(start) < m.follow; {
-			err = s.follow(ctx, h)
+			err = s.sampleAge(ctx, h)
 		}
 		s.figures()[measure.Series] = float64(s.most)
 		s.figures()[complete] = 100 * float64(s.fewest) / float64(max(s.most, 1))
@@ -193,7 +193,7 @@ func (m *measurement) staleness(ctx context.Context) error {
 	return cmp.Or(<-done, err)
 }
 
-// restart counts the restarts of a container up until ctx ends.
+// restart increments the restart count of a container until ctx ends.
 func (m *measurement) restart(ctx context.Context, h *history) error {
 	const every = 20 * time.Millisecond
 	name := m.cluster.Names("pods")[0]
@@ -207,8 +207,8 @@ func (m *measurement) restart(ctx context.Context, h *history) error {
 	return nil
 }
 
-// follow takes one page and counts its series, too.
-func (s *subject) follow(ctx context.Context, h *history) error {
+// sampleAge scrapes once, and updates the age of the restart count and the numbers of series.
+func (s *subject) sampleAge(ctx context.Context, h *history) error {
 	started, n, restarts := time.Now(), int64(0), int32(0)
 	r := s.Fleet.Replicas[0]
 	err := r.Read(ctx, r.URL+"/metrics", func(body io.Reader) error {
@@ -233,7 +233,7 @@ func (s *subject) follow(ctx context.Context, h *history) error {
 	return nil
 }
 
-// growth lets many Jobs come and go, and counts the series that are left of them.
+// growth creates and deletes many Jobs, and counts the series that remain of them.
 func (m *measurement) growth(ctx context.Context) error {
 	w, err := m.during(busyCPU, func() error {
 		churning, cancel := context.WithTimeout(ctx, m.churn)

@@ -24,20 +24,20 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// The architectures that are served here.
+// The kinds of exporters that this package serves.
 const (
-	asRegistry  = "registry"  // values are copied from a cache into a registry every few seconds
-	asCleared   = "cleared"   // the same, into a registry that is emptied before
-	asCollector = "collector" // metrics are made of a cache for each scrape
+	asRegistry  = "registry"  // copies values from a cache into a registry every few seconds
+	asCleared   = "cleared"   // the same, but clears the registry before each copy
+	asCollector = "collector" // collects metrics from a cache for each scrape
 )
 
-// caches hold every object, decoded and kept up to date.
+// caches hold all objects, decoded and up to date.
 type caches struct {
 	pods corelisters.PodLister
 	jobs batchlisters.JobLister
 }
 
-// exporter is one of the exporters that are not statefleet.
+// exporter is an exporter other than statefleet.
 type exporter struct {
 	as, kubeconfig string
 	port           int
@@ -92,8 +92,8 @@ func (x exporter) serve(ctx context.Context) error {
 	return nil
 }
 
-// withoutManagedFields drops fields that no metric is made of and that are a large part of an object, as
-// is usual for caches.
+// withoutManagedFields removes fields that no metric needs and that are a large part of an object, as is usual
+// for caches.
 func withoutManagedFields(o any) (any, error) {
 	if m, err := meta.Accessor(o); err == nil {
 		m.SetManagedFields(nil)
@@ -126,8 +126,9 @@ func (c caches) each(emit func(i int, value float64, labels ...string)) error {
 	return nil
 }
 
-// gauges are the registry's vectors. A label set that was set once stays: the registry does not know which
-// object it was of. Clearing all before each copy ends that, but pages then lack what is not copied yet.
+// gauges are the vectors of the registry. A label set stays after its object is deleted, because the registry
+// does not know the object. Clearing all vectors before each copy avoids that, but an exposition during a copy
+// then lacks series.
 type gauges struct {
 	vectors []*prometheus.GaugeVec
 	clear   bool
@@ -154,7 +155,7 @@ func (g gauges) copy(c caches) {
 	})
 }
 
-// collector makes metrics of the cache for each scrape.
+// collector collects metrics from the cache for each scrape.
 type collector struct {
 	caches
 	descs []*prometheus.Desc

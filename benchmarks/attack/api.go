@@ -18,13 +18,13 @@ import (
 // honestToken is the one token that the API server accepts.
 const honestToken = "prometheus"
 
-// api is the API server of the attacked cluster: the simulated one, reviews of tokens, a custom resource, and
-// answers of a server that fails.
+// api is the API server of the attacked cluster. It adds token reviews, a custom resource and error responses
+// to the simulated API server.
 type api struct {
-	widgets *widgets.Server // which hands everything else on to the simulated API server
-	failing atomic.Bool     // whether requests for ConfigMaps fail, with a body that grows
-	failed  atomic.Int64
-	reviews atomic.Int64
+	widgets *widgets.Server // passes all other requests on to the simulated API server
+	failing atomic.Bool     // requests for ConfigMaps get growingError
+	failed  atomic.Int64    // number of these responses
+	reviews atomic.Int64    // number of token reviews
 }
 
 func newAPI(next http.Handler) *api {
@@ -56,7 +56,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// review answers a review, sent as protobuf or JSON, in JSON.
+// review decodes a review from protobuf or JSON, and responds in JSON.
 func review(w http.ResponseWriter, r *http.Request, answer func(runtime.Object) any) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
@@ -64,24 +64,24 @@ func review(w http.ResponseWriter, r *http.Request, answer func(runtime.Object) 
 		if sent, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil); err == nil {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
-			_ = json.NewEncoder(w).Encode(answer(sent)) // a client that has left is no matter
+			_ = json.NewEncoder(w).Encode(answer(sent)) // fails only if the client has disconnected
 			return
 		}
 	}
 	http.Error(w, err.Error(), http.StatusBadRequest)
 }
 
-// growingError is an error of 4 MB that says 4 GB.
+// growingError sends an error whose body has 4 MB compressed and 4 GB decompressed.
 func growingError(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("Content-Encoding", "gzip")
 	w.WriteHeader(http.StatusInternalServerError)
-	packed := gzip.NewWriter(w)
+	compressed := gzip.NewWriter(w)
 	zeros := make([]byte, 1<<20)
 	for range 4 << 10 {
-		if _, err := packed.Write(zeros); err != nil {
+		if _, err := compressed.Write(zeros); err != nil {
 			return
 		}
 	}
-	_ = packed.Close()
+	_ = compressed.Close()
 }

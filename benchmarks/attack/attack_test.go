@@ -10,10 +10,11 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// TestAttacksTakeNothingAway is the short form of `make attack`: during each attack, a Prometheus and a kubelet are served.
+// TestAttacksTakeNothingAway is the short form of `make attack`: during each attack, statefleet serves a Prometheus
+// and a kubelet.
 func TestAttacksTakeNothingAway(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("NOT TESTED: takes /proc, and more addresses of this machine than 127.0.0.1")
+		t.Skip("NOT TESTED: needs /proc and the addresses of 127.0.0.0/8")
 	}
 	t.Setenv("CGO_ENABLED", "0")
 	binary, err := fleet.Build(fleet.Statefleet)
@@ -27,40 +28,40 @@ func TestAttacksTakeNothingAway(t *testing.T) {
 	}
 	o.brief = true
 	var out strings.Builder
-	if err := playAll(t.Context(), *o, &out); err != nil {
+	if err := runAll(t.Context(), *o, &out); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	t.Log(out.String())
 	for _, a := range attacks() {
 		if !strings.Contains(out.String(), a.name) {
-			t.Errorf("%s was not played", a.name)
+			t.Errorf("the table has no row for the attack %s", a.name)
 		}
 	}
 }
 
-// TestVerdict: scrapes have to be answered, and a kubelet restarts a container after three probes in a row.
+// TestVerdict: every scrape must succeed, and at most two consecutive probes of a port may fail.
 func TestVerdict(t *testing.T) {
-	well := experience{scrapes: tally{answered: 5, all: 5}, ports: [2]tally{{answered: 5, all: 5}, {answered: 5, all: 5}}}
+	good := outcome{scrapes: tally{answered: 5, all: 5}, ports: [2]tally{{answered: 5, all: 5}, {answered: 5, all: 5}}}
 	for name, c := range map[string]struct {
-		change func(*experience)
+		change func(*outcome)
 		bad    bool
 	}{
-		"well":                {func(*experience) {}, false},
-		"a scrape is refused": {func(e *experience) { e.scrapes.add(false) }, true},
-		"no scrape":           {func(e *experience) { e.scrapes = tally{} }, true},
-		"no probe of a port":  {func(e *experience) { e.ports[1] = tally{} }, true},
-		"two probes fail": {func(e *experience) {
+		"all succeed":         {func(*outcome) {}, false},
+		"a scrape is refused": {func(e *outcome) { e.scrapes.add(false) }, true},
+		"no scrape":           {func(e *outcome) { e.scrapes = tally{} }, true},
+		"no probe of a port":  {func(e *outcome) { e.ports[1] = tally{} }, true},
+		"two probes fail": {func(e *outcome) {
 			e.ports[1].add(false)
 			e.ports[1].add(false)
 			e.ports[1].add(true)
 			e.ports[1].add(false)
 		}, false},
-		"three in a row fail":   {func(e *experience) { e.ports[0].add(false); e.ports[0].add(false); e.ports[0].add(false) }, true},
-		"three on two ports do": {func(e *experience) { e.ports[0].add(false); e.ports[0].add(false); e.ports[1].add(false) }, false},
+		"three in a row fail":     {func(e *outcome) { e.ports[0].add(false); e.ports[0].add(false); e.ports[0].add(false) }, true},
+		"three on two ports fail": {func(e *outcome) { e.ports[0].add(false); e.ports[0].add(false); e.ports[1].add(false) }, false},
 	} {
-		e := well
+		e := good
 		if c.change(&e); (e.verdict() != nil) != c.bad {
-			t.Errorf("%s: %v", name, e.verdict())
+			t.Errorf("%s: got error %v, want an error: %v", name, e.verdict(), c.bad)
 		}
 	}
 }

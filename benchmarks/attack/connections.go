@@ -13,26 +13,27 @@ const (
 	attackerAddress = "127.0.0.4"
 
 	manyConnections = 18_000
-	fewConnections  = 3_000 // of a brief attack
-	// fewDescriptors is the limit of many machines, and somewhat more connections than that are enough.
-	fewDescriptors = 1024
-	someMore       = 1100
-	plainRequests  = 2000
-	mostLines      = 100 // of the log, for all of these
+	fewConnections  = 3_000 // with options.brief
+	// fewDescriptors is the default limit on many machines. aboveDescriptors connections exceed it.
+	fewDescriptors   = 1024
+	aboveDescriptors = 1100
+	plainRequests    = 2000
+	maxLogLines      = 100 // about the plainRequests
 )
 
-// connectionAttacks come from a client that opens connections.
+// connectionAttacks returns the attacks of a client that opens connections.
 func connectionAttacks() []attack {
 	return []attack{
-		{name: "idle-connections", play: idle(manyConnections, "metrics")},
-		{name: "few-descriptors", descriptors: fewDescriptors, play: idle(someMore, "metrics", "telemetry")},
-		{name: "plain-http-to-tls", tls: true, play: plainHTTP, judge: shortLog},
+		{name: "idle-connections", run: idle(manyConnections, "metrics")},
+		{name: "few-descriptors", descriptors: fewDescriptors, run: idle(aboveDescriptors, "metrics", "telemetry")},
+		{name: "plain-http-to-tls", tls: true, run: plainHTTP, check: checkLogLength},
 	}
 }
 
-// idle opens connections, sends one request on each so that they are idle ones afterwards, and leaves them open.
-func idle(n int, ports ...string) func(context.Context, *site) (string, error) {
-	return func(ctx context.Context, s *site) (string, error) {
+// idle opens n connections to each port, sends one request on each so that it is idle afterwards, and leaves them
+// open.
+func idle(n int, ports ...string) func(context.Context, *system) (string, error) {
+	return func(ctx context.Context, s *system) (string, error) {
 		opened, n := 0, n
 		if s.brief {
 			n = min(n, fewConnections)
@@ -44,7 +45,7 @@ func idle(n int, ports ...string) func(context.Context, *site) (string, error) {
 					break
 				}
 				if err != nil {
-					continue // it is refused, or this program has no more descriptors
+					continue // refused, or this program has no more descriptors
 				}
 				defer func() { _ = conn.Close() }()
 				if _, err := fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: statefleet\r\n\r\n"); err == nil {
@@ -60,8 +61,8 @@ func idle(n int, ports ...string) func(context.Context, *site) (string, error) {
 	}
 }
 
-// dial connects to a port as an attacker.
-func (s *site) dial(ctx context.Context, port string) (net.Conn, error) {
+// dial connects to a port from the address of the attacker.
+func (s *system) dial(ctx context.Context, port string) (net.Conn, error) {
 	url := s.replica.URL
 	if port == "telemetry" {
 		url = s.replica.Telemetry
@@ -71,8 +72,8 @@ func (s *site) dial(ctx context.Context, port string) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// plainHTTP sends requests without TLS to a port with it.
-func plainHTTP(ctx context.Context, s *site) (string, error) {
+// plainHTTP sends requests without TLS to a port with TLS.
+func plainHTTP(ctx context.Context, s *system) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	sent := 0
 	for ctx.Err() == nil && sent < plainRequests {
@@ -90,14 +91,14 @@ func plainHTTP(ctx context.Context, s *site) (string, error) {
 	return fmt.Sprintf("%d requests without TLS", sent), nil
 }
 
-// shortLog fails if clients can fill the log.
-func shortLog(_ context.Context, s *site) error {
+// checkLogLength returns an error if clients can fill the log.
+func checkLogLength(_ context.Context, s *system) error {
 	log := s.replica.Log()
-	if n := strings.Count(log, "TLS handshake error"); n > mostLines {
-		return fmt.Errorf("the log has %d lines about handshakes", n)
+	if n := strings.Count(log, "TLS handshake error"); n > maxLogLines {
+		return fmt.Errorf("the log has %d lines about TLS handshakes, want at most %d", n, maxLogLines)
 	}
 	if len(log) == 0 {
-		return errors.New("there is no log")
+		return errors.New("the log is empty")
 	}
 	return nil
 }

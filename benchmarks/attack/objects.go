@@ -12,27 +12,27 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
-// objectLimit bounds the objects of each kind in the attack that fills a namespace.
+// objectLimit is the value of --object-limit in the attack full-namespace.
 const objectLimit = 4000
 
-// objectAttacks come from a tenant that may create objects in a namespace.
+// objectAttacks returns the attacks of a tenant that may create objects in a namespace.
 func objectAttacks() []attack {
 	return []attack{
 		{
-			name: "wide-endpoints", judge: showsBystander, flags: []string{"--resources=endpoints,pods,services"},
-			play: func(_ context.Context, s *site) (string, error) {
+			name: "wide-endpoints", check: checkOthersExposed, flags: []string{"--resources=endpoints,pods,services"},
+			run: func(_ context.Context, s *system) (string, error) {
 				return "an Endpoints object with 10,000 ports and 100 addresses", s.cluster.Put(wideEndpoints())
 			},
 		},
 		{
-			name: "many-containers", judge: showsBystander,
-			play: func(_ context.Context, s *site) (string, error) {
+			name: "many-containers", check: checkOthersExposed,
+			run: func(_ context.Context, s *system) (string, error) {
 				return "a pod with 7,000 containers", s.cluster.Put(manyContainers())
 			},
 		},
 		{
-			name: "full-namespace", judge: showsBystander, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
-			play: func(ctx context.Context, s *site) (string, error) {
+			name: "full-namespace", check: checkOthersExposed, flags: []string{fmt.Sprintf("--object-limit=%d", objectLimit)},
+			run: func(ctx context.Context, s *system) (string, error) {
 				for i := range 2 * objectLimit {
 					err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "full", Name: fmt.Sprintf("p%d", i)}})
 					if err != nil || ctx.Err() != nil {
@@ -43,11 +43,11 @@ func objectAttacks() []attack {
 			},
 		},
 		{
-			name: "deep-custom-resource", custom: true, play: deepWidgets,
+			name: "deep-custom-resource", custom: true, run: deepWidgets,
 		},
-		{ // a server that answers in the place of the API server, as an extension of it may
-			name: "growing-error", judge: showsBystander,
-			play: func(ctx context.Context, s *site) (string, error) {
+		{ // a server that responds in the place of the API server, such as an aggregated API server
+			name: "growing-error", check: checkOthersExposed,
+			run: func(ctx context.Context, s *system) (string, error) {
 				s.api.failing.Store(true)
 				defer s.api.failing.Store(false)
 				s.cluster.Compact()
@@ -83,37 +83,38 @@ func manyContainers() *corev1.Pod {
 	return p
 }
 
-// showsBystander checks that a pod of another tenant created after the attack is on the page, as are all
-// pods that were there before.
-func showsBystander(ctx context.Context, s *site) error {
-	others := len(s.cluster.Names("pods")) - s.in("full") - s.in("wide")
+// checkOthersExposed creates a pod of another tenant after the attack, and checks that the exposition has it and
+// all pods from before the attack.
+func checkOthersExposed(ctx context.Context, s *system) error {
+	others := len(s.cluster.Names("pods")) - s.podsIn("full") - s.podsIn("wide")
 	if err := s.cluster.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "bystander", Name: "bystander"}}); err != nil {
 		return err
 	}
-	return s.fleet.Until(ctx, patience, "every other pod on the page", func(ctx context.Context) error {
+	return s.fleet.Until(ctx, waitTimeout, "every other pod in the exposition", func(ctx context.Context) error {
 		lines, err := s.replica.Lines(ctx)
 		if err != nil {
 			return err
 		}
 		const info = "kube_pod_info{"
-		shown := lines.Count(info) - lines.Count(info, `namespace="full"`) - lines.Count(info, `namespace="wide"`)
-		if shown != others+1 {
-			return fmt.Errorf("%d of %d pods of other namespaces are on the page", shown, others+1)
+		exposed := lines.Count(info) - lines.Count(info, `namespace="full"`) - lines.Count(info, `namespace="wide"`)
+		if exposed != others+1 {
+			return fmt.Errorf("the exposition has %d pods of other namespaces, want %d", exposed, others+1)
 		}
 		return nil
 	})
 }
 
 const (
-	// lateBystander is how late the custom resource of another tenant may be on the page.
-	lateBystander = 3 * time.Second
-	// mostLists is how often custom resources may be listed: at the start, and once because something could not be read.
-	mostLists = 2
+	// maxDelay is how long it may take until the exposition has the custom resource of another tenant.
+	maxDelay = 3 * time.Second
+	// maxLists is how often custom resources may be listed: at the start, and once after an object that cannot be
+	// decoded.
+	maxLists = 2
 )
 
-// deepWidgets has custom resources with many levels come, each followed by one of another tenant, which must
-// be on the page at once.
-func deepWidgets(ctx context.Context, s *site) (string, error) {
+// deepWidgets creates custom resources with many levels. After each it creates one of another tenant, which
+// the exposition must have within maxDelay.
+func deepWidgets(ctx context.Context, s *system) (string, error) {
 	slowest := time.Duration(0)
 	for i, depth := range []int{1_200, 100_000, 1_200} {
 		s.api.widgets.Add(widgets.Object(fmt.Sprintf("deep-%d", i), `"only": 1`,
@@ -121,10 +122,10 @@ func deepWidgets(ctx context.Context, s *site) (string, error) {
 		name := fmt.Sprintf("bystander-%d", i)
 		s.api.widgets.Add(widgets.Object(name, `"only": 1`))
 		began := time.Now()
-		err := s.fleet.Until(ctx, patience, name+" on the page", func(ctx context.Context) error {
+		err := s.fleet.Until(ctx, waitTimeout, name+" in the exposition", func(ctx context.Context) error {
 			lines, err := s.replica.Lines(ctx)
 			if n := lines.Count("kube_customresource_value{", fmt.Sprintf("name=%q", name)); err == nil && n != 1 {
-				err = fmt.Errorf("%d lines", n)
+				err = fmt.Errorf("got %d lines, want 1", n)
 			}
 			return err
 		})
@@ -134,16 +135,16 @@ func deepWidgets(ctx context.Context, s *site) (string, error) {
 		slowest = max(slowest, time.Since(began))
 	}
 	lists := s.api.widgets.Lists()
-	if slowest > lateBystander || lists > mostLists {
-		return "", fmt.Errorf("another custom resource was on the page after %s, and they were listed %d times",
-			slowest.Round(time.Millisecond), lists)
+	if slowest > maxDelay || lists > maxLists {
+		return "", fmt.Errorf("another custom resource was exposed after %s, after %d lists; want at most %s and %d lists",
+			slowest.Round(time.Millisecond), lists, maxDelay, maxLists)
 	}
-	return fmt.Sprintf("custom resources with 1,200 and 100,000 levels; others were on the page within %s, after %d lists",
+	return fmt.Sprintf("custom resources with 1,200 and 100,000 levels; others were exposed within %s, after %d lists",
 		slowest.Round(time.Millisecond), lists), nil
 }
 
-// in is the number of pods in a namespace.
-func (s *site) in(namespace string) (n int) {
+// podsIn returns the number of pods in a namespace.
+func (s *system) podsIn(namespace string) (n int) {
 	for _, name := range s.cluster.Names("pods") {
 		if name.Namespace == namespace {
 			n++

@@ -23,21 +23,23 @@ const (
 	streams     = 60
 
 	tokensPerSecond = 60
-	// outlastsTokens is longer than statefleet remembers that it knows a token.
-	outlastsTokens = 80 * time.Second
+	// tokenFloodTime is longer than the review of a token stays valid, so that the honest token is reviewed again.
+	tokenFloodTime = 80 * time.Second
 )
 
-// readerAttacks come from a client that asks for the page and does not read it, or has no token.
+// readerAttacks returns the attacks of a client that requests the exposition and does not read it, or has no valid
+// token.
 func readerAttacks() []attack {
 	return []attack{
-		{name: "slow-readers", play: neverRead},
-		{name: "closed-window", tls: true, play: closedWindow},
-		{name: "token-flood", tls: true, tokens: true, lasts: outlastsTokens, play: floodTokens},
+		{name: "slow-readers", run: neverRead},
+		{name: "closed-window", tls: true, run: closedWindow},
+		{name: "token-flood", tls: true, tokens: true, duration: tokenFloodTime, run: floodTokens},
 	}
 }
 
-// neverRead holds connections that request the page and read nothing. It reconnects when the server closes one.
-func neverRead(ctx context.Context, s *site) (string, error) {
+// neverRead holds connections on which it requests the exposition and reads nothing. It reconnects when the server
+// closes one.
+func neverRead(ctx context.Context, s *system) (string, error) {
 	var clients sync.WaitGroup
 	var connections atomic.Int64
 	for range slowReaders {
@@ -45,59 +47,60 @@ func neverRead(ctx context.Context, s *site) (string, error) {
 			for ctx.Err() == nil {
 				if conn, err := s.dial(ctx, "metrics"); err == nil {
 					connections.Add(1)
-					askAndWait(ctx, conn)
+					requestAndStall(ctx, conn)
 				}
-				_ = fleet.Pause(ctx, honestPause)
+				_ = fleet.Pause(ctx, honestInterval)
 			}
 		})
 	}
 	clients.Wait()
 	if connections.Load() < slowReaders {
-		return "", fmt.Errorf("%d of %d clients could connect", connections.Load(), slowReaders)
+		return "", fmt.Errorf("got %d connections, want at least %d", connections.Load(), slowReaders)
 	}
-	return fmt.Sprintf("%d clients that ask for the page and never read, with %d connections",
+	return fmt.Sprintf("%d clients that request the exposition and never read it, with %d connections",
 		slowReaders, connections.Load()), nil
 }
 
-// askAndWait asks for the page and keeps the connection until the other end gives up, or ctx ends.
-func askAndWait(ctx context.Context, conn net.Conn) {
+// requestAndStall requests the exposition and keeps the connection until the server closes it or ctx ends.
+func requestAndStall(ctx context.Context, conn net.Conn) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(4 << 10) // so that little of the page fits
+		_ = tcp.SetReadBuffer(4 << 10) // so that little of the response fits
 	}
 	for {
-		// What is sent and not read shows that the other end has closed the connection.
+		// A write fails once the server has closed the connection.
 		if _, err := fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: statefleet\r\n\r\n"); err != nil {
 			return
 		}
-		if fleet.Pause(ctx, honestPause) != nil {
+		if fleet.Pause(ctx, honestInterval) != nil {
 			return
 		}
 	}
 }
 
-// closedWindow asks for the page on many streams of one HTTP/2 connection, and lets no stream send anything.
-func closedWindow(ctx context.Context, s *site) (string, error) {
+// closedWindow requests the exposition on many streams of one HTTP/2 connection, and gives no stream a flow-control
+// window.
+func closedWindow(ctx context.Context, s *system) (string, error) {
 	connections, answers := 0, 0
 	for ctx.Err() == nil {
-		n, err := s.withoutWindow(ctx)
+		n, err := s.holdStreams(ctx)
 		if answers += n; answers == 0 && err != nil && ctx.Err() == nil {
 			return "", err
 		}
 		connections++
-		_ = fleet.Pause(ctx, honestPause)
+		_ = fleet.Pause(ctx, honestInterval)
 	}
 	if answers == 0 {
-		return "", errors.New("no stream was answered")
+		return "", errors.New("no stream got a response")
 	}
-	return fmt.Sprintf("%d connections with %d streams each and a closed window; %d streams were answered",
+	return fmt.Sprintf("%d connections with %d streams each and a closed window; %d streams got a response",
 		connections, streams, answers), nil
 }
 
-// withoutWindow plays it until the other end gives up, or ctx ends, which is the error. It returns the number of streams on
-// which an answer began.
-func (s *site) withoutWindow(ctx context.Context) (answers int, err error) {
+// holdStreams holds one such connection until the server closes it or ctx ends, and returns the error of that. It
+// also returns the number of streams on which a response began.
+func (s *system) holdStreams(ctx context.Context) (answers int, err error) {
 	plain, err := s.dial(ctx, "metrics")
 	if err != nil {
 		return 0, err
@@ -115,7 +118,7 @@ func (s *site) withoutWindow(ctx context.Context) (answers int, err error) {
 		return 0, err
 	}
 	for i := range uint32(streams) {
-		if err := askFor(framer, 2*i+1); err != nil {
+		if err := requestMetrics(framer, 2*i+1); err != nil {
 			return 0, err
 		}
 	}
@@ -140,8 +143,8 @@ func (s *site) withoutWindow(ctx context.Context) (answers int, err error) {
 	}
 }
 
-// askFor asks for the page on a stream.
-func askFor(framer *http2.Framer, stream uint32) error {
+// requestMetrics requests the exposition on a stream.
+func requestMetrics(framer *http2.Framer, stream uint32) error {
 	var header bytes.Buffer
 	encoder := hpack.NewEncoder(&header)
 	for _, f := range []hpack.HeaderField{
@@ -155,8 +158,8 @@ func askFor(framer *http2.Framer, stream uint32) error {
 	return framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: header.Bytes(), EndStream: true, EndHeaders: true})
 }
 
-// floodTokens sends requests, each with another unknown token.
-func floodTokens(ctx context.Context, s *site) (string, error) {
+// floodTokens sends requests, each with a different invalid token.
+func floodTokens(ctx context.Context, s *system) (string, error) {
 	client := s.client(attackerAddress, scrapeTimeout)
 	var sent, admitted atomic.Int64
 	tick := time.NewTicker(time.Second / tokensPerSecond)
@@ -182,7 +185,7 @@ func floodTokens(ctx context.Context, s *site) (string, error) {
 		}
 	}
 	if admitted.Load() > 0 {
-		return "", fmt.Errorf("%d wrong tokens were let in", admitted.Load())
+		return "", fmt.Errorf("%d wrong tokens were accepted, want 0", admitted.Load())
 	}
 	return fmt.Sprintf("%d wrong tokens a second; the API server reviewed %d of %d",
 		tokensPerSecond, s.api.reviews.Load(), sent.Load()), nil

@@ -19,23 +19,23 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/widgets"
 )
 
-// patience is how long statefleet may take to become ready, and to show a new object.
-const patience = time.Minute
+// waitTimeout limits how long statefleet may take to become ready, and to expose a new object.
+const waitTimeout = time.Minute
 
-// site is a simulated cluster, and a process that serves its metrics.
-type site struct {
+// system is the system under attack: a simulated cluster, and a process that serves its metrics.
+type system struct {
 	options
 	cluster *simulator.Cluster
 	api     *api
 	fleet   *fleet.Fleet
-	replica *fleet.Replica // to an honest Prometheus
-	trust   *tls.Config    // what clients need; nil without TLS
+	replica *fleet.Replica // as the honest Prometheus requests it
+	trust   *tls.Config    // TLS configuration of clients; nil without TLS
 	dir     string
 	closers []func()
 }
 
-func newSite(ctx context.Context, o options, a attack) (s *site, err error) {
-	s = &site{options: o, cluster: simulator.New(simulator.Options{Seed: 1})}
+func newSystem(ctx context.Context, o options, a attack) (s *system, err error) {
+	s = &system{options: o, cluster: simulator.New(simulator.Options{Seed: 1})}
 	defer func() {
 		if err != nil {
 			s.stop()
@@ -63,8 +63,8 @@ func newSite(ctx context.Context, o options, a attack) (s *site, err error) {
 	return s, s.start(ctx, a, append([]string{"--apiserver=" + url}, flags...))
 }
 
-// flags are those that the attack needs, and the files that they name.
-func (s *site) flags(a attack) (flags []string, err error) {
+// flags returns the flags that the attack needs, and creates the files that they name.
+func (s *system) flags(a attack) (flags []string, err error) {
 	flags = append(flags, a.flags...)
 	if a.tokens {
 		flags = append(flags, "--auth-filter")
@@ -97,13 +97,13 @@ func (s *site) flags(a attack) (flags []string, err error) {
 	return append(flags, "--web.config.file="+config), err
 }
 
-func (s *site) file(name string, content []byte) (string, error) {
+func (s *system) file(name string, content []byte) (string, error) {
 	path := filepath.Join(s.dir, name)
 	return path, os.WriteFile(path, content, 0o600)
 }
 
 // start runs the process and waits until it is ready.
-func (s *site) start(ctx context.Context, a attack, flags []string) error {
+func (s *system) start(ctx context.Context, a attack, flags []string) error {
 	command := fleet.On(*s.binary, flags...)
 	if a.descriptors > 0 {
 		command = append(fleet.Command{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, a.descriptors)}, command...)
@@ -120,11 +120,11 @@ func (s *site) start(ctx context.Context, a attack, flags []string) error {
 			*url = strings.Replace(*url, "http://", "https://", 1)
 		}
 	}
-	return f.WaitReady(ctx, patience)
+	return f.WaitReady(ctx, waitTimeout)
 }
 
-// stop ends everything that the site has started, the last first.
-func (s *site) stop() {
+// stop ends everything that was started, in reverse order.
+func (s *system) stop() {
 	for len(s.closers) > 0 {
 		last := len(s.closers) - 1
 		s.closers[last]()

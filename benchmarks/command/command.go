@@ -1,5 +1,5 @@
-// Package command runs the subcommands of the benchmarks program: flags, signals and exit statuses are
-// the same for all of them.
+// Package command runs the subcommands of the benchmarks program. It handles flags, signals and exit
+// statuses in the same way for all of them.
 package command
 
 import (
@@ -16,21 +16,21 @@ import (
 // Exit statuses.
 const (
 	OK      = iota
-	Failure // the work has failed
-	Usage   // the arguments are not valid
+	Failure // the command failed
+	Usage   // the arguments are invalid
 )
 
-// Command is a subcommand whose flags are registered. Their values are set before Check and Run are called.
+// Command is a subcommand with registered flags. The flags are parsed before Check and Run are called.
 type Command struct {
 	Clause *kingpin.CmdClause
-	// Check refuses values that cannot be used; nil refuses nothing.
+	// Check returns an error if a flag has an invalid value. It may be nil.
 	Check func() error
-	// Run does the work, until it is done or ctx ends: SIGINT and SIGTERM end it. Results go to out,
-	// progress to progress.
+	// Run runs the command until it is done or ctx ends. SIGINT and SIGTERM end ctx. Run writes results to
+	// out, and progress messages to progress.
 	Run func(ctx context.Context, out, progress io.Writer) error
 }
 
-// Group registers the commands of a package.
+// Group registers the commands of a package and returns them.
 type Group func(*kingpin.Application) []Command
 
 // Run runs the chosen command, unless the arguments ask for help, and returns the exit status.
@@ -41,11 +41,11 @@ func Run(ctx context.Context, app *kingpin.Application, args []string, stdout, s
 			commands[c.Clause.FullCommand()] = c
 		}
 	}
-	helped := false
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { helped = true })
+	helpShown := false
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { helpShown = true })
 	app.HelpFlag.Short('h')
 	chosen, err := app.Parse(args)
-	if helped {
+	if helpShown {
 		return OK
 	}
 	c := commands[chosen]
@@ -65,18 +65,18 @@ func Run(ctx context.Context, app *kingpin.Application, args []string, stdout, s
 	return OK
 }
 
-// Binary adds the flag with the path of the exporter.
+// Binary adds the flag --binary, the path of the exporter.
 func Binary(c *kingpin.CmdClause) *string {
 	return c.Flag("binary", "The statefleet binary.").Default("bin/statefleet").String()
 }
 
-// Bound is a number and the least value that is useful.
+// Bound is the value of a flag and its minimum.
 type Bound struct {
 	Flag         string
 	Value, Least float64
 }
 
-// AtLeast returns an error for the first number that is below its bound.
+// AtLeast returns an error for the first value that is below its minimum.
 func AtLeast(bounds ...Bound) error {
 	for _, b := range bounds {
 		if b.Value < b.Least {

@@ -17,7 +17,7 @@ func TestExitStatus(t *testing.T) {
 	f := func(want int, message string, args ...string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		worked := ""
+		called := ""
 		got := Run(t.Context(), kingpin.New("program", "Does nothing."), args, &stdout, &stderr, func(app *kingpin.Application) []Command {
 			one := app.Command("one", "The first.")
 			n := one.Flag("n", "A number.").Default("1").Int()
@@ -25,7 +25,7 @@ func TestExitStatus(t *testing.T) {
 				Clause: one,
 				Check:  func() error { return AtLeast(Bound{"n", float64(*n), 0}) },
 				Run: func(context.Context, io.Writer, io.Writer) error {
-					if worked = "one"; *n == 0 {
+					if called = "one"; *n == 0 {
 						return errors.New("nothing to do")
 					}
 					return nil
@@ -33,15 +33,15 @@ func TestExitStatus(t *testing.T) {
 			}}
 		}, func(app *kingpin.Application) []Command {
 			return []Command{{Clause: app.Command("two", "The second."), Run: func(context.Context, io.Writer, io.Writer) error {
-				worked = "two"
+				called = "two"
 				return nil
 			}}}
 		})
 		if got != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: status %d, want %d and %q; output %s%s", args, got, want, message, &stdout, &stderr)
+			t.Errorf("%q: got exit status %d, want %d and a message with %q\n%s%s", args, got, want, message, &stdout, &stderr)
 		}
-		if ran := message == "" || want == Failure; ran != (worked != "") || ran && worked != args[0] {
-			t.Errorf("%q: %q worked", args, worked)
+		if ran := message == "" || want == Failure; ran != (called != "") || ran && called != args[0] {
+			t.Errorf("%q: Run of %q was called, want the named command if the arguments are valid, else none", args, called)
 		}
 	}
 	f(OK, "", "one")
@@ -69,6 +69,6 @@ func TestSignalEndsWork(t *testing.T) {
 		}}}
 	})
 	if got != OK {
-		t.Errorf("status %d", got)
+		t.Errorf("got exit status %d, want %d", got, OK)
 	}
 }

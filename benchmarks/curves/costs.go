@@ -13,12 +13,12 @@ import (
 
 // fitted is a cost that was fitted to runs.
 type fitted struct {
-	Section, Key string // in costs.yaml
-	What         string
-	Now          string
+	Section, Key string // of costs.yaml
+	What         string // description
+	Now          string // value, as costs.yaml writes it
 }
 
-// fittedCosts lists the costs that runs determine, as costs.yaml writes them.
+// fittedCosts returns the costs that runs determine.
 func fittedCosts(c capacity.Costs) []fitted {
 	var all []fitted
 	add := func(section, key, what, now string) { all = append(all, fitted{section, key, what, now}) }
@@ -40,7 +40,7 @@ func fittedCosts(c capacity.Costs) []fitted {
 
 func mega(v float64) string { return fmt.Sprintf("%.1fe6", v/1e6) }
 
-// micro writes durations as costs.yaml has them, with an ASCII letter.
+// micro formats a duration in microseconds with an ASCII letter, as in costs.yaml.
 func micro(d time.Duration) string {
 	return fmt.Sprintf("%dus", d.Round(time.Microsecond).Microseconds())
 }
@@ -55,8 +55,8 @@ func writeCosts(w io.Writer, all []fitted) {
 	report.Table(w, rows)
 }
 
-// renewCosts writes the fitted costs into the file and leaves everything else, comments too, as it is.
-func renewCosts(file string, all []fitted) error {
+// updateCosts writes the fitted costs to costs.yaml. It changes nothing else, so comments stay.
+func updateCosts(file string, all []fitted) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func renewCosts(file string, all []fitted) error {
 	for _, f := range all {
 		line := regexp.MustCompile(`(?m)(^` + f.Section + `:\n(?:^  .*\n|^\n)*?^  ` + f.Key + `: )[^\s#]+`)
 		if !line.Match(text) {
-			return fmt.Errorf("%s: no %s in %s", file, f.Key, f.Section)
+			return fmt.Errorf("%s: section %s has no key %s", file, f.Section, f.Key)
 		}
 		text = line.ReplaceAll(text, []byte("${1}"+f.Now))
 	}

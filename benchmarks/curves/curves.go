@@ -1,5 +1,4 @@
-// Package curves turns measurements of fleets into what is known of their cost: it fits the cost model to
-// them, and draws them together with the model.
+// Package curves fits the cost model to measured fleets, and draws the measurements together with the model.
 package curves
 
 import (
@@ -20,7 +19,7 @@ import (
 	"github.com/statefleet/statefleet/internal/capacity"
 )
 
-// options are the flags.
+// options holds the values of the flags.
 type options struct {
 	parts                        []string
 	results, images, costs, docs string
@@ -28,18 +27,18 @@ type options struct {
 
 // Commands registers the subcommand curves.
 func Commands(app *kingpin.Application) []command.Command {
-	c := app.Command("curves", "Fit the cost model to measured fleets, and draw them.")
+	c := app.Command("curves", "Fit the cost model to measured fleets, and draw both.")
 	o := new(options)
-	c.Arg("part", `Files that "load curve" and "load rates" have written, or curves.json.`).Required().StringsVar(&o.parts)
-	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
-	c.Flag("images", "Directory that takes the drawings.").Default("docs/images").StringVar(&o.images)
-	c.Flag("costs", "File of the cost model, in which the costs are renewed.").Default("internal/capacity/costs.yaml").StringVar(&o.costs)
-	c.Flag("docs", "File in which the tables are renewed.").Default("docs/capacity.md").StringVar(&o.docs)
+	c.Arg("part", `Result files of "load curve" and "load rates", or curves.json.`).Required().StringsVar(&o.parts)
+	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("images", "Directory for the drawings.").Default("docs/images").StringVar(&o.images)
+	c.Flag("costs", "File of the cost model, in which the costs are updated.").Default("internal/capacity/costs.yaml").StringVar(&o.costs)
+	c.Flag("docs", "File in which the tables are updated.").Default("docs/capacity.md").StringVar(&o.docs)
 	return []command.Command{{Clause: c, Run: func(_ context.Context, out, _ io.Writer) error { return o.make(out) }}}
 }
 
-// measured are the runs of all parts. The conditions are those of the part with most objects, with the
-// commits of all parts.
+// measured holds the runs of all parts. The conditions are those of the part with the most pods, with the commits of
+// all parts.
 type measured struct {
 	Conditions report.Conditions
 	Runs       []fit.Run
@@ -91,7 +90,7 @@ func (o *options) make(stdout io.Writer) error {
 	if err := report.Save(o.results, "curves", md.String(), m); err != nil {
 		return err
 	}
-	if err := renewCosts(o.costs, m.Costs); err != nil {
+	if err := updateCosts(o.costs, m.Costs); err != nil {
 		return err
 	}
 	for name, f := range figures(costs, m.Runs) {

@@ -25,7 +25,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command.Run(ctx, kingpin.New("benchmarks", ""), append([]string{"curves"}, args...), stdout, stderr, Commands)
 }
 
-// runs are such as the model of the repository would have them, nearly.
+// runs returns runs that nearly match the cost model of the repository.
 func runs(t *testing.T) []fit.Run {
 	t.Helper()
 	c, err := capacity.Measured()
@@ -52,7 +52,7 @@ func runs(t *testing.T) []fit.Run {
 	return append(all, fit.Run{Pods: 5500, Objects: 14_000, Shards: 256, Running: 1, Idle: 0.005, Events: 1000, CPU: 0.02, EventBytes: 7e6, SyncBytes: 6e7})
 }
 
-// files lays out what the command reads and renews.
+// files creates the files that the command reads and updates.
 func files(t *testing.T) (part string, o options) {
 	t.Helper()
 	dir := t.TempDir()
@@ -78,33 +78,33 @@ func files(t *testing.T) (part string, o options) {
 	return part, o
 }
 
-func TestEverythingIsRenewed(t *testing.T) {
+func TestResultsTablesAndDrawingsAreUpdated(t *testing.T) {
 	part, o := files(t)
 	var stdout, stderr bytes.Buffer
 	args := []string{part, "--results=" + o.results, "--images=" + o.images, "--costs=" + o.costs, "--docs=" + o.docs}
 	if code := run(t.Context(), args, &stdout, &stderr); code != 0 {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want 0: %s", code, &stderr)
 	}
 	for _, want := range []string{"commit abc", "| 110000 | 8 ", "| 1 of 256 |", "`start.foreignObject`"} {
 		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("no %q in\n%s", want, &stdout)
+			t.Errorf("output does not have %q:\n%s", want, &stdout)
 		}
 	}
 	docs, err := os.ReadFile(o.docs)
 	if err != nil || !bytes.Contains(docs, []byte("110000")) || !bytes.Contains(docs, []byte("process.base")) {
-		t.Errorf("%v, docs have\n%s", err, docs)
+		t.Errorf("got %v and the docs below, want tables with 110000 and process.base\n%s", err, docs)
 	}
 	for _, name := range []string{"curve-size.svg", "curve-shards.svg", "curve-rate.svg"} {
 		wellFormed(t, filepath.Join(o.images, name))
 	}
-	// What it has written is enough to write it again.
+	// curves.json can serve as input in place of the parts.
 	if code := run(t.Context(), append([]string{filepath.Join(o.results, "curves.json")}, args[1:]...), &stdout, &stderr); code != 0 {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d with curves.json as the part, want 0: %s", code, &stderr)
 	}
 }
 
-// TestCostsAreRenewed: the numbers that runs tell, and nothing else.
-func TestCostsAreRenewed(t *testing.T) {
+// TestCostsAreUpdated checks that the costs that runs determine change, and nothing else.
+func TestCostsAreUpdated(t *testing.T) {
 	_, o := files(t)
 	before, err := os.ReadFile(o.costs)
 	if err != nil {
@@ -116,7 +116,7 @@ func TestCostsAreRenewed(t *testing.T) {
 	}
 	now := old
 	now.Process.Base, now.Process.ForeignEvent, now.Start.Fixed, now.Scrape.Fixed = 44e6, 9_000, 123_000_000, 3_000_000
-	if err := renewCosts(o.costs, fittedCosts(now)); err != nil {
+	if err := updateCosts(o.costs, fittedCosts(now)); err != nil {
 		t.Fatal(err)
 	}
 	after, err := os.ReadFile(o.costs)
@@ -128,16 +128,16 @@ func TestCostsAreRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Process.Base != 44e6 || got.Process.ForeignEvent != 9_000 || got.Start.Fixed != 123_000_000 || got.Scrape.Fixed != 3_000_000 {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v, want the updated costs", got)
 	}
 	if got.Process.Garbage != old.Process.Garbage || got.Kinds["pods"] != old.Kinds["pods"] {
-		t.Error("what was not fitted has changed")
+		t.Error("got changed costs that were not fitted, want the old ones")
 	}
 	if a, b := bytes.Count(before, []byte("#")), bytes.Count(after, []byte("#")); a != b {
-		t.Errorf("%d comments were, %d are", a, b)
+		t.Errorf("got %d comments, want %d", b, a)
 	}
-	if err := renewCosts(o.costs, []fitted{{Section: "scrape", Key: "base", Now: "1"}}); err == nil {
-		t.Error("a key of another section is no error")
+	if err := updateCosts(o.costs, []fitted{{Section: "scrape", Key: "base", Now: "1"}}); err == nil {
+		t.Error("got no error for a key of another section, want one")
 	}
 }
 
@@ -161,7 +161,7 @@ func wellFormed(t *testing.T, file string) {
 		}
 	}
 	if circles == 0 || bytes.Contains(text, []byte("NaN")) || bytes.Contains(text, []byte("Inf")) {
-		t.Errorf("%s: %d points, or no numbers", file, circles)
+		t.Errorf("%s: got %d points, want at least one and no coordinate that is NaN or infinite", file, circles)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestTicks(t *testing.T) {
 		t.Helper()
 		all := ticks(most)
 		if got := all[len(all)-1]; got < most || got != last || len(all) != n {
-			t.Errorf("up to %g: %v", most, all)
+			t.Errorf("up to %g: got %v, want %d ticks up to %g", most, all, n, last)
 		}
 	}
 	f(8, 8, 5)
@@ -186,7 +186,7 @@ func TestUsage(t *testing.T) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
 		if code := run(t.Context(), args, &stdout, &stderr); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
 	f(0, "--images", "--help")
@@ -195,7 +195,7 @@ func TestUsage(t *testing.T) {
 	f(1, "runs are too few", few(t))
 }
 
-// few returns a part that does not determine the costs.
+// few returns the path of a part with too few runs to determine the costs.
 func few(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "few.json")

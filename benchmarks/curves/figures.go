@@ -12,12 +12,12 @@ import (
 
 const mebi = 1 << 20
 
-// quantity is one of those that are drawn: of all shards together.
+// quantity is a drawn quantity: the sum of all shards.
 type quantity struct {
 	title    string
 	measured func(fit.Run) float64
-	modelled func(one capacity.Replica, n float64) float64 // of n that are like one
-	quiet    bool                                          // without events
+	modelled func(one capacity.Replica, n float64) float64 // sum of n replicas like one
+	quiet    bool                                          // modelled without events
 }
 
 func memory() quantity {
@@ -47,14 +47,14 @@ func traffic() quantity {
 		func(one capacity.Replica, n float64) float64 { return n * one.EventBytes / drawnEvents / 1e3 }, false}
 }
 
-// drawnEvents a second are those of the measurements.
+// drawnEvents is the number of events per second in the measurements.
 const drawnEvents = 400
 
-// figures are all drawings, by the names of their files.
+// figures returns all drawings by the names of their files.
 func figures(c capacity.Costs, runs []fit.Run) map[string]figure {
 	single := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Shards != 1 })
 	rates := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Running == 0 })
-	pods := 0 // of the cluster that was divided
+	pods := 0 // of the largest cluster with several shards
 	for _, r := range runs {
 		if r.Shards > 1 && r.Running == 0 {
 			pods = max(pods, r.Pods)
@@ -76,7 +76,7 @@ func figures(c capacity.Costs, runs []fit.Run) map[string]figure {
 	return all
 }
 
-// load is a cluster of the model as the measured ones are.
+// load returns the load of a measured cluster, as input of the model.
 func load(c capacity.Costs, pods int, q quantity) capacity.Load {
 	l := capacity.Load{Kinds: c.ScaleFromPods(map[string]int{"pods": pods}, capacity.DefaultKinds()), RawBytes: 32 << 20}
 	if !q.quiet {
@@ -127,11 +127,11 @@ func byShards(c capacity.Costs, runs []fit.Run, pods int, q quantity) panel {
 	return p
 }
 
-// byRate has what events of others cost, at several rates.
+// byRate returns the CPU for an event of another shard, at several rates.
 func byRate(c capacity.Costs, runs []fit.Run) panel {
 	s := series{}
 	for _, r := range runs {
-		// One in so many is its own, after all.
+		// The shard owns one of r.Shards events. Their cost is subtracted.
 		own := c.Process.OwnedEvent.Seconds() * float64(r.Running) / float64(r.Shards)
 		s.points = append(s.points, point{r.Events, ((r.CPU-r.Idle)/max(r.Events, 1) - own) * 1e6})
 	}

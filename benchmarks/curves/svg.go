@@ -9,20 +9,19 @@ import (
 	"strings"
 )
 
-// figure is a drawing of panels, two in a row.
+// figure is a drawing with two panels per row.
 type figure struct {
 	title  string
 	panels []panel
 }
 
-// panel is a diagram with linear axes that begin at zero. The title says what is
-// on the vertical one.
+// panel is a diagram with linear axes that begin at zero. The title is the label of the vertical axis.
 type panel struct {
 	title, x string
 	series   []series
 }
 
-// series is measured points and the line of the model.
+// series holds measured points and the line of the model.
 type series struct {
 	name   string
 	points []point
@@ -39,8 +38,8 @@ const (
 	head                    = 40
 )
 
-// style is for light and for dark surroundings; the background is its own, so
-// that it is right wherever the drawing is shown.
+// style has colours for light and for dark mode. The drawing has a background, because it cannot rely on that of the
+// page that shows it.
 const style = `
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 .head { font-size: 16px; font-weight: 600; }
@@ -121,7 +120,7 @@ func (p panel) draw(b *bytes.Buffer) {
 	}
 }
 
-// ticks are round numbers from zero to the first that is not below most.
+// ticks returns round numbers from 0 to the first one that is at least most.
 func ticks(most float64) []float64 {
 	if most <= 0 {
 		most = 1

@@ -9,44 +9,44 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// MaxReplicas is the largest fleet that can be asked for.
+// MaxReplicas is the largest number of replicas that can be requested.
 const MaxReplicas = 12
 
-// Companion runs beside the fleet of a demo, such as a Prometheus that scrapes it. Its methods are called in the order in
-// which they are listed, by one goroutine.
+// Companion runs alongside the fleet of a demo, such as a Prometheus that scrapes it. One goroutine calls its methods,
+// in the order of their declaration.
 type Companion interface {
-	// Flags adds the companion's own flags.
+	// Flags adds the flags of the companion.
 	Flags(c *kingpin.CmdClause)
-	// Announce says in one line where the companion will be seen.
+	// Announce returns one line with the address of the companion, or "".
 	Announce() string
-	// Start starts the companion before the fleet. Any goroutine may ask for another number of replicas by scale, which
-	// does not wait for the change.
+	// Start starts the companion before the fleet. The companion may call scale from any goroutine to request another
+	// number of replicas. scale does not wait for the change.
 	Start(scale func(replicas int) error) error
-	// Follow says which replicas there are: all that run, also those that are about to leave.
+	// Follow is called with all running replicas, including those that are about to leave, after each change.
 	Follow(replicas []*fleet.Replica) error
-	// Stop ends the companion, if it has been started.
+	// Stop stops the companion, if it was started.
 	Stop()
 }
 
-// alone is no companion.
-type alone struct{}
+// noCompanion is a Companion that does nothing.
+type noCompanion struct{}
 
-func (alone) Flags(*kingpin.CmdClause)      {}
-func (alone) Announce() string              { return "" }
-func (alone) Start(func(int) error) error   { return nil }
-func (alone) Follow([]*fleet.Replica) error { return nil }
-func (alone) Stop()                         {}
+func (noCompanion) Flags(*kingpin.CmdClause)      {}
+func (noCompanion) Announce() string              { return "" }
+func (noCompanion) Start(func(int) error) error   { return nil }
+func (noCompanion) Follow([]*fleet.Replica) error { return nil }
+func (noCompanion) Stop()                         {}
 
-// wishes are requested numbers of replicas; there is room for one.
-type wishes chan int
+// scaleRequests holds requested numbers of replicas. It has capacity for one.
+type scaleRequests chan int
 
-// add is refused while another one waits.
-func (w wishes) add(replicas int) error {
+// add adds a request. It returns an error if the number is out of range, or while another request waits.
+func (r scaleRequests) add(replicas int) error {
 	if replicas < 1 || replicas > MaxReplicas {
 		return fmt.Errorf("replicas must be between 1 and %d, got %d", MaxReplicas, replicas)
 	}
 	select {
-	case w <- replicas:
+	case r <- replicas:
 		return nil
 	default:
 		return errors.New("the fleet is still changing; ask again in a moment")

@@ -1,6 +1,6 @@
-// Package demo runs a fleet of statefleet shards on a simulated cluster, to see it work without a
-// cluster: pods and jobs come and go, every shard serves its part, the fleet is scaled up and down, and
-// a table shows what each shard costs.
+// Package demo runs a fleet on a simulated cluster, to show how it works without a real cluster: pods and
+// jobs come and go, every shard serves its objects, the fleet is scaled up and down, and a table shows the
+// cost of each shard.
 package demo
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// options are the flags.
+// options holds the values of the flags.
 type options struct {
 	binary          *string
 	shards, further int
@@ -32,9 +32,9 @@ type options struct {
 }
 
 // Commands registers the subcommand demo.
-func Commands(app *kingpin.Application) []command.Command { return register(app, alone{}) }
+func Commands(app *kingpin.Application) []command.Command { return register(app, noCompanion{}) }
 
-// With is Commands with a companion.
+// With returns Commands for a demo with a companion.
 func With(companion Companion) command.Group {
 	return func(app *kingpin.Application) []command.Command { return register(app, companion) }
 }
@@ -50,14 +50,14 @@ func (o *options) flags(c *kingpin.CmdClause) {
 	o.binary = command.Binary(c)
 	o.companion.Flags(c)
 	c.Flag("shards", "Number of shards.").Default("3").IntVar(&o.shards)
-	c.Flag("further-shards", "Shards to scale up by, and down again, after a while.").Default("2").IntVar(&o.further)
+	c.Flag("further-shards", "Number of shards by which the demo scales up, and later down.").Default("2").IntVar(&o.further)
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("3000").IntVar(&o.pods)
-	c.Flag("port", "Port of the first shard's metrics; its telemetry and the other shards follow.").Default("18080").IntVar(&o.port)
+	c.Flag("port", "Main port of the first shard; its telemetry port and the ports of the other shards follow.").Default("18080").IntVar(&o.port)
 	c.Flag("jobs-per-second", "Jobs created, run and deleted each second.").Default("5").Float64Var(&o.churn.JobsPerSecond)
 	c.Flag("updates-per-second", "Status updates of pods each second.").Default("50").Float64Var(&o.churn.StatusUpdatesPerSecond)
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("every", "Time between two tables.").Default("5s").DurationVar(&o.every)
-	c.Flag("duration", "Time after which the demo ends; 0 means on Ctrl-C.").Default("0").DurationVar(&o.duration)
+	c.Flag("duration", "Time after which the demo ends; 0 means that it runs until Ctrl-C.").Default("0").DurationVar(&o.duration)
 }
 
 func (o *options) check() error {
@@ -87,7 +87,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		return err
 	}
 	defer server.Stop()
-	say(out, "Simulated cluster at %s (%.1f s) with %s", server.URL(), time.Since(start).Seconds(), inventory(cluster))
+	printf(out, "Simulated cluster at %s (%.1f s) with %s", server.URL(), time.Since(start).Seconds(), inventory(cluster))
 	dir, err := os.MkdirTemp("", "statefleet-demo-")
 	if err != nil {
 		return err
@@ -101,9 +101,9 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	asked := make(wishes, 1)
+	requests := make(scaleRequests, 1)
 	defer o.companion.Stop()
-	if err := o.companion.Start(asked.add); err != nil {
+	if err := o.companion.Start(requests.add); err != nil {
 		return err
 	}
 	f, err := fleet.Start(fleet.Options{
@@ -118,8 +118,8 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	}
 	churned := make(chan error, 1)
 	go func() { churned <- o.churn.Run(ctx, cluster) }()
-	v := view{options: o, cluster: cluster, fleet: f, install: install, asked: asked, out: out, start: start}
-	err = v.watch(ctx)
+	v := view{options: o, cluster: cluster, fleet: f, install: install, requests: requests, out: out, start: start}
+	err = v.loop(ctx)
 	cancel()
 	if failed := <-churned; failed != nil {
 		return failed
@@ -127,17 +127,17 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	return err
 }
 
-// announce says first of all what to open. The fleet is there a moment later.
+// announce prints the addresses to open, before the fleet has started.
 func (o *options) announce(out io.Writer) {
 	if o.port > 0 {
-		say(out, "Status page of the fleet: %s/", fleet.Address(o.port+1))
+		printf(out, "Status page of the fleet: %s/", fleet.Address(o.port+1))
 	}
 	if line := o.companion.Announce(); line != "" {
-		say(out, "%s", line)
+		printf(out, "%s", line)
 	}
-	say(out, "")
+	printf(out, "")
 }
 
-func say(out io.Writer, format string, args ...any) {
+func printf(out io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(out, format+"\n", args...)
 }

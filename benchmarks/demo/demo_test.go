@@ -8,10 +8,10 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// signpost is a companion that only announces itself.
-type signpost struct{ alone }
+// announcer is a companion with an address.
+type announcer struct{ noCompanion }
 
-func (signpost) Announce() string { return "Here: http://127.0.0.1:1/" }
+func (announcer) Announce() string { return "Here: http://127.0.0.1:1/" }
 
 func TestAddressesComeFirst(t *testing.T) {
 	for _, c := range []struct {
@@ -19,9 +19,9 @@ func TestAddressesComeFirst(t *testing.T) {
 		args      []string
 		want      string
 	}{
-		{alone{}, nil, "Status page of the fleet: http://127.0.0.1:18081/\n\n"},
-		{signpost{}, []string{"--port=700"}, "Status page of the fleet: http://127.0.0.1:701/\nHere: http://127.0.0.1:1/\n\n"},
-		{signpost{}, []string{"--port=0"}, "Here: http://127.0.0.1:1/\n\n"}, // the fleet's ports are not known yet
+		{noCompanion{}, nil, "Status page of the fleet: http://127.0.0.1:18081/\n\n"},
+		{announcer{}, []string{"--port=700"}, "Status page of the fleet: http://127.0.0.1:701/\nHere: http://127.0.0.1:1/\n\n"},
+		{announcer{}, []string{"--port=0"}, "Here: http://127.0.0.1:1/\n\n"}, // the fleet's ports are not known yet
 	} {
 		app := kingpin.New("test", "")
 		o := &options{companion: c.companion}
@@ -32,25 +32,25 @@ func TestAddressesComeFirst(t *testing.T) {
 		var out bytes.Buffer
 		o.announce(&out)
 		if out.String() != c.want {
-			t.Errorf("%q: %q, want %q", c.args, out.String(), c.want)
+			t.Errorf("%q: got %q, want %q", c.args, out.String(), c.want)
 		}
 	}
 }
 
-func TestWishesAreRefusedOutOfRangeAndWhileOneWaits(t *testing.T) {
-	w := make(wishes, 1)
+func TestScaleRequestsAreRefusedOutOfRangeAndWhileOneWaits(t *testing.T) {
+	r := make(scaleRequests, 1)
 	for replicas, want := range map[int]string{0: "between 1 and 12, got 0", MaxReplicas + 1: "between 1 and 12, got 13"} {
-		if err := w.add(replicas); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%d: %v", replicas, err)
+		if err := r.add(replicas); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: got error %v, want %q", replicas, err, want)
 		}
 	}
-	if err := w.add(5); err != nil {
+	if err := r.add(5); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.add(4); err == nil || !strings.Contains(err.Error(), "still changing") {
-		t.Errorf("a second wish: %v", err)
+	if err := r.add(4); err == nil || !strings.Contains(err.Error(), "still changing") {
+		t.Errorf("second request: got error %v, want one that states that the fleet is still changing", err)
 	}
-	if got := <-w; got != 5 {
-		t.Errorf("got %d", got)
+	if got := <-r; got != 5 {
+		t.Errorf("got a request for %d replicas, want 5", got)
 	}
 }

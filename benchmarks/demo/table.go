@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// column is a figure of each shard in the table.
+// column is a column of the table, which has a row for each shard.
 type column struct {
 	name, meaning string
 	decimals      int
@@ -34,25 +34,25 @@ func columns() []column {
 		{"process MB", "memory of the whole process", 0, func(r row) float64 { return r.resident }},
 		{"scrape ms", "duration of a gzip scrape; for the fleet, that of the slowest shard", 1,
 			func(r row) float64 { return r.scrape }},
-		{"decoded", "objects and changes of its own that the shard has decoded since its start", 0,
+		{"decoded", "own objects and changes that the shard has decoded since its start", 0,
 			func(r row) float64 { return r.decoded }},
-		{"skipped", "those of other shards that it received and dropped; this API server sends few", 0,
+		{"skipped", "objects and changes of other shards that it dropped; this API server sends few", 0,
 			func(r row) float64 { return r.skipped }},
 	}
 }
 
-// explain says what the table shows.
-func explain(out io.Writer) {
-	say(out, "\nColumns")
-	say(out, "  %-11s  %s", "ready", "whether a scrape of the shard would succeed")
+// printLegend explains the columns of the table.
+func printLegend(out io.Writer) {
+	printf(out, "\nColumns")
+	printf(out, "  %-11s  %s", "ready", "whether a scrape of the shard would succeed")
 	for _, c := range columns() {
-		say(out, "  %-11s  %s", c.name, c.meaning)
+		printf(out, "  %-11s  %s", c.name, c.meaning)
 	}
-	say(out, "The row fleet has the sums. The row cluster has the objects of the exported kinds in the API server,\n"+
-		"read a moment later than the shards: jobs come and go, so the two may differ by a few.")
+	printf(out, "The row fleet has the sums. The row cluster has the objects of the exported kinds in the API server.\n"+
+		"It is read a moment later than the shards, so the two may differ by a few jobs and pods.")
 }
 
-// inventory says how many objects a cluster has, and which of them are not exported.
+// inventory describes how many objects a cluster has, and which of them are not exported.
 func inventory(cluster *simulator.Cluster) string {
 	others := map[string]int{}
 	for resource, mix := range cluster.Mix() {
@@ -78,19 +78,19 @@ func inventory(cluster *simulator.Cluster) string {
 	return text + "."
 }
 
-// table shows the shards, and how many objects the cluster has of the kinds that they export.
-func table(out io.Writer, at time.Time, rows []row, exported int) {
+// printTable prints a row for each shard, the sums, and the number of objects of exported kinds in the cluster.
+func printTable(out io.Writer, at time.Time, rows []row, exported int) {
 	head := at.Format(time.TimeOnly) + "  ready"
 	for _, c := range columns() {
 		head += fmt.Sprintf("  %*s", c.width(), c.name)
 	}
-	say(out, "\n%s", head)
+	printf(out, "\n%s", head)
 	line := func(name string, r row) {
 		text := fmt.Sprintf("%8s  %-5v", name, r.ready)
 		for _, c := range columns() {
 			text += fmt.Sprintf("  %*.*f", c.width(), c.decimals, c.value(r))
 		}
-		say(out, "%s", text)
+		printf(out, "%s", text)
 	}
 	sum := row{ready: true}
 	for i, r := range rows {
@@ -102,5 +102,5 @@ func table(out io.Writer, at time.Time, rows []row, exported int) {
 		}
 	}
 	line("fleet", sum)
-	say(out, "%8s  %-5s  %*d", "cluster", "", columns()[0].width(), exported)
+	printf(out, "%8s  %-5s  %*d", "cluster", "", columns()[0].width(), exported)
 }

@@ -12,111 +12,111 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// The fleet is scaled after so many tables.
+// Numbers of tables after which the fleet is scaled.
 const (
-	growsAfter   = 2
-	shrinksAfter = 5
+	scaleUpAfter   = 2
+	scaleDownAfter = 5
 )
 
-// row is one shard's line of the table.
+// row holds the figures of one shard.
 type row struct {
 	ready  bool
-	active int // shards that it serves by
-	// See columns for these.
+	active int // number of active shards
+	// See columns.
 	objects, series, text, held, body, scrape, resident, decoded, skipped float64
 }
 
-// view shows the fleet, and scales it.
+// view prints the state of the fleet, and scales it.
 type view struct {
 	*options
-	cluster *simulator.Cluster
-	fleet   *fleet.Fleet
-	install *installation.Installation
-	asked   wishes
-	out     io.Writer
-	start   time.Time
+	cluster  *simulator.Cluster
+	fleet    *fleet.Fleet
+	install  *installation.Installation
+	requests scaleRequests
+	out      io.Writer
+	start    time.Time
 
-	shown   time.Time // the last table
-	tables  int
-	target  int       // shards after the change in progress; 0 when there is none
-	steered bool      // a user has requested a number of replicas: the demo no longer scales by itself
-	scaling time.Time // since when it is in progress
+	lastTable    time.Time // when the last table was printed
+	tables       int       // printed so far
+	target       int       // number of replicas after the change in progress; 0 if there is none
+	userScaled   bool      // a user has requested a number of replicas, so the demo no longer scales by itself
+	scalingSince time.Time // start of the last change
 }
 
-// watch shows tables and what happens in between, until ctx ends or a shard does.
-func (v *view) watch(ctx context.Context) error {
+// loop prints tables and scales the fleet, until ctx ends or a replica ends by itself.
+func (v *view) loop(ctx context.Context) error {
 	if err := v.fleet.WaitReady(ctx, fleet.Patience); err != nil && ctx.Err() == nil {
 		return err
 	}
-	say(v.out, "All shards are ready %.1f s after the start.\n", time.Since(v.start).Seconds())
+	printf(v.out, "All shards are ready %.1f s after the start.\n", time.Since(v.start).Seconds())
 	for i, r := range v.fleet.Replicas {
-		say(v.out, "  shard %d of %d   metrics %s/metrics   status page %s/", i, v.shards, r.URL, r.Telemetry)
+		printf(v.out, "  shard %d of %d   metrics %s/metrics   status page %s/", i, v.shards, r.URL, r.Telemetry)
 	}
-	say(v.out, "\nOn your own cluster, one process for all objects, or the first of three shards, is started by")
-	say(v.out, "  %s --kubeconfig ~/.kube/config", *v.binary)
-	say(v.out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", *v.binary)
-	say(v.out, "README.md says how to install a fleet in it.")
+	printf(v.out, "\nTo start one process for all objects of your own cluster, or the first of three shards, run")
+	printf(v.out, "  %s --kubeconfig ~/.kube/config", *v.binary)
+	printf(v.out, "  %s --kubeconfig ~/.kube/config --shard=0 --total-shards=3", *v.binary)
+	printf(v.out, "README.md describes how to install a fleet in your cluster.")
 	if v.further > 0 {
-		say(v.out, "The demo will scale its fleet.")
+		printf(v.out, "The demo will scale its fleet.")
 	}
-	say(v.out, "Ctrl-C ends it.")
-	explain(v.out)
+	printf(v.out, "Ctrl-C ends it.")
+	printLegend(v.out)
 	for fleet.Pause(ctx, 200*time.Millisecond) == nil {
 		if err := v.fleet.Ended(); err != nil {
 			return err
 		}
-		if err := v.show(v.rows(ctx)); err != nil && ctx.Err() == nil {
+		if err := v.update(v.rows(ctx)); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
-	say(v.out, "\nStopping.")
+	printf(v.out, "\nStopping.")
 	return nil
 }
 
-// show prints the state, and scales the fleet when it is time.
-func (v *view) show(rows []row) error {
-	if v.target > 0 && changedOver(rows, v.target) {
-		if err := v.changed(); err != nil {
+// update prints a table, or starts or ends a change of the number of replicas, if that is due.
+func (v *view) update(rows []row) error {
+	if v.target > 0 && changeDone(rows, v.target) {
+		if err := v.finishChange(); err != nil {
 			return err
 		}
 	}
-	if replicas, ok := v.wish(); ok {
-		v.steered = true
+	if replicas, ok := v.request(); ok {
+		v.userScaled = true
 		return v.scale(replicas, "")
 	}
-	if time.Since(v.shown) < v.every {
+	if time.Since(v.lastTable) < v.every {
 		return nil
 	}
-	table(v.out, time.Now(), rows, installation.Exported(v.cluster))
-	v.shown = time.Now()
+	printTable(v.out, time.Now(), rows, installation.Exported(v.cluster))
+	v.lastTable = time.Now()
 	v.tables++
 	switch {
-	case v.further == 0 || v.steered:
-	case v.tables == growsAfter:
-		return v.scale(v.shards+v.further, "Each serves its old part until all hold the new one.")
-	case v.tables == shrinksAfter:
+	case v.further == 0 || v.userScaled:
+	case v.tables == scaleUpAfter:
+		return v.scale(v.shards+v.further, "Each replica serves its old shard until all replicas hold the new ones.")
+	case v.tables == scaleDownAfter:
 		return v.scale(v.shards, "Replicas that leave serve until the others have taken over.")
 	}
 	return nil
 }
 
-// wish is the requested number of replicas, once no change is in progress.
-func (v *view) wish() (replicas int, ok bool) {
+// request returns the requested number of replicas, unless a change is in progress.
+func (v *view) request() (replicas int, ok bool) {
 	if v.target > 0 {
 		return 0, false
 	}
 	select {
-	case replicas = <-v.asked:
+	case replicas = <-v.requests:
 		return replicas, replicas != len(v.fleet.Replicas)
 	default:
 		return 0, false
 	}
 }
 
-// scale begins a change of the number of replicas.
+// scale starts a change of the number of replicas.
 func (v *view) scale(target int, remark string) error {
-	v.target, v.scaling = target, time.Now()
-	say(v.out, "\nScaling to %d replicas, as kubectl scale does. %s", v.target, remark)
+	v.target, v.scalingSince = target, time.Now()
+	printf(v.out, "\nScaling to %d replicas, as kubectl scale does. %s", v.target, remark)
 	if err := v.install.Scale(v.target); err != nil {
 		return err
 	}
@@ -127,11 +127,11 @@ func (v *view) scale(target int, remark string) error {
 	return v.companion.Follow(v.fleet.Replicas)
 }
 
-// changed ends a change, once the processes of the replicas that left have ended.
-func (v *view) changed() error {
-	say(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
-		time.Since(v.scaling).Seconds(), v.target)
-	v.shown = time.Time{}
+// finishChange waits for the end of the processes of replicas that have left, deletes their pods, and ends the change.
+func (v *view) finishChange() error {
+	printf(v.out, "\n%.1f s later the fleet switched to %d shards, all at one instant and without a restart.",
+		time.Since(v.scalingSince).Seconds(), v.target)
+	v.lastTable = time.Time{}
 	v.fleet.WaitLeft()
 	if err := v.install.RemovePods(v.target); err != nil {
 		return err
@@ -140,21 +140,21 @@ func (v *view) changed() error {
 	return v.companion.Follow(v.fleet.Replicas)
 }
 
-// changedOver reports whether all shards of the target are ready and serve by it.
-func changedOver(rows []row, target int) bool {
+// changeDone reports whether all replicas of the target are ready and have it as their number of active shards.
+func changeDone(rows []row, target int) bool {
 	return len(rows) >= target && !slices.ContainsFunc(rows[:target], func(r row) bool { return !r.ready || r.active != target })
 }
 
 func (v *view) rows(ctx context.Context) []row {
 	var rows []row
 	for _, r := range v.fleet.Replicas {
-		rows = append(rows, look(ctx, r))
+		rows = append(rows, measure(ctx, r))
 	}
 	return rows
 }
 
-// look reads a shard's self-metrics, and scrapes it as Prometheus would.
-func look(ctx context.Context, replica *fleet.Replica) row {
+// measure reads the self-metrics of a replica and scrapes it. The row is empty if that fails.
+func measure(ctx context.Context, replica *fleet.Replica) row {
 	self, err := replica.SelfMetrics(ctx)
 	if err != nil {
 		return row{}
@@ -173,7 +173,7 @@ func look(ctx context.Context, replica *fleet.Replica) row {
 	if !r.ready {
 		return r
 	}
-	packed, err := replica.Scrape(ctx, "gzip")
+	compressed, err := replica.Scrape(ctx, "gzip")
 	if err != nil {
 		return row{}
 	}
@@ -181,6 +181,6 @@ func look(ctx context.Context, replica *fleet.Replica) row {
 	if err != nil {
 		return row{}
 	}
-	r.body, r.scrape, r.series = float64(packed.Bytes)/mega, packed.Took.Seconds()*1e3, float64(plain.Series)
+	r.body, r.scrape, r.series = float64(compressed.Bytes)/mega, compressed.Took.Seconds()*1e3, float64(plain.Series)
 	return r
 }

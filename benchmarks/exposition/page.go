@@ -1,4 +1,4 @@
-// Package exposition reads what an exporter serves in the text format.
+// Package exposition reads expositions in the Prometheus text format.
 package exposition
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// longestLine bounds one line of an exposition.
-const longestLine = 16 << 20
+// maxLine is the maximum length of a line, in bytes.
+const maxLine = 16 << 20
 
-// Samples calls yield with each line that is not a comment, without parsing it. The line is valid
-// during the call only.
+// Samples calls yield with each sample line, without parsing it. The line is valid only during the call. A line of
+// more than 16 MiB is an error.
 func Samples(r io.Reader, yield func(line []byte)) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 64<<10), longestLine)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
 	for lines.Scan() {
 		if line := lines.Bytes(); len(line) > 0 && line[0] != '#' {
 			yield(line)
@@ -33,7 +33,7 @@ func Samples(r io.Reader, yield func(line []byte)) error {
 	return lines.Err()
 }
 
-// Lines counts how often each sample line occurs.
+// Lines maps each sample line to the number of its occurrences.
 type Lines map[string]int
 
 // Add adds the lines of an exposition.
@@ -41,7 +41,7 @@ func (l Lines) Add(r io.Reader) error {
 	return Samples(r, func(line []byte) { l[string(line)]++ })
 }
 
-// Count returns the number of different lines that begin with a prefix and contain all of the parts.
+// Count returns the number of distinct lines that begin with prefix and contain all parts.
 func (l Lines) Count(prefix string, parts ...string) int {
 	n := 0
 	for line := range l {
@@ -53,8 +53,7 @@ func (l Lines) Count(prefix string, parts ...string) int {
 	return n
 }
 
-// Diff names examples of the lines that only one side has, or that occur twice in l. It is empty if
-// there are none.
+// Diff returns examples of the lines that only one side has or that l has more than once, or "" if there are none.
 func (l Lines) Diff(want Lines) string {
 	var all []string
 	for line, times := range l {
@@ -73,17 +72,17 @@ func (l Lines) Diff(want Lines) string {
 	return examples(all)
 }
 
-// Page is a parsed exposition: what a scrape means, whatever the order of its lines.
+// Page is a parsed exposition. The order of lines does not matter.
 type Page struct {
-	// Samples maps each series, written as name{label="value",...} with sorted labels, to its value as text.
+	// Samples maps each series, in the form name{label="value",...} with sorted labels, to its value as text.
 	Samples map[string]string
-	// Headers maps each family to its type and help, as "type help".
+	// Headers maps each family to its type and help, in the form "type help".
 	Headers map[string]string
 
 	families map[string]*dto.MetricFamily
 }
 
-// Parse reads an exposition, and refuses one in which a series occurs twice.
+// Parse parses an exposition. A series that occurs twice is an error.
 func Parse(r io.Reader) (Page, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(r)
@@ -103,7 +102,8 @@ func Parse(r io.Reader) (Page, error) {
 	return page, nil
 }
 
-// Union joins pages. It is an error if two of them have the same series, or headers that differ.
+// Union returns the union of expositions. It is an error if two of them have the same series, or different headers for
+// a family. The result has Samples and Headers only: Sum, Value and Labels find nothing in it.
 func Union(pages ...Page) (Page, error) {
 	all := Page{Samples: map[string]string{}, Headers: map[string]string{}}
 	for _, page := range pages {
@@ -114,7 +114,7 @@ func Union(pages ...Page) (Page, error) {
 		}
 		for name, header := range page.Headers {
 			if known, ok := all.Headers[name]; ok && known != header {
-				return Page{}, fmt.Errorf("family %s: one page says %q, another %q", name, known, header)
+				return Page{}, fmt.Errorf("family %s has the header %q in one exposition and %q in another", name, known, header)
 			}
 		}
 		maps.Copy(all.Headers, page.Headers)
@@ -124,14 +124,14 @@ func Union(pages ...Page) (Page, error) {
 
 func (p Page) add(series, value string) error {
 	if known, ok := p.Samples[series]; ok {
-		return fmt.Errorf("series twice, with values %s and %s: %s", known, value, series)
+		return fmt.Errorf("series occurs twice, with values %s and %s: %s", known, value, series)
 	}
 	p.Samples[series] = value
 	return nil
 }
 
-// Sum adds up the values of the family's samples that have all the given labels, and counts those
-// samples. A histogram or summary counts as the number of its observations.
+// Sum returns the sum of the values of the samples of a family that have all given labels, and the number of these
+// samples. The value of a histogram or summary is the number of its observations.
 func (p Page) Sum(name string, labels map[string]string) (sum float64, samples int) {
 	for _, metric := range p.families[name].GetMetric() {
 		found := 0
@@ -148,7 +148,7 @@ func (p Page) Sum(name string, labels map[string]string) (sum float64, samples i
 	return sum, samples
 }
 
-// Value is Sum with the labels as names and values in turn, and without the number of samples.
+// Value returns the sum that [Page.Sum] returns. labels are names and values alternately.
 func (p Page) Value(name string, labels ...string) float64 {
 	match := map[string]string{}
 	for i := 0; i+1 < len(labels); i += 2 {
@@ -158,7 +158,7 @@ func (p Page) Value(name string, labels ...string) float64 {
 	return sum
 }
 
-// Labels calls yield with the family name and labels of every sample, until that returns false.
+// Labels calls yield with the family name and labels of every sample, until yield returns false.
 func (p Page) Labels(yield func(family string, labels map[string]string) bool) {
 	for name, family := range p.families {
 		for _, metric := range family.Metric {
@@ -173,7 +173,7 @@ func (p Page) Labels(yield func(family string, labels map[string]string) bool) {
 	}
 }
 
-// Diff gives examples of how two pages differ, or nothing if their samples are the same.
+// Diff returns examples of the samples in which two expositions differ, or "" if there are none.
 func Diff(want, got Page) string {
 	var lines []string
 	for series, value := range want.Samples {
@@ -192,12 +192,12 @@ func Diff(want, got Page) string {
 	return examples(lines)
 }
 
-// examples joins the first lines, in their order.
+// examples sorts lines and joins the first ones.
 func examples(lines []string) string {
-	const most = 12
+	const limit = 12
 	slices.Sort(lines)
-	if more := len(lines) - most; more > 0 {
-		lines = append(lines[:most], fmt.Sprintf("and %d more", more))
+	if more := len(lines) - limit; more > 0 {
+		lines = append(lines[:limit], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -211,7 +211,8 @@ func series(name string, metric *dto.Metric) string {
 	return name + "{" + strings.Join(labels, ",") + "}"
 }
 
-// number is the value of a metric of whichever type.
+// number returns the value of a metric of any type. The value of a histogram or summary is the number of its
+// observations.
 func number(metric *dto.Metric) float64 {
 	switch {
 	case metric.Gauge != nil:
@@ -228,8 +229,8 @@ func number(metric *dto.Metric) float64 {
 	return math.NaN()
 }
 
-// Label returns the value of a label on a sample line, "" if the line does not have it. The value
-// must not contain escaped characters.
+// Label returns the value of a label of a sample line, or "" if the line does not have the label. The value must not
+// contain escaped characters.
 func Label(line []byte, name string) string {
 	for _, before := range []string{"{", ","} {
 		if _, after, found := bytes.Cut(line, []byte(before+name+`="`)); found {

@@ -28,34 +28,34 @@ func TestDiffNamesEachKindOfDifference(t *testing.T) {
 	diff := exposition.Diff(parse(t, "a 1\nb 1\n"), parse(t, "b 2\nc 1\n"))
 	for _, want := range []string{"missing    a{} 1", "different  b{} 2, want 1", "unexpected c{} 1"} {
 		if !strings.Contains(diff, want) {
-			t.Errorf("no %q in:\n%s", want, diff)
+			t.Errorf("diff does not have %q:\n%s", want, diff)
 		}
 	}
 }
 
-func TestUnionRefusesASeriesOnTwoPages(t *testing.T) {
+func TestUnionRefusesASeriesInTwoExpositions(t *testing.T) {
 	a, b := parse(t, "m{x=\"1\"} 1\n"), parse(t, "m{x=\"2\"} 1\nm{x=\"1\"} 1\n")
 	if _, err := exposition.Union(a, b); err == nil || !strings.Contains(err.Error(), `m{x="1"}`) {
-		t.Fatalf("got %v", err)
+		t.Fatalf("got error %v, want one that names the series", err)
 	}
 	if union, err := exposition.Union(a, parse(t, "m{x=\"2\"} 1\n")); err != nil || len(union.Samples) != 2 {
-		t.Fatalf("got %v, %v", union, err)
+		t.Fatalf("got %v, %v, want 2 samples", union, err)
 	}
 }
 
 func TestParseRefusesASeriesTwice(t *testing.T) {
 	if _, err := exposition.Parse(strings.NewReader("m{x=\"1\"} 1\nm{x=\"1\"} 1\n")); err == nil {
-		t.Fatal("want an error")
+		t.Fatal("got no error, want one")
 	}
 }
 
 func TestSum(t *testing.T) {
 	page := parse(t, "m{r=\"pods\",s=\"a\"} 1\nm{r=\"pods\",s=\"b\"} 2\nm{r=\"nodes\",s=\"a\"} 4\n")
 	if sum, n := page.Sum("m", map[string]string{"r": "pods"}); sum != 3 || n != 2 {
-		t.Fatalf("got %v of %d samples, want 3 of 2", sum, n)
+		t.Fatalf("got a sum of %v of %d samples, want 3 of 2", sum, n)
 	}
 	if sum, n := page.Sum("absent", nil); sum != 0 || n != 0 {
-		t.Fatalf("got %v of %d samples, want none", sum, n)
+		t.Fatalf("got a sum of %v of %d samples, want 0 of 0", sum, n)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestLinesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(lines) != 3 || lines.Count("a{") != 2 || lines.Count("a{", `x="2"`) != 1 || lines.Count("", `x="1"`, "b{") != 1 {
-		t.Errorf("counted %v", lines)
+		t.Errorf("got %v, want 3 lines, 2 of a and 1 of b", lines)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestLinesDiff(t *testing.T) {
 	f := func(got exposition.Lines, want string) {
 		t.Helper()
 		if diff := got.Diff(page); diff != want {
-			t.Errorf("%v: %q, want %q", got, diff, want)
+			t.Errorf("%v: got %q, want %q", got, diff, want)
 		}
 	}
 	f(exposition.Lines{"a 1": 1, "b 2": 1}, "")
@@ -97,7 +97,7 @@ func TestLabel(t *testing.T) {
 	line := []byte(`m{pod_name="no",pod="yes"} 1`)
 	for name, want := range map[string]string{"pod": "yes", "pod_name": "no", "name": ""} {
 		if got := exposition.Label(line, name); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
+			t.Errorf("label %s: got %q, want %q", name, got, want)
 		}
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 const podsKind = "pods"
 
-// Fit returns the costs with those replaced that the runs determine. The sizes of objects, and the
-// costs whose comment in costs.yaml names another source, stay. The runs must differ in their
-// number of pods and of shards.
+// Fit returns c with the costs that the runs determine replaced. The sizes of objects, and the costs
+// whose comment in costs.yaml names another source, stay. The runs must differ in their numbers of
+// pods and of shards, else Fit returns an error.
 func Fit(c capacity.Costs, runs []Run) (capacity.Costs, error) {
 	for _, part := range []struct {
 		name string
@@ -29,7 +29,8 @@ func total(c *capacity.Costs, r Run) capacity.Total {
 	return capacity.Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: r.Pods}, capacity.DefaultKinds())}.Total()
 }
 
-// fitMemory: the resident memory of a shard is a base, and garbage times the memory in use.
+// fitMemory fits the resident memory of a shard: a base, plus the garbage factor times the memory in
+// use.
 func fitMemory(runs []Run, c *capacity.Costs) error {
 	var all []observation
 	for _, r := range runs {
@@ -52,8 +53,8 @@ func fitMemory(runs []Run, c *capacity.Costs) error {
 	return nil
 }
 
-// fitStart: the CPU of a start is a fixed part, one for the rendered text, and one for each object
-// of another shard.
+// fitStart fits the CPU of a start: a fixed part, a part per MB of rendered text, and a part for each
+// object of another shard.
 func fitStart(runs []Run, c *capacity.Costs) error {
 	var all []observation
 	for _, r := range runs {
@@ -75,7 +76,7 @@ func fitStart(runs []Run, c *capacity.Costs) error {
 	return nil
 }
 
-// fitScrapes: the CPU of a scrape is a fixed part, and one for its bytes.
+// fitScrapes fits the CPU of a scrape: a fixed part, and a part per MB of its body.
 func fitScrapes(runs []Run, c *capacity.Costs) error {
 	// The kernel counts CPU in steps of 10 ms, so the mean of some dozens of shorter scrapes is noise.
 	const shortest = time.Millisecond
@@ -94,8 +95,8 @@ func fitScrapes(runs []Run, c *capacity.Costs) error {
 	return nil
 }
 
-// fitEvents: in addition to what a shard uses without events, it uses CPU to wake up, for each
-// event that it owns, and for each event of another shard that it receives.
+// fitEvents fits the CPU that a shard uses in addition to its idle CPU: a part for wake-ups, a part for
+// each owned event, and a part for each received event of another shard.
 func fitEvents(runs []Run, c *capacity.Costs) error {
 	var idle, shards float64
 	var all []observation
@@ -121,7 +122,7 @@ func fitEvents(runs []Run, c *capacity.Costs) error {
 	return nil
 }
 
-// fitTraffic: bytes received for an object in the first list, and for an event.
+// fitTraffic fits the bytes received for an object in the first list, and for an event.
 func fitTraffic(runs []Run, c *capacity.Costs) error {
 	var objects, events, objectBytes, eventBytes float64
 	for _, r := range runs {

@@ -17,16 +17,16 @@ import (
 const tolerance = 0.25
 
 // near compares an estimate with a measurement.
-func near(t *testing.T, run, what string, estimated, measured float64) {
+func near(t *testing.T, run, figure string, estimated, measured float64) {
 	t.Helper()
 	off := estimated/measured - 1
-	t.Logf("%s: %-18s estimated %10.4g, measured %10.4g: %+.0f %%", run, what, estimated, measured, 100*off)
+	t.Logf("%s: %-18s estimated %10.4g, measured %10.4g: %+.0f %%", run, figure, estimated, measured, 100*off)
 	if !(math.Abs(off) <= tolerance) {
-		t.Errorf("%s: %s is %.0f %% off", run, what, 100*off)
+		t.Errorf("%s: the estimate of %s is off by %+.0f %%, want at most %.0f %%", run, figure, 100*off, 100*tolerance)
 	}
 }
 
-// These are the runs to which the costs were fitted.
+// The costs were fitted to these runs.
 func TestEstimatesAreWithinAQuarterOfRuns(t *testing.T) {
 	text, err := os.ReadFile("../results/curves.json")
 	if err != nil {
@@ -37,12 +37,12 @@ func TestEstimatesAreWithinAQuarterOfRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(curves.Runs) == 0 {
-		t.Fatal("no runs")
+		t.Fatal("got no runs, want at least one")
 	}
 	c := costs(t)
 	for _, r := range curves.Runs {
 		if r.Running > 0 {
-			continue // a run at another rate of events per wake-up than the model assumes
+			continue // the model assumes another number of events per wake-up
 		}
 		rest := capacity.Load{Kinds: c.ScaleFromPods(map[string]int{podsKind: r.Pods}, capacity.DefaultKinds()), RawBytes: 32 << 20, ServerSharded: r.ServerSharded}
 		churn := rest
@@ -61,12 +61,12 @@ func TestEstimatesAreWithinAQuarterOfRuns(t *testing.T) {
 	}
 }
 
-// No cost was fitted to these runs. A figure that was not measured is 0. CPU seconds of another machine are others, so the
-// estimates of CPU must be right up to one factor, that of the start.
+// No cost was fitted to these runs. A figure that was not measured is 0. The runs may be of another machine, so the
+// estimate of CPU is scaled by the ratio of the measured to the estimated CPU of the start.
 func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 	files, err := filepath.Glob("../results/limits-*.json")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no runs: %v", err)
+		t.Fatalf("got no results of runs at the limits, %v, want at least one file", err)
 	}
 	c := costs(t)
 	for _, file := range files {
@@ -90,7 +90,7 @@ func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 			churn.Events = r.Events
 			still, busy, n := c.Replica(rest, r.Shards), c.Replica(churn, r.Shards), float64(r.Shards)
 			run := fmt.Sprintf("%s, %d shards", filepath.Base(file), r.Shards)
-			for what, v := range map[string][2]float64{
+			for figure, v := range map[string][2]float64{
 				"series": {n * still.Series, r.Series}, "text": {n * still.Text, r.Text}, "gzip": {n * still.Gzip, r.Gzip},
 				"start, bytes":       {n * still.StartBytes, r.SyncBytes},
 				"memory with events": {n * busy.Memory, r.ChurnMemory},
@@ -98,15 +98,15 @@ func TestEstimatesAreWithinAQuarterAtTheLimitsOfKubernetes(t *testing.T) {
 				"events, CPU":        {n * busy.CPU * r.SyncCPU / (n * still.StartCPU.Seconds()), r.CPU},
 			} {
 				if v[1] > 0 {
-					near(t, run, what, v[0], v[1])
+					near(t, run, figure, v[0], v[1])
 				}
 			}
 		}
 	}
 }
 
-// These runs have more events. No cost was fitted to them, except those of uncompressed text. They are
-// of a build whose process took more memory without objects: its binary was larger.
+// These runs have more events. Only the costs of uncompressed text were fitted to them. They are of a build with a
+// larger binary, which took more memory without objects.
 func TestMemoryIsWithinAQuarterOfRuns(t *testing.T) {
 	const largerProcess = 17e6 // bytes
 	text, err := os.ReadFile("testdata/measured.yaml")
@@ -124,7 +124,7 @@ func TestMemoryIsWithinAQuarterOfRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(runs) == 0 {
-		t.Fatal("no runs")
+		t.Fatal("got no runs, want at least one")
 	}
 	c := costs(t)
 	for _, r := range runs {

@@ -5,21 +5,20 @@ import (
 	"slices"
 )
 
-// observation is one equation of a regression: the sum of x times the costs is y.
+// observation is one equation of a regression: y is the sum of the costs times x.
 type observation struct {
 	x      []float64
 	y      float64
 	weight float64
 }
 
-// relativeTo returns the weight with which errors count relative to a size, so that small runs
-// count as much as large ones.
+// relativeTo returns the weight that makes errors relative to size, so that small runs count as much as
+// large ones.
 func relativeTo(size float64) float64 { return 1 / (size * size) }
 
-var errTooFew = errors.New("the runs are too few or too similar to tell costs apart")
+var errTooFew = errors.New("the runs are too few or too similar to determine the costs")
 
-// regress returns the costs that fit best, by least squares. A cost that would be negative is left
-// out, as 0.
+// regress returns the costs that fit best, by least squares. A cost that would be negative becomes 0.
 func regress(all []observation) ([]float64, error) {
 	if len(all) == 0 {
 		return nil, errTooFew
@@ -61,9 +60,9 @@ func normalEquations(all []observation, omitted []bool) [][]float64 {
 	return m
 }
 
-// solve is Gaussian elimination without pivoting, which normal equations do not need. Rows are
-// scaled to a diagonal of 1 first; the rest of it after elimination is the part of a column that
-// the other columns do not explain.
+// solve solves the equations by Gaussian elimination without pivoting, which normal equations do not
+// need. It first scales the rows to a diagonal of 1. What elimination leaves of a diagonal element is the
+// part of that column that the other columns do not explain; if that is nearly 0, solve returns an error.
 func solve(m [][]float64) ([]float64, error) {
 	const minPivot = 1e-9
 	n := len(m)

@@ -1,8 +1,8 @@
-// Package fit derives the costs of package capacity from measurements: by least squares, from runs
-// of fleets of different sizes.
+// Package fit derives the costs of package capacity from measured runs of fleets of different sizes, by
+// least squares.
 package fit
 
-// Run holds the measurements of one fleet: the sums over its shards that ran.
+// Run holds the measurements of one fleet. Figures are sums of the shards that ran.
 type Run struct {
 	Pods    int // including those of jobs
 	Objects int
@@ -38,7 +38,7 @@ func (r Run) runningShards() float64 {
 // owned returns the share of the cluster that the running shards own.
 func (r Run) owned() float64 { return r.runningShards() / float64(r.Shards) }
 
-// foreign returns how many running shards receive an object or event that they do not own, on
+// foreign returns how many of the running shards receive an object or event without owning it, on
 // average.
 func (r Run) foreign() float64 {
 	if r.ServerSharded {

@@ -14,31 +14,31 @@ import (
 	"syscall"
 )
 
-// Statefleet is the folder of the exporter's command.
+// Statefleet is the folder of the exporter's command, relative to the repository's root.
 const Statefleet = "cmd/statefleet"
 
-// Build compiles the command in a folder of this repository and returns the path of the binary. The
-// binary is kept in the user's cache folder, one per checkout and set of flags, where the go command
-// finds it up to date next time: that takes about two seconds instead of half a minute of linking.
-// Concurrent calls, from other processes too, wait for each other.
+// Build compiles the command in a folder of this repository and returns the path of the binary. It keeps
+// one binary per checkout and set of flags in the user's cache folder. If the binary is up to date, a
+// build takes about two seconds instead of half a minute of linking. Concurrent calls wait for each
+// other, also if they are in different processes.
 func Build(pkg string, flags ...string) (string, error) {
 	return build(pkg, flags, func(output string) *exec.Cmd {
-		return exec.Command("go", append(append([]string{"build"}, flags...), "-o", output, ".")...) //nolint:noctx // it ends
+		return exec.Command("go", append(append([]string{"build"}, flags...), "-o", output, ".")...) //nolint:noctx // a build ends by itself
 	})
 }
 
-// BuildTools compiles the tools that the go.mod of a folder of this repository names, and returns the
-// folder of the binaries. It keeps them as [Build] does.
+// BuildTools compiles the tools that the go.mod in a folder of this repository names, and returns the
+// folder of the binaries. It caches them as [Build] does.
 func BuildTools(pkg string) (string, error) {
 	return build(pkg, []string{"tool"}, func(output string) *exec.Cmd {
-		cmd := exec.Command("go", "build", "-o", output+string(filepath.Separator), "tool") //nolint:noctx // it ends
+		cmd := exec.Command("go", "build", "-o", output+string(filepath.Separator), "tool") //nolint:noctx // a build ends by itself
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		return cmd
 	})
 }
 
-// build runs the command that compiles a folder of this repository to a path in the cache, which
-// depends on the folder and a key, and returns the path.
+// build runs the command that compiles a folder of this repository to a path in the cache, and returns
+// the path. The path depends on the folder and the key.
 func build(pkg string, key []string, command func(output string) *exec.Cmd) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -62,8 +62,9 @@ func build(pkg string, key []string, command func(output string) *exec.Cmd) (str
 	return output, nil
 }
 
-// BuildChanged is Build of sources in which one file, named relative to the repository's root, has
-// another text in place of old, which it must have once. The file itself stays as it is.
+// BuildChanged compiles a command as [Build] does, but from sources in which one file has text in place
+// of old. The file is relative to the repository's root and must have old exactly once. The file itself
+// does not change.
 func BuildChanged(pkg, file, old, text string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -95,11 +96,12 @@ func BuildChanged(pkg, file, old, text string, flags ...string) (string, error) 
 	return Build(pkg, append(flags, "-overlay="+path+".json")...)
 }
 
-// Root is the root folder of the repository, found from where this file was compiled.
+// Root returns the root folder of the repository. It derives the folder from the path at which this file
+// was compiled, and fails with -trimpath.
 func Root() (string, error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {
-		return "", fmt.Errorf("cannot find the repository: built with -trimpath? (%q)", file)
+		return "", fmt.Errorf("cannot find the repository: %q is not an absolute path, as in a build with -trimpath", file)
 	}
 	return filepath.Join(filepath.Dir(file), "..", ".."), nil
 }
@@ -107,7 +109,7 @@ func Root() (string, error) {
 func cachePath(dir string, flags []string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no folder for built binaries: %w", err)
+		return "", fmt.Errorf("cache folder for built binaries: %w", err)
 	}
 	sum := sha256.Sum256([]byte(dir + "\x00" + strings.Join(flags, "\x00")))
 	cache = filepath.Join(cache, "statefleet-test", hex.EncodeToString(sum[:6]))
@@ -117,7 +119,7 @@ func cachePath(dir string, flags []string) (string, error) {
 	return filepath.Join(cache, filepath.Base(dir)), nil
 }
 
-// lock takes an exclusive lock on a file that it creates, and returns what releases it.
+// lock takes an exclusive lock on a file, which it creates if necessary, and returns a function that releases it.
 func lock(path string) (func(), error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

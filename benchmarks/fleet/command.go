@@ -6,8 +6,8 @@ import (
 	"text/template"
 )
 
-// Command is the command line of an exporter: its first word is the binary, and every other word a
-// template (text/template) over a [Place].
+// Command is the command line of an exporter. The first element is the path of the binary, and every
+// other element is a template (text/template) over a [Place].
 type Command []string
 
 // Place is the part of the command line that differs between the replicas of a fleet.
@@ -17,8 +17,8 @@ type Place struct {
 	Shard, Shards       int
 }
 
-// On is the command line of statefleet with its ports, and of every exporter that has the flags of
-// kube-state-metrics; further flags follow.
+// On returns the command line of statefleet, or of another exporter with the flags of
+// kube-state-metrics: the flags for addresses and ports, and then the given flags.
 func On(binary string, flags ...string) Command {
 	return append(Command{
 		binary, "--host=" + Loopback, "--telemetry-host=" + Loopback,
@@ -26,25 +26,26 @@ func On(binary string, flags ...string) Command {
 	}, flags...)
 }
 
-// Static is On for a static fleet: with the flags that name the cluster and the shard.
+// Static returns the command line of a replica of a static fleet: that of [On] with the flags for the
+// kubeconfig and the shard.
 func Static(binary string, flags ...string) Command {
 	return append(On(binary, "--kubeconfig={{.Kubeconfig}}", "--shard={{.Shard}}", "--total-shards={{.Shards}}"), flags...)
 }
 
-// ParseCommand splits arguments at spaces. With a template among them they are the whole command
-// line, else they follow the flags of [Static].
+// ParseCommand splits arguments at spaces. If there is a template among them, they are the whole command
+// line, else they follow the flags of [Static]. A template that cannot be executed is an error.
 func ParseCommand(binary, arguments string) (Command, error) {
-	words := strings.Fields(arguments)
-	c := Static(binary, words...)
+	args := strings.Fields(arguments)
+	c := Static(binary, args...)
 	if strings.Contains(arguments, "{{") {
-		c = append(Command{binary}, words...)
+		c = append(Command{binary}, args...)
 	}
-	_, err := c.at(Place{})
+	_, err := c.expand(Place{})
 	return c, err
 }
 
-// at fills in the templates.
-func (c Command) at(p Place) ([]string, error) {
+// expand executes the templates.
+func (c Command) expand(p Place) ([]string, error) {
 	filled := make([]string, len(c))
 	for i, word := range c {
 		if i == 0 || !strings.Contains(word, "{{") {

@@ -1,5 +1,5 @@
 // Package fleet runs exporters as processes on this machine, for the end-to-end tests, the demo and
-// the measurements, and reads what they serve and what they cost.
+// the measurements. It scrapes them and reads their CPU and memory.
 package fleet
 
 import (
@@ -16,35 +16,35 @@ import (
 )
 
 const (
-	// Loopback is the address that everything here listens on.
+	// Loopback is the address that all processes of this package listen on.
 	Loopback = "127.0.0.1"
 
-	// Patience is how long to wait for something that takes a moment: far more than it should take,
-	// because the machine may be busy.
+	// Patience is the default timeout for anything that should take a few seconds. It is long because the
+	// machine may be busy.
 	Patience = 2 * time.Minute
 
-	// stopGrace is the time a replica gets to end before it is killed, unless Options have another.
+	// stopGrace is the default of Options.Grace.
 	stopGrace = 10 * time.Second
 )
 
-// Options describe a fleet.
+// Options configure a fleet.
 type Options struct {
-	// Command is what each replica runs.
+	// Command is the command line of each replica.
 	Command Command
-	// Kubeconfig is the file by which a shard reaches the cluster; nil if Command does not need one.
+	// Kubeconfig returns the path of the kubeconfig of a shard; nil if Command does not use one.
 	Kubeconfig func(shard int) string
 	// Shards is the number of shards that the cluster is divided into.
 	Shards int
-	// Only runs that many of them, the first ones; 0 means all.
+	// Only is the number of shards to run, from the first on; 0 means all.
 	Only int
-	// Port is the port of the first shard's metrics. Its telemetry and the other shards' two follow.
-	// 0 takes free ones.
+	// Port is the main port of the first shard. Its telemetry port and the two ports of each other shard
+	// follow. 0 means free ports.
 	Port int
-	// Grace is the time a replica gets to end before it is killed; 10 s if it is 0.
+	// Grace is the time between SIGTERM and SIGKILL; 0 means 10 s.
 	Grace time.Duration
 }
 
-// Fleet is running replicas. Its methods are for one goroutine.
+// Fleet is a set of running replicas. Only one goroutine may call its methods.
 type Fleet struct {
 	Replicas []*Replica
 
@@ -52,7 +52,7 @@ type Fleet struct {
 	leaving sync.WaitGroup
 }
 
-// Start starts a fleet. The caller stops it.
+// Start starts a fleet. It does not wait until the replicas are ready. The caller stops the fleet.
 func Start(o Options) (*Fleet, error) {
 	o.Grace = cmp.Or(o.Grace, stopGrace)
 	f := &Fleet{options: o}
@@ -66,7 +66,8 @@ func Start(o Options) (*Fleet, error) {
 // StartOne starts a single process, which uses neither kubeconfig nor shards.
 func StartOne(command Command) (*Fleet, error) { return Start(Options{Command: command, Shards: 1}) }
 
-// Resize starts replicas, or asks the last ones to end and does not wait for them.
+// Resize changes the number of replicas to n. It starts replicas, or sends SIGTERM to the last ones without waiting
+// for their end. If a replica cannot be started, it stops the whole fleet.
 func (f *Fleet) Resize(n int) error {
 	f.options.Shards = max(f.options.Shards, n)
 	for i := len(f.Replicas); i < n; i++ {
@@ -79,7 +80,7 @@ func (f *Fleet) Resize(n int) error {
 	}
 	for _, r := range f.Replicas[n:] {
 		f.leaving.Go(func() {
-			_ = r.Stop(f.options.Grace) // one that fails to has been killed
+			_ = r.Stop(f.options.Grace) // after an error it has ended, too
 			r.Client.CloseIdleConnections()
 		})
 	}
@@ -87,7 +88,7 @@ func (f *Fleet) Resize(n int) error {
 	return nil
 }
 
-// Replace ends replica i, calls between, and starts another one in its place.
+// Replace stops replica i, calls between, and starts a new replica i.
 func (f *Fleet) Replace(i int, between func() error) error {
 	old := f.Replicas[i]
 	if err := old.Stop(f.options.Grace); err != nil {
@@ -102,19 +103,19 @@ func (f *Fleet) Replace(i int, between func() error) error {
 	return err
 }
 
-// Run sets what replicas run that start from now on.
+// Run sets the command line of replicas that are started from now on.
 func (f *Fleet) Run(command Command) { f.options.Command = command }
 
-// Stop ends all replicas and waits until they have ended.
+// Stop stops all replicas and waits until they have ended.
 func (f *Fleet) Stop() {
-	_ = f.Resize(0) // starts nothing
+	_ = f.Resize(0) // fails only if it starts replicas
 	f.WaitLeft()
 }
 
-// WaitLeft waits until those have ended that Resize has asked to. Their ports are free then.
+// WaitLeft waits until the replicas that Resize has removed have ended. Their ports are free then.
 func (f *Fleet) WaitLeft() { f.leaving.Wait() }
 
-// Ended is an [EndedError] if a replica has ended by itself.
+// Ended returns an [EndedError] if a replica has ended by itself, else nil.
 func (f *Fleet) Ended() error {
 	for _, r := range f.Replicas {
 		if err := r.Ended(); err != nil {
@@ -124,9 +125,9 @@ func (f *Fleet) Ended() error {
 	return nil
 }
 
-// Until calls try until it returns nil, no longer than patience, and only as long as all replicas run.
-func (f *Fleet) Until(ctx context.Context, patience time.Duration, what string, try func(context.Context) error) error {
-	return Until(ctx, patience, what, func(ctx context.Context) error {
+// Until calls try as the function [Until] does, and returns an [EndedError] once a replica has ended by itself.
+func (f *Fleet) Until(ctx context.Context, timeout time.Duration, what string, try func(context.Context) error) error {
+	return Until(ctx, timeout, what, func(ctx context.Context) error {
 		if err := f.Ended(); err != nil {
 			return err
 		}
@@ -134,9 +135,9 @@ func (f *Fleet) Until(ctx context.Context, patience time.Duration, what string, 
 	})
 }
 
-// WaitReady waits until all replicas answer 200 on /readyz.
-func (f *Fleet) WaitReady(ctx context.Context, patience time.Duration) error {
-	return f.Until(ctx, patience, "ready", func(ctx context.Context) error {
+// WaitReady waits until /readyz of all replicas returns 200.
+func (f *Fleet) WaitReady(ctx context.Context, timeout time.Duration) error {
+	return f.Until(ctx, timeout, "ready", func(ctx context.Context) error {
 		for _, r := range f.Replicas {
 			if err := r.Ask(ctx, "/readyz"); err != nil {
 				return err
@@ -167,21 +168,22 @@ func (f *Fleet) launch(i int) (*Replica, error) {
 	if f.options.Kubeconfig != nil {
 		at.Kubeconfig = f.options.Kubeconfig(i)
 	}
-	words, err := f.options.Command.at(at)
+	args, err := f.options.Command.expand(at)
 	if err != nil {
 		return nil, err
 	}
-	return Launch(name, words[0], Address(port[0]), Address(port[1]), words[1:])
+	return Launch(name, args[0], Address(port[0]), Address(port[1]), args[1:])
 }
 
-// ports returns the two ports of a shard. Fixed ones are tried now, for a clear message if they are taken.
+// ports returns the two ports of a shard. It checks that fixed ports are free, for a clear error message if they are
+// not.
 func (f *Fleet) ports(i int) ([]int, func(), error) {
 	if f.options.Port == 0 {
 		return ReservePorts(Loopback, 2)
 	}
 	fixed := []int{f.options.Port + 2*i, f.options.Port + 2*i + 1}
 	for _, port := range fixed {
-		l, err := net.Listen("tcp", net.JoinHostPort(Loopback, strconv.Itoa(port))) //nolint:noctx // it does not wait
+		l, err := net.Listen("tcp", net.JoinHostPort(Loopback, strconv.Itoa(port))) //nolint:noctx // does not block
 		if err != nil {
 			return nil, func() {}, err
 		}
@@ -191,8 +193,8 @@ func (f *Fleet) ports(i int) ([]int, func(), error) {
 }
 
 func listen() (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(Loopback, "0")) //nolint:noctx // it does not wait
+	return net.Listen("tcp", net.JoinHostPort(Loopback, "0")) //nolint:noctx // does not block
 }
 
-// Address is the URL of a port of loopback.
+// Address returns the URL of a port of the loopback address.
 func Address(port int) string { return "http://" + net.JoinHostPort(Loopback, strconv.Itoa(port)) }

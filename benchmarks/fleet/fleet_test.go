@@ -17,9 +17,9 @@ func TestParseCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := c.at(Place{Kubeconfig: "k", Port: 1, TelemetryPort: 2, Shard: 3, Shards: 4})
+		got, err := c.expand(Place{Kubeconfig: "k", Port: 1, TelemetryPort: 2, Shard: 3, Shards: 4})
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q gives %q, %v", arguments, got, err)
+			t.Errorf("%q: got %q, %v, want %q", arguments, got, err, want)
 		}
 	}
 	common := []string{"exporter", "--host=127.0.0.1", "--telemetry-host=127.0.0.1",
@@ -32,18 +32,18 @@ func TestParseCommand(t *testing.T) {
 func TestParseCommandNamesTheArgument(t *testing.T) {
 	for _, arguments := range []string{"--port={{.Prot}}", "--port={{.Port"} {
 		if _, err := ParseCommand("exporter", arguments); err == nil || !strings.Contains(err.Error(), arguments) {
-			t.Errorf("%q: %v", arguments, err)
+			t.Errorf("%q: got error %v, want one that names the argument", arguments, err)
 		}
 	}
 }
 
 func TestUsageOfThisProcess(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("no /proc here")
+		t.Skip("there is no /proc")
 	}
 	u, err := UsageOf(os.Getpid())
 	if err != nil || u.Resident == 0 || u.Peak < u.Resident {
-		t.Errorf("%+v, %v", u, err)
+		t.Errorf("got %+v, %v, want a resident memory that is not above its peak", u, err)
 	}
 }
 
@@ -57,22 +57,22 @@ func TestFleetIsResized(t *testing.T) {
 	defer f.Stop()
 	for _, n := range []int{3, 1} {
 		if err := f.Resize(n); err != nil || len(f.Replicas) != n || f.Ended() != nil {
-			t.Fatalf("%d replicas, want %d: %v, %v", len(f.Replicas), n, err, f.Ended())
+			t.Fatalf("got %d replicas, want %d: %v, %v", len(f.Replicas), n, err, f.Ended())
 		}
 	}
 	if err := f.Resize(4); err != nil {
 		t.Fatal(err)
 	}
-	err = f.Until(t.Context(), Patience, "never so", func(context.Context) error { return errors.New("not yet") })
+	err = f.Until(t.Context(), Patience, "a condition that is never met", func(context.Context) error { return errors.New("not yet") })
 	if err == nil || !strings.Contains(err.Error(), "shard-3 has ended: exit status 7") {
-		t.Errorf("the end of a replica is reported as %v", err)
+		t.Errorf("got error %v, want one with the exit status of shard-3", err)
 	}
 }
 
 func TestUntilNamesTheLastError(t *testing.T) {
-	err := Until(t.Context(), tick, "a miracle", func(context.Context) error { return errors.New("no sign") })
-	if err == nil || !strings.Contains(err.Error(), "a miracle: no sign") {
-		t.Errorf("got %v", err)
+	err := Until(t.Context(), pollInterval, "a condition", func(context.Context) error { return errors.New("not met") })
+	if err == nil || !strings.Contains(err.Error(), "a condition: not met") {
+		t.Errorf("got error %v, want one with the last error", err)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestReplacedReplicaRunsTheNewCommand(t *testing.T) {
 		t.Helper()
 		err := Until(t.Context(), Patience, want, func(context.Context) error {
 			if got := f.Replicas[i].Log(); got != want {
-				return fmt.Errorf("replica %d logs %q", i, got)
+				return fmt.Errorf("got the log %q of replica %d", got, i)
 			}
 			return nil
 		})
@@ -102,11 +102,11 @@ func TestReplacedReplicaRunsTheNewCommand(t *testing.T) {
 	f.Run(shell("new"))
 	old, ended := f.Replicas[1], false
 	if err := f.Replace(1, func() error { ended = !old.Running(); return nil }); err != nil || !ended {
-		t.Errorf("the old replica had ended: %v; %v", ended, err)
+		t.Errorf("got error %v, and the old replica had ended: %v, want nil and true", err, ended)
 	}
 	logs(0, "old 0\n")
 	logs(1, "new 1\n")
 	if cpu, err := old.CPU(); err != nil || cpu <= 0 {
-		t.Errorf("CPU of the replica that has ended: %s, %v", cpu, err)
+		t.Errorf("got CPU time %s, %v of the replica that has ended, want more than 0", cpu, err)
 	}
 }

@@ -2,8 +2,8 @@ package fleet
 
 import "syscall"
 
-// childAttributes put the child into a process group of its own, so that Ctrl-C reaches this program
-// alone, and have the kernel kill it when the thread that started it is gone.
+// childAttributes returns attributes that put the child into a new process group, so that Ctrl-C reaches only this
+// program, and that make the kernel kill the child when the thread that started it ends.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

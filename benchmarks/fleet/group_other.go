@@ -4,5 +4,6 @@ package fleet
 
 import "syscall"
 
-// childAttributes put the child into a process group of its own, so that Ctrl-C reaches this program alone.
+// childAttributes returns attributes that put the child into a new process group, so that Ctrl-C reaches only this
+// program.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

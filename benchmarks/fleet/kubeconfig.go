@@ -5,8 +5,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// WriteKubeconfig writes a kubeconfig for an API server. The certificate that it is trusted by is inside, so
-// that the file can be used from any folder.
+// WriteKubeconfig writes a kubeconfig for an API server, with its CA certificates and a bearer token. The file does
+// not refer to other files.
 func WriteKubeconfig(path, server string, ca []byte, token string) error {
 	const name = "test"
 	config := clientcmdapi.NewConfig()

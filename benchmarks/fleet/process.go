@@ -12,42 +12,42 @@ import (
 	"time"
 )
 
-// Process is a running child. All methods may be called concurrently.
+// Process is a child process. All methods may be called concurrently.
 type Process struct {
 	name string
 	cmd  *exec.Cmd
 	log  log
 	done chan struct{}
-	err  error // how it ended; read after done is closed
+	err  error // of Wait; read only after done is closed
 }
 
-// EndedError says that a process ended without having been told to.
+// EndedError means that a process has ended although it should run.
 type EndedError struct {
 	Name string
 	Err  error
-	Log  string // its last lines
+	Log  string // the end of the output
 }
 
 // Error implements error.
 func (e *EndedError) Error() string { return fmt.Sprintf("%s has ended: %v\n%s", e.Name, e.Err, e.Log) }
 
-// StartProcess runs the program at path and keeps what it writes. The child is killed when this
-// process dies, for any reason (on Linux); the caller ends it in order with Stop or Kill.
+// StartProcess starts the program at path and keeps its output in memory. The caller ends it with Stop or
+// Kill. On Linux the kernel kills the child when this process dies for any reason.
 func StartProcess(name, path string, args ...string) (*Process, error) {
 	p := &Process{name: name, cmd: exec.Command(path, args...), done: make(chan struct{})} //nolint:noctx // Stop ends it
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.SysProcAttr = childAttributes()
 	started := make(chan error)
-	go p.own(started)
+	go p.startAndWait(started)
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	return p, nil
 }
 
-// own starts the child and waits for it on one thread: the kernel's "parent" in the death signal is
-// the thread that forked, so that thread must live as long as the child.
-func (p *Process) own(started chan<- error) {
+// startAndWait starts the child and waits for its end on one thread. The kernel sends the parent death
+// signal when the thread that forked ends, so that thread must live as long as the child.
+func (p *Process) startAndWait(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := p.cmd.Start()
@@ -59,10 +59,10 @@ func (p *Process) own(started chan<- error) {
 	close(p.done)
 }
 
-// PID is the process id of the child.
+// PID returns the process id of the child.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Done is closed when the child has ended.
+// Done returns a channel that is closed when the child has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Running reports whether the child has not ended yet.
@@ -75,7 +75,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Ended is an [EndedError] if the child does not run.
+// Ended returns an [EndedError] if the child has ended, else nil.
 func (p *Process) Ended() error {
 	if p.Running() {
 		return nil
@@ -87,11 +87,11 @@ func (p *Process) Ended() error {
 	return &EndedError{Name: p.name, Err: err, Log: log[max(0, len(log)-2000):]}
 }
 
-// Log is everything the child has written so far.
+// Log returns the output of the child so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// Stop asks the child to end (SIGTERM), waits for grace and kills it after that. The error is nil if
-// it ended by itself with exit code 0.
+// Stop sends SIGTERM, waits for grace, and kills the child after that. The error is nil if the child ended
+// within grace with exit code 0.
 func (p *Process) Stop(grace time.Duration) error {
 	p.signal(syscall.SIGTERM)
 	select {
@@ -106,14 +106,14 @@ func (p *Process) Stop(grace time.Duration) error {
 	return nil
 }
 
-// Kill ends the child at once and waits until it is gone.
+// Kill sends SIGKILL and waits until the child has ended.
 func (p *Process) Kill() {
 	p.signal(os.Kill)
 	<-p.done
 }
 
-// ExitCode is the exit code of a child that has ended, or -1 while it runs. If a signal ended it, the code is 128 and
-// the number of the signal, as shells and container runtimes have it.
+// ExitCode returns the exit code of a child that has ended, or -1 while it runs. If a signal ended it, the code is
+// 128 plus the number of the signal, as in shells and container runtimes.
 func (p *Process) ExitCode() int {
 	if p.Running() {
 		return -1
@@ -124,13 +124,13 @@ func (p *Process) ExitCode() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// CPU is the user and system time of the child since its start, also once it has ended.
+// CPU returns the user and system time of the child since its start. It also works after the child has ended.
 func (p *Process) CPU() (time.Duration, error) {
 	used, err := p.Usage()
 	if err == nil {
 		return used.CPU, nil
 	}
-	select { // the kernel may know of its end before it is known here
+	select { // the kernel may have removed the process before Wait returns
 	case <-p.done:
 		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), nil
 	case <-time.After(time.Second):
@@ -138,14 +138,14 @@ func (p *Process) CPU() (time.Duration, error) {
 	}
 }
 
-// signal ignores the only expected failure, a child that has ended already: the caller waits for that anyway.
+// signal ignores the error of a child that has already ended, because the caller waits for the end anyway.
 func (p *Process) signal(s os.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		_, _ = fmt.Fprintf(&p.log, "signal %v: %v\n", s, err)
 	}
 }
 
-// log collects output from the child.
+// log collects the output of the child.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -19,7 +19,7 @@ func TestStopEndsTheChildAndKeepsItsLog(t *testing.T) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(p.Log(), "hello"); {
 		if time.Now().After(deadline) {
-			t.Fatalf("no greeting, log: %q", p.Log())
+			t.Fatalf("got log %q, want one with the greeting", p.Log())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -27,11 +27,11 @@ func TestStopEndsTheChildAndKeepsItsLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p.Running() || p.ExitCode() != 0 || !strings.Contains(p.Log(), "bye") {
-		t.Fatalf("running %v, exit code %d, log %q", p.Running(), p.ExitCode(), p.Log())
+		t.Fatalf("got running %v, exit code %d and log %q, want false, 0 and a log with bye", p.Running(), p.ExitCode(), p.Log())
 	}
 }
 
-func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
+func TestStopKillsAChildThatIgnoresSIGTERM(t *testing.T) {
 	p, err := fleet.StartProcess("deaf", "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done")
 	if err != nil {
 		t.Fatal(err)
@@ -40,20 +40,20 @@ func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if err := p.Stop(50 * time.Millisecond); err == nil || p.Running() || p.ExitCode() != 128+9 {
-		t.Fatalf("want an error, no process and the code of SIGKILL, got %v, running %v, %d", err, p.Running(), p.ExitCode())
+		t.Fatalf("got error %v, running %v, exit code %d, want an error, false and %d", err, p.Running(), p.ExitCode(), 128+9)
 	}
 }
 
-func TestStartSaysWhatIsMissing(t *testing.T) {
+func TestStartErrorNamesTheProcess(t *testing.T) {
 	_, err := fleet.StartProcess("absent", "/no/such/program")
 	if err == nil || !strings.Contains(err.Error(), "starting absent") {
-		t.Fatalf("got %v", err)
+		t.Fatalf("got error %v, want one that names the process", err)
 	}
 }
 
 func TestReservedPortsAreDifferent(t *testing.T) {
 	seen := map[int]bool{}
-	for range 40 { // 800 of 17,000: some would be given twice
+	for range 40 { // 800 of 17,000 ports: without reservations some would occur twice
 		ports, release, err := fleet.ReservePorts("127.0.0.1", 20)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestReservedPortsAreDifferent(t *testing.T) {
 		t.Cleanup(release)
 		for _, port := range ports {
 			if seen[port] {
-				t.Fatalf("port %d twice", port)
+				t.Fatalf("got port %d twice", port)
 			}
 			seen[port] = true
 		}
@@ -72,7 +72,7 @@ func TestBuildChangedNeedsTheTextOnce(t *testing.T) {
 	for _, old := range []string{"no such text", "fnv"} {
 		_, err := fleet.BuildChanged(fleet.Statefleet, "shard/hash.go", old, "")
 		if err == nil || !strings.Contains(err.Error(), "want once") {
-			t.Errorf("%q: %v", old, err)
+			t.Errorf("%q: got error %v, want one that states the number of occurrences", old, err)
 		}
 	}
 }

@@ -2,5 +2,5 @@
 
 package fleet
 
-// RaceFlags are the build flags of a program under test: with the race detector when the test itself has it.
+// RaceFlags returns the build flags for a program under test. They enable the race detector if the test has it.
 func RaceFlags() []string { return []string{"-race"} }

@@ -11,18 +11,18 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
-// Replica is one running exporter. All methods may be called concurrently.
+// Replica is a running exporter. All methods may be called concurrently.
 type Replica struct {
 	*Process
-	// URL and Telemetry are the addresses of the main port and of the telemetry port, without a path.
+	// URL and Telemetry are the URLs of the main port and of the telemetry port, without a path.
 	URL, Telemetry string
-	// Client sends the requests. It must not decompress answers. Its timeout is for slow exporters.
+	// Client sends the requests. It must not decompress responses. Its timeout is long enough for slow exporters.
 	Client *http.Client
-	// Token goes with each request unless it is empty.
+	// Token is the bearer token of each request, unless it is empty.
 	Token string
 }
 
-// Launch runs an exporter that listens at the given URLs. The caller ends it.
+// Launch starts an exporter whose arguments make it listen at the given URLs. The caller ends it.
 func Launch(name, path, url, telemetry string, args []string) (*Replica, error) {
 	child, err := StartProcess(name, path, args...)
 	if err != nil {
@@ -34,13 +34,13 @@ func Launch(name, path, url, telemetry string, args []string) (*Replica, error) 
 	}}, nil
 }
 
-// Kill ends the process at once, and closes connections to it.
+// Kill kills the process, and closes idle connections to it.
 func (r *Replica) Kill() {
 	r.Process.Kill()
 	r.Client.CloseIdleConnections()
 }
 
-// Open sends a request with an encoding that the answer may have. The caller closes the body.
+// Open sends a GET request that accepts the given encoding. The caller closes the body of the response.
 func (r *Replica) Open(ctx context.Context, url, encoding string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -54,8 +54,8 @@ func (r *Replica) Open(ctx context.Context, url, encoding string) (*http.Respons
 	return r.Client.Do(request)
 }
 
-// Read sends a request and hands the decompressed body of a 200 to read, which need not read all of it. Other
-// answers are errors.
+// Read sends a GET request and passes the decompressed body to read, which need not read all of it. Any status
+// but 200 is an error.
 func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) error) error {
 	response, err := r.Open(ctx, url, "gzip")
 	if err != nil {
@@ -63,8 +63,8 @@ func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		why, _ := io.ReadAll(io.LimitReader(response.Body, 1000)) // the status says enough
-		return fmt.Errorf("%s answers %s: %s", url, response.Status, why)
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000)) // the status suffices
+		return fmt.Errorf("%s: got status %s, want 200: %s", url, response.Status, text)
 	}
 	body, err := decompressed(response)
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *Replica) Read(ctx context.Context, url string, read func(io.Reader) err
 	if err := read(body); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
+	_, err = io.Copy(io.Discard, response.Body) // so that the connection can be reused
 	return err
 }
 
@@ -84,14 +84,15 @@ func decompressed(response *http.Response) (io.Reader, error) {
 	return gzip.NewReader(response.Body)
 }
 
-// Answer is what came back for one request, its body already decompressed.
+// Answer is a response with its decompressed body.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Get requests a URL the way Prometheus does: with gzip, and here asking for the text format.
+// Get sends a GET request for the text format that accepts gzip, as Prometheus does. A status other than 200 is not an
+// error.
 func (r *Replica) Get(ctx context.Context, url string) (Answer, error) {
 	response, err := r.Open(ctx, url, "gzip")
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *Replica) Get(ctx context.Context, url string) (Answer, error) {
 	return answer, nil
 }
 
-// Ask is an error unless a path of the main port answers 200.
+// Ask returns an error unless a GET request for a path of the main port returns 200.
 func (r *Replica) Ask(ctx context.Context, path string) error {
 	return r.Read(ctx, r.URL+path, func(body io.Reader) error {
 		_, err := io.Copy(io.Discard, body)
@@ -121,15 +122,15 @@ func (r *Replica) Ask(ctx context.Context, path string) error {
 
 // Page fetches and parses /metrics of the main port.
 func (r *Replica) Page(ctx context.Context) (exposition.Page, error) {
-	return r.page(ctx, r.URL+"/metrics")
+	return r.fetch(ctx, r.URL+"/metrics")
 }
 
 // SelfMetrics fetches and parses /metrics of the telemetry port.
 func (r *Replica) SelfMetrics(ctx context.Context) (exposition.Page, error) {
-	return r.page(ctx, r.Telemetry+"/metrics")
+	return r.fetch(ctx, r.Telemetry+"/metrics")
 }
 
-func (r *Replica) page(ctx context.Context, url string) (page exposition.Page, err error) {
+func (r *Replica) fetch(ctx context.Context, url string) (page exposition.Page, err error) {
 	err = r.Read(ctx, url, func(body io.Reader) (err error) {
 		page, err = exposition.Parse(body)
 		return err
@@ -137,7 +138,7 @@ func (r *Replica) page(ctx context.Context, url string) (page exposition.Page, e
 	return page, err
 }
 
-// Lines counts the sample lines of /metrics, which takes far less memory than Page.
+// Lines fetches /metrics of the main port and counts its sample lines. It takes far less memory than Page.
 func (r *Replica) Lines(ctx context.Context) (exposition.Lines, error) {
 	lines := exposition.Lines{}
 	return lines, r.Read(ctx, r.URL+"/metrics", lines.Add)
@@ -145,12 +146,13 @@ func (r *Replica) Lines(ctx context.Context) (exposition.Lines, error) {
 
 // Scrape is the outcome of one scrape.
 type Scrape struct {
-	Bytes  int64
+	Bytes  int64 // of the body, as transferred
 	Took   time.Duration
-	Series int64 // counted in scrapes without compression only
+	Series int64 // counted only with the encoding identity
 }
 
-// Scrape takes the page as Prometheus would, with the encoding gzip or identity. It does not decompress.
+// Scrape fetches /metrics of the main port as Prometheus does, with the encoding gzip or identity. It does not
+// decompress the body.
 func (r *Replica) Scrape(ctx context.Context, encoding string) (Scrape, error) {
 	start := time.Now()
 	response, err := r.Open(ctx, r.URL+"/metrics", encoding)
@@ -159,7 +161,7 @@ func (r *Replica) Scrape(ctx context.Context, encoding string) (Scrape, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return Scrape{}, fmt.Errorf("%s/metrics answers %s", r.URL, response.Status)
+		return Scrape{}, fmt.Errorf("%s/metrics: got status %s, want 200", r.URL, response.Status)
 	}
 	var s Scrape
 	body := counter{response.Body, &s.Bytes}
@@ -172,7 +174,7 @@ func (r *Replica) Scrape(ctx context.Context, encoding string) (Scrape, error) {
 	return s, err
 }
 
-// counter counts the bytes that are read.
+// counter adds the number of bytes read to n.
 type counter struct {
 	io.Reader
 	n *int64

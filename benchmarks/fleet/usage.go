@@ -7,17 +7,17 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// Usage is what the kernel accounts to a process, of any program.
+// Usage is the CPU time and memory of a process.
 type Usage struct {
 	// CPU is user and system time since the start, in steps of 10 ms.
 	CPU time.Duration
-	// Resident and Peak are bytes of resident memory now and at most.
+	// Resident and Peak are the current and the maximum resident memory, in bytes.
 	Resident, Peak uint64
-	// Anonymous is the part of Resident that does not belong to files, such as the program itself.
+	// Anonymous is Resident without the memory of files, such as the program itself.
 	Anonymous uint64
 }
 
-// Usage reads /proc; elsewhere than on Linux it fails.
+// Usage returns the usage of the child. It reads /proc and fails on systems other than Linux.
 func (p *Process) Usage() (Usage, error) {
 	u, err := UsageOf(p.PID())
 	if err != nil {
@@ -26,7 +26,7 @@ func (p *Process) Usage() (Usage, error) {
 	return u, nil
 }
 
-// UsageOf is that of the process with an id.
+// UsageOf returns the usage of a process.
 func UsageOf(pid int) (Usage, error) {
 	process, err := procfs.NewProc(pid)
 	if err != nil {
@@ -46,8 +46,9 @@ func UsageOf(pid int) (Usage, error) {
 	}, nil
 }
 
-// Proportional is the resident memory in bytes, with pages that several processes share divided by
-// their number. The kernel looks at every page to tell it, so Usage leaves it out.
+// Proportional returns the proportional set size of the child in bytes: its resident memory, with each
+// shared memory page divided by the number of processes that share it. The kernel inspects every memory
+// page for it, so it is not a part of Usage.
 func (p *Process) Proportional() (uint64, error) {
 	process, err := procfs.NewProc(p.PID())
 	if err != nil {

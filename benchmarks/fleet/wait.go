@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// tick is the time between two attempts of Until.
-const tick = 50 * time.Millisecond
+// pollInterval is the pause between two calls of try in Until.
+const pollInterval = 50 * time.Millisecond
 
-// Until calls try until it returns nil. It gives up after patience, or at once if a process has ended
-// ([EndedError]), and returns the last error of try.
-func Until(ctx context.Context, patience time.Duration, what string, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Until calls try until it returns nil. It returns an error with the last error of try after timeout or
+// when ctx ends, and at once if try returns an [EndedError]. what names the condition in the error.
+func Until(ctx context.Context, timeout time.Duration, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	last := errors.New("never tried")
 	for {
@@ -26,13 +26,13 @@ func Until(ctx context.Context, patience time.Duration, what string, try func(co
 		if !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
-		if Pause(ctx, tick) != nil {
-			return fmt.Errorf("not within %s: %s: %w", patience, what, last)
+		if Pause(ctx, pollInterval) != nil {
+			return fmt.Errorf("condition not met within %s: %s: %w", timeout, what, last)
 		}
 	}
 }
 
-// Pause waits, or returns the error of ctx when that ends earlier.
+// Pause waits for d. If ctx ends earlier, it returns the error of ctx.
 func Pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -42,7 +42,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Serve serves an API on a free port of loopback until stop is called.
+// Serve serves handler on a free port of the loopback address until stop is called.
 func Serve(handler http.Handler) (url string, stop func(), err error) {
 	listener, err := listen()
 	if err != nil {
@@ -52,7 +52,7 @@ func Serve(handler http.Handler) (url string, stop func(), err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = server.Serve(listener) // ends with an error when it is closed
+		_ = server.Serve(listener) // always returns an error
 	}()
 	return "http://" + listener.Addr().String(), func() {
 		_ = server.Close()

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// counts are numbers by "package benchmark unit".
+// counts maps "package benchmark unit" to a number.
 type counts map[string]float64
 
-// guarded says which units of a benchmark's line are compared.
+// guarded reports whether figures with a unit are compared with the baseline.
 func guarded(unit string) bool {
 	return unit == "allocs/op" || strings.HasSuffix(unit, "B/object")
 }
 
-// read adds the counts in the output of go test.
+// read adds the counts from the output of go test.
 func (c counts) read(output io.Reader) error {
 	lines := bufio.NewScanner(output)
 	pkg := ""
@@ -44,7 +44,7 @@ func (c counts) read(output io.Reader) error {
 	return lines.Err()
 }
 
-// String is the form of the baseline, one count a line.
+// String returns the counts in the format of the baseline, one count per line.
 func (c counts) String() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(c)) {
@@ -60,17 +60,18 @@ func parseCounts(r io.Reader) (counts, error) {
 		at := strings.LastIndexByte(lines.Text(), ' ')
 		value, err := strconv.ParseFloat(lines.Text()[at+1:], 64)
 		if err != nil || at < 0 {
-			return nil, fmt.Errorf("line %d: %q is no count", n, lines.Text())
+			return nil, fmt.Errorf("line %d must be a name and a number, got %q", n, lines.Text())
 		}
 		c[lines.Text()[:at]] = value
 	}
 	return c, lines.Err()
 }
 
-// tolerated is how much a count may grow.
-const tolerated = 1.1
+// tolerance is the factor by which a count may grow.
+const tolerance = 1.1
 
-// compare returns the counts that have grown too much or are gone, and remarks on others.
+// compare returns the counts that have grown by more than tolerance or that only one side has, and remarks on
+// counts that have shrunk.
 func (c counts) compare(now counts) (regressions, remarks []string) {
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		before := c[name]
@@ -78,10 +79,10 @@ func (c counts) compare(now counts) (regressions, remarks []string) {
 		switch {
 		case !ok:
 			regressions = append(regressions, name+": no longer measured")
-		case after > before*tolerated:
+		case after > before*tolerance:
 			regressions = append(regressions, fmt.Sprintf("%s: %g, was %g", name, after, before))
-		case after < before/tolerated:
-			remarks = append(remarks, fmt.Sprintf("%s: %g, was %g; make bench-baseline keeps it there", name, after, before))
+		case after < before/tolerance:
+			remarks = append(remarks, fmt.Sprintf("%s: %g, was %g; make bench-baseline updates the baseline", name, after, before))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {

@@ -31,28 +31,28 @@ store BenchmarkGzip/clean packed-B/object 2030.5
 store BenchmarkPutNew allocs/op 11
 `
 	if c.String() != want {
-		t.Errorf("got\n%s", c)
+		t.Errorf("got\n%s\nwant\n%s", c, want)
 	}
 	again, err := parseCounts(strings.NewReader(want))
 	if err != nil || again.String() != want {
-		t.Errorf("parsed\n%s, %v", again, err)
+		t.Errorf("got\n%s, %v after parsing, want\n%s", again, err, want)
 	}
 }
 
 func TestBadBaseline(t *testing.T) {
 	for _, bad := range []string{"a b\n", "\n", "5\n"} {
 		if _, err := parseCounts(strings.NewReader(bad)); err == nil {
-			t.Errorf("%q is taken", bad)
+			t.Errorf("%q: got no error, want one", bad)
 		}
 	}
 }
 
 func TestCompare(t *testing.T) {
-	f := func(what string, before, now counts, regressions, remarks []string) {
+	f := func(name string, before, now counts, regressions, remarks []string) {
 		t.Helper()
 		r, m := before.compare(now)
 		if !slices.Equal(r, regressions) || !slices.Equal(m, remarks) {
-			t.Errorf("%s: %q, %q", what, r, m)
+			t.Errorf("%s: got regressions %q and remarks %q, want %q and %q", name, r, m, regressions, remarks)
 		}
 	}
 	f("the same", counts{"a": 10, "b": 0}, counts{"a": 10, "b": 0}, nil, nil)
@@ -61,7 +61,7 @@ func TestCompare(t *testing.T) {
 	f("from nothing", counts{"a": 0}, counts{"a": 1}, []string{"a: 1, was 0"}, nil)
 	f("gone", counts{"a": 0}, counts{}, []string{"a: no longer measured"}, nil)
 	f("new", counts{}, counts{"a": 0}, []string{"a: not in the baseline"}, nil)
-	f("less", counts{"a": 10}, counts{"a": 5}, nil, []string{"a: 5, was 10; make bench-baseline keeps it there"})
+	f("less", counts{"a": 10}, counts{"a": 5}, nil, []string{"a: 5, was 10; make bench-baseline updates the baseline"})
 }
 
 func TestUsage(t *testing.T) {
@@ -69,7 +69,7 @@ func TestUsage(t *testing.T) {
 		t.Helper()
 		var stdout, stderr strings.Builder
 		if code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: exit code %d, %s%s", args, code, &stdout, &stderr)
+			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
 	f(0, "--baseline", "guard", "--help")

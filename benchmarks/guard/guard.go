@@ -1,6 +1,6 @@
-// Package guard runs Go benchmarks and compares their allocations and the bytes of an object with a
-// baseline. It does not compare times, which differ from run to run on a shared machine. A count that has
-// grown by more than a tenth is an error.
+// Package guard runs Go benchmarks and compares their allocations and their bytes per object with a baseline.
+// A count that has grown by more than a tenth is an error. It does not compare times, because they vary on a
+// shared machine.
 package guard
 
 import (
@@ -18,9 +18,9 @@ import (
 
 // Commands registers the subcommand guard.
 func Commands(app *kingpin.Application) []command.Command {
-	c := app.Command("guard", "Compare allocations and bytes of the Go benchmarks with a baseline.")
-	baseline := c.Flag("baseline", "File with the counts to compare with.").Default("benchmarks/guard/baseline.txt").String()
-	update := c.Flag("update", "Write the file instead.").Bool()
+	c := app.Command("guard", "Compare allocations and bytes per object of the Go benchmarks with a baseline.")
+	baseline := c.Flag("baseline", "File with the baseline.").Default("benchmarks/guard/baseline.txt").String()
+	update := c.Flag("update", "Write the baseline instead of comparing with it.").Bool()
 	return []command.Command{{Clause: c, Run: func(ctx context.Context, out, progress io.Writer) error {
 		return guard(ctx, *baseline, *update, out, progress)
 	}}}
@@ -33,8 +33,8 @@ type suite struct {
 	times    string // of -benchtime
 }
 
-// suites are the benchmarks that are guarded. The counts of iterations are
-// fixed, as are the seeds, so that counts of one machine hold on another.
+// suites returns the guarded benchmarks. Iterations and seeds are fixed, so that counts do not depend on the
+// machine.
 func suites() []suite {
 	const module = "github.com/statefleet/statefleet/"
 	return []suite{
@@ -74,14 +74,15 @@ func guard(ctx context.Context, baseline string, update bool, stdout, stderr io.
 		_, _ = fmt.Fprintln(stdout, line)
 	}
 	if len(regressions) > 0 {
-		return fmt.Errorf("%d of %d counts have grown by more than a tenth:\n%s\nmake bench-baseline accepts them",
+		return fmt.Errorf("%d of %d counts have grown by more than a tenth or are missing:\n%s\nmake bench-baseline accepts the present counts",
 			len(regressions), len(before), strings.Join(regressions, "\n"))
 	}
 	_, _ = fmt.Fprintf(stdout, "%d counts, none has grown by more than a tenth\n", len(before))
 	return nil
 }
 
-// run returns the output of go test. With one processor, counts do not depend on scheduling.
+// run runs the benchmarks and returns the output of go test. It uses one processor, so that counts do not depend on
+// scheduling.
 func (s suite) run(ctx context.Context, stderr io.Writer) (string, error) {
 	args := []string{"test", "-run=^$", "-bench=" + s.pattern, "-benchmem", "-benchtime=" + s.times, "-cpu=1"}
 	cmd := exec.CommandContext(ctx, "go", append(args, s.packages...)...)

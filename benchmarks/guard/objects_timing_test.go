@@ -14,14 +14,14 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// encoded is an object as it comes from the API server.
+// encoded is an object as encoded by the API server.
 type encoded struct {
 	resource string
 	id       store.ID
 	raw      []byte
 }
 
-// cluster encodes a generated cluster of 1,000 pods.
+// cluster returns the encoded objects of a generated cluster of 1,000 pods.
 func cluster(b *testing.B) []encoded {
 	b.Helper()
 	resource := map[string]string{}
@@ -31,7 +31,7 @@ func cluster(b *testing.B) []encoded {
 	held := simulator.New(simulator.Options{})
 	var all []encoded
 	for obj := range generator.Scale(1000).Objects() {
-		if err := held.Put(obj); err != nil { // gives it a uid and a version
+		if err := held.Put(obj); err != nil { // sets its uid and resourceVersion
 			b.Fatal(err)
 		}
 		raw, err := obj.Marshal()
@@ -46,7 +46,7 @@ func cluster(b *testing.B) []encoded {
 	return all
 }
 
-// kindOf is the kind of an object by its type.
+// kindOf returns the kind of an object.
 func kindOf(tb testing.TB, obj simulator.Object) string {
 	tb.Helper()
 	kinds, _, err := scheme.Scheme.ObjectKinds(obj)
@@ -56,9 +56,8 @@ func kindOf(tb testing.TB, obj simulator.Object) string {
 	return kinds[0].Kind
 }
 
-// BenchmarkCluster renders and stores every object of a cluster with the
-// default families: what is allocated on the way, and what is kept afterwards,
-// packed as it is at rest.
+// BenchmarkCluster renders and stores every object of a cluster with the default families. It measures the
+// allocations, and the memory and compressed text that are held afterwards.
 func BenchmarkCluster(b *testing.B) {
 	objects := cluster(b)
 	b.ReportAllocs()
@@ -72,15 +71,15 @@ func BenchmarkCluster(b *testing.B) {
 		b.StopTimer()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		var text, packed int64
+		var text, compressed int64
 		for _, s := range stores {
 			text += s.Stats().TextBytes
-			packed += s.Stats().CompressedBytes
+			compressed += s.Stats().CompressedBytes
 		}
 		n := float64(len(objects))
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/object")
 		b.ReportMetric(float64(text)/n, "text-B/object")
-		b.ReportMetric(float64(packed)/n, "packed-B/object")
+		b.ReportMetric(float64(compressed)/n, "packed-B/object")
 		runtime.KeepAlive(stores)
 		b.StartTimer()
 	}

@@ -1,5 +1,5 @@
-// Package installation keeps the objects of a fleet itself in a simulated cluster, as its manifests and
-// the controller of its StatefulSet do.
+// Package installation creates the objects of a fleet in a simulated cluster, and changes them as kubectl and
+// the StatefulSet controller do.
 package installation
 
 import (
@@ -14,22 +14,22 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// name of the fleet's objects, and of their namespace.
+// name is the name of the fleet's objects, and of their namespace.
 const name = "statefleet"
 
-// Flags of a replica that belongs to the fleet; see fleet.Place.
+// Flags returns the flags of a replica that belongs to the fleet, with the templates of fleet.Place.
 func Flags() []string {
 	return []string{"--pod=" + name + "-{{.Shard}}", "--pod-namespace=" + name}
 }
 
-// Installation is the objects of a fleet in a cluster. Its methods are for one goroutine.
+// Installation is the objects of a fleet in a cluster. Only one goroutine may call its methods.
 type Installation struct {
 	cluster *simulator.Cluster
 	set     *appsv1.StatefulSet
 	pods    int
 }
 
-// New installs a fleet with replicas and their pods.
+// New creates the ConfigMap, the StatefulSet and the pods of a fleet.
 func New(cluster *simulator.Cluster, replicas int) (*Installation, error) {
 	one, labels := int32(1), map[string]string{"app": name}
 	i := &Installation{cluster: cluster, set: &appsv1.StatefulSet{ObjectMeta: meta(name), Spec: appsv1.StatefulSetSpec{
@@ -45,7 +45,7 @@ func (i *Installation) Scale(replicas int) error {
 	n := int32(replicas)
 	err := i.cluster.Modify(i.set, func() {
 		i.set.Spec.Replicas = &n
-		i.set.Generation++ // as API servers do
+		i.set.Generation++ // as an API server does
 	})
 	for ; err == nil && i.pods < replicas; i.pods++ {
 		err = i.create(i.pods)
@@ -53,7 +53,7 @@ func (i *Installation) Scale(replicas int) error {
 	return err
 }
 
-// create creates the pod of an ordinal.
+// create creates the pod with an ordinal.
 func (i *Installation) create(ordinal int) error {
 	pod, yes := i.pod(ordinal), true
 	pod.Labels = i.set.Spec.Selector.MatchLabels
@@ -63,7 +63,7 @@ func (i *Installation) create(ordinal int) error {
 	return i.cluster.Put(pod)
 }
 
-// Replace deletes the pod of an ordinal, whose process has ended, and creates another one.
+// Replace deletes the pod with an ordinal, whose process has ended, and creates a new one.
 func (i *Installation) Replace(ordinal int) error {
 	if err := i.cluster.Delete(i.pod(ordinal)); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (i *Installation) Replace(ordinal int) error {
 	return i.create(ordinal)
 }
 
-// RemovePods deletes the pods from an ordinal on, once their processes have ended.
+// RemovePods deletes the pods whose ordinal is at least from. Call it once their processes have ended.
 func (i *Installation) RemovePods(from int) error {
 	for ; i.pods > from; i.pods-- {
 		if err := i.cluster.Delete(i.pod(i.pods - 1)); err != nil {
@@ -87,7 +87,7 @@ func (i *Installation) pod(ordinal int) *corev1.Pod {
 
 func meta(object string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: name, Name: object} }
 
-// Exported is the number of objects in a cluster that a fleet without further flags serves.
+// Exported returns the number of objects in a cluster that a fleet with default flags exports.
 func Exported(cluster *simulator.Cluster) int {
 	n := 0
 	for _, k := range resources.All() {

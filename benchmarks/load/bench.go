@@ -16,15 +16,15 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// bench is a cluster that exporters are measured on.
+// bench is a simulated cluster on which exporters are measured.
 type bench struct {
 	*options
 	cluster       *simulator.Cluster
 	out, progress io.Writer
-	touches       uint64 // seeds so far
+	touchSeed     uint64 // next seed of a Touch
 }
 
-// newBench makes the cluster.
+// newBench generates the cluster.
 func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 	b := &bench{options: o, out: out, progress: progress}
 	spec := generator.Scale(pods)
@@ -35,22 +35,22 @@ func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 		return nil, err
 	}
 	debug.FreeOSMemory()
-	b.say("cluster of %d objects, made in %.1f s", b.cluster.Len(), time.Since(start).Seconds())
+	b.logf("cluster of %d objects, generated in %.1f s", b.cluster.Len(), time.Since(start).Seconds())
 	return b, nil
 }
 
-func (b *bench) say(format string, args ...any) {
+func (b *bench) logf(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
 }
 
-// step is one part of the measurement of a fleet.
+// step is a named step of the measurement of a fleet.
 type step struct {
 	name string
 	run  func(context.Context, *measure.Session) error
 }
 
-// with opens a session, waits until it is synced, and takes the steps.
-func (b *bench) with(ctx context.Context, e measure.Exporter, shards, running int, steps ...step) (*measure.Session, error) {
+// measureSteps opens a session, waits until it is synced, and runs the steps.
+func (b *bench) measureSteps(ctx context.Context, e measure.Exporter, shards, running int, steps ...step) (*measure.Session, error) {
 	s, err := b.open(ctx, e, shards, running, b.byServer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)
@@ -61,12 +61,13 @@ func (b *bench) with(ctx context.Context, e measure.Exporter, shards, running in
 			return nil, fmt.Errorf("%s: %s: %w", e.Name, step.name, err)
 		}
 		sum := s.Sum()
-		b.say("  %s: %.0f MiB, %.1f us of CPU an event", step.name, max(sum[measure.RestRSS], sum[measure.ChurnRSS]), sum[measure.EventCPU])
+		b.logf("  %s: %.0f MiB, %.1f us of CPU an event", step.name, max(sum[measure.RestRSS], sum[measure.ChurnRSS]), sum[measure.EventCPU])
 	}
 	return s, nil
 }
 
-// open opens a session that is synced. With byServer the API server shards. The caller closes it.
+// open opens a session and waits until it is synced. With byServer the API server shards. The caller closes the
+// session.
 func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running int, byServer bool) (*measure.Session, error) {
 	s, err := measure.Open(b.cluster, e, shards, running, byServer)
 	if err != nil {
@@ -77,18 +78,18 @@ func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running in
 		return nil, err
 	}
 	sum := s.Sum()
-	b.say("%s, %d of %d: synced in %.1f s, %.2f CPU-s, peak %.0f MiB", e.Name, running, shards,
+	b.logf("%s, %d of %d: synced in %.1f s, %.2f CPU-s, peak %.0f MiB", e.Name, running, shards,
 		sum[measure.SyncTime], sum[measure.SyncCPU], sum[measure.Peak])
 	return s, nil
 }
 
-// all are the steps in the order in which each finds what it expects: at rest, changed, churning.
+// all returns all steps, in an order in which each finds the state that it needs: at rest, changed, churning.
 func (b *bench) all() []step {
 	const percentScrapes = 3
 	changed := func(kind string, n int, touch generator.Touch) step {
 		return step{kind, func(ctx context.Context, s *measure.Session) error {
-			touch.PerSecond, touch.Seed = b.touchRate, b.touches
-			b.touches += uint64(n * len(s.Figures))
+			touch.PerSecond, touch.Seed = b.touchRate, b.touchSeed
+			b.touchSeed += uint64(n * len(s.Figures))
 			return s.Changed(ctx, kind, n, b.atRest, touch)
 		}}
 	}
@@ -101,7 +102,7 @@ func (b *bench) all() []step {
 	}
 }
 
-// settled measures a fleet that has been left alone for a while.
+// settled returns a step that measures a fleet at rest.
 func (b *bench) settled() step {
 	return step{"at rest", func(ctx context.Context, s *measure.Session) error {
 		if err := s.Idle(ctx, b.settle); err != nil {
@@ -111,8 +112,8 @@ func (b *bench) settled() step {
 	}}
 }
 
-// churned measures a changing cluster: first until compression, which waits for quiet blocks, is as
-// steady as the change; then without scrapes, for the cost of an event; then with scrapes.
+// churned returns a step that measures under churn. It first waits until compression, which waits for quiet
+// blocks, has reached a steady state. It then measures the cost of an event without scrapes, and then scrapes.
 func (b *bench) churned(scrapes int) step {
 	return step{"churn", func(ctx context.Context, s *measure.Session) error {
 		c := b.churn
@@ -133,7 +134,8 @@ func (b *bench) churned(scrapes int) step {
 	}}
 }
 
-// foreign measures events that other shards own: many of them, since one costs little.
+// foreign returns a step that measures events that other shards own. It causes many of them, because one costs
+// little.
 func (b *bench) foreign() step {
 	return step{"events of others", func(ctx context.Context, s *measure.Session) error {
 		if err := s.Idle(ctx, b.window/6); err != nil {
@@ -149,7 +151,7 @@ func (b *bench) foreign() step {
 	}}
 }
 
-// findings are the results in a file.
+// findings is the content of a JSON result file.
 type findings struct {
 	Conditions report.Conditions
 	Churn      generator.Churn
@@ -158,7 +160,7 @@ type findings struct {
 	Runs       []fit.Run        `json:",omitempty"`
 }
 
-// finish writes the results, and saves them unless they have no name. Text is their tables in Markdown.
+// finish prints the conditions and text, the tables in Markdown. It saves them and f under name, unless name is empty.
 func (b *bench) finish(name, text string, f findings) error {
 	f.Conditions, f.Churn = report.Observe(b.commit, b.cluster), b.churn
 	var md strings.Builder

@@ -16,9 +16,9 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// fleet measures all shards of a fleet.
+// fleet measures each shard of a fleet.
 func (o *options) fleet(ctx context.Context, b *bench) error {
-	s, err := b.with(ctx, o.exporter, o.shards, o.running(), b.all()...)
+	s, err := b.measureSteps(ctx, o.exporter, o.shards, o.running(), b.all()...)
 	if err != nil {
 		return err
 	}
@@ -31,13 +31,13 @@ func (o *options) fleet(ctx context.Context, b *bench) error {
 	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(o.pods), o.shards), text.String(), f)
 }
 
-// compare measures two exporters by turns, so that what else happens on the machine happens to both.
+// compare measures two exporters alternately, so that other load on the machine affects both.
 func (o *options) compare(ctx context.Context, b *bench) error {
 	exporters := [2]measure.Exporter{o.exporter, o.otherExporter}
 	var runs [2][]report.Figures
 	for range o.rounds {
 		for i, e := range exporters {
-			s, err := b.with(ctx, e, o.shards, o.running(), b.all()...)
+			s, err := b.measureSteps(ctx, e, o.shards, o.running(), b.all()...)
 			if err != nil {
 				return err
 			}
@@ -54,20 +54,20 @@ func (o *options) compare(ctx context.Context, b *bench) error {
 	return b.finish("compare-"+report.Thousands(o.pods), text.String(), f)
 }
 
-// site is a session on its own cluster, or on one that others share.
-type site struct {
+// subject is a fleet under measurement. Several subjects may share a cluster.
+type subject struct {
 	*bench
 	session  *measure.Session
 	byServer bool
 }
 
-// curve measures fleets of several sizes on clusters of several sizes, side by side: what else happens
-// on the machine happens to all. One after the other is timed, but for events, which reach all at the
-// same time.
+// curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that
+// other load on the machine affects all. Starts and scrapes are measured one after the other; idle time and
+// events are measured for all fleets at the same time.
 func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
-	var sites []site
+	var subjects []subject
 	var benches []*bench
-	defer func() { closeAll(sites) }()
+	defer func() { closeAll(subjects) }()
 	for _, pods := range o.sizes {
 		b, err := o.newBench(pods, out, progress)
 		if err != nil {
@@ -79,32 +79,32 @@ func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 			if err != nil {
 				return err
 			}
-			sites = append(sites, site{b, s, o.byServer})
+			subjects = append(subjects, subject{b, s, o.byServer})
 		}
 	}
-	if err := o.sideBySide(ctx, benches, sites); err != nil {
+	if err := o.sideBySide(ctx, benches, subjects); err != nil {
 		return err
 	}
 	var runs []fit.Run
-	for _, s := range sites {
+	for _, s := range subjects {
 		runs = append(runs, s.run())
 	}
 	return benches[len(benches)-1].finishRuns(o.name, runs)
 }
 
-// sideBySide measures memory and scrapes at rest, then idle time, then events.
-func (o *options) sideBySide(ctx context.Context, benches []*bench, sites []site) error {
+// sideBySide measures memory and scrapes at rest, then idle time, then events, then memory under events.
+func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []subject) error {
 	if err := fleet.Pause(ctx, o.settle); err != nil {
 		return err
 	}
-	for _, s := range sites {
+	for _, s := range subjects {
 		if err := s.session.Settled(ctx, o.scrapes, 1); err != nil {
 			return err
 		}
 	}
 	each := func(do func(*measure.Session) error) error {
 		var all errgroup.Group
-		for _, s := range sites {
+		for _, s := range subjects {
 			all.Go(func() error { return do(s.session) })
 		}
 		return all.Wait()
@@ -130,7 +130,7 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sites []site
 	if err != nil {
 		return err
 	}
-	for _, s := range sites {
+	for _, s := range subjects {
 		if err := errors.Join(s.session.Memory(measure.ChurnRSS), s.session.Proportional(measure.ChurnPSS)); err != nil {
 			return err
 		}
@@ -138,8 +138,8 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sites []site
 	return nil
 }
 
-// foreignRates measures the cost of events of other shards, at each rate.
-func (o *options) foreignRates(ctx context.Context, b *bench) error {
+// eventRates measures the cost of events of other shards at several rates.
+func (o *options) eventRates(ctx context.Context, b *bench) error {
 	s, err := b.open(ctx, o.exporter, foreignShards, 1, o.byServer)
 	if err != nil {
 		return err
@@ -163,8 +163,8 @@ func (o *options) foreignRates(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		runs = append(runs, site{b, s, o.byServer}.run())
-		b.say("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
+		runs = append(runs, subject{b, s, o.byServer}.run())
+		b.logf("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
 	}
 	return b.finishRuns(o.name, runs)
 }
@@ -175,8 +175,8 @@ func (b *bench) finishRuns(name string, runs []fit.Run) error {
 	return b.finish(name, text.String(), findings{Runs: runs})
 }
 
-// run is what the cost model is fitted to.
-func (s site) run() fit.Run {
+// run returns the figures to which the cost model is fitted.
+func (s subject) run() fit.Run {
 	const mebi, kilo, mega, micro = 1 << 20, 1e3, 1e6, 1e-6
 	f := s.session.Sum()
 	r := fit.Run{

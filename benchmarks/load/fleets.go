@@ -9,29 +9,29 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// fleetTable measures what fleets of several sizes cost in total, beside the first of them: each with
-// an API server that sends all objects to all replicas, and with one that shards. All run side by
-// side on one cluster.
+// fleetTable compares the total cost of fleets of several sizes with that of the first of them. Each fleet is
+// measured with an API server that sends all objects to all replicas, and with one that shards. All fleets run
+// at the same time on one cluster.
 func (o *options) fleetTable(ctx context.Context, b *bench) error {
-	var sites []site
-	defer func() { closeAll(sites) }()
+	var subjects []subject
+	defer func() { closeAll(subjects) }()
 	for _, byServer := range []bool{false, true} {
 		for _, shards := range o.fleets {
 			if byServer && shards == 1 {
-				continue // there is nothing to leave out
+				continue // one shard gets all objects anyway
 			}
 			s, err := b.open(ctx, o.exporter, shards, shards, byServer)
 			if err != nil {
 				return err
 			}
-			sites = append(sites, site{b, s, byServer})
+			subjects = append(subjects, subject{b, s, byServer})
 		}
 	}
-	if err := o.sideBySide(ctx, []*bench{b}, sites); err != nil {
+	if err := o.sideBySide(ctx, []*bench{b}, subjects); err != nil {
 		return err
 	}
 	var f findings
-	for _, s := range sites {
+	for _, s := range subjects {
 		name := fmt.Sprint(s.session.Shards)
 		if s.byServer {
 			name += ", by the server"
@@ -45,8 +45,8 @@ func (o *options) fleetTable(ctx context.Context, b *bench) error {
 	return b.finish("fleets-"+report.Thousands(o.pods), text.String(), f)
 }
 
-func closeAll(sites []site) {
-	for _, s := range sites {
+func closeAll(subjects []subject) {
+	for _, s := range subjects {
 		s.session.Close()
 	}
 }

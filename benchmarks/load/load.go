@@ -1,6 +1,5 @@
-// Package load measures the cost of an exporter of cluster state on a simulated cluster: start-up,
-// memory, scrapes and events. Times of a shared machine are noisy; compare figures of one run with each
-// other.
+// Package load measures the cost of an exporter of cluster state on a simulated cluster: start, memory,
+// scrapes and events. Times on a shared machine are noisy, so compare only figures of the same run.
 package load
 
 import (
@@ -18,7 +17,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// options are the flags.
+// options holds the values of the flags.
 type options struct {
 	binary               *string
 	arguments            string
@@ -28,7 +27,7 @@ type options struct {
 	pods, shards, only   int
 	seed                 uint64
 	byServer             bool
-	parts                []string // of the targets
+	parts                []string // see allParts
 	starts, rounds       int
 	scrapes, churnScrape int
 	touchRate            float64
@@ -43,62 +42,62 @@ type options struct {
 
 // Commands registers the subcommands load and compare.
 func Commands(app *kingpin.Application) []command.Command {
-	load := app.Command("load", "Measure the exporter: start-up, memory, scrapes, events.")
+	load := app.Command("load", "Measure the exporter: start, memory, scrapes, events.")
 	part := func(name, help string, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
-		return registered(load.Command(name, help), run)
+		return register(load.Command(name, help), run)
 	}
-	targets, o, runTargets := part("targets", "One shard, 1 of 4, 1 of 8: all figures that there are targets for.", (*options).targets)
-	targets.Flag("part", "Part to measure, repeatable; the rows of others are left out, and nothing is written to --results. Default: all.").
+	targets, o, runTargets := part("targets", "Measure one shard, 1 of 4 and 1 of 8, and compare the figures with their targets.", (*options).targets)
+	targets.Flag("part", "Part to measure, repeatable; other rows are left out, and nothing is written to --results. Default: all.").
 		EnumsVar(&o.parts, allParts()...)
-	targets.Flag("starts", "Starts of each kind; their median counts.").Default("3").IntVar(&o.starts)
-	fleets, o, runFleet := part("fleet", "A fleet: each shard and the sum.", (*options).fleet)
-	divided(fleets, o)
-	table, o, runTable := part("fleets", "Fleets of several sizes beside one replica: the sums, with and without sharding by the API server.", (*options).fleetTable)
+	targets.Flag("starts", "Number of starts of each kind, of which the median is taken.").Default("3").IntVar(&o.starts)
+	fleets, o, runFleet := part("fleet", "Measure a fleet: each shard and the sum.", (*options).fleet)
+	shardFlags(fleets, o)
+	table, o, runTable := part("fleets", "Compare fleets of several sizes with one replica, with and without sharding by the API server.", (*options).fleetTable)
 	table.Flag("fleet", "Replicas of a fleet, repeatable; the others are compared with the first.").Default("1", "2", "4", "8", "16").IntsVar(&o.fleets)
-	curve, o, runCurve := part("curve", "Fleets of several sizes, side by side.", nil)
+	curve, o, runCurve := part("curve", "Measure fleets of several sizes at the same time.", nil)
 	curve.Flag("size", "Pods of a cluster, repeatable.").Required().IntsVar(&o.sizes)
-	curve.Flag("fleet", "Shards of a fleet, one such on each cluster, repeatable.").Required().IntsVar(&o.fleets)
+	curve.Flag("fleet", "Shards of a fleet that runs on each cluster, repeatable.").Required().IntsVar(&o.fleets)
 	curve.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 	runCurve.Run = o.curve
-	rates, o, runRates := part("rates", "A shard that owns next to nothing, and events at several rates.", (*options).foreignRates)
+	rates, o, runRates := part("rates", "Measure events at several rates on a shard that owns almost nothing.", (*options).eventRates)
 	rates.Flag("rate", "Status updates a second, repeatable.").Required().IntsVar(&o.rates)
 	rates.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 
-	restarts, o, runRestarts := part("restarts", "Starts without and with a saved state, by turns.", (*options).restarts)
-	restarts.Flag("rounds", "Starts of each.").Default("5").IntVar(&o.rounds)
+	restarts, o, runRestarts := part("restarts", "Measure starts without and with a saved state, alternately.", (*options).restarts)
+	restarts.Flag("rounds", "Number of starts of each.").Default("5").IntVar(&o.rounds)
 
-	profiles, o, runProfiles := part("profiles", "The page with each configuration file of a folder, with and without samples of value 0.",
+	profiles, o, runProfiles := part("profiles", "Measure the exposition with each configuration file of a folder, with and without samples of value 0.",
 		(*options).profiles)
 	profiles.Flag("folder", "Folder of the files.").Default("manifests/profiles").ExistingDirVar(&o.folder)
 
-	compare, o, runCompare := registered(app.Command("compare", "Measure another exporter beside statefleet, by turns."), (*options).compare)
+	compare, o, runCompare := register(app.Command("compare", "Measure another exporter and statefleet alternately."), (*options).compare)
 	compare.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
-	compare.Flag("other-args", "Its arguments, as for --args.").StringVar(&o.otherArgs)
-	compare.Flag("other-ready", "Path beside its metrics that answers 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
-	compare.Flag("rounds", "Runs of each.").Default("2").IntVar(&o.rounds)
-	divided(compare, o)
+	compare.Flag("other-args", "Arguments of the other exporter, as for --args.").StringVar(&o.otherArgs)
+	compare.Flag("other-ready", "Path on the port of its metrics that returns 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
+	compare.Flag("rounds", "Number of runs of each.").Default("2").IntVar(&o.rounds)
+	shardFlags(compare, o)
 	return []command.Command{runTargets, runFleet, runTable, runCurve, runRates, runRestarts, runProfiles, runCompare}
 }
 
-// registered adds the flags that all measurements have.
-func registered(c *kingpin.CmdClause, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
+// register adds the flags that all measurements share.
+func register(c *kingpin.CmdClause, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
 	o := &options{binary: command.Binary(c), starts: 1, rounds: 1, shards: 1}
 	o.churn = generator.Churn{Tidy: true}
-	c.Flag("args", "Further arguments of the binary; with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, "+
-		"{{.Shard}} and {{.Shards}}, its whole command line.").StringVar(&o.arguments)
-	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("args", "Further arguments of the binary, or, with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, "+
+		"{{.Shard}} and {{.Shards}}, all of its arguments.").StringVar(&o.arguments)
+	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("20000").IntVar(&o.pods)
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.byServer)
-	c.Flag("scrapes", "Gzip scrapes of an unchanged store; a quarter of that without gzip.").Default("20").IntVar(&o.scrapes)
-	c.Flag("churn-scrapes", "Scrapes under churn.").Default("3").IntVar(&o.churnScrape)
-	c.Flag("every", "Time between two of them.").Default("30s").DurationVar(&o.every)
-	c.Flag("at-rest", "Time without work after which a start or a change is over.").Default("1s").DurationVar(&o.atRest)
+	c.Flag("scrapes", "Number of gzip scrapes of an unchanged store; a quarter as many are without gzip.").Default("20").IntVar(&o.scrapes)
+	c.Flag("churn-scrapes", "Number of scrapes under churn.").Default("3").IntVar(&o.churnScrape)
+	c.Flag("every", "Time between two scrapes under churn.").Default("30s").DurationVar(&o.every)
+	c.Flag("at-rest", "Idle time after which a start or a change counts as complete.").Default("1s").DurationVar(&o.atRest)
 	c.Flag("settle", "Time at rest before scrapes and memory are measured; blocks are compressed after a quiet minute.").
 		Default("75s").DurationVar(&o.settle)
-	c.Flag("warm", "Time of churn before it is measured, for the same reason.").Default("75s").DurationVar(&o.warm)
-	c.Flag("window", "Time of churn without scrapes that is measured.").Default("60s").DurationVar(&o.window)
+	c.Flag("warm", "Time of churn before the measurement, for the same reason.").Default("75s").DurationVar(&o.warm)
+	c.Flag("window", "Duration of the measurement of churn without scrapes.").Default("60s").DurationVar(&o.window)
 	c.Flag("touch-rate", "Objects changed each second for scrapes after a change.").Default("5000").Float64Var(&o.touchRate)
 	c.Flag("jobs-per-second", "Jobs created, run and deleted each second of churn.").Default("20").Float64Var(&o.churn.JobsPerSecond)
 	c.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.churn.StatusUpdatesPerSecond)
@@ -113,12 +112,12 @@ func registered(c *kingpin.CmdClause, run func(*options, context.Context, *bench
 	}}
 }
 
-func divided(c *kingpin.CmdClause, o *options) {
-	c.Flag("shards", "Shards that the cluster is divided into.").Default("1").IntVar(&o.shards)
-	c.Flag("only", "Shards to run; 0 means all.").Default("0").IntVar(&o.only)
+func shardFlags(c *kingpin.CmdClause, o *options) {
+	c.Flag("shards", "Shards into which the cluster is divided.").Default("1").IntVar(&o.shards)
+	c.Flag("only", "Number of shards to run; 0 means all.").Default("0").IntVar(&o.only)
 }
 
-// check refuses values that cannot be measured, and makes the command lines.
+// check rejects invalid values, and sets the command lines of the exporters.
 func (o *options) check() error {
 	c, err := fleet.ParseCommand(*o.binary, o.arguments)
 	if err != nil {
@@ -147,7 +146,7 @@ func (o *options) check() error {
 	return command.AtLeast(bounds...)
 }
 
-// running is the number of shards that run.
+// running returns the number of shards that run.
 func (o *options) running() int {
 	if o.only > 0 {
 		return o.only
@@ -155,8 +154,9 @@ func (o *options) running() int {
 	return o.shards
 }
 
-// measures reports whether a part was asked for. The churn of one shard is in partOne too.
-func (o *options) measures(part string) bool {
+// includes reports whether a part of the targets is to be measured. By default partChurn is not, because partOne
+// includes it.
+func (o *options) includes(part string) bool {
 	if len(o.parts) == 0 {
 		return part != partChurn
 	}

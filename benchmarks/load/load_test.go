@@ -28,7 +28,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// asExporter makes the test binary an exporter for the harness to measure.
+// asExporter is the environment variable that makes the test binary act as an exporter, which the tests measure.
 const asExporter = "STATEFLEET_TEST_EXPORTER"
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// run runs a subcommand, which is the first argument that is not a flag.
+// run runs the subcommand that is the first argument that is not a flag.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	i := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
 	words := append([]string{args[i]}, slices.Delete(slices.Clone(args), i, i+1)...)
@@ -52,8 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command.Run(ctx, kingpin.New("benchmarks", ""), words, stdout, stderr, Commands)
 }
 
-// export is the least that the harness needs of an exporter: it lists pods and
-// serves a page that says how many bytes that took, with a sample of value 0.
+// export is a minimal exporter. It lists pods, and serves the number of bytes of the list and a sample of
+// value 0.
 func export(args []string) error {
 	flags := flag.NewFlagSet("exporter", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "")
@@ -90,7 +90,7 @@ func listPods(client rest.Interface) ([]byte, error) {
 	return client.Get().AbsPath("/api", corev1.SchemeGroupVersion.Version, "pods").DoRaw(context.Background())
 }
 
-// short are flags that make a measurement of nothing much take seconds.
+// short returns flags with which a measurement of a small cluster takes seconds.
 func short(t *testing.T, further ...string) []string {
 	t.Setenv(asExporter, "1")
 	return append([]string{
@@ -103,17 +103,17 @@ func TestFleetIsMeasured(t *testing.T) {
 	args := short(t, "fleet", "--shards=2")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	for _, want := range []string{"of them pods", "sum", "shard 0", "shard 1", "series", "gzip scrape, every object replaced"} {
 		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("no %q in\n%s", want, &stdout)
+			t.Errorf("output does not have %q:\n%s", want, &stdout)
 		}
 	}
 	for _, name := range []string{"fleet-30-2.md", "fleet-30-2.json"} {
 		dir := strings.TrimPrefix(args[1], "--results=")
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
-			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+			t.Errorf("%s: got %d bytes, %v, want a file that is not empty", name, len(b), err)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 		args := short(t, append(further, "--name=x")...)
 		var stdout, stderr bytes.Buffer
 		if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-			t.Fatalf("exit code %d: %s", code, &stderr)
+			t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 		}
 		body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "x.json"))
 		if err != nil {
@@ -137,12 +137,12 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 		var shapes []fit.Run
 		for _, r := range got.Runs {
 			if r.SyncBytes <= 0 || r.Memory <= 0 && r.Running == 0 || r.Events <= 0 {
-				t.Errorf("%+v", r)
+				t.Errorf("got %+v, want a run with sync bytes, memory and events", r)
 			}
 			shapes = append(shapes, fit.Run{Pods: r.Pods, Shards: r.Shards, Running: r.Running, ServerSharded: r.ServerSharded})
 		}
 		if !slices.Equal(shapes, want) {
-			t.Errorf("%+v, want %+v", shapes, want)
+			t.Errorf("got runs %+v, want %+v", shapes, want)
 		}
 	}
 	f([]fit.Run{{Pods: 22, Shards: 1}, {Pods: 22, Shards: 2}, {Pods: 33, Shards: 1}, {Pods: 33, Shards: 2}},
@@ -154,14 +154,14 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 func TestStartsWithAndWithoutSavedStateAreCompared(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), short(t, "restarts", "--rounds=1"), &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	if want := "| sync, CPU "; !strings.Contains(stdout.String(), want) {
-		t.Errorf("no %q in\n%s", want, &stdout)
+		t.Errorf("output does not have %q:\n%s", want, &stdout)
 	}
 }
 
-func TestPageOfEachProfileIsMeasured(t *testing.T) {
+func TestExpositionOfEachProfileIsMeasured(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"little.yaml", "much.yaml"} {
 		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
@@ -171,7 +171,7 @@ func TestPageOfEachProfileIsMeasured(t *testing.T) {
 	args := short(t, "profiles", "--folder="+folder)
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "profiles-30.json"))
 	if err != nil {
@@ -186,13 +186,13 @@ func TestPageOfEachProfileIsMeasured(t *testing.T) {
 		series = append(series, f[measure.Series])
 	}
 	if want := []float64{2, 1, 2, 1}; !slices.Equal(series, want) {
-		t.Errorf("%g series, want %g", series, want)
+		t.Errorf("got %g series, want %g", series, want)
 	}
 	if want := "| much | without | 0 k | 0 MB | 0.0 MB |"; !strings.Contains(stdout.String(), want) {
-		t.Errorf("no %q in\n%s", want, &stdout)
+		t.Errorf("output does not have %q:\n%s", want, &stdout)
 	}
 	if code := run(t.Context(), short(t, "profiles", "--folder="+t.TempDir()), &stdout, &stderr); code == command.OK {
-		t.Error("a folder without configuration files is measured")
+		t.Error("got exit code 0 for a folder without configuration files, want an error")
 	}
 }
 
@@ -202,7 +202,7 @@ func TestFleetsAreComparedWithTheFirst(t *testing.T) {
 	args := short(t, "fleets", "--fleet=1", "--fleet=2")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	for _, columns := range [][]string{{"figure", "1", "2", "2, by the server"}, {"times the first", "2", "2, by the server"}} {
 		found := strings.FieldsFunc(stdout.String(), func(r rune) bool { return r == '\n' })
@@ -213,11 +213,11 @@ func TestFleetsAreComparedWithTheFirst(t *testing.T) {
 			}
 			return slices.Equal(cells, columns)
 		}) {
-			t.Errorf("no table with the columns %q in\n%s", columns, &stdout)
+			t.Errorf("output has no table with the columns %q:\n%s", columns, &stdout)
 		}
 	}
 	if got := strings.Count(stdout.String(), "proportional memory, at rest"); got != 2 {
-		t.Errorf("proportional memory is in %d tables, want 2", got)
+		t.Errorf("got proportional memory in %d tables, want 2", got)
 	}
 }
 
@@ -225,13 +225,13 @@ func TestTargetsHaveARowEach(t *testing.T) {
 	args := short(t, "targets", "--starts=1")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	if !strings.Contains(stdout.String(), "Reading all lists") || !strings.Contains(stderr.String(), "dropping them: 0.0") {
-		t.Errorf("nothing on reading alone in\n%s%s", &stdout, &stderr)
+		t.Errorf("output does not have the CPU for reading all lists:\n%s%s", &stdout, &stderr)
 	}
 	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len(complete().judge(20_000)) {
-		t.Errorf("%d rows in\n%s", rows, &stdout)
+		t.Errorf("got %d rows, want %d:\n%s", rows, len(complete().judge(20_000)), &stdout)
 	}
 }
 
@@ -239,16 +239,16 @@ func TestComparisonHasRatios(t *testing.T) {
 	args := short(t, "compare", "--rounds=1", "--other="+os.Args[0], "--other-args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("exit code %d: %s", code, &stderr)
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
 	}
 	for _, want := range []string{"median of 1", "ratio", "resident memory, at rest", "gzip scrape, every object replaced, body"} {
 		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("no %q in\n%s", want, &stdout)
+			t.Errorf("output does not have %q:\n%s", want, &stdout)
 		}
 	}
 }
 
-// complete is an outcome in which every figure is 1.
+// complete returns an outcome in which every figure is 1.
 func complete() *outcome {
 	f := report.Figures{}
 	for _, m := range measure.Measures() {
@@ -257,20 +257,20 @@ func complete() *outcome {
 	return &outcome{starts: []report.Figures{f, f, f, f}, one: f, quarter: f, foreign: f}
 }
 
-// TestTargetsAreAsAskedFor names the numbers of a two-core machine.
-func TestTargetsAreAsAskedFor(t *testing.T) {
+// TestTargetsHaveTheirLimits checks limits for a machine with two cores.
+func TestTargetsHaveTheirLimits(t *testing.T) {
 	f := func(pods int, want map[string]float64) {
 		t.Helper()
 		found := map[string]float64{}
 		for _, row := range complete().judge(pods) {
 			if _, ok := found[row.name]; ok {
-				t.Errorf("%s: twice", row.name)
+				t.Errorf("got two rows %q, want one", row.name)
 			}
 			found[row.name] = row.limit
 		}
 		for name, limit := range want {
 			if got := found[name]; got < limit*0.999 || got > limit*1.001 {
-				t.Errorf("%d pods, %s: %g, want %g", pods, name, got, limit)
+				t.Errorf("%d pods, %s: got limit %g, want %g", pods, name, got, limit)
 			}
 		}
 	}
@@ -283,14 +283,14 @@ func TestTargetsAreAsAskedFor(t *testing.T) {
 	f(2_000, map[string]float64{"resident memory, at rest": 16, "CPU for an event of another shard": 6})
 }
 
-func TestExporterThatEndsIsNamed(t *testing.T) {
+func TestErrorHasTheOutputOfAnExporterThatEnds(t *testing.T) {
 	args := short(t, "fleet")
 	for i := range args {
 		args[i] = strings.Replace(args[i], "-kubeconfig", "-no-such-flag", 1)
 	}
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.Failure || !strings.Contains(stderr.String(), "no-such-flag") {
-		t.Errorf("exit code %d: %s", code, &stderr)
+		t.Errorf("got exit code %d, want %d and the output of the exporter: %s", code, command.Failure, &stderr)
 	}
 }
 
@@ -300,7 +300,7 @@ func TestExitCodes(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), args, &stdout, &stderr)
 		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: exit code %d, want %d, with %q\n%s%s", args, code, want, message, &stdout, &stderr)
+			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
 		}
 	}
 	f(command.OK, "--churn-scrapes", "targets", "--help")

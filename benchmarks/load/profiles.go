@@ -12,12 +12,12 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// profiles measures the page of one replica with each configuration file of a folder, with and without
+// profiles measures the exposition of one replica with each configuration file of a folder, with and without
 // samples of value 0.
 func (o *options) profiles(ctx context.Context, b *bench) error {
 	files, err := filepath.Glob(filepath.Join(o.folder, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("--folder must name a folder with configuration files, got %q", o.folder)
+		return fmt.Errorf("--folder must be a folder with configuration files (*.yaml), got %q", o.folder)
 	}
 	slices.Sort(files)
 	f := findings{}
@@ -25,21 +25,21 @@ func (o *options) profiles(ctx context.Context, b *bench) error {
 	text.WriteString("| profile | samples of value 0 | series | text | gzip |\n| --- | --- | --- | --- | --- |\n")
 	for _, file := range files {
 		for _, zeros := range []string{"with", "without"} {
-			page, err := b.page(ctx, file, zeros == "without")
+			figures, err := b.scrapeProfile(ctx, file, zeros == "without")
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-			f.Columns, f.Figures = append(f.Columns, name+", "+zeros+" samples of value 0"), append(f.Figures, page)
-			_, _ = fmt.Fprintf(&text, "| %s | %s | %.0f k | %.0f MB | %.1f MB |\n", name, zeros, page[measure.Series]/1e3,
-				page[measure.Identity+measure.Body], page[measure.Unchanged+measure.Body])
+			f.Columns, f.Figures = append(f.Columns, name+", "+zeros+" samples of value 0"), append(f.Figures, figures)
+			_, _ = fmt.Fprintf(&text, "| %s | %s | %.0f k | %.0f MB | %.1f MB |\n", name, zeros, figures[measure.Series]/1e3,
+				figures[measure.Identity+measure.Body], figures[measure.Unchanged+measure.Body])
 		}
 	}
 	return b.finish("profiles-"+report.Thousands(o.pods), text.String(), f)
 }
 
-// page scrapes a replica that has had time to compress its blocks.
-func (b *bench) page(ctx context.Context, config string, skipZeros bool) (report.Figures, error) {
+// scrapeProfile scrapes a replica that has had time to compress its blocks.
+func (b *bench) scrapeProfile(ctx context.Context, config string, skipZeros bool) (report.Figures, error) {
 	arguments := fmt.Sprintf("%s --config=%s --metric.skip-zero-statesets=%t", b.arguments, config, skipZeros)
 	command, err := fleet.ParseCommand(*b.binary, arguments)
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *bench) page(ctx context.Context, config string, skipZeros bool) (report
 	}
 	e := b.exporter
 	e.Command = command
-	s, err := b.with(ctx, e, 1, 1, step{"at rest", func(ctx context.Context, s *measure.Session) error {
+	s, err := b.measureSteps(ctx, e, 1, 1, step{"at rest", func(ctx context.Context, s *measure.Session) error {
 		if err := fleet.Pause(ctx, b.settle); err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// restarts measures starts of one replica: with an empty directory for its state, and then with the
-// state that this process has saved.
+// restarts measures starts of one replica: with an empty directory for its saved state, and with the state
+// that the previous process has saved.
 func (o *options) restarts(ctx context.Context, b *bench) error {
 	var runs [2][]report.Figures
 	for range o.rounds {
@@ -32,13 +32,13 @@ func (o *options) restarts(ctx context.Context, b *bench) error {
 	return b.finish("restarts-"+report.Thousands(o.pods), text.String(), f)
 }
 
-// restart starts a replica twice.
+// restart starts a replica without a saved state, stops it, and starts it again with its saved state.
 func (b *bench) restart(ctx context.Context) (cold, warm report.Figures, err error) {
 	dir, err := os.MkdirTemp("", "statefleet-state-")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // nothing depends on it
+	defer func() { _ = os.RemoveAll(dir) }() // an error does not affect the result
 	e := b.exporter
 	if e.Command, err = fleet.ParseCommand(*b.binary, b.arguments+" --store.snapshot-dir="+dir); err != nil {
 		return nil, nil, err
@@ -56,6 +56,6 @@ func (b *bench) restart(ctx context.Context) (cold, warm report.Figures, err err
 		return nil, nil, err
 	}
 	warm = s.Sum()
-	b.say("with its state: synced in %.1f s, %.2f CPU-s, %.2f MB from the API server", warm[measure.SyncTime], warm[measure.SyncCPU], warm[measure.SyncBytes])
+	b.logf("with its saved state: synced in %.1f s, %.2f CPU-s, %.2f MB from the API server", warm[measure.SyncTime], warm[measure.SyncCPU], warm[measure.SyncBytes])
 	return cold, warm, nil
 }

@@ -9,28 +9,28 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// foreignShards divide the cluster so that one shard owns next to nothing.
+// foreignShards is a number of shards with which one shard owns almost nothing.
 const foreignShards = 256
 
-// The parts of the targets, which can be measured alone.
+// The parts of the targets. Each can be measured alone.
 const (
 	partStarts  = "starts"
 	partForeign = "foreign"
 	partQuarter = "quarter"
-	partChurn   = "churn" // of one shard, without what comes before it in partOne
+	partChurn   = "churn" // of one shard, without the other steps of partOne
 	partOne     = "one"
 )
 
 func allParts() []string { return []string{partStarts, partForeign, partQuarter, partChurn, partOne} }
 
-// start is a kind of start that there is a target for.
-type start struct {
+// startKind is a kind of start that has a target.
+type startKind struct {
 	name     string
 	shards   int
 	byServer bool // the API server leaves out the objects of other shards
 }
 
-// The kinds of start, in the order of [outcome.starts].
+// Indexes of startKinds and of outcome.starts.
 const (
 	startOne = iota
 	startQuarter
@@ -38,22 +38,22 @@ const (
 	startEighthByServer
 )
 
-func startings() []start {
-	return []start{{"one", 1, false}, {"1 of 4", 4, false}, {"1 of 8", 8, false}, {"1 of 8, by the server", 8, true}}
+func startKinds() []startKind {
+	return []startKind{{"one", 1, false}, {"1 of 4", 4, false}, {"1 of 8", 8, false}, {"1 of 8, by the server", 8, true}}
 }
 
-// outcome is the figures of one run of the targets; nil where a part was not measured.
+// outcome holds the figures of all parts; those of a part that was not measured are nil.
 type outcome struct {
-	starts                []report.Figures // medians, of each of startings
-	floor                 []float64        // CPU seconds, see [measure.Floor]; one for each round of starts
+	starts                []report.Figures // median figures of each of startKinds
+	floor                 []float64        // CPU seconds of [measure.Floor], one for each round of starts
 	one, quarter, foreign report.Figures
 }
 
-// targets measures all figures that there are targets for.
+// targets measures all figures that have a target.
 func (o *options) targets(ctx context.Context, b *bench) error {
 	var found outcome
-	if o.measures(partStarts) {
-		if err := b.starting(ctx, &found); err != nil {
+	if o.includes(partStarts) {
+		if err := b.measureStarts(ctx, &found); err != nil {
 			return err
 		}
 	}
@@ -68,10 +68,10 @@ func (o *options) targets(ctx context.Context, b *bench) error {
 		{partChurn, 1, &found.one, []step{b.churned(0)}},
 		{partOne, 1, &found.one, b.all()},
 	} {
-		if !o.measures(part.name) {
+		if !o.includes(part.name) {
 			continue
 		}
-		s, err := b.with(ctx, o.exporter, part.shards, 1, part.steps...)
+		s, err := b.measureSteps(ctx, o.exporter, part.shards, 1, part.steps...)
 		if err != nil {
 			return err
 		}
@@ -80,22 +80,22 @@ func (o *options) targets(ctx context.Context, b *bench) error {
 	return b.finishTargets(found)
 }
 
-// starting starts a shard of each kind by turns.
-func (b *bench) starting(ctx context.Context, to *outcome) error {
-	kinds := startings()
+// measureStarts measures starts of all kinds alternately, and the floor.
+func (b *bench) measureStarts(ctx context.Context, to *outcome) error {
+	kinds := startKinds()
 	runs := make([][]report.Figures, len(kinds))
 	for range b.starts {
 		floor, err := measure.Floor(ctx, b.cluster)
 		if err != nil {
 			return err
 		}
-		b.say("reading all lists and dropping them: %.3f CPU-s", floor)
+		b.logf("reading all lists and dropping them: %.3f CPU-s", floor)
 		to.floor = append(to.floor, floor)
 		for i, kind := range kinds {
-			its, options := *b, *b.options
+			own, options := *b, *b.options
 			options.byServer = options.byServer || kind.byServer
-			its.options = &options
-			s, err := its.with(ctx, b.exporter, kind.shards, 1)
+			own.options = &options
+			s, err := own.measureSteps(ctx, b.exporter, kind.shards, 1)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (b *bench) finishTargets(found outcome) error {
 	add("one", found.one)
 	add("1 of 4", found.quarter)
 	if found.starts != nil {
-		for i, kind := range startings() {
+		for i, kind := range startKinds() {
 			add("start of "+kind.name, found.starts[i])
 		}
 	}
@@ -142,19 +142,19 @@ func (b *bench) finishTargets(found outcome) error {
 	_, _ = fmt.Fprintln(&text)
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
 	if len(b.parts) > 0 {
-		return b.finish("", text.String(), f) // results that are kept are complete
+		return b.finish("", text.String(), f) // incomplete results are not saved
 	}
 	return b.finish("targets-"+report.Thousands(b.pods), text.String(), f)
 }
 
-// target is a figure and the value that it may have at most.
+// target is a figure and its maximum.
 type target struct {
 	name, unit   string
 	value, limit float64
 }
 
-// limit is the same for all sizes, or differs between 20,000 and 100,000 pods and is in proportion to the
-// pods then.
+// limit is a maximum. If large is 0, small applies to any number of pods. Else small is for 20,000 pods and large
+// for 100,000, and the limit for another number is in proportion to large above 60,000 pods, and to small up to that.
 type limit struct{ small, large float64 }
 
 func (l limit) of(pods int) float64 {
@@ -194,7 +194,7 @@ func (o *outcome) judge(pods int) (all []target) {
 		row("resident memory, peak over at rest", "times", one[measure.Peak]/rest, limit{1.3, 0})
 	}
 	if o.starts != nil {
-		cpu := func(kind int) float64 { return max(o.starts[kind][measure.SyncCPU], 0.01) } // the kernel counts in steps
+		cpu := func(kind int) float64 { return max(o.starts[kind][measure.SyncCPU], 0.01) } // the kernel counts CPU in steps of 10 ms
 		eighth := cpu(startOne) / 8
 		row("first sync, one: CPU", "CPU-s", cpu(startOne), limit{2.72, 25.6})
 		row("first sync, 1 of 4: CPU", "CPU-s", cpu(startQuarter), limit{0.633, 3.33})

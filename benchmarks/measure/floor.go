@@ -13,18 +13,18 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// readBuffer is the size of one read of a list; more has brought nothing.
+// readBuffer is the size of one read of a list. A larger buffer is not faster.
 const readBuffer = 256 << 10
 
-// Floor returns the CPU time in seconds that it takes to read every list of the cluster and to drop it.
-// An exporter that is sent everything needs at least that, however small its shard is.
+// Floor returns the CPU time in seconds for reading and discarding all lists of the cluster. An exporter that
+// receives all objects needs at least that, even if its shard is small. It works only on Linux.
 func Floor(ctx context.Context, cluster *simulator.Cluster) (float64, error) {
 	server, err := cluster.Serve("")
 	if err != nil {
 		return 0, err
 	}
 	defer server.Stop()
-	runtime.LockOSThread() // this thread reads, and nothing else
+	runtime.LockOSThread() // no other goroutine uses CPU of this thread
 	defer runtime.UnlockOSThread()
 	transport := &http.Transport{ReadBufferSize: readBuffer}
 	defer transport.CloseIdleConnections()
@@ -38,7 +38,7 @@ func Floor(ctx context.Context, cluster *simulator.Cluster) (float64, error) {
 		if kind.Group == "" {
 			group = "/api"
 		}
-		if err := drop(ctx, client, strings.Join([]string{server.URL() + group, kind.Version, kind.Resource}, "/"), buf); err != nil {
+		if err := discard(ctx, client, strings.Join([]string{server.URL() + group, kind.Version, kind.Resource}, "/"), buf); err != nil {
 			return 0, fmt.Errorf("list %s: %w", kind.Resource, err)
 		}
 	}
@@ -46,8 +46,8 @@ func Floor(ctx context.Context, cluster *simulator.Cluster) (float64, error) {
 	return after - before, err
 }
 
-// drop reads a list.
-func drop(ctx context.Context, client *http.Client, url string, buf []byte) error {
+// discard reads a list and discards it.
+func discard(ctx context.Context, client *http.Client, url string, buf []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func drop(ctx context.Context, client *http.Client, url string, buf []byte) erro
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
+		return fmt.Errorf("got status %s, want 200", response.Status)
 	}
 	for err == nil {
 		_, err = response.Body.Read(buf)
@@ -70,7 +70,7 @@ func drop(ctx context.Context, client *http.Client, url string, buf []byte) erro
 	return err
 }
 
-// threadCPU is the CPU time of this thread so far, in seconds; see proc_pid_schedstat in the kernel's documentation.
+// threadCPU returns the CPU time of this thread in seconds; see scheduler/sched-stats in the kernel's documentation.
 func threadCPU() (seconds float64, err error) {
 	stat, err := os.ReadFile("/proc/thread-self/schedstat")
 	if err == nil {

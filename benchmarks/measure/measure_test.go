@@ -13,7 +13,7 @@ func TestScrapesAreSummedUp(t *testing.T) {
 		got := report.Figures{}
 		scrapes{times: times, cpu: cpu}.put(got, Unchanged)
 		if got[Unchanged+Least] != least || got[Unchanged+Median] != median || got[Unchanged+P99] != p99 || got[Unchanged+CPU] != mean {
-			t.Errorf("%v", got)
+			t.Errorf("got %v, want min %g, median %g, p99 %g, CPU %g", got, least, median, p99, mean)
 		}
 	}
 	var times []time.Duration
@@ -23,7 +23,7 @@ func TestScrapesAreSummedUp(t *testing.T) {
 	f(times, 0.05, 1, 50, 99, 0.5)
 	f([]time.Duration{time.Second}, 0, 1000, 1000, 1000, 0)
 	if times[0] != 100*time.Millisecond {
-		t.Error("the caller's list is sorted")
+		t.Error("got a sorted list of the caller, want it unchanged")
 	}
 }
 
@@ -31,7 +31,7 @@ func TestMeasuresAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range Measures() {
 		if seen[m.Name] {
-			t.Errorf("%s twice", m.Name)
+			t.Errorf("got the measure %q twice, want unique names", m.Name)
 		}
 		seen[m.Name] = true
 	}

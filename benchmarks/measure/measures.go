@@ -21,7 +21,7 @@ const (
 	IntervalCPU = "all CPU from one scrape to the next, churn"
 )
 
-// Kinds of scrapes: the first words of the names of their figures.
+// Kinds of scrapes, which are prefixes of the names of their figures.
 const (
 	Unchanged  = "gzip scrape, nothing changed"
 	OnePercent = "gzip scrape, 1 % changed"
@@ -31,7 +31,7 @@ const (
 	Identity   = "identity scrape"
 )
 
-// Figures of a kind of scrapes: the last words of their names.
+// Figures of a kind of scrapes, which are suffixes of their names.
 const (
 	Least     = ", min"
 	Median    = ", median"
@@ -41,7 +41,7 @@ const (
 	ChangeCPU = ", CPU of the change"
 )
 
-// Measures are all figures of a session, in the order of tables.
+// Measures returns all figures of a session, in the order of the rows of tables.
 func Measures() []report.Measure {
 	all := []report.Measure{
 		{Name: SyncTime, Unit: "s", Longest: true}, {Name: SyncCPU, Unit: "CPU-s"}, {Name: SyncBytes, Unit: "MB"},

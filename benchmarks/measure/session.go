@@ -1,5 +1,5 @@
-// Package measure measures what exporters cost: each runs as a process on a simulated cluster that
-// lives in this process, so that the figures of an exporter hold nothing of the cluster.
+// Package measure measures the cost of exporters. Each exporter runs as a separate process. The simulated
+// cluster runs in this process, so that the figures of an exporter do not include it.
 package measure
 
 import (
@@ -20,21 +20,21 @@ const (
 	ms   = 1e3 // in a second
 )
 
-// Exporter is a program that is measured.
+// Exporter is a program to measure.
 type Exporter struct {
 	Name    string
 	Command fleet.Command
-	Ready   string // path that answers 200 once it serves
+	Ready   string // path that returns 200 once the exporter serves
 }
 
-// Session is a running fleet of one exporter. Each shard has an API server of its own, so that its
-// traffic can be told apart. Its methods are for one goroutine.
+// Session is a running fleet of one exporter. Each replica has its own simulated API server, so that its
+// traffic is counted separately. Only one goroutine may call its methods.
 type Session struct {
 	Exporter
 	Fleet   *fleet.Fleet
 	Cluster *simulator.Cluster
-	Shards  int // that the cluster is divided into
-	// Figures are those measured so far of each replica.
+	Shards  int // into which the cluster is divided
+	// Figures has the figures of each replica that are measured so far.
 	Figures []report.Figures
 
 	servers []*simulator.Server
@@ -44,8 +44,8 @@ type Session struct {
 	before  []uint64 // bytes sent to each replica before the last Restart
 }
 
-// Open starts the first shards of a fleet; the caller closes the session. With byServer the API server
-// honours the shard selector.
+// Open starts the first running shards of a fleet of shards. With byServer the API server honours the shard
+// selector. The caller closes the session.
 func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer bool) (s *Session, err error) {
 	s = &Session{Exporter: e, Cluster: cluster, Shards: shards}
 	defer func() {
@@ -75,7 +75,7 @@ func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer 
 	return s, err
 }
 
-// Restart ends all replicas and starts them again, with the same API servers and no figures.
+// Restart stops all replicas and starts them again, with the same API servers. It deletes all figures.
 func (s *Session) Restart() (err error) {
 	s.Fleet.Stop()
 	for i, server := range s.servers {
@@ -86,7 +86,7 @@ func (s *Session) Restart() (err error) {
 	return err
 }
 
-// Close ends the shards and their servers.
+// Close stops the replicas and their API servers.
 func (s *Session) Close() {
 	if s.Fleet != nil {
 		s.Fleet.Stop()
@@ -94,16 +94,16 @@ func (s *Session) Close() {
 	for _, server := range s.servers {
 		server.Stop()
 	}
-	_ = os.RemoveAll(s.dir) // kubeconfigs that are left do no harm
+	_ = os.RemoveAll(s.dir) // remaining files are harmless
 }
 
 // Sum adds up the figures of all replicas.
 func (s *Session) Sum() report.Figures { return report.Sum(Measures(), s.Figures) }
 
-// reading is the state of the replicas at one moment.
+// reading holds the usage and traffic of the replicas at one moment.
 type reading struct {
 	at      time.Time
-	version uint64 // of the cluster
+	version uint64 // resourceVersion of the cluster
 	usage   []fleet.Usage
 	bytes   []uint64 // sent to each replica
 }
@@ -113,7 +113,7 @@ func (s *Session) read() (reading, error) {
 	for i, replica := range s.Fleet.Replicas {
 		u, err := replica.Usage()
 		if err != nil {
-			_ = fleet.Pause(context.Background(), time.Second) // until the end of a process is known
+			_ = fleet.Pause(context.Background(), time.Second) // until the end of the process is noticed
 			if ended := s.Fleet.Ended(); ended != nil {
 				err = ended
 			}
@@ -125,15 +125,15 @@ func (s *Session) read() (reading, error) {
 	return r, nil
 }
 
-// Window is a period of time, with the cost of each replica in it.
+// Window is the cost of each replica in a period of time.
 type Window struct {
 	Seconds float64
 	Events  float64   // changes of the cluster
-	CPU     []float64 // seconds
-	Bytes   []float64 // from the API server
+	CPU     []float64 // seconds, of each replica
+	Bytes   []float64 // from the API server, to each replica
 }
 
-// During measures the time in which do runs.
+// During returns the cost while do runs.
 func (s *Session) During(do func() error) (Window, error) {
 	before, err := s.read()
 	if err != nil {
@@ -154,21 +154,19 @@ func (s *Session) During(do func() error) (Window, error) {
 	return w, nil
 }
 
-// A fleet is at rest when it receives no bytes from the API server, and takes less CPU than restCPU, from
-// one look to the next.
+// A fleet is idle in an interval if no replica receives bytes from the API server or uses maxIdleCPU or more.
 const (
-	look    = 100 * time.Millisecond
-	restCPU = 20 * time.Millisecond
+	sampleInterval = 100 * time.Millisecond
+	maxIdleCPU     = 20 * time.Millisecond
 )
 
-// rest waits until all replicas are ready and have been at rest for some time, and returns the reading of
-// the moment at which that began. Programs that say they are ready before they are, or work on when they
-// are, are measured to their real end that way.
-func (s *Session) rest(ctx context.Context, long time.Duration) (reading, error) {
+// waitIdle waits until all replicas have been ready and idle for some time, and returns the reading of the
+// moment at which that began. So the figures include the work that a program does after it reports ready.
+func (s *Session) waitIdle(ctx context.Context, d time.Duration) (reading, error) {
 	last, err := s.read()
-	first, quiet := last, time.Duration(0)
-	for err == nil && quiet < long {
-		if err := fleet.Pause(ctx, look); err != nil {
+	first, idle := last, time.Duration(0)
+	for err == nil && idle < d {
+		if err := fleet.Pause(ctx, sampleInterval); err != nil {
 			return last, err
 		}
 		var now reading
@@ -178,22 +176,22 @@ func (s *Session) rest(ctx context.Context, long time.Duration) (reading, error)
 		if err = s.Fleet.Ended(); err != nil {
 			break
 		}
-		if now.quietSince(last) && s.ready(ctx) {
-			if quiet == 0 {
+		if now.idleSince(last) && s.ready(ctx) {
+			if idle == 0 {
 				first = last
 			}
-			quiet += look
+			idle += sampleInterval
 		} else {
-			quiet = 0
+			idle = 0
 		}
 		last = now
 	}
 	return first, err
 }
 
-func (r reading) quietSince(last reading) bool {
+func (r reading) idleSince(last reading) bool {
 	for i := range r.usage {
-		if r.bytes[i] != last.bytes[i] || r.usage[i].CPU-last.usage[i].CPU >= restCPU {
+		if r.bytes[i] != last.bytes[i] || r.usage[i].CPU-last.usage[i].CPU >= maxIdleCPU {
 			return false
 		}
 	}

@@ -10,14 +10,15 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// burstLog is the number of bytes of events that are kept while many objects change, so that no exporter
-// that is slow to follow has to list again. At other times it is less: these bytes go through the caches
-// and the memory that the measured process shares.
+// burstLog is the number of bytes of events that the cluster keeps while many objects change, so that a slow
+// exporter does not have to list again. At other times the cluster keeps less, because these bytes occupy
+// caches and memory that it shares with the measured process.
 const burstLog = 1 << 30
 
-// Sync measures from the start until all replicas are ready and have been at rest for some time.
+// Sync waits until all replicas are ready and have been idle for atRest, and measures the time from the start until
+// they became idle.
 func (s *Session) Sync(ctx context.Context, atRest time.Duration) error {
-	synced, err := s.rest(ctx, atRest)
+	synced, err := s.waitIdle(ctx, atRest)
 	if err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func (s *Session) Sync(ctx context.Context, atRest time.Duration) error {
 	return nil
 }
 
-// Idle waits, and measures the CPU of that: work that is left after the start, and all that runs by itself.
+// Idle measures the CPU for d without events: periodic work, and work that remains from the start.
 func (s *Session) Idle(ctx context.Context, d time.Duration) error {
 	w, err := s.During(func() error { return fleet.Pause(ctx, d) })
 	for i, cpu := range w.CPU {
@@ -39,7 +40,7 @@ func (s *Session) Idle(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// Memory reads the resident memory, as RestRSS or ChurnRSS.
+// Memory measures the resident memory. The name is RestRSS or ChurnRSS.
 func (s *Session) Memory(name string) error {
 	now, err := s.read()
 	if err != nil {
@@ -51,7 +52,7 @@ func (s *Session) Memory(name string) error {
 	return nil
 }
 
-// Proportional reads the proportional memory, as RestPSS or ChurnPSS.
+// Proportional measures the proportional memory. The name is RestPSS or ChurnPSS.
 func (s *Session) Proportional(name string) error {
 	for i, r := range s.Fleet.Replicas {
 		pss, err := r.Proportional()
@@ -63,7 +64,7 @@ func (s *Session) Proportional(name string) error {
 	return nil
 }
 
-// Events measures the cost of change in a time without scrapes.
+// Events measures the cost of the changes of the cluster within d, without scrapes.
 func (s *Session) Events(ctx context.Context, d time.Duration) error {
 	w, err := s.During(func() error { return fleet.Pause(ctx, d) })
 	for i := range w.CPU {
@@ -74,10 +75,10 @@ func (s *Session) Events(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// Settled measures scrapes between which nothing changes, and the memory after those with gzip. One
-// scrape before them does what is left to do since the last change.
+// Settled measures scrapes between which nothing changes, and the memory after the gzip scrapes. It sends one
+// scrape in advance, so that work that remains from the last change is not measured.
 func (s *Session) Settled(ctx context.Context, gzip, identity int) error {
-	if err := s.quiet(ctx, Unchanged, "gzip", gzip); err != nil {
+	if err := s.scrapeUnchanged(ctx, Unchanged, "gzip", gzip); err != nil {
 		return err
 	}
 	if err := s.Memory(RestRSS); err != nil {
@@ -86,10 +87,10 @@ func (s *Session) Settled(ctx context.Context, gzip, identity int) error {
 	if err := s.Proportional(RestPSS); err != nil {
 		return err
 	}
-	return s.quiet(ctx, Identity, "identity", identity)
+	return s.scrapeUnchanged(ctx, Identity, "identity", identity)
 }
 
-func (s *Session) quiet(ctx context.Context, kind, encoding string, n int) error {
+func (s *Session) scrapeUnchanged(ctx context.Context, kind, encoding string, n int) error {
 	for i, r := range s.Fleet.Replicas {
 		if _, err := r.Scrape(ctx, encoding); err != nil {
 			return err
@@ -103,8 +104,8 @@ func (s *Session) quiet(ctx context.Context, kind, encoding string, n int) error
 	return nil
 }
 
-// Changed measures n scrapes, each after objects have changed and the exporter has come to rest, and the
-// cost of the change itself.
+// Changed measures n scrapes, each after objects have changed and the exporter is idle again, and the cost of
+// the changes themselves.
 func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.Duration, touch generator.Touch) error {
 	s.Cluster.KeepEvents(burstLog)
 	defer s.Cluster.KeepEvents(0)
@@ -119,7 +120,7 @@ func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.D
 			if _, err := touch.Run(ctx, s.Cluster); err != nil {
 				return err
 			}
-			after, err := s.rest(ctx, atRest)
+			after, err := s.waitIdle(ctx, atRest)
 			if err == nil {
 				changing += after.usage[i].CPU - before.CPU
 			}
@@ -134,9 +135,10 @@ func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.D
 	return nil
 }
 
-// ChurnScrapes scrapes every replica at each interval while the cluster changes, after [Session.Events].
-// A scrape is charged with its own CPU and with the CPU of the interval beyond the cost of its events:
-// work that an exporter puts off until after the scrape, or does ahead.
+// ChurnScrapes scrapes every replica n times, once per interval, while the cluster changes. The CPU of a scrape
+// is the CPU of the interval without the cost of its events, because an exporter may do work for a scrape
+// before or after it; it is at least the CPU during the scrape. Call [Session.Events] first, which measures
+// the cost of an event.
 func (s *Session) ChurnScrapes(ctx context.Context, n int, every time.Duration) error {
 	all := make([]scrapes, len(s.Figures))
 	w, err := s.During(func() error {
@@ -167,14 +169,14 @@ func (s *Session) ChurnScrapes(ctx context.Context, n int, every time.Duration) 
 	return nil
 }
 
-// scrapes are several of one kind.
+// scrapes holds the measurements of scrapes of one kind.
 type scrapes struct {
 	times []time.Duration
-	cpu   float64 // seconds, of all together
+	cpu   float64 // seconds, sum of all scrapes
 	last  fleet.Scrape
 }
 
-// scrape scrapes n times, each after before has run, whose cost is not counted.
+// scrape measures n scrapes. It calls before ahead of each one, and does not count the cost of that.
 func scrape(ctx context.Context, r *fleet.Replica, encoding string, n int, before func() error) (all scrapes, err error) {
 	for range n {
 		if before != nil {
@@ -199,7 +201,7 @@ func scrape(ctx context.Context, r *fleet.Replica, encoding string, n int, befor
 	return all, nil
 }
 
-// put notes the figures of scrapes.
+// put sets the figures of a kind of scrapes.
 func (s scrapes) put(f report.Figures, kind string) {
 	sorted := slices.Sorted(slices.Values(s.times))
 	f[kind+Least] = quantile(sorted, 0).Seconds() * ms
@@ -212,7 +214,7 @@ func (s scrapes) put(f report.Figures, kind string) {
 	}
 }
 
-// quantile is the nearest rank of a sorted list that is not empty.
+// quantile returns a quantile of a sorted list that is not empty, by the nearest-rank method.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	rank := int(q*float64(len(sorted)) + 0.999999)
 	return sorted[min(max(rank, 1), len(sorted))-1]

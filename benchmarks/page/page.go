@@ -50,8 +50,8 @@ func write(ctx context.Context, binary string, pods int, out io.Writer) error {
 		return err
 	}
 	r := f.Replicas[0]
-	return r.Read(ctx, r.URL+"/metrics", func(page io.Reader) error {
-		_, err := io.Copy(out, page)
+	return r.Read(ctx, r.URL+"/metrics", func(body io.Reader) error {
+		_, err := io.Copy(out, body)
 		return err
 	})
 }

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// controlGroup is a group with the names of its files for the limit and the peak.
-type controlGroup struct{ dir, limit, most string }
+// controlGroup is a control group with a memory limit. It has the names of the files for the limit and the peak.
+type controlGroup struct{ dir, limitFile, peakFile string }
 
-// errNoGroup says why there is nothing else: RLIMIT_DATA, which needs no rights, counts
-// address space, and Go does not give that back with the memory behind it.
-var errNoGroup = errors.New("no control group for memory can be made here, which takes root, and nothing else limits memory")
+// errNoGroup is the error of newGroup. RLIMIT_DATA, which needs no root, cannot replace a control group: it
+// counts address space, which Go keeps when it returns the memory behind it.
+var errNoGroup = errors.New("cannot create a control group with a memory limit: this needs root")
 
-// newGroup makes a group.
+// newGroup creates a control group.
 func newGroup() (controlGroup, error) {
 	for _, parent := range []struct{ dir, file, peak string }{
 		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.max_usage_in_bytes"}, {"/sys/fs/cgroup", "memory.max", "memory.peak"},
@@ -25,8 +25,8 @@ func newGroup() (controlGroup, error) {
 		if err != nil {
 			continue
 		}
-		g := controlGroup{dir: dir, limit: parent.file, most: parent.peak}
-		if _, err := g.words(1 << 30); err == nil {
+		g := controlGroup{dir: dir, limitFile: parent.file, peakFile: parent.peak}
+		if _, err := g.setLimit(1 << 30); err == nil {
 			return g, nil
 		}
 		g.close()
@@ -34,17 +34,17 @@ func newGroup() (controlGroup, error) {
 	return controlGroup{}, errNoGroup
 }
 
-// words come in front of a command line that is to run with a limit; GOMEMLIMIT is what
-// --auto-gomemlimit makes of the limit of a container.
-func (g controlGroup) words(bytes uint64) ([]string, error) {
-	err := os.WriteFile(filepath.Join(g.dir, g.limit), []byte(strconv.FormatUint(bytes, 10)), 0o600)
+// setLimit sets the memory limit, and returns the prefix of a command line that is to run in the group.
+// GOMEMLIMIT is the value that --auto-gomemlimit derives from the limit of a container.
+func (g controlGroup) setLimit(bytes uint64) (prefix []string, err error) {
+	err = os.WriteFile(filepath.Join(g.dir, g.limitFile), []byte(strconv.FormatUint(bytes, 10)), 0o600)
 	join := `echo $$ > ` + filepath.Join(g.dir, "cgroup.procs") + ` && exec "$@"`
 	return []string{"sh", "-c", join, "sh", "env", fmt.Sprintf("GOMEMLIMIT=%d", bytes*9/10)}, err
 }
 
-// peak is the peak of the memory of a process with the limit, 0 where it is not known.
+// peak returns the peak of the memory of all processes in the group, in bytes, or 0 if it is not known.
 func (g controlGroup) peak() int64 {
-	text, err := os.ReadFile(filepath.Join(g.dir, g.most))
+	text, err := os.ReadFile(filepath.Join(g.dir, g.peakFile))
 	if err != nil {
 		return 0
 	}
@@ -52,4 +52,4 @@ func (g controlGroup) peak() int64 {
 	return n
 }
 
-func (g controlGroup) close() { _ = os.Remove(g.dir) } // an empty directory does no harm
+func (g controlGroup) close() { _ = os.Remove(g.dir) } // a directory that remains is empty

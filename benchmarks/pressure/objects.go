@@ -16,12 +16,12 @@ import (
 
 const manyObjects = "many-objects"
 
-// objects puts objects into the cluster that are as large or as many as a tenant with the right to create
-// them can make them.
+// objects creates objects as large and as many as a tenant with the right to create objects can make them.
+// It checks that all other objects are still exposed.
 func (p *pressure) objects(ctx context.Context) error {
-	most := len(p.cluster.Names("pods")) + 1000
-	r, err := p.begin(ctx, "--metric-labels-allowlist=pods=[*]", "--metric-annotations-allowlist=pods=[*]",
-		fmt.Sprintf("--object-limit=%d", most))
+	limit := len(p.cluster.Names("pods")) + 1000
+	r, err := p.startLimited(ctx, "--metric-labels-allowlist=pods=[*]", "--metric-annotations-allowlist=pods=[*]",
+		fmt.Sprintf("--object-limit=%d", limit))
 	if err != nil {
 		return err
 	}
@@ -36,17 +36,17 @@ func (p *pressure) objects(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	if err := r.relist(ctx, most); err != nil {
+	if err := r.relist(ctx, limit); err != nil {
 		return err
 	}
 	after, err := r.Lines(ctx)
 	if err != nil {
 		return err
 	}
-	return r.judgeObjects(ctx, before, after, most)
+	return r.checkObjects(ctx, before, after, limit)
 }
 
-// putHostile creates the objects.
+// putHostile creates three very large pods, and as many ConfigMaps in one namespace as crowd states.
 func putHostile(c *simulator.Cluster, crowd int) error {
 	labels := map[string]string{}
 	for i := range 10_000 {
@@ -68,24 +68,25 @@ func putHostile(c *simulator.Cluster, crowd int) error {
 	return err
 }
 
-// relist has the objects come in a list as well, not only as events, and waits for it.
-func (r *replica) relist(ctx context.Context, most int) error {
+// relist makes the replica list all objects, which it has read as events so far, and waits for the end of
+// the lists.
+func (r *replica) relist(ctx context.Context, limit int) error {
 	self, err := r.SelfMetrics(ctx)
 	if err != nil {
 		return err
 	}
 	before := overLimit(self)
-	// Watches go on from the version that they know, unless that is too old by now.
+	// A watch resumes from its last version unless that has been compacted, so the version must become old.
 	if err := r.cluster.Put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: manyObjects}}); err != nil {
 		return err
 	}
 	r.cluster.Compact()
 	r.cluster.CloseWatches()
-	if len(r.cluster.Names("configmaps")) > most {
-		if err := r.fleet.Until(ctx, patience, "listed again", func(ctx context.Context) error {
+	if len(r.cluster.Names("configmaps")) > limit {
+		if err := r.fleet.Until(ctx, stepTimeout, "lists after the compaction", func(ctx context.Context) error {
 			self, err := r.SelfMetrics(ctx)
 			if err == nil && overLimit(self) <= before {
-				err = errors.New("no further objects were left out")
+				err = errors.New("no further object was left out because of the limit")
 			}
 			return err
 		}); err != nil {
@@ -95,9 +96,10 @@ func (r *replica) relist(ctx context.Context, most int) error {
 	return r.settle(ctx)
 }
 
-// judgeObjects checks that each hostile object is there or counted, and that no other has lost a line.
-func (r *replica) judgeObjects(ctx context.Context, before, after exposition.Lines, most int) error {
-	lost, longest, shown := 0, 0, 0
+// checkObjects checks that each hostile object is exposed or counted as left out, and that no line of
+// another object is lost.
+func (r *replica) checkObjects(ctx context.Context, before, after exposition.Lines, limit int) error {
+	lost, longest, exposed := 0, 0, 0
 	for line := range before {
 		if after[line] == 0 {
 			lost++
@@ -108,24 +110,24 @@ func (r *replica) judgeObjects(ctx context.Context, before, after exposition.Lin
 	}
 	for _, name := range []string{"large", "long-value", "many-labels"} {
 		if after.Count("kube_pod_", `pod="`+name+`"`) > 0 {
-			shown++
+			exposed++
 		}
 	}
 	self, err := r.SelfMetrics(ctx)
 	if err != nil {
 		return err
 	}
-	held, there := int(self.Value(selfmetrics.Objects, "resource", "configmaps")), len(r.cluster.Names("configmaps"))
+	held, exist := int(self.Value(selfmetrics.Objects, "resource", "configmaps")), len(r.cluster.Names("configmaps"))
 	switch {
 	case lost > 0:
-		return fmt.Errorf("%d lines of other objects are gone", lost)
-	case shown != 3:
-		return fmt.Errorf("%d of the 3 large pods are on the page", shown)
-	case held > most:
-		return fmt.Errorf("%d configmaps are held, the limit is %d", held, most)
-	case held < there && overLimit(self) == 0:
-		return errors.New("objects are left out and not counted")
+		return fmt.Errorf("the exposition lost %d lines of other objects, want 0", lost)
+	case exposed != 3:
+		return fmt.Errorf("the exposition has %d large pods, want 3", exposed)
+	case held > limit:
+		return fmt.Errorf("the replica holds %d ConfigMaps, want at most %d", held, limit)
+	case held < exist && overLimit(self) == 0:
+		return errors.New("objects were left out, but none is counted")
 	}
-	return r.row("objects", "1.5 MB, a value of 1 MB, 10,000 labels, %d in a namespace: a line of %d bytes, "+
-		"%d of %d configmaps left out and counted, no other line gone", r.crowd, longest, there-held, there)
+	return r.row("objects", "an object of 1.5 MB, a value of 1 MB, 10,000 labels, %d objects in a namespace: a line of %d bytes; "+
+		"%d of %d ConfigMaps were left out and counted, and no other line was lost", r.crowd, longest, exist-held, exist)
 }

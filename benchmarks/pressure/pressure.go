@@ -1,6 +1,6 @@
-// Package pressure runs statefleet with hardly more memory than it needs against clients and objects that
-// do their worst: it must not be killed, must stay within its limit, and must go on serving all other
-// objects. The limit is one of a control group, which takes root.
+// Package pressure runs statefleet with little more memory than it needs against hostile clients and
+// objects: it must not be killed, must stay within its limit, and must keep serving all other objects. The
+// limit is that of a control group, which needs root.
 package pressure
 
 import (
@@ -26,14 +26,14 @@ import (
 const (
 	mebi = 1 << 20
 
-	// patience is how long each step may take.
-	patience = 3 * time.Minute
+	// stepTimeout limits each step.
+	stepTimeout = 3 * time.Minute
 
 	hostileSeries = 5_000
-	widgetBytes   = "64KiB" // limit of the text of Widgets
+	widgetBytes   = "64KiB" // --byte-limit for Widgets
 )
 
-// options are the flags.
+// options holds the values of the flags.
 type options struct {
 	binary                       *string
 	pods, crowd, storms, clients int
@@ -46,7 +46,7 @@ type options struct {
 func Commands(app *kingpin.Application) []command.Command {
 	c, o := flags(app)
 	return []command.Command{{Clause: c, Check: o.check, Run: func(ctx context.Context, out, _ io.Writer) error {
-		return o.press(ctx, out, (*pressure).scrapes, (*pressure).objects, (*pressure).custom)
+		return o.run(ctx, out, (*pressure).scrapes, (*pressure).objects, (*pressure).custom)
 	}}}
 }
 
@@ -57,11 +57,11 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 	c.Flag("crowd", "Objects in the namespace with many objects.").Default("100000").IntVar(&o.crowd)
 	c.Flag("factor", "Memory limit, as a multiple of the memory needed at rest, without files such as the program itself.").
 		Default("1.3").Float64Var(&o.factor)
-	c.Flag("room", "MiB of the limit above the memory needed at rest, at least: clients take the same of a small replica as of a large one.").
+	c.Flag("room", "Minimum distance between the limit and the memory needed at rest, in MiB; clients need as much from a small replica as from a large one.").
 		Default("12").Uint64Var(&o.room)
 	c.Flag("storms", "Number of times that everything has to be listed again.").Default("5").IntVar(&o.storms)
 	c.Flag("clients", "Clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
-	c.Flag("scrape", "How long they do.").Default("20s").DurationVar(&o.scrape)
+	c.Flag("scrape", "Time for which the clients scrape.").Default("20s").DurationVar(&o.scrape)
 	return c, o
 }
 
@@ -69,7 +69,7 @@ func (o *options) check() error {
 	return command.AtLeast(command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
 		command.Bound{Flag: "crowd", Value: float64(o.crowd), Least: 1},
 		command.Bound{Flag: "factor", Value: o.factor, Least: 1.01},
-		command.Bound{Flag: "clients", Value: float64(o.clients), Least: idlers + 1})
+		command.Bound{Flag: "clients", Value: float64(o.clients), Least: idleClients + 1})
 }
 
 // pressure is the state of a run.
@@ -82,8 +82,8 @@ type pressure struct {
 	group   controlGroup
 }
 
-// press goes through the parts.
-func (o *options) press(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
+// run runs the parts one after the other.
+func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
 	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: 1})}
 	spec := generator.Scale(o.pods)
 	spec.Seed = 1
@@ -105,19 +105,19 @@ func (o *options) press(ctx context.Context, out io.Writer, parts ...func(*press
 		return err
 	}
 	defer stop()
-	p.say("%d objects; limit: control group of %.1f times the memory that is needed at rest, and at least %d MiB more than that.",
+	p.printf("%d objects; limit: a control group with %.1f times the memory that is needed at rest, and at least %d MiB more than that.",
 		p.cluster.Len(), o.factor, o.room)
-	p.say("%-16s %9s %9s", "", "limit", "peak")
+	p.printf("%-16s %9s %9s", "", "limit", "peak")
 	for _, part := range parts {
-		if err := p.part(ctx, part); err != nil {
+		if err := p.runPart(ctx, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// part runs in a group with a peak of its own.
-func (p *pressure) part(ctx context.Context, run func(*pressure, context.Context) error) (err error) {
+// runPart runs a part in a new control group, so that the peak is that of the part.
+func (p *pressure) runPart(ctx context.Context, run func(*pressure, context.Context) error) (err error) {
 	if p.group, err = newGroup(); err != nil {
 		return err
 	}
@@ -125,7 +125,9 @@ func (p *pressure) part(ctx context.Context, run func(*pressure, context.Context
 	return run(p, ctx)
 }
 
-func (p *pressure) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
+func (p *pressure) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
+}
 
 // replica is a running process.
 type replica struct {
@@ -135,21 +137,21 @@ type replica struct {
 	limit uint64
 }
 
-// start runs a process with a limit, or without one when it is 0, until it is at rest.
+// start starts a process and waits until it is at rest. A limit of 0 means none.
 func (p *pressure) start(ctx context.Context, limit uint64, flags ...string) (*replica, error) {
-	var words fleet.Command
+	var prefix fleet.Command
 	if limit > 0 {
 		var err error
-		if words, err = p.group.words(limit); err != nil {
+		if prefix, err = p.group.setLimit(limit); err != nil {
 			return nil, err
 		}
 	}
-	f, err := fleet.StartOne(append(words, fleet.On(*p.binary, append(flags, "--apiserver="+p.url)...)...))
+	f, err := fleet.StartOne(append(prefix, fleet.On(*p.binary, append(flags, "--apiserver="+p.url)...)...))
 	if err != nil {
 		return nil, err
 	}
 	r := &replica{Replica: f.Replicas[0], pressure: p, limit: limit, fleet: f}
-	if err = f.WaitReady(ctx, patience); err == nil {
+	if err = f.WaitReady(ctx, stepTimeout); err == nil {
 		err = r.settle(ctx)
 	}
 	if err != nil {
@@ -159,8 +161,9 @@ func (p *pressure) start(ctx context.Context, limit uint64, flags ...string) (*r
 	return r, nil
 }
 
-// begin starts a process with the limit that follows from the memory it needs at rest.
-func (p *pressure) begin(ctx context.Context, flags ...string) (*replica, error) {
+// startLimited starts a process with the limit that follows from the memory it needs at rest. To measure
+// that, it runs a process without a limit first.
+func (p *pressure) startLimited(ctx context.Context, flags ...string) (*replica, error) {
 	r, err := p.start(ctx, 0, flags...)
 	if err != nil {
 		return nil, err
@@ -173,10 +176,10 @@ func (p *pressure) begin(ctx context.Context, flags ...string) (*replica, error)
 	return p.start(ctx, max(uint64(p.factor*float64(u.Anonymous)), u.Anonymous+p.room*mebi), flags...)
 }
 
-// settle waits until the number of objects has not changed for two seconds.
+// settle waits until the replica has neither gained nor lost an object, nor received an update, for two seconds.
 func (r *replica) settle(ctx context.Context) error {
 	last, since := -1.0, time.Now()
-	return r.fleet.Until(ctx, patience, "at rest", func(ctx context.Context) error {
+	return r.fleet.Until(ctx, stepTimeout, "at rest", func(ctx context.Context) error {
 		self, err := r.SelfMetrics(ctx)
 		if err != nil {
 			return err
@@ -185,34 +188,34 @@ func (r *replica) settle(ctx context.Context) error {
 			last, since = events, time.Now()
 		}
 		if time.Since(since) < 2*time.Second {
-			return fmt.Errorf("the number of objects was another one %s ago", time.Since(since).Round(time.Millisecond))
+			return fmt.Errorf("last change %s ago, want at least 2s", time.Since(since).Round(time.Millisecond))
 		}
 		return nil
 	})
 }
 
-// row prints the result of a part, if the process lives: the kernel would have ended one that needs more
-// than its limit.
+// row prints the result of a part. It returns an error if the process has ended: the kernel kills a process
+// that exceeds its limit.
 func (r *replica) row(name, result string, args ...any) error {
 	if err := r.fleet.Ended(); err != nil {
 		return err
 	}
-	r.say("%-16s %5.0f MiB %5.0f MiB  %s", name, float64(r.limit)/mebi, float64(r.group.peak())/mebi, fmt.Sprintf(result, args...))
+	r.printf("%-16s %5.0f MiB %5.0f MiB  %s", name, float64(r.limit)/mebi, float64(r.group.peak())/mebi, fmt.Sprintf(result, args...))
 	return nil
 }
 
-// overLimit is the number of objects that were left out because of a limit.
+// overLimit returns the number of updates that were rejected because of a limit.
 func overLimit(self exposition.Page) float64 {
 	return self.Value(selfmetrics.Updates, "result", "over_limit")
 }
 
-// custom has a custom resource make more text than its kind may.
+// custom creates a custom resource with more text than its kind may have.
 func (p *pressure) custom(ctx context.Context) error {
 	config := filepath.Join(p.dir, "widgets.yaml")
 	if err := os.WriteFile(config, []byte(widgets.Config), 0o600); err != nil {
 		return err
 	}
-	r, err := p.begin(ctx, "--custom-resource-state-only", "--custom-resource-state-config-file="+config, "--byte-limit="+widgetBytes)
+	r, err := p.startLimited(ctx, "--custom-resource-state-only", "--custom-resource-state-config-file="+config, "--byte-limit="+widgetBytes)
 	if err != nil {
 		return err
 	}
@@ -227,9 +230,9 @@ func (p *pressure) custom(ctx context.Context) error {
 	}
 	honest, hostile := lines.Count("", `name="honest"`), lines.Count("", `name="hostile"`)
 	if honest != 1 || hostile != 0 || overLimit(self) == 0 {
-		return fmt.Errorf("%d series of the honest object and %d of the hostile one, %.0f counted as left out",
+		return fmt.Errorf("got %d series of the honest object, %d of the hostile one and %.0f counted as left out, want 1, 0 and more than 0",
 			honest, hostile, overLimit(self))
 	}
-	return r.row("custom resource", "an object with %d series beyond --byte-limit=%s is left out and counted, the other one is there",
+	return r.row("custom resource", "an object with %d series beyond --byte-limit=%s is left out and counted, the other one is exposed",
 		hostileSeries, widgetBytes)
 }

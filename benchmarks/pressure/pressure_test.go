@@ -9,9 +9,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// TestClientsOfASmallReplica is the short form of `make pressure`: a replica with little
-// more memory than it needs survives lists and fifty clients at once, ten of which
-// never read.
+// TestClientsOfASmallReplica is the short form of `make pressure`: a replica with little more memory than it
+// needs survives lists and fifty concurrent clients, ten of which never read.
 func TestClientsOfASmallReplica(t *testing.T) {
 	group, err := newGroup()
 	if err != nil {
@@ -29,7 +28,7 @@ func TestClientsOfASmallReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := o.press(t.Context(), &out, (*pressure).scrapes); err != nil {
+	if err := o.run(t.Context(), &out, (*pressure).scrapes); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	t.Log(out.String())

@@ -17,12 +17,12 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-const idlers = 10 // clients that ask and never read
+const idleClients = 10 // clients that send a request and never read the response
 
-// scrapes starts a process within its limit, has it list everything again and again while the cluster
-// changes, and has many clients scrape at once.
+// scrapes starts a process with the limit, makes it list everything several times while the cluster changes,
+// and lets many clients scrape concurrently.
 func (p *pressure) scrapes(ctx context.Context) error {
-	r, err := p.begin(ctx)
+	r, err := p.startLimited(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,13 +30,13 @@ func (p *pressure) scrapes(ctx context.Context) error {
 	if err := r.row("start", "ready"); err != nil {
 		return err
 	}
-	if err := r.relistAgainAndAgain(ctx); err != nil {
+	if err := r.relistUnderChurn(ctx); err != nil {
 		return err
 	}
-	return r.crowdOfClients(ctx)
+	return r.scrapeConcurrently(ctx)
 }
 
-func (r *replica) relistAgainAndAgain(ctx context.Context) error {
+func (r *replica) relistUnderChurn(ctx context.Context) error {
 	churning, cancel := context.WithCancel(ctx)
 	churned := make(chan error, 1)
 	go func() {
@@ -55,18 +55,18 @@ func (r *replica) relistAgainAndAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held, there := int(self.Value(selfmetrics.Objects)), installation.Exported(r.cluster)
-	if held != there {
-		return fmt.Errorf("%d of %d objects are held", held, there)
+	held, exported := int(self.Value(selfmetrics.Objects)), installation.Exported(r.cluster)
+	if held != exported {
+		return fmt.Errorf("the replica holds %d objects, want %d", held, exported)
 	}
-	return r.row("storms of lists", "%d times everything was listed again under 400 events a second; %d objects of %d", r.storms, held, there)
+	return r.row("storms of lists", "everything was listed again %d times under 400 events a second; %d objects of %d", r.storms, held, exported)
 }
 
-// crowdOfClients has some clients read as fast as they can, and some not at all.
-func (r *replica) crowdOfClients(ctx context.Context) error {
+// scrapeConcurrently runs clients that read as fast as they can, and idleClients that do not read at all.
+func (r *replica) scrapeConcurrently(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.scrape)
 	defer cancel()
-	for range idlers {
+	for range idleClients {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(r.URL, "http://"))
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func (r *replica) crowdOfClients(ctx context.Context) error {
 		answers = map[int]int{}
 		failed  error
 	)
-	for i := range r.clients - idlers {
+	for i := range r.clients - idleClients {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				status, err := r.status(ctx, []string{"gzip", "identity"}[i%2])
@@ -100,13 +100,13 @@ func (r *replica) crowdOfClients(ctx context.Context) error {
 		return failed
 	}
 	if answers[http.StatusOK] == 0 {
-		return fmt.Errorf("no scrape was answered: %v", answers)
+		return fmt.Errorf("no scrape succeeded; responses by status: %v", answers)
 	}
-	return r.row("clients", "%d at once, %d never read: %d pages, %d answers 503 beyond --web.max-requests",
-		r.clients, idlers, answers[http.StatusOK], answers[http.StatusServiceUnavailable])
+	return r.row("clients", "%d at once, %d of them never read: %d expositions, %d answers with 503 beyond --web.max-requests",
+		r.clients, idleClients, answers[http.StatusOK], answers[http.StatusServiceUnavailable])
 }
 
-// status reads the page. One that is refused with 503 is no error.
+// status scrapes and returns the status of the response. A response with 503 is not an error.
 func (r *replica) status(ctx context.Context, encoding string) (int, error) {
 	response, err := r.Open(ctx, r.URL+"/metrics", encoding)
 	if err != nil {
@@ -114,7 +114,7 @@ func (r *replica) status(ctx context.Context, encoding string) (int, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
-		return response.StatusCode, fmt.Errorf("%s/metrics answers %s", r.URL, response.Status)
+		return response.StatusCode, fmt.Errorf("%s/metrics: got status %s, want 200 or 503", r.URL, response.Status)
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, err

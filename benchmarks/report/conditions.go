@@ -1,5 +1,4 @@
-// Package report writes results: the machine and the cluster they were measured on, tables, and the
-// files that keep them.
+// Package report writes results: the machine and the cluster of a measurement, tables, and result files.
 package report
 
 import (
@@ -14,7 +13,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// Conditions are the machine, the build and the cluster of a measurement.
+// Conditions describes the machine, the build and the cluster of a measurement.
 type Conditions struct {
 	CPU     string
 	Cores   int
@@ -24,11 +23,12 @@ type Conditions struct {
 	Objects map[string]simulator.Mix
 	// ServerMiB is the resident memory of this program, which holds the simulated cluster.
 	ServerMiB float64
-	// MemoryAccess is the time of a random access to memory, in nanoseconds, at one moment of the run.
+	// MemoryAccess is the duration of a random memory access in nanoseconds, measured once per run.
 	MemoryAccess float64
 }
 
-// Observe returns those of this machine, this program and a cluster in it.
+// Observe returns the conditions of this machine, this program, and a cluster in this process. Fields that the
+// machine does not provide stay empty.
 func Observe(commit string, cluster *simulator.Cluster) Conditions {
 	c := Conditions{
 		Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Commit: commit,
@@ -45,7 +45,7 @@ func Observe(commit string, cluster *simulator.Cluster) Conditions {
 	return c
 }
 
-// Write writes them as some lines of Markdown.
+// Write writes the conditions as lines of Markdown. It ignores errors of w.
 func (c Conditions) Write(w io.Writer) {
 	var all simulator.Mix
 	for _, m := range c.Objects {

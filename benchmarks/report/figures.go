@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// Measure is one figure of a process.
+// Measure is the name and unit of a figure of a process.
 type Measure struct {
 	Name, Unit string
-	// Longest says that processes side by side count with the largest of their figures, not with the sum.
+	// Longest makes Sum return the largest figure of the processes instead of the sum.
 	Longest bool
 }
 
-// Figures are measured values by the names of their measures.
+// Figures maps the names of measures to measured values.
 type Figures map[string]float64
 
-// Sum adds up the figures of processes that worked side by side.
+// Sum adds up the figures of processes that ran concurrently.
 func Sum(measures []Measure, all []Figures) Figures {
 	sum := Figures{}
 	for _, m := range measures {
@@ -31,7 +31,7 @@ func Sum(measures []Measure, all []Figures) Figures {
 	return sum
 }
 
-// MedianOf has the median of each figure that all runs have.
+// MedianOf returns the median of each figure that all runs have.
 func MedianOf(measures []Measure, runs []Figures) Figures {
 	medians := Figures{}
 	for _, m := range measures {
@@ -48,14 +48,14 @@ func MedianOf(measures []Measure, runs []Figures) Figures {
 	return medians
 }
 
-// Median is the middle value, or the mean of the two in the middle.
+// Median returns the median of at least one value.
 func Median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// WriteFigures writes a table with a row for each measure that a column has.
+// WriteFigures writes a table with a column for each of all, and a row for each measure that at least one of them has.
 func WriteFigures(w io.Writer, measures []Measure, columns []string, all []Figures) {
 	rows := [][]string{append([]string{"figure"}, columns...)}
 	for _, m := range measures {
@@ -76,7 +76,7 @@ func WriteFigures(w io.Writer, measures []Measure, columns []string, all []Figur
 	Table(w, rows)
 }
 
-// WriteRatios writes a table of figures that both have; above 1 the other needs more.
+// WriteRatios writes a table of the figures that both have, with the ratio of other to own.
 func WriteRatios(w io.Writer, measures []Measure, head [4]string, own, other Figures) {
 	rows := [][]string{head[:]}
 	for _, m := range measures {
@@ -88,7 +88,7 @@ func WriteRatios(w io.Writer, measures []Measure, head [4]string, own, other Fig
 	Table(w, rows)
 }
 
-// WriteRelative writes a table of figures as multiples of those of the first column.
+// WriteRelative writes a table of figures as multiples of those in the first column.
 func WriteRelative(w io.Writer, measures []Measure, columns []string, all []Figures) {
 	rows := [][]string{append([]string{"times the first"}, columns[1:]...)}
 	for _, m := range measures {

@@ -10,13 +10,13 @@ const (
 	chaseLine  = 64 // bytes of a cache line
 )
 
-// chase goes from line to line of memory in an unpredictable order.
+// chase reads cache lines in an order that the CPU cannot predict.
 type chase struct {
-	lines [][chaseLine / 4]uint32 // the first word of each is the line after it
+	lines [][chaseLine / 4]uint32 // the first word of each is the index of the next one
 	at    uint32
 }
 
-// newChase makes one round of all lines, by Sattolo's shuffle.
+// newChase links all lines to one cycle, by Sattolo's shuffle.
 func newChase() *chase {
 	c := &chase{lines: make([][chaseLine / 4]uint32, chaseBytes/chaseLine)}
 	for i := range c.lines {
@@ -30,18 +30,19 @@ func newChase() *chase {
 	return c
 }
 
-// access returns the nanoseconds that each of n accesses took.
+// access reads n lines, and returns the mean time per line in nanoseconds.
 func (c *chase) access(n int) float64 {
 	start, at := time.Now(), c.at
 	for range n {
 		at = c.lines[at][0]
 	}
-	c.at = at // so that the compiler keeps the loop
+	c.at = at // keeps the compiler from removing the loop
 	return float64(time.Since(start).Nanoseconds()) / float64(n)
 }
 
-// memoryAccess is the time of a random access to 16 MiB of memory, in nanoseconds. On a shared machine the
-// neighbours decide it, and with it what an event costs: compare figures of runs in which it is alike.
+// memoryAccess returns the mean duration of a random access to 16 MiB of memory, in nanoseconds. On a shared
+// machine it depends on other tenants, and the cost of an event depends on it. Compare only runs with similar
+// values.
 func memoryAccess() float64 {
 	c := newChase()
 	c.access(len(c.lines))

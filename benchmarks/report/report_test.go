@@ -16,19 +16,19 @@ func TestTableLinesUp(t *testing.T) {
 		widths = append(widths, utf8.RuneCountInString(line))
 	}
 	if len(widths) != 4 || widths[0] != widths[1] || widths[1] != widths[2] || widths[2] != widths[3] {
-		t.Errorf("widths %v of\n%s", widths, &b)
+		t.Errorf("got line widths %v, want 4 equal ones:\n%s", widths, &b)
 	}
 }
 
 func TestNumbers(t *testing.T) {
 	for want, n := range map[string]float64{"0.12": 0.123, "9.99": 9.99, "10.0": 9.999, "12.3": 12.34, "100": 99.97, "1235": 1234.6} {
 		if got := Number(n); got != want {
-			t.Errorf("%g: %s, want %s", n, got, want)
+			t.Errorf("%g: got %s, want %s", n, got, want)
 		}
 	}
 	for want, n := range map[string]int{"20k": 20_000, "1k": 1000, "1500": 1500, "0": 0} {
 		if got := Thousands(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
+			t.Errorf("%d: got %s, want %s", n, got, want)
 		}
 	}
 }
@@ -47,15 +47,15 @@ func TestRenewLeavesTheRest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "one\n<!-- x: begin -->\n\nnew\n\n<!-- x: end -->\ntwo\n" {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("got %q, %v, want the text between the markers replaced", got, err)
 		}
 	}
 	if err := Renew(file, "y", "new\n"); err == nil {
-		t.Error("a mark that is not there is no error")
+		t.Error("got no error for a missing marker, want one")
 	}
 	write("<!-- x: end -->\n<!-- x: begin -->\n")
 	if err := Renew(file, "x", "new\n"); err == nil {
-		t.Error("marks in the wrong order are no error")
+		t.Error("got no error for markers in the wrong order, want one")
 	}
 }
 
@@ -66,12 +66,12 @@ func TestSaveMakesBothFiles(t *testing.T) {
 	}
 	for name, want := range map[string]string{"x.md": "# x\n\ntext\n", "x.json": "{\n  \"a\": 1\n}\n"} {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
-			t.Errorf("%s: %q, %v", name, got, err)
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
 		}
 	}
 }
 
-// Each line comes once in a round, or the caches would hold what is gone through.
+// A cycle that is shorter than the memory would fit into the caches of the CPU.
 func TestChaseGoesThroughAllMemory(t *testing.T) {
 	c, seen := newChase(), map[uint32]bool{}
 	for range c.lines {
@@ -79,7 +79,7 @@ func TestChaseGoesThroughAllMemory(t *testing.T) {
 		c.access(1)
 	}
 	if len(seen) != chaseBytes/chaseLine || c.at != 0 {
-		t.Errorf("%d lines in a round that ends at %d, want %d and 0", len(seen), c.at, chaseBytes/chaseLine)
+		t.Errorf("got a cycle of %d lines that ends at line %d, want %d lines and line 0", len(seen), c.at, chaseBytes/chaseLine)
 	}
 }
 
@@ -87,17 +87,17 @@ func TestFiguresOfShardsAreSummedUp(t *testing.T) {
 	measures := []Measure{{Name: "time", Unit: "s", Longest: true}, {Name: "memory", Unit: "MiB"}, {Name: "series"}}
 	all := Sum(measures, []Figures{{"time": 3, "memory": 1}, {"time": 2, "memory": 5}})
 	if len(all) != 2 || all["time"] != 3 || all["memory"] != 6 {
-		t.Errorf("summed up to %v", all)
+		t.Errorf("got the sum %v, want a time of 3 and a memory of 6", all)
 	}
 	medians := MedianOf(measures, []Figures{{"time": 9, "memory": 1}, {"time": 1, "memory": 1}, {"time": 2}})
 	if len(medians) != 1 || medians["time"] != 2 {
-		t.Errorf("medians %v, want that of time alone", medians)
+		t.Errorf("got the medians %v, want only a time of 2", medians)
 	}
 	var b strings.Builder
 	WriteFigures(&b, measures, []string{"one", "two"}, []Figures{{"time": 3}, {"series": 5}})
 	for want, n := range map[string]int{"| time, s ": 1, "| series ": 1, "memory": 0} {
 		if got := strings.Count(b.String(), want); got != n {
-			t.Errorf("%q stands %d times in\n%s", want, got, &b)
+			t.Errorf("got %q %d times, want %d times:\n%s", want, got, n, &b)
 		}
 	}
 }
@@ -107,14 +107,14 @@ func TestRatiosAreOfCommonFigures(t *testing.T) {
 	WriteRatios(&b, []Measure{{Name: "a", Unit: "MiB"}, {Name: "b"}}, [4]string{"median", "own", "other", "ratio"},
 		Figures{"a": 2, "b": 1}, Figures{"a": 6})
 	if !strings.Contains(b.String(), "| 6.00 MiB | 3.00  |") || strings.Contains(b.String(), "| b ") {
-		t.Errorf("no ratio of 3, or one of a figure that only one has, in\n%s", &b)
+		t.Errorf("got a table without the ratio 3 of a, or with a row for b, which only one side has:\n%s", &b)
 	}
 }
 
 func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{5: {5}, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}} {
 		if got := Median(values); got != want {
-			t.Errorf("%v: %g", values, got)
+			t.Errorf("%v: got %g, want %g", values, got, want)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fit"
 )
 
-// Runs writes a row for each run of a fleet, with the sums of all its shards.
+// Runs writes a table with a row for each run of a fleet. Figures are sums of the shards that ran.
 func Runs(w io.Writer, runs []fit.Run) {
 	const mebi = 1 << 20
 	rows := [][]string{{
@@ -25,16 +25,16 @@ func Runs(w io.Writer, runs []fit.Run) {
 		}
 		each := max(r.Events, 1e-9)
 		rows = append(rows, []string{
-			strconv.Itoa(r.Pods), shards, server, known(r.SyncCPU), known(r.SyncBytes / 1e6), known(r.Memory / mebi), known(r.Idle * 1e3),
-			known(r.ScrapeCPU * 1e3), known(r.Events), known(r.CPU / each * 1e6), known(r.EventBytes / each / 1e3), known(r.ChurnMemory / mebi),
+			strconv.Itoa(r.Pods), shards, server, numberOrEmpty(r.SyncCPU), numberOrEmpty(r.SyncBytes / 1e6), numberOrEmpty(r.Memory / mebi), numberOrEmpty(r.Idle * 1e3),
+			numberOrEmpty(r.ScrapeCPU * 1e3), numberOrEmpty(r.Events), numberOrEmpty(r.CPU / each * 1e6), numberOrEmpty(r.EventBytes / each / 1e3), numberOrEmpty(r.ChurnMemory / mebi),
 		})
 	}
 	Table(w, rows)
 	_, _ = fmt.Fprintln(w)
 }
 
-// known leaves a value that was not measured empty.
-func known(v float64) string {
+// numberOrEmpty returns a number as [Number] does, or "" for 0, which means not measured.
+func numberOrEmpty(v float64) string {
 	if v == 0 {
 		return ""
 	}

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Table writes rows, the first of them the head, as Markdown with columns that
-// line up.
+// Table writes a Markdown table with aligned columns. The first row is the header, and each other row must have as
+// many cells.
 func Table(w io.Writer, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -35,7 +35,7 @@ func Table(w io.Writer, rows [][]string) {
 	}
 }
 
-// Number writes a number with about three digits that count.
+// Number formats a number that is not negative with about three significant digits.
 func Number(v float64) string {
 	switch {
 	case v >= 99.95:
@@ -46,7 +46,7 @@ func Number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// Thousands writes a number for the name of a file: 20k.
+// Thousands formats a number for the name of a file, such as 20k.
 func Thousands(n int) string {
 	if n > 0 && n%1000 == 0 {
 		return fmt.Sprintf("%dk", n/1000)
@@ -54,8 +54,8 @@ func Thousands(n int) string {
 	return fmt.Sprint(n)
 }
 
-// Renew replaces what a file has between two marks of that name,
-// "<!-- NAME: begin -->" and "<!-- NAME: end -->", each on a line of its own.
+// Renew replaces the text between the markers "<!-- NAME: begin -->" and "<!-- NAME: end -->" of a file. Each marker
+// must be on a separate line.
 func Renew(file, name, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -65,13 +65,13 @@ func Renew(file, name, text string) error {
 	before, rest, begins := strings.Cut(string(old), begin)
 	_, after, ends := strings.Cut(rest, end)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no %q with its end", file, strings.TrimSpace(begin))
+		return fmt.Errorf("%s must have the markers %q and %q, in this order", file, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
 	return os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
 }
 
-// Save writes NAME.md, with the name as its title, and NAME.json in a directory,
-// which it makes.
+// Save writes the files NAME.md, with the name as its title, and NAME.json to a directory. It creates the directory if
+// necessary.
 func Save[T any](dir, name, markdown string, value T) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

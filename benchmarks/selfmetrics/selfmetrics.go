@@ -1,33 +1,33 @@
-// Package selfmetrics names the self-metrics that tests and measurements read.
+// Package selfmetrics has the names of the self-metrics that tests and measurements read.
 package selfmetrics
 
 import "github.com/statefleet/statefleet/benchmarks/exposition"
 
 // Names of metric families, and values of their labels.
 const (
-	// ObjectsRead counts objects and events read from the API server; label shard is Owned or Ignored.
+	// ObjectsRead counts objects and events read from the API server. Its label shard is Owned or Ignored.
 	ObjectsRead = "statefleet_watch_objects_total"
 	Owned       = "owned"
 	Ignored     = "ignored"
 
-	// TotalShards and ShardOrdinal are the replica's idea of the fleet.
+	// TotalShards is the number of shards, ShardOrdinal that of the replica.
 	TotalShards  = "kube_state_metrics_total_shards"
 	ShardOrdinal = "kube_state_metrics_shard_ordinal"
 
-	// ResourcePhase is 1 for the phase in which a resource is, and 0 for the others.
+	// ResourcePhase is 1 for the current phase of a resource, and 0 for the others.
 	ResourcePhase = "statefleet_resource_phase"
 
-	// Objects is the number of objects served, by resource; Hidden of those held and not served.
+	// Objects is the number of visible objects by resource, Hidden that of objects that are held but not visible.
 	Objects = "statefleet_objects"
 	Hidden  = "statefleet_objects_hidden"
 
 	// Updates counts received versions of owned objects, by resource and result.
 	Updates = "statefleet_updates_total"
 
-	// Ready is 1 if the replica serves all that it must.
+	// Ready is 1 if the replica serves everything that it must serve.
 	Ready = "statefleet_ready"
 
-	// ActiveShards is the number of shards that the replica serves by; Changing is 1 while it moves to another.
+	// ActiveShards is the number of shards in the active table. Changing is 1 during a transition to another number.
 	ActiveShards = "statefleet_topology_active_shards"
 	Changing     = "statefleet_transition_in_progress"
 
@@ -38,15 +38,15 @@ const (
 	RawBytes        = "statefleet_store_raw_bytes"
 )
 
-// Reading is what a replica says about the objects of one resource.
+// Reading holds counts of the objects of one resource, from the self-metrics of a replica.
 type Reading struct {
-	Owned   int // read from the API server and in its shard
-	Ignored int // read and dropped, because other shards have them
-	Decoded int // decoded, with either result
-	Served  int // on its page
+	Owned   int // read from the API server, and in the shard of the replica
+	Ignored int // read and dropped, because other shards own them
+	Decoded int // decoded: changed, unchanged or failed
+	Served  int // in the exposition
 }
 
-// ReadingOf takes the self-metrics of a resource.
+// ReadingOf returns the counts of a resource.
 func ReadingOf(self exposition.Page, resource string) Reading {
 	of := func(name string, labels ...string) int {
 		return int(self.Value(name, append(labels, "resource", resource)...))
@@ -59,5 +59,5 @@ func ReadingOf(self exposition.Page, resource string) Reading {
 	}
 }
 
-// Held is the number of objects of all resources that a replica holds, served or not.
+// Held returns the number of objects of all resources that a replica holds, visible or not.
 func Held(self exposition.Page) int { return int(self.Value(Objects) + self.Value(Hidden)) }

@@ -1,7 +1,7 @@
-// Package soak runs a fleet of statefleet replicas for a long time on a simulated cluster in which
-// everything happens: pods come and go, watches are cut, events are forgotten, requests fail, the
-// configuration is reloaded, the fleet is scaled. It fails when something grows that should not, when a
-// scrape is not answered, or when in the end the pages are not those of the cluster.
+// Package soak runs a fleet of statefleet replicas for a long time on a simulated cluster under change
+// and faults: pods come and go, watches are closed, events are compacted, requests fail, the
+// configuration is reloaded, the fleet is scaled. The run fails if a resource grows beyond a tolerance,
+// if a scrape fails, or if the expositions differ from the cluster at the end.
 package soak
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
-// options are the flags.
+// options holds the values of the flags.
 type options struct {
 	binary                  *string
 	duration, warmUp, round time.Duration
@@ -34,7 +34,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("pods", "Pods that stay; other objects in proportion.").Default("2000").IntVar(&o.pods)
 	c.Flag("rate", "Pods created, run and deleted each second, with a Job each.").Default("100").Float64Var(&o.rate)
 	c.Flag("replicas", "Number of replicas.").Default("3").IntVar(&o.replicas)
-	c.Flag("round", "Length of a round: a time in which everything happens, then a measurement.").Default("30s").DurationVar(&o.round)
+	c.Flag("round", "Duration of a round: disturbances, then a measurement.").Default("30s").DurationVar(&o.round)
 	c.Flag("tolerance", "Percent by which the last quarter of the measurements may differ from the first.").Default("3").Float64Var(&o.tolerance)
 	c.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	c.Flag("keep", "Keep the logs of a run that failed.").BoolVar(&o.keepFailed)
@@ -43,21 +43,21 @@ func Commands(app *kingpin.Application) []command.Command {
 	}}}
 }
 
-// check refuses values that give no figures.
+// check rejects values with which no figures can be computed.
 func (o *options) check() error {
 	if o.warmUp == 0 {
 		o.warmUp = o.duration / 10
 	}
-	err := command.AtLeast(command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 2}, // one leaves
+	err := command.AtLeast(command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 2}, // each round scales down by one
 		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
 		command.Bound{Flag: "rate", Value: o.rate, Least: 0.01}, command.Bound{Flag: "tolerance", Value: o.tolerance, Least: 0.01})
 	switch {
 	case err != nil:
 		return err
 	case o.round < 20*time.Second:
-		return fmt.Errorf("--round must be at least 20s, the time of its parts, got %s", o.round)
+		return fmt.Errorf("--round must be at least 20s, got %s", o.round)
 	case o.duration < 5*o.round:
-		return fmt.Errorf("--duration must be at least five rounds of %s, for quarters to compare, got %s", o.round, o.duration)
+		return fmt.Errorf("--duration must be at least five rounds of %s, got %s", o.round, o.duration)
 	case o.warmUp < 0 || o.warmUp > o.duration/2:
 		return fmt.Errorf("--warm-up must be from 0 to half of --duration, got %s", o.warmUp)
 	}

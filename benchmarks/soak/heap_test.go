@@ -15,10 +15,10 @@ func TestLiveHeapIsReadFromAProfile(t *testing.T) {
 	}
 	got, err := heapAlloc(profile.String())
 	if err != nil || got < float64(len(held)) || got > 4*float64(len(held)) {
-		t.Errorf("%.0f bytes, %v; %d are held at least", got, err, len(held))
+		t.Errorf("got a live heap of %.0f bytes, %v, want at least %d bytes", got, err, len(held))
 	}
 	runtime.KeepAlive(held)
 	if _, err := heapAlloc("heap profile: 1: 2 [3: 4] @ heap/1048576\n"); err == nil {
-		t.Error("a profile without the figure is taken for one with it")
+		t.Error("got no error for a profile without HeapAlloc, want one")
 	}
 }

@@ -12,57 +12,57 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 )
 
-// look is the sum of the replicas' figures when the cluster is at rest and holds as many objects as at
-// the other looks.
-type look struct {
+// sample is the sum of the replicas' figures while the cluster is at rest. All samples are taken with
+// the same number of objects in the cluster.
+type sample struct {
 	at                         time.Duration // since the first round began
 	objects, goroutines, files float64
 	heap, resident             float64 // bytes; heap after a collection
 	blocks, text               float64 // number of blocks, and bytes of text in them
 }
 
-// measure is one figure of a look.
-type measure struct {
+// figure is one figure of a sample.
+type figure struct {
 	name   string
 	format string
-	of     func(look) float64
-	exact  bool // may not become less either, or the others could not be compared
+	of     func(sample) float64
+	exact  bool // must not shrink either, because the other figures depend on it
 }
 
 const mebi = 1 << 20
 
-func measures() []measure {
-	return []measure{
-		{"objects", "%10.0f", func(l look) float64 { return l.objects }, true},
-		{"goroutines", "%10.0f", func(l look) float64 { return l.goroutines }, false},
-		{"files", "%10.0f", func(l look) float64 { return l.files }, false},
-		{"heap MiB", "%10.2f", func(l look) float64 { return l.heap / mebi }, false},
-		{"RSS MiB", "%10.1f", func(l look) float64 { return l.resident / mebi }, false},
-		{"blocks", "%10.0f", func(l look) float64 { return l.blocks }, false},
-		{"text MiB", "%10.2f", func(l look) float64 { return l.text / mebi }, true},
+func figures() []figure {
+	return []figure{
+		{"objects", "%10.0f", func(s sample) float64 { return s.objects }, true},
+		{"goroutines", "%10.0f", func(s sample) float64 { return s.goroutines }, false},
+		{"files", "%10.0f", func(s sample) float64 { return s.files }, false},
+		{"heap MiB", "%10.2f", func(s sample) float64 { return s.heap / mebi }, false},
+		{"RSS MiB", "%10.1f", func(s sample) float64 { return s.resident / mebi }, false},
+		{"blocks", "%10.0f", func(s sample) float64 { return s.blocks }, false},
+		{"text MiB", "%10.2f", func(s sample) float64 { return s.text / mebi }, true},
 	}
 }
 
-func lookHeader() string {
+func tableHeader() string {
 	var b strings.Builder
-	for _, m := range measures() {
-		fmt.Fprintf(&b, " %10s", m.name)
+	for _, f := range figures() {
+		fmt.Fprintf(&b, " %10s", f.name)
 	}
 	return b.String()
 }
 
-// String is a line of the table.
-func (l look) String() string {
+// String returns the sample as a line of the table.
+func (s sample) String() string {
 	var b strings.Builder
-	for _, m := range measures() {
-		fmt.Fprintf(&b, " "+m.format, m.of(l))
+	for _, f := range figures() {
+		fmt.Fprintf(&b, " "+f.format, f.of(s))
 	}
 	return b.String()
 }
 
-// look waits until the replicas are at rest, and takes the figures.
-func (t *trial) look(ctx context.Context) (look, error) {
-	var sum look
+// sample waits until the replicas are at rest, and adds up their figures.
+func (t *trial) sample(ctx context.Context) (sample, error) {
+	var sum sample
 	if err := t.settle(ctx); err != nil {
 		return sum, err
 	}
@@ -87,31 +87,31 @@ func (t *trial) look(ctx context.Context) (look, error) {
 }
 
 const (
-	// settleTime is how long the replicas may take until they hold the cluster's objects.
-	settleTime = 3 * time.Minute
-	// settled is how long that has to last.
-	settled = 4 * time.Second
+	// settleTimeout limits how long the replicas may take to hold all objects of the cluster.
+	settleTimeout = 3 * time.Minute
+	// settledFor is how long the replicas must stay at rest.
+	settledFor = 4 * time.Second
 )
 
-// settle waits until all replicas are ready, change nothing, and together hold the objects of the
-// cluster, for some seconds.
+// settle waits until the replicas are at rest for settledFor: all are ready, none is in a transition, and
+// together they hold the objects of the cluster.
 func (t *trial) settle(ctx context.Context) error {
 	since := time.Now()
-	return t.fleet.Until(ctx, settleTime, "at rest", func(ctx context.Context) error {
+	return t.fleet.Until(ctx, settleTimeout, "at rest", func(ctx context.Context) error {
 		if err := t.unsettled(ctx); err != nil {
 			since = time.Now()
 			return err
 		}
-		if time.Since(since) < settled {
-			return fmt.Errorf("at rest for %s only", time.Since(since).Round(time.Millisecond))
+		if time.Since(since) < settledFor {
+			return fmt.Errorf("at rest for %s, want %s", time.Since(since).Round(time.Millisecond), settledFor)
 		}
 		return nil
 	})
 }
 
-// unsettled is an error that says what is still in progress.
+// unsettled returns an error that states why the replicas are not at rest, or nil if they are.
 func (t *trial) unsettled(ctx context.Context) error {
-	if err := fleet.Pause(ctx, 400*time.Millisecond); err != nil { // looks cost CPU and memory, too
+	if err := fleet.Pause(ctx, 400*time.Millisecond); err != nil { // reading metrics costs CPU and memory, too
 		return err
 	}
 	held := 0
@@ -125,20 +125,20 @@ func (t *trial) unsettled(ctx context.Context) error {
 		case self.Value(selfmetrics.Ready) != 1:
 			return fmt.Errorf("replica %d is not ready", i)
 		case self.Value(selfmetrics.Changing) > 0 || self.Value("statefleet_config_reload_pending") > 0:
-			return fmt.Errorf("replica %d changes", i)
+			return fmt.Errorf("replica %d is in a transition or reload", i)
 		case int(self.Value(selfmetrics.ActiveShards)) != t.replicas:
-			return fmt.Errorf("replica %d does not serve by %d shards", i, t.replicas)
+			return fmt.Errorf("replica %d does not have %d active shards", i, t.replicas)
 		}
 	}
-	if there := installation.Exported(t.cluster); held != there {
-		return fmt.Errorf("%d of %d objects are held", held, there)
+	if exported := installation.Exported(t.cluster); held != exported {
+		return fmt.Errorf("the replicas hold %d objects, want %d", held, exported)
 	}
 	return nil
 }
 
-// liveHeap has the replica collect its garbage twice, since the second time frees what pools have kept,
-// and returns the bytes that are left. They are read before the profile that the request is for: writing
-// it leaves garbage behind.
+// liveHeap makes the replica collect its garbage twice, because only the second collection frees the
+// contents of pools, and returns the bytes of the heap after that. The figure does not include the
+// garbage of writing the profile.
 func liveHeap(ctx context.Context, r *fleet.Replica) (live float64, err error) {
 	for range 2 {
 		answer, err := r.Get(ctx, r.Telemetry+"/debug/pprof/heap?gc=1&debug=1")
@@ -152,7 +152,7 @@ func liveHeap(ctx context.Context, r *fleet.Replica) (live float64, err error) {
 	return live, nil
 }
 
-// heapAlloc finds the figure among those of runtime.MemStats at the end of a heap profile in text.
+// heapAlloc returns HeapAlloc from the runtime.MemStats at the end of a heap profile in text form.
 func heapAlloc(profile string) (live float64, err error) {
 	_, after, found := strings.Cut(profile, "\n# HeapAlloc = ")
 	if !found {

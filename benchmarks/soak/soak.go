@@ -19,11 +19,11 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faults"
 )
 
-// trial is a fleet on a cluster, while it runs.
+// trial is a running fleet on a simulated cluster.
 type trial struct {
 	*options
 	out     io.Writer
-	config  string // file of the configuration
+	config  string // path of the configuration file
 	cluster *simulator.Cluster
 	install *installation.Installation
 	faults  *faults.Injector
@@ -63,23 +63,23 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer t.fleet.Stop()
-	if err = t.rounds(ctx); err != nil && o.keepFailed {
+	if err = t.runRounds(ctx); err != nil && o.keepFailed {
 		logs, failed := t.fleet.SaveLogs()
-		t.say("Logs are in %s.", logs)
+		t.printf("The logs are in %s.", logs)
 		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-func (t *trial) say(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format+"\n", args...) }
+func (t *trial) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format+"\n", args...) }
 
-// command is that of a replica, or with no further flags of a process without a shard.
-func (t *trial) command(further ...string) fleet.Command {
+// command returns the command line of a replica. Without flags it is that of a process without sharding.
+func (t *trial) command(flags ...string) fleet.Command {
 	return append(fleet.On(*t.binary, "--apiserver="+t.url, "--config="+t.config, "--telemetry.pprof",
-		"--store.raw-bytes=256KiB", "--consistency.check-interval=5m"), further...)
+		"--store.raw-bytes=256KiB", "--consistency.check-interval=5m"), flags...)
 }
 
-// configure writes one of two configurations, in one step as kubelets do.
+// configure writes one of two configurations, atomically as kubelets do.
 func (t *trial) configure(other bool) error {
 	text := "metric-labels-allowlist: {pods: [app]}\n"
 	if other {
@@ -92,42 +92,42 @@ func (t *trial) configure(other bool) error {
 	return os.Rename(next, t.config)
 }
 
-// rounds plays rounds until the time is over, and judges.
-func (t *trial) rounds(ctx context.Context) error {
-	t.say("%d objects at %s; %d replicas, %.0f pods a second.", t.cluster.Len(), t.url, t.replicas, t.rate)
+// runRounds runs rounds until the duration is over, and then checks the results.
+func (t *trial) runRounds(ctx context.Context) error {
+	t.printf("%d objects at %s; %d replicas, %.0f pods a second.", t.cluster.Len(), t.url, t.replicas, t.rate)
 	if err := t.settle(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
 	t.scraper.start(ctx, t.fleet.Replicas)
 	defer func() { _ = t.scraper.stop() }()
-	var looks []look
+	var samples []sample
 	for start := time.Now(); time.Since(start) < t.duration-t.round/2; {
-		err := t.play(ctx, len(looks))
-		var l look
+		err := t.runRound(ctx, len(samples))
+		var s sample
 		if err == nil {
-			l, err = t.look(ctx)
+			s, err = t.sample(ctx)
 		}
 		t.scraper.away.Store(false)
 		if err != nil {
-			return fmt.Errorf("round %d: %w", len(looks)+1, err)
+			return fmt.Errorf("round %d: %w", len(samples)+1, err)
 		}
-		l.at = time.Since(start)
-		if looks = append(looks, l); len(looks) == 1 {
-			t.say("%5s  %s", "time", lookHeader())
+		s.at = time.Since(start)
+		if samples = append(samples, s); len(samples) == 1 {
+			t.printf("%5s  %s", "time", tableHeader())
 		}
-		t.say("%5s  %s", l.at.Round(time.Second), l)
+		t.printf("%5s  %s", s.at.Round(time.Second), s)
 	}
-	unanswered := t.scraper.stop()
-	t.say("%d scrapes were answered. Requests that were spoiled: %v", t.scraper.done, t.faults.Counts())
-	return errors.Join(unanswered, t.compareQuarters(looks), t.comparePages(ctx))
+	failed := t.scraper.stop()
+	t.printf("%d scrapes succeeded. Requests with each fault: %v", t.scraper.done, t.faults.Counts())
+	return errors.Join(failed, t.compareQuarters(samples), t.compareExpositions(ctx))
 }
 
-// rest is the part of a round in which nothing happens.
-const rest = 8 * time.Second
+// quietTime is the part of a round without disturbances.
+const quietTime = 8 * time.Second
 
-// play lets everything happen once, each in a sixth of the round, while pods come and go. Pods of the
-// churn are gone at the end.
-func (t *trial) play(ctx context.Context, round int) error {
+// runRound causes each disturbance once, in a sixth of the round each, while pods come and go. At the end
+// all pods of the churn are deleted.
+func (t *trial) runRound(ctx context.Context, round int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	churn := generator.Churn{
@@ -136,12 +136,12 @@ func (t *trial) play(ctx context.Context, round int) error {
 	}
 	churned := make(chan error, 1)
 	go func() { churned <- churn.Run(ctx, t.cluster) }()
-	err := t.disturb(ctx, (t.round-rest)/6)
+	err := t.disturb(ctx, (t.round-quietTime)/6)
 	cancel()
 	return errors.Join(err, <-churned)
 }
 
-// disturb does each thing that can happen, and waits after each.
+// disturb causes one disturbance after the other, with a pause after each.
 func (t *trial) disturb(ctx context.Context, pause time.Duration) error {
 	for _, do := range []func() error{
 		func() error { t.cluster.CloseWatches(); return nil },
@@ -164,7 +164,7 @@ func (t *trial) disturb(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
-// transient are the faults from which a replica recovers within seconds.
+// transient returns the faults from which a replica recovers within seconds.
 func transient() []faults.Fault {
 	return []faults.Fault{
 		faults.Expired, faults.Throttled, faults.Broken, faults.Unavailable, faults.Refused, faults.Reset, faults.Truncated, faults.Garbled,
@@ -172,13 +172,13 @@ func transient() []faults.Fault {
 	}
 }
 
-// convergeTime is how long the fleet may take, once nothing changes, until its pages are right. A watch
-// that failed is tried again after 15 seconds at most.
-const convergeTime = time.Minute
+// convergeTimeout limits how long the expositions may differ from the cluster once nothing changes. A
+// failed watch is retried after 15 seconds at most.
+const convergeTimeout = time.Minute
 
-// comparePages compares the pages of the fleet, joined, with that of a process that has only just started
-// and has no shard, and with the cluster.
-func (t *trial) comparePages(ctx context.Context) error {
+// compareExpositions compares the expositions of all replicas together with that of an unsharded process
+// that has just started, and with the cluster.
+func (t *trial) compareExpositions(ctx context.Context) error {
 	fresh, err := fleet.StartOne(t.command())
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (t *trial) comparePages(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	err = t.fleet.Until(ctx, convergeTime, "the pages are those of the cluster", func(ctx context.Context) error {
+	err = t.fleet.Until(ctx, convergeTimeout, "the expositions match the cluster", func(ctx context.Context) error {
 		want, err := fresh.Replicas[0].Lines(ctx)
 		if err != nil {
 			return err
@@ -202,38 +202,38 @@ func (t *trial) comparePages(ctx context.Context) error {
 		if diff := got.Diff(want); diff != "" {
 			return errors.New(diff)
 		}
-		return t.compareNames(got)
+		return t.compareCounts(got)
 	})
 	if err == nil {
-		t.say("%.1f s after the last look the pages are those of the cluster.", time.Since(start).Seconds())
+		t.printf("%.1f s after the last measurement, the expositions match the cluster.", time.Since(start).Seconds())
 	}
 	return err
 }
 
-// compareNames checks that each object of some kinds is on the pages, by number.
-func (t *trial) compareNames(lines exposition.Lines) error {
+// compareCounts checks for some kinds that the expositions have as many objects as the cluster.
+func (t *trial) compareCounts(lines exposition.Lines) error {
 	var failed error
 	for resource, family := range map[string]string{
 		"pods": "kube_pod_info{", "jobs": "kube_job_info{", "nodes": "kube_node_info{",
 		"configmaps": "kube_configmap_info{", "deployments": "kube_deployment_created{",
 	} {
-		on, there := lines.Count(family), len(t.cluster.Names(resource))
-		if on != there {
-			failed = errors.Join(failed, fmt.Errorf("%d %s are in the cluster and %d on the pages", there, resource, on))
+		got, want := lines.Count(family), len(t.cluster.Names(resource))
+		if got != want {
+			failed = errors.Join(failed, fmt.Errorf("the expositions have %d %s, want %d", got, resource, want))
 		}
 	}
 	return failed
 }
 
-// scrapeEvery is the time between two scrapes of a replica.
-const scrapeEvery = 5 * time.Second
+// scrapeInterval is the pause between two scrapes of a replica.
+const scrapeInterval = 5 * time.Second
 
 // scraper scrapes every replica as Prometheus does.
 type scraper struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	away atomic.Bool // the last replica does not belong to the fleet, and has nothing to answer
+	away atomic.Bool // the last replica does not belong to the fleet, so it is not scraped
 
 	mu     sync.Mutex
 	done   int
@@ -248,7 +248,7 @@ func (s *scraper) start(ctx context.Context, replicas []*fleet.Replica) {
 }
 
 func (s *scraper) scrape(ctx context.Context, r *fleet.Replica, last bool) {
-	for fleet.Pause(ctx, scrapeEvery) == nil {
+	for fleet.Pause(ctx, scrapeInterval) == nil {
 		if last && s.away.Load() {
 			continue
 		}
@@ -263,12 +263,12 @@ func (s *scraper) scrape(ctx context.Context, r *fleet.Replica, last bool) {
 	}
 }
 
-// stop ends it, and returns an error if a scrape was not answered.
+// stop stops the scrapes, and returns an error if one failed.
 func (s *scraper) stop() error {
 	s.cancel()
 	s.running.Wait()
 	if len(s.failed) > 0 {
-		return fmt.Errorf("%d scrapes failed and %d did not; the first: %w", len(s.failed), s.done, s.failed[0])
+		return fmt.Errorf("%d scrapes failed and %d succeeded; first error: %w", len(s.failed), s.done, s.failed[0])
 	}
 	return nil
 }

@@ -13,64 +13,64 @@ import (
 )
 
 func TestQuartersAreCompared(t *testing.T) {
-	steady := look{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, blocks: 100, text: 100 * mebi}
+	steady := sample{objects: 100, goroutines: 100, files: 100, heap: 100 * mebi, resident: 100 * mebi, blocks: 100, text: 100 * mebi}
 	number := 20
-	looks := func(change func(i int, l *look)) []look {
-		var all []look
+	samples := func(change func(i int, s *sample)) []sample {
+		var all []sample
 		for i := range number {
-			l := steady
-			l.at = time.Duration(i+1) * time.Minute
-			change(i, &l)
-			all = append(all, l)
+			s := steady
+			s.at = time.Duration(i+1) * time.Minute
+			change(i, &s)
+			all = append(all, s)
 		}
 		return all
 	}
-	f := func(name, want string, change func(i int, l *look)) {
+	f := func(name, want string, change func(i int, s *sample)) {
 		t.Helper()
-		err := (&trial{options: &options{tolerance: 3, warmUp: 2 * time.Minute}, out: io.Discard}).compareQuarters(looks(change))
+		err := (&trial{options: &options{tolerance: 3, warmUp: 2 * time.Minute}, out: io.Discard}).compareQuarters(samples(change))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v, want %q", name, err, want)
 		}
 	}
-	f("nothing changes", "", func(int, *look) {})
-	f("one look that is off", "", func(i int, l *look) {
+	f("nothing changes", "", func(int, *sample) {})
+	f("one outlier", "", func(i int, s *sample) {
 		if i == 19 {
-			l.heap *= 2
+			s.heap *= 2
 		}
 	})
-	f("before the replicas have grown", "", func(i int, l *look) {
+	f("before the replicas have grown", "", func(i int, s *sample) {
 		if i < 1 {
-			l.heap = 1
+			s.heap = 1
 		}
 	})
-	f("long after the replicas have grown", "heap MiB changed by +", func(i int, l *look) {
+	f("long after the replicas have grown", "heap MiB changed by +", func(i int, s *sample) {
 		if i < 4 {
-			l.heap -= 4 * mebi
+			s.heap -= 4 * mebi
 		}
 	})
-	f("less memory", "", func(i int, l *look) { l.heap -= float64(i) * mebi })
-	f("a leak", "goroutines changed by +", func(i int, l *look) { l.goroutines += float64(i) })
-	f("fewer objects", "objects changed by -", func(i int, l *look) { l.objects -= float64(i) })
-	f("no figures", "files changed by +NaN", func(_ int, l *look) { l.files = 0 })
-	number = 8 // of which the warm-up leaves seven
-	f("one look that is off in a short run", "", func(i int, l *look) {
+	f("less memory", "", func(i int, s *sample) { s.heap -= float64(i) * mebi })
+	f("a leak", "goroutines changed by +", func(i int, s *sample) { s.goroutines += float64(i) })
+	f("fewer objects", "objects changed by -", func(i int, s *sample) { s.objects -= float64(i) })
+	f("no figures", "files changed by +NaN", func(_ int, s *sample) { s.files = 0 })
+	number = 8 // the warm-up removes one of them
+	f("one outlier in a short run", "", func(i int, s *sample) {
 		if i == 7 {
-			l.heap *= 2
+			s.heap *= 2
 		}
 	})
-	f("two of them", "heap MiB changed by +", func(i int, l *look) {
+	f("two outliers in a short run", "heap MiB changed by +", func(i int, s *sample) {
 		if i >= 6 {
-			l.heap *= 2
+			s.heap *= 2
 		}
 	})
 }
 
-// Of a short run the warm-up leaves something to compare.
-func TestWarmUpLeavesLooks(t *testing.T) {
+// The warm-up leaves at least minSamples samples of a short run.
+func TestWarmUpLeavesSamples(t *testing.T) {
 	short := &trial{options: &options{warmUp: time.Hour}}
 	for n, want := range []int{0, 1, 2, 3, 4, 4, 4} {
-		if got := len(short.warm(make([]look, n))); got != want {
-			t.Errorf("%d looks of %d are left, want %d", got, n, want)
+		if got := len(short.withoutWarmUp(make([]sample, n))); got != want {
+			t.Errorf("%d samples: got %d after the warm-up, want %d", n, got, want)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestFlagsThatGiveNoQuarters(t *testing.T) {
 		t.Helper()
 		var stderr bytes.Buffer
 		if status := command.Run(t.Context(), kingpin.New("benchmarks", ""), append([]string{"soak"}, args...), io.Discard, &stderr, Commands); status != command.Usage || !strings.Contains(stderr.String(), flag) {
-			t.Errorf("%q: exit status %d, %s", args, status, &stderr)
+			t.Errorf("%q: got exit status %d, want %d and a message with %q\n%s", args, status, command.Usage, flag, &stderr)
 		}
 	}
 	f("--duration", "--duration=1m")

@@ -1,5 +1,5 @@
-// Package widgets is a custom resource that the simulator does not know: its definition, and lists and watches of its objects
-// in JSON, as an API server without streamed lists has them.
+// Package widgets serves a custom resource that the simulator does not have: its definition, and lists and watches of
+// its objects in JSON, like an API server without streamed lists.
 package widgets
 
 import (
@@ -10,17 +10,17 @@ import (
 	"sync"
 )
 
-// Server answers requests for Widgets and their definition, and hands all others on. It is safe for concurrent use.
+// Server responds to requests for Widgets and their definition, and passes all others on. It is safe for concurrent use.
 type Server struct {
 	next http.Handler
 
 	mu      sync.Mutex
 	objects []json.RawMessage // oldest first
-	added   chan struct{}     // closed when there is another
+	added   chan struct{}     // closed when a Widget is added
 	lists   int
 }
 
-// New returns a Server with these Widgets, see [Object].
+// New returns a Server with Widgets made by [Object]. It passes requests for other resources to next.
 func New(next http.Handler, objects ...json.RawMessage) *Server {
 	return &Server{next: next, objects: objects, added: make(chan struct{})}
 }
@@ -55,13 +55,14 @@ spec:
 `
 )
 
-// Object is a Widget with these members of the map that is exported, as JSON, and with further members of its own.
+// Object returns a Widget in JSON. values is the text of the members of status.values, which Config exports. further is
+// text after the last member of the object, so it must begin with a comma.
 func Object(name, values string, further ...string) json.RawMessage {
 	return fmt.Appendf(nil, `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":%q,"namespace":"default","uid":"uid-of-%s"},"status":{"values":{%s}}%s}`,
 		name, name, values, strings.Join(further, ""))
 }
 
-// Add creates a Widget. Watches report it at once.
+// Add adds a Widget. Watches report it at once.
 func (s *Server) Add(w json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +71,8 @@ func (s *Server) Add(w json.RawMessage) {
 	s.added = make(chan struct{})
 }
 
-// from returns the custom resources behind the first n, with versions that count them, and what is closed when there are more.
+// from returns all Widgets but the first n, and a channel that is closed when another one is added. The resourceVersion
+// of a Widget is its position, from 1.
 func (s *Server) from(n int) (more []json.RawMessage, added <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +82,7 @@ func (s *Server) from(n int) (more []json.RawMessage, added <-chan struct{}) {
 	return more, s.added
 }
 
-// Lists is the number of lists so far.
+// Lists returns the number of list requests so far.
 func (s *Server) Lists() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +130,7 @@ func (s *Server) serveDefinitions(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done() // nothing ever changes
+		<-r.Context().Done() // the definition never changes
 	default:
 		writeJSON(w, http.StatusOK, object{
 			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinitionList", "metadata": object{"resourceVersion": "1"},
@@ -142,7 +144,7 @@ func (s *Server) serveDefinitions(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuseStreamedList has clients list in pages, as an older API server does.
+// refuseStreamedList rejects a streamed list, as an older API server does, so that the client lists in pages.
 func refuseStreamedList(w http.ResponseWriter, r *http.Request) bool {
 	if !r.URL.Query().Has("sendInitialEvents") {
 		return false
@@ -155,5 +157,5 @@ func refuseStreamedList(w http.ResponseWriter, r *http.Request) bool {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that has left is no matter
+	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
 }
