@@ -5,33 +5,35 @@ import (
 	"time"
 )
 
-// A process that has ended is started again at once. From the second time on the pod waits, twice as long each time. A
-// kubelet begins with 10 s and ends with 5 minutes.
+// The first restart of a process is immediate. The second one waits minBackOff, and each later one twice as long as the
+// one before, up to maxBackOff. A kubelet waits 10 s at first and 5 minutes at most.
 const (
-	firstBackOff   = 500 * time.Millisecond
-	longestBackOff = 4 * time.Second
+	minBackOff = 500 * time.Millisecond
+	maxBackOff = 4 * time.Second
 )
 
-// pause waits until another process may be started in the place of one that has ended. It returns false if none may be.
-func (p *pod) pause(ctx context.Context, now state) bool {
+// waitToRestart waits until the process may be started again after it has ended. It returns false if the pod or the
+// test has ended meanwhile.
+func (p *pod) waitToRestart(ctx context.Context, now state) bool {
 	if !p.wait(ctx, p.k.o.Notice) {
 		return false
 	}
-	p.tell(ctx, now)
+	p.writeStatus(ctx, now)
 	if now.restarts == 0 {
 		return true
 	}
 	now.backOff = true
-	p.tell(ctx, now)
-	return p.wait(ctx, min(longestBackOff, firstBackOff<<min(now.restarts-1, 10)))
+	p.writeStatus(ctx, now)
+	return p.wait(ctx, min(maxBackOff, minBackOff<<min(now.restarts-1, 10)))
 }
 
-// wait returns false if the pod has ended before the time was over.
-func (p *pod) wait(ctx context.Context, long time.Duration) bool {
+// wait waits for d. It returns false if the pod is to stop, or the test ends, before that. In the first case it deletes
+// the pod.
+func (p *pod) wait(ctx context.Context, d time.Duration) bool {
 	select {
-	case <-time.After(long):
+	case <-time.After(d):
 		return true
-	case <-p.told:
+	case <-p.stopRequest:
 		p.remove(ctx)
 	case <-ctx.Done():
 	}

@@ -1,16 +1,18 @@
-// Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers: each with an
-// address of its own from 127.0.0.0/8, its arguments and probes as the pod says, its state written to the API server,
-// SIGTERM and the grace period when it is deleted, and another process when it dies.
+// Package kubelet runs the pods of a fleet as processes of a test, the way a kubelet runs containers. Each pod has its
+// own address in 127.0.0.0/8, and its process has the pod's arguments and probes. The package writes each pod's status
+// to the API server, sends SIGTERM and honours the grace period when a pod is deleted, and restarts a process that
+// dies.
 //
-// test/node compares the states that it writes with those of a real kubelet (TestProcessKubeletWritesWhatAKubeletWrites).
-// What differs:
-//   - Nothing is confined: no limits, no users, no filesystem of its own. Of volumes, ConfigMaps are mounted; of hooks,
-//     preStop may sleep.
-//   - Times are shorter: a death is noticed after Options.Notice, and the back-off is 0.5 s to 4 s instead of 10 s to 5
-//     minutes. It is never forgotten; a kubelet forgets it once a container has run for ten minutes.
+// test/node compares the statuses that it writes with those of a real kubelet
+// (TestProcessKubeletWritesWhatAKubeletWrites). Differences:
+//   - Processes are not confined: they have no limits, users or filesystems of their own. Only ConfigMap volumes are
+//     mounted, and the only hook is preStop with a sleep action.
+//   - Times are shorter: the death of a process is noticed after Options.Notice, and the back-off is 0.5 s to 4 s
+//     instead of 10 s to 5 minutes. The back-off is never reset; a kubelet resets it once a container has run for ten
+//     minutes.
 //   - A liveness or startup probe that fails restarts nothing. Probes use no TLS.
-//   - Addresses are of the loopback network, which an EndpointSlice does not admit: no Service has these pods.
-//   - Conditions have no reasons, and PodReadyToStartContainers is not among them.
+//   - Addresses belong to the loopback network, which an EndpointSlice rejects, so no Service selects these pods.
+//   - Conditions have no reasons, and PodReadyToStartContainers is missing.
 package kubelet
 
 import (
@@ -33,56 +35,57 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// Options say which pods are run, and how.
+// Options configure a Kubelet.
 type Options struct {
 	Client kubernetes.Interface
 
-	// Namespace and Selector name the pods: only those that the label selector selects are run.
+	// Namespace and Selector, a label selector, select the pods to run.
 	Namespace, Selector string
 
-	// Node is the name of the node to which pods are bound that do not say where they belong. It must exist.
+	// Node is the name of an existing node. Pods whose node affinity names no node are bound to it.
 	Node string
 
-	// Flags are given to a pod's processes after its own arguments: how it reaches the API server. May be called
-	// concurrently.
+	// Flags returns the flags that follow a pod's own arguments, such as those for the connection to the API server. It
+	// must be safe for concurrent use.
 	Flags func(*corev1.Pod) []string
 
-	// OwnPorts has the processes listen on ports that are free on this machine, instead of those that their pods name.
+	// OwnPorts makes each process listen on ports that are free on this machine, instead of its pod's container ports.
 	OwnPorts bool
 
-	// MayHang has processes killed that still run after their grace period. It is an error otherwise.
+	// MayHang permits processes that outlive their grace period, and are then killed, or that exit with an error.
+	// Otherwise they fail the test.
 	MayHang bool
 
-	// Notice is how long it takes until the death of a process is noticed. A kubelet looks every second.
+	// Notice is the delay until the death of a process is noticed. A kubelet polls every second.
 	Notice time.Duration
 
-	// Binary returns the path of the program that a pod runs; that of fleet.Build if it is nil. May be called
-	// concurrently.
+	// Binary returns the path of the program that a pod runs. If it is nil, pods run the program of fleet.Build. It must
+	// be safe for concurrent use.
 	Binary func(*corev1.Pod) (string, error)
 }
 
-// Kubelet runs pods. All methods may be called concurrently.
+// Kubelet runs pods. All methods except Restart may be called concurrently.
 type Kubelet struct {
 	o       Options
 	t       testing.TB
 	working sync.WaitGroup
-	network int // the second byte of all addresses, so that two tests do not meet
+	network int // second byte of all addresses; random, so that two tests rarely use the same addresses
 
-	ctx  context.Context // ends with the test
-	stop func()          // following the pods; belongs to the goroutine of the test
+	ctx       context.Context // ends with the test
+	stopWatch func()          // stops the watch of the pods; used only by the goroutine of the test
 
 	limit atomic.Int64 // see Limit
 	kills atomic.Int64 // see Kills
 
 	mu    sync.Mutex
 	pods  map[types.UID]*pod
-	gone  map[types.UID]bool       // pods that have ended; later events of them start nothing
-	held  map[string]chan struct{} // names of pods that are not started before the channel is closed
-	count int                      // pods that were ever run
+	gone  map[types.UID]bool       // pods that have ended; their later events are ignored
+	held  map[string]chan struct{} // by pod name; a held pod starts when its channel is closed
+	count int                      // pods seen so far; their addresses follow from it
 	ended []*pod
 }
 
-// Run runs pods until the end of the test.
+// Run runs the pods that o selects until the end of the test. The test fails if a pod cannot be run.
 func Run(t testing.TB, o Options) *Kubelet {
 	t.Helper()
 	if o.Binary == nil {
@@ -93,34 +96,34 @@ func Run(t testing.TB, o Options) *Kubelet {
 		o: o, t: t, network: 16 + rand.IntN(200), ctx: ctx,
 		pods: map[types.UID]*pod{}, gone: map[types.UID]bool{}, held: map[string]chan struct{}{},
 	}
-	k.follow(t)
+	k.watchPods(t)
 	t.Cleanup(func() {
 		cancel()
-		k.stop()
+		k.stopWatch()
 		k.working.Wait()
 		k.report()
 	})
 	return k
 }
 
-// follow follows the pods until stop is called, and returns the UIDs of those that there are.
-func (k *Kubelet) follow(t testing.TB) (listed map[types.UID]bool) {
+// watchPods watches the pods until stopWatch is called, and returns the UIDs of the pods that exist now.
+func (k *Kubelet) watchPods(t testing.TB) (listed map[types.UID]bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(k.ctx)
 	factory := informers.NewSharedInformerFactoryWithOptions(k.o.Client, 0, informers.WithNamespace(k.o.Namespace),
 		informers.WithTweakListOptions(func(list *metav1.ListOptions) { list.LabelSelector = k.o.Selector }))
 	informer := factory.Core().V1().Pods().Informer()
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { k.see(k.ctx, object) },
-		UpdateFunc: func(_, object any) { k.see(k.ctx, object) },
-		DeleteFunc: k.forget,
+		AddFunc:    func(object any) { k.onPod(k.ctx, object) },
+		UpdateFunc: func(_, object any) { k.onPod(k.ctx, object) },
+		DeleteFunc: k.onPodDeleted,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
-	k.stop = sync.OnceFunc(func() {
+	k.stopWatch = sync.OnceFunc(func() {
 		cancel()
 		factory.Shutdown()
 	})
@@ -133,32 +136,33 @@ func (k *Kubelet) follow(t testing.TB) (listed map[types.UID]bool) {
 	return listed
 }
 
-// orphansHave is the grace period that a kubelet which was restarted gives to containers of pods that the API server
-// does not have.
-const orphansHave = time.Second
+// orphanGrace is the grace period that a restarted kubelet gives to containers whose pods no longer exist in the API
+// server.
+const orphanGrace = time.Second
 
-// Restart does what the restart of a kubelet does: the pods are listed again, their states are written again, and
-// processes whose pods are not there any more are ended. All others go on running. A cluster that was restored from a
-// backup needs it.
+// Restart acts like the restart of a kubelet: it lists the pods again, writes their statuses again, and ends processes
+// whose pods no longer exist. All other processes continue. A cluster that was restored from a backup needs it. Only
+// the goroutine of the test may call it.
 func (k *Kubelet) Restart(t testing.TB) {
 	t.Helper()
-	k.stop()
+	k.stopWatch()
 	k.mu.Lock()
 	before := maps.Clone(k.pods)
 	k.gone = map[types.UID]bool{}
 	k.mu.Unlock()
-	listed := k.follow(t)
+	listed := k.watchPods(t)
 	for uid, p := range before {
 		if listed[uid] {
-			p.unwritten.Store(true)
+			p.forceWrite.Store(true)
 		} else {
 			p.orphan.Store(true)
-			p.end(orphansHave)
+			p.requestStop(orphanGrace)
 		}
 	}
 }
 
-// Hold keeps pods of a name that do not run yet from being started, as if there were no room for them, until Release.
+// Hold prevents new pods with a name from starting until Release, as if no node had room for them. A pod that runs
+// already continues.
 func (k *Kubelet) Hold(pod string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,7 +171,7 @@ func (k *Kubelet) Hold(pod string) {
 	}
 }
 
-// Release starts pods that Hold holds.
+// Release ends the effect of Hold, and starts the pods that waited.
 func (k *Kubelet) Release(pod string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -177,72 +181,72 @@ func (k *Kubelet) Release(pod string) {
 	}
 }
 
-// Limit has all processes that hold more than so many objects killed, as a limit of memory would, until it is called
-// with 0.
+// Limit kills every process that holds more than the given number of objects, as a memory limit would. 0 removes the
+// limit.
 func (k *Kubelet) Limit(objects int) { k.limit.Store(int64(objects)) }
 
-// see starts a pod that is new, and tells one that runs that it is to end.
-func (k *Kubelet) see(ctx context.Context, object any) {
-	seen, ok := object.(*corev1.Pod)
+// onPod starts a new pod, and requests the stop of a running pod that is being deleted.
+func (k *Kubelet) onPod(ctx context.Context, object any) {
+	updated, ok := object.(*corev1.Pod)
 	if !ok || ctx.Err() != nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p, leaving := k.pods[seen.UID], seen.DeletionTimestamp != nil
+	p, deleting := k.pods[updated.UID], updated.DeletionTimestamp != nil
 	switch {
-	case p == nil && k.gone[seen.UID]:
-		return // the last event of it
-	case p == nil && leaving: // it never ran
-		k.gone[seen.UID] = true
-		p = k.newPod(seen)
+	case p == nil && k.gone[updated.UID]:
+		return // an event that follows the end of the pod
+	case p == nil && deleting: // it never ran
+		k.gone[updated.UID] = true
+		p = k.newPod(updated)
 		k.working.Go(func() { p.remove(ctx) })
 		return
 	case p == nil:
-		p = k.newPod(seen)
-		k.pods[seen.UID] = p
+		p = k.newPod(updated)
+		k.pods[updated.UID] = p
 		k.working.Go(func() {
 			p.run(ctx)
 			k.mu.Lock()
 			defer k.mu.Unlock()
-			delete(k.pods, seen.UID)
-			k.gone[seen.UID] = true
+			delete(k.pods, updated.UID)
+			k.gone[updated.UID] = true
 			k.ended = append(k.ended, p)
 		})
 	}
-	if leaving {
-		p.end(time.Duration(*seen.DeletionGracePeriodSeconds) * time.Second)
+	if deleting {
+		p.requestStop(time.Duration(*updated.DeletionGracePeriodSeconds) * time.Second)
 	}
 }
 
-// forget kills the process of a pod that was deleted by force.
-func (k *Kubelet) forget(object any) {
+// onPodDeleted kills the process of a pod that was force-deleted.
+func (k *Kubelet) onPodDeleted(object any) {
 	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = last.Obj
 	}
-	gone, ok := object.(*corev1.Pod)
+	removed, ok := object.(*corev1.Pod)
 	if !ok {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if p := k.pods[gone.UID]; p != nil {
-		p.end(0)
+	if p := k.pods[removed.UID]; p != nil {
+		p.requestStop(0)
 	}
 }
 
-func (k *Kubelet) newPod(seen *corev1.Pod) *pod {
+func (k *Kubelet) newPod(spec *corev1.Pod) *pod {
 	k.count++
 	p := &pod{
-		k:    k,
-		spec: seen.DeepCopy(),
-		ip:   fmt.Sprintf("127.%d.%d.%d", k.network, k.count/250, k.count%250+1),
-		told: make(chan time.Duration, 1),
+		k:           k,
+		spec:        spec.DeepCopy(),
+		ip:          fmt.Sprintf("127.%d.%d.%d", k.network, k.count/250, k.count%250+1),
+		stopRequest: make(chan time.Duration, 1),
 	}
-	p.held = k.held[seen.Name]
+	p.released = k.held[spec.Name]
 	if k.o.OwnPorts {
 		if err := OwnPorts(&p.spec.Spec); err != nil {
-			k.t.Errorf("%s: %v", seen.Name, err)
+			k.t.Errorf("choosing ports of pod %s: %v", spec.Name, err)
 		}
 	}
 	return p

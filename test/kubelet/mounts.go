@@ -8,8 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// mounts writes the ConfigMaps that the container mounts to folders, and returns pairs of where it expects each and where it is.
-func (p *pod) mounts(ctx context.Context) (pairs []string, err error) {
+// writeConfigMaps writes each ConfigMap that the container mounts to a folder. It returns pairs of mount path and
+// folder, as args expects them.
+func (p *pod) writeConfigMaps(ctx context.Context) (pairs []string, err error) {
 	names := map[string]string{} // of ConfigMaps, by volume
 	for _, volume := range p.spec.Spec.Volumes {
 		if volume.ConfigMap != nil {

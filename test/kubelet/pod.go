@@ -17,49 +17,49 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// pod is one that this kubelet runs. Its run method owns the process.
+// pod is a pod that this kubelet runs. Its run method owns the process.
 type pod struct {
 	k    *Kubelet
 	spec *corev1.Pod
 	ip   string
-	told chan time.Duration // to end, within this time; sent once
 
-	once sync.Once // of telling
+	stopRequest chan time.Duration // receives the grace period, at most once
+	stopOnce    sync.Once          // guards sending to stopRequest
 
-	held      <-chan struct{} // closed when the pod may be started; nil if it may be at once
-	unwritten atomic.Bool     // its state must be written, even if it has not changed
-	orphan    atomic.Bool     // the API server does not have it any more
+	released   <-chan struct{} // closed when the pod may start; nil if it is not held
+	forceWrite atomic.Bool     // the status must be written even if it has not changed
+	orphan     atomic.Bool     // the pod no longer exists in the API server
 
 	mu        sync.Mutex
-	processes []*fleet.Replica // the last one is the present one
+	processes []*fleet.Replica // the last one is the current one
 
-	// What was written to the API server last, and whether anything was. They belong to run.
-	state   state
-	written bool
+	// The state that was last written to the API server, and whether any was. Only the goroutine in run uses them.
+	writtenState state
+	written      bool
 }
 
-// state is what of a pod changes.
+// state is the part of a pod that changes.
 type state struct {
 	running        bool
-	began          metav1.Time // the present process; zero: there was none yet
+	startedAt      metav1.Time // start of the latest process; zero before the first one
 	restarts       int
-	started, ready bool        // by its probes
-	since          metav1.Time // ready, or not
-	ended          termination // of the present process; zero: it has not
-	last           termination // of the process before; zero: there was none
-	backOff        bool        // the next process has to wait
-	over           bool        // there will not be another one
+	started, ready bool        // according to the probes
+	readyChanged   metav1.Time // when ready changed last
+	ended          termination // of the latest process; zero while it runs
+	last           termination // of the process before; zero if there was none
+	backOff        bool        // the next process is delayed
+	final          bool        // no further process will be started
 }
 
 // termination is how a process ended.
 type termination struct {
-	at     metav1.Time
-	code   int
-	memory bool // it was killed for lack of memory
+	at        metav1.Time
+	exitCode  int
+	oomKilled bool
 }
 
-// end tells the pod to end within grace. Only the first time counts.
-func (p *pod) end(grace time.Duration) { p.once.Do(func() { p.told <- grace }) }
+// requestStop requests that the pod stops within grace. Only the first call has an effect.
+func (p *pod) requestStop(grace time.Duration) { p.stopOnce.Do(func() { p.stopRequest <- grace }) }
 
 func (p *pod) current() *fleet.Replica {
 	p.mu.Lock()
@@ -70,22 +70,22 @@ func (p *pod) current() *fleet.Replica {
 	return p.processes[len(p.processes)-1]
 }
 
-// started is the number of processes that were started.
+// started returns the number of processes that were started.
 func (p *pod) started() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.processes)
 }
 
-// admit waits until the pod may be started. It returns false if it never will be.
+// admit waits until the pod may start. It returns false if the pod or the test ends before that.
 func (p *pod) admit(ctx context.Context) bool {
-	if p.held == nil {
+	if p.released == nil {
 		return true
 	}
 	select {
-	case <-p.held:
+	case <-p.released:
 		return true
-	case <-p.told:
+	case <-p.stopRequest:
 		p.remove(ctx)
 		return false
 	case <-ctx.Done():
@@ -93,46 +93,46 @@ func (p *pod) admit(ctx context.Context) bool {
 	}
 }
 
-// run runs the pod's process, and another one when it dies, until the pod is deleted or ctx ends.
+// run runs the pod's process, and restarts it when it dies, until the pod is deleted or ctx ends.
 func (p *pod) run(ctx context.Context) {
 	if !p.admit(ctx) {
 		return
 	}
 	p.bind(ctx)
 	now := state{}
-	p.tell(ctx, now)
+	p.writeStatus(ctx, now)
 	for ; ; now.restarts++ {
 		replica, err := p.start(ctx)
 		if err != nil {
 			p.k.t.Errorf("%s: %v", p.spec.Name, err)
 			return
 		}
-		now.running, now.began, now.last, now.ended = true, metav1.Now(), now.ended, termination{}
+		now.running, now.startedAt, now.last, now.ended = true, metav1.Now(), now.ended, termination{}
 		grace, why := p.watch(ctx, replica, now)
 		switch why {
-		case died, killed:
-			if why == killed {
+		case exited, overLimit:
+			if why == overLimit {
 				p.k.kills.Add(1)
 				replica.Kill()
 			}
-			now.running, now.ended = false, termination{at: metav1.Now(), code: replica.ExitCode(), memory: why == killed}
-			if !p.pause(ctx, now) {
+			now.running, now.ended = false, termination{at: metav1.Now(), exitCode: replica.ExitCode(), oomKilled: why == overLimit}
+			if !p.waitToRestart(ctx, now) {
 				return
 			}
 		case deleted:
 			p.stop(ctx, replica, grace, now)
 			return
-		case over:
+		case testEnded:
 			replica.Kill()
 			return
 		}
 	}
 }
 
-// start starts the process of the pod's first container. Its flags are the container's arguments, and the addresses
-// that a container would have to itself.
+// start starts the process of the pod's first container. Unlike containers, processes share one network namespace, so
+// it adds the pod's address to the arguments.
 func (p *pod) start(ctx context.Context) (*fleet.Replica, error) {
-	mounts, err := p.mounts(ctx)
+	mounts, err := p.writeConfigMaps(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +161,8 @@ func (p *pod) url(port string) string {
 	return fmt.Sprintf("http://%s/no-port-called-%s", p.ip, port)
 }
 
-// args are the container's arguments with $(NAME) replaced by what the environment has under that name, and what is
-// said in pairs.
+// args returns the container's arguments. It replaces $(NAME) by the value of the environment variable NAME, and makes
+// the replacements in pairs, which has the form of the arguments of strings.NewReplacer.
 func (p *pod) args(pairs []string) []string {
 	container := p.spec.Spec.Containers[0]
 	for _, variable := range container.Env {
@@ -182,94 +182,98 @@ func (p *pod) args(pairs []string) []string {
 	return args
 }
 
-// reason is why a process is not watched any more.
+// reason is why watch has returned.
 type reason int
 
 const (
-	died    reason = iota // it has ended by itself, or was killed
-	deleted               // its pod is to end
-	over                  // so is the test
-	killed                // it held too much
+	exited    reason = iota // the process has ended by itself, or a test has killed it
+	deleted                 // the pod must stop
+	testEnded               // the context has ended
+	overLimit               // the process holds more objects than Limit allows
 )
 
-// lookAtMemory is how often it is asked how many objects a process holds while that is limited.
-const lookAtMemory = 25 * time.Millisecond
+// limitCheckInterval is how often the number of objects that a process holds is compared with the limit.
+const limitCheckInterval = 25 * time.Millisecond
 
-// watch probes the process and writes down whether it is ready, until there is a reason to stop.
+// watch probes the process and writes its status until one of the reasons applies. It returns the grace period if the
+// reason is deleted.
 func (p *pod) watch(ctx context.Context, replica *fleet.Replica, now state) (time.Duration, reason) {
 	probes := p.newProber(replica)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	memory := time.NewTicker(lookAtMemory)
-	defer memory.Stop()
+	limitCheck := time.NewTicker(limitCheckInterval)
+	defer limitCheck.Stop()
 	for {
 		select {
-		case <-memory.C:
-			if p.holdsTooMuch(ctx, replica) {
-				return 0, killed
+		case <-limitCheck.C:
+			if p.exceedsLimit(ctx, replica) {
+				return 0, overLimit
 			}
 		case <-ctx.Done():
-			return 0, over
-		case grace := <-p.told:
+			return 0, testEnded
+		case grace := <-p.stopRequest:
 			return grace, deleted
 		case <-replica.Done():
-			return 0, died
+			return 0, exited
 		case <-timer.C:
 			var next time.Duration
 			now.started, now.ready, next = probes.probe(ctx)
-			p.tell(ctx, now)
+			p.writeStatus(ctx, now)
 			timer.Reset(next)
 		}
 	}
 }
 
-// holdsTooMuch compares what a process says that it holds with the limit, if there is one.
-func (p *pod) holdsTooMuch(ctx context.Context, replica *fleet.Replica) bool {
+// exceedsLimit reports whether the process holds more objects than the limit, according to its self-metrics. It returns
+// false if there is no limit.
+func (p *pod) exceedsLimit(ctx context.Context, replica *fleet.Replica) bool {
 	limit := p.k.limit.Load()
 	if limit == 0 {
 		return false
 	}
 	self, err := replica.SelfMetrics(ctx)
-	if err != nil { // it has hardly begun
+	if err != nil { // the process may not serve yet
 		return false
 	}
 	return int64(selfmetrics.Held(self)) > limit
 }
 
-// stop sends SIGTERM, and deletes the pod for good when the process has ended.
+// stop runs the preStop hook, sends SIGTERM, kills the process if it outlives grace, and then removes the pod. With a
+// grace of 0 it kills the process at once.
 func (p *pod) stop(ctx context.Context, replica *fleet.Replica, grace time.Duration, now state) {
 	if grace > 0 && !p.orphan.Load() {
-		grace = max(grace-p.preStop(ctx, replica, grace), leastGrace)
+		grace = max(grace-p.preStop(ctx, replica, grace), minGrace)
 	}
 	if grace == 0 {
 		replica.Kill()
 	} else if err := replica.Stop(grace); err != nil && replica.Log() != "" && !p.orphan.Load() && !p.k.o.MayHang {
-		p.k.t.Errorf("%s: %v", p.spec.Name, err) // but for one that has hardly begun, which the signal ends
+		// A process that has logged nothing is exempt: it has no signal handler yet, so SIGTERM ends it.
+		p.k.t.Errorf("%s: %v", p.spec.Name, err)
 	}
-	now.running, now.over, now.ended = false, true, termination{at: metav1.Now(), code: replica.ExitCode()}
-	p.tell(ctx, now)
+	now.running, now.final, now.ended = false, true, termination{at: metav1.Now(), exitCode: replica.ExitCode()}
+	p.writeStatus(ctx, now)
 	p.remove(ctx)
 }
 
-// leastGrace is what a process has to end in, however long it took before it got the signal.
-const leastGrace = 2 * time.Second
+// minGrace is the least time that a process has to end after SIGTERM, however long its preStop hook took.
+const minGrace = 2 * time.Second
 
-// preStop does what the container wants before the signal, if that is to sleep, and returns how long it took.
-func (p *pod) preStop(ctx context.Context, replica *fleet.Replica, most time.Duration) time.Duration {
+// preStop runs the container's preStop hook, if that is a sleep action, for at most limit. It returns how long it took.
+func (p *pod) preStop(ctx context.Context, replica *fleet.Replica, limit time.Duration) time.Duration {
 	lifecycle := p.spec.Spec.Containers[0].Lifecycle
 	if lifecycle == nil || lifecycle.PreStop == nil || lifecycle.PreStop.Sleep == nil {
 		return 0
 	}
 	began := time.Now()
 	select {
-	case <-time.After(min(most, time.Duration(lifecycle.PreStop.Sleep.Seconds)*time.Second)):
+	case <-time.After(min(limit, time.Duration(lifecycle.PreStop.Sleep.Seconds)*time.Second)):
 	case <-replica.Done():
 	case <-ctx.Done():
 	}
 	return time.Since(began)
 }
 
-// remove deletes the pod for good.
+// remove deletes the pod from the API server, without a grace period.
 func (p *pod) remove(ctx context.Context) {
 	now := int64(0)
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.spec.UID}}

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func somePod() *pod {
+func newTestPod() *pod {
 	return &pod{ip: "127.20.0.1", spec: &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "statefleet", Name: "statefleet-1"},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
@@ -32,68 +32,71 @@ func somePod() *pod {
 
 func TestArgsAreExpandedFromTheEnvironment(t *testing.T) {
 	want := []string{"--pod=statefleet-1", "--pod-namespace=statefleet", "--shard=2", "--cost=$(UNKNOWN)"}
-	if got := somePod().args(nil); !slices.Equal(got, want) {
+	if got := newTestPod().args(nil); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestURLsAreOfThePodsOwnAddress(t *testing.T) {
 	for port, want := range map[string]string{"http-metrics": "http://127.20.0.1:18080", "telemetry": "http://127.20.0.1:18081"} {
-		if got := somePod().url(port); got != want {
+		if got := newTestPod().url(port); got != want {
 			t.Errorf("%s: got %s, want %s", port, got, want)
 		}
 	}
 }
 
-// What replicas tell from a status is as a kubelet writes it.
-func TestStatusTellsAFirstStartFromARestart(t *testing.T) {
-	began, since := metav1.NewTime(time.Unix(2000, 0)), metav1.NewTime(time.Unix(1000, 0))
+// Replicas recognize the first start of a pod by these fields of its status.
+func TestStatusDistinguishesAFirstStartFromARestart(t *testing.T) {
+	startedAt, readyChanged := metav1.NewTime(time.Unix(2000, 0)), metav1.NewTime(time.Unix(1000, 0))
 	for name, c := range map[string]struct {
 		now     state
 		running bool
 	}{
-		"not begun": {state{since: since}, false},
-		"begun":     {state{running: true, began: began, since: since}, true},
-		"again":     {state{running: true, began: began, since: since, restarts: 1}, true},
+		"not started": {state{readyChanged: readyChanged}, false},
+		"started":     {state{running: true, startedAt: startedAt, readyChanged: readyChanged}, true},
+		"restarted":   {state{running: true, startedAt: startedAt, readyChanged: readyChanged, restarts: 1}, true},
 	} {
-		is := somePod().status(c.now, since)
-		container, ready := is.ContainerStatuses[0], is.Conditions[2]
-		if running := container.State.Running; (running != nil) != c.running || running != nil && !running.StartedAt.Equal(&began) ||
-			int(container.RestartCount) != c.now.restarts || ready.Status != corev1.ConditionFalse || !ready.LastTransitionTime.Equal(&since) {
-			t.Errorf("%s: %+v, %+v", name, container, ready)
+		status := newTestPod().status(c.now, readyChanged)
+		container, ready := status.ContainerStatuses[0], status.Conditions[2]
+		if running := container.State.Running; (running != nil) != c.running || running != nil && !running.StartedAt.Equal(&startedAt) ||
+			int(container.RestartCount) != c.now.restarts || ready.Status != corev1.ConditionFalse || !ready.LastTransitionTime.Equal(&readyChanged) {
+			t.Errorf("%s: got container status %+v and condition %+v, want running %t, %d restarts, not ready since %s",
+				name, container, ready, c.running, c.now.restarts, readyChanged)
 		}
 	}
 }
 
-// The states between two processes, and after the last one, are those that a kubelet writes.
-func TestStatusTellsHowAProcessEnded(t *testing.T) {
+// Between two processes, and after the last one, the status is the one that a kubelet writes.
+func TestStatusReportsHowAProcessEnded(t *testing.T) {
 	at := metav1.NewTime(time.Unix(2000, 0))
-	began := state{began: at}
-	with := func(change func(*state)) state { s := began; change(&s); return s }
+	started := state{startedAt: at}
+	with := func(change func(*state)) state { s := started; change(&s); return s }
 	for name, c := range map[string]struct {
 		now           state
 		phase         corev1.PodPhase
-		present, last string
+		current, last string
 	}{
-		"not begun":  {state{}, corev1.PodPending, "ContainerCreating", ""},
-		"runs again": {with(func(s *state) { s.running, s.last = true, termination{at: at} }), corev1.PodRunning, "running", "Completed 0"},
-		"died":       {with(func(s *state) { s.ended = termination{at: at, code: 2} }), corev1.PodRunning, "Error 2", ""},
+		"not started": {state{}, corev1.PodPending, "ContainerCreating", ""},
+		"runs again":  {with(func(s *state) { s.running, s.last = true, termination{at: at} }), corev1.PodRunning, "running", "Completed 0"},
+		"died":        {with(func(s *state) { s.ended = termination{at: at, exitCode: 2} }), corev1.PodRunning, "Error 2", ""},
 		"waits": {
-			with(func(s *state) { s.backOff, s.ended = true, termination{at: at, code: 137, memory: true} }),
+			with(func(s *state) { s.backOff, s.ended = true, termination{at: at, exitCode: 137, oomKilled: true} }),
 			corev1.PodRunning, "CrashLoopBackOff", "OOMKilled 137",
 		},
-		"deleted": {with(func(s *state) { s.over, s.ended = true, termination{at: at} }), corev1.PodSucceeded, "Completed 0", ""},
-		"killed":  {with(func(s *state) { s.over, s.ended = true, termination{at: at, code: 137} }), corev1.PodFailed, "Error 137", ""},
+		"deleted": {with(func(s *state) { s.final, s.ended = true, termination{at: at} }), corev1.PodSucceeded, "Completed 0", ""},
+		"killed":  {with(func(s *state) { s.final, s.ended = true, termination{at: at, exitCode: 137} }), corev1.PodFailed, "Error 137", ""},
 	} {
-		is := somePod().status(c.now, at)
-		container := is.ContainerStatuses[0]
-		if is.Phase != c.phase || words(container.State) != c.present || words(container.LastTerminationState) != c.last {
-			t.Errorf("%s: %s, %q, %q; want %s, %q, %q", name, is.Phase, words(container.State), words(container.LastTerminationState), c.phase, c.present, c.last)
+		status := newTestPod().status(c.now, at)
+		container := status.ContainerStatuses[0]
+		if status.Phase != c.phase || describe(container.State) != c.current || describe(container.LastTerminationState) != c.last {
+			t.Errorf("%s: got phase %s, state %q, last state %q; want %s, %q, %q", name, status.Phase, describe(container.State),
+				describe(container.LastTerminationState), c.phase, c.current, c.last)
 		}
 	}
 }
 
-func words(s corev1.ContainerState) string {
+// describe returns a container state in the form of the expectations above.
+func describe(s corev1.ContainerState) string {
 	switch {
 	case s.Running != nil:
 		return "running"
@@ -106,18 +109,18 @@ func words(s corev1.ContainerState) string {
 }
 
 func TestPodsOfADaemonSetBelongToTheirNodes(t *testing.T) {
-	p := somePod()
+	p := newTestPod()
 	p.k = &Kubelet{o: Options{Node: "any"}}
-	if got := p.node(); got != "any" {
-		t.Errorf("a pod that may run anywhere is on %s", got)
+	if got := p.nodeName(); got != "any" {
+		t.Errorf("without node affinity: got node %q, want %q", got, "any")
 	}
 	p.spec.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
 		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{
 			{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"node-3"}},
 		}}},
 	}}}
-	if got := p.node(); got != "node-3" {
-		t.Errorf("it is on %s", got)
+	if got := p.nodeName(); got != "node-3" {
+		t.Errorf("with node affinity: got node %q, want %q", got, "node-3")
 	}
 }
 
@@ -132,32 +135,32 @@ func TestOwnPortsAreInArgumentsToo(t *testing.T) {
 	c := spec.Containers[0]
 	want := []string{fmt.Sprintf("--port=%d", c.Ports[0].ContainerPort), fmt.Sprintf("--telemetry-port=%d", c.Ports[1].ContainerPort), "--other=18080"}
 	if !slices.Equal(c.Args, want) || c.Ports[0].ContainerPort == 8080 || c.Ports[0] == c.Ports[1] {
-		t.Errorf("ports %v, arguments %q", c.Ports, c.Args)
+		t.Errorf("got arguments %q and ports %v, want arguments %q and two different free ports", c.Args, c.Ports, want)
 	}
 }
 
 func TestPodThatIsHeldStartsWhenItIsReleased(t *testing.T) {
 	k := &Kubelet{held: map[string]chan struct{}{}}
 	k.Hold("fleet-1")
-	p, other := somePod(), somePod()
-	p.held, other.held = k.held["fleet-1"], k.held["fleet-2"]
+	p, other := newTestPod(), newTestPod()
+	p.released, other.released = k.held["fleet-1"], k.held["fleet-2"]
 	if !other.admit(t.Context()) {
-		t.Error("a pod of another name is held")
+		t.Error("a pod with another name is held, want it admitted")
 	}
 	admitted := make(chan bool, 1)
 	go func() { admitted <- p.admit(t.Context()) }()
 	select {
 	case <-admitted:
-		t.Error("the pod was admitted before it was released")
+		t.Error("the pod was admitted before Release")
 	default:
 	}
 	k.Release("fleet-1")
 	if !<-admitted {
-		t.Error("the pod was not admitted")
+		t.Error("the pod was not admitted after Release")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	p.held = make(chan struct{})
+	p.released = make(chan struct{})
 	if p.admit(ended) {
 		t.Error("a pod was admitted after the end of the test")
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// OwnPorts changes the first container of a pod so that it listens on ports that are free on all addresses
-// of this machine. A container has all ports to itself; a process does not.
+// OwnPorts changes the ports of a pod's first container, and the arguments that name them, to ports that are free on
+// all addresses of this machine. A container has its own port numbers, but the processes of a machine share them.
 func OwnPorts(spec *corev1.PodSpec) error {
 	container := &spec.Containers[0]
 	free, err := fleet.FreePorts("", len(container.Ports))

@@ -14,8 +14,8 @@ type Replica struct {
 	*fleet.Replica
 }
 
-// Running are the processes that may answer, by name of their pods. Those of pods that the API server does not have any
-// more are left out: nobody finds them.
+// Running returns the latest process of each pod, sorted by the pod's name. It omits pods that no longer exist in the
+// API server, because clients do not find them.
 func (k *Kubelet) Running() []Replica {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -29,7 +29,7 @@ func (k *Kubelet) Running() []Replica {
 	return all
 }
 
-// Replica is the process of the pod of that name, or nil if there is none.
+// Replica returns the latest process of the pod with a name, or nil if there is none.
 func (k *Kubelet) Replica(pod string) *fleet.Replica {
 	for _, replica := range k.Running() {
 		if replica.Pod == pod {
@@ -39,10 +39,10 @@ func (k *Kubelet) Replica(pod string) *fleet.Replica {
 	return nil
 }
 
-// Kills is how often a process was killed since it held more than Limit allows.
+// Kills returns how many processes were killed because they held more objects than Limit allows.
 func (k *Kubelet) Kills() int { return int(k.kills.Load()) }
 
-// Started is the number of processes that were ever started.
+// Started returns the number of processes that were ever started.
 func (k *Kubelet) Started() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -53,7 +53,7 @@ func (k *Kubelet) Started() int {
 	return n
 }
 
-// Logs are what all processes have logged, also those that have ended.
+// Logs returns the log of each process that was ever started.
 func (k *Kubelet) Logs() (logs []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -67,7 +67,7 @@ func (k *Kubelet) Logs() (logs []string) {
 	return logs
 }
 
-// Restarts is how often another process was started in the pod of that name, since the present one was created.
+// Restarts returns how many times the process of the pod with a name was restarted since that pod was created.
 func (k *Kubelet) Restarts(pod string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,7 +79,7 @@ func (k *Kubelet) Restarts(pod string) int {
 	return 0
 }
 
-// report shows what the processes said if the test has failed.
+// report shows the logs of all processes if the test has failed.
 func (k *Kubelet) report() {
 	for _, p := range k.ended {
 		for _, replica := range p.processes {

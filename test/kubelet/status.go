@@ -13,15 +13,16 @@ import (
 	"github.com/statefleet/statefleet/test/fleet"
 )
 
-// tell writes the pod's status if it is not so already. What does not arrive is written the next time.
-func (p *pod) tell(ctx context.Context, now state) {
-	if p.unwritten.Swap(false) {
+// writeStatus writes the pod's status to the API server if it differs from the last one. It does not retry: if the
+// write fails, the next call writes the status.
+func (p *pod) writeStatus(ctx context.Context, now state) {
+	if p.forceWrite.Swap(false) {
 		p.written = false
 	}
-	if now.since = p.state.since; !p.written || now.ready != p.state.ready {
-		now.since = metav1.Now()
+	if now.readyChanged = p.writtenState.readyChanged; !p.written || now.ready != p.writtenState.ready {
+		now.readyChanged = metav1.Now()
 	}
-	if p.written && now == p.state {
+	if p.written && now == p.writtenState {
 		return
 	}
 	pods := p.k.o.Client.CoreV1().Pods(p.spec.Namespace)
@@ -31,31 +32,31 @@ func (p *pod) tell(ctx context.Context, now state) {
 	}
 	known.Status = p.status(now, known.CreationTimestamp)
 	if _, err := pods.UpdateStatus(ctx, known, metav1.UpdateOptions{}); err == nil {
-		p.written, p.state = true, now
+		p.written, p.writtenState = true, now
 	}
 }
 
 func (p *pod) status(now state, created metav1.Time) corev1.PodStatus {
 	container := p.spec.Spec.Containers[0]
-	present, last := now.container()
+	current, last := now.container()
 	return corev1.PodStatus{
 		Phase: now.phase(), StartTime: &created,
 		PodIP: p.ip, PodIPs: []corev1.PodIP{{IP: p.ip}},
 		Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: created},
 			{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: created},
-			{Type: corev1.ContainersReady, Status: condition(now.ready), LastTransitionTime: now.since},
-			{Type: corev1.PodReady, Status: condition(now.ready), LastTransitionTime: now.since},
+			{Type: corev1.ContainersReady, Status: condition(now.ready), LastTransitionTime: now.readyChanged},
+			{Type: corev1.PodReady, Status: condition(now.ready), LastTransitionTime: now.readyChanged},
 		},
 		ContainerStatuses: []corev1.ContainerStatus{{
 			Name: container.Name, Image: container.Image, ImageID: container.Image, Ready: now.ready, Started: &now.started,
-			RestartCount: int32(now.restarts), State: present, LastTerminationState: last,
+			RestartCount: int32(now.restarts), State: current, LastTerminationState: last,
 		}},
 	}
 }
 
-func condition(is bool) corev1.ConditionStatus {
-	if is {
+func condition(holds bool) corev1.ConditionStatus {
+	if holds {
 		return corev1.ConditionTrue
 	}
 	return corev1.ConditionFalse
@@ -63,24 +64,24 @@ func condition(is bool) corev1.ConditionStatus {
 
 func (s state) phase() corev1.PodPhase {
 	switch {
-	case s.began.IsZero():
+	case s.startedAt.IsZero():
 		return corev1.PodPending
-	case !s.over:
+	case !s.final:
 		return corev1.PodRunning
-	case s.ended.code == 0:
+	case s.ended.exitCode == 0:
 		return corev1.PodSucceeded
 	}
 	return corev1.PodFailed
 }
 
-// container is the state of the container, and how it ended the last time.
-func (s state) container() (present, last corev1.ContainerState) {
+// container returns the current state of the container, and its last termination state.
+func (s state) container() (current, last corev1.ContainerState) {
 	waiting := func(reason string) corev1.ContainerState {
 		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
 	}
 	switch {
 	case s.running:
-		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: s.began}}, s.last.container()
+		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: s.startedAt}}, s.last.container()
 	case s.backOff:
 		return waiting("CrashLoopBackOff"), s.ended.container()
 	case s.ended.at.IsZero():
@@ -95,15 +96,15 @@ func (t termination) container() corev1.ContainerState {
 	}
 	reason := "Error"
 	switch {
-	case t.memory:
+	case t.oomKilled:
 		reason = "OOMKilled"
-	case t.code == 0:
+	case t.exitCode == 0:
 		reason = "Completed"
 	}
-	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: int32(t.code), FinishedAt: t.at}}
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: int32(t.exitCode), FinishedAt: t.at}}
 }
 
-// retry tries until it works, the pod is not there any more, or ctx ends.
+// retry calls try until it succeeds, returns NotFound or Conflict, or ctx ends.
 func (p *pod) retry(ctx context.Context, try func() error) {
 	for ctx.Err() == nil {
 		if err := try(); err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -113,7 +114,7 @@ func (p *pod) retry(ctx context.Context, try func() error) {
 	}
 }
 
-// prober asks a process what its pod's probes ask: first whether it has started, then whether it is ready.
+// prober runs a pod's startup probe until it succeeds, and its readiness probe after that.
 type prober struct {
 	replica            *fleet.Replica
 	startup, readiness *corev1.Probe
@@ -126,15 +127,15 @@ func (p *pod) newProber(replica *fleet.Replica) *prober {
 	return &prober{replica: replica, startup: container.StartupProbe, readiness: container.ReadinessProbe, started: container.StartupProbe == nil}
 }
 
-// probe tells whether the process has started, whether it is ready, and when to ask again.
+// probe returns whether the process has started, whether it is ready, and how long to wait before the next probe.
 func (p *prober) probe(ctx context.Context) (started, ready bool, next time.Duration) {
 	if !p.started {
-		if p.ask(ctx, p.startup) != nil {
+		if p.request(ctx, p.startup) != nil {
 			return false, false, time.Duration(p.startup.PeriodSeconds) * time.Second
 		}
 		p.started = true
 	}
-	if p.ask(ctx, p.readiness) == nil {
+	if p.request(ctx, p.readiness) == nil {
 		p.ready, p.failures = true, 0
 	} else if p.failures++; p.failures >= p.readiness.FailureThreshold {
 		p.ready = false
@@ -142,7 +143,7 @@ func (p *prober) probe(ctx context.Context) (started, ready bool, next time.Dura
 	return true, p.ready, time.Duration(p.readiness.PeriodSeconds) * time.Second
 }
 
-func (p *prober) ask(ctx context.Context, probe *corev1.Probe) error {
+func (p *prober) request(ctx context.Context, probe *corev1.Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(probe.TimeoutSeconds)*time.Second)
 	defer cancel()
 	answer, err := p.replica.Get(ctx, p.replica.URL+probe.HTTPGet.Path)

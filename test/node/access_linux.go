@@ -14,7 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Config is how the cluster's administrator connects, from inside of the cluster's network.
+// Config returns a configuration for clients with the administrator's rights. They connect from inside the cluster's
+// network.
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
 		Host: "https://" + serviceAddress, BearerToken: c.token, QPS: -1, Dial: c.machines[0].dial,
@@ -22,21 +23,22 @@ func (c *Cluster) Config() *rest.Config {
 	}
 }
 
-// Client returns a client for the cluster's administrator.
+// Client returns a client with the administrator's rights.
 func (c *Cluster) Client() *kubernetes.Clientset { return kubernetes.NewForConfigOrDie(c.Config()) }
 
-// HTTP returns a client whose connections begin on a node, numbered from 1: it reaches pods by their addresses.
+// HTTP returns a client that connects from a node, numbered from 1, and so reaches pods by their addresses.
 func (c *Cluster) HTTP(node int) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: c.machines[node-1].dial}, Timeout: 30 * time.Second}
 }
 
-// Proxy is an HTTP proxy whose connections begin on the first node: through it, programs outside of the cluster reach
-// pods and the API server by their addresses.
+// Proxy returns an HTTP proxy that connects from the first node. Through it, programs outside the cluster reach pods
+// and the API server by their addresses.
 func (c *Cluster) Proxy() http.Handler {
 	forward := &httputil.ReverseProxy{
 		Rewrite:   func(*httputil.ProxyRequest) {}, // the URL of the request is absolute
 		Transport: &http.Transport{DialContext: c.machines[0].dial},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { // by default it is logged, and not told
+		// The default handler logs the error and hides it from the client.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		},
 	}
@@ -52,7 +54,8 @@ func (c *Cluster) Proxy() http.Handler {
 	})
 }
 
-// tunnel connects the client of a CONNECT request with the server that it names, until one of the two ends.
+// tunnel connects the client of a CONNECT request with the server that it names, until one of them closes its
+// connection.
 func (c *Cluster) tunnel(w http.ResponseWriter, r *http.Request) {
 	server, err := c.machines[0].dial(r.Context(), "tcp", r.Host)
 	if err != nil {
@@ -70,17 +73,17 @@ func (c *Cluster) tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var copying sync.WaitGroup
-	one := func(to net.Conn, from io.Reader) {
-		_, _ = io.Copy(to, from) // an error is the end
+	copyTo := func(to net.Conn, from io.Reader) {
+		_, _ = io.Copy(to, from) // an error ends the tunnel
 		_ = to.Close()
 	}
-	copying.Go(func() { one(server, buffered) })
-	copying.Go(func() { one(client, server) })
+	copying.Go(func() { copyTo(server, buffered) })
+	copying.Go(func() { copyTo(client, server) })
 	copying.Wait()
 }
 
-// WriteKubeconfig writes a file with which kubectl reaches the API server as the administrator, through a proxy at a
-// URL.
+// WriteKubeconfig writes a kubeconfig with the administrator's rights to path. Its connections go through the proxy at
+// a URL.
 func (c *Cluster) WriteKubeconfig(path, proxy string) error {
 	config, err := clientcmd.LoadFromFile(filepath.Join(c.dir, "admin.conf"))
 	if err != nil {

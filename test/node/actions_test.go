@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// brokenFor is how long a rollout to an image that does not exist is left alone.
+	// brokenFor is how long a rollout to an image that does not exist is left stuck.
 	brokenFor = 15 * time.Second
-	// downFor is how long a service of a node stays away.
+	// downFor is how long a killed service of a node stays down.
 	downFor = 10 * time.Second
 )
 
-// patchSet changes the StatefulSet of the fleet.
-func (s *site) patchSet(t *testing.T, patch string) {
+// patchSet patches the StatefulSet of the fleet.
+func (s *setup) patchSet(t *testing.T, patch string) {
 	t.Helper()
 	_, err := s.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), "statefleet", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	if err != nil {
@@ -34,8 +34,8 @@ func (s *site) patchSet(t *testing.T, patch string) {
 	}
 }
 
-// replicas is how many replicas the fleet is to have.
-func (s *site) replicas(t *testing.T) int {
+// wantReplicas returns the number of replicas in the spec of the fleet's StatefulSet.
+func (s *setup) wantReplicas(t *testing.T) int {
 	t.Helper()
 	set, err := s.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
 	if err != nil {
@@ -44,8 +44,8 @@ func (s *site) replicas(t *testing.T) int {
 	return int(*set.Spec.Replicas)
 }
 
-// waitRollout waits until all pods have the latest template.
-func (s *site) waitRollout(t *testing.T) {
+// waitRollout waits until all pods have the latest template and are ready.
+func (s *setup) waitRollout(t *testing.T) {
 	t.Helper()
 	err := waitFor(5*time.Minute, func() bool {
 		set, err := s.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
@@ -53,19 +53,19 @@ func (s *site) waitRollout(t *testing.T) {
 			set.Status.ReadyReplicas == *set.Spec.Replicas && set.Status.CurrentRevision == set.Status.UpdateRevision
 	})
 	if err != nil {
-		t.Fatalf("rollout: %v", err)
+		t.Fatalf("waiting for the rollout: %v", err)
 	}
 }
 
-func rollout(t *testing.T, s *site) {
+func rollout(t *testing.T, s *setup) {
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"template": {"metadata": {"annotations": {"restarted": %q}}}}}`, time.Now().Format(time.RFC3339Nano)))
 	s.waitRollout(t)
 }
 
-func deletePod(t *testing.T, s *site) { s.replacePod(t, "statefleet-1") }
+func deletePod(t *testing.T, s *setup) { s.replacePod(t, "statefleet-1") }
 
-// replacePod deletes a pod and waits until there is another one of its name.
-func (s *site) replacePod(t *testing.T, name string) {
+// replacePod deletes a pod and waits until a new pod with its name exists.
+func (s *setup) replacePod(t *testing.T, name string) {
 	t.Helper()
 	before := s.pods(t)
 	if err := s.Client().CoreV1().Pods(namespace).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
@@ -77,16 +77,17 @@ func (s *site) replacePod(t *testing.T, name string) {
 		})
 	})
 	if err != nil {
-		t.Fatalf("another pod: %v", err)
+		t.Fatalf("waiting for the successor of %s: %v", name, err)
 	}
 }
 
-// killProcess kills the process of a replica as the kernel does when memory runs out.
-func killProcess(t *testing.T, s *site) {
+// killProcess kills the process of statefleet-1 as the kernel does when memory runs out, and waits until the kubelet
+// has restarted the container.
+func killProcess(t *testing.T, s *setup) {
 	for _, m := range s.machines {
 		pids, err := m.run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod=statefleet-1 ")
 		if err != nil {
-			continue // it runs on another node
+			continue // the pod runs on another node
 		}
 		if _, err := m.run(t.Context(), "kill", "-9", strings.Fields(pids)[0]); err != nil {
 			t.Fatal(err)
@@ -96,23 +97,23 @@ func killProcess(t *testing.T, s *site) {
 			return err == nil && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount > 0
 		})
 		if err != nil {
-			t.Fatalf("restart of the container: %v", err)
+			t.Fatalf("waiting for the restart of the container: %v", err)
 		}
 		return
 	}
 	t.Fatal("no node runs statefleet-1")
 }
 
-func scaleUpAndDown(t *testing.T, s *site) {
+func scaleUpAndDown(t *testing.T, s *setup) {
 	for _, replicas := range []int{5, 2, 3} {
 		s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, replicas))
 		s.waitReady(t, replicas)
 	}
 }
 
-// drain cordons the node that runs most of the fleet, evicts the fleet's pods, one after the other, as its
-// PodDisruptionBudget wants it, and admits pods to the node again.
-func drain(t *testing.T, s *site) {
+// drain cordons the node that runs most of the fleet, evicts the fleet's pods there, one after the other, as the
+// PodDisruptionBudget demands, and uncordons the node.
+func drain(t *testing.T, s *setup) {
 	count := map[string]int{}
 	for _, p := range s.pods(t) {
 		count[p.Spec.NodeName]++
@@ -129,27 +130,27 @@ func drain(t *testing.T, s *site) {
 		}
 	}
 	if refused == 0 {
-		t.Errorf("%s ran %d of the fleet, and no eviction was refused: the budget was not tried", node, count[node])
+		t.Errorf("none of %d evictions from %s was refused, want the PodDisruptionBudget to refuse at least one", count[node], node)
 	}
 	s.waitReady(t, 3)
 }
 
-// cordon keeps new pods from a node until the function that it returns is called.
-func (s *site) cordon(t *testing.T, node string) (uncordon func()) {
+// cordon marks a node as unschedulable, and returns a function that reverts that.
+func (s *setup) cordon(t *testing.T, node string) (uncordon func()) {
 	t.Helper()
-	mark := func(on bool) {
+	setUnschedulable := func(on bool) {
 		patch := fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, on)
 		_, err := s.Client().CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	mark(true)
-	return func() { mark(false) }
+	setUnschedulable(true)
+	return func() { setUnschedulable(false) }
 }
 
-// evict evicts a pod as soon as that is allowed, and returns how many times it was refused.
-func (s *site) evict(t *testing.T, p corev1.Pod) (refused int) {
+// evict evicts a pod as soon as that is allowed, and returns how many times the eviction was refused.
+func (s *setup) evict(t *testing.T, p corev1.Pod) (refused int) {
 	t.Helper()
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}}
 	err := waitFor(2*time.Minute, func() bool {
@@ -165,35 +166,36 @@ func (s *site) evict(t *testing.T, p corev1.Pod) (refused int) {
 		return true
 	})
 	if err != nil {
-		t.Fatalf("%s cannot be evicted: %v", p.Name, err)
+		t.Fatalf("evicting %s: %v", p.Name, err)
 	}
 	return refused
 }
 
-// setImage changes the image of the fleet.
-func (s *site) setImage(t *testing.T, image string) {
+// setImage changes the image in the fleet's pod template.
+func (s *setup) setImage(t *testing.T, image string) {
 	t.Helper()
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"template": {"spec": {"containers": [{"name": "statefleet", "image": %q}]}}}}`, image))
 }
 
-// rolloutToNothing rolls out an image that does not exist, and goes back to the one before.
-func rolloutToNothing(t *testing.T, s *site) {
+// rollOutMissingImage rolls out an image that does not exist, and rolls back after brokenFor.
+func rollOutMissingImage(t *testing.T, s *setup) {
 	s.setImage(t, "localhost/absent:none")
 	stuck := func(p corev1.Pod) bool {
 		return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].State.Waiting != nil &&
 			strings.Contains(p.Status.ContainerStatuses[0].State.Waiting.Reason, "Image")
 	}
 	if err := waitFor(time.Minute, func() bool { return slices.ContainsFunc(s.pods(t), stuck) }); err != nil {
-		t.Fatalf("a pod that waits for its image: %v", err)
+		t.Fatalf("waiting for a pod that cannot pull its image: %v", err)
 	}
 	time.Sleep(brokenFor)
 	s.setImage(t, s.image)
 	s.waitRollout(t)
 }
 
-// killService kills a service of the node that runs statefleet-1, or the API server, and starts it again after a while.
-func killService(name string) func(t *testing.T, s *site) {
-	return func(t *testing.T, s *site) {
+// killService kills a service of the node that runs statefleet-1, or the API server, and starts it again after downFor.
+// It returns when a Job that was created after that has succeeded.
+func killService(name string) func(t *testing.T, s *setup) {
+	return func(t *testing.T, s *setup) {
 		m := s.machines[0]
 		if name != "apiserver" {
 			p, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), "statefleet-1", metav1.GetOptions{})
@@ -204,23 +206,23 @@ func killService(name string) func(t *testing.T, s *site) {
 				m = s.machines[1]
 			}
 		}
-		again, err := s.kill(m, name)
+		restart, err := s.kill(m, name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(downFor)
-		if err := again(); err != nil {
+		if err := restart(); err != nil {
 			t.Fatal(err)
 		}
 		since := time.Now()
-		err = waitFor(2*time.Minute, func() bool { // the load goes on, on this node as well
+		err = waitFor(2*time.Minute, func() bool { // the load of the cluster continues
 			jobs, err := s.Client().BatchV1().Jobs("default").List(t.Context(), metav1.ListOptions{})
 			return err == nil && slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool {
 				return j.Status.Succeeded == 1 && j.CreationTimestamp.After(since)
 			})
 		})
 		if err != nil {
-			t.Fatalf("jobs after %s is back: %v", name, err)
+			t.Fatalf("waiting for a job to succeed after the restart of %s: %v", name, err)
 		}
 	}
 }

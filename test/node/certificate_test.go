@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// selfSigned makes a certificate for a name, which is its own authority, and its key.
+// selfSigned returns a self-signed certificate for a DNS name, and its private key, both in PEM.
 func selfSigned(t *testing.T, name string) (certificate, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -15,34 +15,36 @@ import (
 const (
 	cgroupRoot   = "/sys/fs/cgroup"
 	cgroupPrefix = "statefleet-node-"
-	// leaf is the cgroup of a machine's own processes in cgroup v2: one that hands out controllers has none itself.
+	// leaf is the cgroup of a machine's own processes in cgroup v2. A cgroup that enables controllers for its children
+	// must not contain processes.
 	leaf = "machine"
 )
 
-// cgroups is where this machine has its control groups, and how they are laid out.
+// cgroups describes where the host mounts its control groups, and their layout.
 type cgroups struct {
 	root string
-	// unified is cgroup v2, with one hierarchy for all controllers. Otherwise each has its own (v1).
+	// unified is set for cgroup v2, which has one hierarchy for all controllers. With v1, controllers have their own
+	// hierarchies.
 	unified bool
-	// hybrid tells that v2 is mounted beside v1. Kubelet and runc then use v1.
+	// hybrid is set if v2 is mounted beside v1. Kubelet and runc then use v1.
 	hybrid bool
 }
 
-// hierarchies are those of cgroup v1 that kubelet and runc use.
+// hierarchies returns the hierarchies of cgroup v1 that kubelet and runc use.
 func hierarchies() []string {
 	return []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"}
 }
 
-// controllers are those of cgroup v2 that a kubelet needs.
+// controllers returns the controllers of cgroup v2 that a kubelet needs.
 func controllers() []string { return []string{"cpu", "memory", "pids"} }
 
-// findCgroups tells which control groups are mounted at root. The error says why no machine can be made with them.
+// findCgroups returns the layout of the control groups at root. Its error says why a machine cannot use them.
 func findCgroups(root string) (cgroups, error) {
 	g := cgroups{root: root}
-	if has, err := os.ReadFile(filepath.Join(root, "cgroup.controllers")); err == nil {
+	if available, err := os.ReadFile(filepath.Join(root, "cgroup.controllers")); err == nil {
 		g.unified = true
-		if lacks := without(controllers(), strings.Fields(string(has))); len(lacks) > 0 {
-			return g, fmt.Errorf("cgroup v2 at %s lacks the controllers %s", root, strings.Join(lacks, ", "))
+		if missing := without(controllers(), strings.Fields(string(available))); len(missing) > 0 {
+			return g, fmt.Errorf("cgroup v2 at %s lacks the controllers %s", root, strings.Join(missing, ", "))
 		}
 		return g, nil
 	}
@@ -56,8 +58,8 @@ func findCgroups(root string) (cgroups, error) {
 	return g, nil
 }
 
-func without(all, those []string) []string {
-	return slices.DeleteFunc(all, func(one string) bool { return slices.Contains(those, one) })
+func without(all, excluded []string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return slices.Contains(excluded, s) })
 }
 
 func (g cgroups) String() string {
@@ -70,7 +72,7 @@ func (g cgroups) String() string {
 	return "cgroup v1"
 }
 
-// dirs are the folders of the cgroups of a name.
+// dirs returns the folders of the cgroups with a name, one for each hierarchy.
 func (g cgroups) dirs(name string) []string {
 	if g.unified {
 		return []string{filepath.Join(g.root, name)}
@@ -82,8 +84,8 @@ func (g cgroups) dirs(name string) []string {
 	return dirs
 }
 
-// make makes the cgroups of a machine.
-func (g cgroups) make(name string) error {
+// create creates the cgroups of a machine.
+func (g cgroups) create(name string) error {
 	for _, dir := range g.dirs(name) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
@@ -92,7 +94,7 @@ func (g cgroups) make(name string) error {
 	if g.unified {
 		return g.delegate()
 	}
-	for _, f := range []string{"cpuset.cpus", "cpuset.mems"} { // empty until they are set
+	for _, f := range []string{"cpuset.cpus", "cpuset.mems"} { // empty in a new cgroup, which admits no process then
 		all, err := os.ReadFile(filepath.Join(g.root, "cpuset", f))
 		if err != nil {
 			return err
@@ -104,21 +106,21 @@ func (g cgroups) make(name string) error {
 	return nil
 }
 
-// delegate hands the controllers to the cgroups below the root. Those that were not handed out before stay so: another
-// cluster may use them.
+// delegate enables the controllers for the cgroups below the root. They stay enabled when the cluster ends, because
+// another cluster may use them.
 func (g cgroups) delegate() error {
 	file := filepath.Join(g.root, "cgroup.subtree_control")
-	given, err := os.ReadFile(file)
+	enabled, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	for _, c := range without(controllers(), strings.Fields(string(given))) {
+	for _, c := range without(controllers(), strings.Fields(string(enabled))) {
 		err := os.WriteFile(file, []byte("+"+c), 0o644)
 		if errors.Is(err, syscall.EBUSY) {
-			return fmt.Errorf("%w: processes are in %s itself, as in a container; move them to a cgroup below it", err, g.root)
+			return fmt.Errorf("%w: the root cgroup %s has processes, as in a container; move them to a cgroup below it", err, g.root)
 		}
 		if err != nil {
-			return fmt.Errorf("+%s: %w", c, err)
+			return fmt.Errorf("enabling cgroup controller %s: %w", c, err)
 		}
 	}
 	return nil
@@ -133,7 +135,7 @@ func (g cgroups) remove(name string) error {
 	return errors.Join(errs...)
 }
 
-// removeCgroup removes a cgroup and those below it. They are busy for a moment after their last process.
+// removeCgroup removes a cgroup and those below it. A cgroup stays busy for a moment after its last process has ended.
 func removeCgroup(dir string) error {
 	below, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -152,13 +154,13 @@ func removeCgroup(dir string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("remove cgroup %s: %w", dir, err)
+			return fmt.Errorf("removing cgroup %s: %w", dir, err)
 		}
 	}
 }
 
-// left are the folders of all machines' cgroups, also of those that another process runs.
-func (g cgroups) left() ([]string, error) {
+// machineDirs returns the folders of the cgroups of all machines, including those of other processes.
+func (g cgroups) machineDirs() ([]string, error) {
 	var all []string
 	for _, pattern := range g.dirs(cgroupPrefix + "*") {
 		dirs, err := filepath.Glob(pattern)
@@ -170,14 +172,14 @@ func (g cgroups) left() ([]string, error) {
 	return all, nil
 }
 
-// sweep removes the cgroups that a killed process has left, which have no process.
+// sweep removes the cgroups of machines whose process was killed, and so did not remove them.
 func (g cgroups) sweep() error {
-	left, err := g.left()
+	dirs, err := g.machineDirs()
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, dir := range left {
+	for _, dir := range dirs {
 		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), cgroupPrefix), "-")
 		if _, err := os.Stat("/proc/" + owner); errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, removeCgroup(dir))
@@ -186,24 +188,24 @@ func (g cgroups) sweep() error {
 	return errors.Join(errs...)
 }
 
-// joins are patterns of the files through which a process in a machine joins the machine's cgroups.
-func (g cgroups) joins() string {
+// procsPattern returns a shell pattern of the files through which a process in a machine joins the machine's cgroups.
+func (g cgroups) procsPattern() string {
 	if g.unified {
 		return cgroupRoot + "/" + leaf + "/cgroup.procs"
 	}
 	return cgroupRoot + "/*/cgroup.procs"
 }
 
-// accounts are files in which the kernel counts what a container has used, and the names of what is read in them.
-type accounts struct {
+// usageFiles are the paths of the files in which the kernel counts the resources that a container uses.
+type usageFiles struct {
 	memory, limit  string // in bytes
-	stat, inactive string
+	stat, inactive string // memory.stat, and its key for the inactive page cache
 	cpu            string
 }
 
-// accountsOf finds the files for a process in a machine, given its /proc/PID/cgroup.
-func (g cgroups) accountsOf(procCgroup string) (accounts, error) {
-	paths := map[string]string{} // by controller; that of v2 has no name
+// usageFilesOf returns the files for a process in a machine, given its /proc/PID/cgroup.
+func (g cgroups) usageFilesOf(procCgroup string) (usageFiles, error) {
+	paths := map[string]string{} // by controller; "" for cgroup v2
 	for line := range strings.Lines(procCgroup) {
 		if part := strings.SplitN(strings.TrimSpace(line), ":", 3); len(part) == 3 {
 			for name := range strings.SplitSeq(part[1], ",") {
@@ -214,21 +216,21 @@ func (g cgroups) accountsOf(procCgroup string) (accounts, error) {
 	if g.unified {
 		dir, ok := paths[""]
 		if !ok {
-			return accounts{}, fmt.Errorf("no cgroup v2 in %q", procCgroup)
+			return usageFiles{}, fmt.Errorf("no path of cgroup v2 in %q", procCgroup)
 		}
 		in := func(file string) string { return path.Join(cgroupRoot, dir, file) }
-		return accounts{
+		return usageFiles{
 			memory: in("memory.current"), limit: in("memory.max"), stat: in("memory.stat"), inactive: "inactive_file",
 			cpu: in("cpu.stat"),
 		}, nil
 	}
-	memory, ok := paths["memory"]
-	cpu, ok2 := paths["cpu"]
-	if !ok || !ok2 {
-		return accounts{}, fmt.Errorf("no memory or no cpu in %q", procCgroup)
+	memory, hasMemory := paths["memory"]
+	cpu, hasCPU := paths["cpu"]
+	if !hasMemory || !hasCPU {
+		return usageFiles{}, fmt.Errorf("no path of the memory or cpu controller in %q", procCgroup)
 	}
 	in := func(file string) string { return path.Join(cgroupRoot, "memory", memory, file) }
-	return accounts{
+	return usageFiles{
 		memory: in("memory.usage_in_bytes"), limit: in("memory.limit_in_bytes"), stat: in("memory.stat"),
 		inactive: "total_inactive_file", cpu: path.Join(cgroupRoot, "cpu", cpu, "cpu.stat"),
 	}, nil

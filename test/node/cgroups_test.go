@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// tree makes files in a folder, which stands in for the mounted control groups.
-func tree(t *testing.T, files map[string]string) (root string) {
+// writeTree writes files to a folder that stands in for the mounted control groups.
+func writeTree(t *testing.T, files map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
 	for name, text := range files {
@@ -28,7 +28,7 @@ func tree(t *testing.T, files map[string]string) (root string) {
 	return root
 }
 
-// v1Tree has every hierarchy of cgroup v1 but those that are left out.
+// v1Tree returns the files of all hierarchies of cgroup v1, except those in without.
 func v1Tree(without ...string) map[string]string {
 	files := map[string]string{"cpuset/cpuset.cpus": "0-1\n", "cpuset/cpuset.mems": "0\n"}
 	for _, h := range hierarchies() {
@@ -53,21 +53,21 @@ func TestCgroupsAreFound(t *testing.T) {
 		"v1 without systemd": {files: v1Tree("systemd"), wantErr: "systemd"},
 		"nothing":            {wantErr: "want cgroup v2"},
 	} {
-		got, err := findCgroups(tree(t, c.files))
+		got, err := findCgroups(writeTree(t, c.files))
 		switch {
 		case c.wantErr != "" && (err == nil || !strings.Contains(err.Error(), c.wantErr)):
-			t.Errorf("%s: error %v, want one about %q", name, err, c.wantErr)
+			t.Errorf("%s: got error %v, want one that contains %q", name, err, c.wantErr)
 		case c.wantErr == "" && (err != nil || got.String() != c.want):
-			t.Errorf("%s: %s, %v; want %s", name, got, err, c.want)
+			t.Errorf("%s: got %s, error %v; want %s", name, got, err, c.want)
 		}
 	}
 }
 
-// TestCgroupsOfAMachine: v1 has one in each hierarchy, with the CPUs of the machine, and v2 has one, with the controllers
-// handed out.
+// TestCgroupsOfAMachine checks that a machine has one cgroup in each hierarchy of v1, with the CPUs of the host, and a
+// single one in v2, with the controllers enabled.
 func TestCgroupsOfAMachine(t *testing.T) {
-	v1 := cgroups{root: tree(t, v1Tree())}
-	if err := v1.make("m"); err != nil {
+	v1 := cgroups{root: writeTree(t, v1Tree())}
+	if err := v1.create("m"); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range hierarchies() {
@@ -76,65 +76,66 @@ func TestCgroupsOfAMachine(t *testing.T) {
 		}
 	}
 	if cpus, err := os.ReadFile(filepath.Join(v1.root, "cpuset/m/cpuset.cpus")); err != nil || string(cpus) != "0-1\n" {
-		t.Errorf("CPUs %q, %v", cpus, err)
+		t.Errorf("cpuset.cpus: got %q, error %v; want %q", cpus, err, "0-1\n")
 	}
-	v2 := cgroups{unified: true, root: tree(t, map[string]string{"cgroup.subtree_control": "cpu memory\n"})}
-	if err := v2.make("m"); err != nil {
+	v2 := cgroups{unified: true, root: writeTree(t, map[string]string{"cgroup.subtree_control": "cpu memory\n"})}
+	if err := v2.create("m"); err != nil {
 		t.Fatal(err)
 	}
-	// A file keeps what was written last; the kernel adds it up.
-	if said, err := os.ReadFile(filepath.Join(v2.root, "cgroup.subtree_control")); err != nil || string(said) != "+pids" {
-		t.Errorf("controllers %q, %v", said, err)
+	// The kernel would accumulate the controllers that are written to this file; here it keeps the last write only.
+	if last, err := os.ReadFile(filepath.Join(v2.root, "cgroup.subtree_control")); err != nil || string(last) != "+pids" {
+		t.Errorf("cgroup.subtree_control: got %q, error %v; want %q", last, err, "+pids")
 	}
 	if got := v2.dirs("m"); len(got) != 1 || got[0] != filepath.Join(v2.root, "m") {
-		t.Errorf("folders %q", got)
+		t.Errorf("folders of a machine: got %q, want %q", got, filepath.Join(v2.root, "m"))
 	}
 	if err := v2.remove("m"); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(v2.root, "m")); !os.IsNotExist(err) {
-		t.Errorf("the cgroup is there: %v", err)
+		t.Errorf("the cgroup still exists after remove: %v", err)
 	}
 }
 
-func TestAccountsOfAContainer(t *testing.T) {
+func TestUsageFilesOfAContainer(t *testing.T) {
 	const pod = "/kubepods/burstable/pod1/c1"
 	for _, c := range []struct {
 		groups cgroups
 		text   string
-		want   accounts
+		want   usageFiles
 	}{
 		{
 			cgroups{}, "8:pids:" + pod + "\n4:memory:" + pod + "\n2:cpu,cpuacct:" + pod + "\n0::/\n",
-			accounts{
+			usageFiles{
 				memory: "/sys/fs/cgroup/memory" + pod + "/memory.usage_in_bytes", limit: "/sys/fs/cgroup/memory" + pod + "/memory.limit_in_bytes",
 				stat: "/sys/fs/cgroup/memory" + pod + "/memory.stat", inactive: "total_inactive_file", cpu: "/sys/fs/cgroup/cpu" + pod + "/cpu.stat",
 			},
 		},
 		{
 			cgroups{unified: true}, "0::" + pod + "\n",
-			accounts{
+			usageFiles{
 				memory: "/sys/fs/cgroup" + pod + "/memory.current", limit: "/sys/fs/cgroup" + pod + "/memory.max",
 				stat: "/sys/fs/cgroup" + pod + "/memory.stat", inactive: "inactive_file", cpu: "/sys/fs/cgroup" + pod + "/cpu.stat",
 			},
 		},
 	} {
-		if got, err := c.groups.accountsOf(c.text); err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v; want %+v", c.groups, got, err, c.want)
+		if got, err := c.groups.usageFilesOf(c.text); err != nil || got != c.want {
+			t.Errorf("%s: got %+v, error %v; want %+v", c.groups, got, err, c.want)
 		}
-		if got, err := c.groups.accountsOf("1:name=systemd:/\n"); err == nil {
-			t.Errorf("%s: %+v for a process without the controllers", c.groups, got)
+		if got, err := c.groups.usageFilesOf("1:name=systemd:/\n"); err == nil {
+			t.Errorf("%s: got %+v for a process without the controllers, want an error", c.groups, got)
 		}
 	}
 }
 
-// TestSweepKeepsWhatAProcessUses: cgroups and folders of a process that has ended are removed, those of others are kept.
+// TestSweepKeepsWhatAProcessUses checks that a sweep removes the cgroups and folders of processes that have ended, and
+// keeps those of others.
 func TestSweepKeepsWhatAProcessUses(t *testing.T) {
 	gone := exec.CommandContext(t.Context(), "true")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range []cgroups{{root: tree(t, v1Tree())}, {root: t.TempDir(), unified: true}} {
+	for _, g := range []cgroups{{root: writeTree(t, v1Tree())}, {root: t.TempDir(), unified: true}} {
 		ours, theirs := cgroupPrefix+strconv.Itoa(os.Getpid())+"-1", cgroupPrefix+strconv.Itoa(gone.Process.Pid)+"-123-1"
 		for _, dir := range slices.Concat(g.dirs(ours), g.dirs(theirs+"/kubepods")) {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -144,8 +145,8 @@ func TestSweepKeepsWhatAProcessUses(t *testing.T) {
 		if err := g.sweep(); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := g.left(); err != nil || !slices.Equal(left, g.dirs(ours)) {
-			t.Errorf("%s: left are %q, %v", g, left, err)
+		if dirs, err := g.machineDirs(); err != nil || !slices.Equal(dirs, g.dirs(ours)) {
+			t.Errorf("%s: after the sweep: got cgroups %q, error %v; want %q", g, dirs, err, g.dirs(ours))
 		}
 	}
 	in := t.TempDir()
@@ -164,10 +165,10 @@ func TestSweepKeepsWhatAProcessUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(leftover); !os.IsNotExist(err) {
-		t.Errorf("the leftover is there: %v", err)
+		t.Errorf("the folder of an ended process still exists: %v", err)
 	}
 	if _, err := os.Stat(f.dir); err != nil {
-		t.Errorf("the folder that is used is gone: %v", err)
+		t.Errorf("the folder of a running process is gone: %v", err)
 	}
 	if err := f.remove(); err != nil {
 		t.Error(err)

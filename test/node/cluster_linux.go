@@ -23,42 +23,42 @@ import (
 //go:embed files
 var files embed.FS
 
-// serviceAddress is that of the Service default/kubernetes.
+// serviceAddress is the address of the Service default/kubernetes.
 const serviceAddress = "10.0.0.1"
 
-// readyWithin is far more than it takes: the machine may be busy.
-const readyWithin = 3 * time.Minute
+// readyTimeout is far more than a component takes to become ready, because the host may be busy.
+const readyTimeout = 3 * time.Minute
 
-// diskNeeded is more than a cluster takes of the disk, most of it for etcd and images.
-const diskNeeded = 1 << 30
+// minFreeDisk is more than the bytes that a cluster writes to disk, most of them for etcd and images.
+const minFreeDisk = 1 << 30
 
-// ErrUnsupported is what errors wrap that say what this machine lacks.
-var ErrUnsupported = errors.New("nodes cannot be made on this machine")
+// ErrUnsupported is wrapped by errors of [Start] that name something which the host lacks.
+var ErrUnsupported = errors.New("this host cannot run nodes")
 
-// Options say which cluster to start.
+// Options configure a Cluster.
 type Options struct {
-	// Nodes is the number of nodes, named node-1 and so on; 0 means 1.
+	// Nodes is the number of nodes, which are named node-1 and so on. 0 means 1.
 	Nodes int
-	// Archives are files of images, as "docker save" and "make image" write them, that each node has.
+	// Archives are paths of image archives, as "docker save" and "make image" write them. Each node gets all of them.
 	Archives []string
 }
 
-// Cluster is a running cluster.
+// Cluster is a running cluster. All methods except Stop may be called concurrently.
 type Cluster struct {
 	Options
 	*folder
 	groups       cgroups
-	tools        string // folder of containerd and the others
+	tools        string // folder with containerd and the other programs of a node
 	controlplane string
 	pause        string
 	token        string
 	machines     []*machine
 }
 
-// Start starts a cluster and returns when all nodes are ready. The caller stops it; it ends with the process at the
-// latest. The error wraps [ErrUnsupported] where no machine can be made.
+// Start starts a cluster and returns when all nodes are ready. The caller must call Stop. If the process ends before
+// that, the cluster ends with it. The error wraps [ErrUnsupported] if the host lacks something that nodes need.
 func Start(ctx context.Context, o Options) (c *Cluster, err error) {
-	if why := missing(os.Geteuid()); why != "" {
+	if why := missingRequirement(os.Geteuid()); why != "" {
 		return nil, fmt.Errorf("%w: %s", ErrUnsupported, why)
 	}
 	c = &Cluster{Options: o}
@@ -67,9 +67,9 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	if err := errors.Join(sweepFolders(os.TempDir()), c.groups.sweep()); err != nil {
-		return nil, fmt.Errorf("leftovers of a process that was killed: %w", err)
+		return nil, fmt.Errorf("removing leftovers of a killed process: %w", err)
 	}
-	if err := enoughDisk(os.TempDir(), diskNeeded); err != nil {
+	if err := checkFreeSpace(os.TempDir(), minFreeDisk); err != nil {
 		return nil, err
 	}
 	if c.folder, err = newFolder(os.TempDir()); err != nil {
@@ -83,7 +83,7 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	return c, nil
 }
 
-// Stop ends the cluster and removes its files.
+// Stop ends the cluster and removes its files. It must be called once.
 func (c *Cluster) Stop() error {
 	var errs []error
 	for _, m := range c.machines {
@@ -92,7 +92,7 @@ func (c *Cluster) Stop() error {
 	return errors.Join(append(errs, c.remove())...)
 }
 
-// Versions says which programs the nodes run, and with which control groups.
+// Versions returns one line with the versions of kubelet, container runtime, runc and kernel, and of control groups.
 func (c *Cluster) Versions(ctx context.Context) (string, error) {
 	n, err := c.Client().CoreV1().Nodes().Get(ctx, "node-1", metav1.GetOptions{})
 	if err != nil {
@@ -103,18 +103,18 @@ func (c *Cluster) Versions(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("runc --version: %w", err)
 	}
 	first, _, _ := strings.Cut(string(runc), "\n")
-	is := n.Status.NodeInfo
-	return fmt.Sprintf("kubelet %s, %s, %s, %s, Linux %s", is.KubeletVersion, is.ContainerRuntimeVersion, first, c.groups, is.KernelVersion), nil
+	info := n.Status.NodeInfo
+	return fmt.Sprintf("kubelet %s, %s, %s, %s, Linux %s", info.KubeletVersion, info.ContainerRuntimeVersion, first, c.groups, info.KernelVersion), nil
 }
 
-// missing returns what a cluster needs and a user of this machine does not have, or "".
-func missing(user int) string {
+// missingRequirement names a requirement of nodes that the host does not meet for a user, or returns "".
+func missingRequirement(user int) string {
 	if user != 0 {
 		return "nodes need root"
 	}
 	for _, program := range []string{"runc", "bash", "unshare", "nsenter", "mount", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return "nodes need " + program
+			return "nodes need the program " + program
 		}
 	}
 	return ""
@@ -131,7 +131,7 @@ func (c *Cluster) build(context.Context) (err error) {
 	return err
 }
 
-// startMachines makes the nodes, with containerd on each, and connects them.
+// startMachines creates the nodes, connects them, and starts containerd on each.
 func (c *Cluster) startMachines(ctx context.Context) error {
 	for n := 1; n <= c.Nodes; n++ {
 		dir := filepath.Join(c.dir, fmt.Sprint("node-", n))
@@ -155,7 +155,7 @@ func (c *Cluster) startMachines(ctx context.Context) error {
 	return nil
 }
 
-// writeFiles writes the files of a node.
+// writeFiles writes the configuration files of a node.
 func (c *Cluster) writeFiles(dir string, number int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -177,17 +177,17 @@ func (c *Cluster) writeFiles(dir string, number int) error {
 	return nil
 }
 
-// connect lays a cable from the bridge of a node to that of the first one: all pods are in one network.
+// connect links the bridge of a node with that of the first node, so that all pods are in one network.
 func (c *Cluster) connect(ctx context.Context, m *machine) error {
-	here := fmt.Sprint("to-", m.number)
-	// The number of a process is that of this machine's namespace, so this command is not run inside.
+	link := fmt.Sprint("to-", m.number)
+	// The PIDs are those of the host's PID namespace, so the command does not run inside a machine.
 	first := c.machines[0].init.Process.Pid
-	add := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(first), "--net", "ip", "link", "add", here, "type", "veth",
+	add := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(first), "--net", "ip", "link", "add", link, "type", "veth",
 		"peer", "name", "uplink", "netns", strconv.Itoa(m.init.Process.Pid))
 	if out, err := add.CombinedOutput(); err != nil {
-		return fmt.Errorf("cable to node %d: %w\n%s", m.number, err, out)
+		return fmt.Errorf("linking node 1 with node %d: %w\n%s", m.number, err, out)
 	}
-	if _, err := c.machines[0].run(ctx, "ip", "link", "set", here, "master", "cni0", "up"); err != nil {
+	if _, err := c.machines[0].run(ctx, "ip", "link", "set", link, "master", "cni0", "up"); err != nil {
 		return err
 	}
 	_, err := m.run(ctx, "ip", "link", "set", "uplink", "master", "cni0", "up")
@@ -202,8 +202,8 @@ func (c *Cluster) loadImages(ctx context.Context) error {
 	}
 	for _, m := range c.machines {
 		ctr := filepath.Join(c.tools, "ctr")
-		if err := waitFor(readyWithin, func() bool { _, err := m.run(ctx, ctr, "version"); return err == nil }); err != nil {
-			return fmt.Errorf("containerd on node %d: %w", m.number, err)
+		if err := waitFor(readyTimeout, func() bool { _, err := m.run(ctx, ctr, "version"); return err == nil }); err != nil {
+			return fmt.Errorf("waiting for containerd on node %d: %w", m.number, err)
 		}
 		for _, archive := range append([]string{pause}, c.Archives...) {
 			if _, err := m.run(ctx, ctr, "-n", "k8s.io", "images", "import", archive); err != nil {
@@ -214,7 +214,7 @@ func (c *Cluster) loadImages(ctx context.Context) error {
 	return nil
 }
 
-// startKubelets starts the kubelets and waits for the nodes.
+// startKubelets starts the kubelets and waits until all nodes are ready.
 func (c *Cluster) startKubelets(ctx context.Context) error {
 	for _, m := range c.machines {
 		config := fmt.Sprintf("node-%d.conf", m.number)
@@ -233,7 +233,7 @@ func (c *Cluster) startKubelets(ctx context.Context) error {
 			n, err := client.CoreV1().Nodes().Get(ctx, fmt.Sprintf("node-%d", m.number), metav1.GetOptions{})
 			return err == nil && isReady(n)
 		}
-		if err := waitFor(readyWithin, ready); err != nil {
+		if err := waitFor(readyTimeout, ready); err != nil {
 			return fmt.Errorf("node %d is not ready: %w\n%s", m.number, err, c.log(m, "kubelet"))
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// composed makes a kustomization until the end of the test and returns its folder, relative to the repository's root.
-// MANIFESTS in the text is the folder of manifests.
-func composed(t *testing.T, text string) string {
+// writeKustomization writes a kustomization that exists until the end of the test. It returns the folder, relative to
+// the repository's root. MANIFESTS in the text stands for the folder of manifests.
+func writeKustomization(t *testing.T, text string) string {
 	t.Helper()
 	root, err := fleet.Root()
 	if err != nil {
@@ -38,8 +38,8 @@ func composed(t *testing.T, text string) string {
 	return folder
 }
 
-// withComponent is the base with a component.
-func withComponent(t *testing.T, name string) string {
+// baseWithComponent writes a kustomization of the base with a component, and returns its folder.
+func baseWithComponent(t *testing.T, name string) string {
 	t.Helper()
-	return composed(t, "resources: [MANIFESTS/base]\ncomponents: [MANIFESTS/components/"+name+"]\n")
+	return writeKustomization(t, "resources: [MANIFESTS/base]\ncomponents: [MANIFESTS/components/"+name+"]\n")
 }

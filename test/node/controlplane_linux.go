@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// startAPIServer starts the control plane on the first node.
+// startAPIServer starts the control plane on the first node: API server, etcd, controller manager and scheduler.
 func (c *Cluster) startAPIServer(context.Context) error {
 	first := c.machines[0]
 	key, err := writeKeys(c.dir)
@@ -40,8 +40,8 @@ func (c *Cluster) startAPIServer(context.Context) error {
 		return err
 	}
 	certificate := filepath.Join(path("certs"), "apiserver.crt")
-	if err := waitFor(readyWithin, func() bool { b, err := os.ReadFile(certificate); return err == nil && len(b) > 0 }); err != nil {
-		return fmt.Errorf("certificate of the API server: %w\n%s", err, c.log(first, "apiserver"))
+	if err := waitFor(readyTimeout, func() bool { b, err := os.ReadFile(certificate); return err == nil && len(b) > 0 }); err != nil {
+		return fmt.Errorf("waiting for the certificate of the API server: %w\n%s", err, c.log(first, "apiserver"))
 	}
 	if err := c.writeKubeconfig("admin.conf", c.token); err != nil {
 		return err
@@ -50,8 +50,8 @@ func (c *Cluster) startAPIServer(context.Context) error {
 	ready := func() bool {
 		return client.RESTClient().Get().AbsPath("/readyz").Do(context.Background()).Error() == nil
 	}
-	if err := waitFor(readyWithin, ready); err != nil {
-		return fmt.Errorf("API server: %w\n%s", err, c.log(first, "apiserver"))
+	if err := waitFor(readyTimeout, ready); err != nil {
+		return fmt.Errorf("waiting for the API server: %w\n%s", err, c.log(first, "apiserver"))
 	}
 	err = c.start(first, "controller-manager", c.controlplane, "controller-manager", "--kubeconfig="+path("admin.conf"),
 		"--leader-elect=false", "--root-ca-file="+certificate, "--service-account-private-key-file="+key,
@@ -60,7 +60,7 @@ func (c *Cluster) startAPIServer(context.Context) error {
 		"--leader-elect=false", "--secure-port=0"))
 }
 
-// nodeToken is the token of a kubelet.
+// nodeToken returns the bearer token of a node's kubelet.
 func (c *Cluster) nodeToken(number int) string { return fmt.Sprintf("%s-node-%d", c.token, number) }
 
 func (c *Cluster) writeKubeconfig(name, token string) error {
@@ -71,7 +71,8 @@ func (c *Cluster) writeKubeconfig(name, token string) error {
 	return fleet.WriteKubeconfig(filepath.Join(c.dir, name), "https://"+serviceAddress, ca, token)
 }
 
-// writeKeys writes the keys of service-account tokens and returns the file of the private one.
+// writeKeys writes the key pair of service-account tokens. It returns the path of the private key; that of the public
+// key ends with .pub in addition.
 func writeKeys(dir string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

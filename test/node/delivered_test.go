@@ -23,32 +23,34 @@ import (
 // namespace is where the fleet is installed.
 const namespace = "statefleet"
 
-// site is a cluster into which the image of this repository is installed.
-type site struct {
+// setup is a cluster into which tests install the image of this repository.
+type setup struct {
 	*Cluster
 	image string
 }
 
-// newSite starts a cluster with the image that IMAGE names: a folder that "make image" has written.
-func newSite(t *testing.T, nodes int) *site {
+// newSetup starts a cluster with the image in the folder that the environment variable IMAGE names. "make image" writes
+// such a folder.
+func newSetup(t *testing.T, nodes int) *setup {
 	t.Helper()
 	dir := os.Getenv("IMAGE")
-	if dir == "" { // the programs of a cluster take minutes to build, so clusters are not part of "make test"
-		t.Skip(`NOT TESTED: there is no image; "make cluster-test" builds one`)
+	if dir == "" { // "make test" does not set IMAGE, because building the programs of a cluster takes minutes
+		t.Skip(`NOT TESTED: IMAGE is not set; "make cluster-test" builds an image and sets it`)
 	}
 	archive, image, err := Image(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Cluster: start(t, Options{Nodes: nodes, Archives: []string{archive}}), image: image}
+	s := &setup{Cluster: start(t, Options{Nodes: nodes, Archives: []string{archive}}), image: image}
 	if err := s.CreateNamespace(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// install applies a kustomization, or a file, until the end of the test.
-func (s *site) install(t *testing.T, path string) {
+// install applies a kustomization, or a file. At the end of the test, it deletes the objects and waits until the
+// fleet's pods are gone.
+func (s *setup) install(t *testing.T, path string) {
 	t.Helper()
 	uninstall, err := s.Install(t.Context(), path, namespace, s.image)
 	if err != nil {
@@ -59,13 +61,13 @@ func (s *site) install(t *testing.T, path string) {
 			t.Error(err)
 		}
 		if err := waitFor(3*time.Minute, func() bool { return len(s.pods(t)) == 0 }); err != nil {
-			t.Errorf("pods are left: %v", err)
+			t.Errorf("waiting until the pods of the fleet are gone: %v", err)
 		}
 	})
 }
 
 // pods returns the pods of the fleet.
-func (s *site) pods(t *testing.T) []corev1.Pod {
+func (s *setup) pods(t *testing.T) []corev1.Pod {
 	t.Helper()
 	list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
@@ -74,8 +76,8 @@ func (s *site) pods(t *testing.T) []corev1.Pod {
 	return list.Items
 }
 
-// waitReady waits until the fleet has so many pods, all ready by their own probes.
-func (s *site) waitReady(t *testing.T, replicas int) []corev1.Pod {
+// waitReady waits until the fleet has exactly the given number of pods and all are ready. It returns the pods.
+func (s *setup) waitReady(t *testing.T, replicas int) []corev1.Pod {
 	t.Helper()
 	err := waitFor(2*time.Minute, func() bool {
 		pods := s.pods(t)
@@ -91,7 +93,7 @@ func (s *site) waitReady(t *testing.T, replicas int) []corev1.Pod {
 		for _, p := range s.pods(t) {
 			t.Logf("%s on %s: %s %+v", p.Name, p.Spec.NodeName, p.Status.Phase, p.Status.ContainerStatuses)
 		}
-		t.Fatalf("%d pods are not ready: %v", replicas, err)
+		t.Fatalf("waiting for %d ready pods: %v", replicas, err)
 	}
 	return s.pods(t)
 }
@@ -105,8 +107,9 @@ func podReady(p corev1.Pod) bool {
 	return false
 }
 
-// get reads the metrics at a port over the pod network, with TLS if the pod's probes use it.
-func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int, text string) {
+// get requests /metrics at a port of a pod over the pod network, with TLS if the pod's probes use it. If the request
+// fails, the status is 0 and the text is the error.
+func (s *setup) get(t *testing.T, pod corev1.Pod, port, token string) (status int, text string) {
 	t.Helper()
 	client, scheme := s.HTTP(s.Nodes), "http"
 	if pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Scheme == corev1.URISchemeHTTPS {
@@ -132,29 +135,32 @@ func (s *site) get(t *testing.T, pod corev1.Pod, port, token string) (status int
 	return resp.StatusCode, string(body)
 }
 
-// value reads a self-metric of a pod: the text of a series up to its value.
-func (s *site) value(t *testing.T, pod corev1.Pod, series string) (float64, error) {
+// selfMetric returns the value of one of a pod's self-metrics. series is its name with labels, as in the exposition.
+func (s *setup) selfMetric(t *testing.T, pod corev1.Pod, series string) (float64, error) {
 	t.Helper()
 	status, text := s.get(t, pod, "8081", s.tokenFor(pod))
 	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindStringSubmatch(text)
 	if m == nil {
-		return 0, fmt.Errorf("%s: no %s in an answer %d of %d bytes", pod.Name, series, status, len(text))
+		return 0, fmt.Errorf("%s: no %s in a response with status %d and %d bytes", pod.Name, series, status, len(text))
 	}
 	return strconv.ParseFloat(m[1], 64)
 }
 
-// tokenFor is the administrator's token, for pods that ask for one.
-func (s *site) tokenFor(pod corev1.Pod) string {
-	if has(pod, "--auth-filter") {
+// tokenFor returns the administrator's token for a pod that requires one, and "" otherwise.
+func (s *setup) tokenFor(pod corev1.Pod) string {
+	if hasFlag(pod, "--auth-filter") {
 		return s.token
 	}
 	return ""
 }
 
-// has tells whether the program is told something; values are what comes after a flag's equals sign.
-func has(pod corev1.Pod, flag string) bool { return slices.Contains(pod.Spec.Containers[0].Args, flag) }
+// hasFlag reports whether a pod's program has an argument.
+func hasFlag(pod corev1.Pod, flag string) bool {
+	return slices.Contains(pod.Spec.Containers[0].Args, flag)
+}
 
-func values(pod corev1.Pod, flag string) []string {
+// flagValues returns the comma-separated values of a flag in a pod's arguments, or nil if the flag is not set.
+func flagValues(pod corev1.Pod, flag string) []string {
 	for _, arg := range pod.Spec.Containers[0].Args {
 		if list, ok := strings.CutPrefix(arg, flag+"="); ok {
 			return strings.Split(list, ",")
@@ -163,9 +169,9 @@ func values(pod corev1.Pod, flag string) []string {
 	return nil
 }
 
-// checkPages checks that the replicas together show each pod once, and that the memory limit of the Go runtime follows
-// that of the container.
-func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
+// checkExpositions checks that the replicas together expose each pod once, and that the memory limit of the Go runtime
+// follows that of the container.
+func (s *setup) checkExpositions(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
 	all, err := s.Client().CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
 	if err != nil {
@@ -173,62 +179,64 @@ func (s *site) checkPages(t *testing.T, pods []corev1.Pod) {
 	}
 	for _, p := range pods {
 		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
-		if got, err := s.value(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
-			t.Errorf("%s: the memory limit of the Go runtime is %v (%v), that of the container %v", p.Name, got, err, limit)
+		if got, err := s.selfMetric(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
+			t.Errorf("%s: memory limit of the Go runtime: got %v (error %v), want 80%% to 100%% of %v", p.Name, got, err, limit)
 		}
 	}
-	only, want := values(pods[0], "--namespaces"), map[string]int{}
+	namespaces, want := flagValues(pods[0], "--namespaces"), map[string]int{}
 	for _, p := range all.Items {
-		if only == nil || slices.Contains(only, p.Namespace) {
+		if namespaces == nil || slices.Contains(namespaces, p.Namespace) {
 			want[p.Namespace+"/"+p.Name] = 1
 		}
 	}
-	var shown map[string]int
-	err = waitFor(10*time.Second, func() bool { // a replica that stands by gives up when it hears that the other is ready
-		shown = s.shownPods(t, pods)
-		return maps.Equal(shown, want)
+	var exposed map[string]int
+	// A standby serves for its neighbour until it learns that the neighbour is ready.
+	err = waitFor(10*time.Second, func() bool {
+		exposed = s.exposedPods(t, pods)
+		return maps.Equal(exposed, want)
 	})
 	if err != nil {
-		t.Errorf("pods are shown this many times: %v, want %v", shown, want)
+		t.Errorf("number of times that each pod is exposed: got %v, want %v", exposed, want)
 	}
 	if len(want) == 0 {
-		t.Error("there was no pod to show")
+		t.Error("the cluster has no pod that the fleet exposes, want at least one")
 	}
 }
 
-// shownPods is how many times the pages of replicas show each pod.
-func (s *site) shownPods(t *testing.T, replicas []corev1.Pod) map[string]int {
+// exposedPods returns how many times the expositions of replicas contain each pod, by namespace/name.
+func (s *setup) exposedPods(t *testing.T, replicas []corev1.Pod) map[string]int {
 	t.Helper()
-	shown := map[string]int{}
+	exposed := map[string]int{}
 	for _, p := range replicas {
 		status, text := s.get(t, p, "8080", s.tokenFor(p))
 		if status != http.StatusOK {
-			t.Fatalf("%s: status %d: %s", p.Name, status, text)
+			t.Fatalf("%s: got status %d, want 200: %s", p.Name, status, text)
 		}
 		for _, m := range regexp.MustCompile(`(?m)^kube_pod_info\{namespace="([^"]*)",pod="([^"]*)"`).FindAllStringSubmatch(text, -1) {
-			shown[m[1]+"/"+m[2]]++
+			exposed[m[1]+"/"+m[2]]++
 		}
 	}
-	return shown
+	return exposed
 }
 
 // checkAuthorization checks that a client without a token is refused on both ports.
-func (s *site) checkAuthorization(t *testing.T, pod corev1.Pod) {
+func (s *setup) checkAuthorization(t *testing.T, pod corev1.Pod) {
 	t.Helper()
 	for _, port := range []string{"8080", "8081"} {
 		if status, text := s.get(t, pod, port, ""); status != http.StatusUnauthorized {
-			t.Errorf("port %s without a token: status %d: %.200s", port, status, text)
+			t.Errorf("port %s without a token: got status %d, want 401: %.200s", port, status, text)
 		}
 	}
 }
 
-// checkProcesses checks what the kernel says of the processes of the fleet.
-func (s *site) checkProcesses(t *testing.T, pods []corev1.Pod) {
+// checkProcesses checks users, capabilities, seccomp, the root file system and the memory limit of the fleet's
+// processes, as the kernel reports them.
+func (s *setup) checkProcesses(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
-	limits := map[string]int64{} // by the argument that tells the pods apart
+	limits := map[string]int64{} // by the argument that identifies the pod
 	for _, p := range pods {
 		name := "--pod=" + p.Name
-		if values(p, "--node") != nil {
+		if flagValues(p, "--node") != nil {
 			name = "--node=" + p.Spec.NodeName
 		}
 		limits[name] = p.Spec.Containers[0].Resources.Limits.Memory().Value()
@@ -247,43 +255,43 @@ func (s *site) checkProcesses(t *testing.T, pods []corev1.Pod) {
 			found++
 			for _, want := range []string{"\nUid:\t65534\t65534", "\nGid:\t65534\t65534", "\nCapEff:\t0000000000000000\n", "\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"} {
 				if !strings.Contains(status, want) {
-					t.Errorf("process %s on node %d has not %q:\n%s", pid, m.number, want, status)
+					t.Errorf("process %s on node %d: /proc status lacks %q:\n%s", pid, m.number, want, status)
 				}
 			}
 			if out, err := m.run(t.Context(), "touch", "/proc/"+pid+"/root/written"); err == nil {
-				t.Errorf("the root of process %s on node %d can be written: %s", pid, m.number, out)
+				t.Errorf("process %s on node %d: the root file system is writable, want read-only: %s", pid, m.number, out)
 			}
 			args, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cmdline")
 			if err != nil {
 				t.Fatal(err)
 			}
 			args = regexp.MustCompile("--(pod|node)=[^\x00]*").FindString(args)
-			if got := s.number(t, m, s.accounts(t, m, pid).limit, "^"); got != limits[args] {
-				t.Errorf("the cgroup of the process with %q has a limit of %d bytes, the container %d", args, got, limits[args])
+			if got := s.readNumber(t, m, s.usageFiles(t, m, pid).limit, "^"); got != limits[args] {
+				t.Errorf("process with %q: got a memory limit of %d bytes in its cgroup, want %d", args, got, limits[args])
 			}
 		}
 	}
 	if found != len(pods) {
-		t.Errorf("%d processes of %d pods", found, len(pods))
+		t.Errorf("got %d processes, want %d, one for each pod", found, len(pods))
 	}
 }
 
-// accounts finds the accounts of a process on a node.
-func (s *site) accounts(t *testing.T, m *machine, pid string) accounts {
+// usageFiles returns the files that count the resources of a process on a node.
+func (s *setup) usageFiles(t *testing.T, m *machine, pid string) usageFiles {
 	t.Helper()
 	text, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cgroup")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.groups.accountsOf(text)
+	files, err := s.groups.usageFilesOf(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	return files
 }
 
-// number reads the number that follows an expression in a file on a node.
-func (s *site) number(t *testing.T, m *machine, file, after string) int64 {
+// readNumber returns the number after a regular expression, at the end of a line in a file on a node.
+func (s *setup) readNumber(t *testing.T, m *machine, file, after string) int64 {
 	t.Helper()
 	text, err := m.run(t.Context(), "cat", file)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 const pauseImage = "statefleet.test/pause:1"
 
-// writePauseImage writes an image with one program, in the format of "docker save", which containerd imports.
+// writePauseImage writes an image that contains only program, in the format of "docker save", which containerd imports.
 func writePauseImage(path, program string) error {
 	content, err := os.ReadFile(program)
 	if err != nil {

@@ -16,22 +16,22 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// Image finds the archive for this machine in a folder that "make image" has written, and returns its path and the
-// name of the image that nodes get from it.
+// Image finds the archive for this architecture in a folder that "make image" has written. It returns the absolute path
+// of the archive, and the name of the image in it.
 func Image(dir string) (archive, image string, err error) {
-	if dir, err = filepath.Abs(dir); err != nil { // nodes have other working directories
+	if dir, err = filepath.Abs(dir); err != nil { // programs of a node have another working directory
 		return "", "", err
 	}
-	end := ".linux-" + runtime.GOARCH + ".tar"
-	archives, err := filepath.Glob(filepath.Join(dir, "statefleet-*"+end))
+	suffix := ".linux-" + runtime.GOARCH + ".tar"
+	archives, err := filepath.Glob(filepath.Join(dir, "statefleet-*"+suffix))
 	if err != nil || len(archives) != 1 {
-		return "", "", errors.Join(fmt.Errorf("%s has %d archives of an image for %s, want one", dir, len(archives), runtime.GOARCH), err)
+		return "", "", errors.Join(fmt.Errorf("%s has %d image archives for %s, want 1", dir, len(archives), runtime.GOARCH), err)
 	}
-	version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(archives[0]), "statefleet-"), end)
+	version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(archives[0]), "statefleet-"), suffix)
 	return archives[0], "docker.io/library/statefleet:" + version, nil
 }
 
-// CreateNamespace creates a namespace that admits only pods which the Pod Security Standard "restricted" allows.
+// CreateNamespace creates a namespace that enforces the Pod Security Standard "restricted".
 func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 	_, err := c.Client().CoreV1().Namespaces().Create(ctx,
@@ -39,8 +39,8 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	return err
 }
 
-// Install applies a kustomization of this repository, or a file such as the chart's renderings, unchanged but for the
-// image, and for the namespace of what has none. It returns a function that deletes what was applied.
+// Install applies a kustomization of this repository, or a file such as a rendering of the chart. It changes only the
+// images, and the namespace of objects that have none. It returns a function that deletes the objects.
 func (c *Cluster) Install(ctx context.Context, path, namespace, image string) (uninstall func(context.Context) error, err error) {
 	objects, err := manifest.Load(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Cluster) Install(ctx context.Context, path, namespace, image string) (u
 	}, nil
 }
 
-// adapt sets the image of an object's containers, and the namespace of a binding's accounts that have none.
+// adapt sets the image of an object's containers, and the namespace of a binding's ServiceAccounts that have none.
 func adapt(o *unstructured.Unstructured, namespace, image string) {
 	each := func(set func(map[string]any), path ...string) {
 		found, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)

@@ -11,11 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Load makes ten pods that stay, and a job every three seconds whose pod prints the version of an image of statefleet
-// and ends, until ctx ends.
+// Load creates a Deployment of ten idle pods, and a Job every three seconds whose pod prints the version of an image of
+// statefleet. It returns nil when ctx ends, and an error if it cannot create the Deployment.
 func (c *Cluster) Load(ctx context.Context, image string) error {
 	client := c.Client()
-	if _, err := client.AppsV1().Deployments("default").Create(ctx, standing(), metav1.CreateOptions{}); err != nil {
+	if _, err := client.AppsV1().Deployments("default").Create(ctx, idleDeployment(), metav1.CreateOptions{}); err != nil {
 		return err
 	}
 	tick := time.NewTicker(3 * time.Second)
@@ -30,8 +30,8 @@ func (c *Cluster) Load(ctx context.Context, image string) error {
 	}
 }
 
-// standing is a deployment of pods that do nothing.
-func standing() *appsv1.Deployment {
+// idleDeployment returns a Deployment of pods that do nothing.
+func idleDeployment() *appsv1.Deployment {
 	labels := map[string]string{"app": "load"}
 	replicas, grace := int32(10), int64(0)
 	return &appsv1.Deployment{
@@ -46,7 +46,7 @@ func standing() *appsv1.Deployment {
 	}
 }
 
-// job is a job whose pod prints the version of the program, and which is deleted five seconds later.
+// job returns a Job whose pod prints the version of the program. The Job is deleted five seconds after it has finished.
 func job(n int, image string) *batchv1.Job {
 	ttl := int32(5)
 	return &batchv1.Job{

@@ -18,45 +18,46 @@ import (
 
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
-// machine is an empty machine: namespaces and cgroups of its own, with an address.
+// machine is an empty machine on the host: it has its own namespaces, cgroups and address.
 type machine struct {
 	number  int
 	dir     string // its files
 	groups  cgroups
-	cgroup  string // the name of its own
+	cgroup  string // name of its cgroups
 	address string
 	init    *exec.Cmd
-	calls   chan func() // for the thread that is in the machine
+	calls   chan func() // run by the thread that is inside the machine
 
 	services map[string]*service // by name
 }
 
-// newMachine makes a machine whose files are in a folder, which tells it from those of other clusters. pause is the
-// program that becomes its process 1.
+// newMachine creates a machine whose files are in dir, inside the folder of its cluster. That folder's name is part of
+// the names of its cgroups. pause is the program that becomes its process 1.
 func newMachine(dir string, number int, pause string, groups cgroups) (*machine, error) {
-	cluster := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), folderPrefix) // begins with the process's number
+	cluster := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), folderPrefix) // begins with the PID of this process
 	m := &machine{
 		number: number, dir: dir, calls: make(chan func()), services: map[string]*service{}, address: fmt.Sprintf("10.88.%d.1", number),
 		groups: groups, cgroup: fmt.Sprintf("%s%s-%d", cgroupPrefix, cluster, number),
 	}
-	if err := groups.make(m.cgroup); err != nil {
-		return nil, errors.Join(fmt.Errorf("cgroups of node %d: %w", number, err), groups.remove(m.cgroup))
+	if err := groups.create(m.cgroup); err != nil {
+		return nil, errors.Join(fmt.Errorf("creating the cgroups of node %d: %w", number, err), groups.remove(m.cgroup))
 	}
 	started := make(chan error)
 	onOwnThread(func() { m.thread(started, pause) })
 	if err := <-started; err != nil {
-		return nil, errors.Join(fmt.Errorf("node %d: %w", number, err), m.stop())
+		return nil, errors.Join(fmt.Errorf("creating node %d: %w", number, err), m.stop())
 	}
 	return m, nil
 }
 
-// onOwnThread starts f on a thread that ends with it: a thread in namespaces must not run other goroutines.
+// onOwnThread runs f in the background, on a thread that ends with f: a thread that has entered other namespaces must
+// not run other goroutines.
 func onOwnThread(f func()) {
 	go func() {
 		runtime.LockOSThread()
-		if unix.Gettid() == os.Getpid() { // the first thread never ends, and /proc/self is about it
+		if unix.Gettid() == os.Getpid() { // the main thread never ends, and /proc/self describes it
 			onOwnThread(f)
-			time.Sleep(time.Second) // while this thread is taken, the other goroutine gets another one
+			time.Sleep(time.Second) // the main thread is occupied meanwhile, so the new goroutine gets another one
 			runtime.UnlockOSThread()
 			return
 		}
@@ -64,10 +65,10 @@ func onOwnThread(f func()) {
 	}()
 }
 
-// thread makes the machine and then runs calls inside of it until the machine is stopped: the machine ends with the
-// thread that made it.
+// thread creates the machine, and then runs calls inside it until the machine is stopped. The machine ends with the
+// thread that created it.
 func (m *machine) thread(started chan<- error, pause string) {
-	// The shell enters the cgroups, and is the root of a cgroup namespace then.
+	// The shell joins the cgroups first, so that they become the root of its cgroup namespace.
 	const script = `groups=$1 dir=$2; shift
 for g in $groups; do echo 0 > "$g/cgroup.procs"; done
 exec unshare --cgroup bash "$dir/init.sh" "$@"`
@@ -88,9 +89,9 @@ exec unshare --cgroup bash "$dir/init.sh" "$@"`
 		started <- err
 		return
 	}
-	if err := waitFor(readyWithin, func() bool { _, err := os.Stat(filepath.Join(m.dir, "ready")); return err == nil }); err != nil {
-		said, _ := os.ReadFile(log.Name())
-		started <- fmt.Errorf("its process 1: %w\n%s", err, said)
+	if err := waitFor(readyTimeout, func() bool { _, err := os.Stat(filepath.Join(m.dir, "ready")); return err == nil }); err != nil {
+		output, _ := os.ReadFile(log.Name())
+		started <- fmt.Errorf("waiting for process 1: %w\n%s", err, output)
 		return
 	}
 	err = m.enter()
@@ -103,9 +104,9 @@ exec unshare --cgroup bash "$dir/init.sh" "$@"`
 	}
 }
 
-// enter moves this thread into the machine, and what it starts.
+// enter moves the current thread into the machine. The processes that it starts are inside as well.
 func (m *machine) enter() error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil { // for a mount namespace, a thread has to have its own folder
+	if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns needs a thread with a working directory of its own
 		return fmt.Errorf("unshare: %w", err)
 	}
 	pid, err := unix.PidfdOpen(m.init.Process.Pid, 0)
@@ -119,18 +120,19 @@ func (m *machine) enter() error {
 	return nil
 }
 
-// inside runs f on the thread that is in the machine. f starts no goroutines.
+// inside runs f on the thread that is inside the machine. f must not start goroutines, which would run on other
+// threads.
 func (m *machine) inside(f func()) {
 	done := make(chan struct{})
 	m.calls <- func() { defer close(done); f() }
 	<-done
 }
 
-// start starts a program in the machine and in its cgroups. It ends with the machine at the latest.
+// start starts a program in the machine and in its cgroups. The program ends with the machine at the latest.
 func (m *machine) start(cmd *exec.Cmd) (err error) {
-	// Cgroups first, the cgroup namespace then: with nsdelegate, as systemd mounts cgroup v2, who is in that namespace
-	// cannot take a process from outside of it.
-	join := `for g in ` + m.groups.joins() + `; do echo 0 > "$g"; done
+	// The shell joins the cgroups before the cgroup namespace. systemd mounts cgroup v2 with nsdelegate, and then a
+	// process inside the namespace cannot move a process there from outside.
+	join := `for g in ` + m.groups.procsPattern() + `; do echo 0 > "$g"; done
 exec nsenter --cgroup=/proc/1/ns/cgroup -- "$0" "$@"`
 	cmd.Path, cmd.Args = "/bin/bash", append([]string{"bash", "-ec", join, cmd.Path}, cmd.Args[1:]...)
 	m.inside(func() { err = cmd.Start() })
@@ -157,8 +159,8 @@ func (m *machine) run(ctx context.Context, name string, args ...string) (string,
 	return string(out), nil
 }
 
-// dial connects from inside the machine. The address must be a literal. Each call has a thread of its own, since one
-// that waits for a pod that is gone must not keep the others waiting.
+// dial connects from inside the machine. The host in address must be an IP address. Each call has its own thread, so
+// that a call that waits for an absent pod does not block others.
 func (m *machine) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	onOwnThread(func() {
@@ -171,24 +173,24 @@ func (m *machine) dial(ctx context.Context, network, address string) (conn net.C
 	return conn, err
 }
 
-// stop ends all that is in the machine.
+// stop ends all processes in the machine, and removes its cgroups.
 func (m *machine) stop() error {
 	close(m.calls)
 	if m.init != nil && m.init.Process != nil {
 		_ = m.init.Process.Kill()
-		_ = m.init.Wait() // the error is that it was killed
+		_ = m.init.Wait() // returns an error because it was killed
 	}
 	return m.groups.remove(m.cgroup)
 }
 
-// waitFor waits until a condition holds.
-func waitFor(within time.Duration, condition func() bool) error {
-	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+// waitFor waits until a condition holds. It returns an error if that takes longer than timeout.
+func waitFor(timeout time.Duration, condition func() bool) error {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		if condition() {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("not within %s", within)
+			return fmt.Errorf("timed out after %s", timeout)
 		}
 	}
 }

@@ -20,36 +20,36 @@ import (
 )
 
 const (
-	// few replicas have not enough memory for the ballast, many have.
-	few, many = 3, 8
-	// smallLimit is the memory limit of a container that a third of the ballast does not fit into, and an eighth does.
+	// initialReplicas have too little memory for the ballast, scaledReplicas have enough.
+	initialReplicas, scaledReplicas = 3, 8
+	// smallLimit is a memory limit of a container that is too small for a third of the ballast, and enough for an eighth.
 	smallLimit, usualLimit = "60Mi", "512Mi"
-	// ballast is the number of objects that take memory, ballastBytes the size of the random text that each has.
+	// ballast is the number of objects that fill the memory, ballastBytes the number of random bytes in each.
 	ballast, ballastBytes = 7_000, 24 << 10
 	ballastNamespace      = "ballast"
-	// killedTimes is how often each container has to have been killed before the fleet is scaled.
-	killedTimes = 2
-	// quiet is how long no container may be killed once the fleet is complete.
-	quiet = 20 * time.Second
-	// backOff is how long the kubelet waits at most before it starts a container again that has ended so often, and how
-	// long that takes.
-	backOff = 2*time.Minute + restart
+	// minKills is how often each container must be killed before the fleet is scaled.
+	minKills = 2
+	// stableFor is how long no container may be killed once the fleet is complete.
+	stableFor = 20 * time.Second
+	// maxRestartDelay is the longest back-off of a kubelet for a container that has been killed that often, and the time
+	// that the restart then takes.
+	maxRestartDelay = 2*time.Minute + restartTime
 )
 
-// outOfMemory is a fleet that the cluster has outgrown: the kernel kills each container, again and again, since none may
-// use the memory for a third of the objects. The audit begins when the fleet is scaled.
+// outOfMemory scales up a fleet that is too small for its cluster: the kernel kills each container repeatedly, because
+// its memory limit is too low for a third of the objects. The audit begins when the fleet is scaled.
 func outOfMemory() scenario {
-	return scenario{name: "grow-out-of-memory-kills", before: outgrow, act: growOut, after: shrinkBack, missing: backOff}
+	return scenario{name: "grow-out-of-memory-kills", prepare: fillMemory, act: scaleUp, finish: scaleDown, maxMissing: maxRestartDelay}
 }
 
-// outgrow fills the cluster until all containers are killed again and again.
-func outgrow(t *testing.T, s *site) {
+// fillMemory fills the cluster until every container was killed minKills times.
+func fillMemory(t *testing.T, s *setup) {
 	s.setMemoryLimit(t, smallLimit)
 	s.waitRollout(t)
 	s.putBallast(t)
 	err := waitFor(5*time.Minute, func() bool {
 		for _, p := range s.pods(t) {
-			if kills(p) < killedTimes {
+			if oomKills(p) < minKills {
 				return false
 			}
 		}
@@ -57,80 +57,80 @@ func outgrow(t *testing.T, s *site) {
 	})
 	for _, p := range s.pods(t) {
 		for _, c := range p.Status.ContainerStatuses {
-			t.Logf("%s: started again %d times, last ended: %+v", p.Name, c.RestartCount, c.LastTerminationState.Terminated)
+			t.Logf("%s: restarted %d times, last termination: %+v", p.Name, c.RestartCount, c.LastTerminationState.Terminated)
 		}
 	}
 	if err != nil {
-		t.Fatalf("not every container was killed %d times for its memory: %v", killedTimes, err)
+		t.Fatalf("waiting until every container was killed %d times for its memory: %v", minKills, err)
 	}
 }
 
-// growOut scales the fleet to a size at which there is memory for everything. From then on none is killed, although
-// every page is read.
-func growOut(t *testing.T, s *site) {
+// scaleUp scales the fleet to a size at which all objects fit into memory. Once it is complete, no container may be
+// killed, although all expositions are read.
+func scaleUp(t *testing.T, s *setup) {
 	began := time.Now()
-	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, many))
-	if err := waitFor(backOff, func() bool { return s.ready(t) == many }); err != nil {
-		t.Fatalf("%d of %d replicas are ready: %v", s.ready(t), many, err)
+	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, scaledReplicas))
+	if err := waitFor(maxRestartDelay, func() bool { return s.countReady(t) == scaledReplicas }); err != nil {
+		t.Fatalf("got %d ready replicas, want %d: %v", s.countReady(t), scaledReplicas, err)
 	}
-	t.Logf("all of %d ready %s after the fleet was scaled", many, time.Since(began).Round(100*time.Millisecond))
-	before, shown := 0, 0
-	pods := s.waitReady(t, many)
+	t.Logf("all %d replicas were ready %s after the fleet was scaled", scaledReplicas, time.Since(began).Round(100*time.Millisecond))
+	before, exposed := 0, 0
+	pods := s.waitReady(t, scaledReplicas)
 	for _, p := range pods {
 		before += restarts(p)
-		_, page := s.get(t, p, "8080", "")
-		shown += strings.Count(page, "\nkube_ingress_info{")
+		_, text := s.get(t, p, "8080", "")
+		exposed += strings.Count(text, "\nkube_ingress_info{")
 	}
-	if shown != ballast {
-		t.Errorf("%d of %d ingresses are on the pages", shown, ballast)
+	if exposed != ballast {
+		t.Errorf("got %d ingresses in the expositions, want %d", exposed, ballast)
 	}
-	time.Sleep(quiet)
+	time.Sleep(stableFor)
 	after := 0
-	for _, p := range s.waitReady(t, many) {
+	for _, p := range s.waitReady(t, scaledReplicas) {
 		after += restarts(p)
 	}
 	if after != before {
-		t.Errorf("%d containers were killed although the fleet was complete", after-before)
+		t.Errorf("got %d restarts of containers after the fleet was complete, want 0", after-before)
 	}
 }
 
-// shrinkBack leaves the fleet as it was before.
-func shrinkBack(t *testing.T, s *site, _ audit.Report) {
+// scaleDown deletes the ballast, and restores the size and the memory limit of the fleet.
+func scaleDown(t *testing.T, s *setup, _ audit.Report) {
 	ingresses := s.Client().NetworkingV1().Ingresses(ballastNamespace)
-	eachBallast(t, func(name string) error { return ingresses.Delete(t.Context(), name, metav1.DeleteOptions{}) })
+	forEachBallast(t, func(name string) error { return ingresses.Delete(t.Context(), name, metav1.DeleteOptions{}) })
 	if err := s.Client().CoreV1().Namespaces().Delete(t.Context(), ballastNamespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, few))
-	s.waitReady(t, few)
+	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, initialReplicas))
+	s.waitReady(t, initialReplicas)
 	s.setMemoryLimit(t, usualLimit)
 	s.waitRollout(t)
 }
 
-// setMemoryLimit changes the memory that the containers of the fleet may use.
-func (s *site) setMemoryLimit(t *testing.T, limit string) {
+// setMemoryLimit changes the memory request and limit of the fleet's containers.
+func (s *setup) setMemoryLimit(t *testing.T, limit string) {
 	t.Helper()
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"template": {"spec": {"containers": [{"name": "statefleet", "resources":
 		{"requests": {"memory": %[1]q}, "limits": {"memory": %[1]q}}}]}}}}`, limit))
 }
 
-// putBallast creates ingresses, which no controller of this cluster looks at, with paths that hardly compress.
-func (s *site) putBallast(t *testing.T) {
+// putBallast creates ingresses with paths that hardly compress. No controller of this cluster handles ingresses.
+func (s *setup) putBallast(t *testing.T) {
 	t.Helper()
 	client := s.Client()
 	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ballastNamespace}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachBallast(t, func(name string) error {
-		_, err := client.NetworkingV1().Ingresses(ballastNamespace).Create(t.Context(), heavy(name), metav1.CreateOptions{})
+	forEachBallast(t, func(name string) error {
+		_, err := client.NetworkingV1().Ingresses(ballastNamespace).Create(t.Context(), newBallast(name), metav1.CreateOptions{})
 		return err
 	})
 }
 
-// eachBallast calls do for the name of each ingress, some at a time: the namespace controller alone deletes them one by
-// one, in minutes.
-func eachBallast(t *testing.T, do func(name string) error) {
+// forEachBallast calls do for the name of each ingress, several at a time. The namespace controller would delete them
+// one by one, which takes minutes.
+func forEachBallast(t *testing.T, do func(name string) error) {
 	t.Helper()
 	names := make(chan string)
 	var working sync.WaitGroup
@@ -157,8 +157,8 @@ func eachBallast(t *testing.T, do func(name string) error) {
 	}
 }
 
-// heavy is an ingress with one long random path.
-func heavy(name string) *networkingv1.Ingress {
+// newBallast returns an ingress with one long random path.
+func newBallast(name string) *networkingv1.Ingress {
 	random := make([]byte, ballastBytes)
 	_, _ = rand.Read(random) // never fails
 	kind := networkingv1.PathTypePrefix
@@ -177,8 +177,9 @@ func heavy(name string) *networkingv1.Ingress {
 	}
 }
 
-// kills is how often the kernel has killed the container of a pod for its memory: 0 unless the last end was such a one.
-func kills(p corev1.Pod) int {
+// oomKills returns how often the container of a pod has ended, if its last termination was an OOM kill, and 0
+// otherwise.
+func oomKills(p corev1.Pod) int {
 	if len(p.Status.ContainerStatuses) != 1 {
 		return 0
 	}
@@ -199,8 +200,8 @@ func restarts(p corev1.Pod) (n int) {
 	return n
 }
 
-// ready is how many pods of the fleet are ready.
-func (s *site) ready(t *testing.T) (n int) {
+// countReady returns how many pods of the fleet are ready.
+func (s *setup) countReady(t *testing.T) (n int) {
 	t.Helper()
 	for _, p := range s.pods(t) {
 		if podReady(p) {

@@ -17,12 +17,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestPodsRunOnTwoNodes: a pod of each node runs and reaches the API server's network; nothing is left afterwards.
+// TestPodsRunOnTwoNodes checks that each of two nodes runs a pod, that the second node reaches the first, and that
+// nothing is left of the cluster afterwards.
 func TestPodsRunOnTwoNodes(t *testing.T) {
 	if os.Getenv("IMAGE") == "" {
 		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
 	}
-	if err := sweepFolders(os.TempDir()); err != nil { // of others: Start does so, too
+	if err := sweepFolders(os.TempDir()); err != nil { // Start removes leftovers as well, which would change the traces
 		t.Fatal(err)
 	}
 	before := traces(t)
@@ -36,7 +37,7 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 				}}},
 			}
 			pods := c.Client().CoreV1().Pods("default")
-			err := waitFor(time.Minute, func() bool { // until the service account exists
+			err := waitFor(time.Minute, func() bool { // creation fails until the service account exists
 				_, err := pods.Create(t.Context(), pod, metav1.CreateOptions{})
 				return err == nil
 			})
@@ -48,7 +49,7 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 				return err == nil && p.Status.Phase == corev1.PodRunning && strings.HasPrefix(p.Status.PodIP, "10.88.")
 			})
 			if err != nil {
-				t.Errorf("pod on %s: %v", name, err)
+				t.Errorf("waiting for the pod on %s: %v", name, err)
 			}
 		}
 		resp, err := c.HTTP(2).Get("http://10.88.1.1:10250/healthz") //nolint:noctx // a test
@@ -56,17 +57,17 @@ func TestPodsRunOnTwoNodes(t *testing.T) {
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
 		}
-		if err != nil || resp.StatusCode != http.StatusBadRequest { // HTTP to a port that speaks HTTPS
-			t.Errorf("node 2 does not reach node 1: %v", err)
+		if err != nil || resp.StatusCode != http.StatusBadRequest { // the port speaks HTTPS, and answers plain HTTP with 400
+			t.Errorf("node 2 does not reach the kubelet of node 1: got error %v, want status 400", err)
 		}
 	})
 	if after := traces(t); after != before {
-		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+		t.Errorf("the cluster left traces: got\n%s\nwant, as before:\n%s", after, before)
 	}
 }
 
-// start starts a cluster until the end of the test. Where no machine can be made it skips the test, and says NOT
-// TESTED.
+// start starts a cluster that runs until the end of the test. If the host cannot run nodes, it skips the test with the
+// message NOT TESTED.
 func start(t *testing.T, o Options) *Cluster {
 	t.Helper()
 	c, err := Start(t.Context(), o)
@@ -89,14 +90,14 @@ func start(t *testing.T, o Options) *Cluster {
 	return c
 }
 
-// traces returns what a machine could leave behind: cgroups, folders, mounts and interfaces.
+// traces lists everything that a machine could leave behind: cgroups, folders, mounts and network interfaces.
 func traces(t *testing.T) string {
 	t.Helper()
 	groups, err := findCgroups(cgroupRoot)
 	if err != nil {
 		t.Skip("NOT TESTED: " + err.Error())
 	}
-	left, err := groups.left()
+	dirs, err := groups.machineDirs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,5 +113,5 @@ func traces(t *testing.T) string {
 	if err != nil {
 		t.Skip("NOT TESTED: nodes need ip")
 	}
-	return strings.Join(append(left, folders...), "\n") + "\n" + string(mounts) + string(links)
+	return strings.Join(append(dirs, folders...), "\n") + "\n" + string(mounts) + string(links)
 }

@@ -20,38 +20,38 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// TestMemoryOfAContainer: one replica, with the requests and limits as delivered, holds 2,000 and then 20,000 pods.
-// What the kernel counts for its container stays below the limit, and is told beside what "statefleet estimate" says
-// of this cluster.
+// TestMemoryOfAContainer checks that the working set of one replica, with the requests and limits as delivered, stays
+// below 80% of the limit with 2,000 and with 20,000 pods. It logs the memory that the kernel counts, and the estimate
+// of "statefleet estimate" for the same cluster.
 func TestMemoryOfAContainer(t *testing.T) {
-	s := newSite(t, 1)
+	s := newSetup(t, 1)
 	s.install(t, "manifests/overlays/single")
 	pod := s.waitReady(t, 1)[0]
 	limit := pod.Spec.Containers[0].Resources.Limits.Memory().Value()
-	have := 0
+	existing := 0
 	for _, pods := range []int{2_000, 20_000} {
-		s.putPods(t, have, pods)
-		have = pods
-		if err := waitFor(3*time.Minute, func() bool { return s.shown(t, pod) >= pods }); err != nil {
-			t.Fatalf("%d of %d pods are on the page: %v", s.shown(t, pod), pods, err)
+		s.putPods(t, existing, pods)
+		existing = pods
+		if err := waitFor(3*time.Minute, func() bool { return s.countExposedPods(t, pod) >= pods }); err != nil {
+			t.Fatalf("got %d pods in the exposition, want %d: %v", s.countExposedPods(t, pod), pods, err)
 		}
-		for range 5 { // as a Prometheus does
+		for range 5 { // scrapes take memory, too
 			s.get(t, pod, "8080", "")
 		}
 		used := s.memory(t)
 		t.Logf("pods=%d usage_mib=%d working_set_mib=%d limit_mib=%d throttled_periods=%d estimate_mib=%d",
 			pods, used.usage>>20, used.workingSet>>20, limit>>20, used.throttled, s.estimate(t)>>20)
 		if used.workingSet == 0 || used.workingSet > limit*8/10 {
-			t.Errorf("the working set is %d bytes, the limit %d", used.workingSet, limit)
+			t.Errorf("got a working set of %d bytes, want at most 80%% of the limit of %d, but not 0", used.workingSet, limit)
 		}
 	}
-	if again := s.waitReady(t, 1)[0]; again.Status.ContainerStatuses[0].RestartCount > 0 {
-		t.Error("the container was started again")
+	if p := s.waitReady(t, 1)[0]; p.Status.ContainerStatuses[0].RestartCount > 0 {
+		t.Error("the container was restarted, want no restart")
 	}
 }
 
-// putPods creates pods that no scheduler and no kubelet looks at.
-func (s *site) putPods(t *testing.T, from, to int) {
+// putPods creates the pods with numbers from "from" up to "to", excluding it. No scheduler or kubelet handles them.
+func (s *setup) putPods(t *testing.T, from, to int) {
 	t.Helper()
 	client := s.Client()
 	if from == 0 {
@@ -86,36 +86,37 @@ func (s *site) putPods(t *testing.T, from, to int) {
 	}
 }
 
-// shown is the number of pods on a replica's page.
-func (s *site) shown(t *testing.T, pod corev1.Pod) int {
+// countExposedPods returns the number of pods in a replica's exposition.
+func (s *setup) countExposedPods(t *testing.T, pod corev1.Pod) int {
 	t.Helper()
 	_, text := s.get(t, pod, "8080", "")
 	return strings.Count(text, "\nkube_pod_info{")
 }
 
-// usage is what the kernel says of a container.
+// usage is the resource usage of a container, as the kernel counts it.
 type usage struct {
 	usage, workingSet int64 // bytes
-	throttled         int64 // periods in which it would have used more CPU than it may
+	throttled         int64 // CPU periods in which the container reached its CPU limit
 }
 
-// memory reads the cgroup of the only replica.
-func (s *site) memory(t *testing.T) usage {
+// memory returns the usage of the only replica.
+func (s *setup) memory(t *testing.T) usage {
 	t.Helper()
 	m := s.machines[0]
 	pid, err := m.run(t.Context(), "pgrep", "-x", "statefleet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := s.accounts(t, m, strings.TrimSpace(pid))
-	used := s.number(t, m, a.memory, "^")
+	files := s.usageFiles(t, m, strings.TrimSpace(pid))
+	used := s.readNumber(t, m, files.memory, "^")
 	return usage{
-		usage: used, workingSet: used - s.number(t, m, a.stat, "^"+a.inactive+" "), throttled: s.number(t, m, a.cpu, "^nr_throttled "),
+		usage: used, workingSet: used - s.readNumber(t, m, files.stat, "^"+files.inactive+" "),
+		throttled: s.readNumber(t, m, files.cpu, "^nr_throttled "),
 	}
 }
 
-// estimate is the memory that "statefleet estimate" says one replica needs for this cluster.
-func (s *site) estimate(t *testing.T) int64 {
+// estimate returns the memory, in bytes, that one replica needs for this cluster according to "statefleet estimate".
+func (s *setup) estimate(t *testing.T) int64 {
 	t.Helper()
 	binary, err := fleet.Build(fleet.Statefleet)
 	if err != nil {
@@ -145,6 +146,6 @@ func (s *site) estimate(t *testing.T) int64 {
 			return f.EachReplica.MemoryBytes
 		}
 	}
-	t.Fatalf("no fleet of one replica in %s", out)
+	t.Fatalf("the estimate has no fleet of one replica: %s", out)
 	return 0
 }

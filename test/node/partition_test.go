@@ -15,41 +15,41 @@ import (
 )
 
 const (
-	// noticed is how long it may take until Kubernetes says of a node that is cut off that it is not ready: by default
-	// its lease may be silent for 50 s, and the controller looks every 5 s.
-	noticed = 65 * time.Second
-	// collected is how long it may take until the pods of a node with the taint out-of-service are gone: the controller
-	// that deletes them looks every 20 s.
-	collected = 30 * time.Second
-	// evicted is the node that is cut off.
-	evicted = "node-2"
+	// notReadyTime is the longest time until Kubernetes reports that a partitioned node is not ready. By default, the node
+	// lifecycle controller waits 50 s for the node's lease and checks every 5 s.
+	notReadyTime = 65 * time.Second
+	// podDeletionTime is the longest time until the pods of a node with the taint out-of-service are deleted. The
+	// controller that deletes them checks every 20 s.
+	podDeletionTime = 30 * time.Second
+	// partitionedNode is the node that is cut off.
+	partitionedNode = "node-2"
 )
 
-// partition is a node that is cut off from the others, where the control plane and Prometheus are.
+// partition cuts a node off from the other one, which runs the control plane and the audit.
 type partition struct {
-	standby bool
-	lost    string       // the replica that runs there
-	late    audit.Report // from the moment on when it was known that the node is gone
+	standby       bool
+	replica       string       // the replica on the partitioned node
+	afterNotReady audit.Report // begins once Kubernetes has reported that the node is not ready
 }
 
-// nodePartitioned cuts a node off that runs one replica of three. When Kubernetes has noticed that, the administrator
-// says that the node is out of service, as the documentation of Kubernetes asks for: until then a StatefulSet does not
-// replace the pods. They run on the other node then, and the node comes back.
+// nodePartitioned cuts off a node that runs one replica of three. Once Kubernetes reports that the node is not ready,
+// it adds the taint out-of-service to the node, as an administrator would: until then the StatefulSet does not replace
+// the pods. When the pods run on the other node, the partitioned node comes back.
 //
-// The node runs one replica only because a replica and the next one, which stands by for it, would be gone together.
+// The node runs only one replica, because otherwise a replica and its standby could be lost together.
 func nodePartitioned(name string, standby bool) scenario {
 	p := &partition{standby: standby}
-	missing := noticed
+	maxMissing := notReadyTime
 	if !standby {
-		missing += collected + restart
+		maxMissing += podDeletionTime + restartTime
 	}
-	return scenario{name: name, before: p.before, act: p.act, after: p.after, missing: missing}
+	return scenario{name: name, prepare: p.prepare, act: p.act, finish: p.finish, maxMissing: maxMissing}
 }
 
-func (p *partition) before(t *testing.T, s *site) { p.lost = s.leaveOne(t, evicted) }
+func (p *partition) prepare(t *testing.T, s *setup) { p.replica = s.leaveOne(t, partitionedNode) }
 
-// leaveOne moves replicas until a node runs one of them, and returns its name.
-func (s *site) leaveOne(t *testing.T, node string) string {
+// leaveOne moves replicas until a node runs exactly one of them, and returns its name.
+func (s *setup) leaveOne(t *testing.T, node string) string {
 	t.Helper()
 	for range 3 {
 		var there, elsewhere []corev1.Pod
@@ -66,82 +66,83 @@ func (s *site) leaveOne(t *testing.T, node string) string {
 		moved := append(there, elsewhere...)[0]
 		uncordon := s.cordon(t, moved.Spec.NodeName)
 		s.replacePod(t, moved.Name)
-		s.waitReady(t, s.replicas(t))
+		s.waitReady(t, s.wantReplicas(t))
 		uncordon()
 	}
-	t.Fatalf("%s does not run one replica", node)
+	t.Fatalf("%s does not run exactly one replica after 3 moves", node)
 	return ""
 }
 
-func (p *partition) act(t *testing.T, s *site) {
+func (p *partition) act(t *testing.T, s *setup) {
 	began := time.Now()
 	since := func() time.Duration { return time.Since(began).Round(100 * time.Millisecond) }
-	s.cable(t, "down")
-	t.Cleanup(func() { s.cable(t, "up") })
-	s.waitNode(t, evicted, false)
-	t.Logf("%s, which ran %s, was not ready %s after it was cut off", evicted, p.lost, since())
+	s.setLink(t, "down")
+	t.Cleanup(func() { s.setLink(t, "up") })
+	s.waitNodeReady(t, partitionedNode, false)
+	t.Logf("%s, which ran %s, was reported not ready %s after the partition", partitionedNode, p.replica, since())
 
-	time.Sleep(unnoticed / 2) // in which a standby receives the change of the pod
+	time.Sleep(takeoverTime / 2) // the standby receives the change of the pod meanwhile
 	a := audit.Start(t, s.auditOptions(audit.Follow(t, s.Config())))
-	s.outOfService(t, evicted, true)
-	t.Cleanup(func() { s.outOfService(t, evicted, false) })
-	s.waitReady(t, s.replicas(t))
-	t.Logf("its pods were replaced, and ready, after %s", since())
+	s.outOfService(t, partitionedNode, true)
+	t.Cleanup(func() { s.outOfService(t, partitionedNode, false) })
+	s.waitReady(t, s.wantReplicas(t))
+	t.Logf("the new pods were ready %s after the partition", since())
 
-	s.cable(t, "up")
-	s.waitNode(t, evicted, true)
-	s.outOfService(t, evicted, false)
-	err := waitFor(time.Minute, func() bool { // it does not wait for --drain-timeout, 90 s
-		_, err := s.machines[1].run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+p.lost+" ")
-		return err != nil // none is left
+	s.setLink(t, "up")
+	s.waitNodeReady(t, partitionedNode, true)
+	s.outOfService(t, partitionedNode, false)
+	err := waitFor(time.Minute, func() bool { // the process must end without waiting for --drain-timeout, 90 s
+		_, err := s.machines[1].run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+p.replica+" ")
+		return err != nil // pgrep finds no process
 	})
 	if err != nil {
-		t.Errorf("the container of %s on %s, which is back: %v", p.lost, evicted, err)
+		t.Errorf("waiting for the end of the process of %s on %s, which has come back: %v", p.replica, partitionedNode, err)
 	}
-	t.Logf("%s was ready again, and the container of %s gone, after %s", evicted, p.lost, since())
-	p.late = a.Stop()
+	t.Logf("%s was ready again, and the process of %s had ended, %s after the partition", partitionedNode, p.replica, since())
+	p.afterNotReady = a.Stop()
 }
 
-// after: with a standby nothing was missing once the node was known to be gone, without one only what was on the page
-// of the replica that ran there.
-func (p *partition) after(t *testing.T, _ *site, r audit.Report) {
-	t.Log(p.late.Line("once the node was known to be gone"))
-	if p.standby && p.late.WorstMissing > 0 {
-		t.Errorf("with a standby, an object was missing for %s once the node was known to be gone:\n%s", p.late.WorstMissing, p.late.Details())
+// finish checks that only objects of the lost replica were missing. With standby, none may be missing once Kubernetes
+// has reported that the node is not ready.
+func (p *partition) finish(t *testing.T, _ *setup, r audit.Report) {
+	t.Log(p.afterNotReady.Line("once the node was known to be gone"))
+	if p.standby && p.afterNotReady.WorstMissing > 0 {
+		t.Errorf("with standby, an object was missing for %s after the node was reported not ready, want 0:\n%s",
+			p.afterNotReady.WorstMissing, p.afterNotReady.Details())
 	}
-	for page, gap := range r.Gaps {
-		if page != p.lost && page != "" { // no page: the object came while its replica was gone
-			t.Errorf("an object of %s was missing for %s, and only %s ran on the node", page, gap, p.lost)
+	for name, gap := range r.Gaps {
+		if name != p.replica && name != "" { // "": the object was created while its replica was gone
+			t.Errorf("an object of %s was missing for %s, want only objects of %s missing", name, gap, p.replica)
 		}
 	}
 }
 
-// cable takes the cable of the second node out of the first one, or plugs it in.
-func (s *site) cable(t *testing.T, state string) {
+// setLink sets the link between the two nodes "up" or "down".
+func (s *setup) setLink(t *testing.T, state string) {
 	t.Helper()
 	if _, err := s.machines[0].run(context.Background(), "ip", "link", "set", "to-2", state); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// waitNode waits until a node is ready, or is not.
-func (s *site) waitNode(t *testing.T, name string, ready bool) {
+// waitNodeReady waits until a node is ready or, if ready is false, until it is not.
+func (s *setup) waitNodeReady(t *testing.T, name string, ready bool) {
 	t.Helper()
 	err := waitFor(3*time.Minute, func() bool {
 		n, err := s.Client().CoreV1().Nodes().Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && isReady(n) == ready
 	})
 	if err != nil {
-		t.Fatalf("%s is ready or not, want %t: %v", name, ready, err)
+		t.Fatalf("waiting until the readiness of %s is %t: %v", name, ready, err)
 	}
 }
 
-// outOfService adds or removes the taint by which an administrator says that a node will not come back by itself: its
-// pods are deleted without its kubelet.
-func (s *site) outOfService(t *testing.T, name string, on bool) {
+// outOfService adds or removes the taint with which an administrator declares that a node will not come back by itself.
+// Kubernetes then deletes its pods without waiting for its kubelet.
+func (s *setup) outOfService(t *testing.T, name string, on bool) {
 	t.Helper()
 	nodes := s.Client().CoreV1().Nodes()
-	err := waitFor(time.Minute, func() bool { // others write the node as well
+	err := waitFor(time.Minute, func() bool { // an update may conflict with those of controllers and the kubelet
 		n, err := nodes.Get(context.Background(), name, metav1.GetOptions{})
 		if err != nil {
 			return false
@@ -156,6 +157,6 @@ func (s *site) outOfService(t *testing.T, name string, on bool) {
 		return err == nil
 	})
 	if err != nil {
-		t.Errorf("taint of %s: %v", name, err)
+		t.Errorf("updating the taint of %s: %v", name, err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// TestPrometheusFindsTheFleet: with the scrape configuration and the rules as delivered, a Prometheus finds the pods
-// of a fleet by their addresses, sees each pod of the cluster once, and no alert is about to fire.
+// TestPrometheusFindsTheFleet checks that a Prometheus with the scrape configuration and the rules as delivered
+// discovers the pods of a fleet, sees each pod of the cluster once, evaluates all rules, and has no active alert.
 func TestPrometheusFindsTheFleet(t *testing.T) {
-	s := newSite(t, 2)
+	s := newSetup(t, 2)
 	s.startLoad(t)
 	s.install(t, "manifests/base")
 	s.waitReady(t, 3)
@@ -34,24 +34,24 @@ func TestPrometheusFindsTheFleet(t *testing.T) {
 		`count(kube_pod_info{namespace="statefleet"})`: 3, `sum(statefleet_ready)`: 3,
 	}
 	for query, number := range want {
-		if err := waitFor(time.Minute, func() bool { got, ok := now(t, server, query); return ok && got == number }); err != nil {
-			got, ok := now(t, server, query)
-			t.Errorf("%s is %v (%v), want %v", query, got, ok, number)
+		if err := waitFor(time.Minute, func() bool { got, ok := queryValue(t, server, query); return ok && got == number }); err != nil {
+			got, ok := queryValue(t, server, query)
+			t.Errorf("%s: got %v (found: %t), want %v", query, got, ok, number)
 		}
 	}
 	var evaluated, all int
 	var err error
 	if waitFor(time.Minute, func() bool { evaluated, all, err = server.RuleHealth(); return evaluated == all && all > 0 }) != nil {
-		t.Errorf("%d of %d rules were evaluated: %v", evaluated, all, err)
+		t.Errorf("got %d evaluated rules, want all of %d, and at least one: %v", evaluated, all, err)
 	}
-	// Before the first scrape there is no replica, as it seems.
+	// Alerts are active before the first scrape, because no replica seems to exist.
 	if waitFor(time.Minute, func() bool { return len(server.Alerts()) == 0 }) != nil {
-		t.Errorf("alerts: %+v", server.Alerts())
+		t.Errorf("got active alerts %+v, want none", server.Alerts())
 	}
 }
 
-// now is the number of the only series of a query.
-func now(t *testing.T, server *prometheus.Server, query string) (number float64, ok bool) {
+// queryValue returns the current value of a query. ok is false unless the result is exactly one series.
+func queryValue(t *testing.T, server *prometheus.Server, query string) (number float64, ok bool) {
 	t.Helper()
 	matrix, err := server.Matrix(t.Context(), query, time.Now(), time.Now(), time.Second)
 	if err != nil {

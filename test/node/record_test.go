@@ -16,18 +16,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// record is what happens to the pods of a namespace, as their states tell: one line for each change, without times.
-// Whether two changes come in one write or in two makes no difference.
-type record struct {
+// recorder records the changes of the states of a namespace's pods, one line for each change, without times. The lines
+// do not depend on whether two changes come in one write or in two.
+type recorder struct {
 	mu    sync.Mutex
 	lines []string
-	known map[types.UID]facts
+	known map[types.UID]podState
 	watch watch.Interface
 	ended sync.WaitGroup
 }
 
-// facts are what of a pod is compared.
-type facts struct {
+// podState is the part of a pod's state that is compared.
+type podState struct {
 	scheduled, deleting bool
 	phase               corev1.PodPhase
 	container, last     string
@@ -36,17 +36,17 @@ type facts struct {
 	ready               string
 }
 
-// follow records what happens from now on, until stop is called.
-func follow(t *testing.T, client kubernetes.Interface) *record {
+// startRecording records the changes from now on, until stop is called.
+func startRecording(t *testing.T, client kubernetes.Interface) *recorder {
 	t.Helper()
 	pods := client.CoreV1().Pods(namespace)
 	list, err := pods.List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &record{known: map[types.UID]facts{}}
+	r := &recorder{known: map[types.UID]podState{}}
 	for i := range list.Items {
-		r.known[list.Items[i].UID] = factsOf(&list.Items[i])
+		r.known[list.Items[i].UID] = podStateOf(&list.Items[i])
 	}
 	if r.watch, err = pods.Watch(context.WithoutCancel(t.Context()), metav1.ListOptions{ResourceVersion: list.ResourceVersion}); err != nil {
 		t.Fatal(err)
@@ -54,30 +54,30 @@ func follow(t *testing.T, client kubernetes.Interface) *record {
 	r.ended.Go(func() {
 		for event := range r.watch.ResultChan() {
 			if pod, ok := event.Object.(*corev1.Pod); ok {
-				r.see(event.Type, pod)
+				r.add(event.Type, pod)
 			}
 		}
 	})
 	return r
 }
 
-// stop returns the lines.
-func (r *record) stop() []string {
-	time.Sleep(time.Second) // what follows at once belongs to it
+// stop ends the recording and returns the lines.
+func (r *recorder) stop() []string {
+	time.Sleep(time.Second) // changes that follow immediately are part of the record
 	r.watch.Stop()
 	r.ended.Wait()
 	return r.lines
 }
 
-func (r *record) see(kind watch.EventType, pod *corev1.Pod) {
+func (r *recorder) add(kind watch.EventType, pod *corev1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.known[pod.UID]
-	now := factsOf(pod)
+	now := podStateOf(pod)
 	if !known {
 		r.lines = append(r.lines, pod.Name+": created")
 	}
-	for _, change := range now.since(before) {
+	for _, change := range now.changesSince(before) {
 		r.lines = append(r.lines, pod.Name+": "+change)
 	}
 	r.known[pod.UID] = now
@@ -86,25 +86,25 @@ func (r *record) see(kind watch.EventType, pod *corev1.Pod) {
 	}
 }
 
-// factsOf reads the state of a pod with one container.
-func factsOf(pod *corev1.Pod) facts {
-	f := facts{deleting: pod.DeletionTimestamp != nil, phase: pod.Status.Phase}
-	is := map[corev1.PodConditionType]bool{}
+// podStateOf returns the state of a pod with one container.
+func podStateOf(pod *corev1.Pod) podState {
+	s := podState{deleting: pod.DeletionTimestamp != nil, phase: pod.Status.Phase}
+	holds := map[corev1.PodConditionType]bool{}
 	for _, c := range pod.Status.Conditions {
-		is[c.Type] = c.Status == corev1.ConditionTrue
+		holds[c.Type] = c.Status == corev1.ConditionTrue
 	}
-	f.scheduled = is[corev1.PodScheduled]
+	s.scheduled = holds[corev1.PodScheduled]
 	containerReady := false
 	for _, c := range pod.Status.ContainerStatuses {
-		f.container, f.last, f.restarts = stateOf(c.State), stateOf(c.LastTerminationState), c.RestartCount
-		f.started = c.Started != nil && *c.Started
+		s.container, s.last, s.restarts = stateOf(c.State), stateOf(c.LastTerminationState), c.RestartCount
+		s.started = c.Started != nil && *c.Started
 		containerReady = c.Ready
 	}
-	f.ready = fmt.Sprint(is[corev1.PodReady])
-	if is[corev1.ContainersReady] != is[corev1.PodReady] || containerReady != is[corev1.PodReady] {
-		f.ready = fmt.Sprintf("%t, all containers %t, the container %t", is[corev1.PodReady], is[corev1.ContainersReady], containerReady)
+	s.ready = fmt.Sprint(holds[corev1.PodReady])
+	if holds[corev1.ContainersReady] != holds[corev1.PodReady] || containerReady != holds[corev1.PodReady] {
+		s.ready = fmt.Sprintf("%t, all containers %t, the container %t", holds[corev1.PodReady], holds[corev1.ContainersReady], containerReady)
 	}
-	return f
+	return s
 }
 
 func stateOf(s corev1.ContainerState) string {
@@ -119,22 +119,22 @@ func stateOf(s corev1.ContainerState) string {
 	return ""
 }
 
-// since are the changes since before, in an order that does not depend on how many writes they took.
-func (f facts) since(before facts) (changes []string) {
+// changesSince returns the changes since before, in an order that does not depend on the number of writes.
+func (s podState) changesSince(before podState) (changes []string) {
 	add := func(changed bool, format string, args ...any) {
 		if changed {
 			changes = append(changes, fmt.Sprintf(format, args...))
 		}
 	}
-	final := f.phase == corev1.PodSucceeded || f.phase == corev1.PodFailed
-	add(f.scheduled != before.scheduled, "scheduled %t", f.scheduled)
-	add(f.deleting != before.deleting, "deleting")
-	add(f.phase != before.phase && !final, "phase %s", f.phase)
-	add(f.container != before.container, "container %s", f.container)
-	add(f.restarts != before.restarts, "restarts %d", f.restarts)
-	add(f.last != before.last, "last %s", f.last)
-	add(f.started != before.started, "started %t", f.started)
-	add(f.ready != before.ready && (before.ready != "" || f.ready != "false"), "ready %s", f.ready)
-	add(f.phase != before.phase && final, "phase %s", f.phase)
+	final := s.phase == corev1.PodSucceeded || s.phase == corev1.PodFailed
+	add(s.scheduled != before.scheduled, "scheduled %t", s.scheduled)
+	add(s.deleting != before.deleting, "deleting")
+	add(s.phase != before.phase && !final, "phase %s", s.phase)
+	add(s.container != before.container, "container %s", s.container)
+	add(s.restarts != before.restarts, "restarts %d", s.restarts)
+	add(s.last != before.last, "last %s", s.last)
+	add(s.started != before.started, "started %t", s.started)
+	add(s.ready != before.ready && (before.ready != "" || s.ready != "false"), "ready %s", s.ready)
+	add(s.phase != before.phase && final, "phase %s", s.phase)
 	return changes
 }

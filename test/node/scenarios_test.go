@@ -15,64 +15,63 @@ import (
 	"github.com/statefleet/statefleet/test/audit"
 )
 
-// scenario is something that happens to a fleet of three while pods and jobs come and go.
+// scenario disturbs a fleet of three while pods and jobs come and go.
 type scenario struct {
 	name string
-	// before, if there is one, is what has to be done first, without an audit.
-	before func(t *testing.T, s *site)
-	act    func(t *testing.T, s *site)
-	// after, if there is one, looks at the report and leaves the fleet as it was.
-	after func(t *testing.T, s *site, r audit.Report)
-	// missing is how long an object may be missing. Where a replica restarts, some have to be: otherwise nothing was
-	// tried.
-	missing time.Duration
+	// prepare runs before the audit. It may be nil.
+	prepare func(t *testing.T, s *setup)
+	act     func(t *testing.T, s *setup)
+	// finish checks the report and restores the fleet. It may be nil.
+	finish func(t *testing.T, s *setup, r audit.Report)
+	// maxMissing is the longest time that an object may be missing. If it allows for the restart of a replica, at least
+	// one object must be missing, because otherwise the scenario tests nothing.
+	maxMissing time.Duration
 }
 
 const (
-	// restart is how long a container may take to end, to be started again and to become ready, with room for a busy
-	// machine.
-	restart = 30 * time.Second
-	// unnoticed is how long the others may take to learn that a process is gone which a standby then serves for.
-	unnoticed = 10 * time.Second
-	// reconnect is how long replicas may take to show new objects once the API server is back: they try every 10 to
-	// 15 s.
-	reconnect = 20 * time.Second
+	// restartTime is the longest time in which a container ends, is started again and becomes ready, on a busy host.
+	restartTime = 30 * time.Second
+	// takeoverTime is the longest time until a standby notices that a process is gone, and serves for it.
+	takeoverTime = 10 * time.Second
+	// reconnectTime is the longest time until replicas expose new objects once the API server is back. They try to reach
+	// it every 10 to 15 s.
+	reconnectTime = 20 * time.Second
 )
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: "rollout", act: rollout, missing: restart},
-		{name: "pod-deleted", act: deletePod, missing: restart},
-		{name: "process-killed", act: killProcess, missing: restart},
+		{name: "rollout", act: rollout, maxMissing: restartTime},
+		{name: "pod-deleted", act: deletePod, maxMissing: restartTime},
+		{name: "process-killed", act: killProcess, maxMissing: restartTime},
 		{name: "scale-3-5-2-3", act: scaleUpAndDown},
-		{name: "drain", act: drain, missing: restart},
-		{name: "image-absent", act: rolloutToNothing, missing: brokenFor + restart},
+		{name: "drain", act: drain, maxMissing: restartTime},
+		{name: "image-absent", act: rollOutMissingImage, maxMissing: brokenFor + restartTime},
 		{name: "kubelet-killed", act: killService("kubelet")},
 		{name: "containerd-killed", act: killService("containerd")},
-		{name: "api-server-killed", act: killService("apiserver"), missing: reconnect},
-		upgradeAndBack("upgrade-and-back", restart),
+		{name: "api-server-killed", act: killService("apiserver"), maxMissing: reconnectTime},
+		upgradeAndBack("upgrade-and-back", restartTime),
 		outOfMemory(),
 		nodePartitioned("node-partitioned", false),
 	}
 }
 
-// standbyScenarios are those where another replica serves what would be missing.
+// standbyScenarios returns the scenarios for a fleet with standby.
 func standbyScenarios() []scenario {
 	return []scenario{
 		{name: "standby-rollout", act: rollout},
 		{name: "standby-pod-deleted", act: deletePod},
-		{name: "standby-process-killed", act: killProcess, missing: unnoticed},
+		{name: "standby-process-killed", act: killProcess, maxMissing: takeoverTime},
 		{name: "standby-drain", act: drain},
-		{name: "standby-image-absent", act: rolloutToNothing},
+		{name: "standby-image-absent", act: rollOutMissingImage},
 		upgradeAndBack("standby-upgrade-and-back", 0),
 		nodePartitioned("standby-node-partitioned", true),
 	}
 }
 
-// TestScenariosOnRealNodes: on real nodes, every pod and job is on exactly one page whatever happens, but for the
-// objects of a replica that restarts, for as long as that takes.
+// TestScenariosOnRealNodes checks that on real nodes every pod and job is in exactly one exposition during each
+// scenario. Objects may be missing for the time that the scenario allows.
 func TestScenariosOnRealNodes(t *testing.T) {
-	s := newSite(t, 2)
+	s := newSetup(t, 2)
 	s.startLoad(t)
 	for _, fleet := range []struct {
 		folder    string
@@ -82,52 +81,54 @@ func TestScenariosOnRealNodes(t *testing.T) {
 			s.install(t, fleet.folder)
 			s.waitReady(t, 3)
 			for _, sc := range fleet.scenarios {
-				t.Run(sc.name, func(t *testing.T) { s.play(t, sc) })
+				t.Run(sc.name, func(t *testing.T) { s.runScenario(t, sc) })
 			}
 		})
 	}
 }
 
-// play audits a scenario.
-func (s *site) play(t *testing.T, sc scenario) {
-	if sc.before != nil {
-		sc.before(t, s)
+// runScenario runs a scenario and audits the fleet meanwhile.
+func (s *setup) runScenario(t *testing.T, sc scenario) {
+	if sc.prepare != nil {
+		sc.prepare(t, s)
 	}
 	o := s.auditOptions(audit.Follow(t, s.Config()))
 	a := audit.Start(t, o)
 	began := time.Now()
 	sc.act(t, s)
-	s.waitReady(t, s.replicas(t))
+	s.waitReady(t, s.wantReplicas(t))
 	took := time.Since(began)
 	time.Sleep(2 * time.Second)
 	r := a.Stop()
 	if err := audit.Complete(t.Context(), o); err != nil {
-		t.Errorf("at the end: %v", err)
+		t.Errorf("after the scenario: %v", err)
 	}
 	t.Logf("%s took_s=%.0f\n%s", r.Line(sc.name), took.Seconds(), r.Details())
 	switch {
-	case r.WorstMissing > sc.missing:
-		t.Errorf("an object was missing for %s, want at most %s", r.WorstMissing, sc.missing)
+	case r.WorstMissing > sc.maxMissing:
+		t.Errorf("an object was missing for %s, want at most %s", r.WorstMissing, sc.maxMissing)
 	case len(r.Doubled) > 0 || len(r.Ghosts) > 0:
-		t.Errorf("%d doubled, %d ghosts", len(r.Doubled), len(r.Ghosts))
-	case r.Objects == 0 || r.WorstMissing == 0 && sc.missing >= restart:
-		t.Errorf("%d objects seen, and the longest gap is %s: this proves nothing", r.Objects, r.WorstMissing)
+		t.Errorf("got %d objects in two expositions and %d exposed after their deletion, want none",
+			len(r.Doubled), len(r.Ghosts))
+	case r.Objects == 0 || r.WorstMissing == 0 && sc.maxMissing >= restartTime:
+		t.Errorf("got %d objects, missing for at most %s; want more than 0, and a gap if a replica restarts",
+			r.Objects, r.WorstMissing)
 	}
-	if sc.after != nil {
-		sc.after(t, s, r)
+	if sc.finish != nil {
+		sc.finish(t, s, r)
 	}
 }
 
-// auditOptions are those of an audit of the fleet.
-func (s *site) auditOptions(cluster *audit.Cluster) audit.Options {
+// auditOptions returns the options of an audit of the fleet.
+func (s *setup) auditOptions(cluster *audit.Cluster) audit.Options {
 	return audit.Options{
-		Cluster: cluster, Pages: s.pages(), Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
+		Cluster: cluster, Pages: s.expositions(), Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
 	}
 }
 
-// pages returns a function that returns the pages of the pods of the fleet that have an address; while the API server is
-// away, those that had one before. It is for one goroutine.
-func (s *site) pages() func() []audit.Page {
+// expositions returns a function that lists the expositions of the fleet's running pods. While the API server is not
+// reachable, the function returns the last list. It must not be called concurrently.
+func (s *setup) expositions() func() []audit.Page {
 	var known []audit.Page
 	return func() []audit.Page {
 		list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
@@ -144,8 +145,8 @@ func (s *site) pages() func() []audit.Page {
 	}
 }
 
-// startLoad has pods and jobs in the cluster until the end of the test.
-func (s *site) startLoad(t *testing.T) {
+// startLoad runs Load until the end of the test.
+func (s *setup) startLoad(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup

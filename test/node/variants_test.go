@@ -20,25 +20,26 @@ import (
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
-// TestImageAndManifestsAsDelivered installs every kustomization and every rendering of the chart (manifests/test holds
-// them against what Helm renders), one after the other, in a namespace that enforces the Pod Security Standard
-// "restricted". All pods become ready by their own probes, are confined, and together show each pod once.
+// TestImageAndManifestsAsDelivered installs every kustomization and every rendering of the chart, one after the other,
+// in a namespace that enforces the Pod Security Standard "restricted". It checks that all pods become ready by their
+// own probes, are confined, and together expose each pod once. manifests/test compares the renderings with the output
+// of Helm.
 func TestImageAndManifestsAsDelivered(t *testing.T) {
-	s := newSite(t, 2)
-	s.prepare(t)
-	for _, path := range delivered(t) {
+	s := newSetup(t, 2)
+	s.createPrerequisites(t)
+	for _, path := range manifestPaths(t) {
 		t.Run(strings.TrimPrefix(path, "manifests/"), func(t *testing.T) {
-			if why := notInstalled(path); why != "" {
+			if why := skipReason(path); why != "" {
 				t.Skip("NOT TESTED: " + why)
 			}
 			began := time.Now()
 			s.install(t, path)
-			pods := s.waitReady(t, s.wanted(t))
+			pods := s.waitReady(t, s.wantPods(t))
 			t.Logf("%d pods ready after %s", len(pods), time.Since(began).Round(100*time.Millisecond))
-			s.checkPages(t, pods)
+			s.checkExpositions(t, pods)
 			s.checkProcesses(t, pods)
 			for _, p := range pods {
-				if has(p, "--auth-filter") {
+				if hasFlag(p, "--auth-filter") {
 					s.checkAuthorization(t, p)
 				}
 			}
@@ -47,8 +48,8 @@ func TestImageAndManifestsAsDelivered(t *testing.T) {
 	}
 }
 
-// delivered are the paths of everything that can be installed.
-func delivered(t *testing.T) (paths []string) {
+// manifestPaths returns the paths, relative to the repository's root, of everything that Install accepts.
+func manifestPaths(t *testing.T) (paths []string) {
 	t.Helper()
 	root, err := fleet.Root()
 	if err != nil {
@@ -73,20 +74,21 @@ func delivered(t *testing.T) (paths []string) {
 	return paths
 }
 
-// notInstalled says why a cluster with the Pod Security Standard "restricted" and this image cannot run something.
-func notInstalled(path string) string {
+// skipReason returns why a cluster with the Pod Security Standard "restricted" and this image cannot run the manifests
+// at path, or "" if it can.
+func skipReason(path string) string {
 	switch path {
 	case "manifests/chart/tests/rendered/everything.yaml":
-		return "it uses the network of the node, which the Pod Security Standard forbids, and images of others"
+		return "it uses the host network, which the Pod Security Standard forbids, and other images"
 	case "manifests/overlays/saved-state-volume":
-		return "nothing provisions volumes here; TestSavedStateOutlivesAPod runs it on volumes of its own"
+		return "this cluster provisions no volumes; TestSavedStateOutlivesAPod runs it with volumes that the test creates"
 	}
 	return ""
 }
 
-// prepare makes what the manifests take for granted, as a user does: kinds of others, namespaces with a pod each, and a
-// certificate.
-func (s *site) prepare(t *testing.T) {
+// createPrerequisites creates everything that the manifests require and do not contain: CustomResourceDefinitions,
+// namespaces with a pod each, and a certificate.
+func (s *setup) createPrerequisites(t *testing.T) {
 	t.Helper()
 	applier, err := manifest.NewApplier(s.Config())
 	if err != nil {
@@ -103,7 +105,7 @@ func (s *site) prepare(t *testing.T) {
 		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": "default", "name": "one"},
 		"status": map[string]any{"ready": true},
 	}}
-	err = waitFor(time.Minute, func() bool { // until the API server serves the kind
+	err = waitFor(time.Minute, func() bool { // creation fails until the API server serves the kind
 		if applier, err = manifest.NewApplier(s.Config()); err == nil {
 			_, err = applier.Apply(t.Context(), widget)
 		}
@@ -119,22 +121,22 @@ func (s *site) prepare(t *testing.T) {
 		}
 		s.runPod(t, name)
 	}
-	s.makeCertificate(t)
+	s.createCertificate(t)
 }
 
-// runPod runs a pod that does nothing in a namespace.
-func (s *site) runPod(t *testing.T, namespace string) {
+// runPod creates a pod that does nothing in a namespace.
+func (s *setup) runPod(t *testing.T, namespace string) {
 	t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "idle"},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever}}},
 	}
 	var err error
-	within := waitFor(time.Minute, func() bool { // until the service account exists
+	timedOut := waitFor(time.Minute, func() bool { // creation fails until the service account exists
 		_, err = s.Client().CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 		return err == nil
 	})
-	if within != nil {
+	if timedOut != nil {
 		t.Fatal(err)
 	}
 }
@@ -145,8 +147,8 @@ const (
 	serverName = "statefleet"
 )
 
-// makeCertificate puts a certificate, which is its own authority, and a web configuration file into a Secret.
-func (s *site) makeCertificate(t *testing.T) {
+// createCertificate creates a Secret with a self-signed certificate and a web configuration file.
+func (s *setup) createCertificate(t *testing.T) {
 	t.Helper()
 	certificate, key := selfSigned(t, serverName)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: webSecret}, Data: map[string][]byte{
@@ -157,8 +159,8 @@ func (s *site) makeCertificate(t *testing.T) {
 	}
 }
 
-// trust has a client trust the certificate in the Secret, and no other.
-func (s *site) trust(t *testing.T, client *http.Client) {
+// trust makes a client trust only the certificate in the Secret.
+func (s *setup) trust(t *testing.T, client *http.Client) {
 	t.Helper()
 	secret, err := s.Client().CoreV1().Secrets(namespace).Get(t.Context(), webSecret, metav1.GetOptions{})
 	if err != nil {
@@ -167,13 +169,13 @@ func (s *site) trust(t *testing.T, client *http.Client) {
 	pool := x509.NewCertPool()
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok || !pool.AppendCertsFromPEM(secret.Data["tls.crt"]) {
-		t.Fatalf("no certificate in %s, or a transport %T", webSecret, client.Transport)
+		t.Fatalf("want an *http.Transport, got %T, and a PEM certificate in the Secret %s", client.Transport, webSecret)
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: serverName, MinVersion: tls.VersionTLS12}
 }
 
-// wanted is the number of pods that the sets in the fleet's namespace ask for.
-func (s *site) wanted(t *testing.T) (pods int) {
+// wantPods returns the number of pods that the StatefulSets and DaemonSets in the fleet's namespace must have.
+func (s *setup) wantPods(t *testing.T) (pods int) {
 	t.Helper()
 	sets, err := s.Client().AppsV1().StatefulSets(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
@@ -187,19 +189,19 @@ func (s *site) wanted(t *testing.T) (pods int) {
 		t.Fatal(err)
 	}
 	if pods += len(daemons.Items) * s.Nodes; pods == 0 {
-		t.Fatal("nothing was installed that has pods")
+		t.Fatal("got no pods in the specs of StatefulSets and DaemonSets, want at least one")
 	}
 	return pods
 }
 
-// checkCustomResource checks that a fleet which exposes widgets shows the only one once.
-func (s *site) checkCustomResource(t *testing.T, pods []corev1.Pod) {
+// checkCustomResource checks that a fleet that exposes widgets exposes the only widget once.
+func (s *setup) checkCustomResource(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
-	if values(pods[0], "--custom-resource-state-config-file") == nil {
+	if flagValues(pods[0], "--custom-resource-state-config-file") == nil {
 		return
 	}
 	n := 0
-	err := waitFor(time.Minute, func() bool { // definitions are looked for once the fleet is ready
+	err := waitFor(time.Minute, func() bool { // replicas discover definitions after they have become ready
 		n = 0
 		for _, p := range pods {
 			_, text := s.get(t, p, "8080", "")
@@ -208,6 +210,6 @@ func (s *site) checkCustomResource(t *testing.T, pods []corev1.Pod) {
 		return n == 1
 	})
 	if err != nil {
-		t.Errorf("the widget is shown %d times", n)
+		t.Errorf("got the widget %d times in the expositions, want once", n)
 	}
 }
