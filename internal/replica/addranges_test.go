@@ -27,7 +27,7 @@ func TestForbiddenKindDoesNotBlockReshard(t *testing.T) {
 		"lists":             func(watch bool) bool { return !watch },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := plannedWorld(t)
+			w := populatedWorld(t)
 			r := w.startUpdated(func(o *Options) { o.ForbiddenGrace = time.Millisecond })
 			w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 				return strings.HasSuffix(req.URL.Path, "/pods") && refused(req.URL.Query().Get("watch") != "") && refuse(rw)
@@ -45,7 +45,7 @@ func TestForbiddenKindDoesNotBlockReshard(t *testing.T) {
 // block a change of shard: each list of added ranges is stale, and kinds are not verified before
 // the change is complete.
 func TestResetVersionsDoNotBlockReshard(t *testing.T) {
-	w, backup := plannedWorld(t), plannedWorld(t)
+	w, backup := populatedWorld(t), populatedWorld(t)
 	r := w.startUpdated(func(o *Options) { o.verify(100*time.Millisecond, time.Millisecond) })
 	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
 		query := req.URL.Query()
@@ -70,9 +70,9 @@ func TestResetVersionsDoNotBlockReshard(t *testing.T) {
 // ranges: all its pages show the same moment, and any number of deletions may arrive before the
 // last page.
 func TestObjectDeletedDuringAdditionDoesNotComeBack(t *testing.T) {
-	w := plannedWorld(t)
-	const total = planned + 4*tombstonesPerGeneration
-	for i := planned; i < total; i++ {
+	w := populatedWorld(t)
+	const total = podCount + 4*tombstonesPerGeneration
+	for i := podCount; i < total; i++ {
 		w.pod(i, "n1")
 	}
 	r := w.startUpdated(func(*Options) {})
@@ -99,7 +99,7 @@ func TestObjectDeletedDuringAdditionDoesNotComeBack(t *testing.T) {
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 2 {
-		t.Errorf("holds %d pods, want 2", n)
+		t.Errorf("the replica holds %d pods, want 2", n)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestObjectDeletedDuringAdditionDoesNotComeBack(t *testing.T) {
 func TestFailingAdditionsAreSpaced(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
-		w := plannedWorldOn(t, network)
+		w := populatedWorldOn(t, network)
 		r := w.startUpdated(func(o *Options) { o.Config.Dial = network.dial })
 		time.Sleep(10 * time.Second) // long enough not to count as a short watch
 		var lists, watches atomic.Int64
@@ -128,12 +128,12 @@ func TestFailingAdditionsAreSpaced(t *testing.T) {
 		time.Sleep(time.Minute)
 		l, o := lists.Load(), watches.Load()
 		if l < 4 || l > 6 || o > 7 {
-			t.Errorf("%d lists and %d watches in the first minute, want 4 to 6 lists", l, o)
+			t.Errorf("got %d lists and %d watches in the first minute, want 4 to 6 lists and 7 watches at most", l, o)
 		}
 		time.Sleep(10 * time.Minute)
 		l, o = lists.Load()-l, watches.Load()-o
 		if l < 10 || l > 21 || o > 23 {
-			t.Errorf("%d lists and %d watches in ten minutes, want 10 to 21 lists", l, o)
+			t.Errorf("got %d lists and %d watches in ten minutes, want 10 to 21 lists and 23 watches at most", l, o)
 		}
 		w.intercept(nil)
 		time.Sleep(time.Minute)
@@ -146,7 +146,7 @@ func TestFailingAdditionsAreSpaced(t *testing.T) {
 // TestKindIsRelistedAfterTooManyDeletions checks that objects that were deleted during a list of
 // added ranges do not come back, although their tombstones are gone.
 func TestKindIsRelistedAfterTooManyDeletions(t *testing.T) {
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	r := w.startUpdated(func(*Options) {})
 	listed, answer := make(chan struct{}), make(chan struct{})
 	hold := sync.OnceFunc(func() { close(listed); <-answer })
@@ -166,7 +166,7 @@ func TestKindIsRelistedAfterTooManyDeletions(t *testing.T) {
 	})
 	r.Follow(plan(0, 1, 1))
 	<-listed
-	for i := range planned - 1 {
+	for i := range podCount - 1 {
 		w.removePod(i)
 	}
 	eventually(t, "the deletions", func() bool { return r.podsHeld() <= 1 })
@@ -177,7 +177,7 @@ func TestKindIsRelistedAfterTooManyDeletions(t *testing.T) {
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 1 || !relisted.Load() {
-		t.Errorf("holds %d pods, want 1; relisted: %t, want true", n, relisted.Load())
+		t.Errorf("the replica holds %d pods, want 1; relisted is %t, want true", n, relisted.Load())
 	}
 }
 
@@ -197,22 +197,22 @@ func TestTombstonesAreLimitedDuringAddition(t *testing.T) {
 		remove(i)
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("list cancelled below the limit: %v", context.Cause(ctx))
+		t.Fatalf("the list was cancelled below the limit: %v", context.Cause(ctx))
 	}
 	for i := range 2 * maxTombstones {
 		remove(maxTombstones + i)
 	}
 	if !errors.Is(context.Cause(ctx), errTooManyDeletions) {
-		t.Errorf("list cancelled with %v, want %v", context.Cause(ctx), errTooManyDeletions)
+		t.Errorf("the list was cancelled with %v, want %v", context.Cause(ctx), errTooManyDeletions)
 	}
 	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*maxTombstones {
-		t.Errorf("%d deletions are remembered, more than the limit", n)
+		t.Errorf("%d deletions are remembered, want %d at most", n, 2*maxTombstones)
 	}
 	k.endAddition(a)
 	for i := range 2 * tombstonesPerGeneration {
 		remove(i)
 	}
 	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*tombstonesPerGeneration {
-		t.Errorf("%d deletions are remembered after the list, more than the limit", n)
+		t.Errorf("%d deletions are remembered after the list, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }

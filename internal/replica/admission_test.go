@@ -32,7 +32,7 @@ func TestStaleListDoesNotBringBackRemovedObjects(t *testing.T) {
 	until := r.value("kube_state_metrics_list_total", "result", "success") + 5
 	eventually(t, "some more lists", func() bool {
 		if n := len(podsIn(r.samples())); n != 1 {
-			t.Fatalf("%d pods, want 1", n)
+			t.Fatalf("got %d pods, want 1", n)
 		}
 		return r.value("kube_state_metrics_list_total", "result", "success") > until
 	})
@@ -62,7 +62,7 @@ func TestDuplicateIdentitiesGiveNoDuplicateSeries(t *testing.T) {
 	on := podsIn(r.samples())
 	for uid, want := range map[string]bool{"u1": true, "u2": false, "u3": true, "u4": false, "u5": true} {
 		if on[uid] != want {
-			t.Errorf("%s in the exposition: %t, want %t", uid, on[uid], want)
+			t.Errorf("object %s is in the exposition: %t, want %t", uid, on[uid], want)
 		}
 	}
 	list("21")
@@ -82,7 +82,7 @@ func TestVersionOlderThanAListOrANamesakeIsRejected(t *testing.T) {
 		want       outcome
 	}{
 		{20, "b", store.Version{ID: idOf(2), Version: 19}, deleted},
-		{20, "b", store.Version{ID: idOf(2), Version: 20}, deleted}, // the list would have it
+		{20, "b", store.Version{ID: idOf(2), Version: 20}, deleted}, // the list would include it
 		{20, "b", store.Version{ID: idOf(2), Version: 21}, ""},
 		{20, "b", store.Version{ID: idOf(2), Version: 0}, ""},
 		{20, "a", store.Version{ID: idOf(1), Version: 16}, ""}, // it is held
@@ -94,7 +94,7 @@ func TestVersionOlderThanAListOrANamesakeIsRejected(t *testing.T) {
 	} {
 		h := &handler{kind: k, held: k.held(), completeAt: c.completeAt}
 		if got := h.admit(named("n", c.name), c.version); got != c.want {
-			t.Errorf("version %d of %s after a list of %d: %q, want %q", c.version.Version, c.name, c.completeAt, got, c.want)
+			t.Errorf("version %d of %s after a list of %d: got %q, want %q", c.version.Version, c.name, c.completeAt, got, c.want)
 		}
 	}
 }

@@ -34,22 +34,22 @@ func TestCardinalityCountsTheExposition(t *testing.T) {
 		size += int64(len(l)) + 1
 	}
 	if len(samples) == 0 || c.All.Series != len(samples) || c.All.Bytes != size || c.All.Memory == 0 {
-		t.Errorf("%d series of %d bytes, want %d of %d", c.All.Series, c.All.Bytes, len(samples), size)
+		t.Errorf("got %d series of %d bytes, want %d of %d", c.All.Series, c.All.Bytes, len(samples), size)
 	}
 	if len(c.Kinds) != 1 || c.Kinds[0].Name != "pods" || c.Kinds[0].Series != len(samples) {
-		t.Errorf("kinds %+v", c.Kinds)
+		t.Errorf("got kinds %+v, want only pods with %d series", c.Kinds, len(samples))
 	}
 	if c.FamilyTotal != len(lines) || c.NamespaceTotal != len(namespaces) || len(c.Namespaces) != 3 {
-		t.Errorf("%d families and %d namespaces, want %d and %d", c.FamilyTotal, c.NamespaceTotal, len(lines), len(namespaces))
+		t.Errorf("got %d families and %d namespaces, want %d and %d", c.FamilyTotal, c.NamespaceTotal, len(lines), len(namespaces))
 	}
 	for i, f := range c.Families {
 		if f.Series != lines[f.Name] || i > 0 && f.Series > c.Families[i-1].Series {
-			t.Errorf("%d: %+v, want %d series", i, f, lines[f.Name])
+			t.Errorf("family %d is %+v, want %d series, and no more than the one before", i, f, lines[f.Name])
 		}
 	}
 	for _, n := range c.Namespaces {
 		if n.Series != namespaces[n.Name] {
-			t.Errorf("%+v, want %d series", n, namespaces[n.Name])
+			t.Errorf("got namespace %+v, want %d series", n, namespaces[n.Name])
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func TestCardinalityNamesTheLargest(t *testing.T) {
 	all.add(Count{Name: "x", Series: 1000, Bytes: 1})
 	largest := all.largest()
 	if len(largest) != maxCounts || largest[0].Name != "x" || largest[0].Series != 1000 || largest[0].Bytes != 2 || largest[1].Series != 49 || len(largest[1].Name) != 50 {
-		t.Errorf("%+v", largest)
+		t.Errorf("got %+v, want the %d largest, of which the first is x with 1000 series", largest, maxCounts)
 	}
 }
 
@@ -93,24 +93,24 @@ func TestNamespaceOf(t *testing.T) {
 		``:                                                         "",
 	} {
 		if got := namespaceOf([]byte(line)); string(got) != want {
-			t.Errorf("%s: %q, want %q", line, got, want)
+			t.Errorf("namespaceOf(%s) = %q, want %q", line, got, want)
 		}
 	}
 }
 
-// FuzzNamespaceOf checks that no line panics, and that the namespace is found between any other
-// values.
+// FuzzNamespaceOf checks that no line makes namespaceOf panic, and that it finds the namespace between
+// any other values.
 func FuzzNamespaceOf(f *testing.F) {
 	f.Add([]byte(`kube_pod_info{pod="b\\",namespace="a"} 1`), `b\`, "a", "c")
 	f.Add([]byte(`x{`), `",namespace="no`, "\n", `"`)
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	f.Fuzz(func(t *testing.T, any []byte, before, namespace, after string) {
 		if got := namespaceOf(any); len(got) > len(any) {
-			t.Errorf("%q of %q", got, any)
+			t.Errorf("namespaceOf(%q) = %q, want a part of the line", any, got)
 		}
 		line := `kube_x{a="` + escape.Replace(before) + `",namespace="` + escape.Replace(namespace) + `",z="` + escape.Replace(after) + `"} 1`
 		if got := namespaceOf([]byte(line)); string(got) != escape.Replace(namespace) {
-			t.Errorf("%q of %q", got, line)
+			t.Errorf("namespaceOf(%q) = %q, want %q", line, got, escape.Replace(namespace))
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestThrottlePausesFourTimesAsLong(t *testing.T) {
 				t.Fatal("yield returned false although the context has not ended")
 			}
 			if paused := time.Since(before) > 0; paused != (i%5 == 4) {
-				t.Errorf("after %d ms it paused: %t", i+1, paused)
+				t.Errorf("after %d ms of work: paused is %t, want %t", i+1, paused, i%5 == 4)
 			}
 		}
 		if took := time.Since(start); took != 5*100*time.Millisecond {

@@ -44,7 +44,7 @@
 //  3. kind.room: used with limits only. Held from the admission of an object until it is stored, so
 //     that two Reflectors of a kind do not fill the same room.
 //  4. kind.mu: the kind's Reflectors and their goroutines.
-//  5. names.mu and sharedSeries.mu, never both.
+//  5. names.mu, or sharedSeries.mu and then seriesLimits.mu; never names.mu with either of them.
 //  6. tombstones.mu and truncated.mu, never both.
 //  7. the locks of the store.
 package replica

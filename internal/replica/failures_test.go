@@ -39,8 +39,7 @@ func (panickingRenderer) Render(_ wire.Encoding, raw []byte, l *resources.Lines)
 	return nil
 }
 
-// TestPanicIsLoggedOnceWithItsStack checks panics of a family, and panics that leave out the
-// object.
+// TestPanicIsLoggedOnceWithItsStack covers panics of a family, and panics that leave out the object.
 func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 	var log bytes.Buffer
 	r := newWorld(t).start(func(o *Options) {
@@ -59,12 +58,12 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "failures_test.go:"); n < 2 || !strings.Contains(log.String(), "family=broken namespace=ns name=a") {
-		t.Errorf("the log is\n%s", &log)
+		t.Errorf("the log lacks two stacks, or the family and the object:\n%s", &log)
 	}
 	if n := r.value("statefleet_family_failures_total", "family", "broken"); n != 2 {
-		t.Errorf("%v failures of the family are counted, want 2", n)
+		t.Errorf("statefleet_family_failures_total is %v, want 2", n)
 	}
 	if n := r.value("statefleet_updates_total", "result", "failed"); n != 2 {
-		t.Errorf("%v objects are counted as failed, want 2", n)
+		t.Errorf("%v versions are counted as failed, want 2", n)
 	}
 }

@@ -53,7 +53,7 @@ type report struct {
 func (o *report) write(t *testing.T) {
 	violations := 0
 	if t.Failed() {
-		violations = 1 // the first one ends the scenario
+		violations = 1 // the first violation ends the scenario
 	}
 	line := fmt.Sprintf("%-18s | simulated | %10d | %4d | %8d | %7d | %10d | %s", o.name, o.seed, o.runs, o.steps, o.injected, violations, o.worst.Round(time.Millisecond))
 	t.Log(line)
@@ -128,7 +128,7 @@ func runFault(t *testing.T, f faults.Fault, seed uint64, o *report) {
 	o.worst = max(o.worst, took)
 }
 
-// neverInjected reports whether the fault of a scenario was not injected.
+// neverInjected reports whether the fault of a scenario was not injected. For "all", half of the faults suffice.
 func neverInjected(f faults.Fault, counts map[faults.Fault]int) bool {
 	if f == "all" {
 		return len(counts) < len(faults.All())/2
@@ -136,8 +136,8 @@ func neverInjected(f faults.Fault, counts map[faults.Fault]int) bool {
 	return counts[f] == 0
 }
 
-// TestFleetThroughFaults reshards a fleet, lets replicas stand in for one another and replaces
-// their configurations, while faults are injected.
+// TestFleetThroughFaults reshards a fleet, makes standbys serve, reloads configurations and restarts
+// replicas, while faults are injected.
 func TestFleetThroughFaults(t *testing.T) {
 	t.Parallel()
 	o := &report{name: "fleet-all", seed: seed(t), runs: 1}

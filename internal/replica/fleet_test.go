@@ -16,7 +16,7 @@ type fleet struct {
 	stale    bool // lists may be older than their request
 	changes  map[string]int
 	next     []string       // changes to come
-	resumed  int            // restarts that began with a saved state
+	resumed  int            // restarts that resumed from a saved state
 	moved    map[string]int // by change: objects that were served by another replica afterwards
 }
 
@@ -37,7 +37,7 @@ func (c *recordedCluster) startFleet(total int) *fleet {
 // serving returns the replicas that have a shard.
 func (f *fleet) serving() []*auditedReplica { return f.replicas[:f.total] }
 
-// plan returns the plan of one replica. down is the replica that another one stands in for, or -1.
+// plan returns the plan of one replica. down is the ordinal whose shard its standby serves, or -1.
 func (f *fleet) plan(ordinal, active, target, down int) shard.Plan {
 	p := shard.Plan{Ordinal: ordinal, Active: active, Target: target, Standby: true}
 	p.ServesNeighbour = ordinal < active && down >= 0 && (down+1)%active == ordinal
@@ -64,7 +64,7 @@ func (f *fleet) listed() history.Position {
 	return f.c.history.Now()
 }
 
-// change makes one change of the fleet, while objects change. Every six changes include each kind.
+// change makes one change of the fleet, while objects change. Every six changes include each type of change.
 func (f *fleet) change() {
 	f.c.t.Helper()
 	if len(f.next) == 0 {
@@ -77,7 +77,7 @@ func (f *fleet) change() {
 	case "reshard":
 		f.reshard(2 + (f.total-2+1+f.c.random.IntN(len(f.replicas)-2))%(len(f.replicas)-1)) // another number, at least 2
 	case "standby":
-		f.standIn(f.c.random.IntN(f.total))
+		f.useStandby(f.c.random.IntN(f.total))
 	case "reload":
 		f.reload(f.c.random.IntN(f.total))
 	case "restart":
@@ -85,7 +85,7 @@ func (f *fleet) change() {
 	}
 }
 
-// count counts the objects that another replica serves than before.
+// count counts the objects that are served by another replica than before.
 func (f *fleet) count(change string, before map[history.Key]int) {
 	for key, ordinal := range f.servedBy() {
 		if was, there := before[key]; there && was != ordinal {
@@ -105,21 +105,21 @@ func (f *fleet) servedBy() map[history.Key]int {
 	return all
 }
 
-// requireCoverage fails the test unless each kind of change was made, and objects have moved.
+// requireCoverage fails the test unless each type of change was made, and objects have moved.
 func (f *fleet) requireCoverage() {
 	f.c.t.Helper()
 	for _, what := range []string{"reshard", "standby", "reload", "restart"} {
 		if f.changes[what] == 0 {
-			f.c.t.Errorf("no change of kind %s was made: %v", what, f.changes)
+			f.c.t.Errorf("got changes %v, want some of type %s", f.changes, what)
 		}
 	}
 	for _, what := range []string{"reshard", "standby"} {
 		if f.moved[what] == 0 {
-			f.c.t.Errorf("no object has moved to another replica with %s: %v", what, f.moved)
+			f.c.t.Errorf("got moved objects %v, want some of type %s", f.moved, what)
 		}
 	}
 	if f.resumed == 0 {
-		f.c.t.Errorf("no replica has begun with a saved state: %v", f.changes)
+		f.c.t.Errorf("no replica has resumed from a saved state: %v", f.changes)
 	}
 	f.c.t.Logf("%v; objects that moved: %v; restarts with a saved state: %d", f.changes, f.moved, f.resumed)
 }
@@ -163,8 +163,8 @@ func (f *fleet) await(what string, ok func() bool) {
 	})
 }
 
-// standIn makes the next replica serve the shard of one that is down.
-func (f *fleet) standIn(down int) {
+// useStandby makes the standby of a replica serve its shard for a while.
+func (f *fleet) useStandby(down int) {
 	f.c.t.Helper()
 	f.changes["standby"]++
 	before := f.servedBy()
@@ -190,7 +190,7 @@ func (f *fleet) reload(ordinal int) {
 }
 
 // restart ends a replica, and starts another one with its state while objects change. With kill, the
-// state is one from before the end.
+// state was saved some changes before the end.
 func (f *fleet) restart(ordinal int, kill bool) {
 	f.c.t.Helper()
 	f.changes["restart"]++
@@ -202,7 +202,7 @@ func (f *fleet) restart(ordinal int, kill bool) {
 		f.c.churn(50, f.serving()...)
 	}
 	before.stop()
-	before.reader = nil // it goes on to show what it had
+	before.reader = nil // its exposition does not change any more
 	if !kill {
 		saved = d.save(before.run)
 	}
@@ -220,8 +220,8 @@ func (f *fleet) restart(ordinal int, kill bool) {
 	}
 }
 
-// restartUntilResumed restarts replicas until one begins with a saved state. Few changes cannot
-// promise that: a replica saves nothing while one of its kinds is listed.
+// restartUntilResumed restarts replicas until one resumes from a saved state. A few changes alone do
+// not guarantee that: a replica saves nothing while one of its kinds is listed.
 func (f *fleet) restartUntilResumed() {
 	for n := 0; f.resumed == 0 && n < 20; n++ {
 		f.restart(f.c.random.IntN(f.total), n%2 == 0)

@@ -53,8 +53,8 @@ func (k *kind) graceLeft(grace time.Duration) time.Duration {
 
 // exemptOverdue ends the wait for custom kinds that are overdue: a single failing conversion
 // webhook, for example, must not block the scaling of a fleet. An overdue kind that has never been
-// visible becomes warming. A visible one stays visible: it shows the objects of the shard that are
-// held, and those of added ranges once they are listed.
+// visible becomes warming. A visible one stays visible, with the objects of the shard that are held,
+// and with those of added ranges once they are listed.
 //
 // No kind is exempt before any kind was listed: an unavailable API server is not the fault of a
 // custom kind.
@@ -92,7 +92,7 @@ func (r *Replica) showComplete() {
 	}
 }
 
-// pollInterval returns how often the loop must look at the kinds: 0 if none is incomplete.
+// pollInterval returns how often the loop must poll the kinds; 0 if none is incomplete.
 func (r *Replica) pollInterval() time.Duration {
 	if r.appliedPlan.Load() == nil {
 		return syncPoll

@@ -49,7 +49,7 @@ func anyRequest(*http.Request) bool { return true }
 // graceWorld starts replicas in simulated time, for which pods are a custom resource.
 func graceWorld(t *testing.T) (w *world, start func(change func(*Options)) *run) {
 	network := newPipes()
-	w = plannedWorldOn(t, network)
+	w = populatedWorldOn(t, network)
 	return w, func(change func(*Options)) *run {
 		return w.start(func(o *Options) {
 			o.Config.Dial = network.dial
@@ -79,30 +79,30 @@ func TestBrokenCustomResourceDoesNotBlockReadiness(t *testing.T) {
 		r.assign(0, 1)
 		time.Sleep(50 * time.Second)
 		if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "pods (waits for 10s at most)") {
-			t.Errorf("after 50 seconds: %v", err)
+			t.Errorf("after 50 seconds, Ready returned %v, want an error that pods wait for 10s at most", err)
 		}
 		if r.podsOverdue() != 0 {
-			t.Error("overdue within the grace period")
+			t.Error("pods are overdue within the grace period")
 		}
 		time.Sleep(11 * time.Second)
 		if err := r.Ready(); err != nil || r.podsOverdue() != 1 {
-			t.Fatalf("after the grace period: %v, overdue %v", err, r.podsOverdue())
+			t.Fatalf("after the grace period, Ready returned %v and overdue is %v, want nil and 1", err, r.podsOverdue())
 		}
-		if held, shown := r.podsHeld(), len(podsIn(r.samples())); held != 100 || shown != 0 {
-			t.Errorf("%d pods are held and %d visible, want those of the first page and none", held, shown)
+		if held, visible := r.podsHeld(), len(podsIn(r.samples())); held != 100 || visible != 0 {
+			t.Errorf("%d pods are held and %d visible, want those of the first page held and none visible", held, visible)
 		}
 		if !r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
 			t.Error("the plan does not count as held")
 		}
 		w.intercept(nil)
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-			if n := len(podsIn(r.samples())); n != 0 && n != planned {
-				t.Fatalf("%d pods are visible, want none or %d", n, planned)
+			if n := len(podsIn(r.samples())); n != 0 && n != podCount {
+				t.Fatalf("%d pods are visible, want none or %d", n, podCount)
 			}
 		}
 		r.wantServes(0, 1)
 		if r.podsOverdue() != 0 {
-			t.Error("overdue although the kind is listed")
+			t.Error("pods are overdue although they are listed")
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestBrokenCustomResourceDoesNotBlockReshard(t *testing.T) {
 				r := start(nil)
 				r.Follow(plan(0, 3, 3))
 				r.waitReady()
-				for i := range planned {
+				for i := range podCount {
 					w.pod(i, "n1")
 				}
 				time.Sleep(10 * time.Second)
@@ -174,8 +174,8 @@ func TestBrokenCustomResourceDoesNotBlockReshard(t *testing.T) {
 				r.wantServes(0, 3)
 				r.Follow(plan(0, 2, 2))
 				time.Sleep(time.Second)
-				stays := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
-				next := expected(shard.Assignment{Ordinal: 0, Total: 2}, planned)
+				stays := expected(shard.Assignment{Ordinal: 0, Total: 3}, podCount)
+				next := expected(shard.Assignment{Ordinal: 0, Total: 2}, podCount)
 				maps.DeleteFunc(stays, func(uid string, _ bool) bool { return !next[uid] })
 				if got := podsIn(r.samples()); !maps.Equal(got, stays) || len(stays) == len(next) {
 					t.Errorf("%d pods are visible, want the %d of %d that the replica held before", len(got), len(stays), len(next))
@@ -187,7 +187,7 @@ func TestBrokenCustomResourceDoesNotBlockReshard(t *testing.T) {
 				time.Sleep(time.Minute)
 				r.wantServes(0, 2)
 				if r.podsOverdue() != 0 {
-					t.Error("overdue although the kind is listed")
+					t.Error("pods are overdue although they are listed")
 				}
 			})
 		})
@@ -211,7 +211,7 @@ func TestGracePeriodRestartsOnceTheKindWasComplete(t *testing.T) {
 		r.Follow(plan(0, 3, 2))
 		time.Sleep(10 * time.Second)
 		if !r.Holds(plan(0, 3, 2)).All {
-			t.Error("another grace period for a kind that was not complete meanwhile")
+			t.Error("the kind got another grace period although it was not complete meanwhile")
 		}
 		w.intercept(nil)
 		time.Sleep(time.Minute)
@@ -222,13 +222,13 @@ func TestGracePeriodRestartsOnceTheKindWasComplete(t *testing.T) {
 		r.Follow(plan(0, 2, 1))
 		time.Sleep(50 * time.Second)
 		if r.Holds(plan(0, 2, 1)).All {
-			t.Error("no grace period for a kind that was complete")
+			t.Error("the kind got no other grace period although it was complete meanwhile")
 		}
 	})
 }
 
 // TestGracePeriodRestartsAfterIdle checks a replica that gets a shard again after it had none: it
-// waits for a broken kind as at its start, and then shows the whole kind or nothing of it.
+// waits for a broken kind as at its start. Then either the whole kind is visible or nothing of it.
 func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
@@ -244,7 +244,7 @@ func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 		r.Follow(plan(2, 2, 2))
 		time.Sleep(5 * time.Minute)
 		if r.podsOverdue() != 0 {
-			t.Error("overdue although the replica is idle")
+			t.Error("pods are overdue although the replica is idle")
 		}
 		r.Follow(plan(2, 2, 3))
 		time.Sleep(55 * time.Second)
@@ -254,10 +254,10 @@ func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		r.Follow(plan(2, 3, 3))
 		r.waitReady()
-		if held, shown := r.podsHeld(), len(podsIn(r.samples())); held == 0 || shown != 0 {
-			t.Errorf("%d pods are held and %d visible, want those of the first page and none", held, shown)
+		if held, visible := r.podsHeld(), len(podsIn(r.samples())); held == 0 || visible != 0 {
+			t.Errorf("%d pods are held and %d visible, want those of the first page held and none visible", held, visible)
 		}
-		all := len(expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+		all := len(expected(shard.Assignment{Ordinal: 2, Total: 3}, podCount))
 		w.intercept(nil)
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 			if n := len(podsIn(r.samples())); n != 0 && n != all {
@@ -268,8 +268,8 @@ func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 	})
 }
 
-// TestReadinessErrorNamesForbiddenKinds checks that the error also has the rest of the grace
-// period.
+// TestReadinessErrorNamesForbiddenKinds checks that the error also says how much of the grace period
+// is left.
 func TestReadinessErrorNamesForbiddenKinds(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		w, start := graceWorld(t)
@@ -281,14 +281,14 @@ func TestReadinessErrorNamesForbiddenKinds(t *testing.T) {
 		r.assign(0, 1)
 		time.Sleep(11 * time.Second)
 		if err := fmt.Sprint(r.Ready()); !strings.Contains(err, "nodes (forbidden)") || !strings.Contains(err, "jobs (forbidden)") {
-			t.Errorf("while all kinds are forbidden: %s", err)
+			t.Errorf("while all kinds are forbidden, Ready returned %q, want nodes and jobs named", err)
 		}
 		kinds = "/jobs"
 		r = start(nil)
 		r.assign(0, 1)
 		time.Sleep(4 * time.Second)
 		if err := fmt.Sprint(r.Ready()); !strings.Contains(err, "jobs (forbidden; waits for 6s at most)") {
-			t.Errorf("while one kind is forbidden: %s", err)
+			t.Errorf("while one kind is forbidden, Ready returned %q, want a wait of 6s at most for jobs", err)
 		}
 		time.Sleep(7 * time.Second)
 		if err := r.Ready(); err != nil {

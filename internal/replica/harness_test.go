@@ -40,7 +40,7 @@ func (o *Options) verify(every, grace time.Duration) {
 
 func podsOnly(o *Options) { o.only("pods") }
 
-// only leaves out all kinds but these.
+// only removes all kinds but these.
 func (o *Options) only(names ...string) {
 	o.Kinds = slices.DeleteFunc(o.Kinds, func(k Kind) bool { return !slices.Contains(names, k.Name) })
 }
@@ -88,7 +88,7 @@ func (w *world) startUpdated(change func(*Options)) *run {
 	})
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
-	for i := range planned {
+	for i := range podCount {
 		w.pod(i, "n1")
 	}
 	eventually(w.t, "all pods on n1", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })
@@ -189,7 +189,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			return
 		}
 	}
-	t.Fatalf("timeout: %s", what)
+	t.Fatalf("timed out waiting for: %s", what)
 }
 
 // rendered returns how many versions of objects were decoded and stored.
@@ -219,7 +219,7 @@ func (r *run) value(name, label, value string) float64 {
 		}
 	}
 	if !found {
-		r.t.Fatalf("no self-metric %s", name)
+		r.t.Fatalf("no self-metric %s with %s=%q", name, label, value)
 	}
 	return sum
 }
@@ -246,7 +246,7 @@ func (r *run) waitHolds(p shard.Plan) {
 // wantServes fails the test unless the exposition has exactly the pods of a shard.
 func (r *run) wantServes(ordinal, total int) {
 	r.t.Helper()
-	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, planned)
+	want := expected(shard.Assignment{Ordinal: ordinal, Total: total}, podCount)
 	if got := podsIn(r.samples()); !maps.Equal(got, want) {
 		r.t.Errorf("exposition has %d pods, want the %d of shard %d of %d", len(got), len(want), ordinal, total)
 	}
@@ -254,7 +254,7 @@ func (r *run) wantServes(ordinal, total int) {
 
 func (r *run) waitServes(total int) {
 	r.t.Helper()
-	want := expected(shard.Assignment{Ordinal: 0, Total: total}, planned)
+	want := expected(shard.Assignment{Ordinal: 0, Total: total}, podCount)
 	eventually(r.t, "the shard is served", func() bool { return maps.Equal(podsIn(r.samples()), want) })
 }
 

@@ -65,7 +65,7 @@ func TestDeletedObjectStaysVisibleForHoldDeleted(t *testing.T) {
 				}
 				time.Sleep(2 * step)
 				if len(podsIn(r.samples())) != 0 {
-					t.Error("the pod is still visible after the time")
+					t.Error("the pod is still visible after the hold time")
 				}
 			})
 		})

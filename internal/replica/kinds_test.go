@@ -13,7 +13,7 @@ import (
 )
 
 func TestReadinessWaitsForAddedKind(t *testing.T) {
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	hold := make(chan struct{})
 	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/jobs") {

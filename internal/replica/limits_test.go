@@ -53,12 +53,12 @@ func TestLimits(t *testing.T) {
 		{"grown without a limit", objects.exceeded(held(1, 51), held(1, 1000)), false},
 	} {
 		if c.got != c.want {
-			t.Errorf("%s: %t, want %t", c.what, c.got, c.want)
+			t.Errorf("%s: got %t, want %t", c.what, c.got, c.want)
 		}
 	}
 	for l, want := range map[limits]int64{none: 100, bytes: 50, {object: 100, bytes: 200}: 100} {
 		if got := l.text(); got != want {
-			t.Errorf("%+v: an object may have %d bytes, want %d", l, got, want)
+			t.Errorf("%+v: text() = %d, want %d", l, got, want)
 		}
 	}
 }
@@ -67,11 +67,11 @@ func TestSmallestRejectedSizeIsKept(t *testing.T) {
 	var smallest rejectedSize
 	for _, c := range []struct{ record, want int64 }{{30, 30}, {20, 20}, {25, 20}} {
 		if smallest.record(c.record); smallest.bytes.Load() != c.want {
-			t.Errorf("%d after %d, want %d", smallest.bytes.Load(), c.record, c.want)
+			t.Errorf("got size %d after record(%d), want %d", smallest.bytes.Load(), c.record, c.want)
 		}
 	}
 	if smallest.clear(); smallest.bytes.Load() != 0 {
-		t.Error("not cleared")
+		t.Errorf("got size %d after clear, want 0", smallest.bytes.Load())
 	}
 }
 
@@ -95,7 +95,7 @@ func TestByteLimit(t *testing.T) {
 	}
 	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 	if n := leftOut(); n < float64(30-len(held)) {
-		t.Errorf("%v objects are counted over the limit, and %d are held", n, len(held))
+		t.Errorf("%v versions are counted over the limit and %d of 30 pods are held, want all others counted", n, len(held))
 	}
 
 	before := leftOut()
@@ -104,7 +104,7 @@ func TestByteLimit(t *testing.T) {
 	w.cluster.CloseWatches()
 	eventually(t, "another list", func() bool { return leftOut() > before })
 	if now := podsIn(r.samples()); !maps.Equal(now, held) {
-		t.Errorf("pods after another list: %v, before: %v", now, held)
+		t.Errorf("got pods %v after another list, want %v", now, held)
 	}
 
 	var first int
@@ -120,19 +120,19 @@ func TestByteLimit(t *testing.T) {
 	}
 	visible := func() bool { return podsIn(r.samples())[string(uid(first))] }
 	image(limit)
-	eventually(t, "no pod that exceeds the limit", func() bool { return !visible() })
+	eventually(t, "the removal of the pod that exceeds the limit", func() bool { return !visible() })
 	if now := podsIn(r.samples()); len(now) < len(held)-1 {
 		t.Errorf("other pods were removed as well: %v left of %v", now, held)
 	}
 	if text := r.value("statefleet_store_text_bytes", "resource", "pods"); text > limit {
-		t.Errorf("%v bytes, want %d at most", text, limit)
+		t.Errorf("statefleet_store_text_bytes is %v, want %d at most", text, limit)
 	}
 	w.pod(first, "n0")
 	eventually(t, "the pod that fits again", func() bool { return visible() })
 }
 
 // TestHeldObjectsStayAtTheLimit checks that held objects stay when a list names other objects
-// before them, and that no names are kept of left-out objects.
+// before them, and that the names of left-out objects are not kept.
 func TestHeldObjectsStayAtTheLimit(t *testing.T) {
 	for name, limit := range map[string]func(o *Options){
 		"objects": func(o *Options) { o.ObjectLimit = 15 },
@@ -185,8 +185,8 @@ func TestReplacementIsAcceptedAtTheLimit(t *testing.T) {
 		hold   time.Duration
 		missed bool // the watch misses the change, and a list has it
 	}{
-		"in a list":              {missed: true},
-		"while the old one held": {hold: time.Hour},
+		"in a list":                 {missed: true},
+		"while the old one is held": {hold: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -201,7 +201,7 @@ func TestReplacementIsAcceptedAtTheLimit(t *testing.T) {
 			r.waitReady()
 			if c.missed {
 				w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
-					http.Error(rw, "away", http.StatusServiceUnavailable)
+					http.Error(rw, "unavailable", http.StatusServiceUnavailable)
 					return true
 				})
 				w.cluster.CloseWatches()
@@ -215,7 +215,7 @@ func TestReplacementIsAcceptedAtTheLimit(t *testing.T) {
 			}
 			eventually(t, "the new pod", func() bool { return podsIn(r.samples())[string(uid(100))] })
 			if now := podsIn(r.samples()); len(now) != pods || now[string(uid(3))] {
-				t.Errorf("%d pods, want %d without the deleted one: %v", len(now), pods, now)
+				t.Errorf("got %d pods, want %d without the deleted one: %v", len(now), pods, now)
 			}
 		})
 	}
@@ -256,7 +256,7 @@ func TestReflectorsDoNotShareRejections(t *testing.T) {
 	}
 	sources.Wait()
 	if handlers[0].rejectedSinceList || !handlers[1].rejectedSinceList {
-		t.Errorf("rejected: %t for the first pod, %t for the other; want false and true", handlers[0].rejectedSinceList, handlers[1].rejectedSinceList)
+		t.Errorf("rejectedSinceList is %t for the first Reflector and %t for the second, want false and true", handlers[0].rejectedSinceList, handlers[1].rejectedSinceList)
 	}
 	if held := k.store.Stats().HeldTextBytes; held > size+size/2 {
 		t.Errorf("%d bytes are held, want %d at most", held, size+size/2)
@@ -275,10 +275,10 @@ func TestObjectLimit(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if got := len(podsIn(r.samples())); got != 10 {
-		t.Errorf("%d pods, want 10", got)
+		t.Errorf("got %d pods, want 10", got)
 	}
 	if v := r.value("statefleet_updates_total", "result", "over_limit"); v < 20 {
-		t.Errorf("%v objects are counted over the limit, want 20 or more", v)
+		t.Errorf("%v versions are counted over the limit, want 20 or more", v)
 	}
 }
 
@@ -349,6 +349,6 @@ func TestLimitIsReachedByAnObjectThatHasGrown(t *testing.T) {
 	pod(w, 1, 9000)
 	eventually(t, "one pod", func() bool { return len(podsIn(r.samples())) == 1 })
 	if r.value("statefleet_limit_reached", "resource", "pods") != 1 {
-		t.Error("the limit is not reached, although it leaves out a pod")
+		t.Error("statefleet_limit_reached is not 1 although a pod is left out")
 	}
 }

@@ -18,7 +18,7 @@ import (
 // state was read.
 type loadedKind struct {
 	savedKind
-	kind      *kind // nil: the replica does not export it, or not in this way
+	kind      *kind // nil if the replica does not export it, or not in the same way
 	buckets   []*store.SavedBucket
 	names     map[uint64]store.ID
 	later     map[uint64]store.ID // names that were taken later
@@ -267,10 +267,10 @@ func noEOF(err error) error {
 	return err
 }
 
-// resumption is what a Reflector needs to know of the objects of an earlier process.
+// resumption is how a Reflector continues with the objects of an earlier process.
 type resumption struct {
 	version   string // at which they were complete; "" if everything has to be listed
-	confirmed bool   // a Reflector has listed them, or has caught up: they are like any others now
+	confirmed bool   // a Reflector has listed them or has caught up, so they are like any others
 }
 
 // resume returns how the Reflector of the handler continues with the objects of an earlier process;

@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// A Reflector that delivers the end of an object takes its own mutex first, and that of its kind
-// then. Whatever asks for the versions to save must not wait for them in the other order.
+// TestVersionsToSaveAreReadWhileObjectsAreDeleted checks the order of two mutexes. A Reflector that
+// delivers a deletion takes its own one and then that of its kind. ResumeVersions must not take them in
+// the other order.
 func TestVersionsToSaveAreReadWhileObjectsAreDeleted(t *testing.T) {
 	t.Parallel()
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	r := w.start(podsOnly)
 	r.assign(0, 1)
 	r.waitReady()
@@ -28,12 +29,12 @@ func TestVersionsToSaveAreReadWhileObjectsAreDeleted(t *testing.T) {
 			}
 		}
 	}()
-	for i := range planned {
+	for i := range podCount {
 		before := reads.Load()
 		w.removePod(i)
 		eventually(t, "another read of the versions", func() bool { return reads.Load() > before })
 	}
-	eventually(t, "the end of all pods", func() bool { return len(podsIn(r.samples())) == 0 })
+	eventually(t, "no pods", func() bool { return len(podsIn(r.samples())) == 0 })
 	close(stop)
 	<-stopped
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Metrics are the self-metrics of a process. Those of stores and Reflectors come from the Replica
-// of the last SetSource. Metrics also keep what the process knows about the API server's sharding,
-// so that a Replica knows what an earlier one has found.
+// of the last SetSource. Metrics also keep the knowledge of the process about the API server's
+// sharding, so that a Replica has the findings of an earlier one.
 type Metrics struct {
 	watch          *watch.Metrics
 	sharding       *sharding.Server

@@ -66,7 +66,7 @@ func TestObjectsOfACustomKindMayShareAUID(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if n := r.podsHeld(); n != 2 {
-		t.Errorf("holds %d objects, want 2", n)
+		t.Errorf("the replica holds %d objects, want 2", n)
 	}
 }
 
@@ -93,15 +93,15 @@ func TestNewObjectReplacesDeletedNamesake(t *testing.T) {
 		}
 	}
 	if jobs != 1 {
-		t.Errorf("%d jobs with the same name, want 1", jobs)
+		t.Errorf("got %d jobs with the same name, want 1", jobs)
 	}
 }
 
-// TestNamesOfRemovedObjectsAreLimited covers objects that leave without an event. Objects that are
-// held for the next number of replicas are not shown, and keep their names.
+// TestNamesOfRemovedObjectsAreLimited covers objects that are removed without an event. Objects that
+// are held for the target table are hidden, and keep their names.
 func TestNamesOfRemovedObjectsAreLimited(t *testing.T) {
 	t.Parallel()
-	r := plannedWorld(t).start(podsOnly)
+	r := populatedWorld(t).start(podsOnly)
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
 	r.Follow(plan(0, 3, 2))
@@ -109,7 +109,7 @@ func TestNamesOfRemovedObjectsAreLimited(t *testing.T) {
 	k := r.current()[0]
 	s := k.store.Stats()
 	if s.Objects == 0 || s.HiddenObjects == 0 {
-		t.Fatalf("%+v, want objects of both kinds", s)
+		t.Fatalf("got %+v, want visible and hidden objects", s)
 	}
 	held := s.Objects + s.HiddenObjects
 	names := func() int {
@@ -119,7 +119,7 @@ func TestNamesOfRemovedObjectsAreLimited(t *testing.T) {
 	}
 	takeOne := func(i int) {
 		o := named("gone", strconv.Itoa(i))
-		o.UID = []byte(uid(planned + i))
+		o.UID = []byte(uid(podCount + i))
 		k.takeName(o, k.id(o))
 	}
 	most := held + held/4 + staleNameSlack
@@ -127,10 +127,10 @@ func TestNamesOfRemovedObjectsAreLimited(t *testing.T) {
 		takeOne(i)
 	}
 	if k.pruneNames(); names() != most {
-		t.Errorf("%d names of %d objects are left, want all %d", names(), held, most)
+		t.Errorf("%d names are left for %d objects, want all %d", names(), held, most)
 	}
 	takeOne(most)
 	if k.pruneNames(); names() != held {
-		t.Errorf("%d names of %d objects are left, want those only", names(), held)
+		t.Errorf("%d names are left for %d objects, want one for each object", names(), held)
 	}
 }

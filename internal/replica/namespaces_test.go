@@ -124,7 +124,8 @@ func TestSelectedNamespacesFollowARestoredBackup(t *testing.T) {
 	eventually(t, "an event after the restore", func() bool { return r.selects("ns0", "ns1", "ns2") })
 }
 
-// A streamed list may name objects that were deleted while it was sent.
+// TestNamespaceDeletedDuringAListIsNotSelected covers streamed lists. They may name objects that were
+// deleted while they were sent.
 func TestNamespaceDeletedDuringAListIsNotSelected(t *testing.T) {
 	s := &namespaceSet{changed: newLatest[struct{}](), names: map[string]bool{}}
 	o := watch.Object{Meta: wire.Meta{Name: []byte("ns1")}}
@@ -183,11 +184,11 @@ func TestSelectedNamespacesAreVerifiedAfterAReset(t *testing.T) {
 		r.waitReady()
 		time.Sleep(time.Minute) // after a shorter watch, everything is listed anyway
 		w.restore(backup)
-		// Intervals are random, from two to six hours. By then at least one of the many kinds was verified, but of
-		// themselves the namespaces were in one case of four only.
+		// Intervals are random, from two to six hours. After three hours, at least one of the many kinds was verified.
+		// Without the reset, the namespaces would have been verified in one case of four only.
 		time.Sleep(3 * time.Hour)
 		if !r.selects("ns0") {
-			t.Error("the selected namespaces are those of before the restore")
+			t.Error("the selected namespaces are still those from before the restore")
 		}
 	})
 }
@@ -216,7 +217,7 @@ func TestNamespaceSelector(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if got := podsIn(r.samples()); !maps.Equal(got, want(0, 2)) {
-		t.Fatalf("%d pods at the start", len(got))
+		t.Fatalf("got %d pods at the start, want %d", len(got), len(want(0, 2)))
 	}
 	label("ns1", "a")
 	eventually(t, "the pods of the namespace that is selected now", func() bool { return maps.Equal(podsIn(r.samples()), want(0, 1, 2)) })
@@ -244,19 +245,19 @@ func TestChangesOfTheSelectedNamespacesAreCountedAndAnnounced(t *testing.T) {
 		names   []string
 		changes uint64
 	}{
-		{"the first one", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
-		{"the same again", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
-		{"another one", func() { s.Put(named("", "b")) }, []string{"a", "b"}, 2},
-		{"one that is not selected leaves", func() { s.Delete(named("", "c")) }, []string{"a", "b"}, 2},
-		{"a list of the same", func() { s.Replace(refs("a", "b"), "") }, []string{"a", "b"}, 2},
-		{"a list of fewer", func() { s.Replace(refs("b"), "") }, []string{"b"}, 3},
-		{"the last one leaves", func() { s.Delete(named("", "b")) }, nil, 4},
+		{"first namespace", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
+		{"same namespace", func() { s.Put(named("", "a")) }, []string{"a"}, 1},
+		{"second namespace", func() { s.Put(named("", "b")) }, []string{"a", "b"}, 2},
+		{"deletion of a namespace that is not selected", func() { s.Delete(named("", "c")) }, []string{"a", "b"}, 2},
+		{"list of the same namespaces", func() { s.Replace(refs("a", "b"), "") }, []string{"a", "b"}, 2},
+		{"list of fewer namespaces", func() { s.Replace(refs("b"), "") }, []string{"b"}, 3},
+		{"deletion of the last namespace", func() { s.Delete(named("", "b")) }, nil, 4},
 	} {
 		_, before := s.list()
 		step.do()
 		names, changes := s.list()
 		if !slices.Equal(names, step.names) || changes != step.changes {
-			t.Errorf("%s: %v after %d changes, want %v after %d", step.what, names, changes, step.names, step.changes)
+			t.Errorf("%s: got %v after %d changes, want %v after %d", step.what, names, changes, step.names, step.changes)
 		}
 		announced := false
 		select {
@@ -265,7 +266,7 @@ func TestChangesOfTheSelectedNamespacesAreCountedAndAnnounced(t *testing.T) {
 		default:
 		}
 		if announced != (step.changes > before) {
-			t.Errorf("%s: announced: %t", step.what, announced)
+			t.Errorf("%s: announced is %t, want %t", step.what, announced, step.changes > before)
 		}
 	}
 }

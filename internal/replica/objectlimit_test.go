@@ -39,10 +39,10 @@ func TestObjectLimitIsATotal(t *testing.T) {
 			r.assign(0, 1)
 			r.waitReady()
 			if n := pages.Load(); n < 15 {
-				t.Errorf("%d pages were listed, want 15 or more", n)
+				t.Errorf("got %d pages of lists, want 15 or more", n)
 			}
 			if got := len(podsIn(r.samples())); got != 10 {
-				t.Errorf("%d pods after the list, want 10", got)
+				t.Errorf("got %d pods after the list, want 10", got)
 			}
 			leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 			before := leftOut()
@@ -53,7 +53,7 @@ func TestObjectLimitIsATotal(t *testing.T) {
 				return leftOut() >= before+30
 			})
 			if got := len(podsIn(r.samples())); got != 10 {
-				t.Errorf("%d pods after the events, want 10", got)
+				t.Errorf("got %d pods after the events, want 10", got)
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func TestScopes(t *testing.T) {
 			r.waitReady()
 			lines := r.samples()
 			if got := podsIn(lines); !maps.Equal(got, want) {
-				t.Errorf("pods %v, want %v", got, want)
+				t.Errorf("got pods %v, want %v", got, want)
 			}
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "kube_namespace_") }) {
 				t.Error("the kind namespaces, which is not namespaced, is missing")

@@ -68,7 +68,7 @@ func TestAPIServerOutageOfTenMinutes(t *testing.T) {
 			o.injected++
 			o.worst = max(o.worst, c.converge(w))
 		}
-		// 15 seconds until the next request, and as many before the list, since the version has expired.
+		// The next request comes after up to 15 seconds. The list follows after as many, since the version has expired.
 		if longest := 31 * time.Second; o.worst > longest {
 			t.Errorf("converged after %s, want %s at most", o.worst, longest)
 		}

@@ -25,8 +25,8 @@ type Overview struct {
 // KindOverview is the state of one kind.
 type KindOverview struct {
 	Name string `json:"name"`
-	// Phase is that of the kind's requests taken together, and began at Since; zero while it is the
-	// first. Error is the last one of a request in this phase that the API server has answered.
+	// Phase is the phase of all the kind's requests together. It began at Since, which is zero in the
+	// first phase. Error is the last error of a request in this phase that the API server has answered.
 	Phase watch.Phase `json:"phase"`
 	Since time.Time   `json:"since,omitzero"`
 	Error string      `json:"error,omitempty"`

@@ -11,14 +11,14 @@ func TestPartsAreDistinctSetsOfHashes(t *testing.T) {
 	low, high := shard.Ranges{{Start: 0, End: 9}}, shard.Ranges{{Start: 10, End: 19}}
 	p := newParts(low, nil, high, low, shard.Ranges{})
 	if len(p) != 2 || !p[0].Equal(low) || !p[1].Equal(high) {
-		t.Fatalf("%v, want the two sets that are not empty, once each", p)
+		t.Fatalf("got %v, want the two sets that are not empty, once each", p)
 	}
 	if !p.contains([]shard.Ranges{low, nil, high}) || p.contains([]shard.Ranges{low, {{Start: 30, End: 39}}}) {
-		t.Error("the parts contain other sets than theirs")
+		t.Error("contains is not true for exactly the sets of the parts")
 	}
 	for hash, want := range map[uint64]bool{5: true, 15: true, 25: false} {
 		if _, held := p.partition(hash); held != want {
-			t.Errorf("hash %d: held is %t", hash, held)
+			t.Errorf("hash %d: held is %t, want %t", hash, held, want)
 		}
 	}
 	all := p.union(low, high, shard.Ranges{{Start: 30, End: 39}})
@@ -27,9 +27,9 @@ func TestPartsAreDistinctSetsOfHashes(t *testing.T) {
 	none, _ := p.partition(25)
 	has := func(set store.PartitionSet, partition store.Partition) bool { return set>>partition&1 == 1 }
 	if !has(all, low5) || !has(all, high15) || has(all, none) {
-		t.Error("the union of the parts is not that of their hashes")
+		t.Error("the union of both sets does not have exactly the partitions of their hashes")
 	}
 	if only := p.union(high); has(only, low5) || !has(only, high15) {
-		t.Error("the union of one part has another one")
+		t.Error("the union of one set does not have exactly the partition of its hashes")
 	}
 }

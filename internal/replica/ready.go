@@ -22,7 +22,7 @@ var (
 
 // Ready returns nil when the replica can serve its whole shard, otherwise an error that names what
 // it waits for. A ready replica stays ready while the API server is unavailable and while the shard
-// changes, and keeps serving what it knows. It ceases to be ready only when it has no shard any
+// changes, and keeps serving what it holds. It ceases to be ready only when it has no shard any
 // more.
 func (r *Replica) Ready() error {
 	r.mu.Lock()

@@ -125,7 +125,7 @@ func TestForbiddenKindDoesNotBlockReadiness(t *testing.T) {
 	r.waitReady()
 	eventually(t, "the pod", func() bool { return len(podsIn(r.samples())) == 1 })
 	if r.value("statefleet_resource_phase", "phase", "forbidden") != 1 {
-		t.Error("statefleet_resource_phase does not have the forbidden kind")
+		t.Error("statefleet_resource_phase does not count one forbidden kind")
 	}
 	w.intercept(nil)
 	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
@@ -151,25 +151,25 @@ func TestForbiddenNamespaceDoesNotBlockReadiness(t *testing.T) {
 		r.assign(0, 1)
 		r.waitReady()
 		if n := len(podsIn(r.samples())); n != 2 {
-			t.Errorf("%s is forbidden: %d pods, want the 2 of the other namespace", refused, n)
+			t.Errorf("while %s is forbidden: got %d pods, want the 2 of the other namespace", refused, n)
 		}
 		// The phase of a kind is the worst of its namespaces.
 		kinds := float64(len(r.current()))
 		if n := r.value("statefleet_resource_phase", "phase", "forbidden"); n != kinds {
-			t.Errorf("%s is forbidden: %g of %g kinds are forbidden", refused, n, kinds)
+			t.Errorf("while %s is forbidden: %g of %g kinds are forbidden, want all", refused, n, kinds)
 		}
 		if n := r.value("statefleet_resource_phase", "phase", "synced"); n != 0 {
-			t.Errorf("%s is forbidden: %g kinds are synced", refused, n)
+			t.Errorf("while %s is forbidden: %g kinds are synced, want none", refused, n)
 		}
 		if at := r.value("statefleet_watch_last_event_timestamp_seconds", "resource", "pods"); at != 0 {
-			t.Errorf("%s is forbidden: the last event was at %g, want none", refused, at)
+			t.Errorf("while %s is forbidden: the last event was at %g, want none", refused, at)
 		}
 	}
 }
 
 func TestKindThatIsNotListedYetIsIncomplete(t *testing.T) {
 	if new(kind).complete() {
-		t.Error("it is complete")
+		t.Error("a kind without Reflectors is complete, want incomplete")
 	}
 }
 
@@ -182,7 +182,7 @@ func TestNotReadyWhileTheAPIServerCannotBeReached(t *testing.T) {
 			o.only(wanted...)
 		})
 		r.assign(0, 1)
-		eventually(t, "the reason counts the kinds", func() bool {
+		eventually(t, "a reason that counts the kinds", func() bool {
 			err := r.Ready()
 			return err != nil && strings.HasPrefix(err.Error(), "cannot reach the API server ") && strings.HasSuffix(err.Error(), counted)
 		})
@@ -215,7 +215,7 @@ func TestReasonNamesTheShorterWait(t *testing.T) {
 		_, reason, _ := strings.Cut(r.Ready().Error(), "; waits for ")
 		left, _, _ := strings.Cut(reason, " at most)")
 		if d, err := time.ParseDuration(left); err != nil || d > c.want || d < c.want-2*time.Minute {
-			t.Errorf("forbidden %s, custom %s: %q, want %s", c.forbidden, c.custom, r.Ready(), c.want)
+			t.Errorf("grace periods of %s if forbidden and %s if custom: got %q, want a wait of almost %s", c.forbidden, c.custom, r.Ready(), c.want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func nameCount(kind string) int {
 	return map[string]int{"pods": 20, "jobs": 20, "configmaps": 40}[kind]
 }
 
-// historyKinds tell to which object a line belongs.
+// historyKinds returns how to find the object of a line, by kind.
 func historyKinds() history.Kinds {
 	return history.Kinds{
 		"pods":       {Family: "kube_pod_", Label: "pod"},

@@ -32,7 +32,7 @@ func (r *Replica) relist(ctx context.Context, request relistRequest) {
 		k.tombstones.clear()
 		k.store.ResetAllVersions()
 	}
-	r.startReflectors(ctx, k, false) // a stale list could not repair what was found
+	r.startReflectors(ctx, k, false) // a stale list might repair nothing
 }
 
 // relistAll lists all kinds again.

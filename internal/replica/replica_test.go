@@ -64,7 +64,7 @@ func TestOnlyUndecodableObjectIsLeftOut(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if got := podsIn(r.samples()); len(got) != 2 || !got["u1"] || !got["u3"] {
-		t.Errorf("pods %v", got)
+		t.Errorf("got pods %v, want u1 and u3", got)
 	}
 	if r.value("statefleet_updates_total", "result", "failed") == 0 {
 		t.Error("the undecodable object is not counted")

@@ -16,7 +16,7 @@ import (
 )
 
 func TestPreparedRangesAreHiddenUntilTheSwitch(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
 	r.Follow(plan(0, 3, 2))
@@ -30,21 +30,21 @@ func TestPreparedRangesAreHiddenUntilTheSwitch(t *testing.T) {
 	r.waitServes(2)
 	r.waitHolds(plan(0, 2, 2))
 	if now := r.rendered(); now != rendered {
-		t.Errorf("%v objects were rendered at the switch, want none", now-rendered)
+		t.Errorf("the switch has rendered %v objects, want none", now-rendered)
 	}
 }
 
 func TestNewReplicaIsNotReadyBeforeTheSwitch(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(2, 2, 2))
-	eventually(t, "the reason for not being ready", func() bool { return r.Ready() != nil && strings.Contains(r.Ready().Error(), "outside of the fleet") })
+	eventually(t, "an error that names the missing shard", func() bool { return r.Ready() != nil && strings.Contains(r.Ready().Error(), "outside of the fleet") })
 	r.Follow(plan(2, 2, 3))
 	r.waitHolds(plan(2, 2, 3))
 	if err := r.Ready(); err == nil {
 		t.Error("ready before the switch")
 	}
 	if n := len(podsIn(r.samples())); n > 0 {
-		t.Errorf("%d pods are visible before the switch", n)
+		t.Errorf("%d pods are visible before the switch, want none", n)
 	}
 	r.Follow(plan(2, 3, 3))
 	r.waitReady()
@@ -52,7 +52,7 @@ func TestNewReplicaIsNotReadyBeforeTheSwitch(t *testing.T) {
 }
 
 func TestLeavingReplicaServesUntilTheSwitch(t *testing.T) {
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	r := w.start(nil)
 	r.Follow(plan(2, 3, 3))
 	r.waitReady()
@@ -60,9 +60,9 @@ func TestLeavingReplicaServesUntilTheSwitch(t *testing.T) {
 	r.waitHolds(plan(2, 3, 2))
 	r.wantServes(2, 3)
 	r.Follow(plan(2, 2, 2))
-	eventually(t, "not ready without a shard", func() bool { return r.Ready() != nil })
+	eventually(t, "the replica without a shard is not ready", func() bool { return r.Ready() != nil })
 	if n := len(podsIn(r.samples())); n > 0 {
-		t.Errorf("%d pods are visible after the switch", n)
+		t.Errorf("%d pods are visible after the switch, want none", n)
 	}
 	requests := make(chan string, 100)
 	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -72,7 +72,7 @@ func TestLeavingReplicaServesUntilTheSwitch(t *testing.T) {
 	w.cluster.CloseWatches()
 	w.pod(1000, "n0")
 	if len(requests) > 0 {
-		t.Errorf("a replica without a shard requested %s", <-requests)
+		t.Errorf("a replica without a shard has requested %s, want no request", <-requests)
 	}
 	w.removePod(1000)
 	w.intercept(nil)
@@ -84,7 +84,7 @@ func TestLeavingReplicaServesUntilTheSwitch(t *testing.T) {
 }
 
 func TestCancelledReshardRestoresTheState(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(0, 4, 4))
 	r.waitReady()
 	r.Follow(plan(0, 4, 1))
@@ -100,7 +100,7 @@ func TestCancelledReshardRestoresTheState(t *testing.T) {
 // TestMissedSwitchIsCaughtUp checks a replica that receives a switch together with the next change:
 // it first serves the active table.
 func TestMissedSwitchIsCaughtUp(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(0, 4, 4))
 	r.waitReady()
 	r.Follow(plan(0, 4, 3))
@@ -116,7 +116,7 @@ func TestMissedSwitchIsCaughtUp(t *testing.T) {
 }
 
 func TestRestartDuringReshardLoadsBothTables(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(0, 3, 2))
 	r.waitReady()
 	r.wantServes(0, 3)
@@ -128,7 +128,7 @@ func TestRestartDuringReshardLoadsBothTables(t *testing.T) {
 }
 
 func TestScheduledSwitchChangesNothingYet(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(0, 3, 2))
 	r.waitReady()
 	scheduled := plan(0, 3, 2)
@@ -149,13 +149,13 @@ func standby(servesNeighbour, servedByStandby bool) shard.Plan {
 }
 
 func TestStandbyServesItsNeighbourOnlyWhenPlanned(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(standby(false, false))
 	r.waitReady()
 	r.wantServes(0, 3)
 	rendered := r.rendered()
-	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
-	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, podCount)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, podCount))
 	for range 3 {
 		r.Follow(standby(true, false))
 		eventually(t, "both shards are served", func() bool { return maps.Equal(podsIn(r.samples()), both) })
@@ -163,10 +163,10 @@ func TestStandbyServesItsNeighbourOnlyWhenPlanned(t *testing.T) {
 		r.waitServes(3)
 	}
 	if now := r.rendered(); now != rendered {
-		t.Errorf("%v objects were rendered again", now-rendered)
+		t.Errorf("%v objects were rendered again, want none", now-rendered)
 	}
 	if held, served := r.value("statefleet_shard_held_ratio", "", ""), r.value("statefleet_shard_served_ratio", "", ""); held < 0.6 || served > 0.4 {
-		t.Errorf("held share %v, served share %v; want two thirds and one third", held, served)
+		t.Errorf("the held share is %v and the served one %v, want two thirds and one third", held, served)
 	}
 	if !r.Holds(standby(true, false)).All || r.Holds(plan(0, 3, 3)).All {
 		t.Error("Holds depends on what the replica serves")
@@ -174,14 +174,14 @@ func TestStandbyServesItsNeighbourOnlyWhenPlanned(t *testing.T) {
 }
 
 func TestReplicaServedByStandbyIsReadyButServesNothing(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(standby(false, true))
 	r.waitReady()
 	if err := r.Serves(); err == nil || !strings.Contains(err.Error(), "another replica") {
-		t.Errorf("Serves() = %v", err)
+		t.Errorf("Serves() = %v, want an error that names another replica", err)
 	}
 	if lines := r.samples(); len(lines) > 0 {
-		t.Errorf("serves %d samples", len(lines))
+		t.Errorf("the replica serves %d samples, want none", len(lines))
 	}
 	r.Follow(standby(false, false))
 	eventually(t, "the replica serves", func() bool { return r.Serves() == nil })
@@ -189,12 +189,12 @@ func TestReplicaServedByStandbyIsReadyButServesNothing(t *testing.T) {
 	r.Follow(standby(false, true))
 	eventually(t, "the replica no longer serves", func() bool { return r.Serves() != nil })
 	if err := r.Ready(); err != nil {
-		t.Errorf("not ready: %v", err)
+		t.Errorf("Ready() = %v, want nil", err)
 	}
 }
 
 func TestStandbyDuringReshard(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(standby(false, false))
 	r.waitReady()
 	growing := standby(false, false)
@@ -203,8 +203,8 @@ func TestStandbyDuringReshard(t *testing.T) {
 	r.waitHolds(growing)
 	growing.ServesNeighbour = true // during the change
 	r.Follow(growing)
-	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, planned)
-	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, planned))
+	both := expected(shard.Assignment{Ordinal: 0, Total: 3}, podCount)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 2, Total: 3}, podCount))
 	eventually(t, "both shards are served", func() bool { return maps.Equal(podsIn(r.samples()), both) })
 	grown := standby(false, false)
 	grown.Active, grown.Target = 4, 4
@@ -213,8 +213,8 @@ func TestStandbyDuringReshard(t *testing.T) {
 	r.waitHolds(grown)
 	grown.ServesNeighbour = true
 	r.Follow(grown)
-	both = expected(shard.Assignment{Ordinal: 0, Total: 4}, planned)
-	maps.Copy(both, expected(shard.Assignment{Ordinal: 3, Total: 4}, planned))
+	both = expected(shard.Assignment{Ordinal: 0, Total: 4}, podCount)
+	maps.Copy(both, expected(shard.Assignment{Ordinal: 3, Total: 4}, podCount))
 	eventually(t, "both shards of four are served", func() bool { return maps.Equal(podsIn(r.samples()), both) })
 	if n := r.value("statefleet_objects_hidden", "", ""); n != 0 {
 		t.Errorf("%v objects are hidden, want none", n)
@@ -223,11 +223,11 @@ func TestStandbyDuringReshard(t *testing.T) {
 
 // TestReshardListsAddedRangesOnly checks that the lists of a change ask for added ranges only.
 func TestReshardListsAddedRangesOnly(t *testing.T) {
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	r := w.start(nil)
 	r.Follow(plan(0, 3, 3))
 	r.waitReady()
-	for i := range planned { // so that the watch has received events
+	for i := range podCount { // so that the watch has received events
 		w.pod(i, "n1")
 	}
 	eventually(t, "all pods on n1", func() bool { return !strings.Contains(strings.Join(r.samples(), "\n"), `node="n0"`) })
@@ -247,7 +247,7 @@ func TestReshardListsAddedRangesOnly(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if want := s.NextOwn.Difference(s.Own).Selector(); len(selectors) != 1 || !selectors[want] {
-		t.Errorf("lists with selectors %v, want %q only", slices.Collect(maps.Keys(selectors)), want)
+		t.Errorf("got lists with the selectors %v, want %q only", slices.Collect(maps.Keys(selectors)), want)
 	}
 }
 
@@ -266,15 +266,15 @@ func TestReshardWithoutGaps(t *testing.T) {
 	now := expected(steps[0], pods)
 	loaded := len(now)
 	if got := podsIn(r.samples()); !maps.Equal(got, now) {
-		t.Fatalf("%d pods at the start, want %d", len(got), len(now))
+		t.Fatalf("got %d pods at the start, want %d", len(got), len(now))
 	}
 	for _, step := range steps[1:] {
 		next := expected(step, pods)
 		r.Assign(step)
-		eventually(t, "change to "+step.String(), func() bool {
+		eventually(t, "the change to "+step.String(), func() bool {
 			got := podsIn(r.samples())
 			if !maps.Equal(got, now) && !maps.Equal(got, next) {
-				t.Fatalf("exposition of %d pods is neither the old shard of %d nor the new one of %d", len(got), len(now), len(next))
+				t.Fatalf("the exposition has %d pods and is neither the old shard of %d nor the new one of %d", len(got), len(now), len(next))
 			}
 			return maps.Equal(got, next)
 		})
@@ -286,7 +286,7 @@ func TestReshardWithoutGaps(t *testing.T) {
 		now = next
 	}
 	if n := r.rendered(); n != float64(loaded) {
-		t.Errorf("%v objects were rendered, want %d: the first shard and the added ones", n, loaded)
+		t.Errorf("%v objects were rendered, want %d: those of the first shard and the added ones", n, loaded)
 	}
 }
 
@@ -313,12 +313,12 @@ func TestLastOfSeveralAssignmentsWins(t *testing.T) {
 	eventually(t, "events after the changes", func() bool { return maps.Equal(podsIn(r.samples()), all) })
 }
 
-// TestLogTellsWhichRangesAreLoaded follows a replica that is outside of its fleet, joins it, and
-// gains and loses ranges.
+// TestLogTellsWhichRangesAreLoaded covers a replica that is outside of its fleet, joins it, loses
+// ranges and gets them back.
 func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
 	t.Parallel()
 	var log exporter.Buffer
-	r := plannedWorld(t).start(func(o *Options) {
+	r := populatedWorld(t).start(func(o *Options) {
 		podsOnly(o)
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
@@ -334,17 +334,17 @@ func TestLogTellsWhichRangesAreLoaded(t *testing.T) {
 		r.Follow(step.plan)
 		r.waitHolds(step.plan)
 		if n := strings.Count(log.String(), "loading added hash ranges"); n != step.loaded {
-			t.Errorf("%+v: ranges were loaded %d times, want %d", step.plan, n, step.loaded)
+			t.Errorf("%+v: loading of ranges was logged %d times, want %d", step.plan, n, step.loaded)
 		}
 		if n := strings.Count(log.String(), "outside of the fleet"); n != step.outside {
-			t.Errorf("%+v: outside of the fleet %d times, want %d", step.plan, n, step.outside)
+			t.Errorf("%+v: being outside of the fleet was logged %d times, want %d", step.plan, n, step.outside)
 		}
 	}
 }
 
 func TestReplicaWithoutAShardWatchesNothing(t *testing.T) {
 	t.Parallel()
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	var open atomic.Int64
 	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		open.Add(1)
@@ -357,7 +357,7 @@ func TestReplicaWithoutAShardWatchesNothing(t *testing.T) {
 	eventually(t, "a watch of the pods", func() bool { return open.Load() == 1 })
 	r.Follow(plan(2, 2, 2))
 	r.waitHolds(plan(2, 2, 2))
-	eventually(t, "the watch ends", func() bool { return open.Load() == 0 })
+	eventually(t, "the end of the watch", func() bool { return open.Load() == 0 })
 	r.Follow(plan(2, 3, 3))
 	r.waitReady()
 	r.wantServes(2, 3)

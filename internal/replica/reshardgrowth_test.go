@@ -45,17 +45,17 @@ func near(a, b float64) bool { return math.Abs(a-b) < 0.001 }
 // TestStartingReplicaLoadsItsTargetPartFirst starts a replica while the fleet grows from 3 to 6. It
 // must report its sixth as held before it loads its third, for which it may lack memory.
 func TestStartingReplicaLoadsItsTargetPartFirst(t *testing.T) {
-	r, recorded := plannedWorld(t).startRecording(plan(0, 3, 6))
+	r, recorded := populatedWorld(t).startRecording(plan(0, 3, 6))
 	r.waitHolds(plan(0, 3, 6))
 	r.waitReady()
 	r.wantServes(0, 3)
 	recorded.mu.Lock()
 	defer recorded.mu.Unlock()
 	if len(recorded.held) < 2 || recorded.held[0] != (shard.Held{Next: true}) || !near(recorded.share[0], 1./6) && !near(recorded.share[0], 1./3) {
-		t.Fatalf("recorded %+v with shares %v", recorded.held, recorded.share)
+		t.Fatalf("recorded %+v with shares %v, want first the target part only, with a sixth or a third", recorded.held, recorded.share)
 	}
 	if last := len(recorded.held) - 1; recorded.held[last] != (shard.Held{Next: true, All: true}) || !near(recorded.share[last], 1./3) {
-		t.Errorf("recorded %+v with shares %v", recorded.held, recorded.share)
+		t.Errorf("recorded %+v with shares %v, want at last everything, with a third", recorded.held, recorded.share)
 	}
 }
 
@@ -64,13 +64,13 @@ func TestStartingReplicaLoadsItsTargetPartFirst(t *testing.T) {
 func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
 	limited := plan(0, 3, 6)
 	limited.NextOnly = true
-	r, recorded := plannedWorld(t).startRecording(limited)
+	r, recorded := populatedWorld(t).startRecording(limited)
 	r.waitHolds(limited)
 	if r.Serves() == nil || r.Ready() == nil {
-		t.Error("serves its sixth in place of its third")
+		t.Error("the replica serves its sixth in place of its third")
 	}
 	if share := r.Overview().Held.Fraction(); !near(share, 1./6) {
-		t.Errorf("held share is %.3f, want a sixth", share)
+		t.Errorf("the held share is %.3f, want a sixth", share)
 	}
 	r.Follow(plan(0, 6, 6))
 	r.waitReady()
@@ -78,7 +78,7 @@ func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
 	recorded.mu.Lock()
 	for _, share := range recorded.share {
 		if share > 0.2 {
-			t.Errorf("held share was %.3f, want a sixth at most", share)
+			t.Errorf("the held share was %.3f, want a sixth at most", share)
 		}
 	}
 	recorded.mu.Unlock()
@@ -89,24 +89,24 @@ func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
 func TestNextOnlyReplicaIsNotReadyWithStandby(t *testing.T) {
 	limited := plan(0, 3, 6)
 	limited.NextOnly, limited.Standby, limited.ServedByStandby = true, true, true
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(limited)
 	r.waitHolds(limited)
 	if r.Ready() == nil {
-		t.Error("ready without its third")
+		t.Error("the replica is ready without its third")
 	}
 	limited.NextOnly = false
 	r.Follow(limited)
 	r.waitReady()
 	if r.Serves() == nil {
-		t.Error("serves although a standby serves its shard")
+		t.Error("the replica serves although a standby serves its shard")
 	}
 }
 
 // TestSecondGrowthKeepsHeldObjects checks a new replica for which the next change begins right
 // after the switch, before it has served.
 func TestSecondGrowthKeepsHeldObjects(t *testing.T) {
-	r := plannedWorld(t).start(nil)
+	r := populatedWorld(t).start(nil)
 	r.Follow(plan(2, 2, 3))
 	r.waitHolds(plan(2, 2, 3))
 	rendered := r.rendered()
@@ -115,19 +115,19 @@ func TestSecondGrowthKeepsHeldObjects(t *testing.T) {
 	r.waitReady()
 	r.wantServes(2, 3)
 	if again := r.rendered(); again != rendered {
-		t.Errorf("%v objects were rendered again", again-rendered)
+		t.Errorf("%v objects were rendered again, want none", again-rendered)
 	}
 }
 
 // TestHoldsChangedIsCalledOnceServing checks that the replica serves when it reports everything as
-// held. The receiver may then replace another replica by it.
+// held: the receiver may replace another replica with it at that moment.
 func TestHoldsChangedIsCalledOnceServing(t *testing.T) {
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	for range 5 {
 		p := shard.Uncoordinated(shard.Assignment{Total: 1})
 		r, recorded := w.startRecording(p)
 		r.waitHolds(p)
-		eventually(t, "HoldsChanged to be called", func() bool { recorded.mu.Lock(); defer recorded.mu.Unlock(); return len(recorded.held) > 0 })
+		eventually(t, "a call of HoldsChanged", func() bool { recorded.mu.Lock(); defer recorded.mu.Unlock(); return len(recorded.held) > 0 })
 		recorded.mu.Lock()
 		if recorded.early > 0 {
 			t.Error("nothing was served although everything was held")
@@ -139,7 +139,7 @@ func TestHoldsChangedIsCalledOnceServing(t *testing.T) {
 
 func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
 	t.Parallel()
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	asked, answer := make(chan struct{}, 100), make(chan struct{})
 	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		asked <- struct{}{}
@@ -153,13 +153,13 @@ func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
 	growing := plan(0, 3, 6)
 	r.Follow(growing)
 	<-asked
-	eventually(t, "the status is published", func() bool { return r.visible.Load() != nil })
+	eventually(t, "a published status", func() bool { return r.visible.Load() != nil })
 	if held := r.Holds(growing); held.Next || held.All {
-		t.Errorf("%+v before anything is listed", held)
+		t.Errorf("Holds returned %+v before anything was listed, want nothing held", held)
 	}
 	close(answer)
 	r.waitHolds(growing)
 	if !r.Holds(growing).Next {
-		t.Error("holds all of the plan without its next part")
+		t.Error("Holds returned All without Next")
 	}
 }

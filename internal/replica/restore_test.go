@@ -17,7 +17,7 @@ func TestListsThatRestoreSamplesAreAMinuteApart(t *testing.T) {
 		{restoreInterval + time.Second, false}, {2 * restoreInterval, true},
 	} {
 		if got := l.allow(start.Add(step.after)); got != step.want {
-			t.Errorf("after %s: %t, want %t", step.after, got, step.want)
+			t.Errorf("allow after %s = %t, want %t", step.after, got, step.want)
 		}
 	}
 }

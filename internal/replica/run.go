@@ -19,8 +19,8 @@ const (
 	namespaceDebounce = time.Second
 )
 
-// Run lists and watches the kinds until ctx ends. Everything that it has started has ended when it
-// returns.
+// Run lists and watches the kinds until ctx ends. When it returns, all goroutines that it started
+// have ended.
 func (r *Replica) Run(ctx context.Context) {
 	defer r.client.CloseIdleConnections()
 	defer r.json.CloseIdleConnections()

@@ -28,7 +28,7 @@ const (
 	kindEndFrame
 )
 
-// savedKind is what is saved of a kind beside its objects.
+// savedKind is the first frame of a saved kind. Its objects follow in further frames.
 type savedKind struct {
 	Name     string `json:"name"`
 	Resource string `json:"resource"`
@@ -79,7 +79,7 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 }
 
 // ResumeVersions returns the versions from which another process could continue now. They change
-// whenever something else would be saved.
+// whenever the saved state would differ.
 func (r *Replica) ResumeVersions() string {
 	var all []string
 	for _, k := range r.current() {
@@ -150,7 +150,7 @@ func (r *Replica) resumePointOf(k *kind) *resumePoint {
 	if !k.savable() {
 		return nil
 	}
-	// A Reflector's mutex is taken before k.mu, so k.mu is released before the Reflectors are asked.
+	// A Reflector's mutex is taken before k.mu, so k.mu is released before the Reflectors are read.
 	k.mu.Lock()
 	p, adding, namespaces := &resumePoint{reflectors: k.reflectors}, k.pendingAdditions > 0, k.namespaces
 	k.mu.Unlock()

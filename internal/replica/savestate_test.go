@@ -76,7 +76,7 @@ func (w *world) forgetEvents(first int) {
 	}
 }
 
-// countLists counts the lists of objects, streamed or not, but for those that ask for the present
+// countLists counts the lists of objects, streamed or not, except those that ask for the present
 // version.
 func (w *world) countLists() *atomic.Int64 {
 	var lists atomic.Int64
@@ -92,7 +92,7 @@ func (w *world) countLists() *atomic.Int64 {
 
 func TestReplicaContinuesFromSavedStateWithoutListing(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	kinds := func(o *Options) { o.only("pods", "nodes") }
 	w.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n0"}})
 	before := w.start(kinds)
@@ -104,13 +104,13 @@ func TestReplicaContinuesFromSavedStateWithoutListing(t *testing.T) {
 	after.assign(0, 1)
 	after.waitReady()
 	if got := after.samples(); !slices.Equal(got, want) {
-		t.Errorf("%d samples after the restart, want the %d of before", len(got), len(want))
+		t.Errorf("got %d samples after the restart, want the same %d as before", len(got), len(want))
 	}
 	if n := after.rendered(); n != 0 {
 		t.Errorf("%v objects were decoded after the restart, want none", n)
 	}
 	if n := lists.Load(); n != 0 {
-		t.Errorf("%d lists after the restart, want none", n)
+		t.Errorf("got %d lists after the restart, want none", n)
 	}
 	w.pod(1, "n7")
 	eventually(t, "an event after the restart", func() bool { return after.podsRunOn("n7") })
@@ -118,7 +118,7 @@ func TestReplicaContinuesFromSavedStateWithoutListing(t *testing.T) {
 
 func TestChangesDuringRestartAreServedWhenReady(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	before := w.start(podsOnly)
 	before.assign(0, 1)
 	before.waitReady()
@@ -126,9 +126,9 @@ func TestChangesDuringRestartAreServedWhenReady(t *testing.T) {
 	d.save(before)
 	w.removePod(3)
 	w.removePod(4)
-	w.pod(4, "n4") // again under the same name and UID
+	w.pod(4, "n4") // created again with the same name and UID
 	w.pod(5, "n5")
-	w.pod(planned, "n6")
+	w.pod(podCount, "n6")
 	after := w.start(func(o *Options) { podsOnly(o); d.use(o) })
 	after.assign(0, 1)
 	for after.Ready() != nil {
@@ -137,12 +137,12 @@ func TestChangesDuringRestartAreServedWhenReady(t *testing.T) {
 		}
 	}
 	lines := after.samples()
-	if uids := podsIn(lines); uids[string(uid(3))] || !uids[string(uid(4))] || !uids[string(uid(planned))] || len(uids) != planned {
-		t.Errorf("%d pods are served; deleted one: %t", len(uids), uids[string(uid(3))])
+	if uids := podsIn(lines); uids[string(uid(3))] || !uids[string(uid(4))] || !uids[string(uid(podCount))] || len(uids) != podCount {
+		t.Errorf("%d pods are served, want %d without the deleted one; served deleted one: %t", len(uids), podCount, uids[string(uid(3))])
 	}
 	for _, node := range []string{"n4", "n5", "n6"} {
 		if !after.podsRunOn(node) {
-			t.Errorf("no pod runs on %s", node)
+			t.Errorf("no pod is served that runs on %s", node)
 		}
 	}
 	if n := after.rendered(); n != 3 {
@@ -152,7 +152,7 @@ func TestChangesDuringRestartAreServedWhenReady(t *testing.T) {
 
 func TestSavedStateIsListedWithoutDecodingAfterGone(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	before := w.start(podsOnly)
 	before.assign(0, 1)
 	before.waitReady()
@@ -166,14 +166,14 @@ func TestSavedStateIsListedWithoutDecodingAfterGone(t *testing.T) {
 	after := w.start(func(o *Options) { podsOnly(o); d.use(o) })
 	after.assign(0, 1)
 	after.waitReady()
-	if uids := podsIn(after.samples()); uids[string(uid(3))] || len(uids) != planned-1 {
-		t.Errorf("%d pods are served; deleted one: %t", len(uids), uids[string(uid(3))])
+	if uids := podsIn(after.samples()); uids[string(uid(3))] || len(uids) != podCount-1 {
+		t.Errorf("%d pods are served, want %d without the deleted one; served deleted one: %t", len(uids), podCount-1, uids[string(uid(3))])
 	}
 	if n := after.rendered(); n != 2 {
 		t.Errorf("%v objects were decoded, want the 2 that have changed", n)
 	}
-	if n := after.value("statefleet_updates_total", "result", "stale"); n < planned-3 {
-		t.Errorf("%v listed objects were held already, want at least %d", n, planned-3)
+	if n := after.value("statefleet_updates_total", "result", "stale"); n < podCount-3 {
+		t.Errorf("%v listed objects are counted as stale, want %d or more", n, podCount-3)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestObjectsOfSavedStateAreDroppedWhenTheResourceIsRefused(t *testing.T) {
 	for _, from := range []string{"first request", "after 410"} {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
-			w, d := plannedWorld(t), newStateDir(t)
+			w, d := populatedWorld(t), newStateDir(t)
 			kinds := func(o *Options) {
 				o.only("pods", "nodes")
 				o.ForbiddenGrace = 1
@@ -210,10 +210,10 @@ func TestObjectsOfSavedStateAreDroppedWhenTheResourceIsRefused(t *testing.T) {
 			after.assign(0, 1)
 			after.waitReady()
 			if uids := podsIn(after.samples()); len(uids) > 0 {
-				t.Errorf("%d pods are served that no request has confirmed", len(uids))
+				t.Errorf("%d pods are served that no request has confirmed, want none", len(uids))
 			}
 			refused.Store(false)
-			eventually(t, "the pods are listed", func() bool { return len(podsIn(after.samples())) == planned })
+			eventually(t, "all pods", func() bool { return len(podsIn(after.samples())) == podCount })
 		})
 	}
 }
@@ -223,7 +223,7 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 	for _, from := range []string{"caught up", "listed"} {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
-			w, d := plannedWorld(t), newStateDir(t)
+			w, d := populatedWorld(t), newStateDir(t)
 			before := w.start(podsOnly)
 			before.assign(0, 1)
 			before.waitReady()
@@ -237,7 +237,7 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 			after.assign(0, 1)
 			after.waitReady()
 			if listed := lists.Load() > 0; listed != (from == "listed") {
-				t.Fatalf("listed after the restart: %t", listed)
+				t.Fatalf("listed after the restart is %t, want %t", listed, from == "listed")
 			}
 			var refused atomic.Int64
 			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -249,8 +249,8 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 			})
 			after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
 			eventually(t, "two refused lists", func() bool { return refused.Load() >= 2 })
-			if n := len(podsIn(after.samples())); n != planned {
-				t.Errorf("%d of %d pods are served while the API server refuses to list them again", n, planned)
+			if n := len(podsIn(after.samples())); n != podCount {
+				t.Errorf("%d of %d pods are served while the API server refuses to list them again", n, podCount)
 			}
 		})
 	}
@@ -258,7 +258,7 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 
 func TestSavedStateWithNewerVersionsThanTheAPIServerIsDropped(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	before := w.start(podsOnly)
 	before.assign(0, 1)
 	before.waitReady()
@@ -282,7 +282,7 @@ func TestSavedStateOfOtherRangesIsUsedOnlyIfItHasAllOfThem(t *testing.T) {
 	}{"the same": {3, 3, true}, "fewer": {2, 3, true}, "more": {3, 2, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, d := plannedWorld(t), newStateDir(t)
+			w, d := populatedWorld(t), newStateDir(t)
 			before := w.start(podsOnly)
 			before.assign(0, c.before)
 			before.waitReady()
@@ -291,10 +291,10 @@ func TestSavedStateOfOtherRangesIsUsedOnlyIfItHasAllOfThem(t *testing.T) {
 			after.waitReady()
 			after.wantServes(0, c.after)
 			if held := after.podsHeld(); held != len(podsIn(after.samples())) {
-				t.Errorf("%d pods are held", held)
+				t.Errorf("%d pods are held, want only the visible ones", held)
 			}
 			if loaded := after.rendered() == 0; loaded != c.loaded {
-				t.Errorf("loaded: %t, want %t", loaded, c.loaded)
+				t.Errorf("loaded is %t, want %t", loaded, c.loaded)
 			}
 		})
 	}
@@ -302,7 +302,7 @@ func TestSavedStateOfOtherRangesIsUsedOnlyIfItHasAllOfThem(t *testing.T) {
 
 func TestReplicaSavesNothingBeforeItIsComplete(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	r := w.start(podsOnly)
 	if d.save(r) {
 		t.Error("a replica without a shard has saved a state")
@@ -318,7 +318,7 @@ func TestReplicaSavesNothingBeforeItIsComplete(t *testing.T) {
 
 func TestResumeVersionsAreThoseOfTheCompleteKinds(t *testing.T) {
 	t.Parallel()
-	w := plannedWorld(t)
+	w := populatedWorld(t)
 	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, "/nodes") && refuse(rw)
 	})
@@ -327,21 +327,21 @@ func TestResumeVersionsAreThoseOfTheCompleteKinds(t *testing.T) {
 		o.ForbiddenGrace = 1
 	})
 	if versions := r.ResumeVersions(); versions != "" {
-		t.Errorf("%q before anything is listed", versions)
+		t.Errorf("got versions %q before anything was listed, want none", versions)
 	}
 	r.assign(0, 1)
 	r.waitReady()
 	before := r.ResumeVersions()
 	if version, ok := strings.CutPrefix(before, "pods="); !ok || watch.ParseVersion([]byte(version)) == 0 {
-		t.Errorf("%q, want the version of pods only", before)
+		t.Errorf("got versions %q, want that of pods only", before)
 	}
 	w.pod(1, "n1")
-	eventually(t, "the versions change", func() bool { return r.ResumeVersions() != before })
+	eventually(t, "other versions", func() bool { return r.ResumeVersions() != before })
 }
 
 func TestSeveralNamespacesAreResumed(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	namespaces := func(o *Options) { podsOnly(o); o.Namespaces = []string{"ns0", "ns2"} }
 	before := w.start(namespaces)
 	before.assign(0, 1)
@@ -353,22 +353,22 @@ func TestSeveralNamespacesAreResumed(t *testing.T) {
 	after.assign(0, 1)
 	after.waitReady()
 	uids := podsIn(after.samples())
-	if len(uids) != planned*2/3-2 || uids[string(uid(3))] || uids[string(uid(5))] {
-		t.Errorf("%d pods are served", len(uids))
+	if len(uids) != podCount*2/3-2 || uids[string(uid(3))] || uids[string(uid(5))] {
+		t.Errorf("%d pods are served, want %d without the deleted ones", len(uids), podCount*2/3-2)
 	}
 	if n := lists.Load(); n != 0 {
-		t.Errorf("%d lists after the restart, want none", n)
+		t.Errorf("got %d lists after the restart, want none", n)
 	}
 	after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
 	eventually(t, "one more list of each namespace", func() bool { return lists.Load() == 2 })
 }
 
-func TestStateIsOfTheSelectedNamespaces(t *testing.T) {
+func TestSavedStateIsUsedForTheSameNamespacesOnly(t *testing.T) {
 	t.Parallel()
 	for name, moves := range map[string]bool{"unchanged": false, "another is selected": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, d := plannedWorld(t), newStateDir(t)
+			w, d := populatedWorld(t), newStateDir(t)
 			for _, ns := range []string{"ns0", "ns1", "ns2"} {
 				w.namespace(ns, "team-"+ns)
 			}
@@ -381,7 +381,7 @@ func TestStateIsOfTheSelectedNamespaces(t *testing.T) {
 			before.waitReady()
 			before.stop()
 			d.save(before)
-			want := planned / 3
+			want := podCount / 3
 			if moves {
 				w.namespace("ns1", "team-moved")
 				want *= 2
@@ -393,7 +393,7 @@ func TestStateIsOfTheSelectedNamespaces(t *testing.T) {
 				t.Errorf("%d pods are served, want %d", n, want)
 			}
 			if resumed := after.rendered() == 0; resumed == moves {
-				t.Errorf("resumed: %t", resumed)
+				t.Errorf("resumed is %t, want %t", resumed, !moves)
 			}
 		})
 	}
@@ -401,7 +401,7 @@ func TestStateIsOfTheSelectedNamespaces(t *testing.T) {
 
 func TestNameThatWasTakenWhileTheStateWasSavedBelongsToTheLaterObject(t *testing.T) {
 	t.Parallel()
-	w, d := plannedWorld(t), newStateDir(t)
+	w, d := populatedWorld(t), newStateDir(t)
 	before := w.start(podsOnly)
 	before.assign(0, 1)
 	before.waitReady()
@@ -409,23 +409,23 @@ func TestNameThatWasTakenWhileTheStateWasSavedBelongsToTheLaterObject(t *testing
 	names := k.names.all()
 	old := k.store.Stats().Objects
 	w.deletePod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p0"}})
-	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p0", UID: uid(planned)}})
-	eventually(t, "the new pod has the name", func() bool { return k.store.Contains(idOf(planned)) && !k.store.Contains(idOf(0)) })
+	w.put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "p0", UID: uid(podCount)}})
+	eventually(t, "the new pod has the name", func() bool { return k.store.Contains(idOf(podCount)) && !k.store.Contains(idOf(0)) })
 	later := k.names.changesSince(names)
 	if len(later) != 1 {
-		t.Fatalf("%d names have changed, want 1", len(later))
+		t.Fatalf("changesSince returned %d names, want 1", len(later))
 	}
 	after := w.start(func(o *Options) { podsOnly(o); d.use(o) })
 	restored := after.current()[0]
-	for _, id := range []store.ID{idOf(0), idOf(planned)} { // both were saved, at different moments
+	for _, id := range []store.ID{idOf(0), idOf(podCount)} { // both were saved, at different moments
 		restored.store.Put(store.Object{ID: id, Version: 1}, &store.Lines{})
 	}
 	restored.restoreNames(k.names.key, names, later)
-	if restored.store.Contains(idOf(0)) || !restored.store.Contains(idOf(planned)) {
+	if restored.store.Contains(idOf(0)) || !restored.store.Contains(idOf(podCount)) {
 		t.Error("the earlier object was kept, or the later one was not")
 	}
 	if got := len(restored.names.all()); got != old {
-		t.Errorf("%d names, want %d", got, old)
+		t.Errorf("got %d names, want %d", got, old)
 	}
 }
 
@@ -441,7 +441,7 @@ func FuzzParseFrame(f *testing.F) {
 			return
 		}
 		if n := len(l.names) + len(l.later) + len(l.owned) + len(l.leftOut) + len(l.truncated); n > len(payload) {
-			t.Errorf("%d values in %d bytes", n, len(payload))
+			t.Errorf("parsed %d values from %d bytes, want no more values than bytes", n, len(payload))
 		}
 	})
 }

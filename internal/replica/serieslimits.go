@@ -10,8 +10,8 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// seriesLimits bound the samples of those families of a kind whose configuration has a seriesLimit:
-// what comes last is left out. They hold for one replica, so that no replica has to ask another one.
+// seriesLimits bound the samples of those families of a kind whose configuration has a seriesLimit.
+// The samples that come last are left out. A limit applies to one replica, which need not ask others.
 //
 // An object that has left the store counts until prune, because objects leave it in many ways.
 type seriesLimits struct {
@@ -30,7 +30,7 @@ type limitedFamily struct {
 	logged *sync.Once
 }
 
-// samples are those of a family that are stored, and those that are left out.
+// samples counts the samples of a family that are stored, and those that are left out.
 type samples struct{ kept, leftOut int }
 
 func (s *samples) add(other samples, sign int) {
@@ -129,8 +129,8 @@ func (s *seriesLimits) forget(id store.ID) {
 	delete(s.objects, id)
 }
 
-// prune forgets objects that have left the store. All stored objects are known here, so the numbers
-// tell whether there are any.
+// prune forgets objects that have left the store. All stored objects are in s.objects, so there are
+// none to forget unless it has more objects than the store.
 func (s *seriesLimits) prune(stored *store.Store) {
 	if held := stored.Stats(); len(s.objects) <= held.Objects+held.HiddenObjects {
 		return
@@ -142,8 +142,8 @@ func (s *seriesLimits) prune(stored *store.Store) {
 	}
 }
 
-// restorable returns objects whose left-out samples have room now. A tenth of the limit must be free
-// unless everything fits: at the limit, each deletion would cause a list.
+// restorable returns objects whose left-out samples have room now. A tenth of the limit must be free,
+// unless everything fits. Otherwise each deletion at the limit would cause a list.
 func (s *seriesLimits) restorable(stored *store.Store) []store.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,8 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// portsKind returns a custom kind of the pods with a sample for each port of a pod's first container, at most limit.
+// portsKind returns a custom kind that reads pods. Its limited family has a sample for each port of a pod's first
+// container.
 func portsKind(t *testing.T, limit int) Kind {
 	t.Helper()
 	config, err := customresource.Parse(strings.NewReader(fmt.Sprintf(`
@@ -57,7 +58,8 @@ func portsPod(i, ports int) *corev1.Pod {
 	return p
 }
 
-// TestSamplesBeyondTheSeriesLimitAreLeftOut, counted and logged once, and come back when there is room.
+// TestSamplesBeyondTheSeriesLimitAreLeftOut checks that these samples are counted, that they are logged once, and that
+// they come back when there is room.
 func TestSamplesBeyondTheSeriesLimitAreLeftOut(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		network := newPipes()
@@ -82,28 +84,28 @@ func TestSamplesBeyondTheSeriesLimitAreLeftOut(t *testing.T) {
 					return
 				}
 			}
-			t.Fatalf("%s: %d samples, want %d", what, ports, want)
+			t.Fatalf("%s: got %d samples, want %d", what, ports, want)
 		}
 		wait("below the limit", 4)
 		if n := self("statefleet_series_over_limit_total"); n != 0 {
-			t.Errorf("%v samples are counted as left out", n)
+			t.Errorf("statefleet_series_over_limit_total is %v, want 0", n)
 		}
 		w.put(portsPod(2, 5))
 		wait("below the limit", 9)
 		w.put(portsPod(3, 4))
 		wait("at the limit", 10)
 		if others != 6 {
-			t.Errorf("%d samples of families without a limit, want 6", others)
+			t.Errorf("got %d samples of families without a limit, want 6", others)
 		}
 		if n, limit, over := self("statefleet_limited_series"), self("statefleet_series_limit"), self("statefleet_series_over_limit_total"); n != 10 || limit != 10 || over != 3 {
-			t.Errorf("%v samples, limit %v, %v left out; want 10, 10 and 3", n, limit, over)
+			t.Errorf("got %v samples, limit %v and %v left out, want 10, 10 and 3", n, limit, over)
 		}
-		w.put(portsPod(2, 3)) // what another object gives up may be taken
+		w.put(portsPod(2, 3)) // makes room for samples of other pods
 		wait("room for the ports of a changed pod", 10)
 		w.deletePod(portsPod(1, 4))
 		wait("room for the ports of a deleted pod", 7)
 		if n, over := self("statefleet_limited_series"), self("statefleet_series_over_limit_total"); n != 7 || over < 3 {
-			t.Errorf("%v samples and %v left out, want 7 and 3 or more", n, over)
+			t.Errorf("got %v samples and %v left out, want 7 and 3 or more", n, over)
 		}
 		if n := strings.Count(log.String(), "the seriesLimit of their metric is reached"); n != 1 {
 			t.Errorf("logged %d times, want once:\n%s", n, log)
@@ -111,8 +113,8 @@ func TestSamplesBeyondTheSeriesLimitAreLeftOut(t *testing.T) {
 	})
 }
 
-// TestSeriesLimitMatchesModel: objects that come, change and go at random never exceed a limit, and no sample is left
-// out while there is room.
+// TestSeriesLimitMatchesModel creates, changes and deletes objects at random. Their samples never exceed a limit, and
+// none is left out while there is room.
 func TestSeriesLimitMatchesModel(t *testing.T) {
 	const limit = 40
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -133,12 +135,12 @@ func TestSeriesLimitMatchesModel(t *testing.T) {
 		}
 		now := s.cut(store.ID{id}, l)[0]
 		if got := l.Samples(1); got != now.kept || now.kept+now.leftOut != wants[id] || l.Samples(0) != 1 || l.Samples(2) != 1 {
-			t.Fatalf("%d samples of %d, %+v: %s", got, wants[id], now, l.Buf)
+			t.Fatalf("%d of %d samples are left in the text, but cut returned %+v: %s", got, wants[id], now, l.Buf)
 		}
 		stored.Put(store.Object{ID: store.ID{id}}, &store.Lines{Buf: l.Buf, Ends: l.Ends})
 		delete(kept, id)
 		if room := limit - total(); now.kept != min(room, wants[id]) {
-			t.Fatalf("%d samples of %d are kept, with room for %d", now.kept, wants[id], room)
+			t.Fatalf("%d of %d samples are kept, with room for %d", now.kept, wants[id], room)
 		}
 		kept[id] = now.kept
 		if now.leftOut > 0 {
@@ -162,14 +164,14 @@ func TestSeriesLimitMatchesModel(t *testing.T) {
 			put(id[0])
 		}
 		if counts := s.counts(stored); counts[0].total.kept != total() || total() > limit {
-			t.Fatalf("%+v, want %d", counts[0].total, total())
+			t.Fatalf("counts returned %+v, want %d kept, and the limit is %d", counts[0].total, total(), limit)
 		}
 		if len(s.restorable(stored)) > 0 {
-			t.Fatal("restoring does not come to an end")
+			t.Fatal("objects are restorable although all of them were just restored")
 		}
 	}
 	if cuts == 0 || restored == 0 {
-		t.Errorf("%d cuts and %d restored objects, want some", cuts, restored)
+		t.Errorf("got %d cuts and %d restored objects, want some of each", cuts, restored)
 	}
 }
 
@@ -185,7 +187,7 @@ func TestSamplesAreRestoredWhenATenthOfTheLimitIsFree(t *testing.T) {
 		"a tenth is free":                   {100, []samples{{kept: 90}, {0, 10}, {0, 10}}, 1},
 		"there is room for two":             {100, []samples{{kept: 80}, {0, 10}, {0, 10}, {0, 10}}, 2},
 		"less than a tenth, and all fits":   {100, []samples{{kept: 95}, {0, 5}}, 1},
-		"less than a tenth, and one is too": {100, []samples{{kept: 95}, {0, 6}}, 0},
+		"less than a tenth, and not enough": {100, []samples{{kept: 95}, {0, 6}}, 0},
 		"a small limit with room for one":   {5, []samples{{kept: 4}, {0, 3}}, 1},
 		"a small limit without room":        {5, []samples{{kept: 5}, {0, 3}}, 0},
 	} {
@@ -199,26 +201,26 @@ func TestSamplesAreRestoredWhenATenthOfTheLimitIsFree(t *testing.T) {
 		}
 		found := s.restorable(stored)
 		if len(found) != c.want {
-			t.Errorf("%s: %d objects are rendered again, want %d", name, len(found), c.want)
+			t.Errorf("%s: %d objects are restorable, want %d", name, len(found), c.want)
 		}
 		for _, id := range found {
 			if s.objects[id][0].leftOut == 0 {
-				t.Errorf("%s: an object is rendered again that lacks nothing", name)
+				t.Errorf("%s: an object is restorable that lacks no sample", name)
 			}
 		}
 	}
 }
 
-// TestKindsWithoutSeriesLimitCostNothing: they have no maps.
+// TestKindsWithoutSeriesLimitCostNothing checks that such kinds have no maps.
 func TestKindsWithoutSeriesLimitCostNothing(t *testing.T) {
 	for _, k := range append(builtin(t, resources.All()), customKind(t, "{uid: [metadata, uid]}")) {
 		if newSeriesLimits(k.Renderer) != nil {
-			t.Errorf("%s is counted", k.Name)
+			t.Errorf("%s has seriesLimits, want none", k.Name)
 		}
 	}
 }
 
-// TestSelectorsOfAKindAreSent with every list and watch, beside those of the options.
+// TestSelectorsOfAKindAreSent checks that every list and watch has them, in addition to those of the options.
 func TestSelectorsOfAKindAreSent(t *testing.T) {
 	w := newWorld(t)
 	var mu sync.Mutex
@@ -241,11 +243,11 @@ func TestSelectorsOfAKindAreSent(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if lines := r.samples(); len(lines) != 3 || !strings.Contains(lines[0], string(selected.UID)) {
-		t.Errorf("the page is %q, want that of one pod", lines)
+		t.Errorf("got exposition %q, want the samples of one pod", lines)
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	if n := asked["app=web metadata.namespace!=b,spec.nodeName=n1"]; n < 1 || len(asked) != 1 {
-		t.Errorf("requests by selectors: %v", asked)
+		t.Errorf("got requests by selectors %v, want both selectors in each", asked)
 	}
 }

@@ -65,7 +65,7 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 		replicas = append(replicas, r)
 	}
 	if n := len(podsOfAll(replicas)); n != 600 {
-		t.Errorf("the replicas serve %d pods, want 600", n)
+		t.Errorf("the replicas serve %d pods in total, want 600", n)
 	}
 	for _, r := range replicas {
 		if n := r.value(serverMismatches, "", ""); n != 1 {
@@ -83,7 +83,7 @@ func TestServerThatChangesItsHashLosesNoObjects(t *testing.T) {
 	r.waitReady()
 	before := len(podsIn(r.samples()))
 	if before == 0 || before == 600 || r.value(serverMismatches, "", "") != 0 {
-		t.Fatalf("%d pods are visible, %v mismatches", before, r.value(serverMismatches, "", ""))
+		t.Fatalf("got %d visible pods and %v mismatches, want a part of 600 and none", before, r.value(serverMismatches, "", ""))
 	}
 	other := w.cluster.HandlerWithOtherHash()
 	server.Store(&other)
@@ -152,7 +152,7 @@ func TestMismatchOfOneKindRelistsAllKinds(t *testing.T) {
 	eventually(t, "all nodes of the shard are visible", func() bool { return nodes(r) == want })
 }
 
-// filterByPart returns an API server that applies only a part of the selector it was sent.
+// filterByPart returns an API server that applies only a part of the selector that it was sent.
 func filterByPart(right http.Handler) http.Handler {
 	part := shard.Ranges{{Start: 1 << 61, End: 1 << 62}}.Selector()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

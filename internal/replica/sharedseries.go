@@ -14,7 +14,7 @@ import (
 // objects may have the same series. An exposition with a duplicate series is invalid, and
 // Prometheus may reject all of it, so the sample of the later object is left out.
 //
-// A removed object owns its series until another object claims one of them, or until prune, because
+// A removed object owns each of its series until another object claims it, or until prune, because
 // objects leave the store in many ways.
 type sharedSeries struct {
 	families []int // indexes, ascending
@@ -29,7 +29,7 @@ type sharedSeries struct {
 	scratch []byte
 }
 
-// sharingRenderer is a Renderer by which several objects may have the same series.
+// sharingRenderer is a Renderer that may give several objects the same series.
 type sharingRenderer interface {
 	// SharedFamilies returns the indexes of the families in which two objects may have the same
 	// series.
@@ -89,7 +89,7 @@ func (s *sharedSeries) claim(id store.ID, l *resources.Lines, held func(store.ID
 	family = -1
 	owned := make([]uint64, 0, len(s.owned[id]))
 	var leftOut []uint64
-	from, kept := 0, 0 // Buf was read up to from, and keeps what is before kept
+	from, kept := 0, 0 // Buf was read up to from; the text before kept stays
 	shared := s.families
 	for f, end := range l.Ends {
 		if len(shared) == 0 || shared[0] != f {

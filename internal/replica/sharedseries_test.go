@@ -21,7 +21,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// sharedRenderer is a Renderer by which two objects may have the same series in the second family.
+// sharedRenderer is a Renderer that may give two objects the same series in the second family.
 type sharedRenderer struct{ Renderer }
 
 func (sharedRenderer) SharedFamilies(bool) []int { return []int{1} }
@@ -58,7 +58,7 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	want := func(got, want string, count int) {
 		t.Helper()
 		if got != want || s.count() != count {
-			t.Errorf("%q and %d left out, want %q and %d", got, s.count(), want, count)
+			t.Errorf("got %q and %d series left out, want %q and %d", got, s.count(), want, count)
 		}
 	}
 	want(claim(1, "s{x=\"1\"} 1\ns{x=\"2\"} 1\n"), "s{x=\"1\"} 1\ns{x=\"2\"} 1\n", 0)
@@ -67,14 +67,14 @@ func TestSharedSeriesOfTheLaterObjectIsLeftOut(t *testing.T) {
 	want(claim(1, "s{x=\"1\"} 5\ns{x=\"2\"} 5\n"), "s{x=\"1\"} 5\ns{x=\"2\"} 5\n", 3) // another version
 	want(claim(2, "s{x=\"3\"} 7\n"), "s{x=\"3\"} 7\n", 2)
 	if free := s.prune(always); len(free) != 0 {
-		t.Errorf("free: %v, want none", free)
+		t.Errorf("got free objects %v, want none", free)
 	}
 	want(claim(1, "s{x=\"2\"} 5\n"), "s{x=\"2\"} 5\n", 2)
 	if free := s.prune(always); !slices.Equal(free, []store.ID{{3}}) {
-		t.Errorf("an object no longer has a series; free: %v, want 3", free)
+		t.Errorf("got free objects %v, want only 3, whose series has no owner", free)
 	}
 	if free := s.prune(func(id store.ID) bool { return id != store.ID{3} }); len(free) != 0 || s.count() != 0 {
-		t.Errorf("a removed object still waits for its series: %v", free)
+		t.Errorf("got free objects %v and %d series left out after the object was removed, want none", free, s.count())
 	}
 }
 
@@ -86,12 +86,12 @@ func TestSeriesOfRemovedObjectIsFree(t *testing.T) {
 	l := linesOf("", "s{} 2\n", "")
 	s.claim(store.ID{2}, l, func(store.ID) bool { return false })
 	if string(l.Buf) != "s{} 2\n" || s.count() != 0 {
-		t.Errorf("%q and %d left out, want the series", l.Buf, s.count())
+		t.Errorf("got %q and %d series left out, want the series", l.Buf, s.count())
 	}
 	s.prune(func(id store.ID) bool { return id == store.ID{2} })
 	l = linesOf("", "s{} 3\n", "")
 	if s.claim(store.ID{3}, l, always); len(l.Buf) != 0 {
-		t.Error("pruning the former owner has freed the series of the new one")
+		t.Error("prune has freed the series of the new owner together with the former one")
 	}
 }
 
@@ -131,7 +131,7 @@ func TestEmptyLabelsDoNotDistinguishSeries(t *testing.T) {
 			l := linesOf("", line+"\n", "")
 			s.claim(store.ID{byte(i + 1)}, l, always)
 			if kept := len(l.Buf) > 0; kept != (i == 0) {
-				t.Errorf("%s after %v: kept %t", line, group[:i], kept)
+				t.Errorf("%s after %v: kept is %t, want %t", line, group[:i], kept, i == 0)
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func TestSharedSeriesMatchModel(t *testing.T) {
 				}
 			}
 			if len(all) > 0 {
-				t.Fatalf("step %d: missing: %v", step, all)
+				t.Fatalf("step %d: series %v are missing", step, all)
 			}
 		}
 		seen := map[string]bool{}
@@ -197,19 +197,19 @@ func TestSharedSeriesMatchModel(t *testing.T) {
 		conflicts += s.count()
 	}
 	if conflicts == 0 || restored == 0 {
-		t.Errorf("%d conflicts and %d restored objects, want some", conflicts, restored)
+		t.Errorf("got %d conflicts and %d restored objects, want some of each", conflicts, restored)
 	}
 	s.prune(func(store.ID) bool { return false })
 	if len(s.owners)+len(s.owned)+len(s.leftOut)+s.count() != 0 {
-		t.Errorf("not everything was pruned: %d owners, %d and %d objects, %d samples", len(s.owners), len(s.owned), len(s.leftOut), s.count())
+		t.Errorf("after pruning all objects: %d owners, %d owning objects, %d objects with left-out series, %d series left out; want none", len(s.owners), len(s.owned), len(s.leftOut), s.count())
 	}
 }
 
-// Kinds whose labels identify the object need no maps.
+// TestKindsWhoseLabelsIdentifyTheObjectAreNotTracked checks that such kinds have no maps.
 func TestKindsWhoseLabelsIdentifyTheObjectAreNotTracked(t *testing.T) {
 	for _, k := range builtin(t, resources.All()) {
 		if newSharedSeries(k) != nil {
-			t.Errorf("%s is tracked", k.Name)
+			t.Errorf("%s is tracked, although its labels identify the object", k.Name)
 		}
 	}
 	for labels, tracked := range map[string]bool{
@@ -244,7 +244,7 @@ spec:
 	definitions := []customresource.Definition{{Group: "example.com", Kind: "Pod", Plural: "pods", Namespaced: true, Versions: []string{"v1"}}}
 	kinds := config.Kinds(definitions, resources.Filter{}, slog.New(slog.DiscardHandler))
 	if len(kinds) != 1 {
-		t.Fatalf("%d kinds", len(kinds))
+		t.Fatalf("got %d kinds, want 1", len(kinds))
 	}
 	return Kind{Name: "teams", Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespaced: true, JSON: true, Renderer: kinds[0].Renderer}
 }
@@ -311,7 +311,7 @@ func TestLeftOutSeriesComesBackWhenItsOwnerIsDeleted(t *testing.T) {
 			since := time.Now()
 			for !has(values...) {
 				if time.Since(since) > 2*restoreInterval {
-					t.Fatalf("exposition is %q, want the values %v", r.samples(), values)
+					t.Fatalf("got exposition %q, want the values %v", r.samples(), values)
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
@@ -331,19 +331,19 @@ func TestLeftOutSeriesComesBackWhenItsOwnerIsDeleted(t *testing.T) {
 		}
 		leftOut(1)
 		if n := lists.Load() - before; n != 1 {
-			t.Errorf("%d lists for one sample, want 1", n)
+			t.Errorf("got %d lists for one sample, want 1", n)
 		}
 		w.deletePod(w.teamPod(3, "b"))
 		if took := after("} 2", "} 4"); took > restoreInterval+2*sweepInterval || took < restoreInterval/2 {
-			t.Errorf("a second sample came back after %s; lists must be %s apart", took, restoreInterval)
+			t.Errorf("a second sample came back after %s, want about %s between two lists", took, restoreInterval)
 		}
 		leftOut(0)
 		if n := lists.Load() - before; n != 2 {
-			t.Errorf("%d lists for two samples, want 2", n)
+			t.Errorf("got %d lists for two samples, want 2", n)
 		}
 		time.Sleep(5 * restoreInterval)
 		if n := lists.Load() - before; n != 2 {
-			t.Errorf("%d further lists although nothing is left out", n-2)
+			t.Errorf("got %d further lists although nothing is left out, want none", n-2)
 		}
 		if n := strings.Count(log.String(), "two objects have the same series"); n != 1 {
 			t.Errorf("logged %d times, want once", n)

@@ -21,7 +21,7 @@ type shares struct {
 	largest     string // the namespace with the most objects; "" if not known
 }
 
-// share is the part of one namespace.
+// share has the held objects of one namespace.
 type share struct {
 	held  int
 	order []store.ID // oldest first; may include removed objects
@@ -64,7 +64,7 @@ func (s *shares) remove(id store.ID) {
 	}
 }
 
-// prune removes the objects that have left the store without an event. held is how many it has.
+// prune removes objects that left the store without an event. held is the size of the store.
 func (s *shares) prune(held int, holds func(store.ID) bool) {
 	if len(s.namespaces) <= held {
 		return

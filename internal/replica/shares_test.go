@@ -42,7 +42,7 @@ func TestOneNamespaceDoesNotFillTheObjectLimit(t *testing.T) {
 			r.waitReady()
 			got := r.byNamespace()
 			if got["small"] != 3 || got["medium"] < 13 || got[first] < 13 || got[first]+got["medium"] != 27 {
-				t.Errorf("exposition has %v, want 3 of small, and 13 or 14 of each other", got)
+				t.Errorf("got pods %v, want 3 of small, and 13 or 14 of each other namespace", got)
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func TestListsKeepTheSameObjectsAtTheLimit(t *testing.T) {
 	r.waitReady()
 	before := podsIn(r.samples())
 	if len(before) != 20 {
-		t.Fatalf("%d pods", len(before))
+		t.Fatalf("got %d pods, want 20", len(before))
 	}
 	leftOut := func() float64 { return r.value("statefleet_updates_total", "result", "over_limit") }
 	for range 3 {
@@ -72,7 +72,7 @@ func TestListsKeepTheSameObjectsAtTheLimit(t *testing.T) {
 		w.cluster.CloseWatches()
 		eventually(t, "another list", func() bool { return leftOut() >= counted+182 })
 		if now := podsIn(r.samples()); !maps.Equal(now, before) {
-			t.Fatalf("exposition has %d other pods than before the list", len(now))
+			t.Fatalf("got %d pods after another list, want the same %d as before", len(now), len(before))
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestNewNamespaceGetsItsShare(t *testing.T) {
 	r.assign(0, 1)
 	r.waitReady()
 	if got := r.byNamespace(); got["old"] != 20 {
-		t.Fatalf("exposition has %v, want 20 of old", got)
+		t.Fatalf("got pods %v, want 20 of old", got)
 	}
 	w.addPods("new", 1000, 30)
 	eventually(t, "equal shares", func() bool { got := r.byNamespace(); return got["old"] == 10 && got["new"] == 10 })
@@ -107,8 +107,8 @@ func TestNewNamespaceGetsItsShare(t *testing.T) {
 	eventually(t, "20 pods of new", func() bool { return r.byNamespace()["new"] == 20 })
 }
 
-// TestSharesFollowHeldObjects checks that the namespace with most objects is the one to evict from,
-// and that its newest held object is evicted.
+// TestSharesFollowHeldObjects checks that an object of the namespace with the most objects is evicted,
+// and that it is the newest held one.
 func TestSharesFollowHeldObjects(t *testing.T) {
 	var s shares
 	id := func(n int) store.ID { return store.NewID(strconv.Itoa(n), "", "") }
@@ -120,7 +120,7 @@ func TestSharesFollowHeldObjects(t *testing.T) {
 	wantEvict := func(namespace string, want bool) {
 		t.Helper()
 		if from, ok := s.evictFrom([]byte(namespace)); ok != want || from != "a" {
-			t.Errorf("for an object of %q, evict from %q: %t, want a: %t", namespace, from, ok, want)
+			t.Errorf("evictFrom(%q) = %q, %t, want a, %t", namespace, from, ok, want)
 		}
 	}
 	wantEvict("b", true)
@@ -130,24 +130,24 @@ func TestSharesFollowHeldObjects(t *testing.T) {
 	s.remove(id(3))
 	wantEvict("b", true)
 	if got := s.takeNewest("a"); got != id(2) {
-		t.Errorf("evicted %v, want the newest held object, %v", got, id(2))
+		t.Errorf("takeNewest returned %v, want the newest held object, %v", got, id(2))
 	}
 	wantEvict("b", false)
 	wantEvict("c", true)
 	s.prune(2, func(held store.ID) bool { return held != id(1) }) // one was removed without an event
 	if n := s.byNamespace["a"].held; n != 1 || len(s.namespaces) != 2 {
-		t.Errorf("a has %d objects and all have %d, want 1 and 2", n, len(s.namespaces))
+		t.Errorf("got %d objects of a and %d of all namespaces, want 1 and 2", n, len(s.namespaces))
 	}
 	for n := range 1000 {
 		s.add([]byte("a"), id(100+n))
 		s.remove(id(100 + n))
 	}
 	if n := len(s.byNamespace["a"].order); n > 4 {
-		t.Errorf("%d objects are remembered for a namespace that has one", n)
+		t.Errorf("the order has %d objects for a namespace with one object, want 4 at most", n)
 	}
 }
 
-func TestTheNamespaceThatIsFirstByNameGivesUpAnObjectAtATie(t *testing.T) {
+func TestTieEvictsFromTheNamespaceThatIsFirstByName(t *testing.T) {
 	t.Parallel()
 	for range 20 { // the order of a map is random
 		var s shares
@@ -155,12 +155,12 @@ func TestTheNamespaceThatIsFirstByNameGivesUpAnObjectAtATie(t *testing.T) {
 			s.add([]byte{byte('c' - i%3)}, store.ID{byte(i)})
 		}
 		if from, ok := s.evictFrom([]byte("d")); from != "a" || !ok {
-			t.Fatalf("%q gives up an object: %t; want a", from, ok)
+			t.Fatalf("evictFrom(d) = %q, %t, want a, true", from, ok)
 		}
 	}
 }
 
-// TestOrderOfRemovedObjectsIsDropped checks that the memory of a namespace follows its objects.
+// TestOrderOfRemovedObjectsIsDropped checks that the memory of a namespace is bounded by its objects.
 func TestOrderOfRemovedObjectsIsDropped(t *testing.T) {
 	t.Parallel()
 	var s shares
@@ -170,10 +170,10 @@ func TestOrderOfRemovedObjectsIsDropped(t *testing.T) {
 	for i, want := range []int{8, 8, 8, 8, 3, 3} {
 		s.remove(store.ID{byte(i)})
 		if n := len(s.byNamespace["a"].order); n != want {
-			t.Errorf("after %d of 8 objects were removed: the order has %d, want %d", i+1, n, want)
+			t.Errorf("after %d of 8 objects were removed: got %d in the order, want %d", i+1, n, want)
 		}
 	}
 	if newest := s.takeNewest("a"); newest != (store.ID{7}) {
-		t.Errorf("the newest object is %v, want that of 7", newest)
+		t.Errorf("takeNewest returned %v, want object 7", newest)
 	}
 }

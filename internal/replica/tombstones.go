@@ -6,9 +6,9 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// tombstonesPerGeneration is how many deletions of a kind are remembered at least. At most twice as
-// many are, and more only while added ranges are listed, because all pages of a list are of one
-// moment. It fills a map of 1,024 slots, which takes 27 KiB.
+// tombstonesPerGeneration is the least number of deletions of a kind that are remembered. The most is
+// twice as many, and more only while added ranges are listed, because all pages of a list show the
+// same moment. It fills a map of 1,024 slots, which takes 27 KiB.
 //
 // Tombstones are needed for as long as an API server may lag. A Reflector names the version that it
 // has received, and a server whose cache does not reach it within three seconds returns an error,
@@ -21,7 +21,7 @@ const tombstonesPerGeneration = 896
 // completely, which needs no tombstones.
 const maxTombstones = 64 * tombstonesPerGeneration
 
-// tombstones are the versions at which objects of a kind were deleted lately. Without them, an API
+// tombstones are the versions at which objects of a kind were deleted recently. Without them, an API
 // server that lags or repeats events would bring deleted objects back, until it sends the deletion
 // as well.
 //

@@ -15,7 +15,7 @@ func TestDeletionsAreRemembered(t *testing.T) {
 		g.add(store.Version{ID: id(i), Version: version}, false)
 		g.add(store.Version{ID: id(i), Version: 1}, false) // received again from a lagging server
 		if back := max(0, i-tombstonesPerGeneration+1); !g.covers(id(back), uint64(back+1)) {
-			t.Fatalf("deletion %d is forgotten after %d", back, i)
+			t.Fatalf("deletion %d is forgotten after deletion %d, want the last %d remembered", back, i, tombstonesPerGeneration)
 		}
 		if g.covers(id(i), version+1) {
 			t.Fatal("a version after the deletion is covered")
@@ -37,7 +37,7 @@ func TestDeletionsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestOldDeletionDoesNotReplaceNewer repeats an older deletion in the next generation.
+// TestOldDeletionDoesNotReplaceNewer adds an older deletion of the same object in the next generation.
 func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 	var g tombstones
 	id := store.NewID("", "a", "twice")

@@ -45,19 +45,19 @@ func TestOnlyLargeObjectsLoseFamilies(t *testing.T) {
 	}
 	omitted := r.value("statefleet_families_over_limit_total", "resource", "pods")
 	if omitted < 4 {
-		t.Errorf("%v families are counted as left out, want 4 or more", omitted)
+		t.Errorf("statefleet_families_over_limit_total is %v, want 4 or more", omitted)
 	}
 	samples := r.samples()
 	if on := podsIn(samples); len(on) != 3 {
-		t.Errorf("kube_pod_info of %v, want 3 pods", on)
+		t.Errorf("exposition has pods %v, want 3", on)
 	}
 	for _, l := range samples {
 		if strings.HasPrefix(l, "kube_pod_container_info{") && strings.Contains(l, "large") {
-			t.Fatalf("family that exceeds the limit: %s", l)
+			t.Fatalf("exposition has a sample of a family that exceeds the limit: %s", l)
 		}
 	}
 	if text := r.value("statefleet_store_text_bytes", "resource", "pods"); text > 3*limit {
-		t.Errorf("%v bytes of text, want %d at most", text, 3*limit)
+		t.Errorf("statefleet_store_text_bytes is %v, want %d at most", text, 3*limit)
 	}
 	// One object becomes small, and the other one is deleted.
 	w.put(manyContainers(1, 1))

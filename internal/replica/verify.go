@@ -7,7 +7,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
-// newSubject returns what the Verifier compares of a kind.
+// newSubject returns the Subject by which the Verifier compares a kind.
 func (r *Replica) newSubject(k *kind) *verify.Subject {
 	return r.options.Verifier.NewSubject(verify.SubjectOptions{
 		Name:           k.Name,

@@ -54,11 +54,11 @@ func TestVerifierRepairsLostEvents(t *testing.T) {
 	r := w.startVerified(nil)
 	eventually(t, "a verification without differences", func() bool { return r.checks(checkEqual) > 0 })
 	if n := r.checks(checkRepaired); n > 0 {
-		t.Errorf("%v repairs without differences", n)
+		t.Errorf("got %v repairs without differences, want none", n)
 	}
 
 	pods := r.current()[0].store
-	pods.Delete(idOf(3)) // as if its creation had been lost
+	pods.Delete(idOf(3)) // as if the event of its creation had been lost
 	eventually(t, "the missing pod is restored and counted", func() bool {
 		return podsIn(r.samples())[string(uid(3))] && r.value("statefleet_consistency_differences_total", "difference", "missing") > 0
 	})
@@ -70,7 +70,7 @@ func TestVerifierRepairsLostEvents(t *testing.T) {
 			ends[i] = len(line)
 		}
 	}
-	pods.Put(deleted, &store.Lines{Buf: []byte(line), Ends: ends}) // as if its deletion had been lost
+	pods.Put(deleted, &store.Lines{Buf: []byte(line), Ends: ends}) // as if the event of its deletion had been lost
 
 	eventually(t, "the extra pod is removed and counted", func() bool {
 		return len(podsIn(r.samples())) == 10 && r.value("statefleet_consistency_differences_total", "difference", "extra") > 0
@@ -90,7 +90,7 @@ func TestVerifierFindsNoDifferenceUnderChurn(t *testing.T) {
 	before := r.checks(checkEqual)
 	eventually(t, "a verification after the changes", func() bool { return r.checks(checkEqual) > before })
 	if n := r.checks(checkRepaired); n > 0 {
-		t.Errorf("%v repairs of events in transit", n)
+		t.Errorf("got %v repairs, want none: all differences were events in transit", n)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestUnrepairableDifferenceIsRelistedOnce(t *testing.T) {
 	before := r.checks(checkUnrepairable)
 	eventually(t, "some more verifications", func() bool { return r.checks(checkUnrepairable) > before+3 })
 	if now := r.checks(checkRepaired); repairs != 1 || now != repairs {
-		t.Errorf("relisted %v times and then %v times, want once in total", repairs, now-repairs)
+		t.Errorf("the resource was relisted %v times and then %v times, want once in total", repairs, now-repairs)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestFailedVerificationDoesNotRelist(t *testing.T) {
 	})
 	eventually(t, "a failed verification", func() bool { return r.checks(checkFailed) > 0 })
 	if n := r.checks(checkRepaired); n > 0 {
-		t.Errorf("%v repairs after failed verifications", n)
+		t.Errorf("got %v repairs after failed verifications, want none", n)
 	}
 	if len(podsIn(r.samples())) != 1 {
 		t.Error("the pod was removed")
@@ -170,8 +170,8 @@ func TestResetVersionsAreDetected(t *testing.T) {
 }
 
 // TestTombstonesAreClearedAfterReset covers a kind that is listed from the backup before it is
-// verified. Then no held object is newer than the API server, and only a tombstone is left from
-// before the restore, of an object that the backup has.
+// verified. Then no held object is newer than the API server. Only one tombstone is left from before
+// the restore, and the backup has its object.
 func TestTombstonesAreClearedAfterReset(t *testing.T) {
 	w, backup := newWorld(t), newWorld(t)
 	for i := range 5 {
@@ -194,7 +194,7 @@ func TestTombstonesAreClearedAfterReset(t *testing.T) {
 		return true
 	})
 	w.cluster.CloseWatches()
-	eventually(t, "a list of the backup", listed.Load)
+	eventually(t, "a list from the backup", listed.Load)
 	backup.pod(1, "n1")
 	eventually(t, "an event of the backup after its list", func() bool { return r.podsRunOn("n1") })
 	verifying.Store(true)
@@ -221,11 +221,11 @@ func TestSingleStaleListIsNotAReset(t *testing.T) {
 	})
 	eventually(t, "a skipped verification", func() bool { return once.Load() && r.checks(checkSkipped) > 0 })
 	if n := r.checks(checkReset) + r.checks(checkRepaired); n > 0 || len(podsIn(r.samples())) != 5 {
-		t.Errorf("%v repairs and %d pods, want no repair and 5 pods", n, len(podsIn(r.samples())))
+		t.Errorf("got %v repairs and %d pods, want no repair and 5 pods", n, len(podsIn(r.samples())))
 	}
 }
 
-// TestListOfAnOlderVersionIsVerifiedSoon checks lists that a stale cache may have answered, or a restored etcd.
+// TestListOfAnOlderVersionIsVerifiedSoon covers lists from a stale cache or a restored etcd.
 func TestListOfAnOlderVersionIsVerifiedSoon(t *testing.T) {
 	for version, soon := range map[string]bool{"": false, "0": false, "899": true, "900": false, "901": false} {
 		faketime.Test(t, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestListOfAnOlderVersionIsVerifiedSoon(t *testing.T) {
 			(&handler{kind: k, newestList: 900}).Replace(nil, version)
 			time.Sleep(time.Hour)
 			if verified := r.checks(checkEqual) > 0; verified != soon {
-				t.Errorf("a list of version %q after one of 900 was verified within an hour: %t, want %t", version, verified, soon)
+				t.Errorf("list of version %q after one of 900: verified within an hour is %t, want %t", version, verified, soon)
 			}
 		})
 	}

@@ -39,7 +39,7 @@ func (r *run) addStaleObjects(kinds int) {
 	}
 }
 
-// kindsWithStaleObject returns how many kinds still hold it.
+// kindsWithStaleObject returns how many kinds still hold the object of addStaleObjects.
 func (r *run) kindsWithStaleObject() (n int) {
 	for _, k := range r.current() {
 		if k.store.Contains(idOf(77)) {
@@ -60,7 +60,7 @@ func TestKindsAreConfirmedConcurrently(t *testing.T) {
 			t.Errorf("%d kinds are not repaired after one interval and one grace period", n)
 		}
 		if n := r.value("statefleet_consistency_checks_total", "result", checkRepaired); n != float64(all) {
-			t.Errorf("%v repairs, want %d", n, all)
+			t.Errorf("got %v repairs, want %d", n, all)
 		}
 	})
 }
@@ -70,7 +70,7 @@ func TestEqualKindsAreListedOncePerInterval(t *testing.T) {
 		r := startVerifiedInSimulatedTime(t)
 		time.Sleep(10 * verifyInterval)
 		if n, all := r.value("statefleet_consistency_checks_total", "result", checkEqual), float64(len(r.current())); n < 9*all || n > 11*all {
-			t.Errorf("%v verifications in ten intervals, want about %v", n, 10*all)
+			t.Errorf("got %v verifications in ten intervals, want about %v", n, 10*all)
 		}
 	})
 }
@@ -110,7 +110,7 @@ func TestReplicasVerifyAtDifferentTimes(t *testing.T) {
 			}
 		}
 		if len(lists) < replicas*150 || simultaneous > len(lists)/4 {
-			t.Errorf("%d of %d lists were within 100 ms of another of the same kind", simultaneous, len(lists))
+			t.Errorf("%d of %d lists came within 100 ms of another of the same kind, want a quarter at most of %d or more", simultaneous, len(lists), replicas*150)
 		}
 	})
 }
@@ -149,7 +149,7 @@ func TestIdleReplicaVerifiesNothing(t *testing.T) {
 		})
 		time.Sleep(3 * verifyInterval)
 		if n := requests.Load(); n > 0 {
-			t.Errorf("%d lists of an idle replica", n)
+			t.Errorf("got %d lists of an idle replica, want none", n)
 		}
 		r.Follow(plan(2, 2, 3))
 		r.waitHolds(plan(2, 2, 3))

@@ -139,14 +139,15 @@ func teamNamespace(name, team string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}}
 }
 
-const planned = 300 // pods
+// podCount is the number of pods in a populatedWorld.
+const podCount = 300
 
-// plannedWorld has enough pods for each of several replicas to own some.
-func plannedWorld(t *testing.T) *world { return plannedWorldOn(t, nil) }
+// populatedWorld has enough pods for each of several replicas to own some.
+func populatedWorld(t *testing.T) *world { return populatedWorldOn(t, nil) }
 
-func plannedWorldOn(t *testing.T, listener net.Listener) *world {
+func populatedWorldOn(t *testing.T, listener net.Listener) *world {
 	w := newWorldOn(t, listener)
-	for i := range planned {
+	for i := range podCount {
 		w.pod(i, "n0")
 	}
 	return w

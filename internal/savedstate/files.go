@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// filesystem is what a Dir does with files. Tests replace it by one that fails or stops.
+// filesystem has the file operations of a Dir. Tests replace it by one that fails or stops.
 type filesystem interface {
 	open(name string) (io.ReadCloser, error)
 	create(name string) (writableFile, error) // fails if the file exists

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// result is how a state was written or read. It is a label of the metrics.
+// result is the outcome of writing or reading a state. It is a label of the metrics.
 type result string
 
 const (
@@ -22,7 +22,7 @@ const (
 	damaged    result = "damaged"
 	format     result = "other_format"
 	unreadable result = "unreadable"
-	locked     result = "locked" // both
+	locked     result = "locked" // of writes and reads
 )
 
 func writeResult(err error) result {

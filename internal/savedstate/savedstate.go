@@ -37,7 +37,7 @@ const (
 	MaxBytes = 4 << 30
 	// MaxAge is how old a state may be. API servers remember events for some minutes, so an older
 	// one helps little. The limit also makes it unlikely that etcd was restored from a backup since,
-	// and has counted beyond the version of the state by now.
+	// and that its versions have passed that of the state by now.
 	MaxAge = 15 * time.Minute
 )
 
@@ -94,7 +94,7 @@ func (d *Dir) Close() {
 
 func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
 
-// acquire locks the directory unless it is locked, and removes what a killed process has left.
+// acquire locks the directory unless it is locked, and removes a temporary file of a killed process.
 func (d *Dir) acquire() (err error) {
 	if d.lock != nil {
 		return nil

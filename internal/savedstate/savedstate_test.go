@@ -33,7 +33,7 @@ func newDir(t *testing.T, path string) *testDir {
 	return d
 }
 
-// save writes a state of these frames.
+// save writes a state with these frames.
 func (d *testDir) save(frames ...string) bool {
 	return d.Write(context.Background(), "f", 0, func(w *Writer) error {
 		for i, f := range frames {
@@ -57,7 +57,7 @@ func (d *testDir) load(fingerprint string) (frames []string) {
 				return err
 			}
 			if int(frameType) != len(frames)+1 {
-				return fmt.Errorf("frame of type %d", frameType)
+				return fmt.Errorf("got a frame of type %d, want %d", frameType, len(frames)+1)
 			}
 			frames = append(frames, string(payload))
 		}
@@ -90,14 +90,14 @@ func TestStateIsReadAsItWasWritten(t *testing.T) {
 	d.Close()
 	next := newDir(t, path)
 	if got := next.load("f"); !slices.Equal(got, want) || next.reads(loaded) != 1 {
-		t.Errorf("%d frames were read, want %d: %s", len(got), len(want), next.log.String())
+		t.Errorf("got %d frames, want %d: %s", len(got), len(want), next.log.String())
 	}
 	info, err := os.Stat(filepath.Join(path, stateName))
 	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("mode %v, want 0600: %v", info.Mode(), err)
+		t.Errorf("the file has mode %v, want 0600: %v", info.Mode(), err)
 	}
 	if size := testutil.ToFloat64(d.metrics.size); size < 1e6 || size > float64(info.Size()) {
-		t.Errorf("size %v in the metrics, the file has %d bytes", size, info.Size())
+		t.Errorf("statefleet_saved_state_bytes is %v, want almost the size of the file, %d", size, info.Size())
 	}
 }
 
@@ -105,10 +105,10 @@ func TestStateOfAnotherFingerprintIsRemoved(t *testing.T) {
 	d := newDir(t, t.TempDir())
 	d.save("one")
 	if d.load("other") != nil || d.reads(mismatch) != 1 {
-		t.Error("it was read")
+		t.Error("the state was read")
 	}
 	if d.load("f") != nil || d.reads(none) != 1 {
-		t.Error("it was not removed")
+		t.Error("the state was not removed")
 	}
 }
 
@@ -124,11 +124,11 @@ func TestOldStateIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d.Read("f", func(*Reader) error { return nil }) {
-			t.Errorf("a state of %s ago was read", age)
+			t.Errorf("a state that was saved %s ago was read", age)
 		}
 	}
 	if d.reads(tooOld) != 2 {
-		t.Errorf("%v were too old, want 2", d.reads(tooOld))
+		t.Errorf("%v states were too old, want 2", d.reads(tooOld))
 	}
 }
 
@@ -147,10 +147,10 @@ func TestEveryDamageIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d.load("f") != nil {
-			t.Errorf("%s: it was read", what)
+			t.Errorf("%s: the state was read", what)
 		}
 		if _, err := os.Stat(filepath.Join(path, stateName)); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: it was not removed", what)
+			t.Errorf("%s: the state was not removed", what)
 		}
 	}
 	for i := range whole {
@@ -159,12 +159,12 @@ func TestEveryDamageIsFound(t *testing.T) {
 		try(fmt.Sprintf("byte %d", i), damagedByte)
 		try(fmt.Sprintf("%d bytes", i), whole[:i])
 	}
-	try("one byte more", append(bytes.Clone(whole), 0))
-	try("twice", append(bytes.Clone(whole), whole...))
+	try("an additional byte", append(bytes.Clone(whole), 0))
+	try("a file that was written twice", append(bytes.Clone(whole), whole...))
 	try("another format", append([]byte("statefleet saved state 2\n"), whole[len(magic):]...))
 	try("a frame of 4 GB", append(bytes.Clone(whole[:len(magic)]), bytes.Repeat([]byte{0xff}, 40)...))
 	if d.reads(damaged) == 0 || d.reads(format) == 0 || d.reads(loaded) != 0 {
-		t.Errorf("results: %v damaged, %v other_format, %v loaded", d.reads(damaged), d.reads(format), d.reads(loaded))
+		t.Errorf("got results damaged %v, other_format %v and loaded %v, want some, some and 0", d.reads(damaged), d.reads(format), d.reads(loaded))
 	}
 }
 
@@ -172,7 +172,7 @@ func TestReaderThatStopsEarlyUsesNothing(t *testing.T) {
 	d := newDir(t, t.TempDir())
 	d.save("one", "two")
 	if d.Read("f", func(r *Reader) error { _, _, err := r.Next(); return err }) {
-		t.Error("a state counts as read whose last frame was not")
+		t.Error("Read returned true although the last frame was not read")
 	}
 }
 
@@ -184,18 +184,18 @@ func TestTwoProcessesDoNotShareADirectory(t *testing.T) {
 	}
 	for range 2 {
 		if second.save("two") {
-			t.Error("the second one has written")
+			t.Error("the second process has written a state")
 		}
 	}
 	if second.load("f") != nil {
-		t.Error("the second one has read")
+		t.Error("the second process has read a state")
 	}
 	if second.writes(locked) != 2 || second.reads(locked) != 1 || second.lines() != 2 {
-		t.Errorf("%v writes and %v reads found the lock, %d lines: %s", second.writes(locked), second.reads(locked), second.lines(), second.log.String())
+		t.Errorf("%v writes and %v reads found the lock, want 2 and 1; %d lines are logged, want 2: %s", second.writes(locked), second.reads(locked), second.lines(), second.log.String())
 	}
 	first.Close()
 	if got := second.load("f"); !slices.Equal(got, []string{"one"}) {
-		t.Errorf("after the first one has ended, the second one reads %q", got)
+		t.Errorf("after the end of the first process, the second one has read %q, want one", got)
 	}
 }
 
@@ -208,15 +208,15 @@ func TestUnusableDirectoriesAreLoggedOnceAndCounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDir(t, path)
 			if d.load("f") != nil || d.reads(unreadable) != 1 {
-				t.Errorf("%v reads were impossible, want 1", d.reads(unreadable))
+				t.Errorf("%v reads were unreadable, want 1", d.reads(unreadable))
 			}
 			for range 3 {
 				if d.save("one") {
-					t.Error("it was written")
+					t.Error("a state was written")
 				}
 			}
 			if d.writes(failed) != 3 || d.lines() != 2 {
-				t.Errorf("%v writes failed, want 3; %d lines, want 2: %s", d.writes(failed), d.lines(), d.log.String())
+				t.Errorf("%v writes failed, want 3; %d lines are logged, want 2: %s", d.writes(failed), d.lines(), d.log.String())
 			}
 		})
 	}
@@ -245,7 +245,7 @@ func TestForeignFilesStay(t *testing.T) {
 		names = append(names, e.Name())
 	}
 	if want := []string{lockName, "lost+found", "notes.txt", "state.bak"}; !slices.Equal(names, want) {
-		t.Errorf("files %q, want %q", names, want)
+		t.Errorf("got files %q, want %q", names, want)
 	}
 }
 
@@ -260,19 +260,19 @@ func TestStateThatIsADirectoryIsNoState(t *testing.T) {
 	}
 }
 
-// breaking is a file system that works for a number of operations. The one after them fails, or has
-// an effect in part, and no later one has an effect, as if the process were killed.
+// breaking is a file system that works for a number of operations. The next one fails, perhaps after
+// a part of its effect, and later ones have no effect, as if the process were killed.
 type breaking struct {
 	filesystem
 	left  int
-	err   error // of the operation that fails; nil: it has its effect, and only later ones have none
-	part  int   // bytes of a write that fails that are written
+	err   error // of the operation that fails
+	part  int   // bytes that a failing write writes
 	broke bool
 }
 
 var errKilled = errors.New("killed")
 
-// step returns an error from the first operation on that must have no effect.
+// step counts an operation, and returns its error if it must fail.
 func (b *breaking) step() error {
 	if b.left--; b.left >= 0 {
 		return nil
@@ -333,8 +333,8 @@ func (f *breakingFile) Sync() error {
 	return f.writableFile.Sync()
 }
 
-// TestInterruptedWriteLeavesTheOldStateOrTheNewOne stops writing at each operation: by a kill, after
-// which nothing is cleaned up, and by errors of the file system, after which the process goes on.
+// TestInterruptedWriteLeavesTheOldStateOrTheNewOne interrupts a write at each operation. After a kill,
+// nothing is cleaned up. After an error of the file system, the process continues.
 func TestInterruptedWriteLeavesTheOldStateOrTheNewOne(t *testing.T) {
 	large := strings.Repeat("new", bufferSize) // several writes
 	for name, err := range map[string]error{"killed": errKilled, "full": syscall.ENOSPC, "read-only": syscall.EROFS, "I/O error": syscall.EIO} {
@@ -352,7 +352,7 @@ func TestInterruptedWriteLeavesTheOldStateOrTheNewOne(t *testing.T) {
 					d.files = disk{}
 					if !b.broke {
 						if interrupted < 6 {
-							t.Errorf("only %d operations were interrupted", interrupted)
+							t.Errorf("%d operations were interrupted, want 6 or more", interrupted)
 						}
 						return
 					}
@@ -368,17 +368,17 @@ func TestInterruptedWriteLeavesTheOldStateOrTheNewOne(t *testing.T) {
 					case slices.Equal(got, []string{"new", large}): // the sync of the directory failed
 						newer++
 					default:
-						t.Errorf("operation %d, %d bytes of it: %d frames are read: %s", n, part, len(got), next.log.String())
+						t.Errorf("operation %d, after %d bytes: got %d frames, want those of the old or of the new state: %s", n, part, len(got), next.log.String())
 					}
 					if _, err := os.Stat(filepath.Join(path, tempName)); !errors.Is(err, fs.ErrNotExist) {
-						t.Errorf("operation %d: the next process leaves the temporary file", n)
+						t.Errorf("operation %d: the next process has not removed the temporary file", n)
 					}
 					if !next.save("again") {
 						t.Errorf("operation %d: the next process cannot write: %s", n, next.log.String())
 					}
 				}
 				if old > 0 && newer > 0 {
-					t.Errorf("operation %d has left the old and the new state", n)
+					t.Errorf("operation %d has left the old state in some cases and the new one in others", n)
 				}
 			}
 		})
@@ -390,14 +390,14 @@ func TestFailureToCollectTheStateKeepsTheOldOne(t *testing.T) {
 	d.save("old")
 	for _, err := range []error{ErrIncomplete, errors.New("other")} {
 		if d.Write(context.Background(), "f", 0, func(*Writer) error { return err }) {
-			t.Error("it was written")
+			t.Error("a state was written although its frames failed")
 		}
 	}
 	if got := d.load("f"); !slices.Equal(got, []string{"old"}) {
-		t.Errorf("read %q, want the old state", got)
+		t.Errorf("got frames %q, want the old state", got)
 	}
 	if d.writes(incomplete) != 1 || d.writes(failed) != 1 || d.lines() != 1 {
-		t.Errorf("%v incomplete, %v failed, %d lines", d.writes(incomplete), d.writes(failed), d.lines())
+		t.Errorf("got incomplete %v, failed %v and %d logged lines, want 1 of each", d.writes(incomplete), d.writes(failed), d.lines())
 	}
 }
 
@@ -407,10 +407,10 @@ func TestTooLargeStateIsNotWritten(t *testing.T) {
 		w.size = MaxBytes
 		return w.Frame(1, []byte("one byte too many"))
 	}) {
-		t.Error("it was written")
+		t.Error("the state was written")
 	}
 	if d.writes(tooLarge) != 1 {
-		t.Errorf("%v were too large, want 1", d.writes(tooLarge))
+		t.Errorf("%v states were too large, want 1", d.writes(tooLarge))
 	}
 }
 
@@ -424,7 +424,7 @@ func TestEndedContextEndsTheWriting(t *testing.T) {
 		return w.Frame(1, make([]byte, 100_000))
 	})
 	if wrote || frames != 0 && d.lines() != 0 {
-		t.Errorf("written: %t, log: %s", wrote, d.log.String())
+		t.Errorf("written is %t, want false; got log, want none: %s", wrote, d.log.String())
 	}
 }
 
@@ -446,13 +446,13 @@ func FuzzRead(f *testing.F) {
 		for read := 0; ; {
 			_, payload, err := r.Next()
 			if errors.Is(err, io.EOF) != r.ended {
-				t.Fatalf("error %v, ended: %t", err, r.ended)
+				t.Fatalf("got error %v and ended %t, want EOF exactly at the end", err, r.ended)
 			}
 			if err != nil {
 				return
 			}
 			if read += len(payload); read > len(data) {
-				t.Fatalf("%d bytes of frames in %d bytes", read, len(data))
+				t.Fatalf("read frames of %d bytes from %d bytes, want no more", read, len(data))
 			}
 		}
 	})

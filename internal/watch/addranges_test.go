@@ -106,7 +106,7 @@ func TestAddRangesListsAddedRangesOnly(t *testing.T) {
 				}
 			}
 			if n := g.rec.count(func(r *recorder) int { return r.puts }) - puts; n < share || n > share+1 {
-				t.Errorf("%d objects were put, want the %d of the added ranges", n, share)
+				t.Errorf("%d objects were put, want only the %d of the added ranges", n, share)
 			}
 			g.checkRequests(t, before, add)
 			for i := range 700 {
@@ -117,8 +117,8 @@ func TestAddRangesListsAddedRangesOnly(t *testing.T) {
 	}
 }
 
-// checkRequests wants the watch to be opened with all ranges before the addition is listed, and no
-// other list.
+// checkRequests fails the test unless the watch was opened with all ranges before the addition was
+// listed, and nothing else was requested.
 func (g *growingReflector) checkRequests(t *testing.T, before int, add RangeAddition) {
 	t.Helper()
 	watched := false
@@ -175,7 +175,7 @@ func TestAddRangesNeedsACompleteList(t *testing.T) {
 	})
 	reflector, _ := w.start(setup{})
 	if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: shard.All().Contains}); !errors.Is(err, ErrNotSynced) {
-		t.Errorf("unexpected error: %v", err)
+		t.Errorf("got error %v, want %v", err, ErrNotSynced)
 	}
 }
 
@@ -206,7 +206,7 @@ func TestAddRangesRejectsAStaleList(t *testing.T) {
 	})
 	add := g.widen(added)
 	if err := g.AddRanges(t.Context(), add); !errors.Is(err, ErrStaleList) {
-		t.Errorf("unexpected error: %v", err)
+		t.Errorf("got error %v, want %v", err, ErrStaleList)
 	}
 	w.intercept(nil)
 	for i := range 50 {
@@ -242,12 +242,12 @@ func TestAddRangesEndsWithItsContext(t *testing.T) {
 	go func() { ended <- reflector.AddRanges(ctx, RangeAddition{Contains: shard.All().Contains}) }()
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("unexpected error: %v", err)
+		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
 }
 
 // TestWatchWithTheNarrowSelectorIsNotKept covers a watch that is being opened with the old
-// selector. It would not receive the events of the added ranges.
+// selector. The watch would not receive the events of the added ranges.
 func TestWatchWithTheNarrowSelectorIsNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})

@@ -52,8 +52,8 @@ func await(r *http.Request, proceed <-chan struct{}) {
 	}
 }
 
-// TestAddRangesEndsWhenAListBegins covers a list of Run that has no room for the added objects. It
-// would remove them if AddRanges put them once there is room.
+// TestAddRangesEndsWhenAListBegins covers a list of Run whose added objects the Handler has rejected.
+// The end of that list would remove them if AddRanges put them once there is room.
 func TestAddRangesEndsWhenAListBegins(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
@@ -100,6 +100,6 @@ func TestAddRangesEndsWhenAListBegins(t *testing.T) {
 	close(end)
 	eventually(t, "the list", func() bool { return g.rec.count(func(r *recorder) int { return r.replaces }) == 2 })
 	if now := g.rec.snapshot(); !maps.Equal(now, before) || puts()-putsBefore > len(w.held(g))+1 { // a frame may be repeated
-		t.Errorf("%d objects are held and %d were put, want the %d of before and those of the list", len(now), puts()-putsBefore, len(before))
+		t.Errorf("%d objects are held and %d were put, want the same %d held as before, and only those of the list put", len(now), puts()-putsBefore, len(before))
 	}
 }

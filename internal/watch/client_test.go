@@ -34,8 +34,8 @@ func TestCloseIdleConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := open.Load(); n != 1 {
-		t.Fatalf("%d connections after a request, want 1", n)
+		t.Fatalf("got %d open connections after a request, want 1", n)
 	}
 	client.CloseIdleConnections()
-	eventually(t, "the connection is closed", func() bool { return open.Load() == 0 })
+	eventually(t, "the end of the connection", func() bool { return open.Load() == 0 })
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// A frame that cannot be decoded, but whose length is sound, costs its object only: the watch goes
-// on. It may have been a deletion, so everything is listed once more after a while. An object that
+// A frame that cannot be decoded, but whose length is sound, costs its object only: the watch
+// continues. It may have been a deletion, so everything is listed once more after a while. An object that
 // stays undecodable must not cause one list after the other.
 const (
 	relistAfter = 10 * time.Second
 	relistEvery = 30 * time.Minute
 )
 
-// isBadFrame reports whether a watch may go on after this error. Other frames may end a list or say
+// isBadFrame reports whether a watch may continue after this error. Other frames may end a list or say
 // why the watch ends.
 func isBadFrame(event wire.Event, err error) bool {
 	if !errors.Is(err, wire.ErrFrame) {

@@ -17,7 +17,7 @@ import (
 // undecodablePod is a pod whose metadata cannot be decoded.
 const undecodablePod = `{"metadata":{"name":"\x","namespace":"default","resourceVersion":"3"}}`
 
-// countWatches counts lists and watches, and answers the first watch that is not a streamed list.
+// countWatches counts lists and watches. The first watch that is not a streamed list is answered by first.
 func (w *world) countWatches(first func(rw http.ResponseWriter, r *http.Request)) (lists, watches *atomic.Int32) {
 	lists, watches = new(atomic.Int32), new(atomic.Int32)
 	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -52,17 +52,17 @@ func TestUndecodableFrameDoesNotEndTheWatch(t *testing.T) {
 			_, rec := w.start(setup{json: true})
 			eventually(t, "the event after the frame", func() bool { return rec.snapshot()[string(uid(2))] == "n1" })
 			if l, n := lists.Load(), watches.Load(); l != 1 || n != 1 {
-				t.Errorf("%d lists and %d watches, want one of each", l, n)
+				t.Errorf("got %d lists and %d watches, want one of each", l, n)
 			}
 			if n := w.value("statefleet_watch_decode_errors_total", nil); n != 1 {
-				t.Errorf("%v undecodable frames are counted, want 1", n)
+				t.Errorf("statefleet_watch_decode_errors_total is %v, want 1", n)
 			}
 		})
 	}
 }
 
-// TestUndecodableFramesCauseOneRelist checks that an undecodable frame causes a list, because it
-// may have been a deletion, but that many frames of the same object do not cause many lists.
+// TestUndecodableFramesCauseOneRelist checks that an undecodable frame, which may have been a
+// deletion, causes a list, but that many frames of the same object do not cause many lists.
 func TestUndecodableFramesCauseOneRelist(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
@@ -85,7 +85,7 @@ func TestUndecodableFramesCauseOneRelist(t *testing.T) {
 	w.converge(rec, "another list")
 	eventually(t, "another watch", func() bool { return watches.Load() == 2 })
 	if n := lists.Load(); n != 2 {
-		t.Errorf("%d lists, want 2", n)
+		t.Errorf("got %d lists, want 2", n)
 	}
 	timer := func() *time.Timer {
 		reflector.skipFrame(wire.ErrFrame, false)
@@ -94,7 +94,7 @@ func TestUndecodableFramesCauseOneRelist(t *testing.T) {
 		return reflector.relist
 	}
 	if first := timer(); timer() != first {
-		t.Error("each frame schedules a list")
+		t.Error("a second frame schedules another list")
 	}
 	reflector.mu.Lock()
 	defer reflector.mu.Unlock()
@@ -102,7 +102,7 @@ func TestUndecodableFramesCauseOneRelist(t *testing.T) {
 		t.Error("the next list is not scheduled, or not delayed")
 	}
 	if wait := reflector.untilRelist(reflector.relisted.Add(time.Minute)); wait != relistEvery-time.Minute {
-		t.Errorf("a minute after a list, the next one is due in %s", wait)
+		t.Errorf("a minute after a list, the next one is due in %s, want %s", wait, relistEvery-time.Minute)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestUndecodableObjectIsLeftOutOfListMetadata(t *testing.T) {
 	for range 3 {
 		var names []string
 		if _, err := reflector.ListMetadata(t.Context(), func(o Object) { names = append(names, string(o.Name)) }); err != nil || fmt.Sprint(names) != "[p1]" {
-			t.Errorf("listed %v, error %v", names, err)
+			t.Errorf("ListMetadata visited %v with error %v, want p1 only", names, err)
 		}
 	}
 	mu.Lock()
@@ -176,7 +176,7 @@ func (s *nameRecorder) has(names ...string) bool {
 	return strings.Join(s.names, " ") == strings.Join(names, " ")
 }
 
-// TestDeepObjectDelaysNoOther covers deep custom resources: API servers limit only their size.
+// TestDeepObjectDelaysNoOther covers deep custom resources. API servers limit only their size.
 func TestDeepObjectDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	for _, depth := range []int{1_200, 100_000} {
@@ -208,10 +208,10 @@ func TestDeepObjectDelaysNoOther(t *testing.T) {
 		w.run(reflector)
 		eventually(t, "all objects", func() bool { return names.has("a", "b", "c", "d") })
 		if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err != nil {
-			t.Errorf("%d levels: %v", depth, err)
+			t.Errorf("%d levels: ListMetadata returned %v, want no error", depth, err)
 		}
 		if n, bad := watches.Load(), w.value("statefleet_watch_decode_errors_total", nil); n != 1 || bad != 0 {
-			t.Errorf("%d levels: %d watches, %v undecodable objects", depth, n, bad)
+			t.Errorf("%d levels: got %d watches and %v undecodable objects, want 1 and none", depth, n, bad)
 		}
 	}
 }

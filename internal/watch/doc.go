@@ -1,5 +1,5 @@
-// Package watch lists and watches API resources, and drops what a replica does not own before it is
-// decoded.
+// Package watch lists and watches API resources, and drops objects that a replica does not own
+// before they are decoded.
 //
 // A Reflector follows one resource, in one namespace or in all. Its Run repeats one of two
 // requests:
@@ -9,7 +9,7 @@
 //
 // A watch that ends is opened again at its version. Everything is listed again when the API server
 // no longer knows the version (410 Gone), and when bytes cannot be decoded. AddRanges lists only
-// what the replica comes to own.
+// the ranges that the replica comes to own.
 //
 // A Reflector whose Handler has the objects of an earlier process resumes instead of listing: it
 // watches from their version until it has caught up with the API server. See Resume.
@@ -20,10 +20,10 @@
 // the Form asks for metadata or for rows of a Table, and never for whole objects.
 //
 // An API server that shards (KEP-5866) is sent the owned ranges with each request, and its answers
-// are verified. Lists say which selector was applied; it is compared with the one that was sent,
-// and so are the hashes of the objects. Watches do not say it; an object outside the ranges makes
-// the Reflector request a list. ListMetadata finds what a server leaves out silently. See package
-// sharding.
+// are verified. A list names the selector that was applied. The Reflector compares it, and the
+// hashes of the objects, with the selector that was sent. A watch names none; an object outside the
+// ranges makes the Reflector request a list. ListMetadata finds objects that a server leaves out
+// silently. See package sharding.
 //
 // The Handler has the state. Package verify compares it with the API server.
 package watch

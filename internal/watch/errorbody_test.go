@@ -35,7 +35,7 @@ func TestCompressedErrorBodyIsReadInPart(t *testing.T) {
 	body := zippedZeros(t, size>>20)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Accept-Encoding") != "gzip" {
-			t.Errorf("the client accepts %q", r.Header.Get("Accept-Encoding"))
+			t.Errorf("the client accepts %q, want gzip", r.Header.Get("Accept-Encoding"))
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(http.StatusInternalServerError)
@@ -67,10 +67,10 @@ func TestCompressedErrorBodyIsReadInPart(t *testing.T) {
 		err := request(t.Context())
 		runtime.ReadMemStats(&after)
 		if err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s: got no error for a status of 500", name)
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > size/8 {
-			t.Errorf("%s: %d bytes were allocated for an error", name, n)
+			t.Errorf("%s: %d bytes were allocated for an error, want %d at most", name, n, size/8)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func TestErrorOfOrdinaryLengthIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client.Get().AbsPath("/api/v1/pods").Stream(t.Context()); err == nil || !strings.Contains(err.Error(), message) {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want the whole message", err)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestBodiesOfSuccessfulAnswersAreNotLimited(t *testing.T) {
 	defer func() { _ = resp.Body.Close() }()
 	var b bytes.Buffer
 	if n, err := b.ReadFrom(resp.Body); n != size || err != nil {
-		t.Errorf("%d bytes, error %v", n, err)
+		t.Errorf("read %d bytes with error %v, want all %d", n, err, size)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestBodiesAreLimitedByStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := resp.Body != http.NoBody; got != limited {
-			t.Errorf("status %d: limited %t, want %t", status, got, limited)
+			t.Errorf("status %d: limited is %t, want %t", status, got, limited)
 		}
 		if err := resp.Body.Close(); err != nil {
 			t.Errorf("status %d: %v", status, err)

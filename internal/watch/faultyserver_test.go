@@ -21,7 +21,7 @@ func TestShortWatchesAreSpaced(t *testing.T) {
 			l.wait(t.Context())
 		}
 		if took := time.Since(start); took > 0 {
-			t.Errorf("the first watches waited for %s", took)
+			t.Errorf("the first watches waited for %s, want no wait", took)
 		}
 		for range 20 {
 			l.wait(t.Context())
@@ -33,12 +33,12 @@ func TestShortWatchesAreSpaced(t *testing.T) {
 		again := time.Now()
 		l.wait(t.Context())
 		if took := time.Since(again); took > 0 {
-			t.Errorf("the watch after a long one waited for %s", took)
+			t.Errorf("the watch after a long one waited for %s, want no wait", took)
 		}
 		l.failed = true
 		l.wait(t.Context())
 		if took := time.Since(again); took != time.Second/2 {
-			t.Errorf("the watch after a failed one waited for %s", took)
+			t.Errorf("the watch after a failed one waited for %s, want %s", took, time.Second/2)
 		}
 	})
 }
@@ -62,8 +62,8 @@ func TestListsBetweenExpiredWatchesAreSpaced(t *testing.T) {
 	})
 }
 
-// answerFirstWatch answers the first watch of a server without streamed lists, and returns the
-// versions of the first two watches.
+// answerFirstWatch passes the first watch that is not a streamed list to first, and returns the
+// versions of the first two such watches.
 func (w *world) answerFirstWatch(first func(rw http.ResponseWriter, r *http.Request)) (versions *[2]atomic.Value) {
 	versions = new([2]atomic.Value)
 	var n atomic.Int32
@@ -95,7 +95,7 @@ func TestEventOfUnknownTypeIsNotLost(t *testing.T) {
 	w := newWorld(t, simulator.Options{NoWatchList: true})
 	w.pod(1, "n0")
 	w.answerFirstWatch(func(rw http.ResponseWriter, r *http.Request) {
-		w.pod(2, "n1") // its event has an unknown type, and the watch continues
+		w.pod(2, "n1") // its event has an unknown type, and the server does not end the watch
 		writeFrame(rw, `{"type":"ADDEE","object":{"metadata":{"name":"p2","namespace":"default","resourceVersion":"3"}}}`)
 		<-r.Context().Done()
 	})
@@ -150,13 +150,13 @@ func TestEventWithoutVersionKeepsTheVersion(t *testing.T) {
 			w.start(setup{})
 			eventually(t, "another watch", func() bool { return versions[1].Load() != nil })
 			if first, second := versions[0].Load(), versions[1].Load(); first != second {
-				t.Errorf("watches from %v and then from %v, want the same version", first, second)
+				t.Errorf("got watches from %v and then from %v, want the same version", first, second)
 			}
 		})
 	}
 }
 
-// answerLists answers lists until stop is called.
+// answerLists passes lists to answer until stop is called.
 func (w *world) answerLists(answer func(rw http.ResponseWriter, r *http.Request)) (stop func()) {
 	var stopped atomic.Bool
 	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -178,9 +178,9 @@ func TestEndlessListFails(t *testing.T) {
 		writeFrame(rw, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"2","continue":"again"},"items":[]}`)
 	})
 	reflector, rec := w.start(setup{})
-	eventually(t, "the list fails", func() bool { return errors.Is(reflector.Status().Err, errPaginationLoop) })
+	eventually(t, "a failed list", func() bool { return errors.Is(reflector.Status().Err, errPaginationLoop) })
 	if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); !errors.Is(err, errPaginationLoop) {
-		t.Errorf("ListMetadata: %v", err)
+		t.Errorf("ListMetadata returned %v, want %v", err, errPaginationLoop)
 	}
 	stop()
 	w.converge(rec, "a list that ends")
@@ -203,9 +203,9 @@ func TestSilentListTimesOut(t *testing.T) {
 			reflector, rec := w.reflector(setup{})
 			reflector.IdleTimeout = 300 * time.Millisecond
 			w.run(reflector)
-			eventually(t, "the list times out", func() bool { return errors.Is(reflector.Status().Err, errIdleTimeout) })
+			eventually(t, "a list that has timed out", func() bool { return errors.Is(reflector.Status().Err, errIdleTimeout) })
 			if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); !errors.Is(err, errIdleTimeout) {
-				t.Errorf("ListMetadata: %v", err)
+				t.Errorf("ListMetadata returned %v, want %v", err, errIdleTimeout)
 			}
 			stop()
 			w.converge(rec, "a list that is answered")

@@ -82,18 +82,18 @@ func TestValuesOfSecretsAreNeverRequested(t *testing.T) {
 				w.converge(rec, "events")
 				listed := 0
 				if _, err := reflector.ListMetadata(t.Context(), func(Object) { listed++ }); err != nil || listed != len(w.want) {
-					t.Errorf("ListMetadata has visited %d objects, want %d; error %v", listed, len(w.want), err)
+					t.Errorf("ListMetadata visited %d objects, want %d; error %v", listed, len(w.want), err)
 				}
 				if err := reflector.AddRanges(t.Context(), RangeAddition{Contains: mine.Contains, Selector: mine.Selector()}); err != nil {
 					t.Error(err)
 				}
 				for _, accept := range recorded.accepts() {
 					if !strings.Contains(accept, ";as=PartialObjectMetadata") && !strings.Contains(accept, ";as=Table;") {
-						t.Errorf("a request accepts %q", accept)
+						t.Errorf("a request accepts %q, want metadata or a Table", accept)
 					}
 				}
 				if n := w.value("statefleet_watch_sharded_by_server", map[string]string{"resource": "secrets"}); (n == 1) != o.ShardSelector {
-					t.Errorf("statefleet_watch_sharded_by_server is %v", n)
+					t.Errorf("statefleet_watch_sharded_by_server is %v, and the server shards: %v", n, o.ShardSelector)
 				}
 			})
 		}
@@ -116,10 +116,10 @@ func TestResourceIsAbsentWithoutMetadataSupport(t *testing.T) {
 				_, _ = fmt.Fprint(rw, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotAcceptable","code":406}`)
 			}))
 			reflector, rec := w.start(setup{resource: "secrets", form: form})
-			eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
+			eventually(t, "phase absent", func() bool { return reflector.Status().Phase == Absent })
 			for _, accept := range recorded.accepts() {
 				if !strings.Contains(accept, ";as=") {
-					t.Errorf("a request accepts %q", accept)
+					t.Errorf("a request accepts %q, want metadata or a Table", accept)
 				}
 			}
 			w.intercept(nil)
@@ -142,7 +142,7 @@ func TestListMetadataFindsAServerWithAnotherHash(t *testing.T) {
 			}
 			w.answerWith(w.cluster.HandlerWithOtherHash())
 			reflector, _ := w.reflector(setup{resource: "secrets", ranges: mine, selector: true, form: form})
-			for range 1000 { // one of three finds it
+			for range 1000 { // one call of three finds it
 				if mismatched(reflector) {
 					return
 				}
@@ -153,16 +153,16 @@ func TestListMetadataFindsAServerWithAnotherHash(t *testing.T) {
 	}
 }
 
-// TestResourceIsAbsentWithoutTableSupport checks that other answers than a Table are not read.
+// TestResourceIsAbsentWithoutTableSupport checks that answers other than a Table are not read.
 func TestResourceIsAbsentWithoutTableSupport(t *testing.T) {
 	t.Parallel()
 	for _, noWatchList := range []bool{false, true} {
 		w := newWorld(t, simulator.Options{NoWatchList: noWatchList})
 		w.secret(1, "", shard.All())
 		reflector, rec := w.start(setup{resource: "secrets", form: secretForms()["table"], json: true})
-		eventually(t, "the resource is absent", func() bool { return reflector.Status().Phase == Absent })
+		eventually(t, "phase absent", func() bool { return reflector.Status().Phase == Absent })
 		if rec.count(func(r *recorder) int { return r.puts }) > 0 {
-			t.Error("objects were read from an answer that is no Table")
+			t.Error("objects were read from an answer that is not a Table")
 		}
 	}
 }

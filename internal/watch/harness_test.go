@@ -64,7 +64,7 @@ func (r *recorder) Put(o Object) bool {
 
 func (r *recorder) check(err error) {
 	if err != nil {
-		r.t.Errorf("undecodable object: %v", err)
+		r.t.Errorf("cannot decode the object: %v", err)
 	}
 }
 
@@ -253,7 +253,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			return
 		}
 	}
-	t.Fatalf("timeout: %s", what)
+	t.Fatalf("timed out waiting for: %s", what)
 }
 
 // converge waits until the recorder has the objects of the cluster.

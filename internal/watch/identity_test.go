@@ -7,15 +7,15 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// An object without a UID belongs where namespace and name say, for all replicas alike.
+// TestObjectWithoutUIDIsShardedByItsName checks that all replicas agree on the owner of such an object.
 func TestObjectWithoutUIDIsShardedByItsName(t *testing.T) {
 	t.Parallel()
 	named := wire.Meta{Namespace: []byte("shop"), Name: []byte("web")}
 	if got, want := hash(named), shard.Hash("shop/web"); got != want {
-		t.Errorf("hash %#x, want that of shop/web, %#x", got, want)
+		t.Errorf("got hash %#x, want that of shop/web, %#x", got, want)
 	}
 	named.UID = []byte("u")
 	if got, want := hash(named), shard.Hash("u"); got != want {
-		t.Errorf("hash %#x, want that of the UID, %#x", got, want)
+		t.Errorf("got hash %#x, want that of the UID, %#x", got, want)
 	}
 }

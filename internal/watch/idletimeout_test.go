@@ -38,13 +38,13 @@ func TestSilentStreamedListTimesOut(t *testing.T) {
 			reflector.IdleTimeout = 500 * time.Millisecond
 			w.run(reflector)
 			w.converge(rec, "a list without streaming")
-			eventually(t, "the streamed list has timed out, and the list in pages is complete", func() bool {
+			eventually(t, "a timeout of the streamed list, and a complete list in pages", func() bool {
 				return streamed.Load() > 0 && reflector.Status().Phase == Synced
 			})
 			lists, watches := streamed.Load(), watched.Load()
 			time.Sleep(4 * reflector.IdleTimeout)
 			if streamed.Load() != lists || watched.Load() > watches+1 {
-				t.Errorf("%d streamed lists and %d watches after the list was complete, want none and 1 at most", streamed.Load()-lists, watched.Load()-watches)
+				t.Errorf("got %d streamed lists and %d watches after the list was complete, want none and 1 at most", streamed.Load()-lists, watched.Load()-watches)
 			}
 		})
 	}
@@ -63,6 +63,6 @@ func TestCompleteStreamedListMayBeSilent(t *testing.T) {
 	w.pod(1, "n1")
 	w.converge(rec, "an event")
 	if n := w.value("kube_state_metrics_watch_total", map[string]string{"result": "success"}); n != 1 {
-		t.Errorf("%v watches, want 1", n)
+		t.Errorf("got %v watches, want 1", n)
 	}
 }

@@ -19,7 +19,7 @@ func TestShortRequestsAreSpacedAfterThree(t *testing.T) {
 		waited := func() time.Duration {
 			began := time.Now()
 			if !l.wait(t.Context()) {
-				t.Error("the context has not ended")
+				t.Error("wait returned false although the context has not ended")
 			}
 			return time.Since(began)
 		}
@@ -44,7 +44,7 @@ func TestSpreadIsFromHalfToOneAndAHalf(t *testing.T) {
 		shortest, longest = min(shortest, d), max(longest, d)
 	}
 	if shortest < 30*time.Second || shortest > 35*time.Second || longest < 85*time.Second || longest > 90*time.Second {
-		t.Errorf("from %s to %s", shortest, longest)
+		t.Errorf("got durations from %s to %s, want 30s to 90s", shortest, longest)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestDefaultBackoff(t *testing.T) {
 		return New(o).limiter.start
 	}
 	if got := start(given); got != given {
-		t.Errorf("%+v in place of the one that is given", got)
+		t.Errorf("got backoff %+v, want the given one, %+v", got, given)
 	}
 	b := start(wait.Backoff{})
 	first, last := b.Step(), time.Duration(0)
@@ -63,7 +63,7 @@ func TestDefaultBackoff(t *testing.T) {
 		last = b.Step()
 	}
 	if first < 500*time.Millisecond || first > 750*time.Millisecond || last < 10*time.Second || last > 15*time.Second {
-		t.Errorf("the first pause is %s, the last %s", first, last)
+		t.Errorf("the first pause is %s and the last %s, want 0.5s to 0.75s and 10s to 15s", first, last)
 	}
 }
 
@@ -82,6 +82,6 @@ func TestFailedRequestIsRepeatedAfterAPause(t *testing.T) {
 	eventually(t, "an error", func() bool { return reflector.Status().Err != nil })
 	time.Sleep(100 * time.Millisecond)
 	if n := recorded.count("sendInitialEvents", notEmpty); n != 1 {
-		t.Errorf("%d lists before the pause, want 1", n)
+		t.Errorf("got %d lists before the end of the pause, want 1", n)
 	}
 }

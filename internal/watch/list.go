@@ -18,10 +18,10 @@ const pageSize = 500
 // errPaginationLoop ends a list whose next page is the one that was read.
 var errPaginationLoop = errors.New("the list does not end: a page names itself as the next one")
 
-// list reads everything, as a stream (KEP-3157) that goes on as a watch, or else in pages. API
+// list reads everything, as a stream (KEP-3157) that continues as a watch, or else in pages. API
 // servers without the feature WatchList refuse to stream.
 func (r *Reflector) list(ctx context.Context) error {
-	r.requireList() // AddRanges gives way
+	r.requireList() // also ends AddRanges
 	o := metav1.ListOptions{
 		ResourceVersion:      r.listVersion(),
 		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
@@ -35,7 +35,7 @@ func (r *Reflector) list(ctx context.Context) error {
 	return r.listPages(ctx)
 }
 
-// listPages reads everything page by page. API servers answer from their cache only as a whole.
+// listPages reads everything page by page. A list from the API server's cache has one page.
 func (r *Reflector) listPages(ctx context.Context) error {
 	var refs []ObjectRef
 	read := func(o metav1.ListOptions) (version string, err error) {
@@ -91,11 +91,11 @@ func (r *Reflector) eachPage(ctx context.Context, o metav1.ListOptions, read fun
 	}
 }
 
-// every stands for all hashes.
+// every selects all hashes.
 func every(uint64) bool { return true }
 
-// putPage passes the wanted objects of a page to the Handler, and then those that it has accepted
-// to accepted. The page is compared with the selector that was sent.
+// putPage passes the wanted objects of a page to the Handler, and calls accepted with those that the
+// Handler has accepted. The page is compared with the selector that was sent.
 func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted func(hash uint64) bool, accepted func(ObjectRef)) (page metav1.ListMeta, err error) {
 	defer func() { r.counters.listed(err) }()
 	resp, err := r.openAs(ctx, o, r.Form.Accept(false))

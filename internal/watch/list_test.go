@@ -55,12 +55,12 @@ func TestListWithExpiredPageIsReadInOnePiece(t *testing.T) {
 	_, rec := w.start(setup{})
 	w.converge(rec, "the list")
 	if _, limits := l.parameters(); !slices.Equal(limits, []string{"500", "500", ""}) {
-		t.Errorf("limits of the lists are %q", limits)
+		t.Errorf("got lists with the limits %q, want 500, 500 and none", limits)
 	}
 }
 
-// TestStaleListsDoNotGoBack checks that a list that may be stale asks for the known version at
-// least. If no server has that version, the newest state is requested.
+// TestStaleListsDoNotGoBack checks that a list that may be stale asks for at least the known
+// version. If no server has that version, the newest state is requested.
 func TestStaleListsDoNotGoBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})
@@ -80,7 +80,7 @@ func TestStaleListsDoNotGoBack(t *testing.T) {
 	reflector.requireList()
 	eventually(t, "another list", func() bool { return rec.count(func(r *recorder) int { return r.replaces }) == 2 })
 	if versions, _ := l.parameters(); !slices.Equal(versions, []string{"0", fmt.Sprint(w.cluster.ResourceVersion()), ""}) {
-		t.Errorf("versions of the lists are %q", versions)
+		t.Errorf("got lists of the versions %q, want 0, the newest one, and none", versions)
 	}
 }
 
@@ -104,11 +104,11 @@ func TestEndOfASilentWatchIsNoContact(t *testing.T) {
 	w.converge(rec, "the list")
 	<-ended
 	at := reflector.Status().LastEvent
-	for range 8 { // of which some end later
+	for range 8 { // each is reported before it ends
 		<-ended
 	}
 	if now := reflector.Status().LastEvent; at.IsZero() || !now.Equal(at) {
-		t.Errorf("contact %s after the list", now.Sub(at))
+		t.Errorf("got a contact %s after the list, want none", now.Sub(at))
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// ListMetadata lists what exists now, page by page, and calls visit with each owned object, whose
-// Raw is nil. The object is valid until visit returns. Nothing reaches the Handler. It may be
-// called while Run runs; an error means that the list was not complete. The version is that of the
-// list, which no cache answers: nothing that was known before the call is newer.
+// ListMetadata lists the objects that exist now, page by page, and calls visit with each owned one.
+// Its Raw is nil, and it is valid until visit returns. Nothing reaches the Handler. ListMetadata may
+// be called while Run runs. An error means that the list was not complete. The version is that of
+// the list. No cache answers it, so it is not older than any version known before the call.
 //
 // A list that the API server filters cannot show that the filter leaves out owned objects. So a
 // part of the calls, as large as the share of all objects that the selector asks for, also lists

@@ -48,24 +48,24 @@ func TestHandlerReceivesOwnedObjectsOnly(t *testing.T) {
 			w.converge(rec, "the list")
 			eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
-				t.Errorf("%s %v after the list", sharded, v)
+				t.Errorf("%s is %v after the list, and the server shards: %v", sharded, v, o.ShardSelector)
 			}
 			w.pods(0, 300, "n1", mine)
 			w.converge(rec, "updates")
 			got := int(w.value("statefleet_watch_objects_total", map[string]string{"shard": "owned"}))
 			if got != 2*share {
-				t.Errorf("%d owned objects, want %d", got, 2*share)
+				t.Errorf("got %d owned objects, want %d", got, 2*share)
 			}
 			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 			if o.ShardSelector != (ignored == 0) {
-				t.Errorf("received %v objects of other shards", ignored)
+				t.Errorf("received %v objects of other shards, and the server shards: %v", ignored, o.ShardSelector)
 			}
 			ignoredBytes, received := w.value("statefleet_watch_ignored_bytes_total", nil), w.value("statefleet_watch_received_bytes_total", nil)
 			if o.ShardSelector != (ignoredBytes == 0) || ignoredBytes >= received || !o.ShardSelector && ignoredBytes < received/3 {
-				t.Errorf("%v ignored bytes of %v", ignoredBytes, received)
+				t.Errorf("got %v ignored bytes of %v, and the server shards: %v", ignoredBytes, received, o.ShardSelector)
 			}
 			if v := w.value(sharded, nil); (v == 1) != o.ShardSelector {
-				t.Errorf("%s %v", sharded, v)
+				t.Errorf("%s is %v after updates, and the server shards: %v", sharded, v, o.ShardSelector)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func TestServersThatDisagreeAboutSharding(t *testing.T) {
 			}
 			ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 			if n := requests.Load(); n < 4 || ignored == 0 {
-				t.Errorf("%d requests and %v objects of other shards: not both servers were used", n, ignored)
+				t.Errorf("got %d requests and %v objects of other shards, want requests to both servers", n, ignored)
 			}
 		})
 	}

@@ -40,20 +40,20 @@ func newObjectRef(m wire.Meta) ObjectRef {
 }
 
 // Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time. Its
-// methods cannot fail: the Handler itself counts what is wrong with an object.
+// methods cannot fail: the Handler itself counts objects that it cannot use.
 type Handler interface {
 	// Owns reports whether the Handler wants an object, by the Object's Hash and namespace. It is
 	// called for every object that is received, before anything else of it is decoded, and by
 	// ListMetadata, concurrently with the other methods. Its answers may change.
 	Owns(hash uint64, namespace []byte) bool
 	// Put adds or updates an object. A version may come again, and an older one after a newer one when
-	// API servers differ in age; the Handler ignores them. Put returns false for an object that it has
-	// no room for; the list that is being read then leaves it out.
+	// one API server lags behind another; the Handler ignores both. Put returns false for an object
+	// that it has no room for; the list that is being read then leaves it out.
 	Put(o Object) (accepted bool)
 	// Delete removes an object.
 	Delete(o Object)
-	// Replace ends a complete list. It has the list's resourceVersion, and the objects of the list
-	// that Put has accepted. Other objects of the store do not exist or had no room.
+	// Replace ends a complete list. It receives the list's resourceVersion, and the objects of the
+	// list that Put has accepted. Other objects of the store do not exist or had no room.
 	Replace(all []ObjectRef, resourceVersion string)
 }
 
@@ -91,7 +91,7 @@ type Options struct {
 	Handler Handler
 	// Resume, unless it is nil, says that the Handler has objects from an earlier process.
 	Resume *Resume
-	// Metrics count; Reflectors share one.
+	// Metrics are the self-metrics; Reflectors share one.
 	Metrics *Metrics
 	// Logger gets a line for each change of the Reflector's status.
 	Logger *slog.Logger
@@ -228,7 +228,7 @@ func (r *Reflector) deliver(to func(Object) bool, wanted func(hash uint64) bool,
 // the first one, and if versions are not numbers.
 func (r *Reflector) ServerVersion() uint64 { return r.serverVersion.Load() }
 
-// observe is called by one goroutine at a time.
+// observe records a version of the API server. One goroutine at a time calls it.
 func (r *Reflector) observe(version string) {
 	if v := ParseVersion(version); v > r.serverVersion.Load() {
 		r.serverVersion.Store(v)

@@ -108,15 +108,15 @@ func TestForbiddenAndAbsentAreRetried(t *testing.T) {
 				return refuse.Load()
 			})
 			reflector, rec := w.start(setup{})
-			eventually(t, "refused", func() bool { return reflector.Status().Phase == phase })
+			eventually(t, "the phase of the refusal", func() bool { return reflector.Status().Phase == phase })
 			if st := reflector.Status(); st.Synced || st.Err == nil {
-				t.Errorf("status %+v", st)
+				t.Errorf("got status %+v, want an error, and not synced", st)
 			}
-			eventually(t, "a failed list is counted", func() bool {
+			eventually(t, "a count of failed lists", func() bool {
 				return w.value("kube_state_metrics_list_total", map[string]string{"result": "error"}) >= 1
 			})
 			refuse.Store(false)
-			w.converge(rec, "after the refusal")
+			w.converge(rec, "the list after the refusal")
 			eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 		})
 	}
@@ -172,7 +172,7 @@ func TestHandlerIsNotCalledAfterRun(t *testing.T) {
 	before := rec.count(func(r *recorder) int { return r.puts })
 	w.server.CloseClientConnections()
 	if after := rec.count(func(r *recorder) int { return r.puts }); after != before {
-		t.Errorf("%d puts after Run has returned", after-before)
+		t.Errorf("got %d calls of Put after Run has returned, want none", after-before)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestRunEndsWhileTheServerIsUnavailable(t *testing.T) {
 		defer close(ended)
 		reflector.Run(ctx)
 	}()
-	eventually(t, "refused", func() bool { return reflector.Status().Err != nil })
+	eventually(t, "an error", func() bool { return reflector.Status().Err != nil })
 	cancel()
 	eventually(t, "the end of Run", func() bool {
 		select {
@@ -212,7 +212,7 @@ func TestWatchResumesAtItsVersion(t *testing.T) {
 	w.checkResumption(t)
 }
 
-// checkResumption ends all watches and wants the next one to begin at the newest version.
+// checkResumption ends all watches, and fails the test unless the next one begins at the newest version.
 func (w *world) checkResumption(t *testing.T) {
 	t.Helper()
 	var from atomic.Value

@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// TestListKeepsNoReferencesOfRejectedObjects checks that rejected objects take no memory of a list,
+// TestListKeepsNoReferencesOfRejectedObjects checks that a list takes no memory for rejected objects,
 // and that held objects stay although the list has others before them.
 func TestListKeepsNoReferencesOfRejectedObjects(t *testing.T) {
 	t.Parallel()
@@ -42,7 +42,7 @@ func TestListKeepsNoReferencesOfRejectedObjects(t *testing.T) {
 				t.Errorf("the list has %d references, want %d", n, most)
 			}
 			if now := rec.snapshot(); !maps.Equal(now, held) {
-				t.Errorf("holds %v, before the list %v", now, held)
+				t.Errorf("got objects %v, want the same as before the list, %v", now, held)
 			}
 		})
 	}

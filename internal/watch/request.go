@@ -12,7 +12,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/sharding"
 )
 
-// errIdleTimeout ends a list that brings nothing. A connection can stay open forever.
+// errIdleTimeout ends a list that receives nothing. A connection can stay open forever.
 var errIdleTimeout = errors.New("the API server has sent nothing for too long")
 
 // response is the body of a successful answer. It counts the bytes, and distinguishes the end of

@@ -38,9 +38,9 @@ type catchUp struct {
 	confirmed bool   // a list was complete, or a watch has caught up
 }
 
-// resume watches from the version of an earlier process until the watch ends. A watch tells that it
-// has caught up by an event or a bookmark of the target version or a newer one. Everything is listed
-// when that does not happen, and when the API server no longer has the events.
+// resume watches from the version of an earlier process until the watch ends. A watch has caught up
+// once it receives an event or a bookmark of the target version or a newer one. Everything is listed
+// if that does not happen, or if the API server no longer has the events.
 func (r *Reflector) resume(ctx context.Context) error {
 	defer r.Client.batcher.Suspend()()
 	if r.catchUp.target == 0 {
@@ -66,7 +66,7 @@ func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
 	version, from := ParseVersion(newest), ParseVersion(r.version)
 	switch {
 	case needsList(err):
-		r.requireList() // the list tells what is wrong
+		r.requireList() // the list reports the error
 		return false, nil
 	case err != nil:
 		r.recordResult("list", err)
@@ -84,7 +84,7 @@ func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
 	return true, nil
 }
 
-// newestVersion returns the present version of the resource. No cache that lags answers, because
+// newestVersion returns the present version of the resource. A lagging cache does not answer, because
 // neither a version nor a selector is sent.
 func (r *Reflector) newestVersion(ctx context.Context) (string, error) {
 	resp, err := r.send(ctx, metav1.ListOptions{Limit: 1}, r.Form.AcceptIdentity())

@@ -17,7 +17,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// resumed is a Reflector that resumes, with what its Handler was told.
+// resumed is a Reflector that resumes, with the calls of its Resume functions.
 type resumed struct {
 	*Reflector
 	*recorder
@@ -53,21 +53,21 @@ func (w *world) resumeAs(s setup) *resumed {
 
 func (r *resumed) synced() bool { return r.Status().Phase == Synced }
 
-// want fails the test unless the Handler was told this often that the watch has caught up, and that
-// the objects are discarded.
+// want fails the test unless CaughtUp was called this often, and Discard at least once if discards is
+// 1, and never if it is 0.
 func (r *resumed) want(t *testing.T, caughtUp, discards int) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.caughtUp) != caughtUp || min(r.discards, 1) != discards {
-		t.Errorf("caught up at %q, %d discards; want %d and %d", r.caughtUp, r.discards, caughtUp, discards)
+		t.Errorf("got caught up at %q and %d discards, want %d times and %d", r.caughtUp, r.discards, caughtUp, discards)
 	}
 }
 
 // isTarget reports whether a request asks for the present version.
 func isTarget(r *http.Request) bool { return r.URL.Query().Get("limit") == "1" }
 
-func TestResumedWatchBringsWhatHasChangedAndIsThenSynced(t *testing.T) {
+func TestResumedWatchDeliversChangesAndIsThenSynced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for i := range 20 {
@@ -84,15 +84,15 @@ func TestResumedWatchBringsWhatHasChangedAndIsThenSynced(t *testing.T) {
 	}
 	r.want(t, 1, 0)
 	if n := r.count(func(r *recorder) int { return r.puts }); n != 2 {
-		t.Errorf("%d objects were received, want 2", n)
+		t.Errorf("the Handler received %d objects, want 2", n)
 	}
 	w.pod(5, "n3")
-	w.converge(r.recorder, "the watch goes on")
+	w.converge(r.recorder, "an event of the watch")
 	w.cluster.CloseWatches()
 	w.pod(6, "n3")
-	w.converge(r.recorder, "another watch goes on")
+	w.converge(r.recorder, "an event of the next watch")
 	if n := r.count(func(r *recorder) int { return r.replaces }); n != 0 {
-		t.Errorf("%d lists, want none", n)
+		t.Errorf("got %d lists, want none", n)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestResumedWatchOfAQuietResourceIsSyncedByABookmark(t *testing.T) {
 	eventually(t, "synced", r.synced)
 	r.want(t, 1, 0)
 	if v := ParseVersion(r.ResumeVersion()); v < w.cluster.ResourceVersion() {
-		t.Errorf("resumes from %d, want %d", v, w.cluster.ResourceVersion())
+		t.Errorf("ResumeVersion is %d, want %d or newer", v, w.cluster.ResourceVersion())
 	}
 }
 
@@ -130,7 +130,7 @@ func TestResumedWatchIsNotSyncedBeforeItHasCaughtUp(t *testing.T) {
 	w.run(r.Reflector)
 	time.Sleep(50 * time.Millisecond)
 	if r.synced() || r.ResumeVersion() != "" {
-		t.Error("synced, or to be resumed from, before the watch has begun")
+		t.Error("the Reflector is synced, or has a version to resume from, before the watch has begun")
 	}
 	close(release)
 	eventually(t, "synced", r.synced)
@@ -186,12 +186,13 @@ func TestServerWithoutBookmarksIsListedAfterAWhile(t *testing.T) {
 	eventually(t, "synced", r.synced)
 	r.want(t, 0, 0)
 	if n := beforeList.Load(); n != maxCatchUps {
-		t.Errorf("%d watches, want %d", n, maxCatchUps)
+		t.Errorf("got %d watches before the list, want %d", n, maxCatchUps)
 	}
-	w.converge(r.recorder, "listed")
+	w.converge(r.recorder, "the list")
 }
 
-// TestResumeThatFails lists everything instead, and drops objects that could be shown before that.
+// TestResumeThatFails checks that everything is listed instead, and that objects are dropped that would be visible
+// before the list.
 func TestResumeThatFails(t *testing.T) {
 	t.Parallel()
 	refusal := func(code int, reason string) func(http.ResponseWriter) {
@@ -203,14 +204,14 @@ func TestResumeThatFails(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		answer   func(http.ResponseWriter)
-		target   bool // the request for the present version fails, otherwise the watch
+		target   bool // the request for the present version is answered like this, otherwise the watch
 		discards int
 	}{
 		"gone":                {refusal(410, "Expired"), false, 0},
 		"forbidden":           {refusal(403, "Forbidden"), false, 1},
 		"absent":              {refusal(404, "NotFound"), false, 1},
 		"not acceptable":      {refusal(406, "NotAcceptable"), false, 1},
-		"target forbidden":    {refusal(403, "Forbidden"), true, 0}, // the list will not be
+		"target forbidden":    {refusal(403, "Forbidden"), true, 0}, // the list is allowed
 		"version goes back":   {func(rw http.ResponseWriter) { listVersion(rw, "1") }, true, 1},
 		"version is no digit": {func(rw http.ResponseWriter) { listVersion(rw, "abc") }, true, 0},
 	} {
@@ -235,7 +236,7 @@ func TestResumeThatFails(t *testing.T) {
 			w.run(r.Reflector)
 			eventually(t, "synced", r.synced)
 			r.want(t, 0, c.discards)
-			w.converge(r.recorder, "listed")
+			w.converge(r.recorder, "the list")
 		})
 	}
 }
@@ -268,10 +269,10 @@ func TestRefusedListAfterGoneDropsTheObjects(t *testing.T) {
 	w.run(r.Reflector)
 	eventually(t, "forbidden", func() bool { return r.Status().Phase == Forbidden })
 	if len(r.snapshot()) != 0 {
-		t.Error("forbidden, and the objects of the earlier process are still there")
+		t.Error("the objects of the earlier process are still held although the resource is forbidden")
 	}
 	allowed.Store(true)
-	w.converge(r.recorder, "listed")
+	w.converge(r.recorder, "the list")
 }
 
 func TestConfirmedObjectsSurviveARefusal(t *testing.T) {
@@ -298,7 +299,7 @@ func TestNoVersionToResumeFromWhileAListIsDue(t *testing.T) {
 	w.pod(1, "n0")
 	reflector, _ := w.reflector(setup{json: true})
 	if v := reflector.ResumeVersion(); v != "" {
-		t.Errorf("before the first list: %q", v)
+		t.Errorf("ResumeVersion is %q before the first list, want none", v)
 	}
 	frame := make(chan struct{})
 	w.countWatches(func(rw http.ResponseWriter, r *http.Request) {
@@ -314,11 +315,11 @@ func TestNoVersionToResumeFromWhileAListIsDue(t *testing.T) {
 		reflector.Run(ctx)
 	}()
 	eventually(t, "a version", func() bool { return reflector.ResumeVersion() != "" })
-	close(frame) // it may have been the deletion of an object
+	close(frame) // the frame may have been the deletion of an object
 	eventually(t, "no version", func() bool { return reflector.ResumeVersion() == "" })
 	cancel()
 	<-done
 	if v := reflector.ResumeVersion(); v != "" {
-		t.Errorf("after the end: %q", v)
+		t.Errorf("ResumeVersion is %q after the end of Run, want none", v)
 	}
 }

@@ -78,7 +78,7 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 			reflector, rec := w.start(setup{ranges: mine, selector: true})
 			w.converge(rec, "the list")
 			if n := w.value(mismatches, nil); n != 1 || !mismatched(reflector) {
-				t.Errorf("%s %v, mismatched %v", mismatches, n, mismatched(reflector))
+				t.Errorf("%s is %v and mismatched is %v, want 1 and true", mismatches, n, mismatched(reflector))
 			}
 			before := recorded.count("shardSelector", notEmpty)
 			w.cluster.Compact()
@@ -89,10 +89,10 @@ func TestServerWithAnotherHashLosesNoObjects(t *testing.T) {
 				t.Error(err)
 			}
 			if after := recorded.count("shardSelector", notEmpty); before == 0 || after != before {
-				t.Errorf("%d requests with a selector, %d after the mismatch was found", before, after)
+				t.Errorf("got %d requests with a selector until the mismatch was found, and %d at the end, want some and no more", before, after)
 			}
 			if n := w.value(mismatches, nil); n != 1 {
-				t.Errorf("%s %v at the end", mismatches, n)
+				t.Errorf("%s is %v at the end, want 1", mismatches, n)
 			}
 		})
 	}
@@ -106,7 +106,7 @@ func TestServerThatChangesItsHashLosesNoObjects(t *testing.T) {
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	w.converge(rec, "the list")
 	if mismatched(reflector) {
-		t.Fatal("mismatch reported for a correct server")
+		t.Fatal("a mismatch is reported for a correct server")
 	}
 	w.answerWith(w.cluster.HandlerWithOtherHash())
 	w.cluster.CloseWatches()
@@ -117,7 +117,7 @@ func TestServerThatChangesItsHashLosesNoObjects(t *testing.T) {
 	}
 }
 
-// TestMismatchStopsSelectorsOfAllReflectors checks Reflectors that share a ServerSharding.
+// TestMismatchStopsSelectorsOfAllReflectors covers Reflectors that share a sharding.Server.
 func TestMismatchStopsSelectorsOfAllReflectors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
@@ -132,11 +132,11 @@ func TestMismatchStopsSelectorsOfAllReflectors(t *testing.T) {
 	w.run(second)
 	w.converge(rec, "the second list")
 	if after := recorded.count("shardSelector", notEmpty); after != before {
-		t.Errorf("%d requests with a selector after the mismatch was found", after-before)
+		t.Errorf("got %d requests with a selector after the mismatch was found, want none", after-before)
 	}
 }
 
-// filterByPart makes the API server apply a part of the ranges of a selector, and not say so.
+// filterByPart makes the API server apply part in place of the selector that it was sent.
 func (w *world) filterByPart(part shard.Ranges) {
 	handler := w.cluster.Handler()
 	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -157,7 +157,7 @@ func firstHalf(r shard.Ranges) shard.Ranges {
 	return shard.Ranges{{Start: r[0].Start, End: r[0].Start + (r[0].End-r[0].Start)/2}}
 }
 
-// compareUntilError lists metadata until there is an error, 100 times at most. One of three calls also lists everything.
+// compareUntilError lists metadata until there is an error, 100 times at most. One call of three also lists everything.
 func compareUntilError(t *testing.T, r *Reflector) error {
 	t.Helper()
 	for range 100 {
@@ -168,7 +168,7 @@ func compareUntilError(t *testing.T, r *Reflector) error {
 	return nil
 }
 
-// TestListMetadataFindsLeftOutObjects covers a filter whose answers have only objects that match.
+// TestListMetadataFindsLeftOutObjects covers a server that sends only objects that match the selector, but not all.
 func TestListMetadataFindsLeftOutObjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
@@ -179,11 +179,11 @@ func TestListMetadataFindsLeftOutObjects(t *testing.T) {
 	reflector, rec := w.start(setup{ranges: mine, selector: true})
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 	if n := len(rec.snapshot()); n == 0 || n == len(w.want) {
-		t.Fatalf("%d of %d objects were left out", len(w.want)-n, len(w.want))
+		t.Fatalf("the server has left out %d of %d objects, want some but not all", len(w.want)-n, len(w.want))
 	}
 	err := compareUntilError(t, reflector)
 	if !errors.Is(err, sharding.ErrMismatch) || !mismatched(reflector) {
-		t.Errorf("the mismatch was not found: %v", err)
+		t.Errorf("ListMetadata returned %v, want %v", err, sharding.ErrMismatch)
 	}
 }
 
@@ -208,12 +208,12 @@ func TestListMetadataFindsTheNewestObject(t *testing.T) {
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 	err := compareUntilError(t, reflector)
 	if !errors.Is(err, sharding.ErrMismatch) || !strings.Contains(err.Error(), "left out 1 objects") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want a mismatch that names 1 object", err)
 	}
 }
 
-// TestAsManyMetadataListsAreComparedAsTheSelectorAsksFor: a third of them, for a third of the objects.
-func TestAsManyMetadataListsAreComparedAsTheSelectorAsksFor(t *testing.T) {
+// TestShareOfCallsThatListEverythingIsThatOfTheSelector covers a selector for a third of all objects.
+func TestShareOfCallsThatListEverythingIsThatOfTheSelector(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{ShardSelector: true})
 	mine := oneOfThree(t)
@@ -228,9 +228,9 @@ func TestAsManyMetadataListsAreComparedAsTheSelectorAsksFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// 67, with a standard deviation of 7
+	// The mean is 67, with a standard deviation of 7.
 	if n := recorded.count("shardSelector", empty); n < 32 || n > 102 {
-		t.Errorf("%d of %d calls have listed everything", n, calls)
+		t.Errorf("%d of %d calls have listed everything, want 32 to 102", n, calls)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestListMetadataAcceptsACorrectServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if mismatched(reflector) {
-		t.Error("mismatch reported for a correct server")
+		t.Error("a mismatch is reported for a correct server")
 	}
 	unfiltered := recorded.count("shardSelector", empty)
 	if unfiltered == 0 {
@@ -289,10 +289,10 @@ func TestFilterIsVerifiedOncePerProcess(t *testing.T) {
 		}
 	}
 	if n := recorded.count("limit", func(value string) bool { return value == fmt.Sprint(verifyPage) }); n != 1 {
-		t.Errorf("%d requests to verify the filter, want 1", n)
+		t.Errorf("got %d requests to verify the filter, want 1", n)
 	}
 	if mismatched(reflector) || w.value(mismatches, nil) != 0 {
-		t.Error("mismatch reported for a server that ignores the selector")
+		t.Error("a mismatch is reported for a server that ignores the selector")
 	}
 }
 
@@ -326,10 +326,10 @@ func TestTooLongSelectorIsShortened(t *testing.T) {
 				w.converge(rec, "events")
 				ignored := w.value("statefleet_watch_objects_total", map[string]string{"shard": "ignored"})
 				if all := float64(2 * (600 - len(w.want))); (ignored > all/2) != (longest == 0) {
-					t.Errorf("received %v of %v objects of other shards", ignored, all)
+					t.Errorf("received %v of %v objects of other shards, want more than half only without a selector", ignored, all)
 				}
 				if sent := passed.count("shardSelector", notEmpty); (sent > 0) != (longest > 0) || mismatched(reflector) {
-					t.Errorf("%d requests with a selector passed, mismatched %v", sent, mismatched(reflector))
+					t.Errorf("the proxy has passed %d requests with a selector and mismatched is %v, want some only if it allows them, and false", sent, mismatched(reflector))
 				}
 			})
 		}

@@ -45,7 +45,7 @@ func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
 		log.Reset()
 		s.recordResult(logger, "list", c.err)
 		if got := s.status; got.Phase != c.phase || !errors.Is(got.Err, c.err) {
-			t.Errorf("result %d: %s, error %v", i, got.Phase, got.Err)
+			t.Errorf("result %d: got phase %s with error %v, want %s with %v", i, got.Phase, got.Err, c.phase, c.err)
 		}
 		if got := strings.Count(log.String(), "level="); got > 1 || (got == 1) != (c.level != "") || !strings.Contains(log.String(), c.level) {
 			t.Errorf("result %d: logged %q, want level %q", i, log.String(), c.level)
@@ -55,12 +55,12 @@ func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
 		log.Reset()
 		s.synced(logger, 7)
 		if (log.Len() > 0) != (level != "") || !strings.Contains(log.String(), level) {
-			t.Errorf("list %d: logged %q", i, log.String())
+			t.Errorf("list %d: logged %q, want level %q", i, log.String(), level)
 		}
 	}
 	s.recordResult(logger, "watch", unreachable)
 	if s.status.Phase != Synced {
-		t.Errorf("%s after an error that is no refusal", s.status.Phase)
+		t.Errorf("got phase %s after an error that is not a refusal, want %s", s.status.Phase, Synced)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestStreamedListThatBeginsEndsTheError(t *testing.T) {
 	w.converge(rec, "the list")
 	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
 	if err := reflector.Status().Err; err != nil {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v after the list, want none", err)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestLogLineNamesResourceAndNamespace(t *testing.T) {
 			Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		r.logger.Info("m")
 		if !strings.HasSuffix(log.String(), want) {
-			t.Errorf("namespace %q: %q", namespace, log.String())
+			t.Errorf("namespace %q: logged %q, want the end %q", namespace, log.String(), want)
 		}
 	}
 }

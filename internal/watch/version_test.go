@@ -11,7 +11,7 @@ func TestVersionsAreComparedAsNumbers(t *testing.T) {
 	f := func(a, b string, want bool) {
 		t.Helper()
 		if got := older(a, b); got != want {
-			t.Errorf("%q is older than %q: %t, want %t", a, b, got, want)
+			t.Errorf("older(%q, %q) = %t, want %t", a, b, got, want)
 		}
 	}
 	f("1", "2", true)
@@ -28,6 +28,6 @@ func TestObjectRefNamesTheObject(t *testing.T) {
 	t.Parallel()
 	ref := newObjectRef(wire.Meta{Namespace: []byte("n"), Name: []byte("name"), UID: []byte("u-i-d")})
 	if want := (ObjectRef{Namespace: "n", Name: "name", UID: "u-i-d"}); ref != want {
-		t.Errorf("got %+v", ref)
+		t.Errorf("got %+v, want %+v", ref, want)
 	}
 }

@@ -28,8 +28,8 @@ func (r *Reflector) watch(ctx context.Context) error {
 }
 
 // follow opens a watch and passes its events on until it ends. A watch that sends initial events is
-// a list; complete reports whether all of them came. The error is nil when a watch has ended as
-// watches do.
+// a list; complete reports whether all of them were received. The error is nil if the watch has
+// ended normally.
 func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
 	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
 	if o.TimeoutSeconds != nil {

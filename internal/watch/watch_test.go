@@ -13,7 +13,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// A watch lasts as long as is asked for, or longer, so that those of a fleet do not end together.
+// TestWatchesAskForFiveToTenMinutes checks that the requested durations are random, so that the watches of a fleet do
+// not end together.
 func TestWatchesAskForFiveToTenMinutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
@@ -32,7 +33,7 @@ func TestWatchesAskForFiveToTenMinutes(t *testing.T) {
 		return true
 	})
 	if shortest < 300 || longest > 600 || longest-shortest < 30 {
-		t.Errorf("from %d to %d seconds", shortest, longest)
+		t.Errorf("got durations from %d to %d seconds, want a spread of 30 or more between 300 and 600", shortest, longest)
 	}
 }
 
@@ -54,7 +55,7 @@ func TestErrorThatEndsAWatch(t *testing.T) {
 	} {
 		err := statusError(c.Event)
 		if apierrors.IsResourceExpired(err) != c.expired || needsList(err) != c.expired || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%q: %v", c.Object, err)
+			t.Errorf("statusError(%q) = %v, want the text %q, expired: %t", c.Object, err, c.text, c.expired)
 		}
 	}
 }

@@ -15,13 +15,13 @@ const (
 	// Interval is how long events may wait to be read together: far less than the time between two
 	// scrapes.
 	Interval = 200 * time.Millisecond
-	// maxBytes bounds what may wait. More would leave the processor's caches before it is read, so
+	// maxBytes bounds the bytes that wait. More would leave the processor's caches before a read, so
 	// connections that receive more are read after a half, a quarter and so on of the interval.
 	maxBytes = 768 << 10
 	// minInterval is the shortest interval that is worth a timer.
 	minInterval = Interval / 64
-	// minLowWater is how many bytes a socket collects at least before it wakes the process while a read
-	// is delayed. A socket's default buffer holds as much.
+	// minLowWater is the least number of bytes that a socket collects before it wakes the process while
+	// a read is delayed. A socket's default buffer holds as much.
 	minLowWater = 64 << 10
 	// readBuffer is how much is read at once. Transports read 4 KiB, and most frames are larger: a
 	// frame of 7 KiB took 6.2 us with reads of 4 KiB, 3.7 us with 16 KiB and 3.0 us with 32 KiB, which
@@ -90,7 +90,7 @@ type bufferedConn struct {
 // Read implements net.Conn.
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
-// conn delays a read when the one before it took everything there was. One goroutine reads it at a
+// conn delays a read when the one before it emptied the socket. One goroutine reads it at a
 // time, as any net.Conn below a transport.
 type conn struct {
 	net.Conn
@@ -145,7 +145,7 @@ func (c *conn) wait() {
 	}
 }
 
-// adapt chooses the interval and the low-water mark by the bytes that arrived lately. The socket
+// adapt chooses the interval and the low-water mark by the bytes that arrived recently. The socket
 // wakes the process before the interval has passed only when twice as many arrive. A higher mark
 // enlarges the socket's buffer for good, but those of busy connections are as large anyway.
 func (c *conn) adapt(now time.Time) {

@@ -50,7 +50,7 @@ func TestReadsAreDelayedToTheInterval(t *testing.T) {
 		start := time.Now()
 		send(server, "a single event")
 		if got := (<-at).Sub(start); got != 0 {
-			t.Errorf("an event after a pause was read after %v", got)
+			t.Errorf("an event after a pause was read after %v, want no delay", got)
 		}
 		send(server, "another")
 		if got, want := (<-at).Sub(start), Interval*3/4; got != want {
@@ -68,21 +68,21 @@ func TestFrameInSegmentsAfterAPauseIsReadAtOnce(t *testing.T) {
 		send(server, "an event before")
 		<-at
 		for range 3 {
-			time.Sleep(Interval * 5 / 4) // a pause, however short
+			time.Sleep(Interval * 5 / 4) // a short pause
 			start := time.Now()
 			send(server, "the first segment")
 			<-at
 			time.Sleep(minInterval / 2)
 			send(server, "the second")
 			if got := (<-at).Sub(start); got != minInterval/2 {
-				t.Errorf("the second segment was read after %v, but arrived after %v", got, minInterval/2)
+				t.Errorf("the second segment was read after %v, want %v, when it arrived", got, minInterval/2)
 			}
 			time.Sleep(2 * minInterval)
 			send(server, "another event")
 			<-at
 			send(server, "and one after that")
 			if got := (<-at).Sub(start); got < Interval/2 {
-				t.Errorf("reads are not delayed again: a read returned after %v", got)
+				t.Errorf("a later event was read after %v, want a delay of %v or more", got, Interval/2)
 			}
 		}
 	})
@@ -99,7 +99,7 @@ func TestSuspendReadsWithoutDelay(t *testing.T) {
 			<-at
 		}
 		if got := time.Since(start); got != 0 {
-			t.Errorf("three answers took %v", got)
+			t.Errorf("three answers took %v, want no delay", got)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func TestSuspendEndsADelay(t *testing.T) {
 		send(server, "answer")
 		<-at
 		if got := time.Since(start); got != 0 {
-			t.Errorf("the answer took %v", got)
+			t.Errorf("the answer took %v, want no delay", got)
 		}
 		resume()
 		resume()
@@ -130,7 +130,7 @@ func TestSuspendEndsADelay(t *testing.T) {
 	})
 }
 
-// steadyConn is a connection that receives a number of bytes each second, however often it is read.
+// steadyConn is a connection that receives rate bytes each second, however often it is read.
 type steadyConn struct {
 	net.Conn
 	rate  int
@@ -158,20 +158,20 @@ func TestBusyConnectionIsReadMoreOften(t *testing.T) {
 				}
 			}
 			if reads > most || reads < most/3 {
-				t.Errorf("%d bytes a second took %d reads", rate, reads)
+				t.Errorf("%d bytes a second took %d reads, want %d to %d", rate, reads, most/3, most)
 			}
 		})
 	}
 }
 
-// TestSocketCollectsWhatAnIntervalBrings checks that a socket does not wake the process for the bytes
+// TestSocketCollectsTheBytesOfAnInterval checks that a socket does not wake the process for the bytes
 // that are expected during an interval.
-func TestSocketCollectsWhatAnIntervalBrings(t *testing.T) {
+func TestSocketCollectsTheBytesOfAnInterval(t *testing.T) {
 	for rate, want := range map[int]int{0: minLowWater, 100_000: minLowWater, 500_000: 200_000, 3_000_000: maxBytes, 1_000_000_000: maxBytes} {
 		now := time.Now()
 		c := conn{measured: now.Add(-2 * Interval), bytes: int(float64(rate) * 2 * Interval.Seconds())}
 		if c.adapt(now); c.lowWater != want {
-			t.Errorf("at %d bytes a second the socket wakes from %d bytes on, want %d", rate, c.lowWater, want)
+			t.Errorf("at %d bytes a second, the low-water mark is %d, want %d", rate, c.lowWater, want)
 		}
 	}
 }
@@ -186,10 +186,10 @@ func TestCloseEndsADelay(t *testing.T) {
 		synctest.Wait()
 		_ = conn.Close()
 		for range at {
-			t.Error("read of a closed connection")
+			t.Error("a read of the closed connection succeeded")
 		}
 		if got := time.Since(start); got != 0 {
-			t.Errorf("the read of a closed connection ended after %v", got)
+			t.Errorf("the read of the closed connection ended after %v, want no delay", got)
 		}
 	})
 }
@@ -217,10 +217,10 @@ func TestConnectionIsReadInLargePieces(t *testing.T) {
 	part := make([]byte, 6)
 	for _, want := range []string{"a fram", "e of s", "everal", " parts"} {
 		if n, err := conn.Read(part); err != nil || string(part[:n]) != want {
-			t.Errorf("read %q, %v, want %q", part[:n], err, want)
+			t.Errorf("read %q with error %v, want %q", part[:n], err, want)
 		}
 	}
 	if len(below.sizes) != 1 || below.sizes[0] != readBuffer {
-		t.Errorf("reads of %v bytes, want one of %d", below.sizes, readBuffer)
+		t.Errorf("got reads of %v bytes, want one of %d", below.sizes, readBuffer)
 	}
 }

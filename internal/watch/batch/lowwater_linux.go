@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// setLowWater has the kernel report a socket as readable only from so many bytes on
+// setLowWater makes the kernel report a socket as readable only when it has so many bytes
 // (SO_RCVLOWAT in socket(7)). Go registers sockets with epoll once, so without it each segment
 // that arrives wakes a thread, although no read waits. A connection that has no socket, or a kernel
 // that does not know the option, wakes as before.

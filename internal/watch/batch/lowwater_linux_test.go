@@ -24,7 +24,7 @@ func lowWaterOf(t *testing.T, c net.Conn) (bytes int) {
 	return bytes
 }
 
-// TestSocketCollectsWhileAReadIsDelayed checks the option of the socket during and after a delay.
+// TestSocketCollectsWhileAReadIsDelayed checks the low-water mark of the socket during and after a delay.
 func TestSocketCollectsWhileAReadIsDelayed(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -53,12 +53,12 @@ func TestSocketCollectsWhileAReadIsDelayed(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for lowWaterOf(t, socket) != minLowWater {
 		if time.Now().After(deadline) {
-			t.Fatalf("the socket never waits for %d bytes", minLowWater)
+			t.Fatalf("the low-water mark is never %d", minLowWater)
 		}
 	}
 	close(c.closed)
 	<-done
 	if got := lowWaterOf(t, socket); got != 1 {
-		t.Errorf("after a delay the socket wakes from %d bytes on, want 1", got)
+		t.Errorf("after a delay, the low-water mark is %d, want 1", got)
 	}
 }

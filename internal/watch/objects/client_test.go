@@ -69,13 +69,13 @@ func TestRequestsOfOneObject(t *testing.T) {
 		func() (configMap, error) { return api.MergePatch(t.Context(), "a", []byte(`{"data":{}}`)) },
 	} {
 		if got, err := send(); err != nil || got.Name != "a" || got.ResourceVersion != "5" {
-			t.Errorf("got %v, %v", got, err)
+			t.Errorf("got %v with error %v, want version 5 of a", got, err)
 		}
 	}
 	const path = "/api/v1/namespaces/ns/configmaps/a"
 	want := []string{"GET " + path, "PUT " + path + "?fieldManager=me application/json {", "PATCH " + path + `?fieldManager=me application/merge-patch+json {"data":{}}`}
 	if !slices.EqualFunc(*requests, want, strings.HasPrefix) {
-		t.Errorf("requests %q, want %q", *requests, want)
+		t.Errorf("got requests %q, want %q", *requests, want)
 	}
 }
 
@@ -90,10 +90,10 @@ func TestRequestsOfAllObjects(t *testing.T) {
 	}
 	items, version, err := api.List(t.Context(), metav1.ListOptions{LabelSelector: "app=a"})
 	if err != nil || version != "9" || len(items) != 2 || items[0].Name != "a" || items[1].Name != "b" {
-		t.Errorf("got %v, version %q, %v", items, version, err)
+		t.Errorf("got %v of version %q with error %v, want a and b of version 9", items, version, err)
 	}
 	if want := []string{"GET /apis/apps/v1/statefulsets?labelSelector=app%3Da"}; !slices.Equal(*requests, want) {
-		t.Errorf("requests %q, want %q", *requests, want)
+		t.Errorf("got requests %q, want %q", *requests, want)
 	}
 }
 
@@ -107,17 +107,18 @@ func TestWatchDecodesEvents(t *testing.T) {
 	defer events.Stop()
 	event := <-events.ResultChan()
 	if got, ok := event.Object.(configMap); !ok || event.Type != watch.Added || got.Name != "a" {
-		t.Errorf("event %+v", event)
+		t.Errorf("got event %+v, want ADDED of a", event)
 	}
 	if _, ok := <-events.ResultChan(); ok {
-		t.Error("the watch goes on after the API server has ended it")
+		t.Error("got another event after the API server has ended the watch")
 	}
 	if want := []string{"GET /api/v1/namespaces/ns/configmaps?allowWatchBookmarks=true&resourceVersion=4&timeoutSeconds=60&watch=true"}; !slices.Equal(*requests, want) {
-		t.Errorf("requests %q, want %q", *requests, want)
+		t.Errorf("got requests %q, want %q", *requests, want)
 	}
 }
 
-// Built-in resources are asked for in protobuf. The types are found without a scheme of all of them.
+// TestProtobufIsDecoded covers built-in resources, which are requested in protobuf. The client's scheme has only the
+// types of one resource.
 func TestProtobufIsDecoded(t *testing.T) {
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ConfigMap{}, &corev1.ConfigMapList{})
@@ -144,7 +145,7 @@ func TestProtobufIsDecoded(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			sent, _, err := protobuf.NewSerializer(scheme, scheme).Decode(body, nil, nil)
 			if r.Method == http.MethodPut && (err != nil || sent.(configMap).ResourceVersion != "4") {
-				t.Errorf("sent %v, %v", sent, err)
+				t.Errorf("received %v with error %v, want version 4", sent, err)
 			}
 			_, _ = w.Write(encode(kinded("5")))
 		default:
@@ -160,13 +161,13 @@ func TestProtobufIsDecoded(t *testing.T) {
 		ContentType: runtime.ContentTypeProtobuf, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
 	}})
 	if got, err := api.Get(t.Context(), "a"); err != nil || got.ResourceVersion != "5" {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("got %v with error %v, want version 5", got, err)
 	}
 	if got, err := api.Update(t.Context(), kinded("4")); err != nil || got.ResourceVersion != "5" {
-		t.Errorf("updated %v, %v", got, err)
+		t.Errorf("the update returned %v with error %v, want version 5", got, err)
 	}
 	if got, version, err := api.List(t.Context(), metav1.ListOptions{}); err != nil || version != "9" || len(got) != 1 || got[0].Name != "a" {
-		t.Errorf("listed %v, version %q, %v", got, version, err)
+		t.Errorf("listed %v of version %q with error %v, want a of version 9", got, version, err)
 	}
 	events, err := api.Watch(t.Context(), metav1.ListOptions{})
 	if err != nil {
@@ -175,10 +176,10 @@ func TestProtobufIsDecoded(t *testing.T) {
 	defer events.Stop()
 	event := <-events.ResultChan()
 	if got, ok := event.Object.(configMap); !ok || event.Type != watch.Modified || got.ResourceVersion != "6" {
-		t.Errorf("event %+v", event)
+		t.Errorf("got event %+v, want MODIFIED of version 6", event)
 	}
 	for range events.ResultChan() {
-		t.Error("more than one event")
+		t.Error("got another event, want only one")
 	}
 }
 
@@ -190,7 +191,7 @@ func TestErrorsOfTheAPIServerAreReturned(t *testing.T) {
 	_, errWatch := api.Watch(t.Context(), metav1.ListOptions{})
 	for _, err := range []error{errGet, errList, errWatch} {
 		if !apierrors.IsForbidden(err) {
-			t.Errorf("error %v", err)
+			t.Errorf("got error %v, want that requests are forbidden", err)
 		}
 	}
 }
@@ -198,17 +199,17 @@ func TestErrorsOfTheAPIServerAreReturned(t *testing.T) {
 func TestAnswerOfAnotherTypeIsAnError(t *testing.T) {
 	config, _ := serve(t, &corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}})
 	if got, err := configMaps(t, config).Get(t.Context(), "a"); err == nil {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v and no error for an answer of another type", got)
 	}
 	config, _ = serve(t, kinded("5"))
 	if got, _, err := configMaps(t, config).List(t.Context(), metav1.ListOptions{}); err == nil {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v and no error for an answer of another type", got)
 	}
 }
 
 func TestInvalidConfigurationIsAnError(t *testing.T) {
 	_, err := NewClient(&rest.Config{Host: "://"}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, ClientOptions{Resource: corev1.SchemeGroupVersion.WithResource("configmaps")})
 	if err == nil || !strings.Contains(err.Error(), "configmaps") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want one that names the resource", err)
 	}
 }

@@ -59,9 +59,9 @@ func (s *State[T]) remove(name string) {
 	s.Objects = next
 }
 
-// accept returns the object to hold after an answer from the API server. before is the object that
-// was held when the request began; nil: none. The answer is at least as new as that one. If its
-// resourceVersion is lower all the same, etcd was restored from a backup, and the answer counts. An
+// accept returns the object to hold after an answer from the API server. before has the objects that
+// were held when the request began; nil for an event. The answer is at least as new as these. If its
+// resourceVersion is lower nevertheless, etcd was restored from a backup, and the answer is held. An
 // object that arrived during the request may be newer than the answer.
 func (s *State[T]) accept(answer T, before map[string]T) (held T, rewound bool) {
 	name := answer.GetName()
@@ -83,7 +83,7 @@ func older[T Object](a, b T) bool {
 }
 
 // Send sends a read or a write of one object without the watch, and accepts the object that the API
-// server answers with. So a read finds out what a watch that failed unnoticed does not deliver.
+// server answers with. So a read notices changes that a broken watch does not deliver.
 func (w *Watcher[T]) Send(ctx context.Context, name string, request func(ctx context.Context) (T, error)) error {
 	before := w.State().Objects
 	answer, err := request(ctx)

@@ -33,7 +33,7 @@ type Options[T Object] struct {
 	// Cached allows lists from the API server's cache, which may be older than objects that were
 	// read before. Default: only quorum reads.
 	Cached bool
-	// RelistInterval is how long to watch before the objects are listed again, for those who have
+	// RelistInterval is how long to watch before the objects are listed again, for callers that have
 	// no other way to notice a silent watch. Default: as long as the API server allows.
 	RelistInterval time.Duration
 	// Backoff is the delay between attempts. Required.
@@ -166,7 +166,7 @@ func (w *Watcher[T]) list(ctx context.Context, opts metav1.ListOptions) (version
 // selects filters by name again, since not every API server implements field selectors.
 func (w *Watcher[T]) selects(object T) bool { return w.Name == "" || object.GetName() == w.Name }
 
-// next handles the next event. It reports whether the watch can go on.
+// next handles the next event. It reports whether the watch can continue.
 func (w *Watcher[T]) next(ctx context.Context, events watch.Interface) bool {
 	select {
 	case <-ctx.Done():
@@ -198,7 +198,7 @@ func (w *Watcher[T]) handle(event watch.Event) {
 	})
 }
 
-// observe logs the result of a list or of the begin of a watch, and records whether RBAC denies it.
+// observe logs the result of a list or of opening a watch, and records whether RBAC denies it.
 // A list alone lifts no denial: without a watch the objects would become stale.
 func (w *Watcher[T]) observe(ctx context.Context, log *ErrorLogger, err error) {
 	denied := apierrors.IsForbidden(err)

@@ -31,16 +31,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type configMap = *corev1.ConfigMap
 
 var (
-	errAway      = apierrors.NewServiceUnavailable("away")
-	errForbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", errors.New("no rule"))
-	errNotFound  = apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, "a")
+	errUnavailable = apierrors.NewServiceUnavailable("unavailable")
+	errForbidden   = apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", errors.New("no rule"))
+	errNotFound    = apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, "a")
 )
 
 func object(name, version string) configMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name), ResourceVersion: version}}
 }
 
-// fakeAPI answers lists and watches with what a test wants. The zero value of a field is success.
+// fakeAPI answers lists and watches as its fields say. The zero value of a field means success.
 type fakeAPI struct {
 	API[configMap]
 	listed    []configMap
@@ -88,7 +88,7 @@ type harness struct {
 	changes int
 }
 
-// run runs f with a Watcher that options have changed. It ends before run returns.
+// run runs f with a Watcher whose Options the function options may change. The Watcher ends before run returns.
 func run(t *testing.T, api *fakeAPI, options func(*Options[configMap]), f func(h *harness)) {
 	faketime.Test(t, func(t *testing.T) {
 		api.began = time.Now()
@@ -112,13 +112,13 @@ func run(t *testing.T, api *fakeAPI, options func(*Options[configMap]), f func(h
 	})
 }
 
-// settle lets all goroutines do what they have to.
+// settle waits until all goroutines are blocked.
 func settle() {
 	time.Sleep(time.Millisecond)
 	synctest.Wait()
 }
 
-// holds fails unless these objects are held, such as "a=1 b=2".
+// holds fails the test unless exactly these objects are held, such as "a=1 b=2".
 func (h *harness) holds(want string) {
 	h.t.Helper()
 	settle()
@@ -158,7 +158,7 @@ func TestEventsChangeTheObjects(t *testing.T) {
 			h.holds(c.want)
 		}
 		if h.changes != 1+10 || len(api.lists) != 1 {
-			t.Errorf("%d changes, %d lists", h.changes, len(api.lists))
+			t.Errorf("got %d changes and %d lists, want 11 and 1", h.changes, len(api.lists))
 		}
 	})
 }
@@ -171,7 +171,7 @@ func TestStateThatWasReadIsNotModified(t *testing.T) {
 		api.watch.Add(object("b", "8"))
 		h.holds("b=8")
 		if len(before) != 1 || before["a"] == nil {
-			t.Errorf("what was read before is now %v", before)
+			t.Errorf("the objects of an earlier state are now %v, want them unchanged", before)
 		}
 	})
 }
@@ -184,18 +184,18 @@ func TestBookmarksCountAsContact(t *testing.T) {
 		api.watch.Action(watch.Bookmark, object("", "99"))
 		h.holds("")
 		if at := h.State().LastContact; time.Since(at) > time.Second || h.changes != 1 {
-			t.Errorf("last contact %v ago, %d changes", time.Since(at), h.changes)
+			t.Errorf("after a bookmark: last contact %v ago and %d changes, want now and 1", time.Since(at), h.changes)
 		}
 		time.Sleep(time.Minute)
 		api.watch.Add(object("a", "100"))
 		h.holds("a=100")
 		if at := h.State().LastContact; time.Since(at) > time.Second || h.changes != 2 {
-			t.Errorf("last contact %v ago, %d changes", time.Since(at), h.changes)
+			t.Errorf("after an event: last contact %v ago and %d changes, want now and 2", time.Since(at), h.changes)
 		}
 	})
 }
 
-// Not every API server implements field selectors.
+// TestOtherNamesAreIgnored covers API servers that do not implement field selectors.
 func TestOtherNamesAreIgnored(t *testing.T) {
 	api := &fakeAPI{listed: []configMap{object("b", "1"), object("a", "2")}}
 	run(t, api, func(o *Options[configMap]) { o.Name = "a" }, func(h *harness) {
@@ -218,23 +218,24 @@ func TestRequestsHaveTheSelectors(t *testing.T) {
 			settle()
 		})
 		if len(api.lists) != 2 || len(api.watches) != 2 {
-			t.Fatalf("%d lists, %d watches", len(api.lists), len(api.watches))
+			t.Fatalf("got %d lists and %d watches, want 2 of each", len(api.lists), len(api.watches))
 		}
 		for i, label := range []string{"app=a", "app=b"} {
 			version := map[bool]string{true: "0"}[cached]
 			if l := api.lists[i]; l.FieldSelector != "metadata.name=a" || l.LabelSelector != label || l.ResourceVersion != version {
-				t.Errorf("list %+v", l)
+				t.Errorf("list %d has options %+v, want name a, label %s and version %q", i, l, label, version)
 			}
 			w := api.watches[i]
 			if w.FieldSelector != "metadata.name=a" || w.LabelSelector != label || w.ResourceVersion != "7" || !w.AllowWatchBookmarks ||
 				*w.TimeoutSeconds < 300 || *w.TimeoutSeconds > 600 {
-				t.Errorf("watch %+v", w)
+				t.Errorf("watch %d has options %+v, want name a, label %s, version 7, bookmarks and 300 to 600 s", i, w, label)
 			}
 		}
 	}
 }
 
-// The answer to a read is at least as new as the object that was held when the read began.
+// TestReadWinsOverTheWatch covers answers to reads. An answer is at least as new as the object that was held when the
+// read began.
 func TestReadWinsOverTheWatch(t *testing.T) {
 	api := &fakeAPI{listed: []configMap{object("a", "9")}}
 	run(t, api, nil, func(h *harness) {
@@ -262,21 +263,22 @@ func TestReadWinsOverTheWatch(t *testing.T) {
 			}
 			h.holds(c.want)
 			if n := h.State().Rewinds; n != c.rewinds || len(api.lists) != c.lists {
-				t.Errorf("%d: %d rewinds and %d lists, want %d and %d", i, n, len(api.lists), c.rewinds, c.lists)
+				t.Errorf("read %d: got %d rewinds and %d lists, want %d and %d", i, n, len(api.lists), c.rewinds, c.lists)
 			}
 		}
-		if err := h.Send(t.Context(), "a", func(context.Context) (configMap, error) { return nil, errAway }); !errors.Is(err, errAway) {
-			t.Errorf("error %v", err)
+		if err := h.Send(t.Context(), "a", func(context.Context) (configMap, error) { return nil, errUnavailable }); !errors.Is(err, errUnavailable) {
+			t.Errorf("got error %v, want %v", err, errUnavailable)
 		}
 		h.holds("a=6")
 		if err := h.Send(t.Context(), "a", func(context.Context) (configMap, error) { return nil, errNotFound }); !errors.Is(err, errNotFound) {
-			t.Errorf("error %v", err)
+			t.Errorf("got error %v, want %v", err, errNotFound)
 		}
 		h.holds("")
 	})
 }
 
-// A list replaces everything, unless a write was answered with a newer object meanwhile.
+// TestListReplacesTheObjects checks that a list replaces everything, except an object of which a write was answered
+// with a newer version meanwhile.
 func TestListReplacesTheObjects(t *testing.T) {
 	api := &fakeAPI{listed: []configMap{object("a", "9"), object("b", "9")}}
 	run(t, api, nil, func(h *harness) {
@@ -284,18 +286,18 @@ func TestListReplacesTheObjects(t *testing.T) {
 		h.Relist()
 		h.holds("b=8 c=3")
 		if n := h.State().Rewinds; n != 1 {
-			t.Errorf("%d rewinds", n)
+			t.Errorf("got %d rewinds, want 1", n)
 		}
 		api.listed = nil
 		h.Relist()
 		h.holds("")
 		if h.State().Objects == nil {
-			t.Error("an empty list is taken for none")
+			t.Error("Objects is nil after an empty list, want an empty map")
 		}
 	})
 	listed := State[configMap]{Objects: map[string]configMap{"a": object("a", "10")}}
 	if held, rewound := listed.accept(object("a", "9"), map[string]configMap{"a": object("a", "9")}); rewound || held.ResourceVersion != "10" {
-		t.Errorf("holds %s after a list that began before a write, rewound %t", held.ResourceVersion, rewound)
+		t.Errorf("after a list that began before a write: accept returned version %s and rewound %t, want 10 and false", held.ResourceVersion, rewound)
 	}
 }
 
@@ -311,16 +313,16 @@ func TestListsBeginAtOnceOrBackOff(t *testing.T) {
 		"watch lives a while":     {api: fakeAPI{watchLife: 30 * time.Second}, want: "0 30 60 90"},
 		"watch lives just enough": {api: fakeAPI{watchLife: 5 * time.Second}, want: "0 5 10 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90"},
 		"watch ends soon":         {api: fakeAPI{watchLife: time.Second}, want: "0 1 3 7 15 31 61 91"},
-		"watch is away":           {api: fakeAPI{watchErr: errAway}, want: "0 1 3 7 15 31 61 91"},
+		"watch is unavailable":    {api: fakeAPI{watchErr: errUnavailable}, want: "0 1 3 7 15 31 61 91"},
 		"watch is forbidden":      {api: fakeAPI{watchErr: errForbidden}, want: "0 1 3 7 15 31 61 91"},
-		"list is away":            {api: fakeAPI{listErr: errAway}, want: "0 1 3 7 15 31 61 91"},
+		"list is unavailable":     {api: fakeAPI{listErr: errUnavailable}, want: "0 1 3 7 15 31 61 91"},
 		"relists do not back off": {
 			during: func(h *harness) {
 				for range 5 {
 					h.Relist()
 					settle()
 				}
-				h.api.listErr = errAway
+				h.api.listErr = errUnavailable
 				h.Relist()
 			},
 			want: "0 0 0 0 0 0 0 1 3 7 15 31 61 91",
@@ -328,12 +330,12 @@ func TestListsBeginAtOnceOrBackOff(t *testing.T) {
 		"list hangs":         {api: fakeAPI{hangs: true}, want: "0 61"},
 		"watch is silent":    {interval: 20 * time.Second, want: "0 20 40 60 80"},
 		"watch is restarted": {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.Relist() }, want: "0 9"},
-		"hanging list is ended": {
+		"hanging list is ended by Relist": {
 			api:    fakeAPI{hangs: true},
 			during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.api.hangs = false; h.Relist() }, want: "0 9",
 		},
-		"delay is ended": {
-			api:    fakeAPI{listErr: errAway},
+		"delay is ended by Relist": {
+			api:    fakeAPI{listErr: errUnavailable},
 			during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.api.listErr = nil; h.Relist() }, want: "0 1 3 7 9",
 		},
 		"version expires": {during: func(h *harness) { time.Sleep(9 * time.Second); settle(); h.api.watch.Error(&expired) }, want: "0 9"},
@@ -350,16 +352,16 @@ func TestListsBeginAtOnceOrBackOff(t *testing.T) {
 					at = append(at, fmt.Sprint(int(d.Round(100*time.Millisecond).Seconds())))
 				}
 				if got := strings.Join(at, " "); got != c.want {
-					t.Errorf("lists began after %s seconds, want %s", got, c.want)
+					t.Errorf("lists began %s seconds after the start, want %s", got, c.want)
 				}
 			})
 		})
 	}
 }
 
-// A watch that lived for a while ends the back-off.
+// TestBackoffBeginsAgain checks that a watch that lived for a while resets the back-off.
 func TestBackoffBeginsAgain(t *testing.T) {
-	api := &fakeAPI{listErr: errAway}
+	api := &fakeAPI{listErr: errUnavailable}
 	run(t, api, nil, func(h *harness) {
 		time.Sleep(time.Minute)
 		settle()
@@ -367,12 +369,12 @@ func TestBackoffBeginsAgain(t *testing.T) {
 		h.Relist()
 		time.Sleep(time.Minute)
 		settle()
-		api.listErr, api.listedAt, api.began = errAway, nil, time.Now()
+		api.listErr, api.listedAt, api.began = errUnavailable, nil, time.Now()
 		api.watch.Stop()
 		time.Sleep(2 * time.Second)
 		settle()
 		if len(api.listedAt) != 2 {
-			t.Errorf("lists %v after the watch ended", api.listedAt)
+			t.Errorf("got lists %v after the end of the watch, want 2", api.listedAt)
 		}
 	})
 }
@@ -383,10 +385,10 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 		quiet       bool
 		want        string
 	}{
-		"list":                    {list: errAway, want: "cannot list"},
-		"watch":                   {watch: errAway, want: "cannot watch"},
+		"list":                    {list: errUnavailable, want: "cannot list"},
+		"watch":                   {watch: errUnavailable, want: "cannot watch"},
 		"list is forbidden":       {list: errForbidden, want: "cannot list"},
-		"forbidden, but logged":   {list: errForbidden, quiet: true},
+		"list forbidden, logged":  {list: errForbidden, quiet: true},
 		"watch forbidden, logged": {watch: errForbidden, quiet: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -396,14 +398,14 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 				settle()
 				text := h.log.String()
 				if n := strings.Count(text, "\n"); c.want == "" && n > 0 || c.want != "" && (n != 1 || !strings.Contains(text, c.want+" the object; retrying")) {
-					t.Errorf("log:\n%s", text)
+					t.Errorf("got log, want one failure %q:\n%s", c.want, text)
 				}
 				api.listErr, api.watchErr = nil, nil
 				h.Relist()
 				settle()
 				again := strings.Replace(cmp.Or(c.want, "nothing"), "cannot", "can", 1) + " the object again"
 				if got := strings.Contains(h.log.String(), again); got != (c.want != "") {
-					t.Errorf("log:\n%s", h.log.String())
+					t.Errorf("the log has %q: %t, want %t:\n%s", again, got, c.want != "", h.log.String())
 				}
 			})
 		})
@@ -411,18 +413,18 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 }
 
 func TestAnotherErrorIsLogged(t *testing.T) {
-	api := &fakeAPI{listErr: errAway}
+	api := &fakeAPI{listErr: errUnavailable}
 	run(t, api, nil, func(h *harness) {
 		api.listErr = errForbidden
 		h.Relist()
 		settle()
 		if text := h.log.String(); strings.Count(text, "cannot list") != 2 || !strings.Contains(text, "no rule") {
-			t.Errorf("log:\n%s", text)
+			t.Errorf("got log, want two failures of lists with their reasons:\n%s", text)
 		}
 	})
 }
 
-func TestEndedRequestsAreNoFailures(t *testing.T) {
+func TestCancelledRequestsAreNoFailures(t *testing.T) {
 	api := &fakeAPI{hangs: true}
 	run(t, api, nil, func(h *harness) {
 		h.Relist()
@@ -434,23 +436,24 @@ func TestEndedRequestsAreNoFailures(t *testing.T) {
 		h.Relist()
 		settle()
 		if !ended.IsStopped() || h.log.Len() > 0 || len(api.lists) != 4 {
-			t.Errorf("stopped: %t; %d lists; log:\n%s", ended.IsStopped(), len(api.lists), h.log.String())
+			t.Errorf("the watch is stopped: %t, want true; got %d lists, want 4; got log, want none:\n%s", ended.IsStopped(), len(api.lists), h.log.String())
 		}
 	})
 }
 
-// A list alone does not lift a denial: without a watch the objects would become stale.
+// TestDenialLastsUntilAWatchBegins checks that a list alone does not lift a denial: without a watch the objects would
+// become stale.
 func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 	api := &fakeAPI{listErr: errForbidden}
 	run(t, api, nil, func(h *harness) {
 		since := h.State().DeniedSince
 		if since.IsZero() || h.changes != 1 || h.State().Objects != nil {
-			t.Fatalf("denied since %v, %d changes", since, h.changes)
+			t.Fatalf("got denied since %v, %d changes and objects %v, want a time, 1 and none", since, h.changes, h.State().Objects)
 		}
 		for _, c := range []struct {
 			list, watch error
 			denied      bool
-		}{{errForbidden, nil, true}, {errAway, nil, true}, {nil, errForbidden, true}, {nil, errAway, true}, {nil, nil, false}, {errAway, nil, false}} {
+		}{{errForbidden, nil, true}, {errUnavailable, nil, true}, {nil, errForbidden, true}, {nil, errUnavailable, true}, {nil, nil, false}, {errUnavailable, nil, false}} {
 			before, listed := h.changes, 0
 			if c.list == nil {
 				listed = 1
@@ -459,38 +462,38 @@ func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 			h.Relist()
 			settle()
 			if now := h.State().DeniedSince; now.IsZero() == c.denied || c.denied && !now.Equal(since) {
-				t.Errorf("list %v, watch %v: denied since %v, want %t", c.list, c.watch, now, c.denied)
+				t.Errorf("list %v, watch %v: got denied since %v, want denied %t", c.list, c.watch, now, c.denied)
 			}
 			if lifted := c.list == nil && c.watch == nil; h.changes != before+listed+map[bool]int{true: 1}[lifted] {
-				t.Errorf("list %v, watch %v: %d changes", c.list, c.watch, h.changes-before)
+				t.Errorf("list %v, watch %v: got %d changes, want %d of a list, and one if the denial is lifted", c.list, c.watch, h.changes-before, listed)
 			}
 		}
 	})
 }
 
-func TestListIsDatedByItsBegin(t *testing.T) {
+func TestListedAtIsWhenTheListBegan(t *testing.T) {
 	api := &fakeAPI{takes: time.Second}
 	run(t, api, nil, func(h *harness) {
 		if now := h.State(); now.Objects != nil || !now.ListedAt.IsZero() {
-			t.Errorf("%+v during the first list", now)
+			t.Errorf("got %+v during the first list, want no objects and no time", now)
 		}
 		time.Sleep(time.Second)
 		settle()
 		first := h.State().ListedAt
 		if !first.Equal(api.began) {
-			t.Errorf("listed at %v, want %v", first, api.began)
+			t.Errorf("ListedAt is %v, want %v", first, api.began)
 		}
 		time.Sleep(time.Second)
 		api.watch.Add(object("a", "8"))
 		settle()
 		if now := h.State().ListedAt; !now.Equal(first) {
-			t.Errorf("listed at %v after an event, want %v", now, first)
+			t.Errorf("ListedAt is %v after an event, want %v", now, first)
 		}
 		h.Relist()
 		time.Sleep(time.Second)
 		settle()
 		if now := h.State().ListedAt; !now.After(first) {
-			t.Errorf("listed at %v after another list", now)
+			t.Errorf("ListedAt is %v after another list, want a later time", now)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package outage tells people once that an API server cannot be reached, however many requests of
+// Package outage logs only once that an API server cannot be reached, however many requests of
 // however many clients fail.
 package outage
 
@@ -40,8 +40,8 @@ func cause(err error) error {
 	return err
 }
 
-// logInterval is the least time between two outages that are logged. An API server of several that
-// does not answer would cause two lines for every other request.
+// logInterval is the least time between two outages that are logged. Otherwise one of several API
+// servers that does not answer would cause two lines for every other request.
 const logInterval = time.Minute
 
 // Log logs when an API server cannot be reached, and when it answers again. Clients of one API
@@ -49,13 +49,13 @@ const logInterval = time.Minute
 type Log struct {
 	Logger *slog.Logger
 
-	mu     sync.Mutex
-	since  time.Time // when requests began to fail; zero while they are answered
-	logged time.Time // when that was logged last
-	told   bool      // the present outage was logged
+	mu       sync.Mutex
+	since    time.Time // when requests began to fail; zero while they are answered
+	lastLog  time.Time // when an outage was last logged
+	reported bool      // the present outage was logged
 }
 
-// Wrap returns a RoundTripper that logs for the requests of another. It can be passed to
+// Wrap returns a RoundTripper that passes requests to next and logs outages. It can be passed to
 // rest.Config.Wrap.
 func (l *Log) Wrap(next http.RoundTripper) http.RoundTripper { return transport{next, l} }
 
@@ -86,8 +86,8 @@ func (l *Log) failed(at *url.URL, err error) {
 	if l.since.IsZero() {
 		l.since = now
 	}
-	if !l.told && now.Sub(l.logged) >= logInterval {
-		l.told, l.logged = true, now
+	if !l.reported && now.Sub(l.lastLog) >= logInterval {
+		l.reported, l.lastLog = true, now
 		l.Logger.Warn("cannot reach the API server; retrying", "server", at.Scheme+"://"+at.Host, "err", cause(err))
 	}
 }
@@ -95,8 +95,8 @@ func (l *Log) failed(at *url.URL, err error) {
 func (l *Log) answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.told {
+	if l.reported {
 		l.Logger.Info("the API server answers again", "after", time.Since(l.since).Round(time.Millisecond))
 	}
-	l.since, l.told = time.Time{}, false
+	l.since, l.reported = time.Time{}, false
 }

@@ -37,7 +37,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// api answers while err is nil.
+// api is an API server that answers while err is nil.
 type api struct{ err error }
 
 func (a *api) RoundTrip(*http.Request) (*http.Response, error) {
@@ -71,7 +71,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 				}
 			}
 			if len(lines) == 0 && got[0] != "" {
-				t.Fatalf("logged %q", got)
+				t.Fatalf("logged %q, want nothing", got)
 			}
 		}
 		cancelled, cancel := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 		request(t.Context())
 		request(t.Context())
 		logged("the API server answers again\" after=1h0m0s")
-		for range 100 { // one of two API servers is away
+		for range 100 { // one of two API servers is unavailable
 			server.err = io.EOF
 			request(t.Context())
 			server.err = nil

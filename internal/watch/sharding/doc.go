@@ -1,5 +1,5 @@
-// Package sharding is what a process knows about server-side sharding (KEP-5866) and how it
-// verifies it.
+// Package sharding keeps what a process knows about server-side sharding (KEP-5866), and verifies
+// the answers of API servers that shard.
 //
 // An API server that shards is sent a selector of the hash ranges that are wanted. The feature is
 // alpha, so nothing is taken for granted: a server may not know the selector, refuse it because it

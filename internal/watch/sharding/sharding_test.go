@@ -29,7 +29,7 @@ func TestAnsweredSelectorIsComparedWithTheSentOne(t *testing.T) {
 		answer := Answer{Sent: sent}
 		answer.Observe([]byte("u"), hash)
 		if err := answer.Verify(metav1.ListMeta{ShardInfo: answered}); right != (err == nil) || err != nil && !errors.Is(err, ErrMismatch) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: got error %v, want success: %t", what, err, right)
 		}
 	}
 	const ours, other = 5, 100
@@ -60,7 +60,7 @@ func TestDetectorJudgesReceivedObjects(t *testing.T) {
 			}
 		}))
 		if got != want {
-			t.Errorf("%s: %s, want %s", what, got, want)
+			t.Errorf("%s: got %s, want %s", what, got, want)
 		}
 	}
 	const requested, other = 1, 1 << 63 // hashes
@@ -120,13 +120,13 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 				sent := func(want bool) {
 					t.Helper()
 					if got := s.Selector(wanted).Text != ""; got != want {
-						t.Errorf("sent %v, want %v", got, want)
+						t.Errorf("a selector is sent: %v, want %v", got, want)
 					}
 				}
 				reject := func() {
 					t.Helper()
 					if !s.Reject(s.Selector(wanted), err, discardLogs()) {
-						t.Error("Reject does not blame the selector")
+						t.Error("Reject returned false for an error that the selector has caused")
 					}
 				}
 				sent(true)
@@ -145,10 +145,10 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 				}
 				sent(true)
 				if s.Reject(s.Selector(wanted), apierrors.NewInternalError(errors.New("etcd is unavailable")), discardLogs()) {
-					t.Error("Reject blames the selector for another error")
+					t.Error("Reject returned true for an error that the selector has not caused")
 				}
 				if s.Reject(s.Selector(""), err, discardLogs()) {
-					t.Error("Reject blames a selector that was not sent")
+					t.Error("Reject returned true although no selector was sent")
 				}
 			})
 		})
@@ -161,7 +161,7 @@ func TestMismatchIsCountedOnce(t *testing.T) {
 	s := New(Options{Mismatches: counter})
 	select {
 	case <-s.Mismatch():
-		t.Fatal("mismatch before Fail")
+		t.Fatal("Mismatch is closed before Fail")
 	default:
 	}
 	for range 3 {
@@ -169,6 +169,6 @@ func TestMismatchIsCountedOnce(t *testing.T) {
 	}
 	<-s.Mismatch()
 	if n := testutil.ToFloat64(counter); n != 1 {
-		t.Errorf("counted %v times, want once", n)
+		t.Errorf("the mismatch is counted %v times, want once", n)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// maxDifferences bounds what a comparison remembers of each kind. A resource with more differences
-// is listed again all the same.
+// maxDifferences bounds the missing and the extra objects that a comparison remembers. A resource
+// with more differences is listed again as well.
 const maxDifferences = 10_000
 
 var errNotRunning = errors.New("the resource is not watched at the moment")
 
-// differences are what may be an event on its way.
+// differences are the result of one comparison. Each of them may be due to an event on its way.
 type differences struct {
 	missing []store.Version // listed, but not stored in this version or a newer one
 	extra   []store.Version // stored, but not listed
-	reset   bool            // the list is older than what was received before it was requested
+	reset   bool            // the list is older than a version received before it was requested
 }
 
 func (d differences) none() bool { return len(d.missing)+len(d.extra) == 0 && !d.reset }
 
-// compare lists the resource and compares it with the store. The result is empty if it can be used.
+// compare lists the resource and compares it with the store. The result is "" on success.
 func (v *Verifier) compare(ctx context.Context, s *Subject) (differences, result) {
 	select {
 	case v.turn <- struct{}{}:
@@ -40,7 +40,7 @@ func (v *Verifier) compare(ctx context.Context, s *Subject) (differences, result
 		s.Logger.Warn("consistency check failed", "err", err)
 		return differences{}, failed
 	}
-	if !s.Ready() { // what has to be stored may have changed meanwhile
+	if !s.Ready() { // the objects to store may have changed meanwhile
 		return differences{}, skipped
 	}
 	return d, ""

@@ -136,7 +136,7 @@ func remove(t *testing.T, c *simulator.Cluster, name string) {
 	}
 }
 
-// count is the value of a self-metric with this label value; 0 if there is none.
+// count returns the sum of a self-metric over its series with this label value; 0 if there is none.
 func (w *world) count(name, label string) (sum float64) {
 	w.t.Helper()
 	families, err := w.registry.Gather()
@@ -165,16 +165,16 @@ func (w *world) differences(of string) float64 {
 
 func (w *world) waitFor(what string, ok func() bool) {
 	w.t.Helper()
-	patience := time.Minute
-	if testing.Short() { // nothing else makes the machine slow
-		patience = 10 * time.Second
+	timeout := time.Minute // long, because tests run in parallel
+	if testing.Short() {
+		timeout = 10 * time.Second
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	w.t.Fatalf("not in time: %s", what)
+	w.t.Fatalf("timed out waiting for: %s", what)
 }
 
 func (w *world) waitHolds(what string, want map[string]string) {
@@ -208,8 +208,8 @@ func refuseComparisons(rw http.ResponseWriter, r *http.Request) bool {
 	return refused
 }
 
-// restore has another cluster answer from now on. Its versions are lower, and watches from a
-// version that it does not have yet bring nothing. Comparisons are refused once refuse is set.
+// restore makes another cluster answer from now on. Its versions are lower, and watches from a
+// version that it does not have yet receive nothing. Comparisons are refused once refuse is set.
 func (w *world) restore(backup *simulator.Cluster) (refuse *atomic.Bool) {
 	handler := backup.Handler()
 	refuse = new(atomic.Bool)

@@ -2,7 +2,7 @@ package verify
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// result is what came of a comparison; the label of a self-metric.
+// result is the outcome of a comparison. It is a label of statefleet_consistency_checks_total.
 type result string
 
 const (
@@ -41,7 +41,7 @@ type counters struct {
 
 func (m *Metrics) counters(resource string) counters {
 	for _, r := range []result{equal, repaired, versionsReset, unrepairable, skipped, failed} {
-		m.results.WithLabelValues(resource, string(r)) // rates need a 0 to begin with
+		m.results.WithLabelValues(resource, string(r)) // so that rates begin at 0
 	}
 	return counters{
 		checks:  func(r result) { m.results.WithLabelValues(resource, string(r)).Inc() },

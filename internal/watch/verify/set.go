@@ -21,7 +21,7 @@ type Set struct {
 	idle     func() bool
 	relisted atomic.Bool // the resource was complete before it was listed again
 	current  atomic.Pointer[watch.Reflector]
-	relist   chan bool // with true after a reset
+	relist   chan bool // receives true after a reset
 }
 
 // NewSet returns a Set that starts with Run. It is not verified while idle returns true.
@@ -71,7 +71,7 @@ func (s *Set) follow(ctx context.Context) {
 	}
 	cancel()
 	running.Wait()
-	if reset { // once nothing of the time before is received any more
+	if reset { // after the Reflector has ended, so that no older version arrives later
 		s.versions.reset()
 	}
 	s.options.AllowStaleList = false // the list that was compared was not from a cache either
@@ -93,7 +93,7 @@ func (s *Set) Status() watch.Status {
 	return st
 }
 
-// versions passes on what a Reflector reads, and keeps the versions of it.
+// versions passes the calls of a Reflector to a Handler, and stores the versions of the objects.
 type versions struct {
 	watch.Handler
 	store          *store.Store

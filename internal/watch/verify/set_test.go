@@ -19,9 +19,9 @@ func TestLostEventsAreFoundAndTheResourceIsListedAgain(t *testing.T) {
 	w.waitHolds("the list", want)
 	w.waitResult(equal)
 	if n := w.results(repaired); n > 0 {
-		t.Fatalf("%v repairs although nothing differs", n)
+		t.Fatalf("got %v repairs although nothing differs, want none", n)
 	}
-	want["kept"] = put(t, w.cluster, "kept") // so that the watch has brought something
+	want["kept"] = put(t, w.cluster, "kept") // so that the watch has received an event
 	w.waitHolds("an event", want)
 
 	w.interceptWith(silentWatches)
@@ -30,16 +30,16 @@ func TestLostEventsAreFoundAndTheResourceIsListedAgain(t *testing.T) {
 	want["created"] = put(t, w.cluster, "created")
 	remove(t, w.cluster, "deleted")
 	delete(want, "deleted")
-	w.waitHolds("the new list", want)
+	w.waitHolds("the second list", want)
 	w.waitResult(repaired)
 	if w.differences("missing") == 0 {
 		t.Error("missing objects are not counted")
 	}
 	if n := w.results(versionsReset); n > 0 {
-		t.Errorf("versions are said to have gone back %v times", n)
+		t.Errorf("got %v resets of versions, want none", n)
 	}
 	if !w.set.Status().Synced {
-		t.Error("the Set was synced and is not any more")
+		t.Error("the Set does not count as synced any more")
 	}
 }
 
@@ -57,7 +57,7 @@ func TestRestoredBackupIsNoticed(t *testing.T) {
 			w, backup := newWorld(t), simulator.New(simulator.Options{})
 			before := map[string]string{"kept": put(t, backup, "kept"), "deleted": put(t, backup, "deleted")}
 			held := map[string]string{"kept": put(t, w.cluster, "kept"), "created": put(t, w.cluster, "created")}
-			w.interceptWith(refuseComparisons) // until all events have come
+			w.interceptWith(refuseComparisons) // until all events are received
 			w.start()
 			w.waitHolds("the list", held)
 			last(t, w.cluster)
@@ -79,7 +79,7 @@ func TestRestoredBackupIsNoticed(t *testing.T) {
 	}
 }
 
-func TestOneOldAnswerIsNotBelieved(t *testing.T) {
+func TestSingleStaleAnswerIsIgnored(t *testing.T) {
 	t.Parallel()
 	w, old := newWorld(t), simulator.New(simulator.Options{})
 	held := map[string]string{}
@@ -90,15 +90,15 @@ func TestOneOldAnswerIsNotBelieved(t *testing.T) {
 	w.waitHolds("the list", held)
 	var once atomic.Bool
 	w.interceptWith(func(rw http.ResponseWriter, r *http.Request) bool {
-		odd := r.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
-		if odd {
+		stale := r.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
+		if stale {
 			old.Handler().ServeHTTP(rw, r)
 		}
-		return odd
+		return stale
 	})
 	w.waitResult(skipped)
 	if n := w.results(versionsReset) + w.results(repaired); n > 0 || !w.holds(held) {
-		t.Errorf("listed again %v times", n)
+		t.Errorf("the resource was listed again %v times, want never; holds the objects: %t, want true", n, w.holds(held))
 	}
 }
 
@@ -111,6 +111,6 @@ func TestFailedComparisonIsCountedAndNothingElse(t *testing.T) {
 	w.waitHolds("the list", held)
 	w.waitResult(failed)
 	if n := w.results(versionsReset) + w.results(repaired); n > 0 || !w.holds(held) {
-		t.Errorf("listed again %v times", n)
+		t.Errorf("the resource was listed again %v times, want never; holds the objects: %t, want true", n, w.holds(held))
 	}
 }

@@ -46,11 +46,11 @@ func New(o Options) *Verifier {
 type Subject struct {
 	SubjectOptions
 	counters counters
-	soon     chan bool              // what makes Run compare at once; see Subject.Soon
+	soon     chan bool              // makes Run compare at once; true if the versions of another resource were reset
 	repaired map[store.Version]bool // the differences that were confirmed last; belongs to Run
 }
 
-// SubjectOptions say what is stored of a resource, and how it is listed again. Run calls the
+// SubjectOptions describe the stored objects of a resource, and how it is listed again. Run calls the
 // functions from one goroutine.
 type SubjectOptions struct {
 	// Name is the resource in self-metrics.
@@ -68,10 +68,10 @@ type SubjectOptions struct {
 	// and NewestDeletion the highest one; both are 0 for none.
 	DeletedAt      func(id store.ID) uint64
 	NewestDeletion func() uint64
-	// Relist has the resource listed again. After a reset no version that is stored, and no
-	// deletion, may be compared with what is received from then on. It may wait until ctx ends.
+	// Relist causes the resource to be listed again. With reset, stored versions and deletions
+	// must not be compared with versions received from then on. It may wait until ctx ends.
 	Relist func(ctx context.Context, reset bool)
-	// Logger gets what an operator should know.
+	// Logger receives messages for operators.
 	Logger *slog.Logger
 }
 
@@ -120,7 +120,7 @@ func (v *Verifier) setRunning(s *Subject, running bool) {
 	}
 }
 
-// Soon has a running Subject compared at once, for callers that expect a difference. It does not
+// Soon makes Run compare the Subject at once, for callers that expect a difference. It does not
 // wait.
 func (s *Subject) Soon() { s.compareSoon(false) }
 
@@ -131,7 +131,7 @@ func (s *Subject) compareSoon(othersReset bool) {
 	}
 }
 
-// othersSoon has the other resources compared at once: their versions were most likely reset, too.
+// othersSoon compares the other resources at once, because their versions were most likely reset, too.
 func (v *Verifier) othersSoon(s *Subject) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -142,7 +142,7 @@ func (v *Verifier) othersSoon(s *Subject) {
 	}
 }
 
-// wait waits for the next comparison, and reports whether ctx goes on.
+// wait waits until the next comparison is due. It returns false for ok if ctx ends before.
 func (v *Verifier) wait(ctx context.Context, s *Subject) (othersReset, ok bool) {
 	t := time.NewTimer(watch.Spread(v.options.Every))
 	defer t.Stop()
@@ -194,8 +194,8 @@ func (v *Verifier) verify(ctx context.Context, s *Subject, othersReset bool) res
 	return repaired
 }
 
-// unrepairable reports whether all of this was found by the comparison before as well. An object
-// that cannot be rendered stays missing, however often it is listed.
+// unrepairable reports whether all these differences were confirmed the time before as well. An
+// object that cannot be rendered stays missing, however often it is listed.
 func (s *Subject) unrepairable(wrong differences) bool {
 	now, known := map[store.Version]bool{}, true
 	for _, list := range [][]store.Version{wrong.missing, wrong.extra} {

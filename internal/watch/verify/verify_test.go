@@ -26,17 +26,17 @@ func TestIntervalsAreRandom(t *testing.T) {
 		for range waits {
 			start := time.Now()
 			if othersReset, ok := v.wait(t.Context(), s); othersReset || !ok {
-				t.Fatalf("wait returned %t, %t", othersReset, ok)
+				t.Fatalf("wait returned %t, %t, want false, true", othersReset, ok)
 			}
 			waited := time.Since(start)
 			if waited < 30*time.Minute || waited > 90*time.Minute {
-				t.Errorf("waited %s", waited)
+				t.Errorf("waited for %s, want 30m to 90m", waited)
 			}
 			seen[waited] = true
 			sum += waited
 		}
 		if mean := sum / waits; len(seen) < waits-1 || mean < 45*time.Minute || mean > 75*time.Minute {
-			t.Errorf("%d different waits of %d, %s on average", len(seen), waits, mean)
+			t.Errorf("got %d different waits of %d with a mean of %s, want nearly all different and a mean of 45m to 75m", len(seen), waits, mean)
 		}
 	})
 }
@@ -59,14 +59,14 @@ func TestDifferencesThatEventsResolveAreNotConfirmed(t *testing.T) {
 	}
 	wrong := s.confirmed(first, second)
 	if len(wrong.missing) != 2 || wrong.missing[0].ID[0] != lost || wrong.missing[1].ID[0] != stuck {
-		t.Errorf("missing are %v, want those of lost and stuck", wrong.missing)
+		t.Errorf("got missing objects %v, want lost and stuck", wrong.missing)
 	}
 	if len(wrong.extra) != 1 || wrong.extra[0].ID[0] != ghost {
-		t.Errorf("extra are %v, want that of ghost", wrong.extra)
+		t.Errorf("got extra objects %v, want ghost", wrong.extra)
 	}
 	s.Full = func() bool { return true }
 	if wrong := s.confirmed(first, second); len(wrong.missing) > 0 {
-		t.Errorf("at a limit, missing are %v", wrong.missing)
+		t.Errorf("at a limit: got missing objects %v, want none", wrong.missing)
 	}
 }
 
@@ -80,7 +80,7 @@ func TestSameDifferencesTwiceAreUnrepairable(t *testing.T) {
 		want  bool
 	}{{one, false}, {one, true}, {both, false}, {both, true}, {one, true}, {both, false}} {
 		if got := s.unrepairable(c.found); got != c.want {
-			t.Errorf("comparison %d: %t, want %t", i, got, c.want)
+			t.Errorf("comparison %d: unrepairable is %t, want %t", i, got, c.want)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestOtherSubjectsAreComparedAtOnceAfterAReset(t *testing.T) {
 			start := time.Now()
 			othersReset, _ := v.wait(t.Context(), s)
 			if at := time.Since(start); othersReset != want || (at == 0) != want {
-				t.Errorf("compared after %s, with %t", at, othersReset)
+				t.Errorf("compared after %s with othersReset %t, want at once and with true: %t", at, othersReset, want)
 			}
 		}
 	})
