@@ -18,31 +18,31 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// Options configure a Cluster. The zero value is a server of today's
-// defaults: watch-list on, server-side sharding off, plain HTTP.
+// Options configure a Cluster. The zero value has the defaults of a current API
+// server (watch-list on, server-side sharding off), and serves plain HTTP.
 type Options struct {
 	// ShardSelector honours the shardSelector parameter, as a server with the
-	// alpha gate ShardedListAndWatch does (KEP-5866). Off: it is ignored.
+	// alpha gate ShardedListAndWatch does (KEP-5866). Otherwise it is ignored.
 	ShardSelector bool
 	// NoWatchList refuses sendInitialEvents with 422, as servers without the
 	// WatchList gate do, so that clients fall back to lists.
 	NoWatchList bool
-	// TLS serves HTTPS with a certificate made at start, which
-	// Server.WriteKubeconfig includes. It brings HTTP/2.
+	// TLS serves HTTPS, and with it HTTP/2, with a self-signed certificate that
+	// Server.WriteKubeconfig includes.
 	TLS bool
 	// BookmarkInterval is the time between two bookmarks of a watch that
 	// allows them. Default: one minute.
 	BookmarkInterval time.Duration
-	// LogEvents bounds the event log of each resource, as KeepEvents does in
-	// bytes: a watch that starts behind it is told 410 Gone, one that falls
-	// behind it is ended. Default: 16384.
+	// LogEvents is the maximum number of events in the log of each resource;
+	// KeepEvents limits its bytes. A watch that starts before the oldest event
+	// gets 410 Gone, one that falls behind it is closed. Default: 16384.
 	LogEvents int
-	// Seed is for UIDs of objects that are put without one.
+	// Seed determines the UIDs of objects that are put without one.
 	Seed uint64
 }
 
-// Cluster is a store of API objects that HTTP handlers serve. All methods may
-// be called concurrently.
+// Cluster stores API objects and serves them over HTTP. Its methods may be
+// called concurrently.
 type Cluster struct {
 	options   Options
 	kinds     []Kind
@@ -81,23 +81,24 @@ func New(options Options) *Cluster {
 	return c
 }
 
-// Put creates the object or replaces the one of that name. It sets obj's
-// resourceVersion, and its uid if that is empty (to that of the replaced
-// object, if any); it keeps no reference to obj. An object that is replaced
-// under another uid is deleted first, as it would be in a real cluster.
+// Put creates or replaces an object, and sets obj's resourceVersion. If obj has
+// no UID, Put sets that of the replaced object, or else a new one. If the stored
+// object has another UID, Put deletes it first, as it would be in a real cluster.
+// Put keeps no reference to obj.
 func (c *Cluster) Put(obj Object) error {
 	s, err := c.storageOf(obj)
 	if err != nil {
 		return err
 	}
 	if obj.GetName() == "" || (obj.GetNamespace() != "") != s.kind.Namespaced {
-		return fmt.Errorf("put %s %q/%q: a name is needed, and a namespace for namespaced kinds only",
+		return fmt.Errorf("put %s %q/%q: must have a name, and a namespace if and only if the kind is namespaced",
 			s.kind.Resource, obj.GetNamespace(), obj.GetName())
 	}
 	return s.put(obj, c.newUID)
 }
 
-// Populate puts all objects, such as those of a generator.
+// Populate puts all objects, such as those of a generator. It stops at the first
+// error.
 func (c *Cluster) Populate(objects iter.Seq[Object]) error {
 	for obj := range objects {
 		if err := c.Put(obj); err != nil {
@@ -107,8 +108,8 @@ func (c *Cluster) Populate(objects iter.Seq[Object]) error {
 	return nil
 }
 
-// Delete removes the object of obj's kind, namespace and name; nothing else
-// of obj is looked at. The error is a NotFound status if there is none.
+// Delete removes the object with obj's kind, namespace and name. It ignores the
+// other fields of obj. The error is a NotFound status if there is no such object.
 func (c *Cluster) Delete(obj Object) error {
 	s, err := c.storageOf(obj)
 	if err != nil {
@@ -117,8 +118,8 @@ func (c *Cluster) Delete(obj Object) error {
 	return s.remove(keyOf(obj))
 }
 
-// Get reads the object of obj's kind, namespace and name into obj. The error
-// is a NotFound status if there is none.
+// Get reads the object with obj's kind, namespace and name into obj. The error
+// is a NotFound status if there is no such object.
 func (c *Cluster) Get(obj Object) error {
 	s, err := c.storageOf(obj)
 	if err != nil {
@@ -131,9 +132,9 @@ func (c *Cluster) Get(obj Object) error {
 	return err
 }
 
-// Modify reads the object of obj's kind, namespace and name into obj, lets
-// change edit it, and stores it, as one step. The error is a NotFound status
-// if there is none. change must not call the cluster.
+// Modify atomically reads the object with obj's kind, namespace and name into
+// obj, calls change to edit obj, and stores obj. The error is a NotFound status
+// if there is no such object. change must not call methods of the cluster.
 func (c *Cluster) Modify(obj Object, change func()) error {
 	s, err := c.storageOf(obj)
 	if err != nil {
@@ -146,7 +147,8 @@ func (c *Cluster) Modify(obj Object, change func()) error {
 	return err
 }
 
-// Names lists the objects of a resource, such as "pods", in list order.
+// Names returns the names of all objects of a resource, such as "pods", in list
+// order.
 func (c *Cluster) Names(resource string) []types.NamespacedName {
 	var names []types.NamespacedName
 	for gvr, s := range c.storages {
@@ -159,7 +161,7 @@ func (c *Cluster) Names(resource string) []types.NamespacedName {
 	return names
 }
 
-// Len is the number of objects of all kinds.
+// Len returns the number of objects of all kinds.
 func (c *Cluster) Len() int {
 	n := 0
 	for _, s := range c.storages {
@@ -168,13 +170,14 @@ func (c *Cluster) Len() int {
 	return n
 }
 
-// Mix is what a cluster holds of one resource.
+// Mix describes the objects of one resource in a cluster.
 type Mix struct {
 	Objects int
-	Bytes   int64 // of the objects in protobuf
+	Bytes   int64 // total size in protobuf
 }
 
-// Mix returns the numbers of objects, by resource.
+// Mix returns the number and size of the objects by resource. Resources without
+// objects are left out.
 func (c *Cluster) Mix() map[string]Mix {
 	mixes := map[string]Mix{}
 	for gvr, s := range c.storages {
@@ -190,28 +193,27 @@ func (c *Cluster) Mix() map[string]Mix {
 	return mixes
 }
 
-// ResourceVersion is the present one. Each change of an object raises it by
-// one, so differences count events.
+// ResourceVersion returns the current resourceVersion. Each event increments it
+// by one, so the difference of two values is a number of events.
 func (c *Cluster) ResourceVersion() uint64 { return c.revision.Load() }
 
-// KeepEvents bounds the event log of each resource in bytes of superseded
-// states. 0 is the default: 64 MiB.
+// KeepEvents limits the event log of each resource to a number of bytes, which
+// counts superseded and deleted states. 0 selects the default, 64 MiB.
 func (c *Cluster) KeepEvents(bytes int) {
 	for _, s := range c.storages {
 		s.log.setMaxBytes(cmp.Or(bytes, defaultLogBytes))
 	}
 }
 
-// Compact forgets all past events: watches from an older resourceVersion and
-// unfinished paged lists get 410 Gone.
+// Compact drops all logged events. Watches from an older resourceVersion get
+// 410 Gone, and so do further pages of lists that have changed since.
 func (c *Cluster) Compact() {
 	for _, s := range c.storages {
 		s.log.compact(c.revision.Load())
 	}
 }
 
-// CloseWatches ends all watches that are open now, as a restart of an API
-// server does.
+// CloseWatches closes all open watches, as a restart of an API server does.
 func (c *Cluster) CloseWatches() { close(*c.closing.Swap(new(make(chan struct{})))) }
 
 func (c *Cluster) newUID() (types.UID, error) {
@@ -221,7 +223,7 @@ func (c *Cluster) newUID() (types.UID, error) {
 	return types.UID(uid.String()), err
 }
 
-// storageOf finds where objects of obj's type are stored.
+// storageOf returns the storage of obj's kind.
 func (c *Cluster) storageOf(obj Object) (*storage, error) {
 	gvks, _, err := scheme.Scheme.ObjectKinds(obj)
 	if err != nil {
@@ -229,7 +231,7 @@ func (c *Cluster) storageOf(obj Object) (*storage, error) {
 	}
 	s := c.byKind[gvks[0]]
 	if s == nil {
-		return nil, fmt.Errorf("%T is not a kind that is served", obj)
+		return nil, fmt.Errorf("%T: kind is not served", obj)
 	}
 	return s, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// benchmarked is a cluster of 2,000 pods.
-func benchmarked(b *testing.B) *simulator.Cluster {
+// newBenchmarkCluster returns a cluster of 2,000 pods.
+func newBenchmarkCluster(b *testing.B) *simulator.Cluster {
 	b.Helper()
 	c := simulator.New(simulator.Options{})
 	if err := c.Populate(generator.Scale(2_000).Objects()); err != nil {
@@ -39,21 +39,21 @@ func BenchmarkPopulate(b *testing.B) {
 	}
 }
 
-// sink is a ResponseWriter that costs nothing.
-type sink struct {
+// discardWriter is a ResponseWriter that drops the body and counts its bytes.
+type discardWriter struct {
 	header http.Header
 	bytes  int64
 }
 
-func (s *sink) Header() http.Header { return s.header }
-func (s *sink) WriteHeader(int)     {}
-func (s *sink) Write(p []byte) (int, error) {
+func (s *discardWriter) Header() http.Header { return s.header }
+func (s *discardWriter) WriteHeader(int)     {}
+func (s *discardWriter) Write(p []byte) (int, error) {
 	s.bytes += int64(len(p))
 	return len(p), nil
 }
 
 func benchmarkList(b *testing.B, accept, query string) {
-	c := benchmarked(b)
+	c := newBenchmarkCluster(b)
 	handler := c.Handler()
 	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/api/v1/pods"+query, nil)
 	if err != nil {
@@ -61,9 +61,9 @@ func benchmarkList(b *testing.B, accept, query string) {
 	}
 	request.Header.Set("Accept", accept)
 	b.ReportAllocs()
-	var w *sink
+	var w *discardWriter
 	for b.Loop() {
-		w = &sink{header: http.Header{}}
+		w = &discardWriter{header: http.Header{}}
 		handler.ServeHTTP(w, request)
 	}
 	b.SetBytes(w.bytes)
@@ -75,9 +75,9 @@ func BenchmarkListOfOneNode(b *testing.B) {
 }
 func BenchmarkListJSON(b *testing.B) { benchmarkList(b, "application/json", "") }
 
-// BenchmarkEvent is one update of a pod, sent to eight watchers over sockets.
+// BenchmarkEvent measures one update of a pod, which eight watchers receive over TCP.
 func BenchmarkEvent(b *testing.B) {
-	c := benchmarked(b)
+	c := newBenchmarkCluster(b)
 	server, err := c.Serve("")
 	if err != nil {
 		b.Fatal(err)
@@ -91,12 +91,12 @@ func BenchmarkEvent(b *testing.B) {
 			b.Fatal(err)
 		}
 		request.Header.Set("Accept", "application/vnd.kubernetes.protobuf")
-		response, err := http.DefaultClient.Do(request) //nolint:bodyclose // by the goroutine below
+		response, err := http.DefaultClient.Do(request) //nolint:bodyclose // the goroutine below closes it
 		if err != nil {
 			b.Fatal(err)
 		}
 		go func() {
-			got, _ := io.Copy(io.Discard, response.Body) // ends with the server
+			got, _ := io.Copy(io.Discard, response.Body) // returns when the server stops
 			_ = response.Body.Close()
 			watchers <- got
 		}()

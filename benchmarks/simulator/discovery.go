@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// serveVersion answers /version, which is JSON whatever the client accepts.
+// serveVersion answers /version. The answer is JSON regardless of the Accept header.
 func (r *response) serveVersion() error {
 	text, err := json.Marshal(version.Info{
 		Major: "1", Minor: "37", GitVersion: "v1.37.2+simulated", GitTreeState: "clean",
@@ -19,13 +19,13 @@ func (r *response) serveVersion() error {
 	if err != nil {
 		return err
 	}
-	r.head(http.StatusOK, runtime.ContentTypeJSON)
+	r.writeHeader(http.StatusOK, runtime.ContentTypeJSON)
 	_, _ = r.Write(text)
 	return nil
 }
 
-// discovery makes the documents of /api, /apis and the paths below them, except
-// for the resources. Each group has one version.
+// discovery returns the discovery documents by path: /api, /apis, and the groups
+// and versions below them. Each group has one version.
 func discovery(kinds []Kind) map[string]runtime.Object {
 	typeMeta := func(kind string) metav1.TypeMeta { return metav1.TypeMeta{Kind: kind, APIVersion: "v1"} }
 	groups := &metav1.APIGroupList{TypeMeta: typeMeta("APIGroupList")}

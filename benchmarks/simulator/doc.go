@@ -1,20 +1,20 @@
-// Package simulator is the read side of a Kubernetes API server, in process
-// and without a cluster behind it: list, watch, watch-list and get of the
-// built-in kinds, in protobuf and JSON, for client-go reflectors. It carries
-// load tests and demonstrations of exporters.
+// Package simulator implements the read side of a Kubernetes API server, in
+// process and without a cluster: get, list, watch and watch-list of the built-in
+// kinds, in protobuf and JSON, for client-go reflectors. Load tests and
+// demonstrations of exporters use it.
 //
-// A Cluster is a store of typed objects. Package generator makes objects and
-// changes them steadily; Cluster.Put takes them one by one. Each object is
-// stored once, as the protobuf bytes that lists and watch frames copy, so serving
-// costs little beside the measured exporter. JSON is made when a client asks for it.
+// A Cluster stores typed objects. Cluster.Put adds one object; package generator
+// generates whole clusters and steady change. Each object is stored once, as
+// protobuf. Lists and watch frames copy these bytes, so that serving costs little
+// compared with the measured exporter. JSON is encoded on request.
 //
-// Clients can rely on the promises of a kube-apiserver: one resourceVersion
-// sequence for the whole cluster, lists that are consistent over their pages,
+// The server gives the guarantees of a kube-apiserver: one resourceVersion
+// sequence for the whole cluster, lists that are consistent across their pages,
 // watches that continue from a list's resourceVersion without a gap, "410 Gone"
-// for a resourceVersion behind the bounded event log, and server-side sharding
-// (KEP-5866) when it is switched on.
+// for a resourceVersion older than the bounded event log, and server-side
+// sharding (KEP-5866) if it is enabled.
 //
-// Not simulated: writes over HTTP except of a ConfigMap's data, authentication
-// and authorization, compression, columns of Tables but those of Secrets, and
+// Not simulated: writes over HTTP, except of a ConfigMap's data; authentication
+// and authorization; compression; table columns of kinds other than Secret;
 // custom resources.
 package simulator

@@ -12,29 +12,31 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// newEncodings returns the serializers of a kube-apiserver, which stream lists.
+// newEncodings returns the serializers of a kube-apiserver, with streaming
+// encoding of lists.
 func newEncodings() []runtime.SerializerInfo {
 	return serializer.NewCodecFactory(scheme.Scheme, serializer.WithStreamingCollectionEncodingToJSON(),
 		serializer.WithStreamingCollectionEncodingToProtobuf()).SupportedMediaTypes()
 }
 
-// The parts of objects that a client can ask for with "as" (KEP-2334).
+// The representations that a client can request with the parameter "as" of the
+// Accept header (KEP-2334).
 const (
 	asMetadata     = "PartialObjectMetadata"
 	asMetadataList = "PartialObjectMetadataList"
 	asTable        = "Table"
 )
 
-// encoding is the content of one response, as negotiated.
+// encoding is the negotiated media type and representation of one response.
 type encoding struct {
 	runtime.SerializerInfo
 	as      string // empty for whole objects
-	columns bool   // of a Table have been sent
+	columns bool   // the column definitions of a Table have been sent
 }
 
-// negotiate picks the encoding for an Accept header the way a kube-apiserver
-// does: the first clause by weight that names a known type; JSON when the
-// client does not care. ok is false when no clause is acceptable.
+// negotiate chooses the encoding for an Accept header as a kube-apiserver does:
+// the acceptable clause with the highest weight, and JSON for an empty header or
+// a wildcard. ok is false if no clause is acceptable.
 func negotiate(encodings []runtime.SerializerInfo, accept string) (e *encoding, ok bool) {
 	for _, clause := range goautoneg.ParseAccept(cmp.Or(accept, runtime.ContentTypeJSON)) {
 		mediaType := clause.Type + "/" + clause.SubType
@@ -47,7 +49,7 @@ func negotiate(encodings []runtime.SerializerInfo, accept string) (e *encoding, 
 		}
 		as, stream := clause.Params["as"], clause.Params["stream"]
 		known := clause.Params["g"] == metav1.GroupName && clause.Params["v"] == "v1"
-		isTable := as == asTable && mediaType == runtime.ContentTypeJSON // as in kube-apiservers, not in protobuf
+		isTable := as == asTable && mediaType == runtime.ContentTypeJSON // a kube-apiserver sends no Table in protobuf
 		switch {
 		case stream != "" && stream != "watch":
 		case as == "", known && (as == asMetadata || as == asMetadataList || isTable):
@@ -58,8 +60,9 @@ func negotiate(encodings []runtime.SerializerInfo, accept string) (e *encoding, 
 	return nil, false
 }
 
-// fits reports whether the encoding is for a list, or for a single object or a
-// watch: for metadata, clients name the kind of the answer.
+// fits reports whether the representation suits the request. Clients that want
+// metadata must name the kind of the answer: PartialObjectMetadataList for a list,
+// PartialObjectMetadata for a single object or a watch.
 func (e *encoding) fits(list bool) bool {
 	return e.as != asMetadata && e.as != asMetadataList || list == (e.as == asMetadataList)
 }
@@ -71,8 +74,8 @@ func (e *encoding) streamType() string {
 	return e.MediaType + ";stream=watch"
 }
 
-// show is an object as a get or an event has it.
-func (e *encoding) show(o *object) (runtime.Object, error) {
+// convert returns the representation of an object, for a get or an event.
+func (e *encoding) convert(o *object) (runtime.Object, error) {
 	if e.as == "" {
 		return document{o}, nil
 	}
@@ -87,9 +90,9 @@ func (e *encoding) show(o *object) (runtime.Object, error) {
 	return e.table(metav1.ListMeta{ResourceVersion: metadata.ResourceVersion}, []*object{o})
 }
 
-// showList is a list. That of metadata and Tables has no shardInfo: kube-apiservers
-// copy the list's version and continue token only.
-func (e *encoding) showList(kind *Kind, meta metav1.ListMeta, items []*object) (runtime.Object, error) {
+// convertList returns the representation of a list. Lists of metadata and Tables
+// have no shardInfo, because kube-apiservers do not copy it into them.
+func (e *encoding) convertList(kind *Kind, meta metav1.ListMeta, items []*object) (runtime.Object, error) {
 	if e.as == "" {
 		typeMeta := kind.typeMeta()
 		typeMeta.Kind += "List"
@@ -111,9 +114,9 @@ func (e *encoding) showList(kind *Kind, meta metav1.ListMeta, items []*object) (
 	return list, nil
 }
 
-// table has a row for each object, with its metadata, and names the columns in
-// the first Table of a response. Only Secrets have a column in addition to those
-// of every kind: no other kind's Tables are asked for.
+// table returns a Table with a row for each object, which includes its metadata.
+// Only the first Table of a response has column definitions. The columns are those
+// of Secrets for all kinds, because clients request no other Tables.
 func (e *encoding) table(meta metav1.ListMeta, items []*object) (*metav1.Table, error) {
 	t := &metav1.Table{TypeMeta: metadataType(asTable), ListMeta: meta, Rows: make([]metav1.TableRow, len(items))}
 	if !e.columns {

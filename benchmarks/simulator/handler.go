@@ -17,8 +17,8 @@ import (
 type handler struct {
 	*Cluster
 	traffic *traffic
-	shards  atomic.Bool // the shardSelector is honoured
-	rehash  bool        // with another hash than clients expect
+	shards  atomic.Bool // the shardSelector parameter is honoured
+	rehash  bool        // shard with another hash than clients expect
 }
 
 func (c *Cluster) newHandler() *handler {
@@ -27,11 +27,12 @@ func (c *Cluster) newHandler() *handler {
 	return h
 }
 
-// Handler serves the API at the root of a server, for callers that have one.
+// Handler returns a handler of the API at the root path, for callers that run
+// their own HTTP server.
 func (c *Cluster) Handler() http.Handler { return c.newHandler() }
 
-// HandlerWithOtherHash serves the API as a server that honours the shardSelector
-// with another hash of the UID than clients expect.
+// HandlerWithOtherHash returns a handler that honours the shardSelector parameter,
+// but with another hash than clients expect.
 func (c *Cluster) HandlerWithOtherHash() http.Handler {
 	h := c.newHandler()
 	h.shards.Store(true)
@@ -43,7 +44,7 @@ func (c *Cluster) HandlerWithOtherHash() http.Handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response := newResponse(w)
 	defer response.end()
-	response.encoding, _ = negotiate(h.encodings, "") // of an error
+	response.encoding, _ = negotiate(h.encodings, "") // for an error before the negotiation
 	if err := h.serve(response, r); err != nil {
 		response.fail(err)
 	}
@@ -52,7 +53,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) serve(response *response, r *http.Request) error {
 	switch r.URL.Path {
 	case "/readyz", "/livez", "/healthz":
-		response.head(http.StatusOK, "text/plain; charset=utf-8")
+		response.writeHeader(http.StatusOK, "text/plain; charset=utf-8")
 		_, _ = response.WriteString("ok")
 		return nil
 	case "/version":
@@ -112,7 +113,7 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	list, err := response.encoding.showList(t.kind, meta, items)
+	list, err := response.encoding.convertList(t.kind, meta, items)
 	if err != nil {
 		return err
 	}
@@ -122,10 +123,10 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 // target is the resource or the object that the path of a request names.
 type target struct {
 	*storage
-	key objectKey // of an object; name or both are empty for a list
+	key objectKey // for a list, the name or both parts are empty
 }
 
-// parseTarget reads the paths of resources: /api/v1/… and /apis/group/version/….
+// parseTarget parses the paths of resources: /api/v1/… and /apis/group/version/….
 // ok is false for every other path, and for resources that are not served.
 func (c *Cluster) parseTarget(path string) (t target, ok bool) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
@@ -152,8 +153,8 @@ func (c *Cluster) parseTarget(path string) (t target, ok bool) {
 	return t, inNamespace == t.kind.Namespaced || !inNamespace && t.key.name == ""
 }
 
-// parseListOptions reads, defaults and validates the query with the code that
-// a kube-apiserver uses; watchList is its feature gate of that name.
+// parseListOptions decodes, defaults and validates the query with the code of a
+// kube-apiserver. watchList is the state of its feature gate WatchList.
 func parseListOptions(r *http.Request, watchList bool) (metainternalversion.ListOptions, error) {
 	var options metainternalversion.ListOptions
 	codec := metainternalversionscheme.ParameterCodec

@@ -24,9 +24,9 @@ type Object interface {
 // Kind is one resource that the cluster serves.
 type Kind struct {
 	schema.GroupVersionKind
-	// Resource is the plural name in URLs, "pods".
+	// Resource is the plural name in URLs, such as "pods".
 	Resource string
-	// Namespaced is false for resources of the cluster scope.
+	// Namespaced is false for cluster-scoped resources.
 	Namespaced bool
 }
 
@@ -47,7 +47,7 @@ func (k *Kind) New() (Object, error) {
 	return obj, nil
 }
 
-// Kinds lists every resource that a Cluster serves, by group, version and name.
+// Kinds returns all kinds that a Cluster serves, in order of their groups.
 func Kinds() []Kind {
 	var kinds []Kind
 	for _, api := range []struct {

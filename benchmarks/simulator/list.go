@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// list selects a page, with the resourceVersion semantics of
+// list returns one page of a list, with the resourceVersion semantics of
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
 func (s *storage) list(selected selector, options metainternalversion.ListOptions) (metav1.ListMeta, []*object, error) {
 	var meta metav1.ListMeta
@@ -33,7 +33,7 @@ func (s *storage) list(selected selector, options metainternalversion.ListOption
 	}
 	limit := options.Limit
 	if options.ResourceVersion == "0" {
-		limit = 0 // as the watch cache does
+		limit = 0 // as in the watch cache
 	}
 	items, remaining := selected.page(state, token.last(), limit)
 	meta.ResourceVersion = formatVersion(state.resourceVersion)
@@ -50,7 +50,7 @@ func (s *storage) list(selected selector, options metainternalversion.ListOption
 	return meta, items, nil
 }
 
-// listState is the state that the first page of a list shows.
+// listState returns the snapshot for the first page of a list.
 func (s *storage) listState(options metainternalversion.ListOptions) (snapshot, error) {
 	wanted, err := parseVersion(options.ResourceVersion)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *storage) listState(options metainternalversion.ListOptions) (snapshot, 
 	return state, nil
 }
 
-// continuedState is the state that a further page shows.
+// continuedState returns the snapshot for a further page of a list.
 func (s *storage) continuedState(token continueToken) (snapshot, error) {
 	if token.ResourceVersion == continueInconsistent {
 		return s.state(), nil
@@ -84,14 +84,15 @@ func (s *storage) continuedState(token continueToken) (snapshot, error) {
 		return state, nil
 	}
 	expired := apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list. " +
-		"Start a new list without it, or use the continue token of this answer to read on in the present state.")
+		"Start a new list without it, or use the continue token of this answer to continue with the current state.")
 	token.ResourceVersion = continueInconsistent
 	expired.ErrStatus.Continue = token.String()
 	return snapshot{}, expired
 }
 
-// continueToken is encoded as kube-apiservers do, which clients must treat as
-// opaque. StartKey is "namespace/name" of the last object served and a zero byte.
+// continueToken has the encoding of a kube-apiserver's token, which clients must
+// treat as opaque. StartKey is the "namespace/name" of the last object served,
+// followed by a zero byte.
 type continueToken struct {
 	APIVersion      string `json:"v"`
 	ResourceVersion int64  `json:"rv"`
@@ -100,7 +101,7 @@ type continueToken struct {
 
 const (
 	continueVersion      = "meta.k8s.io/v1"
-	continueInconsistent = -1 // read on in the present state
+	continueInconsistent = -1 // continue with the current state
 )
 
 func newContinue(resourceVersion uint64, last objectKey) continueToken {
@@ -108,7 +109,7 @@ func newContinue(resourceVersion uint64, last objectKey) continueToken {
 	return continueToken{APIVersion: continueVersion, ResourceVersion: int64(resourceVersion), StartKey: start}
 }
 
-// last is the key of the last object served. It is empty for the zero token.
+// last returns the key of the last object served. It is empty for the zero token.
 func (t continueToken) last() objectKey {
 	namespace, name, _ := strings.Cut(strings.TrimSuffix(t.StartKey, "\x00"), "/")
 	return objectKey{namespace: namespace, name: name}
@@ -138,7 +139,7 @@ func parseContinue(text string) (t continueToken, err error) {
 
 func formatVersion(version uint64) string { return strconv.FormatUint(version, 10) }
 
-// parseVersion reads a resourceVersion; the empty one is 0.
+// parseVersion parses a resourceVersion. The empty string is 0.
 func parseVersion(text string) (uint64, error) {
 	version, err := strconv.ParseUint(cmp.Or(text, "0"), 10, 64)
 	if err != nil {

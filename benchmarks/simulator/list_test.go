@@ -51,14 +51,14 @@ func TestListIsOrderedAndComplete(t *testing.T) {
 		list := listPods(t, set, "", metav1.ListOptions{})
 		got := names(list.Items)
 		if len(got) != 100 || !slices.IsSorted(got) || slices.Contains(got, "ns-0/pod-0000") || !slices.Contains(got, "ns-1/a-late-one") {
-			t.Errorf("listed %v", got)
+			t.Errorf("got %v, want 100 sorted pods with ns-1/a-late-one and without ns-0/pod-0000", got)
 		}
 		if want := formatVersion(c.ResourceVersion()); list.ResourceVersion != want {
-			t.Errorf("resourceVersion %s, want %s", list.ResourceVersion, want)
+			t.Errorf("got resourceVersion %s, want %s", list.ResourceVersion, want)
 		}
 		p := list.Items[1]
 		if p.UID == "" || p.ResourceVersion == "" || p.Spec.Containers[0].Image != "example/app:1" || p.Labels["app"] != p.Name {
-			t.Errorf("listed %+v", p)
+			t.Errorf("got %+v, want a whole pod with UID and resourceVersion", p)
 		}
 	})
 }
@@ -97,21 +97,22 @@ func TestListSelects(t *testing.T) {
 
 		_, err := set.CoreV1().Pods("").List(context.Background(), metav1.ListOptions{FieldSelector: "spec.hostname=x"})
 		if !apierrors.IsBadRequest(err) {
-			t.Errorf("unknown field: %v", err)
+			t.Errorf("unknown field: got error %v, want BadRequest", err)
 		}
 		_, err = set.CoreV1().Nodes().List(context.Background(), metav1.ListOptions{FieldSelector: "spec.nodeName=x"})
 		if !apierrors.IsBadRequest(err) {
-			t.Errorf("field of another kind: %v", err)
+			t.Errorf("field of another kind: got error %v, want BadRequest", err)
 		}
 		nodes, err := set.CoreV1().Nodes().List(context.Background(), metav1.ListOptions{FieldSelector: "metadata.namespace!=ns-0"})
 		if err != nil || len(nodes.Items) != 1 {
-			t.Errorf("nodes outside a namespace: %v, %v", nodes, err)
+			t.Errorf("nodes outside a namespace: got %v, error %v, want one node", nodes, err)
 		}
 	})
 }
 
-// pages reads a whole list page by page; between runs after each page.
-func pages(t *testing.T, set kubernetes.Interface, options metav1.ListOptions, between func()) (all []string, versions []string) {
+// readPages reads a whole list page by page. It calls between after each page but
+// the last, and returns the pods and the distinct resourceVersions.
+func readPages(t *testing.T, set kubernetes.Interface, options metav1.ListOptions, between func()) (all []string, versions []string) {
 	t.Helper()
 	for {
 		list := listPods(t, set, "", options)
@@ -136,19 +137,19 @@ func TestPagesAreOneConsistentList(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, versions := pages(t, set, metav1.ListOptions{Limit: 10}, churn)
+		got, versions := readPages(t, set, metav1.ListOptions{Limit: 10}, churn)
 		if !slices.Equal(got, want) || len(versions) != 1 {
-			t.Errorf("got %d pods %v at versions %v, want %d", len(got), got, versions, len(want))
+			t.Errorf("got %d pods %v at versions %v, want %d pods at one version", len(got), got, versions, len(want))
 		}
 		list := listPods(t, set, "", metav1.ListOptions{Limit: 10})
 		if list.RemainingItemCount == nil || *list.RemainingItemCount != int64(len(want)-10) {
-			t.Errorf("remainingItemCount %v", list.RemainingItemCount)
+			t.Errorf("got remainingItemCount %v, want %d", list.RemainingItemCount, len(want)-10)
 		}
 		if list := listPods(t, set, "", metav1.ListOptions{Limit: 10, ResourceVersion: "0"}); len(list.Items) != len(want) {
-			t.Errorf("the watch cache ignores limit, got %d", len(list.Items))
+			t.Errorf("resourceVersion 0, for which limit is ignored: got %d pods, want %d", len(list.Items), len(want))
 		}
 		if list := listPods(t, set, "ns-1", metav1.ListOptions{Limit: 10}); len(list.Items) != 10 || list.Items[0].Namespace != "ns-1" {
-			t.Errorf("page of a namespace: %v", names(list.Items))
+			t.Errorf("page of namespace ns-1: got %v, want 10 pods of it", names(list.Items))
 		}
 	})
 }
@@ -166,11 +167,11 @@ func TestContinueAfterTheHistoryIsGone(t *testing.T) {
 		}
 		status, ok := err.(apierrors.APIStatus)
 		if !ok || status.Status().Code != http.StatusGone || status.Status().Continue == "" {
-			t.Fatalf("got %+v, want a token to read on with", err)
+			t.Fatalf("got %+v, want 410 with a continue token", err)
 		}
 		rest := listPods(t, set, "", metav1.ListOptions{Continue: status.Status().Continue})
 		if len(rest.Items) != 15 {
-			t.Errorf("read on with %v", names(rest.Items))
+			t.Errorf("continued with %v, want 15 pods", names(rest.Items))
 		}
 	})
 }
@@ -182,26 +183,26 @@ func TestListResourceVersions(t *testing.T) {
 	eachContentType(t, c, func(t *testing.T, set kubernetes.Interface) {
 		ctx := context.Background()
 		future := &metav1.ListOptions{ResourceVersion: "999999"}
-		// The answer has a Retry-After, which the client would heed.
+		// Without retries, because the client would obey the answer's Retry-After.
 		err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(future, metav1.ParameterCodec).MaxRetries(0).Do(ctx).Error()
 		if !apierrors.IsTimeout(err) || !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
-			t.Errorf("future version: %v", err)
+			t.Errorf("future version: got error %v, want a timeout with cause ResourceVersionTooLarge", err)
 		}
 		exact := metav1.ListOptions{ResourceVersionMatch: metav1.ResourceVersionMatchExact, ResourceVersion: "4"}
 		if list := listPods(t, set, "", exact); list.ResourceVersion != "4" || len(list.Items) != 3 {
-			t.Errorf("version that is still true: %s %v", list.ResourceVersion, names(list.Items))
+			t.Errorf("version of the last pod: got %s, %v, want 4 and 3 pods", list.ResourceVersion, names(list.Items))
 		}
 		exact.ResourceVersion = "3"
 		if _, err := set.CoreV1().Pods("").List(ctx, exact); !apierrors.IsResourceExpired(err) {
-			t.Errorf("past version: %v", err)
+			t.Errorf("past version: got error %v, want 410 Expired", err)
 		}
 		for _, options := range []metav1.ListOptions{{Continue: "no token"}, {Continue: "e30"}, {ResourceVersion: "one"}} {
 			if _, err := set.CoreV1().Pods("").List(ctx, options); !apierrors.IsBadRequest(err) {
-				t.Errorf("%+v: %v", options, err)
+				t.Errorf("%+v: got error %v, want BadRequest", options, err)
 			}
 		}
 		if _, err := set.CoreV1().Pods("").List(ctx, metav1.ListOptions{ResourceVersionMatch: "Exact"}); !apierrors.IsInvalid(err) {
-			t.Errorf("match without version: %v", err)
+			t.Errorf("match without version: got error %v, want Invalid", err)
 		}
 	})
 }
@@ -219,27 +220,27 @@ func TestShardsAddUpToTheWhole(t *testing.T) {
 		for _, text := range thirds {
 			list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
 			if list.ShardInfo == nil || list.ShardInfo.Selector != text {
-				t.Errorf("shardInfo %v, want %s", list.ShardInfo, text)
+				t.Errorf("got shardInfo %v, want %s", list.ShardInfo, text)
 			}
 			if n := len(list.Items); n < 60 || n > 140 {
-				t.Errorf("a third of 300 pods has %d", n)
+				t.Errorf("a third of 300 pods: got %d, want 60 to 140", n)
 			}
 			all = append(all, names(list.Items)...)
-			paged, _ := pages(t, set, metav1.ListOptions{ShardSelector: text, Limit: 7}, func() {})
+			paged, _ := readPages(t, set, metav1.ListOptions{ShardSelector: text, Limit: 7}, func() {})
 			if !slices.Equal(paged, names(list.Items)) {
-				t.Errorf("pages have %v, the list %v", paged, names(list.Items))
+				t.Errorf("list in pages: got %v, want %v", paged, names(list.Items))
 			}
 		}
 		slices.Sort(all)
 		if want := names(listPods(t, set, "", metav1.ListOptions{}).Items); !slices.Equal(all, want) {
-			t.Errorf("the shards have %d pods, the cluster %d", len(all), len(want))
+			t.Errorf("all shards: got %d pods, want the %d of the cluster", len(all), len(want))
 		}
 		for _, watch := range []bool{false, true} {
 			options := metav1.ListOptions{ShardSelector: "shardRange(", Watch: watch}
 			err := set.CoreV1().RESTClient().Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).Do(context.Background()).Error()
 			status, ok := err.(apierrors.APIStatus)
 			if !ok || status.Status().Code != http.StatusInternalServerError || !strings.HasPrefix(status.Status().Message, "invalid shard selector") {
-				t.Errorf("malformed selector, watch %t: %v", watch, err)
+				t.Errorf("malformed selector, watch %t: got error %v, want 500 invalid shard selector", watch, err)
 			}
 		}
 	})
@@ -252,12 +253,12 @@ func TestShardSelectorIsIgnoredUnlessSwitchedOn(t *testing.T) {
 	for _, text := range []string{lowerHalf, "malformed"} {
 		list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
 		if len(list.Items) != 10 || list.ShardInfo != nil {
-			t.Errorf("%s: %d pods, shardInfo %v", text, len(list.Items), list.ShardInfo)
+			t.Errorf("%s: got %d pods, shardInfo %v, want 10 and none", text, len(list.Items), list.ShardInfo)
 		}
 	}
 }
 
-// Two listeners of one cluster may differ: a fleet with and without is measured on the same objects.
+// Benchmarks measure fleets with and without server-side sharding on the same cluster, so its listeners may differ.
 func TestListenersHonourShardsOrNot(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 10)
@@ -270,12 +271,12 @@ func TestListenersHonourShardsOrNot(t *testing.T) {
 		server.HonourShards(honour)
 		list := listPods(t, client(t, server, rest.ContentConfig{}), "", metav1.ListOptions{ShardSelector: lowerHalf})
 		if sharded := list.ShardInfo != nil; sharded != honour || honour == (len(list.Items) == 10) {
-			t.Errorf("honoured: %v; shardInfo %v, %d pods", honour, list.ShardInfo, len(list.Items))
+			t.Errorf("HonourShards(%v): got shardInfo %v, %d pods", honour, list.ShardInfo, len(list.Items))
 		}
 	}
 }
 
-// TestMetadataListsDoNotSayThatTheyAreSharded: neither do those of kube-apiservers, which filter them all the same.
+// A kube-apiserver filters lists of metadata by shard as well, but sends no shardInfo with them.
 func TestMetadataListsDoNotSayThatTheyAreSharded(t *testing.T) {
 	c := New(Options{ShardSelector: true})
 	putPods(t, c, 100)
@@ -292,15 +293,16 @@ func TestMetadataListsDoNotSayThatTheyAreSharded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if list.Kind != "PartialObjectMetadataList" || list.ShardInfo != nil || list.ResourceVersion != whole.ResourceVersion {
-			t.Errorf("%s with metadata %+v", list.Kind, list.ListMeta)
+			t.Errorf("got %s with metadata %+v, want PartialObjectMetadataList at version %s without shardInfo",
+				list.Kind, list.ListMeta, whole.ResourceVersion)
 		}
 		if len(list.Items) != len(whole.Items) || list.Items[0].UID != whole.Items[0].UID || list.Items[0].ResourceVersion == "" {
-			t.Errorf("%d objects, want %d", len(list.Items), len(whole.Items))
+			t.Errorf("got %d objects, want the %d of the list of pods", len(list.Items), len(whole.Items))
 		}
 	})
 }
 
-// TestServerWithAnotherHashSendsOtherObjects: as many as asked for, and says that it has honoured the selector.
+// A server with another hash claims in shardInfo to have honoured the selector, but sends other objects.
 func TestServerWithAnotherHashSendsOtherObjects(t *testing.T) {
 	c := New(Options{ShardSelector: true})
 	putPods(t, c, 300)
@@ -316,7 +318,8 @@ func TestServerWithAnotherHashSendsOtherObjects(t *testing.T) {
 	}
 	ours, others := names(lists[0].Items), names(lists[1].Items)
 	if info := lists[1].ShardInfo; info == nil || info.Selector != lowerHalf || len(others) < 100 || slices.Equal(ours, others) {
-		t.Errorf("%d objects, the same %v, shardInfo %v", len(others), slices.Equal(ours, others), info)
+		t.Errorf("got %d objects, same objects %v, shardInfo %v, want at least 100 other objects and shardInfo",
+			len(others), slices.Equal(ours, others), info)
 	}
 }
 
@@ -329,13 +332,13 @@ func FuzzParseContinue(f *testing.F) {
 			return
 		}
 		if again, err := parseContinue(token.String()); err != nil || again.last() != token.last() {
-			t.Fatalf("%q: %+v became %+v, %v", text, token, again, err)
+			t.Fatalf("%q: parsed as %+v, and after encoding as %+v, error %v", text, token, again, err)
 		}
 	})
 }
 
-// TestAnyRequestIsAnswered feeds odd paths and parameters: the answer is an
-// error status, never a crash and never a hang.
+// TestAnyRequestIsAnswered sends unusual paths and parameters. Each gets a status,
+// without a panic or a hang.
 func TestAnyRequestIsAnswered(t *testing.T) {
 	c := New(Options{ShardSelector: true})
 	putPods(t, c, 3)
@@ -344,7 +347,7 @@ func TestAnyRequestIsAnswered(t *testing.T) {
 		recorder := httptest.NewRecorder()
 		c.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
 		if recorder.Code != want {
-			t.Errorf("%s: %d %s, want %d", target, recorder.Code, recorder.Body, want)
+			t.Errorf("%s: got status %d %s, want %d", target, recorder.Code, recorder.Body, want)
 		}
 	}
 	f("/readyz", 200)

@@ -10,18 +10,19 @@ import (
 
 // event is one change of one object. Watchers of all clients share it.
 type event struct {
-	kind     watch.EventType // for a watcher that selects everything
-	object   *object         // the new state; the last one when deleted
-	previous *object         // nil when the object is new
+	typ      watch.EventType // for a watcher that selects everything
+	object   *object         // the new state; the last one if the object was deleted
+	previous *object         // nil if the object is new
 }
 
-// size is the memory of the event alone, without the state that the storage has.
+// size returns the bytes that only the event keeps in memory: without the current
+// state, which the storage has as well.
 func (e event) size() int {
 	size := 256
 	if e.previous != nil {
 		size += len(e.previous.raw)
 	}
-	if e.kind == watch.Deleted {
+	if e.typ == watch.Deleted {
 		size += len(e.object.raw)
 	}
 	return size
@@ -30,14 +31,14 @@ func (e event) size() int {
 const defaultLogBytes = 64 << 20
 
 // eventLog holds the latest events of one resource, bounded in number and in
-// bytes. The resourceVersions of its events rise. Safe for concurrent use.
+// bytes. The resourceVersions of its events increase. Safe for concurrent use.
 type eventLog struct {
 	mu                  sync.Mutex
 	maxEvents, maxBytes int
 	events              []event
 	bytes               int
-	dropped             uint64        // resourceVersion of the latest event that has been dropped
-	compacted           uint64        // resourceVersion before which no watch can start
+	dropped             uint64        // resourceVersion of the last event that was dropped
+	compacted           uint64        // the lowest resourceVersion from which a watch can start
 	changed             chan struct{} // closed at the next event
 }
 
@@ -45,7 +46,7 @@ func newEventLog(maxEvents int) *eventLog {
 	return &eventLog{maxEvents: maxEvents, maxBytes: defaultLogBytes, changed: make(chan struct{})}
 }
 
-// append returns the resourceVersion up to which the log is compacted.
+// append adds an event. It returns the resourceVersion up to which the log is compacted.
 func (l *eventLog) append(e event) (compacted uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +65,7 @@ func (l *eventLog) setMaxBytes(bytes int) {
 	l.trim(l.maxEvents, l.maxBytes)
 }
 
-// trim drops the oldest events until the log is within the bounds.
+// trim drops the oldest events until the log is within the limits. The caller must hold mu.
 func (l *eventLog) trim(maxEvents, maxBytes int) {
 	for len(l.events) > maxEvents || l.bytes > maxBytes {
 		oldest := l.events[0]
@@ -76,7 +77,7 @@ func (l *eventLog) trim(maxEvents, maxBytes int) {
 	}
 }
 
-// compact forgets all events. Watches can start from resourceVersion on.
+// compact drops all events. Watches can start from resourceVersion on.
 func (l *eventLog) compact(resourceVersion uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,8 +85,8 @@ func (l *eventLog) compact(resourceVersion uint64) {
 	l.compacted = resourceVersion
 }
 
-// bounds are the resourceVersions up to which the log is compacted, and of the
-// last event.
+// bounds returns the resourceVersion up to which the log is compacted, and that of
+// the last event, even if it was dropped.
 func (l *eventLog) bounds() (compacted, latest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,8 +96,8 @@ func (l *eventLog) bounds() (compacted, latest uint64) {
 	return l.compacted, l.events[len(l.events)-1].object.resourceVersion
 }
 
-// after copies up to limit events after a resourceVersion, with a channel that
-// closes at the next event. ok is false when the log has dropped such events.
+// after returns up to limit events after a resourceVersion, and a channel that is
+// closed at the next event. ok is false if the log has dropped such events.
 func (l *eventLog) after(version uint64, limit int) (events []event, changed <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// contentTypes are those that every test of the wire runs with.
+// contentTypes returns the content types that tests over HTTP run with.
 func contentTypes() map[string]rest.ContentConfig {
 	return map[string]rest.ContentConfig{
 		"protobuf": {
@@ -25,7 +25,7 @@ func contentTypes() map[string]rest.ContentConfig {
 	}
 }
 
-// serve starts the cluster and returns a client of it.
+// serve starts a server of the cluster and returns a client of it.
 func serve(t *testing.T, c *Cluster, content rest.ContentConfig) kubernetes.Interface {
 	t.Helper()
 	server, err := c.Serve("")
@@ -52,7 +52,7 @@ func client(t *testing.T, server *Server, content rest.ContentConfig) kubernetes
 	return set
 }
 
-// pod is a small pod.
+// pod returns a small pod.
 func pod(namespace, name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}},
@@ -70,7 +70,7 @@ func put(t *testing.T, c *Cluster, objs ...Object) {
 	}
 }
 
-// putPods stores n pods over three namespaces.
+// putPods stores n pods in three namespaces.
 func putPods(t *testing.T, c *Cluster, n int) {
 	t.Helper()
 	for i := range n {
@@ -78,13 +78,13 @@ func putPods(t *testing.T, c *Cluster, n int) {
 	}
 }
 
-// eventually polls until done is true; it fails the test after a minute.
-func eventually(t *testing.T, what string, done func() bool) {
+// eventually polls until done is true. It fails the test after a minute.
+func eventually(t *testing.T, condition string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
 			return
 		}
 	}
-	t.Fatalf("not within a minute: %s", what)
+	t.Fatalf("condition not met within a minute: %s", condition)
 }

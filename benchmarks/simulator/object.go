@@ -14,16 +14,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// object is one state of one API object. It never changes, so lists, watches
-// and the event log share it without a lock. As a runtime.Object it is an item
-// of a list, which carries no kind of its own.
+// object is one state of one API object. It is immutable, so lists, watches and
+// the event log share it without a lock. As a runtime.Object it is an item of a
+// list, which has no type metadata of its own.
 type object struct {
 	objectKey
 	kind            *Kind
 	resourceVersion uint64
-	uidHash         uint64 // FNV-1a 64, which shard ranges are over
+	uidHash         uint64 // FNV-1a 64, as shard ranges need it
 	nodeName        string // spec.nodeName of a pod
-	raw             []byte // protobuf of the object, without the envelope
+	raw             []byte // the object in protobuf, without the envelope
 }
 
 // objectKey orders the objects of one resource in lists.
@@ -75,8 +75,8 @@ func (o *object) decodeInto(obj Object) error {
 	return nil
 }
 
-// metadata decodes nothing else: every built-in kind has its metadata in
-// field 1, and PartialObjectMetadata has no other field.
+// metadata decodes only the metadata: every built-in kind has it in field 1, and
+// PartialObjectMetadata has no other field.
 func (o *object) metadata() (*metav1.PartialObjectMetadata, error) {
 	partial := &metav1.PartialObjectMetadata{}
 	err := partial.Unmarshal(o.raw)
@@ -92,10 +92,10 @@ func (o *object) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKi
 // DeepCopyObject implements runtime.Object.
 func (o *object) DeepCopyObject() runtime.Object { return o }
 
-// Size is what the protobuf serializer asks for before Marshal.
+// Size returns the length of the result of Marshal. The protobuf serializer needs it.
 func (o *object) Size() int { return len(o.raw) }
 
-// Marshal hands the stored bytes to the protobuf serializer, which copies them.
+// Marshal returns the stored bytes, not a copy. The protobuf serializer copies them.
 func (o *object) Marshal() ([]byte, error) { return o.raw, nil }
 
 // MarshalJSON implements json.Marshaler.
@@ -110,7 +110,7 @@ func (o *object) json(gvk schema.GroupVersionKind) ([]byte, error) {
 	return json.Marshal(obj)
 }
 
-// document is an object with its kind, for a get or a watch event.
+// document is an object with its type metadata, for a get or a watch event.
 type document struct{ *object }
 
 // GetObjectKind implements runtime.Object.
@@ -122,8 +122,8 @@ func (d document) DeepCopyObject() runtime.Object { return d }
 // MarshalJSON implements json.Marshaler.
 func (d document) MarshalJSON() ([]byte, error) { return d.json(d.kind.GroupVersionKind) }
 
-// objectList has the tags of a list of k8s.io/api, by which the serializers
-// recognize that they can stream it.
+// objectList has the field tags of the lists in k8s.io/api. The serializers
+// recognize by them that they can stream it.
 type objectList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`

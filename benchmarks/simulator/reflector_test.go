@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// reflect runs a reflector of pods until the test ends.
-func reflect(t *testing.T, set kubernetes.Interface, tweak func(*metav1.ListOptions), pageSize int64) cache.Store {
+// runReflector runs a reflector of pods until the test ends.
+func runReflector(t *testing.T, set kubernetes.Interface, tweak func(*metav1.ListOptions), pageSize int64) cache.Store {
 	t.Helper()
 	lw := cache.NewFilteredListWatchFromClient(set.CoreV1().RESTClient(), "pods", "", tweak)
 	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
@@ -34,15 +34,15 @@ func reflect(t *testing.T, set kubernetes.Interface, tweak func(*metav1.ListOpti
 	return store
 }
 
-// mirrors is true when the store has exactly the pods of the cluster, in
-// their present states.
+// mirrors reports whether the store has exactly the pods of the cluster, in their
+// current states.
 func mirrors(t *testing.T, c *Cluster, store cache.Store) bool {
 	t.Helper()
 	var got, want []string
 	for _, item := range store.List() {
 		p, ok := item.(*corev1.Pod)
 		if !ok {
-			t.Fatalf("stored %T", item)
+			t.Fatalf("store has a %T, want only pods", item)
 		}
 		got = append(got, p.Namespace+"/"+p.Name+"@"+p.ResourceVersion)
 	}
@@ -75,7 +75,7 @@ func TestReflectorMirrorsTheCluster(t *testing.T) {
 	ways := map[string]struct {
 		options  Options
 		pageSize int64
-		watch    bool // the initial state comes as a watch
+		watch    bool // the initial state comes by a watch
 	}{
 		"watch-list":     {watch: true},
 		"one list":       {options: Options{NoWatchList: true}},
@@ -92,10 +92,10 @@ func TestReflectorMirrorsTheCluster(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(server.Stop)
-				store := reflect(t, client(t, server, content), func(*metav1.ListOptions) {}, settings.pageSize)
+				store := runReflector(t, client(t, server, content), func(*metav1.ListOptions) {}, settings.pageSize)
 				eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
 				if lists := server.Traffic()["pods"].Lists; (lists == 0) != settings.watch {
-					t.Errorf("%d lists", lists)
+					t.Errorf("got %d lists, want none: %t", lists, settings.watch)
 				}
 				change(t, c, 1)
 				eventually(t, "changes", func() bool { return mirrors(t, c, store) })
@@ -112,7 +112,7 @@ func TestReflectorResumesWhereItWasCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Stop() })
-	store := reflect(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+	store := runReflector(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
 	eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
 	for round := range 3 {
 		// A watch that ends without an event makes client-go list again.
@@ -129,9 +129,9 @@ func TestReflectorResumesWhereItWasCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(restarted.Stop)
-	eventually(t, "changes while the server was away", func() bool { return mirrors(t, c, store) })
+	eventually(t, "changes while the server was down", func() bool { return mirrors(t, c, store) })
 	if got := server.Traffic()["pods"].Events + restarted.Traffic()["pods"].Events; got >= 2*60+7*50 {
-		t.Errorf("%d events: the state was sent again", got)
+		t.Errorf("got %d events, want less than %d: the whole state was sent again", got, 2*60+7*50)
 	}
 }
 
@@ -144,10 +144,10 @@ func TestReflectorRelistsAfterTheLogHasOverflown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store := reflect(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
+			store := runReflector(t, client(t, server, contentTypes()["protobuf"]), func(*metav1.ListOptions) {}, 0)
 			eventually(t, "initial state", func() bool { return mirrors(t, c, store) })
 			server.Stop()
-			change(t, c, 1) // 50 events, the log holds 8
+			change(t, c, 1) // 50 events; the log holds 8
 			restarted, err := c.Serve(server.URL()[len("http://"):])
 			if err != nil {
 				t.Fatal(err)
@@ -164,7 +164,7 @@ func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
 	set := serve(t, c, contentTypes()["protobuf"])
 	var shards []cache.Store
 	for _, text := range []string{lowerHalf, upperHalf} {
-		shards = append(shards, reflect(t, set, func(o *metav1.ListOptions) { o.ShardSelector = text }, 0))
+		shards = append(shards, runReflector(t, set, func(o *metav1.ListOptions) { o.ShardSelector = text }, 0))
 	}
 	together := func() bool {
 		whole := cache.NewStore(cache.MetaNamespaceKeyFunc)
@@ -184,7 +184,7 @@ func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
 	eventually(t, "changes", together)
 	for i, shard := range shards {
 		if n := len(shard.List()); n < 25 || n > 85 {
-			t.Errorf("half %d has %d of %d pods", i, n, c.Len())
+			t.Errorf("half %d: got %d of %d pods, want 25 to 85", i, n, c.Len())
 		}
 	}
 }
@@ -193,22 +193,22 @@ func TestReflectorOfOneNode(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 5)
 	set := serve(t, c, contentTypes()["protobuf"])
-	store := reflect(t, set, func(o *metav1.ListOptions) {
+	store := runReflector(t, set, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", "node-2").String()
 	}, 0)
 	p := pod("ns-0", "pod-0000")
 	if err := c.Modify(p, func() { p.Spec.NodeName = "node-2" }); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pod has come", func() bool { return len(store.List()) == 1 })
+	eventually(t, "the pod is in the store", func() bool { return len(store.List()) == 1 })
 	if err := c.Delete(p); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pod has gone", func() bool { return len(store.List()) == 0 })
+	eventually(t, "the pod is not in the store", func() bool { return len(store.List()) == 0 })
 }
 
-// TestReflectorsMirrorUnderChurn has lists, pages and watches begin while
-// everything changes: nothing may be lost between them.
+// TestReflectorsMirrorUnderChurn starts lists, pages and watches while objects
+// change. No event may be lost between them.
 func TestReflectorsMirrorUnderChurn(t *testing.T) {
 	for way, noWatchList := range map[string]bool{"watch-list": false, "paged list": true} {
 		t.Run(way, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestReflectorsMirrorUnderChurn(t *testing.T) {
 			var stores []cache.Store
 			for range 5 {
 				version := c.ResourceVersion()
-				stores = append(stores, reflect(t, set, func(*metav1.ListOptions) {}, 10))
+				stores = append(stores, runReflector(t, set, func(*metav1.ListOptions) {}, 10))
 				eventually(t, "change", func() bool { return c.ResourceVersion() > version+100 })
 			}
 			cancel()

@@ -12,14 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// response is the body of one response. A client that takes no data for
-// stalledAfter is cut off.
+// response writes one HTTP response. It disconnects a client that reads no data
+// for stalledAfter.
 type response struct {
 	*bufio.Writer
 	to         http.ResponseWriter
 	controller *http.ResponseController
 	encoding   *encoding
-	count      func(Traffic) // nil outside of resources
+	count      func(Traffic) // nil if the path is no resource
 	started    bool
 }
 
@@ -34,27 +34,27 @@ func newResponse(w http.ResponseWriter) *response {
 	return r
 }
 
-// end sends the rest. The deadline is renewed for what net/http itself still
-// has to write.
+// end flushes the buffer. It extends the deadline once more, because net/http
+// still has to write the end of the body.
 func (r *response) end() {
-	_ = r.Flush() // nothing can be told to a client that is gone
+	_ = r.Flush() // an error means that the client is gone
 	r.extendDeadline()
 }
 
 func (r *response) extendDeadline() {
-	// Recorders in tests have no deadlines.
+	// The error is ignored because recorders in tests have no deadlines.
 	_ = r.controller.SetWriteDeadline(time.Now().Add(stalledAfter))
 }
 
-// head sends status and content type.
-func (r *response) head(code int, mediaType string) {
+// writeHeader sends the status code and the content type.
+func (r *response) writeHeader(code int, mediaType string) {
 	r.started = true
 	r.to.Header().Set("Content-Type", mediaType)
 	r.to.Header().Set("Cache-Control", "no-cache, private")
 	r.to.WriteHeader(code)
 }
 
-// push sends everything written so far to the client.
+// push flushes everything written so far to the client.
 func (r *response) push() error {
 	if err := r.Flush(); err != nil {
 		return err
@@ -65,21 +65,21 @@ func (r *response) push() error {
 
 // document answers with one API object or list.
 func (r *response) document(code int, obj runtime.Object) error {
-	r.head(code, r.encoding.MediaType)
+	r.writeHeader(code, r.encoding.MediaType)
 	return r.encoding.Serializer.Encode(obj, r)
 }
 
 // object answers with a stored object.
 func (r *response) object(o *object) error {
-	shown, err := r.encoding.show(o)
+	converted, err := r.encoding.convert(o)
 	if err != nil {
 		return err
 	}
-	return r.document(http.StatusOK, shown)
+	return r.document(http.StatusOK, converted)
 }
 
-// fail answers with the status of err, unless the response has begun: then the
-// client sees it end early.
+// fail answers with the status of err. If the response has already begun, the
+// client only sees it end early.
 func (r *response) fail(err error) {
 	if r.started {
 		return
@@ -91,7 +91,8 @@ func (r *response) fail(err error) {
 	_ = r.document(int(status.Code), status) // a status can always be encoded
 }
 
-// bodyWriter is behind the buffer of a response.
+// bodyWriter is the destination of a response's buffer. Each write extends the
+// deadline and is counted.
 type bodyWriter struct{ *response }
 
 func (b bodyWriter) Write(p []byte) (int, error) {
@@ -103,8 +104,8 @@ func (b bodyWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// asStatus is how a kube-apiserver shows an error: its status if it has one,
-// else a bare 500.
+// asStatus converts an error as a kube-apiserver does: to the status that it
+// carries, or else to a 500 without details.
 func asStatus(err error) *metav1.Status {
 	status := metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusInternalServerError,
@@ -132,7 +133,8 @@ func errNotAcceptable() error {
 		"only the following media types are accepted: application/json, application/vnd.kubernetes.protobuf")
 }
 
-// tooLargeVersion answers a client that knows a newer state than this server.
+// tooLargeVersion returns the error for a request of a newer resourceVersion than
+// the current one.
 func tooLargeVersion(wanted, current uint64) error {
 	const retrySeconds = 1
 	message := fmt.Sprintf("Too large resource version: %d, current: %d", wanted, current)

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// selector is the part of a resource that a list or a watch asks for.
+// selector selects the objects of a resource that a list or a watch returns.
 type selector struct {
-	namespace string // of the path; empty is all
+	namespace string // from the path; empty selects all
 	fields    fields.Selector
 	labels    labels.Selector
 	shard     shardSelector
@@ -23,8 +23,8 @@ const (
 	fieldNodeName  = "spec.nodeName" // pods only
 )
 
-// newSelector takes the selectors of a request; sharded tells whether
-// shardSelector is honoured. Errors are what a kube-apiserver answers.
+// newSelector returns the selector of a request. sharded reports whether the
+// parameter shardSelector is honoured. The errors are those of a kube-apiserver.
 func newSelector(kind *Kind, key objectKey, options metainternalversion.ListOptions, sharded bool) (selector, error) {
 	s := selector{namespace: key.namespace, fields: fields.Everything(), labels: labels.Everything()}
 	if options.LabelSelector != nil {
@@ -54,7 +54,7 @@ func newSelector(kind *Kind, key objectKey, options metainternalversion.ListOpti
 	return s, nil
 }
 
-// everything is true when each object of the path is selected.
+// everything reports whether every object under the path is selected.
 func (s selector) everything() bool {
 	return s.fields.Empty() && s.labels.Empty() && s.shard.empty()
 }
@@ -73,20 +73,21 @@ func (s selector) matches(o *object) bool {
 	return err == nil && s.labels.Matches(labels.Set(metadata.Labels))
 }
 
-// page returns up to limit selected objects behind a key (all if limit is not
-// positive), and how many objects of the namespace remain behind the last of them.
-func (s selector) page(state snapshot, behind objectKey, limit int64) (items []*object, remaining int64) {
-	if behind.compare(objectKey{namespace: s.namespace}) < 0 {
-		behind = objectKey{namespace: s.namespace}
+// page returns up to limit selected objects after a key (all if limit is not
+// positive). remaining is the number of objects of the namespace, selected or not,
+// that follow the last one.
+func (s selector) page(state snapshot, after objectKey, limit int64) (items []*object, remaining int64) {
+	if after.compare(objectKey{namespace: s.namespace}) < 0 {
+		after = objectKey{namespace: s.namespace}
 	}
 	items = []*object{}
-	for o := range state.all(behind) {
+	for o := range state.all(after) {
 		switch {
 		case s.namespace != "" && o.namespace != s.namespace:
 			return items, remaining
 		case limit > 0 && int64(len(items)) == limit:
 			remaining++
-		case o.objectKey != behind && s.matches(o):
+		case o.objectKey != after && s.matches(o):
 			items = append(items, o)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/util/cert"
 )
 
-// Server is one listener of a Cluster. With one server per client the traffic
-// of each client can be told apart.
+// Server is one listener of a Cluster. To measure the traffic of each client,
+// start one server per client. The methods may be called concurrently.
 type Server struct {
 	url     string
 	ca      []byte // PEM; empty for plain HTTP
@@ -32,14 +32,14 @@ type Server struct {
 	stopped bool
 }
 
-// URL is the base of the API, "http://127.0.0.1:6443".
+// URL returns the base URL of the API, such as "http://127.0.0.1:6443".
 func (s *Server) URL() string { return s.url }
 
-// Traffic is what this listener has served, by resource.
+// Traffic returns what this listener has served, by resource.
 func (s *Server) Traffic() map[string]Traffic { return s.handler.traffic.load() }
 
-// HonourShards overrides Options.ShardSelector for this listener. Watches that
-// are open stay as they are.
+// HonourShards overrides Options.ShardSelector for this listener. Open watches
+// are not affected.
 func (s *Server) HonourShards(honour bool) { s.handler.shards.Store(honour) }
 
 // Stop closes the listener and all connections and waits until every request
@@ -49,14 +49,14 @@ func (s *Server) Stop() {
 	s.stopped = true
 	s.mu.Unlock()
 	s.cancel()
-	_ = s.http.Close() // reports only listeners that were closed before
+	_ = s.http.Close() // fails only if the listener was closed before
 	s.running.Wait()
 }
 
-// Serve starts a server on addr, "127.0.0.1:0" if it is empty.
+// Serve starts a server on addr, by default "127.0.0.1:0". The caller must stop it.
 func (c *Cluster) Serve(addr string) (*Server, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	listener, err := (&net.ListenConfig{Control: unpaced}).Listen(ctx, "tcp", cmp.Or(addr, "127.0.0.1:0"))
+	listener, err := (&net.ListenConfig{Control: disablePacing}).Listen(ctx, "tcp", cmp.Or(addr, "127.0.0.1:0"))
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("listen for the simulated API: %w", err)
@@ -84,7 +84,8 @@ func (c *Cluster) Serve(addr string) (*Server, error) {
 	return s, nil
 }
 
-// useTLS makes a certificate of the address, which WriteKubeconfig includes.
+// useTLS generates a self-signed certificate for the address. WriteKubeconfig
+// includes it.
 func (s *Server) useTLS(addr net.Addr) error {
 	host, _, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -104,7 +105,8 @@ func (s *Server) useTLS(addr net.Addr) error {
 	return nil
 }
 
-// serve lets Stop wait for requests, which http.Server.Close does not.
+// serve counts running requests, so that Stop can wait for them; http.Server.Close
+// does not wait.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.stopped {
@@ -131,11 +133,11 @@ func (s *Server) WriteKubeconfig(path string) error {
 	return nil
 }
 
-// Traffic counts the requests for one resource and what was answered.
+// Traffic counts the requests for one resource and the responses.
 type Traffic struct {
-	Lists, Watches, Gets uint64 // requests; a page of a list is one
-	Events               uint64 // frames of watches, bookmarks included
-	Bytes                uint64 // of responses, without HTTP headers and chunk heads
+	Lists, Watches, Gets uint64 // requests; each page of a list is one
+	Events               uint64 // watch frames, including bookmarks
+	Bytes                uint64 // of response bodies, without chunk headers
 }
 
 func (t Traffic) add(other Traffic) Traffic {
@@ -148,7 +150,7 @@ func (t Traffic) add(other Traffic) Traffic {
 	}
 }
 
-// Sum adds up the traffic of all resources.
+// Sum returns the total traffic of all resources.
 func Sum(byResource map[string]Traffic) Traffic {
 	var sum Traffic
 	for _, t := range byResource {
@@ -157,7 +159,7 @@ func Sum(byResource map[string]Traffic) Traffic {
 	return sum
 }
 
-// traffic counts by resource.
+// traffic counts Traffic by resource. Safe for concurrent use.
 type traffic struct {
 	mu         sync.Mutex
 	byResource map[string]Traffic

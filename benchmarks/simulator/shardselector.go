@@ -13,12 +13,13 @@ import (
 // the FNV-1a 64 hash of one metadata field. The zero value selects everything.
 type shardSelector struct {
 	byNamespace bool // else by UID
-	rehash      bool // with another hash of it
+	rehash      bool // with another hash than clients expect
 	ranges      []hashRange
 	text        string // normalized, for metadata.shardInfo
 }
 
-// hashRange is [first, last]; the text is half-open with an end up to 2^64.
+// hashRange is the closed interval [first, last]. Its text is half-open, with an end
+// of at most 2^64.
 type hashRange struct{ first, last uint64 }
 
 func (s shardSelector) empty() bool { return len(s.ranges) == 0 }
@@ -45,16 +46,16 @@ func (s shardSelector) matches(o *object) bool {
 const (
 	shardByUID       = "object.metadata.uid"
 	shardByNamespace = "object.metadata.namespace"
-	shardUpperBound  = "0x10000000000000000" // 2^64, only as an end
+	shardUpperBound  = "0x10000000000000000" // 2^64, allowed only as an end
 
 	shardRangePattern = `\s*shardRange\(\s*(object\.metadata\.(?:uid|namespace))\s*` +
 		`,\s*['"](0x[0-9a-f]{16})['"]\s*,\s*['"](0x[0-9a-f]{16}|0x10000000000000000)['"]\s*\)\s*`
 	shardRangesPattern = shardRangePattern + `(?:\|\|` + shardRangePattern + `)*`
 )
 
-// parseShardSelector reads shardRange(object.metadata.uid, '0x…', '0x…'), one
-// or several joined by ||, with 16 hexadecimal digits in a bound. All ranges
-// name the same field. Parentheses around ranges have no meaning.
+// parseShardSelector parses shardRange(object.metadata.uid, '0x…', '0x…'), or
+// several such ranges joined by ||. Bounds have 16 hexadecimal digits. All ranges
+// must name the same field. Parentheses around ranges are ignored.
 func parseShardSelector(text string) (shardSelector, error) {
 	const maxParentheses = 32
 	parentheses := regexp.MustCompile(`\s*\((` + shardRangesPattern + `)\)\s*`)
@@ -63,7 +64,7 @@ func parseShardSelector(text string) (shardSelector, error) {
 	}
 	if !regexp.MustCompile(`^` + shardRangesPattern + `$`).MatchString(text) {
 		return shardSelector{}, fmt.Errorf("%q: must be shardRange(%s, '0x0000000000000000', '%s') or several joined by ||, "+
-			"with 16 lower-case hexadecimal digits in a bound; another field is %s",
+			"with bounds of 16 lower-case hexadecimal digits; the field may also be %s",
 			text, shardByUID, shardUpperBound, shardByNamespace)
 	}
 	var s shardSelector
@@ -84,7 +85,7 @@ func parseShardSelector(text string) (shardSelector, error) {
 	return s, nil
 }
 
-// hexadecimal reads a bound that has matched the pattern; 2^64 wraps to 0.
+// hexadecimal parses a bound that has matched the pattern; 2^64 wraps to 0.
 func hexadecimal(bound string) uint64 {
 	n, _ := strconv.ParseUint(bound[len(bound)-16:], 16, 64)
 	return n

@@ -22,7 +22,7 @@ func TestParseShardSelector(t *testing.T) {
 		t.Helper()
 		s, err := parseShardSelector(text)
 		if err != nil {
-			t.Errorf("%s: %v", text, err)
+			t.Errorf("%s: got error %v", text, err)
 		} else if s.text != want {
 			t.Errorf("%s: got %s, want %s", text, s.text, want)
 		}
@@ -54,13 +54,13 @@ func TestParseShardSelectorRefuses(t *testing.T) {
 		strings.Repeat("(", 1000) + lowerHalf + strings.Repeat(")", 1000),
 	} {
 		if s, err := parseShardSelector(text); err == nil {
-			t.Errorf("%q was read as %q", text, s.text)
+			t.Errorf("%q: parsed as %q, want an error", text, s.text)
 		}
 	}
 }
 
-// matchesLikeAPIMachinery compares with the matcher of the API machinery.
-func matchesLikeAPIMachinery(t *testing.T, s shardSelector, reqs []sharding.ShardRangeRequirement, namespace, uid string) {
+// checkMatch compares a selector with that of k8s.io/apimachinery for one object.
+func checkMatch(t *testing.T, s shardSelector, reqs []sharding.ShardRangeRequirement, namespace, uid string) {
 	t.Helper()
 	obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Namespace: namespace}}
 	want, err := sharding.NewSelector(reqs...).Matches(obj)
@@ -68,7 +68,7 @@ func matchesLikeAPIMachinery(t *testing.T, s shardSelector, reqs []sharding.Shar
 		t.Fatal(err)
 	}
 	if got := s.matches(&object{objectKey: objectKey{namespace: namespace}, uidHash: hash64(uid)}); got != want {
-		t.Errorf("%s on %s/%s: got %t, want %t", s.text, namespace, uid, got, want)
+		t.Errorf("%s: match of namespace %s, UID %s: got %t, want %t", s.text, namespace, uid, got, want)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestShardSelectorMatchesLikeTheAPIMachinery(t *testing.T) {
 		uid := string(id)
 		start, end := random.Uint64(), random.Uint64()
 		if random.IntN(4) == 0 {
-			start = hash64(uid) // the bounds themselves
+			start = hash64(uid) // tests the bounds
 		}
 		if start >= end {
 			start, end = end, max(start, end+1)
@@ -93,7 +93,7 @@ func TestShardSelectorMatchesLikeTheAPIMachinery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		matchesLikeAPIMachinery(t, s, reqs, "ns", uid)
+		checkMatch(t, s, reqs, "ns", uid)
 	}
 }
 
@@ -109,10 +109,10 @@ func FuzzParseShardSelector(f *testing.F) {
 		}
 		again, err := parseShardSelector(s.text)
 		if err != nil {
-			t.Fatalf("%q was normalized to %q: %v", text, s.text, err)
+			t.Fatalf("%q: normalized to %q, which is rejected: %v", text, s.text, err)
 		}
 		if again.text != s.text || len(again.ranges) != len(s.ranges) || s.empty() {
-			t.Fatalf("%q was normalized to %q and that to %q", text, s.text, again.text)
+			t.Fatalf("%q: normalized to %q, and that to %q", text, s.text, again.text)
 		}
 	})
 }

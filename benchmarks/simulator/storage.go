@@ -13,8 +13,8 @@ import (
 	"k8s.io/utils/third_party/forked/golang/btree"
 )
 
-// storage has the objects of one resource, their event log and the snapshots
-// that paged lists are reading. Safe for concurrent use.
+// storage holds the objects of one resource, their event log, and the snapshots of
+// unfinished paged lists. Safe for concurrent use.
 type storage struct {
 	kind     *Kind
 	revision *atomic.Uint64 // the cluster's resourceVersion
@@ -31,7 +31,7 @@ type snapshot struct {
 	resourceVersion uint64
 }
 
-// maxPagedLists bounds the snapshots that unfinished paged lists hold.
+// maxPagedLists is the maximum number of snapshots of unfinished paged lists.
 const maxPagedLists = 16
 
 func newStorage(kind *Kind, revision *atomic.Uint64, logEvents int) *storage {
@@ -40,9 +40,9 @@ func newStorage(kind *Kind, revision *atomic.Uint64, logEvents int) *storage {
 	return &storage{kind: kind, revision: revision, objects: objects, log: newEventLog(logEvents)}
 }
 
-// put stores obj under the next resourceVersion and sets its resourceVersion
-// and, if it is empty, its uid. An object of another uid in its place is
-// deleted first: one name never changes its uid within an event.
+// put stores obj under the next resourceVersion. It sets obj's resourceVersion and,
+// if it is empty, obj's UID. It first deletes a stored object of the same name and
+// another UID, because no single event may change the UID of a name.
 func (s *storage) put(obj Object, newUID func() (types.UID, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,24 +71,23 @@ func (o *object) uid() (types.UID, error) {
 	return metadata.UID, err
 }
 
-// store encodes obj under the next resourceVersion. Only under mu, so that the
-// versions of one resource rise in the order of its log.
+// store encodes and stores obj under the next resourceVersion. The caller must hold
+// mu, so that resourceVersions increase in the order of the log.
 func (s *storage) store(obj Object) (*object, error) {
 	o, err := encodeObject(s.kind, obj, s.revision.Add(1))
 	if err != nil {
 		return nil, err
 	}
-	e := event{kind: watch.Added, object: o}
+	e := event{typ: watch.Added, object: o}
 	if previous, existed := s.objects.ReplaceOrInsert(o); existed {
-		e.kind, e.previous = watch.Modified, previous
+		e.typ, e.previous = watch.Modified, previous
 	}
 	s.publish(e)
 	return o, nil
 }
 
-// update decodes the object at key into obj, lets change edit it, and stores
-// it, as one step. A change may be none, or fail. It returns the object that is
-// stored then.
+// update atomically decodes the object at key into obj, calls change to edit obj,
+// and stores obj if it has changed. It returns the object that is then stored.
 func (s *storage) update(key objectKey, obj Object, change func() (changed bool, err error)) (*object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,11 +123,11 @@ func (s *storage) removeLocked(stored *object) error {
 		return err
 	}
 	s.objects.Delete(stored)
-	s.publish(event{kind: watch.Deleted, object: last, previous: stored})
+	s.publish(event{typ: watch.Deleted, object: last, previous: stored})
 	return nil
 }
 
-// atVersion is the same state under another resourceVersion.
+// atVersion returns the same state with another resourceVersion.
 func (o *object) atVersion(resourceVersion uint64) (*object, error) {
 	obj, err := o.decode()
 	if err != nil {
@@ -137,8 +136,8 @@ func (o *object) atVersion(resourceVersion uint64) (*object, error) {
 	return encodeObject(o.kind, obj, resourceVersion)
 }
 
-// publish appends to the log and drops the snapshots that are older than the
-// log: newer ones hold no state that the log does not hold as well.
+// publish appends an event to the log, and drops the snapshots that are older than
+// the log. Newer snapshots hold no object states that the log does not hold as well.
 func (s *storage) publish(e event) {
 	compacted := s.log.append(e)
 	s.paged = slices.DeleteFunc(s.paged, func(l snapshot) bool { return l.resourceVersion < compacted })
@@ -159,7 +158,7 @@ func (s *storage) find(key objectKey) (*object, error) {
 	return stored, nil
 }
 
-// state is the present one.
+// state returns a snapshot of the current state.
 func (s *storage) state() snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +169,8 @@ func (s *storage) stateLocked() snapshot {
 	return snapshot{objects: s.objects.Clone(), resourceVersion: s.revision.Load()}
 }
 
-// keep remembers a snapshot for the next page of a list; the oldest go first.
+// keep retains a snapshot for the next page of a list. It drops the oldest one if
+// there are too many.
 func (s *storage) keep(list snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +183,8 @@ func (s *storage) keep(list snapshot) {
 	s.paged = append(s.paged, list)
 }
 
-// at finds the state at a past resourceVersion: the present one if nothing
-// changed since, or one kept for a paged list.
+// at returns the snapshot at a past resourceVersion, if there is one: the current
+// state if nothing has changed since, or a snapshot retained for a paged list.
 func (s *storage) at(resourceVersion uint64) (snapshot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// TestStorageIsAMapInOrder compares the storage and its snapshots with a plain
-// map under random changes.
+// TestStorageIsAMapInOrder makes random changes and compares the storage and its
+// snapshots with a plain map.
 func TestStorageIsAMapInOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 0))
 	c := New(Options{})
@@ -45,27 +45,28 @@ func TestStorageIsAMapInOrder(t *testing.T) {
 		var got []objectKey
 		for o := range m.all(objectKey{}) {
 			if got = append(got, o.objectKey); m.model[o.objectKey] != o.resourceVersion {
-				t.Fatalf("%v at version %d, want %d", o.objectKey, o.resourceVersion, m.model[o.objectKey])
+				t.Fatalf("%v: got version %d, want %d", o.objectKey, o.resourceVersion, m.model[o.objectKey])
 			}
 		}
 		if !slices.Equal(got, slices.SortedFunc(maps.Keys(m.model), objectKey.compare)) {
-			t.Fatalf("%d objects in the order %v, want %d", len(got), got, len(m.model))
+			t.Fatalf("got %d objects in the order %v, want %d in list order", len(got), got, len(m.model))
 		}
-		behind := objectKey{namespace: fmt.Sprint("ns-", random.IntN(5)), name: fmt.Sprint(random.IntN(400))}
-		rest := slices.DeleteFunc(slices.Clone(got), func(k objectKey) bool { return k.compare(behind) <= 0 })
+		after := objectKey{namespace: fmt.Sprint("ns-", random.IntN(5)), name: fmt.Sprint(random.IntN(400))}
+		rest := slices.DeleteFunc(slices.Clone(got), func(k objectKey) bool { return k.compare(after) <= 0 })
 		everything := selector{fields: fields.Everything(), labels: labels.Everything()}
-		checkPage(t, everything, m.snapshot, behind, rest)
-		everything.namespace = behind.namespace
-		rest = slices.DeleteFunc(rest, func(k objectKey) bool { return k.namespace != behind.namespace })
-		checkPage(t, everything, m.snapshot, behind, rest)
+		checkPage(t, everything, m.snapshot, after, rest)
+		everything.namespace = after.namespace
+		rest = slices.DeleteFunc(rest, func(k objectKey) bool { return k.namespace != after.namespace })
+		checkPage(t, everything, m.snapshot, after, rest)
 	}
 }
 
-// checkPage compares pages of several lengths with the keys behind the last page.
-func checkPage(t *testing.T, s selector, state snapshot, behind objectKey, want []objectKey) {
+// checkPage reads pages with several limits and compares them with want, the keys
+// that follow after.
+func checkPage(t *testing.T, s selector, state snapshot, after objectKey, want []objectKey) {
 	t.Helper()
 	for _, limit := range []int{0, 1, 10, len(want), len(want) + 1} {
-		items, remaining := s.page(state, behind, int64(limit))
+		items, remaining := s.page(state, after, int64(limit))
 		n := len(want)
 		if limit > 0 {
 			n = min(n, limit)
@@ -75,7 +76,7 @@ func checkPage(t *testing.T, s selector, state snapshot, behind objectKey, want 
 			got = append(got, o.objectKey)
 		}
 		if !slices.Equal(got, want[:n]) || int(remaining) != len(want)-n {
-			t.Fatalf("limit %d behind %v: %v and %d more, want %v and %d", limit, behind, got, remaining, want[:n], len(want)-n)
+			t.Fatalf("limit %d after %v: got %v, %d more, want %v, %d", limit, after, got, remaining, want[:n], len(want)-n)
 		}
 	}
 }

@@ -4,5 +4,5 @@ package simulator
 
 import "syscall"
 
-// unpaced is for Linux, where benchmarks run.
-func unpaced(_, _ string, _ syscall.RawConn) error { return nil }
+// disablePacing does nothing, because benchmarks run on Linux.
+func disablePacing(_, _ string, _ syscall.RawConn) error { return nil }

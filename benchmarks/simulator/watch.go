@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// watcher serves one watch. It reads the resource's event log and holds no
-// queue of its own: one that falls behind the log is ended, and its client
-// starts again from the resourceVersion it has seen.
+// watcher serves one watch. It reads the resource's event log and has no queue of
+// its own. If it falls behind the log, the watch is closed, and the client starts
+// again from the last resourceVersion that it has seen.
 type watcher struct {
 	storage   *storage
 	selected  selector
@@ -29,38 +29,38 @@ type watcher struct {
 	version   uint64        // resourceVersion up to which the client has seen all events
 
 	objects, frames runtime.Encoder
-	buffer          bytes.Buffer // of an object
-	stream          io.Writer    // of frames
+	buffer          bytes.Buffer // one encoded object
+	stream          io.Writer    // destination of the frames
 }
 
-// watchBatch is how many events a watcher takes from the log at a time.
+// watchBatch is the maximum number of events that a watcher reads from the log at a time.
 const watchBatch = 256
 
-// run serves until the client, the timeout or the server ends it. An error is
-// for a client that has not been answered yet; later ones, "410 Gone" among
-// them, are sent as ERROR events like a kube-apiserver's.
+// run serves the watch until the client, the timeout or the server ends it. Before
+// the response begins, it returns errors for the caller to answer with. Later ones,
+// such as "410 Gone", it sends as ERROR events, as a kube-apiserver does.
 func (w *watcher) run(ctx context.Context, closing <-chan struct{}) error {
 	wanted, err := parseVersion(w.options.ResourceVersion)
 	if err != nil {
 		return err
 	}
-	lasts := w.timeout()
-	ctx, cancel := context.WithTimeout(ctx, lasts)
+	timeout := w.timeout()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	e := w.response.encoding
 	w.objects, w.frames = withAllocator(e.Serializer), withAllocator(e.StreamSerializer.Serializer)
 	w.stream = e.StreamSerializer.NewFrameWriter(w.response)
-	w.response.head(http.StatusOK, e.streamType())
+	w.response.writeHeader(http.StatusOK, e.streamType())
 	if err := w.start(wanted); err != nil {
 		return errors.Join(w.encode(watch.Error, asStatus(err)), w.response.push())
 	}
 	if err := w.response.push(); err != nil {
 		return err
 	}
-	return w.follow(ctx, closing, lasts)
+	return w.follow(ctx, closing, timeout)
 }
 
-// timeout is timeoutSeconds, or between 30 and 60 minutes.
+// timeout returns timeoutSeconds if it is set, or else a random duration of 30 to 60 minutes.
 func (w *watcher) timeout() time.Duration {
 	if s := w.options.TimeoutSeconds; s != nil && *s > 0 {
 		return time.Duration(*s) * time.Second
@@ -69,8 +69,8 @@ func (w *watcher) timeout() time.Duration {
 	return shortest + rand.N(shortest)
 }
 
-// start sends the initial state if the client asks for it, and finds the
-// resourceVersion from which events follow.
+// start sends the initial state if the client asks for it, and sets the
+// resourceVersion after which events follow.
 func (w *watcher) start(wanted uint64) error {
 	state := w.storage.state()
 	w.version = wanted
@@ -103,20 +103,21 @@ func (w *watcher) sendState(state snapshot) error {
 	return w.bookmark(state.resourceVersion, map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 }
 
-// lastBookmark is how long before its end a watch gets a bookmark.
-const lastBookmark = 2 * time.Second
+// finalBookmarkLead is how long before its end a watch sends a final bookmark.
+const finalBookmarkLead = 2 * time.Second
 
-// follow sends events as they come. lasts is how long the watch may last.
-func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, lasts time.Duration) error {
-	more := make(chan struct{})
-	close(more)
+// follow sends events as they occur. timeout is the duration of the watch, which ctx
+// enforces.
+func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, timeout time.Duration) error {
+	ready := make(chan struct{})
+	close(ready)
 	var tick, last <-chan time.Time
 	if w.options.AllowWatchBookmarks {
 		ticker := time.NewTicker(w.bookmarks)
 		defer ticker.Stop()
 		tick = ticker.C
-		if lasts > lastBookmark {
-			timer := time.NewTimer(lasts - lastBookmark)
+		if timeout > finalBookmarkLead {
+			timer := time.NewTimer(timeout - finalBookmarkLead)
 			defer timer.Stop()
 			last = timer.C
 		}
@@ -130,7 +131,7 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, lasts tim
 			if err := w.sendBatch(events); err != nil {
 				return err
 			}
-			changed = more // look again, but let the other cases have their turn
+			changed = ready // read again at once, but give the other cases a chance
 		}
 		select {
 		case <-ctx.Done():
@@ -152,7 +153,7 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, lasts tim
 
 func (w *watcher) sendBatch(events []event) error {
 	for _, e := range events {
-		typ, o, err := w.view(e)
+		typ, o, err := w.filter(e)
 		if err == nil && typ != "" {
 			err = w.send(typ, o)
 		}
@@ -164,10 +165,11 @@ func (w *watcher) sendBatch(events []event) error {
 	return w.response.push()
 }
 
-// view is an event as the selector shows it: an object that comes to match is
-// added, one that ceases to is deleted, in its last matching state.
-func (w *watcher) view(e event) (watch.EventType, *object, error) {
-	now := e.kind != watch.Deleted && w.selected.matches(e.object)
+// filter converts an event to the one that the selector requires. An object that
+// begins to match is added. An object that ceases to match is deleted, in its last
+// matching state. The type is empty if there is nothing to send.
+func (w *watcher) filter(e event) (watch.EventType, *object, error) {
+	now := e.typ != watch.Deleted && w.selected.matches(e.object)
 	before := e.previous != nil && w.selected.matches(e.previous)
 	switch {
 	case now && before:
@@ -176,7 +178,7 @@ func (w *watcher) view(e event) (watch.EventType, *object, error) {
 		return watch.Added, e.object, nil
 	case !before:
 		return "", nil, nil
-	case e.kind == watch.Deleted:
+	case e.typ == watch.Deleted:
 		return watch.Deleted, e.object, nil
 	}
 	last, err := e.previous.atVersion(e.object.resourceVersion)
@@ -184,12 +186,12 @@ func (w *watcher) view(e event) (watch.EventType, *object, error) {
 }
 
 func (w *watcher) send(typ watch.EventType, o *object) error {
-	shown, err := w.response.encoding.show(o)
+	converted, err := w.response.encoding.convert(o)
 	if err != nil {
 		return err
 	}
 	w.response.count(Traffic{Events: 1})
-	return w.encode(typ, shown)
+	return w.encode(typ, converted)
 }
 
 // encode writes a frame: a WatchEvent around the encoded object.
@@ -202,7 +204,7 @@ func (w *watcher) encode(typ watch.EventType, obj runtime.Object) error {
 	return w.frames.Encode(frame, w.stream)
 }
 
-// withAllocator has the protobuf serializers reuse their buffer.
+// withAllocator makes a protobuf serializer reuse its buffer.
 func withAllocator(e runtime.Encoder) runtime.Encoder {
 	if e, ok := e.(runtime.EncoderWithAllocator); ok {
 		return runtime.NewEncoderWithAllocator(e, &runtime.Allocator{})
@@ -210,8 +212,8 @@ func withAllocator(e runtime.Encoder) runtime.Encoder {
 	return e
 }
 
-// periodicBookmark tells the present resourceVersion to a client that has seen
-// all events up to it.
+// periodicBookmark sends the current resourceVersion, if the client has seen all
+// events up to it.
 func (w *watcher) periodicBookmark() error {
 	state := w.storage.state()
 	if _, latest := w.storage.log.bounds(); latest > w.version {

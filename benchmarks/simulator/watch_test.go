@@ -26,13 +26,13 @@ func watchPods(t *testing.T, set kubernetes.Interface, namespace string, options
 	return w
 }
 
-// next is the next event, or fails after a minute.
+// next returns the next event. It fails the test after a minute.
 func next(t *testing.T, w watch.Interface) watch.Event {
 	t.Helper()
 	select {
 	case e, open := <-w.ResultChan():
 		if !open {
-			t.Fatal("the watch has ended")
+			t.Fatal("watch ended, want an event")
 		}
 		return e
 	case <-time.After(time.Minute):
@@ -41,7 +41,7 @@ func next(t *testing.T, w watch.Interface) watch.Event {
 	return watch.Event{}
 }
 
-// expect is the next event, of a type and a pod.
+// expect requires the next event to be of a type and a pod, and returns the pod.
 func expect(t *testing.T, w watch.Interface, typ watch.EventType, name string) *corev1.Pod {
 	t.Helper()
 	e := next(t, w)
@@ -52,15 +52,16 @@ func expect(t *testing.T, w watch.Interface, typ watch.EventType, name string) *
 	return p
 }
 
-func ended(t *testing.T, w watch.Interface) {
+// expectEnd requires the watch to end without a further event.
+func expectEnd(t *testing.T, w watch.Interface) {
 	t.Helper()
 	select {
 	case e, open := <-w.ResultChan():
 		if open {
-			t.Fatalf("got %s %+v, want the end", e.Type, e.Object)
+			t.Fatalf("got %s %+v, want the end of the watch", e.Type, e.Object)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the watch has not ended within a minute")
+		t.Fatal("watch did not end within a minute")
 	}
 }
 
@@ -82,20 +83,20 @@ func TestWatchFollowsAList(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p := expect(t, w, watch.Modified, "new"); p.Status.Phase != corev1.PodSucceeded {
-				t.Errorf("phase %s", p.Status.Phase)
+				t.Errorf("got phase %s, want Succeeded", p.Status.Phase)
 			}
 			if err := c.Delete(pod("ns-0", "new")); err != nil {
 				t.Fatal(err)
 			}
 			if p := expect(t, w, watch.Deleted, "new"); p.ResourceVersion != formatVersion(c.ResourceVersion()) || p.UID != added.UID {
-				t.Errorf("deleted %+v", p)
+				t.Errorf("got %+v, want UID %s at the current resourceVersion", p, added.UID)
 			}
 			replaced := pod("ns-0", "pod-0000")
 			replaced.UID = "other"
 			put(t, c, replaced)
 			expect(t, w, watch.Deleted, "pod-0000")
 			if p := expect(t, w, watch.Added, "pod-0000"); p.UID != "other" {
-				t.Errorf("replaced by %s", p.UID)
+				t.Errorf("got UID %s, want other", p.UID)
 			}
 		})
 	}
@@ -125,7 +126,7 @@ func TestWatchListEndsWithABookmark(t *testing.T) {
 func TestPeriodicBookmarksCarryTheClusterVersion(t *testing.T) {
 	c := New(Options{BookmarkInterval: time.Millisecond})
 	set := serve(t, c, rest.ContentConfig{})
-	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // other resources move it on
+	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // increments the cluster's resourceVersion
 	w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "1", AllowWatchBookmarks: true})
 	mark := expect(t, w, watch.Bookmark, "")
 	if mark.ResourceVersion != "2" || mark.Annotations != nil {
@@ -161,7 +162,7 @@ func TestWatchSeesObjectsComeAndGoThroughItsSelector(t *testing.T) {
 		move(func() { p.Labels, p.Spec.NodeName = nil, "" })
 		gone := expect(t, here, watch.Deleted, "p")
 		if gone.Spec.NodeName != "node-1" || gone.ResourceVersion != p.ResourceVersion {
-			t.Errorf("left as %+v", gone)
+			t.Errorf("got %+v, want the last state that matched, at version %s", gone, p.ResourceVersion)
 		}
 		expect(t, labelled, watch.Deleted, "p")
 		mine, other := lower, upper
@@ -173,8 +174,8 @@ func TestWatchSeesObjectsComeAndGoThroughItsSelector(t *testing.T) {
 		}
 		version = p.ResourceVersion
 		c.CloseWatches()
-		ended(t, other)
-		ended(t, elsewhere)
+		expectEnd(t, other)
+		expectEnd(t, elsewhere)
 	})
 }
 
@@ -187,19 +188,19 @@ func TestWatchBehindTheLogIsGone(t *testing.T) {
 		if err := apierrors.FromObject(e.Object); e.Type != watch.Error || !apierrors.IsResourceExpired(err) {
 			t.Fatalf("got %s %+v, want 410 Expired", e.Type, e.Object)
 		}
-		ended(t, w)
+		expectEnd(t, w)
 		// The log has the four latest events: versions 8 to 11.
 		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "7"})
 		expect(t, w, watch.Added, "pod-0006")
 		w = watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "999"})
 		e = next(t, w)
 		if err := apierrors.FromObject(e.Object); !apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
-			t.Fatalf("got %s %+v, want a version that is too large", e.Type, e.Object)
+			t.Fatalf("got %s %+v, want cause ResourceVersionTooLarge", e.Type, e.Object)
 		}
 	})
 }
 
-// TestCompactEndsNoWatchThatHasSeenAll: only new watches from an older version are told 410 Gone.
+// Open watches that have seen all events continue. Only new ones from an older version get 410 Gone.
 func TestCompactEndsNoWatchThatHasSeenAll(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 3)
@@ -208,7 +209,7 @@ func TestCompactEndsNoWatchThatHasSeenAll(t *testing.T) {
 	w := watchPods(t, set, "", metav1.ListOptions{ResourceVersion: old})
 	put(t, c, pod("ns-0", "seen"))
 	expect(t, w, watch.Added, "seen")
-	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // other resources move the version on
+	put(t, c, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}) // increments the cluster's resourceVersion
 	c.Compact()
 	put(t, c, pod("ns-0", "next"))
 	expect(t, w, watch.Added, "next")
@@ -230,18 +231,18 @@ func TestEventLogIsBoundedInBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(storage.log.events); n == 0 || n > 40 || storage.log.bytes > 10_000 {
-		t.Errorf("the log has %d events of %d bytes", n, storage.log.bytes)
+		t.Errorf("log has %d events of %d bytes, limit 10000", n, storage.log.bytes)
 	}
 	c.KeepEvents(3000)
 	if n := len(storage.log.events); n == 0 || storage.log.bytes > 3000 {
-		t.Errorf("the log has %d events of %d bytes, limit 3000", n, storage.log.bytes)
+		t.Errorf("log has %d events of %d bytes, limit 3000", n, storage.log.bytes)
 	}
 	c.KeepEvents(0)
 	for range 1000 {
 		put(t, c, p)
 	}
 	if n := len(storage.log.events); n < 1000 {
-		t.Errorf("the log has %d events of 1000 within its limit", n)
+		t.Errorf("log has %d events, want at least 1000, which fit its limit", n)
 	}
 }
 
@@ -249,7 +250,7 @@ func TestWatchTimesOut(t *testing.T) {
 	c := New(Options{})
 	one := int64(1)
 	set := serve(t, c, rest.ContentConfig{})
-	ended(t, watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "1", TimeoutSeconds: &one}))
+	expectEnd(t, watchPods(t, set, "", metav1.ListOptions{ResourceVersion: "1", TimeoutSeconds: &one}))
 }
 
 func TestWatchOfOneObject(t *testing.T) {
@@ -267,8 +268,8 @@ func TestWatchOfOneObject(t *testing.T) {
 	expect(t, w, watch.Modified, "pod-0003")
 }
 
-// TestSlowWatcherIsCutOff has a client that does not read while the log turns
-// over: its watch ends instead of being buffered.
+// TestSlowWatcherIsCutOff has a client that does not read while the whole log is
+// replaced. Its watch must end, because events are not buffered for it.
 func TestSlowWatcherIsCutOff(t *testing.T) {
 	c := New(Options{LogEvents: 8})
 	server, err := c.Serve("")
@@ -290,7 +291,7 @@ func TestSlowWatcherIsCutOff(t *testing.T) {
 	})
 	big := pod("ns", "big")
 	big.Annotations = map[string]string{"filler": string(make([]byte, 1<<20))}
-	for range 64 { // MiB, far more than the sockets buffer
+	for range 64 { // 64 MiB, far more than the sockets buffer
 		put(t, c, big)
 	}
 	if _, err := io.Copy(io.Discard, response.Body); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -322,12 +323,12 @@ func TestTrafficIsCountedPerListener(t *testing.T) {
 	}
 	got := first.Traffic()["pods"]
 	if got.Lists != 1 || got.Gets != 1 || got.Watches != 1 || got.Events < 5 || got.Bytes < 1000 {
-		t.Errorf("counted %+v", got)
+		t.Errorf("got %+v, want one list, one get, one watch, at least 5 events and 1000 bytes", got)
 	}
 	if other := Sum(second.Traffic()); other != (Traffic{}) {
-		t.Errorf("the other listener counted %+v", other)
+		t.Errorf("other listener: got %+v, want no traffic", other)
 	}
 	if all := Sum(first.Traffic()); all != got {
-		t.Errorf("all resources count %+v, pods %+v", all, got)
+		t.Errorf("all resources: got %+v, want that of pods, %+v", all, got)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// library encodes a typed object with the serializers that a kube-apiserver uses.
-func library(t *testing.T, mediaType string, obj runtime.Object) []byte {
+// encode encodes a typed object with the serializers that a kube-apiserver uses.
+func encode(t *testing.T, mediaType string, obj runtime.Object) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	var err error
@@ -38,11 +38,11 @@ func library(t *testing.T, mediaType string, obj runtime.Object) []byte {
 	return out.Bytes()
 }
 
-// libraryFrame is a frame of a kube-apiserver's watch.
-func libraryFrame(t *testing.T, mediaType string, typ watch.EventType, obj runtime.Object) []byte {
+// encodeFrame returns a watch frame as a kube-apiserver encodes it.
+func encodeFrame(t *testing.T, mediaType string, typ watch.EventType, obj runtime.Object) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	wrapped := metav1.WatchEvent{Type: string(typ), Object: runtime.RawExtension{Raw: library(t, mediaType, obj)}}
+	wrapped := metav1.WatchEvent{Type: string(typ), Object: runtime.RawExtension{Raw: encode(t, mediaType, obj)}}
 	if mediaType == runtime.ContentTypeJSON {
 		if err := json.NewEncoder(&out).Encode(&wrapped); err != nil {
 			t.Fatal(err)
@@ -56,10 +56,10 @@ func libraryFrame(t *testing.T, mediaType string, typ watch.EventType, obj runti
 	return out.Bytes()
 }
 
-func same(t *testing.T, what string, got, want []byte) {
+func checkBytes(t *testing.T, target string, got, want []byte) {
 	t.Helper()
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
+		t.Errorf("%s:\n got %q\nwant %q", target, got, want)
 	}
 }
 
@@ -74,13 +74,13 @@ func TestResponsesAreTheBytesOfAKubeAPIServer(t *testing.T) {
 			list := &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}, Items: []corev1.Pod{}}
 			get := func(target string, want []byte) {
 				t.Helper()
-				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // of watches
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // ends watches
 				defer cancel()
 				request := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 				request.Header.Set("Accept", mediaType)
 				recorder := httptest.NewRecorder()
 				c.Handler().ServeHTTP(recorder, request)
-				same(t, target, recorder.Body.Bytes(), want)
+				checkBytes(t, target, recorder.Body.Bytes(), want)
 			}
 			for _, n := range []int{0, 1, 40} {
 				for len(list.Items) < n {
@@ -89,16 +89,16 @@ func TestResponsesAreTheBytesOfAKubeAPIServer(t *testing.T) {
 					list.Items = append(list.Items, *p)
 				}
 				list.ListMeta = metav1.ListMeta{ResourceVersion: formatVersion(c.ResourceVersion())}
-				get("/api/v1/pods", library(t, mediaType, list))
+				get("/api/v1/pods", encode(t, mediaType, list))
 				list.ShardInfo = &metav1.ShardInfo{Selector: wholeRange}
-				get("/api/v1/pods?shardSelector="+url.QueryEscape(wholeRange), library(t, mediaType, list))
+				get("/api/v1/pods?shardSelector="+url.QueryEscape(wholeRange), encode(t, mediaType, list))
 			}
 			typed := list.Items[39].DeepCopy()
 			typed.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
-			get("/api/v1/namespaces/ns/pods/"+url.PathEscape(typed.Name), library(t, mediaType, typed))
-			get("/api/v1/pods?watch=true&resourceVersion="+list.Items[38].ResourceVersion, libraryFrame(t, mediaType, watch.Added, typed))
-			get("/openapi/v3", library(t, mediaType, asStatus(errUnknownPath())))
-			get("/api/v1/pods?watch=true&resourceVersion=99", libraryFrame(t, mediaType, watch.Error, asStatus(tooLargeVersion(99, 41))))
+			get("/api/v1/namespaces/ns/pods/"+url.PathEscape(typed.Name), encode(t, mediaType, typed))
+			get("/api/v1/pods?watch=true&resourceVersion="+list.Items[38].ResourceVersion, encodeFrame(t, mediaType, watch.Added, typed))
+			get("/openapi/v3", encode(t, mediaType, asStatus(errUnknownPath())))
+			get("/api/v1/pods?watch=true&resourceVersion=99", encodeFrame(t, mediaType, watch.Error, asStatus(tooLargeVersion(99, 41))))
 		})
 	}
 }

@@ -14,16 +14,16 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// serveWrite answers update and merge patch of the data of a ConfigMap, in which
-// a fleet agrees on its topology. All else is read-only.
+// serveWrite answers updates and merge patches of a ConfigMap's data, because a
+// fleet keeps its topology there. Everything else is read-only.
 func (h *handler) serveWrite(response *response, r *http.Request) error {
 	t, ok := h.parseTarget(r.URL.Path)
 	patch := r.Method == http.MethodPatch && r.Header.Get("Content-Type") == string(types.MergePatchType)
 	if !ok || t.kind.Resource != "configmaps" || t.key.name == "" || !patch && r.Method != http.MethodPut {
 		return failure(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed,
-			r.Method+" is not supported: the simulated API is read-only but for the data of ConfigMaps")
+			r.Method+" is not supported: the simulated API is read-only except for the data of ConfigMaps")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(response.to, r.Body, 1<<20)) // as etcd
+	body, err := io.ReadAll(http.MaxBytesReader(response.to, r.Body, 1<<20)) // the size limit of a ConfigMap
 	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
@@ -43,8 +43,8 @@ func (h *handler) serveWrite(response *response, r *http.Request) error {
 	return response.object(written)
 }
 
-// replaceData sets the data to that of an encoded ConfigMap, unless another
-// client has changed it since it was read.
+// replaceData sets the data to that of an encoded ConfigMap. It returns a Conflict
+// if the object has changed since the client read it.
 func replaceData(stored *corev1.ConfigMap, body []byte) error {
 	var sent corev1.ConfigMap
 	if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, &sent); err != nil {
@@ -58,7 +58,7 @@ func replaceData(stored *corev1.ConfigMap, body []byte) error {
 	return nil
 }
 
-// patchData sets keys of the data, and removes those that are null.
+// patchData applies a merge patch: it sets keys of the data, and removes those that are null.
 func patchData(stored *corev1.ConfigMap, body []byte) error {
 	var patch struct {
 		Data map[string]*string `json:"data"`

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A fleet agrees in a ConfigMap: by updates of what was read, and by patches of keys of one's own.
+// A fleet writes its ConfigMap by updates of the version read last, and by patches of single keys.
 func TestConfigMapsCanBeWritten(t *testing.T) {
 	cluster := New(Options{})
 	server, err := cluster.Serve("")
@@ -34,30 +34,30 @@ func TestConfigMapsCanBeWritten(t *testing.T) {
 		}
 		patched, err := maps.Patch(t.Context(), "b", types.MergePatchType, []byte(`{"data":{"mine":"`+contentType+`","other":null}}`), metav1.PatchOptions{})
 		if err != nil || patched.Data["mine"] != contentType || patched.Data["kept"] != "1" || patched.ResourceVersion == read.ResourceVersion {
-			t.Errorf("%s: patched %v, %v", contentType, patched, err)
+			t.Errorf("%s: patch: got %v, error %v, want the key changed, the other kept", contentType, patched, err)
 		}
 		again, err := maps.Patch(t.Context(), "b", types.MergePatchType, []byte(`{}`), metav1.PatchOptions{})
 		if err != nil || again.ResourceVersion != patched.ResourceVersion {
-			t.Errorf("%s: a patch of nothing: %v, %v", contentType, again, err)
+			t.Errorf("%s: empty patch: got %v, error %v, want an unchanged version", contentType, again, err)
 		}
 		read.Data["late"] = "yes"
 		if _, err := maps.Update(t.Context(), read, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
-			t.Errorf("%s: an update of what was read before the patch: %v", contentType, err)
+			t.Errorf("%s: update of an outdated version: got error %v, want Conflict", contentType, err)
 		}
 		patched.Data = map[string]string{"kept": "1"}
 		updated, err := maps.Update(t.Context(), patched, metav1.UpdateOptions{})
 		if err != nil || len(updated.Data) != 1 || updated.UID != read.UID {
-			t.Errorf("%s: updated %v, %v", contentType, updated, err)
+			t.Errorf("%s: update: got %v, error %v, want one key and the same UID", contentType, updated, err)
 		}
 		if _, err := maps.Update(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "absent"}}, metav1.UpdateOptions{}); !apierrors.IsNotFound(err) {
-			t.Errorf("%s: an update of nothing: %v", contentType, err)
+			t.Errorf("%s: update of an absent object: got error %v, want NotFound", contentType, err)
 		}
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
 		if _, err := client.CoreV1().Pods("a").Update(t.Context(), pod, metav1.UpdateOptions{}); !apierrors.IsMethodNotSupported(err) {
-			t.Errorf("%s: an update of a pod: %v", contentType, err)
+			t.Errorf("%s: update of a pod: got error %v, want MethodNotSupported", contentType, err)
 		}
 		if _, err := maps.Create(t.Context(), read, metav1.CreateOptions{}); !apierrors.IsMethodNotSupported(err) {
-			t.Errorf("%s: a new one: %v", contentType, err)
+			t.Errorf("%s: create: got error %v, want MethodNotSupported", contentType, err)
 		}
 	}
 }

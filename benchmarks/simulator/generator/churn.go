@@ -14,35 +14,37 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// Churn is steady change: Jobs that are created, run and deleted with their
-// pods, status updates of pods, heartbeats of nodes. A rate of zero leaves its
-// part out. 20 Jobs and 200 status updates a second come to 400 events a second.
+// Churn describes steady change: Jobs that are created, run and deleted with their
+// pods, status updates of pods, and heartbeats of nodes. A rate of zero disables its
+// part. 20 Jobs and 200 status updates a second cause 400 events a second.
 type Churn struct {
-	// JobsPerSecond are created, run and deleted, each with one pod: 10 events
-	// in its life.
+	// JobsPerSecond is the rate of new Jobs. Each has one pod and causes 10 events
+	// until it is deleted.
 	JobsPerSecond float64
-	// StatusUpdatesPerSecond go to pods drawn at random.
+	// StatusUpdatesPerSecond is the rate of status updates of random pods.
 	StatusUpdatesPerSecond float64
-	// HeartbeatsPerSecond renews the leases of the nodes in turn, and the
-	// status of one node for thirty leases. Kubelets renew every ten seconds:
-	// a tenth of the number of nodes is real.
+	// HeartbeatsPerSecond is the rate at which the leases of the nodes are renewed
+	// in turn. Every thirtieth heartbeat also updates the node's status. Kubelets
+	// renew their leases every ten seconds, so a tenth of the number of nodes is
+	// realistic.
 	HeartbeatsPerSecond float64
-	// JobRuns is how long a Job runs, JobStays how long it stays when it has
-	// ended. Defaults: 5 s and 10 s.
+	// JobRuns is how long a Job runs, JobStays how long it remains after it has
+	// completed. Defaults: 5 s and 10 s.
 	JobRuns, JobStays time.Duration
-	// Tidy removes the Jobs that exist at the end, with their pods.
+	// Tidy removes the Jobs that the churn has left at the end, and their pods.
 	Tidy bool
-	// Seed is for names and choices. Two churns of one cluster need two seeds.
+	// Seed determines names and random choices. Churns of the same cluster need
+	// different seeds.
 	Seed uint64
 }
 
 const (
-	churnTick = 20 * time.Millisecond // between two steps
-	churnSeed = 0xc4a2                // so that no uid is one of a Spec of the same seed
+	churnTick = 20 * time.Millisecond // interval between steps
+	churnSeed = 0xc4a2                // so that UIDs differ from those of a Spec with the same seed
 )
 
-// During lets the cluster change while run runs. A churn that fails ends the context of run, and its
-// error is returned.
+// During changes the cluster while run runs. If the churn fails, During cancels the context of run
+// and returns the churn's error.
 func (c Churn) During(ctx context.Context, cluster *simulator.Cluster, run func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
@@ -58,9 +60,9 @@ func (c Churn) During(ctx context.Context, cluster *simulator.Cluster, run func(
 	return err
 }
 
-// Run changes the cluster until ctx ends, in the caller's goroutine, and then
-// returns nil. Changes that the machine cannot make within a second of their
-// time are left out.
+// Run changes the cluster until ctx ends, and then removes its Jobs if Tidy is set.
+// It returns the first error, but none for the end of ctx. Changes that are overdue
+// by more than a second are skipped.
 func (c Churn) Run(ctx context.Context, cluster *simulator.Cluster) error {
 	driver, err := newDriver(c, cluster)
 	if err != nil {
@@ -83,21 +85,22 @@ func (c Churn) Run(ctx context.Context, cluster *simulator.Cluster) error {
 	}
 }
 
-// changeRate turns passing time into a number of changes.
+// changeRate converts elapsed time to a number of changes.
 type changeRate struct {
 	perSecond, owed float64
 	change          func() error
 }
 
+// due returns the number of changes that are due after a further duration.
 func (r *changeRate) due(elapsed time.Duration) int {
 	r.owed += r.perSecond * elapsed.Seconds()
-	r.owed = min(r.owed, max(1, r.perSecond)) // no more than a second's worth
+	r.owed = min(r.owed, max(1, r.perSecond)) // at most the changes of one second
 	n := int(r.owed)
 	r.owed -= float64(n)
 	return n
 }
 
-// driver is the state of one Churn.Run. The caller tells the time.
+// driver is the state of one Churn.Run. The caller passes the time, which tests simulate.
 type driver struct {
 	cluster   *simulator.Cluster
 	generator *generator
@@ -141,7 +144,7 @@ func metaOf(name types.NamespacedName) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}
 }
 
-// step makes the changes that are due at a time.
+// step makes the changes that are due.
 func (d *driver) step(now time.Time) error {
 	var elapsed time.Duration
 	if !d.last.IsZero() {
@@ -161,8 +164,8 @@ func (d *driver) step(now time.Time) error {
 	return nil
 }
 
-// updatePod changes the status of a pod drawn at random. Pods that others
-// have deleted are forgotten.
+// updatePod changes the status of a random pod. It drops pods from its list that
+// others have deleted.
 func (d *driver) updatePod() error {
 	for len(d.pods) > 0 {
 		i := d.generator.random.IntN(len(d.pods))
@@ -178,8 +181,8 @@ func (d *driver) updatePod() error {
 	return nil
 }
 
-// changeStatus restarts the first container or changes its readiness. A pod that
-// does not run has its conditions probed.
+// changeStatus restarts the first container or toggles its readiness. If the container
+// does not run, it updates the probe times of the pod's conditions instead.
 func (g *generator) changeStatus(pod *corev1.Pod) {
 	now := g.ago(0)
 	for i := range pod.ManagedFields {
@@ -216,8 +219,8 @@ func (g *generator) changeStatus(pod *corev1.Pod) {
 	}
 }
 
-// heartbeat renews the lease of the next node, and of every thirtieth the
-// status as well.
+// heartbeat renews the lease of the next node. Every thirtieth call also updates the
+// node's status.
 func (d *driver) heartbeat() error {
 	nodes := d.generator.nodes
 	if len(nodes) == 0 {
@@ -240,7 +243,8 @@ func (d *driver) heartbeat() error {
 	return ignoreNotFound(err)
 }
 
-// ignoreNotFound is for objects that others may have deleted.
+// ignoreNotFound returns err unless it is a NotFound status. Others may have deleted an
+// object that a churn changes.
 func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -13,19 +13,19 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// eventually polls until done is true; it fails the test after a minute.
-func eventually(t *testing.T, what string, done func() bool) {
+// eventually polls until done is true. It fails the test after a minute.
+func eventually(t *testing.T, condition string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if done() {
 			return
 		}
 	}
-	t.Fatalf("not within a minute: %s", what)
+	t.Fatalf("condition not met within a minute: %s", condition)
 }
 
-// churned drives a small cluster through simulated time.
-func churned(t *testing.T, c Churn, seconds int) *simulator.Cluster {
+// runChurn runs a churn on a small cluster for seconds of simulated time, and returns the cluster.
+func runChurn(t *testing.T, c Churn, seconds int) *simulator.Cluster {
 	t.Helper()
 	cluster := populated(t, Scale(100))
 	driver, err := newDriver(c, cluster)
@@ -43,14 +43,14 @@ func churned(t *testing.T, c Churn, seconds int) *simulator.Cluster {
 }
 
 func TestChurnMakesTheDocumentedNumberOfEvents(t *testing.T) {
-	f := func(what string, c Churn, want uint64) {
+	f := func(name string, c Churn, want uint64) {
 		t.Helper()
 		const seconds = 30
-		quiet := churned(t, Churn{}, 1).ResourceVersion()
-		got := (churned(t, c, seconds).ResourceVersion() - quiet) / seconds
-		// The latest jobs are not through yet.
+		quiet := runChurn(t, Churn{}, 1).ResourceVersion()
+		got := (runChurn(t, c, seconds).ResourceVersion() - quiet) / seconds
+		// The newest Jobs have not been through all stages.
 		if got > want || got < want-want/4 {
-			t.Errorf("%s: %d events a second, want %d", what, got, want)
+			t.Errorf("%s: got %d events a second, want %d, or up to a quarter less", name, got, want)
 		}
 	}
 	f("jobs", Churn{JobsPerSecond: 2, JobRuns: time.Second, JobStays: time.Second}, 20)
@@ -61,12 +61,12 @@ func TestChurnMakesTheDocumentedNumberOfEvents(t *testing.T) {
 
 func TestChurnIsSteady(t *testing.T) {
 	c := Churn{JobsPerSecond: 5, JobRuns: 2 * time.Second, JobStays: 3 * time.Second}
-	half, full := churned(t, c, 20), churned(t, c, 40)
-	// Five a second that live for 6.3 seconds.
+	half, full := runChurn(t, c, 20), runChurn(t, c, 40)
+	// Five Jobs a second, each of which exists for 6.3 seconds.
 	before := total(Scale(100))
 	for _, cluster := range []*simulator.Cluster{half, full} {
 		if jobs := (cluster.Len() - before) / 2; jobs < 28 || jobs > 34 {
-			t.Errorf("%d jobs live", jobs)
+			t.Errorf("got %d live Jobs, want 28 to 34", jobs)
 		}
 	}
 	var phases [4]int
@@ -79,7 +79,8 @@ func TestChurnIsSteady(t *testing.T) {
 			continue
 		}
 		if (pod.Spec.NodeName == "") != (pod.Status.PodIP == "") || (pod.Status.PodIP == "") != (pod.Status.HostIP == "") {
-			t.Errorf("%s on node %q has address %q at %q", pod.Name, pod.Spec.NodeName, pod.Status.PodIP, pod.Status.HostIP)
+			t.Errorf("%s has node %q, pod IP %q, host IP %q, want all or none",
+				pod.Name, pod.Spec.NodeName, pod.Status.PodIP, pod.Status.HostIP)
 		}
 		switch {
 		case pod.Spec.NodeName == "":
@@ -94,7 +95,7 @@ func TestChurnIsSteady(t *testing.T) {
 	}
 	for phase, n := range phases {
 		if n == 0 {
-			t.Errorf("no pod of a job in phase %d of 4: %v", phase, phases)
+			t.Errorf("got no pod of a Job in phase %d of 4: %v", phase, phases)
 		}
 	}
 	for _, name := range full.Names("jobs") {
@@ -103,21 +104,21 @@ func TestChurnIsSteady(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s := job.Status; s.Active+s.Succeeded+s.Failed != 1 || (s.Succeeded == 1) != (s.CompletionTime != nil) {
-			t.Errorf("%s: %+v", name, s)
+			t.Errorf("%s: got inconsistent status %+v", name, s)
 		}
 	}
 }
 
 func TestChurnIsDeterministicInSimulatedTime(t *testing.T) {
 	c := Churn{JobsPerSecond: 5, StatusUpdatesPerSecond: 20, HeartbeatsPerSecond: 5, Seed: 3}
-	first, again := churned(t, c, 5), churned(t, c, 5)
-	objects, others := stored(t, first), stored(t, again)
+	first, again := runChurn(t, c, 5), runChurn(t, c, 5)
+	objects, others := readAll(t, first), readAll(t, again)
 	if len(objects) != len(others) {
-		t.Fatalf("%d and %d objects", len(objects), len(others))
+		t.Fatalf("got %d and %d objects, want equal numbers", len(objects), len(others))
 	}
 	for name, obj := range objects {
 		if other := others[name]; other == nil || !reflect.DeepEqual(obj, other) {
-			t.Errorf("%s differs", name)
+			t.Errorf("%s differs between two runs", name)
 		}
 	}
 }
@@ -144,7 +145,7 @@ func TestTidyChurnLeavesNothing(t *testing.T) {
 	eventually(t, "change", func() bool { return cluster.ResourceVersion() > before+20 })
 	cancel()
 	if err := <-done; err != nil || cluster.Len() != objects {
-		t.Errorf("%d objects of %d, %v", cluster.Len(), objects, err)
+		t.Errorf("got %d objects, want %d; error %v", cluster.Len(), objects, err)
 	}
 }
 

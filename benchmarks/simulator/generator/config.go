@@ -16,7 +16,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// putConfig makes ConfigMaps, Secrets and ServiceAccounts.
+// putConfig generates ConfigMaps, Secrets and ServiceAccounts.
 func (g *generator) putConfig() {
 	g.putEach(g.spec.configMaps, func(i int) simulator.Object {
 		name := g.app(i).name
@@ -42,8 +42,8 @@ func (g *generator) putConfig() {
 	})
 }
 
-// putAccess makes the objects of RBAC.
-func (g *generator) putAccess() {
+// putRBAC generates Roles, ClusterRoles and their bindings.
+func (g *generator) putRBAC() {
 	clusterRole := func(i int) string { return fmt.Sprintf("cluster-%s-%d", appName(i), i) }
 	g.putEach(g.spec.clusterRoles, func(i int) simulator.Object {
 		return manifest[*rbacv1.ClusterRole](g, g.meta("", clusterRole(i), nil))
@@ -69,7 +69,7 @@ func (g *generator) putSigningRequests() {
 		request := manifest[*certificatesv1.CertificateSigningRequest](g, g.meta("", "csr-"+g.suffix(), nil))
 		const pem = "-----BEGIN CERTIFICATE REQUEST-----\n%s\n-----END CERTIFICATE REQUEST-----\n"
 		request.Spec.Request = fmt.Appendf(nil, pem, g.randomText(600))
-		request.Spec.Username = "system:node:" + g.anyNode().name
+		request.Spec.Username = "system:node:" + g.randomNode().name
 		if g.chance(90) {
 			request.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{
 				Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "AutoApproved",
@@ -81,7 +81,7 @@ func (g *generator) putSigningRequests() {
 	})
 }
 
-// putPolicies makes autoscalers and disruption budgets.
+// putPolicies generates autoscalers and disruption budgets.
 func (g *generator) putPolicies() {
 	g.putEach(g.spec.horizontalPodAutoscalers, g.autoscaler)
 	g.putEach(g.spec.podDisruptionBudgets, func(i int) simulator.Object {
@@ -108,11 +108,11 @@ func (g *generator) autoscaler(i int) simulator.Object {
 	for j := range status.Conditions {
 		status.Conditions[j].LastTransitionTime = scaled
 	}
-	autoscaler.ManagedFields = managedBy("helm", "autoscaling/v2", autoscaler.CreationTimestamp, autoscaler)
+	autoscaler.ManagedFields = managedFieldsOf("helm", "autoscaling/v2", autoscaler.CreationTimestamp, autoscaler)
 	return autoscaler
 }
 
-// putAdmission makes webhooks and admission policies.
+// putAdmission generates webhook configurations and admission policies.
 func (g *generator) putAdmission() {
 	namespace := g.namespace(1) // of the webhooks' service
 	g.putEach(g.spec.mutatingWebhooks, func(i int) simulator.Object {

@@ -1,10 +1,10 @@
-// Package generator makes the objects of a realistic cluster, and steady change
-// of them, for the simulated API server.
+// Package generator generates the objects of a realistic cluster, and changes them
+// steadily, for the simulated API server.
 //
-// A Spec counts the objects of each kind; Scale gives the usual mix for a number
-// of pods. A Churn runs Jobs, updates the status of pods and renews leases. A
-// Touch changes a share of all objects once. Everything that looks random follows
-// from a seed: the same seed gives the same objects on every machine.
+// A Spec holds the number of objects of each kind; Scale returns the usual mix for
+// a number of pods. A Churn runs Jobs, updates the status of pods and renews leases.
+// A Touch changes a share of all objects once. All random choices follow from a
+// seed: the same seed results in the same objects on every machine.
 package generator
 
 import (
@@ -28,38 +28,38 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// Spec counts the objects of a generated cluster. Scale makes one.
+// Spec holds the numbers of objects of a generated cluster. Scale returns one.
 type Spec struct {
-	// Seed makes clusters differ in names, uids and states.
+	// Seed determines names, UIDs and states.
 	Seed uint64
-	// Now is the time that ages are counted back from. Default: noon of
-	// 2026-01-01 UTC. For a cluster with realistic ages take time.Now.
+	// Now is the time relative to which objects have an age. Default: noon of
+	// 2026-01-01 UTC. For realistic ages, use time.Now.
 	Now time.Time
 
-	// Nodes have a Lease each.
+	// Nodes is the number of nodes. Each has a Lease.
 	Nodes int
-	// Jobs have one pod each.
+	// Jobs is the number of Jobs. Each has one pod.
 	Jobs int
 
-	pods       int // of all workloads but Jobs; Deployments share what the others leave
-	namespaces int // with a ResourceQuota and a LimitRange each
+	pods       int // of all workloads except Jobs; Deployments share those that other workloads leave
+	namespaces int // each with a ResourceQuota and a LimitRange
 
 	cronJobs, daemonSets, deployments, replicationControllers, statefulSets int
 
 	oldReplicaSets int // of each Deployment, in addition to the current one
 
-	services, ingresses, ingressClasses, networkPolicies   int // an EndpointSlice and an Endpoints for a service
+	services, ingresses, ingressClasses, networkPolicies   int // each service with an EndpointSlice and an Endpoints
 	configMaps, secrets, serviceAccounts                   int
-	claims, storageClasses                                 int // a PersistentVolume and a VolumeAttachment for a claim
+	claims, storageClasses                                 int // each claim with a volume and a VolumeAttachment
 	horizontalPodAutoscalers, podDisruptionBudgets         int
 	roles, roleBindings, clusterRoles, clusterRoleBindings int
 	mutatingWebhooks, validatingWebhooks                   int
-	mutatingAdmissionPolicies, validatingAdmissionPolicies int // with a binding each
+	mutatingAdmissionPolicies, validatingAdmissionPolicies int // each with a binding
 	certificateSigningRequests                             int
 }
 
-// Scale is the usual mix for a cluster of so many pods: at 20,000 it has 2,000
-// Jobs with a pod each, 500 nodes and 57,000 objects in all.
+// Scale returns the usual mix for a number of pods. With 20,000 pods, it has 2,000
+// Jobs with one more pod each, 500 nodes, and 57,000 objects in total.
 func Scale(pods int) Spec {
 	of := func(per20k int) int {
 		const reference = 20_000
@@ -78,14 +78,14 @@ func Scale(pods int) Spec {
 	}
 }
 
-// Objects generates the cluster, owners before what they own. The same Spec
-// gives the same objects, byte for byte. Objects share maps and slices with
-// one another: encode or deep-copy them before changing one.
+// Objects generates the cluster. Owners come before the objects that they own. The
+// same Spec results in the same objects, byte for byte. Objects share maps and
+// slices with one another: encode or deep-copy them before you change one.
 func (s Spec) Objects() iter.Seq[simulator.Object] {
 	return func(yield func(simulator.Object) bool) {
 		g := newGenerator(s, yield)
 		for _, step := range []func(){
-			g.putNamespaces, g.putNodes, g.putStorage, g.putAccess, g.putAdmission,
+			g.putNamespaces, g.putNodes, g.putStorage, g.putRBAC, g.putAdmission,
 			g.putDaemonSets, g.putStatefulSets, g.putReplicationControllers, g.putDeployments, g.putCronJobs, g.putJobs,
 			g.putServices, g.putNetwork, g.putConfig, g.putPolicies, g.putSigningRequests,
 		} {
@@ -96,7 +96,7 @@ func (s Spec) Objects() iter.Seq[simulator.Object] {
 	}
 }
 
-// generator makes the objects of one Spec.
+// generator generates the objects of one Spec.
 type generator struct {
 	spec       Spec
 	random     *rand.Rand
@@ -104,7 +104,7 @@ type generator struct {
 	stopped    bool
 	namespaces []string
 	nodes      []nodeIdentity
-	podsMade   int // of spec.Pods
+	podsMade   int // of spec.pods
 	addresses  uint32
 	workloads  []*workload // that services, autoscalers and budgets select
 	cronJobs   []metav1.ObjectMeta
@@ -119,7 +119,7 @@ func newGenerator(s Spec, yield func(simulator.Object) bool) *generator {
 		s.Now = time.Date(2026, time.January, 1, 12, 0, 0, 0, time.UTC)
 	}
 	random := rand.New(rand.NewPCG(s.Seed, 0x5eed))
-	manifests, _ := readManifests() // a test reads them all
+	manifests, _ := readManifests() // a test ensures that there is no error
 	return &generator{
 		spec: s, random: random, yield: yield, suffixes: random.Uint64N(1 << 32),
 		manifests: manifests, fieldSets: map[string]*metav1.FieldsV1{},
@@ -138,7 +138,7 @@ func (g *generator) putEach(n int, generate func(i int) simulator.Object) {
 	}
 }
 
-// meta is the metadata that every object has. Ages are up to 90 days.
+// meta returns the metadata that every object has. Ages are up to 90 days.
 func (g *generator) meta(namespace, name string, labels map[string]string) metav1.ObjectMeta {
 	const oldest = 90 * 24 * time.Hour
 	return metav1.ObjectMeta{
@@ -150,9 +150,9 @@ func (g *generator) meta(namespace, name string, labels map[string]string) metav
 	}
 }
 
-// uid is a version 4 UUID, as uids of API objects are.
+// uid returns a version 4 UUID, like the UIDs of API objects.
 func (g *generator) uid() types.UID {
-	// The reader has the 16 bytes that are needed: there is no error.
+	// There is no error, because the reader has the 16 bytes that are needed.
 	id, _ := uuid.NewRandomFromReader(bytes.NewReader(g.randomBytes(16)))
 	return types.UID(id.String())
 }
@@ -165,12 +165,12 @@ func (g *generator) randomBytes(n int) []byte {
 	return b
 }
 
-// ago is a time before the spec's, in whole seconds as the API keeps them.
+// ago returns the time d before the spec's, in whole seconds like the API.
 func (g *generator) ago(d time.Duration) metav1.Time {
 	return metav1.NewTime(g.spec.Now.Add(-d).Truncate(time.Second))
 }
 
-// after is d later than a time, but not in the future.
+// after returns the time d after t, but not a time in the future.
 func (g *generator) after(t metav1.Time, d time.Duration) metav1.Time {
 	if later := t.Add(d); later.Before(g.spec.Now) {
 		return metav1.NewTime(later)
@@ -178,14 +178,15 @@ func (g *generator) after(t metav1.Time, d time.Duration) metav1.Time {
 	return g.ago(0)
 }
 
-func (g *generator) within(most time.Duration) time.Duration {
-	return time.Duration(g.random.Int64N(int64(most)))
+// within returns a random duration below limit.
+func (g *generator) within(limit time.Duration) time.Duration {
+	return time.Duration(g.random.Int64N(int64(limit)))
 }
 
-// chance is true in percent of all cases.
+// chance returns true with a probability in percent.
 func (g *generator) chance(percent int) bool { return g.random.IntN(100) < percent }
 
-// pick chooses one at random.
+// pick returns one of the values at random.
 func pick[T any](g *generator, from ...T) T { return from[g.random.IntN(len(from))] }
 
 func (g *generator) namespace(i int) string {
@@ -195,7 +196,7 @@ func (g *generator) namespace(i int) string {
 	return g.namespaces[i%len(g.namespaces)]
 }
 
-// appName names the i-th application.
+// appName returns the name of the i-th application.
 func appName(i int) string {
 	subjects := []string{
 		"billing", "checkout", "search", "profile", "inventory", "shipping", "catalog", "pricing", "session", "notification",
@@ -217,10 +218,11 @@ func team(i int) string { return fmt.Sprintf("team-%d", i%17) }
 
 func zone(i int) string { return fmt.Sprintf("eu-west-1%c", 'a'+rune(i%3)) }
 
-// suffixAlphabet is the one of generated names: no vowels, no similar letters.
+// suffixAlphabet has the characters of names that Kubernetes generates: no vowels and no
+// characters that look alike.
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"
 
-// suffix ends a generated name. None comes twice in 14 million.
+// suffix returns the suffix of a generated name. It repeats after 14 million calls.
 func (g *generator) suffix() string {
 	g.suffixes++
 	const step = 7_919_393 // shares no factor with the number of suffixes
@@ -233,7 +235,7 @@ func (g *generator) suffix() string {
 	return string(text)
 }
 
-// randomText has n letters and digits.
+// randomText returns n letters and digits.
 func (g *generator) randomText(n int) string {
 	text := make([]byte, n)
 	for i := range text {
@@ -242,10 +244,10 @@ func (g *generator) randomText(n int) string {
 	return string(text)
 }
 
-// randomHex has 16 digits for each of n random numbers.
+// randomHex returns 16*n hexadecimal digits.
 func (g *generator) randomHex(n int) string { return fmt.Sprintf("%x", g.randomBytes(8*n)) }
 
-// address is the next address of the pod network.
+// address returns the next address of the pod network.
 func (g *generator) address() string {
 	g.addresses++
 	n := g.addresses
@@ -269,7 +271,7 @@ func readManifests() (map[reflect.Type]runtime.Object, error) {
 	return objects, nil
 }
 
-// manifest copies the manifest of an object's kind.
+// manifest returns a copy of the manifest of T, with the given metadata.
 func manifest[T simulator.Object](g *generator, meta metav1.ObjectMeta) T {
 	obj := g.manifests[reflect.TypeFor[T]()].DeepCopyObject().(T)
 	*any(obj).(metav1.ObjectMetaAccessor).GetObjectMeta().(*metav1.ObjectMeta) = meta

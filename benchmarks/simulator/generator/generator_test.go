@@ -19,14 +19,15 @@ import (
 func TestScaleIsTheDocumentedMix(t *testing.T) {
 	s := Scale(20_000)
 	if s.pods != 20_000 || s.Jobs != 2_000 || s.Nodes != 500 || total(s) != 57_000 {
-		t.Errorf("20k: %d pods, %d jobs, %d nodes, %d objects", s.pods, s.Jobs, s.Nodes, total(s))
+		t.Errorf("20k: got %d pods, %d Jobs, %d nodes, %d objects, want 20000, 2000, 500, 57000",
+			s.pods, s.Jobs, s.Nodes, total(s))
 	}
 	if five := Scale(100_000); five.pods != 5*s.pods || five.Jobs != 5*s.Jobs || five.Nodes != 5*s.Nodes {
-		t.Errorf("100k is not five times 20k: %+v", five)
+		t.Errorf("100k: got %+v, want five times 20k", five)
 	}
 }
 
-// total is the number of objects of a spec.
+// total returns the number of objects of a spec.
 func total(s Spec) int {
 	perNamespace := s.namespaces * 3
 	perNode := s.Nodes * 2
@@ -41,7 +42,7 @@ func total(s Spec) int {
 	return perNamespace + perNode + workloads + network + config + storage + policies + access + admission
 }
 
-// populated is a cluster with the objects of a spec.
+// populated returns a cluster with the objects of a spec.
 func populated(t *testing.T, s Spec) *simulator.Cluster {
 	t.Helper()
 	c := simulator.New(simulator.Options{})
@@ -51,8 +52,8 @@ func populated(t *testing.T, s Spec) *simulator.Cluster {
 	return c
 }
 
-// encoded is everything a spec generates, by Go type.
-func encoded(t *testing.T, s Spec) map[string][][]byte {
+// encodeAll encodes all objects of a spec, by Go type.
+func encodeAll(t *testing.T, s Spec) map[string][][]byte {
 	t.Helper()
 	all := map[string][][]byte{}
 	for obj := range s.Objects() {
@@ -66,8 +67,8 @@ func encoded(t *testing.T, s Spec) map[string][][]byte {
 	return all
 }
 
-// stored reads every object of a cluster, by kind and name.
-func stored(t *testing.T, c *simulator.Cluster) map[string]simulator.Object {
+// readAll returns all objects of a cluster, by resource and name.
+func readAll(t *testing.T, c *simulator.Cluster) map[string]simulator.Object {
 	t.Helper()
 	all := map[string]simulator.Object{}
 	for _, kind := range simulator.Kinds() {
@@ -90,22 +91,22 @@ func stored(t *testing.T, c *simulator.Cluster) map[string]simulator.Object {
 func TestEveryManifestIsRead(t *testing.T) {
 	objects, err := readManifests()
 	if want := strings.Count(manifests, "\nkind: "); err != nil || len(objects) != want {
-		t.Errorf("read %d of %d manifests, %v", len(objects), want, err)
+		t.Errorf("read %d of %d manifests, error %v", len(objects), want, err)
 	}
 }
 
 func TestGeneratorIsDeterministic(t *testing.T) {
 	s := Scale(200)
 	s.Seed = 7
-	first, again := encoded(t, s), encoded(t, s)
+	first, again := encodeAll(t, s), encodeAll(t, s)
 	s.Seed = 8
-	other := encoded(t, s)
+	other := encodeAll(t, s)
 	for resource, objects := range first {
 		if !slices.EqualFunc(objects, again[resource], bytes.Equal) {
-			t.Errorf("%s differ between two runs of one seed", resource)
+			t.Errorf("%s differ between two runs with the same seed", resource)
 		}
 		if slices.EqualFunc(objects, other[resource], bytes.Equal) {
-			t.Errorf("%s are the same for two seeds", resource)
+			t.Errorf("%s are the same with two seeds", resource)
 		}
 	}
 }
@@ -115,16 +116,16 @@ func TestGeneratorMakesWhatTheSpecCounts(t *testing.T) {
 		s := Scale(pods)
 		c := populated(t, s)
 		if c.Len() != total(s) {
-			t.Errorf("%d pods: %d objects, want %d", pods, c.Len(), total(s))
+			t.Errorf("%d pods: got %d objects, want %d", pods, c.Len(), total(s))
 		}
 		if n := len(c.Names("pods")); n != s.pods+s.Jobs {
-			t.Errorf("%d pods of workloads and %d of jobs: %d", s.pods, s.Jobs, n)
+			t.Errorf("%d pods of workloads and %d of Jobs: got %d pods", s.pods, s.Jobs, n)
 		}
 	}
 }
 
 func TestGeneratorMakesEveryKind(t *testing.T) {
-	// Measurements of the usual mix were made without these, which are off by default.
+	// Measurements of the usual mix were made without these resources, which are off by default.
 	without := []string{
 		"csidrivers", "csinodes", "deviceclasses", "devicetaintrules", "priorityclasses", "resourceclaims",
 		"resourceslices", "runtimeclasses", "volumeattributesclasses",
@@ -132,7 +133,7 @@ func TestGeneratorMakesEveryKind(t *testing.T) {
 	c := populated(t, Scale(100))
 	for _, kind := range simulator.Kinds() {
 		if made := len(c.Names(kind.Resource)) > 0; made == slices.Contains(without, kind.Resource) {
-			t.Errorf("%s are generated: %t", kind.Resource, made)
+			t.Errorf("%s: got generated %t, want %t", kind.Resource, made, !made)
 		}
 	}
 }
@@ -145,7 +146,7 @@ func TestGeneratorStopsWhenAsked(t *testing.T) {
 		}
 	}
 	if n != 10 {
-		t.Errorf("%d objects", n)
+		t.Errorf("got %d objects, want 10", n)
 	}
 }
 
@@ -154,18 +155,18 @@ func TestGeneratedObjectsHaveUniqueV4UIDsAndOwnersThatExist(t *testing.T) {
 	seen := map[types.UID]string{}
 	for obj := range Scale(400).Objects() {
 		if uid := obj.GetUID(); !v4.MatchString(string(uid)) || seen[uid] != "" {
-			t.Fatalf("uid %q of %T %s, seen at %q", uid, obj, obj.GetName(), seen[uid])
+			t.Fatalf("UID %q of %T %s: want a version 4 UUID that is not used by %q", uid, obj, obj.GetName(), seen[uid])
 		}
 		seen[obj.GetUID()] = obj.GetName()
 		for _, owner := range obj.GetOwnerReferences() {
 			if seen[owner.UID] != owner.Name {
-				t.Errorf("%T %s is owned by %s %s, which is not there", obj, obj.GetName(), owner.Kind, owner.Name)
+				t.Errorf("%T %s is owned by %s %s, which was not generated", obj, obj.GetName(), owner.Kind, owner.Name)
 			}
 		}
 	}
 }
 
-// A cluster that gives uids is populated with the same seed most of the time.
+// A cluster assigns UIDs, and most callers use the same seed for it and for the objects in it.
 func TestClusterGivesNoUIDThatWasGenerated(t *testing.T) {
 	s := Scale(100)
 	s.Seed = 7
@@ -174,13 +175,13 @@ func TestClusterGivesNoUIDThatWasGenerated(t *testing.T) {
 	for obj := range s.Objects() {
 		generated[obj.GetUID()] = obj.GetName()
 	}
-	for i := range 20 * len(generated) { // each object took a few numbers in addition to its uid
+	for i := range 20 * len(generated) { // each object consumed a few random numbers in addition to its UID
 		obj := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i)}}
 		if err := c.Put(obj); err != nil {
 			t.Fatal(err)
 		}
 		if name := generated[obj.UID]; name != "" {
-			t.Fatalf("%s has uid %s already", name, obj.UID)
+			t.Fatalf("cluster assigned UID %s, which the generated %s has", obj.UID, name)
 		}
 	}
 }
@@ -199,13 +200,13 @@ func TestGeneratedPodsAreOfRealisticSize(t *testing.T) {
 		pods, asProtobuf, asJSON = pods+1, asProtobuf+p.Size(), asJSON+len(text)
 		for _, entry := range p.ManagedFields {
 			if !json.Valid(entry.FieldsV1.GetRawBytes()) {
-				t.Fatalf("managedFields of %s are not JSON: %s", p.Name, entry.FieldsV1.GetRawString())
+				t.Fatalf("managedFields of %s are not valid JSON: %s", p.Name, entry.FieldsV1.GetRawString())
 			}
 		}
 	}
 	asProtobuf, asJSON = asProtobuf/pods, asJSON/pods
-	t.Logf("a pod has %d bytes of protobuf, %d of JSON", asProtobuf, asJSON)
+	t.Logf("average pod: %d bytes of protobuf, %d of JSON", asProtobuf, asJSON)
 	if asProtobuf < 6_300 || asProtobuf > 7_700 || asJSON < 9_000 || asJSON > 11_500 {
-		t.Errorf("a pod has %d bytes of protobuf and %d of JSON, want about 7,000 and 10,000", asProtobuf, asJSON)
+		t.Errorf("average pod: got %d bytes of protobuf and %d of JSON, want about 7,000 and 10,000", asProtobuf, asJSON)
 	}
 }

@@ -31,7 +31,7 @@ func (g *generator) putCronJobs() {
 		job.Spec.Schedule = pick(g, "*/5 * * * *", "0 3 * * *", "15 * * * *", "@hourly")
 		job.Spec.Suspend, job.Spec.JobTemplate.Spec.Template = &suspend, w.template
 		job.Status.LastScheduleTime, job.Status.LastSuccessfulTime = &scheduled, &scheduled
-		g.put(g.applied(job, w, 1))
+		g.put(g.withAppliedMetadata(job, w, 1))
 		g.cronJobs = append(g.cronJobs, job.ObjectMeta)
 	}
 }
@@ -51,36 +51,36 @@ func (g *generator) putJobs() {
 	}
 }
 
-// job makes a Job and its pod. Three in four belong to a CronJob, if there is
-// any.
-func (g *generator) job(i int, born metav1.Time, state podState) (*batchv1.Job, *corev1.Pod) {
+// job generates a Job and its pod. If there are CronJobs, three in four Jobs belong
+// to one.
+func (g *generator) job(i int, created metav1.Time, state podState) (*batchv1.Job, *corev1.Pod) {
 	namespace := g.namespace(i)
 	name := fmt.Sprintf("%s-task-%d-%s", appName(i), i, g.suffix())
 	var owners []metav1.OwnerReference
 	if len(g.cronJobs) > 0 && i%4 != 0 {
 		owner := g.cronJobs[i%len(g.cronJobs)]
 		namespace = owner.Namespace
-		owners = []metav1.OwnerReference{controlledBy(batchVersion, "CronJob", owner)}
+		owners = []metav1.OwnerReference{controllerReference(batchVersion, "CronJob", owner)}
 		name = numbered(owner.Name, 29_000_000+i)
 	}
 	w := g.jobWorkload(i, namespace, name)
 	job := manifest[*batchv1.Job](g, g.meta(namespace, name, nil))
 	job.OwnerReferences = owners
-	job.CreationTimestamp = born
+	job.CreationTimestamp = created
 	w.labels = maps.Clone(w.labels)
 	w.labels[batchv1.ControllerUidLabel], w.labels[batchv1.JobNameLabel] = string(job.UID), name
 	w.template.Labels, job.Labels = w.labels, w.labels
 	w.selector = map[string]string{batchv1.ControllerUidLabel: string(job.UID)}
 	job.Spec.Selector, job.Spec.Template = w.labelSelector(), w.template
 	g.setJobStatus(job, state)
-	g.applied(job, w, 1)
+	g.withAppliedMetadata(job, w, 1)
 
-	meta := g.owned(w, name+"-"+g.suffix(), w.owner(job.ObjectMeta))
-	meta.GenerateName, meta.CreationTimestamp = name+"-", born
-	return job, g.pod(w, meta, g.anyNode(), state)
+	meta := g.ownedMeta(w, name+"-"+g.suffix(), w.ownerReference(job.ObjectMeta))
+	meta.GenerateName, meta.CreationTimestamp = name+"-", created
+	return job, g.pod(w, meta, g.randomNode(), state)
 }
 
-// setJobStatus gives a Job the status that follows from the state of its pod.
+// setJobStatus sets the status of a Job according to the state of its pod.
 func (g *generator) setJobStatus(job *batchv1.Job, state podState) {
 	started := job.CreationTimestamp
 	finished := g.after(started, 45*time.Second)
@@ -111,14 +111,15 @@ func (g *generator) setJobStatus(job *batchv1.Job, state podState) {
 	}
 }
 
-// liveJob is a Job on its way through the stages.
+// liveJob is a Job that has not been through all stages.
 type liveJob struct {
 	job, pod types.NamespacedName
-	stage    int // the next one
+	stage    int // index of the next one
 	due      time.Time
 }
 
-// stage is one step in the life of a Job: do happens so long after the stage before.
+// stage is one step in the life of a Job. The driver calls do when after has passed since
+// the previous stage.
 type stage struct {
 	after time.Duration
 	do    func(liveJob) error
@@ -127,13 +128,13 @@ type stage struct {
 func (d *driver) jobStages(c Churn) []stage {
 	return []stage{
 		{after: 300 * time.Millisecond, do: d.scheduleJob},
-		{after: time.Second, do: func(j liveJob) error { return d.moveJob(j, podRunning) }},
-		{after: cmp.Or(c.JobRuns, 5*time.Second), do: func(j liveJob) error { return d.moveJob(j, podSucceeded) }},
+		{after: time.Second, do: func(j liveJob) error { return d.transitionJob(j, podRunning) }},
+		{after: cmp.Or(c.JobRuns, 5*time.Second), do: func(j liveJob) error { return d.transitionJob(j, podSucceeded) }},
 		{after: cmp.Or(c.JobStays, 10*time.Second), do: d.removeJob},
 	}
 }
 
-// advanceJobs moves on the Jobs that are due, the oldest first.
+// advanceJobs runs the next stage of the Jobs that are due, the oldest first.
 func (d *driver) advanceJobs() error {
 	live := d.live[:0]
 	for _, j := range d.live {
@@ -152,7 +153,7 @@ func (d *driver) advanceJobs() error {
 	return nil
 }
 
-// startJob creates the Job and its pod, which waits for a node.
+// startJob creates a Job and its unscheduled pod.
 func (d *driver) startJob() error {
 	job, pod := d.generator.job(d.jobsMade, d.generator.ago(0), podUnschedulable)
 	d.jobsMade++
@@ -175,14 +176,14 @@ func (d *driver) startJob() error {
 func (d *driver) scheduleJob(j liveJob) error {
 	pod := &corev1.Pod{ObjectMeta: metaOf(j.pod)}
 	return d.cluster.Modify(pod, func() {
-		node := d.generator.anyNode()
-		d.generator.place(pod, node)
+		node := d.generator.randomNode()
+		d.generator.schedule(pod, node)
 		d.generator.setPodStatus(pod, node, podCreating)
 	})
 }
 
-// moveJob brings pod and Job to a later state.
-func (d *driver) moveJob(j liveJob, to podState) error {
+// transitionJob moves a pod and its Job to a later state.
+func (d *driver) transitionJob(j liveJob, to podState) error {
 	pod := &corev1.Pod{ObjectMeta: metaOf(j.pod)}
 	err := d.cluster.Modify(pod, func() {
 		d.generator.setPodStatus(pod, nodeIdentity{name: pod.Spec.NodeName, address: pod.Status.HostIP}, to)
@@ -199,7 +200,7 @@ func (d *driver) removeJob(j liveJob) error {
 		ignoreNotFound(d.cluster.Delete(&batchv1.Job{ObjectMeta: metaOf(j.job)})))
 }
 
-// removeJobs removes those that are on their way.
+// removeJobs removes all live Jobs.
 func (d *driver) removeJobs() error {
 	for _, j := range d.live {
 		if err := d.removeJob(j); err != nil {

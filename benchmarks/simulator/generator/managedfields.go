@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// managed is an entry of metadata.managedFields.
+// managed returns an entry of metadata.managedFields.
 func managed(manager, version, subresource string, at metav1.Time, fields *metav1.FieldsV1) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
 		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: version, Time: &at,
@@ -19,13 +19,13 @@ func managed(manager, version, subresource string, at metav1.Time, fields *metav
 	}
 }
 
-// managedBy is the managedFields of an object that one manager has created.
-func managedBy(manager, apiVersion string, created metav1.Time, obj runtime.Object) []metav1.ManagedFieldsEntry {
+// managedFieldsOf returns the managedFields of an object that one manager has created.
+func managedFieldsOf(manager, apiVersion string, created metav1.Time, obj runtime.Object) []metav1.ManagedFieldsEntry {
 	return []metav1.ManagedFieldsEntry{managed(manager, apiVersion, "", created, fieldSet(obj, "metadata", "spec"))}
 }
 
-// cachedFieldSet makes the fieldSet of a shape once: it costs more than the rest
-// of an object.
+// cachedFieldSet returns the fieldSet of a shape. It computes each only once, because
+// a fieldSet costs more than the rest of an object.
 func (g *generator) cachedFieldSet(shape string, obj runtime.Object, top ...string) *metav1.FieldsV1 {
 	set := g.fieldSets[shape]
 	if set == nil {
@@ -35,11 +35,11 @@ func (g *generator) cachedFieldSet(shape string, obj runtime.Object, top ...stri
 	return set
 }
 
-// fieldSet is the FieldsV1 of a manager that has set the given top-level
-// fields of obj.
+// fieldSet returns the FieldsV1 of a manager that has set the given top-level fields
+// of obj.
 func fieldSet(obj runtime.Object, top ...string) *metav1.FieldsV1 {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
-	if err != nil { // not for API objects
+	if err != nil { // never for API objects
 		return metav1.NewFieldsV1("{}")
 	}
 	keep := func(fields map[string]any, names ...string) {
@@ -52,8 +52,8 @@ func fieldSet(obj runtime.Object, top ...string) *metav1.FieldsV1 {
 	return metav1.NewFieldsV1("{" + strings.Join(fieldNames(fields), ",") + "}")
 }
 
-// fieldNames are the members of the set for a decoded JSON value: "f:" and the
-// name for a field, "k:" and the key for an item of a list that has one.
+// fieldNames returns the members of the field set of a decoded JSON value: "f:" and
+// the name for a field, "k:" and the key for an item of a list that has keys.
 func fieldNames(value any) []string {
 	var members []string
 	add := func(prefix, name string, inner ...string) {
@@ -80,7 +80,7 @@ func fieldNames(value any) []string {
 	return members
 }
 
-// listKey is the JSON of the fields that tell the items of a list apart, empty
+// listKey returns the JSON of the fields that identify an item of a list. It is empty
 // if there are none.
 func listKey(item any) string {
 	fields, ok := item.(map[string]any)

@@ -12,11 +12,11 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// app is the workload that the i-th service or policy selects.
+// app returns the workload that the i-th service or policy selects.
 func (g *generator) app(i int) *workload { return g.workloads[i%len(g.workloads)] }
 
-// appMeta is the metadata of the i-th object of a kind, which has the app's name
-// and labels. Further objects of one app are numbered.
+// appMeta returns the metadata of the i-th object of a kind, with the app's name and
+// labels. Further objects of the same app are numbered.
 func (g *generator) appMeta(i int) metav1.ObjectMeta {
 	w := g.app(i)
 	name := w.name
@@ -31,7 +31,7 @@ func (g *generator) putServices() {
 		w, service := g.app(i), manifest[*corev1.Service](g, g.appMeta(i))
 		address := fmt.Sprintf("172.%d.%d.%d", 16+i>>16, i>>8&0xff, i&0xff)
 		service.Spec.Selector, service.Spec.ClusterIP, service.Spec.ClusterIPs = w.selector, address, []string{address}
-		service.ManagedFields = managedBy("helm", "v1", service.CreationTimestamp, service)
+		service.ManagedFields = managedFieldsOf("helm", "v1", service.CreationTimestamp, service)
 		if g.chance(4) {
 			host := fmt.Sprintf("lb-%d.eu-west-1.example.com", i)
 			service.Spec.Type = corev1.ServiceTypeLoadBalancer
@@ -42,14 +42,14 @@ func (g *generator) putServices() {
 	}
 }
 
-// putEndpoints makes the EndpointSlice and the Endpoints of a service.
+// putEndpoints generates the EndpointSlice and the Endpoints of a service.
 func (g *generator) putEndpoints(w *workload, service *corev1.Service) {
 	labels := map[string]string{discoveryv1.LabelServiceName: service.Name}
 	slice := manifest[*discoveryv1.EndpointSlice](g, g.meta(w.namespace, service.Name+"-"+g.suffix(), labels))
-	slice.OwnerReferences = []metav1.OwnerReference{controlledBy("v1", "Service", service.ObjectMeta)}
+	slice.OwnerReferences = []metav1.OwnerReference{controllerReference("v1", "Service", service.ObjectMeta)}
 	var addresses []corev1.EndpointAddress
 	for range max(1, min(int(w.replicas), 10)) {
-		node, address := g.anyNode().name, g.address()
+		node, address := g.randomNode().name, g.address()
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
 			Addresses: []string{address}, NodeName: &node,
 			Conditions: discoveryv1.EndpointConditions{Ready: new(true), Serving: new(true)},

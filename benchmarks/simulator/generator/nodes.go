@@ -11,12 +11,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// nodeIdentity is the part of a node that its pods know.
+// nodeIdentity is the part of a node that its pods refer to.
 type nodeIdentity struct {
 	name, address string
 }
 
-// leaseNamespace has the heartbeats of the nodes.
+// leaseNamespace is the namespace of the nodes' Leases.
 const leaseNamespace = "kube-node-lease"
 
 func (g *generator) putNodes() {
@@ -86,8 +86,8 @@ func (g *generator) nodeLease(node *corev1.Node) *coordinationv1.Lease {
 	return lease
 }
 
-// putNamespaces makes the system's namespaces first, then those of teams, each
-// with a quota and default limits.
+// putNamespaces generates the system namespaces first, then those of teams. Each has
+// a ResourceQuota and a LimitRange.
 func (g *generator) putNamespaces() {
 	names := []string{"default", "kube-system", leaseNamespace, "monitoring"}
 	for i := range g.spec.namespaces {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podState is the stage of a generated pod's life.
+// podState is the state of a generated pod.
 type podState int
 
 const (
@@ -22,8 +22,8 @@ const (
 	podFailed
 )
 
-// anyState is the mix of a cluster that is healthy on the whole.
-func (g *generator) anyState() podState {
+// randomState returns a random state, with the frequencies of a mostly healthy cluster.
+func (g *generator) randomState() podState {
 	switch n := g.random.IntN(1000); {
 	case n < 10:
 		return podUnschedulable
@@ -37,15 +37,15 @@ func (g *generator) anyState() podState {
 	return podRunning
 }
 
-// pod makes a pod of w on a node, which an unschedulable one does not get.
+// pod generates a pod of w on a node. An unschedulable pod gets no node.
 func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, state podState) *corev1.Pod {
 	if w.podSpec == nil {
-		w.podSpec = new(g.admitted(w))
+		w.podSpec = new(g.admittedPodSpec(w))
 	}
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: *w.podSpec}
 	pod.Annotations = w.template.Annotations
 	if state != podUnschedulable {
-		g.place(pod, node)
+		g.schedule(pod, node)
 	}
 	g.setPodStatus(pod, node, state)
 	template := &corev1.Pod{ObjectMeta: meta, Spec: w.template.Spec}
@@ -58,8 +58,8 @@ func (g *generator) pod(w *workload, meta metav1.ObjectMeta, node nodeIdentity, 
 	return pod
 }
 
-// place schedules the pod and gives it an address.
-func (g *generator) place(pod *corev1.Pod, node nodeIdentity) {
+// schedule assigns the pod to a node and gives it an address.
+func (g *generator) schedule(pod *corev1.Pod, node nodeIdentity) {
 	pod.Spec.NodeName = node.name
 	pod.Status.PodIP = g.address()
 	pod.Annotations = maps.Clone(pod.Annotations)
@@ -68,15 +68,15 @@ func (g *generator) place(pod *corev1.Pod, node nodeIdentity) {
 		g.random.IntN(256), g.random.IntN(256), g.random.IntN(256), g.random.IntN(256))
 }
 
-// setPodStatus gives a placed pod the status of a state.
+// setPodStatus sets the status of a pod according to a state.
 func (g *generator) setPodStatus(pod *corev1.Pod, node nodeIdentity, state podState) {
-	born := pod.CreationTimestamp
+	created := pod.CreationTimestamp
 	status := &pod.Status
 	*status = corev1.PodStatus{PodIP: status.PodIP, QOSClass: corev1.PodQOSBurstable, Phase: corev1.PodPending}
 	if state == podUnschedulable {
 		status.Conditions = []corev1.PodCondition{{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
-			LastTransitionTime: born,
+			LastTransitionTime: created,
 			Message: "0/500 nodes are available: 500 Insufficient cpu. preemption: 0/500 nodes are available: " +
 				"500 No preemption victims found for incoming pod.",
 		}}
@@ -84,7 +84,7 @@ func (g *generator) setPodStatus(pod *corev1.Pod, node nodeIdentity, state podSt
 	}
 	status.HostIP, status.HostIPs = node.address, []corev1.HostIP{{IP: node.address}}
 	status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
-	status.StartTime = new(g.after(born, time.Second))
+	status.StartTime = new(g.after(created, time.Second))
 	switch state {
 	case podRunning, podCrashing:
 		status.Phase = corev1.PodRunning
@@ -93,22 +93,22 @@ func (g *generator) setPodStatus(pod *corev1.Pod, node nodeIdentity, state podSt
 	case podFailed:
 		status.Phase, status.Reason, status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
 	}
-	status.Conditions = g.podConditions(born, state)
+	status.Conditions = g.podConditions(created, state)
 	for _, c := range pod.Spec.InitContainers {
 		s := g.containerStatus(c, pod, podSucceeded)
 		s.Ready = true
 		status.InitContainerStatuses = append(status.InitContainerStatuses, s)
 	}
 	for i, c := range pod.Spec.Containers {
-		of := state
+		containerState := state
 		if state == podCrashing && i > 0 {
-			of = podRunning
+			containerState = podRunning
 		}
-		status.ContainerStatuses = append(status.ContainerStatuses, g.containerStatus(c, pod, of))
+		status.ContainerStatuses = append(status.ContainerStatuses, g.containerStatus(c, pod, containerState))
 	}
 }
 
-func (g *generator) podConditions(born metav1.Time, state podState) []corev1.PodCondition {
+func (g *generator) podConditions(created metav1.Time, state podState) []corev1.PodCondition {
 	ready, reason, up := corev1.ConditionTrue, "", corev1.ConditionTrue
 	switch state {
 	case podCreating:
@@ -118,13 +118,13 @@ func (g *generator) podConditions(born metav1.Time, state podState) []corev1.Pod
 	case podSucceeded:
 		ready, reason, up = corev1.ConditionFalse, "PodCompleted", corev1.ConditionFalse
 	}
-	later := func(d time.Duration) metav1.Time { return g.after(born, d) }
+	later := func(d time.Duration) metav1.Time { return g.after(created, d) }
 	return []corev1.PodCondition{
 		{Type: corev1.PodReadyToStartContainers, Status: up, LastTransitionTime: later(4 * time.Second)},
 		{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: later(5 * time.Second)},
 		{Type: corev1.PodReady, Status: ready, Reason: reason, LastTransitionTime: later(9 * time.Second)},
 		{Type: corev1.ContainersReady, Status: ready, Reason: reason, LastTransitionTime: later(9 * time.Second)},
-		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: born},
+		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: created},
 	}
 }
 
@@ -164,33 +164,33 @@ func (g *generator) containerStatus(c corev1.Container, pod *corev1.Pod, state p
 	return s
 }
 
-// digest is 64 hexadecimal digits that follow from the text.
+// digest returns 64 hexadecimal digits that follow from the text.
 func digest(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-// anyNode is the node of a pod that may run anywhere.
-func (g *generator) anyNode() nodeIdentity {
+// randomNode returns the node for a pod that may run anywhere.
+func (g *generator) randomNode() nodeIdentity {
 	if len(g.nodes) == 0 {
 		return nodeIdentity{name: "node", address: "10.0.0.1"}
 	}
 	return pick(g, g.nodes...)
 }
 
-// plan decides the number and the states of the workload's pods.
-func (g *generator) plan(w *workload, pods int) {
+// choosePodStates sets the number of the workload's pods and their random states.
+func (g *generator) choosePodStates(w *workload, pods int) {
 	w.replicas, w.ready, w.states = int32(pods), 0, make([]podState, pods)
 	for i := range w.states {
-		if w.states[i] = g.anyState(); w.states[i] == podRunning {
+		if w.states[i] = g.randomState(); w.states[i] == podRunning {
 			w.ready++
 		}
 	}
 }
 
-// putPods makes the planned pods, with generated names.
+// putPods generates the pods of the workload, with generated names.
 func (g *generator) putPods(w *workload, prefix string, owner metav1.OwnerReference, labels map[string]string) {
 	for _, state := range w.states {
-		meta := g.owned(w, prefix+"-"+g.suffix(), owner)
+		meta := g.ownedMeta(w, prefix+"-"+g.suffix(), owner)
 		meta.GenerateName, meta.Labels = prefix+"-", labels
-		g.put(g.pod(w, meta, g.anyNode(), state))
+		g.put(g.pod(w, meta, g.randomNode(), state))
 	}
 	g.podsMade += len(w.states)
 }

@@ -25,8 +25,8 @@ func (g *generator) putStorage() {
 	}
 }
 
-// putClaim makes a claim, its volume and the volume's attachment. One claim in
-// thirty still waits, with a volume that is available.
+// putClaim generates a claim, its volume and the volume's attachment. One claim in
+// thirty is pending, and its volume is not bound.
 func (g *generator) putClaim(i int) {
 	class := storageClass(i % g.spec.storageClasses)
 	size := corev1.ResourceList{corev1.ResourceStorage: *resource.NewQuantity(int64(10+i%90)<<30, resource.BinarySI)}
@@ -47,11 +47,11 @@ func (g *generator) putClaim(i int) {
 		}
 		volume.Status.Phase = corev1.VolumeBound
 	}
-	claim.ManagedFields = managedBy("kube-controller-manager", "v1", claim.CreationTimestamp, claim)
+	claim.ManagedFields = managedFieldsOf("kube-controller-manager", "v1", claim.CreationTimestamp, claim)
 	g.put(claim)
 	g.put(volume)
 	attachment := manifest[*storagev1.VolumeAttachment](g, g.meta("", "csi-"+g.randomHex(2), nil))
-	attachment.Spec.NodeName, attachment.Spec.Source.PersistentVolumeName = g.anyNode().name, &name
+	attachment.Spec.NodeName, attachment.Spec.Source.PersistentVolumeName = g.randomNode().name, &name
 	attachment.Status.Attached = bound
 	g.put(attachment)
 }

@@ -11,19 +11,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// workload is what the pods of one controller have in common.
+// workload has the common properties of the pods of one controller.
 type workload struct {
 	namespace, name string
 	apiVersion      string
 	kind            string
 	selector        map[string]string
-	labels          map[string]string // of the pods as well, with the selector
+	labels          map[string]string // of the controller and its pods; they include the selector
 	template        corev1.PodTemplateSpec
 	replicas, ready int32
 	states          []podState // of the pods
 
 	shape   string          // workloads of one shape set the same fields
-	podSpec *corev1.PodSpec // of all pods, from the first one made
+	podSpec *corev1.PodSpec // of all pods, computed for the first one
 }
 
 func (g *generator) workload(i int, namespace, name, apiVersion, kind string) *workload {
@@ -44,7 +44,7 @@ func (g *generator) workload(i int, namespace, name, apiVersion, kind string) *w
 	return w
 }
 
-// labelSelector is the workload's spec.selector.
+// labelSelector returns the workload's spec.selector.
 func (w *workload) labelSelector() *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: w.selector}
 }
@@ -53,27 +53,28 @@ func (g *generator) workloadMeta(w *workload) metav1.ObjectMeta {
 	return g.meta(w.namespace, w.name, w.labels)
 }
 
-// owned is the metadata of an object that owner controls.
-func (g *generator) owned(w *workload, name string, owner metav1.OwnerReference) metav1.ObjectMeta {
+// ownedMeta returns the metadata of an object that owner controls.
+func (g *generator) ownedMeta(w *workload, name string, owner metav1.OwnerReference) metav1.ObjectMeta {
 	meta := g.meta(w.namespace, name, w.labels)
 	meta.OwnerReferences = []metav1.OwnerReference{owner}
 	return meta
 }
 
-// owner is the reference to the workload's object of the given metadata.
-func (w *workload) owner(meta metav1.ObjectMeta) metav1.OwnerReference {
-	return controlledBy(w.apiVersion, w.kind, meta)
+// ownerReference returns a reference to the workload's controller, which has the given
+// metadata.
+func (w *workload) ownerReference(meta metav1.ObjectMeta) metav1.OwnerReference {
+	return controllerReference(w.apiVersion, w.kind, meta)
 }
 
-func controlledBy(apiVersion, kind string, meta metav1.ObjectMeta) metav1.OwnerReference {
+func controllerReference(apiVersion, kind string, meta metav1.ObjectMeta) metav1.OwnerReference {
 	return metav1.OwnerReference{
 		APIVersion: apiVersion, Kind: kind, Name: meta.Name, UID: meta.UID,
 		Controller: new(true), BlockOwnerDeletion: new(true),
 	}
 }
 
-// templateShapes is after how many templates the containers and their fields
-// repeat: the least common multiple of the moduli below.
+// templateShapes is the period after which templates set the same fields again: the
+// least common multiple of the moduli below that add or remove fields.
 const templateShapes = 20
 
 func (g *generator) template(i int, w *workload) corev1.PodTemplateSpec {
@@ -104,7 +105,8 @@ func (g *generator) template(i int, w *workload) corev1.PodTemplateSpec {
 	return template
 }
 
-// environment has n plain variables, one in four of them from a secret.
+// environment returns POD_NAMESPACE and n further variables, one in four of them from a
+// secret.
 func environment(w *workload, n int) []corev1.EnvVar {
 	names := []string{
 		"LOG_LEVEL", "DATABASE_URL", "CACHE_ADDRESS", "QUEUE_TOPIC", "FEATURE_FLAGS_URL",
@@ -137,9 +139,9 @@ func cpuAndMemory(milliCPU, memory int64) corev1.ResourceList {
 	}
 }
 
-// admitted is the template's spec with the fields that admission adds to each
-// pod: a token, tolerations and a priority.
-func (g *generator) admitted(w *workload) corev1.PodSpec {
+// admittedPodSpec returns the template's spec with the fields that admission adds to
+// each pod: a token, tolerations and a priority.
+func (g *generator) admittedPodSpec(w *workload) corev1.PodSpec {
 	spec, added := w.template.Spec, manifest[*corev1.Pod](g, metav1.ObjectMeta{}).Spec
 	for _, containers := range []*[]corev1.Container{&spec.InitContainers, &spec.Containers} {
 		*containers = slices.Clone(*containers)

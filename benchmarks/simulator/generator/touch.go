@@ -14,23 +14,25 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-// Touch changes objects once, spread evenly over all kinds and all objects of
-// them. The creation time moves by a second and the generation by one: exporters
-// show one of them for almost every kind. Pods get a status update as from a
-// Churn as well, leases are renewed.
+// Touch changes a share of all objects once, spread evenly over all kinds and their
+// objects. It increments the creation time by a second and the generation by one,
+// because exporters expose one of them for almost every kind. Pods also get a status
+// update like those of a Churn, and leases are renewed.
 type Touch struct {
-	// Share of the objects, above 0 and at most 1.
+	// Share is the fraction of the objects, above 0 and at most 1.
 	Share float64
-	// Replace creates each object again under another uid, so that an exporter
-	// has to drop its samples of the old one.
+	// Replace recreates each object with another UID, so that an exporter must drop
+	// its samples of the old object.
 	Replace bool
-	// PerSecond bounds the speed, so that watches keep up. 0 is unbounded.
+	// PerSecond limits the rate, so that watches keep up. 0 is unlimited.
 	PerSecond float64
-	// Seed is for the status updates. Two Touches of the same seed may undo each other.
+	// Seed determines the status updates. Two Touches with the same seed may undo
+	// each other.
 	Seed uint64
 }
 
-// Run returns the number of changed objects when all are changed, or ctx ends.
+// Run changes the objects and returns their number. If a change fails or ctx ends, it
+// returns an error and the number so far.
 func (t Touch) Run(ctx context.Context, cluster *simulator.Cluster) (int, error) {
 	g := newGenerator(Spec{Seed: t.Seed ^ churnSeed, Now: time.Now()}, nil)
 	limiter := rate.NewLimiter(cmp.Or(rate.Limit(t.PerSecond), rate.Inf), 100)

@@ -19,10 +19,11 @@ func TestTouchChangesItsShareOfEveryKind(t *testing.T) {
 		}
 		want := int(float64(cluster.Len()) * share)
 		if n < want-1 || n > want || cluster.ResourceVersion()-before != uint64(n) {
-			t.Errorf("share %g of %d: %d changed, %d events", share, cluster.Len(), n, cluster.ResourceVersion()-before)
+			t.Errorf("share %g of %d: got %d changed, %d events, want %d",
+				share, cluster.Len(), n, cluster.ResourceVersion()-before, want)
 		}
 		changed, all := map[string]int{}, map[string]int{}
-		for name, obj := range stored(t, cluster) {
+		for name, obj := range readAll(t, cluster) {
 			resource, _, _ := strings.Cut(name, " ")
 			all[resource]++
 			if version, err := strconv.ParseUint(obj.GetResourceVersion(), 10, 64); err != nil || version > before {
@@ -31,7 +32,7 @@ func TestTouchChangesItsShareOfEveryKind(t *testing.T) {
 		}
 		for resource, n := range all {
 			if want := int(float64(n) * share); changed[resource] < want || changed[resource] > want+1 {
-				t.Errorf("share %g: %d of %d %s", share, changed[resource], n, resource)
+				t.Errorf("share %g: got %d of %d %s changed, want %d", share, changed[resource], n, resource, want)
 			}
 		}
 	}
@@ -41,7 +42,7 @@ func TestTouchReplacesObjects(t *testing.T) {
 	cluster := populated(t, Scale(50))
 	uids := func() map[types.UID]bool {
 		found := map[types.UID]bool{}
-		for _, obj := range stored(t, cluster) {
+		for _, obj := range readAll(t, cluster) {
 			found[obj.GetUID()] = true
 		}
 		return found
@@ -49,11 +50,12 @@ func TestTouchReplacesObjects(t *testing.T) {
 	objects, old, before := cluster.Len(), uids(), cluster.ResourceVersion()
 	n, err := Touch{Share: 1, Replace: true}.Run(t.Context(), cluster)
 	if err != nil || n != objects || cluster.Len() != objects || cluster.ResourceVersion()-before != uint64(2*n) {
-		t.Errorf("%d of %d replaced, %d now, %d events, %v", n, objects, cluster.Len(), cluster.ResourceVersion()-before, err)
+		t.Errorf("got %d of %d replaced, %d now, %d events, error %v",
+			n, objects, cluster.Len(), cluster.ResourceVersion()-before, err)
 	}
 	for uid := range uids() {
 		if old[uid] {
-			t.Fatal("an object has the uid it had")
+			t.Fatal("a replaced object has its old UID")
 		}
 	}
 }
@@ -63,6 +65,6 @@ func TestTouchEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if n, err := (Touch{Share: 1, PerSecond: 1}).Run(ctx, cluster); err == nil || n > 100 {
-		t.Errorf("%d changed, %v", n, err)
+		t.Errorf("got %d changed, error %v, want at most 100 and an error", n, err)
 	}
 }

@@ -16,9 +16,9 @@ import (
 
 const appsVersion = "apps/v1"
 
-// applied adds the metadata that kubectl apply and a controller leave in a
-// top-level object.
-func (g *generator) applied(obj simulator.Object, w *workload, revision int) simulator.Object {
+// withAppliedMetadata adds the metadata that helm, kubectl apply and a controller
+// leave in a top-level object. It returns obj.
+func (g *generator) withAppliedMetadata(obj simulator.Object, w *workload, revision int) simulator.Object {
 	last, _ := json.Marshal(w.template.Spec.Containers) // API objects can always be encoded
 	obj.SetGeneration(int64(revision))
 	obj.SetAnnotations(map[string]string{
@@ -36,7 +36,7 @@ func (g *generator) applied(obj simulator.Object, w *workload, revision int) sim
 	return obj
 }
 
-// podsLeft is how many pods of the spec the workloads so far have not made.
+// podsLeft returns the number of pods of the spec that are not yet generated.
 func (g *generator) podsLeft() int { return max(0, g.spec.pods-g.podsMade) }
 
 func (g *generator) putDaemonSets() {
@@ -50,9 +50,9 @@ func (g *generator) putDaemonSets() {
 			CurrentNumberScheduled: all, DesiredNumberScheduled: all, NumberReady: all, NumberAvailable: all,
 			UpdatedNumberScheduled: all, ObservedGeneration: 1,
 		}
-		g.put(g.applied(set, w, 1))
+		g.put(g.withAppliedMetadata(set, w, 1))
 		for _, node := range g.nodes[:onNodes] {
-			meta := g.owned(w, w.name+"-"+g.suffix(), w.owner(set.ObjectMeta))
+			meta := g.ownedMeta(w, w.name+"-"+g.suffix(), w.ownerReference(set.ObjectMeta))
 			meta.GenerateName = w.name + "-"
 			g.put(g.pod(w, meta, node, podRunning))
 		}
@@ -74,15 +74,15 @@ func (g *generator) putStatefulSets() {
 			ObservedGeneration: 3, Replicas: w.replicas, ReadyReplicas: w.replicas, CurrentReplicas: w.replicas,
 			UpdatedReplicas: w.replicas, AvailableReplicas: w.replicas, CurrentRevision: revision, UpdateRevision: revision,
 		}
-		g.put(g.applied(set, w, 3))
+		g.put(g.withAppliedMetadata(set, w, 3))
 		for ordinal := range pods {
-			meta := g.owned(w, numbered(w.name, ordinal), w.owner(set.ObjectMeta))
+			meta := g.ownedMeta(w, numbered(w.name, ordinal), w.ownerReference(set.ObjectMeta))
 			meta.GenerateName = w.name + "-"
 			meta.Labels = maps.Clone(meta.Labels)
 			meta.Labels["apps.kubernetes.io/pod-index"] = strconv.Itoa(ordinal)
 			meta.Labels[appsv1.StatefulSetPodNameLabel] = meta.Name
 			meta.Labels[appsv1.ControllerRevisionHashLabelKey] = revision
-			g.put(g.pod(w, meta, g.anyNode(), podRunning))
+			g.put(g.pod(w, meta, g.randomNode(), podRunning))
 		}
 		g.podsMade += pods
 	}
@@ -91,7 +91,7 @@ func (g *generator) putStatefulSets() {
 func (g *generator) putReplicationControllers() {
 	for i := range g.spec.replicationControllers {
 		w := g.workload(i, g.namespace(i+5), fmt.Sprintf("legacy-%s-%d", appName(i), i), "v1", "ReplicationController")
-		g.plan(w, min(2, g.podsLeft()))
+		g.choosePodStates(w, min(2, g.podsLeft()))
 		controller := &corev1.ReplicationController{
 			ObjectMeta: g.workloadMeta(w),
 			Spec:       corev1.ReplicationControllerSpec{Replicas: &w.replicas, Selector: w.selector, Template: &w.template},
@@ -100,12 +100,12 @@ func (g *generator) putReplicationControllers() {
 				ObservedGeneration: 1,
 			},
 		}
-		g.put(g.applied(controller, w, 1))
-		g.putPods(w, w.name, w.owner(controller.ObjectMeta), w.labels)
+		g.put(g.withAppliedMetadata(controller, w, 1))
+		g.putPods(w, w.name, w.ownerReference(controller.ObjectMeta), w.labels)
 	}
 }
 
-// putDeployments makes Deployments, which share the pods that are left.
+// putDeployments generates Deployments, which share the remaining pods.
 func (g *generator) putDeployments() {
 	left := g.podsLeft()
 	for i := range g.spec.deployments {
@@ -114,12 +114,12 @@ func (g *generator) putDeployments() {
 		if i < left%g.spec.deployments {
 			pods++
 		}
-		g.plan(w, pods)
+		g.choosePodStates(w, pods)
 		g.workloads = append(g.workloads, w)
 		revision := g.spec.oldReplicaSets + 1
 		deployment := g.deployment(w, revision)
-		g.put(g.applied(deployment, w, revision))
-		owner := w.owner(deployment.ObjectMeta)
+		g.put(g.withAppliedMetadata(deployment, w, revision))
+		owner := w.ownerReference(deployment.ObjectMeta)
 		for old := 1; old < revision; old++ {
 			g.put(g.replicaSet(w, owner, old))
 		}
@@ -128,7 +128,7 @@ func (g *generator) putDeployments() {
 		current.Status.Replicas, current.Status.FullyLabeledReplicas = w.replicas, w.replicas
 		current.Status.ReadyReplicas, current.Status.AvailableReplicas = w.ready, w.ready
 		g.put(current)
-		g.putPods(w, current.Name, controlledBy(appsVersion, "ReplicaSet", current.ObjectMeta), current.Labels)
+		g.putPods(w, current.Name, controllerReference(appsVersion, "ReplicaSet", current.ObjectMeta), current.Labels)
 	}
 }
 
@@ -146,7 +146,7 @@ func (g *generator) deployment(w *workload, revision int) *appsv1.Deployment {
 	return d
 }
 
-// replicaSet makes one revision of a Deployment, scaled to nothing.
+// replicaSet generates one revision of a Deployment, with zero replicas.
 func (g *generator) replicaSet(w *workload, owner metav1.OwnerReference, revision int) *appsv1.ReplicaSet {
 	hash := g.randomText(10)
 	hashed := func(labels map[string]string) map[string]string {
@@ -154,7 +154,7 @@ func (g *generator) replicaSet(w *workload, owner metav1.OwnerReference, revisio
 		labels[appsv1.DefaultDeploymentUniqueLabelKey] = hash
 		return labels
 	}
-	set := &appsv1.ReplicaSet{ObjectMeta: g.owned(w, w.name+"-"+hash, owner)}
+	set := &appsv1.ReplicaSet{ObjectMeta: g.ownedMeta(w, w.name+"-"+hash, owner)}
 	set.Labels = hashed(w.labels)
 	set.Annotations = map[string]string{
 		"deployment.kubernetes.io/desired-replicas": strconv.Itoa(int(w.replicas)),

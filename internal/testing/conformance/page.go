@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Page is a parsed exposition: what a scraper makes of the text.
+// Page is a parsed exposition.
 type Page struct {
-	Values map[string]float64 // by series, spelled as ParseSample does
+	Values map[string]float64 // by series, in the form that ParseSample returns
 	Types  map[string]string  // by family
-	Twice  []string           // series that stood there before
+	Twice  []string           // series that occurred more than once
 }
 
 // NewPage returns an empty page.
@@ -44,8 +44,8 @@ func (p *Page) Read(text string) error {
 	return nil
 }
 
-// ParseSample reads one line of the text format without timestamp. The series
-// it returns is equal for equal series, however they are spelled.
+// ParseSample parses one line of the text format, without a timestamp. The series
+// it returns has a canonical form, with sorted labels.
 func ParseSample(line string) (series string, value float64, err error) {
 	name, rest, ok := strings.Cut(line, "{")
 	if !ok {
@@ -64,20 +64,21 @@ func ParseSample(line string) (series string, value float64, err error) {
 		labels = append(labels, label+"="+strconv.Quote(text))
 		rest = strings.TrimPrefix(after, ",")
 		if rest == after && !strings.HasPrefix(rest, "}") {
-			return "", 0, fmt.Errorf("no comma at %q", rest)
+			return "", 0, fmt.Errorf("no comma before %q", rest)
 		}
 	}
 	slices.Sort(labels)
 	for i := 1; i < len(labels); i++ {
 		if before, _, _ := strings.Cut(labels[i-1], "="); strings.HasPrefix(labels[i], before+"=") {
-			return "", 0, fmt.Errorf("label %s twice", before)
+			return "", 0, fmt.Errorf("duplicate label %s", before)
 		}
 	}
 	value, err = strconv.ParseFloat(strings.TrimPrefix(rest, "} "), 64)
 	return name + "{" + strings.Join(labels, ",") + "}", value, err
 }
 
-// Unescape reads a label value up to the quote that ends it.
+// Unescape returns the label value before the first unescaped quote, and the rest of s
+// after the quote.
 func Unescape(s string) (value, rest string, err error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -89,7 +90,7 @@ func Unescape(s string) (value, rest string, err error) {
 		case '\\':
 			i++
 			if i == len(s) {
-				return "", "", fmt.Errorf("no end of %q", s)
+				return "", "", fmt.Errorf("unterminated label value %q", s)
 			}
 			at := strings.IndexByte(`\"n`, s[i])
 			if at < 0 {
@@ -100,29 +101,30 @@ func Unescape(s string) (value, rest string, err error) {
 			b.WriteByte(s[i])
 		}
 	}
-	return "", "", fmt.Errorf("no end of %q", s)
+	return "", "", fmt.Errorf("unterminated label value %q", s)
 }
 
-// AddFamily reads the lines of one object's family as they would stand on a
-// page: behind their header, which a family without lines has none of.
+// AddFamily reads the lines of one object's family as an exposition would have
+// them: after their header, which is absent if there are no lines.
 func (p *Page) AddFamily(name, header, lines string) error {
 	if lines == "" {
 		return nil
 	}
 	for line := range strings.Lines(lines) {
 		if !strings.HasPrefix(line, name+"{") {
-			return fmt.Errorf("%q is no sample of %s", line, name)
+			return fmt.Errorf("line %q is not a sample of %s", line, name)
 		}
 	}
 	return p.Read(header + lines)
 }
 
-// Diff tells what is missing, unexpected or different on p, one line for each.
-// Samples that want does not have count only if compared admits their family.
+// Diff returns a line for each duplicate, missing, unexpected or different sample
+// of p, and for each different type. A sample that want does not have counts only
+// if compared returns true for its family.
 func (p *Page) Diff(want Page, compared func(family string) bool) []string {
 	var diff []string
 	for _, series := range p.Twice {
-		diff = append(diff, "twice: "+series)
+		diff = append(diff, "duplicate: "+series)
 	}
 	for _, series := range slices.Sorted(maps.Keys(want.Values)) {
 		w := want.Values[series]

@@ -10,7 +10,7 @@ func TestParseSample(t *testing.T) {
 		t.Helper()
 		series, value, err := ParseSample(line)
 		if err != nil || series != wantSeries || value != wantValue {
-			t.Errorf("%s: got %s %v, error %v", line, series, value, err)
+			t.Errorf("%s: got %s %v, error %v, want %s %v", line, series, value, err, wantSeries, wantValue)
 		}
 	}
 	f(`a{} 1`, `a{}`, 1)
@@ -19,7 +19,7 @@ func TestParseSample(t *testing.T) {
 	bad := func(line string) {
 		t.Helper()
 		if series, _, err := ParseSample(line); err == nil {
-			t.Errorf("%s was read as %s", line, series)
+			t.Errorf("%s: parsed as %s, want an error", line, series)
 		}
 	}
 	bad(`a 1`)
@@ -48,19 +48,19 @@ func TestDiff(t *testing.T) {
 	f("a{} 1\n", "a{} NaN\n", "a{} is 1, want NaN")
 	f("a{} NaN\n", "a{} 1\n", "a{} is NaN, want 1")
 	f("a{x=\"\"} 1\n", "a{} 1\n", `missing: a{} 1|unexpected: a{x=""} 1`)
-	f("a{} 1\na{} 1\n", "a{} 1\n", "twice: a{}")
+	f("a{} 1\na{} 1\n", "a{} 1\n", "duplicate: a{}")
 	f("# TYPE a gauge\n", "# TYPE a counter\n", `a has type "gauge", want "counter"`)
 }
 
 func TestAddFamily(t *testing.T) {
 	p := NewPage()
 	if err := p.AddFamily("a", "# TYPE a gauge\n", ""); err != nil || len(p.Types) != 0 {
-		t.Errorf("a family without lines: %v, error %v", p, err)
+		t.Errorf("family without lines: got %v, error %v, want an empty page", p, err)
 	}
 	if err := p.AddFamily("a", "# TYPE a gauge\n", "a{} 1\n"); err != nil || p.Types["a"] != "gauge" || p.Values["a{}"] != 1 {
-		t.Errorf("a family with a line: %v, error %v", p, err)
+		t.Errorf("family with one line: got %v, error %v, want its type and sample", p, err)
 	}
 	if err := p.AddFamily("a", "", "b{} 1\n"); err == nil {
-		t.Error("a line of another family was taken")
+		t.Error("a line of another family was accepted")
 	}
 }

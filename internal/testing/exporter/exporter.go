@@ -1,4 +1,4 @@
-// Package exporter runs an exporter inside a test and reads what it exposes.
+// Package exporter runs an exporter inside a test and reads its expositions.
 package exporter
 
 import (
@@ -18,10 +18,10 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-// Timeout is how long tests wait for what must happen.
+// Timeout is the time limit of every wait and request.
 const Timeout = 60 * time.Second
 
-// Exporter is an exporter that runs. Its methods end the test if something goes wrong.
+// Exporter is a running exporter. Methods with a parameter t fail the test on errors.
 type Exporter struct {
 	Metrics, Telemetry string // addresses
 	Log                Buffer
@@ -30,7 +30,7 @@ type Exporter struct {
 	ended              chan error
 }
 
-// Buffer is a buffer that is safe for concurrent use.
+// Buffer is a bytes.Buffer that is safe for concurrent use.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -43,20 +43,20 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
-// String returns what was written.
+// String returns everything written so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
 }
 
-// New returns an exporter that something else runs, which writes to its Log.
+// New returns an Exporter whose process or function the caller runs. Its log must be written to Log.
 func New() *Exporter {
 	return &Exporter{Client: http.Client{Timeout: Timeout, Transport: &http.Transport{}}}
 }
 
-// Start runs an exporter until the test ends, with these arguments and on ports of the system's
-// choice, and waits until it listens.
+// Start runs an exporter until the test ends, with these arguments and on free ports. It waits
+// until the exporter listens.
 func Start(t *testing.T, run func(ctx context.Context, args []string, stderr io.Writer) error,
 	args ...string) *Exporter {
 	t.Helper()
@@ -86,14 +86,15 @@ func (e *Exporter) Listen(t *testing.T) {
 	}
 }
 
-// End stops the exporter, which must succeed. Further calls do nothing.
+// End stops the exporter. The test fails if the exporter returns an error. Further calls do nothing.
 func (e *Exporter) End(t *testing.T) {
 	t.Helper()
 	e.stop()
 	e.Wait(t)
 }
 
-// Wait waits until the exporter ends, which must succeed. Further calls do nothing.
+// Wait waits until the exporter ends. The test fails if the exporter returns an error. Further calls
+// do nothing.
 func (e *Exporter) Wait(t *testing.T) {
 	t.Helper()
 	e.Client.CloseIdleConnections()
@@ -104,10 +105,10 @@ func (e *Exporter) Wait(t *testing.T) {
 	case err := <-e.ended:
 		e.ended = nil
 		if err != nil || t.Failed() {
-			t.Errorf("ended with %v; its log:\n%s", err, e.Log.String())
+			t.Errorf("exporter ended with error %v; log:\n%s", err, e.Log.String())
 		}
 	case <-time.After(Timeout):
-		t.Errorf("does not end; its log:\n%s", e.Log.String())
+		t.Errorf("exporter did not end within %s; log:\n%s", Timeout, e.Log.String())
 	}
 }
 
@@ -121,7 +122,8 @@ func (e *Exporter) Get(t *testing.T, address, path string) (status int, body str
 	return status, body
 }
 
-// Fetch returns the status and body of a response. Unlike the other methods, goroutines may use it.
+// Fetch returns the status and body of a response. Unlike the other methods, it may be called from
+// any goroutine.
 func (e *Exporter) Fetch(ctx context.Context, url string) (status int, body string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -151,7 +153,7 @@ func (e *Exporter) Samples(t *testing.T) []string {
 	e.Ready(t)
 	status, text := e.Get(t, e.Metrics, "/metrics")
 	if status != http.StatusOK {
-		t.Fatalf("status %d: %s", status, text)
+		t.Fatalf("/metrics: got status %d, want 200: %s", status, text)
 	}
 	return Lines(text)
 }
@@ -179,17 +181,17 @@ func Count(lines []string, prefix string) int {
 	return n
 }
 
-// Eventually waits until a condition is true.
+// Eventually polls until ok returns true. After Timeout, the test fails.
 func Eventually(t *testing.T, condition string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Timeout); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never came true: %s", condition)
+			t.Fatalf("condition not met within %s: %s", Timeout, condition)
 		}
 	}
 }
 
-// ServeAPI serves an API until the test ends, and returns the flag that leads there.
+// ServeAPI serves an API until the test ends, and returns the flag --apiserver with its URL.
 func ServeAPI(t *testing.T, h http.Handler) (flag string) {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -200,7 +202,7 @@ func ServeAPI(t *testing.T, h http.Handler) (flag string) {
 	return "--apiserver=" + s.URL
 }
 
-// Cluster returns a small simulated cluster and the flag that leads there.
+// Cluster returns a small simulated cluster and the flag --apiserver with its URL.
 func Cluster(t *testing.T) (c *simulator.Cluster, flag string) {
 	t.Helper()
 	c = simulator.New(simulator.Options{Seed: 1})

@@ -1,4 +1,4 @@
-// Package faketime runs tests on a clock that stands still until everybody waits.
+// Package faketime runs tests on a fake clock, which advances only while all goroutines wait.
 package faketime
 
 import (
@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 )
 
-// Test is synctest.Test on one thread. On several, the race detector crashes when
-// two goroutines read from timers that are due, because all timers of a test are
-// fired in one of its contexts: https://go.dev/issue/78156. Tests that run in
-// parallel with others can't use it.
+// Test calls synctest.Test with GOMAXPROCS=1. Otherwise, the race detector crashes when
+// two goroutines read from timers that are due, because all timers of a test fire in
+// the same race context: https://go.dev/issue/78156. Tests that run in parallel with
+// others cannot use it, because GOMAXPROCS applies to the whole process.
 func Test(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

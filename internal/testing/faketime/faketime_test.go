@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// With -race and without the one thread, this crashes within some milliseconds.
+// With -race and without GOMAXPROCS=1, this crashes within milliseconds.
 func TestTimersThatAreDueAreReadByMany(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	Test(t, func(*testing.T) {
@@ -22,6 +22,6 @@ func TestTimersThatAreDueAreReadByMany(t *testing.T) {
 		readers.Wait()
 	})
 	if after := runtime.GOMAXPROCS(0); after != before {
-		t.Errorf("GOMAXPROCS is %d after the test, %d before", after, before)
+		t.Errorf("GOMAXPROCS after the test: got %d, want %d as before", after, before)
 	}
 }

@@ -1,6 +1,6 @@
-// Package faults stands between a client and an API server and does to their
-// traffic what networks, load and upgrades do, on a schedule that follows from a
-// seed. It is for tests.
+// Package faults injects faults into the traffic between a client and an API server,
+// such as those that networks, load and upgrades cause. They follow from a seed. It is
+// for tests.
 package faults
 
 import (
@@ -15,32 +15,32 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Fault is one thing that can go wrong with a request.
+// Fault is a kind of failure of a request.
 type Fault string
 
-// The faults. Those of frames are for watches.
+// The faults. Those that affect frames, events or bookmarks apply only to watches.
 const (
-	Expired      Fault = "expired"           // 410 for a list or a watch, which may also be told by an event
-	ExpiredPage  Fault = "expired-page"      // 410 for a further page of a list
-	Throttled    Fault = "throttled"         // 429 with Retry-After
-	Broken       Fault = "broken"            // 500
-	Unavailable  Fault = "unavailable"       // 503
-	Refused      Fault = "refused"           // the connection ends without an answer
-	Reset        Fault = "reset"             // the connection is reset somewhere in the answer
-	Truncated    Fault = "truncated"         // the answer ends somewhere, as if it were complete
-	Garbled      Fault = "garbled"           // a bit is wrong in the type of a frame
-	Slow         Fault = "slow"              // 1 KiB a second for a while
-	Stalled      Fault = "stalled"           // nothing comes any more for a while, then a reset
-	NoBookmarks  Fault = "no-bookmarks"      // a watch whose bookmarks are withheld, but for the end of a streamed list
-	Duplicated   Fault = "duplicated"        // frames come twice
-	Lost         Fault = "lost"              // now and then an event does not come, and the watch goes on
-	Replayed     Fault = "replayed"          // a watch that begins with events that were seen already
-	Stale        Fault = "stale"             // a list that may be from a cache is answered with an earlier answer
-	Unsharded    Fault = "unsharded"         // a server that does not know the shard selector
-	NoStreaming  Fault = "no-streamed-lists" // a server that does not know streamed lists
-	Forbidden    Fault = "forbidden"         // 403
-	Absent       Fault = "absent"            // 404
-	nothingWrong Fault = ""
+	Expired     Fault = "expired"           // 410 for a list or a watch, for a watch sometimes as an ERROR event
+	ExpiredPage Fault = "expired-page"      // 410 for a further page of a list
+	Throttled   Fault = "throttled"         // 429 with Retry-After
+	Broken      Fault = "broken"            // 500
+	Unavailable Fault = "unavailable"       // 503
+	Refused     Fault = "refused"           // the connection ends without an answer
+	Reset       Fault = "reset"             // the connection is reset within the answer
+	Truncated   Fault = "truncated"         // the answer ends early, as if it were complete
+	Garbled     Fault = "garbled"           // a bit of the event type of a frame is flipped
+	Slow        Fault = "slow"              // 1 KiB a second for a while
+	Stalled     Fault = "stalled"           // no data for a while, then a reset
+	NoBookmarks Fault = "no-bookmarks"      // bookmarks are dropped, except that at the end of a streamed list
+	Duplicated  Fault = "duplicated"        // frames are sent twice
+	Lost        Fault = "lost"              // some events are dropped, and the watch continues
+	Replayed    Fault = "replayed"          // a watch begins with events that the client has already received
+	Stale       Fault = "stale"             // a list that may be served from a cache gets the first answer to that list
+	Unsharded   Fault = "unsharded"         // the shard selector is ignored, as by an older server
+	NoStreaming Fault = "no-streamed-lists" // 422 for a streamed list, as from an older server
+	Forbidden   Fault = "forbidden"         // 403
+	Absent      Fault = "absent"            // 404
+	noFault     Fault = ""
 )
 
 // All returns all faults.
@@ -51,63 +51,65 @@ func All() []Fault {
 	}
 }
 
-// Injector is a handler that passes requests on to another and spoils some. Its
-// methods may be called concurrently.
+// Injector is an http.Handler that forwards requests to another one and injects faults
+// into some of them. Its methods may be called concurrently.
 type Injector struct {
 	next        http.Handler
 	unavailable atomic.Bool
 
-	mu     sync.Mutex
-	seed   uint64
-	asked  map[string]uint64 // requests so far, by what they ask for
-	faults []Fault
-	share  float64
-	page   int
-	watch  int
-	lists  bool
-	counts map[Fault]int
-	stale  map[string][]byte // the first answer to each list
+	mu            sync.Mutex
+	seed          uint64
+	drawn         map[string]uint64 // number of calls of draw, by key
+	faults        []Fault
+	share         float64
+	maxPage       int // objects; 0 is unlimited
+	maxWatch      int // seconds; 0 is unlimited
+	refuseStreams bool
+	counts        map[Fault]int
+	stale         map[string][]byte // the first answer to each list
 }
 
-// New returns an Injector that spoils nothing until Spoil is called.
+// New returns an Injector that injects no faults until SetFaults is called.
 func New(next http.Handler, seed uint64) *Injector {
-	return &Injector{next: next, seed: seed, asked: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string][]byte{}}
+	return &Injector{next: next, seed: seed, drawn: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string][]byte{}}
 }
 
-// SetFaults makes a share of the requests, 0 to 1, suffer one of the faults each.
+// SetFaults makes the Injector choose one of the faults for each of a share of the
+// requests, 0 to 1. A fault that does not apply to a request is not injected.
 func (i *Injector) SetFaults(share float64, faults ...Fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.share, i.faults = share, faults
 }
 
-// Pages makes pages of lists no longer than this, where a list is asked for in
-// pages; 0 leaves them as they are.
+// Pages limits the pages of lists to a number of objects, if the request has a limit. 0
+// removes the limit.
 func (i *Injector) Pages(objects int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.page = objects
+	i.maxPage = objects
 }
 
-// Watches makes watches last no longer than this many seconds; 0 leaves them as they
-// are. An API server sends a bookmark two seconds before it ends one.
+// Watches limits the duration of watches to a number of seconds, if the request has a
+// timeout. 0 removes the limit. An API server sends a bookmark two seconds before it ends
+// a watch.
 func (i *Injector) Watches(seconds int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.watch = seconds
+	i.maxWatch = seconds
 }
 
-// Unstreamed refuses all streamed lists, or ends that. It is not counted.
+// Unstreamed sets whether all streamed lists are refused. These refusals are not counted.
 func (i *Injector) Unstreamed(on bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.lists = on
+	i.refuseStreams = on
 }
 
-// SetUnavailable makes every request fail without an answer, or ends that.
-func (i *Injector) SetUnavailable(away bool) { i.unavailable.Store(away) }
+// SetUnavailable sets whether every request fails without an answer.
+func (i *Injector) SetUnavailable(unavailable bool) { i.unavailable.Store(unavailable) }
 
-// Counts returns how many requests suffered each fault.
+// Counts returns the number of requests that each fault has affected.
 func (i *Injector) Counts() map[Fault]int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -118,23 +120,23 @@ func (i *Injector) Counts() map[Fault]int {
 	return counts
 }
 
-// draw chooses what happens to a request, and how far into its answer. That
-// follows from the seed and from how often the same was asked for before, whatever
-// else is asked for meanwhile.
-func (i *Injector) draw(what string) (f Fault, after int) {
+// draw chooses the fault of a request, and a number that determines where in the answer
+// it is injected. Both follow from the seed and the number of earlier requests with the
+// same key, so they are independent of other requests.
+func (i *Injector) draw(key string) (f Fault, after int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.asked[what]++
-	random := rand.New(rand.NewPCG(i.seed, xxhash.Sum64String(what)+i.asked[what]))
+	i.drawn[key]++
+	random := rand.New(rand.NewPCG(i.seed, xxhash.Sum64String(key)+i.drawn[key]))
 	after = random.IntN(1 << random.IntN(17))
 	if len(i.faults) == 0 || random.Float64() >= i.share {
-		return nothingWrong, after
+		return noFault, after
 	}
 	return i.faults[random.IntN(len(i.faults))], after
 }
 
-// counter counts a fault when it strikes, and not more than once for a request.
-func (i *Injector) counter(f Fault) (struck func()) { return sync.OnceFunc(func() { i.count(f) }) }
+// counter returns a function to call when a fault is injected. It counts a request only once.
+func (i *Injector) counter(f Fault) (onInjected func()) { return sync.OnceFunc(func() { i.count(f) }) }
 
 func (i *Injector) count(f Fault) {
 	i.mu.Lock()
@@ -151,10 +153,10 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnprocessableEntity, "Invalid")
 		return
 	}
-	r = i.adapted(r)
+	r = i.limited(r)
 	f, after := i.draw(r.URL.Path + " " + r.URL.Query().Get("watch"))
 	if !f.appliesTo(r) {
-		f = nothingWrong
+		f = noFault
 	}
 	if status, reason := f.answer(); status != 0 {
 		i.count(f)
@@ -179,31 +181,31 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	r = r.WithContext(ctx)
-	spoiled := f.faultWriter(w, r, end, i.counter(f), after)
+	faulty := f.faultWriter(w, r, end, i.counter(f), after)
 	defer func() {
-		// A handler whose answer ended in the middle may abort it. It has to look complete.
-		if c, ok := spoiled.(*truncatingWriter); ok && c.ended {
+		// A handler may panic to abort a truncated answer, which must still look complete.
+		if c, ok := faulty.(*truncatingWriter); ok && c.ended {
 			_ = recover()
 		}
 	}()
-	i.next.ServeHTTP(spoiled, r)
+	i.next.ServeHTTP(faulty, r)
 }
 
 func (i *Injector) refusesStream(r *http.Request) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.lists && r.URL.Query().Get("sendInitialEvents") != ""
+	return i.refuseStreams && r.URL.Query().Get("sendInitialEvents") != ""
 }
 
-// adapted is a request as Pages and Watches want it.
-func (i *Injector) adapted(r *http.Request) *http.Request {
+// limited returns a copy of the request with the limits of Pages and Watches.
+func (i *Injector) limited(r *http.Request) *http.Request {
 	i.mu.Lock()
-	most := map[string]int{"limit": i.page, "timeoutSeconds": i.watch}
+	limits := map[string]int{"limit": i.maxPage, "timeoutSeconds": i.maxWatch}
 	i.mu.Unlock()
 	r = r.Clone(r.Context())
 	query := r.URL.Query()
-	for parameter, n := range most {
-		if asked, err := strconv.Atoi(query.Get(parameter)); err == nil && n > 0 && asked > n {
+	for parameter, n := range limits {
+		if requested, err := strconv.Atoi(query.Get(parameter)); err == nil && n > 0 && requested > n {
 			query.Set(parameter, strconv.Itoa(n))
 			r.URL.RawQuery = query.Encode()
 		}
@@ -211,7 +213,7 @@ func (i *Injector) adapted(r *http.Request) *http.Request {
 	return r
 }
 
-// appliesTo says whether a fault makes sense for a request.
+// appliesTo reports whether a fault can be injected into a request.
 func (f Fault) appliesTo(r *http.Request) bool {
 	query := r.URL.Query()
 	watching, streaming := query.Get("watch") != "", query.Get("sendInitialEvents") != ""
@@ -219,7 +221,7 @@ func (f Fault) appliesTo(r *http.Request) bool {
 	case NoBookmarks, Duplicated, Garbled, Lost:
 		return watching
 	case Replayed:
-		_, known := older(query.Get("resourceVersion"), 1)
+		_, known := olderVersion(query.Get("resourceVersion"), 1)
 		return watching && !streaming && known
 	case NoStreaming:
 		return streaming
@@ -233,7 +235,7 @@ func (f Fault) appliesTo(r *http.Request) bool {
 	return true
 }
 
-// answer is what a request gets instead of the true answer; 0 for nothing.
+// answer returns the status that replaces the server's answer, or 0 if there is none.
 func (f Fault) answer() (status int, reason string) {
 	switch f {
 	case Expired, ExpiredPage:
@@ -263,21 +265,22 @@ func refuse(w http.ResponseWriter, status int, reason string) {
 	_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected","reason":%q,"code":%d}`, reason, status)
 }
 
-// rewritten is a request as another server would understand it.
+// rewritten returns a copy of the request without the shard selector if f is Unsharded, or else
+// for an earlier version.
 func (f Fault) rewritten(r *http.Request, back int) *http.Request {
 	r = r.Clone(r.Context())
 	query := r.URL.Query()
 	if f == Unsharded {
 		query.Del("shardSelector")
-	} else if version, known := older(query.Get("resourceVersion"), 1+back%64); known {
+	} else if version, known := olderVersion(query.Get("resourceVersion"), 1+back%64); known {
 		query.Set("resourceVersion", version)
 	}
 	r.URL.RawQuery = query.Encode()
 	return r
 }
 
-// older is an earlier version, if there is one.
-func older(version string, by int) (string, bool) {
+// olderVersion returns an earlier version, if there is one.
+func olderVersion(version string, by int) (string, bool) {
 	n, err := strconv.Atoi(version)
 	if err != nil || n < 2 {
 		return "", false

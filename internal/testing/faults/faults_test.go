@@ -17,8 +17,8 @@ import (
 
 const body = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}`
 
-// behind starts a server that counts what reaches it, behind an Injector.
-func behind(t *testing.T) (*Injector, *httptest.Server, *[]string) {
+// newServer starts a server behind an Injector, and records the queries that reach it.
+func newServer(t *testing.T) (*Injector, *httptest.Server, *[]string) {
 	t.Helper()
 	var reached []string
 	i := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func behind(t *testing.T) (*Injector, *httptest.Server, *[]string) {
 	return i, s, &reached
 }
 
-// get returns the status, or "" when there was no answer, and whether the body is whole.
+// get returns the status, or 0 if there was no answer, and whether the body is complete.
 func get(t *testing.T, url string) (status int, whole bool) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -51,24 +51,24 @@ func TestAnswersOfFaults(t *testing.T) {
 	for f, want := range map[Fault]int{
 		Expired: 410, Throttled: 429, Broken: 500, Unavailable: 503, Forbidden: 403, Absent: 404, Refused: 0,
 	} {
-		i, s, reached := behind(t)
+		i, s, reached := newServer(t)
 		i.SetFaults(1, f)
 		if status, _ := get(t, s.URL); status != want || len(*reached) > 0 {
-			t.Errorf("%s: status %d, want %d; %d requests got through", f, status, want, len(*reached))
+			t.Errorf("%s: got status %d, want %d; %d requests were forwarded", f, status, want, len(*reached))
 		}
 		if i.Counts()[f] != 1 {
-			t.Errorf("%s: counted %v", f, i.Counts())
+			t.Errorf("%s: got counts %v, want 1", f, i.Counts())
 		}
 		i.SetFaults(0)
 		if status, whole := get(t, s.URL); status != 200 || !whole {
-			t.Errorf("after %s: status %d, whole %t", f, status, whole)
+			t.Errorf("after %s: got status %d, complete %t, want 200 and complete", f, status, whole)
 		}
 	}
 }
 
 func TestFaultsWithinAnswers(t *testing.T) {
 	for _, f := range []Fault{Reset, Truncated} {
-		i, s, _ := behind(t)
+		i, s, _ := newServer(t)
 		i.SetFaults(1, f)
 		broken := 0
 		for range 20 {
@@ -77,13 +77,13 @@ func TestFaultsWithinAnswers(t *testing.T) {
 			}
 		}
 		if broken == 0 {
-			t.Errorf("%s: every answer was whole", f)
+			t.Errorf("%s: got 20 complete answers, want some incomplete", f)
 		}
 	}
 }
 
 func TestRewrittenRequests(t *testing.T) {
-	i, s, reached := behind(t)
+	i, s, reached := newServer(t)
 	i.SetFaults(1, Unsharded)
 	get(t, s.URL+"?shardSelector=x&limit=5")
 	i.SetFaults(1, Replayed)
@@ -91,10 +91,10 @@ func TestRewrittenRequests(t *testing.T) {
 		get(t, s.URL+"?watch=1&resourceVersion=1000")
 	}
 	if (*reached)[0] != "limit=5" {
-		t.Errorf("with the selector: %s", (*reached)[0])
+		t.Errorf("got query %s, want it without the shard selector", (*reached)[0])
 	}
 	if !slices.ContainsFunc((*reached)[1:], func(q string) bool { return !strings.Contains(q, "resourceVersion=1000") }) {
-		t.Errorf("no watch from an earlier version: %q", *reached)
+		t.Errorf("got queries %q, want a watch from an earlier version", *reached)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestStaleAnswersAreTheFirst(t *testing.T) {
 		w := httptest.NewRecorder()
 		i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?resourceVersion=0", nil))
 		if w.Body.String() != "1" {
-			t.Errorf("answer %q", w.Body.String())
+			t.Errorf("got answer %q, want the first one", w.Body.String())
 		}
 	}
 }
@@ -120,21 +120,22 @@ func TestSameSeedSameFaults(t *testing.T) {
 		i.SetFaults(0.5, All()...)
 		for range 100 {
 			f, _ := i.draw("/api/v1/pods")
-			_, _ = i.draw("/api/v1/nodes") // whatever else is asked for
+			_, _ = i.draw("/api/v1/nodes") // other requests must not matter
 			all = append(all, f)
 		}
 		return all
 	}
 	if !slices.Equal(draw(7), draw(7)) || slices.Equal(draw(7), draw(8)) {
-		t.Error("the faults do not follow from the seed")
+		t.Error("want equal faults for equal seeds, and others for another seed")
 	}
 }
 
-// event is a frame of a watch in protobuf, with an object that is of no interest.
+// event returns a watch frame in protobuf, with an arbitrary object.
 func event(kind string) []byte { return protobufEvent(kind, &metav1.Status{Message: "object"}) }
 
-// spoiled returns what becomes of the frames of a watch, and how often the fault struck.
-func spoiled(t *testing.T, f Fault, frames ...[]byte) (all []wire.Event, strikes int, last error) {
+// inject returns the events of a watch after a fault was injected, the count of the fault, and the error that
+// ended the watch.
+func inject(t *testing.T, f Fault, frames ...[]byte) (all []wire.Event, injected int, last error) {
 	t.Helper()
 	i := New(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
@@ -159,51 +160,51 @@ func TestFramesAreLostDoubledAndWithheld(t *testing.T) {
 	for range 64 {
 		many = append(many, event("MODIFIED"))
 	}
-	if all, strikes, err := spoiled(t, Lost, many...); len(all) == 64 || len(all) == 0 && strikes == 0 || !errors.Is(err, io.EOF) || strikes != 1 {
-		t.Errorf("lost: %d of 64 events, %v, counted %d", len(all), err, strikes)
+	if all, injected, err := inject(t, Lost, many...); len(all) == 64 || len(all) == 0 && injected == 0 || !errors.Is(err, io.EOF) || injected != 1 {
+		t.Errorf("Lost: got %d of 64 events, error %v, count %d, want fewer events, EOF, 1", len(all), err, injected)
 	}
-	if all, strikes, err := spoiled(t, Lost, event("BOOKMARK")); len(all) != 1 || !errors.Is(err, io.EOF) || strikes != 0 {
-		t.Errorf("lost: %d bookmarks, %v, counted %d", len(all), err, strikes)
+	if all, injected, err := inject(t, Lost, event("BOOKMARK")); len(all) != 1 || !errors.Is(err, io.EOF) || injected != 0 {
+		t.Errorf("Lost: got %d bookmarks, error %v, count %d, want 1, EOF, 0", len(all), err, injected)
 	}
-	if all, strikes, err := spoiled(t, Duplicated, many...); len(all) != 128 || !errors.Is(err, io.EOF) || strikes != 1 {
-		t.Errorf("duplicated: %d events of 64, %v, counted %d", len(all), err, strikes)
+	if all, injected, err := inject(t, Duplicated, many...); len(all) != 128 || !errors.Is(err, io.EOF) || injected != 1 {
+		t.Errorf("Duplicated: got %d events, error %v, count %d, want 128, EOF, 1", len(all), err, injected)
 	}
-	if all, strikes, err := spoiled(t, NoBookmarks, event("ADDED"), event("BOOKMARK")); len(all) != 1 || !errors.Is(err, io.EOF) || strikes != 1 {
-		t.Errorf("bookmarks: %d events, %v, counted %d", len(all), err, strikes)
+	if all, injected, err := inject(t, NoBookmarks, event("ADDED"), event("BOOKMARK")); len(all) != 1 || !errors.Is(err, io.EOF) || injected != 1 {
+		t.Errorf("NoBookmarks: got %d events, error %v, count %d, want 1, EOF, 1", len(all), err, injected)
 	}
 }
 
-// Every bit that Garbled may turn has to be noticed by the reader of the frames.
+// A reader of frames must detect every bit that Garbled may flip.
 func TestGarbledFramesAreNoticed(t *testing.T) {
 	for _, kind := range []string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"} {
 		if n := len(typeOf(event(kind))); n < len(kind) {
-			t.Fatalf("%s: %d bytes, fewer than the type takes", kind, n)
+			t.Fatalf("%s: typeOf returns %d bytes, want at least %d", kind, n, len(kind))
 		}
 		for bit := range 8 * len(typeOf(event(kind))) {
 			w := httptest.NewRecorder()
 			w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
-			struck := 0
-			f := &frames{ResponseWriter: w, fault: Garbled, every: 1, bit: bit, onInjected: func() { struck++ }}
+			injected := 0
+			f := &frameWriter{ResponseWriter: w, fault: Garbled, every: 1, bit: bit, onInjected: func() { injected++ }}
 			_, _ = f.Write(append(event(kind), event("ADDED")...))
 			got, err := wire.NewEventReader(w.Body).Next()
-			if known := slices.Contains([]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}, got.Type); err == nil && known || struck != 1 {
-				t.Errorf("%s, bit %d: read as %q; counted %d", kind, bit, got.Type, struck)
+			if known := slices.Contains([]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}, got.Type); err == nil && known || injected != 1 {
+				t.Errorf("%s, bit %d: got type %q, count %d, want an unknown type, 1", kind, bit, got.Type, injected)
 			}
 		}
 	}
 }
 
-func TestExpiredIsToldByStatusOrEvent(t *testing.T) {
+func TestExpiredIsSentAsStatusOrEvent(t *testing.T) {
 	i := New(nil, 1)
 	i.SetFaults(1, Expired)
-	told := map[string]int{}
+	answers := map[string]int{}
 	for range 40 {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?watch=1", nil)
 		r.Header.Set("Accept", "application/vnd.kubernetes.protobuf,application/json")
 		i.ServeHTTP(w, r)
 		if w.Code == http.StatusGone {
-			told["status"]++
+			answers["status"]++
 			continue
 		}
 		event, err := wire.NewEventReader(w.Body).Next()
@@ -212,17 +213,17 @@ func TestExpiredIsToldByStatusOrEvent(t *testing.T) {
 			err = status.Unmarshal(event.Object)
 		}
 		if err != nil || event.Type != "ERROR" || status.Code != http.StatusGone {
-			t.Fatalf("%s %+v, %v", event.Type, status, err)
+			t.Fatalf("got %s %+v, error %v, want an ERROR event with status 410", event.Type, status, err)
 		}
-		told["event"]++
+		answers["event"]++
 	}
-	if told["status"] == 0 || told["event"] == 0 || i.Counts()[Expired] != 40 {
-		t.Errorf("told by %v, counted %v", told, i.Counts())
+	if answers["status"] == 0 || answers["event"] == 0 || i.Counts()[Expired] != 40 {
+		t.Errorf("got answers %v, counts %v, want both kinds, and 40", answers, i.Counts())
 	}
 }
 
 func TestPagesAndWatchesAreShort(t *testing.T) {
-	i, s, reached := behind(t)
+	i, s, reached := newServer(t)
 	i.Pages(7)
 	i.Watches(4)
 	get(t, s.URL+"?limit=500")
@@ -230,29 +231,29 @@ func TestPagesAndWatchesAreShort(t *testing.T) {
 	get(t, s.URL+"?timeoutSeconds=300")
 	get(t, s.URL)
 	if want := []string{"limit=7", "limit=5", "timeoutSeconds=4", ""}; !slices.Equal(*reached, want) {
-		t.Errorf("asked for %q", *reached)
+		t.Errorf("got queries %q, want %q", *reached, want)
 	}
 	i.SetFaults(1, ExpiredPage)
 	if status, _ := get(t, s.URL+"?limit=7"); status != http.StatusOK {
-		t.Errorf("the first page: %d", status)
+		t.Errorf("first page: got status %d, want 200", status)
 	}
 	if status, _ := get(t, s.URL+"?limit=7&continue=x"); status != http.StatusGone {
-		t.Errorf("a further page: %d", status)
+		t.Errorf("further page: got status %d, want 410", status)
 	}
 }
 
 func TestStreamedListsAreRefused(t *testing.T) {
-	i, s, reached := behind(t)
+	i, s, reached := newServer(t)
 	i.Unstreamed(true)
 	if status, _ := get(t, s.URL+"?watch=1&sendInitialEvents=true"); status != http.StatusUnprocessableEntity {
-		t.Errorf("a streamed list: %d", status)
+		t.Errorf("streamed list: got status %d, want 422", status)
 	}
 	if status, _ := get(t, s.URL+"?watch=1"); status != http.StatusOK || len(*reached) != 1 || len(i.Counts()) > 0 {
-		t.Errorf("a watch: %d; %d got through, counted %v", status, len(*reached), i.Counts())
+		t.Errorf("watch: got status %d, %d requests forwarded, counts %v", status, len(*reached), i.Counts())
 	}
 }
 
-func TestStaleAnswersAreThoseToTheSameQuestion(t *testing.T) {
+func TestStaleAnswersAreForTheSameQuery(t *testing.T) {
 	i := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.URL.Query().Get("shardSelector"))
 	}), 1)
@@ -261,18 +262,18 @@ func TestStaleAnswersAreThoseToTheSameQuestion(t *testing.T) {
 		w := httptest.NewRecorder()
 		i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods?resourceVersion=7&shardSelector="+shard, nil))
 		if w.Body.String() != shard {
-			t.Errorf("asked for %s, got %s", shard, w.Body.String())
+			t.Errorf("shard selector %s: got the answer for %s", shard, w.Body.String())
 		}
 	}
 }
 
-func TestListsThatAreFromNoCacheAreNeverStale(t *testing.T) {
-	i, s, reached := behind(t)
+func TestListsNotServedFromACacheAreNeverStale(t *testing.T) {
+	i, s, reached := newServer(t)
 	i.SetFaults(1, Stale)
 	for range 3 {
 		get(t, s.URL)
 	}
 	if len(*reached) != 3 || len(i.Counts()) > 0 {
-		t.Errorf("%d of 3 answered by the server, counted %v", len(*reached), i.Counts())
+		t.Errorf("%d of 3 requests reached the server, counts %v, want all and none", len(*reached), i.Counts())
 	}
 }

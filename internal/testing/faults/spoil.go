@@ -10,36 +10,37 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// How a slow answer comes, and for how long it is slow or stalled.
+// A slow answer sends paceBytes every paceEvery. It is slow or stalled for paceFor.
 const (
 	paceBytes = 64
 	paceEvery = time.Second / 16
 	paceFor   = 2 * time.Second
 )
 
-// faultWriter returns a writer that does to an answer what the fault does, and calls
-// struck when it does. end ends the request, as far as who answers it is concerned.
-func (f Fault) faultWriter(w http.ResponseWriter, r *http.Request, end, struck func(), after int) http.ResponseWriter {
+// faultWriter returns a writer that injects the fault into an answer, and calls count each
+// time. end ends the request for the handler that answers it. after is the number of
+// bytes before the fault, or determines the frames and the bit that it affects.
+func (f Fault) faultWriter(w http.ResponseWriter, r *http.Request, end, count func(), after int) http.ResponseWriter {
 	switch f {
 	case Reset, Truncated, Slow, Stalled:
-		return &truncatingWriter{ResponseWriter: w, fault: f, left: after, request: r, end: end, onInjected: struck}
+		return &truncatingWriter{ResponseWriter: w, fault: f, left: after, request: r, end: end, onInjected: count}
 	case NoBookmarks, Duplicated, Garbled, Lost:
 		listing := r.URL.Query().Get("sendInitialEvents") != ""
-		return &frames{ResponseWriter: w, fault: f, every: 1 + after%32, bit: after, listing: listing, onInjected: struck}
+		return &frameWriter{ResponseWriter: w, fault: f, every: 1 + after%32, bit: after, listing: listing, onInjected: count}
 	}
 	return w
 }
 
-// truncatingWriter lets some bytes through as they are.
+// truncatingWriter injects Reset, Truncated, Slow or Stalled after a number of bytes.
 type truncatingWriter struct {
 	http.ResponseWriter
 	fault      Fault
-	left       int // bytes until the fault
-	since      time.Time
+	left       int       // bytes until the fault
+	since      time.Time // when the fault was injected
 	request    *http.Request
-	end        func()
+	end        func() // ends the request for the handler
 	onInjected func()
-	ended      bool
+	ended      bool // the answer is truncated; further bytes are dropped
 }
 
 func (c *truncatingWriter) Flush() { flush(c.ResponseWriter) }
@@ -87,7 +88,7 @@ func (c *truncatingWriter) Write(p []byte) (int, error) {
 	panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection in the middle of an answer
 }
 
-// wait reports whether the client is still there.
+// wait waits for d. It returns false as soon as the request has ended.
 func (c *truncatingWriter) wait(d time.Duration) bool {
 	select {
 	case <-c.request.Context().Done():
@@ -97,21 +98,21 @@ func (c *truncatingWriter) wait(d time.Duration) bool {
 	}
 }
 
-// frames reads the frames of a watch on their way.
-type frames struct {
+// frameWriter injects faults into single frames of a watch.
+type frameWriter struct {
 	http.ResponseWriter
 	fault      Fault
-	every      int  // frames, of which one is spoiled
-	bit        int  // to be wrong, of many
-	seen       int  // frames
-	listing    bool // what is there already comes first, and has to come whole
+	every      int  // one in this many frames is affected
+	bit        int  // index of the bit to flip, modulo the number of bits
+	seen       int  // number of frames so far
+	listing    bool // within the initial events of a streamed list, which Lost must not drop
 	onInjected func()
-	pending    []byte
+	pending    []byte // an incomplete frame
 }
 
-func (f *frames) Flush() { flush(f.ResponseWriter) }
+func (f *frameWriter) Flush() { flush(f.ResponseWriter) }
 
-func (f *frames) Write(p []byte) (int, error) {
+func (f *frameWriter) Write(p []byte) (int, error) {
 	f.pending = append(f.pending, p...)
 	for {
 		frame := f.next()
@@ -124,9 +125,9 @@ func (f *frames) Write(p []byte) (int, error) {
 	}
 }
 
-// next takes a whole frame off what is pending: a length and as many bytes, or a
-// line of JSON.
-func (f *frames) next() []byte {
+// next removes a complete frame from pending and returns it, or nil if there is none. A
+// frame is a length and as many bytes, or a line of JSON.
+func (f *frameWriter) next() []byte {
 	var size int
 	if strings.Contains(f.Header().Get("Content-Type"), "protobuf") {
 		if len(f.pending) < 4 {
@@ -144,7 +145,7 @@ func (f *frames) next() []byte {
 	return frame
 }
 
-func (f *frames) corrupt(frame []byte) []byte {
+func (f *frameWriter) corrupt(frame []byte) []byte {
 	f.seen++
 	due := f.seen%f.every == 0
 	switch {
@@ -165,7 +166,8 @@ func (f *frames) corrupt(frame []byte) []byte {
 	return frame
 }
 
-// isBookmark tells periodic bookmarks from the one that ends a streamed list.
+// isBookmark reports whether a frame is the bookmark that ends a streamed list, or, if end is
+// false, a periodic bookmark.
 func isBookmark(frame []byte, end bool) bool {
 	event, err := wire.NewEventReader(bytes.NewReader(frame)).Next()
 	if err != nil || event.Type != "BOOKMARK" {
@@ -180,8 +182,9 @@ func isEvent(frame []byte) bool {
 	return err == nil && event.Type != "BOOKMARK" && event.Type != "ERROR"
 }
 
-// typeOf is the part of a frame that holds the event's type. A reader notices what is wrong
-// there. Only TLS protects the object, and the length, behind which a reader waits for more.
+// typeOf returns the part of a frame that holds the event's type. A reader detects any flipped
+// bit there. In the object, only TLS can detect it, and after a wrong length a reader waits for
+// more bytes.
 func typeOf(frame []byte) []byte {
 	if frame[0] == '{' {
 		return frame[:bytes.IndexByte(frame, ',')]

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// serveStale answers a list as it was answered at first, as an API server does
-// whose cache is behind.
+// serveStale answers a list with the first answer to it, as an API server does whose
+// cache is behind.
 func (i *Injector) serveStale(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	query.Del("resourceVersion")

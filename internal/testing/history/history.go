@@ -1,5 +1,5 @@
-// Package history remembers what a cluster held, version by version, and tells
-// whether pages can have been made from it. It is for tests.
+// Package history records the versions of the objects of a cluster, and checks whether
+// expositions are consistent with them. It is for tests.
 package history
 
 import (
@@ -13,19 +13,19 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// Key names an object: whatever has a name after it was deleted is another
-// version of the same.
+// Key identifies an object. An object that is recreated under the same name counts as
+// a later version of the same object, even with another UID.
 type Key struct{ Kind, Namespace, Name string }
 
 func (k Key) String() string { return k.Kind + " " + k.Namespace + "/" + k.Name }
 
-// Views are the renderers of each kind in each of several configurations.
+// Views has the renderers by kind, for each of several configurations.
 type Views []map[string]*resources.Renderer
 
-// History is what a cluster held. It is used by one goroutine.
+// History holds all versions of the objects of a cluster. It is not safe for concurrent use.
 type History struct {
 	views  Views
-	states map[Key][]state // the first one is that there is none
+	states map[Key][]state // the first one is that of an absent object
 	lines  resources.Lines
 }
 
@@ -34,13 +34,14 @@ type state struct {
 	version uint64
 	present bool
 	hash    uint64        // of the UID
-	hashes  []LineSetHash // what its lines are, by view
+	hashes  []LineSetHash // of its lines, by view
 }
 
-// New returns an empty History of pages that are made in these ways.
+// New returns an empty History for expositions that these views render.
 func New(views Views) *History { return &History{views: views, states: map[Key][]state{}} }
 
-// Put notes that an object is as raw says, a protobuf message without envelope.
+// Put records a version of an object. raw is its protobuf message, without envelope. Put returns
+// an error if raw cannot be rendered, or if version is not greater than the previous one.
 func (h *History) Put(key Key, uid string, version uint64, raw []byte) error {
 	s := state{version: version, present: true, hash: shard.Hash(uid)}
 	for _, view := range h.views {
@@ -52,7 +53,8 @@ func (h *History) Put(key Key, uid string, version uint64, raw []byte) error {
 	return h.add(key, s)
 }
 
-// Delete notes that an object is gone.
+// Delete records that an object was deleted. It returns an error if version is not greater than
+// the previous one.
 func (h *History) Delete(key Key, version uint64) error { return h.add(key, state{version: version}) }
 
 func (h *History) add(key Key, s state) error {
@@ -60,13 +62,13 @@ func (h *History) add(key Key, s state) error {
 		h.states[key] = []state{{}}
 	}
 	if last := h.states[key][len(h.states[key])-1]; s.version <= last.version {
-		return fmt.Errorf("%s: version %d comes after %d", key, s.version, last.version)
+		return fmt.Errorf("%s: version %d must be greater than the previous one, %d", key, s.version, last.version)
 	}
 	h.states[key] = append(h.states[key], s)
 	return nil
 }
 
-// Present are the objects that there are now, sorted by their names.
+// Present returns the objects that exist now, sorted by Key.String.
 func (h *History) Present() []Key {
 	var keys []Key
 	for key, states := range h.states {
@@ -78,10 +80,10 @@ func (h *History) Present() []Key {
 	return keys
 }
 
-// Position is a moment of the history: how many states each object had.
+// Position is a point in the history: the index of the state that each object had.
 type Position map[Key]int
 
-// Now is the present moment.
+// Now returns the current Position.
 func (h *History) Now() Position {
 	now := make(Position, len(h.states))
 	for key, states := range h.states {
@@ -90,9 +92,10 @@ func (h *History) Now() Position {
 	return now
 }
 
-// Gained is what a replica has come to show, at the least, of all objects: what it
-// did before, since, and of those whose hash it has gained what a later list had. Of
-// a name that others had in between it may not have heard that those are gone.
+// Gained returns the oldest states that a replica may expose after it has gained hash
+// ranges and listed their objects. since is the Position before that, listed that of the
+// list. An object advances from since to listed, but not beyond a version whose hash was
+// not gained: the list does not include it, so the replica may still expose it.
 func (h *History) Gained(since, listed Position, gained func(hash uint64) bool) Position {
 	all := maps.Clone(since)
 	if all == nil {
@@ -108,73 +111,74 @@ func (h *History) Gained(since, listed Position, gained func(hash uint64) bool) 
 	return all
 }
 
-// Reader holds the pages of one replica against the history, one after another.
+// Reader compares successive expositions of one replica with the history.
 type Reader struct {
 	history *History
 	view    int
 	owned   func(hash uint64) bool
-	seen    Position // the oldest states that the last page can have been made from
+	seen    Position // the oldest states that match the last exposition
 }
 
-// Reader returns a Reader of pages that are made by one of the views, with the
-// objects whose hash is owned, and that show nothing older than since.
+// Reader returns a Reader for expositions that a view (an index of Views) renders, with
+// the objects whose hash is owned. Expositions with states older than since are errors.
 func (h *History) Reader(view int, owned func(hash uint64) bool, since Position) *Reader {
 	seen := Position{}
 	maps.Copy(seen, since)
 	return &Reader{history: h, view: view, owned: owned, seen: seen}
 }
 
-// shows is what a page shows of an object in a state; 0 is nothing.
-func (r *Reader) shows(s state) LineSetHash {
+// expected returns the lines that an exposition has of an object in a state; 0 is none.
+func (r *Reader) expected(s state) LineSetHash {
 	if !s.present || !r.owned(s.hash) {
 		return 0
 	}
 	return s.hashes[r.view]
 }
 
-// Check returns an error unless each object on the page is as it was in one of its
-// versions, no older than on the page before, and none is missing that was not
-// deleted since then.
+// Check returns an error unless each object of the exposition matches one of its versions
+// that is not older than the one in the previous exposition. An object may be missing only
+// if it was absent at some time since then.
 func (r *Reader) Check(page Page) error {
 	for key := range page {
 		if r.history.states[key] == nil {
-			return fmt.Errorf("%s is shown, and never was", key)
+			return fmt.Errorf("%s is exposed but never existed", key)
 		}
 	}
 	for key, states := range r.history.states {
-		at, is := r.seen[key], page[key]
-		for at < len(states) && r.shows(states[at]) != is {
+		at, got := r.seen[key], page[key]
+		for at < len(states) && r.expected(states[at]) != got {
 			at++
 		}
 		if at == len(states) {
-			return r.explain(key, states, is)
+			return r.explain(key, states, got)
 		}
 		r.seen[key] = at
 	}
 	return nil
 }
 
-// explain says what is wrong with an object that is not as it ever was since it
-// was seen last.
-func (r *Reader) explain(key Key, states []state, is LineSetHash) error {
+// explain returns the error for an object that matches none of its versions since the
+// previous exposition.
+func (r *Reader) explain(key Key, states []state, got LineSetHash) error {
 	seen := states[r.seen[key]]
 	for _, s := range slices.Backward(states[:r.seen[key]]) {
 		switch {
-		case r.shows(s) != is:
-		case is == 0:
-			return fmt.Errorf("%s was shown at version %d, was never deleted since, and is gone", key, seen.version)
+		case r.expected(s) != got:
+		case got == 0:
+			return fmt.Errorf("%s was exposed at version %d, was not deleted since, and is missing", key, seen.version)
 		default:
 			return fmt.Errorf("%s went back from version %d to %d", key, seen.version, s.version)
 		}
 	}
-	return fmt.Errorf("%s is shown as it never was (last at version %d, now at %d)", key, seen.version, states[len(states)-1].version)
+	latest := states[len(states)-1].version
+	return fmt.Errorf("%s matches none of its versions since version %d (latest: %d)", key, seen.version, latest)
 }
 
-// Equal returns an error unless the page agrees with the history.
+// Equal returns an error unless the exposition matches the latest version of every object.
 func (r *Reader) Equal(page Page) error {
 	for key, states := range r.history.states {
-		if last := states[len(states)-1]; r.shows(last) != page[key] {
-			return fmt.Errorf("%s is not as it is now, at version %d", key, last.version)
+		if last := states[len(states)-1]; r.expected(last) != page[key] {
+			return fmt.Errorf("%s does not match its latest version, %d", key, last.version)
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// scene is a history of ConfigMaps, whose lines name the version.
+// scene is a history of ConfigMaps, whose lines contain the version.
 type scene struct {
 	*History
 	t        *testing.T
@@ -32,7 +32,7 @@ func newScene(t *testing.T) *scene {
 			return &scene{New(Views{{"configmaps": r}}), t, r}
 		}
 	}
-	t.Fatal("no ConfigMaps")
+	t.Fatal("resources.All has no configmaps")
 	return nil
 }
 
@@ -58,7 +58,7 @@ func (s *scene) delete(name string, version int) {
 	}
 }
 
-// page is one that shows objects at versions, given as name and version in turn.
+// page returns an exposition of objects at versions. of has names and versions in turn.
 func (s *scene) page(of ...any) Page {
 	var text bytes.Buffer
 	text.WriteString("# TYPE a gauge\n")
@@ -82,7 +82,7 @@ func (s *scene) page(of ...any) Page {
 
 func all(uint64) bool { return true }
 
-func TestPagesThatCanBe(t *testing.T) {
+func TestCheckAcceptsPossibleExpositions(t *testing.T) {
 	s := newScene(t)
 	r := s.Reader(0, all, nil)
 	check := func(of ...any) {
@@ -104,7 +104,7 @@ func TestPagesThatCanBe(t *testing.T) {
 	check("a", 3, "b", 2)
 	check("b", 2)
 	if r.Equal(s.page("b", 2)) == nil {
-		t.Error("a is there")
+		t.Error("Equal accepts an exposition without a, which exists")
 	}
 	check("b", 2, "a", 5)
 	if err := r.Equal(s.page("a", 5, "b", 2)); err != nil {
@@ -112,13 +112,13 @@ func TestPagesThatCanBe(t *testing.T) {
 	}
 }
 
-func TestPagesThatCannotBe(t *testing.T) {
+func TestCheckRejectsImpossibleExpositions(t *testing.T) {
 	for want, of := range map[string][]any{
 		"went back from version 3 to 1": {"a", 1, "b", 2},
-		"is gone":                       {"a", 3},
-		"as it never was":               {"a", 4, "b", 2},
-		"never was":                     {"a", 3, "b", 2, "c", 1},
-		"shown as it never was":         {"a", 3, "a", 3, "b", 2}, // twice
+		"is missing":                    {"a", 3},
+		"matches none of its versions":  {"a", 4, "b", 2},
+		"is exposed but never existed":  {"a", 3, "b", 2, "c", 1},
+		"default/a matches none":        {"a", 3, "a", 3, "b", 2}, // duplicate lines
 	} {
 		s := newScene(t)
 		s.put("a", 1)
@@ -129,7 +129,7 @@ func TestPagesThatCannotBe(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := r.Check(s.page(of...)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v, want %q", of, err, want)
+			t.Errorf("%v: got error %v, want %q", of, err, want)
 		}
 	}
 }
@@ -140,11 +140,11 @@ func TestDeletedObjectThatComesBackIsFound(t *testing.T) {
 	s.delete("a", 2)
 	r := s.Reader(0, all, s.Now())
 	if err := r.Check(s.page("a", 1)); err == nil {
-		t.Error("nothing is said of an object that was deleted before the page")
+		t.Error("Check accepts an object that was deleted before the exposition")
 	}
 }
 
-func TestOthersObjectsAreNone(t *testing.T) {
+func TestObjectsOfOtherReplicasMustNotBeExposed(t *testing.T) {
 	s := newScene(t)
 	s.put("a", 1)
 	r := s.Reader(0, func(uint64) bool { return false }, s.Now())
@@ -152,7 +152,7 @@ func TestOthersObjectsAreNone(t *testing.T) {
 		t.Error(err)
 	}
 	if r.Check(s.page("a", 1)) == nil {
-		t.Error("an object of another replica is shown")
+		t.Error("Check accepts an object of another replica")
 	}
 }
 
@@ -160,11 +160,11 @@ func TestVersionsGoForward(t *testing.T) {
 	s := newScene(t)
 	s.put("a", 2)
 	if s.Delete(Key{"configmaps", "default", "a"}, 2) == nil {
-		t.Error("two states have one version")
+		t.Error("Delete accepts a version that is not greater than the previous one")
 	}
 }
 
-// A replica that gains objects has listed those, and is as far as it was with all others.
+// A replica that gains objects has listed them. All other objects may be as old as before.
 func TestGainedObjectsAreAsOldAsTheirList(t *testing.T) {
 	s := newScene(t)
 	s.put("held", 1)
@@ -178,7 +178,7 @@ func TestGainedObjectsAreAsOldAsTheirList(t *testing.T) {
 		t.Helper()
 		r := s.Reader(0, all, s.Gained(nil, s.Now(), gained))
 		if err := r.Check(s.page(of...)); (err == nil) != want {
-			t.Errorf("%v: %v", of, err)
+			t.Errorf("%v: got error %v, want accepted %t", of, err, want)
 		}
 	}
 	f(true, "held", 4, "gained", 5)
@@ -186,7 +186,7 @@ func TestGainedObjectsAreAsOldAsTheirList(t *testing.T) {
 	f(false, "held", 4, "gained", 2)
 	f(false, "held", 4, "gained", 5, "deleted", 3)
 
-	// A name that was one of those that are held, and is one of those that are gained.
+	// The name passes to an object whose hash was held before, and then again to one whose hash is gained.
 	s.delete("gained", 7)
 	s.putAs("gained", "held", 8)
 	s.delete("gained", 9)

@@ -7,13 +7,12 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// LineSetHash stands for a set of lines, in any order. A line that is there twice makes
-// another one.
+// LineSetHash identifies a set of lines in any order. A duplicate line changes it.
 type LineSetHash uint64
 
 func (p *LineSetHash) add(line []byte) { *p += LineSetHash(xxhash.Sum64(line)) }
 
-// hashLines is the print of a text.
+// hashLines returns the LineSetHash of a text.
 func hashLines(text []byte) (p LineSetHash) {
 	for line := range bytes.Lines(text) {
 		p.add(line)
@@ -21,14 +20,14 @@ func hashLines(text []byte) (p LineSetHash) {
 	return p
 }
 
-// Page is what a page shows of each object.
+// Page is a parsed exposition: the lines of each object.
 type Page map[Key]LineSetHash
 
-// Kinds says how to tell whose a line is: the beginnings of the names of its
-// families, and the label that holds the name, by kind.
+// Kinds defines by kind how to find the object of a line: the prefix of the names of its
+// families, and the label with the object's name.
 type Kinds map[string]struct{ Family, Label string }
 
-// Read reads a page in the text format. A line that belongs to no object is an error.
+// Read parses an exposition in the text format. A line that belongs to no kind is an error.
 func (k Kinds) Read(text []byte) (Page, error) {
 	page := Page{}
 	for line := range bytes.Lines(text) {
@@ -47,15 +46,15 @@ func (k Kinds) Read(text []byte) (Page, error) {
 }
 
 func (k Kinds) keyOf(line []byte) (Key, error) {
-	for kind, is := range k {
-		if bytes.HasPrefix(line, []byte(is.Family)) {
-			return Key{kind, label(line, "namespace"), label(line, is.Label)}, nil
+	for kind, format := range k {
+		if bytes.HasPrefix(line, []byte(format.Family)) {
+			return Key{kind, label(line, "namespace"), label(line, format.Label)}, nil
 		}
 	}
-	return Key{}, fmt.Errorf("a line of no kind: %s", line)
+	return Key{}, fmt.Errorf("line of no known kind: %s", line)
 }
 
-// label returns the value of a label, which has nothing to be escaped in it.
+// label returns the value of a label, or an empty string. It does not unescape the value.
 func label(line []byte, name string) string {
 	for _, before := range []string{"{", ","} {
 		if _, after, found := bytes.Cut(line, []byte(before+name+`="`)); found {
