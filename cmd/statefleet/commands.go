@@ -15,8 +15,8 @@ type streams struct {
 	out, err io.Writer
 }
 
-// command does something else than to export, if its name is the first argument. All other arguments
-// of the program are flags, so that arguments for kube-state-metrics keep their meaning.
+// command is a subcommand, which runs instead of the exporter if its name is the first argument. All
+// other arguments of the program are flags, so that arguments for kube-state-metrics keep their meaning.
 type command struct {
 	name string
 	run  func(ctx context.Context, args []string, s streams) error
@@ -28,7 +28,7 @@ func commands() []command {
 	}
 }
 
-// completionFlag is what shell completion puts before the words so far.
+// completionFlag is the argument that shell completion puts before the words typed so far.
 const completionFlag = "--completion-bash"
 
 // findCommand returns the command that args begin with, and the arguments without its name; nil if
@@ -55,8 +55,8 @@ func completions(prefix string) (names []string) {
 	return names
 }
 
-// helpAsFlag turns the command help, of the program or of a command, into the flag: "help estimate" and
-// "estimate help" into "estimate --help".
+// helpAsFlag replaces the help command, of the program or of a subcommand, by the flag: both "help
+// estimate" and "estimate help" become "estimate --help".
 func helpAsFlag(args []string) []string {
 	if len(args) > 0 && args[0] == config.HelpCommand {
 		return append(slices.Clone(args[1:]), "--help")

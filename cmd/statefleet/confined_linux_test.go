@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// confined runs the binary in a network that leads nowhere, where the kernel counts
-// what finds no route, and with a root that holds nothing but the binary and is
-// read-only.
+// confined runs the binary in a network namespace without routes, where the kernel counts
+// packets that find no route, and with a read-only root that holds only the binary.
 const confined = `
 unrouted() { awk '/^Ip:/ && !names { names = 1; for (i = 1; i <= NF; i++) if ($i == "OutNoRoutes") at = i; next }
   /^Ip:/ { n += $at } /^Ip6OutNoRoutes/ { n += $2 } END { print n }' /proc/net/snmp /proc/net/snmp6; }
@@ -38,15 +37,15 @@ kill $api
 `
 
 // TestConfined proves two promises of docs/security.md: the root file system can be
-// read-only, and nothing is sent but to the API server and to clients.
+// read-only, and the process sends nothing except to the API server and to clients.
 func TestConfined(t *testing.T) {
 	for _, tool := range []string{"unshare", "ip", "curl", "chroot", "mount", "awk"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("NOT TESTED: there is no %s here", tool)
+			t.Skipf("NOT TESTED: %s is not installed", tool)
 		}
 	}
 	if out, err := exec.CommandContext(t.Context(), "unshare", "-rnm", "true").CombinedOutput(); err != nil {
-		t.Skipf("NOT TESTED: no namespaces can be made here: %v: %s", err, out)
+		t.Skipf("NOT TESTED: cannot create namespaces: %v: %s", err, out)
 	}
 	dir := t.TempDir()
 	for name, path := range map[string]string{"statefleet": ".", "benchmarks": "../../benchmarks"} {
@@ -60,12 +59,13 @@ func TestConfined(t *testing.T) {
 	text := string(out)
 	for _, want := range []string{"ready=yes", "sent=0\n"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("no %q", want)
+			t.Errorf("the output lacks %q", want)
 		}
 	}
-	for _, unwanted := range []string{"pods=0", "counted=0", "ended with"} { // what is sent has to be seen
+	// Without counted packets, sent=0 would prove nothing.
+	for _, unwanted := range []string{"pods=0", "counted=0", "ended with"} {
 		if strings.Contains(text, unwanted) {
-			t.Errorf("there is %q", unwanted)
+			t.Errorf("the output contains %q", unwanted)
 		}
 	}
 	if err != nil || t.Failed() {

@@ -15,12 +15,12 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// estimated runs an estimate that succeeds and returns what it prints.
-func estimated(t *testing.T, args ...string) string {
+// runEstimate runs an estimate that must succeed, and returns its output.
+func runEstimate(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, log exporter.Buffer
 	if code := run(t.Context(), append([]string{config.EstimateCommand}, args...), &out, &log); code != exitOK {
-		t.Fatalf("ended with status %d: %s", code, log.String())
+		t.Fatalf("exit status %d, want %d: %s", code, exitOK, log.String())
 	}
 	return out.String()
 }
@@ -37,8 +37,8 @@ func firstRow(t *testing.T, text, word string) []string {
 	return nil
 }
 
-// TestEstimateOfAClusterIsWhatARunShows: objects and series that an estimate reads are those of the page of a replica.
-func TestEstimateOfAClusterIsWhatARunShows(t *testing.T) {
+// TestEstimateOfAClusterMatchesTheExposition compares the number of series of an estimate with a replica's exposition.
+func TestEstimateOfAClusterMatchesTheExposition(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	for _, args := range [][]string{
 		{api, "--resources=pods,jobs"},
@@ -46,16 +46,16 @@ func TestEstimateOfAClusterIsWhatARunShows(t *testing.T) {
 		{api, "--resources=pods,jobs", "--namespaces=kube-system,default"},
 	} {
 		p := start(t, args...)
-		page := p.Samples(t)
+		lines := p.Samples(t)
 		p.End(t)
-		text := estimated(t, args...)
+		text := runEstimate(t, args...)
 		all := firstRow(t, text, "all")
 		if len(all) < 3 {
-			t.Fatalf("%q", all)
+			t.Fatalf("got %d columns, want at least 3: %q", len(all), all)
 		}
 		series, err := strconv.ParseFloat(all[2], 64)
-		if err != nil || math.Abs(series-float64(len(page))) > 1 {
-			t.Errorf("%q: %s series are estimated, %d are on the page", args, all[2], len(page))
+		if err != nil || math.Abs(series-float64(len(lines))) > 1 {
+			t.Errorf("%q: estimated %s series, the exposition has %d", args, all[2], len(lines))
 		}
 	}
 }
@@ -63,40 +63,40 @@ func TestEstimateOfAClusterIsWhatARunShows(t *testing.T) {
 func TestEstimateSamples(t *testing.T) {
 	c, api := exporter.Cluster(t)
 	pods := strconv.Itoa(len(c.Names("pods")))
-	for _, test := range []struct{ sample, says string }{
+	for _, test := range []struct{ sample, want string }{
 		{"10", "are those of 10 objects of this cluster"},
 		{"0", "are those of a simulated cluster"},
 		{"5000", "are those of " + pods + " objects of this cluster"},
 	} {
-		text := estimated(t, api, "--resources=pods", "--sample="+test.sample)
+		text := runEstimate(t, api, "--resources=pods", "--sample="+test.sample)
 		if row := firstRow(t, text, "pods"); row[1] != pods {
-			t.Errorf("sample of %s: %q, want %s pods", test.sample, row, pods)
+			t.Errorf("sample of %s: got %q, want %s pods", test.sample, row, pods)
 		}
-		if !strings.Contains(text, test.says) {
-			t.Errorf("sample of %s: lacks %q:\n%s", test.sample, test.says, text)
+		if !strings.Contains(text, test.want) {
+			t.Errorf("sample of %s: the text lacks %q:\n%s", test.sample, test.want, text)
 		}
 	}
-	if row := firstRow(t, estimated(t, api, "--pods=4321"), "pods"); row[1] != "4321" {
-		t.Errorf("%q: a number that is given counts in place of the cluster's", row)
+	if row := firstRow(t, runEstimate(t, api, "--pods=4321"), "pods"); row[1] != "4321" {
+		t.Errorf("got %q, want 4321 pods: --pods overrides the number in the cluster", row)
 	}
 }
 
-// TestEstimateCountsWhereTheServerDoesNot: not every list says how many objects remain.
-func TestEstimateCountsWhereTheServerDoesNot(t *testing.T) {
+// TestEstimateCountsObjectsIfTheServerDoesNot covers lists without remainingItemCount, which is optional.
+func TestEstimateCountsObjectsIfTheServerDoesNot(t *testing.T) {
 	c, api := exporter.Cluster(t)
-	proxy := bend(t, api, func(answer string) string {
-		return regexp.MustCompile(`,?"remainingItemCount":\d+`).ReplaceAllString(answer, "")
+	proxy := rewritingProxy(t, api, func(body string) string {
+		return regexp.MustCompile(`,?"remainingItemCount":\d+`).ReplaceAllString(body, "")
 	})
 	pods := strconv.Itoa(len(c.Names("pods")))
 	for _, sample := range []string{"0", "7"} {
-		if row := firstRow(t, estimated(t, proxy, "--resources=pods", "--sample="+sample), "pods"); row[1] != pods {
-			t.Errorf("%q, want %s pods", row, pods)
+		if row := firstRow(t, runEstimate(t, proxy, "--resources=pods", "--sample="+sample), "pods"); row[1] != pods {
+			t.Errorf("got %q, want %s pods", row, pods)
 		}
 	}
 }
 
-// TestEstimateNamesWhatIsForbidden: kinds that may not be listed are shown, and the others counted.
-func TestEstimateNamesWhatIsForbidden(t *testing.T) {
+// TestEstimateNamesForbiddenKinds: an estimate names the kinds that it may not list, and counts the others.
+func TestEstimateNamesForbiddenKinds(t *testing.T) {
 	target, err := url.Parse(apiURL(t))
 	if err != nil {
 		t.Fatal(err)
@@ -113,14 +113,14 @@ func TestEstimateNamesWhatIsForbidden(t *testing.T) {
 			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`)
 		}))
 	}
-	text := estimated(t, forbid("/secrets"), "--resources=secrets,pods")
+	text := runEstimate(t, forbid("/secrets"), "--resources=secrets,pods")
 	if row := firstRow(t, text, "secrets"); row[1] != "Forbidden" {
-		t.Errorf("%q, want it to be forbidden", row)
+		t.Errorf("got %q, want Forbidden", row)
 	}
 	firstRow(t, text, "pods")
 	var log exporter.Buffer
 	if code := run(t.Context(), []string{config.EstimateCommand, forbid("/secrets"), "--resources=secrets"}, io.Discard, &log); code != exitFailure {
-		t.Errorf("status %d when nothing can be listed: %s", code, log.String())
+		t.Errorf("all kinds are forbidden: exit status %d, want %d: %s", code, exitFailure, log.String())
 	}
 }
 
@@ -130,8 +130,8 @@ func apiURL(t *testing.T) string {
 	return strings.TrimPrefix(api, "--apiserver=")
 }
 
-// bend serves the API as JSON, with each answer changed.
-func bend(t *testing.T, api string, change func(string) string) string {
+// rewritingProxy serves the API as JSON and applies change to each response body.
+func rewritingProxy(t *testing.T, api string, change func(string) string) string {
 	t.Helper()
 	return exporter.ServeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, strings.TrimPrefix(api, "--apiserver=")+r.URL.RequestURI(), nil)
@@ -140,13 +140,13 @@ func bend(t *testing.T, api string, change func(string) string) string {
 			return
 		}
 		request.Header.Set("Accept", "application/json")
-		answer, err := http.DefaultClient.Do(request)
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer func() { _ = answer.Body.Close() }()
-		body, err := io.ReadAll(answer.Body)
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
 		if err != nil {
 			t.Error(err)
 		}
@@ -155,21 +155,21 @@ func bend(t *testing.T, api string, change func(string) string) string {
 	}))
 }
 
-// What is advised must be what was asked for: no default limit where there must be none, and a fleet that stands by.
-func TestEstimateAdvisesWhatWasAskedFor(t *testing.T) {
+// The recommendation must follow the flags: no default limit with --memory-limit=0, and standby with --shard.standby.
+func TestEstimateRecommendationFollowsTheFlags(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	for _, test := range []struct {
 		flags []string
-		says  []string
+		want  []string
 	}{
 		{nil, []string{"--set resources.limits.memory=512Mi\n", "resources: [manifests/base]", "limits: {memory: 512Mi}"}},
 		{[]string{"--memory-limit=0"}, []string{"--set resources.limits.memory=null\n", "Mi}}\n"}},
 		{[]string{"--shard.standby"}, []string{",standby.enabled=true\n", "resources: [manifests/overlays/standby]"}},
 	} {
-		text := estimated(t, append([]string{api, "--resources=pods"}, test.flags...)...)
-		for _, says := range test.says {
-			if !strings.Contains(text, says) {
-				t.Errorf("%q: %q is not in\n%s", test.flags, says, text)
+		text := runEstimate(t, append([]string{api, "--resources=pods"}, test.flags...)...)
+		for _, want := range test.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q: the text lacks %q:\n%s", test.flags, want, text)
 			}
 		}
 	}

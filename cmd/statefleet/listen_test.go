@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// passedSockets starts the program as systemd does, with sockets that are open already and descriptors from 3 on.
-func passedSockets(t *testing.T, log *exporter.Buffer, sockets []*os.File, args ...string) *exec.Cmd {
+// startWithSockets starts the program as systemd does: it inherits open sockets, with descriptors from 3 on.
+func startWithSockets(t *testing.T, log *exporter.Buffer, sockets []*os.File, args ...string) *exec.Cmd {
 	t.Helper()
 	const script = `export LISTEN_PID=$$; exec statefleet "$@"` // the shell's process becomes the program
 	c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "sh"}, args...)...)
@@ -43,7 +43,7 @@ func TestSystemdSockets(t *testing.T) {
 		sockets, addresses = append(sockets, socket), append(addresses, l.Addr().String())
 	}
 	p := exporter.New()
-	child := passedSockets(t, &p.Log, sockets, api, "--resources=jobs", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--web.systemd-socket")
+	child := startWithSockets(t, &p.Log, sockets, api, "--resources=jobs", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--web.systemd-socket")
 	for _, p.Metrics = range addresses {
 		p.Samples(t)
 	}
@@ -52,11 +52,11 @@ func TestSystemdSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := child.Wait(); err != nil {
-		t.Errorf("%v; its log:\n%s", err, p.Log.String())
+		t.Errorf("the program ended with %v; its log:\n%s", err, p.Log.String())
 	}
 }
 
-func TestSystemdSocketsThatAreNone(t *testing.T) {
+func TestSystemdSocketsMustAcceptConnections(t *testing.T) {
 	packets, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -68,11 +68,11 @@ func TestSystemdSocketsThatAreNone(t *testing.T) {
 	}
 	defer func() { _ = socket.Close() }()
 	var log exporter.Buffer
-	child := passedSockets(t, &log, []*os.File{socket}, "--apiserver=http://127.0.0.1:9", "--telemetry-port=0", "--web.systemd-socket")
+	child := startWithSockets(t, &log, []*os.File{socket}, "--apiserver=http://127.0.0.1:9", "--telemetry-port=0", "--web.systemd-socket")
 	if err := child.Wait(); err == nil || child.ProcessState.ExitCode() != exitFailure {
-		t.Errorf("ended with %v", err)
+		t.Errorf("ended with %v, want exit status %d", err, exitFailure)
 	}
 	if text := log.String(); !strings.Contains(text, "--web.systemd-socket: socket 1 of 1 that were passed does not accept connections") {
-		t.Errorf("the error is %q", text)
+		t.Errorf("got the error %q", text)
 	}
 }

@@ -64,7 +64,7 @@ func export(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	}})
 }
 
-// report writes an error, if there is one, and returns the exit status. command is the one whose
+// report writes an error, if there is one, and returns the exit status. command is the command whose
 // help describes the usage.
 func report(stderr io.Writer, command string, err error) int {
 	if err == nil {

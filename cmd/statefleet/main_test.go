@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(leakChecked{m}, map[string]func(){"statefleet": main}) }
 
-// leakChecked runs the tests in UTC, in which CronJobs without a zone are reckoned then, and looks for goroutines that they
-// left.
+// leakChecked runs the tests with UTC as the local time zone, which applies to CronJobs that name none, and fails if
+// goroutines are left after them.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
@@ -41,13 +41,13 @@ func start(t *testing.T, args ...string) *exporter.Exporter {
 	t.Helper()
 	return exporter.Start(t, func(ctx context.Context, args []string, stderr io.Writer) error {
 		if code := run(ctx, args, io.Discard, stderr); code != exitOK {
-			return fmt.Errorf("status %d", code)
+			return fmt.Errorf("exit status %d", code)
 		}
 		return nil
 	}, args...)
 }
 
-func TestSignalEndsTheProgramInOrder(t *testing.T) {
+func TestSignalEndsTheProgramGracefully(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, api, "--resources=jobs")
@@ -57,7 +57,7 @@ func TestSignalEndsTheProgramInOrder(t *testing.T) {
 		}
 		p.Wait(t)
 		if !strings.Contains(p.Log.String(), "msg=stopping") {
-			t.Errorf("%v: the log:\n%s", signal, p.Log.String())
+			t.Errorf("%v: the log lacks msg=stopping:\n%s", signal, p.Log.String())
 		}
 	}
 }

@@ -23,9 +23,9 @@ To learn how many replicas your cluster needs:
 All flags: statefleet --help. Documents: docs/ in the checkout; docs/migration.md for users of kube-state-metrics.
 `
 
-// explain says what to do next when the program was started without arguments and is not in a cluster.
+// explain writes the next steps if the program was started without arguments outside a cluster.
 func explain(stderr io.Writer, args []string, err error) {
 	if len(args) == 0 && errors.Is(err, rest.ErrNotInCluster) {
-		_, _ = fmt.Fprint(stderr, nextSteps) // there is no other place to say it
+		_, _ = fmt.Fprint(stderr, nextSteps) // there is no other place to report it
 	}
 }

@@ -43,7 +43,7 @@ func renderManifests(_ context.Context, args []string, s streams) (err error) {
 	})
 }
 
-// readManifests reads files.
+// readManifests reads the named files; config.StandardInput stands for stdin.
 func readManifests(names []string, stdin io.Reader) (objects []render.Object, err error) {
 	var sources []render.Source
 	for _, name := range names {
@@ -61,7 +61,7 @@ func readManifests(names []string, stdin io.Reader) (objects []render.Object, er
 	return render.Read(sources...)
 }
 
-// checkConfig writes what a command line of the exporter selects.
+// checkConfig checks a command line of the exporter and writes what it selects.
 func checkConfig(_ context.Context, args []string, s streams) error {
 	c, done, err := config.LoadCheck(args, s.out, s.err)
 	if err != nil || done {

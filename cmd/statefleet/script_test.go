@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs testdata/script: command lines, what they print and how they end.
+// TestScripts runs testdata/script: command lines with their expected output and exit status.
 func TestScripts(t *testing.T) {
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -29,15 +29,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"usage":   ends(exitUsage),
-			"failure": ends(exitFailure),
+			"usage":   wantExit(exitUsage),
+			"failure": wantExit(exitFailure),
 		},
 	})
 }
 
-// ends returns the script command "NAME REGEXP ARGS...": statefleet with these arguments ends with the status, an error on
-// standard error that the expression matches, and nothing on standard output.
-func ends(status int) func(*testscript.TestScript, bool, []string) {
+// wantExit returns the script command "NAME REGEXP ARGS...". It runs statefleet with these arguments and requires the
+// exit status, an error on standard error that matches the expression, and nothing on standard output.
+func wantExit(status int) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
 			ts.Fatalf("usage: NAME regexp args...")
@@ -45,14 +45,14 @@ func ends(status int) func(*testscript.TestScript, bool, []string) {
 		err := ts.Exec("statefleet", args[1:]...)
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != status {
-			ts.Fatalf("%q: %v, want status %s", args[1:], err, strconv.Itoa(status))
+			ts.Fatalf("%q: got %v, want exit status %s", args[1:], err, strconv.Itoa(status))
 		}
 		if out := ts.ReadFile("stdout"); out != "" {
-			ts.Fatalf("%q: printed %q", args[1:], out)
+			ts.Fatalf("%q: standard output is %q, want none", args[1:], out)
 		}
 		message := ts.ReadFile("stderr")
 		if ok, err := regexp.MatchString("(?s)^statefleet: error: .*"+args[0], message); err != nil || !ok {
-			ts.Fatalf("%q: the error is %q, want %q", args[1:], message, args[0])
+			ts.Fatalf("%q: got the error %q, want %q", args[1:], message, args[0])
 		}
 	}
 }

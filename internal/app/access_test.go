@@ -24,8 +24,8 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// reviewingAPI is a simulated cluster whose API server reviews callers. It accepts the tokens that it is given, with the paths that
-// the bearer may get; "*" stands for all.
+// reviewingAPI returns the flag for a simulated cluster whose API server reviews callers. paths maps each accepted
+// token to the path that its bearer may get; "*" stands for all paths.
 func reviewingAPI(t *testing.T, paths map[string]string) string {
 	t.Helper()
 	c := simulator.New(simulator.Options{Seed: 1})
@@ -63,7 +63,7 @@ func decide(object runtime.Object, paths map[string]string) {
 	}
 }
 
-// status is that of a request with a token; an empty one is left out.
+// status returns the status of a request with a token; "" for none.
 func (p *program) status(t *testing.T, url, token string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -90,33 +90,33 @@ func TestAuthFilterCoversBothPorts(t *testing.T) {
 		url := "http://" + address
 		for token, want := range map[string]int{"": 401, "unknown-token": 401, "guest-token": 403, "scraper-token": 200, "admin-token": 200} {
 			if got := p.status(t, url+"/metrics", token); got != want {
-				t.Errorf("%s/metrics, %q: status %d, want %d", url, token, got, want)
+				t.Errorf("%s/metrics, %q: got status %d, want %d", url, token, got, want)
 			}
 		}
 		for _, path := range []string{"/livez", "/healthz", "/readyz"} {
 			if got := p.status(t, url+path, ""); got != http.StatusOK {
-				t.Errorf("%s%s: status %d", url, path, got)
+				t.Errorf("%s%s: got status %d, want 200", url, path, got)
 			}
 		}
 		if got := p.status(t, url+"/", "scraper-token"); got != http.StatusForbidden {
-			t.Errorf("%s/: status %d", url, got)
+			t.Errorf("%s/: got status %d, want 403", url, got)
 		}
 	}
 	for token, want := range map[string]int{"": 401, "scraper-token": 403, "admin-token": 200} {
 		if got := p.status(t, "http://"+p.Telemetry+"/debug/pprof/cmdline", token); got != want {
-			t.Errorf("profiles, %q: status %d, want %d", token, got, want)
+			t.Errorf("profiles, %q: got status %d, want %d", token, got, want)
 		}
 	}
 	if got := p.status(t, "http://"+p.Metrics+"/debug/pprof/cmdline", "admin-token"); got != http.StatusNotFound {
-		t.Errorf("profiles on the main port: status %d", got)
+		t.Errorf("profiles on the main port: got status %d, want 404", got)
 	}
 	text := p.Log.String()
 	if strings.Contains(text, "-token") || strings.Contains(text, "level=ERROR") || !strings.Contains(text, "--auth-filter without TLS") {
-		t.Errorf("the log:\n%s", text)
+		t.Errorf("the log contains a token or an error, or lacks the warning about TLS:\n%s", text)
 	}
 }
 
-// Who may read the API server's own metrics may not read the page, and the other way round.
+// With a prefix, the permission for the API server's own metrics does not permit a scrape.
 func TestAuthFilterAsksForPathsBelowThePrefix(t *testing.T) {
 	api := reviewingAPI(t, map[string]string{"scraper-token": "/statefleet/metrics", "other-token": "/metrics"})
 	p := start(t, api, "--resources=jobs", "--auth-filter", "--auth-filter.path-prefix=/statefleet")
@@ -124,7 +124,7 @@ func TestAuthFilterAsksForPathsBelowThePrefix(t *testing.T) {
 	for _, address := range []string{p.Metrics, p.Telemetry} {
 		for token, want := range map[string]int{"scraper-token": 200, "other-token": 403} {
 			if got := p.status(t, "http://"+address+"/metrics", token); got != want {
-				t.Errorf("%s, %q: status %d, want %d", address, token, got, want)
+				t.Errorf("%s, %q: got status %d, want %d", address, token, got, want)
 			}
 		}
 	}
@@ -136,11 +136,11 @@ func TestAuthFilterOfAnAPIServerThatCannotReview(t *testing.T) {
 	p.Ready(t)
 	for range 3 {
 		if got := p.status(t, "http://"+p.Metrics+"/metrics", "some-token"); got != http.StatusServiceUnavailable {
-			t.Errorf("status %d", got)
+			t.Errorf("got status %d, want 503", got)
 		}
 	}
 	if text := p.Log.String(); strings.Count(text, "reviews of callers fail") != 1 || strings.Contains(text, "some-token") {
-		t.Errorf("the log:\n%s", text)
+		t.Errorf("want one line about failing reviews, and no token, in the log:\n%s", text)
 	}
 }
 
@@ -149,15 +149,16 @@ func TestWithoutAuthFilterEverybodyMayRead(t *testing.T) {
 	p := start(t, api, "--resources=jobs")
 	p.Samples(t)
 	if status, self := p.Get(t, p.Telemetry, "/metrics"); status != http.StatusOK || strings.Contains(self, "statefleet_auth_requests_total") {
-		t.Errorf("status %d, or callers are counted", status)
+		t.Errorf("got status %d, want 200 and no counter of the filter", status)
 	}
 	if status, _ := p.Get(t, p.Telemetry, "/debug/pprof/cmdline"); status != http.StatusNotFound {
-		t.Errorf("profiles that no one asked for: status %d", status)
+		t.Errorf("profiles without --telemetry.pprof: got status %d, want 404", status)
 	}
 }
 
-// certify writes cert.pem and key.pem for 127.0.0.1 to a folder, and returns what trusts and shows them.
-func certify(t *testing.T, folder string) *tls.Config {
+// writeCertificate writes cert.pem and key.pem for 127.0.0.1 to a folder, and returns a configuration of clients that
+// trusts the certificate and presents it.
+func writeCertificate(t *testing.T, folder string) *tls.Config {
 	t.Helper()
 	model := httptest.NewTLSServer(http.NotFoundHandler()) // has a certificate for 127.0.0.1
 	defer model.Close()
@@ -173,10 +174,11 @@ func certify(t *testing.T, folder string) *tls.Config {
 	return &tls.Config{RootCAs: trusted, Certificates: []tls.Certificate{certificate}}
 }
 
-// What the web configuration file asks for and what the filter asks for are both asked for.
+// A caller needs both a client certificate, as the web configuration file requires, and a token, as the filter
+// requires.
 func TestAuthFilterBehindTLS(t *testing.T) {
 	folder := t.TempDir()
-	config := certify(t, folder)
+	config := writeCertificate(t, folder)
 	file := filepath.Join(folder, "web.yml")
 	writeFile(t, file, "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  client_auth_type: RequireAnyClientCert\n")
 	api := reviewingAPI(t, map[string]string{"scraper-token": "/metrics"})
@@ -186,28 +188,28 @@ func TestAuthFilterBehindTLS(t *testing.T) {
 	exporter.Eventually(t, "ready", func() bool { return p.status(t, url+"/readyz", "") == http.StatusOK })
 	for token, want := range map[string]int{"": 401, "other-token": 401, "scraper-token": 200} {
 		if got := p.status(t, url+"/metrics", token); got != want {
-			t.Errorf("with a certificate, %q: status %d, want %d", token, got, want)
+			t.Errorf("with a certificate, %q: got status %d, want %d", token, got, want)
 		}
 	}
-	bare := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: config.RootCAs}}}
-	defer bare.CloseIdleConnections()
+	anonymous := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: config.RootCAs}}}
+	defer anonymous.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer scraper-token")
-	if response, err := bare.Do(request); err == nil {
+	if response, err := anonymous.Do(request); err == nil {
 		_ = response.Body.Close()
-		t.Errorf("without a certificate: status %d", response.StatusCode)
+		t.Errorf("without a certificate: got status %d, want no connection", response.StatusCode)
 	}
 	if strings.Contains(p.Log.String(), "without TLS") {
-		t.Errorf("the log:\n%s", p.Log.String())
+		t.Errorf("the log warns about missing TLS:\n%s", p.Log.String())
 	}
 }
 
 func TestWrongWebConfigurationEndsTheProgram(t *testing.T) {
 	folder := t.TempDir()
-	certify(t, folder)
+	writeCertificate(t, folder)
 	writeFile(t, filepath.Join(folder, "garbage.pem"), "garbage")
 	const pair = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
 	const password = "basic_auth_users:\n  ali: $2a$04$kCdomzmhrpgXaQcic21oTOCYBjDLqcwk4SwRfGJ9J1I4XBqbEr5f6\n"
@@ -227,15 +229,15 @@ func TestWrongWebConfigurationEndsTheProgram(t *testing.T) {
 		file := filepath.Join(folder, "web.yml")
 		writeFile(t, file, c.text)
 		args := append([]string{"--apiserver=http://127.0.0.1:9", "--port=0", "--telemetry-port=0", "--web.config.file=" + file}, c.args...)
-		err := load(t.Context(), args, io.Discard, nil)
+		err := runProcess(t.Context(), args, io.Discard, nil)
 		if text := fmt.Sprint(err); !strings.HasPrefix(text, "--") || !strings.Contains(text, "--web.config.file: "+file) || !strings.Contains(text, c.want) {
-			t.Errorf("%s: error %v, want %q", name, err, c.want)
+			t.Errorf("%s: got the error %v, want %q", name, err, c.want)
 		}
 	}
 }
 
-// A scraper that does not read holds its place; the page is larger than what a connection buffers.
-func TestScrapesBeyondTheFlagAreRefused(t *testing.T) {
+// A scraper that does not read keeps its slot, because the exposition exceeds the buffers of a connection.
+func TestScrapesBeyondMaxRequestsAreRefused(t *testing.T) {
 	c := simulator.New(simulator.Options{Seed: 1})
 	if err := c.Populate(generator.Scale(2000).Objects()); err != nil {
 		t.Fatal(err)
@@ -250,12 +252,12 @@ func TestScrapesBeyondTheFlagAreRefused(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil { // it is being answered
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil { // the scrape is in progress
 		t.Fatal(err)
 	}
 	if got := p.status(t, "http://"+p.Metrics+"/metrics", ""); got != http.StatusServiceUnavailable {
-		t.Errorf("a second scrape: status %d", got)
+		t.Errorf("a second scrape: got status %d, want 503", got)
 	}
 	_ = conn.Close()
-	exporter.Eventually(t, "the place is free", func() bool { return p.status(t, "http://"+p.Metrics+"/metrics", "") == http.StatusOK })
+	exporter.Eventually(t, "the slot is free", func() bool { return p.status(t, "http://"+p.Metrics+"/metrics", "") == http.StatusOK })
 }

@@ -28,7 +28,7 @@ import (
 
 const (
 	fixtureDir  = "../../resources/testdata/conformance"
-	minFixtures = 56 // so that the test does not pass because it found nothing
+	minFixtures = 56 // so that the test fails if it finds no fixtures
 )
 
 // fixtureOptions are the options of a fixture; see the README beside them.
@@ -79,8 +79,8 @@ func (o fixtureOptions) args(dir string) []string {
 	return args
 }
 
-// TestConformance runs the program on the objects of each fixture and compares its page with the lines that the fixture
-// expects.
+// TestConformance runs the program on the objects of each fixture and compares its exposition with the lines that the
+// fixture expects.
 func TestConformance(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(fixtureDir, "*.prom"))
 	if err != nil {
@@ -100,10 +100,10 @@ func TestConformance(t *testing.T) {
 			continue
 		}
 		ran++
-		t.Run(filepath.Base(base), func(t *testing.T) { conforms(t, base, options) })
+		t.Run(filepath.Base(base), func(t *testing.T) { checkConformance(t, base, options) })
 	}
 	if ran < minFixtures {
-		t.Errorf("%d fixtures, want at least %d", ran, minFixtures)
+		t.Errorf("got %d fixtures, want at least %d", ran, minFixtures)
 	}
 }
 
@@ -119,7 +119,7 @@ func readOptions(t *testing.T, base string) (o fixtureOptions) {
 	return o
 }
 
-func conforms(t *testing.T, base string, o fixtureOptions) {
+func checkConformance(t *testing.T, base string, o fixtureOptions) {
 	api, flag := newExactAPI(t)
 	kinds := addFixture(t, base+".yaml", api)
 	if len(o.Resources) == 0 && !o.CustomResourceOnly {
@@ -140,13 +140,13 @@ func conforms(t *testing.T, base string, o fixtureOptions) {
 	for _, difference := range got.Diff(want, compared) {
 		t.Error(difference)
 	}
-	if rendered := rendered(t, base+".yaml", o.args(filepath.Dir(base))); samples(rendered) != samples(text) {
-		t.Errorf("the exporter's page:\n%s\nthe manifests are rendered as:\n%s", samples(text), samples(rendered))
+	if rendered := renderFixture(t, base+".yaml", o.args(filepath.Dir(base))); samples(rendered) != samples(text) {
+		t.Errorf("the exporter exposes\n%s\nthe render command prints\n%s", samples(text), samples(rendered))
 	}
 }
 
-// rendered returns what the command render makes of a fixture.
-func rendered(t *testing.T, name string, args []string) string {
+// renderFixture returns the output of the render command for a fixture.
+func renderFixture(t *testing.T, name string, args []string) string {
 	t.Helper()
 	var log, out bytes.Buffer
 	c, _, err := config.LoadRender(args, io.Discard, &log)
@@ -171,7 +171,7 @@ func rendered(t *testing.T, name string, args []string) string {
 	return out.String()
 }
 
-// addFixture adds the objects of a fixture and returns the built-in kinds among them. A custom resource comes behind its
+// addFixture adds the objects of a fixture and returns the built-in kinds among them. A custom resource must follow its
 // definition.
 func addFixture(t *testing.T, name string, api *exactAPI) (kinds []string) {
 	t.Helper()
@@ -205,7 +205,7 @@ func addFixture(t *testing.T, name string, api *exactAPI) (kinds []string) {
 	}
 }
 
-// addCustom adds a custom resource or a definition, whose plural it keeps.
+// addCustom adds a custom resource or a definition. It adds the plural of a definition to plurals.
 func addCustom(t *testing.T, api *exactAPI, document []byte, plurals map[schema.GroupKind]string) {
 	t.Helper()
 	u := &unstructured.Unstructured{}
@@ -215,7 +215,7 @@ func addCustom(t *testing.T, api *exactAPI, document []byte, plurals map[schema.
 	gvk := u.GroupVersionKind()
 	plural, ok := plurals[gvk.GroupKind()]
 	if !ok {
-		t.Fatalf("%s is not defined", gvk)
+		t.Fatalf("%s has no definition", gvk)
 	}
 	api.add(t, gvk.GroupVersion().WithResource(plural), u)
 	if plural == "customresourcedefinitions" {

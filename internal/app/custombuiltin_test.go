@@ -44,9 +44,9 @@ spec:
     - {name: pod_on_n1, each: {type: Info, info: {labelsFromPath: {account: [spec, serviceAccountName]}}}}
 `
 
-// TestAnyFieldOfABuiltinKindIsExported: the exporter finds plural and scope by discovery, sends the selectors, keeps
-// to the limit, and gives the lines that render gives. The built-in kind is read beside it, by a mask that has none
-// of these fields.
+// TestAnyFieldOfABuiltinKindIsExported checks that the exporter finds plural and scope by discovery, sends the
+// selectors, observes the limit, and exposes the lines that render prints. The built-in kind is read separately, with a
+// mask that has none of these fields.
 func TestAnyFieldOfABuiltinKindIsExported(t *testing.T) {
 	cluster := simulator.New(simulator.Options{})
 	var input bytes.Buffer
@@ -75,23 +75,23 @@ func TestAnyFieldOfABuiltinKindIsExported(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	p := start(t, "--apiserver="+server.URL(), written(t, "resources: [pods]\ncustom-resource-state-config: |"+strings.ReplaceAll(extendedMetrics, "\n", "\n  ")+"\n"))
+	p := start(t, "--apiserver="+server.URL(), writeConfig(t, "resources: [pods]\ncustom-resource-state-config: |"+strings.ReplaceAll(extendedMetrics, "\n", "\n  ")+"\n"))
 	var lines []string
-	exporter.Eventually(t, "the entries are on the page", func() bool {
+	exporter.Eventually(t, "the entries are exposed", func() bool {
 		lines = p.Samples(t)
 		return exporter.Count(lines, "own_") == 6
 	})
 	own := slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.HasPrefix(l, "own_") })
 	if len(own) == len(lines) || !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "kube_pod_info{") }) {
-		t.Error("the built-in kind is not on the page")
+		t.Error("the built-in kind is not exposed")
 	}
 	for _, name := range []string{"pods.v1", "pods.v1:2", "nodes.v1"} {
-		if n := p.selfValue(t, `statefleet_resource_phase{phase="synced",resource="`+name+`"}`); n != 1 {
-			t.Errorf("%s is not synced", name)
+		if n := p.selfMetric(t, `statefleet_resource_phase{phase="synced",resource="`+name+`"}`); n != 1 {
+			t.Errorf("the phase of %s is not synced", name)
 		}
 	}
-	if n := p.selfValue(t, `statefleet_series_over_limit_total{family="own_pod_grace_seconds",resource="pods.v1"}`); n != 1 {
-		t.Errorf("%v samples are counted as left out, want 1", n)
+	if n := p.selfMetric(t, `statefleet_series_over_limit_total{family="own_pod_grace_seconds",resource="pods.v1"}`); n != 1 {
+		t.Errorf("got %v samples counted as left out, want 1", n)
 	}
 
 	custom, err := customresource.Parse(strings.NewReader(extendedMetrics))
@@ -114,12 +114,12 @@ func TestAnyFieldOfABuiltinKindIsExported(t *testing.T) {
 	}
 	slices.Sort(rendered)
 	slices.Sort(own)
-	// Which pods have the two samples below the limit depends on the order of the list.
+	// The order of the list determines which pods have the two samples within the limit.
 	limited := func(l string) bool { return strings.HasPrefix(l, "own_pod_grace_seconds{") }
 	if exporter.Count(rendered, "own_pod_grace_seconds{") != 2 || exporter.Count(own, "own_pod_grace_seconds{") != 2 {
-		t.Error("the limit is not kept")
+		t.Error("the number of samples differs from the limit, 2")
 	}
 	if a, b := slices.DeleteFunc(own, limited), slices.DeleteFunc(rendered, limited); !slices.Equal(a, b) || len(a) != 4 {
-		t.Errorf("the exporter shows\n%s\nrender\n%s", strings.Join(a, ""), strings.Join(b, ""))
+		t.Errorf("the exporter exposes\n%s\nrender prints\n%s", strings.Join(a, ""), strings.Join(b, ""))
 	}
 }

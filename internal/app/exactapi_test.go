@@ -20,9 +20,9 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// exactAPI is an API server for watches that begin with a list. It serves objects as they were given, to their
-// resourceVersions, built-in ones as protobuf and those of other kinds, custom resources and their definitions, as JSON.
-// Objects can be added at any time.
+// exactAPI is an API server for watches that begin with a list. It serves objects exactly as they were added, including
+// their resourceVersions: built-in ones as protobuf, custom resources and their definitions as JSON. Objects can be
+// added at any time.
 type exactAPI struct {
 	mu   sync.Mutex
 	log  []exactObject
@@ -36,7 +36,7 @@ type exactObject struct {
 	frame  []byte // an event of a watch
 }
 
-// newExactAPI returns an API and the flag that leads there.
+// newExactAPI returns an API and the flag with its address.
 func newExactAPI(t *testing.T) (*exactAPI, string) {
 	t.Helper()
 	a := &exactAPI{more: make(chan struct{})}
@@ -95,7 +95,8 @@ func frameOf(event string, object runtime.Object) ([]byte, error) {
 	return frame.Bytes(), err
 }
 
-// from returns the frames of a collection from a position in the log on, and the log's end.
+// from returns the frames of a collection from a position in the log on, the end of the log, and a channel that the
+// next addition closes.
 func (a *exactAPI) from(position int, path string, s fields.Selector) (frames [][]byte, end int, more <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,16 +15,16 @@ func writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// written writes a configuration file and returns the flag that names it.
-func written(t *testing.T, text string) (flag string) {
+// writeConfig writes a configuration file and returns the flag that names it.
+func writeConfig(t *testing.T, text string) (flag string) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, name, text)
 	return "--config=" + name
 }
 
-// mounted is a file in a directory that changes as a mounted ConfigMap does: by a link to a directory that is exchanged.
-func mounted(t *testing.T, dir, generation, text string) (name string) {
+// mountConfig writes a file as the kubelet writes a mounted ConfigMap: it replaces a symbolic link to a directory.
+func mountConfig(t *testing.T, dir, generation, text string) (name string) {
 	t.Helper()
 	if err := os.Mkdir(filepath.Join(dir, generation), 0o700); err != nil {
 		t.Fatal(err)
@@ -44,37 +44,37 @@ func mounted(t *testing.T, dir, generation, text string) (name string) {
 	return name
 }
 
-func TestChangedFilesAreSeenOnceTheyAreStill(t *testing.T) {
+func TestChangedFilesAreReportedOnceStable(t *testing.T) {
 	dir := t.TempDir()
-	name := mounted(t, dir, "..1", "a")
+	name := mountConfig(t, dir, "..1", "a")
 	var w watchedFiles
 	if w.changed() {
-		t.Error("no file has changed")
+		t.Error("got a change without files")
 	}
 	w.setBaseline([]config.File{{Name: name, Content: []byte("a")}})
-	looks := func(what string, want ...bool) {
+	polls := func(what string, want ...bool) {
 		t.Helper()
 		for i, want := range want {
 			if got := w.changed(); got != want {
-				t.Errorf("%s, look %d: changed %v, want %v", what, i, got, want)
+				t.Errorf("%s, poll %d: got changed %v, want %v", what, i, got, want)
 			}
 		}
 	}
-	looks("as taken", false, false)
-	mounted(t, dir, "..2", "b")
-	looks("exchanged", false, true, true)
-	mounted(t, dir, "..3", "c")
-	looks("exchanged again", false)
-	mounted(t, dir, "..4", "d")
-	looks("exchanged at once", false, true)
-	mounted(t, dir, "..5", "a")
-	looks("exchanged for what was taken", false, false)
+	polls("unchanged", false, false)
+	mountConfig(t, dir, "..2", "b")
+	polls("replaced", false, true, true)
+	mountConfig(t, dir, "..3", "c")
+	polls("replaced again", false)
+	mountConfig(t, dir, "..4", "d")
+	polls("replaced at once", false, true)
+	mountConfig(t, dir, "..5", "a")
+	polls("replaced by the baseline", false, false)
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
-	looks("removed", false, true)
+	polls("removed", false, true)
 	w.setBaseline([]config.File{{Name: name, Missing: true}})
-	looks("removed and taken", false, false)
+	polls("removed in the baseline", false, false)
 	writeFile(t, name, "a")
-	looks("there again", false, true)
+	polls("created again", false, true)
 }

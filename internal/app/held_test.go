@@ -14,19 +14,19 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// briefPod is a pod of the simulated cluster that lives for a moment.
+// briefPod returns a pod that is deleted soon after its creation.
 func briefPod() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "brief"}}
 }
 
-// The last state of a pod that lives between two scrapes is on the page for the given time, however often it was scraped: the other
-// server of a pair, a HEAD request, or a scrape that was cut off.
-func TestDeletedPodStaysOnThePageWhoeverScrapes(t *testing.T) {
+// The last state of a pod that lives between two scrapes is exposed for the given time, regardless of other scrapes:
+// those of the other server of a pair, HEAD requests, or scrapes that were cut off.
+func TestDeletedPodStaysExposedRegardlessOfScrapes(t *testing.T) {
 	c, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=pods", "--metric.hold-deleted=1h")
 	before := p.Samples(t)
 	pod := briefPod()
-	p.reads(t, 3, func() error {
+	p.waitForEvents(t, 3, func() error {
 		return errors.Join(c.Put(pod), c.Modify(pod, func() { pod.Status.Phase = corev1.PodSucceeded }), c.Delete(pod))
 	})
 	labels := `{namespace="default",pod="brief",uid="` + string(pod.UID) + `",`
@@ -42,47 +42,47 @@ func TestDeletedPodStaysOnThePageWhoeverScrapes(t *testing.T) {
 	for range 3 {
 		added := without(p.Samples(t), before)
 		if !slices.Contains(added, "kube_pod_status_phase"+labels+`phase="Succeeded"} 1`+"\n") {
-			t.Errorf("the page lacks the last phase of the pod: %q", added)
+			t.Errorf("the exposition lacks the last phase of the pod: %q", added)
 		}
 		if slices.ContainsFunc(added, func(line string) bool { return !strings.Contains(line, labels[:len(labels)-1]) }) {
-			t.Errorf("there is more than that pod: %q", added)
+			t.Errorf("got new samples %q, want only those of the pod", added)
 		}
 	}
 }
 
-// Without the flag a pod that is gone goes without a scrape.
-func TestDeletedIsNotHeldByDefault(t *testing.T) {
+// Without the flag, a deleted pod leaves the exposition at once.
+func TestDeletedPodIsNotHeldByDefault(t *testing.T) {
 	c, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=pods")
-	before, pods := p.Samples(t), p.selfValue(t, podsServed)
+	before, pods := p.Samples(t), p.selfMetric(t, podsServed)
 	pod := briefPod()
-	p.reads(t, 2, func() error { return errors.Join(c.Put(pod), c.Delete(pod)) })
-	exporter.Eventually(t, "the pod is gone", func() bool { return p.selfValue(t, podsServed) == pods })
+	p.waitForEvents(t, 2, func() error { return errors.Join(c.Put(pod), c.Delete(pod)) })
+	exporter.Eventually(t, "the pod is gone", func() bool { return p.selfMetric(t, podsServed) == pods })
 	if got := p.Samples(t); !slices.Equal(got, before) {
-		t.Errorf("%q is on the page", without(got, before))
+		t.Errorf("got new samples %q, want none", without(got, before))
 	}
 }
 
-// Series of the program's metrics about itself.
+// Series of the self-metrics.
 const (
 	podsServed = `statefleet_objects{resource="pods"}`
 	podsRead   = `statefleet_watch_objects_total{resource="pods",shard="owned"}`
 )
 
-// reads makes changes to pods and waits until the program has read that many events of them.
-func (p *program) reads(t *testing.T, events float64, change func() error) {
+// waitForEvents changes pods and waits until the program has read that many events of pods.
+func (p *program) waitForEvents(t *testing.T, events float64, change func() error) {
 	t.Helper()
-	before := p.selfValue(t, podsRead)
+	before := p.selfMetric(t, podsRead)
 	if err := change(); err != nil {
 		t.Fatal(err)
 	}
-	exporter.Eventually(t, "the events are read", func() bool { return p.selfValue(t, podsRead) == before+events })
+	exporter.Eventually(t, "the events are read", func() bool { return p.selfMetric(t, podsRead) == before+events })
 }
 
-// selfValue returns the value of a series of the program's metrics about itself; 0 when it is not there.
-func (p *program) selfValue(t *testing.T, series string) float64 {
+// selfMetric returns the value of a series of the self-metrics; 0 if it is missing.
+func (p *program) selfMetric(t *testing.T, series string) float64 {
 	t.Helper()
-	for line := range strings.Lines(p.self(t)) {
+	for line := range strings.Lines(p.selfMetrics(t)) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil {
@@ -94,7 +94,7 @@ func (p *program) selfValue(t *testing.T, series string) float64 {
 	return 0
 }
 
-// without returns the lines that others lack.
+// without returns the lines that are not in others, which must be sorted.
 func without(lines, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		_, found := slices.BinarySearch(others, line)

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// CronJobs without a time zone are calculated in that of the process.
+// TestMain sets the local time zone, which applies to CronJobs that name none.
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
 	goleak.VerifyTestMain(m)
@@ -31,13 +31,13 @@ func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{hangup: make(chan os.Signal, 1)}
 	p.Exporter = exporter.Start(t, func(ctx context.Context, args []string, stderr io.Writer) error {
-		return load(ctx, args, stderr, p.hangup)
+		return runProcess(ctx, args, stderr, p.hangup)
 	}, args...)
 	return p
 }
 
-// load runs a process with these arguments, as package main does.
-func load(ctx context.Context, args []string, stderr io.Writer, hangup <-chan os.Signal) error {
+// runProcess runs a process with these arguments, as package main does.
+func runProcess(ctx context.Context, args []string, stderr io.Writer, hangup <-chan os.Signal) error {
 	c, _, err := config.Load(args, io.Discard, stderr)
 	if err != nil {
 		return err
@@ -51,8 +51,8 @@ func load(ctx context.Context, args []string, stderr io.Writer, hangup <-chan os
 // hangUp asks for a reload.
 func (p *program) hangUp() { p.hangup <- syscall.SIGHUP }
 
-// self returns the metrics of the program about itself.
-func (p *program) self(t *testing.T) string {
+// selfMetrics returns the self-metrics of the program.
+func (p *program) selfMetrics(t *testing.T) string {
 	t.Helper()
 	_, text := p.Get(t, p.Telemetry, "/metrics")
 	return text

@@ -126,8 +126,8 @@ type reloadMetrics struct {
 	hash, fileSuccessful, fileTimestamp *prometheus.GaugeVec // type, filename
 }
 
-// newReloadMetrics registers the metrics, unless there are no files. They start with the files that
-// the program started with.
+// newReloadMetrics registers the metrics, unless there are no files. They begin with the files that
+// the program read at its start.
 func newReloadMetrics(r prometheus.Registerer, files []config.File) *reloadMetrics {
 	if len(files) == 0 {
 		r = nil

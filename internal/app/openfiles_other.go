@@ -2,5 +2,5 @@
 
 package app
 
-// maxOpenFiles returns how many files the process may open; 0: the system does not tell.
+// maxOpenFiles returns how many files the process may open; 0: unknown.
 func maxOpenFiles() uint64 { return 0 }

@@ -4,8 +4,7 @@ package app
 
 import "syscall"
 
-// maxOpenFiles returns how many files the process may open, sockets among them; 0: the system does
-// not tell.
+// maxOpenFiles returns how many files, including sockets, the process may open; 0: unknown.
 func maxOpenFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

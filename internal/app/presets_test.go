@@ -14,14 +14,14 @@ metadata: {namespace: default, name: a, uid: j, resourceVersion: "3"}
 status: {restarts: 2}
 `
 
-// jobSetDefinition defines JobSets, with one version that is served.
+// jobSetDefinition returns a definition of JobSets with one served version.
 func jobSetDefinition(version string) []byte {
 	text := strings.NewReplacer("example.com", "jobset.x-k8s.io", "widgets", "jobsets", "Widget", "JobSet", "v1, served", version+", served")
 	return []byte(text.Replace(widgetDefinition))
 }
 
-// TestPresetNeedsItsVersionOfTheKind: where there is none, the replica is ready, has no family of the kind, and says
-// so once.
+// TestPresetNeedsItsVersionOfTheKind checks that without that version the replica is ready, exposes no family of the
+// kind, and logs that once.
 func TestPresetNeedsItsVersionOfTheKind(t *testing.T) {
 	const line = `kube_jobset_restarts{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",` +
 		`customresource_version="v1alpha2",jobset_name="a",namespace="default"} 2` + "\n"
@@ -38,19 +38,20 @@ func TestPresetNeedsItsVersionOfTheKind(t *testing.T) {
 		addCustom(t, api, []byte(jobSet), plurals)
 		p := start(t, flag, "--custom-resource-state-preset=jobset", "--custom-resource-state-only", "--metric-allowlist=restarts")
 		if want == "" {
-			p.shows(t)
+			p.eventuallyExposes(t)
 		} else {
-			p.shows(t, want)
+			p.eventuallyExposes(t, want)
 		}
-		if said := strings.Count(p.Log.String(), absent); (said == 1) != (want == "") {
-			t.Errorf("version %q: the log says %d times that the kind is absent:\n%s", version, said, p.Log.String())
+		if n := strings.Count(p.Log.String(), absent); (n == 1) != (want == "") {
+			t.Errorf("version %q: got %d lines about an absent kind, want one if the kind is absent:\n%s",
+				version, n, p.Log.String())
 		}
 		p.End(t)
 	}
 }
 
-// TestPresetsComeWithAConfiguration of the same kind, and change with the configuration file.
-func TestPresetsComeWithAConfiguration(t *testing.T) {
+// TestPresetsAreAddedToAConfiguration covers a configuration of the same kind, and a preset that a reload adds.
+func TestPresetsAreAddedToAConfiguration(t *testing.T) {
 	api, flag := newExactAPI(t)
 	plurals := map[schema.GroupKind]string{{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: "customresourcedefinitions"}
 	addCustom(t, api, jobSetDefinition("v1alpha2"), plurals)
@@ -69,11 +70,11 @@ metric-allowlist: [restarts]
 	const labels = `{customresource_group="jobset.x-k8s.io",customresource_kind="JobSet",customresource_version="v1alpha2",`
 	ours := "kube_customresource_restarts" + labels + `name="a",namespace="default"} 2` + "\n"
 	preset := "kube_jobset_restarts" + labels + `jobset_name="a",namespace="default"} 2` + "\n"
-	file := written(t, own)
+	file := writeConfig(t, own)
 	p := start(t, flag, file)
-	p.shows(t, ours)
+	p.eventuallyExposes(t, ours)
 	_, name, _ := strings.Cut(file, "=")
 	writeFile(t, name, own+"custom-resource-state-preset: [jobset]\n")
 	p.hangUp()
-	p.shows(t, ours, preset)
+	p.eventuallyExposes(t, ours, preset)
 }

@@ -21,21 +21,21 @@ import (
 )
 
 const (
-	fileInterval    = time.Second           // between two looks at the files
-	promoteInterval = 50 * time.Millisecond // between two looks at a replica that syncs
+	fileInterval    = time.Second           // between two polls of the files
+	promoteInterval = 50 * time.Millisecond // between two checks whether the next replica has synced
 )
 
 // reloader runs the replica that is served and, during a reload, the next one, which replaces it
 // once it has synced. A newer configuration replaces a next replica that has not been served yet.
 // The reloader is the exporter of the web servers and the member of the fleet. Only the goroutine
-// of loop starts, ends and exchanges replicas.
+// of loop starts, stops and replaces replicas.
 type reloader struct {
 	Reload
 	process *process
 	metrics *reloadMetrics
 	shared  *replica.Metrics // of all replicas
 	watched watchedFiles
-	refusal atomic.Pointer[error] // why the configuration that was read last is not served; nil: it is
+	refusal atomic.Pointer[error] // why the configuration that was read last was refused; nil: it was not
 	group   *errgroup.Group
 
 	active   atomic.Pointer[configuredReplica]
@@ -108,8 +108,8 @@ func (r *reloader) Follow(p shard.Plan) {
 	}
 }
 
-// Holds reports what the active replica holds of a plan; see [fleet.Member]. A replica that
-// replaces it holds as much.
+// Holds reports what the active replica holds of a plan; see [fleet.Member]. The next replica
+// becomes active only once it holds its whole plan.
 func (r *reloader) Holds(p shard.Plan) shard.Held { return r.replica().Holds(p) }
 
 // start runs the reloader in a group until ctx ends.
@@ -125,16 +125,16 @@ func (r *reloader) start(ctx context.Context, in *errgroup.Group) {
 }
 
 func (r *reloader) loop(ctx context.Context) {
-	look, promote := time.NewTicker(fileInterval), time.NewTicker(promoteInterval)
-	defer look.Stop()
+	poll, promote := time.NewTicker(fileInterval), time.NewTicker(promoteInterval)
+	defer poll.Stop()
 	defer promote.Stop()
 	for {
-		var due, changed <-chan time.Time // nil while there is nothing to look at
+		var due, changed <-chan time.Time // nil while there is nothing to check
 		if r.next != nil {
 			due = promote.C
 		}
 		if len(r.watched.baseline) > 0 {
-			changed = look.C
+			changed = poll.C
 		}
 		select {
 		case <-ctx.Done():
@@ -198,7 +198,7 @@ func (r *reloader) read(active *configuredReplica) (*configuredReplica, error) {
 	return next, c.Locate(err)
 }
 
-// replaceNext sets the next replica, nil for none, and stops the one before it.
+// replaceNext sets the next replica, nil for none, and stops the one that it replaces.
 func (r *reloader) replaceNext(next *configuredReplica) {
 	r.mu.Lock()
 	replaced := r.next
@@ -214,8 +214,7 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 	r.metrics.pending.Set(boolToFloat(next != nil))
 }
 
-// promote makes the next replica the active one, once it holds what it must, and stops the one
-// before it.
+// promote makes the next replica the active one, once it holds its plan, and stops the previous one.
 func (r *reloader) promote() {
 	next, log := r.next, r.process.logger
 	if next == nil || !next.holdsPlan() {
@@ -227,7 +226,7 @@ func (r *reloader) promote() {
 	r.mu.Unlock()
 	r.process.holdsChanged()
 	next.showMetrics(r.shared)
-	// the logger has that of the first configuration
+	// the logger uses the Level of the first configuration
 	if err := r.process.Log.Level.Set(next.Log.Level.String()); err != nil {
 		log.Error("cannot change the log level", "err", err)
 	}
@@ -240,7 +239,7 @@ func (r *reloader) promote() {
 }
 
 // watchedFiles detects changes of files by their content. That covers every way to replace a file,
-// such as the exchange of a link to a directory, as for a mounted ConfigMap.
+// such as a symbolic link that points to another directory, as in a mounted ConfigMap.
 type watchedFiles struct{ baseline, last []config.File }
 
 func (w *watchedFiles) setBaseline(files []config.File) { w.baseline = files }
@@ -251,7 +250,7 @@ func (w *watchedFiles) changed() bool {
 	previous := w.last
 	w.last = nil
 	for _, f := range w.baseline {
-		now, _ := f.Read() // an unreadable file is a state as any other
+		now, _ := f.Read() // an unreadable file is a state like any other
 		w.last = append(w.last, now)
 	}
 	return slices.EqualFunc(w.last, previous, config.File.Equal) &&

@@ -11,39 +11,39 @@ func TestHangupWithoutFilesAndWithoutChange(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=jobs")
 	p.hangUp()
-	exporter.Eventually(t, "a line in the log", func() bool { return strings.Contains(p.Log.String(), "no configuration file to reload") })
-	if strings.Contains(p.self(t), "config_reload") {
-		t.Error("there are metrics of a configuration file without one")
+	exporter.Eventually(t, "the reload is in the log", func() bool { return strings.Contains(p.Log.String(), "no configuration file to reload") })
+	if strings.Contains(p.selfMetrics(t), "config_reload") {
+		t.Error("got metrics about a configuration file, want none without a file")
 	}
 	p.End(t)
 
-	p = start(t, api, written(t, "resources: [jobs]\nlog.level: debug\n"))
+	p = start(t, api, writeConfig(t, "resources: [jobs]\nlog.level: debug\n"))
 	p.Samples(t)
 	p.hangUp()
-	p.reloads(t, unchanged, 1)
+	p.waitForReloads(t, unchanged, 1)
 	if strings.Count(p.Log.String(), "msg=starting ") != 1 {
-		t.Errorf("a replica was started for a file that is the same:\n%s", p.Log.String())
+		t.Errorf("a reload of an unchanged file started a replica:\n%s", p.Log.String())
 	}
 }
 
-func TestShardIsThatOfEveryGeneration(t *testing.T) {
+func TestReloadKeepsTheShard(t *testing.T) {
 	_, api := exporter.Cluster(t)
-	flag := written(t, "resources: [jobs]\n")
+	flag := writeConfig(t, "resources: [jobs]\n")
 	p := start(t, api, flag, "--shard=1", "--total-shards=2")
 	half := p.Samples(t)
 	writeFile(t, strings.TrimPrefix(flag, "--config="), "resources: [jobs, nodes]\nlog.level: error\n")
 	p.hangUp()
-	p.reloads(t, served, 1)
+	p.waitForReloads(t, served, 1)
 	both := p.Samples(t)
 	if got, want := exporter.Count(both, "kube_job_info{"), exporter.Count(half, "kube_job_info{"); got != want || want == 0 {
-		t.Errorf("%d jobs of the shard, %d before", got, want)
+		t.Errorf("got %d jobs after the reload, want %d as before", got, want)
 	}
 	if nodes := exporter.Count(both, "kube_node_info{"); nodes == 0 {
-		t.Error("no nodes")
+		t.Error("got no nodes after the reload")
 	}
 	p.hangUp()
-	p.reloads(t, unchanged, 1)
+	p.waitForReloads(t, unchanged, 1)
 	if strings.Contains(p.Log.String(), "configuration unchanged") {
-		t.Error("the level of the log did not change")
+		t.Error("the log level did not change")
 	}
 }

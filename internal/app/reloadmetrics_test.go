@@ -9,8 +9,8 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// gated stands before a cluster and lets no one list or watch a resource before the gate is open.
-func gated(t *testing.T, c *simulator.Cluster, resource string) (api string, gate chan struct{}) {
+// gatedAPI serves a cluster, but answers requests for one resource only once the channel gate is closed.
+func gatedAPI(t *testing.T, c *simulator.Cluster, resource string) (api string, gate chan struct{}) {
 	t.Helper()
 	handler := c.Handler()
 	gate = make(chan struct{})
@@ -26,38 +26,38 @@ func gated(t *testing.T, c *simulator.Cluster, resource string) (api string, gat
 	})), gate
 }
 
-// TestRefusedConfigurationIsToldOnceTheOneBeforeIsServed: the files that are there would not start the program, whatever
-// became of those before them.
-func TestRefusedConfigurationIsToldOnceTheOneBeforeIsServed(t *testing.T) {
+// TestRefusalIsReportedAfterThePreviousConfigurationIsServed: a restart would fail with the current files, whatever
+// happened to the previous ones.
+func TestRefusalIsReportedAfterThePreviousConfigurationIsServed(t *testing.T) {
 	c, _ := exporter.Cluster(t)
-	flag := written(t, "resources: [jobs]\n")
+	flag := writeConfig(t, "resources: [jobs]\n")
 	name := strings.TrimPrefix(flag, "--config=")
-	api, gate := gated(t, c, "secrets")
+	api, gate := gatedAPI(t, c, "secrets")
 	p := start(t, api, flag)
 	p.Samples(t)
-	shows := func(successful string) {
+	wantSuccessful := func(successful string) {
 		t.Helper()
 		for _, want := range []string{
 			"\nstatefleet_config_last_reload_successful " + successful + "\n",
 			"\nkube_state_metrics_last_config_reload_successful{filename=\"" + name + "\",type=\"config\"} " + successful + "\n",
 		} {
-			if !strings.Contains(p.self(t), want) {
-				t.Errorf("the metrics lack %q", want)
+			if !strings.Contains(p.selfMetrics(t), want) {
+				t.Errorf("the self-metrics lack %q", want)
 			}
 		}
 	}
 	writeFile(t, name, "resources: [jobs, secrets]\n")
 	p.hangUp()
-	exporter.Eventually(t, "a configuration is under way", func() bool {
-		return strings.Contains(p.self(t), "\nstatefleet_config_reload_pending 1\n")
+	exporter.Eventually(t, "a configuration is pending", func() bool {
+		return strings.Contains(p.selfMetrics(t), "\nstatefleet_config_reload_pending 1\n")
 	})
 	writeFile(t, name, "resources: [jobs, sekrets]\n")
 	p.hangUp()
-	p.reloads(t, refused, 1)
+	p.waitForReloads(t, refused, 1)
 	close(gate)
-	p.reloads(t, served, 1)
-	shows("0")
+	p.waitForReloads(t, served, 1)
+	wantSuccessful("0")
 	writeFile(t, name, "resources: [jobs, secrets]\n")
-	p.reloads(t, unchanged, 1)
-	shows("1")
+	p.waitForReloads(t, unchanged, 1)
+	wantSuccessful("1")
 }

@@ -22,12 +22,12 @@ import (
 // replica, which runs beside the active one until it can replace it.
 type configuredReplica struct {
 	*config.Config
-	warnings       []string // about the configuration
-	exposesNothing bool     // of what the configuration names
-	replica        *replica.Replica
-	builtin        []replica.Kind
-	follower       *customresource.DefinitionWatcher // nil: no custom resources
-	client         *watch.Client                     // of the follower
+	warnings          []string // about the configuration
+	exposesNothing    bool     // the configuration leaves no metric family
+	replica           *replica.Replica
+	builtin           []replica.Kind
+	definitionWatcher *customresource.DefinitionWatcher // nil: no custom resources
+	client            *watch.Client                     // of definitionWatcher
 
 	mu       sync.Mutex
 	complete bool        // all kinds are known
@@ -89,7 +89,7 @@ func newConfiguredReplica(
 	if r.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
 		return nil, apiError(c, err)
 	}
-	r.follower = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
+	r.definitionWatcher = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
 		Config:   c.Custom,
 		Source:   c.CustomSource,
 		Filter:   c.Filter,
@@ -105,8 +105,8 @@ func newConfiguredReplica(
 // showMetrics makes the metrics those of this replica.
 func (r *configuredReplica) showMetrics(metrics *replica.Metrics) {
 	var extra []replica.ExtraResource
-	if r.follower != nil {
-		extra = []replica.ExtraResource{{Resource: customresource.Definitions, Status: r.follower.Status}}
+	if r.definitionWatcher != nil {
+		extra = []replica.ExtraResource{{Resource: customresource.Definitions, Status: r.definitionWatcher.Status}}
 	}
 	metrics.SetSource(r.replica, extra...)
 }
@@ -119,10 +119,10 @@ func (r *configuredReplica) start(ctx context.Context, in *errgroup.Group) {
 		defer close(r.done)
 		var parts sync.WaitGroup
 		parts.Go(func() { r.replica.Run(ctx) })
-		if r.follower != nil {
+		if r.definitionWatcher != nil {
 			parts.Go(func() {
 				defer r.client.CloseIdleConnections()
-				r.follower.Run(ctx, r.setCustomKinds)
+				r.definitionWatcher.Run(ctx, r.setCustomKinds)
 			})
 		}
 		parts.Wait()
@@ -172,7 +172,7 @@ func (r *configuredReplica) holdsPlan() bool {
 	return r.plan == nil || r.complete && r.replica.Holds(*r.plan).All
 }
 
-// ready is nil once the replica serves all that it must.
+// ready returns nil once the replica serves all that it must.
 func (r *configuredReplica) ready() error {
 	r.mu.Lock()
 	complete := r.complete

@@ -19,7 +19,7 @@ func TestRunServesTheObjectsOfTheCluster(t *testing.T) {
 	c, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=jobs")
 	if got, want := exporter.Count(p.Samples(t), "kube_job_info{"), len(c.Names("jobs")); got != want || want == 0 {
-		t.Errorf("%d jobs on the page, %d in the cluster", got, want)
+		t.Errorf("got %d jobs, want %d", got, want)
 	}
 	status, self := p.Get(t, p.Telemetry, "/metrics")
 	for _, want := range []string{
@@ -33,16 +33,16 @@ func TestRunServesTheObjectsOfTheCluster(t *testing.T) {
 		"\nprocess_start_time_seconds ",
 	} {
 		if status != http.StatusOK || !strings.Contains(self, want) {
-			t.Errorf("telemetry, status %d, lacks %q", status, want)
+			t.Errorf("the self-metrics, status %d, lack %q", status, want)
 		}
 	}
 	if strings.Contains(p.Log.String(), "level=WARN") || strings.Contains(p.Log.String(), "level=ERROR") {
-		t.Errorf("something is not right:\n%s", p.Log.String())
+		t.Errorf("the log contains a warning or an error:\n%s", p.Log.String())
 	}
 }
 
-// TestObjectSelectorFollowsLabels: the API server leaves out what does not match, and an object whose labels cease to match
-// leaves the page.
+// TestObjectSelectorFollowsLabels checks that objects that do not match are left out, and that an object whose labels
+// no longer match leaves the exposition.
 func TestObjectSelectorFollowsLabels(t *testing.T) {
 	c, api := exporter.Cluster(t)
 	pod := func(name, team string) *corev1.Pod {
@@ -54,7 +54,7 @@ func TestObjectSelectorFollowsLabels(t *testing.T) {
 		}
 	}
 	p := start(t, api, "--resources=pods,nodes", "--object-selector=pods=team in (a, b)")
-	shows := func(names ...string) func() bool {
+	exposes := func(names ...string) func() bool {
 		return func() bool {
 			lines := p.Samples(t)
 			for _, name := range names {
@@ -65,13 +65,13 @@ func TestObjectSelectorFollowsLabels(t *testing.T) {
 			return exporter.Count(lines, "kube_pod_info{") == len(names) && exporter.Count(lines, "kube_node_info{") > 0
 		}
 	}
-	exporter.Eventually(t, "pods of two teams", shows("one", "two"))
+	exporter.Eventually(t, "the pods of two teams", exposes("one", "two"))
 	for _, o := range []*corev1.Pod{pod("one", "c"), pod("three", "a")} {
 		if err := c.Put(o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	exporter.Eventually(t, "pods whose labels match now", shows("two", "three"))
+	exporter.Eventually(t, "the pods whose labels match now", exposes("two", "three"))
 }
 
 func TestShardsTogetherAreTheWhole(t *testing.T) {
@@ -85,13 +85,13 @@ func TestShardsTogetherAreTheWhole(t *testing.T) {
 		lines := p.Samples(t)
 		p.End(t)
 		if len(lines) == 0 || len(lines) == len(want) {
-			t.Errorf("shard %d has %d of %d series", shard, len(lines), len(want))
+			t.Errorf("shard %d: got %d of %d series, want a part of them", shard, len(lines), len(want))
 		}
 		union = append(union, lines...)
 	}
 	slices.Sort(union)
 	if !slices.Equal(union, want) {
-		t.Errorf("3 shards have %d series, the unsharded page has %d", len(union), len(want))
+		t.Errorf("got %d series from 3 shards, want the %d of an unsharded replica", len(union), len(want))
 	}
 }
 
@@ -110,7 +110,7 @@ func TestShardFollowsTheStatefulSet(t *testing.T) {
 	}
 	p := start(t, api, "--resources=pods,jobs", "--pod=statefleet-1", "--pod-namespace=monitoring", "--shard=0")
 	half := len(p.Samples(t))
-	shows := func(total int) func() bool {
+	hasShards := func(total int) func() bool {
 		want := fmt.Sprintf("\nkube_state_metrics_shard_ordinal{shard_ordinal=\"1\"} 1\n# HELP kube_state_metrics_total_shards "+
 			"Number of shards in the fleet, as this replica knows it.\n# TYPE kube_state_metrics_total_shards gauge\n"+
 			"kube_state_metrics_total_shards %d\n", total)
@@ -119,37 +119,37 @@ func TestShardFollowsTheStatefulSet(t *testing.T) {
 			return strings.Contains(self, want)
 		}
 	}
-	exporter.Eventually(t, "shard 1 of 2", shows(2))
+	exporter.Eventually(t, "shard 1 of 2", hasShards(2))
 	replicas = 4
 	set = set.DeepCopy()
 	if err := c.Put(set); err != nil {
 		t.Fatal(err)
 	}
-	exporter.Eventually(t, "shard 1 of 4", shows(4))
-	exporter.Eventually(t, "a smaller page", func() bool { return len(p.Samples(t)) < half })
+	exporter.Eventually(t, "shard 1 of 4", hasShards(4))
+	exporter.Eventually(t, "a smaller exposition", func() bool { return len(p.Samples(t)) < half })
 	if !strings.Contains(p.Log.String(), "--pod wins over --shard") {
-		t.Error("the log does not say that --pod wins over --shard")
+		t.Error("the log lacks the warning that --pod wins over --shard")
 	}
 }
 
-func TestAPIServerAwayAtStartIsWaitedFor(t *testing.T) {
+func TestProcessWaitsForTheAPIServer(t *testing.T) {
 	p := start(t, "--apiserver=http://127.0.0.1:9")
 	for _, address := range []string{p.Metrics, p.Telemetry} {
 		for path, want := range map[string]int{"/livez": 200, "/healthz": 200, "/readyz": 503} {
 			if status, text := p.Get(t, address, path); status != want {
-				t.Errorf("%s: status %d, want %d: %s", path, status, want, text)
+				t.Errorf("%s: got status %d, want %d: %s", path, status, want, text)
 			}
 		}
 	}
 	if status, text := p.Get(t, p.Metrics, "/metrics"); status != http.StatusServiceUnavailable || strings.TrimSpace(text) == "" {
-		t.Errorf("/metrics: status %d, %q", status, text)
+		t.Errorf("/metrics: got status %d, %q; want 503 and a reason", status, text)
 	}
 	exporter.Eventually(t, "one reason for all kinds", func() bool {
 		_, text := p.Get(t, p.Metrics, "/readyz")
 		return strings.TrimSpace(text) == "cannot reach the API server http://127.0.0.1:9: connection refused (32 kinds)"
 	})
 	if log := p.Log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, `server=http://127.0.0.1:9 err="connection refused"`) {
-		t.Errorf("the log has other warnings than one about the API server:\n%s", log)
+		t.Errorf("want one warning, about the API server, in the log:\n%s", log)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestPodThatBelongsToNoStatefulSetEndsTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{api, "--host=127.0.0.1", "--port=0", "--telemetry-port=0", "--pod=statefleet-1", "--pod-namespace=monitoring"}
-	if err := load(t.Context(), args, io.Discard, nil); err == nil || !strings.HasPrefix(err.Error(), "--pod: ") {
-		t.Errorf("error %v", err)
+	if err := runProcess(t.Context(), args, io.Discard, nil); err == nil || !strings.HasPrefix(err.Error(), "--pod: ") {
+		t.Errorf("got the error %v, want one that names --pod", err)
 	}
 }

@@ -28,8 +28,8 @@ const (
 	finishTimeout = 20 * time.Second
 )
 
-// stateSaver saves the state of the active replica, and reads the one of an earlier process. Its
-// goroutine is run; finish comes after it.
+// stateSaver saves the state of the active replica, and reads the state of an earlier process. One
+// goroutine calls run; finish is called after run has returned.
 type stateSaver struct {
 	process *process
 	dir     *savedstate.Dir
@@ -49,7 +49,7 @@ func newStateSaver(p *process, api *rest.Config) *stateSaver {
 	}
 }
 
-// hashExecutable identifies the build: another one may render another text.
+// hashExecutable identifies the build, because another build may render other text.
 func hashExecutable() (string, error) {
 	name, err := os.Executable()
 	if err != nil {
@@ -66,8 +66,8 @@ func hashExecutable() (string, error) {
 }
 
 // clusterIdentity identifies the cluster by the address of its API server and the authority that has
-// signed its certificate, which needs no request and no right. A volume that moves to another
-// cluster brings no state with it.
+// signed its certificate, which needs no request and no permission. A state on a volume that moves to
+// another cluster is therefore not used.
 func clusterIdentity(api *rest.Config) string {
 	c := rest.CopyConfig(api)
 	if err := rest.LoadTLSFiles(c); err != nil {
@@ -77,7 +77,7 @@ func clusterIdentity(api *rest.Config) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprint identifies everything that determines the text of a replica, but its ranges.
+// fingerprint identifies everything that determines the text of a replica, except its ranges.
 func (s *stateSaver) fingerprint(c *config.Config) (string, error) {
 	build, err := s.build()
 	return build + "-" + s.cluster + "-" + c.TextFingerprint(), err

@@ -14,10 +14,10 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// stateReads returns how this program has begun with a saved state, as its metrics tell.
+// stateReads returns the results of reading the saved state, from the self-metrics.
 func (p *program) stateReads(t *testing.T) (results []string) {
 	t.Helper()
-	for _, line := range exporter.Lines(p.self(t)) {
+	for _, line := range exporter.Lines(p.selfMetrics(t)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if result, ok := strings.CutPrefix(name, `statefleet_saved_state_reads_total{result="`); ok && value == "1" {
 			results = append(results, strings.TrimSuffix(result, `"}`))
@@ -47,10 +47,10 @@ func TestNextProcessContinuesFromTheStateOfTheLastOne(t *testing.T) {
 			return status == http.StatusOK
 		})
 		if got := p.stateReads(t); len(got) != 1 || got[0] != step.want {
-			t.Errorf("%q: the state was %q, want %s", step.flags, got, step.want)
+			t.Errorf("%q: got the results %q, want %s", step.flags, got, step.want)
 		}
 		if want := len(c.Names("pods")); len(step.flags) == 0 && exporter.Count(p.Samples(t), "kube_pod_info{") != want {
-			t.Errorf("%q: not the %d pods of the cluster are served", step.flags, want)
+			t.Errorf("%q: the exposition lacks some of the %d pods of the cluster, or has others", step.flags, want)
 		}
 		if err := c.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "after-" + step.want}}); err != nil {
 			t.Fatal(err)
@@ -63,12 +63,12 @@ func TestProcessWorksWithoutADirectoryForItsState(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=pods", "--store.snapshot-dir="+filepath.Join(t.TempDir(), "missing"))
 	if exporter.Count(p.Samples(t), "kube_pod_info{") == 0 {
-		t.Error("no pods are served")
+		t.Error("got no pods")
 	}
 	p.End(t)
 	for _, want := range []string{"saved state cannot be read", "state could not be saved"} {
 		if n := strings.Count(p.Log.String(), want); n != 1 {
-			t.Errorf("%d lines %q in the log, want 1", n, want)
+			t.Errorf("got %d lines %q in the log, want 1", n, want)
 		}
 	}
 }

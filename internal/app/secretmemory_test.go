@@ -23,14 +23,14 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/exporter"
 )
 
-// TestNoSecretValueIsInMemory: the memory of a process holds no part of a value of a Secret or ConfigMap, neither after
-// lists in either form, nor after events, nor after consistency checks. The values are random, and only the API server
-// has them, which is another process than the one that is read.
+// TestNoSecretValueIsInMemory checks that the memory of a process contains no part of a value of a Secret or ConfigMap,
+// after lists in either form, after events, and after consistency checks. The values are random. Only the API server
+// has them, and it is in another process than the one whose memory is read.
 func TestNoSecretValueIsInMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT TESTED: the memory of another process is read from /proc, which is Linux")
 	}
-	binary := filepath.Join(t.TempDir(), "statefleet") // without the race detector, whose memory is too much to read
+	binary := filepath.Join(t.TempDir(), "statefleet") // without the race detector, whose memory is too large to read
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/statefleet")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -50,20 +50,22 @@ func TestNoSecretValueIsInMemory(t *testing.T) {
 		{name: "custom resource entries, paged", options: simulator.Options{NoWatchList: true}, types: secretCount, flags: []string{secretEntries}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newSecretWorld(t, c.options)
-			p := s.exporter(t, binary, c.flags...)
+			s := newSecretCluster(t, c.options)
+			p := s.startExporter(t, binary, c.flags...)
 			lines := p.Samples(t)
 			if n := exporter.Count(lines, "kube_secret_type{"); n != c.types || exporter.Count(lines, "kube_configmap_info{") != secretCount {
-				t.Fatalf("%d samples of kube_secret_type, want %d; the page:\n%s", n, c.types, strings.Join(lines, ""))
+				t.Fatalf("got %d samples of kube_secret_type, want %d; the exposition:\n%s",
+					n, c.types, strings.Join(lines, ""))
 			}
 			if n := exporter.Count(lines, "own_"); c.flags != nil && c.types > 0 && n != 2*secretCount {
-				t.Errorf("%d samples of custom resource entries, want %d:\n%s", n, 2*secretCount, strings.Join(lines, ""))
+				t.Errorf("got %d samples of custom resource entries, want %d:\n%s",
+					n, 2*secretCount, strings.Join(lines, ""))
 			}
 			if c.types > 0 && exporter.Count(lines, `kube_secret_type{namespace="vault",secret="sealed-0",type="example.com/sealed"} 1`) != 1 {
-				t.Errorf("no type on the page:\n%s", strings.Join(lines, ""))
+				t.Errorf("the exposition lacks the type of a Secret:\n%s", strings.Join(lines, ""))
 			}
-			s.put(t, 1) // every object is changed
-			exporter.Eventually(t, "the changes are on the page", func() bool {
+			s.put(t, 1) // changes every object
+			exporter.Eventually(t, "the changes are exposed", func() bool {
 				_, text := p.Get(t, p.Metrics, "/metrics")
 				return strings.Count(text, `label_round="1"`) == 2*secretCount
 			})
@@ -84,20 +86,20 @@ const secretEntries = `--custom-resource-state-config={kind: CustomResourceState
 {groupVersionKind: {group: "", version: v1, kind: ConfigMap}, metricNamePrefix: own, labelsFromPath: {uid: [metadata, uid]}, metrics: [
   {name: map, each: {type: Info, info: {labelsFromPath: {name: [metadata, name]}}}}]}]}}`
 
-// secretCount is how many Secrets there are, and how many ConfigMaps.
+// secretCount is the number of Secrets, and that of ConfigMaps.
 const secretCount = 4
 
-// secretWorld is an API server with Secrets and ConfigMaps whose values no other process has.
-type secretWorld struct {
+// secretCluster is an API server with Secrets and ConfigMaps whose values no other process knows.
+type secretCluster struct {
 	cluster *simulator.Cluster
 	api     string
-	name    string // stands in the metadata of each object, which may be known
-	value   string // of which each value is many repetitions, so that a part of a value is found, too
+	name    string // a label of each object; it may be in memory
+	value   string // each value repeats it, so that a search also finds a part of a value
 }
 
-func newSecretWorld(t *testing.T, o simulator.Options) *secretWorld {
+func newSecretCluster(t *testing.T, o simulator.Options) *secretCluster {
 	t.Helper()
-	s := &secretWorld{cluster: simulator.New(o), name: rand.Text(), value: rand.Text()[:24]}
+	s := &secretCluster{cluster: simulator.New(o), name: rand.Text(), value: rand.Text()[:24]}
 	server, err := s.cluster.Serve("")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func newSecretWorld(t *testing.T, o simulator.Options) *secretWorld {
 }
 
 // put creates or changes all objects.
-func (s *secretWorld) put(t *testing.T, round int) {
+func (s *secretCluster) put(t *testing.T, round int) {
 	t.Helper()
 	for i := range secretCount {
 		meta := metav1.ObjectMeta{
@@ -128,15 +130,15 @@ func (s *secretWorld) put(t *testing.T, round int) {
 	}
 }
 
-// exporter runs a process that exports the objects.
-func (s *secretWorld) exporter(t *testing.T, binary string, flags ...string) *memoryProgram {
+// startExporter starts a process that exports the objects.
+func (s *secretCluster) startExporter(t *testing.T, binary string, flags ...string) *childProcess {
 	t.Helper()
 	args := append([]string{
 		s.api, "--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1", "--telemetry-port=0", "--resources=secrets,configmaps",
 		"--metric-labels-allowlist=secrets=[*],configmaps=[*]", "--consistency.check-interval=200ms", "--telemetry.pprof",
 	}, flags...)
-	p := &memoryProgram{Exporter: exporter.New()}
-	p.child = exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...) // ended below
+	p := &childProcess{Exporter: exporter.New()}
+	p.child = exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...) // the cleanup below ends it
 	p.child.Stderr = &p.Log
 	if err := p.child.Start(); err != nil {
 		t.Fatal(err)
@@ -145,31 +147,32 @@ func (s *secretWorld) exporter(t *testing.T, binary string, flags ...string) *me
 		p.Client.CloseIdleConnections()
 		_ = p.child.Process.Signal(syscall.SIGTERM)
 		if err := p.child.Wait(); err != nil || t.Failed() {
-			t.Errorf("%v; its log:\n%s", err, p.Log.String())
+			t.Errorf("the process ended with %v; its log:\n%s", err, p.Log.String())
 		}
 	})
 	p.Listen(t)
 	return p
 }
 
-// memoryProgram is a program that runs as another process.
-type memoryProgram struct {
+// childProcess is an exporter in a process of its own.
+type childProcess struct {
 	*exporter.Exporter
 	child *exec.Cmd
 }
 
-// search reads the memory as it is, and again after garbage collections.
-func (s *secretWorld) search(t *testing.T, p *memoryProgram) {
+// search searches the memory of the process, and again after garbage collections.
+func (s *secretCluster) search(t *testing.T, p *childProcess) {
 	t.Helper()
 	for range 2 {
 		memory := p.memory(t)
 		if !bytes.Contains(memory, []byte(s.name)) {
-			t.Fatal("a label of the objects, which is on the page, is not found: the memory was not read")
+			t.Fatal("the memory lacks a label of the objects, which is exposed: it was not read")
 		}
-		// JSON has values in base64, which makes repetitions of repetitions of three bytes.
+		// JSON holds values in base64, which preserves the repetitions because the length of value is a multiple of
+		// three.
 		encoded := base64.StdEncoding.EncodeToString([]byte(s.value))
 		if n := bytes.Count(memory, []byte(s.value)) + bytes.Count(memory, []byte(encoded)); n > 0 {
-			t.Errorf("%d bytes of values are in memory", n*len(s.value))
+			t.Errorf("got %d bytes of values in memory, want none", n*len(s.value))
 		}
 		for range 3 {
 			p.Get(t, p.Telemetry, "/debug/pprof/heap?gc=1")
@@ -177,8 +180,8 @@ func (s *secretWorld) search(t *testing.T, p *memoryProgram) {
 	}
 }
 
-// memory returns what the process can write, without what is empty.
-func (p *memoryProgram) memory(t *testing.T) []byte {
+// memory returns the writable memory of the process without pages of zeros.
+func (p *childProcess) memory(t *testing.T) []byte {
 	t.Helper()
 	process := fmt.Sprintf("/proc/%d/", p.child.Process.Pid)
 	maps, err := os.ReadFile(process + "maps")
@@ -202,7 +205,7 @@ func (p *memoryProgram) memory(t *testing.T) []byte {
 			t.Fatalf("%q: %v", line, err)
 		}
 		for at := from; strings.HasPrefix(access, "rw") && at < to; at += uint64(len(chunk)) {
-			// Pages that were given back since then cannot be read.
+			// Pages that the process has released since then cannot be read.
 			if n, err := mem.ReadAt(chunk, int64(at)); err == nil && !bytes.Equal(chunk[:n], empty) {
 				all = append(all, chunk[:n]...)
 			}

@@ -39,7 +39,7 @@ type processStatus struct {
 	Cardinality *replica.CardinalityReport
 }
 
-// pageStatus reads the JSON of the status page.
+// pageStatus returns the JSON of the status page.
 func (p *program) pageStatus(t *testing.T) (s processStatus) {
 	t.Helper()
 	status, text := p.Get(t, p.Telemetry, "/-/fleet")
@@ -63,49 +63,49 @@ func TestStatusPageShowsWhatIsServed(t *testing.T) {
 		series[c.Name] = c.Series
 	}
 	if s.Cardinality.All.Series != len(lines) {
-		t.Errorf("%d series, the exposition has %d", s.Cardinality.All.Series, len(lines))
+		t.Errorf("got %d series, want %d as in the exposition", s.Cardinality.All.Series, len(lines))
 	}
 	if s.Process.NotReady != "" || s.Replica.NotServing != "" || s.Fleet.Active != 3 || len(s.Fleet.Replicas) != 3 || !s.Fleet.Replicas[1].Self {
-		t.Errorf("%+v", s)
+		t.Errorf("got %+v, want a ready replica with shard 1 of 3", s)
 	}
 	for _, k := range s.Replica.Kinds {
 		if k.Name == "pods" && (k.Phase != watch.Synced || k.Objects != exporter.Count(lines, "kube_pod_info{") || series["pods"] <= k.Objects || k.LastContact.IsZero()) {
-			t.Errorf("pods: %+v", k)
+			t.Errorf("pods: got %+v, want them synced, with the objects and series of the exposition", k)
 		}
 	}
 	if sharded, known := s.Process.ShardedByServer["pods"]; sharded || !known {
-		t.Errorf("sharded by the server: %v", s.Process.ShardedByServer)
+		t.Errorf("got sharded by the server %v, want false for pods", s.Process.ShardedByServer)
 	}
 	if last := s.Scrapes.Last; len(s.Replica.Kinds) != 3 || last.At.IsZero() || !last.Complete || last.Bytes == 0 || s.Scrapes.Count == 0 {
-		t.Errorf("kinds %v, scrapes %+v", s.Replica.Kinds, s.Scrapes)
+		t.Errorf("got kinds %v and scrapes %+v, want 3 kinds and a complete scrape", s.Replica.Kinds, s.Scrapes)
 	}
 	if status, text := p.Get(t, p.Telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
-		t.Errorf("page: status %d: %s", status, text)
+		t.Errorf("the status page: got status %d: %s", status, text)
 	}
 	if status, text := p.Get(t, p.Metrics, "/-/fleet"); status != http.StatusOK || !strings.Contains(text, "<b>3</b> shards") {
-		t.Errorf("the main port does not redirect to the page: status %d: %.100s", status, text)
+		t.Errorf("the main port does not redirect to the status page: got status %d: %.100s", status, text)
 	}
 }
 
 func TestStatusPageWithoutAnAPIServer(t *testing.T) {
 	p := start(t, "--apiserver=http://127.0.0.1:9", "--pod=statefleet-0", "--pod-namespace=monitoring", "--shard.standby")
 	if s := p.pageStatus(t); s.Process.NotReady == "" || s.Replica.NotServing == "" || s.Fleet.Active != 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("got %+v, want a replica that is not ready and does not serve", s)
 	}
 	if status, text := p.Get(t, p.Telemetry, "/"); status != http.StatusOK || !strings.Contains(text, "This replica is not ready") {
-		t.Errorf("status %d: %s", status, text)
+		t.Errorf("the status page: got status %d: %s", status, text)
 	}
 }
 
-// A typing error in an allowlist leaves a ready replica without a single metric.
-func TestStatusPageSaysThatNoFamilyIsExposed(t *testing.T) {
+// A typing error in an allowlist leaves a ready replica without any metric.
+func TestStatusPageReportsThatNoFamilyIsExposed(t *testing.T) {
 	_, api := exporter.Cluster(t)
 	p := start(t, api, "--resources=pods", "--metric-allowlist=kube_pdo")
 	exporter.Eventually(t, "ready", func() bool { return p.pageStatus(t).Process.NotReady == "" })
 	s := p.pageStatus(t)
 	const warning = `--metric-allowlist: pattern "kube_pdo" matches no metric family`
 	if !s.Process.ExposesNothing || !slices.Equal(s.Process.Warnings, []string{warning}) {
-		t.Errorf("%+v", s.Process)
+		t.Errorf("got %+v, want ExposesNothing and the warning %q", s.Process, warning)
 	}
 	for _, want := range []string{"level=WARN", "kube_pdo", "no metric family is exposed"} {
 		if !strings.Contains(p.Log.String(), want) {
@@ -116,10 +116,10 @@ func TestStatusPageSaysThatNoFamilyIsExposed(t *testing.T) {
 
 func TestCardinalityIsCountedOnDemand(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		taken, series := 0, 0
+		counts, series := 0, 0
 		c := newCardinalityCache(func(ctx context.Context) (replica.CardinalityReport, error) {
 			at := time.Now()
-			taken++
+			counts++
 			select {
 			case <-ctx.Done():
 				return replica.CardinalityReport{}, ctx.Err()
@@ -130,31 +130,31 @@ func TestCardinalityIsCountedOnDemand(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { c.run(ctx); close(ended) }()
-		look := func(want int) {
+		wantCounts := func(want int) {
 			t.Helper()
 			last, running := c.latest(time.Now())
 			synctest.Wait()
-			if taken != want {
-				t.Fatalf("taken %d times, want %d (last %v, running %v)", taken, want, last, running)
+			if counts != want {
+				t.Fatalf("got %d counts, want %d (last %v, running %v)", counts, want, last, running)
 			}
 		}
 		time.Sleep(time.Hour)
-		if taken != 0 {
-			t.Error("counted without demand")
+		if counts != 0 {
+			t.Error("got a count without demand")
 		}
-		look(1)
-		look(1) // under way
+		wantCounts(1)
+		wantCounts(1) // in progress
 		time.Sleep(11 * time.Second)
-		look(1)
+		wantCounts(1)
 		series = 5
 		time.Sleep(emptyTTL)
-		look(2) // the first one has found nothing
+		wantCounts(2) // the first count found no series
 		time.Sleep(cardinalityTTL)
-		look(2)
+		wantCounts(2)
 		time.Sleep(11 * time.Second)
-		look(3)
+		wantCounts(3)
 		if last, running := c.latest(time.Now()); last.All.Series != 5 || !running {
-			t.Errorf("while the next is taken: %v, %v", last, running)
+			t.Errorf("during the next count: got %v, running %v; want the previous report", last, running)
 		}
 		cancel()
 		<-ended
@@ -172,9 +172,9 @@ func TestProcessStateComesFromMetrics(t *testing.T) {
 	sharded.WithLabelValues("jobs").Set(0)
 	n := gatherProcess(r)
 	if n.ResidentBytes == 0 || time.Since(n.Started) < 0 || time.Since(n.Started) > time.Hour || !n.ShardedByServer["pods"] {
-		t.Errorf("%+v", n)
+		t.Errorf("got %+v, want memory, start time and pods sharded by the server", n)
 	}
 	if is, known := n.ShardedByServer["jobs"]; is || !known || len(n.ShardedByServer) != 2 {
-		t.Errorf("%+v", n.ShardedByServer)
+		t.Errorf("got sharded by the server %v, want pods true and jobs false", n.ShardedByServer)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// BenchmarkDecompress measures what a client needs to decompress a scrape, on one core.
+// BenchmarkDecompress measures the cost for a client to decompress a scrape, on one core.
 func BenchmarkDecompress(b *testing.B) {
 	var pods *Sample
 	for _, k := range resources.All() {
@@ -44,13 +44,13 @@ func BenchmarkDecompress(b *testing.B) {
 		}
 	}
 	pods.Size()
-	var page bytes.Buffer
-	if err := store.TakeSnapshot(store.Text, pods.store).WriteGzip(&page); err != nil {
+	var exposition bytes.Buffer
+	if err := store.TakeSnapshot(store.Text, pods.store).WriteGzip(&exposition); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(store.TakeSnapshot(store.Text, pods.store).Size())
 	for b.Loop() {
-		r, err := gzip.NewReader(bytes.NewReader(page.Bytes()))
+		r, err := gzip.NewReader(bytes.NewReader(exposition.Bytes()))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func BenchmarkDecompress(b *testing.B) {
 	}
 }
 
-// BenchmarkMetadata measures what a consistency check needs to read one object of a metadata list, on one core.
+// BenchmarkMetadata measures the cost for a consistency check to read one object of a metadata list, on one core.
 func BenchmarkMetadata(b *testing.B) {
 	var list metav1.PartialObjectMetadataList
 	for o := range generator.Scale(100).Objects() {
@@ -84,7 +84,7 @@ func BenchmarkMetadata(b *testing.B) {
 			return err
 		})
 		if err != nil || objects != len(list.Items) {
-			b.Fatalf("%d of %d objects: %v", objects, len(list.Items), err)
+			b.Fatalf("read %d of %d objects: %v", objects, len(list.Items), err)
 		}
 	}
 	b.ReportMetric(float64(body.Len())/float64(objects), "B/object")

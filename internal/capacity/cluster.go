@@ -30,9 +30,9 @@ type Kind struct {
 	Name    string
 	Objects int
 	Size    Size
-	// Sampled is how many objects the Size is the mean of; 0 if it is not from this cluster.
+	// Sampled is the number of objects whose mean is Size; 0 if Size is not from this cluster.
 	Sampled int
-	// Containers is the mean number of containers, of pods.
+	// Containers is the mean number of containers per pod; 0 for other kinds.
 	Containers float64
 	// Problem is the API server's reason why the kind cannot be counted, such as Forbidden; "" if it
 	// was counted.

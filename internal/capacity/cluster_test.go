@@ -33,7 +33,7 @@ func addPod(t *testing.T, s *Sample, name string, containers int) {
 	}
 }
 
-// The number of sampled objects of a namespace has no influence.
+// Means are weighted by the population of each namespace, not by the number of its sampled objects.
 func TestNamespacesAreWeightedByPopulation(t *testing.T) {
 	few, many, both := newPodSample(t), newPodSample(t), newPodSample(t)
 	addPod(t, few, "a", 1)
@@ -47,7 +47,7 @@ func TestNamespacesAreWeightedByPopulation(t *testing.T) {
 	both.SetPopulation(100)
 	got, a, b := both.Size(), few.Size(), many.Size()
 	if both.Len() != 2 {
-		t.Errorf("%d objects, want 2", both.Len())
+		t.Errorf("got %d objects, want 2", both.Len())
 	}
 	for what, c := range map[string][3]float64{
 		"containers": {both.MeanMarkedSeries(), few.MeanMarkedSeries(), many.MeanMarkedSeries()},
@@ -55,11 +55,12 @@ func TestNamespacesAreWeightedByPopulation(t *testing.T) {
 		"text":       {got.Text, a.Text, b.Text},
 	} {
 		if want := 0.9*c[1] + 0.1*c[2]; math.Abs(c[0]-want) > 1e-6 {
-			t.Errorf("%s: %v, want %v", what, c[0], want)
+			t.Errorf("%s: got %v, want %v", what, c[0], want)
 		}
 	}
 	if got.Gzip <= 0 || got.Gzip >= 0.9*a.Gzip+0.1*b.Gzip {
-		t.Errorf("%v bytes compressed together, %v and %v separately", got.Gzip, a.Gzip, b.Gzip)
+		t.Errorf("got %v bytes compressed together, want less than the mean of %v and %v separately",
+			got.Gzip, a.Gzip, b.Gzip)
 	}
 }
 
@@ -74,7 +75,7 @@ func TestSmallNamespacesAreCompressedTogether(t *testing.T) {
 	}
 	one.SetPopulation(700)
 	if got, want := each.Size(), one.Size(); got != want {
-		t.Errorf("a hundred namespaces: %+v, want %+v", got, want)
+		t.Errorf("a hundred namespaces: got %+v, want %+v", got, want)
 	}
 }
 
@@ -88,7 +89,8 @@ func TestRequestsStayWithinTheLimit(t *testing.T) {
 	} {
 		r := Replica{Memory: float64(test.need << 20), CPU: 0.12}
 		if cpu, memory := r.Requests(test.limit << 20); cpu != "150m" || memory != test.want {
-			t.Errorf("%d MiB with a limit of %d: %s and %s, want %s", test.need, test.limit, cpu, memory, test.want)
+			t.Errorf("%d MiB with a limit of %d: got %s and %s, want 150m and %s",
+				test.need, test.limit, cpu, memory, test.want)
 		}
 	}
 }

@@ -49,24 +49,24 @@ func readCluster(t *testing.T, spec generator.Spec, sample int64) []Kind {
 			t.Fatal(err)
 		}
 		if want := len(cluster.Names(k.Name())); counted.Objects != want {
-			t.Errorf("%s: counted %d, want %d", k.Name(), counted.Objects, want)
+			t.Errorf("%s: got %d objects, want %d", k.Name(), counted.Objects, want)
 		}
 		all = append(all, counted)
 	}
 	return all
 }
 
-// scaled specifies a small cluster.
-func scaled() generator.Spec { return generator.Scale(600) }
+// smallCluster specifies a small cluster.
+func smallCluster() generator.Spec { return generator.Scale(600) }
 
-// TestCosts compares the sizes in costs.yaml with measured ones, of another cluster. -update rewrites them.
+// TestCosts compares the sizes in costs.yaml with those measured in a smaller cluster. -update rewrites them.
 func TestCosts(t *testing.T) {
 	if *update {
 		writeSizes(t, readAll(t, generator.Scale(5000)))
 	}
 	costs := costs(t)
 	const tolerance = 0.1
-	kinds := readAll(t, scaled())
+	kinds := readAll(t, smallCluster())
 	pods := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == "pods" })
 	check := func(what string, known, measured float64) {
 		t.Helper()
@@ -83,7 +83,7 @@ func TestCosts(t *testing.T) {
 	check("text", estimated.Text, measured.Text)
 	check("gzip", estimated.Gzip, measured.Gzip)
 	check("memory", estimated.Memory, measured.Memory)
-	check("metadata of an object", costs.Process.MetadataBytes, metadataBytes(t, scaled()))
+	check("metadata of an object", costs.Process.MetadataBytes, metadataBytes(t, smallCluster()))
 }
 
 // metadataBytes returns the mean size of an object in a metadata list.

@@ -31,12 +31,12 @@ func TestGeneratedTables(t *testing.T) {
 			continue
 		}
 		if got != want {
-			t.Errorf("%s differs from the model; run make generate. It should have:\n%s", docsFile, want)
+			t.Errorf("the table %s of %s differs from the model; run make generate. Want:\n%s", name, docsFile, want)
 		}
 	}
 }
 
-// rules returns the costs of ten thousand pods and of a thousand events.
+// rules returns the table with the costs of 10,000 pods and of 1,000 events per second.
 func rules(t *testing.T) string {
 	const pods = 10_000
 	c := costs(t)
@@ -59,7 +59,7 @@ func rules(t *testing.T) string {
 	return b.String()
 }
 
-// million returns the costs of a million pods on 64 replicas.
+// million returns the table with the costs of a million pods on 64 replicas.
 func million(t *testing.T) string {
 	const pods, replicas = 1_000_000, 64
 	c := costs(t)
@@ -96,7 +96,7 @@ func million(t *testing.T) string {
 	return b.String()
 }
 
-// selectors returns the shares of all objects that replicas hold, and that their selectors include.
+// selectors returns the table with the shares of all objects that replicas hold, and that their selectors include.
 func selectors(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("\n| replicas | standby | each holds | selector includes: mean | largest |\n| --- | --- | --- | --- | --- |\n")
@@ -129,7 +129,7 @@ func largeClusters(t *testing.T) string {
 			l.Events = c.DefaultEvents(l.Kinds)
 			r, ok := c.SmallestFleet(l, Limits{Memory: 512 << 20, Timeout: 10 * time.Second})
 			if !ok {
-				t.Fatalf("no fleet fits %d pods", pods)
+				t.Fatalf("%d pods: no fleet stays within the limits", pods)
 			}
 			yes := map[bool]string{true: "yes"}[standby]
 			fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %s | %s | %s | %.1f s |\n", count(float64(pods)), count(l.Total().Series), yes,

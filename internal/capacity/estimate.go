@@ -16,9 +16,9 @@ type Options struct {
 	Filter resources.Filter
 	// Given are numbers of objects, by kind. They override those of the Cluster.
 	Given map[string]int
-	// Cluster is read for the number and size of objects; nil: Given is all that is known.
+	// Cluster is read for the number and size of objects; nil: Given is the only source.
 	Cluster *Cluster
-	// Load lacks the kinds, and the events unless they are given.
+	// Load is the load except for the kinds, and for the events unless they are given.
 	Load   Load
 	Limits Limits
 	// JSON chooses JSON as the format; otherwise it is text for people.
@@ -79,7 +79,7 @@ func (o Options) read(ctx context.Context, costs Costs) ([]Kind, error) {
 		all = append(all, found)
 	}
 	if !slices.ContainsFunc(all, func(k Kind) bool { return k.Problem == "" }) {
-		return nil, errors.New("the API server allows to list none of the kinds")
+		return nil, errors.New("the API server allows listing none of the kinds")
 	}
 	return all, nil
 }

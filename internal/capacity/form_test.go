@@ -49,13 +49,13 @@ func TestEstimateNeverRequestsValuesOfSecrets(t *testing.T) {
 		for _, sample := range []int64{0, 2} {
 			found, err := Cluster{Client: client, Sample: sample}.Read(t.Context(), k, resources.Filter{})
 			if err != nil || found.Objects != 3 || found.Sampled != int(sample) {
-				t.Errorf("%s, sample of %d: %+v, error %v", k.Name(), sample, found, err)
+				t.Errorf("%s, sample of %d: got %+v, error %v; want 3 objects", k.Name(), sample, found, err)
 			}
 		}
 	}
 	for _, media := range accepted {
 		if !strings.Contains(media, ";as=") {
-			t.Errorf("a request accepts %q", media)
+			t.Errorf("a request accepts whole objects: %q", media)
 		}
 	}
 }

@@ -69,7 +69,7 @@ type documentReplica struct {
 	StartReceivedBytes    int64   `json:"startReceivedBytes"`
 }
 
-// writeJSON writes what writeText does.
+// writeJSON writes as JSON what writeText writes as text.
 func (r report) writeJSON(w io.Writer) error {
 	l := r.load
 	d := document{

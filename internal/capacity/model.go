@@ -1,10 +1,10 @@
 // Package capacity estimates the resources of a fleet: series and bytes of its expositions, memory,
 // CPU, and the number of replicas that stay within given limits.
 //
-// Where a cluster can be read, its objects are measured: a [Sample] renders and compresses some of
-// each kind with the code that serves them. The memory and CPU of the process, which cannot be
-// measured from outside, are in costs.yaml, with the sources of all numbers; so are the sizes of
-// objects for estimates without a cluster.
+// If a cluster can be read, its objects are measured: a [Sample] renders and compresses some objects
+// of each kind with the code that serves them. costs.yaml holds the memory and CPU of the process,
+// which cannot be measured from outside, and the sizes of objects for estimates without a cluster,
+// with the sources of all numbers.
 package capacity
 
 import (
@@ -36,7 +36,7 @@ type Load struct {
 // Total is the sum over all objects.
 type Total struct {
 	Objects int
-	Size    // of all
+	Size    // of all objects together
 }
 
 // Total adds up the kinds.

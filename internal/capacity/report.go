@@ -45,7 +45,7 @@ func (r report) writeText(w io.Writer) error {
 	return err
 }
 
-// whileOneRestarts says what the fleet does not serve then.
+// whileOneRestarts describes which series are missing while one replica restarts.
 func (r report) whileOneRestarts() string {
 	s := r.smallest
 	start := fmt.Sprintf("A start takes %s of CPU and receives %s.", seconds(s.StartCPU), Bytes(s.StartBytes))

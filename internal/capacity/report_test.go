@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// written returns the text of an estimate.
-func written(t *testing.T, l Load, limits Limits) string {
+// estimateText returns an estimate as text.
+func estimateText(t *testing.T, l Load, limits Limits) string {
 	t.Helper()
 	var text bytes.Buffer
 	if err := newReport(costs(t), l, limits).writeText(&text); err != nil {
@@ -35,9 +35,10 @@ func TestTextFitsIntoAHundredColumns(t *testing.T) {
 				l := load(t, pods)
 				l.Standby, l.ServerSharded = standby, standby && pods <= 20_000
 				l.Kinds = append(l.Kinds, Kind{Name: "validatingadmissionpolicybindings", Problem: "Forbidden"})
-				for line := range strings.Lines(written(t, l, limits)) {
+				for line := range strings.Lines(estimateText(t, l, limits)) {
 					if line = strings.TrimSuffix(line, "\n"); len(line) > 100 || strings.TrimRight(line, " ") != line {
-						t.Errorf("%d pods, %+v, standby %v: %d columns: %q", pods, limits, standby, len(line), line)
+						t.Errorf("%d pods, %+v, standby %v: a line has %d columns, want at most 100 and no trailing space: %q",
+							pods, limits, standby, len(line), line)
 					}
 				}
 			}
@@ -45,10 +46,10 @@ func TestTextFitsIntoAHundredColumns(t *testing.T) {
 	}
 }
 
-// A reader who sees a column's name must know what it counts.
+// The name of a column must tell readers what it counts.
 func TestNoTableHasTwoColumnsOfOneName(t *testing.T) {
 	headers := 0
-	for line := range strings.Lines(written(t, load(t, 1000), Limits{})) {
+	for line := range strings.Lines(estimateText(t, load(t, 1000), Limits{})) {
 		names := strings.Fields(strings.ReplaceAll(line, "SCRAPE ", "SCRAPE_"))
 		if len(names) == 0 || names[0] != "KIND" && names[0] != "REPLICAS" {
 			continue
@@ -57,13 +58,13 @@ func TestNoTableHasTwoColumnsOfOneName(t *testing.T) {
 		seen := map[string]bool{}
 		for _, name := range names {
 			if seen[name] || strings.HasSuffix(name, ":") {
-				t.Errorf("%q is not the name of one column: %q", name, line)
+				t.Errorf("%q does not name one column: %q", name, line)
 			}
 			seen[name] = true
 		}
 	}
 	if headers != 2 {
-		t.Errorf("%d tables, want 2", headers)
+		t.Errorf("got %d tables, want 2", headers)
 	}
 }
 
@@ -73,19 +74,19 @@ func TestOneReplicaIsExplainedBeforeItIsRecommended(t *testing.T) {
 		partial = "While one of 2 replicas restarts, its scrapes fail, and 50 % of all series are missing."
 		nothing = "No series is missing while one replica restarts"
 	)
-	text := written(t, load(t, 1000), Limits{})
+	text := estimateText(t, load(t, 1000), Limits{})
 	before, _, recommended := strings.Cut(text, "recommended")
 	if !recommended || !strings.Contains(before, warning) || !strings.Contains(before, "--shard.standby") {
-		t.Errorf("not explained before:\n%s", text)
+		t.Errorf("no warning before the recommendation of one replica:\n%s", text)
 	}
-	two := written(t, load(t, 100_000), Limits{Timeout: 10 * time.Second})
+	two := estimateText(t, load(t, 100_000), Limits{Timeout: 10 * time.Second})
 	if !strings.Contains(two, partial) || strings.Contains(two, warning) {
-		t.Errorf("two replicas:\n%s", two)
+		t.Errorf("two replicas: want %q in\n%s", partial, two)
 	}
 	l := load(t, 1000)
 	l.Standby = true
-	if text := written(t, l, Limits{}); !strings.Contains(text, nothing) || strings.Contains(text, warning) {
-		t.Errorf("standby:\n%s", text)
+	if text := estimateText(t, l, Limits{}); !strings.Contains(text, nothing) || strings.Contains(text, warning) {
+		t.Errorf("standby: want %q in\n%s", nothing, text)
 	}
 }
 

@@ -48,9 +48,9 @@ func boolArg(flag string, on bool) string {
 	return "--no-" + flag
 }
 
-// misreadByKingpin reports whether kingpin would not take an argument for a value although it is no
-// flag: a YAML document that begins with its marker, as custom resources may be configured, a
-// negative number, or an @ as of a file of arguments.
+// misreadByKingpin reports whether kingpin would misread an argument that is the value of a flag: a
+// YAML document that begins with ---, such as a custom resource configuration, a negative number, or
+// a text that begins with @, which kingpin reads as a file of arguments.
 func misreadByKingpin(arg string) bool {
 	dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
 	return strings.HasPrefix(arg, "@") || dashes == 1 || dashes > 2

@@ -36,14 +36,14 @@ func TestSplitPatterns(t *testing.T) {
 	}
 }
 
-// FuzzSplitPatterns: nothing but commas and space gets lost, no pattern is empty, which would match everything, and two
-// lists are the patterns of one and then of the other. (A brace may stand for itself, which no one can know.)
+// FuzzSplitPatterns checks that only commas and space get lost, that no pattern is empty, which would match everything,
+// and that two joined lists give the patterns of both. The last check skips braces: they may be literal characters.
 func FuzzSplitPatterns(f *testing.F) {
 	f.Add("a,b{1,2},[,]", "c")
 	f.Add(`\,(`, "")
 	f.Add("[(],a", "[^],)],b")
 	f.Add("\xc2\v", "\xa0")
-	// Half of a character that is put beside another half may become space, so each part is stripped before it is joined.
+	// Two halves of characters may form a space when they are joined, so bare removes space from each part first.
 	bare := func(list string) string {
 		var b strings.Builder
 		for part := range strings.SplitSeq(list, ",") {
@@ -54,16 +54,16 @@ func FuzzSplitPatterns(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		both := splitPatterns(a + "," + b)
 		if slices.Contains(both, "") {
-			t.Errorf("%q: an empty pattern", a+","+b)
+			t.Errorf("%q: got an empty pattern", a+","+b)
 		}
 		if bare(strings.Join(both, ",")) != bare(a+","+b) {
-			t.Errorf("%q became %q", a+","+b, both)
+			t.Errorf("%q: got %q, which lacks or adds text", a+","+b, both)
 		}
 		if _, err := regexp.Compile(a); err != nil || strings.ContainsAny(a, "{}") || strings.Contains(a, `\Q`) {
 			return
 		}
 		if apart := append(splitPatterns(a), splitPatterns(b)...); !slices.Equal(both, apart) {
-			t.Errorf("%q and %q: %q together, %q apart", a, b, both, apart)
+			t.Errorf("%q and %q: got %q joined, want %q as apart", a, b, both, apart)
 		}
 	})
 }

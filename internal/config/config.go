@@ -33,7 +33,7 @@ const (
 	EstimateCommand = "estimate"
 	RenderCommand   = "render"
 	CheckCommand    = "check-config"
-	HelpCommand     = "help" // as the flag --help does
+	HelpCommand     = "help" // the same as --help
 )
 
 // Config holds the settings of an exporter, checked. Fields without a comment have the meaning of
@@ -61,7 +61,7 @@ type Config struct {
 	HoldDeleted                         time.Duration
 
 	Custom       *customresource.Config // nil: no custom resources
-	CustomSource string                 // the flags, and the file, that Custom comes from
+	CustomSource string                 // the flag, and the file if there is one, that Custom comes from
 	CustomGrace  time.Duration
 
 	Listen        []Address // for metrics; none with SystemdSocket
@@ -84,14 +84,14 @@ type Config struct {
 	Files             []File // in the order in which they were read
 
 	raw       inputs
-	selection resources.Selection // that Filter is made of
+	selection resources.Selection // the source of Filter
 	values    map[string]string   // of all flags, as text
 	immutable []string            // flags that keep their values while the program runs
 	textFlags []string            // flags that determine which objects are exposed, and how
 	positions map[string]position // of flags that the configuration file sets
 }
 
-// inputs are values of flags that other fields follow from.
+// inputs are values of flags from which other fields are derived.
 type inputs struct {
 	config, tlsConfig                       string
 	host, telemetryHost                     string
@@ -175,7 +175,7 @@ func (c *Config) TextFingerprint() string {
 	for _, name := range slices.Sorted(slices.Values(c.textFlags)) {
 		_, _ = h.Write(fmt.Appendf(nil, "%q=%q\n", name, c.values[name])) // never fails
 	}
-	_, _ = h.Write([]byte(c.raw.custom)) // also of a file
+	_, _ = h.Write([]byte(c.raw.custom)) // also if it was read from a file
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -195,7 +195,7 @@ func (c *Config) CheckImmutable(started *Config) error {
 	return c.Locate(fmt.Errorf("cannot change without a restart: %s", strings.Join(changed, ", ")))
 }
 
-// ExposesNothing reports whether no metric family is left of those that the settings name.
+// ExposesNothing reports whether the settings leave no metric family to expose.
 func (c *Config) ExposesNothing() bool {
 	for _, k := range c.Kinds {
 		if r, err := k.Renderer(c.Filter); err != nil || len(r.Families()) > 0 {

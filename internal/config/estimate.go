@@ -20,7 +20,7 @@ size. With --pods it calculates from numbers alone, unless --kubeconfig or --api
 numbers that are given then override those of the cluster. All flags of the exporter are accepted, and those
 that choose what is exposed are followed.`
 
-// podsKind is the kind that others are in proportion to.
+// podsKind is the kind to whose number those of other kinds are in proportion.
 const podsKind = "pods"
 
 // Estimate holds the settings of an estimate: those of the fleet, and how to estimate.
@@ -80,7 +80,7 @@ func (e *Estimate) declareEstimate(s *section) {
 		Default(textOutput).HintOptions(outputs...)
 }
 
-// count is a value that gives the number of objects of a kind.
+// count returns the value of a flag that sets the number of objects of a kind.
 func (e *Estimate) count(kind string) kingpin.Value {
 	return parsedValue[int]{new(int), "integer", func(s string) (int, error) {
 		n, err := strconv.ParseUint(s, 10, 31)
@@ -117,7 +117,7 @@ func (e *Estimate) ReadsCluster() bool {
 	return e.Kubeconfig != "" || e.APIServer != "" || !ok
 }
 
-// validateEstimate refuses flags that the estimate cannot follow.
+// validateEstimate rejects flags that the estimate cannot follow.
 func (e *Estimate) validateEstimate() error {
 	for name, set := range map[string]bool{
 		"node": e.Node != "", "track-unscheduled-pods": e.TrackUnscheduled, customOnlyFlag: e.raw.customOnly,

@@ -35,7 +35,7 @@ const (
 )
 
 // declare declares the flags, in the order in which --help shows them, and returns their sections.
-// own declares those that only this command has; nil: none.
+// own declares the flags that only this command has; nil: none.
 func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections []*section) {
 	add := func(title string, declare func(*section)) {
 		s := &section{app: app, Title: title}

@@ -19,7 +19,7 @@ const (
 	referenceEnd   = "<!-- Generated from the flags: end -->\n"
 )
 
-// TestConfigurationReference: docs/configuration.md lists all flags. With -update the list is written again.
+// TestConfigurationReference compares the list of flags in docs/configuration.md with the flags. -update rewrites it.
 func TestConfigurationReference(t *testing.T) {
 	text, err := os.ReadFile(referenceFile)
 	if err != nil {
@@ -28,7 +28,7 @@ func TestConfigurationReference(t *testing.T) {
 	before, rest, begins := strings.Cut(string(text), referenceBegin)
 	got, after, ends := strings.Cut(rest, referenceEnd)
 	if !begins || !ends {
-		t.Fatalf("%s has no place for the list", referenceFile)
+		t.Fatalf("%s lacks the markers of the list", referenceFile)
 	}
 	want := reference()
 	if *update {
@@ -38,7 +38,7 @@ func TestConfigurationReference(t *testing.T) {
 		return
 	}
 	if got != want {
-		t.Errorf("%s differs from the flags; run make generate. It should have:\n%s", referenceFile, want)
+		t.Errorf("%s differs from the flags; run make generate. Want:\n%s", referenceFile, want)
 	}
 	for name, flag := range ksmAliases() {
 		if row := fmt.Sprintf("| `%s` | `%s` |", name, flag); !strings.Contains(after, row) {
@@ -47,7 +47,7 @@ func TestConfigurationReference(t *testing.T) {
 	}
 }
 
-// reference writes a table for each section of the flags.
+// reference returns a table for each section of the flags.
 func reference() string {
 	app := kingpin.New("statefleet", "")
 	c := newConfig()

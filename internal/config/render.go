@@ -46,7 +46,7 @@ func (r *Render) validateRender() error {
 		r.Manifests = []string{StandardInput}
 	}
 	for i, name := range r.Manifests {
-		if name == "" { // the parser's reading of -
+		if name == "" { // kingpin turns - into an empty argument
 			r.Manifests[i] = StandardInput
 		}
 	}

@@ -24,7 +24,7 @@ func (s *section) flag(name, help string) *kingpin.FlagClause {
 	return f
 }
 
-// value declares a flag with a value of its own.
+// value declares a flag whose value v parses.
 func (s *section) value(name string, v kingpin.Value, help string) *kingpin.FlagClause {
 	f := s.flag(name, help)
 	f.SetValue(flagValue{v, name})

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// explain adds to the parser's error for an argument that it does not know what the user may have
-// meant. Other errors stay as they are.
+// explain adds a suggestion to the parser's error for an unknown argument. It returns other errors
+// unchanged.
 func (cmd command) explain(app *kingpin.Application, args []string, err error) error {
 	m := regexp.MustCompile(`(?s)^(?:unknown \w+ flag '(-.+)'|unexpected (.*))$`).FindStringSubmatch(err.Error())
 	switch {
@@ -81,8 +81,8 @@ func flagNames(app *kingpin.Application) (all []string) {
 	return all
 }
 
-// didYouMean returns the end of an error message that names the known name that is most like an
-// unknown one, after a prefix; "" if none is like it.
+// didYouMean returns the end of an error message that suggests the most similar known name, after a
+// prefix; "" if none is similar.
 func didYouMean(name, prefix string, known []string) string {
 	best, least := "", max(1, len(name)/3)+1
 	for _, k := range known {
@@ -99,8 +99,8 @@ func didYouMean(name, prefix string, known []string) string {
 	return "; did you mean " + prefix + best + "?"
 }
 
-// edits returns the least number of letters to insert, delete, replace, or swap with the next one,
-// that turns a into b.
+// edits returns the edit distance: the smallest number of letters to insert, delete, replace, or swap
+// with the next one to turn a into b.
 func edits(a, b string) int {
 	rows := make([][]int, len(a)+1) // rows[i][j] is the number for a[:i] and b[:j]
 	for i := range rows {

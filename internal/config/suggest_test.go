@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEditsAreCounted(t *testing.T) {
+func TestEditDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
@@ -14,10 +14,10 @@ func TestEditsAreCounted(t *testing.T) {
 		{"prot", "port", 1}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"estimate", "etsimat", 2},
 	} {
 		if got := edits(c.a, c.b); got != c.want {
-			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
+			t.Errorf("%q, %q: got %d, want %d", c.a, c.b, got, c.want)
 		}
 		if got := edits(c.b, c.a); got != c.want {
-			t.Errorf("%q, %q: %d, want %d", c.b, c.a, got, c.want)
+			t.Errorf("%q, %q: got %d, want %d", c.b, c.a, got, c.want)
 		}
 	}
 }
@@ -33,7 +33,7 @@ func TestOnlySimilarNamesAreSuggested(t *testing.T) {
 			want = "; did you mean --" + want + "?"
 		}
 		if got := didYouMean(name, "--", known); got != want {
-			t.Errorf("%q: %q, want %q", name, got, want)
+			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestTextFingerprintFollowsWhatIsExposed: settings that change objects or text change it, and others do not.
+// TestTextFingerprintFollowsWhatIsExposed: only settings that change the exposed objects or their text change it.
 func TestTextFingerprintFollowsWhatIsExposed(t *testing.T) {
-	base := checked(t).TextFingerprint()
+	base := mustLoad(t).TextFingerprint()
 	for _, flag := range []string{"--log.level=debug", "--port=1", "--store.raw-bytes=1MiB", "--kube-api-qps=7", "--drain-timeout=1s"} {
-		if checked(t, flag).TextFingerprint() != base {
+		if mustLoad(t, flag).TextFingerprint() != base {
 			t.Errorf("%s changes the fingerprint", flag)
 		}
 	}
@@ -20,7 +20,7 @@ func TestTextFingerprintFollowsWhatIsExposed(t *testing.T) {
 		"--metric-allowlist=a", "--metric-denylist=a", "--metric-labels-allowlist=pods=[a]", "--metric-annotations-allowlist=pods=[a]",
 		"--metric.skip-zero-statesets", "--metric-opt-in-list=kube_pod_tolerations", "--metric.hold-deleted=1s",
 	} {
-		f := checked(t, flag).TextFingerprint()
+		f := mustLoad(t, flag).TextFingerprint()
 		if other, ok := seen[f]; ok {
 			t.Errorf("%s has the fingerprint of %s", flag, other)
 		}
@@ -32,7 +32,7 @@ func TestTextFingerprintFollowsWhatIsExposed(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f := checked(t, "--custom-resource-state-config-file="+file).TextFingerprint()
+		f := mustLoad(t, "--custom-resource-state-config-file="+file).TextFingerprint()
 		if f == last || f == base {
 			t.Error("the content of the custom resource file does not change the fingerprint")
 		}

@@ -108,7 +108,7 @@ func (c *Config) validateProcess() (err error) {
 	return err // names the flag
 }
 
-// Address is where to listen, and the flags that say so.
+// Address is an address to listen on, and the flags that set it.
 type Address struct{ Flag, HostPort string }
 
 func (c *Config) deriveAddresses() {

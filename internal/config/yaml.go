@@ -17,7 +17,7 @@ import (
 type position struct {
 	file string
 	line int
-	key  string // as it is spelled there
+	key  string // as the file spells it
 }
 
 // errorf returns an error that names the position.
@@ -114,7 +114,7 @@ func unknownKey(at position, flags []*kingpin.FlagModel) error {
 	return at.errorf("unknown key; keys are the names of flags, without the leading dashes%s", hint)
 }
 
-// texts returns the values that a setting gives to its flag. Only lists have more or less than one.
+// texts returns the values that a setting gives to its flag: exactly one, unless the flag is a list.
 func (p position) texts(value *yaml.Node, typeName string) (texts []string, err error) {
 	isList := typeName == listType || typeName == listsType
 	switch {
@@ -156,8 +156,8 @@ func (p position) elements(sequence *yaml.Node) (texts []string, err error) {
 	return texts, nil
 }
 
-// scalar returns the text of a scalar as it stands in the file. Whether the flag accepts it is for
-// the flag to say, except that booleans have no text on the command line.
+// scalar returns the text of a scalar as it stands in the file. The flag checks it later, except for
+// booleans, which have no text on the command line.
 func (p position) scalar(value *yaml.Node, typeName string) (string, error) {
 	tag := value.ShortTag()
 	if value.Kind == yaml.ScalarNode && tag != "!!null" && (typeName != boolType || tag == "!!bool") {
@@ -167,7 +167,7 @@ func (p position) scalar(value *yaml.Node, typeName string) (string, error) {
 	return "", p.errorf("must be of type %s, got %s", typeName, describe(value))
 }
 
-// describe returns what a node is, for error messages.
+// describe describes a node for error messages.
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.SequenceNode:
@@ -180,8 +180,8 @@ func describe(n *yaml.Node) string {
 	return fmt.Sprintf("%q", n.Value)
 }
 
-// ksmAliases returns keys of kube-state-metrics' configuration file that are no spelling of its
-// flags, with the flags they stand for. docs/configuration.md has the table.
+// ksmAliases returns the keys of kube-state-metrics' configuration file that differ from the names
+// of its flags, with the flags they stand for. docs/configuration.md has the table.
 func ksmAliases() map[string]string {
 	return map[string]string{
 		"annotations_allow_list":      annotationsFlag,
@@ -215,7 +215,8 @@ func lookUp(flags []*kingpin.FlagModel, key string) *kingpin.FlagModel {
 	return nil
 }
 
-// isSetting is false for flags that ask for output or name the file.
+// isSetting reports whether a configuration file may set a flag. It may not set those that ask for
+// output or name the file.
 func isSetting(f *kingpin.FlagModel) bool {
 	return !f.Hidden && !slices.Contains([]string{configFlag, "help", "version"}, f.Name)
 }

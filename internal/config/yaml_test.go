@@ -12,8 +12,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// written writes a configuration file and returns the flag that names it.
-func written(t *testing.T, text string) string {
+// writeConfig writes a configuration file and returns the flag that names it.
+func writeConfig(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -66,7 +66,7 @@ func TestSettingsBecomeArguments(t *testing.T) {
 }
 
 func TestConfigFileOfKubeStateMetricsKeepsItsMeaning(t *testing.T) {
-	c := checked(t, written(t, `
+	c := mustLoad(t, writeConfig(t, `
 annotations_allow_list:
   pods: [team]
 auto-gomemlimit: false
@@ -94,34 +94,34 @@ track_unscheduled_pods: true
 use_api_server_cache: true
 `))
 	if got := c.KindNames(); !slices.Equal(got, []string{"nodes", "pods"}) {
-		t.Errorf("kinds %q", got)
+		t.Errorf("got kinds %q, want nodes and pods", got)
 	}
 	if c.Pod != "statefleet-1" || c.PodNamespace != "monitoring" || c.Listen[0].HostPort != "127.0.0.1:9000" ||
 		c.Telemetry.HostPort != ":9001" || c.WebConfigFile != "web.yaml" || !c.TrackUnscheduled || !c.UseAPIServerCache ||
 		c.AutoMemLimit || c.AutoMemLimitRatio != 0.5 || c.Timeouts.Read != 30*time.Second || !slices.Equal(c.NamespacesDenied, []string{"a"}) {
-		t.Errorf("unexpected: %+v", c)
+		t.Errorf("unexpected configuration: %+v", c)
 	}
 	if !slices.Equal(c.raw.deny, []string{"kube_pod_info"}) || !slices.Equal(c.Filter.Labels.Resources(), []string{"nodes"}) ||
 		!slices.Equal(c.Filter.Annotations.Resources(), []string{"pods"}) {
-		t.Errorf("unexpected: %+v", c)
+		t.Errorf("unexpected configuration: %+v", c)
 	}
 }
 
 func TestCommandLineWinsOverConfigFile(t *testing.T) {
-	c := checked(t, written(t, "port: 9000\nresources: [pods, nodes]\nuse-apiserver-cache: true\nobject-limit: 7\n"),
+	c := mustLoad(t, writeConfig(t, "port: 9000\nresources: [pods, nodes]\nuse-apiserver-cache: true\nobject-limit: 7\n"),
 		"--port=9001", "--resources=jobs", "--use-apiserver-cache=false")
 	if c.Listen[0].HostPort != ":9001" || !slices.Equal(c.KindNames(), []string{"jobs"}) || c.UseAPIServerCache || c.ObjectLimit != 7 {
-		t.Errorf("unexpected: %+v", c)
+		t.Errorf("unexpected configuration: %+v", c)
 	}
 }
 
-// Every flag that sets something is a key, and every key of kube-state-metrics stands for a flag.
+// Every flag that is a setting is a key, and every key of kube-state-metrics stands for a flag.
 func TestEveryFlagIsAKey(t *testing.T) {
 	flags := allFlags()
 	for _, f := range flags {
 		for _, key := range []string{f.Name, strings.ReplaceAll(f.Name, "-", "_")} {
 			if got := lookUp(flags, key); isSetting(f) && got != f || !isSetting(f) && got != nil {
-				t.Errorf("%s: stands for %v", key, got)
+				t.Errorf("key %s: got the flag %v, want %s if it is a setting, else none", key, got, f.Name)
 			}
 		}
 		if typeOf(f) == "" {
@@ -130,12 +130,12 @@ func TestEveryFlagIsAKey(t *testing.T) {
 	}
 	for name, flag := range ksmAliases() {
 		if f := lookUp(flags, name); f == nil || f.Name != flag {
-			t.Errorf("%s: stands for %v", name, f)
+			t.Errorf("key %s: got the flag %v, want %s", name, f, flag)
 		}
 	}
 }
 
-// Any content sets flags or gives an error that names the file.
+// FuzzParseYAML checks that any content sets flags, or gives an error that names the file.
 func FuzzParseYAML(f *testing.F) {
 	f.Add("resources: [pods, {a: b}]\nport: 1")
 	f.Add("labels_allow_list: {pods: [a], '*': *x}")
@@ -151,7 +151,7 @@ func FuzzParseYAML(f *testing.F) {
 		for _, e := range entries {
 			for _, a := range e.args {
 				if !strings.HasPrefix(a, "--"+e.flag) && !strings.HasPrefix(a, "--no-"+e.flag) {
-					t.Errorf("%s became %q", e.key, a)
+					t.Errorf("key %s: got the argument %q, want one for --%s", e.key, a, e.flag)
 				}
 			}
 		}
@@ -162,6 +162,6 @@ func FuzzParseYAML(f *testing.F) {
 func TestUnreadableFileIsRecordedNextToTheError(t *testing.T) {
 	c, _, err := Load([]string{"--config=no-such-file"}, io.Discard, io.Discard)
 	if err == nil || len(c.Files) != 1 || !c.Files[0].Missing || c.Files[0].Name != "no-such-file" {
-		t.Errorf("files %+v, error %v", c.Files, err)
+		t.Errorf("got files %+v and error %v, want the missing file and an error", c.Files, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 type definitions []customresource.Definition
 
 // newDefinitions returns the CustomResourceDefinitions of the input, and a guess for each other type
-// of object: the usual plural, and a scope by whether the object has a namespace.
+// of object: the usual plural, and the scope that follows from whether the object has a namespace.
 func newDefinitions(objects []Object) (all definitions) {
 	for _, o := range objects {
 		if o.GVK.GroupKind() == (schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}) {

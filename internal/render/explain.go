@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// explain writes the lines of an object, each after the object and the source of its family.
+// explain writes the lines of an object, each preceded by the object and the source of its family.
 func (o Options) explain(w io.Writer, k *kind, object Object, l *resources.Lines) error {
 	name := object.Name
 	if object.Namespace != "" {

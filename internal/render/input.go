@@ -102,8 +102,8 @@ func parse(place string, text []byte) ([]Object, error) {
 	return flatten(place, fields, schema.GroupVersionKind{})
 }
 
-// flatten returns an object, or those of a List. element is the type of elements that name none
-// themselves, as in a PodList.
+// flatten returns an object, or the objects of a List. element is the type of elements that do not
+// name theirs, as in a PodList.
 func flatten(place string, fields map[string]any, element schema.GroupVersionKind) ([]Object, error) {
 	u := unstructured.Unstructured{Object: fields}
 	if u.GetKind() == "" && element.Kind != "" {

@@ -38,11 +38,11 @@ type Options struct {
 	Shard shard.Ranges
 	// Explain puts the object and the source of the family before each line.
 	Explain bool
-	// Logger gets the issues of the objects, and what is left out.
+	// Logger logs problems of the objects, and what is left out.
 	Logger *slog.Logger
 }
 
-// renderer is what kinds of both sorts have.
+// renderer is implemented by the renderers of built-in kinds and of custom resources.
 type renderer interface {
 	Families() []resources.Family
 	Render(enc wire.Encoding, raw []byte, l *resources.Lines) error
@@ -57,9 +57,9 @@ type kind struct {
 	renderer   renderer
 	store      *store.Store
 	shared     []int           // indexes of the families in which two objects may have the same series
-	series     map[string]bool // of these families
-	limits     []int           // of the samples of each family; 0: none
-	samples    []int           // of each family
+	series     map[string]bool // the series of these families so far
+	limits     []int           // maximum number of samples of each family; 0: no limit
+	samples    []int           // number of samples of each family so far
 	labels     labels.Selector // nil: all objects
 	fields     fields.Selector // nil: all objects
 }
@@ -193,7 +193,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 		return o.explain(w, k, object, &lines)
 	}
 	key := store.NewIDBytes(id.UID, id.Namespace, id.Name)
-	if k.custom { // their API may let users choose UIDs
+	if k.custom { // the APIs of custom kinds may let users choose UIDs
 		key = store.HashedIDBytes(id.UID, id.Namespace, id.Name)
 	}
 	if k.store.Contains(key) {

@@ -52,8 +52,8 @@ spec:
     - {name: size, each: {type: Gauge, gauge: {path: [spec, size]}}}
 `
 
-// rendered returns the sample lines for the manifests, without values, and the log.
-func rendered(t *testing.T, change func(*Options)) (lines []string, log string) {
+// renderLines returns the sample lines for the manifests, and the log.
+func renderLines(t *testing.T, change func(*Options)) (lines []string, log string) {
 	t.Helper()
 	objects, err := Read(Source{"input", strings.NewReader(manifests)})
 	if err != nil {
@@ -81,7 +81,7 @@ func rendered(t *testing.T, change func(*Options)) (lines []string, log string) 
 	return lines, text.String()
 }
 
-// names returns the pods and widgets of lines.
+// pods returns the names of the pods in lines.
 func pods(lines []string) (names []string) {
 	for _, line := range lines {
 		for _, name := range []string{"web", "db"} {
@@ -94,9 +94,9 @@ func pods(lines []string) (names []string) {
 }
 
 func TestListsAndDocumentsAreRendered(t *testing.T) {
-	lines, log := rendered(t, func(*Options) {})
+	lines, log := renderLines(t, func(*Options) {})
 	if got := pods(lines); !slices.Equal(got, []string{"web", "db"}) {
-		t.Errorf("pods %q in %q", got, lines)
+		t.Errorf("got pods %q, want web and db, in %q", got, lines)
 	}
 	for _, want := range []string{
 		"autoscaling/v1 HorizontalPodAutoscaler; want apiVersion autoscaling/v2", "two objects have the same series", "input:19",
@@ -105,13 +105,13 @@ func TestListsAndDocumentsAreRendered(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}
 	}
-	page := conformance.NewPage()
-	if err := page.Read(strings.Join(lines, "\n")); err != nil || len(page.Twice) > 0 || len(page.Values) != len(lines) {
-		t.Errorf("%v, twice: %q", err, page.Twice)
+	exposition := conformance.NewPage()
+	if err := exposition.Read(strings.Join(lines, "\n")); err != nil || len(exposition.Twice) > 0 || len(exposition.Values) != len(lines) {
+		t.Errorf("the lines are no exposition: error %v, repeated series %q", err, exposition.Twice)
 	}
 }
 
-func TestSelectionIsThatOfTheExporter(t *testing.T) {
+func TestSelectionMatchesTheExporter(t *testing.T) {
 	selector, err := labels.Parse("team=a")
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +120,10 @@ func TestSelectionIsThatOfTheExporter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := rendered(t, func(o *Options) { o.Shard = table.Ranges(0) })
-	second, _ := rendered(t, func(o *Options) { o.Shard = table.Ranges(1) })
+	first, _ := renderLines(t, func(o *Options) { o.Shard = table.Ranges(0) })
+	second, _ := renderLines(t, func(o *Options) { o.Shard = table.Ranges(1) })
 	if got := append(pods(first), pods(second)...); len(got) != 2 || len(first) == 0 || len(second) == 0 {
-		t.Errorf("two shards have %q and %q", first, second)
+		t.Errorf("the shards have %q and %q, want each pod in one of them", first, second)
 	}
 	for name, c := range map[string]struct {
 		change func(*Options)
@@ -137,14 +137,14 @@ func TestSelectionIsThatOfTheExporter(t *testing.T) {
 		"labels":      {func(o *Options) { o.ObjectSelectors = map[string]labels.Selector{"pods": selector} }, nil},
 		"no kinds":    {func(o *Options) { o.Kinds = nil }, nil},
 	} {
-		if lines, _ := rendered(t, c.change); !slices.Equal(pods(lines), c.want) {
-			t.Errorf("%s: pods %q, want %q", name, pods(lines), c.want)
+		if lines, _ := renderLines(t, c.change); !slices.Equal(pods(lines), c.want) {
+			t.Errorf("%s: got pods %q, want %q", name, pods(lines), c.want)
 		}
 	}
 }
 
 func TestExplainedLinesNameObjectAndEntry(t *testing.T) {
-	lines, _ := rendered(t, func(o *Options) { o.Explain = true })
+	lines, _ := renderLines(t, func(o *Options) { o.Explain = true })
 	for _, want := range []string{
 		`input:7: items[0] Pod shop/web | pods | kube_pod_info{namespace="shop",pod="web"`,
 		`input:14 Widget shop/w | spec.resources[0].metrics[0].name (line 8), path spec.size | kube_customresource_size{`,
@@ -169,12 +169,12 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		"{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: [{}]}]}": "input:1: items[0]: items[0]: must be an object",
 	} {
 		if _, err := Read(Source{"input", strings.NewReader(text)}); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
+			t.Errorf("%q: got the error %v, want %q", text, err, want)
 		}
 	}
 }
 
-// FuzzRender: no manifest crashes it, and what is rendered is a valid exposition.
+// FuzzRender checks that no manifest crashes the rendering, and that the output is a valid exposition.
 func FuzzRender(f *testing.F) {
 	f.Add(manifests)
 	f.Add("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: null\nspec: []\n")
@@ -194,14 +194,14 @@ func FuzzRender(f *testing.F) {
 		if err := Write(&out, objects, o); err != nil {
 			return
 		}
-		page := conformance.NewPage()
-		if err := page.Read(out.String()); err != nil || len(page.Twice) > 0 {
-			t.Errorf("%v, twice: %q\n%s", err, page.Twice, out.String())
+		exposition := conformance.NewPage()
+		if err := exposition.Read(out.String()); err != nil || len(exposition.Twice) > 0 {
+			t.Errorf("the exposition is invalid: error %v, repeated series %q\n%s", err, exposition.Twice, out.String())
 		}
 	})
 }
 
-// TestCustomResourcesMayShareAUID: only Kubernetes itself gives each object another one.
+// TestCustomResourcesMayShareAUID: only Kubernetes itself guarantees that UIDs are unique.
 func TestCustomResourcesMayShareAUID(t *testing.T) {
 	const uid = "00000000-0000-4000-8000-000000000001"
 	text := strings.NewReplacer("name: w, ", "name: w, uid: "+uid+", ", "name: w2, namespace: shop", "name: w2, uid: "+uid+", namespace: yard").Replace(manifests)
@@ -218,7 +218,7 @@ func TestCustomResourcesMayShareAUID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), "\nkube_customresource_size{"); n != 2 {
-		t.Errorf("%d of 2 objects:\n%s", n, out.String())
+		t.Errorf("got %d samples, want 2:\n%s", n, out.String())
 	}
 }
 
@@ -257,7 +257,7 @@ spec:
     - {name: widget, seriesLimit: 1, each: {type: Gauge, gauge: {path: [spec, size]}}}
 `
 
-// TestExtensionsAreRendered: entries of built-in kinds beside the kind itself, selectors and limits.
+// TestExtensionsAreRendered covers entries of built-in kinds beside the kinds themselves, selectors and limits.
 func TestExtensionsAreRendered(t *testing.T) {
 	custom, err := customresource.Parse(strings.NewReader(extended))
 	if err != nil {
@@ -267,9 +267,9 @@ func TestExtensionsAreRendered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines, log := rendered(t, func(o *Options) { o.Custom, o.Filter = custom, filter })
+	lines, log := renderLines(t, func(o *Options) { o.Custom, o.Filter = custom, filter })
 	if got := pods(lines); !slices.Equal(got, []string{"web", "db"}) {
-		t.Errorf("the built-in kind has the pods %q", got)
+		t.Errorf("the built-in kind has pods %q, want web and db", got)
 	}
 	lines = slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "own_") })
 	want := []string{
@@ -284,14 +284,14 @@ func TestExtensionsAreRendered(t *testing.T) {
 	if !strings.Contains(log, "the seriesLimit of their metric is reached") || !strings.Contains(log, "object=input:19 family=own_widget limit=1 samples=1") {
 		t.Errorf("the log does not name the limit:\n%s", log)
 	}
-	// The flags that restrict pods restrict these, too.
-	lines, _ = rendered(t, func(o *Options) { o.Custom, o.Filter, o.TrackUnscheduled = custom, filter, true })
+	// The flags that restrict pods also restrict entries of pods.
+	lines, _ = renderLines(t, func(o *Options) { o.Custom, o.Filter, o.TrackUnscheduled = custom, filter, true })
 	if slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "own_pod") }) {
-		t.Errorf("pods with a node are rendered: %q", lines)
+		t.Errorf("got pods with a node, want only unscheduled ones: %q", lines)
 	}
 }
 
-// TestFieldSelectorsReadTheFieldOfTheirName, a missing one as its zero value.
+// TestFieldSelectorsReadTheFieldOfTheirName checks that a missing field matches its zero value.
 func TestFieldSelectorsReadTheFieldOfTheirName(t *testing.T) {
 	objects, err := Read(Source{"input", strings.NewReader(`{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {nodeName: n1, hostNetwork: true}, status: {count: 3, o: {}}}`)})
 	if err != nil {
@@ -308,7 +308,7 @@ func TestFieldSelectorsReadTheFieldOfTheirName(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := matchesFields(s, objects[0]); got != want {
-			t.Errorf("%s: %t, want %t", text, got, want)
+			t.Errorf("%s: got %t, want %t", text, got, want)
 		}
 	}
 }

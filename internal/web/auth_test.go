@@ -19,7 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// fakeReviewer accepts the tokens key-of-prometheus, who may get /metrics, key-of-admin, who may get everything, and key-of-guest.
+// fakeReviewer accepts three tokens: key-of-prometheus may get /metrics, key-of-admin may get every path, and
+// key-of-guest may get none.
 type fakeReviewer struct {
 	fail                   error
 	authentications, rules calls
@@ -44,7 +45,8 @@ func (f *fakeReviewer) allows(ctx context.Context, u user, path string) (bool, e
 	return u.Username == "admin" || u.Username == "prometheus" && path == "/metrics", errors.Join(f.fail, ctx.Err())
 }
 
-// newFilter returns a filter that asks the reviewer, the registry of its counter and its log.
+// newFilter returns a filter that uses the reviewer, the registry of its counter, and its log. It has no limits per
+// client.
 func newFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.Registry, *bytes.Buffer) {
 	t.Helper()
 	f, r, log := newLimitedFilter(t, reviews)
@@ -80,8 +82,8 @@ func TestEverythingButTheProbesNeedsAToken(t *testing.T) {
 	f, _, _ := newFilter(t, &fakeReviewer{})
 	for port, h := range protected(t, f) {
 		for _, path := range []string{"/healthz", "/livez", "/readyz"} {
-			if a := ask(t, h, "GET", path); a.status != http.StatusOK {
-				t.Errorf("%s %s: status %d", port, path, a.status)
+			if a := do(t, h, "GET", path); a.status != http.StatusOK {
+				t.Errorf("%s %s: got status %d, want 200", port, path, a.status)
 			}
 		}
 		for _, path := range []string{
@@ -90,9 +92,10 @@ func TestEverythingButTheProbesNeedsAToken(t *testing.T) {
 			"/readyz/", "//readyz", "/readyz/..", "/readyz/../metrics", "/readyz%2F..%2Fmetrics", "/READYZ", "/livez/x", "/metrics/../readyz",
 		} {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"} {
-				a := ask(t, h, method, path)
+				a := do(t, h, method, path)
 				if a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer" {
-					t.Errorf("%s %s %s: status %d, WWW-Authenticate %q", port, method, path, a.status, a.header.Get("WWW-Authenticate"))
+					t.Errorf("%s %s %s: got status %d, WWW-Authenticate %q; want 401 and Bearer",
+						port, method, path, a.status, a.header.Get("WWW-Authenticate"))
 				}
 			}
 		}
@@ -125,13 +128,13 @@ func TestCallers(t *testing.T) {
 		{"metrics", "/metrics", "Basic key-of-prometheus", 401},
 		{"metrics", "/metrics", "Bearer key-of-prometheus key-of-admin", 401},
 	} {
-		if a := ask(t, all[c.port], "GET", c.path, "Authorization", c.authorization); a.status != c.want {
-			t.Errorf("%s %s, %q: status %d, want %d", c.port, c.path, c.authorization, a.status, c.want)
+		if a := do(t, all[c.port], "GET", c.path, "Authorization", c.authorization); a.status != c.want {
+			t.Errorf("%s %s, %q: got status %d, want %d", c.port, c.path, c.authorization, a.status, c.want)
 		}
 	}
-	two := ask(t, all["metrics"], "GET", "/metrics", "Authorization", "Bearer key-of-prometheus", "Authorization", "Bearer key-of-admin")
+	two := do(t, all["metrics"], "GET", "/metrics", "Authorization", "Bearer key-of-prometheus", "Authorization", "Bearer key-of-admin")
 	if two.status != http.StatusUnauthorized {
-		t.Errorf("two tokens: status %d", two.status)
+		t.Errorf("two tokens: got status %d, want 401", two.status)
 	}
 	const want = `# HELP statefleet_auth_requests_total Requests checked by --auth-filter, on both ports, by result; error: the API server could not be asked; limited: too many unknown tokens or paths from one address.
 # TYPE statefleet_auth_requests_total counter
@@ -151,37 +154,37 @@ func TestErrorsOfTheAPIServerAreNotRevealed(t *testing.T) {
 	f, _, log := newFilter(t, reviews)
 	h := protected(t, f)["metrics"]
 	for range 3 {
-		a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
 		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
-			t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+			t.Errorf("got status %d, Retry-After %q; want 503 and a time", a.status, a.header.Get("Retry-After"))
 		}
 		if strings.Contains(a.text, "10.0.0.1") || strings.Contains(a.text, "key-of-") {
-			t.Errorf("the answer says %q", a.text)
+			t.Errorf("the response reveals an address or a token: %q", a.text)
 		}
 	}
-	if a := ask(t, h, "GET", "/readyz"); a.status != http.StatusOK {
-		t.Errorf("/readyz: status %d", a.status)
+	if a := do(t, h, "GET", "/readyz"); a.status != http.StatusOK {
+		t.Errorf("/readyz: got status %d, want 200", a.status)
 	}
 	reviews.fail = nil
 	for range 3 {
-		if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
-			t.Errorf("afterwards: status %d", a.status)
+		if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+			t.Errorf("after the failure: got status %d, want 200", a.status)
 		}
 	}
 	text := log.String()
 	if strings.Count(text, "reviews of callers fail") != 1 || strings.Count(text, "10.0.0.1") != 1 ||
 		strings.Count(text, "reviews of callers succeed again") != 1 {
-		t.Errorf("the log is\n%s", text)
+		t.Errorf("want one failure and one recovery in the log:\n%s", text)
 	}
 	if strings.Contains(text, "key-of-") {
-		t.Errorf("the log has the token:\n%s", text)
+		t.Errorf("the log contains the token:\n%s", text)
 	}
 }
 
 func TestFilterNeedsAClient(t *testing.T) {
 	config := &rest.Config{Host: "https://127.0.0.1:9", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("garbage")}}
 	if f, err := NewAuthFilter(config, AuthOptions{}, prometheus.NewRegistry(), quiet()); f != nil || err == nil {
-		t.Errorf("filter %v, error %v", f, err)
+		t.Errorf("got filter %v and error %v, want an error only", f, err)
 	}
 }
 
@@ -189,31 +192,31 @@ func TestTokensAreNotStored(t *testing.T) {
 	f, _, _ := newFilter(t, &fakeReviewer{})
 	h := protected(t, f)["metrics"]
 	for _, token := range []string{"key-of-prometheus", "key-of-none"} {
-		ask(t, h, "GET", "/metrics", "Authorization", "Bearer "+token)
+		do(t, h, "GET", "/metrics", "Authorization", "Bearer "+token)
 	}
 	if n, m := len(f.users.yes.Keys()), len(f.users.no.Keys()); n != 1 || m != 1 {
-		t.Fatalf("%d tokens accepted and %d refused are remembered", n, m)
+		t.Fatalf("got %d accepted and %d refused tokens in the cache, want 1 and 1", n, m)
 	}
-	var held strings.Builder
+	var cached strings.Builder
 	for _, c := range []*cache.LRUExpireCache{f.users.yes, f.users.no, f.rights.yes, f.rights.no} {
 		for _, key := range c.Keys() {
 			value, _ := c.Get(key)
-			fmt.Fprintf(&held, "%s %+v", key, value)
+			fmt.Fprintf(&cached, "%s %+v", key, value)
 		}
 	}
-	if strings.Contains(held.String(), "key-of-") {
-		t.Errorf("a token is held: %q", held.String())
+	if strings.Contains(cached.String(), "key-of-") {
+		t.Errorf("the cache contains a token: %q", cached.String())
 	}
 }
 
 func TestTwoFiltersOnOneRegistryAreAnError(t *testing.T) {
 	_, registry, _ := newFilter(t, &fakeReviewer{})
 	if _, err := NewAuthFilter(&rest.Config{}, AuthOptions{}, registry, quiet()); err == nil {
-		t.Error("no error")
+		t.Error("the second filter on a registry gives no error")
 	}
 }
 
-// "OPTIONS *" is for no path, and the standard library would answer it by itself.
+// "OPTIONS *" has no path, and the standard library would answer it without the handler.
 func TestOptionsRequestsNeedAToken(t *testing.T) {
 	f, _, _ := newFilter(t, &fakeReviewer{})
 	r := start(t, Server{Handler: protected(t, f)["metrics"], Timeouts: DefaultTimeouts()}, 1)
@@ -225,9 +228,9 @@ func TestOptionsRequestsNeedAToken(t *testing.T) {
 	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := io.ReadAll(conn)
-	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
-		t.Errorf("%q, %v", answer, err)
+	response, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(response), "HTTP/1.1 401 ") {
+		t.Errorf("got %q, error %v; want status 401", response, err)
 	}
 	r.stop()
 	if err := r.wait(t); err != nil {
@@ -235,19 +238,20 @@ func TestOptionsRequestsNeedAToken(t *testing.T) {
 	}
 }
 
-// With a prefix, the right to scrape is none at the API server itself, and the right to read the API server's metrics is none here.
+// With a prefix, the permission to scrape is useless at the API server, and the permission for the API server's own
+// metrics is useless here.
 func TestPathPrefixNeedsASeparatePermission(t *testing.T) {
 	reviews := &fakeReviewer{}
 	f, _, _ := newFilter(t, reviews)
 	f.prefix = "/statefleet"
 	h := protected(t, f)["metrics"]
-	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusForbidden {
-		t.Errorf("who may get /metrics of the API server: status %d", a.status)
+	if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusForbidden {
+		t.Errorf("a caller with the permission for /metrics: got status %d, want 403", a.status)
 	}
-	if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-admin"); a.status != http.StatusOK {
-		t.Errorf("who may get everything: status %d", a.status)
+	if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-admin"); a.status != http.StatusOK {
+		t.Errorf("a caller with the permission for all paths: got status %d, want 200", a.status)
 	}
 	if n := reviews.rules.of("prometheus /statefleet/metrics"); n != 1 {
-		t.Errorf("%d reviews of /statefleet/metrics", n)
+		t.Errorf("got %d reviews of /statefleet/metrics, want 1", n)
 	}
 }

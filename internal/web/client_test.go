@@ -10,7 +10,7 @@ import (
 func TestClientsAreAddressesOrNetworks(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:80":          "192.0.2.1/32",
-		"[::ffff:192.0.2.1]:80": "192.0.2.1/32", // on a socket of both protocols
+		"[::ffff:192.0.2.1]:80": "192.0.2.1/32", // IPv4 on a dual-stack socket
 		"[2001:db8::1]:80":      "2001:db8::/64",
 		"[2001:db8::ff:2]:1":    "2001:db8::/64",
 		"[fe80::1%eth0]:80":     "fe80::/64",
@@ -18,7 +18,7 @@ func TestClientsAreAddressesOrNetworks(t *testing.T) {
 		"":                      "invalid Prefix",
 	} {
 		if got := clientOf(remote).network.String(); got != want {
-			t.Errorf("%q is %s, want %s", remote, got, want)
+			t.Errorf("%q: got %s, want %s", remote, got, want)
 		}
 	}
 }
@@ -34,7 +34,7 @@ func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
 		taken = append(taken, n)
 	}
 	if got := fmt.Sprint(taken); got != "[20 10 5 3 1 1 0 0]" {
-		t.Errorf("clients that take as many as they get have %s", got)
+		t.Errorf("greedy clients hold %s slots, want [20 10 5 3 1 1 0 0]", got)
 	}
 	for i, n := range taken {
 		for range n {
@@ -42,7 +42,7 @@ func TestOneClientGetsHalfOfTheSlots(t *testing.T) {
 		}
 	}
 	if s.free != 40 || len(s.held) != 0 {
-		t.Errorf("afterwards %d slots are free, and %v are held", s.free, s.held)
+		t.Errorf("after all releases: %d slots are free and %v are held, want 40 and none", s.free, s.held)
 	}
 }
 
@@ -50,11 +50,11 @@ func TestPeersWithoutAnAddressShareAllSlots(t *testing.T) {
 	s := newSlots(3)
 	for range 3 {
 		if !s.acquire(client{}) {
-			t.Error("refused")
+			t.Error("a peer without an address got no slot, want one of three")
 		}
 	}
 	if s.acquire(client{}) {
-		t.Error("a fourth one")
+		t.Error("a fourth peer got a slot, want three at most")
 	}
 }
 
@@ -64,11 +64,11 @@ func TestRatesOfManyClientsAreBounded(t *testing.T) {
 		from := clientOf(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
 		for n, want := range []bool{true, true, false} {
 			if got := r.allow(from); got != want {
-				t.Fatalf("client %d, try %d: %v", i, n, got)
+				t.Fatalf("client %d, try %d: got allowed %v, want %v", i, n, got, want)
 			}
 		}
 	}
 	if n := len(r.byClient.Keys()); n != 10 {
-		t.Errorf("%d clients are remembered", n)
+		t.Errorf("got the rates of %d clients, want 10", n)
 	}
 }

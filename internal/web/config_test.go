@@ -16,13 +16,13 @@ const (
 
 func TestValidWebConfigurations(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
+	writeCertificate(t, dir)
 	for text, want := range map[string]bool{
 		"{}":                                 false,
 		"rate_limit: {}":                     false,
 		webConfig:                            true,
 		serverTLS:                            false,
-		clientTLS:                            false, // with the authorities of the system
+		clientTLS:                            false, // with the system's certificate authorities
 		serverTLS + webConfig:                true,
 		serverTLS + "  min_version: TLS13\n": false,
 		serverTLS + "  max_version: TLS12\n": false,
@@ -30,17 +30,17 @@ func TestValidWebConfigurations(t *testing.T) {
 		clientTLS + "  client_ca_file: cert.pem\n":                 false,
 		"http_server_config: {http2: false}\n" + serverTLS:         false,
 	} {
-		c, err := loadConfig(put(t, dir, "web.yml", text))
+		c, err := loadConfig(writeFile(t, dir, "web.yml", text))
 		if err != nil || len(c.Users) > 0 != want {
-			t.Errorf("%q: %+v, %v", text, c, err)
+			t.Errorf("%q: got %+v, error %v; want users: %v", text, c, err, want)
 		}
 	}
 }
 
-// What is wrong is said in words that name the file and what is in it, and without showing a secret.
+// Errors name the file and the fault, and show no secret.
 func TestInvalidWebConfigurationsAreRejected(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
+	writeCertificate(t, dir)
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,9 +49,9 @@ func TestInvalidWebConfigurationsAreRejected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: other})))
-	put(t, dir, "garbage.pem", "hunter2")
-	put(t, dir, "nothing.pem", "")
+	writeFile(t, dir, "other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: other})))
+	writeFile(t, dir, "garbage.pem", "hunter2")
+	writeFile(t, dir, "nothing.pem", "")
 	if err := os.Mkdir(dir+"/folder", 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +81,10 @@ func TestInvalidWebConfigurationsAreRejected(t *testing.T) {
 		serverTLS + "  client_ca_file: cert.pem\n":                              "without a Client Auth Policy",
 		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem": "Sometimes",
 	} {
-		file := put(t, dir, "web.yml", text)
+		file := writeFile(t, dir, "web.yml", text)
 		_, err := loadConfig(file)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
-			t.Errorf("%q: %v, want %q and the name of the file", text, err, want)
+			t.Errorf("%q: got the error %v, want %q and the name of the file", text, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: the error shows a secret: %v", text, err)

@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// pollInterval is the time between two looks at the web configuration file.
+// pollInterval is the time between two polls of the web configuration file.
 const pollInterval = time.Second
 
 // ConfigFile is a web configuration file with TLS and basic authentication, as all Prometheus
@@ -33,9 +33,9 @@ type ConfigFile struct {
 	successful prometheus.Gauge
 
 	valid   atomic.Pointer[config]
-	refused atomic.Pointer[error] // of the file as it is now; nil while it is valid
+	refused atomic.Pointer[error] // why the current content of the file is refused; nil while it is valid
 
-	// Fingerprints of the files when they were loaded, and when they were last polled. Used by Run.
+	// Fingerprints of the files when they were loaded, and when they were last polled. LoadConfigFile and Run use them.
 	loaded, polled [sha256.Size]byte
 }
 
@@ -58,7 +58,7 @@ func LoadConfigFile(name string, authFilter bool, r prometheus.Registerer, log *
 // HasTLS reports whether the file asks for TLS. It stays the same when the file changes.
 func (f *ConfigFile) HasTLS() bool { return f.valid.Load().tls != nil }
 
-// Refused returns why the file as it is now is not in use, or nil if it is. It is safe for
+// Refused returns why the current content of the file is not in use, or nil if it is. It is safe for
 // concurrent use.
 func (f *ConfigFile) Refused() error {
 	if err := f.refused.Load(); err != nil {

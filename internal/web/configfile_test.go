@@ -16,8 +16,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// follows is a configuration file in a folder of its own, with the handler behind it, and counts how often it is loaded.
-type follows struct {
+// configFixture is a configuration file in its own folder, with a gate that uses it. It counts how often the file is
+// loaded.
+type configFixture struct {
 	*ConfigFile
 	*gate
 	t     *testing.T
@@ -26,10 +27,10 @@ type follows struct {
 	log   bytes.Buffer
 }
 
-func newFollows(t *testing.T, dir, text string) *follows {
+func newConfigFixture(t *testing.T, dir, text string) *configFixture {
 	t.Helper()
-	f := &follows{t: t, dir: dir}
-	name := put(t, dir, "web.yml", text)
+	f := &configFixture{t: t, dir: dir}
+	name := writeFile(t, dir, "web.yml", text)
 	var err error
 	if f.ConfigFile, err = LoadConfigFile(name, false, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
@@ -44,8 +45,8 @@ func newFollows(t *testing.T, dir, text string) *follows {
 	return f
 }
 
-// status is what a request is answered with a name and password, "" for none.
-func (f *follows) status(path, user, password string) int {
+// status returns the status of a request with a name and password; "" for none.
+func (f *configFixture) status(path, user, password string) int {
 	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodGet, path, nil)
 	if user != "" {
 		r.SetBasicAuth(user, password)
@@ -55,14 +56,14 @@ func (f *follows) status(path, user, password string) int {
 	return w.Code
 }
 
-func (f *follows) want(path, user, password string, status int) {
+func (f *configFixture) want(path, user, password string, status int) {
 	f.t.Helper()
 	if got := f.status(path, user, password); got != status {
-		f.t.Errorf("%s by %q with %q: %d, want %d", path, user, password, got, status)
+		f.t.Errorf("%s by %q with %q: got status %d, want %d", path, user, password, got, status)
 	}
 }
 
-func (f *follows) wantLoads(n int) {
+func (f *configFixture) wantLoads(n int) {
 	f.t.Helper()
 	if f.loads != n {
 		f.t.Errorf("the file was loaded %d times, want %d", f.loads, n)
@@ -70,9 +71,9 @@ func (f *follows) wantLoads(n int) {
 	f.loads = 0
 }
 
-// changes writes another file and has it looked at as often as it takes.
-func (f *follows) changes(text string) {
-	put(f.t, f.dir, "web.yml", text)
+// replace replaces the file and polls as often as a reload needs.
+func (f *configFixture) replace(text string) {
+	writeFile(f.t, f.dir, "web.yml", text)
 	f.poll()
 	f.poll()
 }
@@ -85,31 +86,31 @@ const (
 
 func TestRequestsAndHandshakesReadNoFile(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
-	f := newFollows(t, dir, serverTLS+webConfig)
-	all := func() {
+	writeCertificate(t, dir)
+	f := newConfigFixture(t, dir, serverTLS+webConfig)
+	check := func() {
 		t.Helper()
 		for range 20 {
 			f.want("/metrics", "ali", sesame, 200)
 			f.want("/metrics", "ali", "wrong", 401)
 			f.want("/livez", "", "", 200)
 			if c, err := f.tlsFor(nil); err != nil || len(c.Certificates) != 1 || c.GetCertificate != nil {
-				t.Fatal("a handshake reads the certificate", err)
+				t.Fatal("a handshake would read the certificate file", err)
 			}
 		}
 		f.wantLoads(0)
 	}
-	all()
+	check()
 	for _, name := range []string{"web.yml", "cert.pem", "key.pem"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	all()
+	check()
 }
 
 func TestProbesDoNotDependOnTheConfigurationFile(t *testing.T) {
-	f := newFollows(t, t.TempDir(), webConfig+"rate_limit: {interval: 1h, burst: 1}\n")
+	f := newConfigFixture(t, t.TempDir(), webConfig+"rate_limit: {interval: 1h, burst: 1}\n")
 	probes := func() {
 		t.Helper()
 		for range 3 {
@@ -122,24 +123,24 @@ func TestProbesDoNotDependOnTheConfigurationFile(t *testing.T) {
 	f.want("/metrics", "", "", 401)
 	f.want("/metrics", "ali", sesame, 429)
 	probes()
-	f.changes("broken")
+	f.replace("broken")
 	probes()
 	for _, path := range []string{"/livez/", "/livez/x", "//livez", "/metrics"} {
 		if got := f.status(path, "", ""); got == 200 {
-			t.Errorf("%s: %d without a password", path, got)
+			t.Errorf("%s without a password: got status %d", path, got)
 		}
 	}
 }
 
 func TestConfigurationFileIsReloadedWhenItChanges(t *testing.T) {
-	f := newFollows(t, t.TempDir(), webConfig)
+	f := newConfigFixture(t, t.TempDir(), webConfig)
 	f.poll()
 	f.poll()
 	f.wantLoads(0)
 	f.want("/metrics", "ali", sesame, 200)
 	f.want("/metrics", "bob", sesame, 401)
 
-	put(t, f.dir, "web.yml", secondUser)
+	writeFile(t, f.dir, "web.yml", secondUser)
 	f.poll() // may find a file that is being written
 	f.wantLoads(0)
 	f.want("/metrics", "ali", sesame, 200)
@@ -154,97 +155,97 @@ func TestConfigurationFileIsReloadedWhenItChanges(t *testing.T) {
 
 func TestCertificateIsReloadedWhenItChanges(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
-	f := newFollows(t, dir, serverTLS)
+	writeCertificate(t, dir)
+	f := newConfigFixture(t, dir, serverTLS)
 	renewed := renew(t, dir, 4711)
 	f.poll()
 	f.poll()
 	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
-		t.Error("the certificate is the one before", err)
+		t.Error("the certificate was not renewed", err)
 	}
-	put(t, dir, "key.pem", "half of a k")
+	writeFile(t, dir, "key.pem", "half of a k")
 	f.poll()
 	f.poll()
 	if c, err := f.tlsFor(nil); err != nil || !bytes.Equal(c.Certificates[0].Certificate[0], renewed.Certificate[0]) {
-		t.Error("a key that is broken shuts clients out", err)
+		t.Error("a broken key replaced the certificate", err)
 	}
 }
 
-// A file that is being written has no users for a moment, and one that is broken must neither let anybody in nor shut
-// anybody out.
+// A file that is being written has no users for a moment. A broken file must neither admit every client nor lock out
+// any.
 func TestRejectedConfigurationKeepsThePreviousOne(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
-	f := newFollows(t, dir, webConfig)
+	writeCertificate(t, dir)
+	f := newConfigFixture(t, dir, webConfig)
 	for _, text := range []string{"", "{}\n", "basic_auth_users: {}\n", "basic_auth_users", "users: []\n", serverTLS + webConfig} {
 		f.log.Reset()
-		f.changes(text)
+		f.replace(text)
 		f.want("/metrics", "", "", 401)
 		f.want("/metrics", "ali", sesame, 200)
 		f.poll()
 		f.poll()
 		if n := strings.Count(f.log.String(), "refused"); n != 1 {
-			t.Errorf("%q: refused %d times: %s", text, n, f.log.String())
+			t.Errorf("%q: got %d lines about the refusal, want 1: %s", text, n, f.log.String())
 		}
 	}
-	f.changes(secondUser)
+	f.replace(secondUser)
 	f.want("/metrics", "bob", sesame, 200)
 }
 
-// A password and a token would need the same header, so nobody could scrape any more.
+// A password and a token need the same header, so no client could scrape any more.
 func TestUsersThatAreAddedBesideTheAuthFilterAreRejected(t *testing.T) {
-	f := newFollows(t, t.TempDir(), "{}\n")
+	f := newConfigFixture(t, t.TempDir(), "{}\n")
 	f.authFilter = true
-	f.changes(webConfig)
+	f.replace(webConfig)
 	f.want("/metrics", "", "", 200)
 	if err := f.Refused(); !errors.Is(err, errUsersAndTokens) {
-		t.Errorf("refused because of %v, want %v", err, errUsersAndTokens)
+		t.Errorf("got the refusal %v, want %v", err, errUsersAndTokens)
 	}
 }
 
-// Who tries passwords must not push out those that are known to be right.
+// A client that tries passwords must not evict matches from the cache.
 func TestWrongPasswordsEvictNoMatch(t *testing.T) {
-	f := newFollows(t, t.TempDir(), webConfig)
+	f := newConfigFixture(t, t.TempDir(), webConfig)
 	f.want("/metrics", "ali", sesame, 200)
 	for i := range 3 * maxPasswords {
 		f.want("/metrics", "ali", strings.Repeat("x", i%64)+string(rune('a'+i/64)), 401)
 	}
 	if _, ok := f.matches.yes.Get(matchKey(f.valid.Load().Users["ali"], sesame)); !ok {
-		t.Error("the right password has to be compared again, after those of strangers")
+		t.Error("wrong passwords evicted the match of the right one")
 	}
 }
 
-// A comparison takes long, and there is one at a time.
+// A comparison is slow, and only one runs at a time.
 func TestClientThatTriesPasswordsDoesNotBlockOthers(t *testing.T) {
-	f := newFollows(t, t.TempDir(), webConfig)
+	f := newConfigFixture(t, t.TempDir(), webConfig)
 	f.tries.limit = clientTriesPerSecond
 	counts := map[int]int{}
 	for i := range 200 {
 		counts[f.status("/metrics", "ali", "wrong"+string(rune('a'+i)))]++
 	}
 	if counts[http.StatusTooManyRequests] < 100 || counts[http.StatusUnauthorized] < clientTriesAtOnce || len(counts) != 2 {
-		t.Errorf("wrong passwords are answered %v", counts)
+		t.Errorf("wrong passwords: got the statuses %v, want a few 401, and 429 for the others", counts)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 	r.RemoteAddr = "192.0.2.99:1"
 	r.SetBasicAuth("ali", sesame)
 	w := httptest.NewRecorder()
 	if f.ServeHTTP(w, r); w.Code != http.StatusOK {
-		t.Errorf("the right password of another client: %d", w.Code)
+		t.Errorf("the right password of another client: got status %d, want 200", w.Code)
 	}
 }
 
 func TestMetricShowsRejectedConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	registry := prometheus.NewRegistry()
-	f, err := LoadConfigFile(put(t, dir, "web.yml", webConfig), false, registry, quiet())
+	f, err := LoadConfigFile(writeFile(t, dir, "web.yml", webConfig), false, registry, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct{ text, want string }{
 		{webConfig, "1"}, {"broken", "0"}, {webConfig, "1"}, {"{}\n", "0"}, {secondUser, "1"},
 	} {
-		put(t, dir, "web.yml", step.text)
+		writeFile(t, dir, "web.yml", step.text)
 		f.poll()
 		f.poll()
 		want := "# HELP statefleet_web_config_last_reload_successful Whether the last read of the web configuration file was successful, 1 or 0; " +
@@ -254,7 +255,7 @@ func TestMetricShowsRejectedConfiguration(t *testing.T) {
 			t.Errorf("%q: %v", step.text, err)
 		}
 		if err := f.Refused(); (err != nil) != (step.want == "0") {
-			t.Errorf("%q: refused because of %v", step.text, err)
+			t.Errorf("%q: got the refusal %v, want gauge %s", step.text, err, step.want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// fakeConn is a connection from an address that tells whether it was closed.
+// fakeConn is a connection from an address. It records whether it was closed.
 type fakeConn struct {
 	net.Conn
 	from   string
@@ -31,8 +31,8 @@ type fakeAddr string
 func (fakeAddr) Network() string  { return "tcp" }
 func (a fakeAddr) String() string { return string(a) }
 
-// opened are n new connections from an address.
-func opened(c *connections, n int, from string) (all []*fakeConn) {
+// admitFrom admits n new connections from an address.
+func admitFrom(c *connections, n int, from string) (all []*fakeConn) {
 	for range n {
 		conn := &fakeConn{from: from + ":4711"}
 		c.admit(context.Background(), conn)
@@ -41,72 +41,74 @@ func opened(c *connections, n int, from string) (all []*fakeConn) {
 	return all
 }
 
-// ended tells which connections were closed, by index.
-func ended(all []*fakeConn) (which []int) {
+// closedIndexes returns the indexes of the connections that were closed.
+func closedIndexes(all []*fakeConn) (indexes []int) {
 	for i, c := range all {
 		if c.closed {
-			which = append(which, i)
+			indexes = append(indexes, i)
 		}
 	}
-	return which
+	return indexes
 }
 
 func TestNewConnectionReplacesTheLongestIdleOne(t *testing.T) {
 	c := newConnections(ConnectionLimits{Max: 4}, serverMetrics(t), "")
-	all := opened(c, 4, "192.0.2.1")
+	all := admitFrom(c, 4, "192.0.2.1")
 	c.changed(all[0], http.StateActive)
 	c.changed(all[1], http.StateActive)
 	c.changed(all[1], http.StateIdle) // now the youngest
-	opened(c, 1, "192.0.2.2")
-	if got := fmt.Sprint(ended(all)); got != "[2]" {
-		t.Errorf("closed are %s, want the longest idle one, 2", got)
+	admitFrom(c, 1, "192.0.2.2")
+	if got := fmt.Sprint(closedIndexes(all)); got != "[2]" {
+		t.Errorf("closed connections: got %s, want the one that was idle longest, [2]", got)
 	}
-	opened(c, 2, "192.0.2.3")
-	if got := fmt.Sprint(ended(all)); got != "[1 2 3]" || c.ordinary != 4 {
-		t.Errorf("closed are %s, want all that were idle; %d are left", got, c.ordinary)
+	admitFrom(c, 2, "192.0.2.3")
+	if got := fmt.Sprint(closedIndexes(all)); got != "[1 2 3]" || c.ordinary != 4 {
+		t.Errorf("closed connections: got %s, want all idle ones, [1 2 3]; got %d left, want 4", got, c.ordinary)
 	}
 }
 
 func TestClientWithManyConnectionsClosesNoneOfAnother(t *testing.T) {
 	c := newConnections(ConnectionLimits{Max: 40, PerClient: 10}, serverMetrics(t), "")
-	prometheus := opened(c, 2, "192.0.2.1")
+	prometheus := admitFrom(c, 2, "192.0.2.1")
 	for i := range 5 { // together more than the limit
-		opened(c, 1000, fmt.Sprintf("192.0.2.%d", 10+i))
+		admitFrom(c, 1000, fmt.Sprintf("192.0.2.%d", 10+i))
 	}
-	if got := ended(prometheus); len(got) > 0 || c.ordinary > 40 {
-		t.Errorf("closed are %v of another client; %d connections are open", got, c.ordinary)
+	if got := closedIndexes(prometheus); len(got) > 0 || c.ordinary > 40 {
+		t.Errorf("closed connections of another client: got %v, want none; got %d open, want at most 40",
+			got, c.ordinary)
 	}
 }
 
-// One host has a whole /64.
+// One host usually has a whole /64 network.
 func TestAddressesOfOneIPv6NetworkAreOneClient(t *testing.T) {
 	c := newConnections(ConnectionLimits{PerClient: 3}, serverMetrics(t), "")
 	for i := range 100 {
-		opened(c, 1, fmt.Sprintf("[2001:db8::%x]", i))
+		admitFrom(c, 1, fmt.Sprintf("[2001:db8::%x]", i))
 	}
 	if c.ordinary != 3 {
-		t.Errorf("%d connections of one network, want 3", c.ordinary)
+		t.Errorf("got %d connections of one network, want 3", c.ordinary)
 	}
 }
 
 func TestReservedConnectionsAreReusedInTurn(t *testing.T) {
 	c := newConnections(ConnectionLimits{Max: 2}, serverMetrics(t), "")
-	for _, conn := range opened(c, 2, "192.0.2.1") {
+	for _, conn := range admitFrom(c, 2, "192.0.2.1") {
 		c.changed(conn, http.StateActive)
 	}
-	probe := opened(c, 1, "192.0.2.2")
-	others := opened(c, 100, "192.0.2.1")
-	if len(ended(probe)) != 0 {
-		t.Error("connections of another client have closed that of a probe")
+	probe := admitFrom(c, 1, "192.0.2.2")
+	others := admitFrom(c, 100, "192.0.2.1")
+	if len(closedIndexes(probe)) != 0 {
+		t.Error("connections of another client closed the connection of a probe")
 	}
-	if n := len(others) - len(ended(others)); n != reservedConnections-1 || len(c.all) != 2+reservedConnections {
-		t.Errorf("%d of the others are left, %d in total", n, len(c.all))
+	if n := len(others) - len(closedIndexes(others)); n != reservedConnections-1 || len(c.all) != 2+reservedConnections {
+		t.Errorf("got %d other connections, %d in total; want %d and %d",
+			n, len(c.all), reservedConnections-1, 2+reservedConnections)
 	}
 	for conn := range c.all {
 		c.changed(conn, http.StateClosed)
 	}
 	if len(c.all) != 0 || c.ordinary != 0 || len(c.perClient) != 0 || c.idle.Len() != 0 || c.reserved.Len() != 0 {
-		t.Errorf("all are closed, and still held: %+v", c)
+		t.Errorf("after all connections were closed, got %+v, want no connection", c)
 	}
 }
 
@@ -117,7 +119,7 @@ func TestConnectionsFitIntoTheOpenFiles(t *testing.T) {
 		want        ConnectionLimits
 	}{
 		{ConnectionLimits{512, 128}, 1 << 20, ConnectionLimits{512, 128}},
-		{ConnectionLimits{512, 128}, 0, ConnectionLimits{512, 128}}, // not known
+		{ConnectionLimits{512, 128}, 0, ConnectionLimits{512, 128}}, // unknown
 		{ConnectionLimits{512, 128}, 1024, ConnectionLimits{432, 128}},
 		{ConnectionLimits{512, 128}, 256, ConnectionLimits{48, 24}},
 		{ConnectionLimits{512, 128}, 64, ConnectionLimits{1, 1}},
@@ -126,13 +128,13 @@ func TestConnectionsFitIntoTheOpenFiles(t *testing.T) {
 		{ConnectionLimits{100, 90}, 1 << 20, ConnectionLimits{100, 50}},
 	} {
 		if got := c.limits.WithinDescriptors(c.descriptors, 2); got != c.want {
-			t.Errorf("%+v with %d descriptors: %+v, want %+v", c.limits, c.descriptors, got, c.want)
+			t.Errorf("%+v with %d descriptors: got %+v, want %+v", c.limits, c.descriptors, got, c.want)
 		}
 	}
 }
 
-// served is a server with limits and its metrics.
-func served(t *testing.T, h http.Handler, limits ConnectionLimits) (*running, *prometheus.Registry) {
+// serveLimited starts a server with connection limits, and returns the registry of its metrics.
+func serveLimited(t *testing.T, h http.Handler, limits ConnectionLimits) (*running, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	m, err := NewServerMetrics(registry)
@@ -155,7 +157,7 @@ func connect(t *testing.T, address string) net.Conn {
 func TestProbesAndScrapesAreAnsweredWhileAClientHoldsIdleConnections(t *testing.T) {
 	const limit, attack = 20, 300
 	h, _ := newHandler(t, &fakeExporter{})
-	r, registry := served(t, h, ConnectionLimits{Max: limit})
+	r, registry := serveLimited(t, h, ConnectionLimits{Max: limit})
 	for i := range attack {
 		conn := connect(t, r.addresses[0])
 		if i%2 == 0 {
@@ -164,7 +166,7 @@ func TestProbesAndScrapesAreAnsweredWhileAClientHoldsIdleConnections(t *testing.
 	}
 	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
 		if status, _, err := r.get(t, r.addresses[0], path); status != http.StatusOK {
-			t.Errorf("%s: %d, %v", path, status, err)
+			t.Errorf("%s: got status %d, error %v; want 200", path, status, err)
 		}
 	}
 	if n, err := testutil.GatherAndCount(registry, "statefleet_http_connections"); n != 1 || err != nil {
@@ -178,17 +180,17 @@ func TestProbesAndScrapesAreAnsweredWhileAClientHoldsIdleConnections(t *testing.
 		switch value := f.GetMetric()[0]; f.GetName() {
 		case "statefleet_http_connections":
 			if n := value.GetGauge().GetValue(); n > limit {
-				t.Errorf("%v connections are open", n)
+				t.Errorf("got %v open connections, want at most %d", n, limit)
 			}
 		case "statefleet_http_connections_closed_total":
 			if n := value.GetCounter().GetValue(); n < attack-limit {
-				t.Errorf("%v connections were closed to make room", n)
+				t.Errorf("got %v connections closed for new ones, want at least %d", n, attack-limit)
 			}
 		}
 	}
 }
 
-// Connections that are being answered are not closed. Probes are answered on reserved places, and nothing else is.
+// Connections with a request in progress are not closed. Reserved connections serve probes only.
 func TestProbesAreAnsweredWhileAllConnectionsAreBusy(t *testing.T) {
 	const limit = 4
 	busy, proceed := make(chan struct{}), make(chan struct{})
@@ -199,7 +201,7 @@ func TestProbesAreAnsweredWhileAllConnectionsAreBusy(t *testing.T) {
 		busy <- struct{}{}
 		<-proceed
 	})
-	r, registry := served(t, mux, ConnectionLimits{Max: limit})
+	r, registry := serveLimited(t, mux, ConnectionLimits{Max: limit})
 	waiting := make(chan int, limit)
 	for range limit {
 		go func() {
@@ -210,21 +212,21 @@ func TestProbesAreAnsweredWhileAllConnectionsAreBusy(t *testing.T) {
 	for range limit {
 		<-busy
 	}
-	for range 100 { // idle ones take reserved places, in turn
+	for range 100 { // idle connections take the reserved ones in turn
 		connect(t, r.addresses[0])
 	}
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		if status, _, err := r.get(t, r.addresses[0], path); status != http.StatusOK {
-			t.Errorf("%s: %d, %v", path, status, err)
+			t.Errorf("%s: got status %d, error %v; want 200", path, status, err)
 		}
 	}
 	if status, _, err := r.get(t, r.addresses[0], "/metrics"); status != http.StatusServiceUnavailable {
-		t.Errorf("a scrape: %d, %v", status, err)
+		t.Errorf("a scrape: got status %d, error %v; want 503", status, err)
 	}
 	close(proceed)
 	for range limit {
 		if status := <-waiting; status != http.StatusOK {
-			t.Errorf("a connection that was being answered: %d", status)
+			t.Errorf("a request in progress: got status %d, want 200", status)
 		}
 	}
 	if n, err := testutil.GatherAndCount(registry, "statefleet_http_connections_beyond_limit_total"); n != 1 || err != nil {
@@ -232,17 +234,17 @@ func TestProbesAreAnsweredWhileAllConnectionsAreBusy(t *testing.T) {
 	}
 }
 
-// A connection of HTTP/2 is idle when it has no request, and its client learns at once that it is closed.
+// An HTTP/2 connection without a request is idle, and its client notices at once that it was closed.
 func TestIdleHTTP2ConnectionsAreReplaced(t *testing.T) {
 	dir := t.TempDir()
-	client := certify(t, dir)
+	client := writeCertificate(t, dir)
 	transport := client.Transport.(*http.Transport)
 	transport.ForceAttemptHTTP2 = true
 	h, _ := newHandler(t, &fakeExporter{})
-	file := put(t, dir, "web.yml", serverTLS)
+	file := writeFile(t, dir, "web.yml", serverTLS)
 	r := start(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts(), Connections: ConnectionLimits{Max: 3}}, 1)
 	for range 10 {
-		mine := &http.Client{Transport: transport.Clone(), Timeout: patience}
+		mine := &http.Client{Transport: transport.Clone(), Timeout: testTimeout}
 		defer mine.CloseIdleConnections()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+r.addresses[0]+"/metrics", nil)
 		if err != nil {
@@ -253,7 +255,7 @@ func TestIdleHTTP2ConnectionsAreReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
-			t.Errorf("%s, %s, %v", response.Proto, response.Status, err)
+			t.Errorf("got %s, status %s, error %v; want HTTP/2 and 200", response.Proto, response.Status, err)
 		}
 		_ = response.Body.Close()
 	}

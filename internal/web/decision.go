@@ -12,7 +12,7 @@ import (
 // digest identifies a question without its secrets.
 type digest [sha256.Size]byte
 
-// decisionCache caches decisions of yes or no; a yes has a value. Each kind has its own bounded
+// decisionCache caches decisions of yes or no; a yes has a value. Either kind has its own bounded
 // cache, so that a client that provokes many refusals evicts no acceptance.
 //
 // After half of its lifetime a yes is renewed by the next caller. If that fails, it stays valid for
@@ -21,7 +21,7 @@ type decisionCache[V any] struct {
 	yes, no       *cache.LRUExpireCache // by digest
 	yesTTL, noTTL time.Duration
 	knownFor      time.Duration // at least yesTTL
-	timeout       time.Duration // of an ask
+	timeout       time.Duration // of a question
 	inFlight      singleflight.Group
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// calls counts what was asked.
+// calls counts questions.
 type calls struct {
 	mu sync.Mutex
 	n  map[string]int
@@ -45,17 +45,17 @@ func TestDecisionsAreCached(t *testing.T) {
 		}{
 			{0, 1, 1, 1, 1},
 			{29 * time.Second, 1, 1, 1, 1},
-			{31 * time.Second, 2, 1, 1, 2},  // an accepted token is renewed; a denial is over
-			{59 * time.Second, 2, 1, 1, 2},  // all is remembered
-			{62 * time.Second, 3, 2, 1, 3},  // renewed again; a refused token and the second denial are over
+			{31 * time.Second, 2, 1, 1, 2},  // an accepted token is renewed; a denial has expired
+			{59 * time.Second, 2, 1, 1, 2},  // all are cached
+			{62 * time.Second, 3, 2, 1, 3},  // renewed again; a refused token and the second denial have expired
 			{299 * time.Second, 4, 3, 2, 4}, // a permission is renewed
 			{301 * time.Second, 4, 3, 2, 4},
 		} {
 			time.Sleep(step.at - time.Since(began))
 			for range 3 {
 				for token, want := range map[string]int{"prometheus": 200, "guest": 403, "stranger": 401} {
-					if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-"+token); a.status != want {
-						t.Errorf("%s, %s: status %d, want %d", step.at, token, a.status, want)
+					if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-"+token); a.status != want {
+						t.Errorf("%s, %s: got status %d, want %d", step.at, token, a.status, want)
 					}
 				}
 			}
@@ -65,7 +65,8 @@ func TestDecisionsAreCached(t *testing.T) {
 				}
 			}
 			if may, mayNot := reviews.rules.of("prometheus /metrics"), reviews.rules.of("guest /metrics"); may != step.may || mayNot != step.mayNot {
-				t.Errorf("%s: access was reviewed %d and %d times, want %d and %d", step.at, may, mayNot, step.may, step.mayNot)
+				t.Errorf("%s: got %d and %d access reviews, want %d and %d",
+					step.at, may, mayNot, step.may, step.mayNot)
 			}
 		}
 	})
@@ -79,14 +80,14 @@ func TestConcurrentCallersShareOneReview(t *testing.T) {
 		var asking sync.WaitGroup
 		for range 50 {
 			asking.Go(func() {
-				if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
-					t.Errorf("status %d", a.status)
+				if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != http.StatusOK {
+					t.Errorf("got status %d, want 200", a.status)
 				}
 			})
 		}
 		asking.Wait()
 		if n, m := reviews.authentications.of("key-of-prometheus"), reviews.rules.of("prometheus /metrics"); n != 1 || m != 1 {
-			t.Errorf("%d token reviews, %d access reviews", n, m)
+			t.Errorf("got %d token reviews and %d access reviews, want 1 and 1", n, m)
 		}
 	})
 }
@@ -96,14 +97,14 @@ func TestReviewTimeoutAdmitsNoCaller(t *testing.T) {
 		f, _, _ := newFilter(t, &fakeReviewer{wait: func(ctx context.Context) { <-ctx.Done() }})
 		h := protected(t, f)["metrics"]
 		began := time.Now()
-		a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
 		if took := time.Since(began); a.status != http.StatusServiceUnavailable || took != reviewTimeout {
-			t.Errorf("status %d after %s", a.status, took)
+			t.Errorf("got status %d after %s, want 503 after %s", a.status, took, reviewTimeout)
 		}
 	})
 }
 
-// A caller that leaves must not make the review fail for those who wait for it too.
+// A caller that leaves must not make the review fail for other callers that wait for it.
 func TestReviewContinuesWhenItsCallerLeaves(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		c := newDecisionCache[string](1, time.Minute, time.Minute, time.Minute, time.Minute)
@@ -116,7 +117,7 @@ func TestReviewContinuesWhenItsCallerLeaves(t *testing.T) {
 					return "value", true, ctx.Err()
 				})
 				if value != "value" || !ok || err != nil {
-					t.Errorf("%q, %v, %v", value, ok, err)
+					t.Errorf("got %q, %v, error %v; want an accepted value", value, ok, err)
 				}
 			})
 			synctest.Wait()
@@ -131,20 +132,20 @@ func TestDecisionCacheIsBounded(t *testing.T) {
 	f, _, _ := newFilter(t, reviews)
 	h := protected(t, f)["metrics"]
 	for range 2 {
-		ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+		do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
 		for i := range 3 * maxDecisions {
-			ask(t, h, "GET", "/metrics", "Authorization", fmt.Sprintf("Bearer stranger-%d", i))
-			ask(t, h, "GET", fmt.Sprintf("/path-%d", i), "Authorization", "Bearer key-of-guest")
+			do(t, h, "GET", "/metrics", "Authorization", fmt.Sprintf("Bearer stranger-%d", i))
+			do(t, h, "GET", fmt.Sprintf("/path-%d", i), "Authorization", "Bearer key-of-guest")
 		}
 	}
 	for what, n := range map[string]int{
 		"refused tokens": len(f.users.no.Keys()), "refused paths": len(f.rights.no.Keys()),
 	} {
 		if n != maxDecisions {
-			t.Errorf("%d %s are remembered, want %d", n, what, maxDecisions)
+			t.Errorf("got %d cached %s, want %d", n, what, maxDecisions)
 		}
 	}
 	if n, m := reviews.authentications.of("key-of-prometheus"), reviews.rules.of("prometheus /metrics"); n != 1 || m != 1 {
-		t.Errorf("strangers have pushed out who may: %d token reviews, %d access reviews", n, m)
+		t.Errorf("refusals evicted an acceptance: got %d token reviews and %d access reviews, want 1 and 1", n, m)
 	}
 }

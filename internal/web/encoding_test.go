@@ -15,7 +15,7 @@ func TestNegotiateEncoding(t *testing.T) {
 		"no header":              {nil, "identity"},
 		"empty":                  {[]string{""}, "identity"},
 		"Prometheus":             {[]string{"gzip"}, "gzip"},
-		"Prometheus, no packing": {[]string{"identity"}, "identity"},
+		"Prometheus, no gzip":    {[]string{"identity"}, "identity"},
 		"a browser":              {[]string{"gzip, deflate, br, zstd"}, "gzip"},
 		"only others":            {[]string{"br, zstd"}, "identity"},
 		"gzip refused":           {[]string{"gzip;q=0"}, "identity"},
@@ -44,7 +44,8 @@ func TestNegotiateEncoding(t *testing.T) {
 	}
 }
 
-// FuzzNegotiateEncoding: gzip goes only to who named it or everything, and a well-formed header is read as RFC 9110 says.
+// FuzzNegotiateEncoding checks that only a header with gzip or * selects gzip, and compares well-formed headers with
+// the grammar of RFC 9110.
 func FuzzNegotiateEncoding(f *testing.F) {
 	f.Add("gzip;q=0.5, *;q=0")
 	f.Add("identity, gzip;q=0.9, br")
@@ -52,7 +53,7 @@ func FuzzNegotiateEncoding(f *testing.F) {
 		got := negotiateEncoding([]string{accept})
 		named := strings.Contains(strings.ToLower(accept), "gzip") || strings.Contains(accept, "*")
 		if got != identity && (got != gzipEncoding || !named) {
-			t.Errorf("%q: %q was not asked for", accept, got)
+			t.Errorf("%q: got %q, which the header does not name", accept, got)
 		}
 		if want, ok := bestEncoding(accept); ok && got != want {
 			t.Errorf("%q: got %q, want %q", accept, got, want)
@@ -62,7 +63,7 @@ func FuzzNegotiateEncoding(f *testing.F) {
 
 var weighted = regexp.MustCompile(`^[ \t]*([-!#$%&'*+.^_\x60|~0-9A-Za-z]+)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?[ \t]*$`)
 
-// bestEncoding reads a header by the grammar; false when it is not well-formed or names a coding twice.
+// bestEncoding reads a header by the grammar; false if it is malformed or names a coding twice.
 func bestEncoding(accept string) (encoding, bool) {
 	quality := map[string]float64{}
 	for _, clause := range strings.Split(accept, ",") {
@@ -79,11 +80,11 @@ func bestEncoding(accept string) (encoding, bool) {
 		}
 		quality[name] = q
 	}
-	packed, given := quality["gzip"]
+	gzipQ, given := quality["gzip"]
 	if !given {
-		packed = quality["*"]
+		gzipQ = quality["*"]
 	}
-	if packed > 0 && packed >= quality["identity"] {
+	if gzipQ > 0 && gzipQ >= quality["identity"] {
 		return gzipEncoding, true
 	}
 	return identity, true

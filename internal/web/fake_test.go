@@ -20,7 +20,7 @@ import (
 type fakeExporter struct {
 	unready  atomic.Pointer[string]
 	released atomic.Int64
-	// replace, when set, is the result of Snapshot.
+	// replace is the result of Snapshot; nil: the two families.
 	replace Snapshot
 }
 
@@ -55,16 +55,16 @@ func (f *fakeExporter) Snapshot(format store.Format, include func(string) bool) 
 	if format == store.OpenMetrics {
 		text.WriteString("# EOF\n")
 	}
-	return &fakePage{text: text.Bytes(), released: &f.released}, nil
+	return &fakeSnapshot{text: text.Bytes(), released: &f.released}, nil
 }
 
-// fakePage is a page of one write.
-type fakePage struct {
+// fakeSnapshot is an exposition that is written at once.
+type fakeSnapshot struct {
 	text     []byte
 	released *atomic.Int64
 }
 
-func (p *fakePage) packed() []byte {
+func (p *fakeSnapshot) compressed() []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	_, _ = z.Write(p.text)
@@ -72,21 +72,21 @@ func (p *fakePage) packed() []byte {
 	return b.Bytes()
 }
 
-func (p *fakePage) GzipSize() int64 { return int64(len(p.packed())) }
+func (p *fakeSnapshot) GzipSize() int64 { return int64(len(p.compressed())) }
 
-func (p *fakePage) WriteGzip(w io.Writer) error {
-	_, err := w.Write(p.packed())
+func (p *fakeSnapshot) WriteGzip(w io.Writer) error {
+	_, err := w.Write(p.compressed())
 	return err
 }
 
-func (p *fakePage) Size() int64 { return int64(len(p.text)) }
+func (p *fakeSnapshot) Size() int64 { return int64(len(p.text)) }
 
-func (p *fakePage) WriteText(w io.Writer) error {
+func (p *fakeSnapshot) WriteText(w io.Writer) error {
 	_, err := w.Write(p.text)
 	return err
 }
 
-func (p *fakePage) Release() { p.released.Add(1) }
+func (p *fakeSnapshot) Release() { p.released.Add(1) }
 
 // newHandler returns the handler of an exporter and the registry of its self-metrics.
 func newHandler(t *testing.T, e Exporter) (http.Handler, *prometheus.Registry) {
@@ -99,22 +99,22 @@ func newHandler(t *testing.T, e Exporter) (http.Handler, *prometheus.Registry) {
 	return h, r
 }
 
-// answer is what a handler answered.
-type answer struct {
+// response is the response of a handler.
+type response struct {
 	status int
 	header http.Header
 	sent   string // the body as it was sent
-	text   string // the body, inflated when it was packed
+	text   string // the body, decompressed if it was gzip
 }
 
-// ask sends one request to a handler; headers are pairs of name and value.
-func ask(t *testing.T, h http.Handler, method, target string, headers ...string) answer {
+// do sends one request to a handler; headers are pairs of name and value.
+func do(t *testing.T, h http.Handler, method, target string, headers ...string) response {
 	t.Helper()
-	return askFrom(t, h, "192.0.2.1:1234", method, target, headers...)
+	return doFrom(t, h, "192.0.2.1:1234", method, target, headers...)
 }
 
-// askFrom is ask with the address of the client.
-func askFrom(t *testing.T, h http.Handler, address, method, target string, headers ...string) answer {
+// doFrom is do with the address of the client.
+func doFrom(t *testing.T, h http.Handler, address, method, target string, headers ...string) response {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	r.RemoteAddr = address
@@ -123,7 +123,7 @@ func askFrom(t *testing.T, h http.Handler, address, method, target string, heade
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	a := answer{status: w.Code, header: w.Header(), sent: w.Body.String(), text: w.Body.String()}
+	a := response{status: w.Code, header: w.Header(), sent: w.Body.String(), text: w.Body.String()}
 	if a.sent != "" && a.header.Get("Content-Encoding") == "gzip" {
 		z, err := gzip.NewReader(w.Body)
 		if err != nil {

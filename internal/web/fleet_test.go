@@ -24,22 +24,22 @@ func TestStatusPageIsOnTheTelemetryPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/", "/-/fleet", "/-/fleet/app.js"} {
-		if a := ask(t, telemetry, "GET", path); a.status != http.StatusOK || a.text != "fleet at "+path {
-			t.Errorf("%s: status %d, %q", path, a.status, a.text)
+		if a := do(t, telemetry, "GET", path); a.status != http.StatusOK || a.text != "fleet at "+path {
+			t.Errorf("%s: got status %d, %q; want the status page", path, a.status, a.text)
 		}
 	}
-	if a := ask(t, telemetry, "POST", "/-/fleet"); a.status != http.StatusMethodNotAllowed {
-		t.Errorf("POST: status %d", a.status)
+	if a := do(t, telemetry, "POST", "/-/fleet"); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: got status %d, want 405", a.status)
 	}
-	if a := ask(t, main, "GET", "/"); !strings.Contains(a.text, `href="-/fleet"`) || !strings.Contains(a.text, "8081") {
-		t.Errorf("the landing page does not lead there: %q", a.text)
+	if a := do(t, main, "GET", "/"); !strings.Contains(a.text, `href="-/fleet"`) || !strings.Contains(a.text, "8081") {
+		t.Errorf("the landing page does not link to the status page: %q", a.text)
 	}
-	if a := ask(t, main, "GET", "/-/fleet/app.js"); a.status != http.StatusNotFound {
-		t.Errorf("the page itself is on the main port: status %d", a.status)
+	if a := do(t, main, "GET", "/-/fleet/app.js"); a.status != http.StatusNotFound {
+		t.Errorf("the status page on the main port: got status %d, want 404", a.status)
 	}
 	protectedFleet, _, _ := newFilter(t, &fakeReviewer{})
-	if a := ask(t, protectedFleet.Protect(telemetry), "GET", "/-/fleet"); a.status != http.StatusUnauthorized {
-		t.Errorf("anybody may see it: status %d", a.status)
+	if a := do(t, protectedFleet.Protect(telemetry), "GET", "/-/fleet"); a.status != http.StatusUnauthorized {
+		t.Errorf("without a token: got status %d, want 401", a.status)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestMainPortRedirectsToTheStatusPage(t *testing.T) {
 			w := httptest.NewRecorder()
 			redirectToPort(8081)(w, r)
 			if got := w.Header().Get("Location"); got != want || w.Code != http.StatusTemporaryRedirect {
-				t.Errorf("%s: %d to %s, want %s", host, w.Code, got, want)
+				t.Errorf("%s: got status %d and location %s, want 307 and %s", host, w.Code, got, want)
 			}
 		}
 	}

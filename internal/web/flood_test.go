@@ -13,42 +13,42 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// budgeted is a reviewer with the budget of reviews that a client of the API server has.
-type budgeted struct {
+// rateLimitedReviewer is a reviewer with the rate limits of a client of the API server.
+type rateLimitedReviewer struct {
 	*fakeReviewer
 	tokens, access *rate.Limiter
 }
 
-func newBudgeted(r *fakeReviewer) budgeted {
-	return budgeted{r, rate.NewLimiter(reviewQPS, reviewBurst), rate.NewLimiter(reviewQPS, reviewBurst)}
+func newRateLimitedReviewer(r *fakeReviewer) rateLimitedReviewer {
+	return rateLimitedReviewer{r, rate.NewLimiter(reviewQPS, reviewBurst), rate.NewLimiter(reviewQPS, reviewBurst)}
 }
 
-func (b budgeted) authenticate(ctx context.Context, token string) (user, bool, error) {
+func (b rateLimitedReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
 	if err := b.tokens.Wait(ctx); err != nil {
 		return user{}, false, err
 	}
 	return b.fakeReviewer.authenticate(ctx, token)
 }
 
-func (b budgeted) allows(ctx context.Context, u user, path string) (bool, error) {
+func (b rateLimitedReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
 	if err := b.access.Wait(ctx); err != nil {
 		return false, err
 	}
 	return b.fakeReviewer.allows(ctx, u, path)
 }
 
-// floodFilter returns the handler of the page behind a filter with the budgets of a real one.
+// floodFilter returns the handler of the main port, behind a filter with the limits of a real one.
 func floodFilter(t *testing.T, reviews *fakeReviewer) http.Handler {
 	t.Helper()
 	f, _, _ := newLimitedFilter(t, reviews)
-	f.unknown.reviewer, f.known.reviewer = newBudgeted(reviews), newBudgeted(reviews)
+	f.unknown.reviewer, f.known.reviewer = newRateLimitedReviewer(reviews), newRateLimitedReviewer(reviews)
 	return protected(t, f)["metrics"]
 }
 
 const floodEvery = 16 * time.Millisecond
 
-// flood sends more than 60 requests a second from so many addresses, each with another token or path, and returns how many got
-// which status.
+// flood sends more than 60 requests per second from a number of addresses, each with another token or path. It returns
+// the number of responses by status.
 func flood(
 	t *testing.T, h http.Handler, addresses int, lasts time.Duration, meanwhile func(), request func(i int) (path, token string),
 ) map[int]int {
@@ -62,7 +62,7 @@ func flood(
 			go func() {
 				path, token := request(i)
 				from := fmt.Sprintf("192.0.2.%d:1", 100+i%addresses)
-				codes <- askFrom(t, h, from, "GET", path, "Authorization", "Bearer "+token).status
+				codes <- doFrom(t, h, from, "GET", path, "Authorization", "Bearer "+token).status
 			}()
 		}
 		time.Sleep(2 * reviewTimeout)
@@ -76,15 +76,15 @@ func flood(
 	return counts
 }
 
-// scraped is the answer that Prometheus gets.
-func scraped(t *testing.T, h http.Handler, from string) answer {
+// prometheusScrape returns the response to a scrape by Prometheus.
+func prometheusScrape(t *testing.T, h http.Handler, from string) response {
 	t.Helper()
-	return askFrom(t, h, from, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
+	return doFrom(t, h, from, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus")
 }
 
 func stranger(i int) (path, token string) { return "/metrics", fmt.Sprintf("stranger-%d", i) }
 
-// Prometheus scrapes from another address or from the same one, more often than a token is remembered or less.
+// Prometheus scrapes from another address or from the same one, and more or less often than cached tokens expire.
 func TestUnknownTokensDoNotLockPrometheusOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		every      time.Duration
@@ -102,61 +102,61 @@ func TestUnknownTokensDoNotLockPrometheusOut(t *testing.T) {
 				h := floodFilter(t, &fakeReviewer{})
 				scrape := func() {
 					t.Helper()
-					if a := scraped(t, h, c.prometheus); a.status != http.StatusOK {
-						t.Errorf("a scrape is answered %d", a.status)
+					if a := prometheusScrape(t, h, c.prometheus); a.status != http.StatusOK {
+						t.Errorf("a scrape: got status %d, want 200", a.status)
 					}
 				}
 				scrape()
 				lasts := max(2*c.every, 2*time.Minute)
 				counts := flood(t, h, c.addresses, lasts, func() {
 					for range lasts / c.every {
-						time.Sleep(c.every + 7*time.Millisecond) // not when the budget has just grown by one
+						time.Sleep(c.every + 7*time.Millisecond) // not when the budget is refilled
 						scrape()
 					}
 				}, stranger)
 				if counts[http.StatusTooManyRequests] == 0 || counts[http.StatusOK] > 0 {
-					t.Errorf("the strangers are answered %v", counts)
+					t.Errorf("unknown tokens: got the statuses %v, want 429 and no 200", counts)
 				}
 			})
 		})
 	}
 }
 
-// One address leaves half of the reviews to others, and spares the API server.
+// One address may cause at most half of the reviews, so that others get theirs and the API server is spared.
 func TestOneAddressCausesFewReviews(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{}
 		h := floodFilter(t, reviews)
 		flood(t, h, 1, time.Minute, func() {}, stranger)
 		if n, most := len(reviews.authentications.n), clientReviewBurst+61*clientReviewQPS; n > most || n < most/2 {
-			t.Errorf("%d reviews in a minute, want about %d", n, most)
+			t.Errorf("got %d reviews in a minute, want %d to %d", n, most/2, most)
 		}
 	})
 }
 
-// A token that was never seen, of an address that is not the attacker's, is reviewed during a flood.
+// A new token from an address that does not take part in a flood is reviewed during the flood.
 func TestNewTokenIsReviewedDuringAFlood(t *testing.T) {
 	for _, addresses := range []int{1, 4} {
 		faketime.Test(t, func(t *testing.T) {
 			h := floodFilter(t, &fakeReviewer{})
 			flood(t, h, addresses, time.Minute, func() {
 				time.Sleep(30 * time.Second)
-				if a := scraped(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
-					t.Errorf("%d addresses: a new token is answered %d", addresses, a.status)
+				if a := prometheusScrape(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
+					t.Errorf("%d addresses: a new token got status %d, want 200", addresses, a.status)
 				}
 			}, stranger)
 		})
 	}
 }
 
-// Access reviews are the same: someone with a token that is accepted asks for one path after the other.
+// The same holds for access reviews: a client with an accepted token requests one path after the other.
 func TestUnknownPathsDoNotLockPrometheusOut(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		h := floodFilter(t, &fakeReviewer{})
 		flood(t, h, 1, 6*time.Minute, func() {
 			for range 6 {
-				if a := scraped(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
-					t.Errorf("a scrape is answered %d", a.status)
+				if a := prometheusScrape(t, h, "192.0.2.1:1"); a.status != http.StatusOK {
+					t.Errorf("a scrape: got status %d, want 200", a.status)
 				}
 				time.Sleep(time.Minute)
 			}
@@ -164,39 +164,39 @@ func TestUnknownPathsDoNotLockPrometheusOut(t *testing.T) {
 	})
 }
 
-// While the API server fails, an accepted token is good for the rest of its minute, and then no more.
+// While the API server fails, an accepted token stays valid for the rest of its minute, and no longer.
 func TestTokenStaysValidWhenRenewalFails(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reviews := &fakeReviewer{}
 		f, _, _ := newFilter(t, reviews)
 		h := protected(t, f)["metrics"]
 		for i, want := range []int{200, 200, 200, 200, 503} {
-			if a := ask(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != want {
-				t.Errorf("scrape %d: status %d, want %d", i, a.status, want)
+			if a := do(t, h, "GET", "/metrics", "Authorization", "Bearer key-of-prometheus"); a.status != want {
+				t.Errorf("scrape %d: got status %d, want %d", i, a.status, want)
 			}
-			reviews.wait = func(ctx context.Context) { <-ctx.Done() } // it hangs
+			reviews.wait = func(ctx context.Context) { <-ctx.Done() } // the API server hangs
 			time.Sleep(15 * time.Second)
 		}
 	})
 }
 
-// A token that is revoked is refused when it is renewed.
+// A revoked token is refused at its renewal.
 func TestRevokedTokenIsRefusedAtRenewal(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		c := newDecisionCache[string](2, time.Minute, time.Minute, time.Hour, time.Second)
 		for i, step := range []struct {
-			answer bool
-			err    error
-			want   bool
+			yes  bool
+			err  error
+			want bool
 		}{
 			{true, nil, true},
-			{false, nil, true}, // it is not asked
+			{false, nil, true}, // still cached
 			{false, nil, false},
-			{true, errors.New("the API server is away"), false},
+			{true, errors.New("the API server is unavailable"), false},
 		} {
-			answer := func(context.Context, bool) (string, bool, error) { return "", step.answer, step.err }
-			if _, yes, err := c.decide(t.Context(), digest{}, answer); yes != step.want || err != nil {
-				t.Errorf("question %d: %v, %v", i, yes, err)
+			ask := func(context.Context, bool) (string, bool, error) { return "", step.yes, step.err }
+			if _, yes, err := c.decide(t.Context(), digest{}, ask); yes != step.want || err != nil {
+				t.Errorf("question %d: got %v, error %v; want %v", i, yes, err, step.want)
 			}
 			time.Sleep(15 * time.Second)
 		}

@@ -14,7 +14,7 @@ import (
 //go:embed landing.html statuspage/assets/app.css
 var landingFiles embed.FS
 
-// landing is what a landing page shows.
+// landing is the content of a landing page.
 type landing struct {
 	Description, Version string
 	Links                []link

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// logBuffer collects lines of several goroutines.
+// logBuffer is a buffer for several goroutines.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,13 +35,13 @@ func (b *logBuffer) String() string {
 
 func TestClientsCannotFillTheLog(t *testing.T) {
 	dir := t.TempDir()
-	certify(t, dir)
+	writeCertificate(t, dir)
 	h, _ := newHandler(t, &fakeExporter{})
 	var text logBuffer
 	l := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	s := Server{
-		Listeners: []net.Listener{l}, Handler: h, Config: runConfig(t, put(t, dir, "web.yml", serverTLS)), Timeouts: DefaultTimeouts(),
+		Listeners: []net.Listener{l}, Handler: h, Config: runConfig(t, writeFile(t, dir, "web.yml", serverTLS)), Timeouts: DefaultTimeouts(),
 		Metrics: serverMetrics(t), Logger: slog.New(slog.NewTextHandler(&text, nil)),
 	}
 	ended := make(chan error, 1)
@@ -57,7 +57,7 @@ func TestClientsCannotFillTheLog(t *testing.T) {
 		t.Error(err)
 	}
 	if n := strings.Count(text.String(), "TLS handshake error"); n != 1 {
-		t.Errorf("%d lines:\n%s", n, text.String())
+		t.Errorf("got %d lines about TLS handshakes, want 1:\n%s", n, text.String())
 	}
 }
 
@@ -78,15 +78,15 @@ func TestSuppressedLinesAreCounted(t *testing.T) {
 		}
 		standard.Printf("http: panic serving 192.0.2.1:4711: oh") // of another kind
 		if n := strings.Count(text.String(), "\n"); n != 2 {
-			t.Errorf("at first there are %d lines:\n%s", n, text.String())
+			t.Errorf("got %d lines at first, want 2:\n%s", n, text.String())
 		}
 		time.Sleep(5 * time.Minute)
 		if n := strings.Count(text.String(), "\n"); n != 3 || !strings.Contains(text.String(), "similar_lines=1999") {
-			t.Errorf("later there are %d lines:\n%s", n, text.String())
+			t.Errorf("got %d lines later, want 3 with the number of suppressed ones:\n%s", n, text.String())
 		}
 		standard.Printf("http: TLS handshake error from 192.0.2.1:4711: no TLS")
 		if n := strings.Count(text.String(), "\n"); n != 4 {
-			t.Errorf("the next one is not logged at once:\n%s", text.String())
+			t.Errorf("got %d lines after another error, want 4:\n%s", n, text.String())
 		}
 		stop()
 		<-ended
@@ -104,7 +104,7 @@ func TestIntermittentFailuresDoNotFillTheLog(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := strings.Count(text.String(), "\n"); n > 20 || n < 2 {
-			t.Errorf("%d lines", n)
+			t.Errorf("got %d lines, want 2 to 20", n)
 		}
 	})
 }

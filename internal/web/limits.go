@@ -39,8 +39,8 @@ func (c client) limited() bool { return c.network.IsValid() }
 
 // slots limits concurrent requests and shares the slots among clients: a client gets another slot
 // only while it holds fewer than are free. One client gets half of all slots, the next one half of
-// the rest, and so on. So a client without a slot finds a free one while a few others take as many as
-// they can.
+// the rest, and so on. A client without a slot therefore finds a free one even while a few others
+// take as many as they can.
 type slots struct {
 	mu   sync.Mutex
 	free int

@@ -13,8 +13,8 @@ import (
 // negotiateFormat chooses the exposition format and the Content-Type by the Accept headers. A client
 // that accepts neither OpenMetrics nor the text format gets the text format.
 func negotiateFormat(accept []string) (format store.Format, contentType string) {
-	// expfmt reads one header and compares it as it is. Repeated headers are one list (RFC 9110,
-	// section 5.3), and media types have no case.
+	// expfmt reads one header and is case-sensitive. Repeated headers are one list (RFC 9110, section
+	// 5.3), and media types are case-insensitive.
 	joined := http.Header{"Accept": {strings.ToLower(strings.Join(accept, ","))}}
 	chosen := expfmt.NegotiateAccept(joined, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtText)
 	if chosen.FormatType() == expfmt.TypeOpenMetrics {

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// What Prometheus 3 sends, without and with native histograms, and under legacy name validation; what Prometheus 2 sent.
+	// Accept headers of Prometheus 3, without and with native histograms, and with legacy name validation; and of
+	// Prometheus 2.
 	prometheus3       = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 	prometheus3Proto  = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
 	prometheus3Legacy = "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=underscores;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
@@ -22,7 +23,7 @@ const (
 	open001     = "application/openmetrics-text; version=0.0.1; charset=utf-8"
 	open100     = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 	utf8        = "; escaping=allow-utf-8"
-	underscores = "; escaping=underscores" // what expfmt adds for clients that do not mention escaping
+	underscores = "; escaping=underscores" // expfmt adds it for clients that do not name an escaping
 )
 
 func TestNegotiateFormat(t *testing.T) {
@@ -78,7 +79,7 @@ func TestNegotiationJoinsRepeatedHeaders(t *testing.T) {
 	}
 }
 
-// FuzzNegotiateFormat: every header leads to a well-formed type that we serve.
+// FuzzNegotiateFormat checks that every header selects a well-formed type that is served.
 func FuzzNegotiateFormat(f *testing.F) {
 	f.Add(prometheus3)
 	f.Add(prometheus3Proto)
@@ -89,10 +90,10 @@ func FuzzNegotiateFormat(f *testing.F) {
 		_, got := negotiateFormat([]string{accept})
 		base, _, _ := strings.Cut(got, "; escaping=")
 		if !known[base] {
-			t.Fatalf("%q is not served", got)
+			t.Fatalf("got %q, which is not served", got)
 		}
 		if _, _, err := mime.ParseMediaType(got); err != nil {
-			t.Fatalf("%q: %v", got, err)
+			t.Fatalf("got the malformed type %q: %v", got, err)
 		}
 	})
 }

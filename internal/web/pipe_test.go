@@ -7,16 +7,18 @@ import (
 	"testing"
 )
 
-// pipes is a listener without a network, so that a server can run on a fake clock.
-type pipes struct {
+// pipeListener is a listener without a network, so that a server can run on a fake clock.
+type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
 
-func (p *pipes) Accept() (net.Conn, error) {
+func (p *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
 		return c, nil
@@ -25,12 +27,12 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) Close() error {
+func (p *pipeListener) Close() error {
 	p.once.Do(func() { close(p.closed) })
 	return nil
 }
 
-func (p *pipes) Addr() net.Addr { return fakeAddr("192.0.2.0:80") }
+func (p *pipeListener) Addr() net.Addr { return fakeAddr("192.0.2.0:80") }
 
 // pipeConn is the server's end of a connection.
 type pipeConn struct {
@@ -40,8 +42,8 @@ type pipeConn struct {
 
 func (c pipeConn) RemoteAddr() net.Addr { return c.from }
 
-// dial connects from an address. Nothing is buffered in between: who does not read holds the other end up at once.
-func (p *pipes) dial(t *testing.T, from string) net.Conn {
+// dial connects from an address. A pipe has no buffer: a client that does not read blocks the server at once.
+func (p *pipeListener) dial(t *testing.T, from string) net.Conn {
 	t.Helper()
 	here, there := net.Pipe()
 	p.conns <- pipeConn{there, fakeAddr(from)}
@@ -49,8 +51,8 @@ func (p *pipes) dial(t *testing.T, from string) net.Conn {
 	return here
 }
 
-// client is a client that scrapes from an address.
-func (p *pipes) client(t *testing.T, from string) *http.Client {
+// client returns a client that connects from an address.
+func (p *pipeListener) client(t *testing.T, from string) *http.Client {
 	transport := &http.Transport{DisableKeepAlives: true}
 	transport.Dial = func(string, string) (net.Conn, error) { return p.dial(t, from), nil } //nolint:staticcheck // a pipe needs no context
 	return &http.Client{Transport: transport}

@@ -16,21 +16,23 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// longPage is a page of half a megabyte, so that each of its writes has to wait for a client that does not read.
-func longPage(e *fakeExporter) {
-	e.replace = &fakePage{bytes.Repeat([]byte("a 1\n"), 128<<10), &e.released}
+// useLongExposition sets an exposition of half a megabyte, so that each of its writes blocks if the client does not
+// read.
+func useLongExposition(e *fakeExporter) {
+	e.replace = &fakeSnapshot{bytes.Repeat([]byte("a 1\n"), 128<<10), &e.released}
 }
 
-// bubble runs a test of a server on a fake clock. end stops the server.
-func bubble(t *testing.T, h http.Handler, timeouts Timeouts, f func(t *testing.T, p *pipes)) {
+// serveOnFakeClock runs a test f of a handler on a fake clock.
+func serveOnFakeClock(t *testing.T, h http.Handler, timeouts Timeouts, f func(t *testing.T, p *pipeListener)) {
 	t.Helper()
-	bubbleOf(t, Server{Handler: h, Timeouts: timeouts}, f)
+	runOnFakeClock(t, Server{Handler: h, Timeouts: timeouts}, f)
 }
 
-func bubbleOf(t *testing.T, s Server, f func(t *testing.T, p *pipes)) {
+// runOnFakeClock runs a server on a fake clock while f runs.
+func runOnFakeClock(t *testing.T, s Server, f func(t *testing.T, p *pipeListener)) {
 	t.Helper()
 	faketime.Test(t, func(t *testing.T) {
-		p := newPipes()
+		p := newPipeListener()
 		s.Listeners, s.Logger, s.Metrics = []net.Listener{p}, quiet(), serverMetrics(t)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -52,12 +54,12 @@ func scrapeOnce(t *testing.T, client *http.Client, scheme string) int {
 	return status
 }
 
-// 45 clients of one address that never read, and come again as soon as they are cut off, leave a slot for Prometheus.
+// 45 clients of one address that never read, and connect again after they were cut off, leave a slot for Prometheus.
 func TestClientsThatNeverReadLeaveASlotForPrometheus(t *testing.T) {
 	e := &fakeExporter{}
-	longPage(e)
+	useLongExposition(e)
 	h, _ := limitedHandler(t, e, 40)
-	bubble(t, h, DefaultTimeouts(), func(t *testing.T, p *pipes) {
+	serveOnFakeClock(t, h, DefaultTimeouts(), func(t *testing.T, p *pipeListener) {
 		ctx, stop := context.WithCancel(t.Context())
 		for range 45 {
 			go func() {
@@ -73,7 +75,7 @@ func TestClientsThatNeverReadLeaveASlotForPrometheus(t *testing.T) {
 		prometheus := p.client(t, "192.0.2.1:4711")
 		for range 30 {
 			if status := scrapeOnce(t, prometheus, "http"); status != http.StatusOK {
-				t.Errorf("a scrape is answered %d", status)
+				t.Errorf("a scrape: got status %d, want 200", status)
 			}
 			time.Sleep(2 * time.Second)
 		}
@@ -84,10 +86,10 @@ func TestClientsThatNeverReadLeaveASlotForPrometheus(t *testing.T) {
 
 func TestStalledResponseIsEnded(t *testing.T) {
 	e := &fakeExporter{}
-	longPage(e)
+	useLongExposition(e)
 	h, _ := newHandler(t, e)
 	timeouts := DefaultTimeouts()
-	bubble(t, h, timeouts, func(t *testing.T, p *pipes) {
+	serveOnFakeClock(t, h, timeouts, func(t *testing.T, p *pipeListener) {
 		began := time.Now()
 		conn := p.dial(t, "192.0.2.66:4711")
 		_, _ = io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -95,23 +97,23 @@ func TestStalledResponseIsEnded(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := time.Since(began); took > timeouts.Stall+time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("the request ended after %s, want %s", took, timeouts.Stall)
 		}
 	})
 }
 
-// A client that reads slowly and steadily gets all, within the write timeout.
+// A client that reads slowly but steadily gets the whole response, within the write timeout.
 func TestSlowResponseWithProgressContinues(t *testing.T) {
 	for _, c := range []struct {
 		write time.Duration
 		whole bool
 	}{{time.Minute, true}, {10 * time.Second, false}, {0, true}} {
 		e := &fakeExporter{}
-		longPage(e)
+		useLongExposition(e)
 		h, _ := newHandler(t, e)
 		timeouts := DefaultTimeouts()
 		timeouts.Write = c.write
-		bubble(t, h, timeouts, func(t *testing.T, p *pipes) {
+		serveOnFakeClock(t, h, timeouts, func(t *testing.T, p *pipeListener) {
 			conn := p.dial(t, "192.0.2.1:4711")
 			_, _ = io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 			var got bytes.Buffer
@@ -123,13 +125,14 @@ func TestSlowResponseWithProgressContinues(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			if whole := strings.HasSuffix(got.String(), "a 1\n") && got.Len() > 512<<10; whole != c.whole {
-				t.Errorf("write timeout %s: %d bytes arrived", c.write, got.Len())
+				t.Errorf("write timeout %s: got %d bytes, want the whole response: %v", c.write, got.Len(), c.whole)
 			}
 		})
 	}
 }
 
-// A handler that takes its time does not make its client late, and one that asks for more time gets it, as profiles do.
+// The time of a slow handler does not count against its client. A handler can extend the deadline, as that of profiles
+// does.
 func TestSlowHandlerIsNotStalled(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "first ")
@@ -143,19 +146,20 @@ func TestSlowHandlerIsNotStalled(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("and last ", 1<<14))
 	})
 	dir := t.TempDir()
-	trusted := certify(t, dir).Transport.(*http.Transport).TLSClientConfig
+	trusted := writeCertificate(t, dir).Transport.(*http.Transport).TLSClientConfig
 	for scheme, s := range map[string]Server{
 		"http":  {Handler: h, Timeouts: DefaultTimeouts()},
-		"https": {Handler: h, Timeouts: DefaultTimeouts(), Config: runConfig(t, put(t, dir, "web.yml", serverTLS))}, // with HTTP/2
+		"https": {Handler: h, Timeouts: DefaultTimeouts(), Config: runConfig(t, writeFile(t, dir, "web.yml", serverTLS))}, // with HTTP/2
 	} {
-		bubbleOf(t, s, func(t *testing.T, p *pipes) {
+		runOnFakeClock(t, s, func(t *testing.T, p *pipeListener) {
 			for _, path := range []string{"/slow", "/profile"} {
 				client := p.client(t, "192.0.2.1:4711")
 				transport := client.Transport.(*http.Transport)
 				transport.ForceAttemptHTTP2, transport.TLSClientConfig = true, trusted.Clone()
 				status, text, err := fetch(t, client, scheme+"://example.com"+path)
 				if status != http.StatusOK || err != nil || !strings.HasSuffix(text, "last ") {
-					t.Errorf("%s %s: %d, %d bytes, %v", scheme, path, status, len(text), err)
+					t.Errorf("%s %s: got status %d, %d bytes, error %v; want the whole response",
+						scheme, path, status, len(text), err)
 				}
 				client.CloseIdleConnections()
 			}
@@ -163,35 +167,35 @@ func TestSlowHandlerIsNotStalled(t *testing.T) {
 	}
 }
 
-// The server reads the rest of a body before it answers; no one has asked for one.
+// The server reads the rest of a request's body before it responds, although no handler needs one.
 func TestEndlessRequestBodyIsCutOff(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
 	timeouts := DefaultTimeouts()
-	bubble(t, h, timeouts, func(t *testing.T, p *pipes) {
+	serveOnFakeClock(t, h, timeouts, func(t *testing.T, p *pipeListener) {
 		began := time.Now()
 		conn := p.dial(t, "192.0.2.66:4711")
 		_, _ = io.WriteString(conn, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
 		_, _ = io.Copy(io.Discard, conn)
 		if took := time.Since(began); took > timeouts.Stall+time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("the request ended after %s, want %s", took, timeouts.Stall)
 		}
 	})
 }
 
 func TestIdleConnectionEndsAfterAMinute(t *testing.T) {
 	h, _ := newHandler(t, &fakeExporter{})
-	bubble(t, h, DefaultTimeouts(), func(t *testing.T, p *pipes) {
+	serveOnFakeClock(t, h, DefaultTimeouts(), func(t *testing.T, p *pipeListener) {
 		conn := p.dial(t, "192.0.2.1:4711")
 		_, _ = io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
 		began := time.Now()
-		answer, err := io.ReadAll(conn)
-		if took := time.Since(began); took != time.Minute || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200") {
-			t.Errorf("%q after %s, %v", answer, took, err)
+		response, err := io.ReadAll(conn)
+		if took := time.Since(began); took != time.Minute || err != nil || !strings.HasPrefix(string(response), "HTTP/1.1 200") {
+			t.Errorf("got %q and the end after %s, error %v; want status 200 and a minute", response, took, err)
 		}
 	})
 }
 
-// rawHTTP2 asks for /metrics on many streams of one connection whose window is 0.
+// rawHTTP2 requests /metrics on many streams of one connection whose window is 0.
 func rawHTTP2(conn net.Conn, streams int) {
 	frame := func(kind, flags byte, stream int, payload string) {
 		_, _ = fmt.Fprintf(conn, "\x00\x00%c", len(payload))
@@ -208,12 +212,12 @@ func rawHTTP2(conn net.Conn, streams int) {
 
 func TestHTTP2StreamsWithoutAWindowLeaveASlotForPrometheus(t *testing.T) {
 	dir := t.TempDir()
-	trusted := certify(t, dir).Transport.(*http.Transport).TLSClientConfig
-	file := put(t, dir, "web.yml", serverTLS)
+	trusted := writeCertificate(t, dir).Transport.(*http.Transport).TLSClientConfig
+	file := writeFile(t, dir, "web.yml", serverTLS)
 	e := &fakeExporter{}
-	longPage(e)
+	useLongExposition(e)
 	h, _ := limitedHandler(t, e, 40) // 20 for one client
-	bubbleOf(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts()}, func(t *testing.T, p *pipes) {
+	runOnFakeClock(t, Server{Handler: h, Config: runConfig(t, file), Timeouts: DefaultTimeouts()}, func(t *testing.T, p *pipeListener) {
 		config := trusted.Clone()
 		config.ServerName, config.NextProtos = "example.com", []string{"h2"}
 		conn := tls.Client(p.dial(t, "192.0.2.66:4711"), config)
@@ -232,13 +236,14 @@ func TestHTTP2StreamsWithoutAWindowLeaveASlotForPrometheus(t *testing.T) {
 		prometheus.Transport.(*http.Transport).TLSClientConfig.NextProtos = nil
 		for range 3 {
 			if status := scrapeOnce(t, prometheus, "https"); status != http.StatusOK {
-				t.Errorf("a scrape is answered %d", status)
+				t.Errorf("a scrape: got status %d, want 200", status)
 			}
 		}
 		before := e.released.Load()
 		time.Sleep(DefaultTimeouts().Stall + time.Second)
 		if after := e.released.Load(); before > 3 || after-before != maxStreams {
-			t.Errorf("%d responses ended early, %d after a while; want %d", before-3, after-before, maxStreams)
+			t.Errorf("got %d responses ended before the stall timeout and %d after it, want 0 and %d",
+				before-3, after-before, maxStreams)
 		}
 		_ = conn.Close()
 		<-read

@@ -13,7 +13,7 @@ import (
 )
 
 // Rate limits of the requests to the API server, for each kind of review. Reviews of known tokens and
-// paths have the same limits again.
+// paths have separate limits of the same size.
 const (
 	reviewQPS   = 20
 	reviewBurst = 50

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// reviewing returns a reviewer that asks an API server of which h is all.
-func reviewing(t *testing.T, h http.HandlerFunc) *apiReviewer {
+// newTestReviewer returns a reviewer whose API server is h.
+func newTestReviewer(t *testing.T, h http.HandlerFunc) *apiReviewer {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(func() {
@@ -35,12 +35,13 @@ func reviewing(t *testing.T, h http.HandlerFunc) *apiReviewer {
 	return a
 }
 
-// answering decodes a review, lets decide fill its status, and sends it back.
-func answering[R any](t *testing.T, path string, decide func(*R)) http.HandlerFunc {
+// reviewHandler returns a handler of one kind of review: it decodes a review, lets decide set its status, and returns
+// it.
+func reviewHandler[R any](t *testing.T, path string, decide func(*R)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var review R
 		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || r.Method != http.MethodPost || r.URL.Path != path {
-			t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
+			t.Errorf("got %s %s, error %v; want a POST of a review to %s", r.Method, r.URL.Path, err, path)
 		}
 		decide(&review)
 		w.Header().Set("Content-Type", "application/json")
@@ -50,7 +51,7 @@ func answering[R any](t *testing.T, path string, decide func(*R)) http.HandlerFu
 
 func TestTokenReview(t *testing.T) {
 	known := user{Username: "system:serviceaccount:monitoring:prometheus", UID: "u1", Groups: []string{"system:authenticated"}}
-	a := reviewing(t, answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {
+	a := newTestReviewer(t, reviewHandler(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {
 		if r.Spec.Token == "good" {
 			r.Status = authenticationv1.TokenReviewStatus{Authenticated: true, User: known}
 		} else {
@@ -59,69 +60,69 @@ func TestTokenReview(t *testing.T) {
 	}))
 	u, ok, err := a.authenticate(t.Context(), "good")
 	if err != nil || !ok || u.Username != known.Username || u.UID != known.UID || !slices.Equal(u.Groups, known.Groups) {
-		t.Errorf("a good token: %+v, %v, %v", u, ok, err)
+		t.Errorf("a good token: got %+v, accepted %v, error %v; want %+v", u, ok, err, known)
 	}
 	if _, ok, err := a.authenticate(t.Context(), "bad"); ok || err != nil {
-		t.Errorf("a bad token: %v, %v", ok, err)
+		t.Errorf("a bad token: got accepted %v, error %v; want it rejected without an error", ok, err)
 	}
 }
 
 func TestAccessReviewHasUserAndPath(t *testing.T) {
-	var asked authorizationv1.SubjectAccessReviewSpec
+	var spec authorizationv1.SubjectAccessReviewSpec
 	status := authorizationv1.SubjectAccessReviewStatus{Allowed: true}
-	a := reviewing(t, answering(t, "/apis/authorization.k8s.io/v1/subjectaccessreviews", func(r *authorizationv1.SubjectAccessReview) {
-		asked, r.Status = r.Spec, status
+	a := newTestReviewer(t, reviewHandler(t, "/apis/authorization.k8s.io/v1/subjectaccessreviews", func(r *authorizationv1.SubjectAccessReview) {
+		spec, r.Status = r.Spec, status
 	}))
-	who := user{Username: "a", UID: "b", Groups: []string{"c", "d"}, Extra: map[string]authenticationv1.ExtraValue{"e": {"f", "g"}}}
-	if ok, err := a.allows(t.Context(), who, "/debug/pprof/heap"); !ok || err != nil {
-		t.Errorf("allowed: %v, %v", ok, err)
+	caller := user{Username: "a", UID: "b", Groups: []string{"c", "d"}, Extra: map[string]authenticationv1.ExtraValue{"e": {"f", "g"}}}
+	if ok, err := a.allows(t.Context(), caller, "/debug/pprof/heap"); !ok || err != nil {
+		t.Errorf("got allowed %v, error %v; want allowed", ok, err)
 	}
-	if asked.User != "a" || asked.UID != "b" || !slices.Equal(asked.Groups, who.Groups) || !slices.Equal(asked.Extra["e"], []string{"f", "g"}) {
-		t.Errorf("asked for %+v", asked)
+	if spec.User != "a" || spec.UID != "b" || !slices.Equal(spec.Groups, caller.Groups) || !slices.Equal(spec.Extra["e"], []string{"f", "g"}) {
+		t.Errorf("the review is about the user %+v, want %+v", spec, caller)
 	}
-	if n := asked.NonResourceAttributes; n == nil || n.Path != "/debug/pprof/heap" || n.Verb != "get" || asked.ResourceAttributes != nil {
-		t.Errorf("asked for %+v", asked)
+	if n := spec.NonResourceAttributes; n == nil || n.Path != "/debug/pprof/heap" || n.Verb != "get" || spec.ResourceAttributes != nil {
+		t.Errorf("the review is about %+v, want get of the path /debug/pprof/heap only", spec)
 	}
 	for _, status = range []authorizationv1.SubjectAccessReviewStatus{{}, {EvaluationError: "a role is missing"}, {Allowed: true, Denied: true}} {
-		if ok, err := a.allows(t.Context(), who, "/metrics"); ok || err != nil {
-			t.Errorf("%+v: %v, %v", status, ok, err)
+		if ok, err := a.allows(t.Context(), caller, "/metrics"); ok || err != nil {
+			t.Errorf("%+v: got allowed %v, error %v; want denied", status, ok, err)
 		}
 	}
 }
 
 func TestFailedReviewsAreErrors(t *testing.T) {
-	forbidden := reviewing(t, func(w http.ResponseWriter, _ *http.Request) {
+	forbidden := newTestReviewer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
 		_ = json.NewEncoder(w).Encode(apierrors.NewForbidden(authenticationv1.Resource("tokenreviews"), "", errors.New("no role")).ErrStatus)
 	})
-	garbled := reviewing(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })
-	other := reviewing(t, func(w http.ResponseWriter, _ *http.Request) {
+	garbled := newTestReviewer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })
+	other := newTestReviewer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure"})
 	})
-	hanging := reviewing(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client leaves
+	hanging := newTestReviewer(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // the server detects a disconnected client only after it has read the body
 		<-r.Context().Done()
 	})
 	for name, a := range map[string]*apiReviewer{"forbidden": forbidden, "garbled": garbled, "other": other, "hanging": hanging} {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		if name == "hanging" {
 			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 		}
 		if _, ok, err := a.authenticate(ctx, "secret-token"); ok || err == nil || strings.Contains(err.Error(), "secret-token") {
-			t.Errorf("%s: token review: %v, %v", name, ok, err)
+			t.Errorf("%s: token review: got accepted %v, error %v; want an error without the token", name, ok, err)
 		}
 		if ok, err := a.allows(ctx, user{}, "/metrics"); ok || err == nil {
-			t.Errorf("%s: access review: %v, %v", name, ok, err)
+			t.Errorf("%s: access review: got allowed %v, error %v; want an error", name, ok, err)
 		}
 		cancel()
 	}
 }
 
-// Lists and watches must not hold up the reviews, nor the other way round.
+// Lists and watches must not delay reviews, and reviews must not delay them.
 func TestReviewsHaveTheirOwnRateLimit(t *testing.T) {
-	s := httptest.NewServer(answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(*authenticationv1.TokenReview) {}))
+	s := httptest.NewServer(reviewHandler(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(*authenticationv1.TokenReview) {}))
 	defer s.Close()
 	defer s.CloseClientConnections()
 	config := &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
@@ -136,23 +137,23 @@ func TestReviewsHaveTheirOwnRateLimit(t *testing.T) {
 		}
 	}
 	if config.QPS != 0 || config.RateLimiter == nil {
-		t.Error("the configuration of the others was changed")
+		t.Error("the reviewer changed the caller's configuration")
 	}
 }
 
-// A token that is meant for another client, or of which the API server does not say for whom, is not good here.
+// A token for another audience is rejected, and so is one whose audiences the API server does not return.
 func TestTokenReviewComparesAudiences(t *testing.T) {
-	var asked, answered []string
-	s := httptest.NewServer(answering(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {
-		asked = r.Spec.Audiences
-		r.Status = authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: answered}
+	var requested, returned []string
+	s := httptest.NewServer(reviewHandler(t, "/apis/authentication.k8s.io/v1/tokenreviews", func(r *authenticationv1.TokenReview) {
+		requested = r.Spec.Audiences
+		r.Status = authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: returned}
 	}))
 	defer s.Close()
 	defer s.CloseClientConnections()
 	config := &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
 	for _, c := range []struct {
-		wanted, answered []string
-		good             bool
+		requested, returned []string
+		good                bool
 	}{
 		{nil, nil, true},
 		{nil, []string{"https://kubernetes.default.svc"}, true},
@@ -161,16 +162,17 @@ func TestTokenReviewComparesAudiences(t *testing.T) {
 		{[]string{"statefleet"}, nil, false},
 		{[]string{"statefleet"}, []string{"https://kubernetes.default.svc"}, false},
 	} {
-		a, err := newAPIReviewer(config, c.wanted)
+		a, err := newAPIReviewer(config, c.requested)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answered = c.answered
+		returned = c.returned
 		if _, ok, err := a.authenticate(t.Context(), "token"); ok != c.good || err != nil {
-			t.Errorf("wanted %v, answered %v: %v, %v", c.wanted, c.answered, ok, err)
+			t.Errorf("audiences %v, token of %v: got accepted %v, error %v; want %v",
+				c.requested, c.returned, ok, err, c.good)
 		}
-		if !slices.Equal(asked, c.wanted) {
-			t.Errorf("asked for %v, want %v", asked, c.wanted)
+		if !slices.Equal(requested, c.requested) {
+			t.Errorf("the review names the audiences %v, want %v", requested, c.requested)
 		}
 	}
 }

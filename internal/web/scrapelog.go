@@ -9,7 +9,7 @@ import (
 // scrape every 30 s.
 const recentScrapes = 32
 
-// ScrapeLog keeps the latest scrapes. The zero value is empty.
+// ScrapeLog keeps the latest scrapes. The zero value is empty. It is safe for concurrent use.
 type ScrapeLog struct {
 	mu     sync.Mutex
 	recent []Scrape // the oldest first

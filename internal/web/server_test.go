@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-const patience = 20 * time.Second
+const testTimeout = 20 * time.Second
 
 // running is a server under test.
 type running struct {
@@ -71,13 +71,13 @@ func (r *running) wait(t *testing.T) error {
 	select {
 	case err := <-r.ended:
 		return err
-	case <-time.After(patience):
-		t.Fatal("the server does not end")
+	case <-time.After(testTimeout):
+		t.Fatalf("the server has not ended after %s", testTimeout)
 		return nil
 	}
 }
 
-// fetch returns what a URL answers.
+// fetch sends a GET request and returns the response.
 func fetch(t *testing.T, client *http.Client, url string) (status int, text string, err error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -96,7 +96,7 @@ func fetch(t *testing.T, client *http.Client, url string) (status int, text stri
 // get fetches a path over a connection of its own.
 func (r *running) get(t *testing.T, address, path string) (status int, text string, err error) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testTimeout}
 	return fetch(t, client, "http://"+address+path)
 }
 
@@ -114,15 +114,15 @@ func TestServerOnSeveralListeners(t *testing.T) {
 	r := start(t, Server{Handler: h, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
 		if status, text, err := r.get(t, address, "/metrics"); status != 200 || !strings.Contains(text, "kube_pod_info") {
-			t.Errorf("%s: %d %q %v", address, status, text, err)
+			t.Errorf("%s: got status %d, %q, error %v; want the exposition", address, status, text, err)
 		}
 	}
 	r.stop()
 	if err := r.wait(t); err != nil {
-		t.Errorf("end: %v", err)
+		t.Errorf("the server ended with %v", err)
 	}
 	if _, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.addresses[0]); err == nil {
-		t.Error("the listener is still open")
+		t.Error("the listener is open after the server has ended")
 	}
 }
 
@@ -136,13 +136,13 @@ func TestServerEndsWhenOneListenerFails(t *testing.T) {
 	}
 }
 
-// gatedPage stops half-way until it is let go.
-type gatedPage struct {
-	fakePage
+// gatedSnapshot is an exposition whose write blocks half-way until proceed is closed.
+type gatedSnapshot struct {
+	fakeSnapshot
 	half, proceed chan struct{}
 }
 
-func (p *gatedPage) WriteText(w io.Writer) error {
+func (p *gatedSnapshot) WriteText(w io.Writer) error {
 	if _, err := w.Write(p.text[:len(p.text)/2]); err != nil {
 		return err
 	}
@@ -155,10 +155,10 @@ func (p *gatedPage) WriteText(w io.Writer) error {
 func TestShutdownFinishesResponses(t *testing.T) {
 	e := &fakeExporter{}
 	text := bytes.Repeat([]byte("a 1\n"), 64<<10)
-	page := &gatedPage{fakePage{text, &e.released}, make(chan struct{}), make(chan struct{})}
-	e.replace = page
+	snapshot := &gatedSnapshot{fakeSnapshot{text, &e.released}, make(chan struct{}), make(chan struct{})}
+	e.replace = snapshot
 	h, _ := newHandler(t, e)
-	r := start(t, Server{Handler: h, Timeouts: Timeouts{Grace: patience}}, 1)
+	r := start(t, Server{Handler: h, Timeouts: Timeouts{Grace: testTimeout}}, 1)
 	type result struct {
 		text string
 		err  error
@@ -169,23 +169,23 @@ func TestShutdownFinishesResponses(t *testing.T) {
 		b, err := io.ReadAll(conn)
 		got <- result{string(b), err}
 	}()
-	<-page.half
+	<-snapshot.half
 	r.stop()
 	select {
 	case err := <-r.ended:
-		t.Fatalf("ended before the answer: %v", err)
+		t.Fatalf("the server ended before the response: %v", err)
 	default:
 	}
-	close(page.proceed)
+	close(snapshot.proceed)
 	if g := <-got; g.err != nil || !strings.HasSuffix(g.text, string(text)) {
-		t.Errorf("got %d bytes of %d, %v", len(g.text), len(text), g.err)
+		t.Errorf("got %d bytes, error %v; want all %d bytes of the body", len(g.text), g.err, len(text))
 	}
 	if err := r.wait(t); err != nil {
 		t.Error(err)
 	}
 }
 
-// dial opens a connection and asks for the uncompressed page without reading the answer.
+// dial opens a connection and requests the uncompressed exposition without reading the response.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
@@ -199,17 +199,17 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// hugePage is more than the buffers of any connection hold.
-type hugePage struct {
-	fakePage
-	begun chan struct{} // gets a value as each write begins
+// hugeSnapshot is an exposition that exceeds the buffers of any connection.
+type hugeSnapshot struct {
+	fakeSnapshot
+	begun chan struct{} // receives a value when a write begins
 }
 
 const hugeSize = 1 << 30
 
-func (*hugePage) Size() int64 { return hugeSize }
+func (*hugeSnapshot) Size() int64 { return hugeSize }
 
-func (p *hugePage) WriteText(w io.Writer) error {
+func (p *hugeSnapshot) WriteText(w io.Writer) error {
 	p.begun <- struct{}{}
 	block := bytes.Repeat([]byte("a 1\n"), 1<<18)
 	for n := 0; n < hugeSize; n += len(block) {
@@ -217,28 +217,28 @@ func (p *hugePage) WriteText(w io.Writer) error {
 			return err
 		}
 	}
-	return errors.New("no reader should read all of this")
+	return errors.New("the client read the whole exposition")
 }
 
 func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {
 	e := &fakeExporter{}
-	page := &hugePage{fakePage{released: &e.released}, make(chan struct{}, 1)}
-	e.replace = page
+	snapshot := &hugeSnapshot{fakeSnapshot{released: &e.released}, make(chan struct{}, 1)}
+	e.replace = snapshot
 	registry := prometheus.NewRegistry()
 	h, err := Handler(e, registry, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := start(t, Server{Handler: h, Timeouts: Timeouts{Write: 2 * time.Second}}, 1)
-	dial(t, r.addresses[0]) // and never reads
-	<-page.begun
+	dial(t, r.addresses[0]) // never reads
+	<-snapshot.begun
 	status, _, err := r.get(t, r.addresses[0], "/readyz")
 	if status != 200 || err != nil {
-		t.Errorf("another client: %d, %v", status, err)
+		t.Errorf("another client: got status %d, error %v; want 200", status, err)
 	}
-	for deadline := time.Now().Add(patience); e.released.Load() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testTimeout); e.released.Load() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the slow client is never cut off")
+			t.Fatal("the slow client is not cut off")
 		}
 	}
 	r.stop()
@@ -246,7 +246,7 @@ func TestSlowClientDoesNotBlockOthersAndIsCutOff(t *testing.T) {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "statefleet_scrape_duration_seconds"); n != 0 || err != nil {
-		t.Errorf("a page that was cut off is among the whole ones: %d, %v", n, err)
+		t.Errorf("got %d durations of complete scrapes, error %v; want none: the scrape was cut off", n, err)
 	}
 }
 
@@ -263,10 +263,10 @@ func TestBasicAuthenticationFromTheConfigurationFile(t *testing.T) {
 	r := start(t, Server{Handler: h, Config: config, Timeouts: DefaultTimeouts()}, 2)
 	for _, address := range r.addresses {
 		if status, _, err := r.get(t, address, "/metrics"); status != http.StatusUnauthorized {
-			t.Errorf("without a password: %d, %v", status, err)
+			t.Errorf("without a password: got status %d, error %v; want 401", status, err)
 		}
 		if status, text, err := r.get(t, "ali:open%20sesame@"+address, "/metrics"); status != 200 || !strings.Contains(text, "kube_pod_info") {
-			t.Errorf("with the password: %d, %v", status, err)
+			t.Errorf("with the password: got status %d, error %v; want the exposition", status, err)
 		}
 	}
 	r.stop()
@@ -281,6 +281,6 @@ func TestBrokenConfigurationFileIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := LoadConfigFile(file, false, prometheus.NewRegistry(), quiet()); err == nil {
-		t.Error("valid")
+		t.Error("a file with an unknown key gives no error")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// storeExporter shows a real store.
+// storeExporter exports a real store.
 type storeExporter struct {
 	fakeExporter
 	store *store.Store
@@ -32,21 +32,21 @@ func TestScrapeOfAStore(t *testing.T) {
 	}
 	h, _ := newHandler(t, e)
 	for _, enc := range []encoding{gzipEncoding, identity} {
-		open := ask(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", string(enc))
-		text := ask(t, h, "GET", "/metrics", "Accept-Encoding", string(enc))
-		for name, a := range map[string]answer{"OpenMetrics": open, "text": text} {
+		open := do(t, h, "GET", "/metrics", "Accept", prometheus3, "Accept-Encoding", string(enc))
+		text := do(t, h, "GET", "/metrics", "Accept-Encoding", string(enc))
+		for name, a := range map[string]response{"OpenMetrics": open, "text": text} {
 			if n := strings.Count(a.text, "kube_pod_info{"); n != pods {
-				t.Errorf("%s, %s: %d pods of %d", name, enc, n, pods)
+				t.Errorf("%s, %s: got %d pods, want %d", name, enc, n, pods)
 			}
 			if got := a.header.Get("Content-Length"); got != fmt.Sprint(len(a.sent)) {
-				t.Errorf("%s, %s: Content-Length %s, sent %d", name, enc, got, len(a.sent))
+				t.Errorf("%s, %s: got Content-Length %s, want %d", name, enc, got, len(a.sent))
 			}
 		}
 		if !strings.HasPrefix(open.text, "# TYPE kube_pod info\n") || !strings.HasSuffix(open.text, "\n# EOF\n") {
-			t.Errorf("%s: not OpenMetrics", enc)
+			t.Errorf("%s: the response is not OpenMetrics", enc)
 		}
 		if !strings.HasPrefix(text.text, "# TYPE kube_pod_info gauge\n") || strings.Contains(text.text, "# EOF") {
-			t.Errorf("%s: not the text format", enc)
+			t.Errorf("%s: the response is not in the text format", enc)
 		}
 	}
 }

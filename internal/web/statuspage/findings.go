@@ -27,7 +27,7 @@ const (
 	Note    Level = "note"    // unusual, but nothing is missing
 )
 
-// Times after which something is a finding.
+// Ages above which an event, a scrape or a transition is a finding.
 const (
 	maxEventAge   = 5 * time.Minute // bookmarks come about once a minute
 	maxScrapeAge  = 5 * time.Minute
@@ -133,7 +133,7 @@ func (s Status) fleetFindings() (all []Finding) {
 	return all
 }
 
-// serverFindings is about shards that are not served by their own replica.
+// serverFindings returns findings about shards that their own replica does not serve.
 func (s Status) serverFindings() (all []Finding) {
 	for _, r := range s.Fleet.Replicas {
 		switch {

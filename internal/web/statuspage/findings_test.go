@@ -19,7 +19,7 @@ func unremarkable() Status {
 
 func TestFindings(t *testing.T) {
 	if found := unremarkable().findings(); len(found) != 0 {
-		t.Errorf("findings of an unremarkable status: %v", found)
+		t.Errorf("an unremarkable status: got findings %v, want none", found)
 	}
 	for name, c := range map[string]struct {
 		change func(*Status)
@@ -65,12 +65,12 @@ func TestFindings(t *testing.T) {
 		c.change(&s)
 		found := s.findings()
 		if len(found) != 1 || found[0].Level != c.level || !strings.Contains(found[0].Text, c.want) {
-			t.Errorf("%s: %v, want one %s with %q", name, found, c.level, c.want)
+			t.Errorf("%s: got %v, want one %s with %q", name, found, c.level, c.want)
 		}
 	}
 }
 
-// A replica that a scale-up has added is not ready before the fleet switches, and nothing is missing.
+// A replica that a scale-up has added is not ready before the switch. No series are missing meanwhile.
 func TestReplicaOutsideOfTheActiveShardsSaysWhatItWaitsFor(t *testing.T) {
 	replicas := func(held ...bool) (all []fleet.Replica) {
 		for i, h := range held {
@@ -101,17 +101,17 @@ func TestProblemsComeBeforeNotes(t *testing.T) {
 	s.Process.NotReady, s.Replica.Kinds[0].Phase = "not synced yet: jobs", watch.Pending
 	found := s.findings()
 	if len(found) < 4 || found[0].Level != Problem || found[len(found)-1].Level != Note {
-		t.Errorf("not sorted by level: %v", found)
+		t.Errorf("got %v, want problems before notes", found)
 	}
 	for _, f := range found {
 		if strings.HasPrefix(f.Text, "Not listed yet") {
-			t.Error("a repeated finding: the reason of not being ready names the kinds")
+			t.Error("a finding repeats the kinds that the reason for not being ready names")
 		}
 	}
 }
 
 func TestLongListsAreCut(t *testing.T) {
 	if got := list(strings.Split(strings.Repeat("x ", 14), " ")); !strings.HasSuffix(got, "x and 3 more") {
-		t.Errorf("a long list: %q", got)
+		t.Errorf("a long list: got %q, want 12 names and the number of the others", got)
 	}
 }

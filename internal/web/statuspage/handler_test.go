@@ -64,11 +64,11 @@ func example() Status {
 	}
 }
 
-func pageAt(address string) string { return "http://" + net.JoinHostPort(address, "8081") + "/" }
+func replicaURL(address string) string { return "http://" + net.JoinHostPort(address, "8081") + "/" }
 
-func serving(t *testing.T, s Status) *Handler {
+func newTestHandler(t *testing.T, s Status) *Handler {
 	t.Helper()
-	h, err := New(Options{Status: func() Status { return s }, ReplicaURL: pageAt})
+	h, err := New(Options{Status: func() Status { return s }, ReplicaURL: replicaURL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func get(t *testing.T, h http.Handler, path string) (http.Header, string) {
 }
 
 func TestContentTypesAndSecurityPolicy(t *testing.T) {
-	h := serving(t, example())
+	h := newTestHandler(t, example())
 	for path, want := range map[string]string{
 		"/":                 "text/html; charset=utf-8",
 		"/-/fleet":          "application/json",
@@ -98,32 +98,33 @@ func TestContentTypesAndSecurityPolicy(t *testing.T) {
 	} {
 		header, _ := get(t, h, path)
 		if got := header.Get("Content-Type"); got != want || header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: Content-Type %q, X-Content-Type-Options %q", path, got, header.Get("X-Content-Type-Options"))
+			t.Errorf("%s: got Content-Type %q, X-Content-Type-Options %q; want %q and nosniff",
+				path, got, header.Get("X-Content-Type-Options"), want)
 		}
 		policy := header.Get("Content-Security-Policy")
 		if !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
-			t.Errorf("%s: policy %q", path, policy)
+			t.Errorf("%s: the policy %q is too permissive", path, policy)
 		}
 	}
 	for _, path := range []string{"/nothing", "/-/fleet/", "/-/fleet/page.html", "/-/fleet/../x"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		if w.Code < 300 {
-			t.Errorf("%s: status %d", path, w.Code)
+			t.Errorf("%s: got status %d, want an error or a redirect", path, w.Code)
 		}
 	}
 }
 
 // The policy forbids inline scripts and styles, and other servers.
 func TestPageCompliesWithItsPolicy(t *testing.T) {
-	_, page := get(t, serving(t, example()), "/")
+	_, page := get(t, newTestHandler(t, example()), "/")
 	for _, bad := range []string{` style=`, `<style`, ` on[a-z]+=`, `<script>`, `src="(/|[a-z]+:)`, `<link [^>]*href="(/|[a-z]+:)`, `href="/`} {
 		if found := regexp.MustCompile(bad).FindString(page); found != "" {
-			t.Errorf("%q in the page", found)
+			t.Errorf("the page contains %q, which its policy forbids", found)
 		}
 	}
 	for _, name := range []string{"app.css", "app.js", "icon.svg"} {
-		_, text := get(t, serving(t, example()), "/-/fleet/"+name)
+		_, text := get(t, newTestHandler(t, example()), "/-/fleet/"+name)
 		if strings.Contains(strings.ReplaceAll(text, "http://www.w3.org/2000/svg", ""), "://") {
 			t.Errorf("%s names another server", name)
 		}
@@ -131,7 +132,7 @@ func TestPageCompliesWithItsPolicy(t *testing.T) {
 }
 
 func TestPageShowsTheStatus(t *testing.T) {
-	_, page := get(t, serving(t, example()), "/")
+	_, page := get(t, newTestHandler(t, example()), "/")
 	for _, want := range []string{
 		"As of", "12:00:00 UTC", "1.2.3", "started 3 h 0 min ago", "60.0 MiB of memory",
 		"<b>2</b> shards, moving to <b>3</b>", "generation 7", "1 completed",
@@ -146,30 +147,30 @@ func TestPageShowsTheStatus(t *testing.T) {
 		`<a href="http://[fd00::2]:8081/"`, "no rule", "Series were counted 40 s ago", "in 1.90 s", "The 1 largest of 208 families", "<i>none</i>", "API server",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("no %q in the page", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	order := regexp.MustCompile(`rowheader" scope="row">(secrets|leases|pods|jobs)<`).FindAllStringSubmatch(page, -1)
 	if len(order) != 4 || order[0][1] != "secrets" || order[1][1] != "leases" || order[2][1] != "pods" || order[3][1] != "jobs" {
-		t.Errorf("kinds in this order: %q", order)
+		t.Errorf("got kinds in the order %q, want secrets, leases, pods, jobs", order)
 	}
 	if strings.Contains(page, "debug/pprof") {
 		t.Error("the page links to profiles that are not served")
 	}
-	h, err := New(Options{Status: example, ReplicaURL: pageAt, Profiling: true})
+	h, err := New(Options{Status: example, ReplicaURL: replicaURL, Profiling: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, page := get(t, h, "/"); !strings.Contains(page, `href="debug/pprof/"`) {
 		t.Error("the page does not link to profiles")
 	}
-	_, view := get(t, serving(t, example()), "/-/fleet/view")
+	_, view := get(t, newTestHandler(t, example()), "/-/fleet/view")
 	if !strings.HasPrefix(view, "<main") || !strings.Contains(page, view) {
 		t.Error("the view is not a part of the page")
 	}
 }
 
-// Names and messages come from the API server, and so from everyone who may create an object.
+// Names and messages come from the API server, so anyone who may create an object can choose them.
 func TestHostileNamesAreText(t *testing.T) {
 	const evil = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
 	o := example()
@@ -180,21 +181,21 @@ func TestHostileNamesAreText(t *testing.T) {
 	o.Scrapes.Last.Encoding = evil
 	o.Replica.Kinds[0].Name, o.Replica.Kinds[0].Phase, o.Replica.Kinds[0].Error = evil, evil, evil
 	o.Cardinality.Families[0].Name, o.Cardinality.Namespaces[0].Name = evil, evil
-	h := serving(t, o)
+	h := newTestHandler(t, o)
 	for _, path := range []string{"/", "/-/fleet/view", "/-/fleet"} {
 		_, text := get(t, h, path)
 		if strings.Contains(text, "<script>") || strings.Contains(text, "<img") {
-			t.Errorf("%s: not escaped", path)
+			t.Errorf("%s: a hostile name is not escaped", path)
 		}
 		if strings.Count(text, "script") < 10 {
-			t.Errorf("%s: the names are not there at all", path)
+			t.Errorf("%s: the response lacks the hostile names", path)
 		}
 	}
 }
 
-// Programs read the JSON, too. It may grow, but not change.
+// Programs also read the JSON. It may gain fields, but existing ones must not change.
 func TestJSONIsStable(t *testing.T) {
-	_, got := get(t, serving(t, example()), "/-/fleet")
+	_, got := get(t, newTestHandler(t, example()), "/-/fleet")
 	want, err := os.ReadFile("testdata/fleet.json")
 	if os.Getenv("UPDATE") != "" {
 		err = os.WriteFile("testdata/fleet.json", []byte(got), 0o644)
@@ -210,39 +211,39 @@ func TestJSONIsStable(t *testing.T) {
 
 func TestPageOfANewProcess(t *testing.T) {
 	s := Status{At: noon, Process: Process{NotReady: "no shard assigned yet"}}
-	h := serving(t, s)
+	h := newTestHandler(t, s)
 	_, page := get(t, h, "/")
 	for _, want := range []string{"This replica is not ready: no shard assigned yet.", "not known yet", "No kinds yet", "Not counted yet", "none yet", "no event yet"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("no %q in the page", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if _, text := get(t, h, "/-/fleet"); strings.Contains(text, "null") {
-		t.Errorf("null in %s", text)
+		t.Errorf("the JSON contains null: %s", text)
 	}
 }
 
 func TestPageOfASingleProcessCallsItNoShard(t *testing.T) {
 	s := unremarkable()
 	s.Process.Pod, s.Fleet = "", NewFleet(fleet.StaticOverview(shard.Assignment{Total: 1}), false, false)
-	_, page := get(t, serving(t, s), "/")
+	_, page := get(t, newTestHandler(t, s), "/")
 	if !strings.Contains(page, "This process is ready and serves all objects.") || strings.Contains(page, "shard 0</b>") {
-		t.Errorf("the page of a single process: %.1500s", page)
+		t.Errorf("the page calls a single process a shard, or does not say that it serves all objects: %.1500s", page)
 	}
 }
 
 func TestLargeFleetHasNoRing(t *testing.T) {
 	o := example()
 	o.Fleet.Replicas = make([]fleet.Replica, 1000)
-	_, page := get(t, serving(t, o), "/-/fleet/view")
+	_, page := get(t, newTestHandler(t, o), "/-/fleet/view")
 	if strings.Contains(page, "Ring of") || strings.Count(page, "<tr") < 1000 {
-		t.Error("replicas are missing, or shown without a share of the ring")
+		t.Error("the page of a large fleet lacks replicas, or draws a ring")
 	}
 }
 
 func TestManyReadersCostNoMoreThanOne(t *testing.T) {
-	var asked atomic.Int64
-	h, err := New(Options{Status: func() Status { asked.Add(1); return example() }, ReplicaURL: pageAt})
+	var calls atomic.Int64
+	h, err := New(Options{Status: func() Status { calls.Add(1); return example() }, ReplicaURL: replicaURL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +253,7 @@ func TestManyReadersCostNoMoreThanOne(t *testing.T) {
 		all.Go(func() { get(t, h, "/-/fleet/view") })
 	}
 	all.Wait()
-	if n, most := asked.Load(), 1+int64(time.Since(start)/cacheTTL); n > most {
-		t.Errorf("asked %d times, want %d at most", n, most)
+	if n, most := calls.Load(), 1+int64(time.Since(start)/cacheTTL); n > most {
+		t.Errorf("got %d calls of Status, want at most %d", n, most)
 	}
 }

@@ -29,10 +29,10 @@ type Process struct {
 	// NotReady is why the process is not ready; "" if it is.
 	NotReady string    `json:"notReady,omitempty"`
 	Started  time.Time `json:"started,omitzero"`
-	// ResidentBytes is 0 where the operating system does not tell.
+	// ResidentBytes is 0 if the operating system does not report it.
 	ResidentBytes int64 `json:"residentBytes,omitempty"`
-	// ConfigRefused and WebConfigRefused are why the configuration and the web configuration file as
-	// they are now are not in use. The previous ones are, until a restart. "" if there is no fault.
+	// ConfigRefused and WebConfigRefused are why the current content of the configuration and of the
+	// web configuration file is not in use; "" if it is. The previous content stays in use.
 	ConfigRefused    string `json:"configRefused,omitempty"`
 	WebConfigRefused string `json:"webConfigRefused,omitempty"`
 	// Warnings are sentences about questionable settings.
@@ -44,7 +44,7 @@ type Process struct {
 	ShardedByServer map[string]bool `json:"shardedByServer,omitempty"`
 }
 
-// Fleet is what the replica knows about its fleet.
+// Fleet is the state of the fleet as the replica knows it.
 type Fleet struct {
 	fleet.Overview
 	// Problem is why the topology cannot be followed; "" if it can.
@@ -164,7 +164,7 @@ func (s Status) Series(kind string) int {
 	return 0
 }
 
-// ShardedBy returns who leaves out the objects of a kind that belong to other shards.
+// ShardedBy returns which program leaves out the objects of a kind that belong to other shards.
 func (s Status) ShardedBy(kind string) string {
 	switch byServer, known := s.Process.ShardedByServer[kind]; {
 	case !known:
