@@ -1,4 +1,4 @@
-// Package docs has the tests of the documents.
+// Package docs has tests of the documents and the project files.
 package docs
 
 import (
@@ -16,7 +16,7 @@ import (
 
 const root = ".."
 
-// documents are all texts for people, by path from the root.
+// documents returns the text of all Markdown files, by path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -34,12 +34,13 @@ func documents(t *testing.T) map[string]string {
 		return err
 	})
 	if err != nil || len(texts) < 10 {
-		t.Fatalf("%d documents: %v", len(texts), err)
+		t.Fatalf("got %d documents, error %v; want at least 10", len(texts), err)
 	}
 	return texts
 }
 
-// found are the first groups of all matches of a pattern in the documents, and in which each is. There must be some.
+// found returns the first groups of all matches of a pattern, and a document that has each. It fails the test if there
+// are none.
 func found(t *testing.T, pattern string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -54,18 +55,18 @@ func found(t *testing.T, pattern string) map[string]string {
 	return all
 }
 
-// TestTestsThatDocumentsNameAreThere: documents say what holds and which test proves it.
-func TestTestsThatDocumentsNameAreThere(t *testing.T) {
+// TestTestsInDocumentsExist checks the tests that documents mention as proofs.
+func TestTestsInDocumentsExist(t *testing.T) {
 	source := testSource(t)
 	for name, document := range found(t, "`(Test[A-Za-z0-9]+(?:/[A-Za-z]+)?)`") {
 		test, part, _ := strings.Cut(name, "/")
 		if !strings.Contains(source, "func "+test+"(t *testing.T)") || part != "" && !strings.Contains(source, `t.Run("`+part+`"`) {
-			t.Errorf("%s: there is no %s", document, name)
+			t.Errorf("%s mentions %s, which does not exist", document, name)
 		}
 	}
 }
 
-// testSource is the text of all tests.
+// testSource returns the text of all Go test files.
 func testSource(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -83,20 +84,20 @@ func testSource(t *testing.T) string {
 	return all.String()
 }
 
-func TestMakeTargetsThatDocumentsNameAreThere(t *testing.T) {
+func TestMakeTargetsInDocumentsExist(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for target, document := range found(t, "(?m)(?:^|`)make ([a-z0-9-]+)") {
 		if !regexp.MustCompile(`(?m)^` + target + `:.* ## `).Match(makefile) {
-			t.Errorf("%s: there is no make %s", document, target)
+			t.Errorf("%s mentions make %s, which does not exist", document, target)
 		}
 	}
 }
 
-// TestFlagsThatDocumentsNameAreThere: what stands in code and begins like a flag is one of ours, or known to be another program's.
-func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
+// TestFlagsInDocumentsExist checks that flags in code are those of statefleet, or known ones of other programs.
+func TestFlagsInDocumentsExist(t *testing.T) {
 	var help strings.Builder
 	for _, load := range []func() (bool, error){
 		func() (bool, error) {
@@ -113,24 +114,24 @@ func TestFlagsThatDocumentsNameAreThere(t *testing.T) {
 		},
 	} {
 		if done, err := load(); err != nil || !done {
-			t.Fatal(done, err)
+			t.Fatalf("--help: got done %t, error %v; want true and no error", done, err)
 		}
 	}
-	known := []string{"completion-script-bash", "completion-script-zsh"} // hidden
+	known := []string{"completion-script-bash", "completion-script-zsh"} // not in the help
 	for _, match := range regexp.MustCompile(`(?m)^  (?:-h, )?--(?:\[no-\])?([a-z][a-z.-]+)`).FindAllStringSubmatch(help.String(), -1) {
 		known = append(known, match[1])
 	}
 	for flag, document := range found(t, "(?:`|(?m:^)(?:kubectl .* /)?statefleet .*)--([a-z][a-z0-9_.-]+)") {
 		if name := strings.TrimPrefix(flag, "no-"); !slices.Contains(known, name) && !slices.Contains(foreign(), name) {
-			t.Errorf("%s: there is no --%s", document, flag)
+			t.Errorf("%s mentions --%s, which does not exist", document, flag)
 		}
 	}
 }
 
-// foreign are flags that documents name and statefleet does not have.
+// foreign returns flags of other programs that documents mention.
 func foreign() []string {
 	return []string{
-		"flag",                // any
+		"flag",                // placeholder
 		"server-sharding",     // of the load
 		"warm-up",             // of the soak
 		"binary",              // of the benchmarks
@@ -141,8 +142,8 @@ func foreign() []string {
 	}
 }
 
-// TestPathsThatDocumentsNameAreThere: links, and what kubectl and Helm are to apply.
-func TestPathsThatDocumentsNameAreThere(t *testing.T) {
+// TestPathsInDocumentsExist checks links, and the paths in commands of kubectl and Helm.
+func TestPathsInDocumentsExist(t *testing.T) {
 	for path, document := range found(t, `kubectl [^\n]*apply -k ([a-z/-]+)`) {
 		if _, err := os.Stat(filepath.Join(root, path, "kustomization.yaml")); err != nil {
 			t.Errorf("%s: %v", document, err)
@@ -171,7 +172,7 @@ func TestPathsThatDocumentsNameAreThere(t *testing.T) {
 	}
 }
 
-// anchors are the names under which a document's headings can be linked to.
+// anchors returns the anchors of a document's headings.
 func anchors(text string) (names []string) {
 	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
 		plain := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
@@ -180,21 +181,21 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// TestVersionsAgree: the chart installs the version that the changelog describes last, and there are notes for it.
+// TestVersionsAgree checks that the chart installs the latest version in the changelog, and that it has release notes.
 func TestVersionsAgree(t *testing.T) {
 	texts := documents(t)
 	latest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)`).FindStringSubmatch(texts["CHANGELOG.md"])
 	if latest == nil {
-		t.Fatal("the changelog has no version")
+		t.Fatal("CHANGELOG.md has no version")
 	}
 	if _, ok := texts["docs/releases/"+latest[1]+".md"]; !ok {
-		t.Errorf("there are no release notes for %s", latest[1])
+		t.Errorf("docs/releases has no notes for %s", latest[1])
 	}
 	chart, err := os.ReadFile(filepath.Join(root, "manifests/chart/Chart.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(chart), "\nappVersion: "+latest[1]+"\n") {
-		t.Errorf("the chart installs another version than %s", latest[1])
+		t.Errorf("Chart.yaml must have appVersion %s", latest[1])
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// workflow is the part of a workflow of GitHub Actions that has rules here.
+// workflow has the fields of a GitHub Actions workflow that the tests check.
 type workflow struct {
 	Permissions *map[string]string
 	Jobs        map[string]struct {
@@ -24,12 +24,12 @@ type workflow struct {
 	}
 }
 
-// workflows are all workflows, by path.
+// workflows returns all workflows by path.
 func workflows(t *testing.T) map[string]workflow {
 	t.Helper()
 	paths, err := filepath.Glob(root + "/.github/workflows/*.yml")
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no workflows: %v", err)
+		t.Fatalf("got no workflows, error %v", err)
 	}
 	all := map[string]workflow{}
 	for _, path := range paths {
@@ -51,7 +51,8 @@ func read(t *testing.T, path string, into any) {
 	}
 }
 
-// TestActionsArePinnedByCommit: a tag can be moved to other code. The comment tells Dependabot and readers the version.
+// TestActionsArePinnedByCommit checks that actions are pinned by commit, because a tag can be moved. Dependabot reads
+// the version from the comment.
 func TestActionsArePinnedByCommit(t *testing.T) {
 	pinned := regexp.MustCompile(`^\s*(?:- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	versions := map[string]string{}
@@ -66,24 +67,24 @@ func TestActionsArePinnedByCommit(t *testing.T) {
 			}
 			line = strings.TrimRight(line, "\n")
 			if !pinned.MatchString(line) {
-				t.Errorf("%s: %q is not pinned by a commit with its version as a comment", path, line)
+				t.Errorf("%s: got %q, want a commit and the version as a comment", path, line)
 				continue
 			}
 			_, action, _ := strings.Cut(line, "uses: ")
 			name, version, _ := strings.Cut(action, "@")
 			if other, ok := versions[name]; ok && other != version {
-				t.Errorf("%s: %s at %s, elsewhere at %s", path, name, version, other)
+				t.Errorf("%s: got %s at %s, want %s as elsewhere", path, name, version, other)
 			}
 			versions[name] = version
 		}
 	}
 	if len(versions) < 3 {
-		t.Errorf("only %d actions were looked at", len(versions))
+		t.Errorf("got %d actions, want at least 3", len(versions))
 	}
 }
 
-// TestOnlyThePublishingJobMayWrite: no job has rights that it does not name. Tests and builds may read; one job may
-// write: it publishes what they have built.
+// TestOnlyThePublishingJobMayWrite checks that each job declares its permissions, and that only the job that publishes
+// a release may write.
 func TestOnlyThePublishingJobMayWrite(t *testing.T) {
 	for path, w := range workflows(t) {
 		if w.Permissions == nil || len(*w.Permissions) != 0 {
@@ -91,26 +92,26 @@ func TestOnlyThePublishingJobMayWrite(t *testing.T) {
 		}
 		for name, job := range w.Jobs {
 			if job.Permissions == nil {
-				t.Errorf("%s: job %s names no permissions", path, name)
+				t.Errorf("%s: job %s must declare its permissions", path, name)
 			}
 			for scope, right := range job.Permissions {
 				if right != "read" && (filepath.Base(path) != "release.yml" || name != "publish") {
-					t.Errorf("%s: job %s has %s: %s", path, name, scope, right)
+					t.Errorf("%s: job %s: got permission %s: %s, want read", path, name, scope, right)
 				}
 			}
 			for _, step := range job.Steps {
 				if strings.HasPrefix(step.Uses, "actions/checkout@") && step.With["persist-credentials"] != false {
-					t.Errorf("%s: job %s leaves the token in the checkout", path, name)
+					t.Errorf("%s: job %s: checkout must have persist-credentials: false", path, name)
 				}
 				if strings.Contains(step.Run, "${{") {
-					t.Errorf("%s: job %s puts an expression into a shell: %s", path, name, step.Run)
+					t.Errorf("%s: job %s must not use an expression in a shell command: %s", path, name, step.Run)
 				}
 			}
 		}
 	}
 }
 
-// TestWorkflowsRunMakeTargets: what runs there is what a user runs.
+// TestWorkflowsRunMakeTargets checks that workflows run existing make targets, so that users can run the same.
 func TestWorkflowsRunMakeTargets(t *testing.T) {
 	makefile, err := os.ReadFile(root + "/Makefile")
 	if err != nil {
@@ -123,7 +124,7 @@ func TestWorkflowsRunMakeTargets(t *testing.T) {
 				for _, match := range regexp.MustCompile(`(?m)^\s*make ([a-z0-9-]+)`).FindAllStringSubmatch(step.Run, -1) {
 					ran[match[1]] = true
 					if !regexp.MustCompile(`(?m)^` + match[1] + `:.* ## `).Match(makefile) {
-						t.Errorf("%s: there is no make %s", path, match[1])
+						t.Errorf("%s runs make %s, which does not exist", path, match[1])
 					}
 				}
 			}
@@ -136,7 +137,7 @@ func TestWorkflowsRunMakeTargets(t *testing.T) {
 	}
 }
 
-// TestEveryModuleIsUpdated: by Dependabot, in the folder of its go.mod, package.json or Dockerfile.
+// TestEveryModuleIsUpdated checks that Dependabot has every folder with a go.mod, package.json or Dockerfile.
 func TestEveryModuleIsUpdated(t *testing.T) {
 	var config struct {
 		Updates []struct {
@@ -175,12 +176,12 @@ func TestEveryModuleIsUpdated(t *testing.T) {
 		slices.Sort(folders)
 		slices.Sort(got[ecosystem])
 		if !slices.Equal(folders, got[ecosystem]) {
-			t.Errorf("%s: updated are %q, there are %q", ecosystem, got[ecosystem], folders)
+			t.Errorf("%s: got folders %q in dependabot.yml, want %q", ecosystem, got[ecosystem], folders)
 		}
 	}
 }
 
-// TestSecurityInsightsPointAtFiles: the links into this repository lead to files that are there.
+// TestSecurityInsightsPointAtFiles checks that links into this repository lead to existing files.
 func TestSecurityInsightsPointAtFiles(t *testing.T) {
 	text, err := os.ReadFile(root + "/SECURITY-INSIGHTS.yml")
 	if err != nil {
@@ -193,6 +194,6 @@ func TestSecurityInsightsPointAtFiles(t *testing.T) {
 		}
 	}
 	if len(links) < 5 {
-		t.Errorf("only %d links", len(links))
+		t.Errorf("got %d links, want at least 5", len(links))
 	}
 }

@@ -1,5 +1,5 @@
-// Package manifests holds what runs statefleet in a cluster. Its tests keep the
-// parts that follow from the list of kinds in step with it.
+// Package manifests has the manifests that run statefleet in a cluster. Its tests keep the generated parts in step with
+// the list of kinds.
 package manifests
 
 import (
@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files")
 
-// clusterRole is the least that reading every kind takes: list and watch, one
-// rule for each API group.
+// clusterRole returns a ClusterRole with the minimal rights to read the kinds: list and watch, with one rule for each
+// API group.
 func clusterRole(kinds []resources.Kind) []byte {
 	groups := map[string][]string{}
 	for _, k := range kinds {
@@ -46,8 +46,8 @@ rules:
 	return b.Bytes()
 }
 
-// TestClusterRoleGrantsTheDefaultKindsOnly: the base lets the exporter read what it reads without further flags, and
-// nothing else. Users who export more grant more: with a component, or with rules of their own.
+// TestClusterRoleGrantsTheDefaultKindsOnly checks that the base grants the kinds that the exporter reads by default,
+// and no others. For further kinds, users add a component or their own rules.
 func TestClusterRoleGrantsTheDefaultKindsOnly(t *testing.T) {
 	var want []string
 	for _, k := range resources.All() {
@@ -58,7 +58,7 @@ func TestClusterRoleGrantsTheDefaultKindsOnly(t *testing.T) {
 	var got []string
 	for _, rule := range readRole(t, "base/clusterrole.yaml").Rules {
 		if !slices.Equal(rule.Verbs, []string{"list", "watch"}) || len(rule.ResourceNames)+len(rule.NonResourceURLs) > 0 {
-			t.Errorf("a rule that is not to list and watch: %v", rule)
+			t.Errorf("got rule %v, want the verbs list and watch only", rule)
 		}
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
@@ -69,7 +69,7 @@ func TestClusterRoleGrantsTheDefaultKindsOnly(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("grants\n%q, exported by default are\n%q", got, want)
+		t.Errorf("the ClusterRole grants\n%q, want the default kinds\n%q", got, want)
 	}
 }
 
@@ -86,12 +86,12 @@ func readRole(t *testing.T, file string) rbacv1.ClusterRole {
 	return role
 }
 
-// TestNothingElseCanBeWritten holds the promise that the exporter writes nothing but its own topology.
+// TestNothingElseCanBeWritten checks that the exporter may write only the ConfigMap of its topology.
 func TestNothingElseCanBeWritten(t *testing.T) {
 	for _, file := range []string{"base/clusterrole.yaml", "base/role.yaml"} {
 		role := readRole(t, file)
 		if len(role.Rules) == 0 {
-			t.Errorf("%s grants nothing", file)
+			t.Errorf("%s has no rules, want some", file)
 		}
 		for _, rule := range role.Rules {
 			allowed := []string{"get", "list", "watch"}
@@ -100,7 +100,7 @@ func TestNothingElseCanBeWritten(t *testing.T) {
 			}
 			for _, verb := range rule.Verbs {
 				if !slices.Contains(allowed, verb) {
-					t.Errorf("%s grants %s on %v", file, verb, rule.Resources)
+					t.Errorf("%s grants %s on %v, want %v at most", file, verb, rule.Resources, allowed)
 				}
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestKustomizationsNameTheReleasedImage: all of them, and the label of the base, the version of the chart, and none a tag that
-// moves.
+// TestKustomizationsNameTheReleasedImage checks that all kustomizations, and the label of the base, have the appVersion
+// of the chart, and that no file has the tag latest.
 func TestKustomizationsNameTheReleasedImage(t *testing.T) {
 	var chart struct{ AppVersion string }
 	parse(t, "chart/Chart.yaml", &chart)
@@ -27,13 +27,13 @@ func TestKustomizationsNameTheReleasedImage(t *testing.T) {
 		for _, image := range k.Images {
 			named++
 			if want := "v" + chart.AppVersion; image.NewTag != want {
-				t.Errorf("%s: image %s has the tag %q, want %s", path, image.Name, image.NewTag, want)
+				t.Errorf("%s: image %s: got tag %q, want %s", path, image.Name, image.NewTag, want)
 			}
 		}
 		for _, label := range k.Labels {
 			labelled++
 			if got := label.Pairs["app.kubernetes.io/version"]; got != chart.AppVersion {
-				t.Errorf("%s: the label app.kubernetes.io/version is %q, want %s", path, got, chart.AppVersion)
+				t.Errorf("%s: got label app.kubernetes.io/version=%q, want %s", path, got, chart.AppVersion)
 			}
 		}
 		return nil
@@ -42,7 +42,8 @@ func TestKustomizationsNameTheReleasedImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if named < 2 || labelled < 1 {
-		t.Errorf("%d images in kustomizations, want those of the base and of the DaemonSet; %d labels, want that of the base", named, labelled)
+		t.Errorf("got %d images and %d labels in kustomizations, want images of base and DaemonSet and the label of the base",
+			named, labelled)
 	}
 }
 
@@ -53,7 +54,7 @@ func parse(t *testing.T, path string, into any) {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(text), "latest") {
-		t.Errorf("%s names latest", path)
+		t.Errorf("%s contains \"latest\", want the tag of a release", path)
 	}
 	if err := yaml.Unmarshal(text, into); err != nil {
 		t.Fatalf("%s: %v", path, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/resources/customresource"
 )
 
-// chartKinds is what the chart's templates need to know of each kind, to write roles for those that are exposed.
+// chartKinds returns the data of kinds from which the chart's templates make the roles for the exposed kinds.
 func chartKinds(kinds []resources.Kind) []byte {
 	var b bytes.Buffer
 	b.WriteString(generated)
@@ -24,7 +24,7 @@ func chartKinds(kinds []resources.Kind) []byte {
 	return b.Bytes()
 }
 
-// chartPresets is what the chart's templates need to know of each preset, to allow its kinds and no others.
+// chartPresets returns the data of presets from which the chart's templates make the roles for their kinds.
 func chartPresets(t *testing.T) []byte {
 	t.Helper()
 	b := []byte("# Plurals of the kinds of each preset, by API group. Generated from manifests/presets by \"make generate\".\n")
@@ -52,7 +52,7 @@ func chartPresets(t *testing.T) []byte {
 
 const generated = "# Generated from the list of kinds by \"make generate\".\n"
 
-// objectsRole is the Role that reading the kinds takes in one namespace.
+// objectsRole returns the Role with the rights to read the kinds in one namespace.
 func objectsRole(kinds []resources.Kind) []byte {
 	_, rules, _ := bytes.Cut(clusterRole(kinds), []byte("rules:\n"))
 	return append([]byte(generated+`apiVersion: rbac.authorization.k8s.io/v1
@@ -67,7 +67,7 @@ rules:
 `), rules...)
 }
 
-// resourcesPatch names the kinds in the arguments of the StatefulSet's container.
+// resourcesPatch returns a patch that adds --resources with the kinds to the arguments of the StatefulSet's container.
 func resourcesPatch(kinds []resources.Kind) []byte {
 	var names []string
 	for _, k := range kinds {
@@ -79,8 +79,8 @@ func resourcesPatch(kinds []resources.Kind) []byte {
 `, generated, strings.Join(names, ","))
 }
 
-// TestKindsAreGenerated: what names kinds in the base, the chart, the components and the overlays follows from the
-// list of kinds.
+// TestKindsAreGenerated checks that the files with kinds in the base, the chart and the components match the list of
+// kinds and the presets.
 func TestKindsAreGenerated(t *testing.T) {
 	byDefault := slices.DeleteFunc(resources.All(), func(k resources.Kind) bool { return !k.Default })
 	namespaced := slices.DeleteFunc(slices.Clone(byDefault), func(k resources.Kind) bool { return !k.Namespaced })

@@ -15,7 +15,7 @@ import (
 
 const everything = "profiles/everything.yaml"
 
-// TestEverythingProfileIsGenerated: it names all kinds there are.
+// TestEverythingProfileIsGenerated checks that the profile has all kinds.
 func TestEverythingProfileIsGenerated(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("# All kinds and families, those that are off by default included. Labels and annotations of objects need\n" +
@@ -30,15 +30,15 @@ func TestEverythingProfileIsGenerated(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(everything); err != nil || !bytes.Equal(got, b.Bytes()) {
-		t.Errorf("%s is not up to date, %v; run make generate", everything, err)
+		t.Errorf("%s is not up to date; run make generate (error: %v)", everything, err)
 	}
 }
 
-// TestChartHasTheProfilesAsGenerated: a chart can only read files of its own, so it has copies of them.
+// TestChartHasTheProfilesAsGenerated checks the copies of the profiles in the chart, which can only read its own files.
 func TestChartHasTheProfilesAsGenerated(t *testing.T) {
 	files, err := filepath.Glob("profiles/*.yaml")
 	if err != nil || len(files) != 3 {
-		t.Fatalf("%q, %v; want three profiles", files, err)
+		t.Fatalf("got profiles %q, error %v; want three profiles", files, err)
 	}
 	for _, file := range files {
 		want, err := os.ReadFile(file)
@@ -52,12 +52,12 @@ func TestChartHasTheProfilesAsGenerated(t *testing.T) {
 			}
 		}
 		if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s differs from %s, %v; run make generate", copied, file, err)
+			t.Errorf("%s differs from %s; run make generate (error: %v)", copied, file, err)
 		}
 	}
 }
 
-// selected returns the families that a profile exposes.
+// selected returns the names of the families that a profile exposes, sorted.
 func selected(t *testing.T, profile string) (names []string) {
 	t.Helper()
 	args := []string{"--config=profiles/" + profile + ".yaml"}
@@ -69,7 +69,7 @@ func selected(t *testing.T, profile string) (names []string) {
 		t.Fatal(err)
 	}
 	if w := c.Warnings(); len(w) > 0 {
-		t.Errorf("%s: warnings %q", profile, w)
+		t.Errorf("%s: got warnings %q, want none", profile, w)
 	}
 	for _, k := range c.Kinds {
 		r, err := k.Renderer(c.Filter)
@@ -84,7 +84,7 @@ func selected(t *testing.T, profile string) (names []string) {
 	return names
 }
 
-// TestMinimalProfileIsWhatTheMixinReads: the families of testdata, and no others.
+// TestMinimalProfileIsWhatTheMixinReads checks that the profile exposes the families in testdata, and no others.
 func TestMinimalProfileIsWhatTheMixinReads(t *testing.T) {
 	text, err := os.ReadFile("testdata/kubernetes-mixin-families.txt")
 	if err != nil {
@@ -93,18 +93,19 @@ func TestMinimalProfileIsWhatTheMixinReads(t *testing.T) {
 	want := strings.Fields(string(text))
 	slices.Sort(want)
 	if got := selected(t, "minimal"); !slices.Equal(got, want) || len(want) < 50 {
-		t.Errorf("the profile has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("the profile exposes\n%s\nwant at least 50 families:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
 func TestProfilesGrow(t *testing.T) {
 	minimal, byDefault, all := selected(t, "minimal"), selected(t, "default"), selected(t, "everything")
 	if len(minimal)*3 > len(byDefault) || len(byDefault) >= len(all) {
-		t.Errorf("the profiles have %d, %d and %d families", len(minimal), len(byDefault), len(all))
+		t.Errorf("got %d families in minimal, %d in default, %d in everything; want minimal at most a third, everything most",
+			len(minimal), len(byDefault), len(all))
 	}
 	for _, name := range minimal {
 		if !slices.Contains(byDefault, name) {
-			t.Errorf("%s is in the profile minimal, and not in the default one", name)
+			t.Errorf("profile minimal exposes %s, which profile default does not", name)
 		}
 	}
 }

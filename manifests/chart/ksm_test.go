@@ -12,14 +12,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The defaults of the kube-state-metrics chart and what its keys do here, which manifests/test proves.
+// Files with the defaults of the kube-state-metrics chart, and with the effect of its keys here, which manifests/test
+// proves.
 const (
 	ksmVersion  = "8.4.0"
 	ksmDefaults = "../test/testdata/ksm-chart-" + ksmVersion + ".yaml"
 	ksmKeys     = "../test/testdata/ksm-chart-" + ksmVersion + "-keys.yaml"
 )
 
-// leaves are the values of a tree that are no maps with keys, by their paths.
+// leaves returns all values of a tree except maps that have keys, by path.
 func leaves(tree map[string]any, prefix string) map[string]any {
 	all := map[string]any{}
 	for key, v := range tree {
@@ -32,7 +33,7 @@ func leaves(tree map[string]any, prefix string) map[string]any {
 	return all
 }
 
-// fromKSM is the part of the README for users of the kube-state-metrics chart.
+// fromKSM returns the section of the README for users of the kube-state-metrics chart.
 func fromKSM(t *testing.T, own map[string]any) string {
 	t.Helper()
 	var defaults map[string]any
@@ -71,7 +72,7 @@ func fromKSM(t *testing.T, own map[string]any) string {
 		case strings.HasPrefix(key, "kubeRBACProxy."):
 			proxy = append(proxy, key)
 		default:
-			t.Errorf("the README does not say why %s is refused", key)
+			t.Errorf("fromKSM has no reason why %s is refused", key)
 		}
 	}
 	fmt.Fprintf(&b, "| `%s` | With `kubeRBACProxy.enabled: true` the rendering fails: `authFilter.enabled` "+
@@ -90,7 +91,7 @@ func fromKSM(t *testing.T, own map[string]any) string {
 	return b.String()
 }
 
-// difference is a row of the table of defaults, or nothing if the default is the same.
+// difference returns a row of the table of defaults, or "" if the defaults are equal.
 func difference(key string, theirs any, own map[string]any) string {
 	ours, set := lookup(own, key)
 	if strings.HasPrefix(key, "kubeRBACProxy.") || reflect.DeepEqual(theirs, ours) || set && empty(theirs) && empty(ours) {
@@ -116,11 +117,11 @@ func difference(key string, theirs any, own map[string]any) string {
 }
 
 func code(v any) string {
-	text, _ := json.Marshal(v) // it comes from YAML, which is JSON
+	text, _ := json.Marshal(v) // a value that was decoded from YAML can be encoded as JSON
 	return "`" + string(text) + "`"
 }
 
-// empty tells whether a default stands for none. A bool does not: not set may be true elsewhere.
+// empty reports whether a default means that nothing is set. A bool never does, because an unset one may mean true.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -137,7 +138,7 @@ func empty(v any) bool {
 	return false
 }
 
-// kubernetesHas tells whether a field of a probe is what Kubernetes takes when it is not set.
+// kubernetesHas reports whether the value of a probe's field is the default of Kubernetes.
 func kubernetesHas(key string, v any) bool {
 	_, field, _ := strings.Cut(key, "Probe.")
 	known, ok := map[string]any{"failureThreshold": 3.0, "successThreshold": 1.0, "periodSeconds": 10.0,
@@ -145,8 +146,8 @@ func kubernetesHas(key string, v any) bool {
 	return ok && known == v
 }
 
-// TestKindsThatTheReadmeAdds: the kinds of a copied list are exposed here by default too, with those that the README
-// names.
+// TestKindsThatTheReadmeAdds checks that the default kinds are those of the kube-state-metrics chart and those that the
+// README mentions.
 func TestKindsThatTheReadmeAdds(t *testing.T) {
 	var defaults struct{ Collectors []string }
 	if err := yaml.Unmarshal(read(t, ksmDefaults), &defaults); err != nil {
@@ -163,7 +164,7 @@ func TestKindsThatTheReadmeAdds(t *testing.T) {
 	}
 	for name, kind := range kinds {
 		if kind.Default && !slices.Contains(defaults.Collectors, name) && !strings.Contains(name, "admissionpolic") {
-			t.Errorf("%s is exposed by default here only, which the README does not say", name)
+			t.Errorf("%s is exposed by default only here, and the README does not mention it", name)
 		}
 	}
 }

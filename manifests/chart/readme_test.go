@@ -1,5 +1,5 @@
-// Package chart is a Helm chart. Its test keeps the table of values in the README in step with values.yaml; what the chart
-// renders is tested in manifests/test.
+// Package chart is a Helm chart. Its tests keep the table of values in the README in step with values.yaml.
+// manifests/test tests the rendered objects.
 package chart
 
 import (
@@ -21,11 +21,10 @@ var update = flag.Bool("update", false, "write the generated files")
 // value is a documented key of values.yaml.
 type value struct {
 	path string // a.b
-	text string // the comment above it
+	text string // the comment above the key
 }
 
-// documented reads the keys with a "# --" comment above them. It relies on block style with two spaces for each level, which
-// is how the file is written.
+// documented returns the keys with a "# --" comment above them. It expects block style with two spaces for each level.
 func documented(values []byte) []value {
 	var (
 		all  []value
@@ -63,8 +62,8 @@ func lookup(tree map[string]any, path string) (any, bool) {
 	return lookup(sub, rest)
 }
 
-// undocumented returns the paths of values that neither they nor what they are part of, nor all that they consist of, is
-// documented.
+// undocumented returns the paths of undocumented values. A value is documented if it, a map that contains it, or all
+// values in it are.
 func undocumented(tree map[string]any, prefix string, known map[string]bool) []string {
 	var missing []string
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
@@ -138,14 +137,14 @@ func TestReadmeIsGenerated(t *testing.T) {
 		known[v.path] = true
 		given, ok := lookup(tree, v.path)
 		if !ok {
-			t.Fatalf("values.yaml: the comment %q is not above a value; found %s", v.text, v.path)
+			t.Fatalf("values.yaml: the comment %q is above %s, want it above a value", v.text, v.path)
 		}
 		text, err := json.Marshal(given)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasSuffix(v.text, ".") {
-			t.Errorf("values.yaml: the comment of %s goes on in another line, which the README does not show", v.path)
+			t.Errorf("values.yaml: the comment of %s must be one line that ends with a full stop", v.path)
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", v.path, text, strings.ReplaceAll(v.text, "|", `\|`))
 	}
@@ -163,7 +162,8 @@ func TestReadmeIsGenerated(t *testing.T) {
 	}
 }
 
-// TestSchemaKnowsEveryValue: the schema and values.yaml have the same keys, where the schema does not allow any.
+// TestSchemaKnowsEveryValue checks that the schema and values.yaml have the same keys, except where the schema allows
+// any key.
 func TestSchemaKnowsEveryValue(t *testing.T) {
 	var tree map[string]any
 	if err := yaml.UnmarshalStrict(read(t, "values.yaml"), &tree); err != nil {
@@ -174,10 +174,10 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !s.closed() {
-		t.Error("the schema allows values that nothing reads")
+		t.Error("the schema must not allow additional properties")
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Properties)) {
-		if _, ok := tree[key]; !ok && key != "enabled" { // the condition of a chart that has this one as a part, to which a default would be an answer
+		if _, ok := tree[key]; !ok && key != "enabled" { // a parent chart sets it, and a default would override that
 			t.Errorf("values.yaml lacks %s, which the schema has", key)
 		}
 	}
@@ -198,13 +198,13 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 	}
 }
 
-// schema is what the test reads of a JSON schema.
+// schema has the fields of a JSON schema that the test reads.
 type schema struct {
 	Properties map[string]schema `json:"properties"`
 	Additional json.RawMessage   `json:"additionalProperties"`
 }
 
-// closed tells whether the schema excludes properties that it does not name.
+// closed reports whether the schema rejects properties that it does not define.
 func (s schema) closed() bool { return string(s.Additional) == "false" }
 
 func read(t *testing.T, file string) []byte {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// dashboard is what the tests read of a Grafana dashboard.
+// dashboard has the fields of a Grafana dashboard that the tests read.
 type dashboard struct {
 	Panels      []panel `json:"panels"`
 	Links       []link  `json:"links"`
@@ -43,7 +43,7 @@ type panel struct {
 	} `json:"fieldConfig"`
 }
 
-// mapping maps values to what a panel shows instead of them.
+// mapping maps values to the texts and colours that a panel shows.
 type mapping struct {
 	Options map[string]struct {
 		Text  string `json:"text"`
@@ -67,10 +67,10 @@ type variable struct {
 	Multi      bool   `json:"multi"`
 }
 
-// wholeFleet reports whether a panel is about the fleet and not about the selected replicas.
+// wholeFleet reports whether a panel shows the whole fleet and not only the selected replicas.
 func (p panel) wholeFleet() bool { return p.Type == "stat" || p.Title == "Shards over time" }
 
-// hasRed reports whether something in a panel can be red.
+// hasRed reports whether a panel can show something in red.
 func (p panel) hasRed() bool {
 	for _, step := range p.FieldConfig.Defaults.Thresholds.Steps {
 		if step.Color == "red" {
@@ -94,7 +94,7 @@ func loadDashboard(t *testing.T) dashboard {
 		t.Fatal(err)
 	}
 	if len(d.Panels) < 20 {
-		t.Fatalf("dashboard.json has %d panels", len(d.Panels))
+		t.Fatalf("dashboard.json has %d panels, want at least 20", len(d.Panels))
 	}
 	return d
 }
@@ -104,19 +104,19 @@ func TestDashboardPanelsAreWhole(t *testing.T) {
 	covered := map[[2]int]string{}
 	for _, p := range loadDashboard(t).Panels {
 		if ids[p.ID] {
-			t.Errorf("%s: the id %d is taken", p.Title, p.ID)
+			t.Errorf("%s: another panel has the same id %d", p.Title, p.ID)
 		}
 		ids[p.ID] = true
 		if p.Title == "" {
 			t.Errorf("panel %d has no title", p.ID)
 		}
 		if p.Type != "row" && (len(p.Targets) == 0 || p.Datasource.UID != "$datasource") {
-			t.Errorf("%s: %d queries of the data source %q", p.Title, len(p.Targets), p.Datasource.UID)
+			t.Errorf("%s: got %d queries of data source %q, want some of $datasource", p.Title, len(p.Targets), p.Datasource.UID)
 		}
 		for x := p.Position.X; x < p.Position.X+p.Position.W; x++ {
 			for y := p.Position.Y; y < p.Position.Y+p.Position.H; y++ {
 				if other, ok := covered[[2]int{x, y}]; ok || x >= 24 {
-					t.Fatalf("%s lies over %q or outside", p.Title, other)
+					t.Fatalf("%s overlaps with %q or exceeds the width of 24", p.Title, other)
 				}
 				covered[[2]int{x, y}] = p.Title
 			}
@@ -124,21 +124,21 @@ func TestDashboardPanelsAreWhole(t *testing.T) {
 	}
 }
 
-// TestDashboardShowsOneFleet: a fleet is what shares cluster and job, so each variable has one value. That of the
-// cluster is empty where series have no such label.
+// TestDashboardShowsOneFleet checks that the variables for cluster and job, which identify a fleet, have one value
+// each. The value for the cluster is empty if series have no such label.
 func TestDashboardShowsOneFleet(t *testing.T) {
 	var names []string
 	for _, v := range loadDashboard(t).Templating.List {
 		names = append(names, v.Name)
-		if several := v.Name == "instance"; v.IncludeAll != several || v.Multi != several {
-			t.Errorf("variable %s: all %t, several %t; want both %t", v.Name, v.IncludeAll, v.Multi, several)
+		if multi := v.Name == "instance"; v.IncludeAll != multi || v.Multi != multi {
+			t.Errorf("variable %s: got includeAll %t, multi %t; want both %t", v.Name, v.IncludeAll, v.Multi, multi)
 		}
 		if want := map[string]string{"job": clusterSelector, "instance": fleetSelector}[v.Name]; !strings.Contains(v.Definition, want) {
-			t.Errorf("variable %s: %s does not select %s", v.Name, v.Definition, want)
+			t.Errorf("variable %s: got definition %s, want the selector %s in it", v.Name, v.Definition, want)
 		}
 	}
 	if want := []string{"datasource", "cluster", "job", "instance"}; !slices.Equal(names, want) {
-		t.Errorf("variables %q, want %q", names, want)
+		t.Errorf("got variables %q, want %q", names, want)
 	}
 }
 
@@ -148,8 +148,8 @@ const (
 	replicasSelector = fleetSelector + `, instance=~"$instance"`
 )
 
-// TestDashboardQueriesSelectTheFleet: the queries of all panels select the fleet, and of all panels about replicas
-// the replicas.
+// TestDashboardQueriesSelectTheFleet checks that the queries of all panels select the fleet, and those of panels about
+// replicas the selected replicas.
 func TestDashboardQueriesSelectTheFleet(t *testing.T) {
 	d := loadDashboard(t)
 	for _, a := range d.Annotations.List {
@@ -169,11 +169,11 @@ func TestDashboardQueriesSelectTheFleet(t *testing.T) {
 // checkSelectors checks that each selector in a query begins with want.
 func checkSelectors(t *testing.T, title, query, want string) {
 	t.Helper()
-	ofFleet := []string{"statefleet:list_errors:ratio_rate5m", "statefleet:watch_errors:ratio_rate5m"} // recorded without instance
+	ofFleet := []string{"statefleet:list_errors:ratio_rate5m", "statefleet:watch_errors:ratio_rate5m"} // no label instance
 	series := regexp.MustCompile(`\b((?:statefleet|kube|gotk|gatewayapi|scrape|process)[_:][a-z0-9_:]+|up)\b(\{[^}]*\})?`)
 	found := series.FindAllStringSubmatch(query, -1)
 	if len(found) == 0 {
-		t.Errorf("%s: no series in %s: is the pattern right?", title, query)
+		t.Errorf("%s: the pattern found no series in %s", title, query)
 	}
 	for _, m := range found {
 		expected := "{" + want
@@ -181,33 +181,33 @@ func checkSelectors(t *testing.T, title, query, want string) {
 			expected = "{" + fleetSelector + "}"
 		}
 		if !strings.HasPrefix(m[2], expected) {
-			t.Errorf("%s: %s is selected by %q, want %s", title, m[1], m[2], expected)
+			t.Errorf("%s: got selector %s%s, want it to begin with %s", title, m[1], m[2], expected)
 		}
 	}
 }
 
-// TestDashboardTellsThatRulesAreMissing: the first panel says so, and no panel that needs a rule shows a value
-// without it. tests/dashboard.yaml has what the first panel's query returns.
+// TestDashboardTellsThatRulesAreMissing checks that the first panel shows if rules are missing, and that no panel shows
+// a value without the rule that it needs. tests/dashboard.yaml tests the query of the first panel.
 func TestDashboardTellsThatRulesAreMissing(t *testing.T) {
 	d := loadDashboard(t)
 	first := d.Panels[0]
 	if first.Position.Y != 0 || first.Position.W != 24 || !strings.Contains(first.Targets[0].Expr, "absent(statefleet:shards:max") {
-		t.Errorf("the first panel is %s", first.Title)
+		t.Errorf("got first panel %s, want one over the whole width about missing rules", first.Title)
 	}
 	shown := first.FieldConfig.Defaults.Mappings[0].Options
 	if shown["0"].Color == "red" || shown["1"].Color != "red" || !strings.Contains(shown["1"].Text, "manifests/mixin/rules.yaml") || shown["2"].Color != "red" {
-		t.Errorf("%s shows %v", first.Title, shown)
+		t.Errorf("%s: got mappings %v, want 1 and 2 in red, and 1 with the path of the rules", first.Title, shown)
 	}
 	for _, p := range d.Panels[1:] {
 		for _, query := range p.Targets {
 			if strings.Contains(query.Expr, "vector(") {
-				t.Errorf("%s has a value when its series are missing: %s", p.Title, query.Expr)
+				t.Errorf("%s shows a value if its series are missing: %s", p.Title, query.Expr)
 			}
 		}
 	}
 }
 
-// TestRedPanelsLinkToARunbook: what is red is wrong, so there is something to do.
+// TestRedPanelsLinkToARunbook checks that each panel that can show a problem in red links to a runbook.
 func TestRedPanelsLinkToARunbook(t *testing.T) {
 	red := 0
 	for _, p := range loadDashboard(t).Panels {
@@ -216,15 +216,15 @@ func TestRedPanelsLinkToARunbook(t *testing.T) {
 		}
 		red++
 		if !slices.ContainsFunc(p.Links, func(l link) bool { return strings.HasPrefix(l.Title, "Runbook: ") }) {
-			t.Errorf("%s can be red, and links to no runbook", p.Title)
+			t.Errorf("%s can be red, but links to no runbook", p.Title)
 		}
 	}
 	if red < 5 {
-		t.Errorf("%d panels can be red: does the test read thresholds and mappings?", red)
+		t.Errorf("got %d panels that can be red, want at least 5: the test may no longer read thresholds and mappings", red)
 	}
 }
 
-// TestDashboardLinksLeadToDocuments: of the dashboard and of panels, to sections that exist.
+// TestDashboardLinksLeadToDocuments checks that the links of the dashboard and of panels lead to existing sections.
 func TestDashboardLinksLeadToDocuments(t *testing.T) {
 	d := loadDashboard(t)
 	links, linked := d.Links, map[string]bool{}
@@ -239,16 +239,16 @@ func TestDashboardLinksLeadToDocuments(t *testing.T) {
 			t.Errorf("%s: docs/%s has no section %s", l.Title, document, anchor)
 		}
 		if alert, ok := strings.CutPrefix(l.Title, "Runbook: "); ok && l.URL != runbooks+strings.ToLower(alert) {
-			t.Errorf("%s leads to %s", l.Title, l.URL)
+			t.Errorf("%s: got link to %s, want the section of the alert", l.Title, l.URL)
 		}
 	}
 	if !linked["operations.md"] || !linked["sharding.md"] {
-		t.Errorf("the dashboard links to %v only", linked)
+		t.Errorf("got links to %v, want operations.md and sharding.md among them", linked)
 	}
 }
 
-// TestDashboardQueriesAreGenerated: the queries of the dashboard also stand in a rules file, because promtool reads
-// those and checks their syntax.
+// TestDashboardQueriesAreGenerated checks the copy of the dashboard's queries in a rules file, whose syntax promtool
+// checks.
 func TestDashboardQueriesAreGenerated(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("# Generated from dashboard.json by \"make generate\", for promtool to check. Not to be loaded.\n" +
@@ -266,14 +266,14 @@ func TestDashboardQueriesAreGenerated(t *testing.T) {
 	writeOrCompare(t, "tests/dashboard.rules", b.Bytes())
 }
 
-// TestDashboardOfTheChartIsGenerated: Helm reads files of the chart only, so the chart has copies of dashboard and
-// rules.
+// TestDashboardOfTheChartIsGenerated checks the copies of dashboard and rules in the chart, because a chart can only
+// read its own files.
 func TestDashboardOfTheChartIsGenerated(t *testing.T) {
 	writeOrCompare(t, "../chart/files/dashboard.json", read(t, "dashboard.json"))
 	writeOrCompare(t, "../chart/files/rules.yaml", read(t, "rules.yaml"))
 }
 
-// writeOrCompare writes a generated file, or checks that it is as generated.
+// writeOrCompare checks that a generated file is up to date. With -update, it writes the file first.
 func writeOrCompare(t *testing.T, file string, want []byte) {
 	t.Helper()
 	if *update {

@@ -1,5 +1,5 @@
-// Package mixin holds alerts, recording rules and a dashboard for a fleet. Its tests keep them in step with the
-// metrics that exist and with the runbooks. What the rules say is tested by promtool, see tests.
+// Package mixin has alerts, recording rules and a dashboard for a fleet. Its tests keep them in step with the existing
+// metrics and the runbooks. promtool tests the rules themselves with the files in the folder tests.
 package mixin
 
 import (
@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the generated files")
 
 const runbooks = "https://github.com/statefleet/statefleet/blob/main/docs/operations.md#"
 
-// ruleFile is what this test reads of a rules file; promtool checks the rest.
+// ruleFile has the fields of a rules file that the tests read. promtool checks the rest.
 type ruleFile struct {
 	Groups []struct {
 		Name  string `json:"name"`
@@ -51,7 +51,7 @@ func (f ruleFile) rules() []rule {
 	return all
 }
 
-// TestPrometheusRuleIsGenerated: the operator's object has the groups of the plain file.
+// TestPrometheusRuleIsGenerated checks that the PrometheusRule has the groups of rules.yaml.
 func TestPrometheusRuleIsGenerated(t *testing.T) {
 	const file = "prometheusrule.yaml"
 	want := prometheusRule(read(t, "rules.yaml"))
@@ -73,11 +73,11 @@ func TestPrometheusRuleIsGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, plain := len(object.Spec.rules()), len(rules(t)); got != plain {
-		t.Errorf("%s has %d rules, rules.yaml has %d", file, got, plain)
+		t.Errorf("%s has %d rules, want %d as in rules.yaml", file, got, plain)
 	}
 }
 
-// prometheusRule puts the groups of a rules file, as they are written, under the operator's object.
+// prometheusRule returns a PrometheusRule with the unchanged text of the groups in a rules file.
 func prometheusRule(rules []byte) []byte {
 	var b strings.Builder
 	b.WriteString(`# Generated from rules.yaml by "make generate".
@@ -99,9 +99,9 @@ spec:
 	return []byte(b.String())
 }
 
-// TestEveryAlertTellsWhatToDo: a severity, both texts, and a runbook that exists.
+// TestEveryAlertTellsWhatToDo checks that each alert has a severity, a summary, a description, and an existing runbook.
 func TestEveryAlertTellsWhatToDo(t *testing.T) {
-	manual := string(read(t, "../../docs/operations.md"))
+	runbook := string(read(t, "../../docs/operations.md"))
 	alerts := map[string]bool{}
 	for _, r := range rules(t) {
 		if r.Alert == "" {
@@ -109,28 +109,28 @@ func TestEveryAlertTellsWhatToDo(t *testing.T) {
 		}
 		alerts[r.Alert] = true
 		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
-			t.Errorf("%s: severity %q", r.Alert, s)
+			t.Errorf("%s: got severity %q, want critical or warning", r.Alert, s)
 		}
 		for _, text := range []string{"summary", "description"} {
 			if !strings.HasSuffix(r.Annotations[text], ".") {
-				t.Errorf("%s: %s is no sentence: %q", r.Alert, text, r.Annotations[text])
+				t.Errorf("%s: %s must end with a full stop, got %q", r.Alert, text, r.Annotations[text])
 			}
 		}
 		if want := runbooks + strings.ToLower(r.Alert); r.Annotations["runbook_url"] != want {
-			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
+			t.Errorf("%s: got runbook_url %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
 		}
-		if !strings.Contains(manual, "\n### "+r.Alert+"\n") {
+		if !strings.Contains(runbook, "\n### "+r.Alert+"\n") {
 			t.Errorf("docs/operations.md has no section %s", r.Alert)
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(manual, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(runbook, -1) {
 		if !alerts[m[1]] {
-			t.Errorf("docs/operations.md describes %s, which is no alert", m[1])
+			t.Errorf("docs/operations.md describes %s, which is not an alert in rules.yaml", m[1])
 		}
 	}
 }
 
-// runbookSections returns the sections of the manual that describe alerts, by alert.
+// runbookSections returns the sections of docs/operations.md that describe alerts, by alert.
 func runbookSections(t *testing.T) map[string]string {
 	t.Helper()
 	_, alerts, _ := strings.Cut(string(read(t, "../../docs/operations.md")), "\n## Alerts\n")
@@ -140,12 +140,12 @@ func runbookSections(t *testing.T) map[string]string {
 		sections[name] = strings.TrimSpace(text)
 	}
 	if len(sections) < 20 {
-		t.Fatalf("docs/operations.md describes %d alerts", len(sections))
+		t.Fatalf("docs/operations.md describes %d alerts, want at least 20", len(sections))
 	}
 	return sections
 }
 
-// TestRunbooksBeginWithWhatIsLost: each runbook first says what is lost and what is not.
+// TestRunbooksBeginWithWhatIsLost checks that each runbook begins with what is lost and what is not.
 func TestRunbooksBeginWithWhatIsLost(t *testing.T) {
 	form := regexp.MustCompile(`^\*\*Lost:\*\* .+[.] \*\*Not lost:\*\* .+[.]$`)
 	for alert, text := range runbookSections(t) {
@@ -156,8 +156,8 @@ func TestRunbooksBeginWithWhatIsLost(t *testing.T) {
 	}
 }
 
-// TestRunbooksHaveCommandsToCopy: commands that work as they are written, with the installation by default. The image
-// has no shell to run a command in.
+// TestRunbooksHaveCommandsToCopy checks that each runbook has commands that work unchanged with the default
+// installation. They must not use "kubectl exec", because the image has no shell.
 func TestRunbooksHaveCommandsToCopy(t *testing.T) {
 	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```")
 	placeholder := regexp.MustCompile(`\b(POD|NAME|RESOURCE|NAMESPACE|N)\b|<\w+>|[.]{3}|kubectl.* exec `)
@@ -172,12 +172,12 @@ func TestRunbooksHaveCommandsToCopy(t *testing.T) {
 			t.Errorf("docs/operations.md: %s has no command to copy", alert)
 		}
 		if open := placeholder.FindString(all); open != "" {
-			t.Errorf("docs/operations.md: a command of %s does not work as it is written: %q", alert, open)
+			t.Errorf("docs/operations.md: a command of %s has a placeholder or uses exec: %q", alert, open)
 		}
 	}
 }
 
-// TestRunbooksSearchForLinesOfTheLog: what a runbook looks for in the log is in the source.
+// TestRunbooksSearchForLinesOfTheLog checks that the log lines for which runbooks search are in the source.
 func TestRunbooksSearchForLinesOfTheLog(t *testing.T) {
 	source, found := sourceText(t), 0
 	search := regexp.MustCompile(`logs -l [^\n]*\|\s+grep (?:-E )?'([^']+)'`)
@@ -186,21 +186,21 @@ func TestRunbooksSearchForLinesOfTheLog(t *testing.T) {
 			for _, line := range strings.Split(m[1], "|") {
 				found++
 				if line != "verb=watch" && !strings.Contains(source, line) {
-					t.Errorf("docs/operations.md: %s looks for %q, which is in no log", alert, line)
+					t.Errorf("docs/operations.md: %s searches the log for %q, which the source does not have", alert, line)
 				}
 			}
 		}
 	}
 	if found < 10 {
-		t.Errorf("runbooks look for %d lines: is the pattern right?", found)
+		t.Errorf("the pattern found %d log lines in runbooks, want at least 10", found)
 	}
 }
 
-// TestDocumentsDefineNoAlerts: a second definition would differ from the one in rules.yaml sooner or later.
+// TestDocumentsDefineNoAlerts checks that only rules.yaml defines alerts, because copies would become outdated.
 func TestDocumentsDefineNoAlerts(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+		t.Fatalf("got documents %q, error %v; want some", files, err)
 	}
 	for _, file := range files {
 		if definition := regexp.MustCompile(`(?m)^\s*- alert: .*`).Find(read(t, file)); definition != nil {
@@ -209,7 +209,7 @@ func TestDocumentsDefineNoAlerts(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested: promtool is asked for each alert at a time when it fires and at one when it does not.
+// TestEveryAlertIsTested checks that promtool tests each alert at a time when it fires and at one when it does not.
 func TestEveryAlertIsTested(t *testing.T) {
 	fires, silent := map[string]bool{}, map[string]bool{}
 	files, err := filepath.Glob("tests/*.yaml")
@@ -237,12 +237,13 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 	for _, r := range rules(t) {
 		if r.Alert != "" && (!fires[r.Alert] || !silent[r.Alert]) {
-			t.Errorf("%s: tested while firing: %t, while silent: %t", r.Alert, fires[r.Alert], silent[r.Alert])
+			t.Errorf("%s: tested while it fires: %t, while it does not: %t; want both", r.Alert, fires[r.Alert], silent[r.Alert])
 		}
 	}
 }
 
-// TestMetricsExist: rules, dashboard and manual name only metrics that the program has, or that a rule records.
+// TestMetricsExist checks that rules, dashboard and docs/operations.md contain only metrics that the program exposes or
+// a rule records.
 func TestMetricsExist(t *testing.T) {
 	exist := selfMetrics(t)
 	for _, k := range resources.All() {
@@ -275,18 +276,18 @@ func TestMetricsExist(t *testing.T) {
 			found[name] = true
 		}
 		if len(found) < 10 {
-			t.Errorf("%s names %d metrics: is the pattern right?", file, len(found))
+			t.Errorf("the pattern found %d metrics in %s, want at least 10", len(found), file)
 		}
 		for _, name := range slices.Sorted(maps.Keys(found)) {
 			plain := histogramPart.ReplaceAllString(name, "")
 			if !exist[name] && !exist[plain] && !recorded[name] {
-				t.Errorf("%s names %s, which does not exist", file, name)
+				t.Errorf("%s contains the metric %s, which does not exist", file, name)
 			}
 		}
 	}
 }
 
-// selfMetrics are the names of metrics that the program's source declares: string literals that are such a name.
+// selfMetrics returns the names of metrics in the program's source: all string literals of that form.
 func selfMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -297,7 +298,7 @@ func selfMetrics(t *testing.T) map[string]bool {
 	return names
 }
 
-// sourceText is the text of the program's source, without tests.
+// sourceText returns the text of the program's source, without tests.
 func sourceText(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

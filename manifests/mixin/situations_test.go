@@ -11,27 +11,27 @@ import (
 	"testing"
 )
 
-// situation is an hour of a fleet and the alerts that fire during it.
+// situation is an hour of a fleet, and the alerts that fire during it.
 type situation struct {
 	name     string
-	replicas int    // of which Prometheus has the targets
-	active   string // number of active shards
-	// set has values that differ from those of a healthy replica, by metric, or by metric and replica
+	replicas int    // number of replicas that Prometheus scrapes
+	active   string // number of active shards, as a series in promtool's notation
+	// set has the series that differ from those of a healthy replica. A key is a metric, or a metric and a replica
 	// ("up/1"). The metric may have labels.
 	set    map[string]string
-	ends   map[int]int       // minute when the pod of a replica is gone
-	extra  map[string]string // further series
-	alerts map[int]string    // firing, by minute; none at minutes that are not named
+	ends   map[int]int       // minute at which the pod of a replica ends
+	extra  map[string]string // additional series
+	alerts map[int]string    // firing alerts by minute; none at other minutes
 }
 
-// looks are the minutes at which each situation is looked at.
-var looks = []int{12, 20, 35, 60}
+// evalMinutes are the minutes at which promtool evaluates the alerts of each situation.
+var evalMinutes = []int{12, 20, 35, 60}
 
 func situations() []situation {
 	return []situation{
 		{name: "a healthy fleet", replicas: 3, active: "3x60"},
 		{
-			// Pod 4 is Pending. Replica 3 holds its part, and waits for the switch.
+			// Pod 4 is Pending. Replica 3 holds its shard, and waits for the switch.
 			name: "scale-up from 3 to 5 that is stuck", replicas: 4, active: "3x60",
 			set: map[string]string{
 				"statefleet_topology_desired_shards": "3x9 5x51", "statefleet_transition_in_progress": "0x9 1x51",
@@ -55,7 +55,7 @@ func situations() []situation {
 			ends: map[int]int{3: 14, 4: 14},
 		},
 		{
-			// Replica 1 cannot load its part of the target.
+			// Replica 1 cannot load its shard of the target table.
 			name: "scale-down from 5 to 3 that is stuck", replicas: 5, active: "5x60",
 			set: map[string]string{
 				"statefleet_topology_desired_shards": "5x9 3x51", "statefleet_transition_in_progress": "0x9 1x51",
@@ -63,7 +63,7 @@ func situations() []situation {
 			alerts: map[int]string{35: "StatefleetTransitionStuck", 60: "StatefleetTransitionStuck"},
 		},
 		{
-			// Each replica is away for two minutes, one after the other.
+			// Each replica is not ready for two minutes, one after the other.
 			name: "rollout without standby", replicas: 3, active: "3x60",
 			set: map[string]string{
 				"statefleet_ready/2": "1x9 0x2 1x49", "statefleet_shard_served_ratio/2": "0.3333333333x9 0x2 0.3333333333x49",
@@ -166,7 +166,7 @@ func situations() []situation {
 			},
 		},
 		{
-			// Without the presets there are no such series, and in all other situations there are none.
+			// Only presets expose these series. They are absent in all other situations.
 			name: "custom resources that are not well", replicas: 3, active: "3x60",
 			extra: map[string]string{
 				`kube_customresource_certificate_expiration_timestamp_seconds{job="kube-state-metrics", instance="statefleet-0", namespace="a", name="web"}`:                  "86400x60",
@@ -183,8 +183,8 @@ func situations() []situation {
 	}
 }
 
-// TestSituationsAreGenerated: promtool tests all alerts together in each situation, so that one that fires beside the
-// right one is noticed.
+// TestSituationsAreGenerated checks the file with which promtool tests all alerts in each situation. It detects alerts
+// that fire in addition to the expected ones.
 func TestSituationsAreGenerated(t *testing.T) {
 	const file = "tests/situations.yaml"
 	want := []byte(situationFile())
@@ -212,7 +212,7 @@ tests:
 			fmt.Fprintf(&b, "      - series: '%s'\n        values: %s\n", series, all[series])
 		}
 		b.WriteString("    promql_expr_test:\n")
-		for _, minute := range looks {
+		for _, minute := range evalMinutes {
 			fmt.Fprintf(&b, "      - expr: group by (alertname) (ALERTS{alertstate=\"firing\"})\n        eval_time: %dm\n        exp_samples:", minute)
 			fired := strings.Fields(s.alerts[minute])
 			if len(fired) == 0 {
@@ -227,7 +227,7 @@ tests:
 	return b.String()
 }
 
-// series returns the series of all targets.
+// series returns the values of all targets' series.
 func (s situation) series() map[string]string {
 	all := maps.Clone(s.extra)
 	if all == nil {
@@ -252,9 +252,9 @@ func (s situation) series() map[string]string {
 	return all
 }
 
-// metrics returns the values of a replica's metrics.
+// metrics returns the values of a replica's series.
 func (s situation) metrics(replica int) map[string]string {
-	var served []string // the share of the active shards, as they change
+	var served []string // share of the hashes that the replica serves, for each number of active shards
 	for _, part := range strings.Fields(s.active) {
 		shards, times, _ := strings.Cut(part, "x")
 		n, _ := strconv.Atoi(shards)
@@ -287,7 +287,7 @@ func (s situation) metrics(replica int) map[string]string {
 	return all
 }
 
-// cut ends values, in promtool's notation, at a minute.
+// cut ends values in promtool's notation at a minute, with a stale marker.
 func cut(values string, at int) string {
 	var kept []string
 	for _, part := range strings.Fields(values) {

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the expected lines")
 
-// parse reads a preset as strictly as the exporter does.
+// parse parses a preset as strictly as the exporter does.
 func parse(t *testing.T, name string) *customresource.Config {
 	t.Helper()
 	text, err := Read(name)
@@ -58,17 +58,17 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestPresetsRenderTheirFixtures: every family of every kind has a sample.
+// TestPresetsRenderTheirFixtures checks the expositions in testdata, and that every family of every kind has a sample.
 func TestPresetsRenderTheirFixtures(t *testing.T) {
 	if n := len(Names()); n < 13 {
-		t.Fatalf("%d presets", n)
+		t.Fatalf("got %d presets, want at least 13", n)
 	}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			c := parse(t, name)
 			text, log := rendered(t, c, read(t, filepath.Join("testdata", name+".yaml")))
 			if log != "" {
-				t.Errorf("the log has\n%s", log)
+				t.Errorf("got the log\n%s\nwant none", log)
 			}
 			file := filepath.Join("testdata", name+".prom")
 			if *update {
@@ -77,18 +77,18 @@ func TestPresetsRenderTheirFixtures(t *testing.T) {
 				}
 			}
 			if want := read(t, file); text != want {
-				t.Errorf("want\n%s\ngot\n%s", want, text)
+				t.Errorf("got\n%s\nwant\n%s", text, want)
 			}
 			page := conformance.NewPage()
 			if err := page.Read(text); err != nil || len(page.Twice) > 0 {
-				t.Errorf("%v, twice: %q", err, page.Twice)
+				t.Errorf("got error %v and duplicate series %q, want neither", err, page.Twice)
 			}
 			checkSamples(t, c, page)
 		})
 	}
 }
 
-// checkSamples fails for each family of a kind that has no sample.
+// checkSamples reports each family of a kind without a sample.
 func checkSamples(t *testing.T, c *customresource.Config, page conformance.Page) {
 	t.Helper()
 	for _, e := range c.Entries() {
@@ -105,16 +105,17 @@ func checkSamples(t *testing.T, c *customresource.Config, page conformance.Page)
 	}
 }
 
-// TestPresetsHaveNoWarnings: such as series that two objects may share.
+// TestPresetsHaveNoWarnings checks that presets cause no warnings, such as series that two objects may share.
 func TestPresetsHaveNoWarnings(t *testing.T) {
 	for _, name := range Names() {
 		if w := parse(t, name).Warnings(); len(w) > 0 {
-			t.Errorf("%s: %q", name, w)
+			t.Errorf("%s: got warnings %q, want none", name, w)
 		}
 	}
 }
 
-// TestPresetsMayBeUsedTogether: no two presets have a family of one name, and none has one of a built-in kind.
+// TestPresetsMayBeUsedTogether checks that no two presets have a family with the same name, and none that of a built-in
+// kind.
 func TestPresetsMayBeUsedTogether(t *testing.T) {
 	filter, err := resources.NewFilter(resources.Selection{OptIn: []string{".*"}})
 	if err != nil {
@@ -131,7 +132,7 @@ func TestPresetsMayBeUsedTogether(t *testing.T) {
 	}
 }
 
-// TestHelpIsASentence with the unit, as that of the built-in kinds.
+// TestHelpIsASentence checks that help texts are sentences and name the unit, as those of the built-in kinds.
 func TestHelpIsASentence(t *testing.T) {
 	sentence := regexp.MustCompile(`^[A-Z].*[^ ]\.$`)
 	for _, name := range Names() {
@@ -139,17 +140,17 @@ func TestHelpIsASentence(t *testing.T) {
 			isTime := strings.HasSuffix(f.Name, "_created") || strings.HasSuffix(f.Name, "_timestamp_seconds")
 			switch {
 			case !sentence.MatchString(f.Help):
-				t.Errorf("%s: the help of %s is %q", name, f.Name, f.Help)
+				t.Errorf("%s: the help of %s must be a sentence, got %q", name, f.Name, f.Help)
 			case isTime != strings.Contains(f.Help, "in unix seconds") && !slices.Contains(zeroTimes(), f.Name):
-				t.Errorf("%s: the unit of %s is not that of its help %q", name, f.Name, f.Help)
+				t.Errorf("%s: the unit in the name %s differs from that in its help %q", name, f.Name, f.Help)
 			case strings.HasSuffix(f.Name, "_bytes") && !strings.Contains(f.Help, "in bytes"):
-				t.Errorf("%s: the help of %s lacks its unit: %q", name, f.Name, f.Help)
+				t.Errorf("%s: the help of %s must name the unit bytes, got %q", name, f.Name, f.Help)
 			}
 		}
 	}
 }
 
-// zeroTimes are times whose names, which others gave them, do not say so.
+// zeroTimes returns the families of times whose names, which other projects chose, lack the unit.
 func zeroTimes() []string {
 	names := []string{"capi_machine_status_certificatesexpirydate"}
 	for _, kind := range []string{"gateway", "gatewayclass", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "backendtlspolicy"} {
@@ -158,13 +159,13 @@ func zeroTimes() []string {
 	return names
 }
 
-// TestOtherVersionsGiveNoFamilies: a preset is for one version of each kind, and leaves out the others.
+// TestOtherVersionsGiveNoFamilies checks that a preset ignores objects of other API versions, and logs them.
 func TestOtherVersionsGiveNoFamilies(t *testing.T) {
 	for _, name := range Names() {
 		version := regexp.MustCompile(`(?m)^(apiVersion: .*/).*$`)
 		manifests := version.ReplaceAllString(read(t, filepath.Join("testdata", name+".yaml")), "${1}v9")
 		if text, log := rendered(t, parse(t, name), manifests); text != "" || !strings.Contains(log, "/v9 ") {
-			t.Errorf("%s renders\n%s\nand logs %s", name, text, log)
+			t.Errorf("%s: got\n%s\nand log %s; want no samples and the version in the log", name, text, log)
 		}
 	}
 }
@@ -175,13 +176,13 @@ const (
 	tableEnd   = "<!-- Generated from manifests/presets: end -->\n"
 )
 
-// TestTableOfPresetsIsGenerated: docs/configuration.md says which kinds and families each preset has.
+// TestTableOfPresetsIsGenerated checks the table of kinds and families in docs/configuration.md.
 func TestTableOfPresetsIsGenerated(t *testing.T) {
 	document := read(t, tableFile)
 	before, rest, begins := strings.Cut(document, tableBegin)
 	_, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
-		t.Fatalf("%s has no place for the table", tableFile)
+		t.Fatalf("%s lacks the comments around the generated table", tableFile)
 	}
 	table := "\n| preset | kinds | families |\n| --- | --- | --- |\n"
 	for _, name := range Names() {
@@ -199,7 +200,7 @@ func TestTableOfPresetsIsGenerated(t *testing.T) {
 	}
 }
 
-// describe returns the kinds, by API version, and what the names of the families begin with.
+// describe returns the kinds by API version, and the prefixes of the families' names.
 func describe(c *customresource.Config) (kinds, families string) {
 	var versions, patterns []string
 	byVersion := map[string][]string{}
@@ -219,7 +220,7 @@ func describe(c *customresource.Config) (kinds, families string) {
 	return strings.Join(versions, "; "), strings.Join(patterns, ", ")
 }
 
-// commonPrefix is what all names begin with, up to an underscore.
+// commonPrefix returns the longest common prefix of all names that ends with an underscore.
 func commonPrefix(names []string) string {
 	prefix := names[0][:strings.LastIndexByte(names[0], '_')+1]
 	for _, name := range names {

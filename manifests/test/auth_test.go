@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// TestAuthFilterHasTheRightsThatItNeeds: overlay and chart turn it on, let the program ask the API server and nothing else beyond
-// the base, and have a role for readers.
+// TestAuthFilterHasTheRightsThatItNeeds checks that overlay and chart enable the filter, grant only reviews in addition
+// to the base, and have a role for readers.
 func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 	text, err := render(t, values(t, "../chart/tests/values/auth-filter.yaml"))
 	if err != nil {
@@ -22,7 +22,7 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 	for name, all := range map[string]objects{"overlay": build(t, "overlays/auth-filter"), "chart": decode(t, text)} {
 		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
 		if !slices.Contains(args, "--auth-filter") || !slices.Contains(args, "--auth-filter.path-prefix=/statefleet") {
-			t.Errorf("%s: arguments %q", name, args)
+			t.Errorf("%s: got arguments %q, want the flags of the filter", name, args)
 		}
 		equal(t, name+": own role", find[*rbacv1.Role](t, all, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
 		equal(t, name+": role of the filter", find[*rbacv1.ClusterRole](t, all, "statefleet-auth-filter").Rules, []rbacv1.PolicyRule{
@@ -32,12 +32,12 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 		equal(t, name+": role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
 			{NonResourceURLs: []string{"/statefleet/metrics"}, Verbs: []string{"get"}},
 		})
-		equal(t, name+": who has the role of the filter", find[*rbacv1.ClusterRoleBinding](t, all, "statefleet-auth-filter").Subjects,
+		equal(t, name+": subjects", find[*rbacv1.ClusterRoleBinding](t, all, "statefleet-auth-filter").Subjects,
 			[]rbacv1.Subject{{Kind: "ServiceAccount", Name: "statefleet", Namespace: "statefleet"}})
 	}
 }
 
-// TestAuthFilterIsOffUnlessAskedFor: no one gets a right that the program does not use.
+// TestAuthFilterIsOffUnlessAskedFor checks that base and chart grant no rights for the filter by default.
 func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
 	text, err := render(t, nil)
 	if err != nil {
@@ -45,18 +45,18 @@ func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
 	}
 	for name, all := range map[string]objects{"base": build(t, "base"), "chart": decode(t, text)} {
 		if args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args; slices.Contains(args, "--auth-filter") {
-			t.Errorf("%s: arguments %q", name, args)
+			t.Errorf("%s: got arguments %q, want no --auth-filter", name, args)
 		}
 		for _, object := range all {
 			if role, ok := object.(*rbacv1.ClusterRole); ok && role.Name != "statefleet" {
-				t.Errorf("%s: has ClusterRole %s", name, role.Name)
+				t.Errorf("%s: got ClusterRole %s, want only statefleet", name, role.Name)
 			}
 		}
 	}
 }
 
-// TestNoManifestWritesButTheTopology: whatever is installed, nothing can be written but the fleet's own ConfigMap. Reviews are
-// "created" without being stored.
+// TestNoManifestWritesButTheTopology checks that no manifest grants writes except to the ConfigMap of the topology. The
+// verb create for reviews stores nothing.
 func TestNoManifestWritesButTheTopology(t *testing.T) {
 	all := everyKustomization(t)
 	for name, given := range valuesFiles(t) {
@@ -70,7 +70,7 @@ func TestNoManifestWritesButTheTopology(t *testing.T) {
 		for _, object := range objects {
 			for _, rule := range rules(object) {
 				if verbs := beyondReading(rule); len(verbs) > 0 {
-					t.Errorf("%s grants %q on %q", name, verbs, rule.Resources)
+					t.Errorf("%s grants %q on %q, want no writes", name, verbs, rule.Resources)
 				}
 			}
 		}
@@ -88,7 +88,7 @@ func rules(object runtime.Object) []rbacv1.PolicyRule {
 	}
 }
 
-// beyondReading are the verbs of a rule that neither read nor are known to be harmless.
+// beyondReading returns the verbs of a rule that neither read nor are allowed for its resources.
 func beyondReading(rule rbacv1.PolicyRule) []string {
 	allowed := []string{"get", "list", "watch"}
 	switch {
@@ -100,42 +100,43 @@ func beyondReading(rule rbacv1.PolicyRule) []string {
 	return slices.DeleteFunc(slices.Clone(rule.Verbs), func(verb string) bool { return slices.Contains(allowed, verb) })
 }
 
-// TestMonitorsSendAToken: the one that is given, else Prometheus' own where the monitor can say so.
+// TestMonitorsSendAToken checks that monitors send the token in the values. Without one, a ServiceMonitor sends that of
+// Prometheus.
 func TestMonitorsSendAToken(t *testing.T) {
 	service := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
 		http: {bearerTokenSecret: {name: a, key: b}}}}}`), "statefleet").Spec.Endpoints
-	if page := service[0]; page.BearerTokenSecret == nil || page.BearerTokenSecret.Name != "a" || page.BearerTokenFile != "" {
-		t.Errorf("ServiceMonitor, a token is given: %+v", page)
+	if own := service[0]; own.BearerTokenSecret == nil || own.BearerTokenSecret.Name != "a" || own.BearerTokenFile != "" {
+		t.Errorf("ServiceMonitor with a token: got %+v, want the secret a", own)
 	}
-	if own := service[1]; own.BearerTokenFile != "/var/run/secrets/kubernetes.io/serviceaccount/token" {
-		t.Errorf("ServiceMonitor, no token is given: %+v", own)
+	if telemetry := service[1]; telemetry.BearerTokenFile != "/var/run/secrets/kubernetes.io/serviceaccount/token" {
+		t.Errorf("ServiceMonitor without a token: got %+v, want the token of Prometheus", telemetry)
 	}
 	pods := find[*monitoringv1.PodMonitor](t, rendered(t, `{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true,
 		http: {authorization: {credentials: {name: a, key: b}}}, metrics: {authorization: {credentials: {name: c, key: d}}}}}}`), "statefleet")
 	for i, want := range []string{"a", "c"} {
 		if got := pods.Spec.PodMetricsEndpoints[i].Authorization; got == nil || got.Credentials.Name != want {
-			t.Errorf("PodMonitor, endpoint %d: %+v", i, got)
+			t.Errorf("PodMonitor, endpoint %d: got %+v, want the secret %s", i, got, want)
 		}
 	}
 	open := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`), "statefleet")
 	if file := open.Spec.Endpoints[0].BearerTokenFile; file != "" {
-		t.Errorf("without the filter, a token is sent all the same: %s", file)
+		t.Errorf("without the filter: got bearerTokenFile %s, want none", file)
 	}
 }
 
-// TestAuthFilterSettings: the role of readers and the flag go together, and audiences reach the program.
+// TestAuthFilterSettings checks that the role of readers matches the path prefix, and that audiences become a flag.
 func TestAuthFilterSettings(t *testing.T) {
 	all := rendered(t, `{authFilter: {enabled: true, pathPrefix: "", audiences: [statefleet, metrics]}}`)
 	args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
 	if !slices.Contains(args, "--auth-filter.audience=statefleet,metrics") || strings.Contains(strings.Join(args, " "), "path-prefix") {
-		t.Errorf("arguments %q", args)
+		t.Errorf("got arguments %q, want the audiences and no path prefix", args)
 	}
 	equal(t, "role of readers", find[*rbacv1.ClusterRole](t, all, "statefleet-metrics-reader").Rules, []rbacv1.PolicyRule{
 		{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
 	})
 	for _, prefix := range []string{"statefleet", "/statefleet/", "/*"} {
 		if _, err := render(t, map[string]any{"authFilter": map[string]any{"enabled": true, "pathPrefix": prefix}}); err == nil {
-			t.Errorf("pathPrefix %q is accepted", prefix)
+			t.Errorf("pathPrefix %q is accepted, want an error", prefix)
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestWrongTypesNameTheKey: a value of another type than the one that each key of the kube-state-metrics chart has.
+// TestWrongTypesNameTheKey checks that a value of the wrong type is an error with the key, for each key of the
+// kube-state-metrics chart.
 func TestWrongTypesNameTheKey(t *testing.T) {
 	c := load(t)
 	for key, given := range leaves(onDefaults(t), "") {
@@ -26,13 +27,13 @@ func TestWrongTypesNameTheKey(t *testing.T) {
 		at := "at '/" + strings.ReplaceAll(key, ".", "/") + "'"
 		_, err := renderChart(c, onDefaults(t, map[string]any{key: wrong}))
 		if err == nil || !strings.Contains(err.Error(), at) {
-			t.Errorf("%s=%v: error %v, want one %s", key, wrong, err, at)
+			t.Errorf("%s=%v: got error %v, want one with %q", key, wrong, err, at)
 		}
 	}
 }
 
-// TestUnknownKeysAreNamed: one beside each key of the kube-state-metrics chart. What is handed on to all charts is
-// not checked.
+// TestUnknownKeysAreNamed checks that an unknown key beside each key of the kube-state-metrics chart is an error with
+// its path. The values in global are not checked, because they may belong to other charts.
 func TestUnknownKeysAreNamed(t *testing.T) {
 	c := load(t)
 	places := map[string]bool{}
@@ -44,19 +45,20 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 	delete(places, "global.")
 	places[""] = true
 	if len(places) < 20 {
-		t.Fatalf("%d places", len(places))
+		t.Fatalf("got %d maps of values, want at least 20", len(places))
 	}
 	for _, place := range slices.Sorted(maps.Keys(places)) {
 		at := strings.TrimSuffix("/"+strings.ReplaceAll(place, ".", "/"), "/")
 		at = "at '" + at + "': additional properties 'mistyped' not allowed"
 		_, err := renderChart(c, onDefaults(t, map[string]any{place + "mistyped": 1}))
 		if err == nil || !strings.Contains(err.Error(), at) {
-			t.Errorf("%smistyped: error %v, want %q", place, err, at)
+			t.Errorf("%smistyped: got error %v, want %q", place, err, at)
 		}
 	}
 }
 
-// TestSchemaHasTheFieldsOfKubernetes: security contexts are checked for unknown fields, so none may be missing.
+// TestSchemaHasTheFieldsOfKubernetes checks that the schema has all fields of security contexts, because it rejects
+// unknown ones.
 func TestSchemaHasTheFieldsOfKubernetes(t *testing.T) {
 	text, err := os.ReadFile("../chart/values.schema.json")
 	if err != nil {
@@ -89,12 +91,13 @@ func TestSchemaHasTheFieldsOfKubernetes(t *testing.T) {
 		}
 		slices.Sort(fields)
 		if has := slices.Sorted(maps.Keys(c.of.Properties)); !slices.Equal(fields, has) {
-			t.Errorf("%T has %q, the schema %q", c.in, fields, has)
+			t.Errorf("%T: the schema has fields %q, want %q", c.in, has, fields)
 		}
 	}
 }
 
-// TestNullOfEachKeyRendersOrNamesIt: null takes a default away, which must not end in an error of a template.
+// TestNullOfEachKeyRendersOrNamesIt checks that the value null, which removes a default, renders or is an error with
+// the key. It must not cause an error in a template.
 func TestNullOfEachKeyRendersOrNamesIt(t *testing.T) {
 	c := load(t)
 	keys := map[string]bool{}
@@ -111,7 +114,7 @@ func TestNullOfEachKeyRendersOrNamesIt(t *testing.T) {
 		}
 		name := key[strings.LastIndexByte(key, '.')+1:]
 		if strings.Contains(err.Error(), "executing") || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s=null: %v", key, err)
+			t.Errorf("%s=null: got error %v, want one of the schema that names the key", key, err)
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 
 const chartFolder = "../chart"
 
-// valuesFiles are the cases: a name and the values.
+// valuesFiles returns the values in chart/tests/values, by the names of the files.
 func valuesFiles(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(chartFolder, "tests/values/*.yaml"))
@@ -53,8 +53,7 @@ func values(t *testing.T, file string) map[string]any {
 	return given
 }
 
-// render does what "helm template statefleet manifests/chart --namespace statefleet" does. NOTES.txt is rendered and
-// left out.
+// render does the same as "helm template statefleet manifests/chart --namespace statefleet".
 func render(t *testing.T, given map[string]any) ([]byte, error) {
 	t.Helper()
 	return renderChart(load(t), given)
@@ -69,7 +68,7 @@ func load(t *testing.T) *chart.Chart {
 	return loaded
 }
 
-// renderFiles are all rendered files of a chart by their names.
+// renderFiles returns all rendered files of a chart by name.
 func renderFiles(c *chart.Chart, given map[string]any) (map[string]string, error) {
 	if err := dependencies.ProcessDependencies(c, given); err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func renderFiles(c *chart.Chart, given map[string]any) (map[string]string, error
 	return engine.Render(c, all)
 }
 
-// notes is what Helm says after it has installed the chart with these values.
+// notes returns what Helm prints after an installation of the chart with these values.
 func notes(t *testing.T, given string) string {
 	t.Helper()
 	var v map[string]any
@@ -110,7 +109,7 @@ func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// rendered are the objects that the chart makes of values.
+// rendered returns the objects of the chart with these values.
 func rendered(t *testing.T, given string) objects {
 	t.Helper()
 	var v map[string]any
@@ -134,8 +133,8 @@ func TestChartLints(t *testing.T) {
 	}
 }
 
-// TestChartRenders renders the chart with each file of values. The results are kept in chart/tests/rendered, for
-// reviews and for the tests that apply them to an API server; -update writes them.
+// TestChartRenders renders the chart with each file of values, and compares the results with chart/tests/rendered. The
+// rendered files are for reviews and for tests that apply them to an API server. -update writes them.
 func TestChartRenders(t *testing.T) {
 	for name, given := range valuesFiles(t) {
 		t.Run(name, func(t *testing.T) {
@@ -155,13 +154,13 @@ func TestChartRenders(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got, want) {
-				t.Errorf("%s differs from what the chart renders; run make generate", file)
+				t.Errorf("%s differs from the rendered chart; run make generate", file)
 			}
 		})
 	}
 }
 
-// TestChartRefusesWhatItCannotDo: the rendering ends with a message that names the value.
+// TestChartRefusesWhatItCannotDo checks that rendering fails with a message that names the value.
 func TestChartRefusesWhatItCannotDo(t *testing.T) {
 	for given, want := range map[string]string{
 		`{autosharding: {enabled: false}, replicas: 2}`:                               "autosharding.enabled=false",
@@ -226,13 +225,13 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 			t.Fatalf("%s: %v", given, err)
 		}
 		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: error %v, want one about %q", given, err, want)
+			t.Errorf("%s: got error %v, want %q in it", given, err, want)
 		}
 	}
 }
 
-// TestCustomResourcesOnlyGrantNoOtherKinds: whatever the built-in kinds are said to be, the role allows the
-// definitions and the custom resources, and the arguments name no kind.
+// TestCustomResourcesOnlyGrantNoOtherKinds checks that with --custom-resource-state-only, the ClusterRole grants only
+// definitions and custom resources, and the arguments have no kinds, for any value of collectors.
 func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
 	const custom = `customResourceState: {enabled: true}, rbac: {extraRules: [{apiGroups: [example.org], resources: [widgets], verbs: [list, watch]}]}`
 	for _, c := range []struct {
@@ -250,18 +249,18 @@ func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
 		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
 		slices.Sort(granted)
 		if slices.Equal(granted, want) == c.builtin {
-			t.Errorf("%s: grants %q", c.values, granted)
+			t.Errorf("%s: got granted kinds %q, want built-in kinds: %t", c.values, granted, c.builtin)
 		}
 		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
 		named := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--resources") })
 		if named != c.builtin {
-			t.Errorf("%s: arguments %q", c.values, args)
+			t.Errorf("%s: got arguments %q, want --resources: %t", c.values, args, c.builtin)
 		}
 	}
 }
 
-// TestSpreadingKeepsItsOwnSelector: a constraint with a labelSelector selects by that alone, one without by the
-// release.
+// TestSpreadingKeepsItsOwnSelector checks that a topology spread constraint keeps its labelSelector, and selects the
+// pods of the release if it has none.
 func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
 	for given, want := range map[string]map[string]string{
 		`{topologyKey: zone}`: {"app.kubernetes.io/name": "statefleet", "app.kubernetes.io/instance": "statefleet"},
@@ -270,12 +269,12 @@ func TestSpreadingKeepsItsOwnSelector(t *testing.T) {
 	} {
 		constraints := pod(t, rendered(t, `{topologySpreadConstraints: [`+given+`]}`)).TopologySpreadConstraints
 		if len(constraints) != 1 || constraints[0].LabelSelector == nil || !maps.Equal(constraints[0].LabelSelector.MatchLabels, want) {
-			t.Errorf("%s: %+v, want a selector of %v", given, constraints, want)
+			t.Errorf("%s: got constraints %+v, want the selector %v", given, constraints, want)
 		}
 	}
 }
 
-// TestNullLeavesOut: a value that is null takes what it is about away, with the defaults of the chart.
+// TestNullLeavesOut checks that the value null removes a field of the pod, including the chart's defaults for it.
 func TestNullLeavesOut(t *testing.T) {
 	for name, gone := range map[string]func(spec corev1.PodSpec) bool{
 		"livenessProbe":             func(spec corev1.PodSpec) bool { return spec.Containers[0].LivenessProbe == nil },
@@ -286,37 +285,38 @@ func TestNullLeavesOut(t *testing.T) {
 		"topologySpreadConstraints": func(spec corev1.PodSpec) bool { return spec.TopologySpreadConstraints == nil },
 	} {
 		if gone(pod(t, rendered(t, `{}`))) {
-			t.Errorf("%s: not there without a value either", name)
+			t.Errorf("%s: got no field by default, want the default of the chart", name)
 		}
 		if !gone(pod(t, rendered(t, `{`+name+`: null}`))) {
-			t.Errorf("%s: null does not leave it out", name)
+			t.Errorf("%s: got a field with null, want none", name)
 		}
 	}
 }
 
-// TestChartCanBePartOfAnother: of one that turns it on and off by a condition, which Helm hands on with the values.
+// TestChartCanBePartOfAnother checks the chart as a dependency that a condition of the parent chart enables or
+// disables. The value of the condition is one of this chart's values.
 func TestChartCanBePartOfAnother(t *testing.T) {
 	for _, on := range []bool{true, false} {
-		part := load(t)
-		whole := &chart.Chart{Metadata: &chart.Metadata{Name: "whole", Version: "1.0.0", APIVersion: chart.APIVersionV2, Dependencies: []*chart.Dependency{
-			{Name: part.Name(), Version: part.Metadata.Version, Condition: part.Name() + ".enabled"},
+		child := load(t)
+		parent := &chart.Chart{Metadata: &chart.Metadata{Name: "parent", Version: "1.0.0", APIVersion: chart.APIVersionV2, Dependencies: []*chart.Dependency{
+			{Name: child.Name(), Version: child.Metadata.Version, Condition: child.Name() + ".enabled"},
 		}}}
-		whole.AddDependency(part)
-		text, err := renderChart(whole, map[string]any{part.Name(): map[string]any{"enabled": on, "replicas": 2}})
+		parent.AddDependency(child)
+		text, err := renderChart(parent, map[string]any{child.Name(): map[string]any{"enabled": on, "replicas": 2}})
 		if err != nil {
 			t.Fatalf("enabled: %v: %v", on, err)
 		}
 		all := decode(t, text)
 		if on && *find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Replicas != 2 {
-			t.Error("the values of the part do not reach it")
+			t.Error("enabled: the values for the dependency have no effect")
 		}
 		if !on && len(all) > 0 {
-			t.Errorf("it is off, and has %d objects", len(all))
+			t.Errorf("disabled: got %d objects, want none", len(all))
 		}
 	}
 }
 
-// TestValuesOfKubeStateMetricsHold: those that the chart has no other name for.
+// TestValuesOfKubeStateMetricsHold checks values of the kube-state-metrics chart that have the same name here.
 func TestValuesOfKubeStateMetricsHold(t *testing.T) {
 	all := rendered(t, `{
 		labels: {owner: platform, team: a, app.kubernetes.io/name: other},
@@ -330,19 +330,20 @@ func TestValuesOfKubeStateMetricsHold(t *testing.T) {
 	set := find[*appsv1.StatefulSet](t, all, "statefleet")
 	for label, want := range map[string]string{"owner": "platform", "team": "a", "app.kubernetes.io/name": "statefleet"} {
 		if got := set.Labels[label]; got != want {
-			t.Errorf("the StatefulSet has label %s=%q, want %q", label, got, want)
+			t.Errorf("StatefulSet: got label %s=%q, want %q", label, got, want)
 		}
 	}
 	if pods, others := set.Spec.Template.Labels, find[*corev1.Service](t, all, "statefleet").Labels; pods["owner"] != "" || others["owner"] != "" || others["team"] != "b" {
-		t.Errorf("labels of the StatefulSet are elsewhere: pods %v, Service %v", pods, others)
+		t.Errorf("got labels %v of pods and %v of the Service, want no label owner and team=b", pods, others)
 	}
 	container := pod(t, all).Containers[0]
 	if live, ready := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet; live.Scheme != corev1.URISchemeHTTPS || ready.Scheme != corev1.URISchemeHTTP ||
 		live.Path != "/livez" || ready.Path != "/readyz" {
-		t.Errorf("probes %v and %v", live, ready)
+		t.Errorf("got probes %v and %v, want HTTPS on /livez and HTTP on /readyz", live, ready)
 	}
 	endpoints := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Endpoints
 	if endpoints[0].BearerTokenFile != "/page" || endpoints[1].BearerTokenFile != "" {
-		t.Errorf("tokens are read from %q and %q", endpoints[0].BearerTokenFile, endpoints[1].BearerTokenFile)
+		t.Errorf("got bearerTokenFiles %q and %q, want /page and none",
+			endpoints[0].BearerTokenFile, endpoints[1].BearerTokenFile)
 	}
 }

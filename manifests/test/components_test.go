@@ -17,7 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// holds returns why a build does not do what a component promises.
+// holds returns an error if a build does not do what a component promises.
 func holds(t *testing.T, component string, all objects) error {
 	t.Helper()
 	set := find[*appsv1.StatefulSet](t, all, "statefleet")
@@ -25,23 +25,24 @@ func holds(t *testing.T, component string, all objects) error {
 	switch component {
 	case "single":
 		if *set.Spec.Replicas != 1 {
-			return fmt.Errorf("%d replicas", *set.Spec.Replicas)
+			return fmt.Errorf("got %d replicas, want 1", *set.Spec.Replicas)
 		}
 	case "standby":
 		memory := container.Resources.Limits.Memory().String()
 		if !slices.Contains(container.Args, "--shard.standby") || memory != "1Gi" || container.ReadinessProbe.PeriodSeconds != 2 || *set.Spec.Replicas < 2 {
-			return fmt.Errorf("%d replicas, arguments %q, memory %s", *set.Spec.Replicas, container.Args, memory)
+			return fmt.Errorf("got %d replicas, arguments %q, memory limit %s; want 2 or more, standby, 1Gi, readiness each 2 s",
+				*set.Spec.Replicas, container.Args, memory)
 		}
 	case "saved-state", "saved-state-volume":
 		return savesState(set, component == "saved-state-volume")
 	case "daemonset":
-		return sharesOut(t, all)
+		return splitsPods(t, all)
 	case "namespaced":
 		return readsNoNamespaceButDefault(t, all)
 	case "all-kinds", "without-secrets":
 		granted, exposes := grantedKinds(all), exposed(container.Args)
 		if !slices.Equal(granted, exposes) || slices.Contains(exposes, "secrets") == (component == "without-secrets") {
-			return fmt.Errorf("grants %q, exposes %q", granted, exposes)
+			return fmt.Errorf("grants %q, but exposes %q", granted, exposes)
 		}
 	case "own-namespace":
 		for _, object := range all {
@@ -49,7 +50,7 @@ func holds(t *testing.T, component string, all objects) error {
 				return nil
 			}
 		}
-		return errors.New("no Namespace of the StatefulSet")
+		return errors.New("the Namespace of the StatefulSet is missing")
 	case "network-policy":
 		return admitsMonitoring(t, all)
 	case "prometheus-operator":
@@ -62,12 +63,13 @@ func holds(t *testing.T, component string, all objects) error {
 	case "auth-filter":
 		return checksCallers(all)
 	default:
-		t.Fatalf("no one has said what the component %s promises", component)
+		t.Fatalf("the test does not know what the component %s promises", component)
 	}
 	return nil
 }
 
-// savesState: the only directory for the state is that of the volume, which lasts as long as the pod, or longer.
+// savesState returns an error unless the saved state is in a volume, and only there. With lasting, the volume must be a
+// claim that outlives the pod, and else an emptyDir.
 func savesState(set *appsv1.StatefulSet, lasting bool) error {
 	spec := set.Spec.Template.Spec
 	const flag, folder = "--store.snapshot-dir=", "/var/lib/statefleet"
@@ -93,16 +95,16 @@ func savesState(set *appsv1.StatefulSet, lasting bool) error {
 	if lasting {
 		volumes, claims = claims, volumes
 		if p := set.Spec.PersistentVolumeClaimRetentionPolicy; p == nil || p.WhenScaled != appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
-			return errors.New("claims of replicas that are scaled away stay")
+			return errors.New("the claims of removed replicas are not deleted")
 		}
 	}
 	if !slices.Equal(folders, []string{folder}) || !slices.Equal(mounted, []string{"state"}) || !slices.Equal(volumes, mounted) || len(claims) > 0 {
-		return fmt.Errorf("directories %q, mounted %q, volumes %q, others %q", folders, mounted, volumes, claims)
+		return fmt.Errorf("got directories %q, mounts %q, volumes %q, wrong volumes %q", folders, mounted, volumes, claims)
 	}
 	return nil
 }
 
-// grantedKinds are the kinds that the ClusterRole lets be listed, without those that only ask who calls.
+// grantedKinds returns the kinds that the ClusterRole of the fleet grants.
 func grantedKinds(all objects) []string {
 	for _, object := range all {
 		if role, ok := object.(*rbacv1.ClusterRole); ok && role.Name == "statefleet" {
@@ -112,7 +114,7 @@ func grantedKinds(all objects) []string {
 	return nil
 }
 
-// podLabels are the labels of the pods of each workload.
+// podLabels returns the labels of the pods of each workload.
 func podLabels(all objects) map[string]map[string]string {
 	labels := map[string]map[string]string{}
 	for _, object := range all {
@@ -126,9 +128,9 @@ func podLabels(all objects) map[string]map[string]string {
 	return labels
 }
 
-// sharesOut: each pod with a node belongs to the node, all else to the StatefulSet, and neither selects the other's
-// pods.
-func sharesOut(t *testing.T, all objects) error {
+// splitsPods returns an error unless the DaemonSet exposes the pods with a node and the StatefulSet everything else,
+// and neither selects the pods of the other.
+func splitsPods(t *testing.T, all objects) error {
 	t.Helper()
 	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
 	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
@@ -136,25 +138,25 @@ func sharesOut(t *testing.T, all objects) error {
 	args := rest.Spec.Template.Spec.Containers[0].Args
 	switch own := nodes.Spec.Template.Spec.Containers[0]; {
 	case !slices.Contains(own.Args, "--resources=pods") || !slices.Contains(own.Args, "--node=$(NODE_NAME)"):
-		return fmt.Errorf("arguments of the DaemonSet: %q", own.Args)
+		return fmt.Errorf("DaemonSet: got arguments %q, want --resources=pods and --node", own.Args)
 	case !slices.Contains(args, "--track-unscheduled-pods"):
-		return fmt.Errorf("arguments of the StatefulSet: %q", args)
+		return fmt.Errorf("StatefulSet: got arguments %q, want --track-unscheduled-pods", args)
 	case slices.Contains(args, "--shard.standby") != slices.Contains(own.Args, "--shard.standby"):
-		return errors.New("pods of the DaemonSet do not stand by")
+		return errors.New("DaemonSet and StatefulSet differ in --shard.standby")
 	case *rest.Spec.Replicas != 1:
-		return fmt.Errorf("%d replicas, so DaemonSet and StatefulSet disagree on the number of shards", *rest.Spec.Replicas)
+		return fmt.Errorf("got %d replicas, want 1, so that both agree on the number of shards", *rest.Spec.Replicas)
 	case own.Image != rest.Spec.Template.Spec.Containers[0].Image:
-		return fmt.Errorf("the DaemonSet runs %s", own.Image)
+		return fmt.Errorf("the DaemonSet has image %s, want that of the StatefulSet", own.Image)
 	case nodes.Namespace != rest.Namespace:
-		return fmt.Errorf("the DaemonSet is in %s", nodes.Namespace)
+		return fmt.Errorf("the DaemonSet is in namespace %s, want that of the StatefulSet", nodes.Namespace)
 	case selects(nodes.Spec.Selector.MatchLabels, ofRest) || selects(rest.Spec.Selector.MatchLabels, ofNode):
-		return errors.New("one selects the other's pods")
+		return errors.New("DaemonSet or StatefulSet selects the pods of the other")
 	case !selects(nodes.Spec.Selector.MatchLabels, ofNode) || !selects(rest.Spec.Selector.MatchLabels, ofRest):
-		return errors.New("one does not select its own pods")
+		return errors.New("DaemonSet or StatefulSet does not select its own pods")
 	}
 	budget := find[*policyv1.PodDisruptionBudget](t, all, "statefleet").Spec.Selector.MatchLabels
 	if selects(budget, ofNode) || !selects(budget, ofRest) {
-		return fmt.Errorf("the PodDisruptionBudget selects %v, which must be the pods of the StatefulSet only", budget)
+		return fmt.Errorf("the PodDisruptionBudget selects %v, want the pods of the StatefulSet only", budget)
 	}
 	return nil
 }
@@ -170,7 +172,7 @@ func readsNoNamespaceButDefault(t *testing.T, all objects) error {
 	args := pod(t, all).Containers[0].Args
 	granted, exposes := listed(find[*rbacv1.Role](t, all, "statefleet-objects").Rules), exposed(args)
 	if !slices.Contains(args, "--namespaces=default") || !slices.Equal(granted, exposes) {
-		return fmt.Errorf("grants %q, exposes %q", granted, exposes)
+		return fmt.Errorf("grants %q, but exposes %q in the arguments %q", granted, exposes, args)
 	}
 	return nil
 }
@@ -186,21 +188,22 @@ func admitsMonitoring(t *testing.T, all objects) error {
 	from := policy.Spec.Ingress
 	if len(from) != 1 || len(from[0].From) != 1 || len(from[0].Ports) != 2 || from[0].From[0].PodSelector != nil ||
 		from[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
-		return fmt.Errorf("the NetworkPolicy admits %+v", from)
+		return fmt.Errorf("the NetworkPolicy admits %+v, want the namespace monitoring on 2 ports", from)
 	}
 	if slices.Contains(policy.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
-		return errors.New("the NetworkPolicy keeps the fleet from the API server")
+		return errors.New("the NetworkPolicy restricts egress, so the fleet cannot reach the API server")
 	}
 	return nil
 }
 
-// checksCallers: every workload checks callers and may ask the API server about them, and a PodMonitor sends a token.
+// checksCallers returns an error unless every workload authorizes callers and may create reviews, and every PodMonitor
+// sends a token.
 func checksCallers(all objects) error {
 	specs := map[string]corev1.PodSpec{}
 	podSpecs(specs, "", all)
 	for name, spec := range specs {
 		if !slices.Contains(spec.Containers[0].Args, "--auth-filter") || !slices.Contains(spec.Containers[0].Args, "--auth-filter.path-prefix=/statefleet") {
-			return fmt.Errorf("%s does not check callers", name)
+			return fmt.Errorf("%s lacks the flags of the auth filter", name)
 		}
 		for _, resource := range []string{"tokenreviews", "subjectaccessreviews"} {
 			if !slices.Contains(clusterVerbs(all, spec.ServiceAccountName, resource), "create") {
@@ -222,7 +225,7 @@ func checksCallers(all objects) error {
 	return nil
 }
 
-// clusterVerbs are what an account may do to a resource in the whole cluster.
+// clusterVerbs returns the verbs that an account has on a resource in the whole cluster.
 func clusterVerbs(all objects, account, resource string) (verbs []string) {
 	for _, object := range all {
 		binding, ok := object.(*rbacv1.ClusterRoleBinding)
@@ -242,7 +245,7 @@ func clusterVerbs(all objects, account, resource string) (verbs []string) {
 	return verbs
 }
 
-// senseless are the pairs of components that manifests/README.md advises against.
+// senseless returns the pairs of components that manifests/README.md advises against.
 func senseless(t *testing.T) [][2]string {
 	t.Helper()
 	text, err := os.ReadFile("../README.md")
@@ -256,7 +259,7 @@ func senseless(t *testing.T) [][2]string {
 	return pairs
 }
 
-// pairs are the pairs of components that go together.
+// pairs returns the pairs of components that can be combined.
 func pairs(t *testing.T) (all [][2]string) {
 	t.Helper()
 	names, against := components(t), senseless(t)
@@ -270,8 +273,9 @@ func pairs(t *testing.T) (all [][2]string) {
 	return all
 }
 
-// TestComponentsCombine: each alone, each pair in both orders, and three that are often wanted together. With each
-// other, all do what they promise alone. Pairs that the README advises against are in one of these ways broken.
+// TestComponentsCombine checks that each component keeps its promises alone, in pairs in both orders (auth-filter only
+// last), and in a common combination of three. Each pair that the README advises against must fail in at least one
+// order.
 func TestComponentsCombine(t *testing.T) {
 	together := func(chosen ...string) error {
 		all, err := kustomize(t, withComponents("", chosen...))
@@ -302,21 +306,23 @@ func TestComponentsCombine(t *testing.T) {
 	}
 	for _, pair := range senseless(t) {
 		if together(pair[0], pair[1]) == nil && together(pair[1], pair[0]) == nil {
-			t.Errorf("the README advises against %s with %s, which works", pair[0], pair[1])
+			t.Errorf("the README advises against %s with %s, but both orders work", pair[0], pair[1])
 		}
 	}
 }
 
-// TestAuthFilterIsListedLast: before a component whose pods or monitors it has to change, it would not reach them.
+// TestAuthFilterIsListedLast checks that the build fails if auth-filter precedes a component whose pods or monitors it
+// must change.
 func TestAuthFilterIsListedLast(t *testing.T) {
 	for _, c := range []string{"daemonset", "prometheus-operator"} {
 		if _, err := kustomize(t, withComponents("", "auth-filter", c)); err == nil || !strings.Contains(err.Error(), "testing value /metadata/name failed") {
-			t.Errorf("auth-filter before %s: error %v", c, err)
+			t.Errorf("auth-filter before %s: got error %v, want a failed test of /metadata/name", c, err)
 		}
 	}
 }
 
-// TestComponentsLeaveOtherObjectsAlone: what else is in the user's kustomization gets no label of ours.
+// TestComponentsLeaveOtherObjectsAlone checks that components add no labels to other objects of the user's
+// kustomization.
 func TestComponentsLeaveOtherObjectsAlone(t *testing.T) {
 	const own = "configMapGenerator:\n  - {name: mine, literals: [a=b], options: {disableNameSuffixHash: true}}\n"
 	for _, c := range components(t) {
@@ -327,13 +333,13 @@ func TestComponentsLeaveOtherObjectsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if mine := find[*corev1.ConfigMap](t, all, "mine"); len(mine.Labels) > 0 || mine.Namespace != "" {
-			t.Errorf("%s: namespace %q, labels %v", c, mine.Namespace, mine.Labels)
+			t.Errorf("%s: got namespace %q, labels %v; want none", c, mine.Namespace, mine.Labels)
 		}
 	}
 }
 
-// TestObjectsHaveTheRecommendedLabels: all of ours have name, component and part-of, those of the base the version as
-// well. The labels of pods and the selectors are what they were: a selector cannot be changed once it exists.
+// TestObjectsHaveTheRecommendedLabels checks that all objects have the labels name, component and part-of, and those of
+// the base also version. The selector and the labels of pods must not change, because selectors are immutable.
 func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 	for _, c := range append(components(t), "") {
 		chosen := []string{c}

@@ -8,7 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestDashboardIsMadeOnDemand: a ConfigMap that the sidecar of Grafana finds, with the dashboard of the mixin.
+// TestDashboardIsMadeOnDemand checks the ConfigMap with the dashboard of the mixin, which Grafana's sidecar finds by
+// its label. It is optional.
 func TestDashboardIsMadeOnDemand(t *testing.T) {
 	want, err := os.ReadFile("../mixin/dashboard.json")
 	if err != nil {
@@ -16,20 +17,20 @@ func TestDashboardIsMadeOnDemand(t *testing.T) {
 	}
 	for _, object := range rendered(t, `{}`) {
 		if c, ok := object.(*corev1.ConfigMap); ok && strings.HasSuffix(c.Name, "-dashboard") {
-			t.Error("the chart makes the dashboard without being asked to")
+			t.Error("the chart has a dashboard by default, want none")
 		}
 	}
 	c := find[*corev1.ConfigMap](t, rendered(t, `{dashboard: {enabled: true}}`), "statefleet-dashboard")
 	if c.Namespace != "statefleet" || c.Labels["grafana_dashboard"] != "1" || c.Labels["app.kubernetes.io/name"] != "statefleet" {
-		t.Errorf("namespace %s, labels %v", c.Namespace, c.Labels)
+		t.Errorf("got namespace %s, labels %v; want statefleet and the label of the sidecar", c.Namespace, c.Labels)
 	}
 	if c.Data["statefleet.json"] != strings.TrimSpace(string(want)) {
-		t.Error("the ConfigMap has another dashboard than the mixin")
+		t.Error("the dashboard in the ConfigMap differs from manifests/mixin/dashboard.json")
 	}
 
 	c = find[*corev1.ConfigMap](t, rendered(t, `{dashboard: {enabled: true, namespace: grafana, labels: {team: a}, annotations: {grafana_folder: Kubernetes}}}`),
 		"statefleet-dashboard")
 	if c.Namespace != "grafana" || c.Labels["team"] != "a" || c.Annotations["grafana_folder"] != "Kubernetes" {
-		t.Errorf("namespace %s, labels %v, annotations %v", c.Namespace, c.Labels, c.Annotations)
+		t.Errorf("got namespace %s, labels %v, annotations %v; want those given", c.Namespace, c.Labels, c.Annotations)
 	}
 }

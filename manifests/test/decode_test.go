@@ -1,5 +1,5 @@
-// Package test renders the Helm chart and the kustomize overlays as helm and kustomize do, and checks every object against
-// the types of the Kubernetes API. It is a module of its own, so that helm is no dependency of statefleet.
+// Package test renders the Helm chart and the kustomize overlays as helm and kustomize do, and decodes every object
+// into its type of the Kubernetes API. It is a separate module, so that Helm is not a dependency of statefleet.
 package test
 
 import (
@@ -23,10 +23,10 @@ import (
 
 var update = flag.Bool("update", false, "write the rendered files")
 
-// objects are decoded manifests in their order.
+// objects are decoded manifests in the order of the documents.
 type objects []runtime.Object
 
-// decode reads YAML documents into their Go types. A field that the type does not have, or that is there twice, ends the test.
+// decode decodes YAML documents into their Go types. An unknown or duplicate field fails the test.
 func decode(t *testing.T, documents []byte) objects {
 	t.Helper()
 	types := runtime.NewScheme()
@@ -57,7 +57,7 @@ func decode(t *testing.T, documents []byte) objects {
 	}
 }
 
-// empty tells whether a document has comments and separators only.
+// empty reports whether a document has only comments and separators.
 func empty(document []byte) bool {
 	for line := range bytes.Lines(document) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
@@ -67,7 +67,7 @@ func empty(document []byte) bool {
 	return true
 }
 
-// find returns the object of a type and name; the test ends when there is none.
+// find returns the object with a type and name. It fails the test if there is none.
 func find[T metav1.Object](t *testing.T, all objects, name string) T {
 	t.Helper()
 	for _, object := range all {
@@ -76,11 +76,11 @@ func find[T metav1.Object](t *testing.T, all objects, name string) T {
 		}
 	}
 	var none T
-	t.Fatalf("there is no %T %s", none, name)
+	t.Fatalf("got no %T %s, want one", none, name)
 	return none
 }
 
-// kinds are the kinds of objects that there are, sorted, each once.
+// kinds returns the kinds of the objects, sorted and without duplicates.
 func kinds(all objects) []string {
 	var names []string
 	for _, object := range all {
@@ -90,7 +90,7 @@ func kinds(all objects) []string {
 	return slices.Compact(names)
 }
 
-// checkNames ends the test when two objects have the same kind, namespace and name.
+// checkNames reports objects with the same kind, namespace and name.
 func checkNames(t *testing.T, all objects) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -101,7 +101,7 @@ func checkNames(t *testing.T, all objects) {
 		}
 		id := object.GetObjectKind().GroupVersionKind().Kind + " " + o.GetNamespace() + "/" + o.GetName()
 		if seen[id] {
-			t.Errorf("%s is there twice", id)
+			t.Errorf("got %s twice, want it once", id)
 		}
 		seen[id] = true
 	}

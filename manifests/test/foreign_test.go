@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// fields are the paths of the fields of a foreign format, and their types: values of another project's chart, or an
-// object whose Go types would be a large dependency. testdata/foreign has the few that recipes may use, with the
-// version that has them.
+// fields has the types of a format's fields by path. The format is that of the values of another project's chart, or of
+// an object whose Go types would be a large dependency. testdata/foreign has the fields that recipes may use, with the
+// version of the format.
 //
-// In a path, "[]" is any element of a list and "*" any key. A field of the type object may hold anything.
+// In a path, "[]" is any element of a list and "*" any key. A field of the type object may contain anything.
 type fields map[string]string
 
 func foreign(t *testing.T, name string) fields {
@@ -31,14 +31,14 @@ func foreign(t *testing.T, name string) fields {
 		}
 		path, kind, ok := strings.Cut(line, " ")
 		if !ok {
-			t.Fatalf("%s: %q is no path and type", name, line)
+			t.Fatalf("%s: got line %q, want a path and a type", name, line)
 		}
 		all[path] = kind
 	}
 	return all
 }
 
-// check reports fields of a value that the format does not have, or has with another type.
+// check returns an error for each field of a value that the format does not have or has with another type.
 func (f fields) check(path string, value any) error {
 	if kind, ok := f[path]; ok {
 		if !isKind(kind, value) {
@@ -55,7 +55,7 @@ func (f fields) check(path string, value any) error {
 				child = any
 			}
 			if !f.has(child) {
-				errs = append(errs, fmt.Errorf("%s is not there", child))
+				errs = append(errs, fmt.Errorf("%s does not exist", child))
 				continue
 			}
 			errs = append(errs, f.check(child, v[key]))
@@ -70,7 +70,7 @@ func (f fields) check(path string, value any) error {
 	return errors.Join(errs...)
 }
 
-// has reports whether there is a field with the path, or below it.
+// has reports whether the format has a field with the path or below it.
 func (f fields) has(path string) bool {
 	if _, ok := f[path]; ok {
 		return true
@@ -83,7 +83,7 @@ func (f fields) has(path string) bool {
 	return false
 }
 
-// isKind reports whether a value decoded from YAML or JSON has a type of the OpenAPI specification.
+// isKind reports whether a value that was decoded from YAML or JSON has a type of OpenAPI.
 func isKind(kind string, value any) bool {
 	switch v := value.(type) {
 	case bool:
@@ -101,7 +101,7 @@ func isKind(kind string, value any) bool {
 	return false
 }
 
-// TestForeignFieldsFindMistakes: a name or a type that is wrong, on every level.
+// TestForeignFieldsFindMistakes checks that wrong names and wrong types are found on every level.
 func TestForeignFieldsFindMistakes(t *testing.T) {
 	f := fields{
 		"spec.selector.matchLabels.*": "string", "spec.limit": "integer", "spec.free": "object",
@@ -120,13 +120,13 @@ func TestForeignFieldsFindMistakes(t *testing.T) {
 	endpoint := func(spec map[string]any, i int) map[string]any { return spec["endpoints"].([]any)[i].(map[string]any) }
 	selector := func(spec map[string]any) map[string]any { return spec["selector"].(map[string]any) }
 	for want, change := range map[string]func(spec map[string]any){
-		"spec.limits is not there":           func(spec map[string]any) { spec["limits"] = 1.0 },
-		"spec.limit is float64":              func(spec map[string]any) { spec["limit"] = 1.5 },
-		"spec.limit is string":               func(spec map[string]any) { spec["limit"] = "1" },
-		"spec.endpoints is string":           func(spec map[string]any) { spec["endpoints"] = "http" },
-		"spec.endpoints[].Port is not there": func(spec map[string]any) { endpoint(spec, 1)["Port"] = "x" },
-		"spec.endpoints[].names[] is bool":   func(spec map[string]any) { endpoint(spec, 0)["names"] = []any{true} },
-		"spec.selector.labels is not there":  func(spec map[string]any) { selector(spec)["labels"] = nil },
+		"spec.limits does not exist":           func(spec map[string]any) { spec["limits"] = 1.0 },
+		"spec.limit is float64":                func(spec map[string]any) { spec["limit"] = 1.5 },
+		"spec.limit is string":                 func(spec map[string]any) { spec["limit"] = "1" },
+		"spec.endpoints is string":             func(spec map[string]any) { spec["endpoints"] = "http" },
+		"spec.endpoints[].Port does not exist": func(spec map[string]any) { endpoint(spec, 1)["Port"] = "x" },
+		"spec.endpoints[].names[] is bool":     func(spec map[string]any) { endpoint(spec, 0)["names"] = []any{true} },
+		"spec.selector.labels does not exist":  func(spec map[string]any) { selector(spec)["labels"] = nil },
 		"spec.selector.matchLabels.* is bool": func(spec map[string]any) {
 			selector(spec)["matchLabels"].(map[string]any)["e"] = true
 		},
@@ -135,7 +135,7 @@ func TestForeignFieldsFindMistakes(t *testing.T) {
 		spec := right()
 		change(spec)
 		if err := f.check("spec", spec); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
+			t.Errorf("got error %v, want %q in it", err, want)
 		}
 	}
 }

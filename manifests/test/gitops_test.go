@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
-// applyAgain is the patch by which "kubectl apply", Helm 3 and Argo CD bring a live object from the manifest that was applied
-// before to a new one.
+// applyAgain returns the patch that "kubectl apply", Helm 3 and Argo CD send for a live object. before is the manifest
+// that they applied last, and after the new one.
 func applyAgain[T any](t *testing.T, before, after, live T) string {
 	t.Helper()
 	var texts [3][]byte
@@ -39,48 +39,50 @@ func installations(t *testing.T) map[string]objects {
 	return map[string]objects{"base": build(t, "base"), "chart": rendered(t, "{}")}
 }
 
-// TestApplyingAgainKeepsTheTopology: the fleet writes data, which no manifest names.
+// TestApplyingAgainKeepsTheTopology checks that a manifest does not change the data, which the fleet writes.
 func TestApplyingAgainKeepsTheTopology(t *testing.T) {
 	for name, all := range installations(t) {
 		manifest := *find[*corev1.ConfigMap](t, all, "statefleet-topology")
 		if len(manifest.Data) > 0 || len(manifest.BinaryData) > 0 {
-			t.Errorf("%s: the manifest names data, so that the client that applies it owns them", name)
+			t.Errorf("%s: the manifest has data, want none, because its client would own them", name)
 		}
 		live := manifest
 		live.Data = map[string]string{"topology": "{}", "replica-0": "{}"}
 		if patch := applyAgain(t, manifest, manifest, live); patch != "{}" {
-			t.Errorf("%s: applying again changes the topology: %s", name, patch)
+			t.Errorf("%s: got patch %s of the topology, want none", name, patch)
 		}
 	}
 }
 
-// TestApplyingAgainSetsTheReplicas: what docs/upgrades.md warns of.
+// TestApplyingAgainSetsTheReplicas proves the warning in docs/upgrades.md.
 func TestApplyingAgainSetsTheReplicas(t *testing.T) {
 	for name, all := range installations(t) {
 		manifest := *find[*appsv1.StatefulSet](t, all, "statefleet")
 		live := manifest
 		live.Spec.Replicas = new(int32(5))
 		if patch := applyAgain(t, manifest, manifest, live); patch != `{"spec":{"replicas":3}}` {
-			t.Errorf("%s: applying again: %s", name, patch)
+			t.Errorf("%s: got patch %s, want 3 replicas", name, patch)
 		}
 	}
 }
 
-// TestAutoscalerOwnsTheReplicas: the chart does not name them, so an upgrade leaves them alone.
+// TestAutoscalerOwnsTheReplicas checks that with an autoscaler the chart does not set the replicas, so that an upgrade
+// keeps them.
 func TestAutoscalerOwnsTheReplicas(t *testing.T) {
 	manifest := *find[*appsv1.StatefulSet](t, rendered(t, `{autoscaling: {enabled: true}}`), "statefleet")
 	live := manifest
 	live.Spec.Replicas = new(int32(5))
 	if patch := applyAgain(t, manifest, manifest, live); patch != "{}" {
-		t.Errorf("an upgrade changes %s", patch)
+		t.Errorf("got patch %s, want none", patch)
 	}
 }
 
-// TestLeavingOutTheReplicasResetsThem: a manifest that names them no more takes them away, and the API server's default is 1.
+// TestLeavingOutTheReplicasResetsThem checks that a manifest which no longer sets the replicas removes them. The
+// default of the API server is 1.
 func TestLeavingOutTheReplicasResetsThem(t *testing.T) {
 	before := *find[*appsv1.StatefulSet](t, rendered(t, `{}`), "statefleet")
 	after := *find[*appsv1.StatefulSet](t, rendered(t, `{autoscaling: {enabled: true}}`), "statefleet")
 	if patch := applyAgain(t, before, after, before); !strings.Contains(patch, `"replicas":null`) {
-		t.Errorf("the patch is %s", patch)
+		t.Errorf("got patch %s, want replicas null", patch)
 	}
 }

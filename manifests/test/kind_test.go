@@ -17,7 +17,8 @@ import (
 
 const kindExample = "examples/kind"
 
-// TestKindExampleFitsItsNamespace: the namespace enforces the profile restricted, and all objects are in it.
+// TestKindExampleFitsItsNamespace checks that all objects are in the namespace statefleet and conform to the profile
+// restricted, which it enforces.
 func TestKindExampleFitsItsNamespace(t *testing.T) {
 	all := build(t, kindExample)
 	if err := checkSubjects(all); err != nil {
@@ -25,32 +26,32 @@ func TestKindExampleFitsItsNamespace(t *testing.T) {
 	}
 	for _, object := range all {
 		if in := accessor(t, object).GetNamespace(); in != "" && in != "statefleet" {
-			t.Errorf("%s is in %s", object.GetObjectKind().GroupVersionKind().Kind, in)
+			t.Errorf("got %s in namespace %s, want statefleet", object.GetObjectKind().GroupVersionKind().Kind, in)
 		}
 	}
 	if enforced := find[*corev1.Namespace](t, all, "statefleet").Labels["pod-security.kubernetes.io/enforce"]; enforced != "restricted" {
-		t.Errorf("the namespace enforces %q", enforced)
+		t.Errorf("got enforced profile %q, want restricted", enforced)
 	}
 	p := find[*appsv1.Deployment](t, all, "prometheus").Spec.Template.Spec
 	if !*p.SecurityContext.RunAsNonRoot || p.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Errorf("the pod of Prometheus has %+v", p.SecurityContext)
+		t.Errorf("pod of Prometheus: got %+v, want a non-root user and the seccomp profile RuntimeDefault", p.SecurityContext)
 	}
 	for _, c := range p.Containers {
 		if *c.SecurityContext.AllowPrivilegeEscalation || fmt.Sprint(c.SecurityContext.Capabilities.Drop) != "[ALL]" {
-			t.Errorf("container %s has %+v", c.Name, c.SecurityContext)
+			t.Errorf("container %s: got %+v, want neither privilege escalation nor capabilities", c.Name, c.SecurityContext)
 		}
 		if !regexp.MustCompile(`:v\d+\.\d+\.\d+$`).MatchString(c.Image) {
-			t.Errorf("container %s has the image %s, whose tag may move", c.Name, c.Image)
+			t.Errorf("container %s: got image %s, want the tag of a release", c.Name, c.Image)
 		}
 	}
 	rules := find[*rbacv1.Role](t, all, "prometheus").Rules
 	if got := fmt.Sprint(rules); len(rules) != 1 || !strings.Contains(got, "[get list watch] [] [pods]") {
-		t.Errorf("Prometheus may %s", got)
+		t.Errorf("got rules %s of Prometheus, want get, list and watch of pods", got)
 	}
 }
 
-// TestKindConfigurationIsMounted: the files that Prometheus' configuration names are those of which "make kind" makes the
-// ConfigMap, and the arguments name the file of the configuration.
+// TestKindConfigurationIsMounted checks that the ConfigMap that "make kind" creates has the files in Prometheus'
+// configuration, and that it is mounted at the path in the arguments.
 func TestKindConfigurationIsMounted(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", kindExample, "prometheus.yml"))
 	if err != nil {
@@ -72,17 +73,18 @@ func TestKindConfigurationIsMounted(t *testing.T) {
 	}
 	for _, name := range append(append(config.ScrapeConfigFiles, config.RuleFiles...), "prometheus.yml") {
 		if !given[name] {
-			t.Errorf("%s is not in the ConfigMap, which has %v", name, given)
+			t.Errorf("the ConfigMap has %v, want %s among them", given, name)
 		}
 	}
 	if len(given) != 3 {
-		t.Errorf("the ConfigMap has %v", given)
+		t.Errorf("the ConfigMap has %v, want 3 files", given)
 	}
 	p := find[*appsv1.Deployment](t, build(t, kindExample), "prometheus").Spec.Template.Spec
 	folder := p.Containers[0].VolumeMounts[0].MountPath
 	if p.Volumes[0].ConfigMap.Name != "prometheus" || p.Containers[0].VolumeMounts[0].Name != p.Volumes[0].Name ||
 		p.Containers[0].Args[0] != "--config.file="+folder+"/prometheus.yml" {
-		t.Errorf("arguments %q, mounted at %s is %+v", p.Containers[0].Args, folder, p.Volumes[0])
+		t.Errorf("got arguments %q, and at %s the volume %+v; want the ConfigMap with the configuration",
+			p.Containers[0].Args, folder, p.Volumes[0])
 	}
 }
 
@@ -95,8 +97,8 @@ func makefile(t *testing.T) string {
 	return string(text)
 }
 
-// makeKind runs "make kind" with stand-ins for programs, by their names and scripts, and with the other programs that it needs.
-// It returns what was printed, and how the stand-ins were called.
+// makeKind runs "make kind" with fake programs, whose scripts are given by name, and the real other programs that it
+// needs. It returns the output, and the command lines of the fake programs.
 func makeKind(t *testing.T, scripts map[string]string) (printed, calls string, err error) {
 	t.Helper()
 	bin, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
@@ -115,16 +117,16 @@ func makeKind(t *testing.T, scripts map[string]string) (printed, calls string, e
 			t.Fatal(err)
 		}
 	}
-	// MAKE is what builds the image; here nothing does.
+	// MAKE builds the image. The test replaces it by a command that does nothing.
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "make"), "-C", "../..", "kind", "MAKE=:", "VERSION=v9.9.9")
 	cmd.Env = append(os.Environ(), "PATH="+bin)
 	out, err := cmd.CombinedOutput()
-	called, _ := os.ReadFile(log) // it is not there if nothing was called
+	called, _ := os.ReadFile(log) // the file is missing if no fake program was called
 	return string(out), string(called), err
 }
 
-// kindWorks are stand-ins for programs that work. kubectl shows what it is to apply.
-func kindWorks() map[string]string {
+// fakePrograms returns scripts of fake programs that succeed. kubectl prints the manifests that it has to apply.
+func fakePrograms() map[string]string {
 	return map[string]string{
 		"docker": "", "kind": "",
 		"kubectl": `case "$*" in kustomize*) echo "image: statefleet:v0.1.0";; *"apply -f -") cat;; esac`,
@@ -138,20 +140,20 @@ func TestMakeKindSaysWhatIsMissing(t *testing.T) {
 		{without: "kubectl", want: "kind: not installed: kubectl;"},
 		{without: "docker", instead: "exit 1", want: "kind: Docker does not answer"},
 	} {
-		programs := kindWorks()
+		programs := fakePrograms()
 		delete(programs, c.without)
 		if c.instead != "" {
 			programs[c.without] = c.instead
 		}
 		printed, calls, err := makeKind(t, programs)
 		if err == nil || !strings.Contains(printed, c.want) || strings.Contains(calls, "create") {
-			t.Errorf("without %s: %v, calls %q\n%s", c.without, err, calls, printed)
+			t.Errorf("without %s: got error %v, calls %q, want %q and no cluster:\n%s", c.without, err, calls, c.want, printed)
 		}
 	}
 }
 
 func TestMakeKindInstallsTheImageThatItBuilds(t *testing.T) {
-	printed, calls, err := makeKind(t, kindWorks())
+	printed, calls, err := makeKind(t, fakePrograms())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
@@ -160,16 +162,16 @@ func TestMakeKindInstallsTheImageThatItBuilds(t *testing.T) {
 		"kubectl kustomize manifests/examples/kind", "rollout status --namespace statefleet statefulset/statefleet",
 	} {
 		if !strings.Contains(calls, want) {
-			t.Errorf("%q was not called:\n%s", want, calls)
+			t.Errorf("got calls without %q:\n%s", want, calls)
 		}
 	}
 	if !strings.Contains(printed, "\nimage: statefleet:v9.9.9\n") {
-		t.Errorf("another image was applied:\n%s", printed)
+		t.Errorf("the applied manifests do not have the built image:\n%s", printed)
 	}
 	for call := range strings.Lines(calls) {
 		if strings.HasPrefix(call, "kubectl ") && !strings.HasPrefix(call, "kubectl kustomize ") &&
 			!strings.HasPrefix(call, "kubectl --context kind-statefleet ") {
-			t.Errorf("%q may reach another cluster", call)
+			t.Errorf("got call %q, want the context kind-statefleet in it", call)
 		}
 	}
 }

@@ -11,13 +11,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The defaults of the kube-state-metrics chart, and what each of its keys does in this one.
+// Files with the defaults of the kube-state-metrics chart, and with the effect of each of its keys in this chart.
 const (
 	ksmDefaults = "testdata/ksm-chart-8.4.0.yaml"
 	ksmKeys     = "testdata/ksm-chart-8.4.0-keys.yaml"
 )
 
-// expectation is what another value of a key does.
+// expectation is the expected effect of a value that differs from the default: added or dropped lines, an error, or
+// nothing (Same).
 type expectation struct {
 	Value   any            `json:"value"`
 	With    map[string]any `json:"with"`
@@ -40,7 +41,7 @@ func expectations(t *testing.T) map[string]expectation {
 	return all
 }
 
-// leaves are the values of a tree that are no maps with keys, by their paths.
+// leaves returns all values of a tree except maps that have keys, by path.
 func leaves(tree map[string]any, prefix string) map[string]any {
 	all := map[string]any{}
 	for key, v := range tree {
@@ -68,7 +69,7 @@ func put(tree map[string]any, path string, v any) {
 	put(sub, rest, v)
 }
 
-// onDefaults is a verbatim copy of the defaults of the kube-state-metrics chart with some values set.
+// onDefaults returns the defaults of the kube-state-metrics chart with some values set.
 func onDefaults(t *testing.T, set ...map[string]any) map[string]any {
 	t.Helper()
 	given := values(t, ksmDefaults)
@@ -89,26 +90,26 @@ func TestVerbatimValuesOfKubeStateMetricsRender(t *testing.T) {
 	all := decode(t, text)
 	checkNames(t, all)
 	if image := pod(t, all).Containers[0].Image; image != "statefleet:v"+load(t).Metadata.AppVersion {
-		t.Errorf("the image is %s", image)
+		t.Errorf("got image %s, want that of the chart", image)
 	}
-	said, err := yaml.Marshal(given)
+	copied, err := yaml.Marshal(given)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const warning = "WARNING: the values name the image of the kube-state-metrics chart"
-	if text := notes(t, string(said)); !strings.Contains(text, warning) {
-		t.Errorf("nothing tells that the image is another one:\n%s", text)
+	if text := notes(t, string(copied)); !strings.Contains(text, warning) {
+		t.Errorf("the notes do not warn about the ignored image:\n%s", text)
 	}
 }
 
-// TestEachValueOfKubeStateMetricsCounts: another value of each key changes the rendering, or ends it with a message
+// TestEachValueOfKubeStateMetricsCounts checks that a different value of each key changes the rendering, or is an error
 // that names the key, or is known to change nothing.
 func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 	c := load(t)
 	defaults, known := leaves(onDefaults(t), ""), expectations(t)
 	for key := range known {
 		if _, ok := defaults[key]; !ok {
-			t.Errorf("%s: the chart of kube-state-metrics has no %s", ksmKeys, key)
+			t.Errorf("%s has %s, which the kube-state-metrics chart does not", ksmKeys, key)
 		}
 	}
 	count, bases := map[string]int{}, map[string][]byte{}
@@ -119,13 +120,13 @@ func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 			continue
 		}
 		if _, overridden := want.With[key]; !overridden && fmt.Sprint(want.Value) == fmt.Sprint(defaults[key]) {
-			t.Errorf("%s: %v is the default", key, want.Value)
+			t.Errorf("%s: got the default %v, want another value", key, want.Value)
 		}
 		after, refusal := renderChart(c, onDefaults(t, want.With, map[string]any{key: want.Value}))
 		if want.Refused != "" {
 			count["refused"]++
 			if refusal == nil || !strings.Contains(refusal.Error(), want.Refused) || !names(want.Refused, key) {
-				t.Errorf("%s=%v: error %v, want one about %q", key, want.Value, refusal, want.Refused)
+				t.Errorf("%s=%v: got error %v, want %q and the key in it", key, want.Value, refusal, want.Refused)
 			}
 			continue
 		}
@@ -136,7 +137,7 @@ func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 			bases[base] = before
 		}
 		if err != nil || refusal != nil {
-			t.Errorf("%s=%v: %v, without it %v", key, want.Value, refusal, err)
+			t.Errorf("%s=%v: got error %v, without it error %v; want none", key, want.Value, refusal, err)
 			continue
 		}
 		decode(t, after)
@@ -145,7 +146,7 @@ func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 		case want.Same != "":
 			count["same"]++
 			if added+dropped != "" {
-				t.Errorf("%s=%v changes something:\n%s\n%s", key, want.Value, added, dropped)
+				t.Errorf("%s=%v: got changes, want none; adds\n%s\nand drops\n%s", key, want.Value, added, dropped)
 			}
 		case want.Adds+want.Drops == "" || !strings.Contains(added, want.Adds) || !strings.Contains(dropped, want.Drops):
 			t.Errorf("%s=%v adds\n%s\nand drops\n%s\nwant %q and %q", key, want.Value, added, dropped, want.Adds, want.Drops)
@@ -156,13 +157,13 @@ func TestEachValueOfKubeStateMetricsCounts(t *testing.T) {
 	t.Logf("of %d keys: %v", len(defaults), count)
 }
 
-// names tells whether a message is about a key: it has its path, or that of the switch of what the key is part of.
+// names reports whether a message names a key. It has the path of the key, or of the field enabled of its map.
 func names(message, key string) bool {
 	part, _, _ := strings.Cut(key, ".")
 	return strings.Contains(strings.ReplaceAll(message, "/", "."), key) || strings.Contains(message, part+".enabled")
 }
 
-// differences are the lines that only the second text has, and those that only the first one has, without their
+// differences returns the lines that only the second text has, and those that only the first one has, without
 // indentation.
 func differences(before, after []byte) (added, dropped string) {
 	count := map[string]int{}

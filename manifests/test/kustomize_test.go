@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// build does what "kubectl kustomize manifests/FOLDER" does.
+// build does the same as "kubectl kustomize manifests/FOLDER".
 func build(t *testing.T, folder string) objects {
 	t.Helper()
 	all, err := buildFolder(t, filepath.Join("..", folder))
@@ -41,13 +41,14 @@ func buildFolder(t *testing.T, path string) (objects, error) {
 	return all, nil
 }
 
-// layer is a kustomization of a user, in a folder of its own.
+// layer is a kustomization of a user in its own folder.
 type layer struct{ folder, text string }
 
-// remote is how a user refers to a folder of manifests.
+// remote matches a user's reference to a folder of manifests.
 var remote = regexp.MustCompile(`github\.com/statefleet/statefleet/manifests/([a-z/-]+)\?ref=v\d+\.\d+\.\d+`)
 
-// kustomize builds the last of some kustomizations. References to the repository on GitHub lead to this working tree.
+// kustomize writes some kustomizations and builds the last one. References to the repository on GitHub are replaced by
+// paths in this working tree.
 func kustomize(t *testing.T, layers ...layer) (objects, error) {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -76,7 +77,7 @@ func kustomize(t *testing.T, layers ...layer) (objects, error) {
 	return buildFolder(t, last)
 }
 
-// withComponents is a kustomization of the base and components, in this order, with more lines at its end.
+// withComponents returns a kustomization of the base and components, in this order, with more lines at its end.
 func withComponents(more string, components ...string) layer {
 	const manifests = "github.com/statefleet/statefleet/manifests"
 	var b strings.Builder
@@ -91,7 +92,7 @@ func withComponents(more string, components ...string) layer {
 	return layer{"fleet", b.String()}
 }
 
-// components are the names of all components, in an order in which they can be listed: auth-filter last.
+// components returns the names of all components in an order that works, with auth-filter last.
 func components(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../components/*/kustomization.yaml")
@@ -107,12 +108,12 @@ func components(t *testing.T) []string {
 	return append(names, "auth-filter")
 }
 
-// checkSubjects reports service accounts that bindings name and that are not among the objects.
+// checkSubjects returns an error if a binding has no subjects, or one that is not a service account among the objects.
 func checkSubjects(all objects) error {
-	there := map[string]bool{}
+	accounts := map[string]bool{}
 	for _, object := range all {
 		if o, err := meta.Accessor(object); err == nil && object.GetObjectKind().GroupVersionKind().Kind == "ServiceAccount" {
-			there[o.GetNamespace()+"/"+o.GetName()] = true
+			accounts[o.GetNamespace()+"/"+o.GetName()] = true
 		}
 	}
 	for _, object := range all {
@@ -129,8 +130,8 @@ func checkSubjects(all objects) error {
 			return fmt.Errorf("%s has no subjects", name)
 		}
 		for _, s := range subjects {
-			if s.Kind != rbacv1.ServiceAccountKind || !there[s.Namespace+"/"+s.Name] {
-				return fmt.Errorf("%s binds %s %s/%s, which is not there", name, s.Kind, s.Namespace, s.Name)
+			if s.Kind != rbacv1.ServiceAccountKind || !accounts[s.Namespace+"/"+s.Name] {
+				return fmt.Errorf("%s binds %s %s/%s, want an existing service account", name, s.Kind, s.Namespace, s.Name)
 			}
 		}
 	}

@@ -15,10 +15,10 @@ import (
 
 const mixinFolder = "../mixin"
 
-// otherJob is what Grafana's k8s-monitoring calls the job.
+// otherJob is the name of the job in Grafana's k8s-monitoring chart.
 const otherJob = "integrations/kubernetes/kube-state-metrics"
 
-// mixin is what users of a mixin read.
+// mixin has the fields of a mixin that its users read.
 type mixin struct {
 	Rules, Alerts struct {
 		Groups []map[string]any `json:"groups"`
@@ -26,16 +26,16 @@ type mixin struct {
 	Dashboards map[string]any
 }
 
-// selecting is Jsonnet behind the mixin that sets the selector.
+// selecting returns Jsonnet that follows the mixin and sets the selector.
 func selecting(selector string) string {
 	return "+ { _config+:: { kubeStateMetricsSelector: '" + selector + "' } }"
 }
 
-// evaluate evaluates the mixin with further Jsonnet before and behind it.
-func evaluate(t *testing.T, before, behind string) (m mixin) {
+// evaluate evaluates the mixin with additional Jsonnet before and after it.
+func evaluate(t *testing.T, before, after string) (m mixin) {
 	t.Helper()
 	text, err := jsonnet.MakeVM().EvaluateAnonymousSnippet("test.jsonnet", `
-		local mixin = `+before+` (import '`+mixinFolder+`/mixin.libsonnet') `+behind+`;
+		local mixin = `+before+` (import '`+mixinFolder+`/mixin.libsonnet') `+after+`;
 		{ rules: mixin.prometheusRules, alerts: mixin.prometheusAlerts, dashboards: mixin.grafanaDashboards }`)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func readYAML[T any](t *testing.T, file string) (value T) {
 	return value
 }
 
-// groups are the groups of rules.yaml, with another job.
+// groups returns the groups of rules.yaml with the given job.
 func groups(t *testing.T, job string) []map[string]any {
 	t.Helper()
 	file := readYAML[struct{ Groups []map[string]any }](t, filepath.Join(mixinFolder, "rules.yaml"))
@@ -71,15 +71,15 @@ func groups(t *testing.T, job string) []map[string]any {
 	return file.Groups
 }
 
-// TestMixinHasTheRulesOfTheFile: recording rules and alerts together are the groups of rules.yaml, with any job.
+// TestMixinHasTheRulesOfTheFile checks that recording rules and alerts are the groups of rules.yaml, with any job.
 func TestMixinHasTheRulesOfTheFile(t *testing.T) {
-	for job, behind := range map[string]string{
+	for job, after := range map[string]string{
 		"kube-state-metrics": "",
 		otherJob:             selecting(`job="` + otherJob + `"`),
 	} {
-		m := evaluate(t, "", behind)
+		m := evaluate(t, "", after)
 		if len(m.Rules.Groups) == 0 || len(m.Alerts.Groups) == 0 {
-			t.Fatalf("%d groups of recording rules, %d of alerts", len(m.Rules.Groups), len(m.Alerts.Groups))
+			t.Fatalf("got %d groups of recording rules, %d of alerts; want both", len(m.Rules.Groups), len(m.Alerts.Groups))
 		}
 		if diff := cmp.Diff(groups(t, job), append(m.Rules.Groups, m.Alerts.Groups...)); diff != "" {
 			t.Errorf("job %s: rules.yaml (-) and the mixin (+) differ:\n%s", job, diff)
@@ -88,24 +88,25 @@ func TestMixinHasTheRulesOfTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left := strings.Contains(string(text), `job=\"kube-state-metrics\"`); left == (job == otherJob) {
-			t.Errorf("job %s: the mixin has job=\"kube-state-metrics\": %t", job, left)
+		if found := strings.Contains(string(text), `job=\"kube-state-metrics\"`); found == (job == otherJob) {
+			t.Errorf("job %s: got job=\"kube-state-metrics\" in the mixin: %t, want %t", job, found, !found)
 		}
 	}
 }
 
-// TestMixinSelectsMoreThanAJob: a selector is whatever stands between braces.
+// TestMixinSelectsMoreThanAJob checks that a selector may have several matchers.
 func TestMixinSelectsMoreThanAJob(t *testing.T) {
 	const selector = `job=~"a|b",team="c"`
 	for _, group := range evaluate(t, "", selecting(selector)).Rules.Groups {
 		first := group["rules"].([]any)[0].(map[string]any)["expr"]
 		if want := "max by (cluster, job) (kube_state_metrics_total_shards{" + selector + "})"; first != want {
-			t.Errorf("the first rule is %s, want %s", first, want)
+			t.Errorf("got first rule %s, want %s", first, want)
 		}
 	}
 }
 
-// TestMixinGoesWithOthers: rules, alerts and dashboards of a mixin before it stay, and its selector is taken over.
+// TestMixinGoesWithOthers checks that the mixin keeps the rules, alerts and dashboards of a mixin before it, and that a
+// later selector applies to both.
 func TestMixinGoesWithOthers(t *testing.T) {
 	const other = `{
 		_config+:: { kubeStateMetricsSelector: 'job="x"', other: 1 },
@@ -117,17 +118,17 @@ func TestMixinGoesWithOthers(t *testing.T) {
 	} +`
 	m := evaluate(t, other, selecting(`job="y"`))
 	if m.Rules.Groups[0]["name"] != "other.rules" || m.Rules.Groups[1]["name"] != "statefleet.rules" {
-		t.Errorf("recording rules: %v", m.Rules.Groups)
+		t.Errorf("got recording rules %v, want those of the other mixin first", m.Rules.Groups)
 	}
 	if a := m.Alerts.Groups[0]; a["name"] != "other1" || a["selector"] != `job="y"` || len(m.Alerts.Groups) != 3 {
-		t.Errorf("alerts: %v", a)
+		t.Errorf("got first alerts %v, want those of the other mixin with the new selector", a)
 	}
 	if len(m.Dashboards) != 2 {
-		t.Errorf("%d dashboards", len(m.Dashboards))
+		t.Errorf("got %d dashboards, want 2", len(m.Dashboards))
 	}
 }
 
-// TestMakeMixinWritesRulesForAJob: the files of "make mixin" say what the mixin says with the same job.
+// TestMakeMixinWritesRulesForAJob checks that the files of "make mixin" match the mixin with the same job.
 func TestMakeMixinWritesRulesForAJob(t *testing.T) {
 	out := t.TempDir()
 	if text, err := makeMixin(t, "JOB="+otherJob, "OUT="+out); err != nil {
@@ -150,31 +151,31 @@ func TestMakeMixinWritesRulesForAJob(t *testing.T) {
 	}
 	files, err := filepath.Glob(out + "/*")
 	if err != nil || len(files) != 3 {
-		t.Fatal(files, err)
+		t.Fatalf("got files %q, error %v; want 3 files", files, err)
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, left := range []string{`job="kube-state-metrics"`, `job=\"kube-state-metrics\"`} {
-			if strings.Contains(string(text), left) {
-				t.Errorf("%s still has %s", filepath.Base(file), left)
+		for _, old := range []string{`job="kube-state-metrics"`, `job=\"kube-state-metrics\"`} {
+			if strings.Contains(string(text), old) {
+				t.Errorf("%s still has %s", filepath.Base(file), old)
 			}
 		}
 	}
 }
 
-// TestMakeMixinRefusesWhatIsNoJob: characters that would end the selector, or the command.
+// TestMakeMixinRefusesWhatIsNoJob checks that a job must not have characters that end the selector or the command.
 func TestMakeMixinRefusesWhatIsNoJob(t *testing.T) {
 	for _, job := range []string{``, `a"b`, `a|b`, `a&b`, `a b`, `a'b`} {
 		out := filepath.Join(t.TempDir(), "out")
 		text, err := makeMixin(t, "JOB="+job, "OUT="+out)
 		if err == nil || !strings.Contains(text, "JOB") {
-			t.Errorf("JOB=%s: %v, %s", job, err, text)
+			t.Errorf("JOB=%s: got error %v, %s; want one about JOB", job, err, text)
 		}
 		if _, err := os.Stat(out); err == nil {
-			t.Errorf("JOB=%s: files were written", job)
+			t.Errorf("JOB=%s: got files, want none", job)
 		}
 	}
 }

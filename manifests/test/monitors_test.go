@@ -11,8 +11,8 @@ import (
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 )
 
-// TestGroupsOfKindsHaveScrapesOfTheirOwn: each kind is in one scrape, with the settings of its group. The metrics
-// about scrapes differ in one label, which metrics of objects do not have.
+// TestGroupsOfKindsHaveScrapesOfTheirOwn checks that each kind is in one scrape, with the settings of its group. The
+// label scrape_group distinguishes the metrics about scrapes. It is dropped from metrics of objects.
 func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
 	endpoints := find[*monitoringv1.ServiceMonitor](t, rendered(t, `{customResourceState: {enabled: true},
 		prometheus: {monitor: {enabled: true, kind: ServiceMonitor,
@@ -31,7 +31,7 @@ func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
 			return r.Action == "labeldrop" && r.Regex == "scrape_group"
 		})
 		if dropped != (group != "") {
-			t.Errorf("%s: scrape_group=%q is dropped from metrics of objects: %t", e.Port, group, dropped)
+			t.Errorf("%s: scrape_group=%q: got a labeldrop: %t, want %t", e.Port, group, dropped, !dropped)
 		}
 		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %v %s %s %s %d", e.Port, e.Params, e.Interval, e.ScrapeTimeout,
 			group, len(e.MetricRelabelConfigs))))
@@ -43,31 +43,32 @@ func TestGroupsOfKindsHaveScrapesOfTheirOwn(t *testing.T) {
 		"telemetry map[] 30s   0",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("endpoints\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("got endpoints\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// TestGroupsOfAllKindsLeaveNoOtherScrape: one would be empty.
+// TestGroupsOfAllKindsLeaveNoOtherScrape checks that there is no scrape for other kinds if groups contain all kinds.
 func TestGroupsOfAllKindsLeaveNoOtherScrape(t *testing.T) {
 	endpoints := find[*monitoringv1.PodMonitor](t, rendered(t, `{collectors: [pods, jobs], selfMonitor: {enabled: false},
 		prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs]}]}}}`),
 		"statefleet").Spec.PodMetricsEndpoints
 	if len(endpoints) != 2 || endpoints[1].Params["resources"][0] != "jobs" {
-		t.Errorf("%+v", endpoints)
+		t.Errorf("got endpoints %+v, want one for each group", endpoints)
 	}
 }
 
-// TestScrapeConfigFindsThePods: both ports of each pod of the fleet, with the labels that a PodMonitor gives.
+// TestScrapeConfigFindsThePods checks that the ScrapeConfig selects both ports of the fleet's pods, and sets the same
+// labels as a PodMonitor.
 func TestScrapeConfigFindsThePods(t *testing.T) {
 	spec := find[*monitoringv1alpha1.ScrapeConfig](t, rendered(t, `{prometheus: {scrapeconfig: {enabled: true,
 		staticConfigLabels: {price: "$1"}}}}`), "statefleet").Spec
 	found := spec.KubernetesSDConfigs[0]
 	if found.Role != "Pod" || !slices.Equal(found.Namespaces.Names, []string{"statefleet"}) ||
 		*found.Selectors[0].Label != "app.kubernetes.io/name=statefleet,app.kubernetes.io/instance=statefleet" {
-		t.Errorf("it finds %+v", found)
+		t.Errorf("got discovery %+v, want that of the fleet's pods", found)
 	}
 	if *spec.JobName != "kube-state-metrics" || !*spec.HonorLabels {
-		t.Errorf("job %s, honorLabels %t", *spec.JobName, *spec.HonorLabels)
+		t.Errorf("got job %s, honorLabels %t; want kube-state-metrics, true", *spec.JobName, *spec.HonorLabels)
 	}
 	for port, want := range map[string]string{"http-metrics": "", "telemetry": "telemetry"} {
 		target := relabel(t, spec.RelabelConfigs, map[string]string{
@@ -75,20 +76,19 @@ func TestScrapeConfigFindsThePods(t *testing.T) {
 			"__meta_kubernetes_pod_phase": "Running",
 		})
 		if target["instance"] != "statefleet-1" || target["endpoint"] != want || target["price"] != "$1" {
-			t.Errorf("target of port %s: %v", port, target)
+			t.Errorf("port %s: got labels %v, want instance, endpoint %q and price", port, target, want)
 		}
 	}
 	for port, phase := range map[string]string{"other": "Running", "telemetry": "Failed"} {
 		if target := relabel(t, spec.RelabelConfigs, map[string]string{
 			"__meta_kubernetes_pod_container_port_name": port, "__meta_kubernetes_pod_phase": phase,
 		}); target != nil {
-			t.Errorf("port %s of a pod that is %s is scraped: %v", port, phase, target)
+			t.Errorf("port %s of a pod in phase %s: got target %v, want none", port, phase, target)
 		}
 	}
 }
 
-// relabel does what Prometheus does with the actions that the chart uses. It returns nil for a target that is
-// dropped.
+// relabel implements the relabeling actions of Prometheus that the chart uses. It returns nil for a dropped target.
 func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string]string) map[string]string {
 	t.Helper()
 	for _, r := range rules {
@@ -120,7 +120,7 @@ func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string
 			}
 			target[r.TargetLabel] = string(pattern.ExpandString(nil, replacement, text, match))
 		default:
-			t.Fatalf("action %s", r.Action)
+			t.Fatalf("got action %s, want keep, drop or replace", r.Action)
 		}
 	}
 	return target

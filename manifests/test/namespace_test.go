@@ -10,8 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// TestNamespaceOfTheUserHoldsForAllObjects: of the base and of each component, and for the subjects of bindings. Whether the
-// user sets it beside the components or below them makes no difference.
+// TestNamespaceOfTheUserHoldsForAllObjects checks that a user's namespace applies to all objects of the base and each
+// component, and to the subjects of bindings. The kustomization with the namespace may list the components or be below
+// them.
 func TestNamespaceOfTheUserHoldsForAllObjects(t *testing.T) {
 	for _, namespace := range []string{"monitoring", "kube-system"} {
 		set := "namespace: " + namespace + "\n"
@@ -33,22 +34,23 @@ func TestNamespaceOfTheUserHoldsForAllObjects(t *testing.T) {
 			}
 			for _, object := range all {
 				if in := accessor(t, object).GetNamespace(); in != namespace && in != "" && !isOfNamespacedObjects(object) {
-					t.Errorf("%s in %s: %s is in %s", name, namespace, object.GetObjectKind().GroupVersionKind().Kind, in)
+					t.Errorf("%s in %s: got %s in namespace %s", name, namespace, object.GetObjectKind().GroupVersionKind().Kind, in)
 				}
 				if n, ok := object.(*corev1.Namespace); ok && (!strings.HasPrefix(name, "own-namespace") || n.Name != namespace) {
-					t.Errorf("%s in %s: makes or changes the namespace %s", name, namespace, n.Name)
+					t.Errorf("%s in %s: got Namespace %s, want one with own-namespace only", name, namespace, n.Name)
 				}
 			}
 		}
 	}
 }
 
-// above is a kustomization that adds a component to the one of withComponents.
+// above returns a kustomization that adds a component on top of that of withComponents.
 func above(component string) layer {
 	return layer{"above", "resources: [../fleet]\ncomponents: [github.com/statefleet/statefleet/manifests/components/" + component + "?ref=v0.1.0]\n"}
 }
 
-// isOfNamespacedObjects tells whether an object grants to read the namespace default, as the component namespaced does.
+// isOfNamespacedObjects reports whether an object is part of the right to read the namespace default, which the
+// component namespaced grants.
 func isOfNamespacedObjects(object runtime.Object) bool {
 	switch o := object.(type) {
 	case *rbacv1.Role:
@@ -59,27 +61,29 @@ func isOfNamespacedObjects(object runtime.Object) bool {
 	return false
 }
 
-// TestNamespacedRefusesToMoveItsRoles: a namespace beside the component would grant to read that one instead of the exported
-// one. Below the component it is right.
+// TestNamespacedRefusesToMoveItsRoles checks that a kustomization with a namespace cannot list the component
+// namespaced, because it would move the roles out of the exported namespace. The namespace can be set below the
+// component.
 func TestNamespacedRefusesToMoveItsRoles(t *testing.T) {
 	_, err := kustomize(t, withComponents("namespace: monitoring\n", "namespaced"))
 	if err == nil || !strings.Contains(err.Error(), "namespace transformation produces ID conflict") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want an ID conflict", err)
 	}
 	all, err := kustomize(t, withComponents("namespace: monitoring\n"), above("namespaced"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(slices.DeleteFunc(slices.Clone(all), func(o runtime.Object) bool { return !isOfNamespacedObjects(o) })); n != 2 {
-		t.Errorf("%d objects grant to read the namespace default, want Role and RoleBinding", n)
+		t.Errorf("got %d objects for the right to read the namespace default, want Role and RoleBinding", n)
 	}
 }
 
-// TestNothingIsSaidOfANamespaceThatOthersUse: no manifest but own-namespace has a Namespace, which could forbid pods of others.
-func TestNothingIsSaidOfANamespaceThatOthersUse(t *testing.T) {
+// TestOnlyOwnNamespaceHasANamespace checks that only the component own-namespace has a Namespace. Its labels could
+// prevent pods of other applications in a shared namespace.
+func TestOnlyOwnNamespaceHasANamespace(t *testing.T) {
 	for name, all := range everyKustomization(t) {
 		if slices.Contains(kinds(all), "Namespace") {
-			t.Errorf("%s has a Namespace", name)
+			t.Errorf("%s: got a Namespace, want none", name)
 		}
 	}
 	all, err := kustomize(t, withComponents("", "own-namespace"))
@@ -87,11 +91,12 @@ func TestNothingIsSaidOfANamespaceThatOthersUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := find[*corev1.Namespace](t, all, "statefleet").Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
-		t.Errorf("own-namespace enforces %q", got)
+		t.Errorf("own-namespace: got enforced profile %q, want restricted", got)
 	}
 }
 
-// TestNoArgumentNamesTheFleetsNamespace: pods learn it from the API server, so that a user who changes it need not know of it.
+// TestNoArgumentNamesTheFleetsNamespace checks that arguments do not contain the namespace, so that users can change it
+// in one place. Pods get it from the API server.
 func TestNoArgumentNamesTheFleetsNamespace(t *testing.T) {
 	const namespace = "elsewhere"
 	for _, c := range components(t) {
@@ -104,7 +109,7 @@ func TestNoArgumentNamesTheFleetsNamespace(t *testing.T) {
 		for name, spec := range specs {
 			for _, arg := range spec.Containers[0].Args {
 				if strings.Contains(arg, namespace) || strings.Contains(arg, "namespace=statefleet") || strings.Contains(arg, "namespaces=statefleet") {
-					t.Errorf("%s: argument %s", name, arg)
+					t.Errorf("%s: got argument %s, want no namespace in it", name, arg)
 				}
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// TestNetworkPolicyAdmitsWhoItNames: with the example of the chart, no client but those in the namespace monitoring may connect,
-// and pods reach the API server and DNS only.
+// TestNetworkPolicyAdmitsWhoItNames checks that with the example values of the chart, only clients in the namespace
+// monitoring can connect, and pods can reach only the API server and DNS.
 func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
 	text, err := render(t, values(t, "../chart/tests/values/network-policy.yaml"))
 	if err != nil {
@@ -17,7 +17,7 @@ func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
 	}
 	policy := find[*networkingv1.NetworkPolicy](t, decode(t, text), "statefleet")
 	if in := policy.Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || in[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
-		t.Errorf("it admits %+v", in)
+		t.Errorf("got ingress %+v, want the namespace monitoring", in)
 	}
 	var ports []string
 	for _, rule := range policy.Spec.Egress {
@@ -26,9 +26,9 @@ func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
 		}
 	}
 	if want := []string{"443/TCP to 0", "6443/TCP to 0", "53/UDP to 1", "53/TCP to 1"}; !slices.Equal(ports, want) {
-		t.Errorf("pods may connect to %v, want %v", ports, want)
+		t.Errorf("got egress ports %v, want %v", ports, want)
 	}
 	if len(policy.Spec.PolicyTypes) != 2 {
-		t.Errorf("it is about %v, want both directions", policy.Spec.PolicyTypes)
+		t.Errorf("got policy types %v, want both directions", policy.Spec.PolicyTypes)
 	}
 }

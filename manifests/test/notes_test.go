@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestNotesSayWhatPrometheusMisses: which label a Prometheus of kube-prometheus-stack selects, and that its alerts need
-// statefleet's own metrics; and that the image or the Services are others than the values say.
+// TestNotesSayWhatPrometheusMisses checks that the notes mention the label that kube-prometheus-stack selects, that
+// alerts need statefleet's own metrics, and that the image or the Services differ from the values.
 func TestNotesSayWhatPrometheusMisses(t *testing.T) {
 	const (
 		every    = "Prometheus has to scrape every pod"
@@ -38,7 +38,7 @@ func TestNotesSayWhatPrometheusMisses(t *testing.T) {
 				wanted = wanted || strings.Contains(w, phrase)
 			}
 			if strings.Contains(text, phrase) != wanted {
-				t.Errorf("%s: %q is wanted: %t, in\n%s", given, phrase, wanted, text)
+				t.Errorf("%s: want %q in the notes: %t, got\n%s", given, phrase, wanted, text)
 			}
 		}
 	}

@@ -10,14 +10,14 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// everyKustomization builds all folders that can be applied as they are, by their paths below manifests.
+// everyKustomization builds all folders that can be applied. The keys are their paths below manifests.
 func everyKustomization(t *testing.T) map[string]objects {
 	t.Helper()
 	all := map[string]objects{}
 	for _, pattern := range []string{"*/kustomization.yaml", "overlays/*/kustomization.yaml", "test/testdata/*/kustomization.yaml"} {
 		files, err := filepath.Glob(filepath.Join("..", pattern))
 		if err != nil || len(files) == 0 {
-			t.Fatalf("no %s: %v", pattern, err)
+			t.Fatalf("got no %s, error %v", pattern, err)
 		}
 		for _, file := range files {
 			folder := strings.TrimPrefix(filepath.Dir(file), "../")
@@ -27,7 +27,7 @@ func everyKustomization(t *testing.T) map[string]objects {
 	return all
 }
 
-func TestBindingsNameAccountsThatAreThere(t *testing.T) {
+func TestBindingsNameExistingAccounts(t *testing.T) {
 	for name, all := range everyKustomization(t) {
 		if err := checkSubjects(all); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -35,10 +35,11 @@ func TestBindingsNameAccountsThatAreThere(t *testing.T) {
 	}
 }
 
-// withComponent is the folder of a kustomization of the base with a component.
+// withComponent returns the folder of a kustomization of the base with a component.
 func withComponent(name string) string { return filepath.Join("test/testdata", name) }
 
-// TestComponentsGrantWhatTheyExpose: with a component, the arguments name the kinds that the ClusterRole allows.
+// TestComponentsGrantWhatTheyExpose checks that with a component, the arguments have the kinds that the ClusterRole
+// grants.
 func TestComponentsGrantWhatTheyExpose(t *testing.T) {
 	for component, kinds := range map[string]struct{ with, without string }{
 		"without-secrets": {with: "configmaps", without: "secrets"},
@@ -47,15 +48,16 @@ func TestComponentsGrantWhatTheyExpose(t *testing.T) {
 		all := build(t, withComponent(component))
 		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
 		if want := exposed(pod(t, all).Containers[0].Args); !slices.Equal(granted, want) {
-			t.Errorf("%s: grants %q, exposed are %q", component, granted, want)
+			t.Errorf("%s: got granted kinds %q, want the exposed kinds %q", component, granted, want)
 		}
 		if !slices.Contains(granted, kinds.with) || slices.Contains(granted, kinds.without) {
-			t.Errorf("%s: grants %q", component, granted)
+			t.Errorf("%s: got granted kinds %q, want %q and not %q", component, granted, kinds.with, kinds.without)
 		}
 	}
 }
 
-// TestSecretsCanBeLeftOut: a chart value, or a component, takes Secrets and nothing else from what is read by default.
+// TestSecretsCanBeLeftOut checks that a component, or a value of the chart, removes Secrets and nothing else from the
+// default kinds.
 func TestSecretsCanBeLeftOut(t *testing.T) {
 	rights := func(all objects) []string { return listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules) }
 	want := slices.DeleteFunc(rights(build(t, "base")), func(r string) bool { return r == "secrets" })
@@ -65,15 +67,15 @@ func TestSecretsCanBeLeftOut(t *testing.T) {
 	}
 	for name, all := range map[string]objects{"component": build(t, withComponent("without-secrets")), "chart": decode(t, text)} {
 		if got := rights(all); !slices.Equal(got, want) {
-			t.Errorf("%s: grants %q, want %q", name, got, want)
+			t.Errorf("%s: got granted kinds %q, want %q", name, got, want)
 		}
 		if got := exposed(pod(t, all).Containers[0].Args); !slices.Equal(got, want) {
-			t.Errorf("%s: exposes %q, want %q", name, got, want)
+			t.Errorf("%s: got exposed kinds %q, want %q", name, got, want)
 		}
 	}
 }
 
-// TestEveryFleetMayFollowItsPods: the status page shows them, and standby depends on them.
+// TestEveryFleetMayFollowItsPods checks the right to watch pods, which the status page and standby need.
 func TestEveryFleetMayFollowItsPods(t *testing.T) {
 	all := everyKustomization(t)
 	all["chart"] = rendered(t, "{}")
@@ -81,12 +83,12 @@ func TestEveryFleetMayFollowItsPods(t *testing.T) {
 		rules := find[*rbacv1.Role](t, objects, "statefleet").Rules
 		at := slices.IndexFunc(rules, func(r rbacv1.PolicyRule) bool { return slices.Equal(r.Resources, []string{"pods"}) })
 		if at < 0 || !slices.Equal(rules[at].Verbs, []string{"get", "list", "watch"}) {
-			t.Errorf("%s: rules %v", name, rules)
+			t.Errorf("%s: got rules %v, want get, list and watch of pods", name, rules)
 		}
 	}
 }
 
-// TestOverlaysAreTheirComponents: each overlay has what the component of its name promises.
+// TestOverlaysAreTheirComponents checks that each overlay keeps the promises of the component with the same name.
 func TestOverlaysAreTheirComponents(t *testing.T) {
 	overlays, err := filepath.Glob("../overlays/*/kustomization.yaml")
 	if err != nil || len(overlays) == 0 {
@@ -112,8 +114,8 @@ func selects(selector, labels map[string]string) bool {
 	return true
 }
 
-// TestNamespacedGrantsRolesOnly: nothing is granted in all namespaces, neither by the overlay nor by the chart, and
-// what is exposed is what is granted.
+// TestNamespacedGrantsRolesOnly checks that overlay and chart grant nothing in the whole cluster, and that they grant
+// the kinds that they expose.
 func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	text, err := render(t, values(t, "../chart/tests/values/namespaced.yaml"))
 	if err != nil {
@@ -129,12 +131,12 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 	} {
 		for _, kind := range kinds(c.all) {
 			if strings.HasPrefix(kind, "Cluster") {
-				t.Errorf("%s: has a %s", c.name, kind)
+				t.Errorf("%s: got a %s, want no cluster-wide rights", c.name, kind)
 			}
 		}
 		args := find[*appsv1.StatefulSet](t, c.all, "statefleet").Spec.Template.Spec.Containers[0].Args
 		if want := "--namespaces=" + strings.Join(c.namespaces, ","); !slices.Contains(args, want) {
-			t.Errorf("%s: no %s among %q", c.name, want, args)
+			t.Errorf("%s: got arguments %q, want %s among them", c.name, args, want)
 		}
 		var granted []string
 		for _, object := range c.all {
@@ -144,23 +146,23 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 			}
 			granted = append(granted, role.Namespace)
 			if got, want := listed(role.Rules), exposed(args); !slices.Equal(got, want) {
-				t.Errorf("%s: namespace %s grants %q, exposed are %q", c.name, role.Namespace, got, want)
+				t.Errorf("%s: namespace %s: got granted kinds %q, want the exposed kinds %q", c.name, role.Namespace, got, want)
 			}
 		}
 		if !slices.Equal(granted, c.namespaces) {
-			t.Errorf("%s: grants in %q, want %q", c.name, granted, c.namespaces)
+			t.Errorf("%s: got roles in namespaces %q, want %q", c.name, granted, c.namespaces)
 		}
 		for _, object := range c.all {
 			binding, ok := object.(*rbacv1.RoleBinding)
 			if ok && (len(binding.Subjects) != 1 || binding.Subjects[0].Name != "statefleet" || binding.Subjects[0].Namespace != "statefleet") {
-				t.Errorf("%s: %s/%s binds %v", c.name, binding.Namespace, binding.Name, binding.Subjects)
+				t.Errorf("%s: %s/%s: got subjects %v, want statefleet", c.name, binding.Namespace, binding.Name, binding.Subjects)
 			}
 		}
 	}
 }
 
-// TestNamespacesMayHaveStrayCommas: an object with an empty namespace is put into that of the release, where no one
-// asked for a role.
+// TestNamespacesMayHaveStrayCommas checks that empty namespaces are ignored. Otherwise, the namespace of the release
+// would get an unwanted role.
 func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 	for _, given := range []string{"a,b,", ",a, b ", "a,,b,a"} {
 		text, err := render(t, map[string]any{"rbac": map[string]any{"useClusterRole": false}, "namespaces": given, "namespacesDenylist": "c,"})
@@ -182,16 +184,16 @@ func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 			}
 		}
 		if want := []string{"a", "b"}; !slices.Equal(granted, want) || !slices.Equal(bound, want) {
-			t.Errorf("%q: roles in %q, bindings in %q", given, granted, bound)
+			t.Errorf("%q: got roles in %q and bindings in %q, want %q", given, granted, bound, want)
 		}
 		args := pod(t, all).Containers[0].Args
 		if !slices.Contains(args, "--namespaces-denylist=c") || slices.ContainsFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ",") }) {
-			t.Errorf("%q: arguments %q", given, args)
+			t.Errorf("%q: got arguments %q, want none with a comma at the end", given, args)
 		}
 	}
 }
 
-// listed are the resources that may be listed and watched, and nothing else done to, sorted.
+// listed returns the sorted resources of rules with the verbs list and watch. For each other rule, it has a remark.
 func listed(rules []rbacv1.PolicyRule) []string {
 	var names []string
 	for _, rule := range rules {
@@ -205,7 +207,7 @@ func listed(rules []rbacv1.PolicyRule) []string {
 	return names
 }
 
-// exposed are the values of --resources, which add up, sorted.
+// exposed returns the kinds in all --resources arguments, sorted and without duplicates.
 func exposed(args []string) (names []string) {
 	for _, arg := range args {
 		if list, ok := strings.CutPrefix(arg, "--resources="); ok {
@@ -216,7 +218,7 @@ func exposed(args []string) (names []string) {
 	return slices.Compact(names)
 }
 
-// TestExposedIsGranted: whatever the values are, the roles of the chart allow the kinds that its arguments name.
+// TestExposedIsGranted checks for all values files that the chart grants the kinds in its arguments.
 func TestExposedIsGranted(t *testing.T) {
 	for name, given := range valuesFiles(t) {
 		if name == "namespaced" || name == "presets" {
@@ -235,7 +237,7 @@ func TestExposedIsGranted(t *testing.T) {
 		granted := listed(find[*rbacv1.ClusterRole](t, all, release).Rules)
 		granted = slices.DeleteFunc(granted, func(r string) bool { return r == "customresourcedefinitions" || r == "widgets" })
 		if want := exposed(args); !slices.Equal(granted, want) {
-			t.Errorf("%s: grants %q, exposed are %q", name, granted, want)
+			t.Errorf("%s: got granted kinds %q, want the exposed kinds %q", name, granted, want)
 		}
 	}
 }

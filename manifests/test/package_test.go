@@ -17,7 +17,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
-// packageChart runs "make chart" and returns the file.
+// packageChart runs "make chart" and returns the path of the packaged chart.
 func packageChart(t *testing.T, version string, env ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,7 +28,7 @@ func packageChart(t *testing.T, version string, env ...string) string {
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %d files, want the chart alone", err, len(files))
+		t.Fatalf("got %d files, error %v; want the chart only", len(files), err)
 	}
 	return filepath.Join(dir, files[0].Name())
 }
@@ -42,7 +42,8 @@ func loadPackage(t *testing.T, file string) *chart.Chart {
 	return c
 }
 
-// TestPackagedChartIsTheFolder: it renders the same, has no tests, and can be checked by packaging it again.
+// TestPackagedChartIsTheFolder checks that the package renders the same objects as the folder, has no tests, and is
+// reproducible.
 func TestPackagedChartIsTheFolder(t *testing.T) {
 	file := packageChart(t, "v"+load(t).Metadata.Version, "TZ=UTC", "SOURCE_DATE_EPOCH=1767225600")
 	first, err := os.ReadFile(file)
@@ -52,7 +53,7 @@ func TestPackagedChartIsTheFolder(t *testing.T) {
 	second, err := os.ReadFile(packageChart(t, "v"+load(t).Metadata.Version, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8",
 		"SOURCE_DATE_EPOCH=1767225600"))
 	if err != nil || !bytes.Equal(first, second) {
-		t.Errorf("%v, packaged again it has other bytes", err)
+		t.Errorf("got different bytes when packaged again, error %v", err)
 	}
 	checkHeaders(t, first, 1767225600)
 	c := loadPackage(t, file)
@@ -63,24 +64,24 @@ func TestPackagedChartIsTheFolder(t *testing.T) {
 	}
 	want, err := render(t, given)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%v, it renders\n%s", err, got)
+		t.Errorf("got other objects than from the folder, error %v:\n%s", err, got)
 	}
 	has := map[string]bool{}
 	for _, f := range c.Files {
 		has[f.Name] = true
 		if strings.Contains(f.Name, "test") {
-			t.Errorf("it contains %s", f.Name)
+			t.Errorf("got the file %s, want no tests", f.Name)
 		}
 		if f.Name == "README.md" && strings.Contains(string(f.Data), "](..") {
-			t.Error("its README has links that lead nowhere")
+			t.Error("README.md has links that leave the package, want absolute links")
 		}
 	}
 	if !has["README.md"] || !has["LICENSE"] || c.Schema == nil {
-		t.Errorf("it has %v and a schema of %d bytes", has, len(c.Schema))
+		t.Errorf("got files %v and a schema of %d bytes, want README.md, LICENSE and the schema", has, len(c.Schema))
 	}
 }
 
-// checkHeaders looks for what differs between machines: times, owners and modes.
+// checkHeaders checks that times, owners and modes do not depend on the machine.
 func checkHeaders(t *testing.T, archive []byte, modified int64) {
 	t.Helper()
 	unpacked, err := gzip.NewReader(bytes.NewReader(archive))
@@ -97,13 +98,13 @@ func checkHeaders(t *testing.T, archive []byte, modified int64) {
 		}
 		if h.ModTime.Unix() != modified || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Mode&0o777 != 0o644 &&
 			h.Typeflag == tar.TypeReg {
-			t.Errorf("%+v", h)
+			t.Errorf("got header %+v, want the given time, owner 0 and mode 644", h)
 		}
 	}
 }
 
-// TestPackagedChartHasTheVersion: of the tag, with the image of that tag. What is no semantic version follows that of
-// Chart.yaml.
+// TestPackagedChartHasTheVersion checks that chart and image have the version of the tag. If the tag is not a semantic
+// version, it is appended to the version in Chart.yaml.
 func TestPackagedChartHasTheVersion(t *testing.T) {
 	own := load(t).Metadata
 	for version, want := range map[string][2]string{
@@ -117,28 +118,28 @@ func TestPackagedChartHasTheVersion(t *testing.T) {
 		file := packageChart(t, version)
 		got := loadPackage(t, file).Metadata
 		if got.Version != want[0] || got.AppVersion != want[1] || filepath.Base(file) != "statefleet-"+want[0]+".tgz" {
-			t.Errorf("VERSION=%s: version %s, appVersion %s, file %s, want %q", version, got.Version, got.AppVersion,
+			t.Errorf("VERSION=%s: got version %s, appVersion %s, file %s; want %q", version, got.Version, got.AppVersion,
 				filepath.Base(file), want)
 		}
 	}
 }
 
-// TestChartDescribesItself: what registries of charts show is there, and its links lead to files of the repository.
+// TestChartDescribesItself checks that the chart has the metadata that registries show, with links to existing files.
 func TestChartDescribesItself(t *testing.T) {
 	m := load(t).Metadata
 	if m.Icon == "" || m.KubeVersion == "" || len(m.Maintainers) == 0 || m.Maintainers[0].URL == "" || m.Home == "" ||
 		m.Description == "" {
-		t.Errorf("%+v", m)
+		t.Errorf("got metadata %+v, want all fields", m)
 	}
 	for _, key := range []string{"category", "license", "links"} {
 		if m.Annotations["artifacthub.io/"+key] == "" {
-			t.Errorf("no annotation artifacthub.io/%s", key)
+			t.Errorf("got no annotation artifacthub.io/%s, want one", key)
 		}
 	}
 	links := regexp.MustCompile(`https://(?:raw\.githubusercontent|github)\.com/statefleet/statefleet/(?:blob/)?main/(\S+)`).
 		FindAllStringSubmatch(m.Icon+"\n"+m.Annotations["artifacthub.io/links"], -1)
 	if len(links) < 4 {
-		t.Errorf("links %q", links)
+		t.Errorf("got links %q, want at least 4", links)
 	}
 	for _, link := range links {
 		if _, err := os.Stat(filepath.Join("../..", link[1])); err != nil {
@@ -147,12 +148,12 @@ func TestChartDescribesItself(t *testing.T) {
 	}
 }
 
-// TestMakefilePushesTheChart: the file that it has packaged, to the repository that is given.
+// TestMakefilePushesTheChart checks that "make push-chart" pushes the packaged chart to the given repository.
 func TestMakefilePushesTheChart(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "make", "-n", "-C", "../..", "push-chart", "CHARTS=/charts",
 		"REPOSITORY=registry.example/charts").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "> '/charts'/statefleet-") ||
 		!strings.Contains(string(out), "run . push-chart /charts/statefleet-*.tgz 'registry.example/charts'") {
-		t.Errorf("%v\n%s", err, out)
+		t.Errorf("got error %v and the commands\n%s", err, out)
 	}
 }

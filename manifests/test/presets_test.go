@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestPresetsGrantTheirKinds: the ClusterRole of the chart has the rules that check-config prints for the arguments,
-// and no others.
+// TestPresetsGrantTheirKinds checks that the ClusterRole of the chart has the rules that check-config prints for the
+// arguments, and no others.
 func TestPresetsGrantTheirKinds(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "statefleet")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
@@ -45,7 +45,7 @@ func TestPresetsGrantTheirKinds(t *testing.T) {
 	}
 }
 
-// presetNames are the names of the files in manifests/presets.
+// presetNames returns the names of the presets in manifests/presets.
 func presetNames(t *testing.T) (names []string) {
 	t.Helper()
 	files, err := os.ReadDir("../presets")
@@ -58,13 +58,13 @@ func presetNames(t *testing.T) (names []string) {
 		}
 	}
 	if len(names) < 13 {
-		t.Fatalf("%d presets", len(names))
+		t.Fatalf("got %d presets, want at least 13", len(names))
 	}
 	return names
 }
 
-// TestPresetsAreScraped: kinds of presets may be in groups, and what is in none is scraped though all built-in kinds
-// are.
+// TestPresetsAreScraped checks that groups may contain kinds of presets, and that there is a scrape for the kinds
+// outside of groups even if all built-in kinds are in groups.
 func TestPresetsAreScraped(t *testing.T) {
 	const grouped = `{collectors: [pods], customResourceState: {presets: [keda]},
 		prometheus: {monitor: {enabled: true, groups: [{resources: [pods, scaledjobs.v1alpha1.keda.sh]}]}}}`
@@ -74,7 +74,7 @@ func TestPresetsAreScraped(t *testing.T) {
 	}
 	for _, want := range []string{"pods,scaledjobs.v1alpha1.keda.sh", "exclude_resources"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("no %s in\n%s", want, text)
+			t.Errorf("want %s in the rendered chart, got\n%s", want, text)
 		}
 	}
 }
@@ -86,12 +86,12 @@ func TestPresetsThatCannotBeHonouredAreRefused(t *testing.T) {
 		`{customResourceState: {presets: flux}}`: "customResourceState/presets",
 	} {
 		if _, err := renderText(t, given); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: error %v, want one about %q", given, err, want)
+			t.Errorf("%s: got error %v, want %q in it", given, err, want)
 		}
 	}
 }
 
-// renderText renders the chart with values as YAML.
+// renderText renders the chart with values in YAML.
 func renderText(t *testing.T, given string) (string, error) {
 	t.Helper()
 	var v map[string]any

@@ -11,7 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// arguments are those of the fleet's container.
+// arguments returns the arguments of the fleet's container.
 func arguments(t *testing.T, given string) []string {
 	t.Helper()
 	for _, object := range rendered(t, given) {
@@ -19,15 +19,16 @@ func arguments(t *testing.T, given string) []string {
 			return set.Spec.Template.Spec.Containers[0].Args
 		}
 	}
-	t.Fatalf("%s: no StatefulSet", given)
+	t.Fatalf("%s: got no StatefulSet, want one", given)
 	return nil
 }
 
-// TestProfileIsItsConfigurationFile: the chart gives the fleet the settings of the file, and the rights to its kinds.
+// TestProfileIsItsConfigurationFile checks that with a profile, the chart passes the settings of the profile's file as
+// arguments, and grants its kinds.
 func TestProfileIsItsConfigurationFile(t *testing.T) {
 	files, err := filepath.Glob("../profiles/*.yaml")
 	if err != nil || len(files) != 3 {
-		t.Fatalf("%q, %v; want three profiles", files, err)
+		t.Fatalf("got profiles %q, error %v; want three profiles", files, err)
 	}
 	byDefault := arguments(t, "{}")
 	for _, file := range files {
@@ -52,17 +53,17 @@ func TestProfileIsItsConfigurationFile(t *testing.T) {
 		slices.Sort(want)
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Errorf("profile %s: arguments %q, want %q", name, got, want)
+			t.Errorf("profile %s: got arguments %q, want %q", name, got, want)
 		}
 		if kinds, ok := settings["resources"].([]any); ok {
 			if allowed := readableKinds(t, "profile: "+name); len(allowed) != len(kinds) {
-				t.Errorf("profile %s: it has the kinds %v, and may read %v", name, kinds, allowed)
+				t.Errorf("profile %s: got granted kinds %v, want %v", name, allowed, kinds)
 			}
 		}
 	}
 }
 
-// readableKinds are those that the ClusterRole lets the fleet list.
+// readableKinds returns the kinds that the ClusterRole grants.
 func readableKinds(t *testing.T, given string) (kinds []string) {
 	t.Helper()
 	for _, object := range rendered(t, given) {
@@ -75,7 +76,8 @@ func readableKinds(t *testing.T, given string) (kinds []string) {
 	return kinds
 }
 
-// TestValuesGoWithAProfile: collectors replace the kinds of a profile, other values add to it, and extraArgs win.
+// TestValuesGoWithAProfile checks that collectors replace the kinds of a profile, other values add to it, and extraArgs
+// have precedence.
 func TestValuesGoWithAProfile(t *testing.T) {
 	f := func(given string, want ...string) {
 		t.Helper()
@@ -83,7 +85,7 @@ func TestValuesGoWithAProfile(t *testing.T) {
 		for _, arg := range want {
 			arg, absent := strings.CutPrefix(arg, "!")
 			if strings.Contains(all, arg) == absent {
-				t.Errorf("%s: has %s: %t\n%s", given, arg, absent, all)
+				t.Errorf("%s: got %s in the arguments: %t, want %t\n%s", given, arg, absent, !absent, all)
 			}
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// TestProgramTakesTheArguments starts the program with the arguments of each workload. Without an API server it cannot go
-// further than to say so; a wrong flag or value ends it before.
+// TestProgramTakesTheArguments starts the program with the arguments of each workload. The error must be about the
+// missing kubeconfig. An invalid flag or value would cause another error first.
 func TestProgramTakesTheArguments(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "statefleet")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
@@ -47,7 +47,7 @@ func TestProgramTakesTheArguments(t *testing.T) {
 	for name, spec := range cases {
 		var args []string
 		for _, arg := range spec.Containers[0].Args {
-			// These files are mounts, which are not here.
+			// These files are in volumes, which do not exist here.
 			if !strings.HasPrefix(arg, "--custom-resource-state-config-file=") && !strings.HasPrefix(arg, "--web.config.file=") {
 				args = append(args, strings.NewReplacer("$(POD_NAME)", "statefleet-0", "$(POD_NAMESPACE)", "a", "$(NODE_NAME)", "n").Replace(arg))
 			}
@@ -56,7 +56,7 @@ func TestProgramTakesTheArguments(t *testing.T) {
 		out, err := exec.CommandContext(ctx, program, append(args, "--kubeconfig="+absent)...).CombinedOutput()
 		cancel()
 		if exit := new(exec.ExitError); !errors.As(err, &exit) || !strings.Contains(string(out), absent) {
-			t.Errorf("%s: %v\n%s", name, err, out)
+			t.Errorf("%s: got error %v, want one about %s:\n%s", name, err, absent, out)
 		}
 	}
 }
@@ -72,7 +72,8 @@ func podSpecs(into map[string]corev1.PodSpec, name string, all objects) {
 	}
 }
 
-// TestChartIsTheBase: without values, the chart runs what the base runs, with the same rights on its own fleet.
+// TestChartIsTheBase checks that without values, the chart has the same pods as the base, and the same rights to its
+// own fleet.
 func TestChartIsTheBase(t *testing.T) {
 	text, err := render(t, nil)
 	if err != nil {
@@ -85,7 +86,7 @@ func TestChartIsTheBase(t *testing.T) {
 	for i := range got.TopologySpreadConstraints {
 		got.TopologySpreadConstraints[i].LabelSelector = want.TopologySpreadConstraints[i].LabelSelector
 	}
-	got.DNSPolicy = want.DNSPolicy // the default, which the base leaves out
+	got.DNSPolicy = want.DNSPolicy // the default, which the base does not set
 	equal(t, "pod", got, want)
 	equal(t, "own role", find[*rbacv1.Role](t, chart, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
 	equal(t, "ports", find[*corev1.Service](t, chart, "statefleet").Spec.Ports, find[*corev1.Service](t, base, "statefleet").Spec.Ports)

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// rulesOfTheMixin returns the groups of manifests/mixin/rules.yaml.
+// rulesOfTheMixin returns the groups of manifests/mixin/rules.yaml with the given job.
 func rulesOfTheMixin(t *testing.T, job string) []monitoringv1.RuleGroup {
 	t.Helper()
 	text, err := os.ReadFile("../mixin/rules.yaml")
@@ -25,11 +25,12 @@ func rulesOfTheMixin(t *testing.T, job string) []monitoringv1.RuleGroup {
 	return file.Groups
 }
 
-// TestRulesSelectTheJobOfTheFleet: rules and dashboard follow the job that the monitor sets, or the one that is named.
+// TestRulesSelectTheJobOfTheFleet checks that rules and dashboard select the job in mixin.job, or else that of the
+// monitor.
 func TestRulesSelectTheJobOfTheFleet(t *testing.T) {
 	for _, object := range rendered(t, `{}`) {
 		if _, ok := object.(*monitoringv1.PrometheusRule); ok {
-			t.Error("the chart makes rules without being asked to")
+			t.Error("the chart has rules by default, want none")
 		}
 	}
 	for values, job := range map[string]string{
@@ -42,23 +43,24 @@ func TestRulesSelectTheJobOfTheFleet(t *testing.T) {
 		rule := find[*monitoringv1.PrometheusRule](t, all, "statefleet")
 		want := rulesOfTheMixin(t, job)
 		if len(rule.Spec.Groups) != len(want) {
-			t.Fatalf("%s: %d groups, want %d", values, len(rule.Spec.Groups), len(want))
+			t.Fatalf("%s: got %d groups, want %d", values, len(rule.Spec.Groups), len(want))
 		}
 		for i, group := range want {
 			for j, r := range group.Rules {
 				got := rule.Spec.Groups[i].Rules[j]
 				if got.Expr != r.Expr || got.Annotations["description"] != r.Annotations["description"] {
-					t.Errorf("%s: rule %s%s is %s, want %s", values, r.Alert, r.Record, got.Expr.String(), r.Expr.String())
+					t.Errorf("%s: rule %s%s: got %s, want %s", values, r.Alert, r.Record, got.Expr.String(), r.Expr.String())
 				}
 			}
 		}
 		dashboard := find[*corev1.ConfigMap](t, all, "statefleet-dashboard").Data["statefleet.json"]
 		if !strings.Contains(dashboard, `job=\"`+job+`\"`) {
-			t.Errorf("%s: the dashboard does not name the job", values)
+			t.Errorf("%s: the dashboard does not select job %s", values, job)
 		}
 	}
 	rule := find[*monitoringv1.PrometheusRule](t, rendered(t, `{prometheusRule: {enabled: true, namespace: monitoring, labels: {release: stack}, annotations: {a: b}}}`), "statefleet")
 	if rule.Namespace != "monitoring" || rule.Labels["release"] != "stack" || rule.Annotations["a"] != "b" {
-		t.Errorf("namespace %s, labels %v, annotations %v", rule.Namespace, rule.Labels, rule.Annotations)
+		t.Errorf("got namespace %s, labels %v, annotations %v; want those given",
+			rule.Namespace, rule.Labels, rule.Annotations)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-// stand-ins for programs that need a network or a cluster: they write down how they are called.
-func standIns(t *testing.T, root string) (path, log string) {
+// fakeCommands writes fake programs for those that need a network or a cluster. They append their command lines to log.
+func fakeCommands(t *testing.T, root string) (path, log string) {
 	t.Helper()
 	path, log = t.TempDir(), filepath.Join(t.TempDir(), "log")
-	note := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n", log)
+	logs := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n", log)
 	for name, script := range map[string]string{
-		"make": note, "kubectl": note,
-		"git": note + fmt.Sprintf("test \"$1\" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }\n", root),
+		"make": logs, "kubectl": logs,
+		"git": logs + fmt.Sprintf("test \"$1\" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }\n", root),
 	} {
 		if err := os.WriteFile(filepath.Join(path, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
@@ -29,8 +29,8 @@ func standIns(t *testing.T, root string) (path, log string) {
 	return path, log
 }
 
-// TestReadmeInstallsTheImageThatItBuilds runs the first commands of the README as they are written: one image is built, pushed
-// and installed, in a namespace that was made before.
+// TestReadmeInstallsTheImageThatItBuilds runs the first commands of the README unchanged. They must build, push and
+// install one image, and create the namespace first.
 func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -41,18 +41,18 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindStringSubmatch(string(text))
-	path, log := standIns(t, root)
+	path, log := fakeCommands(t, root)
 	shell := exec.CommandContext(t.Context(), "sh", "-euc", block[1])
 	shell.Dir = t.TempDir()
 	shell.Env = append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"))
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	said, err := os.ReadFile(log)
+	recorded, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := strings.Split(strings.TrimSpace(string(said)), "\n")
+	calls := strings.Split(strings.TrimSpace(string(recorded)), "\n")
 	calls = slices.DeleteFunc(calls, func(c string) bool { return strings.HasPrefix(c, "git ") && !strings.HasPrefix(c, "git clone") })
 
 	all, err := buildFolder(t, shell.Dir)
@@ -64,16 +64,16 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 	want := []string{"git clone https://github.com/statefleet/statefleet", "make image push VERSION=" + tag + " REPOSITORY=" + repository,
 		"kubectl create namespace " + set.Namespace, "kubectl apply -k \\.", "kubectl -n " + set.Namespace + " rollout status statefulset " + set.Name}
 	if len(calls) != len(want) {
-		t.Fatalf("the commands are\n%s", strings.Join(calls, "\n"))
+		t.Fatalf("got %d commands, want %d:\n%s", len(calls), len(want), strings.Join(calls, "\n"))
 	}
 	for i, pattern := range want {
 		if !regexp.MustCompile("^" + pattern + "$").MatchString(calls[i]) {
-			t.Errorf("command %q, want %s", calls[i], pattern)
+			t.Errorf("got command %q, want %s", calls[i], pattern)
 		}
 	}
 }
 
-// TestMakefileHasTheTargetsOfTheReadme: those that the first commands call.
+// TestMakefileHasTheTargetsOfTheReadme checks the targets that the first commands call.
 func TestMakefileHasTheTargetsOfTheReadme(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {
@@ -86,7 +86,7 @@ func TestMakefileHasTheTargetsOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesTheSupportedVersions: the oldest version of Kubernetes is the one that the chart installs on.
+// TestReadmeNamesTheSupportedVersions checks that README and chart have the same oldest version of Kubernetes.
 func TestReadmeNamesTheSupportedVersions(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -94,11 +94,11 @@ func TestReadmeNamesTheSupportedVersions(t *testing.T) {
 	}
 	oldest := strings.TrimSuffix(strings.TrimPrefix(load(t).Metadata.KubeVersion, ">="), ".0-0")
 	if want := "**Kubernetes** " + oldest + " and later"; !strings.Contains(string(text), want) {
-		t.Errorf("the README does not say %q", want)
+		t.Errorf("the README lacks %q", want)
 	}
 }
 
-// TestDocumentedKustomizationsBuild: those in all documents, and in the comments of the manifests, with a version that is pinned.
+// TestDocumentedKustomizationsBuild builds the kustomizations in all documents.
 func TestDocumentedKustomizationsBuild(t *testing.T) {
 	built := 0
 	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../*.md"} {
@@ -114,7 +114,7 @@ func TestDocumentedKustomizationsBuild(t *testing.T) {
 			for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
 				layers := []layer{{"fleet", "resources: [github.com/statefleet/statefleet/manifests/base?ref=v0.1.0]\n"}}
 				switch yaml := block[1]; {
-				case strings.Contains(yaml, "resources: [fleet]"): // on top of another one
+				case strings.Contains(yaml, "resources: [fleet]"): // an overlay of another one
 					layers = append(layers, layer{".", yaml})
 				case strings.Contains(yaml, "statefleet/manifests/"):
 					layers = []layer{{"fleet", yaml}}
@@ -129,11 +129,11 @@ func TestDocumentedKustomizationsBuild(t *testing.T) {
 		}
 	}
 	if built < 5 {
-		t.Errorf("%d kustomizations in documents", built)
+		t.Errorf("got %d kustomizations in documents, want at least 5", built)
 	}
 }
 
-// TestRemoteReferencesArePinned: a reference without ?ref= is another version tomorrow.
+// TestRemoteReferencesArePinned checks that references have ?ref= with a version, because others change over time.
 func TestRemoteReferencesArePinned(t *testing.T) {
 	found := 0
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
@@ -151,12 +151,12 @@ func TestRemoteReferencesArePinned(t *testing.T) {
 			references := strings.Count(line, "github.com/statefleet/statefleet/manifests/")
 			found += references
 			if references != len(remote.FindAllString(line, -1)) {
-				t.Errorf("%s: not pinned: %s", path, strings.TrimSpace(line))
+				t.Errorf("%s: the reference must have ?ref= with a version: %s", path, strings.TrimSpace(line))
 			}
 		}
 		return err
 	})
 	if err != nil || found < 5 {
-		t.Errorf("%d references: %v", found, err)
+		t.Errorf("got %d references, error %v; want at least 5", found, err)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"helm.sh/helm/v4/pkg/strvals"
 )
 
-// command is an installation of the chart, as a document tells to type it.
+// command has the values files and --set arguments of a documented installation of the chart.
 type command struct{ values, set []string }
 
 var installation = regexp.MustCompile(`(?m)^helm (?:install|upgrade) statefleet manifests/chart((?:.*\\\n)*.*)$`)
 
-// TestRecipesInstallAndTakeOver types what docs/migration.md says: in each recipe with values of the chart, the fleet
-// is installed under a job of its own, if anything sets one, and gets that of kube-state-metrics later.
+// TestRecipesInstallAndTakeOver renders the chart with the commands in docs/migration.md. In each recipe that sets a
+// job, the fleet must have the job statefleet first and kube-state-metrics last.
 func TestRecipesInstallAndTakeOver(t *testing.T) {
 	text, err := os.ReadFile("../../docs/migration.md")
 	if err != nil {
@@ -34,13 +34,13 @@ func TestRecipesInstallAndTakeOver(t *testing.T) {
 			jobs = append(jobs, jobsOf(t, parse(t, match[1]))...)
 		}
 		switch {
-		case len(jobs) == 0: // no values, or no job: Alloy and Datadog have theirs elsewhere
+		case len(jobs) == 0: // no values, or no job: Alloy and Datadog set it elsewhere
 		case jobs[0] != "statefleet" || jobs[len(jobs)-1] != "kube-state-metrics":
-			t.Errorf("%s: jobs %q, want statefleet first and kube-state-metrics last", title, jobs)
+			t.Errorf("%s: got jobs %q, want statefleet first and kube-state-metrics last", title, jobs)
 		}
 	}
 	if seen < 10 {
-		t.Errorf("%d installations: is the pattern right?", seen)
+		t.Errorf("the pattern found %d installations, want at least 10", seen)
 	}
 }
 
@@ -54,13 +54,13 @@ func parse(t *testing.T, arguments string) (c command) {
 		case strings.HasPrefix(value, "manifests/"):
 			c.values = append(c.values, filepath.Join("../..", value))
 		case value != "your-values.yaml":
-			t.Errorf("%s is no file of the repository", value)
+			t.Errorf("got values file %s, want your-values.yaml or one in manifests", value)
 		}
 	}
 	return c
 }
 
-// jobsOf are the jobs of the page's series, each once.
+// jobsOf returns the jobs of the exposition's series, sorted and without duplicates.
 func jobsOf(t *testing.T, c command) (jobs []string) {
 	t.Helper()
 	given := map[string]any{}
@@ -93,8 +93,8 @@ func jobsOf(t *testing.T, c command) (jobs []string) {
 	return slices.Compact(jobs)
 }
 
-// TestEveryExampleHasARecipe: docs/migration.md names every file of manifests/examples, and the table at its top every
-// folder.
+// TestEveryExampleHasARecipe checks that docs/migration.md mentions every file in manifests/examples, and links to
+// every folder in its first table.
 func TestEveryExampleHasARecipe(t *testing.T) {
 	text, err := os.ReadFile("../../docs/migration.md")
 	if err != nil {
@@ -103,11 +103,11 @@ func TestEveryExampleHasARecipe(t *testing.T) {
 	table, _, _ := strings.Cut(string(text), "\n## What is the same")
 	files, err := filepath.Glob(filepath.Join(examples, "*/*.yaml"))
 	if err != nil || len(files) < 10 {
-		t.Fatal(files, err)
+		t.Fatalf("got examples %q, error %v; want at least 10", files, err)
 	}
 	for _, file := range files {
 		path := strings.TrimPrefix(file, "../")
-		if filepath.Dir(path) == "examples/kind" { // for "make kind"
+		if filepath.Dir(path) == "examples/kind" { // it is for "make kind"
 			continue
 		}
 		if folder := filepath.Dir(path); !strings.Contains(table, "(../manifests/"+folder+")") {

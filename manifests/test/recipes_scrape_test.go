@@ -18,15 +18,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestKubePrometheusStackSelectsTheExample: by the label of its release, which is what releaseLabel would get wrong.
+// TestKubePrometheusStackSelectsTheExample checks that the PodMonitor has the release of kube-prometheus-stack as its
+// label. releaseLabel would set that of statefleet.
 func TestKubePrometheusStackSelectsTheExample(t *testing.T) {
 	all, _ := recipe(t, example(t, "kube-prometheus-stack/statefleet.yaml"))
 	if got := find[*monitoringv1.PodMonitor](t, all, "statefleet").Labels["release"]; got != "kube-prometheus-stack" {
-		t.Errorf("the PodMonitor has release=%s", got)
+		t.Errorf("got release=%s, want kube-prometheus-stack", got)
 	}
 }
 
-// TestAgentSelectsTheExample: the PrometheusAgent is valid, and selects the PodMonitor, of any namespace.
+// TestAgentSelectsTheExample checks that the PrometheusAgent is valid and selects the PodMonitor in any namespace.
 func TestAgentSelectsTheExample(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(examples, "prometheus-agent/agent.yaml"))
 	if err != nil {
@@ -43,7 +44,7 @@ func TestAgentSelectsTheExample(t *testing.T) {
 	}
 	labels := find[*monitoringv1.PodMonitor](t, all, "statefleet").Labels
 	if selector.Empty() || !selector.Matches(labelSet(labels)) || agent.Spec.PodMonitorNamespaceSelector == nil {
-		t.Errorf("%s does not select %v", selector, labels)
+		t.Errorf("got selector %s, want one for %v in all namespaces", selector, labels)
 	}
 }
 
@@ -53,7 +54,7 @@ func (l labelSet) Has(label string) bool              { _, ok := l[label]; retur
 func (l labelSet) Get(label string) string            { return l[label] }
 func (l labelSet) Lookup(label string) (string, bool) { v, ok := l[label]; return v, ok }
 
-// relabeling is one step, in the words of either operator.
+// relabeling is one relabeling step. Both operators have the same field names.
 type relabeling struct {
 	Action       string
 	SourceLabels []string
@@ -62,7 +63,7 @@ type relabeling struct {
 	Regex        string
 }
 
-// TestVMPodScrapeRelabelsAsThePodMonitorDoes: series get the same labels, for both jobs.
+// TestVMPodScrapeRelabelsAsThePodMonitorDoes checks that both set the same labels, for both jobs.
 func TestVMPodScrapeRelabelsAsThePodMonitorDoes(t *testing.T) {
 	for _, job := range []string{"kube-state-metrics", "statefleet"} {
 		given := example(t, "victoriametrics-operator/statefleet.yaml")
@@ -70,10 +71,10 @@ func TestVMPodScrapeRelabelsAsThePodMonitorDoes(t *testing.T) {
 		monitor["job"] = job
 		_, others := recipe(t, given)
 		if len(others) != 1 || others[0].Kind != "VMPodScrape" {
-			t.Fatalf("objects %v", others)
+			t.Fatalf("got other objects %v, want one VMPodScrape", others)
 		}
 		if _, ok := monitor["enabled"]; ok {
-			t.Error("a PodMonitor would be scraped, too")
+			t.Error("the example sets prometheus.monitor.enabled, want no PodMonitor in addition")
 		}
 		monitor["enabled"] = true
 		all, _ := recipe(t, given)
@@ -85,7 +86,7 @@ func TestVMPodScrapeRelabelsAsThePodMonitorDoes(t *testing.T) {
 		for _, e := range others[0].Spec["podMetricsEndpoints"].([]any) {
 			got = append(got, convert[[]relabeling](t, e.(map[string]any)["relabelConfigs"]))
 			if e.(map[string]any)["honorLabels"] != true {
-				t.Error("honorLabels is not set")
+				t.Error("got honorLabels false, want true")
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -94,7 +95,7 @@ func TestVMPodScrapeRelabelsAsThePodMonitorDoes(t *testing.T) {
 	}
 }
 
-// convert reads a value as another type, by their JSON.
+// convert converts a value to another type through JSON.
 func convert[T any](t *testing.T, from any) (to T) {
 	t.Helper()
 	text, err := json.Marshal(from)
@@ -107,36 +108,38 @@ func convert[T any](t *testing.T, from any) (to T) {
 	return to
 }
 
-// TestManagedPrometheusKeepsTheLabelsOfObjects: the job is the name of the objects; what describes the page's pods is
-// left out, and the page is selected by an object that has no namespace to set.
+// TestManagedPrometheusKeepsTheLabelsOfObjects checks that monitoring does not overwrite the labels of series. The job
+// is the name of the monitoring objects, labels about the scraped pod are off, and the object for /metrics is
+// cluster-scoped, so that it sets no namespace.
 func TestManagedPrometheusKeepsTheLabelsOfObjects(t *testing.T) {
 	all, others := recipe(t, example(t, "google-managed-prometheus/statefleet.yaml"))
 	labels := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Labels
 	ports := map[string]string{}
 	for _, o := range others {
 		if o.Metadata.Name != "kube-state-metrics" {
-			t.Errorf("%s has the name %s, which is the job", o.Kind, o.Metadata.Name)
+			t.Errorf("%s: got name %s, want the job kube-state-metrics", o.Kind, o.Metadata.Name)
 		}
 		for _, e := range o.Spec["endpoints"].([]any) {
 			ports[e.(map[string]any)["port"].(string)] = o.Kind
 		}
 		target := o.Spec["targetLabels"].(map[string]any)
 		if metadata, ok := target["metadata"].([]any); !ok || len(metadata) > 0 {
-			t.Errorf("%s sets the labels %v", o.Kind, target["metadata"])
+			t.Errorf("%s: got metadata labels %v, want none", o.Kind, target["metadata"])
 		}
 		for _, from := range convert[[]struct{ From, To string }](t, target["fromPod"]) {
 			if got := labels[from.From]; from.To != "endpoint" || got != "telemetry" {
-				t.Errorf("%s sets %s=%q", o.Kind, from.To, got)
+				t.Errorf("%s: got %s=%q from the pod, want endpoint=telemetry", o.Kind, from.To, got)
 			}
 		}
 	}
 	want := map[string]string{"http-metrics": "ClusterPodMonitoring", "telemetry": "PodMonitoring"}
 	if !maps.Equal(ports, want) {
-		t.Errorf("ports are selected by %v, want %v", ports, want)
+		t.Errorf("got kinds %v by port, want %v", ports, want)
 	}
 }
 
-// TestAlloyFindsTheExample: the labels select the pods; the rules have the form that Alloy reads, and tell ports apart.
+// TestAlloyFindsTheExample checks that the labels select the pods, and that the discovery rules have the syntax of
+// Alloy and set instance and endpoint.
 func TestAlloyFindsTheExample(t *testing.T) {
 	all, _ := recipe(t, example(t, "k8s-monitoring/statefleet.yaml"))
 	set := find[*appsv1.StatefulSet](t, all, "statefleet")
@@ -149,22 +152,23 @@ func TestAlloyFindsTheExample(t *testing.T) {
 	}](t, example(t, "k8s-monitoring/k8s-monitoring.yaml")["clusterMetrics"].(map[string]any)["kube-state-metrics"])
 	checkSelected(t, set.Spec.Template, scrape.LabelMatchers)
 	if scrape.Namespace != set.Namespace || scrape.DiscoveryType != "pod" || scrape.JobLabel != otherJob {
-		t.Errorf("%+v", scrape)
+		t.Errorf("got %+v, want pods in the namespace of the fleet and the job of k8s-monitoring", scrape)
 	}
 	const text = `(?:action|regex|replacement|separator|target_label) += "[^"]*"`
 	const list = `source_labels += \["[^"]+"\]`
 	form := regexp.MustCompile(`^(?:rule \{\n(?:  (?:` + text + `|` + list + `)\n)+\}\n)+$`)
 	if !form.MatchString(scrape.ExtraDiscoveryRules) {
-		t.Errorf("these are no rules of Alloy:\n%s", scrape.ExtraDiscoveryRules)
+		t.Errorf("the discovery rules do not have the syntax of Alloy:\n%s", scrape.ExtraDiscoveryRules)
 	}
-	for _, set := range []string{"instance", "endpoint"} {
-		if !regexp.MustCompile(`target_label +=  ?"` + set + `"`).MatchString(scrape.ExtraDiscoveryRules) {
-			t.Errorf("no rule sets %s", set)
+	for _, label := range []string{"instance", "endpoint"} {
+		if !regexp.MustCompile(`target_label +=  ?"` + label + `"`).MatchString(scrape.ExtraDiscoveryRules) {
+			t.Errorf("no discovery rule sets the label %s", label)
 		}
 	}
 }
 
-// TestDatadogReadsTheExample: the annotation is of the container that is there, names its port, and metrics that exist.
+// TestDatadogReadsTheExample checks that the annotation refers to the existing container and port, and to existing
+// metrics.
 func TestDatadogReadsTheExample(t *testing.T) {
 	all, _ := recipe(t, example(t, "datadog/statefleet.yaml"))
 	template := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template
@@ -172,7 +176,7 @@ func TestDatadogReadsTheExample(t *testing.T) {
 	var check map[string]any
 	annotation := template.Annotations["ad.datadoghq.com/"+container.Name+".checks"]
 	if err := json.Unmarshal([]byte(annotation), &check); err != nil {
-		t.Fatalf("%v in %v", err, template.Annotations)
+		t.Fatalf("annotations %v: %v", template.Annotations, err)
 	}
 	if err := foreign(t, "datadog-openmetrics").check("", check); err != nil {
 		t.Error(err)
@@ -180,7 +184,7 @@ func TestDatadogReadsTheExample(t *testing.T) {
 	instance := check["openmetrics"].(map[string]any)["instances"].([]any)[0].(map[string]any)
 	want := fmt.Sprintf("http://%%%%host%%%%:%d/metrics", container.Ports[0].ContainerPort)
 	if got := instance["openmetrics_endpoint"]; got != want {
-		t.Errorf("reads %s, the page is %s", got, want)
+		t.Errorf("got openmetrics_endpoint %s, want %s", got, want)
 	}
 	reference, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
@@ -189,32 +193,32 @@ func TestDatadogReadsTheExample(t *testing.T) {
 	names := regexp.MustCompile("(?m)^\\| `(kube_\\w+)`").FindAllStringSubmatch(string(reference), -1)
 	for _, pattern := range convert[[]string](t, instance["metrics"]) {
 		if !slices.ContainsFunc(names, func(n []string) bool { return regexp.MustCompile(pattern).MatchString(n[1]) }) {
-			t.Errorf("no metric matches %s", pattern)
+			t.Errorf("no metric in docs/metrics.md matches %s", pattern)
 		}
 	}
 }
 
-// TestKustomizeExampleBuilds: with an argument of the user, in the namespace of the example that it replaces, under a
-// job of its own.
+// TestKustomizeExampleBuilds checks that the example has an additional argument, the namespace kube-system, and the job
+// statefleet.
 func TestKustomizeExampleBuilds(t *testing.T) {
 	all := build(t, "examples/kustomize")
 	set := find[*appsv1.StatefulSet](t, all, "statefleet")
 	args := set.Spec.Template.Spec.Containers[0].Args
 	const argument = "--metric-labels-allowlist=nodes=[topology.kubernetes.io/zone]"
 	if set.Namespace != "kube-system" || !slices.Contains(args, argument) {
-		t.Errorf("namespace %s, arguments %q", set.Namespace, args)
+		t.Errorf("got namespace %s, arguments %q; want kube-system and the additional argument", set.Namespace, args)
 	}
 	if err := checkSubjects(all); err != nil {
 		t.Error(err)
 	}
 	for _, e := range find[*monitoringv1.PodMonitor](t, all, "statefleet").Spec.PodMetricsEndpoints {
 		if got := jobOf(e.RelabelConfigs); got != "statefleet" {
-			t.Errorf("port %s has the job %q", *e.Port, got)
+			t.Errorf("port %s: got job %q, want statefleet", *e.Port, got)
 		}
 	}
 }
 
-// jobOf is the job that relabelings set.
+// jobOf returns the job that relabelings set, or "".
 func jobOf(steps []monitoringv1.RelabelConfig) (job string) {
 	for _, step := range steps {
 		if step.TargetLabel == "job" && step.Replacement != nil {

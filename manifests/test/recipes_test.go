@@ -17,7 +17,7 @@ import (
 
 const examples = "../examples"
 
-// other is an object of a kind that decode does not know.
+// other is an object of a kind that decode does not support.
 type other struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
@@ -25,10 +25,10 @@ type other struct {
 	Spec       map[string]any    `json:"spec"`
 }
 
-// formats of the specifications of others, by API group.
+// formats are the API groups of other objects. testdata/foreign has their fields.
 var formats = []string{"operator.victoriametrics.com", "monitoring.googleapis.com"}
 
-// recipe renders the chart with values and checks every object, those of others against the fields that they have.
+// recipe renders the chart with values, decodes the objects that decode supports, and checks the fields of the others.
 func recipe(t *testing.T, given map[string]any) (objects, []other) {
 	t.Helper()
 	text, err := render(t, given)
@@ -60,11 +60,12 @@ func example(t *testing.T, path string) map[string]any {
 	return values(t, filepath.Join(examples, path))
 }
 
-// TestExamplesRender: with the values of each recipe. What selects pods selects these pods, and ports that they have.
+// TestExamplesRender renders the chart with the values of each recipe. Selectors must match the pods of the fleet, and
+// ports must exist.
 func TestExamplesRender(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examples, "*/statefleet.yaml"))
 	if err != nil || len(files) < 7 {
-		t.Fatal(files, err)
+		t.Fatalf("got examples %q, error %v; want at least 7", files, err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
@@ -72,7 +73,7 @@ func TestExamplesRender(t *testing.T) {
 			checkNames(t, all)
 			set := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template
 			if image := set.Spec.Containers[0].Image; !strings.HasPrefix(image, "registry.example/statefleet:v") {
-				t.Errorf("image %s", image)
+				t.Errorf("got image %s, want one in registry.example", image)
 			}
 			for _, o := range others {
 				text, err := json.Marshal(o.Spec)
@@ -92,7 +93,7 @@ func TestExamplesRender(t *testing.T) {
 					checkPort(t, set, e.Port)
 				}
 				if len(ports) == 0 {
-					t.Errorf("%s selects no port", o.Kind)
+					t.Errorf("%s: got no port, want at least one", o.Kind)
 				}
 			}
 		})
@@ -102,11 +103,11 @@ func TestExamplesRender(t *testing.T) {
 func checkSelected(t *testing.T, pod corev1.PodTemplateSpec, labels map[string]string) {
 	t.Helper()
 	if len(labels) == 0 {
-		t.Error("selects all pods")
+		t.Error("got an empty selector, want labels")
 	}
 	for label, value := range labels {
 		if pod.Labels[label] != value {
-			t.Errorf("selects pods with %s=%s; it is %q", label, value, pod.Labels[label])
+			t.Errorf("got selector %s=%s, but pods have the value %q", label, value, pod.Labels[label])
 		}
 	}
 }
@@ -114,12 +115,12 @@ func checkSelected(t *testing.T, pod corev1.PodTemplateSpec, labels map[string]s
 func checkPort(t *testing.T, pod corev1.PodTemplateSpec, name string) {
 	t.Helper()
 	if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
-		t.Errorf("the pod has no port %q", name)
+		t.Errorf("got port %q, which the pod does not have", name)
 	}
 }
 
-// TestExamplesOfOtherChartsNameValuesThatAreThere: those charts ignore what they do not know.
-func TestExamplesOfOtherChartsNameValuesThatAreThere(t *testing.T) {
+// TestExamplesOfOtherChartsUseExistingValues checks values for other charts, because those charts ignore unknown ones.
+func TestExamplesOfOtherChartsUseExistingValues(t *testing.T) {
 	checked := []string{}
 	for file, format := range map[string]string{
 		"kube-prometheus-stack/stack.yaml":    "kube-prometheus-stack",
@@ -139,12 +140,12 @@ func TestExamplesOfOtherChartsNameValuesThatAreThere(t *testing.T) {
 		known := []string{"statefleet.yaml", "kustomization.yaml", "agent.yaml"}
 		kind := filepath.Base(filepath.Dir(file)) == "kind" // see kind_test.go
 		if !kind && !slices.Contains(checked, file) && !slices.Contains(known, filepath.Base(file)) {
-			t.Errorf("%s is checked by no test", file)
+			t.Errorf("no test checks %s", file)
 		}
 	}
 }
 
-// TestValuesOfTheKubeStateMetricsChartAreKnown: a copy of all values has none that the schema refuses as unknown.
+// TestValuesOfTheKubeStateMetricsChartAreKnown checks that the schema allows all values of that chart.
 func TestValuesOfTheKubeStateMetricsChartAreKnown(t *testing.T) {
 	var schema map[string]any
 	text, err := os.ReadFile(filepath.Join(chartFolder, "values.schema.json"))
@@ -156,11 +157,11 @@ func TestValuesOfTheKubeStateMetricsChartAreKnown(t *testing.T) {
 	}
 	paths := foreign(t, "kube-state-metrics-chart")
 	if len(paths) < 150 {
-		t.Fatalf("%d values", len(paths))
+		t.Fatalf("got %d values, want at least 150", len(paths))
 	}
 	for path := range paths {
 		if !known(schema, schema, strings.Split(path, ".")) {
-			t.Errorf("the chart does not know %s", path)
+			t.Errorf("the schema does not allow %s", path)
 		}
 	}
 }

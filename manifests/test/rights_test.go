@@ -11,10 +11,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// right is a row of the table of rights in docs/security.md, without its first cell: account, place, objects and verbs.
+// right is a row of the table of rights in docs/security.md without its first cell: account, scope, objects and verbs.
 type right string
 
-// rightsOf are what the roles of some objects allow, and whom.
+// rightsOf returns the rights that the roles among some objects grant.
 func rightsOf(t *testing.T, all objects) (rights []right) {
 	t.Helper()
 	for _, object := range all {
@@ -32,7 +32,7 @@ func rightsOf(t *testing.T, all objects) (rights []right) {
 	return rights
 }
 
-// account is who is bound to a role.
+// account returns the account that is bound to a role, as in the table.
 func account(all objects, role string) string {
 	for _, object := range all {
 		switch b := object.(type) {
@@ -49,7 +49,7 @@ func account(all objects, role string) string {
 	return "whom you bind to `" + role + "`"
 }
 
-// rows has a row for each rule. Rules for whole kinds make one row, which describes the kinds if they are many.
+// rows returns a row for each rule. Rules with the verbs list and watch share one row.
 func rows(t *testing.T, account, where string, rules []rbacv1.PolicyRule) (rights []right) {
 	t.Helper()
 	row := func(on string, verbs []string) {
@@ -76,7 +76,7 @@ func rows(t *testing.T, account, where string, rules []rbacv1.PolicyRule) (right
 
 func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
-// describe says in words which kinds these are.
+// describe returns a description of a known set of kinds, or else the names of the kinds.
 func describe(t *testing.T, kinds []string) string {
 	t.Helper()
 	text, err := os.ReadFile("../chart/files/kinds.yaml")
@@ -110,8 +110,8 @@ func describe(t *testing.T, kinds []string) string {
 	return code(kinds)
 }
 
-// TestRightsAreDocumented: the table of rights in docs/security.md has every right of the base, and every further right of each
-// component, and no others.
+// TestRightsAreDocumented checks that the table of rights in docs/security.md has the rights of the base and the
+// additional rights of each component, and no others.
 func TestRightsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
@@ -141,10 +141,10 @@ func TestRightsAreDocumented(t *testing.T) {
 	slices.Sort(documented)
 	slices.Sort(granted)
 	if !slices.Equal(documented, granted) {
-		t.Errorf("docs/security.md has\n%s\ngranted are\n%s", strings.Join(documented, "\n"), strings.Join(granted, "\n"))
+		t.Errorf("docs/security.md has\n%s\nwant\n%s", strings.Join(documented, "\n"), strings.Join(granted, "\n"))
 	}
 	if got := rightsOf(t, rendered(t, "{}")); len(got) == 0 || !sameRights(got, base) {
-		t.Errorf("the chart grants\n%q, the base\n%q", got, base)
+		t.Errorf("the chart grants\n%q, want the rights of the base\n%q", got, base)
 	}
 }
 

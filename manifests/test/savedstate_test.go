@@ -6,8 +6,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-// TestSavedStateInTheChartIsTheComponent: one value turns on what the component does, another one keeps the volume
-// for the next pod.
+// TestSavedStateInTheChartIsTheComponent checks that savedState.enabled has the effect of the component saved-state,
+// and with persistence that of saved-state-volume.
 func TestSavedStateInTheChartIsTheComponent(t *testing.T) {
 	for values, component := range map[string]string{
 		`{savedState: {enabled: true}}`:                               "saved-state",
@@ -28,7 +28,7 @@ func TestSavedStateInTheChartIsTheComponent(t *testing.T) {
 	}
 	off := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {persistence: {enabled: true}}}`), "statefleet")
 	if len(off.Spec.VolumeClaimTemplates) > 0 || savesState(off, true) == nil {
-		t.Error("savedState.persistence.enabled alone makes claims")
+		t.Error("savedState.persistence.enabled alone has an effect, want none")
 	}
 }
 
@@ -36,6 +36,6 @@ func TestSavedStateTakesSizeAndStorageClass(t *testing.T) {
 	set := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {enabled: true, size: 5Gi, persistence: {enabled: true, storageClassName: fast}}}`), "statefleet")
 	spec := set.Spec.VolumeClaimTemplates[0].Spec
 	if size := spec.Resources.Requests.Storage().String(); size != "5Gi" || spec.StorageClassName == nil || *spec.StorageClassName != "fast" {
-		t.Errorf("size %s, class %v", size, spec.StorageClassName)
+		t.Errorf("got size %s, storage class %v; want 5Gi, fast", size, spec.StorageClassName)
 	}
 }

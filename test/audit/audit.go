@@ -1,8 +1,9 @@
-// Package audit holds a fleet to its promise that every object of the cluster is on exactly one page: it fetches the pages
-// of all replicas at the same time, ten times a second and more often while something is wrong, and compares what they
-// have together with what the cluster has.
+// Package audit checks that a fleet exposes every object of the cluster exactly once. It fetches the expositions of all
+// replicas at the same time, ten times a second and more often while something is wrong, and compares them with the
+// objects of the cluster.
 //
-// The page of every replica that answers 200 counts, whether its pod is Ready or not: that is what Prometheus scrapes.
+// The exposition of every replica that answers 200 counts, whether its pod is Ready or not, because Prometheus scrapes
+// both.
 package audit
 
 import (
@@ -23,48 +24,48 @@ import (
 )
 
 const (
-	every   = 100 * time.Millisecond
-	again   = every / 5       // instead, while something is wrong
-	timeout = 2 * time.Second // of one page
-	settles = 5 * time.Second // within which the last look finds nothing wrong, or what it finds counts
+	defaultInterval = 100 * time.Millisecond
+	faultInterval   = defaultInterval / 5 // while something is wrong
+	defaultTimeout  = 2 * time.Second     // of one exposition
+	settleTime      = 5 * time.Second     // how long Stop waits until nothing is wrong
 )
 
-// Page is where a replica serves its page.
+// Page is the endpoint of one replica's exposition.
 type Page struct {
-	// Name is the replica's, for reports.
+	// Name is the name of the replica in reports.
 	Name string
-	// URL is without path.
+	// URL is the address without a path.
 	URL string
 }
 
-// Options say what is audited.
+// Options configure an audit.
 type Options struct {
 	Cluster *Cluster
-	// Pages are those of the replicas that run at present. It may be called from another goroutine.
+	// Pages returns the endpoints of the replicas that run at present. It is called from another goroutine.
 	Pages func() []Page
-	// Late is how long an object that is new or deleted may take to its page, or from it.
+	// Late is how long a new object may take to appear in an exposition, and a deleted one to disappear.
 	Late time.Duration
-	// Allow is what is no fault.
+	// Allow describes what does not count as a fault of the fleet.
 	Allow Allowance
-	// Every is the time between two looks, if a look takes no longer; 100 ms if it is 0.
+	// Every is the time between the starts of two samples, if a sample does not take longer. 0: 100 ms.
 	Every time.Duration
-	// Timeout is how long a page may take; 2 s if it is 0.
+	// Timeout limits the fetch of one exposition. 0: 2 s.
 	Timeout time.Duration
-	// Dial connects to pages in another network than that of this process; nil if they are in this one.
+	// Dial connects to replicas that this process cannot reach directly. Nil: they are reachable.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Audit is one that runs. Its methods may be called concurrently.
+// Audit is a running audit. Its methods may be called concurrently.
 type Audit struct {
 	o      Options
 	client *http.Client
-	stop   func() // looking, at once
+	stop   func() // ends the audit at once
 
-	ends atomic.Pointer[time.Time] // when the audit ends; nil before that is known
-	over chan struct{}             // closed when it is
+	ends atomic.Pointer[time.Time] // when the audit ends at the latest; nil before Stop
+	over chan struct{}             // closed when the audit has ended
 
 	tracker *tracker
-	rounds  int
+	samples int
 	last    time.Time
 	slowest time.Duration
 
@@ -72,54 +73,54 @@ type Audit struct {
 	kills []time.Time
 }
 
-// Start is Begin, until Stop or the end of the test.
+// Start is Begin for a test: the audit ends with Stop or with the test.
 func Start(t testing.TB, o Options) *Audit {
 	a := Begin(o)
 	t.Cleanup(a.stop)
 	return a
 }
 
-// Begin starts to look at the pages, until Stop. It returns when they have been looked at once.
+// Begin starts an audit that runs until Stop. It returns after the first sample.
 func Begin(o Options) *Audit {
 	a := newAudit(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
-	looked := make(chan struct{})
+	sampled := make(chan struct{})
 	working.Go(func() {
 		defer close(a.over)
-		a.run(ctx, sync.OnceFunc(func() { close(looked) }))
+		a.run(ctx, sync.OnceFunc(func() { close(sampled) }))
 	})
 	a.stop = sync.OnceFunc(func() {
 		cancel()
 		working.Wait()
 		a.client.CloseIdleConnections()
 	})
-	<-looked
+	<-sampled
 	return a
 }
 
-// Killed tells the audit that a replica is killed now.
+// Killed records that a replica is killed now.
 func (a *Audit) Killed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.kills = append(a.kills, time.Now())
 }
 
-// Stop ends the audit as soon as nothing is wrong, or after a few seconds: an object that has just been deleted may have left
-// its page before its end is received.
+// Stop ends the audit as soon as nothing is wrong, or after settleTime, and returns its report. It waits because an
+// object that was just deleted may have left the exposition before its deletion was received here.
 func (a *Audit) Stop() Report {
-	end := time.Now().Add(settles)
+	end := time.Now().Add(settleTime)
 	a.ends.Store(&end)
 	<-a.over
 	a.stop()
-	r := judge(a.tracker.end(), a.o.Allow, a.kills)
-	r.Samples, r.Single, r.Slowest = a.rounds, a.tracker.single, a.slowest
+	r := newReport(a.tracker.end(), a.o.Allow, a.kills)
+	r.Samples, r.Single, r.Slowest = a.samples, a.tracker.single, a.slowest
 	r.Objects, r.Moved, r.Coverage = len(a.tracker.seen), a.tracker.moved, a.tracker.coverage
 	return r
 }
 
-func (a *Audit) run(ctx context.Context, looked func()) {
-	defer looked()
+func (a *Audit) run(ctx context.Context, sampled func()) {
+	defer sampled()
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -128,19 +129,19 @@ func (a *Audit) run(ctx context.Context, looked func()) {
 			return
 		case <-next.C:
 		}
-		r := a.look(ctx)
+		r := a.sample(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if a.rounds++; !a.last.IsZero() {
+		if a.samples++; !a.last.IsZero() {
 			a.slowest = max(a.slowest, r.start.Sub(a.last))
 		}
 		a.last = r.start
-		pause, wrong := a.o.Every, a.tracker.add(r, a.o.Cluster.lives())
+		pause, wrong := a.o.Every, a.tracker.add(r, a.o.Cluster.lifetimes())
 		if wrong {
-			pause = min(pause, again)
+			pause = min(pause, faultInterval)
 		}
-		looked()
+		sampled()
 		if end := a.ends.Load(); end != nil && (!wrong || time.Now().After(*end)) {
 			return
 		}
@@ -148,9 +149,9 @@ func (a *Audit) run(ctx context.Context, looked func()) {
 	}
 }
 
-// look fetches all pages in parallel.
-func (a *Audit) look(ctx context.Context) round {
-	r := round{pages: map[string][]string{}, start: time.Now()}
+// sample fetches all expositions in parallel.
+func (a *Audit) sample(ctx context.Context) sample {
+	r := sample{pages: map[string][]string{}, start: time.Now()}
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for _, page := range a.o.Pages() {
@@ -158,7 +159,7 @@ func (a *Audit) look(ctx context.Context) round {
 			keys, err := a.fetch(ctx, page.URL)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil { // no page, or one that cannot be read
+			if err != nil { // no answer, or one that cannot be read
 				r.unread = append(r.unread, fmt.Errorf("%s: %w", page.Name, err))
 				return
 			}
@@ -172,7 +173,7 @@ func (a *Audit) look(ctx context.Context) round {
 	return r
 }
 
-// fetch returns the keys of the objects on the page of a replica.
+// fetch returns the keys of the objects that a replica exposes.
 func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error) {
 	r, kinds := fleet.Replica{Client: a.client}, a.o.Cluster.kinds
 	return keys, r.Read(ctx, url+"/metrics?resources="+strings.Join(kinds, ","), func(body io.Reader) error {
@@ -181,29 +182,29 @@ func (a *Audit) fetch(ctx context.Context, url string) (keys []string, err error
 }
 
 func newAudit(o Options) *Audit {
-	o.Every, o.Timeout = cmp.Or(o.Every, every), cmp.Or(o.Timeout, timeout)
+	o.Every, o.Timeout = cmp.Or(o.Every, defaultInterval), cmp.Or(o.Timeout, defaultTimeout)
 	return &Audit{o: o, over: make(chan struct{}), tracker: newTracker(o.Late), client: &http.Client{
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1, DialContext: o.Dial}, Timeout: o.Timeout,
 	}}
 }
 
-// Coverage is the share of the cluster's objects that are on a page, as far as one look sees.
+// Coverage takes one sample, and returns the share of the cluster's objects that are exposed, from 0 to 1.
 func Coverage(ctx context.Context, o Options) float64 {
 	a := newAudit(o)
 	defer a.client.CloseIdleConnections()
-	a.tracker.cover(a.look(ctx), o.Cluster.lives())
+	a.tracker.cover(a.sample(ctx), o.Cluster.lifetimes())
 	return a.tracker.coverage
 }
 
-// Complete returns an error unless every object of the cluster is on exactly one page, as far as the last look has seen.
+// Complete takes one sample, and returns an error unless every object of the cluster is exposed exactly once.
 func Complete(ctx context.Context, o Options) error {
 	a := newAudit(o)
 	defer a.client.CloseIdleConnections()
-	r, missing, doubled := a.look(ctx), 0, 0
-	lives := o.Cluster.lives()
-	for key, l := range lives {
+	r, missing, doubled := a.sample(ctx), 0, 0
+	all := o.Cluster.lifetimes()
+	for key, l := range all {
 		switch n := len(r.pages[key]); {
-		case !l.gone.IsZero() || time.Since(l.came) <= o.Late:
+		case !l.deleted.IsZero() || time.Since(l.created) <= o.Late:
 		case n == 0:
 			missing++
 		case n > 1:
@@ -211,10 +212,10 @@ func Complete(ctx context.Context, o Options) error {
 		}
 	}
 	if missing+doubled > 0 {
-		return errors.Join(append(r.unread, fmt.Errorf("of %d objects, %d are on no page and %d on several", len(lives), missing, doubled))...)
+		return errors.Join(append(r.unread, fmt.Errorf("of %d objects, %d are missing and %d doubled", len(all), missing, doubled))...)
 	}
-	if len(lives) == 0 {
-		return errors.New("the cluster has no objects to look for")
+	if len(all) == 0 {
+		return errors.New("the cluster has no objects")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// serve serves a page with the named pods, or 503 if there are none.
+// serve serves an exposition with the pods that have these UIDs, or 503 if there are none.
 func serve(t *testing.T, name string, uids ...string) Page {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -27,16 +27,16 @@ func serve(t *testing.T, name string, uids ...string) Page {
 	return Page{Name: name, URL: server.URL}
 }
 
-func TestCompleteIsEveryObjectOnOnePage(t *testing.T) {
-	there := life{came: time.Now().Add(-time.Hour)}
+func TestCompleteIsEveryObjectExposedOnce(t *testing.T) {
+	exists := lifetime{created: time.Now().Add(-time.Hour)}
 	f := func(complete bool, pages ...Page) {
 		t.Helper()
 		err := Complete(t.Context(), Options{
-			Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]life{"pod u1": there, "pod u2": there}},
+			Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]lifetime{"pod u1": exists, "pod u2": exists}},
 			Pages:   func() []Page { return pages }, Late: late,
 		})
 		if (err == nil) != complete {
-			t.Errorf("got %v", err)
+			t.Errorf("got error %v, want none: %t", err, complete)
 		}
 	}
 	f(true, serve(t, "a", "u1"), serve(t, "b", "u2"))
@@ -46,14 +46,14 @@ func TestCompleteIsEveryObjectOnOnePage(t *testing.T) {
 }
 
 func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
-	there := life{came: time.Now().Add(-time.Hour)}
+	exists := lifetime{created: time.Now().Add(-time.Hour)}
 	page := serve(t, "a", "u1")
 	a := Start(t, Options{
-		Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]life{"pod u1": there}},
+		Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]lifetime{"pod u1": exists}},
 		Pages:   func() []Page { return []Page{page} }, Late: late,
 	})
 	if r := a.Stop(); r.Samples == 0 || r.Objects != 1 || r.Moved != 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
-		t.Errorf("got %s", r.Line("none"))
+		t.Errorf("got %s, want samples of 1 object and no fault", r.Line("none"))
 	}
 }
 
@@ -61,18 +61,19 @@ func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
 	page := serve(t, "a")
 	err := Complete(t.Context(), Options{Cluster: &Cluster{kinds: []string{Pods}}, Pages: func() []Page { return []Page{page} }, Late: late})
 	if err == nil {
-		t.Error("nothing was compared, and nothing was said")
+		t.Error("got no error for a cluster without objects")
 	}
 }
 
 func TestObjectsThatMoveAreCounted(t *testing.T) {
-	there, now := life{came: time.Now().Add(-time.Hour)}, time.Now()
+	exists, now := lifetime{created: time.Now().Add(-time.Hour)}, time.Now()
 	tracker := newTracker(late)
 	for i, pages := range [][]string{{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a"}} {
-		at := now.Add(time.Duration(i) * every)
-		tracker.add(round{start: at, end: at, pages: map[string][]string{"pod u1": pages}}, map[string]life{"pod u1": there})
+		at := now.Add(time.Duration(i) * defaultInterval)
+		tracker.add(sample{start: at, end: at, pages: map[string][]string{"pod u1": pages}},
+			map[string]lifetime{"pod u1": exists})
 	}
 	if tracker.moved != 2 || len(tracker.seen) != 1 {
-		t.Errorf("%d moves of %d objects, want 2 of 1", tracker.moved, len(tracker.seen))
+		t.Errorf("got %d moves of %d objects, want 2 of 1", tracker.moved, len(tracker.seen))
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// forgetAfter is how long a deleted object is remembered: longer than any page may be behind.
+// forgetAfter is how long a deleted object is remembered. It is longer than any exposition may be outdated.
 const forgetAfter = time.Minute
 
 // Kinds whose objects are audited.
@@ -26,23 +26,24 @@ const (
 	Pods = "pods"
 )
 
-// Cluster follows which pods and jobs there are. All methods may be called concurrently, but for Relist and Close.
+// Cluster watches which pods and jobs exist. All methods except Relist and Close may be called concurrently.
 type Cluster struct {
 	client metadata.Interface
 	kinds  []string
-	stop   func() // following
+	stop   func() // ends the watches
 
 	mu      sync.Mutex
-	objects map[string]life
+	objects map[string]lifetime
 }
 
-// life is when the creation and the deletion of an object were reported; it exists as long as gone is zero.
-type life struct {
-	came, gone time.Time
-	uid        string
+// lifetime has the times when the creation and the deletion of an object were received. The object exists while deleted
+// is zero.
+type lifetime struct {
+	created, deleted time.Time
+	uid              string
 }
 
-// Follow follows the cluster that config connects to until the end of the test.
+// Follow watches the jobs and pods of the cluster that config connects to, until the end of the test.
 func Follow(t testing.TB, config *rest.Config) *Cluster {
 	t.Helper()
 	c, err := Open(config, Jobs, Pods)
@@ -53,42 +54,42 @@ func Follow(t testing.TB, config *rest.Config) *Cluster {
 	return c
 }
 
-// Open follows the objects of some kinds of the cluster that config connects to, and returns when it has listed them.
-// The caller closes it.
+// Open watches the objects of some kinds in the cluster that config connects to. It returns when it has listed them.
+// The caller closes the Cluster.
 func Open(config *rest.Config, kinds ...string) (*Cluster, error) {
 	client, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{client: client, kinds: kinds, objects: map[string]life{}}
-	_, err = c.follow()
+	c := &Cluster{client: client, kinds: kinds, objects: map[string]lifetime{}}
+	_, err = c.watch()
 	return c, err
 }
 
-// Close ends following.
+// Close ends the watches.
 func (c *Cluster) Close() { c.stop() }
 
-// Relist lists the objects again. A cluster that was restored from a backup has other objects than before, and its watches
-// do not report the difference.
+// Relist lists the objects again. It is necessary after a cluster was restored from a backup, because its watches do
+// not report which objects have changed.
 func (c *Cluster) Relist(t testing.TB) {
 	t.Helper()
 	c.stop()
 	began := time.Now()
-	listed, err := c.follow()
+	listed, err := c.watch()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, l := range c.objects {
-		if !listed[key] && l.gone.IsZero() && l.came.Before(began) {
-			l.gone = time.Now()
+		if !listed[key] && l.deleted.IsZero() && l.created.Before(began) {
+			l.deleted = time.Now()
 			c.objects[key] = l
 		}
 	}
 }
 
-// keyOf is what an object of a kind is called here: by what a sample of its info family says of it.
+// keyOf returns the key of an object. It has the labels that identify the object in its info family.
 func keyOf(kind string, o metav1.Object) string {
 	if kind == Jobs {
 		return "job " + o.GetNamespace() + " " + o.GetName()
@@ -103,7 +104,7 @@ func resourceOf(kind string) schema.GroupVersionResource {
 	return corev1.SchemeGroupVersion.WithResource(kind)
 }
 
-// identity drops all metadata that is not needed to tell objects apart: most of it are managed fields.
+// identity drops all metadata, such as managed fields, that does not identify an object.
 func identity(object any) (any, error) {
 	o, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -114,8 +115,8 @@ func identity(object any) (any, error) {
 	}}, nil
 }
 
-// follow returns the keys of the objects that the first list had.
-func (c *Cluster) follow() (listed map[string]bool, err error) {
+// watch starts the watches, and returns the keys of the objects in the first lists.
+func (c *Cluster) watch() (listed map[string]bool, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	factory := metadatainformer.NewSharedInformerFactoryWithOptions(c.client, 0, metadatainformer.WithTransform(identity))
 	c.stop = sync.OnceFunc(func() {
@@ -127,8 +128,8 @@ func (c *Cluster) follow() (listed map[string]bool, err error) {
 		informer := factory.ForResource(resourceOf(kind)).Informer()
 		stores[kind] = informer.GetStore()
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(object any) { c.note(object, kind, false) },
-			DeleteFunc: func(object any) { c.note(object, kind, true) },
+			AddFunc:    func(object any) { c.record(object, kind, false) },
+			DeleteFunc: func(object any) { c.record(object, kind, true) },
 		})
 		if err != nil {
 			c.stop()
@@ -148,7 +149,7 @@ func (c *Cluster) follow() (listed map[string]bool, err error) {
 	return listed, nil
 }
 
-func (c *Cluster) note(object any, kind string, gone bool) {
+func (c *Cluster) record(object any, kind string, deleted bool) {
 	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = last.Obj
 	}
@@ -161,19 +162,21 @@ func (c *Cluster) note(object any, kind string, gone bool) {
 	key, now := keyOf(kind, o), time.Now()
 	seen := c.objects[key]
 	switch uid := string(o.GetUID()); {
-	case gone:
-		seen.gone = now
-	case seen.uid == uid && seen.gone.IsZero(): // listed again
+	case deleted:
+		seen.deleted = now
+	case seen.uid == uid && seen.deleted.IsZero(): // listed again
 	default:
-		seen = life{came: now, uid: uid}
+		seen = lifetime{created: now, uid: uid}
 	}
 	c.objects[key] = seen
 }
 
-// lives are all objects that are there, or were until lately.
-func (c *Cluster) lives() map[string]life {
+// lifetimes returns all objects that exist or were deleted less than forgetAfter ago, by key.
+func (c *Cluster) lifetimes() map[string]lifetime {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.objects, func(_ string, l life) bool { return !l.gone.IsZero() && time.Since(l.gone) > forgetAfter })
+	maps.DeleteFunc(c.objects, func(_ string, l lifetime) bool {
+		return !l.deleted.IsZero() && time.Since(l.deleted) > forgetAfter
+	})
 	return maps.Clone(c.objects)
 }

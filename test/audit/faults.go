@@ -6,88 +6,88 @@ import (
 	"time"
 )
 
-// kind is what can be wrong with an object.
-type kind int
+// faultKind is what can be wrong with an object.
+type faultKind int
 
 const (
-	fine    kind = iota
-	missing      // in the cluster, and on no page
-	doubled      // on more than one page
-	ghost        // on a page, and not in the cluster
+	fine    faultKind = iota
+	missing           // in the cluster, and in no exposition
+	doubled           // in more than one exposition
+	ghost             // in an exposition, and not in the cluster
 )
 
-func (k kind) String() string { return [...]string{"fine", "missing", "doubled", "ghost"}[k] }
+func (k faultKind) String() string { return [...]string{"fine", "missing", "doubled", "ghost"}[k] }
 
-// round is one look at all pages at the same time.
-type round struct {
+// sample is one concurrent fetch of all expositions.
+type sample struct {
 	start, end time.Time
-	pages      map[string][]string // the pages that each object is on
-	unread     []error             // why pages could not be read
+	pages      map[string][]string // names of the replicas that expose each object, by key
+	unread     []error             // why expositions could not be read
 }
 
-// Fault is one object that was wrong in one row of rounds.
+// Fault is one object that was wrong in consecutive samples.
 type Fault struct {
 	Object string
 	What   string
-	// Page is the page that the object was on before.
+	// Page is the name of the replica that exposed the object before.
 	Page string
-	// From and To enclose the time of which it is certain: from the end of the first round of the row to the start of the
-	// last, since each page is fetched at a moment of its own within the round. To is before From if it was one round.
+	// From and To enclose the time in which the fault is certain. From is the end of the first sample and To the start of
+	// the last one, because a sample fetches each exposition at a different moment. To is before From for a single sample.
 	From, To time.Time
 
-	kind kind
+	kind faultKind
 	uid  string // of the object, if the cluster has had it
 }
 
-// Certain is how long the fault lasted at least. It is 0 for what one round alone has seen: a page that was fetched before a
-// change and another one that was fetched after it look the same.
+// Certain returns how long the fault lasted at least. It is 0 for a fault in a single sample, which may only mean that
+// the sample fetched one exposition before a change and another one after it.
 func (f Fault) Certain() time.Duration { return max(0, f.To.Sub(f.From)) }
 
 func (f Fault) String() string {
-	return fmt.Sprintf("%s %s for %s from %s (was on the page of %s)", f.Object, f.What, f.Certain().Round(time.Millisecond), f.From.Format("15:04:05.000"), f.Page)
+	return fmt.Sprintf("%s %s for %s from %s (was exposed by %s)", f.Object, f.What, f.Certain().Round(time.Millisecond), f.From.Format("15:04:05.000"), f.Page)
 }
 
-// tracker turns rounds into faults.
+// tracker finds faults in a series of samples.
 type tracker struct {
-	late   time.Duration // how long a change may take to the pages
+	late   time.Duration // Options.Late
 	states map[string]*state
 	faults []Fault
-	single int // faults of one round
+	single int // faults in a single sample
 	seen   map[string]bool
 
-	moved    int     // times that an object was on another page than before
-	coverage float64 // the least share of the objects that were on a page in one round; 1 before the first
+	moved    int     // how often an object was exposed by another replica than before
+	coverage float64 // lowest share of the objects that were exposed in one sample; 1 before the first
 }
 
-// state is what is known of one object.
+// state is the state of one object across samples.
 type state struct {
-	page    string    // that it was last on
-	seen    time.Time // when it was there
-	owner   string    // the page that it was last alone on
-	strange time.Time
-	open    Fault
+	page         string    // replica that exposed it last
+	seen         time.Time // when it was last exposed
+	owner        string    // replica that last exposed it alone
+	unknownSince time.Time // when it was first exposed without being in the cluster; zero if it is there
+	open         Fault     // fault that lasts
 }
 
 func newTracker(late time.Duration) *tracker {
 	return &tracker{late: late, states: map[string]*state{}, seen: map[string]bool{}, coverage: 1}
 }
 
-// add takes the next round, and the objects of the cluster after it. It tells whether anything is wrong.
-func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
+// add adds a sample, and the objects of the cluster after it. It reports whether anything is wrong.
+func (t *tracker) add(r sample, objects map[string]lifetime) (wrong bool) {
 	for key := range r.pages {
 		if t.states[key] == nil {
 			t.states[key] = &state{}
 		}
 	}
-	for key := range lives {
+	for key := range objects {
 		if t.states[key] == nil {
 			t.states[key] = &state{}
 		}
 	}
-	t.cover(r, lives)
+	t.cover(r, objects)
 	for key, s := range t.states {
-		l, known := lives[key]
-		now := t.judge(s, l, known, r, r.pages[key])
+		l, known := objects[key]
+		now := t.classify(s, l, known, r, r.pages[key])
 		if s.open.kind != fine && s.open.kind != now {
 			t.close(s, l)
 		}
@@ -110,7 +110,7 @@ func (t *tracker) add(r round, lives map[string]life) (wrong bool) {
 	return wrong
 }
 
-// count notes when an object has gone from one page to another.
+// count counts an object that has moved from one replica to another.
 func (t *tracker) count(s *state, pages []string) {
 	if len(pages) > 1 || s.owner == pages[0] {
 		return
@@ -121,47 +121,48 @@ func (t *tracker) count(s *state, pages []string) {
 	s.owner = pages[0]
 }
 
-// cover notes the share of the objects that are on a page, of those that have had the time to get there.
-func (t *tracker) cover(r round, lives map[string]life) {
-	all, on := 0, 0
-	for key, l := range lives {
-		if !l.gone.IsZero() || r.start.Sub(l.came) <= t.late {
+// cover updates the coverage. Objects that were created less than t.late ago do not count.
+func (t *tracker) cover(r sample, objects map[string]lifetime) {
+	all, exposed := 0, 0
+	for key, l := range objects {
+		if !l.deleted.IsZero() || r.start.Sub(l.created) <= t.late {
 			continue
 		}
 		all++
 		if len(r.pages[key]) > 0 {
-			on++
+			exposed++
 		}
 	}
 	if all > 0 {
-		t.coverage = min(t.coverage, float64(on)/float64(all))
+		t.coverage = min(t.coverage, float64(exposed)/float64(all))
 	}
 }
 
-// judge says what is wrong with an object in a round. What changed within the last moments may be on the pages or not.
-func (t *tracker) judge(s *state, l life, known bool, r round, pages []string) kind {
-	gone := known && !l.gone.IsZero()
+// classify returns what is wrong with an object in a sample. A change within the last t.late may be exposed or not.
+func (t *tracker) classify(s *state, l lifetime, known bool, r sample, pages []string) faultKind {
+	deleted := known && !l.deleted.IsZero()
 	if known {
-		s.strange = time.Time{}
-	} else if s.strange.IsZero() {
-		s.strange = r.end
+		s.unknownSince = time.Time{}
+	} else if s.unknownSince.IsZero() {
+		s.unknownSince = r.end
 	}
 	switch {
 	case len(pages) > 1:
 		return doubled
-	case len(pages) == 1 && (gone && r.start.Sub(l.gone) > t.late || !known && r.start.Sub(s.strange) > t.late):
+	case len(pages) == 1 && (deleted && r.start.Sub(l.deleted) > t.late || !known && r.start.Sub(s.unknownSince) > t.late):
 		return ghost
-	case len(pages) == 0 && known && !gone && (s.seen.After(l.came) || r.start.Sub(l.came) > t.late):
+	case len(pages) == 0 && known && !deleted && (s.seen.After(l.created) || r.start.Sub(l.created) > t.late):
 		return missing
 	}
 	return fine
 }
 
-// close ends the open fault of an object. A deleted object may leave the page before its end is received here.
-func (t *tracker) close(s *state, l life) {
+// close ends the open fault of an object. It ignores that a deleted object left the exposition before its deletion was
+// received here.
+func (t *tracker) close(s *state, l lifetime) {
 	f := s.open
 	s.open = Fault{}
-	if f.kind == missing && !l.gone.IsZero() && l.gone.Sub(f.From) < t.late {
+	if f.kind == missing && !l.deleted.IsZero() && l.deleted.Sub(f.From) < t.late {
 		return
 	}
 	if f.Certain() == 0 {
@@ -171,11 +172,11 @@ func (t *tracker) close(s *state, l life) {
 	t.faults = append(t.faults, f)
 }
 
-// end closes what is open, and returns all faults in the order of their times.
+// end closes all open faults, and returns all faults in the order of their start.
 func (t *tracker) end() []Fault {
 	for _, s := range t.states {
 		if s.open.kind != fine {
-			t.close(s, life{})
+			t.close(s, lifetime{})
 		}
 	}
 	slices.SortFunc(t.faults, func(a, b Fault) int { return a.From.Compare(b.From) })

@@ -15,30 +15,31 @@ const (
 	late = time.Second
 )
 
-// film is rounds at chosen moments, each 10 ms long.
-type film struct {
+// timeline adds samples at chosen moments. Each sample takes 10 ms.
+type timeline struct {
 	tracker *tracker
 	start   time.Time
-	lives   map[string]life
+	objects map[string]lifetime
 }
 
-func newFilm() *film {
-	return &film{tracker: newTracker(late), start: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), lives: map[string]life{}}
+func newTimeline() *timeline {
+	return &timeline{tracker: newTracker(late), start: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		objects: map[string]lifetime{}}
 }
 
-func (f *film) at(t time.Duration) time.Time { return f.start.Add(t) }
+func (f *timeline) at(t time.Duration) time.Time { return f.start.Add(t) }
 
-// shot is a round at t in which object x is on the given pages.
-func (f *film) shot(t time.Duration, pages ...string) bool {
-	r := round{start: f.at(t), end: f.at(t + 10*ms), pages: map[string][]string{}}
+// sample adds a sample at t in which the given replicas expose object x. It reports whether anything is wrong.
+func (f *timeline) sample(t time.Duration, pages ...string) bool {
+	r := sample{start: f.at(t), end: f.at(t + 10*ms), pages: map[string][]string{}}
 	if len(pages) > 0 {
 		r.pages["x"] = pages
 	}
-	return f.tracker.add(r, f.lives)
+	return f.tracker.add(r, f.objects)
 }
 
-// want compares all faults, written as "what certain page".
-func (f *film) want(t *testing.T, faults ...string) {
+// want compares all faults with those given, each in the form "What Certain Page".
+func (f *timeline) want(t *testing.T, faults ...string) {
 	t.Helper()
 	var got []string
 	for _, fault := range f.tracker.end() {
@@ -49,143 +50,144 @@ func (f *film) want(t *testing.T, faults ...string) {
 	}
 }
 
-func TestAnObjectOnOnePageIsFine(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
+func TestObjectExposedOnceIsNoFault(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
 	for i, page := range []string{"a", "a", "b", "b"} {
-		if f.shot(time.Duration(i)*100*ms, page) {
-			t.Errorf("round %d finds fault", i)
+		if f.sample(time.Duration(i)*100*ms, page) {
+			t.Errorf("sample %d: got a fault, want none", i)
 		}
 	}
 	f.want(t)
 }
 
-func TestAGapLastsFromTheFirstRoundsEndToTheLastOnesStart(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
-	f.shot(0, "a")
-	f.shot(100 * ms)
-	f.shot(200 * ms)
-	f.shot(300 * ms)
-	f.shot(400*ms, "b")
+func TestFaultLastsFromEndOfFirstSampleToStartOfLast(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
+	f.sample(0, "a")
+	f.sample(100 * ms)
+	f.sample(200 * ms)
+	f.sample(300 * ms)
+	f.sample(400*ms, "b")
 	f.want(t, "missing 190ms a")
 }
 
-func TestOneRoundAloneProvesNothing(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
-	f.shot(0, "a")
-	f.shot(100 * ms)
-	f.shot(200*ms, "b")
-	f.shot(300*ms, "a", "b")
-	f.shot(400*ms, "b")
+func TestFaultInASingleSampleIsOnlyCounted(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
+	f.sample(0, "a")
+	f.sample(100 * ms)
+	f.sample(200*ms, "b")
+	f.sample(300*ms, "a", "b")
+	f.sample(400*ms, "b")
 	f.want(t)
 	if f.tracker.single != 2 {
-		t.Errorf("%d such rounds counted, want 2", f.tracker.single)
+		t.Errorf("got %d faults in a single sample, want 2", f.tracker.single)
 	}
 }
 
-func TestTwoPagesAndThenNoneAreTwoFaults(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
-	f.shot(0, "a")
-	f.shot(100*ms, "a", "b")
-	f.shot(200*ms, "b", "a")
-	f.shot(300 * ms)
-	f.shot(400 * ms) // and to the end
+func TestDoubledAndThenMissingAreTwoFaults(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
+	f.sample(0, "a")
+	f.sample(100*ms, "a", "b")
+	f.sample(200*ms, "b", "a")
+	f.sample(300 * ms)
+	f.sample(400 * ms) // and to the end
 	f.want(t, "doubled 90ms a", "missing 90ms b")
 }
 
-func TestANewObjectMayTakeAMoment(t *testing.T) {
-	f := newFilm()
-	f.shot(0)
-	f.lives["x"] = life{came: f.at(50 * ms)}
-	f.shot(100 * ms)
-	f.shot(1000 * ms)
-	f.shot(1100*ms, "a")
+func TestNewObjectMayAppearWithinTheDelay(t *testing.T) {
+	f := newTimeline()
+	f.sample(0)
+	f.objects["x"] = lifetime{created: f.at(50 * ms)}
+	f.sample(100 * ms)
+	f.sample(1000 * ms)
+	f.sample(1100*ms, "a")
 	f.want(t)
 }
 
-func TestANewObjectThatDoesNotComeIsMissing(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(0)}
+func TestNewObjectThatDoesNotAppearIsMissing(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(0)}
 	for i := range 14 {
-		f.shot(time.Duration(i) * 100 * ms)
+		f.sample(time.Duration(i) * 100 * ms)
 	}
-	f.want(t, "missing 190ms ") // from 1.1 s, the first round more than a second after it came
+	f.want(t, "missing 190ms ") // from 1.1 s: the first sample more than a second after its creation
 }
 
-func TestADeletedObjectMayLeaveBeforeItsEndIsHeardOf(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
-	f.shot(0, "a")
-	f.shot(100 * ms)
-	f.shot(200 * ms)
-	f.lives["x"] = life{came: f.at(-time.Hour), gone: f.at(250 * ms)}
-	f.shot(300 * ms)
+func TestDeletedObjectMayDisappearBeforeItsDeletionIsReceived(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
+	f.sample(0, "a")
+	f.sample(100 * ms)
+	f.sample(200 * ms)
+	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(250 * ms)}
+	f.sample(300 * ms)
 	f.want(t)
 }
 
-func TestAGapLongBeforeTheDeletionCounts(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
+func TestObjectMissingLongBeforeItsDeletionIsAFault(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
 	for i := range 15 {
-		f.shot(time.Duration(i) * 100 * ms)
+		f.sample(time.Duration(i) * 100 * ms)
 	}
-	f.lives["x"] = life{came: f.at(-time.Hour), gone: f.at(1450 * ms)}
-	f.shot(1500 * ms)
+	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(1450 * ms)}
+	f.sample(1500 * ms)
 	f.want(t, "missing 1.39s ")
 }
 
-func TestADeletedObjectThatStaysIsAGhost(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour), gone: f.at(0)}
+func TestDeletedObjectThatStaysExposedIsAGhost(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(0)}
 	for i := range 14 {
-		f.shot(time.Duration(i)*100*ms, "a")
+		f.sample(time.Duration(i)*100*ms, "a")
 	}
 	f.want(t, "ghost 190ms a")
 }
 
-func TestAnObjectThatNobodyKnowsIsAGhostAfterAMoment(t *testing.T) {
-	f := newFilm()
+func TestObjectUnknownToTheClusterIsAGhostAfterTheDelay(t *testing.T) {
+	f := newTimeline()
 	for i := range 14 {
-		f.shot(time.Duration(i)*100*ms, "a")
+		f.sample(time.Duration(i)*100*ms, "a")
 	}
-	f.want(t, "ghost 190ms a") // from 1.1 s, the first round more than a second after the one that saw it first
+	f.want(t, "ghost 190ms a") // from 1.1 s: the first sample more than a second after the first one with the object
 }
 
-func TestMovesBetweenPagesAreCounted(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
+func TestMovesBetweenReplicasAreCounted(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
 	for i, pages := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}, {"b"}, {}, {"b"}, {"c"}} {
-		f.shot(time.Duration(i)*100*ms, pages...)
+		f.sample(time.Duration(i)*100*ms, pages...)
 	}
 	if f.tracker.moved != 2 { // from a to b, and from b to c
-		t.Errorf("%d moves, want 2", f.tracker.moved)
+		t.Errorf("got %d moves, want 2", f.tracker.moved)
 	}
 }
 
-func TestCoverageIsTheLeastShareOfWhatMustBeThere(t *testing.T) {
-	f := newFilm()
-	f.lives["x"], f.lives["y"] = life{came: f.at(-time.Hour)}, life{came: f.at(-time.Hour), gone: f.at(-ms)}
-	f.shot(0, "a")
-	f.lives["y"], f.lives["z"] = life{came: f.at(-time.Hour)}, life{came: f.at(0)} // z is new
-	f.shot(100*ms, "a")
-	f.shot(200*ms, "a", "b")
+func TestCoverageIsTheLowestShareOfExposedObjects(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"], f.objects["y"] = lifetime{created: f.at(-time.Hour)},
+		lifetime{created: f.at(-time.Hour), deleted: f.at(-ms)}
+	f.sample(0, "a")
+	f.objects["y"], f.objects["z"] = lifetime{created: f.at(-time.Hour)}, lifetime{created: f.at(0)} // z is new
+	f.sample(100*ms, "a")
+	f.sample(200*ms, "a", "b")
 	if f.tracker.coverage != 0.5 {
-		t.Errorf("coverage %v, want 0.5", f.tracker.coverage)
+		t.Errorf("got coverage %v, want 0.5", f.tracker.coverage)
 	}
 }
 
-func TestARestoredObjectIsNewAgain(t *testing.T) {
-	f := newFilm()
-	f.lives["x"] = life{came: f.at(-time.Hour)}
-	f.shot(0, "a")
-	f.lives["x"] = life{came: f.at(-time.Hour), gone: f.at(50 * ms)}
-	f.shot(100 * ms)
-	f.lives["x"] = life{came: f.at(150 * ms)} // the backup had it
-	f.shot(200 * ms)
-	f.shot(300 * ms)
-	f.shot(400*ms, "a")
+func TestRestoredObjectCountsAsNew(t *testing.T) {
+	f := newTimeline()
+	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
+	f.sample(0, "a")
+	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(50 * ms)}
+	f.sample(100 * ms)
+	f.objects["x"] = lifetime{created: f.at(150 * ms)} // the backup had it
+	f.sample(200 * ms)
+	f.sample(300 * ms)
+	f.sample(400*ms, "a")
 	f.want(t)
 }

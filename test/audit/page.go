@@ -9,10 +9,10 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
-// objects calls yield with the key of every object of some kinds on a page: that of a line of the family in which every
-// object of a kind has one sample. It reads no further than it must: the rest of the page is many times as long.
-func objects(page io.Reader, kinds []string, yield func(key string)) error {
-	lines := bufio.NewReaderSize(page, 64<<10)
+// objects calls yield with the key of every object of some kinds in an exposition. It reads the keys from the family in
+// which every object of a kind has one sample. It stops after these families, because the rest is many times as long.
+func objects(body io.Reader, kinds []string, yield func(key string)) error {
+	lines := bufio.NewReaderSize(body, 64<<10)
 	seen := map[string]bool{}
 	for {
 		line, err := lines.ReadSlice('\n')

@@ -9,47 +9,47 @@ import (
 	"time"
 )
 
-// Report is what an audit has found.
+// Report is the result of an audit.
 type Report struct {
 	Samples int
-	// Objects is how many objects were seen on pages, Moved how many times one was on the page of another replica than
-	// before. An audit that has seen no object proves nothing.
+	// Objects is the number of objects that were exposed at any time. An audit without objects proves nothing. Moved is
+	// how often an object was exposed by another replica than before.
 	Objects, Moved int
-	// Missing and Doubled are the faults outside of what is allowed, Ghosts objects that are not in the cluster any more.
+	// Missing and Doubled are the faults that are not allowed. Ghosts are exposed objects that the cluster does not have.
 	Missing, Doubled, Ghosts []Fault
-	// WorstMissing and WorstDouble are the longest times of one object, allowed or not.
+	// WorstMissing and WorstDouble are the longest times that one object was missing or doubled, allowed or not.
 	WorstMissing, WorstDouble time.Duration
-	// Gaps is the longest time that an object of each page was missing, by the name of the page.
+	// Gaps is the longest time that an object of each replica was missing, by the name of the replica.
 	Gaps map[string]time.Duration
-	// Coverage is the least share of the objects that were on a page in one sample.
+	// Coverage is the lowest share of the objects that were exposed in one sample, from 0 to 1.
 	Coverage float64
-	// Single is the number of faults that one sample alone has seen, which prove nothing; Slowest the longest time from one
-	// sample to the next.
+	// Single is the number of faults in a single sample, which prove nothing. Slowest is the longest time from one sample
+	// to the next.
 	Single  int
 	Slowest time.Duration
 }
 
-// Allowance is what is no fault of the fleet.
+// Allowance describes what does not count as a fault of the fleet.
 type Allowance struct {
-	// Doubled is how long an object may be on two pages at a hand-over.
+	// Doubled is how long two replicas may expose an object at a switch.
 	Doubled time.Duration
 
-	// Unseen is how long after a kill the objects of the one that was killed may be missing.
+	// Unseen is how long objects may be missing after a replica was killed.
 	Unseen time.Duration
 
-	// Absent tells whether the object with a UID may be missing from a moment on, because the only replica that can serve it
-	// does not run. Nil if no object may be.
+	// Absent reports whether the object with a UID may be missing from a moment on, because the only replica that can
+	// serve it does not run. Nil: no object may be missing for this reason.
 	Absent func(uid string, from time.Time) bool
 }
 
-// excuses tells whether an object may be missing as it was.
+// excuses reports whether a missing object is allowed.
 func (a Allowance) excuses(f Fault, kills []time.Time) bool {
 	return a.Absent != nil && a.Absent(f.uid, f.From) ||
 		slices.ContainsFunc(kills, func(kill time.Time) bool { return f.within(kill, a.Unseen) })
 }
 
-// judge sorts faults into those that are allowed and those that are not. Kills are the moments when a replica was killed.
-func judge(faults []Fault, allow Allowance, kills []time.Time) Report {
+// newReport reports the faults that are not allowed. Kills are the times at which a replica was killed.
+func newReport(faults []Fault, allow Allowance, kills []time.Time) Report {
 	r := Report{Gaps: map[string]time.Duration{}}
 	for _, f := range faults {
 		switch f.kind {
@@ -75,27 +75,27 @@ func (f Fault) within(kill time.Time, window time.Duration) bool {
 	return f.From.After(kill) && !f.To.After(kill.Add(window))
 }
 
-// Line is the one line of a scenario's result.
+// Line returns the result of a scenario in one line.
 func (r Report) Line(scenario string) string {
 	return fmt.Sprintf("scenario=%s missing=%d doubled=%d worst_missing_ms=%d worst_double_ms=%d samples=%d moved=%d coverage=%.2f",
 		scenario, len(r.Missing), len(r.Doubled), r.WorstMissing.Milliseconds(), r.WorstDouble.Milliseconds(), r.Samples, r.Moved, r.Coverage)
 }
 
-// Details are some lines about faults that are not allowed, and how sharp the look was.
+// Details returns lines about the faults that are not allowed, and about the resolution of the samples.
 func (r Report) Details() string {
-	lines := []string{fmt.Sprintf("objects seen: %d; moved to another page: %d times", r.Objects, r.Moved), fmt.Sprintf("seen by one sample alone: %d; from one sample to the next: at most %s", r.Single, r.Slowest.Round(time.Millisecond))}
+	lines := []string{fmt.Sprintf("objects: %d; moves to another replica: %d", r.Objects, r.Moved), fmt.Sprintf("faults in a single sample: %d; longest time between two samples: %s", r.Single, r.Slowest.Round(time.Millisecond))}
 	for _, page := range slices.Sorted(maps.Keys(r.Gaps)) {
 		lines = append(lines, fmt.Sprintf("gap of %s: %s", page, r.Gaps[page].Round(time.Millisecond)))
 	}
 	return strings.Join(append(lines, group(slices.Concat(r.Missing, r.Doubled, r.Ghosts))...), "\n")
 }
 
-// group describes faults that began in the same sample on the same page by the longest of them.
+// group describes the faults that began in the same sample at the same replica by the longest one.
 func group(faults []Fault) (lines []string) {
 	type row struct {
 		page string
 		from time.Time
-		kind kind
+		kind faultKind
 	}
 	longest, count := map[row]Fault{}, map[row]int{}
 	for _, f := range faults {

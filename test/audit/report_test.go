@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-func TestJudgeAllowsWhatIsPromisedAndNoMore(t *testing.T) {
+func TestReportAllowsFaultsUpToTheAllowance(t *testing.T) {
 	kill := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	allow := Allowance{Doubled: 250 * ms, Unseen: time.Second}
-	fault := func(k kind, from, to time.Duration) Fault {
+	fault := func(k faultKind, from, to time.Duration) Fault {
 		return Fault{kind: k, What: k.String(), Page: "a", From: kill.Add(from), To: kill.Add(to)}
 	}
 	f := func(fault Fault, kills []time.Time, missing, doubled, ghosts int) {
 		t.Helper()
-		r := judge([]Fault{fault}, allow, kills)
+		r := newReport([]Fault{fault}, allow, kills)
 		if len(r.Missing) != missing || len(r.Doubled) != doubled || len(r.Ghosts) != ghosts {
-			t.Errorf("%v: %d missing, %d doubled, %d ghosts", fault, len(r.Missing), len(r.Doubled), len(r.Ghosts))
+			t.Errorf("%v: got %d missing, %d doubled, %d ghosts; want %d, %d, %d", fault,
+				len(r.Missing), len(r.Doubled), len(r.Ghosts), missing, doubled, ghosts)
 		}
 	}
 	kills := []time.Time{kill.Add(-time.Hour), kill}
@@ -36,19 +37,19 @@ func TestObjectsOfAReplicaThatCannotRunMayBeMissing(t *testing.T) {
 	missed := func(uid string, from time.Duration) Fault {
 		return Fault{kind: missing, uid: uid, From: at.Add(from), To: at.Add(time.Hour)}
 	}
-	r := judge([]Fault{missed("its own", 0), missed("of another", 0), missed("its own later", 0), missed("its own later", time.Minute)}, Allowance{
+	r := newReport([]Fault{missed("its own", 0), missed("of another", 0), missed("its own later", 0), missed("its own later", time.Minute)}, Allowance{
 		Absent: func(uid string, from time.Time) bool {
 			return uid == "its own" || uid == "its own later" && from.After(at)
 		},
 	}, nil)
 	if len(r.Missing) != 2 || r.Missing[0].uid != "of another" || !r.Missing[1].From.Equal(at) {
-		t.Errorf("not allowed: %v", r.Missing)
+		t.Errorf("got faults %v, want the one of another replica and the one before it stopped", r.Missing)
 	}
 }
 
-func TestLineSaysWhatIsOutsideAndWhatReallyWas(t *testing.T) {
+func TestLineHasDisallowedFaultsAndLongestTimes(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := judge([]Fault{
+	r := newReport([]Fault{
 		{kind: doubled, Page: "a", From: at, To: at.Add(40 * ms)},
 		{kind: missing, Page: "a", From: at, To: at.Add(300 * ms)},
 		{kind: missing, Page: "b", From: at, To: at.Add(200 * ms)},
@@ -59,20 +60,20 @@ func TestLineSaysWhatIsOutsideAndWhatReallyWas(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if details := r.Details(); !strings.Contains(details, "gap of a: 300ms") || !strings.Contains(details, "gap of b: 200ms") {
-		t.Errorf("details: %s", details)
+		t.Errorf("got details %s, want the gaps of a and b", details)
 	}
 }
 
-func TestObjectsOfAPage(t *testing.T) {
+func TestObjectsOfAnExposition(t *testing.T) {
 	const page = `# HELP kube_job_info Always 1.
 # TYPE kube_job_info gauge
 kube_job_info{namespace="batch",job_name="a"} 1
 # HELP kube_job_created When.
-kube_job_created{namespace="batch",job_name="never-looked-at"} 1
+kube_job_created{namespace="batch",job_name="not-in-the-info-family"} 1
 # HELP kube_pod_info Always 1.
 kube_pod_info{namespace="shop",pod="b",uid="u1",node=""} 1
 kube_pod_info{namespace="shop",pod="c",uid="u2",node=""} 1
-# HELP kube_pod_later What comes later is not read.
+# HELP kube_pod_later Later lines are not read.
 kube_pod_info{namespace="shop",pod="d",uid="u3",node=""} 1
 `
 	var got []string

@@ -18,13 +18,13 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Kubeconfig writes a kubeconfig for the bearer of a token and returns its path. The file goes with the test.
+// Kubeconfig writes a kubeconfig with a token and returns its path. The file is removed after the test.
 func (c *Cluster) Kubeconfig(t testing.TB, token string) string {
 	t.Helper()
 	return c.KubeconfigVia(t, token, c.Address())
 }
 
-// KubeconfigVia is Kubeconfig for a client that reaches the API server by another host and port of loopback.
+// KubeconfigVia is Kubeconfig for a client that reaches the API server at another address (host and port) on loopback.
 func (c *Cluster) KubeconfigVia(t testing.TB, token, address string) string {
 	t.Helper()
 	ca, err := os.ReadFile(c.caFile())
@@ -38,19 +38,20 @@ func (c *Cluster) KubeconfigVia(t testing.TB, token, address string) string {
 	return path
 }
 
-// Token asks the API server for a token of a service account, which must exist (TokenRequest API). It lasts an hour.
+// Token requests a token of an existing service account from the API server (TokenRequest API). It is valid for an
+// hour.
 func (c *Cluster) Token(t testing.TB, namespace, account string) string {
 	t.Helper()
 	request, err := c.Client().CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), account,
 		&authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
-		t.Fatalf("token for %s/%s: %v", namespace, account, err)
+		t.Fatalf("token for service account %s/%s: %v", namespace, account, err)
 	}
 	return request.Status.Token
 }
 
-// SignedToken is a token of a service account, which must exist, that is good until a time of the caller's choice. The API
-// server itself gives out none that ends within ten minutes, let alone one that has ended.
+// SignedToken returns a token of an existing service account that is valid until the given time. The API server itself
+// issues no token that expires within ten minutes or has expired.
 func (c *Cluster) SignedToken(t testing.TB, namespace, account string, until time.Time) string {
 	t.Helper()
 	known, err := c.Client().CoreV1().ServiceAccounts(namespace).Get(t.Context(), account, metav1.GetOptions{})
@@ -77,12 +78,12 @@ func (c *Cluster) SignedToken(t testing.TB, namespace, account string, until tim
 	return token
 }
 
-// BoundToken makes a service account that is bound to one ClusterRole and nothing else, and returns a token of it.
-// Namespace and account are created if they do not exist.
+// BoundToken binds a service account to a ClusterRole, and returns a token of the account. It creates the namespace and
+// the account if they do not exist.
 func (c *Cluster) BoundToken(t testing.TB, namespace, account, clusterRole string) string {
 	t.Helper()
 	if err := c.bind(t.Context(), namespace, account, clusterRole); err != nil {
-		t.Fatalf("binding %s/%s to ClusterRole %s: %v", namespace, account, clusterRole, err)
+		t.Fatalf("binding service account %s/%s to ClusterRole %s: %v", namespace, account, clusterRole, err)
 	}
 	return c.Token(t, namespace, account)
 }

@@ -1,11 +1,11 @@
-// Package controlplane runs a real Kubernetes control plane, etcd and kube-apiserver and on demand kube-controller-manager,
-// for a test: on loopback, without root, without containers, gone when the test ends.
+// Package controlplane runs a real Kubernetes control plane for a test: etcd, kube-apiserver and optionally
+// kube-controller-manager. It needs neither root nor containers, listens on loopback, and ends with the test.
 //
 //	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 //	pods, err := cluster.Client().CoreV1().Pods("").List(ctx, metav1.ListOptions{})
 //
-// The first use on a machine compiles Kubernetes, which takes some minutes; after that a cluster is ready in seconds. RBAC
-// is on. Admission by service account is off, so that pods can be created without one.
+// The first use on a machine compiles Kubernetes, which takes some minutes. After that, a cluster is ready in seconds.
+// RBAC is on. The admission plugin ServiceAccount is off, so that pods can be created without a service account.
 package controlplane
 
 import (
@@ -25,12 +25,12 @@ import (
 )
 
 const (
-	readyWithin = 2 * time.Minute     // far more than it takes: the machine may be busy
-	issuer      = "https://localhost" // of service-account tokens
-	anyAttempt  = 3                   // start attempts, should another program take a port in between
+	readyTimeout  = 2 * time.Minute     // generous, because the machine may be busy
+	issuer        = "https://localhost" // of service account tokens
+	startAttempts = 3                   // another program may take a port before the API server listens on it
 )
 
-// Cluster is a running control plane. Config, Client and the token methods may be called concurrently; methods that
+// Cluster is a running control plane. Config, Client and the token methods may be called concurrently. Methods that
 // start or stop parts of it may not.
 type Cluster struct {
 	dir        string
@@ -65,13 +65,14 @@ func Start(t testing.TB, options Options) *Cluster {
 	return c
 }
 
-// Address is the host and port of the API server.
+// Address returns the host and port of the API server.
 func (c *Cluster) Address() string { return "127.0.0.1:" + strconv.Itoa(c.ports.secure) }
 
-// URL is the address of the API server.
+// URL returns the URL of the API server.
 func (c *Cluster) URL() string { return "https://" + c.Address() }
 
-// Config is how the cluster's administrator connects: no client-side throttling, protobuf for built-in kinds.
+// Config returns the client configuration of the administrator, without client-side throttling and with protobuf for
+// built-in kinds.
 func (c *Cluster) Config() *rest.Config {
 	config := c.ConfigFor(c.adminToken)
 	config.ContentType = "application/vnd.kubernetes.protobuf"
@@ -79,7 +80,7 @@ func (c *Cluster) Config() *rest.Config {
 	return config
 }
 
-// ConfigFor is how the bearer of a token connects.
+// ConfigFor returns a client configuration with a token.
 func (c *Cluster) ConfigFor(token string) *rest.Config {
 	return &rest.Config{
 		Host:            c.URL(),
@@ -89,15 +90,15 @@ func (c *Cluster) ConfigFor(token string) *rest.Config {
 	}
 }
 
-// Client is the administrator's client.
+// Client returns a client of the administrator.
 func (c *Cluster) Client() kubernetes.Interface { return kubernetes.NewForConfigOrDie(c.Config()) }
 
-// Stop ends the API server and its etcd at once, as an outage: clients lose their connections and are refused.
-// (An orderly end would wait for every watch.) The data stay. Controllers go on running and retry.
+// Stop kills the API server and its etcd, as in an outage: clients lose their connections, and new ones are refused. (A
+// graceful shutdown would wait for every watch.) The data remain. Controllers keep running and retry.
 func (c *Cluster) Stop() { c.server.Kill() }
 
-// Start starts the API server again on the same data and the same port, and returns when it is ready. Gates replace those
-// of before unless they are nil.
+// Start starts the API server again with the same data and on the same port, and returns when it is ready. Gates
+// replace the previous feature gates unless they are nil.
 func (c *Cluster) Start(gates map[string]bool) error {
 	if gates != nil {
 		c.options.Gates = gates
@@ -105,17 +106,17 @@ func (c *Cluster) Start(gates map[string]bool) error {
 	return c.startServer()
 }
 
-// Restart is Stop and Start.
+// Restart calls Stop and Start.
 func (c *Cluster) Restart(gates map[string]bool) error {
 	c.Stop()
 	return c.Start(gates)
 }
 
-// Log is the output of the API server since it was last started.
+// Log returns the output of the API server since its last start.
 func (c *Cluster) Log() string { return c.server.Log() }
 
 func (c *Cluster) firstStart() (err error) {
-	for range anyAttempt {
+	for range startAttempts {
 		free, portErr := fleet.FreePorts("127.0.0.1", 3)
 		if portErr != nil {
 			return portErr
@@ -132,11 +133,11 @@ func (c *Cluster) startServer() (err error) {
 	if c.server, err = fleet.StartProcess("kube-apiserver", c.binary, c.serverArgs()...); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	if err := c.waitReady(ctx); err != nil {
 		c.server.Kill()
-		return fmt.Errorf("%w; its last words:\n%s", err, tail(c.server.Log(), 4000))
+		return fmt.Errorf("%w; end of its log:\n%s", err, tail(c.server.Log(), 4000))
 	}
 	return nil
 }
@@ -161,11 +162,11 @@ func (c *Cluster) serverArgs() []string {
 	return append(args, c.options.Args...)
 }
 
-// waitReady returns when the API server says that it is ready, or why that will not happen.
+// waitReady returns when the API server is ready. It returns an error if the process ends or ctx ends before.
 func (c *Cluster) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	last := fmt.Errorf("nothing listens yet")
+	last := fmt.Errorf("it has not created its certificate")
 	for {
 		select {
 		case <-c.server.Done():
@@ -175,7 +176,7 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if _, err := os.Stat(c.caFile()); err != nil {
-			continue // it makes its certificate first
+			continue // it creates its certificate first
 		}
 		if last = c.readyz(ctx); last == nil {
 			return nil
@@ -191,7 +192,7 @@ func (c *Cluster) readyz(ctx context.Context) error {
 	return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// kill ends everything at once: the data are not read again.
+// kill ends all processes at once. This may damage the data, but they are not read again.
 func (c *Cluster) kill() {
 	for _, manager := range c.managers {
 		manager.Kill()
@@ -207,8 +208,8 @@ func (c *Cluster) caFile() string { return filepath.Join(c.dir, "certs", "apiser
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
-// Backup stops the API server and its etcd, copies what they have stored, and starts them again. Restore brings that back, as an
-// operator does who knows no better: etcd's revision, and with it every resourceVersion, is what it was then.
+// Backup stops the API server and its etcd, copies their data, and starts them again. The returned function restores
+// the copy without precautions: etcd's revision goes back, and with it every resourceVersion.
 func (c *Cluster) Backup(t testing.TB) (restore func()) {
 	t.Helper()
 	saved := filepath.Join(t.TempDir(), "etcd")

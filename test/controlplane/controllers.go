@@ -8,8 +8,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// StartControllers runs kube-controller-manager with the named controllers only, for example "statefulset-controller" and
-// "job-controller", as the administrator. It runs until the cluster ends, or until the returned function is called.
+// StartControllers runs kube-controller-manager as the administrator with the named controllers only, for example
+// "statefulset-controller" and "job-controller". It runs until the cluster ends or stop is called.
 func (c *Cluster) StartControllers(t testing.TB, names ...string) (stop func()) {
 	t.Helper()
 	manager, err := fleet.StartProcess("kube-controller-manager", c.binary,

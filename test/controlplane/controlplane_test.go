@@ -21,13 +21,13 @@ const lowerHalf = "shardRange(object.metadata.uid, '0x0000000000000000', '0x8000
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCluster goes once through what the package promises, on one cluster.
+// TestCluster tests the whole package on one cluster.
 func TestCluster(t *testing.T) {
 	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
 	t.Run("VersionIsKubernetes", func(t *testing.T) {
 		version, err := cluster.Client().Discovery().ServerVersion()
 		if err != nil || version.GitVersion != controlplane.Version {
-			t.Fatalf("got %v, %v, want %s", version, err, controlplane.Version)
+			t.Fatalf("got version %v, error %v; want %s", version, err, controlplane.Version)
 		}
 	})
 	t.Run("TokenHasOnlyTheRightsOfItsRole", func(t *testing.T) { testToken(t, cluster) })
@@ -52,10 +52,10 @@ func testToken(t *testing.T, cluster *controlplane.Cluster) {
 		return err == nil
 	})
 	if err != nil {
-		t.Fatalf("pods may be listed: %v", err)
+		t.Fatalf("the token cannot list pods: %v", err)
 	}
 	if _, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
-		t.Fatalf("nodes must be forbidden, got %v", err)
+		t.Fatalf("list of nodes: got error %v, want Forbidden", err)
 	}
 }
 
@@ -68,14 +68,14 @@ func testGate(t *testing.T, cluster *controlplane.Cluster) {
 	}
 	on := listLowerHalf(t, cluster)
 	if on.ShardInfo == nil || len(on.Items) == 0 || len(on.Items) == 32 {
-		t.Fatalf("gate on: shardInfo %v, %d of 32 objects, want a part", on.ShardInfo, len(on.Items))
+		t.Fatalf("gate on: got shardInfo %v and %d of 32 objects, want some but not all", on.ShardInfo, len(on.Items))
 	}
 	if err := cluster.Restart(controlplane.Sharding(false)); err != nil {
 		t.Fatal(err)
 	}
 	off := listLowerHalf(t, cluster)
 	if off.ShardInfo != nil || len(off.Items) != 32 {
-		t.Fatalf("gate off: shardInfo %v, %d objects, want all 32", off.ShardInfo, len(off.Items))
+		t.Fatalf("gate off: got shardInfo %v and %d objects, want none and all 32", off.ShardInfo, len(off.Items))
 	}
 }
 
@@ -111,7 +111,7 @@ func testControllers(t *testing.T, cluster *controlplane.Cluster) {
 		return err == nil && len(pods.Items) == 2
 	})
 	if err != nil {
-		t.Fatalf("two pods from the controller: %v", err)
+		t.Fatalf("the controller did not create two pods: %v", err)
 	}
 }
 

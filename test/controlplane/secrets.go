@@ -16,8 +16,8 @@ const (
 	tokensFile     = "tokens.csv"
 )
 
-// writeSecrets makes what the API server reads at start: the key that signs service-account tokens, and the administrator's
-// token.
+// writeSecrets writes the files that the API server reads at its start: the key that signs service account tokens, and
+// the token of the administrator.
 func (c *Cluster) writeSecrets() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package fleet runs the exporter's own binary as the processes of a fleet under test.
+// Package fleet runs the exporter's binary as the processes of a fleet under test.
 //
 //	replica := fleet.Start(t, "--kubeconfig="+path, "--shard=0", "--total-shards=3")
 //	replica.WaitReady(t)
@@ -19,21 +19,21 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Patience is how long a test waits for something that takes a moment.
+// Patience is how long a test waits for a condition by default.
 const Patience = fleet.Patience
 
-// Tick is how long a test waits before it looks again.
+// Tick is the time between two checks of a condition.
 const Tick = 20 * time.Millisecond
 
 // Replica is one running process of a fleet. All methods may be called concurrently.
 type Replica struct{ *fleet.Replica }
 
-// binary names the environment variable with the path of a binary to run in place of this checkout's.
+// binary is the environment variable with the path of a binary to run instead of one that is built from this checkout.
 const binary = "STATEFLEET_BINARY"
 
-// Build compiles the exporter, with the race detector if the test runs with it, and returns the
-// binary's path. It does so once: all replicas of a test run are the same program, whatever happens to
-// the sources meanwhile.
+// Build compiles the exporter and returns the path of the binary. It uses the race detector if the test does. It
+// compiles only once, so that all replicas of a test run the same binary even if the source changes meanwhile. It may
+// be called concurrently.
 var Build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(binary); path != "" {
 		return path, nil
@@ -41,13 +41,13 @@ var Build = sync.OnceValues(func() (string, error) {
 	return fleet.Build(fleet.Statefleet, fleet.RaceFlags()...)
 })
 
-// BuildNextFormat is Build of a version whose format of the topology is the next one.
+// BuildNextFormat compiles a version of the exporter with the next format of the topology.
 var BuildNextFormat = sync.OnceValues(func() (string, error) {
 	return fleet.BuildChanged(fleet.Statefleet, "shard/fleet/format.go", "formatVersion = 1", "formatVersion = 2", fleet.RaceFlags()...)
 })
 
-// Start runs the exporter with flags in addition to those for its ports, until the end of the test. It
-// does not wait until the replica is ready. The log of a replica is shown if the test fails.
+// Start runs the exporter with flags in addition to those for its ports, until the end of the test. It does not wait
+// until the replica is ready. If the test fails, it prints the log of the replica.
 func Start(t testing.TB, flags ...string) *Replica {
 	t.Helper()
 	ports, release, err := fleet.ReservePorts(fleet.Loopback, 2)
@@ -71,8 +71,7 @@ func Start(t testing.TB, flags ...string) *Replica {
 	return r
 }
 
-// Launch runs the exporter's binary at a path with flags that make it listen at the given URLs. The
-// caller calls End.
+// Launch runs the exporter's binary at a path with flags that make it listen at the given URLs. The caller calls End.
 func Launch(path, url, telemetry string, flags []string) (*Replica, error) {
 	r, err := fleet.Launch("statefleet", path, url, telemetry, flags)
 	if err != nil {
@@ -82,7 +81,8 @@ func Launch(path, url, telemetry string, flags []string) (*Replica, error) {
 	return &Replica{r}, nil
 }
 
-// End stops the process, and shows its log if the test has failed. The name distinguishes it from others.
+// End kills the process, and prints its log if the test has failed. It fails the test if the log reports a data race.
+// The name identifies the replica in the output.
 func (r *Replica) End(t testing.TB, name string) {
 	t.Helper()
 	r.Kill()
@@ -94,14 +94,15 @@ func (r *Replica) End(t testing.TB, name string) {
 	}
 }
 
-// Bearing is the same process for a client that sends a token with each request.
+// Bearing returns the same process for a client that sends a token with each request.
 func (r *Replica) Bearing(token string) *Replica {
 	other := *r.Replica
 	other.Token = token
 	return &Replica{&other}
 }
 
-// WaitReady waits until /readyz says that the replica is ready, and ends the test if it never does.
+// WaitReady waits until /readyz reports that the replica is ready. It fails the test if that takes longer than
+// Patience.
 func (r *Replica) WaitReady(t testing.TB) {
 	t.Helper()
 	Eventually(t, "replica is ready", func(ctx context.Context) error {
@@ -112,7 +113,7 @@ func (r *Replica) WaitReady(t testing.TB) {
 	})
 }
 
-// Scrape is Page for a test that cannot go on without it.
+// Scrape returns the exposition of the replica. It fails the test on an error.
 func (r *Replica) Scrape(t testing.TB) exposition.Page {
 	t.Helper()
 	page, err := r.Page(t.Context())
@@ -122,7 +123,7 @@ func (r *Replica) Scrape(t testing.TB) exposition.Page {
 	return page
 }
 
-// UnionOf scrapes all replicas and joins their pages.
+// UnionOf scrapes all replicas and returns the union of their expositions.
 func UnionOf(ctx context.Context, replicas []*Replica) (exposition.Page, error) {
 	pages := make([]exposition.Page, 0, len(replicas))
 	for i, replica := range replicas {
@@ -135,7 +136,8 @@ func UnionOf(ctx context.Context, replicas []*Replica) (exposition.Page, error) 
 	return exposition.Union(pages...)
 }
 
-// Eventually calls try until it returns nil, and ends the test with its last error if it does not in time.
+// Eventually calls try until it returns nil. It fails the test with the last error if that takes longer than Patience.
+// what names the condition in the error.
 func Eventually(t testing.TB, what string, try func(ctx context.Context) error) {
 	t.Helper()
 	if err := fleet.Until(t.Context(), Patience, what, try); err != nil {

@@ -1,4 +1,5 @@
-// Package gate stands before an API server, with TLS and HTTP/2 as it has them, and lets a handler spoil what passes.
+// Package gate is a reverse proxy in front of an API server. Like the API server, it speaks TLS and HTTP/2. A handler
+// of the caller may inject faults.
 package gate
 
 import (
@@ -19,7 +20,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Gate is a server that passes requests on, with the credentials that they came with. Its methods may be called concurrently.
+// Gate is a server that forwards requests with their credentials. Its methods may be called concurrently.
 type Gate struct {
 	handler http.Handler
 
@@ -29,9 +30,9 @@ type Gate struct {
 	ca     []byte
 }
 
-// Start opens a Gate before the API server of config until the end of the test. Requests go through what spoil makes of the
-// handler that passes them on.
-func Start(t testing.TB, config *rest.Config, spoil func(http.Handler) http.Handler) *Gate {
+// Start runs a Gate in front of the API server of config until the end of the test. wrap returns the handler of
+// requests. Its argument is the handler that forwards them.
+func Start(t testing.TB, config *rest.Config, wrap func(http.Handler) http.Handler) *Gate {
 	t.Helper()
 	to, err := url.Parse(config.Host)
 	if err != nil {
@@ -43,7 +44,7 @@ func Start(t testing.TB, config *rest.Config, spoil func(http.Handler) http.Hand
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Gate{at: "127.0.0.1:0", handler: spoil(&httputil.ReverseProxy{
+	g := &Gate{at: "127.0.0.1:0", handler: wrap(&httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		Transport:     transport,
 		FlushInterval: -1,
@@ -57,7 +58,7 @@ func Start(t testing.TB, config *rest.Config, spoil func(http.Handler) http.Hand
 	return g
 }
 
-// Open lets connections in, on the port that it had before.
+// Open accepts connections again, on the same port as before.
 func (g *Gate) Open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -75,18 +76,18 @@ func (g *Gate) Open() error {
 	return nil
 }
 
-// Close ends all connections, and refuses further ones.
+// Close closes all connections, and refuses new ones.
 func (g *Gate) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.server != nil {
-		_ = g.server.Config.Close() // in this order: a client that comes back while the others are cut off would be waited for
+		_ = g.server.Config.Close() // first, because server.Close would wait for a client that reconnects meanwhile
 		g.server.Close()
 		g.server = nil
 	}
 }
 
-// Cut ends all connections. New ones are let in at once.
+// Cut closes all connections. New ones are accepted at once.
 func (g *Gate) Cut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,7 +96,7 @@ func (g *Gate) Cut() {
 	}
 }
 
-// Kubeconfig writes a kubeconfig for the bearer of a token that connects through the Gate, and returns its path.
+// Kubeconfig writes a kubeconfig with a token and the address of the Gate, and returns its path.
 func (g *Gate) Kubeconfig(t testing.TB, token string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")

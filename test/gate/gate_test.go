@@ -16,13 +16,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCloseEndsThoseWhoComeBackAtOnce has clients wait for an answer that never ends, and connect again as soon as they are
-// cut off: one that gets in while the others are being cut off must not be waited for.
-func TestCloseEndsThoseWhoComeBackAtOnce(t *testing.T) {
-	asked := make(chan struct{}, 1)
+// TestCloseDoesNotWaitForReconnectingClients runs clients that wait for an endless answer and reconnect as soon as they
+// are disconnected. Close must not wait for a client that reconnects while it closes the other connections.
+func TestCloseDoesNotWaitForReconnectingClients(t *testing.T) {
+	requested := make(chan struct{}, 1)
 	endless := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
-		case asked <- struct{}{}:
+		case requested <- struct{}{}:
 		default:
 		}
 		<-r.Context().Done()
@@ -33,10 +33,10 @@ func TestCloseEndsThoseWhoComeBackAtOnce(t *testing.T) {
 	defer clients.Wait()
 	defer cancel()
 	for range 8 {
-		clients.Go(func() { comeBack(ctx, g.at, g.ca) })
+		clients.Go(func() { reconnect(ctx, g.at, g.ca) })
 	}
 	for range 100 {
-		<-asked
+		<-requested
 		closed := make(chan struct{})
 		go func() {
 			defer close(closed)
@@ -45,7 +45,7 @@ func TestCloseEndsThoseWhoComeBackAtOnce(t *testing.T) {
 		select {
 		case <-closed:
 		case <-time.After(20 * time.Second):
-			t.Fatal("the gate waits for a client")
+			t.Fatal("Close did not return within 20 s")
 		}
 		if err := g.Open(); err != nil {
 			t.Fatal(err)
@@ -53,8 +53,8 @@ func TestCloseEndsThoseWhoComeBackAtOnce(t *testing.T) {
 	}
 }
 
-// comeBack asks again as soon as an answer ends, on a connection of its own.
-func comeBack(ctx context.Context, address string, ca []byte) {
+// reconnect sends a request as soon as the answer to the previous one ends, on connections of its own.
+func reconnect(ctx context.Context, address string, ca []byte) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}

@@ -1,6 +1,6 @@
-// Package graph is a page on which one sees in Prometheus what a fleet does: how many pods it exports, from which
-// replica they come, and by how many shards it serves, over the last ten minutes. The page is complete without a script;
-// a small script updates it in place.
+// Package graph serves a web page with graphs of a fleet, with data from Prometheus: how many pods the fleet exports,
+// from which replicas they come, and by how many shards it serves, over the last ten minutes. The page is complete
+// without a script. A small script updates it in place.
 package graph
 
 import (
@@ -22,27 +22,27 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// contentSecurityPolicy keeps browsers from loading or running anything that is not this server's.
+// contentSecurityPolicy keeps browsers from loading or running anything from other servers.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Source is what a page reads from Prometheus.
+// Source is the part of a Prometheus that the page reads. It is called concurrently.
 type Source interface {
 	Matrix(ctx context.Context, query string, start, end time.Time, step time.Duration) (promql.Matrix, error)
 	Alerts() []prometheus.Alert
 }
 
-// Fleet is what a page knows of the fleet itself.
+// Fleet describes the fleet on the page.
 type Fleet struct {
 	Replicas []Replica
-	// Most is the largest number of replicas that can be asked for.
+	// Most is the largest number of replicas that can be requested.
 	Most int
 }
 
-// Replica is a name and the address of the status page.
+// Replica has the name of a replica and the URL of its status page.
 type Replica struct{ Name, Page string }
 
-// Options are what a page needs. All are required.
+// Options configure the page. All fields are required.
 type Options struct {
 	Source   Source
 	Interval time.Duration // between two scrapes
@@ -52,10 +52,10 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// ranges are the choices of how far back a page looks; the first is the default.
+// ranges returns the time ranges that users can choose. The first one is the default.
 func ranges() []time.Duration { return []time.Duration{10 * time.Minute, 2 * time.Minute, time.Hour} }
 
-// handler answers /, and /view, which is the part of / that changes.
+// handler serves /, and /view, which is the part of / that changes.
 type handler struct {
 	Options
 	templates *template.Template
@@ -79,7 +79,7 @@ func New(o Options) (http.Handler, error) {
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
-// scale asks for another number of replicas.
+// scale handles the form that changes the number of replicas.
 func (h *handler) scale(w http.ResponseWriter, r *http.Request) {
 	replicas, err := strconv.Atoi(r.PostFormValue("replicas"))
 	if err != nil {
@@ -94,13 +94,13 @@ func (h *handler) scale(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "./", http.StatusSeeOther)
 }
 
-// show answers with a page. A refusal is shown on it.
+// show answers with the page, or its part. refused is why the number of replicas was rejected, if it was.
 func (h *handler) show(w http.ResponseWriter, r *http.Request, name, refused string) {
 	v := h.view(r.Context(), r.FormValue("query"), r.FormValue("range"))
 	v.Refused = refused
 	var page bytes.Buffer
 	if err := h.templates.ExecuteTemplate(&page, name, v); err != nil {
-		h.Log.Error("page", "err", err)
+		h.Log.Error("page of graphs not rendered", "err", err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -110,5 +110,5 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request, name, refused str
 	if refused != "" || v.Wrong != "" {
 		w.WriteHeader(http.StatusBadRequest)
 	}
-	_, _ = page.WriteTo(w) // the client has gone
+	_, _ = page.WriteTo(w) // an error means that the client has disconnected
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// source has the same points for each query, but for those that it refuses.
+// source returns the same points for each query, and an error for queries with "broken(".
 type source struct {
-	values []float64 // one for each step; NaN for none
+	values []float64 // one for each step; NaN for no point
 	series int
 	alerts []prometheus.Alert
 }
@@ -84,22 +84,22 @@ func TestPageIsCompleteWithoutAScript(t *testing.T) {
 		`name="query"`, `name="replicas" min="1" max="12" value="2"`, `src="assets/app.js"`,
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("%q is not on the page", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if graphs := strings.Count(page, `role="img"`); graphs != 3 || answer.Code != http.StatusOK {
-		t.Errorf("%d graphs, status %d", graphs, answer.Code)
+		t.Errorf("got %d graphs, status %d; want 3, 200", graphs, answer.Code)
 	}
 	if view := get(t, s, "/view").Body.String(); !strings.Contains(page, view) {
-		t.Error("the part that changes is not what the page has")
+		t.Error("/view differs from the same part of the page")
 	}
 	for _, asset := range []string{"app.js", "app.css"} {
 		if got := get(t, s, "/assets/"+asset); got.Code != http.StatusOK {
-			t.Errorf("%s: status %d", asset, got.Code)
+			t.Errorf("%s: got status %d, want 200", asset, got.Code)
 		}
 	}
 	if policy := answer.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
-		t.Errorf("policy %q", policy)
+		t.Errorf("got Content-Security-Policy %q, want default-src 'none'", policy)
 	}
 }
 
@@ -109,10 +109,10 @@ func TestBadQueryGivesAMessage(t *testing.T) {
 		page := answer.Body.String()
 		const want = "parse error: unclosed left parenthesis &lt;b&gt;"
 		if answer.Code != http.StatusBadRequest || !strings.Contains(page, want) {
-			t.Errorf("%s: status %d, %s", path, answer.Code, page)
+			t.Errorf("%s: got status %d and %s, want 400 and %q", path, answer.Code, page, want)
 		}
 		if graphs := strings.Count(page, `role="img"`); graphs != 3 {
-			t.Errorf("%s: %d other graphs", path, graphs)
+			t.Errorf("%s: got %d other graphs, want 3", path, graphs)
 		}
 	}
 }
@@ -121,11 +121,11 @@ func TestQueryHasAGraphOfItsOwn(t *testing.T) {
 	page := get(t, steady(), "/?range=2m&query="+url.QueryEscape(` up{job="x"} `)).Body.String()
 	for _, want := range []string{"Your query", `value="up{job=&#34;x&#34;}"`, "<option selected>2m", "11:58:00"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("%q is not on the page", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if graphs := strings.Count(page, `role="img"`); graphs != 4 {
-		t.Errorf("%d graphs", graphs)
+		t.Errorf("got %d graphs, want 4", graphs)
 	}
 }
 
@@ -134,16 +134,16 @@ func TestNamesOfSeriesAreEscapedAndManyAreCutOff(t *testing.T) {
 	s.series = maxLines + 3
 	page := get(t, s, "/?query=up").Body.String()
 	if strings.Contains(page, "<b>") || !strings.Contains(page, "statefleet-1&lt;b&gt;") {
-		t.Error("a name is not escaped")
+		t.Error("the name of a series is not escaped")
 	}
 	if !strings.Contains(page, "3 further lines are not shown") {
-		t.Error("lines beyond the limit are not mentioned")
+		t.Error("the page does not mention the lines beyond the limit")
 	}
 }
 
 func TestWithoutDataThePageSaysSo(t *testing.T) {
 	if page := get(t, source{}, "/").Body.String(); strings.Count(page, "No data yet") != 3 {
-		t.Error(page)
+		t.Errorf("want 3 graphs without data, got\n%s", page)
 	}
 }
 
@@ -151,13 +151,13 @@ func TestGapIsNotDrawnOver(t *testing.T) {
 	nan := math.NaN()
 	whole := get(t, source{values: []float64{7, 7, 7, 7, 7}, series: 1}, "/").Body.String()
 	broken := get(t, source{values: []float64{7, 7, nan, 7, 7}, series: 1}, "/").Body.String()
-	if a, b := moves(whole), moves(broken); b <= a {
-		t.Errorf("a line with a gap has %d beginnings, one without has %d", b, a)
+	if a, b := segments(whole), segments(broken); b <= a {
+		t.Errorf("a line with a gap has %d segments, one without has %d; want more", b, a)
 	}
 }
 
-// moves is the number of beginnings of lines in the graphs of a page.
-func moves(page string) int {
+// segments returns the number of connected segments of lines in the graphs of a page.
+func segments(page string) int {
 	n := 0
 	for _, part := range strings.Split(page, `class="line`)[1:] {
 		path, _, _ := strings.Cut(part, "/>")
@@ -170,12 +170,12 @@ func TestAxisHoldsAllValuesWithFewTicks(t *testing.T) {
 	for _, most := range []float64{0, 0.3, 1, 5, 9.99, 1037, 215_000, math.Inf(1), math.NaN(), -4} {
 		end, tick := nice(most)
 		if !math.IsInf(most, 0) && end < most || end/tick > 6 || end/tick < 1 || end <= 0 {
-			t.Errorf("most %g: axis to %g, ticks at every %g", most, end, tick)
+			t.Errorf("maximum %g: got an axis to %g with a tick every %g", most, end, tick)
 		}
 	}
 }
 
-// post sends the form that scales.
+// post sends the form that changes the number of replicas. Site is the value of Sec-Fetch-Site.
 func post(t *testing.T, scale func(int) error, replicas, site string) *httptest.ResponseRecorder {
 	t.Helper()
 	body := strings.NewReader(url.Values{"replicas": {replicas}}.Encode())
@@ -186,10 +186,11 @@ func post(t *testing.T, scale func(int) error, replicas, site string) *httptest.
 }
 
 func TestFormScalesTheFleet(t *testing.T) {
-	asked := 0
-	answer := post(t, func(n int) error { asked = n; return nil }, "5", "same-origin")
-	if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/" || asked != 5 {
-		t.Errorf("status %d to %q, asked for %d", answer.Code, answer.Header().Get("Location"), asked)
+	scaled := 0
+	answer := post(t, func(n int) error { scaled = n; return nil }, "5", "same-origin")
+	if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/" || scaled != 5 {
+		t.Errorf("got status %d to %q and %d replicas, want 303 to / and 5",
+			answer.Code, answer.Header().Get("Location"), scaled)
 	}
 }
 
@@ -200,15 +201,15 @@ func TestRefusedNumberOfReplicasGivesAMessage(t *testing.T) {
 	} {
 		answer := post(t, refuse, replicas, "same-origin")
 		if page := answer.Body.String(); answer.Code != http.StatusBadRequest || !strings.Contains(page, want) {
-			t.Errorf("%s: status %d, %s", replicas, answer.Code, page)
+			t.Errorf("%s: got status %d and %s, want 400 and %q", replicas, answer.Code, page, want)
 		}
 	}
 }
 
 func TestOtherSitesDoNotScaleTheFleet(t *testing.T) {
-	answer := post(t, func(int) error { return errors.New("asked") }, "5", "cross-site")
+	answer := post(t, func(int) error { return errors.New("scaled") }, "5", "cross-site")
 	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.Code != http.StatusForbidden || strings.Contains(string(text), "asked") {
-		t.Errorf("status %d, %s", answer.Code, text)
+	if err != nil || answer.Code != http.StatusForbidden || strings.Contains(string(text), "scaled") {
+		t.Errorf("got status %d and %s, want 403 and no call of scale", answer.Code, text)
 	}
 }

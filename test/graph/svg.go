@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// maxLines is the number of lines that a graph has at most.
+// maxLines limits the number of lines in a graph.
 const maxLines = 12
 
-// gap is the share of the width over which points are not connected: more than from one to the next.
-const gap = 1.5 / points
+// maxGap is the largest distance of points that are connected, as a share of the width.
+const maxGap = 1.5 / points
 
-// line is a series in a graph. at are shares of its width.
+// line is a series in a graph. at has the positions of its points as shares of the width.
 type line struct {
 	Name             string
 	Class            string
@@ -24,7 +24,7 @@ type line struct {
 	at, values       []float64
 }
 
-// summarize fills in what the legend shows.
+// summarize sets the fields that the legend shows.
 func (l *line) summarize(class string) {
 	l.Class = class
 	l.Now, l.Least, l.Most = l.values[len(l.values)-1], slices.Min(l.values), slices.Max(l.values)
@@ -36,7 +36,7 @@ const (
 	left, right, top, bottom = 56, 12, 8, 24
 )
 
-// draw returns a graph as SVG, with a vertical axis that begins at zero so that a gap is seen as what it is.
+// draw returns a graph as SVG. The vertical axis begins at zero, so that it shows the real size of a dip.
 func draw(title string, lines []line, start, end time.Time) string {
 	most := 0.0
 	for _, l := range lines {
@@ -51,28 +51,28 @@ func draw(title string, lines []line, start, end time.Time) string {
 		fmt.Fprintf(&b, `<path class="grid" d="M%d %.1fH%d"/><text class="y" x="%d" y="%.1f">%s</text>`,
 			left, y(value), width-right, left-8, y(value)+4, short(value))
 	}
-	const moments = 5
-	for i := range moments + 1 {
-		at, class := start.Add(end.Sub(start)*time.Duration(i)/moments), "x"
-		if i == moments {
+	const labels = 5
+	for i := range labels + 1 {
+		at, class := start.Add(end.Sub(start)*time.Duration(i)/labels), "x"
+		if i == labels {
 			class = "x last"
 		}
 		fmt.Fprintf(&b, `<text class="%s" x="%.1f" y="%d">%s</text>`,
-			class, x(float64(i)/moments), height-6, at.Format(time.TimeOnly))
+			class, x(float64(i)/labels), height-6, at.Format(time.TimeOnly))
 	}
-	for _, l := range slices.Backward(lines) { // the first one is the most important
+	for _, l := range slices.Backward(lines) { // the first line is the most important one, so it is drawn on top
 		fmt.Fprintf(&b, `<path class="line %s" d="%s"/>`, l.Class, l.path(x, y))
 	}
 	b.WriteString("</svg>")
 	return b.String()
 }
 
-// path connects the points of a line, but for gaps.
+// path connects the points of a line, except across gaps.
 func (l line) path(x, y func(float64) float64) string {
 	var b strings.Builder
 	for i, at := range l.at {
 		command := "L"
-		if i == 0 || at-l.at[i-1] > gap {
+		if i == 0 || at-l.at[i-1] > maxGap {
 			command = "M"
 		}
 		fmt.Fprintf(&b, "%s%.1f %.1f", command, x(at), y(clamp(l.values[i])))
@@ -80,7 +80,7 @@ func (l line) path(x, y func(float64) float64) string {
 	return b.String()
 }
 
-// clamp keeps what cannot be drawn inside the graph.
+// clamp returns a value that can be drawn inside the graph.
 func clamp(value float64) float64 {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0
@@ -88,7 +88,7 @@ func clamp(value float64) float64 {
 	return max(value, 0)
 }
 
-// nice returns the end of an axis that holds most, and the distance of its ticks.
+// nice returns the end of an axis with room for most, and the distance of its ticks.
 func nice(most float64) (end, tick float64) {
 	if math.IsNaN(most) || math.IsInf(most, 0) || most <= 0 {
 		most = 1
@@ -102,5 +102,5 @@ func nice(most float64) (end, tick float64) {
 	return math.Ceil(most/tick*1.05) * tick, tick
 }
 
-// short is a number for people.
+// short returns a number with at most 6 digits.
 func short(value float64) string { return strconv.FormatFloat(value, 'g', 6, 64) }

@@ -16,7 +16,7 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// points is the number of points of a graph.
+// points is the number of points in a graph.
 const points = 300
 
 // view is what the templates show.
@@ -28,9 +28,9 @@ type view struct {
 	At       time.Time
 	Range    model.Duration
 	Ranges   []model.Duration
-	Query    string // in the query box
-	Wrong    string // with it
-	Refused  string // to scale
+	Query    string // of the user
+	Wrong    string // why the query failed
+	Refused  string // why the number of replicas was rejected
 }
 
 // panel is a graph with its queries.
@@ -44,11 +44,11 @@ type panel struct {
 	Error         string
 }
 
-// query is an expression. Name is that of its line; if it is empty, labels name the lines.
+// query is an expression. Name is the name of its line. If it is empty, the labels name the lines.
 type query struct{ Name, Expr string }
 
-// PodsQuery counts the pods that the last three scrapes have shown, each once. An object that changes its replica is on
-// none, or on two, between the scrapes of both: that is less than three intervals.
+// PodsQuery returns a query that counts the pods in the last three scrapes, each once. An object that moves between
+// replicas may be in no scrape, or in two, from one scrape to the next. This takes less than three intervals.
 func PodsQuery(interval time.Duration) string {
 	return fmt.Sprintf("count(count by (uid) (last_over_time(kube_pod_info[%s])))", model.Duration(3*interval))
 }
@@ -64,7 +64,7 @@ func (h *handler) panels() []panel {
 		},
 		{
 			Title:   "Pods by replica",
-			Remark:  "Where they come from. Their number changes at once, for all replicas.",
+			Remark:  "The replicas that export them. At a switch, all lines change at the same time.",
 			Queries: []query{{"", "count by (instance) (kube_pod_info)"}},
 		},
 		{
@@ -75,7 +75,7 @@ func (h *handler) panels() []panel {
 	}
 }
 
-// view reads everything for a page. What is wrong with a query is said in its place.
+// view reads all data of the page. The error of a query is part of its panel.
 func (h *handler) view(ctx context.Context, expr, span string) view {
 	v := view{
 		Fleet: h.Fleet(), Interval: model.Duration(h.Interval), Query: strings.TrimSpace(expr), At: h.Now(),
@@ -106,7 +106,7 @@ func (h *handler) view(ctx context.Context, expr, span string) view {
 // fill evaluates the queries of a panel.
 func (h *handler) fill(ctx context.Context, p *panel, end time.Time, span time.Duration) {
 	step := span / points
-	end = end.Truncate(step) // so that each point is the same moment the next time
+	end = end.Truncate(step) // so that the next view has its points at the same times
 	start := end.Add(-span)
 	for _, q := range p.Queries {
 		matrix, err := h.Source.Matrix(ctx, q.Expr, start, end, step)
@@ -140,7 +140,7 @@ func (h *handler) fill(ctx context.Context, p *panel, end time.Time, span time.D
 	p.Graph = template.HTML(draw(p.Title, p.Lines, start, end)) //nolint:gosec // draw escapes texts
 }
 
-// name of a series: its only label's value, or all labels.
+// name returns the name of a series: the value of its only label, or all labels.
 func name(metric labels.Labels) string {
 	if metric.Len() == 1 {
 		for _, value := range metric.Map() {

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// handOver is how long an object may be on two pages while the fleet changes over, as in the end-to-end tests.
-	handOver = 250 * time.Millisecond
-	// late is how long a change of an object may take to the pages, on a machine that is busy.
-	late = 10 * time.Second
-	// podsEvery is the time between two looks at all pods, of which there are too many to look at more often.
-	podsEvery, podsTimeout = time.Second, 30 * time.Second
+	// overlap is how long two replicas may expose an object at a switch, as in the end-to-end tests.
+	overlap = 250 * time.Millisecond
+	// maxDelay is how long a change of an object may take to appear in the exposition, on a busy machine.
+	maxDelay = 10 * time.Second
+	// podsInterval is the time between two samples of all pods. There are too many pods for shorter intervals.
+	podsInterval, podsTimeout = time.Second, 30 * time.Second
 )
 
-// audits look at all jobs often, and at all pods as often as a look at so many objects allows.
+// audits checks that each job and each pod is exposed exactly once. It samples jobs often, and pods every podsInterval.
 type audits struct {
 	server   *simulator.Server
 	clusters [2]*audit.Cluster
@@ -27,8 +27,8 @@ type audits struct {
 
 func kinds() [2]string { return [2]string{audit.Jobs, audit.Pods} }
 
-// openAudits follows the jobs and pods of the cluster until the end, unless that has been done.
-func (s *site) openAudits() error {
+// openAudits watches the jobs and pods of the cluster until the end of the run. Further calls do nothing.
+func (s *setup) openAudits() error {
 	if s.audits != nil {
 		return nil
 	}
@@ -54,43 +54,43 @@ func (a *audits) close() {
 	a.server.Stop()
 }
 
-// begin starts to look at the pages.
-func (a *audits) begin(s *site) {
+// begin starts to sample the expositions.
+func (a *audits) begin(s *setup) {
 	for i := range kinds() {
-		o := audit.Options{Cluster: a.clusters[i], Pages: s.pages, Late: late, Allow: audit.Allowance{Doubled: handOver}}
+		o := audit.Options{Cluster: a.clusters[i], Pages: s.pages, Late: maxDelay, Allow: audit.Allowance{Doubled: overlap}}
 		if i > 0 {
-			o.Every, o.Timeout = podsEvery, podsTimeout
+			o.Every, o.Timeout = podsInterval, podsTimeout
 		}
 		a.running[i] = audit.Begin(o)
 	}
 }
 
-// sight is what an audit has seen of one kind while the fleet changed.
-type sight struct {
+// auditResult is the result of the audit of one kind during one change of the fleet.
+type auditResult struct {
 	Change, Kind            string
 	Objects, Looks, Moved   int
-	Apart                   time.Duration // from one look to the next, at most
+	Apart                   time.Duration // longest time from one sample to the next
 	Missing, Doubled, Ghost int
-	Longest                 time.Duration // that one object was missing
+	Longest                 time.Duration // longest time that one object was missing
 }
 
-// end stops looking, and notes what was seen.
-func (a *audits) end(s *site, change string) {
+// end stops the audits and records their results.
+func (a *audits) end(s *setup, change string) {
 	for i, kind := range kinds() {
 		r := a.running[i].Stop()
-		s.sights = append(s.sights, sight{
+		s.audited = append(s.audited, auditResult{
 			Change: change, Kind: kind, Objects: r.Objects, Looks: r.Samples, Moved: r.Moved, Apart: r.Slowest,
 			Missing: len(r.Missing), Doubled: len(r.Doubled), Ghost: len(r.Ghosts), Longest: r.WorstMissing,
 		})
-		s.say("%s", r.Line(change+" "+kind))
+		s.printf("%s", r.Line(change+" "+kind))
 		if len(r.Doubled)+len(r.Ghosts) > 0 {
-			s.say("%s", r.Details())
+			s.printf("%s", r.Details())
 		}
 	}
 }
 
-// pages are those of all processes that may answer. It may be called concurrently.
-func (s *site) pages() []audit.Page {
+// pages returns the endpoints of all processes that run. It may be called concurrently.
+func (s *setup) pages() []audit.Page {
 	var pages []audit.Page
 	for _, r := range s.started() {
 		if r.Running() {

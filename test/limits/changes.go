@@ -11,7 +11,7 @@ import (
 )
 
 // scaling scales the fleet up and down again.
-func (s *site) scaling(ctx context.Context) error {
+func (s *setup) scaling(ctx context.Context) error {
 	if err := s.openAudits(); err != nil {
 		return err
 	}
@@ -23,11 +23,11 @@ func (s *site) scaling(ctx context.Context) error {
 	return nil
 }
 
-// scaleAudited changes the number of replicas. The cost of the fleet under the same audit without a change is subtracted.
-func (s *site) scaleAudited(ctx context.Context, n int) error {
+// scaleAudited changes the number of replicas. It subtracts what the fleet costs under the same audit without a change.
+func (s *setup) scaleAudited(ctx context.Context, n int) error {
 	from := len(s.fleet.Replicas)
 	s.audits.begin(s)
-	usual, err := s.during(ctx, func() error { return fleet.Pause(ctx, s.hold) })
+	baseline, err := s.during(ctx, func() error { return fleet.Pause(ctx, s.hold) })
 	if err != nil {
 		return err
 	}
@@ -49,21 +49,21 @@ func (s *site) scaleAudited(ctx context.Context, n int) error {
 	change := fmt.Sprintf("%d -> %d", from, n)
 	s.audits.end(s, change)
 	head := change + ": "
-	cpu, bytes := w.beyond(usual)
+	cpu, bytes := w.excess(baseline)
 	s.add(head+"time until all serve by the new number", "s", took.Seconds())
 	s.add(head+"additional CPU", "CPU-s", cpu)
 	s.add(head+"additional bytes from the API server", "MB", bytes/mega)
 	s.add(head+"resident memory before", "MiB", w.before/mebi)
-	s.add(head+"resident memory, most", "MiB", w.most/mebi)
+	s.add(head+"resident memory, most", "MiB", w.peak/mebi)
 	s.add(fmt.Sprintf("%sresident memory %.0f s after it", head, s.hold.Seconds()), "MiB", float64(after.resident)/mebi)
-	s.say("%sin %.1f s, %.1f CPU-s, %.0f MB, %.0f to %.0f MiB", head, took.Seconds(), cpu, bytes/mega,
-		w.before/mebi, w.most/mebi)
+	s.printf("%sin %.1f s, %.1f CPU-s, %.0f MB, %.0f to %.0f MiB", head, took.Seconds(), cpu, bytes/mega,
+		w.before/mebi, w.peak/mebi)
 	return nil
 }
 
-// scale changes the number of replicas as "kubectl scale" does, and returns the time until all serve by the new one.
-// Then it waits until those that leave have ended.
-func (s *site) scale(ctx context.Context, n int) (took time.Duration, err error) {
+// scale changes the number of replicas as "kubectl scale" does. It measures the time until all replicas serve by the
+// new number, and returns when the removed replicas have ended.
+func (s *setup) scale(ctx context.Context, n int) (took time.Duration, err error) {
 	began := time.Now()
 	if err := s.install.Scale(n); err != nil {
 		return 0, err
@@ -72,7 +72,7 @@ func (s *site) scale(ctx context.Context, n int) (took time.Duration, err error)
 		return 0, err
 	}
 	s.track()
-	if err := s.servesBy(ctx, n); err != nil {
+	if err := s.waitServing(ctx, n); err != nil {
 		return 0, err
 	}
 	took = time.Since(began)
@@ -80,10 +80,10 @@ func (s *site) scale(ctx context.Context, n int) (took time.Duration, err error)
 	return took, s.install.RemovePods(n)
 }
 
-// servesBy waits until all replicas are ready and serve by n shards.
-func (s *site) servesBy(ctx context.Context, n int) error {
-	return s.fleet.Until(ctx, patience, fmt.Sprintf("%d replicas serve", n), func(ctx context.Context) error {
-		if err := fleet.Pause(ctx, statusGap); err != nil {
+// waitServing waits until all replicas are ready and serve by n shards.
+func (s *setup) waitServing(ctx context.Context, n int) error {
+	return s.fleet.Until(ctx, changeTimeout, fmt.Sprintf("%d replicas serve", n), func(ctx context.Context) error {
+		if err := fleet.Pause(ctx, statusInterval); err != nil {
 			return err
 		}
 		for i, r := range s.fleet.Replicas {
@@ -93,22 +93,24 @@ func (s *site) servesBy(ctx context.Context, n int) error {
 			}
 			ready, active := self.Value(selfmetrics.Ready), self.Value(selfmetrics.ActiveShards)
 			if changing := self.Value(selfmetrics.Changing); ready != 1 || int(active) != n || changing != 0 {
-				return fmt.Errorf("replica %d: ready %v, serves by %v shards, changing %v", i, ready, active, changing)
+				return fmt.Errorf("replica %d: got ready %v, %v active shards, transition %v; want 1, %d, 0",
+					i, ready, active, changing, n)
 			}
 		}
 		return nil
 	})
 }
 
-// restarts rolls the fleet twice: cold, to replicas that save their states, and then warm, from these states.
-func (s *site) restarts(ctx context.Context) error {
+// restarts replaces all replicas twice: first without saved states, with replicas that save theirs, and then with these
+// saved states.
+func (s *setup) restarts(ctx context.Context) error {
 	if err := s.openAudits(); err != nil {
 		return err
 	}
-	if err := s.servesBy(ctx, len(s.fleet.Replicas)); err != nil {
+	if err := s.waitServing(ctx, len(s.fleet.Replicas)); err != nil {
 		return err
 	}
-	s.fleet.Run(s.command(s.statesSaved()))
+	s.fleet.Run(s.command(s.snapshotFlag()))
 	one := s.costs.Replica(s.load(s.costs, 0), len(s.fleet.Replicas))
 	if err := s.roll(ctx, "cold", one.StartCPU.Seconds(), one.StartBytes/mega); err != nil {
 		return err
@@ -116,8 +118,8 @@ func (s *site) restarts(ctx context.Context) error {
 	return s.roll(ctx, "warm", 0, 0)
 }
 
-// roll replaces all replicas one after the other, each when the one before is ready, from the last to the first.
-func (s *site) roll(ctx context.Context, name string, estimatedCPU, estimatedBytes float64) error {
+// roll replaces all replicas, from the last to the first. It replaces each one when the one before is ready.
+func (s *setup) roll(ctx context.Context, name string, estimatedCPU, estimatedBytes float64) error {
 	s.audits.begin(s)
 	var ready, cpu, sent, most []float64
 	w, err := s.during(ctx, func() error {
@@ -132,7 +134,7 @@ func (s *site) roll(ctx context.Context, name string, estimatedCPU, estimatedByt
 			}
 			s.track()
 			r := s.fleet.Replicas[i]
-			if err := s.fleet.WaitReady(ctx, patience); err != nil {
+			if err := s.fleet.WaitReady(ctx, changeTimeout); err != nil {
 				return err
 			}
 			used, err := r.Usage()
@@ -158,7 +160,7 @@ func (s *site) roll(ctx context.Context, name string, estimatedCPU, estimatedByt
 	s.compare(head+"CPU of one until then", "CPU-s", report.Median(cpu), estimatedCPU)
 	s.compare(head+"from the API server to one until then", "MB", report.Median(sent), estimatedBytes)
 	s.add(head+"resident memory of one, peak until then", "MiB", report.Median(most))
-	s.say("%s%.1f s, one %.1f s, %.2f CPU-s, %.1f MB", head, w.seconds, report.Median(ready), report.Median(cpu),
+	s.printf("%s%.1f s, one %.1f s, %.2f CPU-s, %.1f MB", head, w.seconds, report.Median(ready), report.Median(cpu),
 		report.Median(sent))
 	return nil
 }

@@ -28,7 +28,7 @@ const (
 	partRestarts = "restarts"
 )
 
-// In proportion to the pods, where Kubernetes has its limits: 150,000 pods on 5,000 nodes. There is none for Jobs.
+// Nodes and Jobs in proportion to the pods. Kubernetes supports 150,000 pods on 5,000 nodes; it has no limit for Jobs.
 const (
 	podsPerNode = 30
 	podsPerJob  = 10
@@ -55,7 +55,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	c, o := app.Command("limits", "Measure a fleet at the limits of Kubernetes, and audit it while it changes."),
 		new(options)
 	o.binary = command.Binary(c)
-	c.Flag("args", "Further arguments of the replicas.").StringVar(&o.arguments)
+	c.Flag("args", "Additional arguments of the replicas.").StringVar(&o.arguments)
 	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").
 		Default("150000").IntVar(&o.pods)
 	c.Flag("jobs", "Jobs, each with one of the pods. -1: a tenth of the pods.").Default("-1").IntVar(&o.jobs)
@@ -67,16 +67,16 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("standby", "Run the fleet with --shard.standby.").BoolVar(&o.standby)
 	c.Flag("part", "Part to measure after the start, repeatable. Default: all.").
 		EnumsVar(&o.parts, partSteady, partScale, partRestarts)
-	c.Flag("warm", "Time of change before the steady state is measured; blocks are compressed after a quiet minute.").
+	c.Flag("warm", "Time before the steady state is measured. Blocks are compressed a minute after a change.").
 		Default("75s").DurationVar(&o.warm)
-	c.Flag("window", "Time in which the steady state is measured.").Default("40s").DurationVar(&o.window)
-	c.Flag("hold", "Time before, between and after changes of the fleet.").Default("10s").DurationVar(&o.hold)
-	c.Flag("drain-timeout", "That of the replicas. On few cores those that stay need long to list what they take over.").
+	c.Flag("window", "Duration of the measurement of the steady state.").Default("40s").DurationVar(&o.window)
+	c.Flag("hold", "Pause before, between and after changes of the fleet.").Default("10s").DurationVar(&o.hold)
+	c.Flag("drain-timeout", "--drain-timeout of the replicas. On few cores, lists of added objects take long.").
 		Default("5m").DurationVar(&o.drain)
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
-	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
-	c.Flag("name", "Name of the results; limits-150k and the like if it is empty.").StringVar(&o.name)
-	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
+	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("name", "Name of the result files. Default: such as limits-150k.").StringVar(&o.name)
+	c.Flag("commit", "Commit to name in the results.").StringVar(&o.commit)
 	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
 
@@ -112,20 +112,20 @@ func (o *options) measures(part string) bool {
 	return len(o.parts) == 0 || slices.Contains(o.parts, part)
 }
 
-// spec is the cluster: Scale adds a pod for each job to those that it is told.
+// spec describes the cluster. Scale gets the number of pods without those of jobs, because it adds one for each job.
 func (o *options) spec() generator.Spec {
 	spec := generator.Scale(o.pods - o.jobs)
 	spec.Seed, spec.Jobs, spec.Nodes = o.seed, o.jobs, o.nodes
 	return spec
 }
 
-// churn changes objects: one half are status updates of pods, the other half belong to jobs that are created, run and
-// deleted, ten for each.
+// churn describes the changes of objects. Half of the events are status updates of pods. The other half belongs to jobs
+// that are created, run and deleted, with ten events for each job.
 func (o *options) churn() generator.Churn {
 	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: o.seed + 7}
 }
 
-// load is the work for the estimate.
+// load is the input of the estimate.
 func (o *options) load(c capacity.Costs, events float64) capacity.Load {
 	return capacity.Load{
 		Kinds:  c.ScaleFromPods(map[string]int{"pods": o.pods, "jobs": o.jobs, "nodes": o.nodes}, capacity.DefaultKinds()),
@@ -141,7 +141,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSite(o, costs, progress)
+	s, err := newSetup(o, costs, progress)
 	if err != nil {
 		return err
 	}
@@ -154,9 +154,9 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	return errors.Join(err, failed)
 }
 
-// measure takes the parts while the cluster changes. What is measured is saved after each, so that an interruption does
-// not lose it.
-func (s *site) measure(ctx context.Context) error {
+// measure measures the selected parts while the cluster changes. It saves the results after each part, so that an
+// interruption does not lose them.
+func (s *setup) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
@@ -175,7 +175,7 @@ func (s *site) measure(ctx context.Context) error {
 	return nil
 }
 
-// findings are the results in a file.
+// findings is the content of the result file.
 type findings struct {
 	Conditions report.Conditions
 	Churn      generator.Churn
@@ -184,18 +184,18 @@ type findings struct {
 	Nodes      int
 	Runs       []fit.Run
 	Rows       []row
-	Audits     []sight
+	Audits     []auditResult
 }
 
-func (s *site) findings() findings {
+func (s *setup) findings() findings {
 	return findings{
 		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
-		Runs: []fit.Run{s.point}, Rows: s.rows, Audits: s.sights,
+		Runs: []fit.Run{s.fitRun}, Rows: s.rows, Audits: s.audited,
 	}
 }
 
-// table is the results in Markdown.
-func (s *site) table(f findings) string {
+// table returns the results in Markdown.
+func (s *setup) table(f findings) string {
 	var md strings.Builder
 	f.Conditions.Write(&md)
 	sends := "sends everything to every replica"
@@ -205,9 +205,9 @@ func (s *site) table(f findings) string {
 	_, _ = fmt.Fprintf(&md, "%d replicas; the API server %s. Churn: %g jobs and %g status updates a second.\n\n",
 		s.replicas, sends, f.Churn.JobsPerSecond, f.Churn.StatusUpdatesPerSecond)
 	writeRows(&md, s.rows)
-	if len(s.sights) > 0 {
+	if len(s.audited) > 0 {
 		_, _ = fmt.Fprintln(&md)
-		writeSights(&md, s.sights)
+		writeAudits(&md, s.audited)
 	}
 	return md.String()
 }

@@ -25,8 +25,8 @@ func run(ctx context.Context, args ...string) (status int, stdout, stderr string
 	return status, out.String(), progress.String()
 }
 
-// TestSmallFleetIsMeasured measures everything on a small cluster. What the figures are does not matter here, but
-// nothing may be missing or doubled while the fleet is scaled, and a warm start must read next to nothing.
+// TestSmallFleetIsMeasured measures everything on a small cluster. The values of the figures do not matter here, but no
+// object may be missing or doubled while the fleet is scaled, and a warm start must read almost nothing.
 func TestSmallFleetIsMeasured(t *testing.T) {
 	binary, err := fleet.Build(fleet.Statefleet)
 	if err != nil {
@@ -53,14 +53,14 @@ func TestSmallFleetIsMeasured(t *testing.T) {
 	}
 	const changes, kinds = 4, 2
 	if len(found.Audits) != changes*kinds {
-		t.Fatalf("%d audits, want %d", len(found.Audits), changes*kinds)
+		t.Fatalf("got %d audits, want %d", len(found.Audits), changes*kinds)
 	}
-	for _, seen := range found.Audits {
-		if seen.Doubled+seen.Ghost > 0 || seen.Missing > 0 && !strings.HasPrefix(seen.Change, "rolling restart") {
-			t.Errorf("wrong objects: %+v", seen)
+	for _, a := range found.Audits {
+		if a.Doubled+a.Ghost > 0 || a.Missing > 0 && !strings.HasPrefix(a.Change, "rolling restart") {
+			t.Errorf("objects are missing, doubled or stale: %+v", a)
 		}
-		if seen.Objects == 0 || seen.Looks < 2 || seen.Moved == 0 {
-			t.Errorf("this proves nothing: %+v", seen)
+		if a.Objects == 0 || a.Looks < 2 || a.Moved == 0 {
+			t.Errorf("the audit has no objects, fewer than 2 samples or no moves: %+v", a)
 		}
 	}
 	for _, name := range []string{
@@ -68,13 +68,13 @@ func TestSmallFleetIsMeasured(t *testing.T) {
 		"rolling restart, cold: CPU of one until then",
 	} {
 		if r := rows[name]; r.Measured <= 0 || r.Estimate <= 0 || !strings.Contains(out, name) {
-			t.Errorf("%s: measured %v, estimated %v", name, r.Measured, r.Estimate)
+			t.Errorf("%s: measured %v, estimated %v; want both in the table and above 0", name, r.Measured, r.Estimate)
 		}
 	}
 	const sent = "from the API server to one until then"
 	cold, warm := rows["rolling restart, cold: "+sent], rows["rolling restart, warm: "+sent]
 	if warm.Measured > cold.Measured/4 {
-		t.Errorf("a warm start was sent %v MB, a cold one %v MB", warm.Measured, cold.Measured)
+		t.Errorf("a warm start received %v MB, a cold one %v MB; want at most a quarter", warm.Measured, cold.Measured)
 	}
 	if t.Failed() {
 		t.Logf("%s\n%s", progress, out)
@@ -91,7 +91,7 @@ func TestValuesThatCannotBeMeasuredAreRefused(t *testing.T) {
 		`enum value must be one of steady,scale,re`: {"--part=other"},
 	} {
 		if status, _, stderr := run(t.Context(), args...); status != command.Usage || !strings.Contains(stderr, want) {
-			t.Errorf("%q: status %d, %s", args, status, stderr)
+			t.Errorf("%q: got status %d, %s; want %d, %q", args, status, stderr, command.Usage, want)
 		}
 	}
 }
@@ -107,16 +107,16 @@ func TestTableShowsHowFarTheEstimateIsOff(t *testing.T) {
 | time, s     | 3.00     |          |       |
 `
 	if out.String() != want {
-		t.Errorf("got\n%s", &out)
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
 	}
 }
 
-func TestCostOfAChangeIsWhatComesOnTop(t *testing.T) {
-	usual := window{seconds: 10, cpu: 2, bytes: 100}
-	if cpu, bytes := (window{seconds: 5, cpu: 4, bytes: 70}).beyond(usual); cpu != 3 || bytes != 20 {
-		t.Errorf("%v CPU seconds, %v bytes, want 3 and 20", cpu, bytes)
+func TestCostOfAChangeExcludesTheBaseline(t *testing.T) {
+	baseline := window{seconds: 10, cpu: 2, bytes: 100}
+	if cpu, bytes := (window{seconds: 5, cpu: 4, bytes: 70}).excess(baseline); cpu != 3 || bytes != 20 {
+		t.Errorf("got %v CPU seconds, %v bytes; want 3, 20", cpu, bytes)
 	}
-	if cpu, bytes := (window{seconds: 5, cpu: 0.5, bytes: 10}).beyond(usual); cpu != 0 || bytes != 0 {
-		t.Errorf("%v CPU seconds, %v bytes: a change gives nothing back", cpu, bytes)
+	if cpu, bytes := (window{seconds: 5, cpu: 0.5, bytes: 10}).excess(baseline); cpu != 0 || bytes != 0 {
+		t.Errorf("got %v CPU seconds, %v bytes; want 0, because a change cannot cost less than nothing", cpu, bytes)
 	}
 }

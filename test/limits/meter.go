@@ -20,12 +20,12 @@ const (
 type reading struct {
 	at       time.Time
 	version  uint64        // of the cluster: each event raises it by one
-	cpu      time.Duration // of all processes so far, also of those that have ended
+	cpu      time.Duration // of all processes so far, including those that have ended
 	bytes    uint64        // sent by the API server so far
-	resident uint64        // memory of the processes that run
+	resident uint64        // resident memory of the processes that run
 }
 
-func (s *site) read() (reading, error) {
+func (s *setup) read() (reading, error) {
 	r := reading{at: time.Now(), version: s.cluster.ResourceVersion()}
 	for _, p := range s.started() {
 		cpu, err := p.CPU()
@@ -33,7 +33,7 @@ func (s *site) read() (reading, error) {
 			return r, err
 		}
 		r.cpu += cpu
-		if used, err := p.Usage(); err == nil { // it may have ended
+		if used, err := p.Usage(); err == nil { // the process may have ended
 			r.resident += used.Resident
 		}
 	}
@@ -43,35 +43,35 @@ func (s *site) read() (reading, error) {
 	return r, nil
 }
 
-// sent is how many bytes the API server has sent to the replicas of an ordinal.
-func (s *site) sent(ordinal int) uint64 { return simulator.Sum(s.servers[ordinal].Traffic()).Bytes }
+// sent returns the number of bytes that the API server has sent to the replicas with an ordinal.
+func (s *setup) sent(ordinal int) uint64 { return simulator.Sum(s.servers[ordinal].Traffic()).Bytes }
 
-// window is the cost of all replicas together in some time.
+// window is what all replicas together used during a measurement.
 type window struct {
 	seconds, events float64
 	cpu             float64 // seconds
 	bytes           float64
 	before          float64 // resident memory at the beginning
-	mean, most      float64 // resident memory of all at the same moment
+	mean, peak      float64 // resident memory of all replicas at one moment
 }
 
-// sampling is the time between two readings of the resident memory.
-const sampling = 200 * time.Millisecond
+// memoryInterval is the time between two samples of the resident memory.
+const memoryInterval = 200 * time.Millisecond
 
-// during measures the time in which do runs.
-func (s *site) during(ctx context.Context, do func() error) (w window, err error) {
+// during measures the fleet while do runs.
+func (s *setup) during(ctx context.Context, do func() error) (w window, err error) {
 	before, err := s.read()
 	if err != nil {
 		return w, err
 	}
-	most, sum, samples := float64(before.resident), float64(before.resident), 1.0
+	peak, sum, samples := float64(before.resident), float64(before.resident), 1.0
 	sampled, stop := context.WithCancel(ctx)
 	var sampler sync.WaitGroup
 	sampler.Go(func() {
-		for fleet.Pause(sampled, sampling) == nil {
-			if now, err := s.read(); err == nil { // a failure shows in the last reading, too
+		for fleet.Pause(sampled, memoryInterval) == nil {
+			if now, err := s.read(); err == nil { // an error that lasts is returned by the last reading
 				resident := float64(now.resident)
-				most, sum, samples = max(most, resident), sum+resident, samples+1
+				peak, sum, samples = max(peak, resident), sum+resident, samples+1
 			}
 		}
 	})
@@ -85,12 +85,12 @@ func (s *site) during(ctx context.Context, do func() error) (w window, err error
 	return window{
 		seconds: max(after.at.Sub(before.at).Seconds(), 1e-3), events: float64(after.version - before.version),
 		cpu: (after.cpu - before.cpu).Seconds(), bytes: float64(after.bytes - before.bytes),
-		before: float64(before.resident), mean: sum / samples, most: max(most, float64(after.resident)),
+		before: float64(before.resident), mean: sum / samples, peak: max(peak, float64(after.resident)),
 	}, err
 }
 
-// beyond returns the CPU seconds and the bytes that a window has in addition to those of as much usual time.
-func (w window) beyond(usual window) (cpu, bytes float64) {
-	share := w.seconds / usual.seconds
-	return max(0, w.cpu-usual.cpu*share), max(0, w.bytes-usual.bytes*share)
+// excess returns the CPU seconds and the bytes in addition to those that the baseline has in the same time.
+func (w window) excess(baseline window) (cpu, bytes float64) {
+	share := w.seconds / baseline.seconds
+	return max(0, w.cpu-baseline.cpu*share), max(0, w.bytes-baseline.bytes*share)
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/report"
 )
 
-// row is one figure.
+// row is one measured figure.
 type row struct {
 	Name, Unit string
 	Measured   float64
-	Estimate   float64 `json:",omitempty"` // 0: there is none
+	Estimate   float64 `json:",omitempty"` // 0: no estimate
 }
 
-// add notes a figure.
-func (s *site) add(name, unit string, measured float64) {
+// add records a figure.
+func (s *setup) add(name, unit string, measured float64) {
 	s.rows = append(s.rows, row{Name: name, Unit: unit, Measured: measured})
 }
 
-// compare notes a figure and its estimate.
-func (s *site) compare(name, unit string, measured, estimate float64) {
+// compare records a figure and its estimate.
+func (s *setup) compare(name, unit string, measured, estimate float64) {
 	s.rows = append(s.rows, row{Name: name, Unit: unit, Measured: measured, Estimate: estimate})
 }
 
-// writeRows writes the table.
+// writeRows writes the table of figures.
 func writeRows(w io.Writer, rows []row) {
 	table := [][]string{{"figure", "measured", "estimate", "off"}}
 	for _, r := range rows {
@@ -38,8 +38,8 @@ func writeRows(w io.Writer, rows []row) {
 	report.Table(w, table)
 }
 
-// writeSights writes the table of the audits.
-func writeSights(w io.Writer, all []sight) {
+// writeAudits writes the table of audits.
+func writeAudits(w io.Writer, all []auditResult) {
 	table := [][]string{{"change", "kind", "objects", "looks", "at most apart, s", "moved", "missing", "for, s",
 		"doubled", "ghosts"}}
 	for _, a := range all {

@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	// keptEvents is how many bytes of events the simulated API server keeps for each resource: more than a minute's at
-	// 1,000 a second, as real ones do.
+	// keptEvents is how many bytes of events the simulated API server keeps for each resource. Like a real one, it keeps
+	// those of more than a minute, at 1,000 events per second.
 	keptEvents = 1 << 30
 
-	// graceBeyond is how much longer than --drain-timeout the grace period of a pod is, as in the manifests.
-	graceBeyond = 30 * time.Second
+	// graceMargin is how much longer the grace period of a pod is than --drain-timeout, as in the manifests.
+	graceMargin = 30 * time.Second
 )
 
-// site is a simulated cluster and a fleet that belongs to it. Each replica has an API server of its own, so that its
-// traffic can be told apart. Its methods are for one goroutine, but for pages and read.
-type site struct {
+// setup is a simulated cluster with a fleet. Each replica has an API server of its own, so that its traffic can be
+// measured. Only pages and read may be called concurrently.
+type setup struct {
 	*options
 	costs    capacity.Costs
 	cluster  *simulator.Cluster
@@ -37,21 +37,21 @@ type site struct {
 	progress io.Writer
 	dir      string
 
-	servers []*simulator.Server // of the replicas
-	audits  *audits             // nil before the first
+	servers []*simulator.Server // of the replicas, by ordinal
+	audits  *audits             // nil before openAudits
 
 	mu        sync.Mutex
-	processes []*fleet.Replica // all that have been started
+	processes []*fleet.Replica // all that were started so far
 
-	rows   []row
-	sights []sight
-	point  fit.Run // start and steady state
+	rows    []row
+	audited []auditResult
+	fitRun  fit.Run // start and steady state
 }
 
-// newSite makes the cluster, and starts no replica. The caller closes it.
-func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err error) {
-	s = &site{options: o, costs: costs, progress: progress}
-	s.point = fit.Run{Shards: o.replicas, ServerSharded: o.byServer}
+// newSetup creates the cluster, and starts no replica. The caller closes the setup.
+func newSetup(o *options, costs capacity.Costs, progress io.Writer) (s *setup, err error) {
+	s = &setup{options: o, costs: costs, progress: progress}
+	s.fitRun = fit.Run{Shards: o.replicas, ServerSharded: o.byServer}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -64,7 +64,7 @@ func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err
 		return s, err
 	}
 	debug.FreeOSMemory()
-	s.say("cluster of %d objects, made in %.1f s", s.cluster.Len(), time.Since(began).Seconds())
+	s.printf("created a cluster of %d objects in %.1f s", s.cluster.Len(), time.Since(began).Seconds())
 	if s.dir, err = os.MkdirTemp("", "statefleet-limits-"); err != nil {
 		return s, err
 	}
@@ -86,31 +86,32 @@ func newSite(o *options, costs capacity.Costs, progress io.Writer) (s *site, err
 	return s, err
 }
 
-func (s *site) kubeconfig(ordinal int) string {
+func (s *setup) kubeconfig(ordinal int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("kubeconfig-%d", ordinal))
 }
 
-func (s *site) stateDir(ordinal int) string {
+func (s *setup) stateDir(ordinal int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("state-%d", ordinal))
 }
 
-// command is what replicas run. Consistency checks are left out: at random times they would meet some of the windows.
-func (s *site) command(further ...string) fleet.Command {
+// command returns the command of the replicas. Consistency checks are off, because they run at random times and would
+// distort some of the measurements.
+func (s *setup) command(more ...string) fleet.Command {
 	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0",
 		"--drain-timeout="+s.drain.String()),
 		installation.Flags()...)
 	if s.standby {
 		c = append(c, "--shard.standby")
 	}
-	return append(append(c, strings.Fields(s.arguments)...), further...)
+	return append(append(c, strings.Fields(s.arguments)...), more...)
 }
 
-// statesSaved is the flag of replicas that save their state.
-func (s *site) statesSaved() string {
+// snapshotFlag returns the flag with which replicas save their state.
+func (s *setup) snapshotFlag() string {
 	return "--store.snapshot-dir=" + filepath.Join(s.dir, "state-{{.Shard}}")
 }
 
-func (s *site) close() {
+func (s *setup) close() {
 	if s.fleet != nil {
 		s.fleet.Stop()
 	}
@@ -120,13 +121,15 @@ func (s *site) close() {
 	for _, server := range s.servers {
 		server.Stop()
 	}
-	_ = os.RemoveAll(s.dir) // what is left does no harm
+	_ = os.RemoveAll(s.dir) // it is in the temporary directory
 }
 
-func (s *site) say(format string, args ...any) { _, _ = fmt.Fprintf(s.progress, format+"\n", args...) }
+func (s *setup) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.progress, format+"\n", args...)
+}
 
-// track remembers the processes that have been started since the last call.
-func (s *site) track() {
+// track records the processes that were started since the last call.
+func (s *setup) track() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := map[*fleet.Replica]bool{}
@@ -140,8 +143,8 @@ func (s *site) track() {
 	}
 }
 
-// started returns all processes that have been started.
-func (s *site) started() []*fleet.Replica {
+// started returns all processes that were started so far.
+func (s *setup) started() []*fleet.Replica {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.processes[:len(s.processes):len(s.processes)]

@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	look      = 100 * time.Millisecond
-	atRest    = time.Second            // without work, after which the start is over
-	restCPU   = 20 * time.Millisecond  // of each replica, from one look to the next
-	restBytes = 64 << 10               // for each replica, from one look to the next
-	patience  = 10 * time.Minute       // with a start or a change
-	statusGap = 250 * time.Millisecond // between two looks at the state of a fleet
+	idleInterval   = 100 * time.Millisecond // between two readings of an idle fleet
+	idleTime       = time.Second            // the start is over when the fleet was idle for this time
+	idleCPU        = 20 * time.Millisecond  // of an idle replica, from one reading to the next
+	idleBytes      = 64 << 10               // received by an idle replica, from one reading to the next
+	changeTimeout  = 10 * time.Minute       // of a start or a change
+	statusInterval = 250 * time.Millisecond // between two readings of the fleet's state
 )
 
-// start starts the fleet on a cluster that does not change, and measures until all replicas are ready and at rest.
-func (s *site) start(ctx context.Context) (err error) {
+// start starts the fleet on a cluster that does not change, and measures until all replicas are ready and idle.
+func (s *setup) start(ctx context.Context) (err error) {
 	began, before := time.Now(), reading{}
 	if before, err = s.read(); err != nil {
 		return err
 	}
 	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas,
-		Grace: s.drain + graceBeyond,
+		Grace: s.drain + graceMargin,
 	})
 	if err != nil {
 		return err
 	}
 	s.track()
-	if err := s.fleet.WaitReady(ctx, patience); err != nil {
+	if err := s.fleet.WaitReady(ctx, changeTimeout); err != nil {
 		return err
 	}
 	ready := time.Since(began)
-	end, err := s.rest(ctx)
+	end, err := s.waitIdle(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *site) start(ctx context.Context) (err error) {
 		}
 		peak += used.Peak
 	}
-	n, one, run := float64(s.replicas), s.costs.Replica(s.load(s.costs, 0), s.replicas), &s.point
+	n, one, run := float64(s.replicas), s.costs.Replica(s.load(s.costs, 0), s.replicas), &s.fitRun
 	run.Pods, run.Objects = len(s.cluster.Names("pods")), s.cluster.Len()
 	run.SyncCPU, run.SyncBytes, run.Peak = end.cpu.Seconds(), float64(end.bytes-before.bytes), float64(peak)
 	head := fmt.Sprintf("start of %d: ", s.replicas)
@@ -55,17 +55,17 @@ func (s *site) start(ctx context.Context) (err error) {
 	s.compare(head+"CPU", "CPU-s", run.SyncCPU, n*one.StartCPU.Seconds())
 	s.compare(head+"from the API server", "MB", run.SyncBytes/mega, n*one.StartBytes/mega)
 	s.add(head+"resident memory, peak", "MiB", run.Peak/mebi)
-	s.say("started: ready in %.1f s, %.1f CPU-s, %.0f MB, peak %.0f MiB", ready.Seconds(), run.SyncCPU,
+	s.printf("started: ready in %.1f s, %.1f CPU-s, %.0f MB, peak %.0f MiB", ready.Seconds(), run.SyncCPU,
 		run.SyncBytes/mega, run.Peak/mebi)
 	return nil
 }
 
-// rest waits until the fleet has been at rest for a while, and returns the reading of the moment when that began.
-func (s *site) rest(ctx context.Context) (first reading, err error) {
+// waitIdle waits until the fleet was idle for idleTime, and returns the reading at the start of that time.
+func (s *setup) waitIdle(ctx context.Context) (first reading, err error) {
 	last, err := s.read()
 	n := len(s.fleet.Replicas)
-	for quiet := time.Duration(0); err == nil && quiet < atRest; {
-		if err = fleet.Pause(ctx, look); err != nil {
+	for quiet := time.Duration(0); err == nil && quiet < idleTime; {
+		if err = fleet.Pause(ctx, idleInterval); err != nil {
 			break
 		}
 		var now reading
@@ -73,25 +73,25 @@ func (s *site) rest(ctx context.Context) (first reading, err error) {
 			break
 		}
 		switch {
-		case now.cpu-last.cpu >= time.Duration(n)*restCPU || now.bytes-last.bytes >= uint64(n)*restBytes:
+		case now.cpu-last.cpu >= time.Duration(n)*idleCPU || now.bytes-last.bytes >= uint64(n)*idleBytes:
 			quiet = 0
 		default:
 			if quiet == 0 {
 				first = last
 			}
-			quiet += look
+			quiet += idleInterval
 		}
 		last = now
 	}
 	return first, errors.Join(err, s.fleet.Ended())
 }
 
-// steady measures the fleet while the cluster changes, first without scrapes, and then the scrapes.
-func (s *site) steady(ctx context.Context) error {
+// steady measures the fleet while the cluster changes: first without scrapes, and then the cost of scrapes.
+func (s *setup) steady(ctx context.Context) error {
 	if err := fleet.Pause(ctx, s.warm); err != nil {
 		return err
 	}
-	if _, err := s.scrape(ctx, "gzip"); err != nil { // what has changed meanwhile is compressed now
+	if _, err := s.scrape(ctx, "gzip"); err != nil { // a scrape compresses blocks that have changed
 		return err
 	}
 	w, err := s.during(ctx, func() error { return fleet.Pause(ctx, s.window) })
@@ -106,17 +106,17 @@ func (s *site) steady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &s.point
+	run := &s.fitRun
 	run.Events, run.CPU, run.EventBytes, run.ChurnMemory = w.events/w.seconds, w.cpu/w.seconds, w.bytes/w.seconds, w.mean
 	run.Series, run.Text, run.Gzip = identity.series, identity.bytes, gzip.bytes
-	s.noteSteady(w, gzip)
-	s.say("steady: %.0f events/s, %.0f MiB, %.1f us of CPU an event", run.Events, w.mean/mebi, w.cpu/max(w.events,
+	s.addSteady(w, gzip)
+	s.printf("steady: %.0f events/s, %.0f MiB, %.1f us of CPU an event", run.Events, w.mean/mebi, w.cpu/max(w.events,
 		1)*micro)
 	return nil
 }
 
-func (s *site) noteSteady(w window, gzip scrapes) {
-	run, load := s.point, s.load(s.costs, s.point.Events)
+func (s *setup) addSteady(w window, gzip scrapes) {
+	run, load := s.fitRun, s.load(s.costs, s.fitRun.Events)
 	n, scraped := float64(s.replicas), s.costs.Replica(load, s.replicas)
 	load.Interval = 0
 	one := s.costs.Replica(load, s.replicas)
@@ -134,13 +134,13 @@ func (s *site) noteSteady(w window, gzip scrapes) {
 	s.add("gzip scrape of one: time, at most", "ms", gzip.slowest.Seconds()*milli)
 }
 
-// scrapes are those of all replicas, one after the other.
+// scrapes is the sum of one scrape of each replica, one after the other.
 type scrapes struct {
 	bytes, series, cpu float64
 	slowest            time.Duration
 }
 
-func (s *site) scrape(ctx context.Context, encoding string) (all scrapes, err error) {
+func (s *setup) scrape(ctx context.Context, encoding string) (all scrapes, err error) {
 	for _, r := range s.fleet.Replicas {
 		before, err := r.CPU()
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Load is [Read] for a YAML file, and [Build] for a folder.
+// Load calls [Read] for a YAML file, and [Build] for a folder.
 func Load(path string) ([]*unstructured.Unstructured, error) {
 	if filepath.Ext(path) == ".yaml" {
 		return Read(path)
@@ -22,8 +22,8 @@ func Load(path string) ([]*unstructured.Unstructured, error) {
 	return Build(path)
 }
 
-// Read returns the objects of a YAML file, such as what the chart renders, in the order of the file. The file is
-// relative to the repository's root.
+// Read returns the objects of a YAML file, such as a rendered chart, in the order of the file. The path is relative to
+// the root of the repository.
 func Read(path string) (objects []*unstructured.Unstructured, err error) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -47,8 +47,8 @@ func Read(path string) (objects []*unstructured.Unstructured, err error) {
 	}
 }
 
-// Definition is a CustomResourceDefinition that stands in for that of a namespaced kind: it takes any content, so it
-// proves name, group and placement of an object and not its fields.
+// Definition returns a CustomResourceDefinition that replaces the real one of a namespaced kind. It accepts any
+// content, so an object of it proves the names of group and kind, but not the fields.
 func Definition(group, kind string) *unstructured.Unstructured {
 	singular := strings.ToLower(kind)
 	anything := map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}

@@ -1,5 +1,5 @@
-// Package manifest builds the kustomize folders of this repository and applies them to a cluster, the way
-// "kubectl apply -k" does it, without kubectl.
+// Package manifest builds the kustomize folders of this repository and applies them to a cluster, as "kubectl apply -k"
+// does.
 package manifest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Folders of the repository that hold a kustomization.
+// Folders of kustomizations, relative to the root of the repository.
 const (
 	Base               = "manifests/base"
 	PrometheusOperator = "manifests/prometheus-operator"
@@ -31,8 +31,8 @@ const (
 
 const fieldManager = "statefleet-test"
 
-// Build returns the objects of a kustomization, in the order in which they can be applied. The folder is relative to
-// the repository's root.
+// Build returns the objects of a kustomization, in an order in which they can be applied. The folder is relative to the
+// root of the repository.
 func Build(folder string) ([]*unstructured.Unstructured, error) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -61,7 +61,7 @@ type Applier struct {
 	mapper meta.RESTMapper
 }
 
-// NewApplier makes an Applier for the cluster that config connects to.
+// NewApplier returns an Applier for the cluster that config connects to.
 func NewApplier(config *rest.Config) (*Applier, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -74,8 +74,7 @@ func NewApplier(config *rest.Config) (*Applier, error) {
 	return &Applier{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(typed.Discovery()))}, nil
 }
 
-// Apply applies one object by server-side apply and returns what the API server made of it. An unknown field is an
-// error.
+// Apply applies one object by server-side apply and returns the stored object. An unknown field is an error.
 func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	resource, err := a.resource(object)
 	if err != nil {
@@ -93,7 +92,7 @@ func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured) 
 	return applied, nil
 }
 
-// Create creates one object with its status, and returns what the API server made of it. An unknown field is an error.
+// Create creates one object with its status, and returns the stored object. An unknown field is an error.
 func (a *Applier) Create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	resource, err := a.resource(object)
 	if err != nil {
@@ -110,7 +109,7 @@ func (a *Applier) Create(ctx context.Context, object *unstructured.Unstructured)
 	created.Object["status"] = status
 	updated, err := resource.UpdateStatus(ctx, created, metav1.UpdateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict})
 	switch {
-	case apierrors.IsNotFound(err): // the kind has no status of its own, so the object has it already
+	case apierrors.IsNotFound(err): // the kind has no status subresource, so Create has stored the status
 		return created, nil
 	case err != nil:
 		return nil, fmt.Errorf("setting the status of %s %s: %w", object.GetKind(), object.GetName(), err)
@@ -118,21 +117,22 @@ func (a *Applier) Create(ctx context.Context, object *unstructured.Unstructured)
 	return updated, nil
 }
 
-// Delete deletes an object that Apply has applied, and leaves those that it owns. That it is not there is no error.
+// Delete deletes an object. It leaves owned objects to the garbage collector. A missing object is no error.
 func (a *Applier) Delete(ctx context.Context, object *unstructured.Unstructured) error {
 	resource, err := a.resource(object)
 	if err != nil {
 		return err
 	}
-	at := metav1.DeletePropagationBackground
-	err = resource.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: &at})
+	policy := metav1.DeletePropagationBackground
+	err = resource.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s: %w", object.GetKind(), object.GetName(), err)
 	}
 	return nil
 }
 
-// resource is the endpoint of an object's kind. The mapper asks the cluster again for a kind that it does not know yet.
+// resource returns the client for an object. The mapper discovers the kinds again if it does not know the object's
+// kind.
 func (a *Applier) resource(object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	kind := object.GroupVersionKind()
 	mapping, err := a.mapper.RESTMapping(kind.GroupKind(), kind.Version)

@@ -21,16 +21,16 @@ import (
 	"github.com/statefleet/statefleet/test/seed"
 )
 
-// TestClusterRoleReadsEveryKindAndOnlyReads leaves to the generator's own test that nothing more is granted.
+// TestClusterRoleReadsEveryKindAndOnlyReads does not check for further kinds. The test of the generator does.
 func TestClusterRoleReadsEveryKindAndOnlyReads(t *testing.T) {
 	role := find[rbacv1.ClusterRole](t, manifest.Base, "ClusterRole")
 	granted := map[schema.GroupResource]bool{}
 	for _, rule := range role.Rules {
 		if len(rule.APIGroups) != 1 || !slices.IsSorted(rule.Resources) {
-			t.Errorf("want one group per rule and sorted resources: %v", rule)
+			t.Errorf("got rule %v, want one API group and sorted resources", rule)
 		}
 		if !slices.Equal(rule.Verbs, []string{"list", "watch"}) {
-			t.Errorf("verbs of %v: %v", rule.Resources, rule.Verbs)
+			t.Errorf("%v: got verbs %v, want list and watch", rule.Resources, rule.Verbs)
 		}
 		for _, resource := range rule.Resources {
 			granted[schema.GroupResource{Group: rule.APIGroups[0], Resource: resource}] = true
@@ -38,7 +38,7 @@ func TestClusterRoleReadsEveryKindAndOnlyReads(t *testing.T) {
 	}
 	for _, kind := range seed.Kinds() {
 		if !granted[kind.GroupResource()] {
-			t.Errorf("%s may not be read", kind.GroupResource())
+			t.Errorf("the ClusterRole does not grant %s", kind.GroupResource())
 		}
 	}
 }
@@ -48,25 +48,26 @@ func TestStatefulSetIsAFleet(t *testing.T) {
 	service := find[corev1.Service](t, manifest.Base, "Service")
 	container := set.Spec.Template.Spec.Containers[0]
 	if *set.Spec.Replicas != 3 || set.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
-		t.Errorf("replicas %d, %s", *set.Spec.Replicas, set.Spec.PodManagementPolicy)
+		t.Errorf("got %d replicas, %s; want 3, Parallel", *set.Spec.Replicas, set.Spec.PodManagementPolicy)
 	}
 	if service.Name != set.Spec.ServiceName || service.Spec.ClusterIP != corev1.ClusterIPNone || service.Spec.PublishNotReadyAddresses {
-		t.Errorf("service %s of set with serviceName %s: %+v", service.Name, set.Spec.ServiceName, service.Spec)
+		t.Errorf("got Service %s for serviceName %s: %+v; want a headless Service with ready pods only",
+			service.Name, set.Spec.ServiceName, service.Spec)
 	}
 	for _, arg := range []string{"--pod=$(POD_NAME)", "--pod-namespace=$(POD_NAMESPACE)"} {
 		if !slices.Contains(container.Args, arg) {
-			t.Errorf("no %s in %v", arg, container.Args)
+			t.Errorf("got arguments %v, want %s among them", container.Args, arg)
 		}
 	}
 	if path := container.LivenessProbe.HTTPGet.Path; path != "/livez" {
-		t.Errorf("liveness asks %s, which may depend on the API server", path)
+		t.Errorf("got liveness probe %s, want /livez, which does not depend on the API server", path)
 	}
 	if path := container.ReadinessProbe.HTTPGet.Path; path != "/readyz" {
-		t.Errorf("readiness asks %s", path)
+		t.Errorf("got readiness probe %s, want /readyz", path)
 	}
 }
 
-// podMonitor and scrapeConfig are the parts of these documents that decide about labels.
+// podMonitor and scrapeConfig have the fields that determine the labels of targets.
 type podMonitor struct {
 	Spec struct {
 		PodMetricsEndpoints []struct {
@@ -85,7 +86,7 @@ type scrapeConfig struct {
 	} `json:"scrape_configs"`
 }
 
-// discovered is what Prometheus' pod discovery says of one port of a replica.
+// discovered returns the labels that Prometheus' pod discovery sets for one port of a replica.
 func discovered(port string, change map[string]string) map[string]string {
 	labels := map[string]string{
 		"__address__":                                        "10.0.0.7:8080",
@@ -105,18 +106,18 @@ func TestScrapeConfigKeepsTheInstanceStable(t *testing.T) {
 	var config scrapeConfig
 	readYAML(t, "manifests/prometheus/scrape-config.yaml", &config)
 	if len(config.ScrapeConfigs) != 2 {
-		t.Fatalf("%d scrape configs, want one per port", len(config.ScrapeConfigs))
+		t.Fatalf("got %d scrape configs, want 2: one for each port", len(config.ScrapeConfigs))
 	}
 	ports := []string{"http-metrics", "telemetry"}
 	extra := []map[string]string{{}, {"endpoint": "telemetry"}}
 	for i, scrape := range config.ScrapeConfigs {
 		if !scrape.HonorLabels {
-			t.Errorf("%s does not honor the exporter's labels", scrape.JobName)
+			t.Errorf("%s: got honor_labels false, want true", scrape.JobName)
 		}
 		want := map[string]string{"instance": "statefleet-1", "job": "kube-state-metrics"}
 		maps.Copy(want, extra[i])
 		if got := relabel(t, scrape.RelabelConfigs, discovered(ports[i], nil)); !maps.Equal(got, want) {
-			t.Errorf("%s: labels %v, want %v", scrape.JobName, got, want)
+			t.Errorf("%s: got labels %v, want %v", scrape.JobName, got, want)
 		}
 		for _, other := range []map[string]string{
 			{"__meta_kubernetes_pod_container_port_name": ports[1-i]},
@@ -125,7 +126,7 @@ func TestScrapeConfigKeepsTheInstanceStable(t *testing.T) {
 			{"__meta_kubernetes_pod_phase": "Succeeded"},
 		} {
 			if got := relabel(t, scrape.RelabelConfigs, discovered(ports[i], other)); got != nil {
-				t.Errorf("%s: target with %v is kept as %v", scrape.JobName, other, got)
+				t.Errorf("%s: target with %v: got labels %v, want a dropped target", scrape.JobName, other, got)
 			}
 		}
 	}
@@ -135,11 +136,11 @@ func TestPodMonitorKeepsTheInstanceStable(t *testing.T) {
 	monitor := find[podMonitor](t, manifest.PrometheusOperator, "PodMonitor")
 	extra := map[string]map[string]string{"http-metrics": {}, "telemetry": {"endpoint": "telemetry"}}
 	if len(monitor.Spec.PodMetricsEndpoints) != len(extra) {
-		t.Fatalf("%d endpoints, want %d", len(monitor.Spec.PodMetricsEndpoints), len(extra))
+		t.Fatalf("got %d endpoints, want %d", len(monitor.Spec.PodMetricsEndpoints), len(extra))
 	}
 	for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
 		if !endpoint.HonorLabels {
-			t.Errorf("%s does not honor the exporter's labels", endpoint.Port)
+			t.Errorf("%s: got honorLabels false, want true", endpoint.Port)
 		}
 		// The operator sets these before the monitor's own relabelings.
 		labels := discovered(endpoint.Port, map[string]string{
@@ -148,7 +149,7 @@ func TestPodMonitorKeepsTheInstanceStable(t *testing.T) {
 		want := map[string]string{"instance": "statefleet-1", "job": "kube-state-metrics"}
 		maps.Copy(want, extra[endpoint.Port])
 		if got := relabel(t, endpoint.Relabelings, labels); !maps.Equal(got, want) {
-			t.Errorf("%s: labels %v, want %v", endpoint.Port, got, want)
+			t.Errorf("%s: got labels %v, want %v", endpoint.Port, got, want)
 		}
 	}
 }

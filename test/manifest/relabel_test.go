@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// rule is one relabeling of Prometheus, under the names of its configuration and those of the operator's API.
+// rule is one relabeling rule. It has the field names of Prometheus' configuration and those of the operator's API.
 type rule struct {
 	Action      string   `json:"action"`
 	Source      []string `json:"source_labels"`
@@ -18,8 +18,8 @@ type rule struct {
 	TargetLabel  string   `json:"targetLabel"`
 }
 
-// relabel gives the labels that a target ends up with, or nil if the rules drop it. It knows the actions that the
-// manifests use.
+// relabel returns the labels of a target after relabeling, or nil if the rules drop it. It implements the actions that
+// the manifests use.
 func relabel(t *testing.T, rules []rule, discovered map[string]string) map[string]string {
 	t.Helper()
 	labels := map[string]string{}
@@ -49,7 +49,7 @@ func relabel(t *testing.T, rules []rule, discovered map[string]string) map[strin
 				}
 			}
 		default:
-			t.Fatalf("action %q is not known here", r.Action)
+			t.Fatalf("got action %q, want keep, replace or labeldrop", r.Action)
 		}
 	}
 	for name := range labels {

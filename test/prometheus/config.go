@@ -14,14 +14,14 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// The configuration and the rules under test, in the repository.
+// Paths of the scrape configuration and the rules that this repository ships.
 const (
 	shipped      = "manifests/prometheus/scrape-config.yaml"
 	shippedRules = "manifests/mixin/rules.yaml"
 )
 
-// load reads the shipped configuration. Only how the API server and targets are reached and how often is scraped are
-// not as shipped.
+// load reads the shipped configuration. It changes only how Prometheus reaches the API server and the targets, and the
+// intervals.
 func load(o Options) (*config.Config, error) {
 	root, err := fleet.Root()
 	if err != nil {
@@ -46,7 +46,7 @@ func load(o Options) (*config.Config, error) {
 		for _, sd := range scrape.ServiceDiscoveryConfigs {
 			pods, ok := sd.(*kubernetes.SDConfig)
 			if !ok {
-				return nil, fmt.Errorf("%s: %s discovers by %s, not by kubernetes", shipped, scrape.JobName, sd.Name())
+				return nil, fmt.Errorf("%s: job %s: discovery must be kubernetes, got %s", shipped, scrape.JobName, sd.Name())
 			}
 			pods.KubeConfig = o.Kubeconfig
 		}

@@ -2,20 +2,20 @@ package prometheus
 
 import "time"
 
-// Deviation is how long a number was not what it should have been, at the longest.
+// Deviation has the longest times for which a value was below and above the expected one.
 type Deviation struct {
 	Below, Above time.Duration
-	// Least and Most are the extremes of all numbers.
+	// Least and Most are the lowest and the highest value.
 	Least, Most float64
 }
 
-// Deviate finds the longest rows of numbers below and above the truth, in numbers that are Step apart. A row of n numbers
-// counts as n steps: at one end it may have been up to a step longer, at the other up to a step shorter.
-func Deviate(numbers []float64, truth float64) Deviation {
+// Deviate finds the longest runs of values below and above the expected one. The values are Step apart. A run of n
+// values counts as n steps, although it may have been up to a step longer or shorter.
+func Deviate(numbers []float64, expected float64) Deviation {
 	var d Deviation
 	var below, above time.Duration
 	for i, n := range numbers {
-		below, above = grow(below, n < truth), grow(above, n > truth)
+		below, above = extend(below, n < expected), extend(above, n > expected)
 		d.Below, d.Above = max(d.Below, below), max(d.Above, above)
 		if i == 0 {
 			d.Least, d.Most = n, n
@@ -25,7 +25,7 @@ func Deviate(numbers []float64, truth float64) Deviation {
 	return d
 }
 
-// Worst is the worse of two deviations in each respect.
+// Worst returns the larger extreme of two deviations in each field.
 func (d Deviation) Worst(other Deviation) Deviation {
 	return Deviation{
 		Below: max(d.Below, other.Below), Above: max(d.Above, other.Above),
@@ -33,9 +33,9 @@ func (d Deviation) Worst(other Deviation) Deviation {
 	}
 }
 
-func grow(row time.Duration, goesOn bool) time.Duration {
-	if !goesOn {
+func extend(run time.Duration, continues bool) time.Duration {
+	if !continues {
 		return 0
 	}
-	return row + Step
+	return run + Step
 }

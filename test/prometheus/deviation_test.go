@@ -6,7 +6,7 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-func TestDeviateFindsTheLongestRows(t *testing.T) {
+func TestDeviateFindsTheLongestRuns(t *testing.T) {
 	const step = prometheus.Step
 	f := func(numbers []float64, want prometheus.Deviation) {
 		t.Helper()

@@ -8,15 +8,15 @@ import (
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 )
 
-// Pod is a process on this machine that stands for a running pod of a fleet.
+// Pod is a process on this machine that represents a running pod of a fleet.
 type Pod struct {
 	Name string
-	// Ports are the addresses, host and port, by the name of the container's port.
+	// Ports has the addresses (host and port) by the name of the container port.
 	Ports map[string]string
 }
 
-// Follow replaces discovery: these pods, and no others, have what it would say of them. It needs Options without a
-// Kubeconfig.
+// Follow replaces the targets by these pods, with the labels that discovery would set. It returns an error if Options
+// has a Kubeconfig.
 func (s *Server) Follow(pods []Pod) error {
 	group := &targetgroup.Group{Source: "pods"}
 	for _, pod := range pods {
@@ -33,7 +33,7 @@ func (s *Server) Follow(pods []Pod) error {
 	all := map[string]discovery.Configs{}
 	for _, scrape := range s.cfg.ScrapeConfigs {
 		if len(scrape.ServiceDiscoveryConfigs) > 0 {
-			return errors.New("pods are discovered already")
+			return errors.New("targets cannot be set, because a kubeconfig is given and pods are discovered")
 		}
 		all[scrape.JobName] = discovery.Configs{discovery.StaticConfig{group}}
 	}

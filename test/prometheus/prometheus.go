@@ -1,5 +1,5 @@
-// Package prometheus runs Prometheus' own code inside a test or a program: its pod discovery, its scrape manager, its
-// rules, its storage and its query engine, with the scrape configuration that this repository ships.
+// Package prometheus runs Prometheus' own code in a test or a program: pod discovery, scrape manager, rules, storage
+// and query engine, with the scrape configuration that this repository ships.
 //
 //	server := prometheus.Start(t, prometheus.Options{Kubeconfig: path, Interval: time.Second})
 //	counts, err := server.Range(ctx, `count by (namespace, pod) (kube_pod_info)`, start, end)
@@ -28,35 +28,35 @@ import (
 	"github.com/prometheus/prometheus/util/logging"
 )
 
-// Options say how this Prometheus differs from one that runs in a cluster.
+// Options configure a Prometheus.
 type Options struct {
-	// Kubeconfig is the path of the file with which pods are discovered. If it is empty, Follow tells which there are.
+	// Kubeconfig is the path of the kubeconfig for pod discovery. If it is empty, Follow sets the pods.
 	Kubeconfig string
 
 	// Proxy is the URL of an HTTP proxy through which targets are scraped; empty for none.
 	Proxy string
 
-	// Interval is the time between two scrapes of a target, and their timeout.
+	// Interval is the scrape interval, the scrape timeout, and the evaluation interval of rules.
 	Interval time.Duration
 
-	// Delay is how long discovery collects changes before it passes them on, and how long the scrape manager does so
-	// after it. In Prometheus each of the two is 5 s, whatever the interval.
+	// Delay is how long discovery collects changes before it passes them on, and then how long the scrape manager does.
+	// In Prometheus, each of the two is 5 s for all intervals.
 	Delay time.Duration
 
-	// Rules has the rules that this repository ships evaluated, at every Interval.
+	// Rules enables the evaluation of the rules that this repository ships, once per Interval.
 	Rules bool
 
-	// WAL has samples also written to a log in the folder, as Prometheus does, and not only kept in memory.
+	// WAL enables the write-ahead log, as in a normal Prometheus. Without it, samples are only kept in memory.
 	WAL bool
 
-	// Registry gets Prometheus' metrics about itself; nil: they are not registered.
+	// Registry receives Prometheus' metrics about itself. Nil: they are not exposed.
 	Registry *prometheus.Registry
 
-	// Log gets what Prometheus logs. It must not be nil.
+	// Log receives Prometheus' log. It must not be nil.
 	Log *slog.Logger
 }
 
-// Server is a running Prometheus. All methods may be called concurrently, but for Follow, Rediscover and Close.
+// Server is a running Prometheus. All methods except Follow, Rediscover and Close may be called concurrently.
 type Server struct {
 	db      *tsdb.DB
 	engine  *promql.Engine
@@ -84,7 +84,7 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// Open runs Prometheus with its data in a folder. The caller closes it, and removes the folder.
+// Open runs Prometheus with its data in a folder. The caller closes the Server, and removes the folder.
 func Open(dir string, o Options) (*Server, error) {
 	cfg, err := load(o)
 	if err != nil {
@@ -101,7 +101,7 @@ func Open(dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// open makes storage and query engine.
+// open creates the storage and the query engine.
 func open(dir string, log *slog.Logger, registry *prometheus.Registry, options *tsdb.Options) (*Server, error) {
 	db, err := tsdb.Open(dir, log, registry, options, nil)
 	if err != nil {
@@ -112,10 +112,10 @@ func open(dir string, log *slog.Logger, registry *prometheus.Registry, options *
 	})}, nil
 }
 
-// promQL is the language without experimental functions.
+// promQL returns a parser without experimental functions.
 func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
 
-// storage keeps everything in memory, unless wal is set: it is not read again after the end.
+// storage returns storage options. Without wal, samples are only kept in memory, because no later process reads them.
 func storage(wal bool) *tsdb.Options {
 	options := tsdb.DefaultOptions()
 	if !wal {
@@ -138,7 +138,7 @@ func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registr
 	ctx, cancel := context.WithCancel(context.Background())
 	s.end, s.scrapes, s.cfg = cancel, scrapes, cfg
 	s.targets = discovery.NewManager(ctx, o.Log, registry, metrics, discovery.Updatert(o.Delay))
-	s.running.Go(func() { _ = s.targets.Run() }) // ends with ctx, and says so as an error
+	s.running.Go(func() { _ = s.targets.Run() }) // its only error is that ctx has ended
 	s.running.Go(func() { _ = s.scrapes.Run(s.targets.SyncCh()) })
 	if err := s.scrapes.ApplyConfig(cfg); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registr
 	return s.targets.ApplyConfig(discoverers(cfg))
 }
 
-// Close ends scraping and closes the storage. The order lets each channel's reader outlive its writer.
+// Close ends scraping and closes the storage. In this order, the reader of each channel ends after its writer.
 func (s *Server) Close() error {
 	if s.rules != nil {
 		s.rules.Stop()
@@ -165,8 +165,8 @@ func (s *Server) Close() error {
 	return s.db.Close()
 }
 
-// Rediscover has discovery list everything again, as a restart does. A cluster that was restored from a backup needs
-// it.
+// Rediscover makes discovery list all pods again, as a restart does. It is necessary after a cluster was restored from
+// a backup.
 func (s *Server) Rediscover() error {
 	if err := s.targets.ApplyConfig(nil); err != nil {
 		return err
@@ -182,7 +182,7 @@ func discoverers(cfg *config.Config) map[string]discovery.Configs {
 	return all
 }
 
-// Targets are the addresses that are scraped at present for a job of the configuration.
+// Targets returns the URLs that a job of the configuration scrapes at present.
 func (s *Server) Targets(job string) []string {
 	var urls []string
 	for _, target := range s.scrapes.TargetsActive()[job] {
@@ -193,17 +193,17 @@ func (s *Server) Targets(job string) []string {
 
 // Scrape is the last scrape of a target.
 type Scrape struct {
-	// Target is the address that was scraped.
+	// Target is the host and port that was scraped.
 	Target string
-	// At is when it began; zero if there was none yet.
+	// At is when it began. It is zero before the first scrape.
 	At time.Time
-	// Took is how long it took, until its samples were stored.
+	// Took is its duration, including the storage of its samples.
 	Took time.Duration
 	// Err is why it failed, or nil.
 	Err error
 }
 
-// Scrapes are the last scrapes of the targets of a job of the configuration.
+// Scrapes returns the last scrape of each target of a job of the configuration.
 func (s *Server) Scrapes(job string) []Scrape {
 	var all []Scrape
 	for _, target := range s.scrapes.TargetsActive()[job] {
@@ -214,7 +214,7 @@ func (s *Server) Scrapes(job string) []Scrape {
 	return all
 }
 
-// Stored returns how many targets have a scrape whose samples are stored, and the samples of the last one of each.
+// Stored returns the number of targets with stored scrapes, and the sum of the samples in the last scrape of each.
 func (s *Server) Stored(ctx context.Context) (targets, samples float64, err error) {
 	now := time.Now()
 	for query, number := range map[string]*float64{
@@ -231,11 +231,11 @@ func (s *Server) Stored(ctx context.Context) (targets, samples float64, err erro
 	return targets, samples, nil
 }
 
-// Step is the distance between two points of a range.
+// Step is the time between two points of Range.
 const Step = 100 * time.Millisecond
 
-// Range evaluates a query at every Step from start to end, and returns the numbers of each series by its labels.
-// Where a series is not there, its number is 0.
+// Range evaluates a query at every Step from start to end, and returns the values of each series by its labels. A
+// missing value is 0.
 func (s *Server) Range(ctx context.Context, query string, start, end time.Time) (map[string][]float64, error) {
 	matrix, err := s.Matrix(ctx, query, start, end, Step)
 	if err != nil {
@@ -271,7 +271,7 @@ func (s *Server) Matrix(ctx context.Context, query string, start, end time.Time,
 	return copied(matrix), nil
 }
 
-// copied outlives the query, whose points are used again.
+// copied returns a copy that remains valid after the query is closed, which reuses the points.
 func copied(matrix promql.Matrix) promql.Matrix {
 	all := make(promql.Matrix, len(matrix))
 	for i, series := range matrix {

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-func TestRangeHasANumberForEveryStep(t *testing.T) {
+func TestRangeHasAValueForEveryStep(t *testing.T) {
 	s, err := open(t.TempDir(), slog.New(slog.DiscardHandler), prometheus.NewRegistry(), storage(false))
 	if err != nil {
 		t.Fatal(err)
@@ -28,15 +28,15 @@ func TestRangeHasANumberForEveryStep(t *testing.T) {
 	if err := in.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	// Parts of a millisecond do not count in Prometheus, so that there are four steps here and not three.
+	// Prometheus ignores fractions of a millisecond, so there are four steps and not three.
 	got, err := s.Range(t.Context(), "m", base.Add(999*time.Microsecond), base.Add(300*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if numbers := got[`{__name__="m", pod="a"}`]; len(got) != 1 || !slices.Equal(numbers, []float64{0, 0, 7, 7}) {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want one series with 0, 0, 7, 7", got)
 	}
 	if got, err := s.Range(t.Context(), "absent", base, base); err != nil || len(got) != 0 {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("absent metric: got %v, error %v; want neither", got, err)
 	}
 }

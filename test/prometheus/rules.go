@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// evaluate starts the evaluation of the rules that this repository ships. Nobody is notified of alerts.
+// evaluate starts the evaluation of the rules that this repository ships. Alerts are not sent anywhere.
 func (s *Server) evaluate(ctx context.Context, o Options, registry *prometheus.Registry) error {
 	root, err := fleet.Root()
 	if err != nil {
@@ -33,11 +33,11 @@ func (s *Server) evaluate(ctx context.Context, o Options, registry *prometheus.R
 // Alert is an alert of the shipped rules.
 type Alert struct {
 	Name, Summary string
-	Firing        bool // or still pending
+	Firing        bool // false: pending
 	Since         time.Time
 }
 
-// Alerts are those that are pending or firing at present.
+// Alerts returns the alerts that are pending or firing at present.
 func (s *Server) Alerts() []Alert {
 	if s.rules == nil {
 		return nil
@@ -54,8 +54,8 @@ func (s *Server) Alerts() []Alert {
 	return all
 }
 
-// RuleHealth returns how many of the shipped rules have been evaluated without an error the last time, how many there
-// are, and the errors of the others.
+// RuleHealth returns the number of shipped rules whose last evaluation succeeded, the number of all shipped rules, and
+// the errors of the others.
 func (s *Server) RuleHealth() (evaluated, all int, err error) {
 	var errs []error
 	for _, rule := range s.rules.Rules() {

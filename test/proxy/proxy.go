@@ -1,5 +1,5 @@
-// Package proxy stands between clients and a server of a test: it passes bytes on, counts them, and cuts connections when it
-// is told to.
+// Package proxy is a TCP proxy between clients and a server of a test. It counts the forwarded bytes, and closes or
+// refuses connections on demand.
 package proxy
 
 import (
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Proxy passes TCP connections on. All methods may be called concurrently.
+// Proxy forwards TCP connections. All methods may be called concurrently.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -23,7 +23,8 @@ type Proxy struct {
 	refuse bool
 }
 
-// Start listens on a free port of loopback until the end of the test, and passes connections on to target, a host and port.
+// Start listens on a free port of loopback until the end of the test, and forwards connections to target, a host and
+// port.
 func Start(t testing.TB, target string) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,13 +37,13 @@ func Start(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Address is the host and port to connect to.
+// Address returns the host and port to connect to.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
-// Received is the number of bytes that clients have received.
+// Received returns the number of bytes that the server has sent to clients.
 func (p *Proxy) Received() int64 { return p.received.Load() }
 
-// Cut closes all connections, of which there were n. New ones are accepted again at once.
+// Cut closes all connections and returns their number. New connections are accepted at once.
 func (p *Proxy) Cut() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +53,7 @@ func (p *Proxy) Cut() (n int) {
 	return len(p.open) / 2
 }
 
-// Refuse closes all connections, and all new ones at once until it is called with false.
+// Refuse(true) closes all connections, and every new one, until Refuse(false).
 func (p *Proxy) Refuse(on bool) {
 	p.mu.Lock()
 	p.refuse = on
@@ -77,11 +78,11 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.working.Go(func() { p.pass(client) })
+		p.working.Go(func() { p.forward(client) })
 	}
 }
 
-func (p *Proxy) pass(client net.Conn) {
+func (p *Proxy) forward(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -95,14 +96,14 @@ func (p *Proxy) pass(client net.Conn) {
 	var up sync.WaitGroup
 	up.Go(func() {
 		_, _ = io.Copy(server, client)
-		server.Close() // ends the other direction too: half-open connections are not needed
+		server.Close() // ends the other direction, too: half-open connections are not needed
 	})
 	_, _ = io.Copy(client, io.TeeReader(server, (*counter)(&p.received)))
 	client.Close()
 	up.Wait()
 }
 
-// add remembers a connection's two ends, unless connections are not wanted now.
+// add records the two ends of a connection. It returns false if connections are refused.
 func (p *Proxy) add(ends ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

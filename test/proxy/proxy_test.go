@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echo answers each line with itself until the test ends.
+// echo starts a server that sends back all bytes, until the test ends. It returns its address.
 func echo(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,8 +36,8 @@ func echo(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// say sends a line over a new connection, and returns what reads from that when the answer has come.
-func say(t *testing.T, address, line string) *bufio.Reader {
+// send sends a line over a new connection, waits for the answer, and returns a reader of the connection.
+func send(t *testing.T, address, line string) *bufio.Reader {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -49,30 +49,30 @@ func say(t *testing.T, address, line string) *bufio.Reader {
 		t.Fatal(err)
 	}
 	if got, err := reader.ReadString('\n'); err != nil || got != line {
-		t.Fatalf("got %q, %v", got, err)
+		t.Fatalf("got %q, error %v; want %q", got, err, line)
 	}
 	return reader
 }
 
-func TestCutEndsConnectionsAndTakesNewOnes(t *testing.T) {
+func TestCutEndsConnectionsAndAcceptsNewOnes(t *testing.T) {
 	p := proxy.Start(t, echo(t))
-	first := say(t, p.Address(), "one\n")
-	second := say(t, p.Address(), "two\n")
+	first := send(t, p.Address(), "one\n")
+	second := send(t, p.Address(), "two\n")
 	if n := p.Cut(); n != 2 {
-		t.Errorf("%d connections cut, want 2", n)
+		t.Errorf("got %d closed connections, want 2", n)
 	}
 	for _, reader := range []*bufio.Reader{first, second} {
 		if line, err := reader.ReadString('\n'); err == nil {
-			t.Errorf("a connection that was cut says %q", line)
+			t.Errorf("got %q from a closed connection, want an error", line)
 		}
 	}
-	say(t, p.Address(), "three\n")
+	send(t, p.Address(), "three\n")
 	if got := p.Received(); got != int64(len("one\ntwo\nthree\n")) {
-		t.Errorf("%d bytes counted", got)
+		t.Errorf("got %d bytes, want those of the three lines", got)
 	}
 }
 
-func TestRefuseTakesNoConnectionUntilItIsTakenBack(t *testing.T) {
+func TestRefuseAcceptsNoConnectionUntilItIsRevoked(t *testing.T) {
 	p := proxy.Start(t, echo(t))
 	p.Refuse(true)
 	conn, err := net.Dial("tcp", p.Address())
@@ -81,8 +81,8 @@ func TestRefuseTakesNoConnectionUntilItIsTakenBack(t *testing.T) {
 	}
 	defer conn.Close()
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
-		t.Errorf("%d bytes read from a connection that is refused", n)
+		t.Errorf("got %d bytes from a refused connection, want an error", n)
 	}
 	p.Refuse(false)
-	say(t, p.Address(), "again\n")
+	send(t, p.Address(), "again\n")
 }

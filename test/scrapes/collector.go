@@ -8,10 +8,10 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// job is the one of the shipped configuration that scrapes the state of the cluster.
+// job is the scrape job, in the shipped configuration, for the state of the cluster.
 const job = "statefleet"
 
-// Names of the metrics about the last scrape of each target, which Prometheus itself shows on a page only.
+// Names of the metrics about the last scrape of each target. Prometheus itself shows these values only in its UI.
 const (
 	lastScrape   = "scrape_last_timestamp_seconds"
 	lastDuration = "scrape_last_duration_seconds"
@@ -22,14 +22,15 @@ const (
 	storedSamples = "scrape_stored_samples"
 )
 
-// collector is of a Prometheus.
+// collector exports metrics about the scrapes of a Prometheus.
 type collector struct {
 	server           *prometheus.Server
 	at, took, ok     *client.Desc
 	targets, samples *client.Desc
 }
 
-// NewCollector exports the last scrape of each target.
+// NewCollector returns a collector of the last scrape of each target of job, and of the samples that are stored. It is
+// safe for concurrent use.
 func NewCollector(server *prometheus.Server) client.Collector {
 	desc := func(name, help string) *client.Desc { return client.NewDesc(name, help, []string{target}, nil) }
 	return &collector{
@@ -38,7 +39,7 @@ func NewCollector(server *prometheus.Server) client.Collector {
 		took:    desc(lastDuration, "How long the last scrape of the target took, in seconds."),
 		ok:      desc(lastSuccess, "Whether the last scrape of the target succeeded, 1 or 0."),
 		targets: client.NewDesc(storedTargets, "Number of targets with a scrape whose samples are stored.", nil, nil),
-		samples: client.NewDesc(storedSamples, "Samples of the last stored scrape of each target, all together.", nil, nil),
+		samples: client.NewDesc(storedSamples, "Sum of the samples of the last stored scrape of each target.", nil, nil),
 	}
 }
 

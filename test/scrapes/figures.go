@@ -12,31 +12,31 @@ const (
 	mega = 1e6
 )
 
-// reason is why a combination was given up.
+// reason is why a combination was aborted.
 type reason string
 
 const (
-	tooLarge reason = "memory" // Prometheus took more than it may
-	failed   reason = "scrape" // a scrape failed, mostly because it took longer than the interval
+	tooLarge reason = "memory" // Prometheus used more than --most-memory
+	failed   reason = "scrape" // a scrape failed, usually because it took longer than the interval
 )
 
-// figures are those of one combination. A scrape is one of all replicas together.
+// figures are the results of one combination. A scrape is one of all replicas.
 type figures struct {
 	combination
-	GivenUp reason `json:",omitempty"` // why it was not measured to the end
+	GivenUp reason `json:",omitempty"` // why it was aborted; empty if it was not
 
-	Samples    float64 // of a scrape
-	Text, Gzip float64 // bytes of a scrape
-	FirstTook  float64 // seconds, the longest of the first scrapes, which create all series
+	Samples    float64 // per scrape
+	Text, Gzip float64 // bytes per scrape
+	FirstTook  float64 // seconds: the longest of the first scrapes, which create all series
 	FirstCPU   float64 // CPU seconds of Prometheus until their end
-	Took       float64 // seconds, the mean of later scrapes of one replica
-	Longest    float64 // seconds, the longest of them
-	CPU        float64 // CPU seconds of Prometheus for a scrape
-	Allocated  float64 // bytes, by a scrape
+	Took       float64 // seconds: the mean of later scrapes of one replica
+	Longest    float64 // seconds: the longest of them
+	CPU        float64 // CPU seconds of Prometheus per scrape
+	Allocated  float64 // bytes per scrape
 	Series     float64 // in memory at the end
-	Created    float64 // series a second
-	Live       float64 // bytes of the heap in use after the last collection
-	Resident   float64 // bytes, at most
+	Created    float64 // series per second
+	Live       float64 // bytes of the heap in use after the last garbage collection
+	Resident   float64 // bytes: the peak
 }
 
 func writeFigures(w io.Writer, all []figures) {

@@ -1,6 +1,6 @@
-// Package scrapes measures what a Prometheus pays for the metrics of a large cluster: CPU and memory of scrapes, their
-// duration, samples, and series that come and go, by profile, with and without samples of value 0, from one replica and
-// from several.
+// Package scrapes measures what the metrics of a large cluster cost a Prometheus: CPU and memory of scrapes, their
+// duration, samples, and churn of series. It compares profiles, with and without samples of value 0, and one replica
+// with several.
 package scrapes
 
 import (
@@ -45,7 +45,7 @@ type options struct {
 func Commands(app *kingpin.Application) []command.Command {
 	c, o := app.Command("prometheus", "Measure a Prometheus that scrapes a large cluster under change."), new(options)
 	o.binary = command.Binary(c)
-	c.Flag("prometheus", "The binary of test/cmd/prometheus.").Default("bin/prometheus").StringVar(&o.prometheus)
+	c.Flag("prometheus", "Binary of test/cmd/prometheus.").Default("bin/prometheus").StringVar(&o.prometheus)
 	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").
 		Default("20000").IntVar(&o.pods)
 	c.Flag("replicas", "Replicas of a fleet, repeatable.").Default("1", "8").IntsVar(&o.replicas)
@@ -57,14 +57,14 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("events-per-second", "Changes of objects per second. -1: one for each 50 pods.").Default("-1").
 		Float64Var(&o.events)
 	c.Flag("interval", "Time between two scrapes.").Default("15s").DurationVar(&o.interval)
-	c.Flag("duration", "Time in which each combination is measured, after its first scrape.").Default("1m").
+	c.Flag("duration", "Duration of the measurement of each combination, after its first scrape.").Default("1m").
 		DurationVar(&o.duration)
-	c.Flag("most-memory", "Resident memory of Prometheus beyond which a combination is given up.").Default("14Gi").
+	c.Flag("most-memory", "Resident memory of Prometheus above which a combination is aborted.").Default("14Gi").
 		StringVar(&o.memory)
 	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
-	c.Flag("results", "Directory that takes the results.").Default("benchmarks/results").StringVar(&o.results)
-	c.Flag("name", "Name of the results; prometheus-20k and the like if it is empty.").StringVar(&o.name)
-	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
+	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
+	c.Flag("name", "Name of the result files. Default: such as prometheus-20k.").StringVar(&o.name)
+	c.Flag("commit", "Commit to name in the results.").StringVar(&o.commit)
 	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
 
@@ -95,12 +95,13 @@ func (o *options) check() error {
 	)
 }
 
-// churn is like that of the other measurements: half of the events belong to jobs, ten for each.
+// churn describes the changes of objects, as in the other measurements: half of the events belong to jobs, with ten
+// events for each job.
 func (o *options) churn() generator.Churn {
 	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: o.seed + 7}
 }
 
-// combination is one of the settings that are measured.
+// combination is one combination of settings to measure.
 type combination struct {
 	Replicas int
 	Profile  string
@@ -118,7 +119,7 @@ func (o *options) combinations() (all []combination) {
 	return all
 }
 
-// findings are the results in a file.
+// findings is the content of the result file.
 type findings struct {
 	Conditions report.Conditions
 	Churn      generator.Churn
@@ -128,7 +129,7 @@ type findings struct {
 }
 
 func (o *options) run(ctx context.Context, out, progress io.Writer) error {
-	s, err := newSite(o, progress)
+	s, err := newSetup(o, progress)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 			if err != nil && reasonOf(err) == "" {
 				return fmt.Errorf("%d replicas, %s, zeros %v: %w", c.Replicas, c.Profile, c.Zeros, err)
 			}
-			s.say("%d replicas, %s, zeros %v: %.0f samples, %.2f CPU-s a scrape, %.0f MiB, %v",
+			s.printf("%d replicas, %s, zeros %v: %.0f samples, %.2f CPU-s a scrape, %.0f MiB, %v",
 				c.Replicas, c.Profile, c.Zeros, found.Samples, found.CPU, found.Resident/mebi, err)
 			f.Figures = append(f.Figures, found)
 		}

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	look     = 250 * time.Millisecond // between two looks at Prometheus
-	patience = 5 * time.Minute        // with a start, and with a scrape beyond its interval
+	pollInterval = 250 * time.Millisecond // between two readings of Prometheus
+	startTimeout = 5 * time.Minute        // of a start, and of the scrapes in addition to their interval
 
-	podsPerJob = 11 // of which one is the job's own, as in generator.Scale
+	podsPerJob = 11 // one of which belongs to the job, as in generator.Scale
 )
 
-// Why a combination is given up. The others are measured nevertheless.
+// Errors that abort one combination. The others are still measured.
 var (
-	errMemory = errors.New("given up: Prometheus takes too much memory")
-	errScrape = errors.New("given up: a scrape failed")
+	errMemory = errors.New("aborted: Prometheus uses more than --most-memory")
+	errScrape = errors.New("aborted: a scrape failed")
 )
 
-// reasonOf returns why an error gives up a combination; "" if it ends the measurement.
+// reasonOf returns why an error aborts a combination, or "" if the error ends the whole measurement.
 func reasonOf(err error) reason {
 	switch {
 	case errors.Is(err, errMemory):
@@ -41,8 +41,8 @@ func reasonOf(err error) reason {
 	return ""
 }
 
-// site is a simulated cluster.
-type site struct {
+// setup is a simulated cluster.
+type setup struct {
 	*options
 	cluster    *simulator.Cluster
 	server     *simulator.Server
@@ -51,8 +51,8 @@ type site struct {
 	kubeconfig string
 }
 
-func newSite(o *options, progress io.Writer) (s *site, err error) {
-	s = &site{options: o, progress: progress, cluster: simulator.New(simulator.Options{Seed: o.seed,
+func newSetup(o *options, progress io.Writer) (s *setup, err error) {
+	s = &setup{options: o, progress: progress, cluster: simulator.New(simulator.Options{Seed: o.seed,
 		LogEvents: 1 << 20, ShardSelector: true})}
 	defer func() {
 		if err != nil {
@@ -65,7 +65,7 @@ func newSite(o *options, progress io.Writer) (s *site, err error) {
 		return s, err
 	}
 	debug.FreeOSMemory()
-	s.say("cluster of %d objects", s.cluster.Len())
+	s.printf("cluster of %d objects", s.cluster.Len())
 	if s.dir, err = os.MkdirTemp("", "statefleet-scrapes-"); err != nil {
 		return s, err
 	}
@@ -76,17 +76,19 @@ func newSite(o *options, progress io.Writer) (s *site, err error) {
 	return s, s.server.WriteKubeconfig(s.kubeconfig)
 }
 
-func (s *site) close() {
+func (s *setup) close() {
 	if s.server != nil {
 		s.server.Stop()
 	}
-	_ = os.RemoveAll(s.dir) // what is left does no harm
+	_ = os.RemoveAll(s.dir) // it is in the temporary directory
 }
 
-func (s *site) say(format string, args ...any) { _, _ = fmt.Fprintf(s.progress, format+"\n", args...) }
+func (s *setup) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.progress, format+"\n", args...)
+}
 
-// measure runs a fleet and a Prometheus.
-func (s *site) measure(ctx context.Context, c combination) (f figures, err error) {
+// measure runs a fleet and a Prometheus, and measures one combination.
+func (s *setup) measure(ctx context.Context, c combination) (f figures, err error) {
 	f.combination = c
 	replicas, err := fleet.Start(fleet.Options{
 		Command: fleet.Static(*s.binary, "--config="+filepath.Join(s.profileDir, c.Profile+".yaml"),
@@ -97,24 +99,24 @@ func (s *site) measure(ctx context.Context, c combination) (f figures, err error
 		return f, err
 	}
 	defer replicas.Stop()
-	if err := replicas.WaitReady(ctx, patience); err != nil {
+	if err := replicas.WaitReady(ctx, startTimeout); err != nil {
 		return f, err
 	}
 	dir, err := os.MkdirTemp(s.dir, "prometheus-")
 	if err != nil {
 		return f, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // the next one has another
+	defer func() { _ = os.RemoveAll(dir) }() // the next Prometheus has another one
 	w, err := s.watch(dir, replicas)
 	if err != nil {
 		return f, err
 	}
-	defer w.process.Kill() // its data is removed
+	defer w.process.Kill() // its data are removed
 	return f, w.run(ctx, s, &f)
 }
 
 // watch starts a Prometheus that scrapes the replicas.
-func (s *site) watch(dir string, replicas *fleet.Fleet) (*watcher, error) {
+func (s *setup) watch(dir string, replicas *fleet.Fleet) (*watcher, error) {
 	ports, release, err := fleet.ReservePorts(fleet.Loopback, 1)
 	defer release()
 	if err != nil {
@@ -132,8 +134,8 @@ func (s *site) watch(dir string, replicas *fleet.Fleet) (*watcher, error) {
 }
 
 // run measures the first scrape of each target, and then the later ones.
-func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
-	first, err := w.rounds(ctx, 1, s.interval+patience)
+func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
+	first, err := w.rounds(ctx, 1, s.interval+startTimeout)
 	f.Resident = first.resident
 	if err != nil {
 		f.GivenUp = reasonOf(err)
@@ -142,7 +144,7 @@ func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
 	f.FirstCPU, f.FirstTook = first.cpu, w.longest
 	w.longest, w.took, w.scrapes = 0, 0, 0
 	n := max(1, int(s.duration/s.interval))
-	last, err := w.rounds(ctx, 1+n, s.duration+patience)
+	last, err := w.rounds(ctx, 1+n, s.duration+startTimeout)
 	f.Resident = last.resident
 	if err != nil {
 		f.GivenUp = reasonOf(err)
@@ -166,5 +168,7 @@ func (w *watcher) run(ctx context.Context, s *site, f *figures) error {
 	return nil
 }
 
-// page reads Prometheus' metrics about itself.
-func (w *watcher) page(ctx context.Context) (exposition.Page, error) { return w.process.Page(ctx) }
+// selfMetrics returns Prometheus' metrics about itself.
+func (w *watcher) selfMetrics(ctx context.Context) (exposition.Page, error) {
+	return w.process.Page(ctx)
+}

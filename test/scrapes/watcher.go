@@ -10,20 +10,20 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// watcher follows a Prometheus.
+// watcher measures a Prometheus and counts its scrapes.
 type watcher struct {
 	process *fleet.Replica
 	fleet   *fleet.Fleet
 	targets []string
-	most    uint64 // resident memory that it may take
+	most    uint64 // limit of its resident memory, in bytes
 
 	interval time.Duration // between two scrapes
 
-	times map[string]float64 // when the last scrape of each target began that has been counted
-	done  []int              // scrapes of each target
+	times map[string]float64 // when the last counted scrape of each target began
+	done  []int              // number of scrapes of each target
 	peak  uint64
 
-	took, longest, scrapes float64 // seconds, seconds, number
+	took, longest, scrapes float64 // sum in seconds, maximum in seconds, number
 }
 
 // reading is the state of a Prometheus.
@@ -33,13 +33,13 @@ type reading struct {
 	resident, live, allocated, series, created, samples float64
 }
 
-// rounds waits until each target has been scraped n times in all, and returns what Prometheus is like then.
-func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r reading, err error) {
+// rounds waits until each target was scraped n times in total, and returns a reading of Prometheus after that.
+func (w *watcher) rounds(ctx context.Context, n int, timeout time.Duration) (r reading, err error) {
 	if w.done == nil {
 		w.done = make([]int, len(w.targets))
 	}
-	for deadline := time.Now().Add(patience); ; {
-		if err := fleet.Pause(ctx, look); err != nil {
+	for deadline := time.Now().Add(timeout); ; {
+		if err := fleet.Pause(ctx, pollInterval); err != nil {
 			return r, err
 		}
 		if err := w.fleet.Ended(); err != nil {
@@ -57,7 +57,7 @@ func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r 
 		if used.Resident > w.most {
 			return r, errMemory
 		}
-		page, err := w.page(ctx)
+		page, err := w.selfMetrics(ctx)
 		switch {
 		case err == nil:
 			if err := w.count(page); err != nil {
@@ -70,12 +70,12 @@ func (w *watcher) rounds(ctx context.Context, n int, patience time.Duration) (r 
 			return r, ctx.Err()
 		}
 		if time.Now().After(deadline) {
-			return r, fmt.Errorf("not within %s: %d scrapes of each target: scraped %v times; %w", patience, n, w.done, err)
+			return r, fmt.Errorf("got %v scrapes of the targets within %s, want %d of each; %w", w.done, timeout, n, err)
 		}
 	}
 }
 
-// settled returns what Prometheus is like a while after a scrape: it reports a scrape before it commits the samples.
+// settled waits a while before it takes a reading, because Prometheus reports a scrape before it commits the samples.
 func (w *watcher) settled(ctx context.Context) (r reading, err error) {
 	if err := fleet.Pause(ctx, w.interval/4); err != nil {
 		return r, err
@@ -84,7 +84,7 @@ func (w *watcher) settled(ctx context.Context) (r reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	page, err := w.page(ctx)
+	page, err := w.selfMetrics(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -92,7 +92,7 @@ func (w *watcher) settled(ctx context.Context) (r reading, err error) {
 	return readingOf(page, used.CPU, float64(w.peak)), w.count(page)
 }
 
-// count notes scrapes that have ended since the last call.
+// count records scrapes that ended since the last call.
 func (w *watcher) count(page exposition.Page) error {
 	for i, name := range w.targets {
 		at := page.Value(lastScrape, target, name)
@@ -100,7 +100,7 @@ func (w *watcher) count(page exposition.Page) error {
 			continue
 		}
 		if page.Value(lastSuccess, target, name) != 1 {
-			return fmt.Errorf("%w: that of %s, after %.3g s:\n%s", errScrape, name, page.Value(lastDuration, target, name), w.process.Log())
+			return fmt.Errorf("%w: target %s, after %.3g s:\n%s", errScrape, name, page.Value(lastDuration, target, name), w.process.Log())
 		}
 		w.times[name] = at
 		w.done[i]++

@@ -1,6 +1,5 @@
-// Package seed fills a cluster with objects of every kind that the exporter knows, with complete specs and
-// with statuses, as an API server with all its validation accepts them. No controller needs to run, and
-// none should: it would undo the statuses.
+// Package seed fills a cluster with objects of the kinds that Kinds returns. The objects have complete specs and
+// statuses, and pass the validation of a real API server. No controller may run, because it would change the statuses.
 package seed
 
 import (
@@ -28,7 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Namespaces of the seeded objects. A third one has the LimitRange and the ResourceQuota, where they limit nothing else.
+// Namespaces of the seeded objects. The LimitRange and the ResourceQuota are in a third one, where they limit nothing.
 const (
 	Shop  = "shop"
 	Batch = "batch"
@@ -46,7 +45,7 @@ var (
 	job []byte
 )
 
-// All creates the objects of objects.yaml, and the given number of pods of the ReplicaSet in it.
+// All creates the objects of objects.yaml, and the given number of pods that belong to its ReplicaSet.
 func All(ctx context.Context, config *rest.Config, pods int) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -67,37 +66,37 @@ func All(ctx context.Context, config *rest.Config, pods int) error {
 		}
 		all = append(all, &unstructured.Unstructured{Object: content})
 	}
-	uids := map[string]types.UID{} // of the objects so far, by kind and name
+	uids := map[string]types.UID{} // of the created objects, by kind and name
 	for _, o := range all {
 		owners := o.GetOwnerReferences()
 		for i := range owners {
 			owners[i].UID = uids[owners[i].Kind+" "+owners[i].Name]
 		}
 		o.SetOwnerReferences(owners)
-		made, err := putStatus(ctx, client.Resource(resourceOf(o)).Namespace(o.GetNamespace()), o)
+		created, err := putStatus(ctx, client.Resource(resourceOf(o)).Namespace(o.GetNamespace()), o)
 		if err != nil {
 			return fmt.Errorf("seeding %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
-		uids[o.GetKind()+" "+o.GetName()] = made.GetUID()
+		uids[o.GetKind()+" "+o.GetName()] = created.GetUID()
 	}
 	return nil
 }
 
-// putStatus creates an object and then sets its status through the subresource, which is the only way that counts.
+// putStatus creates an object and then sets its status through the subresource, because Create ignores the status.
 func putStatus(ctx context.Context, client dynamic.ResourceInterface, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	made, err := client.Create(ctx, o, metav1.CreateOptions{})
+	created, err := client.Create(ctx, o, metav1.CreateOptions{})
 	if status := o.Object["status"]; err == nil && status != nil {
-		made.Object["status"] = status
-		made, err = client.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+		created.Object["status"] = status
+		created, err = client.UpdateStatus(ctx, created, metav1.UpdateOptions{})
 	}
-	return made, err
+	return created, err
 }
 
-// Kinds are the kinds of which All creates objects, sorted by group and resource.
+// Kinds returns the kinds of which All creates objects, sorted by group and resource.
 func Kinds() []schema.GroupVersionResource {
 	all, err := decode(objects)
 	if err != nil {
-		return nil // All reports it
+		return nil // All returns the error
 	}
 	var kinds []schema.GroupVersionResource
 	for _, o := range all {
@@ -124,7 +123,8 @@ func decode(text []byte) (all []*unstructured.Unstructured, err error) {
 	}
 }
 
-// NewPod is a pod in namespace Shop: in turn running, waiting, evicted and crashed. An annotation of it needs escaping.
+// NewPod returns a pod in namespace Shop. With increasing i, it is in turn running, waiting, evicted and crashed. One
+// annotation needs escaping.
 func NewPod(name string, i int) *corev1.Pod {
 	p := &corev1.Pod{}
 	mustDecode(pod, p)
@@ -158,15 +158,15 @@ func NewPod(name string, i int) *corev1.Pod {
 // PutPod creates a pod with its status.
 func PutPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) (*corev1.Pod, error) {
 	pods := client.CoreV1().Pods(pod.Namespace)
-	made, err := pods.Create(ctx, pod, metav1.CreateOptions{})
+	created, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 	if err != nil {
-		return made, err
+		return created, err
 	}
-	made.Status = pod.Status
-	return pods.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+	created.Status = pod.Status
+	return pods.UpdateStatus(ctx, created, metav1.UpdateOptions{})
 }
 
-// NewJob is a job in namespace Batch that no controller has begun with.
+// NewJob returns a job in namespace Batch that no controller has processed.
 func NewJob(name string) *batchv1.Job {
 	j := &batchv1.Job{}
 	mustDecode(job, j)
@@ -174,9 +174,9 @@ func NewJob(name string) *batchv1.Job {
 	return j
 }
 
-// mustDecode reads one of the objects of this package, which the tests of this package read too.
+// mustDecode decodes an embedded object.
 func mustDecode(text []byte, into runtime.Object) {
 	if err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), text, into); err != nil {
-		panic(err) //nolint:forbidigo // a mistake in this package
+		panic(err) //nolint:forbidigo // an embedded object is invalid
 	}
 }

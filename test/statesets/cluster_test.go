@@ -14,33 +14,33 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// lastMinute is when the cluster ends.
+// lastMinute is the number of minutes for which the cluster exists.
 const lastMinute = 90
 
-// always is the time of objects that do not change.
+// always is the period of objects that do not change.
 const always = "0-90"
 
 const namespace = "shop"
 
-// The statuses that conditions have.
+// The statuses of conditions.
 const (
 	yes     = corev1.ConditionTrue
 	no      = corev1.ConditionFalse
 	unknown = corev1.ConditionUnknown
 )
 
-// cluster is a list of objects, each in one state for some minutes.
+// cluster is a list of object states. Each one holds for some minutes.
 type cluster struct {
 	t      *testing.T
 	states []state
 }
 
 type state struct {
-	periods [][2]int // from a minute to before another one
+	periods [][2]int // half-open intervals of minutes
 	raw     []byte   // JSON
 }
 
-// add adds an object with the state that it has in some minutes, such as "0-10 60-90".
+// add adds an object in the state that it has in some half-open intervals of minutes, such as "0-10 60-90".
 func (c *cluster) add(minutes string, o metav1.Object) {
 	c.t.Helper()
 	o.SetUID(types.UID(o.GetName()))
@@ -48,7 +48,7 @@ func (c *cluster) add(minutes string, o metav1.Object) {
 	for _, text := range strings.Fields(minutes) {
 		var p [2]int
 		if _, err := fmt.Sscanf(text, "%d-%d", &p[0], &p[1]); err != nil || p[0] >= p[1] {
-			c.t.Fatalf("minutes %q: %v", text, err)
+			c.t.Fatalf("minutes must be an interval such as 0-10, got %q: %v", text, err)
 		}
 		s.periods = append(s.periods, p)
 	}
@@ -59,7 +59,7 @@ func (c *cluster) add(minutes string, o metav1.Object) {
 	c.states = append(c.states, s)
 }
 
-// at returns the objects that there are in a minute, as JSON documents.
+// at returns the objects that exist in a minute, as JSON documents.
 func (c *cluster) at(minute int) string {
 	var documents []string
 	for _, s := range c.states {
@@ -72,7 +72,7 @@ func (c *cluster) at(minute int) string {
 	return strings.Join(documents, "\n---\n")
 }
 
-// newCluster returns healthy and sick objects of the kinds that have state sets.
+// newCluster returns a cluster with healthy and unhealthy objects of the kinds that have state sets.
 func newCluster(t *testing.T) *cluster {
 	c := &cluster{t: t}
 	c.addNodes()
@@ -175,7 +175,7 @@ func (c *cluster) addPhases() {
 	space("old", "20-50", corev1.NamespaceTerminating)
 }
 
-// resources are what each container requests and may use.
+// resources returns the requests and limits of each container.
 func resources() corev1.ResourceRequirements {
 	list := corev1.ResourceList{"cpu": resource.MustParse("100m"), "memory": resource.MustParse("64Mi")}
 	return corev1.ResourceRequirements{Requests: list, Limits: list}

@@ -16,14 +16,14 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// collection is what folders hold: groups of rules, and queries of dashboards.
+// collection has the groups of rules and the queries of dashboards in some folders.
 type collection struct {
 	groups  []any
 	queries []string
 }
 
-// read adds the rules and dashboards of a file: rule files, PrometheusRule objects, dashboards as
-// JSON, alone or in ConfigMaps.
+// read adds the rules and dashboards of a file: a rule file, PrometheusRule objects, or dashboards in JSON, which may
+// be in ConfigMaps.
 func (c *collection) read(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -72,8 +72,8 @@ var (
 	variable    = regexp.MustCompile(`\$\{?(\w+)(?::\w+)?\}?`)
 )
 
-// query returns a query of a dashboard with all values of its variables; ok is false for what is
-// not PromQL.
+// query returns a query of a dashboard without the matchers that have variables, so that it selects all their values.
+// ok is false if the text is not PromQL.
 func query(text string) (expr string, ok bool) {
 	text = strings.TrimSpace(text)
 	if inner := labelValues.FindStringSubmatch(text); inner != nil {
@@ -101,15 +101,16 @@ func query(text string) (expr string, ok bool) {
 	return parsed.String(), true
 }
 
-// usage adds what kubelets say of containers and nodes, which grows from page to page.
-func usage() func(page string) string {
+// usage returns a function that adds kubelet metrics about containers and nodes to an exposition. Their values grow
+// with each call.
+func usage() func(exposition string) string {
 	info := regexp.MustCompile(`(?m)^kube_pod_container_info\{(namespace="\w+",pod="[\w-]+"),.*?(container="\w+")`)
 	minute := 0
-	return func(page string) string {
+	return func(exposition string) string {
 		minute++
 		var b strings.Builder
-		b.WriteString(page)
-		for _, labels := range info.FindAllStringSubmatch(page, -1) {
+		b.WriteString(exposition)
+		for _, labels := range info.FindAllStringSubmatch(exposition, -1) {
 			series := fmt.Sprintf(`{%s,%s,image="app",node="steady"}`, labels[1], labels[2])
 			fmt.Fprintf(&b, "container_memory_working_set_bytes%s %d\ncontainer_cpu_usage_seconds_total%s %d\n",
 				series, 1000+minute, series, 60*minute)
@@ -140,7 +141,7 @@ func TestRulesInFolders(t *testing.T) {
 			}
 		}
 	}
-	for i, group := range c.groups { // two files may have groups of one name
+	for i, group := range c.groups { // groups of two files may have the same name
 		group.(map[string]any)["name"] = fmt.Sprint(i)
 		delete(group.(map[string]any), "interval")
 	}
@@ -173,18 +174,18 @@ func TestRulesInFolders(t *testing.T) {
 		}
 		readers++
 		if !known[r.name] {
-			t.Errorf("%s reads such families and is not among the rules of %s", r.name, readings)
+			t.Errorf("%s reads families with skipped zeros, but %s does not have it", r.name, readings)
 		}
-		if got, err := with.ask(r.expr); err != nil || len(got) == 0 {
-			t.Errorf("%s has no result, so that it shows nothing: %v", r.name, err)
+		if got, err := with.evaluate(r.expr); err != nil || len(got) == 0 {
+			t.Errorf("%s: got no result, so the comparison proves nothing: %v", r.name, err)
 		}
 	}
-	t.Logf("%d rules, of which %d read families without their zeros", len(with.rules()), readers)
+	t.Logf("%d rules, %d of which read families with skipped zeros", len(with.rules()), readers)
 	compareQueries(t, c.queries, with, without, reads)
 }
 
-// compareQueries compares what dashboards show. A sum without samples is nothing instead of 0: that
-// is logged.
+// compareQueries compares the results of dashboard queries with and without zeros. A sum without samples has no result
+// instead of 0. Such differences are only logged.
 func compareQueries(t *testing.T, texts []string, with, without *monitor, reads func(expr string) bool) {
 	t.Helper()
 	slices.Sort(texts)
@@ -195,22 +196,22 @@ func compareQueries(t *testing.T, texts []string, with, without *monitor, reads 
 			continue
 		}
 		compared++
-		want, err := with.ask(expr)
+		want, err := with.evaluate(expr)
 		if err != nil {
 			t.Errorf("%s: %v", expr, err)
 			continue
 		}
-		got, err := without.ask(expr)
-		found, nothing := difference(want, got)
+		got, err := without.evaluate(expr)
+		found, zeros := difference(want, got)
 		if err != nil || len(found) > 0 {
 			t.Errorf("%s: %v\n%s", expr, err, strings.Join(found, "\n"))
 		}
-		if nothing > 0 {
-			t.Logf("%s: %d numbers are missing, want 0", expr, nothing)
+		if zeros > 0 {
+			t.Logf("%s: %d values of 0 have no counterpart", expr, zeros)
 		}
 		if len(want) == 0 {
-			t.Errorf("%s has no result, so that it shows nothing", expr)
+			t.Errorf("%s: got no result, so the comparison proves nothing", expr)
 		}
 	}
-	t.Logf("%d queries, of which %d were compared", len(texts), compared)
+	t.Logf("%d queries, %d of which were compared", len(texts), compared)
 }

@@ -23,13 +23,13 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// monitor is a Prometheus that has scraped one page a minute and evaluated rules.
+// monitor is a Prometheus that stores one exposition per minute and evaluates rules.
 type monitor struct {
 	t      *testing.T
 	db     *tsdb.DB
 	engine *promql.Engine
 	groups []*rules.Group
-	last   map[string]labels.Labels // series of the last page
+	last   map[string]labels.Labels // series of the last exposition
 }
 
 func newMonitor(t *testing.T, ruleFiles ...string) *monitor {
@@ -61,18 +61,18 @@ func newMonitor(t *testing.T, ruleFiles ...string) *monitor {
 	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		for _, r := range groups[name].AlertingRules() {
-			r.SetRestored(true) // there is nothing before the first minute
+			r.SetRestored(true) // there is no state to restore from before the first minute
 		}
 		m.groups = append(m.groups, groups[name])
 	}
 	return m
 }
 
-// at is the time of a minute.
+// at returns the time of a minute.
 func at(minute int) time.Time { return time.Date(2026, 1, 2, 0, minute, 0, 0, time.UTC) }
 
-// observe stores a page as a scrape would, and evaluates the rules.
-func (m *monitor) observe(minute int, page string) {
+// observe stores an exposition as a scrape does, and evaluates the rules.
+func (m *monitor) observe(minute int, exposition string) {
 	m.t.Helper()
 	app := m.db.AppenderV2(m.t.Context())
 	put := func(series labels.Labels, v float64) {
@@ -81,7 +81,7 @@ func (m *monitor) observe(minute int, page string) {
 		}
 	}
 	now := map[string]labels.Labels{}
-	for samples := textparse.NewPromParser([]byte(page), labels.NewSymbolTable(), false); ; {
+	for samples := textparse.NewPromParser([]byte(exposition), labels.NewSymbolTable(), false); ; {
 		entry, err := samples.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -115,11 +115,11 @@ func (m *monitor) observe(minute int, page string) {
 	}
 }
 
-// results are numbers by series and minute.
+// results has values by minute and series.
 type results map[string]float64
 
-// ask evaluates a query at each minute.
-func (m *monitor) ask(query string) (results, error) {
+// evaluate evaluates a query at each minute.
+func (m *monitor) evaluate(query string) (results, error) {
 	prepared, err := m.engine.NewRangeQuery(m.t.Context(), m.db, nil, query, at(0), at(lastMinute-1), time.Minute)
 	if err != nil {
 		return nil, err
@@ -138,24 +138,24 @@ func (m *monitor) ask(query string) (results, error) {
 	return all, nil
 }
 
-// difference tells where the results of a query with all samples and without some differ. nothing
-// counts the numbers that are 0 with all samples and not there without some.
-func difference(with, without results) (all []string, nothing int) {
+// difference returns the differences between the results of a query with all samples and without some. zeros counts the
+// values that are 0 with all samples and missing without some.
+func difference(with, without results) (all []string, zeros int) {
 	for series, v := range with {
 		switch w, ok := without[series]; {
 		case !ok && v == 0:
-			nothing++
+			zeros++
 		case !ok:
-			all = append(all, fmt.Sprintf("%s is missing, want %v", series, v))
+			all = append(all, fmt.Sprintf("%s: got no value, want %v", series, v))
 		case v != w && !(math.IsNaN(v) && math.IsNaN(w)):
-			all = append(all, fmt.Sprintf("%s is %v, want %v", series, w, v))
+			all = append(all, fmt.Sprintf("%s: got %v, want %v", series, w, v))
 		}
 	}
 	for series, v := range without {
 		if _, ok := with[series]; !ok {
-			all = append(all, fmt.Sprintf("%s is %v, want none", series, v))
+			all = append(all, fmt.Sprintf("%s: got %v, want no value", series, v))
 		}
 	}
 	slices.Sort(all)
-	return all, nothing
+	return all, zeros
 }

@@ -31,7 +31,7 @@ func (c *cluster) addPods() {
 	c.pod("guaranteed", always, func(p *corev1.Pod) { p.Status.QOSClass = corev1.PodQOSGuaranteed })
 }
 
-// pod adds a pod that is healthy but for changes.
+// pod adds a pod that is healthy except for changes.
 func (c *cluster) pod(name, minutes string, changes ...func(*corev1.Pod)) {
 	p := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}}
 	p.Name, p.Namespace = name, namespace
@@ -76,7 +76,7 @@ func notReady(p *corev1.Pod) {
 	p.Status.ContainerStatuses[0].Ready = false
 }
 
-// unscheduled pods have no node yet, and no condition that says whether they are ready.
+// unscheduled makes a pod one that has no node yet, and so neither container statuses nor the condition Ready.
 func unscheduled(reason string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Spec.NodeName, p.Status.ContainerStatuses = "", nil

@@ -20,8 +20,8 @@ import (
 
 const readings = "readings.yaml"
 
-// page renders the cluster at a minute.
-func (c *cluster) page(minute int, skipZero bool) string {
+// exposition renders the cluster at a minute.
+func (c *cluster) exposition(minute int, skipZero bool) string {
 	c.t.Helper()
 	objects, err := render.Read(render.Source{Name: "cluster", Reader: strings.NewReader(c.at(minute))})
 	if err != nil {
@@ -40,26 +40,26 @@ func (c *cluster) page(minute int, skipZero bool) string {
 	return b.String()
 }
 
-// watch returns a Prometheus that has seen the whole time of the cluster. change changes each page.
-func watch(t *testing.T, c *cluster, skipZero bool, change func(page string) string, ruleFiles ...string) *monitor {
+// watch returns a Prometheus that has stored the expositions of all minutes. change modifies each one before that.
+func watch(t *testing.T, c *cluster, skipZero bool, change func(string) string, ruleFiles ...string) *monitor {
 	t.Helper()
 	m := newMonitor(t, ruleFiles...)
 	for minute := range lastMinute {
-		m.observe(minute, change(c.page(minute, skipZero)))
+		m.observe(minute, change(c.exposition(minute, skipZero)))
 	}
 	return m
 }
 
-func unchanged(page string) string { return page }
+func unchanged(exposition string) string { return exposition }
 
-// withoutZeros leaves all samples with the value 0 of a family out of pages.
+// withoutZeros returns a function that removes all samples of a family with the value 0 from an exposition.
 func withoutZeros(family string) func(string) string {
 	zeros := regexp.MustCompile(`(?m)^` + family + `\{.*\} 0\n`)
-	return func(page string) string { return zeros.ReplaceAllString(page, "") }
+	return func(exposition string) string { return zeros.ReplaceAllString(exposition, "") }
 }
 
-// table returns the families whose samples with the value 0 can be left out, as the reference lists
-// them, and of each the labels of the samples that stay.
+// table returns the families whose samples with the value 0 can be left out, as the reference lists them. The values
+// are the labels of the samples that stay.
 func table(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/metrics.md")
@@ -72,12 +72,12 @@ func table(t *testing.T) map[string]string {
 		families[row[1]] = row[2]
 	}
 	if len(families) < 10 {
-		t.Fatalf("the reference lists %d families", len(families))
+		t.Fatalf("the reference lists %d families, want at least 10", len(families))
 	}
 	return families
 }
 
-// families returns the metrics that an expression reads.
+// families returns the names of the metrics that an expression reads.
 func families(t *testing.T, expr string) (names []string) {
 	t.Helper()
 	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
@@ -93,7 +93,7 @@ func families(t *testing.T, expr string) (names []string) {
 	return names
 }
 
-// rule is a rule of a file, by the name of the alert or of the recorded series.
+// rule is a rule of a file. Its name is that of the alert or of the recorded series.
 type rule struct{ name, expr string }
 
 func (m *monitor) rules() (all []rule) {
@@ -108,29 +108,29 @@ func (m *monitor) rules() (all []rule) {
 	return all
 }
 
-// differences compares what all rules give in two instances of Prometheus, by the names of rules.
+// differences compares the results of all rules in two instances of Prometheus. The keys are the names of rules.
 func differences(t *testing.T, with, without *monitor) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
 	for _, r := range with.rules() {
-		want, err := with.ask(r.expr)
+		want, err := with.evaluate(r.expr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := without.ask(r.expr)
+		got, err := without.evaluate(r.expr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, nothing := difference(want, got)
-		if nothing > 0 {
-			found = append(found, fmt.Sprintf("%d numbers are missing, want 0", nothing))
+		found, zeros := difference(want, got)
+		if zeros > 0 {
+			found = append(found, fmt.Sprintf("%d values are missing, want 0", zeros))
 		}
 		all[r.name] = append(all[r.name], found...)
 	}
 	return all
 }
 
-// TestRulesDoNotNeedTheSamplesLeftOut: alerts fire at the same minutes, and recorded values are the same.
+// TestRulesDoNotNeedTheSamplesLeftOut checks that alerts fire at the same minutes and recorded values are the same.
 func TestRulesDoNotNeedTheSamplesLeftOut(t *testing.T) {
 	c := newCluster(t)
 	with, without := watch(t, c, false, unchanged, readings), watch(t, c, true, unchanged, readings)
@@ -147,8 +147,8 @@ func TestRulesDoNotNeedTheSamplesLeftOut(t *testing.T) {
 		} else {
 			read = append(read, families(t, r.expr)...)
 		}
-		if got, err := with.ask(query); err != nil || len(got) == 0 {
-			t.Errorf("%s has no result, so that it shows nothing: %v", query, err)
+		if got, err := with.evaluate(query); err != nil || len(got) == 0 {
+			t.Errorf("%s: got no result, so the comparison proves nothing: %v", query, err)
 		}
 	}
 	for family := range table(t) {
@@ -158,7 +158,7 @@ func TestRulesDoNotNeedTheSamplesLeftOut(t *testing.T) {
 	}
 }
 
-// TestSamplesThatStayAreNeeded: without them some alert would not fire, or fire for nothing.
+// TestSamplesThatStayAreNeeded checks that without them some alert would not fire, or fire without a reason.
 func TestSamplesThatStayAreNeeded(t *testing.T) {
 	c := newCluster(t)
 	with := watch(t, c, false, unchanged, readings)
@@ -181,29 +181,29 @@ func TestSamplesThatStayAreNeeded(t *testing.T) {
 	}
 }
 
-// TestClusterHasSamplesToLeaveOut of each family.
+// TestClusterHasSamplesToLeaveOut checks that some samples of each listed family are left out, and none of the others.
 func TestClusterHasSamplesToLeaveOut(t *testing.T) {
 	c := newCluster(t)
-	left := map[string]int{}
-	count := func(page string, by int) {
-		for line := range strings.Lines(page) {
+	omitted := map[string]int{}
+	count := func(exposition string, by int) {
+		for line := range strings.Lines(exposition) {
 			if name, _, sample := strings.Cut(line, "{"); sample && line[0] != '#' {
-				left[name] += by
+				omitted[name] += by
 			}
 		}
 	}
 	for minute := range lastMinute {
-		count(c.page(minute, false), 1)
-		count(c.page(minute, true), -1)
+		count(c.exposition(minute, false), 1)
+		count(c.exposition(minute, true), -1)
 	}
-	for family, n := range left {
+	for family, n := range omitted {
 		if _, listed := table(t)[family]; listed != (n > 0) {
-			t.Errorf("%d samples of %s are left out", n, family)
+			t.Errorf("%d samples of %s are left out, and docs/metrics.md lists it: %t", n, family, listed)
 		}
 	}
 	for family := range table(t) {
-		if left[family] == 0 {
-			t.Errorf("the cluster has no sample of %s", family)
+		if omitted[family] == 0 {
+			t.Errorf("no sample of %s is left out, want at least one", family)
 		}
 	}
 }

@@ -39,10 +39,10 @@ type options struct {
 	inputs            []input
 }
 
-// input is a folder with what the image of one architecture contains.
+// input is a folder with the contents of the image for one architecture.
 type input struct{ arch, dir string }
 
-// labels are those of the image, of the specification org.opencontainers.image.
+// labels returns the labels of the image, as specified for org.opencontainers.image.
 func (o options) labels() map[string]string {
 	const prefix = "org.opencontainers.image."
 	return map[string]string{
@@ -95,7 +95,7 @@ func (o options) image(in input) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer returns a layer with one file and its folders.
+// layer returns a layer with one file and its parent folders.
 func (o options) layer(f file) (v1.Layer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
@@ -123,8 +123,8 @@ func (o options) layer(f file) (v1.Layer, error) {
 	}, tarball.WithMediaType(types.OCILayer))
 }
 
-// rootCertificates returns Mozilla's roots as PEM. It leaves out those that are trusted for a part of
-// their certificates only, which PEM cannot say.
+// rootCertificates returns Mozilla's root certificates in PEM. It omits constrained roots, because PEM cannot express
+// the constraints.
 func rootCertificates() []byte {
 	var all bytes.Buffer
 	for root := range bundle.Roots() {
@@ -135,7 +135,7 @@ func rootCertificates() []byte {
 	return all.Bytes()
 }
 
-// sbom returns the SBOM of an image as an artifact that refers to it.
+// sbom returns the SBOM of an image as an artifact that refers to the image.
 func sbom(in input, subject v1.Image) (v1.Image, error) {
 	content, err := os.ReadFile(filepath.Join(in.dir, sbomFile))
 	if err != nil {

@@ -29,8 +29,8 @@ const (
 	chartContentType = types.MediaType("application/vnd.cncf.helm.chart.content.v1.tar+gzip")
 )
 
-// pushChart pushes a packaged chart as "helm push" does: below a folder of a registry, under the name of the chart,
-// with its version as the tag. A repository that ends in the chart's name is taken as it is.
+// pushChart pushes a packaged chart as "helm push" does: it appends the name of the chart to the repository, and uses
+// its version as the tag. It does not append the name if the repository ends with it.
 func pushChart(ctx context.Context, file, repository string, stdout io.Writer) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -65,7 +65,7 @@ func pushChart(ctx context.Context, file, repository string, stdout io.Writer) e
 	return err
 }
 
-// metadata is what is known of a chart from its Chart.yaml.
+// metadata is the content of a Chart.yaml.
 type metadata struct {
 	Name        string   `json:"name"`
 	Version     string   `json:"version"`
@@ -75,7 +75,7 @@ type metadata struct {
 	config      []byte   // all of Chart.yaml as JSON
 }
 
-// chartMetadata reads the Chart.yaml of a packaged chart. It is in the only folder at the top.
+// chartMetadata reads the Chart.yaml of a packaged chart, which is in the only top-level folder.
 func chartMetadata(content []byte) (m metadata, err error) {
 	unpacked, err := gzip.NewReader(bytes.NewReader(content))
 	if err != nil {
@@ -109,8 +109,8 @@ func chartMetadata(content []byte) (m metadata, err error) {
 	}
 }
 
-// artifact returns the chart as what a registry stores: its metadata as the configuration, its archive as the only
-// layer. It leaves out the time, which Helm adds, so that the same chart has the same digest.
+// artifact returns the chart as an OCI artifact, with its metadata as the configuration and its archive as the only
+// layer. Unlike Helm, it does not add the time, so that the same chart has the same digest.
 func (m metadata) artifact(content []byte) (v1.Image, error) {
 	const prefix = "org.opencontainers.image."
 	a := chartArtifact{config: m.config, layer: static.NewLayer(content, chartContentType)}
@@ -140,7 +140,7 @@ func (m metadata) artifact(content []byte) (v1.Image, error) {
 	return partial.CompressedToImage(a)
 }
 
-// chartArtifact has a configuration that is none of an image, which package mutate cannot make.
+// chartArtifact is an artifact whose configuration is not that of an image. Package mutate does not support that.
 type chartArtifact struct {
 	config, manifest []byte
 	layer            v1.Layer

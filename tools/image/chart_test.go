@@ -20,7 +20,7 @@ import (
 
 const chartYAML = "apiVersion: v2\nname: fleet\nversion: 1.2.3+build\ndescription: A fleet\nsources: [https://example.org/a]\n"
 
-// packaged returns a file with a chart that has these files.
+// packaged writes a packaged chart with the given files, and returns its path.
 func packaged(t *testing.T, files ...file) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -35,7 +35,7 @@ func packaged(t *testing.T, files ...file) string {
 		}
 	}
 	if w.Close() != nil || z.Close() != nil {
-		t.Fatal("closing")
+		t.Fatal("cannot close the archive")
 	}
 	path := filepath.Join(t.TempDir(), "chart.tgz")
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
@@ -44,8 +44,8 @@ func packaged(t *testing.T, files ...file) string {
 	return path
 }
 
-// TestPushedChartIsOneThatHelmPulls: types, configuration and content are those of Helm, under the chart's name and
-// version.
+// TestPushedChartIsOneThatHelmPulls checks that media types, configuration, content, name and tag are those that Helm
+// expects.
 func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
@@ -76,14 +76,14 @@ func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 			first = digest.String()
 		}
 		if want := "oci://" + tag.String() + "@" + first + "\n"; out.String() != want {
-			t.Errorf("%s: printed %q, want %q", repository, out.String(), want)
+			t.Errorf("%s: got output %q, want %q", repository, out.String(), want)
 		}
 		manifest, err := image.Manifest()
 		if err != nil || manifest.Config.MediaType != "application/vnd.cncf.helm.config.v1+json" ||
 			len(manifest.Layers) != 1 ||
 			manifest.Layers[0].MediaType != "application/vnd.cncf.helm.chart.content.v1.tar+gzip" ||
 			manifest.Annotations["org.opencontainers.image.source"] != "https://example.org/a" {
-			t.Fatalf("%v, %+v", err, manifest)
+			t.Fatalf("got manifest %+v, error %v; want that of a chart", manifest, err)
 		}
 		config, err := image.RawConfigFile()
 		if err != nil {
@@ -91,7 +91,7 @@ func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 		}
 		var m metadata
 		if err := json.Unmarshal(config, &m); err != nil || m.Name != "fleet" || m.Version != "1.2.3+build" {
-			t.Errorf("%v, configuration %s", err, config)
+			t.Errorf("got configuration %s, error %v; want the metadata of the chart", config, err)
 		}
 		layer, err := remote.Layer(tag.Digest(manifest.Layers[0].Digest.String()))
 		if err != nil {
@@ -106,7 +106,7 @@ func TestPushedChartIsOneThatHelmPulls(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want, err := os.ReadFile(chart); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%v, the content has %d bytes, want %d", err, len(got), len(want))
+			t.Errorf("got content of %d bytes, error %v; want the %d bytes of the chart", len(got), err, len(want))
 		}
 	}
 }
@@ -133,7 +133,7 @@ func TestChartsThatCannotBePushed(t *testing.T) {
 	} {
 		if err := run(t.Context(), []string{"push-chart", c.chart, c.repository}, io.Discard); err == nil ||
 			!strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s to %q: %v, want %q", c.chart, c.repository, err, c.want)
+			t.Errorf("%s to %q: got error %v, want %q in it", c.chart, c.repository, err, c.want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// inputs returns folders with made-up binaries and SBOMs.
+// inputs returns folders with fake binaries and SBOMs.
 func inputs(t *testing.T) (all []input) {
 	t.Helper()
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -40,7 +40,7 @@ func inputs(t *testing.T) (all []input) {
 	return all
 }
 
-// built builds an image from made-up binaries and returns its folder and what was printed.
+// built builds an image from inputs, and returns its folder and the output.
 func built(t *testing.T, from []input) (dir, printed string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "image")
@@ -58,17 +58,17 @@ func built(t *testing.T, from []input) (dir, printed string) {
 func TestSameInputGivesTheSameBytes(t *testing.T) {
 	from := inputs(t)
 	first, printed := built(t, from)
-	time.Sleep(1100 * time.Millisecond) // a time of the build that slips in has seconds at least
+	time.Sleep(1100 * time.Millisecond) // a build time in the image would have a resolution of a second or better
 	second, again := built(t, from)
 	if printed != again || strings.Count(printed, "sha256:") != 5 {
-		t.Errorf("printed %q, then %q", printed, again)
+		t.Errorf("got output %q and then %q, want the same 5 digests", printed, again)
 	}
 	if a, b := contents(t, first), contents(t, second); !maps.Equal(a, b) || len(a) < 10 {
-		t.Errorf("%d files, then %d, which differ", len(a), len(b))
+		t.Errorf("got %d files and then %d, which differ; want the same files", len(a), len(b))
 	}
 }
 
-// contents returns the files of a folder.
+// contents returns the contents of all files in a folder by path.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -86,7 +86,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// files returns the files of an image that are no folders, with their modes.
+// files returns the modes of all files in an image by path, without folders.
 func files(t *testing.T, image v1.Image) map[string]int64 {
 	t.Helper()
 	unpacked := mutate.Extract(image)
@@ -106,7 +106,7 @@ func files(t *testing.T, image v1.Image) map[string]int64 {
 	}
 }
 
-// TestImageIsThatOfTheDockerfile: files, user, entry point, ports and labels.
+// TestImageIsThatOfTheDockerfile checks that files, user, entry point, ports and labels match the Dockerfile.
 func TestImageIsThatOfTheDockerfile(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -140,36 +140,36 @@ func TestImageIsThatOfTheDockerfile(t *testing.T) {
 		copied = append(copied, to)
 	}
 	if got := slices.Sorted(maps.Keys(files(t, image))); !slices.Equal(got, copied) || len(got) != 2 {
-		t.Errorf("files %q, those of the Dockerfile are %q", got, copied)
+		t.Errorf("got files %q, want those of the Dockerfile: %q", got, copied)
 	}
 	if want := all(`(?m)^USER (\S+)$`); !slices.Equal(want, []string{c.User}) {
-		t.Errorf("user %q, that of the Dockerfile is %q", c.User, want)
+		t.Errorf("got user %q, want that of the Dockerfile: %q", c.User, want)
 	}
 	if want := all(`(?m)^ENTRYPOINT \["(\S+)"\]$`); !slices.Equal(want, c.Entrypoint) || len(c.Cmd) > 0 {
-		t.Errorf("entry point %q, that of the Dockerfile is %q", c.Entrypoint, want)
+		t.Errorf("got entry point %q, want that of the Dockerfile: %q", c.Entrypoint, want)
 	}
 	var ports []string
 	for _, p := range strings.Fields(strings.Join(all(`(?m)^EXPOSE (.+)$`), " ")) {
 		ports = append(ports, p+"/tcp")
 	}
 	if got := slices.Sorted(maps.Keys(c.ExposedPorts)); !slices.Equal(got, ports) {
-		t.Errorf("ports %q, those of the Dockerfile are %q", got, ports)
+		t.Errorf("got ports %q, want those of the Dockerfile: %q", got, ports)
 	}
 	labels := map[string]string{}
 	for _, m := range regexp.MustCompile(`(org\.opencontainers\.image\.\w+)="([^"]*)"`).FindAllStringSubmatch(last, -1) {
 		labels[m[1]] = strings.NewReplacer("${VERSION}", "v1.2.3", "${REVISION}", "abc").Replace(m[2])
 	}
 	if !maps.Equal(labels, c.Labels) || len(labels) != 6 {
-		t.Errorf("labels %q, those of the Dockerfile are %q", c.Labels, labels)
+		t.Errorf("got labels %q, want those of the Dockerfile: %q", c.Labels, labels)
 	}
 	if config.Architecture != "arm64" || config.OS != "linux" {
-		t.Errorf("platform %s/%s", config.OS, config.Architecture)
+		t.Errorf("got platform %s/%s, want linux/arm64", config.OS, config.Architecture)
 	}
 	if mode := files(t, image)["/statefleet"]; mode != 0o755 {
-		t.Errorf("the binary has mode %o", mode)
+		t.Errorf("got mode %o of the binary, want 755", mode)
 	}
 	if n := bytes.Count(rootCertificates(), []byte("BEGIN CERTIFICATE")); n < 100 {
-		t.Errorf("%d root certificates", n)
+		t.Errorf("got %d root certificates, want at least 100", n)
 	}
 }
 
@@ -192,11 +192,11 @@ func TestPushedImageHasItsTagAndSBOMs(t *testing.T) {
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil || len(manifest.Manifests) != 2 || manifest.Manifests[1].Platform.Architecture != "arm64" {
-		t.Fatalf("%v, %+v", err, manifest)
+		t.Fatalf("got index %+v, error %v; want images for 2 architectures", manifest, err)
 	}
 	digest, err := index.Digest()
 	if err != nil || out.String() != tag.String()+"@"+digest.String()+"\n" {
-		t.Errorf("%v, printed %q", err, out.String())
+		t.Errorf("got output %q, error %v; want the tag with its digest", out.String(), err)
 	}
 	for _, m := range manifest.Manifests {
 		referring, err := remote.Referrers(tag.Digest(m.Digest.String()))
@@ -205,12 +205,12 @@ func TestPushedImageHasItsTagAndSBOMs(t *testing.T) {
 		}
 		bills, err := referring.IndexManifest()
 		if err != nil || len(bills.Manifests) != 1 || bills.Manifests[0].ArtifactType != string(sbomType) {
-			t.Errorf("%s: %v, referred to by %+v", m.Platform, err, bills)
+			t.Errorf("%s: got referrers %+v, error %v; want one SBOM", m.Platform, bills, err)
 		}
 	}
 }
 
-// A registry that refuses, at any request, gets no tag.
+// TestRefusedPushLeavesNoTag uses registries that refuse requests after each possible number of writes.
 func TestRefusedPushLeavesNoTag(t *testing.T) {
 	dir, _ := built(t, inputs(t))
 	accepts := func(writes int) (tags []string, err error) {
@@ -239,17 +239,17 @@ func TestRefusedPushLeavesNoTag(t *testing.T) {
 		tags, err := accepts(writes)
 		if err == nil {
 			if len(tags) != 1 {
-				t.Errorf("tags %q after a push", tags)
+				t.Errorf("got tags %q after a push, want one", tags)
 			}
 			break
 		}
 		refusals++
 		if len(tags) != 0 || !strings.Contains(err.Error(), "not yours") || !strings.HasPrefix(err.Error(), "push of ") {
-			t.Errorf("after %d writes: tags %q, error %v", writes, tags, err)
+			t.Errorf("after %d writes: got tags %q, error %v; want no tag and the error of the registry", writes, tags, err)
 		}
 	}
 	if refusals < 10 || refusals > 90 {
-		t.Errorf("%d refusals", refusals)
+		t.Errorf("got %d refused pushes, want 10 to 90", refusals)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestErrorsNameTheStep(t *testing.T) {
 		cancel()
 		_, usage := errors.AsType[usageError](err)
 		if err == nil || usage != c.usage || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q: usage %t, %v; want %q", c.args, usage, err, c.want)
+			t.Errorf("%q: got error %v, usage error: %t; want %q in it, %t", c.args, err, usage, c.want, c.usage)
 		}
 	}
 }

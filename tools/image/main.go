@@ -1,12 +1,11 @@
-// Image builds the container image with Go alone, and pushes it, and pushes the Helm chart.
+// Command image builds and pushes the container image without container tools, and pushes the Helm chart.
 //
 //	image build --version=V --revision=R --created=UNIX-SECONDS --output=DIR ARCH=DIR...
 //	image push DIR REPOSITORY
 //	image push-chart FILE REPOSITORY
 //
-// Each ARCH=DIR names a folder with the binary statefleet for linux/ARCH and its SBOM, sbom.json.
-// Build writes an OCI layout, an archive of each architecture for "docker load", and the digests. The
-// same input gives the same bytes.
+// Each ARCH=DIR names a folder with the binary statefleet for linux/ARCH and its SBOM, sbom.json. Build writes an OCI
+// layout, an archive of each architecture for "docker load", and the digests. The build is reproducible.
 package main
 
 import (
@@ -33,7 +32,7 @@ func main() {
 	}
 }
 
-// usageError is an error of the command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {

@@ -19,11 +19,11 @@ import (
 // layoutDir is the folder of the OCI layout below the output folder.
 const layoutDir = "oci"
 
-// versionAnnotation names the tag of the index in the layout.
+// versionAnnotation is the annotation with the tag of the index in the layout.
 const versionAnnotation = "org.opencontainers.image.ref.name"
 
-// write builds the image and writes the layout, the archives and the digests. It replaces what an
-// earlier build has left.
+// write builds the image and writes the layout, the archives and the digests. It replaces the output of an earlier
+// build.
 func write(o options, output string, stdout io.Writer) error {
 	built, err := o.build()
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// push pushes a build to a repository, under the version as its tag, with the credentials that
-// "docker login" has stored. The tag comes last: a push that fails leaves no tag to pull.
+// push pushes a build to a repository, with the version as its tag and the credentials that "docker login" has stored.
+// It pushes the tag last, so that a failed push leaves no tag.
 func push(ctx context.Context, output, repository string, stdout io.Writer) error {
 	repo, err := name.NewRepository(repository)
 	if err != nil {

@@ -25,10 +25,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// memoryLimit is that of the container, which the Go runtime has to follow.
+// memoryLimit is the memory limit of the container. The Go runtime must derive its limit from it.
 const memoryLimit = 256 << 20
 
-// TestImageRunsUnderRunc runs the image that IMAGE names as its configuration says: read-only, without
+// TestImageRunsUnderRunc runs the image in the folder IMAGE with its own configuration: read-only, without
 // capabilities, with a memory limit.
 func TestImageRunsUnderRunc(t *testing.T) {
 	dir := os.Getenv("IMAGE")
@@ -57,9 +57,9 @@ func TestImageRunsUnderRunc(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- container.Wait() }()
 	defer func() { _ = exec.Command("runc", "delete", "--force", id).Run() }()
-	page := waitForPage(t, "http://127.0.0.1:"+metrics+"/metrics", ended, &output)
-	if n := strings.Count(page, "\nkube_pod_info{"); n < 100 {
-		t.Errorf("%d pods on the page", n)
+	exposition := waitForExposition(t, "http://127.0.0.1:"+metrics+"/metrics", ended, &output)
+	if n := strings.Count(exposition, "\nkube_pod_info{"); n < 100 {
+		t.Errorf("got %d pods in the exposition, want at least 100", n)
 	}
 	checkProcess(t, id)
 	if self := get(t, "http://127.0.0.1:"+telemetry+"/metrics"); !strings.Contains(self, "\ngo_gc_gomemlimit_bytes 2.4") {
@@ -79,7 +79,7 @@ func TestImageRunsUnderRunc(t *testing.T) {
 	}
 }
 
-// simulator runs a simulated cluster and returns its address.
+// simulator runs a simulated cluster and returns the URL of its API server.
 func simulator(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "benchmarks")
@@ -89,7 +89,7 @@ func simulator(t *testing.T) string {
 	}
 	c := exec.CommandContext(t.Context(), program, "apisim", "--listen=127.0.0.1:0", "--pods=300")
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
-	said, err := c.StdoutPipe()
+	output, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +98,9 @@ func simulator(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Wait() })
-	for lines := bufio.NewScanner(said); lines.Scan(); {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if m := regexp.MustCompile(`Serving .* at (\S+)`).FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, said) }()
+			go func() { _, _ = io.Copy(io.Discard, output) }()
 			return m[1]
 		}
 	}
@@ -162,8 +162,8 @@ func unpack(t *testing.T, image v1.Image, root string) {
 	}
 }
 
-// writeConfig writes the configuration of the container, of the OCI runtime specification. The
-// container has the network of this machine, where the simulated cluster is.
+// writeConfig writes the configuration of the container as in the OCI runtime specification. The container uses the
+// network of this machine, because the simulated cluster listens there.
 func writeConfig(t *testing.T, image v1.Image, bundle string, args ...string) {
 	t.Helper()
 	config, err := image.ConfigFile()
@@ -233,8 +233,8 @@ func get(t *testing.T, url string) string {
 	return string(text)
 }
 
-// waitForPage waits until the container serves its page.
-func waitForPage(t *testing.T, url string, ended chan error, output *bytes.Buffer) string {
+// waitForExposition waits until the container serves its exposition, and returns it.
+func waitForExposition(t *testing.T, url string, ended chan error, output *bytes.Buffer) string {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if text := get(t, url); text != "" {
@@ -246,11 +246,11 @@ func waitForPage(t *testing.T, url string, ended chan error, output *bytes.Buffe
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	t.Fatal("the container does not serve its page within a minute")
+	t.Fatal("the container has not served its exposition within a minute")
 	return ""
 }
 
-// checkProcess checks what the kernel says of the container's process.
+// checkProcess checks user, capabilities and file system of the container's process.
 func checkProcess(t *testing.T, id string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "runc", "state", id).Output()
@@ -268,10 +268,10 @@ func checkProcess(t *testing.T, id string) {
 	}
 	for _, want := range []string{"\nUid:\t65534\t65534", "\nGid:\t65534\t65534", "\nCapEff:\t0000000000000000\n", "\nNoNewPrivs:\t1\n"} {
 		if !bytes.Contains(status, []byte(want)) {
-			t.Errorf("the process has not %q:\n%s", want, status)
+			t.Errorf("the status of the process lacks %q:\n%s", want, status)
 		}
 	}
 	if err := os.WriteFile(proc+"root/written", nil, 0o600); !errors.Is(err, fs.ErrPermission) && !strings.Contains(fmt.Sprint(err), "read-only") {
-		t.Errorf("a write to the root: %v", err)
+		t.Errorf("write to the root file system: got error %v, want a read-only file system", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Command mutants runs gremlins, which changes one operator of a package at a time and runs the
-// package's tests, and compares what the tests noticed with the targets of the package.
+// Command mutants runs mutation tests. Gremlins changes one operator of a package at a time and runs the package's
+// tests. The command compares the results with the targets of the package.
 //
 //	go run ./tools/mutants --gremlins=bin/gremlins internal/wire
 package main
@@ -22,7 +22,7 @@ import (
 	"syscall"
 )
 
-// maxMemory bounds a test process in bytes: some mutants append forever.
+// maxMemory limits the memory of a test process in bytes, because some mutants append forever.
 const maxMemory = 4 << 30
 
 type options struct {
@@ -43,9 +43,9 @@ func main() {
 	var o options
 	flag.StringVar(&o.gremlins, "gremlins", "bin/gremlins", "the gremlins binary")
 	flag.StringVar(&o.equivalents, "equivalents", "tools/mutants/equivalents.txt", "the reviewed mutants")
-	flag.StringVar(&o.files, "files", "", "the files to mutate, separated by commas (default: all of the package)")
-	flag.IntVar(&o.coefficient, "timeout-coefficient", 5, "how many times the duration of the coverage run a mutant may take")
-	flag.IntVar(&o.workers, "workers", 1, "how many mutants are tested at a time")
+	flag.StringVar(&o.files, "files", "", "the files to mutate, separated by commas (default: all files of the package)")
+	flag.IntVar(&o.coefficient, "timeout-coefficient", 5, "timeout of a mutant, as a multiple of the coverage run's duration")
+	flag.IntVar(&o.workers, "workers", 1, "number of mutants that are tested concurrently")
 	flag.Parse()
 	if err := run(context.Background(), o, flag.Args(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -55,7 +55,7 @@ func main() {
 
 func run(ctx context.Context, o options, packages []string, out io.Writer) error {
 	if len(packages) == 0 {
-		return errors.New("no package given, expected directories such as internal/wire")
+		return errors.New("no package given, want directories such as internal/wire")
 	}
 	text, err := os.ReadFile(o.equivalents)
 	if err != nil {
@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, packages []string, out io.Writer) error
 	}
 	limit := syscall.Rlimit{Cur: maxMemory, Max: maxMemory}
 	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &limit); err != nil {
-		return fmt.Errorf("bounding the memory of the tests: %w", err)
+		return fmt.Errorf("limiting the memory of the tests: %w", err)
 	}
 	var results []result
 	for _, pkg := range packages {
@@ -94,7 +94,7 @@ func unleash(ctx context.Context, o options, pkg string) ([]mutant, error) {
 		return nil, err
 	}
 	args := []string{"unleash", "--output", found, "--workers", strconv.Itoa(o.workers), "--timeout-coefficient", strconv.Itoa(o.coefficient)}
-	args = append(args, "--exclude-files", "/") // other packages below this one
+	args = append(args, "--exclude-files", "/") // packages in subfolders
 	excluded, err := others(path, o.files)
 	if err != nil {
 		return nil, err
@@ -106,8 +106,8 @@ func unleash(ctx context.Context, o options, pkg string) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Gremlins takes the time of the coverage run as measure of the timeout, so that run neither
-	// comes from the cache nor compiles the dependencies.
+	// Gremlins derives the timeout from the duration of the coverage run. That run must not use cached results or compile
+	// dependencies, which the warm-up does.
 	env := append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -short -count=1 -vet=off -parallel=16 -failfast")
 	warm := exec.CommandContext(ctx, "go", "test", "-run=^$", "-coverprofile="+filepath.Join(dir, "cover"), "./"+pkg+"/...")
 	warm.Env = env
@@ -126,7 +126,7 @@ func unleash(ctx context.Context, o options, pkg string) ([]mutant, error) {
 	return readMutants(written, pkg)
 }
 
-// others are the Go files in dir that are not named in files.
+// others returns the Go files in dir that are not in the comma-separated list.
 func others(dir, files string) ([]string, error) {
 	if files == "" {
 		return nil, nil
@@ -144,7 +144,7 @@ func others(dir, files string) ([]string, error) {
 	return out, nil
 }
 
-// Statuses as gremlins writes them.
+// Statuses in the output of gremlins.
 const (
 	killed     = "KILLED"
 	lived      = "LIVED"
@@ -153,7 +153,7 @@ const (
 	notViable  = "NOT VIABLE"
 )
 
-// mutant is one change of one operator. Nth counts the mutants of this type in this line from 1.
+// mutant is one change of one operator. Nth is its number among the mutants of the same type in the same line, from 1.
 type mutant struct {
 	File         string
 	Line, Column int
@@ -166,7 +166,7 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%-11s %s:%d:%d %s/%d\n            %s", m.Status, m.File, m.Line, m.Column, m.Type, m.Nth, m.Text)
 }
 
-// readMutants reads gremlins' result and adds the text of the lines.
+// readMutants parses gremlins' result and adds the source text of the lines.
 func readMutants(written []byte, pkg string) ([]mutant, error) {
 	var result struct {
 		Files []struct {
@@ -175,7 +175,7 @@ func readMutants(written []byte, pkg string) ([]mutant, error) {
 		} `json:"files"`
 	}
 	if err := json.Unmarshal(written, &result); err != nil {
-		return nil, fmt.Errorf("the result of gremlins: %w", err)
+		return nil, fmt.Errorf("invalid result of gremlins: %w", err)
 	}
 	var out []mutant
 	for _, f := range result.Files {
@@ -187,7 +187,7 @@ func readMutants(written []byte, pkg string) ([]mutant, error) {
 		lines := strings.Split(string(source), "\n")
 		for _, m := range f.Mutations {
 			if m.Line < 1 || m.Line > len(lines) {
-				return nil, fmt.Errorf("the result of gremlins names line %d of %s, which has %d", m.Line, file, len(lines))
+				return nil, fmt.Errorf("result of gremlins: got line %d of %s, want 1 to %d", m.Line, file, len(lines))
 			}
 			m.File, m.Text = file, strings.TrimSpace(lines[m.Line-1])
 			out = append(out, m)

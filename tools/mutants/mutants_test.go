@@ -25,15 +25,15 @@ shard/table.go INCREMENT_DECREMENT hangs
 func TestReviewedMutantsAreFoundByTheirLine(t *testing.T) {
 	reviewed, err := parseReviewed(list)
 	if err != nil || len(reviewed) != 2 {
-		t.Fatalf("%d entries, error %v", len(reviewed), err)
+		t.Fatalf("got %d entries, error %v; want 2 entries", len(reviewed), err)
 	}
 	m := mutant{File: "shard/table.go", Type: "CONDITIONALS_BOUNDARY", Text: "if a < b && c < d {", Nth: 2}
 	if !reviewed[0].matches(m) {
-		t.Error("the mutant of the first entry does not match it")
+		t.Error("the first entry does not match its mutant")
 	}
 	m.Nth = 1
 	if reviewed[0].matches(m) {
-		t.Error("the first operator of the line matches the entry of the second")
+		t.Error("the entry for the second operator of the line matches the first one")
 	}
 }
 
@@ -43,7 +43,7 @@ func TestErrorsOfTheListNameTheLine(t *testing.T) {
 		"# one\n\nshard/table.go CONDITIONALS_BOUNDARY perhaps\n\tline\n\treason",
 	} {
 		if _, err := parseReviewed(broken); err == nil || !strings.Contains(err.Error(), "line ") {
-			t.Errorf("%q: error %v", broken, err)
+			t.Errorf("%q: got error %v, want one with the line", broken, err)
 		}
 	}
 }
@@ -69,10 +69,10 @@ func TestTableCountsAndMissesTargets(t *testing.T) {
 		t.Errorf("the table lacks %s:\n%s", want, &out)
 	}
 	if err == nil || !strings.Contains(err.Error(), "66.7 %") || !strings.Contains(err.Error(), "20.0 %") {
-		t.Errorf("error %v, want both targets in it", err)
+		t.Errorf("got error %v, want both targets in it", err)
 	}
 	if strings.Contains(out.String(), "matches no mutant") {
-		t.Errorf("entries are called stale that match:\n%s", &out)
+		t.Errorf("the report calls matching entries stale:\n%s", &out)
 	}
 }
 
@@ -140,7 +140,7 @@ func g(a int) bool {
 	got := strings.Split(strings.TrimSpace(string(profile)), "\n")[4:]
 	want := []string{"example.com/m/p.go:3.1,3.20 1 1", "example.com/m/p.go:7.2,7.12 1 1", "example.com/m/p.go:9.2,10.9 1 1"}
 	if !slices.Equal(got, want) {
-		t.Errorf("added\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("got added blocks\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -174,10 +174,10 @@ func TestThatFails(t *testing.T) { t.Run("sub", func(t *testing.T) { t.Error("fa
 	}
 	t.Chdir(dir)
 	if status := goCommand(t.Context(), path, []string{"test", "-failfast", "."}); status != 1 {
-		t.Errorf("status %d, want 1", status)
+		t.Errorf("got status %d, want 1", status)
 	}
 	if _, err := os.Stat(after); err == nil {
-		t.Error("a test went on after another one had failed")
+		t.Error("a test continued after another one had failed")
 	}
 }
 
@@ -188,9 +188,9 @@ func TestOutputIsReadLineByLine(t *testing.T) {
 		_, _ = o.Write([]byte(part))
 	}
 	if failures != 1 || o.buildFailed {
-		t.Errorf("%d failures, build failed: %t; want 1 and false before the line ends", failures, o.buildFailed)
+		t.Errorf("before the line ends: got %d failures, build failed: %t; want 1, false", failures, o.buildFailed)
 	}
 	if _, _ = o.Write([]byte("\n")); !o.buildFailed {
-		t.Error("a failed build was not noticed")
+		t.Error("got build failed: false, want true")
 	}
 }

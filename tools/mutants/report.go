@@ -18,21 +18,21 @@ const (
 	strictKilled   = 85
 )
 
-// strict are the packages whose mistakes lose objects without a trace.
+// strict are the packages in which a bug can lose objects without an error.
 var strict = []string{"shard", "shard/fleet", "internal/wire"}
 
-// result is one line of the table, and a remark.
+// result is the result of one package: a line of the table, and the mutants and entries to report.
 type result struct {
 	pkg                                 string
 	killed, lived, notCovered, timedOut int
 	equivalent, notViable               int
-	left                                []mutant // that lived, timed out or are not covered, and are not reviewed
+	left                                []mutant // not reviewed, and lived, timed out or not covered
 	stale                               []*review
 	killedAnyway                        []mutant
 }
 
-// summarize counts the mutants of one package. Reviewed ones do not count as lived or as not
-// covered; those that time out count as killed when the list says that they hang.
+// summarize counts the mutants of one package. Mutants that are listed as equivalent do not count as lived, timed out
+// or not covered. Mutants that are listed as hanging count as killed if they time out.
 func summarize(pkg string, mutants []mutant, reviewed []*review) result {
 	r := result{pkg: pkg}
 	files := map[string]bool{}
@@ -65,7 +65,7 @@ func summarize(pkg string, mutants []mutant, reviewed []*review) result {
 		}
 	}
 	for _, entry := range reviewed {
-		// Of files that were not mutated, nothing is known.
+		// An entry of a file that was not mutated may still be valid.
 		if !entry.used && (files[entry.file] || filepath.Dir(entry.file) == pkg && gone(entry.file)) {
 			r.stale = append(r.stale, entry)
 		}
@@ -93,7 +93,7 @@ func percent(n, of int) float64 {
 	return 100 * float64(n) / float64(of)
 }
 
-// report writes what is left to do and the table, and returns an error for each missed target.
+// report writes the mutants and entries that need work, and the table. It returns an error for each missed target.
 func report(out io.Writer, results []result) error {
 	var missed []error
 	for _, r := range results {

@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// review is one mutant that someone has looked at. It names the line by its text, since line
-// numbers change.
+// review is an entry of the list: a reviewed mutant. It identifies the line by its text, because line numbers change.
 type review struct {
 	file, mutation string
-	nth            int // 0 stands for all of this type in the line
+	nth            int // Nth of the mutant; 0: all mutants of this type in the line
 	hangs          bool
 	text           string
-	line           int // of the list
+	line           int // line number in the list
 	used           bool
 }
 
-// head is the first line of an entry: the file, the type of the mutation, and the verdict.
+// head matches the first line of an entry: the file, the type of the mutation, and the verdict.
 var head = regexp.MustCompile(`^(\S+\.go) ([A-Z_]+)(?:/([1-9]))? (equivalent|hangs)$`)
 
 // parseReviewed reads the list of reviewed mutants. An entry is a head, the text of the source

@@ -17,38 +17,37 @@ import (
 	"syscall"
 )
 
-// realGo names the environment variable with the path of the go command. When it is set, this
-// program was started by gremlins in the place of that command.
+// realGo is the environment variable with the path of the go command. If it is set, gremlins has started this program
+// instead of that command.
 const realGo = "MUTANTS_GO"
 
-// notCompiled is the exit status that gremlins takes for a mutant that is not viable.
+// notCompiled is the exit status that gremlins interprets as a mutant that is not viable.
 const notCompiled = 2
 
-// goCommand runs the go command for gremlins, and returns the exit status. It corrects two things
-// that gremlins would get wrong: go test ends with 1 when the mutant does not compile, which would
-// count as killed, and a coverage profile has no block for the conditions of a switch and for
-// package-level declarations, whose mutants would not be tested at all. It also ends the tests of a
-// mutant at the first failure: -failfast lets those that wait to run in parallel go on.
+// goCommand runs the go command for gremlins, and returns the exit status. It corrects two errors of gremlins. If a
+// mutant does not compile, go test exits with 1, and gremlins would count the mutant as killed. Coverage profiles have
+// no blocks for the conditions of a switch and for package-level declarations, so gremlins would not test their
+// mutants. It also ends the tests of a mutant at the first failure, because -failfast does not stop parallel tests.
 func goCommand(ctx context.Context, path string, args []string) int {
 	profile := slices.Index(args, "-coverprofile")
 	testsMutant := profile < 0 && len(args) > 0 && args[0] == "test"
 	if testsMutant {
-		args = slices.Insert(slices.Clone(args), 1, "-v") // without it, go test keeps the output to the end
+		args = slices.Insert(slices.Clone(args), 1, "-v") // without -v, go test prints the output only at the end
 	}
-	said := &testOutput{}
+	output := &testOutput{}
 	c := exec.CommandContext(ctx, path, args...)
-	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, said), os.Stderr
+	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, output), os.Stderr
 	if testsMutant {
-		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test and the test binary end together
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Cancel kills go test and the test binary together
 		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-		said.failed = func() { _ = c.Cancel() }
+		output.failed = func() { _ = c.Cancel() }
 	}
 	err := c.Run()
 	var exit *exec.ExitError
 	switch {
-	case errors.As(err, &exit) && said.buildFailed:
+	case errors.As(err, &exit) && output.buildFailed:
 		return notCompiled
-	case errors.As(err, &exit) && said.testFailed:
+	case errors.As(err, &exit) && output.testFailed:
 		return 1
 	case errors.As(err, &exit):
 		return exit.ExitCode()
@@ -62,11 +61,11 @@ func goCommand(ctx context.Context, path string, args []string) int {
 	return 0
 }
 
-// testOutput reads the output of go test line by line.
+// testOutput parses the output of go test line by line.
 type testOutput struct {
 	line                    []byte
 	buildFailed, testFailed bool
-	failed                  func() // called at the first failed test, if it is not nil
+	failed                  func() // called at the first failed test; may be nil
 }
 
 func (o *testOutput) Write(p []byte) (int, error) {
@@ -86,8 +85,8 @@ func (o *testOutput) Write(p []byte) (int, error) {
 	}
 }
 
-// wrapGo puts this program into dir under the name of the go command, and returns the environment
-// in which it is found first.
+// wrapGo links this program into dir under the name of the go command, and returns environment variables with which it
+// is found first.
 func wrapGo(dir string) ([]string, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
@@ -103,8 +102,8 @@ func wrapGo(dir string) ([]string, error) {
 	return []string{realGo + "=" + path, "PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH")}, nil
 }
 
-// completeProfile adds the missing blocks to a coverage profile of the module in the working
-// directory: conditions of a switch that runs are covered, and so are package-level declarations.
+// completeProfile adds missing blocks to a coverage profile of the module in the working directory, as covered:
+// conditions of a switch that is executed, and package-level declarations.
 func completeProfile(path string) error {
 	profile, err := os.ReadFile(path)
 	if err != nil {

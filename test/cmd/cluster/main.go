@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command cluster runs a fleet on a real Kubernetes cluster on this machine, and a Prometheus that scrapes it, until
-// it is interrupted. Nothing of it is left then.
+// Command cluster runs a fleet on a real Kubernetes cluster on this machine, and a Prometheus that scrapes the fleet.
+// It runs until it is interrupted, and then removes everything.
 package main
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/statefleet/statefleet/test/node"
 )
 
-// namespace is where the fleet is installed; the scrape configuration names it.
+// namespace is the namespace of the fleet. The scrape configuration contains it.
 const namespace = "statefleet"
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := kingpin.New("cluster", "Runs a fleet on a real Kubernetes cluster on this machine, until it is interrupted.")
+	app := kingpin.New("cluster", "Runs a fleet on a real Kubernetes cluster on this machine until it is interrupted.")
 	return command.Run(ctx, app, args, stdout, stderr, group)
 }
 
@@ -31,17 +31,17 @@ type options struct {
 	folder, fleet string
 	nodes, port   int
 
-	archive, image string // found in the folder
+	archive, image string // in the folder
 }
 
 func group(app *kingpin.Application) []command.Command {
 	var o options
 	c := app.Command("run", "Starts the cluster.").Default()
 	c.Flag("image", `Folder that "make image" has written.`).Default("dist/image").StringVar(&o.folder)
-	c.Flag("fleet", "Kustomization that installs the fleet, or a file such as those in manifests/chart/tests/rendered.").
+	c.Flag("fleet", "Kustomization of the fleet, or a YAML file such as those in manifests/chart/tests/rendered.").
 		Default("manifests/base").StringVar(&o.fleet)
 	c.Flag("nodes", "Number of nodes.").Default("2").IntVar(&o.nodes)
-	c.Flag("port", "Port of the page of graphs on 127.0.0.1. The proxy into the cluster has the next one.").
+	c.Flag("port", "Port of the page with graphs on 127.0.0.1. The proxy into the cluster uses the next port.").
 		Default("18070").IntVar(&o.port)
 	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
@@ -54,11 +54,11 @@ func (o *options) check() (err error) {
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
-	s := &stand{out: out}
-	if err := s.listen(o.port); err != nil { // before what takes long
+	s := &services{out: out}
+	if err := s.listen(o.port); err != nil { // first, because the cluster takes long to start
 		return errors.Join(fmt.Errorf("--port: %w", err), s.stop())
 	}
-	_, _ = fmt.Fprintf(out, "Starting %d nodes (the first time, programs are built for some minutes) ...\n", o.nodes)
+	_, _ = fmt.Fprintf(out, "Starting %d nodes (the first time, it takes some minutes to build programs) ...\n", o.nodes)
 	cluster, err := node.Start(ctx, node.Options{Nodes: o.nodes, Archives: []string{o.archive}})
 	if err != nil {
 		return errors.Join(err, s.stop())

@@ -15,7 +15,7 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
-// TestBadInput: what is wrong is named, and nothing is started.
+// TestBadInput checks that the error names the wrong flag, and that nothing is started.
 func TestBadInput(t *testing.T) {
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "statefleet-v1.linux-"+runtime.GOARCH+".tar")
@@ -26,15 +26,15 @@ func TestBadInput(t *testing.T) {
 		"--image=" + t.TempDir(): "--image: ", "--nodes=many": "many", "--unknown": "unknown",
 		"--nodes=0 --image=" + dir: "nodes",
 	} {
-		var said strings.Builder
-		if status := run(t.Context(), strings.Fields(args), io.Discard, &said); status != command.Usage || !strings.Contains(said.String(), want) {
-			t.Errorf("%s: status %d, %q; want %d and %q", args, status, said.String(), command.Usage, want)
+		var stderr strings.Builder
+		if status := run(t.Context(), strings.Fields(args), io.Discard, &stderr); status != command.Usage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: got status %d, %q; want %d, %q", args, status, stderr.String(), command.Usage, want)
 		}
 	}
 }
 
-// TestUsedPortIsNamed: a port that another program has, for the graphs or for the proxy, ends it before a cluster is
-// started.
+// TestUsedPortIsNamed checks that the command fails before it starts a cluster if another program uses the port of the
+// graphs or of the proxy.
 func TestUsedPortIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "statefleet-v1.linux-"+runtime.GOARCH+".tar")
@@ -48,10 +48,11 @@ func TestUsedPortIsNamed(t *testing.T) {
 	defer func() { _ = other.Close() }()
 	used := other.Addr().(*net.TCPAddr).Port
 	for _, port := range []int{used, used - 1} {
-		var out, said strings.Builder
-		status := run(t.Context(), []string{"--image=" + dir, fmt.Sprint("--port=", port)}, &out, &said)
-		if status != command.Failure || !strings.Contains(said.String(), "--port: ") || !strings.Contains(said.String(), "in use") || out.Len() > 0 {
-			t.Errorf("status %d, %q, %q; want %d and an error about --port", status, out.String(), said.String(), command.Failure)
+		var stdout, stderr strings.Builder
+		status := run(t.Context(), []string{"--image=" + dir, fmt.Sprint("--port=", port)}, &stdout, &stderr)
+		if status != command.Failure || !strings.Contains(stderr.String(), "--port: ") || !strings.Contains(stderr.String(), "in use") || stdout.Len() > 0 {
+			t.Errorf("got status %d, %q, %q; want %d and an error about --port",
+				status, stdout.String(), stderr.String(), command.Failure)
 		}
 	}
 }

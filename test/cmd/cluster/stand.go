@@ -28,14 +28,15 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// scrapeInterval is short, so that graphs move while one looks.
+// scrapeInterval is short, so that users see changes soon.
 const scrapeInterval = 2 * time.Second
 
-// stand is what a person uses of a cluster: pages, Prometheus and the proxy.
-type stand struct {
+// services are what the command runs besides the cluster: Prometheus, the page with graphs, and a proxy into the
+// cluster.
+type services struct {
 	cluster *node.Cluster
 	out     io.Writer
-	dir     string // of files of this process
+	dir     string // of the kubeconfig and the data of Prometheus
 
 	graphs, proxy net.Listener
 	prometheus    *prometheus.Server
@@ -43,8 +44,8 @@ type stand struct {
 	working       sync.WaitGroup
 }
 
-// listen takes a port of this machine for the graphs, and the next one for the proxy.
-func (s *stand) listen(port int) (err error) {
+// listen listens on a port for the graphs, and on the next one for the proxy.
+func (s *services) listen(port int) (err error) {
 	for _, l := range []*net.Listener{&s.graphs, &s.proxy} {
 		if *l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(fleet.Loopback, strconv.Itoa(port))); err != nil {
 			return err
@@ -54,8 +55,8 @@ func (s *stand) listen(port int) (err error) {
 	return nil
 }
 
-// show installs the fleet, starts what shows it, says where that is, and returns when ctx ends.
-func (s *stand) show(ctx context.Context, o options) (err error) {
+// show installs the fleet, starts Prometheus and the servers, prints their addresses, and returns when ctx ends.
+func (s *services) show(ctx context.Context, o options) (err error) {
 	versions, err := s.cluster.Versions(ctx)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (s *stand) show(ctx context.Context, o options) (err error) {
 	}
 	s.working.Go(func() {
 		if err := s.cluster.Load(ctx, o.image); err != nil && ctx.Err() == nil {
-			slog.Error("no load", "err", err)
+			slog.Error("load generator failed", "err", err)
 		}
 	})
 	s.serve(s.proxy, s.cluster.Proxy())
@@ -108,42 +109,42 @@ Ctrl-C removes everything.
 	return nil
 }
 
-// serve serves until the end.
-func (s *stand) serve(listener net.Listener, handler http.Handler) {
+// serve starts a server that runs until stop.
+func (s *services) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	s.servers = append(s.servers, server)
 	s.working.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("serving", "address", listener.Addr(), "err", err)
+			slog.Error("server failed", "address", listener.Addr(), "err", err)
 		}
 	})
 }
 
-// replica serves the status page of a pod of the fleet, and what it refers to, under the pod's name.
-func (s *stand) replica(proxy string) http.Handler {
-	through, err := url.Parse(proxy)
+// replica returns a handler that serves the status page of a pod, and its resources, under the name of the pod.
+func (s *services) replica(proxy string) http.Handler {
+	proxyURL, err := url.Parse(proxy)
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return through, err }},
+		Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return proxyURL, err }},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			name := r.In.PathValue("pod")
 			pod, err := s.cluster.Client().CoreV1().Pods(namespace).Get(r.In.Context(), name, metav1.GetOptions{})
 			if err != nil {
-				slog.Error("page of a replica", "pod", name, "err", err)
+				slog.Error("pod of a status page not found", "pod", name, "err", err)
 				return
 			}
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", net.JoinHostPort(pod.Status.PodIP, "8081")
-			r.Out.Host = "" // that of the URL
+			r.Out.Host = "" // use that of the URL
 			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/replica/"+name)
 		},
 	}
 }
 
-// fleet is the replicas with the addresses of their status pages.
-func (s *stand) fleet() graph.Fleet {
+// fleet returns the replicas with the addresses of their status pages.
+func (s *services) fleet() graph.Fleet {
 	now := graph.Fleet{Most: 10}
 	pods, err := s.cluster.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
-		slog.Error("pods of the fleet", "err", err)
+		slog.Error("list of the fleet's pods failed", "err", err)
 		return now
 	}
 	for _, p := range pods.Items {
@@ -152,7 +153,7 @@ func (s *stand) fleet() graph.Fleet {
 	return now
 }
 
-func (s *stand) scale(replicas int) error {
+func (s *services) scale(replicas int) error {
 	if replicas < 1 || replicas > 10 {
 		return fmt.Errorf("replicas must be 1 to 10, got %d", replicas)
 	}
@@ -162,14 +163,14 @@ func (s *stand) scale(replicas int) error {
 	return err
 }
 
-func (s *stand) stop() error {
+func (s *services) stop() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Close())
 	}
 	for _, l := range []net.Listener{s.graphs, s.proxy} {
 		if l != nil {
-			_ = l.Close() // a server may have done so
+			_ = l.Close() // its server may have closed it
 		}
 	}
 	if s.prometheus != nil {

@@ -1,5 +1,5 @@
-// Command controlplane is a Kubernetes control plane on loopback in one binary, for tests: etcd together with
-// kube-apiserver in one process, and each other program in one of its own.
+// Command controlplane has the programs of a Kubernetes control plane in one binary, for tests on loopback. etcd and
+// kube-apiserver run in one process, and each other program in its own.
 //
 //	controlplane apiserver DATADIR ETCD_PORT PEER_PORT [kube-apiserver flags]
 //	controlplane controller-manager [kube-controller-manager flags]
@@ -25,7 +25,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run hands over to the Kubernetes commands, which read os.Args themselves.
+// run runs one of the Kubernetes commands. It sets os.Args, because they read it.
 func run(args []string) int {
 	switch {
 	case len(args) >= 4 && args[0] == "apiserver":
@@ -61,7 +61,7 @@ func startEtcd(dir, port, peerPort string) (*embed.Etcd, error) {
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = peer, peer
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.LogLevel = "error"
-	cfg.UnsafeNoFsync = true // the data need to survive the process, not the machine
+	cfg.UnsafeNoFsync = true // the data must survive the end of the process, but no crash of the machine
 	etcd, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,4 @@
-// Command demo is the demo of the benchmarks with a Prometheus in the same process, and a page of graphs that shows what
-// it sees.
+// Command demo runs the demo of the benchmarks, a Prometheus in the same process, and a page with graphs of its data.
 package main
 
 import (

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what the demo prints, while it runs.
+// output collects what the demo prints. It may be read while the demo runs.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -39,7 +39,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// interval is that of the scrapes, and their timeout. On a busy machine, scrapes of processes that start take a second.
+// interval is the scrape interval and timeout. On a busy machine, scrapes of starting processes take a second.
 const interval = 2 * time.Second
 
 // demonstration is a running demo of three replicas whose cluster does not change.
@@ -76,19 +76,19 @@ func start(t *testing.T) *demonstration {
 	})
 	t.Cleanup(func() {
 		if code := d.end(); code != 0 || t.Failed() {
-			t.Errorf("the demo ended with status %d:\n%s", code, d.out.String())
+			t.Errorf("the demo ended with status %d, want 0:\n%s", code, d.out.String())
 		}
 	})
 	return d
 }
 
-// shows waits until the demo's page answers a query with a line whose number is now as given.
-func (d *demonstration) shows(t *testing.T, query, want string) {
+// waitFor waits until the latest value of a query on the demo's page is the wanted one.
+func (d *demonstration) waitFor(t *testing.T, query, want string) {
 	t.Helper()
 	err := fleet.Until(t.Context(), fleet.Patience, query, func(ctx context.Context) error {
-		got, err := d.now(ctx, query)
+		got, err := d.latest(ctx, query)
 		if err == nil && got != want {
-			err = fmt.Errorf("%s is %q, want %q", query, got, want)
+			err = fmt.Errorf("%s: got %q, want %q", query, got, want)
 		}
 		return err
 	})
@@ -97,17 +97,17 @@ func (d *demonstration) shows(t *testing.T, query, want string) {
 	}
 }
 
-// now is the latest number of the first line of a query.
-func (d *demonstration) now(ctx context.Context, query string) (string, error) {
+// latest returns the latest value of the first line of a query.
+func (d *demonstration) latest(ctx context.Context, query string) (string, error) {
 	page, err := d.get(ctx, "/?range=2m&query="+url.QueryEscape(query))
 	if err != nil {
 		return "", err
 	}
 	_, own, _ := strings.Cut(page, "Your query")
 	own, _, _ = strings.Cut(own, "</section>")
-	_, number, _ := strings.Cut(own, `<td class="number">`)
-	number, _, _ = strings.Cut(number, "<")
-	return number, nil
+	_, value, _ := strings.Cut(own, `<td class="number">`)
+	value, _, _ = strings.Cut(value, "<")
+	return value, nil
 }
 
 func (d *demonstration) get(ctx context.Context, path string) (string, error) {
@@ -124,7 +124,7 @@ func (d *demonstration) get(ctx context.Context, path string) (string, error) {
 	return string(text), err
 }
 
-// scale sends the form of the page, and returns the page that follows.
+// scale submits the form of the page, and returns the page in the answer.
 func (d *demonstration) scale(t *testing.T, replicas string) string {
 	t.Helper()
 	answer, err := http.PostForm(d.page+"/scale", url.Values{"replicas": {replicas}}) //nolint:noctx // it does not wait
@@ -139,42 +139,42 @@ func (d *demonstration) scale(t *testing.T, replicas string) string {
 	return string(text)
 }
 
-// TestScalingShowsNoGap scales the fleet as a newcomer does, on the page, and reads the graph of the page.
+// TestScalingShowsNoGap scales the fleet with the form of the page, and reads the graphs of the page.
 func TestScalingShowsNoGap(t *testing.T) {
 	d := start(t)
-	// Pods of the fleet itself come and go.
+	// The pods of the fleet itself are excluded, because their number changes.
 	others := strings.ReplaceAll(graph.PodsQuery(interval), "kube_pod_info", `kube_pod_info{namespace!="statefleet"}`)
-	const shards = "statefleet:shards:max" // one of the rules that are shipped
-	d.shows(t, shards, "3")
-	d.shows(t, "sum(up)", "6")
-	pods, err := d.now(t.Context(), others)
+	const shards = "statefleet:shards:max" // a shipped recording rule
+	d.waitFor(t, shards, "3")
+	d.waitFor(t, "sum(up)", "6")
+	pods, err := d.latest(t.Context(), others)
 	if n, bad := strconv.Atoi(pods); err != nil || bad != nil || n < 60 {
-		t.Fatalf("%q pods: %v", pods, err)
+		t.Fatalf("got %q pods, error %v; want at least 60", pods, err)
 	}
 	began := time.Now()
 	d.scale(t, "5")
-	d.shows(t, shards, "5")
-	d.shows(t, "sum(up)", "10")
-	d.shows(t, `count(count by (instance) (kube_pod_info))`, "5")
+	d.waitFor(t, shards, "5")
+	d.waitFor(t, "sum(up)", "10")
+	d.waitFor(t, `count(count by (instance) (kube_pod_info))`, "5")
 	d.scale(t, "3")
-	d.shows(t, shards, "3")
-	d.shows(t, "sum(up)", "6")
+	d.waitFor(t, shards, "3")
+	d.waitFor(t, "sum(up)", "6")
 	for _, extreme := range []string{"min", "max"} {
 		span := time.Since(began).Truncate(time.Second)
-		got, err := d.now(t.Context(), fmt.Sprintf("%s_over_time((%s)[%s:250ms])", extreme, others, span))
+		got, err := d.latest(t.Context(), fmt.Sprintf("%s_over_time((%s)[%s:250ms])", extreme, others, span))
 		if err != nil || got != pods {
-			t.Errorf("over %s, the %s of %s pods is %q: %v", span, extreme, pods, got, err)
+			t.Errorf("%s of the number of pods over %s: got %q, error %v; want %s", extreme, span, got, err, pods)
 		}
 	}
 	if !strings.HasPrefix(d.out.String(), "Graphs in Prometheus: ") {
-		t.Errorf("the URL does not come first:\n%s", d.out.String())
+		t.Errorf("the output must begin with the URL of the graphs, got\n%s", d.out.String())
 	}
 }
 
-func TestRefusedWishIsShown(t *testing.T) {
+func TestRejectedNumberOfReplicasIsShown(t *testing.T) {
 	d := start(t)
-	d.shows(t, "sum(up)", "6")
+	d.waitFor(t, "sum(up)", "6")
 	if page := d.scale(t, "99"); !strings.Contains(page, "between 1 and 12, got 99") {
-		t.Error(page)
+		t.Errorf("the page does not show that 99 replicas were rejected:\n%s", page)
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
-// monitor is a Prometheus beside the demo, and its page.
+// monitor is a Prometheus that scrapes the demo, and the page with its graphs.
 type monitor struct {
 	port     int
 	interval time.Duration
@@ -51,8 +51,9 @@ func (m *monitor) Start(scale func(replicas int) error) (err error) {
 	if m.dir, err = os.MkdirTemp("", "statefleet-prometheus-"); err != nil {
 		return err
 	}
-	quiet := slog.New(slog.DiscardHandler) // a target that starts or ends is an error in Prometheus' log
-	// Prometheus takes 10 s to find a new pod, whatever its interval is. Beside an interval of a minute that is a sixth.
+	quiet := slog.New(slog.DiscardHandler) // Prometheus logs an error for each target that starts or ends
+	// Prometheus finds a new pod within 10 s, which is a sixth of an interval of one minute. The delay, which applies
+	// twice, keeps this ratio.
 	m.server, err = prometheus.Open(m.dir, prometheus.Options{
 		Interval: m.interval, Delay: m.interval / 12, Rules: true, Log: quiet,
 	})
@@ -73,7 +74,7 @@ func (m *monitor) Start(scale func(replicas int) error) (err error) {
 	m.page = &http.Server{Handler: page, ReadHeaderTimeout: 10 * time.Second}
 	m.served.Go(func() {
 		if err := m.page.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("page of graphs", "err", err)
+			slog.Error("server of the page with graphs failed", "err", err)
 		}
 	})
 	return nil
@@ -105,11 +106,11 @@ func (m *monitor) replicas() graph.Fleet {
 // Stop implements [demo.Companion].
 func (m *monitor) Stop() {
 	if m.page != nil {
-		_ = m.page.Close() // readers see it themselves
+		_ = m.page.Close() // an error has no consequence here
 		m.served.Wait()
 	}
 	if m.server != nil {
-		_ = m.server.Close() // the data is removed
+		_ = m.server.Close() // the data are removed
 	}
 	_ = os.RemoveAll(m.dir)
 }

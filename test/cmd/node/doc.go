@@ -1,2 +1,2 @@
-// Package node has no code: go.mod names the programs of a Kubernetes node as tools, with their versions.
+// Package node has no code. Its go.mod lists the programs of a Kubernetes node as tools, with their versions.
 package node

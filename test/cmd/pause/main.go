@@ -1,5 +1,5 @@
-// Command pause holds the namespaces of a pod, or of a node, as their process 1: it waits for a signal, and reaps the processes
-// whose parents have ended.
+// Command pause keeps the Linux namespaces of a pod or a node alive, as their process 1. It waits for a signal, and
+// reaps orphaned processes.
 package main
 
 import (
@@ -9,9 +9,9 @@ import (
 )
 
 func main() {
-	arrived := make(chan os.Signal, 8)
-	signal.Notify(arrived, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
-	for <-arrived == syscall.SIGCHLD {
+	received := make(chan os.Signal, 8)
+	signal.Notify(received, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	for <-received == syscall.SIGCHLD {
 		for {
 			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
 				break

@@ -1,5 +1,5 @@
-// Command prometheus runs Prometheus' own code as a process of its own, with the scrape configuration that this
-// repository ships, so that its CPU and memory can be measured. It serves metrics about itself.
+// Command prometheus runs Prometheus' own code with the scrape configuration that this repository ships. As a separate
+// process, its CPU and memory can be measured. It serves metrics about itself.
 package main
 
 import (
@@ -25,13 +25,13 @@ import (
 	"github.com/statefleet/statefleet/test/scrapes"
 )
 
-// gcPercent is the default of Prometheus.
+// gcPercent is the default GOGC of Prometheus.
 const gcPercent = 75
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := kingpin.New("prometheus", "Runs Prometheus' own code, which scrapes given replicas.")
+	app := kingpin.New("prometheus", "Runs Prometheus' own code to scrape the given replicas.")
 	return command.Run(ctx, app, args, stdout, stderr, group)
 }
 
@@ -44,10 +44,10 @@ type options struct {
 func group(app *kingpin.Application) []command.Command {
 	var o options
 	c := app.Command("run", "Scrapes until it is interrupted.").Default()
-	c.Flag("target", "Host and port of the metrics of a replica, repeatable.").Required().StringsVar(&o.targets)
-	c.Flag("listen", "Host and port of the metrics of Prometheus itself.").Required().StringVar(&o.listen)
-	c.Flag("dir", "Folder of the data.").Required().StringVar(&o.dir)
-	c.Flag("interval", "Time between two scrapes, and their timeout.").Default("30s").DurationVar(&o.interval)
+	c.Flag("target", "Address (host and port) of the metrics of a replica, repeatable.").Required().StringsVar(&o.targets)
+	c.Flag("listen", "Address (host and port) of the metrics about Prometheus itself.").Required().StringVar(&o.listen)
+	c.Flag("dir", "Directory for the data.").Required().StringVar(&o.dir)
+	c.Flag("interval", "Scrape interval and timeout.").Default("30s").DurationVar(&o.interval)
 	return []command.Command{{Clause: c, Run: o.run}}
 }
 

@@ -1,5 +1,5 @@
-// Command scale measures what takes more than one fleet of processes can show: a fleet at the limits of Kubernetes, with
-// every object audited, and a Prometheus that scrapes a large cluster.
+// Command scale runs measurements that need more than the replicas of a fleet: a fleet at the limits of Kubernetes,
+// with an audit of every object, and a Prometheus that scrapes a large cluster.
 package main
 
 import (
