@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// Allowlist says which labels or annotations of which kinds become labels of metrics. The zero
-// Allowlist allows none.
+// Allowlist states which labels or annotations of which kinds become labels of metrics. The zero value allows none.
 type Allowlist struct {
 	byResource map[string]*keys
-	wildcard   *keys // for all kinds, those that are named included, from the resource "*"
+	wildcard   *keys // of the resource "*": for all kinds, including those with an entry
 }
 
 // keys are the keys allowed for one kind.
@@ -24,24 +23,24 @@ type keys struct {
 // pattern is a key with one star in it.
 type pattern struct{ prefix, suffix string }
 
-// ParseAllowlist reads the grammar of --metric-labels-allowlist and --metric-annotations-allowlist:
-// entries `resource=[key,key]` separated by commas. A resource or key may be `*`, which stands for
-// all, in a key only as the first; a key may hold one star. What is allowed for all kinds is
-// allowed for those that are named, too. The errors name the entry at fault.
+// ParseAllowlist parses the values of --metric-labels-allowlist or --metric-annotations-allowlist: entries
+// `resource=[key,key]`, separated by commas. The resource `*` stands for all kinds, including those with an entry of
+// their own. A key may contain one star, which stands for any text. A star alone allows all keys, but only as the first
+// key. The error names the invalid entry.
 func ParseAllowlist(entries []string) (Allowlist, error) {
 	a := Allowlist{byResource: map[string]*keys{}}
 	rest := strings.Join(entries, ",")
 	for rest != "" {
 		resource, after, ok := strings.Cut(rest, "=[")
 		if !ok {
-			return Allowlist{}, fmt.Errorf("%q: want resource=[key,key]", rest)
+			return Allowlist{}, fmt.Errorf("%q must have the form resource=[key,key]", rest)
 		}
 		list, next, ok := strings.Cut(after, "]")
 		if !ok {
-			return Allowlist{}, fmt.Errorf("%q: no ] behind the keys", rest)
+			return Allowlist{}, fmt.Errorf("%q: missing ] after the keys", rest)
 		}
 		if next != "" && next[0] != ',' {
-			return Allowlist{}, fmt.Errorf("%q: want a comma behind ]", next)
+			return Allowlist{}, fmt.Errorf("%q: want a comma after ]", next)
 		}
 		rest = strings.TrimPrefix(next, ",")
 		if err := a.add(strings.TrimSpace(resource), list); err != nil {
@@ -51,14 +50,14 @@ func ParseAllowlist(entries []string) (Allowlist, error) {
 	return a, nil
 }
 
-// Resources returns the kinds named, sorted, without "*".
+// Resources returns the names of the kinds with an entry, sorted and without "*".
 func (a Allowlist) Resources() []string {
 	return slices.Sorted(maps.Keys(a.byResource))
 }
 
 func (a *Allowlist) add(resource, list string) error {
 	if resource == "" || strings.ContainsAny(resource, "[],=") {
-		return fmt.Errorf("%q is no resource", resource)
+		return fmt.Errorf("%q is not a resource name", resource)
 	}
 	k, err := parseKeys(strings.Split(list, ","))
 	if err != nil {
@@ -72,8 +71,7 @@ func (a *Allowlist) add(resource, list string) error {
 	return nil
 }
 
-// parseKeys reads keys of which each may hold one star; a star alone stands for all, if it comes
-// first.
+// parseKeys parses keys with at most one star each. A star alone allows all keys if it comes first.
 func parseKeys(list []string) (*keys, error) {
 	k := &keys{exact: map[string]bool{}}
 	for i, key := range list {
@@ -91,14 +89,13 @@ func parseKeys(list []string) (*keys, error) {
 				k.all = true
 			}
 		default:
-			return nil, fmt.Errorf("key %q holds more than one star", key)
+			return nil, fmt.Errorf("key %q must not have more than one star", key)
 		}
 	}
 	return k, nil
 }
 
-// keys returns what is allowed for a kind, by its own entry and by that of "*"; nil when that is
-// nothing.
+// keys returns the keys that are allowed for a kind, by its own entry and by that of "*"; nil if there are none.
 func (a Allowlist) keys(resource string) *keys {
 	k := &keys{exact: map[string]bool{}}
 	for _, entry := range []*keys{a.wildcard, a.byResource[resource]} {

@@ -19,12 +19,12 @@ func TestParseAllowlist(t *testing.T) {
 		k := a.keys(resource)
 		for _, key := range strings.Fields(allowed) {
 			if k == nil || !k.allow(key) {
-				t.Errorf("%v does not allow %s of %s", entries, key, resource)
+				t.Errorf("%v: key %s of %s is not allowed, want allowed", entries, key, resource)
 			}
 		}
 		for _, key := range strings.Fields(refused) {
 			if k != nil && k.allow(key) {
-				t.Errorf("%v allows %s of %s", entries, key, resource)
+				t.Errorf("%v: key %s of %s is allowed, want not allowed", entries, key, resource)
 			}
 		}
 	}
@@ -51,15 +51,15 @@ func TestParseAllowlist(t *testing.T) {
 	f([]string{"pods=[a],pods=[b]"}, "pods", "b", "a")
 }
 
-// TestKindWithoutKeysIsNotNamed: its families stay away, rather than come without a label.
-func TestKindWithoutKeysIsNotNamed(t *testing.T) {
+// The labels and annotations families of such a kind are left out, instead of being exported without these labels.
+func TestKindWithoutAllowedKeysHasNoKeys(t *testing.T) {
 	for _, entry := range []string{"", "nodes=[app]", "pods=[]", "*=[]", "*=[],pods=[ ]"} {
 		a, err := ParseAllowlist([]string{entry})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a.keys("pods") != nil {
-			t.Errorf("%q names keys of pods", entry)
+			t.Errorf("%q: got keys of pods, want none", entry)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestParseAllowlistErrorsNameTheEntry(t *testing.T) {
 	f("pods=app", `"pods=app"`)
 	f("pods=[app", "app")
 	f("pods=[app]nodes=[zone]", "comma")
-	f("=[app]", "no resource")
+	f("=[app]", "not a resource name")
 	f("a,b=[app]", `"a,b"`)
 	f("pods=[a*b*c]", `"a*b*c"`)
 	f("pods=[**]", `"**"`)
@@ -88,12 +88,11 @@ func TestAllowlistResources(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := a.Resources(), []string{"nodes", "pods"}; !slices.Equal(got, want) {
-		t.Errorf("resources %v, want %v", got, want)
+		t.Errorf("Resources() = %v, want %v", got, want)
 	}
 }
 
-// FuzzParseAllowlist: no input panics, and what is accepted allows the keys that
-// it names.
+// No input makes ParseAllowlist panic, and an accepted allowlist allows the keys that it names.
 func FuzzParseAllowlist(f *testing.F) {
 	for _, s := range []string{"", "pods=[app,tier]", "*=[*],nodes=[a*b]", "pods=[", "=[]", "pods=[a]]", "pods=[a],", "a=[=[]"} {
 		f.Add(s, "app")
@@ -105,7 +104,7 @@ func FuzzParseAllowlist(f *testing.F) {
 		}
 		for _, resource := range a.Resources() {
 			if resource == "" || strings.ContainsAny(resource, "[],=") {
-				t.Errorf("%q: resource %q", text, resource)
+				t.Errorf("%q: got invalid resource %q", text, resource)
 			}
 			k := a.keys(resource)
 			if k == nil { // there are no keys
@@ -113,7 +112,7 @@ func FuzzParseAllowlist(f *testing.F) {
 			}
 			for exact := range k.exact {
 				if !k.allow(exact) {
-					t.Errorf("%q does not allow its own key %q", text, exact)
+					t.Errorf("%q: its key %q is not allowed", text, exact)
 				}
 			}
 			k.allow(key)
@@ -121,8 +120,8 @@ func FuzzParseAllowlist(f *testing.F) {
 	})
 }
 
-// FuzzAllowlistKeys: the keys of an entry allow what they say, a star standing for
-// any text and nothing else having a meaning.
+// An entry allows exactly the keys that it names. A star stands for any text, and no other character has a special
+// meaning.
 func FuzzAllowlistKeys(f *testing.F) {
 	f.Add("app, tier", "app")
 	f.Add("a*b,*", "ab")
@@ -137,14 +136,14 @@ func FuzzAllowlistKeys(f *testing.F) {
 		for i, each := range strings.Split(list, ",") {
 			each = strings.TrimSpace(each)
 			expression := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(each), `\*`, ".*") + "$"
-			// A star alone stands for all only where it comes first.
+			// A star alone allows all keys only if it comes first.
 			if each != "" && (each != "*" || i == 0) {
 				want = want || regexp.MustCompile(expression).MatchString(key)
 			}
 		}
 		k := a.keys("pods")
 		if got := k != nil && k.allow(key); got != want {
-			t.Errorf("[%s] and %q: %v, want %v", list, key, got, want)
+			t.Errorf("[%s]: key %q allowed: %v, want %v", list, key, got, want)
 		}
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// only selects one family.
+// only returns a filter that selects one family.
 func only(t testing.TB, name string) Filter {
 	t.Helper()
 	pattern := "^" + name + "$"
@@ -19,8 +19,8 @@ func only(t testing.TB, name string) Filter {
 	return f
 }
 
-// TestEachOptInFamilyReadsItsFields: what one family declares to read is enough when no other one that reads the same is
-// on.
+// The fields that a family declares to read must suffice, even if no other family that reads the same fields is
+// enabled.
 func TestEachOptInFamilyReadsItsFields(t *testing.T) {
 	byKind := map[string][][]byte{}
 	for _, fixture := range readFixtures(t) {
@@ -46,7 +46,7 @@ func TestEachOptInFamilyReadsItsFields(t *testing.T) {
 				}
 				renderUncut(t, r, wire.Protobuf, raw, &full)
 				if string(cut.Buf) != string(full.Buf) {
-					t.Fatalf("%s: cut and full differ:\n%s", f.Name, firstDifference(string(cut.Buf), string(full.Buf)))
+					t.Fatalf("%s: masked and complete object differ:\n%s", f.Name, firstDifference(string(cut.Buf), string(full.Buf)))
 				}
 				samples += len(cut.Buf)
 			}
@@ -57,10 +57,10 @@ func TestEachOptInFamilyReadsItsFields(t *testing.T) {
 	}
 }
 
-// TestOptInFamiliesCostNothingWhileTheyAreOff: the fields that only an opt-in family reads are cut until it is asked for.
-// Of the fixtures' objects it then takes more bytes.
-func TestOptInFamiliesCostNothingWhileTheyAreOff(t *testing.T) {
-	// What these read, others that are on by default read, too.
+// The fields that only an opt-in family reads are cut until the family is enabled. Then the fixtures' objects take more
+// bytes.
+func TestOptInFamiliesCostNothingWhileDisabled(t *testing.T) {
+	// Families that are enabled by default read the fields of these as well.
 	readNothingMore := []string{
 		"kube_cronjob_spec_time_zone_info",
 		"kube_job_status_condition",
@@ -93,12 +93,12 @@ func TestOptInFamiliesCostNothingWhileTheyAreOff(t *testing.T) {
 			if byDefault < 0 {
 				byDefault = kept(k, Filter{})
 			}
-			on, err := NewFilter(Selection{OptIn: []string{"^" + f.Name + "$"}})
+			enabled, err := NewFilter(Selection{OptIn: []string{"^" + f.Name + "$"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if more := kept(k, on) > byDefault; more == slices.Contains(readNothingMore, f.Name) {
-				t.Errorf("%s: more is kept once it is on: %t", f.Name, more)
+			if more := kept(k, enabled) > byDefault; more == slices.Contains(readNothingMore, f.Name) {
+				t.Errorf("%s: more bytes are kept once it is enabled: %t, want %t", f.Name, more, !more)
 			}
 		}
 	}

@@ -16,8 +16,8 @@ import (
 
 const testLimit = 4 << 20
 
-// hostileObjects are objects that the API server accepts and that ask for far more text than
-// they are long: n ports, containers or endpoints.
+// hostileObjects returns objects that the API server accepts and that give far more text than they are long. Each has n
+// ports, containers or endpoints.
 func hostileObjects(n int) map[string]apiObject {
 	var ports []corev1.EndpointPort //nolint:staticcheck // as in endpoints.go
 	for i := range n {
@@ -60,23 +60,23 @@ func TestTextOfAnObjectIsBoundedWhileItIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(l.Buf) > testLimit || len(l.Buf) == 0 || len(l.Omitted) == 0 {
-				t.Errorf("%s as %v: %d bytes, %d families left out", kind, wire.Encoding(enc), len(l.Buf), len(l.Omitted))
+				t.Errorf("%s as %v: got %d bytes and %d omitted families, want at most %d bytes", kind, wire.Encoding(enc), len(l.Buf), len(l.Omitted), testLimit)
 			}
 			if cap(l.Buf) > 2*testLimit {
-				t.Errorf("%s as %v: %d bytes of memory", kind, wire.Encoding(enc), cap(l.Buf))
+				t.Errorf("%s as %v: buffer of %d bytes, want at most %d", kind, wire.Encoding(enc), cap(l.Buf), 2*testLimit)
 			}
 		}
 	}
 }
 
-// No family is there in part: each is as without a limit, or empty.
+// No family is truncated: each is the same as without a limit, or empty.
 func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
 	for kind, object := range hostileObjects(100) {
 		r := mustRenderer(t, kindsByName()[kind], Filter{})
 		raw := encodings(t, object)[wire.Protobuf]
 		var all Lines
 		if err := r.Render(wire.Protobuf, raw, &all); err != nil || len(all.Omitted) != 0 {
-			t.Fatalf("%s: %d families left out without a limit, error %v", kind, len(all.Omitted), err)
+			t.Fatalf("%s without a limit: %d omitted families, error %v, want none", kind, len(all.Omitted), err)
 		}
 		family := func(l *Lines, i int) string {
 			from := 0
@@ -88,7 +88,7 @@ func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
 		for _, limit := range []int{1, 1000, 20_000, len(all.Buf) - 1, len(all.Buf)} {
 			l := Lines{Limit: limit}
 			if err := r.Render(wire.Protobuf, raw, &l); err != nil || len(l.Ends) != len(all.Ends) || len(l.Buf) > limit {
-				t.Fatalf("%s, limit %d: %d bytes, %d ends, error %v", kind, limit, len(l.Buf), len(l.Ends), err)
+				t.Fatalf("%s, limit %d: got %d bytes, %d ends, error %v, want %d ends", kind, limit, len(l.Buf), len(l.Ends), err, len(all.Ends))
 			}
 			for i := range l.Ends {
 				want := family(&all, i)
@@ -96,17 +96,17 @@ func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
 					want = ""
 				}
 				if family(&l, i) != want {
-					t.Errorf("%s, limit %d: family %s is there in part", kind, limit, r.Families()[i].Name)
+					t.Errorf("%s, limit %d: family %s is truncated", kind, limit, r.Families()[i].Name)
 				}
 			}
 			if (len(l.Omitted) == 0) != (limit >= len(all.Buf)) {
-				t.Errorf("%s, limit %d of %d: %d families are left out", kind, limit, len(all.Buf), len(l.Omitted))
+				t.Errorf("%s, limit %d for %d bytes: %d omitted families", kind, limit, len(all.Buf), len(l.Omitted))
 			}
 		}
 	}
 }
 
-// Without an end of its own, each of these would take more than a quarter of an hour.
+// Without the check of the limit, the loop would take more than a quarter of an hour.
 func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
 	const many = 500_000
 	var l Lines
@@ -120,7 +120,7 @@ func TestLoopsEndOnceTheLimitIsPassed(t *testing.T) {
 	w := SampleWriter{lines: &l}
 	w.writeFamily(0, "x", nil, func() { endpointAddresses(&object, &w) })
 	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
-		t.Errorf("%d bytes, %d families left out", len(l.Buf), len(l.Omitted))
+		t.Errorf("got %d bytes and %d omitted families, want 0 and 1", len(l.Buf), len(l.Omitted))
 	}
 }
 
@@ -132,7 +132,7 @@ func someAddresses(n int) []corev1.EndpointAddress { //nolint:staticcheck // as 
 	return all
 }
 
-// A pod may have thousands of containers, and of two with one name the first counts.
+// A pod may have thousands of containers. If two have the same name, the first one counts.
 func TestContainersAreFoundByName(t *testing.T) {
 	for _, n := range []int{2, fewContainers, fewContainers + 1, 1000} {
 		var all []corev1.Container
@@ -142,16 +142,16 @@ func TestContainersAreFoundByName(t *testing.T) {
 		s := newContainerSpecs(all)
 		for i := 0; i < n; i += 2 {
 			if c := s.named(fmt.Sprint(i / 2)); c == nil || c.Image != fmt.Sprint(i) {
-				t.Errorf("of %d, %d: %+v", n, i/2, c)
+				t.Errorf("%d containers: named(%d) = %+v, want the one with image %d", n, i/2, c, i)
 			}
 		}
 		if c := s.named("none"); c != nil {
-			t.Errorf("of %d: %+v", n, c)
+			t.Errorf("%d containers: named(none) = %+v, want nil", n, c)
 		}
 	}
 }
 
-// What was left out of one object is there again for the next.
+// A family that was left out of one object is rendered for the next one.
 func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 	r := mustRenderer(t, kindsByName()["endpoints"], Filter{})
 	large := encodings(t, hostileObjects(1000)["endpoints"])[wire.Protobuf]
@@ -161,15 +161,15 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 	l := Lines{Limit: testLimit}
 	for _, raw := range [][]byte{large, small, large} {
 		if err := r.Render(wire.Protobuf, raw, &l); err != nil || l.Limit != testLimit {
-			t.Fatalf("limit %d, error %v", l.Limit, err)
+			t.Fatalf("got limit %d, error %v, want %d", l.Limit, err, testLimit)
 		}
 		if got, want := len(l.Omitted) > 0, len(raw) == len(large); got != want {
-			t.Errorf("left out %v of an object of %d bytes", l.Omitted, len(raw))
+			t.Errorf("object of %d bytes: omitted families %v, want some: %t", len(raw), l.Omitted, want)
 		}
 	}
 	var w SampleWriter
 	w.lines = &Lines{}
 	if w.beginFamily("x"); w.limit != math.MaxInt {
-		t.Errorf("without a limit it is %d", w.limit)
+		t.Errorf("without a limit: limit = %d, want %d", w.limit, math.MaxInt)
 	}
 }

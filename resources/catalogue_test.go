@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
-// catalogued is a line of a catalogue.
+// catalogued is one line of a catalogue.
 type catalogued struct {
 	resource, groupVersion, family, kind string
 	labels                               []string // alternatives of comma-separated names
@@ -17,8 +17,8 @@ type catalogued struct {
 	peer                                 string // whether kube-state-metrics has the family
 }
 
-// readCatalogue reads testdata/catalogue.tsv, the families of kube-state-metrics as
-// dashboards know them, and testdata/beyond.tsv, those that it does not have.
+// readCatalogue reads testdata/catalogue.tsv, the families of kube-state-metrics, and testdata/beyond.tsv, the families
+// that it does not have.
 func readCatalogue(t testing.TB) []catalogued {
 	t.Helper()
 	var all []catalogued
@@ -39,8 +39,7 @@ func readCatalogue(t testing.TB) []catalogued {
 	return all
 }
 
-// TestFamiliesFollowCatalogue: every kind has the families that the catalogues list, in
-// that order, and says the same of them.
+// Every kind has the families that the catalogues list, in the same order and with the same properties.
 func TestFamiliesFollowCatalogue(t *testing.T) {
 	byResource := map[string][]catalogued{}
 	for _, c := range readCatalogue(t) {
@@ -49,13 +48,13 @@ func TestFamiliesFollowCatalogue(t *testing.T) {
 	kinds := kindsByName()
 	for resource := range kinds {
 		if byResource[resource] == nil {
-			t.Errorf("no catalogue has the kind %s", resource)
+			t.Errorf("kind %s is in no catalogue", resource)
 		}
 	}
 	for resource, listed := range byResource {
 		k, ok := kinds[resource]
 		if !ok {
-			t.Errorf("there is no kind %s", resource)
+			t.Errorf("kind %s is in a catalogue, but does not exist", resource)
 			continue
 		}
 		var names, want []string
@@ -66,7 +65,7 @@ func TestFamiliesFollowCatalogue(t *testing.T) {
 			want = append(want, c.family)
 		}
 		if !slices.Equal(names, want) {
-			t.Errorf("%s has the families\n%v, want\n%v", k.Name(), names, want)
+			t.Errorf("%s: got families\n%v, want\n%v", k.Name(), names, want)
 			continue
 		}
 		for i, c := range listed {
@@ -78,13 +77,13 @@ func TestFamiliesFollowCatalogue(t *testing.T) {
 func (c catalogued) compare(t *testing.T, k Kind, f Family) {
 	t.Helper()
 	if gv := k.Resource.GroupVersion().String(); gv != c.groupVersion || k.Default != c.isDefault {
-		t.Errorf("%s: %s, default %v; want %s, %v", k.Name(), gv, k.Default, c.groupVersion, c.isDefault)
+		t.Errorf("%s: got %s, default %v, want %s, %v", k.Name(), gv, k.Default, c.groupVersion, c.isDefault)
 	}
 	if got := textType(f); got != c.kind {
-		t.Errorf("%s has type %s, want %s", f.Name, got, c.kind)
+		t.Errorf("%s: got type %s, want %s", f.Name, got, c.kind)
 	}
 	if f.Stability.String() != c.stability || f.OptIn != c.optIn {
-		t.Errorf("%s: %s, opt-in %v; want %s, %v", f.Name, f.Stability, f.OptIn, c.stability, c.optIn)
+		t.Errorf("%s: got %s, opt-in %v, want %s, %v", f.Name, f.Stability, f.OptIn, c.stability, c.optIn)
 	}
 }
 
@@ -99,8 +98,7 @@ func TestKindsAreSortedByName(t *testing.T) {
 	}
 }
 
-// TestLabelsFollowCatalogue: the labels that are rendered of the fixtures'
-// objects are those of the catalogue, in its order.
+// The rendered labels of the fixtures' objects are those of the catalogue, in the same order.
 func TestLabelsFollowCatalogue(t *testing.T) {
 	labels := map[string][]string{}
 	for _, c := range readCatalogue(t) {
@@ -114,7 +112,7 @@ func TestLabelsFollowCatalogue(t *testing.T) {
 			return
 		}
 		if !slices.ContainsFunc(listed, func(alternative string) bool { return isListed(names, alternative) }) {
-			t.Fatalf("%s has the labels %v, want one of %v", family, names, listed)
+			t.Fatalf("%s: got labels %v, want one of %v", family, names, listed)
 		}
 		checked++
 	})
@@ -123,7 +121,7 @@ func TestLabelsFollowCatalogue(t *testing.T) {
 	}
 }
 
-// readLabelNames returns the name of a line's family and those of its labels.
+// readLabelNames returns the name of a line's family and the names of its labels.
 func readLabelNames(t *testing.T, line string) (family string, names []string) {
 	t.Helper()
 	family, rest, _ := strings.Cut(line, "{")
@@ -139,8 +137,8 @@ func readLabelNames(t *testing.T, line string) (family string, names []string) {
 	return family, names
 }
 
-// isListed compares names with a list of the catalogue, whose last entry may
-// stand for any number of labels with that beginning, such as label_*.
+// isListed compares names with a list of the catalogue. The last entry of the list may stand for any number of labels
+// with a prefix, such as label_*.
 func isListed(names []string, list string) bool {
 	want := strings.Split(list, ",")
 	last := len(want) - 1

@@ -21,8 +21,7 @@ func certificateSigningRequests() Kind {
 	})
 }
 
-// certificateConditions counts conditions by type. Their status does not matter: one that is there
-// holds.
+// certificateConditions counts conditions by type. It ignores their status: a condition that is present is true.
 func certificateConditions(r *certificatesv1.CertificateSigningRequest, w *SampleWriter) {
 	var approved, denied, failed int64
 	for i := range r.Status.Conditions {

@@ -6,7 +6,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// configMaps are asked for as metadata: the API server does not send the values.
+// configMaps returns the kind configmaps. Only metadata is requested, so the API server does not send the values.
 func configMaps() Kind {
 	return NewKind(definition[corev1.ConfigMap]{
 		resource: corev1.SchemeGroupVersion.WithResource("configmaps"),

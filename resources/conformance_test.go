@@ -8,20 +8,19 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// minFixtures guards against a test that passes because it found nothing to do:
-// the number of fixtures whose kinds are all known.
+// minFixtures is the number of fixtures whose kinds are all known. It guards against a test that passes because it
+// finds no fixtures.
 const minFixtures = 65
 
-// TestConformance compares what is rendered of each fixture's objects with the
-// lines that the fixture lists, in both encodings.
+// TestConformance compares the rendered lines of each fixture's objects with the lines in the fixture, in both
+// encodings.
 func TestConformance(t *testing.T) {
 	kinds := kindsByName()
 	ran := 0
 	for _, f := range readFixtures(t) {
 		if f.options.PeerDialect {
-			// The fixture cronjobs-dialect holds schedules that another exporter
-			// reads differently from the CronJob controller; ours follows the
-			// controller. See TestCronScheduleFollowsController.
+			// The fixture cronjobs-dialect has schedules that another exporter interprets differently from the CronJob
+			// controller. This package follows the controller; see TestCronScheduleFollowsController.
 			continue
 		}
 		known := !slices.ContainsFunc(f.options.Resources, func(name string) bool { return kinds[name].renderer == nil })
@@ -68,10 +67,10 @@ func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
 		if err := addLines(&got, r.Families(), lines); err != nil {
 			t.Error(err)
 		}
-		// Cutting the fields that no one reads must not change a line.
+		// Cutting the fields that no family reads must not change a line.
 		renderUncut(t, r, enc, o.raw[enc], &uncut)
 		if string(lines.Buf) != string(uncut.Buf) {
-			t.Errorf("with and without mask:\n%s\n%s", lines.Buf, uncut.Buf)
+			t.Errorf("lines with the mask:\n%s\nwithout the mask:\n%s", lines.Buf, uncut.Buf)
 		}
 	}
 	f.compare(t, got)
@@ -86,7 +85,7 @@ func mustRenderer(t testing.TB, k Kind, f Filter) *Renderer {
 	return r
 }
 
-// renderUncut renders the object from its full bytes.
+// renderUncut renders the object from all its bytes, without the mask.
 func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Lines) {
 	t.Helper()
 	l.Reset()
@@ -95,7 +94,7 @@ func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Li
 	}
 }
 
-// addLines reads the lines of one object as they would stand on a page.
+// addLines adds the lines of one object to an exposition.
 func addLines(p *conformance.Page, families []Family, l Lines) error {
 	from := 0
 	for i, f := range families {

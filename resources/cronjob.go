@@ -54,8 +54,8 @@ func cronJobInfo(c *batchv1.CronJob, w *SampleWriter) {
 	w.Sample(1, "schedule", c.Spec.Schedule, "concurrency_policy", string(c.Spec.ConcurrencyPolicy), "timezone", zone)
 }
 
-// nextSchedule counts from the last run, or from the creation when there was none, and not from
-// now: the number changes only when the object does.
+// nextSchedule appends the first scheduled time after the last run, or after the creation if there was none. It does
+// not depend on the current time, so the sample changes only when the object does.
 func nextSchedule(c *batchv1.CronJob, w *SampleWriter) {
 	from := c.CreationTimestamp.Time
 	if c.Status.LastScheduleTime != nil {
@@ -73,12 +73,11 @@ func nextSchedule(c *batchv1.CronJob, w *SampleWriter) {
 	}
 }
 
-var errNoSchedule = errors.New("a zone without a schedule")
+var errNoSchedule = errors.New("schedule has a time zone but no fields")
 
-// cronSchedule reads the schedule as the CronJob controller does: in the time zone of the spec or
-// else in the local one, unless the schedule begins with a zone of its own (TZ= or CRON_TZ=), which
-// then holds. Both day fields restricted means either, Sunday is 0 and not 7, and an empty zone is
-// UTC.
+// cronSchedule parses the schedule as the CronJob controller does. It applies in the time zone of the spec, or else in
+// the local one, unless the schedule begins with a zone of its own (TZ= or CRON_TZ=). If both day fields are
+// restricted, a day needs to match only one of them. Sunday is 0, not 7. An empty zone is UTC.
 func cronSchedule(c *batchv1.CronJob) (cron.Schedule, error) {
 	var zone *time.Location
 	if c.Spec.TimeZone != nil {

@@ -9,9 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestCronScheduleFollowsController: where readings of a schedule differ, ours
-// is that of the Kubernetes CronJob controller. The fixture cronjobs-dialect holds
-// another reading of several of these.
+// If a schedule can be interpreted in several ways, the interpretation of the Kubernetes CronJob controller counts. The
+// fixture cronjobs-dialect has other interpretations of several of these schedules.
 func TestCronScheduleFollowsController(t *testing.T) {
 	const invalid, never = "invalid", "never"
 	f := func(schedule, zone, from, want string) {
@@ -33,7 +32,7 @@ func TestCronScheduleFollowsController(t *testing.T) {
 			}
 		}
 		if got != want {
-			t.Errorf("%q in %s after %s: %s, want %s", schedule, zone, from, got, want)
+			t.Errorf("%q in %s after %s: got %s, want %s", schedule, zone, from, got, want)
 		}
 	}
 	const newYear = "2026-01-01T00:00:00Z" // a Thursday
@@ -55,7 +54,7 @@ func TestCronScheduleFollowsController(t *testing.T) {
 	f("@hourly", "Asia/Kolkata", newYear, "2026-01-01T00:30:00Z")
 	f("@every 90m", "Asia/Kolkata", newYear, "2026-01-01T01:30:00Z")
 
-	// A zone in the schedule goes before the one of the spec.
+	// A zone in the schedule takes precedence over the zone of the spec.
 	f("TZ=Asia/Kolkata 0 12 * * *", "local", newYear, "2026-01-01T06:30:00Z")
 	f("CRON_TZ=Asia/Kolkata 0 12 * * *", "Europe/Berlin", newYear, "2026-01-01T06:30:00Z")
 	f("TZ=Asia/Kolkata 0 12 * * *", "Mars/Olympus", newYear, invalid)
@@ -64,7 +63,7 @@ func TestCronScheduleFollowsController(t *testing.T) {
 	f("CRON_TZ=", "local", newYear, invalid)
 }
 
-// TestNextScheduleCountsFromTheLastRun, or from the creation, or not at all.
+// Without a last run, the creation counts. Without either, there is no sample.
 func TestNextScheduleCountsFromTheLastRun(t *testing.T) {
 	f := func(c batchv1.CronJob, want string) {
 		t.Helper()
@@ -83,7 +82,7 @@ func TestNextScheduleCountsFromTheLastRun(t *testing.T) {
 	f(batchv1.CronJob{Status: batchv1.CronJobStatus{LastScheduleTime: &metav1.Time{}}}, "")
 }
 
-// FuzzCronSchedule: no schedule panics, and one that is read comes after its start.
+// No schedule makes the parser panic, and the next time of a valid schedule is after the start.
 func FuzzCronSchedule(f *testing.F) {
 	for _, s := range []string{"*/5 * * * *", "@every 1h", "TZ=", "TZ=UTC 0 0 1 1 *", "@every -1h", "0 0 31 2 *", "CRON_TZ= @daily", "@"} {
 		f.Add(s, "Europe/Berlin")
@@ -95,7 +94,7 @@ func FuzzCronSchedule(f *testing.F) {
 			return
 		}
 		if next := parsed.Next(start); !next.IsZero() && !next.After(start) {
-			t.Errorf("%q in %q: %v", schedule, zone, next)
+			t.Errorf("%q in %q: got next time %v, want one after %v", schedule, zone, next, start)
 		}
 	})
 }

@@ -44,8 +44,7 @@ func deployments() Kind {
 	})
 }
 
-// deploymentOwner differs from ownerFamily in that it does not tell the controller among the
-// owners.
+// deploymentOwner differs from ownerFamily in that it does not state which owner is the controller.
 func deploymentOwner(d *appsv1.Deployment, w *SampleWriter) {
 	for _, ref := range ownersOrNone(d.OwnerReferences) {
 		w.UniqueSample(1, "owner_kind", ref.Kind, "owner_name", ref.Name)
@@ -58,8 +57,7 @@ func deploymentConditions(d *appsv1.Deployment, w *SampleWriter) {
 	}
 }
 
-// deploymentReason keeps the number of series bounded: reasons that the Deployment controller does
-// not give become "unknown".
+// deploymentReason limits the number of series: a reason that the Deployment controller does not set becomes "unknown".
 func deploymentReason(reason string) string {
 	switch reason {
 	case "", "ReplicaSetUpdated", "ReplicaSetCreateError", "NewReplicaSetCreated", "FoundNewReplicaSet",

@@ -1,14 +1,13 @@
-// Package resources knows which metrics each kind of Kubernetes object has.
+// Package resources defines the metrics of each kind of Kubernetes object.
 //
 // A kind is data: its API resource, the labels that identify an object, the fields its metrics
 // read, and a list of metric families, each with a short function from the typed object to samples.
 // All lists the kinds; everything else (the metrics reference, the RBAC rules, the default set) is
 // derived from that list.
 //
-// A Renderer turns the raw bytes of one object into exposition lines, family by family: it cuts
-// every field that no enabled family reads out of the bytes, decodes what is left, and appends the
-// samples to one buffer. Nothing of the object is kept.
+// A Renderer turns the raw bytes of one object into exposition lines, family by family. It cuts every field that no
+// enabled family reads out of the bytes, decodes the rest, and appends the samples to one buffer. It keeps no part of
+// the object.
 //
-// To add a kind: one file with its families, one line in All, and its fixtures in
-// testdata/conformance.
+// To add a kind, add a file with its families, a line in All, and its fixtures in testdata/conformance.
 package resources

@@ -39,14 +39,14 @@ func endpointAddresses(e *corev1.Endpoints, w *SampleWriter) {
 
 func endpointAddressList(w *SampleWriter, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
 	for i := range addresses {
-		if w.Full() { // a row for each port and address: an object of 36 kB can ask for 57 MB
+		if w.Full() { // there is a sample per port and address: an object of 36 kB can give 57 MB
 			return
 		}
 		w.UniqueSample(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
 	}
 }
 
-// endpointPorts shows each port once, in however many subsets it is.
+// endpointPorts appends each port once, even if it is in several subsets.
 func endpointPorts(e *corev1.Endpoints, w *SampleWriter) {
 	for i := range e.Subsets {
 		ports := e.Subsets[i].Ports

@@ -33,7 +33,7 @@ func endpointSlices() Kind {
 	})
 }
 
-// endpointHints names an endpoint by its first address, which is the one that traffic goes to.
+// endpointHints identifies an endpoint by its first address, which receives the traffic.
 func endpointHints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]

@@ -21,8 +21,8 @@ const (
 // String returns the type's name as OpenMetrics writes it.
 func (t Type) String() string { return [...]string{"gauge", "counter", "info", "stateset"}[t] }
 
-// Stability says how much a family may still change, in the terms that Kubernetes uses for its own
-// metrics (KEP-1209).
+// Stability states how much a family may still change, in the terms that Kubernetes uses for its own metrics
+// (KEP-1209).
 type Stability uint8
 
 // The stability levels. Families of custom resources, which users declare, promise none.
@@ -35,21 +35,21 @@ const (
 // String returns the level in the upper case that Kubernetes' tools use, empty for NoStability.
 func (s Stability) String() string { return [...]string{"", "ALPHA", "STABLE"}[s] }
 
-// Family describes one metric family: what a reader of /metrics sees of it.
+// Family describes one metric family as it appears in the exposition.
 type Family struct {
 	// Name is the name of the family's samples; counters end in _total.
 	Name string
-	// Help is a sentence that says what the number is, with its unit. On a page the stability
-	// level stands before it.
+	// Help is a sentence that states what the number is, with its unit. In the exposition, the stability level precedes
+	// it.
 	Help string
 	// Type is the type in OpenMetrics; see TextHeader for the text format.
 	Type Type
-	// Unit is what the number is measured in. It is for the reference: the page tells it by name
-	// and Help.
+	// Unit is the unit of the number. It is only for the metrics reference: in the exposition, Name and Help contain
+	// it.
 	Unit Unit
 	// Stability is the level promised for name, labels and meaning.
 	Stability Stability
-	// OptIn families are rendered only when they are asked for by name.
+	// OptIn is set for families that are rendered only if the user names them.
 	OptIn bool
 }
 
@@ -76,8 +76,8 @@ func (f Family) help() string {
 	return "[" + f.Stability.String() + "] " + f.Help
 }
 
-// OpenMetricsName returns the family's name in OpenMetrics, where that of a counter or an info
-// lacks the suffix of its samples.
+// OpenMetricsName returns the family's name in OpenMetrics. For a counter or an info, it lacks the suffix of the
+// samples.
 func (f Family) OpenMetricsName() string {
 	switch f.Type {
 	case Counter:
@@ -89,28 +89,27 @@ func (f Family) OpenMetricsName() string {
 	}
 }
 
-// The formats differ in what they escape in HELP: a parser of the text format may refuse an escaped
-// quote.
+// The formats escape different characters in HELP: a parser of the text format may reject an escaped quote.
 var (
 	textHelp        = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 	openMetricsHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 )
 
-// trimSuffix returns a name without suffix, unless it consists of that.
+// trimSuffix returns a name without the suffix, unless the name consists of the suffix.
 func trimSuffix(name, suffix string) string { return cmp.Or(strings.TrimSuffix(name, suffix), name) }
 
 func header(name, help string, kind Type) []byte {
 	return fmt.Appendf(nil, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
-// family is a Family together with the function that writes its samples.
+// family is a Family with the function that writes its samples.
 type family[T any] struct {
 	Family
 	write func(o *T, w *SampleWriter)
-	// bind, when set, makes write from what the user selected; a nil result leaves the family out.
-	// It serves the families whose labels depend on flags.
+	// bind, if set, returns the write function for a filter, or nil to leave the family out. It is for families whose
+	// labels depend on flags.
 	bind func(resource string, f Filter) func(o *T, w *SampleWriter)
-	// reads names the fields that are kept for this family beyond its kind's.
+	// reads names the fields that this family reads in addition to those of its kind.
 	reads []string
 }
 
@@ -124,14 +123,13 @@ func counter[T any](level Stability, name, help string, write func(o *T, w *Samp
 	return family[T]{Family: Family{Name: name, Help: help, Type: Counter, Unit: unitOfName(name), Stability: level}, write: write}
 }
 
-// optIn marks a family that is rendered only when it is asked for by name.
+// optIn marks a family that is rendered only if the user names it.
 func optIn[T any](f family[T]) family[T] {
 	f.OptIn = true
 	return f
 }
 
-// withFields adds fields that are worth keeping only for this family, as JSON paths separated by
-// white space.
+// withFields adds the fields that only this family reads, as JSON paths separated by white space.
 func withFields[T any](paths string, f family[T]) family[T] {
 	f.reads = append(f.reads, strings.Fields(paths)...)
 	return f

@@ -14,10 +14,10 @@ func TestHeaders(t *testing.T) {
 		t.Helper()
 		fam.Help = "Help."
 		if got := strings.ReplaceAll(string(fam.TextHeader()), "\n", "|"); got != text {
-			t.Errorf("text header %s, want %s", got, text)
+			t.Errorf("text header: got %s, want %s", got, text)
 		}
 		if got := strings.ReplaceAll(string(fam.OpenMetricsHeader()), "\n", "|"); got != openMetrics {
-			t.Errorf("OpenMetrics header %s, want %s", got, openMetrics)
+			t.Errorf("OpenMetrics header: got %s, want %s", got, openMetrics)
 		}
 	}
 	f(Family{Name: "a_b"}, "# HELP a_b Help.|# TYPE a_b gauge|", "# HELP a_b Help.|# TYPE a_b gauge|")
@@ -29,7 +29,7 @@ func TestHeaders(t *testing.T) {
 	f(Family{Name: "a", Type: StateSet}, "# HELP a Help.|# TYPE a gauge|", "# HELP a Help.|# TYPE a stateset|")
 }
 
-// TestHelpIsEscaped: the help of custom resources' families is the user's.
+// Users choose the help of custom resources' families.
 func TestHelpIsEscaped(t *testing.T) {
 	fam := Family{Name: "a", Help: "say \"x\"\n\\"}
 	const text, openMetrics = `# HELP a say "x"\n\\`, `# HELP a say \"x\"\n\\`
@@ -41,20 +41,19 @@ func TestHelpIsEscaped(t *testing.T) {
 	}
 }
 
-// TestHelpTexts: each is one line of plain sentences.
+// Each help text is one line of plain sentences.
 func TestHelpTexts(t *testing.T) {
 	plain := regexp.MustCompile(`^[A-Z][^"\\\n]*\.$`)
 	for _, k := range All() {
 		for _, f := range k.Families() {
 			if !plain.MatchString(f.Help) {
-				t.Errorf("%s: %q", f.Name, f.Help)
+				t.Errorf("%s: help %q must match %s", f.Name, f.Help, plain)
 			}
 		}
 	}
 }
 
-// TestOpenMetricsNamesAreDistinct: what OpenMetrics cuts from the names of
-// counters and infos leaves no two families with one name.
+// OpenMetrics removes the suffix from the names of counters and infos. No two families may have the same name then.
 func TestOpenMetricsNamesAreDistinct(t *testing.T) {
 	seen := map[string]string{}
 	for _, k := range All() {
@@ -68,32 +67,32 @@ func TestOpenMetricsNamesAreDistinct(t *testing.T) {
 	}
 }
 
-// TestHelpOfBuiltInFamiliesBeginsWithTheirLevel: tools read the stability level from there.
+// Tools read the stability level from the beginning of the help.
 func TestHelpOfBuiltInFamiliesBeginsWithTheirLevel(t *testing.T) {
 	for _, k := range All() {
 		for _, f := range k.Families() {
 			want := "# HELP " + f.Name + " [" + f.Stability.String() + "] " + f.Help + "\n"
 			if f.Stability == NoStability || !strings.HasPrefix(string(f.TextHeader()), want) {
-				t.Errorf("level %q, header %s", f.Stability, f.TextHeader())
+				t.Errorf("got header %s, want the prefix %s", f.TextHeader(), want)
 			}
 		}
 	}
 }
 
-// TestPromlint applies the linter's rules to all families. Names that break a
-// rule and have to, because dashboards know them or others agreed on them, are listed.
+// TestPromlint applies the rules of the linter to all families. compatible lists the names that break a rule because
+// dashboards or agreements with others require them.
 func TestPromlint(t *testing.T) {
 	compatible := map[string]string{
 		"kube_resourceclaim_request_count": `non-histogram and non-summary metrics should not have "_count" suffix`,
 	}
-	var page bytes.Buffer
+	var exposition bytes.Buffer
 	for _, k := range All() {
 		for _, f := range k.Families() {
-			page.Write(f.TextHeader())
-			page.WriteString(f.Name + "{} 1\n")
+			exposition.Write(f.TextHeader())
+			exposition.WriteString(f.Name + "{} 1\n")
 		}
 	}
-	problems, err := promlint.New(&page).Lint()
+	problems, err := promlint.New(&exposition).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +103,6 @@ func TestPromlint(t *testing.T) {
 		delete(compatible, p.Metric)
 	}
 	for name := range compatible {
-		t.Errorf("%s is listed and breaks no rule", name)
+		t.Errorf("%s is listed in compatible, but breaks no rule", name)
 	}
 }

@@ -11,32 +11,31 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// Filter says which families are rendered and which labels and annotations they carry. The zero
-// Filter selects every family that is not opt-in. Filters are immutable and safe for concurrent
-// use.
+// Filter selects the families to render, and the labels and annotations that they carry. The zero value selects every
+// family that is not opt-in. A Filter is immutable and safe for concurrent use.
 type Filter struct {
 	allow, deny, optIn []matcher
 	skipZero           bool
 	parameters         *keys // of VolumeAttributesClasses; nil: the default ones
-	// Labels and Annotations are the allowlists of the families that copy an object's labels and
-	// annotations; such a family is left out for kinds that its list does not name.
+	// Labels and Annotations are the allowlists of the families that copy an object's labels and annotations. Such a
+	// family is left out for a kind without allowed keys.
 	Labels, Annotations Allowlist
-	// CopiedLabelsWin is that of the Selection.
+	// CopiedLabelsWin is the same as in Selection.
 	CopiedLabelsWin bool
 }
 
-// Selection is the input of NewFilter: lists of regular expressions over family names, not
-// anchored, as the flags of the same names hold them.
+// Selection is the input of NewFilter. Allow, Deny and OptIn are lists of regular expressions for family names, not
+// anchored, as in the flags --metric-allowlist, --metric-denylist and --metric-opt-in-list.
 type Selection struct {
 	Allow, Deny, OptIn  []string
 	Labels, Annotations Allowlist
-	// ParameterKeys are the parameters of VolumeAttributesClasses that become labels. A key may hold
-	// one star. Empty: DefaultParameterKeys.
+	// ParameterKeys are the parameters of VolumeAttributesClasses that become labels. A key may contain one star. If
+	// empty, DefaultParameterKeys apply.
 	ParameterKeys []string
 	// SkipZeroStateSets leaves out samples with the value 0 of the families that stateSets lists.
 	SkipZeroStateSets bool
-	// CopiedLabelsWin lets labels that a custom resource configuration copies by a star take the
-	// place of its commonLabels, as in kube-state-metrics.
+	// CopiedLabelsWin lets labels that a custom resource configuration copies with a star replace its commonLabels, as
+	// in kube-state-metrics.
 	CopiedLabelsWin bool
 }
 
@@ -49,8 +48,8 @@ const (
 	parametersFlag = "--metric-volumeattributesclass-parameters-allowlist"
 )
 
-// Ineffective returns a sentence for each pattern that matches none of the families, as a pattern
-// with a typing error does. Patterns that do not compile are none; see [NewFilter].
+// Ineffective returns a sentence for each pattern that matches none of the families, for example because of a typing
+// error. It ignores patterns that do not compile; see [NewFilter].
 func (s Selection) Ineffective(families []Family) (all []string) {
 	for _, list := range []struct {
 		flag     string
@@ -72,15 +71,14 @@ func (s Selection) Ineffective(families []Family) (all []string) {
 	return all
 }
 
-// matchTimeout bounds one match of a pattern that the linear-time engine can't run.
+// matchTimeout limits one match of a pattern that RE2 cannot express.
 const matchTimeout = time.Second
 
 // matcher reports whether a name matches a pattern.
 type matcher func(name string) (bool, error)
 
-// NewFilter compiles a selection. Patterns are RE2; one that RE2 can't express (look-around, back
-// references) runs with a backtracking engine whose time is bounded. The error names the flag and
-// the pattern at fault.
+// NewFilter compiles a selection. Patterns are RE2. A pattern that RE2 cannot express (look-around, back references)
+// runs in a backtracking engine with a time limit. The error names the flag and the invalid pattern.
 func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New(allowFlag + " and " + denyFlag + " exclude each other")
@@ -112,9 +110,8 @@ func NewFilter(s Selection) (Filter, error) {
 	return f, nil
 }
 
-// Selects reports whether the family must be rendered. A pattern that runs out of time counts as no
-// match for the lists that admit, as a match for the one that denies: when in doubt, less is
-// exposed.
+// Selects reports whether the family must be rendered. A pattern that times out counts as a match in the denylist and
+// as no match in the other lists: in doubt, the family is not exposed.
 func (f Filter) Selects(fam Family) bool {
 	if fam.OptIn && !anyMatch(f.optIn, fam.Name, false) {
 		return false
@@ -147,7 +144,7 @@ func compile(p string) (matcher, error) {
 	var unknown *syntax.Error
 	switch {
 	case err2 != nil && errors.As(err, &unknown) && unknown.Code == syntax.ErrInvalidPerlOp:
-		return nil, err2 // look-around is no fault
+		return nil, err2 // err is only about the look-around, which is allowed
 	case err2 != nil:
 		return nil, err
 	}

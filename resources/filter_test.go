@@ -15,7 +15,7 @@ func TestFilterSelects(t *testing.T) {
 			return
 		}
 		if got := filter.Selects(Family{Name: name, OptIn: optIn}); got != want {
-			t.Errorf("%+v selects %s: %v", s, name, got)
+			t.Errorf("%+v: Selects(%s) = %v, want %v", s, name, got, want)
 		}
 	}
 	list := func(patterns ...string) []string { return patterns }
@@ -33,15 +33,14 @@ func TestFilterSelects(t *testing.T) {
 	f(Selection{Deny: list("kube_resourcequota")}, "kube_resourcequota_created", false, false)
 	f(Selection{Deny: list("^kube_resourcequota$")}, "kube_resourcequota_created", false, true)
 
-	// An opt-in family is asked for by --metric-opt-in-list alone, and the
-	// other lists hold for it too.
+	// An opt-in family is enabled by --metric-opt-in-list only, and the other lists apply to it as well.
 	f(Selection{OptIn: list("kube_pod_extra")}, "kube_pod_extra", true, true)
 	f(Selection{Allow: list("kube_pod_extra")}, "kube_pod_extra", true, false)
 	f(Selection{OptIn: list("extra"), Allow: list("kube_node")}, "kube_pod_extra", true, false)
 	f(Selection{OptIn: list("extra"), Deny: list("kube_pod")}, "kube_pod_extra", true, false)
 	f(Selection{OptIn: list("extra")}, "kube_pod_info", false, true)
 
-	// Look-around is beyond RE2.
+	// RE2 does not support look-around.
 	f(Selection{Allow: list("^kube_(?!pod)")}, "kube_node_info", false, true)
 	f(Selection{Allow: list("^kube_(?!pod)")}, "kube_pod_info", false, false)
 	f(Selection{Deny: list("_(?=info$)")}, "kube_pod_info", false, false)
@@ -66,7 +65,7 @@ func TestNewFilterErrorsNameFlagAndPattern(t *testing.T) {
 	f(Selection{Allow: []string{"a"}, Deny: []string{"b"}}, "--metric-allowlist", "--metric-denylist", "exclude")
 }
 
-func TestPatternThatMatchesNoFamilyIsNamed(t *testing.T) {
+func TestPatternThatMatchesNoFamilyIsReported(t *testing.T) {
 	families := []Family{{Name: "kube_pod_info"}, {Name: "kube_pod_extra", OptIn: true}}
 	for _, c := range []struct {
 		selection Selection
@@ -82,27 +81,25 @@ func TestPatternThatMatchesNoFamilyIsNamed(t *testing.T) {
 		{Selection{}, nil},
 	} {
 		if got := c.selection.Ineffective(families); !slices.Equal(got, c.want) {
-			t.Errorf("%+v: %q, want %q", c.selection, got, c.want)
+			t.Errorf("%+v: Ineffective() = %q, want %q", c.selection, got, c.want)
 		}
 	}
 }
 
-// undecided is a pattern that runs out of time.
+// undecided is a pattern that always times out.
 func undecided(string) (bool, error) { return false, errNoSchedule }
 
-// TestUndecidedPatternExposesLess: when it is not known whether a pattern
-// matches, the family is left out.
+// If a pattern times out, the family is left out.
 func TestUndecidedPatternExposesLess(t *testing.T) {
 	pattern := []matcher{undecided}
 	for name, f := range map[string]Filter{"allow": {allow: pattern}, "deny": {deny: pattern}, "opt-in": {optIn: pattern}} {
 		if f.Selects(Family{Name: "kube_pod_info", OptIn: name == "opt-in"}) {
-			t.Errorf("%s: the family is shown", name)
+			t.Errorf("%s: Selects() = true, want false", name)
 		}
 	}
 }
 
-// TestFilterChoosesFamilies: a renderer has the families that its filter
-// selects, in the kind's order, and its lines hold no others.
+// A renderer has exactly the families that its filter selects, in the order of the kind.
 func TestFilterChoosesFamilies(t *testing.T) {
 	filter, err := NewFilter(Selection{Allow: []string{"_status_", "_info$"}})
 	if err != nil {
@@ -120,13 +117,12 @@ func TestFilterChoosesFamilies(t *testing.T) {
 			got = append(got, f.Name)
 		}
 		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Errorf("%s renders %v, want %v", k.Name(), got, want)
+			t.Errorf("%s: got families %v, want %v", k.Name(), got, want)
 		}
 	}
 }
 
-// TestAllowlistsEnableFamilies: label and annotation families are there for the
-// kinds that the allowlists name, and for no others.
+// The labels and annotations families are rendered only for the kinds that the allowlists name.
 func TestAllowlistsEnableFamilies(t *testing.T) {
 	labels, err := ParseAllowlist([]string{"jobs=[app]"})
 	if err != nil {
@@ -134,14 +130,14 @@ func TestAllowlistsEnableFamilies(t *testing.T) {
 	}
 	for _, k := range All() {
 		for _, f := range mustRenderer(t, k, Filter{Labels: labels}).Families() {
-			always := f.Name == "kube_volumeattachment_labels" // no allowlist holds for it
+			always := f.Name == "kube_volumeattachment_labels" // has no allowlist
 			if strings.HasSuffix(f.Name, "_annotations") || strings.HasSuffix(f.Name, "_labels") && f.Name != "kube_job_labels" && !always {
-				t.Errorf("%s is there without being allowed", f.Name)
+				t.Errorf("%s is rendered, but not allowed", f.Name)
 			}
 		}
 	}
 	families := mustRenderer(t, kindsByName()["jobs"], Filter{Labels: labels}).Families()
 	if families[0].Name != "kube_job_labels" {
-		t.Errorf("first family of jobs is %s", families[0].Name)
+		t.Errorf("first family of jobs: got %s, want kube_job_labels", families[0].Name)
 	}
 }

@@ -24,7 +24,7 @@ import (
 
 const fixtureDir = "testdata/conformance"
 
-// fixture is a set of objects and the lines expected of them.
+// fixture is a set of objects and their expected lines.
 type fixture struct {
 	name    string
 	options fixtureOptions
@@ -32,7 +32,7 @@ type fixture struct {
 	want    conformance.Page
 }
 
-// fixtureOptions are those of the folder's README that concern built-in kinds.
+// fixtureOptions are the options from the README of the folder that concern built-in kinds.
 type fixtureOptions struct {
 	Resources            []string            `json:"resources"`
 	LabelsAllowlist      map[string][]string `json:"labelsAllowlist"`
@@ -47,14 +47,14 @@ type fixtureOptions struct {
 	Note                 string              `json:"note"`
 }
 
-// fixtureObject is one object in the forms that an API server sends.
+// fixtureObject is one object in both encodings.
 type fixtureObject struct {
 	resource  string
 	namespace string
 	raw       [2][]byte // by wire.Encoding
 }
 
-// readFixtures reads all fixtures; they are few and small.
+// readFixtures reads all fixtures.
 func readFixtures(t testing.TB) []fixture {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(fixtureDir, "*.prom"))
@@ -126,8 +126,7 @@ func readObject(t testing.TB, fixtureName string, document []byte) fixtureObject
 	return o
 }
 
-// filter makes the filter that the options describe, by way of the grammar of
-// the flags.
+// filter returns the filter of the options. It uses the syntax of the flags.
 func (o fixtureOptions) filter(t testing.TB) Filter {
 	t.Helper()
 	allowlist := func(byResource map[string][]string) Allowlist {
@@ -151,8 +150,7 @@ func (o fixtureOptions) filter(t testing.TB) Filter {
 	return f
 }
 
-// selects applies the options that leave out whole objects, which is the watch's
-// work, not that of a renderer.
+// selects applies the options that leave out whole objects. In production, the watch does this, not the renderer.
 func (o fixtureOptions) selects(k Kind, namespace string) bool {
 	if !slices.Contains(o.Resources, k.Name()) {
 		return false

@@ -9,8 +9,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestValuesOfSecretsAndConfigMapsAreNotAskedFor: what is asked for follows from the families. The type of a Secret is
-// the only field in addition to metadata, and it takes a Table.
+// The requested form follows from the families. The type of a Secret is the only field besides the metadata, and it
+// requires a Table.
 func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
 	withoutType, err := NewFilter(Selection{Deny: []string{"kube_secret_type"}})
 	if err != nil {
@@ -29,13 +29,13 @@ func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
 		{kindsByName()["pods"], everything(t), wire.Form{}},
 	} {
 		if got := mustRenderer(t, c.kind, c.filter).Form(); got != c.want {
-			t.Errorf("%s are asked for as %+v, want %+v", c.kind.Name(), got, c.want)
+			t.Errorf("%s: got form %+v, want %+v", c.kind.Name(), got, c.want)
 		}
 	}
 }
 
-// TestFamilyThatReadsValuesIsAnError: a declaration that reads what must not be asked for is found when the renderer is
-// made, in place of a family without samples.
+// If a declaration reads a field that must not be requested, creating the renderer fails. Otherwise the family would
+// have no samples.
 func TestFamilyThatReadsValuesIsAnError(t *testing.T) {
 	k := NewKind(definition[corev1.Secret]{
 		resource: corev1.SchemeGroupVersion.WithResource("secrets"),

@@ -79,14 +79,14 @@ func tolerance(w *SampleWriter, rules *autoscalingv2.HPAScalingRules) {
 	}
 }
 
-// metricValue is what the autoscaler's targets and what it saw have in common.
+// metricValue is the common part of a target and a current value.
 type metricValue struct {
 	value, average *resource.Quantity
 	utilization    *int32
 }
 
-// write appends a sample for each part that is set. Metrics of one name that differ in their
-// selectors alone are the same series; the first is shown.
+// write appends a sample for each part that is set. Metrics of the same name that differ only in their selectors give
+// the same series; the first one counts.
 func (v metricValue) write(w *SampleWriter, name, container string) {
 	if v.value != nil {
 		w.UniqueSample(milliValue(*v.value), "metric_name", name, "metric_target_type", "value", "container", container)
@@ -107,7 +107,7 @@ func current(s autoscalingv2.MetricValueStatus) metricValue {
 	return metricValue{s.Value, s.AverageValue, s.AverageUtilization}
 }
 
-// hpaTargets skips entries that lack the source which their type names.
+// hpaTargets skips entries without the source that their type names.
 func hpaTargets(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	for _, s := range h.Spec.Metrics {
 		switch {
@@ -127,7 +127,7 @@ func hpaTargets(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	}
 }
 
-// hpaCurrent is hpaTargets for what the autoscaler saw.
+// hpaCurrent is hpaTargets for the current values.
 func hpaCurrent(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	for _, s := range h.Status.CurrentMetrics {
 		switch {

@@ -35,8 +35,8 @@ func ingresses() Kind {
 	})
 }
 
-// classOfIngress prefers the annotation that was there before the field, as controllers do. An
-// ingress with neither is left to the default class.
+// classOfIngress prefers the annotation, which is older than the field, as controllers do. An ingress with neither has
+// the default class.
 func classOfIngress(i *networkingv1.Ingress) string {
 	if class, ok := i.Annotations["kubernetes.io/ingress.class"]; ok {
 		return class
@@ -44,8 +44,7 @@ func classOfIngress(i *networkingv1.Ingress) string {
 	return ptr.Deref(i.Spec.IngressClassName, "_default")
 }
 
-// ingressPaths skips paths without a backend. A port that is given by name has no number, and shows
-// as 0.
+// ingressPaths skips paths without a backend. A port that is given by name has no number, so its label is 0.
 func ingressPaths(i *networkingv1.Ingress, w *SampleWriter) {
 	for r := range i.Spec.Rules {
 		rule := &i.Spec.Rules[r]

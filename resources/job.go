@@ -8,7 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// jobFailureReasons are the reasons that kube_job_status_failed tells apart.
+// jobFailureReasons are the reasons that kube_job_status_failed distinguishes.
 var jobFailureReasons = [...]string{"BackoffLimitExceeded", "DeadlineExceeded", "Evicted"}
 
 func jobs() Kind {
@@ -46,8 +46,8 @@ func jobs() Kind {
 	})
 }
 
-// jobStatusFailed shows a failed job once for each reason that is told apart, or with the number of
-// failed pods when the reason is none of these.
+// jobStatusFailed appends one sample for each distinguished reason of a failed job, or the number of failed pods if the
+// reason is another one.
 func jobStatusFailed(j *batchv1.Job, w *SampleWriter) {
 	if j.Status.Failed == 0 {
 		w.Value(0)

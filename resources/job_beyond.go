@@ -45,7 +45,7 @@ func jobBeyondFamilies() []family[batchv1.Job] {
 	}
 }
 
-// indexes appends how many indexes a list names; a list that is none gives no sample.
+// indexes appends the number of indexes in a list. An invalid list gives no sample.
 func indexes(w *SampleWriter, list string) {
 	n, ok := countIndexes(list)
 	if !ok {

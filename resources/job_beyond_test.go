@@ -9,7 +9,7 @@ func TestIndexesOfAJobAreCounted(t *testing.T) {
 	f := func(list string, want int64, wantOK bool) {
 		t.Helper()
 		if n, ok := countIndexes(list); n != want || ok != wantOK {
-			t.Errorf("%q: %d, %v", list, n, ok)
+			t.Errorf("%q: got %d, %v, want %d, %v", list, n, ok, want, wantOK)
 		}
 	}
 	f("", 0, true)
@@ -23,7 +23,7 @@ func TestIndexesOfAJobAreCounted(t *testing.T) {
 	f(strings.Repeat("9", 1<<20), 0, false)
 }
 
-// TestUnusualWorkloadsOfFamiliesBeyond: fields that are missing, null or make no sense.
+// Fields are missing, null or invalid.
 func TestUnusualWorkloadsOfFamiliesBeyond(t *testing.T) {
 	rendersOptIn(t, jobs(), "kube_job_(spec_(backoff_limit|ttl_.*)|status_(condition|terminating|uncounted_.*|.*_indexes))", `{"metadata":{"name":"j"},
 		"spec":{"backoffLimit":null,"ttlSecondsAfterFinished":null,"completionMode":null},

@@ -11,15 +11,14 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// Kind is one kind of API object and its metric families. Kinds are immutable and safe for
-// concurrent use.
+// Kind is one kind of API object and its metric families. A Kind is immutable and safe for concurrent use.
 type Kind struct {
 	// Resource is the API resource that is listed and watched; its plural names the kind in flags
 	// and self-metrics.
 	Resource schema.GroupVersionResource
-	// Namespaced kinds are restricted by the namespace filters.
+	// Namespaced is set if the objects belong to namespaces. The namespace filters restrict such kinds.
 	Namespaced bool
-	// Default kinds are exported when no resources are named.
+	// Default is set if the kind is exported when --resources is not given.
 	Default bool
 
 	families []Family
@@ -29,15 +28,15 @@ type Kind struct {
 // Name returns the plural that names the kind in flags, such as "pods".
 func (k Kind) Name() string { return k.Resource.Resource }
 
-// Families returns all families of the kind, those that a filter may leave out included, in the
-// order of the page.
+// Families returns all families of the kind in the order of the exposition, including those that a filter may leave
+// out.
 func (k Kind) Families() []Family { return k.families }
 
-// Renderer returns the renderer of the families that f selects. It fails only when the kind's own
-// declaration is wrong, which a test excludes.
+// Renderer returns the renderer of the families that f selects. It fails only if the declaration of the kind is
+// invalid, which a test rules out.
 func (k Kind) Renderer(f Filter) (*Renderer, error) { return k.renderer(k, f) }
 
-// object is what a generated API type offers to be decoded and identified.
+// object is the interface of generated API types.
 type object[T any] interface {
 	*T
 	metav1.Object
@@ -50,35 +49,32 @@ type identity[T any] struct {
 	set        func(o *T, w *SampleWriter)
 }
 
-// definition declares a kind. It is what a kind's file consists of.
+// definition declares a kind. Each kind has a file with its definition.
 type definition[T any] struct {
 	resource schema.GroupVersionResource
 	optional bool // not among the default resources
 	identity identity[T]
-	// reads names the fields that the families read, as JSON paths separated by white space; a path
-	// stands for all below it. Every other field is cut from the raw bytes before they are decoded.
-	// Of metadata, all but labels, annotations and managedFields is always there; labels and
-	// annotations are there when a labels or annotations family is enabled, or when named here.
+	// reads names the fields that the families read, as JSON paths separated by white space. A path includes everything
+	// below it. All other fields are cut from the raw bytes before they are decoded. Of metadata, the fields in
+	// alwaysRead are always kept. Labels and annotations are kept if a family that exports them is enabled, or if they
+	// are named here.
 	reads string
-	// form is the part of the objects that may be asked for where they hold values that must not be
-	// sent at all; the zero value asks for whole objects. Its column is asked for when an enabled
-	// family reads its field.
+	// form is the part of the objects that may be requested, for kinds with values that must not be sent at all. The
+	// zero value requests whole objects. The column is requested only if an enabled family reads its field.
 	form wire.Form
-	// reuse, when set, empties an object that is done with but keeps the memory of its lists for
-	// the next one to be decoded. It is worth its lines where objects are many and their lists
-	// large.
+	// reuse, if set, empties an object but keeps the memory of its lists for the next one. It is worthwhile for kinds
+	// with many objects and large lists.
 	reuse    func(o *T)
 	families []family[T]
 }
 
-// truncated returns a list without elements that keeps its memory and nothing that its elements
-// referred to.
+// truncated returns the list with length 0. It clears the elements, so that the memory refers to nothing.
 func truncated[E any](list []E) []E {
 	clear(list)
 	return list[:0]
 }
 
-// NewKind makes a kind of a definition.
+// NewKind returns the kind of a definition.
 func NewKind[T any, P object[T]](d definition[T]) Kind {
 	k := Kind{Resource: d.resource, Namespaced: d.identity.namespaced, Default: !d.optional}
 	for _, f := range d.families {
@@ -93,24 +89,24 @@ const alwaysRead = `metadata.name metadata.namespace metadata.uid metadata.resou
 	metadata.creationTimestamp metadata.deletionTimestamp
 	metadata.ownerReferences.kind metadata.ownerReferences.name metadata.ownerReferences.controller`
 
-// mask compiles the fields that are kept.
+// mask returns the mask that keeps the given fields.
 func mask[T any](reads []string) (*wire.Mask, error) {
 	return wire.NewMask(reflect.TypeFor[T](), reads, wire.ExcludeKey("metadata.annotations", lastApplied))
 }
 
-// formFor returns what to ask an API server for, so that it sends these fields. It is an error if a
-// kind of which only a part may be asked for reads more than that.
+// formFor returns the form to request from an API server so that it sends the given fields. It is an error if the
+// declared form forbids one of them.
 func formFor(declared wire.Form, reads []string) (wire.Form, error) {
-	asked := declared
-	asked.Column, asked.Field = "", ""
+	requested := declared
+	requested.Column, requested.Field = "", ""
 	for _, path := range reads {
 		switch {
 		case !declared.Metadata, strings.HasPrefix(path, "metadata."):
 		case path == declared.Field:
-			asked = declared
+			requested = declared
 		default:
-			return asked, fmt.Errorf("a family reads %s, which must not be asked for", path)
+			return requested, fmt.Errorf("a family reads %s, which must not be requested", path)
 		}
 	}
-	return asked, nil
+	return requested, nil
 }

@@ -8,21 +8,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lastApplied holds the whole object as it was applied, values of Secrets included; it is cut from
-// every object and can't be allowed.
+// lastApplied is the annotation with the whole object as it was applied, including values of Secrets. It is cut from
+// every object and cannot be allowed.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// labelsFamily declares NAME_labels: an object's labels as far as the labels allowlist names them.
-func labelsFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return mapFamily(level, name, "Always 1; gives the "+what+"'s allowed Kubernetes labels as label_ labels.", "label_", "metadata.labels",
+// labelsFamily declares NAME_labels: the labels of an object that the labels allowlist allows.
+func labelsFamily[T any, P object[T]](level Stability, name, noun string) family[T] {
+	return mapFamily(level, name, "Always 1; gives the "+noun+"'s allowed Kubernetes labels as label_ labels.", "label_", "metadata.labels",
 		func(f Filter, resource string) *keys { return f.Labels.keys(resource) },
 		func(o *T) map[string]string { return P(o).GetLabels() })
 }
 
-// annotationsFamily declares NAME_annotations: an object's annotations as far as the annotations
-// allowlist names them.
-func annotationsFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return mapFamily(level, name, "Always 1; gives the "+what+"'s allowed Kubernetes annotations as annotation_ labels.", "annotation_", "metadata.annotations",
+// annotationsFamily declares NAME_annotations: the annotations of an object that the annotations allowlist allows.
+func annotationsFamily[T any, P object[T]](level Stability, name, noun string) family[T] {
+	return mapFamily(level, name, "Always 1; gives the "+noun+"'s allowed Kubernetes annotations as annotation_ labels.", "annotation_", "metadata.annotations",
 		func(f Filter, resource string) *keys { return f.Annotations.keys(resource) },
 		func(o *T) map[string]string { return P(o).GetAnnotations() })
 }
@@ -42,8 +41,8 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 	return f
 }
 
-// mapSample appends one sample with the value 1 that carries the allowed entries of values as
-// labels: sorted by key, their keys made into label names.
+// mapSample appends one sample with the value 1 and the allowed entries of values as labels, sorted by key. The keys
+// are converted to label names.
 func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowed func(key string) bool) {
 	if w.full {
 		return
@@ -58,18 +57,18 @@ func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowe
 	if !w.appendDistinctKeys(prefix, keys, values) {
 		w.Sample(1, mapLabels(prefix, keys, values)...)
 	}
-	clear(keys) // nothing of the object is kept
+	clear(keys) // keep no reference to the object
 	w.keys = keys
 }
 
-// allowAll is for the families that no allowlist restricts.
+// allowAll allows every key, for families without an allowlist.
 func allowAll(string) bool { return true }
 
-// maxStackKeys is how many keys appendDistinctKeys takes: it compares each with each.
+// maxStackKeys is the largest number of keys that appendDistinctKeys accepts, because it compares every pair.
 const maxStackKeys = 64
 
-// appendDistinctKeys does what mapLabels does for the usual case, without garbage: few keys that
-// become names of their own. Otherwise it does nothing.
+// appendDistinctKeys appends the sample of mapSample without allocating memory. It handles the usual case: few keys,
+// all with different label names. Otherwise it appends nothing and returns false.
 func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values map[string]string) bool {
 	if len(keys) > maxStackKeys {
 		return false
@@ -92,8 +91,8 @@ func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values m
 	return true
 }
 
-// mapLabels returns the named entries of values, keys sorted, as name, value pairs: keys made into
-// label names, and told apart where two become one.
+// mapLabels returns the entries of values with the given keys, which are sorted, as name, value pairs. Keys are
+// converted to label names, and equal names are made distinct.
 func mapLabels(prefix string, keys []string, values map[string]string) []string {
 	var l labelNames
 	l.names = make([]string, len(keys))
@@ -111,10 +110,10 @@ func mapLabels(prefix string, keys []string, values map[string]string) []string 
 
 func labelName(key string) string { return string(appendLabelName(nil, key)) }
 
-// appendLabelName appends a Kubernetes key as a Prometheus label name: what is not allowed becomes
-// an underscore, camelCase becomes snake_case.
+// appendLabelName appends a Kubernetes key as a Prometheus label name: characters that are not allowed become
+// underscores, and camelCase becomes snake_case.
 func appendLabelName(dst []byte, key string) []byte {
-	lower := false // whether the character before allows a new word to begin
+	lower := false // whether an upper-case letter begins a new word here
 	for _, r := range key {
 		switch {
 		case r >= 'A' && r <= 'Z':
@@ -134,10 +133,9 @@ func appendLabelName(dst []byte, key string) []byte {
 	return dst
 }
 
-// labelNames gives each of several keys a name of its own. Where keys become the same name, all of
-// them get a suffix _conflictN, the first one included, in the order of the keys. N counts up over
-// the names that are taken, as in kube-state-metrics: a key that looks like such a name takes it if
-// it comes first, and is in conflict with it if it comes later.
+// labelNames assigns distinct names to several keys. If keys become the same name, each of them gets a suffix
+// _conflictN, in the order of the keys. N counts up over the names that are taken, as in kube-state-metrics: a key that
+// looks like such a name takes it if it comes first, and conflicts with it if it comes later.
 type labelNames struct {
 	names     []string
 	taken     map[string]int // the key's index by name
@@ -162,7 +160,7 @@ func (l *labelNames) put(i int, name string) {
 	}
 }
 
-// putNext gives a key the next name with a suffix that is free.
+// putNext assigns the next free name with a suffix to a key.
 func (l *labelNames) putNext(i int, name string) {
 	for {
 		l.conflicts[name]++
@@ -174,10 +172,9 @@ func (l *labelNames) putNext(i int, name string) {
 	}
 }
 
-// ownerFamily declares NAME_owner: who owns the object, one sample for each owner reference, one
-// with empty labels when there is none.
-func ownerFamily[T any, P object[T]](level Stability, name, what string) family[T] {
-	return gauge(level, name, "Always 1; names an owner of the "+what+" by kind and name.", func(o *T, w *SampleWriter) {
+// ownerFamily declares NAME_owner: one sample for each owner reference, or one with empty labels if there is none.
+func ownerFamily[T any, P object[T]](level Stability, name, noun string) family[T] {
+	return gauge(level, name, "Always 1; names an owner of the "+noun+" by kind and name.", func(o *T, w *SampleWriter) {
 		owners := P(o).GetOwnerReferences()
 		for _, ref := range ownersOrNone(owners) {
 			controls := ""
@@ -189,7 +186,7 @@ func ownerFamily[T any, P object[T]](level Stability, name, what string) family[
 	})
 }
 
-// ownersOrNone returns an empty reference for an object without owners: it has a sample, too.
+// ownersOrNone returns the references, or an empty one for an object without owners, which has a sample as well.
 func ownersOrNone(refs []metav1.OwnerReference) []metav1.OwnerReference {
 	if len(refs) == 0 {
 		return []metav1.OwnerReference{{}}

@@ -14,7 +14,7 @@ func TestLabelName(t *testing.T) {
 	f := func(key, want string) {
 		t.Helper()
 		if got := labelName(key); got != want {
-			t.Errorf("%s becomes %s, want %s", key, got, want)
+			t.Errorf("labelName(%s) = %s, want %s", key, got, want)
 		}
 	}
 	f("app", "app")
@@ -53,7 +53,7 @@ func TestEntries(t *testing.T) {
 			values[key] = key
 		}
 		if _, got := entriesOf(t, values); !slices.Equal(got, want) {
-			t.Errorf("%s gives %v, want %v", keys, got, want)
+			t.Errorf("%s: got labels %v, want %v", keys, got, want)
 		}
 	}
 	f("")
@@ -61,14 +61,14 @@ func TestEntries(t *testing.T) {
 	f("a-b a_b", "label_a_b_conflict1=a-b", "label_a_b_conflict2=a_b")
 	f("a-b a.b a_b", "label_a_b_conflict1=a-b", "label_a_b_conflict2=a.b", "label_a_b_conflict3=a_b")
 	f("a-b a_b c", "label_a_b_conflict1=a-b", "label_a_b_conflict2=a_b", "label_c=c")
-	// A key that looks like the name made for a conflict is in conflict with it.
+	// A key that looks like the name of a conflict conflicts with it.
 	f("a-b a.b a_b_conflict1", "label_a_b_conflict1_conflict1=a-b", "label_a_b_conflict2=a.b", "label_a_b_conflict1_conflict2=a_b_conflict1")
-	// One that comes first keeps it, and its number is passed over.
+	// If it comes first, it keeps the name, and the number is skipped.
 	f("A.b.conflict1 a-b a.b", "label_a_b_conflict1=A.b.conflict1", "label_a_b_conflict2=a-b", "label_a_b_conflict3=a.b")
 	f(lastApplied+" a", "label_a=a")
 }
 
-// TestEntriesOfManyKeys: more keys than the usual way takes.
+// There are more keys than appendDistinctKeys accepts.
 func TestEntriesOfManyKeys(t *testing.T) {
 	values, want := map[string]string{}, []string{}
 	for i := range 2 * maxStackKeys {
@@ -77,12 +77,11 @@ func TestEntriesOfManyKeys(t *testing.T) {
 		want = append(want, "label_"+key+"="+key)
 	}
 	if _, got := entriesOf(t, values); !slices.Equal(got, want) {
-		t.Errorf("got %v", got)
+		t.Errorf("got labels %v, want %v", got, want)
 	}
 }
 
-// FuzzLabelName: every key gives a valid label name, and several keys give
-// different ones.
+// Every key gives a valid label name, and different keys give different names.
 func FuzzLabelName(f *testing.F) {
 	f.Add("app", "App", "a_conflict1")
 	f.Add("a-b", "a.b", "a_b_conflict2")
@@ -94,15 +93,15 @@ func FuzzLabelName(f *testing.F) {
 		delete(values, lastApplied)
 		names, _ := entriesOf(t, values)
 		if len(names) != len(values) {
-			t.Fatalf("%d names for %d keys", len(names), len(values))
+			t.Fatalf("got %d names for %d keys", len(names), len(values))
 		}
 		slices.Sort(names)
 		if len(slices.Compact(names)) != len(values) {
-			t.Fatalf("one name twice among %q", names)
+			t.Fatalf("got a duplicate name in %q", names)
 		}
 		for _, name := range names {
 			if !valid.MatchString(name) {
-				t.Fatalf("name %q of %q", name, values)
+				t.Fatalf("got invalid name %q for the keys of %q", name, values)
 			}
 		}
 	})

@@ -8,7 +8,7 @@ import (
 func leases() Kind {
 	return NewKind(definition[coordinationv1.Lease]{
 		resource: coordinationv1.SchemeGroupVersion.WithResource("leases"),
-		// The namespace stands behind other labels and is written with them.
+		// The namespace label comes after other labels, so the families write it.
 		identity: identity[coordinationv1.Lease]{namespaced: true, set: func(l *coordinationv1.Lease, w *SampleWriter) {
 			w.setIdentity("lease", l.Name)
 		}},

@@ -7,15 +7,15 @@ import "bytes"
 type Lines struct {
 	Buf  []byte
 	Ends []int
-	// Skipped counts samples left out because the object's own data gave no usable value (a series
-	// named twice, an entry without its source).
+	// Skipped counts the samples that were left out because the object has no usable value for them, such as a repeated
+	// series or an entry without its source.
 	Skipped int
-	// SkippedLabels counts labels left out because the object may not choose their names.
+	// SkippedLabels counts the labels that were left out because the object may not choose their names.
 	SkippedLabels int
 	// Failed are the families that have no lines because their function panicked.
 	Failed []Failure
-	// Limit bounds the bytes of Buf; 0 means no bound. A family that would go beyond is left out as
-	// a whole, and the families after it that fit are kept.
+	// Limit is the largest size of Buf in bytes; 0 means no limit. A family that would exceed it is left out as a
+	// whole. Later families that fit are kept.
 	Limit int
 	// Omitted are the families, by index, that were left out because of Limit.
 	Omitted []int
@@ -27,12 +27,12 @@ func (l *Lines) Reset() {
 	*l = Lines{Buf: l.Buf[:0], Ends: l.Ends[:0], Failed: l.Failed[:0], Omitted: l.Omitted[:0], Limit: l.Limit}
 }
 
-// Samples returns how many samples a family has, by index.
+// Samples returns the number of samples of the family with this index.
 func (l *Lines) Samples(family int) int {
 	return bytes.Count(l.Buf[l.begin(family):l.Ends[family]], []byte("\n"))
 }
 
-// Truncate leaves the first n samples of a family that has more.
+// Truncate keeps the first n samples of a family, which must have at least as many.
 func (l *Lines) Truncate(family, n int) {
 	end := l.begin(family)
 	for range n {

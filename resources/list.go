@@ -1,7 +1,6 @@
 package resources
 
-// All returns every kind that statefleet knows, sorted by name. It is the one place where a kind is
-// registered.
+// All returns every kind that statefleet supports, sorted by name. Kinds are registered only here.
 func All() []Kind {
 	return []Kind{
 		certificateSigningRequests(),

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestMain fixes the local zone, in which CronJobs without a zone are reckoned.
+// TestMain sets the local time zone, which applies to CronJobs without a zone.
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
 	os.Exit(m.Run())

@@ -12,42 +12,40 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// Of each kind at least fewRandomObjects are rendered, and more until each of its
-// families has had a sample, but no more than manyRandomObjects.
+// At least fewRandomObjects of each kind are rendered. If a family has no sample after that, up to manyRandomObjects
+// are rendered.
 const (
 	fewRandomObjects  = 40
 	manyRandomObjects = 400
 )
 
-// everything selects all families there are, with all labels and annotations.
+// everything returns a filter that selects all families, with all labels and annotations.
 func everything(t testing.TB) Filter {
 	t.Helper()
-	every, err := ParseAllowlist([]string{"*=[*]"})
+	all, err := ParseAllowlist([]string{"*=[*]"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewFilter(Selection{OptIn: []string{"."}, Labels: every, Annotations: every})
+	f, err := NewFilter(Selection{OptIn: []string{"."}, Labels: all, Annotations: all})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-// TestMaskKeepsWhatFamiliesRead renders random objects from all their bytes and
-// from those that the mask leaves: a field that a family reads and that its
-// kind does not name makes a difference. Every family must have written
-// something, or it would not have been tested.
+// TestMaskKeepsWhatFamiliesRead renders random objects with and without the mask. The lines differ if a family reads a
+// field that its kind does not declare. Every family must give a sample: otherwise it would not have been tested.
 func TestMaskKeepsWhatFamiliesRead(t *testing.T) {
 	for _, k := range All() {
 		t.Run(k.Name(), func(t *testing.T) {
 			r := mustRenderer(t, k, everything(t))
 			objects := newRandomObjects(1)
 			var cut, full Lines
-			silent := map[string]bool{}
+			untested := map[string]bool{} // families without a sample
 			for _, f := range r.Families() {
-				silent[f.Name] = true
+				untested[f.Name] = true
 			}
-			for i := 0; i < fewRandomObjects || i < manyRandomObjects && len(silent) > 0; i++ {
+			for i := 0; i < fewRandomObjects || i < manyRandomObjects && len(untested) > 0; i++ {
 				raw := encodings(t, objects.next(t, k))
 				for enc, bytes := range raw {
 					enc := wire.Encoding(enc)
@@ -56,27 +54,26 @@ func TestMaskKeepsWhatFamiliesRead(t *testing.T) {
 					}
 					renderUncut(t, r, enc, bytes, &full)
 					if string(cut.Buf) != string(full.Buf) {
-						t.Fatalf("%s: cut and full differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
+						t.Fatalf("%s: masked and complete object differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
 					}
 					page := conformance.NewPage()
 					if err := addLines(&page, r.Families(), cut); err != nil || len(page.Twice) > 0 {
-						t.Fatalf("error %v, series twice: %v\n%s", err, page.Twice, raw[wire.JSON])
+						t.Fatalf("error %v, duplicate series %v\n%s", err, page.Twice, raw[wire.JSON])
 					}
 					for name := range page.Types {
-						delete(silent, name)
+						delete(untested, name)
 					}
 				}
 			}
-			for name := range silent {
+			for name := range untested {
 				t.Errorf("no object had a sample of %s", name)
 			}
 		})
 	}
 }
 
-// FuzzPrunedRender: of whatever decodes as an object of a kind, all bytes and those
-// that the mask leaves give the same lines. The object is a random one, by seed, with
-// the fuzzer's bytes decoded on top of it.
+// An object gives the same lines with and without the mask. It is a random object, by seed, with the fuzzer's bytes
+// decoded on top of it.
 func FuzzPrunedRender(f *testing.F) {
 	kinds := All()
 	names := map[string]int{}
@@ -101,7 +98,7 @@ func FuzzPrunedRender(f *testing.F) {
 	})
 }
 
-// checkPruned renders an object, in both encodings, with and without the mask.
+// checkPruned compares the lines of an object with and without the mask, in both encodings.
 func checkPruned(t *testing.T, r *Renderer, object apiObject) {
 	t.Helper()
 	var full, cut Lines
@@ -111,17 +108,17 @@ func checkPruned(t *testing.T, r *Renderer, object apiObject) {
 			raw, err = json.Marshal(object)
 		}
 		if err != nil {
-			continue // no bytes of an object, such as a year that JSON can't hold
+			continue // the object cannot be encoded, for example because of a year that JSON does not allow
 		}
 		full.Reset()
 		if err := r.render(enc, raw, &scratch{out: SampleWriter{lines: &full}}); err != nil {
-			continue // encoded, and not decoded: the decoder is stricter than the encoder
+			continue // the decoder is stricter than the encoder
 		}
 		if err := r.Render(enc, raw, &cut); err != nil {
-			t.Fatalf("%s: decodes in full, and cut: %v", enc, err)
+			t.Fatalf("%s: the complete object can be decoded, but not the masked one: %v", enc, err)
 		}
 		if string(cut.Buf) != string(full.Buf) || cut.Skipped != full.Skipped || !slices.Equal(cut.Ends, full.Ends) {
-			t.Fatalf("%s: cut and full differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
+			t.Fatalf("%s: masked and complete object differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
 		}
 	}
 }
@@ -136,8 +133,7 @@ func firstDifference(a, b string) string {
 	return "one ends before the other"
 }
 
-// TestRenderingIsDeterministic: an object's text is the same each time, though
-// maps have no order.
+// An object is always rendered to the same text, although maps have no order.
 func TestRenderingIsDeterministic(t *testing.T) {
 	for _, k := range All() {
 		r := mustRenderer(t, k, everything(t))
@@ -151,14 +147,13 @@ func TestRenderingIsDeterministic(t *testing.T) {
 				}
 			}
 			if string(first.Buf) != string(again.Buf) {
-				t.Fatalf("%s: %s", k.Name(), firstDifference(string(first.Buf), string(again.Buf)))
+				t.Fatalf("%s: two renderings differ:\n%s", k.Name(), firstDifference(string(first.Buf), string(again.Buf)))
 			}
 		}
 	}
 }
 
-// TestLastAppliedIsNeverShown: the annotation holds whole objects, Secrets' values
-// included.
+// The annotation holds the whole object, including values of Secrets.
 func TestLastAppliedIsNeverShown(t *testing.T) {
 	others := 0 // lines with the other annotation
 	for _, k := range All() {
@@ -173,13 +168,13 @@ func TestLastAppliedIsNeverShown(t *testing.T) {
 					t.Fatal(err)
 				}
 				if strings.Contains(string(l.Buf), "annotation_"+labelName(lastApplied)) || strings.Contains(string(l.Buf), "whole") {
-					t.Fatalf("%s: %s", k.Name(), l.Buf)
+					t.Fatalf("%s: the lines contain the annotation:\n%s", k.Name(), l.Buf)
 				}
 				others += strings.Count(string(l.Buf), `annotation_a="b"`)
 			}
 		}
 	}
 	if others == 0 {
-		t.Error("no annotation was shown at all")
+		t.Error("no annotation was rendered")
 	}
 }

@@ -6,7 +6,7 @@ func networkPolicies() Kind {
 	return NewKind(definition[networkingv1.NetworkPolicy]{
 		resource: networkingv1.SchemeGroupVersion.WithResource("networkpolicies"),
 		identity: namespaceAndName[networkingv1.NetworkPolicy]("networkpolicy"),
-		// Of a rule only its presence counts: any field below it will do.
+		// Rules are only counted, so any field of them suffices.
 		reads: `spec.ingress.ports.protocol spec.egress.ports.protocol`,
 		families: []family[networkingv1.NetworkPolicy]{
 			createdFamily[networkingv1.NetworkPolicy](Alpha, "kube_networkpolicy_created", "network policy"),

@@ -43,7 +43,7 @@ kube_devicetaintrule_info{devicetaintrule="r",driver="",pool="",device="",key=""
 `, 0)
 }
 
-// TestUnusualClasses is TestUnusualObjects for classes and what CSI drivers say.
+// TestUnusualClasses is TestUnusualObjects for classes and for the objects of CSI drivers.
 func TestUnusualClasses(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()
@@ -70,8 +70,8 @@ kube_csidriver_info{csidriver="d",attach_required="",fs_group_policy="",pod_info
 `, 0)
 }
 
-// TestNewKindsAreNoObjectsOfTheWrongType: the bytes are refused, and nothing is shown.
-func TestNewKindsAreNoObjectsOfTheWrongType(t *testing.T) {
+// Render returns an error.
+func TestFieldsOfTheWrongTypeAreRejected(t *testing.T) {
 	for _, c := range []struct {
 		kind   Kind
 		object string
@@ -88,12 +88,12 @@ func TestNewKindsAreNoObjectsOfTheWrongType(t *testing.T) {
 	} {
 		var l Lines
 		if err := mustRenderer(t, c.kind, Filter{}).Render(wire.JSON, []byte(c.object), &l); err == nil {
-			t.Errorf("%s: %s was rendered:\n%s", c.kind.Name(), c.object, l.Buf)
+			t.Errorf("%s: %s: got no error, and the lines\n%s", c.kind.Name(), c.object, l.Buf)
 		}
 	}
 }
 
-// TestThousandsOfDevicesAreShownOnce: a claim may not have as many, and one that has takes no time all the same.
+// The API does not allow a claim to have as many devices, but such a claim must not take long either.
 func TestThousandsOfDevicesAreShownOnce(t *testing.T) {
 	const distinct = 5000
 	claim := resourcev1.ResourceClaim{Status: resourcev1.ResourceClaimStatus{Allocation: &resourcev1.AllocationResult{}}}
@@ -109,7 +109,7 @@ func TestThousandsOfDevicesAreShownOnce(t *testing.T) {
 		}
 		page := conformance.NewPage()
 		if err := addLines(&page, r.Families(), l); err != nil || len(page.Values) != distinct || len(page.Twice) > 0 || l.Skipped != 0 {
-			t.Errorf("%d series, %d skipped, twice %v, error %v", len(page.Values), l.Skipped, page.Twice, err)
+			t.Errorf("got %d series, %d skipped, duplicates %v, error %v, want %d series", len(page.Values), l.Skipped, page.Twice, err, distinct)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func nodeInfo(n *corev1.Node, w *SampleWriter) {
 	var internalIP string
 	for i := range n.Status.Addresses {
 		if a := &n.Status.Addresses[i]; a.Type == corev1.NodeInternalIP {
-			internalIP = a.Address // the last one is what existing queries see
+			internalIP = a.Address // existing queries expect the last one
 		}
 	}
 	info := &n.Status.NodeInfo
@@ -68,7 +68,7 @@ func nodeInfo(n *corev1.Node, w *SampleWriter) {
 		"internal_ip", internalIP)
 }
 
-// nodeRolePrefix begins the labels that give a node its roles, as kubectl shows them.
+// nodeRolePrefix is the prefix of the labels that define the roles of a node, as in kubectl.
 const nodeRolePrefix = "node-role.kubernetes.io/"
 
 func nodeRoles(n *corev1.Node, w *SampleWriter) {
@@ -85,7 +85,7 @@ func nodeRoles(n *corev1.Node, w *SampleWriter) {
 	}
 }
 
-// nodeResources shows all amounts of a node to 1/1000, unlike those of containers.
+// nodeResources appends all amounts with a precision of 1/1000, unlike the amounts of containers.
 func nodeResources(w *SampleWriter, list corev1.ResourceList) {
 	var buf [stackResources]corev1.ResourceName
 	for _, name := range sortedResources(buf[:0], list) {

@@ -53,8 +53,8 @@ func persistentVolumes() Kind {
 	})
 }
 
-// volumeInfo fills in the labels of the source that the volume has. The API allows one; of several
-// the first in the order of the labels counts.
+// volumeInfo sets the labels of the volume's source. The API allows one source; if there are several, the first one in
+// the order of the labels counts.
 func volumeInfo(v *corev1.PersistentVolume, w *SampleWriter) {
 	labels := [...]string{
 		"storageclass", v.Spec.StorageClassName,

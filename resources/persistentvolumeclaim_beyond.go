@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// claimBeyondFamilies are the families that kube-state-metrics 2.20 does not have. Those of the
-// VolumeAttributesClass are merged there for a later release, and on by default.
+// claimBeyondFamilies are the families that kube-state-metrics 2.20 does not have. It has merged those of the
+// VolumeAttributesClass for a later release, so they are on by default.
 func claimBeyondFamilies() []family[corev1.PersistentVolumeClaim] {
 	return []family[corev1.PersistentVolumeClaim]{
 		withFields("spec.volumeAttributesClassName", gauge(Alpha, "kube_persistentvolumeclaim_volume_attributes_class", "Always 1; names the class of volume attributes that the claim asks for.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {

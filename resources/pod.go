@@ -10,7 +10,7 @@ func pods() Kind {
 	return NewKind(definition[corev1.Pod]{
 		resource: corev1.SchemeGroupVersion.WithResource("pods"),
 		identity: namespaceNameUID[corev1.Pod]("pod"),
-		// Of an ephemeral volume only its presence counts: any field below it will do.
+		// Only the presence of an ephemeral volume matters, so any field below it suffices.
 		reads: `spec.nodeName spec.hostNetwork spec.priorityClassName spec.restartPolicy spec.runtimeClassName
 			spec.schedulerName spec.serviceAccountName spec.overhead spec.tolerations spec.resourceClaims
 			spec.volumes.name spec.volumes.persistentVolumeClaim spec.volumes.ephemeral.volumeClaimTemplate.metadata.name

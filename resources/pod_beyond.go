@@ -46,17 +46,18 @@ func podBeyondFamilies() []family[corev1.Pod] {
 		})
 }
 
-// beyondFamilies are those of what the kubelet has given to the containers; statuses is the path of their list.
+// beyondFamilies are the families of the resources that are in effect for the containers. statuses is the path of the
+// container statuses.
 func (c containers) beyondFamilies(statuses string) []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		optIn(withFields(statuses+"resources.limits", withUnit(unitByLabel("unit"),
-			gauge(Alpha, c.prefix+"status_resource_limits", "Amount of a resource that the "+c.what+" as it runs may use at most, in the unit that its label names.", c.statusResources(limits))))),
+			gauge(Alpha, c.prefix+"status_resource_limits", "Amount of a resource that the "+c.noun+" as it runs may use at most, in the unit that its label names.", c.statusResources(limits))))),
 		optIn(withFields(statuses+"resources.requests", withUnit(unitByLabel("unit"),
-			gauge(Alpha, c.prefix+"status_resource_requests", "Amount of a resource that the "+c.what+" as it runs asks for, in the unit that its label names.", c.statusResources(requests))))),
+			gauge(Alpha, c.prefix+"status_resource_requests", "Amount of a resource that the "+c.noun+" as it runs asks for, in the unit that its label names.", c.statusResources(requests))))),
 	}
 }
 
-// podResourceFamilies are those of resources that the containers of a pod share.
+// podResourceFamilies are the families of the resources of the pod as a whole.
 func podResourceFamilies() []family[corev1.Pod] {
 	inSpec := func(p *corev1.Pod) *corev1.ResourceRequirements { return p.Spec.Resources }
 	inStatus := func(p *corev1.Pod) *corev1.ResourceRequirements { return p.Status.Resources }
@@ -79,7 +80,7 @@ func limits(r *corev1.ResourceRequirements) corev1.ResourceList { return r.Limit
 
 func requests(r *corev1.ResourceRequirements) corev1.ResourceList { return r.Requests }
 
-// podResize shows the conditions of a resize in place while they are true.
+// podResize appends the conditions of an in-place resize that are true.
 func podResize(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]

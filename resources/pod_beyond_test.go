@@ -11,7 +11,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestUnusualPodsOfFamiliesBeyond: fields that are missing, null, empty or there twice.
+// Fields are missing, null, empty or duplicates.
 func TestUnusualPodsOfFamiliesBeyond(t *testing.T) {
 	f := func(family, object, want string, wantSkipped int) {
 		t.Helper()
@@ -50,21 +50,21 @@ kube_pod_scheduling_gate_info{namespace="",pod="p",uid="",gate=""} 1
 `, 1)
 }
 
-// TestFieldOfTheWrongTypeCostsNothingWhileItsFamilyIsOff: once the family is on, such bytes are no pod.
-func TestFieldOfTheWrongTypeCostsNothingWhileItsFamilyIsOff(t *testing.T) {
+// Once the family is enabled, the bytes do not decode as a pod.
+func TestFieldOfTheWrongTypeIsIgnoredWhileItsFamilyIsDisabled(t *testing.T) {
 	object := []byte(`{"metadata":{"name":"p"},"spec":{"terminationGracePeriodSeconds":"soon","readinessGates":7,"serviceAccountName":"s"}}`)
 	var l Lines
 	if err := mustRenderer(t, pods(), Filter{}).Render(wire.JSON, object, &l); err != nil || !strings.Contains(string(l.Buf), `service_account="s"`) {
-		t.Errorf("error %v, lines\n%s", err, l.Buf)
+		t.Errorf("error %v, want lines with the service account, got\n%s", err, l.Buf)
 	}
 	for _, family := range []string{"kube_pod_termination_grace_period_seconds", "kube_pod_readiness_gate_info"} {
 		if err := mustRenderer(t, pods(), only(t, family)).Render(wire.JSON, object, &l); err == nil {
-			t.Errorf("%s was rendered:\n%s", family, l.Buf)
+			t.Errorf("%s: got no error, and the lines\n%s", family, l.Buf)
 		}
 	}
 }
 
-// TestThousandsOfConditionsAreShownOnce: the list is searched by an index, and a limit leaves it out as a whole.
+// Such a list is searched with an index, and a limit leaves the family out as a whole.
 func TestThousandsOfConditionsAreShownOnce(t *testing.T) {
 	const distinct = 5000
 	var p corev1.Pod
@@ -81,11 +81,11 @@ func TestThousandsOfConditionsAreShownOnce(t *testing.T) {
 		}
 		page := conformance.NewPage()
 		if err := addLines(&page, r.Families(), l); err != nil || len(page.Twice) > 0 || len(page.Values) != distinct || l.Skipped != distinct {
-			t.Errorf("%d series, %d skipped, twice %v, error %v", len(page.Values), l.Skipped, page.Twice, err)
+			t.Errorf("got %d series, %d skipped, duplicates %v, error %v, want %d series", len(page.Values), l.Skipped, page.Twice, err, distinct)
 		}
 		l.Limit = 1000
 		if err := r.Render(wire.Encoding(enc), raw, &l); err != nil || len(l.Buf) != 0 || len(l.Omitted) != 1 {
-			t.Errorf("with a limit: %d bytes, omitted %v, error %v", len(l.Buf), l.Omitted, err)
+			t.Errorf("with a limit: got %d bytes, omitted families %v, error %v, want 0 bytes", len(l.Buf), l.Omitted, err)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestWorkloadOfAPod(t *testing.T) {
 	f := func(kind, name, hash, wantKind, wantName string) {
 		t.Helper()
 		if k, n := workloadOf(kind, name, hash); k != wantKind || n != wantName {
-			t.Errorf("%s %s, hash %q: %s %s, want %s %s", kind, name, hash, k, n, wantKind, wantName)
+			t.Errorf("%s %s, hash %q: got %s %s, want %s %s", kind, name, hash, k, n, wantKind, wantName)
 		}
 	}
 	f("ReplicaSet", "web-6d4cf56db6", "6d4cf56db6", "Deployment", "web")

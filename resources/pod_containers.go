@@ -8,21 +8,20 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// containers declares the families that exist alike for a pod's containers and for its init
-// containers.
+// containers declares the families that a pod's containers and its init containers have in common.
 type containers struct {
 	prefix string // of the families' names
-	what   string // names one of them in a sentence
-	// later is the stability of the families that have not reached the same level for both.
+	noun   string // for one of them, in HELP texts
+	// later is the stability of the families whose level differs between the two.
 	later    Stability
-	policy   bool // whether NAME_info tells a restart policy
+	policy   bool // whether NAME_info has a restart policy
 	specs    func(p *corev1.Pod) []corev1.Container
 	statuses func(p *corev1.Pod) []corev1.ContainerStatus
 }
 
 func podContainers() containers {
 	return containers{
-		prefix: "kube_pod_container_", what: "container", later: Stable,
+		prefix: "kube_pod_container_", noun: "container", later: Stable,
 		specs:    func(p *corev1.Pod) []corev1.Container { return p.Spec.Containers },
 		statuses: func(p *corev1.Pod) []corev1.ContainerStatus { return p.Status.ContainerStatuses },
 	}
@@ -30,13 +29,13 @@ func podContainers() containers {
 
 func podInitContainers() containers {
 	return containers{
-		prefix: "kube_pod_init_container_", what: "init container", later: Alpha, policy: true,
+		prefix: "kube_pod_init_container_", noun: "init container", later: Alpha, policy: true,
 		specs:    func(p *corev1.Pod) []corev1.Container { return p.Spec.InitContainers },
 		statuses: func(p *corev1.Pod) []corev1.ContainerStatus { return p.Status.InitContainerStatuses },
 	}
 }
 
-// containerStatusReads lists the fields that the families read of a status.
+// containerStatusReads lists the fields of a status that the families read.
 func containerStatusReads(prefix string) string {
 	var b strings.Builder
 	for _, f := range strings.Fields(`name image imageID containerID ready restartCount
@@ -50,41 +49,41 @@ func containerStatusReads(prefix string) string {
 
 func (c containers) families() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
-		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.what+".", c.info),
-		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.what+" may use at most, in the unit that its label names.",
+		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.noun+".", c.info),
+		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.noun+" may use at most, in the unit that its label names.",
 			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits }))),
-		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.what+" asks for, in the unit that its label names.",
+		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.noun+" asks for, in the unit that its label names.",
 			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests }))),
-		withUnit(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.what+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
-		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.what+" ended before its last restart.",
+		withUnit(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.noun+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
+		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.noun+" ended before its last restart.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.LastTerminationState.Terminated) })),
-		gauge(Alpha, c.prefix+"status_last_terminated_exitcode", "Exit code with which the "+c.what+" ended before its last restart.",
+		gauge(Alpha, c.prefix+"status_last_terminated_exitcode", "Exit code with which the "+c.noun+" ended before its last restart.",
 			c.value(func(s *corev1.ContainerStatus) (float64, bool) {
 				if ended := s.LastTerminationState.Terminated; ended != nil {
 					return float64(ended.ExitCode), true
 				}
 				return 0, false
 			})),
-		gauge(Alpha, c.prefix+"status_last_terminated_timestamp", "Time when the "+c.what+" ended before its last restart, in unix seconds.",
+		gauge(Alpha, c.prefix+"status_last_terminated_timestamp", "Time when the "+c.noun+" ended before its last restart, in unix seconds.",
 			c.time(func(s *corev1.ContainerStatus) metav1.Time {
 				if ended := s.LastTerminationState.Terminated; ended != nil {
 					return ended.FinishedAt
 				}
 				return metav1.Time{}
 			})),
-		gauge(Stable, c.prefix+"status_ready", "Whether the "+c.what+" is ready, 1 or 0.",
+		gauge(Stable, c.prefix+"status_ready", "Whether the "+c.noun+" is ready, 1 or 0.",
 			c.flag(func(s *corev1.ContainerStatus) bool { return s.Ready })),
-		counter(Stable, c.prefix+"status_restarts_total", "Number of times that the "+c.what+" was restarted.",
+		counter(Stable, c.prefix+"status_restarts_total", "Number of times that the "+c.noun+" was restarted.",
 			c.value(func(s *corev1.ContainerStatus) (float64, bool) { return float64(s.RestartCount), true })),
-		gauge(Stable, c.prefix+"status_running", "Whether the "+c.what+" runs, 1 or 0.",
+		gauge(Stable, c.prefix+"status_running", "Whether the "+c.noun+" runs, 1 or 0.",
 			c.flag(func(s *corev1.ContainerStatus) bool { return s.State.Running != nil })),
-		gauge(Stable, c.prefix+"status_terminated", "Whether the "+c.what+" has ended, 1 or 0.",
+		gauge(Stable, c.prefix+"status_terminated", "Whether the "+c.noun+" has ended, 1 or 0.",
 			c.flag(func(s *corev1.ContainerStatus) bool { return s.State.Terminated != nil })),
-		gauge(Alpha, c.prefix+"status_terminated_reason", "Always 1; names the reason for which the "+c.what+" has ended.",
+		gauge(Alpha, c.prefix+"status_terminated_reason", "Always 1; names the reason for which the "+c.noun+" has ended.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.State.Terminated) })),
-		gauge(Stable, c.prefix+"status_waiting", "Whether the "+c.what+" waits to be started, 1 or 0.",
+		gauge(Stable, c.prefix+"status_waiting", "Whether the "+c.noun+" waits to be started, 1 or 0.",
 			c.flag(func(s *corev1.ContainerStatus) bool { return s.State.Waiting != nil })),
-		gauge(c.later, c.prefix+"status_waiting_reason", "Always 1; names the reason for which the "+c.what+" waits to be started.",
+		gauge(c.later, c.prefix+"status_waiting_reason", "Always 1; names the reason for which the "+c.noun+" waits to be started.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) {
 				if waiting := s.State.Waiting; waiting != nil {
 					return waiting.Reason, true
@@ -94,7 +93,7 @@ func (c containers) families() []family[corev1.Pod] {
 	}
 }
 
-// info joins spec and status; a container that lacks either is not shown.
+// info joins spec and status. It skips a container that lacks one of them.
 func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 	statuses := c.statuses(p)
 	specs := newContainerSpecs(c.specs(p))
@@ -115,10 +114,10 @@ func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 	}
 }
 
-// fewContainers is how many containers are searched one by one.
+// fewContainers is the largest number of containers that are searched linearly.
 const fewContainers = 64
 
-// containerSpecs finds containers by name. A pod may have thousands, and each of its statuses asks.
+// containerSpecs finds containers by name. A pod may have thousands, and each of its statuses needs a lookup.
 type containerSpecs struct {
 	all    []corev1.Container
 	byName map[string]*corev1.Container // nil for few
@@ -130,7 +129,7 @@ func newContainerSpecs(all []corev1.Container) containerSpecs {
 		return s
 	}
 	s.byName = make(map[string]*corev1.Container, len(all))
-	for i := len(all) - 1; i >= 0; i-- { // the first of a name counts
+	for i := len(all) - 1; i >= 0; i-- { // the first container with a name counts
 		s.byName[all[i].Name] = &all[i]
 	}
 	return s
@@ -158,8 +157,8 @@ func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) 
 	}
 }
 
-// statusResources writes the amounts of one list that each container has in fact, which a resize in place changes
-// later than its spec.
+// statusResources writes the amounts of one list that are in effect for each container. An in-place resize changes them
+// later than the spec.
 func (c containers) statusResources(of func(r *corev1.ResourceRequirements) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
 	return func(p *corev1.Pod, w *SampleWriter) {
 		statuses := c.statuses(p)
@@ -171,7 +170,7 @@ func (c containers) statusResources(of func(r *corev1.ResourceRequirements) core
 	}
 }
 
-// value writes a number of each container that has it.
+// value writes a number of each container that has one.
 func (c containers) value(of func(s *corev1.ContainerStatus) (v float64, ok bool)) func(*corev1.Pod, *SampleWriter) {
 	return func(p *corev1.Pod, w *SampleWriter) {
 		statuses := c.statuses(p)

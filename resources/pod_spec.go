@@ -8,7 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// podSpecFamilies are the families of what the pod was made of.
+// podSpecFamilies are the families of the pod's spec.
 func podSpecFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_overhead_cpu_cores", "CPU that the pod takes beside that of its containers, in cores.", func(p *corev1.Pod, w *SampleWriter) {
@@ -40,7 +40,7 @@ func podSpecFamilies() []family[corev1.Pod] {
 	}
 }
 
-// podPlacementFamilies are the families of where the pod may run and as whom.
+// podPlacementFamilies are the families about where the pod may run and with which service account.
 func podPlacementFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Alpha, "kube_pod_tolerations", "Always 1; names a toleration of the pod.", podTolerations),
@@ -106,8 +106,7 @@ func podResourceClaims(p *corev1.Pod, w *SampleWriter) {
 	}
 }
 
-// generatedClaim returns the name of the claim that was made from a template, nil when there is
-// none yet.
+// generatedClaim returns the name of the claim that was created from a template, or nil if there is none yet.
 func generatedClaim(p *corev1.Pod, name string) *string {
 	for i := range p.Status.ResourceClaimStatuses {
 		if s := &p.Status.ResourceClaimStatuses[i]; s.Name == name {
@@ -117,8 +116,8 @@ func generatedClaim(p *corev1.Pod, name string) *string {
 	return nil
 }
 
-// podClaims appends a sample for each volume that is a persistent volume claim. The claim of an
-// ephemeral volume is named by rule, not by a field (KEP-1698).
+// podClaims appends a sample for each volume that is a persistent volume claim. The name of an ephemeral volume's claim
+// follows from a rule (KEP-1698), not from a field.
 func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64) {
 	for i := range p.Spec.Volumes {
 		v := &p.Spec.Volumes[i]
@@ -133,7 +132,7 @@ func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64
 	}
 }
 
-// podTolerations shows each toleration once: controllers add some that are there already.
+// podTolerations appends each toleration once, because controllers add tolerations that a pod already has.
 func podTolerations(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Spec.Tolerations {
 		t := &p.Spec.Tolerations[i]

@@ -6,16 +6,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// otherReason stands for a reason that a family does not tell apart.
+// otherReason replaces a reason that a family does not distinguish.
 const otherReason = "Other"
 
-// podReasons are the reasons that kube_pod_status_reason tells apart.
+// podReasons are the reasons that kube_pod_status_reason distinguishes.
 var podReasons = [...]string{
 	"Evicted", "NodeAffinity", "NodeLost", "PreemptionByScheduler", "SchedulingGated",
 	"Shutdown", "TerminationByKubelet", "UnexpectedAdmissionError",
 }
 
-// podStatusFamilies are the families of what became of the pod.
+// podStatusFamilies are the families of the pod's status.
 func podStatusFamilies() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Stable, "kube_pod_start_time", "Time when the kubelet first saw the pod, in unix seconds.", func(p *corev1.Pod, w *SampleWriter) { w.Time(p.Status.StartTime) }),
@@ -46,7 +46,7 @@ func podStatusFamilies() []family[corev1.Pod] {
 	}
 }
 
-// podConditionWith returns the condition if it is there with that status, else nil.
+// podConditionWith returns the condition of this type if it has the given status, else nil.
 func podConditionWith(p *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {
 	for i := range p.Status.Conditions {
 		if c := &p.Status.Conditions[i]; c.Type == t && c.Status == status {
@@ -74,7 +74,7 @@ func podConditionTime(t corev1.PodConditionType, status corev1.ConditionStatus) 
 	}
 }
 
-// podCompletionTime counts the containers that have ended even while others run on.
+// podCompletionTime considers the containers that have ended even while others are running.
 func podCompletionTime(p *corev1.Pod, w *SampleWriter) {
 	var last time.Time
 	for i := range p.Status.ContainerStatuses {
@@ -100,7 +100,7 @@ func podStatusReason(p *corev1.Pod, w *SampleWriter) {
 	}
 }
 
-// podNamesReason leaves init containers out, as existing queries expect.
+// podNamesReason ignores init containers, as existing queries expect.
 func podNamesReason(p *corev1.Pod, reason string) bool {
 	if p.Status.Reason == reason {
 		return true
@@ -118,7 +118,7 @@ func podNamesReason(p *corev1.Pod, reason string) bool {
 	return false
 }
 
-// podDisruptionReason heeds the condition whatever its status, as existing queries expect.
+// podDisruptionReason ignores the status of the condition, as existing queries expect.
 func podDisruptionReason(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]

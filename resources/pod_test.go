@@ -13,8 +13,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestPodFamiliesAllocateNothing: the garbage of a rendered pod is the decoder's,
-// but for the seconds of its two tolerations.
+// Only the decoder allocates memory for a rendered pod, except for the seconds of its two tolerations.
 func TestPodFamiliesAllocateNothing(t *testing.T) {
 	const tolerated = 2
 	p := typicalPod(t)
@@ -31,12 +30,11 @@ func TestPodFamiliesAllocateNothing(t *testing.T) {
 		}
 	})
 	if got > tolerated {
-		t.Errorf("%v allocations", got)
+		t.Errorf("%v allocations, want at most %d", got, tolerated)
 	}
 }
 
-// TestReuseLeavesNothingBehind: an object that is decoded into the memory of
-// another one gives the lines that it gives alone.
+// An object that is decoded into the memory of another one gives the same lines as without reuse.
 func TestReuseLeavesNothingBehind(t *testing.T) {
 	for _, k := range All() {
 		objects := newRandomObjects(7)
@@ -52,19 +50,19 @@ func TestReuseLeavesNothingBehind(t *testing.T) {
 					t.Fatal(err)
 				}
 				if string(got.Buf) != string(want.Buf) {
-					t.Fatalf("%s, %s: %s", k.Name(), enc, firstDifference(string(got.Buf), string(want.Buf)))
+					t.Fatalf("%s, %s: lines with and without reuse differ:\n%s", k.Name(), enc, firstDifference(string(got.Buf), string(want.Buf)))
 				}
 			}
 		}
 	}
 }
 
-// TestReusedPodIsEmpty: the memory that is kept refers to nothing.
+// The kept memory refers to nothing.
 func TestReusedPodIsEmpty(t *testing.T) {
 	p := typicalPod(t)
 	reusePod(p)
 	if p.Size() != (&corev1.Pod{}).Size() || p.Name != "" {
-		t.Errorf("left: %v", p)
+		t.Errorf("got pod %v, want an empty one", p)
 	}
 	volumes := p.Spec.Volumes[:cap(p.Spec.Volumes)]
 	if len(volumes) == 0 {
@@ -72,13 +70,13 @@ func TestReusedPodIsEmpty(t *testing.T) {
 	}
 	for i := range volumes {
 		if !reflect.ValueOf(volumes[i]).IsZero() {
-			t.Errorf("left: %v", volumes[i])
+			t.Errorf("kept volume %d: got %v, want an empty one", i, volumes[i])
 		}
 	}
 }
 
-// TestLongListsHaveNoRepetitions: beyond the lines that are compared one by one,
-// a series still stands there once, also one from the beginning of the list.
+// Beyond the lines that are compared one by one, each series is still written once, including those at the beginning of
+// the list.
 func TestLongListsHaveNoRepetitions(t *testing.T) {
 	const distinct = 5000
 	var p corev1.Pod
@@ -95,7 +93,7 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 	}
 	r := mustRenderer(t, pods(), filter)
 	var l Lines
-	for range 2 { // the index starts again with each object
+	for range 2 { // each object starts with an empty index
 		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -104,12 +102,12 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(page.Twice) > 0 || len(page.Values) != distinct+1 || l.Skipped != 0 {
-			t.Errorf("%d series and %d skipped of %d tolerations, twice: %v", len(page.Values), l.Skipped, 2*distinct, page.Twice)
+			t.Errorf("got %d series and %d skipped of %d tolerations, duplicates %v", len(page.Values), l.Skipped, 2*distinct, page.Twice)
 		}
 	}
 }
 
-// TestLongListsMixSampleAndUniqueSample: UniqueSample heeds the lines that Sample wrote.
+// UniqueSample considers the lines that Sample wrote.
 func TestLongListsMixSampleAndUniqueSample(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		for i := range 1000 {
@@ -120,6 +118,6 @@ func TestLongListsMixSampleAndUniqueSample(t *testing.T) {
 		}
 	})
 	if skipped != 1000 || strings.Count(text, "\n") != 1001 {
-		t.Errorf("%d skipped, %d lines", skipped, strings.Count(text, "\n"))
+		t.Errorf("got %d skipped and %d lines, want 1000 and 1001", skipped, strings.Count(text, "\n"))
 	}
 }

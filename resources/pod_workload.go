@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// podWorkload names the workload that a person would name: the Deployment in place of its
-// ReplicaSet, the CronJob in place of its Job.
+// podWorkload names the workload as a user knows it: the Deployment instead of its ReplicaSet, and the CronJob instead
+// of its Job.
 func podWorkload(p *corev1.Pod, w *SampleWriter) {
 	kind, name := "Pod", p.Name
 	var ownerKind, ownerName string
@@ -22,9 +22,8 @@ func podWorkload(p *corev1.Pod, w *SampleWriter) {
 	w.Sample(1, "workload_kind", kind, "workload_name", name, "owner_kind", ownerKind, "owner_name", ownerName)
 }
 
-// workloadOf finds the owner of a pod's controller from what the pod tells: a Deployment names its
-// ReplicaSets by the hash of the template, which the pods have as a label, and a CronJob its Jobs by
-// the minute they are due.
+// workloadOf derives the owner of a pod's controller from the pod alone. A Deployment names a ReplicaSet by the hash of
+// the template, which is a label of the pods. A CronJob names a Job by the minute for which it was scheduled.
 func workloadOf(kind, name, templateHash string) (workloadKind, workloadName string) {
 	switch kind {
 	case "ReplicaSet":
@@ -50,8 +49,8 @@ func cutLast(s string, separator byte) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// minuteDigits is how many digits the minutes since 1970 have had since 1989. Fewer are a number that
-// a user gave the Job.
+// minuteDigits is the number of digits that the minutes since 1970 have had since 1989. A user chose a number with
+// fewer digits.
 const minuteDigits = 8
 
 func isMinute(s string) bool {

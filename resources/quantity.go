@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// amountUnit is how an amount of a named resource is shown.
+// amountUnit is how an amount of a resource is exported.
 type amountUnit struct {
 	name  string
-	milli bool // fractions of 1/1000 are shown; otherwise whole numbers
+	milli bool // with a precision of 1/1000; otherwise in whole numbers
 }
 
-// amountUnitOf returns the unit label of a resource of containers and nodes. ok is false for names
-// that Kubernetes gives no meaning to.
+// amountUnitOf returns the unit label of a resource of containers and nodes. ok is false for names without a meaning in
+// Kubernetes.
 func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	switch name {
 	case corev1.ResourceCPU:
@@ -28,15 +28,15 @@ func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
 	case strings.HasPrefix(s, corev1.ResourceHugePagesPrefix), strings.HasPrefix(s, corev1.ResourceAttachableVolumesPrefix):
 		return amountUnit{"byte", false}, true
 	case strings.HasPrefix(s, corev1.DefaultResourceRequestsPrefix):
-		return amountUnit{}, false // how quotas name an extended resource
+		return amountUnit{}, false // the name of an extended resource in a quota
 	case strings.Contains(s, "/") && !strings.Contains(s, corev1.ResourceDefaultNamespacePrefix):
 		return amountUnit{"integer", false}, true
 	}
 	return amountUnit{}, false
 }
 
-// resourceLabel makes a resource name into the value of the resource label: what a label name could
-// not hold becomes an underscore.
+// resourceLabel returns the value of the resource label: characters that a label name cannot contain become
+// underscores.
 func resourceLabel(name corev1.ResourceName) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -47,8 +47,7 @@ func resourceLabel(name corev1.ResourceName) string {
 	}, string(name))
 }
 
-// milliValue is the quantity rounded up to 1/1000; to a whole number when it is too large to be
-// counted in thousandths.
+// milliValue is the quantity rounded up to 1/1000, or to a whole number if it is too large for that precision.
 func milliValue(q resource.Quantity) float64 {
 	if whole := q.Value(); whole > resource.MaxMilliValue {
 		return float64(whole)
@@ -59,8 +58,8 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
-// amounts appends the amounts of a list that are known for containers, with the labels resource and unit behind those
-// given.
+// amounts appends the amounts of the resources that containers can have. The labels resource and unit follow the given
+// ones.
 func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
 	var names [stackResources]corev1.ResourceName
 	var buf [8]string
@@ -77,12 +76,11 @@ func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
 	}
 }
 
-// stackResources is how many resources a list usually holds at most: callers of sortedResources
-// keep room for as many on their stack.
+// stackResources is the usual maximum of resources in a list. Callers of sortedResources reserve that much space on
+// their stack.
 const stackResources = 8
 
-// sortedResources appends the names of a list in order, so that an object's text is the same each
-// time it is rendered.
+// sortedResources appends the names in a list in sorted order, so that an object is always rendered to the same text.
 func sortedResources(names []corev1.ResourceName, list corev1.ResourceList) []corev1.ResourceName {
 	for name := range list {
 		names = append(names, name)

@@ -7,17 +7,17 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// TestAmounts: both ways to show a quantity round up, and a number too large to
-// be counted in the unit asked for shows as the next coarser one or as 0.
+// Both functions round up. A number that is too large for 1/1000 is rounded to a whole number, and one beyond 64 bits
+// is 0.
 func TestAmounts(t *testing.T) {
 	f := func(text string, wantMilli, wantWhole float64) {
 		t.Helper()
 		q := resource.MustParse(text)
 		if got := milliValue(q); got != wantMilli {
-			t.Errorf("%s to 1/1000 is %v, want %v", text, got, wantMilli)
+			t.Errorf("milliValue(%s) = %v, want %v", text, got, wantMilli)
 		}
 		if got := wholeValue(q); got != wantWhole {
-			t.Errorf("%s as a whole number is %v, want %v", text, got, wantWhole)
+			t.Errorf("wholeValue(%s) = %v, want %v", text, got, wantWhole)
 		}
 	}
 	f("0", 0, 0)
@@ -39,7 +39,7 @@ func TestUnitOf(t *testing.T) {
 		t.Helper()
 		u, ok := amountUnitOf(corev1.ResourceName(name))
 		if ok != (wantUnit != "") || u.name != wantUnit || u.milli != wantMilli {
-			t.Errorf("%s has unit %+v (%v), want %q", name, u, ok, wantUnit)
+			t.Errorf("%s: got unit %+v (%v), want %q, milli %t", name, u, ok, wantUnit, wantMilli)
 		}
 	}
 	f("cpu", "core", true)
@@ -60,7 +60,7 @@ func TestResourceLabel(t *testing.T) {
 	f := func(name, want string) {
 		t.Helper()
 		if got := resourceLabel(corev1.ResourceName(name)); got != want {
-			t.Errorf("%s becomes %s, want %s", name, got, want)
+			t.Errorf("resourceLabel(%s) = %s, want %s", name, got, want)
 		}
 	}
 	f("cpu", "cpu")

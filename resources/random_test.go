@@ -19,16 +19,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// words are the texts that random objects are made of: those that families look
-// for and those that need care on a page.
+// words are the texts of random objects: those that families look for, and those that need care in an exposition.
 var words = []string{
 	"", "a", "b.example.com/two", "plain", "Camel-Case", `quote " and \`, "two\nlines", "\xff\xfe", "ünïcode", "42", lastApplied,
 	"cpu", "memory", "pods", "storage", "example.com/gpu", "hugepages-2Mi", "node-role.kubernetes.io/worker",
 	"*/5 * * * *", "@daily", "Europe/Berlin", "TZ=", "Always", "ClusterIP", "LoadBalancer", "Guaranteed", "NodeLost", "10.0.0.1",
 }
 
-// fieldWords are the texts of fields whose values families compare, by the
-// field's name in Go, with that of its type where this matters.
+// fieldWords are the texts of fields whose values families compare. The key is the field's name in Go, with the name of
+// its type if that matters.
 var fieldWords = map[string][]string{
 	"Status":              {"True", "False", "Unknown", ""},
 	"ResourceVersion":     {"42", "9007199254740993", "other"},
@@ -45,12 +44,12 @@ var fieldWords = map[string][]string{
 	"Phase": {"Pending", "Running", "Succeeded", "Failed", "Active", "Terminating", "Bound", "Lost", "Available", "Released", "other"},
 }
 
-// randomObjects makes objects of every sort of content, the same for the same seed.
+// randomObjects creates random objects with all kinds of content. The same seed gives the same objects.
 type randomObjects struct {
 	rand *rand.Rand
 	fill *randfill.Filler
-	kind schema.GroupVersionKind // of the resource last asked for
-	of   schema.GroupVersionResource
+	kind schema.GroupVersionKind     // of the last object
+	of   schema.GroupVersionResource // of the last object
 }
 
 func newRandomObjects(seed int64) *randomObjects {
@@ -79,7 +78,7 @@ func newRandomObjects(seed int64) *randomObjects {
 	return r
 }
 
-// apiObject is what generated API types can do.
+// apiObject is the interface of generated API types.
 type apiObject interface {
 	runtime.Object
 	Marshal() ([]byte, error)
@@ -113,7 +112,7 @@ func kindOf(t testing.TB, resource schema.GroupVersionResource) schema.GroupVers
 
 func (r *randomObjects) pick(from []string) string { return from[r.rand.Intn(len(from))] }
 
-// write replaces every string below v by one of the words.
+// write replaces every string below v by a random one of the words.
 func (r *randomObjects) write(v reflect.Value) {
 	switch v.Interface().(type) {
 	case metav1.Time, metav1.MicroTime, resource.Quantity, intstr.IntOrString, runtime.RawExtension, metav1.FieldsV1:
@@ -168,7 +167,7 @@ func (r *randomObjects) writeMap(v reflect.Value) {
 	v.Set(entries)
 }
 
-// encodings returns the object as an API server sends it.
+// encodings returns the object in both encodings, as an API server sends it.
 func encodings(t testing.TB, o apiObject) (raw [2][]byte) {
 	t.Helper()
 	var err error

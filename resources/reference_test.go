@@ -44,8 +44,7 @@ the page as HELP, behind the stability level in brackets.
 
 `
 
-// TestMetricsReference: the reference lists what is rendered. With -update it is
-// written again.
+// The reference must list the rendered families. With -update, the test writes it.
 func TestMetricsReference(t *testing.T) {
 	want := referenceHead + reference(All(), renderedLabels(t), peerHas(t)) + zerosReference()
 	if *update {
@@ -89,7 +88,7 @@ kubernetes-mixin compare with 0.
 | --- | --- |
 `
 
-// zerosReference lists the families of which samples with the value 0 can be left out.
+// zerosReference lists the families whose samples with the value 0 can be left out.
 func zerosReference() string {
 	var b strings.Builder
 	b.WriteString(zerosHead)
@@ -103,7 +102,7 @@ func zerosReference() string {
 	return b.String()
 }
 
-// peerHas tells of each family whether kube-state-metrics has it.
+// peerHas returns for each family whether kube-state-metrics has it.
 func peerHas(t *testing.T) map[string]string {
 	t.Helper()
 	has := map[string]string{}
@@ -113,8 +112,8 @@ func peerHas(t *testing.T) map[string]string {
 	return has
 }
 
-// renderedLabels returns the labels of each family as the fixtures' objects show
-// them: one list of names, more where samples differ in their labels.
+// renderedLabels returns the labels of each family in the lines of the fixtures' objects: one list of names, or more if
+// the labels of samples differ.
 func renderedLabels(t *testing.T) map[string][]string {
 	t.Helper()
 	labels := map[string][]string{}
@@ -134,7 +133,7 @@ func renderedLabels(t *testing.T) map[string][]string {
 	return labels
 }
 
-// eachLine calls visit with every line that all families give of the fixtures' objects.
+// eachLine calls visit with every line of all families for the fixtures' objects.
 func eachLine(t *testing.T, visit func(line string)) {
 	t.Helper()
 	renderers := map[string]*Renderer{}
@@ -158,8 +157,7 @@ func eachLine(t *testing.T, visit func(line string)) {
 	}
 }
 
-// labelList writes names as the reference does: those made of an object's keys
-// as one with a star.
+// labelList formats names as in the reference: those that come from an object's keys are one name with a star.
 func labelList(names []string) string {
 	var list []string
 	for _, name := range names {
@@ -175,7 +173,7 @@ func labelList(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// withoutBare leaves out the lists that another one with a star includes.
+// withoutBare removes the lists that another list with a star includes.
 func withoutBare(lists []string) []string {
 	return slices.DeleteFunc(slices.Clone(lists), func(list string) bool {
 		return slices.ContainsFunc(lists, func(other string) bool {

@@ -16,8 +16,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestRenderEndsEveryFamily: a family's lines stand between its end and the end of
-// the one before, and each line is a sample of that family.
+// The lines of a family are between the end of the previous family and its own end, and each of them is a sample of
+// that family.
 func TestRenderEndsEveryFamily(t *testing.T) {
 	for _, k := range All() {
 		r := mustRenderer(t, k, everything(t))
@@ -28,7 +28,7 @@ func TestRenderEndsEveryFamily(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(l.Ends) != len(r.Families()) || l.Ends[len(l.Ends)-1] != len(l.Buf) {
-				t.Fatalf("%s: %d ends for %d families, %v for %d bytes", k.Name(), len(l.Ends), len(r.Families()), l.Ends, len(l.Buf))
+				t.Fatalf("%s: got %d ends %v for %d families and %d bytes", k.Name(), len(l.Ends), l.Ends, len(r.Families()), len(l.Buf))
 			}
 			page := conformance.NewPage()
 			if err := addLines(&page, r.Families(), l); err != nil {
@@ -38,8 +38,7 @@ func TestRenderEndsEveryFamily(t *testing.T) {
 	}
 }
 
-// TestSkippedSamplesAreCounted: data that gives no usable value costs its sample,
-// not the object.
+// Data without a usable value costs its sample, not the object.
 func TestSkippedSamplesAreCounted(t *testing.T) {
 	f := func(resource string, o apiObject, skipped int, line string) {
 		t.Helper()
@@ -49,7 +48,7 @@ func TestSkippedSamplesAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if l.Skipped != skipped || !strings.Contains(string(l.Buf), line) {
-			t.Errorf("%d skipped, want %d and %s in\n%s", l.Skipped, skipped, line, l.Buf)
+			t.Errorf("got %d skipped, want %d, and a line with %s in\n%s", l.Skipped, skipped, line, l.Buf)
 		}
 	}
 	one, lots := resource.MustParse("1"), intstr.FromString("lots")
@@ -68,15 +67,14 @@ func TestSkippedSamplesAreCounted(t *testing.T) {
 	}}}, 1, "kube_deployment_spec_replicas")
 }
 
-// TestResourceVersionIsShownWhenItIsANumber: the API promises no more than that
-// it is opaque.
+// The API promises only that versions are opaque.
 func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
 	family := resourceVersionFamily[appsv1.Deployment](Stable, "m", "deployment")
 	f := func(version, want string) {
 		t.Helper()
 		o := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
 		if text, _ := written(func(w *SampleWriter) { family.write(o, w) }); text != want {
-			t.Errorf("%q gives %q, want %q", version, text, want)
+			t.Errorf("version %q: got %q, want %q", version, text, want)
 		}
 	}
 	f("42", "m{id=\"x\"} 42\n")
@@ -88,8 +86,7 @@ func TestResourceVersionIsShownWhenItIsANumber(t *testing.T) {
 	f("1e999", "")
 }
 
-// TestPanicCostsOneFamily: a family that cannot cope with an object is missing
-// for that object only, and named.
+// If a family panics for an object, it is left out for that object only, and reported.
 func TestPanicCostsOneFamily(t *testing.T) {
 	k := NewKind(definition[appsv1.Deployment]{
 		resource: appsv1.SchemeGroupVersion.WithResource("deployments"),
@@ -110,22 +107,21 @@ func TestPanicCostsOneFamily(t *testing.T) {
 	}
 	text := string(l.Buf)
 	if !strings.Contains(text, "before{") || strings.Contains(text, "breaks{") || !strings.Contains(text, "behind{") || len(l.Ends) != 3 {
-		t.Errorf("lines %s, ends %v", l.Buf, l.Ends)
+		t.Errorf("got lines %s, ends %v, want those of the other two families", l.Buf, l.Ends)
 	}
 	if len(l.Failed) != 1 || l.Failed[0].Family != 1 {
-		t.Fatalf("failed families %v, want the second", l.Failed)
+		t.Fatalf("got failed families %v, want the second one", l.Failed)
 	}
 	if f := l.Failed[0]; !strings.Contains(f.Error(), "divide by zero") || !strings.Contains(f.Stack(), "render_test.go:") {
-		t.Errorf("the failure is %q at\n%s", f, f.Stack())
+		t.Errorf("got failure %q at\n%s, want a division by zero in this file", f, f.Stack())
 	}
 	whole := encodings(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}})
 	if err := r.Render(wire.Protobuf, whole[wire.Protobuf], &l); err != nil || len(l.Failed) > 0 || !strings.Contains(string(l.Buf), "breaks{") {
-		t.Errorf("error %v, failed %v, lines %s", err, l.Failed, l.Buf)
+		t.Errorf("next object: error %v, failed families %v, lines %s", err, l.Failed, l.Buf)
 	}
 }
 
-// TestWrongFieldNameIsAnError: a declaration that names a field which does not
-// exist is found when the renderer is made.
+// If a declaration names a field that does not exist, creating the renderer fails.
 func TestWrongFieldNameIsAnError(t *testing.T) {
 	k := NewKind(definition[appsv1.Deployment]{
 		resource: appsv1.SchemeGroupVersion.WithResource("deployments"), reads: "spec.replicaz",
@@ -135,7 +131,7 @@ func TestWrongFieldNameIsAnError(t *testing.T) {
 	}
 }
 
-// TestRenderIsConcurrent: one renderer serves several goroutines.
+// Several goroutines may use one renderer.
 func TestRenderIsConcurrent(t *testing.T) {
 	k := kindsByName()["jobs"]
 	r := mustRenderer(t, k, everything(t))
@@ -169,9 +165,8 @@ func TestRenderIsConcurrent(t *testing.T) {
 	}
 }
 
-// FuzzRender gives the renderers of all kinds bytes that no one checked: an error
-// or lines that can stand on a page, and no panic, not even one that Render
-// would have recovered from.
+// FuzzRender passes unchecked bytes to the renderers of all kinds. The result must be an error or valid exposition
+// lines. There must be no panic, not even one that Render would recover.
 func FuzzRender(f *testing.F) {
 	for _, fixture := range readFixtures(f) {
 		for _, o := range fixture.objects[:1] {
@@ -204,18 +199,18 @@ func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
 	var full, lines Lines
 	fullErr := r.render(enc, raw, &scratch{out: SampleWriter{lines: &full}})
 	if r.Render(enc, raw, &lines) != nil {
-		return // no object, or one with what no API server sends, such as groups
+		return // not an object, or one with content that no API server sends, such as groups
 	}
-	// In protobuf the generated decoders read past the end of a map's entry that is
-	// too short, so that senseless bytes decode differently once they were cut.
+	// In protobuf, the generated decoders read past the end of a map entry that is too short. So invalid bytes may
+	// decode differently after other bytes were cut.
 	if enc == wire.JSON && fullErr == nil && string(lines.Buf) != string(full.Buf) {
-		t.Fatalf("cut and full differ:\n%s", firstDifference(string(lines.Buf), string(full.Buf)))
+		t.Fatalf("masked and complete object differ:\n%s", firstDifference(string(lines.Buf), string(full.Buf)))
 	}
 	if len(full.Failed)+len(lines.Failed) > 0 {
 		t.Fatalf("%s: families %v failed", r.Families()[0].Name, append(full.Failed, lines.Failed...))
 	}
 	page := conformance.NewPage()
 	if err := addLines(&page, r.Families(), lines); err != nil || len(page.Twice) > 0 {
-		t.Fatalf("error %v, twice: %v", err, page.Twice)
+		t.Fatalf("error %v, duplicate series %v", err, page.Twice)
 	}
 }

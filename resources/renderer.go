@@ -25,25 +25,25 @@ type scratch struct {
 	raw []byte
 }
 
-// Families returns the families rendered, in order: Lines.Ends has one entry for each.
+// Families returns the rendered families in order. Lines.Ends has one entry for each.
 func (r *Renderer) Families() []Family { return r.families }
 
-// Mask returns the fields that are kept of an object's bytes.
+// Mask returns the mask of the fields that the families read.
 func (r *Renderer) Mask() *wire.Mask { return r.mask }
 
 // Form returns the part of each object that the families read and that is requested from API
 // servers.
 func (r *Renderer) Form() wire.Form { return r.form }
 
-// Render replaces the content of l with the lines of the object that raw encodes: for Protobuf the
-// message inside the envelope, for JSON the object. An error means that the bytes are no such
-// object, and l is invalid. l.Limit bounds the lines while they are written.
+// Render replaces the content of l with the lines of the object in raw. For Protobuf, raw is the message inside the
+// envelope. An error means that raw is not such an object; l is then invalid. l.Limit is enforced while the lines are
+// written.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	s, ok := r.pool.Get().(*scratch)
 	if !ok {
 		s = &scratch{}
 	}
-	// A panic of a decoder costs one object, not the process and the lines of all others.
+	// A panic of a decoder must cost one object only, not the process with the lines of all other objects.
 	defer func() {
 		if p := recover(); p != nil {
 			err = NewPanic(p)
@@ -59,7 +59,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 	return r.render(enc, s.raw, s)
 }
 
-// enabledFamily is one family that a renderer writes.
+// enabledFamily is a family that a renderer writes.
 type enabledFamily[T any] struct {
 	name  string
 	zeros *zeroFilter
@@ -91,8 +91,8 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 	var objectPool sync.Pool
 	r.render = func(enc wire.Encoding, raw []byte, s *scratch) error {
 		var o *T
-		// The JSON decoder would find the old elements in the memory of a list; the one for
-		// protobuf appends empty ones.
+		// The JSON decoder would find the old elements in the memory of a list. The protobuf decoder appends empty
+		// elements.
 		if enc == wire.Protobuf {
 			o, _ = objectPool.Get().(*T)
 		}
@@ -123,10 +123,9 @@ func decode(enc wire.Encoding, raw []byte, o interface{ Unmarshal([]byte) error 
 	return json.UnmarshalCaseSensitivePreserveInts(raw, o)
 }
 
-// WriteFamilies replaces the content of l with the lines of one object of a kind that has no Go
-// type here. For each of the families it calls write with the family's index and a SampleWriter
-// without identity labels. A write that panics costs its family, and so does one that goes beyond
-// l.Limit.
+// WriteFamilies replaces the content of l with the lines of one object, for kinds without a Go type. For each family it
+// calls write with the family's index and a SampleWriter without identity labels. A family whose write function panics
+// or exceeds l.Limit is left out.
 func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWriter)) {
 	l.Reset()
 	w := SampleWriter{lines: l}

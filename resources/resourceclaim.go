@@ -12,7 +12,7 @@ func resourceClaims() Kind {
 		resource: resourcev1.SchemeGroupVersion.WithResource("resourceclaims"),
 		optional: true,
 		identity: namespaceAndName[resourcev1.ResourceClaim]("resourceclaim"),
-		// Of an allocation only its presence counts, beside the devices: any field below it will do.
+		// Of an allocation, only its presence and its devices matter.
 		reads: `spec.devices.requests.name
 			spec.devices.requests.exactly.deviceClassName spec.devices.requests.exactly.allocationMode
 			spec.devices.requests.exactly.count
@@ -52,15 +52,15 @@ func resourceClaims() Kind {
 	})
 }
 
-// deviceRequest is what the two forms of a request have in common.
+// deviceRequest is the common part of the two forms of a request.
 type deviceRequest struct {
 	name, class string
 	mode        resourcev1.DeviceAllocationMode
 	count       int64
 }
 
-// eachRequest calls visit with each request of a claim, and of a request with alternatives with each
-// of these, by the name that an allocation gives it.
+// eachRequest calls visit for each request of a claim. For a request with alternatives, it calls visit for each
+// alternative, with the name that an allocation uses.
 func eachRequest(c *resourcev1.ResourceClaim, visit func(r deviceRequest)) {
 	for i := range c.Spec.Devices.Requests {
 		r := &c.Spec.Devices.Requests[i]
@@ -74,7 +74,7 @@ func eachRequest(c *resourcev1.ResourceClaim, visit func(r deviceRequest)) {
 	}
 }
 
-// claimDevices shows a device once, of which a claim may have several shares.
+// claimDevices appends each device once: a claim may have several shares of a device.
 func claimDevices(c *resourcev1.ResourceClaim, w *SampleWriter) {
 	if c.Status.Allocation == nil {
 		return

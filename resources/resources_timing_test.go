@@ -10,8 +10,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// BenchmarkRender is the way from the bytes of an event to lines, with the
-// default families. Bytes are those of the object.
+// BenchmarkRender renders the bytes of an event to lines, with the default families. The throughput is in bytes of the
+// object.
 func BenchmarkRender(b *testing.B) {
 	pod := typicalPod(b)
 	protobuf, err := pod.Marshal()
@@ -40,7 +40,7 @@ func benchmarkRender(b *testing.B, k Kind, f Filter, enc wire.Encoding, raw []by
 	b.ReportMetric(float64(len(l.Buf)), "textB/op")
 }
 
-// BenchmarkCut is the part of BenchmarkRender that leaves out unread fields.
+// BenchmarkCut is the part of BenchmarkRender that cuts the unread fields.
 func BenchmarkCut(b *testing.B) {
 	raw, err := typicalPod(b).Marshal()
 	if err != nil {
@@ -58,8 +58,7 @@ func BenchmarkCut(b *testing.B) {
 	b.ReportMetric(float64(len(cut)), "cutB/op")
 }
 
-// BenchmarkDecode is the part of BenchmarkRender that the generated decoder
-// takes for what is left of the object; the rest is spent on the families.
+// BenchmarkDecode is the part of BenchmarkRender that decodes the masked object. The families take the remaining time.
 func BenchmarkDecode(b *testing.B) {
 	raw, err := typicalPod(b).Marshal()
 	if err != nil {
@@ -78,8 +77,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// typicalPod is a pod of a Deployment as a cluster with a service mesh has many:
-// about 7 kB in protobuf, a good part of which no family reads.
+// typicalPod returns a pod of a Deployment in a cluster with a service mesh: about 7 kB in protobuf, a good part of
+// which no family reads.
 func typicalPod(t testing.TB) *corev1.Pod {
 	t.Helper()
 	var p corev1.Pod

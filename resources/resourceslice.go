@@ -12,7 +12,7 @@ func resourceSlices() Kind {
 		resource: resourcev1.SchemeGroupVersion.WithResource("resourceslices"),
 		optional: true,
 		identity: nameOnly[resourcev1.ResourceSlice]("resourceslice"),
-		// Devices are counted: any field of them will do.
+		// Devices are only counted, so any field of them suffices.
 		reads: `spec.driver spec.pool spec.nodeName spec.devices.name`,
 		families: []family[resourcev1.ResourceSlice]{
 			gauge(Alpha, "kube_resourceslice_info", "Always 1; names the driver, the pool and the node of the slice's devices, the pool's generation, and how many slices it has.", func(s *resourcev1.ResourceSlice, w *SampleWriter) {

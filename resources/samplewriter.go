@@ -10,25 +10,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// SampleWriter writes the samples of one object. The functions of a family get it with the family's
-// name and the object's identity labels already set; each call of Value or Sample appends one line.
-// It is used by one goroutine at a time.
+// SampleWriter writes the samples of one object. The functions of a family receive it with the family's name and the
+// object's identity labels already set. Each call of Value or Sample appends one line. It is not safe for concurrent
+// use.
 type SampleWriter struct {
 	lines    *Lines
 	name     string
 	identity []byte
-	start    int  // where the family's lines begin
-	limit    int  // of the bytes of all lines
-	full     bool // the family has passed the limit
-	// index holds the series of the family's lines before indexed, by hash; see isDuplicate. The
-	// hash has a random key, because users choose label values.
+	start    int  // offset of the family's lines
+	limit    int  // size of all lines in bytes
+	full     bool // the family has exceeded the limit
+	// index holds the series of the family's lines before the offset indexed, by hash; see isDuplicate. The hash has a
+	// random key, because users choose label values.
 	index   map[uint64]struct{}
-	seed    maphash.Seed // of index; made with it
+	seed    maphash.Seed // of index; created with it
 	indexed int
 	keys    []string // scratch of mapSample
 }
 
-// setIdentity sets the labels that every line of the object begins with.
+// setIdentity sets the labels with which every line of the object begins.
 func (w *SampleWriter) setIdentity(pairs ...string) {
 	w.identity = w.identity[:0]
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -46,8 +46,8 @@ func (w *SampleWriter) beginFamily(name string) {
 	clear(w.index)
 }
 
-// writeFamily writes the lines of a family, without those that zeros leaves out; none if they pass
-// the limit. A panic costs the family of this object; the others are worth having.
+// writeFamily writes the lines of a family, except for those that zeros removes. If the family exceeds the limit or
+// panics, it has no lines. The object's other families are not affected.
 func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, write func()) {
 	w.beginFamily(name)
 	defer func() {
@@ -64,20 +64,19 @@ func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, w
 	write()
 }
 
-// Full reports whether the family has passed the object's limit, see [Lines]. Lines that are
-// appended after that are dropped, at little cost. A family whose loops may run far longer than the
-// object is large checks it, and returns.
+// Full reports whether the family has exceeded the object's limit; see [Lines]. Further lines are dropped at little
+// cost. A family whose loops may take much longer than the size of the object suggests checks Full and returns.
 func (w *SampleWriter) Full() bool { return w.full }
 
-// Overflow leaves the family out as if it had passed the limit. It is for a family that takes more
-// work than its text shows.
+// Overflow leaves the family out, as if it had exceeded the limit. It is for families that take more work than the size
+// of their text suggests.
 func (w *SampleWriter) Overflow() { w.full = true }
 
 // Value appends a sample with the identity labels only.
 func (w *SampleWriter) Value(v float64) { w.Sample(v) }
 
-// Sample appends a sample with the identity labels followed by the labels given as name, value,
-// name, value. Invalid UTF-8 in a value is replaced.
+// Sample appends a sample with the identity labels and the given labels: name, value, name, value. Invalid UTF-8 in a
+// value is replaced.
 func (w *SampleWriter) Sample(v float64, labels ...string) {
 	if w.full {
 		return
@@ -89,8 +88,8 @@ func (w *SampleWriter) Sample(v float64, labels ...string) {
 	w.endSample(b, v)
 }
 
-// beginSample returns the lines with the beginning of a new one, to which labels can be appended;
-// the line counts once endSample is called.
+// beginSample returns the lines with the beginning of a new line, to which labels can be appended. endSample completes
+// the line.
 func (w *SampleWriter) beginSample() []byte {
 	b := append(w.lines.Buf, w.name...)
 	b = append(b, '{')
@@ -108,9 +107,8 @@ func (w *SampleWriter) endSample(b []byte, v float64) {
 	w.full = len(b) > w.limit
 }
 
-// SampleIfNew is Sample for families where an object may rightly name one series more than once: it
-// appends the first and reports false for the others. Prometheus refuses a page on which a series
-// stands twice.
+// SampleIfNew is Sample for families in which an object may legitimately have a series more than once. It appends the
+// first sample, and returns false for the others. An exposition must not contain a series twice.
 func (w *SampleWriter) SampleIfNew(v float64, labels ...string) bool {
 	if w.full {
 		return true
@@ -124,20 +122,20 @@ func (w *SampleWriter) SampleIfNew(v float64, labels ...string) bool {
 	return true
 }
 
-// UniqueSample is SampleIfNew for families where a repetition is a fault in the object's data: it
-// is counted as skipped.
+// UniqueSample is SampleIfNew for families in which a repeated series is an error in the object's data. It counts the
+// repetition as skipped.
 func (w *SampleWriter) UniqueSample(v float64, labels ...string) {
 	if !w.SampleIfNew(v, labels...) {
 		w.Skip()
 	}
 }
 
-// linearScanBytes is how many bytes of lines are searched one by one.
+// linearScanBytes is the largest size of lines that are searched linearly, in bytes.
 const linearScanBytes = 4 << 10
 
-// isDuplicate reports whether the family has an earlier line with the series of its last line,
-// which begins at at. The few lines of ordinary objects are compared; long lists are indexed, or a
-// single pod with 100,000 tolerations would take minutes.
+// isDuplicate reports whether the family has an earlier line with the series of its last line, which begins at the
+// offset at. The few lines of ordinary objects are compared one by one. Long lists are indexed: otherwise a pod with
+// 100,000 tolerations would take minutes.
 func (w *SampleWriter) isDuplicate(at int) bool {
 	series := lineSeries(w.lines.Buf[at:])
 	if earlier := w.lines.Buf[w.start:at]; len(earlier) <= linearScanBytes {
@@ -165,26 +163,26 @@ func (w *SampleWriter) isDuplicate(at int) bool {
 // lineSeries returns a line without its value.
 func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' ')+1] }
 
-// Skip counts a sample for which the object's data gave no usable value.
+// Skip counts a sample for which the object has no usable value.
 func (w *SampleWriter) Skip() { w.lines.Skipped++ }
 
-// SkipLabel counts a label that the object may not choose.
+// SkipLabel counts a label whose name the object may not choose.
 func (w *SampleWriter) SkipLabel() { w.lines.SkippedLabels++ }
 
-// Int appends n with the identity labels and those given.
+// Int appends n with the identity labels and the given labels.
 func (w *SampleWriter) Int(n int64, labels ...string) { w.Sample(float64(n), labels...) }
 
-// Bool appends 1 or 0 with the identity labels and those given.
+// Bool appends 1 or 0 with the identity labels and the given labels.
 func (w *SampleWriter) Bool(b bool, labels ...string) { w.Sample(boolValue(b), labels...) }
 
-// Time appends t in unix seconds; nothing when t is nil or unset.
+// Time appends t in unix seconds, or nothing if t is nil or unset.
 func (w *SampleWriter) Time(t *metav1.Time, labels ...string) {
 	if !t.IsZero() {
 		w.Sample(float64(t.Unix()), labels...)
 	}
 }
 
-// optionalInt appends *n; nothing when n is nil.
+// optionalInt appends *n, or nothing if n is nil.
 func optionalInt[N int32 | int64](w *SampleWriter, n *N) {
 	if n != nil {
 		w.Value(float64(*n))
@@ -198,16 +196,15 @@ func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
 	}
 }
 
-// StateSet appends a sample for each of all states with the label set to it: 1 for the current one,
-// 0 for the others.
+// StateSet appends one sample per state, with the label set to the state: 1 for the current state, 0 for the others.
 func (w *SampleWriter) StateSet(label, current string, all ...string) {
 	for _, v := range all {
 		w.Bool(v == current, label, v)
 	}
 }
 
-// conditionStatus appends the three samples that tell a condition's status, with labels before the
-// status; the label that holds the status is named last.
+// conditionStatus appends one sample per status: 1 for the status of the condition, 0 for the others. statusLabel, the
+// label with the status, follows the other labels.
 func (w *SampleWriter) conditionStatus(status corev1.ConditionStatus, statusLabel string, labels ...string) {
 	var buf [8]string
 	pairs := append(append(buf[:0], labels...), statusLabel, "")
@@ -220,15 +217,14 @@ func (w *SampleWriter) conditionStatus(status corev1.ConditionStatus, statusLabe
 	}
 }
 
-// presentCondition appends the sample of the status that a condition has. A status that the API does
-// not define gives none.
+// presentCondition appends one sample with the status of a condition. A status that the API does not define gives none.
 func (w *SampleWriter) presentCondition(condition string, status corev1.ConditionStatus, reason string) {
 	if value, ok := w.statusValue(status); ok {
 		w.UniqueSample(1, "condition", condition, "status", value, "reason", reason)
 	}
 }
 
-// statusValue returns the label value of a status. One that the API does not define is skipped.
+// statusValue returns the label value of a status. A status that the API does not define is counted as skipped.
 func (w *SampleWriter) statusValue(status corev1.ConditionStatus) (value string, ok bool) {
 	switch status {
 	case corev1.ConditionTrue:
@@ -249,7 +245,7 @@ func boolValue(b bool) float64 {
 	return 0
 }
 
-// optionalBool returns the text of an optional field, empty when b is nil.
+// optionalBool returns the text of an optional field, or "" if b is nil.
 func optionalBool(b *bool) string {
 	if b == nil {
 		return ""

@@ -14,8 +14,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/conformance"
 )
 
-// written returns what write appends for a family "m" of an object with the
-// identity id="x".
+// written returns the lines that write appends for a family "m" of an object with the identity id="x".
 func written(write func(w *SampleWriter)) (text string, skipped int) {
 	var l Lines
 	w := SampleWriter{lines: &l}
@@ -56,19 +55,18 @@ func TestSampleWriter(t *testing.T) {
 		`,type="Ready",status="true"} 0`, `,type="Ready",status="false"} 1`, `,type="Ready",status="unknown"} 0`)
 }
 
-// TestSampleWithoutLabels: the braces stay empty when there is no label at all.
+// The braces are empty if there are no labels.
 func TestSampleWithoutLabels(t *testing.T) {
 	var l Lines
 	w := SampleWriter{lines: &l}
 	w.beginFamily("m")
 	w.Value(1)
 	if string(l.Buf) != "m{} 1\n" {
-		t.Errorf("got %q", l.Buf)
+		t.Errorf("got %q, want %q", l.Buf, "m{} 1\n")
 	}
 }
 
-// TestUniqueSampleWritesASeriesOnce: the first sample wins and the others are counted,
-// whatever their values.
+// The first sample is written and the others are counted, whatever their values are.
 func TestUniqueSampleWritesASeriesOnce(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		w.UniqueSample(1, "a", "x")
@@ -78,24 +76,23 @@ func TestUniqueSampleWritesASeriesOnce(t *testing.T) {
 	})
 	want := "m{id=\"x\",a=\"x\"} 1\nm{id=\"x\",a=\"y\"} 2\nm{id=\"x\",a=\"x\\\"} 1\"} 4\n"
 	if text != want || skipped != 1 {
-		t.Errorf("%d skipped, text\n%swant\n%s", skipped, text, want)
+		t.Errorf("got %d skipped, want 1; got text\n%swant\n%s", skipped, text, want)
 	}
 }
 
-// TestSampleIfNewCountsNothing: what an object may name twice is shown once and is no
-// fault.
+// A series that an object may legitimately have twice is written once and not counted as skipped.
 func TestSampleIfNewCountsNothing(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		if !w.SampleIfNew(1, "a", "x") || w.SampleIfNew(2, "a", "x") {
-			t.Error("which sample was written is not told")
+			t.Error("SampleIfNew must return true for the first sample and false for the second")
 		}
 	})
 	if want := "m{id=\"x\",a=\"x\"} 1\n"; text != want || skipped != 0 {
-		t.Errorf("%d skipped, text %s, want %s", skipped, text, want)
+		t.Errorf("got %d skipped and %s, want 0 and %s", skipped, text, want)
 	}
 }
 
-// TestUniqueSampleConcernsOneFamily: a series of the family before is no repetition.
+// A series of the previous family is not a repetition.
 func TestUniqueSampleConcernsOneFamily(t *testing.T) {
 	text, skipped := written(func(w *SampleWriter) {
 		w.UniqueSample(1)
@@ -103,7 +100,7 @@ func TestUniqueSampleConcernsOneFamily(t *testing.T) {
 		w.UniqueSample(2)
 	})
 	if skipped != 0 || strings.Count(text, "\n") != 2 {
-		t.Errorf("%d skipped:\n%s", skipped, text)
+		t.Errorf("got %d skipped, want 0, and two lines:\n%s", skipped, text)
 	}
 }
 
@@ -115,16 +112,15 @@ func TestAppendValue(t *testing.T) {
 		text := string(appendValue(nil, v))
 		back, err := strconv.ParseFloat(text, 64)
 		if err != nil || back != v && back == back {
-			t.Errorf("%v is written as %s", v, text)
+			t.Errorf("appendValue(%v) = %s, which parses to %v", v, text, back)
 		}
 		if v == math.Trunc(v) && math.Abs(v) < 1e15 && strings.ContainsAny(text, ".eE") {
-			t.Errorf("whole number %v is written as %s", v, text)
+			t.Errorf("appendValue(%v) = %s, want digits only", v, text)
 		}
 	}
 }
 
-// FuzzLabelEscaping: a label value reads back as it was, but for bytes that are
-// no UTF-8, and never ends its line.
+// A label value is parsed unchanged, except for invalid UTF-8, and never ends its line.
 func FuzzLabelEscaping(f *testing.F) {
 	for _, s := range []string{"", "plain", `a"b\c`, "a\nb", `\n`, "\xff", "trailing\\", `x"} 1`} {
 		f.Add(s, 1.5)
@@ -133,36 +129,35 @@ func FuzzLabelEscaping(f *testing.F) {
 		text, _ := written(func(w *SampleWriter) { w.Sample(number, "a", value) })
 		line, ok := strings.CutSuffix(text, "\n")
 		if !ok || strings.Contains(line, "\n") || !utf8.ValidString(line) {
-			t.Fatalf("no line: %q", text)
+			t.Fatalf("got %q, want one line of valid UTF-8", text)
 		}
 		series, back, err := conformance.ParseSample(line)
 		want := "m{a=" + strconv.Quote(strings.ToValidUTF8(value, "\uFFFD")) + `,id="x"}`
 		if err != nil || series != want || back != number && number == number {
-			t.Fatalf("%q reads as %s %v, error %v", line, series, back, err)
+			t.Fatalf("%q is parsed as %s %v, error %v, want %s %v", line, series, back, err, want, number)
 		}
 	})
 }
 
-// TestIndexOfSeriesHasARandomKey: no one can choose label values that hide another series
-// of an object with many.
+// So users cannot choose label values that hide another series of an object with many series.
 func TestIndexOfSeriesHasARandomKey(t *testing.T) {
 	index := func() map[uint64]struct{} {
 		w := SampleWriter{lines: new(Lines)}
 		w.beginFamily("many")
 		for i := range 1000 {
 			if !w.SampleIfNew(1, "i", strconv.Itoa(i)) {
-				t.Fatalf("series %d is taken for another", i)
+				t.Fatalf("series %d counts as a repetition", i)
 			}
 		}
 		return w.index
 	}
 	a, b := index(), index()
 	if len(a) < 500 {
-		t.Fatalf("%d series are indexed", len(a))
+		t.Fatalf("got %d indexed series, want at least 500", len(a))
 	}
 	for key := range a {
 		if _, both := b[key]; both {
-			t.Fatal("two indexes have a key in common")
+			t.Fatal("two indexes have a hash in common, want different keys")
 		}
 	}
 }

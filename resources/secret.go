@@ -6,8 +6,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// secrets are asked for as metadata, with the column Type of their Table for kube_secret_type: the
-// API server does not send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
+// secrets returns the kind secrets. Only metadata is requested and, for kube_secret_type, the column Type of the Table,
+// so the API server does not send the values. (PartialObjectMetadata, the cheaper form, lacks the type.)
 func secrets() Kind {
 	return NewKind(definition[corev1.Secret]{
 		resource: corev1.SchemeGroupVersion.WithResource("secrets"),

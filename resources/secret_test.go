@@ -14,16 +14,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// What stands in a Secret and must not leave its bytes: a key of its data and a value.
+// A key and a value of a Secret's data, which must not leave its bytes.
 const (
 	secretKey   = "pass-phrase-key"
 	secretValue = "correct horse battery staple"
 )
 
-// TestNoSecretValueIsKept: of Secrets and ConfigMaps neither data nor the
-// annotation with the object as applied gets past the mask, in both encodings and
-// with every annotation allowed: not into the bytes that are decoded, not into
-// lines, not into memory that is used again.
+// Neither the data of Secrets and ConfigMaps nor the annotation with the applied object passes the mask, in both
+// encodings and with every annotation allowed. They get neither into the decoded bytes nor into lines nor into reused
+// memory.
 func TestNoSecretValueIsKept(t *testing.T) {
 	applied := `{"stringData":{"` + secretKey + `":"` + secretValue + `"}}`
 	meta := metav1.ObjectMeta{
@@ -38,26 +37,26 @@ func TestNoSecretValueIsKept(t *testing.T) {
 	configMap := encodings(t, &corev1.ConfigMap{ObjectMeta: meta, Data: texts, BinaryData: binaries})
 
 	for _, enc := range []wire.Encoding{wire.Protobuf, wire.JSON} {
-		holdsNothing(t, secrets(), enc, secret[enc])
-		holdsNothing(t, configMaps(), enc, configMap[enc])
-		// Half an object is refused, and what was read of it is not kept either.
+		checkNothingKept(t, secrets(), enc, secret[enc])
+		checkNothingKept(t, configMaps(), enc, configMap[enc])
+		// A truncated object is rejected, and no part of it is kept either.
 		for n := range secret[enc] {
-			holdsNothing(t, secrets(), enc, secret[enc][:n])
+			checkNothingKept(t, secrets(), enc, secret[enc][:n])
 		}
 	}
-	// The annotation's key as another encoder might write it.
+	// The annotation's key with escapes that another encoder might write.
 	for _, key := range []string{strings.ReplaceAll(lastApplied, "/", `\/`), strings.ReplaceAll(lastApplied, "k", `\u006b`)} {
 		value, err := json.Marshal(applied)
 		if err != nil {
 			t.Fatal(err)
 		}
-		holdsNothing(t, secrets(), wire.JSON, []byte(`{"metadata":{"annotations":{"`+key+`":`+string(value)+`}}}`))
+		checkNothingKept(t, secrets(), wire.JSON, []byte(`{"metadata":{"annotations":{"`+key+`":`+string(value)+`}}}`))
 	}
-	// A map's entry with the value before the key, and with two keys, of which the
-	// last counts: annotations are field 12 of the metadata.
+	// A map entry with the value before the key, and one with two keys, of which the last one counts. Annotations are
+	// field 12 of the metadata.
 	key, value := protobufField(1, lastApplied), protobufField(2, applied)
-	holdsNothing(t, secrets(), wire.Protobuf, []byte(protobufField(1, protobufField(12, value+key))))
-	holdsNothing(t, secrets(), wire.Protobuf, []byte(protobufField(1, protobufField(12, protobufField(1, "other")+value+key))))
+	checkNothingKept(t, secrets(), wire.Protobuf, []byte(protobufField(1, protobufField(12, value+key))))
+	checkNothingKept(t, secrets(), wire.Protobuf, []byte(protobufField(1, protobufField(12, protobufField(1, "other")+value+key))))
 }
 
 func protobufField(number uint64, content string) string {
@@ -65,15 +64,15 @@ func protobufField(number uint64, content string) string {
 	return string(binary.AppendUvarint(b, uint64(len(content)))) + content
 }
 
-// holdsNothing renders the object and looks for the value in all that is left.
-func holdsNothing(t *testing.T, k Kind, enc wire.Encoding, raw []byte) {
+// checkNothingKept renders the object and searches all remaining memory for the value.
+func checkNothingKept(t *testing.T, k Kind, enc wire.Encoding, raw []byte) {
 	t.Helper()
 	clean := func(what string, b []byte) {
 		t.Helper()
 		b = b[:cap(b)]
 		for _, s := range []string{secretKey, secretValue, base64.StdEncoding.EncodeToString([]byte(secretValue)), lastApplied} {
 			if bytes.Contains(b, []byte(s)) {
-				t.Fatalf("%s, %s: %s holds %q:\n%q", k.Name(), enc, what, s, b)
+				t.Fatalf("%s, %s: %s contains %q:\n%q", k.Name(), enc, what, s, b)
 			}
 		}
 	}
@@ -84,7 +83,7 @@ func holdsNothing(t *testing.T, k Kind, enc wire.Encoding, raw []byte) {
 		clean("the error", []byte(err.Error()))
 	}
 	var l Lines
-	for { // the pool may drop what is put into it
+	for { // the pool may drop an object
 		if err := r.Render(enc, raw, &l); err != nil {
 			clean("the error", []byte(err.Error()))
 		}

@@ -2,20 +2,20 @@ package resources
 
 import "bytes"
 
-// stateSet is a family in which each sample is about one of several states that an object may be
-// in, so that most samples have the value 0. Selection.SkipZeroStateSets leaves these out.
+// stateSet is a family with one sample for each state that an object may be in, so that most samples have the value 0.
+// Selection.SkipZeroStateSets leaves these out.
 type stateSet struct {
 	family string
-	// kept are labels as they stand beside each other on the page: a sample that has them stays even
-	// with the value 0, because rules compare it with 0 or count its changes. Empty: none stays.
+	// kept is a sequence of labels as it appears in the exposition. A sample with these labels stays even if its value
+	// is 0, because rules compare it with 0 or count its changes. If kept is empty, no sample with the value 0 stays.
 	kept string
 }
 
-// stateSets lists the families whose samples with the value 0 can be left out. The module test
-// evaluates rules with and without them.
+// stateSets lists the families whose samples with the value 0 can be left out. The test in test/statesets evaluates
+// rules with and without these samples.
 //
-// kube_pod_container_status_ready is not one of them: it is the only sample of its container, and
-// alerts compare it with 0.
+// kube_pod_container_status_ready is not one of them: a container has only one such sample, and alerts compare it with
+// 0.
 func stateSets() []stateSet {
 	return []stateSet{
 		{family: "kube_deployment_status_condition"},
@@ -38,8 +38,7 @@ func stateSets() []stateSet {
 	}
 }
 
-// zeroFilter leaves out the samples of one family that have the value 0. The nil filter leaves out
-// none.
+// zeroFilter removes the samples of one family that have the value 0. The nil filter removes none.
 type zeroFilter struct{ kept []byte }
 
 // zeroFilter returns the filter of a family.
@@ -55,7 +54,7 @@ func (f Filter) zeroFilter(family string) *zeroFilter {
 	return nil
 }
 
-// apply removes lines from those given, in place, and returns the others.
+// apply removes lines in place and returns the others.
 func (f *zeroFilter) apply(lines []byte) []byte {
 	if f == nil {
 		return lines
@@ -71,8 +70,8 @@ func (f *zeroFilter) apply(lines []byte) []byte {
 	return kept
 }
 
-// keeps reports whether a line has the labels of the samples that stay. A quote within a value is
-// escaped, so the value of another label cannot look like them.
+// keeps reports whether a line has the labels of the samples that stay. Quotes in values are escaped, so no value can
+// look like these labels.
 func (f *zeroFilter) keeps(line []byte) bool {
 	return len(f.kept) > 0 && bytes.Contains(line, f.kept)
 }

@@ -33,15 +33,15 @@ func TestSkipZeroStateSets(t *testing.T) {
 	}
 	for _, s := range stateSets() {
 		if left[s.family] == 0 {
-			t.Errorf("%s: no sample is left out, so there is no such family, or no fixture of it", s.family)
+			t.Errorf("%s: no sample is left out: the family or a fixture of it is missing", s.family)
 		}
 		if (stayed[s.family] > 0) != (s.kept != "") {
-			t.Errorf("%s: %d samples with the value 0 stay; kept are those with %q", s.family, stayed[s.family], s.kept)
+			t.Errorf("%s: %d samples with the value 0 stay, but kept is %q", s.family, stayed[s.family], s.kept)
 		}
 	}
 }
 
-// linesByFamily renders an object.
+// linesByFamily returns the lines of an object by family.
 func linesByFamily(t *testing.T, k Kind, f Filter, enc wire.Encoding, raw []byte) map[string]string {
 	t.Helper()
 	r := mustRenderer(t, k, f)
@@ -57,8 +57,7 @@ func linesByFamily(t *testing.T, k Kind, f Filter, enc wire.Encoding, raw []byte
 	return byFamily
 }
 
-// withoutZeros returns the lines that the table of state sets leaves, and counts those with the
-// value 0.
+// withoutZeros returns the lines of a family that stay according to stateSets, and counts those with the value 0.
 func withoutZeros(family, lines string, left, stayed map[string]int) string {
 	i := slices.IndexFunc(stateSets(), func(s stateSet) bool { return s.family == family })
 	if i < 0 {
@@ -79,7 +78,7 @@ func withoutZeros(family, lines string, left, stayed map[string]int) string {
 	return b.String()
 }
 
-// TestZeroFilterStaysWithinItsFamily: lines of other families of the object come before it.
+// The lines of earlier families of the object stay unchanged.
 func TestZeroFilterStaysWithinItsFamily(t *testing.T) {
 	var l Lines
 	l.Buf = []byte("before{} 0\n")

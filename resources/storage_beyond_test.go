@@ -2,7 +2,7 @@ package resources
 
 import "testing"
 
-// TestUnusualServicesAndClaimsOfFamiliesBeyond: fields that are missing, null, empty or there twice.
+// Fields are missing, null, empty or duplicates.
 func TestUnusualServicesAndClaimsOfFamiliesBeyond(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// The exposition text of labels and values, which the formats have in common.
+// The text of labels and values is the same in both exposition formats.
 
-// appendLabel appends name="value", with a comma behind it.
+// appendLabel appends name="value" and a comma.
 func appendLabel(dst []byte, name, value string) []byte {
 	return appendLabelValue(append(dst, name...), value)
 }
 
-// appendLabelValue appends the part of a label behind its name.
+// appendLabelValue appends the part of a label after its name.
 func appendLabelValue(dst []byte, value string) []byte {
 	dst = append(dst, '=', '"')
 	switch {
@@ -27,7 +27,7 @@ func appendLabelValue(dst []byte, value string) []byte {
 	return append(dst, '"', ',')
 }
 
-// isPlain reports whether s, like nearly all values, is ASCII that needs no escape.
+// isPlain reports whether s is ASCII that needs no escape, as nearly all values are.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '\n' {
@@ -37,8 +37,7 @@ func isPlain(s string) bool {
 	return true
 }
 
-// appendEscaped appends a label value with backslash, double quote and line feed escaped, as both
-// formats want it.
+// appendEscaped appends a label value with backslash, double quote and line feed escaped, as both formats require.
 func appendEscaped(dst []byte, s string) []byte {
 	from := 0
 	for i := range len(s) {
@@ -56,8 +55,7 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, s[from:]...)
 }
 
-// appendValue appends v in the shortest form that reads back as v; whole numbers, which nearly all
-// are, without exponent.
+// appendValue appends the shortest text that parses to v. Whole numbers below 1e15, the usual case, have no exponent.
 func appendValue(dst []byte, v float64) []byte {
 	if n := int64(v); float64(n) == v && n > -1e15 && n < 1e15 {
 		return strconv.AppendInt(dst, n, 10)

@@ -2,11 +2,11 @@ package resources
 
 import "strings"
 
-// Unit is what the numbers of a family are measured in. The zero Unit is that of plain numbers:
-// counts, states that are 1 or 0, and samples that are always 1.
+// Unit is the unit of a family's values. The zero value stands for plain numbers: counts, states that are 1 or 0, and
+// samples that are always 1.
 type Unit string
 
-// The units that families have. Those that differ from sample to sample are made by unitByLabel.
+// The units of families. unitByLabel returns those that differ from sample to sample.
 const (
 	Seconds     Unit = "seconds"
 	UnixSeconds Unit = "unix seconds" // since 1970, UTC
@@ -15,12 +15,11 @@ const (
 	Ratio       Unit = "ratio"
 )
 
-// unitByLabel is the unit of a family whose samples say by a label what they are measured in.
+// unitByLabel returns the unit of a family whose samples name their unit in a label.
 func unitByLabel(label string) Unit { return Unit("by `" + label + "`") }
 
-// unitOfName returns the unit that a family's name ends in, as OpenMetrics wants it, or the one
-// that Kubernetes' names for times imply. Other units are declared where the family is; see
-// withUnit.
+// unitOfName returns the unit at the end of a family's name, as OpenMetrics requires it, or the one that Kubernetes'
+// names for times imply. withUnit declares other units.
 func unitOfName(name string) Unit {
 	name = trimSuffix(name, "_total")
 	for _, u := range []Unit{Seconds, Bytes, Cores, Ratio} {
@@ -36,7 +35,7 @@ func unitOfName(name string) Unit {
 	return ""
 }
 
-// withUnit declares the unit of a family whose name does not tell it.
+// withUnit declares the unit of a family whose name does not imply it.
 func withUnit[T any](in Unit, f family[T]) family[T] {
 	f.Unit = in
 	return f

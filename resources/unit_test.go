@@ -11,7 +11,7 @@ func TestUnitOfName(t *testing.T) {
 	f := func(name string, want Unit) {
 		t.Helper()
 		if got := unitOfName(name); got != want {
-			t.Errorf("%s has the unit %q, want %q", name, got, want)
+			t.Errorf("unitOfName(%s) = %q, want %q", name, got, want)
 		}
 	}
 	f("a_seconds", Seconds)
@@ -28,10 +28,9 @@ func TestUnitOfName(t *testing.T) {
 	f("bytes", "")
 }
 
-// TestUnitsAgreeWithHelp: the unit in the reference is the one that the HELP text
-// tells a reader of the page.
+// The unit in the reference is the same as in the HELP text.
 func TestUnitsAgreeWithHelp(t *testing.T) {
-	said := []struct {
+	phrases := []struct {
 		words string
 		unit  Unit
 	}{
@@ -47,22 +46,22 @@ func TestUnitsAgreeWithHelp(t *testing.T) {
 	for _, k := range All() {
 		for _, f := range k.Families() {
 			var want Unit
-			for _, s := range said {
-				if strings.Contains(f.Help, s.words) {
-					want = s.unit
+			for _, p := range phrases {
+				if strings.Contains(f.Help, p.words) {
+					want = p.unit
 					break
 				}
 			}
 			if f.Unit != want {
-				t.Errorf("%s has the unit %q, but its help is %q", f.Name, f.Unit, f.Help)
+				t.Errorf("%s: got unit %q, want %q, as in its help %q", f.Name, f.Unit, want, f.Help)
 			}
 		}
 	}
 }
 
-// TestUnitsAgreeWithSamples holds the units against what is rendered of the
-// fixtures' objects: the labels that tell a unit are there, times lie where the
-// fixtures' times do and nothing else does, and what is 1 or 0 has no unit.
+// TestUnitsAgreeWithSamples compares the units with the rendered lines of the fixtures' objects. A label that names the
+// unit must be present. A value in unix seconds must be in the range of the fixtures' times, and a plain number must
+// not. A value that is always 1, or 1 or 0, must have no unit.
 func TestUnitsAgreeWithSamples(t *testing.T) {
 	families := map[string]Family{}
 	for _, k := range All() {

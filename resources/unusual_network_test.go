@@ -2,14 +2,14 @@ package resources
 
 import "testing"
 
-// TestUnusualNetworkObjects is TestUnusualObjects for what traffic goes through.
+// TestUnusualNetworkObjects is TestUnusualObjects for the kinds of the network.
 func TestUnusualNetworkObjects(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()
 		rendersAs(t, k, families, object, want, wantSkipped)
 	}
 
-	// A path without a backend is skipped; of one path twice the first is shown.
+	// A path without a backend is skipped. If a path occurs twice, the first one counts.
 	f(ingresses(), `path|tls`, `{"metadata":{"name":"i"},"spec":{"defaultBackend":{"service":{"name":"d"}},
 		"tls":[{"secretName":"s"},{"hosts":["h","h"]}],"rules":[{},{"host":"h","http":{}},{"host":"h","http":{"paths":[
 		{"path":"/"},{"path":"/","backend":{"service":{"name":"s","port":{"name":"http"}}}},{"path":"/","backend":{"service":{"name":"s"}}}]}}]}}`, `
@@ -38,14 +38,14 @@ kube_networkpolicy_spec_egress_rules{namespace="",networkpolicy="n"} 0
 `, 0)
 }
 
-// TestUnusualClusterObjects is TestUnusualObjects for what the cluster runs on.
+// TestUnusualClusterObjects is TestUnusualObjects for cluster-scoped kinds and leases.
 func TestUnusualClusterObjects(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()
 		rendersAs(t, k, families, object, want, wantSkipped)
 	}
 
-	// Of several sources, which the API does not allow, one is shown.
+	// The API does not allow several sources. If there are several, one is exported.
 	f(persistentVolumes(), `info|capacity|claim|phase`, `{"metadata":{"name":"v"},"spec":{"capacity":{"storage":"-10E"},"claimRef":{},
 		"nfs":{"server":"s","path":"/"},"csi":{"driver":"d"}}}`, `
 kube_persistentvolume_claim_ref{persistentvolume="v",name="",claim_namespace=""} 1

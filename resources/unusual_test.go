@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestZeroObjectRenders renders an object of each kind of which nothing is set.
+// TestZeroObjectRenders renders an empty object of each kind.
 func TestZeroObjectRenders(t *testing.T) {
 	for _, k := range All() {
 		r := mustRenderer(t, k, everything(t))
@@ -22,13 +22,12 @@ func TestZeroObjectRenders(t *testing.T) {
 			t.Errorf("%s: %v", k.Name(), err)
 		}
 		if string(fromProtobuf.Buf) != string(fromJSON.Buf) {
-			t.Errorf("%s: protobuf:\n%s\nJSON:\n%s", k.Name(), fromProtobuf.Buf, fromJSON.Buf)
+			t.Errorf("%s: lines from protobuf:\n%s\nfrom JSON:\n%s", k.Name(), fromProtobuf.Buf, fromJSON.Buf)
 		}
 	}
 }
 
-// rendersAs checks the lines that an object gives of the families that the
-// pattern selects, and how many samples are skipped.
+// rendersAs checks the lines of an object for the families that a pattern selects, and the number of skipped samples.
 func rendersAs(t *testing.T, k Kind, families, object, want string, wantSkipped int) {
 	t.Helper()
 	filter, err := NewFilter(Selection{Allow: []string{families}, Labels: everything(t).Labels})
@@ -44,18 +43,18 @@ func rendersAs(t *testing.T, k Kind, families, object, want string, wantSkipped 
 		t.Errorf("%s\ngot:\n%s\nwant:\n%s", object, l.Buf, want)
 	}
 	if l.Skipped != wantSkipped {
-		t.Errorf("%s\n%d skipped, want %d", object, l.Skipped, wantSkipped)
+		t.Errorf("%s\ngot %d skipped, want %d", object, l.Skipped, wantSkipped)
 	}
 }
 
-// TestUnusualObjects renders objects as no well-behaved client writes them.
+// TestUnusualObjects renders objects that no well-behaved client writes.
 func TestUnusualObjects(t *testing.T) {
 	f := func(k Kind, families, object, want string, wantSkipped int) {
 		t.Helper()
 		rendersAs(t, k, families, object, want, wantSkipped)
 	}
 
-	// Lists of nothing.
+	// Lists with empty elements.
 	f(pods(), `^kube_pod_(container|tolerations|ips|owner|status|spec|resourceclaim)`, `{"metadata":{"name":"p","ownerReferences":[{}]},
 		"spec":{"containers":[{}],"tolerations":[{},{}],"volumes":[{},{"persistentVolumeClaim":{}},{"ephemeral":{}}],"resourceClaims":[{}]},
 		"status":{"podIPs":[{}],"conditions":[{}],"containerStatuses":[{}],"resourceClaimStatuses":[{}]}}`, `
@@ -84,7 +83,7 @@ kube_pod_container_status_terminated{namespace="",pod="p",uid="",container="b"} 
 kube_pod_container_status_terminated_reason{namespace="",pod="p",uid="",container="b",reason=""} 1
 `, 0)
 
-	// What should be unique is not: the first wins.
+	// If names that should be unique occur twice, the first one counts.
 	f(pods(), `restarts_total|ips`, `{"metadata":{"name":"p"},"status":{"podIPs":[{"ip":"10.0.0.1"},{"ip":"10.0.0.1"},{"ip":"fe80::1%eth0"},{"ip":"fe80::1"}],
 		"containerStatuses":[{"name":"a","restartCount":1},{"name":"a","restartCount":2},{"name":"ab","restartCount":3}]}}`, `
 kube_pod_container_status_restarts_total{namespace="",pod="p",uid="",container="a"} 1
@@ -112,7 +111,7 @@ kube_service_spec_external_ip{namespace="",service="s",uid="",external_ip="1.2.3
 kube_service_status_load_balancer_ingress{namespace="",service="s",uid="",ip="",hostname=""} 1
 `, 2)
 
-	// Texts that mean something on a page.
+	// Texts with a special meaning in an exposition.
 	f(namespaces(), `labels|condition`, `{"metadata":{"name":"n","labels":{"q":"a \"b\"","s":"\\","l":"x\ny","c":"x\ry","b":"{a=\"b\"} 1"}},
 		"status":{"conditions":[{"type":"two\nlines","status":"\"True"}]}}`, `
 kube_namespace_labels{namespace="n",label_b="{a=\"b\"} 1",label_c="x`+"\r"+`y",label_l="x\ny",label_q="a \"b\"",label_s="\\"} 1
@@ -128,7 +127,7 @@ kube_persistentvolumeclaim_info{namespace="",persistentvolumeclaim="c",storagecl
 `, 0)
 }
 
-// TestInvalidUTF8IsReplaced: protobuf carries any bytes in a string, a page must not.
+// Strings in protobuf may contain any bytes, but an exposition must be valid UTF-8.
 func TestInvalidUTF8IsReplaced(t *testing.T) {
 	n := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name:   "bad\xff\"name",

@@ -23,7 +23,7 @@ func validatingAdmissionPolicyBindings() Kind {
 	})
 }
 
-// policyBinding writes what the bindings of both sorts of policies tell.
+// policyBinding writes the sample of a binding. Both kinds of policies have the same labels.
 func policyBinding(w *SampleWriter, policy string, param *admissionregistrationv1.ParamRef) {
 	var none admissionregistrationv1.ParamRef
 	if param == nil {

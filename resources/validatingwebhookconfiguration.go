@@ -20,8 +20,8 @@ func validatingWebhookConfigurations() Kind {
 	})
 }
 
-// webhookService writes what both sorts of webhooks tell: the labels are empty for one that is
-// called by its URL.
+// webhookService writes the service of a webhook, for both kinds of configurations. The labels are empty for a webhook
+// that is called by its URL.
 func webhookService(w *SampleWriter, webhook string, service *admissionregistrationv1.ServiceReference) {
 	var name, namespace string
 	if service != nil {

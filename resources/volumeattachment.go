@@ -8,7 +8,7 @@ func volumeAttachments() Kind {
 		identity: nameOnly[storagev1.VolumeAttachment]("volumeattachment"),
 		reads:    `spec.attacher spec.nodeName spec.source.persistentVolumeName status.attached`,
 		families: []family[storagev1.VolumeAttachment]{
-			// No allowlist holds for it, unlike for the families of other kinds.
+			// Unlike the labels families of other kinds, this one has no allowlist.
 			withFields("metadata.labels", gauge(Alpha, "kube_volumeattachment_labels", "Always 1; gives the attachment's Kubernetes labels as label_ labels.", func(a *storagev1.VolumeAttachment, w *SampleWriter) {
 				w.mapSample("label_", a.Labels, allowAll)
 			})),

@@ -23,9 +23,9 @@ func volumeAttributesClasses() Kind {
 	})
 }
 
-// DefaultParameterKeys are the parameters of volumes' performance and type that the CSI drivers of
-// AWS EBS, Google Persistent Disk and Azure Disk document. A driver is free in what it takes, and
-// what it takes may be confidential.
+// DefaultParameterKeys returns the parameters of a volume's performance and type that the CSI drivers of AWS EBS,
+// Google Persistent Disk and Azure Disk document. Other parameters are left out because a driver may define any, and
+// their values may be confidential.
 func DefaultParameterKeys() []string {
 	return []string{
 		"type", "iops", "throughput",

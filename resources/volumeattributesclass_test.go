@@ -7,7 +7,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// TestParametersOfVolumeAttributesClasses: only allowed ones become labels, because others may be confidential.
+// Only allowed parameters become labels, because others may be confidential.
 func TestParametersOfVolumeAttributesClasses(t *testing.T) {
 	const object = `{"metadata":{"name":"c"},"parameters":{"iops":"1","example.com/Tier":"2","example.com/key":"3","token":"4"}}`
 	const iops, tier, key, token = `,parameter_iops="1"`, `,parameter_example_com_tier="2"`, `,parameter_example_com_key="3"`, `,parameter_token="4"`
@@ -31,7 +31,7 @@ func TestParametersOfVolumeAttributesClasses(t *testing.T) {
 	f(tier+key+iops+token, "*")
 	f("", "none")
 	_, err := NewFilter(Selection{ParameterKeys: []string{"iops", "*a*"}})
-	if err == nil || !strings.Contains(err.Error(), `--metric-volumeattributesclass-parameters-allowlist: key "*a*" holds more than one star`) {
-		t.Errorf("error %v", err)
+	if err == nil || !strings.Contains(err.Error(), `--metric-volumeattributesclass-parameters-allowlist: key "*a*" must not have more than one star`) {
+		t.Errorf("error %v, want one about the key *a*", err)
 	}
 }

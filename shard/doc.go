@@ -15,7 +15,7 @@
 // Ranges have two advantages over hash modulo N: a selector can name them, and sets of them can be
 // compared. [Ranges.Difference] returns what a replica gains or loses when N changes.
 //
-// During a change of N, a [Plan] says by which table a replica serves and which table it prepares.
+// During a change of N, a [Plan] states by which table a replica serves and which table it prepares.
 //
 // The table is a protocol. Replicas of different versions work together during every rollout and
 // must compute the same table, so a change of the table is a breaking change; a test pins it.

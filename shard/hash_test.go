@@ -31,18 +31,19 @@ func TestHashIsTheServersHash(t *testing.T) {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(uid))
 		if got, want := Hash(uid), h.Sum64(); got != want {
-			t.Errorf("Hash(%q) = %#x, hash/fnv says %#x", uid, got, want)
+			t.Errorf("Hash(%q) = %#x, want %#x, as in hash/fnv", uid, got, want)
 		}
 		if got, want := fmt.Sprintf("%016x", Hash(uid)), sharding.HashField(uid); got != want {
-			t.Errorf("Hash(%q) = %s, apimachinery says %s", uid, got, want)
+			t.Errorf("Hash(%q) = %s, want %s, as in apimachinery", uid, got, want)
 		}
 		if got, want := HashBytes([]byte(uid)), Hash(uid); got != want {
-			t.Errorf("HashBytes(%q) = %#x, Hash says %#x", uid, got, want)
+			t.Errorf("HashBytes(%q) = %#x, want %#x, as from Hash", uid, got, want)
 		}
 	}
 }
 
-// The count of n objects in a fraction 1/N has a standard deviation of about sqrt(n/N); 5 of these do not occur by chance.
+// The count of n objects in a fraction 1/N has a standard deviation of about sqrt(n/N); 5 of these do not occur by
+// chance.
 func TestHashSpreadsUUIDsEvenly(t *testing.T) {
 	const n = 100_000
 	ids := uuids(n)
@@ -72,6 +73,6 @@ func TestFilterDoesNotAllocate(t *testing.T) {
 		}
 	})
 	if allocs != 0 {
-		t.Errorf("%v allocations for one object", allocs)
+		t.Errorf("%v allocations for one object, want 0", allocs)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Ordinal splits the name of a StatefulSet's pod: "statefleet-2" has the stem "statefleet" and the
-// ordinal 2. The stem is the name of the StatefulSet. The error says why a StatefulSet cannot give
+// ordinal 2. The stem is the name of the StatefulSet. The error states why a StatefulSet cannot give
 // a pod this name: it has no number at the end, a number with leading zeros or beyond 32 bits, or
 // nothing before the number.
 func Ordinal(podName string) (stem string, ordinal int, err error) {

@@ -51,12 +51,12 @@ func FuzzOrdinal(f *testing.F) {
 		stem, ordinal, err := Ordinal(name)
 		if err != nil {
 			if stem != "" || ordinal != 0 {
-				t.Fatalf("Ordinal(%q) = %q, %d with error %v", name, stem, ordinal, err)
+				t.Fatalf("Ordinal(%q) = %q, %d with error %v, want zero values", name, stem, ordinal, err)
 			}
 			return
 		}
 		if stem == "" || ordinal < 0 || stem+"-"+strconv.Itoa(ordinal) != name {
-			t.Fatalf("Ordinal(%q) = %q, %d: together they do not make the name", name, stem, ordinal)
+			t.Fatalf("Ordinal(%q) = %q, %d, which are not the parts of the name", name, stem, ordinal)
 		}
 	})
 }

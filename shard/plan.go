@@ -1,6 +1,6 @@
 package shard
 
-// Plan says by which tables one replica serves and which shards it holds. Plans are compared with ==.
+// Plan states by which tables one replica serves and which shards it holds. Plans are compared with ==.
 type Plan struct {
 	Ordinal int
 	Active  int // replicas in the table by which the fleet serves
@@ -87,7 +87,7 @@ func (p Plan) Serves(s Shards) []Ranges {
 	return served
 }
 
-// Held says how much of a plan a replica holds.
+// Held states how much of a plan a replica holds.
 type Held struct {
 	Next bool // its part of the target table; outside a transition, of the active table
 	All  bool // everything

@@ -9,7 +9,7 @@ func equalRanges(t *testing.T, what string, got, want Ranges) {
 	}
 }
 
-func TestPlanNamesItsTransition(t *testing.T) {
+func TestPlanReportsItsTransition(t *testing.T) {
 	for _, c := range []struct {
 		plan              Plan
 		transition, grows bool
@@ -21,10 +21,10 @@ func TestPlanNamesItsTransition(t *testing.T) {
 		{Uncoordinated(Assignment{Ordinal: 1, Total: 3}), false, false},
 	} {
 		if got := c.plan.InTransition(); got != c.transition {
-			t.Errorf("%+v: InTransition is %t", c.plan, got)
+			t.Errorf("%+v: InTransition() = %t, want %t", c.plan, got, c.transition)
 		}
 		if got := c.plan.Grows(); got != c.grows {
-			t.Errorf("%+v: Grows is %t", c.plan, got)
+			t.Errorf("%+v: Grows() = %t, want %t", c.plan, got, c.grows)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestNeighbourIsTheOrdinalBefore(t *testing.T) {
 	}
 }
 
-func TestPlanServesItsOwnShardAndTheNeighboursWhenItMust(t *testing.T) {
+func TestPlanServesOwnShardAndNeighboursShard(t *testing.T) {
 	s := Plan{Ordinal: 1, Active: 3, Target: 3, Standby: true}.Shards()
 	for _, c := range []struct {
 		neighbour, byStandby bool
@@ -102,7 +102,7 @@ func TestPlanServesItsOwnShardAndTheNeighboursWhenItMust(t *testing.T) {
 	} {
 		got := Plan{ServesNeighbour: c.neighbour, ServedByStandby: c.byStandby}.Serves(s)
 		if len(got) != len(c.want) {
-			t.Fatalf("%+v: %d shards are served, want %d", c, len(got), len(c.want))
+			t.Fatalf("%+v: got %d served shards, want %d", c, len(got), len(c.want))
 		}
 		for i := range got {
 			equalRanges(t, "a served shard", got[i], c.want[i])

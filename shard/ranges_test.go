@@ -42,11 +42,11 @@ func TestRangesAlgebraEqualsBitMasks(t *testing.T) {
 			check("Intersect", ra.Intersect(rb), a&b)
 			check("Difference", ra.Difference(rb), a&^b)
 			if ra.Equal(rb) != (a == b) {
-				t.Fatalf("%v.Equal(%v) is wrong", ra, rb)
+				t.Fatalf("%v.Equal(%v) = %t, want %t", ra, rb, a != b, a == b)
 			}
 		}
 		if !ra.Equal(fromMask(a)) {
-			t.Fatalf("an operation changed its receiver: %v", ra)
+			t.Fatalf("an operation changed its receiver to %v, want %v", ra, fromMask(a))
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestContainsIsHalfOpen(t *testing.T) {
 			want := mask>>i&1 == 1
 			for _, h := range []uint64{start, start + 1, start + width/2, start + width - 1} {
 				if r.Contains(h) != want {
-					t.Fatalf("%v.Contains(%#x) = %v", r, h, !want)
+					t.Fatalf("%v.Contains(%#x) = %v, want %v", r, h, !want, want)
 				}
 			}
 		}
@@ -84,7 +84,7 @@ func TestFraction(t *testing.T) {
 	}
 }
 
-func TestUnionTakesRawRanges(t *testing.T) {
+func TestUnionAcceptsRawRanges(t *testing.T) {
 	for _, c := range []struct{ raw, want Ranges }{
 		{Ranges{{5, 5}, {9, 3}}, nil},
 		{Ranges{{8, 0}, {0, 8}}, All()},
@@ -98,8 +98,8 @@ func TestUnionTakesRawRanges(t *testing.T) {
 	}
 }
 
-// decodeRanges reads raw ranges, 16 bytes each. The top bits of each bound are kept and the rest cleared when
-// the first byte is odd, so that bounds often meet.
+// decodeRanges reads raw ranges, 16 bytes each. If the first byte is odd, all but the top three bits of each bound are
+// cleared, so that bounds are often equal.
 func decodeRanges(data []byte) Ranges {
 	mask := uint64(math.MaxUint64)
 	if len(data) > 0 && data[0]&1 == 1 {
@@ -113,7 +113,7 @@ func decodeRanges(data []byte) Ranges {
 	return raw
 }
 
-// inRaw is membership in raw ranges, straight from the definition of [Range].
+// inRaw reports whether h is in one of the raw ranges, by the definition of [Range].
 func inRaw(raw Ranges, h uint64) bool {
 	for _, x := range raw {
 		if x.Start <= h && (h < x.End || x.End == 0) {
@@ -130,7 +130,7 @@ func checkCanonical(t *testing.T, r Ranges) {
 			t.Fatalf("%v: range %d is empty", r, i)
 		}
 		if i > 0 && (r[i-1].End == 0 || r[i-1].End >= x.Start) {
-			t.Fatalf("%v: range %d is not after and apart from the one before", r, i)
+			t.Fatalf("%v: range %d overlaps or touches the previous one, or precedes it", r, i)
 		}
 	}
 }
@@ -154,14 +154,14 @@ func FuzzRanges(f *testing.F) {
 			inA, inB := inRaw(rawA, h), inRaw(rawB, h)
 			if x.Contains(h) != inA || union.Contains(h) != (inA || inB) ||
 				minus.Contains(h) != (inA && !inB) || both.Contains(h) != (inA && inB) {
-				t.Fatalf("wrong at %#x: a=%v b=%v union=%v minus=%v both=%v", h, x, y, union, minus, both)
+				t.Fatalf("wrong result for hash %#x: a=%v b=%v union=%v difference=%v intersection=%v", h, x, y, union, minus, both)
 			}
 		}
 		if !minus.Union(both).Equal(x) {
 			t.Fatalf("(a-b)+(a&b) = %v, want %v", minus.Union(both), x)
 		}
 		if sum := minus.Fraction() + both.Fraction(); math.Abs(sum-x.Fraction()) > 1e-9 {
-			t.Fatalf("shares of parts add up to %v, want %v", sum, x.Fraction())
+			t.Fatalf("the fractions of the parts sum to %v, want %v", sum, x.Fraction())
 		}
 	})
 }

@@ -41,12 +41,12 @@ func (r Ranges) SelectorWithin(limit int) string {
 	if len(r) == 0 || r.Equal(All()) {
 		return ""
 	}
-	asked := r.merged(termsWithin(limit, r[len(r)-1].End))
-	if len(asked) == 0 || len(asked) < len(r) && asked.Fraction() > widestSelector {
+	requested := r.merged(termsWithin(limit, r[len(r)-1].End))
+	if len(requested) == 0 || len(requested) < len(r) && requested.Fraction() > widestSelector {
 		return ""
 	}
 	var text []byte
-	for i, x := range asked {
+	for i, x := range requested {
 		if i > 0 {
 			text = append(text, separator...)
 		}

@@ -15,17 +15,17 @@ import (
 // term has the rules of the API server's parser (k8s.io/apiserver/pkg/sharding): 16 digits, lower case, or 2^64.
 var term = regexp.MustCompile(`^shardRange\(object\.metadata\.uid, '(0x[0-9a-f]{16})', '(0x[0-9a-f]{16}|0x10000000000000000)'\)$`)
 
-// parse turns the text into apimachinery's own selector, which does the matching on the server.
+// parse returns the selector of apimachinery for the text. An API server matches objects with it.
 func parse(t *testing.T, text string) sharding.Selector {
 	t.Helper()
 	var reqs []sharding.ShardRangeRequirement
 	for _, part := range strings.Split(text, " || ") {
 		m := term.FindStringSubmatch(part)
 		if m == nil {
-			t.Fatalf("the server would not understand %q", part)
+			t.Fatalf("the API server would reject %q", part)
 		}
 		if !sharding.HexLess(m[1], m[2]) {
-			t.Fatalf("start is not less than end in %q", part)
+			t.Fatalf("start must be less than end in %q", part)
 		}
 		reqs = append(reqs, sharding.ShardRangeRequirement{Key: "object.metadata.uid", Start: m[1], End: m[2]})
 	}
@@ -50,7 +50,7 @@ func TestSelectorText(t *testing.T) {
 	}
 }
 
-func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
+func TestSelectorMatchesTheSameObjectsAsContains(t *testing.T) {
 	ids := uuids(500)
 	for _, total := range []int{2, 3, 7, 64} {
 		table := mustTable(t, total)
@@ -58,7 +58,7 @@ func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
 			own := table.Ranges(ordinal)
 			selector := parse(t, own.Selector())
 			if got := selector.String(); got != own.Selector() {
-				t.Fatalf("round trip of %q gives %q", own.Selector(), got)
+				t.Fatalf("round trip of the selector: got %q, want %q", got, own.Selector())
 			}
 			for _, uid := range ids {
 				obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid)}}
@@ -67,7 +67,7 @@ func TestSelectorMatchesWhatContainsOwns(t *testing.T) {
 					t.Fatal(err)
 				}
 				if client := own.Contains(Hash(uid)); client != server {
-					t.Fatalf("ordinal %d of %d, UID %s: client says %v, server %v", ordinal, total, uid, client, server)
+					t.Fatalf("ordinal %d of %d, UID %s: the client selects it: %v, the server: %v", ordinal, total, uid, client, server)
 				}
 			}
 		}
@@ -87,14 +87,14 @@ func TestEveryReplicaSendsASelector(t *testing.T) {
 				case held.Equal(All()): // two replicas with standby
 					continue
 				case text == "":
-					t.Errorf("replica %d of %d with %d ranges asks for everything", ordinal, total, len(held))
+					t.Errorf("replica %d of %d with %d ranges requests everything", ordinal, total, len(held))
 					continue
 				case len(text) > MaxSelector:
-					t.Errorf("replica %d of %d: selector of %d bytes", ordinal, total, len(text))
+					t.Errorf("replica %d of %d: selector of %d bytes, want at most %d", ordinal, total, len(text), MaxSelector)
 				}
 				parse(t, text)
 				if left := held.Difference(mustParse(t, text)); len(left) > 0 {
-					t.Errorf("replica %d of %d does not ask for %v", ordinal, total, left)
+					t.Errorf("replica %d of %d does not request %v", ordinal, total, left)
 				}
 			}
 		}
@@ -120,7 +120,7 @@ func randomRanges(random *rand.Rand, n int) Ranges {
 	return all.Union(nil)
 }
 
-// TestCoarseSelectorIsTheSmallestThatFits compares with every way to leave gaps open.
+// The test compares each selector with all possible ones.
 func TestCoarseSelectorIsTheSmallestThatFits(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	coarser := 0
@@ -134,25 +134,25 @@ func TestCoarseSelectorIsTheSmallestThatFits(t *testing.T) {
 		best, fits := smallestCover(own, limit)
 		switch {
 		case len(text) > limit:
-			t.Fatalf("%v: %d bytes of at most %d", own, len(text), limit)
+			t.Fatalf("%v: selector of %d bytes, want at most %d", own, len(text), limit)
 		case text == "" && fits && best.Fraction() < widestSelector:
-			t.Fatalf("%v in %d bytes: no selector, although %v fits", own, limit, best)
+			t.Fatalf("%v in %d bytes: no selector, want one for %v, which fits", own, limit, best)
 		case text == "":
 			continue
 		}
 		got := mustParse(t, text)
 		if left := own.Difference(got); len(left) > 0 {
-			t.Fatalf("%v in %d bytes: %v is not asked for", own, limit, left)
+			t.Fatalf("%v in %d bytes: the selector does not request %v", own, limit, left)
 		}
 		if got.size() != best.size() {
-			t.Fatalf("%v in %d bytes: asks for %v, %v is smaller", own, limit, got, best)
+			t.Fatalf("%v in %d bytes: the selector requests %v, want %v, which is smaller", own, limit, got, best)
 		}
 		if !got.Equal(own) {
 			coarser++
 		}
 	}
 	if coarser < 200 {
-		t.Errorf("only %d selectors were coarser than the ranges", coarser)
+		t.Errorf("%d selectors were coarser than the ranges, want at least 200", coarser)
 	}
 }
 
@@ -181,10 +181,10 @@ func smallestCover(own Ranges, limit int) (best Ranges, ok bool) {
 func TestSelectorForNearlyEverythingIsNotSent(t *testing.T) {
 	nearly := Ranges{{0, 1 << 62}, {1<<62 + 1, 1 << 63}, {1<<63 + 2, 0}}
 	if nearly.Selector() == "" {
-		t.Error("ranges that fit are not asked for")
+		t.Error("no selector for ranges that fit")
 	}
 	if text := nearly.SelectorWithin(2 * len(nearly[:1].Selector())); text != "" {
-		t.Errorf("a coarse selector for all but one hash: %s", text)
+		t.Errorf("got the selector %s for all but one hash, want none", text)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestSelectorParserAcceptsAnySpacing(t *testing.T) {
 		want[1].term() + "||" + want[0].term() + "||" + want[0].term(),
 	} {
 		if got, err := ParseSelector(c); err != nil || !got.Equal(want) {
-			t.Errorf("%s: %v, %v", c, got, err)
+			t.Errorf("%s: got %v, error %v, want %v", c, got, err, want)
 		}
 	}
 	for _, c := range []string{
@@ -212,12 +212,12 @@ func TestSelectorParserAcceptsAnySpacing(t *testing.T) {
 		"shardRange(object.metadata.uid, '0x0000000000000001')",
 	} {
 		if got, err := ParseSelector(c); err == nil {
-			t.Errorf("%q was read as %v", c, got)
+			t.Errorf("%q: got %v, want an error", c, got)
 		}
 	}
 }
 
-// FuzzSelector: the server parses the same set or, if the selector would be too long, a superset.
+// The API server parses the same set or, if the selector would be too long, a superset.
 func FuzzSelector(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("0123456789abcdef0123456789abcdef"))
@@ -235,12 +235,12 @@ func FuzzSelector(f *testing.F) {
 		parse(t, text)
 		read := mustParse(t, text)
 		if fits && !read.Equal(own) || len(own.Difference(read)) > 0 {
-			t.Fatalf("%v became %s", own, text)
+			t.Fatalf("selector of %v: got %s", own, text)
 		}
 	})
 }
 
-// FuzzTable: every hash has one owner, and a table with one replica more gives hashes to the new one only.
+// Every hash has one owner, and a table with one more replica moves hashes only to the new one.
 func FuzzTable(f *testing.F) {
 	f.Add(uint8(1), uint64(0))
 	f.Add(uint8(3), uint64(1<<63))
@@ -255,14 +255,14 @@ func FuzzTable(f *testing.F) {
 		owner := table.Owner(hash)
 		for ordinal := range n {
 			if table.Ranges(ordinal).Contains(hash) != (ordinal == owner) {
-				t.Fatalf("of %d replicas %d owns %#x, and so does %d", n, owner, hash, ordinal)
+				t.Fatalf("%d replicas: Owner(%#x) = %d, but the ranges of %d disagree", n, hash, owner, ordinal)
 			}
 		}
 		if owner < 0 || owner >= n {
-			t.Fatalf("of %d replicas none owns %#x", n, hash)
+			t.Fatalf("%d replicas: Owner(%#x) = %d, want 0 to %d", n, hash, owner, n-1)
 		}
 		if next := grown.Owner(hash); next != owner && next != n {
-			t.Fatalf("from %d replicas to one more, %#x goes from %d to %d", n, hash, owner, next)
+			t.Fatalf("%d to %d replicas: hash %#x moves from %d to %d", n, n+1, hash, owner, next)
 		}
 	})
 }

@@ -17,12 +17,12 @@ func mustTable(t testing.TB, n int) Table {
 		t.Fatal(err)
 	}
 	if table.Len() != n {
-		t.Fatalf("table for %d has length %d", n, table.Len())
+		t.Fatalf("table for %d replicas: Len() = %d", n, table.Len())
 	}
 	return table
 }
 
-// totals are all up to 128 and some large ones, fewer of both in -short runs.
+// totals returns all totals up to 128 and some larger ones, or those up to 40 in -short runs.
 func totals() []int {
 	var out []int
 	for n := 1; n <= 128; n++ {
@@ -36,7 +36,7 @@ func totals() []int {
 	return append(out, 200, 300)
 }
 
-// Every hash has exactly one owner: sorted by start, the ranges of all replicas tile the ring.
+// Sorted by start, the ranges of all replicas tile the ring.
 func TestEveryHashHasExactlyOneOwner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range totals() {
@@ -81,12 +81,12 @@ func checkOneOwner(t *testing.T, table Table, h uint64) {
 		if own.Contains(h) {
 			owners++
 			if ordinal != owner {
-				t.Fatalf("n=%d: %#x is owned by %d, Owner says %d", table.Len(), h, ordinal, owner)
+				t.Fatalf("n=%d: %d owns %#x, but Owner() = %d", table.Len(), ordinal, h, owner)
 			}
 		}
 	}
 	if owners != 1 {
-		t.Fatalf("n=%d: %#x has %d owners", table.Len(), h, owners)
+		t.Fatalf("n=%d: %#x has %d owners, want 1", table.Len(), h, owners)
 	}
 }
 
@@ -104,12 +104,12 @@ func TestGrowthMovesOnlyToTheNewReplica(t *testing.T) {
 			if gained := is.Difference(was); len(gained) != 0 {
 				t.Fatalf("%d to %d: ordinal %d gains %v", n-1, n, ordinal, gained)
 			}
-			given := was.Difference(is)
-			if !given.Difference(newcomer).Equal(nil) {
-				t.Fatalf("%d to %d: what ordinal %d gives does not reach the newcomer", n-1, n, ordinal)
+			lost := was.Difference(is)
+			if !lost.Difference(newcomer).Equal(nil) {
+				t.Fatalf("%d to %d: ordinal %d loses hashes that the newcomer does not own", n-1, n, ordinal)
 			}
-			if math.Abs(given.Fraction()-slice) > 1e-15 {
-				t.Fatalf("%d to %d: ordinal %d gives %v of the ring, want %v", n-1, n, ordinal, given.Fraction(), slice)
+			if math.Abs(lost.Fraction()-slice) > 1e-15 {
+				t.Fatalf("%d to %d: ordinal %d loses %v of the ring, want %v", n-1, n, ordinal, lost.Fraction(), slice)
 			}
 		}
 		before = after
@@ -138,19 +138,19 @@ func TestGrowthMovesOneInNPlusOneObjects(t *testing.T) {
 	}
 }
 
-func TestSharesAreEven(t *testing.T) {
+func TestReplicasOwnEqualParts(t *testing.T) {
 	for _, n := range totals() {
 		table := mustTable(t, n)
 		smallest, largest := uint64(math.MaxUint64), uint64(0)
 		for ordinal := range n {
 			own := table.Ranges(ordinal)
 			if math.Abs(own.Fraction()-1/float64(n)) > 1e-9 {
-				t.Fatalf("n=%d: ordinal %d has %v of the ring", n, ordinal, own.Fraction())
+				t.Fatalf("n=%d: ordinal %d owns %v of the ring, want %v", n, ordinal, own.Fraction(), 1/float64(n))
 			}
 			smallest, largest = min(smallest, own.size()), max(largest, own.size())
 		}
 		if largest-smallest > 1 {
-			t.Fatalf("n=%d: shares differ by %d hashes", n, largest-smallest)
+			t.Fatalf("n=%d: the parts differ by %d hashes, want at most 1", n, largest-smallest)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestRangeCountIsBounded(t *testing.T) {
 		table := mustTable(t, n)
 		for ordinal := range n {
 			if got, bound := len(table.Ranges(ordinal)), max(1, ordinal); got > bound {
-				t.Fatalf("n=%d: ordinal %d has %d ranges, more than %d", n, ordinal, got, bound)
+				t.Fatalf("n=%d: ordinal %d has %d ranges, want at most %d", n, ordinal, got, bound)
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func TestTotalOutOfBounds(t *testing.T) {
 	for _, n := range []int{math.MinInt, -1, 0, MaxTotal + 1, math.MaxInt} {
 		table, err := NewTable(n)
 		if err == nil || !strings.Contains(err.Error(), "total shards") {
-			t.Errorf("NewTable(%d): error %v does not name the total shards", n, err)
+			t.Errorf("NewTable(%d): error %v, want one that names the total shards", n, err)
 		}
 		if table.Len() != 0 || table.Owner(0) != -1 || table.Ranges(0) != nil {
 			t.Errorf("NewTable(%d) returns a table with an error", n)
@@ -187,7 +187,7 @@ func TestRangesOutsideTheTable(t *testing.T) {
 	}
 	table.Ranges(0)[0].End = 1
 	if got := table.Ranges(0); got.Fraction() < 0.3 {
-		t.Errorf("a caller could change the table: %v", got)
+		t.Errorf("a caller changed the table: Ranges(0) = %v", got)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestTableNeverChanges(t *testing.T) {
 	table := mustTable(t, 5)
 	for ordinal, text := range want {
 		if got := fmt.Sprintf("%x", table.Ranges(ordinal)); got != text {
-			t.Errorf("ordinal %d of 5 owns %s, want %s", ordinal, got, text)
+			t.Errorf("ordinal %d of 5: got %s, want %s", ordinal, got, text)
 		}
 	}
 	sum := fnv.New64a()

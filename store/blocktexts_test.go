@@ -10,9 +10,9 @@ import (
 // textByFamily joins the text of all visible blocks by family.
 func textByFamily(s *Store) (text map[string]string, memory int64) {
 	text = map[string]string{}
-	for p := range s.BlockTexts() {
-		text[p.Family] += string(p.Text)
-		memory += p.Memory
+	for blk := range s.BlockTexts() {
+		text[blk.Family] += string(blk.Text)
+		memory += blk.Memory
 	}
 	return text, memory
 }
@@ -85,10 +85,10 @@ func TestBlockTextsDuringConcurrentWrites(t *testing.T) {
 	})
 	blocks := 0
 	for n := 0; n < 200 || blocks < 200; n++ { // the writer may start late
-		for p := range s.BlockTexts() {
+		for blk := range s.BlockTexts() {
 			blocks++
-			if len(p.Text) == 0 || p.Text[len(p.Text)-1] != '\n' || !strings.HasPrefix(string(p.Text), p.Family) {
-				t.Fatalf("invalid block of %s: %.80q", p.Family, p.Text)
+			if len(blk.Text) == 0 || blk.Text[len(blk.Text)-1] != '\n' || !strings.HasPrefix(string(blk.Text), blk.Family) {
+				t.Fatalf("invalid block of %s: %.80q", blk.Family, blk.Text)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ func TestRawBytesStayWithinBudget(t *testing.T) {
 	check := func() {
 		t.Helper()
 		if got := budget.RawBytes(); got > limit {
-			t.Fatalf("%d raw bytes, limit %d", got, limit)
+			t.Fatalf("%d raw bytes, want at most %d", got, limit)
 		}
 		equal(t, "sum over the stores", stores[0].Stats().RawBytes+stores[1].Stats().RawBytes, budget.RawBytes())
 	}
@@ -50,7 +50,7 @@ func TestRawBytesStayWithinBudgetWithConcurrentWriters(t *testing.T) {
 	}
 	writers.Wait()
 	if got := budget.RawBytes(); got > limit {
-		t.Errorf("%d raw bytes, limit %d", got, limit)
+		t.Errorf("%d raw bytes, want at most %d", got, limit)
 	}
 	for _, s := range stores {
 		verify(t, s)

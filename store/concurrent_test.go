@@ -35,10 +35,10 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 	fill(s, 0, stableObjects, 1)
 	stop := make(chan struct{})
 	var others sync.WaitGroup
-	var turns []*atomic.Uint64
+	var counts []*atomic.Uint64 // iterations of each goroutine
 	repeat := func(work func(turn uint64)) {
-		made := new(atomic.Uint64)
-		turns = append(turns, made)
+		count := new(atomic.Uint64)
+		counts = append(counts, count)
 		others.Go(func() {
 			for turn := uint64(2); ; turn++ {
 				select {
@@ -46,7 +46,7 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 					return
 				default:
 					work(turn)
-					made.Add(1)
+					count.Add(1)
 				}
 			}
 		})
@@ -66,11 +66,11 @@ func TestEveryScrapeSeesWholeObjects(t *testing.T) {
 			}
 		})
 	})
-	idle := func(made *atomic.Uint64) bool { return made.Load() < 10 }
+	idle := func(count *atomic.Uint64) bool { return count.Load() < 10 }
 	var scrapers sync.WaitGroup
 	for i := range 2 {
 		scrapers.Go(func() {
-			for n := 0; n < scrapes || slices.ContainsFunc(turns, idle); n++ { // on a busy machine, some start late
+			for n := 0; n < scrapes || slices.ContainsFunc(counts, idle); n++ { // on a busy machine, some start late
 				if err := checkScrape(s, i+n); err != nil {
 					t.Error(err)
 					return

@@ -51,8 +51,8 @@
 //  2. rawText.compressMu and patch.compressMu: one goroutine compresses the block, others wait for
 //     the result.
 //  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never
-//     during the compression of text or the writing of Save. TakeSnapshot holds it to copy pointers, SetVisible to mark
-//     each bucket.
+//     during the compression of text or the writing of Save. TakeSnapshot holds it to copy pointers,
+//     SetVisible to mark each bucket.
 //  4. Budget.mu: the list of buckets with raw blocks.
 //
 // Compression takes the longest and needs only compressMu. When the Budget is exceeded, the

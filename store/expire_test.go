@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Snapshots, lists and sweeps neither shorten nor prolong the time.
+// Snapshots, lists and sweeps do not change the expiry time.
 func TestExpiringObjectStaysUntilItsExpiryTime(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	now := s.created

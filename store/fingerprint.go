@@ -23,7 +23,7 @@ func NewHashKey() HashKey {
 	return RestoreHashKey(binary.LittleEndian.Uint64(seed[:]))
 }
 
-// RestoreHashKey returns the key of which Uint64 has returned the number.
+// RestoreHashKey returns the key whose Uint64 method returned the number.
 func RestoreHashKey(number uint64) (k HashKey) {
 	k.powers[0] = number%(prime61-2) + 2 // 0 and 1 would ignore the text or its order
 	for i := range k.powers[1:] {

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// errMalformed is why a saved bucket cannot be used. Its checksum was right, so another program,
-// or another version of this one, has written it.
+// errMalformed means that a saved bucket cannot be decoded. Its checksum was right, so another
+// program, or another version of this one, wrote it.
 var errMalformed = errors.New("malformed bucket")
 
 // SavedBucket is a bucket that Save has encoded.
@@ -28,14 +28,14 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 		return nil, fmt.Errorf("%w: slots %x, expiring %x", errMalformed, used, expiring)
 	}
 	b.slots = make([]slot, bits.Len64(used))
-	prints := make(fingerprints, 0, p.countPrints(b.count(), bitmapWords(len(s.families)))) // of all slots: one allocation
+	words := make(fingerprints, 0, p.countWords(b.count(), bitmapWords(len(s.families)))) // of all slots: one allocation
 	for i := range slotsOf(used) {
-		prints = p.slot(&b.slots[i], prints, len(s.families))
+		words = p.slot(&b.slots[i], words, len(s.families))
 	}
 	for last := -1; len(p.data) > 0 && !p.failed; {
 		f := p.uvarint(math.MaxInt32)
 		if f <= last || f >= len(s.families) {
-			return nil, fmt.Errorf("%w: block of family %d after that of %d", errMalformed, f, last)
+			return nil, fmt.Errorf("%w: family of a block must be above %d and below %d, got %d", errMalformed, last, len(s.families), f)
 		}
 		blk := p.block()
 		if p.failed || !b.matches(f, blk.compressed.Load()) {
@@ -46,7 +46,7 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 	present := b.familiesOf(used)
 	for f, blk := range b.blocks {
 		if present.has(f) != (blk != nil) {
-			return nil, fmt.Errorf("%w: no block of family %d", errMalformed, f)
+			return nil, fmt.Errorf("%w: block of family %d is missing", errMalformed, f)
 		}
 	}
 	if p.failed {
@@ -55,8 +55,8 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 	return &SavedBucket{b, expiring}, nil
 }
 
-// matches reports whether exactly the slots whose objects have text in family f have some in the
-// block.
+// matches reports whether the block of family f has text in exactly those slots whose fingerprints
+// include f.
 func (b *bucket) matches(f int, ct *compressedText) bool {
 	var total uint64
 	slot := 0
@@ -165,9 +165,9 @@ func (p *parser) uvarint(limit uint64) int {
 // slotHeader is how many bytes a slot takes before its fingerprints.
 const slotHeader = len(ID{}) + 8 + 8 + 4
 
-// countPrints returns how many words of fingerprints the next slots have, and decodes nothing. The
+// countWords returns how many words of fingerprints the next slots have, without decoding them. The
 // number is too small if data ends too early.
-func (p parser) countPrints(slots, bitmap int) (words int) {
+func (p parser) countWords(slots, bitmap int) (words int) {
 	for range slots {
 		hashes := 0
 		p.next(slotHeader)
@@ -182,27 +182,27 @@ func (p parser) countPrints(slots, bitmap int) (words int) {
 	return words
 }
 
-// slot decodes a slot. It appends the fingerprints to prints, which the slot refers to.
-func (p *parser) slot(sl *slot, prints fingerprints, families int) fingerprints {
+// slot decodes a slot. It appends the fingerprints to words, of which the slot keeps a part.
+func (p *parser) slot(sl *slot, words fingerprints, families int) fingerprints {
 	copy(sl.id[:], p.next(len(ID{})))
 	sl.hash, sl.version, sl.source = p.uint64(), p.uint64(), p.uint32()
-	start, hashes := len(prints), 0
+	start, hashes := len(words), 0
 	for range bitmapWords(families) {
 		word := p.uint64()
-		prints, hashes = append(prints, word), hashes+bits.OnesCount64(word)
+		words, hashes = append(words, word), hashes+bits.OnesCount64(word)
 	}
-	if n := len(prints); families%64 != 0 && n > start && prints[n-1]>>(families%64) != 0 {
+	if n := len(words); families%64 != 0 && n > start && words[n-1]>>(families%64) != 0 {
 		p.failed = true // a family that does not exist
 	}
 	if hashes > len(p.data)/8 {
 		p.failed = true
-		return prints
+		return words
 	}
 	for range hashes {
-		prints = append(prints, p.uint64())
+		words = append(words, p.uint64())
 	}
-	sl.fingerprints = prints[start:len(prints):len(prints)]
-	return prints
+	sl.fingerprints = words[start:len(words):len(words)]
+	return words
 }
 
 // block decodes a block after the number of its family.

@@ -23,7 +23,7 @@ type modelObject struct {
 
 func (m *model) served(o Object) bool { return m.now == nil || m.now(o.Hash) }
 
-// put reports whether the text of the object is another one afterwards.
+// put reports whether it changed the text of the object.
 func (m *model) put(o Object, texts []string) (changed bool) {
 	held, ok := m.objects[o.ID]
 	if ok && o.Version != 0 && o.Version < held.Version {
@@ -34,9 +34,9 @@ func (m *model) put(o Object, texts []string) (changed bool) {
 	return dropped == 0 && (!ok || !slices.Equal(texts, held.texts))
 }
 
-func (m *model) drop(gone func(o Object) bool) int {
+func (m *model) drop(unwanted func(o Object) bool) int {
 	before := len(m.objects)
-	maps.DeleteFunc(m.objects, func(_ ID, o modelObject) bool { return gone(o.Object) })
+	maps.DeleteFunc(m.objects, func(_ ID, o modelObject) bool { return unwanted(o.Object) })
 	return before - len(m.objects)
 }
 
@@ -137,14 +137,14 @@ func (s *simulation) delete() {
 
 func (s *simulation) retain(all bool) {
 	source := uint32(s.rng.IntN(3))
-	named := map[ID]bool{testID(simulatedObjects + 1): true} // an unknown ID
+	listed := map[ID]bool{testID(simulatedObjects + 1): true} // an unknown ID
 	for id := range s.model.objects {
 		if s.rng.IntN(10) < 7 || all {
-			named[id] = true
+			listed[id] = true
 		}
 	}
-	want := s.model.drop(func(o Object) bool { return o.Source == source && !named[o.ID] })
-	if got := s.store.Retain(source, 0, maps.Keys(named)); got != want {
+	want := s.model.drop(func(o Object) bool { return o.Source == source && !listed[o.ID] })
+	if got := s.store.Retain(source, 0, maps.Keys(listed)); got != want {
 		s.t.Fatalf("Retain removed %d objects, want %d", got, want)
 	}
 	s.counts["not retained"] += want
@@ -229,7 +229,7 @@ func (s *simulation) check(older *Snapshot, olderContent content) (*Snapshot, co
 	if s.rng.IntN(2) == 0 {
 		equalContent(s.t, readSnapshot(s.t, format, snap, s.model.families), want)
 	}
-	if older != nil { // its content must not have changed, whether it was checked then or not
+	if older != nil { // its content must not have changed since it was taken
 		format := Text
 		if len(older.blocks) > 0 && older.blocks[len(older.blocks)-1] == s.store.budget.eof {
 			format = OpenMetrics
@@ -262,14 +262,14 @@ func TestStoreMatchesModel(t *testing.T) {
 				counts: map[string]int{},
 			}
 			var older *Snapshot
-			var was content
+			var olderContent content
 			for n := range simulatedObjects {
 				s.put(n, plain)
 			}
 			for i := range steps {
 				s.step(i)
 				if i%20 == 0 {
-					older, was = s.check(older, was)
+					older, olderContent = s.check(older, olderContent)
 				}
 			}
 			objects := 0
@@ -289,17 +289,17 @@ func TestStoreMatchesModel(t *testing.T) {
 	}
 }
 
-// checkCoverage fails the test if the run missed one of the cases it is meant to cover.
+// checkCoverage fails the test if one of the cases that the run must cover did not occur.
 func (s *simulation) checkCoverage(limit int64) {
 	s.t.Helper()
 	stats := s.store.Stats()
 	s.counts["compressed"], s.counts["decompressed"] = int(stats.Compressions), int(stats.Decompressions)
-	for _, what := range []string{
+	for _, name := range []string{
 		"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden",
 		"changed", "unchanged", "compressed",
 	} {
-		if s.counts[what] == 0 {
-			s.t.Errorf("the run had no case of %q: %v", what, s.counts)
+		if s.counts[name] == 0 {
+			s.t.Errorf("the run had no case of %q: %v", name, s.counts)
 		}
 	}
 	if limit == 0 && s.counts["decompressed"] == 0 {

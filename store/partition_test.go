@@ -61,7 +61,7 @@ func TestLeavingObjectsStayVisibleUntilTheSwitch(t *testing.T) {
 	equal(t, "after the switch", strings.Join(visibleObjects(t, s), " "), "0 2 4")
 	equal(t, "HasVersion", s.HasVersion(testID(3), 1), false)
 	fill(s, 7, 9, 1)
-	equal(t, "after puts of which one is in no partition", strings.Join(visibleObjects(t, s), " "), "0 2 4 8")
+	equal(t, "after puts, one of an object in no partition", strings.Join(visibleObjects(t, s), " "), "0 2 4 8")
 	verify(t, s)
 }
 
@@ -89,7 +89,7 @@ func TestNewPartitioningReplacesUnfinishedOne(t *testing.T) {
 	beginReshard(s, even, everything)
 	fill(s, 7, 8, 1) // put for the next shard
 	beginReshard(s, even, even)
-	commitReshard(s, even) // which then excludes it again
+	commitReshard(s, even) // object 7 is not in the shard any more
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 2 4")
 
 	beginReshard(s, even, nothing)

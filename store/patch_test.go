@@ -56,7 +56,7 @@ func TestScrapeRecompressesPatchedBlock(t *testing.T) {
 	equal(t, "Objects", s.Stats().Objects, slotsPerBucket-1)
 }
 
-// Hidden blocks and scrapes without gzip would otherwise keep their patches.
+// Patches of hidden blocks, and all patches if no scrape uses gzip, would otherwise grow without end.
 func TestSweepRecompressesOldPatches(t *testing.T) {
 	s := New(testFamilies(2), NewBudget(1<<30))
 	fill(s, 0, slotsPerBucket, 1)
@@ -65,11 +65,11 @@ func TestSweepRecompressesOldPatches(t *testing.T) {
 	compressed := s.Stats().CompressedBytes
 	putValue(s, 3, 2)
 	s.Sweep(time.Minute, noon)
-	putValue(s, 5, 2) // later changes do not postpone it
+	putValue(s, 5, 2) // later changes do not postpone the recompression
 	for minute := range patchQuietFactor {
 		s.Sweep(time.Minute, noon.Add(time.Duration(minute)*time.Minute))
 		if s.Stats().CompressedBytes < compressed+100 {
-			t.Errorf("recompressed after %d minutes", minute)
+			t.Errorf("recompressed after %d minutes, want after %d", minute, patchQuietFactor)
 		}
 	}
 	compressions := s.Stats().Compressions

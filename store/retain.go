@@ -39,8 +39,8 @@ func (sl *slot) unmarkedSince(source, mark uint32) bool {
 	return sl.source == source && int32(sl.mark-mark) < 0 // the counter may wrap
 }
 
-// unmarked returns the IDs of such objects, except expiring ones. IDs remain valid when the objects
-// move to other slots.
+// unmarked returns the IDs of the objects for which unmarkedSince is true, except expiring ones. An
+// ID stays valid when its object moves to another slot.
 func (s *Store) unmarked(source, mark uint32) []ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

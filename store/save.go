@@ -10,9 +10,9 @@ import (
 var ErrMoved = errors.New("objects have moved between buckets")
 
 // Save passes the encoded objects and blocks to emit, bucket by bucket; see Load. emit must not keep
-// its argument. Each bucket is captured at one moment, but not all at the same. An object that is
-// stored all the time is saved in at least one version. One that is put or deleted while Save runs
-// may be saved or not, or, if it is deleted and put again, twice.
+// its argument. Each bucket is captured at one moment, but not all at the same. An object that stays
+// stored while Save runs is saved in at least one version. An object that is put or deleted meanwhile
+// may be saved or not, and one that is deleted and put again may be saved twice.
 //
 // Save holds the store's mutex for one bucket at a time, never while text is compressed or while
 // emit runs. It compresses what a gzip scrape would compress.

@@ -78,14 +78,14 @@ func TestLoadedStoreEqualsTheSavedOneThroughRandomChanges(t *testing.T) {
 		loaded := loadedFrom(t, s, saved(t, s))
 		verify(t, loaded)
 		equalContent(t, exposed(t, loaded), exposed(t, s))
-		for range 50 { // and it works on
+		for range 50 { // both stores accept the same changes afterwards
 			change(s, loaded)
 		}
 		equalContent(t, exposed(t, loaded), exposed(t, s))
 		for id := range 90 {
 			for _, v := range []uint64{1, 1 << 39} {
 				if loaded.HasVersion(testID(id), v) != s.HasVersion(testID(id), v) {
-					t.Fatalf("object %d has another version", id)
+					t.Fatalf("object %d: HasVersion(%d) differs between the two stores", id, v)
 				}
 			}
 		}
@@ -116,7 +116,7 @@ func TestExpiringObjectsAreNotLoaded(t *testing.T) {
 	s.ExpireAt(testID(1), time.Now().Add(time.Hour))
 	loaded := loadedFrom(t, s, saved(t, s))
 	if loaded.Contains(testID(1)) || !loaded.Contains(testID(0)) || !loaded.Contains(testID(2)) {
-		t.Error("an expiring object was loaded, or another one was not")
+		t.Error("want all objects except the expiring one")
 	}
 	if n := len(exposed(t, loaded)["kube_test_family_00"]); n != 2 {
 		t.Errorf("%d lines, want 2", n)
@@ -216,7 +216,7 @@ func TestSaveWhileObjectsChange(t *testing.T) {
 		}
 		lines := exposed(t, loaded)["kube_test_family_00"]
 		if st := loaded.Stats(); st.Objects < kept || st.Objects != len(lines) {
-			t.Fatalf("%d objects and %d lines were loaded", st.Objects, len(lines))
+			t.Fatalf("loaded %d objects and %d lines, want equally many, at least %d", st.Objects, len(lines), kept)
 		}
 	}
 	close(stop)
@@ -239,25 +239,25 @@ func FuzzParseBucket(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b.expiring = 0 // they would be removed from text that is no deflate data
+		b.expiring = 0 // removing these objects would decompress blocks that may be no deflate data
 		ids := map[ID]bool{}
 		for i := range slotsOf(b.bucket.used) {
 			ids[b.bucket.slots[i].id] = true
 		}
 		slots := bits.OnesCount64(b.bucket.used)
 		if len(ids) < slots {
-			return // the older version would be removed from such text
+			return // removing the older version would decompress such a block
 		}
 		loaded.Load(s.Key(), []*SavedBucket{b})
 		if n := loaded.Stats().Objects; n != slots {
-			t.Errorf("%d objects were loaded from a bucket of %d", n, slots)
+			t.Errorf("loaded %d objects, want %d", n, slots)
 		}
 		var again []byte
 		if err := loaded.Save(func(bucket []byte) error { again = bytes.Clone(bucket); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := loaded.ParseBucket(again); err != nil {
-			t.Errorf("what was loaded is saved as a malformed bucket: %v", err)
+			t.Errorf("a loaded bucket that was saved again is invalid: %v", err)
 		}
 	})
 }

@@ -124,12 +124,12 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 	snap := TakeSnapshot(Text, s)
 	for _, room := range []int{0, 10, int(snap.GzipSize()) - 1} {
 		if err := snap.WriteGzip(&brokenWriter{room}); !errors.Is(err, errBroken) {
-			t.Errorf("WriteGzip with room for %d: %v", room, err)
+			t.Errorf("WriteGzip with room for %d bytes: error %v, want %v", room, err, errBroken)
 		}
 	}
 	for _, room := range []int{0, chunkBytes, int(snap.Size()) - 1} {
 		if err := snap.WriteText(&brokenWriter{room}); !errors.Is(err, errBroken) {
-			t.Errorf("WriteText with room for %d: %v", room, err)
+			t.Errorf("WriteText with room for %d bytes: error %v, want %v", room, err, errBroken)
 		}
 	}
 	readSnapshot(t, Text, snap, s.families) // a failed write can be repeated

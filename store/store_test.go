@@ -183,22 +183,22 @@ func TestRetainRemovesOnlyObjectsOfItsSource(t *testing.T) {
 func TestObjectPutDuringRetainStays(t *testing.T) {
 	s := New(testFamilies(1), nil)
 	fill(s, 0, 3, 1)
-	gone := s.Retain(0, 0, func(yield func(ID) bool) {
+	removed := s.Retain(0, 0, func(yield func(ID) bool) {
 		putValue(s, 9, 1) // not in the list
 		yield(testID(2))
 	})
-	equal(t, "removed", gone, 2)
+	equal(t, "removed", removed, 2)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "2 9")
 }
 
 func TestNewObjectsReuseFreeSlots(t *testing.T) {
 	s := New(testFamilies(3), nil)
 	fill(s, 0, 5*slotsPerBucket, 1)
-	const gone = 5 * slotsPerBucket / 3 // more than minFreeSlots in every bucket
-	for n := range gone {
+	const deleted = 5 * slotsPerBucket / 3 // more than minFreeSlots in every bucket
+	for n := range deleted {
 		s.Delete(testID(n * 3))
 	}
-	fill(s, 1000, 1000+gone, 1)
+	fill(s, 1000, 1000+deleted, 1)
 	equal(t, "Buckets", s.Stats().Buckets, 5)
 	equal(t, "Objects", s.Stats().Objects, 5*slotsPerBucket)
 	verify(t, s)
@@ -235,7 +235,7 @@ func TestLargeObjectsFillABucketEarly(t *testing.T) {
 	}
 	for _, b := range s.buckets {
 		if b.totals.text > maxBucketText+int64(len(huge)) {
-			t.Errorf("a bucket has %d bytes of text", b.totals.text)
+			t.Errorf("a bucket has %d bytes of text, want at most %d", b.totals.text, maxBucketText+int64(len(huge)))
 		}
 	}
 	equal(t, "lines", len(readSnapshot(t, Text, TakeSnapshot(Text, s), s.families)[s.families[0].Name]), 200_000)
@@ -250,7 +250,7 @@ func TestFingerprintsHaveARandomKey(t *testing.T) {
 	if first, again := a.appendFingerprints(nil, l), a.appendFingerprints(nil, l); !slices.Equal(first, again) {
 		t.Errorf("fingerprints of the same text: %x and %x", first, again)
 	}
-	if of, other := a.appendFingerprints(nil, l), b.appendFingerprints(nil, l); slices.Equal(of, other) {
-		t.Errorf("two stores have the same fingerprints for a text: %x", of)
+	if first, second := a.appendFingerprints(nil, l), b.appendFingerprints(nil, l); slices.Equal(first, second) {
+		t.Errorf("two stores have the same fingerprints for a text: %x", first)
 	}
 }

@@ -48,7 +48,7 @@ func TestEachWaitingScrapeHoldsOneChunk(t *testing.T) {
 				}
 			}
 			if took, most := heapInUse()-before, int64(scrapes*each+slack); took > most {
-				t.Errorf("%d scrapes take %d bytes, more than %d", scrapes, took, most)
+				t.Errorf("%d scrapes take %d bytes, want at most %d", scrapes, took, most)
 			}
 			close(unblock)
 			for range scrapes {

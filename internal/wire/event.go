@@ -8,50 +8,50 @@ import (
 	"io"
 )
 
-// Event is one frame of a watch. Object is, for Protobuf, the message inside
-// the envelope, and valid until the next frame is read.
+// Event is one frame of a watch. For Protobuf, Object is the message inside
+// the envelope. It is valid until the next frame is read.
 type Event struct {
 	// Type is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; for ERROR the object
 	// is a metav1.Status.
 	Type     string
 	Encoding Encoding
 	Object   []byte
-	// Size is the number of bytes that the frame took on the wire.
+	// Size is the number of bytes that the frame took in the response.
 	Size int
 }
 
-// EventReader reads the frames of a watch. It is used by one goroutine.
+// EventReader reads the frames of a watch. It is not safe for concurrent use.
 type EventReader struct {
 	br            *bufio.Reader
-	json          *jsonReader // nil until the first byte says that it is JSON
+	json          *jsonReader // set by the first call of Next if the watch is JSON; else nil
 	buf           []byte      // a frame that does not fit into br
-	bufferedFrame int         // bytes of br that the last frame is
+	bufferedFrame int         // bytes of br that the last frame occupies
 	read          bool
 
-	table *table // not nil when the objects are Tables
+	table *table // set if the objects are Tables; else nil
 }
 
-// frameBuffer takes nearly every frame whole.
+// frameBuffer is the size of the read buffer in bytes. Nearly every frame fits into it.
 const frameBuffer = 32 << 10
 
-// frameHead is what a frame's length takes, in bytes.
-const frameHead = 4
+// frameHeader is the size of the length before a frame, in bytes.
+const frameHeader = 4
 
 // NewEventReader returns a reader of the frames in r.
 func NewEventReader(r io.Reader) *EventReader {
 	return &EventReader{br: bufio.NewReaderSize(r, frameBuffer)}
 }
 
-// Next reads the next frame. io.EOF means that the watch ended between frames.
-// Of the other errors, those that are an ErrFrame concern this frame only, and
-// Next may be called again.
+// Next reads the next frame. It returns io.EOF if the watch ended between
+// frames. An error that wraps ErrFrame concerns this frame only: Next may be
+// called again. After any other error the next frame cannot be found.
 func (e *EventReader) Next() (Event, error) {
 	if !e.read {
 		first, err := e.br.Peek(1)
 		if err != nil {
 			return Event{}, err
 		}
-		// A length of more than 16 MiB, which JSON's brace would be, is no frame's.
+		// As the first byte of a length, each of these would mean more than 16 MiB.
 		if first[0] == '{' || first[0] == '\n' || first[0] == ' ' {
 			e.json = newJSONReader(e.br)
 		}
@@ -63,9 +63,9 @@ func (e *EventReader) Next() (Event, error) {
 	return e.nextProtobuf()
 }
 
-// ErrFrame is what errors of a single frame wrap: the frame's bounds were
-// sound, its content was not.
-var ErrFrame = errors.New("bad watch frame")
+// ErrFrame is wrapped by the errors that concern a single frame: its bounds
+// were valid, but its content was not.
+var ErrFrame = errors.New("invalid watch frame")
 
 // Field numbers of metav1.WatchEvent.
 const (
@@ -76,7 +76,7 @@ const (
 func (e *EventReader) nextProtobuf() (Event, error) {
 	_, _ = e.br.Discard(e.bufferedFrame)
 	e.bufferedFrame = 0
-	head, err := e.br.Peek(frameHead)
+	head, err := e.br.Peek(frameHeader)
 	if err != nil {
 		if len(head) > 0 {
 			err = unexpected(err)
@@ -84,22 +84,22 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 		return Event{}, err
 	}
 	size := binary.BigEndian.Uint32(head)
-	_, _ = e.br.Discard(frameHead)
+	_, _ = e.br.Discard(frameHeader)
 	if size > MaxObject {
-		return Event{}, fmt.Errorf("watch frame of %d bytes", size)
+		return Event{}, fmt.Errorf("watch frame must not exceed %d bytes, got %d", MaxObject, size)
 	}
 	frame, err := e.frame(int(size))
 	if err != nil {
 		return Event{}, unexpected(err)
 	}
-	ev := Event{Encoding: Protobuf, Size: frameHead + len(frame)}
+	ev := Event{Encoding: Protobuf, Size: frameHeader + len(frame)}
 	if err := ev.open(frame); err != nil {
 		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	return ev, nil
 }
 
-// frame returns the next so many bytes, which are valid until more are read.
+// frame returns the next size bytes, which are valid until the next read.
 func (e *EventReader) frame(size int) ([]byte, error) {
 	if size <= frameBuffer {
 		if cap(e.buf) > 1<<20 {
@@ -137,7 +137,7 @@ func (ev *Event) open(frame []byte) error {
 	return err
 }
 
-// internEventType spares an allocation for the types there are.
+// internEventType avoids an allocation for the known event types.
 func internEventType(b []byte) string {
 	switch string(b) {
 	case "ADDED":
@@ -154,7 +154,7 @@ func internEventType(b []byte) string {
 	return string(b)
 }
 
-var errNoObject = errors.New("no object")
+var errNoObject = errors.New("event has no object")
 
 func (e *EventReader) nextJSON() (Event, error) {
 	before := e.json.read

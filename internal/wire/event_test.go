@@ -22,13 +22,13 @@ func exampleStream(t testing.TB, enc Encoding) [][]byte {
 	bookmark := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		ResourceVersion: "90", Annotations: map[string]string{initialEventsEnd: "true"},
 	}}
-	gone := &metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: 410}
+	expired := &metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: 410}
 	return [][]byte{
 		frame(t, enc, "ADDED", examplePod(1)),
 		frame(t, enc, "MODIFIED", examplePod(2)),
 		frame(t, enc, "DELETED", smallPod()),
 		frame(t, enc, "BOOKMARK", bookmark),
-		frame(t, enc, "ERROR", gone),
+		frame(t, enc, "ERROR", expired),
 	}
 }
 
@@ -46,7 +46,7 @@ func TestEvents(t *testing.T) {
 			for range frames {
 				ev, err := r.Next()
 				if err != nil || ev.Encoding != enc {
-					t.Fatalf("%s: %s, error %v", enc, ev.Encoding, err)
+					t.Fatalf("got encoding %s, error %v; want %s", ev.Encoding, err, enc)
 				}
 				m, err := ReadMeta(ev.Encoding, ev.Object)
 				if err != nil && ev.Type != "ERROR" {
@@ -64,13 +64,13 @@ func TestEvents(t *testing.T) {
 			}
 			want := "ADDED pod-1 false, MODIFIED pod-2 false, DELETED pod-1 false, BOOKMARK  true, ERROR Expired false"
 			if strings.Join(got, ", ") != want {
-				t.Errorf("%s: %s", enc, strings.Join(got, ", "))
+				t.Errorf("%s: got events %s, want %s", enc, strings.Join(got, ", "), want)
 			}
 			if _, err := r.Next(); !errors.Is(err, io.EOF) {
-				t.Errorf("%s: error %v at the end", enc, err)
+				t.Errorf("%s: error %v at the end, want io.EOF", enc, err)
 			}
 			if whole := len(bytes.Join(frames, nil)); size < whole-len(frames) || size > whole {
-				t.Errorf("%s: sizes add up to %d of %d bytes", enc, size, whole)
+				t.Errorf("%s: the sizes sum to %d bytes, want %d to %d", enc, size, whole-len(frames), whole)
 			}
 		}
 	}
@@ -90,8 +90,8 @@ func reasonOf(t *testing.T, ev Event) string {
 	return string(s.Reason)
 }
 
-// TestEventsOfTruncatedStream: a stream that ends within a frame is told apart
-// from one that ends between frames, wherever that is.
+// A stream that ends within a frame gives io.ErrUnexpectedEOF, and one that ends between frames
+// gives io.EOF.
 func TestEventsOfTruncatedStream(t *testing.T) {
 	for _, enc := range encodings {
 		first := frame(t, enc, "ADDED", smallPod())
@@ -106,26 +106,25 @@ func TestEventsOfTruncatedStream(t *testing.T) {
 			}
 			between := n == 0 || n == len(first) || enc == JSON && (n == len(first)-1 || n == len(stream)-1)
 			if between != errors.Is(err, io.EOF) || !between && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Fatalf("%s, %d of %d bytes: error %v", enc, n, len(stream), err)
+				t.Fatalf("%s, %d of %d bytes: error %v; ends between frames: %t", enc, n, len(stream), err, between)
 			}
 			if whole := n / (len(first) - 1); frames > whole {
-				t.Fatalf("%s, %d of %d bytes: %d frames", enc, n, len(stream), frames)
+				t.Fatalf("%s, %d of %d bytes: read %d frames, want at most %d", enc, n, len(stream), frames, whole)
 			}
 		}
 	}
 }
 
-// TestBadFrameCostsOneEvent: a frame whose bounds are sound and whose content is
-// not is an ErrFrame, and the next is read.
+// A frame with valid bounds but invalid content gives ErrFrame, and the next frame is read.
 func TestBadFrameCostsOneEvent(t *testing.T) {
 	f := func(enc Encoding, bad []byte) {
 		t.Helper()
 		r := NewEventReader(bytes.NewReader(append(bad, frame(t, enc, "ADDED", smallPod())...)))
 		if ev, err := r.Next(); !errors.Is(err, ErrFrame) {
-			t.Errorf("%s: %+v, error %v", enc, ev, err)
+			t.Errorf("%s: invalid frame: got %+v, error %v, want %v", enc, ev, err, ErrFrame)
 		}
 		if ev, err := r.Next(); err != nil || ev.Type != "ADDED" {
-			t.Errorf("%s: %q, error %v", enc, ev.Type, err)
+			t.Errorf("%s: next frame: got type %q, error %v, want ADDED", enc, ev.Type, err)
 		}
 	}
 	f(Protobuf, []byte{0, 0, 0, 0})
@@ -138,38 +137,37 @@ func TestBadFrameCostsOneEvent(t *testing.T) {
 	f(JSON, []byte(`{"type":"ADDED","object":[1]}`))
 }
 
-// TestFrameOfFieldsInAnyOrder: API servers keep the order, and others are understood.
+// API servers write the fields in order, but the reader does not depend on that.
 func TestFrameOfFieldsInAnyOrder(t *testing.T) {
 	unknown := envelope(t, Protobuf, smallPod())[len(magic):]
-	for _, turned := range []bool{false, true} {
-		for _, inside := range []bool{false, true} {
+	for _, eventReversed := range []bool{false, true} {
+		for _, objectReversed := range []bool{false, true} {
 			object := unknown
-			if inside {
-				object = backwards(t, unknown)
+			if objectReversed {
+				object = reverseFields(t, unknown)
 			}
-			event := rawFrame(t, Protobuf, "MODIFIED", append([]byte(magic), object...))[frameHead:]
-			if turned {
-				event = backwards(t, event)
+			event := rawFrame(t, Protobuf, "MODIFIED", append([]byte(magic), object...))[frameHeader:]
+			if eventReversed {
+				event = reverseFields(t, event)
 			}
 			got, err := NewEventReader(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(event))), event...))).Next()
 			if err != nil || got.Type != "MODIFIED" || !bytes.Equal(got.Object, bytesOf(t, Protobuf, smallPod())) {
-				t.Errorf("turned %v, inside %v: %+v, error %v", turned, inside, got, err)
+				t.Errorf("fields of the event reversed: %t, of the object: %t: got %+v, error %v", eventReversed, objectReversed, got, err)
 			}
 		}
 	}
 }
 
-// TestOversizedFrameEndsTheWatch: its length can't be trusted, so nothing behind
-// it can be found.
+// The length of an oversized frame cannot be trusted, so the next frame cannot be found.
 func TestOversizedFrameEndsTheWatch(t *testing.T) {
 	r := NewEventReader(bytes.NewReader(binary.BigEndian.AppendUint32(nil, MaxObject+1)))
 	if _, err := r.Next(); err == nil || errors.Is(err, ErrFrame) || errors.Is(err, io.EOF) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want one that ends the watch", err)
 	}
 }
 
-// FuzzEvents: no input panics or loops, the frames take no more bytes than there
-// are, and those that Kubernetes' own decoder reads are read alike.
+// No input makes the reader panic or loop, and the frames take no more bytes than the input has.
+// The reader agrees with the generated decoders on the frames that these accept; see checkFrame.
 func FuzzEvents(f *testing.F) {
 	for _, enc := range encodings {
 		f.Add(append(frame(f, enc, "ADDED", smallPod()), frame(f, enc, "BOOKMARK", smallPod())...))
@@ -184,7 +182,7 @@ func FuzzEvents(f *testing.F) {
 			ev, err := r.Next()
 			size += ev.Size
 			if n > len(stream) || size > len(stream) {
-				t.Fatalf("%d frames of %d bytes in %d bytes", n, size, len(stream))
+				t.Fatalf("read %d frames of %d bytes in total from an input of %d bytes", n, size, len(stream))
 			}
 			if err != nil && !errors.Is(err, ErrFrame) {
 				return
@@ -192,15 +190,15 @@ func FuzzEvents(f *testing.F) {
 			if ev.Encoding == Protobuf {
 				checkFrame(t, rest[4:ev.Size], ev, err)
 			} else if err == nil && !json.Valid(ev.Object) {
-				t.Fatalf("%q is no JSON", ev.Object)
+				t.Fatalf("object %q is not valid JSON", ev.Object)
 			}
 		}
 	})
 }
 
-// checkFrame compares what was read of a frame with what the generated decoders
-// read of it. Of a frame that they put together again as it was, as API servers do,
-// both have to read the same; another may have fields twice, or groups, which end the watch.
+// checkFrame compares an event with the result of the generated decoders. It skips a frame that the
+// generated encoders, which API servers use, would write in another way: it may have repeated fields,
+// or groups, which end the watch.
 func checkFrame(t *testing.T, body []byte, ev Event, err error) {
 	t.Helper()
 	var want metav1.WatchEvent
@@ -214,6 +212,6 @@ func checkFrame(t *testing.T, body []byte, ev Event, err error) {
 		return
 	}
 	if err != nil || ev.Type != want.Type || !bytes.Equal(ev.Object, inside.Raw) {
-		t.Fatalf("%q: read as %q %q, error %v; want %q %q", body, ev.Type, ev.Object, err, want.Type, inside.Raw)
+		t.Fatalf("%q: got %q %q, error %v; want %q %q", body, ev.Type, ev.Object, err, want.Type, inside.Raw)
 	}
 }

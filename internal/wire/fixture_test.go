@@ -20,8 +20,8 @@ import (
 
 var encodings = []Encoding{Protobuf, JSON}
 
-// examplePod is a pod with what makes pods large: managed fields, environment,
-// annotations. It takes about 7 KB.
+// examplePod returns a pod of about 7 kB, with the fields that make pods large: managed fields,
+// environment variables and annotations.
 func examplePod(i int) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -61,7 +61,7 @@ func examplePod(i int) *corev1.Pod {
 	return p
 }
 
-// bytesOf returns an object's bytes: for Protobuf the message without envelope.
+// bytesOf encodes an object. For Protobuf, the result is the message without an envelope.
 func bytesOf(t testing.TB, enc Encoding, o interface{ Marshal() ([]byte, error) }) []byte {
 	t.Helper()
 	var b []byte
@@ -77,7 +77,7 @@ func bytesOf(t testing.TB, enc Encoding, o interface{ Marshal() ([]byte, error) 
 	return b
 }
 
-// envelope returns an object as an API server sends it: Protobuf with envelope.
+// envelope encodes an object as an API server sends it. For Protobuf, the result has an envelope.
 func envelope(t testing.TB, enc Encoding, o runtime.Object) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -99,19 +99,19 @@ func frame(t testing.TB, enc Encoding, kind string, o runtime.Object) []byte {
 	return rawFrame(t, enc, kind, envelope(t, enc, o))
 }
 
-// backwards returns a message with the last of its fields first.
-func backwards(t *testing.T, message []byte) []byte {
+// reverseFields returns a message with its fields in the reverse order.
+func reverseFields(t *testing.T, message []byte) []byte {
 	t.Helper()
-	var turned []byte
+	var reversed []byte
 	for len(message) > 0 {
 		f, err := nextField(message)
 		if err != nil {
 			t.Fatal(err)
 		}
-		turned = append(slices.Clone(message[:f.size]), turned...)
+		reversed = append(slices.Clone(message[:f.size]), reversed...)
 		message = message[f.size:]
 	}
-	return turned
+	return reversed
 }
 
 func rawFrame(t testing.TB, enc Encoding, kind string, object []byte) []byte {

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Media types of a part of each object. There is no whole object among them: an API server that has none of these
-// forms answers with 406. Rows of a Table come with the metadata of their object, unless the request says otherwise.
+// Media types of a part of each object. None of them allows whole objects: an API server without these forms answers
+// with 406. By default, the rows of a Table include the metadata of their object.
 const (
 	acceptMetadataList = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
 		runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -20,18 +20,18 @@ const (
 	acceptTable = runtime.ContentTypeJSON + ";as=Table;g=meta.k8s.io;v=v1"
 )
 
-// Form is the part of each object that an API server is asked to send. The zero value asks for whole objects.
+// Form is the part of each object that is requested from an API server. The zero value requests whole objects.
 type Form struct {
-	// Metadata asks for the metadata and nothing else: PartialObjectMetadata (KEP-2334).
+	// Metadata requests the metadata and nothing else: PartialObjectMetadata (KEP-2334).
 	Metadata bool
-	// Column, unless it is "", names a column of the resource's Table that is wanted in addition to the metadata, and
-	// Field the top-level field of an object that holds the same value. Metadata is set, too.
+	// Column is a column of the resource's Table to request in addition to the metadata; "" requests none. Field is the
+	// top-level field of an object that holds the same value. Column requires Metadata.
 	Column, Field string
-	// JSON asks for metadata in JSON, for readers of nothing else.
+	// JSON requests the metadata as JSON, for readers that support nothing else.
 	JSON bool
 }
 
-// Accept returns the media types that a list is asked for with, or a watch. "" stands for whatever the client prefers.
+// Accept returns the Accept header of a list or a watch. "" leaves the choice of the media type to the client.
 func (f Form) Accept(watch bool) string {
 	switch {
 	case f.Column != "":
@@ -48,8 +48,8 @@ func (f Form) Accept(watch bool) string {
 	return ""
 }
 
-// AcceptIdentity returns the media types of a list of which only the identities of the objects are read. An API
-// server that cannot send metadata only may answer with whole objects, unless they must not be sent.
+// AcceptIdentity returns the Accept header of a list of which only the identities of the objects are read. An API
+// server that cannot send metadata alone may send whole objects, unless the form forbids them.
 func (f Form) AcceptIdentity() string {
 	if f.Metadata {
 		return acceptMetadataList
@@ -57,16 +57,16 @@ func (f Form) AcceptIdentity() string {
 	return acceptMetadataList + "," + runtime.ContentTypeJSON
 }
 
-// table returns a reader of the Tables that the form asks for, nil when it asks for none.
+// table returns a reader of the Tables that the form requests, or nil if it requests none.
 func (f Form) table() *table {
 	if f.Column == "" {
 		return nil
 	}
-	return &table{form: f, lookup: unknownColumn}
+	return &table{form: f, column: unknownColumn}
 }
 
-// ReadList is [ReadList] for an answer in this form. The rows of a Table are visited as objects with the metadata and
-// the field that the column stands for.
+// ReadList is [ReadList] for a response in this form. Each row of a Table is passed to visit as an object that has the
+// metadata and the field that the column shows.
 func (f Form) ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
 	return readList(r, f.table(), visit)
 }

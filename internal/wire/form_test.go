@@ -13,10 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// secretTable is the form of Secrets with their type.
+// secretTable returns the form that requests the metadata and the type of Secrets.
 func secretTable() Form { return Form{Metadata: true, Column: "Type", Field: "type"} }
 
-// row is what an API server shows of a Secret in a Table.
+// row returns the row of a Secret in a Table, as an API server sends it.
 func row(t testing.TB, s *corev1.Secret) metav1.TableRow {
 	t.Helper()
 	o, err := json.Marshal(&metav1.PartialObjectMetadata{
@@ -28,7 +28,8 @@ func row(t testing.TB, s *corev1.Secret) metav1.TableRow {
 	return metav1.TableRow{Cells: []any{s.Name, string(s.Type), 2, "5m"}, Object: runtime.RawExtension{Raw: o}}
 }
 
-// tableOf returns a Table with these rows; only the first one of an answer names its columns.
+// tableOf returns a Table with these rows. named is whether it names its columns, as the first Table of a response
+// does.
 func tableOf(named bool, rows ...metav1.TableRow) *metav1.Table {
 	t := &metav1.Table{
 		TypeMeta: metav1.TypeMeta{Kind: "Table", APIVersion: "meta.k8s.io/v1"},
@@ -57,15 +58,15 @@ func equalSecret(t *testing.T, enc Encoding, object []byte, want *corev1.Secret)
 	t.Helper()
 	var got corev1.Secret
 	if err := json.Unmarshal(object, &got); err != nil || enc != JSON {
-		t.Fatalf("%s %s: %v", enc, object, err)
+		t.Fatalf("%s object %s: %v", enc, object, err)
 	}
 	if got.Name != want.Name || got.Type != want.Type || got.UID != want.UID || got.Labels["a"] != want.Labels["a"] {
-		t.Errorf("object %s, want %+v", object, want)
+		t.Errorf("got object %s, want %+v", object, want)
 	}
 }
 
-// TestRowsOfTablesAreObjects: an object has the metadata and the field that a column stands for, and its identity is
-// found like that of any other.
+// The object of a row has the metadata and the field that the column shows. ReadMeta reads its identity like that of
+// any other object.
 func TestRowsOfTablesAreObjects(t *testing.T) {
 	secrets := exampleSecrets()
 	var rows []metav1.TableRow
@@ -76,18 +77,17 @@ func TestRowsOfTablesAreObjects(t *testing.T) {
 	meta, err := secretTable().ReadList(bytes.NewReader(envelope(t, JSON, tableOf(true, rows...))), func(enc Encoding, object []byte) error {
 		equalSecret(t, enc, object, secrets[at])
 		if m, err := ReadMeta(enc, object); err != nil || string(m.Name) != secrets[at].Name || string(m.UID) != "u-x" || string(m.ResourceVersion) != "5" {
-			t.Errorf("identity %s, %v", m, err)
+			t.Errorf("got identity %s, error %v, want that of %s", m, err, secrets[at].Name)
 		}
 		at++
 		return nil
 	})
 	if err != nil || at != len(secrets) || meta.ResourceVersion != "77" || meta.Continue != "next" {
-		t.Errorf("%d objects, metadata %+v, error %v", at, meta, err)
+		t.Errorf("got %d objects, metadata %+v, error %v; want %d objects", at, meta, err, len(secrets))
 	}
 }
 
-// TestEventsOfTablesAreObjects: columns are named by the first frame only, whatever it is; a bookmark has a row; and an
-// error is no Table.
+// Only the first frame names the columns, whatever its type is. A bookmark has a row, and an error is not a Table.
 func TestEventsOfTablesAreObjects(t *testing.T) {
 	secrets := exampleSecrets()
 	bookmark := row(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
@@ -105,10 +105,10 @@ func TestEventsOfTablesAreObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	if end, err := InitialEventsEnd(ev.Encoding, ev.Object); err != nil || !end {
-		t.Errorf("the bookmark %s does not end the initial events: %v", ev.Object, err)
+		t.Errorf("the bookmark %s does not end the initial events, error %v", ev.Object, err)
 	}
 	if m, err := ReadMeta(ev.Encoding, ev.Object); err != nil || string(m.ResourceVersion) != "9" {
-		t.Errorf("version of the bookmark: %s, %v", m.ResourceVersion, err)
+		t.Errorf("bookmark: got version %s, error %v, want 9", m.ResourceVersion, err)
 	}
 	for _, s := range secrets {
 		ev, err := events.Next()
@@ -118,16 +118,16 @@ func TestEventsOfTablesAreObjects(t *testing.T) {
 		equalSecret(t, ev.Encoding, ev.Object, s)
 	}
 	if ev, err := events.Next(); err != nil || ev.Type != "ERROR" || !strings.Contains(string(ev.Object), "Expired") {
-		t.Errorf("%s %s, %v", ev.Type, ev.Object, err)
+		t.Errorf("got event %s %s, error %v, want an ERROR with the reason Expired", ev.Type, ev.Object, err)
 	}
 	if _, err := events.Next(); !errors.Is(err, io.EOF) {
-		t.Error(err)
+		t.Errorf("error %v at the end, want io.EOF", err)
 	}
 }
 
-// TestAnswersThatAreNoTablesAreRefused: whole objects in place of rows, columns that are not named or not there, and
-// rows that lack something are errors, and no object.
-func TestAnswersThatAreNoTablesAreRefused(t *testing.T) {
+// Whole objects instead of rows, missing column definitions, a missing column, and incomplete rows give an error and no
+// object.
+func TestResponsesWithoutTheRequestedTableAreRejected(t *testing.T) {
 	secret := exampleSecrets()[0]
 	whole := row(t, secret)
 	bare, short := whole, whole
@@ -139,35 +139,35 @@ func TestAnswersThatAreNoTablesAreRefused(t *testing.T) {
 		"no columns": tableOf(false, whole), "another column": other, "no metadata": tableOf(true, bare), "no cell": tableOf(true, short),
 	} {
 		_, err := secretTable().ReadList(bytes.NewReader(envelope(t, JSON, o)), func(_ Encoding, object []byte) error {
-			t.Errorf("%s: object %s", name, object)
+			t.Errorf("%s: got object %s, want none", name, object)
 			return nil
 		})
 		if err == nil {
-			t.Errorf("%s: a list without error", name)
+			t.Errorf("%s: ReadList gives no error", name)
 		}
 		if ev, err := secretTable().NewEventReader(bytes.NewReader(frame(t, JSON, "ADDED", o))).Next(); !errors.Is(err, ErrFrame) {
-			t.Errorf("%s: event %s, error %v", name, ev.Object, err)
+			t.Errorf("%s: got event %s, error %v, want %v", name, ev.Object, err, ErrFrame)
 		}
 	}
 	for _, enc := range encodings {
 		list := &corev1.SecretList{Items: []corev1.Secret{*secret}}
 		_, err := secretTable().ReadList(bytes.NewReader(envelope(t, enc, list)), func(_ Encoding, object []byte) error {
-			t.Errorf("%s: object %s", enc, object)
+			t.Errorf("%s: got object %s, want none", enc, object)
 			return nil
 		})
 		if !errors.Is(err, ErrForm) {
-			t.Errorf("%s: a list of whole objects gives the error %v", enc, err)
+			t.Errorf("%s: a list of whole objects gives the error %v, want %v", enc, err, ErrForm)
 		}
 	}
 	for _, o := range []runtime.Object{secret, tableOf(true), tableOf(true, whole, whole)} {
 		if ev, err := secretTable().NewEventReader(bytes.NewReader(frame(t, JSON, "ADDED", o))).Next(); !errors.Is(err, ErrFrame) {
-			t.Errorf("event %s, error %v", ev.Object, err)
+			t.Errorf("got event %s, error %v, want %v", ev.Object, err, ErrFrame)
 		}
 	}
 }
 
-// TestFormsWithMetadataOnlyNeverAskForMore: no media type that is accepted is one of whole objects.
-func TestFormsWithMetadataOnlyNeverAskForMore(t *testing.T) {
+// No accepted media type allows whole objects.
+func TestFormsWithMetadataOnlyNeverRequestMore(t *testing.T) {
 	for _, form := range []Form{{Metadata: true}, secretTable()} {
 		for _, accept := range []string{form.Accept(false), form.Accept(true), form.AcceptIdentity()} {
 			for _, media := range strings.Split(accept, ",") {
@@ -178,12 +178,12 @@ func TestFormsWithMetadataOnlyNeverAskForMore(t *testing.T) {
 		}
 	}
 	if accept := (Form{}).Accept(true); accept != "" {
-		t.Errorf("whole objects are asked for with %q", accept)
+		t.Errorf("Accept for whole objects: got %q, want none", accept)
 	}
 }
 
-// FuzzTable: the objects made of a list that is JSON are JSON, and so are those of all events. A list that is no JSON
-// is not checked as a whole: the decoder refuses the object that is at fault, so that the others count.
+// The objects of a list that is valid JSON are valid JSON, and so are the objects of all events. A list is not
+// validated as a whole: the decoder rejects an invalid object, and the others count.
 func FuzzTable(f *testing.F) {
 	secret := exampleSecrets()[1]
 	f.Add(envelope(f, JSON, tableOf(true, row(f, secret))))
@@ -193,7 +193,7 @@ func FuzzTable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, _ = secretTable().ReadList(bytes.NewReader(body), func(_ Encoding, object []byte) error {
 			if !json.Valid(object) && json.Valid(body) {
-				t.Errorf("no JSON: %s", object)
+				t.Errorf("object is not valid JSON: %s", object)
 			}
 			return nil
 		})
@@ -203,7 +203,7 @@ func FuzzTable(f *testing.F) {
 				return
 			}
 			if err == nil && !json.Valid(ev.Object) {
-				t.Errorf("no JSON: %s", ev.Object)
+				t.Errorf("object is not valid JSON: %s", ev.Object)
 			}
 		}
 	})

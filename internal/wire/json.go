@@ -7,13 +7,13 @@ import (
 )
 
 var (
-	errJSON     = errors.New("json: not an object of the API")
-	errJSONEnds = errors.New("json: truncated")
+	errJSON     = errors.New("json: malformed API object")
+	errJSONEnds = errors.New("json: truncated API object")
 )
 
-// members calls visit for each member of the JSON object that b begins with:
-// the name with its quotes as it stands there, and the value. What follows the
-// object is not looked at.
+// members calls visit for each member of the JSON object that b begins with.
+// The name is passed as it is encoded, with its quotes and escapes. Bytes after
+// the object are ignored.
 func members(b []byte, visit func(name, value []byte) error) error {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
@@ -107,8 +107,8 @@ func skipString(b []byte, i int) (int, error) {
 	return 0, errJSONEnds
 }
 
-// skipValue returns the end of the value that begins at i. It checks no more
-// than it needs to find the end: the decoder behind it checks the rest. A value may be
+// skipValue returns the end of the value that begins at i. It checks only what
+// it needs to find the end; the decoder checks the rest later. A value may be
 // nested to any depth, since API servers accept custom resources of 1,200 levels and more.
 func skipValue(b []byte, i int) (int, error) {
 	depth := 0
@@ -152,7 +152,7 @@ func skipScalar(b []byte, i int) (int, error) {
 	return i, nil
 }
 
-// stringContent returns the content of a JSON string; a null or any other value has none.
+// stringContent returns the content of a JSON string, or nil for null and any other value.
 func stringContent(value []byte) ([]byte, error) {
 	if len(value) < 2 || value[0] != '"' {
 		return nil, nil
@@ -167,18 +167,18 @@ func stringContent(value []byte) ([]byte, error) {
 	return []byte(s), nil
 }
 
-// errFound ends a search; it is no failure.
+// errFound ends a search early. It is not a failure.
 var errFound = errors.New("found")
 
-// jsonMeta finds the identity of an object in JSON.
+// jsonMeta reads the identity of an object in JSON.
 func jsonMeta(object []byte) (Meta, error) {
 	var m Meta
 	err := jsonMetadata(object, m.setJSON)
 	return m, err
 }
 
-// jsonMetadata calls visit for each member of an object's metadata. It reads no
-// further than that, which stands before what is large.
+// jsonMetadata calls visit for each member of an object's metadata. It stops
+// after the metadata, since the large parts of an object come after it.
 func jsonMetadata(object []byte, visit func(name, value []byte) error) error {
 	err := members(object, func(name, value []byte) error {
 		if string(name) != `"metadata"` || value[0] != '{' {

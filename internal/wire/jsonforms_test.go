@@ -10,7 +10,7 @@ func TestMaskJSONForms(t *testing.T) {
 	f := func(object, want string) {
 		t.Helper()
 		if got, err := m.Append(nil, JSON, []byte(object)); err != nil || string(got) != want {
-			t.Errorf("%s: %s, want %s; error %v", object, got, want, err)
+			t.Errorf("%s: got %s, error %v, want %s", object, got, err, want)
 		}
 	}
 	f(`{}`, `{}`)
@@ -35,7 +35,7 @@ func TestMaskJSONForms(t *testing.T) {
 	f(`[{"a":1},{"status":1}]`, `[{},{"status":1}]`)
 }
 
-func TestMaskRefusesBrokenJSON(t *testing.T) {
+func TestMaskRejectsInvalidJSON(t *testing.T) {
 	m := mustMask(t, "metadata.name spec.containers.name status")
 	for _, object := range []string{
 		``, ` `, `{`, `{ `, `[`, `[ `, `[{}`, `[{} `, `[{},`, `[{} {}]`, `[{}}`, `[,]`,
@@ -44,19 +44,19 @@ func TestMaskRefusesBrokenJSON(t *testing.T) {
 		`{"spec":{"containers":[{"name":"a"} {"name":"b"}]}}`, `{"spec":{"containers":[{"name" "a"}]}}`, `{"spec":{"containers":[{"name":"a"},]}}`,
 	} {
 		if got, err := m.Append(nil, JSON, []byte(object)); err == nil {
-			t.Errorf("%s: %s, want an error", object, got)
+			t.Errorf("%s: got %s, want an error", object, got)
 		}
 	}
 }
 
-func TestIdentityIsFoundBehindValuesOfAnyKind(t *testing.T) {
+func TestIdentityIsFoundAfterValuesOfAnyType(t *testing.T) {
 	for _, value := range []string{
 		`1`, `-1.5e+3`, `true`, `null`, `""`, `"x"`, `"\\"`, `"\"}"`, `[]`, `[1,[2],{"metadata":{"name":"no"}}]`, `{}`, `{"a":{"b":[{}]}}`,
 		` 1 `, "\t1\r", `"a" `, ` [ ] `, ` { } `,
 	} {
 		m, err := ReadMeta(JSON, []byte(`{"first":`+value+`,"metadata":{"other":`+value+`,"name":"a"}}`))
 		if err != nil || string(m.Name) != "a" {
-			t.Errorf("%s: name %q, error %v", value, m.Name, err)
+			t.Errorf("%s: got name %q, error %v, want a", value, m.Name, err)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestNestingIsNotBounded(t *testing.T) {
 	for _, depth := range []int{1_000, 1_200, 100_000} {
 		object := []byte(`{"spec":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"metadata":{"name":"a"}}`)
 		if m, err := ReadMeta(JSON, object); err != nil || string(m.Name) != "a" {
-			t.Errorf("%d levels: name %q, error %v", depth, m.Name, err)
+			t.Errorf("%d levels: got name %q, error %v, want a", depth, m.Name, err)
 		}
 	}
 }
@@ -73,29 +73,29 @@ func TestNestingIsNotBounded(t *testing.T) {
 func TestErrorsWithinMetadataAreReturned(t *testing.T) {
 	for _, metadata := range []string{`{"name" "a"}`, `{"name":"\x"}`, `{name:"a"}`, `{"name":"a" "uid":"u"}`, `{"name":"a",}`} {
 		if m, err := ReadMeta(JSON, []byte(`{"metadata":`+metadata+`}`)); err == nil {
-			t.Errorf("%s: %+v, want an error", metadata, m)
+			t.Errorf("%s: got %+v, want an error", metadata, m)
 		}
 	}
 }
 
-func TestNothingBehindMetadataIsRead(t *testing.T) {
+func TestNothingAfterMetadataIsRead(t *testing.T) {
 	if m, err := ReadMeta(JSON, []byte(`{"metadata":{"name":"a"}, no JSON`)); err != nil || string(m.Name) != "a" {
-		t.Errorf("name %q, error %v", m.Name, err)
+		t.Errorf("got name %q, error %v, want a", m.Name, err)
 	}
 	if m, err := ReadMeta(Protobuf, []byte("\x0a\x03\x0a\x01n\xff")); err != nil || string(m.Name) != "n" {
-		t.Errorf("name %q, error %v", m.Name, err)
+		t.Errorf("got name %q, error %v, want n", m.Name, err)
 	}
 }
 
 func TestMetadataMustBeAnObject(t *testing.T) {
 	for _, object := range []string{`{"metadata":7}`, `{"metadata":"x"}`, `{"metadata":[{"name":"a"}]}`} {
 		if m, err := ReadMeta(JSON, []byte(object)); err != nil || m.Name != nil {
-			t.Errorf("%s: name %q, error %v", object, m.Name, err)
+			t.Errorf("%s: got name %q, error %v, want no name", object, m.Name, err)
 		}
 	}
 	for _, annotations := range []string{`7`, `null`, `["k8s.io/initial-events-end","true"]`, `{"k8s.io/initial-events-end":true}`, `{"a":"true"}`} {
 		if end, err := InitialEventsEnd(JSON, []byte(`{"metadata":{"annotations":`+annotations+`}}`)); err != nil || end {
-			t.Errorf("%s: %t, error %v", annotations, end, err)
+			t.Errorf("%s: got %t, error %v, want false", annotations, end, err)
 		}
 	}
 }

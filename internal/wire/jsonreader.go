@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// jsonReader reads JSON values from a stream, of which none may be longer than MaxObject.
-// It finds where a value ends, however deep it is nested, and checks no more than that
-// takes: the rest is for the decoder behind it.
+// jsonReader reads JSON values from a stream. No value may be longer than MaxObject, but each
+// may be nested to any depth. The reader checks only what it needs to find the end of a value;
+// the decoder checks the rest later.
 type jsonReader struct {
 	br   *bufio.Reader
-	buf  []byte // the value that was read last
-	read int64  // bytes of the stream so far
+	buf  []byte // the last value
+	read int64  // bytes read from the stream so far
 }
 
 var (
-	errValueTooLarge = fmt.Errorf("json: a value of more than %d MiB", MaxObject>>20)
-	errNoValue       = errors.New("json: no value where one was expected")
+	errValueTooLarge = fmt.Errorf("json: value must not exceed %d MiB", MaxObject>>20)
+	errNoValue       = errors.New("json: expected a value")
 )
 
 func newJSONReader(r io.Reader) *jsonReader {
@@ -29,7 +29,7 @@ func newJSONReader(r io.Reader) *jsonReader {
 	return &jsonReader{br: br}
 }
 
-// next steps over white space and returns the byte after it, which is read later.
+// next skips white space and returns the byte after it, without consuming that byte.
 func (r *jsonReader) next() (byte, error) {
 	for {
 		b, err := r.br.Peek(1)
@@ -50,8 +50,8 @@ func (r *jsonReader) discard(n int) {
 	r.read += int64(n)
 }
 
-// value returns the bytes of the next value, valid until the next one is read. io.EOF means
-// that there is none.
+// value returns the bytes of the next value, which are valid until the next call. It returns
+// io.EOF if there is no further value.
 func (r *jsonReader) value() ([]byte, error) {
 	if cap(r.buf) > 1<<20 {
 		r.buf = nil
@@ -86,12 +86,12 @@ func (r *jsonReader) value() ([]byte, error) {
 	}
 }
 
-// valueScan looks for the end of a value that comes in parts.
+// valueScan finds the end of a value that arrives in parts.
 type valueScan struct {
-	scalar  bool // a number, true, false or null, which ends before what is none of it
+	scalar  bool // a number, true, false or null; it ends before the first delimiter
 	depth   int
 	quoted  bool // within a string
-	escaped bool // behind a backslash
+	escaped bool // after a backslash
 }
 
 // end returns how many bytes of b belong to the value, and whether it ends with them.
@@ -138,13 +138,13 @@ func (r *jsonReader) expect(one, other byte) (byte, error) {
 		return 0, unexpected(err)
 	}
 	if c != one && c != other {
-		return 0, fmt.Errorf("json: %q where %q was expected", c, one)
+		return 0, fmt.Errorf("json: got %q, want %q or %q", c, one, other)
 	}
 	r.discard(1)
 	return c, nil
 }
 
-// each calls read for what stands between two brackets and is separated by commas.
+// each calls read for each of the comma-separated items between two brackets.
 func (r *jsonReader) each(begin, end byte, read func() error) error {
 	if _, err := r.expect(begin, begin); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (r *jsonReader) each(begin, end byte, read func() error) error {
 	}
 }
 
-// name reads the name of a member, and the colon.
+// name reads the name of a member and the colon after it.
 func (r *jsonReader) name() (string, error) {
 	quoted, err := r.value()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-// endless never stops, and counts what was read.
+// endless is a reader without an end. It counts the bytes that were read.
 type endless struct {
 	char byte
 	read int
@@ -23,7 +23,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A server that never ends a value must not have all of it held.
+// If a server never ends a value, the reader must not keep all of it in memory.
 func TestEndlessJSONIsGivenUp(t *testing.T) {
 	for begin, read := range map[string]func(r io.Reader) error{
 		`{"type":"ADDED","object":{"a":"`: func(r io.Reader) error {
@@ -37,48 +37,48 @@ func TestEndlessJSONIsGivenUp(t *testing.T) {
 	} {
 		rest := &endless{char: 'a'}
 		if err := read(io.MultiReader(strings.NewReader(begin), rest)); !errors.Is(err, errValueTooLarge) {
-			t.Errorf("%s: error %v", begin, err)
+			t.Errorf("%s: error %v, want %v", begin, err, errValueTooLarge)
 		}
 		if rest.read > MaxObject+2*frameBuffer {
-			t.Errorf("%s: %d bytes were read", begin, rest.read)
+			t.Errorf("%s: %d bytes were read, want at most %d", begin, rest.read, MaxObject+2*frameBuffer)
 		}
 	}
 }
 
-func TestJSONValueMayBeAsLongAsTheBound(t *testing.T) {
+func TestJSONValueMayHaveTheLargestSize(t *testing.T) {
 	for n, want := range map[int]error{MaxObject: nil, MaxObject + 1: errValueTooLarge} {
 		text := `"` + strings.Repeat("x", n-2) + `"`
 		if got, err := newJSONReader(strings.NewReader(text)).value(); !errors.Is(err, want) || err == nil && len(got) != n {
-			t.Errorf("%d bytes: read %d, error %v, want %v", n, len(got), err, want)
+			t.Errorf("%d bytes: got %d bytes, error %v, want error %v", n, len(got), err, want)
 		}
 	}
 }
 
-func TestJSONValuesEndWhereTheyEnd(t *testing.T) {
+func TestEndOfEachJSONValueIsFound(t *testing.T) {
 	values := []string{`{}`, `{"a":"}\"]"}`, `[]`, `[1,[2,{"b":"\\"}]]`, `"a\"b"`, `""`, `17`, `-1.5e3`, `true`, `null`}
 	for _, first := range values {
 		for _, second := range values {
 			r := newJSONReader(iotest.OneByteReader(strings.NewReader(" " + first + "\n\t" + second)))
 			for _, want := range []string{first, second} {
 				if got, err := r.value(); err != nil || string(got) != want {
-					t.Errorf("%s, error %v, want %s", got, err, want)
+					t.Errorf("got %s, error %v, want %s", got, err, want)
 				}
 			}
 			if got, err := r.value(); !errors.Is(err, io.EOF) {
-				t.Errorf("after the last: %s, error %v", got, err)
+				t.Errorf("after the last value: got %s, error %v, want io.EOF", got, err)
 			}
 		}
 	}
 }
 
-// API servers accept custom resources whose nesting the decoders of the standard library refuse.
+// API servers accept custom resources that are too deep for the decoders of the standard library.
 func TestDeepObjectsAreReadLikeOthers(t *testing.T) {
 	for _, depth := range []int{1_200, 100_000, 1_000_000} {
 		deep := `{"apiVersion":"a/v1","spec":` + strings.Repeat(`{"a":[`, depth) + strings.Repeat("]}", depth) + `,"metadata":{"name":"deep","uid":"u"}}`
 		const plain = `{"metadata":{"name":"plain","uid":"v"}}`
 		events := NewEventReader(strings.NewReader(`{"type":"ADDED","object":` + deep + "}\n" + `{"type":"ADDED","object":` + plain + "}\n"))
 		var names []string
-		note := func(enc Encoding, object []byte) error {
+		addName := func(enc Encoding, object []byte) error {
 			meta, err := ReadMeta(enc, object)
 			names = append(names, string(meta.Name))
 			return err
@@ -86,19 +86,19 @@ func TestDeepObjectsAreReadLikeOthers(t *testing.T) {
 		for range 2 {
 			ev, err := events.Next()
 			if err == nil {
-				err = note(ev.Encoding, ev.Object)
+				err = addName(ev.Encoding, ev.Object)
 			}
 			if err != nil {
 				t.Fatalf("%d levels, event: %v", depth, err)
 			}
 		}
 		list := `{"kind":"List","metadata":{"resourceVersion":"7"},"items":[` + deep + "," + plain + `]}`
-		meta, err := ReadList(strings.NewReader(list), note)
+		meta, err := ReadList(strings.NewReader(list), addName)
 		if err != nil || meta.ResourceVersion != "7" {
-			t.Errorf("%d levels, list: %+v, error %v", depth, meta, err)
+			t.Errorf("%d levels, list: got metadata %+v, error %v, want version 7", depth, meta, err)
 		}
 		if got := strings.Join(names, " "); got != "deep plain deep plain" {
-			t.Errorf("%d levels: read %s", depth, got)
+			t.Errorf("%d levels: got objects %s, want deep plain deep plain", depth, got)
 		}
 	}
 }
@@ -111,6 +111,6 @@ func TestLargeJSONValuesAreNotKept(t *testing.T) {
 		}
 	}
 	if cap(r.buf) > 1<<20 {
-		t.Errorf("%d bytes are kept", cap(r.buf))
+		t.Errorf("the reader keeps %d bytes, want at most %d", cap(r.buf), 1<<20)
 	}
 }

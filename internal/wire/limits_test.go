@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// annotatedPod is a pod of about n bytes.
+// annotatedPod returns a pod of about n bytes.
 func annotatedPod(n int) *corev1.Pod {
 	p := smallPod()
 	p.Annotations = map[string]string{"a": strings.Repeat("x", n)}
@@ -35,7 +35,7 @@ func TestFramesLargerThanTheBufferAreReadBetweenSmallOnes(t *testing.T) {
 				t.Fatalf("%s, %d bytes: %v", enc, n, err)
 			}
 			if p, err := decodePod(enc, ev.Object); err != nil || len(p.Annotations["a"]) != n {
-				t.Errorf("%s, %d bytes: error %v, read %d", enc, n, err, len(p.Annotations["a"]))
+				t.Errorf("%s, %d bytes: got %d bytes, error %v", enc, n, len(p.Annotations["a"]), err)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func TestListItemOfTheLargestSizeIsAccepted(t *testing.T) {
 	}
 }
 
-func TestListItemsLargerThanTheBufferAreReadWhole(t *testing.T) {
+func TestListItemsLargerThanTheBufferAreReadCompletely(t *testing.T) {
 	for _, enc := range encodings {
 		sizes := []int{10, frameBuffer, frameBuffer + 1000, 2 * frameBuffer, 10, frameBuffer + 2000, 3 * frameBuffer}
 		list := &corev1.PodList{}
@@ -102,24 +102,24 @@ func TestListItemsLargerThanTheBufferAreReadWhole(t *testing.T) {
 			return err
 		})
 		if err != nil || at != len(sizes) {
-			t.Errorf("%s: error %v after %d items", enc, err, at)
+			t.Errorf("%s: got %d items, error %v, want %d", enc, at, err, len(sizes))
 		}
 	}
 }
 
 func TestListFieldMustNotReachBeyondTheList(t *testing.T) {
-	// The list is one byte long: the tag of an item, whose length stands behind the list.
+	// The list is one byte long: the tag of an item. The item's length comes after the list.
 	body := magic + "\x12\x01\x12" + "\x02ab"
 	_, err := ReadList(strings.NewReader(body), func(_ Encoding, object []byte) error {
-		t.Errorf("item %q", object)
+		t.Errorf("got item %q, want none", object)
 		return nil
 	})
 	if err == nil {
-		t.Error("no error")
+		t.Error("got no error, want one")
 	}
 }
 
-func TestOfRepeatedFieldsTheLastCounts(t *testing.T) {
+func TestLastOfRepeatedFieldsCounts(t *testing.T) {
 	field := func(number byte, value []byte) []byte {
 		return append(binary.AppendUvarint([]byte{number<<3 | wireBytes}, uint64(len(value))), value...)
 	}
@@ -143,7 +143,7 @@ func TestOfRepeatedFieldsTheLastCounts(t *testing.T) {
 		frame := bytes.Join(parts, nil)
 		got, err := NewEventReader(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))).Next()
 		if err != nil || got.Type != "DELETED" || string(got.Object) != "last" {
-			t.Errorf("%s: %s %q, error %v", name, got.Type, got.Object, err)
+			t.Errorf("%s: got %s %q, error %v, want DELETED \"last\"", name, got.Type, got.Object, err)
 		}
 	}
 	f("once", kind("DELETED"), extension(unknown("last")))
@@ -160,7 +160,7 @@ func TestProtobufFieldsAtTheirBounds(t *testing.T) {
 		// The metadata comes last, so that all fields before it are read.
 		m, err := ReadMeta(Protobuf, []byte(object+"\x0a\x03\x0a\x01n"))
 		if (err == nil) != ok || ok && string(m.Name) != "n" {
-			t.Errorf("%s: name %q, error %v", name, m.Name, err)
+			t.Errorf("%s: got name %q, error %v, want success: %t", name, m.Name, err, ok)
 		}
 	}
 	largest := binary.AppendUvarint(nil, maxNumber<<3|wireBytes)
@@ -178,7 +178,7 @@ func TestProtobufFieldsAtTheirBounds(t *testing.T) {
 	g := func(name, object string, ok bool) {
 		t.Helper()
 		if _, err := ReadMeta(Protobuf, []byte(object)); (err == nil) != ok {
-			t.Errorf("%s: error %v", name, err)
+			t.Errorf("%s: error %v, want success: %t", name, err, ok)
 		}
 	}
 	g("fixed64 at the end", "\x11________", true)
@@ -210,19 +210,19 @@ func TestIdentityWithLongStrings(t *testing.T) {
 	}
 }
 
-func TestIdentityWhoseLengthIsCutOff(t *testing.T) {
+func TestIdentityWithTruncatedLengthIsAnError(t *testing.T) {
 	for _, length := range []string{"", "\x80", "\x02x", strings.Repeat("\xff", 11)} {
 		metadata := "\x0a" + length
 		object := append([]byte{0x0a, byte(len(metadata))}, metadata...)
 		if m, err := ReadMeta(Protobuf, object); err == nil {
-			t.Errorf("length %q: %+v, want an error", length, m)
+			t.Errorf("length %q: got %+v, want an error", length, m)
 		}
 	}
 }
 
-func TestOpenOfAnEmptyEnvelope(t *testing.T) {
+func TestUnwrapOfAnEmptyEnvelope(t *testing.T) {
 	if object, err := Unwrap([]byte(magic)); err != nil || object != nil {
-		t.Errorf("%q, error %v, want no object", object, err)
+		t.Errorf("got object %q, error %v, want neither", object, err)
 	}
 	if _, err := Unwrap([]byte(magic[:len(magic)-1])); !errors.Is(err, errMagic) {
 		t.Errorf("error %v, want %v", err, errMagic)
@@ -249,11 +249,11 @@ func TestMaskNeedsProtobufNumbers(t *testing.T) {
 		t.Helper()
 		m, err := NewMask(of, []string{"a"})
 		if (err == nil) != ok {
-			t.Fatalf("%s: error %v", of, err)
+			t.Fatalf("%s: error %v, want success: %t", of, err, ok)
 		}
 		if ok {
 			if got, err := m.Append(nil, Protobuf, []byte("\x12\x01b\x1a\x01a\x22\x01c")); err != nil || string(got) != "\x1a\x01a" {
-				t.Errorf("%s: %q, error %v", of, got, err)
+				t.Errorf("%s: got %q, error %v, want only field 3", of, got, err)
 			}
 		}
 	}
@@ -264,7 +264,7 @@ func TestMaskNeedsProtobufNumbers(t *testing.T) {
 	f(reflect.TypeFor[word](), false)
 }
 
-// The length of a message that is cut keeps the bytes that it had, up to three of them for nothing.
+// The length of a message that becomes shorter keeps its number of bytes, up to three of them as padding.
 func TestMaskOfMessagesWithLongLengths(t *testing.T) {
 	m := mustMask(t, "metadata.name metadata.labels", ExcludeKey("metadata.labels", "cut"))
 	for _, n := range []int{1, 100, 127, 128, 200, 1 << 14, 1 << 15, 1 << 21, 1<<21 + 100} {
@@ -274,10 +274,10 @@ func TestMaskOfMessagesWithLongLengths(t *testing.T) {
 			for _, enc := range encodings {
 				cut, err := m.Append(nil, enc, bytesOf(t, enc, p))
 				if err != nil {
-					t.Fatalf("%d bytes, %d of them kept, %s: %v", n, kept, enc, err)
+					t.Fatalf("%s, annotation of %d bytes, name of %d bytes: %v", enc, n, kept, err)
 				}
 				if got, err := decodePod(enc, cut); err != nil || got.Name != p.Name || got.Annotations != nil {
-					t.Errorf("%d bytes, %d of them kept, %s: error %v, a name of %d bytes", n, kept, enc, err, len(got.Name))
+					t.Errorf("%s, annotation of %d bytes, name of %d bytes: got a name of %d bytes, error %v", enc, n, kept, len(got.Name), err)
 				}
 			}
 		}
@@ -301,38 +301,38 @@ func TestIdentityWhoseVersionOrUIDComesFirst(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTagsSayWhatIsWrong(t *testing.T) {
+func TestErrorsOfTagsDistinguishTruncation(t *testing.T) {
 	for object, truncated := range map[string]bool{"\x80": true, strings.Repeat("\xff", 11): true, "\x02\x00": false} {
 		if _, err := ReadMeta(Protobuf, []byte(object)); err == nil || errors.Is(err, errTruncated) != truncated {
-			t.Errorf("%q: error %v, truncated %t", object, err, truncated)
+			t.Errorf("%q: error %v, want %v: %t", object, err, errTruncated, truncated)
 		}
 	}
 }
 
 func TestEncodingsHaveNames(t *testing.T) {
 	if Protobuf.String() != "protobuf" || JSON.String() != "json" {
-		t.Errorf("%s and %s", Protobuf, JSON)
+		t.Errorf("got %s and %s, want protobuf and json", Protobuf, JSON)
 	}
 }
 
-func TestMemoryOfListItemsGrowsByAQuarterMore(t *testing.T) {
+func TestListItemBufferGrowsByAQuarterMoreThanNeeded(t *testing.T) {
 	l := listReader{r: bufio.NewReaderSize(bytes.NewReader(make([]byte, 1<<20)), frameBuffer)}
 	read := func(n int) *byte {
 		t.Helper()
-		value, held, err := l.bytes(n)
-		if err != nil || held != 0 || len(value) != n {
-			t.Fatalf("%d bytes, %d held, error %v", len(value), held, err)
+		value, buffered, err := l.bytes(n)
+		if err != nil || buffered != 0 || len(value) != n {
+			t.Fatalf("got %d bytes, %d of them buffered, error %v; want %d, 0", len(value), buffered, err, n)
 		}
 		return &value[0]
 	}
 	first := read(40 << 10)
 	if cap(l.buf) != 50<<10 {
-		t.Errorf("%d bytes of memory for %d", cap(l.buf), 40<<10)
+		t.Errorf("buffer of %d bytes for an item of %d, want %d", cap(l.buf), 40<<10, 50<<10)
 	}
 	if read(50<<10) != first {
-		t.Error("other memory for an item that fits")
+		t.Error("new buffer for an item that fits")
 	}
 	if read(50<<10+1) == first {
-		t.Error("the same memory for an item that does not fit")
+		t.Error("same buffer for an item that does not fit")
 	}
 }

@@ -11,22 +11,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MaxObject bounds the bytes of a single object or frame; more means that the stream can't be
-// trusted. etcd takes requests of 1.5 MiB unless its --max-request-bytes is raised, and warns
-// above 10 MiB. API servers keep objects as protobuf or compact JSON and send them with little
-// more than that, so that 16 MiB leave room for etcds that were raised to what they warn of.
+// MaxObject is the largest size of a single object or frame, in bytes. A stream with a larger one
+// is not trusted. etcd accepts requests of 1.5 MiB unless its --max-request-bytes is raised, and
+// warns if that exceeds 10 MiB. API servers store objects as protobuf or compact JSON and send them
+// with little overhead, so 16 MiB suffice even for an etcd whose limit is 10 MiB.
 const MaxObject = 16 << 20
 
-// ReadList reads the body of a list and calls visit with the bytes of one item
-// after another; they are valid until visit returns. An item is handed out
-// as soon as it has arrived, so that no more than one is held at a time. The
-// list's metadata may come before or after the items; it is complete when
-// ReadList returns nil. A body that ends early gives io.ErrUnexpectedEOF.
+// ReadList reads the body of a list and calls visit with the bytes of each
+// item, which are valid until visit returns. It passes an item as soon as it
+// has arrived, so at most one is in memory. The list's metadata may come before
+// or after the items; it is complete if the error is nil. A body that ends
+// early gives io.ErrUnexpectedEOF. An error of visit ends the reading.
 func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
 	return readList(r, nil, visit)
 }
 
-// readList reads a Table when t is not nil.
+// readList reads a Table if t is not nil, and otherwise a list of objects.
 func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
 	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
@@ -41,7 +41,7 @@ func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) err
 	case err != nil:
 		return metav1.ListMeta{}, unexpected(err)
 	}
-	return metav1.ListMeta{}, fmt.Errorf("list is neither protobuf nor JSON: it begins with %q", head)
+	return metav1.ListMeta{}, fmt.Errorf("list must be protobuf or JSON, but begins with %q", head)
 }
 
 func unexpected(err error) error {
@@ -54,7 +54,7 @@ func unexpected(err error) error {
 // listReader reads the fields of nested protobuf messages from a stream.
 type listReader struct {
 	r    *bufio.Reader
-	left uint64 // bytes of the message being read
+	left uint64 // unread bytes of the message
 	buf  []byte
 }
 
@@ -63,14 +63,14 @@ func readProtobufList(br *bufio.Reader, visit func(Encoding, []byte) error) (met
 	var meta metav1.ListMeta
 	l := listReader{r: br}
 	for {
-		number, kind, err := l.tag()
+		number, wireType, err := l.tag()
 		if errors.Is(err, io.EOF) {
-			return meta, io.ErrUnexpectedEOF // the raw field never came
+			return meta, io.ErrUnexpectedEOF // there was no raw field
 		}
 		if err != nil {
 			return meta, err
 		}
-		length, err := l.length(kind)
+		length, err := l.length(wireType)
 		if err != nil {
 			return meta, err
 		}
@@ -97,19 +97,19 @@ const (
 
 func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) error) error {
 	for l.left > 0 {
-		number, kind, err := l.tag()
+		number, wireType, err := l.tag()
 		if err != nil {
 			return unexpected(err)
 		}
-		length, err := l.length(kind)
+		length, err := l.length(wireType)
 		if err != nil {
 			return err
 		}
 		if length > l.left || length > MaxObject {
-			return fmt.Errorf("protobuf: a list's field of %d bytes", length)
+			return fmt.Errorf("protobuf: list field of %d bytes exceeds the list or %d bytes", length, MaxObject)
 		}
 		l.left -= length
-		value, held, err := l.bytes(int(length))
+		value, buffered, err := l.bytes(int(length))
 		if err != nil {
 			return err
 		}
@@ -122,28 +122,28 @@ func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) e
 		if err != nil {
 			return err
 		}
-		_, _ = l.r.Discard(held)
+		_, _ = l.r.Discard(buffered)
 	}
 	return nil
 }
 
-func (l *listReader) tag() (number, kind uint64, err error) {
+func (l *listReader) tag() (number, wireType uint64, err error) {
 	tag, err := binary.ReadUvarint(l)
 	return tag >> 3, tag & 7, err
 }
 
-func (l *listReader) length(kind uint64) (uint64, error) {
-	if kind != wireBytes {
-		return 0, fmt.Errorf("protobuf: wire type %d in a list", kind)
+func (l *listReader) length(wireType uint64) (uint64, error) {
+	if wireType != wireBytes {
+		return 0, fmt.Errorf("protobuf: list field must be length-delimited, got wire type %d", wireType)
 	}
 	n, err := binary.ReadUvarint(l)
 	if n > 1<<62 {
-		return 0, fmt.Errorf("protobuf: a list's field of %d bytes", n)
+		return 0, fmt.Errorf("protobuf: list field of %d bytes is too large", n)
 	}
 	return n, unexpected(err)
 }
 
-// ReadByte makes the varints of tags and lengths count as read.
+// ReadByte reads a byte of a tag or a length, and subtracts it from left.
 func (l *listReader) ReadByte() (byte, error) {
 	if l.left > 0 {
 		l.left--
@@ -151,8 +151,8 @@ func (l *listReader) ReadByte() (byte, error) {
 	return l.r.ReadByte()
 }
 
-// bytes returns the next n bytes, and how many of them are still to be discarded.
-func (l *listReader) bytes(n int) (value []byte, held int, err error) {
+// bytes returns the next n bytes, and how many of them the caller must discard from r.
+func (l *listReader) bytes(n int) (value []byte, buffered int, err error) {
 	if n <= frameBuffer {
 		value, err = l.r.Peek(n)
 		return value, n, unexpected(err)
@@ -165,7 +165,7 @@ func (l *listReader) bytes(n int) (value []byte, held int, err error) {
 	return l.buf, 0, unexpected(err)
 }
 
-// readJSONList reads the members of a JSON list from the stream, items one by one.
+// readJSONList reads the members of a JSON list from the stream, and its items one by one.
 func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
 	r := newJSONReader(br)
@@ -200,10 +200,10 @@ func readJSONItems(r *jsonReader, visit func(Encoding, []byte) error) error {
 	if err != nil {
 		return err
 	}
-	if first != '[' { // null stands for no items
+	if first != '[' { // null means no items
 		value, err := r.value()
 		if err == nil && string(value) != "null" {
-			err = fmt.Errorf("json: items are no list but begin with %q", first)
+			err = fmt.Errorf("json: items must be a list, but begin with %q", first)
 		}
 		return err
 	}

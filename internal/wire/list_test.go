@@ -42,7 +42,7 @@ func TestReadList(t *testing.T) {
 				var names []string
 				meta, err := ReadList(body, namesOf(&names))
 				if err != nil || meta.ResourceVersion != "77" || meta.Continue != "next" || *meta.RemainingItemCount != 9 {
-					t.Errorf("%s, %d items: error %v, metadata %+v", enc, n, err, meta)
+					t.Errorf("%s, %d items: got metadata %+v, error %v", enc, n, meta, err)
 				}
 				if want := []string{"pod-0", "pod-1", "pod-2"}[:n]; fmt.Sprint(names) != fmt.Sprint(want) {
 					t.Errorf("%s: items %v, want %v", enc, names, want)
@@ -52,16 +52,16 @@ func TestReadList(t *testing.T) {
 	}
 }
 
-// TestReadListItemsDecode: an item's bytes are the object's.
+// The bytes of an item are those of an object.
 func TestReadListItemsDecode(t *testing.T) {
 	for _, enc := range encodings {
 		_, err := ReadList(bytes.NewReader(envelope(t, enc, exampleList(2))), func(got Encoding, object []byte) error {
 			if got != enc {
-				t.Errorf("%s, want %s", got, enc)
+				t.Errorf("got encoding %s, want %s", got, enc)
 			}
 			p, err := decodePod(enc, object)
 			if err == nil && (len(p.Spec.Containers) != 3 || p.Status.PodIP != "10.0.0.1") {
-				t.Errorf("%s: %v", enc, p)
+				t.Errorf("%s: got pod %v, want 3 containers and the IP 10.0.0.1", enc, p)
 			}
 			return err
 		})
@@ -77,10 +77,10 @@ func TestReadListJSONForms(t *testing.T) {
 		var got []string
 		meta, err := ReadList(strings.NewReader(body), namesOf(&got))
 		if (err == nil) != ok || strings.Join(got, " ") != names {
-			t.Errorf("%s: items %v, error %v", body, got, err)
+			t.Errorf("%s: got items %v, error %v; want %s, success: %t", body, got, err, names, ok)
 		}
 		if ok && strings.Contains(body, "resourceVersion") && meta.ResourceVersion != "5" {
-			t.Errorf("%s: resource version %q", body, meta.ResourceVersion)
+			t.Errorf("%s: got resource version %q, want 5", body, meta.ResourceVersion)
 		}
 	}
 	f(`{"items":[{"metadata":{"name":"a"}}],"metadata":{"resourceVersion":"5"}}`, "a", true)
@@ -97,7 +97,7 @@ func TestReadListJSONForms(t *testing.T) {
 	f(``, "", false)
 }
 
-// TestReadListStopsAtTheVisitorsError: what the visitor returns is returned.
+// ReadList returns the error of the visitor.
 func TestReadListStopsAtTheVisitorsError(t *testing.T) {
 	stop := errors.New("stop")
 	for _, enc := range encodings {
@@ -107,25 +107,24 @@ func TestReadListStopsAtTheVisitorsError(t *testing.T) {
 			return stop
 		})
 		if !errors.Is(err, stop) || calls != 1 {
-			t.Errorf("%s: error %v after %d items", enc, err, calls)
+			t.Errorf("%s: error %v after %d items, want %v after 1", enc, err, calls, stop)
 		}
 	}
 }
 
-// TestReadListOfTruncatedBody: a body that ends early, wherever that is, is
-// reported as such: half a list must never pass for a whole one.
+// A body that ends early, at any byte, gives io.ErrUnexpectedEOF: a partial list must never count as a complete one.
 func TestReadListOfTruncatedBody(t *testing.T) {
 	for _, enc := range encodings {
 		list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "77"}, Items: []corev1.Pod{*smallPod(), *smallPod()}}
 		body := bytes.TrimSpace(envelope(t, enc, list))
 		if enc == Protobuf {
-			// Behind the list stand the empty content encoding and type.
+			// The empty content encoding and type follow the list.
 			body = body[:len(body)-4]
 		}
 		for n := range body {
 			_, err := ReadList(bytes.NewReader(body[:n]), func(Encoding, []byte) error { return nil })
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Fatalf("%s, %d of %d bytes: error %v", enc, n, len(body), err)
+				t.Fatalf("%s, %d of %d bytes: error %v, want io.ErrUnexpectedEOF", enc, n, len(body), err)
 			}
 		}
 		if _, err := ReadList(bytes.NewReader(body), func(Encoding, []byte) error { return nil }); err != nil {
@@ -134,7 +133,7 @@ func TestReadListOfTruncatedBody(t *testing.T) {
 	}
 }
 
-// TestReadListReportsTheReadersError: a broken connection is no end.
+// A broken connection does not count as the end of the list.
 func TestReadListReportsTheReadersError(t *testing.T) {
 	broken := errors.New("connection reset")
 	for _, enc := range encodings {
@@ -142,14 +141,14 @@ func TestReadListReportsTheReadersError(t *testing.T) {
 		for _, n := range []int{0, 2, 10, len(body) / 2} {
 			_, err := ReadList(io.MultiReader(bytes.NewReader(body[:n]), iotest.ErrReader(broken)), func(Encoding, []byte) error { return nil })
 			if !errors.Is(err, broken) {
-				t.Errorf("%s, after %d bytes: error %v", enc, n, err)
+				t.Errorf("%s, after %d bytes: error %v, want %v", enc, n, err, broken)
 			}
 		}
 	}
 }
 
-// FuzzReadList: no input panics or hands out more bytes than there are, and a
-// list that decodes and is encoded again has the items that the decoder saw.
+// No input makes ReadList panic or pass more bytes than the input has. A list that the generated decoder accepts has
+// the same number of items after it was encoded again.
 func FuzzReadList(f *testing.F) {
 	small := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: []corev1.Pod{*smallPod()}}
 	for _, enc := range encodings {
@@ -158,17 +157,17 @@ func FuzzReadList(f *testing.F) {
 	f.Add([]byte(magic + "\x12\x02\x12\x00"))
 	f.Add([]byte(`{"items":[{},null,7]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		handed := 0
+		passed := 0
 		_, err := ReadList(bytes.NewReader(body), func(_ Encoding, object []byte) error {
-			handed += len(object)
+			passed += len(object)
 			return nil
 		})
-		if handed > len(body) {
-			t.Fatalf("%d bytes handed out of %d", handed, len(body))
+		if passed > len(body) {
+			t.Fatalf("%d bytes of items in a body of %d bytes", passed, len(body))
 		}
-		raw, openErr := Unwrap(body)
+		raw, unwrapErr := Unwrap(body)
 		var list corev1.PodList
-		if err != nil || openErr != nil || list.Unmarshal(raw) != nil {
+		if err != nil || unwrapErr != nil || list.Unmarshal(raw) != nil {
 			return
 		}
 		items := 0
@@ -177,7 +176,7 @@ func FuzzReadList(f *testing.F) {
 			return nil
 		})
 		if err != nil || items != len(list.Items) || meta.ResourceVersion != list.ResourceVersion {
-			t.Fatalf("%d items, want %d; error %v", items, len(list.Items), err)
+			t.Fatalf("got %d items, error %v, want %d", items, err, len(list.Items))
 		}
 	})
 }

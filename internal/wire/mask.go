@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// Mask says which fields of an API type are kept when an object's bytes are cut
-// down. It is made from the Go type, whose struct tags name each field in both
-// encodings, so that one list of JSON paths serves for both. Masks are
+// Mask names the fields of an API type that are kept; all others are cut from
+// an object's bytes. It is built from the Go type, whose struct tags name each
+// field in both encodings, so one list of JSON paths serves for both. A Mask is
 // immutable and safe for concurrent use.
 type Mask struct{ root *node }
 
 // node is a message of which some fields are kept.
 type node struct {
-	all      bool // everything below is kept
-	byNumber []*node
-	byName   map[string]*node
-	without  map[string]bool // for a map of strings: the keys that are cut
+	all          bool // everything below is kept
+	byNumber     []*node
+	byName       map[string]*node
+	excludedKeys map[string]bool // of a map of strings
 }
 
 // Option changes a Mask.
 type Option struct{ path, key string }
 
-// ExcludeKey cuts one entry of a map of strings, such as an annotation, when a path
-// of the mask names the map.
+// ExcludeKey cuts one entry of a map of strings, such as an annotation. It has an effect
+// only if a path of the mask names the map itself.
 func ExcludeKey(path, key string) Option { return Option{path, key} }
 
-// NewMask makes a mask of a struct type of the API and the JSON paths of the
-// fields to keep, such as "spec.containers.name"; a path keeps everything
-// below it, and steps over lists as if they were single. A path that the type
-// does not have is an error.
+// NewMask returns a mask for a struct type of the API. paths are the JSON paths
+// of the fields to keep, such as "spec.containers.name". A path keeps
+// everything below it, and applies to every element of a list. It is an error
+// if the type does not have one of the paths.
 func NewMask(t reflect.Type, paths []string, options ...Option) (*Mask, error) {
 	m := &Mask{root: newNode()}
 	for _, p := range paths {
@@ -42,10 +42,10 @@ func NewMask(t reflect.Type, paths []string, options ...Option) (*Mask, error) {
 	}
 	for _, o := range options {
 		if n := m.root.lookup(strings.Split(o.path, ".")); n != nil {
-			if n.without == nil {
-				n.without = map[string]bool{}
+			if n.excludedKeys == nil {
+				n.excludedKeys = map[string]bool{}
 			}
-			n.without[o.key] = true
+			n.excludedKeys[o.key] = true
 		}
 	}
 	return m, nil
@@ -53,7 +53,7 @@ func NewMask(t reflect.Type, paths []string, options ...Option) (*Mask, error) {
 
 func newNode() *node { return &node{byName: map[string]*node{}} }
 
-// addPath adds the path below n, which stands for type t.
+// addPath adds a path below n, which is the node of type t.
 func (n *node) addPath(t reflect.Type, path []string) error {
 	if len(path) == 0 {
 		n.all = true
@@ -73,8 +73,8 @@ func (n *node) addPath(t reflect.Type, path []string) error {
 	for _, number := range step.numbers {
 		at = at.child(number)
 	}
-	// An inlined struct is a level of its own in protobuf and none in JSON; the
-	// node that both lead to is the same.
+	// An inlined struct is a level of its own in protobuf, but not in JSON. Both
+	// paths lead to the same node.
 	if named := n.byName[path[0]]; named == nil {
 		n.byName[path[0]] = at
 	}
@@ -100,8 +100,8 @@ func (n *node) lookup(path []string) *node {
 	return n
 }
 
-// fieldPath is the way from a struct to one of its fields: the protobuf numbers on
-// it (more than one when it leads through inlined structs) and the field's type.
+// fieldPath is the path from a struct to one of its fields: the protobuf numbers
+// (more than one if it leads through inlined structs) and the field's type.
 type fieldPath struct {
 	numbers   []int
 	fieldType reflect.Type
@@ -131,7 +131,7 @@ func findField(t reflect.Type, name string) (fieldPath, error) {
 	return fieldPath{}, fmt.Errorf("%s has no field %q", t, name)
 }
 
-// protobufNumber reads the tag that the API types carry: "bytes,3,opt,name=x".
+// protobufNumber reads the number from a struct tag, such as "bytes,3,opt,name=x".
 func protobufNumber(tag string) (int, bool) {
 	parts := strings.Split(tag, ",")
 	if len(parts) < 2 {
@@ -141,9 +141,9 @@ func protobufNumber(tag string) (int, bool) {
 	return n, err == nil && n > 0
 }
 
-// Append appends to dst what the mask keeps of an object: for Protobuf of the
-// message inside the envelope. The result decodes to the same object with the
-// other fields unset. dst must not overlap object.
+// Append appends to dst the parts of an object that the mask keeps. For
+// Protobuf, object is the message inside the envelope. The result decodes to the
+// same object with the other fields unset. dst must not overlap object.
 func (m *Mask) Append(dst []byte, enc Encoding, object []byte) ([]byte, error) {
 	if enc == JSON {
 		return m.root.appendJSON(dst, object)
@@ -169,7 +169,7 @@ func (n *node) appendProtobuf(dst, b []byte) ([]byte, error) {
 		}
 		switch {
 		case child == nil:
-		case child.all || f.kind != wireBytes:
+		case child.all || f.wireType != wireBytes:
 			cut, err := child.excludesEntry(f)
 			if err != nil {
 				return dst, err
@@ -187,18 +187,18 @@ func (n *node) appendProtobuf(dst, b []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// excludesEntry reports whether the field is a map entry whose key is cut.
+// excludesEntry reports whether the field is a map entry with an excluded key.
 func (n *node) excludesEntry(f field) (bool, error) {
-	if n.without == nil || f.kind != wireBytes {
+	if n.excludedKeys == nil || f.wireType != wireBytes {
 		return false, nil
 	}
 	key, err := messageField(f.value, mapKey)
-	return n.without[string(key)], err
+	return n.excludedKeys[string(key)], err
 }
 
-// appendMessage appends a cut-down message behind its tag and its new length.
-// The length is written in as many bytes as the old one had, padded if need be:
-// decoders accept that, and nothing has to be moved.
+// appendMessage appends the tag, the new length and the kept fields of a
+// message. The length is padded to as many bytes as the old one had: decoders
+// accept that, and no bytes have to be moved.
 func (n *node) appendMessage(dst, head, value []byte) ([]byte, error) {
 	tag := 0
 	for head[tag] >= 0x80 {

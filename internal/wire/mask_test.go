@@ -32,8 +32,7 @@ func decodePod(enc Encoding, b []byte) (*corev1.Pod, error) {
 	return p, p.Unmarshal(b)
 }
 
-// TestMask compares what is left of a pod with a pod from which the other
-// fields were taken by hand.
+// The test compares a masked pod with a pod that has only the kept fields.
 func TestMask(t *testing.T) {
 	f := func(paths string, keep func(from, to *corev1.Pod), options ...Option) {
 		t.Helper()
@@ -48,7 +47,7 @@ func TestMask(t *testing.T) {
 				continue
 			}
 			if len(cut) > len(raw) {
-				t.Errorf("%s, %s: %d bytes became %d", paths, enc, len(raw), len(cut))
+				t.Errorf("%s, %s: got %d bytes, want at most %d", paths, enc, len(cut), len(raw))
 			}
 			got, err := decodePod(enc, cut)
 			if err != nil || !equality.Semantic.DeepEqual(got, want) {
@@ -77,7 +76,7 @@ func TestMask(t *testing.T) {
 			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}, TargetContainerName: "c0",
 		}}
 	})
-	// Lists keep their length though nothing of their entries is left.
+	// A list keeps its length even if no field of its elements is left.
 	f("spec.volumes.hostPath", func(from, to *corev1.Pod) { to.Spec.Volumes = make([]corev1.Volume, 1) })
 	without := ExcludeKey("metadata.annotations", "kubectl.kubernetes.io/last-applied-configuration")
 	f("metadata.annotations", func(from, to *corev1.Pod) { to.Annotations = map[string]string{"a": "b"} }, without)
@@ -89,7 +88,7 @@ func TestNewMaskErrorsNameTheField(t *testing.T) {
 		t.Helper()
 		_, err := NewMask(podType, []string{"metadata.name", path})
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), part) {
-			t.Errorf("%s: error %v, want one with %q", path, err, part)
+			t.Errorf("%s: error %v, want one with %q and the path", path, err, part)
 		}
 	}
 	f("spec.nodename", `no field "nodename"`)
@@ -99,19 +98,18 @@ func TestNewMaskErrorsNameTheField(t *testing.T) {
 	f("spec..containers", "no field")
 }
 
-// TestMaskAppends: what dst held stays in front.
+// The previous content of dst stays at the beginning.
 func TestMaskAppends(t *testing.T) {
 	for _, enc := range encodings {
 		got, err := mustMask(t, "metadata.name").Append([]byte("before"), enc, bytesOf(t, enc, examplePod(1)))
 		if err != nil || !strings.HasPrefix(string(got), "before") || len(got) == len("before") {
-			t.Errorf("%s: error %v, %q", enc, err, got)
+			t.Errorf("%s: got %q, error %v, want the object after %q", enc, got, err, "before")
 		}
 	}
 }
 
-// TestMaskOfTruncatedObject: an object that ends early is an error or, in
-// protobuf, where it ends between two fields, a smaller object; it never decodes
-// to what the whole one does not have.
+// A truncated object gives an error or, in protobuf if it ends between two fields, a smaller object. It never decodes
+// to a value that the complete object does not have.
 func TestMaskOfTruncatedObject(t *testing.T) {
 	m := mustMask(t, "metadata.name spec.containers.name status.conditions")
 	for _, enc := range encodings {
@@ -122,16 +120,16 @@ func TestMaskOfTruncatedObject(t *testing.T) {
 				continue
 			}
 			if enc == JSON {
-				t.Fatalf("%d bytes of JSON were cut to %s", n, cut)
+				t.Fatalf("%d of %d bytes of JSON: got %s, want an error", n, len(raw), cut)
 			}
 			if p, err := decodePod(enc, cut); err != nil || p.Name != "" && p.Name != "pod-1" {
-				t.Fatalf("%d bytes: error %v, name %q", n, err, p.Name)
+				t.Fatalf("%d of %d bytes: got name %q, error %v", n, len(raw), p.Name, err)
 			}
 		}
 	}
 }
 
-// TestMaskOfPaddedLengths: a varint longer than need be stays readable.
+// A varint with more bytes than necessary stays readable.
 func TestMaskOfPaddedLengths(t *testing.T) {
 	metadata := bytesOf(t, Protobuf, &metav1.ObjectMeta{Name: "n", GenerateName: "g"})
 	raw := append([]byte{1<<3 | wireBytes, byte(len(metadata)) | 0x80, 0x80, 0x80, 0}, metadata...)
@@ -140,34 +138,34 @@ func TestMaskOfPaddedLengths(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p, err := decodePod(Protobuf, cut); err != nil || p.Name != "n" || p.GenerateName != "" {
-		t.Errorf("error %v, %v", err, p.ObjectMeta)
+		t.Errorf("got metadata %v, error %v, want only the name n", p.ObjectMeta, err)
 	}
 }
 
 const fuzzedFields = `metadata.name metadata.labels metadata.annotations metadata.ownerReferences spec.containers.name
 	spec.containers.resources spec.ephemeralContainers.name spec.securityContext.runAsUser status.phase status.conditions.type status.startTime`
 
-// checkMask: decoding what the mask left gives what the mask leaves of what was
-// decoded, so that the mask takes fields away and does nothing else.
+// checkMask checks that masking and decoding gives the same result as decoding, encoding again, masking and decoding.
+// So the mask removes fields and changes nothing else.
 func checkMask(t *testing.T, m *Mask, enc Encoding, raw []byte) {
 	cut, err := m.Append(nil, enc, raw)
 	if err != nil {
 		return
 	}
 	if enc == Protobuf && len(cut) > len(raw) {
-		t.Fatalf("%d bytes became %d", len(raw), len(cut))
+		t.Fatalf("got %d bytes, want at most %d", len(cut), len(raw))
 	}
 	full, err := decodePod(enc, raw)
-	if err != nil || enc == Protobuf && !soundMaps(podType, raw) {
+	if err != nil || enc == Protobuf && !hasValidMaps(podType, raw) {
 		return
 	}
 	got, err := decodePod(enc, cut)
 	if err != nil {
-		t.Fatalf("decodes in full, and cut: %v", err)
+		t.Fatalf("the complete object can be decoded, but not the masked one: %v", err)
 	}
 	again, err := marshalPod(enc, full)
 	if err != nil {
-		return // no bytes of an object, such as a year that JSON can't hold
+		return // the object cannot be encoded, for example because of a year that JSON does not allow
 	}
 	clean, err := m.Append(nil, enc, again)
 	if err != nil {
@@ -184,10 +182,9 @@ func checkMask(t *testing.T, m *Mask, enc Encoding, raw []byte) {
 	}
 }
 
-// soundMaps reports whether the entries of all maps in a message are messages. The
-// generated decoders read a key or value that is longer than its entry from the
-// bytes behind it, which are others once the message was cut.
-func soundMaps(t reflect.Type, raw []byte) bool {
+// hasValidMaps reports whether the entries of all maps in a message are valid messages. The generated decoders read a
+// key or value that is longer than its entry from the bytes after the entry, and masking changes these.
+func hasValidMaps(t reflect.Type, raw []byte) bool {
 	for len(raw) > 0 {
 		f, err := nextField(raw)
 		if err != nil {
@@ -195,7 +192,7 @@ func soundMaps(t reflect.Type, raw []byte) bool {
 		}
 		for i := range t.NumField() {
 			number, _ := protobufNumber(t.Field(i).Tag.Get("protobuf"))
-			if uint64(number) == f.number && f.kind == wireBytes && !soundField(t.Field(i).Type, f.value) {
+			if uint64(number) == f.number && f.wireType == wireBytes && !hasValidMapsIn(t.Field(i).Type, f.value) {
 				return false
 			}
 		}
@@ -204,7 +201,8 @@ func soundMaps(t reflect.Type, raw []byte) bool {
 	return true
 }
 
-func soundField(t reflect.Type, value []byte) bool {
+// hasValidMapsIn is hasValidMaps for a field of type t.
+func hasValidMapsIn(t reflect.Type, value []byte) bool {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
@@ -213,7 +211,7 @@ func soundField(t reflect.Type, value []byte) bool {
 		_, err := messageField(value, mapKey)
 		return err == nil
 	case reflect.Struct:
-		return soundMaps(t, value)
+		return hasValidMaps(t, value)
 	}
 	return true
 }
@@ -245,7 +243,7 @@ func FuzzMaskJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) { checkMask(t, m, JSON, raw) })
 }
 
-// smallPod has each of the fields that are fuzzed, in few bytes.
+// smallPod returns a small pod with each of the fuzzed fields.
 func smallPod() *corev1.Pod {
 	p := examplePod(1)
 	user := int64(7)

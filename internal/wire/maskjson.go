@@ -1,8 +1,8 @@
 package wire
 
-// appendJSON appends what the node keeps of a JSON value: members of objects by
-// name, through lists as if they were single. Values that are no objects, where
-// an object is expected, stay as they are for the decoder to judge.
+// appendJSON appends the parts of a JSON value that the node keeps: members of
+// an object by name, also within the elements of lists. A value of another type
+// is kept unchanged; the decoder reports it if an object is expected there.
 func (n *node) appendJSON(dst, value []byte) ([]byte, error) {
 	i := skipSpace(value, 0)
 	if i >= len(value) {
@@ -38,7 +38,7 @@ func (n *node) appendJSONObject(dst, value []byte) ([]byte, error) {
 	first := true
 	err := members(value, func(name, member []byte) error {
 		key, err := stringContent(name)
-		if err != nil || n.without[string(key)] {
+		if err != nil || n.excludedKeys[string(key)] {
 			return err
 		}
 		child := n.byName[string(key)]
@@ -50,7 +50,7 @@ func (n *node) appendJSONObject(dst, value []byte) ([]byte, error) {
 		}
 		first = false
 		dst = append(append(dst, name...), ':')
-		if child == nil || child.all && child.without == nil {
+		if child == nil || child.all && child.excludedKeys == nil {
 			dst = append(dst, member...)
 			return nil
 		}

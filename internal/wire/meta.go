@@ -1,8 +1,8 @@
 package wire
 
-// Meta is what identifies one version of an object. The slices are parts of
-// the object's bytes (for JSON strings with escapes, copies) and valid as long
-// as those are.
+// Meta identifies one version of an object. The slices are parts of the
+// object's bytes (for JSON strings with escapes, copies) and valid as long as
+// those are.
 type Meta struct {
 	Namespace, Name, UID, ResourceVersion []byte
 }
@@ -18,9 +18,9 @@ const (
 
 const initialEventsEnd = "k8s.io/initial-events-end"
 
-// ReadMeta finds an object's identity in its bytes: for Protobuf the message
-// inside the envelope. It allocates nothing for Protobuf, and reads no further than it
-// has to: most objects are other shards', and labels and managedFields stand behind.
+// ReadMeta reads an object's identity from its bytes. For Protobuf, object is the message
+// inside the envelope, and ReadMeta does not allocate. It reads no further than it has to:
+// most objects are foreign, and their labels and managedFields come after the identity.
 func ReadMeta(enc Encoding, object []byte) (Meta, error) {
 	if enc == JSON {
 		return jsonMeta(object)
@@ -32,15 +32,15 @@ func ReadMeta(enc Encoding, object []byte) (Meta, error) {
 	return protobufMeta(metadata)
 }
 
-// protobufMetadata relies on metadata being field 1 of every API object. It is nil
-// when there is none.
+// protobufMetadata returns the metadata, which is field 1 of every API object, or nil
+// if there is none.
 func protobufMetadata(object []byte) ([]byte, error) {
 	for b := object; len(b) > 0; {
 		f, err := nextField(b)
 		if err != nil {
 			return nil, err
 		}
-		if f.number == 1 && f.kind == wireBytes {
+		if f.number == 1 && f.wireType == wireBytes {
 			return f.value, nil
 		}
 		b = b[f.size:]
@@ -55,7 +55,7 @@ func protobufMeta(b []byte) (Meta, error) {
 		if err != nil {
 			return Meta{}, err
 		}
-		if f.kind == wireBytes {
+		if f.wireType == wireBytes {
 			m.set(f.number, f.value)
 		}
 		if f.number == metaResourceVersion && len(m.UID) > 0 {
@@ -66,7 +66,7 @@ func protobufMeta(b []byte) (Meta, error) {
 	return m, nil
 }
 
-// set takes the content of a field of metav1.ObjectMeta.
+// set stores the content of a field of metav1.ObjectMeta.
 func (m *Meta) set(number uint64, content []byte) {
 	switch number {
 	case metaName:
@@ -80,9 +80,9 @@ func (m *Meta) set(number uint64, content []byte) {
 	}
 }
 
-// InitialEventsEnd reports whether a bookmark is the one that ends the initial events
-// of a streamed list (annotation k8s.io/initial-events-end, KEP-3157). The bookmark is
-// encoded as the objects of [ReadMeta] are.
+// InitialEventsEnd reports whether a bookmark ends the initial events of a streamed
+// list (annotation k8s.io/initial-events-end, KEP-3157). The bookmark is encoded like
+// the object of [ReadMeta].
 func InitialEventsEnd(enc Encoding, bookmark []byte) (bool, error) {
 	if enc == JSON {
 		return jsonInitialEventsEnd(bookmark)
@@ -90,7 +90,7 @@ func InitialEventsEnd(enc Encoding, bookmark []byte) (bool, error) {
 	b, err := protobufMetadata(bookmark)
 	for len(b) > 0 && err == nil {
 		var f field
-		if f, err = nextField(b); err == nil && f.number == metaAnnotations && f.kind == wireBytes {
+		if f, err = nextField(b); err == nil && f.number == metaAnnotations && f.wireType == wireBytes {
 			var end bool
 			if end, err = isInitialEventsEnd(f.value); end {
 				return true, err

@@ -32,7 +32,7 @@ func TestInitialEventsEnd(t *testing.T) {
 			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations, ResourceVersion: "7"}}
 			end, err := InitialEventsEnd(enc, bytesOf(t, enc, p))
 			if err != nil || end != want {
-				t.Errorf("%s, %v: %v, error %v", enc, annotations, end, err)
+				t.Errorf("%s, %v: got %t, error %v, want %t", enc, annotations, end, err, want)
 			}
 		}
 	}
@@ -44,27 +44,27 @@ func TestInitialEventsEnd(t *testing.T) {
 	f(map[string]string{"k8s.io/initial-events-ending": "true"}, false)
 }
 
-// TestReadMetaOfFieldsInAnyOrder: encoders keep the order, and others are understood.
+// Encoders write the fields in order, but ReadMeta does not depend on that.
 func TestReadMetaOfFieldsInAnyOrder(t *testing.T) {
 	want := examplePod(1)
 	metadata, err := want.ObjectMeta.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := protobufMeta(backwards(t, metadata))
+	m, err := protobufMeta(reverseFields(t, metadata))
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkMeta(t, m, &want.ObjectMeta)
 }
 
-// TestReadMetaJSONForms: what else JSON allows, and what it does not.
+// ReadMeta accepts all forms that JSON allows.
 func TestReadMetaJSONForms(t *testing.T) {
 	f := func(object, name string, ok bool) {
 		t.Helper()
 		m, err := ReadMeta(JSON, []byte(object))
 		if (err == nil) != ok || string(m.Name) != name {
-			t.Errorf("%s: name %q, error %v", object, m.Name, err)
+			t.Errorf("%s: got name %q, error %v; want %q, success: %t", object, m.Name, err, name, ok)
 		}
 	}
 	f(`{"metadata":{"name":"a"}}`, "a", true)
@@ -81,8 +81,7 @@ func TestReadMetaJSONForms(t *testing.T) {
 	f(``, "", false)
 }
 
-// TestReadMetaOfTruncatedObject: an object that ends before its metadata does
-// has no identity or is an error; it never has a wrong one.
+// An object that ends within its metadata gives an error or an empty identity, never a wrong one.
 func TestReadMetaOfTruncatedObject(t *testing.T) {
 	want := examplePod(1)
 	for _, enc := range encodings {
@@ -90,17 +89,17 @@ func TestReadMetaOfTruncatedObject(t *testing.T) {
 		for n := range raw {
 			m, err := ReadMeta(enc, raw[:n])
 			if err == nil && string(m.UID) != string(want.UID) && len(m.UID) > 0 {
-				t.Fatalf("%s, %d bytes: uid %s", enc, n, m.UID)
+				t.Fatalf("%s, %d of %d bytes: got UID %s, want %s or none", enc, n, len(raw), m.UID, want.UID)
 			}
 			if err == nil && len(m.Name) > 0 && len(m.UID) == 0 {
-				t.Fatalf("%s, %d bytes: a name and no uid", enc, n)
+				t.Fatalf("%s, %d of %d bytes: got name %s without a UID", enc, n, len(raw), m.Name)
 			}
 		}
 	}
 }
 
-// FuzzMeta: no input panics, and of what decodes as an object and is encoded
-// again, ReadMeta and InitialEventsEnd see what the decoder sees.
+// No input makes ReadMeta or InitialEventsEnd panic. They agree with the generated decoder on an object that it accepts
+// and that is encoded again.
 func FuzzMeta(f *testing.F) {
 	for _, enc := range encodings {
 		f.Add(bytesOf(f, enc, smallPod()), enc == JSON)
@@ -127,14 +126,14 @@ func FuzzMeta(f *testing.F) {
 			t.Fatalf("%q: %v", clean, err)
 		}
 		if isJSON {
-			if p, err = decodePod(enc, clean); err != nil { // with what is no UTF-8 replaced
+			if p, err = decodePod(enc, clean); err != nil { // the encoder has replaced invalid UTF-8
 				t.Fatal(err)
 			}
 		}
 		checkMeta(t, m, &p.ObjectMeta)
 		end, err := InitialEventsEnd(enc, clean)
 		if err != nil || end != (p.Annotations[initialEventsEnd] == "true") {
-			t.Fatalf("%q: %v, error %v", clean, end, err)
+			t.Fatalf("%q: InitialEventsEnd: got %t, error %v", clean, end, err)
 		}
 	})
 }

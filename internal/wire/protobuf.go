@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Encoding is the form of an object's bytes.
+// Encoding is the encoding of an object's bytes.
 type Encoding uint8
 
 // The encodings.
@@ -23,14 +23,14 @@ func (e Encoding) String() string {
 	return "protobuf"
 }
 
-// magic begins every protobuf message of the API outside of watch frames.
+// magic precedes every protobuf message of the API, except for watch frames.
 const magic = "k8s\x00"
 
 // maxNumber is the largest field number that protobuf allows. Decoders keep
-// numbers in 32 bits, so that larger ones would be other fields to them.
+// numbers in 32 bits, so they would take a larger one for another field.
 const maxNumber = 1<<29 - 1
 
-// Protobuf wire types; groups (3 and 4) don't occur in Kubernetes' messages.
+// Protobuf wire types. Groups (3 and 4) do not occur in Kubernetes' messages.
 const (
 	wireVarint  = 0
 	wireFixed64 = 1
@@ -40,16 +40,16 @@ const (
 
 var (
 	errTruncated = errors.New("protobuf: truncated message")
-	errMagic     = errors.New("protobuf: no k8s envelope")
+	errMagic     = errors.New("protobuf: k8s envelope is missing")
 )
 
-// field is one field of a message as it stands in the bytes.
+// field is one encoded field of a message.
 type field struct {
-	number uint64
-	kind   uint64 // wire type
-	value  []byte // content of a length-delimited field
-	size   int    // bytes of the whole field, tag included
-	head   int    // bytes before value: tag and length
+	number   uint64
+	wireType uint64
+	value    []byte // content of a length-delimited field
+	size     int    // bytes of the whole field, tag included
+	head     int    // bytes before value: tag and length
 }
 
 // nextField reads the field that b begins with.
@@ -80,24 +80,24 @@ func nextField(b []byte) (field, error) {
 		size = head + int(length)
 		return field{number, wireBytes, b[head:size], size, head}, nil
 	default:
-		return field{}, fmt.Errorf("protobuf: wire type %d", tag&7)
+		return field{}, fmt.Errorf("protobuf: unsupported wire type %d", tag&7)
 	}
 	if size > len(b) {
 		return field{}, errTruncated
 	}
-	return field{number: number, kind: tag & 7, size: size, head: head}, nil
+	return field{number: number, wireType: tag & 7, size: size, head: head}, nil
 }
 
-// tagError says what is wrong with a tag of n bytes.
+// tagError returns the error of an invalid tag. n is the result of binary.Uvarint.
 func tagError(number uint64, n int) error {
 	if n <= 0 {
 		return errTruncated
 	}
-	return fmt.Errorf("protobuf: field number %d", number)
+	return fmt.Errorf("protobuf: field number must be 1 to %d, got %d", maxNumber, number)
 }
 
-// messageField returns the content of a length-delimited field of b, nil when
-// there is none; of several the last counts, as it does for a decoder.
+// messageField returns the content of a length-delimited field of b, or nil if
+// there is none. If b has several, the last one counts, as in a decoder.
 func messageField(b []byte, number uint64) ([]byte, error) {
 	var found []byte
 	for len(b) > 0 {
@@ -105,7 +105,7 @@ func messageField(b []byte, number uint64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.number == number && f.kind == wireBytes {
+		if f.number == number && f.wireType == wireBytes {
 			found = f.value
 		}
 		b = b[f.size:]
@@ -121,7 +121,7 @@ const (
 )
 
 // Unwrap returns the message inside a protobuf envelope ("k8s\0" and
-// runtime.Unknown), a part of b.
+// runtime.Unknown). It is a part of b.
 func Unwrap(b []byte) ([]byte, error) {
 	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
 		return nil, errMagic

@@ -6,25 +6,25 @@ import (
 )
 
 // table turns rows of Tables (metav1.Table, which is sent as JSON only) into objects. API servers name the columns
-// in the first Table of an answer only.
+// only in the first Table of a response.
 type table struct {
 	form   Form
-	lookup int // position of the column
+	column int // its position
 	object []byte
 }
 
 // unknownColumn is the position of the column before the API server has named the columns.
 const unknownColumn = -1
 
-// ErrForm is what errors wrap that say that an answer has another form than it was asked for.
-var ErrForm = errors.New("answer in another form than it was asked for")
+// ErrForm is wrapped by the errors about responses that do not have the requested form.
+var ErrForm = errors.New("response does not have the requested form")
 
 var (
-	errNoTable = fmt.Errorf("%w: a Table was expected, with one row for an event", ErrForm)
-	errNoRow   = fmt.Errorf("%w: a Table's row without cells or without the metadata of its object", ErrForm)
+	errNoTable = fmt.Errorf("%w: it must be a Table, with one row for an event", ErrForm)
+	errNoRow   = fmt.Errorf("%w: a row of the Table must have cells and the metadata of its object", ErrForm)
 )
 
-// columns finds the position of the column in the definitions of all columns; null defines none.
+// columns finds the position of the column in the definitions of all columns. null means no definitions.
 func (t *table) columns(definitions []byte) error {
 	if string(definitions) == "null" {
 		return nil
@@ -41,9 +41,9 @@ func (t *table) columns(definitions []byte) error {
 		return err
 	})
 	if err == nil && found == unknownColumn {
-		err = fmt.Errorf("%w: a Table of %d columns, none of which is %q", ErrForm, position, t.form.Column)
+		err = fmt.Errorf("%w: none of the %d columns of the Table is %q", ErrForm, position, t.form.Column)
 	}
-	t.lookup = found
+	t.column = found
 	return err
 }
 
@@ -55,7 +55,7 @@ func (t *table) fromRow(row []byte) ([]byte, error) {
 		case `"cells"`:
 			position := 0
 			return elements(value, func(content []byte) error {
-				if position == t.lookup {
+				if position == t.column {
 					cell = content
 				}
 				position++
@@ -94,7 +94,7 @@ func (t *table) visit(visit func(enc Encoding, object []byte) error) func(enc En
 	}
 }
 
-// fromEvent returns the object that the Table of a watch event shows in its only row. Bookmarks have one as well.
+// fromEvent returns the object that the Table of a watch event shows in its only row. Bookmarks have a row as well.
 func (t *table) fromEvent(event []byte) (object []byte, err error) {
 	var row []byte
 	rows := 0

@@ -1,7 +1,7 @@
 package wire
 
-// ValidJSON reports whether b is one JSON value, as json.Valid does, but however deep it is
-// nested: API servers accept objects that the standard library refuses. It does not recurse.
+// ValidJSON is json.Valid for values of any nesting depth: API servers accept objects that are too
+// deep for the standard library. It does not recurse.
 func ValidJSON(b []byte) bool {
 	var n nesting
 	i := skipSpace(b, 0)
@@ -22,7 +22,7 @@ func ValidJSON(b []byte) bool {
 	}
 }
 
-// nesting are the objects and lists that are open, one bit each.
+// nesting is the stack of the open objects and lists, one bit each.
 type nesting struct {
 	bits  []uint64 // 1 for an object
 	depth int
@@ -45,8 +45,8 @@ func (n *nesting) inObject() bool {
 	return n.bits[top/64]>>(top%64)&1 == 1
 }
 
-// begin reads the value at i up to its end. Of an object or a list that is not empty it
-// reads up to the first value in it, and reports that it has opened it.
+// begin reads the value at i up to its end. If that is an object or a list that is not empty,
+// begin reads up to the first value in it, and opened is true.
 func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 	if i >= len(b) {
 		return i, false, false
@@ -82,8 +82,8 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 	}
 }
 
-// next moves from behind a value to the one after it, and closes what ends before that. With
-// nothing open it moves to what follows the value.
+// next moves from the end of a value to the next value, and closes the objects and lists that
+// end in between. If none is open, it moves to the first byte that is not white space.
 func (n *nesting) next(b []byte, i int) (int, bool) {
 	for {
 		i = skipSpace(b, i)
@@ -141,7 +141,7 @@ func validString(b []byte, i int) (int, bool) {
 	return i, false
 }
 
-// validEscape reads what stands behind a backslash and returns where its last byte is.
+// validEscape reads the escape after a backslash and returns the index of its last byte.
 func validEscape(b []byte, i int) (int, bool) {
 	if i >= len(b) {
 		return i, false

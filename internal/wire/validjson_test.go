@@ -9,7 +9,7 @@ import (
 func TestValidJSONAgreesWithTheStandardLibrary(t *testing.T) {
 	for _, text := range validitySeeds() {
 		if got, want := ValidJSON([]byte(text)), json.Valid([]byte(text)); got != want {
-			t.Errorf("%q: %t, want %t", text, got, want)
+			t.Errorf("%q: got %t, want %t", text, got, want)
 		}
 	}
 }
@@ -18,11 +18,11 @@ func TestValidJSONReadsAnyDepth(t *testing.T) {
 	for _, depth := range []int{63, 64, 65, 128, 10_001, 1_000_000} {
 		lists := strings.Repeat("[", depth) + strings.Repeat("]", depth)
 		if !ValidJSON([]byte(lists)) || ValidJSON([]byte(lists[:len(lists)-1])) || ValidJSON([]byte(lists+"]")) {
-			t.Errorf("%d lists", depth)
+			t.Errorf("%d nested lists: wrong result", depth)
 		}
 		objects := strings.Repeat(`{"a":[`, depth) + strings.Repeat("]}", depth)
 		if !ValidJSON([]byte(objects)) || ValidJSON([]byte(objects[:len(objects)-2]+"}]")) {
-			t.Errorf("%d objects with lists", depth)
+			t.Errorf("%d nested objects with lists: wrong result", depth)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func FuzzValidJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, want := ValidJSON(b), json.Valid(b); got != want && strings.Count(string(b), "[")+strings.Count(string(b), "{") < 10_000 {
-			t.Errorf("%q: %t, want %t", b, got, want)
+			t.Errorf("%q: got %t, want %t", b, got, want)
 		}
 	})
 }

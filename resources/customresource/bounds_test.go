@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// renderBounded renders an object with a limit to its text.
+// renderBounded renders an object with a limit for its text.
 func renderBounded(t *testing.T, config, object string, limit int) resources.Lines {
 	t.Helper()
 	l := resources.Lines{Limit: limit}
@@ -20,8 +20,8 @@ func renderBounded(t *testing.T, config, object string, limit int) resources.Lin
 	return l
 }
 
-// Names that Prometheus' label names do not allow become the same, so that the text of a
-// family may be short although it took a copy of the map for each of its members.
+// Characters that label names must not have become underscores, so many names become equal. The text of a family may
+// then be short although the map was copied for each of its members.
 func TestMapCopiedForEachOfItsMembersIsBounded(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`{"m":{"v":1`)
@@ -32,7 +32,7 @@ func TestMapCopiedForEachOfItsMembersIsBounded(t *testing.T) {
 	b.WriteString("}}")
 	l := renderBounded(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [m], labelsFromPath: {"*": []}}}}`), b.String(), 4<<20)
 	if len(l.Omitted) != 1 || len(l.Buf) != 0 {
-		t.Errorf("%d families left out, %d bytes", len(l.Omitted), len(l.Buf))
+		t.Errorf("got %d omitted families and %d bytes, want 1 and 0", len(l.Omitted), len(l.Buf))
 	}
 }
 
@@ -44,16 +44,16 @@ func TestFamilyBeyondTheLimitIsLeftOutWhole(t *testing.T) {
 	config := wrap(small + ", " + large + ", " + last)
 	all := renderBounded(t, config, object, 0)
 	if len(all.Omitted) != 0 || all.Ends[1] == all.Ends[0] {
-		t.Fatalf("without a limit, %v are left out of %s", all.Omitted, all.Buf)
+		t.Fatalf("without a limit: omitted families %v, want none; lines\n%s", all.Omitted, all.Buf)
 	}
 	want := renderBounded(t, wrap(small+", "+last), object, 0)
 	l := renderBounded(t, config, object, all.Ends[1]-1)
 	if string(l.Buf) != string(want.Buf) || !slices.Equal(l.Omitted, []int{1}) || l.Ends[1] != l.Ends[0] || len(l.Ends) != 3 {
-		t.Errorf("%v are left out of %s", l.Omitted, l.Buf)
+		t.Errorf("got the lines\n%swithout families %v, want\n%swithout families [1]", l.Buf, l.Omitted, want.Buf)
 	}
 }
 
-// Keys of a map are chosen by the writer of the object.
+// The author of an object chooses the keys of its maps.
 func TestCopiedLabelsDoNotReplaceConfiguredOnes(t *testing.T) {
 	config := wrap(`{name: x, commonLabels: {team: a, env-b: prod}, labelsFromPath: {"*": [m]}, each: {type: Info, info: {path: [l], labelsFromPath: {"*": []}}}}`)
 	const hostile = `{"team":"b","env-b":"test","env_b":"test","job":"kubelet","instance":"other","__name__":"up","__tenant__":"1","--name--":"up","free":"1"}`
@@ -63,32 +63,32 @@ func TestCopiedLabelsDoNotReplaceConfiguredOnes(t *testing.T) {
 		t.Errorf("got  %swant %s", l.Buf, want)
 	}
 	if l.SkippedLabels != 16 {
-		t.Errorf("%d labels are counted as left out, want 16", l.SkippedLabels)
+		t.Errorf("got %d skipped labels, want 16", l.SkippedLabels)
 	}
 }
 
-// The configuration may set these labels, and a prefix makes others of them.
+// The configuration may set the labels job and instance, and copied labels with a prefix have other names.
 func TestConfiguredLabelsMayHaveAnyName(t *testing.T) {
 	l := renderBounded(t, wrap(`{name: x, labelsFromPath: {job: [a], "p_*": [m]}, each: {type: Gauge, gauge: {path: [v]}}}`),
 		`{"a":"mine","v":1,"m":{"job":"1","instance":"2"}}`, 0)
 	want := `kube_customresource_x{` + reserved + `,job="mine",p_instance="2",p_job="1"} 1` + "\n"
 	if string(l.Buf) != want || l.SkippedLabels != 0 {
-		t.Errorf("got  %swant %s%d labels left out", l.Buf, want, l.SkippedLabels)
+		t.Errorf("got  %swant %sgot %d skipped labels, want 0", l.Buf, want, l.SkippedLabels)
 	}
 }
 
-func TestDeepObjectHasItsMetrics(t *testing.T) {
+func TestDeepObjectIsRendered(t *testing.T) {
 	for _, depth := range []int{1_200, 100_000} {
 		deep := strings.Repeat(`{"a":[`, depth) + strings.Repeat("]}", depth)
 		object := `{"spec":` + deep + `,"v":1,"w":` + deep + `}`
 		l := renderBounded(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [v]}}}`), object, 0)
 		if want := "kube_customresource_x{" + reserved + "} 1\n"; string(l.Buf) != want {
-			t.Errorf("%d levels: got %s", depth, l.Buf)
+			t.Errorf("%d levels: got %swant %s", depth, l.Buf, want)
 		}
-		// A label of all of it.
+		// A label with the whole value.
 		l = renderBounded(t, wrap(`{name: x, labelsFromPath: {w: [w]}, each: {type: Gauge, gauge: {path: [v]}}}`), object, 0)
 		if text := string(l.Buf); !strings.Contains(text, `w="map[a:[map[a:[`) || !strings.Contains(text, "<nil>") || len(text) > 20*maxDepth {
-			t.Errorf("%d levels: %.100s", depth, text)
+			t.Errorf("%d levels: got %.100s…, %d bytes, want a label of at most %d levels", depth, text, len(text), maxDepth)
 		}
 	}
 }

@@ -2,8 +2,8 @@ package customresource
 
 import "slices"
 
-// isBuiltin reports whether the API server itself has a group, so that its kinds have no definitions.
-// kube-state-metrics exports kinds with a definition only.
+// isBuiltin reports whether a group belongs to the API server itself. Its kinds have no CustomResourceDefinition, so
+// kube-state-metrics does not export them as custom resources.
 func isBuiltin(group string) bool {
 	return slices.Contains([]string{
 		"", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",

@@ -29,13 +29,13 @@ type Config struct {
 	warnings []string
 }
 
-// Warnings returns the doubtful parts of the configuration, each with its place and line: faults
-// that kube-state-metrics tolerates, and metrics without a label that identifies the object.
+// Warnings returns the warnings about the configuration, each with its place and line: errors that kube-state-metrics
+// tolerates, and metrics without a label that identifies the object.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // entry is one element of spec.resources.
 type entry struct {
-	place     string                  // where the configuration names it
+	place     string                  // in the configuration
 	gvk       schema.GroupVersionKind // version and kind may be the wildcard
 	plural    string                  // resourcePlural, "" when not given
 	selection selection
@@ -49,22 +49,22 @@ func (e *entry) matches(gvk schema.GroupVersionKind) bool {
 		(e.gvk.Kind == gvk.Kind || e.gvk.Kind == wildcard)
 }
 
-// overlaps reports whether one kind may be meant by both entries.
+// overlaps reports whether both entries may be for the same kind.
 func (e *entry) overlaps(other *entry) bool {
 	same := func(a, b string) bool { return a == b || a == wildcard || b == wildcard }
 	return e.gvk.Group == other.gvk.Group && same(e.gvk.Version, other.gvk.Version) && same(e.gvk.Kind, other.gvk.Kind)
 }
 
-// namesKind reports whether the entry is for one kind, which needs no definition.
+// namesKind reports whether the entry names a single kind, which can be found without a definition.
 func (e *entry) namesKind() bool { return e.gvk.Version != wildcard && e.gvk.Kind != wildcard }
 
-// Parse reads a configuration: YAML, of which several documents count as one. The error joins up to
-// 20 faults, each with its place and line, such as "spec.resources[2].metrics[0].each.gauge.path[1]
-// (line 14): …". Faults that kube-state-metrics tolerates are warnings; see [Config.Warnings].
+// Parse reads a configuration in YAML. Several documents count as one. The error joins up to 20 errors, each with its
+// place and line, such as "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Errors that
+// kube-state-metrics tolerates are warnings; see [Config.Warnings].
 func Parse(r io.Reader) (*Config, error) { return parse(r, false) }
 
-// ParseStrict is [Parse] without tolerance and without extensions: every fault is an error, and so
-// is everything that kube-state-metrics does not have.
+// ParseStrict is [Parse] without tolerance and without extensions. Errors that kube-state-metrics tolerates are errors,
+// and so is everything that kube-state-metrics does not have.
 func ParseStrict(r io.Reader) (*Config, error) { return parse(r, true) }
 
 func parse(r io.Reader, strict bool) (*Config, error) {
@@ -120,7 +120,7 @@ type familyOrigin struct {
 	place string // of the first metric
 	kind  string // type of all metrics
 	limit int    // seriesLimit of all metrics that have one; 0: none yet
-	// selfLabelled state sets have a label with the name of the family, as OpenMetrics wants it.
+	// selfLabelled is set for a state set whose label has the name of the family, as OpenMetrics requires.
 	selfLabelled bool
 }
 
@@ -186,8 +186,8 @@ func (p *parser) resource(f field) {
 	}
 }
 
-// readGVK reads which kinds an entry is for. A missing version or kind stands for any, like the
-// wildcard. ok is false when the entry is left out.
+// readGVK reads the kinds that an entry is for. A missing version or kind stands for any, like the wildcard. ok is
+// false if the entry must be left out.
 func readGVK(f field) (gvk schema.GroupVersionKind, ok bool) {
 	const anyVersion, anyKind = "every version is meant", "every kind is meant"
 	f.object(
@@ -244,8 +244,8 @@ func readCommonLabels(f field) map[string]string {
 	return labels
 }
 
-// readLabelsFromPath reads label names and paths. Only labels of a single value should have an
-// empty path, which is the value itself.
+// readLabelsFromPath reads label names and paths. An empty path is the value itself, which makes sense only for the
+// labels of a single value.
 func readLabelsFromPath(f field, mayBeEmpty bool) map[string]path {
 	labels := map[string]path{}
 	members, _ := f.members()
@@ -283,7 +283,7 @@ func readPath(f field) path {
 	return p
 }
 
-// mergeMaps returns the entries of both; those of nearer replace those of inherited.
+// mergeMaps returns the entries of both maps. Entries of nearer replace those of inherited.
 func mergeMaps[V any](inherited, nearer map[string]V) map[string]V {
 	all := maps.Clone(inherited)
 	if all == nil {

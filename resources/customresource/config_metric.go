@@ -21,7 +21,7 @@ const (
 	noMetric    = "the metric is left out"
 )
 
-// metric reads an element of a resource's metrics; nil when a fault leaves nothing to go on with.
+// metric reads an element of a resource's metrics. It returns nil if an error makes the metric unusable.
 func (p *parser) metric(f field, inherited resourceFields) *metric {
 	const byPrefix = "the family is named after the prefix, with an underscore"
 	var name, help string
@@ -56,7 +56,7 @@ func (p *parser) metric(f field, inherited resourceFields) *metric {
 		labels: newLabelSource(own.common, own.labelsFrom),
 		each:   e,
 	}
-	if own.verbosity > 0 { // wanted only by those who look for them
+	if own.verbosity > 0 { // its issues are for debugging only
 		m.level = slog.LevelDebug
 	}
 	if !m.identity(false).complete(false) {
@@ -65,7 +65,7 @@ func (p *parser) metric(f field, inherited resourceFields) *metric {
 	return m
 }
 
-// family returns the family of that name, which metrics of one type share.
+// family returns the family with this name, which metrics of one type may share.
 func (p *parser) family(f, typeField field, e *each, name, help string) *resources.Family {
 	selfLabelled := e.kind == typeStateSet && e.labelName == name
 	o, ok := p.families[name]
@@ -80,7 +80,7 @@ func (p *parser) family(f, typeField field, e *each, name, help string) *resourc
 	return o.Family
 }
 
-// familyLimit returns the seriesLimit of a metric, which those of one family must share.
+// familyLimit returns the seriesLimit of a metric. Metrics of one family must not have different limits.
 func (p *parser) familyLimit(name string, limit int, f field) int {
 	o := p.families[name]
 	if limit > 0 && o.limit > 0 && limit != o.limit {
@@ -90,9 +90,9 @@ func (p *parser) familyLimit(name string, limit int, f field) int {
 	return limit
 }
 
-// setTypes sets the families' types. OpenMetrics 1.0 wants the samples of an info to end in _info,
-// which is no part of the family's name, the names of families to be distinct, and the label of a
-// state set to have the name of its family. Others are gauges, as in the text format.
+// setTypes sets the types of the families. OpenMetrics 1.0 requires that the samples of an info end in _info, which is
+// not part of the family's name, that the names of families are distinct, and that the label of a state set has the
+// name of its family. Families that do not comply are gauges, as in the text format.
 func (p *parser) setTypes() {
 	for name, o := range p.families {
 		without, isInfo := strings.CutSuffix(name, "_info")
@@ -105,8 +105,8 @@ func (p *parser) setTypes() {
 	}
 }
 
-// readEach reads where a metric's values are, and returns the field of its type; nil when it is
-// wrong or gives no samples.
+// readEach reads the each of a metric. It also returns the field of its type. e is nil if it is invalid or gives no
+// samples.
 func readEach(f field) (e *each, typeField field) {
 	kinds := []string{typeGauge, typeStateSet, typeInfo}
 	kind := ""
@@ -128,7 +128,7 @@ func readEach(f field) (e *each, typeField field) {
 			case k:
 				found = true
 				e = readBlock(f, kind)
-			case "": // the type is a fault already
+			case "": // the type was reported as an error
 			default:
 				f.warn(ignored, "belongs to the type %s, but the type is %s", k, kind)
 			}
@@ -141,7 +141,7 @@ func readEach(f field) (e *each, typeField field) {
 	return e, typeField
 }
 
-// readBlock reads the block of a type; nil when it gives no samples.
+// readBlock reads the block of a type. It returns nil if the block gives no samples.
 func readBlock(f field, kind string) *each {
 	e := &each{kind: kind}
 	var read map[string]path
@@ -170,7 +170,7 @@ func readBlock(f field, kind string) *each {
 	e.labels = newLabelSource(nil, read)
 
 	hasValue := len(e.path)+len(e.valueFrom) > 0
-	isValid := len(f.seen.faults) == faults // a path with a fault counts as empty
+	isValid := len(f.seen.faults) == faults // a path with an error counts as empty
 	switch {
 	case kind == typeGauge && !hasValue && isValid:
 		f.warn("there is a sample for each member of the object that is a number", "has neither path nor valueFrom")
@@ -203,7 +203,7 @@ func readStates(f field) []string {
 	return states
 }
 
-// readLabelName reads the name of a label; "" stands for none.
+// readLabelName reads the name of a label; "" means no label.
 func readLabelName(f field) string {
 	name := f.text()
 	if name == "" {

@@ -20,8 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestBadConfigurations holds the error of each configuration in bad.txtar
-// against the text that follows it there.
+// TestBadConfigurations compares the error of each configuration in bad.txtar with the text that follows it there.
 func TestBadConfigurations(t *testing.T) {
 	const name = "testdata/bad.txtar"
 	archive, err := txtar.ParseFile(name)
@@ -33,7 +32,7 @@ func TestBadConfigurations(t *testing.T) {
 		t.Run(strings.TrimSuffix(config.Name, ".yaml"), func(t *testing.T) {
 			c, err := ParseStrict(strings.NewReader(string(config.Data)))
 			if err == nil || c != nil {
-				t.Fatalf("it was taken: %v", c)
+				t.Fatalf("got %v, error %v, want only an error", c, err)
 			}
 			got := err.Error() + "\n"
 			if *update {
@@ -50,8 +49,7 @@ func TestBadConfigurations(t *testing.T) {
 	}
 }
 
-// TestEveryFaultNamesItsPlace: all lines of all golden errors but those of the
-// YAML reader begin with a place and a line.
+// Each line of each golden error begins with a place and a line, except the errors of the YAML reader.
 func TestEveryFaultNamesItsPlace(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/bad.txtar")
 	if err != nil {
@@ -66,16 +64,16 @@ func TestEveryFaultNamesItsPlace(t *testing.T) {
 			faults++
 			place, _, _ := strings.Cut(line, ": ")
 			if !strings.Contains(place, "(line ") && place != "yaml" && place != "spec.resources" {
-				t.Errorf("%s: %s", f.Name, line)
+				t.Errorf("%s: line without a place: %s", f.Name, line)
 			}
 		}
 	}
 	if faults < 40 {
-		t.Errorf("only %d faults", faults)
+		t.Errorf("got %d faults, want at least 40", faults)
 	}
 }
 
-// wrap makes a configuration of one resource with the metrics given in flow style.
+// wrap returns a configuration of one resource with the given metrics, in flow style.
 func wrap(metrics string) string {
 	return "spec:\n  resources:\n  - groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics: [" + metrics + "]\n"
 }
@@ -98,18 +96,18 @@ func TestAcceptedConfigurations(t *testing.T) {
 			t.Errorf("%s\n%s", config, diff)
 		}
 	}
-	// What tools that write configurations leave in: nulls and empty texts.
+	// Tools that write configurations leave nulls and empty texts.
 	f(wrap(`{name: x, help: null, commonLabels: null, labelsFromPath: null, errorLogV: 0,
 		each: {type: Gauge, stateSet: null, info: null, gauge: {path: [spec], labelFromKey: "", valueFrom: null, nilIsZero: false}}}`),
 		"kube_customresource_x gauge")
 	f("kind: CustomResourceStateMetrics\nspec: {resources: []}")
-	// A metric of one name may be there twice, for other labels.
+	// The same name may be used twice, for different labels.
 	f(wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}, {name: x, each: {type: gauge, gauge: {valueFrom: [b]}}}`),
 		"kube_customresource_x gauge", "kube_customresource_x gauge")
-	// Several documents, empty ones among them, and anchors.
+	// Several documents, some of them empty, and anchors.
 	f("---\n"+wrap(`&m {name: x, each: {type: Gauge, gauge: {path: &p [a, "0"], valueFrom: *p}}}`)+"---\n---\n"+wrap(`{<<: {name: z, each: {type: Gauge, gauge: {path: [0]}}}, name: y}`),
 		"kube_customresource_x gauge", "kube_customresource_y gauge")
-	// The types that OpenMetrics has a form for, and those that it shows as gauges.
+	// The types of OpenMetrics, and metrics that become gauges because their names or labels do not fit these types.
 	f(wrap(`{name: x_info, each: {type: Info, info: {labelsFromPath: {a: [b]}}}}`), "kube_customresource_x_info info")
 	f(wrap(`{name: x, each: {type: Info, info: {labelFromKey: a, path: [b]}}}`), "kube_customresource_x gauge")
 	f(wrap(`{name: x_info, each: {type: Info, info: {labelsFromPath: {a: [b]}}}}, {name: x, each: {type: Gauge, gauge: {path: [a]}}}`),
@@ -119,19 +117,18 @@ func TestAcceptedConfigurations(t *testing.T) {
 		"kube_customresource_x stateset")
 }
 
-// TestHelpOfAFamilyIsTheFirst: on a page a family has one help.
-func TestHelpOfAFamilyIsTheFirst(t *testing.T) {
+// An exposition has one HELP for a family.
+func TestFamilyHasTheHelpOfItsFirstMetric(t *testing.T) {
 	c := mustParse(t, wrap(`{name: x, help: first, each: {type: Gauge, gauge: {path: [a]}}}`)+"---\n"+
 		wrap(`{name: x, help: second, each: {type: Gauge, gauge: {path: [a]}}}`))
 	r := newRenderer(c.entries[0].gvk, c.entries, resources.Filter{}, silent())
 	if len(r.families) != 1 || r.families[0].Help != "first" {
-		t.Errorf("got %v", r.families)
+		t.Errorf("got the families %v, want one with the help %q", r.families, "first")
 	}
 }
 
-// TestAliasesDontMultiply: a small file can't grow into one that takes the
-// memory of the machine.
-func TestAliasesDontMultiply(t *testing.T) {
+// The aliases of a small file must not expand until they exhaust the memory.
+func TestExpandedAliasesAreLimited(t *testing.T) {
 	metric := `{name: x, each: {type: Gauge, gauge: {path: [a]}}}`
 	var b strings.Builder
 	b.WriteString("spec:\n  resources:\n  - &r\n    groupVersionKind: {group: a.example.com, version: v1, kind: A}\n    metrics:\n    - &m " + metric + "\n")
@@ -143,9 +140,9 @@ func TestAliasesDontMultiply(t *testing.T) {
 	}
 	_, err := Parse(strings.NewReader(b.String()))
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(maxFields)) {
-		t.Errorf("got %v", err)
+		t.Errorf("got the error %v, want one that names the limit %d", err, maxFields)
 	}
-	// Anchors that hold themselves.
+	// Anchors that contain themselves.
 	for _, config := range []string{
 		"spec: &s\n  <<: *s\n  resources: []",
 		"spec: {resources: &r [*r]}",
@@ -153,7 +150,7 @@ func TestAliasesDontMultiply(t *testing.T) {
 		"spec:\n  resources: &r\n  - <<: *r",
 	} {
 		if _, err := ParseStrict(strings.NewReader(config)); err == nil {
-			t.Errorf("%s: taken", config)
+			t.Errorf("%s: accepted, want an error", config)
 		}
 	}
 }
@@ -176,7 +173,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, config string) {
 		c, err := Parse(strings.NewReader(config))
 		if (c == nil) == (err == nil) {
-			t.Fatalf("config %v, error %v", c, err)
+			t.Fatalf("got config %v and error %v, want exactly one of them", c, err)
 		}
 		if err != nil {
 			return
@@ -184,13 +181,13 @@ func FuzzParse(f *testing.F) {
 		checkExtensions(t, c)
 		strict, err := ParseStrict(strings.NewReader(config))
 		if err == nil && extends(strict) {
-			t.Error("taken by strict reading, with extensions")
+			t.Error("ParseStrict accepts a configuration with extensions")
 		}
 	})
 }
 
-// checkExtensions fails unless what is taken can be used: selectors parse, names are unique, nothing is read of a
-// Secret but what may be, and a family is one of a single selection.
+// checkExtensions checks that an accepted configuration can be used: selectors parse, names are unique, only the
+// allowed fields of Secrets and ConfigMaps are read, and each family belongs to a single selection.
 func checkExtensions(t *testing.T, c *Config) {
 	names := map[string]bool{}
 	selectionOf := map[string]selection{}
@@ -201,7 +198,7 @@ func checkExtensions(t *testing.T, c *Config) {
 		{Kind: "ConfigMap", Plural: "configmaps", Versions: []string{"v1"}},
 	}, resources.Filter{}, silent()) {
 		if len(k.Renderer.Families()) == 0 || len(k.Renderer.SeriesLimits()) != len(k.Renderer.Families()) || names[k.Name] {
-			t.Errorf("%s: %d families, %d limits, name taken: %t", k.Name, len(k.Renderer.Families()), len(k.Renderer.SeriesLimits()), names[k.Name])
+			t.Errorf("%s: %d families, %d limits, duplicate name: %t", k.Name, len(k.Renderer.Families()), len(k.Renderer.SeriesLimits()), names[k.Name])
 		}
 		names[k.Name] = true
 		if _, err := k8slabels.Parse(k.LabelSelector); err != nil {
@@ -212,11 +209,11 @@ func checkExtensions(t *testing.T, c *Config) {
 		}
 		for i, family := range k.Renderer.Families() {
 			if k.Renderer.SeriesLimits()[i] < 0 {
-				t.Errorf("%s: limit %d", family.Name, k.Renderer.SeriesLimits()[i])
+				t.Errorf("%s: got the limit %d, want at least 0", family.Name, k.Renderer.SeriesLimits()[i])
 			}
 			key, s := k.Resource.String()+" "+family.Name, selection{k.LabelSelector, k.FieldSelector}
 			if before, known := selectionOf[key]; known && before != s {
-				t.Errorf("%s: two watches may give the same series", family.Name)
+				t.Errorf("%s: two watches can give the same series", family.Name)
 			}
 			selectionOf[key] = s
 		}
@@ -227,13 +224,13 @@ func checkExtensions(t *testing.T, c *Config) {
 				t.Error(err, k.Form)
 			}
 			if bytes.Contains(l.Buf, []byte(" 47110815")) || bytes.Contains(l.Buf, []byte(`="47110815"`)) {
-				t.Errorf("a value is exported: %s", l.Buf)
+				t.Errorf("a protected value is exported: %s", l.Buf)
 			}
 		}
 	}
 }
 
-// extends reports whether a configuration has an extension.
+// extends reports whether a configuration uses an extension.
 func extends(c *Config) bool {
 	return slices.ContainsFunc(c.entries, func(e *entry) bool {
 		return isBuiltin(e.gvk.Group) || e.selection != selection{} ||
@@ -241,11 +238,11 @@ func extends(c *Config) bool {
 	})
 }
 
-func TestNullIsNoNameOfAField(t *testing.T) {
+func TestNullIsNotAFieldName(t *testing.T) {
 	for _, key := range []string{"~", "null"} {
 		_, err := Parse(strings.NewReader("kind: CustomResourceStateMetrics\nspec:\n  resources: []\n  " + key + ": 3\n"))
 		if err == nil || !strings.Contains(err.Error(), "line 4") || !strings.Contains(err.Error(), "a name is expected") {
-			t.Errorf("key %s: the error is %v", key, err)
+			t.Errorf("key %s: got the error %v, want one of line 4 that says that a name is expected", key, err)
 		}
 	}
 }

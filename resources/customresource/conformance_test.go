@@ -23,8 +23,7 @@ import (
 
 const fixtureDir = "../testdata/conformance/customresource"
 
-// fixture is a configuration, a set of objects with their definitions, and the
-// lines expected of them.
+// fixture is a configuration, a set of objects with their definitions, and the lines that are expected for them.
 type fixture struct {
 	options     fixtureOptions
 	config      string
@@ -47,12 +46,11 @@ type fixtureObject struct {
 	raw []byte
 }
 
-// TestConformance compares what is rendered of each fixture's objects with the
-// lines that the fixture lists.
+// TestConformance compares the rendered lines of each fixture's objects with the lines in the fixture.
 func TestConformance(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(fixtureDir, "*.prom"))
 	if err != nil || len(names) < 2 {
-		t.Fatalf("%d fixtures, error %v", len(names), err)
+		t.Fatalf("got %d fixtures, error %v, want at least 2", len(names), err)
 	}
 	for _, name := range names {
 		base := strings.TrimSuffix(name, ".prom")
@@ -87,7 +85,8 @@ func (f fixture) check(t *testing.T) {
 
 type renderFunc = func(wire.Encoding, []byte, *resources.Lines) error
 
-// rendererOf returns what renders an object, a built-in one included.
+// rendererOf returns the render function of an object's kind, which may be a built-in one, with its families and
+// whether the kind is namespaced. The function is nil if the kind is not exported.
 func (f fixture) rendererOf(t *testing.T, kinds []Kind, filter resources.Filter, o fixtureObject) (renderFunc, []resources.Family, bool) {
 	for _, k := range kinds {
 		if k.Renderer.gvk == o.GroupVersionKind() {
@@ -114,7 +113,7 @@ func (f fixture) selects(namespace string) bool {
 func addLines(t testing.TB, p *conformance.Page, families []resources.Family, l resources.Lines) {
 	t.Helper()
 	if len(l.Ends) != len(families) {
-		t.Fatalf("%d families and %d ends", len(families), len(l.Ends))
+		t.Fatalf("got %d ends, want one for each of %d families", len(l.Ends), len(families))
 	}
 	from := 0
 	for i, f := range families {

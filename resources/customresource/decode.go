@@ -8,8 +8,8 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// maxDepth bounds the nesting of values that are kept as a whole, for a label: reading and writing
-// them recurses. A deeper value becomes null.
+// maxDepth limits the nesting of values that are kept as a whole, for a label, because reading and writing them is
+// recursive. A deeper value becomes null.
 const maxDepth = 1000
 
 var (
@@ -17,9 +17,9 @@ var (
 	errNoObject = errors.New("the JSON value is not an object")
 )
 
-// decode reads the parts of a JSON object that s names. All elements of a list are read, so that
-// indexes stay true, but of each only what s names. The annotation lastApplied is left out at every
-// depth, because objects may embed others in full.
+// decode reads those parts of a JSON object that s includes. It reads all elements of a list, so that indexes stay
+// valid, but only the included parts of each. It omits the annotation lastApplied at every depth, because objects may
+// contain others completely.
 func decode(raw []byte, s *shape) (*value, error) {
 	if !wire.ValidJSON(raw) {
 		return nil, errNoJSON
@@ -34,8 +34,8 @@ func decode(raw []byte, s *shape) (*value, error) {
 	return &v, nil
 }
 
-// decoder walks over JSON that is known to be valid, so none of its methods fails. Each moves
-// behind what it reads and the white space after it.
+// decoder reads JSON that is known to be valid, so none of its methods fails. Each method moves past what it reads and
+// past the white space after it.
 type decoder struct {
 	b     []byte
 	i     int
@@ -146,7 +146,7 @@ func unquote(raw []byte) []byte {
 	return []byte(s)
 }
 
-// skip steps over a value, which may be nested to any depth.
+// skip skips a value, which may be nested to any depth.
 func (d *decoder) skip() {
 	for depth := 0; ; {
 		switch d.b[d.i] {

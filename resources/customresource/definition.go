@@ -15,7 +15,7 @@ import (
 type Definition struct {
 	Group, Kind, Plural string
 	Namespaced          bool
-	// Versions are the served ones.
+	// Versions are the served versions.
 	Versions []string
 }
 
@@ -27,10 +27,10 @@ func (d Definition) equal(other Definition) bool {
 // namespacedScope is the value of spec.scope, a ResourceScope.
 const namespacedScope = "Namespaced"
 
-var errDefinition = errors.New("a CustomResourceDefinition without group, kind or plural")
+var errDefinition = errors.New("CustomResourceDefinition must have a group, a kind and a plural")
 
-// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. The schemas,
-// which are nearly all of it, are stepped over.
+// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. It skips the schemas, which are most
+// of the bytes.
 func readDefinition(enc wire.Encoding, raw []byte) (d Definition, err error) {
 	if enc == wire.JSON {
 		d, err = definitionFromJSON(raw)
@@ -104,13 +104,13 @@ func definitionFromProtobuf(raw []byte) (d Definition, err error) {
 	return d, err
 }
 
-// message is the bytes of a protobuf message, and where the first error of reading it is kept.
+// message is an encoded protobuf message. The first error of reading it is stored in err.
 type message struct {
 	raw []byte
 	err *error
 }
 
-// all returns the contents of a field, for a number the bytes of its varint.
+// all returns the contents of all occurrences of a field. The content of a number is the bytes of its varint.
 func (m message) all(number protowire.Number) [][]byte {
 	var all [][]byte
 	for b := m.raw; len(b) > 0 && *m.err == nil; {
@@ -137,7 +137,7 @@ func (m message) all(number protowire.Number) [][]byte {
 	return all
 }
 
-// text returns the content of a field; of several the last, "" for none.
+// text returns the content of the last occurrence of a field, or "" if there is none.
 func (m message) text(number protowire.Number) string { return string(m.message(number).raw) }
 
 func (m message) message(number protowire.Number) message {

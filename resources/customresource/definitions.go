@@ -20,7 +20,7 @@ type definitions struct {
 	now    definitionsState
 }
 
-// definitionsState says how new the definitions are.
+// definitionsState describes the changes of the definitions.
 type definitionsState struct {
 	generation  uint64    // counts changes
 	first, last time.Time // of the changes since the last snapshot; zero for none
@@ -34,7 +34,7 @@ func newDefinitions(logger *slog.Logger) *definitions {
 func (s *definitions) Owns(uint64, []byte) bool { return true }
 
 // Put implements watch.Handler.
-func (s *definitions) Put(o watch.Object) (room bool) {
+func (s *definitions) Put(o watch.Object) (accepted bool) {
 	d, err := readDefinition(o.Encoding, o.Raw)
 	name := string(o.Name)
 	s.mu.Lock()
@@ -94,7 +94,7 @@ func (s *definitions) state() definitionsState {
 	return s.now
 }
 
-// snapshot returns the definitions in the order of group and plural, and their generation.
+// snapshot returns the definitions, sorted by group and plural, and their generation.
 func (s *definitions) snapshot() ([]Definition, uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

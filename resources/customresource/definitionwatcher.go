@@ -15,9 +15,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Changes are looked for every pollInterval. Definitions are installed in batches, and each is
-// changed a few times until it is served, so that they count once they are unchanged for debounce,
-// after maxDebounce at the latest.
+// The watcher looks for changes every pollInterval. Definitions are installed in batches, and each is changed a few
+// times until it is served. So changes count once there was none for debounce, but after maxDebounce at the latest.
 const (
 	pollInterval = 100 * time.Millisecond
 	debounce     = 500 * time.Millisecond
@@ -32,25 +31,25 @@ const Definitions = "customresourcedefinitions"
 type DefinitionWatcherOptions struct {
 	// Config is the configuration.
 	Config *Config
-	// Source says where the configuration is from, for the log.
+	// Source names the origin of the configuration, for the log.
 	Source string
 	// Filter selects the families.
 	Filter resources.Filter
-	// Client reaches the API server; see watch.NewClient. It needs the right to list and watch
-	// customresourcedefinitions in the group apiextensions.k8s.io. Without it only entries without a
-	// wildcard work, by what the API server's discovery says.
+	// Client is the client of the API server; see watch.NewClient. It needs the right to list and watch
+	// customresourcedefinitions in the group apiextensions.k8s.io. Without that right only entries without a wildcard
+	// work, by the API server's discovery.
 	Client *watch.Client
-	// Metrics count lists and watches; Sources share one.
+	// Metrics count lists and watches. All Reflectors share them.
 	Metrics *watch.Metrics
 	// Verifier compares the definitions with lists, except while Idle returns true.
 	Verifier *verify.Verifier
 	Idle     func() bool
-	// Logger gets what an operator should know.
+	// Logger receives the messages for operators.
 	Logger *slog.Logger
 }
 
-// DefinitionWatcher keeps the kinds of a configuration up to date while the definitions of custom
-// resources come and go. Make one with NewDefinitionWatcher.
+// DefinitionWatcher keeps the kinds of a configuration up to date while definitions of custom resources are added,
+// changed and removed. Create it with NewDefinitionWatcher.
 type DefinitionWatcher struct {
 	DefinitionWatcherOptions
 	definitions *definitions
@@ -58,14 +57,14 @@ type DefinitionWatcher struct {
 	discovery   *discovery
 
 	// The state of Run.
-	resolved  uint64 // the generation of the definitions that the kinds are from
+	resolved  uint64 // generation of the definitions from which kinds follows
 	published bool
 	kinds     []Kind
 	logged    string
 	warned    map[string]bool // by the place of a metric in the configuration
 }
 
-// NewDefinitionWatcher returns a DefinitionWatcher that starts with Run.
+// NewDefinitionWatcher returns a DefinitionWatcher. Run starts it.
 func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
 	w := &DefinitionWatcher{
 		DefinitionWatcherOptions: o,
@@ -84,10 +83,9 @@ func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
 	return w
 }
 
-// Run watches the definitions until ctx ends. It calls changed from its own goroutine with all
-// kinds: once when they are first known, even if there are none, and then whenever they change.
-// Kinds that stay are equal (==) to those of the previous call. Run is called once; everything that
-// it started has ended when it returns.
+// Run watches the definitions until ctx ends. It calls changed from its own goroutine with all kinds: once when they
+// are first known, even if there are none, and then whenever they change. Kinds that stay are equal (==) to those of
+// the previous call. Call Run once. Everything that it started has ended when it returns.
 func (w *DefinitionWatcher) Run(ctx context.Context, changed func([]Kind)) {
 	var running sync.WaitGroup
 	running.Go(func() { w.source.Run(ctx) })
@@ -106,10 +104,10 @@ func (w *DefinitionWatcher) Run(ctx context.Context, changed func([]Kind)) {
 	}
 }
 
-// Status is that of the watch of the definitions. It may be called concurrently.
+// Status returns the status of the watch of the definitions. It is safe for concurrent use.
 func (w *DefinitionWatcher) Status() watch.Status { return w.source.Status() }
 
-// refused reports whether the definitions can't be read.
+// refused reports whether the definitions cannot be read.
 func refused(st watch.Status) bool { return st.Phase == watch.Forbidden || st.Phase == watch.Absent }
 
 // due reports whether there are changes to resolve.
@@ -146,7 +144,7 @@ func (w *DefinitionWatcher) resolve(ctx context.Context, changed func([]Kind)) {
 	}
 }
 
-// log tells the operator which entries are left out, when that has changed.
+// log logs which entries are left out, if that has changed.
 func (w *DefinitionWatcher) log(kinds []Kind) {
 	unmatched := w.Config.unmatched(kinds)
 	st := w.source.Status()
@@ -173,9 +171,9 @@ func (w *DefinitionWatcher) log(kinds []Kind) {
 	}
 }
 
-// warnShared warns once of each metric of a namespaced kind whose labels name the object but not
-// its namespace. Only definitions tell which kinds these are; metrics that do not name the object
-// at all are among the configuration's own warnings.
+// warnShared warns once about each metric of a namespaced kind whose labels include the object's name, but not its
+// namespace. Only definitions state which kinds are namespaced. Metrics without the name are warnings of the
+// configuration itself.
 func (w *DefinitionWatcher) warnShared(kinds []Kind) {
 	for _, k := range kinds {
 		for _, m := range slices.Concat(k.Renderer.metrics...) {

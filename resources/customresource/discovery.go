@@ -14,25 +14,25 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// discoveryTimeout bounds one request to the API server. Kinds that it did not know are asked for
-// again after minRetry, then after twice that time, up to maxRetry.
+// discoveryTimeout limits one request to the API server. Kinds that it does not know are requested again after
+// minRetry, then after twice that time, up to maxRetry.
 const (
 	discoveryTimeout = 10 * time.Second
 	minRetry         = 2 * time.Second
 	maxRetry         = 5 * time.Minute
 )
 
-// discovery finds the API resources of kinds without a CustomResourceDefinition: built-in ones and
-// those of aggregated APIs. It reads what client-go's RESTMapper reads, which every service account
-// may, but only of the versions that entries name. It is used by one goroutine.
+// discovery finds the API resources of kinds without a CustomResourceDefinition: built-in ones and those of aggregated
+// APIs. It reads the same data as client-go's RESTMapper, which every service account may read, but only for the
+// versions that entries name. It is not safe for concurrent use.
 type discovery struct {
 	client rest.Interface
 	// pluralRequired leaves out entries without a resourcePlural, as kube-state-metrics does.
 	pluralRequired bool
 
 	known   map[schema.GroupVersionKind]Definition
-	delay   time.Duration // until the unknown kinds are asked for again
-	retryAt time.Time     // zero when there are none
+	delay   time.Duration // until the unknown kinds are requested again
+	retryAt time.Time     // zero if there are none
 	// unwatchable are kinds that the API server has, but cannot list and watch.
 	unwatchable []string
 }
@@ -54,7 +54,7 @@ func (d *discovery) find(ctx context.Context, entries []*entry) (all []Definitio
 		}
 		plurals[e.gvk] = cmp.Or(plurals[e.gvk], e.plural)
 	}
-	answers := map[schema.GroupVersion][]metav1.APIResource{}
+	lists := map[schema.GroupVersion][]metav1.APIResource{}
 	isComplete := true
 	d.unwatchable = nil
 	for _, gvk := range kinds {
@@ -64,10 +64,10 @@ func (d *discovery) find(ctx context.Context, entries []*entry) (all []Definitio
 		}
 		found, isKnown := d.known[gvk]
 		if !isKnown {
-			if _, asked := answers[gvk.GroupVersion()]; !asked {
-				answers[gvk.GroupVersion()] = d.ask(ctx, gvk.GroupVersion())
+			if _, fetched := lists[gvk.GroupVersion()]; !fetched {
+				lists[gvk.GroupVersion()] = d.fetch(ctx, gvk.GroupVersion())
 			}
-			found, isKnown = d.pick(answers[gvk.GroupVersion()], gvk, plural)
+			found, isKnown = d.pick(lists[gvk.GroupVersion()], gvk, plural)
 		}
 		switch {
 		case isKnown:
@@ -84,7 +84,7 @@ func (d *discovery) find(ctx context.Context, entries []*entry) (all []Definitio
 	return all
 }
 
-// schedule sets when to ask again.
+// schedule sets when to request the unknown kinds again.
 func (d *discovery) schedule(isComplete bool) {
 	if isComplete {
 		d.delay, d.retryAt = 0, time.Time{}
@@ -94,8 +94,8 @@ func (d *discovery) schedule(isComplete bool) {
 	d.retryAt = time.Now().Add(d.delay)
 }
 
-// ask returns the API resources of a version; none if the API server does not have it.
-func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) []metav1.APIResource {
+// fetch returns the API resources of a version, or none if the API server does not have it or the request fails.
+func (d *discovery) fetch(ctx context.Context, gv schema.GroupVersion) []metav1.APIResource {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	path := []string{"/apis", gv.Group, gv.Version}
@@ -134,7 +134,7 @@ func (d *discovery) pick(all []metav1.APIResource, gvk schema.GroupVersionKind, 
 	return Definition{}, false
 }
 
-// describe names a kind for people to read.
+// describe returns the name of a kind for messages.
 func describe(gvk schema.GroupVersionKind) string {
 	return gvk.GroupVersion().String() + " " + gvk.Kind
 }

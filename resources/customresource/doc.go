@@ -1,9 +1,9 @@
-// Package customresource makes metrics of custom resources from the YAML configuration that
-// kube-state-metrics calls CustomResourceStateMetrics, with the same result.
+// Package customresource exports metrics of custom resources. It reads the YAML configuration of kube-state-metrics,
+// CustomResourceStateMetrics, and gives the same result.
 //
-// [Parse] or [ParseStrict] read a [Config]. Joined with the definitions of the custom resources that
-// exist it gives [Kind] values, each with the API resource to watch and the [Renderer] for its
-// objects; a [DefinitionWatcher] keeps them up to date while definitions come and go.
+// [Parse] and [ParseStrict] read a [Config]. Together with the existing definitions of custom resources it gives [Kind]
+// values, each with the API resource to watch and the [Renderer] for its objects. A [DefinitionWatcher] keeps them up
+// to date while definitions are added, changed and removed.
 //
 // # Configuration
 //
@@ -38,63 +38,57 @@
 //	        stateSet: {path: [status, phase], labelName: phase, list: [New, Done]}
 //	        info: {path: [spec, refs], labelsFromPath: {ref: []}}
 //
-// Version and kind may be "*" or missing, which stands for all that are served. A path is a list of
-// steps: the name of a member; the index of an element, counted from the end when negative;
-// "[key=value]", the first element of a list whose member has the value; "key=value", the member if
-// it is the text value. Lookups compare texts, and what a gauge would read: true finds "True", 1
-// finds "1.0".
+// Version and kind may be "*" or missing, which stands for all that are served. A path is a list of steps: the name of
+// a member; the index of an element, counted from the end if negative; "[key=value]", the first element of a list whose
+// member has the value; "key=value", the member if it is the text value. Lookups compare texts, and also the numbers
+// that a gauge would have: true matches "True", 1 matches "1.0".
 //
-// A label whose key is "*" copies the members of a map, "prefix_*" copies them with a prefix. They
-// replace common labels only if the filter says CopiedLabelsWin. Labels with a path of their own
-// replace both, and those of each replace those of the metric and the resource. The labels
-// customresource_group, customresource_version and customresource_kind are always those of the
-// object. Names are made valid by underscores.
+// A label whose key is "*" copies the members of a map, "prefix_*" copies them with a prefix. They replace common
+// labels only if CopiedLabelsWin is set in the filter. Labels with a path of their own replace both, and those of each
+// replace those of the metric and the resource. The labels customresource_group, customresource_version and
+// customresource_kind are always those of the object. Invalid characters in names become underscores.
 //
 // # Maps
 //
-// A gauge whose path ends at a map gives a sample for each member that has a number. A valueFrom of
-// one step may also name a member of the map itself. The sample's labels are labelFromKey, then
-// labelsFromPath of the member, then labelsFromPath of the map; of equal names the last one counts.
-// Without valueFrom, members that are not numbers are no issue.
+// A gauge whose path ends at a map gives a sample for each member that has a number. A valueFrom of one step may also
+// name a member of the map itself. The sample's labels are labelFromKey, then labelsFromPath of the member, then
+// labelsFromPath of the map; if names are equal, the last one counts. Without valueFrom, a member that is not a number
+// is no issue.
 //
-// An info gives one sample for the map as a whole, without labelFromKey, and one for each member,
-// as far as these have labels. A state set takes a map as a whole.
+// An info gives one sample for the map as a whole, without labelFromKey, and one for each member, but only if they have
+// labels. A state set treats a map as a single value.
 //
 // # Extensions
 //
-// kube-state-metrics does not have these; [ParseStrict] refuses them. The group may be a built-in one,
-// "" for the core group, so that any field of such a kind can become a metric. Kinds without a
-// definition have the plural and the scope that the API server's discovery says. The labelSelector and
-// the fieldSelector of an entry restrict its objects; entries of one kind whose selectors differ are
-// kinds of their own, and share no family. The seriesLimit of a metric is for the user of the
-// [Renderer] to keep; see [Renderer.SeriesLimits].
+// kube-state-metrics does not have these; [ParseStrict] rejects them. The group may be a built-in one, "" for the core
+// group, so that any field of such a kind can become a metric. Kinds without a definition have the plural and the scope
+// from the API server's discovery. The labelSelector and the fieldSelector of an entry restrict its objects. Entries of
+// one kind with different selectors are kinds of their own, and share no family. The user of the [Renderer] must
+// enforce the seriesLimit of a metric; see [Renderer.SeriesLimits].
 //
 // # Secrets
 //
-// Of Secrets only the metadata and the type can be read, of ConfigMaps only the metadata. Another path
-// is refused, nothing else is decoded, and the Form of a [Kind] asks for nothing else.
+// Only the metadata and the type of Secrets, and the metadata of ConfigMaps, can be read. Any other path is rejected,
+// nothing else is decoded, and the Form of a [Kind] requests nothing else.
 //
-// The annotation kubectl.kubernetes.io/last-applied-configuration is treated as if it were not
-// there, in the object's own metadata and in objects that it embeds. A path that names it is
-// refused.
+// The annotation kubectl.kubernetes.io/last-applied-configuration is ignored, in the object's own metadata and in
+// objects that it contains. A path that names it is rejected.
 //
-// # Faults of the configuration
+// # Errors of the configuration
 //
-// [Parse] refuses what would make a page invalid and what kube-state-metrics itself cannot read.
-// What kube-state-metrics tolerates, such as an unknown key or a metric without samples, is in
-// [Config.Warnings], with place and line, and the rest is served. [ParseStrict] refuses that, too.
-// Metrics without a label that identifies the object, whose series several objects would share, are
-// warnings for both.
+// [Parse] rejects a configuration that would make the exposition invalid or that kube-state-metrics itself cannot read.
+// Errors that kube-state-metrics tolerates, such as an unknown key or a metric without samples, are in
+// [Config.Warnings], with place and line, and the rest is exported. [ParseStrict] rejects these, too. Metrics without a
+// label that identifies the object, whose series several objects would share, are warnings for both.
 //
 // # Issues of objects
 //
-// Where kube-state-metrics overwrites or repeats, this package merges: entries with the same or
-// overlapping groupVersionKind are joined, several metrics of one name are one family, and a series
-// that one object names twice is written once. A family that a built-in kind has is refused; see
-// [Config.CheckNames].
+// Where kube-state-metrics overwrites or repeats, this package merges: entries with the same or overlapping
+// groupVersionKind are joined, several metrics of one name are one family, and a series that one object gives twice is
+// written once. A family that a built-in kind has is rejected; see [Config.CheckNames].
 //
-// A value that can't be used is counted, and a line in the log says what is wrong with which
-// metric: once for each metric, kind and reason, however many objects there are. errorLogV, of the
-// metric or else of the resource, is the line's level: info when it is 0, debug when it is more. A
-// path that leads nowhere is logged, too, but not counted, because most fields are optional.
+// A value that cannot be used is counted, and a log message states the metric and the reason: once for each metric,
+// kind and reason, however many objects there are. The errorLogV of the metric, or else of the resource, is the level
+// of the message: info if it is 0, debug if it is greater. A path that leads nowhere is also logged, but not counted,
+// because most fields are optional.
 package customresource

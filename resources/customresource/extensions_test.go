@@ -13,7 +13,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// entryFor makes the text of one entry: more are its fields, one a line, and metrics are in flow style.
+// entryFor returns the text of one entry. more are its fields, one on each line, and metrics are in flow style.
 func entryFor(gvk, more, metrics string) string {
 	if more != "" {
 		more = "    " + strings.ReplaceAll(more, "\n", "\n    ") + "\n"
@@ -28,8 +28,7 @@ const (
 	size         = `{name: size, labelsFromPath: {uid: [metadata, uid]}, each: {type: Gauge, gauge: {path: [spec, size]}}}`
 )
 
-// TestBadExtensions: each fault of an extension names its place, its line and what is expected. Strict reading refuses
-// extensions without a fault.
+// The error of a wrong extension names its place, its line and the expected value.
 func TestBadExtensions(t *testing.T) {
 	metric := func(more string) string { return strings.Replace(size, "each:", more+", each:", 1) }
 	gauge := func(g string) string { return "{name: x, each: {type: Gauge, gauge: {" + g + "}}}" }
@@ -52,12 +51,12 @@ func TestBadExtensions(t *testing.T) {
 		{entryFor(podGVK, "", metric("seriesLimit: {max: 5}")), "spec.resources[0].metrics[0].seriesLimit (line 5)", "from 1 is expected"},
 		{entryFor(podGVK, "", metric("seriesLimit: 5")+", "+metric("seriesLimit: 6")), "spec.resources[0].metrics[1].seriesLimit (line 5)",
 			"size has the limit 6 here, but 5 in another metric"},
-		// Two watches may see one object.
+		// Two watches may contain the same object.
 		{entryFor(podGVK, "", size) + entryFor(podGVK, "labelSelector: a=b", size), "spec.resources[0].metrics[0].name (line 12)",
 			"size is a family of spec.resources[0] (line 3), too, whose selectors differ"},
 		{entryFor("{group: a.example.com, version: '*', kind: A}", "", size) + entryFor("{group: a.example.com, version: v1, kind: '*'}", "fieldSelector: a=b", size),
 			"spec.resources[0].metrics[0].name (line 12)", "one object may give a series twice"},
-		// Values of Secrets and ConfigMaps, by every way to name them.
+		// Values of Secrets and ConfigMaps, by each way to reach them.
 		{entryFor(secretGVK, "", gauge("path: [data, a]")), "spec.resources[0].metrics[0].name (line 5)", "the values of Secrets are never exported: " + foreign + `"data.a"`},
 		{entryFor(secretGVK, "", gauge("path: [stringData, a]")), "spec.resources[0].metrics[0].name (line 5)", foreign + `"stringData.a"`},
 		{entryFor(secretGVK, "", gauge("valueFrom: [data]")), "spec.resources[0].metrics[0].name (line 5)", foreign + `"data"`},
@@ -78,12 +77,12 @@ func TestBadExtensions(t *testing.T) {
 	} {
 		got, err := Parse(strings.NewReader(c.config))
 		if err == nil || !strings.HasPrefix(err.Error(), c.place+": ") || !strings.Contains(err.Error(), c.fault) {
-			t.Errorf("%s\ngot %v, error %v\nwant %s: … %s", c.config, got, err, c.place, c.fault)
+			t.Errorf("%s\ngot %v, error %v\nwant the error %s: … %s", c.config, got, err, c.place, c.fault)
 		}
 	}
 }
 
-// TestStrictReadingRefusesExtensions, each with its place, also where it has no effect. Null is as good as missing.
+// The error names the place of the extension, even if it has no effect. A null value counts as missing.
 func TestStrictReadingRefusesExtensions(t *testing.T) {
 	const a = "{group: a.example.com, version: v1, kind: A}"
 	for config, want := range map[string]string{
@@ -95,7 +94,7 @@ func TestStrictReadingRefusesExtensions(t *testing.T) {
 			"seriesLimit is an extension",
 	} {
 		if c, err := Parse(strings.NewReader(config)); err != nil || len(c.Warnings()) > 0 {
-			t.Errorf("%s\nwarnings %q, error %v", config, c.Warnings(), err)
+			t.Errorf("%s\ngot the configuration %v, error %v, want one without warnings", config, c, err)
 		}
 		if _, err := ParseStrict(strings.NewReader(config)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s\ngot the error %v, want %s", config, err, want)
@@ -106,19 +105,19 @@ func TestStrictReadingRefusesExtensions(t *testing.T) {
 	}
 }
 
-// TestEveryBuiltinGroupIsKnown: strict reading refuses the groups of all kinds that client-go has.
+// Strict reading refuses the groups of all kinds in client-go.
 func TestEveryBuiltinGroupIsKnown(t *testing.T) {
 	for _, gv := range scheme.Scheme.PrioritizedVersionsAllGroups() {
 		if gv.Group != "imagepolicy.k8s.io" && !isBuiltin(gv.Group) { // of a webhook, not of the API server
-			t.Errorf("%s is not known", gv.Group)
+			t.Errorf("isBuiltin(%q) = false, want true", gv.Group)
 		}
 	}
 	if isBuiltin("gateway.networking.k8s.io") {
-		t.Error("a group with definitions counts as built in")
+		t.Error("a group with definitions is built in, want not built in")
 	}
 }
 
-// TestSelectorsMakeKinds: entries with other selectors have a watch of their own, those with the same ones share it.
+// Entries with the same selectors share a watch. Entries with different ones have their own.
 func TestSelectorsMakeKinds(t *testing.T) {
 	definitions := []Definition{
 		{Kind: "Pod", Plural: "pods", Versions: []string{"v1"}, Namespaced: true},
@@ -148,7 +147,7 @@ func TestSelectorsMakeKinds(t *testing.T) {
 		entryFor(podGVK, "labelSelector: 'a in (x, y),b'", named("x"))
 	f(all, nil, `pods.v1 labels "" fields "": u`, `pods.v1:2 labels "a in (x,y),b" fields "": v x`,
 		`pods.v1:3 labels "a=b" fields "spec.nodeName=n1": w`)
-	// A name does not depend on what is filtered.
+	// A name does not depend on the filter.
 	f(all, []string{"^v$"}, `pods.v1 labels "" fields "": u`, `pods.v1:2 labels "a in (x,y),b" fields "": x`,
 		`pods.v1:3 labels "a=b" fields "spec.nodeName=n1": w`)
 	f(all, []string{"^(u|v|x)$"}, `pods.v1:3 labels "a=b" fields "spec.nodeName=n1": w`)
@@ -159,22 +158,23 @@ func TestSelectorsMakeKinds(t *testing.T) {
 		`as.v1.a.example.com labels "" fields "": v`, `as.v2.a.example.com labels "" fields "": v`, `as.v2.a.example.com:2 labels "a" fields "": w`)
 }
 
-// TestCoreKindsNeedVersionAndKind: there are no definitions from which a wildcard could be read.
+// The core group has no definitions, so its wildcards cannot be resolved.
 func TestCoreKindsNeedVersionAndKind(t *testing.T) {
 	for _, gvk := range []string{`{group: "", version: "*", kind: Pod}`, `{group: "", version: v1, kind: "*"}`} {
 		c := mustParse(t, entryFor(gvk, "", size))
 		if len(c.entries) > 0 || len(c.Warnings()) != 1 || !strings.Contains(c.Warnings()[0], "(line 3): the core group has no CustomResourceDefinitions") {
-			t.Errorf("%s: %d entries, warnings %q", gvk, len(c.entries), c.Warnings())
+			t.Errorf("%s: got %d entries and the warnings %q, want only a warning about the core group", gvk, len(c.entries), c.Warnings())
 		}
 	}
 	for _, gvk := range []string{"{version: v1, kind: Pod}", "{group: null, version: v1, kind: Pod}"} {
 		if c := mustParse(t, entryFor(gvk, "", size)); len(c.entries) > 0 {
-			t.Errorf("%s: a missing group is taken for the core group", gvk)
+			t.Errorf("%s: a missing group counts as the core group", gvk)
 		}
 	}
 }
 
-// TestValuesOfSecretsAreNotAskedForAndNotDecoded, also where a path that may be read leads into them in some objects.
+// A path that may be read can also lead to fields of the same name in data, for example if it is read for each member
+// of the object. These must not be read.
 func TestValuesOfSecretsAreNotAskedForAndNotDecoded(t *testing.T) {
 	definitions := []Definition{
 		{Kind: "Secret", Plural: "secrets", Versions: []string{"v1"}, Namespaced: true},
@@ -196,7 +196,7 @@ func TestValuesOfSecretsAreNotAskedForAndNotDecoded(t *testing.T) {
 		lines  string
 	}{
 		{entryFor(secretGVK, "", typed), withType, `x{t="Opaque"} 1` + "\n"},
-		{entryFor(secretGVK, "", untyped), withType, ""}, // each member of a map may have such a value
+		{entryFor(secretGVK, "", untyped), withType, ""}, // each member of the object may have metadata.generation
 		{entryFor(secretGVK, "", strings.Replace(untyped, "valueFrom", "path", 1)), onlyMetadata, "y{} 3\n"},
 		{entryFor(configMapGVK, "", strings.Replace(untyped, "valueFrom", "path", 1)), onlyMetadata, "y{} 3\n"},
 		{entryFor(`{group: "", version: v2, kind: Alias}`, "", whole), withType,
@@ -224,12 +224,12 @@ func TestValuesOfSecretsAreNotAskedForAndNotDecoded(t *testing.T) {
 	}
 }
 
-// TestSeriesLimitsOfFamilies: metrics of one family share the limit that any of them gives.
+// The metrics of a family share the limit that any of them has.
 func TestSeriesLimitsOfFamilies(t *testing.T) {
 	limited := strings.Replace(size, "each:", "seriesLimit: 0x10, each:", 1)
 	c := mustParse(t, entryFor(podGVK, "", "{name: a, each: {type: Gauge, gauge: {path: [b]}}}, "+size+", "+limited+", "+limited))
 	kinds := c.Kinds([]Definition{{Kind: "Pod", Plural: "pods", Versions: []string{"v1"}}}, resources.Filter{}, silent())
 	if got := kinds[0].Renderer.SeriesLimits(); !slices.Equal(got, []int{0, 16}) {
-		t.Errorf("limits %v", got)
+		t.Errorf("got the limits %v, want [0 16]", got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bounds on a configuration. The first keeps an error readable, the second keeps YAML aliases from
-// expanding a small file into a large one.
+// Limits of a configuration. maxFaults keeps an error readable. maxFields keeps YAML aliases from expanding a small
+// file into a large one.
 const (
 	maxFaults = 20
 	maxFields = 1 << 18
@@ -28,17 +28,16 @@ type field struct {
 	seen  *reading
 }
 
-// reading is shared by the fields of one configuration.
+// reading is the state that the fields of one configuration share.
 type reading struct {
-	strict   bool // tolerable faults are errors, too
+	strict   bool // tolerated errors are errors, too
 	fields   int
 	faults   []error
 	warnings []string
 	dropped  int // warnings beyond maxFaults
 }
 
-// fail notes that the field is wrong. Reading goes on, so that all faults of a file are told at
-// once.
+// fail records an error of the field. Reading continues, so that all errors of a file are reported at once.
 func (f field) fail(format string, args ...any) { f.seen.fail(f.String(), format, args...) }
 
 // fail is [field.fail] for a place.
@@ -48,8 +47,8 @@ func (r *reading) fail(place, format string, args ...any) {
 	}
 }
 
-// warn notes that the field is wrong in a way that kube-state-metrics tolerates, and the
-// consequence. When reading is strict, it is a fault.
+// warn records an error that kube-state-metrics tolerates, and its consequence. In strict reading it is an error like
+// any other.
 func (f field) warn(consequence, format string, args ...any) {
 	if f.seen.strict {
 		f.fail(format, args...)
@@ -58,15 +57,14 @@ func (f field) warn(consequence, format string, args ...any) {
 	f.seen.note(fmt.Sprintf("%s: %s; %s", f, fmt.Sprintf(format, args...), consequence))
 }
 
-// extension notes that kube-state-metrics does not have what the field asks for. When reading is
-// strict, that is a fault.
+// extension records that kube-state-metrics does not have what the field specifies. In strict reading that is an error.
 func (f field) extension(what string) {
 	if f.seen.strict {
 		f.fail("%s is an extension that kube-state-metrics does not have", what)
 	}
 }
 
-// note keeps a warning; those beyond maxFaults are only counted.
+// note stores a warning. Warnings beyond maxFaults are only counted.
 func (r *reading) note(warning string) {
 	if len(r.warnings) == maxFaults {
 		r.dropped++
@@ -75,7 +73,7 @@ func (r *reading) note(warning string) {
 	r.warnings = append(r.warnings, warning)
 }
 
-// String returns the place for people to read, with its line.
+// String returns the place with its line, for messages.
 func (f field) String() string {
 	return fmt.Sprintf("%s (line %d)", cmp.Or(f.place, "the configuration"), f.node.Line)
 }
@@ -90,7 +88,7 @@ func (f field) child(place string, node *yaml.Node) field {
 // absent returns the field that stands for a missing member.
 func (f field) absent(name string) field { return f.child(join(f.place, name), f.node) }
 
-// count reports whether the configuration may have one more field.
+// count counts a field and reports whether the configuration may have it.
 func (f field) count() bool {
 	if f.seen.fields++; f.seen.fields == maxFields {
 		f.fail("more than %d fields, aliases expanded", maxFields)
@@ -107,7 +105,7 @@ type member struct {
 	name     string
 	read     func(field)
 	required bool
-	without  string // the consequence for an object that lacks a member that is expected
+	without  string // the consequence if the member is expected and missing
 	// extends is set on a member that kube-state-metrics does not have.
 	extends bool
 }
@@ -118,13 +116,12 @@ func required(name string, read func(field)) member {
 	return member{name: name, read: read, required: true}
 }
 
-// expected is a member that kube-state-metrics does not require, but that is probably missing by
-// mistake.
+// expected is a member that kube-state-metrics does not require, but that was probably forgotten if it is missing.
 func expected(name, without string, read func(field)) member {
 	return member{name: name, read: read, without: without}
 }
 
-// extension is a member that kube-state-metrics does not have. When reading is strict, it is a fault.
+// extension is a member that kube-state-metrics does not have. In strict reading it is an error.
 func extension(name string, read func(field)) member {
 	return member{name: name, extends: true, read: func(f field) {
 		f.extension(name)
@@ -139,11 +136,11 @@ func (f field) object(known ...member) {
 	if !ok {
 		return
 	}
-	var names, told []string
+	var names, allowed []string
 	for _, k := range known {
 		names = append(names, k.name)
 		if !k.extends || !f.seen.strict {
-			told = append(told, k.name)
+			allowed = append(allowed, k.name)
 		}
 		at := slices.IndexFunc(given, func(m named) bool { return m.name == k.name && !m.isNull() })
 		switch {
@@ -157,7 +154,7 @@ func (f field) object(known ...member) {
 	}
 	for _, m := range given {
 		if !slices.Contains(names, m.name) {
-			m.warn("it is ignored", "unknown field; known here are %s", strings.Join(told, ", "))
+			m.warn("it is ignored", "unknown field; known here are %s", strings.Join(allowed, ", "))
 		}
 	}
 }
@@ -168,7 +165,7 @@ type named struct {
 	field
 }
 
-// members returns the members of a mapping in the order of their names, merge keys resolved.
+// members returns the members of a mapping, sorted by name, with merge keys resolved.
 func (f field) members() ([]named, bool) {
 	if f.node.Kind != yaml.MappingNode {
 		f.fail("a mapping is expected")
@@ -254,10 +251,10 @@ func (f field) nonEmpty(without string) string {
 	return s
 }
 
-// boolean also takes the words of YAML 1.1, as kube-state-metrics' reader does.
+// boolean returns a boolean. Like kube-state-metrics, it accepts the words of YAML 1.1, with a warning.
 func (f field) boolean() bool { return scalar[bool](f, "!!bool", "true or false is expected") }
 
-// verbosity returns a log verbosity, as klog counts them.
+// verbosity returns a log verbosity, as in klog.
 func (f field) verbosity() int32 {
 	const want = "a whole number from 0 is expected"
 	n := scalar[int32](f, "!!int", want)
@@ -267,7 +264,7 @@ func (f field) verbosity() int32 {
 	return n
 }
 
-// positive returns a whole number from 1.
+// positive returns a whole number of at least 1.
 func (f field) positive() int {
 	const want = "a whole number from 1 is expected"
 	n := 0
@@ -278,8 +275,8 @@ func (f field) positive() int {
 	return n
 }
 
-// scalar reads a value that YAML writes with a tag of its own. One with another tag that can be
-// converted is taken with a warning.
+// scalar reads a value with the given YAML tag. A value with another tag that can be converted is accepted with a
+// warning.
 func scalar[T any](f field, tag, want string) (v T) {
 	switch {
 	case f.node.Kind != yaml.ScalarNode || f.node.Decode(&v) != nil:

@@ -19,21 +19,21 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// silent is a logger for tests that don't read the log.
+// silent returns a logger for tests that do not read the log.
 func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
-// api is an API server that has definitions, and discovery of what a test says.
+// api is an API server with CustomResourceDefinitions and with the discovery responses that a test sets.
 type api struct {
-	mu        sync.Mutex
-	version   int
-	objects   map[string]string // the definitions' JSON by name
-	events    []event
-	losing    bool // what happens is not told
-	forbidden bool
-	discovery map[string]string // answers by path
-	asked     map[string]int    // requests by path
+	mu         sync.Mutex
+	version    int
+	objects    map[string]string // the definitions' JSON by name
+	events     []event
+	dropEvents bool // changes send no events
+	forbidden  bool
+	discovery  map[string]string // responses by path
+	requests   map[string]int    // by path
 }
 
 type event struct {
@@ -41,10 +41,10 @@ type event struct {
 	frame   string
 }
 
-// newAPI returns a server and a client of it.
+// newAPI starts a server that runs until the test ends, and returns it with a client.
 func newAPI(t *testing.T) (*api, *watch.Client) {
 	t.Helper()
-	a := &api{version: 1, objects: map[string]string{}, discovery: map[string]string{}, asked: map[string]int{}}
+	a := &api{version: 1, objects: map[string]string{}, discovery: map[string]string{}, requests: map[string]int{}}
 	server := httptest.NewServer(a)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -61,7 +61,7 @@ func newAPI(t *testing.T) (*api, *watch.Client) {
 	return a, client
 }
 
-// put adds or changes the definition plural.group; versions are those served.
+// put adds or changes the definition of plural and group, which serves the given versions.
 func (a *api) put(group, plural, kind, scope string, versions ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,12 +74,12 @@ func (a *api) put(group, plural, kind, scope string, versions ...string) {
 	object := fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":%q,"uid":%q,"resourceVersion":"%d"},
 		"spec":{"group":%q,"scope":%q,"names":{"kind":%q,"plural":%q},"versions":[%s]}}`,
 		name, name, a.version, group, scope, kind, plural, strings.Join(list, ","))
-	kindOfEvent := "ADDED"
+	eventType := "ADDED"
 	if _, known := a.objects[name]; known {
-		kindOfEvent = "MODIFIED"
+		eventType = "MODIFIED"
 	}
 	a.objects[name] = object
-	a.send(kindOfEvent, object)
+	a.send(eventType, object)
 }
 
 func (a *api) remove(name string) {
@@ -90,15 +90,14 @@ func (a *api) remove(name string) {
 	delete(a.objects, name)
 }
 
-func (a *api) send(kind, object string) {
-	if a.losing {
+func (a *api) send(eventType, object string) {
+	if a.dropEvents {
 		return
 	}
-	a.events = append(a.events, event{a.version, fmt.Sprintf(`{"type":%q,"object":%s}`+"\n", kind, object)})
+	a.events = append(a.events, event{a.version, fmt.Sprintf(`{"type":%q,"object":%s}`+"\n", eventType, object)})
 }
 
-// backup returns what takes the definitions back to what they are now, and versions
-// with them. No watch is told.
+// backup returns a function that restores the current definitions and resource version without events.
 func (a *api) backup() (restore func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,23 +115,23 @@ func (a *api) set(change func()) {
 	change()
 }
 
-func (a *api) count(path string) int {
+func (a *api) requestsTo(path string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.asked[path]
+	return a.requests[path]
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	a.asked[r.URL.Path]++
-	answer, known := a.discovery[r.URL.Path]
+	a.requests[r.URL.Path]++
+	response, known := a.discovery[r.URL.Path]
 	forbidden := a.forbidden
 	a.mu.Unlock()
 	query := r.URL.Query()
 	switch {
 	case known:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(answer))
+		_, _ = w.Write([]byte(response))
 	case r.URL.Path != definitionsPath:
 		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound)
 	case forbidden:
@@ -167,7 +166,7 @@ func (a *api) list(w http.ResponseWriter) {
 		a.version, strings.Join(items, ","))
 }
 
-// watch sends what happened since a version until the client or the server goes.
+// watch sends the events after a version until the client disconnects or the server stops.
 func (a *api) watch(w http.ResponseWriter, r *http.Request) {
 	since, _ := strconv.Atoi(r.URL.Query().Get("resourceVersion"))
 	w.Header().Set("Content-Type", "application/json")

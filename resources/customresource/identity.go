@@ -6,11 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// sharedSeries says what may happen to a metric whose labels do not identify the object.
+// sharedSeries is the part of a warning that explains the consequence of labels that do not identify the object.
 const sharedSeries = "several objects may give the same series; labels from [metadata, name] and, in namespaces, " +
 	"[metadata, namespace], or from [metadata, uid], are expected"
 
-// identity names the labels that hold an object's uid, namespace and name; "" where none does.
+// identity has the names of the labels that contain an object's uid, namespace and name; "" if no label does.
 type identity struct{ uid, namespace, name string }
 
 // complete reports whether no two objects of a kind have the same labels.
@@ -18,7 +18,7 @@ func (i identity) complete(namespaced bool) bool {
 	return i.uid != "" || i.name != "" && (i.namespace != "" || !namespaced)
 }
 
-// minimal returns the labels that are enough to be complete; none when all are not.
+// minimal returns a part of i that is complete by itself, or the zero value if i is not complete.
 func (i identity) minimal(namespaced bool) identity {
 	switch {
 	case i.uid != "":
@@ -31,9 +31,9 @@ func (i identity) minimal(namespaced bool) identity {
 	return i
 }
 
-// identity returns the labels of the metric's series that hold the object's identity. Labels that
-// others replace don't count. If certain, neither do labels that may be missing or replaced in some
-// objects: those copied from maps, and those of single values below the object.
+// identity returns the labels of the metric's series that contain the object's identity. Labels that others replace do
+// not count. If certain, labels that may be missing or replaced in some objects do not count either: those copied from
+// maps, and those of single values below the object.
 func (m *metric) identity(certain bool) identity {
 	var i identity
 	e := m.each
@@ -51,7 +51,7 @@ func (m *metric) identity(certain bool) identity {
 		copied = copied || l.isMap
 	}
 	if certain && copied {
-		return i // the keys of a map may take the place of all other labels
+		return i // the keys of a map may replace all other labels
 	}
 	taken = append(taken, e.byKey)
 	for _, l := range slices.Backward(m.labels.read) {
@@ -61,7 +61,7 @@ func (m *metric) identity(certain bool) identity {
 	return i
 }
 
-// add notes the part of the identity that a label of the object holds.
+// add records the part of the identity that a label of the object contains.
 func (i *identity) add(l labelPath, taken []string, certain bool) {
 	name := l.name
 	switch {
@@ -96,14 +96,13 @@ func (p path) holds(field string, exact bool) bool {
 	return true
 }
 
-// SharedFamilies returns the families, by index, of which two objects may give the same series:
-// those with a sample that lacks the object's uid, or its name and, unless the kind has no
-// namespaces, its namespace.
+// SharedFamilies returns the indexes of the families in which two objects may give the same series. These have a sample
+// without the object's uid, and without its name or, unless the kind has no namespaces, its namespace.
 func (r *Renderer) SharedFamilies(namespaced bool) []int {
 	var shared []int
 	for i, metrics := range r.metrics {
 		first := metrics[0].identity(true).minimal(namespaced)
-		// Labels that identify the objects of one metric may hold anything in another.
+		// Labels that identify the objects of one metric may have any value in another.
 		differs := func(m *reported) bool { return m.identity(true).minimal(namespaced) != first }
 		if first == (identity{}) || slices.ContainsFunc(metrics, differs) {
 			shared = append(shared, i)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMetricsWithoutIdentityAreWarnedAbout when the configuration is read.
+// The warnings are given when the configuration is read.
 func TestMetricsWithoutIdentityAreWarnedAbout(t *testing.T) {
 	f := func(metric string, shared bool) {
 		t.Helper()
@@ -13,7 +13,7 @@ func TestMetricsWithoutIdentityAreWarnedAbout(t *testing.T) {
 		const want = "spec.resources[0].metrics[0].name (line 4): kube_customresource_x has no label that identifies the object; "
 		got := strings.Join(c.Warnings(), "\n")
 		if strings.HasPrefix(got, want) != shared || !shared && got != "" {
-			t.Errorf("%s: %q", metric, got)
+			t.Errorf("%s: got the warnings %q, want a warning: %t", metric, got, shared)
 		}
 	}
 	const g = "each: {type: Gauge, gauge: {path: [spec, n]}}"
@@ -27,19 +27,18 @@ func TestMetricsWithoutIdentityAreWarnedAbout(t *testing.T) {
 	f("each: {type: Info, info: {path: [metadata], labelsFromPath: {object: [name]}}}", false)
 	f("each: {type: Info, info: {labelsFromPath: {object: [metadata, name]}}}", false)
 	f("each: {type: Info, info: {path: [metadata, ownerReferences], labelsFromPath: {u: [uid]}}}", true)
-	// A label that is replaced identifies nothing.
+	// A label that is replaced does not identify the object.
 	f("labelsFromPath: {name: [metadata, name]}, each: {type: Gauge, gauge: {path: [spec], labelsFromPath: {name: [name]}}}", true)
 	f("labelsFromPath: {name: [metadata, name]}, each: {type: Gauge, gauge: {path: [spec], labelFromKey: name}}", true)
 	f("labelsFromPath: {s: [metadata, name]}, each: {type: StateSet, stateSet: {path: [spec, n], labelName: s, list: [a]}}", true)
 }
 
-// TestMetricsOfNamespacedKindsNeedTheNamespace: they are named in the log once, as
-// soon as definitions say which kinds these are.
+// The log names metrics without the namespace once, as soon as definitions show which kinds are namespaced.
 func TestMetricsOfNamespacedKindsNeedTheNamespace(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
 	a.put("a.example.com", "cs", "C", "Cluster", "v1")
-	f := follow(t, client, entryOf("*", "A", "labelsFromPath: {name: [metadata, name]}", "x")+
+	f := startWatcher(t, client, entryOf("*", "A", "labelsFromPath: {name: [metadata, name]}", "x")+
 		entryOf("*", "C", "labelsFromPath: {name: [metadata, name]}", "y")+
 		entryOf("*", "A", "labelsFromPath: {name: [metadata, name], ns: [metadata, namespace]}", "z"))
 	f.wantNext("as.v1.a.example.com namespaced, cs.v1.a.example.com")
@@ -48,6 +47,6 @@ func TestMetricsOfNamespacedKindsNeedTheNamespace(t *testing.T) {
 	const want = `but not their namespace`
 	log := f.log.String()
 	if strings.Count(log, want) != 1 || !strings.Contains(log, `configured="spec.resources[0].metrics[0].name (line 6)" metric=x resource=as.v1.a.example.com`) {
-		t.Errorf("the log is\n%s", log)
+		t.Errorf("want one log line about metric x; the log is\n%s", log)
 	}
 }

@@ -31,29 +31,27 @@ func (i issues) String() string {
 	}
 }
 
-// skip leaves out a sample and counts it.
+// skip leaves a sample out and counts it.
 func (s *samples) skip(why issues) {
 	s.found |= why
 	s.out.Skip()
 }
 
-// recordMissing notes that there is no value below v. That is worth a line in the log, since the
-// path may be wrong, but is not counted: most fields are optional. A part that v lacks is no issue
-// at all.
+// recordMissing records that there is no value if v is null. That is logged, since the path may be wrong, but not
+// counted, because most fields are optional. If v exists and only lacks a part, that is no issue at all.
 func (s *samples) recordMissing(v *value) {
 	if v.isNull() {
 		s.found |= missing
 	}
 }
 
-// reported is a metric of one kind, and its issues that were logged.
+// reported is a metric of one kind with its issues that were logged.
 type reported struct {
 	*metric
 	logged atomic.Uint32
 }
 
-// report logs the issues that the metric has with an object, each the first time only: objects tend
-// to share them.
+// report logs the issues of the metric with an object, each the first time only, because objects tend to share them.
 func (r *Renderer) report(m *reported, found issues, raw []byte) {
 	ctx := context.Background()
 	if uint32(found)&^m.logged.Load() == 0 || !r.logger.Enabled(ctx, m.level) {

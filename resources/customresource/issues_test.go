@@ -13,8 +13,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// logging returns a logger of that level, and what it has logged: a line for each
-// entry without its time and its message.
+// logging returns a logger of a level, and a function that returns its lines without their times and messages.
 func logging(level slog.Level) (*slog.Logger, func() []string) {
 	var b bytes.Buffer
 	brief := regexp.MustCompile(`time=\S+ (level=\S+) msg="[^"]*" `)
@@ -36,8 +35,7 @@ spec:
       each: {type: StateSet, stateSet: {path: [b], labelName: s, list: [p]}}
 `
 
-// TestIssuesAreLoggedOnce: of each metric every kind of fault, with where to look,
-// and not what the object says there.
+// For each metric, each kind of issue is logged once, with the object's name and the reason, but without its content.
 func TestIssuesAreLoggedOnce(t *testing.T) {
 	logger, logged := logging(slog.LevelInfo)
 	config := mustParse(t, fmt.Sprintf(faultyConfig, 0, 0))
@@ -62,12 +60,11 @@ func TestIssuesAreLoggedOnce(t *testing.T) {
 		y+`name=o2 reason="its path leads nowhere"`,
 	)
 	if skipped != 3*5 {
-		t.Errorf("%d samples counted as skipped, want 15", skipped)
+		t.Errorf("got %d skipped samples, want 15", skipped)
 	}
 }
 
-// TestErrorLogV: faults of metrics above 0 are for those who look for them. That
-// of the metric counts, unless it is 0.
+// Issues of metrics with errorLogV above 0 are logged at level DEBUG. The metric's errorLogV counts, unless it is 0.
 func TestErrorLogV(t *testing.T) {
 	f := func(resource, metric int, at slog.Level, want ...string) {
 		t.Helper()
@@ -75,7 +72,7 @@ func TestErrorLogV(t *testing.T) {
 		r := newRenderer(exampleGVK, mustParse(t, fmt.Sprintf(faultyConfig, resource, metric)).entries, resources.Filter{}, logger)
 		var l resources.Lines
 		if err := r.Render(wire.JSON, []byte(`{"a":"?","b":1}`), &l); err != nil || l.Skipped != 2 {
-			t.Errorf("%d skipped, error %v", l.Skipped, err)
+			t.Errorf("got %d skipped samples, error %v, want 2", l.Skipped, err)
 		}
 		var got []string
 		for _, line := range logged() {
@@ -93,7 +90,7 @@ func TestErrorLogV(t *testing.T) {
 	f(0, 0, slog.LevelWarn)
 }
 
-// TestOptionalFieldsAreNotLogged: what an object need not have is no fault.
+// A missing optional field is not an issue.
 func TestOptionalFieldsAreNotLogged(t *testing.T) {
 	logger, logged := logging(slog.LevelDebug)
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a], valueFrom: [v]}}},
@@ -103,13 +100,12 @@ func TestOptionalFieldsAreNotLogged(t *testing.T) {
 	var l resources.Lines
 	for _, object := range []string{`{"a":{}}`, `{"a":[]}`, `{"a":[{"v":1},{}]}`} {
 		if err := r.Render(wire.JSON, []byte(object), &l); err != nil || l.Skipped != 0 {
-			t.Errorf("%d skipped, error %v", l.Skipped, err)
+			t.Errorf("got %d skipped samples, error %v, want 0", l.Skipped, err)
 		}
 	}
 	equalLines(t, logged(), "")
 }
 
-// TestIssuesAreLoggedOnceAcrossGoroutines goroutines together.
 func TestIssuesAreLoggedOnceAcrossGoroutines(t *testing.T) {
 	logger, logged := logging(slog.LevelInfo)
 	r := newRenderer(exampleGVK, mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}`)).entries, resources.Filter{}, logger)
@@ -119,18 +115,18 @@ func TestIssuesAreLoggedOnceAcrossGoroutines(t *testing.T) {
 			var l resources.Lines
 			for range 100 {
 				if err := r.Render(wire.JSON, []byte(`{"a":"?"}`), &l); err != nil || l.Skipped != 1 {
-					t.Errorf("%d skipped, error %v", l.Skipped, err)
+					t.Errorf("got %d skipped samples, error %v, want 1", l.Skipped, err)
 				}
 			}
 		})
 	}
 	running.Wait()
 	if got := logged(); len(got) != 1 {
-		t.Errorf("logged %q", got)
+		t.Errorf("got the log lines %q, want 1", got)
 	}
 }
 
-// TestPanicCostsOneFamily: the others of the object are there.
+// The other families of the object are rendered.
 func TestPanicCostsOneFamily(t *testing.T) {
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}, {name: y, each: {type: Gauge, gauge: {path: [a]}}},
 		{name: y, each: {type: Gauge, gauge: {path: [a]}}}, {name: z, each: {type: Gauge, gauge: {path: [a]}}}`))
@@ -142,7 +138,7 @@ func TestPanicCostsOneFamily(t *testing.T) {
 	}
 	want := "kube_customresource_x{" + reserved + "} 1\nkube_customresource_z{" + reserved + "} 1\n"
 	if string(l.Buf) != want || len(l.Failed) != 1 || l.Failed[0].Family != 1 || len(l.Ends) != 3 || l.Ends[0] != l.Ends[1] {
-		t.Errorf("lines\n%swant\n%sfailed %v, ends %v", l.Buf, want, l.Failed, l.Ends)
+		t.Errorf("got the lines\n%swant\n%sfailed %v, ends %v, want only family 1 to fail", l.Buf, want, l.Failed, l.Ends)
 	}
 }
 

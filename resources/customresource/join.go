@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Named returns a copy of the configuration with places that begin with a name, which tells them from those of
+// Named returns a copy of the configuration whose places begin with a name. This distinguishes them from the places of
 // another configuration in errors and in the log.
 func (c *Config) Named(name string) *Config {
 	named := &Config{strict: c.strict}
@@ -28,9 +28,8 @@ func (c *Config) Named(name string) *Config {
 	return named
 }
 
-// Join returns a configuration with the entries of both, which is strict if c is. A family belongs to
-// one of them: the error joins up to 20 faults, one for each family of c that f selects and that more
-// has, too, in the text format or in OpenMetrics.
+// Join returns a configuration with the entries of both, which is strict if c is. No family may be in both: the error
+// joins up to 20 errors, one for each family that f selects in both, by its name in the text format or in OpenMetrics.
 func (c *Config) Join(more *Config, f resources.Filter) (*Config, error) {
 	taken := map[string]*metric{}
 	for _, e := range more.entries {

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// oneFamily is a configuration with one family of a kind.
+// oneFamily returns a configuration with one family of a kind.
 func oneFamily(t *testing.T, group, kind, metric string) *Config {
 	t.Helper()
 	return mustParse(t, `
@@ -35,19 +35,19 @@ func TestJoinedConfigurationHasTheEntriesOfBoth(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := all.Entries(); len(e) != 2 || e[0].GVK.Kind != "A" || e[1].GVK.Kind != "B" {
-		t.Errorf("entries %+v", e)
+		t.Errorf("got the entries %+v, want A and B", e)
 	}
 	const want = "preset b: spec.resources[0].metrics[0].name (line 8), path spec.b"
 	if s := all.Sources(all.Entries()[1].GVK, "b"); len(s) != 1 || s[0] != want {
-		t.Errorf("sources %q, want %q", s, want)
+		t.Errorf("got the sources %q, want %q", s, want)
 	}
 	if len(own.Entries()) != 1 || len(preset.Entries()) != 1 {
-		t.Error("the parts have changed")
+		t.Error("Join changed one of the joined configurations")
 	}
 }
 
-// TestFamiliesOfBothAreRefused, also when only their names in OpenMetrics are the same, as far as they are exported.
-func TestFamiliesOfBothAreRefused(t *testing.T) {
+// Families also clash if only their OpenMetrics names are equal. Families that the filter excludes do not clash.
+func TestJoinRefusesFamiliesThatBothHave(t *testing.T) {
 	const place = "spec.resources[0].metrics[0].name (line 8)"
 	for _, c := range []struct {
 		own, more string
@@ -68,16 +68,16 @@ func TestFamiliesOfBothAreRefused(t *testing.T) {
 		_, err = oneFamily(t, "a.io", "A", c.own).Join(oneFamily(t, "b.io", "B", c.more).Named("preset b"), filter)
 		want := place + ": " + c.want + " preset b: " + place + "; another name, or another metricNamePrefix, is expected"
 		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != want) {
-			t.Errorf("%s and %s: %v, want %q", c.own, c.more, err, c.want)
+			t.Errorf("%s and %s: got the error %v, want %q", c.own, c.more, err, c.want)
 		}
 	}
 }
 
-func TestWarningsOfANamedConfigurationAreNamed(t *testing.T) {
+func TestWarningsBeginWithTheNameOfTheConfiguration(t *testing.T) {
 	const unnamed = "{name: a, each: {type: Gauge, gauge: {path: [spec, a]}, typo: 1}}"
 	w := oneFamily(t, "a.io", "A", unnamed).Named("preset a").Warnings()
 	if len(w) != 1 || !strings.HasPrefix(w[0], "preset a: spec.resources[0].metrics[0]") {
-		t.Errorf("warnings %q", w)
+		t.Errorf("got the warnings %q, want one that begins with %q", w, "preset a: ")
 	}
 }
 
@@ -86,13 +86,12 @@ func TestUsualPlurals(t *testing.T) {
 		"Widget": "widgets", "Gateway": "gateways", "ImagePolicy": "imagepolicies", "GatewayClass": "gatewayclasses", "Key": "keys", "Y": "ies",
 	} {
 		if got := UsualPlural(kind); got != want {
-			t.Errorf("%s: %s, want %s", kind, got, want)
+			t.Errorf("UsualPlural(%q) = %q, want %q", kind, got, want)
 		}
 	}
 }
 
-// TestJoinedConfigurationIsAsStrictAsTheFirst: a preset neither makes the user's entries need a plural nor frees them
-// of it.
+// A preset does not change whether the user's entries need a plural.
 func TestJoinedConfigurationIsAsStrictAsTheFirst(t *testing.T) {
 	const text = "kind: CustomResourceStateMetrics\nspec: {resources: [{groupVersionKind: {group: %s.example.com, version: v1, kind: Goose}, " +
 		"labelsFromPath: {name: [metadata, name], namespace: [metadata, namespace]}, metrics: [{name: %s, help: h, each: {type: Gauge, gauge: {path: [spec, n]}}}]}]}"
@@ -113,7 +112,7 @@ func TestJoinedConfigurationIsAsStrictAsTheFirst(t *testing.T) {
 		a.discovery["/apis/a.example.com/v1"] = aggregatedResources
 		found := newDiscovery(client, joined.strict).find(t.Context(), joined.entries[:1])
 		if got := len(found) == 1; got == strict {
-			t.Errorf("strict: %t; a kind without definition and plural is found: %t", strict, got)
+			t.Errorf("strict %t: kind without definition and plural found: %t, want %t", strict, got, !strict)
 		}
 	}
 }

@@ -15,16 +15,14 @@ import (
 // Kind is a custom resource to export. Kinds are comparable: as long as nothing changes for a
 // resource, a DefinitionWatcher returns the same Kind.
 type Kind struct {
-	// Name names the kind in self-metrics and in a scrape's choice of resources:
-	// plural.version.group, as kubectl takes it, without the last dot for the core group. Plurals
-	// alone are not unique. Entries with other selectors than the first of their kind are a kind of
-	// their own, with :2 and so on behind. Custom resources need not be named in --resources: the
-	// configuration enables them.
+	// Name identifies the kind in self-metrics and in a scrape's choice of resources: plural.version.group, as in
+	// kubectl, without the last dot for the core group. Plurals alone are not unique. Entries with other selectors than
+	// the first one of their kind are kinds of their own, with the suffix :2 and so on. Custom resources need not be
+	// named in --resources: the configuration enables them.
 	Name string
-	// Resource is the API resource that is listed and watched. Its objects must be requested as
-	// JSON.
+	// Resource is the API resource that is listed and watched. Its objects must be requested as JSON.
 	Resource schema.GroupVersionResource
-	// Namespaced kinds are restricted by the namespace filters.
+	// Namespaced is set if the objects belong to namespaces. The namespace filters restrict such kinds.
 	Namespaced bool
 	// LabelSelector and FieldSelector restrict the objects that are listed and watched; "" selects all.
 	LabelSelector, FieldSelector string
@@ -34,19 +32,17 @@ type Kind struct {
 	Renderer *Renderer
 }
 
-// same reports whether two kinds of one configuration are equal but for their renderers.
+// same reports whether two kinds of one configuration are equal except for their renderers.
 func (k Kind) same(other Kind) bool {
 	return k.Name == other.Name && k.Resource == other.Resource && k.Namespaced == other.Namespaced &&
 		k.Renderer.gvk == other.Renderer.gvk
 }
 
-// Kinds returns the kinds of the configuration, in the order of their names: of each definition
-// every served version that an entry names, by a wildcard or by itself. All entries of one kind with
-// the same selectors are joined.
+// Kinds returns the kinds of the configuration, sorted by name: for each definition, every served version that an entry
+// names or includes by a wildcard. All entries of one kind with the same selectors are joined.
 //
-// A kind without a definition is included when its entry gives a resourcePlural and no wildcard; it
-// counts as namespaced. Kinds of which f selects no family are left out. The logger gets the issues
-// of the kinds' objects.
+// A kind without a definition is included if its entry has a resourcePlural and no wildcard; it counts as namespaced.
+// Kinds without a family that f selects are left out. The logger receives the issues of the kinds' objects.
 func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slog.Logger) []Kind {
 	var kinds []Kind
 	add := func(gvk schema.GroupVersionKind, plural string, namespaced bool) {
@@ -89,7 +85,7 @@ func (c *Config) Kinds(definitions []Definition, f resources.Filter, logger *slo
 	return kinds
 }
 
-// kindName returns the name of the kind of an entry's selection, by its number.
+// kindName returns the name of the kind for the selection with this index.
 func kindName(gvr schema.GroupVersionResource, selection int) string {
 	name := gvr.Resource + "." + gvr.Version
 	if gvr.Group != "" {
@@ -101,7 +97,7 @@ func kindName(gvr schema.GroupVersionResource, selection int) string {
 	return name
 }
 
-// undefined returns the entries that name one kind, of which there is no definition.
+// undefined returns the entries that name a single kind without a definition.
 func (c *Config) undefined(definitions []Definition) []*entry {
 	var all []*entry
 	for _, e := range c.entries {
@@ -115,7 +111,7 @@ func (c *Config) undefined(definitions []Definition) []*entry {
 	return all
 }
 
-// unmatched describes the entries that give no kind, for people to read.
+// unmatched describes the entries without a kind, for messages.
 func (c *Config) unmatched(kinds []Kind) []string {
 	var all []string
 	for _, e := range c.entries {

@@ -11,7 +11,7 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// entryOf makes the text of one entry with one metric.
+// entryOf returns the text of one entry with one metric.
 func entryOf(version, kind, more, metric string) string {
 	return fmt.Sprintf("spec:\n  resources:\n  - groupVersionKind: {group: a.example.com, version: %q, kind: %q}\n    metricNamePrefix: \"\"\n    %s\n"+
 		"    metrics: [{name: %s, each: {type: Gauge, gauge: {path: [spec]}}}]\n---\n", version, kind, more, metric)
@@ -33,7 +33,7 @@ func TestKinds(t *testing.T) {
 				s += " " + fam.Name
 			}
 			if k.Resource.Group != "a.example.com" || k.Name != k.Resource.Resource+"."+k.Resource.Version+".a.example.com" {
-				t.Errorf("%s is %v", k.Name, k.Resource)
+				t.Errorf("got the name %s for the resource %v", k.Name, k.Resource)
 			}
 			got = append(got, s)
 		}
@@ -49,18 +49,18 @@ func TestKinds(t *testing.T) {
 	f(entryOf("*", "B", "", "x"), bsB1+" x", bsB2+" x")
 	f(entryOf("v1", "*", "", "x"), asA+" x", bsB1+" x")
 	f(entryOf("*", "*", "", "x"), asA+" x", bsB1+" x", bsB2+" x")
-	// The same kind twice, or by a wildcard too: joined.
+	// Entries of the same kind are joined, even if a wildcard selects it.
 	f(entryOf("v1", "A", "", "x")+entryOf("v1", "A", "", "y"), asA+" x y")
 	f(entryOf("*", "*", "", "x")+entryOf("v2", "B", "", "y"), asA+" x", bsB1+" x", bsB2+" x y")
-	// Without a definition; a definition's plural is the truth.
+	// Kinds without a definition. If there is a definition, its plural counts.
 	f(entryOf("v1", "Other", "resourcePlural: others", "x"), "others.v1.a.example.com true Other: x")
 	f(entryOf("*", "Other", "resourcePlural: others", "x"))
 	f(entryOf("v1", "A", "resourcePlural: wrong", "x"), asA+" x")
 	f(entryOf("v1", "Other", "resourcePlural: others", "x")+entryOf("v1", "Other", "", "y"), "others.v1.a.example.com true Other: x y")
 }
 
-// TestFilteredFamiliesCostNothing: they are not rendered, what only they read is
-// not decoded, and a kind without families is none.
+// Excluded families are not rendered, and the fields that only they read are not decoded. A kind without families is
+// omitted.
 func TestFilteredFamiliesCostNothing(t *testing.T) {
 	config := mustParse(t, wrap(`{name: x, each: {type: Gauge, gauge: {path: [spec, x]}}}, {name: y, each: {type: Gauge, gauge: {path: [status, y]}}}`))
 	definitions := []Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}
@@ -72,15 +72,14 @@ func TestFilteredFamiliesCostNothing(t *testing.T) {
 		return config.Kinds(definitions, f, silent())
 	}
 	if k := kinds("_y$"); len(k) != 1 || len(k[0].Renderer.Families()) != 1 || k[0].Renderer.shape.named["status"] != nil {
-		t.Errorf("got %v", k)
+		t.Errorf("got %v, want one kind with one family that does not decode status", k)
 	}
 	if k := kinds("kube_customresource"); len(k) != 0 {
-		t.Errorf("got %v", k)
+		t.Errorf("got %v, want none", k)
 	}
 }
 
-// TestReadDefinition reads one definition in both encodings, as
-// k8s.io/apiextensions-apiserver writes them.
+// TestReadDefinition reads one definition in both encodings, as k8s.io/apiextensions-apiserver writes it.
 func TestReadDefinition(t *testing.T) {
 	want := Definition{Group: "other.example.com", Kind: "Alpha", Plural: "alphas", Namespaced: true, Versions: []string{"v1beta1", "v2"}}
 	json, err := yaml.YAMLToJSON([]byte(readFile(t, "testdata/definition.yaml")))
@@ -90,17 +89,17 @@ func TestReadDefinition(t *testing.T) {
 	for enc, raw := range map[wire.Encoding][]byte{wire.JSON: json, wire.Protobuf: []byte(readFile(t, "testdata/definition.pb"))} {
 		got, err := readDefinition(enc, raw)
 		if err != nil || !got.equal(want) {
-			t.Errorf("%s: got %+v, error %v", enc, got, err)
+			t.Errorf("%s: got %+v, error %v, want %+v", enc, got, err, want)
 		}
 		if _, err := readDefinition(enc, raw[:len(raw)/2]); err == nil {
-			t.Errorf("%s: half of it was read", enc)
+			t.Errorf("%s: a truncated definition was accepted, want an error", enc)
 		}
 		if _, err := readDefinition(enc, nil); err == nil {
-			t.Errorf("%s: nothing was read", enc)
+			t.Errorf("%s: an empty definition was accepted, want an error", enc)
 		}
 	}
 	if _, err := readDefinition(wire.JSON, []byte(`{"spec":{"group":"a.example.com"}}`)); err == nil {
-		t.Error("a definition without names was read")
+		t.Error("a definition without names was accepted, want an error")
 	}
 }
 
@@ -114,7 +113,7 @@ func FuzzReadDefinition(f *testing.F) {
 		}
 		d, err := readDefinition(enc, raw)
 		if err == nil && (d.Group == "" || d.Kind == "" || d.Plural == "") {
-			t.Errorf("got %+v", d)
+			t.Errorf("got %+v, want a group, a kind and a plural", d)
 		}
 	})
 }

@@ -9,10 +9,10 @@ import (
 // label is one label of a sample.
 type label struct{ name, value string }
 
-// labels are the labels of a sample; of several with one name the last counts.
+// labels are the labels of a sample. If several have the same name, the last one counts.
 type labels []label
 
-// normalize sorts the labels by name and leaves one of each name.
+// normalize sorts the labels by name and keeps the last one of each name.
 func (l labels) normalize() labels {
 	slices.SortStableFunc(l, func(a, b label) int { return strings.Compare(a.name, b.name) })
 	kept := l[:0]
@@ -24,8 +24,8 @@ func (l labels) normalize() labels {
 	return kept
 }
 
-// labelSource says where labels come from. Labels that are read replace fixed ones, and labels of
-// single values, which come last in read, replace those that are copied from maps.
+// labelSource states where labels come from. Labels that are read replace fixed ones. Labels of single values, which
+// come last in read, replace those that are copied from maps.
 type labelSource struct {
 	fixed labels
 	read  []labelPath
@@ -38,9 +38,9 @@ type labelPath struct {
 	path  path
 }
 
-// newLabelSource joins fixed labels with those read from paths. A key that ends with a star copies
-// a map, with the text before the star as the prefix, and so does one that begins with a star,
-// without a prefix. Maps are copied in the order of their keys.
+// newLabelSource joins fixed labels with those read from paths. A key that ends with a star copies a map, with the text
+// before the star as the prefix. A key that begins with a star copies a map without a prefix. Maps are copied in the
+// order of their keys.
 func newLabelSource(fixed map[string]string, read map[string]path) labelSource {
 	var s labelSource
 	for _, name := range slices.Sorted(maps.Keys(fixed)) {
@@ -60,8 +60,8 @@ func newLabelSource(fixed map[string]string, read map[string]path) labelSource {
 	return s
 }
 
-// append appends the labels that v gives. A missing value gives no label, an empty text an empty
-// one. Labels copied from a map, whose keys users choose, are subject to mayCopy.
+// append appends the labels of v. A missing value gives no label, and an empty text an empty one. Users choose the keys
+// of maps, so mayCopy decides about each label that is copied from a map.
 func (s *labelSource) append(l labels, v *value, mayCopy func(name string) bool) labels {
 	l = append(l, s.fixed...)
 	for i := range s.read {
@@ -81,16 +81,15 @@ func (s *labelSource) append(l labels, v *value, mayCopy func(name string) bool)
 	return l
 }
 
-// addTo adds what the labels read below a value to its shape.
+// addTo adds the parts of a value that the labels read to its shape.
 func (s *labelSource) addTo(value *shape) {
 	for _, p := range s.read {
 		value.add(p.path)
 	}
 }
 
-// copyable reports whether a label that is copied from a map may have a name: not that of a common
-// label, which the configuration sets, nor one by which Prometheus tells its targets apart, nor one
-// that it reserves for itself.
+// copyable reports whether a label that is copied from a map may have this name. It must not be that of a common label,
+// which the configuration sets, nor one that identifies targets in Prometheus, nor one that Prometheus reserves.
 func (l labels) copyable(name string) bool {
 	if name == "job" || name == "instance" || strings.HasPrefix(name, "__") {
 		return false
@@ -98,7 +97,7 @@ func (l labels) copyable(name string) bool {
 	return !slices.ContainsFunc(l, func(common label) bool { return common.name == name })
 }
 
-// labelName makes a name valid in every exposition format: other characters become underscores.
+// labelName makes a name valid in every exposition format: invalid characters become underscores.
 func labelName(s string) string {
 	if s == "" || s[0] >= '0' && s[0] <= '9' {
 		return labelName("_" + s)

@@ -9,12 +9,12 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// appliedObject holds the annotation at its usual place, written with an escape, and
-// in an object that it embeds.
+// appliedObject has the annotation in its own metadata and, with an escaped slash in its name, in an object that it
+// embeds.
 const appliedObject = `{"metadata":{"name":"o","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"secret","team":"x"}},
 	"spec":{"manifests":[{"metadata":{"annotations":{"kubectl.kubernetes.io\/last-applied-configuration":"secret 7","team":"y"}}}]}}`
 
-// TestLastAppliedConfigurationIsNeverExported, whatever leads to it, nor logged.
+// The annotation must not be in any sample, whichever path leads to it, nor in the log.
 func TestLastAppliedConfigurationIsNeverExported(t *testing.T) {
 	f := func(metric string, want ...string) {
 		t.Helper()
@@ -26,11 +26,11 @@ func TestLastAppliedConfigurationIsNeverExported(t *testing.T) {
 		}
 		text := string(l.Buf) + strings.Join(logged(), "\n")
 		if strings.Contains(text, "secret") || strings.Contains(text, "last") {
-			t.Errorf("%s: %s", metric, text)
+			t.Errorf("%s: got the annotation in %s", metric, text)
 		}
 		for _, w := range want {
 			if !strings.Contains(text, w) {
-				t.Errorf("%s: %q is not in %s", metric, w, text)
+				t.Errorf("%s: got %s, want %q in it", metric, text, w)
 			}
 		}
 	}

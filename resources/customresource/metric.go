@@ -6,11 +6,10 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// metric is one entry of a resource's metrics: it gives some of the samples of a family. It is
-// immutable.
+// metric is one entry of a resource's metrics: it gives some of the samples of a family. It is immutable.
 type metric struct {
 	family *resources.Family // shared by all metrics of the name
-	place  string            // where the configuration names it
+	place  string            // in the configuration
 	level  slog.Level        // of the log lines about its issues
 	limit  int               // of the series of the family, on each replica; 0: none
 	labels labelSource
@@ -24,7 +23,7 @@ const (
 	typeInfo     = "Info"
 )
 
-// each says where the values of a metric are, and which labels belong to a single one of them.
+// each states where the values of a metric are, and which labels a single value has.
 type each struct {
 	kind      string // one of the types
 	path      path
@@ -53,7 +52,7 @@ func (e *each) write(object *value, s *samples) {
 	}
 }
 
-// writeValue appends the samples of a single value. A state set counts a map as such a value.
+// writeValue appends the samples of a single value. A state set treats a map as a single value.
 func (e *each) writeValue(v *value, s *samples) {
 	at := e.valueFrom.get(v)
 	switch {
@@ -72,7 +71,7 @@ func (e *each) writeValue(v *value, s *samples) {
 	}
 }
 
-// writeStates gives a sample for each state: 1 for the current one, 0 for the others.
+// writeStates appends a sample for each state: 1 for the current one, 0 for the others.
 func (e *each) writeStates(current string, own labels, s *samples) {
 	own = append(own, label{name: e.labelName})
 	for _, state := range e.states {
@@ -82,9 +81,9 @@ func (e *each) writeStates(current string, own labels, s *samples) {
 	s.own = own
 }
 
-// writeMembers gives a sample for each member of a map that has a number. A valueFrom of a single
-// step may also name one of the members itself. Without valueFrom, members of other types are no
-// issue: maps hold various fields.
+// writeMembers appends a sample for each member of a map that has a number. A valueFrom of a single step may also name
+// one of the members itself. Without valueFrom, members of other types are no issue, because maps contain various
+// fields.
 func (e *each) writeMembers(whole *value, s *samples) {
 	for i := range whole.items {
 		member := &whole.items[i]
@@ -102,8 +101,8 @@ func (e *each) writeMembers(whole *value, s *samples) {
 	}
 }
 
-// writeInfos gives 1 for each element of a list, for a map as a whole and for each of its members,
-// or for the value itself, as far as these have labels.
+// writeInfos appends a sample with the value 1 for each element of a list, for a map as a whole and for each of its
+// members, or for the value itself, but only for those with labels.
 func (e *each) writeInfos(at *value, s *samples) {
 	write := func(key string, v *value) {
 		if own := e.own(s, key, v, nil); len(own) > 0 {
@@ -121,13 +120,12 @@ func (e *each) writeInfos(at *value, s *samples) {
 	}
 }
 
-// maxCopied bounds the labels that are copied from maps for one family of an object. A map of
-// 100,000 members that is copied for each of them asks for 10^10, of which few may be left when
-// their names become the same.
+// maxCopied limits the labels that are copied from maps for one family of an object. A map of 100,000 members that is
+// copied for each of its members would need 10^10 copies, although few labels may be left if their names become equal.
 const maxCopied = 1 << 20
 
-// own returns the labels that belong to v: the key of a map's member, then the labels that v gives,
-// then those that the map gives. The later ones win.
+// own returns the labels that belong to v: the key of a map's member, then the labels of v, then those of the map.
+// Later ones replace earlier ones.
 func (e *each) own(s *samples, key string, v, parent *value) labels {
 	s.own = s.own[:0]
 	if s.out.Full() { // a map may be copied for each of its members
@@ -146,10 +144,10 @@ func (e *each) own(s *samples, key string, v, parent *value) labels {
 	return s.own
 }
 
-// addTo adds what write reads of an object to its shape.
+// addTo adds the parts of an object that write reads to its shape.
 func (e *each) addTo(object *shape) {
 	object.visit(e.path, func(end *shape) {
-		// Every member of a map is needed when each gives a sample, whatever it holds.
+		// If each member of a map gives a sample, every member is needed, whatever it contains.
 		end.all = end.all || e.byKey != "" || e.nilIsZero
 		for _, value := range []*shape{end, end.eachChild()} {
 			if e.kind != typeInfo {

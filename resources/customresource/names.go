@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Sources describes the metrics that give a family of a kind of object, each with its place, line and
-// path, in the order of the configuration.
+// Sources describes the metrics that give a family of a kind, each with its place, line and path, in the order of the
+// configuration.
 func (c *Config) Sources(gvk schema.GroupVersionKind, family string) (all []string) {
 	for _, e := range c.entries {
 		for _, m := range e.metrics {
@@ -25,7 +25,7 @@ func (c *Config) Sources(gvk schema.GroupVersionKind, family string) (all []stri
 	return all
 }
 
-// Entry is what an entry of a configuration exports.
+// Entry describes an entry of a configuration.
 type Entry struct {
 	// GVK may have the wildcard "*" as version and kind.
 	GVK schema.GroupVersionKind
@@ -33,7 +33,7 @@ type Entry struct {
 	Plural string
 	// LabelSelector and FieldSelector restrict the objects; "" selects all.
 	LabelSelector, FieldSelector string
-	// Families are the names of the families, those that a filter may leave out included.
+	// Families are the names of the families, including those that a filter may leave out.
 	Families []string
 }
 
@@ -61,7 +61,7 @@ func UsualPlural(kind string) string {
 	return guess.Resource
 }
 
-// Families returns the families of all metrics, those that a filter may leave out included.
+// Families returns the families of all metrics, including those that a filter may leave out.
 func (c *Config) Families() (all []resources.Family) {
 	for _, e := range c.entries {
 		for _, m := range e.metrics {
@@ -71,10 +71,9 @@ func (c *Config) Families() (all []resources.Family) {
 	return all
 }
 
-// CheckNames returns an error when a family that f selects has the name of one that it selects of
-// the built-in kinds, in the text format or in OpenMetrics: the samples of both would stand in one
-// family, under the HELP of the first. The error joins up to 20 faults, in the form of those of
-// [Parse].
+// CheckNames returns an error if a family of the configuration has the name of a family of the built-in kinds, in the
+// text format or in OpenMetrics, and f selects both. The samples of both would form one family, with the HELP of the
+// first. The error joins up to 20 errors, in the form of those of [Parse].
 func (c *Config) CheckNames(builtin []resources.Kind, f resources.Filter) error {
 	type owner struct{ family, kind string }
 	taken := map[string]owner{}

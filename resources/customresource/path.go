@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// lastApplied is the annotation in which kubectl keeps the whole object as it was applied, with all
-// secrets in it. [decode] leaves it out at every depth, and a path that names it is refused.
+// lastApplied is the annotation in which kubectl stores the whole object as it was applied, including secrets. [decode]
+// omits it at every depth, and a path that names it is rejected.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // path leads from a value of an object to one below it. It is immutable.
@@ -16,12 +16,12 @@ type path []segment
 type segmentKind uint8
 
 const (
-	// byName takes a member of an object, or an element of a list by its index.
+	// byName selects a member of an object, or an element of a list by its index.
 	byName segmentKind = iota
-	// byElement takes the first element of a list whose member equals a value.
+	// byElement selects the first element of a list whose member equals a value.
 	byElement
-	// byMatch takes a member of an object if it is a text that equals a value, else the member
-	// whose name is the whole step.
+	// byMatch selects a member of an object if it is a text that equals a value, else the member whose name is the
+	// whole step.
 	byMatch
 )
 
@@ -30,11 +30,11 @@ type segment struct {
 	kind     segmentKind
 	step     string // as it is written
 	name     string // of the member
-	index    int    // of an element, counted from the end when negative
+	index    int    // of an element, counted from the end if negative
 	isIndex  bool   // the name is a number
 	want     string // the value that a lookup compares with
 	number   float64
-	isNumber bool // want reads as number
+	isNumber bool // want can be read as a number
 }
 
 // newSegment reads one step of a path. Brackets that are not closed are part of a name.
@@ -61,7 +61,7 @@ func newSegment(s string) (segment, error) {
 	return segment{kind: byName, step: s, name: s, index: index, isIndex: err == nil}, nil
 }
 
-// doubt says why a step that is valid is probably a mistake; "" when it is not.
+// doubt returns why a valid step is probably a mistake, or "" if it is not.
 func (s segment) doubt() string {
 	switch {
 	case s.kind != byElement && strings.HasPrefix(s.step, "["):
@@ -72,7 +72,7 @@ func (s segment) doubt() string {
 	return ""
 }
 
-// String returns the steps for people to read, such as spec.size.
+// String returns the steps separated by dots, for messages, such as spec.size.
 func (p path) String() string {
 	steps := make([]string, len(p))
 	for i, s := range p {
@@ -81,7 +81,7 @@ func (p path) String() string {
 	return strings.Join(steps, ".")
 }
 
-// get returns the value that p leads to from v; nil when there is none.
+// get returns the value that p leads to from v, or nil if there is none.
 func (p path) get(v *value) *value {
 	for i := range p {
 		if v = p[i].get(v); v == nil {
@@ -113,8 +113,7 @@ func (s *segment) get(v *value) *value {
 	return nil
 }
 
-// equals reports whether v is the wanted text, number or boolean. So true finds "True" and 1 finds
-// "1.0".
+// equals reports whether v is the wanted text, number or boolean. So true matches "True" and 1 matches "1.0".
 func (s *segment) equals(v *value) bool {
 	switch {
 	case v.isNull():

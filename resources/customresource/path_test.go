@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// exampleObject has what paths may meet.
+// exampleObject has each kind of value that a path may lead to.
 const exampleObject = `{"apiVersion":"v1","metadata":{"name":"foo","labels":{"a/b":"1","x":""}},
 	"spec":{"order":[{"id":1,"value":true},{"id":3.0,"value":false,"on":true},7,null,["deep"]],
 		"refs":["one","two"],"0":"zero","n":1,"none=x":"literal","in=x":{"a":"deeper"},"[k":"open",
@@ -26,7 +26,7 @@ func mustPath(t testing.TB, steps ...string) path {
 	return p
 }
 
-// everything is the shape that leaves nothing out.
+// everything returns the shape that includes all fields.
 func everything() *shape { return &shape{all: true} }
 
 func mustDecode(t testing.TB, raw string, s *shape) *value {
@@ -38,8 +38,7 @@ func mustDecode(t testing.TB, raw string, s *shape) *value {
 	return v
 }
 
-// TestPaths looks values up in all of an object, and in what is left of it when
-// only the path is decoded.
+// TestPaths looks up values in a completely decoded object, and in one of which only the path is decoded.
 func TestPaths(t *testing.T) {
 	f := func(want string, steps ...string) {
 		t.Helper()
@@ -48,7 +47,7 @@ func TestPaths(t *testing.T) {
 		only.add(p)
 		for _, s := range []*shape{everything(), &only} {
 			if got := p.get(mustDecode(t, exampleObject, s)).label(); got != want {
-				t.Errorf("%v is %q, want %q", steps, got, want)
+				t.Errorf("%v: got %q, want %q", steps, got, want)
 			}
 		}
 	}
@@ -66,7 +65,7 @@ func TestPaths(t *testing.T) {
 	f("map[x:map[n:1] y:map[n:2]]", "status", "sub")
 	f("[map[name:a value:45] map[name:b value:66.5]]", "status", "conditions")
 
-	// Indexes; a number is also the name of a member.
+	// Indexes. A number may also be the name of a member.
 	f("true", "spec", "order", "0", "value")
 	f("two", "spec", "refs", "-1")
 	f("one", "spec", "refs", "-2")
@@ -103,23 +102,23 @@ func TestPaths(t *testing.T) {
 	f(nothing, "metadata", "labels=x")
 	f("", "metadata", "labels", "x=")
 	f(nothing, "spec", "refs", "x=one")
-	// A text only; and a name may hold an equals sign.
+	// Only a text can equal the value. A name may contain an equals sign.
 	f(nothing, "spec", "n=1")
 	f("literal", "spec", "none=x")
 	f("deeper", "spec", "in=x", "a")
 	f("open", "spec", "[k")
 }
 
-// TestTheLastOfEqualNamesCounts, as for every other reader of JSON.
-func TestTheLastOfEqualNamesCounts(t *testing.T) {
+// The last of several members with the same name counts, as in most JSON decoders.
+func TestLastOfDuplicateNamesCounts(t *testing.T) {
 	p := mustPath(t, "a", "b")
 	if got := p.get(mustDecode(t, `{"a":{"b":1},"a":{"b":2,"b":3}}`, everything())).label(); got != "3" {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want 3", got)
 	}
 }
 
-// FuzzPath: a path leads to the same value in all of an object and in what is
-// decoded for it, and what is decoded is what encoding/json makes of it.
+// FuzzPath checks that a path leads to the same value in a completely decoded object and in one of which only the path
+// is decoded, and that decode agrees with encoding/json.
 func FuzzPath(f *testing.F) {
 	f.Add(exampleObject, "spec", "order", "[id=3]")
 	f.Add(exampleObject, "spec", "refs", "-1")
@@ -139,7 +138,7 @@ func FuzzPath(f *testing.F) {
 		decoder := json.NewDecoder(strings.NewReader(raw))
 		decoder.UseNumber()
 		if errOracle := decoder.Decode(&oracle); err == nil && errOracle != nil {
-			t.Fatalf("decoded what is no object: %v", errOracle)
+			t.Fatalf("decode accepts input that encoding/json refuses: %v", errOracle)
 		}
 		if err != nil {
 			return
@@ -157,7 +156,7 @@ func FuzzPath(f *testing.F) {
 			t.Fatal(err)
 		}
 		if x, y := p.get(all), p.get(cut); x.label() != y.label() || x.isNull() != y.isNull() {
-			t.Fatalf("%v in all is %s, in what is decoded for it %s", p, x.label(), y.label())
+			t.Fatalf("%v: got %s when only the path is decoded, want %s", p, y.label(), x.label())
 		}
 	})
 }

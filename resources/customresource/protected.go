@@ -9,15 +9,15 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// protection says which fields of a kind may be read where others hold values that must not be. The
-// API server is not even asked for those.
+// protection states which fields may be read of a kind with values that must not be read. Those values are not even
+// requested from the API server.
 type protection struct {
 	what   string   // the objects, for messages
 	fields []string // the only members of an object that may be read
 }
 
-// protect returns the protection of a kind of the core group by its name or its plural; nil for other
-// kinds. The plural counts, because a configuration may give the plural of another kind.
+// protect returns the protection of a kind of the core group, by its name or its plural, or nil if it has none. The
+// plural counts because a configuration may give the plural of another kind.
 func protect(gvk schema.GroupVersionKind, plural string) *protection {
 	is := func(kind, resource string) bool { return strings.EqualFold(gvk.Kind, kind) || plural == resource }
 	switch {
@@ -31,7 +31,7 @@ func protect(gvk schema.GroupVersionKind, plural string) *protection {
 	return nil
 }
 
-// check refuses the metrics of an entry that read anything else.
+// check reports the metrics of an entry that read other fields as errors.
 func (p *protection) check(e *entry, seen *reading) {
 	for _, m := range e.metrics {
 		for _, read := range m.paths() {
@@ -43,7 +43,7 @@ func (p *protection) check(e *entry, seen *reading) {
 	}
 }
 
-// form returns what to ask the API server for, so that it sends nothing else.
+// form returns the form to request from the API server, so that it sends no other fields.
 func (p *protection) form(s *shape) wire.Form {
 	f := wire.Form{Metadata: true, JSON: true}
 	if slices.Contains(p.fields, "type") && s.member([]byte("type")) != nil {
@@ -52,7 +52,8 @@ func (p *protection) form(s *shape) wire.Form {
 	return f
 }
 
-// cut leaves of a shape only what may be read: objects may come from elsewhere than the API server.
+// cut removes everything from a shape that must not be read, because objects may also come from other sources than the
+// API server.
 func (p *protection) cut(s *shape) {
 	kept, before := shape{named: map[string]*shape{}}, *s
 	for _, name := range p.fields {
@@ -63,7 +64,7 @@ func (p *protection) cut(s *shape) {
 	*s = kept
 }
 
-// paths returns all paths of the metric from the object on.
+// paths returns all paths of the metric, relative to the object.
 func (m *metric) paths() (all []path) {
 	for _, l := range m.labels.read {
 		all = append(all, l.path)

@@ -22,13 +22,13 @@ type Renderer struct {
 	metrics  [][]*reported // of each family
 	limits   []int         // of each family; 0: none
 	shape    shape
-	// copiedWin lets labels copied by a star replace common labels.
+	// copiedWin lets labels copied with a star replace common labels.
 	copiedWin bool
 	logger    *slog.Logger
 	pool      sync.Pool // of *samples
 }
 
-// newRenderer makes the renderer of a kind from the entries that name it.
+// newRenderer returns the renderer of a kind for the entries that match it.
 func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filter, logger *slog.Logger) *Renderer {
 	r := &Renderer{gvk: gvk, logger: logger, copiedWin: f.CopiedLabelsWin}
 	index := map[string]int{}
@@ -55,23 +55,22 @@ func newRenderer(gvk schema.GroupVersionKind, entries []*entry, f resources.Filt
 	return r
 }
 
-// Families returns the families rendered, in order: Lines.Ends has one entry for each.
+// Families returns the rendered families in order. Lines.Ends has one entry for each.
 func (r *Renderer) Families() []resources.Family { return r.families }
 
-// SeriesLimits returns the limit of each family; 0 is none. Nothing is left out by Render itself.
+// SeriesLimits returns the limit of each family; 0 means none. Render does not enforce them.
 func (r *Renderer) SeriesLimits() []int { return r.limits }
 
-// Render replaces the content of l with the lines of the object in raw, which must be JSON. An
-// error means that the bytes are no object, and l is invalid. A value that can't be used costs its
-// sample, is counted in l.Skipped, and logged the first time. l.Limit bounds the lines: labels
-// copied from a map stand on each of an object's samples, so that an object of a megabyte could ask
-// for terabytes.
+// Render replaces the content of l with the lines of the object in raw, which must be JSON. An error means that raw is
+// not an object; l is then invalid. A value that cannot be used gives no sample. It is counted in l.Skipped, and logged
+// the first time. l.Limit limits the lines: labels copied from a map are on each of an object's samples, so an object
+// of a megabyte could give terabytes.
 func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (err error) {
 	s, ok := r.pool.Get().(*samples)
 	if !ok {
 		s = &samples{}
 	}
-	// As with built-in kinds, a panic costs one object, no more.
+	// As for built-in kinds, a panic must cost one object only.
 	defer func() {
 		if p := recover(); p != nil {
 			err = resources.NewPanic(p)
@@ -104,7 +103,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	return nil
 }
 
-// reservedLabels are the labels that no configuration changes.
+// reservedLabels returns the labels that no configuration changes.
 func reservedLabels(gvk schema.GroupVersionKind) [3]label {
 	return [3]label{
 		{"customresource_group", gvk.Group},
@@ -113,10 +112,10 @@ func reservedLabels(gvk schema.GroupVersionKind) [3]label {
 	}
 }
 
-// samples writes the samples of one object after another.
+// samples writes the samples of objects, one object after the other.
 type samples struct {
 	out      *resources.SampleWriter
-	work     int    // labels that were copied for the family; see maxCopied
+	work     int    // labels copied for the family; see maxCopied
 	found    issues // of the metric
 	reserved [3]label
 	common   labels // of the configuration
@@ -126,7 +125,7 @@ type samples struct {
 	pairs    []string
 }
 
-// mayCopy reports whether a label copied from a map may have a name, and counts it if not.
+// mayCopy reports whether a label copied from a map may have this name. If not, it counts the label as skipped.
 func (s *samples) mayCopy(name string) bool {
 	s.work++
 	may := s.common.copyable(name)
@@ -151,7 +150,7 @@ func (s *samples) write(v float64, own labels) {
 	}
 }
 
-// maxIdleLabels bounds the scratch that is kept from one object to the next.
+// maxIdleLabels limits the memory that is kept from one object to the next, in labels.
 const maxIdleLabels = 1 << 10
 
 // release drops all references to an object.

@@ -17,7 +17,7 @@ import (
 
 var exampleGVK = schema.GroupVersionKind{Group: "a.example.com", Version: "v1", Kind: "A"}
 
-// reserved are the labels that every sample of exampleGVK has.
+// reserved is the text of the labels that every sample of exampleGVK has.
 const reserved = `customresource_group="a.example.com",customresource_kind="A",customresource_version="v1"`
 
 func newTestRenderer(t testing.TB, config string) *Renderer {
@@ -25,8 +25,7 @@ func newTestRenderer(t testing.TB, config string) *Renderer {
 	return newRenderer(exampleGVK, mustParse(t, config).entries, resources.Filter{}, silent())
 }
 
-// render returns the lines of an object without prefix and reserved labels, and
-// how many samples were skipped.
+// render returns the lines of an object without name prefix and reserved labels, and the number of skipped samples.
 func render(t testing.TB, config, object string) (string, int) {
 	t.Helper()
 	var l resources.Lines
@@ -62,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":1}`, `x{} 1`)
 	f(gauge(`path: [a], labelFromKey: k`), `{"a":{}}`)
 
-	// The members of a map, told apart by their own labels or those of the map.
+	// Members of a map, distinguished by their own labels or those of the map.
 	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"q":{"n":"2"},"r":{"n":"3","v":3},"v":{"v":4}}}`,
 		`x{n="1"} 1`, `x{n="3"} 3`)
 	f(gauge(`path: [a], valueFrom: [v], labelsFromPath: {n: [n]}`), `{"a":{"p":{"n":"1","v":1},"v":4}}`, `x{n="1"} 1`, `x{} 4`)
@@ -72,7 +71,7 @@ func TestMetrics(t *testing.T) {
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"p":{"v":"p"}}}`)
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v]`), `{"a":{"v":"p"}}`, `x{s="p"} 1`)
 
-	// Of a map's members those that have a number; without valueFrom the others are no fault.
+	// Only members that have a number give a sample. Without valueFrom, the others are not an issue.
 	const mixed = `{"a":{"p":{"v":1,"x":"px"},"q":{"v":"2","y":"qy"},"r":null,"v":7,"x":"top","l":[1,2]}}`
 	f(gauge(`path: [a], labelFromKey: k`), mixed, `x{k="v"} 7`)
 	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v]`), mixed, `x{k="p"} 1`, `x{k="q"} 2`, `x{k="v"} 7`)
@@ -80,16 +79,16 @@ func TestMetrics(t *testing.T) {
 	f(gauge(`path: [a], labelFromKey: k, valueFrom: [v], nilIsZero: true`), mixed,
 		`x{k="p"} 1`, `x{k="q"} 2`, `x{k="r"} 0`, `x{k="v"} 7`, `x{k="x"} 0`, `x{k="l"} 0`)
 	f(gauge(`path: [a], valueFrom: [p]`), `{"a":{"p":1,"q":{"p":2},"r":3}}`, `x{} 1`)
-	// Labels of the map win over those of the member, and these over the key.
+	// Labels of the map replace those of the member, which replace the key.
 	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {k: [x], j: [y]}, valueFrom: [v]`), `{"a":{"p":{"v":1,"x":"px"},"q":{"v":2,"y":"qy"}}}`,
 		`x{k="px"} 1`, `x{j="qy",k="q"} 2`)
 	f(gauge(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}, valueFrom: [v]`), mixed, `x{k="p",x="top"} 1`, `x{k="q",x="top"} 2`, `x{k="v",x="top"} 7`)
-	// An info of a map tells of the map, without a key, and of each member.
+	// An info metric of a map has a sample for the map, without a key, and one for each member.
 	f(info(`path: [a], labelFromKey: k, labelsFromPath: {x: [x]}`), mixed, `x{x="top"} 1`, `x{k="p",x="px"} 1`, `x{k="q"} 1`, `x{k="r"} 1`,
 		`x{k="v"} 1`, `x{k="x"} 1`, `x{k="l"} 1`)
 	f(info(`path: [a], labelsFromPath: {"m_*": []}`), `{"a":{"p":{"v":1},"r":null,"l":[1]}}`, `x{m_l="[1]",m_p="map[v:1]",m_r="<nil>"} 1`, `x{m_v="1"} 1`)
 
-	// What is missing is nothing, or zero.
+	// A missing value gives no sample, or zero.
 	f(gauge(`path: [a]`), `{}`)
 	f(gauge(`path: [a]`), `{"a":null}`)
 	f(gauge(`path: [a], nilIsZero: true`), `{}`, `x{} 0`)
@@ -106,7 +105,7 @@ func TestMetrics(t *testing.T) {
 	f(states(`path: [a], labelName: s, list: [p], valueFrom: [v], labelsFromPath: {n: [n], s: [n]}`), `{"a":[{"n":1,"v":"p"},{"n":2,"v":"r"},{"n":3}]}`,
 		`x{n="1",s="p"} 1`, `x{n="2",s="p"} 0`)
 
-	// Infos need a label of their own.
+	// Info metrics need a label of their own.
 	f(info(`labelsFromPath: {v: [a, v]}`), `{"a":{"v":"1"}}`, `x{v="1"} 1`)
 	f(info(`labelsFromPath: {v: [a, v]}`), `{"a":{"v":""}}`, `x{v=""} 1`)
 	f(info(`labelsFromPath: {v: [a, v]}`), `{"a":{}}`)
@@ -115,8 +114,8 @@ func TestMetrics(t *testing.T) {
 	f(info(`path: [a], labelsFromPath: {"*": []}`), `{"a":{"p":"1","q-r":2}}`, `x{p="1",q_r="2"} 1`)
 }
 
-// TestWhichLabelWins: of common labels, copied maps, single values, those of
-// each, and the reserved ones, the later.
+// Of common labels, labels copied from maps, labels of single values, labels of each and reserved labels, the last
+// counts.
 func TestWhichLabelWins(t *testing.T) {
 	f := func(labels, own, object, want string) {
 		t.Helper()
@@ -140,7 +139,7 @@ func TestWhichLabelWins(t *testing.T) {
 	f(`commonLabels: {customresource_kind: mine}, labelsFromPath: {customresource_group: [s]}`, `labelsFromPath: {customresource_version: []}`, object, ``)
 }
 
-// TestLabelsOfResourceAndMetric: those of the metric win, one by one.
+// Each label of the metric replaces the label of the resource with the same name.
 func TestLabelsOfResourceAndMetric(t *testing.T) {
 	got, _ := render(t, `
 spec:
@@ -165,13 +164,13 @@ y{a="resource",b="resource",c="from-resource",d="from-resource"} 1
 	}
 }
 
-// TestUnusableValuesAreCounted: a value that is no number, a state that is no
-// text, a series named twice. What is merely missing is not.
+// A value that is not a number, a state that is not a text and a repeated series are counted. A missing optional value
+// is not.
 func TestUnusableValuesAreCounted(t *testing.T) {
 	f := func(metric, object string, want int) {
 		t.Helper()
 		if _, skipped := render(t, wrap(metric), object); skipped != want {
-			t.Errorf("%s: %d skipped, want %d", object, skipped, want)
+			t.Errorf("%s: got %d skipped samples, want %d", object, skipped, want)
 		}
 	}
 	f(`{name: x, each: {type: Gauge, gauge: {path: [a]}}}`, `{"a":["hello",{},null,1,2]}`, 3)
@@ -181,15 +180,14 @@ func TestUnusableValuesAreCounted(t *testing.T) {
 	f(`{name: x, each: {type: Info, info: {path: [a], labelsFromPath: {b: []}}}}`, `{"a":["b",null,"b"]}`, 1)
 }
 
-// TestOneNameIsOneFamily: metrics of one name stand together, in the place of
-// the first.
-func TestOneNameIsOneFamily(t *testing.T) {
+// The lines of metrics with the same name are adjacent, in the place of the first.
+func TestMetricsWithTheSameNameFormOneFamily(t *testing.T) {
 	config := wrap(`{name: x, commonLabels: {r: cpu}, each: {type: Gauge, gauge: {path: [c]}}},
 		{name: y, each: {type: Gauge, gauge: {path: [c]}}},
 		{name: x, commonLabels: {r: memory}, each: {type: Gauge, gauge: {path: [m]}}}`)
 	got, _ := render(t, config, `{"c":"100m","m":"1Ki"}`)
 	if want := "x{r=\"cpu\"} 0.1\nx{r=\"memory\"} 1024\ny{} 0.1\n"; got != want {
-		t.Errorf("got %s", got)
+		t.Errorf("got %swant %s", got, want)
 	}
 }
 
@@ -198,20 +196,20 @@ func TestBadObjects(t *testing.T) {
 	l := resources.Lines{Buf: []byte("old"), Ends: []int{3}, Skipped: 1}
 	for _, raw := range []string{"", "{", "[]", "null", `"a"`, `{"a":{"b":01}}`, `{"a":1}{}`, "\x00", `{"a":{"b":1}`, strings.Repeat("[", 1<<20), strings.Repeat(`{"a":`, 1<<20)} {
 		if err := r.Render(wire.JSON, []byte(raw), &l); err == nil {
-			t.Errorf("%.20q was rendered as %s", raw, l.Buf)
+			t.Errorf("%.20q: got the lines %s, want an error", raw, l.Buf)
 		}
 	}
 	if err := r.Render(wire.Protobuf, []byte("{}"), &l); !errors.Is(err, errEncoding) {
-		t.Errorf("protobuf: %v", err)
+		t.Errorf("protobuf: got the error %v, want %v", err, errEncoding)
 	}
-	// A good one after them.
+	// A valid object after them.
 	if err := r.Render(wire.JSON, []byte(" {\"a\":{\"b\":1}}\n"), &l); err != nil || len(l.Ends) != 1 || l.Ends[0] != len(l.Buf) || l.Skipped != 0 {
-		t.Errorf("got %s, %v, error %v", l.Buf, l.Ends, err)
+		t.Errorf("got the lines %s, ends %v, error %v, want one complete family", l.Buf, l.Ends, err)
 	}
 }
 
-// TestAnObjectCantAskForEndlessText: copied labels on each of many samples.
-func TestAnObjectCantAskForEndlessText(t *testing.T) {
+// Labels are copied from a large map to each of many samples.
+func TestCopiedLabelsDoNotExceedTheLimit(t *testing.T) {
 	const limit = 4 << 20
 	var b strings.Builder
 	b.WriteString(`{"l":[0`)
@@ -227,14 +225,14 @@ func TestAnObjectCantAskForEndlessText(t *testing.T) {
 	var l resources.Lines
 	l.Limit = limit
 	if err := r.Render(wire.JSON, []byte(b.String()), &l); err != nil || len(l.Omitted) != 1 || len(l.Buf) > 0 {
-		t.Errorf("%d bytes, %d families left out, error %v", len(l.Buf), len(l.Omitted), err)
+		t.Errorf("got %d bytes, %d omitted families, error %v, want 0 bytes and 1 omitted family", len(l.Buf), len(l.Omitted), err)
 	}
 	if cap(l.Buf) > 2*limit {
-		t.Errorf("%d bytes of memory for lines", cap(l.Buf))
+		t.Errorf("got a buffer of %d bytes, want at most %d", cap(l.Buf), 2*limit)
 	}
 }
 
-// TestRendererIsSafeForConcurrentUse and keeps objects apart.
+// The renderer does not mix the labels of objects.
 func TestRendererIsSafeForConcurrentUse(t *testing.T) {
 	r := newTestRenderer(t, wrap(`{name: x, labelsFromPath: {"*": [m]}, each: {type: Gauge, gauge: {path: [v], labelsFromPath: {own: []}}}}`))
 	var running sync.WaitGroup
@@ -254,8 +252,8 @@ func TestRendererIsSafeForConcurrentUse(t *testing.T) {
 	running.Wait()
 }
 
-// FuzzRender: whatever the bytes, there are lines that can stand on a page, or
-// an error, and no panic, not even one that Render would catch.
+// For any bytes, Render returns lines of a valid exposition, or an error. It does not panic, not even in a way that it
+// recovers from.
 func FuzzRender(f *testing.F) {
 	f.Add([]byte(exampleObject))
 	f.Add([]byte(`{"spec":{"replicas":3,"slots":[{"slot":9,"value":true}]},"status":{"values":{"a":{"v":"1.5Gi"}},"conditions":[{"type":"Ready","status":"True"}]}}`))
@@ -268,7 +266,7 @@ func FuzzRender(f *testing.F) {
 		var l, all resources.Lines
 		err := r.Render(wire.JSON, raw, &l)
 		if errFull := full.Render(wire.JSON, raw, &all); (err == nil) != (errFull == nil) {
-			t.Fatalf("error %v, with everything decoded %v", err, errFull)
+			t.Fatalf("got the error %v, but %v if everything is decoded", err, errFull)
 		}
 		if err != nil {
 			if strings.HasPrefix(err.Error(), "rendering:") {
@@ -277,15 +275,15 @@ func FuzzRender(f *testing.F) {
 			return
 		}
 		if len(l.Failed) > 0 {
-			t.Fatalf("families %v failed", l.Failed)
+			t.Fatalf("got the failed families %v, want none", l.Failed)
 		}
 		if string(l.Buf) != string(all.Buf) || l.Skipped != all.Skipped {
-			t.Fatalf("%s\nwith everything decoded\n%s", l.Buf, all.Buf)
+			t.Fatalf("got\n%s\nbut if everything is decoded\n%s", l.Buf, all.Buf)
 		}
-		page := conformance.NewPage()
-		addLines(t, &page, r.Families(), l)
-		if len(page.Twice) > 0 {
-			t.Fatalf("twice: %v", page.Twice)
+		exposition := conformance.NewPage()
+		addLines(t, &exposition, r.Families(), l)
+		if len(exposition.Twice) > 0 {
+			t.Fatalf("got repeated series %v, want none", exposition.Twice)
 		}
 	})
 }

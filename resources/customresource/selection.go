@@ -21,8 +21,7 @@ func readLabelSelector(f field) string {
 	return s.String()
 }
 
-// readFieldSelector reads a field selector; "" selects all objects. Which fields there are is known
-// to the API server only.
+// readFieldSelector reads a field selector; "" selects all objects. Only the API server knows which fields exist.
 func readFieldSelector(f field) string {
 	s, err := fields.ParseSelector(f.text())
 	if err != nil {
@@ -37,8 +36,8 @@ func readFieldSelector(f field) string {
 	return s.String()
 }
 
-// checkSelections refuses a family that two entries give for different objects of one kind: an object
-// that both select would give its series twice.
+// checkSelections rejects a family that two entries give for different objects of one kind: an object that both select
+// would give its series twice.
 func (p *parser) checkSelections() {
 	entries := map[string][]*entry{} // by family
 	for _, e := range p.config.entries {
@@ -56,7 +55,7 @@ func (p *parser) checkSelections() {
 	}
 }
 
-// selections returns the selections of entries in their order, each once.
+// selections returns the distinct selections of entries, in their order.
 func selections(entries []*entry) (all []selection) {
 	for _, e := range entries {
 		if !slices.Contains(all, e.selection) {

@@ -2,8 +2,8 @@ package customresource
 
 import "cmp"
 
-// shape says which parts of an object are decoded: those that the paths of a configuration can
-// reach. Everything else is stepped over in the bytes.
+// shape states which parts of an object are decoded: those that the paths of a configuration can reach. All other bytes
+// are skipped.
 type shape struct {
 	all   bool // everything below is decoded
 	named map[string]*shape
@@ -29,7 +29,7 @@ func (s *shape) eachChild() *shape {
 	return s.each
 }
 
-// member returns what is decoded of a member; nil for nothing.
+// member returns the shape of a member, or nil if it is not decoded.
 func (s *shape) member(name []byte) *shape {
 	if s.all {
 		return s
@@ -37,7 +37,7 @@ func (s *shape) member(name []byte) *shape {
 	return cmp.Or(s.named[string(name)], s.each)
 }
 
-// element returns what is decoded of each element of a list; nil for nothing.
+// element returns the shape of each element of a list, or nil if elements are not decoded.
 func (s *shape) element() *shape {
 	if s.all {
 		return s
@@ -50,8 +50,8 @@ func (s *shape) add(p path) {
 	s.visit(p, func(end *shape) { end.all = true })
 }
 
-// visit calls f with each place that p may end at: a step that is a number is an index where the
-// object has a list and a name where it has none.
+// visit calls f for each shape at which p may end. A step that is a number is an index if the object has a list there,
+// and a name otherwise.
 func (s *shape) visit(p path, f func(*shape)) {
 	if len(p) == 0 {
 		f(s)
@@ -72,8 +72,8 @@ func (s *shape) visit(p path, f func(*shape)) {
 	}
 }
 
-// normalize makes the shapes of named members include that of all members. It is called once, when
-// everything is added.
+// normalize makes the shape of each named member include the shape of all members. Call it once, after everything was
+// added.
 func (s *shape) normalize() {
 	for _, child := range s.named {
 		if s.each != nil {

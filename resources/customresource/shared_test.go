@@ -26,14 +26,14 @@ func TestFamiliesWhoseLabelsDoNotIdentifyTheObject(t *testing.T) {
 		{nameOnly + gauge(""), true, false},
 		{"labelsFromPath: {ns: [metadata, namespace]}, " + gauge(""), true, true},
 		{ofObject, false, false},
-		// Labels that are called alike but are not the object's.
+		// Labels with such names that do not contain the object's values.
 		{"labelsFromPath: {name: [spec, name], namespace: [spec, namespace], uid: [spec, uid]}, " + gauge(""), true, true},
 		{"labelsFromPath: {uid: [metadata, labels, uid]}, " + gauge(""), true, true},
 		{"commonLabels: {uid: a}, " + gauge(""), true, true},
 		{"labelsFromPath: {'*': [metadata]}, " + gauge(""), true, true},
 		{gauge(", labelsFromPath: {uid: [metadata, uid]}"), true, true},                    // of spec
 		{"each: {type: Info, info: {labelsFromPath: {uid: [metadata, uid]}}}", true, true}, // of the members as well
-		// Labels that others replace.
+		// Labels that are replaced by others.
 		{uid + gauge(", labelsFromPath: {id: [x]}"), true, true},
 		{uid + gauge(", labelsFromPath: {'*': [x]}"), true, true},
 		{uid + gauge(", labelFromKey: id"), true, true},
@@ -50,17 +50,17 @@ func TestFamiliesWhoseLabelsDoNotIdentifyTheObject(t *testing.T) {
 		kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent())
 		for namespaced, want := range map[bool]bool{true: c.namespaced, false: c.cluster} {
 			if got := len(kinds[0].Renderer.SharedFamilies(namespaced)) == 1; got != want {
-				t.Errorf("%s\nnamespaced %t: shared %t, want %t", c.metric, namespaced, got, want)
+				t.Errorf("%s\nnamespaced %t: got shared %t, want %t", c.metric, namespaced, got, want)
 			}
 		}
 	}
 }
 
-func TestSharedFamiliesAreNamedByIndex(t *testing.T) {
+func TestSharedFamiliesReturnsIndexes(t *testing.T) {
 	config := mustParse(t, entryOf("v1", "A", "labelsFromPath: {id: [metadata, uid]}", "x")+entryOf("v1", "A", "", "y")+
 		entryOf("v1", "A", "labelsFromPath: {id: [metadata, uid]}", "z"))
 	kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent())
 	if got := kinds[0].Renderer.SharedFamilies(true); len(got) != 1 || got[0] != 1 {
-		t.Errorf("families %v, want the second", got)
+		t.Errorf("got the families %v, want [1]", got)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/statefleet/statefleet/internal/watch/verify"
 )
 
-// patience is how long something may take that takes a moment.
-const patience = 30 * time.Second
+// waitTimeout limits the time that a test waits for a condition.
+const waitTimeout = 30 * time.Second
 
-// testWatcher is a running DefinitionWatcher and what it said.
+// testWatcher is a running DefinitionWatcher with the changes that it published, its log and its verification metrics.
 type testWatcher struct {
 	t       *testing.T
 	changes chan []Kind
@@ -44,13 +44,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// follow runs a DefinitionWatcher until the test ends, without checks.
-func follow(t *testing.T, client *watch.Client, config string) *testWatcher {
+// startWatcher runs a DefinitionWatcher until the test ends, without checks.
+func startWatcher(t *testing.T, client *watch.Client, config string) *testWatcher {
 	t.Helper()
 	return watchAndVerify(t, client, config, 0)
 }
 
-// watchAndVerify runs one that is checked again and again.
+// watchAndVerify runs a DefinitionWatcher that is checked at the given interval.
 func watchAndVerify(t *testing.T, client *watch.Client, config string, every time.Duration) *testWatcher {
 	t.Helper()
 	f := &testWatcher{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
@@ -76,7 +76,7 @@ func watchAndVerify(t *testing.T, client *watch.Client, config string, every tim
 	return f
 }
 
-// next returns the next set of kinds and their names.
+// next waits for the next set of kinds and returns it with the names.
 func (f *testWatcher) next() ([]Kind, string) {
 	f.t.Helper()
 	select {
@@ -89,8 +89,8 @@ func (f *testWatcher) next() ([]Kind, string) {
 			}
 		}
 		return kinds, strings.Join(names, ", ")
-	case <-time.After(patience):
-		f.t.Fatalf("no change; the log is\n%s", f.log)
+	case <-time.After(waitTimeout):
+		f.t.Fatalf("no change after %v; the log is\n%s", waitTimeout, f.log)
 		return nil, ""
 	}
 }
@@ -104,11 +104,11 @@ func (f *testWatcher) wantNext(want string) []Kind {
 	return kinds
 }
 
-func (f *testWatcher) waitFor(what string, holds func() bool) {
+func (f *testWatcher) waitFor(condition string, isMet func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(waitTimeout); !isMet(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			f.t.Fatalf("%s: not so; the log is\n%s", what, f.log)
+			f.t.Fatalf("timed out waiting for %s; the log is\n%s", condition, f.log)
 		}
 	}
 }

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestToleratedConfigurations holds what becomes of each configuration in
-// tolerated.txtar against the text that follows it there: its families, then its
-// warnings. Strict reading refuses each.
+// TestToleratedConfigurations compares the families and the warnings of each configuration in tolerated.txtar with the
+// text that follows it there. ParseStrict must refuse each of them.
 func TestToleratedConfigurations(t *testing.T) {
 	const name = "testdata/tolerated.txtar"
 	archive, err := txtar.ParseFile(name)
@@ -21,14 +20,14 @@ func TestToleratedConfigurations(t *testing.T) {
 	for i := 0; i+1 < len(archive.Files); i += 2 {
 		config, want := archive.Files[i], &archive.Files[i+1]
 		t.Run(strings.TrimSuffix(config.Name, ".yaml"), func(t *testing.T) {
-			got := described(mustParse(t, string(config.Data)))
+			got := describeConfig(mustParse(t, string(config.Data)))
 			if *update {
 				want.Data = []byte(got)
 			} else if diff := cmp.Diff(string(want.Data), got); diff != "" {
 				t.Error(diff)
 			}
 			if c, err := ParseStrict(strings.NewReader(string(config.Data))); err == nil {
-				t.Errorf("taken by strict reading, with the warnings %q", c.Warnings())
+				t.Errorf("ParseStrict accepts it with the warnings %q, want an error", c.Warnings())
 			}
 		})
 	}
@@ -39,8 +38,8 @@ func TestToleratedConfigurations(t *testing.T) {
 	}
 }
 
-// described returns the kinds and families of a configuration, and its warnings.
-func described(c *Config) string {
+// describeConfig returns the kinds and families of a configuration, and its warnings.
+func describeConfig(c *Config) string {
 	var b strings.Builder
 	for _, e := range c.entries {
 		b.WriteString(e.gvk.GroupVersion().String() + " " + e.gvk.Kind + ":")
@@ -55,10 +54,10 @@ func described(c *Config) string {
 	return b.String()
 }
 
-// TestWarningsAreBounded: a log stays readable.
+// The number of warnings is limited so that the log stays readable.
 func TestWarningsAreBounded(t *testing.T) {
 	config := mustParse(t, wrap(strings.Repeat("{name: x, each: {type: Gauge, gauge: {path: [a]}}}, ", 50)))
 	if got := config.Warnings(); len(got) != maxFaults+1 || got[maxFaults] != "30 more" {
-		t.Errorf("%d warnings: %q", len(got), got)
+		t.Errorf("got %d warnings %q, want %d and %q", len(got), got, maxFaults, "30 more")
 	}
 }

@@ -40,7 +40,7 @@ func (v *value) isNull() bool   { return v == nil || v.kind == nullValue }
 func (v *value) isList() bool   { return v != nil && v.kind == listValue }
 func (v *value) isObject() bool { return v != nil && v.kind == objectValue }
 
-// member returns a member of an object; of several with one name the last, as decoders do.
+// member returns a member of an object. If several have the same name, the last one counts, as in decoders.
 func (v *value) member(name string) *value {
 	for i := len(v.items) - 1; i >= 0; i-- {
 		if v.items[i].name == name {
@@ -50,7 +50,7 @@ func (v *value) member(name string) *value {
 	return nil
 }
 
-// element returns an element of a list, counted from the end when i is negative.
+// element returns an element of a list, counted from the end if i is negative.
 func (v *value) element(i int) *value {
 	if i < 0 {
 		i += len(v.items)
@@ -106,7 +106,7 @@ func numberLabel(literal string) string {
 	return fmt.Sprint(f)
 }
 
-// float returns the value as that of a gauge. ok is false when it can't be read as a number.
+// float returns the value as that of a gauge. ok is false if it cannot be read as a number.
 func (v *value) float() (f float64, ok bool) {
 	switch {
 	case v.isNull():
@@ -129,13 +129,12 @@ func boolToFloat(b bool) float64 {
 	return 0
 }
 
-// maxQuantity bounds the text that is read as a quantity: the time that the library takes grows
-// with the square of the digits.
+// maxQuantity is the largest length of a text that is read as a quantity: the time of the library grows with the square
+// of the number of digits.
 const maxQuantity = 64
 
-// textFloat reads the texts that stand for a number: the words of conditions, numbers, RFC 3339
-// times (as unix seconds), whole percentages (as a fraction) and quantities of Kubernetes ("250m",
-// "1.5Gi").
+// textFloat parses the texts that stand for a number: the words of conditions, numbers, RFC 3339 times (as unix
+// seconds), whole percentages (as a fraction) and quantities of Kubernetes ("250m", "1.5Gi").
 func textFloat(s string) (float64, bool) {
 	switch strings.ToLower(s) {
 	case "true", "yes":

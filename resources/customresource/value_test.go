@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// TestValues reads JSON values as those of a gauge.
+// TestValues reads JSON values as the values of a gauge.
 func TestValues(t *testing.T) {
 	f := func(json string, want float64) {
 		t.Helper()
 		v := mustDecode(t, `{"v":`+json+`}`, everything()).member("v")
 		if got, ok := v.float(); !ok || got != want && (got == got || want == want) {
-			t.Errorf("%s is %v, %v; want %v", json, got, ok, want)
+			t.Errorf("%s: got %v, %v, want %v", json, got, ok, want)
 		}
 	}
 	f(`0`, 0)
@@ -55,7 +55,7 @@ func TestValues(t *testing.T) {
 		t.Helper()
 		v := mustDecode(t, `{"v":`+json+`}`, everything()).member("v")
 		if got, ok := v.float(); ok {
-			t.Errorf("%s is %v", json, got)
+			t.Errorf("%s: got %v, want no number", json, got)
 		}
 	}
 	bad(`null`)
@@ -73,8 +73,7 @@ func TestValues(t *testing.T) {
 	bad(`[1]`)
 }
 
-// TestLargeNumbersTakeNoTime: a quantity with a huge exponent, or with very many
-// digits, would keep the library busy for minutes.
+// The quantity parser would take minutes for a huge exponent or for very many digits.
 func TestLargeNumbersTakeNoTime(t *testing.T) {
 	texts := []string{"1e1000000000", "1e-1000000000", strings.Repeat("9", 1<<20), strings.Repeat("9", 1<<20) + "Gi", "1E1000000000", "1e2147483647"}
 	done := make(chan struct{})
@@ -87,7 +86,7 @@ func TestLargeNumbersTakeNoTime(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
-		t.Fatal("not done after a minute")
+		t.Fatal("textFloat took more than a minute")
 	}
 }
 
@@ -95,7 +94,7 @@ func TestLabelsOfValues(t *testing.T) {
 	f := func(json, want string) {
 		t.Helper()
 		if got := mustDecode(t, `{"v":`+json+`}`, everything()).member("v").label(); got != want {
-			t.Errorf("%s is %q, want %q", json, got, want)
+			t.Errorf("%s: got %q, want %q", json, got, want)
 		}
 	}
 	f(`"a"`, "a")
@@ -116,7 +115,7 @@ func TestLabelNames(t *testing.T) {
 	f := func(s, want string) {
 		t.Helper()
 		if got := labelName(s); got != want {
-			t.Errorf("%q becomes %q, want %q", s, got, want)
+			t.Errorf("labelName(%q) = %q, want %q", s, got, want)
 		}
 	}
 	f("name", "name")
@@ -131,9 +130,9 @@ func TestLabelNames(t *testing.T) {
 func TestNormalize(t *testing.T) {
 	l := labels{{"b", "1"}, {"a", "1"}, {"b", "2"}, {"c", ""}, {"b", "3"}}.normalize()
 	if len(l) != 3 || l[0] != (label{"a", "1"}) || l[1] != (label{"b", "3"}) || l[2] != (label{"c", ""}) {
-		t.Errorf("got %v", l)
+		t.Errorf("got %v, want the last label of each name, sorted", l)
 	}
 	if l := (labels{}).normalize(); len(l) != 0 {
-		t.Errorf("got %v", l)
+		t.Errorf("got %v, want none", l)
 	}
 }

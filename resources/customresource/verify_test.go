@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// count is the number of comparisons with a result, or of differences of a kind.
+// count returns the number of comparisons with a result, or of differences of a kind.
 func (f *testWatcher) count(label string) (sum float64) {
 	f.t.Helper()
 	families, err := f.checks.Gather()
@@ -22,38 +22,37 @@ func (f *testWatcher) count(label string) (sum float64) {
 	return sum
 }
 
-func (f *testWatcher) waitForCount(what, label string) {
+func (f *testWatcher) waitForCount(condition, label string) {
 	f.t.Helper()
-	f.waitFor(what, func() bool { return f.count(label) > 0 })
+	f.waitFor(condition, func() bool { return f.count(label) > 0 })
 }
 
-// TestCheckFindsDefinitionsThatWereLost: events of definitions that came, changed and
-// went did not come.
+// The server sends no events for definitions that are added, changed and deleted.
 func TestCheckFindsDefinitionsThatWereLost(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
 	a.put("a.example.com", "bs", "B", "Namespaced", "v1")
 	f := watchAndVerify(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
-	f.waitForCount("a check that finds nothing", "equal")
+	f.waitForCount("a check without differences", "equal")
 	if n := f.count("repaired"); n > 0 {
-		t.Errorf("%v repairs of what is right", n)
+		t.Errorf("got %v repairs of equal definitions, want 0", n)
 	}
-	a.set(func() { a.losing = true })
+	a.set(func() { a.dropEvents = true })
 	a.put("a.example.com", "cs", "C", "Cluster", "v1")
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced, cs.v1.a.example.com")
 	a.put("a.example.com", "bs", "B", "Namespaced", "v2")
 	f.wantNext("as.v1.a.example.com namespaced, bs.v2.a.example.com namespaced, cs.v1.a.example.com")
-	f.waitForCount("what was missing", "missing")
+	f.waitForCount("a counted missing definition", "missing")
 	a.remove("as.a.example.com")
 	f.wantNext("bs.v2.a.example.com namespaced, cs.v1.a.example.com")
-	f.waitForCount("what was gone", "extra")
-	a.set(func() { a.losing = false })
+	f.waitForCount("a counted extra definition", "extra")
+	a.set(func() { a.dropEvents = false })
 	a.remove("cs.a.example.com")
 	f.wantNext("bs.v2.a.example.com namespaced")
 }
 
-// TestDefinitionsFollowARestoredBackup, of whose versions watches know nothing.
+// A watch does not notice that the server restores older versions.
 func TestDefinitionsFollowARestoredBackup(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
@@ -66,13 +65,12 @@ func TestDefinitionsFollowARestoredBackup(t *testing.T) {
 	f.wantNext("bs.v2.a.example.com namespaced, cs.v1.a.example.com")
 	restore()
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
-	f.waitForCount("counted", "versions_reset")
+	f.waitForCount("a counted reset of versions", "versions_reset")
 	a.put("a.example.com", "ds", "D", "Cluster", "v1")
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced, ds.v1.a.example.com")
 }
 
-// TestUnreadableDefinitionIsNoDifference: it is left out, and is so however often it
-// is listed.
+// An unreadable definition is omitted. It must not count as a difference in any of the checks.
 func TestUnreadableDefinitionIsNoDifference(t *testing.T) {
 	a, client := newAPI(t)
 	a.put("a.example.com", "as", "A", "Namespaced", "v1")
@@ -81,8 +79,8 @@ func TestUnreadableDefinitionIsNoDifference(t *testing.T) {
 	})
 	f := watchAndVerify(t, client, entryOf("*", "*", "", "x"), time.Millisecond)
 	f.wantNext("as.v1.a.example.com namespaced")
-	f.waitForCount("a check that finds nothing", "equal")
+	f.waitForCount("a check without differences", "equal")
 	if n := f.count("repaired"); n > 0 {
-		t.Errorf("listed again %v times", n)
+		t.Errorf("got %v repairs, want 0", n)
 	}
 }

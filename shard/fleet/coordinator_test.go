@@ -27,7 +27,7 @@ func TestFleetSwitchesWhenEveryReplicaHoldsItsPart(t *testing.T) {
 		c := f.startReplica(2)
 		c.waitPlan(t, shard.Plan{Ordinal: 2, Active: 2, Target: 3})
 		if s := a.Status(); !s.Coordinated || s.Active != 2 || s.Target != 3 || s.StartedAt.IsZero() {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want a coordinated transition from 2 to 3", s)
 		}
 		a.hold()
 		c.hold()
@@ -41,14 +41,14 @@ func TestFleetSwitchesWhenEveryReplicaHoldsItsPart(t *testing.T) {
 		})
 		time.Sleep(10 * time.Minute)
 		if s := f.topology(); !s.SwitchAt.IsZero() {
-			t.Errorf("%v before the last replica holds", s)
+			t.Errorf("got topology %v before the last replica holds its part, want no scheduled switch", s)
 		}
 		b.hold()
 		for i, g := range []*testReplica{a, b, c} {
 			g.waitPlan(t, shard.Plan{Ordinal: i, Active: 3, Target: 3})
 		}
-		until(t, "the switch is written down", func() bool { return f.topology().Active == 3 && f.topology().Target == 0 })
-		until(t, "the change is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
+		until(t, "the switch is recorded", func() bool { return f.topology().Active == 3 && f.topology().Target == 0 })
+		until(t, "the transition is counted", func() bool { return a.Status().Transitions == Transitions{Completed: 1} })
 	})
 }
 
@@ -60,14 +60,14 @@ func TestRestartedReplicaWithdrawsItsReport(t *testing.T) {
 		f := newTestFleet(t, 2, object)
 		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 1, Target: 2})
-		until(t, "the report is taken back", func() bool {
+		until(t, "the report is withdrawn", func() bool {
 			now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 			return err == nil && !parseReports(now.(*corev1.ConfigMap).Data)[0].Holds
 		})
 	})
 }
 
-// failing returns a counter: as many of the next writes fail with err.
+// failing makes writes fail with err. The counter that it returns is how many of the next ones fail.
 func (f *testFleet) failing(err error) *atomic.Int64 {
 	left := new(atomic.Int64)
 	for _, verb := range []string{"update", "patch"} {
@@ -94,18 +94,18 @@ func TestFailedWritesAreRetried(t *testing.T) {
 
 func TestScheduledSwitchNeedsNoAPIServer(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		named := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(time.Second), Set: "set", Revision: 1}
-		f := newTestFleet(t, 3, configMapWith(named))
+		scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: time.Now().Add(time.Second), Set: "set", Revision: 1}
+		f := newTestFleet(t, 3, configMapWith(scheduled))
 		f.client.PrependReactor("update", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return true, nil, apierrors.NewServiceUnavailable("away")
 		})
 		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 3})
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
-		atTheInstant(t, named.SwitchAt)
+		atTheInstant(t, scheduled.SwitchAt)
 		time.Sleep(10 * time.Minute)
 		if got := f.topology(); got.Active != 2 {
-			t.Errorf("the topology became %v although writes fail", got)
+			t.Errorf("got topology %v, want an unchanged one, because writes fail", got)
 		}
 	})
 }
@@ -114,7 +114,7 @@ func TestScheduledSwitchNeedsNoAPIServer(t *testing.T) {
 func atTheInstant(t *testing.T, instant time.Time) {
 	t.Helper()
 	if late := time.Since(instant); late < 0 || late > 10*time.Millisecond {
-		t.Errorf("changed over %s after the instant", late)
+		t.Errorf("switched %s after the scheduled time, want at most 10ms", late)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestOnlyTheOwningStatefulSetIsRequested(t *testing.T) {
 				lists++
 				restrictions = a.GetListRestrictions().Fields.String()
 				if !a.GetListRestrictions().Labels.Empty() {
-					t.Errorf("list by label: %v", a.GetListRestrictions().Labels)
+					t.Errorf("got a list with the label selector %v, want none", a.GetListRestrictions().Labels)
 				}
 			case k8stesting.WatchAction:
 				watches++
@@ -56,11 +56,11 @@ func TestOnlyTheOwningStatefulSetIsRequested(t *testing.T) {
 				continue
 			}
 			if restrictions != "metadata.name=fleet" || action.GetNamespace() != namespace {
-				t.Errorf("%s in %q with field selector %q", action.GetVerb(), action.GetNamespace(), restrictions)
+				t.Errorf("got %s in namespace %q with field selector %q, want only fleet", action.GetVerb(), action.GetNamespace(), restrictions)
 			}
 		}
 		if lists == 0 || watches == 0 {
-			t.Errorf("%d lists and %d watches seen", lists, watches)
+			t.Errorf("got %d lists and %d watches, want some of both", lists, watches)
 		}
 	})
 }
@@ -138,7 +138,7 @@ func TestSurplusOrdinalIsDelivered(t *testing.T) {
 		r := start(t, "fleet-4", set("fleet", 2))
 		got := r.want(4, 2)
 		if len(got.Ranges()) != 0 {
-			t.Errorf("%v owns %v", got, got.Ranges())
+			t.Errorf("%v owns %v, want nothing", got, got.Ranges())
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestLastAssignmentStaysWhenTheStatefulSetIsUnusable(t *testing.T) {
 	}
 }
 
-func TestMissingStatefulSetIsWaitedFor(t *testing.T) {
+func TestReplicaWaitsForAMissingStatefulSet(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := start(t, "fleet-1")
 		r.logged("StatefulSet does not exist; waiting")
@@ -186,14 +186,14 @@ func TestFailingRequestsAreRetriedAndLoggedOnce(t *testing.T) {
 		time.Sleep(time.Second) // until the watch works
 		r.update(set("fleet", 4))
 		r.want(1, 4)
-		for what, left := range map[string]int32{"pods": pods.Load(), "lists": lists.Load(), "watches": watches.Load()} {
+		for name, left := range map[string]int32{"pods": pods.Load(), "lists": lists.Load(), "watches": watches.Load()} {
 			if left > 0 {
-				t.Errorf("%s: %d failures were not met", what, left)
+				t.Errorf("%s: %d of 5 requests did not fail", name, left)
 			}
 		}
-		for _, what := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
-			r.logged("cannot " + what + "; retrying")
-			r.logged("can " + what + " again")
+		for _, action := range []string{"read the pod", "list the StatefulSet", "watch the StatefulSet"} {
+			r.logged("cannot " + action + "; retrying")
+			r.logged("can " + action + " again")
 		}
 	})
 }
@@ -215,8 +215,8 @@ func TestExpiredWatchListsAgain(t *testing.T) {
 		if err := r.client.Tracker().Update(statefulSets, set("fleet", 6), namespace); err != nil {
 			t.Fatal(err)
 		}
-		gone := apierrors.NewResourceExpired("too old").Status()
-		broken.Error(&gone)
+		expired := apierrors.NewResourceExpired("too old").Status()
+		broken.Error(&expired)
 		r.want(1, 6)
 	})
 }
@@ -251,11 +251,11 @@ func TestDiscoveryEndsWithItsContext(t *testing.T) {
 	cancel()
 	d := Discovery{Client: clientOf(client), Namespace: namespace, Pod: "fleet-0"}
 	if err := d.run(ctx, func(desiredState) {}); err != nil {
-		t.Errorf("run returned %v", err)
+		t.Errorf("run returned %v, want nil", err)
 	}
 }
 
-// Either the reason or the signal in the container's status shows it.
+// The reason or the signal in the container's status shows that it was killed for lack of memory.
 func TestOOMKilledContainerIsRecognised(t *testing.T) {
 	ended := func(reason string, code int32, ago time.Duration) *corev1.ContainerStateTerminated {
 		return &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, FinishedAt: metav1.NewTime(noon.Add(-ago))}
@@ -264,18 +264,18 @@ func TestOOMKilledContainerIsRecognised(t *testing.T) {
 		status corev1.ContainerStatus
 		want   bool
 	}{
-		"it runs for the first time": {corev1.ContainerStatus{}, false},
-		"it was out of memory":       {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Minute)}}, true},
-		"a child was":                {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 1, time.Minute)}}, true},
-		"it was killed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 137, 5*time.Minute)}}, true},
-		"its status is not new yet":  {corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Second)}}, true},
-		"it has failed":              {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 1, time.Minute)}}, false},
-		"that was just too long ago": {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, oomKillWindow)}}, false},
-		"that was long ago":          {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Hour)}}, false},
+		"first run":                   {corev1.ContainerStatus{}, false},
+		"main process out of memory":  {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Minute)}}, true},
+		"child process out of memory": {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 1, time.Minute)}}, true},
+		"killed by a signal":          {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 137, 5*time.Minute)}}, true},
+		"not restarted yet":           {corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Second)}}, true},
+		"failed":                      {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("Error", 1, time.Minute)}}, false},
+		"at the end of the window":    {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, oomKillWindow)}}, false},
+		"long before the window":      {corev1.ContainerStatus{LastTerminationState: corev1.ContainerState{Terminated: ended("OOMKilled", 137, time.Hour)}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := recentlyOOMKilled(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{c.status}}}, noon); got != c.want {
-				t.Errorf("got %t", got)
+				t.Errorf("recentlyOOMKilled() = %t, want %t", got, c.want)
 			}
 		})
 	}

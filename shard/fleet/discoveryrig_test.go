@@ -62,7 +62,7 @@ func clientOf(fake kubernetes.Interface) *Client {
 	}
 }
 
-// adapter makes one of client-go's typed clients an [objects.API].
+// adapter is an [objects.API] that uses a typed client of client-go.
 type adapter[T objects.Object, L runtime.Object] struct{ typed typedClient[T, L] }
 
 type typedClient[T, L any] interface {
@@ -107,7 +107,7 @@ type rig struct {
 	stop   func()
 }
 
-// prepare returns a rig that does not run yet. Its Discovery ends with the test.
+// prepare returns a rig that does not run yet.
 func prepare(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	r := &rig{
 		t:      t,
@@ -124,7 +124,7 @@ func prepare(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	return r
 }
 
-// run delivers what the StatefulSet specifies until ctx ends, without a Coordinator.
+// run delivers the desired state of the StatefulSet until ctx ends, without a Coordinator.
 func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
 	stem, err := d.identity()
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *rig) run() {
 	go func() {
 		ended <- r.d.run(ctx, func(w desiredState) {
 			if inside.Add(1) != 1 {
-				r.t.Error("changed runs twice at a time")
+				r.t.Error("two calls of changed run concurrently")
 			}
 			r.got <- w.Assignment
 			time.Sleep(time.Millisecond)
@@ -156,17 +156,16 @@ func (r *rig) run() {
 		time.Sleep(time.Minute) // for unexpected deliveries
 		cancel()
 		if err := <-ended; err != nil {
-			r.t.Errorf("run returned %v", err)
+			r.t.Errorf("run returned %v, want nil", err)
 		}
 		if len(r.got) > 0 {
-			r.t.Errorf("delivered and not expected: %v", <-r.got)
+			r.t.Errorf("got the assignment %v, want no further one", <-r.got)
 		}
 	})
 	r.t.Cleanup(r.stop)
 }
 
-// start prepares, runs, and waits until the StatefulSet is watched, so that no later change is
-// missed.
+// start returns a rig that runs and watches the StatefulSet, so that it receives every later change.
 func start(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	r := prepare(t, podName, existing...)
 	r.run()
@@ -174,6 +173,7 @@ func start(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	return r
 }
 
+// await receives from a channel. It fails the test after waitTimeout.
 func await[T any](t *testing.T, from <-chan T, what string) T {
 	t.Helper()
 	var got T
@@ -196,7 +196,7 @@ func (r *rig) want(ordinal, total int) shard.Assignment {
 	return got
 }
 
-// logged waits until text was logged, and fails unless that was exactly once.
+// logged waits until text was logged, and fails the test unless it was logged exactly once.
 func (r *rig) logged(text string) {
 	r.t.Helper()
 	until(r.t, text+" in the log", func() bool { return strings.Contains(r.log.String(), text) })
@@ -228,7 +228,7 @@ func (r *rig) delete(name string) {
 	r.check(r.client.Tracker().Delete(statefulSets, namespace, name))
 }
 
-// failFirst makes the next n requests fail with 503. The counter returns how many are left.
+// failFirst makes the next n requests fail with 503. The counter is how many of them are left.
 func (r *rig) failFirst(verb, resource string, n int32) *atomic.Int32 {
 	left := new(atomic.Int32)
 	left.Store(n)

@@ -1,7 +1,7 @@
 // Package fleet coordinates the replicas of a StatefulSet through the Kubernetes API, so that all of
 // them change their number of shards at one instant.
 //
-// A [Coordinator] watches its StatefulSet (setWatcher), the ConfigMap with the topology and the
+// A [Coordinator] watches its StatefulSet (statefulSetWatcher), the ConfigMap with the topology and the
 // replicas' reports (topologyStore), and with standby the fleet's pods (podTracker). Its loop makes
 // one snapshot of the three and asks the planner, a pure state machine, what to follow, to report and
 // to write. The topology changes in steps: a target is proposed, every replica of it reports that it

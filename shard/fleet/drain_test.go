@@ -18,7 +18,7 @@ func TestDrainBeforeTheStatefulSetIsFoundEnds(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		began := time.Now()
 		if err := new(Coordinator).Drain(t.Context()); err != nil || time.Since(began) > scaleDownWait {
-			t.Errorf("%v after %s", err, time.Since(began))
+			t.Errorf("Drain returned %v after %s, want nil within %s", err, time.Since(began), scaleDownWait)
 		}
 	})
 }
@@ -30,20 +30,20 @@ func TestDrainWaitsForTheSwitch(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		b.waitPlan(t, shard.Plan{Ordinal: 1, Active: 2, Target: 2})
 		if err := b.Drain(t.Context()); err != nil {
-			t.Errorf("a replica that is to come back waits: %v", err)
+			t.Errorf("Drain of a replica that stays in the fleet returned %v, want nil", err)
 		}
 		f.scale(1)
 		b.waitPlan(t, shard.Plan{Ordinal: 1, Active: 2, Target: 1})
 		drained := make(chan error, 1)
 		go func() { drained <- b.Drain(t.Context()) }()
-		until(t, "the others know that it leaves", func() bool {
+		until(t, "the report that the replica leaves", func() bool {
 			now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 			return err == nil && parseReports(now.(*corev1.ConfigMap).Data)[1].isLeaving(time.Now())
 		})
 		time.Sleep(10 * time.Minute)
 		select {
 		case err := <-drained:
-			t.Fatal("it did not wait: ", err)
+			t.Fatal("Drain ended before the other replica held its part: ", err)
 		default:
 		}
 		a.hold()
@@ -51,7 +51,7 @@ func TestDrainWaitsForTheSwitch(t *testing.T) {
 			t.Error(err)
 		}
 		if got := f.topology(); got.Active != 1 {
-			t.Errorf("it ended with %v", got)
+			t.Errorf("got topology %v after the drain, want 1 active replica", got)
 		}
 	})
 }
@@ -70,7 +70,7 @@ func TestDrainWaitsForTheScaleDownThatCausedIt(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		select {
 		case err := <-drained:
-			t.Fatal("it ended before another has taken over: ", err)
+			t.Fatal("Drain ended before another replica took over: ", err)
 		default:
 		}
 		a.hold()
@@ -78,7 +78,7 @@ func TestDrainWaitsForTheScaleDownThatCausedIt(t *testing.T) {
 			t.Error(err)
 		}
 		if got := f.topology(); got.Active != 1 {
-			t.Errorf("it ended with %v", got)
+			t.Errorf("got topology %v after the drain, want 1 active replica", got)
 		}
 	})
 }
@@ -89,22 +89,22 @@ func TestDrainWaitsForTheStandby(t *testing.T) {
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false))
 		g := f.startStandby(0)
 		rest := shard.Plan{Ordinal: 0, Active: 2, Target: 2, Standby: true}
-		covers, covered := rest, rest
-		covers.ServesNeighbour, covered.ServedByStandby = true, true
-		g.waitPlan(t, covers)
+		servesNeighbour, servedByStandby := rest, rest
+		servesNeighbour.ServesNeighbour, servedByStandby.ServedByStandby = true, true
+		g.waitPlan(t, servesNeighbour)
 		drained := make(chan error, 1)
 		go func() { drained <- g.Drain(t.Context()) }()
 		if !g.Status().HasStandby() {
-			t.Error("no standby is known")
+			t.Error("HasStandby() = false, want true")
 		}
-		f.becomes(g, fleetPod("fleet-0", false, false), rest) // and fleet-1 is not ready yet
+		f.becomes(g, fleetPod("fleet-0", false, false), rest) // fleet-1 is not ready yet
 		time.Sleep(10 * time.Minute)
 		select {
 		case err := <-drained:
-			t.Fatal("drained although no replica can take over: ", err)
+			t.Fatal("Drain ended although no replica can take over: ", err)
 		default:
 		}
-		f.becomes(g, fleetPod("fleet-1", true, false), covered)
+		f.becomes(g, fleetPod("fleet-1", true, false), servedByStandby)
 		if err := await(t, drained, "the end of the drain"); err != nil {
 			t.Error(err)
 		}
@@ -123,12 +123,12 @@ func TestDrainDoesNotWaitForATerminatingStandby(t *testing.T) {
 	})
 }
 
-// A node that was cut off comes back, and its kubelet ends the container of a pod that was replaced meanwhile.
+// A node that was cut off is reachable again, and its kubelet ends the container of a pod that was replaced meanwhile.
 func TestDrainEndsSoonAfterThePodIsGone(t *testing.T) {
 	for name, refused := range map[string]func(request int) bool{
-		"refused once":            func(n int) bool { return n == 1 },
-		"refused now and then":    func(n int) bool { return n%2 == 1 },
-		"refused from the second": func(n int) bool { return n > 1 },
+		"refused once":             func(n int) bool { return n == 1 },
+		"refused every other time": func(n int) bool { return n%2 == 1 },
+		"refused from the second":  func(n int) bool { return n > 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestDrainEndsSoonAfterThePodIsGone(t *testing.T) {
 				err := g.Drain(ctx)
 				took := time.Since(began).Round(time.Second)
 				if gone := refused(2); gone && (err != nil || took != 3*podInterval) || !gone && (err == nil || took != time.Hour) {
-					t.Errorf("it served for %s: %v", took, err)
+					t.Errorf("Drain took %s and returned %v", took, err)
 				}
 			})
 		})

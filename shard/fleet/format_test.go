@@ -32,11 +32,11 @@ func TestNewerVersionIsRecognised(t *testing.T) {
 	} {
 		_, err := parseTopology(c.text)
 		if c.want == "" && err != nil || c.want != "" && (!isNewer(err) || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: %v, want %q", c.text, err, c.want)
+			t.Errorf("%s: error %v, want one with %q", c.text, err, c.want)
 		}
 	}
 	if text := (topology{Generation: 9, Active: 3}).String(); !strings.HasPrefix(text, `{"format":1,"table":1,`) {
-		t.Errorf("written as %s", text)
+		t.Errorf("String() = %s, want format 1 and table 1 first", text)
 	}
 }
 
@@ -51,10 +51,10 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 		reads  contents
 		want   shard.Plan
 	}{
-		"it serves":                   {&steady, newer, shard.Plan{Active: 2, Target: 2}},
-		"it serves, another table":    {&steady, unknownTable, shard.Plan{Active: 2, Target: 2}},
-		"it starts":                   {nil, newer, shard.Plan{Active: 3, Target: 3}},
-		"it starts, an unknown table": {nil, unknownTable, shard.Plan{Active: 4, Target: 4}}, // as desired: it has to become ready
+		"serving replica":                 {&steady, newer, shard.Plan{Active: 2, Target: 2}},
+		"serving replica, unknown table":  {&steady, unknownTable, shard.Plan{Active: 2, Target: 2}},
+		"starting replica":                {nil, newer, shard.Plan{Active: 3, Target: 3}},
+		"starting replica, unknown table": {nil, unknownTable, shard.Plan{Active: 4, Target: 4}}, // the desired number: it must become ready
 	} {
 		t.Run(name, func(t *testing.T) {
 			pl := planner{}
@@ -69,29 +69,29 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 				t.Errorf("plan %+v, want %+v; problem %v", pl.plan, c.want, pl.problem)
 			}
 			if next, ok := pl.propose(snap); ok {
-				t.Errorf("writes %v", next)
+				t.Errorf("propose() = %v, want nothing", next)
 			}
 			if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
-				t.Errorf("reports %v, %t; want what it knows, and nothing else", r, ok)
+				t.Errorf("report() = %v, %t, want one with the supported versions only", r, ok)
 			}
 		})
 	}
 }
 
-// A report of an older format makes others write the topology in that format. The replica must
-// remember what the newer one said before that.
+// A report of an older format makes others write the topology in that format. The replica must have
+// read the newer topology before that.
 func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
 		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
 	pl.update(snap)
 	if r, ok := pl.report(snap, shard.Held{}); ok {
-		t.Errorf("reports %v before the pods of the fleet are known", r)
+		t.Errorf("report() = %v before the pods of the fleet are known, want nothing", r)
 	}
 	snap.peers = peers{0: {ready: true}}
 	pl.update(snap)
 	if _, ok := pl.report(snap, shard.Held{}); !ok || !isNewer(pl.problem) {
-		t.Errorf("does not report, or has not noted what it found: %v", pl.problem)
+		t.Errorf("reported: %t, problem %v; want a report and the newer version as the problem", ok, pl.problem)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestScheduledSwitchHappensAlthoughANewerVersionWritesIt(t *testing.T) {
 	pl.update(snap)
 	snap.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
 	if pl.update(snap); pl.plan.Active != 3 {
-		t.Errorf("plan %+v after another has switched", pl.plan)
+		t.Errorf("got plan %+v after another replica has switched, want 3 active", pl.plan)
 	}
 }
 
@@ -129,31 +129,31 @@ func TestRollbackRestoresTheOlderFormat(t *testing.T) {
 			return now.(*corev1.ConfigMap).Data[topologyKey]
 		}
 		if text() != object.Data[topologyKey] {
-			t.Errorf("a replica that knows the newer format may be there, and %s was written", text())
+			t.Errorf("%s was written although a replica that supports the newer format may exist", text())
 		}
 		if s := c.Status(); s.Coordinated || !errors.As(c.Overview().Problem, new(*newerError)) {
-			t.Errorf("it does not say so: %+v, %v", s, c.Overview().Problem)
+			t.Errorf("got status %+v, problem %v, want an uncoordinated replica and a newerError", s, c.Overview().Problem)
 		}
 		f.startReplica(0)
 		time.Sleep(2 * time.Minute)
 		if now, err := parseTopology(text()); err != nil || now.Active != 3 || now.Generation <= 9 {
-			t.Errorf("the topology is %s, %v", text(), err)
+			t.Errorf("got topology %s, error %v, want 3 active in a supported format", text(), err)
 		}
 		for _, g := range []*testReplica{b, c} {
 			for i, g := range []*testReplica{b, c} {
 				g.hold()
 				if got := g.plan(); got != (shard.Plan{Ordinal: i + 1, Active: 3, Target: 3}) || !g.Status().Coordinated {
-					t.Errorf("plan %+v, status %+v", got, g.Status())
+					t.Errorf("replica %d: got plan %+v, status %+v", i+1, got, g.Status())
 				}
 			}
 			if n := strings.Count(g.log.String(), "keeping the current plan"); n != 1 {
-				t.Errorf("%d lines in the log, want one", n)
+				t.Errorf("logged %d times, want once", n)
 			}
 		}
 	})
 }
 
-// So a fleet can be scaled during an upgrade, and during a rollback.
+// This allows a fleet to be scaled during an upgrade and during a rollback.
 func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 	older, same, newer := `{"format":1}`, fmt.Sprintf(`{"format":%d}`, formatVersion), fmt.Sprintf(`{"format":%d}`, formatVersion+1)
 	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
@@ -163,11 +163,11 @@ func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 		writes  bool
 		want    int
 	}{
-		"all know it":                   {[]string{same, same, same}, formatVersion, false, formatVersion},
-		"all know it, and it is older":  {[]string{same, newer, same}, formatVersion - 1, false, formatVersion},
-		"one knows an older one":        {[]string{same, older, same}, 1, false, 1},
-		"one does, and it is too new":   {[]string{same, older, same}, 2, true, 1},
-		"one does that does not matter": {[]string{same, same, same, older}, formatVersion, false, formatVersion},
+		"all support it":                                   {[]string{same, same, same}, formatVersion, false, formatVersion},
+		"all support a newer one":                          {[]string{same, newer, same}, formatVersion - 1, false, formatVersion},
+		"one supports only an older one":                   {[]string{same, older, same}, 1, false, 1},
+		"one does not support the written one":             {[]string{same, older, same}, 2, true, 1},
+		"one outside the fleet supports only an older one": {[]string{same, same, same, older}, formatVersion, false, formatVersion},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := map[string]string{topologyKey: steady.text(formatVersion)}
@@ -179,13 +179,13 @@ func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 			pl := planner{}
 			pl.update(snap)
 			if next, ok := pl.propose(snap); ok != c.writes || ok && next != steady || pl.format(snap) != c.want {
-				t.Errorf("writes %v, %t, in format %d; want %t in %d", next, ok, pl.format(snap), c.writes, c.want)
+				t.Errorf("propose() = %v, %t in format %d; want %t in format %d", next, ok, pl.format(snap), c.writes, c.want)
 			}
 		})
 	}
 }
 
-// Reports of older versions have no version, and those of newer ones have unknown fields.
+// Reports of older replicas have no version, and those of newer ones have unknown fields.
 func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 	fleet := members{0, 2}
 	reports := func(texts ...string) map[int]replicaReport {
@@ -206,7 +206,7 @@ func TestReportsOfOtherVersionsAreRead(t *testing.T) {
 		{reports(`{}`, `{}`, `{"format":2}`), false},
 	} {
 		if got := othersKnowNewer(fleet, c.reports); got != c.others {
-			t.Errorf("%v: %t, want %t", c.reports, got, c.others)
+			t.Errorf("othersKnowNewer(%v) = %t, want %t", c.reports, got, c.others)
 		}
 	}
 }

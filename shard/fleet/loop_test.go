@@ -17,7 +17,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// hanging is an API whose first read and whose first patch are not answered.
+// hanging is an API that does not answer the first read and the first patch.
 type hanging[T objects.Object] struct {
 	objects.API[T]
 	gets, patches atomic.Int32
@@ -43,7 +43,7 @@ func (h *hanging[T]) MergePatch(ctx context.Context, name string, patch []byte) 
 	return h.API.MergePatch(ctx, name, patch)
 }
 
-func TestReadOfThePodThatIsNotAnsweredIsRepeated(t *testing.T) {
+func TestUnansweredReadOfThePodIsRetried(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 1, pod("fleet-0", owner("apps/v1", "StatefulSet", "fleet")))
 		client := clientOf(f.client)
@@ -54,13 +54,13 @@ func TestReadOfThePodThatIsNotAnsweredIsRepeated(t *testing.T) {
 		defer cancel()
 		name, self, err := d.findStatefulSet(ctx, "fleet")
 		if took := time.Since(began); name != "fleet" || self == nil || err != nil || took < podTimeout || took > podTimeout+time.Minute {
-			t.Errorf("%q, pod %v, %v after %s, want the pod after %s", name, self, err, took, podTimeout)
+			t.Errorf("got %q, pod %v, error %v after %s, want the pod after %s", name, self, err, took, podTimeout)
 		}
 	})
 }
 
-// The report that the replica holds its part is not answered, so the fleet cannot switch.
-func TestWriteThatIsNotAnsweredIsRepeated(t *testing.T) {
+// The API server does not answer the report that the replica holds its part, so the fleet cannot switch.
+func TestUnansweredWriteIsRetried(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 2, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
 		client := clientOf(f.client)
@@ -99,19 +99,19 @@ func TestTopologyIsReadSoonAfterAConflict(t *testing.T) {
 		f.scale(2)
 		time.Sleep(2 * refreshMin)
 		if now, want := g.plan(), (shard.Plan{Active: 1, Target: 2}); now != want {
-			t.Errorf("the plan is %+v, want %+v", now, want)
+			t.Errorf("got plan %+v, want %+v", now, want)
 		}
 	})
 }
 
-func TestNextStepIsNeverAtOnce(t *testing.T) {
+func TestLoopWaitsBeforeItsNextStep(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		now := time.Now()
 		for until, want := range map[time.Time]time.Duration{
 			{}: refreshIdle, now.Add(time.Second): time.Second, now: minWait, now.Add(-time.Hour): minWait,
 		} {
 			if got := waitTime(until); got != want || got <= 0 {
-				t.Errorf("for %s: %s, want %s", until, got, want)
+				t.Errorf("waitTime(%s) = %s, want %s", until, got, want)
 			}
 		}
 	})
@@ -129,18 +129,18 @@ func TestOnlyAReplicaWithoutAPlanWaitsForTheConfigMap(t *testing.T) {
 		time.Sleep(time.Second)
 		var lists atomic.Int32
 		f.client.PrependReactor("list", "statefulsets", func(k8stesting.Action) (bool, runtime.Object, error) {
-			return lists.Add(1) == 1, nil, errAway // so that it learns of the ConfigMap before the StatefulSet
+			return lists.Add(1) == 1, nil, errAway // so that the replica learns of the ConfigMap before the StatefulSet
 		})
 		started := f.startReplica(0)
 		time.Sleep(3 * time.Second)
 		if lists.Load() < 2 {
-			t.Error("the replica has not listed the StatefulSet again")
+			t.Error("the replica did not retry the list of the StatefulSet")
 		}
 		if log := old.log.String(); strings.Contains(log, waiting) {
-			t.Errorf("a replica with a plan waits:\n%s", log)
+			t.Errorf("a replica with a plan logged that it waits:\n%s", log)
 		}
 		if n := strings.Count(started.log.String(), waiting); n != 1 {
-			t.Errorf("a replica that has started says %d times that it waits, want once:\n%s", n, started.log.String())
+			t.Errorf("a started replica logged %d times that it waits, want once:\n%s", n, started.log.String())
 		}
 	})
 }

@@ -48,7 +48,7 @@ func TestMembersWithoutThoseThatLeave(t *testing.T) {
 			return false
 		})
 		if got != c.want {
-			t.Errorf("without %v: %v, want %v", c.leaving, got, c.want)
+			t.Errorf("without %v: got %v, want %v", c.leaving, got, c.want)
 		}
 	}
 }

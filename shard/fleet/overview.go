@@ -49,7 +49,7 @@ type Replica struct {
 	Self    bool     `json:"self"`
 	Pod     string   `json:"pod,omitempty"` // name; "" without a fleet
 	State   PodState `json:"state"`         // null while pods are not read
-	// Reason is why the pod is pending or a container of it does not run, as the API server says it.
+	// Reason is why the pod is pending or a container of it does not run, as its status reports it.
 	Reason string `json:"reason,omitempty"`
 	// Address is the IP address of the pod; "" if it has none or pods are not read.
 	Address string `json:"address,omitempty"`
@@ -132,7 +132,7 @@ func (o Overview) InTarget(r Replica) bool {
 }
 
 // Outside reports whether the fleet's active table is known and does not include this replica.
-// Nothing is missing while such a replica is not ready.
+// No object is missing while such a replica is not ready.
 func (o Overview) Outside() bool { return o.Active > 0 && (o.Ordinal < 0 || o.Ordinal >= o.Active) }
 
 // Late returns the ordinals of the replicas that a transition waits for, because they have not

@@ -21,26 +21,26 @@ import (
 func TestOverviewOfAnAssignment(t *testing.T) {
 	o := StaticOverview(shard.Assignment{Ordinal: 1, Total: 3})
 	if o.Coordinated || o.Active != 3 || o.Target != 0 || o.StatefulSet != "" || o.Problem != nil || len(o.Replicas) != 3 {
-		t.Fatalf("%+v", o)
+		t.Fatalf("got overview %+v, want an uncoordinated one of 3 replicas", o)
 	}
 	var whole shard.Ranges
 	for i, r := range o.Replicas {
 		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.Next != nil || r.Holds {
-			t.Errorf("%+v", r)
+			t.Errorf("replica %d: got %+v", i, r)
 		}
 		whole = whole.Union(r.Own)
 	}
 	if !whole.Equal(shard.All()) {
-		t.Errorf("together they own %v", whole)
+		t.Errorf("together the replicas own %v, want the whole ring", whole)
 	}
 	if o := StaticOverview(shard.Assignment{Ordinal: 7, Total: 1000}); len(o.Replicas) != 1000 || o.Replicas[7].Own != nil || !o.Replicas[7].Self {
-		t.Error("a large fleet has no ranges, but its replicas")
+		t.Error("the overview of a large fleet must list all replicas, without ranges")
 	}
 }
 
 func TestOverviewIsEmptyBeforeTheStatefulSetIsFound(t *testing.T) {
 	if o := new(Coordinator).Overview(); len(o.Replicas) != 0 || o.Active != 0 || !o.LastContact.Topology.IsZero() {
-		t.Errorf("%+v", o)
+		t.Errorf("got overview %+v, want an empty one", o)
 	}
 }
 
@@ -48,17 +48,17 @@ func TestOverviewOfATransition(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		object := configMapWith(topology{Generation: 4, Active: 2, Target: 3, Set: "set", Revision: 1, StartedAt: noon})
 		object.Data[reportKey(1)] = replicaReport{Generation: 4, Target: 3, Holds: true}.String()
-		object.Data[reportKey(2)] = replicaReport{Generation: 3, Target: 3, Holds: true}.String() // of an earlier change
+		object.Data[reportKey(2)] = replicaReport{Generation: 3, Target: 3, Holds: true}.String() // of an earlier transition
 		before := time.Now()
 		a := newTestFleet(t, 3, object, fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false)).startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 3})
 		var o Overview
 		until(t, "an overview", func() bool { o = a.Overview(); return !o.LastContact.Pods.IsZero() })
 		if !o.Coordinated || o.Active != 2 || o.Target != 3 || o.StatefulSet != "fleet" || o.Topology != "fleet-topology" || o.Problem != nil {
-			t.Errorf("%+v", o)
+			t.Errorf("got overview %+v, want a coordinated transition from 2 to 3", o)
 		}
 		if o.LastContact.StatefulSet.Before(before) || o.LastContact.Topology.Before(before) || o.LastContact.Pods.Before(before) {
-			t.Errorf("last contact about the StatefulSet %v, the topology %v, the pods %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods)
+			t.Errorf("last contact: StatefulSet %v, topology %v, pods %v; want all after %v", o.LastContact.StatefulSet, o.LastContact.Topology, o.LastContact.Pods, before)
 		}
 		for i, want := range []struct {
 			holds, own bool
@@ -67,14 +67,14 @@ func TestOverviewOfATransition(t *testing.T) {
 		}{{false, true, new(0), PodReady}, {true, true, new(1), PodReady}, {false, false, nil, podAbsent}} {
 			r := o.Replicas[i]
 			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
-				t.Errorf("replica %d: %+v", i, r)
+				t.Errorf("replica %d: got %+v, want %+v", i, r, want)
 			}
 		}
 		if late := o.Late(); !slices.Equal(late, []int{0, 2}) || o.Outside() {
-			t.Errorf("replicas %v are late; outside: %v", late, o.Outside())
+			t.Errorf("late: %v, outside: %v; want replicas 0 and 2, false", late, o.Outside())
 		}
 		if o.Replicas[2].Pod != "fleet-2" || !o.Replicas[0].Self {
-			t.Errorf("%+v", o.Replicas)
+			t.Errorf("got replicas %+v", o.Replicas)
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestOverviewOfAFleetThatCountsFromTen(t *testing.T) {
 	})
 }
 
-func TestOverviewShowsWhoServes(t *testing.T) {
+func TestOverviewShowsWhichReplicaServes(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 4, configMapWith(topology{Generation: 1, Active: 4, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", false, false), fleetPod("fleet-2", true, false),
@@ -111,7 +111,7 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 4, Target: 4, Standby: true, ServesNeighbour: true})
 		o := a.Overview()
 		if o.LastContact.Pods.IsZero() || !o.ServesNeighbour {
-			t.Errorf("%+v", o)
+			t.Errorf("got overview %+v, want a replica that serves its neighbour", o)
 		}
 		want := []struct {
 			ordinal int
@@ -119,16 +119,16 @@ func TestOverviewShowsWhoServes(t *testing.T) {
 			server  *int
 		}{{0, PodReady, new(0)}, {1, podUnready, new(2)}, {2, PodReady, new(2)}, {3, podStopping, new(0)}, {5, podStopping, nil}}
 		if len(o.Replicas) != len(want) {
-			t.Fatalf("%+v", o.Replicas)
+			t.Fatalf("got replicas %+v, want %d", o.Replicas, len(want))
 		}
 		for i, w := range want {
 			if r := o.Replicas[i]; r.Ordinal != w.ordinal || r.State != w.state || !reflect.DeepEqual(r.ServedBy, w.server) {
-				t.Errorf("%+v, want %+v", r, w)
+				t.Errorf("got %+v, want %+v", r, w)
 			}
 		}
 		snap := snapshot{peers: peers{1: {ready: true}}}
 		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != nil || snap.servedBy(2, 0, 4) != nil {
-			t.Error("an absent pod is taken for one that serves")
+			t.Error("an absent pod counts as serving")
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestOverviewOfADefaultFleetShowsPods(t *testing.T) {
 		until(t, "the pods", func() bool { o = a.Overview(); return !o.LastContact.Pods.IsZero() })
 		for i, want := range []Replica{{State: PodReady, ServedBy: new(0)}, {State: podUnready}, {State: podAbsent}} {
 			if r := o.Replicas[i]; r.State != want.State || !reflect.DeepEqual(r.ServedBy, want.ServedBy) {
-				t.Errorf("replica %d: %+v, want %+v", i, r, want)
+				t.Errorf("replica %d: got %+v, want %+v", i, r, want)
 			}
 		}
 	})
@@ -180,7 +180,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 		{Ordinal: 5, State: podStopping},
 	}
 	if len(o.Replicas) != len(want) {
-		t.Fatalf("%d replicas, want %d", len(o.Replicas), len(want))
+		t.Fatalf("got %d replicas, want %d", len(o.Replicas), len(want))
 	}
 	for i, r := range o.Replicas {
 		w := want[i]
@@ -190,15 +190,15 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 		}
 	}
 	if late := o.Late(); !slices.Equal(late, []int{1, 2}) {
-		t.Errorf("replicas %v are late, want those of the target, 1 and 2", late)
+		t.Errorf("late: got %v, want 1 and 2, the replicas of the target", late)
 	}
 	o.Ordinal = -1
 	if !o.Outside() {
-		t.Error("a replica before the first ordinal counts as one of the active ones")
+		t.Error("a replica before the first ordinal counts as active")
 	}
 }
 
-// A table of a fleet as large as that takes a while to compute, so it is left out.
+// The table of such a fleet takes long to compute.
 func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 	for _, c := range []struct {
 		active, target int
@@ -207,16 +207,16 @@ func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 		o := Overview{Status: Status{Active: c.active, Target: c.target}}
 		o.addReplicas(snapshot{}, func(*Replica) {})
 		if got := o.Replicas[0].Own != nil; got != c.ranges {
-			t.Errorf("%d replicas, %d wanted: ranges %t", c.active, c.target, got)
+			t.Errorf("active %d, target %d: got ranges %t, want %t", c.active, c.target, got, c.ranges)
 		}
 	}
 }
 
-func TestOverviewTellsWhoIsInATable(t *testing.T) {
+func TestOverviewReportsWhichReplicasATableIncludes(t *testing.T) {
 	o := Overview{Status: Status{Active: 3, Target: 2, shift: 1}}
 	for ordinal, want := range []bool{false, true, true, false} {
 		if got := o.InTarget(Replica{Ordinal: ordinal}); got != want {
-			t.Errorf("ordinal %d is in the target: %t", ordinal, got)
+			t.Errorf("ordinal %d: InTarget() = %t, want %t", ordinal, got, want)
 		}
 	}
 	for _, c := range []struct {
@@ -224,22 +224,22 @@ func TestOverviewTellsWhoIsInATable(t *testing.T) {
 		want            bool
 	}{{0, 3, false}, {2, 3, false}, {3, 3, true}, {-1, 3, true}, {3, 0, false}} {
 		if got := (Overview{Status: Status{Ordinal: c.ordinal, Active: c.active}}).Outside(); got != c.want {
-			t.Errorf("ordinal %d of %d is outside: %t", c.ordinal, c.active, got)
+			t.Errorf("ordinal %d of %d: Outside() = %t, want %t", c.ordinal, c.active, got, c.want)
 		}
 	}
 	serves := []Replica{{Ordinal: 1}, {Ordinal: 1, ServedBy: new(2)}, {Ordinal: 1, ServedBy: new(1)}}
 	for i, r := range serves {
 		if got := r.ServesItself(); got != (i == 2) {
-			t.Errorf("%+v serves itself: %t", r, got)
+			t.Errorf("%+v: ServesItself() = %t, want %t", r, got, i == 2)
 		}
 	}
 	snap := snapshot{peers: peers{4: {ready: true}}}
 	if by := snap.servedBy(4, 0, 4); by != nil {
-		t.Errorf("a shard that is not there is served by %d", *by)
+		t.Errorf("a shard that does not exist is served by %d, want no replica", *by)
 	}
 }
 
-// What is wrong with the ConfigMap, and when the fleet switches, is not in the status.
+// The problem of the ConfigMap and the time of the switch are not in the status.
 func TestOverviewReadsTheConfigMap(t *testing.T) {
 	object, broken := &corev1.ConfigMap{}, errors.New("broken")
 	for _, c := range []struct {
@@ -257,7 +257,7 @@ func TestOverviewReadsTheConfigMap(t *testing.T) {
 	} {
 		o := Overview{Status: c.status}
 		if o.readStore(c.stored); o.Problem != c.want { //nolint:errorlint // the same error
-			t.Errorf("%s: problem %v, want %v", c.name, o.Problem, c.want)
+			t.Errorf("%s: got problem %v, want %v", c.name, o.Problem, c.want)
 		}
 	}
 	read := stored{contents: contents{topology: topology{Generation: 4, SwitchAt: noon}}}
@@ -265,13 +265,13 @@ func TestOverviewReadsTheConfigMap(t *testing.T) {
 	now.readStore(read)
 	earlier.readStore(read)
 	if !now.SwitchAt.Equal(noon) || !earlier.SwitchAt.IsZero() {
-		t.Errorf("switch at %v, and at %v by an earlier generation", now.SwitchAt, earlier.SwitchAt)
+		t.Errorf("got a switch at %v, and at %v with an earlier generation, want %v and none", now.SwitchAt, earlier.SwitchAt, noon)
 	}
 }
 
 func TestPodStatesInJSON(t *testing.T) {
 	text, err := json.Marshal([]PodState{PodUnknown, PodReady, podUnready})
 	if want := `[null,"ready","not ready"]`; err != nil || string(text) != want {
-		t.Errorf("%s, %v; want %s", text, err, want)
+		t.Errorf("got %s, error %v, want %s", text, err, want)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// forge writes a topology like a client that may write the ConfigMap but is not a replica.
+// forge writes a topology, as a client outside the fleet with access to the ConfigMap could.
 func (s *simulation) forge(t topology) {
 	s.logf("forged: %v", t)
 	s.data[topologyKey] = t.String()
@@ -61,7 +61,7 @@ func TestForgedTopologyRemovesNoObject(t *testing.T) {
 					s.forge(forged(s))
 					for range 20 * time.Second / simTick {
 						if s.tick(); s.coverage() < 1 {
-							s.fatal("seed %d: coverage falls to %.2f", seed, s.coverage())
+							s.fatal("seed %d: coverage falls to %.2f, want 1", seed, s.coverage())
 						}
 					}
 				}
@@ -73,7 +73,8 @@ func TestForgedTopologyRemovesNoObject(t *testing.T) {
 	}
 }
 
-// No replica knows what the fleet served. They wait for others, and then follow the StatefulSet.
+// No replica knows the topology by which the fleet served. The replicas wait for others, and then follow the
+// StatefulSet.
 func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	s := newSimulation(t, 3)
 	s.scale(3)
@@ -83,7 +84,7 @@ func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 		s.tick()
 		for number, p := range s.pods {
 			if p.serves() && p.plan.Active != 3 {
-				s.fatal("replica %d serves by %d", number, p.plan.Active)
+				s.fatal("replica %d serves by a table of %d, want 3", number, p.plan.Active)
 			}
 			served = served || p.serves()
 		}
@@ -93,8 +94,8 @@ func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	}
 }
 
-// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. It believes the
-// reports of five replicas.
+// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. Reports of five
+// replicas make it follow the table of 5.
 func TestMissedSwitchIsFollowed(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
@@ -104,31 +105,31 @@ func TestMissedSwitchIsFollowed(t *testing.T) {
 	snap.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
 	snap.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
 	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil || !strings.Contains(pl.problem.Error(), "5 shards") {
-		t.Errorf("with four reports it follows %+v: %v", pl.plan, pl.problem)
+		t.Errorf("four reports: got plan %+v, problem %v, want 3 active and a problem", pl.plan, pl.problem)
 	}
 	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Generation != 4 {
-		t.Errorf("it writes %v, %t", next, ok)
+		t.Errorf("propose() = %v, %t, want generation 4 with 3 active", next, ok)
 	}
 	snap.reports[4] = replicaReport{}
 	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.problem != nil {
-		t.Errorf("with five reports it follows %+v: %v", pl.plan, pl.problem)
+		t.Errorf("five reports: got plan %+v, problem %v, want 5 active and target 2", pl.plan, pl.problem)
 	}
 }
 
-// A replica that has just started believes a table if more than half of its pods have reported or are wanted; one
-// that has seen a topology, if all have reported. Each implausible topology counts once.
+// A replica that has just started accepts a table if more than half of its pods have reported or are desired. A replica
+// that has seen a topology accepts a table if all of its pods have reported. Each implausible topology counts once.
 func TestPlausibleTables(t *testing.T) {
 	for _, c := range []struct {
 		total, reports int
-		restarted      bool
+		knowsTopology  bool
 		want           bool
 	}{
-		{3, 0, false, true}, // what the StatefulSet wants
+		{3, 0, false, true}, // the desired number
 		{6, 0, false, false}, {6, 1, false, true}, {5, 0, false, true},
 		{6, 2, true, false}, {6, 3, true, false}, {6, 6, true, true},
 	} {
 		pl := planner{}
-		if c.restarted {
+		if c.knowsTopology {
 			pl.last = topology{Generation: 1, Active: 2}
 		}
 		snap := snapshot{desired: desiredReplicas(3), contents: contents{reports: map[int]replicaReport{}}}
@@ -136,7 +137,7 @@ func TestPlausibleTables(t *testing.T) {
 			snap.reports[c.total-1-number] = replicaReport{}
 		}
 		if got := pl.isPlausible(snap, members{0, c.total}); got != c.want {
-			t.Errorf("%+v: plausible: %t", c, got)
+			t.Errorf("%+v: isPlausible() = %t", c, got)
 		}
 	}
 	pl, snap := planner{}, snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
@@ -149,22 +150,22 @@ func TestPlausibleTables(t *testing.T) {
 	}
 }
 
-// A replica that serves pods 10 to 12 by the active table believes that table, whatever else is so.
+// A replica that serves by a table of pods 18 to 20 accepts that table without any confirmation.
 func TestTableThatIsServedIsPlausible(t *testing.T) {
 	pl, snap := planner{}, snapshot{desired: desiredReplicas(1)}
 	snap.desired.Start, snap.desired.Ordinal = 20, 0
 	pl.last = topology{Generation: 1, Active: 3, Start: 18}
 	pl.plan = shard.Plan{Ordinal: 2, Active: 3}
 	if !pl.isPlausible(snap, members{18, 3}) || pl.isPlausible(snap, members{19, 3}) {
-		t.Error("the served table is not plausible, or another one is")
+		t.Error("want the served table to be plausible, and no other")
 	}
 	pl.last.Target, pl.last.TargetStart = 5, 18
 	if pl.isPlausible(snap, members{18, 5}) {
-		t.Error("the target is plausible before a switch to it is scheduled")
+		t.Error("the target is plausible before the switch is scheduled")
 	}
 	pl.last.SwitchAt = noon
 	if !pl.isPlausible(snap, members{18, 5}) || pl.isPlausible(snap, members{18, 6}) {
-		t.Error("the target of a scheduled switch is not plausible, or another table is")
+		t.Error("want the target of a scheduled switch to be plausible, and no other")
 	}
 }
 
@@ -181,11 +182,11 @@ func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
 		pl.update(snap)
 		_, writes := pl.propose(snap)
 		if late := snap.now.Sub(noon.Add(time.Second)) >= staleRevisionTimeout; pl.plan.Active != 3 || writes != late {
-			t.Fatalf("after %d s it follows %+v; writes: %t", revision, pl.plan, writes)
+			t.Fatalf("after %d s: got plan %+v, writes %t; want 3 active, writes %t", revision, pl.plan, writes, late)
 		}
 	}
 	snap.desired.Total, snap.desired.Revision, snap.desiredAsOf = 5, snap.topology.Revision, snap.now
 	if pl.update(snap); pl.plan.Active != 5 {
-		t.Errorf("once the StatefulSet explains it, it follows %+v", pl.plan)
+		t.Errorf("got plan %+v once the StatefulSet confirms the topology, want 5 active", pl.plan)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 var podResource = corev1.SchemeGroupVersion.WithResource("pods")
 
-// fleetPod returns a pod of the fleet with the fields that the kubelet and the controller set.
+// fleetPod returns a pod of the fleet as the API server has it. leaving is whether it is being deleted.
 func fleetPod(name string, ready, leaving bool) *corev1.Pod {
 	p := pod(name, owner("apps/v1", "StatefulSet", "fleet"))
 	condition := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse}
@@ -43,26 +43,26 @@ func (f *testFleet) becomes(g *testReplica, next *corev1.Pod, want shard.Plan) {
 	g.waitPlan(f.t, want)
 }
 
-func TestReplicaServesItsNeighbourWhenThatIsNotReady(t *testing.T) {
+func TestReplicaServesForANeighbourThatIsNotReady(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 3, configMapWith(topology{Generation: 1, Active: 3, Set: "set", Revision: 1}),
 			fleetPod("fleet-0", true, false), fleetPod("fleet-1", true, false), fleetPod("fleet-2", true, false),
 			fleetPod("fleet-01", false, false), fleetPod("other-0", false, false), fleetPod("fleet-x-0", false, false))
 		g := f.startStandby(1)
 		rest := shard.Plan{Ordinal: 1, Active: 3, Target: 3, Standby: true}
-		covers, covered := rest, rest
-		covers.ServesNeighbour, covered.ServedByStandby = true, true
+		servesNeighbour, servedByStandby := rest, rest
+		servesNeighbour.ServesNeighbour, servedByStandby.ServedByStandby = true, true
 		g.waitPlan(t, rest)
-		f.becomes(g, fleetPod("fleet-0", false, false), covers)
+		f.becomes(g, fleetPod("fleet-0", false, false), servesNeighbour)
 		if s := g.Status(); !s.Standby || !s.ServesNeighbour || s.ServedByStandby {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want a replica that serves its neighbour", s)
 		}
 		f.becomes(g, fleetPod("fleet-0", true, false), rest)
-		f.becomes(g, fleetPod("fleet-0", true, true), covers)
+		f.becomes(g, fleetPod("fleet-0", true, true), servesNeighbour)
 		f.becomes(g, fleetPod("fleet-0", true, false), rest)
-		f.becomes(g, fleetPod("fleet-1", false, false), covered)
-		f.becomes(g, fleetPod("fleet-2", false, false), rest) // no other replica can serve it
-		f.becomes(g, fleetPod("fleet-2", true, false), covered)
+		f.becomes(g, fleetPod("fleet-1", false, false), servedByStandby)
+		f.becomes(g, fleetPod("fleet-2", false, false), rest) // no other replica can serve the shard
+		f.becomes(g, fleetPod("fleet-2", true, false), servedByStandby)
 		f.becomes(g, fleetPod("fleet-1", true, false), rest)
 	})
 }
@@ -77,16 +77,16 @@ func TestStandbyIsOffWhenPodsAreForbidden(t *testing.T) {
 		r := f.startStandby(0).await().podTracker
 		all, denied, recheck := r.read()
 		if all != nil || denied || !recheck.Equal(r.State().DeniedSince.Add(deniedGrace)) {
-			t.Errorf("peers %v, denied %t at once: an API server that starts refuses everything", all, denied)
+			t.Errorf("got peers %v, denied %t at once, want neither: an API server that starts denies everything", all, denied)
 		}
 		time.Sleep(time.Until(recheck))
 		if all, denied, recheck := r.read(); all != nil || !denied || !recheck.IsZero() {
-			t.Errorf("peers %v, denied %t after a while", all, denied)
+			t.Errorf("got peers %v, denied %t after the grace period, want a permanent denial", all, denied)
 		}
 		allowed.Store(true)
 		time.Sleep(2 * time.Second)
 		if all, denied, _ := r.read(); all == nil || denied {
-			t.Error("still denied when it is allowed")
+			t.Error("denied although reads are allowed again")
 		}
 	})
 }
@@ -101,33 +101,33 @@ func TestForbiddenPodsAreLoggedOnce(t *testing.T) {
 		until(t, "a line in the log", func() bool { return strings.Contains(g.log.String(), "cannot list the fleet's pods") })
 		time.Sleep(10 * time.Minute) // hundreds of attempts
 		if n := strings.Count(g.log.String(), "cannot list the fleet's pods"); n != 1 {
-			t.Errorf("%d lines in the log", n)
+			t.Errorf("logged %d times, want once", n)
 		}
 	})
 }
 
 func TestPodThatWasNeverReadyIsRecognised(t *testing.T) {
-	container := func(began time.Duration, restarts int32) corev1.ContainerStatus {
-		return corev1.ContainerStatus{RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(began))}}}
+	container := func(started time.Duration, restarts int32) corev1.ContainerStatus {
+		return corev1.ContainerStatus{RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(started))}}}
 	}
-	waits := corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
+	waiting := corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
 	for name, c := range map[string]struct {
-		is         corev1.ConditionStatus // of Ready, since noon
+		ready      corev1.ConditionStatus // of the pod, since noon
 		containers []corev1.ContainerStatus
 		neverReady bool
 	}{
-		"it has just begun":         {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), container(0, 0)}, true},
-		"it is ready":               {corev1.ConditionTrue, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
-		"it was ready":              {corev1.ConditionFalse, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
-		"its node is lost":          {corev1.ConditionUnknown, []corev1.ContainerStatus{container(time.Second, 0)}, false},
-		"its process is another":    {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 1)}, false},
-		"a container has not begun": {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), waits}, false},
-		"none has":                  {corev1.ConditionFalse, nil, false},
+		"first start":             {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), container(0, 0)}, true},
+		"ready":                   {corev1.ConditionTrue, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"was ready":               {corev1.ConditionFalse, []corev1.ContainerStatus{container(-time.Minute, 0)}, false},
+		"node is lost":            {corev1.ConditionUnknown, []corev1.ContainerStatus{container(time.Second, 0)}, false},
+		"container was restarted": {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 1)}, false},
+		"a container waits":       {corev1.ConditionFalse, []corev1.ContainerStatus{container(time.Second, 0), waiting}, false},
+		"no container started":    {corev1.ConditionFalse, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := peerOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "u"}, Status: corev1.PodStatus{ContainerStatuses: c.containers,
-				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: c.is, LastTransitionTime: metav1.NewTime(noon)}}}})
-			if want := (peer{uid: "u", ready: c.is == corev1.ConditionTrue, neverReady: c.neverReady}); got != want {
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: c.ready, LastTransitionTime: metav1.NewTime(noon)}}}})
+			if want := (peer{uid: "u", ready: c.ready == corev1.ConditionTrue, neverReady: c.neverReady}); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
@@ -143,7 +143,7 @@ func TestPodsAreKnownByTheirNumbers(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		if all, _, _ := r.read(); len(all) != 1 || !all[5].ready {
-			t.Errorf("peers %v", all)
+			t.Errorf("got peers %v, want only 5, which is ready", all)
 		}
 	})
 }
@@ -173,7 +173,7 @@ func TestPodsOfANewSelectorAreTracked(t *testing.T) {
 	})
 }
 
-func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
+func TestOverviewHasTheReasonForWhichAPodDoesNotRun(t *testing.T) {
 	pending := corev1.PodStatus{Phase: corev1.PodPending}
 	unschedulable, pulling, crashing := pending, pending, corev1.PodStatus{Phase: corev1.PodRunning}
 	unschedulable.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/2 nodes are available."}}
@@ -194,7 +194,7 @@ func TestOverviewSaysWhyAPodDoesNotRun(t *testing.T) {
 		o := Overview{Status: Status{Active: 1}}
 		o.addReplicas(snapshot{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}}, func(*Replica) {})
 		if r := o.Replicas[0]; r.State != c.state || r.Reason != c.reason {
-			t.Errorf("%s, %q; want %s, %q", r.State, r.Reason, c.state, c.reason)
+			t.Errorf("got %s, %q, want %s, %q", r.State, r.Reason, c.state, c.reason)
 		}
 	}
 }

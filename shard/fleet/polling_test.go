@@ -43,7 +43,7 @@ func (f *testFleet) requests(d time.Duration) map[string]int {
 	return count
 }
 
-// A replica steps when something has changed, and rarely reads both objects without its watches.
+// A replica steps when something has changed. It rarely reads the two objects without its watches.
 func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
@@ -52,11 +52,11 @@ func TestReplicaAtRestDoesNotPoll(t *testing.T) {
 		member.calls.Store(0)
 		got := f.requests(time.Hour)
 		if n := member.calls.Load(); n > 10*60 {
-			t.Errorf("%d steps in an hour", n)
+			t.Errorf("%d steps in an hour, want at most %d", n, 10*60)
 		}
 		if got["get configmaps"] > 121 || got["get configmaps"] < 110 || got["list statefulsets"] > 13 || got["list statefulsets"] < 11 ||
 			got["list pods"] > 13 || got["watch pods"] > 13 || len(got) > 5 {
-			t.Errorf("requests of an hour: %v", got)
+			t.Errorf("got too many or too few requests in an hour: %v", got)
 		}
 	})
 }
@@ -66,10 +66,10 @@ func TestUncoordinatedReplicaDoesNotPoll(t *testing.T) {
 	forbidden := apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
 	for name, prepare := range map[string]func(f *testFleet){
 		"no ConfigMap": func(*testFleet) {},
-		"it may not be read": func(f *testFleet) {
+		"reading it is denied": func(f *testFleet) {
 			f.client.PrependReactor("list", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
 		},
-		"nor may the pods": func(f *testFleet) {
+		"reading it and the pods is denied": func(f *testFleet) {
 			f.client.PrependReactor("list", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
 				return a.GetResource().Resource != "statefulsets", nil, forbidden
 			})
@@ -86,7 +86,7 @@ func TestUncoordinatedReplicaDoesNotPoll(t *testing.T) {
 				member.calls.Store(0)
 				time.Sleep(5 * time.Minute)
 				if n := member.calls.Load(); n > 10*5 {
-					t.Errorf("%d steps in five minutes", n)
+					t.Errorf("%d steps in five minutes, want at most %d", n, 10*5)
 				}
 			})
 		})
@@ -102,10 +102,10 @@ func TestWaitingTransitionBacksOff(t *testing.T) {
 		f.scale(5)
 		time.Sleep(time.Minute)
 		if now := f.topology(); now.Target != 5 {
-			t.Fatalf("the topology is %v", now)
+			t.Fatalf("got topology %v, want target 5", now)
 		}
 		if got := f.requests(10 * time.Minute); got["get configmaps"] > 3*21 || got["get configmaps"] < 3*15 {
-			t.Errorf("requests of three replicas in ten minutes: %v", got)
+			t.Errorf("got too many or too few requests of three replicas in ten minutes: %v", got)
 		}
 	})
 }
@@ -119,7 +119,7 @@ func TestStaleReplicaBacksOff(t *testing.T) {
 		f.startReplica(0)
 		time.Sleep(time.Minute)
 		if got := f.requests(10 * time.Minute); got["list statefulsets"] > 70 {
-			t.Errorf("requests in ten minutes: %v", got)
+			t.Errorf("got too many requests in ten minutes: %v", got)
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// A report that nothing waits for could conflict with the write that completes the switch.
+// Such a report changes nothing, and could conflict with the write that completes the switch.
 func TestReplicaDoesNotReportWhileASwitchIsScheduled(t *testing.T) {
 	planned := topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
 	for name, c := range map[string]struct {
@@ -15,16 +15,16 @@ func TestReplicaDoesNotReportWhileASwitchIsScheduled(t *testing.T) {
 		problem  error
 		reports  bool
 	}{
-		"no switch is scheduled":                   {reports: true},
-		"a switch is scheduled":                    {switchAt: noon.Add(time.Minute)},
-		"scheduled, then written by a newer build": {switchAt: noon.Add(time.Minute), problem: &newerError{}, reports: true},
+		"no switch":        {reports: true},
+		"scheduled switch": {switchAt: noon.Add(time.Minute)},
+		"scheduled switch, then a topology of a newer version": {switchAt: noon.Add(time.Minute), problem: &newerError{}, reports: true},
 	} {
 		pl := planner{incarnation: "x", problem: c.problem, plan: shard.Plan{Active: 2, Target: 3}}
 		pl.last = planned
 		pl.last.SwitchAt = c.switchAt
 		snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon}
 		if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); ok != c.reports {
-			t.Errorf("%s: reports %t (%v)", name, ok, r)
+			t.Errorf("%s: report() = %v, %t, want %t", name, r, ok, c.reports)
 		}
 	}
 }
@@ -40,14 +40,14 @@ func TestTopologyThatReplacesANewerOneKeepsTheShards(t *testing.T) {
 	pl := planner{newer: topology{Generation: 9}, plan: shard.Plan{Ordinal: 2, Active: 4, Target: 4}}
 	got, ok := pl.replaceNewer(snap, pl.step(snap))
 	if !ok || got.Active != 4 || got.Start != 11-2 || got.Generation <= 9 {
-		t.Errorf("wrote %+v, %t", got, ok)
+		t.Errorf("got %+v, %t, want the table of the plan", got, ok)
 	}
 	pl.plan = shard.Plan{}
 	if got, ok := pl.replaceNewer(snap, pl.step(snap)); !ok || got.Active != 3 || got.Start != 10 {
-		t.Errorf("without a plan it wrote %+v, %t", got, ok)
+		t.Errorf("without a plan: got %+v, %t, want the desired table", got, ok)
 	}
 	delete(snap.reports, 12)
 	if got, ok := pl.replaceNewer(snap, pl.step(snap)); ok {
-		t.Errorf("a replica that has not reported may support the newer format, and %+v is written", got)
+		t.Errorf("got %+v, want nothing: a replica that has not reported may support the newer format", got)
 	}
 }

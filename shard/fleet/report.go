@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// replicaReport is what one replica tells the others about itself.
+// replicaReport is what one replica reports to the others about itself.
 type replicaReport struct {
 	versions // newest ones that the replica supports
 	// Generation and Target identify the topology that the report is about.

@@ -14,7 +14,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// newRestorableFleet returns a fleet whose objects can go back to those of a backup.
+// newRestorableFleet returns a fleet whose objects restore can replace by those of a backup.
 func newRestorableFleet(t *testing.T, replicas int32, now topology) *testFleet {
 	object := configMapWith(now)
 	object.ResourceVersion, object.UID = "100000", "the-one"
@@ -28,8 +28,8 @@ func newRestorableFleet(t *testing.T, replicas int32, now topology) *testFleet {
 	return f
 }
 
-// restore restores a backup of etcd. Watches from before have resourceVersions of the future: they
-// deliver nothing, and do not end.
+// restore restores a backup of etcd. The resourceVersions of earlier watches are now in the future:
+// these watches deliver nothing, and do not end.
 func (f *testFleet) restore(backup topology, replicas int32, generation int64) {
 	f.t.Helper()
 	old := configMapWith(backup)
@@ -49,7 +49,7 @@ func (f *testFleet) restore(backup topology, replicas int32, generation int64) {
 	}
 }
 
-// startAll starts the replicas of a fleet, which hold everything they are asked to.
+// startAll starts n replicas, which hold everything that their plans ask for.
 func (f *testFleet) startAll(n int) (all []*testReplica) {
 	for i := range n {
 		g := f.startReplica(i)
@@ -73,10 +73,10 @@ func TestFleetIsScaledAfterEtcdWasRestored(t *testing.T) {
 		f.startReplica(2).hold()
 		time.Sleep(time.Minute)
 		if now := f.topology(); now.Active != 3 || all[0].plan().Active != 3 || all[1].plan().Active != 3 {
-			t.Errorf("a minute after the fleet was scaled the topology is %v, and the replicas follow %+v and %+v", now, all[0].plan(), all[1].plan())
+			t.Errorf("a minute after the fleet was scaled: topology %v, plans %+v and %+v, want 3 active", now, all[0].plan(), all[1].plan())
 		}
 		if !strings.Contains(all[0].log.String(), "went back") {
-			t.Error("nothing in the log")
+			t.Error("the log does not mention that the resourceVersion went back")
 		}
 	})
 }
@@ -93,11 +93,11 @@ func TestRestoredBackupOfASmallerFleetIsNotFollowed(t *testing.T) {
 		f.restore(topology{Generation: 3, Active: 3, Set: "set", Revision: 1}, 3, 1)
 		time.Sleep(2 * refreshIdle)
 		if now := f.topology(); now.Active != 3 || now.Target != 0 || now.Generation < 5 {
-			t.Errorf("the topology is %v", now)
+			t.Errorf("got topology %v, want 3 active with a generation above 4", now)
 		}
 		for i, g := range all {
 			if g.stop(); i < 3 && g.plan().Active != 3 {
-				t.Errorf("replica %d follows %+v", i, g.plan())
+				t.Errorf("replica %d: got plan %+v, want 3 active", i, g.plan())
 			}
 			for _, plan := range g.plans {
 				if plan.Active == 3 && g.plans[len(g.plans)-1] != plan {
@@ -108,30 +108,30 @@ func TestRestoredBackupOfASmallerFleetIsNotFollowed(t *testing.T) {
 	})
 }
 
-// After a restore a generation is used again, with another target.
+// After a restore, a generation is used again with another target.
 func TestRepeatedGenerationHasNotSwitched(t *testing.T) {
 	pl := planner{}
 	reports := map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}, 4: {}}
-	look := func(top topology, total int) shard.Plan {
+	planFor := func(top topology, total int) shard.Plan {
 		pl.update(snapshot{desired: desiredReplicas(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
 		return pl.plan
 	}
 	first := topology{Generation: 7, Active: 3, Target: 5, StartedAt: noon.Add(-time.Hour), Set: "u", Revision: 7}
-	made := first
-	made.SwitchAt = noon.Add(-1)
+	switched := first
+	switched.SwitchAt = noon.Add(-1)
 	for i, c := range []struct {
-		topology     topology
-		total        int
-		active, then int
+		topology       topology
+		total          int
+		active, target int
 	}{
-		{made, 5, 5, 5},
+		{switched, 5, 5, 5},
 		{first, 5, 5, 5}, // the same decision: a switch is not undone
 		{topology{Generation: 6, Active: 3, Set: "u", Revision: 6}, 4, 3, 3},
 		{topology{Generation: 7, Active: 3, Target: 4, StartedAt: noon, Set: "u", Revision: 7}, 4, 3, 4},
 		{topology{Generation: 7, Active: 3, Target: 5, StartedAt: noon, Set: "u", Revision: 7}, 5, 3, 5},
 	} {
-		if p := look(c.topology, c.total); p.Active != c.active || p.Target != c.then {
-			t.Errorf("%d: serves by %d and holds for %d, want %d and %d", i, p.Active, p.Target, c.active, c.then)
+		if p := planFor(c.topology, c.total); p.Active != c.active || p.Target != c.target {
+			t.Errorf("case %d: got active %d and target %d, want %d and %d", i, p.Active, p.Target, c.active, c.target)
 		}
 	}
 }

@@ -16,28 +16,28 @@ func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
 		set  func(*appsv1.StatefulSet)
 		want desiredState // Total 0: the StatefulSet cannot be followed
 	}{
-		"as many replicas as are allowed": {
+		"largest number of replicas": {
 			func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(shard.MaxTotal)) },
 			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: shard.MaxTotal}},
 		},
-		"one more": {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(shard.MaxTotal + 1)) }, desiredState{}},
-		"none":     {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(0)) }, desiredState{}},
-		"the default number": {
+		"too many replicas": {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(shard.MaxTotal + 1)) }, desiredState{}},
+		"no replicas":       {func(s *appsv1.StatefulSet) { s.Spec.Replicas = new(int32(0)) }, desiredState{}},
+		"default number of replicas": {
 			func(s *appsv1.StatefulSet) { s.Spec.Replicas = nil },
 			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: 1}},
 		},
-		"another first ordinal": {
+		"shifted ordinals": {
 			func(s *appsv1.StatefulSet) { s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 10} },
 			desiredState{Assignment: shard.Assignment{Ordinal: 2, Total: 3}, Start: 10},
 		},
-		"a selector and one pod after the other": {
+		"selector and ordered pods": {
 			func(s *appsv1.StatefulSet) {
 				s.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}
 				s.Spec.PodManagementPolicy = appsv1.OrderedReadyPodManagement
 			},
 			desiredState{Assignment: shard.Assignment{Ordinal: 12, Total: 3}, Selector: "app=a", OrderedReady: true},
 		},
-		"a selector that is invalid": {
+		"invalid selector": {
 			func(s *appsv1.StatefulSet) {
 				s.Spec.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "?"}}}
 			},
@@ -62,14 +62,14 @@ func TestRetriesOfTheCoordinatorBackOff(t *testing.T) {
 	backoff := (&Discovery{}).backoff()
 	first := backoff.Step()
 	if first < time.Second/2 || first > time.Second {
-		t.Errorf("the first retry comes after %s", first)
+		t.Errorf("first retry after %s, want half a second to one second", first)
 	}
 	for range 20 {
 		if d := backoff.Step(); d > 45*time.Second {
-			t.Errorf("a retry comes after %s", d)
+			t.Errorf("retry after %s, want at most 45 s", d)
 		}
 	}
 	if d := backoff.Step(); d < 30*time.Second {
-		t.Errorf("the 22nd retry comes after %s already", d)
+		t.Errorf("22nd retry after %s, want at least 30 s", d)
 	}
 }

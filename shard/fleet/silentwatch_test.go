@@ -15,8 +15,8 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// The others follow a revision that the replica's watch has not delivered. It must not undo their
-// decision.
+// The other replicas follow a revision that this replica's watch has not delivered. This replica must
+// not undo their decision.
 func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 3, configMapWith(topology{Generation: 4, Active: 3, Set: "set", Revision: 1}))
@@ -39,15 +39,15 @@ func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 5, Target: 5})
 		time.Sleep(2 * time.Minute)
 		if now := f.topology(); now != decided {
-			t.Errorf("the topology is %v, want %v", now, decided)
+			t.Errorf("got topology %v, want %v", now, decided)
 		}
 		if s := a.Status(); s.Desired != 5 {
-			t.Errorf("%d replicas are desired as it knows, want 5", s.Desired)
+			t.Errorf("Status().Desired = %d, want 5", s.Desired)
 		}
 	})
 }
 
-// The state of the pods is not stale forever.
+// Otherwise the state of the pods would stay stale.
 func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 2, configMapWith(topology{Generation: 1, Active: 2, Set: "set", Revision: 1}),
@@ -61,20 +61,20 @@ func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
 		})
 		g := f.startStandby(1)
 		rest := shard.Plan{Ordinal: 1, Active: 2, Target: 2, Standby: true}
-		covers := rest
-		covers.ServesNeighbour = true
+		servesNeighbour := rest
+		servesNeighbour.ServesNeighbour = true
 		g.waitPlan(t, rest)
 		if err := f.client.Tracker().Update(podResource, fleetPod("fleet-0", false, false), namespace); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(relistInterval + time.Minute)
-		if now := g.plan(); now != covers {
-			t.Errorf("the plan is %+v, want %+v", now, covers)
+		if now := g.plan(); now != servesNeighbour {
+			t.Errorf("got plan %+v, want %+v", now, servesNeighbour)
 		}
 		refused.Store(true)
 		time.Sleep(relistInterval + deniedGrace + time.Minute)
-		if now, alone := g.plan(), (shard.Plan{Ordinal: 1, Active: 2, Target: 2}); now != alone {
-			t.Errorf("the plan is %+v once the pods may not be read, want %+v", now, alone)
+		if now, withoutStandby := g.plan(), (shard.Plan{Ordinal: 1, Active: 2, Target: 2}); now != withoutStandby {
+			t.Errorf("got plan %+v once reads of the pods are denied, want %+v", now, withoutStandby)
 		}
 	})
 }

@@ -4,11 +4,11 @@ import (
 	"time"
 )
 
-// topology returns the topology that counts now.
+// topology returns the topology that is in force now.
 func (s *simulation) topology() topology { return s.recorded().at(s.now) }
 
-// recorded returns the topology as it is written. It counts until the first clock reaches the time
-// of the switch.
+// recorded returns the topology as it is written. Its active table is in force until the first clock
+// reaches the time of the switch.
 func (s *simulation) recorded() topology {
 	if s.parsed.version != s.version {
 		s.parsed.version = s.version
@@ -17,7 +17,7 @@ func (s *simulation) recorded() topology {
 	return s.parsed.topology
 }
 
-// owner returns the number of the pod that owns an object by the topology; -1: none.
+// owner returns the number of the pod that owns an object by the topology, or -1 if there is none.
 func (s *simulation) owner(t topology, object int) int {
 	if t.Active < 1 || t.Active > simMaxReplicas {
 		return -1
@@ -62,11 +62,11 @@ func (s *simulation) expositions(object int) (n int) {
 
 // coverage returns the fraction of the objects that are served.
 func (s *simulation) coverage() float64 {
-	on := 0
+	served := 0
 	for h := range simObjects {
-		on += min(s.expositions(h), 1)
+		served += min(s.expositions(h), 1)
 	}
-	return float64(on) / simObjects
+	return float64(served) / simObjects
 }
 
 // audit records how long each object has not been served by exactly one pod.
@@ -104,10 +104,10 @@ func (s *simulation) checkAtRest(rest time.Duration) {
 			own = s.own[desired.total][number-desired.start]
 		}
 		if (p != nil) != desired.has(number) || p != nil && (!p.ready || p.visible != own) {
-			s.t.Errorf("of %d from %d, replica %d ends as %+v", desired.total, desired.start, number, p)
+			s.t.Errorf("%d replicas from %d are desired, and replica %d ends as %+v", desired.total, desired.start, number, p)
 		}
 	}
 	if t := s.topology(); t.active() != desired || t.Target != 0 {
-		s.t.Errorf("%+v are desired, and the topology ends as %v", desired, t)
+		s.t.Errorf("got topology %v at the end, want %+v active and no target", t, desired)
 	}
 }

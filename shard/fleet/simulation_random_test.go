@@ -7,7 +7,7 @@ import (
 )
 
 // simSeeds is the number of random histories per simulation.
-var simSeeds = flag.Int("seeds", 10, "number of random histories that each simulation of a fleet plays")
+var simSeeds = flag.Int("seeds", 10, "number of random histories per simulation of a fleet")
 
 func seeds() uint64 {
 	if testing.Short() {
@@ -16,28 +16,28 @@ func seeds() uint64 {
 	return uint64(*simSeeds)
 }
 
-// exercise counts what the histories of a simulation contained, so that a test can tell that they
+// simCounts counts the events in the histories of a simulation, so that a test can check that they
 // were not trivial.
-type exercise struct{ switches, moved, takeovers, crashes int }
+type simCounts struct{ switches, moved, takeovers, crashes int }
 
-func (e *exercise) add(s *simulation) {
+func (e *simCounts) add(s *simulation) {
 	e.switches += s.switches
 	e.moved += s.moved
 	e.takeovers += s.takeovers
 	e.crashes += s.crashes
 }
 
-// check fails if the histories contained less than this on average. A switch between tables of 1 to
-// 7 moves about half of all objects.
-func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
+// check fails the test if the histories contained fewer events than these on average. A switch between
+// tables of 1 to 7 moves about half of all objects.
+func (e *simCounts) check(t *testing.T, switches, takeovers, crashes int) {
 	t.Helper()
 	n := int(seeds())
 	t.Logf("%d histories: %d switches, %d objects moved, %d takeovers, %d crashes", n, e.switches, e.moved, e.takeovers, e.crashes)
 	if e.switches < switches*n || e.takeovers < takeovers*n || e.crashes < crashes*n {
-		t.Errorf("%d histories want %d switches, %d takeovers and %d crashes each", n, switches, takeovers, crashes)
+		t.Errorf("%d histories: want at least %d switches, %d takeovers and %d crashes per history", n, switches, takeovers, crashes)
 	}
 	if e.moved < e.switches*simObjects/8 {
-		t.Errorf("%d switches moved %d of %d objects", e.switches, e.moved, simObjects)
+		t.Errorf("%d switches moved %d objects, want at least an eighth of %d per switch", e.switches, e.moved, simObjects)
 	}
 }
 
@@ -45,7 +45,7 @@ func (e *exercise) check(t *testing.T, switches, takeovers, crashes int) {
 // seconds, and replicas crash.
 func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 	var worst time.Duration
-	var done exercise
+	var counts simCounts
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		s.startUp()
@@ -58,21 +58,21 @@ func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 			}
 		}
 		s.checkAtRest(time.Minute)
-		done.add(s)
+		counts.add(s)
 		if worst = max(worst, s.worst); s.worst > simWindow {
-			t.Errorf("an object was in two expositions, or in none, for %s", s.worst)
+			t.Errorf("an object was in two expositions, or in none, for %s, want at most %s", s.worst, simWindow)
 		}
 		if t.Failed() {
 			s.fatal("seed %d", seed)
 		}
 	}
-	done.check(t, 3, 0, 1)
+	counts.check(t, 3, 0, 1)
 	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
 }
 
 // The ConfigMap is deleted, emptied, garbled and edited at random moments.
 func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
-	var done exercise
+	var counts simCounts
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		for range 12 {
@@ -86,13 +86,13 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 			s.data = map[string]string{}
 			s.version++
 		}
-		s.checkAtRest(switchTimeout + time.Minute) // a wrong time of the switch is followed until then
-		done.add(s)
+		s.checkAtRest(switchTimeout + time.Minute) // until then, replicas wait for a switch at a wrong time
+		counts.add(s)
 		if t.Failed() {
 			s.fatal("seed %d", seed)
 		}
 	}
-	done.check(t, 3, 0, 0)
+	counts.check(t, 3, 0, 0)
 }
 
 func (s *simulation) corruptConfigMap() {
@@ -130,8 +130,8 @@ func (s *simulation) corruptConfigMap() {
 // The clock of one replica is wrong by seconds to minutes, in either direction.
 func TestWrongClockDelaysNothing(t *testing.T) {
 	for _, off := range []time.Duration{-10 * time.Minute, -2 * time.Minute, -30 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute} {
-		for _, who := range []int{0, 2} {
-			s := newSimulation(t, uint64(who))
+		for _, replica := range []int{0, 2} {
+			s := newSimulation(t, uint64(replica))
 			s.scale(3)
 			for _, n := range []int{3, 5, 3, 4, 3} {
 				s.scale(n)
@@ -139,17 +139,17 @@ func TestWrongClockDelaysNothing(t *testing.T) {
 				for range 30 * time.Second / simTick {
 					s.tick()
 					for number, p := range s.pods {
-						if p != nil && number == who {
+						if p != nil && number == replica {
 							p.skew = off
 						}
 					}
 				}
 				if now := s.topology(); now.Active != n || now.Target != 0 || s.switches-before > 1 {
-					s.fatal("replica %d is off by %s: 30 s after it was scaled to %d, the topology is %v, %d switches", who, off, n, now, s.switches-before)
+					s.fatal("clock of replica %d off by %s: 30 s after scaling to %d, got topology %v after %d switches", replica, off, n, now, s.switches-before)
 				}
 			}
 			if s.worst > simWindow {
-				s.fatal("replica %d is off by %s: an object was in two expositions, or in none, for %s", who, off, s.worst)
+				s.fatal("clock of replica %d off by %s: an object was in two expositions, or in none, for %s", replica, off, s.worst)
 			}
 		}
 	}

@@ -10,24 +10,24 @@ import (
 
 // run is one tick of a replica.
 func (s *simulation) run(number int, p *simPod) {
-	looks := s.receive(number, p)
+	due := s.receive(number, p)
 	if p.write != nil && s.now.After(p.written) {
 		_ = p.write() // after a conflict the replica updates again
-		p.write, looks = nil, true
+		p.write, due = nil, true
 	}
 	if p.plan != (shard.Plan{}) && s.settle(number, p) {
-		looks = true
+		due = true
 	}
 	if s.pods[number] != p { // killed
 		return
 	}
 	p.seen.now = s.now.Add(p.skew)
-	if wake := p.planner.wakeAt; !looks && (wake.IsZero() || p.seen.now.Before(wake)) {
+	if wake := p.planner.wakeAt; !due && (wake.IsZero() || p.seen.now.Before(wake)) {
 		return
 	}
-	covers := p.plan.ServesNeighbour
+	servedNeighbour := p.plan.ServesNeighbour
 	p.planner.update(p.seen)
-	if p.plan = p.planner.plan; p.plan.ServesNeighbour && !covers {
+	if p.plan = p.planner.plan; p.plan.ServesNeighbour && !servedNeighbour {
 		s.takeovers++
 	}
 	s.settle(number, p)
@@ -38,22 +38,22 @@ func (s *simulation) run(number int, p *simPod) {
 
 // receive delivers changes to a replica and reports whether there were any.
 func (s *simulation) receive(number int, p *simPod) (changed bool) {
-	if doubt := !p.planner.staleSince.IsZero(); doubt && p.asked.IsZero() {
-		p.asked = s.now.Add(s.randomUpTo(simLatency) + simTick)
+	if stale := !p.planner.staleSince.IsZero(); stale && p.relistAt.IsZero() {
+		p.relistAt = s.now.Add(s.randomUpTo(simLatency) + simTick)
 	}
-	read := !p.asked.IsZero() && s.now.After(p.asked)
-	if read || p.version != s.version && s.now.After(p.nextEvent) {
+	relisted := !p.relistAt.IsZero() && s.now.After(p.relistAt)
+	if relisted || p.version != s.version && s.now.After(p.nextEvent) {
 		if p.version = s.version; p.nextEvent.Before(s.now) {
 			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
 		}
 		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
-		if read || !p.silentWatch || p.seen.desired.Total == 0 {
+		if relisted || !p.silentWatch || p.seen.desired.Total == 0 {
 			seen.desired = s.desired
 			seen.desired.Ordinal = number - s.desired.Start
 		}
-		if read {
-			p.asked, seen.desiredAsOf = time.Time{}, s.now.Add(p.skew)
+		if relisted {
+			p.relistAt, seen.desiredAsOf = time.Time{}, s.now.Add(p.skew)
 		}
 		if !p.deleted.IsZero() {
 			seen.stopBy = p.deleted.Add(simGrace + p.skew)
@@ -95,8 +95,8 @@ func (s *simulation) decide(number int, p *simPod) {
 	p.written = s.now.Add(s.randomUpTo(simLatency))
 }
 
-// objectsFor returns what a replica holds by one table: its own objects and, with standby, its
-// neighbour's.
+// objectsFor returns the objects that a replica holds by one table: its own and, with standby, those of
+// its neighbour.
 func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour objectSet) {
 	if ordinal < 0 || ordinal >= total {
 		return 0, 0
@@ -108,14 +108,14 @@ func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour o
 	return own, neighbour
 }
 
-// next returns what a replica's plan makes it hold for the target.
+// next returns the objects that a replica's plan makes it hold for the target.
 func (s *simulation) next(p *simPod) objectSet {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
 	return own | neighbour
 }
 
-// settle loads what the replica must hold and serves what it can, as internal/replica does. It
-// reports whether the replica holds more than before.
+// settle loads the objects that the replica must hold, and serves those that it holds, as
+// internal/replica does. It reports whether the replica holds more than before.
 func (s *simulation) settle(number int, p *simPod) (more bool) {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal, p.plan.Active)
 	next := s.next(p)

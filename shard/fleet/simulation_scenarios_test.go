@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// steadyFleet returns a simulated fleet of n at rest.
+// steadyFleet returns a simulated fleet of n replicas at rest.
 func steadyFleet(t *testing.T, seed uint64, n int) *simulation {
 	s := newSimulation(t, seed)
 	s.scale(n)
@@ -20,8 +20,8 @@ func (s *simulation) breakPod(number int) {
 	s.version++
 }
 
-// The fleet shrinks from 5 to 3 while replica 1 cannot run. It waits for that replica as long as
-// the leaving ones may serve, and then switches without it.
+// The fleet shrinks from 5 to 3 while replica 1 cannot run. The fleet waits for that replica as long as
+// the leaving replicas may serve, and then switches without it.
 func TestScaleDownWithAFailedSurvivorKeepsServedObjects(t *testing.T) {
 	for seed := range uint64(4) {
 		s := steadyFleet(t, seed, 5)
@@ -31,11 +31,11 @@ func TestScaleDownWithAFailedSurvivorKeepsServedObjects(t *testing.T) {
 		s.scale(3)
 		s.advance(simGrace - forcedSwitchLead - 5*time.Second) // clocks differ by up to 3 s
 		if now := s.coverage(); now < before {
-			s.fatal("seed %d: coverage falls from %.2f to %.2f while there is time to wait", seed, before, now)
+			s.fatal("seed %d: coverage falls from %.2f to %.2f although the leaving replicas may still serve", seed, before, now)
 		}
 		s.advance(time.Minute)
 		if most := float64(simObjects-countOf(s.own[3][1])) / simObjects; s.coverage() != most || s.worst > simWindow {
-			s.fatal("seed %d: coverage is %.2f at the end, and %.2f is possible; worst %s", seed, s.coverage(), most, s.worst)
+			s.fatal("seed %d: coverage is %.2f at the end, want %.2f; worst %s", seed, s.coverage(), most, s.worst)
 		}
 		s.pods[1].restarts = s.now
 		s.checkAtRest(time.Minute)
@@ -52,8 +52,8 @@ func countOf(o objectSet) (n int) {
 	return n
 }
 
-// The fleet goes from 5 to 2 and back to 5, before and after the switch is scheduled. The pods that
-// were deleted end in any case, and new ones of their names start only after that.
+// The fleet is scaled from 5 to 2 and back to 5, before or after the switch is scheduled. The deleted
+// pods end in any case, and new pods with their names start only after that.
 func TestCancelledScaleDownLosesNothing(t *testing.T) {
 	scheduled := 0
 	for seed := range uint64(12) {
@@ -76,7 +76,7 @@ func TestCancelledScaleDownLosesNothing(t *testing.T) {
 			}
 		}
 		if s.pods[4] == old && old.deleted.IsZero() {
-			continue // it was cancelled before a pod was deleted
+			continue // the scale-down was cancelled before a pod was deleted
 		}
 		if s.worst > simWindow {
 			s.fatal("seed %d: an object was in two expositions, or in none, for %s; coverage falls to %.2f", seed, s.worst, least)
@@ -86,7 +86,7 @@ func TestCancelledScaleDownLosesNothing(t *testing.T) {
 		}
 	}
 	if scheduled < 3 || scheduled > 9 {
-		t.Errorf("the switch was scheduled in %d of 12 histories", scheduled)
+		t.Errorf("the switch was scheduled in %d of 12 histories, want 3 to 9", scheduled)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestScalingUpEndsMemoryKills(t *testing.T) {
 		s.memoryLimit = simObjects/6 + 2 // enough for a sixth, not for a third
 		s.advance(6 * time.Minute)
 		if s.coverage() != 0 || s.kills < 6 {
-			s.fatal("seed %d: %d kills leave coverage %.2f", seed, s.kills, s.coverage())
+			s.fatal("seed %d: %d kills and coverage %.2f, want at least 6 and 0", seed, s.kills, s.coverage())
 		}
 		began := s.now
 		s.scale(6)
@@ -124,7 +124,7 @@ func TestScalingUpEndsMemoryKills(t *testing.T) {
 			s.tick()
 		}
 		if took := s.now.Sub(began); s.coverage() < 1 || took > nextOnlyTimeout {
-			s.fatal("seed %d: coverage is %.2f %s after the fleet was scaled to 6, topology %v", seed, s.coverage(), took, s.topology())
+			s.fatal("seed %d: coverage is %.2f %s after the fleet was scaled to 6, want 1; topology %v", seed, s.coverage(), took, s.topology())
 		}
 		if s.checkAtRest(time.Minute); t.Failed() {
 			s.fatal("seed %d", seed)
@@ -132,8 +132,8 @@ func TestScalingUpEndsMemoryKills(t *testing.T) {
 	}
 }
 
-// The replica first loads its part of the target, and then what it serves by the active table. The
-// fleet meanwhile waits for a replica that cannot start.
+// A replica that restarts during a transition first loads its part of the target, and then its part of
+// the active table. The fleet meanwhile waits for a replica that cannot start.
 func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		s := steadyFleet(t, 1, 3)
@@ -148,13 +148,13 @@ func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 		part := float64(simObjects-countOf(s.own[3][0])) / simObjects
 		want := map[bool]float64{false: 1, true: part}[killed]
 		if s.coverage() != want || s.topology().Target != 5 {
-			s.fatal("killed %t: 20 s later, coverage is %.2f, want %.2f", killed, s.coverage(), want)
+			s.fatal("killed %t: coverage is %.2f after 20 s, want %.2f; topology %v", killed, s.coverage(), want, s.topology())
 		}
 		if !parseReports(s.data)[0].Holds {
-			s.fatal("killed %t: it has not reported that it holds its part", killed)
+			s.fatal("killed %t: the replica has not reported that it holds its part", killed)
 		}
 		if s.advance(nextOnlyTimeout); s.coverage() != 1 {
-			s.fatal("killed %t: coverage is %.2f although the replica may try to hold more by now", killed, s.coverage())
+			s.fatal("killed %t: coverage is %.2f after nextOnlyTimeout, want 1", killed, s.coverage())
 		}
 	}
 }
@@ -193,6 +193,6 @@ func TestReplicasAgreeOnARecreatedStatefulSet(t *testing.T) {
 	s.scale(5)
 	s.advance(time.Minute)
 	if now := s.topology(); now.Active != 5 || now.Generation > before+1 || s.worst > simWindow {
-		s.fatal("the topology is %v after one change; worst %s", now, s.worst)
+		s.fatal("got topology %v after one change, want 5 active; worst %s", now, s.worst)
 	}
 }

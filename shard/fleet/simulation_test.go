@@ -19,9 +19,9 @@ const (
 	// simLag and simLatency are the longest delays of an event and of a write.
 	simLag     = 80 * time.Millisecond
 	simLatency = 40 * time.Millisecond
-	// simWindow is the longest time that an object may be in two expositions or in none: the
-	// replica whose clock is ahead switches and writes that, perhaps after another write, and the
-	// others receive it.
+	// simWindow is the longest time that an object may be in two expositions or in none. The
+	// replica whose clock is ahead switches and writes the new topology, perhaps after another
+	// write, and the others receive it.
 	simWindow = 2*simLatency + simLag + 4*simTick
 	// simGrace is the termination grace period of a pod.
 	simGrace = 90 * time.Second
@@ -36,7 +36,7 @@ type simulation struct {
 	t       *testing.T
 	random  *rand.Rand
 	now     time.Time
-	own     [simMaxReplicas + 1][simMaxReplicas]objectSet // by table and ordinal
+	own     [simMaxReplicas + 1][simMaxReplicas]objectSet // by number of replicas and ordinal
 	version int
 	data    map[string]string // nil: the object was deleted
 	parsed  struct {          // of data
@@ -53,7 +53,7 @@ type simulation struct {
 	standby bool // see standby_test.go
 	log     []string
 
-	// Counters for exercise.
+	// Counters for simCounts.
 	active    topology // topology of the last switch
 	switches  int      // of the table
 	moved     int      // objects whose owner changed in a switch
@@ -69,7 +69,7 @@ type simPod struct {
 	seen        snapshot // last snapshot that it received
 	version     int
 	nextEvent   time.Time // when it receives the latest change
-	asked       time.Time // when a list of the StatefulSet is answered; zero: none is under way
+	relistAt    time.Time // when a list of the StatefulSet is answered; zero: no list is in progress
 	write       func() error
 	written     time.Time
 	plan        shard.Plan
@@ -84,7 +84,7 @@ type simPod struct {
 
 	probed     time.Time // time of the next readiness probe
 	reported   bool      // the pod's condition Ready
-	neverReady bool      // its first process runs, and was never reported ready
+	neverReady bool      // its first process is running and was never reported ready
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -152,7 +152,7 @@ func (s *simulation) advance(d time.Duration) {
 func (s *simulation) startUp() {
 	s.advance(30 * time.Second)
 	if s.coverage() != 1 {
-		s.fatal("a fleet of %d begins with coverage %.2f and %v", s.desired.Total, s.coverage(), s.topology())
+		s.fatal("a new fleet of %d has coverage %.2f after 30 s, want 1; topology %v", s.desired.Total, s.coverage(), s.topology())
 	}
 	clear(s.violatedSince[:])
 	s.worst = 0
@@ -179,7 +179,7 @@ func (s *simulation) tick() {
 			}
 			s.run(number, p)
 			s.probe(p)
-			if ended := s.now.Sub(p.deleted); !p.deleted.IsZero() && (!s.needed(p) || ended > simGrace) && ended > simLag {
+			if ended := s.now.Sub(p.deleted); !p.deleted.IsZero() && (!s.mustKeepServing(p) || ended > simGrace) && ended > simLag {
 				s.logf("%d ends", number)
 				s.pods[number] = nil
 				s.version++
@@ -196,8 +196,8 @@ func (s *simulation) remove(number int) {
 	s.version++
 }
 
-// needed returns what the Coordinator's status would say.
-func (s *simulation) needed(p *simPod) bool {
+// mustKeepServing returns the result of Status.mustKeepServing for the replica.
+func (s *simulation) mustKeepServing(p *simPod) bool {
 	pl := &p.planner
 	return Status{
 		leaves:  p.seen.usable && !pl.uncoordinated && pl.leaving && pl.isMember(p.seen),

@@ -11,7 +11,7 @@ import (
 // is better than not at all.
 const overlap = 100 * time.Millisecond
 
-// standbyState says which shards a replica serves, by the state of the fleet's pods:
+// standbyState states which shards a replica serves, by the state of the fleet's pods:
 //
 // The shard of ordinal i is served by i, unless pod i is not serving and pod i+1 is. Then i+1 serves it.
 //

@@ -9,10 +9,10 @@ import (
 
 const (
 	simProbe = time.Second // longest time between two readiness probes
-	// simDoubled is the longest time that two replicas serve an object: both act on the same change of a pod, but receive it
-	// at different times. A switch may add to that.
+	// simDoubled is the longest time that two replicas serve an object: both react to the same change of a pod, but
+	// receive it at different times. A switch may prolong it.
 	simDoubled = overlap + simWindow + 2*simTick
-	// simMissing is the longest time that no replica serves an object, though one could. A switch may add to that.
+	// simMissing is the longest time that no replica serves an object although one could. A switch may prolong it.
 	simMissing = simLag + simTick + 3*simTick + simWindow
 )
 
@@ -55,8 +55,7 @@ func (s *simulation) servable(number int, active topology) bool {
 		return false
 	}
 	owner, other := s.pods[number], s.pods[after]
-	able := (*simPod).serves
-	return able(owner) || active.Active > 1 && able(other) && (other.reported || other.neverReady && s.hasReportedComplete(after)) && other.deleted.IsZero()
+	return owner.serves() || active.Active > 1 && other.serves() && (other.reported || other.neverReady && s.hasReportedComplete(after)) && other.deleted.IsZero()
 }
 
 func (s *simulation) auditStandby() {
@@ -81,7 +80,7 @@ func (s *simulation) auditStandby() {
 			for number, p := range s.pods {
 				s.logf("replica %d: %+v", number, p)
 			}
-			s.fatal("object %d of %d is in %d expositions for %s", h, s.owner(active, h), copies, since)
+			s.fatal("object %d of replica %d has been in %d expositions for %s, want at most %s", h, s.owner(active, h), copies, since, limit)
 		}
 	}
 }
@@ -108,7 +107,7 @@ func (s *simulation) roll() {
 
 // Replicas crash, are replaced, and are added at random moments.
 func TestStandbyThroughRandomChanges(t *testing.T) {
-	var done exercise
+	var counts simCounts
 	for seed := range seeds() {
 		s := newSimulation(t, seed)
 		s.standby = true
@@ -127,15 +126,15 @@ func TestStandbyThroughRandomChanges(t *testing.T) {
 		s.checkAtRest(time.Minute)
 		for ordinal := range s.desired.Total {
 			if p := s.pods[ordinal].plan; p.ServesNeighbour || p.ServedByStandby {
-				t.Errorf("replica %d ends as %+v, and all are ready", ordinal, p)
+				t.Errorf("replica %d: got plan %+v at the end, want no standby in use, because all replicas are ready", ordinal, p)
 			}
 		}
-		done.add(s)
+		counts.add(s)
 		if t.Failed() {
 			s.fatal("seed %d", seed)
 		}
 	}
-	done.check(t, 2, 4, 1)
+	counts.check(t, 2, 4, 1)
 }
 
 // The replicas of a fleet at rest crash or are replaced one after the other. No object is missing
@@ -160,7 +159,7 @@ func TestStandbyServesWhileOneReplicaIsAway(t *testing.T) {
 		s.checkAtRest(time.Minute)
 		t.Logf("%d replicas: worst %s", total, s.worst)
 		if s.takeovers < 2*total {
-			t.Errorf("%d replicas: %d takeovers", total, s.takeovers)
+			t.Errorf("%d replicas: %d takeovers, want at least %d", total, s.takeovers, 2*total)
 		}
 		if t.Failed() {
 			s.fatal("%d replicas", total)
@@ -171,18 +170,18 @@ func TestStandbyServesWhileOneReplicaIsAway(t *testing.T) {
 func TestStandbyState(t *testing.T) {
 	ready, unready, leaving := peer{ready: true}, peer{}, peer{ready: true, terminating: true}
 	for name, c := range map[string]struct {
-		peers           []peer // of three replicas
-		covers, covered bool   // of replica 1
+		peers                            []peer // of three replicas
+		servesNeighbour, servedByStandby bool   // of replica 1
 	}{
-		"all are up":                     {peers: []peer{ready, ready, ready}},
-		"the neighbour is not ready":     {peers: []peer{unready, ready, ready}, covers: true},
-		"the neighbour is being deleted": {peers: []peer{leaving, ready, ready}, covers: true},
-		"it is not ready itself":         {peers: []peer{ready, unready, ready}, covered: true},
-		"it is being deleted":            {peers: []peer{ready, leaving, ready}, covered: true},
-		"nor is the one that stands by":  {peers: []peer{ready, unready, unready}},
-		"no pod is ready":                {peers: []peer{unready, unready, unready}},
-		"the neighbour and itself":       {peers: []peer{unready, unready, ready}, covered: true},
-		"only itself":                    {peers: []peer{unready, ready, unready}, covers: true},
+		"all are ready":                       {peers: []peer{ready, ready, ready}},
+		"neighbour not ready":                 {peers: []peer{unready, ready, ready}, servesNeighbour: true},
+		"neighbour being deleted":             {peers: []peer{leaving, ready, ready}, servesNeighbour: true},
+		"replica not ready":                   {peers: []peer{ready, unready, ready}, servedByStandby: true},
+		"replica being deleted":               {peers: []peer{ready, leaving, ready}, servedByStandby: true},
+		"replica and its standby not ready":   {peers: []peer{ready, unready, unready}},
+		"no pod is ready":                     {peers: []peer{unready, unready, unready}},
+		"replica and its neighbour not ready": {peers: []peer{unready, unready, ready}, servedByStandby: true},
+		"only the replica ready":              {peers: []peer{unready, ready, unready}, servesNeighbour: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := peers{}
@@ -196,14 +195,14 @@ func TestStandbyState(t *testing.T) {
 			pl.update(snap)
 			snap.now = snap.now.Add(overlap)
 			pl.update(snap)
-			if p := pl.plan; !p.Standby || p.ServesNeighbour != c.covers || p.ServedByStandby != c.covered {
-				t.Errorf("plan %+v", p)
+			if p := pl.plan; !p.Standby || p.ServesNeighbour != c.servesNeighbour || p.ServedByStandby != c.servedByStandby {
+				t.Errorf("got plan %+v, want ServesNeighbour %t, ServedByStandby %t", p, c.servesNeighbour, c.servedByStandby)
 			}
 		})
 	}
 }
 
-// A replica that joins or leaves stands by for none, although no other pod is ready.
+// A replica outside the active table stands by for no other, although no other pod is ready.
 func TestOnlyActiveReplicasStandBy(t *testing.T) {
 	for ordinal, want := range map[int]bool{-1: false, 0: true, 1: true, 2: true, 3: false} {
 		snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{ordinal: {ready: true}}, now: noon}
@@ -211,12 +210,12 @@ func TestOnlyActiveReplicasStandBy(t *testing.T) {
 		pl := planner{plan: shard.Plan{Ordinal: ordinal, Active: 3, Target: 4}}
 		pl.updateStandby(snap)
 		if pl.plan.ServesNeighbour != want {
-			t.Errorf("ordinal %d of 3 serves for its neighbour: %t", ordinal, pl.plan.ServesNeighbour)
+			t.Errorf("ordinal %d of 3: ServesNeighbour = %t, want %t", ordinal, pl.plan.ServesNeighbour, want)
 		}
 	}
 }
 
-// The shard for which a replica stood by belongs to another one in another table.
+// In another table, the neighbour's shard belongs to another replica.
 func TestNeighbourOfAnotherTableIsGivenUpAtOnce(t *testing.T) {
 	snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{0: {}, 1: {ready: true}, 2: {ready: true}}, now: noon}
 	snap.desired.Ordinal = 1
@@ -225,7 +224,7 @@ func TestNeighbourOfAnotherTableIsGivenUpAtOnce(t *testing.T) {
 		t.Helper()
 		pl.updateStandby(snap)
 		if pl.plan.ServesNeighbour != want {
-			t.Errorf("%s: serves for its neighbour: %t", when, !want)
+			t.Errorf("%s: ServesNeighbour = %t, want %t", when, !want, want)
 		}
 	}
 	serves(true, "while the neighbour is away")
@@ -245,27 +244,27 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		report replicaReport
 		peer   peer
-		itself bool
+		serves bool
 	}{
-		"it holds its part":              {report: holds, peer: peer{uid: "new", neverReady: true}, itself: true},
-		"it has held it for longer":      {report: replicaReport{Generation: 4, Target: 9, Holds: true, Complete: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}, itself: true},
-		"it does not hold all yet":       {report: replicaReport{Generation: 5, Target: 3, Holds: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
-		"it has not said so":             {peer: peer{uid: "new", neverReady: true}},
-		"it holds nothing any more":      {report: replicaReport{Generation: 5, Target: 3, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
-		"another pod had its name":       {report: holds, peer: peer{uid: "newer", neverReady: true}},
-		"its pod cannot be told":         {report: replicaReport{Generation: 5, Target: 3, Holds: true, Complete: true}, peer: peer{neverReady: true}},
-		"it has been ready, or restarts": {report: holds, peer: peer{uid: "new"}},
-		"it is being deleted":            {report: holds, peer: peer{uid: "new", neverReady: true, terminating: true}},
+		"holds its part":               {report: holds, peer: peer{uid: "new", neverReady: true}, serves: true},
+		"held another part before":     {report: replicaReport{Generation: 4, Target: 9, Holds: true, Complete: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}, serves: true},
+		"does not hold everything yet": {report: replicaReport{Generation: 5, Target: 3, Holds: true, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
+		"has not reported":             {peer: peer{uid: "new", neverReady: true}},
+		"holds nothing any more":       {report: replicaReport{Generation: 5, Target: 3, Pod: "new"}, peer: peer{uid: "new", neverReady: true}},
+		"report of an earlier pod":     {report: holds, peer: peer{uid: "newer", neverReady: true}},
+		"report without a pod":         {report: replicaReport{Generation: 5, Target: 3, Holds: true, Complete: true}, peer: peer{neverReady: true}},
+		"was ready, or restarts":       {report: holds, peer: peer{uid: "new"}},
+		"being deleted":                {report: holds, peer: peer{uid: "new", neverReady: true, terminating: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
-			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.itself}, {}, {ServedByStandby: !c.itself}} {
+			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.serves}, {}, {ServedByStandby: !c.serves}} {
 				pl := planner{incarnation: "x"}
 				w := desiredReplicas(3)
 				w.Ordinal = ordinal
 				pl.update(snapshot{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
 				if p := pl.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
-					t.Errorf("replica %d: plan %+v", ordinal, p)
+					t.Errorf("replica %d: got plan %+v, want %+v", ordinal, p, want)
 				}
 			}
 		})
@@ -276,11 +275,11 @@ func TestReplicaGivesUpAfterAnotherTookOver(t *testing.T) {
 	pl := planner{incarnation: "x"}
 	w := desiredReplicas(2)
 	snap := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
-	at := func(after time.Duration, covers bool) {
+	at := func(after time.Duration, want bool) {
 		t.Helper()
 		snap.now = noon.Add(after)
-		if pl.update(snap); pl.plan.ServesNeighbour != covers {
-			t.Errorf("after %s: covers %t", after, pl.plan.ServesNeighbour)
+		if pl.update(snap); pl.plan.ServesNeighbour != want {
+			t.Errorf("after %s: ServesNeighbour = %t, want %t", after, pl.plan.ServesNeighbour, want)
 		}
 	}
 	at(0, true)

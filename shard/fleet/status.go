@@ -76,8 +76,8 @@ func (c *Coordinator) Drain(ctx context.Context) error {
 }
 
 // awaitPodGone waits until the API server refuses the replica's token, and returns true then; false
-// once ctx ends. A token is bound to its pod, so the pod no longer exists: somebody deleted it while
-// its node was cut off. Without the token this replica cannot learn that others have taken over. A
+// once ctx ends. A token is bound to its pod, so the pod no longer exists: it was deleted while its
+// node was cut off. Without the token this replica cannot learn that others have taken over. A
 // single refusal does not count, since an API server that starts may refuse a valid token.
 func (c *Coordinator) awaitPodGone(ctx context.Context) bool {
 	refused := 0
@@ -106,7 +106,7 @@ func (c *Coordinator) poll(ctx context.Context, condition func(Status) bool) err
 
 const (
 	drainPoll = 50 * time.Millisecond
-	// podInterval is how often a replica that was asked to stop tries whether its token is still valid.
+	// podInterval is how often a replica that was asked to stop checks whether its token is still valid.
 	podInterval = 2 * time.Second
 	// noDeadline is the time until the deadline of a replica that was asked to stop without one.
 	noDeadline = 24 * time.Hour
@@ -128,7 +128,7 @@ func (c *Coordinator) requestStop(ctx context.Context) {
 	}
 }
 
-// waitForScaleDown waits for news that a scale-down removes this replica.
+// waitForScaleDown waits up to scaleDownWait until the replica learns that a scale-down removes it.
 func (c *Coordinator) waitForScaleDown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// published returns the status that a replica publishes, and the messages that it logs meanwhile.
+// published returns the status that a replica publishes and the messages that it logs.
 func published(before, after planner, snap snapshot) (Status, []string) {
 	var log lockedBuffer
 	l := &loop{Coordinator: &Coordinator{}, planner: after, log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -31,7 +31,7 @@ func TestStatusHasTheOrdinalOfThePlan(t *testing.T) {
 		ordinal, start int
 	}{{shard.Plan{}, 1, 11}, {shard.Plan{Ordinal: 2, Active: 3, Target: 3}, 2, 9}} {
 		if s, _ := published(planner{}, planner{plan: c.plan}, snap); s.Ordinal != c.ordinal || s.start != c.start || s.Desired != 3 {
-			t.Errorf("plan %+v: ordinal %d, first pod %d", c.plan, s.Ordinal, s.start)
+			t.Errorf("plan %+v: got ordinal %d, first pod %d, want %d, %d", c.plan, s.Ordinal, s.start, c.ordinal, c.start)
 		}
 	}
 }
@@ -45,22 +45,22 @@ func TestChangesOfThePlanAreLogged(t *testing.T) {
 		want       []string
 		generation int64
 	}{
-		{name: "the first", is: steady, want: []string{assigned}},
-		{name: "the same", was: steady, is: steady, generation: 1},
+		{name: "first plan", is: steady, want: []string{assigned}},
+		{name: "same plan", was: steady, is: steady, generation: 1},
 		{name: "a transition", was: steady, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
 		{name: "a shift", was: steady, is: shard.Plan{Active: 3, Target: 3, Shift: 1}, want: []string{started}},
 		{name: "a switch", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 5, Target: 5}, want: []string{assigned}},
 		{
-			name: "more memory is needed", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, NextOnly: true},
+			name: "too little memory", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, NextOnly: true},
 			want: []string{"the previous container of this pod was killed, probably for lack of memory"},
 		},
 		{name: "enough memory", was: shard.Plan{Active: 3, Target: 5, NextOnly: true}, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
 		{
-			name: "for the neighbour", was: steady, is: shard.Plan{Active: 3, Target: 3, ServesNeighbour: true},
+			name: "serves the neighbour", was: steady, is: shard.Plan{Active: 3, Target: 3, ServesNeighbour: true},
 			want: []string{"standby of the neighbour"},
 		},
 		{
-			name: "by another", was: steady, is: shard.Plan{Active: 3, Target: 3, ServedByStandby: true},
+			name: "served by the standby", was: steady, is: shard.Plan{Active: 3, Target: 3, ServedByStandby: true},
 			want: []string{"standby of this replica"},
 		},
 	} {
@@ -68,7 +68,7 @@ func TestChangesOfThePlanAreLogged(t *testing.T) {
 		after.last.Generation = c.generation // a change of the status alone
 		_, got := published(planner{plan: c.was}, after, snapshot{desired: desiredReplicas(3)})
 		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: logged %q, want %q", c.name, got, c.want)
+			t.Errorf("%s: got messages %q, want %q", c.name, got, c.want)
 		}
 	}
 }
@@ -82,18 +82,18 @@ func TestProblemsOfTheTopologyAreLoggedWhenTheyBegin(t *testing.T) {
 		want    []string
 	}{
 		{"none", planner{}, planner{}, nil},
-		{"it is invalid", planner{}, planner{problem: broken}, []string{invalid}},
-		{"it still is", planner{problem: broken}, planner{problem: broken}, nil},
-		{"it is valid again", planner{problem: broken}, planner{}, nil},
-		{"it is newer", planner{}, planner{problem: newer}, []string{keeping}},
-		{"it is newer instead", planner{problem: broken}, planner{problem: newer}, []string{keeping}},
-		{"it is still newer", planner{problem: newer}, planner{problem: newer}, nil},
-		{"it is older again", planner{problem: newer}, planner{}, nil},
-		{"it is implausible", planner{}, planner{problem: broken, rejected: 1}, []string{implausible}},
-		{"it still is implausible", planner{problem: broken, rejected: 1}, planner{problem: broken, rejected: 1}, nil},
+		{"becomes invalid", planner{}, planner{problem: broken}, []string{invalid}},
+		{"stays invalid", planner{problem: broken}, planner{problem: broken}, nil},
+		{"becomes valid", planner{problem: broken}, planner{}, nil},
+		{"becomes newer", planner{}, planner{problem: newer}, []string{keeping}},
+		{"invalid becomes newer", planner{problem: broken}, planner{problem: newer}, []string{keeping}},
+		{"stays newer", planner{problem: newer}, planner{problem: newer}, nil},
+		{"becomes supported again", planner{problem: newer}, planner{}, nil},
+		{"becomes implausible", planner{}, planner{problem: broken, rejected: 1}, []string{implausible}},
+		{"stays implausible", planner{problem: broken, rejected: 1}, planner{problem: broken, rejected: 1}, nil},
 	} {
 		if _, got := published(c.was, c.is, snapshot{desired: desiredReplicas(3)}); !slices.Equal(got, c.want) {
-			t.Errorf("%s: logged %q, want %q", c.name, got, c.want)
+			t.Errorf("%s: got messages %q, want %q", c.name, got, c.want)
 		}
 	}
 }
@@ -105,18 +105,18 @@ func TestTransitionsThatEndAreCounted(t *testing.T) {
 		was, is topology
 		want    Transitions
 	}{
-		{"none", topology{Generation: 4, Active: 3}, topology{Generation: 5, Active: 3, Target: 5}, Transitions{}},
-		{"it goes on", growing, growing, Transitions{}},
+		{"begins", topology{Generation: 4, Active: 3}, topology{Generation: 5, Active: 3, Target: 5}, Transitions{}},
+		{"continues", growing, growing, Transitions{}},
 		{"switched", growing, topology{Generation: 4, Active: 5}, Transitions{Completed: 1}},
-		{"switched, and another began", growing, topology{Generation: 5, Active: 5, Target: 7}, Transitions{Completed: 1}},
-		{"back", growing, topology{Generation: 5, Active: 3}, Transitions{Cancelled: 1}},
-		{"another target", growing, topology{Generation: 5, Active: 3, Target: 4}, Transitions{Replaced: 1}},
-		{"lost", growing, topology{}, Transitions{}},
+		{"switched, and another begins", growing, topology{Generation: 5, Active: 5, Target: 7}, Transitions{Completed: 1}},
+		{"cancelled", growing, topology{Generation: 5, Active: 3}, Transitions{Cancelled: 1}},
+		{"replaced", growing, topology{Generation: 5, Active: 3, Target: 4}, Transitions{Replaced: 1}},
+		{"topology lost", growing, topology{}, Transitions{}},
 	} {
 		var got Transitions
 		got.count(c.was, c.is)
 		if got != c.want {
-			t.Errorf("%s: counted %+v, want %+v", c.name, got, c.want)
+			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}
 	}
 }

@@ -30,7 +30,7 @@ var errAway = apierrors.NewServiceUnavailable("away")
 
 var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
 
-// fakeMember is a Member that holds everything once hold was called.
+// fakeMember is a Member that holds everything from the call of hold on.
 type fakeMember struct {
 	mu    sync.Mutex
 	plans []shard.Plan
@@ -46,8 +46,8 @@ type testFleet struct {
 	mu      sync.Mutex
 	set     int64 // metadata.generation of the StatefulSet
 
-	api      *Client       // of the replicas; nil: of client
-	backoff  time.Duration // between attempts; 0: one second
+	api      *Client       // of the replicas; nil: one that uses client
+	backoff  time.Duration // of the replicas, between attempts; 0: one second
 	restored atomic.Bool   // whether a backup was restored; see restore_test.go
 }
 
@@ -164,10 +164,10 @@ func configMapWith(t topology) *corev1.ConfigMap {
 	return b
 }
 
-// startReplica starts the replica of an ordinal. It ends with the test.
+// startReplica starts the replica of an ordinal without standby. It ends with the test.
 func (f *testFleet) startReplica(ordinal int) *testReplica { return f.startPod(ordinal, false) }
 
-// startStandby does so in a fleet with standby.
+// startStandby is startReplica with standby.
 func (f *testFleet) startStandby(ordinal int) *testReplica { return f.startPod(ordinal, true) }
 
 func (f *testFleet) startPod(ordinal int, standby bool) *testReplica {
@@ -191,7 +191,7 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			f.t.Errorf("Run: %v", err)
+			f.t.Errorf("Run returned %v, want nil", err)
 		}
 		if f.t.Failed() {
 			f.t.Logf("replica %d:\n%s", ordinal, g.log.String())
@@ -201,7 +201,7 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 	return g
 }
 
-// await waits until the watches of a replica have begun, and returns its loop.
+// await waits until the watches of a replica have started, and returns its loop.
 func (g *testReplica) await() *loop {
 	time.Sleep(100 * time.Millisecond)
 	return g.loop.Load()
@@ -216,8 +216,8 @@ func (f *testFleet) topology() topology {
 	return t
 }
 
-// until checks a condition repeatedly, a moment after all goroutines wait. So watches that began
-// have started, and the next event has an instant of its own.
+// until waits for a condition. It sleeps before each check, so that all watches have started and no two
+// events happen at the same time.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < waitTimeout; {
@@ -226,7 +226,7 @@ func until(t *testing.T, what string, ok func() bool) {
 			return
 		}
 	}
-	t.Fatalf("not in time: %s", what)
+	t.Fatalf("timed out waiting for %s", what)
 }
 
 func (g *testReplica) waitPlan(t *testing.T, want shard.Plan) {

@@ -51,7 +51,7 @@ type topology struct {
 	Revision int64     `json:"revision,omitempty"`
 }
 
-// parseTopology reads the text of a topology. The error says why it cannot be followed.
+// parseTopology reads the text of a topology. The error states why it cannot be followed.
 func parseTopology(text string) (topology, error) {
 	var t topology
 	if text == "" {

@@ -27,10 +27,10 @@ func holding(t topology, n int) map[int]replicaReport {
 func TestNextTopology(t *testing.T) {
 	steady := topology{Generation: 4, Active: 3, Set: "u", Revision: 7}
 	growing := topology{Generation: 5, Active: 3, Target: 5, Set: "u", Revision: 7}
-	named := growing
-	named.SwitchAt = noon.Add(time.Second)
+	scheduled := growing
+	scheduled.SwitchAt = noon.Add(time.Second)
 	grown := topology{Generation: 5, Active: 5, Set: "u", Revision: 7}
-	aimed := func(generation int64, active, target int) topology {
+	decided := func(generation int64, active, target int) topology {
 		return topology{Generation: generation, Active: active, Target: target, Set: "u", Revision: 7, StartedAt: noon}
 	}
 	with := func(t topology, change func(*topology)) topology {
@@ -39,43 +39,43 @@ func TestNextTopology(t *testing.T) {
 	}
 	missing := holding(growing, 5)
 	delete(missing, 2)
-	dropped := holding(growing, 5)
-	dropped[4] = replicaReport{Generation: 5, Target: 5}
+	withdrawn := holding(growing, 5)
+	withdrawn[4] = replicaReport{Generation: 5, Target: 5}
 	for name, c := range map[string]struct {
 		from topology
 		step step
 		want topology // zero: nothing to do
 	}{
-		"nothing changes":                 {from: steady, step: step{Desired: desiredReplicas(3)}},
-		"empty":                           {step: step{Desired: desiredReplicas(3)}, want: aimed(1, 3, 0)},
-		"empty, with old reports":         {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 8}}}, want: aimed(9, 3, 0)},
-		"empty, with an absurd report":    {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 1<<63 - 1}}}, want: aimed(1, 3, 0)},
-		"more are desired":                {from: steady, step: step{Desired: desiredReplicas(5)}, want: aimed(5, 3, 5)},
-		"fewer are desired":               {from: steady, step: step{Desired: desiredReplicas(1)}, want: aimed(5, 3, 1)},
-		"wait for reports":                {from: growing, step: step{Desired: desiredReplicas(5)}},
-		"one has not reported":            {from: growing, step: step{Desired: desiredReplicas(5), Reports: missing}},
-		"one has restarted":               {from: growing, step: step{Desired: desiredReplicas(5), Reports: dropped}},
-		"reports of another generation":   {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Generation = 4 }), 5)}},
-		"reports of another target":       {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Target = 4 }), 5)}},
-		"all hold":                        {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
-		"those who leave need not hold":   {from: with(growing, func(t *topology) { t.Target = 2 }), step: step{Desired: desiredReplicas(2), Reports: holding(with(growing, func(t *topology) { t.Target = 2 }), 2)}, want: with(growing, func(t *topology) { t.Target, t.SwitchAt = 2, noon.Add(switchLead) })},
-		"another target half-way":         {from: growing, step: step{Desired: desiredReplicas(4), Reports: holding(growing, 5)}, want: aimed(6, 3, 4)},
-		"cancelled half-way":              {from: growing, step: step{Desired: desiredReplicas(3)}, want: aimed(6, 3, 0)},
-		"the instant is named":            {from: named, step: step{Desired: desiredReplicas(5), Reports: holding(named, 5)}},
-		"a named instant stands":          {from: named, step: step{Desired: desiredReplicas(3)}},
-		"the instant has come":            {from: with(named, func(t *topology) { t.SwitchAt = noon }), step: step{Desired: desiredReplicas(5)}, want: grown},
-		"the instant is long past":        {from: with(named, func(t *topology) { t.SwitchAt = noon.Add(-time.Hour) }), step: step{Desired: desiredReplicas(3)}, want: grown},
-		"an absurd time is fixed again":   {from: with(named, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), step: step{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(named, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
-		"old news changes nothing":        {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true}},
-		"old news starts nothing":         {from: with(steady, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(5), Stale: true}},
-		"old news still counts the holds": {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},
-		"another StatefulSet counts":      {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), step: step{Desired: desiredReplicas(3)}, want: aimed(6, 3, 0)},
-		"edited by hand":                  {from: with(growing, func(t *topology) { t.Target = 9 }), step: step{Desired: desiredReplicas(3)}, want: aimed(6, 3, 0)},
-		"one by one":                      {from: steady, step: step{Desired: withDesired(desiredReplicas(5), func(w *desiredState) { w.OrderedReady = true })}, want: aimed(5, 3, 4)},
-		"one by one, complete":            {from: steady, step: step{Desired: withDesired(desiredReplicas(3), func(w *desiredState) { w.OrderedReady = true })}},
-		"one by one, down":                {from: steady, step: step{Desired: withDesired(desiredReplicas(1), func(w *desiredState) { w.OrderedReady = true })}, want: aimed(5, 3, 1)},
-		"alone until now":                 {from: with(steady, func(t *topology) { t.Revision = 6 }), step: step{Desired: desiredReplicas(5), Uncoordinated: true}, want: aimed(5, 5, 0)},
-		"alone, but the others were not":  {from: growing, step: step{Desired: desiredReplicas(5), Uncoordinated: true}},
+		"nothing changes":                               {from: steady, step: step{Desired: desiredReplicas(3)}},
+		"empty":                                         {step: step{Desired: desiredReplicas(3)}, want: decided(1, 3, 0)},
+		"empty, with old reports":                       {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 8}}}, want: decided(9, 3, 0)},
+		"empty, with an absurd report":                  {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 1<<63 - 1}}}, want: decided(1, 3, 0)},
+		"more are desired":                              {from: steady, step: step{Desired: desiredReplicas(5)}, want: decided(5, 3, 5)},
+		"fewer are desired":                             {from: steady, step: step{Desired: desiredReplicas(1)}, want: decided(5, 3, 1)},
+		"wait for reports":                              {from: growing, step: step{Desired: desiredReplicas(5)}},
+		"one has not reported":                          {from: growing, step: step{Desired: desiredReplicas(5), Reports: missing}},
+		"one has restarted":                             {from: growing, step: step{Desired: desiredReplicas(5), Reports: withdrawn}},
+		"reports of another generation":                 {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Generation = 4 }), 5)}},
+		"reports of another target":                     {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Target = 4 }), 5)}},
+		"all hold":                                      {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
+		"leaving replicas need not hold":                {from: with(growing, func(t *topology) { t.Target = 2 }), step: step{Desired: desiredReplicas(2), Reports: holding(with(growing, func(t *topology) { t.Target = 2 }), 2)}, want: with(growing, func(t *topology) { t.Target, t.SwitchAt = 2, noon.Add(switchLead) })},
+		"another target half-way":                       {from: growing, step: step{Desired: desiredReplicas(4), Reports: holding(growing, 5)}, want: decided(6, 3, 4)},
+		"cancelled half-way":                            {from: growing, step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"switch is scheduled":                           {from: scheduled, step: step{Desired: desiredReplicas(5), Reports: holding(scheduled, 5)}},
+		"scheduled switch is not cancelled":             {from: scheduled, step: step{Desired: desiredReplicas(3)}},
+		"time of the switch has come":                   {from: with(scheduled, func(t *topology) { t.SwitchAt = noon }), step: step{Desired: desiredReplicas(5)}, want: grown},
+		"time of the switch is long past":               {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(-time.Hour) }), step: step{Desired: desiredReplicas(3)}, want: grown},
+		"an absurd time is fixed again":                 {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), step: step{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(scheduled, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
+		"stale replica keeps the target":                {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true}},
+		"stale replica starts no transition":            {from: with(steady, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(5), Stale: true}},
+		"stale replica schedules the switch":            {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},
+		"another StatefulSet counts":                    {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"edited by hand":                                {from: with(growing, func(t *topology) { t.Target = 9 }), step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"one by one":                                    {from: steady, step: step{Desired: withDesired(desiredReplicas(5), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 4)},
+		"one by one, complete":                          {from: steady, step: step{Desired: withDesired(desiredReplicas(3), func(w *desiredState) { w.OrderedReady = true })}},
+		"one by one, down":                              {from: steady, step: step{Desired: withDesired(desiredReplicas(1), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 1)},
+		"uncoordinated until now":                       {from: with(steady, func(t *topology) { t.Revision = 6 }), step: step{Desired: desiredReplicas(5), Uncoordinated: true}, want: decided(5, 5, 0)},
+		"uncoordinated, but the topology is up to date": {from: growing, step: step{Desired: desiredReplicas(5), Uncoordinated: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.step.Now = noon
@@ -90,7 +90,7 @@ func TestNextTopology(t *testing.T) {
 				return
 			}
 			if again, err := parseTopology(got.String()); err != nil || again != got {
-				t.Errorf("%v is read as %v, %v", got, again, err)
+				t.Errorf("round trip of %v: got %v, error %v", got, again, err)
 			}
 		})
 	}
@@ -103,21 +103,21 @@ func withDesired(w desiredState, change func(*desiredState)) desiredState {
 
 func TestGenerationsHaveALimit(t *testing.T) {
 	if _, err := parseTopology(topology{Generation: lastGeneration - 1, Active: 3}.String()); err != nil {
-		t.Errorf("the last but one: %v", err)
+		t.Errorf("largest generation: error %v, want none", err)
 	}
 	_, err := parseTopology(topology{Generation: lastGeneration, Active: 3}.String())
 	want := fmt.Sprintf("generation must be between 1 and %d, got %d", int64(lastGeneration-1), int64(lastGeneration))
 	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("the last: error %v, want %q", err, want)
+		t.Errorf("generation beyond the limit: error %v, want one with %q", err, want)
 	}
 	for generation, want := range map[int64]int64{lastGeneration - 2: lastGeneration - 1, lastGeneration - 1: 1, lastGeneration: 1} {
 		if next := nextGeneration(generation); next != want {
-			t.Errorf("generation %d follows %d, want %d", next, generation, want)
+			t.Errorf("nextGeneration(%d) = %d, want %d", generation, next, want)
 		}
 	}
 	reports := map[int]replicaReport{0: {Generation: 7}, 1: {Generation: lastGeneration - 1}}
 	if newest := newestGeneration(reports); newest != 7 {
-		t.Errorf("%d is the newest generation, want 7: none can follow the last one", newest)
+		t.Errorf("newestGeneration() = %d, want 7, because no generation can follow the last one", newest)
 	}
 }
 
@@ -135,15 +135,15 @@ func TestInvalidTopologyIsRejected(t *testing.T) {
 		`{"generation":4,"active":3,"target":9999999999999}`: "target",
 	} {
 		if got, err := parseTopology(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, %v, want an error with %q", text, got, err, want)
+			t.Errorf("%s: got %v, error %v, want one with %q", text, got, err, want)
 		}
 	}
 }
 
 func TestPlanFollowsTheTopology(t *testing.T) {
 	growing := topology{Generation: 5, Active: 3, Target: 5}
-	named := growing
-	named.SwitchAt = noon
+	scheduled := growing
+	scheduled.SwitchAt = noon
 	for _, c := range []struct {
 		topology topology
 		ordinal  int
@@ -152,18 +152,18 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 	}{
 		{topology{Generation: 1, Active: 3}, 1, noon, shard.Plan{Ordinal: 1, Active: 3, Target: 3}},
 		{growing, 1, noon, shard.Plan{Ordinal: 1, Active: 3, Target: 5}},
-		{named, 1, noon.Add(-time.Second), shard.Plan{Ordinal: 1, Active: 3, Target: 5, SwitchScheduled: true}},
-		{named, 1, noon.Add(-time.Hour), shard.Plan{Ordinal: 1, Active: 3, Target: 5, SwitchScheduled: true}},
-		{named, 1, noon, shard.Plan{Ordinal: 1, Active: 5, Target: 5}},
-		{named, 4, noon, shard.Plan{Ordinal: 4, Active: 5, Target: 5}},
+		{scheduled, 1, noon.Add(-time.Second), shard.Plan{Ordinal: 1, Active: 3, Target: 5, SwitchScheduled: true}},
+		{scheduled, 1, noon.Add(-time.Hour), shard.Plan{Ordinal: 1, Active: 3, Target: 5, SwitchScheduled: true}},
+		{scheduled, 1, noon, shard.Plan{Ordinal: 1, Active: 5, Target: 5}},
+		{scheduled, 4, noon, shard.Plan{Ordinal: 4, Active: 5, Target: 5}},
 	} {
 		if got := c.topology.plan(c.ordinal, c.now); got != c.want {
-			t.Errorf("%v at %v: %+v, want %+v", c.topology, c.now, got, c.want)
+			t.Errorf("%v at %v: got %+v, want %+v", c.topology, c.now, got, c.want)
 		}
 	}
 	newcomer := growing.plan(4, noon)
 	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.NextOwn) == 0 {
-		t.Errorf("a newcomer serves %v and prepares %v", s.Own, s.NextOwn)
+		t.Errorf("new replica: got own shard %v and next %v, want nothing and something", s.Own, s.NextOwn)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestInvalidReportsAreIgnored(t *testing.T) {
 		"topology": "{}", "replica-": "{}", "replica-x": "{}", "replica-01": "{}", "replica-1": "no", "replica-2": `{"holds":true}`, "other": "",
 	})
 	if len(got) != 1 || !got[2].Holds {
-		t.Errorf("%v", got)
+		t.Errorf("got reports %v, want only that of replica 2", got)
 	}
 }
 
@@ -189,7 +189,7 @@ func FuzzTopology(f *testing.F) {
 			return
 		}
 		if again, err := parseTopology(next.String()); err != nil || again.Generation < min(parsed.Generation, 1) {
-			t.Errorf("%s becomes %s: %v", text, next, err)
+			t.Errorf("next of %s is %s: error %v", text, next, err)
 		}
 	})
 }
@@ -219,7 +219,7 @@ func TestMembersWithoutLeavingOnes(t *testing.T) {
 			return false
 		})
 		if got != c.want {
-			t.Errorf("%+v without %v: %+v, want %+v", c.all, c.leaves, got, c.want)
+			t.Errorf("%+v without %v: got %+v, want %+v", c.all, c.leaves, got, c.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
 	object.Data[reportKey(1)] = `{"holds":true}`
 	s.parse(object).reports[77] = replicaReport{} // marks the parsed contents
 	if _, marked := s.parse(object).reports[77]; !marked {
-		t.Error("the same version was parsed twice")
+		t.Error("the same version was parsed again")
 	}
 	next := object.DeepCopy()
 	next.ResourceVersion = "2"
@@ -30,7 +30,7 @@ func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
 	}
 }
 
-// A ConfigMap that was read stays usable for a while when it may not be read any more.
+// A ConfigMap that was read stays usable for a grace period when reads are denied.
 func TestForbiddenTopologyBecomesUnusable(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
@@ -40,23 +40,23 @@ func TestForbiddenTopologyBecomesUnusable(t *testing.T) {
 		})
 		store := f.startReplica(0).await().store
 		if is := store.read(); is.err != nil || is.object == nil || !is.recheck.IsZero() {
-			t.Errorf("%+v", is)
+			t.Errorf("got %+v, want a usable topology", is)
 		}
 		forbidden.Store(true)
 		store.Relist()
 		time.Sleep(time.Second)
 		is := store.read()
 		if since := store.State().DeniedSince; is.err != nil || is.object == nil || since.IsZero() || !is.recheck.Equal(since.Add(deniedGrace)) {
-			t.Errorf("a refusal of a moment: %+v", is)
+			t.Errorf("after a short denial: got %+v, want a usable topology and a recheck", is)
 		}
 		time.Sleep(time.Until(is.recheck) + time.Millisecond)
 		if is := store.read(); !errors.Is(is.err, errForbidden) || is.object != nil {
-			t.Errorf("a refusal that lasts: %+v", is)
+			t.Errorf("after the grace period: got %+v, want %v", is, errForbidden)
 		}
 		forbidden.Store(false)
 		time.Sleep(2 * time.Second)
 		if is := store.read(); is.err != nil || is.object == nil {
-			t.Errorf("once it is allowed again: %+v", is)
+			t.Errorf("once reads are allowed again: got %+v, want a usable topology", is)
 		}
 	})
 }
@@ -67,7 +67,7 @@ func TestTopologyThatWasNeverReadIsUnusableAtOnce(t *testing.T) {
 		f := newTestFleet(t, 1)
 		store := f.startReplica(0).await().store
 		if is := store.read(); !is.known || !errors.Is(is.err, errMissing) {
-			t.Errorf("%+v", is)
+			t.Errorf("got %+v, want %v", is, errMissing)
 		}
 		f.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
 			return true, nil, apierrors.NewForbidden(configMaps.GroupResource(), "fleet-topology", nil)
@@ -75,7 +75,7 @@ func TestTopologyThatWasNeverReadIsUnusableAtOnce(t *testing.T) {
 		store.Relist()
 		time.Sleep(time.Millisecond)
 		if is := store.read(); !is.known || !errors.Is(is.err, errForbidden) {
-			t.Errorf("%+v", is)
+			t.Errorf("got %+v, want %v", is, errForbidden)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func TestProbeNeedsBothRights(t *testing.T) {
 			}
 			l := &loop{Coordinator: &Coordinator{Discovery: Discovery{Client: clientOf(f.client)}}, changed: make(chan struct{}, 1)}
 			if err := l.newTopologyStore(object.Name).probe(t.Context(), object); apierrors.IsForbidden(err) != c.denied || err != nil && !c.denied {
-				t.Errorf("patch: %v, update: %v; the probe says %v", c.patch, c.update, err)
+				t.Errorf("patch error %v, update error %v: probe returned %v, want a denial: %t", c.patch, c.update, err, c.denied)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 		a := f.startReplica(0)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
 		if waited := time.Since(began); waited < initialWait {
-			t.Errorf("uncoordinated after %s", waited)
+			t.Errorf("uncoordinated after %s, want at least %s", waited, initialWait)
 		}
 		f.scale(3)
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
@@ -32,7 +32,7 @@ func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 			t.Error("coordinated without a topology")
 		}
 		if n := strings.Count(a.log.String(), "level=WARN"); n != 1 || !strings.Contains(a.log.String(), "does not exist") {
-			t.Errorf("%d warnings, want one that says why:\n%s", n, a.log.String())
+			t.Errorf("%d warnings, want one with the reason:\n%s", n, a.log.String())
 		}
 		if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
 			t.Fatal(err)
@@ -43,17 +43,17 @@ func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 		if err := f.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "the news", func() bool { return !a.Status().Coordinated })
+		until(t, "an uncoordinated status", func() bool { return !a.Status().Coordinated })
 		time.Sleep(topologyGrace - time.Second)
-		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 5}) // the ConfigMap may be back soon
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 5}) // the grace period is not over
 		if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "coordination goes on", func() bool { return a.Status().Coordinated && f.topology().Active == 3 })
+		until(t, "coordination continues", func() bool { return a.Status().Coordinated && f.topology().Active == 3 })
 	})
 }
 
-// After the ConfigMap was deleted, replicas that know its last topology follow it for a while.
+// After the ConfigMap was deleted, replicas that know its last topology follow it for a grace period.
 // Others follow the StatefulSet.
 func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 	growing := topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
@@ -66,33 +66,33 @@ func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 			t.Errorf("after %s: plan %+v, want %+v", after, pl.plan, want)
 		}
 	}
-	held, alone := shard.Plan{Active: 2, Target: 3}, shard.Plan{Active: 3, Target: 3}
-	at(0, held)
+	last, uncoordinated := shard.Plan{Active: 2, Target: 3}, shard.Plan{Active: 3, Target: 3}
+	at(0, last)
 	snap.usable, snap.contents = false, contents{}
-	at(time.Second, held)
-	at(topologyGrace, held)
-	at(time.Second+topologyGrace, alone)
+	at(time.Second, last)
+	at(topologyGrace, last)
+	at(time.Second+topologyGrace, uncoordinated)
 	if !pl.uncoordinated {
-		t.Error("not alone when the object stays away")
+		t.Error("still coordinated although the ConfigMap stays missing")
 	}
 	pl = planner{incarnation: "y"}
 	snap.absent = true
 	at(2*time.Minute, shard.Plan{}) // others may follow a topology
 	at(2*time.Minute+initialWait-1, shard.Plan{})
-	at(2*time.Minute+initialWait, alone)
+	at(2*time.Minute+initialWait, uncoordinated)
 	pl = planner{incarnation: "z"}
-	snap.absent = false // RBAC denies reading it
-	at(3*time.Minute, alone)
+	snap.absent = false // RBAC denies reading the ConfigMap
+	at(3*time.Minute, uncoordinated)
 	pl, snap.usable, snap.contents = planner{incarnation: "a"}, true, parseContents(nil)
-	at(4*time.Minute, alone) // it is empty, as installed
+	at(4*time.Minute, uncoordinated) // the ConfigMap is empty, as installed
 	pl, snap.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
-	at(5*time.Minute, shard.Plan{}) // others will restore it
-	at(5*time.Minute+restoreGrace, alone)
+	at(5*time.Minute, shard.Plan{}) // others will restore the topology
+	at(5*time.Minute+restoreGrace, uncoordinated)
 	pl, snap.contents, snap.usable, snap.absent = planner{incarnation: "c"}, parseContents(nil), false, true
 	at(6*time.Minute, shard.Plan{})
 	snap.usable, snap.absent = true, false
-	at(6*time.Minute+time.Second, shard.Plan{}) // it is back, empty: others will restore it
-	at(6*time.Minute+time.Second+restoreGrace, alone)
+	at(6*time.Minute+time.Second, shard.Plan{}) // the ConfigMap exists again, empty: others will restore it
+	at(6*time.Minute+time.Second+restoreGrace, uncoordinated)
 }
 
 func TestSurplusReplicaKeepsItsPlanWhenUncoordinated(t *testing.T) {
@@ -101,11 +101,11 @@ func TestSurplusReplicaKeepsItsPlanWhenUncoordinated(t *testing.T) {
 		a := f.startReplica(2)
 		a.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
 		f.scale(2)
-		until(t, "the news", func() bool { return a.Status().Desired == 2 })
+		until(t, "the desired number 2", func() bool { return a.Status().Desired == 2 })
 		time.Sleep(10 * time.Minute)
 		a.waitPlan(t, shard.Plan{Ordinal: 2, Active: 3, Target: 3})
 		if err := a.Drain(t.Context()); err != nil {
-			t.Errorf("a replica that is alone waits: %v", err)
+			t.Errorf("Drain of an uncoordinated replica returned %v, want nil", err)
 		}
 	})
 }
@@ -115,9 +115,9 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 		t.Run(verb, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				f := newTestFleet(t, 2, emptyConfigMap())
-				var mended sync.Map
+				var allowedVerbs sync.Map
 				f.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
-					_, allowed := mended.Load(verb)
+					_, allowed := allowedVerbs.Load(verb)
 					return !allowed, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("no rule"))
 				})
 				a := f.startReplica(0)
@@ -125,10 +125,10 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 				until(t, "a warning", func() bool { return strings.Contains(a.log.String(), "without waiting for the others") })
 				f.scale(4)
 				a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 4, Target: 4})
-				mended.Store(verb, true)
+				allowedVerbs.Store(verb, true)
 				until(t, "coordination begins", func() bool { return a.Status().Coordinated && f.topology().Active == 4 })
 				if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
-					t.Errorf("%d warnings:\n%s", n, a.log.String())
+					t.Errorf("%d warnings, want 1:\n%s", n, a.log.String())
 				}
 			})
 		})
@@ -152,7 +152,7 @@ func TestTransientDenialChangesNothing(t *testing.T) {
 		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 1, Target: 1})
 		a.stop()
 		if got, want := a.plans, []shard.Plan{{Active: 2, Target: 2}, {Active: 2, Target: 1}, {Active: 2, Target: 1, SwitchScheduled: true}, {Active: 1, Target: 1}}; !slices.Equal(got, want) {
-			t.Errorf("plans %v, want %v", got, want)
+			t.Errorf("got plans %v, want %v", got, want)
 		}
 	})
 }
