@@ -20,27 +20,25 @@ const referenceHead = `# Metrics
 
 <!-- Generated from the list of kinds by "make generate". -->
 
-What each kind of object is exported as. The names, labels and values are those
-of kube-state-metrics as far as it has the family; the texts are ours and stand on
-the page as HELP, behind the stability level in brackets.
+The tables list the metric families of each kind. Families that kube-state-metrics has use its
+names, labels and values. The meanings are ours; the exposition has them as HELP, after the
+stability level in brackets.
 
-- **Unit** is – for plain numbers: counts, 1 or 0 for what is so or is not, and 1
-  where only the labels tell something. Unix seconds count from 1970. "By" stands
-  before the label that says what a sample is measured in.
-- **Labels** stand in the order of the page. A star stands for any number of
-  labels, one for each key of a Kubernetes label, annotation or other map; keys
-  become label names as ` + "`app.kubernetes.io/name`" + ` becomes ` + "`label_app_kubernetes_io_name`" + `.
-  Where "or" separates two lists, a sample has the one or the other.
-- Families that end in ` + "`_labels`" + ` or ` + "`_annotations`" + ` are there for the kinds that
-  ` + "`--metric-labels-allowlist`" + ` or ` + "`--metric-annotations-allowlist`" + ` names, with the
-  keys that it allows; ` + "`kube_volumeattachment_labels`" + ` is always there, with all.
-- **Opt-in** families are there when ` + "`--metric-opt-in-list`" + ` matches their name.
-- **Stability** is in the terms of Kubernetes' own metrics: name, labels and
-  meaning of a STABLE family do not change, those of an ALPHA family may.
-- **KSM** says whether kube-state-metrics 2.20 has the family; "main" stands for those
-  that it has merged for a later release.
-- A time that has not come, and most other fields that an object does not set,
-  give no sample.
+- **Unit** is – for plain numbers: counts, 1 or 0 for true or false, and 1 where only the labels
+  matter. Unix seconds count from 1970. "By" precedes the label that names the unit of a sample.
+- **Labels** are in the order of the exposition. A star stands for any number of labels, one for
+  each key of a Kubernetes label, annotation or other map. Keys become label names as
+  ` + "`app.kubernetes.io/name`" + ` becomes ` + "`label_app_kubernetes_io_name`" + `. Where "or" separates two
+  lists, a sample has the labels of one of them.
+- Families that end in ` + "`_labels`" + ` or ` + "`_annotations`" + ` exist for the kinds that
+  ` + "`--metric-labels-allowlist`" + ` or ` + "`--metric-annotations-allowlist`" + ` names, with the keys that it
+  allows. ` + "`kube_volumeattachment_labels`" + ` always exists, with all keys.
+- **Opt-in** families exist if ` + "`--metric-opt-in-list`" + ` matches their name.
+- **Stability** has the meaning that it has for Kubernetes' own metrics: name, labels and meaning of
+  a STABLE family do not change, those of an ALPHA family may.
+- **KSM** shows whether kube-state-metrics 2.20 has the family; "main" stands for families that it
+  has merged for a later release.
+- A time that has not come, and most other fields that an object does not set, give no sample.
 
 `
 
@@ -80,9 +78,8 @@ func reference(kinds []Kind, labels map[string][]string, peer map[string]string)
 const zerosHead = `
 ## Samples with the value 0
 
-What ` + "`--metric.skip-zero-statesets`" + ` leaves out: samples of these families that have the
-value 0, but for those with the labels in the second column, which alerts of
-kubernetes-mixin compare with 0.
+` + "`--metric.skip-zero-statesets`" + ` leaves out the samples of these families that have the value 0,
+except those with the labels in the second column, which alerts of kubernetes-mixin compare with 0.
 
 | Name | Samples that stay |
 | --- | --- |

@@ -269,8 +269,8 @@ func FuzzRender(f *testing.F) {
 			t.Fatalf("got the error %v, but %v if everything is decoded", err, errFull)
 		}
 		if err != nil {
-			if strings.HasPrefix(err.Error(), "rendering:") {
-				t.Fatal(err)
+			if p, recovered := errors.AsType[*resources.Panic](err); recovered {
+				t.Fatalf("%v\n%s", p, p.Stack())
 			}
 			return
 		}
