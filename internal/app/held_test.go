@@ -30,15 +30,17 @@ func TestDeletedPodStaysExposedRegardlessOfScrapes(t *testing.T) {
 		return errors.Join(c.Put(pod), c.Modify(pod, func() { pod.Status.Phase = corev1.PodSucceeded }), c.Delete(pod))
 	})
 	labels := `{namespace="default",pod="brief",uid="` + string(pod.UID) + `",`
-	head, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+p.Metrics+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
+	for _, method := range []string{http.MethodHead, http.MethodGet} {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.Metrics+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := p.Client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close() // before the GET was read
 	}
-	response, err := p.Client.Do(head)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
 	for range 3 {
 		added := without(p.Samples(t), before)
 		if !slices.Contains(added, "kube_pod_status_phase"+labels+`phase="Succeeded"} 1`+"\n") {

@@ -423,8 +423,8 @@ func TestEndedContextEndsTheWriting(t *testing.T) {
 		frames++
 		return w.Frame(1, make([]byte, 100_000))
 	})
-	if wrote || frames != 0 && d.lines() != 0 {
-		t.Errorf("written is %t, want false; got log, want none: %s", wrote, d.log.String())
+	if wrote || frames != 1 || d.lines() != 0 {
+		t.Errorf("written is %t after %d frames, want false after 1; got log, want none: %s", wrote, frames, d.log.String())
 	}
 }
 
