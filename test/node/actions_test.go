@@ -84,6 +84,17 @@ func (s *setup) replacePod(t *testing.T, name string) {
 // killProcess kills the process of statefleet-1 as the kernel does when memory runs out, and waits until the kubelet
 // has restarted the container.
 func killProcess(t *testing.T, s *setup) {
+	restarts := func() (count int32) {
+		p, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), "statefleet-1", metav1.GetOptions{})
+		if err != nil || len(p.Status.ContainerStatuses) != 1 {
+			return -1
+		}
+		return p.Status.ContainerStatuses[0].RestartCount
+	}
+	before := restarts()
+	if before < 0 {
+		t.Fatal("statefleet-1 has no container status")
+	}
 	for _, m := range s.machines {
 		pids, err := m.run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod=statefleet-1 ")
 		if err != nil {
@@ -92,11 +103,7 @@ func killProcess(t *testing.T, s *setup) {
 		if _, err := m.run(t.Context(), "kill", "-9", strings.Fields(pids)[0]); err != nil {
 			t.Fatal(err)
 		}
-		err = waitFor(time.Minute, func() bool {
-			p, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), "statefleet-1", metav1.GetOptions{})
-			return err == nil && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount > 0
-		})
-		if err != nil {
+		if err := waitFor(time.Minute, func() bool { return restarts() > before }); err != nil {
 			t.Fatalf("waiting for the restart of the container: %v", err)
 		}
 		return
