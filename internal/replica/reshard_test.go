@@ -11,10 +11,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/statefleet/statefleet/internal/testing/exporter"
-	"github.com/statefleet/statefleet/shard"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/statefleet/statefleet/internal/testing/exporter"
+	"github.com/statefleet/statefleet/shard"
 )
 
 func TestPreparedRangesAreHiddenUntilTheSwitch(t *testing.T) {
