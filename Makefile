@@ -210,7 +210,7 @@ mutants: bin/gremlins ## Does a test fail for each changed operator? (hours; PKG
 # The copy is outside of the working directory, whose checks would look at it.
 LOCK_PKG ?= ./internal/... ./shard/... ./store
 lock-order: ## Are two locks taken in both orders? The tests, with mutexes that notice (LOCK_PKG=./store)
-	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; module=$$(go list -m); \
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; module=$$(go list -m); \
 	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$$copy"; cd "$$copy"; \
 	grep -rl --include='*.go' '^	"sync"$$' cmd shard store resources internal benchmarks | \
 	  xargs sed -i "s#^	\"sync\"\$$#	\"$$module/tools/lockorder\"#"; \

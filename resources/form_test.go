@@ -9,7 +9,7 @@ import (
 	"github.com/statefleet/statefleet/internal/wire"
 )
 
-// The requested form follows from the families. The type of a Secret is the only field besides the metadata, and it
+// The requested form follows from the families. The type of a Secret is the only field outside of the metadata, and it
 // requires a Table.
 func TestValuesOfSecretsAndConfigMapsAreNotAskedFor(t *testing.T) {
 	withoutType, err := NewFilter(Selection{Deny: []string{"kube_secret_type"}})

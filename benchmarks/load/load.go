@@ -154,7 +154,7 @@ func (o *options) running() int {
 	return o.shards
 }
 
-// includes reports whether a part of the targets is to be measured. By default partChurn is not, because partOne
+// includes reports whether to measure a part of the targets. By default partChurn is left out, because partOne
 // includes it.
 func (o *options) includes(part string) bool {
 	if len(o.parts) == 0 {

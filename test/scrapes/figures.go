@@ -12,13 +12,16 @@ const (
 	mega = 1e6
 )
 
-// reason is why a combination was aborted.
+// reason is an error that aborts one combination. The others are still measured.
 type reason string
 
 const (
 	tooLarge reason = "memory" // Prometheus used more than --most-memory
 	failed   reason = "scrape" // a scrape failed, usually because it took longer than the interval
 )
+
+// Error implements error.
+func (r reason) Error() string { return "aborted: " + string(r) }
 
 // figures are the results of one combination. A scrape is one of all replicas.
 type figures struct {

@@ -5,6 +5,7 @@ package scrapes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -138,7 +139,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	err = s.churn().During(ctx, s.cluster, func(ctx context.Context) error {
 		for _, c := range o.combinations() {
 			found, err := s.measure(ctx, c)
-			if err != nil && reasonOf(err) == "" {
+			var aborted bool
+			if found.GivenUp, aborted = errors.AsType[reason](err); err != nil && !aborted {
 				return fmt.Errorf("%d replicas, %s, zeros %v: %w", c.Replicas, c.Profile, c.Zeros, err)
 			}
 			s.printf("%d replicas, %s, zeros %v: %.0f samples, %.2f CPU-s a scrape, %.0f MiB, %v",

@@ -2,7 +2,6 @@ package scrapes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,23 +22,6 @@ const (
 
 	podsPerJob = 11 // one of which belongs to the job, as in generator.Scale
 )
-
-// Errors that abort one combination. The others are still measured.
-var (
-	errMemory = errors.New("aborted: Prometheus uses more than --most-memory")
-	errScrape = errors.New("aborted: a scrape failed")
-)
-
-// reasonOf returns why an error aborts a combination, or "" if the error ends the whole measurement.
-func reasonOf(err error) reason {
-	switch {
-	case errors.Is(err, errMemory):
-		return tooLarge
-	case errors.Is(err, errScrape):
-		return failed
-	}
-	return ""
-}
 
 // setup is a simulated cluster.
 type setup struct {
@@ -112,7 +94,8 @@ func (s *setup) measure(ctx context.Context, c combination) (f figures, err erro
 		return f, err
 	}
 	defer w.process.Kill() // its data are removed
-	return f, w.run(ctx, s, &f)
+	err = w.run(ctx, s, &f)
+	return f, err
 }
 
 // watch starts a Prometheus that scrapes the replicas.
@@ -138,7 +121,6 @@ func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
 	first, err := w.rounds(ctx, 1, s.interval+startTimeout)
 	f.Resident = first.resident
 	if err != nil {
-		f.GivenUp = reasonOf(err)
 		return err
 	}
 	f.FirstCPU, f.FirstTook = first.cpu, w.longest
@@ -147,7 +129,6 @@ func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
 	last, err := w.rounds(ctx, 1+n, s.duration+startTimeout)
 	f.Resident = last.resident
 	if err != nil {
-		f.GivenUp = reasonOf(err)
 		return err
 	}
 	count := float64(n)

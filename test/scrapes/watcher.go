@@ -55,7 +55,7 @@ func (w *watcher) rounds(ctx context.Context, n int, timeout time.Duration) (r r
 		w.peak = max(w.peak, used.Resident)
 		r.resident = float64(w.peak)
 		if used.Resident > w.most {
-			return r, errMemory
+			return r, tooLarge
 		}
 		page, err := w.selfMetrics(ctx)
 		switch {
@@ -100,7 +100,7 @@ func (w *watcher) count(page exposition.Page) error {
 			continue
 		}
 		if page.Value(lastSuccess, target, name) != 1 {
-			return fmt.Errorf("%w: target %s, after %.3g s:\n%s", errScrape, name, page.Value(lastDuration, target, name), w.process.Log())
+			return fmt.Errorf("%w: target %s, after %.3g s:\n%s", failed, name, page.Value(lastDuration, target, name), w.process.Log())
 		}
 		w.times[name] = at
 		w.done[i]++

@@ -31,8 +31,7 @@ import (
 // scrapeInterval is short, so that users see changes soon.
 const scrapeInterval = 2 * time.Second
 
-// services are what the command runs besides the cluster: Prometheus, the page with graphs, and a proxy into the
-// cluster.
+// services are the processes beside the cluster: Prometheus, the page with graphs, and a proxy into the cluster.
 type services struct {
 	cluster *node.Cluster
 	out     io.Writer
