@@ -113,8 +113,8 @@ chart-test: ## Render the chart and the overlays and check every object
 
 rules := manifests/mixin
 rules-test: build ## Check an exposition and the alerting rules with promtool (first build: minutes)
-	$(benchmarks) page > bin/page.prom
-	go tool -modfile=promtool.mod promtool check metrics < bin/page.prom
+	$(benchmarks) families > bin/families.prom
+	go tool -modfile=promtool.mod promtool check metrics < bin/families.prom
 	go tool -modfile=promtool.mod promtool check rules --lint=all --lint-fatal \
 	  $(rules)/rules.yaml $(rules)/tests/dashboard.rules
 	go tool -modfile=promtool.mod promtool test rules $(rules)/tests/*.yaml

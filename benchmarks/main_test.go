@@ -12,7 +12,7 @@ func TestHelpNamesEverySubcommand(t *testing.T) {
 		t.Fatalf("got exit code %d, want 0: %s", code, &stderr)
 	}
 	for _, name := range []string{
-		"demo", "apisim", "page", "load targets", "load fleet", "load curve", "load rates", "compare", "architectures", "curves", "guard",
+		"demo", "apisim", "families", "load targets", "load fleet", "load curve", "load rates", "compare", "architectures", "curves", "guard",
 		"soak", "pressure", "attack",
 	} {
 		if !strings.Contains(stdout.String(), "\n"+name+" ") {

@@ -47,7 +47,7 @@ func kindsByName() map[string]Kind {
 }
 
 func (f fixture) check(t *testing.T, kinds map[string]Kind, enc wire.Encoding) {
-	got := conformance.NewPage()
+	got := conformance.NewExposition()
 	filter := f.options.filter(t)
 	renderers := map[string]*Renderer{}
 	var lines, uncut Lines
@@ -95,7 +95,7 @@ func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Li
 }
 
 // addLines adds the lines of one object to an exposition.
-func addLines(p *conformance.Page, families []Family, l Lines) error {
+func addLines(p *conformance.Exposition, families []Family, l Lines) error {
 	from := 0
 	for i, f := range families {
 		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Buf[from:l.Ends[i]])); err != nil {
@@ -106,7 +106,7 @@ func addLines(p *conformance.Page, families []Family, l Lines) error {
 	return nil
 }
 
-func (f fixture) compare(t *testing.T, got conformance.Page) {
+func (f fixture) compare(t *testing.T, got conformance.Exposition) {
 	t.Helper()
 	compared := func(family string) bool {
 		return len(f.options.Families) == 0 || slices.Contains(f.options.Families, family)

@@ -29,7 +29,7 @@ type fixture struct {
 	name    string
 	options fixtureOptions
 	objects []fixtureObject
-	want    conformance.Page
+	want    conformance.Exposition
 }
 
 // fixtureOptions are the options from the README of the folder that concern built-in kinds.
@@ -70,7 +70,7 @@ func readFixtures(t testing.TB) []fixture {
 
 func readFixture(t testing.TB, base string) fixture {
 	t.Helper()
-	f := fixture{name: filepath.Base(base), want: conformance.NewPage()}
+	f := fixture{name: filepath.Base(base), want: conformance.NewExposition()}
 	if err := f.want.Read(string(readFile(t, base+".prom"))); err != nil {
 		t.Fatalf("%s: %v", f.name, err)
 	}

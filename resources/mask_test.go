@@ -56,7 +56,7 @@ func TestMaskKeepsWhatFamiliesRead(t *testing.T) {
 					if string(cut.Buf) != string(full.Buf) {
 						t.Fatalf("%s: masked and complete object differ:\n%s", enc, firstDifference(string(cut.Buf), string(full.Buf)))
 					}
-					page := conformance.NewPage()
+					page := conformance.NewExposition()
 					if err := addLines(&page, r.Families(), cut); err != nil || len(page.Twice) > 0 {
 						t.Fatalf("error %v, duplicate series %v\n%s", err, page.Twice, raw[wire.JSON])
 					}

@@ -107,7 +107,7 @@ func TestThousandsOfDevicesAreShownOnce(t *testing.T) {
 		if err := r.Render(wire.Encoding(enc), raw, &l); err != nil {
 			t.Fatal(err)
 		}
-		page := conformance.NewPage()
+		page := conformance.NewExposition()
 		if err := addLines(&page, r.Families(), l); err != nil || len(page.Values) != distinct || len(page.Twice) > 0 || l.Skipped != 0 {
 			t.Errorf("got %d series, %d skipped, duplicates %v, error %v, want %d series", len(page.Values), l.Skipped, page.Twice, err, distinct)
 		}

@@ -79,7 +79,7 @@ func TestThousandsOfConditionsAreShownOnce(t *testing.T) {
 		if err := r.Render(wire.Encoding(enc), raw, &l); err != nil {
 			t.Fatal(err)
 		}
-		page := conformance.NewPage()
+		page := conformance.NewExposition()
 		if err := addLines(&page, r.Families(), l); err != nil || len(page.Twice) > 0 || len(page.Values) != distinct || l.Skipped != distinct {
 			t.Errorf("got %d series, %d skipped, duplicates %v, error %v, want %d series", len(page.Values), l.Skipped, page.Twice, err, distinct)
 		}

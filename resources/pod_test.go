@@ -97,7 +97,7 @@ func TestLongListsHaveNoRepetitions(t *testing.T) {
 		if err := r.Render(wire.Protobuf, raw, &l); err != nil {
 			t.Fatal(err)
 		}
-		page := conformance.NewPage()
+		page := conformance.NewExposition()
 		if err := addLines(&page, r.Families(), l); err != nil {
 			t.Fatal(err)
 		}

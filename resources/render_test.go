@@ -30,7 +30,7 @@ func TestRenderEndsEveryFamily(t *testing.T) {
 			if len(l.Ends) != len(r.Families()) || l.Ends[len(l.Ends)-1] != len(l.Buf) {
 				t.Fatalf("%s: got %d ends %v for %d families and %d bytes", k.Name(), len(l.Ends), l.Ends, len(r.Families()), len(l.Buf))
 			}
-			page := conformance.NewPage()
+			page := conformance.NewExposition()
 			if err := addLines(&page, r.Families(), l); err != nil {
 				t.Fatalf("%s: %v", k.Name(), err)
 			}
@@ -209,7 +209,7 @@ func fuzzOne(t *testing.T, r *Renderer, enc wire.Encoding, raw []byte) {
 	if len(full.Failed)+len(lines.Failed) > 0 {
 		t.Fatalf("%s: families %v failed", r.Families()[0].Name, append(full.Failed, lines.Failed...))
 	}
-	page := conformance.NewPage()
+	page := conformance.NewExposition()
 	if err := addLines(&page, r.Families(), lines); err != nil || len(page.Twice) > 0 {
 		t.Fatalf("error %v, duplicate series %v", err, page.Twice)
 	}

@@ -69,7 +69,7 @@ func report(b *testing.B, s *Store) {
 	b.Helper()
 	st := s.Stats()
 	b.ReportMetric(float64(st.TextBytes)/float64(st.Objects), "text-B/object")
-	b.ReportMetric(float64(st.CompressedBytes)/float64(st.Objects), "packed-B/object")
+	b.ReportMetric(float64(st.CompressedBytes)/float64(st.Objects), "compressed-B/object")
 }
 
 // BenchmarkPutNew is the initial load: every object is new. The time includes compression.

@@ -63,7 +63,7 @@ func served(t *testing.T, as, kubeconfig string) []string {
 	done := make(chan error, 1)
 	go func() { done <- exporter{as, kubeconfig, at.Port, time.Hour}.serve(ctx) }()
 	r := &fleet.Replica{URL: fleet.Address(at.Port), Client: http.DefaultClient}
-	err = fleet.Until(t.Context(), fleet.Patience, "ready", func(ctx context.Context) error { return r.Ask(ctx, "/readyz") })
+	err = fleet.Until(t.Context(), fleet.DefaultTimeout, "ready", func(ctx context.Context) error { return r.Ask(ctx, "/readyz") })
 	if err != nil {
 		t.Fatal(err)
 	}

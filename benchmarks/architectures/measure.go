@@ -70,7 +70,7 @@ func (m *measurement) measure(ctx context.Context, all []measure.Exporter) error
 			return fmt.Errorf("%s: %w", e.Name, err)
 		}
 		m.subjects = append(m.subjects, &subject{Session: s})
-		if err := s.Fleet.WaitReady(ctx, fleet.Patience); err != nil {
+		if err := s.Fleet.WaitReady(ctx, fleet.DefaultTimeout); err != nil {
 			return fmt.Errorf("%s: %w", e.Name, err)
 		}
 	}

@@ -31,7 +31,7 @@ func fittedCosts(c capacity.Costs) []fitted {
 	add("process", "objectBytes", "received for an object in the first list, bytes", fmt.Sprintf("%.0f", c.Process.ObjectBytes))
 	add("process", "eventBytes", "received for an event, bytes", fmt.Sprintf("%.0f", c.Process.EventBytes))
 	add("start", "fixed", "CPU of a start without objects", micro(c.Start.Fixed))
-	add("start", "perMB", "CPU of a start for each MB of text on the page", micro(c.Start.PerMB))
+	add("start", "perMB", "CPU of a start for each MB of text of the exposition", micro(c.Start.PerMB))
 	add("start", "foreignObject", "CPU of a start for each object that another shard owns", nano(c.Start.ForeignObject))
 	add("scrape", "fixed", "CPU of a gzip scrape", micro(c.Scrape.Fixed))
 	add("scrape", "perMB", "CPU of a gzip scrape for each MB of its body", micro(c.Scrape.PerMB))

@@ -45,7 +45,7 @@ type view struct {
 
 // loop prints tables and scales the fleet, until ctx ends or a replica ends by itself.
 func (v *view) loop(ctx context.Context) error {
-	if err := v.fleet.WaitReady(ctx, fleet.Patience); err != nil && ctx.Err() == nil {
+	if err := v.fleet.WaitReady(ctx, fleet.DefaultTimeout); err != nil && ctx.Err() == nil {
 		return err
 	}
 	printf(v.out, "All shards are ready %.1f s after the start.\n", time.Since(v.start).Seconds())

@@ -19,9 +19,9 @@ const (
 	// Loopback is the address that all processes of this package listen on.
 	Loopback = "127.0.0.1"
 
-	// Patience is the default timeout for anything that should take a few seconds. It is long because the
+	// DefaultTimeout is the default timeout for anything that should take a few seconds. It is long because the
 	// machine may be busy.
-	Patience = 2 * time.Minute
+	DefaultTimeout = 2 * time.Minute
 
 	// stopGrace is the default of Options.Grace.
 	stopGrace = 10 * time.Second

@@ -63,7 +63,7 @@ func TestFleetIsResized(t *testing.T) {
 	if err := f.Resize(4); err != nil {
 		t.Fatal(err)
 	}
-	err = f.Until(t.Context(), Patience, "a condition that is never met", func(context.Context) error { return errors.New("not yet") })
+	err = f.Until(t.Context(), DefaultTimeout, "a condition that is never met", func(context.Context) error { return errors.New("not yet") })
 	if err == nil || !strings.Contains(err.Error(), "shard-3 has ended: exit status 7") {
 		t.Errorf("got error %v, want one with the exit status of shard-3", err)
 	}
@@ -87,7 +87,7 @@ func TestReplacedReplicaRunsTheNewCommand(t *testing.T) {
 	defer f.Stop()
 	logs := func(i int, want string) {
 		t.Helper()
-		err := Until(t.Context(), Patience, want, func(context.Context) error {
+		err := Until(t.Context(), DefaultTimeout, want, func(context.Context) error {
 			if got := f.Replicas[i].Log(); got != want {
 				return fmt.Errorf("got the log %q of replica %d", got, i)
 			}

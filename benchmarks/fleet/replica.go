@@ -120,25 +120,25 @@ func (r *Replica) Ask(ctx context.Context, path string) error {
 	})
 }
 
-// Page fetches and parses /metrics of the main port.
-func (r *Replica) Page(ctx context.Context) (exposition.Page, error) {
+// Metrics fetches and parses /metrics of the main port.
+func (r *Replica) Metrics(ctx context.Context) (exposition.Exposition, error) {
 	return r.fetch(ctx, r.URL+"/metrics")
 }
 
 // SelfMetrics fetches and parses /metrics of the telemetry port.
-func (r *Replica) SelfMetrics(ctx context.Context) (exposition.Page, error) {
+func (r *Replica) SelfMetrics(ctx context.Context) (exposition.Exposition, error) {
 	return r.fetch(ctx, r.Telemetry+"/metrics")
 }
 
-func (r *Replica) fetch(ctx context.Context, url string) (page exposition.Page, err error) {
+func (r *Replica) fetch(ctx context.Context, url string) (metrics exposition.Exposition, err error) {
 	err = r.Read(ctx, url, func(body io.Reader) (err error) {
-		page, err = exposition.Parse(body)
+		metrics, err = exposition.Parse(body)
 		return err
 	})
-	return page, err
+	return metrics, err
 }
 
-// Lines fetches /metrics of the main port and counts its sample lines. It takes far less memory than Page.
+// Lines fetches /metrics of the main port and counts its sample lines. It takes far less memory than Metrics.
 func (r *Replica) Lines(ctx context.Context) (exposition.Lines, error) {
 	lines := exposition.Lines{}
 	return lines, r.Read(ctx, r.URL+"/metrics", lines.Add)

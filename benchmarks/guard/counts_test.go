@@ -13,7 +13,7 @@ import (
 const output = `goos: linux
 pkg: github.com/statefleet/statefleet/store
 BenchmarkPutNew         	   20000	     34229 ns/op	 237.93 MB/s	   25087 B/op	      11 allocs/op
-BenchmarkGzip/clean     	      30	  12493437 ns/op	      2030.5 packed-B/object	  453692 B/op	      81 allocs/op
+BenchmarkGzip/clean     	      30	  12493437 ns/op	      2030.5 compressed-B/object	  453692 B/op	      81 allocs/op
 PASS
 ok  	github.com/statefleet/statefleet/store	9.5s
 pkg: github.com/statefleet/statefleet/shard
@@ -27,7 +27,7 @@ func TestCountsAreReadAndKept(t *testing.T) {
 	}
 	const want = `shard BenchmarkHash allocs/op 0
 store BenchmarkGzip/clean allocs/op 81
-store BenchmarkGzip/clean packed-B/object 2030.5
+store BenchmarkGzip/clean compressed-B/object 2030.5
 store BenchmarkPutNew allocs/op 11
 `
 	if c.String() != want {

@@ -79,7 +79,7 @@ func BenchmarkCluster(b *testing.B) {
 		n := float64(len(objects))
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/object")
 		b.ReportMetric(float64(text)/n, "text-B/object")
-		b.ReportMetric(float64(compressed)/n, "packed-B/object")
+		b.ReportMetric(float64(compressed)/n, "compressed-B/object")
 		runtime.KeepAlive(stores)
 		b.StartTimer()
 	}

@@ -205,7 +205,7 @@ func (r *replica) row(name, result string, args ...any) error {
 }
 
 // overLimit returns the number of updates that were rejected because of a limit.
-func overLimit(self exposition.Page) float64 {
+func overLimit(self exposition.Exposition) float64 {
 	return self.Value(selfmetrics.Updates, "result", "over_limit")
 }
 

@@ -47,7 +47,7 @@ type Reading struct {
 }
 
 // ReadingOf returns the counts of a resource.
-func ReadingOf(self exposition.Page, resource string) Reading {
+func ReadingOf(self exposition.Exposition, resource string) Reading {
 	of := func(name string, labels ...string) int {
 		return int(self.Value(name, append(labels, "resource", resource)...))
 	}
@@ -60,4 +60,4 @@ func ReadingOf(self exposition.Page, resource string) Reading {
 }
 
 // Held returns the number of objects of all resources that a replica holds, visible or not.
-func Held(self exposition.Page) int { return int(self.Value(Objects) + self.Value(Hidden)) }
+func Held(self exposition.Exposition) int { return int(self.Value(Objects) + self.Value(Hidden)) }

@@ -184,7 +184,7 @@ func (t *trial) compareExpositions(ctx context.Context) error {
 		return err
 	}
 	defer fresh.Stop()
-	if err := fresh.WaitReady(ctx, fleet.Patience); err != nil {
+	if err := fresh.WaitReady(ctx, fleet.DefaultTimeout); err != nil {
 		return err
 	}
 	start := time.Now()

@@ -25,7 +25,7 @@ func estimate(ctx context.Context, args []string, s streams) error {
 			Events: e.Events, Interval: e.ScrapeInterval, Check: e.CheckInterval, RawBytes: e.RawBytes,
 			Standby: e.Standby, ServerSharded: e.ServerSharding,
 		},
-		Limits: capacity.Limits{Memory: e.MemoryLimit, Timeout: e.ScrapeTimeout, Text: e.MaxPage},
+		Limits: capacity.Limits{Memory: e.MemoryLimit, Timeout: e.ScrapeTimeout, Text: e.BodySizeLimit},
 		JSON:   e.Output == config.JSONOutput,
 	}
 	if e.ReadsCluster() {

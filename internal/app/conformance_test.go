@@ -132,7 +132,7 @@ func checkConformance(t *testing.T, base string, o fixtureOptions) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := conformance.NewPage(), conformance.NewPage()
+	got, want := conformance.NewExposition(), conformance.NewExposition()
 	if err := errors.Join(got.Read(text), want.Read(string(expected))); err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ const (
 const (
 	memoryFlag  = "--memory-limit"
 	timeoutFlag = "--scrape-timeout"
-	textFlag    = "--max-page"
+	textFlag    = "--body-size-limit"
 )
 
 // Exceeds returns the flag of the first limit of which the replica takes more than an estimate may

@@ -32,7 +32,7 @@ type Estimate struct {
 	ServerSharding bool
 
 	ScrapeInterval, ScrapeTimeout time.Duration
-	MemoryLimit, MaxPage          int64
+	MemoryLimit, BodySizeLimit    int64
 	Output                        string // one of the outputs
 }
 
@@ -72,7 +72,7 @@ func (e *Estimate) declareEstimate(s *section) {
 		"Maximum duration of a scrape; the estimate uses half of it. 0: no limit.").Default("10s")
 	s.value("memory-limit", sizeValue(&e.MemoryLimit, 0, math.MaxInt64),
 		"Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.").Default("512MiB")
-	s.value("max-page", sizeValue(&e.MaxPage, 0, math.MaxInt64),
+	s.value("body-size-limit", sizeValue(&e.BodySizeLimit, 0, math.MaxInt64),
 		"Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.").Default("0")
 	outputs := []string{textOutput, JSONOutput}
 	s.value("output", choiceValue(&e.Output, outputs),

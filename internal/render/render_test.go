@@ -105,7 +105,7 @@ func TestListsAndDocumentsAreRendered(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}
 	}
-	exposition := conformance.NewPage()
+	exposition := conformance.NewExposition()
 	if err := exposition.Read(strings.Join(lines, "\n")); err != nil || len(exposition.Twice) > 0 || len(exposition.Values) != len(lines) {
 		t.Errorf("the lines are no exposition: error %v, repeated series %q", err, exposition.Twice)
 	}
@@ -194,7 +194,7 @@ func FuzzRender(f *testing.F) {
 		if err := Write(&out, objects, o); err != nil {
 			return
 		}
-		exposition := conformance.NewPage()
+		exposition := conformance.NewExposition()
 		if err := exposition.Read(out.String()); err != nil || len(exposition.Twice) > 0 {
 			t.Errorf("the exposition is invalid: error %v, repeated series %q\n%s", err, exposition.Twice, out.String())
 		}

@@ -55,7 +55,7 @@ func (w *auditedReplica) servesPlan(p shard.Plan) bool {
 }
 
 // exposition returns the exposition of the replica, or nil if it does not serve.
-func (w *auditedReplica) exposition() history.Page {
+func (w *auditedReplica) exposition() history.Exposition {
 	w.t.Helper()
 	snapshot, err := w.Snapshot(store.Text, allKinds)
 	if err != nil {

@@ -79,23 +79,23 @@ func TestPresetsRenderTheirFixtures(t *testing.T) {
 			if want := read(t, file); text != want {
 				t.Errorf("got\n%s\nwant\n%s", text, want)
 			}
-			page := conformance.NewPage()
-			if err := page.Read(text); err != nil || len(page.Twice) > 0 {
-				t.Errorf("got error %v and duplicate series %q, want neither", err, page.Twice)
+			metrics := conformance.NewExposition()
+			if err := metrics.Read(text); err != nil || len(metrics.Twice) > 0 {
+				t.Errorf("got error %v and duplicate series %q, want neither", err, metrics.Twice)
 			}
-			checkSamples(t, c, page)
+			checkSamples(t, c, metrics)
 		})
 	}
 }
 
 // checkSamples reports each family of a kind without a sample.
-func checkSamples(t *testing.T, c *customresource.Config, page conformance.Page) {
+func checkSamples(t *testing.T, c *customresource.Config, metrics conformance.Exposition) {
 	t.Helper()
 	for _, e := range c.Entries() {
 		of := `customresource_group="` + e.GVK.Group + `",customresource_kind="` + e.GVK.Kind + `",customresource_version="` + e.GVK.Version + `"`
 		for _, family := range e.Families {
 			found := false
-			for series := range page.Values {
+			for series := range metrics.Values {
 				found = found || strings.HasPrefix(series, family+"{") && strings.Contains(series, of)
 			}
 			if !found {

@@ -29,7 +29,7 @@ type fixture struct {
 	config      string
 	definitions []Definition
 	objects     []fixtureObject
-	want        conformance.Page
+	want        conformance.Exposition
 }
 
 type fixtureOptions struct {
@@ -66,7 +66,7 @@ func (f fixture) check(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := mustParse(t, f.config).Kinds(f.definitions, filter, silent())
-	got := conformance.NewPage()
+	got := conformance.NewExposition()
 	var lines resources.Lines
 	for _, o := range f.objects {
 		render, families, namespaced := f.rendererOf(t, kinds, filter, o)
@@ -110,7 +110,7 @@ func (f fixture) selects(namespace string) bool {
 	return len(f.options.Namespaces) == 0 || slices.Contains(f.options.Namespaces, namespace)
 }
 
-func addLines(t testing.TB, p *conformance.Page, families []resources.Family, l resources.Lines) {
+func addLines(t testing.TB, p *conformance.Exposition, families []resources.Family, l resources.Lines) {
 	t.Helper()
 	if len(l.Ends) != len(families) {
 		t.Fatalf("got %d ends, want one for each of %d families", len(l.Ends), len(families))
@@ -126,7 +126,7 @@ func addLines(t testing.TB, p *conformance.Page, families []resources.Family, l 
 
 func readFixture(t *testing.T, base string) fixture {
 	t.Helper()
-	f := fixture{want: conformance.NewPage()}
+	f := fixture{want: conformance.NewExposition()}
 	if err := f.want.Read(readFile(t, base+".prom")); err != nil {
 		t.Fatal(err)
 	}

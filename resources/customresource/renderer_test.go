@@ -280,7 +280,7 @@ func FuzzRender(f *testing.F) {
 		if string(l.Buf) != string(all.Buf) || l.Skipped != all.Skipped {
 			t.Fatalf("got\n%s\nbut if everything is decoded\n%s", l.Buf, all.Buf)
 		}
-		exposition := conformance.NewPage()
+		exposition := conformance.NewExposition()
 		addLines(t, &exposition, r.Families(), l)
 		if len(exposition.Twice) > 0 {
 			t.Fatalf("got repeated series %v, want none", exposition.Twice)

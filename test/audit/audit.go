@@ -30,8 +30,8 @@ const (
 	settleTime      = 5 * time.Second     // how long Stop waits until nothing is wrong
 )
 
-// Page is the endpoint of one replica's exposition.
-type Page struct {
+// Target is the endpoint of one replica's exposition.
+type Target struct {
 	// Name is the name of the replica in reports.
 	Name string
 	// URL is the address without a path.
@@ -41,8 +41,8 @@ type Page struct {
 // Options configure an audit.
 type Options struct {
 	Cluster *Cluster
-	// Pages returns the endpoints of the replicas that run at present. It is called from another goroutine.
-	Pages func() []Page
+	// Targets returns the endpoints of the replicas that run at present. It is called from another goroutine.
+	Targets func() []Target
 	// Late is how long a new object may take to appear in an exposition, and a deleted one to disappear.
 	Late time.Duration
 	// Allow describes what does not count as a fault of the fleet.
@@ -151,20 +151,20 @@ func (a *Audit) run(ctx context.Context, sampled func()) {
 
 // sample fetches all expositions in parallel.
 func (a *Audit) sample(ctx context.Context) sample {
-	r := sample{pages: map[string][]string{}, start: time.Now()}
+	r := sample{exposedBy: map[string][]string{}, start: time.Now()}
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	for _, page := range a.o.Pages() {
+	for _, target := range a.o.Targets() {
 		group.Go(func() {
-			keys, err := a.fetch(ctx, page.URL)
+			keys, err := a.fetch(ctx, target.URL)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil { // no answer, or one that cannot be read
-				r.unread = append(r.unread, fmt.Errorf("%s: %w", page.Name, err))
+				r.unread = append(r.unread, fmt.Errorf("%s: %w", target.Name, err))
 				return
 			}
 			for _, key := range keys {
-				r.pages[key] = append(r.pages[key], page.Name)
+				r.exposedBy[key] = append(r.exposedBy[key], target.Name)
 			}
 		})
 	}
@@ -203,7 +203,7 @@ func Complete(ctx context.Context, o Options) error {
 	r, missing, doubled := a.sample(ctx), 0, 0
 	all := o.Cluster.lifetimes()
 	for key, l := range all {
-		switch n := len(r.pages[key]); {
+		switch n := len(r.exposedBy[key]); {
 		case !l.deleted.IsZero() || time.Since(l.created) <= o.Late:
 		case n == 0:
 			missing++

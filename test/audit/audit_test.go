@@ -9,7 +9,7 @@ import (
 )
 
 // serve serves an exposition with the pods that have these UIDs, or 503 if there are none.
-func serve(t *testing.T, name string, uids ...string) Page {
+func serve(t *testing.T, name string, uids ...string) Target {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(uids) == 0 {
@@ -24,16 +24,16 @@ func serve(t *testing.T, name string, uids ...string) Page {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return Page{Name: name, URL: server.URL}
+	return Target{Name: name, URL: server.URL}
 }
 
 func TestCompleteIsEveryObjectExposedOnce(t *testing.T) {
 	exists := lifetime{created: time.Now().Add(-time.Hour)}
-	f := func(complete bool, pages ...Page) {
+	f := func(complete bool, targets ...Target) {
 		t.Helper()
 		err := Complete(t.Context(), Options{
 			Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]lifetime{"pod u1": exists, "pod u2": exists}},
-			Pages:   func() []Page { return pages }, Late: late,
+			Targets: func() []Target { return targets }, Late: late,
 		})
 		if (err == nil) != complete {
 			t.Errorf("got error %v, want none: %t", err, complete)
@@ -47,10 +47,10 @@ func TestCompleteIsEveryObjectExposedOnce(t *testing.T) {
 
 func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
 	exists := lifetime{created: time.Now().Add(-time.Hour)}
-	page := serve(t, "a", "u1")
+	target := serve(t, "a", "u1")
 	a := Start(t, Options{
 		Cluster: &Cluster{kinds: []string{Pods}, objects: map[string]lifetime{"pod u1": exists}},
-		Pages:   func() []Page { return []Page{page} }, Late: late,
+		Targets: func() []Target { return []Target{target} }, Late: late,
 	})
 	if r := a.Stop(); r.Samples == 0 || r.Objects != 1 || r.Moved != 0 || len(r.Missing)+len(r.Doubled)+len(r.Ghosts) > 0 {
 		t.Errorf("got %s, want samples of 1 object and no fault", r.Line("none"))
@@ -58,8 +58,8 @@ func TestAuditEndsWhenNothingIsWrong(t *testing.T) {
 }
 
 func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
-	page := serve(t, "a")
-	err := Complete(t.Context(), Options{Cluster: &Cluster{kinds: []string{Pods}}, Pages: func() []Page { return []Page{page} }, Late: late})
+	target := serve(t, "a")
+	err := Complete(t.Context(), Options{Cluster: &Cluster{kinds: []string{Pods}}, Targets: func() []Target { return []Target{target} }, Late: late})
 	if err == nil {
 		t.Error("got no error for a cluster without objects")
 	}
@@ -68,9 +68,9 @@ func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
 func TestObjectsThatMoveAreCounted(t *testing.T) {
 	exists, now := lifetime{created: time.Now().Add(-time.Hour)}, time.Now()
 	tracker := newTracker(late)
-	for i, pages := range [][]string{{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a"}} {
+	for i, replicas := range [][]string{{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a"}} {
 		at := now.Add(time.Duration(i) * defaultInterval)
-		tracker.add(sample{start: at, end: at, pages: map[string][]string{"pod u1": pages}},
+		tracker.add(sample{start: at, end: at, exposedBy: map[string][]string{"pod u1": replicas}},
 			map[string]lifetime{"pod u1": exists})
 	}
 	if tracker.moved != 2 || len(tracker.seen) != 1 {

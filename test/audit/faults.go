@@ -21,7 +21,7 @@ func (k faultKind) String() string { return [...]string{"fine", "missing", "doub
 // sample is one concurrent fetch of all expositions.
 type sample struct {
 	start, end time.Time
-	pages      map[string][]string // names of the replicas that expose each object, by key
+	exposedBy  map[string][]string // names of the replicas that expose each object, by key
 	unread     []error             // why expositions could not be read
 }
 
@@ -29,8 +29,8 @@ type sample struct {
 type Fault struct {
 	Object string
 	What   string
-	// Page is the name of the replica that exposed the object before.
-	Page string
+	// Replica is the name of the replica that exposed the object before.
+	Replica string
 	// From and To enclose the time in which the fault is certain. From is the end of the first sample and To the start of
 	// the last one, because a sample fetches each exposition at a different moment. To is before From for a single sample.
 	From, To time.Time
@@ -44,7 +44,7 @@ type Fault struct {
 func (f Fault) Certain() time.Duration { return max(0, f.To.Sub(f.From)) }
 
 func (f Fault) String() string {
-	return fmt.Sprintf("%s %s for %s from %s (was exposed by %s)", f.Object, f.What, f.Certain().Round(time.Millisecond), f.From.Format("15:04:05.000"), f.Page)
+	return fmt.Sprintf("%s %s for %s from %s (was exposed by %s)", f.Object, f.What, f.Certain().Round(time.Millisecond), f.From.Format("15:04:05.000"), f.Replica)
 }
 
 // tracker finds faults in a series of samples.
@@ -61,7 +61,7 @@ type tracker struct {
 
 // state is the state of one object across samples.
 type state struct {
-	page         string    // replica that exposed it last
+	replica      string    // replica that exposed it last
 	seen         time.Time // when it was last exposed
 	owner        string    // replica that last exposed it alone
 	unknownSince time.Time // when it was first exposed without being in the cluster; zero if it is there
@@ -74,7 +74,7 @@ func newTracker(late time.Duration) *tracker {
 
 // add adds a sample, and the objects of the cluster after it. It reports whether anything is wrong.
 func (t *tracker) add(r sample, objects map[string]lifetime) (wrong bool) {
-	for key := range r.pages {
+	for key := range r.exposedBy {
 		if t.states[key] == nil {
 			t.states[key] = &state{}
 		}
@@ -87,22 +87,22 @@ func (t *tracker) add(r sample, objects map[string]lifetime) (wrong bool) {
 	t.cover(r, objects)
 	for key, s := range t.states {
 		l, known := objects[key]
-		now := t.classify(s, l, known, r, r.pages[key])
+		now := t.classify(s, l, known, r, r.exposedBy[key])
 		if s.open.kind != fine && s.open.kind != now {
 			t.close(s, l)
 		}
 		if now != fine {
 			if s.open.kind == fine {
-				s.open = Fault{Object: key, What: now.String(), Page: s.page, From: r.end, kind: now, uid: l.uid}
+				s.open = Fault{Object: key, What: now.String(), Replica: s.replica, From: r.end, kind: now, uid: l.uid}
 			}
 			s.open.To = r.start
 			wrong = true
 		}
-		switch pages := r.pages[key]; {
-		case len(pages) > 0:
+		switch replicas := r.exposedBy[key]; {
+		case len(replicas) > 0:
 			t.seen[key] = true
-			s.page, s.seen = pages[0], r.end
-			t.count(s, pages)
+			s.replica, s.seen = replicas[0], r.end
+			t.count(s, replicas)
 		case !known:
 			delete(t.states, key)
 		}
@@ -111,14 +111,14 @@ func (t *tracker) add(r sample, objects map[string]lifetime) (wrong bool) {
 }
 
 // count counts an object that has moved from one replica to another.
-func (t *tracker) count(s *state, pages []string) {
-	if len(pages) > 1 || s.owner == pages[0] {
+func (t *tracker) count(s *state, replicas []string) {
+	if len(replicas) > 1 || s.owner == replicas[0] {
 		return
 	}
 	if s.owner != "" {
 		t.moved++
 	}
-	s.owner = pages[0]
+	s.owner = replicas[0]
 }
 
 // cover updates the coverage. Objects that were created less than t.late ago do not count.
@@ -129,7 +129,7 @@ func (t *tracker) cover(r sample, objects map[string]lifetime) {
 			continue
 		}
 		all++
-		if len(r.pages[key]) > 0 {
+		if len(r.exposedBy[key]) > 0 {
 			exposed++
 		}
 	}
@@ -139,7 +139,7 @@ func (t *tracker) cover(r sample, objects map[string]lifetime) {
 }
 
 // classify returns what is wrong with an object in a sample. A change within the last t.late may be exposed or not.
-func (t *tracker) classify(s *state, l lifetime, known bool, r sample, pages []string) faultKind {
+func (t *tracker) classify(s *state, l lifetime, known bool, r sample, replicas []string) faultKind {
 	deleted := known && !l.deleted.IsZero()
 	if known {
 		s.unknownSince = time.Time{}
@@ -147,11 +147,11 @@ func (t *tracker) classify(s *state, l lifetime, known bool, r sample, pages []s
 		s.unknownSince = r.end
 	}
 	switch {
-	case len(pages) > 1:
+	case len(replicas) > 1:
 		return doubled
-	case len(pages) == 1 && (deleted && r.start.Sub(l.deleted) > t.late || !known && r.start.Sub(s.unknownSince) > t.late):
+	case len(replicas) == 1 && (deleted && r.start.Sub(l.deleted) > t.late || !known && r.start.Sub(s.unknownSince) > t.late):
 		return ghost
-	case len(pages) == 0 && known && !deleted && (s.seen.After(l.created) || r.start.Sub(l.created) > t.late):
+	case len(replicas) == 0 && known && !deleted && (s.seen.After(l.created) || r.start.Sub(l.created) > t.late):
 		return missing
 	}
 	return fine

@@ -30,20 +30,20 @@ func newTimeline() *timeline {
 func (f *timeline) at(t time.Duration) time.Time { return f.start.Add(t) }
 
 // sample adds a sample at t in which the given replicas expose object x. It reports whether anything is wrong.
-func (f *timeline) sample(t time.Duration, pages ...string) bool {
-	r := sample{start: f.at(t), end: f.at(t + 10*ms), pages: map[string][]string{}}
-	if len(pages) > 0 {
-		r.pages["x"] = pages
+func (f *timeline) sample(t time.Duration, replicas ...string) bool {
+	r := sample{start: f.at(t), end: f.at(t + 10*ms), exposedBy: map[string][]string{}}
+	if len(replicas) > 0 {
+		r.exposedBy["x"] = replicas
 	}
 	return f.tracker.add(r, f.objects)
 }
 
-// want compares all faults with those given, each in the form "What Certain Page".
+// want compares all faults with those given, each in the form "What Certain Replica".
 func (f *timeline) want(t *testing.T, faults ...string) {
 	t.Helper()
 	var got []string
 	for _, fault := range f.tracker.end() {
-		got = append(got, strings.Join([]string{fault.What, fault.Certain().String(), fault.Page}, " "))
+		got = append(got, strings.Join([]string{fault.What, fault.Certain().String(), fault.Replica}, " "))
 	}
 	if strings.Join(got, ", ") != strings.Join(faults, ", ") {
 		t.Errorf("got %q, want %q", got, faults)
@@ -53,8 +53,8 @@ func (f *timeline) want(t *testing.T, faults ...string) {
 func TestObjectExposedOnceIsNoFault(t *testing.T) {
 	f := newTimeline()
 	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	for i, page := range []string{"a", "a", "b", "b"} {
-		if f.sample(time.Duration(i)*100*ms, page) {
+	for i, replica := range []string{"a", "a", "b", "b"} {
+		if f.sample(time.Duration(i)*100*ms, replica) {
 			t.Errorf("sample %d: got a fault, want none", i)
 		}
 	}
@@ -158,8 +158,8 @@ func TestObjectUnknownToTheClusterIsAGhostAfterTheDelay(t *testing.T) {
 func TestMovesBetweenReplicasAreCounted(t *testing.T) {
 	f := newTimeline()
 	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	for i, pages := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}, {"b"}, {}, {"b"}, {"c"}} {
-		f.sample(time.Duration(i)*100*ms, pages...)
+	for i, replicas := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}, {"b"}, {}, {"b"}, {"c"}} {
+		f.sample(time.Duration(i)*100*ms, replicas...)
 	}
 	if f.tracker.moved != 2 { // from a to b, and from b to c
 		t.Errorf("got %d moves, want 2", f.tracker.moved)

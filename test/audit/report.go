@@ -60,7 +60,7 @@ func newReport(faults []Fault, allow Allowance, kills []time.Time) Report {
 			}
 		case missing:
 			r.WorstMissing = max(r.WorstMissing, f.Certain())
-			r.Gaps[f.Page] = max(r.Gaps[f.Page], f.Certain())
+			r.Gaps[f.Replica] = max(r.Gaps[f.Replica], f.Certain())
 			if !allow.excuses(f, kills) {
 				r.Missing = append(r.Missing, f)
 			}
@@ -84,8 +84,8 @@ func (r Report) Line(scenario string) string {
 // Details returns lines about the faults that are not allowed, and about the resolution of the samples.
 func (r Report) Details() string {
 	lines := []string{fmt.Sprintf("objects: %d; moves to another replica: %d", r.Objects, r.Moved), fmt.Sprintf("faults in a single sample: %d; longest time between two samples: %s", r.Single, r.Slowest.Round(time.Millisecond))}
-	for _, page := range slices.Sorted(maps.Keys(r.Gaps)) {
-		lines = append(lines, fmt.Sprintf("gap of %s: %s", page, r.Gaps[page].Round(time.Millisecond)))
+	for _, replica := range slices.Sorted(maps.Keys(r.Gaps)) {
+		lines = append(lines, fmt.Sprintf("gap of %s: %s", replica, r.Gaps[replica].Round(time.Millisecond)))
 	}
 	return strings.Join(append(lines, group(slices.Concat(r.Missing, r.Doubled, r.Ghosts))...), "\n")
 }
@@ -93,19 +93,19 @@ func (r Report) Details() string {
 // group describes the faults that began in the same sample at the same replica by the longest one.
 func group(faults []Fault) (lines []string) {
 	type row struct {
-		page string
-		from time.Time
-		kind faultKind
+		replica string
+		from    time.Time
+		kind    faultKind
 	}
 	longest, count := map[row]Fault{}, map[row]int{}
 	for _, f := range faults {
-		r := row{f.Page, f.From, f.kind}
+		r := row{f.Replica, f.From, f.kind}
 		if count[r]++; f.To.After(longest[r].To) {
 			longest[r] = f
 		}
 	}
 	rows := slices.SortedFunc(maps.Keys(count), func(a, b row) int {
-		return cmp.Or(a.from.Compare(b.from), strings.Compare(a.page, b.page), int(a.kind-b.kind))
+		return cmp.Or(a.from.Compare(b.from), strings.Compare(a.replica, b.replica), int(a.kind-b.kind))
 	})
 	for _, r := range rows {
 		lines = append(lines, fmt.Sprintf("%d like %s", count[r], longest[r]))

@@ -11,7 +11,7 @@ func TestReportAllowsFaultsUpToTheAllowance(t *testing.T) {
 	kill := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	allow := Allowance{Doubled: 250 * ms, Unseen: time.Second}
 	fault := func(k faultKind, from, to time.Duration) Fault {
-		return Fault{kind: k, What: k.String(), Page: "a", From: kill.Add(from), To: kill.Add(to)}
+		return Fault{kind: k, What: k.String(), Replica: "a", From: kill.Add(from), To: kill.Add(to)}
 	}
 	f := func(fault Fault, kills []time.Time, missing, doubled, ghosts int) {
 		t.Helper()
@@ -50,9 +50,9 @@ func TestObjectsOfAReplicaThatCannotRunMayBeMissing(t *testing.T) {
 func TestLineHasDisallowedFaultsAndLongestTimes(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r := newReport([]Fault{
-		{kind: doubled, Page: "a", From: at, To: at.Add(40 * ms)},
-		{kind: missing, Page: "a", From: at, To: at.Add(300 * ms)},
-		{kind: missing, Page: "b", From: at, To: at.Add(200 * ms)},
+		{kind: doubled, Replica: "a", From: at, To: at.Add(40 * ms)},
+		{kind: missing, Replica: "a", From: at, To: at.Add(300 * ms)},
+		{kind: missing, Replica: "b", From: at, To: at.Add(200 * ms)},
 	}, Allowance{Doubled: 250 * ms}, nil)
 	r.Samples, r.Moved, r.Coverage = 7, 3, 0.995
 	const want = "scenario=rollout missing=2 doubled=0 worst_missing_ms=300 worst_double_ms=40 samples=7 moved=3 coverage=0.99"
@@ -65,7 +65,7 @@ func TestLineHasDisallowedFaultsAndLongestTimes(t *testing.T) {
 }
 
 func TestObjectsOfAnExposition(t *testing.T) {
-	const page = `# HELP kube_job_info Always 1.
+	const text = `# HELP kube_job_info Always 1.
 # TYPE kube_job_info gauge
 kube_job_info{namespace="batch",job_name="a"} 1
 # HELP kube_job_created When.
@@ -77,7 +77,7 @@ kube_pod_info{namespace="shop",pod="c",uid="u2",node=""} 1
 kube_pod_info{namespace="shop",pod="d",uid="u3",node=""} 1
 `
 	var got []string
-	if err := objects(strings.NewReader(page), []string{Jobs, Pods}, func(key string) { got = append(got, key) }); err != nil {
+	if err := objects(strings.NewReader(text), []string{Jobs, Pods}, func(key string) { got = append(got, key) }); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"job batch a", "pod u1", "pod u2"}; !slices.Equal(got, want) {

@@ -23,9 +23,9 @@ func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 	token := w.cluster.BoundToken(t, namespace, "restricted", role)
 	replica := fleet.Start(t, "--kubeconfig="+w.cluster.Kubeconfig(t, token))
 	replica.WaitReady(t)
-	page := replica.Scrape(t)
+	metrics := replica.Scrape(t)
 	for _, kind := range seed.Kinds() {
-		found, want := len(objects(page, kind.Resource)), w.count(t, kind.Resource)
+		found, want := len(objects(metrics, kind.Resource)), w.count(t, kind.Resource)
 		if kind.Resource == withheld {
 			want = 0
 		}
@@ -48,8 +48,8 @@ func (w *world) aForbiddenKindIsNamed(t *testing.T) {
 
 	w.cluster.BoundToken(t, namespace, "restricted", account)
 	fleet.Eventually(t, "the kind is exposed once it is allowed", func(ctx context.Context) error {
-		page, err := replica.Page(ctx)
-		if err == nil && len(objects(page, withheld)) == 0 {
+		metrics, err := replica.Metrics(ctx)
+		if err == nil && len(objects(metrics, withheld)) == 0 {
 			err = errors.New("no object of the kind is exposed")
 		}
 		return err

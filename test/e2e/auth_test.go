@@ -130,7 +130,7 @@ func (w *world) deletedAccountToken(t *testing.T) string {
 type callers struct{ client http.Client }
 
 func newCallers(t *testing.T) *callers {
-	c := &callers{http.Client{Transport: &http.Transport{}, Timeout: fleet.Patience}}
+	c := &callers{http.Client{Transport: &http.Transport{}, Timeout: fleet.DefaultTimeout}}
 	t.Cleanup(c.client.CloseIdleConnections)
 	return c
 }

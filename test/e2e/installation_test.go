@@ -87,13 +87,13 @@ func checkCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
 // checkExpositions returns an error unless each object of the cluster is in exactly one exposition, and no other object
 // in any.
 func (i *installation) checkExpositions(ctx context.Context, replicas []kubelet.Replica) error {
-	pages := map[string]exposition.Page{}
+	all := map[string]exposition.Exposition{}
 	for _, r := range replicas {
-		page, err := r.Page(ctx)
+		metrics, err := r.Metrics(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Pod, err)
 		}
-		pages[r.Pod] = page
+		all[r.Pod] = metrics
 	}
 	kinds := 0
 	for _, kind := range seed.Kinds() {
@@ -114,8 +114,8 @@ func (i *installation) checkExpositions(ctx context.Context, replicas []kubelet.
 			kinds++
 		}
 		found := map[string]bool{}
-		for pod, page := range pages {
-			for object := range objects(page, kind.Resource) {
+		for pod, metrics := range all {
+			for object := range objects(metrics, kind.Resource) {
 				if found[object] {
 					return fmt.Errorf("%s: %s %s is also in another exposition", pod, kind.Resource, object)
 				}
@@ -130,16 +130,16 @@ func (i *installation) checkExpositions(ctx context.Context, replicas []kubelet.
 		return errors.New("the cluster has no objects to compare")
 	}
 	if i.flagValues("--custom-resource-state-config-file") != nil {
-		return checkSingleSample(pages, "kube_customresource_ready")
+		return checkSingleSample(all, "kube_customresource_ready")
 	}
 	return nil
 }
 
 // checkSingleSample returns an error unless a family has exactly one sample in all expositions together.
-func checkSingleSample(pages map[string]exposition.Page, family string) error {
+func checkSingleSample(all map[string]exposition.Exposition, family string) error {
 	n := 0
-	for _, page := range pages {
-		for name := range page.Labels {
+	for _, metrics := range all {
+		for name := range metrics.Labels {
 			if name == family {
 				n++
 			}

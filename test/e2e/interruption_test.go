@@ -75,7 +75,7 @@ func steps() []step {
 // waitForStep waits until the topology has reached a step.
 func (s *setup) waitForStep(t *testing.T, step step) {
 	t.Helper()
-	deadline := time.Now().Add(fleet.Patience)
+	deadline := time.Now().Add(fleet.DefaultTimeout)
 	for now, err := s.topology(t.Context()); err != nil || !step.reached(now); now, err = s.topology(t.Context()) {
 		if time.Now().After(deadline) {
 			t.Fatalf("topology never reached %q: got %+v, error %v", step.name, now, err)

@@ -50,7 +50,7 @@ func limitMemory(t *testing.T, s *setup) {
 		return nil
 	})
 	fleet.Eventually(t, "no object is exposed", func(ctx context.Context) error {
-		if share := audit.Coverage(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: defaultMaxDelay}); share > 0 {
+		if share := audit.Coverage(ctx, audit.Options{Cluster: s.objects, Targets: s.targets, Late: defaultMaxDelay}); share > 0 {
 			return fmt.Errorf("a share of %.2f of the objects is exposed, want 0", share)
 		}
 		return nil

@@ -75,12 +75,12 @@ func waitShards(t *testing.T, replicas []*fleet.Replica) {
 	t.Helper()
 	fleet.Eventually(t, fmt.Sprintf("all replicas report %d shards", len(replicas)), func(ctx context.Context) error {
 		for ordinal, replica := range replicas {
-			page, err := replica.SelfMetrics(ctx)
+			metrics, err := replica.SelfMetrics(ctx)
 			if err != nil {
 				return err
 			}
-			total, _ := page.Sum(selfmetrics.TotalShards, nil)
-			shard, _ := page.Sum(selfmetrics.ShardOrdinal, nil)
+			total, _ := metrics.Sum(selfmetrics.TotalShards, nil)
+			shard, _ := metrics.Sum(selfmetrics.ShardOrdinal, nil)
 			if int(total) != len(replicas) || int(shard) != ordinal {
 				return fmt.Errorf("replica %d reports that it is shard %v of %v", ordinal, shard, total)
 			}
@@ -98,12 +98,12 @@ func watchForEmptyExpositions(t *testing.T, replicas []*fleet.Replica) (stop fun
 	for ordinal, replica := range replicas {
 		group.Go(func() {
 			for scrapes := 0; ; scrapes++ {
-				page, err := replica.Page(ctx)
+				metrics, err := replica.Metrics(ctx)
 				if ctx.Err() != nil {
 					t.Logf("replica %d: %d scrapes", ordinal, scrapes)
 					return
 				}
-				if err == nil && len(objects(page, "pods")) == 0 {
+				if err == nil && len(objects(metrics, "pods")) == 0 {
 					err = errors.New("the exposition has no sample of a pod")
 				}
 				if err != nil {

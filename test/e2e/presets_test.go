@@ -56,18 +56,18 @@ func (p *presetTest) run(t *testing.T) {
 	}
 	p.replica = fleet.Start(t, append(p.flags(), "--kubeconfig="+p.kubeconfig(t))...)
 	p.replica.WaitReady(t)
-	if page := p.replica.Scrape(t); len(page.Samples) > 0 {
-		t.Errorf("got samples before the definitions exist, want none: %v", page.Samples)
+	if metrics := p.replica.Scrape(t); len(metrics.Samples) > 0 {
+		t.Errorf("got samples before the definitions exist, want none: %v", metrics.Samples)
 	}
 	fixture := readObjects(t, presetFile(t, "testdata/"+p.name+".yaml"))
 	p.create(t, append(kinds, fixture...))
 	want := p.expected(t, fixture)
 	fleet.Eventually(t, "the samples are those of the fixture", func(ctx context.Context) error {
-		page, err := p.replica.Page(ctx)
+		metrics, err := p.replica.Metrics(ctx)
 		if err != nil {
 			return err
 		}
-		return sameLines(want, page)
+		return sameLines(want, metrics)
 	})
 	if err := sameLines(p.replica.Scrape(t), p.render(t)); err != nil {
 		t.Errorf("render differs from the exporter: %v", err)
@@ -75,7 +75,7 @@ func (p *presetTest) run(t *testing.T) {
 }
 
 // sameLines returns an error unless two expositions have the same samples.
-func sameLines(want, got exposition.Page) error {
+func sameLines(want, got exposition.Exposition) error {
 	if diff := exposition.Diff(want, got); diff != "" {
 		return errors.New(diff)
 	}
@@ -147,7 +147,7 @@ func (p *presetTest) applier(t *testing.T) *manifest.Applier {
 }
 
 // expected returns the samples of the fixture, with the UIDs and creation times that the API server chose.
-func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured) exposition.Page {
+func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured) exposition.Exposition {
 	t.Helper()
 	text, err := os.ReadFile(presetFile(t, "testdata/"+p.name+".prom"))
 	if err != nil {
@@ -160,26 +160,26 @@ func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured
 		}
 		lines = append(lines, line)
 	}
-	page, err := exposition.Parse(strings.NewReader(strings.Join(lines, "")))
+	metrics, err := exposition.Parse(strings.NewReader(strings.Join(lines, "")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	created := map[string]string{} // the series of families whose name ends in _created
-	for series := range page.Samples {
+	for series := range metrics.Samples {
 		if family, _, _ := strings.Cut(series, "{"); strings.HasSuffix(family, "_created") {
 			created[series] = ""
 		}
 	}
 	for series, value := range p.render(t).Samples {
 		if _, ok := created[series]; ok {
-			page.Samples[series] = value
+			metrics.Samples[series] = value
 		}
 	}
-	return page
+	return metrics
 }
 
 // render returns what the command render prints for the objects as the API server returned them.
-func (p *presetTest) render(t *testing.T) exposition.Page {
+func (p *presetTest) render(t *testing.T) exposition.Exposition {
 	t.Helper()
 	list := unstructured.UnstructuredList{Object: map[string]any{"apiVersion": "v1", "kind": "List"}}
 	for _, object := range p.live {
@@ -189,11 +189,11 @@ func (p *presetTest) render(t *testing.T) exposition.Page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := exposition.Parse(bytes.NewReader(p.statefleet(t, text, "render")))
+	metrics, err := exposition.Parse(bytes.NewReader(p.statefleet(t, text, "render")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page
+	return metrics
 }
 
 // statefleet returns the output of a command of the exporter.

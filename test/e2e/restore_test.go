@@ -53,12 +53,12 @@ func TestRestoredBackup(t *testing.T) {
 	shows := func(what string, want map[string]string) {
 		t.Helper()
 		fleet.Eventually(t, what, func(ctx context.Context) error {
-			page, err := replica.Page(ctx)
+			metrics, err := replica.Metrics(ctx)
 			if err != nil {
 				return err
 			}
 			got := map[string]string{}
-			for family, labels := range page.Labels {
+			for family, labels := range metrics.Labels {
 				switch family {
 				case "kube_configmap_labels":
 					got[labels["configmap"]] = labels["label_step"]

@@ -132,7 +132,7 @@ func (s *setup) runScenarioOnce(t *testing.T, sc scenario) (report audit.Report,
 	}
 	s.record = s.recordTopology(t)
 	started := s.kubelet.Started()
-	a := audit.Start(t, audit.Options{Cluster: s.objects, Pages: s.pages, Late: max(defaultMaxDelay, sc.maxDelay), Allow: allow})
+	a := audit.Start(t, audit.Options{Cluster: s.objects, Targets: s.targets, Late: max(defaultMaxDelay, sc.maxDelay), Allow: allow})
 	began := time.Now()
 	n := sc.act(t, s, a)
 	s.settle(t, n)

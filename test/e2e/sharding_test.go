@@ -28,17 +28,17 @@ func (w *world) shardsTogetherAreTheWhole(t *testing.T) {
 	if forbidden, n := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "forbidden"}); forbidden != 0 || n < len(seed.Kinds()) {
 		t.Errorf("%v of %d kinds are forbidden, want 0 of at least %d", forbidden, n, len(seed.Kinds()))
 	}
-	page := whole.Scrape(t)
+	metrics := whole.Scrape(t)
 	for _, kind := range seed.Kinds() {
-		if count := len(objects(page, kind.Resource)); count != w.count(t, kind.Resource) {
+		if count := len(objects(metrics, kind.Resource)); count != w.count(t, kind.Resource) {
 			t.Errorf("%s: got %d objects in the exposition, want %d", kind.Resource, count, w.count(t, kind.Resource))
 		}
 	}
 	owners := map[string]int{}
 	for ordinal, part := range parts {
-		page := part.Scrape(t)
+		metrics := part.Scrape(t)
 		for _, kind := range seed.Kinds() {
-			for object := range objects(page, kind.Resource) {
+			for object := range objects(metrics, kind.Resource) {
 				key := kind.Resource + " " + object
 				if other, ok := owners[key]; ok {
 					t.Errorf("%s is exposed by shards %d and %d, want one", key, other, ordinal)
@@ -93,8 +93,8 @@ func podReadings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading 
 		if pods.Decoded != pods.Owned || pods.Served != pods.Owned {
 			t.Errorf("shard %d: got different numbers of owned, decoded and served pods: %+v", ordinal, pods)
 		}
-		if onPage := len(objects(replica.Scrape(t), "pods")); pods.Served != onPage {
-			t.Errorf("shard %d reports that it serves %d pods, but its exposition has %d", ordinal, pods.Served, onPage)
+		if exposed := len(objects(replica.Scrape(t), "pods")); pods.Served != exposed {
+			t.Errorf("shard %d reports that it serves %d pods, but its exposition has %d", ordinal, pods.Served, exposed)
 		}
 		all = append(all, pods)
 	}
@@ -102,11 +102,11 @@ func podReadings(t *testing.T, replicas []*fleet.Replica) []selfmetrics.Reading 
 }
 
 func sameExposition(ctx context.Context, a, b *fleet.Replica) error {
-	first, err := a.Page(ctx)
+	first, err := a.Metrics(ctx)
 	if err != nil {
 		return err
 	}
-	second, err := b.Page(ctx)
+	second, err := b.Metrics(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,9 +164,9 @@ func identifyingLabels() map[string][]string {
 
 // objects returns the objects of a resource in an exposition, named by their identifying labels, which are joined with
 // slashes.
-func objects(page exposition.Page, resource string) map[string]bool {
+func objects(metrics exposition.Exposition, resource string) map[string]bool {
 	id, found := identifyingLabels()[resource], map[string]bool{}
-	for family, labels := range page.Labels {
+	for family, labels := range metrics.Labels {
 		if !strings.HasPrefix(family, id[0]) {
 			continue
 		}

@@ -79,7 +79,7 @@ func shrinkWithDeadReplica(t *testing.T, s *setup, _ *audit.Audit) int {
 		}
 		return nil
 	})
-	share := audit.Coverage(t.Context(), audit.Options{Cluster: s.objects, Pages: s.pages, Late: defaultMaxDelay})
+	share := audit.Coverage(t.Context(), audit.Options{Cluster: s.objects, Targets: s.targets, Late: defaultMaxDelay})
 	t.Logf("a share of %.2f of the objects is exposed after the leaving replicas have ended", share)
 	if now, err := s.topology(t.Context()); err != nil || now.Active != remaining {
 		t.Errorf("the fleet had not switched when the leaving replicas ended: got %+v, error %v", now, err)

@@ -224,7 +224,7 @@ func (s *setup) settle(t *testing.T, n int) {
 func (s *setup) waitForCompleteness(t *testing.T) {
 	t.Helper()
 	fleet.Eventually(t, "every object is in one exposition", func(ctx context.Context) error {
-		return audit.Complete(ctx, audit.Options{Cluster: s.objects, Pages: s.pages, Late: defaultMaxDelay})
+		return audit.Complete(ctx, audit.Options{Cluster: s.objects, Targets: s.targets, Late: defaultMaxDelay})
 	})
 	fleet.Eventually(t, "Prometheus has every seeded pod", func(ctx context.Context) error {
 		now := time.Now()
@@ -272,13 +272,13 @@ func (s *setup) checkServing(ctx context.Context, n int) error {
 	return nil
 }
 
-// pages returns the name and URL of each running replica.
-func (s *setup) pages() []audit.Page {
-	var pages []audit.Page
+// targets returns the name and URL of each running replica.
+func (s *setup) targets() []audit.Target {
+	var targets []audit.Target
 	for _, r := range s.kubelet.Running() {
-		pages = append(pages, audit.Page{Name: r.Pod, URL: r.URL})
+		targets = append(targets, audit.Target{Name: r.Pod, URL: r.URL})
 	}
-	return pages
+	return targets
 }
 
 // removeFleetPods deletes the fleet's pods, which no kubelet runs.

@@ -74,7 +74,7 @@ func (tr *trial) remove(key history.Key, last apiObject) error {
 	var now int64
 	background := metav1.DeletePropagationBackground
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}
-	ctx, cancel := context.WithTimeout(tr.t.Context(), fleet.Patience)
+	ctx, cancel := context.WithTimeout(tr.t.Context(), fleet.DefaultTimeout)
 	defer cancel()
 	since := metav1.ListOptions{ResourceVersion: last.GetResourceVersion(), FieldSelector: "metadata.name=" + key.Name}
 	var events watch.Interface

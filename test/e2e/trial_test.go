@@ -145,9 +145,9 @@ func (tr *trial) makeChanges(steps int) {
 func (tr *trial) check() {
 	tr.t.Helper()
 	for i, replica := range tr.replicas {
-		page, err := tr.page(replica)
+		metrics, err := tr.exposition(replica)
 		if err == nil {
-			err = tr.readers[i].Check(page)
+			err = tr.readers[i].Check(metrics)
 		}
 		if err != nil {
 			tr.t.Fatalf("STATEFLEET_SEED=%d, after %d changes and faults %v: replica %d: %v", tr.seed, tr.steps, tr.injector.Counts(), i, err)
@@ -155,8 +155,8 @@ func (tr *trial) check() {
 	}
 }
 
-// page reads the exposition of a replica. A replica that has been ready must always return one.
-func (tr *trial) page(replica *fleet.Replica) (history.Page, error) {
+// exposition reads the exposition of a replica. A replica that has been ready must always return one.
+func (tr *trial) exposition(replica *fleet.Replica) (history.Exposition, error) {
 	answer, err := replica.Get(tr.t.Context(), replica.URL+"/metrics")
 	if err != nil {
 		return nil, err
@@ -175,9 +175,9 @@ func (tr *trial) converge() time.Duration {
 	for time.Since(start) < tr.timeout {
 		last = nil
 		for i, replica := range tr.replicas {
-			page, err := tr.page(replica)
+			metrics, err := tr.exposition(replica)
 			if err == nil {
-				err = tr.readers[i].Equal(page)
+				err = tr.readers[i].Equal(metrics)
 			}
 			last = errors.Join(last, err)
 		}
@@ -220,11 +220,11 @@ func refuseRequests(f faults.Fault, phase string) func(tr *trial) {
 		fleet.Eventually(tr.t, "the kinds are "+phase, func(ctx context.Context) error {
 			tr.makeChanges(5)
 			for _, replica := range tr.replicas {
-				page, err := replica.SelfMetrics(ctx)
+				metrics, err := replica.SelfMetrics(ctx)
 				if err != nil {
 					return err
 				}
-				if n, _ := page.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
+				if n, _ := metrics.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
 					return fmt.Errorf("%v kinds are %s, want at least 3", n, phase)
 				}
 			}

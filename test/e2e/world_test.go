@@ -108,11 +108,11 @@ func compareUnion(ctx context.Context, whole *fleet.Replica, parts []*fleet.Repl
 	if err != nil {
 		return err
 	}
-	page, err := whole.Page(ctx)
+	metrics, err := whole.Metrics(ctx)
 	if err != nil {
 		return err
 	}
-	if diff := exposition.Diff(page, union); diff != "" {
+	if diff := exposition.Diff(metrics, union); diff != "" {
 		return errors.New("the union of the shards differs from the unsharded replica:\n" + diff)
 	}
 	return nil

@@ -2,7 +2,7 @@
 //
 //	replica := fleet.Start(t, "--kubeconfig="+path, "--shard=0", "--total-shards=3")
 //	replica.WaitReady(t)
-//	page := replica.Scrape(t)
+//	metrics := replica.Scrape(t)
 package fleet
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// Patience is how long a test waits for a condition by default.
-const Patience = fleet.Patience
+// DefaultTimeout is how long a test waits for a condition by default.
+const DefaultTimeout = fleet.DefaultTimeout
 
 // Tick is the time between two checks of a condition.
 const Tick = 20 * time.Millisecond
@@ -102,7 +102,7 @@ func (r *Replica) Bearing(token string) *Replica {
 }
 
 // WaitReady waits until /readyz reports that the replica is ready. It fails the test if that takes longer than
-// Patience.
+// DefaultTimeout.
 func (r *Replica) WaitReady(t testing.TB) {
 	t.Helper()
 	Eventually(t, "replica is ready", func(ctx context.Context) error {
@@ -114,33 +114,33 @@ func (r *Replica) WaitReady(t testing.TB) {
 }
 
 // Scrape returns the exposition of the replica. It fails the test on an error.
-func (r *Replica) Scrape(t testing.TB) exposition.Page {
+func (r *Replica) Scrape(t testing.TB) exposition.Exposition {
 	t.Helper()
-	page, err := r.Page(t.Context())
+	metrics, err := r.Metrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page
+	return metrics
 }
 
 // UnionOf scrapes all replicas and returns the union of their expositions.
-func UnionOf(ctx context.Context, replicas []*Replica) (exposition.Page, error) {
-	pages := make([]exposition.Page, 0, len(replicas))
+func UnionOf(ctx context.Context, replicas []*Replica) (exposition.Exposition, error) {
+	all := make([]exposition.Exposition, 0, len(replicas))
 	for i, replica := range replicas {
-		page, err := replica.Page(ctx)
+		metrics, err := replica.Metrics(ctx)
 		if err != nil {
-			return exposition.Page{}, fmt.Errorf("replica %d: %w", i, err)
+			return exposition.Exposition{}, fmt.Errorf("replica %d: %w", i, err)
 		}
-		pages = append(pages, page)
+		all = append(all, metrics)
 	}
-	return exposition.Union(pages...)
+	return exposition.Union(all...)
 }
 
-// Eventually calls try until it returns nil. It fails the test with the last error if that takes longer than Patience.
+// Eventually calls try until it returns nil. It fails the test with the last error if that takes longer than DefaultTimeout.
 // what names the condition in the error.
 func Eventually(t testing.TB, what string, try func(ctx context.Context) error) {
 	t.Helper()
-	if err := fleet.Until(t.Context(), Patience, what, try); err != nil {
+	if err := fleet.Until(t.Context(), DefaultTimeout, what, try); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -57,7 +57,7 @@ func (a *audits) close() {
 // begin starts to sample the expositions.
 func (a *audits) begin(s *setup) {
 	for i := range kinds() {
-		o := audit.Options{Cluster: a.clusters[i], Pages: s.pages, Late: maxDelay, Allow: audit.Allowance{Doubled: overlap}}
+		o := audit.Options{Cluster: a.clusters[i], Targets: s.targets, Late: maxDelay, Allow: audit.Allowance{Doubled: overlap}}
 		if i > 0 {
 			o.Every, o.Timeout = podsInterval, podsTimeout
 		}
@@ -89,13 +89,13 @@ func (a *audits) end(s *setup, change string) {
 	}
 }
 
-// pages returns the endpoints of all processes that run. It may be called concurrently.
-func (s *setup) pages() []audit.Page {
-	var pages []audit.Page
+// targets returns the endpoints of all processes that run. It may be called concurrently.
+func (s *setup) targets() []audit.Target {
+	var targets []audit.Target
 	for _, r := range s.started() {
 		if r.Running() {
-			pages = append(pages, audit.Page{Name: r.URL, URL: r.URL})
+			targets = append(targets, audit.Target{Name: r.URL, URL: r.URL})
 		}
 	}
-	return pages
+	return targets
 }

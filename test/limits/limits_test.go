@@ -64,7 +64,7 @@ func TestSmallFleetIsMeasured(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"start of 2: CPU", "steady: resident memory", "pages: series",
+		"start of 2: CPU", "steady: resident memory", "expositions: series",
 		"rolling restart, cold: CPU of one until then",
 	} {
 		if r := rows[name]; r.Measured <= 0 || r.Estimate <= 0 || !strings.Contains(out, name) {

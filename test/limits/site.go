@@ -27,7 +27,7 @@ const (
 )
 
 // setup is a simulated cluster with a fleet. Each replica has an API server of its own, so that its traffic can be
-// measured. Only pages and read may be called concurrently.
+// measured. Only targets and read may be called concurrently.
 type setup struct {
 	*options
 	costs    capacity.Costs

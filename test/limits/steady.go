@@ -126,9 +126,9 @@ func (s *setup) addSteady(w window, gzip scrapes) {
 	s.compare("steady: CPU for an event of the cluster", "us", w.cpu/max(w.events, 1)*micro,
 		n*one.CPU/max(run.Events, 1)*micro)
 	s.compare("steady: from the API server", "MB/s", run.EventBytes/mega, n*one.EventBytes/mega)
-	s.compare("pages: series", "million", run.Series/mega, n*one.Series/mega)
-	s.compare("pages: text", "MB", run.Text/mega, n*one.Text/mega)
-	s.compare("pages: gzip", "MB", run.Gzip/mega, n*one.Gzip/mega)
+	s.compare("expositions: series", "million", run.Series/mega, n*one.Series/mega)
+	s.compare("expositions: text", "MB", run.Text/mega, n*one.Text/mega)
+	s.compare("expositions: gzip", "MB", run.Gzip/mega, n*one.Gzip/mega)
 	s.compare(fmt.Sprintf("gzip scrape of all, %.0f s after the last: CPU", s.window.Seconds()), "ms",
 		gzip.cpu*milli, n*scraped.ScrapeCPU.Seconds()*milli)
 	s.add("gzip scrape of one: time, at most", "ms", gzip.slowest.Seconds()*milli)

@@ -122,15 +122,15 @@ func (s *setup) runScenario(t *testing.T, sc scenario) {
 // auditOptions returns the options of an audit of the fleet.
 func (s *setup) auditOptions(cluster *audit.Cluster) audit.Options {
 	return audit.Options{
-		Cluster: cluster, Pages: s.expositions(), Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
+		Cluster: cluster, Targets: s.targets(), Late: 5 * time.Second, Dial: s.machines[0].dial, Allow: audit.Allowance{Doubled: time.Second},
 	}
 }
 
-// expositions returns a function that lists the expositions of the fleet's running pods. While the API server is not
+// targets returns a function that lists the expositions of the fleet's running pods. While the API server is not
 // reachable, the function returns the last list. It must not be called concurrently.
-func (s *setup) expositions() func() []audit.Page {
-	var known []audit.Page
-	return func() []audit.Page {
+func (s *setup) targets() func() []audit.Target {
+	var known []audit.Target
+	return func() []audit.Target {
 		list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			return known
@@ -138,7 +138,7 @@ func (s *setup) expositions() func() []audit.Page {
 		known = nil
 		for _, p := range list.Items {
 			if p.Status.PodIP != "" && p.Status.Phase == corev1.PodRunning {
-				known = append(known, audit.Page{Name: p.Name, URL: "http://" + p.Status.PodIP + ":8080"})
+				known = append(known, audit.Target{Name: p.Name, URL: "http://" + p.Status.PodIP + ":8080"})
 			}
 		}
 		return known

@@ -150,6 +150,6 @@ func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
 }
 
 // selfMetrics returns Prometheus' metrics about itself.
-func (w *watcher) selfMetrics(ctx context.Context) (exposition.Page, error) {
-	return w.process.Page(ctx)
+func (w *watcher) selfMetrics(ctx context.Context) (exposition.Exposition, error) {
+	return w.process.Metrics(ctx)
 }

@@ -57,13 +57,13 @@ func (w *watcher) rounds(ctx context.Context, n int, timeout time.Duration) (r r
 		if used.Resident > w.most {
 			return r, tooLarge
 		}
-		page, err := w.selfMetrics(ctx)
+		metrics, err := w.selfMetrics(ctx)
 		switch {
 		case err == nil:
-			if err := w.count(page); err != nil {
+			if err := w.count(metrics); err != nil {
 				return r, err
 			}
-			if slices.Min(w.done) >= n && int(page.Value(storedTargets)) >= len(w.targets) {
+			if slices.Min(w.done) >= n && int(metrics.Value(storedTargets)) >= len(w.targets) {
 				return w.settled(ctx)
 			}
 		case ctx.Err() != nil:
@@ -84,37 +84,37 @@ func (w *watcher) settled(ctx context.Context) (r reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	page, err := w.selfMetrics(ctx)
+	metrics, err := w.selfMetrics(ctx)
 	if err != nil {
 		return r, err
 	}
 	w.peak = max(w.peak, used.Resident)
-	return readingOf(page, used.CPU, float64(w.peak)), w.count(page)
+	return readingOf(metrics, used.CPU, float64(w.peak)), w.count(metrics)
 }
 
 // count records scrapes that ended since the last call.
-func (w *watcher) count(page exposition.Page) error {
+func (w *watcher) count(metrics exposition.Exposition) error {
 	for i, name := range w.targets {
-		at := page.Value(lastScrape, target, name)
+		at := metrics.Value(lastScrape, target, name)
 		if at == 0 || at == w.times[name] {
 			continue
 		}
-		if page.Value(lastSuccess, target, name) != 1 {
-			return fmt.Errorf("%w: target %s, after %.3g s:\n%s", failed, name, page.Value(lastDuration, target, name), w.process.Log())
+		if metrics.Value(lastSuccess, target, name) != 1 {
+			return fmt.Errorf("%w: target %s, after %.3g s:\n%s", failed, name, metrics.Value(lastDuration, target, name), w.process.Log())
 		}
 		w.times[name] = at
 		w.done[i]++
-		took := page.Value(lastDuration, target, name)
+		took := metrics.Value(lastDuration, target, name)
 		w.took, w.longest, w.scrapes = w.took+took, max(w.longest, took), w.scrapes+1
 	}
 	return nil
 }
 
-func readingOf(page exposition.Page, cpu time.Duration, resident float64) reading {
+func readingOf(metrics exposition.Exposition, cpu time.Duration, resident float64) reading {
 	return reading{
 		at: time.Now(), cpu: cpu.Seconds(), resident: resident,
-		live: page.Value("go_gc_heap_live_bytes"), allocated: page.Value("go_gc_heap_allocs_bytes_total"),
-		series: page.Value("prometheus_tsdb_head_series"), created: page.Value("prometheus_tsdb_head_series_created_total"),
-		samples: page.Value(storedSamples),
+		live: metrics.Value("go_gc_heap_live_bytes"), allocated: metrics.Value("go_gc_heap_allocs_bytes_total"),
+		series: metrics.Value("prometheus_tsdb_head_series"), created: metrics.Value("prometheus_tsdb_head_series_created_total"),
+		samples: metrics.Value(storedSamples),
 	}
 }

@@ -138,14 +138,14 @@ func (r *Reader) expected(s state) LineSetHash {
 // Check returns an error unless each object of the exposition matches one of its versions
 // that is not older than the one in the previous exposition. An object may be missing only
 // if it was absent at some time since then.
-func (r *Reader) Check(page Page) error {
-	for key := range page {
+func (r *Reader) Check(metrics Exposition) error {
+	for key := range metrics {
 		if r.history.states[key] == nil {
 			return fmt.Errorf("%s is exposed but never existed", key)
 		}
 	}
 	for key, states := range r.history.states {
-		at, got := r.seen[key], page[key]
+		at, got := r.seen[key], metrics[key]
 		for at < len(states) && r.expected(states[at]) != got {
 			at++
 		}
@@ -175,9 +175,9 @@ func (r *Reader) explain(key Key, states []state, got LineSetHash) error {
 }
 
 // Equal returns an error unless the exposition matches the latest version of every object.
-func (r *Reader) Equal(page Page) error {
+func (r *Reader) Equal(metrics Exposition) error {
 	for key, states := range r.history.states {
-		if last := states[len(states)-1]; r.expected(last) != page[key] {
+		if last := states[len(states)-1]; r.expected(last) != metrics[key] {
 			return fmt.Errorf("%s does not match its latest version, %d", key, last.version)
 		}
 	}

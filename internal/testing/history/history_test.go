@@ -58,8 +58,8 @@ func (s *scene) delete(name string, version int) {
 	}
 }
 
-// page returns an exposition of objects at versions. of has names and versions in turn.
-func (s *scene) page(of ...any) Page {
+// exposition returns an exposition of objects at versions. of has names and versions in turn.
+func (s *scene) exposition(of ...any) Exposition {
 	var text bytes.Buffer
 	text.WriteString("# TYPE a gauge\n")
 	for pair := range slices.Chunk(of, 2) {
@@ -73,11 +73,11 @@ func (s *scene) page(of ...any) Page {
 		}
 		text.Write(lines.Buf)
 	}
-	page, err := Kinds{"configmaps": {"kube_configmap_", "configmap"}}.Read(text.Bytes())
+	metrics, err := Kinds{"configmaps": {"kube_configmap_", "configmap"}}.Read(text.Bytes())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return page
+	return metrics
 }
 
 func all(uint64) bool { return true }
@@ -87,7 +87,7 @@ func TestCheckAcceptsPossibleExpositions(t *testing.T) {
 	r := s.Reader(0, all, nil)
 	check := func(of ...any) {
 		t.Helper()
-		if err := r.Check(s.page(of...)); err != nil {
+		if err := r.Check(s.exposition(of...)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -103,11 +103,11 @@ func TestCheckAcceptsPossibleExpositions(t *testing.T) {
 	s.put("a", 5)
 	check("a", 3, "b", 2)
 	check("b", 2)
-	if r.Equal(s.page("b", 2)) == nil {
+	if r.Equal(s.exposition("b", 2)) == nil {
 		t.Error("Equal accepts an exposition without a, which exists")
 	}
 	check("b", 2, "a", 5)
-	if err := r.Equal(s.page("a", 5, "b", 2)); err != nil {
+	if err := r.Equal(s.exposition("a", 5, "b", 2)); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,10 +125,10 @@ func TestCheckRejectsImpossibleExpositions(t *testing.T) {
 		s.put("b", 2)
 		s.put("a", 3)
 		r := s.Reader(0, all, nil)
-		if err := r.Check(s.page("a", 3, "b", 2)); err != nil {
+		if err := r.Check(s.exposition("a", 3, "b", 2)); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Check(s.page(of...)); err == nil || !strings.Contains(err.Error(), want) {
+		if err := r.Check(s.exposition(of...)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got error %v, want %q", of, err, want)
 		}
 	}
@@ -139,7 +139,7 @@ func TestDeletedObjectThatComesBackIsFound(t *testing.T) {
 	s.put("a", 1)
 	s.delete("a", 2)
 	r := s.Reader(0, all, s.Now())
-	if err := r.Check(s.page("a", 1)); err == nil {
+	if err := r.Check(s.exposition("a", 1)); err == nil {
 		t.Error("Check accepts an object that was deleted before the exposition")
 	}
 }
@@ -148,10 +148,10 @@ func TestObjectsOfOtherReplicasMustNotBeExposed(t *testing.T) {
 	s := newScene(t)
 	s.put("a", 1)
 	r := s.Reader(0, func(uint64) bool { return false }, s.Now())
-	if err := r.Equal(s.page()); err != nil {
+	if err := r.Equal(s.exposition()); err != nil {
 		t.Error(err)
 	}
-	if r.Check(s.page("a", 1)) == nil {
+	if r.Check(s.exposition("a", 1)) == nil {
 		t.Error("Check accepts an object of another replica")
 	}
 }
@@ -177,7 +177,7 @@ func TestGainedObjectsAreAsOldAsTheirList(t *testing.T) {
 	f := func(want bool, of ...any) {
 		t.Helper()
 		r := s.Reader(0, all, s.Gained(nil, s.Now(), gained))
-		if err := r.Check(s.page(of...)); (err == nil) != want {
+		if err := r.Check(s.exposition(of...)); (err == nil) != want {
 			t.Errorf("%v: got error %v, want accepted %t", of, err, want)
 		}
 	}

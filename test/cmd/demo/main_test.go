@@ -85,7 +85,7 @@ func start(t *testing.T) *demonstration {
 // waitFor waits until the latest value of a query on the demo's page is the wanted one.
 func (d *demonstration) waitFor(t *testing.T, query, want string) {
 	t.Helper()
-	err := fleet.Until(t.Context(), fleet.Patience, query, func(ctx context.Context) error {
+	err := fleet.Until(t.Context(), fleet.DefaultTimeout, query, func(ctx context.Context) error {
 		got, err := d.latest(ctx, query)
 		if err == nil && got != want {
 			err = fmt.Errorf("%s: got %q, want %q", query, got, want)

@@ -72,8 +72,8 @@ func (l Lines) Diff(want Lines) string {
 	return examples(all)
 }
 
-// Page is a parsed exposition. The order of lines does not matter.
-type Page struct {
+// Exposition is a parsed exposition. The order of lines does not matter.
+type Exposition struct {
 	// Samples maps each series, in the form name{label="value",...} with sorted labels, to its value as text.
 	Samples map[string]string
 	// Headers maps each family to its type and help, in the form "type help".
@@ -83,57 +83,57 @@ type Page struct {
 }
 
 // Parse parses an exposition. A series that occurs twice is an error.
-func Parse(r io.Reader) (Page, error) {
+func Parse(r io.Reader) (Exposition, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(r)
 	if err != nil {
-		return Page{}, fmt.Errorf("parsing the exposition: %w", err)
+		return Exposition{}, fmt.Errorf("parsing the exposition: %w", err)
 	}
-	page := Page{Samples: map[string]string{}, Headers: map[string]string{}, families: families}
+	metrics := Exposition{Samples: map[string]string{}, Headers: map[string]string{}, families: families}
 	for name, family := range families {
-		page.Headers[name] = strings.ToLower(family.GetType().String()) + " " + family.GetHelp()
+		metrics.Headers[name] = strings.ToLower(family.GetType().String()) + " " + family.GetHelp()
 		for _, metric := range family.Metric {
 			value := strconv.FormatFloat(number(metric), 'g', -1, 64)
-			if err := page.add(series(name, metric), value); err != nil {
-				return Page{}, err
+			if err := metrics.add(series(name, metric), value); err != nil {
+				return Exposition{}, err
 			}
 		}
 	}
-	return page, nil
+	return metrics, nil
 }
 
 // Union returns the union of expositions. It is an error if two of them have the same series, or different headers for
 // a family. The result has Samples and Headers only: Sum, Value and Labels find nothing in it.
-func Union(pages ...Page) (Page, error) {
-	all := Page{Samples: map[string]string{}, Headers: map[string]string{}}
-	for _, page := range pages {
-		for series, value := range page.Samples {
+func Union(expositions ...Exposition) (Exposition, error) {
+	all := Exposition{Samples: map[string]string{}, Headers: map[string]string{}}
+	for _, metrics := range expositions {
+		for series, value := range metrics.Samples {
 			if err := all.add(series, value); err != nil {
-				return Page{}, err
+				return Exposition{}, err
 			}
 		}
-		for name, header := range page.Headers {
+		for name, header := range metrics.Headers {
 			if known, ok := all.Headers[name]; ok && known != header {
-				return Page{}, fmt.Errorf("family %s has the header %q in one exposition and %q in another", name, known, header)
+				return Exposition{}, fmt.Errorf("family %s has the header %q in one exposition and %q in another", name, known, header)
 			}
 		}
-		maps.Copy(all.Headers, page.Headers)
+		maps.Copy(all.Headers, metrics.Headers)
 	}
 	return all, nil
 }
 
-func (p Page) add(series, value string) error {
-	if known, ok := p.Samples[series]; ok {
+func (e Exposition) add(series, value string) error {
+	if known, ok := e.Samples[series]; ok {
 		return fmt.Errorf("series occurs twice, with values %s and %s: %s", known, value, series)
 	}
-	p.Samples[series] = value
+	e.Samples[series] = value
 	return nil
 }
 
 // Sum returns the sum of the values of the samples of a family that have all given labels, and the number of these
 // samples. The value of a histogram or summary is the number of its observations.
-func (p Page) Sum(name string, labels map[string]string) (sum float64, samples int) {
-	for _, metric := range p.families[name].GetMetric() {
+func (e Exposition) Sum(name string, labels map[string]string) (sum float64, samples int) {
+	for _, metric := range e.families[name].GetMetric() {
 		found := 0
 		for _, pair := range metric.Label {
 			if want, ok := labels[pair.GetName()]; ok && want == pair.GetValue() {
@@ -148,19 +148,19 @@ func (p Page) Sum(name string, labels map[string]string) (sum float64, samples i
 	return sum, samples
 }
 
-// Value returns the sum that [Page.Sum] returns. labels are names and values alternately.
-func (p Page) Value(name string, labels ...string) float64 {
+// Value returns the sum that [Exposition.Sum] returns. labels are names and values alternately.
+func (e Exposition) Value(name string, labels ...string) float64 {
 	match := map[string]string{}
 	for i := 0; i+1 < len(labels); i += 2 {
 		match[labels[i]] = labels[i+1]
 	}
-	sum, _ := p.Sum(name, match)
+	sum, _ := e.Sum(name, match)
 	return sum
 }
 
 // Labels calls yield with the family name and labels of every sample, until yield returns false.
-func (p Page) Labels(yield func(family string, labels map[string]string) bool) {
-	for name, family := range p.families {
+func (e Exposition) Labels(yield func(family string, labels map[string]string) bool) {
+	for name, family := range e.families {
 		for _, metric := range family.Metric {
 			labels := make(map[string]string, len(metric.Label))
 			for _, pair := range metric.Label {
@@ -174,7 +174,7 @@ func (p Page) Labels(yield func(family string, labels map[string]string) bool) {
 }
 
 // Diff returns examples of the samples in which two expositions differ, or "" if there are none.
-func Diff(want, got Page) string {
+func Diff(want, got Exposition) string {
 	var lines []string
 	for series, value := range want.Samples {
 		switch other, ok := got.Samples[series]; {

@@ -33,7 +33,7 @@ func TestParseSample(t *testing.T) {
 func TestDiff(t *testing.T) {
 	f := func(got, want, diff string) {
 		t.Helper()
-		g, w := NewPage(), NewPage()
+		g, w := NewExposition(), NewExposition()
 		if err := g.Read(got); err != nil {
 			t.Fatal(err)
 		}
@@ -53,9 +53,9 @@ func TestDiff(t *testing.T) {
 }
 
 func TestAddFamily(t *testing.T) {
-	p := NewPage()
+	p := NewExposition()
 	if err := p.AddFamily("a", "# TYPE a gauge\n", ""); err != nil || len(p.Types) != 0 {
-		t.Errorf("family without lines: got %v, error %v, want an empty page", p, err)
+		t.Errorf("family without lines: got %v, error %v, want an empty one", p, err)
 	}
 	if err := p.AddFamily("a", "# TYPE a gauge\n", "a{} 1\n"); err != nil || p.Types["a"] != "gauge" || p.Values["a{}"] != 1 {
 		t.Errorf("family with one line: got %v, error %v, want its type and sample", p, err)

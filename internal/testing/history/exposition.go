@@ -20,16 +20,16 @@ func hashLines(text []byte) (p LineSetHash) {
 	return p
 }
 
-// Page is a parsed exposition: the lines of each object.
-type Page map[Key]LineSetHash
+// Exposition is a parsed exposition: the lines of each object.
+type Exposition map[Key]LineSetHash
 
 // Kinds defines by kind how to find the object of a line: the prefix of the names of its
 // families, and the label with the object's name.
 type Kinds map[string]struct{ Family, Label string }
 
 // Read parses an exposition in the text format. A line that belongs to no kind is an error.
-func (k Kinds) Read(text []byte) (Page, error) {
-	page := Page{}
+func (k Kinds) Read(text []byte) (Exposition, error) {
+	metrics := Exposition{}
 	for line := range bytes.Lines(text) {
 		if line[0] == '#' {
 			continue
@@ -38,11 +38,11 @@ func (k Kinds) Read(text []byte) (Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := page[key]
+		p := metrics[key]
 		p.add(line)
-		page[key] = p
+		metrics[key] = p
 	}
-	return page, nil
+	return metrics, nil
 }
 
 func (k Kinds) keyOf(line []byte) (Key, error) {

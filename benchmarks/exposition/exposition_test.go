@@ -7,13 +7,13 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
-func parse(t *testing.T, text string) exposition.Page {
+func parse(t *testing.T, text string) exposition.Exposition {
 	t.Helper()
-	page, err := exposition.Parse(strings.NewReader(text))
+	metrics, err := exposition.Parse(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page
+	return metrics
 }
 
 func TestDiffIgnoresOrder(t *testing.T) {
@@ -50,21 +50,21 @@ func TestParseRefusesASeriesTwice(t *testing.T) {
 }
 
 func TestSum(t *testing.T) {
-	page := parse(t, "m{r=\"pods\",s=\"a\"} 1\nm{r=\"pods\",s=\"b\"} 2\nm{r=\"nodes\",s=\"a\"} 4\n")
-	if sum, n := page.Sum("m", map[string]string{"r": "pods"}); sum != 3 || n != 2 {
+	metrics := parse(t, "m{r=\"pods\",s=\"a\"} 1\nm{r=\"pods\",s=\"b\"} 2\nm{r=\"nodes\",s=\"a\"} 4\n")
+	if sum, n := metrics.Sum("m", map[string]string{"r": "pods"}); sum != 3 || n != 2 {
 		t.Fatalf("got a sum of %v of %d samples, want 3 of 2", sum, n)
 	}
-	if sum, n := page.Sum("absent", nil); sum != 0 || n != 0 {
+	if sum, n := metrics.Sum("absent", nil); sum != 0 || n != 0 {
 		t.Fatalf("got a sum of %v of %d samples, want 0 of 0", sum, n)
 	}
 }
 
 func TestValueTakesLabelsInPairs(t *testing.T) {
-	page := parse(t, "m{r=\"pods\",s=\"a\"} 1\nm{r=\"pods\",s=\"b\"} 2\nm{r=\"nodes\",s=\"a\"} 4\n")
-	if got := page.Value("m", "r", "pods", "s", "b"); got != 2 {
+	metrics := parse(t, "m{r=\"pods\",s=\"a\"} 1\nm{r=\"pods\",s=\"b\"} 2\nm{r=\"nodes\",s=\"a\"} 4\n")
+	if got := metrics.Value("m", "r", "pods", "s", "b"); got != 2 {
 		t.Errorf("got %v, want 2", got)
 	}
-	if got := page.Value("m"); got != 7 {
+	if got := metrics.Value("m"); got != 7 {
 		t.Errorf("got %v, want 7", got)
 	}
 }
@@ -80,10 +80,10 @@ func TestLinesAreCounted(t *testing.T) {
 }
 
 func TestLinesDiff(t *testing.T) {
-	page := exposition.Lines{"a 1": 1, "b 2": 1}
+	metrics := exposition.Lines{"a 1": 1, "b 2": 1}
 	f := func(got exposition.Lines, want string) {
 		t.Helper()
-		if diff := got.Diff(page); diff != want {
+		if diff := got.Diff(metrics); diff != want {
 			t.Errorf("%v: got %q, want %q", got, diff, want)
 		}
 	}

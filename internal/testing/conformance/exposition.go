@@ -10,23 +10,25 @@ import (
 	"strings"
 )
 
-// Page is a parsed exposition.
-type Page struct {
+// Exposition is a parsed exposition.
+type Exposition struct {
 	Values map[string]float64 // by series, in the form that ParseSample returns
 	Types  map[string]string  // by family
 	Twice  []string           // series that occurred more than once
 }
 
-// NewPage returns an empty page.
-func NewPage() Page { return Page{Values: map[string]float64{}, Types: map[string]string{}} }
+// NewExposition returns an empty one.
+func NewExposition() Exposition {
+	return Exposition{Values: map[string]float64{}, Types: map[string]string{}}
+}
 
-// Read adds the lines of text to p.
-func (p *Page) Read(text string) error {
+// Read adds the lines of text to e.
+func (e *Exposition) Read(text string) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
 			name, kind, _ := strings.Cut(rest, " ")
-			p.Types[name] = kind
+			e.Types[name] = kind
 			continue
 		}
 		if line == "" || line[0] == '#' {
@@ -36,10 +38,10 @@ func (p *Page) Read(text string) error {
 		if err != nil {
 			return fmt.Errorf("line %q: %w", line, err)
 		}
-		if _, ok := p.Values[series]; ok {
-			p.Twice = append(p.Twice, series)
+		if _, ok := e.Values[series]; ok {
+			e.Twice = append(e.Twice, series)
 		}
-		p.Values[series] = value
+		e.Values[series] = value
 	}
 	return nil
 }
@@ -106,7 +108,7 @@ func Unescape(s string) (value, rest string, err error) {
 
 // AddFamily reads the lines of one object's family as an exposition would have
 // them: after their header, which is absent if there are no lines.
-func (p *Page) AddFamily(name, header, lines string) error {
+func (e *Exposition) AddFamily(name, header, lines string) error {
 	if lines == "" {
 		return nil
 	}
@@ -115,20 +117,20 @@ func (p *Page) AddFamily(name, header, lines string) error {
 			return fmt.Errorf("line %q is not a sample of %s", line, name)
 		}
 	}
-	return p.Read(header + lines)
+	return e.Read(header + lines)
 }
 
 // Diff returns a line for each duplicate, missing, unexpected or different sample
-// of p, and for each different type. A sample that want does not have counts only
+// of e, and for each different type. A sample that want does not have counts only
 // if compared returns true for its family.
-func (p *Page) Diff(want Page, compared func(family string) bool) []string {
+func (e *Exposition) Diff(want Exposition, compared func(family string) bool) []string {
 	var diff []string
-	for _, series := range p.Twice {
+	for _, series := range e.Twice {
 		diff = append(diff, "duplicate: "+series)
 	}
 	for _, series := range slices.Sorted(maps.Keys(want.Values)) {
 		w := want.Values[series]
-		got, ok := p.Values[series]
+		got, ok := e.Values[series]
 		switch {
 		case !ok:
 			diff = append(diff, fmt.Sprintf("missing: %s %v", series, w))
@@ -136,14 +138,14 @@ func (p *Page) Diff(want Page, compared func(family string) bool) []string {
 			diff = append(diff, fmt.Sprintf("%s is %v, want %v", series, got, w))
 		}
 	}
-	for _, series := range slices.Sorted(maps.Keys(p.Values)) {
+	for _, series := range slices.Sorted(maps.Keys(e.Values)) {
 		name, _, _ := strings.Cut(series, "{")
 		if _, ok := want.Values[series]; !ok && compared(name) {
-			diff = append(diff, fmt.Sprintf("unexpected: %s %v", series, p.Values[series]))
+			diff = append(diff, fmt.Sprintf("unexpected: %s %v", series, e.Values[series]))
 		}
 	}
 	for _, family := range slices.Sorted(maps.Keys(want.Types)) {
-		if got := p.Types[family]; got != want.Types[family] {
+		if got := e.Types[family]; got != want.Types[family] {
 			diff = append(diff, fmt.Sprintf("%s has type %q, want %q", family, got, want.Types[family]))
 		}
 	}

@@ -1,6 +1,6 @@
-// Package page prints the exposition of a simulated cluster with every kind and every family, for tools
+// Package families prints the exposition of a simulated cluster with every kind and every family, for tools
 // that check expositions.
-package page
+package families
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// Commands registers the subcommand page.
+// Commands registers the subcommand families.
 func Commands(app *kingpin.Application) []command.Command {
-	c := app.Command("page", "Print the exposition of a simulated cluster with every kind and family.")
+	c := app.Command("families", "Print the exposition of a simulated cluster with every kind and family.")
 	binary := command.Binary(c)
 	pods := c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("400").Int()
 	return []command.Command{{Clause: c, Run: func(ctx context.Context, out, _ io.Writer) error {
@@ -46,7 +46,7 @@ func write(ctx context.Context, binary string, pods int, out io.Writer) error {
 		return err
 	}
 	defer f.Stop()
-	if err := f.WaitReady(ctx, fleet.Patience); err != nil {
+	if err := f.WaitReady(ctx, fleet.DefaultTimeout); err != nil {
 		return err
 	}
 	r := f.Replicas[0]
