@@ -60,10 +60,20 @@ func (b *bench) measureSteps(ctx context.Context, e measure.Exporter, shards, ru
 		if err := step.run(ctx, s); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", e.Name, step.name, err)
 		}
-		sum := s.Sum()
-		b.logf("  %s: %.0f MiB, %.1f us of CPU an event", step.name, max(sum[measure.RestRSS], sum[measure.ChurnRSS]), sum[measure.EventCPU])
+		b.logf("  %s%s", step.name, progressOf(s.Sum()))
 	}
 	return s, nil
+}
+
+// progressOf describes the figures that the steps so far have measured.
+func progressOf(sum report.Figures) (text string) {
+	if memory := max(sum[measure.RestRSS], sum[measure.ChurnRSS]); memory > 0 {
+		text += fmt.Sprintf(", %.0f MiB", memory)
+	}
+	if cpu := sum[measure.EventCPU]; cpu > 0 {
+		text += fmt.Sprintf(", %.1f us of CPU an event", cpu)
+	}
+	return text
 }
 
 // open opens a session and waits until it is synced. With byServer the API server shards. The caller closes the
