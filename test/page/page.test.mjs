@@ -1,4 +1,4 @@
-// The fleet page in Chromium: three replicas on a simulated cluster that changes all the time.
+// The status page in Chromium: three replicas on a simulated cluster that changes all the time.
 // IMAGES names the folder that takes the screenshots.
 import assert from "node:assert/strict";
 import {after, before, test} from "node:test";
@@ -104,10 +104,10 @@ test("light and dark, wide and 360 pixels", async () => {
       assert.equal(await widest(), width, `${scheme}: it scrolls sideways`);
       assert.deepEqual(await page.evaluate(contrasts), [], `${scheme}, ${width}: weak contrast`);
       if (width > 400 && scheme === "light") {
-        await shoot(page, "fleet-page");
-        await shoot(page.locator("section", {has: page.locator("#cardinality")}), "fleet-page-cardinality");
+        await shoot(page, "status-page");
+        await shoot(page.locator("section", {has: page.locator("#cardinality")}), "status-page-cardinality");
       }
-      if (width === 360 && scheme === "dark") await shoot(page, "fleet-page-phone");
+      if (width === 360 && scheme === "dark") await shoot(page, "status-page-phone");
       await page.evaluate(() => { for (const name of document.querySelectorAll("tbody th, h1 b")) (name.querySelector("a") ?? name).firstChild.data = "x".repeat(200); });
       assert.equal(await widest(), width, `${scheme}: it scrolls sideways with long names`);
       await page.close();
@@ -135,7 +135,7 @@ test("a change of the number of shards", async () => {
   for (const scheme of ["light", "dark"]) {
     await page.emulateMedia({colorScheme: scheme});
     assert.deepEqual(await page.evaluate(contrasts), []);
-    await shoot(page, `fleet-page-change-${scheme}`);
+    await shoot(page, `status-page-change-${scheme}`);
   }
   await Promise.all([world.join(3), world.join(4)]);
   await shows(page, /5 shards\./);
