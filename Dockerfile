@@ -1,6 +1,6 @@
-# A static binary, with its time zones inside, in an image that holds nothing else but CA certificates,
-# for a user without a name. "make image" builds the same without Docker.
-# The base is pinned to one build of it, for all architectures; the tag says which.
+# The image contains only a static binary, which embeds the time zones, and CA certificates. Its user has no name.
+# "make image" builds the same image without Docker. A digest, which covers all architectures, pins the build image; the
+# tag names its version.
 
 FROM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 ARG VERSION=unknown

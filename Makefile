@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 
-# := fixes the version for the whole run of make.
+# := evaluates the version once for the whole run of make.
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 VERSION  := $(VERSION)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -25,9 +25,9 @@ benchmarks := go run ./benchmarks
 build: ## Build bin/statefleet
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/statefleet ./cmd/statefleet
 
-# With a Prometheus the cluster is smaller, since all of its series are stored every other second.
+# With Prometheus the cluster is smaller, because Prometheus stores all of its series every other second.
 PROMETHEUS ?=
-demo: build ## Run three shards on a simulated cluster; no cluster needed (PROMETHEUS=1: graphs; first build: minutes)
+demo: build ## Run three shards on a simulated cluster (PROMETHEUS=1: with graphs; first build: minutes)
 ifeq ($(PROMETHEUS),)
 	@go build -o bin/benchmarks ./benchmarks
 	@bin/benchmarks demo
@@ -36,17 +36,17 @@ else
 	@bin/demo demo --pods=1000 --jobs-per-second=1 --every=20s
 endif
 
-cluster: image ## A real cluster on this machine with a fleet, a Prometheus and kubectl's file, until Ctrl-C; needs root on Linux and runc
+cluster: image ## Run a real cluster with a fleet, Prometheus and a kubeconfig until Ctrl-C (needs runc; root on Linux)
 	@cd test && go build -o ../bin/cluster ./cmd/cluster && cd .. && exec bin/cluster
 
-demo-graph: build ## Renew the picture of the demo's graphs (four minutes; needs Chromium and npm)
+demo-graph: build ## Update the screenshot of the demo's graphs (four minutes; needs Chromium and npm)
 	cd test && go build -o ../bin/demo ./cmd/demo
 	cd test/page && npm ci --no-audit --no-fund && IMAGES=$(abspath docs/images) CHROMIUM=$(CHROMIUM) npm run graph
 
-# The context is named, so that nothing reaches another cluster.
+# The explicit context keeps commands from reaching another cluster.
 KIND    ?= statefleet
 kubectl  = kubectl --context kind-$(KIND)
-kind: ## A kind cluster with image, fleet and Prometheus (needs Docker, kind and kubectl; KIND=name of the cluster)
+kind: ## Create a kind cluster with image, fleet and Prometheus (needs Docker, kind and kubectl; KIND=name of the cluster)
 	@missing=; for tool in docker kind kubectl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	  test -z "$$missing" || { echo "kind: not installed:$$missing; \"make demo PROMETHEUS=1\" needs no cluster"; exit 1; }
 	@docker info >/dev/null 2>&1 || { echo "kind: Docker does not answer; start it, or see \"docker info\""; exit 1; }
@@ -79,7 +79,7 @@ JOB ?= kube-state-metrics
 OUT ?= dist/mixin
 mixin: export JOB := $(JOB)
 mixin: export OUT := $(OUT)
-mixin: ## Rules and dashboard for another job, into OUT (dist/mixin): JOB=integrations/kubernetes/kube-state-metrics
+mixin: ## Write rules and dashboard for another job to OUT (dist/mixin; JOB=integrations/kubernetes/kube-state-metrics)
 	@case "$$JOB" in ''|*[!A-Za-z0-9_.:/-]*) \
 	  echo "mixin: JOB must consist of letters, digits and _.:/-, got \"$$JOB\"" >&2; exit 2;; esac
 	@mkdir -p "$$OUT"
@@ -93,13 +93,13 @@ all: build test ## Build the binary and run all checks
 
 test: lint race chart-test rules-test bench-guard e2e ## Run all checks that a change must pass
 
-unit: ## Unit and conformance tests, quickly
+unit: ## Run unit and conformance tests
 	go test ./...
 
-race: ## Unit and conformance tests with the race detector
+race: ## Run unit and conformance tests with the race detector
 	go test -race -timeout 20m ./...
 
-lint: ## gofmt, go vet, golangci-lint and actionlint
+lint: ## Run gofmt, go vet, golangci-lint and actionlint
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	cd test && go vet ./...
@@ -122,21 +122,21 @@ rules-test: build ## Check an exposition and the alerting rules with promtool (f
 bench-guard: ## Fail if a benchmark allocates, or an object takes, a tenth more than the baseline
 	$(benchmarks) guard
 
-bench-baseline: ## Accept the present counts as the baseline
+bench-baseline: ## Make the current counts the baseline
 	$(benchmarks) guard --update
 
-e2e: ## End-to-end tests with a real kube-apiserver and etcd (first build: minutes)
+e2e: ## Run end-to-end tests with a real kube-apiserver and etcd (first build: minutes)
 	cd test && go test -timeout 30m ./...
 
 RULES ?=
-statesets: ## Rules and dashboards with and without samples of value 0: RULES='FOLDER...', such as kube-prometheus/manifests
+statesets: ## Compare rules and dashboards with and without zero samples (RULES=folders, such as kube-prometheus/manifests)
 	@test -n "$(RULES)" || { echo "statesets: RULES must name folders with rules (YAML) or dashboards (JSON)"; exit 2; }
 	cd test && STATEFLEET_RULES='$(abspath $(RULES))' go test -count=1 -v ./statesets -run TestRulesInFolders
 
 SCENARIO ?=
 BINARY   ?=
 
-audit: ## Scale, roll and break a real fleet; count missing and duplicate objects (half an hour; SCENARIO=regexp)
+audit: ## Scale, roll out and disturb a fleet; count missing and duplicate objects (half an hour; SCENARIO=regexp)
 	@mkdir -p bin && rm -f bin/audit.txt
 	cd test && STATEFLEET_BINARY=$(BINARY) STATEFLEET_AUDIT=$(CURDIR)/bin/audit.txt \
 	  go test -count=1 -timeout 90m -v ./e2e -run 'TestAudit/($(SCENARIO))'; \
@@ -144,7 +144,7 @@ audit: ## Scale, roll and break a real fleet; count missing and duplicate object
 
 STEPS ?= 5000
 RUNS  ?= 3
-faults: ## All faults between a fleet and the API server (ten minutes; STEPS, RUNS, STATEFLEET_SEED)
+faults: ## Inject all faults between a fleet and the API server (ten minutes; STEPS, RUNS, STATEFLEET_SEED)
 	@mkdir -p bin
 	@echo 'fault              | against   |       seed | runs |  changes | strikes | violations | true again within' \
 	  > bin/faults.txt
@@ -157,19 +157,19 @@ faults: ## All faults between a fleet and the API server (ten minutes; STEPS, RU
 
 SOAK ?= 1h
 TOLERANCE ?= 3
-soak: build ## Run a fleet under change and faults for SOAK (1h); nothing may grow by more than TOLERANCE percent (3)
+soak: build ## Run a fleet under changes and faults for SOAK (1h); fail if it grows by more than TOLERANCE percent (3)
 	$(benchmarks) soak --duration=$(SOAK) --tolerance=$(TOLERANCE)
 
-attack: build ## Attacks of tenants and clients while Prometheus scrapes (five minutes; ATTACK=--only=REGEXP)
+attack: build ## Run attacks of tenants and clients while Prometheus scrapes (five minutes; ATTACK=--only=REGEXP)
 	$(benchmarks) attack $(ATTACK)
 
 PRESSURE ?=
-pressure: build ## Little memory, many clients, hostile objects (needs root; PRESSURE=--pods=2000 is shorter)
+pressure: build ## Run with little memory, many clients and hostile objects (needs root; PRESSURE=--pods=2000: shorter)
 	$(benchmarks) pressure $(PRESSURE)
 
 CHROMIUM ?= /usr/bin/chromium
 IMAGES   ?= bin/images
-page-test: build ## The status page in a real Chromium; IMAGES=docs/images renews the screenshots
+page-test: build ## Test the status page in a real Chromium (IMAGES=docs/images updates the screenshots)
 	@missing="$$(test -x $(CHROMIUM) || echo chromium fonts-liberation) \
 $$(command -v npm >/dev/null || echo nodejs npm)"; \
 	  test "$$missing" = " " || { test "$$(id -u)" = 0 && echo "installing $$missing" && \
@@ -179,10 +179,10 @@ $$(command -v npm >/dev/null || echo nodejs npm)"; \
 	go build -o bin/benchmarks ./benchmarks
 	cd test/page && npm ci --no-audit --no-fund && IMAGES=$(abspath $(IMAGES)) CHROMIUM=$(CHROMIUM) npm test
 
-# A number of inputs, or a duration such as 10m. At the end of a duration, Go before 1.27 may report a failure that is none,
+# A number of inputs, or a duration such as 10m. At the end of a duration, Go before 1.27 may report a failure by mistake:
 # "context deadline exceeded" (go.dev/issue/75804).
 FUZZTIME ?= 5000x
-# Minimizing an interesting input takes up to a minute by default, which leaves no time to find others.
+# By default, minimizing an interesting input takes up to a minute, which leaves no time to find others.
 fuzz: ## Run every fuzz target on FUZZTIME inputs (5000x)
 	@mkdir -p bin/fuzz
 	@set -e; module=$$(go list -m); cache=$$(go env GOCACHE)/fuzz; \
@@ -203,13 +203,13 @@ FILES  ?=
 bin/gremlins: mutants.mod
 	go build -modfile=mutants.mod -o $@ github.com/go-gremlins/gremlins/cmd/gremlins
 
-# Each package is a run of its own, so that one below its targets does not stop the others.
-mutants: bin/gremlins ## Does a test fail for each changed operator? (hours; PKG=shard FILES=table.go,hash.go)
+# Each package is a separate run, so that a package that misses its targets does not stop the others.
+mutants: bin/gremlins ## Change each operator, and check that a test fails (hours; PKG=shard FILES=table.go,hash.go)
 	@status=0; for pkg in $(PKG); do go run ./tools/mutants --files=$(FILES) $$pkg || status=1; done; exit $$status
 
-# The copy is outside of the working directory, whose checks would look at it.
+# The copy is outside of the working directory, because checks of the working directory would include it.
 LOCK_PKG ?= ./internal/... ./shard/... ./store
-lock-order: ## Are two locks taken in both orders? The tests, with mutexes that notice (LOCK_PKG=./store)
+lock-order: ## Run the tests with mutexes that detect locks taken in both orders (LOCK_PKG=./store)
 	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; module=$$(go list -m); \
 	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$$copy"; cd "$$copy"; \
 	grep -rl --include='*.go' '^	"sync"$$' cmd shard store resources internal benchmarks | \
@@ -223,20 +223,20 @@ lock-order: ## Are two locks taken in both orders? The tests, with mutexes that 
 BENCH_SCALE ?= 20k
 scale := --commit=$(VERSION) --pods=$(subst k,000,$(BENCH_SCALE))
 
-bench: build ## All figures that there are targets for, BENCH_SCALE=20k or 100k pods (ten minutes at 20k)
+bench: build ## Measure all figures that have targets, with BENCH_SCALE=20k or 100k pods (ten minutes at 20k)
 	$(benchmarks) load targets $(scale)
 
-bench-compare: build ## Another exporter beside statefleet: BIN=path ARGS='further flags, or a whole command line'
+bench-compare: build ## Measure another exporter and statefleet (BIN=path ARGS='further flags, or a whole command line')
 	$(benchmarks) compare $(scale) --other='$(BIN)' --other-args='$(ARGS)'
 
-load: build ## A fleet of SHARDS (1): each shard and the sum
+load: build ## Measure a fleet of SHARDS (1): each shard and the sum
 	$(benchmarks) load fleet $(scale) --shards=$(or $(SHARDS),1)
 
-architectures: build ## Three ways to export a cluster's state (six minutes); renews the table in docs
+architectures: build ## Compare three ways to export a cluster's state (six minutes); updates the table in docs
 	$(benchmarks) architectures $(scale) --docs=docs/architecture.md
 
-# Each part of the curves takes five minutes. Results are kept in a folder for each commit, so that a run that was
-# interrupted continues with the missing parts. Hourly consistency checks would meet some of the fleets.
+# Each part of the curves takes five minutes. Each commit has its own folder of results, so that an interrupted run
+# continues with the missing parts. Consistency checks are off, because they run hourly and would disturb some parts.
 curve_single = curve --size=1000 --size=5000 --size=20000 --size=50000 --fleet=1 --window=40s
 curve_large  = curve --size=200000 --fleet=1 --window=40s
 curve_shards = curve --size=100000 --fleet=1 --fleet=2 --fleet=4 --fleet=8 --window=40s
@@ -251,35 +251,35 @@ $(CURVES)/%.json: | build
 	$(benchmarks) load $(curve_$*) --args=--consistency.check-interval=0 --scrapes=40 --commit=$(VERSION) \
 	  --results=$(@D) --name=$*
 
-curve: $(CURVES)/$(PART).json ## One PART of the curves: single, large, shards, server or rates
+curve: $(CURVES)/$(PART).json ## Measure one PART of the curves: single, large, shards, server or rates
 
-curves: $(curve_parts:%=$(CURVES)/%.json) ## Costs by size and shards (25 minutes); fits costs.yaml, draws images
+curves: $(curve_parts:%=$(CURVES)/%.json) ## Measure costs by size and shards (25 minutes), fit costs.yaml, draw images
 	$(benchmarks) curves $^
 	$(MAKE) generate
 
 IDLE ?= 5m
-idle: ## CPU and API requests of a replica of three while nothing happens, over IDLE (5m); BINARY=path
+idle: ## Measure CPU and API requests of each of three replicas while nothing changes, for IDLE (5m; BINARY=path)
 	cd test && STATEFLEET_IDLE=$(IDLE) STATEFLEET_BINARY=$(BINARY) \
 	  go test -count=1 -timeout 60m -v ./e2e -run TestIdleReplica
 
 LIMITS ?=
-limits: build ## A fleet at the limits of Kubernetes, audited while it changes (seven minutes; LIMITS=--pods=2000)
+limits: build ## Measure and audit a changing fleet at the limits of Kubernetes (seven minutes; LIMITS=--pods=2000)
 	cd test && go build -o ../bin/scale ./cmd/scale
 	bin/scale limits --commit=$(VERSION) $(LIMITS)
 
 SCRAPES ?=
-prometheus: build ## What a Prometheus pays for 20,000 pods, by profile (15 minutes, 10 GB; SCRAPES=--pods=2000)
+prometheus: build ## Measure the costs of Prometheus for 20,000 pods, by profile (15 minutes, 10 GB; SCRAPES=--pods=2000)
 	cd test && go build -o ../bin/ ./cmd/scale ./cmd/prometheus
 	bin/scale prometheus --commit=$(VERSION) $(SCRAPES)
 
-gobench: ## Go benchmarks of all packages, with times
+gobench: ## Run the Go benchmarks of all packages, with times
 	go test -run '^$$' -bench . -benchmem ./...
 
 ##@ Release
 
 VULNDB ?= https://vuln.go.dev
 
-# govulncheck exits with 3 when it has found something. A database that cannot be reached is reported apart.
+# govulncheck exits with 3 if it finds a vulnerability, and with 1 on errors, for example if it cannot reach the database.
 vuln: ## Verify modules, search for known vulnerabilities (VULNDB; VULN_OFFLINE=1 where it cannot be reached)
 	go mod verify
 	@mkdir -p bin
@@ -296,7 +296,8 @@ bin/cyclonedx-gomod: sbom.mod
 
 # The same commit gives the same bytes on every machine, with the same versions of Go and gzip.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-# sbom writes the SBOM of a binary. A module whose licence cannot be read, as without a network, would change its bytes.
+# sbom writes the SBOM of a binary. It fails if the licence of a module cannot be read, for example without a network,
+# because the SBOM would have different bytes.
 sbom = bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp -version $(VERSION) -output $(2) $(1) \
   2> bin/sbom.log || { cat bin/sbom.log; exit 1; }; \
   if grep "can't resolve module license" bin/sbom.log | grep -v -e std@ -e statefleet/statefleet@; then \
@@ -308,7 +309,7 @@ ARCHS     ?= amd64 arm64
 image: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 image: BRANCH = $(VERSION)
 image: inputs = bin/$(notdir $(IMAGE_DIR))
-image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout, archives and digests in dist/image/
+image: bin/cyclonedx-gomod ## Build the container image without Docker: OCI layout, archives and digests in dist/image/
 	@set -e; for arch in $(ARCHS); do \
 	  mkdir -p $(inputs)/$$arch; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(ldflags)' \
@@ -318,8 +319,8 @@ image: bin/cyclonedx-gomod ## The container image without Docker: an OCI layout,
 	@go -C tools/image run . build --version=$(VERSION) --revision=$(REVISION) --created=$(SOURCE_DATE_EPOCH) \
 	  --output=$(abspath $(IMAGE_DIR)) $(foreach arch,$(ARCHS),$(arch)=$(CURDIR)/$(inputs)/$(arch))
 
-# Nothing has been released yet: the image that a fleet is upgraded from is of the same source, with another version.
-cluster-test: image ## Image and manifests on real nodes: kubelet, containerd, runc; root on Linux (SCENARIO=base/rollout)
+# No version has been released yet, so the fleet is upgraded from an image of the same source with another version.
+cluster-test: image ## Test image and manifests on real nodes: kubelet, containerd, runc (root on Linux; SCENARIO=base/rollout)
 	@$(MAKE) --no-print-directory image IMAGE_DIR=dist/previous ARCHS=$$(go env GOARCH) VERSION=0.0.0-previous
 	cd test && IMAGE=$(CURDIR)/dist/image PREVIOUS=$(CURDIR)/dist/previous go test -count=1 -timeout 60m -v ./node \
 	  $(if $(SCENARIO),-run 'TestScenariosOnRealNodes/$(SCENARIO)')
@@ -328,9 +329,9 @@ push: ## Push dist/image/ to REPOSITORY, such as registry.example.org/team/state
 	@go -C tools/image run . push $(CURDIR)/dist/image '$(REPOSITORY)'
 
 CHARTS ?= dist/chart
-# A version that is not semantic, such as a bare commit, becomes a pre-release of the version in Chart.yaml. The image stays
-# that of Chart.yaml then. Links of the README lead out of the chart, so they get the repository's address.
-chart: ## The Helm chart as dist/chart/statefleet-VERSION.tgz, reproducible (CHARTS=folder)
+# A version that is not semantic, such as a bare commit, becomes a pre-release of the version in Chart.yaml. The chart
+# then uses the image version in Chart.yaml. The README's relative links lead out of the chart, so they become absolute.
+chart: ## Package the Helm chart as dist/chart/statefleet-VERSION.tgz, reproducibly (CHARTS=folder)
 	@set -e; export LC_ALL=C; from=manifests/chart; dir=$$(mktemp -d); trap 'rm -r "$$dir"' EXIT; \
 	to="$$dir"/statefleet; mkdir -p "$$to" '$(CHARTS)'; rm -f '$(CHARTS)'/statefleet-*.tgz; \
 	version=$$(echo '$(VERSION)' | sed -nE 's/^v?([0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?)$$/\1/p'); \
@@ -347,14 +348,14 @@ chart: ## The Helm chart as dist/chart/statefleet-VERSION.tgz, reproducible (CHA
 push-chart: chart ## Push the chart to REPOSITORY, such as registry.example.org/team/charts, with Docker's credentials
 	@go -C tools/image run . push-chart $(abspath $(CHARTS))/statefleet-*.tgz '$(REPOSITORY)'
 
-image-test: image ## Test the image, and run it with runc, which needs root on Linux
+image-test: image ## Test the image, and run it with runc (needs root on Linux)
 	cd tools/image && go vet ./... && IMAGE=$(CURDIR)/dist/image go test -count=1 -v ./...
 
 release: DATE   = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
 release: BRANCH = $(VERSION)
-release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and checksums in dist/, reproducible
+release: bin/cyclonedx-gomod ## Build archives of static binaries, their SBOMs and checksums in dist/, reproducibly
 	@test -z "$$(git status --porcelain --untracked-files=no)" \
-	  || { echo "release: the tree has changes that are not committed"; exit 1; }
+	  || { echo "release: the working tree has uncommitted changes"; exit 1; }
 	rm -rf dist
 	set -e; for arch in amd64 arm64; do \
 	  name=statefleet-$(VERSION:v%=%).linux-$$arch; mkdir -p dist/$$name; \
@@ -369,7 +370,7 @@ release: bin/cyclonedx-gomod ## Archives of static binaries, their SBOMs and che
 	done
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
-update-tools: ## The newest versions of the tools whose modules are at the root (lint.mod and others)
+update-tools: ## Update the tools whose modules are at the root (lint.mod and others) to their newest versions
 	@set -e; for module in *.mod; do test $$module = go.mod || { echo $$module; go get -modfile=$$module tool; }; done
 
 help: ## List the targets

@@ -145,5 +145,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 )
 
-// The product, for tests that import its packages. The end-to-end tests build its command there instead.
+// Tests import packages of the main module. The end-to-end tests build its command in its own folder instead.
 replace github.com/statefleet/statefleet => ../

@@ -173,11 +173,11 @@ func (o options) build() (a artifacts, err error) {
 		if err != nil {
 			return a, fmt.Errorf("image for %s: %w", in.arch, err)
 		}
-		bill, err := sbom(in, image)
+		artifact, err := sbom(in, image)
 		if err != nil {
 			return a, fmt.Errorf("SBOM for %s: %w", in.arch, err)
 		}
-		a.images[in.arch], a.sboms = image, append(a.sboms, bill)
+		a.images[in.arch], a.sboms = image, append(a.sboms, artifact)
 		a.index = mutate.AppendManifests(a.index, mutate.IndexAddendum{
 			Add:        image,
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: in.arch}},

@@ -77,11 +77,11 @@ type metadata struct {
 
 // chartMetadata reads the Chart.yaml of a packaged chart, which is in the only top-level folder.
 func chartMetadata(content []byte) (m metadata, err error) {
-	unpacked, err := gzip.NewReader(bytes.NewReader(content))
+	decompressed, err := gzip.NewReader(bytes.NewReader(content))
 	if err != nil {
 		return m, fmt.Errorf("not a packaged chart: %w", err)
 	}
-	for r := tar.NewReader(unpacked); ; {
+	for r := tar.NewReader(decompressed); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return m, errors.New("not a packaged chart: it has no Chart.yaml")

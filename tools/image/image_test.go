@@ -89,10 +89,10 @@ func contents(t *testing.T, dir string) map[string]string {
 // files returns the modes of all files in an image by path, without folders.
 func files(t *testing.T, image v1.Image) map[string]int64 {
 	t.Helper()
-	unpacked := mutate.Extract(image)
-	defer func() { _ = unpacked.Close() }()
+	archive := mutate.Extract(image)
+	defer func() { _ = archive.Close() }()
 	all := map[string]int64{}
-	for r := tar.NewReader(unpacked); ; {
+	for r := tar.NewReader(archive); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return all
@@ -106,8 +106,8 @@ func files(t *testing.T, image v1.Image) map[string]int64 {
 	}
 }
 
-// TestImageIsThatOfTheDockerfile checks that files, user, entry point, ports and labels match the Dockerfile.
-func TestImageIsThatOfTheDockerfile(t *testing.T) {
+// TestImageMatchesTheDockerfile checks that files, user, entry point, ports and labels match the Dockerfile.
+func TestImageMatchesTheDockerfile(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -203,9 +203,9 @@ func TestPushedImageHasItsTagAndSBOMs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bills, err := referring.IndexManifest()
-		if err != nil || len(bills.Manifests) != 1 || bills.Manifests[0].ArtifactType != string(sbomType) {
-			t.Errorf("%s: got referrers %+v, error %v; want one SBOM", m.Platform, bills, err)
+		referrers, err := referring.IndexManifest()
+		if err != nil || len(referrers.Manifests) != 1 || referrers.Manifests[0].ArtifactType != string(sbomType) {
+			t.Errorf("%s: got referrers %+v, error %v; want one SBOM", m.Platform, referrers, err)
 		}
 	}
 }

@@ -77,8 +77,8 @@ func writeLayout(o options, built artifacts, path string) error {
 		return err
 	}
 	errs := []error{to.AppendIndex(built.index, layout.WithAnnotations(map[string]string{versionAnnotation: o.version}))}
-	for _, bill := range built.sboms {
-		errs = append(errs, to.AppendImage(bill))
+	for _, artifact := range built.sboms {
+		errs = append(errs, to.AppendImage(artifact))
 	}
 	return errors.Join(errs...)
 }

@@ -33,12 +33,12 @@ func push(ctx context.Context, output, repository string, stdout io.Writer) erro
 	if err := remote.WriteIndex(repo.Digest(digest.String()), index, auth...); err != nil {
 		return fmt.Errorf("push of the image to %s: %w", repo, err)
 	}
-	for _, bill := range sboms {
-		digest, err := bill.Digest()
+	for _, artifact := range sboms {
+		digest, err := artifact.Digest()
 		if err != nil {
 			return err
 		}
-		if err := remote.Write(repo.Digest(digest.String()), bill, auth...); err != nil {
+		if err := remote.Write(repo.Digest(digest.String()), artifact, auth...); err != nil {
 			return fmt.Errorf("push of an SBOM to %s: %w", repo, err)
 		}
 	}
@@ -65,9 +65,9 @@ func readLayout(path string) (index v1.ImageIndex, version string, sboms []v1.Im
 			version = m.Annotations[versionAnnotation]
 			index, err = all.ImageIndex(m.Digest)
 		} else {
-			var bill v1.Image
-			bill, err = all.Image(m.Digest)
-			sboms = append(sboms, bill)
+			var artifact v1.Image
+			artifact, err = all.Image(m.Digest)
+			sboms = append(sboms, artifact)
 		}
 		if err != nil {
 			return nil, "", nil, err

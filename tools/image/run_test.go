@@ -42,7 +42,7 @@ func TestImageRunsUnderRunc(t *testing.T) {
 	}
 	api := simulator(t)
 	bundle, image := t.TempDir(), imageFor(t, dir, runtime.GOARCH)
-	unpack(t, image, filepath.Join(bundle, "rootfs"))
+	extract(t, image, filepath.Join(bundle, "rootfs"))
 	metrics, telemetry := freePort(t), freePort(t)
 	writeConfig(t, image, bundle, "--apiserver="+api, "--host=127.0.0.1", "--port="+metrics,
 		"--telemetry-host=127.0.0.1", "--telemetry-port="+telemetry)
@@ -131,15 +131,15 @@ func imageFor(t *testing.T, dir, arch string) v1.Image {
 	return nil
 }
 
-// unpack writes the files of an image to a folder.
-func unpack(t *testing.T, image v1.Image, root string) {
+// extract writes the files of an image to a folder.
+func extract(t *testing.T, image v1.Image, root string) {
 	t.Helper()
-	unpacked := mutate.Extract(image)
-	defer func() { _ = unpacked.Close() }()
+	archive := mutate.Extract(image)
+	defer func() { _ = archive.Close() }()
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for r := tar.NewReader(unpacked); ; {
+	for r := tar.NewReader(archive); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return

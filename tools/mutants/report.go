@@ -66,7 +66,7 @@ func summarize(pkg string, mutants []mutant, reviewed []*review) result {
 	}
 	for _, entry := range reviewed {
 		// An entry of a file that was not mutated may still be valid.
-		if !entry.used && (files[entry.file] || filepath.Dir(entry.file) == pkg && gone(entry.file)) {
+		if !entry.used && (files[entry.file] || filepath.Dir(entry.file) == pkg && notExist(entry.file)) {
 			r.stale = append(r.stale, entry)
 		}
 	}
@@ -127,7 +127,7 @@ func report(out io.Writer, results []result) error {
 	return errors.Join(append(missed, table.Flush())...)
 }
 
-func gone(path string) bool {
+func notExist(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)
 }

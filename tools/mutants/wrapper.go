@@ -140,7 +140,7 @@ type block struct {
 	statements, count int
 }
 
-func (b block) holds(p token.Position) bool {
+func (b block) contains(p token.Position) bool {
 	after := p.Line > b.from.Line || p.Line == b.from.Line && p.Column >= b.from.Column
 	before := p.Line < b.to.Line || p.Line == b.to.Line && p.Column <= b.to.Column
 	return after && before
@@ -158,7 +158,7 @@ func missingBlocks(fset *token.FileSet, file *ast.File, blocks []block) []block 
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		s, ok := n.(*ast.SwitchStmt)
-		if !ok || !slices.ContainsFunc(blocks, func(b block) bool { return b.count > 0 && b.holds(fset.Position(s.Pos())) }) {
+		if !ok || !slices.ContainsFunc(blocks, func(b block) bool { return b.count > 0 && b.contains(fset.Position(s.Pos())) }) {
 			return true
 		}
 		for _, clause := range s.Body.List {

@@ -1,11 +1,11 @@
-// Package statuspage serves a page for people: the state of the fleet, and what this replica holds,
-// serves and costs.
+// Package statuspage serves the status page, an HTML page for people: the state of the fleet, and
+// what this replica holds, serves and costs.
 //
 // A [Handler] shows a [Status] as HTML and as JSON. The page is complete without a script. A small
 // script fetches the part that changes every few seconds and updates it in place. Everything comes
 // from this process; a Content-Security-Policy keeps browsers from loading or running anything else.
 //
-//	/                     the page
+//	/                     the status page
 //	/-/fleet              the Status as JSON
 //	/-/fleet/view         the part of the page that changes
 //	/-/fleet/app.css, …   assets
@@ -46,13 +46,13 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 type Options struct {
 	// Status returns the current status without waiting. Required. Calls are not concurrent.
 	Status func() Status
-	// ReplicaURL returns the address of the page of the replica with this IP address. Required.
+	// ReplicaURL returns the address of the status page of the replica with this IP address. Required.
 	ReplicaURL func(address string) string
 	// Profiling adds a link to the profiles of the Go runtime.
 	Profiling bool
 }
 
-// Handler serves the page, see the package comment. It is safe for concurrent use.
+// Handler serves the status page, see the package comment. It is safe for concurrent use.
 type Handler struct {
 	options Options
 	page    *template.Template
@@ -118,7 +118,7 @@ type view struct {
 // Profiling is that of the Options.
 func (v view) Profiling() bool { return v.options.Profiling }
 
-// ReplicaURL returns the address of the page of another replica.
+// ReplicaURL returns the address of the status page of another replica.
 func (v view) ReplicaURL(address string) string { return v.options.ReplicaURL(address) }
 
 func (h *Handler) serveJSON(w http.ResponseWriter, _ *http.Request) {

@@ -99,8 +99,8 @@ func (s *services) show(ctx context.Context, o options) (err error) {
 	_, _ = fmt.Fprintf(s.out, `
 Graphs in Prometheus:  %s/
 kubectl:               kubectl --kubeconfig=%s -n %s get pods -o wide
-a replica's page:      %s/replica/statefleet-0/
-its metrics:           http_proxy=%s curl http://ADDRESS-OF-THE-POD:8080/metrics
+Status page:           %s/replica/statefleet-0/
+Metrics of a replica:  http_proxy=%s curl http://ADDRESS-OF-THE-POD:8080/metrics
 
 Ctrl-C removes everything.
 `, fleet.Address(o.port), kubeconfig, namespace, fleet.Address(o.port), proxy)

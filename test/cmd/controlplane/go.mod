@@ -1,5 +1,5 @@
-// A module of its own: a control plane is built from the versions with which Kubernetes is released, and not from those that
-// the tests, with Prometheus among them, need.
+// This is a separate module, because a control plane must be built from the module versions of its Kubernetes release. The
+// tests need other versions, for example for Prometheus.
 module github.com/statefleet/statefleet/test/cmd/controlplane
 
 go 1.26.0
@@ -173,7 +173,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// k8s.io/kubernetes takes these from its own tree, so their versions must be named here.
+// k8s.io/kubernetes replaces these modules by folders of its repository, so their versions must be given here.
 replace (
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2

@@ -1,14 +1,14 @@
-# Process 1 of a machine: makes mounts and network, then becomes the program that reaps.
-# Arguments: folder of the machine, its number, its address, hierarchies of cgroup v1 or "unified", the program.
+# Process 1 of a machine: it sets up mounts and network, and then executes the program that reaps child processes.
+# Arguments: folder of the machine, its number, its address, cgroup v1 hierarchies or "unified", the program.
 set -eu
 dir=$1 number=$2 address=$3 hierarchies=$4 pause=$5
 mount --make-rprivate /
-mount --make-rshared / # containers want their mounts to reach the kubelet
+mount --make-rshared / # the kubelet must see the mounts of containers
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 if [ "$hierarchies" = unified ]; then
   mount -t cgroup2 cgroup /sys/fs/cgroup
-  mkdir /sys/fs/cgroup/machine # a cgroup that hands out controllers has no processes
+  mkdir /sys/fs/cgroup/machine # a cgroup that enables controllers for its children must have no processes
   echo 0 > /sys/fs/cgroup/machine/cgroup.procs
   sed 's/[^ ]*/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 else
@@ -19,12 +19,12 @@ else
     else mount -t cgroup -o "$h" cgroup "/sys/fs/cgroup/$h"; fi
   done
 fi
-# Images and pods are on the disk, where the kubelet looks for free space; all else is in memory.
+# Images and pods are on the disk, where the kubelet checks the free space. Everything else is in memory.
 mkdir -p "$dir/lib" "$dir/log"
 mount --bind "$dir/lib" /var/lib
 mount --bind "$dir/log" /var/log
 mount -t tmpfs -o mode=755 tmpfs /run
-# Kernel settings that the kubelet insists on: it finds them as it wants them, and those of the machine stay.
+# The kubelet requires these kernel settings. The files hide those of the host, which stay unchanged.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
   kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
   name=${setting%=*}; file=/run/sysctl.$(echo "$name" | tr / .)
@@ -33,7 +33,7 @@ for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/p
 done
 hostname "node-$number"
 ip link set lo up
-# Without an address of its own, a bridge takes that of a port, and is not found for a while when the port goes.
+# A bridge without its own MAC address uses that of a port, and is unreachable for a while after the port is removed.
 ip link add cni0 address "$(printf 02:00:0a:58:%02x:01 "$number")" type bridge
 ip addr add "$address/16" dev cni0
 ip link set cni0 up
