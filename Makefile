@@ -15,7 +15,7 @@ ldflags  = -s -w -X $(info).Version=$(VERSION) -X $(info).Revision=$(REVISION) -
 .PHONY: all build demo demo-graph cluster kind test unit race lint chart-test rules-test generate bench bench-compare \
   architectures curve curves bench-guard bench-baseline gobench limits load e2e page-test audit idle faults fuzz \
   prometheus soak \
-  pressure attack mutants lock-order vuln image push image-test cluster-test chart push-chart release update-tools mixin help
+  pressure attack mutants lock-order statesets vuln image push image-test cluster-test chart push-chart release update-tools mixin help
 
 # go run builds the program of benchmarks/ once; `go run ./benchmarks --help` lists its subcommands.
 benchmarks := go run ./benchmarks
