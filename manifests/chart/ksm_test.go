@@ -60,8 +60,8 @@ func fromKSM(t *testing.T, own map[string]any) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Of the %d values that chart has in version %s, %d take effect, %d end the rendering with a message,\n"+
-		"and %d changes nothing (`TestEachValueOfKubeStateMetricsCounts` sets each one):\n\n",
+	fmt.Fprintf(&b, "Of the %d values of that chart in version %s, %d take effect, %d make the rendering fail with a\n"+
+		"message, and %d changes nothing. `TestEachValueOfKubeStateMetricsCounts` sets each of them.\n\n",
 		len(theirs), ksmVersion, len(keys)-len(refused)-len(same), len(refused), len(same))
 	b.WriteString("| Value | |\n| --- | --- |\n")
 	var probes, proxy []string
@@ -76,16 +76,16 @@ func fromKSM(t *testing.T, own map[string]any) string {
 		}
 	}
 	fmt.Fprintf(&b, "| `%s` | With `kubeRBACProxy.enabled: true` the rendering fails: `authFilter.enabled` "+
-		"checks the same tokens without a proxy. Without it, the others change nothing in either chart. |\n",
+		"checks the same tokens without a proxy. With `false`, the other values change nothing in either chart. |\n",
 		strings.Join(proxy, "`, `"))
-	fmt.Fprintf(&b, "| `%s` | The rendering fails unless it is 1, as Kubernetes demands. |\n",
+	fmt.Fprintf(&b, "| `%s` | The rendering fails for values other than 1, because Kubernetes allows no other. |\n",
 		strings.Join(probes, "`, `"))
 	for _, key := range same {
 		fmt.Fprintf(&b, "| `%s` | Changes nothing: %s. |\n", key, keys[key].Same)
 	}
-	b.WriteString("\nDefaults that differ. A copy of all values of that chart sets its defaults, but for maps, which Helm\n" +
-		"merges: `resources: {}` and `podDisruptionBudget: {}` leave the defaults of this chart in place, and\n" +
-		"`null` takes them away.\n\n" +
+	b.WriteString("\nThese defaults differ. A copy of all values of that chart sets its defaults, except for maps, which\n" +
+		"Helm merges: `resources: {}` and `podDisruptionBudget: {}` keep the defaults of this chart, and\n" +
+		"`null` removes them.\n\n" +
 		"| Value | kube-state-metrics chart | here |\n| --- | --- | --- |\n")
 	b.WriteString(strings.Join(differ, ""))
 	return b.String()

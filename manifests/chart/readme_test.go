@@ -89,11 +89,11 @@ helm install statefleet manifests/chart --namespace statefleet --create-namespac
   --set image.repository=registry.example/statefleet
 ` + "```" + `
 
-It makes a StatefulSet with a headless Service, a ServiceAccount with the least rights that the
-exposed kinds need, a PodDisruptionBudget, and on demand a PodMonitor, ServiceMonitor or
-ScrapeConfig, a NetworkPolicy, a HorizontalPodAutoscaler or VerticalPodAutoscaler.
+The chart creates a StatefulSet with a headless Service, a ServiceAccount with only the rights that
+the exposed kinds need, and a PodDisruptionBudget. Values add a PodMonitor, ServiceMonitor or
+ScrapeConfig, a NetworkPolicy, and a HorizontalPodAutoscaler or VerticalPodAutoscaler.
 
-` + "`make chart`" + ` packages it as dist/chart/statefleet-VERSION.tgz. From a registry:
+` + "`make chart`" + ` packages the chart as dist/chart/statefleet-VERSION.tgz. To install it from a registry:
 
 ` + "```" + `
 make push-chart VERSION=v0.1.0 REPOSITORY=registry.example/charts
@@ -101,18 +101,18 @@ helm upgrade --install statefleet oci://registry.example/charts/statefleet --ver
   --namespace statefleet --create-namespace --set image.repository=registry.example/statefleet
 ` + "```" + `
 
-[docs/upgrades.md](../../docs/upgrades.md) says what ` + "`helm upgrade`" + ` does to a fleet that was scaled, and
-how to roll back.
+[docs/upgrades.md](../../docs/upgrades.md) describes what ` + "`helm upgrade`" + ` does to a fleet that was
+scaled, and how to roll back.
 
-With ` + "`rbac.useClusterRole=false`" + ` and ` + "`namespaces`" + ` nothing outside of these namespaces can be read.
-Cluster-scoped kinds such as nodes are left out then.
+With ` + "`rbac.useClusterRole=false`" + `, the fleet can read nothing outside of ` + "`namespaces`" + `. Cluster-scoped
+kinds such as nodes are then left out.
 
 ## From the kube-state-metrics chart
 
-Keep your values and set ` + "`image`" + `. What has the same name means the same. A verbatim copy of that
-chart's values renders, with one replica and the image ` + "`statefleet`" + ` instead of that of
-kube-state-metrics. The monitor is a PodMonitor unless ` + "`prometheus.monitor.kind`" + ` says otherwise.
-With ` + "`selfMonitor.enabled: false`" + `, the default of that chart, Prometheus does not get statefleet's own
+Keep your values and set ` + "`image`" + `. Values with the same name have the same meaning. A verbatim copy
+of that chart's values renders, with one replica, and with the image ` + "`statefleet`" + ` instead of
+kube-state-metrics. The monitor is a PodMonitor unless you set ` + "`prometheus.monitor.kind`" + `. With
+` + "`selfMonitor.enabled: false`" + `, the default of that chart, Prometheus does not scrape statefleet's own
 metrics, and the alerts have no data.
 
 `

@@ -1,16 +1,17 @@
-// The rules and the dashboard as a mixin, for those who generate theirs with Jsonnet. It has the fields of kubernetes-mixin, and
-// can stand beside it: docs/migration.md has an example. Rules and panels are those of rules.yaml and dashboard.json.
+// The rules and the dashboard as a mixin, for users who generate theirs with Jsonnet. The mixin has the fields of
+// kubernetes-mixin and can be used together with it: docs/migration.md has an example. Its rules and panels are those
+// of rules.yaml and dashboard.json.
 local job = 'job="kube-state-metrics"';
 
 {
   _config+:: {
-    // What selects the fleet's series, page and telemetry; it stands between the braces of every selector.
+    // Matcher of all series of the fleet, those of objects and its own. Each selector contains it between its braces.
     kubeStateMetricsSelector: job,
   },
 
   local selected(text) = std.strReplace(text, job, $._config.kubeStateMetricsSelector),
 
-  // The groups of rules.yaml with the rules that have the given field; groups without any are left out.
+  // The groups of rules.yaml, with only the rules that have the given field, and without empty groups.
   local groups(field) = [
     group { rules: rules }
     for group in std.parseYaml(importstr 'rules.yaml').groups
@@ -22,7 +23,7 @@ local job = 'job="kube-state-metrics"';
   prometheusAlerts+:: { groups+: groups('alert') },
 
   grafanaDashboards+:: {
-    // One text names the job; the panels take it from a variable.
+    // Only the description of one panel contains the job. The queries take it from a variable.
     local text = std.strReplace(importstr 'dashboard.json', quoted(job), quoted($._config.kubeStateMetricsSelector)),
     local quoted(s) = std.substr(std.escapeStringJson(s), 1, std.length(std.escapeStringJson(s)) - 2),
     'statefleet.json': std.parseJson(text),

@@ -82,7 +82,7 @@ func situations() []situation {
 			},
 		},
 		{
-			name: "a pod that is gone", replicas: 3, active: "3x60",
+			name: "a lost pod", replicas: 3, active: "3x60",
 			ends: map[int]int{1: 10},
 			alerts: map[int]string{
 				20: "StatefleetObjectsWithoutOwner", 35: "KubeStateMetricsShardsMissing StatefleetObjectsWithoutOwner",
@@ -90,7 +90,7 @@ func situations() []situation {
 			},
 		},
 		{
-			name: "a pod that is gone, whose shard its standby serves", replicas: 3, active: "3x60",
+			name: "a lost pod whose shard a standby serves", replicas: 3, active: "3x60",
 			ends: map[int]int{1: 10},
 			set: map[string]string{
 				"statefleet_standby_serving_neighbour/2": "0x10 1x50",
@@ -107,7 +107,7 @@ func situations() []situation {
 			},
 		},
 		{
-			name: "an API server that is away", replicas: 3, active: "3x60",
+			name: "an API server that does not answer", replicas: 3, active: "3x60",
 			set: map[string]string{
 				`kube_state_metrics_watch_total{resource="pods", result="success"}`:      "0+10x10 100x50",
 				`kube_state_metrics_watch_total{resource="pods", result="error"}`:        "0x10 0+6x50",
@@ -152,10 +152,10 @@ func situations() []situation {
 			},
 		},
 		{
-			name: "a replica whose page cannot be scraped", replicas: 3, active: "3x60",
+			name: "a replica whose metrics cannot be scraped", replicas: 3, active: "3x60",
 			set: map[string]string{"up/1": "1x9 0x51"},
 			alerts: map[int]string{
-				20: "StatefleetPageNotScraped", 35: "StatefleetPageNotScraped", 60: "StatefleetPageNotScraped",
+				20: "StatefleetMetricsNotScraped", 35: "StatefleetMetricsNotScraped", 60: "StatefleetMetricsNotScraped",
 			},
 		},
 		{
@@ -167,7 +167,7 @@ func situations() []situation {
 		},
 		{
 			// Only presets expose these series. They are absent in all other situations.
-			name: "custom resources that are not well", replicas: 3, active: "3x60",
+			name: "custom resources that are not ready", replicas: 3, active: "3x60",
 			extra: map[string]string{
 				`kube_customresource_certificate_expiration_timestamp_seconds{job="kube-state-metrics", instance="statefleet-0", namespace="a", name="web"}`:                  "86400x60",
 				`kube_customresource_certificate_renewal_timestamp_seconds{job="kube-state-metrics", instance="statefleet-0", namespace="a", name="web"}`:                     "-3600x60",

@@ -168,13 +168,13 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{standby: {enabled: true}, replicas: 1}`:                                     "standby.enabled=true needs 2 replicas or more, and replicas is 1",
 		`{standby: {enabled: true}, autoscaling: {enabled: true, minReplicas: 1}}`:    "autoscaling.minReplicas is 1",
 		`{metricAllowlist: [a], metricDenylist: [b]}`:                                 "metricAllowlist and metricDenylist",
-		`{profile: minimal, metricDenylist: [b]}`:                                     "profile=minimal exposes no other metric families",
+		`{profile: minimal, metricDenylist: [b]}`:                                     "profile=minimal has an allowlist of metric families",
 		`{profile: tiny}`:                                                                                       "/profile",
 		`{rbac: {useClusterRole: false}}`:                                                                       "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: " , "}`:                                                    "needs namespaces",
 		`{rbac: {useClusterRole: false}, namespaces: a, collectors: [nodes]}`:                                   "nodes is cluster-scoped",
-		`{collectors: [pod]}`:                                                                                   `"pod" is no kind`,
-		`{collectors: [pods], collectorsExclude: [pods]}`:                                                       "nothing is left",
+		`{collectors: [pod]}`:                                                                                   `unknown kind "pod"`,
+		`{collectors: [pods], collectorsExclude: [pods]}`:                                                       "no kind is left",
 		`{image: {repository: kube-state-metrics/kube-state-metrics}}`:                                          "not an image of statefleet",
 		`{networkPolicy: {flavor: cilium}}`:                                                                     "networkPolicy.flavor=cilium",
 		`{networkPolicy: {enabled: true}}`:                                                                      "needs networkPolicy.ingress",
@@ -187,7 +187,7 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{authFilter: {enabled: true}, prometheus: {monitor: {enabled: true}}}`:                                 "a PodMonitor needs the token",
 		`{prometheus: {monitor: {enabled: true}, scrapeconfig: {enabled: true}}}`:                               "prometheus.monitor.enabled and prometheus.scrapeconfig.enabled are both true",
 		`{authFilter: {enabled: true}, prometheus: {scrapeconfig: {enabled: true}}}`:                            "set prometheus.scrapeconfig.authorization",
-		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}], useExistingRole: own}}`:                         "rbac.clusterRoleSelectors is part of a ClusterRole that the chart makes",
+		`{rbac: {clusterRoleSelectors: [{matchLabels: {a: b}}], useExistingRole: own}}`:                         "rbac.clusterRoleSelectors needs a ClusterRole that the chart creates",
 		`{kubeconfig: {enabled: true}}`:                                                                         "kubeconfig.enabled=true needs kubeconfig.secret",
 		`{kubeconfig: {enabled: true, secret: "apiVersion: v1"}}`:                                               "/kubeconfig/secret",
 		`{verticalPodAutoscaler: {enabled: true}, autoscaling: {enabled: true}}`:                                "verticalPodAutoscaler.enabled and autoscaling.enabled",
@@ -199,12 +199,12 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{service: {type: LoadBalancer, loadBalancerIP: 192.0.2.1}}`:                                            "service.loadBalancerIP=192.0.2.1 needs replicas=1",
 		`{service: {clusterIP: 192.0.2.1}}`:                                                                     "service.clusterIP=192.0.2.1 needs replicas=1",
 		`{service: {type: NodePort, clusterIP: None}}`:                                                          "service.clusterIP=None needs service.type=ClusterIP",
-		`{service: {type: NodePort, nodePort: 30080}, selfMonitor: {telemetryNodePort: 30082}}`:                 "they overlap",
+		`{service: {type: NodePort, nodePort: 30080}, selfMonitor: {telemetryNodePort: 30082}}`:                 "the ranges overlap",
 		`{prometheus: {monitor: {enabled: true, groups: [{resources: [pod]}]}}}`:                                "prometheus.monitor.groups[0].resources: pod is not exposed",
-		`{prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs, pods]}]}}}`:    "prometheus.monitor.groups[1].resources: pods is named twice",
+		`{prometheus: {monitor: {enabled: true, groups: [{resources: [pods]}, {resources: [jobs, pods]}]}}}`:    "prometheus.monitor.groups[1].resources: pods is listed twice",
 		`{prometheus: {monitor: {enabled: true, groups: [{interval: 1m}]}}}`:                                    "resources",
 		`{image: {registry: registry.k8s.io, repository: kube-state-metrics/kube-state-metrics, tag: v2.19.1}}`: "not an image of statefleet",
-		`{podDisruptionBudget: {enabled: true}}`:                                                                "write podDisruptionBudget: {maxUnavailable: 1}",
+		`{podDisruptionBudget: {enabled: true}}`:                                                                "set podDisruptionBudget: {maxUnavailable: 1}",
 		`{podDisruptionBudget: {enabled: false}}`:                                                               "podDisruptionBudget: null for none",
 		`{podSecurityPolicy: {enabled: true}}`:                                                                  "podSecurityPolicy.enabled=true is not supported",
 		`{prometheus: {monitor: {enabled: true, targetLabels: [a]}}}`:                                           "prometheus.monitor.targetLabels",
@@ -323,7 +323,7 @@ func TestValuesOfKubeStateMetricsHold(t *testing.T) {
 		customLabels: {team: b},
 		livenessProbe: {httpGet: {scheme: https}},
 		readinessProbe: {httpGet: {scheme: http, httpHeaders: []}},
-		prometheus: {monitor: {enabled: true, kind: ServiceMonitor, http: {bearerTokenFile: /page}, metrics: {bearerTokenFile: ""}}},
+		prometheus: {monitor: {enabled: true, kind: ServiceMonitor, http: {bearerTokenFile: /token}, metrics: {bearerTokenFile: ""}}},
 		networkPolicy: {cilium: {kubeApiServerSelector: []}},
 		env: {},
 	}`)
@@ -342,8 +342,8 @@ func TestValuesOfKubeStateMetricsHold(t *testing.T) {
 		t.Errorf("got probes %v and %v, want HTTPS on /livez and HTTP on /readyz", live, ready)
 	}
 	endpoints := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Endpoints
-	if endpoints[0].BearerTokenFile != "/page" || endpoints[1].BearerTokenFile != "" {
-		t.Errorf("got bearerTokenFiles %q and %q, want /page and none",
+	if endpoints[0].BearerTokenFile != "/token" || endpoints[1].BearerTokenFile != "" {
+		t.Errorf("got bearerTokenFiles %q and %q, want /token and none",
 			endpoints[0].BearerTokenFile, endpoints[1].BearerTokenFile)
 	}
 }

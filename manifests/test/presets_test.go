@@ -81,7 +81,7 @@ func TestPresetsAreScraped(t *testing.T) {
 
 func TestPresetsThatCannotBeHonouredAreRefused(t *testing.T) {
 	for given, want := range map[string]string{
-		`{customResourceState: {presets: [flx]}}`: `customResourceState.presets: "flx" is no preset; statefleet has argo-cd, `,
+		`{customResourceState: {presets: [flx]}}`: `customResourceState.presets: unknown preset "flx"; known presets are argo-cd, `,
 		`{customResourceState: {presets: [flux]}, rbac: {useClusterRole: false}, namespaces: a, collectors: [pods]}`: "need rbac.useClusterRole=true",
 		`{customResourceState: {presets: flux}}`: "customResourceState/presets",
 	} {

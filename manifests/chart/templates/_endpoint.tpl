@@ -1,7 +1,7 @@
 {{/*
-An endpoint of a monitor. The argument: the root, the port, the port's own settings, the labels to drop, and, for kinds with a scrape
-of their own, the parameters of the request and a name. The name is a label of the target, so that the metrics about the scrape, such
-as "up", differ between scrapes of one target. The metrics of objects do not get it.
+An endpoint of a monitor. Arguments: the root, the port, the settings of the port, the labels to drop, and, for a group of
+kinds with a scrape of its own, the parameters of the request and a name. The name becomes a label of the target, so that
+metrics about the scrape, such as "up", differ between the scrapes of one replica. Series of objects do not get this label.
 */}}
 {{- define "statefleet.endpoint" -}}
 {{- $root := index . 0 -}}
@@ -38,7 +38,7 @@ as "up", differ between scrapes of one target. The metrics of objects do not get
   {{- $file := $set.bearerTokenFile }}
   {{- if and $root.Values.authFilter.enabled (not $set.authorization) (not $set.bearerTokenSecret) (not $file) }}
   {{- if eq $monitor.kind "PodMonitor" }}
-  {{- fail "authFilter.enabled=true: a PodMonitor needs the token that Prometheus shows; set prometheus.monitor.http.authorization and prometheus.monitor.metrics.authorization, or prometheus.monitor.kind=ServiceMonitor, which sends Prometheus' own" }}
+  {{- fail "authFilter.enabled=true: a PodMonitor needs the token that Prometheus sends; set prometheus.monitor.http.authorization and prometheus.monitor.metrics.authorization, or prometheus.monitor.kind=ServiceMonitor, which sends the token of Prometheus' own account" }}
   {{- end }}
   {{- $file = "/var/run/secrets/kubernetes.io/serviceaccount/token" }}
   {{- end }}
@@ -80,7 +80,7 @@ as "up", differ between scrapes of one target. The metrics of objects do not get
 {{- end }}
 
 {{/*
-The endpoints of the exposition: one for each group of kinds, and one for the others. Each kind is in one of them.
+The endpoints of the exposition: one for each group of kinds, and one for all other kinds. Each kind is in exactly one.
 */}}
 {{- define "statefleet.endpoints" -}}
 {{- $monitor := .Values.prometheus.monitor -}}
@@ -91,9 +91,9 @@ The endpoints of the exposition: one for each group of kinds, and one for the ot
 {{- range $kind := $group.resources -}}
   {{- $at := printf "prometheus.monitor.groups[%d].resources: %s" $i $kind -}}
   {{- if has $kind $grouped -}}
-    {{- fail (printf "%s is named twice, so it would be scraped twice" $at) -}}
+    {{- fail (printf "%s is listed twice, so it would be scraped twice" $at) -}}
   {{- else if not (or (has $kind $exposed) (and (contains "." $kind) (include "statefleet.customResources" $))) -}}
-    {{- fail (printf "%s is not exposed, and the answer would be an error; exposed are %s" $at (join ", " $exposed)) -}}
+    {{- fail (printf "%s is not exposed, so its scrapes would fail; exposed kinds are %s" $at (join ", " $exposed)) -}}
   {{- end -}}
   {{- $grouped = append $grouped $kind -}}
 {{- end }}

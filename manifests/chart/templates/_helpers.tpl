@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Names of pods end in a number, and the topology object's in -topology: 50 characters leave room for both. */}}
+{{/* 50 characters leave room for the ordinal in the name of a pod, and for the suffix -topology of a ConfigMap. */}}
 {{- define "statefleet.fullname" -}}
 {{- $name := include "statefleet.name" . -}}
 {{- if .Values.fullnameOverride -}}
@@ -53,7 +53,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- merge $labels $release | toYaml }}
 {{- end }}
 
-{{/* Labels of all objects. The chart's own win, so that no key is there twice. */}}
+{{/* Labels of all objects. The chart's own labels take precedence, so that no key occurs twice. */}}
 {{- define "statefleet.labels" -}}
 {{- merge (include "statefleet.ownLabels" . | fromYaml) (.Values.customLabels | default dict) | toYaml }}
 {{- end }}
@@ -63,7 +63,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- merge (include "statefleet.ownLabels" . | fromYaml) (.Values.labels | default dict) (.Values.customLabels | default dict) | toYaml }}
 {{- end }}
 
-{{/* Labels of the pods. Not the chart's version: it would restart the fleet when nothing of it changed. */}}
+{{/* Labels of the pods. They lack the chart's version, because a new version alone must not restart the fleet. */}}
 {{- define "statefleet.podLabels" -}}
 {{- $labels := include "statefleet.selectorLabels" . | fromYaml -}}
 {{- merge $labels (.Values.podLabels | default dict) (.Values.customLabels | default dict) | toYaml }}
@@ -77,7 +77,7 @@ labels:
   {{- include "statefleet.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* registry.k8s.io, the default of the kube-state-metrics chart, has no image of statefleet, so it counts as none. */}}
+{{/* registry.k8s.io, the default of the kube-state-metrics chart, has no image of statefleet and counts as empty. */}}
 {{- define "statefleet.image" -}}
 {{- $image := .Values.image -}}
 {{- $registry := ternary "" $image.registry (eq $image.registry "registry.k8s.io") -}}
@@ -87,21 +87,21 @@ labels:
 {{- with $image.sha }}@sha256:{{ . }}{{ end }}
 {{- end }}
 
-{{/* "true" when the image is the default of the kube-state-metrics chart, and not one that was set. */}}
+{{/* "true" if the image is the default of the kube-state-metrics chart, and not one that the user has set. */}}
 {{- define "statefleet.imageIsUnset" -}}
 {{- with .Values.image -}}
 {{- and (eq .registry "registry.k8s.io") (eq .repository "kube-state-metrics/kube-state-metrics") (not .tag) (not .sha) }}
 {{- end }}
 {{- end }}
 
-{{/* Secrets as a list of objects, from objects or names. The argument is a list. */}}
+{{/* Image pull secrets as a list of objects. The argument is a list of objects or names. */}}
 {{- define "statefleet.pullSecrets" -}}
 {{- range . }}
 - name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* A list, or names separated by commas, as names separated by commas. Between two commas is a name: an empty one is left out. */}}
+{{/* Names separated by commas, without empty ones. The argument is a list of names, or names separated by commas. */}}
 {{- define "statefleet.commaList" -}}
 {{- join "," . | nospace | splitList "," | compact | join "," }}
 {{- end }}
@@ -115,7 +115,7 @@ labels:
 {{- $given | uniq | join "," }}
 {{- end }}
 
-{{/* "true" when extraArgs ask for custom resources only, else nothing. */}}
+{{/* "true" if extraArgs contain --custom-resource-state-only, else nothing. */}}
 {{- define "statefleet.customOnly" -}}
 {{- $only := false -}}
 {{- range .Values.extraArgs -}}
@@ -134,7 +134,7 @@ labels:
 {{- .Files.Get (printf "files/profiles/%s.yaml" (.Values.profile | default "default")) }}
 {{- end }}
 
-{{/* The built-in kinds to expose, as JSON: {"names": [...]}; none with custom resources only. */}}
+{{/* The built-in kinds to expose, as JSON: {"names": [...]}. There are none with --custom-resource-state-only. */}}
 {{- define "statefleet.collectors" -}}
 {{- if include "statefleet.customOnly" . -}}
 {{- dict "names" list | toJson -}}
@@ -159,7 +159,7 @@ labels:
   {{- $kind := get $known . -}}
   {{- if has . ($.Values.collectorsExclude | default list) -}}
   {{- else if not $kind -}}
-    {{- fail (printf "collectors: %q is no kind that statefleet knows; it knows %s" . (keys $known | sortAlpha | join ", ")) -}}
+    {{- fail (printf "collectors: unknown kind %q; known kinds are %s" . (keys $known | sortAlpha | join ", ")) -}}
   {{- else if not (or $.Values.rbac.useClusterRole $kind.namespaced) -}}
     {{- fail (printf "collectors: %s is cluster-scoped and cannot be read with rbac.useClusterRole=false; leave it out" .) -}}
   {{- else -}}
@@ -167,17 +167,17 @@ labels:
   {{- end -}}
 {{- end -}}
 {{- if not $chosen -}}
-  {{- fail "collectors: nothing is left to expose" -}}
+  {{- fail "collectors: no kind is left to expose" -}}
 {{- end -}}
 {{- dict "names" $chosen | toJson -}}
 {{- end }}
 
-{{/* "true" when custom resources are exposed, else nothing. */}}
+{{/* "true" if custom resources are exposed, else nothing. */}}
 {{- define "statefleet.customResources" -}}
 {{- with .Values.customResourceState }}{{ if or .enabled .presets }}true{{ end }}{{ end -}}
 {{- end }}
 
-{{/* Rules to list and watch the kinds to expose, one for each API group. */}}
+{{/* Rules for listing and watching the kinds to expose, one for each API group. */}}
 {{- define "statefleet.rules" -}}
 {{- $known := .Files.Get "files/kinds.yaml" | fromYaml -}}
 {{- $presets := .Files.Get "files/presets.yaml" | fromYaml -}}
@@ -212,7 +212,7 @@ labels:
 {{- end }}
 
 {{/*
-A file of the mixin, whose selectors have the job of this fleet. Arguments: the root, the file.
+A file of the mixin, with the job of this fleet in its selectors. Arguments: the root, the file.
 */}}
 {{- define "statefleet.mixin" -}}
 {{- $root := index . 0 }}

@@ -141,7 +141,7 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* Requests and limits. With standby a replica holds two shards, so the defaults are twice as much; what is set is kept. */}}
+{{/* Requests and limits. With standby a replica holds two shards, so the default memory is doubled. */}}
 {{- define "statefleet.resources" -}}
 {{- $default := "{requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}" | fromYaml -}}
 {{- if and .Values.standby.enabled (deepEqual .Values.resources $default) -}}
@@ -151,7 +151,7 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* Fields of the readiness probe. With standby it decides how soon a replica that is back serves, so the default is shorter. */}}
+{{/* Fields of the readiness probe. With standby the default period is shorter, so that a replica serves again sooner. */}}
 {{- define "statefleet.readiness" -}}
 {{- $default := "{periodSeconds: 5, timeoutSeconds: 5}" | fromYaml -}}
 {{- $given := .Values.readinessProbe -}}
@@ -161,7 +161,7 @@ volumeMounts:
 {{- toYaml $given }}
 {{- end }}
 
-{{/* A probe of the page's port: the argument is its path, and fields of the probe, which win. */}}
+{{/* A probe of the port http-metrics. Arguments: the path, and fields of the probe, which take precedence. */}}
 {{- define "statefleet.probe" -}}
 {{- $given := omit (last .) "enabled" -}}
 {{- $get := dict "path" (first .) "port" "http-metrics" | mergeOverwrite (deepCopy ($given.httpGet | default dict)) -}}
@@ -181,7 +181,7 @@ volumeMounts:
 {{- if .Values.savedState.enabled }}
 - --store.snapshot-dir=/var/lib/statefleet
 {{- end }}
-{{- /* Without sharding, a kubeconfig may lead to another cluster, which does not have this pod. */}}
+{{- /* Without sharding, the kubeconfig may be that of another cluster, which does not have this pod. */}}
 {{- if or .Values.autosharding.enabled (not .Values.kubeconfig.enabled) }}
 - --pod=$(POD_NAME)
 - --pod-namespace=$(POD_NAMESPACE)

@@ -1,4 +1,4 @@
-{{/* The addresses of a Service. The argument is the root. */}}
+{{/* The IP families of a Service. The argument is the root. */}}
 {{- define "statefleet.ipFamilies" -}}
 {{- with .Values.service.ipDualStack }}
 {{- if .enabled }}
@@ -9,7 +9,7 @@ ipFamilies:
 {{- end }}
 {{- end }}
 
-{{/* "true" when each replica gets a Service with an address of its own, else nothing. */}}
+{{/* "true" if each replica gets a Service with an address of its own, else nothing. */}}
 {{- define "statefleet.ownServices" -}}
 {{- with .Values.service }}
 {{- if or (ne .type "ClusterIP") (not (has .clusterIP (list "" "None"))) -}}
