@@ -6,9 +6,9 @@
 //
 // A Store holds the objects of one resource in buckets of up to 64. A bucket has one block per
 // metric family: the lines of its objects in slot order. A family without lines in a bucket costs
-// one pointer. A block has two forms: raw text, which can be edited, and compressed text, which is
-// deflate data that ends on a byte boundary. A few changes of a compressed block are kept as a
-// patch of it, so that it need not be decompressed for each of them.
+// one pointer. A block is raw text, which can be edited; compressed text, which is deflate data that
+// ends on a byte boundary; or compressed text with a patch. The patch has the objects that changed
+// since the compression, so that the block need not be decompressed for each of them.
 //
 // Put compares fingerprints per family and touches only the blocks whose text differs. Most updates
 // change no block. A raw block stays raw until it was not written for a while (Sweep) or until raw

@@ -1,5 +1,6 @@
 // Package config turns the command line and the YAML configuration file into one [Config]. It knows
-// flags, defaults, checks and help texts, and nothing about running.
+// flags, defaults, checks and help texts. It does not import the packages that run, such as
+// internal/replica; of internal/web it uses the types of options.
 package config
 
 import (

@@ -102,8 +102,8 @@ func (c *Config) declareSharding(s *section) {
 		"Number of shards, when the replica does not follow a StatefulSet.").Default("1").IsSetByUser(&c.raw.totalSet)
 	s.flag("shard.standby",
 		"Also hold the shard of the previous replica, and serve it while that replica's pod is not ready. "+
-			"Requires --pod, and the same value on all replicas. No metrics are missing then while one "+
-			"replica is away, at up to twice the memory.").BoolVar(&c.Standby)
+			"Requires --pod, and the same value on all replicas. No metrics are missing then in a planned "+
+			"restart, at up to twice the memory.").BoolVar(&c.Standby)
 	s.value("drain-timeout", durationValue(&c.DrainTimeout),
 		"Longest time to keep serving after SIGTERM, until the fleet has taken over what this replica "+
 			"serves. It applies with --pod, when the StatefulSet shrinks or with --shard.standby. The grace "+

@@ -47,4 +47,7 @@
 //  5. names.mu, or sharedSeries.mu and then seriesLimits.mu; never names.mu with either of them.
 //  6. tombstones.mu and truncated.mu, never both.
 //  7. the locks of the store.
+//
+// The mutexes of namespaceSet, of relistLimiter and of a Reflector's status are taken last: no other
+// lock is taken while one of them is held.
 package replica

@@ -25,5 +25,12 @@
 // ranges makes the Reflector request a list. ListMetadata finds objects that a server leaves out
 // silently. See package sharding.
 //
+// # Locks
+//
+// A Reflector's mutex is held during each call of its Handler, so the locks of the Handler come after
+// it. Nothing that holds a lock which the Handler takes may call a Reflector. The mutexes of the
+// status, of package batch, of package outage and of sharding.Server are taken last: no other lock is
+// taken while one of them is held. verify.Verifier's mutex is never held together with another one.
+//
 // The Handler has the state. Package verify compares it with the API server.
 package watch

@@ -92,9 +92,9 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 func refusal(err error) (phase Phase, text string) {
 	switch {
 	case apierrors.IsForbidden(err):
-		return Forbidden, "not allowed to read the resource; its metrics are missing until permission is granted"
+		return Forbidden, "not allowed to read the resource; until permission is granted, its metrics are missing or not updated"
 	case apierrors.IsNotFound(err):
-		return Absent, "the API server does not have the resource; its metrics are missing until it does"
+		return Absent, "the API server does not have the resource; until it does, its metrics are missing or not updated"
 	case apierrors.IsNotAcceptable(err), errors.Is(err, wire.ErrForm):
 		return Absent, "the API server cannot send the resource in the requested form; its metrics are missing until it can"
 	}

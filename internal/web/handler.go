@@ -9,7 +9,8 @@
 //
 //	/healthz  the process is alive
 //	/livez    the same; independent of the API server, because an outage must not restart the fleet
-//	/readyz   a scrape would succeed now; otherwise 503 and the reason
+//	/readyz   the replica holds its part; otherwise 503 and the reason. A ready replica whose shard
+//	          another one serves still answers scrapes with 503
 //
 // [AuthFilter] restricts a handler, except for the health paths, to callers that the API server
 // authenticates and authorizes.
