@@ -100,6 +100,7 @@ func (w *Watcher[T]) Send(ctx context.Context, name string, request func(ctx con
 		}
 	case apierrors.IsNotFound(err):
 		w.change(func(s *State[T]) { s.remove(name) })
+		w.Relist() // a watch that has not delivered the deletion would not deliver the next object either
 	}
 	return err
 }

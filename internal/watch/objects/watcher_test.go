@@ -270,10 +270,14 @@ func TestReadWinsOverTheWatch(t *testing.T) {
 			t.Errorf("got error %v, want %v", err, errUnavailable)
 		}
 		h.holds("a=6")
+		api.listed = nil
 		if err := h.Send(t.Context(), "a", func(context.Context) (configMap, error) { return nil, errNotFound }); !errors.Is(err, errNotFound) {
 			t.Errorf("got error %v, want %v", err, errNotFound)
 		}
 		h.holds("")
+		if len(api.lists) != 3 {
+			t.Errorf("got %d lists after a read that found no object, want 3", len(api.lists))
+		}
 	})
 }
 
