@@ -115,6 +115,9 @@ func (l *loop) step(ctx context.Context) (again time.Time) {
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
 	l.publishStatus(before, snap)
+	if pl.rewinds != before.rewinds {
+		l.proposedFrom = "" // a restored backup may have that version again
+	}
 	if pl.plan != before.plan {
 		l.Member.Follow(pl.plan)
 	}
