@@ -143,8 +143,9 @@ func (r *Replica) publishStatus(s reshardState, visible shard.Ranges) {
 	}
 	r.visible.Store(&s.visible)
 	// With standby, visible may be empty because another replica serves the shard. So ready also
-	// requires that the shard is held.
-	r.setReady(s, complete && s.visible.Equal(visible) && len(s.shards.Own.Difference(s.synced)) == 0)
+	// requires that the shard is held, and that of the neighbour, which a ready replica serves at once.
+	active := s.shards.Own.Union(s.shards.Neighbour)
+	r.setReady(s, s.visible.Equal(visible) && len(active.Difference(s.synced)) == 0)
 	plan, changed := heldTables(s.plan), false
 	if len(s.shards.Next().Difference(s.synced)) == 0 {
 		changed = r.preparedPlan.Swap(&plan) == nil

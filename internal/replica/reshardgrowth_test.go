@@ -119,6 +119,31 @@ func TestSecondGrowthKeepsHeldObjects(t *testing.T) {
 	}
 }
 
+// TestNewReplicaServesBeforeItHoldsTheNextTarget checks a new replica that receives the switch
+// together with the next change: the others rely on it from the switch on.
+func TestNewReplicaServesBeforeItHoldsTheNextTarget(t *testing.T) {
+	for name, with := range map[string]bool{"without standby": false, "with standby": true} {
+		t.Run(name, func(t *testing.T) {
+			w := populatedWorld(t)
+			r := w.start(nil)
+			growing, shrinking := plan(1, 1, 3), plan(1, 3, 2)
+			growing.Standby, shrinking.Standby = with, with
+			r.Follow(growing)
+			r.waitHolds(growing)
+			w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
+				http.Error(rw, "overloaded", http.StatusInternalServerError)
+				return true
+			})
+			r.Follow(shrinking)
+			r.waitReady()
+			r.wantServes(1, 3)
+			if r.Holds(shrinking).Next {
+				t.Error("the replica holds its part of the next target, want none before it is listed")
+			}
+		})
+	}
+}
+
 // TestHoldsChangedIsCalledOnceServing checks that the replica serves when it reports everything as
 // held: the receiver may replace another replica with it at that moment.
 func TestHoldsChangedIsCalledOnceServing(t *testing.T) {

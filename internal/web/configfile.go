@@ -101,18 +101,22 @@ func (f *ConfigFile) Run(ctx context.Context) {
 }
 
 // poll loads the file if it, or a file that it names, has changed since it was loaded. It waits until
-// two polls find the same content, because a file may be read while it is written.
+// two polls find the same content, because a file may be read while it is written. It loads a refused
+// file each time, because that may name files that do not exist yet and are not in use.
 func (f *ConfigFile) poll() {
 	before, files := f.polled, f.valid.Load().files
 	f.polled = fingerprint(files)
-	if f.polled != before || f.polled == f.loaded {
+	refused := f.Refused()
+	if f.polled != before || f.polled == f.loaded && refused == nil {
 		return
 	}
 	if err := f.reload(); err != nil {
-		f.loaded = f.polled // until it changes again
+		if f.polled != f.loaded || refused.Error() != err.Error() {
+			f.log.Error("web configuration file refused; the previous configuration stays in use", "err", err)
+		}
+		f.loaded = f.polled
 		f.refused.Store(&err)
 		f.successful.Set(0)
-		f.log.Error("web configuration file refused; the previous configuration stays in use", "err", err)
 		return
 	}
 	f.refused.Store(nil)

@@ -171,6 +171,27 @@ func TestCertificateIsReloadedWhenItChanges(t *testing.T) {
 	}
 }
 
+// The ConfigMap of a web configuration file and the Secret that it names reach a pod at different times.
+func TestConfigurationFileIsAcceptedOnceAFileThatItNamesExists(t *testing.T) {
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	f := newConfigFixture(t, dir, serverTLS)
+	f.replace("tls_server_config:\n  cert_file: later.pem\n  key_file: key.pem\n")
+	if f.Refused() == nil {
+		t.Fatal("a configuration that names a missing file was not refused")
+	}
+	certificate, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, "later.pem", string(certificate))
+	f.poll()
+	f.poll()
+	if err := f.Refused(); err != nil {
+		t.Errorf("still refused although the file exists: %v", err)
+	}
+}
+
 // A file that is being written has no users for a moment. A broken file must neither admit every client nor lock out
 // any.
 func TestRejectedConfigurationKeepsThePreviousOne(t *testing.T) {

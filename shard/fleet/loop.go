@@ -18,8 +18,9 @@ const (
 	writeTimeout        = 10 * time.Second
 	writeRetryInterval  = time.Second      // after a write that failed
 	deniedRetryInterval = 10 * time.Second // after a write that RBAC denied
-	// deniedGrace is how long the API server may answer 403 before that counts as permanent. An API
-	// server that has just started denies everything until it has loaded its roles.
+	// deniedGrace is how long the API server may answer 403, from the first to the last such answer,
+	// before that counts as permanent. An API server that has just started denies everything until it
+	// has loaded its roles.
 	deniedGrace = 30 * time.Second
 	// refreshMin is how soon a replica reads the ConfigMap without its watch during a transition.
 	// It is well within switchLead, so that the replica learns the time of the switch although its
@@ -104,7 +105,7 @@ func waitTime(until time.Time) time.Duration {
 // step updates the plan, passes it to the member, and starts a write or read if one is due. It
 // returns when to step again without an event; zero: never.
 func (l *loop) step(ctx context.Context) (again time.Time) {
-	object, snap, recheck := l.snapshot()
+	object, snap := l.snapshot()
 	before := l.planner
 	pl := &l.planner
 	pl.update(snap)
@@ -115,6 +116,9 @@ func (l *loop) step(ctx context.Context) (again time.Time) {
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
 	l.publishStatus(before, snap)
+	if pl.rewinds != before.rewinds {
+		l.proposedFrom = "" // a restored backup may have that version again
+	}
 	if pl.plan != before.plan {
 		l.Member.Follow(pl.plan)
 	}
@@ -124,7 +128,7 @@ func (l *loop) step(ctx context.Context) (again time.Time) {
 	if object != nil && !l.writing {
 		due = earlier(due, l.act(ctx, object, snap, held))
 	}
-	return earlier(earlier(due, pl.wakeAt), recheck)
+	return earlier(due, pl.wakeAt)
 }
 
 // earlier returns the earlier of two instants. A zero instant is never.
@@ -191,8 +195,8 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	return l.lastRelist.Add(l.relistBackoff)
 }
 
-// snapshot returns the current state. recheck is when it changes without an event; zero: never.
-func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time.Time) {
+// snapshot returns the current state.
+func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot) {
 	s := l.store.read()
 	snap = snapshot{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
@@ -202,12 +206,12 @@ func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, recheck time
 	l.recordStop(&snap)
 	err := cmp.Or(s.err, l.writeErr)
 	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
-	l.unusable, recheck = err, s.recheck
+	l.unusable = err
 	if l.Standby {
-		all, permanent, at := l.podTracker.read()
-		snap.peers, snap.standby, recheck = all, !permanent, earlier(recheck, at)
+		all, permanent := l.podTracker.read()
+		snap.peers, snap.standby = all, !permanent
 	}
-	return s.object, snap, recheck
+	return s.object, snap
 }
 
 // recordStop records whether the replica was asked to stop. If so, it reads both objects again, to

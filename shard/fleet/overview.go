@@ -100,7 +100,7 @@ func (c *Coordinator) Overview() Overview {
 	}
 	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired)}
 	snap.standby = o.Standby
-	snap.peers, _, _ = l.podTracker.read()
+	snap.peers, _ = l.podTracker.read()
 	o.LastContact.Pods = l.podTracker.State().LastContact
 	o.addReplicas(snap, func(r *Replica) {
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,12 +57,11 @@ func (l *loop) trackPods(ctx context.Context) {
 }
 
 // read returns the fleet's pods by number; nil before the first list, and while reads are denied
-// permanently, since their state would be stale forever. For the other results see denied.
-func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
+// permanently, since their state would be stale forever.
+func (r *podTracker) read() (all peers, permanent bool) {
 	now := r.State()
-	permanent, recheck = denied(now.DeniedSince)
-	if permanent || now.Objects == nil {
-		return nil, permanent, recheck
+	if permanent = denied(now); permanent || now.Objects == nil {
+		return nil, permanent
 	}
 	all = peers{}
 	for name, pod := range now.Objects {
@@ -72,7 +70,7 @@ func (r *podTracker) read() (all peers, permanent bool, recheck time.Time) {
 			all[number] = peerOf(pod)
 		}
 	}
-	return all, permanent, recheck
+	return all, permanent
 }
 
 func peerOf(pod *corev1.Pod) peer {

@@ -78,6 +78,7 @@ func TestUncoordinatedReplicaDoesNotPoll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				f := newTestFleet(t, 2)
+				f.backoff = 20 * time.Second // a denial makes it step
 				prepare(f)
 				member := new(countingMember)
 				member.hold()

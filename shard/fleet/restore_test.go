@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,10 +35,20 @@ func (f *testFleet) restore(backup topology, replicas int32, generation int64) {
 	f.t.Helper()
 	old := configMapWith(backup)
 	old.ResourceVersion, old.UID = "500", "the-one"
+	f.restoreConfigMap(old, replicas, generation)
+}
+
+// restoreConfigMap is restore with the whole ConfigMap.
+func (f *testFleet) restoreConfigMap(old *corev1.ConfigMap, replicas int32, generation int64) {
+	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.restored.Store(true)
-	f.version, f.set = 500, generation-1
+	version, err := strconv.Atoi(old.ResourceVersion)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.version, f.set = version, generation-1
 	for _, object := range []runtime.Object{old, f.replicas(replicas)} {
 		gvr := statefulSets
 		if _, ok := object.(*corev1.ConfigMap); ok {
@@ -104,6 +115,29 @@ func TestRestoredBackupOfASmallerFleetIsNotFollowed(t *testing.T) {
 					t.Errorf("replica %d served by 3 before the fleet had switched: %+v", i, g.plans)
 				}
 			}
+		}
+	})
+}
+
+// The backup has the version from which this replica cancelled a change. It must cancel that change again.
+func TestTopologyIsProposedAgainFromARestoredVersion(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newRestorableFleet(t, 1, topology{Generation: 4, Active: 1, Target: 2, Set: "set", Revision: 1})
+		_, backup, err := f.write(func(now *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+			next := now.DeepCopy()
+			next.Data[reportKey(0)] = replicaReport{versions: versions{formatVersion, tableVersion}}.String()
+			return next, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.startReplica(0)
+		until(t, "the change to be cancelled", func() bool { return f.topology().Target == 0 })
+		time.Sleep(time.Minute)
+		f.restoreConfigMap(backup.(*corev1.ConfigMap), 1, 1)
+		time.Sleep(2 * refreshIdle)
+		if now := f.topology(); now.Target != 0 {
+			t.Errorf("a minute after the restore: got topology %v, want no target", now)
 		}
 	})
 }

@@ -47,6 +47,34 @@ func TestStatefulSetIsListedAgainWhenItsWatchIsSilent(t *testing.T) {
 	})
 }
 
+// A read without the watch has found that the ConfigMap was deleted. There are no further reads until it exists again.
+func TestConfigMapIsFoundAgainWhenItsWatchIsSilent(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 1, configMapWith(topology{Generation: 4, Active: 1, Set: "set", Revision: 1}))
+		watches := 0
+		f.client.PrependWatchReactor("configmaps", func(k8stesting.Action) (bool, watch.Interface, error) {
+			watches++
+			return watches == 1, watch.NewRaceFreeFake(), nil
+		})
+		a := f.startReplica(0)
+		a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 1, Target: 1})
+		if err := f.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * refreshIdle)
+		if a.Status().Coordinated {
+			t.Error("coordinated without the ConfigMap")
+		}
+		if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * refreshIdle)
+		if !a.Status().Coordinated {
+			t.Error("not coordinated although the ConfigMap exists again")
+		}
+	})
+}
+
 // Otherwise the state of the pods would stay stale.
 func TestPodsAreListedAgainWhenTheirWatchIsSilent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {

@@ -142,7 +142,7 @@ func (s *simulation) settle(number int, p *simPod) (more bool) {
 	}
 	if goal&^p.held == 0 {
 		p.visible = goal
-		p.ready = own != 0 && (p.ready || own&^p.held == 0)
+		p.ready = own != 0 && (p.ready || (own|neighbour)&^p.held == 0)
 	}
 	if own == 0 {
 		p.ready = false

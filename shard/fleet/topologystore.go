@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strconv"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,10 +32,9 @@ func (l *loop) newTopologyStore(name string) *topologyStore {
 
 // stored is the result of reading a topologyStore.
 type stored struct {
-	object  *corev1.ConfigMap // nil if it is missing or may not be read
-	known   bool              // the object was read, is missing, or may not be read
-	err     error             // why the object is unusable; nil while nothing is known
-	recheck time.Time         // when a denied read becomes permanent; else zero
+	object *corev1.ConfigMap // nil if it is missing or may not be read
+	known  bool              // the object was read, is missing, or may not be read
+	err    error             // why the object is unusable; nil while nothing is known
 	contents
 	rewinds int
 }
@@ -46,25 +44,21 @@ func (b *topologyStore) read() stored {
 	now := b.State()
 	object := now.Objects[b.Name]
 	s := stored{known: now.Objects != nil, rewinds: now.Rewinds}
-	permanent, recheck := denied(now.DeniedSince)
 	switch {
-	case permanent, object == nil && !now.DeniedSince.IsZero():
+	case denied(now), object == nil && !now.DeniedSince.IsZero():
 		s.known, s.err = true, errForbidden
 	case object != nil:
-		s.object, s.contents, s.recheck = object, b.parse(object), recheck
+		s.object, s.contents = object, b.parse(object)
 	case s.known:
 		s.err = errMissing
 	}
 	return s
 }
 
-// denied reports whether reads that are denied since an instant count as denied permanently, or
-// else when they will; zero: never.
-func denied(since time.Time) (permanent bool, recheck time.Time) {
-	if since.IsZero() || time.Since(since) >= deniedGrace {
-		return !since.IsZero(), time.Time{}
-	}
-	return false, since.Add(deniedGrace)
+// denied reports whether reads count as denied permanently. The time since a single denial does not
+// tell: the API server may be away until the next attempt.
+func denied[T objects.Object](now objects.State[T]) bool {
+	return now.DeniedUntil.Sub(now.DeniedSince) >= deniedGrace
 }
 
 // parse parses each version once.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,6 +134,34 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An API server that has just started denies a request, and is away again before the next attempt.
+func TestDenialBeforeAnOutageChangesNothing(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f := newTestFleet(t, 5, configMapWith(topology{Generation: 4, Active: 3, Target: 5, Set: "set", Revision: 1}))
+		var failure atomic.Pointer[error]
+		fails := func(err error) { failure.Store(&err) }
+		f.client.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
+			err := failure.Load()
+			if err == nil {
+				return false, nil, nil
+			}
+			return true, nil, *err
+		})
+		f.backoff = 10 * time.Second
+		a := f.startReplica(0)
+		preparing := shard.Plan{Ordinal: 0, Active: 3, Target: 5}
+		a.waitPlan(t, preparing)
+		fails(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "fleet-topology", errors.New("not read yet")))
+		a.loop.Load().store.Relist()
+		time.Sleep(time.Second)
+		fails(errAway)
+		time.Sleep(deniedGrace + topologyGrace + time.Minute)
+		if now := a.plan(); now != preparing || !a.Status().Coordinated {
+			t.Errorf("got plan %+v, coordinated %t, want %+v and true", now, a.Status().Coordinated, preparing)
+		}
+	})
 }
 
 // An API server that has just started denies requests until it has loaded its roles.

@@ -18,8 +18,9 @@ type State[T Object] struct {
 	ListedAt time.Time
 	// LastContact is the time of the last message from the API server, bookmarks included.
 	LastContact time.Time
-	// DeniedSince is since when RBAC denies lists or watches; zero while both are allowed.
-	DeniedSince time.Time
+	// DeniedSince and DeniedUntil are when RBAC denied a list or a watch first and last; zero while both
+	// are allowed.
+	DeniedSince, DeniedUntil time.Time
 	// Rewinds counts how often a resourceVersion went back, as after a restore of etcd. Lists from a
 	// cache can go back without one.
 	Rewinds int
@@ -100,6 +101,7 @@ func (w *Watcher[T]) Send(ctx context.Context, name string, request func(ctx con
 		}
 	case apierrors.IsNotFound(err):
 		w.change(func(s *State[T]) { s.remove(name) })
+		w.Relist() // a watch that has not delivered the deletion would not deliver the next object either
 	}
 	return err
 }

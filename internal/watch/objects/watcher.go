@@ -206,16 +206,19 @@ func (w *Watcher[T]) observe(ctx context.Context, log *ErrorLogger, err error) {
 		log.Observe(ctx, err)
 	}
 	w.mu.Lock()
-	before := w.state.DeniedSince
+	before := w.state.DeniedUntil
 	switch {
-	case denied && before.IsZero():
-		w.state.DeniedSince = time.Now()
+	case denied:
+		w.state.DeniedUntil = time.Now()
+		if before.IsZero() {
+			w.state.DeniedSince = w.state.DeniedUntil
+		}
 	case err == nil && log == &w.watches:
-		w.state.DeniedSince = time.Time{}
+		w.state.DeniedSince, w.state.DeniedUntil = time.Time{}, time.Time{}
 	}
 	now := w.state
 	w.mu.Unlock()
-	if now.DeniedSince != before {
+	if now.DeniedUntil != before {
 		w.Changed(now)
 	}
 }

@@ -270,10 +270,14 @@ func TestReadWinsOverTheWatch(t *testing.T) {
 			t.Errorf("got error %v, want %v", err, errUnavailable)
 		}
 		h.holds("a=6")
+		api.listed = nil
 		if err := h.Send(t.Context(), "a", func(context.Context) (configMap, error) { return nil, errNotFound }); !errors.Is(err, errNotFound) {
 			t.Errorf("got error %v, want %v", err, errNotFound)
 		}
 		h.holds("")
+		if len(api.lists) != 3 {
+			t.Errorf("got %d lists after a read that found no object, want 3", len(api.lists))
+		}
 	})
 }
 
@@ -454,18 +458,26 @@ func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 			list, watch error
 			denied      bool
 		}{{errForbidden, nil, true}, {errUnavailable, nil, true}, {nil, errForbidden, true}, {nil, errUnavailable, true}, {nil, nil, false}, {errUnavailable, nil, false}} {
-			before, listed := h.changes, 0
+			before, want, until := h.changes, 0, h.State().DeniedUntil
 			if c.list == nil {
-				listed = 1
+				want++
+			}
+			denied, lifted := c.list == errForbidden || c.watch == errForbidden, c.list == nil && c.watch == nil
+			if denied || lifted {
+				want++
 			}
 			api.listErr, api.watchErr = c.list, c.watch
 			h.Relist()
 			settle()
-			if now := h.State().DeniedSince; now.IsZero() == c.denied || c.denied && !now.Equal(since) {
-				t.Errorf("list %v, watch %v: got denied since %v, want denied %t", c.list, c.watch, now, c.denied)
+			now := h.State()
+			if now.DeniedSince.IsZero() == c.denied || c.denied && !now.DeniedSince.Equal(since) {
+				t.Errorf("list %v, watch %v: got denied since %v, want denied %t", c.list, c.watch, now.DeniedSince, c.denied)
 			}
-			if lifted := c.list == nil && c.watch == nil; h.changes != before+listed+map[bool]int{true: 1}[lifted] {
-				t.Errorf("list %v, watch %v: got %d changes, want %d of a list, and one if the denial is lifted", c.list, c.watch, h.changes-before, listed)
+			if now.DeniedUntil.After(until) != denied || now.DeniedUntil.IsZero() == c.denied {
+				t.Errorf("list %v, watch %v: got denied until %v after %v", c.list, c.watch, now.DeniedUntil, until)
+			}
+			if h.changes != before+want {
+				t.Errorf("list %v, watch %v: got %d changes, want %d: of a list, and of a denial or its end", c.list, c.watch, h.changes-before, want)
 			}
 		}
 	})
