@@ -49,8 +49,8 @@ type DefinitionWatcherOptions struct {
 	// Verifier compares the definitions with lists, except while Idle returns true.
 	Verifier *verify.Verifier
 	Idle     func() bool
-	// Grace is how long the first call of changed is delayed while the definitions are forbidden; 0 stands for the
-	// default.
+	// Grace is how long the first call of changed is delayed while the definitions are forbidden or discovery fails; 0
+	// stands for the default.
 	Grace time.Duration
 	// Logger receives the messages for operators.
 	Logger *slog.Logger
@@ -65,7 +65,8 @@ type DefinitionWatcher struct {
 	discovery   *discovery
 
 	// The state of Run.
-	resolved  uint64 // generation of the definitions from which kinds follows
+	began     time.Time // when kinds were first resolved
+	resolved  uint64    // generation of the definitions from which kinds follows
 	published bool
 	kinds     []Kind
 	logged    string
@@ -126,7 +127,7 @@ func (w *DefinitionWatcher) due(now time.Time) bool {
 	switch {
 	case !w.published:
 		isTransient := st.Phase == watch.Forbidden && now.Sub(st.Since) < w.Grace
-		return st.Synced || refused(st) && !isTransient
+		return (st.Synced || refused(st) && !isTransient) && (w.began.IsZero() || w.discovery.due(now))
 	case state.generation != w.resolved:
 		return st.Synced && (now.Sub(state.last) >= debounce || now.Sub(state.first) >= maxDebounce)
 	}
@@ -134,10 +135,14 @@ func (w *DefinitionWatcher) due(now time.Time) bool {
 }
 
 func (w *DefinitionWatcher) resolve(ctx context.Context, changed func([]Kind)) {
+	if w.began.IsZero() {
+		w.began = time.Now()
+	}
 	all, generation := w.definitions.snapshot()
 	undefined := w.Config.undefined(all)
 	kinds := w.Config.Kinds(append(all, w.discovery.find(ctx, undefined)...), w.Filter, w.Logger)
-	if ctx.Err() != nil {
+	isTransient := w.discovery.failed && time.Since(w.began) < w.Grace
+	if ctx.Err() != nil || !w.published && isTransient {
 		return
 	}
 	for i, k := range kinds {
