@@ -23,13 +23,29 @@ type keys struct {
 // pattern is a key with one star in it.
 type pattern struct{ prefix, suffix string }
 
-// ParseAllowlist parses the values of --metric-labels-allowlist or --metric-annotations-allowlist: entries
+// ParseAllowlist parses the values of --metric-labels-allowlist or --metric-annotations-allowlist, which add up: entries
 // `resource=[key,key]`, separated by commas. The resource `*` stands for all kinds, including those with an entry of
 // their own. A key may contain one star, which stands for any text. A star alone allows all keys, but only as the first
-// key. The error names the invalid entry.
-func ParseAllowlist(entries []string) (Allowlist, error) {
+// key. If a value names a resource twice, the last entry counts. The error names the invalid entry.
+func ParseAllowlist(values []string) (Allowlist, error) {
+	all := Allowlist{byResource: map[string]*keys{}}
+	for _, text := range values {
+		a, err := parseAllowlist(text)
+		if err != nil {
+			return Allowlist{}, err
+		}
+		for resource, k := range a.byResource {
+			all.byResource[resource] = union(all.byResource[resource], k)
+		}
+		if a.wildcard != nil {
+			all.wildcard = union(all.wildcard, a.wildcard)
+		}
+	}
+	return all, nil
+}
+
+func parseAllowlist(rest string) (Allowlist, error) {
 	a := Allowlist{byResource: map[string]*keys{}}
-	rest := strings.Join(entries, ",")
 	for rest != "" {
 		resource, after, ok := strings.Cut(rest, "=[")
 		if !ok {
@@ -97,16 +113,22 @@ func parseKeys(list []string) (*keys, error) {
 
 // keys returns the keys that are allowed for a kind, by its own entry and by that of "*"; nil if there are none.
 func (a Allowlist) keys(resource string) *keys {
+	k := union(a.wildcard, a.byResource[resource])
+	if !k.all && len(k.exact)+len(k.patterns) == 0 {
+		return nil
+	}
+	return k
+}
+
+// union returns the keys that any of the entries allows; nil stands for no entry.
+func union(entries ...*keys) *keys {
 	k := &keys{exact: map[string]bool{}}
-	for _, entry := range []*keys{a.wildcard, a.byResource[resource]} {
+	for _, entry := range entries {
 		if entry != nil {
 			k.all = k.all || entry.all
 			maps.Copy(k.exact, entry.exact)
 			k.patterns = append(k.patterns, entry.patterns...)
 		}
-	}
-	if !k.all && len(k.exact)+len(k.patterns) == 0 {
-		return nil
 	}
 	return k
 }

@@ -49,6 +49,8 @@ func TestParseAllowlist(t *testing.T) {
 	f([]string{"*=[app],pods=[]"}, "pods", "app", "other")
 	f([]string{"pods=[]"}, "pods", "", "app")
 	f([]string{"pods=[a],pods=[b]"}, "pods", "b", "a")
+	f([]string{"pods=[a]", "pods=[b],*=[c]", "*=[d],pods=[e*]"}, "pods", "a b c d ee", "f")
+	f([]string{"pods=[a]", "pods=[*]", "pods=[]"}, "pods", "a other", "")
 }
 
 // The labels and annotations families of such a kind are left out, instead of being exported without these labels.

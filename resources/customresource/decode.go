@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/statefleet/statefleet/internal/wire"
 )
@@ -32,6 +35,19 @@ func decode(raw []byte, s *shape) (*value, error) {
 		return nil, errNoObject
 	}
 	return &v, nil
+}
+
+// addType adds the kind and the apiVersion to an object, as far as s includes them. API servers leave them out of the
+// objects in a list, except for custom resources, but not out of those in a watch.
+func (v *value) addType(gvk schema.GroupVersionKind, s *shape) {
+	for _, m := range [...]item{
+		{"apiVersion", value{kind: textValue, text: gvk.GroupVersion().String()}},
+		{"kind", value{kind: textValue, text: gvk.Kind}},
+	} {
+		if below := s.member([]byte(m.name)); below != nil && below.all && v.member(m.name) == nil {
+			v.items = slices.Insert(v.items, 0, m)
+		}
+	}
 }
 
 // decoder reads JSON that is known to be valid, so none of its methods fails. Each method moves past what it reads and

@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -23,6 +24,10 @@ const (
 	maxDebounce  = 5 * time.Second
 )
 
+// defaultGrace is longer than an API server takes to read its roles when it starts. Until then it refuses allowed
+// requests.
+const defaultGrace = 10 * time.Second
+
 // Definitions is the API resource that a DefinitionWatcher watches, and its name in logs and
 // self-metrics.
 const Definitions = "customresourcedefinitions"
@@ -44,6 +49,9 @@ type DefinitionWatcherOptions struct {
 	// Verifier compares the definitions with lists, except while Idle returns true.
 	Verifier *verify.Verifier
 	Idle     func() bool
+	// Grace is how long the first call of changed is delayed while the definitions are forbidden or discovery fails; 0
+	// stands for the default.
+	Grace time.Duration
 	// Logger receives the messages for operators.
 	Logger *slog.Logger
 }
@@ -57,7 +65,8 @@ type DefinitionWatcher struct {
 	discovery   *discovery
 
 	// The state of Run.
-	resolved  uint64 // generation of the definitions from which kinds follows
+	began     time.Time // when kinds were first resolved
+	resolved  uint64    // generation of the definitions from which kinds follows
 	published bool
 	kinds     []Kind
 	logged    string
@@ -66,6 +75,7 @@ type DefinitionWatcher struct {
 
 // NewDefinitionWatcher returns a DefinitionWatcher. Run starts it.
 func NewDefinitionWatcher(o DefinitionWatcherOptions) *DefinitionWatcher {
+	o.Grace = cmp.Or(o.Grace, defaultGrace)
 	w := &DefinitionWatcher{
 		DefinitionWatcherOptions: o,
 		definitions:              newDefinitions(o.Logger),
@@ -116,7 +126,8 @@ func (w *DefinitionWatcher) due(now time.Time) bool {
 	state := w.definitions.state()
 	switch {
 	case !w.published:
-		return st.Synced || refused(st)
+		isTransient := st.Phase == watch.Forbidden && now.Sub(st.Since) < w.Grace
+		return (st.Synced || refused(st) && !isTransient) && (w.began.IsZero() || w.discovery.due(now))
 	case state.generation != w.resolved:
 		return st.Synced && (now.Sub(state.last) >= debounce || now.Sub(state.first) >= maxDebounce)
 	}
@@ -124,10 +135,14 @@ func (w *DefinitionWatcher) due(now time.Time) bool {
 }
 
 func (w *DefinitionWatcher) resolve(ctx context.Context, changed func([]Kind)) {
+	if w.began.IsZero() {
+		w.began = time.Now()
+	}
 	all, generation := w.definitions.snapshot()
 	undefined := w.Config.undefined(all)
 	kinds := w.Config.Kinds(append(all, w.discovery.find(ctx, undefined)...), w.Filter, w.Logger)
-	if ctx.Err() != nil {
+	isTransient := w.discovery.failed && time.Since(w.began) < w.Grace
+	if ctx.Err() != nil || !w.published && isTransient {
 		return
 	}
 	for i, k := range kinds {

@@ -82,6 +82,37 @@ func TestWatcherWithoutPermission(t *testing.T) {
 	f.wantNext("as.v1.a.example.com namespaced, bs.v1.a.example.com namespaced")
 }
 
+// An API server that has just started refuses allowed requests. Without the kinds of the definitions, the exporter would
+// become ready with an incomplete exposition.
+func TestFirstKindsIncludeDefinitionsThatAreForbiddenForAMoment(t *testing.T) {
+	a, client := newAPI(t)
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	a.set(func() { a.forbidden = true })
+	f := runWatcher(t, client, entryOf("v1", "A", "", "x"), 0, time.Hour)
+	f.waitFor("the phase forbidden", func() bool { return f.Status().Phase == watch.Forbidden })
+	a.set(func() { a.forbidden = false })
+	f.wantNext("as.v1.a.example.com namespaced")
+}
+
+// A failed request of discovery does not mean that the API server does not have a kind.
+func TestFirstKindsWaitForDiscovery(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/api/v1"] = "no JSON"
+	f := runWatcher(t, client, entryFor(podGVK, "", size), 0, time.Hour)
+	f.waitFor("a request", func() bool { return a.requestsTo("/api/v1") > 0 })
+	a.set(func() { a.discovery["/api/v1"] = coreResources })
+	f.wantNext("pods.v1 namespaced")
+}
+
+// An API whose server is away does not delay the other kinds for longer than the grace period.
+func TestKindsThatCannotBeDiscoveredAreLeftOut(t *testing.T) {
+	a, client := newAPI(t)
+	a.discovery["/api/v1"] = "no JSON"
+	a.put("a.example.com", "as", "A", "Namespaced", "v1")
+	f := startWatcher(t, client, entryFor(podGVK, "", size)+entryOf("v1", "A", "", "x"))
+	f.wantNext("as.v1.a.example.com namespaced")
+}
+
 // The scope of a resource without a definition comes from discovery.
 func TestWatcherDiscoversTheScope(t *testing.T) {
 	a, client := newAPI(t)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +34,7 @@ type discovery struct {
 	known   map[schema.GroupVersionKind]Definition
 	delay   time.Duration // until the unknown kinds are requested again
 	retryAt time.Time     // zero if there are none
+	failed  bool          // a request of the last find failed, so that a kind may exist although it is unknown
 	// unwatchable are kinds that the API server has, but cannot list and watch.
 	unwatchable []string
 }
@@ -56,7 +58,7 @@ func (d *discovery) find(ctx context.Context, entries []*entry) (all []Definitio
 	}
 	lists := map[schema.GroupVersion][]metav1.APIResource{}
 	isComplete := true
-	d.unwatchable = nil
+	d.unwatchable, d.failed = nil, false
 	for _, gvk := range kinds {
 		plural := plurals[gvk]
 		if plural == "" && d.pluralRequired {
@@ -94,7 +96,8 @@ func (d *discovery) schedule(isComplete bool) {
 	d.retryAt = time.Now().Add(d.delay)
 }
 
-// fetch returns the API resources of a version, or none if the API server does not have it or the request fails.
+// fetch returns the API resources of a version, or none if the API server does not have it or the request fails. Only
+// the latter sets failed.
 func (d *discovery) fetch(ctx context.Context, gv schema.GroupVersion) []metav1.APIResource {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
@@ -104,7 +107,11 @@ func (d *discovery) fetch(ctx context.Context, gv schema.GroupVersion) []metav1.
 	}
 	body, err := d.client.Get().AbsPath(path...).SetHeader("Accept", runtime.ContentTypeJSON).DoRaw(ctx)
 	var answer metav1.APIResourceList
-	if err != nil || json.Unmarshal(body, &answer) != nil {
+	if err == nil {
+		err = json.Unmarshal(body, &answer)
+	}
+	if err != nil {
+		d.failed = d.failed || !apierrors.IsNotFound(err)
 		return nil
 	}
 	return answer.APIResources

@@ -224,6 +224,27 @@ func TestValuesOfSecretsAreNotAskedForAndNotDecoded(t *testing.T) {
 	}
 }
 
+// API servers leave out the apiVersion and the kind of a built-in object in a list, but not in a watch.
+func TestObjectsOfListsHaveTheLinesOfThoseOfWatches(t *testing.T) {
+	definitions := []Definition{{Group: "apps", Kind: "Deployment", Plural: "deployments", Versions: []string{"v1"}, Namespaced: true}}
+	config := entryFor("{group: apps, version: v1, kind: Deployment}", "labelsFromPath: {a: [apiVersion], k: [kind]}",
+		"{name: x, each: {type: Gauge, gauge: {path: [metadata, generation]}}}, "+
+			"{name: y, each: {type: Info, info: {labelFromKey: member, labelsFromPath: {own: []}}}}, "+
+			"{name: z, each: {type: Info, info: {path: [metadata], labelsFromPath: {name: [name]}}}}")
+	r := mustParse(t, config).Kinds(definitions, resources.Filter{}, silent())[0].Renderer
+	const fields = `"metadata":{"name":"d","generation":3}}`
+	var watched, listed resources.Lines
+	if err := r.Render(wire.JSON, []byte(`{"kind":"Deployment","apiVersion":"apps/v1",`+fields), &watched); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Render(wire.JSON, []byte("{"+fields), &listed); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(watched.Buf), string(listed.Buf)); diff != "" || !strings.Contains(string(listed.Buf), `k="Deployment"`) {
+		t.Errorf("the lines of an object in a list differ from those in a watch:\n%s\n%s", diff, listed.Buf)
+	}
+}
+
 // The metrics of a family share the limit that any of them has.
 func TestSeriesLimitsOfFamilies(t *testing.T) {
 	limited := strings.Replace(size, "each:", "seriesLimit: 0x10, each:", 1)

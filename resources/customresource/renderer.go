@@ -86,6 +86,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 	if err != nil {
 		return err
 	}
+	object.addType(r.gvk, &r.shape)
 	s.reserved = reservedLabels(r.gvk)
 	resources.WriteFamilies(l, r.families, func(i int, out *resources.SampleWriter) {
 		s.out, s.work = out, 0

@@ -53,6 +53,11 @@ func startWatcher(t *testing.T, client *watch.Client, config string) *testWatche
 // watchAndVerify runs a DefinitionWatcher that is checked at the given interval.
 func watchAndVerify(t *testing.T, client *watch.Client, config string, every time.Duration) *testWatcher {
 	t.Helper()
+	return runWatcher(t, client, config, every, time.Millisecond)
+}
+
+func runWatcher(t *testing.T, client *watch.Client, config string, every, grace time.Duration) *testWatcher {
+	t.Helper()
 	f := &testWatcher{t: t, changes: make(chan []Kind, 100), log: &lockedBuffer{}}
 	f.checks = prometheus.NewPedanticRegistry()
 	f.DefinitionWatcher = NewDefinitionWatcher(DefinitionWatcherOptions{
@@ -61,6 +66,7 @@ func watchAndVerify(t *testing.T, client *watch.Client, config string, every tim
 		Metrics:  watch.NewMetrics(prometheus.NewPedanticRegistry()),
 		Verifier: verify.New(verify.Options{Every: every, Grace: time.Millisecond, Metrics: verify.NewMetrics(f.checks)}),
 		Idle:     func() bool { return false },
+		Grace:    grace,
 		Logger:   slog.New(slog.NewTextHandler(f.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
