@@ -43,7 +43,9 @@ func (c *Comparison) Observe(v Version) Finding {
 	}
 	slot := &b.slots[i]
 	before := slot.unmarkedSince(c.source, c.mark)
-	slot.mark = s.mark
+	if before {
+		slot.mark = c.mark // not s.mark: Retain may have a newer list by now, and removes what that does not name
+	}
 	switch {
 	case slot.version < v.Version:
 		return Missing
