@@ -58,7 +58,7 @@ func cronJobInfo(c *batchv1.CronJob, w *SampleWriter) {
 // not depend on the current time, so the sample changes only when the object does.
 func nextSchedule(c *batchv1.CronJob, w *SampleWriter) {
 	from := c.CreationTimestamp.Time
-	if c.Status.LastScheduleTime != nil {
+	if !c.Status.LastScheduleTime.IsZero() {
 		from = c.Status.LastScheduleTime.Time
 	}
 	if suspended(c) || from.IsZero() {

@@ -78,6 +78,8 @@ func TestNextScheduleCountsFromTheLastRun(t *testing.T) {
 	f(batchv1.CronJob{ObjectMeta: meta}, "m{id=\"x\"} 39600\n")
 	f(batchv1.CronJob{ObjectMeta: meta, Status: batchv1.CronJobStatus{LastScheduleTime: &ran}}, "m{id=\"x\"} 75600\n")
 	f(batchv1.CronJob{ObjectMeta: meta, Spec: batchv1.CronJobSpec{Suspend: &yes}}, "")
+	// In protobuf, a time can be present and not set.
+	f(batchv1.CronJob{ObjectMeta: meta, Status: batchv1.CronJobStatus{LastScheduleTime: &metav1.Time{}}}, "m{id=\"x\"} 39600\n")
 	f(batchv1.CronJob{}, "")
 	f(batchv1.CronJob{Status: batchv1.CronJobStatus{LastScheduleTime: &metav1.Time{}}}, "")
 }

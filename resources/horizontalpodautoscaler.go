@@ -73,9 +73,10 @@ func hpaInfo(h *autoscalingv2.HorizontalPodAutoscaler, w *SampleWriter) {
 	w.Sample(1, "scaletargetref_api_version", ref.APIVersion, "scaletargetref_kind", ref.Kind, "scaletargetref_name", ref.Name)
 }
 
+// tolerance appends the number that the autoscaler uses, which may be below 1/1000.
 func tolerance(w *SampleWriter, rules *autoscalingv2.HPAScalingRules) {
 	if rules != nil && rules.Tolerance != nil {
-		w.Value(milliValue(*rules.Tolerance))
+		w.Value(rules.Tolerance.AsApproximateFloat64())
 	}
 }
 

@@ -82,8 +82,8 @@ func podCompletionTime(p *corev1.Pod, w *SampleWriter) {
 			last = ended.FinishedAt.Time
 		}
 	}
-	if !last.IsZero() {
-		w.Value(float64(last.Unix()))
+	if end := last.Unix(); end > 0 { // 1970 means that the container runtime does not know the time
+		w.Int(end)
 	}
 }
 

@@ -83,6 +83,9 @@ kube_pod_container_status_terminated{namespace="",pod="p",uid="",container="b"} 
 kube_pod_container_status_terminated_reason{namespace="",pod="p",uid="",container="b",reason=""} 1
 `, 0)
 
+	// The kubelet writes 1970 if the container runtime does not know when a container ended.
+	f(pods(), `completion`, `{"metadata":{"name":"p"},"status":{"containerStatuses":[{"name":"a","state":{"terminated":{"finishedAt":"1970-01-01T00:00:00Z"}}}]}}`, "", 0)
+
 	// If names that should be unique occur twice, the first one counts.
 	f(pods(), `restarts_total|ips`, `{"metadata":{"name":"p"},"status":{"podIPs":[{"ip":"10.0.0.1"},{"ip":"10.0.0.1"},{"ip":"fe80::1%eth0"},{"ip":"fe80::1"}],
 		"containerStatuses":[{"name":"a","restartCount":1},{"name":"a","restartCount":2},{"name":"ab","restartCount":3}]}}`, `

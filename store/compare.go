@@ -43,7 +43,9 @@ func (c *Comparison) Observe(v Version) Finding {
 	}
 	slot := &b.slots[i]
 	before := slot.unmarkedSince(c.source, c.mark)
-	slot.mark = s.mark
+	if before {
+		slot.mark = c.mark // not s.mark: Retain may have a newer list by now, and removes what that does not name
+	}
 	switch {
 	case slot.version < v.Version:
 		return Missing
@@ -94,6 +96,8 @@ func (s *Store) ResetVersions(ids []ID) {
 // and a list without the object removes it. Call it when the API server's versions have started
 // over.
 func (s *Store) ResetAllVersions() {
+	s.partitionMu.Lock() // no object may move to a bucket that was visited
+	defer s.partitionMu.Unlock()
 	s.eachBucket(func(b *bucket) {
 		for i := range slotsOf(b.used) {
 			b.slots[i].version = 0

@@ -31,6 +31,21 @@ func TestComparisonFindsDifferences(t *testing.T) {
 	verify(t, s)
 }
 
+// A comparison may read a list that is older than the one that Retain has.
+func TestComparisonDoesNotKeepObjectsThatAListRemoves(t *testing.T) {
+	s := New(testFamilies(2), nil)
+	putVersion(s, 1, 5)
+	putVersion(s, 2, 5)
+	c := s.Compare(0)
+	removed := s.Retain(0, 9, func(yield func(ID) bool) {
+		yield(testID(2))
+		equal(t, "finding", c.Observe(Version{testID(1), 5}), Matching)
+	})
+	equal(t, "removed", removed, 1)
+	equal(t, "held", s.Contains(testID(1)), false)
+	verify(t, s)
+}
+
 func TestResetVersionsAreOlderThanAnyOther(t *testing.T) {
 	s := New(testFamilies(2), nil)
 	putVersion(s, 1, 50)

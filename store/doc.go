@@ -47,7 +47,8 @@
 //
 //  1. Store.partitionMu: held while objects move between buckets, by SetPartitioning, by
 //     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken or Save
-//     is running. Save takes it once, to wait for a merging in progress.
+//     is running. Save takes it once, to wait for a merging in progress. ResetAllVersions holds it
+//     to keep objects from moving.
 //  2. rawText.compressMu and patch.compressMu: one goroutine compresses the block, others wait for
 //     the result.
 //  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never

@@ -13,22 +13,28 @@ import (
 type definitions []customresource.Definition
 
 // newDefinitions returns the CustomResourceDefinitions of the input, and a guess for each other type
-// of object: the usual plural, and the scope that follows from whether the object has a namespace.
+// of object: the usual plural, and the scope that follows from whether one of the objects has a namespace.
 func newDefinitions(objects []Object) (all definitions) {
 	for _, o := range objects {
 		if o.GVK.GroupKind() == (schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}) {
 			all = append(all, define(o.fields))
 		}
 	}
+	var guesses definitions
 	for _, o := range objects {
-		if all.find(o.GVK) == nil {
-			all = append(all, customresource.Definition{
-				Group: o.GVK.Group, Kind: o.GVK.Kind, Plural: customresource.UsualPlural(o.GVK.Kind), Namespaced: o.Namespace != "",
-				Versions: []string{o.GVK.Version},
-			})
+		if all.find(o.GVK) != nil {
+			continue
 		}
+		guess := guesses.find(o.GVK)
+		if guess == nil {
+			guesses = append(guesses, customresource.Definition{
+				Group: o.GVK.Group, Kind: o.GVK.Kind, Plural: customresource.UsualPlural(o.GVK.Kind), Versions: []string{o.GVK.Version},
+			})
+			guess = &guesses[len(guesses)-1]
+		}
+		guess.Namespaced = guess.Namespaced || o.Namespace != ""
 	}
-	return all
+	return append(all, guesses...)
 }
 
 // define reads a CustomResourceDefinition. Missing fields are "".

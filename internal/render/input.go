@@ -73,10 +73,11 @@ func (s Source) read() (all []Object, err error) {
 	}
 }
 
-// blankLines counts the lines before the first that is neither empty nor a comment.
+// blankLines counts the lines before the first that is neither empty nor a comment. A separator at the
+// beginning of the input belongs to the first document.
 func blankLines(text []byte) (n int) {
 	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && !bytes.HasPrefix(line, []byte("---")) {
 			return n
 		}
 		n++

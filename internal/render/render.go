@@ -67,6 +67,7 @@ type kind struct {
 // Write renders objects as one exposition in the text format. It leaves out objects of kinds that are
 // not exported, and says so in the log.
 func Write(w io.Writer, objects []Object, o Options) error {
+	objects = o.lastOfEach(objects)
 	known := newDefinitions(objects)
 	kinds, err := o.kinds(known)
 	if err != nil {
@@ -101,6 +102,27 @@ func Write(w io.Writer, objects []Object, o Options) error {
 	snapshot := store.TakeSnapshot(store.Text, stores...)
 	defer snapshot.Release()
 	return snapshot.WriteText(w)
+}
+
+// lastOfEach leaves out each object that a later one replaces. It must not take part in the rendering:
+// its samples would keep those of the later object out.
+func (o Options) lastOfEach(objects []Object) (kept []Object) {
+	type identity struct {
+		gvk             schema.GroupVersionKind
+		namespace, name string
+	}
+	seen := map[identity]bool{}
+	for _, object := range slices.Backward(objects) {
+		id := identity{object.GVK, object.Namespace, object.Name}
+		if seen[id] {
+			o.Logger.Warn("an object is left out because a later one has the same kind, namespace and name", "object", object.Place)
+			continue
+		}
+		seen[id] = true
+		kept = append(kept, object)
+	}
+	slices.Reverse(kept)
+	return kept
 }
 
 // kinds returns the kinds in the order of the exposition.
@@ -197,7 +219,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 		key = store.HashedIDBytes(id.UID, id.Namespace, id.Name)
 	}
 	if k.store.Contains(key) {
-		o.Logger.Warn("an object is there twice; the last one counts", "object", object.Place)
+		o.Logger.Warn("two objects have the same UID; the last one counts", "object", object.Place)
 	}
 	k.store.Put(store.Object{ID: key, Hash: hash}, &store.Lines{Buf: lines.Buf, Ends: lines.Ends})
 	return nil

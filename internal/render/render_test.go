@@ -161,6 +161,7 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		"# nothing\n---\n":                   "there is no object in the input",
 		"a: b":                               "input:1: must be an object with apiVersion and kind",
 		"\n\nkind: Pod\n":                    "input:3: must be an object with apiVersion and kind",
+		"---\n# Source: a.yaml\nkind: Pod\n": "input:3: must be an object with apiVersion and kind",
 		"- a\n":                              "input:1: must be an object with apiVersion and kind",
 		"apiVersion: v1\nkind: A\n---\n\n{{": "input:5: ",
 		"kind: [":                            "input:1: ",

@@ -75,3 +75,19 @@ func TestSetKinds(t *testing.T) {
 	r.SetKinds(only("jobs"))
 	eventually(t, "no pods", func() bool { return !has(r, "kube_pod_info") })
 }
+
+// The budget of raw text refers to all stores with raw text.
+func TestBudgetForgetsStoresOfRemovedKinds(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1, "n0")
+	w.put(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns0", Name: "j", UID: "j"}})
+	kinds := slices.DeleteFunc(builtin(t, resources.All()), func(k Kind) bool { return k.Name != "pods" && k.Name != "jobs" })
+	r := w.start(func(o *Options) { o.Kinds = kinds })
+	r.assign(0, 1)
+	r.waitReady()
+	r.SetKinds(slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return k.Name == "pods" }))
+	eventually(t, "only the text of jobs is held", func() bool {
+		held := r.current()
+		return len(held) == 1 && r.budget.RawBytes() == held[0].store.Stats().RawBytes
+	})
+}

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // relistRequest asks the loop to list a kind again.
@@ -77,6 +78,7 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 	for _, k := range obsolete {
 		r.logger.Info("no longer watching the resource", "resource", k.Name)
 		k.stop()
+		k.store.Sweep(0, time.Now()) // leaves no raw text, by which the budget would refer to the store
 	}
 	for _, k := range added {
 		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
