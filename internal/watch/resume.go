@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -127,9 +128,13 @@ func (r *Reflector) discard() {
 	}
 }
 
-// recordResult records the outcome of a request in the status. Objects that are not confirmed are
-// dropped before the status says that the resource is refused: nothing waits for it from then on.
+// recordResult records the outcome of a request in the status, unless this process has ended the
+// request. Objects that are not confirmed are dropped before the status says that the resource is
+// refused: nothing waits for it from then on.
 func (r *Reflector) recordResult(verb string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	if phase, _ := refusal(err); phase != "" {
 		r.discard()
 	}

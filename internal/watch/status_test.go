@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -94,5 +95,46 @@ func TestLogLineNamesResourceAndNamespace(t *testing.T) {
 		if !strings.HasSuffix(log.String(), want) {
 			t.Errorf("namespace %q: logged %q, want the end %q", namespace, log.String(), want)
 		}
+	}
+}
+
+// TestListThatThisProcessEndsIsNoError covers a list that is being read when its Reflector ends.
+func TestListThatThisProcessEndsIsNoError(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{"no answer": "", "half of an answer": `{"kind":"PodList","apiVersion":"v1","items":[`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, simulator.Options{NoWatchList: true})
+			requested := make(chan struct{})
+			w.answerLists(func(rw http.ResponseWriter, r *http.Request) {
+				if begin != "" {
+					rw.Header().Set("Content-Type", "application/json")
+					writeFrame(rw, begin)
+				}
+				close(requested)
+				<-r.Context().Done()
+			})
+			reflector, _ := w.reflector(setup{})
+			var log bytes.Buffer
+			reflector.logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				reflector.Run(ctx)
+			}()
+			<-requested
+			eventually(t, "the answer", func() bool {
+				return begin == "" || w.value("statefleet_watch_received_bytes_total", nil) > 0
+			})
+			cancel()
+			<-ended
+			if err := reflector.Status().Err; err != nil || log.Len() > 0 {
+				t.Errorf("got error %v, and logged %q, want neither", err, &log)
+			}
+			if n := w.value("kube_state_metrics_list_total", map[string]string{"result": "error"}); n != 0 {
+				t.Errorf("%v lists count as failed, want none", n)
+			}
+		})
 	}
 }
