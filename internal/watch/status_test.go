@@ -138,3 +138,39 @@ func TestListThatThisProcessEndsIsNoError(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorInAWatchIsReported covers an API server that answers each watch with 200 and reports an
+// error in the stream, as one without a watch cache does while etcd is unavailable.
+func TestErrorInAWatchIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{NoWatchList: true})
+	w.pod(1, "n0")
+	var watches atomic.Int32
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("watch") == "" || r.URL.Query().Get("sendInitialEvents") != "" {
+			return false
+		}
+		watches.Add(1)
+		writeFrame(rw, `{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"InternalError","message":"etcd is away","code":500}}`)
+		return true
+	})
+	reflector, _ := w.reflector(setup{})
+	var log bytes.Buffer
+	reflector.logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		reflector.Run(ctx)
+	}()
+	eventually(t, "the error", func() bool { return apierrors.IsInternalError(reflector.Status().Err) })
+	eventually(t, "some watches", func() bool { return watches.Load() > 5 })
+	cancel()
+	<-ended
+	if n := strings.Count(log.String(), "etcd is away"); n != 1 {
+		t.Errorf("the error is logged %d times, want once: %s", n, &log)
+	}
+	if n := w.value("kube_state_metrics_watch_total", map[string]string{"result": "error"}); n < 5 {
+		t.Errorf("%v watches count as failed, want 5 or more", n)
+	}
+}

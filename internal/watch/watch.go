@@ -41,7 +41,10 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	resp, err := r.open(ctx, o)
 	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
-	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // otherwise the list in pages records it
+	switch {
+	case err == nil:
+		r.status.opened()
+	case !streamed, apierrors.IsTooManyRequests(err): // otherwise the list in pages records it
 		r.recordResult("watch", err)
 	}
 	if needsList(err) && !streamed {
@@ -60,7 +63,19 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	r.opening(s, cancel, o.ResourceVersion)
 	defer r.closing()
 	err = s.read()
+	if !s.initial || apierrors.IsTooManyRequests(err) {
+		r.recordEnd(err)
+	}
 	return !s.initial, err
+}
+
+// recordEnd records how a watch has ended. API servers report most errors in the stream, after they
+// have answered with 200; these count as another watch, which has failed.
+func (r *Reflector) recordEnd(err error) {
+	if err != nil {
+		r.counters.watched(err)
+	}
+	r.recordResult("watch", err)
 }
 
 // needsList reports whether a watch cannot continue from its version. An unavailable or overloaded
