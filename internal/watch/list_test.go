@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,4 +132,32 @@ func TestOnlyEventsCountAsContact(t *testing.T) {
 	if at := reflector.Status().LastEvent; !at.After(began) {
 		t.Error("an event does not count as contact")
 	}
+}
+
+// TestListAfterVersionsHaveGoneBackDoesNotAskForTheSavedVersion covers stale lists. An API server
+// that does not have a version waits for it, and then refuses the list several times.
+func TestListAfterVersionsHaveGoneBackDoesNotAskForTheSavedVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	r := w.resume()
+	r.AllowStaleList = true
+	var future atomic.Int32 // lists that ask for the saved version
+	saved := r.Resume.Version
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
+		if isTarget(req) {
+			listVersion(rw, "1")
+			return true
+		}
+		if q := req.URL.Query(); q.Get("resourceVersion") == saved && (q.Get("watch") == "" || q.Get("sendInitialEvents") != "") {
+			future.Add(1)
+		}
+		return false
+	})
+	w.run(r.Reflector)
+	eventually(t, "synced", r.synced)
+	if n := future.Load(); n != 0 {
+		t.Errorf("got %d lists of the saved version, want none", n)
+	}
+	w.converge(r.recorder, "the list")
 }

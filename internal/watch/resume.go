@@ -122,7 +122,7 @@ func (r *Reflector) discard() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.complete = false
+	r.complete, r.version = false, nil // the API server may not have this version
 	if !r.stopped {
 		r.Resume.Discard()
 	}
