@@ -98,13 +98,13 @@ func (r *Reflector) newestVersion(ctx context.Context) (string, error) {
 }
 
 // moveTo sets the version from which the next watch starts. The caller holds r.mu.
-func (r *Reflector) moveTo(version []byte, initial bool) {
+func (r *Reflector) moveTo(version []byte) {
 	if len(version) == 0 {
 		return
 	}
 	from := string(r.version)
 	r.version = append(r.version[:0], version...)
-	if initial || !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
+	if !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
 		return
 	}
 	r.resuming, r.catchUp.confirmed = false, true
