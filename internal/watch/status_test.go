@@ -4,18 +4,22 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
 func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
@@ -173,4 +177,43 @@ func TestErrorInAWatchIsReported(t *testing.T) {
 	if n := w.value("kube_state_metrics_watch_total", map[string]string{"result": "error"}); n < 5 {
 		t.Errorf("%v watches count as failed, want 5 or more", n)
 	}
+}
+
+type refusing struct{}
+
+// RoundTrip implements http.RoundTripper. The answer is that of an API server whose cache has not
+// been ready for a minute.
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusTooManyRequests,
+		Header:     http.Header{"Content-Type": {"application/json"}, "Retry-After": {"30"}},
+		Body:       io.NopCloser(strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}`)),
+	}, nil
+}
+
+// TestRepeatedRefusalIsReported checks that a refused list does not count as one without an answer.
+func TestRepeatedRefusalIsReported(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		config := &rest.Config{Host: "http://api", WrapTransport: func(http.RoundTripper) http.RoundTripper { return refusing{} }}
+		client, err := NewClient(config, AcceptBoth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reflector := New(Options{
+			Client: client, Resource: podResource, Selector: func() string { return "" },
+			Metrics: NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			reflector.Run(ctx)
+		}()
+		time.Sleep(10 * time.Minute)
+		if err := reflector.Status().Err; !apierrors.IsTooManyRequests(err) {
+			t.Errorf("got error %v, want 429", err)
+		}
+		cancel()
+		<-ended
+	})
 }
