@@ -31,40 +31,67 @@ var (
 // receives all events from then on. It blocks until the list is complete. One goroutine at a time
 // may call it, while Run runs. After any error but ErrNotSynced it may be called again.
 func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
-	from, err := r.restartWatch(ctx)
+	from, list, err := r.restartWatch(ctx)
 	if err != nil {
 		return err
 	}
 	// A list of Run may have rejected an object that there is room for now. The end of that list would
-	// remove the object, so nothing is put while it is read.
-	wanted := func(hash uint64) bool { return r.complete && add.Contains(hash) }
+	// remove the object, so nothing is put while it is read. Nothing is put after it either: a page may
+	// be older than that list, and no event removes an object that was deleted before the list.
+	wanted := func(hash uint64) bool { return r.isList(list) && add.Contains(hash) }
 	o := metav1.ListOptions{Limit: pageSize, ShardSelector: add.Selector}
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
 		page, err := r.putPage(ctx, o, wanted, func(ObjectRef) {})
-		if err == nil && !r.hasCompleteList() {
-			err = ErrNotSynced
+		if err == nil {
+			err = r.checkList(list)
 		}
 		return page, err
 	})
 	if err == nil && older(version, from) {
 		err = ErrStaleList
 	}
-	if err != nil && !errors.Is(err, ErrNotSynced) {
+	switch {
+	case errors.Is(err, errListed):
+		return nil
+	case err != nil && !errors.Is(err, ErrNotSynced):
 		return fmt.Errorf("list the added ranges of %s: %w", r.Name, err)
 	}
 	return err
 }
 
+// errListed ends AddRanges because a list of Run that began later, and so includes the addition, is
+// complete.
+var errListed = errors.New("everything was listed")
+
+// checkList returns nil while no list has begun after the one with a number, ErrNotSynced while one
+// is being read, and errListed once one is complete.
+func (r *Reflector) checkList(number int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.complete:
+		return ErrNotSynced
+	case !r.isList(number):
+		return errListed
+	}
+	return nil
+}
+
+// isList reports whether a list is complete and still the last one. The caller holds r.mu.
+func (r *Reflector) isList(number int) bool { return r.complete && r.lists == number }
+
 // listBegins is sent in place of a version when Run begins a list.
 const listBegins = "a list begins"
 
-// restartWatch makes Run open its watch again, and returns the version that it continues from.
-func (r *Reflector) restartWatch(ctx context.Context) (from string, err error) {
+// restartWatch makes Run open its watch again. It returns the version that the watch continues
+// from, and the number of the list that is complete.
+func (r *Reflector) restartWatch(ctx context.Context) (from string, list int, err error) {
 	r.mu.Lock()
 	if !r.complete || r.stopped {
 		r.mu.Unlock()
-		return "", ErrNotSynced
+		return "", 0, ErrNotSynced
 	}
+	list = r.lists
 	opened := make(chan string, 1)
 	r.opened = opened
 	if r.cancel != nil {
@@ -74,11 +101,11 @@ func (r *Reflector) restartWatch(ctx context.Context) (from string, err error) {
 	select {
 	case from = <-opened:
 		if from == listBegins {
-			return "", ErrNotSynced
+			return "", 0, ErrNotSynced
 		}
-		return from, nil
+		return from, list, nil
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", 0, ctx.Err()
 	}
 }
 

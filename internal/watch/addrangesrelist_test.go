@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -101,5 +102,59 @@ func TestAddRangesEndsWhenAListBegins(t *testing.T) {
 	eventually(t, "the list", func() bool { return g.rec.count(func(r *recorder) int { return r.replaces }) == 2 })
 	if now := g.rec.snapshot(); !maps.Equal(now, before) || puts()-putsBefore > len(w.held(g))+1 { // a frame may be repeated
 		t.Errorf("%d objects are held and %d were put, want the same %d held as before, and only those of the list put", len(now), puts()-putsBefore, len(before))
+	}
+}
+
+// TestAddRangesEndsWhenAListHasCompleted covers a list of Run that begins and ends while a page of
+// the addition is on its way. The page is older than the list, so it names objects that the list
+// has removed, and no event removes them again.
+func TestAddRangesEndsWhenAListHasCompleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	for i := range 60 {
+		w.pod(i, "n0")
+	}
+	g, added := w.grow(t)
+	w.waitForUpdates(t, g, 60)
+	watched, gone, listed, proceed := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var closed atomic.Bool // the watch was ended, and has not been requested again
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch q := r.URL.Query(); {
+		case q.Get("sendInitialEvents") != "":
+		case q.Get("watch") != "" && closed.CompareAndSwap(true, false):
+			close(watched)
+			await(r, gone)
+			answer(rw, http.StatusGone, "Expired", "too old resource version")
+			return true
+		case q.Get("shardSelector") == added.Selector():
+			page := httptest.NewRecorder()
+			w.cluster.Handler().ServeHTTP(page, r)
+			close(listed)
+			await(r, proceed)
+			maps.Copy(rw.Header(), page.Header())
+			_, _ = rw.Write(page.Body.Bytes())
+			return true
+		}
+		return false
+	})
+	done := make(chan error, 1)
+	add := g.widen(added)
+	go func() { done <- g.AddRanges(t.Context(), add) }()
+	<-listed
+	closed.Store(true)
+	w.cluster.CloseWatches()
+	<-watched
+	for i := range 30 {
+		w.removePod(i)
+	}
+	close(gone)
+	w.convergeHeld(t, g, "the list")
+	eventually(t, "the end of the list", func() bool { return g.rec.count(func(r *recorder) int { return r.replaces }) == 2 })
+	close(proceed)
+	if err := <-done; err != nil {
+		t.Errorf("got error %v although everything was listed", err)
+	}
+	if got, want := g.rec.snapshot(), w.held(g); !maps.Equal(got, want) {
+		t.Errorf("%d objects are held, want %d", len(got), len(want))
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -131,4 +134,70 @@ func TestOnlyEventsCountAsContact(t *testing.T) {
 	if at := reflector.Status().LastEvent; !at.After(began) {
 		t.Error("an event does not count as contact")
 	}
+}
+
+// TestStaleListAfterABrokenStreamDoesNotGoBack covers a streamed list that breaks off after some
+// objects, whose versions may be older than any list.
+func TestStaleListAfterABrokenStreamDoesNotGoBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	var stream, page atomic.Value // the version of the second streamed list, and of the list after it
+	var count atomic.Int32
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		q := r.URL.Query()
+		version := q.Get("resourceVersion")
+		if q.Get("watch") == "" {
+			page.CompareAndSwap(nil, version)
+		}
+		if q.Get("sendInitialEvents") == "" || count.Add(1) != 2 {
+			return false
+		}
+		stream.Store(version)
+		writeFrame(rw, fmt.Sprintf(`{"type":"ADDED","object":{"metadata":{"name":"p1","namespace":"default","uid":%q,"resourceVersion":"1"},"spec":{"nodeName":"n0"}}}`, uid(1)))
+		return true
+	})
+	reflector, rec := w.reflector(setup{})
+	reflector.AllowStaleList = true
+	w.run(reflector)
+	w.pod(1, "n1")
+	w.converge(rec, "the list")
+	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
+	if err := w.cluster.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other"}}); err != nil { // a version that the watch has not received
+		t.Fatal(err)
+	}
+	w.cluster.Compact()
+	w.cluster.CloseWatches()
+	eventually(t, "a list in pages", func() bool { return page.Load() != nil })
+	if want, got := stream.Load(), page.Load(); got != want {
+		t.Errorf("got a list of version %v after a streamed one of %v, want the same", got, want)
+	}
+}
+
+// TestListAfterVersionsHaveGoneBackDoesNotAskForTheSavedVersion covers stale lists. An API server
+// that does not have a version waits for it, and then refuses the list several times.
+func TestListAfterVersionsHaveGoneBackDoesNotAskForTheSavedVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	r := w.resume()
+	r.AllowStaleList = true
+	var future atomic.Int32 // lists that ask for the saved version
+	saved := r.Resume.Version
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
+		if isTarget(req) {
+			listVersion(rw, "1")
+			return true
+		}
+		if q := req.URL.Query(); q.Get("resourceVersion") == saved && (q.Get("watch") == "" || q.Get("sendInitialEvents") != "") {
+			future.Add(1)
+		}
+		return false
+	})
+	w.run(r.Reflector)
+	eventually(t, "synced", r.synced)
+	if n := future.Load(); n != 0 {
+		t.Errorf("got %d lists of the saved version, want none", n)
+	}
+	w.converge(r.recorder, "the list")
 }

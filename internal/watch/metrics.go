@@ -1,6 +1,9 @@
 package watch
 
 import (
+	"context"
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -76,14 +79,17 @@ func (m *Metrics) counters(resource string) *counters {
 	}
 }
 
-func (c *counters) listed(err error)  { pick(err, c.listOK, c.listErr).Inc() }
-func (c *counters) watched(err error) { pick(err, c.watchOK, c.watchErr).Inc() }
+func (c *counters) listed(err error)  { count(err, c.listOK, c.listErr) }
+func (c *counters) watched(err error) { count(err, c.watchOK, c.watchErr) }
 
-func pick(err error, ok, failed prometheus.Counter) prometheus.Counter {
-	if err != nil {
-		return failed
+// count counts a request, unless this process has ended it.
+func count(err error, ok, failed prometheus.Counter) {
+	switch {
+	case err == nil:
+		ok.Inc()
+	case !errors.Is(err, context.Canceled):
+		failed.Inc()
 	}
-	return ok
 }
 
 func boolValue(b bool) float64 {

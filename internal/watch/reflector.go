@@ -121,6 +121,7 @@ type Reflector struct {
 	mu       sync.Mutex
 	stopped  bool
 	complete bool               // the last list is complete; otherwise Run lists next
+	lists    int                // that were required; each list begins with that
 	cancel   context.CancelFunc // ends the watch that is being read; nil when there is none
 	opened   chan string        // receives the version of the next watch; see restartWatch
 	relist   *time.Timer        // requires a list; nil if none is scheduled; see skipFrame
@@ -190,6 +191,7 @@ func (r *Reflector) requireList() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.complete = false
+	r.lists++
 	r.stopRelist()
 	r.notifyOpened(listBegins)
 	if r.cancel != nil {

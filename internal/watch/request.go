@@ -15,6 +15,11 @@ import (
 // errIdleTimeout ends a list that receives nothing. A connection can stay open forever.
 var errIdleTimeout = errors.New("the API server has sent nothing for too long")
 
+// maxRetries is how often client-go repeats a request that is refused with Retry-After. API servers
+// ask for up to 32 seconds. More retries would outlast the idle timeout, and a refused list would
+// look like one without an answer.
+const maxRetries = 3
+
 // response is the body of a successful answer. It counts the bytes, and distinguishes the end of
 // the connection from bytes that cannot be decoded. One goroutine reads it.
 type response struct {
@@ -62,7 +67,7 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 	if !o.Watch || o.SendInitialEvents != nil {
 		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
 	}
-	request := r.Client.Get().AbsPath(r.path()...).
+	request := r.Client.Get().MaxRetries(maxRetries).AbsPath(r.path()...).
 		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
 	if accept != "" {
 		request.SetHeader("Accept", accept)

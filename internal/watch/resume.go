@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -97,13 +98,13 @@ func (r *Reflector) newestVersion(ctx context.Context) (string, error) {
 }
 
 // moveTo sets the version from which the next watch starts. The caller holds r.mu.
-func (r *Reflector) moveTo(version []byte, initial bool) {
+func (r *Reflector) moveTo(version []byte) {
 	if len(version) == 0 {
 		return
 	}
 	from := string(r.version)
 	r.version = append(r.version[:0], version...)
-	if initial || !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
+	if !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
 		return
 	}
 	r.resuming, r.catchUp.confirmed = false, true
@@ -121,15 +122,19 @@ func (r *Reflector) discard() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.complete = false
+	r.complete, r.version = false, nil // the API server may not have this version
 	if !r.stopped {
 		r.Resume.Discard()
 	}
 }
 
-// recordResult records the outcome of a request in the status. Objects that are not confirmed are
-// dropped before the status says that the resource is refused: nothing waits for it from then on.
+// recordResult records the outcome of a request in the status, unless this process has ended the
+// request. Objects that are not confirmed are dropped before the status says that the resource is
+// refused: nothing waits for it from then on.
 func (r *Reflector) recordResult(verb string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	if phase, _ := refusal(err); phase != "" {
 		r.discard()
 	}

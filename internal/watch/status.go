@@ -87,6 +87,15 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 }
 
+// opened records that the API server has answered a watch. The watch may still fail, so the last
+// logged problem is kept until the watch has ended: it is not logged again if it is the same.
+func (s *statusTracker) opened() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Err = nil
+	s.clearRefusal()
+}
+
 // refusal returns the phase of a resource that the API server refuses, and a text for people; "" for
 // another error.
 func refusal(err error) (phase Phase, text string) {

@@ -2,19 +2,24 @@ package watch
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
 func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
@@ -95,4 +100,120 @@ func TestLogLineNamesResourceAndNamespace(t *testing.T) {
 			t.Errorf("namespace %q: logged %q, want the end %q", namespace, log.String(), want)
 		}
 	}
+}
+
+// TestListThatThisProcessEndsIsNoError covers a list that is being read when its Reflector ends.
+func TestListThatThisProcessEndsIsNoError(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{"no answer": "", "half of an answer": `{"kind":"PodList","apiVersion":"v1","items":[`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, simulator.Options{NoWatchList: true})
+			requested := make(chan struct{})
+			w.answerLists(func(rw http.ResponseWriter, r *http.Request) {
+				if begin != "" {
+					rw.Header().Set("Content-Type", "application/json")
+					writeFrame(rw, begin)
+				}
+				close(requested)
+				<-r.Context().Done()
+			})
+			reflector, _ := w.reflector(setup{})
+			var log bytes.Buffer
+			reflector.logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				reflector.Run(ctx)
+			}()
+			<-requested
+			eventually(t, "the answer", func() bool {
+				return begin == "" || w.value("statefleet_watch_received_bytes_total", nil) > 0
+			})
+			cancel()
+			<-ended
+			if err := reflector.Status().Err; err != nil || log.Len() > 0 {
+				t.Errorf("got error %v, and logged %q, want neither", err, &log)
+			}
+			if n := w.value("kube_state_metrics_list_total", map[string]string{"result": "error"}); n != 0 {
+				t.Errorf("%v lists count as failed, want none", n)
+			}
+		})
+	}
+}
+
+// TestErrorInAWatchIsReported covers an API server that answers each watch with 200 and reports an
+// error in the stream, as one without a watch cache does while etcd is unavailable.
+func TestErrorInAWatchIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{NoWatchList: true})
+	w.pod(1, "n0")
+	var watches atomic.Int32
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("watch") == "" || r.URL.Query().Get("sendInitialEvents") != "" {
+			return false
+		}
+		watches.Add(1)
+		writeFrame(rw, `{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"InternalError","message":"etcd is away","code":500}}`)
+		return true
+	})
+	reflector, _ := w.reflector(setup{})
+	var log bytes.Buffer
+	reflector.logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		reflector.Run(ctx)
+	}()
+	eventually(t, "the error", func() bool { return apierrors.IsInternalError(reflector.Status().Err) })
+	eventually(t, "some watches", func() bool { return watches.Load() > 5 })
+	cancel()
+	<-ended
+	if n := strings.Count(log.String(), "etcd is away"); n != 1 {
+		t.Errorf("the error is logged %d times, want once: %s", n, &log)
+	}
+	if n := w.value("kube_state_metrics_watch_total", map[string]string{"result": "error"}); n < 5 {
+		t.Errorf("%v watches count as failed, want 5 or more", n)
+	}
+}
+
+type refusing struct{}
+
+// RoundTrip implements http.RoundTripper. The answer is that of an API server whose cache has not
+// been ready for a minute.
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusTooManyRequests,
+		Header:     http.Header{"Content-Type": {"application/json"}, "Retry-After": {"30"}},
+		Body:       io.NopCloser(strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}`)),
+	}, nil
+}
+
+// TestRepeatedRefusalIsReported checks that a refused list does not count as one without an answer.
+func TestRepeatedRefusalIsReported(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		config := &rest.Config{Host: "http://api", WrapTransport: func(http.RoundTripper) http.RoundTripper { return refusing{} }}
+		client, err := NewClient(config, AcceptBoth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reflector := New(Options{
+			Client: client, Resource: podResource, Selector: func() string { return "" },
+			Metrics: NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			reflector.Run(ctx)
+		}()
+		time.Sleep(10 * time.Minute)
+		if err := reflector.Status().Err; !apierrors.IsTooManyRequests(err) {
+			t.Errorf("got error %v, want 429", err)
+		}
+		cancel()
+		<-ended
+	})
 }

@@ -41,7 +41,10 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	resp, err := r.open(ctx, o)
 	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
-	if err == nil || !streamed || apierrors.IsTooManyRequests(err) { // otherwise the list in pages records it
+	switch {
+	case err == nil:
+		r.status.opened()
+	case !streamed, apierrors.IsTooManyRequests(err): // otherwise the list in pages records it
 		r.recordResult("watch", err)
 	}
 	if needsList(err) && !streamed {
@@ -60,7 +63,19 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	r.opening(s, cancel, o.ResourceVersion)
 	defer r.closing()
 	err = s.read()
+	if !s.initial || apierrors.IsTooManyRequests(err) {
+		r.recordEnd(err)
+	}
 	return !s.initial, err
+}
+
+// recordEnd records how a watch has ended. API servers report most errors in the stream, after they
+// have answered with 200; these count as another watch, which has failed.
+func (r *Reflector) recordEnd(err error) {
+	if err != nil {
+		r.counters.watched(err)
+	}
+	r.recordResult("watch", err)
 }
 
 // needsList reports whether a watch cannot continue from its version. An unavailable or overloaded
@@ -132,7 +147,8 @@ func (s *stream) handleObject(event wire.Event) error {
 	return nil
 }
 
-// deliver passes an event to the Handler, and then moves the version.
+// deliver passes an event to the Handler, and then moves the version. Initial events do not move it:
+// they may be as old as the objects, and the list may break off.
 func (s *stream) deliver(eventType string, object Object) {
 	r := s.r
 	r.mu.Lock()
@@ -144,7 +160,9 @@ func (s *stream) deliver(eventType string, object Object) {
 	if r.deliver(to, every, object) && s.initial {
 		s.refs = append(s.refs, newObjectRef(object.Meta))
 	}
-	r.moveTo(object.ResourceVersion, s.initial)
+	if !s.initial {
+		r.moveTo(object.ResourceVersion)
+	}
 }
 
 func (s *stream) handleBookmark(event wire.Event) error {
@@ -156,17 +174,18 @@ func (s *stream) handleBookmark(event wire.Event) error {
 	if err != nil {
 		return err
 	}
-	s.r.mu.Lock()
-	s.r.moveTo(meta.ResourceVersion, s.initial)
-	s.r.mu.Unlock()
-	version := string(s.r.version)
-	s.r.observe(version)
-	if ends && s.initial {
+	switch {
+	case !s.initial:
+		s.r.mu.Lock()
+		defer s.r.mu.Unlock()
+		s.r.moveTo(meta.ResourceVersion)
+		s.r.observe(string(s.r.version))
+	case ends:
 		s.initial = false
 		s.resp.mayBeSilent()
 		s.resume()
 		s.detector.Listed()
-		s.r.replace(s.refs, version)
+		s.r.replace(s.refs, string(meta.ResourceVersion))
 		s.refs = nil
 	}
 	return nil

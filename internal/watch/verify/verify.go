@@ -87,16 +87,19 @@ func (v *Verifier) Run(ctx context.Context, s *Subject) {
 	}
 	v.setRunning(s, true)
 	defer v.setRunning(s, false)
+	retry := false // another resource was reset, and this one could not be compared since
 	for {
-		othersReset, ok := v.wait(ctx, s)
+		othersReset, ok := v.wait(ctx, s, retry)
 		if !ok {
 			return
 		}
+		othersReset = othersReset || retry
 		r := v.verify(ctx, s, othersReset)
 		if ctx.Err() != nil {
 			return
 		}
 		s.counters.checks(r)
+		retry = othersReset && (r == failed || r == skipped)
 		switch r {
 		case repaired:
 			s.Relist(ctx, false)
@@ -142,9 +145,14 @@ func (v *Verifier) othersSoon(s *Subject) {
 	}
 }
 
-// wait waits until the next comparison is due. It returns false for ok if ctx ends before.
-func (v *Verifier) wait(ctx context.Context, s *Subject) (othersReset, ok bool) {
-	t := time.NewTimer(watch.Spread(v.options.Every))
+// wait waits until the next comparison is due, which is soon for a retry. It returns false for ok if
+// ctx ends before.
+func (v *Verifier) wait(ctx context.Context, s *Subject, retry bool) (othersReset, ok bool) {
+	interval := v.options.Every
+	if retry {
+		interval = min(interval, v.options.Grace)
+	}
+	t := time.NewTimer(watch.Spread(interval))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
 )
 
@@ -25,7 +28,7 @@ func TestIntervalsAreRandom(t *testing.T) {
 		const waits = 100
 		for range waits {
 			start := time.Now()
-			if othersReset, ok := v.wait(t.Context(), s); othersReset || !ok {
+			if othersReset, ok := v.wait(t.Context(), s, false); othersReset || !ok {
 				t.Fatalf("wait returned %t, %t, want false, true", othersReset, ok)
 			}
 			waited := time.Since(start)
@@ -96,10 +99,37 @@ func TestOtherSubjectsAreComparedAtOnceAfterAReset(t *testing.T) {
 		v.othersSoon(first)
 		for s, want := range map[*Subject]bool{first: false, other: true, ended: false} {
 			start := time.Now()
-			othersReset, _ := v.wait(t.Context(), s)
+			othersReset, _ := v.wait(t.Context(), s, false)
 			if at := time.Since(start); othersReset != want || (at == 0) != want {
 				t.Errorf("compared after %s with othersReset %t, want at once and with true: %t", at, othersReset, want)
 			}
+		}
+	})
+}
+
+// TestComparisonAfterAnotherResetIsRetried covers a list that fails after an API server was restored
+// from a backup, when all replicas list everything again.
+func TestComparisonAfterAnotherResetIsRetried(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		v, comparisons := newVerifier(time.Hour), 0
+		s := v.NewSubject(SubjectOptions{
+			Ready:      func() bool { return true },
+			Reflectors: func() []*watch.Reflector { comparisons++; return nil }, // the comparison fails
+			Logger:     slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			v.Run(ctx, s)
+		}()
+		time.Sleep(time.Second)
+		v.othersSoon(v.NewSubject(SubjectOptions{}))
+		time.Sleep(2 * time.Minute)
+		cancel()
+		<-ended
+		if comparisons < 2 {
+			t.Errorf("got %d comparisons in two minutes after a reset, want 2 or more", comparisons)
 		}
 	})
 }
