@@ -22,14 +22,14 @@ func newParts(sets ...shard.Ranges) parts {
 	return all
 }
 
-// partition is the function that store.SetPartitioning takes.
-func (p parts) partition(hash uint64) (partition store.Partition, held bool) {
+// partition returns the partition of a hash; 0 if no set contains it.
+func (p parts) partition(hash uint64) (partition store.Partition) {
 	for i, set := range p {
 		if set.Contains(hash) {
 			partition |= 1 << i
 		}
 	}
-	return partition, partition != 0
+	return partition
 }
 
 func (p parts) index(set shard.Ranges) int { return slices.IndexFunc(p, set.Equal) }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
 )
 
 // Follow makes the replica hold and serve what the plan says; see fleet.Member. The first call
@@ -124,9 +125,12 @@ func (r *Replica) setHeld(ctx context.Context, s reshardState, held shard.Ranges
 	return s
 }
 
-// partition makes the kind's store separate visible objects from those that are only held.
+// partition makes the kind's store separate visible objects from those that are only held. Objects
+// outside of the held ranges are dropped, because their deletions are not noticed any more.
 func (s reshardState) partition(k *kind) {
-	k.store.SetPartitioning(s.parts.partition, s.parts.union(s.visible))
+	k.store.SetPartitioning(func(hash uint64) (partition store.Partition, held bool) {
+		return s.parts.partition(hash), s.held.Contains(hash)
+	}, s.parts.union(s.visible))
 }
 
 // publishStatus publishes the progress: whether the replica is ready, whether it serves, and how
