@@ -15,7 +15,7 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Reflectors:     k.currentReflectors,
 		ID:             k.id,
 		Ready:          func() bool { return r.appliedPlan.Load() != nil && !r.Idle() && k.status().Phase == watch.Synced },
-		Full:           func() bool { return k.limits.full(k.store.Stats()) },
+		Full:           func() bool { return k.limitReached(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,
 		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, relistRequest{k, reset}) },

@@ -112,6 +112,30 @@ func TestUnrepairableDifferenceIsRelistedOnce(t *testing.T) {
 	}
 }
 
+// TestObjectsBeyondALimitAreNotMissing verifies a kind at its limit: no event was lost.
+func TestObjectsBeyondALimitAreNotMissing(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]func(o *Options){
+		"objects": func(o *Options) { o.ObjectLimit = 15 },
+		"bytes":   func(o *Options) { o.ByteLimit = 10_000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for i := range 50 {
+				w.pod(i, "n0")
+			}
+			r := w.startVerified(limit)
+			eventually(t, "some verifications", func() bool {
+				return r.checks(checkEqual) > 3 || r.checks(checkRepaired)+r.checks(checkUnrepairable) > 0
+			})
+			if n := r.checks(checkRepaired) + r.checks(checkUnrepairable); n > 0 {
+				t.Errorf("%v verifications found differences, want none", n)
+			}
+		})
+	}
+}
+
 func TestFailedVerificationDoesNotRelist(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1, "n0")
