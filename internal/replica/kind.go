@@ -177,6 +177,13 @@ func (k *kind) currentReflectors() []*watch.Reflector {
 	return k.reflectors
 }
 
+// listedNamespaces returns namespaceSet.changes when the Reflectors were started.
+func (k *kind) listedNamespaces() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.namespaces
+}
+
 // stop ends the kind's goroutines and waits for them. Nothing reaches the store afterwards.
 func (k *kind) stop() {
 	k.mu.Lock()

@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"slices"
+
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // relistRequest asks the loop to list a kind again.
@@ -44,13 +46,29 @@ func (r *Replica) relistAll(ctx context.Context) {
 
 // relistNamespaced lists the namespaced kinds again after a change of the selected namespaces. Held
 // objects are not decoded again. Objects of other namespaces are removed when the list is complete.
-func (r *Replica) relistNamespaced(ctx context.Context) {
-	r.logger.Info("the selected namespaces have changed; relisting namespaced resources")
+// It leaves out kinds that are being listed, and returns false if there are any: a list would never
+// be complete if namespaces changed more often than it takes.
+func (r *Replica) relistNamespaced(ctx context.Context) (all bool) {
+	if r.Idle() {
+		return true
+	}
+	all = true
+	relisted := 0
+	_, changes := r.namespaceSet.list()
 	for _, k := range r.current() {
-		if k.Namespaced {
+		switch {
+		case !k.Namespaced || k.listedNamespaces() == changes:
+		case k.status().Phase == watch.Pending:
+			all = false
+		default:
 			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
+			relisted++
 		}
 	}
+	if relisted > 0 {
+		r.logger.Info("the selected namespaces have changed; relisting namespaced resources", "resources", relisted)
+	}
+	return all
 }
 
 // replaceKinds starts the kinds that are new and stops those that are no longer wanted.

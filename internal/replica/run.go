@@ -128,7 +128,9 @@ func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan stru
 			}
 		case <-relistNamespaces:
 			relistNamespaces = nil
-			r.relistNamespaced(ctx)
+			if !r.relistNamespaced(ctx) {
+				relistNamespaces = time.After(namespaceDebounce)
+			}
 		case <-mismatch:
 			mismatch = nil
 			r.relistAll(ctx)
