@@ -57,7 +57,7 @@ func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector
 			return
 		case needsRelist(err):
 			k.logger.Info("added ranges could not be listed; relisting the resource", "err", err)
-			r.requestRelist(ctx, relistRequest{kind: k})
+			r.requestRelist(ctx, k)
 			return
 		case ctx.Err() == nil:
 			k.logger.Warn("listing added ranges failed; retrying", "err", err)

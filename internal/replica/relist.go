@@ -7,34 +7,19 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// relistRequest asks the loop to list a kind again.
-type relistRequest struct {
-	kind *kind
-	// reset forgets the stored versions and the tombstones, because the resource versions of the API
-	// server have gone back.
-	reset bool
-}
-
-// requestRelist passes a request to the loop. It returns early when ctx ends.
-func (r *Replica) requestRelist(ctx context.Context, request relistRequest) {
+// requestRelist asks the loop to list a kind again. It returns early when ctx ends.
+func (r *Replica) requestRelist(ctx context.Context, k *kind) {
 	select {
-	case r.relistRequests <- request:
+	case r.relistRequests <- k:
 	case <-ctx.Done():
 	}
 }
 
 // relist lists a kind again.
-func (r *Replica) relist(ctx context.Context, request relistRequest) {
-	k := request.kind
-	if !slices.Contains(r.current(), k) {
-		return
+func (r *Replica) relist(ctx context.Context, k *kind) {
+	if slices.Contains(r.current(), k) {
+		r.startReflectors(ctx, k, false) // a stale list might repair nothing
 	}
-	k.stop()
-	if request.reset {
-		k.tombstones.clear()
-		k.store.ResetAllVersions()
-	}
-	r.startReflectors(ctx, k, false) // a stale list might repair nothing
 }
 
 // relistAll lists all kinds again.

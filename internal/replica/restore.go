@@ -47,6 +47,6 @@ func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 		}
 		k.logger.Info("there is room for samples that were left out; relisting the resource", "objects", len(free))
 		k.store.ResetVersions(free)
-		r.requestRelist(ctx, relistRequest{kind: k})
+		r.requestRelist(ctx, k)
 	}
 }

@@ -134,8 +134,8 @@ func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan stru
 		case <-mismatch:
 			mismatch = nil
 			r.relistAll(ctx)
-		case request := <-r.relistRequests:
-			r.relist(ctx, request)
+		case k := <-r.relistRequests:
+			r.relist(ctx, k)
 		case <-poll:
 			r.showComplete()
 			if r.appliedPlan.Load() == nil {

@@ -18,7 +18,12 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Full:           func() bool { return k.limitReached(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,
-		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, relistRequest{k, reset}) },
-		Logger:         k.logger,
+		Relist: func(ctx context.Context, reset bool) {
+			if reset {
+				k.versionsReset.Store(true)
+			}
+			r.requestRelist(ctx, k)
+		},
+		Logger: k.logger,
 	})
 }
