@@ -49,34 +49,31 @@ func (r *Replica) addRanges(k *kind, added shard.Ranges) bool {
 
 // addRangesFrom retries until the addition is complete, ctx ends, or the kind must be listed again.
 func (r *Replica) addRangesFrom(ctx context.Context, k *kind, s *watch.Reflector, add watch.RangeAddition) {
-	var last error
 	for backoff := r.options.additionBackoff(); ; {
 		err := k.listAddition(ctx, s, add)
 		switch {
 		case err == nil:
 			k.rangesAdded()
 			return
-		case needsRelist(err, last):
+		case needsRelist(err):
 			k.logger.Info("added ranges could not be listed; relisting the resource", "err", err)
-			r.requestRelist(ctx, relistRequest{kind: k})
+			r.requestRelist(ctx, k)
 			return
 		case ctx.Err() == nil:
 			k.logger.Warn("listing added ranges failed; retrying", "err", err)
 		}
-		last = err
 		if !watch.Sleep(ctx, backoff.Step()) {
 			return
 		}
 	}
 }
 
-// needsRelist reports whether the kind must be listed completely after an error; last is the error
-// before it. A forbidden or missing kind must not delay the change of shard. Two stale lists in a
-// row mean that resource versions have gone back, so waiting for a newer list is useless.
-func needsRelist(err, last error) bool {
-	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errTooManyDeletions) ||
-		apierrors.IsForbidden(err) || apierrors.IsNotFound(err) ||
-		errors.Is(err, watch.ErrStaleList) && errors.Is(last, watch.ErrStaleList)
+// needsRelist reports whether the kind must be listed completely after an error. A forbidden or
+// missing kind must not delay the change of shard. A stale list may have brought objects back whose
+// deletions the watch does not send again, and only a complete list removes them.
+func needsRelist(err error) bool {
+	return errors.Is(err, watch.ErrNotSynced) || errors.Is(err, errTooManyDeletions) || errors.Is(err, watch.ErrStaleList) ||
+		apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }
 
 // addition is one list of added ranges. Tombstones keep all deletions while it is read. They need

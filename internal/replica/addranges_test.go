@@ -16,6 +16,7 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
 )
 
 // TestForbiddenKindDoesNotBlockReshard checks that a kind whose list of added ranges is forbidden
@@ -64,6 +65,37 @@ func TestResetVersionsDoNotBlockReshard(t *testing.T) {
 	r.Follow(plan(0, 2, 2))
 	eventually(t, "the pods of the backup", func() bool { return !r.podsRunOn("n1") })
 	r.wantServes(0, 2)
+}
+
+// TestStaleListOfAddedRangesBringsNothingBack covers an API server that answers one list with older
+// data, before a pod of the added ranges was deleted.
+func TestStaleListOfAddedRangesBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	w, old := populatedWorld(t), populatedWorld(t)
+	r := w.startUpdated(func(*Options) {})
+	_, owned := leavingAndStaying()
+	deleted := 0
+	for own := expected(shard.Assignment{Total: 3}, podCount); own[string(uid(deleted))]; {
+		deleted++
+	}
+	w.removePod(deleted)
+	w.pod(owned, "n2")
+	eventually(t, "an event after the deletion", func() bool { return r.podsRunOn("n2") })
+	all := expected(shard.Assignment{Total: 1}, podCount)
+	delete(all, string(uid(deleted)))
+	var once atomic.Bool
+	w.intercept(func(rw http.ResponseWriter, req *http.Request) bool {
+		stale := strings.HasSuffix(req.URL.Path, "/pods") && req.URL.Query().Get("limit") != "" && once.CompareAndSwap(false, true)
+		if stale {
+			old.cluster.Handler().ServeHTTP(rw, req)
+		}
+		return stale
+	})
+	r.Follow(plan(0, 1, 1))
+	r.waitHolds(plan(0, 1, 1))
+	if got := podsIn(r.samples()); !once.Load() || !maps.Equal(got, all) {
+		t.Errorf("got %d pods after a stale list, want %d; the deleted one is exposed: %t", len(got), len(all), got[string(uid(deleted))])
+	}
 }
 
 // TestObjectDeletedDuringAdditionDoesNotComeBack checks that tombstones outlast a list of added

@@ -52,6 +52,10 @@ type kind struct {
 	names      names
 	tombstones tombstones
 
+	// versionsReset is set when the resource versions of the API server have gone back. Whatever starts
+	// the Reflectors next forgets the stored versions and the tombstones.
+	versionsReset atomic.Bool
+
 	// resume says for each source how to continue with the objects of an earlier process. It is nil
 	// unless such objects were loaded. The Replica's loop uses it while no Reflector runs; a Reflector
 	// sets confirmed of its source.
@@ -110,6 +114,10 @@ func families(r Renderer) []store.Family {
 // nothing. With allowStale, lists may be as old as the API server's cache.
 func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool) {
 	k.stop()
+	if k.versionsReset.Swap(false) {
+		k.tombstones.clear()
+		k.store.ResetAllVersions()
+	}
 	if len(*r.held.Load()) == 0 {
 		r.stopWaiting(k)
 		return
@@ -175,6 +183,13 @@ func (k *kind) currentReflectors() []*watch.Reflector {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.reflectors
+}
+
+// listedNamespaces returns namespaceSet.changes when the Reflectors were started.
+func (k *kind) listedNamespaces() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.namespaces
 }
 
 // stop ends the kind's goroutines and waits for them. Nothing reaches the store afterwards.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/resources"
@@ -90,4 +91,36 @@ func TestBudgetForgetsStoresOfRemovedKinds(t *testing.T) {
 		held := r.current()
 		return len(held) == 1 && r.budget.RawBytes() == held[0].store.Stats().RawBytes
 	})
+}
+
+// TestKindIsAddedWhileTheNeighbourIsServed adds a kind, such as that of a new CustomResourceDefinition,
+// to a replica that serves two shards of three.
+func TestKindIsAddedWhileTheNeighbourIsServed(t *testing.T) {
+	t.Parallel()
+	w := populatedWorld(t)
+	for i := range podCount {
+		w.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: string(uid(i)), UID: uid(i)}})
+	}
+	var both []Kind
+	r := w.start(func(o *Options) {
+		o.only("pods", "nodes")
+		both = slices.Clone(o.Kinds)
+		podsOnly(o)
+	})
+	r.Follow(standby(true, false))
+	r.waitReady()
+	r.SetKinds(both)
+	nodes := func() (n int) {
+		for _, line := range r.samples() {
+			if strings.HasPrefix(line, "kube_node_info{") {
+				n++
+			}
+		}
+		return n
+	}
+	pods := len(podsIn(r.samples())) // they have the UIDs of the nodes
+	eventually(t, "the nodes of both shards", func() bool { return nodes() == pods })
+	r.Follow(standby(false, false))
+	r.waitServes(3)
+	eventually(t, "the nodes of one shard", func() bool { return nodes() == len(podsIn(r.samples())) })
 }

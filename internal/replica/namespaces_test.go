@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -160,6 +161,41 @@ func TestKindsAreListedOnceAtTheStart(t *testing.T) {
 		time.Sleep(10 * namespaceDebounce)
 		if n := lists.Load(); n != 1 {
 			t.Errorf("pods were listed %d times, want once", n)
+		}
+	})
+}
+
+// TestNamespacesThatChangeDuringEachListAreListed covers namespaces that are created more often than a
+// list of the pods takes.
+func TestNamespacesThatChangeDuringEachListAreListed(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		w.namespace("ns0", "a")
+		w.namespace("ns1", "b")
+		w.pod(0, "n0")
+		w.pod(1, "n0") // in ns1
+		w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/pods") && r.URL.Query().Get("sendInitialEvents") != "" {
+				watch.Sleep(r.Context(), 8*time.Second)
+			}
+			return false
+		})
+		r := w.start(func(o *Options) {
+			podsOnly(o)
+			o.Config.Dial = network.dial
+			o.NamespaceSelector = selectTeamA(t)
+		})
+		r.assign(0, 1)
+		r.waitReady()
+		w.namespace("ns1", "a")
+		w.pod(0, "n1")
+		for i := range 15 {
+			w.namespace(fmt.Sprintf("new%d", i), "a")
+			time.Sleep(4 * time.Second)
+		}
+		if !r.podsRunOn("n1") || len(podsIn(r.samples())) != 2 {
+			t.Errorf("a minute after the first change, got %d pods, want 2; the change of one is exposed: %t", len(podsIn(r.samples())), r.podsRunOn("n1"))
 		}
 	})
 }

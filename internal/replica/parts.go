@@ -22,34 +22,33 @@ func newParts(sets ...shard.Ranges) parts {
 	return all
 }
 
-// partition is the function that store.SetPartitioning takes.
-func (p parts) partition(hash uint64) (partition store.Partition, held bool) {
+// partition returns the partition of a hash; 0 if no set contains it.
+func (p parts) partition(hash uint64) (partition store.Partition) {
 	for i, set := range p {
 		if set.Contains(hash) {
 			partition |= 1 << i
 		}
 	}
-	return partition, partition != 0
+	return partition
 }
-
-func (p parts) index(set shard.Ranges) int { return slices.IndexFunc(p, set.Equal) }
 
 // contains reports whether the stores are partitioned by each of these sets. Empty ones are
 // ignored.
 func (p parts) contains(sets []shard.Ranges) bool {
 	for _, set := range sets {
-		if len(set) > 0 && p.index(set) < 0 {
+		if len(set) > 0 && !slices.ContainsFunc(p, set.Equal) {
 			return false
 		}
 	}
 	return true
 }
 
-// union returns the partitions whose hashes are in at least one of the sets.
-func (p parts) union(sets ...shard.Ranges) store.PartitionSet {
+// within returns the partitions of the sets that lie in the ranges. These may be a union of sets, as
+// while a replica serves its neighbour's shard.
+func (p parts) within(ranges shard.Ranges) store.PartitionSet {
 	var bits store.Partition
-	for _, set := range sets {
-		if i := p.index(set); i >= 0 {
+	for i, set := range p {
+		if len(set.Difference(ranges)) == 0 {
 			bits |= 1 << i
 		}
 	}

@@ -16,20 +16,18 @@ func TestPartsAreDistinctSetsOfHashes(t *testing.T) {
 	if !p.contains([]shard.Ranges{low, nil, high}) || p.contains([]shard.Ranges{low, {{Start: 30, End: 39}}}) {
 		t.Error("contains is not true for exactly the sets of the parts")
 	}
-	for hash, want := range map[uint64]bool{5: true, 15: true, 25: false} {
-		if _, held := p.partition(hash); held != want {
-			t.Errorf("hash %d: held is %t, want %t", hash, held, want)
+	for hash, want := range map[uint64]store.Partition{5: 1, 15: 2, 25: 0} {
+		if got := p.partition(hash); got != want {
+			t.Errorf("hash %d: got partition %d, want %d", hash, got, want)
 		}
 	}
-	all := p.union(low, high, shard.Ranges{{Start: 30, End: 39}})
-	low5, _ := p.partition(5)
-	high15, _ := p.partition(15)
-	none, _ := p.partition(25)
+	all := p.within(low.Union(high).Union(shard.Ranges{{Start: 30, End: 39}}))
+	low5, high15, none := p.partition(5), p.partition(15), p.partition(25)
 	has := func(set store.PartitionSet, partition store.Partition) bool { return set>>partition&1 == 1 }
 	if !has(all, low5) || !has(all, high15) || has(all, none) {
 		t.Error("the union of both sets does not have exactly the partitions of their hashes")
 	}
-	if only := p.union(high); has(only, low5) || !has(only, high15) {
-		t.Error("the union of one set does not have exactly the partition of its hashes")
+	if only := p.within(high.Union(shard.Ranges{{Start: 0, End: 8}})); has(only, low5) || !has(only, high15) {
+		t.Error("one set and a part of another do not have exactly the partition of the first one")
 	}
 }

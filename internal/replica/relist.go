@@ -4,36 +4,23 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/watch"
 )
 
-// relistRequest asks the loop to list a kind again.
-type relistRequest struct {
-	kind *kind
-	// reset forgets the stored versions and the tombstones, because the resource versions of the API
-	// server have gone back.
-	reset bool
-}
-
-// requestRelist passes a request to the loop. It returns early when ctx ends.
-func (r *Replica) requestRelist(ctx context.Context, request relistRequest) {
+// requestRelist asks the loop to list a kind again. It returns early when ctx ends.
+func (r *Replica) requestRelist(ctx context.Context, k *kind) {
 	select {
-	case r.relistRequests <- request:
+	case r.relistRequests <- k:
 	case <-ctx.Done():
 	}
 }
 
 // relist lists a kind again.
-func (r *Replica) relist(ctx context.Context, request relistRequest) {
-	k := request.kind
-	if !slices.Contains(r.current(), k) {
-		return
+func (r *Replica) relist(ctx context.Context, k *kind) {
+	if slices.Contains(r.current(), k) {
+		r.startReflectors(ctx, k, false) // a stale list might repair nothing
 	}
-	k.stop()
-	if request.reset {
-		k.tombstones.clear()
-		k.store.ResetAllVersions()
-	}
-	r.startReflectors(ctx, k, false) // a stale list might repair nothing
 }
 
 // relistAll lists all kinds again.
@@ -45,13 +32,29 @@ func (r *Replica) relistAll(ctx context.Context) {
 
 // relistNamespaced lists the namespaced kinds again after a change of the selected namespaces. Held
 // objects are not decoded again. Objects of other namespaces are removed when the list is complete.
-func (r *Replica) relistNamespaced(ctx context.Context) {
-	r.logger.Info("the selected namespaces have changed; relisting namespaced resources")
+// It leaves out kinds that are being listed, and returns false if there are any: a list would never
+// be complete if namespaces changed more often than it takes.
+func (r *Replica) relistNamespaced(ctx context.Context) (all bool) {
+	if r.Idle() {
+		return true
+	}
+	all = true
+	relisted := 0
+	_, changes := r.namespaceSet.list()
 	for _, k := range r.current() {
-		if k.Namespaced {
+		switch {
+		case !k.Namespaced || k.listedNamespaces() == changes:
+		case k.status().Phase == watch.Pending:
+			all = false
+		default:
 			r.startReflectors(ctx, k, r.options.UseAPIServerCache)
+			relisted++
 		}
 	}
+	if relisted > 0 {
+		r.logger.Info("the selected namespaces have changed; relisting namespaced resources", "resources", relisted)
+	}
+	return all
 }
 
 // replaceKinds starts the kinds that are new and stops those that are no longer wanted.

@@ -32,7 +32,7 @@ type Replica struct {
 
 	newPlan        latest[shard.Plan]
 	newKinds       latest[[]Kind]
-	relistRequests chan relistRequest
+	relistRequests chan *kind
 	namespaceSet   *namespaceSet // nil unless namespaces are selected by label
 
 	mu      sync.Mutex
@@ -70,7 +70,7 @@ func New(o Options) (*Replica, error) {
 		budget:         store.NewBudget(o.RawBytes),
 		newPlan:        newLatest[shard.Plan](),
 		newKinds:       newLatest[[]Kind](),
-		relistRequests: make(chan relistRequest),
+		relistRequests: make(chan *kind),
 		waiting:        errNotAssigned,
 	}
 	r.namespaceSet = r.newNamespaceSet()

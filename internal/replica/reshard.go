@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
 )
 
 // Follow makes the replica hold and serve what the plan says; see fleet.Member. The first call
@@ -69,9 +70,9 @@ func (r *Replica) reconcile(ctx context.Context, s reshardState) reshardState {
 	visible := s.desiredVisible()
 	for {
 		held := r.desiredHeld(s)
-		switch served := s.plan.Serves(s.shards); {
-		case !visible.Equal(s.visible) && len(visible.Difference(s.synced)) == 0 && s.parts.contains(served):
-			s = r.switchVisible(s, served, visible)
+		switch {
+		case !visible.Equal(s.visible) && len(visible.Difference(s.synced)) == 0 && s.parts.contains(s.plan.Serves(s.shards)):
+			s = r.switchVisible(s, visible)
 		case !held.Equal(s.held) || !s.parts.contains(s.shards.List()):
 			s = r.setHeld(ctx, s, held)
 		case !s.synced.Equal(s.held) && len(incomplete(r.current())) == 0:
@@ -84,13 +85,13 @@ func (r *Replica) reconcile(ctx context.Context, s reshardState) reshardState {
 }
 
 // switchVisible makes these ranges visible, in one step for each store, and hides all others.
-func (r *Replica) switchVisible(s reshardState, shards []shard.Ranges, visible shard.Ranges) reshardState {
+func (r *Replica) switchVisible(s reshardState, visible shard.Ranges) reshardState {
 	r.logger.Info("switching the served hash ranges", "share", visible.Fraction(), "share_before", s.visible.Fraction())
 	if len(visible) == 0 {
 		r.setServing(false) // before the stores are empty: scrapes must get 503, not an empty exposition
 	}
 	for _, k := range r.current() {
-		k.store.SetVisible(s.parts.union(shards...))
+		k.store.SetVisible(s.parts.within(visible))
 	}
 	s.visible = visible
 	return s
@@ -124,9 +125,12 @@ func (r *Replica) setHeld(ctx context.Context, s reshardState, held shard.Ranges
 	return s
 }
 
-// partition makes the kind's store separate visible objects from those that are only held.
+// partition makes the kind's store separate visible objects from those that are only held. Objects
+// outside of the held ranges are dropped, because their deletions are not noticed any more.
 func (s reshardState) partition(k *kind) {
-	k.store.SetPartitioning(s.parts.partition, s.parts.union(s.visible))
+	k.store.SetPartitioning(func(hash uint64) (partition store.Partition, held bool) {
+		return s.parts.partition(hash), s.held.Contains(hash)
+	}, s.parts.within(s.visible))
 }
 
 // publishStatus publishes the progress: whether the replica is ready, whether it serves, and how

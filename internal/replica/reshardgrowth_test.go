@@ -1,8 +1,11 @@
 package replica
 
 import (
+	"maps"
 	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -187,4 +190,83 @@ func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
 	if !r.Holds(growing).Next {
 		t.Error("Holds returned All without Next")
 	}
+}
+
+// leavingAndStaying returns two pods of shard 0 of 3: one that shard 0 of 6 does not have, and one
+// that it has.
+func leavingAndStaying() (leaving, staying int) {
+	third, sixth := expected(shard.Assignment{Total: 3}, podCount), expected(shard.Assignment{Total: 6}, podCount)
+	for i := range podCount {
+		switch id := string(uid(i)); {
+		case sixth[id]:
+			staying = i
+		case third[id]:
+			leaving = i
+		}
+	}
+	return leaving, staying
+}
+
+// wantThirdWithout fails the test unless the exposition has exactly the pods of shard 0 of 3 without
+// some that were deleted.
+func (r *run) wantThirdWithout(deleted ...int) {
+	r.t.Helper()
+	want := expected(shard.Assignment{Total: 3}, podCount)
+	for _, i := range deleted {
+		delete(want, string(uid(i)))
+	}
+	if got := podsIn(r.samples()); !maps.Equal(got, want) {
+		r.t.Errorf("exposition has %d pods, want %d; deleted pods %v must not be among them", len(got), len(want), deleted)
+	}
+}
+
+// TestRangesLeftDuringStartAreListedAgain covers a fleet that begins to grow while a replica starts.
+// The replica has listed its third of the pods, and now holds a sixth first. It does not notice
+// deletions in the other sixth until it adds that again.
+func TestRangesLeftDuringStartAreListedAgain(t *testing.T) {
+	t.Parallel()
+	w := populatedWorld(t)
+	answer := make(chan struct{})
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/nodes") {
+			select {
+			case <-answer:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	r := w.start(func(o *Options) { o.only("pods", "nodes") })
+	r.Follow(plan(0, 3, 3))
+	pods := r.current()[slices.IndexFunc(r.current(), func(k *kind) bool { return k.Name == "pods" })]
+	eventually(t, "the pods are listed", func() bool { return pods.complete() })
+	r.Follow(plan(0, 3, 6))
+	eventually(t, "a sixth is held", func() bool { return near(r.Overview().Held.Fraction(), 1./6) })
+	leaving, staying := leavingAndStaying()
+	w.removePod(leaving)
+	w.removePod(staying)
+	eventually(t, "the deletion of a pod that is held", func() bool { return !pods.store.Contains(idOf(staying)) })
+	close(answer)
+	r.waitReady()
+	r.wantThirdWithout(leaving, staying)
+}
+
+// TestSavedStateIsUsedForTheTargetPartOnly starts a replica with the state of its third while the
+// fleet grows. It resumes with its sixth, and lists the other one.
+func TestSavedStateIsUsedForTheTargetPartOnly(t *testing.T) {
+	t.Parallel()
+	w, d := populatedWorld(t), newStateDir(t)
+	before := w.start(podsOnly)
+	before.Follow(plan(0, 3, 3))
+	before.waitReady()
+	after := d.restart(w, before, podsOnly)
+	leaving, staying := leavingAndStaying()
+	w.removePod(leaving)
+	w.removePod(staying)
+	after.Follow(plan(0, 3, 6))
+	after.waitReady()
+	if !d.loaded() {
+		t.Error("the state was not loaded")
+	}
+	after.wantThirdWithout(leaving, staying)
 }

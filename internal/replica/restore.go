@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
 )
 
@@ -40,11 +41,12 @@ func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
 		if k.seriesLimits != nil {
 			free = append(free, k.seriesLimits.restorable(k.store)...)
 		}
-		if len(free) == 0 || !k.lastRestore.allow(now) {
+		// A list in progress must not begin again every minute, because it may take longer.
+		if len(free) == 0 || k.status().Phase == watch.Pending || !k.lastRestore.allow(now) {
 			continue
 		}
 		k.logger.Info("there is room for samples that were left out; relisting the resource", "objects", len(free))
 		k.store.ResetVersions(free)
-		r.requestRelist(ctx, relistRequest{kind: k})
+		r.requestRelist(ctx, k)
 	}
 }

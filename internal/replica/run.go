@@ -128,12 +128,14 @@ func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan stru
 			}
 		case <-relistNamespaces:
 			relistNamespaces = nil
-			r.relistNamespaced(ctx)
+			if !r.relistNamespaced(ctx) {
+				relistNamespaces = time.After(namespaceDebounce)
+			}
 		case <-mismatch:
 			mismatch = nil
 			r.relistAll(ctx)
-		case request := <-r.relistRequests:
-			r.relist(ctx, request)
+		case k := <-r.relistRequests:
+			r.relist(ctx, k)
 		case <-poll:
 			r.showComplete()
 			if r.appliedPlan.Load() == nil {

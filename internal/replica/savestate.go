@@ -234,6 +234,9 @@ func (s *sharedSeries) encode() (dst []byte) {
 	defer s.mu.Unlock()
 	for kind, objects := range [...]map[store.ID][]uint64{s.owned, s.leftOut} {
 		for id, hashes := range objects {
+			if kind == 0 { // others may have claimed series of a removed object
+				hashes = slices.DeleteFunc(slices.Clone(hashes), func(h uint64) bool { return s.owners[h] != id })
+			}
 			dst = append(append(dst, byte(kind)), id[:]...)
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(hashes)))
 			for _, h := range hashes {

@@ -247,7 +247,7 @@ func TestConfirmedObjectsOfSavedStateStayWhenTheResourceIsRefusedLater(t *testin
 				refused.Add(1)
 				return refuse(rw)
 			})
-			after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
+			after.requestRelist(t.Context(), after.current()[0])
 			eventually(t, "two refused lists", func() bool { return refused.Load() >= 2 })
 			if n := len(podsIn(after.samples())); n != podCount {
 				t.Errorf("%d of %d pods are served while the API server refuses to list them again", n, podCount)
@@ -359,7 +359,7 @@ func TestSeveralNamespacesAreResumed(t *testing.T) {
 	if n := lists.Load(); n != 0 {
 		t.Errorf("got %d lists after the restart, want none", n)
 	}
-	after.requestRelist(t.Context(), relistRequest{kind: after.current()[0]})
+	after.requestRelist(t.Context(), after.current()[0])
 	eventually(t, "one more list of each namespace", func() bool { return lists.Load() == 2 })
 }
 

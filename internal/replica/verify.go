@@ -15,10 +15,15 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Reflectors:     k.currentReflectors,
 		ID:             k.id,
 		Ready:          func() bool { return r.appliedPlan.Load() != nil && !r.Idle() && k.status().Phase == watch.Synced },
-		Full:           func() bool { return k.limits.full(k.store.Stats()) },
+		Full:           func() bool { return k.limitReached(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,
-		Relist:         func(ctx context.Context, reset bool) { r.requestRelist(ctx, relistRequest{k, reset}) },
-		Logger:         k.logger,
+		Relist: func(ctx context.Context, reset bool) {
+			if reset {
+				k.versionsReset.Store(true)
+			}
+			r.requestRelist(ctx, k)
+		},
+		Logger: k.logger,
 	})
 }

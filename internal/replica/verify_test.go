@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -112,6 +113,30 @@ func TestUnrepairableDifferenceIsRelistedOnce(t *testing.T) {
 	}
 }
 
+// TestObjectsBeyondALimitAreNotMissing verifies a kind at its limit: no event was lost.
+func TestObjectsBeyondALimitAreNotMissing(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]func(o *Options){
+		"objects": func(o *Options) { o.ObjectLimit = 15 },
+		"bytes":   func(o *Options) { o.ByteLimit = 10_000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for i := range 50 {
+				w.pod(i, "n0")
+			}
+			r := w.startVerified(limit)
+			eventually(t, "some verifications", func() bool {
+				return r.checks(checkEqual) > 3 || r.checks(checkRepaired)+r.checks(checkUnrepairable) > 0
+			})
+			if n := r.checks(checkRepaired) + r.checks(checkUnrepairable); n > 0 {
+				t.Errorf("%v verifications found differences, want none", n)
+			}
+		})
+	}
+}
+
 func TestFailedVerificationDoesNotRelist(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1, "n0")
@@ -202,6 +227,24 @@ func TestTombstonesAreClearedAfterReset(t *testing.T) {
 	if r.checks(checkReset) == 0 {
 		t.Error("the reset is not counted")
 	}
+}
+
+// TestResetIsNotLostWhenTheKindIsListedAnyway covers a kind that is listed again for another reason
+// before the reset is handled, which ends its verification.
+func TestResetIsNotLostWhenTheKindIsListedAnyway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pod(0, "n0")
+	r := w.start(podsOnly)
+	k := r.current()[0]
+	const before = 1 << 60 // a version from before the restore
+	k.store.Put(store.Object{ID: idOf(0), Hash: shard.Hash(string(uid(0))), Version: before}, &store.Lines{})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	k.subject.Relist(ended, true)
+	r.assign(0, 1)
+	r.waitReady()
+	eventually(t, "the version that the API server has now", func() bool { return !k.store.HasVersion(idOf(0), before) && len(podsIn(r.samples())) == 1 })
 }
 
 // TestSingleStaleListIsNotAReset checks that a reset needs two stale lists.

@@ -94,14 +94,15 @@ func (d *Dir) Close() {
 
 func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
 
-// acquire locks the directory unless it is locked, and removes a temporary file of a killed process.
-func (d *Dir) acquire() (err error) {
-	if d.lock != nil {
-		return nil
-	}
-	if d.lock, err = d.files.lock(d.file(lockName)); err != nil {
-		d.lock = nil
-		return err
+// acquire locks the directory unless it is locked, and removes a temporary file: that of a killed
+// process, or one that could not be removed when its writing failed.
+func (d *Dir) acquire() error {
+	if d.lock == nil {
+		lock, err := d.files.lock(d.file(lockName))
+		if err != nil {
+			return err
+		}
+		d.lock = lock
 	}
 	return d.remove(tempName)
 }

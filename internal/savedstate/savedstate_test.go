@@ -385,6 +385,20 @@ func TestInterruptedWriteLeavesTheOldStateOrTheNewOne(t *testing.T) {
 	}
 }
 
+// TestStateIsWrittenAgainAfterAFailure covers a volume that does not work for a while, so that not even
+// the temporary file can be removed.
+func TestStateIsWrittenAgainAfterAFailure(t *testing.T) {
+	d := newDir(t, t.TempDir())
+	d.files = &breaking{filesystem: disk{}, left: 1, err: errKilled}
+	if d.save("one") {
+		t.Error("the interrupted write counts as written")
+	}
+	d.files = disk{}
+	if !d.save("two") || d.load("f") == nil {
+		t.Errorf("the next state was not written: %s", d.log.String())
+	}
+}
+
 func TestFailureToCollectTheStateKeepsTheOldOne(t *testing.T) {
 	d := newDir(t, t.TempDir())
 	d.save("old")

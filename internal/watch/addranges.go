@@ -21,7 +21,7 @@ var (
 	// begins another: everything that is owned has to be listed then.
 	ErrNotSynced = errors.New("the resource is being listed")
 	// ErrStaleList is returned by AddRanges when its list is older than the version that the watch
-	// continues from. Twice in a row it means that the API server's versions have gone back.
+	// continues from. The Handler has received its objects, also those that were deleted since.
 	ErrStaleList = errors.New("the API server's list is older than the version of the watch")
 )
 
