@@ -27,16 +27,21 @@ type bench struct {
 // newBench generates the cluster.
 func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 	b := &bench{options: o, out: out, progress: progress}
+	return b, b.generate(pods)
+}
+
+// generate replaces the simulated cluster by a new one.
+func (b *bench) generate(pods int) error {
 	spec := generator.Scale(pods)
-	spec.Seed = o.seed
-	b.cluster = simulator.New(simulator.Options{Seed: o.seed, LogEvents: 1 << 20})
+	spec.Seed = b.seed
+	b.cluster, b.touchSeed = simulator.New(simulator.Options{Seed: b.seed, LogEvents: 1 << 20}), 0
 	start := time.Now()
 	if err := b.cluster.Populate(spec.Objects()); err != nil {
-		return nil, err
+		return err
 	}
 	debug.FreeOSMemory()
 	b.logf("cluster of %d objects, generated in %.1f s", b.cluster.Len(), time.Since(start).Seconds())
-	return b, nil
+	return nil
 }
 
 func (b *bench) logf(format string, args ...any) {

@@ -35,8 +35,13 @@ func (o *options) fleet(ctx context.Context, b *bench) error {
 func (o *options) compare(ctx context.Context, b *bench) error {
 	exporters := [2]measure.Exporter{o.exporter, o.otherExporter}
 	var runs [2][]report.Figures
-	for range o.rounds {
+	for round := range o.rounds {
 		for i, e := range exporters {
+			if round+i > 0 { // the run before has changed the cluster
+				if err := b.generate(o.pods); err != nil {
+					return err
+				}
+			}
 			s, err := b.measureSteps(ctx, e, o.shards, o.running(), b.all()...)
 			if err != nil {
 				return err

@@ -235,11 +235,15 @@ func TestTargetsHaveARowEach(t *testing.T) {
 	}
 }
 
+// TestComparisonHasRatios also checks that each exporter gets a cluster that the other one's run has not changed.
 func TestComparisonHasRatios(t *testing.T) {
 	args := short(t, "compare", "--rounds=1", "--other="+os.Args[0], "--other-args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
 		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
+	}
+	if clusters := strings.Count(stderr.String(), "generated in"); clusters != 2 {
+		t.Errorf("got %d clusters, want 2:\n%s", clusters, &stderr)
 	}
 	for _, want := range []string{"median of 1", "ratio", "resident memory, at rest", "gzip scrape, every object replaced, body"} {
 		if !strings.Contains(stdout.String(), want) {
