@@ -462,7 +462,7 @@ func TestDenialLastsUntilAWatchBegins(t *testing.T) {
 			if c.list == nil {
 				want++
 			}
-			denied, lifted := c.list == errForbidden || c.watch == errForbidden, c.list == nil && c.watch == nil
+			denied, lifted := errors.Is(c.list, errForbidden) || errors.Is(c.watch, errForbidden), c.list == nil && c.watch == nil
 			if denied || lifted {
 				want++
 			}
