@@ -256,13 +256,14 @@ func (c *Config) declareClientLimits(s *section) {
 }
 
 func (c *Config) declareTimeouts(s *section) {
-	timeout := func(name string, into *time.Duration, help string) {
-		s.value(name, durationValue(into), help+" 0: no limit.").Default(into.String())
+	timeout := func(name string, into *time.Duration, help, zero string) {
+		s.value(name, durationValue(into), help+" 0: "+zero+".").Default(into.String())
 	}
-	timeout("server-read-header-timeout", &c.Timeouts.ReadHeader, "Maximum time to read the headers of a request.")
-	timeout("server-read-timeout", &c.Timeouts.Read, "Maximum time to read a request.")
-	timeout("server-write-timeout", &c.Timeouts.Write, "Maximum time to write a response.")
-	timeout("server-idle-timeout", &c.Timeouts.Idle, "Maximum time to wait for the next request on a connection.")
+	const none, asRead = "no limit", "that of --server-read-timeout" // see http.Server
+	timeout("server-read-header-timeout", &c.Timeouts.ReadHeader, "Maximum time to read the headers of a request.", asRead)
+	timeout("server-read-timeout", &c.Timeouts.Read, "Maximum time to read a request.", none)
+	timeout("server-write-timeout", &c.Timeouts.Write, "Maximum time to write a response.", none)
+	timeout("server-idle-timeout", &c.Timeouts.Idle, "Maximum time to wait for the next request on a connection.", asRead)
 }
 
 func (c *Config) declareMemory(s *section) {
