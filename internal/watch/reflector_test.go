@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,6 +73,45 @@ func TestRelistAfterExpiredVersion(t *testing.T) {
 	w.cluster.Compact() // the watch cannot be resumed: 410 Gone
 	unavailable.Store(false)
 	w.converge(rec, "the relist")
+}
+
+// TestFailingGatewayCausesNoList checks that a watch is opened again at its version: when the gateway before the API
+// server fails, every replica would list every resource.
+func TestFailingGatewayCausesNoList(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, simulator.Options{})
+			var fails atomic.Bool
+			var failed, lists atomic.Int32
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+				query := r.URL.Query()
+				if query.Get("watch") == "" || query.Get("sendInitialEvents") != "" {
+					lists.Add(1)
+					return false
+				}
+				if fails.Load() {
+					failed.Add(1)
+					http.Error(rw, "no answer", code)
+				}
+				return fails.Load()
+			})
+			w.pod(1, "n0")
+			_, rec := w.start(setup{})
+			w.converge(rec, "the list")
+			before := lists.Load()
+			fails.Store(true)
+			w.cluster.CloseWatches()
+			eventually(t, "two watches failed", func() bool { return failed.Load() >= 2 })
+			w.pod(2, "n0")
+			fails.Store(false)
+			w.converge(rec, "the watch")
+			if n := lists.Load() - before; n != 0 {
+				t.Errorf("got %d lists, want none", n)
+			}
+		})
+	}
 }
 
 func TestRejectedSelectorIsOmitted(t *testing.T) {

@@ -78,16 +78,19 @@ func (r *Reflector) recordEnd(err error) {
 	r.recordResult("watch", err)
 }
 
-// needsList reports whether a watch cannot continue from its version. An unavailable or overloaded
-// API server is asked again.
+// needsList reports whether a watch cannot continue from its version. It is opened again if the API
+// server, or a gateway before it, is unavailable or overloaded. An API server also answers 504 when
+// a version does not exist yet, and names this cause.
 func needsList(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return false
 	}
 	switch status.Status().Code {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
 		return false
+	case http.StatusGatewayTimeout:
+		return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 	}
 	return true
 }

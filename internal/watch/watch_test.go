@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -56,6 +57,22 @@ func TestErrorThatEndsAWatch(t *testing.T) {
 		err := statusError(c.Event)
 		if apierrors.IsResourceExpired(err) != c.expired || needsList(err) != c.expired || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("statusError(%q) = %v, want the text %q, expired: %t", c.Object, err, c.text, c.expired)
+		}
+	}
+}
+
+// TestVersionThatDoesNotExistNeedsAList checks that 504 is told apart by its cause.
+func TestVersionThatDoesNotExistNeedsAList(t *testing.T) {
+	tooLarge := apierrors.NewTimeoutError("Too large resource version", 1)
+	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	for err, want := range map[*apierrors.StatusError]bool{
+		tooLarge:                              true,
+		apierrors.NewTimeoutError("slow", 1):  false,
+		apierrors.NewResourceExpired("gone"):  true,
+		apierrors.NewServiceUnavailable("no"): false,
+	} {
+		if got := needsList(fmt.Errorf("watch: %w", err)); got != want {
+			t.Errorf("%v: got needs a list %t, want %t", err, got, want)
 		}
 	}
 }
