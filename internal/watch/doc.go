@@ -28,9 +28,10 @@
 // # Locks
 //
 // A Reflector's mutex is held during each call of its Handler, so the locks of the Handler come after
-// it. Nothing that holds a lock which the Handler takes may call a Reflector. The mutexes of the
-// status, of package batch, of package outage and of sharding.Server are taken last: no other lock is
-// taken while one of them is held. verify.Verifier's mutex is never held together with another one.
+// it. A goroutine that holds a lock of the Handler may call Status and ServerVersion, and must not
+// call AddRanges or ResumeVersion, which take the Reflector's mutex. The mutexes of the status, of
+// package batch, of package outage and of sharding.Server are taken last: no other lock is taken while
+// one of them is held. verify.Verifier's mutex is never held together with another one.
 //
 // The Handler has the state. Package verify compares it with the API server.
 package watch
