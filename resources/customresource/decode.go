@@ -40,14 +40,18 @@ func decode(raw []byte, s *shape) (*value, error) {
 // addType adds the kind and the apiVersion to an object, as far as s includes them. API servers leave them out of the
 // objects in a list, except for custom resources, but not out of those in a watch.
 func (v *value) addType(gvk schema.GroupVersionKind, s *shape) {
-	for _, m := range [...]item{
-		{"apiVersion", value{kind: textValue, text: gvk.GroupVersion().String()}},
-		{"kind", value{kind: textValue, text: gvk.Kind}},
-	} {
-		if below := s.member([]byte(m.name)); below != nil && below.all && v.member(m.name) == nil {
-			v.items = slices.Insert(v.items, 0, m)
-		}
+	if v.lacks("apiVersion", s) {
+		v.items = slices.Insert(v.items, 0, item{"apiVersion", value{kind: textValue, text: gvk.GroupVersion().String()}})
 	}
+	if v.lacks("kind", s) {
+		v.items = slices.Insert(v.items, 0, item{"kind", value{kind: textValue, text: gvk.Kind}})
+	}
+}
+
+// lacks reports whether s includes a text that is not a member of the object.
+func (v *value) lacks(name string, s *shape) bool {
+	below := s.member([]byte(name))
+	return below != nil && below.all && v.member(name) == nil
 }
 
 // decoder reads JSON that is known to be valid, so none of its methods fails. Each method moves past what it reads and
