@@ -75,22 +75,8 @@ func (s Server) Run(ctx context.Context) error {
 		s.Handler = newGate(s.Config, s.Handler)
 	}
 	limits, errorLog := newConnections(s.Connections, s.Metrics, s.Port), newLimitedLog(s.Logger, slog.LevelWarn)
-	s.Handler = endStalled(limits.protect(s.Handler), s.Timeouts.Stall, s.Timeouts.Write)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		errorLog.run(ctx)
-		return nil
-	})
-	for _, l := range s.Listeners {
-		g.Go(func() error { return s.serve(ctx, l, limits, errorLog) })
-	}
-	return g.Wait()
-}
-
-func (s Server) serve(ctx context.Context, l net.Listener, limits *connections, errorLog *limitedLog) error {
-	defer func() { _ = l.Close() }()
 	server := &http.Server{
-		Handler:           s.Handler,
+		Handler:           endStalled(limits.protect(s.Handler), s.Timeouts.Stall, s.Timeouts.Write),
 		ReadHeaderTimeout: s.Timeouts.ReadHeader,
 		ReadTimeout:       s.Timeouts.Read,
 		WriteTimeout:      s.Timeouts.Write,
@@ -103,43 +89,47 @@ func (s Server) serve(ctx context.Context, l net.Listener, limits *connections, 
 		ConnState:                    limits.changed,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: s.Timeouts.Stall},
 	}
-	failed := make(chan error, 1)
-	go func() {
-		failed <- s.accept(l, server)
-	}()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
+	serve := s.configure(server)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		errorLog.run(ctx)
+		return nil
+	})
+	for _, l := range s.Listeners {
+		g.Go(func() error {
+			defer func() { _ = l.Close() }()
+			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
 	}
-	stop(ctx, server, s.Timeouts.Grace)
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
-	}
-	return nil
-}
-
-// stop stops a server. It closes idle connections at once, others after grace.
-func stop(ctx context.Context, server *http.Server, grace time.Duration) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	<-ctx.Done()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeouts.Grace)
 	defer cancel()
-	if server.Shutdown(ctx) != nil {
+	if server.Shutdown(grace) != nil {
 		_ = server.Close() // fails only for connections that are closed already
 	}
+	return g.Wait()
 }
 
-// accept serves connections until the server is stopped, with TLS if the configuration has it.
-func (s Server) accept(l net.Listener, server *http.Server) error {
-	if s.Config == nil || s.Config.valid.Load().tls == nil {
-		s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", false)
-		return server.Serve(l)
+// configure prepares the server for TLS if the configuration has it. It returns the function that serves
+// a listener until the server is stopped.
+func (s Server) configure(server *http.Server) (serve func(net.Listener) error) {
+	if s.Config == nil || !s.Config.HasTLS() {
+		return func(l net.Listener) error {
+			s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", false)
+			return server.Serve(l)
+		}
 	}
 	c := s.Config.valid.Load()
-	s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", true, "http2", c.HTTPConfig.HTTP2)
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(c.HTTPConfig.HTTP2)
 	server.TLSConfig = c.tls.Clone()
 	server.TLSConfig.GetConfigForClient = s.Config.tlsFor
-	return server.ServeTLS(l, "", "")
+	return func(l net.Listener) error {
+		s.Logger.Info("Listening on", "address", l.Addr().String(), "tls", true, "http2", c.HTTPConfig.HTTP2)
+		return server.ServeTLS(l, "", "")
+	}
 }
