@@ -71,7 +71,7 @@ func newLimitedFilter(t *testing.T, reviews reviewer) (*AuthFilter, *prometheus.
 func protected(t *testing.T, f *AuthFilter) map[string]http.Handler {
 	t.Helper()
 	main, registry := newHandler(t, &fakeExporter{})
-	telemetry, err := TelemetryHandler(&fakeExporter{}, registry, quiet(), Options{Profiling: true})
+	telemetry, err := TelemetryHandler(&fakeExporter{}, registry, quiet(), Options{Profiling: true, StatusPage: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ import (
 
 // Options configure the handlers of both ports.
 type Options struct {
-	// Version is shown on the landing page; empty: none.
+	// Version is shown on the landing page of the main port; empty: none.
 	Version string
 	// MaxRequests limits the concurrent requests for metrics on each port. Requests above it get 503.
 	// Zero means no limit.
@@ -46,10 +46,10 @@ type Options struct {
 	Profiling bool
 	// Scrapes records the scrapes; may be nil.
 	Scrapes *ScrapeLog
-	// StatusPage replaces the landing page of the telemetry port, and gets all paths that begin with
-	// /-/fleet; nil: there is none.
+	// StatusPage is the first page of the telemetry port, and gets all paths that begin with /-/fleet.
+	// [TelemetryHandler] requires it.
 	StatusPage http.Handler
-	// TelemetryPort is where the landing page of the main port links to the status page; zero: no link.
+	// TelemetryPort is where the main port redirects to for the status page.
 	TelemetryPort int
 }
 
@@ -70,21 +70,18 @@ func Handler(e Exporter, r prometheus.Registerer, o Options) (http.Handler, erro
 	if err != nil {
 		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	page := landing{Description: "Metrics about the state of Kubernetes objects", Version: o.Version}
-	page.Links = []link{{"metrics", "Metrics", "of the Kubernetes objects that this process serves"}}
-	if o.TelemetryPort != 0 {
-		meaning := "what this process serves and holds, on port " + strconv.Itoa(o.TelemetryPort)
-		page.Links = append(page.Links, link{strings.TrimPrefix(statusPath, "/"), "Status", meaning})
+	page, err := landingPage(o)
+	if err != nil {
+		return nil, err
 	}
-	mux, err := newMux(scrapes, e, page, nil)
-	if err == nil && o.TelemetryPort != 0 {
-		mux.Handle("GET "+statusPath, redirectToPort(o.TelemetryPort))
-	}
-	return mux, err
+	mux := newMux(scrapes, e)
+	mux.Handle("GET /{$}", page)
+	mux.Handle("GET "+statusPath, redirectToPort(o.TelemetryPort))
+	return mux, nil
 }
 
 // TelemetryHandler returns the handler of the port for self-metrics, those of r, with the status
-// page or else a landing page. It logs errors of gathering metrics.
+// page. It logs errors of gathering metrics.
 func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Options) (http.Handler, error) {
 	gather := promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:          newLimitedLog(log, slog.LevelError).logger(),
@@ -94,14 +91,9 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 	if err != nil {
 		return nil, fmt.Errorf("metrics of scrapes: %w", err)
 	}
-	page := landing{Description: "Metrics about statefleet itself", Version: o.Version}
-	page.Links = []link{{"metrics", "Metrics", "of this process"}}
-	if o.Profiling {
-		page.Links = append(page.Links, link{"debug/pprof/", "Profiles", "of the Go runtime"})
-	}
-	mux, err := newMux(scrapes, e, page, o.StatusPage)
-	if err != nil {
-		return nil, err
+	mux := newMux(scrapes, e)
+	for _, path := range []string{"/{$}", statusPath, statusPath + "/"} {
+		mux.Handle("GET "+path, o.StatusPage)
 	}
 	if o.Profiling {
 		addProfiles(mux)
@@ -110,14 +102,8 @@ func TelemetryHandler(e Exporter, r *prometheus.Registry, log *slog.Logger, o Op
 }
 
 // newMux routes the paths that both ports have. Patterns with GET also admit HEAD, and 405 is the
-// response to other methods. A statusPage replaces the landing page unless it is nil.
-func newMux(metrics http.Handler, e Exporter, l landing, statusPage http.Handler) (*http.ServeMux, error) {
-	l.Links = append(l.Links, link{"readyz", "Ready", "whether the metrics are complete and served"},
-		link{"livez", "Live", "whether the process is alive"})
-	page, err := l.handler()
-	if err != nil {
-		return nil, err
-	}
+// response to other methods.
+func newMux(metrics http.Handler, e Exporter) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", writeOK)
@@ -129,14 +115,7 @@ func newMux(metrics http.Handler, e Exporter, l landing, statusPage http.Handler
 		}
 		writeOK(w, r)
 	})
-	if statusPage == nil {
-		mux.Handle("GET /{$}", page)
-		return mux, nil
-	}
-	for _, path := range []string{"/{$}", statusPath, statusPath + "/"} {
-		mux.Handle("GET "+path, statusPage)
-	}
-	return mux, nil
+	return mux
 }
 
 // isProbe reports whether a path is a health path, which needs no authentication: kubelets have none.

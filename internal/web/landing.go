@@ -2,45 +2,33 @@ package web
 
 import (
 	"bytes"
-	"embed"
-	"fmt"
+	_ "embed"
 	"html/template"
 	"net/http"
 	"strconv"
 )
 
-// landingFiles has the landing page, and the style sheet that it shares with the status page.
+//go:embed landing.html
+var landingTemplate string
+
+// landingStyle is also the style sheet of the status page.
 //
-//go:embed landing.html statuspage/assets/app.css
-var landingFiles embed.FS
+//go:embed statuspage/assets/app.css
+var landingStyle string
 
-// landing is the content of a landing page.
-type landing struct {
-	Description, Version string
-	Links                []link
-}
-
-// link is a link of a landing page. Paths are relative, so that the page works behind a proxy that
-// changes its path.
-type link struct{ Path, Name, Meaning string }
-
-// handler returns a handler of the page. It fails only if the page is broken.
-func (l landing) handler() (http.HandlerFunc, error) {
-	page, err := template.ParseFS(landingFiles, "landing.html")
+// landingPage returns the handler of the landing page of the main port. It fails only if the page is
+// broken.
+func landingPage(o Options) (http.HandlerFunc, error) {
+	page, err := template.New("landing page").Parse(landingTemplate)
 	if err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
+		return nil, err
 	}
-	style, err := landingFiles.ReadFile("statuspage/assets/app.css")
-	if err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
-	}
-	data := struct {
-		landing
-		Style template.CSS
-	}{l, template.CSS(style)}
 	var text bytes.Buffer
-	if err := page.Execute(&text, data); err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
+	if err := page.Execute(&text, struct {
+		Options
+		Style template.CSS
+	}{o, template.CSS(landingStyle)}); err != nil {
+		return nil, err
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
