@@ -52,7 +52,6 @@ type connections struct {
 	mu        sync.Mutex
 	all       map[net.Conn]*connection
 	perClient map[client]int // without reserved ones
-	ordinary  int            // the sum of perClient
 	idle      list.List      // of *connection, the longest idle first
 	reserved  list.List      // of *connection, the oldest first
 }
@@ -103,7 +102,7 @@ func (c *connections) victim(n *connection) (victim *connection) {
 	switch {
 	case c.limits.PerClient > 0 && n.from.limited() && c.perClient[n.from] >= c.limits.PerClient:
 		victim = oldestOf(&c.idle, n.from)
-	case c.limits.Max > 0 && c.ordinary >= c.limits.Max:
+	case c.limits.Max > 0 && c.ordinary() >= c.limits.Max:
 		victim = oldestOfMost(&c.idle)
 	default:
 		return nil
@@ -138,6 +137,9 @@ func oldestOfMost(l *list.List) *connection {
 	return oldestOf(l, most)
 }
 
+// ordinary returns the number of connections that are not reserved ones.
+func (c *connections) ordinary() int { return len(c.all) - c.reserved.Len() }
+
 func (c *connections) add(n *connection) {
 	c.all[n.conn] = n
 	c.open.Inc()
@@ -146,7 +148,6 @@ func (c *connections) add(n *connection) {
 		return
 	}
 	c.perClient[n.from]++
-	c.ordinary++
 	n.element = c.idle.PushBack(n)
 }
 
@@ -157,7 +158,6 @@ func (c *connections) remove(n *connection) {
 		c.reserved.Remove(n.element)
 		return
 	}
-	c.ordinary--
 	if c.perClient[n.from]--; c.perClient[n.from] == 0 {
 		delete(c.perClient, n.from)
 	}

@@ -62,8 +62,8 @@ func TestNewConnectionReplacesTheLongestIdleOne(t *testing.T) {
 		t.Errorf("closed connections: got %s, want the one that was idle longest, [2]", got)
 	}
 	admitFrom(c, 2, "192.0.2.3")
-	if got := fmt.Sprint(closedIndexes(all)); got != "[1 2 3]" || c.ordinary != 4 {
-		t.Errorf("closed connections: got %s, want all idle ones, [1 2 3]; got %d left, want 4", got, c.ordinary)
+	if got := fmt.Sprint(closedIndexes(all)); got != "[1 2 3]" || c.ordinary() != 4 {
+		t.Errorf("closed connections: got %s, want all idle ones, [1 2 3]; got %d left, want 4", got, c.ordinary())
 	}
 }
 
@@ -73,9 +73,9 @@ func TestClientWithManyConnectionsClosesNoneOfAnother(t *testing.T) {
 	for i := range 5 { // together more than the limit
 		admitFrom(c, 1000, fmt.Sprintf("192.0.2.%d", 10+i))
 	}
-	if got := closedIndexes(prometheus); len(got) > 0 || c.ordinary > 40 {
+	if got := closedIndexes(prometheus); len(got) > 0 || c.ordinary() > 40 {
 		t.Errorf("closed connections of another client: got %v, want none; got %d open, want at most 40",
-			got, c.ordinary)
+			got, c.ordinary())
 	}
 }
 
@@ -85,8 +85,8 @@ func TestAddressesOfOneIPv6NetworkAreOneClient(t *testing.T) {
 	for i := range 100 {
 		admitFrom(c, 1, fmt.Sprintf("[2001:db8::%x]", i))
 	}
-	if c.ordinary != 3 {
-		t.Errorf("got %d connections of one network, want 3", c.ordinary)
+	if c.ordinary() != 3 {
+		t.Errorf("got %d connections of one network, want 3", c.ordinary())
 	}
 }
 
@@ -107,7 +107,7 @@ func TestReservedConnectionsAreReusedInTurn(t *testing.T) {
 	for conn := range c.all {
 		c.changed(conn, http.StateClosed)
 	}
-	if len(c.all) != 0 || c.ordinary != 0 || len(c.perClient) != 0 || c.idle.Len() != 0 || c.reserved.Len() != 0 {
+	if len(c.all) != 0 || c.ordinary() != 0 || len(c.perClient) != 0 || c.idle.Len() != 0 || c.reserved.Len() != 0 {
 		t.Errorf("after all connections were closed, got %+v, want no connection", c)
 	}
 }
