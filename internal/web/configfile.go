@@ -218,17 +218,6 @@ func (c *config) loadTLS() error {
 		return fmt.Errorf("tls_server_config: min_version %s is above max_version %s: no client could connect",
 			tls.VersionName(uint16(t.MinVersion)), tls.VersionName(uint16(t.MaxVersion)))
 	}
-	authorities := []byte(t.ClientCAsText)
-	if t.ClientCAs != "" {
-		var err error
-		if authorities, err = os.ReadFile(t.ClientCAs); err != nil {
-			return fmt.Errorf("tls_server_config: client_ca_file: %w", err)
-		}
-	}
-	wanted := t.ClientCAs != "" || t.ClientCAsText != ""
-	if wanted && !x509.NewCertPool().AppendCertsFromPEM(authorities) {
-		return errors.New("tls_server_config: client_ca, client_ca_file: contains no certificate")
-	}
 	if !t.IsEnabled() {
 		return nil
 	}
@@ -240,6 +229,9 @@ func (c *config) loadTLS() error {
 	made, err := toolkit.ConfigToTLSConfig(t)
 	if err != nil {
 		return fmt.Errorf("tls_server_config: %w", err)
+	}
+	if made.ClientCAs != nil && made.ClientCAs.Equal(x509.NewCertPool()) {
+		return errors.New("tls_server_config: client_ca, client_ca_file: contains no certificate")
 	}
 	certificate, err := made.GetCertificate(nil) // reads the files
 	if err != nil {
