@@ -60,12 +60,12 @@ func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // respond writes the response and returns its status code.
 func (h *metricsHandler) respond(w http.ResponseWriter, r *http.Request, format store.Format, contentType string, enc encoding) int {
 	start := time.Now()
-	selected, err := parseSelection(r.URL.RawQuery, h.exporter.Resources())
+	include, err := parseSelection(r.URL.RawQuery, h.exporter.Resources())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return http.StatusBadRequest
 	}
-	snapshot, err := h.exporter.Snapshot(format, selected.include)
+	snapshot, err := h.exporter.Snapshot(format, include)
 	if err != nil {
 		notReady(w, err)
 		return http.StatusServiceUnavailable
@@ -106,25 +106,27 @@ func notReady(w http.ResponseWriter, reason error) {
 	http.Error(w, reason.Error(), http.StatusServiceUnavailable)
 }
 
-// selection is the part of the exposition that the parameters resources and exclude_resources of a
-// request select.
-type selection struct {
-	only, except []string // only: empty selects all
-}
-
-// parseSelection reads both parameters. Each may be repeated and may hold several names, separated
-// by commas. A name must be known, so that a typing error in a scrape job fails instead of dropping
-// series. Names of custom resources, which have dots, need not be known: their definitions come and
-// go, and a job that excludes one must not fail.
-func parseSelection(rawQuery string, known []string) (s selection, err error) {
+// parseSelection reads the parameters resources and exclude_resources of a request, and returns which
+// resources they select. Each may be repeated and may hold several names, separated by commas. A name
+// must be known, so that a typing error in a scrape job fails instead of dropping series. Names of
+// custom resources, which have dots, need not be known: their definitions come and go, and a job that
+// excludes one must not fail.
+func parseSelection(rawQuery string, known []string) (include func(resource string) bool, err error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return s, fmt.Errorf("query string: %w", err)
+		return nil, fmt.Errorf("query string: %w", err)
 	}
-	if s.only, err = names(query, "resources", known); err == nil {
-		s.except, err = names(query, "exclude_resources", known)
+	only, err := names(query, "resources", known)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	except, err := names(query, "exclude_resources", known)
+	if err != nil {
+		return nil, err
+	}
+	return func(resource string) bool {
+		return !slices.Contains(except, resource) && (len(only) == 0 || slices.Contains(only, resource))
+	}, nil
 }
 
 func names(query url.Values, parameter string, known []string) (list []string, err error) {
@@ -141,13 +143,6 @@ func names(query url.Values, parameter string, known []string) (list []string, e
 		}
 	}
 	return list, nil
-}
-
-func (s selection) include(resource string) bool {
-	if slices.Contains(s.except, resource) {
-		return false
-	}
-	return len(s.only) == 0 || slices.Contains(s.only, resource)
 }
 
 // scrapeMetrics are the self-metrics of the metrics handler.
