@@ -68,6 +68,7 @@ func New(o Options) (*Handler, error) {
 	page, err := template.New("").Funcs(template.FuncMap{
 		"time": formatTime, "count": formatCount, "size": formatSize, "seconds": formatSeconds, "barWidth": barWidth,
 		"ringPath": ringPath, "ringShare": ringShare, "ringText": ringText,
+		"replicaURL": o.ReplicaURL, "profiling": func() bool { return o.Profiling },
 	}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("status page: %w", err)
@@ -99,27 +100,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) serveHTML(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		data := view{h.status(), h.options}
 		var text bytes.Buffer
-		if err := h.page.ExecuteTemplate(&text, name, data); err != nil {
+		if err := h.page.ExecuteTemplate(&text, name, h.status()); err != nil {
 			http.Error(w, "rendering the status page failed: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
 		send(w, "text/html; charset=utf-8", text.Bytes())
 	}
 }
-
-// view is the data of the templates.
-type view struct {
-	Status
-	options Options
-}
-
-// Profiling is that of the Options.
-func (v view) Profiling() bool { return v.options.Profiling }
-
-// ReplicaURL returns the address of the status page of another replica.
-func (v view) ReplicaURL(address string) string { return v.options.ReplicaURL(address) }
 
 func (h *Handler) serveJSON(w http.ResponseWriter, _ *http.Request) {
 	text, err := json.MarshalIndent(h.status(), "", "  ")
@@ -140,7 +128,7 @@ func send(w http.ResponseWriter, contentType string, text []byte) {
 func (h *Handler) status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if now := time.Now(); h.cachedAt.IsZero() || now.Sub(h.cachedAt) >= cacheTTL {
+	if now := time.Now(); now.Sub(h.cachedAt) >= cacheTTL {
 		s := h.options.Status()
 		s.Replica.Kinds = slices.SortedStableFunc(slices.Values(s.Replica.Kinds), bySeverityThenSize)
 		s.Findings = s.findings()

@@ -92,12 +92,7 @@ func (f Fleet) Columns() int {
 
 // HasRanges reports whether the ranges of the replicas are known. Those of very large fleets are not.
 func (f Fleet) HasRanges() bool {
-	for _, r := range f.Replicas {
-		if len(r.Own) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Replicas, func(r fleet.Replica) bool { return len(r.Own) > 0 })
 }
 
 // Age returns how long ago t was at the time of the status.
