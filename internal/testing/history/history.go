@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources"
@@ -66,18 +65,6 @@ func (h *History) add(key Key, s state) error {
 	}
 	h.states[key] = append(h.states[key], s)
 	return nil
-}
-
-// Present returns the objects that exist now, sorted by Key.String.
-func (h *History) Present() []Key {
-	var keys []Key
-	for key, states := range h.states {
-		if states[len(states)-1].present {
-			keys = append(keys, key)
-		}
-	}
-	slices.SortFunc(keys, func(a, b Key) int { return strings.Compare(a.String(), b.String()) })
-	return keys
 }
 
 // Position is a point in the history: the index of the state that each object had.
