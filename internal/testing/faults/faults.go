@@ -6,8 +6,10 @@ package faults
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -54,24 +56,26 @@ func All() []Fault {
 // Injector is an http.Handler that forwards requests to another one and injects faults
 // into some of them. Its methods may be called concurrently.
 type Injector struct {
-	next        http.Handler
-	unavailable atomic.Bool
-
-	mu            sync.Mutex
+	next          http.Handler
 	seed          uint64
-	drawn         map[string]uint64 // number of calls of draw, by key
-	faults        []Fault
-	share         float64
-	maxPage       int // objects; 0 is unlimited
-	maxWatch      int // seconds; 0 is unlimited
-	refuseStreams bool
-	counts        map[Fault]int
-	stale         map[string][]byte // the first answer to each list
+	unavailable   atomic.Bool
+	refuseStreams atomic.Bool
+	maxPage       atomic.Int64 // objects; 0 is unlimited
+	maxWatch      atomic.Int64 // seconds; 0 is unlimited
+
+	mu     sync.Mutex
+	drawn  map[string]uint64 // number of calls of draw, by key
+	faults []Fault
+	share  float64
+	counts map[Fault]int
+	stale  map[string]*httptest.ResponseRecorder // the first answer to each list
 }
 
 // New returns an Injector that injects no faults until SetFaults is called.
 func New(next http.Handler, seed uint64) *Injector {
-	return &Injector{next: next, seed: seed, drawn: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string][]byte{}}
+	return &Injector{
+		next: next, seed: seed, drawn: map[string]uint64{}, counts: map[Fault]int{}, stale: map[string]*httptest.ResponseRecorder{},
+	}
 }
 
 // SetFaults makes the Injector choose one of the faults for each of a share of the
@@ -84,27 +88,15 @@ func (i *Injector) SetFaults(share float64, faults ...Fault) {
 
 // Pages limits the pages of lists to a number of objects, if the request has a limit. 0
 // removes the limit.
-func (i *Injector) Pages(objects int) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.maxPage = objects
-}
+func (i *Injector) Pages(objects int) { i.maxPage.Store(int64(objects)) }
 
 // Watches limits the duration of watches to a number of seconds, if the request has a
 // timeout. 0 removes the limit. An API server sends a bookmark two seconds before it ends
 // a watch.
-func (i *Injector) Watches(seconds int) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.maxWatch = seconds
-}
+func (i *Injector) Watches(seconds int) { i.maxWatch.Store(int64(seconds)) }
 
 // Unstreamed sets whether all streamed lists are refused. These refusals are not counted.
-func (i *Injector) Unstreamed(on bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.refuseStreams = on
-}
+func (i *Injector) Unstreamed(on bool) { i.refuseStreams.Store(on) }
 
 // SetUnavailable sets whether every request fails without an answer.
 func (i *Injector) SetUnavailable(unavailable bool) { i.unavailable.Store(unavailable) }
@@ -113,11 +105,7 @@ func (i *Injector) SetUnavailable(unavailable bool) { i.unavailable.Store(unavai
 func (i *Injector) Counts() map[Fault]int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	counts := make(map[Fault]int, len(i.counts))
-	for f, n := range i.counts {
-		counts[f] = n
-	}
-	return counts
+	return maps.Clone(i.counts)
 }
 
 // draw chooses the fault of a request, and a number that determines where in the answer
@@ -135,9 +123,6 @@ func (i *Injector) draw(key string) (f Fault, after int) {
 	return i.faults[random.IntN(len(i.faults))], after
 }
 
-// counter returns a function to call when a fault is injected. It counts a request only once.
-func (i *Injector) counter(f Fault) (onInjected func()) { return sync.OnceFunc(func() { i.count(f) }) }
-
 func (i *Injector) count(f Fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -149,7 +134,7 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if i.unavailable.Load() {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection without an answer
 	}
-	if i.refusesStream(r) {
+	if i.refuseStreams.Load() && r.URL.Query().Get("sendInitialEvents") != "" {
 		refuse(w, http.StatusUnprocessableEntity, "Invalid")
 		return
 	}
@@ -173,7 +158,7 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // as above
 	case Replayed, Unsharded:
 		i.count(f)
-		r = f.rewritten(r, after)
+		f.rewrite(r, after)
 	case Stale:
 		i.serveStale(w, r)
 		return
@@ -181,7 +166,7 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	r = r.WithContext(ctx)
-	faulty := f.faultWriter(w, r, end, i.counter(f), after)
+	faulty := f.faultWriter(w, r, end, sync.OnceFunc(func() { i.count(f) }), after)
 	defer func() {
 		// A handler may panic to abort a truncated answer, which must still look complete.
 		if c, ok := faulty.(*truncatingWriter); ok && c.ended {
@@ -191,22 +176,13 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.next.ServeHTTP(faulty, r)
 }
 
-func (i *Injector) refusesStream(r *http.Request) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.refuseStreams && r.URL.Query().Get("sendInitialEvents") != ""
-}
-
 // limited returns a copy of the request with the limits of Pages and Watches.
 func (i *Injector) limited(r *http.Request) *http.Request {
-	i.mu.Lock()
-	limits := map[string]int{"limit": i.maxPage, "timeoutSeconds": i.maxWatch}
-	i.mu.Unlock()
 	r = r.Clone(r.Context())
 	query := r.URL.Query()
-	for parameter, n := range limits {
-		if requested, err := strconv.Atoi(query.Get(parameter)); err == nil && n > 0 && requested > n {
-			query.Set(parameter, strconv.Itoa(n))
+	for parameter, n := range map[string]int64{"limit": i.maxPage.Load(), "timeoutSeconds": i.maxWatch.Load()} {
+		if requested, err := strconv.ParseInt(query.Get(parameter), 10, 64); err == nil && n > 0 && requested > n {
+			query.Set(parameter, strconv.FormatInt(n, 10))
 			r.URL.RawQuery = query.Encode()
 		}
 	}
@@ -265,10 +241,9 @@ func refuse(w http.ResponseWriter, status int, reason string) {
 	_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected","reason":%q,"code":%d}`, reason, status)
 }
 
-// rewritten returns a copy of the request without the shard selector if f is Unsharded, or else
-// for an earlier version.
-func (f Fault) rewritten(r *http.Request, back int) *http.Request {
-	r = r.Clone(r.Context())
+// rewrite removes the shard selector from the request if f is Unsharded, or else asks for an earlier
+// version.
+func (f Fault) rewrite(r *http.Request, back int) {
 	query := r.URL.Query()
 	if f == Unsharded {
 		query.Del("shardSelector")
@@ -276,7 +251,6 @@ func (f Fault) rewritten(r *http.Request, back int) *http.Request {
 		query.Set("resourceVersion", version)
 	}
 	r.URL.RawQuery = query.Encode()
-	return r
 }
 
 // olderVersion returns an earlier version, if there is one.

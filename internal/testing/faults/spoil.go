@@ -45,11 +45,7 @@ type truncatingWriter struct {
 
 func (c *truncatingWriter) Flush() { flush(c.ResponseWriter) }
 
-func flush(w http.ResponseWriter) {
-	if f, ok := w.(http.Flusher); ok {
-		f.Flush()
-	}
-}
+func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() } // fails only without a Flusher
 
 func (c *truncatingWriter) Write(p []byte) (int, error) {
 	if c.ended {

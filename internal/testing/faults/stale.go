@@ -1,7 +1,9 @@
 package faults
 
 import (
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 )
 
@@ -13,40 +15,20 @@ func (i *Injector) serveStale(w http.ResponseWriter, r *http.Request) {
 	query.Del("resourceVersionMatch")
 	key := r.URL.Path + "?" + query.Encode() + "\n" + strings.Join(r.Header.Values("Accept"), ",")
 	i.mu.Lock()
-	body, known := i.stale[key]
+	answer, known := i.stale[key]
 	i.mu.Unlock()
 	if known && query.Get("continue") == "" {
 		i.count(Stale)
-		head, rest, _ := strings.Cut(string(body), "\n")
-		w.Header().Set("Content-Type", head)
-		_, _ = w.Write([]byte(rest))
-		return
+	} else {
+		answer = httptest.NewRecorder()
+		i.next.ServeHTTP(answer, r)
+		if answer.Code == http.StatusOK && answer.Header().Get("Content-Encoding") == "" {
+			i.mu.Lock()
+			i.stale[key] = answer
+			i.mu.Unlock()
+		}
 	}
-	recorder := &recorder{ResponseWriter: w}
-	i.next.ServeHTTP(recorder, r)
-	if recorder.status == http.StatusOK && w.Header().Get("Content-Encoding") == "" {
-		i.mu.Lock()
-		i.stale[key] = append([]byte(w.Header().Get("Content-Type")+"\n"), recorder.body...)
-		i.mu.Unlock()
-	}
-}
-
-// recorder keeps a copy of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	body   []byte
-}
-
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	r.body = append(r.body, p...)
-	return r.ResponseWriter.Write(p)
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes()) // an error: the client is gone
 }
