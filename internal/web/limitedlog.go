@@ -25,7 +25,7 @@ type limitedLog struct {
 
 // lineCount counts lines of one kind.
 type lineCount struct {
-	since time.Time // when a line was last logged
+	since time.Time // when a line was last logged; zero: never
 	more  int       // lines since then
 	last  string    // the last of them
 }
@@ -43,12 +43,11 @@ func (l *limitedLog) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	kind := kindOf(line)
-	k, ok := l.kinds[kind]
-	if !ok {
-		k = &lineCount{}
-		l.kinds[kind] = k
+	if l.kinds[kind] == nil {
+		l.kinds[kind] = &lineCount{}
 	}
-	if k.since.IsZero() || time.Since(k.since) >= logInterval && k.more == 0 {
+	k := l.kinds[kind]
+	if k.more == 0 && time.Since(k.since) >= logInterval {
 		k.since = time.Now()
 		l.log.Log(context.Background(), l.level, line)
 		return len(text), nil
@@ -104,7 +103,7 @@ type failureLog struct {
 	review string // kind of review
 
 	mu     sync.Mutex
-	logged time.Time // of the last logged failure
+	logged time.Time // of the last logged failure; zero: none
 	fails  bool      // according to the last log line
 }
 
@@ -113,7 +112,7 @@ func (f *failureLog) note(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case err != nil && !f.fails && (f.logged.IsZero() || time.Since(f.logged) >= logInterval):
+	case err != nil && !f.fails && time.Since(f.logged) >= logInterval:
 		f.fails, f.logged = true, time.Now()
 		f.log.Error("reviews of callers fail; they get 503", "review", f.review, "err", err)
 	case err == nil && f.fails:

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ func (l *ScrapeLog) add(s Scrape) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.recent) == recentScrapes {
-		l.recent = append(l.recent[:0], l.recent[1:]...)
+		l.recent = slices.Delete(l.recent, 0, 1)
 	}
 	l.recent = append(l.recent, s)
 }
