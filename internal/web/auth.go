@@ -55,10 +55,10 @@ type AuthOptions struct {
 // [/metrics], verbs: [get]}.
 type AuthFilter struct {
 	prefix   string
-	users    *decisionCache[user]     // by token
-	rights   *decisionCache[struct{}] // by token and path
-	unknown  reviewQueue              // clients can exhaust it
-	known    reviewQueue              // for tokens and paths that were accepted before
+	users    *decisionCache // by token
+	rights   *decisionCache // by token and path
+	unknown  reviewQueue    // clients can exhaust it
+	known    reviewQueue    // for tokens and paths that were accepted before
 	requests *prometheus.CounterVec
 
 	tokenFailures, accessFailures failureLog
@@ -83,8 +83,8 @@ var errLimited = errors.New("too many unknown tokens or paths from this address"
 func NewAuthFilter(config *rest.Config, o AuthOptions, r prometheus.Registerer, log *slog.Logger) (*AuthFilter, error) {
 	f := &AuthFilter{
 		prefix: o.PathPrefix,
-		users:  newDecisionCache[user](maxDecisions, tokenTTL, tokenTTL, knownFor, reviewTimeout),
-		rights: newDecisionCache[struct{}](maxDecisions, allowTTL, denyTTL, knownFor, reviewTimeout),
+		users:  newDecisionCache(maxDecisions, tokenTTL, tokenTTL, knownFor, reviewTimeout),
+		rights: newDecisionCache(maxDecisions, allowTTL, denyTTL, knownFor, reviewTimeout),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "statefleet_auth_requests_total",
 			Help: "Requests checked by --auth-filter, on both ports, by result; error: the API server could not be asked; " +
@@ -133,24 +133,26 @@ func (f *AuthFilter) check(r *http.Request) outcome {
 		return unauthenticated
 	}
 	from, key := clientOf(r.RemoteAddr), sha256.Sum256([]byte(token))
-	u, ok, err := f.users.decide(r.Context(), key, f.authenticate(from, token))
-	if err != nil {
+	authenticate := func(ctx context.Context, by reviewer) (decision, error) { return by.authenticate(ctx, token) }
+	caller, err := f.users.decide(r.Context(), key, f.review(from, &f.tokenFailures, authenticate))
+	switch {
+	case err != nil:
 		return failure(err)
-	}
-	if !ok {
+	case !caller.yes:
 		return unauthenticated
 	}
 	// The hash of the token has a fixed length, so no other token and path give the same bytes.
 	key = sha256.Sum256(append(key[:], r.URL.Path...))
-	_, ok, err = f.rights.decide(r.Context(), key, f.authorize(from, u, f.prefix+r.URL.Path))
+	path := f.prefix + r.URL.Path
+	authorize := func(ctx context.Context, by reviewer) (decision, error) { return by.authorize(ctx, caller.user, path) }
+	right, err := f.rights.decide(r.Context(), key, f.review(from, &f.accessFailures, authorize))
 	switch {
 	case err != nil:
 		return failure(err)
-	case !ok:
+	case !right.yes:
 		return denied
-	default:
-		return allowed
 	}
+	return allowed
 }
 
 func failure(err error) outcome {
@@ -160,41 +162,28 @@ func failure(err error) outcome {
 	return failed
 }
 
-// authenticate asks which user a token belongs to.
-func (f *AuthFilter) authenticate(from client, token string) question[user] {
-	return func(ctx context.Context, known bool) (u user, ok bool, err error) {
-		q := f.queue(known)
-		err = q.spend(from, func() error {
-			u, ok, err = q.authenticate(ctx, token)
-			return f.tokenFailures.note(err)
-		})
-		return u, ok, err
-	}
-}
-
-// authorize asks whether a user may get a path.
-func (f *AuthFilter) authorize(from client, u user, path string) question[struct{}] {
-	return func(ctx context.Context, known bool) (_ struct{}, ok bool, err error) {
-		q := f.queue(known)
-		err = q.spend(from, func() error {
-			ok, err = q.allows(ctx, u, path)
-			return f.accessFailures.note(err)
-		})
-		return struct{}{}, ok, err
-	}
-}
-
 // reviewQueue is a reviewer with a budget for each client.
 type reviewQueue struct {
 	reviewer
 	*budget
 }
 
-func (f *AuthFilter) queue(known bool) reviewQueue {
-	if known {
-		return f.known
+// review returns a question that a reviewer answers, within the budget of a client.
+func (f *AuthFilter) review(
+	from client, failures *failureLog, ask func(ctx context.Context, by reviewer) (decision, error),
+) question {
+	return func(ctx context.Context, known bool) (decision, error) {
+		queue := f.unknown
+		if known {
+			queue = f.known
+		}
+		if !queue.acquire(from) {
+			return decision{}, errLimited
+		}
+		defer queue.release(from)
+		d, err := ask(ctx, queue)
+		return d, failures.note(err)
 	}
-	return f.unknown
 }
 
 // bearerToken returns the token of a request. A request with several Authorization headers has none,
@@ -223,7 +212,6 @@ func (o outcome) refuse(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		http.Error(w, errLimited.Error(), http.StatusTooManyRequests)
 	default:
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-		http.Error(w, "the API server cannot be asked who may get this path", http.StatusServiceUnavailable)
+		notReady(w, errors.New("the API server cannot be asked who may get this path"))
 	}
 }

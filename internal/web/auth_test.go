@@ -27,22 +27,23 @@ type fakeReviewer struct {
 	wait                   func(context.Context) // in each review; may be nil
 }
 
-func (f *fakeReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
+func (f *fakeReviewer) authenticate(ctx context.Context, token string) (decision, error) {
 	f.authentications.add(token)
 	if f.wait != nil {
 		f.wait(ctx)
 	}
 	name := strings.TrimPrefix(token, "key-of-")
 	known := name == "prometheus" || name == "admin" || name == "guest"
-	return user{Username: name}, known && name != token, errors.Join(f.fail, ctx.Err())
+	return decision{yes: known && name != token, user: user{Username: name}}, errors.Join(f.fail, ctx.Err())
 }
 
-func (f *fakeReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
+func (f *fakeReviewer) authorize(ctx context.Context, u user, path string) (decision, error) {
 	f.rules.add(u.Username + " " + path)
 	if f.wait != nil {
 		f.wait(ctx)
 	}
-	return u.Username == "admin" || u.Username == "prometheus" && path == "/metrics", errors.Join(f.fail, ctx.Err())
+	may := u.Username == "admin" || u.Username == "prometheus" && path == "/metrics"
+	return decision{yes: may}, errors.Join(f.fail, ctx.Err())
 }
 
 // newFilter returns a filter that uses the reviewer, the registry of its counter, and its log. It has no limits per

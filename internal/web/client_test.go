@@ -59,16 +59,17 @@ func TestPeersWithoutAnAddressShareAllSlots(t *testing.T) {
 }
 
 func TestRatesOfManyClientsAreBounded(t *testing.T) {
-	r := rates{limit: 0, burst: 2, byClient: cache.NewLRUExpireCache(10)}
+	b := newBudget(0, 2, 1)
+	b.rates = cache.NewLRUExpireCache(10)
 	for i := range 1000 {
 		from := clientOf(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
 		for n, want := range []bool{true, true, false} {
-			if got := r.allow(from); got != want {
+			if got := b.allow(from); got != want {
 				t.Fatalf("client %d, try %d: got allowed %v, want %v", i, n, got, want)
 			}
 		}
 	}
-	if n := len(r.byClient.Keys()); n != 10 {
+	if n := len(b.rates.Keys()); n != 10 {
 		t.Errorf("got the rates of %d clients, want 10", n)
 	}
 }

@@ -107,17 +107,17 @@ func TestReviewTimeoutAdmitsNoCaller(t *testing.T) {
 // A caller that leaves must not make the review fail for other callers that wait for it.
 func TestReviewContinuesWhenItsCallerLeaves(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		c := newDecisionCache[string](1, time.Minute, time.Minute, time.Minute, time.Minute)
+		c := newDecisionCache(1, time.Minute, time.Minute, time.Minute, time.Minute)
 		leaving, leave := context.WithCancel(t.Context())
 		var asking sync.WaitGroup
 		for _, ctx := range []context.Context{leaving, t.Context()} {
 			asking.Go(func() {
-				value, ok, err := c.decide(ctx, digest{}, func(ctx context.Context, _ bool) (string, bool, error) {
+				d, err := c.decide(ctx, digest{}, func(ctx context.Context, _ bool) (decision, error) {
 					time.Sleep(time.Second)
-					return "value", true, ctx.Err()
+					return decision{yes: true, user: user{Username: "prometheus"}}, ctx.Err()
 				})
-				if value != "value" || !ok || err != nil {
-					t.Errorf("got %q, %v, error %v; want an accepted value", value, ok, err)
+				if d.user.Username != "prometheus" || !d.yes || err != nil {
+					t.Errorf("got %+v, error %v; want the user prometheus accepted", d, err)
 				}
 			})
 			synctest.Wait()

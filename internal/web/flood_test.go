@@ -23,18 +23,18 @@ func newRateLimitedReviewer(r *fakeReviewer) rateLimitedReviewer {
 	return rateLimitedReviewer{r, rate.NewLimiter(reviewQPS, reviewBurst), rate.NewLimiter(reviewQPS, reviewBurst)}
 }
 
-func (b rateLimitedReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
+func (b rateLimitedReviewer) authenticate(ctx context.Context, token string) (decision, error) {
 	if err := b.tokens.Wait(ctx); err != nil {
-		return user{}, false, err
+		return decision{}, err
 	}
 	return b.fakeReviewer.authenticate(ctx, token)
 }
 
-func (b rateLimitedReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
+func (b rateLimitedReviewer) authorize(ctx context.Context, u user, path string) (decision, error) {
 	if err := b.access.Wait(ctx); err != nil {
-		return false, err
+		return decision{}, err
 	}
-	return b.fakeReviewer.allows(ctx, u, path)
+	return b.fakeReviewer.authorize(ctx, u, path)
 }
 
 // floodFilter returns the handler of the main port, behind a filter with the limits of a real one.
@@ -183,7 +183,7 @@ func TestTokenStaysValidWhenRenewalFails(t *testing.T) {
 // A revoked token is refused at its renewal.
 func TestRevokedTokenIsRefusedAtRenewal(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		c := newDecisionCache[string](2, time.Minute, time.Minute, time.Hour, time.Second)
+		c := newDecisionCache(2, time.Minute, time.Minute, time.Hour, time.Second)
 		for i, step := range []struct {
 			yes  bool
 			err  error
@@ -194,9 +194,9 @@ func TestRevokedTokenIsRefusedAtRenewal(t *testing.T) {
 			{false, nil, false},
 			{true, errors.New("the API server is unavailable"), false},
 		} {
-			ask := func(context.Context, bool) (string, bool, error) { return "", step.yes, step.err }
-			if _, yes, err := c.decide(t.Context(), digest{}, ask); yes != step.want || err != nil {
-				t.Errorf("question %d: got %v, error %v; want %v", i, yes, err, step.want)
+			ask := func(context.Context, bool) (decision, error) { return decision{yes: step.yes}, step.err }
+			if d, err := c.decide(t.Context(), digest{}, ask); d.yes != step.want || err != nil {
+				t.Errorf("question %d: got %v, error %v; want %v", i, d.yes, err, step.want)
 			}
 			time.Sleep(15 * time.Second)
 		}

@@ -70,47 +70,39 @@ const (
 	rateTTL    = 24 * time.Hour
 )
 
-// rates limits the rate of each client.
-type rates struct {
-	limit rate.Limit
-	burst int
-
-	mu       sync.Mutex
-	byClient *cache.LRUExpireCache // *rate.Limiter
-}
-
-func (r *rates) allow(c client) bool {
-	if !c.limited() {
-		return true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l, ok := r.byClient.Get(c)
-	if !ok {
-		l = rate.NewLimiter(r.limit, r.burst)
-		r.byClient.Add(c, l, rateTTL)
-	}
-	return l.(*rate.Limiter).Allow()
-}
-
 // budget limits the expensive checks that a client can cause, so that those of other clients do not
 // wait for them.
 type budget struct {
-	rates
+	limit rate.Limit // per client and second
+	burst int
 	slots *slots
+
+	mu    sync.Mutex
+	rates *cache.LRUExpireCache // *rate.Limiter, by client
 }
 
 func newBudget(perSecond rate.Limit, burst, atOnce int) *budget {
-	return &budget{rates{limit: perSecond, burst: burst, byClient: cache.NewLRUExpireCache(maxClients)}, newSlots(atOnce)}
+	return &budget{limit: perSecond, burst: burst, slots: newSlots(atOnce), rates: cache.NewLRUExpireCache(maxClients)}
 }
 
-// spend runs a check within the client's budget, or returns errLimited.
-func (b *budget) spend(from client, check func() error) error {
-	if !b.allow(from) || !b.slots.acquire(from) {
-		return errLimited
+// acquire reports whether the client may cause a check now. It must release it afterwards.
+func (b *budget) acquire(from client) bool { return b.allow(from) && b.slots.acquire(from) }
+
+func (b *budget) release(from client) { b.slots.release(from) }
+
+// allow reports whether the rate of the client permits a check.
+func (b *budget) allow(from client) bool {
+	if !from.limited() {
+		return true
 	}
-	defer b.slots.release(from)
-	return check()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.rates.Get(from)
+	if !ok {
+		l = rate.NewLimiter(b.limit, b.burst)
+		b.rates.Add(from, l, rateTTL)
+	}
+	return l.(*rate.Limiter).Allow()
 }
 
 // limitConcurrency admits at most n concurrent requests, shared among clients; 0 means no limit. It

@@ -40,7 +40,7 @@ type gate struct {
 	file    *ConfigFile
 	next    http.Handler
 	limit   *rate.Limiter // nil: none
-	matches *decisionCache[struct{}]
+	matches *decisionCache
 	tries   *budget
 	compare sync.Mutex // one comparison at a time, so that strangers do not take all CPUs
 }
@@ -48,7 +48,7 @@ type gate struct {
 func newGate(file *ConfigFile, next http.Handler) *gate {
 	g := &gate{
 		file: file, next: next,
-		matches: newDecisionCache[struct{}](maxPasswords, matchTTL, mismatchTTL, matchTTL, matchTimeout),
+		matches: newDecisionCache(maxPasswords, matchTTL, mismatchTTL, matchTTL, matchTimeout),
 		tries:   newBudget(clientTriesPerSecond, clientTriesAtOnce, maxTries),
 	}
 	if l := file.valid.Load().RateLimiterConfig; l.Interval != 0 {
@@ -96,16 +96,17 @@ func (g *gate) authenticate(r *http.Request, c *config) (bool, error) {
 	if !known {
 		hash = unknownUserHash
 	}
-	_, matches, err := g.matches.decide(r.Context(), matchKey(hash, password), func(context.Context, bool) (_ struct{}, ok bool, err error) {
-		err = g.tries.spend(clientOf(r.RemoteAddr), func() error {
-			g.compare.Lock()
-			defer g.compare.Unlock()
-			ok = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
-			return nil
-		})
-		return struct{}{}, ok, err
+	match, err := g.matches.decide(r.Context(), matchKey(hash, password), func(context.Context, bool) (decision, error) {
+		from := clientOf(r.RemoteAddr)
+		if !g.tries.acquire(from) {
+			return decision{}, errLimited
+		}
+		defer g.tries.release(from)
+		g.compare.Lock()
+		defer g.compare.Unlock()
+		return decision{yes: bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil}, nil
 	})
-	return known && matches, err
+	return known && match.yes, err
 }
 
 // matchKey identifies the comparison of a password with a hash. The digest of the password has a fixed

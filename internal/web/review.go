@@ -24,10 +24,10 @@ type user = authenticationv1.UserInfo
 
 // reviewer makes decisions about callers. Its methods may be called concurrently.
 type reviewer interface {
-	// authenticate returns the owner of a token, and whether the token is accepted.
-	authenticate(ctx context.Context, token string) (user, bool, error)
-	// allows reports whether a user may get a path.
-	allows(ctx context.Context, u user, path string) (bool, error)
+	// authenticate decides whether a token is accepted.
+	authenticate(ctx context.Context, token string) (decision, error)
+	// authorize decides whether a user may get a path.
+	authorize(ctx context.Context, u user, path string) (decision, error)
 }
 
 // apiReviewer asks the API server, with TokenReview and SubjectAccessReview.
@@ -53,12 +53,13 @@ func newAPIReviewer(config *rest.Config, audiences []string) (*apiReviewer, erro
 	return &apiReviewer{audiences, tokens, access}, nil
 }
 
-func (a *apiReviewer) authenticate(ctx context.Context, token string) (user, bool, error) {
+func (a *apiReviewer) authenticate(ctx context.Context, token string) (decision, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: a.audiences}}
 	if err := a.tokens.Post().Resource("tokenreviews").Body(review).Do(ctx).Into(review); err != nil {
-		return user{}, false, fmt.Errorf("token review: %w", err)
+		return decision{}, fmt.Errorf("token review: %w", err)
 	}
-	return review.Status.User, review.Status.Authenticated && a.inAudience(review.Status.Audiences), nil
+	accepted := review.Status.Authenticated && a.inAudience(review.Status.Audiences)
+	return decision{yes: accepted, user: review.Status.User}, nil
 }
 
 // inAudience reports whether one of the audiences of a token is ours. An API server without support for
@@ -67,7 +68,7 @@ func (a *apiReviewer) inAudience(audiences []string) bool {
 	return len(a.audiences) == 0 || slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(a.audiences, one) })
 }
 
-func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, error) {
+func (a *apiReviewer) authorize(ctx context.Context, u user, path string) (decision, error) {
 	extra := make(map[string]authorizationv1.ExtraValue, len(u.Extra))
 	for k, v := range u.Extra {
 		extra[k] = authorizationv1.ExtraValue(v)
@@ -80,7 +81,7 @@ func (a *apiReviewer) allows(ctx context.Context, u user, path string) (bool, er
 		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: path, Verb: "get"},
 	}}
 	if err := a.access.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(review); err != nil {
-		return false, fmt.Errorf("access review: %w", err)
+		return decision{}, fmt.Errorf("access review: %w", err)
 	}
-	return review.Status.Allowed && !review.Status.Denied, nil
+	return decision{yes: review.Status.Allowed && !review.Status.Denied}, nil
 }

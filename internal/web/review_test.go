@@ -58,12 +58,12 @@ func TestTokenReview(t *testing.T) {
 			r.Status.Error = "invalid bearer token"
 		}
 	}))
-	u, ok, err := a.authenticate(t.Context(), "good")
-	if err != nil || !ok || u.Username != known.Username || u.UID != known.UID || !slices.Equal(u.Groups, known.Groups) {
-		t.Errorf("a good token: got %+v, accepted %v, error %v; want %+v", u, ok, err, known)
+	d, err := a.authenticate(t.Context(), "good")
+	if u := d.user; err != nil || !d.yes || u.Username != known.Username || u.UID != known.UID || !slices.Equal(u.Groups, known.Groups) {
+		t.Errorf("a good token: got %+v, error %v; want the user %+v accepted", d, err, known)
 	}
-	if _, ok, err := a.authenticate(t.Context(), "bad"); ok || err != nil {
-		t.Errorf("a bad token: got accepted %v, error %v; want it rejected without an error", ok, err)
+	if d, err := a.authenticate(t.Context(), "bad"); d.yes || err != nil {
+		t.Errorf("a bad token: got accepted %v, error %v; want it rejected without an error", d.yes, err)
 	}
 }
 
@@ -74,8 +74,8 @@ func TestAccessReviewHasUserAndPath(t *testing.T) {
 		spec, r.Status = r.Spec, status
 	}))
 	caller := user{Username: "a", UID: "b", Groups: []string{"c", "d"}, Extra: map[string]authenticationv1.ExtraValue{"e": {"f", "g"}}}
-	if ok, err := a.allows(t.Context(), caller, "/debug/pprof/heap"); !ok || err != nil {
-		t.Errorf("got allowed %v, error %v; want allowed", ok, err)
+	if d, err := a.authorize(t.Context(), caller, "/debug/pprof/heap"); !d.yes || err != nil {
+		t.Errorf("got allowed %v, error %v; want allowed", d.yes, err)
 	}
 	if spec.User != "a" || spec.UID != "b" || !slices.Equal(spec.Groups, caller.Groups) || !slices.Equal(spec.Extra["e"], []string{"f", "g"}) {
 		t.Errorf("the review is about the user %+v, want %+v", spec, caller)
@@ -84,8 +84,8 @@ func TestAccessReviewHasUserAndPath(t *testing.T) {
 		t.Errorf("the review is about %+v, want get of the path /debug/pprof/heap only", spec)
 	}
 	for _, status = range []authorizationv1.SubjectAccessReviewStatus{{}, {EvaluationError: "a role is missing"}, {Allowed: true, Denied: true}} {
-		if ok, err := a.allows(t.Context(), caller, "/metrics"); ok || err != nil {
-			t.Errorf("%+v: got allowed %v, error %v; want denied", status, ok, err)
+		if d, err := a.authorize(t.Context(), caller, "/metrics"); d.yes || err != nil {
+			t.Errorf("%+v: got allowed %v, error %v; want denied", status, d.yes, err)
 		}
 	}
 }
@@ -110,11 +110,11 @@ func TestFailedReviewsAreErrors(t *testing.T) {
 		if name == "hanging" {
 			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 		}
-		if _, ok, err := a.authenticate(ctx, "secret-token"); ok || err == nil || strings.Contains(err.Error(), "secret-token") {
-			t.Errorf("%s: token review: got accepted %v, error %v; want an error without the token", name, ok, err)
+		if d, err := a.authenticate(ctx, "secret-token"); d.yes || err == nil || strings.Contains(err.Error(), "secret-token") {
+			t.Errorf("%s: token review: got accepted %v, error %v; want an error without the token", name, d.yes, err)
 		}
-		if ok, err := a.allows(ctx, user{}, "/metrics"); ok || err == nil {
-			t.Errorf("%s: access review: got allowed %v, error %v; want an error", name, ok, err)
+		if d, err := a.authorize(ctx, user{}, "/metrics"); d.yes || err == nil {
+			t.Errorf("%s: access review: got allowed %v, error %v; want an error", name, d.yes, err)
 		}
 		cancel()
 	}
@@ -132,7 +132,7 @@ func TestReviewsHaveTheirOwnRateLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range reviewBurst {
-		if _, _, err := a.authenticate(t.Context(), "token"); err != nil {
+		if _, err := a.authenticate(t.Context(), "token"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,9 +167,9 @@ func TestTokenReviewComparesAudiences(t *testing.T) {
 			t.Fatal(err)
 		}
 		returned = c.returned
-		if _, ok, err := a.authenticate(t.Context(), "token"); ok != c.good || err != nil {
+		if d, err := a.authenticate(t.Context(), "token"); d.yes != c.good || err != nil {
 			t.Errorf("audiences %v, token of %v: got accepted %v, error %v; want %v",
-				c.requested, c.returned, ok, err, c.good)
+				c.requested, c.returned, d.yes, err, c.good)
 		}
 		if !slices.Equal(requested, c.requested) {
 			t.Errorf("the review names the audiences %v, want %v", requested, c.requested)
