@@ -152,18 +152,13 @@ func (f *ConfigFile) tlsFor(*tls.ClientHelloInfo) (*tls.Config, error) {
 }
 
 // fingerprint identifies the content of files, and which of them cannot be read.
-func fingerprint(names []string) (sum [sha256.Size]byte) {
-	var sums []byte
+func fingerprint(names []string) [sha256.Size]byte {
+	var all []byte
 	for _, name := range names {
 		content, err := os.ReadFile(name)
-		if err != nil {
-			sums = append(sums, '-')
-			continue
-		}
-		one := sha256.Sum256(content)
-		sums = append(append(sums, '+'), one[:]...)
+		all = fmt.Appendf(all, "%t %d\n%s", err == nil, len(content), content)
 	}
-	return sha256.Sum256(sums)
+	return sha256.Sum256(all)
 }
 
 // config is the content of a web configuration file and of the files that it names. It is immutable.
