@@ -50,7 +50,10 @@ func (p *process) status() statuspage.Status {
 		At:      time.Now(),
 		Version: version(),
 		Process: gatherProcess(p.registry),
-		Fleet:   statuspage.NewFleet(known, p.fleet != nil, p.Standby),
+		Fleet: statuspage.Fleet{
+			Overview: known, Problem: textOf(known.Problem),
+			FollowsStatefulSet: p.fleet != nil, StandbyRequested: p.fleet != nil && p.Standby,
+		},
 		Replica: p.reloader.replica().Overview(),
 		Scrapes: p.scrapes.Summary(),
 	}

@@ -29,7 +29,7 @@ func example() Status {
 		Process: Process{
 			Pod: "statefleet-0", Started: noon.Add(-3 * time.Hour), ResidentBytes: 60 << 20, ShardedByServer: map[string]bool{"pods": true},
 		},
-		Fleet: NewFleet(fleet.Overview{
+		Fleet: Fleet{Overview: fleet.Overview{
 			Status: fleet.Status{
 				Coordinated: true, Generation: 7, Active: 2, Target: 3, Desired: 3, StartedAt: noon.Add(-time.Minute),
 				Transitions: fleet.Transitions{Completed: 1}, Standby: true, ServesNeighbour: true,
@@ -41,7 +41,7 @@ func example() Status {
 				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Reason: "CrashLoopBackOff", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
 				{Ordinal: 2, Pod: "statefleet-2", State: "absent", Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
 			},
-		}, true, true),
+		}, FollowsStatefulSet: true, StandbyRequested: true},
 		Replica: replica.Overview{
 			Visible: shard.All(), Held: shard.All(), RawBytes: 4 << 20, RawLimit: 32 << 20,
 			Kinds: []replica.KindOverview{
@@ -225,7 +225,7 @@ func TestPageOfANewProcess(t *testing.T) {
 
 func TestPageOfASingleProcessCallsItNoShard(t *testing.T) {
 	s := unremarkable()
-	s.Process.Pod, s.Fleet = "", NewFleet(fleet.StaticOverview(shard.Assignment{Total: 1}), false, false)
+	s.Process.Pod, s.Fleet = "", Fleet{Overview: fleet.StaticOverview(shard.Assignment{Total: 1})}
 	_, page := get(t, newTestHandler(t, s), "/")
 	if !strings.Contains(page, "This process is ready and serves all objects.") || strings.Contains(page, "shard 0</b>") {
 		t.Errorf("the page calls a single process a shard, or does not say that it serves all objects: %.1500s", page)

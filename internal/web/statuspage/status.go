@@ -55,15 +55,6 @@ type Fleet struct {
 	StandbyRequested bool `json:"standbyRequested"`
 }
 
-// NewFleet returns the state of a fleet. followsStatefulSet and standbyRequested come from flags.
-func NewFleet(o fleet.Overview, followsStatefulSet, standbyRequested bool) Fleet {
-	f := Fleet{Overview: o, FollowsStatefulSet: followsStatefulSet, StandbyRequested: followsStatefulSet && standbyRequested}
-	if o.Problem != nil {
-		f.Problem = o.Problem.Error()
-	}
-	return f
-}
-
 // Cardinality counts the series that the replica serves.
 type Cardinality struct {
 	replica.CardinalityReport
