@@ -30,7 +30,6 @@ type ConfigFile struct {
 	authFilter bool
 	load       func(name string) (*config, error)
 	log        *slog.Logger
-	successful prometheus.Gauge
 
 	valid   atomic.Pointer[config]
 	refused atomic.Pointer[error] // why the current content of the file is refused; nil while it is valid
@@ -44,15 +43,19 @@ type ConfigFile struct {
 // and TLS that admits no client. With authFilter, it rejects users, too: the Authorization header of a
 // request then holds a token. It registers a metric with r.
 func LoadConfigFile(name string, authFilter bool, r prometheus.Registerer, log *slog.Logger) (*ConfigFile, error) {
-	f := &ConfigFile{name: name, authFilter: authFilter, load: loadConfig, log: log, successful: prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "statefleet_web_config_last_reload_successful",
-		Help: "Whether the last read of the web configuration file was successful, 1 or 0; after a failure the previous configuration stays in use.",
-	})}
+	f := &ConfigFile{name: name, authFilter: authFilter, load: loadConfig, log: log}
 	if err := f.reload(); err != nil {
 		return nil, err
 	}
-	f.successful.Set(1)
-	return f, r.Register(f.successful)
+	return f, r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "statefleet_web_config_last_reload_successful",
+		Help: "Whether the last read of the web configuration file was successful, 1 or 0; after a failure the previous configuration stays in use.",
+	}, func() float64 {
+		if f.Refused() != nil {
+			return 0
+		}
+		return 1
+	}))
 }
 
 // HasTLS reports whether the file asks for TLS. It stays the same when the file changes.
@@ -116,11 +119,9 @@ func (f *ConfigFile) poll() {
 		}
 		f.loaded = f.polled
 		f.refused.Store(&err)
-		f.successful.Set(0)
 		return
 	}
 	f.refused.Store(nil)
-	f.successful.Set(1)
 	f.log.Info("web configuration file reloaded")
 }
 
