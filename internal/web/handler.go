@@ -28,7 +28,6 @@ import (
 	"net/http/pprof"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -140,11 +139,8 @@ func addProfiles(mux *http.ServeMux) {
 // redirectToPort redirects browsers to another port of the same host.
 func redirectToPort(port int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		to := url.URL{Scheme: "http", Host: net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port)), Path: "/"}
+		host := (&url.URL{Host: r.Host}).Hostname()
+		to := url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: "/"}
 		if r.TLS != nil {
 			to.Scheme = "https"
 		}
