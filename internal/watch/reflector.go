@@ -137,7 +137,7 @@ func New(o Options) *Reflector {
 		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
 	}
 	if o.Sharding == nil {
-		o.Sharding = sharding.New(sharding.Options{Mismatches: o.Metrics.Mismatches()})
+		o.Sharding = sharding.New(o.Metrics.Mismatches)
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 2 * time.Minute // an API server takes up to one to answer
