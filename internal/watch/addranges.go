@@ -17,8 +17,8 @@ type RangeAddition struct {
 }
 
 var (
-	// ErrNotSynced is returned by AddRanges while the Reflector has no complete list, or when it
-	// begins another: everything that is owned has to be listed then.
+	// ErrNotSynced is returned by AddRanges while the Reflector has no complete list, when it begins
+	// another, or when Run has ended: everything that is owned has to be listed then.
 	ErrNotSynced = errors.New("the resource is being listed")
 	// ErrStaleList is returned by AddRanges when its list is older than the version that the watch
 	// continues from. The Handler has received its objects, also those that were deleted since.
@@ -38,10 +38,20 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	// A list of Run may have rejected an object that there is room for now. The end of that list would
 	// remove the object, so nothing is put while it is read. Nothing is put after it either: a page may
 	// be older than that list, and no event removes an object that was deleted before the list.
-	wanted := func(hash uint64) bool { return r.isList(list) && add.Contains(hash) }
+	put := func(o Object) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case !r.isList(list):
+		case !add.Contains(o.Hash):
+			r.ignore(o)
+		case r.owns(o):
+			r.Handler.Put(o)
+		}
+	}
 	o := metav1.ListOptions{Limit: pageSize, ShardSelector: add.Selector}
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
-		page, err := r.putPage(ctx, o, wanted, func(ObjectRef) {})
+		page, err := r.readObjects(ctx, o, put)
 		if err == nil {
 			err = r.checkList(list)
 		}
@@ -69,7 +79,7 @@ func (r *Reflector) checkList(number int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !r.complete:
+	case !r.complete || r.stopped:
 		return ErrNotSynced
 	case !r.isList(number):
 		return errListed
@@ -78,7 +88,7 @@ func (r *Reflector) checkList(number int) error {
 }
 
 // isList reports whether a list is complete and still the last one. The caller holds r.mu.
-func (r *Reflector) isList(number int) bool { return r.complete && r.lists == number }
+func (r *Reflector) isList(number int) bool { return r.complete && !r.stopped && r.lists == number }
 
 // listBegins is sent in place of a version when Run begins a list.
 const listBegins = "a list begins"

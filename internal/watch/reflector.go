@@ -12,6 +12,7 @@ import (
 
 	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
 )
 
 // Object is one version of an owned object as the API server sent it. Its slices are valid until
@@ -24,6 +25,20 @@ type Object struct {
 	// last state of the object.
 	Raw      []byte
 	Encoding wire.Encoding
+}
+
+// newObject reads the identity of an object. Its namespace and name stand in for the UID in the hash
+// if there is none, which only faulty servers leave out.
+func newObject(enc wire.Encoding, raw []byte) (Object, error) {
+	m, err := wire.ReadMeta(enc, raw)
+	if err != nil {
+		return Object{}, err
+	}
+	hash := shard.HashBytes(m.UID)
+	if len(m.UID) == 0 {
+		hash = shard.Hash(string(m.Namespace) + "/" + string(m.Name))
+	}
+	return Object{Meta: m, Hash: hash, Raw: raw, Encoding: enc}, nil
 }
 
 // ObjectRef names an object of a list.
@@ -214,16 +229,20 @@ func (r *Reflector) replace(refs []ObjectRef, version string) {
 	r.status.synced(r.logger, len(refs))
 }
 
-// deliver passes an object to a method of the Handler if it is wanted and owned, and returns the
-// method's result. The caller holds r.mu.
-func (r *Reflector) deliver(to func(Object) bool, wanted func(hash uint64) bool, o Object) bool {
-	if !wanted(o.Hash) || !r.Handler.Owns(o.Hash, o.Namespace) {
-		r.counters.ignored.Inc()
-		r.counters.ignoredBytes.Add(float64(len(o.Raw)))
-		return false
+// owns reports whether the Handler wants an object, and counts it. The caller holds r.mu.
+func (r *Reflector) owns(o Object) bool {
+	if r.Handler.Owns(o.Hash, o.Namespace) {
+		r.counters.owned.Inc()
+		return true
 	}
-	r.counters.owned.Inc()
-	return to(o)
+	r.ignore(o)
+	return false
+}
+
+// ignore counts an object that is not passed to the Handler.
+func (r *Reflector) ignore(o Object) {
+	r.counters.ignored.Inc()
+	r.counters.ignoredBytes.Add(float64(len(o.Raw)))
 }
 
 // ServerVersion returns the newest version of a list or bookmark of the API server. It is 0 before

@@ -33,16 +33,10 @@ type response struct {
 	err    error       // of the connection, io.EOF included
 }
 
-// open requests all owned objects in the Form of the Reflector.
-func (r *Reflector) open(ctx context.Context, o metav1.ListOptions) (*response, error) {
-	o.ShardSelector = r.Selector()
-	return r.openAs(ctx, o, r.Form.Accept(o.Watch))
-}
-
-// openAs requests a list or watch in a media type; "" stands for those of the client. A server that
+// open requests a list or watch in a media type; "" stands for those of the client. A server that
 // rejects the shardSelector is asked again with a shorter one, or without one: KEP-5866 is an alpha
 // feature whose grammar may change, and our own filter gives the same result.
-func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
+func (r *Reflector) open(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
 	o.FieldSelector, o.LabelSelector = r.FieldSelector, r.LabelSelector
 	for wanted := o.ShardSelector; ; {
 		sent := r.Sharding.Selector(wanted)

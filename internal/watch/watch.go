@@ -38,7 +38,8 @@ func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete 
 	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+r.IdleTimeout)
 	defer cancel()
-	resp, err := r.open(ctx, o)
+	o.ShardSelector = r.Selector()
+	resp, err := r.open(ctx, o, r.Form.Accept(true))
 	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
 	switch {
@@ -138,13 +139,12 @@ func (s *stream) handle(event wire.Event) error {
 
 // handleObject passes an object to the Handler if it is owned.
 func (s *stream) handleObject(event wire.Event) error {
-	meta, err := wire.ReadMeta(event.Encoding, event.Object)
+	object, err := newObject(event.Encoding, event.Object)
 	if err != nil {
 		return fmt.Errorf("%w: %w", wire.ErrFrame, err)
 	}
-	object := Object{Meta: meta, Hash: hash(meta), Raw: event.Object, Encoding: event.Encoding}
 	s.deliver(event.Type, object)
-	if s.detector.Observe(meta.UID, object.Hash) {
+	if s.detector.Observe(object.UID, object.Hash) {
 		return s.r.verifyFilter(s.ctx, s.resp.sent)
 	}
 	return nil
@@ -156,11 +156,11 @@ func (s *stream) deliver(eventType string, object Object) {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to := r.Handler.Put
-	if eventType == string(apiwatch.Deleted) {
-		to = func(o Object) bool { r.Handler.Delete(o); return false }
-	}
-	if r.deliver(to, every, object) && s.initial {
+	switch {
+	case !r.owns(object):
+	case eventType == string(apiwatch.Deleted):
+		r.Handler.Delete(object)
+	case r.Handler.Put(object) && s.initial:
 		s.refs = append(s.refs, newObjectRef(object.Meta))
 	}
 	if !s.initial {
