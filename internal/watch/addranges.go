@@ -90,40 +90,27 @@ func (r *Reflector) checkList(number int) error {
 // isList reports whether a list is complete and still the last one. The caller holds r.mu.
 func (r *Reflector) isList(number int) bool { return r.complete && !r.stopped && r.lists == number }
 
-// listBegins is sent in place of a version when Run begins a list.
-const listBegins = "a list begins"
-
 // restartWatch makes Run open its watch again. It returns the version that the watch continues
 // from, and the number of the list that is complete.
 func (r *Reflector) restartWatch(ctx context.Context) (from string, list int, err error) {
 	r.mu.Lock()
-	if !r.complete || r.stopped {
+	list = r.lists
+	if !r.isList(list) {
 		r.mu.Unlock()
 		return "", 0, ErrNotSynced
 	}
-	list = r.lists
 	opened := make(chan string, 1)
 	r.opened = opened
-	if r.cancel != nil {
-		r.cancel()
-	}
+	r.cancel()
 	r.mu.Unlock()
 	select {
-	case from = <-opened:
-		if from == listBegins {
+	case from, ok := <-opened:
+		if !ok {
 			return "", 0, ErrNotSynced
 		}
 		return from, list, nil
 	case <-ctx.Done():
 		return "", 0, ctx.Err()
-	}
-}
-
-// notifyOpened sends restartWatch the version of a watch. The caller holds r.mu.
-func (r *Reflector) notifyOpened(from string) {
-	if r.opened != nil {
-		r.opened <- from
-		r.opened = nil
 	}
 }
 
@@ -138,14 +125,8 @@ func (r *Reflector) opening(s *stream, cancel context.CancelFunc, from string) {
 	case s.initial:
 	case !r.complete, sent.Text != "" && sent.Wanted != r.Selector():
 		cancel()
-	default:
-		r.notifyOpened(from)
+	case r.opened != nil:
+		r.opened <- from
+		r.opened = nil
 	}
-}
-
-// closing marks the end of the watch.
-func (r *Reflector) closing() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cancel = nil
 }

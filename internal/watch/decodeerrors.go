@@ -36,7 +36,7 @@ func (r *Reflector) skipFrame(err error, initial bool) {
 	r.decodeFailed(err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !initial && !r.stopped && r.relist == nil {
+	if !initial && r.relist == nil {
 		r.relist = time.AfterFunc(r.untilRelist(time.Now()), r.requireList)
 	}
 }

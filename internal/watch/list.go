@@ -72,10 +72,10 @@ func (r *Reflector) listVersion() string {
 	switch {
 	case !r.AllowStaleList:
 		return ""
-	case len(r.version) == 0:
+	case r.version == "":
 		return "0"
 	}
-	return string(r.version)
+	return r.version
 }
 
 // eachPage reads a list page by page and returns its version.

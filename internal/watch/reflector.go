@@ -125,11 +125,14 @@ type Reflector struct {
 	logFirstDecodeError sync.Once
 	relistAfter         time.Duration // see skipFrame; tests change it and minWatch
 	minWatch            time.Duration
-	catchUp             catchUp // used by the goroutine of Run only
+
+	// The goroutine of Run alone uses the progress of a Reflector that resumes.
+	target   uint64 // the version of the API server when Run began; 0: not known yet
+	catchUps int    // watches that have ended without having caught up
 
 	// version is where the next watch starts, and resuming says that the watch has not caught up yet.
 	// Only the goroutine of Run changes them, and it holds mu to do so.
-	version  []byte
+	version  string
 	resuming bool
 
 	// mu is held during each call of the Handler, and guards the fields below.
@@ -137,8 +140,8 @@ type Reflector struct {
 	stopped  bool
 	complete bool               // the last list is complete; otherwise Run lists next
 	lists    int                // that were required; each list begins with that
-	cancel   context.CancelFunc // ends the watch that is being read; nil when there is none
-	opened   chan string        // receives the version of the next watch; see restartWatch
+	cancel   context.CancelFunc // ends the last watch, unless it has ended
+	opened   chan string        // receives the version of the next watch; nil if nobody waits for it
 	relist   *time.Timer        // requires a list; nil if none is scheduled; see skipFrame
 	relisted time.Time          // when relist last required a list
 }
@@ -157,13 +160,16 @@ func New(o Options) *Reflector {
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 2 * time.Minute // an API server takes up to one to answer
 	}
-	r := &Reflector{Options: o, counters: o.Metrics.counters(o.Name), limiter: limiter{start: o.Backoff}, relistAfter: relistAfter, minWatch: minWatch}
+	r := &Reflector{
+		Options: o, counters: o.Metrics.counters(o.Name), status: statusTracker{status: Status{Phase: Pending}},
+		limiter: limiter{start: o.Backoff}, relistAfter: relistAfter, minWatch: minWatch, cancel: func() {},
+	}
 	r.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
 		r.logger = r.logger.With("namespace", o.Namespace)
 	}
 	if o.Resume != nil && o.Resume.Version != "" {
-		r.version, r.complete, r.resuming = []byte(o.Resume.Version), true, true
+		r.version, r.complete, r.resuming = o.Resume.Version, true, true
 	}
 	return r
 }
@@ -208,25 +214,22 @@ func (r *Reflector) requireList() {
 	r.complete = false
 	r.lists++
 	r.stopRelist()
-	r.notifyOpened(listBegins)
-	if r.cancel != nil {
-		r.cancel()
+	if r.opened != nil {
+		close(r.opened) // no watch is opened next
+		r.opened = nil
 	}
+	r.cancel()
 }
 
 // replace ends a complete list. The goroutine of Run calls it.
 func (r *Reflector) replace(refs []ObjectRef, version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped {
-		return
-	}
-	r.version, r.complete = append(r.version[:0], version...), true
-	r.resuming, r.catchUp.confirmed = false, true
+	r.version, r.complete, r.resuming = version, true, false
 	r.limiter.listed()
 	r.observe(version)
 	r.Handler.Replace(refs, version)
-	r.status.synced(r.logger, len(refs))
+	r.status.synced(r.logger, "synced", "objects", len(refs))
 }
 
 // owns reports whether the Handler wants an object, and counts it. The caller holds r.mu.

@@ -30,6 +30,7 @@ type response struct {
 	ctx    context.Context
 	watch  bool
 	idle   *time.Timer // nil for a watch that may be silent
+	resume func()      // ends the suspension of batching
 	err    error       // of the connection, io.EOF included
 }
 
@@ -53,10 +54,9 @@ func (r *Reflector) open(ctx context.Context, o metav1.ListOptions, accept strin
 }
 
 // send sends a request. A list, also one that is streamed, ends when nothing arrives for the idle
-// timeout.
+// timeout, and is not read in batches.
 func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
-	defer r.Client.batcher.Suspend()()
-	resp := &response{r: r, watch: o.Watch}
+	resp := &response{r: r, watch: o.Watch, resume: r.Client.SuspendBatching()}
 	resp.ctx, resp.cancel = context.WithCancelCause(ctx)
 	if !o.Watch || o.SendInitialEvents != nil {
 		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
@@ -73,6 +73,9 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 		return nil, err
 	}
 	resp.body = body
+	if resp.idle == nil {
+		resp.resume()
+	}
 	return resp, nil
 }
 
@@ -119,8 +122,10 @@ func (s *response) causes(err error) bool {
 	return s.err != nil && (errors.Is(err, s.err) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// mayBeSilent ends the idle timeout, because a streamed list is complete and continues as a watch.
-func (s *response) mayBeSilent() {
+// endList ends what lists have: the idle timeout, and that they are not read in batches. A streamed
+// list continues as a watch.
+func (s *response) endList() {
+	s.resume()
 	if s.idle != nil {
 		s.idle.Stop()
 		s.idle = nil
@@ -128,7 +133,7 @@ func (s *response) mayBeSilent() {
 }
 
 func (s *response) close() {
-	s.mayBeSilent()
+	s.endList()
 	s.cancel(nil)
 	if s.body != nil {
 		_ = s.body.Close()

@@ -32,28 +32,21 @@ type Resume struct {
 	Discard func()
 }
 
-// catchUp is the progress of a Reflector that resumes.
-type catchUp struct {
-	target    uint64 // the version of the API server when Run began; 0: not known yet
-	watches   int    // that have ended without having caught up
-	confirmed bool   // a list was complete, or a watch has caught up
-}
-
 // resume watches from the version of an earlier process until the watch ends. A watch has caught up
 // once it receives an event or a bookmark of the target version or a newer one. Everything is listed
 // if that does not happen, or if the API server no longer has the events.
 func (r *Reflector) resume(ctx context.Context) error {
 	defer r.Client.batcher.Suspend()()
-	if r.catchUp.target == 0 {
+	if r.target == 0 {
 		if ok, err := r.findTarget(ctx); !ok {
 			return err
 		}
 	}
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version), TimeoutSeconds: new(int64(catchUpSeconds))})
+	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: r.version, TimeoutSeconds: new(int64(catchUpSeconds))})
 	if err != nil || !r.resuming {
 		return err
 	}
-	if r.catchUp.watches++; r.catchUp.watches >= maxCatchUps {
+	if r.catchUps++; r.catchUps >= maxCatchUps {
 		r.logger.Debug("the watch has not caught up; listing everything")
 		r.requireList()
 	}
@@ -81,7 +74,7 @@ func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
 		r.discard()
 		return false, nil
 	}
-	r.catchUp.target = version
+	r.target = version
 	return true, nil
 }
 
@@ -102,30 +95,28 @@ func (r *Reflector) moveTo(version []byte) {
 	if len(version) == 0 {
 		return
 	}
-	from := string(r.version)
-	r.version = append(r.version[:0], version...)
-	if !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
+	from := r.version
+	r.version = string(version)
+	if !r.resuming || ParseVersion(version) < r.target {
 		return
 	}
-	r.resuming, r.catchUp.confirmed = false, true
+	r.resuming = false
 	r.limiter.listed()
-	r.observe(string(version))
-	r.Resume.CaughtUp(string(version))
-	r.status.resumed(r.logger, from)
+	r.observe(r.version)
+	r.Resume.CaughtUp(r.version)
+	r.status.synced(r.logger, "resumed", "from_version", from)
 }
 
-// discard drops the objects of an earlier process, unless they are confirmed. Everything is listed
-// then.
+// discard drops the objects of an earlier process, unless a list or a watch has confirmed them.
+// Everything is listed then.
 func (r *Reflector) discard() {
-	if r.Resume == nil || r.catchUp.confirmed {
+	if r.Resume == nil || r.Status().Synced {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.complete, r.version = false, nil // the API server may not have this version
-	if !r.stopped {
-		r.Resume.Discard()
-	}
+	r.complete, r.version = false, "" // the API server may not have this version
+	r.Resume.Discard()
 }
 
 // recordResult records the outcome of a request in the status, unless this process has ended the
@@ -150,5 +141,5 @@ func (r *Reflector) ResumeVersion() string {
 	if !r.complete || r.resuming || r.relist != nil {
 		return ""
 	}
-	return string(r.version)
+	return r.version
 }

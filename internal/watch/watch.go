@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/json"
 
@@ -23,60 +23,48 @@ const minWatch = 5 * time.Minute
 
 // watch reads events from the known version until the watch ends.
 func (r *Reflector) watch(ctx context.Context) error {
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version)})
+	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: r.version})
 	return err
 }
 
 // follow opens a watch and passes its events on until it ends. A watch that sends initial events is
 // a list; complete reports whether all of them were received. The error is nil if the watch has
-// ended normally.
+// ended normally. A streamed list is followed by one in pages, which records the error, unless the
+// API server has too many requests.
 func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
-	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
-	if o.TimeoutSeconds != nil {
-		seconds = *o.TimeoutSeconds
+	if o.TimeoutSeconds == nil {
+		o.TimeoutSeconds = new(int64(wait.Jitter(r.minWatch, 1).Seconds()))
 	}
-	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+r.IdleTimeout)
+	o.Watch, o.AllowWatchBookmarks, o.ShardSelector = true, true, r.Selector()
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(*o.TimeoutSeconds)*time.Second+r.IdleTimeout)
 	defer cancel()
-	o.ShardSelector = r.Selector()
+	streamed := o.SendInitialEvents != nil
 	resp, err := r.open(ctx, o, r.Form.Accept(true))
 	r.counters.watched(err)
-	streamed := o.SendInitialEvents != nil
-	switch {
-	case err == nil:
-		r.status.opened()
-	case !streamed, apierrors.IsTooManyRequests(err): // otherwise the list in pages records it
-		r.recordResult("watch", err)
-	}
-	if needsList(err) && !streamed {
-		r.requireList()
-		return false, nil
-	}
 	if err != nil {
+		if !streamed || apierrors.IsTooManyRequests(err) {
+			r.recordResult("watch", err)
+		}
+		if !streamed && needsList(err) {
+			r.requireList()
+			return false, nil
+		}
 		return false, err
 	}
 	defer resp.close()
-	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: sharding.NewDetector(resp.sent, r.counters.sharded), resume: func() {}}
-	if streamed {
-		s.resume = r.Client.batcher.Suspend()
-	}
-	defer func() { s.resume() }()
+	r.status.opened()
+	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: sharding.NewDetector(resp.sent, r.counters.sharded)}
 	r.opening(s, cancel, o.ResourceVersion)
-	defer r.closing()
 	err = s.read()
 	if !s.initial || apierrors.IsTooManyRequests(err) {
-		r.recordEnd(err)
+		// API servers report most errors in the stream, after they have answered with 200. These count
+		// as another watch, which has failed.
+		if err != nil {
+			r.counters.watched(err)
+		}
+		r.recordResult("watch", err)
 	}
 	return !s.initial, err
-}
-
-// recordEnd records how a watch has ended. API servers report most errors in the stream, after they
-// have answered with 200; these count as another watch, which has failed.
-func (r *Reflector) recordEnd(err error) {
-	if err != nil {
-		r.counters.watched(err)
-	}
-	r.recordResult("watch", err)
 }
 
 // needsList reports whether a watch cannot continue from its version. It is opened again if the API
@@ -104,7 +92,6 @@ type stream struct {
 	initial  bool        // the stream is still sending the initial events of a list
 	refs     []ObjectRef // initial objects that the Handler has accepted
 	detector *sharding.Detector
-	resume   func() // ends the suspension of batching
 }
 
 // read passes events on until the watch ends.
@@ -182,11 +169,10 @@ func (s *stream) handleBookmark(event wire.Event) error {
 		s.r.mu.Lock()
 		defer s.r.mu.Unlock()
 		s.r.moveTo(meta.ResourceVersion)
-		s.r.observe(string(s.r.version))
+		s.r.observe(s.r.version)
 	case ends:
 		s.initial = false
-		s.resp.mayBeSilent()
-		s.resume()
+		s.resp.endList()
 		s.detector.Listed()
 		s.r.replace(s.refs, string(meta.ResourceVersion))
 		s.refs = nil
