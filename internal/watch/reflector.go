@@ -44,14 +44,8 @@ func newObject(enc wire.Encoding, raw []byte) (Object, error) {
 // ObjectRef names an object of a list.
 type ObjectRef struct{ Namespace, Name, UID string }
 
-// newObjectRef copies the names with one allocation, because a list has one for each object.
 func newObjectRef(m wire.Meta) ObjectRef {
-	var stack [256]byte
-	all := append(append(append(stack[:0], m.Namespace...), m.Name...), m.UID...)
-	text := string(all)
-	name := len(m.Namespace)
-	uid := name + len(m.Name)
-	return ObjectRef{Namespace: text[:name], Name: text[name:uid], UID: text[uid:]}
+	return ObjectRef{Namespace: string(m.Namespace), Name: string(m.Name), UID: string(m.UID)}
 }
 
 // Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time. Its
