@@ -41,10 +41,8 @@ func (r *Reflector) skipFrame(err error, initial bool) {
 	}
 }
 
+// untilRelist returns when a list is due; without an earlier one, the last was long ago.
 func (r *Reflector) untilRelist(now time.Time) time.Duration {
-	if r.relisted.IsZero() {
-		return r.relistAfter
-	}
 	return max(r.relistAfter, relistEvery-now.Sub(r.relisted))
 }
 

@@ -61,7 +61,12 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 	if !o.Watch || o.SendInitialEvents != nil {
 		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
 	}
-	request := r.Client.Get().MaxRetries(maxRetries).AbsPath(r.path()...).
+	root := "/apis"
+	if r.Resource.Group == "" {
+		root = "/api"
+	}
+	request := r.Client.Get().MaxRetries(maxRetries).AbsPath(root, r.Resource.Group, r.Resource.Version).
+		NamespaceIfScoped(r.Namespace, r.Namespace != "").Resource(r.Resource.Resource).
 		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
 	if accept != "" {
 		request.SetHeader("Accept", accept)
@@ -77,17 +82,6 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 		resp.resume()
 	}
 	return resp, nil
-}
-
-func (r *Reflector) path() []string {
-	path := []string{"/apis", r.Resource.Group, r.Resource.Version}
-	if r.Resource.Group == "" {
-		path = []string{"/api", r.Resource.Version}
-	}
-	if r.Namespace != "" {
-		path = append(path, "namespaces", r.Namespace)
-	}
-	return append(path, r.Resource.Resource)
 }
 
 // mapError returns errIdleTimeout for an error that the idle timeout has caused.
