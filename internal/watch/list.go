@@ -26,7 +26,7 @@ func (r *Reflector) list(ctx context.Context) error {
 		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 		SendInitialEvents:    new(true),
 	}
-	complete, err := r.follow(ctx, o)
+	complete, err := r.watch(ctx, o)
 	if complete || ctx.Err() != nil || apierrors.IsTooManyRequests(err) {
 		return err
 	}
@@ -80,7 +80,7 @@ func (r *Reflector) listVersion() string {
 
 // eachPage reads a list page by page and returns its version.
 func (r *Reflector) eachPage(ctx context.Context, o metav1.ListOptions, read func(metav1.ListOptions) (metav1.ListMeta, error)) (version string, err error) {
-	defer r.Client.batcher.Suspend()() // between two pages as well
+	defer r.Client.SuspendBatching()() // between two pages as well
 	for {
 		page, err := read(o)
 		switch {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -180,7 +181,7 @@ func (r *Reflector) Run(ctx context.Context) {
 		case r.resuming:
 			err = r.resume(ctx)
 		default:
-			err = r.watch(ctx)
+			_, err = r.watch(ctx, metav1.ListOptions{ResourceVersion: r.version})
 		}
 		r.limiter.failed = err != nil
 	}

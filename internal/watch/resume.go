@@ -36,13 +36,13 @@ type Resume struct {
 // once it receives an event or a bookmark of the target version or a newer one. Everything is listed
 // if that does not happen, or if the API server no longer has the events.
 func (r *Reflector) resume(ctx context.Context) error {
-	defer r.Client.batcher.Suspend()()
+	defer r.Client.SuspendBatching()()
 	if r.target == 0 {
-		if ok, err := r.findTarget(ctx); !ok {
+		if err := r.findTarget(ctx); err != nil || r.target == 0 {
 			return err
 		}
 	}
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: r.version, TimeoutSeconds: new(int64(catchUpSeconds))})
+	_, err := r.watch(ctx, metav1.ListOptions{ResourceVersion: r.version, TimeoutSeconds: new(int64(catchUpSeconds))})
 	if err != nil || !r.resuming {
 		return err
 	}
@@ -53,29 +53,27 @@ func (r *Reflector) resume(ctx context.Context) error {
 	return nil
 }
 
-// findTarget asks for the present version of the resource. It returns false if the watch cannot
-// begin.
-func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
+// findTarget sets the target to the present version of the resource, unless everything has to be
+// listed.
+func (r *Reflector) findTarget(ctx context.Context) error {
 	newest, err := r.newestVersion(ctx)
 	version, from := ParseVersion(newest), ParseVersion(r.version)
 	switch {
 	case needsList(err):
 		r.requireList() // the list reports the error
-		return false, nil
 	case err != nil:
 		r.recordResult("list", err)
-		return false, err
+		return err
 	case version == 0 || from == 0: // versions cannot be compared
 		r.requireList()
-		return false, nil
 	case version < from:
 		r.logger.Warn("the API server's version is older than the saved one, as after a restored backup; listing everything",
 			"version", version, "saved_version", from)
 		r.discard()
-		return false, nil
+	default:
+		r.target = version
 	}
-	r.target = version
-	return true, nil
+	return nil
 }
 
 // newestVersion returns the present version of the resource. A lagging cache does not answer, because

@@ -21,17 +21,11 @@ import (
 // the watches of a fleet do not end together.
 const minWatch = 5 * time.Minute
 
-// watch reads events from the known version until the watch ends.
-func (r *Reflector) watch(ctx context.Context) error {
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: r.version})
-	return err
-}
-
-// follow opens a watch and passes its events on until it ends. A watch that sends initial events is
+// watch opens a watch and passes its events on until it ends. A watch that sends initial events is
 // a list; complete reports whether all of them were received. The error is nil if the watch has
 // ended normally. A streamed list is followed by one in pages, which records the error, unless the
 // API server has too many requests.
-func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
+func (r *Reflector) watch(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
 	if o.TimeoutSeconds == nil {
 		o.TimeoutSeconds = new(int64(wait.Jitter(r.minWatch, 1).Seconds()))
 	}
