@@ -42,7 +42,7 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		switch {
-		case !r.isList(list):
+		case r.checkList(list) != nil:
 		case !add.Contains(o.Hash):
 			r.ignore(o)
 		case r.owns(o):
@@ -53,7 +53,9 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
 		page, err := r.readObjects(ctx, o, put)
 		if err == nil {
+			r.mu.Lock()
 			err = r.checkList(list)
+			r.mu.Unlock()
 		}
 		return page, err
 	})
@@ -74,30 +76,25 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 var errListed = errors.New("everything was listed")
 
 // checkList returns nil while no list has begun after the one with a number, ErrNotSynced while one
-// is being read, and errListed once one is complete.
+// is being read, and errListed once one is complete. The caller holds r.mu.
 func (r *Reflector) checkList(number int) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
 	case !r.complete || r.stopped:
 		return ErrNotSynced
-	case !r.isList(number):
+	case r.lists != number:
 		return errListed
 	}
 	return nil
 }
-
-// isList reports whether a list is complete and still the last one. The caller holds r.mu.
-func (r *Reflector) isList(number int) bool { return r.complete && !r.stopped && r.lists == number }
 
 // restartWatch makes Run open its watch again. It returns the version that the watch continues
 // from, and the number of the list that is complete.
 func (r *Reflector) restartWatch(ctx context.Context) (from string, list int, err error) {
 	r.mu.Lock()
 	list = r.lists
-	if !r.isList(list) {
+	if err := r.checkList(list); err != nil {
 		r.mu.Unlock()
-		return "", 0, ErrNotSynced
+		return "", 0, err
 	}
 	opened := make(chan string, 1)
 	r.opened = opened
