@@ -75,11 +75,7 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
-		level := slog.LevelWarn
-		if outage.Describe(err) != "" { // an [outage.Log] logs that once for all resources
-			level = slog.LevelDebug
-		}
-		logger.Log(context.Background(), level, what, "verb", verb, "err", err)
+		logger.Log(context.Background(), outage.Level(err), what, "verb", verb, "err", err)
 	}
 }
 
